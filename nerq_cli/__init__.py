@@ -1,0 +1,1 @@
+"""Trust scores for the packages a project depends on."""

@@ -1,0 +1,169 @@
+"""What a source said: found, absent, or unknown and why. Three different things, everywhere.
+
+Facts are small. They are what the store keeps, so they are msgspec structs: quick to write, to read back, and to
+read *part* of. A field that is ``None`` means the source did not say (a mirror dropped the key), which is not the
+same as saying there is none.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Generic, TypeAlias, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+
+class Found(msgspec.Struct, Generic[T], frozen=True):
+    """The source answered. ``seen`` is when, in epoch seconds (UTC); ``source`` is its display name."""
+
+    value: T
+    source: str
+    seen: int
+
+
+class Absent(msgspec.Struct, frozen=True):
+    """The source was asked and says there is no such thing."""
+
+    source: str
+    seen: int
+    reason: str = ""
+
+
+class Unknown(msgspec.Struct, frozen=True):
+    """Nobody knows: not asked, no answer, or an answer that makes no sense. ``reason`` is a phrase for the user."""
+
+    reason: str
+    source: str = ""
+
+
+Fact: TypeAlias = Found[T] | Absent | Unknown
+
+# Bits of `Project.flags`, one integer per version.
+YANKED: Final = 1  # every file of it is yanked
+PRERELEASE: Final = 2
+DEPRECATED: Final = 4  # npm: this version carries a deprecation message
+WHEEL: Final = 8
+SDIST: Final = 16
+ATTESTED: Final = 32
+EMPTY: Final = 64  # listed without any file
+INSTALL_HOOK: Final = 128  # npm: runs a script when it is installed
+
+
+class Project(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a registry says about a package as a whole.
+
+    ``versions`` are newest first in the ecosystem's own order; ``published`` (epoch seconds UTC, 0 = not stated),
+    ``flags`` and ``needs`` run beside them. ``needs`` indexes ``interpreters``: the Python (PyPI) or Node (npm)
+    versions that release asks for.
+    """
+
+    name: str
+    versions: tuple[str, ...] = ()
+    published: tuple[int, ...] = ()
+    flags: tuple[int, ...] = ()
+    needs: tuple[int, ...] = ()
+    interpreters: tuple[str, ...] = ()
+    #: dist-tags of npm; for PyPI just {"latest": the version the project page shows}.
+    tags: dict[str, str] = {}
+    #: ``active``, ``archived``, ``deprecated``, ``quarantined``, ``unpublished`` or ``security-holding``; None = the
+    #: source cannot say.
+    status: str | None = None
+    #: Accounts that can publish (a count, never names); None = not stated.
+    publishers: int | None = None
+    #: Owned by an organisation; None = not stated.
+    organisation: bool | None = None
+    #: Whether this source tells which versions carry provenance attestations.
+    attestations_stated: bool = False
+    #: Whether this source tells which versions run install hooks.
+    hooks_stated: bool = False
+    #: Why the publication dates cannot be believed; empty when they can.
+    dates_doubt: str = ""
+
+
+class Vulnerability(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One advisory that affects the version in use. ``severity`` is a band, ``unknown`` when nobody states one."""
+
+    id: str
+    aliases: tuple[str, ...] = ()
+    summary: str = ""
+    severity: str = "unknown"  # low, medium, high, critical, unknown
+    fixed_in: tuple[str, ...] = ()
+    link: str = ""
+    malware: bool = False
+    exploited: bool = False  # listed in CISA KEV
+    epss: float | None = None  # probability 0-1
+
+
+class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a registry says about one version: lengths and yes/no answers, not texts.
+
+    ``None`` everywhere means "the source did not say".
+    """
+
+    version: str
+    summary: bool | None = None
+    keywords: bool | None = None
+    typed: bool | None = None
+    #: Interpreters it asks for (``requires_python`` or ``engines.node``), as written; "" = states none.
+    interpreter: str | None = None
+    #: Maintained-Python evidence on PyPI: the ``X.Y`` its classifiers name.
+    python_classifiers: tuple[str, ...] | None = None
+    #: README text length in characters, without badges, HTML and code fences; None = not readable.
+    readme: int | None = None
+    #: Links: None = metadata not read; "" = none declared.
+    documentation: str | None = None
+    changelog: str | None = None
+    homepage: str | None = None
+    repository: str | None = None
+    #: Licence evidence, most to least explicit. "" = the field was read and is empty.
+    licence_expression: str | None = None
+    licence_classifiers: tuple[str, ...] | None = None
+    licence_text: str | None = None  # at most 200 characters of a free-text licence field
+    #: True when the classifier says "7 - Inactive"; None where no classifiers were read.
+    inactive: bool | None = None
+    yanked: bool | None = None
+    yanked_reason: str = ""
+    #: npm deprecation message of this version ("" = none).
+    deprecated: str | None = None
+    #: npm: names of the scripts that run at installation; "node-gyp" for an implicit native build.
+    hooks: tuple[str, ...] | None = None
+    #: Repository that the registry verified as the publisher of this version ("" = none).
+    attested_repository: str | None = None
+    #: Advisories the registry itself lists for exactly this version; None = it lists none for any version.
+    vulnerabilities: tuple[Vulnerability, ...] | None = None
+
+
+class Popularity(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a name stands in the shipped list of most-downloaded packages.
+
+    ``rank`` counts from 1, None when the name is not on the list; ``downloads`` a week are estimated where the list
+    gives only a rank. ``listed`` is the number of rows, ``floor`` the weekly downloads of its last row, ``edition``
+    the day (epoch seconds) the list was made.
+    """
+
+    edition: int
+    listed: int
+    floor: float
+    rank: int | None = None
+    downloads: float | None = None
+    estimated: bool = False
+
+
+class Neighbour(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The popular name that a name looks like, and in what way. An empty ``name`` means no likeness."""
+
+    name: str = ""
+    rank: int = 0
+    how: str = ""
+    downloads: float = 0.0
+
+
+class Evidence(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything known about one dependency before anything is scored."""
+
+    project: Fact[Project] = Unknown("not asked")
+    metadata: Fact[Metadata] = Unknown("not asked")
+    popularity: Fact[Popularity] = Unknown("not asked")
+    neighbour: Fact[Neighbour] = Unknown("not asked")
+    advisories: Fact[tuple[Vulnerability, ...]] = Unknown("no advisory source answered")

@@ -1,0 +1,167 @@
+"""What a project depends on: packages, where they are declared, and each of them once."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, Literal, TypeAlias
+from urllib.parse import quote
+
+from nerq_cli.errors import Problem
+
+Ecosystem: TypeAlias = Literal["PyPI", "npm"]
+PYPI: Final = "PyPI"
+NPM: Final = "npm"
+
+#: purl type of each ecosystem (package-url/purl-spec, PURL-TYPES).
+PURL_TYPES: Final[dict[str, str]] = {PYPI: "pypi", NPM: "npm"}
+
+_PEP503 = re.compile(r"[-_.]+")
+
+
+def normalise(ecosystem: Ecosystem, name: str) -> str:
+    """Return the name the registry files the package under: PEP 503 for PyPI, as written for npm."""
+    return _PEP503.sub("-", name).lower() if ecosystem == PYPI else name
+
+
+@lru_cache(maxsize=8192)
+def _purl(ecosystem: Ecosystem, name: str, version: str) -> str:
+    from packageurl import PackageURL
+
+    namespace, _, bare = name.rpartition("/") if ecosystem == NPM else ("", "", name)
+    return PackageURL(PURL_TYPES[ecosystem], namespace or None, bare, version or None).to_string()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Package:
+    """One package, named as its ecosystem names it (``name`` is already normalised)."""
+
+    ecosystem: Ecosystem
+    name: str
+
+    @property
+    def key(self) -> str:
+        """The key facts about it are filed under: ``pypi/requests``."""
+        return f"{PURL_TYPES[self.ecosystem]}/{self.name}"
+
+    @property
+    def purl(self) -> str:
+        """Package URL without a version."""
+        return _purl(self.ecosystem, self.name, "")
+
+    @property
+    def path(self) -> str:
+        """The name as one percent-encoded path segment (``@scope/name`` becomes ``%40scope%2Fname``)."""
+        return quote(self.name, safe="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Release:
+    """One version of one package, spelled as the registry spells it."""
+
+    package: Package
+    version: str
+
+    @property
+    def key(self) -> str:
+        """The key facts about it are filed under: ``pypi/requests@2.31.0``."""
+        return f"{self.package.key}@{self.version}"
+
+    @property
+    def purl(self) -> str:
+        """Package URL with the version."""
+        return _purl(self.package.ecosystem, self.package.name, self.version)
+
+
+#: What a source can be asked about.
+Subject: TypeAlias = Package | Release
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Location:
+    """A place in a dependency file. ``line`` counts from 1; 0 means the file as a whole."""
+
+    path: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """One dependency as one line of one file writes it.
+
+    ``requirement`` is the version part alone as written (``>=2,<3``, ``^4.17``, ``==2.31.0``, empty when none).
+    ``group`` is one of ``main``, ``dev``, ``build``, ``peer``, ``optional`` or ``constraint``, or a named one:
+    ``dev:docs`` (a development group called docs), ``extra:socks`` (an extra called socks).
+    ``skip`` says why this is never asked about on a public service ("local path", "git: … @ 1a2b3c"); empty when it
+    may be. ``index`` is a package index the file itself assigns to this item; ``extra_indexes`` are further ones it
+    may come from. ``alias`` is the name the project gives it, where that differs (npm ``npm:`` aliases).
+    ``hashed`` says that the file pins the artefact by hash. ``indirect`` says the file itself marks it as brought in
+    by another package (pip-compile's ``# via``).
+    """
+
+    ecosystem: Ecosystem
+    name: str
+    requirement: str
+    group: str
+    location: Location
+    marker: str = ""
+    extras: tuple[str, ...] = ()
+    alias: str = ""
+    skip: str = ""
+    index: str = ""
+    extra_indexes: tuple[str, ...] = ()
+    hashed: bool = False
+    indirect: bool = False
+
+    @property
+    def package(self) -> Package:
+        """The package meant, under its normalised name."""
+        return Package(ecosystem=self.ecosystem, name=normalise(self.ecosystem, self.name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """One dependency file, read: what it declares, what is wrong with it, and what it leaves open.
+
+    ``notes`` are sentences for the user about what this file cannot tell ("dependencies are dynamic: not listed
+    here"). ``format`` is the reader's name.
+    """
+
+    path: str
+    format: str
+    declared: tuple[Declared, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependency:
+    """One package a project depends on at one version in use, with every place that says so.
+
+    ``requirement`` is the version range as written (several different ones joined by `` · ``). ``version`` is None
+    until one is known. ``how`` tells where it came from: ``pinned`` (written exactly), ``range`` (the version that
+    would be installed today) or ``unresolved``. ``skip`` gives the reason when it is not scored on purpose.
+    """
+
+    package: Package
+    requirement: str
+    version: str | None
+    how: Literal["pinned", "range", "unresolved"]
+    direct: bool
+    groups: tuple[str, ...]
+    locations: tuple[Location, ...]
+    markers: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
+    skip: str = ""
+
+    @property
+    def release(self) -> Release | None:
+        """The release in use, once its version is known."""
+        return None if self.version is None else Release(package=self.package, version=self.version)
+
+    @property
+    def purl(self) -> str:
+        """Package URL, with the version in use where it is known."""
+        return _purl(self.package.ecosystem, self.package.name, self.version or "")

@@ -1,0 +1,85 @@
+"""What it takes to be a source: say what to ask, and read what comes back. Two pure functions and a few facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
+
+from nerq_cli.inventory import Subject
+
+S = TypeVar("S", bound=Subject)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A base address of a service, and who we are there.
+
+    ``url`` has no trailing slash. ``headers`` carry credentials and are sent to this host only; ``identity`` tells
+    apart what different credentials were answered (empty for anonymous) without containing any of them.
+    """
+
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    identity: str = ""
+
+    @property
+    def scope(self) -> str:
+        """What cached answers are filed under: the address and the identity, never a secret."""
+        return f"{self.url}#{self.identity}" if self.identity else self.url
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question(Generic[S]):
+    """One HTTP request, and the subjects its answer will speak about."""
+
+    url: str
+    about: tuple[S, ...]
+    method: str = "GET"
+    accept: str = "application/json"
+    body: bytes | None = None
+    endpoint: Endpoint
+    #: Validator (ETag) of an answer already held, for a conditional request.
+    validator: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A response that arrived whole: status 200-299, 304, 404, 405 or 410. Other statuses never reach a source."""
+
+    status: int
+    body: bytes
+    content_type: str = ""
+    validator: str = ""
+
+
+class Source(Protocol[S, T]):
+    """One thing that can be asked of one service. A module-level constant in the module that knows the service."""
+
+    #: Stable identifier, part of the cache key: ``pypi-json``.
+    name: str
+    #: What people read: ``PyPI``.
+    label: str
+    #: The type of the facts, as the store keeps them.
+    kind: type[T]
+    #: Seconds an answer, and an absence, stay fresh.
+    fresh: int
+    absent_fresh: int
+    #: Largest body read, in bytes.
+    limit: int
+    #: Whether servers are known to lack this endpoint: then the first question is asked alone.
+    probe: bool
+
+    def ask(self, about: Sequence[S], at: Endpoint) -> Iterable[Question[S]]:
+        """Say what to ask about these subjects."""
+        ...
+
+    def read(self, question: Question[S], answer: Answer) -> Iterable[tuple[S, T | None]]:
+        """Pair each subject with what was said of it; None says the source knows no such thing.
+
+        Raises:
+            AnswerError: the body is not what the service documents.
+            EndpointMissingError: this server does not offer the endpoint.
+        """
+        ...
