@@ -120,17 +120,38 @@ class Declared:
         return Package(ecosystem=self.ecosystem, name=normalise(self.ecosystem, self.name))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Include:
+    """Another file that a dependency file points at; the reader names it, the core opens it.
+
+    ``pattern`` is a POSIX path or glob relative to the directory of the file that names it. ``format`` is the
+    reader to use ("" = by its name). ``group`` is what its items belong to, where the including file says so.
+    ``constraint`` marks a pip constraints file: it narrows versions and adds no dependency.
+    """
+
+    pattern: str
+    line: int
+    format: str = ""
+    group: str = ""
+    constraint: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
     """One dependency file, read: what it declares, what is wrong with it, and what it leaves open.
 
     ``notes`` are sentences for the user about what this file cannot tell ("dependencies are dynamic: not listed
-    here"). ``format`` is the reader's name.
+    here"). ``format`` is the reader's name. ``includes`` are files to be read as well. ``constraint`` marks a file
+    that was read as a pip constraints file. ``locals`` are the package names the project itself provides (its own
+    name, workspace members): never looked up.
     """
 
     path: str
     format: str
     declared: tuple[Declared, ...] = ()
+    includes: tuple[Include, ...] = ()
+    constraint: bool = False
+    locals: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
 
