@@ -12,12 +12,13 @@ from typing import Final, Generic, TypeAlias, TypeVar
 import msgspec
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
-class Found(msgspec.Struct, Generic[T], frozen=True):
+class Found(msgspec.Struct, Generic[T_co], frozen=True):
     """The source answered. ``seen`` is when, in epoch seconds (UTC); ``source`` is its display name."""
 
-    value: T
+    value: T_co
     source: str
     seen: int
 
@@ -38,6 +39,9 @@ class Unknown(msgspec.Struct, frozen=True):
 
 
 Fact: TypeAlias = Found[T] | Absent | Unknown
+
+#: Evidence no part of the program gathers yet.
+NOT_YET: Final = Unknown("source not available yet")
 
 # Bits of `Project.flags`, one integer per version.
 YANKED: Final = 1  # every file of it is yanked
@@ -71,6 +75,8 @@ class Project(msgspec.Struct, frozen=True, omit_defaults=True):
     status: str | None = None
     #: Accounts that can publish (a count, never names); None = not stated.
     publishers: int | None = None
+    #: One short irreversible tag for each such account, to tell whether two packages share one.
+    publisher_tags: tuple[str, ...] = ()
     #: Owned by an organisation; None = not stated.
     organisation: bool | None = None
     #: Whether this source tells which versions carry provenance attestations.
@@ -159,6 +165,55 @@ class Neighbour(msgspec.Struct, frozen=True, omit_defaults=True):
     downloads: float = 0.0
 
 
+class Scorecard(msgspec.Struct, frozen=True, omit_defaults=True):
+    """OpenSSF Scorecard's results for a repository: conclusive checks only (0-10), and when it looked."""
+
+    repository: str
+    date: int
+    checks: dict[str, int] = {}
+
+
+class Repository(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a code host says about a repository. ``None`` = not read.
+
+    ``link`` tells how sure the link from package to repository is: ``attested``, ``confirmed`` (the repository names
+    the package), ``declared``, ``dead`` or ``foreign`` (proven to belong to another package).
+    """
+
+    name: str
+    link: str = "declared"
+    archived: bool | None = None
+    stars: int | None = None
+    commits_90d: int | None = None
+    last_commit: int | None = None
+    open_items: int | None = None
+    closed_items: int | None = None
+    open_issues: int | None = None
+    contributors: int | None = None
+    security_policy: bool | None = None
+
+
+class History(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What advisories say about a package's past: how many older than 90 days, and how many of them have a fix.
+
+    ``malicious_version`` and ``malicious_at`` name the newest *other* version recorded as malware.
+    ``fixes_predecessor`` says that the version in use fixes an advisory that affected the one before it.
+    """
+
+    old: int = 0
+    fixed: int = 0
+    malicious_version: str = ""
+    malicious_at: int = 0
+    fixes_predecessor: bool = False
+
+
+class Adoption(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Measured use: downloads a week, dependent packages. ``None`` = not read."""
+
+    downloads: float | None = None
+    dependents: int | None = None
+
+
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """Everything known about one dependency before anything is scored."""
 
@@ -166,4 +221,10 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     metadata: Fact[Metadata] = Unknown("not asked")
     popularity: Fact[Popularity] = Unknown("not asked")
     neighbour: Fact[Neighbour] = Unknown("not asked")
+    #: The project the name may be mistaken for, where there is one (its publishers are compared).
+    lookalike: Fact[Project] = Unknown("not asked")
     advisories: Fact[tuple[Vulnerability, ...]] = Unknown("no advisory source answered")
+    history: Fact[History] = NOT_YET
+    scorecard: Fact[Scorecard] = NOT_YET
+    repository: Fact[Repository] = NOT_YET
+    adoption: Fact[Adoption] = NOT_YET

@@ -1,1 +1,70 @@
-"""."""
+"""Scores against the project's rules: which state each dependency is in, and how the run ends."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Literal, TypeAlias
+
+from nerq_cli.errors import Exit
+from nerq_cli.inventory import Dependency
+from nerq_cli.scoring.score import Score
+
+#: ``ok`` at or above the threshold · ``below`` it · ``waived`` below it but excused · ``unknown`` could not be judged ·
+#: ``skipped`` left out on purpose (local, private, from another index).
+State: TypeAlias = Literal["ok", "below", "waived", "unknown", "skipped"]
+
+STATES: tuple[State, ...] = ("below", "unknown", "waived", "ok", "skipped")
+
+
+def judge(dependency: Dependency, score: Score | None, threshold: float) -> State:
+    """Return the state of one dependency.
+
+    A cap below the threshold is proof enough even where too little is known for a number: whatever the rest may turn
+    out to be, the score cannot pass. A provisional score (no advisory source answered) can fail but never pass.
+    """
+    if dependency.skip:
+        return "skipped"
+    if score is None:
+        return "unknown"
+    if min((cap.limit for cap in score.caps), default=100.0) < threshold:
+        return "below"
+    if score.value is None:
+        return "unknown"
+    if score.value < threshold:
+        return "below"
+    return "unknown" if score.provisional else "ok"
+
+
+def verdict(
+    states: Collection[State],
+    *,
+    threshold: float,
+    broken: int = 0,
+    incomplete: Sequence[str] = (),
+    strict: bool = False,
+    allow_empty: bool = False,
+) -> tuple[Exit, str]:
+    """Return how the run ends and why, in words.
+
+    ``broken`` counts problems in dependency files, ``incomplete`` lists what else could not be checked. Files that
+    cannot be read win over everything (the list itself is in doubt), below the threshold wins over incomplete, and an
+    incomplete run fails only when ``strict``.
+    """
+    below, unknown = _count(states, "below"), _count(states, "unknown")
+    if broken:
+        return Exit.USAGE, f"{broken} {'problem' if broken == 1 else 'problems'} in dependency files"
+    if below:
+        return Exit.BELOW, f"{below} below {threshold:g}"
+    missing = [f"{unknown} could not be judged"] if unknown else []
+    missing += incomplete
+    if missing and strict:
+        return Exit.INCOMPLETE, "not everything could be checked: " + "; ".join(missing)
+    if missing:
+        return Exit.PASSED, "nothing below the threshold, but not everything could be checked: " + "; ".join(missing)
+    if not states and not allow_empty:
+        return Exit.PASSED, "the dependency files declare nothing"
+    return Exit.PASSED, "everything at or above the threshold"
+
+
+def _count(states: Iterable[State], wanted: State) -> int:
+    return sum(state == wanted for state in states)

@@ -1,1 +1,206 @@
-"""."""
+"""Signals → Score: weighted means that leave out what is unknown, then the caps, then a grade.
+
+Pure functions over :mod:`nerq_cli.methodology`. The public entry is :func:`score`::
+
+    from nerq_cli import scoring, signals
+
+    measured = signals.measure("PyPI", "2.31.0", evidence, as_of)
+    result = scoring.score(measured)
+    result.value, result.grade, result.coverage, [reason.text for reason in result.reasons]
+
+A signal that is unknown is left out of every mean: it is never 0, never an average. What it costs is coverage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import floor
+from typing import Final
+
+from nerq_cli import methodology
+from nerq_cli.methodology import CAPS, DIMENSIONS, SIGNALS
+from nerq_cli.scoring.score import Cap, Part, Reason, Score
+from nerq_cli.signals.signal import Flag, Measured, Signal
+
+__all__ = ["Cap", "Part", "Reason", "Score", "one_decimal", "score"]
+
+#: Reasons are listed when they cost at least this many points.
+WORTH_NAMING: Final = 0.5
+_CRITICAL: Final = frozenset({"critical", "critical-no-fix", "exploited"})
+_ADVISORY_CAPS: Final = frozenset(cap.id for cap in CAPS.values() if cap.signal == "S2")
+
+
+def one_decimal(value: float) -> float:
+    """Round half up to the one decimal that every surface shows (69.95 becomes 70.0)."""
+    return floor(round(value * 10.0, 6) + 0.5) / 10.0
+
+
+def score(measured: Measured) -> Score:
+    """Compute the score of one dependency.
+
+    The order of the signals and flags has no effect on any number. Signals with ids the table does not know raise
+    KeyError: that is a bug, not input.
+    """
+    by_dimension = _by_dimension(measured.signals)
+    means = {name: _mean(signals) for name, signals in by_dimension.items()}
+    coverage = _coverage(by_dimension)
+    caps = tuple(sorted({_cap(flag) for flag in measured.flags}, key=lambda cap: (cap.limit, cap.id, cap.reason)))
+    scored = coverage >= methodology.COVERAGE_FLOOR and not measured.verdict
+    total = _total(means) if scored or _zeroed(caps) else None
+    parts = tuple(_parts(measured.signals, by_dimension, means))
+    value = _final(total, caps)
+    low, high = _range(by_dimension, caps, value) if value is not None else (None, None)
+    return Score(
+        value=value,
+        total=total,
+        grade=None if value is None else _grade(value, coverage),
+        coverage=coverage,
+        low=low,
+        high=high,
+        dimensions={name: None if mean is None else one_decimal(mean) for name, mean in means.items()},
+        caps=caps,
+        parts=parts,
+        reasons=_reasons(total, caps, parts, measured.verdict),
+        provisional=any(signal.id == "S2" and signal.state == "unknown" for signal in measured.signals),
+        verdict=measured.verdict or ("" if value is not None else f"insufficient data: {coverage:.0%} of the evidence"),
+    )
+
+
+def _zeroed(caps: Sequence[Cap]) -> bool:
+    """A version recorded as malicious scores 0 however little else is known."""
+    return any(cap.limit == 0 for cap in caps)
+
+
+def _by_dimension(signals: Iterable[Signal]) -> dict[str, list[Signal]]:
+    grouped: dict[str, list[Signal]] = {name: [] for name in DIMENSIONS}
+    for signal in sorted(signals, key=lambda s: s.id):
+        grouped[SIGNALS[signal.id].dimension].append(signal)
+    return grouped
+
+
+def _weight(signal: Signal) -> float:
+    return SIGNALS[signal.id].weight * signal.share
+
+
+def _known_weight(signals: Iterable[Signal]) -> float:
+    return sum(_weight(signal) for signal in signals if signal.state == "known")
+
+
+def _applicable_weight(signals: Iterable[Signal]) -> float:
+    return sum(_weight(signal) for signal in signals if signal.state != "not_applicable")
+
+
+def _known_share(signals: Sequence[Signal]) -> float | None:
+    """Return the known share of a dimension's applicable weight, or None where nothing applies."""
+    applicable = _applicable_weight(signals)
+    return _known_weight(signals) / applicable if applicable else None
+
+
+def _mean(signals: Sequence[Signal]) -> float | None:
+    """Return the weighted mean of the known signals, or None where too few are known to speak for the dimension."""
+    share = _known_share(signals)
+    if share is None or share < methodology.DIMENSION_FLOOR:
+        return None
+    known = [signal for signal in signals if signal.state == "known"]
+    return sum(_weight(s) * (s.value or 0.0) for s in known) / _known_weight(known)
+
+
+def _coverage(by_dimension: Mapping[str, Sequence[Signal]]) -> float:
+    shares = {name: _known_share(signals) for name, signals in by_dimension.items()}
+    weights = {name: DIMENSIONS[name] for name, share in shares.items() if share is not None}
+    if not weights:
+        return 0.0
+    # Rounded so that a share of exactly 0.40 is not lost to the last bit of a sum.
+    return round(sum(weight * (shares[name] or 0.0) for name, weight in weights.items()) / sum(weights.values()), 9)
+
+
+def _total(means: Mapping[str, float | None]) -> float | None:
+    counted = {name: mean for name, mean in means.items() if mean is not None}
+    if not counted:
+        return None
+    return sum(DIMENSIONS[n] * mean for n, mean in counted.items()) / sum(DIMENSIONS[n] for n in counted)
+
+
+def _cap(flag: Flag) -> Cap:
+    limit = CAPS[flag.cap].limit
+    if flag.cap in _ADVISORY_CAPS and flag.further:
+        critical = flag.cap in _CRITICAL
+        least = methodology.ADVISORY_FLOOR_CRITICAL if critical else methodology.ADVISORY_FLOOR
+        limit = min(limit, max(least, limit - methodology.ADVISORY_STEP * flag.further))
+    return Cap(id=flag.cap, limit=limit, reason=flag.reason, source=flag.source, seen=flag.seen)
+
+
+def _final(total: float | None, caps: Sequence[Cap]) -> float | None:
+    if _zeroed(caps):
+        return 0.0
+    if total is None:
+        return None
+    return one_decimal(min([total, *(cap.limit for cap in caps)]))
+
+
+def _grade(value: float, coverage: float) -> str:
+    letter = methodology.grade(value)
+    letters = [name for _, name in methodology.GRADES]
+    if coverage < methodology.COVERAGE_THIN:
+        return max(letter, methodology.THIN_GRADE, key=letters.index)
+    return letter
+
+
+def _range(by_dimension: Mapping[str, Sequence[Signal]], caps: Sequence[Cap], value: float) -> tuple[float, float]:
+    """Return the final score with every unknown signal poor, and with every one good; the score lies between."""
+    low = _final(_filled(by_dimension, methodology.RANGE_LOW), caps)
+    high = _final(_filled(by_dimension, methodology.RANGE_HIGH), caps)
+    return min(value, value if low is None else low), max(value, value if high is None else high)
+
+
+def _filled(by_dimension: Mapping[str, Sequence[Signal]], guess: float) -> float | None:
+    means: dict[str, float | None] = {}
+    for name, signals in by_dimension.items():
+        weight = _applicable_weight(signals)
+        applicable = [s for s in signals if s.state != "not_applicable"]
+        values = sum(_weight(s) * (guess if s.value is None else s.value) for s in applicable)
+        means[name] = values / weight if weight else None
+    return _total(means)
+
+
+def _parts(
+    signals: Sequence[Signal], by_dimension: Mapping[str, Sequence[Signal]], means: Mapping[str, float | None]
+) -> Iterable[Part]:
+    counted = sum(DIMENSIONS[name] for name, mean in means.items() if mean is not None)
+    points = {  # points of the total that one unit of weight is worth, per dimension
+        name: 0.0 if means[name] is None else DIMENSIONS[name] / counted / _known_weight(members)
+        for name, members in by_dimension.items()
+    }
+    for signal in signals:
+        weight = _weight(signal)
+        worth = points[SIGNALS[signal.id].dimension] * weight
+        if signal.value is None:
+            yield Part(signal=signal, weight=weight, contribution=0.0, lost=0.0)
+        else:
+            yield Part(
+                signal=signal,
+                weight=weight,
+                contribution=worth * signal.value,
+                lost=worth * (100.0 - signal.value),
+            )
+
+
+def _reasons(total: float | None, caps: Sequence[Cap], parts: Sequence[Part], verdict: str) -> tuple[Reason, ...]:
+    """Return what keeps the score down, most damage first. A cap speaks for the signal it belongs to."""
+    reasons = [Reason(damage=100.0, text=verdict, origin="verdict")] if verdict else []
+    spoken = {CAPS[cap.id].signal for cap in caps}
+    before = 100.0 if total is None else total
+    reasons += [
+        Reason(damage=max(0.0, before - cap.limit) + _lost(parts, CAPS[cap.id].signal), text=cap.reason, origin=cap.id)
+        for cap in caps
+    ]
+    reasons += [
+        Reason(damage=part.lost, text=part.signal.reason, origin=part.signal.id)
+        for part in parts
+        if part.lost >= WORTH_NAMING and part.signal.id not in spoken
+    ]
+    return tuple(sorted(reasons, key=lambda reason: (-reason.damage, reason.origin, reason.text)))
+
+
+def _lost(parts: Sequence[Part], id_: str) -> float:
+    return next((part.lost for part in parts if part.signal.id == id_), 0.0)

@@ -1,0 +1,214 @@
+"""What several signals ask of the same evidence, worked out once."""
+
+from __future__ import annotations
+
+from functools import cached_property, lru_cache
+
+from nerq_cli import methodology
+from nerq_cli.facts import (
+    EMPTY,
+    PRERELEASE,
+    YANKED,
+    Evidence,
+    Fact,
+    Found,
+    Metadata,
+    Project,
+    Repository,
+    Scorecard,
+    T,
+    Unknown,
+)
+from nerq_cli.inventory import PYPI, Ecosystem
+from nerq_cli.signals.signal import days_between
+
+_NOT_STABLE = YANKED | PRERELEASE | EMPTY
+_FIVE_YEARS = methodology.STALE_DAYS
+_SCORECARD_DAYS = 90
+_FEW_ISSUES = 15
+
+
+class Context:
+    """The evidence about one version at one moment, with the derived facts that more than one signal needs."""
+
+    def __init__(self, ecosystem: Ecosystem, version: str, evidence: Evidence, as_of: int) -> None:
+        """Take the version in use, everything known about it, and the moment (epoch seconds UTC) to judge it at."""
+        self.ecosystem = ecosystem
+        self.version = version
+        self.evidence = evidence
+        self.as_of = as_of
+        self.project: Project | None = _value(evidence.project)
+        self.metadata: Metadata | None = _value(evidence.metadata)
+        self.repository: Repository | None = _value(evidence.repository)
+
+    @cached_property
+    def row(self) -> int | None:
+        """Index of the version in use in the project's version table."""
+        if self.project is None:
+            return None
+        try:
+            return self.project.versions.index(self.version)
+        except ValueError:
+            return None
+
+    @cached_property
+    def published(self) -> int:
+        """When the version in use was published; 0 where that is unknown or not credible."""
+        if self.project is None or self.row is None or self.project.dates_doubt:
+            return 0
+        return self.project.published[self.row]
+
+    @cached_property
+    def version_days(self) -> int | None:
+        """Age of the version in use in whole UTC days."""
+        return days_between(self.published, self.as_of) if self.published else None
+
+    @cached_property
+    def package_days(self) -> int | None:
+        """Age of the package: days since its first publication."""
+        if self.project is None or self.project.dates_doubt:
+            return None
+        dates = [date for date in self.project.published if date]
+        return days_between(min(dates), self.as_of) if dates else None
+
+    @cached_property
+    def stable_rows(self) -> tuple[int, ...]:
+        """Rows of final, non-yanked, non-empty versions, newest first."""
+        if self.project is None:
+            return ()
+        return tuple(row for row, flags in enumerate(self.project.flags) if not flags & _NOT_STABLE)
+
+    @cached_property
+    def quiet_days(self) -> int | None:
+        """Days since the newest stable release by date; None when no credible date is known."""
+        if self.project is None or self.project.dates_doubt:
+            return None
+        dates = self.project.published
+        newest = max((dates[row] for row in self.stable_rows), default=0)
+        return days_between(newest, self.as_of) if newest else None
+
+    @cached_property
+    def newest_stable(self) -> str:
+        """The highest stable version; empty when there is none."""
+        if self.project is None or not self.stable_rows:
+            return ""
+        return self.project.versions[self.stable_rows[0]]
+
+    @cached_property
+    def deprecated_package(self) -> bool:
+        """Whether the package as a whole is deprecated or archived, by its registry or its repository."""
+        status = self.project.status if self.project else None
+        return status in ("deprecated", "archived") or bool(self.repository and self.repository.archived)
+
+    @cached_property
+    def commit_days(self) -> int | None:
+        """Days since the last known commit; None when none is known."""
+        repository = self.repository
+        if repository is None:
+            return None
+        if repository.commits_90d:
+            return 0
+        return days_between(repository.last_commit, self.as_of) if repository.last_commit else None
+
+    @cached_property
+    def finished(self) -> bool:
+        """Whether the package counts as finished: done rather than abandoned.
+
+        Stable from 1.0, not deprecated, its newest version without an unfixed advisory, with a README, fewer than 15
+        open issues where that is known, and with a sign of life (a stable release in 5 years or a commit in 24
+        months; npm packages need none, since old code keeps working there).
+        """
+        return (
+            self._past_one
+            and not self.deprecated_package
+            and not self._unfixed_in_newest
+            and bool(self.metadata and self.metadata.readme)
+            and self._few_open_issues
+            and self._alive
+        )
+
+    @property
+    def _past_one(self) -> bool:
+        major = self.newest_stable.lstrip("v").split("!")[-1].split(".")[0]
+        return major.isdigit() and int(major) >= 1
+
+    @property
+    def _unfixed_in_newest(self) -> bool:
+        advisories = self.evidence.advisories
+        if not isinstance(advisories, Found) or self.version != self.newest_stable:
+            return False
+        return any(not advisory.fixed_in and not advisory.malware for advisory in advisories.value)
+
+    @property
+    def _few_open_issues(self) -> bool:
+        issues = self.repository.open_issues if self.repository else None
+        return issues is None or issues < _FEW_ISSUES
+
+    @property
+    def _alive(self) -> bool:
+        if self.ecosystem != PYPI:
+            return True
+        if self.quiet_days is not None and self.quiet_days <= _FIVE_YEARS:
+            return True
+        return self.commit_days is not None and self.commit_days <= methodology.SILENT_DAYS
+
+    @cached_property
+    def scorecard(self) -> Fact[Scorecard]:
+        """Scorecard results, unless they are too old or the repository is another package's."""
+        fact = self.evidence.scorecard
+        if self.repository is not None and self.repository.link == "foreign":
+            return Unknown("the linked repository belongs to another package")
+        if isinstance(fact, Found) and days_between(fact.value.date, self.as_of) > _SCORECARD_DAYS:
+            return Unknown("Scorecard result is over 90 days old", fact.source)
+        return fact
+
+    @cached_property
+    def repository_share(self) -> float:
+        """The part of their weight repository signals keep: less when a famous repository is merely claimed."""
+        repository = self.repository
+        if repository is None or repository.link in ("attested", "confirmed") or repository.stars is None:
+            return 1.0
+        downloads = self._downloads
+        if downloads is None:
+            return 1.0
+        # A star stands for far more than one download; what matters is repository fame without package use.
+        ratio = (repository.stars + 1) / (downloads + 1)
+        return methodology.UNVERIFIED_SHARE if ratio > methodology.STARJACK_RATIO else 1.0
+
+    @property
+    def _downloads(self) -> float | None:
+        adoption, popularity = self.evidence.adoption, self.evidence.popularity
+        if isinstance(adoption, Found) and adoption.value.downloads is not None:
+            return adoption.value.downloads
+        return popularity.value.downloads if isinstance(popularity, Found) else None
+
+
+def _value(fact: Fact[T]) -> T | None:
+    return fact.value if isinstance(fact, Found) else None
+
+
+@lru_cache(maxsize=64)
+def maintained_pythons(as_of: int) -> tuple[str, ...]:
+    """Return the Pythons (``3.11``, ...) released and still supported upstream on that day, oldest first."""
+    from datetime import datetime, timezone
+
+    today = datetime.fromtimestamp(as_of, timezone.utc).date().isoformat()
+    return tuple(v for v, (born, ends) in methodology.PYTHON_SUPPORT.items() if born <= today <= ends)
+
+
+@lru_cache(maxsize=4096)
+def admits(specifier: str, pythons: tuple[str, ...]) -> bool:
+    """Whether a ``requires_python`` admits any of these Pythons; one that cannot be read admits them all."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        allowed = SpecifierSet(specifier)
+    except InvalidSpecifier:
+        return True
+    return any(allowed.contains(f"{python}.{micro}", prereleases=True) for python in pythons for micro in (99, 1, 0))
+
+
+@lru_cache(maxsize=4096)
+def names(specifier: str, pythons: tuple[str, ...]) -> bool:
+    """Whether a ``requires_python`` spells out one of these Pythons."""
+    return any(python in specifier for python in pythons)

@@ -1,0 +1,287 @@
+"""What a licence statement means: which licences it names, how clearly, and what they ask of users."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, Literal
+
+from nerq_cli.methodology import SIGNALS
+from nerq_cli.signals.spdx import APPROVED, KINDS
+
+#: How clearly a statement names licences: the levels of signal C1.
+Clarity = Literal["approved", "mapped", "unapproved", "ambiguous", "custom", "none", "unlicensed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Licence:
+    """A licence statement, understood. ``expression`` is an SPDX expression, empty when none could be made of it."""
+
+    clarity: Clarity
+    expression: str = ""
+
+
+#: Classifiers (after ``License ::``, last part, lower case) and common free texts, as SPDX expressions. An empty
+#: value marks one that names a family but no licence.
+_SPELLINGS: Final[dict[str, str]] = {
+    "mit license": "MIT",
+    "the mit license": "MIT",
+    "the mit license (mit)": "MIT",
+    "mit license (mit)": "MIT",
+    "mit": "MIT",
+    "expat": "MIT",
+    "mit no attribution license (mit-0)": "MIT-0",
+    "apache software license": "Apache-2.0",
+    "apache software license 2.0": "Apache-2.0",
+    "apache license": "Apache-2.0",
+    "apache license 2.0": "Apache-2.0",
+    "apache license, version 2.0": "Apache-2.0",
+    "apache license version 2.0": "Apache-2.0",
+    "apache 2.0": "Apache-2.0",
+    "apache 2": "Apache-2.0",
+    "apache-2": "Apache-2.0",
+    "apache2": "Apache-2.0",
+    "apache 2.0 license": "Apache-2.0",
+    "asl 2.0": "Apache-2.0",
+    "bsd license": "",
+    "bsd": "",
+    "bsd-like": "",
+    "new bsd": "BSD-3-Clause",
+    "new bsd license": "BSD-3-Clause",
+    "modified bsd": "BSD-3-Clause",
+    "modified bsd license": "BSD-3-Clause",
+    "simplified bsd": "BSD-2-Clause",
+    "bsd 3-clause": "BSD-3-Clause",
+    "bsd 3 clause": "BSD-3-Clause",
+    "bsd-3": "BSD-3-Clause",
+    "3-clause bsd": "BSD-3-Clause",
+    "3-clause bsd license": "BSD-3-Clause",
+    "bsd 3-clause license": "BSD-3-Clause",
+    "bsd-3-clause license": "BSD-3-Clause",
+    "bsd 2-clause": "BSD-2-Clause",
+    "bsd 2-clause license": "BSD-2-Clause",
+    "2-clause bsd": "BSD-2-Clause",
+    "isc license": "ISC",
+    "isc license (iscl)": "ISC",
+    "python software foundation license": "PSF-2.0",
+    "psf": "PSF-2.0",
+    "psfl": "PSF-2.0",
+    "psf license": "PSF-2.0",
+    "mozilla public license 1.1 (mpl 1.1)": "MPL-1.1",
+    "mozilla public license 2.0 (mpl 2.0)": "MPL-2.0",
+    "mpl 2.0": "MPL-2.0",
+    "mpl2": "MPL-2.0",
+    "mozilla public license 2.0": "MPL-2.0",
+    "gnu lesser general public license v2 (lgplv2)": "LGPL-2.0-only",
+    "gnu lesser general public license v2 or later (lgplv2+)": "LGPL-2.0-or-later",
+    "gnu lesser general public license v3 (lgplv3)": "LGPL-3.0-only",
+    "gnu lesser general public license v3 or later (lgplv3+)": "LGPL-3.0-or-later",
+    "gnu library or lesser general public license (lgpl)": "",
+    "lgpl": "",
+    "lgplv3": "LGPL-3.0-only",
+    "lgplv3+": "LGPL-3.0-or-later",
+    "lgpl v3": "LGPL-3.0-only",
+    "gnu general public license (gpl)": "",
+    "gpl": "",
+    "gnu gpl": "",
+    "gnu general public license v2 (gplv2)": "GPL-2.0-only",
+    "gnu general public license v2 or later (gplv2+)": "GPL-2.0-or-later",
+    "gnu general public license v3 (gplv3)": "GPL-3.0-only",
+    "gnu general public license v3 or later (gplv3+)": "GPL-3.0-or-later",
+    "gplv2": "GPL-2.0-only",
+    "gplv2+": "GPL-2.0-or-later",
+    "gplv3": "GPL-3.0-only",
+    "gplv3+": "GPL-3.0-or-later",
+    "gpl v3": "GPL-3.0-only",
+    "gpl-3": "GPL-3.0-only",
+    "gnu affero general public license v3": "AGPL-3.0-only",
+    "gnu affero general public license v3 or later (agplv3+)": "AGPL-3.0-or-later",
+    "agplv3": "AGPL-3.0-only",
+    "agplv3+": "AGPL-3.0-or-later",
+    "academic free license (afl)": "",
+    "artistic license": "",
+    "boost software license 1.0 (bsl-1.0)": "BSL-1.0",
+    "cc0 1.0 universal (cc0 1.0) public domain dedication": "CC0-1.0",
+    "eclipse public license 1.0 (epl-1.0)": "EPL-1.0",
+    "eclipse public license 2.0 (epl-2.0)": "EPL-2.0",
+    "european union public licence 1.2 (eupl 1.2)": "EUPL-1.2",
+    "public domain": "CC0-1.0",
+    "the unlicense (unlicense)": "Unlicense",
+    "the unlicense": "Unlicense",
+    "universal permissive license (upl)": "UPL-1.0",
+    "university of illinois/ncsa open source license": "NCSA",
+    "zope public license": "ZPL-2.1",
+    "zpl 2.1": "ZPL-2.1",
+    "zlib/libpng license": "Zlib",
+    "zlib": "Zlib",
+    "historical permission notice and disclaimer (hpnd)": "HPND",
+    "hpnd": "HPND",
+    "osi approved": "",
+    "dual": "",
+    "dual license": "",
+}
+_CUSTOM_CLASSIFIERS: Final = frozenset({"other/proprietary license", "proprietary", "free for non-commercial use"})
+_REFUSALS: Final = frozenset({"unlicensed", "proprietary", "all rights reserved", "commercial"})
+_TOKEN: Final = re.compile(r"\(|\)|[^\s()]+")
+#: Longer texts are licence texts, not expressions.
+_LONGEST_EXPRESSION: Final = 500
+_RANK: Final = ("restricted use", "network copyleft", "strong copyleft", "weak copyleft", "permissive")
+
+
+@lru_cache(maxsize=4096)
+def from_expression(text: str) -> Licence:
+    """Understand a field that is meant to hold an SPDX expression (npm ``license``, PyPI ``license_expression``)."""
+    stripped = text.strip()
+    if not stripped:
+        return Licence(clarity="none")
+    if stripped.upper() == "UNLICENSED":
+        return Licence(clarity="unlicensed")
+    expression = _canonical(stripped)
+    if not expression:
+        return from_text(stripped)
+    if "LicenseRef-" in expression:
+        return Licence(clarity="custom", expression=expression)
+    return Licence(clarity="approved" if _approved(expression) else "unapproved", expression=expression)
+
+
+@lru_cache(maxsize=4096)
+def from_text(text: str) -> Licence:
+    """Understand a free-text licence field: a spelling people use, the start of a licence text, or something else."""
+    lowered = " ".join(text.lower().split()).strip(" .\"'")
+    if not lowered:
+        return Licence(clarity="none")
+    if lowered in _REFUSALS:
+        return Licence(clarity="unlicensed")
+    spelled = _SPELLINGS.get(lowered, _SPELLINGS.get(lowered.removesuffix(" license").removesuffix(" licence")))
+    if spelled is None:
+        spelled = _canonical(text.strip()) or _opening(lowered)
+    if spelled:
+        return Licence(clarity="mapped", expression=spelled)
+    return Licence(clarity="custom" if spelled is None else "ambiguous")
+
+
+def _opening(lowered: str) -> str | None:
+    """Recognise a whole licence text by how it opens."""
+    for start, expression in (
+        ("mit license", "MIT"),
+        ("the mit license", "MIT"),
+        ("permission is hereby granted, free of charge", "MIT"),
+        ("apache license version 2.0", "Apache-2.0"),
+        ("bsd 3-clause license", "BSD-3-Clause"),
+        ("bsd 2-clause license", "BSD-2-Clause"),
+        ("isc license", "ISC"),
+        ("mozilla public license version 2.0", "MPL-2.0"),
+        ("gnu general public license version 3", "GPL-3.0-only"),
+        ("gnu lesser general public license version 3", "LGPL-3.0-only"),
+    ):
+        if lowered.startswith(start):
+            return expression
+    return None
+
+
+@lru_cache(maxsize=4096)
+def from_classifiers(classifiers: tuple[str, ...]) -> Licence:
+    """Understand ``License ::`` classifiers. Several usually mean a choice, so they are joined by OR."""
+    last = [c.rpartition("::")[2].strip().lower() for c in classifiers if c.startswith("License ::")]
+    last = [name for name in last if name != "osi approved"] or last
+    if not last:
+        return Licence(clarity="none")
+    spelled = [_SPELLINGS.get(name) for name in last]
+    expressions = [expression for expression in spelled if expression]
+    if expressions:
+        return Licence(clarity="mapped", expression=" OR ".join(dict.fromkeys(expressions)))
+    if all(name in _CUSTOM_CLASSIFIERS for name in last):
+        return Licence(clarity="custom")
+    return Licence(clarity="ambiguous")
+
+
+def _canonical(text: str) -> str:
+    if len(text) > _LONGEST_EXPRESSION:
+        return ""
+    from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
+
+    try:
+        return canonicalize_license_expression(text)
+    except (InvalidLicenseExpression, ValueError, RecursionError, MemoryError, SyntaxError):
+        return ""
+
+
+def kind(expression: str) -> str:
+    """Return what a canonical SPDX expression asks of users, as a level of signal C2; empty when unsorted.
+
+    AND takes the worst of its parts, OR the best (the user chooses).
+    """
+    rank = _Evaluation(expression).value()
+    return "" if rank is None else _RANK[rank]
+
+
+class _Evaluation:
+    """Evaluates one canonical SPDX expression (``packaging`` has already checked its grammar)."""
+
+    def __init__(self, expression: str) -> None:
+        self._tokens = _TOKEN.findall(expression)[::-1]
+
+    def value(self) -> int | None:
+        ranks = [self._conjunction()]
+        while self._take("OR"):
+            ranks.append(self._conjunction())
+        return max((rank for rank in ranks if rank is not None), default=None)
+
+    def _conjunction(self) -> int | None:
+        ranks = [self._term()]
+        while self._take("AND"):
+            ranks.append(self._term())
+        return None if None in ranks else min(rank for rank in ranks if rank is not None)
+
+    def _term(self) -> int | None:
+        if self._take("("):
+            rank = self.value()
+            self._take(")")
+            return rank
+        identifier = self._tokens.pop() if self._tokens else ""
+        name = KINDS.get(identifier.lower().removesuffix("+"), "")
+        rank = _RANK.index(name) if name else None
+        if self._take("WITH"):
+            self._tokens.pop()
+            # An exception grants more: a strong copyleft licence with one is as weak as the weak ones.
+            return rank if rank is None else max(rank, _RANK.index("weak copyleft"))
+        return rank
+
+    def _take(self, token: str) -> bool:
+        if self._tokens and self._tokens[-1] == token:
+            self._tokens.pop()
+            return True
+        return False
+
+
+def identifiers(expression: str) -> frozenset[str]:
+    """Return the licence identifiers an expression names, lower case, without exceptions."""
+    tokens = _TOKEN.findall(expression)
+    named = (
+        t for i, t in enumerate(tokens) if t not in ("(", ")", "AND", "OR", "WITH") and tokens[i - 1 : i] != ["WITH"]
+    )
+    return frozenset(name.lower().removesuffix("+") for name in named)
+
+
+def _approved(expression: str) -> bool:
+    names = identifiers(expression)
+    test = any if " OR " in expression else all
+    return bool(names) and test(name in APPROVED for name in names)
+
+
+def disagree(one: Licence, other: Licence) -> bool:
+    """Whether two statements name licences that have nothing in common."""
+    if not one.expression or not other.expression:
+        return False
+    return _families(one.expression).isdisjoint(_families(other.expression))
+
+
+def _families(expression: str) -> frozenset[str]:
+    """Identifiers without the only/or-later ending: those two spellings do not disagree."""
+    return frozenset(re.sub(r"-(only|or-later)$", "", name) for name in identifiers(expression))
+
+
+def value_of_kind(name: str) -> float:
+    """Return the C2 value of a kind of licence."""
+    return SIGNALS["C2"].levels[name]
