@@ -52,6 +52,7 @@ SDIST: Final = 16
 ATTESTED: Final = 32
 EMPTY: Final = 64  # listed without any file
 INSTALL_HOOK: Final = 128  # npm: runs a script when it is installed
+_NOT_STABLE: Final = YANKED | PRERELEASE | EMPTY
 
 
 class Project(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -85,6 +86,17 @@ class Project(msgspec.Struct, frozen=True, omit_defaults=True):
     hooks_stated: bool = False
     #: Why the publication dates cannot be believed; empty when they can.
     dates_doubt: str = ""
+
+    @property
+    def stable_rows(self) -> tuple[int, ...]:
+        """Rows of final, non-yanked versions that have files, newest first."""
+        return tuple(row for row, flags in enumerate(self.flags) if not flags & _NOT_STABLE)
+
+    @property
+    def newest_stable(self) -> str:
+        """The highest stable version; empty when there is none."""
+        row = next((row for row, flags in enumerate(self.flags) if not flags & _NOT_STABLE), None)
+        return "" if row is None else self.versions[row]
 
 
 class Vulnerability(msgspec.Struct, frozen=True, omit_defaults=True):

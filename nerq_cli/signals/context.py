@@ -6,9 +6,6 @@ from functools import cached_property, lru_cache
 
 from nerq_cli import methodology
 from nerq_cli.facts import (
-    EMPTY,
-    PRERELEASE,
-    YANKED,
     Evidence,
     Fact,
     Found,
@@ -22,7 +19,6 @@ from nerq_cli.facts import (
 from nerq_cli.inventory import PYPI, Ecosystem
 from nerq_cli.signals.signal import days_between
 
-_NOT_STABLE = YANKED | PRERELEASE | EMPTY
 _FIVE_YEARS = methodology.STALE_DAYS
 _SCORECARD_DAYS = 90
 _FEW_ISSUES = 15
@@ -74,9 +70,7 @@ class Context:
     @cached_property
     def stable_rows(self) -> tuple[int, ...]:
         """Rows of final, non-yanked, non-empty versions, newest first."""
-        if self.project is None:
-            return ()
-        return tuple(row for row, flags in enumerate(self.project.flags) if not flags & _NOT_STABLE)
+        return () if self.project is None else self.project.stable_rows
 
     @cached_property
     def quiet_days(self) -> int | None:
@@ -90,9 +84,7 @@ class Context:
     @cached_property
     def newest_stable(self) -> str:
         """The highest stable version; empty when there is none."""
-        if self.project is None or not self.stable_rows:
-            return ""
-        return self.project.versions[self.stable_rows[0]]
+        return "" if self.project is None else self.project.newest_stable
 
     @cached_property
     def deprecated_package(self) -> bool:

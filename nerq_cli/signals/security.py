@@ -76,8 +76,8 @@ def merged(vulnerabilities: Iterable[Vulnerability]) -> tuple[Vulnerability, ...
 def _one(group: Sequence[Vulnerability]) -> Vulnerability:
     if len(group) == 1:
         return group[0]
-    group = sorted(group, key=lambda v: v.id)
-    stated = [v.severity for v in group if v.severity != "unknown"]
+    group = sorted(group, key=lambda v: (v.id, v.severity, v.summary, v.fixed_in, v.link))
+    stated = [severity for v in group if (severity := _severity(v)) != "unknown"]
     scores = [v.epss for v in group if v.epss is not None]
     return Vulnerability(
         id=group[0].id,
@@ -92,11 +92,15 @@ def _one(group: Sequence[Vulnerability]) -> Vulnerability:
     )
 
 
+def _severity(vulnerability: Vulnerability) -> str:
+    return vulnerability.severity if vulnerability.severity in _RANK else "unknown"
+
+
 def _band(vulnerability: Vulnerability) -> str:
     """The band an advisory counts in: its severity, raised by evidence of exploitation."""
     if vulnerability.exploited:
         return "critical"
-    severity = vulnerability.severity if vulnerability.severity in _RANK else "unknown"
+    severity = _severity(vulnerability)
     if vulnerability.epss is not None and vulnerability.epss >= EPSS_RAISES:
         return _RAISED[severity]
     return severity
@@ -152,7 +156,7 @@ def advisories_in_words(records: Sequence[Vulnerability]) -> str:
     """Return ``2 known advisories (1 high, 1 of unknown severity)``, or that none is known."""
     if not records:
         return "no known advisory"
-    bands = [v.severity if v.severity in _RANK else "unknown" for v in records]
+    bands = [_severity(v) for v in records]
     parts = [
         f"{bands.count(band)} {'of unknown severity' if band == 'unknown' else band}"
         for band in reversed(BANDS)
@@ -167,14 +171,14 @@ def advisories_in_words(records: Sequence[Vulnerability]) -> str:
 def _advisory_flag(records: Sequence[Vulnerability], reason: str, fact: Found[T]) -> Flag:
     """Return the cap of the worst advisory, and how many further ones count (medium, unknown or worse)."""
     worst = min(records, key=lambda v: (CAPS[_cap(v)].limit, v.id))
-    further = sum(v is not worst and v.severity != "low" for v in records)
+    further = sum(v is not worst and _severity(v) != "low" for v in records)
     return Flag(_cap(worst), reason, fact.source, fact.seen, further)
 
 
 def _cap(vulnerability: Vulnerability) -> str:
     if vulnerability.exploited:
         return "exploited"
-    severity = vulnerability.severity if vulnerability.severity in _RANK else "unknown"
+    severity = _severity(vulnerability)
     if severity == "high" and (vulnerability.epss or 0.0) >= EPSS_CAPS:
         return "high-epss"
     if severity in ("critical", "high"):

@@ -1,0 +1,16 @@
+"""The way in: ``nerq``, ``nerq-cli`` and ``python -m nerq_cli`` are the same."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and leave with its exit status."""
+    from nerq_cli.cli import run
+
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+"""Options that several commands share, written once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Threshold = Annotated[
+    float | None,
+    typer.Option("--threshold", "-t", min=0, max=100, help="Score a dependency must reach.  [default: 70]"),
+]
+Format = Annotated[str, typer.Option("--format", "-f", help="What to print on stdout: table or json.")]
+Output = Annotated[
+    list[Path] | None,
+    typer.Option("--output", "-o", help="Also write the report to FILE; its suffix (.json, .txt) tells the format."),
+]
+Offline = Annotated[bool, typer.Option("--offline", help="Use the cache only, and say how old it is.")]
+Refresh = Annotated[bool, typer.Option("--refresh", help="Ask again for everything, cached or not.")]
+NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither read nor write the cache.")]
+CacheDir = Annotated[Path | None, typer.Option("--cache-dir", envvar="NERQ_CACHE_DIR", help="Where the cache lives.")]
+Timeout = Annotated[
+    float | None,
+    typer.Option("--timeout", min=0.1, help="Seconds the whole run may take to gather evidence.  [default: 30]"),
+]
+Strict = Annotated[
+    bool | None,
+    typer.Option(
+        "--strict/--no-strict", help="Exit 3 when something could not be checked.  [default: only when CI is set]"
+    ),
+]
+AsOf = Annotated[
+    str | None, typer.Option("--as-of", help="Judge ages as of this moment (2026-11-21 or a full ISO 8601 time).")
+]
+Python = Annotated[
+    str | None, typer.Option("--python", help="Python version that would install.  [default: the one running nerq]")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no warnings, no hints: the report alone.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more: every reason, every source, every request.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something breaks.")]

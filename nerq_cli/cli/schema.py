@@ -1,0 +1,12 @@
+"""``nerq schema``: the JSON Schema of the JSON report."""
+
+from __future__ import annotations
+
+import typer
+
+
+def schema() -> None:
+    """Print the JSON Schema (2020-12) of the JSON report."""
+    from nerq_cli.report import json_report
+
+    typer.echo(json_report.schema(), nl=False)

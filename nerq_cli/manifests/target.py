@@ -1,0 +1,80 @@
+"""Reads what a person types to name a package: ``requests``, ``npm:lodash@4.17.15``, a purl."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from nerq_cli.errors import UsageError
+from nerq_cli.inventory import NPM, PURL_TYPES, PYPI, Declared, Ecosystem, Location
+
+_PREFIXES: Final[dict[str, Ecosystem]] = {"pypi": PYPI, "pip": PYPI, "python": PYPI, "npm": NPM, "node": NPM}
+_PYPI: Final = re.compile(
+    r"(?P<name>[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)(?P<range>\s*(?:===?|~=|!=|<=?|>=?).*)?", re.ASCII
+)
+_NPM: Final = re.compile(r"(?P<name>(?:@[^@/\s]+/)?[^@/\s:]+)(?:@(?P<range>.*))?")
+_HINT: Final = "write requests==2.31.0, npm:lodash@4.17.21, pypi:flask or pkg:npm/%40babel/core@7.24.0"
+COMMAND_LINE: Final = "<command line>"
+
+
+def read(text: str) -> tuple[Declared, ...]:
+    """Return the dependency that a target names; two, one per ecosystem, when the name could be of either.
+
+    Raises:
+        UsageError: the text names no package.
+    """
+    target = text.strip()
+    if target.startswith("pkg:"):
+        return (_from_purl(target),)
+    prefix, colon, rest = target.partition(":")
+    if colon and prefix.lower() in _PREFIXES:
+        return (_declared(_PREFIXES[prefix.lower()], rest.strip(), text),)
+    if target.startswith("@"):
+        return (_declared(NPM, target, text),)
+    pypi, npm = _PYPI.fullmatch(target), _NPM.fullmatch(target)
+    if pypi is not None and pypi["range"]:
+        return (_declared(PYPI, target, text),)
+    if npm is not None and npm["range"] is not None:
+        return (_declared(NPM, target, text),)
+    if pypi is None:
+        raise UsageError(f"{text!r} names no package", hint=_HINT)
+    return (_declared(PYPI, target, text), _declared(NPM, target, text))
+
+
+def _declared(ecosystem: Ecosystem, text: str, typed: str) -> Declared:
+    match = (_PYPI if ecosystem == PYPI else _NPM).fullmatch(text)
+    if match is None and ecosystem == PYPI:
+        name, at, version = text.partition("@")  # pypi:requests@2.31.0, as in a purl
+        match = _PYPI.fullmatch(f"{name}=={version}" if at and version else name) if at else None
+    if match is None:
+        raise UsageError(f"{typed!r} names no {ecosystem} package", hint=_HINT)
+    return _made(ecosystem, match["name"], (match["range"] or "").strip(), typed)
+
+
+def _from_purl(text: str) -> Declared:
+    from packageurl import PackageURL
+
+    try:
+        purl = PackageURL.from_string(text)
+    except ValueError as problem:
+        raise UsageError(f"{text!r} is not a package URL: {problem}", hint=_HINT) from problem
+    ecosystem = next((name for name, kind in PURL_TYPES.items() if kind == purl.type), None)
+    if ecosystem is None:
+        raise UsageError(f"{text!r}: packages of type {purl.type!r} are not covered yet", hint=_HINT)
+    name = f"{purl.namespace}/{purl.name}" if purl.namespace else purl.name
+    version = purl.version or ""
+    if ecosystem == PYPI:
+        return _made(PYPI, name, f"=={version}" if version else "", text)
+    return _made(NPM, name, version, text)
+
+
+def _made(ecosystem: Ecosystem, name: str, requirement: str, typed: str) -> Declared:
+    if ecosystem == PYPI and requirement:
+        from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+        try:
+            SpecifierSet(requirement)
+        except InvalidSpecifier as problem:
+            raise UsageError(f"{typed!r}: {requirement!r} is not a version specifier", hint=_HINT) from problem
+    location = Location(path=COMMAND_LINE, line=0)
+    return Declared(ecosystem=ecosystem, name=name, requirement=requirement, group="main", location=location)
