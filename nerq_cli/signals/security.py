@@ -74,8 +74,6 @@ def merged(vulnerabilities: Iterable[Vulnerability]) -> tuple[Vulnerability, ...
 
 
 def _one(group: Sequence[Vulnerability]) -> Vulnerability:
-    if len(group) == 1:
-        return group[0]
     group = sorted(group, key=lambda v: (v.id, v.severity, v.summary, v.fixed_in, v.link))
     stated = [severity for v in group if (severity := _severity(v)) != "unknown"]
     scores = [v.epss for v in group if v.epss is not None]

@@ -21,7 +21,7 @@ class Endpoint:
     """
 
     url: str
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     identity: str = ""
 
     @property

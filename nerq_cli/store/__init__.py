@@ -1,1 +1,8 @@
-"""."""
+"""Answers kept between runs, in one SQLite file. The store knows bytes and their age, not what they say."""
+
+from __future__ import annotations
+
+from nerq_cli.store.file import Store
+from nerq_cli.store.rows import Cache, Info, Memory, Row, default_directory
+
+__all__ = ["Cache", "Info", "Memory", "Row", "Store", "default_directory"]
