@@ -47,7 +47,7 @@ def score(measured: Measured) -> Score:
     caps = tuple(sorted({_cap(flag) for flag in measured.flags}, key=lambda cap: (cap.limit, cap.id, cap.reason)))
     scored = coverage >= methodology.COVERAGE_FLOOR and not measured.verdict
     total = _total(means) if scored or _zeroed(caps) else None
-    parts = tuple(_parts(measured.signals, by_dimension, means))
+    points = _points(by_dimension, means)
     value = _final(total, caps)
     low, high = _range(by_dimension, caps, value) if value is not None else (None, None)
     return Score(
@@ -59,8 +59,9 @@ def score(measured: Measured) -> Score:
         high=high,
         dimensions={name: None if mean is None else one_decimal(mean) for name, mean in means.items()},
         caps=caps,
-        parts=parts,
-        reasons=_reasons(total, caps, parts, measured.verdict),
+        signals=measured.signals,
+        points=points,
+        reasons=_reasons(total, caps, measured, points),
         provisional=any(signal.id == "S2" and signal.state == "unknown" for signal in measured.signals),
         verdict=measured.verdict or ("" if value is not None else f"insufficient data: {coverage:.0%} of the evidence"),
     )
@@ -163,44 +164,36 @@ def _filled(by_dimension: Mapping[str, Sequence[Signal]], guess: float) -> float
     return _total(means)
 
 
-def _parts(
-    signals: Sequence[Signal], by_dimension: Mapping[str, Sequence[Signal]], means: Mapping[str, float | None]
-) -> Iterable[Part]:
+def _points(by_dimension: Mapping[str, Sequence[Signal]], means: Mapping[str, float | None]) -> dict[str, float]:
+    """Return the points of the total that one unit of a signal's weight is worth, per dimension."""
     counted = sum(DIMENSIONS[name] for name, mean in means.items() if mean is not None)
-    points = {  # points of the total that one unit of weight is worth, per dimension
+    return {
         name: 0.0 if means[name] is None else DIMENSIONS[name] / counted / _known_weight(members)
         for name, members in by_dimension.items()
     }
-    for signal in signals:
-        weight = _weight(signal)
-        worth = points[SIGNALS[signal.id].dimension] * weight
-        if signal.value is None:
-            yield Part(signal=signal, weight=weight, contribution=0.0, lost=0.0)
-        else:
-            yield Part(
-                signal=signal,
-                weight=weight,
-                contribution=worth * signal.value,
-                lost=worth * (100.0 - signal.value),
-            )
 
 
-def _reasons(total: float | None, caps: Sequence[Cap], parts: Sequence[Part], verdict: str) -> tuple[Reason, ...]:
+def _reasons(
+    total: float | None, caps: Sequence[Cap], measured: Measured, points: Mapping[str, float]
+) -> tuple[Reason, ...]:
     """Return what keeps the score down, most damage first. A cap speaks for the signal it belongs to."""
+    verdict, before = measured.verdict, 100.0 if total is None else total
     reasons = [Reason(damage=100.0, text=verdict, origin="verdict")] if verdict else []
+    lost = {signal.id: _lost(signal, points) for signal in measured.signals}
     spoken = {CAPS[cap.id].signal for cap in caps}
-    before = 100.0 if total is None else total
     reasons += [
-        Reason(damage=max(0.0, before - cap.limit) + _lost(parts, CAPS[cap.id].signal), text=cap.reason, origin=cap.id)
+        Reason(damage=max(0.0, before - cap.limit) + lost.get(CAPS[cap.id].signal, 0.0), text=cap.reason, origin=cap.id)
         for cap in caps
     ]
     reasons += [
-        Reason(damage=part.lost, text=part.signal.reason, origin=part.signal.id)
-        for part in parts
-        if part.lost >= WORTH_NAMING and part.signal.id not in spoken
+        Reason(damage=lost[signal.id], text=signal.reason, origin=signal.id)
+        for signal in measured.signals
+        if lost[signal.id] >= WORTH_NAMING and signal.id not in spoken
     ]
     return tuple(sorted(reasons, key=lambda reason: (-reason.damage, reason.origin, reason.text)))
 
 
-def _lost(parts: Sequence[Part], id_: str) -> float:
-    return next((part.lost for part in parts if part.signal.id == id_), 0.0)
+def _lost(signal: Signal, points: Mapping[str, float]) -> float:
+    if signal.value is None:
+        return 0.0
+    return points[SIGNALS[signal.id].dimension] * _weight(signal) * (100.0 - signal.value)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from nerq_cli.methodology import COVERAGE_THIN, DEFAULT_THRESHOLD, SIGNALS
 from nerq_cli.signals.signal import Signal
 
 
@@ -49,8 +50,9 @@ class Score:
 
     ``value`` is the final score, 0-100 with one decimal (half up), or None where too little is known; ``total`` the
     same before caps, unrounded. ``coverage`` is the known share of the applicable weight (0-1). ``low`` and ``high``
-    bound what the score could be if the unknown signals turned out poor or good. ``provisional`` means no advisory
-    source answered. ``verdict`` says in words why there is no number.
+    bound what the score could be if the unknown signals turned out poor or good. ``points`` are the points of the
+    total that one unit of a signal's weight is worth, per dimension (0 where the dimension is not counted).
+    ``provisional`` means no advisory source answered. ``verdict`` says in words why there is no number.
     """
 
     value: float | None
@@ -61,15 +63,27 @@ class Score:
     high: float | None
     dimensions: Mapping[str, float | None]
     caps: tuple[Cap, ...]
-    parts: tuple[Part, ...]
+    signals: tuple[Signal, ...]
+    points: Mapping[str, float]
     reasons: tuple[Reason, ...]
     provisional: bool
     verdict: str = ""
 
     @property
+    def parts(self) -> Iterator[Part]:
+        """Every signal's place in the score, in the order of the table. Derived, not kept: most runs print few."""
+        for signal in self.signals:
+            spec = SIGNALS[signal.id]
+            worth = self.points[spec.dimension] * spec.weight * signal.share
+            yield Part(
+                signal=signal,
+                weight=spec.weight * signal.share,
+                contribution=0.0 if signal.value is None else worth * signal.value,
+                lost=0.0 if signal.value is None else worth * (100.0 - signal.value),
+            )
+
+    @property
     def verified(self) -> bool:
         """At 70 or above with no cap in force and at least medium coverage."""
-        from nerq_cli.methodology import COVERAGE_THIN, DEFAULT_THRESHOLD
-
         settled = self.value is not None and not self.provisional and not self.caps
         return settled and (self.value or 0.0) >= DEFAULT_THRESHOLD and self.coverage >= COVERAGE_THIN
