@@ -18,7 +18,8 @@ class Assessed:
     ``score`` is None when it was not scored (listed only, skipped, or nothing could be asked). ``reasons`` are
     sentences, worst first; they always say why a dependency is not ``ok``. ``fix`` says what to do about it, empty
     when nothing is known. ``latest`` is the newest stable version and ``behind`` how many stable releases lie
-    between; ``released`` when the version in use was published (epoch seconds UTC, 0 = not known).
+    between; ``released`` when the version in use was published (epoch seconds UTC, 0 = not known). ``found`` tells
+    whether the registry knows the package at all (None = could not be asked).
     """
 
     dependency: Dependency
@@ -30,6 +31,7 @@ class Assessed:
     behind: int | None = None
     released: int = 0
     advisories: tuple[Vulnerability, ...] = ()
+    found: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,134 @@
+"""``nerq check``: everything known about single packages."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nerq_cli.cli import options
+from nerq_cli.errors import Exit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nerq_cli.pipeline import Ambiguous
+    from nerq_cli.report.model import Report
+
+
+def check(
+    *,
+    targets: Annotated[
+        list[str],
+        typer.Argument(help="Packages: requests, requests==2.31.0, npm:lodash@4.17.21, pkg:pypi/flask@3.0.0."),
+    ],
+    threshold: options.Threshold = None,
+    form: options.Format = "table",
+    output: options.Output = None,
+    strict: options.Strict = None,
+    offline: options.Offline = False,
+    refresh: options.Refresh = False,
+    no_cache: options.NoCache = False,
+    cache_dir: options.CacheDir = None,
+    timeout: options.Timeout = None,
+    as_of: options.AsOf = None,
+    python: options.Python = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    debug: options.Debug = False,  # noqa: ARG001 - read where expected failures are met
+) -> None:
+    """Show a report card: the score of a package, every signal behind it, and what would raise it."""
+    from nerq_cli import pipeline
+    from nerq_cli.cli.printing import format_of, known_format
+    from nerq_cli.cli.session import Settings, World, run_options
+    from nerq_cli.config import read_config
+    from nerq_cli.manifests import target
+
+    started = time.monotonic()
+    known_format(form)
+    for path in output or ():
+        format_of(path)
+    settings = Settings(
+        threshold=threshold,
+        offline=offline,
+        refresh=refresh,
+        no_cache=no_cache,
+        cache_dir=cache_dir,
+        timeout=timeout,
+        strict=strict,
+        as_of=as_of,
+        python=python,
+        quiet=quiet,
+        verbose=verbose,
+    )
+    here = Path()
+    config = read_config(here)
+    named = [target.read(text) for text in targets]
+    world = World(settings, config, here, list(config.warnings))
+    try:
+        report, ambiguous = pipeline.check(named, world.rules(()), run_options(settings, config), world)
+    finally:
+        world.close()
+    report = replace(report, elapsed=time.monotonic() - started)
+    _print(report, form, output or [])
+    if not quiet:
+        from nerq_cli.cli.printing import warn
+
+        warn(report, world.warnings)
+    raise typer.Exit(_asked_back(ambiguous) if ambiguous else report.exit)
+
+
+def _asked_back(ambiguous: Ambiguous) -> int:
+    """Ask which package was meant; both answers are on the screen."""
+    from nerq_cli.cli.printing import say
+
+    for answers in ambiguous:
+        name = answers[0].dependency.package.name
+        where = " and ".join(
+            f"{one.dependency.package.ecosystem}{'' if one.found else ' (could not be asked)'}" for one in answers
+        )
+        say("error", f"{name} could be meant on {where}")
+        typed = [f"{one.dependency.package.ecosystem.lower()}:{one.dependency.package.name}" for one in answers]
+        say("hint", "say which: " + "   ".join(f"nerq check {text}" for text in typed))
+    return Exit.USAGE
+
+
+def _print(report: Report, form: str, output: Sequence[Path]) -> None:
+    from nerq_cli.cli.printing import write_files
+
+    def rendered(name: str) -> bytes:
+        if name == "json":
+            from nerq_cli.report.json_report import render
+
+            return render(report)
+        return _cards(report)
+
+    if output:
+        write_files(output, rendered)
+    if form == "json":
+        sys.stdout.buffer.write(rendered("json"))
+        sys.stdout.buffer.flush()
+        return
+    from nerq_cli.report import card
+    from nerq_cli.report.console import make_console
+
+    console = make_console()
+    for one in report.dependencies:
+        card.render(one, report, console=console)
+
+
+def _cards(report: Report) -> bytes:
+    from io import StringIO
+
+    from nerq_cli.report import card
+    from nerq_cli.report.console import make_console
+
+    page = StringIO()
+    console = make_console(file=page)
+    for one in report.dependencies:
+        card.render(one, report, console=console)
+    return page.getvalue().encode()

@@ -1,0 +1,196 @@
+"""``nerq scan``: score what a project depends on."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nerq_cli.cli import options
+from nerq_cli.errors import Exit, NothingToScanError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nerq_cli.cli.session import Settings, World
+    from nerq_cli.config import Config
+    from nerq_cli.inventory import Manifest
+    from nerq_cli.pipeline import Options
+    from nerq_cli.report.model import Report
+
+
+def scan(
+    *,
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Files or directories to scan, - for stdin.  [default: this directory]", show_default=False
+        ),
+    ] = None,
+    read_as: Annotated[
+        str, typer.Option("--as", help="Read the files named, or stdin, as this kind of file (requirements.txt, ...).")
+    ] = "",
+    threshold: options.Threshold = None,
+    list_only: Annotated[bool, typer.Option("--list", help="List the dependencies only; no network.")] = False,
+    show_all: Annotated[bool, typer.Option("--all", "-a", help="Show the dependencies that pass as well.")] = False,
+    group: Annotated[
+        list[str] | None, typer.Option("--group", "-g", help="Only this dependency group (repeatable).")
+    ] = None,
+    no_dev: Annotated[bool, typer.Option("--no-dev", help="Leave development dependencies out.")] = False,
+    exclude: Annotated[
+        list[str] | None, typer.Option("--exclude", help="Leave out paths that match this pattern (repeatable).")
+    ] = None,
+    form: options.Format = "table",
+    output: options.Output = None,
+    strict: options.Strict = None,
+    keep_going: Annotated[
+        bool, typer.Option("--keep-going", help="Scan what can be read although a dependency file has problems.")
+    ] = False,
+    allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Exit 0 when there is nothing to scan.")] = False,
+    offline: options.Offline = False,
+    refresh: options.Refresh = False,
+    no_cache: options.NoCache = False,
+    cache_dir: options.CacheDir = None,
+    timeout: options.Timeout = None,
+    as_of: options.AsOf = None,
+    python: options.Python = None,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+    debug: options.Debug = False,  # noqa: ARG001 - read where expected failures are met
+) -> None:
+    """Score the dependencies a project declares, and fail when one is below the threshold."""
+    from nerq_cli.cli.printing import format_of, known_format
+    from nerq_cli.cli.session import Settings, run_options
+
+    started = time.monotonic()
+    known_format(form)
+    for path in output or ():
+        format_of(path)
+    if offline and refresh:
+        raise UsageError("--offline and --refresh contradict each other", hint="leave one of them out")
+    settings = Settings(
+        threshold=threshold,
+        offline=offline,
+        refresh=refresh,
+        no_cache=no_cache,
+        cache_dir=cache_dir,
+        timeout=timeout,
+        strict=strict,
+        as_of=as_of,
+        python=python,
+        quiet=quiet,
+        verbose=verbose,
+    )
+    targets = tuple(paths or ["."])
+    config = _config(targets)
+    wanted = replace(
+        run_options(settings, config),
+        groups=tuple(group or config.groups),
+        no_dev=no_dev or bool(config.no_dev and not group),
+        list_only=list_only,
+        keep_going=keep_going,
+        allow_empty=allow_empty,
+    )
+    excluded = (*config.exclude, *(exclude or ()))
+    report, world = _run(targets, read_as, excluded, wanted, settings, config)
+    report = replace(report, elapsed=time.monotonic() - started)
+    _print(report, form, output or [], settings, show_all=show_all)
+    _last_words(report, world, settings)
+    raise typer.Exit(report.exit)
+
+
+def _config(targets: Sequence[str]) -> Config:
+    from nerq_cli.config import read_config
+
+    return read_config(_root(targets))
+
+
+def _root(targets: Sequence[str]) -> Path:
+    first = Path("." if targets[0] == "-" else targets[0])
+    return first if first.is_dir() else first.parent
+
+
+def _run(
+    targets: Sequence[str],
+    read_as: str,
+    exclude: Sequence[str],
+    wanted: Options,
+    settings: Settings,
+    config: Config,
+) -> tuple[Report, World]:
+    from nerq_cli import pipeline
+    from nerq_cli.cli.session import World
+
+    world = World(settings, config, _root(targets), list(config.warnings))
+    try:
+        manifests = _manifests(targets, read_as, exclude)
+    except NothingToScanError as nothing:
+        return pipeline.empty(wanted, f"{nothing}"), world
+    try:
+        return pipeline.scan(manifests, world.rules(manifests), wanted, world), world
+    finally:
+        world.close()
+
+
+def _manifests(targets: Sequence[str], read_as: str, exclude: Sequence[str]) -> tuple[Manifest, ...]:
+    from nerq_cli.manifests import load
+
+    return load(
+        targets,
+        stdin=sys.stdin.buffer.read,
+        stdin_as=read_as or "requirements.txt",
+        as_format="" if list(targets) == ["-"] else read_as,
+        exclude=exclude,
+    )
+
+
+def _print(report: Report, form: str, output: Sequence[Path], settings: Settings, *, show_all: bool) -> None:
+    from nerq_cli.cli.printing import write_files
+
+    if output:
+        write_files(output, lambda name: _rendered(report, name, settings, show_all=show_all))
+    if form == "json":
+        sys.stdout.buffer.write(_rendered(report, form, settings, show_all=show_all))
+        sys.stdout.buffer.flush()
+        return
+    from nerq_cli.report.console import make_console
+    from nerq_cli.report.text import render
+
+    render(report, console=make_console(), show_all=show_all, verbose=settings.verbose)
+
+
+def _rendered(report: Report, form: str, settings: Settings, *, show_all: bool) -> bytes:
+    if form == "json":
+        from nerq_cli.report.json_report import render as render_json
+
+        return render_json(report)
+    from io import StringIO
+
+    from nerq_cli.report.console import make_console
+    from nerq_cli.report.text import render
+
+    page = StringIO()
+    render(report, console=make_console(file=page), show_all=show_all, verbose=settings.verbose)
+    return page.getvalue().encode()
+
+
+def _last_words(report: Report, world: World, settings: Settings) -> None:
+    """Say on stderr what is wrong with the files, what to be warned of, and that an incomplete run is no pass."""
+    from nerq_cli.cli.namesake import namesake
+    from nerq_cli.cli.printing import say, warn
+
+    if report.errors:
+        from nerq_cli.report.problems import render_problems
+
+        render_problems(report.errors)
+        if not report.dependencies or report.listed:
+            say("hint", "nothing was scored; --keep-going scores what could be read, and still exits 2")
+    if settings.quiet:
+        return
+    warn(report, [*world.warnings, *([other] if (other := namesake()) else [])])
+    if report.exit is Exit.PASSED and not report.complete and not report.listed:
+        say("warning", f"{report.exit_reason}; --strict makes this exit {Exit.INCOMPLETE.value}")

@@ -1,0 +1,200 @@
+"""Everything a command that asks the world needs: settings, clock, cache, addresses, the door to the network."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nerq_cli.config import Config
+from nerq_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from nerq_cli.facts import Evidence
+    from nerq_cli.inventory import Manifest, Package, Release
+    from nerq_cli.pipeline import Options
+    from nerq_cli.privacy import Rules
+    from nerq_cli.report.model import SourceLine
+    from nerq_cli.sources.addresses import Addresses
+    from nerq_cli.sources.gather import Gatherer
+    from nerq_cli.sources.registries import Projects, Registries
+    from nerq_cli.store import Cache
+
+DEADLINE = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The options of the commands that gather evidence, as typed; None means "not typed"."""
+
+    threshold: float | None = None
+    offline: bool = False
+    refresh: bool = False
+    no_cache: bool = False
+    cache_dir: Path | None = None
+    timeout: float | None = None
+    strict: bool | None = None
+    as_of: str | None = None
+    python: str | None = None
+    quiet: bool = False
+    verbose: bool = False
+
+    def resolved_threshold(self, config: Config) -> float:
+        """Return the threshold: the option, else the project's, else the default."""
+        return config.threshold if self.threshold is None else self.threshold
+
+    def resolved_strict(self, config: Config) -> bool:
+        """Return whether an incomplete run fails: the option, else the project's, else whether CI is set."""
+        if self.strict is not None:
+            return self.strict
+        return in_ci() if config.strict is None else config.strict
+
+    def moment(self) -> int:
+        """Return the moment to judge from, in epoch seconds (UTC).
+
+        Raises:
+            UsageError: ``--as-of`` is not a date or time.
+        """
+        if self.as_of is None:
+            return int(time.time())
+        from datetime import datetime, timezone
+
+        try:
+            moment = datetime.fromisoformat(self.as_of.replace("Z", "+00:00"))
+        except ValueError as problem:
+            raise UsageError(
+                f"--as-of {self.as_of!r} is not a date or time", hint="write 2026-11-21 or 2026-11-21T12:00:00Z"
+            ) from problem
+        return int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp())
+
+    def python_version(self) -> str:
+        """Return the Python that would install: the option, else the one running this.
+
+        Raises:
+            UsageError: it is not a version.
+        """
+        if self.python is None:
+            return ".".join(map(str, sys.version_info[:3]))
+        from packaging.version import InvalidVersion, Version
+
+        try:
+            return str(Version(self.python))
+        except InvalidVersion as problem:
+            raise UsageError(f"--python {self.python!r} is not a version", hint="write 3.12 or 3.12.4") from problem
+
+
+def run_options(settings: Settings, config: Config) -> Options:
+    """Return what the options and the project's settings together ask of a run."""
+    from nerq_cli.pipeline import Options
+
+    return Options(
+        as_of=settings.moment(),
+        threshold=settings.resolved_threshold(config),
+        python=settings.python_version(),
+        strict=settings.resolved_strict(config),
+    )
+
+
+def in_ci() -> bool:
+    """Whether this runs in a CI job."""
+    return os.environ.get("CI", "").lower() not in ("", "0", "false", "no")
+
+
+@dataclass(slots=True)
+class World:
+    """What can be asked: opened on first use, so that a command that asks nothing opens nothing."""
+
+    settings: Settings
+    config: Config
+    root: Path
+    warnings: list[str] = field(default_factory=list)
+    _addresses: Addresses | None = None
+    _store: Cache | None = None
+    _gatherer: Gatherer | None = None
+    _registries: Registries | None = None
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where the registries are, read from the user's configuration."""
+        if self._addresses is None:
+            from nerq_cli.sources.addresses import read_addresses
+
+            self._addresses = read_addresses(os.environ, cwd=self.root)
+            self.warnings.extend(self._addresses.warnings)
+        return self._addresses
+
+    def rules(self, manifests: Sequence[Manifest]) -> Rules:
+        """Return what decides which names may be asked about."""
+        from nerq_cli.privacy import Rules, own_names
+        from nerq_cli.sources import popular
+
+        return Rules(
+            config=self.config,
+            own=own_names(manifests),
+            is_default=self.addresses.is_default,
+            is_listed=popular.is_listed,
+            elsewhere=self.addresses.elsewhere,
+            extra=self.addresses.project.extra,
+        )
+
+    def projects(self, packages: Sequence[Package]) -> Projects:
+        """Ask the registries about packages."""
+        return self._open().projects(packages)
+
+    def evidence(self, releases: Sequence[Release], projects: Projects) -> dict[Release, Evidence]:
+        """Ask the registries about versions in use."""
+        return self._open().evidence(releases, projects)
+
+    def sources(self) -> tuple[SourceLine, ...]:
+        """Say how each source did."""
+        if self._gatherer is None:
+            return ()
+        from nerq_cli.report.model import SourceLine
+
+        return tuple(
+            SourceLine(
+                name=one.name,
+                state=one.state,
+                asked=one.asked,
+                answered=one.answered,
+                from_cache=one.from_cache,
+                requests=one.requests,
+                oldest=one.oldest or 0,
+                reason=one.reason,
+            )
+            for one in self._gatherer.report()
+        )
+
+    def close(self) -> None:
+        """Close what was opened, and collect what it has to say."""
+        if self._gatherer is not None:
+            self._gatherer.close()
+        if self._store is not None:
+            if self._store.problem:
+                self.warnings.append(self._store.problem)
+            self._store.close()
+
+    def _open(self) -> Registries:
+        if self._registries is None:
+            from nerq_cli.cli.progress import progress
+            from nerq_cli.sources.gather import Gatherer
+            from nerq_cli.sources.registries import Registries
+            from nerq_cli.store import Memory, Store, default_directory
+
+            now = int(time.time())
+            directory = self.settings.cache_dir or default_directory()
+            self._store = Memory() if self.settings.no_cache else Store.open(directory, now=now)
+            self._gatherer = Gatherer(
+                self._store,
+                now=now,
+                offline=self.settings.offline,
+                refresh=self.settings.refresh,
+                deadline_seconds=self.settings.timeout or self.config.timeout or DEADLINE,
+                progress=None if self.settings.quiet else progress(),
+            )
+            self._registries = Registries(self._gatherer, self.addresses, self._store, now=now)
+        return self._registries

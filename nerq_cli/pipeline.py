@@ -1,0 +1,282 @@
+"""The order of the stages: read, ask, settle versions, ask about those, measure, score, judge, report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Final, Protocol, TypeAlias
+
+from nerq_cli import __version__, methodology, policy, scoring, signals, versions
+from nerq_cli.errors import Exit
+from nerq_cli.facts import Evidence, Fact, Found, Project, Unknown
+from nerq_cli.inventory import Declared, Dependency, Manifest, Package, Release
+from nerq_cli.policy.remedy import remedy
+from nerq_cli.privacy import Rules, withheld
+from nerq_cli.report.model import Assessed, ManifestLine, Report, SourceLine
+from nerq_cli.resolution import CONSTRAINT, Inventory, Unsatisfied, unite
+from nerq_cli.sources.registries import Projects
+
+#: How many packages are held in memory at a time; what is known of them is dropped once they are scored.
+BATCH: Final = 1_000
+_DEV: Final = "dev"
+
+#: The answers to each name that more than one ecosystem has.
+Ambiguous: TypeAlias = tuple[tuple[Assessed, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a run is asked to do. ``as_of`` is the moment it judges from (epoch seconds UTC).
+
+    ``groups`` are the dependency groups to keep (empty = all), by full name (``extra:socks``), kind (``extra``) or
+    name alone (``socks``). ``python`` is the Python version that would install. ``strict`` makes a run that could not
+    check everything fail.
+    """
+
+    as_of: int
+    threshold: float = methodology.DEFAULT_THRESHOLD
+    groups: tuple[str, ...] = ()
+    no_dev: bool = False
+    python: str = ""
+    strict: bool = False
+    list_only: bool = False
+    keep_going: bool = False
+    allow_empty: bool = False
+
+
+class Asks(Protocol):
+    """The part of the world that can be asked about packages. Tests hand in one made of dictionaries."""
+
+    def projects(self, packages: Sequence[Package]) -> Projects:
+        """Ask about packages."""
+        ...
+
+    def evidence(self, releases: Sequence[Release], projects: Projects) -> Mapping[Release, Evidence]:
+        """Ask about the versions in use."""
+        ...
+
+    def sources(self) -> tuple[SourceLine, ...]:
+        """Say how each source did."""
+        ...
+
+
+def scan(manifests: Sequence[Manifest], rules: Rules, options: Options, asks: Asks) -> Report:
+    """Score everything the dependency files declare, and report on it.
+
+    Problems in the files end the run before anything is asked, unless the options say to keep going. Never raises for
+    what a file, a registry or the network says.
+    """
+    problems = [problem for manifest in manifests for problem in manifest.problems]
+    declared = list(withheld(selected(_items(manifests), options), rules))
+    if options.list_only or (problems and not options.keep_going):
+        listed = unite(declared, {}, python=options.python or None)
+        assessed = [Assessed(dependency=one, state=None) for one in listed.dependencies]
+        return _report(manifests, assessed, options, sources=(), listed=True)
+    assessed = list(assess(declared, options, asks))
+    return _report(manifests, assessed, options, sources=asks.sources())
+
+
+def check(
+    targets: Sequence[Sequence[Declared]], rules: Rules, options: Options, asks: Asks
+) -> tuple[Report, Ambiguous]:
+    """Score single packages that a person named, and report on them.
+
+    Each target is the package it names, or one package per ecosystem where the name could be of either; the second
+    result holds those of which more than one exists, or which could not all be asked about. They are in the report
+    all the same.
+    """
+    declared = list(withheld((item for target in targets for item in target), rules))
+    by_package: dict[Package, list[Assessed]] = {}
+    for one in assess(declared, options, asks):
+        by_package.setdefault(one.dependency.package, []).append(one)
+    chosen: list[Assessed] = []
+    ambiguous: list[tuple[Assessed, ...]] = []
+    for target in targets:
+        answers = [one for item in target for one in by_package[item.package]]
+        meant = [one for one in answers if one.found is not False] or answers[:1]
+        chosen += [one for one in meant if one not in chosen]
+        if len({one.dependency.package for one in meant}) > 1:
+            ambiguous.append(tuple(meant))
+    return _report((), chosen, options, sources=asks.sources()), tuple(ambiguous)
+
+
+def _items(manifests: Iterable[Manifest]) -> Iterator[Declared]:
+    return (item for manifest in manifests for item in manifest.declared)
+
+
+def selected(declared: Iterable[Declared], options: Options) -> Iterator[Declared]:
+    """Yield the declarations of the groups that were asked for. Constraints stay: they narrow versions."""
+    for item in declared:
+        kind, _, name = item.group.partition(":")
+        if item.group == CONSTRAINT:
+            yield item
+        elif options.no_dev and kind == _DEV:
+            continue
+        elif not options.groups or {item.group, kind, name} & set(options.groups):
+            yield item
+
+
+def assess(declared: Sequence[Declared], options: Options, asks: Asks) -> Iterator[Assessed]:
+    """Yield every dependency with its score and state, a batch of packages at a time."""
+    by_package: dict[Package, list[Declared]] = {}
+    for item in declared:
+        by_package.setdefault(item.package, []).append(item)
+    for packages in _batches(sorted(by_package), BATCH):
+        items = [item for package in packages for item in by_package[package]]
+        projects = asks.projects([package for package in packages if any(not i.skip for i in by_package[package])])
+        inventory = unite(items, projects.facts, python=options.python or None)
+        yield from _assess_batch(inventory, projects, options, asks)
+
+
+def _batches(packages: Iterable[Package], size: int) -> Iterator[list[Package]]:
+    rest = iter(packages)
+    while batch := list(islice(rest, size)):
+        yield batch
+
+
+def _assess_batch(inventory: Inventory, projects: Projects, options: Options, asks: Asks) -> Iterator[Assessed]:
+    unsatisfied = {(one.package, place): one for one in inventory.unsatisfied for place in one.locations}
+    releases = [one.release for one in inventory.dependencies if one.release is not None and not one.skip]
+    evidence = asks.evidence(releases, projects)
+    for dependency in inventory.dependencies:
+        missing = next((m for p in dependency.locations if (m := unsatisfied.get((dependency.package, p)))), None)
+        if dependency.skip:
+            yield Assessed(dependency=dependency, state="skipped", reasons=(dependency.skip,))
+        elif missing is not None and (dependency.release is None or not _listed(dependency, projects)):
+            yield _unsatisfied(dependency, missing)
+        elif dependency.release is None:
+            yield _unresolved(dependency, projects.facts.get(dependency.package))
+        else:
+            yield _scored(dependency, evidence[dependency.release], options)
+
+
+def _listed(dependency: Dependency, projects: Projects) -> bool:
+    fact = projects.facts.get(dependency.package)
+    return isinstance(fact, Found) and dependency.version in fact.value.versions
+
+
+def _unsatisfied(dependency: Dependency, missing: Unsatisfied) -> Assessed:
+    nearest = ", ".join(missing.nearest)
+    return Assessed(
+        dependency=dependency,
+        state="unknown",
+        reasons=(missing.reason,),
+        fix=f"nearest: {nearest}" if nearest else "",
+        found=True,
+    )
+
+
+def _unresolved(dependency: Dependency, fact: Fact[Project] | None) -> Assessed:
+    """A range whose package could not be read: score nothing, and say why."""
+    measured = signals.measure(
+        dependency.package.ecosystem, "", Evidence() if fact is None else Evidence(project=fact), as_of=0
+    )
+    reason = measured.verdict or (fact.reason if fact is not None and not isinstance(fact, Found) else "no version")
+    return Assessed(
+        dependency=dependency,
+        state="unknown",
+        reasons=(measured.verdict or f"version in use not known: {reason}",),
+        found=_found(fact),
+    )
+
+
+def _found(fact: Fact[Project] | None) -> bool | None:
+    return None if fact is None or isinstance(fact, Unknown) else isinstance(fact, Found)
+
+
+def _scored(dependency: Dependency, evidence: Evidence, options: Options) -> Assessed:
+    measured = signals.measure(dependency.package.ecosystem, dependency.version or "", evidence, options.as_of)
+    score = scoring.score(measured)
+    project = evidence.project.value if isinstance(evidence.project, Found) else None
+    advisories = evidence.advisories.value if isinstance(evidence.advisories, Found) else ()
+    return Assessed(
+        dependency=dependency,
+        state=policy.judge(dependency, score, options.threshold),
+        score=score,
+        reasons=_reasons(score, evidence),
+        fix=remedy(dependency, score, project, advisories),
+        latest=project.newest_stable if project else "",
+        behind=None if project is None else versions.behind(project, dependency.version or ""),
+        released=_released(project, dependency.version or ""),
+        advisories=advisories,
+        found=_found(evidence.project),
+    )
+
+
+def _released(project: Project | None, version: str) -> int:
+    if project is None or project.dates_doubt or version not in project.versions:
+        return 0
+    return project.published[project.versions.index(version)]
+
+
+def _reasons(score: scoring.Score, evidence: Evidence) -> tuple[str, ...]:
+    reasons = tuple(reason.text for reason in score.reasons)
+    if score.verdict and not any(score.verdict == reason for reason in reasons):
+        reasons = (score.verdict, *reasons)
+    if score.provisional:
+        why = evidence.advisories.reason if not isinstance(evidence.advisories, Found) else ""
+        reasons = (*reasons, f"advisories not checked: {why}")
+    return reasons
+
+
+def _report(
+    manifests: Sequence[Manifest],
+    assessed: Sequence[Assessed],
+    options: Options,
+    *,
+    sources: tuple[SourceLine, ...],
+    listed: bool = False,
+) -> Report:
+    problems = tuple(problem for manifest in manifests for problem in manifest.problems)
+    incomplete = [*_silent(sources), *(f"{m.path}: {note}" for m in manifests for note in m.notes)]
+    states = [one.state for one in assessed if one.state is not None]
+    status, reason = policy.verdict(
+        states, threshold=options.threshold, broken=len(problems), incomplete=incomplete, strict=options.strict
+    )
+    if listed and not problems:
+        status, reason = Exit.PASSED, "listed, not scored"
+    return Report(
+        version=__version__,
+        methodology=methodology.VERSION,
+        as_of=options.as_of,
+        threshold=options.threshold,
+        python=options.python,
+        complete=not (listed or problems or incomplete or "unknown" in states),
+        exit=status,
+        exit_reason=reason,
+        manifests=tuple(
+            ManifestLine(path=m.path, format=m.format, dependencies=len(m.declared), problems=m.problems, notes=m.notes)
+            for m in manifests
+        ),
+        dependencies=tuple(assessed),
+        sources=sources,
+        warnings=tuple(f"{m.path}: {note}" for m in manifests for note in m.notes),
+        errors=problems,
+        listed=listed,
+    )
+
+
+def _silent(sources: Iterable[SourceLine]) -> Iterator[str]:
+    """Say which sources did not answer everything they were asked."""
+    for source in sources:
+        if source.state in ("partial", "unavailable"):
+            yield f"{source.name}: {source.answered} of {source.asked} answered" + (
+                f" ({source.reason})" if source.reason else ""
+            )
+
+
+def empty(options: Options, reason: str) -> Report:
+    """Return the report of a run that found no dependency file at all."""
+    return Report(
+        version=__version__,
+        methodology=methodology.VERSION,
+        as_of=options.as_of,
+        threshold=options.threshold,
+        python=options.python,
+        complete=options.allow_empty,
+        exit=Exit.PASSED if options.allow_empty else Exit.EMPTY,
+        exit_reason=reason,
+        manifests=(),
+        dependencies=(),
+    )
