@@ -41,15 +41,15 @@ def score(measured: Measured) -> Score:
     The order of the signals and flags has no effect on any number. Signals with ids the table does not know raise
     KeyError: that is a bug, not input.
     """
-    by_dimension = _by_dimension(measured.signals)
-    means = {name: _mean(signals) for name, signals in by_dimension.items()}
-    coverage = _coverage(by_dimension)
+    sums = _sums(measured.signals)
+    means = {name: of.mean for name, of in sums.items()}
+    coverage = _coverage(sums)
     caps = tuple(sorted({_cap(flag) for flag in measured.flags}, key=lambda cap: (cap.limit, cap.id, cap.reason)))
     scored = coverage >= methodology.COVERAGE_FLOOR and not measured.verdict
     total = _total(means) if scored or _zeroed(caps) else None
-    points = _points(by_dimension, means)
+    points = _points(sums)
     value = _final(total, caps)
-    low, high = _range(by_dimension, caps, value) if value is not None else (None, None)
+    low, high = _range(sums, caps, value) if value is not None else (None, None)
     return Score(
         value=value,
         total=total,
@@ -67,52 +67,61 @@ def score(measured: Measured) -> Score:
     )
 
 
-def _zeroed(caps: Sequence[Cap]) -> bool:
-    """A version recorded as malicious scores 0 however little else is known."""
-    return any(cap.limit == 0 for cap in caps)
+class _Sums:
+    """What a dimension's signals add up to: weight known, weight that applies, and weight times value."""
+
+    __slots__ = ("applicable", "known", "value")
+
+    def __init__(self) -> None:
+        self.applicable = self.known = self.value = 0.0
+
+    def add(self, signal: Signal) -> None:
+        weight = _weight(signal)
+        if signal.state == "not_applicable":
+            return
+        self.applicable += weight
+        if signal.value is not None:
+            self.known += weight
+            self.value += weight * signal.value
+
+    @property
+    def mean(self) -> float | None:
+        """The weighted mean of the known signals, or None where too few are known to speak for the dimension."""
+        if not self.known or self.known / self.applicable < methodology.DIMENSION_FLOOR:
+            return None
+        return self.value / self.known
+
+    def filled(self, guess: float) -> float | None:
+        """The mean if every unknown signal had this value."""
+        return (self.value + (self.applicable - self.known) * guess) / self.applicable if self.applicable else None
 
 
-def _by_dimension(signals: Iterable[Signal]) -> dict[str, list[Signal]]:
-    grouped: dict[str, list[Signal]] = {name: [] for name in DIMENSIONS}
-    for signal in sorted(signals, key=lambda s: s.id):
-        grouped[SIGNALS[signal.id].dimension].append(signal)
-    return grouped
+def _sums(signals: Iterable[Signal]) -> dict[str, _Sums]:
+    sums = {name: _Sums() for name in DIMENSIONS}
+    for signal in sorted(signals, key=_id):
+        sums[SIGNALS[signal.id].dimension].add(signal)
+    return sums
+
+
+def _id(signal: Signal) -> str:
+    return signal.id
 
 
 def _weight(signal: Signal) -> float:
     return SIGNALS[signal.id].weight * signal.share
 
 
-def _known_weight(signals: Iterable[Signal]) -> float:
-    return sum(_weight(signal) for signal in signals if signal.state == "known")
+def _zeroed(caps: Sequence[Cap]) -> bool:
+    """A version recorded as malicious scores 0 however little else is known."""
+    return any(cap.limit == 0 for cap in caps)
 
 
-def _applicable_weight(signals: Iterable[Signal]) -> float:
-    return sum(_weight(signal) for signal in signals if signal.state != "not_applicable")
-
-
-def _known_share(signals: Sequence[Signal]) -> float | None:
-    """Return the known share of a dimension's applicable weight, or None where nothing applies."""
-    applicable = _applicable_weight(signals)
-    return _known_weight(signals) / applicable if applicable else None
-
-
-def _mean(signals: Sequence[Signal]) -> float | None:
-    """Return the weighted mean of the known signals, or None where too few are known to speak for the dimension."""
-    share = _known_share(signals)
-    if share is None or share < methodology.DIMENSION_FLOOR:
-        return None
-    known = [signal for signal in signals if signal.state == "known"]
-    return sum(_weight(s) * (s.value or 0.0) for s in known) / _known_weight(known)
-
-
-def _coverage(by_dimension: Mapping[str, Sequence[Signal]]) -> float:
-    shares = {name: _known_share(signals) for name, signals in by_dimension.items()}
-    weights = {name: DIMENSIONS[name] for name, share in shares.items() if share is not None}
-    if not weights:
+def _coverage(sums: Mapping[str, _Sums]) -> float:
+    shares = [(DIMENSIONS[name], of.known / of.applicable) for name, of in sums.items() if of.applicable]
+    if not shares:
         return 0.0
     # Rounded so that a share of exactly 0.40 is not lost to the last bit of a sum.
-    return round(sum(weight * (shares[name] or 0.0) for name, weight in weights.items()) / sum(weights.values()), 9)
+    return round(sum(weight * share for weight, share in shares) / sum(weight for weight, _ in shares), 9)
 
 
 def _total(means: Mapping[str, float | None]) -> float | None:
@@ -147,30 +156,17 @@ def _grade(value: float, coverage: float) -> str:
     return letter
 
 
-def _range(by_dimension: Mapping[str, Sequence[Signal]], caps: Sequence[Cap], value: float) -> tuple[float, float]:
+def _range(sums: Mapping[str, _Sums], caps: Sequence[Cap], value: float) -> tuple[float, float]:
     """Return the final score with every unknown signal poor, and with every one good; the score lies between."""
-    low = _final(_filled(by_dimension, methodology.RANGE_LOW), caps)
-    high = _final(_filled(by_dimension, methodology.RANGE_HIGH), caps)
+    low = _final(_total({name: of.filled(methodology.RANGE_LOW) for name, of in sums.items()}), caps)
+    high = _final(_total({name: of.filled(methodology.RANGE_HIGH) for name, of in sums.items()}), caps)
     return min(value, value if low is None else low), max(value, value if high is None else high)
 
 
-def _filled(by_dimension: Mapping[str, Sequence[Signal]], guess: float) -> float | None:
-    means: dict[str, float | None] = {}
-    for name, signals in by_dimension.items():
-        weight = _applicable_weight(signals)
-        applicable = [s for s in signals if s.state != "not_applicable"]
-        values = sum(_weight(s) * (guess if s.value is None else s.value) for s in applicable)
-        means[name] = values / weight if weight else None
-    return _total(means)
-
-
-def _points(by_dimension: Mapping[str, Sequence[Signal]], means: Mapping[str, float | None]) -> dict[str, float]:
+def _points(sums: Mapping[str, _Sums]) -> dict[str, float]:
     """Return the points of the total that one unit of a signal's weight is worth, per dimension."""
-    counted = sum(DIMENSIONS[name] for name, mean in means.items() if mean is not None)
-    return {
-        name: 0.0 if means[name] is None else DIMENSIONS[name] / counted / _known_weight(members)
-        for name, members in by_dimension.items()
-    }
+    counted = sum(DIMENSIONS[name] for name, of in sums.items() if of.mean is not None)
+    return {name: 0.0 if of.mean is None else DIMENSIONS[name] / counted / of.known for name, of in sums.items()}
 
 
 def _reasons(

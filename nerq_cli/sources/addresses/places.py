@@ -1,0 +1,110 @@
+"""Files and URLs, as configuration has them: read with care, and shown without secrets."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from itertools import takewhile
+from pathlib import Path
+from typing import Final, NamedTuple
+from urllib.parse import urlsplit
+
+from nerq_cli.inventory import PYPI, Ecosystem
+
+#: Bytes read of any configuration file; real ones have a few hundred.
+_LIMIT: Final = 1_000_000
+
+#: Characters shown of something that is no URL.
+_SHOWN: Final = 200
+
+_PORTS: Final = {"http": 80, "https": 443}
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f.]*:[0-9a-f:.]+")
+#: Anything that is no visible ASCII character.
+UNPRINTABLE = re.compile(r"[^!-~]")
+
+
+class Files(NamedTuple):
+    """The places configuration is read from, and what was wrong there."""
+
+    environ: Mapping[str, str]
+    home: Path
+    root: Path
+    warnings: list[str]
+
+    def read(self, path: Path) -> str:
+        """Return the text of a regular file (a pipe could hang), empty when it is not there."""
+        try:
+            if not os.path.isfile(path):  # noqa: PTH113 - is_file() raises where a folder may not be searched
+                return ""
+            with path.open("rb") as file:
+                return file.read(_LIMIT).decode("utf-8-sig", "replace")
+        except (OSError, ValueError) as problem:
+            self.warnings.append(f"{self.shown(path)} cannot be read ({type(problem).__name__})")
+            return ""
+
+    def shown(self, path: Path) -> str:
+        """Return the path, short where it lies in the home directory."""
+        return f"~/{path.relative_to(self.home).as_posix()}" if path.is_relative_to(self.home) else str(path)
+
+    def origin(self, path: Path) -> str:
+        """Return what to say of a setting that stands in this file."""
+        return f"{path.name} ({self.shown(path)})"
+
+    def misread(self, path: Path, lines: list[int], what: str) -> None:
+        """Warn about lines, once for a file and without what they say: it may be a secret."""
+        more = f" (nor are {len(lines) - 1} more)" if len(lines) > 1 else ""
+        self.warnings.append(f"{self.shown(path)} line {lines[0]} is not {what}{more}")
+
+
+class Named(NamedTuple):
+    """A registry as one place names it; ``name`` is uv's name of the index."""
+
+    url: str
+    origin: str
+    name: str = ""
+
+
+def project_folders(cwd: Path, home: Path) -> tuple[Path, ...]:
+    """Return the scanned directory and those around it in the same repository; the home directory is never one."""
+    start = Path(os.path.abspath(cwd))  # noqa: PTH100 - resolve() would lead out of the project
+    below = tuple(takewhile(lambda folder: folder != home, (start, *start.parents)))
+    depth = next((depth for depth, folder in enumerate(below) if os.path.lexists(folder / ".git")), 0)
+    return below[: depth + 1]
+
+
+@lru_cache(maxsize=256)
+def split(written: str) -> tuple[str, str]:
+    """Split a URL into an address without credentials, in one spelling, and the credentials.
+
+    Both are empty when the URL is none that can be asked over HTTP.
+    """
+    try:
+        parts = urlsplit(written.strip())
+        scheme, host, port = parts.scheme, parts.hostname or "", parts.port
+    except ValueError:
+        return "", ""
+    if scheme not in _PORTS or not _HOST.fullmatch(host) or UNPRINTABLE.search(parts.path):
+        return "", ""
+    name = f"[{host}]" if ":" in host else host
+    suffix = "" if port in (None, _PORTS[scheme]) else f":{port}"
+    return f"{scheme}://{name}{suffix}{parts.path.rstrip('/')}", parts.netloc.rpartition("@")[0]
+
+
+def address(ecosystem: Ecosystem, written: str) -> str:
+    """Return the address to ask, as Endpoint wants it; empty when it cannot be asked over HTTP."""
+    url, _ = split(written)
+    return url.removesuffix("/simple") if ecosystem == PYPI else url
+
+
+def server(written: str) -> str:
+    """Return scheme, host and port; empty for what is no URL."""
+    return "/".join(split(written)[0].split("/")[:3])
+
+
+def readable(written: str) -> str:
+    """Return a URL for people: without credentials, and without what a terminal would obey."""
+    scheme, slashes, rest = written.rpartition("://")
+    bare = f"{scheme}{slashes}{rest.rpartition('@')[2]}"
+    return split(written)[0] or UNPRINTABLE.sub("", bare)[:_SHOWN]

@@ -1,0 +1,386 @@
+from __future__ import annotations
+
+import fnmatch
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nerq_cli.config import Config, is_private, is_public, read_config
+from nerq_cli.errors import ConfigError, Exit, Problem
+from nerq_cli.inventory import NPM, PYPI, Package
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def read(start: Path) -> Config:
+    return read_config(start, home=start / "no-home")
+
+
+def problems(start: Path) -> tuple[Problem, ...]:
+    with pytest.raises(ConfigError) as failure:
+        read(start)
+    return failure.value.problems
+
+
+def messages(folder: Path, text: str) -> list[str]:
+    write(folder / "nerq.toml", text)
+    return [problem.message for problem in problems(folder)]
+
+
+EVERYTHING = """\
+threshold = 65
+private = ["acme-*", "@acme/*"]
+public = ["*"]
+exclude = ["vendor/", "/docs/**"]
+timeout = 12.5
+strict = true
+groups = ["main", "dev:docs"]
+no-dev = false
+"""
+
+
+def test_nothing_configured_gives_the_defaults(tmp_path: Path) -> None:
+    assert read(tmp_path) == Config()
+    assert Config().threshold == 70.0
+    assert Config().path == ""
+
+
+def test_every_setting_of_nerq_toml_is_read(tmp_path: Path) -> None:
+    path = write(tmp_path / "nerq.toml", EVERYTHING)
+    assert read(tmp_path) == Config(
+        threshold=65.0,
+        private=("acme-*", "@acme/*"),
+        public=("*",),
+        exclude=("vendor/", "/docs/**"),
+        timeout=12.5,
+        strict=True,
+        groups=("main", "dev:docs"),
+        no_dev=False,
+        path=str(path),
+    )
+
+
+def test_a_table_in_pyproject_says_the_same_as_a_file_of_its_own(tmp_path: Path) -> None:
+    write(tmp_path / "a/nerq.toml", EVERYTHING)
+    shared = write(tmp_path / "b/pyproject.toml", f"[project]\nname = 'x'\n[tool.nerq]\n{EVERYTHING}")
+    own, nested = read(tmp_path / "a"), read(tmp_path / "b")
+    assert nested.path == str(shared)
+    assert (own.threshold, own.private, own.exclude) == (nested.threshold, nested.private, nested.exclude)
+
+
+def test_an_empty_file_is_a_configuration_with_every_default(tmp_path: Path) -> None:
+    path = write(tmp_path / "nerq.toml", "")
+    assert read(tmp_path) == Config(path=str(path))
+
+
+def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
+    (tmp_path / "nerq.toml").write_bytes(b"\xef\xbb\xbfthreshold = 1\n")
+    assert read(tmp_path).threshold == 1.0
+
+
+def test_the_path_is_shown_relative_to_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "nerq.toml", "")
+    write(tmp_path / "deep/er/x.txt", "")
+    monkeypatch.chdir(tmp_path)
+    assert read_config(Path(), home=tmp_path / "home").path == "nerq.toml"
+    monkeypatch.chdir(tmp_path / "deep")
+    assert read_config(Path(), home=tmp_path / "home").path == str(tmp_path / "nerq.toml")
+
+
+# Where it is looked for.
+
+
+def test_a_file_is_configured_by_the_directory_it_is_in(tmp_path: Path) -> None:
+    write(tmp_path / "nerq.toml", "threshold = 1")
+    assert read(write(tmp_path / "requirements.txt", "")).threshold == 1.0
+
+
+def test_the_nearest_directory_above_with_settings_is_obeyed(tmp_path: Path) -> None:
+    write(tmp_path / "nerq.toml", "threshold = 1")
+    write(tmp_path / "a/pyproject.toml", "[tool.nerq]\nthreshold = 2")
+    write(tmp_path / "a/b/pyproject.toml", "[tool.other]\nnerq = 3")
+    (tmp_path / "a/b/c").mkdir()
+    assert read(tmp_path / "a/b/c").threshold == 2.0
+
+
+def test_settings_below_the_start_are_not_obeyed(tmp_path: Path) -> None:
+    write(tmp_path / "nested/nerq.toml", "threshold = 1")
+    assert read(tmp_path) == Config()
+
+
+def test_the_search_ends_at_the_root_of_the_repository(tmp_path: Path) -> None:
+    write(tmp_path / "nerq.toml", "threshold = 1")
+    (tmp_path / "repository/.git").mkdir(parents=True)
+    (tmp_path / "repository/inner").mkdir()
+    assert read(tmp_path / "repository/inner") == Config()
+    write(tmp_path / "repository/nerq.toml", "threshold = 2")
+    assert read(tmp_path / "repository/inner").threshold == 2.0
+
+
+def test_a_git_file_of_a_worktree_ends_the_search_too(tmp_path: Path) -> None:
+    write(tmp_path / "nerq.toml", "threshold = 1")
+    write(tmp_path / "worktree/.git", "gitdir: elsewhere")
+    assert read(tmp_path / "worktree") == Config()
+
+
+def test_the_home_directory_configures_only_itself(tmp_path: Path) -> None:
+    write(tmp_path / "nerq.toml", "threshold = 1")
+    write(tmp_path / "home/nerq.toml", "threshold = 2")
+    (tmp_path / "home/project").mkdir()
+    assert read_config(tmp_path / "home/project", home=tmp_path / "home") == Config()
+    assert read_config(tmp_path / "home", home=tmp_path / "home").threshold == 2.0
+
+
+def test_the_home_directory_is_the_users_unless_told_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    write(tmp_path / "nerq.toml", "threshold = 1")
+    (tmp_path / "project").mkdir()
+    assert read_config(tmp_path / "project") == Config()
+
+
+def test_nerq_toml_wins_over_pyproject_and_says_so(tmp_path: Path) -> None:
+    write(tmp_path / "nerq.toml", "threshold = 1")
+    write(tmp_path / "pyproject.toml", "[tool.nerq]\nthreshold = 2")
+    config = read(tmp_path)
+    assert config.threshold == 1.0
+    assert [warning.endswith("[tool.nerq] in the pyproject.toml beside it is not") for warning in config.warnings] == [
+        True
+    ]
+
+
+def test_a_pyproject_without_our_table_is_no_reason_to_warn(tmp_path: Path) -> None:
+    write(tmp_path / "nerq.toml", "threshold = 1")
+    write(tmp_path / "pyproject.toml", "[project]\nname = 'x'")
+    assert read(tmp_path).warnings == ()
+
+
+# Somebody else's pyproject.toml.
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[project]\nname = 'nerq-cli'", "tool = 'nerq'", "tool = []", "[tool.x]\nnerq = 1", "nerq = [", "not toml: ["],
+)
+def test_a_pyproject_that_says_nothing_to_us_is_no_configuration(tmp_path: Path, text: str) -> None:
+    write(tmp_path / "pyproject.toml", text)
+    assert read(tmp_path) == Config()
+
+
+def test_a_broken_pyproject_that_speaks_to_us_is_an_error(tmp_path: Path) -> None:
+    path = write(tmp_path / "pyproject.toml", "[tool.nerq]\nthreshold = = 3\n")
+    [problem] = problems(tmp_path)
+    assert (problem.path, problem.line, problem.column, problem.text) == (str(path), 2, 13, "threshold = = 3")
+    assert problem.message.startswith("is not TOML: ")
+
+
+@pytest.mark.parametrize("text", ["[tool]\nnerq = 3\n", "tool.nerq = 3\n", "[[tool.nerq]]\n"])
+def test_a_value_where_the_table_should_be_is_an_error(tmp_path: Path, text: str) -> None:
+    write(tmp_path / "pyproject.toml", text)
+    [problem] = problems(tmp_path)
+    assert "table" in problem.message
+    assert "nerq" in problem.text
+    assert problem.hint
+
+
+def test_an_unreadable_pyproject_is_left_to_those_who_need_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "pyproject.toml", "[tool.nerq]\nthreshold = 1")
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert read(tmp_path) == Config()
+
+
+def test_an_unreadable_nerq_toml_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path / "nerq.toml", "")
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    assert [problem.message for problem in problems(tmp_path)] == ["cannot be read: Permission denied"]
+
+
+def refuse(path: Path) -> bytes:
+    raise PermissionError(13, "Permission denied", str(path))
+
+
+# What is wrong in it.
+
+
+def test_everything_wrong_is_reported_at_once_with_its_line(tmp_path: Path) -> None:
+    text = "# settings\ntreshold = 50\nprivate = 'acme'\n\nstrict = 'yes'\ntimeout = 0\n"
+    write(tmp_path / "nerq.toml", text)
+    found = problems(tmp_path)
+    assert [problem.line for problem in found] == [2, 3, 5, 6]
+    assert [problem.text for problem in found] == [text.splitlines()[line - 1] for line in (2, 3, 5, 6)]
+    assert found[0].hint == "did you mean 'threshold'?"
+    assert {problem.path for problem in found} == {str(tmp_path / "nerq.toml")}
+
+
+def test_an_error_is_a_usage_error_that_counts_what_is_wrong(tmp_path: Path) -> None:
+    write(tmp_path / "nerq.toml", "a = 1\nb = 2")
+    with pytest.raises(ConfigError, match="2 settings in it cannot be obeyed") as failure:
+        read(tmp_path)
+    assert failure.value.exit is Exit.USAGE
+    write(tmp_path / "nerq.toml", "a = 1")
+    with pytest.raises(ConfigError, match="it cannot be obeyed"):
+        read(tmp_path)
+
+
+def test_a_key_like_no_other_gets_the_list_of_keys(tmp_path: Path) -> None:
+    write(tmp_path / "nerq.toml", "zzz = 1")
+    [problem] = problems(tmp_path)
+    assert problem.hint.startswith("the settings are threshold, private")
+
+
+def test_an_underscore_where_a_hyphen_belongs_is_recognised(tmp_path: Path) -> None:
+    write(tmp_path / "nerq.toml", "no_dev = true")
+    [problem] = problems(tmp_path)
+    assert problem.hint == "did you mean 'no-dev'?"
+
+
+@pytest.mark.parametrize("value", ["-1", "100.1", "nan", "inf", "'70'", "true", "[70]", "1979-05-27"])
+def test_a_threshold_is_a_number_from_0_to_100(tmp_path: Path, value: str) -> None:
+    assert messages(tmp_path, f"threshold = {value}") == ["threshold must be a number from 0 to 100"]
+
+
+@pytest.mark.parametrize("value", ["0", "0.0", "100", "69.9"])
+def test_the_ends_of_the_scale_are_thresholds(tmp_path: Path, value: str) -> None:
+    write(tmp_path / "nerq.toml", f"threshold = {value}")
+    assert read(tmp_path).threshold == float(value)
+
+
+@pytest.mark.parametrize("value", ["0", "-3", "nan", "inf", "86401", "9" * 400, "'30s'", "false"])
+def test_a_timeout_is_a_number_of_seconds(tmp_path: Path, value: str) -> None:
+    assert messages(tmp_path, f"timeout = {value}") == [
+        "timeout must be a number of seconds, above 0 and at most 86400 (a day)"
+    ]
+
+
+@pytest.mark.parametrize("key", ["private", "public", "exclude", "groups"])
+@pytest.mark.parametrize("value", ["'one'", "[1]", "{a = 1}", "true"])
+def test_a_list_of_strings_is_exactly_that(tmp_path: Path, key: str, value: str) -> None:
+    assert messages(tmp_path, f"{key} = {value}") == [f'{key} must be a list of strings, such as ["one", "two"]']
+
+
+@pytest.mark.parametrize("key", ["private", "public", "exclude", "groups"])
+@pytest.mark.parametrize("empty", ["", "  ", "\t"])
+def test_an_empty_pattern_is_refused(tmp_path: Path, key: str, empty: str) -> None:
+    assert messages(tmp_path, f'{key} = ["one", "{empty}"]') == [
+        f"{key} holds an empty string, which could mean everything or nothing"
+    ]
+
+
+@pytest.mark.parametrize("key", ["strict", "no-dev"])
+def test_a_switch_is_true_or_false(tmp_path: Path, key: str) -> None:
+    assert messages(tmp_path, f"{key} = 1") == [f"{key} must be true or false"]
+
+
+def test_a_pattern_that_would_leave_nothing_to_do_is_refused(tmp_path: Path) -> None:
+    assert messages(tmp_path, 'private = ["**"]\nexclude = ["/**/*"]') == [
+        "private holds a pattern that matches every package: nothing would be looked up",
+        "exclude holds a pattern that matches every file: nothing would be scanned",
+    ]
+
+
+def test_a_path_pattern_that_git_would_not_take_is_refused(tmp_path: Path) -> None:
+    [message] = messages(tmp_path, 'exclude = ["!"]')
+    assert message.startswith("exclude holds '!', which is not a pattern: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[project]\nthreshold = 1\n[tool.nerq]\nthreshold = -1", 4),
+        ("[tool.nerq]\nstrict = true\n[tool.nerq.threshold]\nx = 1", 3),
+        ("[tool]\nnerq.threshold = -1", 2),
+        ("tool.nerq.threshold = -1", 1),
+        ("[tool]\nnerq = { strict = true, threshold = -1 }", 2),
+        ("['tool'.\"nerq\"]\n'threshold' = -1", 2),
+        ('[tool.nerq]\n"\\u0074hreshold" = -1', 0),
+    ],
+)
+def test_the_line_is_found_however_the_table_is_written(tmp_path: Path, text: str, line: int) -> None:
+    write(tmp_path / "pyproject.toml", text)
+    [problem] = problems(tmp_path)
+    assert problem.line == line
+    assert problem.text == (text.split("\n")[line - 1] if line else "")
+
+
+def test_a_syntax_error_says_where_it_is(tmp_path: Path) -> None:
+    write(tmp_path / "nerq.toml", 'threshold = 1\r\nprivate = ["a" "b"]\r\n')
+    [problem] = problems(tmp_path)
+    assert (problem.line, problem.column, problem.text) == (2, 16, 'private = ["a" "b"]')
+
+
+def test_an_unfinished_file_is_an_error_on_its_last_line(tmp_path: Path) -> None:
+    write(tmp_path / "nerq.toml", "private = [\n")
+    [problem] = problems(tmp_path)
+    assert problem.message.startswith("is not TOML: ")
+    assert problem.line <= 2
+
+
+def test_bytes_that_are_not_utf8_are_an_error_with_a_line(tmp_path: Path) -> None:
+    (tmp_path / "nerq.toml").write_bytes(b"threshold = 1\nprivate = ['caf\xe9']\n")
+    [problem] = problems(tmp_path)
+    assert (problem.line, problem.message) == (2, "is not UTF-8 text")
+
+
+def test_nesting_without_end_is_an_error(tmp_path: Path) -> None:
+    [message] = messages(tmp_path, f"private = {'[' * 5000}{']' * 5000}")
+    assert message.startswith("is not TOML: ")
+
+
+@given(text=st.text())
+def test_no_text_does_more_than_fail_with_our_own_error(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    folder = tmp_path_factory.getbasetemp() / "any-text"
+    folder.mkdir(exist_ok=True)
+    (folder / "nerq.toml").write_bytes(text.encode("utf-8", "surrogatepass"))
+    try:
+        read(folder)
+    except ConfigError as failure:
+        assert failure.problems  # noqa: PT017 - either outcome is fine, an error without a place is not
+
+
+# Private and public names.
+
+
+def test_a_private_pattern_names_itself() -> None:
+    config = Config(private=("acme-*", "@acme/*", "one"))
+    assert is_private(config, Package(ecosystem=PYPI, name="acme-tools")) == "acme-*"
+    assert is_private(config, Package(ecosystem=NPM, name="@acme/web")) == "@acme/*"
+    assert is_private(config, Package(ecosystem=PYPI, name="one")) == "one"
+    assert is_private(config, Package(ecosystem=PYPI, name="requests")) == ""
+
+
+def test_pypi_patterns_are_normalised_and_npm_ones_are_not() -> None:
+    config = Config(private=("Acme_.*",))
+    assert is_private(config, Package(ecosystem=PYPI, name="acme-tools")) == "Acme_.*"
+    assert is_private(config, Package(ecosystem=NPM, name="acme-tools")) == ""
+    assert is_private(config, Package(ecosystem=NPM, name="Acme_.tools")) == "Acme_.*"
+
+
+def test_public_patterns_are_read_the_same_way() -> None:
+    config = Config(public=("*",), private=("acme-*",))
+    assert is_public(config, Package(ecosystem=NPM, name="@any/thing")) == "*"
+    assert is_public(Config(), Package(ecosystem=NPM, name="@any/thing")) == ""
+
+
+@given(
+    patterns=st.lists(st.text("ab*?-[]!", min_size=1, max_size=6), min_size=1, max_size=4),
+    name=st.text("ab-", min_size=1, max_size=6),
+)
+def test_a_name_is_private_exactly_when_one_of_the_patterns_matches_it(patterns: list[str], name: str) -> None:
+    expected = next((pattern for pattern in patterns if fnmatch.fnmatchcase(name, pattern)), "")
+    assert is_private(Config(private=tuple(patterns)), Package(ecosystem=NPM, name=name)) == expected
+
+
+def test_reading_no_configuration_imports_no_parser(tmp_path: Path) -> None:
+    program = (
+        "import sys, pathlib; from nerq_cli.config import read_config; read_config(pathlib.Path('.')); "
+        "sys.exit(any(name in sys.modules for name in ('tomli', 'pathspec', 'difflib')))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=False).returncode == 0  # noqa: S603 - ours
