@@ -1,0 +1,180 @@
+"""A stand-in for both registries on loopback: answers every name after a delay, with bodies of realistic size."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+from functools import cache
+from urllib.parse import unquote
+
+README = "Some words about what this package does and how it is used, long enough to count. " * 60
+
+
+def versions(name: str) -> list[tuple[str, str]]:
+    """Return (version, ISO time), oldest first: forty releases over four years, the last a month old."""
+    shift = random.Random(name).randrange(20)
+    made = []
+    for n in range(40):
+        months = 12 * 2022 + 9 + n + shift // 10
+        made.append((f"{1 + n // 10}.{n % 10}.0", f"{months // 12}-{months % 12 + 1:02}-{1 + shift:02}T08:00:00"))
+    return made
+
+
+def _files(name: str, version: str, time: str) -> list[dict[str, object]]:
+    stem = name.replace("-", "_")
+    return [
+        {
+            "filename": filename,
+            "packagetype": kind,
+            "upload_time_iso_8601": f"{time}.000000Z",
+            "requires_python": ">=3.9",
+            "size": 12345,
+            "yanked": False,
+            "yanked_reason": None,
+            "digests": {"sha256": "0" * 64},
+            "url": f"https://files.registry.example/{filename}",
+        }
+        for filename, kind in (
+            (f"{stem}-{version}-py3-none-any.whl", "bdist_wheel"),
+            (f"{stem}-{version}.tar.gz", "sdist"),
+        )
+    ]
+
+
+@cache
+def pypi_json(name: str) -> bytes:
+    """Return the project JSON."""
+    releases = {version: _files(name, version, time) for version, time in versions(name)}
+    newest = versions(name)[-1][0]
+    info = {
+        "name": name,
+        "version": newest,
+        "summary": f"What {name} is",
+        "description": README,
+        "license_expression": "MIT",
+        "classifiers": ["Programming Language :: Python :: 3.12", "Typing :: Typed"],
+        "keywords": "a,b",
+        "requires_python": ">=3.9",
+        "project_urls": {
+            "Source": f"https://code.example/acme/{name}",
+            "Documentation": "https://docs.example",
+            "Changelog": "https://docs.example/changes",
+        },
+        "home_page": "",
+        "yanked": False,
+        "yanked_reason": None,
+    }
+    owners = {"roles": [{"role": "Owner", "user": "ann"}, {"role": "Maintainer", "user": "bob"}], "organization": None}
+    document = {
+        "info": info,
+        "releases": releases,
+        "urls": releases[newest],
+        "vulnerabilities": [],
+        "ownership": owners,
+        "last_serial": 1,
+    }
+    return json.dumps(document).encode()
+
+
+@cache
+def simple_json(name: str) -> bytes:
+    """Return the simple API's JSON."""
+    files = [
+        {
+            "filename": file["filename"],
+            "url": file["url"],
+            "hashes": file["digests"],
+            "requires-python": ">=3.9",
+            "size": 12345,
+            "upload-time": file["upload_time_iso_8601"],
+            "yanked": False,
+            "provenance": None,
+        }
+        for version, time in versions(name)
+        for file in _files(name, version, time)
+    ]
+    document = {
+        "meta": {"api-version": "1.4"},
+        "name": name,
+        "versions": [version for version, _ in versions(name)],
+        "files": files,
+    }
+    return json.dumps(document).encode()
+
+
+@cache
+def packument(name: str) -> bytes:
+    """Return the full packument."""
+    listed = versions(name)
+    manifests = {
+        version: {
+            "name": name,
+            "version": version,
+            "description": f"What {name} is",
+            "license": "MIT",
+            "keywords": ["a", "b"],
+            "homepage": "https://demo.example",
+            "repository": {"type": "git", "url": f"git+https://code.example/acme/{name}.git"},
+            "types": "index.d.ts",
+            "engines": {"node": ">=18"},
+            "dist": {
+                "tarball": "https://files.registry.example/x.tgz",
+                "signatures": [{"keyid": "x", "sig": "y"}],
+            },
+        }
+        for version, _ in listed
+    }
+    document = {
+        "name": name,
+        "dist-tags": {"latest": listed[-1][0]},
+        "time": {"created": listed[0][1] + "Z", **{version: time + "Z" for version, time in listed}},
+        "maintainers": [{"name": "ann"}, {"name": "bob"}],
+        "readme": README,
+        "versions": manifests,
+    }
+    return json.dumps(document).encode()
+
+
+def answer(path: str) -> bytes:
+    """Return the body for one path; any name exists."""
+    parts = path.strip("/").split("/")
+    if parts[0] == "pypi":
+        return pypi_json(parts[1])
+    if parts[0] == "simple":
+        return simple_json(parts[1])
+    return packument(unquote(parts[0]))
+
+
+async def serve(delay: float, port: int) -> None:
+    """Answer until killed; prints the port it listens on."""
+
+    async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                path = head.split(b" ", 2)[1].decode()
+                kind = b"application/vnd.pypi.simple.v1+json" if path.startswith("/simple") else b"application/json"
+                body = answer(path)
+                await asyncio.sleep(delay)
+                writer.write(
+                    b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n" % (kind, len(body)) + body
+                )
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(connection, "127.0.0.1", port, backlog=512)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--delay", type=float, default=0.0)
+    parser.add_argument("--port", type=int, default=0)
+    options = parser.parse_args()
+    asyncio.run(serve(options.delay, options.port))

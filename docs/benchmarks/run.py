@@ -1,0 +1,163 @@
+"""Measures what the project promises about speed, in one run on one machine, and prints ratios.
+
+    python docs/benchmarks/run.py [--pip-audit PATH]
+
+Everything is measured with the interpreter that runs this file; nerq-cli must be installed for it. Nothing leaves
+the machine: registries are stood in for on loopback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import ceil
+from pathlib import Path
+
+HERE = Path(__file__).parent
+NERQ = [sys.executable, "-m", "nerq_cli"]
+CONCURRENCY = 16
+
+
+def timed(command: list[str], *, runs: int = 7, env: dict[str, str] | None = None) -> float:
+    """Return the median wall time of a command in seconds."""
+    times = []
+    for _ in range(runs):
+        started = time.perf_counter()
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env, check=False)
+        times.append(time.perf_counter() - started)
+    return sorted(times)[len(times) // 2]
+
+
+@contextmanager
+def registry(delay: float = 0.0) -> Iterator[dict[str, str]]:
+    """Run the stand-in registries; give the environment that points nerq at them, with a cache of its own."""
+    command = [sys.executable, str(HERE / "registry.py"), "--delay", str(delay)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    address = f"http://127.0.0.1:{process.stdout.readline().strip()}"
+    with tempfile.TemporaryDirectory() as cache:
+        yield {**os.environ, "NERQ_PYPI_URL": address, "NERQ_NPM_URL": address, "NERQ_CACHE_DIR": cache}
+    process.kill()
+    process.wait()
+
+
+def requirements(folder: Path, count: int) -> str:
+    """Write that many pins into a requirements file."""
+    path = folder / f"requirements-{count}.txt"
+    path.write_text("".join(f"package-{n:05}=={1 + n % 4}.{n % 10}.0\n" for n in range(count)))
+    return str(path)
+
+
+def npm_project(folder: Path, count: int) -> str:
+    """Write a package.json with that many pins."""
+    path = folder / "package.json"
+    lines = ",\n".join(f'    "module-{n:05}": "{1 + n % 4}.{n % 10}.0"' for n in range(count))
+    path.write_text('{\n  "name": "x",\n  "dependencies": {\n' + lines + "\n  }\n}\n")
+    return str(path)
+
+
+def scan(path: str, *options: str) -> list[str]:
+    """Return the command that scans a file."""
+    return [*NERQ, "scan", path, "--timeout", "300", *options]
+
+
+def show(what: str, value: str, allowed: str = "") -> None:
+    """Print one figure."""
+    print(f"{what:<64} {value:>24}   {allowed}", flush=True)
+
+
+def start_up() -> None:
+    """Time what every run pays."""
+    bare = timed([sys.executable, "-c", "pass"], runs=15)
+    show("bare interpreter", f"{bare * 1e3:.0f} ms")
+    for option in ("--help", "--version"):
+        took = timed([*NERQ, option], runs=15)
+        show(f"nerq {option}", f"{took * 1e3:.0f} ms = {took / bare:.1f} x bare", "at most 12 x")
+
+
+def warm(folder: Path, pip_audit: str) -> None:
+    """Time scans that are answered from the cache."""
+    with registry() as env:
+        small = requirements(folder, 45)
+        cold = timed(scan(small), runs=1, env=env)
+        took = timed(scan(small), env=env)
+        show("45 pins, cold, registry without delay", f"{cold:.2f} s")
+        show("45 pins, warm", f"{took:.2f} s", "at most 0.35 s")
+        if pip_audit:
+            beside(small, pip_audit, took, cold, env)
+        times = {}
+        for count, allowed in ((1_000, "at most 0.6 s"), (10_000, "at most 4 s, 200 MB")):
+            path = requirements(folder, count)
+            timed(scan(path), runs=1, env=env)
+            times[count] = timed(scan(path), runs=3, env=env)
+            show(f"{count:,} pins, warm", f"{times[count]:.2f} s, {peak(scan(path), env):.0f} MB", allowed)
+        growth = (times[10_000] - took) / (times[1_000] - took)
+        show("growth from 1,000 to 10,000", f"{growth:.1f} x", "10 x is linear")
+
+
+def peak(command: list[str], env: dict[str, str]) -> float:
+    """Return the peak resident memory of a command in megabytes."""
+    code = (
+        "import resource, subprocess, sys; subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, "
+        "stderr=subprocess.DEVNULL); print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    )
+    printed = subprocess.run(
+        [sys.executable, "-c", code, *command], env=env, capture_output=True, text=True, check=True
+    )
+    return int(printed.stdout) / (1024 if resource and sys.platform != "darwin" else 1024 * 1024)
+
+
+def beside(path: str, pip_audit: str, warm_time: float, cold: float, env: dict[str, str]) -> None:
+    """Time pip-audit on the same file, asking the same stand-in instead of an advisory service."""
+    address = env["NERQ_PYPI_URL"]
+    command = [pip_audit, "-r", path, "--no-deps", "--disable-pip", "-s", "osv", "--osv-url", f"{address}/osv"]
+    took = timed(command, runs=3, env=env)
+    show("pip-audit --no-deps on the same 45 pins", f"{took:.2f} s")
+    show("  nerq warm is faster by", f"{took / warm_time:.1f} x")
+    show("  nerq cold is faster by", f"{took / cold:.1f} x")
+
+
+def cold(folder: Path) -> None:
+    """Time cold scans against registries that answer after 50 ms."""
+    for what, path, requests in (
+        ("npm packages", npm_project(folder, 1_000), 1_000),
+        ("PyPI packages", requirements(folder, 1_000), 0),
+    ):
+        with registry() as env:
+            timed(scan(path), runs=1, env=env)  # once without delay: what the same work costs without waiting
+        with registry(delay=0.0) as env:
+            work = timed(scan(path), runs=1, env=env)
+        with registry(delay=0.05) as env:
+            took = timed(scan(path), runs=1, env=env)
+        asked = requests or count_requests(path)
+        waiting = ceil(asked / CONCURRENCY) * 0.05
+        show(f"1,000 {what}, cold, 50 ms an answer, {asked:,} requests", f"{took:.2f} s")
+        show("  rounds of 50 ms at our concurrency", f"{waiting:.2f} s")
+        show("  the same work without delay", f"{work:.2f} s")
+        show("  time over rounds", f"{took / waiting:.2f} x", "at most 1.3 x plus parsing")
+
+
+def count_requests(path: str) -> int:
+    """Return how many requests a cold scan sends."""
+    import json
+
+    with registry() as env:
+        printed = subprocess.run(scan(path, "--format", "json"), env=env, capture_output=True, check=False)
+    return sum(source["requests"] for source in json.loads(printed.stdout)["sources"])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--pip-audit", default="")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        start_up()
+        warm(Path(name), arguments.pip_audit)
+        cold(Path(name))
