@@ -14,7 +14,7 @@ from nerq_cli.inventory import Declared, Dependency, Manifest, Package, Release
 from nerq_cli.policy.remedy import remedy
 from nerq_cli.privacy import Rules, withheld
 from nerq_cli.report.model import Assessed, ManifestLine, Report, SourceLine
-from nerq_cli.resolution import CONSTRAINT, Inventory, Unsatisfied, unite
+from nerq_cli.resolution import CONSTRAINT, Declarations, Inventory, Unsatisfied, unite
 from nerq_cli.sources.registries import Projects
 
 #: How many packages are held in memory at a time; what is known of them is dropped once they are scored.
@@ -119,13 +119,10 @@ def selected(declared: Iterable[Declared], options: Options) -> Iterator[Declare
 
 def assess(declared: Sequence[Declared], options: Options, asks: Asks) -> Iterator[Assessed]:
     """Yield every dependency with its score and state, a batch of packages at a time."""
-    by_package: dict[Package, list[Declared]] = {}
-    for item in declared:
-        by_package.setdefault(item.package, []).append(item)
-    for packages in _batches(sorted(by_package), BATCH):
-        items = [item for package in packages for item in by_package[package]]
-        projects = asks.projects([package for package in packages if any(not i.skip for i in by_package[package])])
-        inventory = unite(items, projects.facts, python=options.python or None)
+    declarations = Declarations(declared, python=options.python or None)
+    for packages in _batches(declarations.packages, BATCH):
+        projects = asks.projects(declarations.asked(packages))
+        inventory = declarations.settle(packages, projects.facts)
         yield from _assess_batch(inventory, projects, options, asks)
 
 
