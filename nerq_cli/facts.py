@@ -111,6 +111,56 @@ class Vulnerability(msgspec.Struct, frozen=True, omit_defaults=True):
     malware: bool = False
     exploited: bool = False  # listed in CISA KEV
     epss: float | None = None  # probability 0-1
+    severity_from: str = ""
+    #: The affected range in words: ">=1.0, <2.3.1".
+    affected: str = ""
+    links: tuple[str, ...] = ()
+
+
+class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One event of an OSV range; exactly one field is set. ``introduced`` "0" means from the first version on."""
+
+    introduced: str = ""
+    fixed: str = ""
+    last_affected: str = ""
+    limit: str = ""
+
+
+class Range(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One OSV range: ``kind`` is ``ECOSYSTEM`` or ``SEMVER`` (GIT ranges are dropped on reading)."""
+
+    kind: str
+    events: tuple[Event, ...] = ()
+
+
+class Affected(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What an OSV record says of one package (``name`` normalised): enumerated versions, and ranges."""
+
+    ecosystem: str
+    name: str
+    versions: tuple[str, ...] = ()
+    ranges: tuple[Range, ...] = ()
+
+
+class Advisory(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An OSV record, reduced to what is scored and shown. Times are epoch seconds UTC, 0 where not stated.
+
+    ``severity`` is a band (low, medium, high, critical, unknown) and ``severity_from`` says in words where it came
+    from ("GHSA label", "CVSS 4.0 score 9.3", "alias GHSA-..."). ``malware`` marks a record of malicious code
+    (``MAL-`` or a GHSA malware advisory). ``links`` are at most five, advisory and fix first.
+    """
+
+    id: str
+    modified: int = 0
+    published: int = 0
+    withdrawn: bool = False
+    aliases: tuple[str, ...] = ()
+    summary: str = ""
+    severity: str = "unknown"
+    severity_from: str = ""
+    affected: tuple[Affected, ...] = ()
+    links: tuple[str, ...] = ()
+    malware: bool = False
 
 
 class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):

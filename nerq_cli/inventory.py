@@ -143,7 +143,8 @@ class Manifest:
     ``notes`` are sentences for the user about what this file cannot tell ("dependencies are dynamic: not listed
     here"). ``format`` is the reader's name. ``includes`` are files to be read as well. ``constraint`` marks a file
     that was read as a pip constraints file. ``locals`` are the package names the project itself provides (its own
-    name, workspace members): never looked up.
+    name, workspace members): never looked up. ``index`` and ``extra_indexes`` are what a requirements file says of
+    package indexes; they hold for the files it includes, and for those that include it.
     """
 
     path: str
@@ -152,6 +153,8 @@ class Manifest:
     includes: tuple[Include, ...] = ()
     constraint: bool = False
     locals: tuple[str, ...] = ()
+    index: str = ""
+    extra_indexes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
 

@@ -1,1 +1,88 @@
-"""."""
+"""Dependency files: which there are, who reads them, and what they say.
+
+A format is one module with a name and two pure functions; the core finds the files, opens them and follows what they
+include. Nothing that a file describes is executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import PurePosixPath
+from typing import Final, Protocol, cast
+
+from nerq_cli.inventory import Manifest
+
+
+class Reader(Protocol):
+    """What the module of a format offers."""
+
+    #: What the format is called, on the command line too.
+    NAME: str
+
+    def wants(self, path: PurePosixPath) -> bool:
+        """Say whether a file is of this format, by its name and the name of its folder."""
+        ...
+
+    def read(self, text: str, path: str, *, constraint: bool = False, group: str = "") -> Manifest:
+        """Read the text of a file; whatever is wrong with it is in the result."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """Where a format's reader is, and which files to trouble it with.
+
+    ``endings`` are those of all file names it may want: it is imported when one turns up. A file that somebody names
+    and that ends in one of ``surely`` is of this format, whatever else it is called. ``files`` is for people.
+    """
+
+    module: str
+    endings: tuple[str, ...]
+    surely: tuple[str, ...] = ()
+    files: str
+
+
+#: Every format. Files that say what others are for come before those.
+FORMATS: Final[Mapping[str, Format]] = {
+    "pyproject": Format(module="pyproject", endings=("pyproject.toml",), files="pyproject.toml"),
+    "package.json": Format(module="package_json", endings=("package.json",), files="package.json"),
+    "requirements": Format(
+        module="requirements",
+        endings=(".txt", ".in"),
+        surely=(".in",),
+        files="requirements*.txt, requirements/*.txt, *.in, constraints*.txt",
+    ),
+}
+
+
+class _Readers(Mapping[str, Reader]):
+    """The formats' modules, each imported when it is first asked for."""
+
+    def __getitem__(self, name: str) -> Reader:
+        return cast("Reader", import_module(f"{__name__}.{FORMATS[name].module}"))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(FORMATS)
+
+    def __len__(self) -> int:
+        return len(FORMATS)
+
+
+#: The reader of each format, by its name.
+READERS: Final[Mapping[str, Reader]] = _Readers()
+
+
+def format_of(path: PurePosixPath) -> str:
+    """Return the name of the format a file is in, by its name and its folder's; empty when nobody wants it."""
+    return next((name for name, one in FORMATS.items() if _may_end(path, one) and READERS[name].wants(path)), "")
+
+
+def _may_end(path: PurePosixPath, one: Format) -> bool:
+    return path.name.lower().endswith(one.endings)
+
+
+from nerq_cli.manifests.discover import FoundFile, find, load  # noqa: E402 - it reads the tables above
+
+__all__ = ["FORMATS", "READERS", "Format", "FoundFile", "Reader", "find", "format_of", "load"]

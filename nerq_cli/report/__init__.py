@@ -1,1 +1,35 @@
-"""."""
+"""What a run found out, and how it is printed: one document, built once, and a module per format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from types import MappingProxyType, ModuleType
+from typing import Final
+
+__all__ = ["FORMATS", "Format"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """A way to print a report: its name, the suffix of its files, and the module that is imported when it is used."""
+
+    name: str
+    suffix: str
+    module: str
+
+    def load(self) -> ModuleType:
+        """Import the module. Its ``render`` prints a report."""
+        return import_module(self.module)
+
+
+FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
+    {
+        form.name: form
+        for form in (
+            Format(name="table", suffix=".txt", module="nerq_cli.report.text"),
+            Format(name="json", suffix=".json", module="nerq_cli.report.json_report"),
+        )
+    }
+)
