@@ -1,0 +1,35 @@
+"""Words written by strangers, made safe to show and to hand on."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+#: Longest free text (a reason, a summary, a line of a file) that a report repeats, in characters.
+TEXT_LIMIT: Final = 1_000
+
+# Whole terminal sequences (ECMA-48 CSI, terminated OSC and DCS, two-character escapes), so that no "[31m" is left over.
+_SEQUENCE: Final = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-Z\\^-~]"
+)
+#: Control, format (bidirectional marks, zero-width characters) and surrogate characters.
+_UNSAFE: Final = frozenset({"Cc", "Cf", "Cs"})
+
+
+def plain(text: str, limit: int = 0) -> str:
+    """Return a text without control, escape and direction-changing characters; every kind of space becomes one.
+
+    A ``limit`` (characters) above 0 shortens it first and ends it with an ellipsis.
+    """
+    if limit and len(text) > limit:
+        text = f"{text[: limit - 1]}…"
+    if text.isprintable():
+        return text
+    return "".join(map(_safe, _SEQUENCE.sub("", text)))
+
+
+def _safe(character: str) -> str:
+    if character.isspace():
+        return " "
+    return "" if unicodedata.category(character) in _UNSAFE else character

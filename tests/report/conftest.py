@@ -1,0 +1,556 @@
+"""Reports to print: hand-made evidence, measured and scored by the real rooms, so that every number fits the others."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from nerq_cli import scoring, signals
+from nerq_cli.errors import Exit, Problem
+from nerq_cli.facts import (
+    ATTESTED,
+    SDIST,
+    WHEEL,
+    YANKED,
+    Absent,
+    Evidence,
+    Found,
+    Metadata,
+    Neighbour,
+    Popularity,
+    Project,
+    Repository,
+    Scorecard,
+    Unknown,
+    Vulnerability,
+)
+from nerq_cli.inventory import NPM, PYPI, Dependency, Ecosystem, Location, Package
+from nerq_cli.policy import State, judge, verdict
+from nerq_cli.report.model import Assessed, ManifestLine, Report, SourceLine
+
+#: 2026-11-21T02:40:00Z
+AS_OF = 1_795_228_800
+DAY = 86_400
+GOLDEN = Path(__file__).parents[1] / "data" / "golden"
+REGISTRY = {PYPI: "PyPI", NPM: "npm registry"}
+
+Assess = Callable[..., Assessed]
+Make = Callable[..., Report]
+Screen = Callable[..., str]
+
+
+def ago(days: float) -> int:
+    return AS_OF - int(days * DAY)
+
+
+def project(ecosystem: Ecosystem, name: str, releases: Sequence[tuple[str, float, int]]) -> Found[Project]:
+    """``releases`` are (version, days ago, flags), newest first."""
+    value = Project(
+        name=name,
+        versions=tuple(version for version, _, _ in releases),
+        published=tuple(ago(days) for _, days, _ in releases),
+        flags=tuple(flags for _, _, flags in releases),
+        status="active",
+        publishers=4,
+        attestations_stated=True,
+    )
+    return Found(value, REGISTRY[ecosystem], AS_OF - 14 * 60)
+
+
+def metadata(ecosystem: Ecosystem, version: str, **changes: Any) -> Found[Metadata]:
+    value = Metadata(
+        version=version,
+        summary=True,
+        keywords=True,
+        typed=True,
+        interpreter=">=3.10" if ecosystem == PYPI else ">=18",
+        readme=4_200,
+        documentation="https://docs.example",
+        changelog="https://changes.example",
+        homepage="https://home.example",
+        repository="https://git.example/it",
+        licence_expression="MIT",
+        hooks=() if ecosystem == NPM else None,
+        python_classifiers=("3.12", "3.13") if ecosystem == PYPI else None,
+    )
+    return Found(msgspec.structs.replace(value, **changes), REGISTRY[ecosystem], AS_OF - 14 * 60)
+
+
+def advisory(id_: str, severity: str, *fixed_in: str, **more: Any) -> Vulnerability:
+    return Vulnerability(id=id_, severity=severity, fixed_in=fixed_in, link=f"https://advisories.example/{id_}", **more)
+
+
+def dependency(
+    ecosystem: Ecosystem,
+    name: str,
+    version: str | None,
+    line: int,
+    *,
+    requirement: str | None = None,
+    skip: str = "",
+    group: str = "main",
+    places: int = 1,
+) -> Dependency:
+    exact = ("==" if ecosystem == PYPI else "") + version if version else ""
+    path = "requirements.txt" if ecosystem == PYPI else "package.json"
+    how = "unresolved" if version is None else "pinned" if requirement is None else "range"
+    return Dependency(
+        package=Package(ecosystem=ecosystem, name=name),
+        requirement=exact if requirement is None else requirement,
+        version=version,
+        how=how,  # type: ignore[arg-type]  # one of three words, chosen above
+        direct=True,
+        groups=(group,),
+        locations=tuple(Location(path=path, line=line + more) for more in range(places)),
+        skip=skip,
+    )
+
+
+def assess_one(  # noqa: PLR0913 - every fact about a package can be set
+    name: str,
+    version: str | None = "2.31.0",
+    line: int = 1,
+    *,
+    ecosystem: Ecosystem = PYPI,
+    releases: Sequence[tuple[str, float, int]] | None = None,
+    advisories: Sequence[Vulnerability] | Unknown | None = (),
+    fix: str = "",
+    latest: str = "",
+    behind: int | None = 0,
+    state: State | None = None,
+    first_reason: str = "",
+    absent: bool = False,
+    evidence: Evidence | None = None,
+    fields: dict[str, Any] | None = None,
+    **where: Any,
+) -> Assessed:
+    it = dependency(ecosystem, name, version, line, **where)
+    if it.skip:
+        return Assessed(dependency=it, state="skipped", reasons=(it.skip,))
+    if version is None:
+        return Assessed(dependency=it, state=state or "unknown", reasons=(first_reason,), fix=fix, found=True)
+    advisories = Unknown("no advisory source answered") if advisories is None else advisories
+    releases = releases or ((version, 40, WHEEL | ATTESTED), ("1.0.0", 2_000, WHEEL))
+    source = REGISTRY[ecosystem]
+    if evidence is None:
+        evidence = Evidence(
+            project=Absent(source, AS_OF) if absent else project(ecosystem, name, releases),
+            metadata=Absent(source, AS_OF) if absent else metadata(ecosystem, version, **(fields or {})),
+            popularity=Found(
+                Popularity(edition=ago(20), listed=15_000, floor=9_000.0, rank=120, downloads=4.1e7),
+                "list of popular packages",
+                ago(20),
+            ),
+            neighbour=Found(Neighbour(), "list of popular packages", ago(20)),
+            advisories=advisories
+            if isinstance(advisories, Unknown)
+            else Found(tuple(advisories), "OSV", AS_OF - 14 * 60),
+        )
+    score = scoring.score(signals.measure(ecosystem, version, evidence, AS_OF))
+    found = state or judge(it, score, 70.0)
+    reasons = tuple(filter(None, (first_reason, *(reason.text for reason in score.reasons))))
+    if score.verdict and score.verdict not in reasons:
+        reasons = (score.verdict, *reasons)
+    released = next((ago(days) for v, days, _ in releases if v == version and not absent), 0)
+    return Assessed(
+        dependency=it,
+        state=found,
+        score=score,
+        reasons=reasons,
+        fix=fix,
+        latest=latest or ("" if absent else releases[0][0]),
+        behind=None if absent else behind,
+        released=released,
+        advisories=() if isinstance(advisories, Unknown) else tuple(advisories),
+        found=None if isinstance(evidence.project, Unknown) else isinstance(evidence.project, Found),
+    )
+
+
+def make(
+    dependencies: Sequence[Assessed],
+    *,
+    warnings: tuple[str, ...] = (),
+    errors: tuple[Problem, ...] = (),
+    sources: tuple[SourceLine, ...] | None = None,
+    listed: bool = False,
+    notes: tuple[str, ...] = (),
+    strict: bool = False,
+    elapsed: float = 0.62,
+) -> Report:
+    states = [one.state for one in dependencies if one.state]
+    code, reason = verdict(states, threshold=70.0, broken=len(errors), strict=strict)
+    paths = dict.fromkeys(place.path for one in dependencies for place in one.dependency.locations)
+    if listed:
+        dependencies = [
+            Assessed(dependency=one.dependency, state=None, reasons=(one.dependency.skip,) * bool(one.dependency.skip))
+            for one in dependencies
+        ]
+    return Report(
+        version="0.1.0",
+        methodology="1.0",
+        as_of=AS_OF,
+        threshold=70.0,
+        python="3.11",
+        complete=not errors and "unknown" not in states,
+        exit=Exit.PASSED if listed and not errors else code,
+        exit_reason="listed, not scored" if listed else reason,
+        manifests=tuple(
+            ManifestLine(
+                path=path,
+                format="package-json" if path == "package.json" else "requirements",
+                dependencies=sum(p.path == path for one in dependencies for p in one.dependency.locations),
+                problems=tuple(problem for problem in errors if problem.path == path),
+                notes=notes,
+            )
+            for path in paths
+        ),
+        dependencies=tuple(dependencies),
+        sources=fresh_sources(len(dependencies)) if sources is None else sources,
+        warnings=warnings,
+        errors=errors,
+        listed=listed,
+        elapsed=elapsed,
+    )
+
+
+def fresh_sources(n: int) -> tuple[SourceLine, ...]:
+    return (
+        SourceLine(name="PyPI", state="ok", asked=n, answered=n, from_cache=n, oldest=AS_OF - 14 * 60),
+        SourceLine(name="OSV", state="ok", asked=n, answered=n, from_cache=n, oldest=AS_OF - 60),
+    )
+
+
+HEALTHY = [
+    "attrs",
+    "click",
+    "flask",
+    "jinja2",
+    "markupsafe",
+    "itsdangerous",
+    "werkzeug",
+    "certifi",
+    "idna",
+    "urllib3",
+    "charset-normalizer",
+    "packaging",
+    "numpy",
+    "pandas",
+    "six",
+    "pluggy",
+    "iniconfig",
+    "pytest",
+    "httpx",
+    "anyio",
+    "sniffio",
+    "h11",
+    "httpcore",
+    "rich",
+    "pygments",
+    "mdurl",
+    "typer",
+]
+
+PILLOW = (
+    advisory(
+        "GHSA-56pw-mpj4-fxww",
+        "high",
+        "10.0.1",
+        aliases=("CVE-2023-4863", "PYSEC-2023-175"),
+        summary="libwebp: out-of-bounds write in the bundled library",
+        exploited=False,
+        epss=0.02,
+    ),
+    advisory("GHSA-8ghj-p4vj-mr35", "medium", "10.0.0", summary="uncontrolled memory use when text is measured"),
+)
+DJANGO = tuple(advisory(f"PYSEC-2023-{n}", severity, "3.2.25") for n, severity in enumerate(["high", "medium", "low"]))
+
+
+def requests_of_2018() -> Assessed:
+    return assess_one(
+        "requests",
+        "2.19.1",
+        31,
+        releases=(("2.34.2", 80, WHEEL | ATTESTED), ("2.19.1", 3_083, WHEEL), ("2.0.0", 4_700, SDIST)),
+        advisories=(
+            advisory(
+                "GHSA-x84v-xcm2-53pg",
+                "high",
+                "2.20.0",
+                aliases=("CVE-2018-18074",),
+                summary="credentials are sent on when a redirect leaves the host",
+            ),
+            advisory("GHSA-j8r2-6x86-q33q", "medium", "2.31.0", aliases=("CVE-2023-32681",)),
+            advisory("GHSA-9wx4-h78v-vm56", "medium", "2.32.0"),
+        ),
+        fix="2.34.2",
+        behind=32,
+        fields={"readme": None, "typed": False, "licence_expression": None, "licence_text": "Apache 2.0"},
+        places=3,
+    )
+
+
+def pillow() -> Assessed:
+    releases = (("12.0.0", 36, WHEEL | ATTESTED), ("9.5.0", 1_330, WHEEL), ("2.0.0", 4_900, SDIST))
+    return assess_one("pillow", "9.5.0", 27, releases=releases, advisories=PILLOW, fix="10.0.1", behind=14)
+
+
+def not_found() -> Assessed:
+    return assess_one(
+        "acme-utils",
+        "1.2",
+        3,
+        absent=True,
+        advisories=None,
+        fix='if it is yours, add it to private = ["acme-*"]',
+        evidence=Evidence(project=Absent("PyPI", AS_OF)),
+    )
+
+
+def no_version() -> Assessed:
+    return assess_one(
+        "celery",
+        None,
+        8,
+        requirement=">=99",
+        first_reason="no version satisfies >=99",
+        fix="nearest: 5.6.2, 5.6.1",
+    )
+
+
+def waived() -> Assessed:
+    return assess_one(
+        "pytz",
+        "2023.3",
+        32,
+        releases=(("2026.2", 30, WHEEL), ("2023.3", 1_300, WHEEL | YANKED), ("2004a", 5_000, SDIST)),
+        fields={"yanked": True, "yanked_reason": "wrong zone data"},
+        state="waived",
+        first_reason='waived until 2026-12-31 by @ann: "tz data only"',
+    )
+
+
+def findings_report(healthy: int = len(HEALTHY)) -> Report:
+    odd = [
+        pillow(),
+        assess_one("django", "3.2.19", 12, advisories=DJANGO, fix="3.2.25", behind=41, latest="6.1"),
+        requests_of_2018(),
+        waived(),
+        not_found(),
+        no_version(),
+        assess_one(
+            "lodash",
+            "4.17.15",
+            9,
+            ecosystem=NPM,
+            releases=(("4.17.21", 2_100, WHEEL), ("4.17.15", 2_680, WHEEL), ("0.1.0", 5_300, WHEEL)),
+            advisories=(advisory("GHSA-35jh-r3h4-6jhm", "high", "4.17.21"),),
+            fix="4.17.21",
+            requirement="^4.17.0",
+            behind=6,
+        ),
+        assess_one("acme-web", None, 40, skip="local path", group="dev"),
+        assess_one("fork", None, 41, skip="git: https://git.example/fork @ 1a2b3c"),
+    ]
+    return make(
+        [*(assess_one(name, line=50 + n) for n, name in enumerate(HEALTHY[:healthy])), *odd],
+        warnings=("NERQ_TIMEOUT is not a number and is ignored",),
+        notes=("dependencies are dynamic: not listed here",),
+    )
+
+
+def provisional_report(n: int = 40) -> Report:
+    """Every package is fine as far as is known, and nobody knows about advisories."""
+    down = SourceLine(name="OSV", state="unavailable", asked=n, reason="connection refused")
+    known = SourceLine(name="PyPI", state="ok", asked=n, answered=n, oldest=AS_OF - 5)
+    fine = [
+        assess_one(f"package-{i}", line=i + 1, advisories=None, fields={"readme": 100 * (i % 30)}) for i in range(n)
+    ]
+    return make([*fine, not_found()], sources=(known, down))
+
+
+PROBLEM = Problem(
+    path="requirements.txt",
+    line=3,
+    column=6,
+    message="not a requirement: expected a version specifier after the name",
+    text="this is not a requirement",
+    hint="write 'this==1.0', or start the line with # for a comment",
+)
+
+HOSTILE = "\x1b[31mred\x1b[0m \u202eevil\u202c [bold]loud[/bold] [link=https://x.example]click[/link]\r\nline\x00\x9b2J"
+
+
+def hostile_report() -> Report:
+    broken = advisory("GHSA-\x1b]8;;https://x.example\x07evil", "high", "9\u202e", summary=HOSTILE * 1_000)
+    one = assess_one("evil", line=1, advisories=(broken,), fix=HOSTILE, first_reason=HOSTILE + "x" * 1_000_000)
+    wide = assess_one("chinese", line=2, advisories=(broken,), first_reason="这个包已被弃用,请使用另一个包。" * 12)
+    place = Location(path="требования/\x1b[2J要求\udce9.txt", line=7)
+    moved = replace(one, dependency=replace(one.dependency, requirement=HOSTILE, how="range", locations=(place,)))
+    return make(
+        [moved, wide],
+        warnings=(HOSTILE,),
+        errors=(Problem(path=HOSTILE, line=2, column=30, message=HOSTILE, text=HOSTILE * 40, hint=HOSTILE),),
+        notes=(HOSTILE,),
+    )
+
+
+def many_report(n: int) -> Report:
+    """A large project: every one of ``n`` packages fails."""
+    pattern = [pillow(), requests_of_2018(), waived(), *(assess_one(name) for name in HEALTHY[:5])]
+    return make(
+        [
+            replace(
+                one := pattern[i % len(pattern)],
+                dependency=replace(one.dependency, package=Package(ecosystem=PYPI, name=f"package-{i}")),
+                state="below",
+            )
+            for i in range(n)
+        ]
+    )
+
+
+def everything_report() -> Report:
+    """One package that every kind of source speaks about."""
+    repository = Repository("example/it", link="confirmed", stars=900, commits_90d=2, open_items=40, closed_items=60)
+    evidence = Evidence(
+        project=project(PYPI, "whole", (("2.0", 20, WHEEL), ("1.9", 400, WHEEL | ATTESTED), ("1.0", 900, SDIST))),
+        metadata=metadata(PYPI, "2.0", licence_expression=""),
+        popularity=Unknown("list not loaded"),
+        neighbour=Found(Neighbour(name="hole", rank=40, how="one letter", downloads=1e7), "list", ago(20)),
+        advisories=Found((), "OSV", AS_OF),
+        scorecard=Found(
+            Scorecard("example/it", ago(3), {"Code-Review": 2, "Branch-Protection": 1, "Signed-Releases": 0}),
+            "Scorecard",
+            ago(3),
+        ),
+        repository=Found(repository, "code host", AS_OF),
+    )
+    return make([assess_one("whole", "2.0", evidence=evidence, releases=(("2.0", 20, WHEEL),))])
+
+
+@pytest.fixture(autouse=True)
+def calm_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of the machine that runs the tests reaches the screens."""
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LC_ALL", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def assess() -> Assess:
+    return assess_one
+
+
+@pytest.fixture
+def report_of() -> Make:
+    return make
+
+
+@pytest.fixture
+def findings() -> Report:
+    return findings_report()
+
+
+@pytest.fixture
+def calm() -> Report:
+    return make([assess_one(name, line=n + 1) for n, name in enumerate(HEALTHY[:3])])
+
+
+@pytest.fixture
+def mixed() -> Report:
+    return findings_report(1)
+
+
+@pytest.fixture
+def doubtful() -> Report:
+    return provisional_report(4)
+
+
+@pytest.fixture
+def provisional() -> Report:
+    return provisional_report()
+
+
+@pytest.fixture
+def broken() -> Report:
+    return make([pillow(), assess_one("click")], errors=(PROBLEM,))
+
+
+@pytest.fixture
+def listed() -> Report:
+    return make(findings_report().dependencies, listed=True, sources=())
+
+
+@pytest.fixture
+def empty() -> Report:
+    return make([], sources=())
+
+
+@pytest.fixture
+def hostile() -> Report:
+    return hostile_report()
+
+
+@pytest.fixture
+def everything() -> Report:
+    return everything_report()
+
+
+@pytest.fixture
+def many() -> Callable[[int], Report]:
+    return many_report
+
+
+@pytest.fixture
+def screen() -> Screen:
+    """Return what a function prints to a console of some width and encoding."""
+
+    def printed(draw: Callable[..., None], *about: object, width: int = 80, encoding: str = "utf-8") -> str:
+        file = StringIO()
+        console = Console(file=file, width=width, color_system=None)
+        if encoding != "utf-8":
+            file = Encoded(encoding)
+            console = Console(file=file, width=width, color_system=None)
+        draw(*about, console=console)
+        return file.getvalue()
+
+    return printed
+
+
+class Encoded(StringIO):
+    """A text file that claims an encoding, and holds what is written to it."""
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__()
+        self._claimed = encoding
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # the base class says None
+        return self._claimed
+
+
+@pytest.fixture
+def golden() -> Callable[[str, bytes], None]:
+    """Compare with a golden file; NERQ_UPDATE_GOLDEN=1 writes it anew."""
+    return partial(_compare)
+
+
+def _compare(name: str, found: bytes) -> None:
+    path = GOLDEN / name
+    if os.environ.get("NERQ_UPDATE_GOLDEN") == "1":
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(found)
+    assert found.decode() == path.read_bytes().decode()
+
+
+@pytest.fixture
+def exits() -> type[Exit]:
+    return Exit

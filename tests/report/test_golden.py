@@ -1,0 +1,54 @@
+"""Whole screens and documents, compared with files in tests/data/golden.
+
+``NERQ_UPDATE_GOLDEN=1 pytest tests/report/test_golden.py`` writes them anew; read the difference before committing it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from nerq_cli.report import card, json_report, method, text
+from nerq_cli.report.model import Report
+
+Screen = Callable[..., str]
+Golden = Callable[[str, bytes], None]
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_scan_screen_looks_as_agreed(findings: Report, screen: Screen, golden: Golden, width: int) -> None:
+    golden(f"scan-{width}.txt", screen(text.render, findings, width=width).encode())
+
+
+def test_the_scan_screen_looks_as_agreed_in_ascii(findings: Report, screen: Screen, golden: Golden) -> None:
+    golden("scan-ascii.txt", screen(text.render, findings, encoding="ascii").encode("ascii"))
+
+
+def test_the_screen_of_a_run_without_advisories_looks_as_agreed(
+    provisional: Report, screen: Screen, golden: Golden
+) -> None:
+    golden("scan-provisional.txt", screen(text.render, provisional).encode())
+
+
+def test_the_list_screen_looks_as_agreed(listed: Report, screen: Screen, golden: Golden) -> None:
+    golden("list-80.txt", screen(text.render, listed).encode())
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_card_looks_as_agreed(everything: Report, screen: Screen, golden: Golden, width: int) -> None:
+    golden(f"card-{width}.txt", screen(card.render, everything.dependencies[0], everything, width=width).encode())
+
+
+def test_the_card_of_a_failing_package_looks_as_agreed(findings: Report, screen: Screen, golden: Golden) -> None:
+    one = next(one for one in findings.dependencies if one.dependency.package.name == "requests")
+    golden("card-below.txt", screen(card.render, one, findings).encode())
+
+
+def test_the_methodology_tree_looks_as_agreed(screen: Screen, golden: Golden) -> None:
+    golden("methodology.txt", screen(method.tree).encode())
+
+
+@pytest.mark.parametrize("name", ["mixed", "calm", "doubtful", "broken", "listed", "empty", "hostile"])
+def test_the_json_report_reads_as_agreed(request: pytest.FixtureRequest, golden: Golden, name: str) -> None:
+    golden(f"report-{name}.json", json_report.render(request.getfixturevalue(name)))
