@@ -73,12 +73,13 @@ def check(
         report, ambiguous = pipeline.check(named, world.rules(()), run_options(settings, config), world)
     finally:
         world.close()
-    report = replace(report, elapsed=time.monotonic() - started)
+    report = replace(report, elapsed=time.monotonic() - started, warnings=(*report.warnings, *world.warnings))
     _print(report, form, output or [])
     if not quiet:
+        from nerq_cli.cli.namesake import namesake
         from nerq_cli.cli.printing import warn
 
-        warn(report, world.warnings)
+        warn([*report.warnings, namesake()])
     raise typer.Exit(_asked_back(ambiguous) if ambiguous else report.exit)
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from nerq_cli.errors import UsageError
-from nerq_cli.report.model import Report
 
 
 def format_of(path: Path) -> str:
@@ -75,7 +74,8 @@ def say(kind: str, text: str) -> None:
     sys.stderr.write(f"{kind}: {text}\n")
 
 
-def warn(report: Report, further: Iterable[str]) -> None:
-    """Say on stderr what the report warns of, once each."""
-    for text in dict.fromkeys((*report.warnings, *further)):
-        say("warning", text)
+def warn(texts: Iterable[str]) -> None:
+    """Say each of these on stderr, once."""
+    for text in dict.fromkeys(texts):
+        if text:
+            say("warning", text)

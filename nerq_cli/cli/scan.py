@@ -97,9 +97,9 @@ def scan(
     )
     excluded = (*config.exclude, *(exclude or ()))
     report, world = _run(targets, read_as, excluded, wanted, settings, config)
-    report = replace(report, elapsed=time.monotonic() - started)
+    report = replace(report, elapsed=time.monotonic() - started, warnings=(*report.warnings, *world.warnings))
     _print(report, form, output or [], settings, show_all=show_all)
-    _last_words(report, world, settings)
+    _last_words(report, form, settings)
     raise typer.Exit(report.exit)
 
 
@@ -178,8 +178,8 @@ def _rendered(report: Report, form: str, settings: Settings, *, show_all: bool) 
     return page.getvalue().encode()
 
 
-def _last_words(report: Report, world: World, settings: Settings) -> None:
-    """Say on stderr what is wrong with the files, what to be warned of, and that an incomplete run is no pass."""
+def _last_words(report: Report, form: str, settings: Settings) -> None:
+    """Say on stderr what is wrong with the files, and what the report on stdout does not say to people."""
     from nerq_cli.cli.namesake import namesake
     from nerq_cli.cli.printing import say, warn
 
@@ -191,6 +191,6 @@ def _last_words(report: Report, world: World, settings: Settings) -> None:
             say("hint", "nothing was scored; --keep-going scores what could be read, and still exits 2")
     if settings.quiet:
         return
-    warn(report, [*world.warnings, *([other] if (other := namesake()) else [])])
+    warn([*(report.warnings if form == "json" else ()), namesake()])
     if report.exit is Exit.PASSED and not report.complete and not report.listed:
         say("warning", f"{report.exit_reason}; --strict makes this exit {Exit.INCOMPLETE.value}")

@@ -1,0 +1,166 @@
+"""Whole commands, run in a project of their own against registries on loopback."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from nerq_cli.cli import run
+
+README = "What this package does and how it is used, in enough words to count. " * 60
+AS_OF = "2026-11-21"
+
+
+class Result(NamedTuple):
+    """What a command left behind."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The JSON report on stdout."""
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Both registries, on one loopback site. ``site`` is a fixture of the tests as a whole."""
+
+    site: Any
+
+    def pypi(self, name: str, *versions: str, **info: Any) -> None:
+        """List a project with these versions, oldest first, released a year apart, the last one a month ago."""
+        self.site.on(f"/pypi/{name}/json", {"body": self.page(name, versions, versions[-1], **info)})
+        for version in versions:
+            self.site.on(f"/pypi/{name}/{version}/json", {"body": self.page(name, versions, version, **info)})
+        self.site.on(f"/simple/{name}/", {"headers": SIMPLE, "body": self.listing(name, versions)})
+
+    def page(self, name: str, versions: tuple[str, ...], shown: str, **info: Any) -> dict[str, Any]:
+        """Return the project JSON, or that of a release."""
+        advisories = info.pop("vulnerabilities", {})
+        return {
+            "info": {
+                "name": name,
+                "version": shown,
+                "summary": f"What {name} is",
+                "description": README,
+                "license_expression": "MIT",
+                "classifiers": ["Programming Language :: Python :: 3.12", "Typing :: Typed"],
+                "keywords": "a",
+                "requires_python": ">=3.9",
+                "project_urls": {
+                    "Source": f"https://code.example/acme/{name}",
+                    "Documentation": "https://docs.example",
+                    "Changelog": "https://docs.example/changes",
+                    "Homepage": "https://demo.example",
+                },
+                "yanked": False,
+                **info,
+            },
+            "releases": {version: self._files(name, version, n) for n, version in enumerate(reversed(versions))},
+            "urls": [],
+            "ownership": {"roles": [{"role": "Owner", "user": u} for u in ("ann", "bob", "eve")], "organization": None},
+            "vulnerabilities": advisories.get(shown, []),
+            "last_serial": 1,
+        }
+
+    def _files(self, name: str, version: str, years: int) -> list[dict[str, Any]]:
+        return [
+            {
+                "filename": f"{name}-{version}-py3-none-any.whl",
+                "packagetype": "bdist_wheel",
+                "upload_time_iso_8601": f"{2026 - years}-10-20T08:00:00.000000Z",
+                "requires_python": ">=3.9",
+                "yanked": False,
+            }
+        ]
+
+    def listing(self, name: str, versions: tuple[str, ...]) -> dict[str, Any]:
+        """Return the simple API's JSON."""
+        files = [
+            {
+                "filename": file["filename"],
+                "upload-time": file["upload_time_iso_8601"],
+                "requires-python": ">=3.9",
+                "yanked": False,
+                "provenance": None,
+            }
+            for n, version in enumerate(reversed(versions))
+            for file in self._files(name, version, n)
+        ]
+        return {"meta": {"api-version": "1.4"}, "name": name, "versions": list(versions), "files": files}
+
+    def npm(self, name: str, *versions: str, **manifest: Any) -> None:
+        """List an npm package with these versions, oldest first, released a year apart."""
+        times = {version: f"{2026 - n}-10-20T08:00:00.000Z" for n, version in enumerate(reversed(versions))}
+        manifests = {
+            version: {
+                "name": name,
+                "version": version,
+                "description": f"What {name} is",
+                "license": "MIT",
+                "repository": f"https://code.example/acme/{name}",
+                "dist": {"signatures": [{"keyid": "k", "sig": "s"}]},
+                **manifest,
+            }
+            for version in versions
+        }
+        packument = {
+            "name": name,
+            "dist-tags": {"latest": versions[-1]},
+            "time": times,
+            "maintainers": [{"name": "ann"}, {"name": "bob"}],
+            "readme": README,
+            "versions": manifests,
+        }
+        self.site.on("/" + name.replace("/", "%2F"), {"body": packument})
+        self.site.on("/" + name.replace("/", "%2f"), {"body": packument})
+
+    @property
+    def paths(self) -> list[str]:
+        """Every path that was asked for."""
+        return [request.path for request in self.site.requests]
+
+
+SIMPLE = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
+
+
+@pytest.fixture
+def registry(site: Any, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """Registries that know nothing yet, and an environment that points at them."""
+    monkeypatch.setenv("NERQ_PYPI_URL", site.url)
+    monkeypatch.setenv("NERQ_NPM_URL", site.url)
+    return Registry(site)
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty project as the current directory, a home and a cache of its own, and no CI."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("NERQ_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "100")
+    for name in ("CI", "FORCE_COLOR", "PIP_INDEX_URL", "PIP_CONFIG_FILE", "UV_INDEX_URL", "UV_DEFAULT_INDEX"):
+        monkeypatch.delenv(name, raising=False)
+    return folder
+
+
+@pytest.fixture
+def nerq(capfd: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Run a command line in this process."""
+
+    def command(*arguments: str) -> Result:
+        capfd.readouterr()
+        status = run(arguments)
+        return Result(status, *capfd.readouterr())
+
+    return command

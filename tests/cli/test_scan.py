@@ -1,0 +1,455 @@
+"""``nerq scan``, from the command line to the exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+AS_OF = ("--as-of", "2026-11-21")
+ADVISORY = {
+    "id": "PYSEC-2026-1",
+    "aliases": ["CVE-2026-1"],
+    "details": "A hole.",
+    "fixed_in": ["2.0"],
+    "link": "",
+    "withdrawn": None,
+}
+GARBAGE = {"body": b"<html>surprise", "headers": {"Content-Type": "application/json"}}
+
+Nerq = Callable[..., Any]
+
+
+def write(folder: Path, text: str, name: str = "requirements.txt") -> None:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def only(report: Any) -> Any:
+    [dependency] = report["dependencies"]
+    return dependency
+
+
+def test_a_good_dependency_passes(nerq: Nerq, registry: Any, project: Path) -> None:
+    registry.pypi("demo", "1.0", "2.0")
+    write(project, "demo==2.0\n")
+    result = nerq("scan", *AS_OF)
+    assert result.status == 0
+    assert "PASS" in result.out
+    assert "1 ok" in result.out
+    assert "\x1b" not in result.out
+    assert result.err == ""
+
+
+def test_a_dependency_below_the_threshold_fails_and_says_why_and_where(
+    nerq: Nerq, registry: Any, project: Path
+) -> None:
+    registry.pypi("demo", "1.0", "2.0", vulnerabilities={"1.0": [ADVISORY]})
+    write(project, "# ours\ndemo==1.0\n")
+    result = nerq("scan", *AS_OF)
+    assert result.status == 1
+    for words in ("FAIL", "demo 1.0", "1 known advisory", "requirements.txt:2", "2.0", "exit 1", "nerq check"):
+        assert words in result.out
+
+
+def test_the_threshold_is_the_users_to_set(nerq: Nerq, registry: Any, project: Path) -> None:
+    registry.pypi("demo", "1.0", "2.0", vulnerabilities={"1.0": [ADVISORY]})
+    write(project, "demo==1.0\n")
+    assert nerq("scan", *AS_OF, "--threshold", "60").status == 0
+    write(project, '[tool.nerq]\nthreshold = 60\n[project]\nname = "x"\nversion = "1"\n', "pyproject.toml")
+    assert nerq("scan", *AS_OF).status == 0
+    assert nerq("scan", *AS_OF, "--threshold", "99.9").status == 1
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"status": 500},
+        {"status": 503},
+        {"status": 429, "headers": {"Retry-After": "0"}},
+        {"status": 405},
+        {"status": 401},
+        {"raw": b""},
+        GARBAGE,
+        {"body": b'{"info": {"name": "dem', "headers": {"Content-Type": "application/json"}},
+        {"body": [1, 2, 3]},
+        {"status": 302, "headers": {"Location": "http://elsewhere.example/"}},
+    ],
+    ids=["500", "503", "429", "405", "401", "closed", "garbage", "truncated", "wrong-shape", "redirect"],
+)
+def test_a_registry_that_fails_makes_the_run_incomplete_and_never_clean(
+    nerq: Nerq, registry: Any, project: Path, broken: Any
+) -> None:
+    for path in ("/pypi/demo/json", "/pypi/demo/2.0/json", "/simple/demo/", "/left"):
+        registry.site.on(path, broken)
+    write(project, "demo==2.0\n")
+    write(project, '{"dependencies": {"left": "1.0.0"}}', "package.json")
+    result = nerq("scan", *AS_OF, "--timeout", "5")
+    assert result.status == 0
+    assert "INCOMPLETE" in result.out
+    assert "PASS" not in result.out
+    assert "warning" in result.err
+    assert "Traceback" not in result.err
+    strict = nerq("scan", *AS_OF, "--timeout", "5", "--strict")
+    assert strict.status == 3
+    report = nerq("scan", *AS_OF, "--timeout", "5", "--format", "json").json
+    assert {one["state"] for one in report["dependencies"]} == {"unknown"}
+    assert {one["score"] for one in report["dependencies"]} == {None}
+    assert report["complete"] is False
+
+
+def test_a_registry_that_hangs_ends_at_the_deadline(nerq: Nerq, registry: Any, project: Path) -> None:
+    for path in ("/pypi/demo/json", "/simple/demo/"):
+        registry.site.on(path, {"hang": True})
+    write(project, "demo==2.0\n")
+    result = nerq("scan", *AS_OF, "--timeout", "0.5", "--strict")
+    assert result.status == 3
+    assert "deadline" in result.out
+
+
+def test_in_ci_an_incomplete_run_fails_by_itself(
+    nerq: Nerq, registry: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.site.on("/pypi/demo/json", {"status": 500})
+    registry.site.on("/simple/demo/", {"status": 500})
+    write(project, "demo==2.0\n")
+    monkeypatch.setenv("CI", "true")
+    assert nerq("scan", *AS_OF, "--timeout", "3").status == 3
+    assert nerq("scan", *AS_OF, "--timeout", "3", "--no-strict").status == 0
+
+
+def test_below_the_threshold_wins_over_incomplete(nerq: Nerq, registry: Any, project: Path) -> None:
+    registry.pypi("demo", "1.0", "2.0", vulnerabilities={"1.0": [ADVISORY]})
+    registry.site.on("/pypi/other/json", {"status": 500})
+    registry.site.on("/simple/other/", {"status": 500})
+    write(project, "demo==1.0\nother==1.0\n")
+    assert nerq("scan", *AS_OF, "--strict", "--timeout", "5").status == 1
+
+
+def test_a_name_the_index_does_not_have_is_never_scored(nerq: Nerq, registry: Any, project: Path) -> None:
+    write(project, "demo-internal==2.0\n")
+    result = nerq("scan", *AS_OF, "--format", "json")
+    dependency = only(result.json)
+    assert dependency["state"] == "unknown"
+    assert dependency["score"] is None
+    assert "not found" in dependency["reasons"][0]
+
+
+def test_a_warm_run_sends_nothing_and_gives_the_same_bytes(nerq: Nerq, registry: Any, project: Path) -> None:
+    registry.pypi("demo", "1.0", "2.0")
+    registry.npm("left", "1.0.0", "2.0.0")
+    write(project, "demo==1.0\n")
+    write(project, '{"dependencies": {"left": "^1.0.0"}}', "package.json")
+    nerq("scan", *AS_OF)
+    asked = len(registry.paths)
+    assert asked > 0
+    one = nerq("scan", *AS_OF, "--format", "json").out
+    other = nerq("scan", *AS_OF, "--format", "json").out
+    assert one == other
+    assert len(registry.paths) == asked
+
+
+def test_a_mirror_without_release_json_is_asked_for_it_once(nerq: Nerq, registry: Any, project: Path) -> None:
+    names = [f"demo{n}" for n in range(8)]
+    for name in names:
+        registry.pypi(name, "1.0", "2.0")
+        registry.site.on(f"/pypi/{name}/1.0/json", {"status": 404})
+    write(project, "".join(f"{name}==1.0\n" for name in names))
+    result = nerq("scan", *AS_OF)
+    assert "INCOMPLETE" in result.out
+    assert sum(path.endswith("/1.0/json") for path in registry.paths) == 1
+    nerq("scan", *AS_OF)
+    assert sum(path.endswith("/1.0/json") for path in registry.paths) == 1
+
+
+def test_offline_uses_the_cache_and_admits_what_it_does_not_know(nerq: Nerq, registry: Any, project: Path) -> None:
+    registry.pypi("demo", "1.0", "2.0")
+    write(project, "demo==2.0\n")
+    nerq("scan", *AS_OF)
+    asked = len(registry.paths)
+    assert nerq("scan", *AS_OF, "--offline").status == 0
+    write(project, "demo==2.0\nother==1.0\n")
+    result = nerq("scan", *AS_OF, "--offline", "--strict")
+    assert result.status == 3
+    assert "offline" in result.out
+    assert len(registry.paths) == asked
+
+
+def test_refresh_asks_again(nerq: Nerq, registry: Any, project: Path) -> None:
+    registry.pypi("demo", "2.0")
+    write(project, "demo==2.0\n")
+    nerq("scan", *AS_OF)
+    asked = len(registry.paths)
+    time.sleep(1.1)  # what was asked within the same second is not asked again
+    nerq("scan", *AS_OF, "--refresh")
+    assert len(registry.paths) == 2 * asked
+    assert nerq("scan", "--refresh", "--offline").status == 2
+
+
+def test_private_local_and_foreign_names_are_never_sent_out(nerq: Nerq, registry: Any, project: Path) -> None:
+    registry.pypi("demo", "2.0")
+    write(
+        project,
+        "demo==2.0\nacme-billing==1.0\n./libs/tool\n-e ./libs/own\nfork @ git+https://code.example/fork@abc\n"
+        "wheel @ https://files.example/wheel-1.0-py3-none-any.whl\ntorch==2.0+cpu\n",
+    )
+    write(project, 'private = ["acme-*"]\n', "nerq.toml")
+    write(project, "--index-url https://pkgs.acme.example/simple\nsecret==1.0\n", "requirements/acme.txt")
+    write(project, "--extra-index-url https://pkgs.acme.example/simple\nhidden==1.0\n", "requirements/extra.txt")
+    write(project, '{"name": "app", "dependencies": {"ui": "workspace:*", "lib": "file:../lib"}}', "package.json")
+    result = nerq("scan", *AS_OF, "--format", "json")
+    asked = " ".join(registry.paths)
+    for name in ("acme", "tool", "own", "fork", "wheel", "torch", "secret", "hidden", "ui", "lib"):
+        assert name not in asked
+    skipped = [one for one in result.json["dependencies"] if one["state"] == "skipped"]
+    assert result.json["summary"]["skipped"] == len(skipped) >= 9
+    assert all(one["reasons"] for one in skipped)
+
+
+def test_a_malformed_line_is_shown_with_a_caret_and_never_looked_up(nerq: Nerq, registry: Any, project: Path) -> None:
+    registry.pypi("demo", "2.0")
+    write(project, "demo==2.0\nthis is not a requirement\nother==1.0 oops\n")
+    result = nerq("scan", *AS_OF)
+    assert result.status == 2
+    assert "requirements.txt:2" in result.err
+    assert "requirements.txt:3" in result.err
+    assert "^" in result.err
+    assert registry.paths == []
+    kept = nerq("scan", *AS_OF, "--keep-going", "--format", "json")
+    assert kept.status == 2
+    assert only(kept.json)["state"] == "ok"
+    assert kept.json["exit"]["code"] == 2
+    assert len(kept.json["errors"]) == 2
+    assert not any("this" in path or "other" in path for path in registry.paths)
+
+
+def test_one_broken_file_does_not_hide_the_others(nerq: Nerq, registry: Any, project: Path) -> None:
+    write(project, "{ not json", "package.json")
+    write(project, "[project\n", "pyproject.toml")
+    write(project, "???\n")
+    result = nerq("scan", *AS_OF)
+    assert result.status == 2
+    for name in ("package.json", "pyproject.toml", "requirements.txt"):
+        assert name in result.err
+
+
+def test_nothing_to_scan_has_a_status_of_its_own(nerq: Nerq, project: Path) -> None:
+    result = nerq("scan")
+    assert result.status == 4
+    assert nerq("scan", "--allow-empty").status == 0
+    assert nerq("scan", "--format", "json").json["exit"]["code"] == 4
+    write(project, "# nothing yet\n")
+    assert nerq("scan").status == 0
+
+
+def test_a_path_that_does_not_exist_is_a_usage_error(nerq: Nerq) -> None:
+    result = nerq("scan", "nowhere")
+    assert result.status == 2
+    assert "nowhere" in result.err
+    assert "Traceback" not in result.err
+
+
+def test_list_shows_everything_and_asks_nothing(nerq: Nerq, registry: Any, project: Path) -> None:
+    write(project, "demo==2.0\nother>=1\n")
+    result = nerq("scan", "--list")
+    assert result.status == 0
+    assert "demo" in result.out
+    assert registry.paths == []
+    report = nerq("scan", "--list", "--format", "json").json
+    assert all("score" not in one and "state" not in one for one in report["dependencies"])
+
+
+def test_groups_can_be_chosen_and_left_out(nerq: Nerq, registry: Any, project: Path) -> None:
+    write(
+        project,
+        '[project]\nname = "x"\nversion = "1"\ndependencies = ["a"]\noptional-dependencies.socks = ["b"]\n'
+        '[dependency-groups]\ndev = ["c"]\ndocs = ["d"]\n',
+        "pyproject.toml",
+    )
+
+    def names(*options: str) -> set[str]:
+        report = nerq("scan", "--list", "--format", "json", *options).json
+        return {one["name"] for one in report["dependencies"]}
+
+    assert names() == {"a", "b", "c", "d"}
+    assert names("--no-dev") == {"a", "b"}
+    assert names("--group", "socks") == {"b"}
+    assert names("--group", "dev:docs", "--group", "main") == {"a", "d"}
+
+
+def test_a_range_is_scored_at_the_version_that_would_be_installed(nerq: Nerq, registry: Any, project: Path) -> None:
+    registry.pypi("demo", "1.0", "1.5", "2.0")
+    registry.npm("left", "1.0.0", "1.4.0", "2.0.0")
+    write(project, "demo<2\n")
+    write(project, '{"dependencies": {"left": "^1.0.0"}}', "package.json")
+    report = nerq("scan", *AS_OF, "--format", "json").json
+    assert [(one["name"], one["version"], one["how"]) for one in report["dependencies"]] == [
+        ("demo", "1.5", "range"),
+        ("left", "1.4.0", "range"),
+    ]
+
+
+def test_a_range_that_nothing_satisfies_names_the_nearest(nerq: Nerq, registry: Any, project: Path) -> None:
+    registry.pypi("demo", "1.0", "2.0")
+    write(project, "demo>=9\n")
+    dependency = only(nerq("scan", *AS_OF, "--format", "json").json)
+    assert dependency["state"] == "unknown"
+    assert "2.0" in dependency["fix"]
+
+
+def test_an_npm_score_without_an_advisory_source_can_fail_but_not_pass(
+    nerq: Nerq, registry: Any, project: Path
+) -> None:
+    registry.npm("left", "1.0.0", "2.0.0")
+    write(project, '{"dependencies": {"left": "2.0.0"}}', "package.json")
+    dependency = only(nerq("scan", *AS_OF, "--format", "json").json)
+    assert dependency["provisional"] is True
+    assert dependency["score"] >= 70
+    assert dependency["state"] == "unknown"
+    assert "~" in nerq("scan", *AS_OF, "--all").out
+
+
+def test_reports_are_written_to_files_by_their_suffix(nerq: Nerq, registry: Any, project: Path) -> None:
+    registry.pypi("demo", "2.0")
+    write(project, "demo==2.0\n")
+    result = nerq("scan", *AS_OF, "-o", "out.json", "-o", "out.txt")
+    assert result.status == 0
+    schema = json.loads(nerq("schema").out)
+    jsonschema.Draft202012Validator(schema).validate(json.loads((project / "out.json").read_text()))
+    assert "PASS" in (project / "out.txt").read_text()
+    assert nerq("scan", "-o", "out.pdf").status == 2
+    assert nerq("scan", *AS_OF, "-o", "no/such/folder.json").status == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("scan", "--format", "yaml"), "known formats"),
+        (("scan", "--as-of", "yesterday"), "not a date"),
+        (("scan", "--python", "snake"), "not a version"),
+        (("scan", "--threshold", "900"), "threshold"),
+        (("scan", "--nonsense"), "nonsense"),
+        (("nonsense",), "nonsense"),
+    ],
+)
+def test_wrong_usage_is_said_in_words(nerq: Nerq, project: Path, arguments: tuple[str, ...], words: str) -> None:
+    write(project, "demo==2.0\n")
+    result = nerq(*arguments)
+    assert result.status == 2
+    assert words in result.err
+    assert "Traceback" not in result.err
+
+
+def test_a_wrong_setting_is_named_with_its_line(nerq: Nerq, project: Path) -> None:
+    write(project, "demo==2.0\n")
+    write(project, "treshold = 70\n", "nerq.toml")
+    result = nerq("scan")
+    assert result.status == 2
+    assert "nerq.toml:1" in result.err
+    assert "threshold" in result.err
+
+
+def test_stdin_is_read_as_what_it_is_said_to_be(registry: Any, project: Path) -> None:
+    registry.pypi("demo", "2.0")
+    command = [sys.executable, "-m", "nerq_cli", "scan", "-", "--as", "requirements.txt", *AS_OF]
+    done = subprocess.run(command, input="demo==2.0\n", capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 0
+    assert "1 ok" in done.stdout
+
+
+def test_the_cache_that_cannot_be_written_is_said_once_and_done_without(
+    nerq: Nerq, registry: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.pypi("demo", "2.0")
+    write(project, "demo==2.0\n")
+    (project / "taken").write_text("")
+    monkeypatch.setenv("NERQ_CACHE_DIR", str(project / "taken"))
+    result = nerq("scan", *AS_OF)
+    assert result.status == 0
+    assert (result.out + result.err).count("facts-1.sqlite3") == 1
+    assert "Traceback" not in result.err
+
+
+def test_hostile_texts_from_a_registry_do_not_reach_the_terminal(nerq: Nerq, registry: Any, project: Path) -> None:
+    evil = "\x1b[31mred\x1b[0m [bold]bold[/bold] \u202eback\u202c " + "x" * 1_000_000
+    registry.pypi("demo", "2.0", summary=evil, yanked=True, yanked_reason=evil, license_expression=None, license=evil)
+    write(project, "demo==2.0\n")
+    result = nerq("scan", *AS_OF)
+    card = nerq("check", "pypi:demo==2.0", *AS_OF)
+    for shown in (result.out, card.out, nerq("scan", *AS_OF, "--format", "json").out):
+        assert "\x1b" not in shown
+        assert "\u202e" not in shown
+        assert len(shown) < 100_000
+
+
+def test_a_reader_that_leaves_early_gets_no_traceback(registry: Any, project: Path) -> None:
+    write(project, "".join(f"demo{n}==1.0\n" for n in range(3_000)))
+    command = f"{sys.executable} -m nerq_cli scan --list | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)  # noqa: S602
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+
+
+def test_a_warm_scan_opens_no_socket_and_imports_no_http_library(registry: Any, project: Path) -> None:
+    registry.pypi("demo", "1.0", "2.0")
+    registry.npm("left", "1.0.0")
+    write(project, "demo==1.0\n")
+    write(project, '{"dependencies": {"left": "1.0.0"}}', "package.json")
+    watch = (
+        "import sys\n"
+        "sys.addaudithook(lambda name, _: name in ('socket.connect', 'socket.getaddrinfo') and sys.exit('socket!'))\n"
+        "from nerq_cli.cli import run\n"
+        "status = run(['scan', '--as-of', '2026-11-21', '--format', 'json', '--quiet'])\n"
+        "loaded = {'httpx', 'httpcore', 'ssl', 'rapidfuzz'} & set(sys.modules)\n"
+        "sys.exit(f'imported {loaded}' if loaded else status)\n"
+    )
+    subprocess.run([sys.executable, "-m", "nerq_cli", "scan", *AS_OF], capture_output=True, check=False)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", watch], capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.stderr == ""
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_asking_for_help_imports_nothing_heavy(option: str) -> None:
+    heavy = ["httpx", "rich", "msgspec", "pip_requirements_parser", "packageurl", "sqlite3", "packaging", "socket"]
+    watch = (
+        "import sys\n"
+        "from nerq_cli.cli import run\n"
+        f"run([{option!r}])\n"
+        f"sys.exit(repr([name for name in {heavy} if name in sys.modules]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", watch], capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.stderr.strip() == "[]"
+
+
+def test_help_tells_the_exit_statuses(nerq: Nerq) -> None:
+    shown = " ".join(nerq("scan", "--help").out.split())
+    assert "1 something is below the threshold" in shown
+    assert "130 interrupted" in shown
+
+
+def test_the_other_package_called_nerq_is_noticed(project: Path) -> None:
+    fake = project / "site" / "nerq-1.3.0.dist-info"
+    fake.mkdir(parents=True)
+    environment = {**os.environ, "PYTHONPATH": str(fake.parent)}
+    command = [sys.executable, "-m", "nerq_cli", "--version"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.returncode == 0
+    assert "nerq 1.3.0" in done.stdout
+    assert "nerq-cli" in done.stdout
+
+
+def test_what_is_tested_is_the_installed_package() -> None:
+    if os.environ.get("NERQ_TEST_INSTALLED"):
+        import nerq_cli
+
+        assert "site-packages" in str(nerq_cli.__file__)

@@ -1,0 +1,188 @@
+"""A web site on the loopback interface that behaves, or misbehaves, as a test tells it to."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
+from typing import Any, Final, TypeAlias, TypedDict
+
+import pytest
+
+_NOT_MODIFIED: Final = 304
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a site was asked. The names of the headers are in lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Turn(TypedDict, total=False):
+    """What a site does when asked: one answer, or a way of not giving one. A plain dict, so that tests import nothing.
+
+    ``body`` is sent as it is when it is bytes, as JSON otherwise. ``delay`` is a pause before the answer, ``drip`` one
+    after each byte of it, in seconds. ``hang`` says nothing at all until the site closes. ``raw`` is sent in place of
+    everything else, and then the connection is closed. ``cut`` closes it after that many bytes of a longer body.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+    delay: float
+    drip: float
+    hang: bool
+    raw: bytes
+    cut: int
+    chunked: bool
+
+
+def _wire(turn: Turn) -> bytes:
+    """Return everything that is sent."""
+    if "raw" in turn:
+        return turn["raw"]
+    body = turn.get("body", b"")
+    content: bytes = body if isinstance(body, bytes) else json.dumps(body).encode()
+    chunked = turn.get("chunked", False)
+    length = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(len(content))}
+    headers = {**length, **turn.get("headers", {})} if turn.get("status") != _NOT_MODIFIED else turn.get("headers", {})
+    lines = [f"HTTP/1.1 {turn.get('status', 200)} Said", *(f"{name}: {value}" for name, value in headers.items())]
+    head = "\r\n".join([*lines, "", ""]).encode()
+    return head + (_chunks(content) if chunked else content[: turn.get("cut")])
+
+
+def _chunks(content: bytes, size: int = 65_536) -> bytes:
+    pieces = (content[start : start + size] for start in range(0, len(content), size))
+    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+
+Script: TypeAlias = Turn | Callable[[Request], Turn]
+
+
+class Site:
+    """A site: ``on`` says what it does, ``requests`` what it was asked, ``crowd`` how many were served at once."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.crowd = 0
+        self._inside = 0
+        self._scripts: dict[str, list[Script]] = {}
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.site = self
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self._thread.start()
+
+    @property
+    def host(self) -> str:
+        """Name and port."""
+        return f"127.0.0.1:{self._server.server_address[1]}"
+
+    @property
+    def url(self) -> str:
+        """Address without a trailing slash."""
+        return f"http://{self.host}"
+
+    def on(self, path: str, *scripts: Script) -> None:
+        """Do this when asked for a path: one after the other, and the last one from then on."""
+        self._scripts[path] = list(scripts)
+
+    def close(self) -> None:
+        """Stop, and let go of everybody who hangs."""
+        self._closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def serve(self, request: Request, connection: socket.socket) -> bool:
+        """Do what the script says; return whether the connection may be used again."""
+        with self._lock:
+            self.requests.append(request)
+            self._inside += 1
+            self.crowd = max(self.crowd, self._inside)
+            scripts = self._scripts.get(request.path, [{"status": 404, "body": {}}])
+            script = scripts.pop(0) if len(scripts) > 1 else scripts[0]
+        turn = script(request) if callable(script) else script
+        try:
+            self._play(turn, connection)
+        finally:
+            with self._lock:
+                self._inside -= 1
+        return "raw" not in turn and "cut" not in turn
+
+    def _play(self, turn: Turn, connection: socket.socket) -> None:
+        if turn.get("hang"):
+            self._closing.wait()
+            return
+        time.sleep(turn.get("delay", 0))
+        pause = turn.get("drip", 0)
+        if not pause:
+            connection.sendall(_wire(turn))
+            return
+        for byte in _wire(turn):
+            connection.sendall(bytes([byte]))
+            if self._closing.wait(pause):
+                return
+
+
+class _Server(ThreadingTCPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+    site: Site
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Clients that leave early are part of the play."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def do_GET(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        again = self.server.site.serve(Request(self.command, self.path, headers, body), self.connection)
+        self.close_connection = self.close_connection or not again
+
+    do_POST = do_CONNECT = do_GET  # noqa: N815 - the names that http.server looks for
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing on stderr."""
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A site; scripted with ``site.on(path, {...})``."""
+    opened = Site()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def other_site() -> Iterator[Site]:
+    """A second site, on another port."""
+    opened = Site()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy and no certificates from the environment the tests run in."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "PIP_CERT"):
+        monkeypatch.delenv(name, raising=False)
