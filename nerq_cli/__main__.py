@@ -7,7 +7,7 @@ import sys
 
 def main() -> None:
     """Run the command line and leave with its exit status."""
-    from nerq_cli.cli import run
+    from nerq_cli.cli.app import run
 
     sys.exit(run(sys.argv[1:]))
 

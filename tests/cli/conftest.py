@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from nerq_cli.cli import run
+from nerq_cli.cli.app import run
 
 README = "What this package does and how it is used, in enough words to count. " * 60
 AS_OF = "2026-11-21"

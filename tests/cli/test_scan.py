@@ -407,7 +407,7 @@ def test_a_warm_scan_opens_no_socket_and_imports_no_http_library(registry: Any, 
     watch = (
         "import sys\n"
         "sys.addaudithook(lambda name, _: name in ('socket.connect', 'socket.getaddrinfo') and sys.exit('socket!'))\n"
-        "from nerq_cli.cli import run\n"
+        "from nerq_cli.cli.app import run\n"
         "status = run(['scan', '--as-of', '2026-11-21', '--format', 'json', '--quiet'])\n"
         "loaded = {'httpx', 'httpcore', 'ssl', 'rapidfuzz'} & set(sys.modules)\n"
         "sys.exit(f'imported {loaded}' if loaded else status)\n"
@@ -423,7 +423,7 @@ def test_asking_for_help_imports_nothing_heavy(option: str) -> None:
     heavy = ["httpx", "rich", "msgspec", "pip_requirements_parser", "packageurl", "sqlite3", "packaging", "socket"]
     watch = (
         "import sys\n"
-        "from nerq_cli.cli import run\n"
+        "from nerq_cli.cli.app import run\n"
         f"run([{option!r}])\n"
         f"sys.exit(repr([name for name in {heavy} if name in sys.modules]))\n"
     )

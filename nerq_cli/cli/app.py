@@ -1,0 +1,104 @@
+"""All commands together, and what becomes of the errors they meet."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from nerq_cli import __version__
+from nerq_cli.cli import cache, check, methodology, scan, schema
+from nerq_cli.cli.namesake import namesake
+from nerq_cli.errors import EXIT_MEANINGS, Exit, NerqError
+
+_EPILOG = "Exit status: " + " · ".join(f"{status.value} {meaning}" for status, meaning in EXIT_MEANINGS.items()) + "."
+
+app = typer.Typer(
+    name="nerq",
+    help="Trust scores for the packages your project depends on: how far, why, and what to do about it.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode=None,  # plain help: half the start-up time, and the same text in a pipe
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command(epilog=_EPILOG)(scan.scan)
+app.command(epilog=_EPILOG)(check.check)
+app.command()(methodology.methodology)
+app.command()(schema.schema)
+app.add_typer(cache.app, name="cache")
+
+
+def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer hands option values over by position
+    if wanted:
+        typer.echo(f"nerq-cli {__version__}")
+        if other := namesake():
+            typer.echo(other)
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    *,
+    version: Annotated[
+        bool,
+        typer.Option("--version", "-V", help="Show the version and exit.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Trust scores for the packages your project depends on."""
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and return the exit status. Expected failures become a message, a hint and a status."""
+    debug = "--debug" in arguments
+    try:
+        app(args=list(arguments), prog_name="nerq")
+    except SystemExit as leaving:
+        return _flushed(leaving.code if isinstance(leaving.code, int) else Exit.USAGE)
+    except KeyboardInterrupt:
+        sys.stderr.write("\ninterrupted\n")
+        return Exit.INTERRUPTED
+    except NerqError as problem:
+        if debug:
+            raise
+        return _report(problem)
+    except BrokenPipeError:
+        return _abandoned()
+    except Exception as bug:
+        if debug:
+            raise
+        sys.stderr.write(f"nerq: internal error: {type(bug).__name__}: {bug}\n")
+        sys.stderr.write("hint: this is a bug in nerq-cli; run again with --debug and report what it prints\n")
+        return Exit.INCOMPLETE
+    return _flushed(Exit.PASSED)
+
+
+def _report(problem: NerqError) -> int:
+    from nerq_cli.report.problems import render_problems
+
+    problems = getattr(problem, "problems", ())
+    if problems:
+        render_problems(problems)
+    else:
+        sys.stderr.write(f"error: {problem}\n")
+    if problem.hint:
+        sys.stderr.write(f"hint: {problem.hint}\n")
+    return problem.exit
+
+
+def _flushed(status: int) -> int:
+    """Write out what is buffered while a reader that went away can still be told apart from a failure."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _abandoned()
+    return status
+
+
+def _abandoned() -> int:
+    """The reader of our output left (``nerq scan | head``): leave quietly too."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return Exit.PASSED
