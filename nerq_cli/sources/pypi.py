@@ -501,7 +501,10 @@ def _union(listing: Project, page: Project) -> dict[str, Any]:
 def metadata(version: str, simple: Fact[Listing], json: Fact[Page], release: Fact[Metadata]) -> Fact[Metadata]:
     """Return what is known of one version: its own answer, or that of the project if it shows this version.
 
-    Failing both, what the tables of versions say of it: whether it was yanked and which Python it needs.
+    Many mirrors do not offer the pages of single releases. Then the project's page stands in for what a package says
+    of itself in much the same words from release to release (README, links, licence); the source names the version it
+    was read of. What belongs to one version alone (yanked, the Python it needs) comes from the tables of versions, or
+    is not known.
     """
     whole: Found[Metadata] | None = None
     if isinstance(release, Found):
@@ -522,7 +525,7 @@ def _from_tables(
         return whole or _why_none(version, simple, json)
     row = listed.value
     if whole is None:
-        return listed
+        return _borrowed(json, listed) if isinstance(json, Found) else listed
     told = msgspec.structs.replace(
         whole.value,
         yanked=row.yanked,
@@ -530,6 +533,21 @@ def _from_tables(
         interpreter=row.interpreter if whole.value.interpreter is None else whole.value.interpreter,
     )
     return Found(told, whole.source, min(whole.seen, listed.seen))
+
+
+def _borrowed(json: Found[Page], listed: Found[Metadata]) -> Found[Metadata]:
+    """Return the metadata of the version that the project's page shows, as evidence about another one."""
+    shown, row = json.value.metadata, listed.value
+    told = msgspec.structs.replace(
+        shown,
+        version=row.version,
+        interpreter=row.interpreter,
+        yanked=row.yanked,
+        yanked_reason=row.yanked_reason,
+        attested_repository=None,
+        vulnerabilities=None,
+    )
+    return Found(told, f"{json.source} (as of {shown.version})", min(json.seen, listed.seen))
 
 
 def _listed(version: str, fact: Fact[Listing] | Fact[Page]) -> Found[Metadata] | None:

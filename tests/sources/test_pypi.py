@@ -681,9 +681,20 @@ def test_metadata_is_that_of_the_release_asked_about() -> None:
     assert value(metadata("2.0.3", DOWN, found(page), NOT_ASKED)) == page.metadata
 
 
+def test_a_version_that_was_not_described_borrows_what_the_project_says_and_names_the_version_it_is_from() -> None:
+    listing = read_listing(simple_json(link("demo_lib-1.0.0.tar.gz", yanked="bad", requires_python=">=3.7")))
+    page = read_page(page_json())
+    said = metadata("1.0.0", found(listing), found(page), DOWN)
+    assert isinstance(said, Found)
+    assert said.source == f"PyPI (as of {page.metadata.version})"
+    assert (said.value.version, said.value.readme) == ("1.0.0", page.metadata.readme)
+    assert (said.value.yanked, said.value.yanked_reason, said.value.interpreter) == (True, "bad", ">=3.7")
+    assert (said.value.vulnerabilities, said.value.attested_repository) == (None, None)
+
+
 def test_metadata_of_a_listed_version_that_was_not_described_is_what_the_tables_say() -> None:
     listing = read_listing(simple_json(link("demo_lib-1.0.0.tar.gz", yanked="bad", requires_python=">=3.7")))
-    said = metadata("1.0.0", found(listing), found(read_page(page_json())), DOWN)
+    said = metadata("1.0.0", found(listing), DOWN, DOWN)
     assert value(said) == Metadata(version="1.0.0", interpreter=">=3.7", yanked=True, yanked_reason="bad")
     said = metadata("1.0.0", DOWN, found(read_page(page_json())), DOWN)
     assert value(said) == Metadata(version="1.0.0", interpreter=">=3.7", yanked=False)

@@ -40,6 +40,8 @@ _GRACE: Final = 7 * _DAY
 _BATCH: Final = 250
 #: Seconds between two looks at the clock, and on Windows between two chances for Ctrl-C.
 _BLINK: Final = 0.1
+#: The key under which the store keeps that a server lacks an endpoint; no subject has a key like it.
+_MISSING: Final = "(endpoint missing)"
 _OFFLINE: Final = "offline: not in the cache"
 
 
@@ -127,9 +129,10 @@ class Gatherer:
             replies: SimpleQueue[Reply] = SimpleQueue()
             self._ask({job: errand for errand, some in wanted for job in self._jobs(errand, some, replies)}, replies)
         for errand, some in wanted:
+            self._note_missing(errand)
             for subject in some:
                 if subject not in errand.facts:
-                    self._fall_back(errand, subject, self._silence())
+                    self._fall_back(errand, subject, self._line(errand).closed or self._silence())
         return [{subject: errand.facts[subject] for subject in errand.about} for errand in errands]
 
     def report(self) -> tuple[SourceReport, ...]:
@@ -163,11 +166,26 @@ class Gatherer:
 
     def _jobs(self, errand: _Errand[S, T], wanted: Sequence[S], replies: SimpleQueue[Reply]) -> Iterator[Job]:
         line = self._line(errand)
-        for question in errand.source.ask(wanted, errand.at) if wanted else ():
+        if wanted and not line.tried:
+            self._remember_missing(errand, line)
+        for question in errand.source.ask(wanted, errand.at) if wanted and not line.closed else ():
             held = errand.held.get(question.about[0]) if len(question.about) == 1 else None
             if held is not None and held.row.validator:
                 question = replace(question, validator=held.row.validator)  # noqa: PLW2901 - the same, conditionally
             yield Job(errand.source, question, line, replies)
+
+    def _remember_missing(self, errand: _Errand[Any, Any], line: Line) -> None:
+        """Close a line that an earlier run found missing, so that it is not asked about again within a day."""
+        row = self._store.get_many(errand.source.name, errand.at.scope, [_MISSING]).get(_MISSING)
+        if row is not None and row.value and self._does(row):
+            line.lacks(row.value.decode(errors="replace"))
+
+    def _note_missing(self, errand: _Errand[Any, Any]) -> None:
+        """Put by for the store what this run found missing."""
+        line = self._line(errand)
+        if line.missing and line.tried:
+            row = Row(line.closed.encode(), self._now, self._now + _DAY, "")
+            self._store.put_many(*errand.place, {_MISSING: row})
 
     def _ask(self, jobs: dict[Job, _Errand[Any, Any]], replies: SimpleQueue[Reply]) -> None:
         """Put questions and take the replies, until all are in or the deadline is reached."""
