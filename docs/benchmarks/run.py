@@ -30,8 +30,10 @@ def timed(command: list[str], *, runs: int = 7, env: dict[str, str] | None = Non
     times = []
     for _ in range(runs):
         started = time.perf_counter()
-        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=env, check=False)
+        done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=env, check=False)
         times.append(time.perf_counter() - started)
+        if done.returncode not in (0, 1):
+            sys.exit(f"{' '.join(command)} failed: {done.stderr.decode()}")
     return sorted(times)[len(times) // 2]
 
 

@@ -696,8 +696,6 @@ def test_metadata_of_a_listed_version_that_was_not_described_is_what_the_tables_
     listing = read_listing(simple_json(link("demo_lib-1.0.0.tar.gz", yanked="bad", requires_python=">=3.7")))
     said = metadata("1.0.0", found(listing), DOWN, DOWN)
     assert value(said) == Metadata(version="1.0.0", interpreter=">=3.7", yanked=True, yanked_reason="bad")
-    said = metadata("1.0.0", DOWN, found(read_page(page_json())), DOWN)
-    assert value(said) == Metadata(version="1.0.0", interpreter=">=3.7", yanked=False)
 
 
 def test_what_the_release_json_of_a_mirror_leaves_out_comes_from_the_tables() -> None:
