@@ -44,10 +44,10 @@ def _files(name: str, version: str, time: str) -> list[dict[str, object]]:
 
 
 @cache
-def pypi_json(name: str) -> bytes:
-    """Return the project JSON."""
+def pypi_json(name: str, shown: str = "") -> bytes:
+    """Return the project JSON, or that of one release."""
     releases = {version: _files(name, version, time) for version, time in versions(name)}
-    newest = versions(name)[-1][0]
+    newest = shown or versions(name)[-1][0]
     info = {
         "name": name,
         "version": newest,
@@ -69,7 +69,7 @@ def pypi_json(name: str) -> bytes:
     owners = {"roles": [{"role": "Owner", "user": "ann"}, {"role": "Maintainer", "user": "bob"}], "organization": None}
     document = {
         "info": info,
-        "releases": releases,
+        **({} if shown else {"releases": releases}),
         "urls": releases[newest],
         "vulnerabilities": [],
         "ownership": owners,
@@ -141,7 +141,7 @@ def answer(path: str) -> bytes:
     """Return the body for one path; any name exists."""
     parts = path.strip("/").split("/")
     if parts[0] == "pypi":
-        return pypi_json(parts[1])
+        return pypi_json(*parts[1:-1])
     if parts[0] == "simple":
         return simple_json(parts[1])
     return packument(unquote(parts[0]))

@@ -189,9 +189,17 @@ def _shared_reason(one: Assessed) -> str:
     score = one.score
     if score is not None and score.provisional and score.value is not None:
         return f"~{_why_unknown(score, 'S2')}"
+    if one.found and score is not None and score.verdict.startswith("insufficient data"):
+        return f"{score.verdict}, {_unknown_signals(score)}"
     if one.found is not None or not one.reasons:
         return ""
     return _why_unknown(score, "M2") if score is not None else one.reasons[0]
+
+
+def _unknown_signals(score: Score) -> str:
+    """Name the dimensions that too little is known about: ``too little on security, maintenance``."""
+    silent = [name for name, mean in score.dimensions.items() if mean is None]
+    return f"too little on {', '.join(silent)}" if silent else "too little on every dimension"
 
 
 def _why_unknown(score: Score, id_: str) -> str:

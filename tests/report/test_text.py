@@ -191,6 +191,15 @@ def test_few_packages_are_shown_one_by_one(screen: Screen, assess: Assess, repor
     assert names(drawn(screen, report)) == ["p0", "p1", "p2"]
 
 
+def test_many_packages_too_little_is_known_about_share_one_line(
+    screen: Screen, assess: Assess, report_of: Make
+) -> None:
+    thin = [replace(assess(f"p{n}", evidence=Evidence()), found=True) for n in range(6)]
+    printed = flat(drawn(screen, report_of(thin)))
+    assert "? 6 packages could not be judged: insufficient data:" in printed
+    assert "too little on security, maintenance, documentation, compliance, community" in printed
+
+
 def test_many_packages_nobody_could_be_asked_about_share_one_line(
     screen: Screen, assess: Assess, report_of: Make
 ) -> None:
