@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 from urllib.parse import quote
@@ -74,8 +74,24 @@ class Release:
         return _purl(self.package.ecosystem, self.package.name, self.version)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class RepositoryId:
+    """A source repository: ``github.com/acme/demo``, in lower case.
+
+    ``spelling`` is the same as its owner or a link writes it, for the services that tell letters' case apart.
+    """
+
+    id: str
+    spelling: str = field(default="", compare=False)
+
+    @property
+    def key(self) -> str:
+        """The key facts about it are filed under."""
+        return self.id
+
+
 #: What a source can be asked about.
-Subject: TypeAlias = Package | Release
+Subject: TypeAlias = Package | Release | RepositoryId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

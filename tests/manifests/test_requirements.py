@@ -528,6 +528,7 @@ def test_words_are_no_package() -> None:
         ("=======", 1, "a merge conflict marker", "choose between the two versions"),
         (">>>>>>> branch", 1, "a merge conflict marker", "choose between the two versions"),
         ("a\x00b", 2, "binary data, not text", "save it as plain text in UTF-8"),
+        ('x ; os_name == "\x00"', 17, "binary data, not text", "save it as plain text in UTF-8"),
         ("\x7fELF\x02\x01", 1, "binary data, not text", "save it as plain text in UTF-8"),
         ("{", 1, "a requirement begins with the package's name", ""),
         ("naïve==1", 3, "a package's name has no such letter", "use ASCII letters"),

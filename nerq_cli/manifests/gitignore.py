@@ -1,0 +1,144 @@
+"""What git would leave out: ``.gitignore`` files as they nest, and ``info/exclude``."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
+    from pathspec.pattern import Pattern
+
+#: Longest ignore file read, in characters.
+_LONGEST = 1_000_000
+
+#: Everything, in the one spelling that says so with a slash.
+_EVERYTHING = re.compile(r"^(!?)/\*\*(?=/?\s*$)")
+
+
+class _Line(NamedTuple):
+    """One pattern. ``applies`` tells what it is compared with, see `_applies`."""
+
+    pattern: Pattern
+    applies: Literal["to names", "to paths", "inside"]
+
+
+class Rules(NamedTuple):
+    """The patterns of one ignore file, the last one first, and the absolute directory they are relative to."""
+
+    base: str
+    lines: tuple[_Line, ...]
+
+
+def rules_of(base: str, lines: Sequence[str]) -> Rules:
+    """Compile patterns as git writes them. One that makes no sense matches nothing, as with git."""
+    with warnings.catch_warnings():  # about bracket expressions that will mean something else to Python
+        warnings.simplefilter("ignore")
+        lines = [_EVERYTHING.sub(r"\1**", line) for line in reversed(lines)]
+        compiled = [_Line(pattern, _applies(line)) for line in lines for pattern in _compiled(line)]
+    return Rules(base, tuple(line for line in compiled if line.pattern.include is not None))
+
+
+def ignored(rules: Sequence[Rules], path: str, *, directory: bool = False) -> bool:
+    """Whether git would leave out this absolute path, in a directory that it does not leave out.
+
+    The rules stand in order, the deepest directory's last; the last line that matches decides.
+    """
+    for base, lines in reversed(rules):
+        relative = path[len(base.rstrip(os.sep)) + 1 :].replace(os.sep, "/") + "/" * directory
+        parent, _, name = relative.rstrip("/").rpartition("/")
+        for line in lines:
+            if _matches(line, relative, f"{parent}/" if parent else "", name + "/" * directory):
+                return bool(line.pattern.include)
+    return False
+
+
+def _matches(line: _Line, path: str, parent: str, name: str) -> bool:
+    """Whether a line means just this path.
+
+    The library lets a pattern match whatever is below what it means. Here that has been decided on the way down, and
+    a pattern that brings back a directory must not bring back what is in it.
+    """
+    match = line.pattern.match_file
+    if line.applies == "to names":
+        return match(name) is not None
+    if line.applies == "inside":
+        return bool(parent) and match(parent) is not None
+    return match(path) is not None and not (parent and match(parent) is not None)
+
+
+def _applies(line: str) -> Literal["to names", "to paths", "inside"]:
+    """Say what a pattern is compared with: names anywhere, whole paths, or the directories that a path is in."""
+    bare = line.strip().removeprefix("!").rstrip("/")
+    if "/" not in bare.removeprefix("**/"):
+        return "to names"
+    return "inside" if bare.endswith("/**") else "to paths"
+
+
+def _compiled(line: str) -> Sequence[Pattern]:
+    from pathspec import GitIgnoreSpec
+
+    try:
+        spec: GitIgnoreSpec = GitIgnoreSpec.from_lines([line])
+    except (ValueError, re.error):
+        return ()
+    return spec.patterns
+
+
+def rules_in(folder: Path) -> tuple[Rules, ...]:
+    """Return the rules that a directory's own ``.gitignore`` adds."""
+    return _read(folder, folder / ".gitignore")
+
+
+def rules_of_work_tree(top: Path) -> tuple[Rules, ...]:
+    """Return the rules of ``info/exclude``, for the top directory of a work tree."""
+    return _read(top, _git_directory(top / ".git") / "info" / "exclude")
+
+
+def rules_above(folder: Path) -> tuple[Rules, ...]:
+    """Return the rules that directories above this one lay down for it, up to the top of its git work tree.
+
+    None when it is in no work tree, or is itself left out: who asks for it by name wants to see what is in it.
+    """
+    parents = _up_to_work_tree(folder)
+    if not parents:
+        return ()
+    rules = rules_of_work_tree(parents[0])
+    for parent in parents:
+        rules += rules_in(parent)
+    return () if ignored(rules, str(folder), directory=True) else rules
+
+
+def _up_to_work_tree(folder: Path) -> list[Path]:
+    """Return the directories above this one, from the top of its work tree down; none where there is no work tree."""
+    for count, directory in enumerate((folder, *folder.parents)):
+        if (directory / ".git").exists():
+            return list(folder.parents)[:count][::-1]
+    return []
+
+
+def _git_directory(git: Path) -> Path:
+    """Return where a work tree's git data is: ``.git``, or what it points at in submodules and linked work trees."""
+    pointer = _text(git).removeprefix("gitdir:").strip()
+    directory = git.parent / pointer if pointer else git
+    return directory / _text(directory / "commondir").strip()
+
+
+def _read(base: Path, file: Path) -> tuple[Rules, ...]:
+    lines = [line for line in _text(file).splitlines() if line.strip() and not line.startswith("#")]
+    return (rules_of(str(base), lines),) if lines else ()
+
+
+def _text(file: Path) -> str:
+    """Return what a small regular file holds, names in any encoding included; nothing where there is no such file."""
+    try:
+        if not file.is_file():
+            return ""
+        with file.open(encoding="utf-8-sig", errors="surrogateescape") as opened:
+            return opened.read(_LONGEST)
+    except (OSError, ValueError):  # a pointer to nowhere may have a NUL in it
+        return ""
