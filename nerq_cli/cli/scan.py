@@ -141,7 +141,6 @@ def _manifests(targets: Sequence[str], read_as: str, exclude: Sequence[str]) -> 
 
     return load(
         targets,
-        stdin=sys.stdin.buffer.read,
         stdin_as=read_as or "requirements.txt",
         as_format="" if list(targets) == ["-"] else read_as,
         exclude=exclude,

@@ -143,12 +143,12 @@ def _version(head: str, requirement: Requirement) -> str:
 
 def _explained(text: str) -> NotASpecifierError:
     """Say what is wrong with a specifier that cannot be read."""
-    from packaging.requirements import InvalidRequirement, Requirement
+    from packaging.requirements import Requirement
 
     with suppress(RecursionError):
         try:
             Requirement(text)
-        except InvalidRequirement as error:
+        except ValueError as error:  # InvalidRequirement is one; some releases let a plain one out
             offset, _ = getattr(error.__cause__, "span", (0, 0))
             return NotASpecifierError(_first_line(error), offset=offset, hint=_hint(text))
     return NotASpecifierError(_DEEP)

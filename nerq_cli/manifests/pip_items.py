@@ -264,7 +264,7 @@ def _by_pip(function: Callable[[str], T], text: str) -> T:
 def _elsewhere(address: str) -> str:
     """Return where something comes from, in words, for somebody to read."""
     if _SCHEME.match(address) and not _FILE.match(address):
-        return of_url(address) if "+" in address.partition(":")[0] else f"URL {without_credentials(address)}"[:SHOWN]
+        return of_url(address)[:SHOWN]
     path = _FILE.sub("", without_credentials(address) if "://" in address else address, count=1)
     return f"{LOCAL} {path.partition('#')[0]}"[:SHOWN]
 

@@ -282,19 +282,19 @@ def test_via_is_found_behind_hashes_and_other_remarks() -> None:
         (f"./wheels/{WHEEL}", "tool", "==1.2.3", f"local path ./wheels/{WHEEL}"),
         (WHEEL, "tool", "==1.2.3", f"local path {WHEEL}"),
         ("tool-1.2.3.tar.gz", "tool", "==1.2.3", "local path tool-1.2.3.tar.gz"),
-        (f"https://u:p@files.example/{WHEEL}?t=1#sha256=00", "tool", "==1.2.3", f"URL https://files.example/{WHEEL}"),
-        ("https://files.example/tool-1.2.3.zip", "tool", "==1.2.3", "URL https://files.example/tool-1.2.3.zip"),
-        ("https://files.example/main.zip", "main.zip", "", "URL https://files.example/main.zip"),
-        ("https://files.example/main.zip#egg=tool==1", "tool", "==1", "URL https://files.example/main.zip"),
-        ("https://files.example", "files.example", "", "URL https://files.example"),
+        (f"https://u:p@files.example/{WHEEL}?t=1#sha256=00", "tool", "==1.2.3", f"URL: https://files.example/{WHEEL}"),
+        ("https://files.example/tool-1.2.3.zip", "tool", "==1.2.3", "URL: https://files.example/tool-1.2.3.zip"),
+        ("https://files.example/main.zip", "main.zip", "", "URL: https://files.example/main.zip"),
+        ("https://files.example/main.zip#egg=tool==1", "tool", "==1", "URL: https://files.example/main.zip"),
+        ("https://files.example", "files.example", "", "URL: https://files.example"),
         ("git+https://git.example/o/shop.git@1a2b3c", "shop", "", "git: https://git.example/o/shop.git @ 1a2b3c"),
         ("git+https://git.example/o/shop.git", "shop", "", "git: https://git.example/o/shop.git"),
         ("git+https://git.example/o/shop.git@fix/it", "shop", "", "git: https://git.example/o/shop.git @ fix/it"),
         ("git+ssh://git@git.example/o/r.git@v1#egg=shop", "shop", "", "git: ssh://git.example/o/r.git @ v1"),
         ("hg+https://hg.example/shop@tip", "shop", "", "hg: https://hg.example/shop @ tip"),
         ("git+https://${TOKEN}@git.example/o/shop.git", "shop", "", "git: https://git.example/o/shop.git"),
-        ("shop @ https://files.example/x.zip", "shop", "", "URL https://files.example/x.zip"),
-        (f"shop @ https://files.example/{WHEEL}", "shop", "==1.2.3", f"URL https://files.example/{WHEEL}"),
+        ("shop @ https://files.example/x.zip", "shop", "", "URL: https://files.example/x.zip"),
+        (f"shop @ https://files.example/{WHEEL}", "shop", "==1.2.3", f"URL: https://files.example/{WHEEL}"),
         ("shop@git+https://git.example/o/r.git@abc", "shop", "", "git: https://git.example/o/r.git @ abc"),
         ("shop @ file:///srv/shop", "shop", "", "local path /srv/shop"),
         ("shop @ ./libs/shop", "shop", "", "local path ./libs/shop"),
@@ -328,7 +328,7 @@ def test_a_marker_behind_a_place_is_kept(text: str) -> None:
 
 def test_a_semicolon_without_a_space_belongs_to_the_address() -> None:
     declared = only("https://files.example/a;b/tool.zip")
-    assert (declared.marker, declared.skip) == ("", "URL https://files.example/a;b/tool.zip")
+    assert (declared.marker, declared.skip) == ("", "URL: https://files.example/a;b/tool.zip")
 
 
 @pytest.mark.parametrize("text", ["./libs/shop[b,a]", "-e ./libs/shop[b,a]", "git+https://git.example/r#egg=s[b,a]"])
