@@ -144,6 +144,8 @@ def answer(path: str) -> bytes:
         return pypi_json(*parts[1:-1])
     if parts[0] == "simple":
         return simple_json(parts[1])
+    if parts[0] == "osv":
+        return b"{}"
     return packument(unquote(parts[0]))
 
 
@@ -155,6 +157,8 @@ async def serve(delay: float, port: int) -> None:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
                 path = head.split(b" ", 2)[1].decode()
+                _, _, rest = head.lower().partition(b"content-length:")
+                await reader.readexactly(int(rest.partition(b"\r\n")[0] or 0))
                 kind = b"application/vnd.pypi.simple.v1+json" if path.startswith("/simple") else b"application/json"
                 body = answer(path)
                 await asyncio.sleep(delay)
