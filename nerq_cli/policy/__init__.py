@@ -42,7 +42,6 @@ def verdict(
     broken: int = 0,
     incomplete: Sequence[str] = (),
     strict: bool = False,
-    allow_empty: bool = False,
 ) -> tuple[Exit, str]:
     """Return how the run ends and why, in words.
 
@@ -61,7 +60,7 @@ def verdict(
         return Exit.INCOMPLETE, "not everything could be checked: " + "; ".join(missing)
     if missing:
         return Exit.PASSED, "nothing below the threshold, but not everything could be checked: " + "; ".join(missing)
-    if not states and not allow_empty:
+    if not states:
         return Exit.PASSED, "the dependency files declare nothing"
     return Exit.PASSED, "everything at or above the threshold"
 

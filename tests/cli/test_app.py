@@ -1,0 +1,114 @@
+"""What becomes of failures, interruptions and waiting."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nerq_cli import pipeline
+from nerq_cli.cli import namesake, progress
+from nerq_cli.cli.app import run
+
+Nerq = Callable[..., Any]
+
+
+def test_a_bug_is_admitted_without_a_traceback(nerq: Nerq, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "requirements.txt").write_text("demo==1.0\n")
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("oh no")
+
+    monkeypatch.setattr(pipeline, "scan", broken)
+    result = nerq("scan")
+    assert result.status == 3
+    assert "internal error: RuntimeError: oh no" in result.err
+    assert "Traceback" not in result.err
+    with pytest.raises(RuntimeError):
+        run(["scan", "--debug"])
+
+
+def test_debug_shows_where_an_expected_failure_came_from(project: Path) -> None:
+    with pytest.raises(Exception, match="nowhere"):
+        run(["scan", "nowhere", "--debug"])
+
+
+def test_ctrl_c_ends_a_waiting_run_at_once_with_130(registry: Any, project: Path) -> None:
+    registry.site.on("/pypi/demo/json", {"hang": True})
+    registry.site.on("/simple/demo/", {"hang": True})
+    (project / "requirements.txt").write_text("demo==1.0\n")
+    command = [sys.executable, "-m", "nerq_cli", "scan"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603
+    until = time.monotonic() + 20
+    while not registry.paths and time.monotonic() < until:
+        time.sleep(0.05)
+    started = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert time.monotonic() - started < 5
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+
+
+def test_the_two_commands_and_the_module_are_the_same() -> None:
+    module = subprocess.run([sys.executable, "-m", "nerq_cli", "--version"], capture_output=True, check=True)
+    for name in ("nerq", "nerq-cli"):
+        script = Path(sys.executable).with_name(name)
+        if script.exists():
+            assert subprocess.run([str(script), "--version"], capture_output=True, check=True).stdout == module.stdout  # noqa: S603
+
+
+def test_the_namesake_is_found_by_its_folder(tmp_path: Path) -> None:
+    assert namesake.namesake([str(tmp_path), str(tmp_path / "missing")]) == ""
+    (tmp_path / "nerq-1.3.0.dist-info").mkdir()
+    (tmp_path / "nerq_cli-0.1.0.dist-info").mkdir()
+    assert "nerq 1.3.0" in namesake.namesake([str(tmp_path)])
+
+
+def test_progress_is_shown_only_after_a_while_and_wiped_away(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bar = progress.Progress()
+    bar(1, 10)
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    bar(5, 10)
+    assert "5/10" in capsys.readouterr().err
+    bar(10, 10)
+    assert capsys.readouterr().err.endswith("\x1b[K")
+    bar.clear()
+    assert capsys.readouterr().err == ""
+
+
+def test_progress_is_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert progress.progress() is None
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
+    monkeypatch.setenv("TERM", "dumb")
+    assert progress.progress() is None
+    monkeypatch.setenv("TERM", "xterm")
+    assert isinstance(progress.progress(), progress.Progress)
+
+
+def test_a_cache_that_cannot_be_opened_is_a_usage_error_for_cache_commands(nerq: Nerq, tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    result = nerq("cache", "info", "--cache-dir", str(tmp_path / "taken"))
+    assert result.status in (0, 2)
+    assert "Traceback" not in result.err
+
+
+def test_a_card_can_be_written_to_files(nerq: Nerq, registry: Any, project: Path) -> None:
+    registry.pypi("demo", "1.0", "2.0")
+    result = nerq("check", "pypi:demo", "-o", "card.txt", "-o", "card.json", "--as-of", "2026-11-21")
+    assert result.status == 0
+    assert "demo" in (project / "card.txt").read_text()
+    assert '"demo"' in (project / "card.json").read_text()
+
+
+def test_the_methodology_is_a_page_too(nerq: Nerq) -> None:
+    assert nerq("methodology", "--markdown").out.startswith("# Methodology")

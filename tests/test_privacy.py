@@ -1,0 +1,70 @@
+"""Which names may leave the machine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nerq_cli.config import Config
+from nerq_cli.inventory import NPM, PYPI, Declared, Location, Manifest, Package
+from nerq_cli.privacy import Rules, own_names, why_withheld, withheld
+
+RULES = Rules(
+    config=Config(private=("acme-*",), public=("open-*",)),
+    own=frozenset({(PYPI, "myself")}),
+    is_default=lambda index: index == "https://usual.example",
+    is_listed=lambda package: package.name == "famous",
+    elsewhere=lambda package: "https://theirs.example/npm" if package.name == "@them/x" else "",
+)
+
+
+def item(name: str, **more: Any) -> Declared:
+    said = {"ecosystem": PYPI, "requirement": "", "group": "main", "location": Location(path="r.txt", line=1), **more}
+    return Declared(name=name, **said)
+
+
+@pytest.mark.parametrize(
+    ("declared", "why"),
+    [
+        (item("demo"), ""),
+        (item("ACME_billing"), "private name (matches acme-*)"),
+        (item("MySelf"), "provided by this project"),
+        (item("demo", index="https://pkgs.example/simple"), "from the index pkgs.example"),
+        (item("demo", index="https://usual.example"), ""),
+        (item("torch", requirement="==2.0+cpu"), "local version: not on a public index"),
+        (item("famous", extra_indexes=("https://pkgs.example",)), ""),
+        (item("open-thing", extra_indexes=("https://pkgs.example",)), ""),
+        (item("demo", extra_indexes=("https://usual.example",)), ""),
+        (item("@them/x", ecosystem=NPM), "from the index theirs.example"),
+    ],
+)
+def test_a_name_stays_here_for_a_reason(declared: Declared, why: str) -> None:
+    assert why_withheld(declared, RULES) == why
+
+
+def test_a_name_that_may_come_from_a_further_index_stays_here() -> None:
+    assert "may come from the extra index pkgs.example" in why_withheld(
+        item("hidden", extra_indexes=("https://pkgs.example",)), RULES
+    )
+
+
+def test_a_reason_a_file_gives_is_kept() -> None:
+    [kept] = withheld([item("acme-x", skip="local path ./x")], RULES)
+    assert kept.skip == "local path ./x"
+
+
+def test_the_names_a_project_provides_are_its_own() -> None:
+    manifests = [
+        Manifest(path="pyproject.toml", format="pyproject", locals=("My_App",)),
+        Manifest(path="package.json", format="package.json", locals=("@me/ui",)),
+    ]
+    assert own_names(manifests) == {(PYPI, "my-app"), (NPM, "@me/ui")}
+
+
+@given(st.from_regex(r"acme-[a-z0-9]{1,9}", fullmatch=True), st.sampled_from([PYPI, NPM]))
+def test_a_private_pattern_holds_for_every_name_it_matches(name: str, ecosystem: Any) -> None:
+    assert why_withheld(item(name, ecosystem=ecosystem), RULES)
+    assert Package(ecosystem=ecosystem, name=name).name == name
