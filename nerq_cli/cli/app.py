@@ -53,7 +53,6 @@ def root(
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return the exit status. Expected failures become a message, a hint and a status."""
-    debug = "--debug" in arguments
     try:
         app(args=list(arguments), prog_name="nerq")
     except SystemExit as leaving:
@@ -61,19 +60,26 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("\ninterrupted\n")
         return Exit.INTERRUPTED
-    except NerqError as problem:
-        if debug:
-            raise
-        return _report(problem)
     except BrokenPipeError:
         return _abandoned()
-    except Exception as bug:
-        if debug:
+    except Exception as problem:
+        if "--debug" in arguments:
             raise
-        sys.stderr.write(f"nerq: internal error: {type(bug).__name__}: {bug}\n")
-        sys.stderr.write("hint: this is a bug in nerq-cli; run again with --debug and report what it prints\n")
-        return Exit.INCOMPLETE
+        return _told(problem)
     return _flushed(Exit.PASSED)
+
+
+def _told(problem: Exception) -> int:
+    """Say what went wrong, and return the status that goes with it."""
+    if isinstance(problem, NerqError):
+        return _report(problem)
+    if isinstance(problem, OSError):  # a full disk, a terminal that went away: not ours, and nothing to trace
+        where = f": {problem.filename}" if problem.filename else ""
+        sys.stderr.write(f"error: {problem.strerror or problem}{where}\n")
+        return _abandoned(Exit.USAGE)
+    sys.stderr.write(f"nerq: internal error: {type(problem).__name__}: {problem}\n")
+    sys.stderr.write("hint: this is a bug in nerq-cli; run again with --debug and report what it prints\n")
+    return Exit.INCOMPLETE
 
 
 def _report(problem: NerqError) -> int:
@@ -94,11 +100,14 @@ def _flushed(status: int) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _abandoned()
+        return _abandoned(status)
+    except OSError as problem:
+        sys.stderr.write(f"error: the report cannot be written: {problem.strerror}\n")
+        return _abandoned(Exit.USAGE)
     return status
 
 
-def _abandoned() -> int:
-    """The reader of our output left (``nerq scan | head``): leave quietly too."""
+def _abandoned(status: int = Exit.PASSED) -> int:
+    """Nobody takes our output any more (``nerq scan | head``): let nothing try to write what is left of it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return Exit.PASSED
+    return status

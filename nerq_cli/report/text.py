@@ -331,7 +331,7 @@ def _silent(source: SourceLine) -> bool:
 def _silence(source: SourceLine) -> str:
     reason = f": {source.reason}" if source.reason else ""
     missing = source.asked - source.answered
-    return f"{source.name}{reason}" + (f" ({phrases.packages(missing)})" if missing > 0 else "")
+    return f"{source.name}{reason}" + (f" ({missing:,} of {source.asked:,} questions)" if missing > 0 else "")
 
 
 def _partly(source: SourceLine) -> str:

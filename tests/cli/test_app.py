@@ -34,6 +34,19 @@ def test_a_bug_is_admitted_without_a_traceback(nerq: Nerq, project: Path, monkey
         run(["scan", "--debug"])
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+@pytest.mark.parametrize("arguments", [["schema"], ["methodology"], ["scan", "--list", "--format", "json"]])
+def test_a_full_disk_is_said_in_words(project: Path, arguments: list[str]) -> None:
+    (project / "requirements.txt").write_text("demo==1.0\n")
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "nerq_cli", *arguments]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)  # noqa: S603
+    assert done.returncode == 2
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "internal error" not in done.stderr
+
+
 def test_debug_shows_where_an_expected_failure_came_from(project: Path) -> None:
     with pytest.raises(Exception, match="nowhere"):
         run(["scan", "nowhere", "--debug"])

@@ -302,7 +302,7 @@ def test_sources_that_did_not_answer_are_named(screen: Screen, calm: Report) -> 
         SourceLine(name="mirror", state="ok", asked=3, answered=1, reason="no JSON for single releases"),
     )
     printed = drawn(screen, replace(calm, sources=sources))
-    assert "not checked: npm registry: connection refused (12 packages)" in printed
+    assert "not checked: npm registry: connection refused (12 of 12 questions)" in printed
     assert "not checked: PyPI (1 package)" in printed
     assert "not checked: OSV\n" in printed
     assert "index pages" not in printed
