@@ -89,5 +89,9 @@ class AnswerError(NerqError):
     """A source answered, but not with what its documentation promises."""
 
 
+class ExhaustedError(NerqError):
+    """The service says that it answers nothing more for now (a rate limit); asking again in this run is useless."""
+
+
 class EndpointMissingError(NerqError):
     """This server does not offer the endpoint at all (many mirrors lack some); asking again in this run is useless."""

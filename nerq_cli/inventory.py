@@ -90,8 +90,21 @@ class RepositoryId:
         return self.id
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class AdvisoryId:
+    """An advisory, or a CVE: its id, and when it was last changed (epoch seconds UTC, 0 where nobody says)."""
+
+    id: str
+    modified: int = 0
+
+    @property
+    def key(self) -> str:
+        """The key facts about it are filed under; another one after each change."""
+        return f"{self.id}@{self.modified}" if self.modified else self.id
+
+
 #: What a source can be asked about.
-Subject: TypeAlias = Package | Release | RepositoryId
+Subject: TypeAlias = Package | Release | RepositoryId | AdvisoryId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

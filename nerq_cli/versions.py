@@ -275,6 +275,11 @@ def newest_first(ecosystem: Ecosystem, versions: Iterable[str]) -> list[str]:
     return [version for _, version in readable] + sorted(version for key, version in parsed if key is None)
 
 
+def precedence(ecosystem: Ecosystem, version: str) -> Any | None:  # noqa: ANN401 - each ecosystem's own, to compare
+    """Return what orders a version among those of its ecosystem (comparable values); None when it is no version."""
+    return _PARSE[ecosystem](version)
+
+
 def is_prerelease(ecosystem: Ecosystem, version: str) -> bool:
     """Whether this is a pre-release (for PyPI, a development release too), or no version at all."""
     if ecosystem == PYPI:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from nerq_cli import __version__
-from nerq_cli.cli import cache, check, methodology, scan, schema
+from nerq_cli.cli import cache, check, db, methodology, scan, schema
 from nerq_cli.cli.namesake import namesake
 from nerq_cli.errors import EXIT_MEANINGS, Exit, NerqError
 
@@ -30,6 +30,7 @@ app.command(epilog=_EPILOG)(check.check)
 app.command()(methodology.methodology)
 app.command()(schema.schema)
 app.add_typer(cache.app, name="cache")
+app.add_typer(db.app, name="db")
 
 
 def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer hands option values over by position

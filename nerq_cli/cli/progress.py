@@ -17,7 +17,8 @@ _WIDTH: Final = 24
 class Progress:
     """Draws one line and wipes it away. Not Rich's: that costs more start-up than most runs take."""
 
-    def __init__(self) -> None:
+    def __init__(self, doing: str = "asking the registries") -> None:
+        self._doing = doing
         self._started = time.monotonic()
         self._drawn = 0.0
         self._filled, self._empty = ("━", "─") if _encodable("━─") else ("#", "-")
@@ -31,7 +32,7 @@ class Progress:
             self._drawn = now
             filled = _WIDTH * done // max(total, 1)
             bar = self._filled * filled + self._empty * (_WIDTH - filled)
-            sys.stderr.write(f"\r\x1b[Kasking the registries {bar} {done}/{total}")
+            sys.stderr.write(f"\r\x1b[K{self._doing} {bar} {done}/{total}")
             sys.stderr.flush()
 
     def clear(self) -> None:
@@ -42,11 +43,11 @@ class Progress:
             self._drawn = 0.0
 
 
-def progress() -> Callable[[int, int], None] | None:
-    """Return something that shows progress, or None where nobody is watching."""
+def progress(doing: str = "asking the registries") -> Callable[[int, int], None] | None:
+    """Return something that shows how far what is being done has come, or None where nobody is watching."""
     if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         return None
-    return Progress()
+    return Progress(doing)
 
 
 def _encodable(text: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nerq_cli.sources.gather import Gatherer
     from nerq_cli.sources.registries import Projects, Registries
     from nerq_cli.store import Cache
+    from nerq_cli.store.advisory_db import AdvisoryDatabase
 
 DEADLINE = 30.0
 
@@ -116,6 +117,7 @@ class World:
     _store: Cache | None = None
     _gatherer: Gatherer | None = None
     _registries: Registries | None = None
+    _database: AdvisoryDatabase | None = None
 
     @property
     def addresses(self) -> Addresses:
@@ -155,7 +157,7 @@ class World:
             return ()
         from nerq_cli.report.model import SourceLine
 
-        return tuple(
+        asked = tuple(
             SourceLine(
                 name=one.name,
                 state=one.state,
@@ -168,6 +170,21 @@ class World:
             )
             for one in self._gatherer.report()
         )
+        return (*asked, *self._kept())
+
+    def _kept(self) -> Iterator[SourceLine]:
+        """Describe the advisory database, ecosystem by ecosystem; warn of one that is old."""
+        from nerq_cli.report.model import SourceLine
+        from nerq_cli.sources.kept_advisories import LABEL, STALE, editions
+
+        if self._database is None:
+            return
+        for edition in editions(self._database).values():
+            yield SourceLine(name=f"{LABEL} ({edition.ecosystem})", state="ok", oldest=edition.until)
+            days = (int(time.time()) - edition.until) // 86_400
+            if days * 86_400 > STALE:
+                old = f"the advisories kept for {edition.ecosystem} are {days:,} days old"
+                self.warnings.append(f"{old}; nerq db update fetches newer ones")
 
     def close(self) -> None:
         """Close what was opened, and collect what it has to say."""
@@ -177,6 +194,10 @@ class World:
             if self._store.problem:
                 self.warnings.append(self._store.problem)
             self._store.close()
+        if self._database is not None:
+            if self._database.problem:
+                self.warnings.append(self._database.problem)
+            self._database.close()
 
     def _open(self) -> Registries:
         if self._registries is None:
@@ -196,5 +217,19 @@ class World:
                 deadline_seconds=self.settings.timeout or self.config.timeout or DEADLINE,
                 progress=None if self.settings.quiet else progress(),
             )
-            self._registries = Registries(self._gatherer, self.addresses, self._store, now=now)
+            self._database = _database(directory, now)
+            self._registries = Registries(
+                self._gatherer, self.addresses, self._store, now=now, database=self._database
+            )
         return self._registries
+
+
+def _database(directory: Path, now: int) -> AdvisoryDatabase | None:
+    """Open the advisory database if ``nerq db`` has made one."""
+    from nerq_cli.store.advisory_db import AdvisoryDatabase
+
+    database = AdvisoryDatabase.open(directory, now=now)
+    if database.path.exists():
+        return database
+    database.close()
+    return None

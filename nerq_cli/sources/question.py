@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from nerq_cli.inventory import Subject
 
@@ -55,7 +55,12 @@ class Answer:
 
 
 class Source(Protocol[S, T]):
-    """One thing that can be asked of one service. A module-level constant in the module that knows the service."""
+    """One thing that can be asked of one service. A module-level constant in the module that knows the service.
+
+    A source may also be :class:`Paged` or :class:`Divisible`, and may have two more attributes, each a frozenset of
+    HTTP statuses: ``stops`` (after one of these nothing more is asked there in this run) and ``reads`` (handed to
+    ``read`` with an empty body, beside those that every source reads).
+    """
 
     #: Stable identifier, part of the cache key: ``pypi-json``.
     name: str
@@ -82,4 +87,22 @@ class Source(Protocol[S, T]):
             AnswerError: the body is not what the service documents.
             EndpointMissingError: this server does not offer the endpoint.
         """
+        ...
+
+
+@runtime_checkable
+class Paged(Protocol):
+    """A source whose answers may stop in the middle."""
+
+    def more(self, question: Question[S], answer: Answer) -> Iterable[Question[S]]:
+        """Say what to ask for the rest, about subjects that this answer leaves out. Called after ``read``."""
+        ...
+
+
+@runtime_checkable
+class Divisible(Protocol):
+    """A source whose questions can be put in smaller pieces when a server does not manage them as a whole."""
+
+    def divide(self, question: Question[S], status: int) -> Sequence[Question[S]]:
+        """Return smaller questions to put at once in place of this one; none where that is no remedy for the status."""
         ...

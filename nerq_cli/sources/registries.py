@@ -9,13 +9,15 @@ from typing import Any, Final
 
 import msgspec
 
-from nerq_cli.facts import Evidence, Fact, Found, Metadata, Neighbour, Project, Unknown, Vulnerability
+from nerq_cli.facts import NOT_YET, Evidence, Fact, Found, Metadata, Neighbour, Project, Unknown, Vulnerability
 from nerq_cli.inventory import NPM, PYPI, Package, Release
-from nerq_cli.sources import npm, popular, pypi
+from nerq_cli.sources import kept_advisories, npm, popular, pypi
 from nerq_cli.sources.addresses import Addresses
 from nerq_cli.sources.gather import Gatherer
+from nerq_cli.sources.kept_advisories import Said
 from nerq_cli.sources.question import Endpoint
 from nerq_cli.store import Cache, Row
+from nerq_cli.store.advisory_db import AdvisoryDatabase
 
 _NOT_ASKED: Final = Unknown("not asked")
 _NAMES: Final = "names"
@@ -36,8 +38,17 @@ class Projects:
 class Registries:
     """Asks the registries in two rounds: about packages, then about the versions in use."""
 
-    def __init__(self, gatherer: Gatherer, addresses: Addresses, store: Cache, *, now: int) -> None:
-        """Take the door to the network, where the registries are, and where answers are kept."""
+    def __init__(
+        self,
+        gatherer: Gatherer,
+        addresses: Addresses,
+        store: Cache,
+        *,
+        now: int,
+        database: AdvisoryDatabase | None = None,
+    ) -> None:
+        """Take the door to the network, where the registries are, where answers are kept, and advisories if any are."""
+        self._database = database
         self._gatherer = gatherer
         self._addresses = addresses
         self._store = store
@@ -71,6 +82,7 @@ class Registries:
         manifests = self._manifests(releases, projects)
         neighbours = self._neighbours({release.package for release in releases})
         lookalikes = self._lookalikes(neighbours, projects)
+        kept = self._kept(releases, projects)
         return {
             release: Evidence(
                 project=projects.facts.get(release.package, _NOT_ASKED),
@@ -78,7 +90,8 @@ class Registries:
                 popularity=popular.popularity(release.package),
                 neighbour=neighbours[release.package],
                 lookalike=lookalikes.get(release.package, _NOT_ASKED),
-                advisories=self._advisories(release, projects, details),
+                advisories=_joined(self._advisories(release, projects, details), kept.get(release)),
+                history=kept[release].history if release in kept else NOT_YET,
             )
             for release in releases
         }
@@ -131,6 +144,13 @@ class Registries:
         page = projects.pages[release.package]
         return pypi.advisories(release.version, page, details.get(release, _NOT_ASKED))
 
+    def _kept(self, releases: Iterable[Release], projects: Projects) -> Mapping[Release, Said]:
+        """Return what the advisory database says, where there is one."""
+        if self._database is None:
+            return {}
+        wanted = {release: _placed(release, projects.facts.get(release.package)) for release in releases}
+        return kept_advisories.ask(self._database, wanted, as_of=self._now)
+
     def _neighbours(self, packages: Collection[Package]) -> dict[Package, Fact[Neighbour]]:
         """Return the popular name each name resembles; worked out once per name and edition of the list, then kept."""
         by_ecosystem: dict[str, list[Package]] = defaultdict(list)
@@ -171,6 +191,25 @@ class Registries:
         """Whether the project appeared within a year: an older one is no suspect, whoever publishes it."""
         first = min((date for date in project.value.published if date), default=0) if isinstance(project, Found) else 0
         return self._now - first < _A_YEAR
+
+
+def _placed(release: Release, fact: Fact[Project] | None) -> tuple[int, str | None]:
+    """Return when a version was published (0 = not known), and the stable version before it."""
+    if not isinstance(fact, Found) or release.version not in fact.value.versions:
+        return 0, None
+    project = fact.value
+    row = project.versions.index(release.version)
+    before = next((project.versions[older] for older in project.stable_rows if older > row), None)
+    return (0 if project.dates_doubt else project.published[row]), before
+
+
+def _joined(registry: Fact[tuple[Vulnerability, ...]], kept: Said | None) -> Fact[tuple[Vulnerability, ...]]:
+    """Return what the registry and the database say together; each may know what the other does not."""
+    if kept is None:
+        return registry
+    if isinstance(registry, Found) and isinstance(kept.advisories, Found):
+        return Found((*kept.advisories.value, *registry.value), kept.advisories.source, kept.advisories.seen)
+    return registry if isinstance(registry, Found) else kept.advisories
 
 
 def _read(row: Row) -> Neighbour:

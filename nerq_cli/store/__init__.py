@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nerq_cli.store.file import Store
+from nerq_cli.store.answers import Store
 from nerq_cli.store.rows import Cache, Info, Memory, Row, default_directory
 
 __all__ = ["Cache", "Info", "Memory", "Row", "Store", "default_directory"]

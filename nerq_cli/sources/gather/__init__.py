@@ -197,8 +197,11 @@ class Gatherer:
         try:
             network.add(at_once)
             while jobs and (reply := self._next(replies)) is not None:
-                self._take(jobs.pop(reply.job), reply)
-                network.add(later.pop(reply.job.line, ()))
+                errand = jobs.pop(reply.job)
+                self._take(errand, reply)
+                more = [Job(errand.source, question, reply.job.line, replies) for question in reply.more]
+                jobs.update(dict.fromkeys(more, errand))
+                network.add([*later.pop(reply.job.line, ()), *more])
         finally:
             network.drop()
             self._save(at_least=1)
@@ -227,6 +230,7 @@ class Gatherer:
         reply.job.line.tried = True
         errand.tally.requests += reply.job.requests
         about = reply.job.question.about
+        later = {subject for question in reply.more for subject in question.about}
         for subject, value, encoded in reply.read:
             if subject in errand.about and subject not in errand.facts:
                 self._file(errand, subject, _said(value, errand.source.label, self._now), encoded, reply.validator)
@@ -235,12 +239,12 @@ class Gatherer:
                 row, fact = errand.held[subject]
                 renewed = msgspec.structs.replace(fact, seen=self._now)
                 self._file(errand, subject, renewed, row.value, row.validator)
-            elif subject not in errand.facts:
+            elif subject not in errand.facts and subject not in later:
                 late = reply.failure and self._left() <= 0
                 self._fall_back(
                     errand, subject, self._too_late if late else reply.failure or "the answer leaves it out"
                 )
-        self._advance(1)
+        self._advance(1, of=len(reply.more))
 
     def _file(
         self,

@@ -12,12 +12,12 @@ import sys
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.request import getproxies, proxy_bypass
 
 import httpx
@@ -49,6 +49,14 @@ _PROXY_LOGIN: Final = 407
 _CERTIFICATES: Final = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
 #: Window bits for zlib to tell gzip and zlib apart by itself.
 _ANY_HEADER: Final = 47
+
+
+class Stream(NamedTuple):
+    """An answer on its way: ``headers`` are looked up in any case, ``pieces`` are the body as it is sent."""
+
+    status: int
+    headers: Mapping[str, str]
+    pieces: Iterator[bytes]
 
 
 class Door:
@@ -101,6 +109,25 @@ class Door:
                 target = _target(question, url, response)
                 if target is None:
                     return _answer(url, response, limit, ends)
+                _drain(response)
+            url = target
+        raise TroubleError(f"{_host(url)}: redirects without an end")
+
+    @contextmanager
+    def stream(self, question: Question[Any], *, idle: float) -> Iterator[Stream]:
+        """Give access to an answer while it arrives, as it comes over the wire. ``idle`` is the longest silence, in s.
+
+        Raises:
+            TroubleError: there is no answer, it breaks off, or it is none that a source can read.
+        """
+        url = _url(question.url)
+        for _ in range(_REDIRECTS + 1):
+            with self._response(question, url, time.monotonic() + idle) as response:
+                target = _target(question, url, response)
+                if target is None:
+                    _require_answer(url, response)
+                    yield Stream(response.status_code, response.headers, response.iter_raw())
+                    return
                 _drain(response)
             url = target
         raise TroubleError(f"{_host(url)}: redirects without an end")
@@ -200,7 +227,7 @@ def _require_answer(url: httpx.URL, response: httpx.Response) -> None:
         return
     _drain(response)
     if status in _REFUSED:
-        raise TroubleError(f"{host}: refused access ({status}); check the credentials for {host}")
+        raise TroubleError(f"{host}: refused access ({status}); check the credentials for {host}", status=status)
     if status == _PROXY_LOGIN:
         raise _refused_by_proxy(url, str(status))
     busy = status in _BUSY
@@ -209,6 +236,7 @@ def _require_answer(url: httpx.URL, response: httpx.Response) -> None:
         again=busy,
         wait=_wait(response.headers) if busy else None,
         strikes=_UNWELL if busy or status >= _SERVER_ERROR else 0,
+        status=status,
     )
 
 

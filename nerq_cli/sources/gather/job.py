@@ -16,14 +16,19 @@ class TroubleError(Exception):
 
     ``again`` says that another try may help; ``wait`` is how many seconds the server asks to wait for it, None when
     it does not say. ``strikes`` is how many failures in a row are enough to stop asking; 0 where the next question
-    may well fare better.
+    may well fare better. ``status`` is the HTTP status, 0 when there was none. ``instead`` are smaller questions to
+    put in place of this one.
     """
 
-    def __init__(self, reason: str, *, again: bool = False, wait: float | None = None, strikes: int = 0) -> None:
+    def __init__(
+        self, reason: str, *, again: bool = False, wait: float | None = None, strikes: int = 0, status: int = 0
+    ) -> None:
         super().__init__(reason)
         self.again = again
         self.wait = wait
         self.strikes = strikes
+        self.status = status
+        self.instead: tuple[Question[Any], ...] = ()
 
 
 @dataclass(slots=True, eq=False)
@@ -54,6 +59,11 @@ class Line:
                 self.closed = f"{self.label}: stopped after {self._failures} failures: {trouble}"
         return trouble
 
+    def close(self, reason: str) -> None:
+        """Note that nothing more is to be asked in this run."""
+        with self._lock:
+            self.closed = self.closed or reason
+
     def lacks(self, reason: str) -> None:
         """Note that this server does not offer the endpoint."""
         with self._lock:
@@ -80,7 +90,8 @@ class Reply(NamedTuple):
     """What became of a job: an answer, read and encoded, or the reason why there is none.
 
     ``read`` pairs subjects with what was said of them and with the same as the store keeps it (None and None: no such
-    thing). ``unchanged`` says that the answer already held still stands.
+    thing). ``unchanged`` says that the answer already held still stands. ``more`` are questions to put next, about
+    subjects that this reply does not settle.
     """
 
     job: Job
@@ -88,3 +99,4 @@ class Reply(NamedTuple):
     validator: str = ""
     unchanged: bool = False
     failure: str = ""
+    more: tuple[Question[Any], ...] = ()

@@ -12,16 +12,16 @@ import threading
 import time
 from collections.abc import Iterable
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from nerq_cli.errors import AnswerError, EndpointMissingError
+from nerq_cli.errors import AnswerError, EndpointMissingError, ExhaustedError
 from nerq_cli.sources.gather.door import Door, host_of
 from nerq_cli.sources.gather.job import Job, Line, Reply, TroubleError
 from nerq_cli.sources.gather.lanes import Lanes
 from nerq_cli.sources.gather.manners import Manners
-from nerq_cli.sources.question import Answer
+from nerq_cli.sources.question import Answer, Divisible, Paged, Question
 
 if TYPE_CHECKING:
     import httpx
@@ -74,7 +74,10 @@ class Network:
         try:
             return _read(job, self._answer(job))
         except TroubleError as trouble:
-            return Reply(job, failure=str(trouble))
+            return Reply(job, failure=str(trouble), more=trouble.instead)
+        except ExhaustedError as enough:
+            job.line.close(f"{host}: {enough}")
+            return Reply(job, failure=job.line.closed)
         except EndpointMissingError as missing:
             job.line.lacks(f"{host}: {str(missing) or 'does not offer this'}")
             return Reply(job, failure=job.line.closed)
@@ -95,6 +98,14 @@ class Network:
                     job.question, limit=job.source.limit, ends=self._ends, sent=job.count_request
                 )
             except TroubleError as trouble:
+                if trouble.status in _statuses(job.source, "reads"):
+                    return Answer(status=trouble.status, body=b"")
+                if smaller := _divided(job, trouble.status):
+                    trouble.instead = smaller
+                    raise
+                if trouble.status in _statuses(job.source, "stops"):
+                    job.line.close(f"{trouble}; nothing more is asked there in this run")
+                    raise
                 pause = self._pause(trouble, tried)
                 if pause is None:
                     raise job.line.failed(_told(trouble, tried)) from None
@@ -127,7 +138,16 @@ def _told(trouble: TroubleError, tried: int) -> TroubleError:
         reason += f" after {tried} tries"
     elif trouble.wait is not None:
         reason += f", asks to wait {trouble.wait:.0f} s"
-    return TroubleError(reason, strikes=trouble.strikes)
+    return TroubleError(reason, strikes=trouble.strikes, status=trouble.status)
+
+
+def _statuses(source: object, kind: str) -> frozenset[int]:
+    return getattr(source, kind, frozenset())
+
+
+def _divided(job: Job, status: int) -> tuple[Question[Any], ...]:
+    """Return smaller questions for one that a server could not manage as a whole."""
+    return tuple(job.source.divide(job.question, status)) if isinstance(job.source, Divisible) else ()
 
 
 def _read(job: Job, answer: Answer) -> Reply:
@@ -141,4 +161,5 @@ def _read(job: Job, answer: Answer) -> Reply:
         (subject, value, None if value is None else msgspec.json.encode(value))
         for subject, value in job.source.read(question, answer)
     )
-    return Reply(job, read=said, validator=answer.validator if len(question.about) == 1 else "")
+    more = tuple(job.source.more(question, answer)) if isinstance(job.source, Paged) else ()
+    return Reply(job, read=said, validator=answer.validator if len(question.about) == 1 else "", more=more)

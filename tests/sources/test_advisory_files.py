@@ -1,0 +1,191 @@
+from __future__ import annotations
+
+import json
+import os
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nerq_cli.advisories import affects, vulnerabilities
+from nerq_cli.errors import AnswerError, UsageError
+from nerq_cli.facts import Advisory
+from nerq_cli.inventory import PYPI, Package
+from nerq_cli.sources import advisory_files
+from nerq_cli.sources.advisory_files import Tally, advisories, entries, kept
+from nerq_cli.store.advisory_db import AdvisoryDatabase, Stamp
+
+#: Real dumps, where there are any: one folder for each ecosystem, with an ``all.zip`` in it.
+DUMPS = Path(os.environ.get("NERQ_TEST_OSV_DUMPS", "no-dumps"))
+
+
+def record(identifier: str, **fields: Any) -> bytes:
+    affected = [{"package": {"ecosystem": "PyPI", "name": "demo"}, "versions": ["1.0"]}]
+    return json.dumps({"id": identifier, "modified": "2026-01-01T00:00:00Z", "affected": affected, **fields}).encode()
+
+
+def zipped(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def ids(*paths: Path, tally: Tally | None = None) -> list[str]:
+    return [one.id for one in advisories(paths, tally or Tally())]
+
+
+def test_a_zip_is_read_without_what_is_withdrawn(tmp_path: Path) -> None:
+    members = {
+        "A-1.json": record("A-1"),
+        "A-2.json": record("A-2", withdrawn="2026-01-01T00:00:00Z"),
+        "README.md": b"hello",
+        "more/A-3.yaml": b"id: A-3\n",
+    }
+    tally = Tally()
+    assert ids(zipped(tmp_path / "all.zip", members), tally=tally) == ["A-1", "A-3"]
+    assert (tally.read, tally.withdrawn, tally.unreadable) == (3, 1, 0)
+
+
+def test_a_folder_is_read_in_order_without_what_is_hidden(tmp_path: Path) -> None:
+    for name, content in {
+        "b/A-2.json": record("A-2"),
+        "a/A-1.yml": b"id: A-1",
+        ".git/x.json": b"",
+        "notes.txt": b"",
+    }.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    tally = Tally()
+    assert ids(tmp_path, tally=tally) == ["A-1", "A-2"]
+    assert tally.unreadable == 0
+
+
+def test_single_files_are_read(tmp_path: Path) -> None:
+    (tmp_path / "one.json").write_bytes(record("A-1"))
+    zipped(tmp_path / "all.bin", {"A-2.json": record("A-2")})
+    assert ids(tmp_path / "one.json", tmp_path / "all.bin") == ["A-1", "A-2"]
+
+
+def test_what_is_damaged_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "all.zip", {"A-1.json": record("A-1"), "bad.json": b"{", "A-2.json": record("A-2")})
+    tally = Tally()
+    assert ids(path, tally=tally) == ["A-1", "A-2"]
+    assert tally.damaged == ["all.zip/bad.json: the answer is not the JSON that the service documents"]
+
+
+def test_a_member_that_does_not_match_its_checksum_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "all.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("A-1.json", record("A-1"))
+        archive.writestr("A-2.json", record("A-2"))
+    path.write_bytes(path.read_bytes().replace(b'"id": "A-1"', b'"id": "A-7"', 1))
+    tally = Tally()
+    assert ids(path, tally=tally) == ["A-2"]
+    assert tally.damaged == ["all.zip/A-1.json: damaged in the zip"]
+
+
+def test_only_so_many_damaged_records_are_named(tmp_path: Path) -> None:
+    tally = Tally()
+    assert ids(zipped(tmp_path / "all.zip", {f"{n}.json": b"" for n in range(50)}), tally=tally) == []
+    assert (tally.unreadable, len(tally.damaged)) == (50, 20)
+
+
+def test_a_record_that_unpacks_to_too_much_is_left_out(tmp_path: Path) -> None:
+    path = zipped(tmp_path / "all.zip", {"bomb.json": b" " * 50_000_000, "A-1.json": record("A-1")})
+    tally = Tally()
+    assert ids(path, tally=tally) == ["A-1"]
+    assert tally.damaged == ["all.zip/bomb.json: larger than 10 MB"]
+
+
+def test_there_are_only_so_many_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(advisory_files, "COUNT_LIMIT", 1)
+    with pytest.raises(AnswerError, match="more than 1 records"):
+        ids(zipped(tmp_path / "all.zip", {"A-1.json": record("A-1"), "A-2.json": record("A-2")}))
+
+
+def test_what_is_no_zip_is_refused(tmp_path: Path) -> None:
+    whole = zipped(tmp_path / "all.zip", {"A-1.json": record("A-1")}).read_bytes()
+    for content in (b"", b"<html>", whole[: len(whole) // 2]):
+        (tmp_path / "part.zip").write_bytes(content)
+        with pytest.raises(AnswerError, match="no zip file"):
+            ids(tmp_path / "part.zip")
+
+
+def test_what_holds_no_records_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("hello")
+    with pytest.raises(UsageError, match="neither a zip nor"):
+        ids(tmp_path / "notes.txt")
+    with pytest.raises(UsageError, match="no such file"):
+        ids(tmp_path / "nothing")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="permissions that hold for this user")
+def test_what_may_not_be_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "A-1.json").write_bytes(record("A-1"))
+    (tmp_path / "A-1.json").chmod(0)
+    tally = Tally()
+    assert ids(tmp_path, tally=tally) == []
+    assert tally.damaged == [f"{tmp_path / 'A-1.json'}: permission denied"]
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    (tmp_path / "A-1.json").symlink_to(tmp_path / "gone")
+    tally = Tally()
+    assert ids(tmp_path, tally=tally) == []
+    assert tally.damaged == [f"{tmp_path / 'A-1.json'}: no such file or directory"]
+
+
+def test_a_record_is_kept_under_each_ecosystem_with_what_it_says_of_that() -> None:
+    both = [{"package": {"ecosystem": one, "name": "demo"}, "versions": ["1.0"]} for one in ("PyPI", "npm", "Go")]
+    advisory = next(advisories_of(record("A-1", affected=[*both, both[0]])))
+    made = list(entries([advisory]))
+    assert [(one.ecosystem, one.id, one.packages, one.modified) for one in made] == [
+        ("PyPI", "A-1", ("demo",), 1_767_225_600),
+        ("npm", "A-1", ("demo",), 1_767_225_600),
+    ]
+    assert [[part.ecosystem for part in one.affected] for one in kept(entry.value for entry in made)] == [
+        ["PyPI", "PyPI"],
+        ["npm"],
+    ]
+    assert [one.ecosystem for one in entries([advisory], {"npm"})] == ["npm"]
+
+
+def advisories_of(*bodies: bytes) -> Any:
+    from nerq_cli.sources.osv_record import read
+
+    return map(read, bodies)
+
+
+def test_a_kept_record_that_is_damaged_counts_as_none() -> None:
+    assert kept([b"\xc1", b"", b"\x80"]) == ()
+
+
+@pytest.mark.skipif(not DUMPS.is_dir(), reason="NERQ_TEST_OSV_DUMPS names no folder of dumps")
+@pytest.mark.parametrize("ecosystem", ["PyPI", "npm"])
+def test_the_real_dumps_answer_offline_what_their_records_say(tmp_path: Path, ecosystem: str) -> None:
+    """Every version that a record enumerates is found through the database, record by record."""
+    path = DUMPS / ecosystem / "all.zip"
+    tally = Tally()
+    database = AdvisoryDatabase.open(tmp_path, now=0)
+    started = time.monotonic()
+    assert database.replace(entries(advisories([path], tally)), Stamp("dump", 0))
+    assert time.monotonic() - started < 3
+    assert tally.unreadable == 0
+    missing = [one.id for one in advisories([path], Tally()) if not _is_found(database, one)]
+    database.close()
+    assert missing == []
+
+
+def _is_found(database: AdvisoryDatabase, advisory: Advisory) -> bool:
+    for part in advisory.affected:
+        package = Package(ecosystem=PYPI if part.ecosystem == PYPI else "npm", name=part.name)
+        key = (part.ecosystem, part.name)
+        records = kept(database.lookup_many([key]).get(key, ()))
+        for version in part.versions:
+            names = {name for one in vulnerabilities(records, package, version) for name in (one.id, *one.aliases)}
+            if not affects(part, version) or advisory.id not in names:
+                return False
+    return True
