@@ -417,7 +417,12 @@ CAPS: Final[Mapping[str, CapSpec]] = MappingProxyType(
                 id="exploited", limit=20, when="an advisory of this version is in CISA's KEV catalogue", signal="S2"
             ),
             CapSpec(id="critical-no-fix", limit=30, when="a critical advisory without a fix", signal="S2"),
-            CapSpec(id="name-confusion", limit=30, when="all four conditions of a look-alike name hold", signal="S6"),
+            CapSpec(
+                id="name-confusion",
+                limit=30,
+                when="like a top-5,000 name, 100 times less used, under a year old, no shared owner",
+                signal="S6",
+            ),
             CapSpec(id="critical", limit=45, when="a critical advisory that has a fix", signal="S2"),
             CapSpec(
                 id="high-epss",

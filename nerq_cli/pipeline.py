@@ -8,11 +8,11 @@ from itertools import islice
 from typing import Final, Protocol, TypeAlias
 
 from nerq_cli import __version__, methodology, policy, scoring, signals, versions
-from nerq_cli.errors import Exit
+from nerq_cli.errors import Exit, UsageError
 from nerq_cli.facts import Evidence, Fact, Found, Project, Unknown
 from nerq_cli.inventory import Declared, Dependency, Manifest, Package, Release
 from nerq_cli.policy.remedy import remedy
-from nerq_cli.privacy import Rules, withheld
+from nerq_cli.privacy import ELSEWHERE, PERHAPS_ELSEWHERE, Rules, withheld
 from nerq_cli.report.model import Assessed, ManifestLine, Report, SourceLine
 from nerq_cli.resolution import CONSTRAINT, Declarations, Inventory, Unsatisfied, unite
 from nerq_cli.sources.registries import Projects
@@ -66,8 +66,12 @@ def scan(manifests: Sequence[Manifest], rules: Rules, options: Options, asks: As
 
     Problems in the files end the run before anything is asked, unless the options say to keep going. Never raises for
     what a file, a registry or the network says.
+
+    Raises:
+        UsageError: a group was asked for that no file has.
     """
     problems = [problem for manifest in manifests for problem in manifest.problems]
+    _require_groups(manifests, options)
     declared = list(withheld(selected(_items(manifests), options), rules))
     if options.list_only or (problems and not options.keep_going):
         listed = unite(declared, {}, python=options.python or None)
@@ -94,7 +98,7 @@ def check(
     ambiguous: list[tuple[Assessed, ...]] = []
     for target in targets:
         answers = [one for item in target for one in by_package[item.package]]
-        meant = [one for one in answers if one.found is not False] or answers[:1]
+        meant = [one for one in answers if one.found is not False and one.state != "skipped"] or answers[:1]
         chosen += [one for one in meant if one not in chosen]
         if len({one.dependency.package for one in meant}) > 1:
             ambiguous.append(tuple(meant))
@@ -103,6 +107,17 @@ def check(
 
 def _items(manifests: Iterable[Manifest]) -> Iterator[Declared]:
     return (item for manifest in manifests for item in manifest.declared)
+
+
+def _require_groups(manifests: Sequence[Manifest], options: Options) -> None:
+    """Refuse a group that no file has: a slip of the pen must not scan nothing and pass."""
+    groups = {item.group for item in _items(manifests)}
+    known = {name for group in groups for name in (group, *group.split(":", 1))}
+    for group in options.groups:
+        if groups and group not in known:
+            raise UsageError(f"no group is called {group!r}", hint=f"the groups here: {', '.join(sorted(groups))}")
+    if options.no_dev and options.groups and not any(selected(_items(manifests), options)):
+        raise UsageError("--no-dev leaves nothing of the groups asked for", hint="leave one of the two out")
 
 
 def selected(declared: Iterable[Declared], options: Options) -> Iterator[Declared]:
@@ -226,8 +241,9 @@ def _report(
     listed: bool = False,
 ) -> Report:
     problems = tuple(problem for manifest in manifests for problem in manifest.problems)
-    incomplete = [*_silent(sources), *(f"{m.path}: {note}" for m in manifests for note in m.notes)]
     states = [one.state for one in assessed if one.state is not None]
+    notes = (f"{manifest.path}: {note}" for manifest in manifests for note in manifest.notes)
+    incomplete = [*_silent(sources), *notes, *_excused(assessed)]
     status, reason = policy.verdict(
         states, threshold=options.threshold, broken=len(problems), incomplete=incomplete, strict=options.strict
     )
@@ -252,6 +268,15 @@ def _report(
         errors=problems,
         listed=listed,
     )
+
+
+def _excused(assessed: Sequence[Assessed]) -> Iterator[str]:
+    """Say what was left out on the word of the scanned files alone, and when that leaves nothing to judge."""
+    elsewhere = sum(one.dependency.skip.startswith((ELSEWHERE, PERHAPS_ELSEWHERE)) for one in assessed)
+    if elsewhere:
+        yield f"{elsewhere} from an index that only the scanned files name"
+    if assessed and all(one.state == "skipped" for one in assessed):
+        yield "everything was skipped, nothing was judged"
 
 
 def _silent(sources: Iterable[SourceLine]) -> Iterator[str]:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 from urllib.parse import urlsplit
 
 from nerq_cli.config import Config, is_private, is_public
 from nerq_cli.inventory import NPM, PYPI, Declared, Ecosystem, Manifest, Package, normalise
+
+#: How the reasons begin that only the scanned project's own files give. What is judged must not be able to excuse
+#: itself: what is skipped for these leaves a run incomplete.
+ELSEWHERE: Final = "from the index"
+PERHAPS_ELSEWHERE: Final = "may come from the extra index"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +61,7 @@ def why_withheld(item: Declared, rules: Rules) -> str:
         return "provided by this project"
     index = rules.elsewhere(package) if not item.index else "" if rules.is_default(item.index) else item.index
     if index:
-        return f"from the index {_host(index)}"
+        return f"{ELSEWHERE} {_host(index)}"
     if package.ecosystem == PYPI and "+" in item.requirement:
         return "local version: not on a public index"
     return _why_elsewhere(item, package, rules) if package.ecosystem == PYPI else ""
@@ -66,9 +72,7 @@ def _why_elsewhere(item: Declared, package: Package, rules: Rules) -> str:
     further = [index for index in (*item.extra_indexes, *rules.extra) if not rules.is_default(index)]
     if not further or rules.is_listed(package) or is_public(rules.config, package):
         return ""
-    return (
-        f"may come from the extra index {_host(further[0])} (list the name under public in [tool.nerq] if it does not)"
-    )
+    return f"{PERHAPS_ELSEWHERE} {_host(further[0])} (list the name under public in [tool.nerq] if it does not)"
 
 
 def _host(index: str) -> str:

@@ -54,6 +54,9 @@ def root(
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return the exit status. Expected failures become a message, a hint and a status."""
+    for stream, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, stream) is None:  # closed by whoever started us
+            setattr(sys, stream, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - as long as we run
     try:
         app(args=list(arguments), prog_name="nerq")
     except SystemExit as leaving:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nerq_cli.pipeline import Ambiguous
-    from nerq_cli.report.model import Report
+    from nerq_cli.report.model import Assessed, Report
 
 
 def check(
@@ -74,7 +74,9 @@ def check(
     finally:
         world.close()
     report = replace(report, elapsed=time.monotonic() - started, warnings=(*report.warnings, *world.warnings))
-    _print(report, form, output or [])
+    unsettled = {id(one) for answers in ambiguous for one in answers}
+    settled = replace(report, dependencies=tuple(one for one in report.dependencies if id(one) not in unsettled))
+    _print(report if form == "json" else settled, form, output or [])
     if not quiet:
         from nerq_cli.cli.namesake import namesake
         from nerq_cli.cli.printing import warn
@@ -92,10 +94,20 @@ def _asked_back(ambiguous: Ambiguous) -> int:
         where = " and ".join(
             f"{one.dependency.package.ecosystem}{'' if one.found else ' (could not be asked)'}" for one in answers
         )
+        for one in answers:
+            typer.echo(_in_short(one))
         say("error", f"{name} could be meant on {where}")
         typed = [f"{one.dependency.package.ecosystem.lower()}:{one.dependency.package.name}" for one in answers]
         say("hint", "say which: " + "   ".join(f"nerq check {text}" for text in typed))
     return Exit.USAGE
+
+
+def _in_short(one: Assessed) -> str:
+    """Return one answer in a line: where, what, how far it can be trusted."""
+    dependency, score = one.dependency, one.score
+    number = "?" if score is None or score.value is None else f"{'~' if score.provisional else ''}{score.value:.1f}"
+    name = f"{dependency.package.ecosystem}: {dependency.package.name} {dependency.version or ''}".rstrip()
+    return f"{name}  {number}  {one.reasons[0] if one.reasons else one.state}"
 
 
 def _print(report: Report, form: str, output: Sequence[Path]) -> None:

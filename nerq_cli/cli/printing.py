@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from nerq_cli.errors import UsageError
 
@@ -15,10 +15,13 @@ def format_of(path: Path) -> str:
     """Return the format that a file name's suffix asks for.
 
     Raises:
-        UsageError: no format has that suffix.
+        UsageError: no format has that suffix, or the name is that of a dependency file.
     """
+    from nerq_cli.manifests import format_of as reader_of
     from nerq_cli.report import FORMATS
 
+    if reader_of(PurePosixPath(path.resolve().as_posix())):
+        raise UsageError(f"{path}: a report would take the place of a dependency file", hint="choose another name")
     for name, form in FORMATS.items():
         if path.suffix.lower() == form.suffix:
             return name
@@ -46,7 +49,7 @@ def write_files(paths: Iterable[Path], render: Callable[[str], bytes]) -> None:
         UsageError: a file cannot be written.
     """
     for path in paths:
-        _replace(path, render(format_of(path)))
+        _replace(Path(os.path.realpath(path)), render(format_of(path)))
 
 
 def _replace(path: Path, content: bytes) -> None:

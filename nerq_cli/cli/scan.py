@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nerq_cli.cli import options
-from nerq_cli.errors import Exit, NothingToScanError, UsageError
+from nerq_cli.errors import Exit, NothingToScanError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,8 +70,6 @@ def scan(
     known_format(form)
     for path in output or ():
         format_of(path)
-    if offline and refresh:
-        raise UsageError("--offline and --refresh contradict each other", hint="leave one of them out")
     settings = Settings(
         threshold=threshold,
         offline=offline,

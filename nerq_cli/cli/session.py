@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -44,9 +45,21 @@ class Settings:
     quiet: bool = False
     verbose: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse numbers that are none: they would compare as false with every score.
+
+        Raises:
+            UsageError: the threshold or the timeout is not a finite number.
+        """
+        for option, value in (("--threshold", self.threshold), ("--timeout", self.timeout)):
+            if value is not None and not math.isfinite(value):
+                raise UsageError(f"{option} {value} is not a number to measure by")
+        if self.offline and self.refresh:
+            raise UsageError("--offline and --refresh contradict each other", hint="leave one of them out")
+
     def resolved_threshold(self, config: Config) -> float:
         """Return the threshold: the option, else the project's, else the default."""
-        return config.threshold if self.threshold is None else self.threshold
+        return config.threshold if self.threshold is None else abs(self.threshold)
 
     def resolved_strict(self, config: Config) -> bool:
         """Return whether an incomplete run fails: the option, else the project's, else whether CI is set."""
@@ -83,9 +96,12 @@ class Settings:
         from packaging.version import InvalidVersion, Version
 
         try:
-            return str(Version(self.python))
+            version = Version(self.python)
         except InvalidVersion as problem:
             raise UsageError(f"--python {self.python!r} is not a version", hint="write 3.12 or 3.12.4") from problem
+        if len(version.release) == 1:
+            raise UsageError(f"--python {self.python!r} leaves the minor version open", hint="write 3.12 or 3.12.4")
+        return str(version)
 
 
 def run_options(settings: Settings, config: Config) -> Options:
@@ -218,9 +234,7 @@ class World:
                 progress=None if self.settings.quiet else progress(),
             )
             self._database = _database(directory, now)
-            self._registries = Registries(
-                self._gatherer, self.addresses, self._store, now=now, database=self._database
-            )
+            self._registries = Registries(self._gatherer, self.addresses, self._store, now=now, database=self._database)
         return self._registries
 
 

@@ -31,6 +31,8 @@ _KNOWN: Final = ", ".join(one.files for one in FORMATS.values())
 #: Formats by how early their files are read: those that say what others are for come before those.
 _EARLIEST: Final = {name: place for place, name in enumerate(FORMATS)}
 _REQUIREMENTS: Final = "requirements"
+#: A file with fewer malformed lines than this is taken for a dependency file with mistakes in it.
+_PROSE: Final = 3
 #: Longest line repeated in a problem, in characters.
 _SHOWN: Final = 300
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
@@ -42,7 +44,8 @@ class FoundFile:
 
     ``format`` names its reader, empty when there is none. ``root`` is the directory that was searched, or that holds
     the file: globs in it reach no further. ``group`` and ``constraint`` are what a file that includes it says of it.
-    ``problem`` is why it cannot be read, where that is known before it is opened.
+    ``problem`` is why it cannot be read, where that is known before it is opened. ``searched`` says that a search
+    turned it up by its name, and nobody said that it is a dependency file.
     """
 
     path: str
@@ -52,6 +55,7 @@ class FoundFile:
     group: str = ""
     constraint: bool = False
     problem: Problem | None = None
+    searched: bool = False
 
     @property
     def key(self) -> str:
@@ -121,7 +125,10 @@ class _Search:
         real = Path(os.path.realpath(top))
         for seen in files(real, lambda path: _is_wanted(path) and matches(path), self._excluded(real)):
             name = "" if seen.problem else format_of(PurePosixPath(seen.path))
-            yield self.one(top / Path(seen.path).relative_to(real), root=root, name=name, problem=seen.problem)
+            away = not seen.problem and not _is_inside(Path(seen.path), _project(real))
+            problem = "a link that leads out of the project: not followed" if away else seen.problem
+            file = self.one(top / Path(seen.path).relative_to(real), root=root, name=name, problem=problem)
+            yield replace(file, searched=True)
 
     def one(self, file: Path, *, root: Path, name: str, problem: str = "") -> FoundFile:
         """Return a file of a format; or one of none, or with another problem."""
@@ -259,6 +266,9 @@ class _Reading:
             problem = Problem(path=file.path, line=error.line, message=str(error), hint=error.hint)
             return Manifest(path=file.path, format=file.format, problems=(problem,))
         manifest = READERS[file.format].read(text, file.path, constraint=file.constraint, group=file.group)
+        if file.searched and _is_prose(manifest):
+            note = "does not read like a requirements file: left out"
+            return Manifest(path=file.path, format=file.format, notes=(note,))
         if manifest.includes:
             self.texts[file.key] = text
         return manifest
@@ -299,6 +309,9 @@ class _Reading:
             raise CannotReadError(f"no such file: {self.search.called(path)}", hint=hint)
         if is_directory(path):
             raise CannotReadError(f"a directory, not a file: {self.search.called(path)}")
+        if not _is_inside(path, _project(Path(os.path.realpath(file.root)))):
+            outside = f"lies outside of the project: {self.search.called(path)}"
+            raise CannotReadError(outside, hint="name the file itself if it is to be read")
         name = include.format or format_of(PurePosixPath(path))
         found = self.search.one(path, root=file.root, name=name)
         return replace(found, group=include.group, constraint=include.constraint)
@@ -351,6 +364,21 @@ def _coming_from(manifest: Manifest, index: str, extra_indexes: tuple[str, ...])
     index = manifest.index or index
     declared = coming_from(manifest.declared, index, extra_indexes)
     return replace(manifest, declared=declared, index=index, extra_indexes=extra_indexes)
+
+
+def _is_prose(manifest: Manifest) -> bool:
+    """Whether a file that only a search turned up is something else by a familiar name: most of it makes no sense."""
+    problems, items = len(manifest.problems), len(manifest.declared)
+    return manifest.format == _REQUIREMENTS and problems >= _PROSE and problems > 2 * items
+
+
+def _project(folder: Path) -> Path:
+    """Return the repository a directory lies in, else the directory itself: as far as its files may lead.
+
+    A scanned project must not make us read, send out or print what lies beside it.
+    """
+    around = (one for one in (folder, *folder.parents) if (one / ".git").exists())
+    return next(around, folder.parent if folder.name == "requirements" else folder)
 
 
 def _is_inside(path: Path, root: Path) -> bool:

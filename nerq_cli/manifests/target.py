@@ -13,6 +13,8 @@ _PYPI: Final = re.compile(
     r"(?P<name>[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)(?P<range>\s*(?:===?|~=|!=|<=?|>=?).*)?", re.ASCII
 )
 _NPM: Final = re.compile(r"(?P<name>(?:@[^@/\s]+/)?[^@/\s:]+)(?:@(?P<range>.*))?")
+#: What may be a version on either registry.
+_EXACT: Final = re.compile(r"\d+(?:\.\d+)*[\w.]*")
 _HINT: Final = "write requests==2.31.0, npm:lodash@4.17.21, pypi:flask or pkg:npm/%40babel/core@7.24.0"
 COMMAND_LINE: Final = "<command line>"
 
@@ -35,7 +37,9 @@ def read(text: str) -> tuple[Declared, ...]:
     if pypi is not None and pypi["range"]:
         return (_declared(PYPI, target, text),)
     if npm is not None and npm["range"] is not None:
-        return (_declared(NPM, target, text),)
+        exact = _EXACT.fullmatch(npm["range"])
+        named = (_declared(NPM, target, text),)
+        return (_declared(PYPI, target, text), *named) if exact and _PYPI.fullmatch(npm["name"]) else named
     if pypi is None:
         raise UsageError(f"{text!r} names no package", hint=_HINT)
     return (_declared(PYPI, target, text), _declared(NPM, target, text))

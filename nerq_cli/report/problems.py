@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 #: Characters kept on the left of the caret in a line too long for the screen.
 _BEFORE: Final = 20
+#: Problems shown of one file; who has more has another kind of file, or a mistake repeated.
+_MOST: Final = 10
 
 
 def render_problems(problems: Iterable[Problem], console: Console | None = None) -> None:
@@ -22,12 +25,21 @@ def render_problems(problems: Iterable[Problem], console: Console | None = None)
     from nerq_cli.report.layout import Page
 
     page = Page(console or make_console(stderr=True))
+    counts: Counter[str] = Counter()
     for problem in problems:
+        counts[problem.path] += 1
+        if counts[problem.path] > _MOST:
+            continue
         page.line((f"{page.words(place(problem), 0)}: ", "strong"), (page.words(problem.message), "bad"))
         if problem.text.strip():
             _add_text(page, problem)
         if problem.hint:
             page.paragraph(page.words(problem.hint), "action", indent=8, first="  hint:")
+    for path, count in counts.items():
+        if count > _MOST:
+            page.line(
+                (f"{page.words(path, 0)}: {count - _MOST:,} more problems (the JSON report has all of them)", "dim")
+            )
     page.print()
 
 

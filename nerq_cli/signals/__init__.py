@@ -32,7 +32,7 @@ def _verdict(evidence: Evidence) -> str:
     """Say why there can be no score at all; empty when there can."""
     project = evidence.project
     if isinstance(project, Absent):
-        return "not found on the public index: a typing error, a private package, or an open door for somebody else's"
+        return "not found in the registry: a typing error, a private package, or an open door for somebody else's"
     if isinstance(project, Found) and project.value.status == "unpublished":
         return "unpublished from the registry"
     return ""

@@ -309,6 +309,8 @@ def _shared_owner(context: Context) -> str:
     other = context.evidence.lookalike
     if not isinstance(other, Found) or context.project is None:
         return "publishers not compared"
+    if context.project.organisation:
+        return "owned by an organisation"  # registries admit those by hand
     ours, theirs = context.project.publisher_tags, other.value.publisher_tags
     if not ours or not theirs:
         return "publishers not stated"

@@ -47,7 +47,7 @@ class Flag(msgspec.Struct, frozen=True, gc=False):
 class Measured(msgspec.Struct, frozen=True):
     """All signals of one dependency, in the order of the table, and the flags raised on the way.
 
-    ``verdict`` says why there can be no score at all ("not found on the public index"); empty otherwise.
+    ``verdict`` says why there can be no score at all ("not found in the registry"); empty otherwise.
     """
 
     signals: tuple[Signal, ...]

@@ -24,6 +24,7 @@ Nerq = Callable[..., Any]
         ("pypi:requests@2.0", [("PyPI", "requests", "==2.0")]),
         ("npm:lodash@4.17.15", [("npm", "lodash", "4.17.15")]),
         ("lodash@^4", [("npm", "lodash", "^4")]),
+        ("flask@3.0.0", [("PyPI", "flask", "==3.0.0"), ("npm", "flask", "3.0.0")]),
         ("@babel/core", [("npm", "@babel/core", "")]),
         ("npm:@babel/core@7.0.0", [("npm", "@babel/core", "7.0.0")]),
         ("pkg:pypi/requests@2.19.1", [("PyPI", "requests", "==2.19.1")]),
@@ -99,3 +100,11 @@ def test_several_targets_are_checked_in_one_run(nerq: Nerq, registry: Any) -> No
     result = nerq("check", "pypi:demo", "npm:left", *AS_OF)
     assert "demo" in result.out
     assert "left" in result.out
+
+
+def test_a_private_name_is_not_asked_about_anywhere(nerq: Nerq, registry: Any, project: Any) -> None:
+    (project / "nerq.toml").write_text('private = ["acme-*"]\n')
+    result = nerq("check", "acme-billing", *AS_OF)
+    assert result.status == 0
+    assert "private name" in result.out
+    assert registry.paths == []

@@ -1,112 +1,151 @@
-"""The advisory database: imported, shown, and used by scans without a request."""
-
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Callable
+import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
-AS_OF = ("--as-of", "2026-11-21")
-Nerq = Callable[..., Any]
+from nerq_cli.cli import db
+from nerq_cli.errors import NerqError
+
+DEMO = {"package": {"ecosystem": "PyPI", "name": "demo"}, "versions": ["1.0"]}
+LEFT = {"package": {"ecosystem": "npm", "name": "left"}, "versions": ["1.0.0"]}
 
 
-def record(id_: str, name: str, *, ecosystem: str = "PyPI", modified: str = "2026-11-20T00:00:00Z", **more: Any) -> Any:
-    kind = "ECOSYSTEM" if ecosystem == "PyPI" else "SEMVER"
-    return {
-        "schema_version": "1.7.0",
-        "id": id_,
-        "modified": modified,
-        "published": "2024-01-01T00:00:00Z",
-        "summary": f"A hole in {name}",
-        "affected": [
-            {
-                "package": {"ecosystem": ecosystem, "name": name},
-                "ranges": [{"type": kind, "events": [{"introduced": "0"}, {"fixed": "2.0.0"}]}],
-            }
-        ],
-        "database_specific": {"severity": "HIGH"},
-        **more,
-    }
+def record(identifier: str, *affected: dict[str, Any], **fields: Any) -> bytes:
+    return json.dumps(
+        {"id": identifier, "modified": "2026-01-01T00:00:00Z", "affected": affected or [DEMO], **fields}
+    ).encode()
+
+
+def zipped(*records: bytes) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for number, content in enumerate(records):
+            archive.writestr(f"{number}.json", content)
+    return stream.getvalue()
 
 
 @pytest.fixture
-def imported(nerq: Nerq, tmp_path: Path) -> Callable[..., Any]:
-    """Import these records."""
-
-    def take(*records: Any) -> Any:
-        folder = tmp_path / "records"
-        folder.mkdir(exist_ok=True)
-        for one in records:
-            (folder / f"{one['id']}.json").write_text(json.dumps(one))
-        return nerq("db", "import", str(folder))
-
-    return take
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("NERQ_CACHE_DIR", str(tmp_path / "cache"))
+    return tmp_path / "cache"
 
 
-def test_what_is_imported_is_what_a_scan_knows(nerq: Nerq, registry: Any, project: Path, imported: Any) -> None:
-    registry.npm("left", "1.0.0", "2.0.0")
-    (project / "package.json").write_text('{"dependencies": {"left": "1.0.0"}}')
-    before = nerq("scan", *AS_OF, "--format", "json").json["dependencies"][0]
-    assert before["provisional"] is True
-    assert "1 advisories" in imported(record("GHSA-1", "left", ecosystem="npm")).out
-    asked = len(registry.paths)
-    result = nerq("scan", *AS_OF, "--format", "json")
-    [dependency] = result.json["dependencies"]
-    assert result.status == 1
-    assert (dependency["state"], dependency["provisional"], dependency["fix"]) == ("below", False, "2.0.0")
-    assert [cap["id"] for cap in dependency["caps"]] == ["high"]
-    assert len(registry.paths) == asked
+def said(*arguments: str | Path) -> str:
+    result = CliRunner().invoke(db.app, [os.fspath(argument) for argument in arguments])
+    if isinstance(result.exception, NerqError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.output
 
 
-def test_a_version_no_record_names_is_known_to_have_no_advisory(
-    nerq: Nerq, registry: Any, project: Path, imported: Any
+def test_an_empty_database_says_how_to_fill_it(cache: Path) -> None:
+    assert said("status") == "no advisories are kept; nerq db update fetches them\n"
+    assert not cache.exists()
+
+
+def test_files_are_imported_and_shown(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "all.zip").write_bytes(
+        zipped(record("A-1"), record("A-2", LEFT), record("A-3", withdrawn="2026-01-01T00:00:00Z"), b"{")
+    )
+    output = said("import", tmp_path / "all.zip")
+    assert "PyPI: 1 advisories imported\nnpm: 1 advisories imported\n1 withdrawn records left out\n" in output
+    assert "warning: all.zip/3.json: " in output
+    shown = said("status")
+    assert "PyPI: 1 advisories, 0 hours old\n" in shown
+    assert " from all.zip\n  newest    2026-01-01T00:00:00Z\n" in shown
+
+
+def test_one_ecosystem_can_be_chosen(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "all.zip").write_bytes(zipped(record("A-1"), record("A-2", LEFT)))
+    assert said("import", tmp_path / "all.zip", "--ecosystem", "NPM") == "npm: 1 advisories imported\n"
+    with pytest.raises(NerqError, match="--ecosystem Go is not known"):
+        said("import", tmp_path / "all.zip", "--ecosystem", "Go")
+
+
+def test_an_import_replaces_and_with_add_it_does_not(cache: Path, tmp_path: Path) -> None:
+    for name in ("A-1", "A-2", "A-3"):
+        (tmp_path / f"{name}.json").write_bytes(record(name))
+    said("import", tmp_path / "A-1.json")
+    said("import", tmp_path / "A-2.json")
+    assert "PyPI: 1 advisories" in said("status")
+    said("import", tmp_path / "A-3.json", "--add")
+    assert "PyPI: 2 advisories" in said("status")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"{", "no advisory can be read"),
+        (record("A-1", {"package": {"ecosystem": "Go", "name": "x"}}), "no advisory in it"),
+    ],
+)
+def test_an_import_of_nothing_is_refused_and_changes_nothing(
+    cache: Path, tmp_path: Path, content: bytes, words: str
 ) -> None:
-    registry.npm("left", "1.0.0", "2.0.0")
-    (project / "package.json").write_text('{"dependencies": {"left": "2.0.0"}}')
-    imported(record("GHSA-1", "left", ecosystem="npm"))
-    result = nerq("scan", *AS_OF, "--format", "json", "--strict")
-    assert result.status == 0
-    assert result.json["dependencies"][0]["state"] == "ok"
+    (tmp_path / "good.json").write_bytes(record("A-1"))
+    said("import", tmp_path / "good.json")
+    (tmp_path / "bad.json").write_bytes(content)
+    with pytest.raises(NerqError, match=words):
+        said("import", tmp_path / "bad.json")
+    assert "PyPI: 1 advisories" in said("status")
 
 
-def test_malware_in_the_very_version_scores_zero(nerq: Nerq, registry: Any, project: Path, imported: Any) -> None:
-    registry.pypi("demo", "1.0", "2.0")
-    (project / "requirements.txt").write_text("demo==1.0\n")
-    affected = [{"package": {"ecosystem": "PyPI", "name": "demo"}, "versions": ["1.0"]}]
-    imported(record("MAL-2026-1", "demo", affected=affected, database_specific={}))
-    [dependency] = nerq("scan", *AS_OF, "--format", "json").json["dependencies"]
-    assert (dependency["score"], dependency["grade"]) == (0.0, "F")
+def test_damage_beyond_what_is_named_is_counted(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "all.zip").write_bytes(zipped(record("A-1"), *[b"{"] * 25))
+    assert "warning: 5 more records cannot be read\n" in said("import", tmp_path / "all.zip")
 
 
-def test_the_silence_of_an_old_database_is_not_a_clean_answer(
-    nerq: Nerq, registry: Any, project: Path, imported: Any
+def test_a_database_that_cannot_be_written_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "A-1.json").write_bytes(record("A-1"))
+    with pytest.raises(NerqError, match="cannot use the advisory database"):
+        said("import", tmp_path / "A-1.json", "--cache-dir", tmp_path / "file")
+
+
+def test_a_damaged_database_is_told(cache: Path) -> None:
+    cache.mkdir()
+    (cache / "advisories-1.sqlite3").write_bytes(b"not a database" * 100)
+    assert "set aside" in said("status")
+
+
+def test_both_ecosystems_are_updated(cache: Path, site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NERQ_OSV_DUMPS_URL", site.url)
+    site.on("/PyPI/all.zip", {"body": zipped(record("A-1"), record("A-2"), b"{"), "headers": {"ETag": '"1"'}})
+    site.on("/npm/all.zip", {"body": zipped(record("A-3", LEFT)), "headers": {"ETag": '"1"'}})
+    output = said("update", "--quiet")
+    assert "PyPI: 2 advisories (fetched anew)\n" in output
+    assert "npm: 1 advisories (fetched anew)\n" in output
+    assert "warning: osv-PyPI.zip.part/2.json: " in output
+    site.on("/PyPI/modified_id.csv", {"body": b"2026-01-01T00:00:00Z,A-1\n2026-01-01T00:00:00Z,A-2\n"})
+    assert said("update", "-e", "PyPI") == "PyPI: 2 advisories (unchanged)\n"
+    site.on("/PyPI/modified_id.csv", {"body": b"2026-03-01T00:00:00Z,A-4\n2025-01-01T00:00:00Z,A-2\n"})
+    site.on("/PyPI/A-4.json", {"body": record("A-4")})
+    assert said("update", "-e", "PyPI") == "PyPI: 3 advisories (1 changed)\n"
+
+
+def test_one_ecosystem_that_fails_does_not_stop_the_other(
+    cache: Path, site: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    registry.npm("left", "1.0.0", "2.0.0")
-    (project / "package.json").write_text('{"dependencies": {"left": "2.0.0"}}')
-    imported(record("GHSA-1", "left", ecosystem="npm", modified="2020-01-01T00:00:00Z"))
-    result = nerq("scan", *AS_OF)
-    assert "INCOMPLETE" in result.out
-    assert "days old" in result.out
-    assert "nerq db update" in result.out
+    monkeypatch.setenv("NERQ_OSV_DUMPS_URL", site.url)
+    site.on("/npm/all.zip", {"body": zipped(record("A-3", LEFT))})
+    with pytest.raises(NerqError, match="has no dump for PyPI"):
+        said("update")
+    assert "npm: 1 advisories" in said("status")
+    site.on("/npm/all.zip", {"status": 404})
+    with pytest.raises(NerqError, match="has no dump for npm"):
+        said("update", "--full")
 
 
-def test_the_database_says_what_it_has(nerq: Nerq, imported: Any) -> None:
-    assert "no advisories are kept" in nerq("db", "status").out
-    imported(record("GHSA-1", "left", ecosystem="npm"), record("PYSEC-1", "demo"))
-    shown = nerq("db", "status").out
-    assert "PyPI: 1 advisories" in shown
-    assert "npm: 1 advisories" in shown
-
-
-def test_what_is_no_record_is_refused_and_changes_nothing(nerq: Nerq, tmp_path: Path, imported: Any) -> None:
-    imported(record("PYSEC-1", "demo"))
-    (tmp_path / "bad.json").write_text("{")
-    result = nerq("db", "import", str(tmp_path / "bad.json"))
-    assert result.status == 2
-    assert "Traceback" not in result.err
-    assert "PyPI: 1 advisories" in nerq("db", "status").out
-    assert nerq("db", "import", str(tmp_path / "missing.zip")).status == 2
-    assert nerq("db", "import", str(tmp_path / "bad.json"), "-e", "cargo").status == 2
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(-5, "0 hours"), (3_600, "1 hour"), (86_400, "24 hours"), (172_800, "2 days"), (8 * 86_400, "8 days")],
+)
+def test_ages_are_told_in_hours_and_days(seconds: int, words: str) -> None:
+    assert db.age(seconds) == words

@@ -453,3 +453,79 @@ def test_what_is_tested_is_the_installed_package() -> None:
         import nerq_cli
 
         assert "site-packages" in str(nerq_cli.__file__)
+
+
+def test_what_only_the_scanned_files_excuse_is_no_pass(nerq: Nerq, registry: Any, project: Path) -> None:
+    write(project, "--index-url https://pkgs.example/simple\ndemo==1.0\n")
+    result = nerq("scan", *AS_OF, "--strict")
+    assert result.status == 3
+    assert "INCOMPLETE" in result.out
+    assert "from an index that only the scanned files name" in result.out
+
+
+def test_a_run_that_judged_nothing_is_no_pass(nerq: Nerq, registry: Any, project: Path) -> None:
+    write(project, "./libs/own\n")
+    result = nerq("scan", *AS_OF)
+    assert "INCOMPLETE" in result.out
+    assert "nothing was judged" in result.out
+
+
+def test_a_group_nobody_has_is_refused(nerq: Nerq, project: Path) -> None:
+    write(project, "demo==1.0\n")
+    result = nerq("scan", "--group", "nosuch")
+    assert result.status == 2
+    assert "the groups here: main" in result.err
+    write(project, "demo==1.0\n", "requirements-dev.txt")
+    assert nerq("scan", "--group", "dev", "--no-dev").status == 2
+
+
+@pytest.mark.parametrize("option", ["--threshold", "--timeout"])
+def test_a_number_that_is_none_is_refused(nerq: Nerq, project: Path, option: str) -> None:
+    write(project, "demo==1.0\n")
+    assert nerq("scan", option, "nan").status == 2
+
+
+def test_a_report_never_takes_the_place_of_a_dependency_file(nerq: Nerq, registry: Any, project: Path) -> None:
+    registry.pypi("demo", "2.0")
+    write(project, "demo==2.0\n")
+    (project / "out.txt").symlink_to("requirements.txt")
+    for name in ("requirements.txt", "package.json", "out.txt"):
+        assert nerq("scan", *AS_OF, "-o", name).status == 2
+    assert (project / "requirements.txt").read_text() == "demo==2.0\n"
+
+
+def test_a_project_cannot_make_us_read_what_lies_beside_it(
+    nerq: Nerq, registry: Any, project: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("hunter2\n")
+    write(project, f"-r {tmp_path / 'token'}\n")
+    (project / "constraints.txt").symlink_to(tmp_path / "token")
+    result = nerq("scan", *AS_OF, "--keep-going")
+    assert result.status == 2
+    assert "outside of the project" in result.err
+    assert "hunter2" not in result.out + result.err
+    assert registry.paths == []
+
+
+def test_prose_with_a_familiar_name_does_not_stop_a_scan(nerq: Nerq, registry: Any, project: Path) -> None:
+    registry.pypi("demo", "2.0")
+    write(project, "demo==2.0\n")
+    write(
+        project,
+        "Constraints\n===========\n\nThey are checked by the database.\nSee below how.\n",
+        "docs/constraints.txt",
+    )
+    result = nerq("scan", *AS_OF)
+    assert result.status == 0
+    assert "1 ok" in result.out
+    assert "docs/constraints.txt: does not read like a requirements file" in result.out
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell closes the streams")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-"])
+def test_closed_streams_are_no_bug(project: Path, closed: str) -> None:
+    write(project, "demo==1.0\n")
+    command = f"{sys.executable} -m nerq_cli scan --list {closed}"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)  # noqa: S602
+    assert "internal error" not in done.stderr
+    assert done.returncode == 0

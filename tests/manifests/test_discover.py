@@ -505,9 +505,12 @@ def test_includes_are_relative_to_the_file_that_names_them(project: Project) -> 
     ]
 
 
-def test_an_include_may_lie_outside_of_what_is_searched(project: Project) -> None:
-    project({"app/requirements.txt": "-r ../../shared/base.txt", "../shared/base.txt": "requests"})
-    assert paths(load(["app"])) == ["app/requirements.txt", "../shared/base.txt"]
+def test_an_include_may_lie_outside_of_what_is_searched_but_not_of_the_repository(project: Project) -> None:
+    project({"app/requirements.txt": "-r ../shared/base.txt", "shared/base.txt": "requests"})
+    [alone] = load(["app"])
+    assert "outside of the project" in alone.problems[0].message
+    Path(".git").mkdir()
+    assert paths(load(["app"])) == ["app/requirements.txt", "shared/base.txt"]
 
 
 def test_a_constraints_file_only_narrows(project: Project) -> None:

@@ -189,7 +189,7 @@ def test_a_perfect_package_needs_no_hints(card_of: CardOf, assess: Assess) -> No
 
 def test_a_package_that_is_not_found_is_still_explained(card_of: CardOf, findings: Report) -> None:
     printed = flat(card_of(named(findings, "acme-utils")))
-    assert "could not be judged: not found on the public index" in printed
+    assert "could not be judged: not found in the registry" in printed
     assert "fix: if it is yours" in printed
     assert "? coverage 0% (insufficient)" in printed
     assert "known advisories: no advisory source answered" in printed

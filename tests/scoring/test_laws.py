@@ -138,9 +138,9 @@ def test_everything_unknown_gives_no_number_and_says_so() -> None:
 
 def test_a_verdict_withholds_the_number() -> None:
     known = tuple(Signal(id_, "known", 100.0, "good") for id_ in SIGNALS)
-    result = score(Measured(known, (), "not found on the public index"))
+    result = score(Measured(known, (), "not found in the registry"))
     assert result.value is None
-    assert result.reasons[0].text == "not found on the public index"
+    assert result.reasons[0].text == "not found in the registry"
 
 
 def test_thin_coverage_holds_the_grade_at_b() -> None:

@@ -658,7 +658,7 @@ def test_contributors_follow_their_curve(people: int, value: float) -> None:
 @pytest.mark.parametrize(
     ("project", "words"),
     [
-        (Absent("registry", NOW), "not found on the public index"),
+        (Absent("registry", NOW), "not found in the registry"),
         (Found(Project(name="gone", status="unpublished"), "registry", NOW), "unpublished"),
     ],
 )

@@ -318,7 +318,7 @@ def _translated(url: httpx.URL, seconds: float) -> Iterator[None]:
     except zlib.error:
         raise TroubleError(f"{host}: the answer is not the gzip it claims to be") from None
     except (httpx.TransportError, ValueError):  # a scheme other than HTTP, a header or a name nobody can send
-        raise TroubleError(f"{host}: cannot be asked") from None
+        raise TroubleError(f"{host}: cannot be asked" if host else "its address cannot be used") from None
 
 
 def _refused_by_proxy(url: httpx.URL, status: str) -> TroubleError:

@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nerq_cli.errors import AnswerError, Exit, NerqError, UsageError
+from nerq_cli.sources.advisory_dump import Dumps, UpdateError
+from nerq_cli.store.advisory_db import AdvisoryDatabase, Stamp
+
+NOW = 1_800_000_000
+DAY = 86_400
+ZIP = "/PyPI/all.zip"
+CSV = "/PyPI/modified_id.csv"
+FIRST = "2026-01-01T00:00:00Z"
+LATER = "2026-02-01T00:00:00.5Z"
+
+
+def record(identifier: str, modified: str = FIRST, **fields: Any) -> bytes:
+    affected = [{"package": {"ecosystem": "PyPI", "name": "demo"}, "versions": ["1.0"]}]
+    return json.dumps({"id": identifier, "modified": modified, "affected": affected, **fields}).encode()
+
+
+def dump(*identifiers: str, padding: int = 0) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for identifier in identifiers:
+            archive.writestr(f"{identifier}.json", record(identifier, details="x" * padding))
+    return stream.getvalue()
+
+
+def goog(body: bytes) -> dict[str, str]:
+    return {
+        "X-Goog-Hash": f"crc32c=AAAAAA==,md5={b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()}"
+    }
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[AdvisoryDatabase]:
+    opened = AdvisoryDatabase.open(tmp_path, now=NOW)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def dumps(site: Any, tmp_path: Path) -> Iterator[Dumps]:
+    opened = Dumps(f"{site.url}/", tmp_path, idle=0.5, pause=0.01)
+    yield opened
+    opened.close()
+
+
+def ids(database: AdvisoryDatabase) -> set[str]:
+    return set(database.by_ids([f"A-{number}" for number in range(20)]))
+
+
+def left(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir() if path.name.startswith("osv-"))
+
+
+def paths(site: Any) -> list[str]:
+    return [request.path for request in site.requests]
+
+
+def filled(database: AdvisoryDatabase, dumps: Dumps, site: Any, *identifiers: str) -> None:
+    site.on(ZIP, {"body": dump(*identifiers), "headers": {"ETag": '"one"'}})
+    dumps.update(database, "PyPI", now=NOW)
+    site.requests.clear()
+
+
+def test_a_dump_is_fetched_and_taken_in(database: AdvisoryDatabase, dumps: Dumps, site: Any, tmp_path: Path) -> None:
+    body = dump("A-1", "A-2")
+    site.on(ZIP, {"body": body, "headers": {"ETag": '"one"', **goog(body)}})
+    outcome = dumps.update(database, "PyPI", now=NOW)
+    assert (outcome.changed, outcome.tally.read) == (None, 2)
+    [(name, stamp, records)] = database.status()
+    assert (name, stamp, records) == ("PyPI", Stamp(f"{site.url}{ZIP}", NOW, 1_767_225_600, '"one"'), 2)
+    assert left(tmp_path) == []
+
+
+def test_an_unchanged_dump_is_not_fetched_again(database: AdvisoryDatabase, dumps: Dumps, site: Any) -> None:
+    filled(database, dumps, site, "A-1")
+    site.on(ZIP, {"status": 304, "headers": {"ETag": '"one"'}})
+    assert dumps.update(database, "PyPI", now=NOW + 9, whole=True).changed == 0
+    assert site.requests[0].headers["if-none-match"] == '"one"'
+    assert database.status()[0].stamp.imported_at == NOW + 9
+    assert ids(database) == {"A-1"}
+
+
+def test_a_server_without_etags_is_believed_by_its_checksum(
+    database: AdvisoryDatabase, dumps: Dumps, site: Any
+) -> None:
+    body = dump("A-1")
+    site.on(ZIP, {"body": body, "headers": goog(body)})
+    assert dumps.update(database, "PyPI", now=NOW).changed is None
+    assert dumps.update(database, "PyPI", now=NOW + 1, whole=True).changed == 0
+
+
+def test_a_download_that_breaks_off_is_taken_up_again(database: AdvisoryDatabase, dumps: Dumps, site: Any) -> None:
+    body = dump("A-1", "A-2", padding=50_000)
+
+    def rest(request: Any) -> dict[str, Any]:
+        start = int(request.headers["range"].removeprefix("bytes=").removesuffix("-"))
+        content_range = f"bytes {start}-{len(body) - 1}/{len(body)}"
+        return {"status": 206, "body": body[start:], "headers": {"Content-Range": content_range, **goog(body)}}
+
+    site.on(ZIP, {"body": body, "headers": {"ETag": '"one"'}, "cut": 40_000}, rest)
+    dumps.update(database, "PyPI", now=NOW)
+    assert ids(database) == {"A-1", "A-2"}
+    assert site.requests[-1].headers["if-range"] == '"one"'
+    assert 0 < int(site.requests[-1].headers["range"][6:-1]) <= 40_000
+
+
+def test_a_later_run_takes_a_download_up_again(
+    database: AdvisoryDatabase, dumps: Dumps, site: Any, tmp_path: Path
+) -> None:
+    body = dump("A-1", padding=50_000)
+    site.on(ZIP, {"body": body, "headers": {"ETag": '"one"'}, "cut": 40_000}, {"status": 403})
+    with pytest.raises(UpdateError):
+        dumps.update(database, "PyPI", now=NOW)
+    assert left(tmp_path) == ["osv-PyPI.zip.etag", "osv-PyPI.zip.part"]
+    site.on(ZIP, {"body": body, "headers": {"ETag": '"two"'}})  # another edition by now: sent as a whole
+    dumps.update(database, "PyPI", now=NOW)
+    assert ids(database) == {"A-1"}
+    assert database.status()[0].stamp.validator == '"two"'
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "answer", [{"status": 416}, {"status": 206, "body": b"x", "headers": {"Content-Range": "bytes 7-8/9"}}]
+)
+def test_a_server_that_cannot_go_on_begins_anew(
+    database: AdvisoryDatabase, dumps: Dumps, site: Any, answer: dict[str, Any]
+) -> None:
+    body = dump("A-1", padding=50_000)
+    site.on(ZIP, {"body": body, "headers": {"ETag": '"one"'}, "cut": 40_000}, answer, {"body": body})
+    dumps.update(database, "PyPI", now=NOW)
+    assert ids(database) == {"A-1"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "words"),
+    [
+        ({"status": 404}, UpdateError, "has no dump for PyPI (404)"),
+        ({"status": 403}, UpdateError, "has no dump for PyPI (403)"),
+        ({"status": 500}, UpdateError, "HTTP 500"),
+        ({"status": 503, "headers": {"Retry-After": "0"}}, UpdateError, "HTTP 503"),
+        ({"hang": True}, UpdateError, "no answer within 0.5 s"),
+        ({"body": dump("A-9"), "cut": 20}, UpdateError, "closed early"),
+        ({"raw": b"hello"}, UpdateError, "not HTTP"),
+        ({"status": 304}, UpdateError, "never fetched"),
+        ({"body": b"<html>"}, AnswerError, "no zip file"),
+        ({"body": dump("A-9")[:-30]}, AnswerError, "no zip file"),
+        ({"body": dump("not an id")}, AnswerError, "0 records can be read and 1 cannot"),
+        ({"body": dump()}, AnswerError, "no record in it"),
+        ({"body": dump("A-9"), "headers": goog(b"other")}, UpdateError, "not what the server says"),
+        ({"status": 206, "body": b"x"}, UpdateError, "another part"),
+    ],
+)
+def test_a_failure_leaves_what_was_kept_in_place(
+    database: AdvisoryDatabase, dumps: Dumps, site: Any, answer: dict[str, Any], error: type[NerqError], words: str
+) -> None:
+    if words != "never fetched":
+        filled(database, dumps, site, "A-1")
+    before = database.status()
+    site.on(ZIP, answer)
+    with pytest.raises(error) as caught:
+        dumps.update(database, "PyPI", now=NOW + 9 * DAY)
+    assert words in str(caught.value)
+    assert caught.value.exit in {Exit.USAGE, Exit.INCOMPLETE}
+    assert database.status() == before
+    assert ids(database) <= {"A-1"}
+
+
+def test_nobody_at_home_is_said(database: AdvisoryDatabase, tmp_path: Path) -> None:
+    dumps = Dumps("http://127.0.0.1:9", tmp_path, pause=0.01)
+    with pytest.raises(UpdateError, match="connection refused"):
+        dumps.update(database, "PyPI", now=NOW)
+    dumps.close()
+
+
+def test_an_address_that_is_none_is_said(database: AdvisoryDatabase, tmp_path: Path) -> None:
+    with pytest.raises(UsageError):
+        Dumps("", tmp_path).update(database, "PyPI", now=NOW)
+
+
+def test_credentials_in_the_address_are_not_kept(database: AdvisoryDatabase, site: Any, tmp_path: Path) -> None:
+    site.on(ZIP, {"body": dump("A-1")})
+    dumps = Dumps(site.url.replace("//", "//user:secret@"), tmp_path)
+    dumps.update(database, "PyPI", now=NOW)
+    dumps.close()
+    assert database.status()[0].stamp.source == f"{site.url}{ZIP}"
+
+
+def test_a_download_that_cannot_be_kept_is_said(site: Any, database: AdvisoryDatabase, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    site.on(ZIP, {"body": dump("A-1")})
+    dumps = Dumps(site.url, tmp_path / "file")
+    with pytest.raises(UsageError, match="cannot keep the download"):
+        dumps.update(database, "PyPI", now=NOW)
+    dumps.close()
+
+
+def test_progress_is_told_in_megabytes(site: Any, database: AdvisoryDatabase, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    site.on(ZIP, {"body": dump("A-1", padding=3_000_000)})
+    dumps = Dumps(site.url, tmp_path, progress=lambda done, total: seen.append((done, total)))
+    dumps.update(database, "PyPI", now=NOW)
+    dumps.close()
+    assert seen[-1] == (1, 1)
+    assert all(done < total for done, total in seen[:-1])
+    assert seen[:-1]
+
+
+# A few records instead of all
+
+
+def test_only_what_has_changed_is_fetched(database: AdvisoryDatabase, dumps: Dumps, site: Any) -> None:
+    filled(database, dumps, site, "A-1", "A-2", "A-3", "A-4", "A-5")
+    rows = [f"{LATER},A-{n}" for n in (1, 2, 3, 6)] + [f"{FIRST},A-4", f"{FIRST},A-5", "2025-12-31T00:00:00Z,A-0"]
+    site.on(CSV, {"body": "\n".join(rows).encode()})
+    site.on("/PyPI/A-1.json", {"body": record("A-1", LATER)})
+    site.on("/PyPI/A-2.json", {"body": record("A-2", LATER, withdrawn=LATER)})
+    site.on("/PyPI/A-3.json", {"status": 404})
+    site.on("/PyPI/A-6.json", {"body": record("A-6", LATER)})
+    assert dumps.update(database, "PyPI", now=NOW + DAY).changed == 4
+    assert ids(database) == {"A-1", "A-4", "A-5", "A-6"}
+    assert sorted(paths(site)) == ["/PyPI/A-1.json", "/PyPI/A-2.json", "/PyPI/A-3.json", "/PyPI/A-6.json", CSV]
+    [(_, stamp, records)] = database.status()
+    assert (stamp.imported_at, stamp.newest, records) == (NOW + DAY, 1_769_904_000, 4)
+
+
+def test_when_nothing_has_changed_one_question_is_enough(database: AdvisoryDatabase, dumps: Dumps, site: Any) -> None:
+    filled(database, dumps, site, "A-1")
+    site.on(CSV, {"body": f"{FIRST},A-1\n".encode()})
+    assert dumps.update(database, "PyPI", now=NOW + DAY).changed == 0
+    assert paths(site) == [CSV]
+
+
+@pytest.mark.parametrize(
+    ("rows", "single"),
+    [
+        ({"status": 404}, {}),
+        ({"status": 500}, {}),
+        ({"body": b"<html>\n"}, {}),
+        ({"body": b"x" * 2_000_000}, {}),
+        ({"body": "\n".join(f"{LATER},A-{n}" for n in range(700)).encode()}, {}),
+        ({"body": "\n".join(f"{LATER},A-{n}" for n in range(2_000)).encode()}, {}),
+        ({"body": f"{LATER},A-1".encode()}, {"status": 500}),
+        ({"body": f"{LATER},A-1".encode()}, {"body": b"{"}),
+        ({"body": f"{LATER},A-1".encode()}, {"body": record("A-2")}),
+    ],
+)
+def test_where_the_changes_cannot_be_had_the_whole_dump_is_fetched(
+    database: AdvisoryDatabase, dumps: Dumps, site: Any, rows: dict[str, Any], single: dict[str, Any]
+) -> None:
+    filled(database, dumps, site, "A-1")
+    site.on(ZIP, {"body": dump("A-7"), "headers": {"ETag": '"two"'}})
+    site.on(CSV, rows)
+    site.on("/PyPI/A-1.json", single)
+    assert dumps.update(database, "PyPI", now=NOW + DAY).changed is None
+    assert ids(database) == {"A-7"}
+
+
+def test_after_some_days_the_whole_dump_is_fetched(database: AdvisoryDatabase, dumps: Dumps, site: Any) -> None:
+    filled(database, dumps, site, "A-1")
+    dumps.update(database, "PyPI", now=NOW + 4 * DAY)
+    assert paths(site) == [ZIP]
