@@ -1,0 +1,112 @@
+"""The advisory database: imported, shown, and used by scans without a request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+AS_OF = ("--as-of", "2026-11-21")
+Nerq = Callable[..., Any]
+
+
+def record(id_: str, name: str, *, ecosystem: str = "PyPI", modified: str = "2026-11-20T00:00:00Z", **more: Any) -> Any:
+    kind = "ECOSYSTEM" if ecosystem == "PyPI" else "SEMVER"
+    return {
+        "schema_version": "1.7.0",
+        "id": id_,
+        "modified": modified,
+        "published": "2024-01-01T00:00:00Z",
+        "summary": f"A hole in {name}",
+        "affected": [
+            {
+                "package": {"ecosystem": ecosystem, "name": name},
+                "ranges": [{"type": kind, "events": [{"introduced": "0"}, {"fixed": "2.0.0"}]}],
+            }
+        ],
+        "database_specific": {"severity": "HIGH"},
+        **more,
+    }
+
+
+@pytest.fixture
+def imported(nerq: Nerq, tmp_path: Path) -> Callable[..., Any]:
+    """Import these records."""
+
+    def take(*records: Any) -> Any:
+        folder = tmp_path / "records"
+        folder.mkdir(exist_ok=True)
+        for one in records:
+            (folder / f"{one['id']}.json").write_text(json.dumps(one))
+        return nerq("db", "import", str(folder))
+
+    return take
+
+
+def test_what_is_imported_is_what_a_scan_knows(nerq: Nerq, registry: Any, project: Path, imported: Any) -> None:
+    registry.npm("left", "1.0.0", "2.0.0")
+    (project / "package.json").write_text('{"dependencies": {"left": "1.0.0"}}')
+    before = nerq("scan", *AS_OF, "--format", "json").json["dependencies"][0]
+    assert before["provisional"] is True
+    assert "1 advisories" in imported(record("GHSA-1", "left", ecosystem="npm")).out
+    asked = len(registry.paths)
+    result = nerq("scan", *AS_OF, "--format", "json")
+    [dependency] = result.json["dependencies"]
+    assert result.status == 1
+    assert (dependency["state"], dependency["provisional"], dependency["fix"]) == ("below", False, "2.0.0")
+    assert [cap["id"] for cap in dependency["caps"]] == ["high"]
+    assert len(registry.paths) == asked
+
+
+def test_a_version_no_record_names_is_known_to_have_no_advisory(
+    nerq: Nerq, registry: Any, project: Path, imported: Any
+) -> None:
+    registry.npm("left", "1.0.0", "2.0.0")
+    (project / "package.json").write_text('{"dependencies": {"left": "2.0.0"}}')
+    imported(record("GHSA-1", "left", ecosystem="npm"))
+    result = nerq("scan", *AS_OF, "--format", "json", "--strict")
+    assert result.status == 0
+    assert result.json["dependencies"][0]["state"] == "ok"
+
+
+def test_malware_in_the_very_version_scores_zero(nerq: Nerq, registry: Any, project: Path, imported: Any) -> None:
+    registry.pypi("demo", "1.0", "2.0")
+    (project / "requirements.txt").write_text("demo==1.0\n")
+    affected = [{"package": {"ecosystem": "PyPI", "name": "demo"}, "versions": ["1.0"]}]
+    imported(record("MAL-2026-1", "demo", affected=affected, database_specific={}))
+    [dependency] = nerq("scan", *AS_OF, "--format", "json").json["dependencies"]
+    assert (dependency["score"], dependency["grade"]) == (0.0, "F")
+
+
+def test_the_silence_of_an_old_database_is_not_a_clean_answer(
+    nerq: Nerq, registry: Any, project: Path, imported: Any
+) -> None:
+    registry.npm("left", "1.0.0", "2.0.0")
+    (project / "package.json").write_text('{"dependencies": {"left": "2.0.0"}}')
+    imported(record("GHSA-1", "left", ecosystem="npm", modified="2020-01-01T00:00:00Z"))
+    result = nerq("scan", *AS_OF)
+    assert "INCOMPLETE" in result.out
+    assert "days old" in result.out
+    assert "nerq db update" in result.out
+
+
+def test_the_database_says_what_it_has(nerq: Nerq, imported: Any) -> None:
+    assert "no advisories are kept" in nerq("db", "status").out
+    imported(record("GHSA-1", "left", ecosystem="npm"), record("PYSEC-1", "demo"))
+    shown = nerq("db", "status").out
+    assert "PyPI: 1 advisories" in shown
+    assert "npm: 1 advisories" in shown
+
+
+def test_what_is_no_record_is_refused_and_changes_nothing(nerq: Nerq, tmp_path: Path, imported: Any) -> None:
+    imported(record("PYSEC-1", "demo"))
+    (tmp_path / "bad.json").write_text("{")
+    result = nerq("db", "import", str(tmp_path / "bad.json"))
+    assert result.status == 2
+    assert "Traceback" not in result.err
+    assert "PyPI: 1 advisories" in nerq("db", "status").out
+    assert nerq("db", "import", str(tmp_path / "missing.zip")).status == 2
+    assert nerq("db", "import", str(tmp_path / "bad.json"), "-e", "cargo").status == 2
