@@ -90,8 +90,9 @@ def _mark(ecosystem: Ecosystem, event: Event) -> _Mark | None:
     return None
 
 
-def _marks(ecosystem: Ecosystem, events: Iterable[Event]) -> list[_Mark]:
-    return sorted(mark for event in events if (mark := _mark(ecosystem, event)) is not None)
+@lru_cache(maxsize=8_192)
+def _marks(ecosystem: Ecosystem, events: tuple[Event, ...]) -> tuple[_Mark, ...]:
+    return tuple(sorted(mark for event in events if (mark := _mark(ecosystem, event)) is not None))
 
 
 def _limits(one: Range) -> list[str]:
@@ -125,14 +126,12 @@ def _names(one: Range, version: str) -> bool:
 _NOT_TELLING: Final = bytes(set(range(256)) - set(b"123456789\n"))
 
 
-def _signatures(texts: Iterable[str]) -> list[bytes]:
+def _signatures(texts: Sequence[str]) -> list[bytes]:
     """Return the digits from 1 to 9 of each text: two spellings of one version have the same, and it costs nothing."""
-    return (
-        "\n".join(text.replace("\n", "") for text in texts)
-        .encode(errors="replace")
-        .translate(None, _NOT_TELLING)
-        .split(b"\n")
-    )
+    together = "\n".join(texts)
+    if together.count("\n") >= len(texts):
+        together = "\n".join(text.replace("\n", "") for text in texts)
+    return together.encode(errors="replace").translate(None, _NOT_TELLING).split(b"\n")
 
 
 def _enumerates(affected: Affected, version: str) -> bool:

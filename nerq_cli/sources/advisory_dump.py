@@ -158,10 +158,10 @@ class Dumps:
         return Outcome(ecosystem=ecosystem, changed=None, tally=tally)
 
     def _part(self, ecosystem: str) -> Path:
-        return self._directory / f"osv-{ecosystem}.zip.part"
+        return self._directory / f"osv-{ecosystem}.part.zip"
 
     def _edition(self, ecosystem: str) -> Path:
-        return self._directory / f"osv-{ecosystem}.zip.etag"
+        return self._directory / f"osv-{ecosystem}.part.etag"
 
     def _forget(self, ecosystem: str) -> None:
         self._part(ecosystem).unlink(missing_ok=True)

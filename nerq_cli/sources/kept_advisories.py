@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import Final, NamedTuple
-
-import msgspec
 
 from nerq_cli.advisories import history, vulnerabilities
 from nerq_cli.facts import Advisory, Fact, Found, History, Unknown, Vulnerability
 from nerq_cli.inventory import Package, Release
+from nerq_cli.sources.advisory_files import kept
 from nerq_cli.store.advisory_db import AdvisoryDatabase, Status
 
 LABEL: Final = "advisory database"
@@ -18,7 +16,6 @@ LABEL: Final = "advisory database"
 STALE: Final = 7 * 86_400
 #: The silence of a database older than this says nothing any more (90 days, as for Scorecard results).
 _DEAF: Final = 90 * 86_400
-_DECODE = msgspec.msgpack.Decoder(Advisory).decode
 
 
 class Said(NamedTuple):
@@ -59,26 +56,16 @@ def ask(
     version that appeared after the database was made is one it has never heard of, and an old database has not heard
     of what was found since: their silence is not a clean answer, but unknown. What they do know counts.
     """
-    kept = editions(database)
-    wanted = [release for release in releases if release.package.ecosystem in kept]
+    speaking = editions(database)
+    wanted = [release for release in releases if release.package.ecosystem in speaking]
     keys = sorted({(one.package.ecosystem, one.package.name) for one in wanted})
-    records = {key: tuple(_read(values)) for key, values in database.lookup_many(keys).items()}
+    records = {key: kept(values) for key, values in database.lookup_many(keys).items()}
     said = {}
     for release in wanted:
         published, before = releases[release]
         some = records.get((release.package.ecosystem, release.package.name), ())
-        said[release] = _said(release, some, published, before, kept[release.package.ecosystem], as_of)
+        said[release] = _said(release, some, published, before, speaking[release.package.ecosystem], as_of)
     return said
-
-
-def _read(values: Iterable[bytes]) -> Iterable[Advisory]:
-    return (advisory for value in values if (advisory := _record(value)) is not None)
-
-
-def _record(value: bytes) -> Advisory | None:
-    with suppress(msgspec.DecodeError):
-        return _DECODE(value)
-    return None
 
 
 def _said(

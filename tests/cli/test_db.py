@@ -122,7 +122,7 @@ def test_both_ecosystems_are_updated(cache: Path, site: Any, monkeypatch: pytest
     output = said("update", "--quiet")
     assert "PyPI: 2 advisories (fetched anew)\n" in output
     assert "npm: 1 advisories (fetched anew)\n" in output
-    assert "warning: osv-PyPI.zip.part/2.json: " in output
+    assert "warning: osv-PyPI.part.zip/2.json: " in output
     site.on("/PyPI/modified_id.csv", {"body": b"2026-01-01T00:00:00Z,A-1\n2026-01-01T00:00:00Z,A-2\n"})
     assert said("update", "-e", "PyPI") == "PyPI: 2 advisories (unchanged)\n"
     site.on("/PyPI/modified_id.csv", {"body": b"2026-03-01T00:00:00Z,A-4\n2025-01-01T00:00:00Z,A-2\n"})

@@ -124,7 +124,7 @@ def test_a_later_run_takes_a_download_up_again(
     site.on(ZIP, {"body": body, "headers": {"ETag": '"one"'}, "cut": 40_000}, {"status": 403})
     with pytest.raises(UpdateError):
         dumps.update(database, "PyPI", now=NOW)
-    assert left(tmp_path) == ["osv-PyPI.zip.etag", "osv-PyPI.zip.part"]
+    assert left(tmp_path) == ["osv-PyPI.part.etag", "osv-PyPI.part.zip"]
     site.on(ZIP, {"body": body, "headers": {"ETag": '"two"'}})  # another edition by now: sent as a whole
     dumps.update(database, "PyPI", now=NOW)
     assert ids(database) == {"A-1"}
@@ -153,7 +153,7 @@ def test_a_server_that_cannot_go_on_begins_anew(
         ({"status": 503, "headers": {"Retry-After": "0"}}, UpdateError, "HTTP 503"),
         ({"hang": True}, UpdateError, "no answer within 0.5 s"),
         ({"body": dump("A-9"), "cut": 20}, UpdateError, "closed early"),
-        ({"raw": b"hello"}, UpdateError, "not HTTP"),
+        ({"raw": b"hello\r\n\r\n"}, UpdateError, "not HTTP"),
         ({"status": 304}, UpdateError, "never fetched"),
         ({"body": b"<html>"}, AnswerError, "no zip file"),
         ({"body": dump("A-9")[:-30]}, AnswerError, "no zip file"),
