@@ -10,7 +10,8 @@ from nerq_cli.inventory import NPM, PURL_TYPES, PYPI, Declared, Ecosystem, Locat
 
 _PREFIXES: Final[dict[str, Ecosystem]] = {"pypi": PYPI, "pip": PYPI, "python": PYPI, "npm": NPM, "node": NPM}
 _PYPI: Final = re.compile(
-    r"(?P<name>[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)(?P<range>\s*(?:===?|~=|!=|<=?|>=?).*)?", re.ASCII
+    r"(?P<name>[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)(?P<extras>\s*\[[\w\s,.-]*\])?(?P<range>\s*(?:===?|~=|!=|<=?|>=?).*)?",
+    re.ASCII,
 )
 _NPM: Final = re.compile(r"(?P<name>(?:@[^@/\s]+/)?[^@/\s:]+)(?:@(?P<range>.*))?")
 #: What may be a version on either registry.
@@ -34,7 +35,7 @@ def read(text: str) -> tuple[Declared, ...]:
     if target.startswith("@"):
         return (_declared(NPM, target, text),)
     pypi, npm = _PYPI.fullmatch(target), _NPM.fullmatch(target)
-    if pypi is not None and pypi["range"]:
+    if pypi is not None and (pypi["range"] or pypi["extras"]):
         return (_declared(PYPI, target, text),)
     if npm is not None and npm["range"] is not None:
         exact = _EXACT.fullmatch(npm["range"])

@@ -70,7 +70,8 @@ def _head(page: Page, assessed: Assessed, report: Report) -> None:
     page.gap()
     score, style = assessed.score, phrases.STATE_STYLES[assessed.state]
     number = phrases.number(assessed, page.marks) or page.marks.unknown
-    grade = score.grade if score is not None and score.grade else ""
+    # No letter beside a score that stands under reserve: an A is remembered, a tilde is not.
+    grade = score.grade if score is not None and score.grade and not score.provisional else ""
     big = f"  {number}  {grade}".rstrip()
     page.paragraph(page.words(_sentence(assessed, report.threshold), 2 * SHOWN_LIMIT), "strong", indent=2)
     for reason in assessed.reasons[1:] if score is None else ():

@@ -110,7 +110,7 @@ def _verdict(page: Page, report: Report) -> None:
 def _counts(page: Page, report: Report) -> Iterable[Span]:
     """Yield how many packages are in each state, with the sign that marks it below; of zeros only that of ``ok``."""
     if not report.dependencies:
-        yield "no dependencies declared", ""
+        yield ("nothing could be read" if report.errors else "no dependencies declared"), ""
         return
     words = {"below": f"below {report.threshold:g}"}
     for state in sorted(STATES, key=lambda state: state != "ok"):

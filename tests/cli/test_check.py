@@ -19,6 +19,8 @@ Nerq = Callable[..., Any]
     [
         ("requests==2.19.1", [("PyPI", "requests", "==2.19.1")]),
         ("requests>=2,<3", [("PyPI", "requests", ">=2,<3")]),
+        ("Requests[socks]>=2", [("PyPI", "Requests", ">=2")]),
+        ("requests[socks, use_chardet]", [("PyPI", "requests", "")]),
         ("pypi:requests", [("PyPI", "requests", "")]),
         ("pypi:requests==2.0", [("PyPI", "requests", "==2.0")]),
         ("pypi:requests@2.0", [("PyPI", "requests", "==2.0")]),
