@@ -17,9 +17,7 @@ from typing import Any, Final, NamedTuple
 
 from nerq_cli.errors import ConfigError, Problem
 from nerq_cli.inventory import Ecosystem, Package, normalise
-
-#: Scores below this many points (0-100) fail, unless the project says otherwise.
-THRESHOLD: Final = 70.0
+from nerq_cli.methodology import DEFAULT_THRESHOLD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +31,7 @@ class Config:
     all this was read from, empty when there is none; ``warnings`` are sentences for the user.
     """
 
-    threshold: float = THRESHOLD
+    threshold: float = DEFAULT_THRESHOLD
     private: tuple[str, ...] = ()
     public: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()

@@ -484,6 +484,23 @@ ABANDONED_DAYS: Final = 8 * 365.25
 STALE_DAYS: Final = 5 * 365.25
 SILENT_DAYS: Final = 2 * 365.25
 
+# Where the signals draw their lines.
+#: A name is compared with this many of the most used ones; a package is young for this many days; below this many
+#: downloads a week it is obscure.
+NEIGHBOURHOOD: Final = 5_000
+YOUNG_DAYS: Final = 365
+OBSCURE_DOWNLOADS: Final = 1_000.0
+#: Scorecard results count for this many days, and only when this many of the checks are conclusive.
+SCORECARD_DAYS: Final = 90
+FEWEST_CHECKS: Final = 3
+#: A finished package has fewer open issues than this; fewer issues than that in all say nothing about closing them.
+FEW_OPEN_ISSUES: Final = 15
+FEWEST_ISSUES: Final = 5
+#: Releases count towards the cadence for this many days.
+CADENCE_DAYS: Final = 2 * 365
+#: A young package with fewer dependents than this cannot be popular yet.
+ENOUGH_DEPENDENTS: Final = 10
+
 #: Exploit probability (EPSS, 0-1) from which an advisory counts one band higher, and from which a high one caps lower.
 EPSS_RAISES: Final = 0.10
 EPSS_CAPS: Final = 0.50

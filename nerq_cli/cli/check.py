@@ -38,7 +38,6 @@ def check(
     as_of: options.AsOf = None,
     python: options.Python = None,
     quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
     debug: options.Debug = False,  # noqa: ARG001 - read where expected failures are met
 ) -> None:
     """Show a report card: the score of a package, every signal behind it, and what would raise it."""
@@ -63,7 +62,6 @@ def check(
         as_of=as_of,
         python=python,
         quiet=quiet,
-        verbose=verbose,
     )
     here = Path()
     config = read_config(here)

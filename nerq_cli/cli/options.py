@@ -37,5 +37,7 @@ Python = Annotated[
     str | None, typer.Option("--python", help="Python version that would install.  [default: the one running nerq]")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no warnings, no hints: the report alone.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more: every reason, every source, every request.")]
+Verbose = Annotated[
+    bool, typer.Option("--verbose", "-v", help="Say more: every reason, every source and how often it was asked.")
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something breaks.")]

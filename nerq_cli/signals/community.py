@@ -6,12 +6,9 @@ from collections.abc import Iterator
 from math import log10
 
 from nerq_cli.facts import Found, Popularity
-from nerq_cli.methodology import SIGNALS
+from nerq_cli.methodology import ENOUGH_DEPENDENTS, SIGNALS, YOUNG_DAYS
 from nerq_cli.signals.context import Context
 from nerq_cli.signals.signal import Flag, Signal, count, days_between, known, missing, unknown
-
-_YOUNG_DAYS = 365
-_ENOUGH_DEPENDENTS = 10
 
 
 def measure(context: Context) -> Iterator[Signal | Flag]:
@@ -71,8 +68,8 @@ def adoption(context: Context) -> Signal:
         return missing("K2", listed) if not isinstance(listed, Found) else unknown("K2", "popularity list too old")
     value = sum(w * v for w, v, _ in parts) / sum(w for w, _, _ in parts)
     reason = ", ".join(words for _, _, words in parts)
-    young = context.package_days is not None and context.package_days < _YOUNG_DAYS
-    if young and (dependents or 0) < _ENOUGH_DEPENDENTS and value > levels["young limit"]:
+    young = context.package_days is not None and context.package_days < YOUNG_DAYS
+    if young and (dependents or 0) < ENOUGH_DEPENDENTS and value > levels["young limit"]:
         value, reason = levels["young limit"], f"{reason}; under a year old"
     return known("K2", value, reason, source)
 

@@ -19,10 +19,6 @@ from nerq_cli.facts import (
 from nerq_cli.inventory import PYPI, Ecosystem
 from nerq_cli.signals.signal import days_between
 
-_FIVE_YEARS = methodology.STALE_DAYS
-_SCORECARD_DAYS = 90
-_FEW_ISSUES = 15
-
 
 class Context:
     """The evidence about one version at one moment, with the derived facts that more than one signal needs."""
@@ -134,13 +130,13 @@ class Context:
     @property
     def _few_open_issues(self) -> bool:
         issues = self.repository.open_issues if self.repository else None
-        return issues is None or issues < _FEW_ISSUES
+        return issues is None or issues < methodology.FEW_OPEN_ISSUES
 
     @property
     def _alive(self) -> bool:
         if self.ecosystem != PYPI:
             return True
-        if self.quiet_days is not None and self.quiet_days <= _FIVE_YEARS:
+        if self.quiet_days is not None and self.quiet_days <= methodology.STALE_DAYS:
             return True
         return self.commit_days is not None and self.commit_days <= methodology.SILENT_DAYS
 
@@ -150,7 +146,7 @@ class Context:
         fact = self.evidence.scorecard
         if self.repository is not None and self.repository.link == "foreign":
             return Unknown("the linked repository belongs to another package")
-        if isinstance(fact, Found) and days_between(fact.value.date, self.as_of) > _SCORECARD_DAYS:
+        if isinstance(fact, Found) and days_between(fact.value.date, self.as_of) > methodology.SCORECARD_DAYS:
             return Unknown("Scorecard result is over 90 days old", fact.source)
         return fact
 

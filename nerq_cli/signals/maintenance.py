@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from nerq_cli.facts import PRERELEASE, Fact, Found
 from nerq_cli.inventory import PYPI
-from nerq_cli.methodology import ABANDONED_DAYS, SIGNALS, SILENT_DAYS, STALE_DAYS
+from nerq_cli.methodology import ABANDONED_DAYS, CADENCE_DAYS, FEWEST_ISSUES, SIGNALS, SILENT_DAYS, STALE_DAYS
 from nerq_cli.signals.context import Context, admits, maintained_pythons, names
 from nerq_cli.signals.signal import (
     Flag,
@@ -20,9 +20,6 @@ from nerq_cli.signals.signal import (
     not_applicable,
     unknown,
 )
-
-_TWO_YEARS = 2 * 365
-_FEW_ITEMS = 5
 
 
 def measure(context: Context) -> Iterator[Signal | Flag]:
@@ -152,7 +149,7 @@ def cadence(context: Context) -> Signal:
     recent = sum(
         1
         for row in context.stable_rows
-        if project.published[row] and days_between(project.published[row], context.as_of) <= _TWO_YEARS
+        if project.published[row] and days_between(project.published[row], context.as_of) <= CADENCE_DAYS
     )
     value, reason = spec.curves["releases"].at(recent), f"{count(recent, 'stable release')} in 24 months"
     if project.versions and all(flags & PRERELEASE for flags in project.flags):
@@ -173,7 +170,7 @@ def issues(context: Context) -> Signal:
     if repository.open_items is None or repository.closed_items is None:
         return unknown("M5", "issue counts not read", fact.source)
     total = repository.open_items + repository.closed_items
-    if total < _FEW_ITEMS:
+    if total < FEWEST_ISSUES:
         return not_applicable("M5", f"only {count(total, 'issue')}")
     share = repository.closed_items / total
     value = SIGNALS["M5"].curves["share"].at(share)

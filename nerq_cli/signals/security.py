@@ -13,11 +13,15 @@ from nerq_cli.methodology import (
     CAPS,
     EPSS_CAPS,
     EPSS_RAISES,
+    FEWEST_CHECKS,
     FRESH_DAYS,
     MALWARE_MEMORY_DAYS,
+    NEIGHBOURHOOD,
+    OBSCURE_DOWNLOADS,
     SIGNALS,
     STARJACK_RATIO,
     TAKEOVER_DAYS,
+    YOUNG_DAYS,
 )
 from nerq_cli.signals.context import Context
 from nerq_cli.signals.signal import (
@@ -41,10 +45,6 @@ _HOLDING: Final = {
     "quarantined": ("quarantined", "PyPI has this project in quarantine"),
     "security-holding": ("security-holding", "removed from npm for security; a placeholder is left"),
 }
-_NEIGHBOURHOOD: Final = 5_000
-_YOUNG_DAYS: Final = 365
-_FEWEST_CHECKS: Final = 3
-_OBSCURE_DOWNLOADS: Final = 1_000.0
 
 
 def measure(context: Context) -> Iterator[Signal | Flag]:
@@ -282,13 +282,13 @@ def name_confusion(context: Context) -> Iterator[Signal | Flag]:
 
 def _why_not_suspicious(context: Context, neighbour: Neighbour) -> str:
     """Return the first of the four conditions of suspicion that does not hold, in words; empty when all hold."""
-    if neighbour.rank > _NEIGHBOURHOOD:
+    if neighbour.rank > NEIGHBOURHOOD:
         return "which is little used itself"
     if not _much_less_used(context, neighbour):
         return "use not known to be much lower"
     if context.package_days is None:
         return "age not known"
-    if context.package_days >= _YOUNG_DAYS:
+    if context.package_days >= YOUNG_DAYS:
         return f"but is {ago(context.package_days)} old"
     return _shared_owner(context)
 
@@ -297,7 +297,7 @@ def _much_less_used(context: Context, neighbour: Neighbour) -> bool:
     adoption, popularity = context.evidence.adoption, context.evidence.popularity
     if isinstance(adoption, Found) and adoption.value.downloads is not None:
         ours = adoption.value.downloads
-        return ours * STARJACK_RATIO <= neighbour.downloads or ours < _OBSCURE_DOWNLOADS
+        return ours * STARJACK_RATIO <= neighbour.downloads or ours < OBSCURE_DOWNLOADS
     return isinstance(popularity, Found) and _bound(popularity.value) * STARJACK_RATIO <= neighbour.downloads
 
 
@@ -352,7 +352,7 @@ def hygiene(context: Context) -> Signal:
         return missing("S8", fact)
     spec = SIGNALS["S8"]
     checks = {name: score for name, score in fact.value.checks.items() if name in spec.levels and score >= 0}
-    if len(checks) < _FEWEST_CHECKS:
+    if len(checks) < FEWEST_CHECKS:
         return unknown("S8", f"only {count(len(checks), 'conclusive check')}", fact.source)
     mean = sum(spec.levels[n] * s for n, s in checks.items()) / sum(spec.levels[n] for n in checks)
     value = spec.curves["mean"].at(mean)
