@@ -150,6 +150,65 @@ class Declared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Need:
+    """An edge of a lock file's graph: what one package, or the project itself, leads to.
+
+    ``to`` is the ``key`` of the entry it leads to in the same file. ``group`` is as in :class:`Declared`; an edge
+    between two packages has ``main``, ``optional`` or ``peer``. ``requirement`` is the range that is asked for, where
+    the file says so. ``alias`` is the name it goes by here, where that differs from the package's own.
+    """
+
+    to: str
+    group: str = "main"
+    requirement: str = ""
+    alias: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Locked:
+    """One package as a lock file, an environment or an SBOM holds it: exactly one version.
+
+    ``key`` tells it from all others of the file (several versions of one package may be installed side by side).
+    ``groups`` are those the file itself states for it (empty = the graph has to tell). ``optional`` says that an
+    installation may go without it (optional, or of another platform). ``skip``, ``index``, ``marker``, ``alias`` and
+    ``hashed`` are as in :class:`Declared`; a workspace member or a link is skipped as such. ``needs`` is None where
+    the file knows of no edges at all, which is not the same as a package without dependencies.
+    """
+
+    key: str
+    ecosystem: Ecosystem
+    name: str
+    version: str
+    location: Location
+    needs: tuple[Need, ...] | None = None
+    groups: tuple[str, ...] = ()
+    optional: bool = False
+    marker: str = ""
+    alias: str = ""
+    skip: str = ""
+    index: str = ""
+    hashed: bool = False
+
+    @property
+    def package(self) -> Package:
+        """The package meant, under its normalised name."""
+        return Package(ecosystem=self.ecosystem, name=normalise(self.ecosystem, self.name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Root:
+    """The project a lock file is for, or a member of its workspace: where the graph begins.
+
+    ``path`` is its directory relative to that of the lock file, as POSIX path ("" = the same). ``needs`` are what it
+    declares itself, group by group.
+    """
+
+    path: str = ""
+    name: str = ""
+    needs: tuple[Need, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Include:
     """Another file that a dependency file points at; the reader names it, the core opens it.
 
@@ -173,12 +232,17 @@ class Manifest:
     here"). ``format`` is the reader's name. ``includes`` are files to be read as well. ``constraint`` marks a file
     that was read as a pip constraints file. ``locals`` are the package names the project itself provides (its own
     name, workspace members): never looked up. ``index`` and ``extra_indexes`` are what a requirements file says of
-    package indexes; they hold for the files it includes, and for those that include it.
+    package indexes; they hold for the files it includes, and for those that include it. A lock file has ``locked``
+    in place of ``declared``; ``roots`` is None where it does not tell what the project itself asks for, and ``locks``
+    names the files beside it whose versions it settles (``pyproject.toml``).
     """
 
     path: str
     format: str
     declared: tuple[Declared, ...] = ()
+    locked: tuple[Locked, ...] = ()
+    roots: tuple[Root, ...] | None = None
+    locks: tuple[str, ...] = ()
     includes: tuple[Include, ...] = ()
     constraint: bool = False
     locals: tuple[str, ...] = ()
