@@ -128,7 +128,14 @@ class _Manifest(msgspec.Struct):
     dist: msgspec.Raw = msgspec.Raw()
 
 
+class _Alone(_Manifest):
+    """A manifest that comes by itself; within a packument nobody reads who could publish each version."""
+
+    maintainers: Any = UNSET
+
+
 _MANIFEST = msgspec.json.Decoder(_Manifest)
+_ALONE = msgspec.json.Decoder(_Alone)
 _DIST = msgspec.json.Decoder(_Dist)
 
 #: The scripts npm runs when a package is installed from the registry (npm documentation, "Life Cycle Scripts").
@@ -204,6 +211,13 @@ def _hooks(manifest: _Manifest) -> tuple[str, ...]:
     return tuple(commands) or (("install script",) if manifest.hasInstallScript is True else ())
 
 
+def _attested(dist: _Dist) -> bool | None:
+    """Whether a version carries attestations; None where the registry does not pass on what it knows of signatures."""
+    if isinstance(dist.attestations, dict) and dist.attestations:
+        return True
+    return None if dist.attestations is UNSET and dist.signatures is UNSET else False
+
+
 def _readme(value: object) -> int | None:
     """Return its length; None when there is none, for the registry loses READMEs that packages do have."""
     text = value.strip() if isinstance(value, str) else ""
@@ -231,8 +245,8 @@ _HOLDING = re.compile(r"0\.0\.\d+-security(?:\.\d+)?")
 class _Version(NamedTuple):
     flags: int
     described: Metadata
-    #: Whether this registry passes on what it knows of signatures and attestations.
-    signed: bool
+    #: Whether it carries attestations; None = not stated.
+    attested: bool | None
 
 
 _NOTHING: Final = _Manifest()
@@ -240,15 +254,15 @@ _NOTHING: Final = _Manifest()
 
 def _version(version: str, raw: msgspec.Raw, *, readme: int | None, whole: bool) -> _Version:
     manifest = part(_MANIFEST, raw) or _NOTHING
-    dist = part(_DIST, manifest.dist) or _Dist()
     described = _described(manifest, readme=readme, whole=whole)
+    attested = _attested(part(_DIST, manifest.dist) or _Dist())
     flags = (
         (PRERELEASE if is_prerelease(NPM, version) else 0)
         | (DEPRECATED if described.deprecated else 0)
         | (INSTALL_HOOK if described.hooks else 0)
-        | (ATTESTED if isinstance(dist.attestations, dict) and dist.attestations else 0)
+        | (ATTESTED if attested else 0)
     )
-    return _Version(flags, described, dist.attestations is not UNSET or dist.signatures is not UNSET)
+    return _Version(flags, described, attested)
 
 
 def _packument(package: Package, document: _Document) -> Packument:
@@ -289,7 +303,7 @@ def _project(
         status=_status(tags, order, flags),
         publishers=None if publishers is None else len(publishers),
         publisher_tags=tuple(account_tag("npm", account) for account in sorted(publishers or ()))[:_TAGS],
-        attestations_stated=any(version.signed for version in versions),
+        attestations_stated=any(version.attested is not None for version in versions),
         hooks_stated=True,
         dates_doubt=doubt(order, published, flags),
     )
@@ -433,12 +447,18 @@ class _ManifestSource:
         if answer.status in {_NOT_FOUND, _GONE}:
             yield release, None
             return
-        manifest = decoded(_MANIFEST, answer.body)
+        manifest = decoded(_ALONE, answer.body)
         _check(release.package, manifest.name)
         if manifest.version != release.version:
             raise AnswerError("the manifest is of another version")
-        described = _described(manifest, readme=_readme(manifest.readme), whole=True)
-        yield release, msgspec.structs.replace(described, version=release.version)
+        accounts = _accounts(manifest.maintainers)
+        said = msgspec.structs.replace(
+            _described(manifest, readme=_readme(manifest.readme), whole=True),
+            version=release.version,
+            publishers=None if accounts is None else len(accounts),
+            attested=_attested(part(_DIST, manifest.dist) or _Dist()),
+        )
+        yield release, said
 
 
 PACKUMENT: Final[Source[Package, Packument]] = _PackumentSource()

@@ -7,6 +7,7 @@ What PyPI answers is documented in pypi/warehouse (docs/user/api) and PEPs 503, 
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
@@ -65,10 +66,16 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """What the simple API alone says: every version that has files, and the status of the project."""
+    """What the simple API alone says: every version that has files, and the status of the project.
+
+    ``attested`` tells one attested file of each version that has any: by its name, with ``*`` for the version, the
+    rows of the versions that have such a file. Rows whose file is named as source archives usually are stand nowhere.
+    None in answers kept from before this was read.
+    """
 
     project: Project
     reasons: dict[str, str] = {}
+    attested: dict[str, tuple[int, ...]] | None = None
 
 
 # --- files and versions --------------------------------------------------------------------------------------------
@@ -327,7 +334,43 @@ def _listing(
     project = Project(
         name=package.name, status=status, attestations_stated=provenance, **_table(rows, newest_first(PYPI, rows))
     )
-    return Listing(project, _reasons(rows))
+    usual, attested = _usual(package.name), defaultdict[str, list[int]](list)
+    for row, version in enumerate(project.versions):
+        pattern = _attested(version, by_version[version], usual)
+        if pattern is not None and pattern != usual:
+            attested[pattern].append(row)
+    return Listing(project, _reasons(rows), {pattern: tuple(own) for pattern, own in attested.items()})
+
+
+#: What the name of a file can be made of.
+_FILE_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+!_-]{0,254}", re.ASCII)
+
+
+def _usual(name: str) -> str:
+    """Return how a project's source archives are named, with ``*`` for the version (PyPA, source distributions)."""
+    return f"{name.replace('-', '_')}-*.tar.gz"
+
+
+def _attested(version: str, links: Iterable[_Link], usual: str) -> str | None:
+    """Return the name of an attested file: the usual one where it is among them. None without any, "" for no name."""
+    names = [link.filename for link in links if isinstance(link.provenance, str) and link.provenance]
+    if not names:
+        return None
+    patterns = {name.replace(version, "*", 1) for name in names if _FILE_NAME.fullmatch(name)}
+    return usual if usual in patterns else min(patterns, key=lambda one: (len(one), one), default="")
+
+
+def attested_file(version: str, simple: Fact[Listing]) -> str:
+    """Return the name of a file of this version that carries attestations; empty when none is known."""
+    if not isinstance(simple, Found) or simple.value.attested is None:
+        return ""
+    table = simple.value.project
+    listed = version if version in table.versions else _spellings(table.versions).get(canonicalize_version(version))
+    row = table.versions.index(listed) if listed is not None else -1
+    if listed is None or not table.flags[row] & ATTESTED:
+        return ""
+    pattern = next((one for one, rows in simple.value.attested.items() if row in rows), _usual(table.name))
+    return pattern.replace("*", listed)
 
 
 class _FileNames:

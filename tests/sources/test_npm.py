@@ -375,7 +375,41 @@ def read_manifest(said: object, status: int = 200) -> Metadata | None:
 
 def test_a_manifest_says_what_the_packument_says_of_its_version() -> None:
     one = manifest("2.0.0", scripts={"install": "x"}, engines={"node": ">=18"}, readme="# Demo")
-    assert read_manifest(one) == described(document(one))
+    alone = read_manifest(one)
+    assert alone is not None
+    assert msgspec.structs.replace(alone, attested=None) == described(document(one))
+
+
+@pytest.mark.parametrize(
+    ("dist", "attested"),
+    [
+        ({"attestations": {"url": "x"}}, True),
+        ({"attestations": {"url": "x"}, "signatures": []}, True),
+        ({"attestations": None, "signatures": []}, False),
+        ({"attestations": "yes", "signatures": []}, False),
+        ({"signatures": [{"keyid": "k"}]}, False),
+        ({"shasum": "x"}, None),
+        ({}, None),
+        (None, None),
+        ([], None),
+    ],
+)
+def test_a_manifest_tells_of_attestations_where_the_registry_passes_on_signatures(
+    dist: object, *, attested: bool | None
+) -> None:
+    said = read_manifest(manifest("2.0.0", dist=dist))
+    assert said is not None
+    assert said.attested is attested
+
+
+@pytest.mark.parametrize(
+    ("maintainers", "publishers"),
+    [([{"name": "ann"}, "bob <bob@acme.example>", {"name": "ann"}], 2), ([], 0), ("ann", None), (None, None)],
+)
+def test_a_manifest_tells_how_many_could_publish(maintainers: object, publishers: int | None) -> None:
+    said = read_manifest(manifest("2.0.0", maintainers=maintainers))
+    assert said is not None
+    assert said.publishers == publishers
 
 
 def test_a_version_that_is_not_found_is_absent() -> None:

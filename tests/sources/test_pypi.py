@@ -35,6 +35,7 @@ from nerq_cli.sources.pypi import (
     Listing,
     Page,
     advisories,
+    attested_file,
     metadata,
     project,
 )
@@ -498,6 +499,52 @@ def test_an_index_that_knows_the_status_and_states_none_means_active(
 def test_provenance_is_stated_only_if_some_file_has_the_key() -> None:
     assert not read_listing(simple_json(link("demo_lib-1.0.tar.gz"))).project.attestations_stated
     assert read_listing(simple_json(link("demo_lib-1.0.tar.gz", provenance=None))).project.attestations_stated
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen", "kept"),
+    [
+        (("demo_lib-1.0.tar.gz", "demo_lib-1.0-py3-none-any.whl"), "demo_lib-1.0.tar.gz", {}),
+        (("demo_lib-1.0-py3-none-any.whl",), "demo_lib-1.0-py3-none-any.whl", {"demo_lib-*-py3-none-any.whl": (0,)}),
+        (
+            ("demo_lib-1.0-cp310-cp310-linux_x86_64.whl", "demo_lib-1.0-1-py3-none-any.whl"),
+            "demo_lib-1.0-1-py3-none-any.whl",
+            {"demo_lib-*-1-py3-none-any.whl": (0,)},
+        ),
+        (("demo_lib-1.0.zip",), "demo_lib-1.0.zip", {"demo_lib-*.zip": (0,)}),
+        (("Demo.Lib-1.0.tar.gz",), "Demo.Lib-1.0.tar.gz", {"Demo.Lib-*.tar.gz": (0,)}),
+        (("demo lib-1.0.tar.gz",), "", {"": (0,)}),
+    ],
+)
+def test_one_attested_file_of_a_version_can_be_named(
+    names: tuple[str, ...], chosen: str, kept: dict[str, tuple[int, ...]]
+) -> None:
+    plain = link("demo_lib-1.0-py2-none-any.whl", provenance=None)
+    older = link("demo_lib-0.9.tar.gz", provenance=None)
+    said = read_listing(simple_json(plain, older, *(link(name, provenance="https://pypi.example/p") for name in names)))
+    assert said.attested == kept
+    assert attested_file("1.0", found(said)) == chosen
+    assert attested_file("1.0.0", found(said)) == chosen
+    assert attested_file("0.9", found(said)) == attested_file("2.0", found(said)) == ""
+
+
+def test_no_attested_file_is_named_without_a_listing_or_by_one_kept_from_before() -> None:
+    said = read_listing(simple_json(link("demo_lib-1.0.tar.gz", provenance="https://pypi.example/p")))
+    before = json.loads(msgspec.json.encode(said))
+    del before["attested"]
+    old = msgspec.json.decode(json.dumps(before), type=Listing)
+    assert attested_file("1.0", found(said)) == "demo_lib-1.0.tar.gz"
+    assert attested_file("1.0", found(old)) == ""
+    assert attested_file("1.0", Unknown("down")) == ""
+
+
+@pytest.mark.parametrize("end", [".tar.gz", "-py3-none-any.whl", "-cp310-abi3-manylinux_2_17_x86_64.whl"])
+def test_the_names_of_attested_files_hardly_add_to_what_is_kept(end: str) -> None:
+    files = [link(f"demo_lib-1.{number}{end}", provenance="https://pypi.example/p") for number in range(500)]
+    said = read_listing(simple_json(*files))
+    assert attested_file("1.77", found(said)) == f"demo_lib-1.77{end}"
+    bare = msgspec.structs.replace(said, attested=None)
+    assert len(msgspec.json.encode(said)) < 1.2 * len(msgspec.json.encode(bare))
 
 
 def test_versions_of_an_older_simple_api_come_from_file_names() -> None:
