@@ -24,9 +24,9 @@ _OLD: Final = 90 * 86_400
 #: Enumerated versions named in words before the rest is only counted.
 _NAMED: Final = 5
 _RANK: Final = {"unknown": 0, "low": 1, "medium": 2, "high": 3, "critical": 4}
-#: Where OSV keeps the page of a record, and the records that it keeps.
+#: Where OSV keeps the page of a record, and how the ids of the records begin that it publishes.
 _PAGE: Final = "https://osv.dev/vulnerability/"
-_KEPT_BY_OSV: Final = ("GHSA-", "PYSEC-", "MAL-", "OSV-")
+KEPT_BY_OSV: Final = ("GHSA-", "PYSEC-", "MAL-", "OSV-")
 
 # --- places on the line of versions ----------------------------------------------------------------------------------
 
@@ -276,7 +276,7 @@ def _vulnerability(hits: Sequence[_Case], group: Sequence[_Case], version: str) 
         severity=severity,
         severity_from=origin,
         fixed_in=next((fixes for case in hits if (fixes := fixed_in(case.affected, version))), ()),
-        link=_PAGE + main.id if main.id.startswith(_KEPT_BY_OSV) else next(iter(links), ""),
+        link=_PAGE + main.id if main.id.startswith(KEPT_BY_OSV) else next(iter(links), ""),
         links=links[:_NAMED],
         malware=any(record.malware for record in records),
         affected=affected_in_words(hits[0].affected),

@@ -25,7 +25,7 @@ class Exit(IntEnum):
 #: One line about each status, for ``--help``, the README and the reference page.
 EXIT_MEANINGS: dict[Exit, str] = {
     Exit.PASSED: "passed",
-    Exit.BELOW: "something is below the threshold",
+    Exit.BELOW: "something is below the threshold, or a finding",
     Exit.USAGE: "usage, configuration or manifest error",
     Exit.INCOMPLETE: "not everything could be checked (with --strict, and by default when CI is set)",
     Exit.EMPTY: "nothing to scan (--allow-empty makes it 0)",
@@ -83,6 +83,12 @@ class NothingToScanError(NerqError):
     """No dependency file was found where the user pointed."""
 
     exit = Exit.EMPTY
+
+
+class StaleError(NerqError):
+    """What is kept on this disk is older than the user accepts."""
+
+    exit = Exit.INCOMPLETE
 
 
 class AnswerError(NerqError):

@@ -86,6 +86,8 @@ class Project(msgspec.Struct, frozen=True, omit_defaults=True):
     hooks_stated: bool = False
     #: Why the publication dates cannot be believed; empty when they can.
     dates_doubt: str = ""
+    #: Only some versions are listed: the one in use, and the newest where it is known.
+    partial: bool = False
 
     @property
     def stable_rows(self) -> tuple[int, ...]:
@@ -94,7 +96,9 @@ class Project(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def newest_stable(self) -> str:
-        """The highest stable version; empty when there is none."""
+        """The highest stable version; empty when there is none, and where not all are listed and no tag names it."""
+        if self.partial and not self.tags:
+            return ""
         row = next((row for row, flags in enumerate(self.flags) if not flags & _NOT_STABLE), None)
         return "" if row is None else self.versions[row]
 
@@ -200,6 +204,10 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
     attested_repository: str | None = None
     #: Advisories the registry itself lists for exactly this version; None = it lists none for any version.
     vulnerabilities: tuple[Vulnerability, ...] | None = None
+    #: npm: how many accounts could publish when this version was; None = not stated.
+    publishers: int | None = None
+    #: npm: whether this version carries attestations; None = not stated.
+    attested: bool | None = None
 
 
 class Popularity(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -258,11 +266,12 @@ class Repository(msgspec.Struct, frozen=True, omit_defaults=True):
 class History(msgspec.Struct, frozen=True, omit_defaults=True):
     """What advisories say about a package's past: how many older than 90 days, and how many of them have a fix.
 
+    ``old`` is None where it is known that there are some, but not what they say.
     ``malicious_version`` and ``malicious_at`` name the newest *other* version recorded as malware.
     ``fixes_predecessor`` says that the version in use fixes an advisory that affected the one before it.
     """
 
-    old: int = 0
+    old: int | None = 0
     fixed: int = 0
     malicious_version: str = ""
     malicious_at: int = 0

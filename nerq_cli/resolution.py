@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Final, Literal
 
 from nerq_cli.facts import Fact, Found, Project
-from nerq_cli.inventory import PYPI, Declared, Dependency, Ecosystem, Location, Package
+from nerq_cli.inventory import PYPI, Declared, Dependency, Ecosystem, Location, Package, Release
 from nerq_cli.versions import choose, newest_first, pin, same, satisfies
 
 #: The group of what a constraints file says: it narrows versions and adds nothing.
@@ -80,6 +80,15 @@ class Declarations:
     def asked(self, packages: Iterable[Package]) -> list[Package]:
         """Return those of the packages that may be asked about somewhere."""
         return [package for package in packages if any(not item.skip for item in self._items[package])]
+
+    def pins(self, packages: Iterable[Package]) -> list[Release]:
+        """Return the releases in use of those packages that are pinned wherever they are declared."""
+        found: list[Release] = []
+        for package in packages:
+            versions = [pin(i.ecosystem, i.requirement) for i in self._items[package] if not i.skip]
+            if None not in versions:
+                found += [Release(package=package, version=one) for one in dict.fromkeys(versions) if one is not None]
+        return found
 
     def settle(self, packages: Iterable[Package], projects: Mapping[Package, Fact[Project]]) -> Inventory:
         """Settle the version in use of each declaration of these packages; :func:`unite` says how."""

@@ -323,8 +323,8 @@ def satisfies(ecosystem: Ecosystem, requirement: str, version: str, *, prereleas
 
 
 def behind(project: Project, version: str) -> int | None:
-    """Count the final releases, not yanked, that are newer than this one; None when it is not listed."""
-    if version not in project.versions:
+    """Count the final releases, not yanked, that are newer than this one; None when they are not all listed."""
+    if project.partial or version not in project.versions:
         return None
     newer = range(project.versions.index(version))
     return sum(1 for index in newer if not _flags(project, index) & _NOT_FINAL)

@@ -171,6 +171,14 @@ def site() -> Iterator[Site]:
 
 
 @pytest.fixture
+def services_site() -> Iterator[Site]:
+    """A site for the services that are no registries."""
+    opened = Site()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
 def other_site() -> Iterator[Site]:
     """A second site, on another port."""
     opened = Site()

@@ -1,4 +1,7 @@
-"""A stand-in for both registries on loopback: answers every name after a delay, with bodies of realistic size."""
+"""A stand-in for both registries on loopback: answers every name after a delay, with bodies of realistic size.
+
+Beside them, at the same address, are the other services (``services.py``).
+"""
 
 from __future__ import annotations
 
@@ -58,7 +61,7 @@ def pypi_json(name: str, shown: str = "") -> bytes:
         "keywords": "a,b",
         "requires_python": ">=3.9",
         "project_urls": {
-            "Source": f"https://code.example/acme/{name}",
+            "Source": f"https://github.com/acme/{name}",
             "Documentation": "https://docs.example",
             "Changelog": "https://docs.example/changes",
         },
@@ -116,7 +119,7 @@ def packument(name: str) -> bytes:
             "license": "MIT",
             "keywords": ["a", "b"],
             "homepage": "https://demo.example",
-            "repository": {"type": "git", "url": f"git+https://code.example/acme/{name}.git"},
+            "repository": {"type": "git", "url": f"git+https://github.com/acme/{name}.git"},
             "types": "index.d.ts",
             "engines": {"node": ">=18"},
             "dist": {
@@ -137,6 +140,13 @@ def packument(name: str) -> bytes:
     return json.dumps(document).encode()
 
 
+@cache
+def manifest(name: str, version: str) -> bytes:
+    """Return the manifest of one version."""
+    document = json.loads(packument(name))
+    return json.dumps({**document["versions"][version], "maintainers": document["maintainers"]}).encode()
+
+
 def answer(path: str) -> bytes:
     """Return the body for one path; any name exists."""
     parts = path.strip("/").split("/")
@@ -144,9 +154,7 @@ def answer(path: str) -> bytes:
         return pypi_json(*parts[1:-1])
     if parts[0] == "simple":
         return simple_json(parts[1])
-    if parts[0] == "osv":
-        return b"{}"
-    return packument(unquote(parts[0]))
+    return manifest(unquote(parts[0]), parts[1]) if len(parts) > 1 else packument(unquote(parts[0]))
 
 
 async def serve(delay: float, port: int) -> None:
@@ -158,13 +166,12 @@ async def serve(delay: float, port: int) -> None:
                 head = await reader.readuntil(b"\r\n\r\n")
                 path = head.split(b" ", 2)[1].decode()
                 _, _, rest = head.lower().partition(b"content-length:")
-                await reader.readexactly(int(rest.partition(b"\r\n")[0] or 0))
+                sent = await reader.readexactly(int(rest.partition(b"\r\n")[0] or 0))
                 kind = b"application/vnd.pypi.simple.v1+json" if path.startswith("/simple") else b"application/json"
-                body = answer(path)
+                status, body = services.answer(path, sent) if services.answers(path) else (200, answer(path))
                 await asyncio.sleep(delay)
-                writer.write(
-                    b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n" % (kind, len(body)) + body
-                )
+                head = b"HTTP/1.1 %d Said\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n"
+                writer.write(head % (status, kind, len(body)) + body)
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
@@ -177,6 +184,8 @@ async def serve(delay: float, port: int) -> None:
 
 
 if __name__ == "__main__":
+    import services
+
     parser = argparse.ArgumentParser()
     parser.add_argument("--delay", type=float, default=0.0)
     parser.add_argument("--port", type=int, default=0)

@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
 
+import services
+
 HERE = Path(__file__).parent
 NERQ = [sys.executable, "-m", "nerq_cli"]
 CONCURRENCY = 16
@@ -45,7 +47,8 @@ def registry(delay: float = 0.0) -> Iterator[dict[str, str]]:
     assert process.stdout is not None
     address = f"http://127.0.0.1:{process.stdout.readline().strip()}"
     with tempfile.TemporaryDirectory() as cache:
-        yield {**os.environ, "NERQ_PYPI_URL": address, "NERQ_NPM_URL": address, "NERQ_CACHE_DIR": cache}
+        places = {"NERQ_PYPI_URL": address, "NERQ_NPM_URL": address, "NERQ_CACHE_DIR": cache}
+        yield {**os.environ, **places, **services.environment(address)}
     process.kill()
     process.wait()
 

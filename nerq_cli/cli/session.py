@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from nerq_cli.report.model import SourceLine
     from nerq_cli.sources.addresses import Addresses
     from nerq_cli.sources.gather import Gatherer
-    from nerq_cli.sources.registries import Projects, Registries
+    from nerq_cli.sources.inquiry import Inquiry
+    from nerq_cli.sources.registries import Projects
     from nerq_cli.store import Cache
     from nerq_cli.store.advisory_db import AdvisoryDatabase
 
@@ -44,6 +45,8 @@ class Settings:
     python: str | None = None
     quiet: bool = False
     verbose: bool = False
+    downloads: bool = False
+    max_db_age: float | None = None
 
     def __post_init__(self) -> None:
         """Refuse numbers that are none: they would compare as false with every score.
@@ -132,7 +135,7 @@ class World:
     _addresses: Addresses | None = None
     _store: Cache | None = None
     _gatherer: Gatherer | None = None
-    _registries: Registries | None = None
+    _inquiry: Inquiry | None = None
     _database: AdvisoryDatabase | None = None
 
     @property
@@ -159,12 +162,12 @@ class World:
             extra=self.addresses.project.extra,
         )
 
-    def projects(self, packages: Sequence[Package]) -> Projects:
-        """Ask the registries about packages."""
-        return self._open().projects(packages)
+    def projects(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> Projects:
+        """Ask the registries about packages, of which some versions are pinned."""
+        return self._open().projects(packages, pinned)
 
     def evidence(self, releases: Sequence[Release], projects: Projects) -> dict[Release, Evidence]:
-        """Ask the registries about versions in use."""
+        """Ask everybody about versions in use."""
         return self._open().evidence(releases, projects)
 
     def sources(self) -> tuple[SourceLine, ...]:
@@ -215,10 +218,12 @@ class World:
                 self.warnings.append(self._database.problem)
             self._database.close()
 
-    def _open(self) -> Registries:
-        if self._registries is None:
+    def _open(self) -> Inquiry:
+        if self._inquiry is None:
             from nerq_cli.cli.progress import progress
             from nerq_cli.sources.gather import Gatherer
+            from nerq_cli.sources.inquiry import Inquiry
+            from nerq_cli.sources.public_services import PublicServices, places
             from nerq_cli.sources.registries import Registries
             from nerq_cli.store import Memory, Store, default_directory
 
@@ -234,8 +239,22 @@ class World:
                 progress=None if self.settings.quiet else progress(),
             )
             self._database = _database(directory, now)
-            self._registries = Registries(self._gatherer, self.addresses, self._store, now=now, database=self._database)
-        return self._registries
+            self._inquiry = Inquiry(
+                Registries(self._gatherer, self.addresses),
+                PublicServices(self._gatherer, places(os.environ), is_public=self._is_public, as_of=now),
+                self._store,
+                now=now,
+                database=self._database,
+                downloads=self.settings.downloads,
+            )
+        return self._inquiry
+
+    def _is_public(self, package: Package) -> bool:
+        """Whether a name is no secret: its registry is the public one, or it is known to be public all the same."""
+        from nerq_cli.config import is_public
+        from nerq_cli.sources import popular
+
+        return self.addresses.is_public(package) or popular.is_listed(package) or bool(is_public(self.config, package))
 
 
 def _database(directory: Path, now: int) -> AdvisoryDatabase | None:

@@ -23,6 +23,8 @@ def publishers(context: Context) -> Signal:
     fact, project = context.evidence.project, context.project
     if project is None or not isinstance(fact, Found):
         return missing("K1", fact)
+    if project.partial and context.metadata is not None and context.metadata.publishers:
+        return _publishers_then(context, context.metadata.publishers)
     if not project.publishers:
         return unknown("K1", "the registry does not tell who can publish", fact.source)
     spec = SIGNALS["K1"]
@@ -33,6 +35,15 @@ def publishers(context: Context) -> Signal:
     if project.organisation:
         value, reason = max(value, spec.levels["organisation"]), f"{reason}, owned by an organisation"
     return known("K1", value, reason, fact)
+
+
+def _publishers_then(context: Context, publishers: int) -> Signal:
+    """K1 from the manifest of the version in use, where the package as a whole was not asked about."""
+    fact = context.evidence.metadata
+    if not isinstance(fact, Found):
+        return missing("K1", fact)
+    value = SIGNALS["K1"].curves["accounts"].at(publishers)
+    return known("K1", value, f"{count(publishers, 'account')} could publish when this version was", fact)
 
 
 def downloads_value(downloads: float) -> float:

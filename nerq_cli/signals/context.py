@@ -57,11 +57,17 @@ class Context:
 
     @cached_property
     def package_days(self) -> int | None:
-        """Age of the package: days since its first publication."""
+        """Age of the package: days since its first publication.
+
+        Where not all versions are known, the oldest of them tells only that the package is no younger.
+        """
         if self.project is None or self.project.dates_doubt:
             return None
         dates = [date for date in self.project.published if date]
-        return days_between(min(dates), self.as_of) if dates else None
+        days = days_between(min(dates), self.as_of) if dates else None
+        if self.project.partial and days is not None and days < methodology.YOUNG_DAYS:
+            return None
+        return days
 
     @cached_property
     def stable_rows(self) -> tuple[int, ...]:
@@ -71,7 +77,7 @@ class Context:
     @cached_property
     def quiet_days(self) -> int | None:
         """Days since the newest stable release by date; None when no credible date is known."""
-        if self.project is None or self.project.dates_doubt:
+        if self.project is None or self.project.dates_doubt or not self.newest_stable:
             return None
         dates = self.project.published
         newest = max((dates[row] for row in self.stable_rows), default=0)

@@ -87,6 +87,8 @@ def last_release(context: Context) -> Iterator[Signal | Flag]:
 
 
 def _why_no_date(context: Context) -> str:
+    if context.project is not None and context.project.partial and not context.newest_stable:
+        return "the newest version is not known"
     return "no publication date" if context.stable_rows else "no stable release"
 
 
@@ -143,6 +145,8 @@ def cadence(context: Context) -> Signal:
     fact, project = context.evidence.project, context.project
     if project is None or not isinstance(fact, Found):
         return missing("M4", fact)
+    if project.partial:
+        return unknown("M4", "not all versions were asked for", fact.source)
     if context.package_days is None:
         return unknown("M4", project.dates_doubt or "no publication dates", fact.source)
     spec = SIGNALS["M4"]

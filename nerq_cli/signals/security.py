@@ -41,6 +41,9 @@ from nerq_cli.signals.signal import (
 BANDS: Final = ("low", "unknown", "medium", "high", "critical")
 _RANK: Final = {band: rank for rank, band in enumerate(BANDS)}
 _RAISED: Final = {"low": "medium", "unknown": "medium", "medium": "high", "high": "critical", "critical": "critical"}
+_VERIFIED: Final = "attested, as verified by the registry"
+_NOT_TOLD: Final = "the registry does not tell about attestations"
+_TOO_OLD: Final = "released before attestations existed"
 _HOLDING: Final = {
     "quarantined": ("quarantined", "PyPI has this project in quarantine"),
     "security-holding": ("security-holding", "removed from npm for security; a placeholder is left"),
@@ -190,6 +193,8 @@ def fix_record(context: Context) -> Signal:
     if not isinstance(fact, Found):
         return missing("S3", fact)
     history = fact.value
+    if history.old is None:
+        return unknown("S3", "older advisories were not read", fact.source)
     if not history.old:
         return not_applicable("S3", "no advisory older than 90 days")
     value = min(100.0, 100.0 * (history.fixed + 1) / (history.old + 1))
@@ -199,21 +204,36 @@ def fix_record(context: Context) -> Signal:
 def provenance(context: Context) -> Iterator[Signal | Flag]:
     """S4: attestation of this version, and whether one went missing."""
     fact, project, row = context.evidence.project, context.project, context.row
-    if project is None or not isinstance(fact, Found):
-        yield missing("S4", fact)
-    elif row is None or not project.attestations_stated:
-        yield unknown("S4", "the registry does not tell about attestations", fact.source)
+    if project is None or not isinstance(fact, Found) or row is None or not project.attestations_stated:
+        yield _provenance_alone(context)
     elif project.flags[row] & ATTESTED:
-        yield level("S4", "verified", "attested, as verified by the registry", fact)
+        yield level("S4", "verified", _VERIFIED, fact)
     elif any(flags & ATTESTED for flags in project.flags[row + 1 :]):
         reason = "earlier versions were attested, this one is not"
         yield level("S4", "lost", reason, fact)
         if context.version_days is not None and context.version_days < TAKEOVER_DAYS:
             yield Flag("provenance-lost", f"{reason}; released {ago(context.version_days)} ago", fact.source, fact.seen)
-    elif context.published and context.published < ATTESTATIONS_SINCE[context.ecosystem]:
-        yield not_applicable("S4", "released before attestations existed")
+    elif _too_old_for_attestations(context):
+        yield not_applicable("S4", _TOO_OLD)
     else:
         yield level("S4", "none", "no attestation", fact)
+
+
+def _provenance_alone(context: Context) -> Signal:
+    """S4 from what is said of this version alone; whether an earlier one was attested is not known then."""
+    fact, metadata = context.evidence.project, context.evidence.metadata
+    if not isinstance(metadata, Found) or metadata.value.attested is None:
+        told_nothing = isinstance(fact, Found)
+        return unknown("S4", _NOT_TOLD, fact.source) if told_nothing else missing("S4", fact)
+    if metadata.value.attested:
+        return level("S4", "verified", _VERIFIED, metadata)
+    if _too_old_for_attestations(context):
+        return not_applicable("S4", _TOO_OLD)
+    return level("S4", "none", "no attestation (earlier versions were not read)", metadata)
+
+
+def _too_old_for_attestations(context: Context) -> bool:
+    return 0 < context.published < ATTESTATIONS_SINCE[context.ecosystem]
 
 
 def install_code(context: Context) -> Iterator[Signal | Flag]:
@@ -324,16 +344,16 @@ def newness(context: Context) -> Iterator[Signal | Flag]:
         yield missing("S7", fact)
         return
     version_days, package_days = context.version_days, context.package_days
-    if version_days is None or package_days is None:
+    if version_days is None or (package_days is None and not fact.value.partial):
         yield unknown("S7", fact.value.dates_doubt or "no publication date", fact.source)
         return
     spec, fixes = SIGNALS["S7"], _is_security_fix(context)
     by_version = spec.curves["version"].at(version_days)
     if fixes:
         by_version = max(by_version, spec.levels["security fix"])
-    by_package = spec.curves["package"].at(package_days)
+    by_package = 100.0 if package_days is None else spec.curves["package"].at(package_days)
     reason = f"version is {ago(version_days)} old"
-    if by_package < by_version:
+    if package_days is not None and by_package < by_version:
         reason = f"package first appeared {ago(package_days)} ago"
     yield known("S7", min(by_version, by_package), reason, fact)
     if version_days < FRESH_DAYS and not fixes:

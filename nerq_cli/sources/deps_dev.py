@@ -21,8 +21,20 @@ from nerq_cli.facts import Absent, Fact, Scorecard, Unknown
 from nerq_cli.inventory import PURL_TYPES, Package, Release, RepositoryId, Subject
 from nerq_cli.sources.gather import Gatherer
 from nerq_cli.sources.question import Answer, Endpoint, Question, Source
-from nerq_cli.sources.services import repository_id, service
-from nerq_cli.sources.text import LICENCE, REASON, SUMMARY, clean, every, instant, members, mended, part, web_address
+from nerq_cli.sources.services import RESTS, repository_id, service
+from nerq_cli.sources.text import (
+    LICENCE,
+    REASON,
+    SUMMARY,
+    clean,
+    every,
+    instant,
+    is_version,
+    members,
+    mended,
+    part,
+    web_address,
+)
 
 S = TypeVar("S", bound=Subject)
 T = TypeVar("T")
@@ -51,6 +63,7 @@ _NO_BATCH: Final = "does not answer batches as documented"
 _ASK_ONE_BY_ONE: Final = (_NO_BATCH, "HTTP 400", "offline: not in the cache")
 _UNPROVEN: Final = frozenset({"", "UNVERIFIED_METADATA"})
 _SOURCE: Final = "SOURCE_REPO"
+_MALICIOUS: Final = "MALICIOUS"
 _NOT_INDEXED: Final = Unknown("not indexed by deps.dev", LABEL)
 _UNWATCHED: Final = Unknown("on a host that deps.dev does not watch", LABEL)
 
@@ -89,6 +102,13 @@ class Version(msgspec.Struct, frozen=True, omit_defaults=True):
     links: tuple[tuple[str, str], ...] = ()
     attestations: tuple[Attestation, ...] = ()
     related: tuple[Related, ...] = ()
+    #: PyPI: the status of the project (PEP 792), in lower case; empty where none is passed on.
+    status: str = ""
+
+    @property
+    def attested(self) -> bool:
+        """Whether it carries a statement on how it was built that was verified."""
+        return any(one.verified for one in self.attestations)
 
     @property
     def proven(self) -> str:
@@ -103,6 +123,13 @@ class Version(msgspec.Struct, frozen=True, omit_defaults=True):
         related = (one.repository for one in self.related if one.kind == _SOURCE)
         linked = (found.spelling for label, url in self.links if label == _SOURCE and (found := repository_id(url)))
         return next(filter(None, (*related, *linked)), "")
+
+
+class Findings(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What deps.dev concludes about a version: whether it is malicious, and which version installers take today."""
+
+    default: str = ""
+    malicious: bool = False
 
 
 class HostedProject(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -142,6 +169,7 @@ class _Response(msgspec.Struct):
     request: _Asked
     version: msgspec.Raw = msgspec.Raw()
     project: msgspec.Raw = msgspec.Raw()
+    findings: msgspec.Raw = msgspec.Raw()
 
     @property
     def key(self) -> _Name:
@@ -171,7 +199,14 @@ class _Version(msgspec.Struct):
     slsaProvenances: Any = None  # noqa: N815 - the service's spelling
     attestations: Any = None
     relatedProjects: Any = None  # noqa: N815 - the service's spelling
+    projectStatus: Any = None  # noqa: N815 - the service's spelling
     versionKey: Any = UNSET  # noqa: N815 - the service's spelling
+
+
+class _Findings(msgspec.Struct):
+    requestedVersion: Any = None  # noqa: N815 - the service's spelling
+    defaultVersion: Any = None  # noqa: N815 - the service's spelling
+    packageFindings: Any = None  # noqa: N815 - the service's spelling
 
 
 class _Project(msgspec.Struct):
@@ -188,6 +223,7 @@ _BATCH = msgspec.json.Decoder(_Batch)
 _BODY = msgspec.json.Decoder(_Body)
 _VERSION = msgspec.json.Decoder(_Version)
 _PROJECT = msgspec.json.Decoder(_Project)
+_FINDINGS = msgspec.json.Decoder(_Findings)
 
 
 def _version(said: _Version) -> Version:
@@ -206,7 +242,22 @@ def _version(said: _Version) -> Version:
             Attestation(one.get("verified") is True, _spelling(one.get("sourceRepository"))) for one in built
         ),
         related=tuple(one for raw in _objects(said.relatedProjects) if (one := _related(raw)).repository),
+        status=clean(_object(said.projectStatus).get("status"), SUMMARY).lower(),
     )
+
+
+def _findings(said: _Findings) -> Findings:
+    """Read the conclusions; one about the package as a whole is repeated for each version, so those are enough."""
+    requested, default = _object(said.requestedVersion), _object(said.defaultVersion)
+    version = _object(default.get("versionKey")).get("version")
+    return Findings(
+        default=version if isinstance(version, str) and is_version(version) else "",
+        malicious=any(one.get("type") == _MALICIOUS for one in _objects(requested.get("findings"))),
+    )
+
+
+def _object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _related(said: Mapping[str, Any]) -> Related:
@@ -279,12 +330,13 @@ class _Batched(Generic[S, T]):
     absent_fresh = _ABSENT_FRESH
     limit = _LIMIT_BATCH
     probe = True
+    rests = RESTS
 
     def __init__(
         self,
         name: str,
         kind: type[T],
-        field: Literal["version", "project"],
+        field: Literal["version", "project", "findings"],
         names: Callable[[S], Sequence[_Name]],
         value: Callable[[S, msgspec.Raw], T | None],
     ) -> None:
@@ -373,6 +425,7 @@ class _OneByOne(Generic[S, T]):
     absent_fresh = _ABSENT_FRESH
     limit = _LIMIT_ONE
     probe = False
+    rests = RESTS
 
     def __init__(
         self,
@@ -430,6 +483,11 @@ def _read_version(_: Release, raw: msgspec.Raw) -> Version | None:
     return _version(said) if said and isinstance(said.versionKey, dict) else None
 
 
+def _read_findings(_: Release, raw: msgspec.Raw) -> Findings | None:
+    said = part(_FINDINGS, raw)
+    return _findings(said) if said else None
+
+
 def _read_project(repository: RepositoryId, raw: msgspec.Raw) -> HostedProject | None:
     said = part(_PROJECT, raw)
     return _project(repository, said) if said and isinstance(said.projectKey, dict) else None
@@ -439,6 +497,9 @@ VERSIONS: Final[Source[Release, Version]] = _Batched(
     "deps-dev-versions", Version, "version", _release_names, _read_version
 )
 VERSION: Final[Source[Release, Version]] = _OneByOne("deps-dev-version", Version, _release_address, _read_version)
+FINDINGS: Final[Source[Release, Findings]] = _Batched(
+    "deps-dev-findings", Findings, "findings", _release_names, _read_findings
+)
 PROJECTS: Final[Source[RepositoryId, HostedProject]] = _Batched(
     "deps-dev-projects", HostedProject, "project", _repository_names, _read_project
 )
@@ -450,6 +511,12 @@ PROJECT: Final[Source[RepositoryId, HostedProject]] = _OneByOne(
 def versions(gatherer: Gatherer, releases: Sequence[Release], at: Endpoint) -> dict[Release, Fact[Version]]:
     """Return what deps.dev says of versions."""
     return _gathered(gatherer, releases, at, VERSIONS, VERSION)
+
+
+def findings(gatherer: Gatherer, releases: Sequence[Release], at: Endpoint) -> dict[Release, Fact[Findings]]:
+    """Return what deps.dev concludes about versions; only the batch endpoint is asked."""
+    facts = gatherer.gather(FINDINGS, releases, at) if releases else {}
+    return {release: _NOT_INDEXED if isinstance(fact, Absent) else fact for release, fact in facts.items()}
 
 
 def projects(

@@ -18,7 +18,7 @@ from nerq_cli.inventory import NPM, PYPI, Package
 from nerq_cli.sources.deps_dev import count
 from nerq_cli.sources.gather import Gatherer
 from nerq_cli.sources.question import Answer, Endpoint, Question, Source
-from nerq_cli.sources.services import service
+from nerq_cli.sources.services import RESTS, service
 from nerq_cli.sources.text import decoded
 
 NPM_VARIABLE: Final = "NERQ_NPM_DOWNLOADS_URL"
@@ -55,6 +55,7 @@ class _NpmSource:
     absent_fresh = _FRESH
     limit = 1_000_000
     probe = True
+    rests = RESTS
     stops = _TOO_MANY
 
     def ask(self, about: Sequence[Package], at: Endpoint) -> Iterator[Question[Package]]:
@@ -89,6 +90,7 @@ class _PypistatsSource:
     absent_fresh = _FRESH
     limit = 100_000
     probe = True
+    rests = RESTS
     stops = _TOO_MANY
 
     def ask(self, about: Sequence[Package], at: Endpoint) -> Iterator[Question[Package]]:
@@ -122,6 +124,11 @@ def _adoption(said: object) -> Adoption | None:
 
 NPM_DOWNLOADS: Final[Source[Package, Adoption]] = _NpmSource()
 PYPISTATS: Final[Source[Package, Adoption]] = _PypistatsSource()
+
+
+def counts(source: Source[Package, Adoption], package: Package) -> bool:
+    """Whether a service counts downloads of this package's registry."""
+    return package.ecosystem == (NPM if source is NPM_DOWNLOADS else PYPI)
 
 
 def downloads(

@@ -15,7 +15,7 @@ from nerq_cli.facts import Absent, Fact, Unknown
 from nerq_cli.inventory import AdvisoryId
 from nerq_cli.sources.gather import Gatherer
 from nerq_cli.sources.question import Answer, Endpoint, Question
-from nerq_cli.sources.services import service
+from nerq_cli.sources.services import RESTS, service
 from nerq_cli.sources.text import decoded, every, members
 
 LABEL: Final = "EPSS"
@@ -66,6 +66,7 @@ class _Probabilities:
     absent_fresh: int = _DAY // 4
     limit: int = 1_000_000
     probe: bool = False
+    rests: int = RESTS
 
     def ask(self, about: Sequence[AdvisoryId], at: Endpoint) -> Iterator[Question[AdvisoryId]]:
         """Ask about as many CVEs at a time as the service takes; anything else is left out."""

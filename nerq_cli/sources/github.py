@@ -22,7 +22,7 @@ from nerq_cli.inventory import NPM, PYPI, RepositoryId, normalise
 from nerq_cli.sources.deps_dev import count
 from nerq_cli.sources.gather import Gatherer
 from nerq_cli.sources.question import Answer, Endpoint, Question, Source
-from nerq_cli.sources.services import repository_id, service
+from nerq_cli.sources.services import RESTS, repository_id, service
 from nerq_cli.sources.text import LICENCE, SUMMARY, clean, decoded, instant
 
 LABEL: Final = "GitHub"
@@ -34,7 +34,7 @@ TOKENS: Final = ("GITHUB_TOKEN", "GH_TOKEN")
 BATCH: Final = 50
 #: Requests an hour without a token (docs.github.com, "Rate limits for the REST API").
 ANONYMOUS: Final = 60
-_HOST: Final = "github.com/"
+HOST: Final = "github.com/"
 _DAY: Final = 24 * 3600
 #: Days of commits counted, and how many days off that window may be when the answer is used.
 WINDOW: Final = 90
@@ -136,6 +136,7 @@ class _GraphQL:
     absent_fresh: int = _DAY
     limit: int = 25_000_000
     probe: bool = False
+    rests: int = RESTS
     stops: frozenset[int] = _REFUSALS
 
     def ask(self, about: Sequence[RepositoryId], at: Endpoint) -> Iterator[Question[RepositoryId]]:
@@ -187,7 +188,7 @@ def _missing(error: _Error) -> str:
 
 
 def _owner_and_name(repository: RepositoryId) -> tuple[str, str]:
-    owner, _, name = (repository.spelling or repository.id).removeprefix(_HOST).partition("/")
+    owner, _, name = (repository.spelling or repository.id).removeprefix(HOST).partition("/")
     return owner, name
 
 
@@ -235,7 +236,7 @@ def _yes(value: object) -> bool | None:
 
 
 def _name(value: object, asked: RepositoryId) -> str:
-    found = repository_id(f"{_HOST}{value}") if isinstance(value, str) else None
+    found = repository_id(f"{HOST}{value}") if isinstance(value, str) else None
     return found.spelling if found else asked.spelling or asked.id
 
 
@@ -279,6 +280,7 @@ class _Rest:
     absent_fresh = _DAY
     limit = 1_000_000
     probe = True
+    rests = RESTS
     stops = _REFUSALS
     reads = frozenset({_TAKEN_DOWN})
 
@@ -329,7 +331,7 @@ def repositories(
     gatherer: Gatherer, about: Sequence[RepositoryId], at: Endpoint, *, as_of: int
 ) -> dict[RepositoryId, Fact[Hosted]]:
     """Return what GitHub says of repositories: by GraphQL where the endpoint has a token, by REST otherwise."""
-    ours = [repository for repository in about if repository.id.startswith(_HOST)]
+    ours = [repository for repository in about if repository.id.startswith(HOST)]
     source = graphql(as_of) if at.identity else REST
     facts = gatherer.gather(source, ours, at) if ours else {}
     return {repository: _told(facts.get(repository, _ELSEWHERE)) for repository in about}

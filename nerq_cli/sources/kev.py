@@ -13,7 +13,7 @@ from nerq_cli.facts import Fact
 from nerq_cli.inventory import AdvisoryId
 from nerq_cli.sources.gather import Gatherer
 from nerq_cli.sources.question import Answer, Endpoint, Question
-from nerq_cli.sources.services import service
+from nerq_cli.sources.services import RESTS, service
 from nerq_cli.sources.text import clean, decoded, every, members
 
 LABEL: Final = "CISA KEV"
@@ -67,6 +67,7 @@ class Copies:
     absent_fresh: int = _DAY
     limit: int = 20_000_000
     probe: bool = False
+    rests: int = RESTS
 
     def ask(self, about: Sequence[AdvisoryId], at: Endpoint) -> Iterator[Question[AdvisoryId]]:
         """Ask for the whole file."""

@@ -22,7 +22,7 @@ from nerq_cli.inventory import NPM, PYPI, AdvisoryId, Package, Release
 from nerq_cli.sources.gather import Gatherer
 from nerq_cli.sources.osv_record import read
 from nerq_cli.sources.question import Answer, Endpoint, Question
-from nerq_cli.sources.services import service
+from nerq_cli.sources.services import RESTS, service
 from nerq_cli.sources.text import decoded, instant, part
 
 S = TypeVar("S", Package, Release)
@@ -115,6 +115,7 @@ class Listed(Generic[S]):
     absent_fresh: int = _HOUR
     limit: int = _LIMIT
     probe: bool = False
+    rests: int = RESTS
     _halved: Iterator[int] = field(default_factory=count, compare=False, repr=False)
 
     def ask(self, about: Sequence[S], at: Endpoint) -> Iterator[Question[S]]:
@@ -246,6 +247,7 @@ class _Records:
     absent_fresh: int = _HOUR
     limit: int = _LIMIT
     probe: bool = False
+    rests: int = RESTS
 
     def ask(self, about: Sequence[AdvisoryId], at: Endpoint) -> Iterator[Question[AdvisoryId]]:
         """Ask for one record at a time."""
@@ -300,10 +302,14 @@ def _may_be_old(subject: AdvisoryId, fact: Fact[Advisory] | None) -> bool:
 
 
 class Known(NamedTuple):
-    """What OSV knows: what affects each release, and what is recorded of each package, whatever version it affects."""
+    """What OSV knows: what affects each release, and what is recorded of each package, whatever version it affects.
+
+    ``unread`` are the packages of which more is recorded than was read.
+    """
 
     affecting: dict[Release, Fact[tuple[Advisory, ...]]]
     recorded: dict[Package, Fact[tuple[Advisory, ...]]]
+    unread: frozenset[Package] = frozenset()
 
 
 def known(
@@ -334,6 +340,9 @@ def known(
     return Known(
         {release: _of_release(release, fact, bodies) for release, fact in hits.items()},
         {package: _of_package(fact, bodies, wanted) for package, fact in past.items()},
+        frozenset(
+            package for package, fact in past.items() if any(one not in bodies for one, _ in _ids({package: fact}))
+        ),
     )
 
 

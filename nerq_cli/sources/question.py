@@ -57,9 +57,10 @@ class Answer:
 class Source(Protocol[S, T]):
     """One thing that can be asked of one service. A module-level constant in the module that knows the service.
 
-    A source may also be :class:`Paged` or :class:`Divisible`, and may have two more attributes, each a frozenset of
-    HTTP statuses: ``stops`` (after one of these nothing more is asked there in this run) and ``reads`` (handed to
-    ``read`` with an empty body, beside those that every source reads).
+    A source may also be :class:`Paged` or :class:`Divisible`, and may have more attributes. Two are frozensets of HTTP
+    statuses: ``stops`` (after one of these nothing more is asked there in this run) and ``reads`` (handed to ``read``
+    with an empty body, beside those that every source reads). ``rests`` says that a program can do without it: for so
+    many seconds after it gave no answer at all it is left alone.
     """
 
     #: Stable identifier, part of the cache key: ``pypi-json``.

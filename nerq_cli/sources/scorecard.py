@@ -19,7 +19,7 @@ from nerq_cli.inventory import RepositoryId
 from nerq_cli.sources.deps_dev import scorecard
 from nerq_cli.sources.gather import Gatherer
 from nerq_cli.sources.question import Answer, Endpoint, Question, Source
-from nerq_cli.sources.services import service
+from nerq_cli.sources.services import RESTS, service
 from nerq_cli.sources.text import decoded
 
 LABEL: Final = "OpenSSF Scorecard"
@@ -30,7 +30,7 @@ ATTRIBUTION: Final = "Contains data from OpenSSF Scorecard, licensed under CDLA-
 #: Hosts it scans.
 HOSTS: Final = frozenset({"github.com", "gitlab.com"})
 _DAY: Final = 24 * 3600
-_NEVER: Final = Unknown("never scanned by Scorecard", LABEL)
+NEVER: Final = Unknown("never scanned by Scorecard", LABEL)
 _NOT_ITS_HOST: Final = Unknown("on a host that Scorecard does not scan", LABEL)
 _JSON = msgspec.json.Decoder(dict[str, Any])
 
@@ -50,6 +50,7 @@ class _Source:
     absent_fresh = _DAY
     limit = 2_000_000
     probe = False
+    rests = RESTS
 
     def ask(self, about: Sequence[RepositoryId], at: Endpoint) -> Iterator[Question[RepositoryId]]:
         """Ask about one at a time."""
@@ -90,4 +91,4 @@ def scorecards(
     scanned = [repository for repository in repositories if repository.id.partition("/")[0] in HOSTS]
     facts = gatherer.gather(SCORECARD, scanned, at) if scanned else {}
     told = {repository: facts.get(repository, _NOT_ITS_HOST) for repository in repositories}
-    return {repository: _NEVER if isinstance(fact, Absent) else fact for repository, fact in told.items()}
+    return {repository: NEVER if isinstance(fact, Absent) else fact for repository, fact in told.items()}

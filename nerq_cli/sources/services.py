@@ -14,6 +14,8 @@ from nerq_cli.sources.text import repository
 #: An owner (GitLab: groups within groups) and a name, on a host.
 _REPOSITORY = re.compile(r"([a-z0-9.-]+\.[a-z]{2,})((?:/[a-z0-9_.~-]+){2,8})", re.IGNORECASE | re.ASCII)
 _LONGEST: Final = 200
+#: Seconds for which a service that gave no answer at all is left alone, so that the runs after that need not wait.
+RESTS: Final = 900
 
 
 def service(environ: Mapping[str, str], variable: str, default: str) -> Endpoint:

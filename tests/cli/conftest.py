@@ -140,6 +140,61 @@ def registry(site: Any, monkeypatch: pytest.MonkeyPatch) -> Registry:
     return Registry(site)
 
 
+class Services:
+    """The services beside the registries, on one loopback site: all there, and none knows anything yet."""
+
+    #: What they are called where the environment says where they are.
+    PLACES = ("OSV", "DEPS_DEV", "SCORECARD", "GITHUB", "EPSS", "KEV", "NPM_DOWNLOADS", "PYPISTATS")
+
+    def __init__(self, site: Any) -> None:
+        self.site = site
+        self.affecting: dict[tuple[str, str], list[str]] = {}
+        self.recorded: dict[str, list[str]] = {}
+        self.speak()
+        site.on("/deps_dev/v3alpha/versionbatch", self._echo)
+        site.on("/deps_dev/v3alpha/findingsbatch", self._echo)
+        site.on("/deps_dev/v3alpha/projectbatch", self._echo)
+        site.on("/kev", {"body": {"catalogVersion": "1", "count": 1, "vulnerabilities": [{"cveID": "CVE-1999-0001"}]}})
+
+    def advisory(self, name: str, *versions: str, identifier: str, **record: Any) -> None:
+        """Record an advisory that affects these versions of a PyPI project."""
+        self.recorded.setdefault(name, []).append(identifier)
+        for version in versions:
+            self.affecting.setdefault((name, version), []).append(identifier)
+        affected = {"package": {"ecosystem": "PyPI", "name": name}, "versions": list(versions)}
+        body = {"id": identifier, "modified": "2026-01-01T00:00:00Z", "published": "2026-01-01T00:00:00Z"}
+        self.site.on(f"/osv/v1/vulns/{identifier}", {"body": {**body, "affected": [affected], **record}})
+
+    def silent(self) -> None:
+        """Let OSV have no answer."""
+        self.site.on("/osv/v1/querybatch", {"status": 404})
+
+    def speak(self) -> None:
+        """Let OSV answer."""
+        self.site.on("/osv/v1/querybatch", self._querybatch)
+
+    def _querybatch(self, request: Any) -> dict[str, Any]:
+        results = []
+        for query in json.loads(request.body)["queries"]:
+            name, version = query["package"]["name"], query.get("version")
+            ids = self.recorded.get(name, []) if version is None else self.affecting.get((name, version), [])
+            results.append({"vulns": [{"id": one, "modified": "2026-01-01T00:00:00Z"} for one in ids]} if ids else {})
+        return {"body": {"results": results}}
+
+    def _echo(self, request: Any) -> dict[str, Any]:
+        return {"body": {"responses": [{"request": one} for one in json.loads(request.body)["requests"]]}}
+
+
+@pytest.fixture(autouse=True)
+def services(services_site: Any, monkeypatch: pytest.MonkeyPatch) -> Services:
+    """Services that know nothing yet, and an environment that points at them."""
+    for name in Services.PLACES:
+        monkeypatch.setenv(f"NERQ_{name}_URL", f"{services_site.url}/{name.lower()}")
+    for name in ("GITHUB_TOKEN", "GH_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    return Services(services_site)
+
+
 @pytest.fixture(autouse=True)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty project as the current directory, a home and a cache of its own, and no CI."""

@@ -158,7 +158,10 @@ def test_a_warm_run_sends_nothing_and_gives_the_same_bytes(nerq: Nerq, registry:
     assert len(registry.paths) == asked
 
 
-def test_a_mirror_without_release_json_is_asked_for_it_once(nerq: Nerq, registry: Any, project: Path) -> None:
+def test_a_mirror_without_release_json_is_asked_for_it_once(
+    nerq: Nerq, registry: Any, services: Any, project: Path
+) -> None:
+    services.silent()
     names = [f"demo{n}" for n in range(8)]
     for name in names:
         registry.pypi(name, "1.0", "2.0")
@@ -307,8 +310,9 @@ def test_a_range_that_nothing_satisfies_names_the_nearest(nerq: Nerq, registry: 
 
 
 def test_an_npm_score_without_an_advisory_source_can_fail_but_not_pass(
-    nerq: Nerq, registry: Any, project: Path
+    nerq: Nerq, registry: Any, services: Any, project: Path
 ) -> None:
+    services.silent()
     registry.npm("left", "1.0.0", "2.0.0")
     write(project, '{"dependencies": {"left": "2.0.0"}}', "package.json")
     dependency = only(nerq("scan", *AS_OF, "--format", "json").json)

@@ -12,6 +12,7 @@ from nerq_cli.inventory import AdvisoryId
 from nerq_cli.sources.epss import BATCH, EPSS, LONGEST, URL, endpoint, is_cve, probabilities
 from nerq_cli.sources.gather import Gatherer, Manners
 from nerq_cli.sources.question import Answer, Endpoint
+from nerq_cli.sources.services import RESTS
 from nerq_cli.store import Memory
 
 if TYPE_CHECKING:
@@ -169,7 +170,7 @@ def test_a_service_that_fails_leaves_unknown_what_it_will_say_later(
     assert isinstance(fact, Unknown)
     assert fact.reason
     site.on(path, {"body": WHOLE})
-    assert value(ask(CVE)[CVE]) == 0.5
+    assert value(ask(CVE, now=NOW + RESTS)[CVE]) == 0.5
 
 
 def test_a_service_that_is_busy_is_asked_again(site: Site, ask: Callable[..., Any]) -> None:

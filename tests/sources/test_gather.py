@@ -1181,3 +1181,59 @@ def test_an_interrupted_run_ends_at_once_and_keeps_what_it_has(site: Site, tmp_p
     assert time.monotonic() - begun < 1
     with closing(Store.open(tmp_path, now=NOW)) as store:
         assert store.info().rows == {"demo": 19}
+
+
+# Services that a run can do without
+
+
+@dataclass
+class Extras(Demos):
+    """A service that is left alone for a quarter of an hour after it gave no answer."""
+
+    rests: int = 900
+
+
+def test_a_service_that_gave_no_answer_is_left_alone_for_a_while(site: Site) -> None:
+    some = [Package(ecosystem=PYPI, name=name) for name in ("a", "b")]
+    site.on("/a", {"status": 403})
+    memory, at = Memory(), Endpoint(url=site.url)
+    reasons = []
+    for moment in (NOW, NOW + 60, NOW + 901):
+        with closing(Gatherer(memory, now=moment, manners=QUICK)) as run:
+            fact = run.gather(Extras(), some[:1], at)[some[0]]
+        assert isinstance(fact, Unknown)
+        reasons.append((len(site.requests), fact.reason))
+    assert [count for count, _ in reasons] == [1, 1, 2]
+    assert "asked 1 min ago" in reasons[1][1]
+    assert "--refresh" in reasons[1][1]
+
+
+def test_a_service_that_is_left_alone_is_asked_on_refresh(site: Site) -> None:
+    some = [Package(ecosystem=PYPI, name=name) for name in ("a", "b")]
+    site.on("/a", {"status": 403}, {"body": {"name": "a"}})
+    memory, at = Memory(), Endpoint(url=site.url)
+    with closing(Gatherer(memory, now=NOW, manners=QUICK)) as run:
+        run.gather(Extras(), some[:1], at)
+    with closing(Gatherer(memory, now=NOW + 60, manners=QUICK, refresh=True)) as run:
+        assert isinstance(run.gather(Extras(), some[:1], at)[some[0]], Found)
+
+
+def test_a_service_that_answered_something_is_asked_again_at_once(site: Site) -> None:
+    some = [Package(ecosystem=PYPI, name=name) for name in ("a", "b")]
+    site.on("/a", {"body": {"name": "a"}})
+    site.on("/b", {"status": 403}, {"body": {"name": "b"}})
+    memory, at = Memory(), Endpoint(url=site.url)
+    with closing(Gatherer(memory, now=NOW, manners=QUICK)) as run:
+        run.gather(Extras(), some, at)
+    with closing(Gatherer(memory, now=NOW + 60, manners=QUICK)) as run:
+        assert isinstance(run.gather(Extras(), some, at)[some[1]], Found)
+
+
+def test_what_a_run_needs_is_asked_for_however_often_it_fails(site: Site) -> None:
+    some = [Package(ecosystem=PYPI, name=name) for name in ("a", "b")]
+    site.on("/a", {"status": 403})
+    memory, at = Memory(), Endpoint(url=site.url)
+    for moment in (NOW, NOW + 60):
+        with closing(Gatherer(memory, now=moment, manners=QUICK)) as run:
+            run.gather(DEMOS, some[:1], at)
+    assert len(site.requests) == 2

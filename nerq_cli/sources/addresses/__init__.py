@@ -89,6 +89,13 @@ class Addresses:
             return self.npm_scopes.get(_scope(package.name)) or self.npm
         return self._of(package.ecosystem)
 
+    def is_public(self, package: Package) -> bool:
+        """Say whether the registry to ask about a package is its ecosystem's public one, which keeps no secrets."""
+        scoped = package.ecosystem == NPM and _scope(package.name) in self.npm_scopes
+        if package.ecosystem not in self.own and not scoped:
+            return True
+        return self.endpoint_for(package).url == _public(package.ecosystem)
+
     def elsewhere(self, package: Package) -> str:
         """Return the registry that only the project names for this package, empty when it names none.
 

@@ -42,6 +42,8 @@ _BATCH: Final = 250
 _BLINK: Final = 0.1
 #: The key under which the store keeps that a server lacks an endpoint; no subject has a key like it.
 _MISSING: Final = "(endpoint missing)"
+#: The key under which the store keeps that a service gave no answer at all.
+_SILENT: Final = "(no answer)"
 _OFFLINE: Final = "offline: not in the cache"
 
 
@@ -130,6 +132,7 @@ class Gatherer:
             self._ask({job: errand for errand, some in wanted for job in self._jobs(errand, some, replies)}, replies)
         for errand, some in wanted:
             self._note_missing(errand)
+            self._note_silence(errand)
             for subject in some:
                 if subject not in errand.facts:
                     self._fall_back(errand, subject, self._line(errand).closed or self._silence())
@@ -168,6 +171,7 @@ class Gatherer:
         line = self._line(errand)
         if wanted and not line.tried:
             self._remember_missing(errand, line)
+            self._remember_silence(errand, line)
         for question in errand.source.ask(wanted, errand.at) if wanted and not line.closed else ():
             held = errand.held.get(question.about[0]) if len(question.about) == 1 else None
             if held is not None and held.row.validator:
@@ -186,6 +190,24 @@ class Gatherer:
         if line.missing and line.tried:
             row = Row(line.closed.encode(), self._now, self._now + _DAY, "")
             self._store.put_many(*errand.place, {_MISSING: row})
+
+    def _remember_silence(self, errand: _Errand[Any, Any], line: Line) -> None:
+        """Close a line that gave no answer to an earlier run a little while ago."""
+        if not getattr(errand.source, "rests", 0):
+            return
+        row = self._store.get_many(errand.source.name, errand.at.scope, [_SILENT]).get(_SILENT)
+        if row is not None and row.value and self._does(row):
+            minutes = max(0, self._now - row.fetched_at) // 60
+            line.close(f"{row.value.decode(errors='replace')} (asked {minutes} min ago; --refresh asks again)")
+            line.resting = True
+
+    def _note_silence(self, errand: _Errand[Any, Any]) -> None:
+        """Put by for the store that a service gave no answer at all, for a run soon after this one."""
+        line, rests = self._line(errand), getattr(errand.source, "rests", 0)
+        if rests and line.tried and not (line.heard or line.missing or line.resting):
+            reason = line.closed or next(iter(errand.tally.reasons), "no answer")
+            row = Row(reason.encode(), self._now, self._now + rests, "")
+            self._store.put_many(*errand.place, {_SILENT: row})
 
     def _ask(self, jobs: dict[Job, _Errand[Any, Any]], replies: SimpleQueue[Reply]) -> None:
         """Put questions and take the replies, until all are in or the deadline is reached."""

@@ -36,13 +36,16 @@ class Line:
     """How it goes with one source at one address. Shared by the threads that ask there.
 
     ``closed`` is the reason why nothing more is asked there; ``missing`` says that the reason is a server without the
-    endpoint. ``tried`` turns True with the first question that is settled.
+    endpoint, ``resting`` that an earlier run got no answer. ``tried`` turns True with the first question that is
+    settled, ``heard`` with the first answer.
     """
 
     label: str
     closed: str = ""
     missing: bool = False
     tried: bool = False
+    heard: bool = False
+    resting: bool = False
     _failures: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -50,6 +53,7 @@ class Line:
         """Note that the service is there."""
         with self._lock:
             self._failures = 0
+            self.heard = True
 
     def failed(self, trouble: TroubleError) -> TroubleError:
         """Note a failure, and stop asking after as many in a row as it takes (a circuit breaker)."""

@@ -1,0 +1,155 @@
+"""Stand-ins for the services beside the registries: OSV, deps.dev, Scorecard, GitHub, EPSS, KEV.
+
+Every twenty-fifth package (``package-00000``, ``module-00025``...) has one advisory, which affects every version before
+its fix. deps.dev knows every version, and one repository for each package.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from registry import versions
+
+_NUMBER = re.compile(r"-(\d{5})$")
+#: One advisory for so many packages.
+EVERY = 25
+FIXED = "4.9.1"
+MODIFIED = "2026-06-01T00:00:00Z"
+#: Where each service is below the address of the stand-in, by the variable that says so.
+PLACES = {
+    "NERQ_OSV_URL": "/osv",
+    "NERQ_DEPS_DEV_URL": "/deps-dev",
+    "NERQ_SCORECARD_URL": "/scorecard",
+    "NERQ_GITHUB_URL": "/github",
+    "NERQ_EPSS_URL": "/epss",
+    "NERQ_KEV_URL": "/kev",
+    "NERQ_NPM_DOWNLOADS_URL": "/npm-downloads",
+    "NERQ_PYPISTATS_URL": "/pypistats",
+}
+
+
+def environment(address: str) -> dict[str, str]:
+    """Return the variables that point nerq at the stand-ins."""
+    return {variable: address + path for variable, path in PLACES.items()}
+
+
+def answers(path: str) -> bool:
+    """Whether a path belongs to one of the services."""
+    return path.startswith(tuple(PLACES.values()))
+
+
+def answer(path: str, body: bytes = b"") -> tuple[int, bytes]:
+    """Return status and body."""
+    split = urlsplit(path)
+    said = _said(split.path, parse_qs(split.query), json.loads(body) if body else {})
+    return (404, b"{}") if said is None else (200, json.dumps(said).encode())
+
+
+def _said(path: str, query: dict[str, list[str]], body: dict[str, Any]) -> Any:
+    if path == "/osv/v1/querybatch":
+        return {"results": [_hits(one) for one in body["queries"]]}
+    if path == "/osv/v1/query":  # what pip-audit asks
+        return {"vulns": [record(name) for name in [body["package"]["name"]] if _is_affected(name)]}
+    if path.startswith("/osv/v1/vulns/GHSA-"):
+        kind, _, number = path.rpartition("GHSA-")[2].partition("-")
+        return record(f"{kind}-{number}")
+    if path == "/deps-dev/v3alpha/versionbatch":
+        return _responses(body, "versionKey", "version", _version)
+    if path == "/deps-dev/v3alpha/findingsbatch":
+        return _responses(body, "versionKey", "findings", _findings)
+    if path == "/deps-dev/v3alpha/projectbatch":
+        return _responses(body, "projectKey", "project", _project)
+    if path == "/epss":
+        cves = query["cve"][0].split(",")
+        return {"total": len(cves), "data": [{"cve": cve, "epss": "0.01234", "percentile": "0.5"} for cve in cves]}
+    if path == "/kev":
+        return {"catalogVersion": "2026.11.20", "count": 1, "vulnerabilities": [{"cveID": "CVE-1999-0001"}]}
+    if path.startswith("/github/repos/"):
+        owner, name = unquote(path).split("/")[-2:]
+        return {"full_name": f"{owner}/{name}", "archived": False, "stargazers_count": 500, "open_issues_count": 7}
+    if path == "/github/graphql":
+        return {"data": {f"r{n}": _hosted(body["variables"], n) for n in range(50) if f"o{n}" in body["variables"]}}
+    return None
+
+
+def _is_affected(name: str) -> bool:
+    found = _NUMBER.search(name)
+    return found is not None and int(found[1]) % EVERY == 0
+
+
+def _hits(query: dict[str, Any]) -> dict[str, Any]:
+    name = query["package"]["name"]
+    return {"vulns": [{"id": f"GHSA-{name}", "modified": MODIFIED}]} if _is_affected(name) else {}
+
+
+def record(name: str) -> dict[str, Any]:
+    """Return the OSV record of a package's advisory."""
+    ecosystem, kind = ("npm", "SEMVER") if name.startswith("module") else ("PyPI", "ECOSYSTEM")
+    return {
+        "id": f"GHSA-{name}",
+        "modified": MODIFIED,
+        "published": MODIFIED,
+        "aliases": [f"CVE-2026-1{name[-5:]}"],
+        "summary": f"A hole in {name}",
+        "affected": [
+            {
+                "package": {"ecosystem": ecosystem, "name": name},
+                "ranges": [{"type": kind, "events": [{"introduced": "0"}, {"fixed": FIXED}]}],
+                "versions": [version for version, _ in versions(name)],
+            }
+        ],
+        "database_specific": {"severity": "MODERATE"},
+    }
+
+
+def _responses(body: dict[str, Any], key: str, field: str, said: Any) -> dict[str, Any]:
+    return {"responses": [{"request": one, field: said(one[key])} for one in body["requests"]]}
+
+
+def _version(key: dict[str, str]) -> dict[str, Any]:
+    times = dict(versions(key["name"]))
+    return {
+        "versionKey": key,
+        "publishedAt": times.get(key["version"], "2024-01-01T00:00:00") + "Z",
+        "licenses": ["MIT"],
+        "relatedProjects": [
+            {
+                "projectKey": {"id": f"github.com/acme/{key['name']}"},
+                "relationProvenance": "UNVERIFIED_METADATA",
+                "relationType": "SOURCE_REPO",
+            }
+        ],
+    }
+
+
+def _findings(key: dict[str, str]) -> dict[str, Any]:
+    newest = {**key, "version": versions(key["name"])[-1][0]}
+    return {"requestedVersion": {"versionKey": key}, "defaultVersion": {"versionKey": newest, "isDefault": True}}
+
+
+def _project(key: dict[str, str]) -> dict[str, Any]:
+    checks = ("Code-Review", "Maintained", "Token-Permissions", "Security-Policy", "Contributors", "Binary-Artifacts")
+    return {
+        "projectKey": key,
+        "starsCount": 900,
+        "openIssuesCount": 12,
+        "license": "MIT",
+        "scorecard": {"date": "2026-11-16T00:00:00Z", "checks": [{"name": one, "score": 7} for one in checks]},
+    }
+
+
+def _hosted(variables: dict[str, str], n: int) -> dict[str, Any]:
+    counted = {"totalCount": 20}
+    return {
+        "nameWithOwner": f"{variables[f'o{n}']}/{variables[f'n{n}']}",
+        "isArchived": False,
+        "stargazerCount": 900,
+        "openIssues": counted,
+        "closedIssues": {"totalCount": 80},
+        "openPulls": counted,
+        "closedPulls": {"totalCount": 80},
+        "defaultBranchRef": {"target": {"committedDate": "2026-11-01T00:00:00Z", "history": counted}},
+    }
