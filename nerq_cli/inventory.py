@@ -126,7 +126,8 @@ class Declared:
     may be. ``index`` is a package index the file itself assigns to this item; ``extra_indexes`` are further ones it
     may come from. ``alias`` is the name the project gives it, where that differs (npm ``npm:`` aliases).
     ``hashed`` says that the file pins the artefact by hash. ``indirect`` says the file itself marks it as brought in
-    by another package (pip-compile's ``# via``).
+    by another package (pip-compile's ``# via``). ``locked`` is the version that a lock file settles it at, ``via`` the
+    direct dependency that brings it in, where the lock file tells.
     """
 
     ecosystem: Ecosystem
@@ -142,11 +143,27 @@ class Declared:
     extra_indexes: tuple[str, ...] = ()
     hashed: bool = False
     indirect: bool = False
+    locked: str = ""
+    via: str = ""
 
     @property
     def package(self) -> Package:
         """The package meant, under its normalised name."""
         return Package(ecosystem=self.ecosystem, name=normalise(self.ecosystem, self.name))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Drift:
+    """Where a lock file no longer fits the file it was made from.
+
+    ``locked`` are the versions of the package in the lock file, none where it lacks the package. ``lock`` is its path.
+    """
+
+    package: Package
+    requirement: str
+    locked: tuple[str, ...]
+    location: Location
+    lock: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -234,7 +251,9 @@ class Manifest:
     name, workspace members): never looked up. ``index`` and ``extra_indexes`` are what a requirements file says of
     package indexes; they hold for the files it includes, and for those that include it. A lock file has ``locked``
     in place of ``declared``; ``roots`` is None where it does not tell what the project itself asks for, and ``locks``
-    names the files beside it whose versions it settles (``pyproject.toml``).
+    names the files beside it whose versions it settles (``pyproject.toml``). ``settled_by`` is the path of the lock
+    file that settles this one's versions, ``settled`` how many declarations it has taken over; ``drift`` is where the
+    two disagree.
     """
 
     path: str
@@ -243,6 +262,9 @@ class Manifest:
     locked: tuple[Locked, ...] = ()
     roots: tuple[Root, ...] | None = None
     locks: tuple[str, ...] = ()
+    settled_by: str = ""
+    settled: int = 0
+    drift: tuple[Drift, ...] = ()
     includes: tuple[Include, ...] = ()
     constraint: bool = False
     locals: tuple[str, ...] = ()
@@ -272,6 +294,8 @@ class Dependency:
     aliases: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
     skip: str = ""
+    #: Direct dependencies that bring it in, as far as lock files tell.
+    via: tuple[str, ...] = ()
 
     @property
     def release(self) -> Release | None:

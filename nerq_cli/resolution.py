@@ -85,7 +85,7 @@ class Declarations:
         """Return the releases in use of those packages that are pinned wherever they are declared."""
         found: list[Release] = []
         for package in packages:
-            versions = [pin(i.ecosystem, i.requirement) for i in self._items[package] if not i.skip]
+            versions = [_written(item) for item in self._items[package] if not item.skip]
             if None not in versions:
                 found += [Release(package=package, version=one) for one in dict.fromkeys(versions) if one is not None]
         return found
@@ -214,7 +214,7 @@ def _uses(case: _Case, items: Sequence[Declared], limits: _Limits) -> list[_Use]
     pinned: dict[str, list[_Use]] = defaultdict(list)
     ranges: list[Declared] = []
     for item in items:
-        version = pin(item.ecosystem, item.requirement)
+        version = _written(item)
         if version is None:
             ranges.append(item)
         else:
@@ -224,6 +224,11 @@ def _uses(case: _Case, items: Sequence[Declared], limits: _Limits) -> list[_Use]
         version = _joined(item, pinned[_home(item.location.path)], case.python) if pinned else None
         uses.append(case.ranged(item, limits.on(item)) if version is None else _Use(item, version, "pinned"))
     return uses
+
+
+def _written(item: Declared) -> str | None:
+    """Return the version that is written exactly, in the file itself or in its lock file."""
+    return item.locked or pin(item.ecosystem, item.requirement)
 
 
 def _joined(item: Declared, pinned: Sequence[_Use], python: str | None) -> str | None:
@@ -292,7 +297,7 @@ def _skipped(items: Iterable[Declared]) -> list[Dependency]:
 
 
 def _left_alone(package: Package, requirement: str, items: Sequence[Declared]) -> Dependency:
-    version = pin(package.ecosystem, requirement)
+    version = _written(items[0])
     return _dependency(package, items, (), version, "unresolved" if version is None else "pinned")
 
 
@@ -316,6 +321,7 @@ def _dependency(
         aliases=_distinct([item.alias for item in items]),
         extras=_distinct([extra for item in items for extra in item.extras]),
         skip=items[0].skip,
+        via=_distinct([item.via for item in items]) if not any(item.via == "" for item in items) else (),
     )
 
 
