@@ -9,7 +9,6 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import PurePosixPath
 from typing import Final
 
 from nerq_cli.inventory import (
@@ -302,10 +301,10 @@ def _regrouped(needs: Iterable[Need], groups: Mapping[Need, Sequence[str]]) -> I
 def _joined(folder: str, path: str) -> str:
     """Return a directory below another one, without dots."""
     parts: list[str] = []
-    for part in PurePosixPath(folder, path).parts:
+    for part in f"{folder}/{path}".split("/"):
         if part == ".." and parts and parts[-1] != "..":
             parts.pop()
-        elif part != ".":
+        elif part not in ("", "."):
             parts.append(part)
     return "/".join(parts)
 

@@ -1,9 +1,9 @@
-"""The order of the stages: read, ask, settle versions, ask about those, measure, score, judge, report."""
+"""The order of the stages: read, ask, settle versions, ask about those, score, judge, look for a way out, report."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final, Protocol, TypeAlias
 
@@ -11,9 +11,12 @@ from nerq_cli import __version__, methodology, policy, scoring, signals, version
 from nerq_cli.errors import Exit, UsageError
 from nerq_cli.facts import Evidence, Fact, Found, Project, Unknown
 from nerq_cli.inventory import Declared, Dependency, Manifest, Package, Release
+from nerq_cli.policy import finding, way_out
 from nerq_cli.policy.remedy import remedy
+from nerq_cli.policy.way_out import Alternative
 from nerq_cli.privacy import ELSEWHERE, PERHAPS_ELSEWHERE, Rules, withheld
 from nerq_cli.report.model import Assessed, ManifestLine, Report, SourceLine
+from nerq_cli.report.phrases import ceiling
 from nerq_cli.resolution import CONSTRAINT, Declarations, Inventory, Unsatisfied, unite
 from nerq_cli.sources.registries import Projects
 
@@ -31,7 +34,7 @@ class Options:
 
     ``groups`` are the dependency groups to keep (empty = all), by full name (``extra:socks``), kind (``extra``) or
     name alone (``socks``). ``python`` is the Python version that would install. ``strict`` makes a run that could not
-    check everything fail.
+    check everything fail. ``beside_latest`` scores the newest version of each package as well.
     """
 
     as_of: int
@@ -43,17 +46,18 @@ class Options:
     list_only: bool = False
     keep_going: bool = False
     allow_empty: bool = False
+    beside_latest: bool = False
 
 
 class Asks(Protocol):
     """The part of the world that can be asked about packages. Tests hand in one made of dictionaries."""
 
-    def projects(self, packages: Sequence[Package]) -> Projects:
-        """Ask about packages."""
+    def projects(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> Projects:
+        """Ask about packages; of some of them no other versions matter than those ``pinned``."""
         ...
 
     def evidence(self, releases: Sequence[Release], projects: Projects) -> Mapping[Release, Evidence]:
-        """Ask about the versions in use."""
+        """Ask about the versions in use, and about those that might take their place."""
         ...
 
     def sources(self) -> tuple[SourceLine, ...]:
@@ -92,7 +96,7 @@ def check(
     """
     declared = list(withheld((item for target in targets for item in target), rules))
     by_package: dict[Package, list[Assessed]] = {}
-    for one in assess(declared, options, asks):
+    for one in assess(declared, replace(options, beside_latest=True), asks):
         by_package.setdefault(one.dependency.package, []).append(one)
     chosen: list[Assessed] = []
     ambiguous: list[tuple[Assessed, ...]] = []
@@ -136,7 +140,8 @@ def assess(declared: Sequence[Declared], options: Options, asks: Asks) -> Iterat
     """Yield every dependency with its score and state, a batch of packages at a time."""
     declarations = Declarations(declared, python=options.python or None)
     for packages in _batches(declarations.packages, BATCH):
-        projects = asks.projects(declarations.asked(packages))
+        asked = declarations.asked(packages)
+        projects = asks.projects(asked, declarations.pins(asked))
         inventory = declarations.settle(packages, projects.facts)
         yield from _assess_batch(inventory, projects, options, asks)
 
@@ -151,16 +156,91 @@ def _assess_batch(inventory: Inventory, projects: Projects, options: Options, as
     unsatisfied = {(one.package, place): one for one in inventory.unsatisfied for place in one.locations}
     releases = [one.release for one in inventory.dependencies if one.release is not None and not one.skip]
     evidence = asks.evidence(releases, projects)
+    assessed: list[Assessed] = []
     for dependency in inventory.dependencies:
         missing = next((m for p in dependency.locations if (m := unsatisfied.get((dependency.package, p)))), None)
         if dependency.skip:
-            yield Assessed(dependency=dependency, state="skipped", reasons=(dependency.skip,))
+            assessed.append(Assessed(dependency=dependency, state="skipped", reasons=(dependency.skip,)))
         elif missing is not None and (dependency.release is None or not _listed(dependency, projects)):
-            yield _unsatisfied(dependency, missing)
+            assessed.append(_unsatisfied(dependency, missing))
         elif dependency.release is None:
-            yield _unresolved(dependency, projects.facts.get(dependency.package))
+            assessed.append(_unresolved(dependency, projects.facts.get(dependency.package)))
         else:
-            yield _scored(dependency, evidence[dependency.release], options)
+            assessed.append(_scored(dependency, evidence[dependency.release], options))
+    return _with_ways_out(assessed, evidence, projects, options, asks)
+
+
+def _with_ways_out(
+    assessed: Sequence[Assessed],
+    known: Mapping[Release, Evidence],
+    projects: Projects,
+    options: Options,
+    asks: Asks,
+) -> Iterator[Assessed]:
+    """Yield the dependencies again, those below the threshold with the version to move to.
+
+    All versions that might serve are asked about at once; where nothing needs one, nothing is asked.
+    """
+    ways = [_ways(one, known, options) for one in assessed]
+    releases = [Release(package=some.package, version=version) for some in ways for version in some.versions]
+    unasked = [release for release in dict.fromkeys(releases) if release not in known]
+    evidence = {**known, **asks.evidence(unasked, projects)} if unasked else known
+    for one, some in zip(assessed, ways, strict=True):
+        yield _with_way_out(one, some, evidence, options) if some.versions else one
+
+
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """Other versions of a package that are worth scoring: what may be a way out, the smallest step first; the newest.
+
+    ``latest`` is empty where nobody wants to see it.
+    """
+
+    package: Package
+    out: tuple[str, ...] = ()
+    latest: str = ""
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        return (*self.out, self.latest) if self.latest and self.latest not in self.out else self.out
+
+
+def _ways(one: Assessed, known: Mapping[Release, Evidence], options: Options) -> _Ways:
+    package, release = one.dependency.package, one.dependency.release
+    fact = known[release].project if one.score is not None and release is not None else None
+    if not isinstance(fact, Found):
+        return _Ways(package)
+    below = one.state == "below"
+    out = way_out.candidates(one.dependency, fact.value, one.advisories, python=options.python) if below else ()
+    shown = one.latest in out or (options.beside_latest and one.latest != one.dependency.version)
+    return _Ways(package, out, one.latest if shown else "")
+
+
+def _with_way_out(one: Assessed, ways: _Ways, known: Mapping[Release, Evidence], options: Options) -> Assessed:
+    evidence = {version: known[Release(package=ways.package, version=version)] for version in ways.versions}
+    scored = {version: _alternative(one, version, some, options) for version, some in evidence.items()}
+    ranked = [scored[version] for version in ways.out if not _yanked(evidence[version])]
+    chosen = way_out.choose(ceiling(one), ranked, options.threshold)
+    fix = one.fix if chosen is None else chosen.version
+    return replace(one, fix=fix, way_out=chosen, latest_scored=scored.get(ways.latest))
+
+
+def _alternative(one: Assessed, version: str, evidence: Evidence, options: Options) -> Alternative:
+    """Score another version exactly as if it were the one in use."""
+    there = _scored(replace(one.dependency, version=version), evidence, options)
+    return way_out.alternative(
+        one.dependency,
+        version,
+        score=there.score,
+        clears=there.state == "ok",
+        advisories=one.advisories,
+        evidence=evidence,
+    )
+
+
+def _yanked(evidence: Evidence) -> bool:
+    """Whether a version turns out to be yanked: where not all versions are listed, only its own page tells."""
+    return isinstance(evidence.metadata, Found) and bool(evidence.metadata.value.yanked)
 
 
 def _listed(dependency: Dependency, projects: Projects) -> bool:
@@ -243,10 +323,28 @@ def _report(
     problems = tuple(problem for manifest in manifests for problem in manifest.problems)
     states = [one.state for one in assessed if one.state is not None]
     notes = (f"{manifest.path}: {note}" for manifest in manifests for note in manifest.notes)
-    incomplete = [*_silent(sources), *notes, *_excused(assessed)]
-    status, reason = policy.verdict(
-        states, threshold=options.threshold, broken=len(problems), incomplete=incomplete, strict=options.strict
+    silent = [source for source in sources if source.state in ("partial", "unavailable") and not source.stands_in]
+    findings = (
+        *finding.unregistered(one.dependency for one in assessed if one.found is False),
+        *finding.drifted(drift for manifest in manifests for drift in manifest.drift),
     )
+    incomplete = [
+        *(_silence(source) for source in silent if source.essential),
+        *finding.counted(findings, failing=False),
+        *notes,
+        *_excused(assessed),
+    ]
+    lesser = [_silence(source) for source in silent if not source.essential]
+    status, reason = policy.verdict(
+        states,
+        threshold=options.threshold,
+        broken=len(problems),
+        findings=finding.counted(findings),
+        incomplete=incomplete,
+        lesser=lesser,
+        strict=options.strict,
+    )
+    reason = "; ".join((reason, *(source.note for source in sources if source.note)))
     if listed and not problems:
         status, reason = Exit.PASSED, "listed, not scored"
     return Report(
@@ -255,14 +353,23 @@ def _report(
         as_of=options.as_of,
         threshold=options.threshold,
         python=options.python,
-        complete=not (listed or problems or incomplete or "unknown" in states),
+        complete=not (listed or problems or incomplete or lesser or "unknown" in states),
+        strictly=not (incomplete or "unknown" in states),
         exit=status,
         exit_reason=reason,
         manifests=tuple(
-            ManifestLine(path=m.path, format=m.format, dependencies=len(m.declared), problems=m.problems, notes=m.notes)
+            ManifestLine(
+                path=m.path,
+                format=m.format,
+                dependencies=len(m.locked) or len(m.declared) + m.settled,
+                problems=m.problems,
+                notes=m.notes,
+                settled_by=m.settled_by,
+            )
             for m in manifests
         ),
         dependencies=tuple(assessed),
+        findings=findings,
         sources=sources,
         warnings=tuple(f"{m.path}: {note}" for m in manifests for note in m.notes),
         errors=problems,
@@ -279,13 +386,10 @@ def _excused(assessed: Sequence[Assessed]) -> Iterator[str]:
         yield "everything was skipped, nothing was judged"
 
 
-def _silent(sources: Iterable[SourceLine]) -> Iterator[str]:
-    """Say which sources did not answer everything they were asked."""
-    for source in sources:
-        if source.state in ("partial", "unavailable"):
-            yield f"{source.name}: {source.answered} of {source.asked} answered" + (
-                f" ({source.reason})" if source.reason else ""
-            )
+def _silence(source: SourceLine) -> str:
+    """Say of a source that it did not answer everything it was asked."""
+    answered = f"{source.name}: {source.answered} of {source.asked} answered"
+    return answered + (f" ({source.reason})" if source.reason else "")
 
 
 def empty(options: Options, reason: str) -> Report:

@@ -85,7 +85,8 @@ class Declarations:
         """Return the releases in use of those packages that are pinned wherever they are declared."""
         found: list[Release] = []
         for package in packages:
-            versions = [_written(item) for item in self._items[package] if not item.skip]
+            items = self._items[package]
+            versions = [None if i.group == CONSTRAINT else _written(i) for i in items if not i.skip]
             if None not in versions:
                 found += [Release(package=package, version=one) for one in dict.fromkeys(versions) if one is not None]
         return found
@@ -293,10 +294,10 @@ def _skipped(items: Iterable[Declared]) -> list[Dependency]:
     grouped: dict[tuple[Package, str, str], list[Declared]] = defaultdict(list)
     for item in items:
         grouped[item.package, item.requirement, item.skip].append(item)
-    return [_left_alone(package, requirement, some) for (package, requirement, _), some in grouped.items()]
+    return [_left_alone(package, some) for (package, _, _), some in grouped.items()]
 
 
-def _left_alone(package: Package, requirement: str, items: Sequence[Declared]) -> Dependency:
+def _left_alone(package: Package, items: Sequence[Declared]) -> Dependency:
     version = _written(items[0])
     return _dependency(package, items, (), version, "unresolved" if version is None else "pinned")
 

@@ -41,12 +41,26 @@ def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer hands option va
         raise typer.Exit
 
 
+def _show_about(wanted: bool) -> None:  # noqa: FBT001 - see above
+    if wanted:
+        from nerq_cli.cli import about
+
+        typer.echo(about.text(), nl=False)
+        raise typer.Exit
+
+
 @app.callback()
 def root(
     *,
     version: Annotated[
         bool,
         typer.Option("--version", "-V", help="Show the version and exit.", callback=_show_version, is_eager=True),
+    ] = False,
+    about: Annotated[
+        bool,
+        typer.Option(
+            "--about", help="Show what this is and whose data it uses, and exit.", callback=_show_about, is_eager=True
+        ),
     ] = False,
 ) -> None:
     """Trust scores for the packages your project depends on."""

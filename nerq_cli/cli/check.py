@@ -35,6 +35,8 @@ def check(
     no_cache: options.NoCache = False,
     cache_dir: options.CacheDir = None,
     timeout: options.Timeout = None,
+    also: options.With = None,
+    max_db_age: options.MaxDbAge = None,
     as_of: options.AsOf = None,
     python: options.Python = None,
     quiet: options.Quiet = False,
@@ -62,6 +64,8 @@ def check(
         as_of=as_of,
         python=python,
         quiet=quiet,
+        downloads=options.Extra.DOWNLOADS in (also or ()),
+        max_db_age=max_db_age,
     )
     here = Path()
     config = read_config(here)
@@ -109,6 +113,7 @@ def _in_short(one: Assessed) -> str:
 
 
 def _print(report: Report, form: str, output: Sequence[Path]) -> None:
+    from nerq_cli.cli.explain import draw, page
     from nerq_cli.cli.printing import write_files
 
     def rendered(name: str) -> bytes:
@@ -116,7 +121,7 @@ def _print(report: Report, form: str, output: Sequence[Path]) -> None:
             from nerq_cli.report.json_report import render
 
             return render(report)
-        return _cards(report)
+        return page(report.dependencies, report)
 
     if output:
         write_files(output, rendered)
@@ -124,22 +129,6 @@ def _print(report: Report, form: str, output: Sequence[Path]) -> None:
         sys.stdout.buffer.write(rendered("json"))
         sys.stdout.buffer.flush()
         return
-    from nerq_cli.report import card
     from nerq_cli.report.console import make_console
 
-    console = make_console()
-    for one in report.dependencies:
-        card.render(one, report, console=console)
-
-
-def _cards(report: Report) -> bytes:
-    from io import StringIO
-
-    from nerq_cli.report import card
-    from nerq_cli.report.console import make_console
-
-    page = StringIO()
-    console = make_console(file=page)
-    for one in report.dependencies:
-        card.render(one, report, console=console)
-    return page.getvalue().encode()
+    draw(report.dependencies, report, make_console())

@@ -2,10 +2,33 @@
 
 from __future__ import annotations
 
+import re
+from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
+
+_DAYS: Final = re.compile(r"(\d+(?:\.\d+)?)\s*d?", re.ASCII)
+
+
+class Extra(str, Enum):
+    """What is asked only when the user says so."""
+
+    DOWNLOADS = "downloads"
+
+
+def days(text: str) -> float:
+    """Return the days that ``7``, ``0.5`` or ``7d`` mean.
+
+    Raises:
+        typer.BadParameter: it is no such number.
+    """
+    written = _DAYS.fullmatch(text.strip())
+    if written is None:
+        raise typer.BadParameter(f"{text!r} is not a number of days: write 7 or 7d")
+    return float(written[1])
+
 
 Threshold = Annotated[
     float | None,
@@ -23,6 +46,19 @@ CacheDir = Annotated[Path | None, typer.Option("--cache-dir", envvar="NERQ_CACHE
 Timeout = Annotated[
     float | None,
     typer.Option("--timeout", min=0.1, help="Seconds the whole run may take to gather evidence.  [default: 30]"),
+]
+With = Annotated[
+    list[Extra] | None,
+    typer.Option("--with", help="Ask for this as well, which takes many requests (repeatable)."),
+]
+MaxDbAge = Annotated[
+    float | None,
+    typer.Option(
+        "--max-db-age",
+        metavar="DAYS",
+        parser=days,
+        help="Refuse an advisory database older than this many days (7 or 7d).  [default: use it, and say its age]",
+    ),
 ]
 Strict = Annotated[
     bool | None,

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nerq_cli.cli import options
-from nerq_cli.errors import Exit, NothingToScanError
+from nerq_cli.errors import Exit, NothingToScanError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+
+    from rich.console import Console
 
     from nerq_cli.cli.session import Settings, World
     from nerq_cli.config import Config
     from nerq_cli.inventory import Manifest
     from nerq_cli.pipeline import Options
-    from nerq_cli.report.model import Report
+    from nerq_cli.report.model import Assessed, Report
 
 
 def scan(
@@ -37,6 +39,14 @@ def scan(
     threshold: options.Threshold = None,
     list_only: Annotated[bool, typer.Option("--list", help="List the dependencies only; no network.")] = False,
     show_all: Annotated[bool, typer.Option("--all", "-a", help="Show the dependencies that pass as well.")] = False,
+    explain: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--explain",
+            metavar="NAME",
+            help="Show the report card of this dependency in place of the table (repeatable).",
+        ),
+    ] = None,
     group: Annotated[
         list[str] | None, typer.Option("--group", "-g", help="Only this dependency group (repeatable).")
     ] = None,
@@ -56,6 +66,8 @@ def scan(
     no_cache: options.NoCache = False,
     cache_dir: options.CacheDir = None,
     timeout: options.Timeout = None,
+    also: options.With = None,
+    max_db_age: options.MaxDbAge = None,
     as_of: options.AsOf = None,
     python: options.Python = None,
     quiet: options.Quiet = False,
@@ -63,6 +75,7 @@ def scan(
     debug: options.Debug = False,  # noqa: ARG001 - read where expected failures are met
 ) -> None:
     """Score the dependencies a project declares, and fail when one is below the threshold."""
+    from nerq_cli.cli.explain import named
     from nerq_cli.cli.printing import format_of, known_format
     from nerq_cli.cli.session import Settings, run_options
 
@@ -70,6 +83,8 @@ def scan(
     known_format(form)
     for path in output or ():
         format_of(path)
+    if list_only and explain:
+        raise UsageError("--list and --explain contradict each other", hint="leave one of them out")
     settings = Settings(
         threshold=threshold,
         offline=offline,
@@ -81,6 +96,8 @@ def scan(
         as_of=as_of,
         python=python,
         quiet=quiet,
+        downloads=options.Extra.DOWNLOADS in (also or ()),
+        max_db_age=max_db_age,
         verbose=verbose,
     )
     targets = tuple(paths or ["."])
@@ -94,10 +111,11 @@ def scan(
         allow_empty=allow_empty,
     )
     excluded = (*config.exclude, *(exclude or ()))
-    report, world = _run(targets, read_as, excluded, wanted, settings, config)
+    report, world = _run(targets, read_as, excluded, wanted, settings, config, explain or ())
     report = replace(report, elapsed=time.monotonic() - started, warnings=(*report.warnings, *world.warnings))
-    _print(report, form, output or [], settings, show_all=show_all)
-    _last_words(report, form, settings)
+    cards = () if report.listed or not report.dependencies else named(explain or (), report.dependencies)
+    _print(report, form, output or [], settings, cards, show_all=show_all)
+    _last_words(report, form, settings, explained=bool(cards))
     raise typer.Exit(report.exit)
 
 
@@ -119,8 +137,10 @@ def _run(
     wanted: Options,
     settings: Settings,
     config: Config,
+    explain: Sequence[str],
 ) -> tuple[Report, World]:
     from nerq_cli import pipeline
+    from nerq_cli.cli.explain import named
     from nerq_cli.cli.session import World
 
     world = World(settings, config, _root(targets), list(config.warnings))
@@ -129,38 +149,58 @@ def _run(
     except NothingToScanError as nothing:
         return pipeline.empty(wanted, f"{nothing}"), world
     try:
-        return pipeline.scan(manifests, world.rules(manifests), wanted, world), world
+        rules = world.rules(manifests)
+        broken = any(manifest.problems for manifest in manifests) and not wanted.keep_going
+        if explain and not broken:  # a slip of the pen is told before anything is asked
+            named(explain, pipeline.scan(manifests, rules, replace(wanted, list_only=True), world).dependencies)
+        return pipeline.scan(manifests, rules, wanted, world), world
     finally:
         world.close()
 
 
 def _manifests(targets: Sequence[str], read_as: str, exclude: Sequence[str]) -> tuple[Manifest, ...]:
-    from nerq_cli.manifests import load
+    from nerq_cli.cli.why import read
 
-    return load(
-        targets,
-        stdin_as=read_as or "requirements.txt",
-        as_format="" if list(targets) == ["-"] else read_as,
-        exclude=exclude,
-    )
+    return read(targets, exclude, read_as)
 
 
-def _print(report: Report, form: str, output: Sequence[Path], settings: Settings, *, show_all: bool) -> None:
+def _print(
+    report: Report,
+    form: str,
+    output: Sequence[Path],
+    settings: Settings,
+    cards: Sequence[Assessed],
+    *,
+    show_all: bool,
+) -> None:
     from nerq_cli.cli.printing import write_files
+    from nerq_cli.report.console import make_console
+
+    def draw(console: Console) -> None:
+        _draw(report, console, settings, cards, show_all=show_all)
 
     if output:
-        write_files(output, lambda name: _rendered(report, name, settings, show_all=show_all))
+        write_files(output, lambda name: _rendered(report, name, draw))
     if form == "json":
-        sys.stdout.buffer.write(_rendered(report, form, settings, show_all=show_all))
+        sys.stdout.buffer.write(_rendered(report, form, draw))
         sys.stdout.buffer.flush()
         return
-    from nerq_cli.report.console import make_console
+    draw(make_console())
+
+
+def _draw(report: Report, console: Console, settings: Settings, cards: Sequence[Assessed], *, show_all: bool) -> None:
+    """Print the report for people: the cards of what is to be explained, else the table."""
+    if cards:
+        from nerq_cli.cli.explain import draw
+
+        draw(cards, report, console)
+        return
     from nerq_cli.report.text import render
 
-    render(report, console=make_console(), show_all=show_all, verbose=settings.verbose)
+    render(report, console=console, show_all=show_all, verbose=settings.verbose)
 
 
-def _rendered(report: Report, form: str, settings: Settings, *, show_all: bool) -> bytes:
+def _rendered(report: Report, form: str, draw: Callable[[Console], None]) -> bytes:
     if form == "json":
         from nerq_cli.report.json_report import render as render_json
 
@@ -168,14 +208,13 @@ def _rendered(report: Report, form: str, settings: Settings, *, show_all: bool) 
     from io import StringIO
 
     from nerq_cli.report.console import make_console
-    from nerq_cli.report.text import render
 
     page = StringIO()
-    render(report, console=make_console(file=page), show_all=show_all, verbose=settings.verbose)
+    draw(make_console(file=page))
     return page.getvalue().encode()
 
 
-def _last_words(report: Report, form: str, settings: Settings) -> None:
+def _last_words(report: Report, form: str, settings: Settings, *, explained: bool) -> None:
     """Say on stderr what is wrong with the files, and what the report on stdout does not say to people."""
     from nerq_cli.cli.namesake import namesake
     from nerq_cli.cli.printing import say, warn
@@ -188,6 +227,9 @@ def _last_words(report: Report, form: str, settings: Settings) -> None:
             say("hint", "nothing was scored; --keep-going scores what could be read, and still exits 2")
     if settings.quiet:
         return
-    warn([*(report.warnings if form == "json" else ()), namesake()])
+    warn([*(report.warnings if form == "json" or explained else ()), namesake()])
+    if explained and form != "json" and report.exit is not Exit.PASSED:
+        say(f"exit {report.exit.value}", report.exit_reason)
     if report.exit is Exit.PASSED and not report.complete and not report.listed:
-        say("warning", f"{report.exit_reason}; --strict makes this exit {Exit.INCOMPLETE.value}")
+        advice = "" if report.strictly else f"; --strict makes this exit {Exit.INCOMPLETE.value}"
+        say("warning", f"{report.exit_reason}{advice}")

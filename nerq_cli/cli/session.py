@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nerq_cli.config import Config
-from nerq_cli.errors import UsageError
+from nerq_cli.errors import StaleError, UsageError
 
 if TYPE_CHECKING:
     from nerq_cli.facts import Evidence
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from nerq_cli.store.advisory_db import AdvisoryDatabase
 
 DEADLINE = 30.0
+#: Sources without which every dependency can be judged all the same, only with less to go by.
+_HELPFUL = frozenset({"deps.dev", "OpenSSF Scorecard", "GitHub", "npm downloads", "pypistats"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,24 +188,47 @@ class World:
                 requests=one.requests,
                 oldest=one.oldest or 0,
                 reason=one.reason,
+                essential=one.name not in _HELPFUL,
+                stands_in=self._stand_in(one.name),
             )
             for one in self._gatherer.report()
         )
         return (*asked, *self._kept())
 
+    def _stand_in(self, source: str) -> str:
+        """Return who answered in place of a source, if all that it left open was answered."""
+        from nerq_cli.sources.kept_advisories import LABEL
+        from nerq_cli.sources.osv import LABEL as OSV
+
+        inquiry = self._inquiry
+        if source != OSV or inquiry is None:
+            return ""
+        answered = sum(inquiry.replaced.values()) and not sum(inquiry.unanswered.values())
+        return f"the {LABEL}" if answered else ""
+
     def _kept(self) -> Iterator[SourceLine]:
-        """Describe the advisory database, ecosystem by ecosystem; warn of one that is old."""
+        """Describe the advisory database, ecosystem by ecosystem.
+
+        Raises:
+            StaleError: it had to answer in place of OSV, and is older than ``--max-db-age`` allows.
+        """
         from nerq_cli.report.model import SourceLine
         from nerq_cli.sources.kept_advisories import LABEL, STALE, editions
 
-        if self._database is None:
+        if self._database is None or self._inquiry is None:
             return
         for edition in editions(self._database).values():
-            yield SourceLine(name=f"{LABEL} ({edition.ecosystem})", state="ok", oldest=edition.until)
-            days = (int(time.time()) - edition.until) // 86_400
-            if days * 86_400 > STALE:
-                old = f"the advisories kept for {edition.ecosystem} are {days:,} days old"
-                self.warnings.append(f"{old}; nerq db update fetches newer ones")
+            used = self._inquiry.replaced[edition.ecosystem]
+            tried = used or self._inquiry.unanswered[edition.ecosystem]
+            age = int(time.time()) - edition.until
+            old = f"the advisories kept for {edition.ecosystem} are {age // 86_400:,} days old"
+            if used and self.settings.max_db_age is not None and age > self.settings.max_db_age * 86_400:
+                raise StaleError(
+                    f"{old}, and --max-db-age allows {self.settings.max_db_age:g}",
+                    hint="nerq db update fetches newer ones",
+                )
+            note = f"{old} (nerq db update fetches newer ones)" if tried and age > STALE else ""
+            yield SourceLine(name=f"{LABEL} ({edition.ecosystem})", state="ok", oldest=edition.until, note=note)
 
     def close(self) -> None:
         """Close what was opened, and collect what it has to say."""

@@ -40,24 +40,29 @@ def verdict(
     *,
     threshold: float,
     broken: int = 0,
+    findings: Sequence[str] = (),
     incomplete: Sequence[str] = (),
+    lesser: Sequence[str] = (),
     strict: bool = False,
 ) -> tuple[Exit, str]:
     """Return how the run ends and why, in words.
 
-    ``broken`` counts problems in dependency files, ``incomplete`` lists what else could not be checked. Files that
-    cannot be read win over everything (the list itself is in doubt), below the threshold wins over incomplete, and an
-    incomplete run fails only when ``strict``.
+    ``broken`` counts problems in dependency files, ``findings`` says what was found beside scores, ``incomplete``
+    what else could not be checked, and ``lesser`` what is not known although no verdict hangs on it. Files that cannot
+    be read win over everything (the list itself is in doubt), below the threshold and findings win over incomplete,
+    and an incomplete run fails only when ``strict``.
     """
     below, unknown = _count(states, "below"), _count(states, "unknown")
     if broken:
         return Exit.USAGE, f"{broken} {'problem' if broken == 1 else 'problems'} in dependency files"
-    if below:
-        return Exit.BELOW, f"{below} below {threshold:g}"
+    failed = [*([f"{below} below {threshold:g}"] if below else []), *findings]
+    if failed:
+        return Exit.BELOW, ", ".join(failed)
     missing = [f"{unknown} could not be judged"] if unknown else []
     missing += incomplete
     if missing and strict:
         return Exit.INCOMPLETE, "not everything could be checked: " + "; ".join(missing)
+    missing += lesser
     if missing:
         return Exit.PASSED, "nothing below the threshold, but not everything could be checked: " + "; ".join(missing)
     if not states:

@@ -32,16 +32,23 @@ def remedy(
     return ""
 
 
+def fixes_above(ecosystem: Ecosystem, version: str, advisory: Vulnerability) -> tuple[str, ...]:
+    """Return the smallest version above this one that fixes an advisory, and the newest; one if they are the same.
+
+    The smallest lies on the branch in use wherever a fix was made there. Empty where no newer version fixes it.
+    """
+    above = versions.newest_first(ecosystem, (fix for fix in advisory.fixed_in if _newer(ecosystem, fix, version)))
+    if not above:
+        return ()
+    return (above[-1],) if versions.same(ecosystem, above[-1], above[0]) else (above[-1], above[0])
+
+
 def fixing_version(ecosystem: Ecosystem, version: str, advisories: Iterable[Vulnerability]) -> str:
     """Return the smallest version that fixes every advisory that has a fix, or an empty string.
 
     For each advisory that is the smallest fixed version above the one in use; the largest of those fixes them all.
     """
-    needed: list[str] = []
-    for advisory in advisories:
-        above = [fix for fix in advisory.fixed_in if _newer(ecosystem, fix, version)]
-        if above:
-            needed.append(versions.newest_first(ecosystem, above)[-1])
+    needed = [fixes[0] for advisory in advisories if (fixes := fixes_above(ecosystem, version, advisory))]
     return versions.newest_first(ecosystem, needed)[0] if needed else ""
 
 

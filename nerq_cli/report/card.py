@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from nerq_cli import methodology, scoring
-from nerq_cli.facts import Vulnerability
 from nerq_cli.methodology import DIMENSIONS, SIGNALS
 from nerq_cli.report import phrases
+from nerq_cli.report.advisory import block, distinct
 from nerq_cli.report.layout import SHOWN_LIMIT, WIDE, Column, Page, Span, add_row, cells, fitting, pad, table
 from nerq_cli.report.model import Assessed, Report
 from nerq_cli.scoring.score import Part, Score
@@ -37,7 +37,8 @@ def render(assessed: Assessed, report: Report, *, console: Console) -> None:
     _version(page, assessed, report)
     if score is not None and measured:
         _caps(page, score)
-        _advisories(page, assessed.advisories)
+    _advisories(page, assessed, report)
+    if score is not None and measured:
         _signals(page, score)
     if score is not None:
         _gaps(page, score)
@@ -76,11 +77,19 @@ def _head(page: Page, assessed: Assessed, report: Report) -> None:
     page.paragraph(page.words(_sentence(assessed, report.threshold), 2 * SHOWN_LIMIT), "strong", indent=2)
     for reason in assessed.reasons[1:] if score is None else ():
         page.paragraph(page.words(reason))
-    if assessed.fix:
-        page.paragraph(page.words(f"fix: {assessed.fix}"), "action")
+    if fix := _fix(page, assessed, report.threshold):
+        page.paragraph(page.words(f"fix: {fix}"), "action")
     page.gap()
     standing = page.words(" · ".join(_standing(score)))
     page.paragraph(standing, "dim", indent=cells(big) + 2, first=big, first_style=style)
+
+
+def _fix(page: Page, assessed: Assessed, threshold: float) -> str:
+    """Return what to do, what that does to the score, and what speaks against it."""
+    what, *more = phrases.fix(assessed, page.marks, threshold) or [""]
+    if more and more[0].startswith("("):
+        what, *more = f"{what} {more[0]}", *more[1:]
+    return ", ".join([what, *more])
 
 
 def _sentence(assessed: Assessed, threshold: float) -> str:
@@ -134,7 +143,7 @@ def _heat(value: float | None) -> str:
 
 
 def _version(page: Page, assessed: Assessed, report: Report) -> None:
-    """Add the version in use beside the newest one."""
+    """Add the version in use, and the newest one with its score where that is known."""
     parts = []
     if assessed.behind and assessed.latest:
         parts.append(f"{count(assessed.behind, 'release')} behind {assessed.latest}")
@@ -148,6 +157,8 @@ def _version(page: Page, assessed: Assessed, report: Report) -> None:
         page.gap()
         version = assessed.dependency.version or "no version in use"
         page.paragraph(page.words(", ".join([version, *parts]), 0), indent=12, first="  in use")
+    if scored := phrases.latest(assessed):
+        page.paragraph(page.words(scored), indent=12, first="  latest")
 
 
 # --- caps and advisories
@@ -173,26 +184,11 @@ def _sourced(reason: str, source: str, seen: int) -> str:
     return f"{reason} · {origin}" if origin else reason
 
 
-def _advisories(page: Page, advisories: Sequence[Vulnerability]) -> None:
-    if not advisories:
-        return
-    _heading(page, "Advisories", f"{len(advisories)} for this version")
-    for one in advisories:
-        fixed = f"fixed in {', '.join(one.fixed_in)}" if one.fixed_in else "no fix known"
-        names = one.id + (f" ({', '.join(one.aliases)})" if one.aliases else "")
-        page.paragraph(page.words(names), "strong")
-        page.paragraph(page.words(" · ".join([*_nature(one), fixed])), "bad", indent=4)
-        for text, style in ((one.summary, ""), (one.link, "dim")):
-            if text:
-                page.paragraph(page.words(text), style, indent=4)
-
-
-def _nature(one: Vulnerability) -> Iterable[str]:
-    yield "malware" if one.malware else f"severity {one.severity}"
-    if one.exploited:
-        yield "exploited in the wild"
-    if one.epss is not None:
-        yield f"exploit probability {one.epss:.1%}"
+def _advisories(page: Page, assessed: Assessed, report: Report) -> None:
+    advisories = distinct(assessed.advisories)
+    if advisories:
+        _heading(page, "Advisories", f"{len(advisories)} for this version")
+        block(page, advisories, assessed.dependency, report.sources)
 
 
 # --- signals
@@ -280,8 +276,11 @@ def _hints(page: Page, assessed: Assessed, score: Score) -> None:
 
 
 def _next(page: Page, assessed: Assessed) -> None:
-    if assessed.behind and assessed.latest:
-        newer = phrases.target(replace(assessed.dependency, version=assessed.latest))
+    """Add the command that looks at the version to move to."""
+    way = assessed.way_out
+    version = way.version if way is not None else assessed.latest if assessed.behind else ""
+    if version:
+        newer = phrases.target(replace(assessed.dependency, version=version))
         page.gap()
         page.paragraph(page.words(f"nerq check {newer}"), "action", indent=9, first="  next:")
 

@@ -11,9 +11,13 @@ from msgspec import UNSET, UnsetType
 
 from nerq_cli.errors import Problem
 from nerq_cli.facts import Vulnerability
-from nerq_cli.inventory import Dependency
+from nerq_cli.inventory import Ecosystem, Location
 from nerq_cli.methodology import DIMENSIONS, SIGNALS, coverage_label
 from nerq_cli.policy import STATES, State
+from nerq_cli.policy.finding import Finding
+from nerq_cli.policy.remedy import fixes_above
+from nerq_cli.policy.way_out import Alternative
+from nerq_cli.report.advisory import distinct
 from nerq_cli.report.clean import TEXT_LIMIT, plain
 from nerq_cli.report.model import Assessed, ManifestLine, Report, SourceLine
 from nerq_cli.report.phrases import moment
@@ -61,6 +65,7 @@ class _Manifest(_Struct, frozen=True):
     path: str
     format: str
     dependencies: int
+    settled_by: str | None
     errors: list[_Error]
     notes: list[str]
 
@@ -95,12 +100,35 @@ class _Advisory(_Struct, frozen=True):
     id: str
     aliases: list[str]
     severity: str
+    severity_from: str | None
     summary: str | None
+    affected: str | None
     fixed_in: list[str]
+    fix: str | None
+    newest_fix: str | None
     link: str | None
+    links: list[str]
     malware: bool
     exploited: bool
     epss: float | None
+
+
+class _Alternative(_Struct, frozen=True):
+    version: str
+    score: float | None
+    grade: str | None
+    provisional: bool
+    in_range: bool
+    clears: bool
+    fixes: list[str]
+
+
+class _Finding(_Struct, frozen=True):
+    id: str
+    text: str
+    name: str | None
+    purl: str | None
+    locations: list[_Location]
 
 
 class _Dependency(_Struct, frozen=True, kw_only=True):
@@ -111,6 +139,7 @@ class _Dependency(_Struct, frozen=True, kw_only=True):
     purl: str
     how: str
     direct: bool
+    via: list[str]
     groups: list[str]
     locations: list[_Location]
     markers: list[str]
@@ -133,7 +162,9 @@ class _Dependency(_Struct, frozen=True, kw_only=True):
     signals: list[_Signal] | UnsetType = UNSET
     reasons: list[str] | UnsetType = UNSET
     fix: str | UnsetType | None = UNSET
+    way_out: _Alternative | UnsetType | None = UNSET
     latest: str | UnsetType | None = UNSET
+    latest_scored: _Alternative | UnsetType | None = UNSET
     behind: int | UnsetType | None = UNSET
     released: str | UnsetType | None = UNSET
     advisories: list[_Advisory] | UnsetType = UNSET
@@ -148,6 +179,8 @@ class _Source(_Struct, frozen=True):
     requests: int
     oldest: str | None
     reason: str | None
+    essential: bool
+    stands_in: str | None
 
 
 class _Document(_Struct, frozen=True, kw_only=True):
@@ -162,6 +195,7 @@ class _Document(_Struct, frozen=True, kw_only=True):
     summary: _Summary
     manifests: list[_Manifest]
     dependencies: list[_Dependency]
+    findings: list[_Finding]
     sources: list[_Source]
     warnings: list[str]
     errors: list[_Error]
@@ -181,6 +215,7 @@ def render(report: Report) -> bytes:
         summary=_summary(report),
         manifests=[_manifest(manifest) for manifest in report.manifests],
         dependencies=[_dependency(one, listed=report.listed) for one in report.dependencies],
+        findings=[_finding(finding) for finding in report.findings],
         sources=[_source(source) for source in report.sources],
         warnings=[_text(warning) for warning in report.warnings],
         errors=[_error(problem) for problem in report.errors],
@@ -231,6 +266,7 @@ def _manifest(manifest: ManifestLine) -> _Manifest:
         path=plain(manifest.path),
         format=plain(manifest.format),
         dependencies=manifest.dependencies,
+        settled_by=plain(manifest.settled_by) or None,
         errors=[_error(problem) for problem in manifest.problems],
         notes=_texts(manifest.notes),
     )
@@ -246,6 +282,8 @@ def _source(source: SourceLine) -> _Source:
         requests=source.requests,
         oldest=moment(source.oldest) or None,
         reason=_text(source.reason) or None,
+        essential=source.essential,
+        stands_in=source.stands_in or None,
     )
 
 
@@ -259,8 +297,9 @@ def _dependency(one: Assessed, *, listed: bool) -> _Dependency:
         purl=plain(it.purl),
         how=it.how,
         direct=it.direct,
+        via=_words(it.via),
         groups=_words(it.groups),
-        locations=_locations(it),
+        locations=_locations(it.locations),
         markers=_words(it.markers),
         extras=_words(it.extras),
         aliases=_words(it.aliases),
@@ -269,8 +308,18 @@ def _dependency(one: Assessed, *, listed: bool) -> _Dependency:
     return declared if listed else _judged(declared, one)
 
 
-def _locations(it: Dependency) -> list[_Location]:
-    return [_Location(plain(location.path), location.line) for location in it.locations]
+def _locations(locations: Iterable[Location]) -> list[_Location]:
+    return [_Location(plain(location.path), location.line) for location in locations]
+
+
+def _finding(one: Finding) -> _Finding:
+    return _Finding(
+        id=one.id,
+        text=_text(one.text),
+        name=plain(one.name) or None,
+        purl=plain(one.purl) or None,
+        locations=_locations(one.locations),
+    )
 
 
 def _judged(declared: _Dependency, one: Assessed) -> _Dependency:
@@ -281,10 +330,29 @@ def _judged(declared: _Dependency, one: Assessed) -> _Dependency:
         found=one.found,
         reasons=_texts(one.reasons),
         fix=_text(one.fix) or None,
+        way_out=_alternative(one.way_out),
         latest=plain(one.latest) or None,
+        latest_scored=_alternative(one.latest_scored),
         behind=one.behind,
         released=moment(one.released) or None,
-        advisories=[_advisory(advisory) for advisory in one.advisories],
+        advisories=[
+            _advisory(advisory, one.dependency.package.ecosystem, one.dependency.version or "")
+            for advisory in distinct(one.advisories)
+        ],
+    )
+
+
+def _alternative(one: Alternative | None) -> _Alternative | None:
+    if one is None:
+        return None
+    return _Alternative(
+        version=plain(one.version),
+        score=one.value,
+        grade=one.grade,
+        provisional=one.provisional,
+        in_range=one.in_range,
+        clears=one.clears,
+        fixes=_words(one.fixes),
     )
 
 
@@ -343,14 +411,20 @@ def _signals(score: Score) -> Iterable[_Signal]:
 
 
 @lru_cache(maxsize=1024)
-def _advisory(one: Vulnerability) -> _Advisory:
+def _advisory(one: Vulnerability, ecosystem: Ecosystem, version: str) -> _Advisory:
+    above = fixes_above(ecosystem, version, one)
     return _Advisory(
         id=plain(one.id),
         aliases=_words(one.aliases),
         severity=one.severity,
+        severity_from=plain(one.severity_from) or None,
         summary=_text(one.summary) or None,
+        affected=_text(one.affected) or None,
         fixed_in=_words(one.fixed_in),
+        fix=plain(above[0]) if above else None,
+        newest_fix=plain(above[-1]) if above else None,
         link=plain(one.link) or None,
+        links=_words(one.links),
         malware=one.malware,
         exploited=one.exploited,
         epss=one.epss,

@@ -8,6 +8,8 @@ from nerq_cli.errors import Exit, Problem
 from nerq_cli.facts import Vulnerability
 from nerq_cli.inventory import Dependency
 from nerq_cli.policy import State
+from nerq_cli.policy.finding import Finding
+from nerq_cli.policy.way_out import Alternative
 from nerq_cli.scoring.score import Score
 
 
@@ -19,7 +21,8 @@ class Assessed:
     sentences, worst first; they always say why a dependency is not ``ok``. ``fix`` says what to do about it, empty
     when nothing is known. ``latest`` is the newest stable version and ``behind`` how many stable releases lie
     between; ``released`` when the version in use was published (epoch seconds UTC, 0 = not known). ``found`` tells
-    whether the registry knows the package at all (None = could not be asked).
+    whether the registry knows the package at all (None = could not be asked). ``way_out`` is the version that lifts
+    one below the threshold above it, or else helps most; ``latest_scored`` is ``latest``, where it was scored as well.
     """
 
     dependency: Dependency
@@ -32,6 +35,8 @@ class Assessed:
     released: int = 0
     advisories: tuple[Vulnerability, ...] = ()
     found: bool | None = None
+    way_out: Alternative | None = None
+    latest_scored: Alternative | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +48,8 @@ class ManifestLine:
     dependencies: int
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
+    #: The lock file that settles its versions.
+    settled_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +58,9 @@ class SourceLine:
 
     ``state`` is ``ok``, ``partial``, ``unavailable``, ``not offered`` or ``not asked``; ``asked`` and ``answered``
     count subjects, ``from_cache`` those answered without the network, ``requests`` what was sent. ``oldest`` is the
-    age of the oldest answer used, as epoch seconds UTC (0 = none).
+    age of the oldest answer used, as epoch seconds UTC (0 = none). ``essential`` says that no run is complete without
+    it; ``stands_in`` names who answered in its place everything it left open. ``note`` is what the verdict must not
+    leave unsaid of it.
     """
 
     name: str
@@ -62,15 +71,18 @@ class SourceLine:
     requests: int = 0
     oldest: int = 0
     reason: str = ""
+    essential: bool = True
+    stands_in: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Everything a run found out. ``as_of`` is the moment it judges from (epoch seconds UTC).
 
-    ``complete`` is False whenever something could not be checked. ``listed`` says that dependencies were listed
-    only, not scored. ``elapsed`` (seconds) is for people and left out of machine formats, which stay byte-identical
-    for the same evidence and ``as_of``.
+    ``complete`` is False whenever something could not be checked, ``strictly`` where ``--strict`` fails for it.
+    ``listed`` says that dependencies were listed only, not scored. ``elapsed`` (seconds) is for people and left out
+    of machine formats, which stay byte-identical for the same evidence and ``as_of``.
     """
 
     version: str
@@ -83,10 +95,12 @@ class Report:
     exit_reason: str
     manifests: tuple[ManifestLine, ...]
     dependencies: tuple[Assessed, ...]
+    findings: tuple[Finding, ...] = ()
     sources: tuple[SourceLine, ...] = ()
     warnings: tuple[str, ...] = ()
     errors: tuple[Problem, ...] = ()
     listed: bool = False
+    strictly: bool = True
     elapsed: float = 0.0
 
     def count(self, state: State) -> int:

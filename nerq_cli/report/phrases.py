@@ -6,9 +6,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from nerq_cli.inventory import NPM, PURL_TYPES, Dependency, Location
+from nerq_cli.policy.remedy import fixes_above
 from nerq_cli.signals.signal import count
 
 if TYPE_CHECKING:
+    from nerq_cli.facts import Vulnerability
+    from nerq_cli.policy.way_out import Alternative
     from nerq_cli.report.layout import Marks
     from nerq_cli.report.model import Assessed
 
@@ -85,6 +88,53 @@ def number(one: Assessed, marks: Marks) -> str:
         return ""
     sign = marks.at_most if one.score.value is None else "~" * one.score.provisional
     return f"{sign}{most:.1f}"
+
+
+def gain(one: Assessed, marks: Marks) -> str:
+    """Return what the way out does to the score: ``45.0 → 91.0``; empty where there is none, or nobody knows."""
+    way = one.way_out
+    return "" if way is None or way.value is None else f"{number(one, marks)} {marks.arrow} {_value(way)}"
+
+
+def fix(one: Assessed, marks: Marks, threshold: float) -> list[str]:
+    """Return what to do in pieces that are better not broken: ``2.32.4``, ``(45.0 → 91.0)``, ``outside >=2,<2.20``.
+
+    What must be known before doing it comes last: that it is not enough, that the written range does not allow it.
+    """
+    way = one.way_out
+    if way is None:
+        return [one.fix] if one.fix else []
+    pieces = [way.version]
+    if change := gain(one, marks):
+        pieces.append(f"({change})")
+    if way.value is not None and way.value < threshold:
+        pieces.append(f"still below {threshold:g}")
+    if way.outside:
+        pieces.append(f"outside {way.outside}")
+    return pieces
+
+
+def latest(one: Assessed) -> str:
+    """Return the newest version beside the one in use: ``2.34.2 scores 93.1``; empty where it was not scored."""
+    newest = one.latest_scored
+    if newest is None:
+        return ""
+    return f"{newest.version} scores {_value(newest)}" if newest.value is not None else f"{newest.version}: no score"
+
+
+def _value(way: Alternative) -> str:
+    return f"{'~' * way.provisional}{way.value:.1f}"
+
+
+def fixed(dependency: Dependency, advisory: Vulnerability) -> str:
+    """Return what fixes an advisory: ``fixed in 1.26.18, newest fix 2.0.7``, or that nothing is known to.
+
+    First the smallest version above the one in use, then the newest where that is another.
+    """
+    above = fixes_above(dependency.package.ecosystem, dependency.version or "", advisory)
+    if not above:
+        return "no fix known"
+    return ", newest fix ".join((f"fixed in {above[0]}", *above[1:]))
 
 
 def mark(one: Assessed, marks: Marks) -> str:

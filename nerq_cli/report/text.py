@@ -1,4 +1,4 @@
-"""The scan screen: a verdict, then what needs looking at, worst first, then what to do next."""
+"""The scan screen: a verdict, then findings and what needs looking at, worst first, then what to do next."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from nerq_cli.errors import Exit
 from nerq_cli.methodology import SIGNALS
 from nerq_cli.policy import STATES
+from nerq_cli.policy.finding import KINDS, Finding, FindingId, by_kind
 from nerq_cli.report import listing, phrases
 from nerq_cli.report.layout import WIDE, Column, Page, Span, cells, fitting, table, wrap
 from nerq_cli.report.model import Assessed, Report, SourceLine
@@ -24,6 +25,7 @@ MOST_REASONS: Final = 3
 TOGETHER: Final = 4
 _MOST_FILES: Final = 3
 _MOST_NOTES: Final = 20
+_MOST_FINDINGS: Final = 20
 _INDENT: Final = 12
 
 #: Score, package, reasons, fix, place.
@@ -47,6 +49,8 @@ def render(report: Report, *, console: Console, show_all: bool = False, verbose:
     else:
         _verdict(page, report)
         page.gap()
+        for id_, found in by_kind(report.findings).items():
+            _findings(page, id_, found, most=len(found) if show_all or verbose else _MOST_FINDINGS)
         _assessments(page, report, show_all=show_all, verbose=verbose)
         _next(page, report)
     _notes(page, report, verbose=verbose)
@@ -129,18 +133,41 @@ def verdict(report: Report) -> tuple[str, str]:
     return "PASS", "good"
 
 
+# --- findings
+
+
+def _findings(page: Page, id_: FindingId, found: Sequence[Finding], *, most: int) -> None:
+    """Add the findings of one kind: what they have in common, where each of them is, what to do."""
+    kind = KINDS[id_]
+    page.paragraph(page.words(f"{len(found):,} {kind.heads[len(found) > 1]}"), "bad")
+    for one in found[:most]:
+        name, place = page.words(one.name or one.text), page.words(phrases.where(one.locations))
+        page.split((f"{page.marks.below:>10}  ", "bad"), (name, "strong"), (place, "dim"))
+        if one.name:
+            page.paragraph(page.words(one.text), indent=_INDENT)
+    if (more := len(found) - most) > 0:
+        page.paragraph(f"+{more:,} more (--all)", "dim", indent=_INDENT)
+    page.paragraph(page.words(f"→ {kind.remedy}"), "action", indent=_INDENT)
+    page.gap()
+
+
 # --- packages
 
 
 def _assessments(page: Page, report: Report, *, show_all: bool, verbose: bool) -> None:
     ranked = sorted(report.dependencies, key=_rank)
-    shown = [one for one in ranked if show_all or one.state in ("below", "unknown", "waived")]
+    told = {one.purl for one in report.findings if one.id == "not-in-registry"}
+    shown = [
+        one
+        for one in ranked
+        if show_all or (one.state in ("below", "unknown", "waived") and one.dependency.package.purl not in told)
+    ]
     groups = {} if show_all else _together(shown)
     grouped = {id(one) for members in groups.values() for one in members}
     mixed = len({one.dependency.package.ecosystem for one in ranked}) > 1
     most = len(ranked) if verbose else MOST_REASONS
     rows = [
-        _row(page, one, mixed=mixed, most=1 if one.state == "ok" and not verbose else most)
+        _row(page, one, report.threshold, mixed=mixed, most=1 if one.state == "ok" and not verbose else most)
         for one in shown
         if id(one) not in grouped
     ]
@@ -154,7 +181,7 @@ def _assessments(page: Page, report: Report, *, show_all: bool, verbose: bool) -
             first=f"{page.marks.unknown:>10}",
         )
     page.gap()
-    _footer(page, report, provisional=any(row[0][0].lstrip().startswith("~") for row in rows), show_all=show_all)
+    _footer(page, report, provisional=any("~" in row[0][0] or "\xa0~" in row[3][0] for row in rows), show_all=show_all)
 
 
 def _rank(one: Assessed) -> tuple[int, float, float, str, str, str]:
@@ -220,7 +247,7 @@ def _group(reason: str, members: Sequence[Assessed], threshold: float) -> str:
     )
 
 
-def _row(page: Page, one: Assessed, *, mixed: bool, most: int) -> Row:
+def _row(page: Page, one: Assessed, threshold: float, *, mixed: bool, most: int) -> Row:
     style = phrases.STATE_STYLES[one.state]
     told = _telling(one)
     reasons = [page.words(reason) for reason in told[:most]] or [page.words(one.dependency.skip)]
@@ -230,9 +257,17 @@ def _row(page: Page, one: Assessed, *, mixed: bool, most: int) -> Row:
         (f"{phrases.number(one, page.marks):>6} {phrases.mark(one, page.marks)}", style),
         (page.words(phrases.label(one.dependency, mixed=mixed)), "strong"),
         (page.words(" · ").join(reasons), ""),
-        (page.words(one.fix), "action"),
+        (_fix(page, one, threshold), "action"),
         (page.words(phrases.where(one.dependency.locations)), "dim"),
     )
+
+
+def _fix(page: Page, one: Assessed, threshold: float) -> str:
+    """Return what to do; the two scores of a way out stay on one line."""
+    version, *more = [page.words(piece) for piece in phrases.fix(one, page.marks, threshold)] or [""]
+    if more and more[0].startswith("("):
+        version, *more = f"{version} {more[0].replace(' ', chr(160))}", *more[1:]
+    return ", ".join([version, *more])
 
 
 def _telling(one: Assessed) -> Sequence[str]:
@@ -247,7 +282,7 @@ _COLUMNS: Final = (
     Column(" Score"),
     Column("Package", 40, 18),
     Column("Why (worst first)", 110, 44),
-    Column("Fix", 32, 12),
+    Column("Fix", 48, 16),
     Column("Where", 44, 44),
 )
 
@@ -266,7 +301,7 @@ def _stacked(page: Page, score: Span, package: Span, why: Span, fix: Span, place
     page.split((f"  {score[0]}  ", score[1]), package, place)
     arrow = f"{page.marks.arrow} {fix[0]}" if fix[0] else ""
     if fix[0] and cells(why[0]) + 2 + cells(arrow) <= page.width - _INDENT:
-        page.line((" " * _INDENT, ""), why, ("  ", ""), (arrow, fix[1]))
+        page.line((" " * _INDENT, ""), why, ("  ", ""), (arrow.replace("\xa0", " "), fix[1]))
         return
     if why[0]:
         page.paragraph(*why, indent=_INDENT)
@@ -301,6 +336,7 @@ def _notes(page: Page, report: Report, *, verbose: bool) -> None:
     notes = list(_broken(report))
     notes += [("doubt", f"not checked: {_silence(source)}") for source in report.sources if _silent(source)]
     notes += [("dim", f"note: {_partly(source)}") for source in report.sources if source.reason and not _silent(source)]
+    notes += [("doubt", f"note: {source.note}") for source in report.sources if source.note]
     warnings = dict.fromkeys(report.warnings)
     notes += [("doubt", f"warning: {warning}") for warning in warnings]
     said = [f"{manifest.path}: {note}" for manifest in report.manifests for note in manifest.notes]
@@ -325,7 +361,7 @@ def _broken(report: Report) -> Iterable[tuple[str, str]]:
 
 
 def _silent(source: SourceLine) -> bool:
-    return source.state in ("partial", "unavailable")
+    return source.state in ("partial", "unavailable") and not source.stands_in
 
 
 def _silence(source: SourceLine) -> str:
@@ -335,7 +371,9 @@ def _silence(source: SourceLine) -> str:
 
 
 def _partly(source: SourceLine) -> str:
-    """Say what a source that works as well as it can does not offer."""
+    """Say what a source that works as well as it can does not offer, and who stood in for one that is away."""
+    if source.stands_in:
+        return f"{source.name} did not answer ({source.reason}); {source.stands_in} did in its place"
     return f"{source.name} answered {source.answered:,} of {source.asked:,}: {source.reason}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
@@ -50,10 +51,10 @@ class Inquiry:
         self._database = database
         self._downloads = downloads
         self._pinned: dict[Release, Fact[Version]] = {}
-        #: Releases of which OSV said nothing, and the database did.
-        self.replaced = 0
-        #: Releases of which OSV said nothing, and nobody else either.
-        self.unanswered = 0
+        #: Releases of which OSV said nothing and the database did, by ecosystem.
+        self.replaced: Counter[str] = Counter()
+        #: Releases of which neither said anything, by ecosystem.
+        self.unanswered: Counter[str] = Counter()
 
     # --- packages ------------------------------------------------------------------------------------------------
 
@@ -159,11 +160,7 @@ class Inquiry:
         findings: Mapping[Release, Fact[Findings]],
     ) -> dict[Package, Fact[Project]]:
         """Return what is known of each package."""
-        newest = {
-            release.package: fact.value.default
-            for release, fact in findings.items()
-            if release.package not in projects.facts and isinstance(fact, Found) and fact.value.default
-        }
+        newest = self._newest(projects, findings)
         known = self._known(releases, projects, versions, newest)
         return {
             package: _project(
@@ -175,6 +172,18 @@ class Inquiry:
             )
             for package in dict.fromkeys(one.package for one in releases)
         }
+
+    def _newest(self, projects: Projects, findings: Mapping[Release, Fact[Findings]]) -> dict[Package, str]:
+        """Return the version that installers take, of packages that the registry was not asked about as a whole."""
+        partly = {one: fact for one, fact in findings.items() if one.package not in projects.facts}
+        newest = {
+            one.package: fact.value.default
+            for one, fact in partly.items()
+            if isinstance(fact, Found) and fact.value.default
+        }
+        left = sorted({one.package for one in partly} - newest.keys())
+        asked = self._registries.newest(left) if left else {}
+        return newest | {package: fact.value for package, fact in asked.items() if isinstance(fact, Found)}
 
     def _known(
         self,
@@ -224,7 +233,7 @@ class Inquiry:
         said: dict[Release, Said] = {}
         for release in releases:
             told = self._told(release, known, placed[release][1], before.get(release))
-            said[release] = self._better(told, kept.get(release))
+            said[release] = self._better(told, kept.get(release), release.package.ecosystem)
         return said
 
     def _told(self, release: Release, known: osv.Known, previous: str | None, before: Release | None) -> Said:
@@ -245,15 +254,15 @@ class Inquiry:
             past = msgspec.structs.replace(past, old=None, fixed=0)
         return Said(advisories, Found(past, recorded.source, recorded.seen))
 
-    def _better(self, told: Said, kept: Said | None) -> Said:
+    def _better(self, told: Said, kept: Said | None, ecosystem: str) -> Said:
         """Return what OSV says, and what only the database does.
 
         It has read every record of a package's past, and it may hold records that somebody wrote for themselves.
         """
         silent = isinstance(told.advisories, Unknown)
         answered = kept is not None and isinstance(kept.advisories, Found)
-        self.replaced += silent and answered
-        self.unanswered += silent and not answered
+        self.replaced[ecosystem] += silent and answered
+        self.unanswered[ecosystem] += silent and not answered
         if kept is None:
             return told
         past = told.history

@@ -84,9 +84,10 @@ def test_a_bare_name_is_not_settled_while_one_registry_is_silent(nerq: Nerq, reg
 
 def test_an_unknown_name_gets_a_card_that_explains(nerq: Nerq, registry: Any) -> None:
     result = nerq("check", "pypi:no-such-thing", *AS_OF)
-    assert result.status == 0
+    assert result.status == 1
     assert "not found" in result.out
-    assert nerq("check", "pypi:no-such-thing", *AS_OF, "--strict").status == 3
+    report = nerq("check", "pypi:no-such-thing", *AS_OF, "--format", "json").json
+    assert [one["id"] for one in report["findings"]] == ["not-in-registry"]
 
 
 def test_a_card_is_json_too(nerq: Nerq, registry: Any) -> None:

@@ -12,6 +12,7 @@ import typer
 from typer.cli import get_docs_for_click
 from typer.core import TyperGroup
 
+from nerq_cli.cli import about
 from nerq_cli.cli.app import app
 from nerq_cli.errors import EXIT_MEANINGS
 from nerq_cli.methodology import CAPS, SIGNALS
@@ -27,7 +28,9 @@ def reference() -> str:
     return re.sub(r"[ \t]+\n", "\n", page).rstrip() + "\n"
 
 
-@pytest.mark.parametrize(("name", "write"), [("cli", reference), ("methodology", method.markdown)])
+@pytest.mark.parametrize(
+    ("name", "write"), [("cli", reference), ("methodology", method.markdown), ("data-sources", about.markdown)]
+)
 def test_a_generated_page_says_what_the_code_says(name: str, write: object) -> None:
     page = DOCS / "reference" / f"{name}.md"
     text = write() if callable(write) else ""

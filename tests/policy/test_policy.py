@@ -10,7 +10,7 @@ from nerq_cli.errors import Exit
 from nerq_cli.facts import WHEEL, YANKED, Project, Vulnerability
 from nerq_cli.inventory import NPM, PYPI, Dependency, Package
 from nerq_cli.policy import STATES, State, judge, verdict
-from nerq_cli.policy.remedy import fixing_version, remedy
+from nerq_cli.policy.remedy import fixes_above, fixing_version, remedy
 from nerq_cli.scoring import Cap, Score
 
 DEMO = Package(ecosystem=PYPI, name="demo")
@@ -105,3 +105,11 @@ def test_a_version_to_leave_has_a_way_out_where_one_is_known() -> None:
     assert remedy(dependency(), scored(69.0, ("high", 69)), project, [hole("1.1")]) == "1.1"
     assert remedy(dependency(version=None), scored(50.0), project, ()) == ""
     assert remedy(dependency(), None, project, ()) == ""
+
+
+def test_the_fixes_of_an_advisory_are_the_nearest_above_and_the_newest() -> None:
+    assert fixes_above(PYPI, "1.26.5", hole("2.0.7", "1.26.18")) == ("1.26.18", "2.0.7")
+    assert fixes_above(PYPI, "2.0.1", hole("2.0.7", "1.26.18")) == ("2.0.7",)
+    assert fixes_above(PYPI, "1.0", hole("1.1", "1.1.0")) == ("1.1",)
+    assert fixes_above(NPM, "3.0.0", hole("2.0.7")) == ()
+    assert fixes_above(NPM, "3.0.0", hole()) == ()

@@ -34,7 +34,8 @@ from nerq_cli.facts import (
     Vulnerability,
 )
 from nerq_cli.inventory import NPM, PYPI, Dependency, Ecosystem, Location, Package
-from nerq_cli.policy import State, judge, verdict
+from nerq_cli.policy import State, finding, judge, verdict
+from nerq_cli.policy.way_out import Alternative
 from nerq_cli.report.model import Assessed, ManifestLine, Report, SourceLine
 
 #: 2026-11-21T02:40:00Z
@@ -187,7 +188,9 @@ def make(
     elapsed: float = 0.62,
 ) -> Report:
     states = [one.state for one in dependencies if one.state]
-    code, reason = verdict(states, threshold=70.0, broken=len(errors), strict=strict)
+    findings = tuple(finding.unregistered(one.dependency for one in dependencies if one.found is False and not listed))
+    counted = finding.counted(findings)
+    code, reason = verdict(states, threshold=70.0, broken=len(errors), findings=counted, strict=strict)
     paths = dict.fromkeys(place.path for one in dependencies for place in one.dependency.locations)
     if listed:
         dependencies = [
@@ -214,6 +217,7 @@ def make(
             for path in paths
         ),
         dependencies=tuple(dependencies),
+        findings=findings,
         sources=fresh_sources(len(dependencies)) if sources is None else sources,
         warnings=warnings,
         errors=errors,
@@ -274,8 +278,26 @@ PILLOW = (
 DJANGO = tuple(advisory(f"PYSEC-2023-{n}", severity, "3.2.25") for n, severity in enumerate(["high", "medium", "low"]))
 
 
+def leads_to(one: Assessed, version: str, value: float | None, **more: Any) -> Assessed:
+    """The same, with a way out."""
+    clears = value is not None and value >= 70 and not more.get("provisional")
+    way = Alternative(
+        **{
+            "version": version,
+            "value": value,
+            "grade": "A" if clears else None if value is None else "C",
+            "provisional": False,
+            "in_range": False,
+            "clears": clears,
+            "fixes": tuple(advisory.id for advisory in one.advisories),
+            **more,
+        }
+    )
+    return replace(one, way_out=way, latest_scored=way if version == one.latest else None, fix=version)
+
+
 def requests_of_2018() -> Assessed:
-    return assess_one(
+    one = assess_one(
         "requests",
         "2.19.1",
         31,
@@ -296,11 +318,38 @@ def requests_of_2018() -> Assessed:
         fields={"readme": None, "typed": False, "licence_expression": None, "licence_text": "Apache 2.0"},
         places=3,
     )
+    return leads_to(one, "2.34.2", 93.1)
 
 
 def pillow() -> Assessed:
     releases = (("12.0.0", 36, WHEEL | ATTESTED), ("9.5.0", 1_330, WHEEL), ("2.0.0", 4_900, SDIST))
-    return assess_one("pillow", "9.5.0", 27, releases=releases, advisories=PILLOW, fix="10.0.1", behind=14)
+    return leads_to(
+        assess_one("pillow", "9.5.0", 27, releases=releases, advisories=PILLOW, fix="10.0.1", behind=14),
+        "10.0.1",
+        69.4,
+    )
+
+
+def django() -> Assessed:
+    one = assess_one(
+        "django", "3.2.19", 12, advisories=DJANGO, fix="3.2.25", behind=41, latest="6.1", requirement=">=3.2,<3.2.20"
+    )
+    return leads_to(one, "3.2.25", 90.0, outside=">=3.2,<3.2.20")
+
+
+def lodash() -> Assessed:
+    one = assess_one(
+        "lodash",
+        "4.17.15",
+        9,
+        ecosystem=NPM,
+        releases=(("4.17.21", 2_100, WHEEL), ("4.17.15", 2_680, WHEEL), ("0.1.0", 5_300, WHEEL)),
+        advisories=(advisory("GHSA-35jh-r3h4-6jhm", "high", "4.17.21"),),
+        fix="4.17.21",
+        requirement="^4.17.0",
+        behind=6,
+    )
+    return leads_to(one, "4.17.21", 88.2, provisional=True, in_range=True)
 
 
 def not_found() -> Assessed:
@@ -341,22 +390,12 @@ def waived() -> Assessed:
 def findings_report(healthy: int = len(HEALTHY)) -> Report:
     odd = [
         pillow(),
-        assess_one("django", "3.2.19", 12, advisories=DJANGO, fix="3.2.25", behind=41, latest="6.1"),
+        django(),
         requests_of_2018(),
         waived(),
         not_found(),
         no_version(),
-        assess_one(
-            "lodash",
-            "4.17.15",
-            9,
-            ecosystem=NPM,
-            releases=(("4.17.21", 2_100, WHEEL), ("4.17.15", 2_680, WHEEL), ("0.1.0", 5_300, WHEEL)),
-            advisories=(advisory("GHSA-35jh-r3h4-6jhm", "high", "4.17.21"),),
-            fix="4.17.21",
-            requirement="^4.17.0",
-            behind=6,
-        ),
+        lodash(),
         assess_one("acme-web", None, 40, skip="local path", group="dev"),
         assess_one("fork", None, 41, skip="git: https://git.example/fork @ 1a2b3c"),
     ]
@@ -374,7 +413,7 @@ def provisional_report(n: int = 40) -> Report:
     fine = [
         assess_one(f"package-{i}", line=i + 1, advisories=None, fields={"readme": 100 * (i % 30)}) for i in range(n)
     ]
-    return make([*fine, not_found()], sources=(known, down))
+    return make([*fine, no_version()], sources=(known, down))
 
 
 PROBLEM = Problem(

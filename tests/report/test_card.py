@@ -8,6 +8,7 @@ import pytest
 
 from nerq_cli.facts import Evidence, Found, Unknown, Vulnerability
 from nerq_cli.methodology import DIMENSIONS, SIGNALS
+from nerq_cli.policy.way_out import Alternative
 from nerq_cli.report import card
 from nerq_cli.report.layout import cells
 from nerq_cli.report.model import Assessed, Report
@@ -130,27 +131,37 @@ def test_caps_tell_their_limit_and_the_evidence(card_of: CardOf, findings: Repor
 
 
 def test_advisories_are_listed_one_by_one(card_of: CardOf, assess: Assess) -> None:
-    known = (
-        Vulnerability(
-            id="GHSA-1",
-            aliases=("CVE-1",),
-            summary="bad",
-            severity="high",
-            fixed_in=("2.0",),
-            link="https://advisories.example/1",
-            exploited=True,
-            epss=0.5,
-        ),
-        Vulnerability(id="GHSA-2"),
-        Vulnerability(id="MAL-3", malware=True),
-    )
+    known = (Vulnerability(id="GHSA-1", severity="high"), Vulnerability(id="GHSA-2"), Vulnerability(id="MAL-3"))
     printed = flat(card_of(assess("x", advisories=known)))
-    assert (
-        "GHSA-1 (CVE-1) severity high · exploited in the wild · exploit probability 50.0% · fixed in 2.0 bad" in printed
+    assert "Advisories 3 for this version GHSA-1 severity high" in printed
+    assert "GHSA-2 severity unknown" in printed
+
+
+def test_two_records_of_one_vulnerability_are_one_advisory(card_of: CardOf, assess: Assess) -> None:
+    twice = (Vulnerability(id="GHSA-1", aliases=("CVE-1",)), Vulnerability(id="PYSEC-1", aliases=("CVE-1",)))
+    assert "1 for this version" in card_of(assess("x", advisories=twice))
+
+
+def test_advisories_are_shown_even_where_nothing_could_be_scored(card_of: CardOf, assess: Assess) -> None:
+    one = replace(assess("x", None), advisories=(Vulnerability(id="GHSA-1"),))
+    assert "GHSA-1" in card_of(one)
+
+
+def test_the_way_out_is_told_with_what_it_does_to_the_score(card_of: CardOf, findings: Report) -> None:
+    way = Alternative(
+        version="2.32.4", value=91.0, grade="A", provisional=False, in_range=False, outside="<2.20", clears=True
     )
-    assert "https://advisories.example/1" in printed
-    assert "GHSA-2 severity unknown · no fix known" in printed
-    assert "MAL-3 malware · no fix known" in printed
+    newest = replace(way, version="2.34.2", value=93.1, provisional=True)
+    one = replace(named(findings, "requests"), way_out=way, latest_scored=newest)
+    printed = card_of(one)
+    assert "fix: 2.32.4 (61.0 → 91.0), outside <2.20\n" in printed
+    assert "\n  latest    2.34.2 scores ~93.1\n" in printed
+    assert "next: nerq check pypi:requests==2.32.4" in flat(printed)
+
+
+def test_a_way_out_without_a_score_is_just_named(card_of: CardOf, findings: Report) -> None:
+    way = Alternative(version="2.32.4", value=None, grade=None, provisional=False, in_range=True)
+    assert "fix: 2.32.4\n" in card_of(replace(named(findings, "requests"), way_out=way))
 
 
 def test_what_is_not_known_is_listed_by_reason(card_of: CardOf, findings: Report) -> None:

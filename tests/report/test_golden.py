@@ -16,7 +16,7 @@ Screen = Callable[..., str]
 Golden = Callable[[str, bytes], None]
 
 
-@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("width", [80, 120, 200])
 def test_the_scan_screen_looks_as_agreed(findings: Report, screen: Screen, golden: Golden, width: int) -> None:
     golden(f"scan-{width}.txt", screen(text.render, findings, width=width).encode())
 

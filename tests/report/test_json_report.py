@@ -16,6 +16,7 @@ from nerq_cli.errors import EXIT_MEANINGS
 from nerq_cli.facts import Vulnerability
 from nerq_cli.methodology import COVERAGE_LABELS, DIMENSIONS, GRADES
 from nerq_cli.policy import STATES
+from nerq_cli.policy.finding import Finding
 from nerq_cli.report import json_report
 from nerq_cli.report.clean import TEXT_LIMIT
 from nerq_cli.report.model import Assessed, Report
@@ -112,6 +113,16 @@ FIRST = ("dependencies", 0)
 SIGNAL = (*FIRST, "signals", 0)
 JUDGED = SCHEMA["else"]["properties"]["dependencies"]["items"]["required"]
 
+WAY = {
+    "version": "2.0",
+    "score": 90.0,
+    "grade": "A",
+    "provisional": False,
+    "in_range": True,
+    "clears": True,
+    "fixes": [],
+}
+
 #: Ways to spoil a report: a path into it, and what to put there.
 CORRUPTIONS: list[tuple[tuple[str | int, ...], object]] = [
     *(((key,), REMOVED) for key in SCHEMA["required"]),
@@ -141,6 +152,10 @@ CORRUPTIONS: list[tuple[tuple[str | int, ...], object]] = [
     ((*FIRST, "dimensions"), {"security": 1.0}),
     ((*FIRST, "caps"), [{"id": "high", "limit": 169, "reason": "r", "source": None, "as_of": None}]),
     ((*FIRST, "advisories"), [{"id": "A"}]),
+    ((*FIRST, "way_out"), {"version": "2.0"}),
+    ((*FIRST, "latest_scored"), WAY | {"clears": True, "score": None}),
+    ((*FIRST, "latest_scored"), WAY | {"score": 101}),
+    (("findings",), [{"id": "not-in-registry"}]),
     ((*FIRST, "groups"), "main"),
     ((*SIGNAL, "state"), "unknown"),
     ((*SIGNAL, "value"), None),
@@ -202,7 +217,48 @@ def test_the_summary_counts_every_state(findings: Report) -> None:
 
 
 def test_exit_code_and_reason_are_repeated(findings: Report) -> None:
-    assert document(findings)["exit"] == {"code": 1, "reason": "4 below 70"}
+    assert document(findings)["exit"] == {"code": 1, "reason": "4 below 70, 1 name no public index knows"}
+
+
+def test_a_way_out_says_what_it_scores_and_whether_that_is_enough(findings: Report) -> None:
+    assert of(findings, "requests")["way_out"] == {
+        "version": "2.34.2",
+        "score": 93.1,
+        "grade": "A",
+        "provisional": False,
+        "in_range": False,
+        "clears": True,
+        "fixes": ["GHSA-x84v-xcm2-53pg", "GHSA-j8r2-6x86-q33q", "GHSA-9wx4-h78v-vm56"],
+    }
+    assert of(findings, "requests")["latest_scored"] == of(findings, "requests")["way_out"]
+    assert of(findings, "pillow")["way_out"]["clears"] is False
+    assert of(findings, "pillow")["latest_scored"] is None
+    assert of(findings, "click")["way_out"] is None
+
+
+def test_an_advisory_names_the_fix_on_the_branch_in_use_and_the_newest(assess: Assess, report_of: Make) -> None:
+    hole = Vulnerability(id="A", fixed_in=("1.0", "2.35.0", "3.1"))
+    [found] = of(report_of([assess("x", advisories=(hole,))]), "x")["advisories"]
+    assert (found["fixed_in"], found["fix"], found["newest_fix"]) == (["1.0", "2.35.0", "3.1"], "2.35.0", "3.1")
+    [without] = of(report_of([assess("x", advisories=(Vulnerability(id="A"),))]), "x")["advisories"]
+    assert (without["fix"], without["newest_fix"]) == (None, None)
+
+
+def test_findings_stand_beside_the_dependencies(findings: Report, calm: Report) -> None:
+    assert document(findings)["findings"] == [
+        {
+            "id": "not-in-registry",
+            "text": "PyPI has no package of this name",
+            "name": "acme-utils",
+            "purl": "pkg:pypi/acme-utils",
+            "locations": [{"path": "requirements.txt", "line": 3}],
+        }
+    ]
+    assert document(calm)["findings"] == []
+    whole = Finding(id="not-in-registry", text="something is off\x1b[2J")
+    [found] = document(replace(calm, findings=(whole,)))["findings"]
+    assert found == {"id": "not-in-registry", "text": found["text"], "name": None, "purl": None, "locations": []}
+    assert "\x1b" not in found["text"]
 
 
 def test_a_list_has_neither_states_nor_scores(listed: Report) -> None:

@@ -5,9 +5,11 @@ from dataclasses import replace
 
 import pytest
 
+from nerq_cli.facts import Vulnerability
 from nerq_cli.inventory import Location
+from nerq_cli.policy.way_out import Alternative
 from nerq_cli.report import phrases
-from nerq_cli.report.layout import UNICODE
+from nerq_cli.report.layout import ASCII, UNICODE
 from nerq_cli.report.model import Assessed
 
 Assess = Callable[..., Assessed]
@@ -49,6 +51,36 @@ def test_a_number_says_whether_it_is_provisional_or_only_a_bound(assess: Assess)
     yanked = assess("x", fields={"yanked": True})
     assert yanked.score is not None
     assert phrases.number(replace(yanked, score=replace(yanked.score, value=None)), UNICODE) == "≤50.0"
+
+
+def test_a_way_out_is_told_in_pieces(assess: Assess) -> None:
+    one = assess("x", fields={"yanked": True}, fix="wait a few days")
+    way = Alternative(version="3.0", value=60.0, grade="C", provisional=True, in_range=False, outside="<3")
+    out = replace(one, way_out=way)
+    assert phrases.fix(one, UNICODE, 70.0) == ["wait a few days"]
+    assert phrases.fix(assess("x"), UNICODE, 70.0) == []
+    assert phrases.fix(out, UNICODE, 70.0) == ["3.0", "(50.0 → ~60.0)", "still below 70", "outside <3"]
+    assert phrases.fix(out, ASCII, 60.0) == ["3.0", "(50.0 -> ~60.0)", "outside <3"]
+    unscored = replace(way, value=None, provisional=False, outside="")
+    assert phrases.fix(replace(one, way_out=unscored), UNICODE, 70.0) == ["3.0"]
+    assert phrases.gain(one, UNICODE) == ""
+
+
+def test_the_newest_version_is_told_with_its_score(assess: Assess) -> None:
+    one = assess("x")
+    way = Alternative(version="3.0", value=60.0, grade="C", provisional=False, in_range=False)
+    assert phrases.latest(one) == ""
+    assert phrases.latest(replace(one, latest_scored=way)) == "3.0 scores 60.0"
+    assert phrases.latest(replace(one, latest_scored=replace(way, provisional=True))) == "3.0 scores ~60.0"
+    assert phrases.latest(replace(one, latest_scored=replace(way, value=None))) == "3.0: no score"
+
+
+def test_an_advisory_is_fixed_on_the_branch_in_use_and_newest_of_all(assess: Assess) -> None:
+    it = assess("x", "1.26.5").dependency
+    both = Vulnerability(id="A", fixed_in=("1.26.18", "2.0.7"))
+    assert phrases.fixed(it, both) == "fixed in 1.26.18, newest fix 2.0.7"
+    assert phrases.fixed(it, Vulnerability(id="A", fixed_in=("2.0.7", "1.0"))) == "fixed in 2.0.7"
+    assert phrases.fixed(it, Vulnerability(id="A", fixed_in=("1.0",))) == "no fix known"
 
 
 @pytest.mark.parametrize(

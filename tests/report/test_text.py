@@ -11,6 +11,7 @@ import pytest
 from nerq_cli.errors import Exit, Problem
 from nerq_cli.facts import Evidence, Unknown
 from nerq_cli.inventory import Location
+from nerq_cli.policy.finding import Finding
 from nerq_cli.report import text
 from nerq_cli.report.layout import cells
 from nerq_cli.report.model import Assessed, Report, SourceLine
@@ -109,7 +110,7 @@ def test_nothing_declared_is_said_in_words(screen: Screen, empty: Report) -> Non
 
 
 def test_the_last_line_repeats_exit_status_and_reason(screen: Screen, findings: Report) -> None:
-    assert drawn(screen, findings).splitlines()[-1] == "exit 1 (4 below 70)"
+    assert drawn(screen, findings).splitlines()[-1] == "exit 1 (4 below 70, 1 name no public index knows)"
 
 
 # --- packages
@@ -122,7 +123,7 @@ def names(printed: str) -> list[str]:
 
 def test_the_worst_comes_first_and_what_passes_is_only_counted(screen: Screen, findings: Report) -> None:
     printed = drawn(screen, findings)
-    assert names(printed) == ["requests", "pillow", "django", "lodash", "acme-utils", "celery", "pytz"]
+    assert names(printed) == ["acme-utils", "requests", "pillow", "django", "lodash", "celery", "pytz"]
     assert "27 packages at 70 or above not shown (--all)" in printed
     assert "2 skipped on purpose (--all)" in printed
 
@@ -142,7 +143,7 @@ def test_equal_scores_are_ordered_by_what_they_were_before_caps(
 
 def test_all_shows_every_package_also_those_left_out_on_purpose(screen: Screen, findings: Report) -> None:
     printed = drawn(screen, findings, show_all=True)
-    assert len(names(printed)) == len(findings.dependencies)
+    assert len(names(printed)) == len(findings.findings) + len(findings.dependencies)
     assert names(printed)[-2:] == ["acme-web", "fork"]
     assert "(--all)" not in printed
     assert "git: https://git.example/fork @ 1a2b3c" in printed
@@ -174,7 +175,7 @@ def test_a_provisional_score_carries_a_tilde_and_an_explanation(
 
 def test_many_packages_without_advisories_share_one_line(screen: Screen, provisional: Report) -> None:
     printed = drawn(screen, provisional)
-    assert names(printed) == ["acme-utils", "40"]
+    assert names(printed) == ["celery", "40"]
     assert (
         "? 40 packages score 70 or above, but no advisory source answered: ~92.4 to ~97.3 (--all lists them)"
     ) in flat(printed)
@@ -251,6 +252,69 @@ def test_the_next_command_checks_the_worst(screen: Screen, findings: Report, cal
     assert "next:" not in drawn(screen, calm)
 
 
+# --- the way out
+
+
+def test_a_way_out_says_what_it_does_to_the_score_and_what_it_leaves(screen: Screen, findings: Report) -> None:
+    printed = drawn(screen, findings)
+    assert "→ 2.34.2 (61.0 → 93.1)\n" in printed
+    assert "→ 10.0.1 (65.0 → 69.4), still below 70\n" in printed
+    assert "→ 3.2.25 (65.0 → 90.0), outside >=3.2,<3.2.20\n" in printed
+
+
+def test_a_provisional_way_out_is_marked_and_the_mark_explained(screen: Screen, findings: Report) -> None:
+    [lodash] = (one for one in findings.dependencies if one.dependency.package.name == "lodash")
+    printed = drawn(screen, replace(findings, dependencies=(lodash,)))
+    assert "→ 4.17.21 (69.0 → ~88.2)\n" in printed
+    assert "~ provisional: no advisory source answered" in printed
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 200])
+def test_the_two_scores_of_a_way_out_stay_on_one_line(screen: Screen, findings: Report, width: int) -> None:
+    printed = drawn(screen, findings, width=width)
+    assert all(scores in printed for scores in ("(61.0 → 93.1)", "(65.0 → 69.4)", "(65.0 → 90.0)", "(69.0 → ~88.2)"))
+
+
+def test_a_way_out_fits_beside_a_short_reason(screen: Screen, findings: Report) -> None:
+    [one] = (one for one in findings.dependencies if one.dependency.package.name == "requests")
+    printed = drawn(screen, replace(findings, dependencies=(replace(one, reasons=("old",)),)))
+    assert "            old  → 2.34.2 (61.0 → 93.1)\n" in printed
+
+
+# --- findings
+
+
+def test_a_name_that_no_registry_knows_has_a_block_of_its_own_and_no_row(screen: Screen, findings: Report) -> None:
+    printed = drawn(screen, findings)
+    assert "1 name that the registry does not know: anybody could register it\n" in printed
+    assert "PyPI has no package of this name\n" in printed
+    assert printed.count("acme-utils") == 1
+    assert drawn(screen, findings, show_all=True).count("acme-utils") == 2
+
+
+def test_a_run_with_a_finding_fails_whatever_the_scores(screen: Screen, assess: Assess, report_of: Make) -> None:
+    report = report_of([assess("click"), assess("lost", absent=True), assess("gone", absent=True)])
+    printed = drawn(screen, report)
+    assert "  FAIL  ✔ 1 ok" in printed
+    assert "2 names that the registry does not know: anybody could register them\n" in printed
+    assert printed.splitlines()[-1] == "exit 1 (2 names no public index knows)"
+
+
+def test_findings_beyond_twenty_are_counted(screen: Screen, assess: Assess, report_of: Make) -> None:
+    report = report_of([assess(f"lost{n}", absent=True) for n in range(23)])
+    printed = drawn(screen, report)
+    assert "+3 more (--all)" in printed
+    assert "lost22" not in printed
+    assert "lost22" in drawn(screen, report, verbose=True)
+
+
+def test_a_finding_about_no_single_package_is_told_by_its_text(screen: Screen, findings: Report) -> None:
+    whole = Finding(id="not-in-registry", text="something is off", locations=(Location(path="a.lock", line=0),))
+    printed = drawn(screen, replace(findings, findings=(whole,)))
+    assert re.search(r"✖  something is off +a\.lock\n", printed)
+    assert printed.count("something is off") == 1
+
+
 # --- width
 
 
@@ -273,7 +337,9 @@ def test_every_word_of_a_reason_is_on_the_screen(screen: Screen, findings: Repor
 def test_a_wide_screen_has_a_line_per_package_under_headings(screen: Screen, findings: Report) -> None:
     printed = drawn(screen, findings, width=200)
     assert re.search(r"Score +Package +Why \(worst first\) +Fix +Where\n", printed)
-    assert re.search(r"✖  pillow 9.5.0 +2 known advisories .* +10.0.1 +requirements.txt:27\n", printed)
+    assert re.search(
+        r"✖  pillow 9.5.0 +2 known advisories .* +10\.0\.1 \(65\.0 → 69\.4\), .* +requirements.txt:27\n", printed
+    )
 
 
 def test_a_long_name_wraps_and_keeps_its_place(screen: Screen, assess: Assess, report_of: Make) -> None:

@@ -1,0 +1,80 @@
+"""What to move to, from the command line to the screen; and names that nobody knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+AS_OF = ("--as-of", "2026-11-21")
+Nerq = Callable[..., Any]
+HOLE = {"id": "PYSEC-2026-1", "aliases": [], "details": "A hole.", "fixed_in": ["2.0"], "link": "", "withdrawn": None}
+
+
+def write(project: Path, text: str) -> None:
+    (project / "requirements.txt").write_text(text)
+
+
+def only(result: Any) -> Any:
+    [dependency] = result.json["dependencies"]
+    return dependency
+
+
+def test_a_scan_names_the_version_that_clears_the_threshold_and_changes_no_file(
+    nerq: Nerq, registry: Any, project: Path
+) -> None:
+    registry.pypi("demo", "1.0", "2.0", "3.0", vulnerabilities={"1.0": [HOLE]})
+    write(project, "demo==1.0\n")
+    one = only(nerq("scan", *AS_OF, "--format", "json"))
+    way = one["way_out"]
+    assert (way["version"], way["clears"], way["in_range"], way["fixes"]) == ("2.0", True, False, ["PYSEC-2026-1"])
+    assert f"→ 2.0 ({one['score']:.1f} → {way['score']:.1f})" in nerq("scan", *AS_OF).out
+    write(project, "demo==2.0\n")
+    assert only(nerq("scan", *AS_OF, "--format", "json"))["score"] == way["score"]
+    assert (project / "requirements.txt").read_text() == "demo==2.0\n"
+
+
+def test_offline_the_way_out_comes_from_the_cache(nerq: Nerq, registry: Any, project: Path) -> None:
+    registry.pypi("demo", "1.0", "2.0", "3.0", vulnerabilities={"1.0": [HOLE]})
+    write(project, "demo==1.0\n")
+    online = nerq("scan", *AS_OF, "--format", "json")
+    asked = len(registry.paths)
+    offline = nerq("scan", *AS_OF, "--format", "json", "--offline")
+    assert offline.status == 1
+    assert only(offline)["way_out"] == only(online)["way_out"]
+    assert len(registry.paths) == asked
+
+
+def test_offline_what_nobody_asked_about_before_is_not_known_and_nothing_fails(
+    nerq: Nerq, registry: Any, project: Path
+) -> None:
+    """The project's own page is that of 3.0: nothing else is known of the others."""
+    registry.pypi("demo", "1.0", "2.0", "3.0", vulnerabilities={"1.0": [HOLE]})
+    write(project, "demo==1.0\n")
+    nerq("scan", *AS_OF, "--threshold", "0")
+    asked = len(registry.paths)
+    offline = nerq("scan", *AS_OF, "--format", "json", "--offline")
+    assert offline.status == 1
+    assert only(offline)["way_out"]["version"] == "3.0"
+    assert nerq("scan", *AS_OF, "--offline", "--no-cache").status == 0
+    assert len(registry.paths) == asked
+
+
+def test_check_shows_the_score_of_the_newest_version(nerq: Nerq, registry: Any) -> None:
+    registry.pypi("demo", "1.0", "2.0", "3.0")
+    one = only(nerq("check", "pypi:demo==1.0", *AS_OF, "--format", "json"))
+    newest = only(nerq("check", "pypi:demo", *AS_OF, "--format", "json"))
+    assert one["latest_scored"]["version"] == newest["version"] == "3.0"
+    assert one["latest_scored"]["score"] == newest["score"]
+    assert newest["latest_scored"] is None
+
+
+def test_a_name_no_index_knows_fails_the_run_in_a_block_of_its_own(nerq: Nerq, registry: Any, project: Path) -> None:
+    registry.pypi("demo", "1.0")
+    write(project, "demo==1.0\nacme-secret-tool>=1\n")
+    result = nerq("scan", *AS_OF)
+    assert result.status == 1
+    assert "1 name that the registry does not know: anybody could register it" in result.out
+    assert result.out.rstrip().endswith("exit 1 (1 name no public index knows)")
+    (project / "nerq.toml").write_text('private = ["acme-*"]\n')
+    assert nerq("scan", *AS_OF).status == 0

@@ -1,0 +1,53 @@
+"""What is wrong beside scores."""
+
+from __future__ import annotations
+
+from nerq_cli.errors import Exit
+from nerq_cli.inventory import NPM, PYPI, Dependency, Ecosystem, Location, Package
+from nerq_cli.policy import verdict
+from nerq_cli.policy.finding import KINDS, by_kind, counted, unregistered
+
+
+def lost(name: str, *lines: int, version: str = "1.0", ecosystem: Ecosystem = PYPI) -> Dependency:
+    return Dependency(
+        package=Package(ecosystem=ecosystem, name=name),
+        requirement=f"=={version}",
+        version=version,
+        how="pinned",
+        direct=True,
+        groups=(),
+        locations=tuple(Location(path="a.txt", line=line) for line in lines),
+    )
+
+
+def test_a_name_is_found_once_with_every_place_that_writes_it() -> None:
+    found = list(unregistered([lost("x", 1, 2), lost("y", 3, ecosystem=NPM), lost("x", 2, 4, version="2.0")]))
+    assert [(one.name, one.purl, [place.line for place in one.locations]) for one in found] == [
+        ("x", "pkg:pypi/x", [1, 2, 4]),
+        ("y", "pkg:npm/y", [3]),
+    ]
+    assert [one.text for one in found] == [
+        "PyPI has no package of this name",
+        "the npm registry has no package of this name",
+    ]
+
+
+def test_findings_are_counted_kind_by_kind_in_words() -> None:
+    one, other = unregistered([lost("x", 1), lost("y", 2)])
+    assert counted([]) == []
+    assert counted([one]) == ["1 name no public index knows"]
+    assert counted([one, other]) == ["2 names no public index knows"]
+    assert by_kind([one, other]) == {"not-in-registry": [one, other]}
+    assert by_kind([]) == {}
+
+
+def test_every_kind_has_words_for_one_and_for_several() -> None:
+    assert all(len(set(kind.heads)) == len(set(kind.counted)) == 2 and kind.remedy for kind in KINDS.values())
+
+
+def test_a_finding_keeps_a_run_from_passing_and_is_named_beside_what_is_below() -> None:
+    said = ["1 name no public index knows"]
+    assert verdict(["ok"], threshold=70, findings=said) == (Exit.BELOW, said[0])
+    assert verdict(["unknown"], threshold=70, findings=said, strict=True) == (Exit.BELOW, said[0])
+    assert verdict(["below"], threshold=70, findings=said) == (Exit.BELOW, f"1 below 70, {said[0]}")
+    assert verdict(["ok"], threshold=70, findings=said, broken=1)[0] is Exit.USAGE
