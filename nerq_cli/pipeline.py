@@ -102,7 +102,8 @@ def check(
     ambiguous: list[tuple[Assessed, ...]] = []
     for target in targets:
         answers = [one for item in target for one in by_package[item.package]]
-        meant = [one for one in answers if one.found is not False and one.state != "skipped"] or answers[:1]
+        known = [one for one in answers if one.found is not False and one.state != "skipped"]
+        meant = [one for one in known if not (one.found and one.score is None)] or known or answers[:1]
         chosen += [one for one in meant if one not in chosen]
         if len({one.dependency.package for one in meant}) > 1:
             ambiguous.append(tuple(meant))

@@ -14,6 +14,18 @@ from nerq_cli.inventory import NPM, PYPI, Declared, Ecosystem, Manifest, Package
 #: itself: what is skipped for these leaves a run incomplete.
 ELSEWHERE: Final = "from the index"
 PERHAPS_ELSEWHERE: Final = "may come from the extra index"
+#: The formats whose own names are npm's.
+_NPM_FORMATS: Final = frozenset(
+    {
+        "package.json",
+        "package-lock.json",
+        "npm-shrinkwrap.json",
+        "bun.lock",
+        "yarn.lock",
+        "pnpm-lock.yaml",
+        "node_modules",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +40,7 @@ class Rules:
 
     config: Config
     own: Collection[tuple[Ecosystem, str]] = frozenset()
-    is_default: Callable[[str], bool] = bool
+    is_default: Callable[[str, Package], bool] = lambda _, __: False
     is_listed: Callable[[Package], bool] = bool
     elsewhere: Callable[[Package], str] = lambda _: ""
     extra: Sequence[str] = ()
@@ -39,7 +51,7 @@ def own_names(manifests: Iterable[Manifest]) -> frozenset[tuple[Ecosystem, str]]
     return frozenset(
         (ecosystem, normalise(ecosystem, name))
         for manifest in manifests
-        for ecosystem in (NPM if manifest.format == "package.json" else PYPI,)
+        for ecosystem in (NPM if manifest.format in _NPM_FORMATS else PYPI,)
         for name in manifest.locals
     )
 
@@ -59,7 +71,7 @@ def why_withheld(item: Declared, rules: Rules) -> str:
         return f"private name (matches {pattern})"
     if (package.ecosystem, package.name) in rules.own:
         return "provided by this project"
-    index = rules.elsewhere(package) if not item.index else "" if rules.is_default(item.index) else item.index
+    index = rules.elsewhere(package) if not item.index else "" if rules.is_default(item.index, package) else item.index
     if index:
         return f"{ELSEWHERE} {_host(index)}"
     if package.ecosystem == PYPI and "+" in item.requirement:
@@ -69,7 +81,7 @@ def why_withheld(item: Declared, rules: Rules) -> str:
 
 def _why_elsewhere(item: Declared, package: Package, rules: Rules) -> str:
     """A further index may be where the name comes from; only names known to be public are asked about then."""
-    further = [index for index in (*item.extra_indexes, *rules.extra) if not rules.is_default(index)]
+    further = [index for index in (*item.extra_indexes, *rules.extra) if not rules.is_default(index, package)]
     if not further or rules.is_listed(package) or is_public(rules.config, package):
         return ""
     return f"{PERHAPS_ELSEWHERE} {_host(further[0])} (list the name under public in [tool.nerq] if it does not)"

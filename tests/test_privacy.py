@@ -15,7 +15,7 @@ from nerq_cli.privacy import Rules, own_names, why_withheld, withheld
 RULES = Rules(
     config=Config(private=("acme-*",), public=("open-*",)),
     own=frozenset({(PYPI, "myself")}),
-    is_default=lambda index: index == "https://usual.example",
+    is_default=lambda index, _: index == "https://usual.example",
     is_listed=lambda package: package.name == "famous",
     elsewhere=lambda package: "https://theirs.example/npm" if package.name == "@them/x" else "",
 )

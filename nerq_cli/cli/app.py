@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from nerq_cli import __version__
-from nerq_cli.cli import cache, check, db, methodology, scan, schema
+from nerq_cli.cli import cache, check, db, methodology, scan, schema, why
 from nerq_cli.cli.namesake import namesake
 from nerq_cli.errors import EXIT_MEANINGS, Exit, NerqError
 
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 app.command(epilog=_EPILOG)(scan.scan)
 app.command(epilog=_EPILOG)(check.check)
+app.command()(why.why)
 app.command()(methodology.methodology)
 app.command()(schema.schema)
 app.add_typer(cache.app, name="cache")

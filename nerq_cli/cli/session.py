@@ -158,7 +158,7 @@ class World:
         return Rules(
             config=self.config,
             own=own_names(manifests),
-            is_default=self.addresses.is_default,
+            is_default=self.addresses.is_usual,
             is_listed=popular.is_listed,
             elsewhere=self.addresses.elsewhere,
             extra=self.addresses.project.extra,

@@ -54,6 +54,20 @@ FORMATS: Final[Mapping[str, Format]] = {
         surely=(".in",),
         files="requirements*.txt, requirements/*.txt, *.in, constraints*.txt",
     ),
+    "Pipfile": Format(module="pipfile", endings=("pipfile",), files="Pipfile"),
+    "poetry.lock": Format(module="poetry_lock", endings=("poetry.lock",), files="poetry.lock"),
+    "uv.lock": Format(module="uv_lock", endings=("uv.lock", ".py.lock"), files="uv.lock, *.py.lock (scripts)"),
+    "pdm.lock": Format(module="pdm_lock", endings=("pdm.lock",), files="pdm.lock"),
+    "pylock.toml": Format(module="pylock", endings=(".toml",), files="pylock.toml, pylock.*.toml"),
+    "Pipfile.lock": Format(module="pipfile_lock", endings=("pipfile.lock",), files="Pipfile.lock"),
+    "package-lock.json": Format(
+        module="package_lock",
+        endings=("package-lock.json", "npm-shrinkwrap.json"),
+        files="package-lock.json, npm-shrinkwrap.json",
+    ),
+    "yarn.lock": Format(module="yarn_lock", endings=("yarn.lock",), files="yarn.lock"),
+    "pnpm-lock.yaml": Format(module="pnpm_lock", endings=("pnpm-lock.yaml",), files="pnpm-lock.yaml"),
+    "bun.lock": Format(module="bun_lock", endings=("bun.lock",), files="bun.lock"),
 }
 
 

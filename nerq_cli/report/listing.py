@@ -45,7 +45,10 @@ def _name(page: Page, dependency: Dependency, *, mixed: bool) -> str:
 
 
 def _wanted(dependency: Dependency) -> str:
-    markers = f" ; {' or '.join(dependency.markers)}" if dependency.markers else ""
+    if not dependency.direct and not dependency.requirement:  # a lock file's markers repeat those of its edges
+        return f"via {', '.join(dependency.via)}" if dependency.via else "transitive"
+    stated = dependency.markers and (dependency.requirement or dependency.how != "pinned")
+    markers = f" ; {' or '.join(dependency.markers)}" if stated else ""
     return f"{dependency.requirement or 'any'}{markers}"
 
 

@@ -48,9 +48,14 @@ def name(dependency: Dependency, *, mixed: bool) -> str:
 
 
 def label(dependency: Dependency, *, mixed: bool) -> str:
-    """Return name and version in use, and the range it was chosen from: ``requests 2.34.2 (range >=2)``."""
+    """Return name and version in use, and the range it was chosen from: ``requests 2.34.2 (range >=2)``.
+
+    Where that is not the project's own choice, it says what brings it in: ``idna 3.7 (via requests)``.
+    """
     version = f" {dependency.version}" if dependency.version else ""
-    return f"{name(dependency, mixed=mixed)}{version}{_range(dependency)}"
+    alias = f" (as {', '.join(dependency.aliases)})" if dependency.aliases else ""
+    via = f" (via {', '.join(dependency.via)})" if dependency.via else ""
+    return f"{name(dependency, mixed=mixed)}{version}{_range(dependency)}{alias}{via}"
 
 
 def _range(dependency: Dependency) -> str:

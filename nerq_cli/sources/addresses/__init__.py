@@ -116,7 +116,13 @@ class Addresses:
         The public registry counts as that, too: a project that names it only says that its packages are public.
         """
         written = address(ecosystem, index_url)
-        return bool(written) and (written == self._of(ecosystem).url or written == _public(ecosystem))
+        return bool(written) and (written == self._of(ecosystem).url or _is_public(ecosystem, written))
+
+    def is_usual(self, index_url: str, package: Package) -> bool:
+        """Say the same of the address that a file gives for one package, whose scope may have a registry of its own."""
+        written = address(package.ecosystem, index_url)
+        usual = self.endpoint_for(package).url
+        return bool(written) and (written == usual or _is_public(package.ecosystem, written))
 
     def _of(self, ecosystem: Ecosystem) -> Endpoint:
         return self.own.get(ecosystem) or _public_endpoint(ecosystem, self.credentials)
@@ -135,6 +141,19 @@ def _public(ecosystem: Ecosystem) -> str:
     if ecosystem == PYPI:
         return server(str(get_repo_url("pkg:pypi/x")))  # type: ignore[no-untyped-call]
     return server(str(get_download_url("pkg:npm/x@1")))  # type: ignore[no-untyped-call]
+
+
+@lru_cache(maxsize=1_024)
+def _is_public(ecosystem: Ecosystem, written: str) -> bool:
+    """Whether this is the public registry, by whichever of its names: some clients call npm's by one of their own."""
+    if written == _public(ecosystem):
+        return True
+    if ecosystem == PYPI:
+        return False
+    from packageurl.contrib.url2purl import url2purl
+
+    found = url2purl(f"{written}/x/-/x-1.0.0.tgz")
+    return found is not None and found.type == "npm"
 
 
 @lru_cache(maxsize=8)

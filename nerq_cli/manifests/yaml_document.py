@@ -1,0 +1,141 @@
+"""YAML with line numbers, as programs write it: mappings, lists and text, and none of YAML's surprises.
+
+Every scalar is taken as the text it is written as, so that 1.10 stays a version. The events come from libyaml, which
+the wheels of PyYAML hold; a PyYAML without it reads the same, some ten times slower (see `has_libyaml`).
+Aliases and anchors, which can blow a small file up, tags and repeated keys are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+if TYPE_CHECKING:
+    from yaml import Mark
+    from yaml._yaml import Mark as FastMark
+
+#: Deepest nesting read, in levels. Lock files need seven.
+DEEPEST: Final = 50
+#: Most values and brackets read: five times what a lock file of 20,000 packages has.
+MOST: Final = 3_000_000
+
+#: What to tell users whose PyYAML lacks libyaml.
+SLOW: Final = "read slowly: the PyYAML installed here has no libyaml; its wheels do"
+
+_CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7}|\|{7})(?=\s|\Z)", re.MULTILINE)
+
+
+class Node(NamedTuple):
+    """One value and its line, counted from 1; for a member of a mapping the line of its key."""
+
+    data: Data
+    line: int
+
+    @property
+    def kind(self) -> str:
+        """What it is, for a message: ``a list``."""
+        return {str: "text" if self.data else "nothing", list: "a list", dict: "a mapping"}[type(self.data)]
+
+
+Data: TypeAlias = "str | list[Node] | dict[str, Node]"
+
+
+class NotYamlError(Exception):
+    """The text is not YAML that is read here: what is wrong, in which line, and what to do about it."""
+
+    def __init__(self, message: str, line: int = 0, hint: str = "") -> None:
+        super().__init__(message)
+        self.line = line
+        self.hint = hint
+
+
+def has_libyaml() -> bool:
+    """Whether PyYAML has its fast parser here."""
+    import yaml
+
+    return hasattr(yaml, "CBaseLoader")
+
+
+def conflict(text: str) -> int:
+    """Return the line of the first marker that a merge left behind; 0 where there is none."""
+    found = _CONFLICT.search(text)
+    return text.count("\n", 0, found.start()) + 1 if found else 0
+
+
+def documents(text: str) -> list[Node]:
+    """Read the documents of a YAML stream.
+
+    Raises:
+        NotYamlError: it is none, or uses what is refused here.
+    """
+    import yaml
+
+    line = conflict(text)
+    if line:
+        raise NotYamlError("this is a merge conflict marker", line, "choose one of the two versions")
+    try:
+        return _built(yaml.parse(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader)))
+    except yaml.MarkedYAMLError as error:
+        message = error.problem or str(error.context or "it cannot be parsed")
+        raise NotYamlError(f"not valid YAML: {message}", _line(error.problem_mark or error.context_mark)) from None
+    except (yaml.YAMLError, UnicodeError):
+        raise NotYamlError("not valid YAML: it has characters that no YAML has", _unprintable(text)) from None
+
+
+def _built(events: Iterator[Any]) -> list[Node]:
+    """Return the documents that events tell of.
+
+    An unfinished collection is a list of its items; in a mapping these are keys and values by turns.
+    """
+    from yaml import events as kinds
+
+    scalar, start, end = kinds.ScalarEvent, kinds.CollectionStartEvent, kinds.CollectionEndEvent
+    items: list[Node] = []
+    outer: list[tuple[list[Node], int]] = []
+    for count, event in enumerate(events):
+        if isinstance(event, scalar):
+            if event.anchor or event.tag:
+                raise _refused(event)
+            items.append(Node(event.value, _line(event.start_mark)))
+        elif isinstance(event, start):
+            if event.anchor or event.tag:
+                raise _refused(event)
+            outer.append((items, _line(event.start_mark)))
+            items = []
+            if len(outer) > DEEPEST:
+                raise NotYamlError(f"nested more than {DEEPEST} levels deep", _line(event.start_mark))
+        elif isinstance(event, end):
+            data: Data = _mapping(items) if isinstance(event, kinds.MappingEndEvent) else items
+            items, line = outer.pop()
+            items.append(Node(data, line))
+        elif isinstance(event, kinds.AliasEvent):
+            raise _refused(event)
+        if count > MOST:
+            raise NotYamlError(f"more than {MOST:,} values in one file", _line(event.start_mark))
+    return items
+
+
+def _mapping(items: list[Node]) -> dict[str, Node]:
+    members: dict[str, Node] = {}
+    for (key, line), (data, _) in zip(items[::2], items[1::2], strict=True):
+        if not isinstance(key, str):
+            raise NotYamlError("a key must be text", line)
+        if key in members:
+            raise NotYamlError(f'"{key[:60]}" is here twice, first in line {members[key].line}', line)
+        members[key] = Node(data, line)
+    return members
+
+
+def _refused(event: Any) -> NotYamlError:  # noqa: ANN401 - yaml's events have no common type with these fields
+    what = "a tag" if getattr(event, "tag", None) else "an anchor or alias"
+    return NotYamlError(f"{what} is not read in a lock file", _line(event.start_mark))
+
+
+def _line(mark: Mark | FastMark | None) -> int:
+    return mark.line + 1 if mark else 0
+
+
+def _unprintable(text: str) -> int:
+    found = re.search(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", text)
+    return text.count("\n", 0, found.start()) + 1 if found else 0
