@@ -14,7 +14,6 @@ import typer
 
 from nerq_cli.cli import options
 from nerq_cli.errors import AnswerError, NerqError, UsageError
-from nerq_cli.inventory import NPM, PYPI
 
 if TYPE_CHECKING:
     from nerq_cli.sources.advisory_dump import Outcome
@@ -27,6 +26,8 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+#: Ecosystems by what people type.
+_KNOWN = {"pypi": "PyPI", "npm": "npm"}
 _DAY = 86_400
 _HOUR = 3_600
 Ecosystems = Annotated[
@@ -47,7 +48,7 @@ def update(
 
     They come from OSV's public dumps; NERQ_OSV_DUMPS_URL names a mirror of them.
     """
-    chosen = _chosen(ecosystem) or (PYPI, NPM)
+    chosen = _chosen(ecosystem) or tuple(_KNOWN.values())
     failures: list[NerqError] = []
     with _database(cache_dir) as database:
         for one in chosen:
@@ -118,11 +119,10 @@ def age(seconds: int) -> str:
 
 
 def _chosen(names: Sequence[str] | None) -> tuple[str, ...]:
-    known = {PYPI.lower(): PYPI, NPM.lower(): NPM}
     for name in names or ():
-        if name.lower() not in known:
+        if name.lower() not in _KNOWN:
             raise UsageError(f"--ecosystem {name} is not known", hint="write PyPI or npm")
-    return tuple(dict.fromkeys(known[name.lower()] for name in names or ()))
+    return tuple(dict.fromkeys(_KNOWN[name.lower()] for name in names or ()))
 
 
 def _updated(database: AdvisoryDatabase, ecosystem: str, *, full: bool, quiet: bool) -> Outcome | NerqError:

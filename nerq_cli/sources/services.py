@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from nerq_cli.inventory import RepositoryId
@@ -29,7 +30,12 @@ def service(environ: Mapping[str, str], variable: str, default: str) -> Endpoint
 
 def repository_id(address: object) -> RepositoryId | None:
     """Return the repository that a link, a clone address or ``github.com/owner/name`` means; None for anything else."""
-    text = address.strip() if isinstance(address, str) else ""
+    return _repository_id(address) if isinstance(address, str) and address else None
+
+
+@lru_cache(maxsize=16_384)
+def _repository_id(address: str) -> RepositoryId | None:
+    text = address.strip()
     if _REPOSITORY.fullmatch(text):
         text = f"https://{text}"
     spelling = repository(text).removeprefix("https://")
