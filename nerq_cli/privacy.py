@@ -51,9 +51,16 @@ def own_names(manifests: Iterable[Manifest]) -> frozenset[tuple[Ecosystem, str]]
     return frozenset(
         (ecosystem, normalise(ecosystem, name))
         for manifest in manifests
-        for ecosystem in (NPM if manifest.format in _NPM_FORMATS else PYPI,)
+        for ecosystem in _ecosystems(manifest)
         for name in manifest.locals
     )
+
+
+def _ecosystems(manifest: Manifest) -> tuple[Ecosystem, ...]:
+    """Return whose names a file's own names are; an SBOM may be of both."""
+    if manifest.format == "sbom":
+        return (PYPI, NPM)
+    return (NPM,) if manifest.format in _NPM_FORMATS else (PYPI,)
 
 
 def withheld(declared: Iterable[Declared], rules: Rules) -> Iterator[Declared]:

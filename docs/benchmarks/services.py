@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from registry import versions
@@ -44,35 +45,47 @@ def answers(path: str) -> bool:
 def answer(path: str, body: bytes = b"") -> tuple[int, bytes]:
     """Return status and body."""
     split = urlsplit(path)
-    said = _said(split.path, parse_qs(split.query), json.loads(body) if body else {})
+    route = next((one for start, one in ROUTES.items() if split.path.startswith(start)), None)
+    said = None if route is None else route(_Asked(split.path, parse_qs(split.query), json.loads(body) if body else {}))
     return (404, b"{}") if said is None else (200, json.dumps(said).encode())
 
 
-def _said(path: str, query: dict[str, list[str]], body: dict[str, Any]) -> Any:
-    if path == "/osv/v1/querybatch":
-        return {"results": [_hits(one) for one in body["queries"]]}
-    if path == "/osv/v1/query":  # what pip-audit asks
-        return {"vulns": [record(name) for name in [body["package"]["name"]] if _is_affected(name)]}
-    if path.startswith("/osv/v1/vulns/GHSA-"):
-        kind, _, number = path.rpartition("GHSA-")[2].partition("-")
-        return record(f"{kind}-{number}")
-    if path == "/deps-dev/v3alpha/versionbatch":
-        return _responses(body, "versionKey", "version", _version)
-    if path == "/deps-dev/v3alpha/findingsbatch":
-        return _responses(body, "versionKey", "findings", _findings)
-    if path == "/deps-dev/v3alpha/projectbatch":
-        return _responses(body, "projectKey", "project", _project)
-    if path == "/epss":
-        cves = query["cve"][0].split(",")
-        return {"total": len(cves), "data": [{"cve": cve, "epss": "0.01234", "percentile": "0.5"} for cve in cves]}
-    if path == "/kev":
-        return {"catalogVersion": "2026.11.20", "count": 1, "vulnerabilities": [{"cveID": "CVE-1999-0001"}]}
-    if path.startswith("/github/repos/"):
-        owner, name = unquote(path).split("/")[-2:]
-        return {"full_name": f"{owner}/{name}", "archived": False, "stargazers_count": 500, "open_issues_count": 7}
-    if path == "/github/graphql":
-        return {"data": {f"r{n}": _hosted(body["variables"], n) for n in range(50) if f"o{n}" in body["variables"]}}
-    return None
+class _Asked(NamedTuple):
+    path: str
+    query: dict[str, list[str]]
+    body: dict[str, Any]
+
+
+def _lists(asked: _Asked) -> dict[str, Any]:
+    return {"results": [_hits(one) for one in asked.body["queries"]]}
+
+
+def _query(asked: _Asked) -> dict[str, Any]:
+    name = asked.body["package"]["name"]
+    return {"vulns": [record(name)] if _is_affected(name) else []}
+
+
+def _vulnerability(asked: _Asked) -> dict[str, Any]:
+    return record(asked.path.rpartition("GHSA-")[2])
+
+
+def _probabilities(asked: _Asked) -> dict[str, Any]:
+    cves = asked.query["cve"][0].split(",")
+    return {"total": len(cves), "data": [{"cve": cve, "epss": "0.01234", "percentile": "0.5"} for cve in cves]}
+
+
+def _catalogue(_: _Asked) -> dict[str, Any]:
+    return {"catalogVersion": "2026.11.20", "count": 1, "vulnerabilities": [{"cveID": "CVE-1999-0001"}]}
+
+
+def _rest(asked: _Asked) -> dict[str, Any]:
+    owner, name = unquote(asked.path).split("/")[-2:]
+    return {"full_name": f"{owner}/{name}", "archived": False, "stargazers_count": 500, "open_issues_count": 7}
+
+
+def _graphql(asked: _Asked) -> dict[str, Any]:
+    variables = asked.body["variables"]
+    return {"data": {f"r{n}": _hosted(variables, n) for n in range(50) if f"o{n}" in variables}}
 
 
 def _is_affected(name: str) -> bool:
@@ -105,7 +118,7 @@ def record(name: str) -> dict[str, Any]:
     }
 
 
-def _responses(body: dict[str, Any], key: str, field: str, said: Any) -> dict[str, Any]:
+def _responses(body: dict[str, Any], key: str, field: str, said: Callable[[dict[str, str]], Any]) -> dict[str, Any]:
     return {"responses": [{"request": one, field: said(one[key])} for one in body["requests"]]}
 
 
@@ -153,3 +166,18 @@ def _hosted(variables: dict[str, str], n: int) -> dict[str, Any]:
         "closedPulls": {"totalCount": 80},
         "defaultBranchRef": {"target": {"committedDate": "2026-11-01T00:00:00Z", "history": counted}},
     }
+
+
+#: What is answered, by how the path begins.
+ROUTES: dict[str, Callable[[_Asked], dict[str, Any]]] = {
+    "/osv/v1/querybatch": _lists,
+    "/osv/v1/query": _query,  # what pip-audit asks
+    "/osv/v1/vulns/GHSA-": _vulnerability,
+    "/deps-dev/v3alpha/versionbatch": lambda asked: _responses(asked.body, "versionKey", "version", _version),
+    "/deps-dev/v3alpha/findingsbatch": lambda asked: _responses(asked.body, "versionKey", "findings", _findings),
+    "/deps-dev/v3alpha/projectbatch": lambda asked: _responses(asked.body, "projectKey", "project", _project),
+    "/epss": _probabilities,
+    "/kev": _catalogue,
+    "/github/repos/": _rest,
+    "/github/graphql": _graphql,
+}

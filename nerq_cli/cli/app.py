@@ -12,6 +12,7 @@ import typer
 from nerq_cli import __version__
 from nerq_cli.cli import cache, check, db, methodology, scan, schema, why
 from nerq_cli.cli.namesake import namesake
+from nerq_cli.cli.options import ACTIVE
 from nerq_cli.errors import EXIT_MEANINGS, Exit, NerqError
 
 _EPILOG = "Exit status: " + " · ".join(f"{status.value} {meaning}" for status, meaning in EXIT_MEANINGS.items()) + "."
@@ -73,7 +74,7 @@ def run(arguments: Sequence[str]) -> int:
         if getattr(sys, stream) is None:  # closed by whoever started us
             setattr(sys, stream, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - as long as we run
     try:
-        app(args=list(arguments), prog_name="nerq")
+        app(args=_completed(arguments), prog_name="nerq")
     except SystemExit as leaving:
         return _flushed(leaving.code if isinstance(leaving.code, int) else Exit.USAGE)
     except KeyboardInterrupt:
@@ -86,6 +87,16 @@ def run(arguments: Sequence[str]) -> int:
             raise
         return _told(problem)
     return _flushed(Exit.PASSED)
+
+
+def _completed(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with a value for ``--env`` where it stands alone: the parser knows no optional values."""
+    completed: list[str] = []
+    for place, argument in enumerate(arguments):
+        completed.append(argument)
+        if argument == "--env" and (place + 1 == len(arguments) or arguments[place + 1].startswith("-")):
+            completed.append(ACTIVE)
+    return completed
 
 
 def _told(problem: Exception) -> int:

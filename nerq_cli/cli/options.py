@@ -9,6 +9,9 @@ from typing import Annotated, Final
 
 import typer
 
+#: What ``--env`` means without a value; no path is called that.
+ACTIVE = "(active)"
+
 _DAYS: Final = re.compile(r"(\d+(?:\.\d+)?)\s*d?", re.ASCII)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from dataclasses import replace
@@ -36,6 +37,15 @@ def scan(
     read_as: Annotated[
         str, typer.Option("--as", help="Read the files named, or stdin, as this kind of file (requirements.txt, ...).")
     ] = "",
+    env: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--env",
+            metavar="[PATH]",
+            help="Scan what is installed: a virtual environment or node_modules (repeatable).  "
+            "[default: the active environment, else .venv, and node_modules]",
+        ),
+    ] = None,
     threshold: options.Threshold = None,
     list_only: Annotated[bool, typer.Option("--list", help="List the dependencies only; no network.")] = False,
     show_all: Annotated[bool, typer.Option("--all", "-a", help="Show the dependencies that pass as well.")] = False,
@@ -100,7 +110,7 @@ def scan(
         max_db_age=max_db_age,
         verbose=verbose,
     )
-    targets = tuple(paths or ["."])
+    targets = tuple(paths or (() if env else ["."]))
     config = _config(targets)
     wanted = replace(
         run_options(settings, config),
@@ -111,7 +121,14 @@ def scan(
         allow_empty=allow_empty,
     )
     excluded = (*config.exclude, *(exclude or ()))
-    report, world = _run(targets, read_as, excluded, wanted, settings, config, explain or ())
+    report, world = _run(
+        lambda: _manifests(targets, read_as, excluded, env or ()),
+        wanted,
+        settings,
+        config,
+        explain or (),
+        _root(targets),
+    )
     report = replace(report, elapsed=time.monotonic() - started, warnings=(*report.warnings, *world.warnings))
     cards = () if report.listed or not report.dependencies else named(explain or (), report.dependencies)
     _print(report, form, output or [], settings, cards, show_all=show_all)
@@ -126,26 +143,25 @@ def _config(targets: Sequence[str]) -> Config:
 
 
 def _root(targets: Sequence[str]) -> Path:
-    first = Path("." if targets[0] == "-" else targets[0])
+    first = Path("." if not targets or targets[0] == "-" else targets[0])
     return first if first.is_dir() else first.parent
 
 
 def _run(
-    targets: Sequence[str],
-    read_as: str,
-    exclude: Sequence[str],
+    read: Callable[[], tuple[Manifest, ...]],
     wanted: Options,
     settings: Settings,
     config: Config,
     explain: Sequence[str],
+    root: Path,
 ) -> tuple[Report, World]:
     from nerq_cli import pipeline
     from nerq_cli.cli.explain import named
     from nerq_cli.cli.session import World
 
-    world = World(settings, config, _root(targets), list(config.warnings))
+    world = World(settings, config, root, list(config.warnings))
     try:
-        manifests = _manifests(targets, read_as, exclude)
+        manifests = read()
     except NothingToScanError as nothing:
         return pipeline.empty(wanted, f"{nothing}"), world
     try:
@@ -158,10 +174,34 @@ def _run(
         world.close()
 
 
-def _manifests(targets: Sequence[str], read_as: str, exclude: Sequence[str]) -> tuple[Manifest, ...]:
+def _manifests(
+    targets: Sequence[str], read_as: str, exclude: Sequence[str], environments: Sequence[str]
+) -> tuple[Manifest, ...]:
     from nerq_cli.cli.why import read
+    from nerq_cli.locking import settled
 
-    return read(targets, exclude, read_as)
+    found = read(targets, exclude, read_as) if targets else ()
+    if not environments:
+        return found
+    from nerq_cli.manifests.environment import installed
+
+    return (*found, *settled([installed(path) for text in environments for path in _environments(text)]))
+
+
+def _environments(text: str) -> list[Path]:
+    """Return the environment that is meant, or the one at work here.
+
+    Raises:
+        NothingToScanError: none was named, and there is none here.
+    """
+    if text != options.ACTIVE:
+        return [Path(text)]
+    active = os.environ.get("VIRTUAL_ENV")
+    python = [Path(active)] if active else [path for path in (Path(".venv"), Path("venv")) if path.is_dir()][:1]
+    found = [*python, *(path for path in (Path("node_modules"),) if path.is_dir())]
+    if not found:
+        raise NothingToScanError("no environment is active, and there is no .venv and no node_modules here")
+    return found
 
 
 def _print(

@@ -54,6 +54,11 @@ FORMATS: Final[Mapping[str, Format]] = {
         surely=(".in",),
         files="requirements*.txt, requirements/*.txt, *.in, constraints*.txt",
     ),
+    "setup.cfg": Format(module="setup_cfg", endings=("setup.cfg",), files="setup.cfg"),
+    "setup.py": Format(module="setup_py", endings=("setup.py",), files="setup.py"),
+    "environment.yml": Format(
+        module="environment_yml", endings=(".yml", ".yaml"), files="environment*.yml, conda.yml (conda)"
+    ),
     "Pipfile": Format(module="pipfile", endings=("pipfile",), files="Pipfile"),
     "poetry.lock": Format(module="poetry_lock", endings=("poetry.lock",), files="poetry.lock"),
     "uv.lock": Format(module="uv_lock", endings=("uv.lock", ".py.lock"), files="uv.lock, *.py.lock (scripts)"),
@@ -68,6 +73,11 @@ FORMATS: Final[Mapping[str, Format]] = {
     "yarn.lock": Format(module="yarn_lock", endings=("yarn.lock",), files="yarn.lock"),
     "pnpm-lock.yaml": Format(module="pnpm_lock", endings=("pnpm-lock.yaml",), files="pnpm-lock.yaml"),
     "bun.lock": Format(module="bun_lock", endings=("bun.lock",), files="bun.lock"),
+    # Those below are read when somebody names them: a search would find what lock files say already, or any script.
+    "sbom": Format(
+        module="sbom", endings=(), surely=(".json", ".xml"), files="SBOMs (CycloneDX JSON and XML, SPDX JSON)"
+    ),
+    "script": Format(module="script_metadata", endings=(), surely=(".py",), files="scripts with inline metadata"),
 }
 
 

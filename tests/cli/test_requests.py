@@ -6,7 +6,7 @@ import importlib
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ Nerq = Callable[..., Any]
 
 
 @pytest.fixture
-def stand_ins(site: Any, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+def stand_ins(site: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
     """The stand-ins of the benchmarks; returns how often each place was asked."""
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     registry, services = importlib.import_module("registry"), importlib.import_module("services")
@@ -31,7 +31,7 @@ def stand_ins(site: Any, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         monkeypatch.setenv(name, value)
     asked: Counter[str] = Counter()
 
-    def serve(request: Any, _: Any) -> bool:
+    def serve(request: Any, connection: Any) -> bool:
         place = next((path for path in services.PLACES.values() if request.path.startswith(path)), "registry")
         asked[place] += 1
         asked["packuments"] += place == "registry" and request.path.count("/") == 1
@@ -39,7 +39,7 @@ def stand_ins(site: Any, monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         status, body = services.answer(request.path, request.body) if known else (200, registry.answer(request.path))
         kind = "application/vnd.pypi.simple.v1+json" if request.path.startswith("/simple") else "application/json"
         head = f"HTTP/1.1 {status} Said\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
-        _.sendall(head.encode() + body)
+        connection.sendall(head.encode() + body)
         return True
 
     monkeypatch.setattr(site, "serve", serve)

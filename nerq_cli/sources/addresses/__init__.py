@@ -152,7 +152,7 @@ def _is_public(ecosystem: Ecosystem, written: str) -> bool:
         return False
     from packageurl.contrib.url2purl import url2purl
 
-    found = url2purl(f"{written}/x/-/x-1.0.0.tgz")
+    found = url2purl(f"{written}/x/-/x-1.0.0.tgz")  # type: ignore[no-untyped-call]
     return found is not None and found.type == "npm"
 
 

@@ -1,0 +1,52 @@
+"""What is installed: a Python environment by its metadata, a ``node_modules`` by its package.json files.
+
+Only files inside the directory are read, with one exception: the package.json beside a ``node_modules``, which says
+what is direct. Nothing is imported or executed.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Final
+
+from nerq_cli.errors import Problem
+from nerq_cli.inventory import Manifest
+from nerq_cli.manifests import installed_npm, installed_python
+from nerq_cli.manifests.opening import is_directory, reason
+
+#: What the formats are called.
+PYTHON: Final = "environment"
+NODE: Final = "node_modules"
+
+_HINT: Final = "name a virtual environment, its site-packages, or a node_modules directory"
+
+
+def installed(path: Path) -> Manifest:
+    """Read what is installed in a directory; what is wrong with it is in ``problems``, nothing is raised.
+
+    Args:
+        path: a virtual environment, a site-packages directory, or a ``node_modules`` directory.
+    """
+    try:
+        if path.name == NODE and path.is_dir():
+            return installed_npm.read(path, NODE)
+        folders = installed_python.folders(path)
+        if folders:
+            return installed_python.read(path, folders, PYTHON)
+    except OSError as error:
+        return _none(path, f"cannot be read: {reason(error)}")
+    if not is_directory(path):
+        return _none(path, "no such directory")
+    found = [name for name in (".venv", "venv", NODE) if is_directory(path / name)]
+    there = " and ".join(_shown(path / name) for name in found)
+    return _none(path, "holds no installed packages", f"there is {there}" if found else _HINT)
+
+
+def _none(path: Path, message: str, hint: str = _HINT) -> Manifest:
+    name = _shown(path)
+    return Manifest(path=name, format=PYTHON, problems=(Problem(path=name, message=message, hint=hint),))
+
+
+def _shown(path: Path) -> str:
+    return os.fsencode(path.as_posix()).decode(errors="replace")
