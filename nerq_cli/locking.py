@@ -6,8 +6,9 @@ The lock file has the say about versions, the manifest about what is direct. Val
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Final
 
@@ -26,22 +27,45 @@ _MAIN: Final = "main"
 _OPTIONAL: Final = "optional"
 #: Groups whose declarations no lock file holds.
 _UNLOCKED: Final = ("build", "constraint")
+_SHRINKWRAP: Final = "npm-shrinkwrap.json"
+_PACKAGE_LOCK: Final = "package-lock.json"
 
 
 def settled(manifests: Sequence[Manifest]) -> tuple[Manifest, ...]:
     """Return the manifests, with the declarations that lock files settle given to those at the versions they hold.
 
-    A manifest keeps what its lock file does not hold.
+    A manifest keeps what none of its lock files holds. Where npm-shrinkwrap.json lies beside package-lock.json, npm
+    reads only the former, and so does this.
     """
-    by_place = {_place(one.path): one for one in manifests if not one.locked}
+    locks = {one.path: one for one in manifests if one.locked or one.roots is not None}
+    by_place = {_place(one.path): one for one in manifests if one.path not in locks}
     result: dict[str, Manifest] = {}
-    for lock in manifests:
-        if lock.locked or lock.roots is not None:
-            for one in _Lock(lock, by_place).settled():
-                result[one.path] = one
-                if one.path != lock.path:
-                    by_place[_place(one.path)] = one
+    left: dict[str, list[Declared]] = {}
+    for lock in locks.values():
+        rival = _overruled(lock.path)
+        if rival in locks:
+            note = f"{rival.rpartition('/')[2]} lies beside it: this one is not used"
+            result[lock.path] = replace(lock, locked=(), roots=None, notes=(*lock.notes, note))
+            continue
+        work = _Lock(lock, by_place, frozenset(_place(path)[0] for path in locks))
+        result[lock.path] = work.settled()
+        for manifest, kept in work.kept:
+            still = left.get(manifest.path, list(manifest.declared))
+            left[manifest.path] = [item for item in still if item in kept]
+            before = result.get(manifest.path, manifest)
+            result[manifest.path] = replace(
+                before,
+                declared=tuple(left[manifest.path]),
+                settled_by=before.settled_by or lock.path,
+                settled=len(manifest.declared) - len(left[manifest.path]),
+            )
     return tuple(result.get(one.path, one) for one in manifests)
+
+
+def _overruled(path: str) -> str:
+    """Return the path of the lock file that npm reads instead of this one; empty when there can be none."""
+    folder, name = _place(path)
+    return f"{folder}/{_SHRINKWRAP}".lstrip("/") if name == _PACKAGE_LOCK else ""
 
 
 def _place(path: str) -> tuple[str, str]:
@@ -163,11 +187,17 @@ class Graph:
 
 @dataclass
 class _Lock:
-    """One lock file, and the manifests around it by directory and name."""
+    """One lock file, and the manifests around it by directory and name.
+
+    ``homes`` are the directories that have a lock file. ``kept`` fills with the manifests that this one settles, each
+    with what it leaves to them.
+    """
 
     lock: Manifest
     manifests: Mapping[tuple[str, str], Manifest]
+    homes: frozenset[str]
     drift: list[Drift] = field(default_factory=list)
+    kept: list[tuple[Manifest, list[Declared]]] = field(default_factory=list)
 
     @cached_property
     def by_package(self) -> dict[Package, list[Locked]]:
@@ -181,18 +211,35 @@ class _Lock:
     def partners(self) -> dict[str, Manifest]:
         """The manifests it was made from, by the directory of their root."""
         here = _place(self.lock.path)[0]
+        names = {name.rpartition("/")[2] for name in self.lock.locks}
         found: dict[str, Manifest] = {}
         for path in dict.fromkeys(["", *(root.path for root in self.lock.roots or ())]):
             folder = _joined(here, path)
-            one = next(
-                (self.manifests[folder, name] for name in self.lock.locks if (folder, name) in self.manifests), None
-            )
+            one = next((self.manifests[folder, name] for name in names if (folder, name) in self.manifests), None)
             if one is not None:
+                found[path] = one
+        if self.lock.roots is None and "" in found:
+            found |= self._members(here, names, found[""])
+        return found
+
+    @cached_property
+    def own(self) -> frozenset[str]:
+        """The names that the project and the members of its workspace provide themselves."""
+        return frozenset(name for one in (self.lock, *self.partners.values()) for name in one.locals)
+
+    def _members(self, here: str, names: Collection[str], top: Manifest) -> dict[str, Manifest]:
+        """Return the members of the workspace, where only its manifest tells which directories they are in."""
+        start = f"{here}/" if here else ""
+        found: dict[str, Manifest] = {}
+        for (folder, name), one in self.manifests.items():
+            path = folder.removeprefix(start)
+            inside = name in names and folder.startswith(start) and folder != here and folder not in self.homes
+            if inside and any(fnmatchcase(f"{path}/{name}", include.pattern) for include in top.includes):
                 found[path] = one
         return found
 
-    def settled(self) -> Iterator[Manifest]:
-        """Yield the lock file with what it settles, and its manifests with what is left to them."""
+    def settled(self) -> Manifest:
+        """Return the lock file with all that it settles."""
         taken: list[Declared] = []
         roots = list(self.lock.roots or ())
         for path, manifest in self.partners.items():
@@ -205,18 +252,17 @@ class _Lock:
                 self._compare(item, entry, need)
                 if entry is None:
                     kept.append(item)
-                else:
-                    taken.append(replace(item, locked=entry.version))
-                    need = need or Need(to=entry.key, group=item.group, requirement=item.requirement)
-                    groups.setdefault(need, []).append(item.group)
+                    continue
+                taken.append(replace(item, locked=entry.version))
+                need = need or Need(to=entry.key, group=item.group, requirement=item.requirement)
+                groups.setdefault(need, []).append(item.group)
+            self.kept.append((manifest, kept))
             both = dict.fromkeys([*needs, *groups])
             roots = [one for one in roots if one.path != path]
             roots.append(Root(path=path, needs=tuple(_regrouped(both, groups))))
-            settled_here = len(manifest.declared) - len(kept)
-            yield replace(manifest, declared=tuple(kept), settled_by=self.lock.path, settled=settled_here)
         graph = Graph(self.lock, roots)
         items = [item for one in self.lock.locked for item in self._items(one, graph)]
-        yield replace(
+        return replace(
             self.lock,
             declared=(*taken, *items),
             roots=tuple(roots) if roots else self.lock.roots,
@@ -229,7 +275,7 @@ class _Lock:
         if item.group in _UNLOCKED or not entries:
             return None, None
         by_key = {one.key: one for one in entries}
-        stated = [need for need in needs if need.to in by_key and (not item.alias or need.alias in ("", item.alias))]
+        stated = [need for need in needs if need.to in by_key and item.alias in (need.alias, by_key[need.to].alias)]
         if stated:
             need = next((one for one in stated if one.group == item.group), stated[0])
             return by_key[need.to], need
@@ -246,7 +292,7 @@ class _Lock:
             return
         if entry is None:
             # Where a marker or an option leaves something out, a lock file need not hold it.
-            if item.marker or item.group in ("peer", _OPTIONAL):
+            if item.marker or item.group in ("peer", _OPTIONAL) or item.name in self.own:
                 return
         elif (need is not None and need.requirement == item.requirement) or entry.skip or _fits(item, entry.version):
             return

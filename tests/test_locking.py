@@ -7,7 +7,7 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.inventory import NPM, PYPI, Declared, Location, Locked, Manifest, Need, Package, Root
+from nerq_cli.inventory import NPM, PYPI, Declared, Include, Location, Locked, Manifest, Need, Package, Root
 from nerq_cli.locking import Graph, settled
 from nerq_cli.resolution import Declarations
 
@@ -193,3 +193,28 @@ def test_no_package_of_a_lock_file_is_ever_lost(edges: list[tuple[int, int]], di
     [made] = settled([lock(*entries, roots=roots)])
     assert {one.name for one in made.declared} == {one.name for one in entries}
     assert {one.name for one in made.declared if not one.indirect} >= {f"p{n}" for n in direct}
+
+
+def test_members_that_only_the_manifest_tells_of_are_settled_too() -> None:
+    top = replace(manifest(item("a", "")), includes=(Include(pattern="packages/*/pyproject.toml", line=1),))
+    inside = manifest(item("b", ""), item("sibling", ""), path="packages/web/pyproject.toml")
+    outside = manifest(item("b", ">=9"), path="examples/one/pyproject.toml")
+    inside = replace(inside, locals=("sibling",))
+    together = settled([top, inside, outside, lock(entry("a"), entry("b"))])
+    assert [one.settled_by for one in together] == ["uv.lock", "uv.lock", "", ""]
+    assert together[3].drift == ()
+
+
+def test_two_lock_files_of_one_manifest_both_count() -> None:
+    other = replace(lock(entry("a", "2.0")), path="poetry.lock")
+    together = settled([manifest(item("a", ">=1")), lock(entry("a")), other])
+    assert together[0].declared == ()
+    assert {one.locked for each in together for one in each.declared if not one.indirect} == {"1.0", "2.0"}
+
+
+def test_a_shrinkwrap_file_overrules_the_lock_file_beside_it() -> None:
+    used = replace(lock(entry("a")), path="npm-shrinkwrap.json")
+    unused = replace(lock(entry("a", "2.0")), path="package-lock.json")
+    together = settled([used, unused])
+    assert {one.locked for each in together for one in each.declared} == {"1.0"}
+    assert together[1].notes == ("npm-shrinkwrap.json lies beside it: this one is not used",)
