@@ -44,8 +44,7 @@ def settled(manifests: Sequence[Manifest]) -> tuple[Manifest, ...]:
     for lock in locks.values():
         rival = _overruled(lock.path)
         if rival in locks:
-            note = f"{rival.rpartition('/')[2]} lies beside it: this one is not used"
-            result[lock.path] = replace(lock, locked=(), roots=None, notes=(*lock.notes, note))
+            result[lock.path] = replace(lock, locked=(), roots=None, settled_by=rival)
             continue
         work = _Lock(lock, by_place, frozenset(_place(path)[0] for path in locks))
         result[lock.path] = work.settled()

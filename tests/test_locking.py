@@ -217,4 +217,4 @@ def test_a_shrinkwrap_file_overrules_the_lock_file_beside_it() -> None:
     unused = replace(lock(entry("a", "2.0")), path="package-lock.json")
     together = settled([used, unused])
     assert {one.locked for each in together for one in each.declared} == {"1.0"}
-    assert together[1].notes == ("npm-shrinkwrap.json lies beside it: this one is not used",)
+    assert together[1].settled_by == "npm-shrinkwrap.json"

@@ -227,7 +227,9 @@ class World:
                     f"{old}, and --max-db-age allows {self.settings.max_db_age:g}",
                     hint="nerq db update fetches newer ones",
                 )
-            note = f"{old} (nerq db update fetches newer ones)" if tried and age > STALE else ""
+            note = old if tried and age > STALE else ""
+            if note:
+                self.warnings.append(f"{note}; nerq db update fetches newer ones")
             yield SourceLine(name=f"{LABEL} ({edition.ecosystem})", state="ok", oldest=edition.until, note=note)
 
     def close(self) -> None:

@@ -22,6 +22,7 @@ from nerq_cli.report.clean import TEXT_LIMIT, plain
 from nerq_cli.report.model import Assessed, ManifestLine, Report, SourceLine
 from nerq_cli.report.phrases import moment
 from nerq_cli.report.points import adding_up
+from nerq_cli.report.projects import part, projects
 from nerq_cli.scoring.score import Cap, Score
 
 #: Version of the schema; the file :func:`schema` returns describes it.
@@ -170,6 +171,12 @@ class _Dependency(_Struct, frozen=True, kw_only=True):
     advisories: list[_Advisory] | UnsetType = UNSET
 
 
+class _Project(_Struct, frozen=True):
+    path: str
+    manifests: list[str]
+    summary: _Summary
+
+
 class _Source(_Struct, frozen=True):
     name: str
     state: str
@@ -193,6 +200,7 @@ class _Document(_Struct, frozen=True, kw_only=True):
     complete: bool
     exit: _Exit
     summary: _Summary
+    projects: list[_Project]
     manifests: list[_Manifest]
     dependencies: list[_Dependency]
     findings: list[_Finding]
@@ -213,6 +221,9 @@ def render(report: Report) -> bytes:
         complete=report.complete,
         exit=_Exit(report.exit.value, _text(report.exit_reason)),
         summary=_summary(report),
+        projects=[
+            _Project(plain(one.path), _words(one.manifests), _summary(part(report, one))) for one in projects(report)
+        ],
         manifests=[_manifest(manifest) for manifest in report.manifests],
         dependencies=[_dependency(one, listed=report.listed) for one in report.dependencies],
         findings=[_finding(finding) for finding in report.findings],

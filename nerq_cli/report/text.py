@@ -13,6 +13,7 @@ from nerq_cli.report import listing, phrases
 from nerq_cli.report.layout import WIDE, Column, Page, Span, cells, fitting, table, wrap
 from nerq_cli.report.model import Assessed, Report, SourceLine
 from nerq_cli.report.problems import place
+from nerq_cli.report.projects import part, projects
 from nerq_cli.scoring.score import Score
 from nerq_cli.signals.signal import count
 
@@ -26,6 +27,9 @@ TOGETHER: Final = 4
 _MOST_FILES: Final = 3
 _MOST_NOTES: Final = 20
 _MOST_FINDINGS: Final = 20
+_MOST_PROJECTS: Final = 10
+#: From this many projects on each has a line of its own.
+_SEVERAL: Final = 2
 _INDENT: Final = 12
 
 #: Score, package, reasons, fix, place.
@@ -52,11 +56,33 @@ def render(report: Report, *, console: Console, show_all: bool = False, verbose:
         for id_, found in by_kind(report.findings).items():
             _findings(page, id_, found, most=len(found) if show_all or verbose else _MOST_FINDINGS)
         _assessments(page, report, show_all=show_all, verbose=verbose)
+        _projects(page, report, most=None if show_all or verbose else _MOST_PROJECTS)
         _next(page, report)
     _notes(page, report, verbose=verbose)
     page.gap()
     page.paragraph(page.words(f"exit {report.exit.value} ({report.exit_reason})"), "dim", indent=0)
     page.print()
+
+
+# --- projects
+
+
+def _projects(page: Page, report: Report, *, most: int | None) -> None:
+    """Add a line for each project, the worst first, where there are several."""
+    found = projects(report)
+    if len(found) < _SEVERAL:
+        return
+    parts = {one.path: part(report, one) for one in found}
+    bad = {path: (-some.count("below"), -some.count("unknown"), path) for path, some in parts.items()}
+    worst = sorted(found, key=lambda one: bad[one.path])
+    page.gap()
+    page.line((f"  {len(found):,} projects", "dim"))
+    for one in worst[:most]:
+        spans = [span for each in _counts(page, parts[one.path]) for span in (each, ("  ", ""))]
+        page.paragraph(page.words(one.path), indent=4)
+        page.line(("      ", ""), *spans, (f"of {phrases.packages(len(one.dependencies))}", "dim"))
+    if most is not None and len(worst) > most:
+        page.line((f"    +{len(worst) - most:,} more (--all)", "dim"))
 
 
 # --- head
@@ -336,7 +362,6 @@ def _notes(page: Page, report: Report, *, verbose: bool) -> None:
     notes = list(_broken(report))
     notes += [("doubt", f"not checked: {_silence(source)}") for source in report.sources if _silent(source)]
     notes += [("dim", f"note: {_partly(source)}") for source in report.sources if source.reason and not _silent(source)]
-    notes += [("doubt", f"note: {source.note}") for source in report.sources if source.note]
     warnings = dict.fromkeys(report.warnings)
     notes += [("doubt", f"warning: {warning}") for warning in warnings]
     said = [f"{manifest.path}: {note}" for manifest in report.manifests for note in manifest.notes]
