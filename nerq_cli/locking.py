@@ -307,7 +307,12 @@ class _Lock:
         )
 
     def _items(self, entry: Locked, graph: Graph) -> Iterator[Declared]:
-        """Yield what a lock file says of one package, once for each group it belongs to."""
+        """Yield what a lock file says of one package, once for each group it belongs to.
+
+        The project itself, and a member of its workspace that nothing depends on, are no dependencies.
+        """
+        if entry.skip and entry.name in self.lock.locals and entry.key not in graph.origins:
+            return
         needs = graph.direct.get(entry.key, ())
         origin = graph.origins.get(entry.key)
         via = graph.entries[origin].name if origin is not None and not needs else ""
