@@ -9,16 +9,18 @@ the machine: registries are stood in for on loopback.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
+from typing import Any
 
 import services
 
@@ -118,16 +120,47 @@ def peak(command: list[str], env: dict[str, str]) -> float:
 
 
 def beside(folder: Path, pip_audit: str) -> None:
-    """Time pip-audit and nerq on the same file, every answer of the stand-ins taking 50 ms."""
+    """Time pip-audit and nerq on the same file with the same OSV, every answer of the stand-ins taking 50 ms."""
     path = requirements(folder, 45)
     with registry(delay=0.05) as env:
         command = [pip_audit, "-r", path, "--no-deps", "--disable-pip", "-s", "osv"]
-        theirs = timed([*command, "--osv-url", f"{env['NERQ_PYPI_URL']}/osv"], runs=3, env=env)
+        command += ["--osv-url", f"{env['NERQ_OSV_URL']}/v1/query"]
+        theirs = timed(command, runs=3, env=env)
         cold = timed(scan(path), runs=1, env=env)
         warm = timed(scan(path), env=env)
+        audited = json.loads(output([*command, "-f", "json"], env))["dependencies"]
+        scanned = json.loads(output(scan(path, "--format", "json"), env))["dependencies"]
+    found = named((one["name"], one.get("vulns", ())) for one in audited)
+    ours = named((one["name"], one["advisories"]) for one in scanned)
     show("45 pins at 50 ms an answer: pip-audit --no-deps", f"{theirs:.2f} s")
     show("  nerq, cold", f"{cold:.2f} s = {theirs / cold:.1f} x faster")
     show("  nerq, warm", f"{warm:.2f} s = {theirs / warm:.1f} x faster")
+    show("  advisories found by pip-audit, nerq, both", f"{len(found)}, {len(ours)}, {len(found & ours)}")
+    for name, identifier in sorted(found ^ ours):
+        show(f"  only {'pip-audit' if (name, identifier) in found else 'nerq'}: {name}", identifier)
+
+
+def named(packages: Iterable[tuple[str, list[dict[str, Any]]]]) -> set[tuple[str, str]]:
+    """Return each advisory by the first of its names: pip-audit calls one by its CVE, nerq by its GHSA id."""
+    return {(name, min([one["id"], *one["aliases"]])) for name, some in packages for one in some}
+
+
+def output(command: list[str], env: dict[str, str]) -> str:
+    """Return what a command prints."""
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False).stdout
+
+
+def everything(folder: Path) -> None:
+    """Time cold scans of 1,000 pins with every service there, every answer taking 100 ms."""
+    for what, path in (("npm", npm_project(folder, 1_000)), ("PyPI", requirements(folder, 1_000))):
+        with registry(delay=0.1) as env:
+            started = time.perf_counter()
+            sources = json.loads(output(scan(path, "--format", "json"), env))["sources"]
+            took = time.perf_counter() - started
+        asked = {source["name"]: source["requests"] for source in sources}
+        own = asked.pop(what)
+        show(f"1,000 {what} pins, 40 advisories, cold, 100 ms an answer", f"{took:.1f} s", "at most 15 s")
+        show(f"  requests beside the {own:,} to the registry", f"{sum(asked.values())}", "at most 60")
 
 
 def cold(folder: Path) -> None:
@@ -150,11 +183,9 @@ def cold(folder: Path) -> None:
 
 def count_requests(path: str) -> int:
     """Return how many requests a cold scan sends."""
-    import json
-
     with registry() as env:
-        printed = subprocess.run(scan(path, "--format", "json"), env=env, capture_output=True, check=False)
-    return sum(source["requests"] for source in json.loads(printed.stdout)["sources"])
+        printed = output(scan(path, "--format", "json"), env)
+    return sum(source["requests"] for source in json.loads(printed)["sources"])
 
 
 if __name__ == "__main__":
@@ -165,5 +196,6 @@ if __name__ == "__main__":
         start_up()
         warm(Path(name))
         cold(Path(name))
+        everything(Path(name))
         if arguments.pip_audit:
             beside(Path(name), arguments.pip_audit)
