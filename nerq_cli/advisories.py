@@ -92,7 +92,14 @@ def _mark(ecosystem: Ecosystem, event: Event) -> _Mark | None:
 
 @lru_cache(maxsize=8_192)
 def _marks(ecosystem: Ecosystem, events: tuple[Event, ...]) -> tuple[_Mark, ...]:
-    return tuple(sorted(mark for event in events if (mark := _mark(ecosystem, event)) is not None))
+    """Return the marks of a range in their order.
+
+    Where one stretch ends at the version at which the next begins, they are one; one that ends where it begins is none.
+    """
+    marks = sorted(mark for event in events if (mark := _mark(ecosystem, event)) is not None)
+    ends = {mark.place for mark in marks if mark.kind == _Kind.FIXED}
+    seams = {mark.place for mark in marks if mark.kind == _Kind.INTRODUCED and mark.place in ends}
+    return tuple(mark for mark in marks if mark.kind == _Kind.LAST or mark.place not in seams)
 
 
 def _limits(one: Range) -> list[str]:

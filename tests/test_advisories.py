@@ -369,3 +369,19 @@ def test_a_thousand_packages_are_matched_in_a_fifth_of_a_second() -> None:
         vulnerabilities(some, package, "2.7.1")
         history(some, package, "2.7.1", "2.7.0", NOW)
     assert time.process_time() - started < 1.0  # 0.2 s on a quiet machine
+
+
+@pytest.mark.parametrize(
+    ("events", "affected", "words"),
+    [
+        ([{"introduced": "1"}, {"fixed": "2"}, {"introduced": "2"}, {"fixed": "3"}], ["1", "2", "2.5"], ">=1, <3"),
+        ([{"introduced": "2"}, {"fixed": "3"}, {"introduced": "1"}, {"fixed": "2"}], ["1", "2", "2.5"], ">=1, <3"),
+        ([{"introduced": "2"}, {"fixed": "2"}], [], ""),
+    ],
+)
+def test_stretches_that_touch_are_one_and_an_empty_one_is_none(
+    events: list[dict[str, str]], affected: list[str], words: str
+) -> None:
+    one = Affected(PYPI, "demo", (), (Range("ECOSYSTEM", tuple(Event(**event) for event in events)),))
+    assert [version for version in ("0.9", "1", "2", "2.5", "3") if affects(one, version)] == affected
+    assert affected_in_words(one) == words

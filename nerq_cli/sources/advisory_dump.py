@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import re
+import sqlite3
 import time
 from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final, NamedTuple
@@ -41,6 +43,8 @@ _LARGEST: Final = 4_000_000_000
 #: Largest list of changes read, in bytes; as it begins with the newest, hardly any of it is.
 _LIST_LIMIT: Final = 200_000_000
 _CROWD: Final = 8
+#: Held by the process that is updating the database; others wait.
+_LOCK: Final = "update.lock"
 _TRIES: Final = 4
 _PARTIAL: Final = 206
 _NOT_MODIFIED: Final = 304
@@ -80,8 +84,8 @@ class _Download(NamedTuple):
 class Dumps:
     """The dumps at one address. Downloads are kept in ``directory`` until they are complete, and resumed from there.
 
-    ``idle`` is the longest silence of the server, in seconds; ``progress`` is told how many of how many megabytes
-    have arrived.
+    ``idle`` is the longest silence of the server and ``wait`` the longest time to wait for another update, in seconds;
+    ``progress`` is told how many of how many megabytes have arrived.
     """
 
     def __init__(
@@ -91,6 +95,7 @@ class Dumps:
         *,
         idle: float = 30.0,
         pause: float = 1.0,
+        wait: float = 600.0,
         progress: Callable[[int, int], None] | None = None,
     ) -> None:
         self.url = url.rstrip("/")
@@ -98,6 +103,7 @@ class Dumps:
         self._directory = directory
         self._idle = idle
         self._pause = pause
+        self._wait = wait
         self._progress = progress or _silent
         self._door = Door(user_agent=f"nerq-cli/{__version__}", seconds=idle)
 
@@ -117,14 +123,33 @@ class Dumps:
             if not self._host:
                 raise UsageError("the address of the advisory dumps is none", hint=f"set {VARIABLE} to http(s)://…")
             self._door.open(self.url)
-            outcome = None if whole else self._follow(database, ecosystem, now)
-            return outcome or self._replace(database, ecosystem, now)
+            with self._alone():
+                outcome = None if whole else self._follow(database, ecosystem, now)
+                return outcome or self._replace(database, ecosystem, now)
         except TroubleError as trouble:
             hint = "the advisories kept so far are unchanged; try again later, or use nerq db import"
             raise UpdateError(f"{ecosystem} advisories: {trouble}", hint=hint) from trouble
         except OSError as error:
             reason = (error.strerror or str(error)).lower()
             raise UsageError(f"cannot keep the download in {self._directory}: {reason}") from error
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Wait until no other process updates this database: both would write to one download.
+
+        SQLite's lock on a file serves on every system, and ends with the process that holds it, however that ends.
+        """
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with ExitStack() as held:
+            try:
+                lock = sqlite3.connect(self._directory / _LOCK, timeout=self._wait, isolation_level=None)
+                held.callback(lock.close)
+                lock.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError as error:
+                if "locked" in str(error):
+                    raise UpdateError("another update is under way", hint="wait for it to end") from error
+                raise UsageError(f"cannot keep the download in {self._directory}: {error}") from error
+            yield
 
     def _source(self, ecosystem: str) -> str:
         """Return the address of a dump as it may be shown: without credentials."""
@@ -252,7 +277,7 @@ class Dumps:
     def _follow(self, database: AdvisoryDatabase, ecosystem: str, now: int) -> Outcome | None:
         """Fetch what has changed; None when that is too much, too long ago, or does not work."""
         held = _held(database, ecosystem, self._source(ecosystem))
-        if held is None or not held.newest or not 0 <= now - held.imported_at <= _RECENT:
+        if held is None or not held.newest or not -self._wait <= now - held.imported_at <= _RECENT:
             return None
         try:
             changes = self._changes(ecosystem, held.newest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -240,7 +240,7 @@ class Inquiry:
         """Return what OSV says of one release."""
         package, affecting = release.package, known.affecting[release]
         recorded = known.recorded[package]
-        records = [*_records(affecting), *_records(recorded)]
+        records = _merged([*_records(affecting), *_records(recorded)])
         advisories: Fact[tuple[Vulnerability, ...]] = (
             Found(vulnerabilities(records, package, release.version), affecting.source, affecting.seen)
             if isinstance(affecting, Found)
@@ -249,7 +249,7 @@ class Inquiry:
         if not isinstance(recorded, Found):
             return Said(advisories, recorded)
         earlier = _records(known.affecting[before]) if before is not None else ()
-        past = history([*records, *earlier], package, release.version, previous if before else None, self._now)
+        past = history(_merged([*records, *earlier]), package, release.version, previous if before else None, self._now)
         if package in known.unread:
             past = msgspec.structs.replace(past, old=None, fixed=0)
         return Said(advisories, Found(past, recorded.source, recorded.seen))
@@ -283,6 +283,17 @@ def _records(fact: Fact[tuple[Advisory, ...]]) -> tuple[Advisory, ...]:
     return fact.value if isinstance(fact, Found) else ()
 
 
+def _merged(records: Iterable[Advisory]) -> list[Advisory]:
+    """Return each record once, with all that is said of what it affects: OSV's lists may know more than it does."""
+    merged: dict[str, Advisory] = {}
+    for one in records:
+        said = merged.setdefault(one.id, one)
+        further = tuple(part for part in one.affected if part not in said.affected)
+        if further:
+            merged[one.id] = msgspec.structs.replace(said, affected=(*said.affected, *further))
+    return list(merged.values())
+
+
 def _placed(release: Release, fact: Fact[Project] | None, version: Fact[Version] = NOT_ASKED) -> tuple[int, str | None]:
     """Return when a version was published (0 = not known), and the stable version before it."""
     if not isinstance(fact, Found) or release.version not in fact.value.versions:
@@ -308,8 +319,11 @@ def _project(
 def _joined(
     listed: Fact[tuple[Vulnerability, ...]], known: Fact[tuple[Vulnerability, ...]], finding: Fact[Findings]
 ) -> Fact[tuple[Vulnerability, ...]]:
-    """Return what the registry, OSV or the database, and deps.dev say together; each may know what others do not."""
-    facts = [fact for fact in (known, listed) if isinstance(fact, Found)]
+    """Return what the registry, OSV or the database, and deps.dev say together; each may know what others do not.
+
+    That a registry lists nothing is no clean answer by itself: its list has no malware, and lags behind the others.
+    """
+    facts = [fact for fact in (known, listed) if isinstance(fact, Found) and (fact is known or fact.value)]
     together: list[Vulnerability] = []
     for fact in facts:
         names_so_far = {name for one in together for name in (one.id, *one.aliases)}

@@ -461,8 +461,40 @@ class _ManifestSource:
         yield release, said
 
 
+class _NewestSource:
+    """Which version installers take today: the manifest that the tag ``latest`` leads to."""
+
+    name = "npm-latest"
+    label = _LABEL
+    kind = str
+    fresh = _FRESH
+    absent_fresh = _ABSENT_FRESH
+    limit = _LIMIT
+    probe = False
+
+    def ask(self, about: Sequence[Package], at: Endpoint) -> Iterator[Question[Package]]:
+        """Ask about one package at a time."""
+        for package in about:
+            yield Question(url=f"{_address(package, at)}/{_LATEST}", about=(package,), endpoint=at)
+
+    def read(self, question: Question[Package], answer: Answer) -> Iterator[tuple[Package, str | None]]:
+        """Read the number of the version."""
+        [package] = question.about
+        if answer.status == _NOT_ALLOWED:
+            raise AnswerError("the registry does not take this name")
+        if answer.status in {_NOT_FOUND, _GONE}:
+            yield package, None
+            return
+        manifest = decoded(_MANIFEST, answer.body)
+        _check(package, manifest.name)
+        if not is_version(manifest.version):
+            raise AnswerError("the manifest is of no version")
+        yield package, manifest.version
+
+
 PACKUMENT: Final[Source[Package, Packument]] = _PackumentSource()
 MANIFEST: Final[Source[Release, Metadata]] = _ManifestSource()
+NEWEST: Final[Source[Package, str]] = _NewestSource()
 
 
 # --- what the answers mean together --------------------------------------------------------------------------------

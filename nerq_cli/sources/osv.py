@@ -17,13 +17,13 @@ import msgspec
 
 from nerq_cli.advisories import affects
 from nerq_cli.errors import AnswerError
-from nerq_cli.facts import Advisory, Affected, Fact, Found, Unknown
+from nerq_cli.facts import Absent, Advisory, Affected, Fact, Found, Unknown
 from nerq_cli.inventory import NPM, PYPI, AdvisoryId, Package, Release
 from nerq_cli.sources.gather import Gatherer
 from nerq_cli.sources.osv_record import read
 from nerq_cli.sources.question import Answer, Endpoint, Question
 from nerq_cli.sources.services import RESTS, service
-from nerq_cli.sources.text import decoded, instant, part
+from nerq_cli.sources.text import SUMMARY, clean, decoded, instant, part
 
 S = TypeVar("S", Package, Release)
 
@@ -341,7 +341,9 @@ def known(
         {release: _of_release(release, fact, bodies) for release, fact in hits.items()},
         {package: _of_package(fact, bodies, wanted) for package, fact in past.items()},
         frozenset(
-            package for package, fact in past.items() if any(one not in bodies for one, _ in _ids({package: fact}))
+            package
+            for package, fact in past.items()
+            if any(not isinstance(bodies.get(one), Found) for one, _ in _ids({package: fact}))
         ),
     )
 
@@ -361,13 +363,23 @@ def _of_release(release: Release, fact: Fact[Hits], bodies: Mapping[str, Fact[Ad
 
 def _affecting(release: Release, identifier: str, fact: Fact[Advisory]) -> Advisory:
     """Return a record that affects a release. That it does is OSV's to say, even where the record reads otherwise."""
-    one = fact.value if isinstance(fact, Found) else Advisory(identifier, malware=identifier.startswith(_MALWARE))
+    one = fact.value if isinstance(fact, Found) else _unread(identifier, fact)
     package = release.package
     spoken_of = (part for part in one.affected if (part.ecosystem, part.name) == (package.ecosystem, package.name))
     if one.withdrawn or any(affects(part, release.version) for part in spoken_of):
         return one
     here = Affected(package.ecosystem, package.name, (release.version,))
     return msgspec.structs.replace(one, affected=(*one.affected, here))
+
+
+def _unread(identifier: str, fact: Absent | Unknown) -> Advisory:
+    """Return what is known of an advisory whose record cannot be had: its id, and why there is no more."""
+    why = fact.reason if isinstance(fact, Unknown) else "OSV lists it, and does not have it"
+    return Advisory(
+        identifier,
+        summary=clean(f"its record could not be read ({why})", SUMMARY),
+        malware=identifier.startswith(_MALWARE),
+    )
 
 
 def _of_package(

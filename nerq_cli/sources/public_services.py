@@ -27,6 +27,8 @@ _NO_TOKEN: Final = Unknown("more repositories than can be asked about without a 
 _VARIABLES: Final = {
     osv.LABEL: osv.VARIABLE,
     deps_dev.LABEL: deps_dev.VARIABLE,
+    scorecard.LABEL: scorecard.VARIABLE,
+    github.LABEL: github.VARIABLE,
     downloads.NPM_DOWNLOADS.label: downloads.NPM_VARIABLE,
     downloads.PYPISTATS.label: downloads.PYPISTATS_VARIABLE,
 }
@@ -109,6 +111,7 @@ class PublicServices:
         return osv.Known(
             {release: known.affecting.get(release, NOT_SENT) for release in releases},
             {release.package: known.recorded.get(release.package, NOT_SENT) for release in releases},
+            known.unread,
         )
 
     def exploited(
@@ -134,33 +137,39 @@ class PublicServices:
 
         What a package names that strangers may not learn of is not to be learned by them either.
         """
-        told = self._told(deps_dev.LABEL, metadata, _package)
-        named = {release: repository.source(metadata[release], versions[release]) for release in told}
-        distinct = sorted({one for one in named.values() if one is not None})
-        projects = deps_dev.projects(self._gatherer, distinct, self._where.deps_dev) if distinct else {}
-        cards = self._scorecards(distinct, projects)
-        hosted = self._hosted(distinct)
-        repositories: dict[Release, Fact[Repository]] = dict.fromkeys(metadata, NOT_SENT)
-        scorecards: dict[Release, Fact[Scorecard]] = dict.fromkeys(metadata, NOT_SENT)
+        named = {release: repository.source(metadata[release], versions[release]) for release in metadata}
+        projects = self._projects(self._revealed(deps_dev.LABEL, named))
+        cards = self._scorecards(self._revealed(scorecard.LABEL, named), projects)
+        hosted = self._hosted(self._revealed(github.LABEL, named))
+        repositories: dict[Release, Fact[Repository]] = {}
+        scorecards: dict[Release, Fact[Scorecard]] = {}
         readmes: dict[Release, int] = {}
         for release, one in named.items():
             if one is None:
                 repositories[release] = scorecards[release] = repository.NONE_NAMED
                 continue
-            host = hosted[one]
+            project, host = projects.get(one, NOT_SENT), hosted.get(one, NOT_SENT)
             repositories[release] = repository.repository(
-                release.package, metadata[release], versions[release], projects[one], host, as_of=self._as_of
+                release.package, metadata[release], versions[release], project, host, as_of=self._as_of
             )
-            scorecards[release] = repository.scorecard(projects[one], cards[one])
+            scorecards[release] = repository.scorecard(project, cards.get(one, NOT_SENT))
             if isinstance(host, Found) and host.value.readme:
                 readmes[release] = host.value.readme
         return Behind(repositories, scorecards, readmes)
+
+    def _revealed(self, label: str, named: Mapping[Release, RepositoryId | None]) -> list[RepositoryId]:
+        """Return the repositories that a service may be asked about: those of packages that it may learn of."""
+        told = self._told(label, named, _package)
+        return sorted({one for release in told if (one := named[release]) is not None})
+
+    def _projects(self, repositories: Sequence[RepositoryId]) -> dict[RepositoryId, Fact[HostedProject]]:
+        return deps_dev.projects(self._gatherer, repositories, self._where.deps_dev) if repositories else {}
 
     def _scorecards(
         self, repositories: Sequence[RepositoryId], projects: Mapping[RepositoryId, Fact[HostedProject]]
     ) -> dict[RepositoryId, Fact[Scorecard]]:
         """Ask Scorecard itself about what deps.dev does not know; where it knows a project, it passes results on."""
-        unknown = [one for one in repositories if not isinstance(projects[one], Found)]
+        unknown = [one for one in repositories if not isinstance(projects.get(one), Found)]
         facts = scorecard.scorecards(self._gatherer, unknown, self._where.scorecard) if unknown else {}
         return {one: facts.get(one, scorecard.NEVER) for one in repositories}
 

@@ -60,7 +60,7 @@ class Source(Protocol[S, T]):
     A source may also be :class:`Paged` or :class:`Divisible`, and may have more attributes. Two are frozensets of HTTP
     statuses: ``stops`` (after one of these nothing more is asked there in this run) and ``reads`` (handed to ``read``
     with an empty body, beside those that every source reads). ``rests`` says that a program can do without it: for so
-    many seconds after it gave no answer at all it is left alone.
+    many seconds after it gave no answer that makes sense it is left alone, and no question takes most of the time.
     """
 
     #: Stable identifier, part of the cache key: ``pypi-json``.
@@ -89,6 +89,11 @@ class Source(Protocol[S, T]):
             EndpointMissingError: this server does not offer the endpoint.
         """
         ...
+
+
+def is_optional(source: object) -> bool:
+    """Whether a run can do without what this source says."""
+    return bool(getattr(source, "rests", 0))
 
 
 @runtime_checkable

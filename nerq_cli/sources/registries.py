@@ -107,6 +107,11 @@ class Registries:
         answers = self._gatherer.gather_all([(npm.MANIFEST, some, endpoint) for endpoint, some in wanted.values()])
         return {release: fact for answer in answers for release, fact in answer.items()}
 
+    def newest(self, packages: Iterable[Package]) -> dict[Package, Fact[str]]:
+        """Ask which version of an npm package installers take today; its packument would say so, in megabytes."""
+        plan = [(npm.NEWEST, some, endpoint) for endpoint, some in self._by_endpoint(packages)]
+        return {package: fact for answer in self._gatherer.gather_all(plan) for package, fact in answer.items()}
+
     def publishers(
         self, releases: Mapping[Release, Fact[Metadata]], projects: Projects
     ) -> dict[Release, Fact[Provenance]]:

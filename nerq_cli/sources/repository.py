@@ -94,8 +94,11 @@ def _from_host(hosted: Hosted, link: str, project: HostedProject | None, as_of: 
 
 
 def _reason(hosted: Fact[Hosted], project: Fact[HostedProject]) -> Unknown:
-    """Return why nothing is known: what deps.dev says, for GitHub is often not asked."""
-    return next((fact for fact in (project, hosted) if isinstance(fact, Unknown)), Unknown("nobody was asked"))
+    """Return why nothing is known: what deps.dev and GitHub say, each with its own reason."""
+    silent = [fact for fact in (project, hosted) if isinstance(fact, Unknown)]
+    reasons = dict.fromkeys(fact.reason for fact in silent)
+    labels = dict.fromkeys(fact.source for fact in silent if fact.source)
+    return Unknown("; ".join(reasons) or "nobody was asked", ", ".join(labels))
 
 
 def scorecard(project: Fact[HostedProject], own: Fact[Scorecard]) -> Fact[Scorecard]:

@@ -3,9 +3,15 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import sqlite3
+import subprocess
+import sys
 import zipfile
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +34,11 @@ def record(identifier: str, modified: str = FIRST, **fields: Any) -> bytes:
     return json.dumps({"id": identifier, "modified": modified, "affected": affected, **fields}).encode()
 
 
-def dump(*identifiers: str, padding: int = 0) -> bytes:
+def dump(*identifiers: str, padding: int = 0, **fields: Any) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
         for identifier in identifiers:
-            archive.writestr(f"{identifier}.json", record(identifier, details="x" * padding))
+            archive.writestr(f"{identifier}.json", record(identifier, details="x" * padding, **fields))
     return stream.getvalue()
 
 
@@ -272,3 +278,57 @@ def test_after_some_days_the_whole_dump_is_fetched(database: AdvisoryDatabase, d
     filled(database, dumps, site, "A-1")
     dumps.update(database, "PyPI", now=NOW + 4 * DAY)
     assert paths(site) == [ZIP]
+
+
+# Two updates at the same time
+
+UPDATE = """
+import sys
+from nerq_cli.cli.app import run
+sys.exit(run(["db", "update", "--cache-dir", sys.argv[1], "--quiet"]))
+"""
+
+
+def test_two_updates_at_the_same_time_both_end_well_and_leave_everything_whole(site: Any, tmp_path: Path) -> None:
+    for ecosystem in ("PyPI", "npm"):
+        affected = [{"package": {"ecosystem": ecosystem, "name": "demo"}, "versions": ["1.0.0"]}]
+        body = dump(*(f"A-{number}" for number in range(300)), padding=2_000, affected=affected)
+        whole = {"body": body, "headers": {"ETag": '"one"'}}
+        site.on(f"/{ecosystem}/all.zip", {**whole, "delay": 0.3}, whole)
+        site.on(f"/{ecosystem}/modified_id.csv", {"body": f"{FIRST},A-1\n".encode()})
+    environment = {**os.environ, "NERQ_OSV_DUMPS_URL": site.url}
+    command = [sys.executable, "-c", UPDATE, str(tmp_path)]
+    updates = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # noqa: S603 - this Python
+        for _ in range(2)
+    ]
+    said = [(*one.communicate(timeout=60), one.returncode) for one in updates]
+    assert [(errors, status) for _, errors, status in said] == [("", 0), ("", 0)]
+    lines = Counter(line.partition(" (")[0] for output, _, _ in said for line in output.splitlines())
+    assert lines == {"PyPI: 300 advisories": 2, "npm: 300 advisories": 2}
+    opened = AdvisoryDatabase.open(tmp_path, now=NOW)
+    assert [(one.ecosystem, one.records) for one in opened.status()] == [("PyPI", 300), ("npm", 300)]
+    assert [len(records) for records in opened.lookup_many([("PyPI", "demo"), ("npm", "demo")]).values()] == [300, 300]
+    opened.close()
+    with closing(sqlite3.connect(opened.path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    assert left(tmp_path) == []
+
+
+def test_an_update_that_waits_too_long_for_another_says_so(
+    database: AdvisoryDatabase, site: Any, tmp_path: Path
+) -> None:
+    filled_once = Dumps(site.url, tmp_path, wait=0.05)
+    with closing(sqlite3.connect(tmp_path / "update.lock", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(UpdateError, match="another update is under way"):
+            filled_once.update(database, "PyPI", now=NOW)
+    site.on(ZIP, {"body": dump("A-1")})
+    assert filled_once.update(database, "PyPI", now=NOW).changed is None
+    filled_once.close()
+
+
+def test_a_lock_that_cannot_be_made_is_said(database: AdvisoryDatabase, dumps: Dumps, tmp_path: Path) -> None:
+    (tmp_path / "update.lock").mkdir()
+    with pytest.raises(UsageError, match="cannot keep the download"):
+        dumps.update(database, "PyPI", now=NOW)

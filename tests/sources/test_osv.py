@@ -216,7 +216,7 @@ def test_a_list_that_breaks_off_between_pages_is_unknown(osv: Osv, site: Site, l
     site.on(LISTS, osv.answer, {"status": 500})
     assert isinstance(listed(DEMO)[DEMO], Unknown)
     site.on(LISTS, osv.answer)
-    assert names(listed(DEMO)[DEMO]) == ["GHSA-1", "GHSA-2"]
+    assert names(listed(DEMO, now=NOW + RESTS)[DEMO]) == ["GHSA-1", "GHSA-2"]
 
 
 def test_one_bad_query_does_not_blind_the_rest(osv: Osv, listed: Callable[..., Any]) -> None:
@@ -484,3 +484,19 @@ def test_a_service_that_is_down_leaves_everything_unknown(site: Site, look_up: C
 def test_a_changed_advisory_has_another_key() -> None:
     assert AdvisoryId(id="GHSA-1").key == "GHSA-1"
     assert AdvisoryId(id="GHSA-1", modified=7).key == "GHSA-1@7"
+
+
+@pytest.mark.parametrize(
+    ("turn", "words"),
+    [({"status": 403}, "refused access (403)"), ({"status": 404}, "OSV lists it, and does not have it")],
+)
+def test_a_record_that_cannot_be_had_says_why(
+    osv: Osv, site: Site, gatherer: Callable[..., Gatherer], turn: Turn, words: str
+) -> None:
+    osv.lists, osv.past = {"demo": [[hit("GHSA-1")]]}, {"demo": [[hit("GHSA-1")]]}
+    site.on("/v1/vulns/GHSA-1", turn)
+    said = known(gatherer(), [DEMO], [DEMO.package], Endpoint(url=site.url))
+    fact = said.affecting[DEMO]
+    assert isinstance(fact, Found)
+    assert words in fact.value[0].summary
+    assert said.unread == {DEMO.package}

@@ -79,7 +79,8 @@ def test_a_link_that_leads_nowhere_is_dead() -> None:
 
 def test_a_service_that_fails_kills_no_link() -> None:
     failed = Unknown("deps.dev: HTTP 500", "deps.dev")
-    assert known(project=failed, hosted=Unknown("GitHub: HTTP 502")) == failed
+    both = Unknown("deps.dev: HTTP 500; GitHub: HTTP 502", "deps.dev, GitHub")
+    assert known(project=failed, hosted=Unknown("GitHub: HTTP 502", "GitHub")) == both
     assert known(project=Absent("deps.dev", NOW), hosted=Absent("GitHub", NOW)) == Unknown("nobody was asked")
 
 

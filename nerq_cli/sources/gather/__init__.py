@@ -20,7 +20,7 @@ from nerq_cli.inventory import Subject
 from nerq_cli.sources.gather.job import Job, Line, Reply
 from nerq_cli.sources.gather.manners import Manners
 from nerq_cli.sources.gather.tally import SourceReport, Tally
-from nerq_cli.sources.question import Endpoint, Source
+from nerq_cli.sources.question import Endpoint, Source, is_optional
 from nerq_cli.store import Cache, Row
 
 if TYPE_CHECKING:
@@ -44,7 +44,10 @@ _BLINK: Final = 0.1
 _MISSING: Final = "(endpoint missing)"
 #: The key under which the store keeps that a service gave no answer at all.
 _SILENT: Final = "(no answer)"
+#: A service is only called silent where this share of the whole time was left for it and for what comes after it.
+_FAIR: Final = 0.3
 _OFFLINE: Final = "offline: not in the cache"
+_LEFT_OUT: Final = "the answer leaves it out"
 
 
 class _Held(NamedTuple):
@@ -55,13 +58,17 @@ class _Held(NamedTuple):
 
 
 class _Errand(Generic[S, T]):
-    """One source to be asked about some subjects at one address; ``facts`` fills up."""
+    """One source to be asked about some subjects at one address; ``facts`` fills up.
 
-    def __init__(self, source: Source[S, T], about: Iterable[S], at: Endpoint, tally: Tally) -> None:
+    ``fair`` says that there is enough time left to hold a silence against it.
+    """
+
+    def __init__(self, source: Source[S, T], about: Iterable[S], at: Endpoint, tally: Tally, *, fair: bool) -> None:
         self.source = source
         self.about = dict.fromkeys(about)
         self.at = at
         self.tally = tally
+        self.fair = fair
         self.held: dict[S, _Held] = {}
         self.facts: dict[S, Fact[T]] = {}
 
@@ -98,12 +105,14 @@ class Gatherer:
         self._offline = offline
         self._refresh = refresh
         self._ends = time.monotonic() + deadline_seconds
+        self._fair = deadline_seconds * _FAIR
         self._too_late = f"deadline of {deadline_seconds:g} s reached"
         self._progress = progress
         self._manners = manners or Manners()
         self._transport = transport
         self._network: Network | None = None
         self._lines: dict[tuple[str, str], Line] = {}
+        self._unreachable: dict[str, str] = {}
         self._tallies: dict[str, Tally] = {}
         self._unsaved: dict[tuple[str, str], dict[str, Row]] = {}
         self._done = self._total = 0
@@ -125,7 +134,8 @@ class Gatherer:
         Raises:
             ConfigError: the proxy or the certificates that the environment names cannot be used.
         """
-        errands = [_Errand(source, about, at, self._tally(source)) for source, about, at in plan]
+        fair = self._left() >= self._fair
+        errands = [_Errand(source, about, at, self._tally(source), fair=fair) for source, about, at in plan]
         wanted = [(errand, self._recall(errand)) for errand in errands]
         if not self._offline:
             replies: SimpleQueue[Reply] = SimpleQueue()
@@ -192,20 +202,29 @@ class Gatherer:
             self._store.put_many(*errand.place, {_MISSING: row})
 
     def _remember_silence(self, errand: _Errand[Any, Any], line: Line) -> None:
-        """Close a line that gave no answer to an earlier run a little while ago."""
-        if not getattr(errand.source, "rests", 0):
+        """Close a line that gave no answer a little while ago: to an earlier run, or to another source of this one."""
+        if not is_optional(errand.source):
             return
-        row = self._store.get_many(errand.source.name, errand.at.scope, [_SILENT]).get(_SILENT)
+        row = None if self._refresh else self._store.get_many(*errand.place, [_SILENT]).get(_SILENT)
         if row is not None and row.value and self._does(row):
-            minutes = max(0, self._now - row.fetched_at) // 60
-            line.close(f"{row.value.decode(errors='replace')} (asked {minutes} min ago; --refresh asks again)")
+            line.close(f"{row.value.decode(errors='replace')} ({_asked(row.fetched_at)})")
             line.resting = True
+        elif errand.at.url in self._unreachable:
+            line.close(self._unreachable[errand.at.url])
+            line.tried = True
 
     def _note_silence(self, errand: _Errand[Any, Any]) -> None:
         """Put by for the store that a service gave no answer at all, for a run soon after this one."""
         line, rests = self._line(errand), getattr(errand.source, "rests", 0)
-        if rests and line.tried and not (line.heard or line.missing or line.resting):
-            reason = line.closed or next(iter(errand.tally.reasons), "no answer")
+        if rests and line.heard and self._refresh:
+            self._store.put_many(*errand.place, {_SILENT: Row(b"", self._now, self._now, "")})
+        if not rests or not line.tried or line.heard or line.missing or line.resting:
+            return
+        reason = line.trouble or line.closed
+        line.close(reason)
+        if line.unreachable:
+            self._unreachable.setdefault(errand.at.url, reason)
+        if errand.fair:
             row = Row(reason.encode(), self._now, self._now + rests, "")
             self._store.put_many(*errand.place, {_SILENT: row})
 
@@ -249,7 +268,10 @@ class Gatherer:
 
     def _take(self, errand: _Errand[Any, Any], reply: Reply) -> None:
         """File what one reply says about the subjects of its question."""
-        reply.job.line.tried = True
+        line = reply.job.line
+        line.tried = True
+        line.heard = line.heard or bool(reply.read or reply.unchanged)
+        line.trouble = line.trouble or reply.failure or ("" if reply.more else _LEFT_OUT)
         errand.tally.requests += reply.job.requests
         about = reply.job.question.about
         later = {subject for question in reply.more for subject in question.about}
@@ -263,9 +285,7 @@ class Gatherer:
                 self._file(errand, subject, renewed, row.value, row.validator)
             elif subject not in errand.facts and subject not in later:
                 late = reply.failure and self._left() <= 0
-                self._fall_back(
-                    errand, subject, self._too_late if late else reply.failure or "the answer leaves it out"
-                )
+                self._fall_back(errand, subject, self._too_late if late else reply.failure or _LEFT_OUT)
         self._advance(1, of=len(reply.more))
 
     def _file(
@@ -337,6 +357,11 @@ def _fact(row: Row, label: str, decode: Callable[[bytes], T]) -> Found[T] | Abse
         return Found(decode(row.value), label, row.fetched_at)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def _asked(moment: int) -> str:
+    """Say when a service was asked: by the clock, so that one run after another says the same."""
+    return f"asked at {time.strftime('%Y-%m-%d %H:%M', time.gmtime(moment))} UTC; --refresh asks again"
 
 
 def _said(value: T | None, label: str, now: int) -> Found[T] | Absent:

@@ -37,7 +37,8 @@ class Line:
 
     ``closed`` is the reason why nothing more is asked there; ``missing`` says that the reason is a server without the
     endpoint, ``resting`` that an earlier run got no answer. ``tried`` turns True with the first question that is
-    settled, ``heard`` with the first answer.
+    settled, ``heard`` with the first answer that says something; ``trouble`` is why the first one that failed did.
+    ``unreachable`` says that nothing came back at all, as opposed to an answer that is none.
     """
 
     label: str
@@ -46,6 +47,8 @@ class Line:
     tried: bool = False
     heard: bool = False
     resting: bool = False
+    trouble: str = ""
+    unreachable: bool = False
     _failures: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -53,12 +56,13 @@ class Line:
         """Note that the service is there."""
         with self._lock:
             self._failures = 0
-            self.heard = True
+            self.unreachable = False
 
     def failed(self, trouble: TroubleError) -> TroubleError:
         """Note a failure, and stop asking after as many in a row as it takes (a circuit breaker)."""
         with self._lock:
             self._failures += trouble.strikes > 0
+            self.unreachable = trouble.strikes > 0 and not trouble.status
             if 0 < trouble.strikes <= self._failures and not self.closed:
                 self.closed = f"{self.label}: stopped after {self._failures} failures: {trouble}"
         return trouble

@@ -21,12 +21,15 @@ from nerq_cli.sources.gather.door import Door, host_of
 from nerq_cli.sources.gather.job import Job, Line, Reply, TroubleError
 from nerq_cli.sources.gather.lanes import Lanes
 from nerq_cli.sources.gather.manners import Manners
-from nerq_cli.sources.question import Answer, Divisible, Paged, Question
+from nerq_cli.sources.question import Answer, Divisible, Paged, Question, is_optional
 
 if TYPE_CHECKING:
     import httpx
 
 _LOG = logging.getLogger(__name__)
+#: How much of the time left a question may take whose answer the run can do without: however many services hang,
+#: there is time for the others.
+_SHARE: Final = 1 / 3
 #: Seconds: the longest wait a server may ask for, and the longest pause taken unasked.
 _LONGEST_WAIT: Final = 30.0
 _LONGEST_PAUSE: Final = 8.0
@@ -89,14 +92,13 @@ class Network:
 
     def _answer(self, job: Job) -> Answer:
         """Put one question until it is answered or trying on makes no sense."""
+        ends = self._ends_for(job.source)
         tried = 0
         while True:
             tried += 1
             self._require_open(job.line)
             try:
-                answer = self._door.exchange(
-                    job.question, limit=job.source.limit, ends=self._ends, sent=job.count_request
-                )
+                answer = self._door.exchange(job.question, limit=job.source.limit, ends=ends, sent=job.count_request)
             except TroubleError as trouble:
                 if trouble.status in _statuses(job.source, "reads"):
                     return Answer(status=trouble.status, body=b"")
@@ -106,9 +108,9 @@ class Network:
                 if trouble.status in _statuses(job.source, "stops"):
                     job.line.close(f"{trouble}; nothing more is asked there in this run")
                     raise
-                pause = self._pause(trouble, tried)
+                pause = self._pause(trouble, tried, ends)
                 if pause is None:
-                    raise job.line.failed(_told(trouble, tried)) from None
+                    raise self._given_up(job.line, _told(trouble, tried)) from None
                 self._closing.wait(pause)
             else:
                 job.line.answered()
@@ -118,7 +120,16 @@ class Network:
         if line.closed or self._closing.is_set():
             raise TroubleError(line.closed or "the run has ended")
 
-    def _pause(self, trouble: TroubleError, tried: int) -> float | None:
+    def _given_up(self, line: Line, trouble: TroubleError) -> TroubleError:
+        """Note a failure, unless it is the deadline's: that says nothing of the service."""
+        return trouble if time.monotonic() >= self._ends else line.failed(trouble)
+
+    def _ends_for(self, source: object) -> float:
+        """Return the moment up to which a question that begins now may be tried."""
+        now = time.monotonic()
+        return now + (self._ends - now) * _SHARE if is_optional(source) else self._ends
+
+    def _pause(self, trouble: TroubleError, tried: int, ends: float) -> float | None:
         """Return how long to wait before the next try, in seconds; None when there should be none.
 
         Without a wish of the server: exponential backoff with full jitter, which spreads the questions that failed
@@ -128,7 +139,7 @@ class Network:
             return None
         longest = min(self._manners.pause * 2 ** (tried - 1), _LONGEST_PAUSE)
         pause = self._random.uniform(0, longest) if trouble.wait is None else trouble.wait
-        return pause if pause <= min(_LONGEST_WAIT, self._ends - time.monotonic()) else None
+        return pause if pause <= min(_LONGEST_WAIT, ends - time.monotonic()) else None
 
 
 def _told(trouble: TroubleError, tried: int) -> TroubleError:
