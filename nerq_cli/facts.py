@@ -113,7 +113,7 @@ class Vulnerability(msgspec.Struct, frozen=True, omit_defaults=True):
     fixed_in: tuple[str, ...] = ()
     link: str = ""
     malware: bool = False
-    exploited: bool = False  # listed in CISA KEV
+    exploited: bool | None = None  # listed in CISA KEV; None = the catalogue was not read
     epss: float | None = None  # probability 0-1
     severity_from: str = ""
     #: The affected range in words: ">=1.0, <2.3.1".
@@ -247,7 +247,8 @@ class Repository(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a code host says about a repository. ``None`` = not read.
 
     ``link`` tells how sure the link from package to repository is: ``attested``, ``confirmed`` (the repository names
-    the package), ``declared``, ``dead`` or ``foreign`` (proven to belong to another package).
+    the package), ``declared``, ``dead`` or ``foreign`` (proven to belong to another package). ``unread`` is why the
+    code host itself was not read, where it was not.
     """
 
     name: str
@@ -261,6 +262,7 @@ class Repository(msgspec.Struct, frozen=True, omit_defaults=True):
     open_issues: int | None = None
     contributors: int | None = None
     security_policy: bool | None = None
+    unread: str = ""
 
 
 class History(msgspec.Struct, frozen=True, omit_defaults=True):

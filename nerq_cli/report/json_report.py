@@ -110,7 +110,7 @@ class _Advisory(_Struct, frozen=True):
     link: str | None
     links: list[str]
     malware: bool
-    exploited: bool
+    exploited: bool | None
     epss: float | None
 
 

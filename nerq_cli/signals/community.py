@@ -7,7 +7,7 @@ from math import log10
 
 from nerq_cli.facts import Found, Popularity
 from nerq_cli.methodology import ENOUGH_DEPENDENTS, SIGNALS, YOUNG_DAYS
-from nerq_cli.signals.context import Context
+from nerq_cli.signals.context import Context, unread
 from nerq_cli.signals.signal import Flag, Signal, count, days_between, known, missing, unknown
 
 
@@ -116,4 +116,4 @@ def people(context: Context) -> Signal:
         score = scorecard.value.checks["Contributors"]
         reason = f"Scorecard Contributors {score} of 10"
         return known("K3", score * 10.0, reason, scorecard, share=context.repository_share)
-    return missing("K3", fact)
+    return unread("K3", context)

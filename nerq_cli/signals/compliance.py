@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from nerq_cli.facts import Found, Metadata
 from nerq_cli.methodology import SIGNALS
 from nerq_cli.signals import licences
-from nerq_cli.signals.context import Context
+from nerq_cli.signals.context import Context, unread
 from nerq_cli.signals.licences import Licence
 from nerq_cli.signals.signal import Flag, Signal, known, level, missing, unknown
 
@@ -107,7 +107,7 @@ def disclosure(context: Context) -> Signal:
         return _policy(policy, fact, share)
     if isinstance(scorecard, Found) and checked >= 0:
         return _policy(checked > 0, scorecard, share)
-    return missing("C4", fact)
+    return unread("C4", context)
 
 
 def _policy(there: bool, fact: Found[object], share: float) -> Signal:  # noqa: FBT001 - the answer itself

@@ -17,7 +17,7 @@ from nerq_cli.facts import (
     Unknown,
 )
 from nerq_cli.inventory import PYPI, Ecosystem
-from nerq_cli.signals.signal import days_between
+from nerq_cli.signals.signal import Signal, days_between, missing, unknown
 
 
 class Context:
@@ -175,6 +175,16 @@ class Context:
         if isinstance(adoption, Found) and adoption.value.downloads is not None:
             return adoption.value.downloads
         return popularity.value.downloads if isinstance(popularity, Found) else None
+
+
+def unread(id_: str, context: Context) -> Signal:
+    """Return the unknown signal of what neither the code host nor Scorecard told, with what each of them says."""
+    fact, scorecard = context.evidence.repository, context.scorecard
+    if context.repository is None:
+        return missing(id_, fact)
+    silent = f"{scorecard.source or 'Scorecard'}: {scorecard.reason}" if isinstance(scorecard, Unknown) else ""
+    reason = "; ".join(filter(None, (context.repository.unread, silent))) or "not stated"
+    return unknown(id_, reason, fact.source)
 
 
 def _value(fact: Fact[T]) -> T | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from nerq_cli.facts import PRERELEASE, Fact, Found
 from nerq_cli.inventory import PYPI
 from nerq_cli.methodology import ABANDONED_DAYS, CADENCE_DAYS, FEWEST_ISSUES, SIGNALS, SILENT_DAYS, STALE_DAYS
-from nerq_cli.signals.context import Context, admits, maintained_pythons, names
+from nerq_cli.signals.context import Context, admits, maintained_pythons, names, unread
 from nerq_cli.signals.signal import (
     Flag,
     Signal,
@@ -130,7 +130,7 @@ def commits(context: Context) -> Signal:
         score = scorecard.value.checks["Maintained"]
         value = score * 10.0 or spec.levels["maintained zero"]
         return _floored(context, value, f"Scorecard Maintained {score} of 10", scorecard)
-    return missing("M3", fact)
+    return unread("M3", context)
 
 
 def _floored(context: Context, value: float, reason: str, fact: Found[object]) -> Signal:
@@ -172,7 +172,7 @@ def issues(context: Context) -> Signal:
     if repository is None or not isinstance(fact, Found):
         return missing("M5", fact)
     if repository.open_items is None or repository.closed_items is None:
-        return unknown("M5", "issue counts not read", fact.source)
+        return unknown("M5", repository.unread or "issue counts not read", fact.source)
     total = repository.open_items + repository.closed_items
     if total < FEWEST_ISSUES:
         return not_applicable("M5", f"only {count(total, 'issue')}")

@@ -88,9 +88,15 @@ def _one(group: Sequence[Vulnerability]) -> Vulnerability:
         fixed_in=tuple(dict.fromkeys(version for v in group for version in v.fixed_in)),
         link=next((v.link for v in group if v.link), ""),
         malware=any(v.malware for v in group),
-        exploited=any(v.exploited for v in group),
+        exploited=_exploited(group),
         epss=max(scores, default=None),
     )
+
+
+def _exploited(group: Iterable[Vulnerability]) -> bool | None:
+    """Whether a vulnerability is exploited; None where nobody looked."""
+    said = [v.exploited for v in group]
+    return True if any(said) else None if None in said else False
 
 
 def _severity(vulnerability: Vulnerability) -> str:
@@ -148,9 +154,14 @@ def advisories(context: Context) -> Iterator[Signal | Flag]:
     losses = SIGNALS["S2"].levels
     value = 100.0 * prod(1.0 - losses[_band(v)] for v in records)
     reason = advisories_in_words(records)
-    yield known("S2", value, reason, fact)
+    unsure = any(v.exploited is None and _has_cve(v) for v in records)
+    yield known("S2", value, f"{reason}; not known whether exploited" if unsure else reason, fact)
     if records and isinstance(fact, Found):
         yield _advisory_flag(records, reason, fact)
+
+
+def _has_cve(vulnerability: Vulnerability) -> bool:
+    return any(name.startswith("CVE-") for name in (vulnerability.id, *vulnerability.aliases))
 
 
 def advisories_in_words(records: Sequence[Vulnerability]) -> str:

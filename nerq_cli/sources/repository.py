@@ -58,12 +58,18 @@ def repository(
     if isinstance(hosted, Found):
         return Found(_from_host(hosted.value, link, fallback, as_of), hosted.source, hosted.seen)
     if isinstance(project, Found):
-        value = Repository(named.id, link, stars=project.value.stars, open_issues=project.value.open_issues)
+        said = project.value
+        value = Repository(named.id, link, stars=said.stars, open_issues=said.open_issues, unread=_why_unread(hosted))
         return Found(value, project.source, project.seen)
     if link == "attested":
         by = version if isinstance(version, Found) and version.value.proven else metadata
-        return Found(Repository(named.id, link), by.source, by.seen if isinstance(by, Found) else as_of)
+        value = Repository(named.id, link, unread=_why_unread(hosted))
+        return Found(value, by.source, by.seen if isinstance(by, Found) else as_of)
     return _reason(hosted, project)
+
+
+def _why_unread(hosted: Fact[Hosted]) -> str:
+    return f"{github.LABEL}: {hosted.reason}" if isinstance(hosted, Unknown) else ""
 
 
 def _link(

@@ -51,11 +51,13 @@ def test_without_a_name_nothing_is_known() -> None:
 
 
 def test_a_repository_only_named_is_declared() -> None:
-    assert value(known(project=PROJECT)) == Repository("github.com/acme/demo", "declared", stars=7, open_issues=3)
+    assert value(known(project=PROJECT)) == Repository(
+        "github.com/acme/demo", "declared", stars=7, open_issues=3, unread="GitHub: not asked"
+    )
 
 
 def test_proof_attests_even_when_nobody_describes_the_repository() -> None:
-    assert value(known(version=PROVEN)) == Repository("github.com/true/demo", "attested")
+    assert value(known(version=PROVEN)) == Repository("github.com/true/demo", "attested", unread="GitHub: not asked")
     assert value(known(ATTESTED)).link == "attested"
     assert value(known(version=PROVEN, hosted=GONE)).link == "attested"
 
