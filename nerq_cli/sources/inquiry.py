@@ -71,7 +71,9 @@ class Inquiry:
         enough = {
             package for package, some in pins.items() if all(isinstance(self._pinned[one], Found) for one in some)
         }
-        return self._registries.projects([package for package in packages if package not in enough])
+        left = [package for package in packages if package not in enough]
+        python = [release for release in pinned if release.package.ecosystem == PYPI]
+        return self._registries.projects(left, ahead=self._services.ahead(python) if python else ())
 
     # --- versions in use -----------------------------------------------------------------------------------------
 

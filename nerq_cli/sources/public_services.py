@@ -13,7 +13,7 @@ from nerq_cli.facts import Adoption, Fact, Found, Metadata, Repository, Scorecar
 from nerq_cli.inventory import Package, Release, RepositoryId, Subject
 from nerq_cli.sources import deps_dev, downloads, epss, exploitation, github, kev, osv, repository, scorecard
 from nerq_cli.sources.deps_dev import Findings, HostedProject, Version
-from nerq_cli.sources.gather import Gatherer
+from nerq_cli.sources.gather import Gatherer, Plan
 from nerq_cli.sources.github import Hosted
 from nerq_cli.sources.question import Endpoint
 
@@ -86,6 +86,19 @@ class PublicServices:
     def _told(self, label: str, about: Iterable[S], package: Callable[[S], Package]) -> list[S]:
         """Return the subjects that a service may be asked about."""
         return [one for one in about if label in self._where.chosen or self._is_public(package(one))]
+
+    def ahead(self, releases: Collection[Release]) -> Plan:
+        """Return what can be asked about releases while their registries are still being asked."""
+        indexed = self._told(deps_dev.LABEL, releases, _package)
+        recorded = self._told(osv.LABEL, releases, _package)
+        packages = sorted({release.package for release in recorded})
+        plan = (
+            (deps_dev.VERSIONS, indexed, self._where.deps_dev),
+            (deps_dev.FINDINGS, indexed, self._where.deps_dev),
+            (osv.affecting(), recorded, self._where.osv),
+            (osv.ever(), packages, self._where.osv),
+        )
+        return [one for one in plan if one[1]]
 
     # --- versions ------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from nerq_cli.facts import ATTESTED, Fact, Found, Metadata, Project, Unknown, Vu
 from nerq_cli.inventory import NPM, PYPI, Package, Release
 from nerq_cli.sources import npm, pypi
 from nerq_cli.sources.addresses import Addresses
-from nerq_cli.sources.gather import Gatherer
+from nerq_cli.sources.gather import Gatherer, Plan
 from nerq_cli.sources.provenance import Provenance, provenances
 from nerq_cli.sources.question import Endpoint
 
@@ -46,10 +46,11 @@ class Registries:
         self._gatherer = gatherer
         self._addresses = addresses
 
-    def projects(self, packages: Collection[Package]) -> Projects:
+    def projects(self, packages: Collection[Package], *, ahead: Plan = ()) -> Projects:
         """Ask about packages: all their versions, dates and owners.
 
-        The simple API of PyPI is asked at once only where the project's page says nothing; see :meth:`listed`.
+        The simple API of PyPI is asked at once only where the project's page says nothing; see :meth:`listed`. What is
+        to be asked ``ahead`` is asked meanwhile.
         """
         python = [package for package in packages if package.ecosystem == PYPI]
         plan: list[tuple[Any, Sequence[Any], Endpoint]] = []
@@ -57,7 +58,7 @@ class Registries:
             plan.append((pypi.PROJECT_JSON, python, self._addresses.pypi))
         for endpoint, names in self._by_endpoint(p for p in packages if p.ecosystem == NPM):
             plan.append((npm.PACKUMENT, names, endpoint))
-        answers = self._gatherer.gather_all(plan)
+        answers = self._gatherer.gather_all(plan, ahead=ahead)
         pages = answers[0] if python else {}
         packuments = {package: fact for answer in answers[1 if python else 0 :] for package, fact in answer.items()}
         facts = {package: pypi.project(NOT_ASKED, pages[package]) for package in python}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, TypeAlias, TypeVar
 
 import msgspec
 
@@ -28,10 +28,12 @@ if TYPE_CHECKING:
 
     from nerq_cli.sources.gather.network import Network
 
-__all__ = ["Gatherer", "Manners", "SourceReport"]
+__all__ = ["Gatherer", "Manners", "Plan", "SourceReport"]
 
 S = TypeVar("S", bound=Subject)
 T = TypeVar("T")
+#: Which sources are to be asked about what, and where.
+Plan: TypeAlias = "Sequence[tuple[Source[Any, Any], Sequence[Any], Endpoint]]"
 
 _DAY: Final = 86_400
 #: Seconds after its expiry for which an answer still does when no new one can be had.
@@ -115,6 +117,7 @@ class Gatherer:
         self._unreachable: dict[str, str] = {}
         self._tallies: dict[str, Tally] = {}
         self._unsaved: dict[tuple[str, str], dict[str, Row]] = {}
+        self._early: dict[tuple[str, str], dict[Any, Fact[Any]]] = {}
         self._done = self._total = 0
 
     def gather(self, source: Source[S, T], about: Sequence[S], at: Endpoint) -> dict[S, Fact[T]]:
@@ -126,16 +129,29 @@ class Gatherer:
         [facts] = self.gather_all([(source, about, at)])
         return facts
 
-    def gather_all(
-        self, plan: Sequence[tuple[Source[Any, Any], Sequence[Any], Endpoint]]
-    ) -> list[dict[Any, Fact[Any]]]:
+    def gather_all(self, plan: Plan, *, ahead: Plan = ()) -> list[dict[Any, Fact[Any]]]:
         """Ask several sources at once; return what each says, in the order of the plan.
+
+        What is asked ``ahead`` is asked at the same time, for whoever asks that source next.
 
         Raises:
             ConfigError: the proxy or the certificates that the environment names cannot be used.
         """
-        fair = self._left() >= self._fair
-        errands = [_Errand(source, about, at, self._tally(source), fair=fair) for source, about, at in plan]
+        errands = [self._errand(*one) for one in plan]
+        early = [self._errand(*one) for one in ahead]
+        self._run([*errands, *early])
+        self._early |= {errand.place: errand.facts for errand in early}
+        return [{subject: errand.facts[subject] for subject in errand.about} for errand in errands]
+
+    def _errand(self, source: Source[S, T], about: Iterable[S], at: Endpoint) -> _Errand[S, T]:
+        """Return an errand, with what was asked ahead for it."""
+        errand = _Errand(source, about, at, self._tally(source), fair=self._left() >= self._fair)
+        known = self._early.pop(errand.place, {})
+        errand.facts |= {subject: known[subject] for subject in errand.about if subject in known} if known else {}
+        return errand
+
+    def _run(self, errands: Sequence[_Errand[Any, Any]]) -> None:
+        """Find out about every subject of these errands, from the store or by asking."""
         wanted = [(errand, self._recall(errand)) for errand in errands]
         if not self._offline:
             replies: SimpleQueue[Reply] = SimpleQueue()
@@ -146,7 +162,6 @@ class Gatherer:
             for subject in some:
                 if subject not in errand.facts:
                     self._fall_back(errand, subject, self._line(errand).closed or self._silence())
-        return [{subject: errand.facts[subject] for subject in errand.about} for errand in errands]
 
     def report(self) -> tuple[SourceReport, ...]:
         """Say how each source did so far, in the order of their first being asked."""
@@ -160,7 +175,7 @@ class Gatherer:
     def _recall(self, errand: _Errand[S, T]) -> list[S]:
         """Take what the store knows, and return the subjects that are left to ask about."""
         decode = msgspec.json.Decoder(errand.source.kind).decode
-        subjects = {subject.key: subject for subject in errand.about}
+        subjects = {subject.key: subject for subject in errand.about if subject not in errand.facts}
         errand.tally.asked += len(subjects)
         for key, row in self._store.get_many(*errand.place, list(subjects)).items():
             fact = _fact(row, errand.source.label, decode)
