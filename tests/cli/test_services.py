@@ -309,10 +309,10 @@ def test_a_service_that_had_hardly_any_time_is_asked_again_in_the_next_run(world
     for path in ("/pypi/demo/json", "/pypi/third/json"):
         body = world.registry.page(path.split("/")[2], ("1.0.0", "2.0.0"), "2.0.0")
         world.registry.site.on(path, {"delay": 1.6, "body": body}, {"body": body})
-    world.ruin({"hang": True}, SCORECARD)
-    assert sources(world.scan(timeout=2.0))["OpenSSF Scorecard"]["state"] == "unavailable"
-    world.ruin({"body": checks_said(6)}, SCORECARD)
-    assert sources(world.scan())["OpenSSF Scorecard"]["state"] == "ok"
+    world.ruin({"hang": True}, EPSS)
+    assert sources(world.scan(timeout=2.0))["EPSS"]["state"] == "unavailable"
+    world.ruin({"body": {"total": 2, "data": [{"cve": cve, "epss": "0.5"} for cve in CVES.split(",")]}}, EPSS)
+    assert sources(world.scan())["EPSS"]["state"] == "ok"
 
 
 def test_what_was_silent_is_asked_on_refresh_and_a_quarter_of_an_hour_later(world: World) -> None:
