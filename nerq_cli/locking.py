@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
+from itertools import islice
 from typing import Final
 
 from nerq_cli.inventory import (
@@ -27,6 +28,8 @@ _MAIN: Final = "main"
 _OPTIONAL: Final = "optional"
 #: Groups whose declarations no lock file holds.
 _UNLOCKED: Final = ("build", "constraint")
+#: Ways of one length that are followed when all ways to a package are looked for.
+_MOST_WAYS: Final = 2_000
 _SHRINKWRAP: Final = "npm-shrinkwrap.json"
 _PACKAGE_LOCK: Final = "package-lock.json"
 
@@ -147,22 +150,29 @@ class Graph:
     def paths(self, package: Package, *, most: int = 20) -> Iterator[tuple[str, tuple[Step, ...]]]:
         """Yield ways from what is declared to a package, the shortest first, each with the group it begins in.
 
-        No way passes through a package twice, and at most ``most`` are yielded.
+        They are built backwards from the package, and only so many of each length are kept: a dense graph has more
+        ways than anybody could read. No way passes through a package twice, and at most ``most`` are yielded.
         """
         targets = {one.key for one in self.lock.locked if one.package == package}
         useful = self._leading_to(targets)
-        waiting: deque[tuple[str, tuple[Need, ...]]] = deque(
-            (need.group, (need,)) for needs in self.direct.values() for need in needs if need.to in useful
-        )
-        while waiting and most > 0:
-            group, way = waiting.popleft()
-            if way[-1].to in targets:
-                most -= 1
-                yield group, tuple(self._step(need) for need in way)
-                continue
-            passed = {need.to for need in way}
-            further = self.entries[way[-1].to].needs or ()
-            waiting.extend((group, (*way, n)) for n in further if n.to in useful and n.to not in passed)
+        before: dict[str, list[tuple[str, Need]]] = {}
+        for key in sorted(useful):
+            for need in self.entries[key].needs or ():
+                if need.to in useful:
+                    before.setdefault(need.to, []).append((key, need))
+        ways: list[tuple[str, tuple[Need, ...]]] = [(key, ()) for key in sorted(targets)]
+        while ways and most > 0:
+            for key, way in ways:
+                for need in self.direct.get(key, ()) if most > 0 else ():
+                    most -= 1
+                    yield need.group, tuple(self._step(one) for one in (need, *way))
+            longer = (
+                (key, (need, *way))
+                for start, way in ways
+                for key, need in before.get(start, ())
+                if key not in targets and key != start and all(key != one.to for one in way)
+            )
+            ways = list(islice(longer, _MOST_WAYS))
 
     def _leading_to(self, targets: Iterable[str]) -> set[str]:
         """Return the keys from which one of the targets can be reached."""
@@ -356,7 +366,7 @@ def _joined(folder: str, path: str) -> str:
             parts.pop()
         elif part not in ("", "."):
             parts.append(part)
-    return "/".join(parts)
+    return ("/" if folder.startswith("/") else "") + "/".join(parts)
 
 
 def _fits(item: Declared, version: str) -> bool:

@@ -218,3 +218,12 @@ def test_a_shrinkwrap_file_overrules_the_lock_file_beside_it() -> None:
     together = settled([used, unused])
     assert {one.locked for each in together for one in each.declared} == {"1.0"}
     assert together[1].settled_by == "npm-shrinkwrap.json"
+
+
+def test_a_project_may_lie_anywhere() -> None:
+    for folder in ("", "app/", "/srv/app/", "../app/"):
+        declared = manifest(item("a", ">=1"), path=f"{folder}pyproject.toml")
+        member = manifest(item("b", ">=1"), path=f"{folder}web/pyproject.toml")
+        roots = (root(Need(to="a@1.0")), root(Need(to="b@1.0"), path="web"))
+        together = settled([declared, member, lock(entry("a"), entry("b"), roots=roots, path=f"{folder}uv.lock")])
+        assert [one.settled for one in together] == [1, 1, 0], folder

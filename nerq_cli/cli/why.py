@@ -36,7 +36,7 @@ def why(
     from nerq_cli.report.problems import render_problems
 
     manifests = read(paths or ["."], exclude or ())
-    packages = _packages(name)
+    packages = _packages(name, manifests)
     lines = [line for package in packages for line in explained(package, manifests, most)]
     for line in lines:
         typer.echo(plain(line))
@@ -61,10 +61,12 @@ def read(paths: Sequence[str], exclude: Sequence[str] = (), read_as: str = "") -
     return settled(load(paths, stdin_as=read_as or "requirements.txt", as_format=as_format, exclude=exclude))
 
 
-def _packages(name: str) -> list[Package]:
+def _packages(name: str, manifests: Iterable[Manifest]) -> list[Package]:
+    """Return the packages that are meant: those that the project calls so itself, else those of this name."""
     from nerq_cli.manifests import target
 
-    return [item.package for item in target.read(name)]
+    aliased = [item.package for manifest in manifests for item in manifest.declared if item.alias == name]
+    return list(dict.fromkeys(aliased)) or [item.package for item in target.read(name)]
 
 
 def explained(package: Package, manifests: Iterable[Manifest], most: int) -> Iterator[str]:
@@ -106,6 +108,7 @@ def _step(step: Step) -> str:
 def _nearest(packages: Iterable[Package], manifests: Iterable[Manifest]) -> str:
     from difflib import get_close_matches
 
-    names = {item.package.name for manifest in manifests for item in manifest.declared}
+    items = [item for manifest in manifests for item in manifest.declared]
+    names = {name for item in items for name in (item.package.name, item.alias) if name}
     close = [match for package in packages for match in get_close_matches(package.name, names, n=3)]
     return f"did you mean {' or '.join(dict.fromkeys(close))}?" if close else "nerq scan --list prints every name"

@@ -41,7 +41,8 @@ def groups(dependencies: list[Dependency]) -> str:
 
 def _name(page: Page, dependency: Dependency, *, mixed: bool) -> str:
     version = f" {dependency.version}" if dependency.version else ""
-    return page.words(f"{phrases.name(dependency, mixed=mixed)}{version}")
+    alias = f" (as {', '.join(dependency.aliases)})" if dependency.aliases else ""
+    return page.words(f"{phrases.name(dependency, mixed=mixed)}{version}{alias}")
 
 
 def _wanted(dependency: Dependency) -> str:

@@ -49,6 +49,8 @@ def render(report: Report, *, console: Console, show_all: bool = False, verbose:
         if report.exit != Exit.PASSED:
             page.paragraph("FAIL  nothing was scored", "bad")
             page.gap()
+        for id_, found in by_kind(report.findings).items():
+            _findings(page, id_, found, most=len(found) if show_all or verbose else _MOST_FINDINGS)
         listing.body(page, report)
     else:
         _verdict(page, report)
