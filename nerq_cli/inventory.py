@@ -40,6 +40,10 @@ class Package:
     ecosystem: Ecosystem
     name: str
 
+    def __hash__(self) -> int:
+        """Hash the name alone: packages are the keys of everything, and hardly two share one."""
+        return hash(self.name)
+
     @property
     def key(self) -> str:
         """The key facts about it are filed under: ``pypi/requests``."""
@@ -62,6 +66,10 @@ class Release:
 
     package: Package
     version: str
+
+    def __hash__(self) -> int:
+        """Hash two texts that know their hashes already."""
+        return hash((self.package.name, self.version))
 
     @property
     def key(self) -> str:
@@ -152,7 +160,7 @@ class Declared:
         return Package(ecosystem=self.ecosystem, name=normalise(self.ecosystem, self.name))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
     """Where a lock file no longer fits the file it was made from.
 
@@ -166,7 +174,7 @@ class Drift:
     lock: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
     """An edge of a lock file's graph: what one package, or the project itself, leads to.
 

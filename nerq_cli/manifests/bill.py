@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 NO_VERSION: Final = "the SBOM states no exact version"
 EXCLUDED: Final = "excluded: not part of what is delivered"
 PRIVATE: Final = "marked private: on no registry"
+UNPLACED: Final = "no registry is stated: a workspace member, or a local path"
 
 #: Most entries read from one file.
 MOST: Final = 200_000
@@ -34,11 +35,16 @@ _PYPI_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re
 _VERSION: Final = re.compile(r"(?=\D*\d)[0-9A-Za-z][0-9A-Za-z.+!_-]*", re.ASCII)
 _LONGEST_VERSION: Final = 200
 _FEW: Final = 8
+#: Groups that an edge between two packages may have.
+_OF_PACKAGES: Final = ("main", "optional", "peer")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One component or package of a bill. ``ref`` is what its relations call it; ``purl`` may be empty."""
+    """One component or package of a bill. ``ref`` is what its relations call it; ``purl`` may be empty.
+
+    ``placed`` says that the bill tells where it was got from, or that it came inside another package.
+    """
 
     ref: str
     line: int
@@ -49,6 +55,7 @@ class Entry:
     optional: bool = False
     skip: str = ""
     hashed: bool = False
+    placed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +107,16 @@ class _Reading:
         self._passed: Counter[str] = Counter()
         for entry in self._entries():
             self._take(entry)
+        self._members = self._unplaced()
+        self._members |= self._developed()
         self._needs = self._edges()
 
     def locked(self) -> Iterator[Locked]:
         """Go through all packages that are listed, each with its edges."""
         self._tell()
         for ref, one in self._listed.items():
-            yield one if self._needs is None else replace(one, needs=tuple(self._needs.get(ref, {})))
+            needs = None if self._needs is None else self._needs.get(ref, {})
+            yield one if needs is None else replace(one, needs=tuple(n for n in needs if n.group in _OF_PACKAGES))
 
     def roots(self) -> tuple[Root, ...] | None:
         """Return what the bill is of, and what else in it needs packages without being one.
@@ -114,7 +124,7 @@ class _Reading:
         None where nothing is said of what those need: no edge then tells what is direct.
         """
         needs = self._needs or {}
-        refs = dict.fromkeys((*self.bill.roots, *(ref for ref in needs if ref not in self._listed)))
+        refs = dict.fromkeys((*self.bill.roots, *(ref for ref in needs if self._is_root(ref))))
         named = [(self.known[ref].name if ref in self.known else "", tuple(needs.get(ref, {}))) for ref in refs]
         return tuple(Root(name=name, needs=to) for name, to in named) if any(to for _, to in named) else None
 
@@ -175,6 +185,12 @@ class _Reading:
             hashed=entry.hashed,
         )
 
+    def _developed(self) -> frozenset[str]:
+        """Find what alone brings in packages that are for development: that is done by members, not by packages."""
+        edges = [edge for edge in self.bill.edges or () if self._stated(edge.target)]
+        known = {edge.target for edge in edges if self._is_root(edge.source) or self._stated(edge.source)}
+        return frozenset(edge.source for edge in edges if edge.target not in known)
+
     def _edges(self) -> dict[str, dict[Need, None]] | None:
         """Return the edges that lead to a package that is listed, by where they come from."""
         if self.bill.edges is None:
@@ -185,11 +201,48 @@ class _Reading:
             if missing is not None:
                 self.page.report(f"a dependency on {quoted(missing)}, which is not in the file", edge.line)
             elif edge.target in self._listed:
-                group = edge.group
-                if edge.source in self._listed and group not in ("main", "optional", "peer"):
-                    group = "main"
-                needs.setdefault(edge.source, {})[Need(to=edge.target, group=group)] = None
+                for group in self._groups(edge):
+                    needs.setdefault(edge.source, {})[Need(to=edge.target, group=group)] = None
         return needs
+
+    def _groups(self, edge: Edge) -> Sequence[str]:
+        """Return the groups an edge is for; it may be the package it leads to that states them.
+
+        A package outside of a group does not bring in what is of that group alone, and got there in another way: such
+        an edge is that of an optional peer.
+        """
+        stated = self._stated(edge.target)
+        if self._is_root(edge.source):
+            return stated if stated and edge.group == "main" else (edge.group,)
+        if stated and not self._stated(edge.source):
+            return ()
+        return (edge.group if edge.group in _OF_PACKAGES else "main",)
+
+    def _stated(self, ref: str) -> tuple[str, ...]:
+        """Return the groups that an entry states itself."""
+        return self.known[ref].groups if ref in self.known else ()
+
+    def _is_root(self, ref: str) -> bool:
+        """Whether this is the project, a member of it, or something that is no package."""
+        return ref not in self._listed or ref in self._members
+
+    def _unplaced(self) -> frozenset[str]:
+        """Find what the project asks for and the bill cannot say where it is from, though it can of most packages.
+
+        Tools for npm write members of a workspace like that, and links to directories. They are on no registry.
+        """
+        npm = [ref for ref, one in self._listed.items() if one.ecosystem == NPM]
+        placed = sum(self.known[ref].placed for ref in npm)
+        if not placed or 2 * placed < len(npm):
+            return frozenset()
+        asked = {edge.target for edge in self.bill.edges or () if edge.source in self.bill.roots}
+        found = frozenset(
+            ref for ref in npm if ref in asked and not self.known[ref].placed and not self._listed[ref].skip
+        )
+        for ref in found:
+            self.locals.add(self._listed[ref].name)
+            self._listed[ref] = replace(self._listed[ref], skip=UNPLACED)
+        return found
 
     def _is_missing(self, ref: str) -> bool:
         return ref not in self.known and ref not in self.bill.others

@@ -18,6 +18,7 @@ _NAMESPACE: Final = re.compile(r"https?://cyclonedx\.org/schema/bom/(\d+\.\d+)")
 #: Properties that cyclonedx-npm sets.
 _DEVELOPMENT: Final = "cdx:npm:package:development"
 _PRIVATE: Final = "cdx:npm:package:private"
+_BUNDLED: Final = "cdx:npm:package:bundled"
 
 
 def is_json(document: Object) -> bool:
@@ -82,6 +83,8 @@ def _entries(components: list[Any], page: Page, *, after: int = 0, wrong: int = 
         properties = {one.text("name"): one.text("value") for one in component.objects("properties")}
         scope = component.text("scope")
         skip = EXCLUDED if scope == "excluded" else PRIVATE if properties.get(_PRIVATE) == "true" else ""
+        references = {one.text("type") for one in component.objects("externalReferences")}
+        hashed = bool(component.list("hashes"))
         group, name = component.text("group"), component.text("name")
         yield Entry(
             ref=component.text("bom-ref") or f"#{number}",
@@ -92,7 +95,8 @@ def _entries(components: list[Any], page: Page, *, after: int = 0, wrong: int = 
             groups=("dev",) if properties.get(_DEVELOPMENT) == "true" else (),
             optional=scope == "optional",
             skip=skip,
-            hashed=bool(component.list("hashes")),
+            hashed=hashed,
+            placed=hashed or "distribution" in references or properties.get(_BUNDLED) == "true",
         )
 
 
@@ -112,6 +116,7 @@ def _component(element: Element) -> Object:
         child = element.first(key)
         members.append((key, child.text.strip() if child is not None else ""))
     members.append(("hashes", element.within("hashes")))
+    members.append(("externalReferences", [_reference(child) for child in element.within("externalReferences")]))
     members.append(("components", [_component(child) for child in element.within("components")]))
     members.append(("properties", [_property(child) for child in element.within("properties")]))
     return Object(members, element.line)
@@ -119,6 +124,10 @@ def _component(element: Element) -> Object:
 
 def _property(element: Element) -> Object:
     return Object([("name", element.attributes.get("name", "")), ("value", element.text.strip())], element.line)
+
+
+def _reference(element: Element) -> Object:
+    return Object([("type", element.attributes.get("type", ""))], element.line)
 
 
 def _dependency(element: Element) -> Object:

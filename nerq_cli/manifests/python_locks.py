@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import product
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, cast
 
 from nerq_cli.errors import Problem
@@ -21,6 +22,7 @@ from nerq_cli.manifests.pep508 import parse as parse_specifier
 from nerq_cli.manifests.toml_document import Document, quoted
 
 if TYPE_CHECKING:
+    from packaging.markers import Marker
     from packaging.specifiers import SpecifierSet
     from packaging.version import Version
 
@@ -54,6 +56,40 @@ _PLAIN = re.compile(
 #: What a marker asks of the platform rather than of the Python version, or of what the user wants.
 _OF_PLATFORM = re.compile(
     r"\b(?:sys_platform|platform_\w+|os_name|os\.name|sys\.platform|platform\.\w+|implementation_\w+|extra)\b"
+)
+
+#: What a marker asks of the user's choice in the notation of PEP 751, and what always holds.
+_CHOICE = re.compile(r"""["'][^"']*["']\s+(?:not\s+)?in\s+(?:extras|dependency_groups)\b""")
+_ALWAYS: Final = "python_version >= '3'"
+_NEWEST_MINOR: Final = 15
+#: Pythons that a package is installed on: the first and a late release of each that is maintained, or soon to be.
+_PYTHONS: Final = tuple(
+    {
+        "python_version": f"3.{minor}",
+        "python_full_version": f"3.{minor}.{micro}",
+        "implementation_version": f"3.{minor}.{micro}",
+    }
+    for minor, micro in product(range(9, _NEWEST_MINOR + 1), (0, 15))
+)
+#: Platforms that nearly everybody uses, each with both of its machines, all running CPython.
+_PLATFORMS: Final = tuple(
+    {
+        "sys_platform": sys_platform,
+        "platform_system": system,
+        "os_name": os_name,
+        "platform_machine": machine,
+        "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+        "platform_release": "",
+        "platform_version": "",
+        "extra": "",
+    }
+    for sys_platform, system, os_name, machines in (
+        ("linux", "Linux", "posix", ("x86_64", "aarch64")),
+        ("darwin", "Darwin", "posix", ("x86_64", "arm64")),
+        ("win32", "Windows", "nt", ("AMD64", "ARM64")),
+    )
+    for machine in machines
 )
 
 Key: TypeAlias = "str | int"
@@ -318,9 +354,29 @@ def without_extras(name: str) -> tuple[str, tuple[str, ...]]:
     return parts[1], tuple(sorted(filter(None, (extra.strip() for extra in parts[2].split(",")))))
 
 
+@lru_cache(maxsize=4096)
 def of_some_platforms(marker: str) -> bool:
-    """Say whether a marker leaves a package out on some platform, or where nobody asks for an extra."""
-    return bool(marker) and bool(_OF_PLATFORM.search(marker))
+    """Say whether a marker leaves a package out on some common platform, or where nobody asks for an extra.
+
+    It does when there is a platform on which it holds for no Python in use. Of a marker that cannot be evaluated it
+    is only known that it asks for a platform.
+    """
+    if not _OF_PLATFORM.search(marker):
+        return False
+    pythons = _PYTHONS if "python" in marker else _PYTHONS[-1:]
+    platforms = _PLATFORMS if "machine" in marker else _PLATFORMS[::2]
+    try:
+        stated = _evaluated(marker)
+        return not all(any(stated.evaluate({**platform, **python}) for python in pythons) for platform in platforms)
+    except (ValueError, RecursionError):
+        return True
+
+
+def _evaluated(text: str) -> Marker:
+    """Return a marker that can be evaluated; what PEP 751 lets the user choose is taken as chosen."""
+    from packaging.markers import Marker
+
+    return Marker(checked_marker(_CHOICE.sub(_ALWAYS, text)))
 
 
 def marker_of(table: Table, key: str) -> str:

@@ -28,6 +28,8 @@ _BACKWARD: Final[Mapping[str, str]] = {
 }
 #: What SPDX 3 calls the phase in which a relation holds.
 _SCOPES: Final[Mapping[str, str]] = {"development": "dev", "test": "dev", "build": "build"}
+#: What stands for no place a package can be got from.
+_NOWHERE: Final = ("", "NONE", "NOASSERTION")
 _DOCUMENT: Final = "SPDXRef-DOCUMENT"
 
 
@@ -74,13 +76,14 @@ def _package(package: Object, number: int) -> Entry:
         name=package.text("name"),
         version=package.text("versionInfo"),
         hashed=bool(package.list("checksums")),
+        placed=bool(package.list("checksums")) or package.text("downloadLocation") not in _NOWHERE,
     )
 
 
 def _relations(relations: list[Object]) -> Iterator[Edge]:
     for one in relations:
         kind, first, second = (one.text(key) for key in ("relationshipType", "spdxElementId", "relatedSpdxElement"))
-        if second in ("NONE", "NOASSERTION") or _is_elsewhere(first) or _is_elsewhere(second):
+        if second in _NOWHERE[1:] or _is_elsewhere(first) or _is_elsewhere(second):
             continue
         if kind in _FORWARD:
             yield Edge(first, second, one.line, _FORWARD[kind])
@@ -145,6 +148,7 @@ def _element(one: Object, number: int) -> Entry:
         name=one.text("name"),
         version=one.text("software_packageVersion"),
         hashed=bool(one.list("verifiedUsing")),
+        placed=bool(one.list("verifiedUsing")) or one.text("software_downloadLocation") not in _NOWHERE,
     )
 
 
