@@ -262,13 +262,16 @@ class _Lock:
                 if entry is None:
                     kept.append(item)
                     continue
-                taken.append(replace(item, locked=entry.version))
+                skip, index = entry.skip or item.skip, entry.index or item.index
+                taken.append(replace(item, locked=entry.version, skip=skip, index=index))
                 need = need or Need(to=entry.key, group=item.group, requirement=item.requirement)
                 groups.setdefault(need, []).append(item.group)
             self.kept.append((manifest, kept))
             both = dict.fromkeys([*needs, *groups])
             roots = [one for one in roots if one.path != path]
             roots.append(Root(path=path, needs=tuple(_regrouped(both, groups))))
+        if self.lock.roots is None and not self.partners:
+            roots = [Root(needs=tuple(_asked_by_none_else(self.lock.locked)))]
         graph = Graph(self.lock, roots)
         items = [item for one in self.lock.locked for item in self._items(one, graph)]
         return replace(
@@ -346,6 +349,16 @@ class _Lock:
                 locked=entry.version,
                 via=via,
             )
+
+
+def _asked_by_none_else(entries: Sequence[Locked]) -> Iterator[Need]:
+    """Yield what the project itself must have asked for, where nothing else tells: what no other package needs."""
+    if any(one.needs is None for one in entries):
+        return
+    needed = {need.to for one in entries for need in one.needs or ()}
+    for one in entries:
+        if one.key not in needed:
+            yield from (Need(to=one.key, group=group) for group in one.groups or (_MAIN,))
 
 
 def _regrouped(needs: Iterable[Need], groups: Mapping[Need, Sequence[str]]) -> Iterator[Need]:

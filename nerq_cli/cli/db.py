@@ -87,7 +87,7 @@ def import_files(
 
     with _database(cache_dir) as database:
         stamp = Stamp(", ".join(path.name for path in paths)[:200], int(time.time()))
-        written = database.add(counted(), stamp) if add else database.replace(counted(), stamp)
+        written = database.add(counted(), None) if add else database.replace(counted(), stamp)
         if not written:
             raise UsageError(database.problem or "the advisory database could not be written")
     for name, count in sorted(counts.items()):
@@ -100,16 +100,24 @@ def import_files(
 @app.command()
 def status(*, cache_dir: options.CacheDir = None) -> None:
     """Show which advisories are kept, and how old they are."""
+    from nerq_cli.sources.kept_advisories import editions
+
     with _database(cache_dir) as database:
         rows = database.status()
+        until = {edition.ecosystem: edition.until for edition in editions(database).values()}
     if not rows:
         typer.echo("no advisories are kept; nerq db update fetches them")
     now = int(time.time())
     for ecosystem, stamp, records in rows:
-        typer.echo(f"{ecosystem}: {records:,} advisories, {age(now - stamp.imported_at)} old")
+        typer.echo(f"{ecosystem}: {records:,} advisories, {_old(until[ecosystem], now)}")
         typer.echo(f"  imported  {_when(stamp.imported_at)} from {stamp.source}")
         if stamp.newest:
             typer.echo(f"  newest    {_when(stamp.newest)}")
+
+
+def _old(until: int, now: int) -> str:
+    """Say up to when advisories speak, as scans count it."""
+    return f"{age(now - until)} old" if until else "single records, which do not tell what else there is"
 
 
 def age(seconds: int) -> str:

@@ -161,7 +161,7 @@ class World:
             is_default=self.addresses.is_usual,
             is_listed=popular.is_listed,
             elsewhere=self.addresses.elsewhere,
-            extra=self.addresses.project.extra,
+            extra=(*self.addresses.project.extra, *self.addresses.extra_pypi),
         )
 
     def projects(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> Projects:
@@ -215,6 +215,8 @@ class World:
         from nerq_cli.report.model import SourceLine
         from nerq_cli.sources.kept_advisories import LABEL, STALE, editions
 
+        if self._database is None and self.settings.offline and self.settings.max_db_age is not None:
+            raise StaleError("no advisories are kept", hint="nerq db update fetches them")
         if self._database is None or self._inquiry is None:
             return
         for edition in editions(self._database).values():
@@ -222,6 +224,8 @@ class World:
             tried = used or self._inquiry.unanswered[edition.ecosystem]
             age = int(time.time()) - edition.until
             old = f"the advisories kept for {edition.ecosystem} are {age // 86_400:,} days old"
+            if not edition.until:
+                old = f"only single advisories are kept for {edition.ecosystem}"
             if used and self.settings.max_db_age is not None and age > self.settings.max_db_age * 86_400:
                 raise StaleError(
                     f"{old}, and --max-db-age allows {self.settings.max_db_age:g}",
@@ -265,7 +269,7 @@ class World:
                 deadline_seconds=self.settings.timeout or self.config.timeout or DEADLINE,
                 progress=None if self.settings.quiet else progress(),
             )
-            self._database = _database(directory, now)
+            self._database = _database(directory, now, self.warnings)
             self._inquiry = Inquiry(
                 Registries(self._gatherer, self.addresses),
                 PublicServices(self._gatherer, places(os.environ), is_public=self._is_public, as_of=now),
@@ -281,14 +285,17 @@ class World:
         from nerq_cli.config import is_public
         from nerq_cli.sources import popular
 
-        return self.addresses.is_public(package) or popular.is_listed(package) or bool(is_public(self.config, package))
+        registry = self.addresses.is_public(package) and not (package.ecosystem == "PyPI" and self.addresses.extra_pypi)
+        return registry or popular.is_listed(package) or bool(is_public(self.config, package))
 
 
-def _database(directory: Path, now: int) -> AdvisoryDatabase | None:
-    """Open the advisory database if ``nerq db`` has made one."""
+def _database(directory: Path, now: int, warnings: list[str]) -> AdvisoryDatabase | None:
+    """Open the advisory database if ``nerq db`` has made one; warn where it cannot be used."""
     from nerq_cli.store.advisory_db import AdvisoryDatabase
 
     database = AdvisoryDatabase.open(directory, now=now)
+    if database.problem:
+        warnings.append(database.problem)
     if database.path.exists():
         return database
     database.close()

@@ -35,13 +35,15 @@ class Format:
     """Where a format's reader is, and which files to trouble it with.
 
     ``endings`` are those of all file names it may want: it is imported when one turns up. A file that somebody names
-    and that ends in one of ``surely`` is of this format, whatever else it is called. ``files`` is for people.
+    and that ends in one of ``surely`` is of this format, whatever else it is called. ``files`` is for people, and so
+    is ``tool``: whose lock file it is.
     """
 
     module: str
     endings: tuple[str, ...]
     surely: tuple[str, ...] = ()
     files: str
+    tool: str = ""
 
 
 #: Every format. Files that say what others are for come before those.
@@ -52,31 +54,30 @@ FORMATS: Final[Mapping[str, Format]] = {
         module="requirements",
         endings=(".txt", ".in"),
         surely=(".in",),
-        files="requirements*.txt, requirements/*.txt, *.in, constraints*.txt",
+        files="requirements*.txt, *.in, constraints*.txt",
     ),
     "setup.cfg": Format(module="setup_cfg", endings=("setup.cfg",), files="setup.cfg"),
     "setup.py": Format(module="setup_py", endings=("setup.py",), files="setup.py"),
-    "environment.yml": Format(
-        module="environment_yml", endings=(".yml", ".yaml"), files="environment*.yml, conda.yml (conda)"
-    ),
+    "environment.yml": Format(module="environment_yml", endings=(".yml", ".yaml"), files="environment*.yml"),
     "Pipfile": Format(module="pipfile", endings=("pipfile",), files="Pipfile"),
-    "poetry.lock": Format(module="poetry_lock", endings=("poetry.lock",), files="poetry.lock"),
-    "uv.lock": Format(module="uv_lock", endings=("uv.lock", ".py.lock"), files="uv.lock, *.py.lock (scripts)"),
-    "pdm.lock": Format(module="pdm_lock", endings=("pdm.lock",), files="pdm.lock"),
-    "pylock.toml": Format(module="pylock", endings=(".toml",), files="pylock.toml, pylock.*.toml"),
-    "Pipfile.lock": Format(module="pipfile_lock", endings=("pipfile.lock",), files="Pipfile.lock"),
+    "poetry.lock": Format(module="poetry_lock", endings=("poetry.lock",), files="poetry.lock", tool="Poetry"),
+    "uv.lock": Format(
+        module="uv_lock", endings=("uv.lock", ".py.lock"), files="uv.lock, *.py.lock (scripts)", tool="uv"
+    ),
+    "pdm.lock": Format(module="pdm_lock", endings=("pdm.lock",), files="pdm.lock", tool="PDM"),
+    "pylock.toml": Format(module="pylock", endings=(".toml",), files="pylock.toml, pylock.*.toml", tool="pip"),
+    "Pipfile.lock": Format(module="pipfile_lock", endings=("pipfile.lock",), files="Pipfile.lock", tool="Pipenv"),
     "package-lock.json": Format(
         module="package_lock",
         endings=("package-lock.json", "npm-shrinkwrap.json"),
         files="package-lock.json, npm-shrinkwrap.json",
+        tool="npm",
     ),
-    "yarn.lock": Format(module="yarn_lock", endings=("yarn.lock",), files="yarn.lock"),
-    "pnpm-lock.yaml": Format(module="pnpm_lock", endings=("pnpm-lock.yaml",), files="pnpm-lock.yaml"),
-    "bun.lock": Format(module="bun_lock", endings=("bun.lock",), files="bun.lock"),
+    "yarn.lock": Format(module="yarn_lock", endings=("yarn.lock",), files="yarn.lock", tool="Yarn"),
+    "pnpm-lock.yaml": Format(module="pnpm_lock", endings=("pnpm-lock.yaml",), files="pnpm-lock.yaml", tool="pnpm"),
+    "bun.lock": Format(module="bun_lock", endings=("bun.lock",), files="bun.lock", tool="Bun"),
     # Those below are read when somebody names them: a search would find what lock files say already, or any script.
-    "sbom": Format(
-        module="sbom", endings=(), surely=(".json", ".xml"), files="SBOMs (CycloneDX JSON and XML, SPDX JSON)"
-    ),
+    "sbom": Format(module="sbom", endings=(), surely=(".json", ".xml"), files="SBOMs (CycloneDX, SPDX)"),
     "script": Format(module="script_metadata", endings=(), surely=(".py",), files="scripts with inline metadata"),
 }
 

@@ -7,10 +7,11 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from heapq import heappop, heappush
 from itertools import count
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from nerq_cli.errors import NothingToScanError, Problem, UsageError
 from nerq_cli.inventory import Include, Manifest
@@ -22,15 +23,34 @@ from nerq_cli.manifests.opening import LARGEST, CannotReadError, contents, is_di
 from nerq_cli.manifests.origins import masked
 from nerq_cli.manifests.tree import files
 
+if TYPE_CHECKING:
+    from nerq_cli.manifests.workspace import Workspaces
+
 #: The path that stands for standard input, and what it is called in messages.
 STDIN: Final = "-"
 STDIN_SHOWN: Final = "<stdin>"
 
 _ENDINGS: Final = tuple(ending for one in FORMATS.values() for ending in one.endings)
-_KNOWN: Final = ", ".join(one.files for one in FORMATS.values())
+_TOOLS: Final = ", ".join(one.tool for one in FORMATS.values() if one.tool)
+#: What a search looks for, and what is read besides when somebody names it, in few enough words to be shown whole.
+_SEARCHED: Final = ", ".join(
+    (*(one.files for one in FORMATS.values() if one.endings and not one.tool), f"the lock files of {_TOOLS}")
+)
+_KNOWN: Final = "; ".join((_SEARCHED, *(one.files for one in FORMATS.values() if not one.endings)))
+#: A lock file that is no text, and the one that Bun writes in its place since 1.2.
+_BINARY: Final = "bun.lockb"
+_BINARY_AS_TEXT: Final = "bun.lock"
+_BINARY_PROBLEM: Final = "a binary lock file: not read, so the versions in use are not known"
+_BINARY_HINT: Final = "bun install --save-text-lockfile writes bun.lock, which is read"
 #: Formats by how early their files are read: those that say what others are for come before those.
 _EARLIEST: Final = {name: place for place, name in enumerate(FORMATS)}
 _REQUIREMENTS: Final = "requirements"
+#: Formats that the workspace around a file has a say about.
+_OF_MEMBERS: Final = ("package.json", "pyproject")
+#: Lock files that need not hold everything that something in them needs.
+_INCOMPLETE: Final = ("pdm.lock", "poetry.lock")
+_LIKE_JSON: Final = "this looks like JSON, not like a requirements file"
+_AS_JSON: Final = "name its kind with --as: package.json, package-lock.json, Pipfile.lock, bun.lock or sbom"
 #: A file with fewer malformed lines than this is taken for a dependency file with mistakes in it.
 _PROSE: Final = 3
 #: Longest line repeated in a problem, in characters.
@@ -119,6 +139,9 @@ class _Search:
             yield from self.below(file, file)
         else:
             yield self.one(file, root=file.parent, name=self.as_format or _surely(file))
+            lock = file.with_name(f"{file.name}.lock")
+            if not self.as_format and file.suffix == ".py" and os.path.lexists(lock):  # what uv locks a script's in
+                yield self.one(lock, root=file.parent, name=format_of(PurePosixPath(lock)))
 
     def below(self, top: Path, root: Path, matches: Callable[[str], bool] = bool) -> Iterator[FoundFile]:
         """Yield the dependency files in a directory and its directories; ``matches`` is asked about absolute paths."""
@@ -135,6 +158,9 @@ class _Search:
         path = self.called(file)
         if problem:
             return FoundFile(path=path, file=file, root=root, problem=Problem(path=path, message=problem))
+        if not name and file.name == _BINARY:
+            binary = Problem(path=path, message=_BINARY_PROBLEM, hint=_BINARY_HINT)
+            return FoundFile(path=path, file=file, root=root, problem=binary)
         if not name:
             hint = f"known are {_KNOWN}; --as reads another file as one of them"
             unknown = Problem(path=path, message="not a dependency file of a known format", hint=hint)
@@ -156,6 +182,8 @@ class _Search:
 
 
 def _is_wanted(path: str) -> bool:
+    if path.endswith(f"{os.sep}{_BINARY}"):
+        return not os.path.lexists(Path(path).with_name(_BINARY_AS_TEXT))
     return path.lower().endswith(_ENDINGS) and bool(format_of(PurePosixPath(path)))
 
 
@@ -208,7 +236,9 @@ def load(
     search = _Search(root, exclude, as_format)
     found = search.everything(paths, stdin_as)
     if not found:
-        raise NothingToScanError(f"no dependency file in {', '.join(paths) or 'no path'}", hint=f"looked for {_KNOWN}")
+        raise NothingToScanError(
+            f"no dependency file in {', '.join(paths) or 'no path'}", hint=f"looked for {_SEARCHED}"
+        )
     reading = _Reading(search, stdin or _whole_stdin)
     reading.go_through(found)
     return reading.result([one.key for one in found])
@@ -231,6 +261,13 @@ class _Reading:
         self.manifests: dict[str, Manifest] = {}
         self.texts: dict[str, str] = {}
         self.links: dict[str, list[Link]] = {}
+
+    @cached_property
+    def workspaces(self) -> Workspaces:
+        """What lies above the files that are read."""
+        from nerq_cli.manifests.workspace import Workspaces
+
+        return Workspaces()
 
     def go_through(self, found: Iterable[FoundFile]) -> None:
         """Read these files and whatever they include, each once; as a constraints file only if it is nothing more."""
@@ -265,10 +302,17 @@ class _Reading:
         except CannotReadError as error:
             problem = Problem(path=file.path, line=error.line, message=str(error), hint=error.hint)
             return Manifest(path=file.path, format=file.format, problems=(problem,))
+        if file.format == _REQUIREMENTS and not file.searched and text.lstrip().startswith("{"):
+            problem = Problem(path=file.path, line=1, message=_LIKE_JSON, hint=_AS_JSON)
+            return Manifest(path=file.path, format=file.format, problems=(problem,))
         manifest = READERS[file.format].read(text, file.path, constraint=file.constraint, group=file.group)
         if file.searched and _is_prose(manifest):
             note = "does not read like a requirements file: left out"
             return Manifest(path=file.path, format=file.format, notes=(note,))
+        if file.format in _OF_MEMBERS:
+            manifest = self.workspaces.completed(manifest, text, file.file, searched=file.root, group=file.group)
+        if manifest.problems and file.format in _INCOMPLETE:
+            manifest = _without_own(manifest, text, file.file)
         if manifest.includes:
             self.texts[file.key] = text
         return manifest
@@ -364,6 +408,15 @@ def _coming_from(manifest: Manifest, index: str, extra_indexes: tuple[str, ...])
     index = manifest.index or index
     declared = coming_from(manifest.declared, index, extra_indexes)
     return replace(manifest, declared=declared, index=index, extra_indexes=extra_indexes)
+
+
+def _without_own(manifest: Manifest, text: str, file: Path) -> Manifest:
+    """Read a lock file again, knowing what it may lack; what else is wrong with it stays."""
+    from nerq_cli.manifests import pdm_lock, poetry_lock
+    from nerq_cli.manifests.workspace import unlocked
+
+    read = pdm_lock.read if manifest.format == pdm_lock.NAME else poetry_lock.read
+    return read(text, manifest.path, constraint=manifest.constraint, unlocked=unlocked(file))
 
 
 def _is_prose(manifest: Manifest) -> bool:

@@ -29,6 +29,8 @@ _FILE: Final = re.compile(r"(?:environment(?:[-_.].*)?|conda)\.ya?ml")
 DEEPEST: Final = 50
 #: A match specification of conda: channel, name, and what version and build it must be.
 _SPECIFICATION: Final = re.compile(r"(?:[^\s:]{1,200}::)?([A-Za-z0-9_][\w.-]*)\s*((?:[=<>!~*\d\[ ].*)?)", re.ASCII)
+#: One version, and the build of it.
+_BUILD: Final = re.compile(r"==?\s*([\d][\w.!+]*)=[\w.]+")
 _FILE_NAME: Final = re.compile(r"(?:[a-z]+://|[./~]).*?([A-Za-z0-9_][\w.-]*?)-([^-/]+)-[^-/]+\.(?:conda|tar\.bz2)")
 _LONGEST: Final = 1_000
 #: What people call environments for development, and those for one task of it.
@@ -186,7 +188,7 @@ class _Reading:
         if stated is None:
             self._report(f"{text[:60]!r} is no package of conda's", node, hint="write name=1.2 or name>=1.2")
             return
-        requirement = f"={stated[2]}" if file else stated[2].strip()
+        requirement = f"=={stated[2]}" if file else _exact(stated[2].strip())
         line = node.start_mark.line + 1
         self.conda.append(
             Declared(
@@ -202,6 +204,12 @@ class _Reading:
     def _report(self, message: str, node: Node, *, hint: str = "") -> None:
         mark = node.start_mark
         self.page.report(message, min(mark.line + 1, len(self.page.lines)), column=mark.column + 1, hint=hint)
+
+
+def _exact(requirement: str) -> str:
+    """Return a requirement as written, but that of one build as that of its version."""
+    built = _BUILD.fullmatch(requirement)
+    return f"=={built[1]}" if built else requirement
 
 
 def _lines(node: ScalarNode) -> Iterator[tuple[str, int, int]]:

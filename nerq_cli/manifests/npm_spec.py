@@ -39,6 +39,10 @@ _DETOURS: Final = 4
 #: Longest piece of a text repeated in a reason, in characters.
 _SHOWN: Final = 60
 
+#: What says that a version stands in a catalog which this file has not.
+_OF_CATALOG: Final = "catalog "
+_NOT_LISTED: Final = ": not listed here"
+
 #: Versions that a project keeps in one place: by the catalog's name, then the package's.
 Catalogs: TypeAlias = Mapping[str, Mapping[str, str]]
 
@@ -83,11 +87,16 @@ def ask(name: str, text: str, catalogs: Catalogs) -> Asked:
             catalog = text.removeprefix("catalog:").strip() or "default"
             listed = catalogs.get(catalog, {}).get(name)
             if listed is None:
-                return Asked(name, skip=f"catalog {catalog[:_SHOWN]}: not listed here")
+                return Asked(name, skip=f"{_OF_CATALOG}{catalog[:_SHOWN]}{_NOT_LISTED}")
             text = listed
         else:
             return _asked(name, text)
     return Asked(name, wrong="one form leads to another without end")
+
+
+def awaits_catalog(skip: str) -> bool:
+    """Say whether this reason for leaving a package out is that its version stands in a catalog kept elsewhere."""
+    return skip.startswith(_OF_CATALOG) and skip.endswith(_NOT_LISTED)
 
 
 def _asked(name: str, text: str) -> Asked:

@@ -43,7 +43,9 @@ def wants(path: PurePosixPath) -> bool:
     return path.name == NAME
 
 
-def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> Manifest:
+def read(
+    text: str, path: str, *, constraint: bool = False, group: str = "", around: Catalogs | None = None
+) -> Manifest:
     """Read what a package.json declares. What is wrong with it is in ``problems``; nothing is raised.
 
     The globs in ``includes`` name the package.json files of the workspaces. They hold in their order: one that begins
@@ -54,8 +56,9 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
         path: what it is called.
         constraint: whether it only narrows versions.
         group: takes the place of ``main``, where the file that includes this one says so.
+        around: the catalogs of the workspace, where the file that keeps them is another one.
     """
-    reading = _Reading(text, path)
+    reading = _Reading(text, path, around)
     declared = tuple(_regrouped(item, group, constraint=constraint) for item in reading.declared())
     includes = tuple(reading.includes())
     provided = {reading.own_name(), *(item.name for item in declared if item.skip in {LOCAL, WORKSPACE})}
@@ -70,6 +73,11 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
     )
 
 
+def catalogs(text: str) -> Catalogs:
+    """Return the catalogs that a package.json keeps; Bun has them there."""
+    return _Reading(text, "").catalogs()
+
+
 def _regrouped(item: Declared, group: str, *, constraint: bool) -> Declared:
     if constraint:
         return replace(item, group="constraint")
@@ -79,9 +87,10 @@ def _regrouped(item: Declared, group: str, *, constraint: bool) -> Declared:
 class _Reading:
     """One package.json, and what was found wrong with it so far."""
 
-    def __init__(self, text: str, path: str) -> None:
+    def __init__(self, text: str, path: str, around: Catalogs | None = None) -> None:
         self.text = text.removeprefix("\ufeff")
         self.path = path
+        self.around = around or {}
         self.problems: dict[Problem, None] = {}
         self._lines = Lines(self.text)
         self._root = self._document()
@@ -93,7 +102,7 @@ class _Reading:
 
     def declared(self) -> Iterator[Declared]:
         """Go through everything that is declared, in the order of `GROUPS`, and what overrides settle."""
-        catalogs = self._catalogs()
+        catalogs = self.catalogs()
         marked = {"main": ("bundled", self._bundled()), "peer": ("optional peer", self._optional_peers())}
         for section, group in GROUPS.items():
             marker, names = marked.get(group, ("", ()))
@@ -151,9 +160,9 @@ class _Reading:
                 if _EXACT.fullmatch(version) and not wrong_with(name):
                     yield self._declared(name, Asked(name, version), member, "constraint")
 
-    def _catalogs(self) -> Catalogs:
-        """Return the catalogs the file keeps itself: Bun's, at the top or in ``workspaces``."""
-        catalogs: dict[str, dict[str, str]] = {}
+    def catalogs(self) -> Catalogs:
+        """Return the catalogs that hold: those around, and the file's own: Bun's, at the top or in ``workspaces``."""
+        catalogs = {name: dict(catalog) for name, catalog in self.around.items()}
         for holder in (self._root, _inside(self._root, "workspaces")):
             named = _inside(holder, "catalogs")
             for name in named:

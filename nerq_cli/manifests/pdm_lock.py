@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import PurePosixPath
 from typing import Final
@@ -39,9 +39,19 @@ def wants(path: PurePosixPath) -> bool:
     return path.name == NAME
 
 
-def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> Manifest:  # noqa: ARG001 - not included
-    """Read what PDM locked. What is wrong with the file is in ``problems``; nothing is raised."""
-    lock = LockFile(text, path)
+def read(
+    text: str,
+    path: str,
+    *,
+    constraint: bool = False,
+    group: str = "",  # noqa: ARG001 - not included
+    unlocked: Collection[str] = (),
+) -> Manifest:
+    """Read what PDM locked. What is wrong with the file is in ``problems``; nothing is raised.
+
+    ``unlocked`` are normalised names that the file may lack, though something in it needs them.
+    """
+    lock = LockFile(text, path, unlocked)
     found = tuple(_locked(lock)) if _is_known(lock) else ()
     return Manifest(
         path=path,

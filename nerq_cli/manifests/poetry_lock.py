@@ -48,9 +48,19 @@ def wants(path: PurePosixPath) -> bool:
     return path.name == NAME
 
 
-def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> Manifest:  # noqa: ARG001 - not included
-    """Read what Poetry locked. What is wrong with the file is in ``problems``; nothing is raised."""
-    lock = LockFile(text, path)
+def read(
+    text: str,
+    path: str,
+    *,
+    constraint: bool = False,
+    group: str = "",  # noqa: ARG001 - not included
+    unlocked: Collection[str] = (),
+) -> Manifest:
+    """Read what Poetry locked. What is wrong with the file is in ``problems``; nothing is raised.
+
+    ``unlocked`` are normalised names that the file may lack, though something in it needs them.
+    """
+    lock = LockFile(text, path, unlocked)
     found = tuple(_locked(lock)) if _is_known(lock) else ()
     return Manifest(
         path=path,

@@ -7,7 +7,7 @@ is that of its header, and where anything else stands is only found out when the
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -61,15 +61,17 @@ _OF_PLATFORM = re.compile(
 #: What a marker asks of the user's choice in the notation of PEP 751, and what always holds.
 _CHOICE = re.compile(r"""["'][^"']*["']\s+(?:not\s+)?in\s+(?:extras|dependency_groups)\b""")
 _ALWAYS: Final = "python_version >= '3'"
+_OLDEST_MINOR: Final = 9
 _NEWEST_MINOR: Final = 15
-#: Pythons that a package is installed on: the first and a late release of each that is maintained, or soon to be.
+#: Pythons that a package is installed on: the first and a late release of each that is in use, or soon to be. The
+#: newest come first, since most markers hold for them.
 _PYTHONS: Final = tuple(
     {
         "python_version": f"3.{minor}",
         "python_full_version": f"3.{minor}.{micro}",
         "implementation_version": f"3.{minor}.{micro}",
     }
-    for minor, micro in product(range(9, _NEWEST_MINOR + 1), (0, 15))
+    for minor, micro in product(range(_NEWEST_MINOR, _OLDEST_MINOR - 1, -1), (0, 15))
 )
 #: Platforms that nearly everybody uses, each with both of its machines, all running CPython.
 _PLATFORMS: Final = tuple(
@@ -97,10 +99,14 @@ Item = TypeVar("Item")
 
 
 class LockFile:
-    """A lock file in TOML that has been read, and what was found wrong with it so far. Reading one never raises."""
+    """A lock file in TOML that has been read, and what was found wrong with it so far. Reading one never raises.
 
-    def __init__(self, text: str, path: str) -> None:
+    ``unlocked`` are normalised names that the file may well lack, though something in it needs them.
+    """
+
+    def __init__(self, text: str, path: str, unlocked: Collection[str] = ()) -> None:
         self.path = path
+        self.unlocked = unlocked
         self._text = _condensed(text.removeprefix("\ufeff").replace("\r\n", "\n"))
         self.root = Table(self, (), self._values())
         if not self.root.values and not self.problems:
@@ -295,8 +301,9 @@ def fitting(candidates: Sequence[Entry], requirement: str) -> Sequence[Entry]:
 
 
 def missing(table: Table, name: str, *keys: Key) -> None:
-    """Report an edge that leads to a package the file does not have."""
-    table.problem(f"{quoted(name)} is needed here, but not in this file", *keys, hint="lock the project again")
+    """Report an edge that leads to a package the file does not have, and should have."""
+    if normalise(PYPI, name) not in table.lock.unlocked:
+        table.problem(f"{quoted(name)} is needed here, but not in this file", *keys, hint="lock the project again")
 
 
 @lru_cache(maxsize=8192)
@@ -363,7 +370,7 @@ def of_some_platforms(marker: str) -> bool:
     """
     if not _OF_PLATFORM.search(marker):
         return False
-    pythons = _PYTHONS if "python" in marker else _PYTHONS[-1:]
+    pythons = _PYTHONS if "python" in marker else _PYTHONS[:1]
     platforms = _PLATFORMS if "machine" in marker else _PLATFORMS[::2]
     try:
         stated = _evaluated(marker)
@@ -373,10 +380,16 @@ def of_some_platforms(marker: str) -> bool:
 
 
 def _evaluated(text: str) -> Marker:
-    """Return a marker that can be evaluated; what PEP 751 lets the user choose is taken as chosen."""
+    """Return a marker that can be evaluated; what PEP 751 lets the user choose is taken as chosen.
+
+    Raises:
+        ValueError: it is none, or not one that is read (see `checked_marker`, which would parse it once more).
+    """
     from packaging.markers import Marker
 
-    return Marker(checked_marker(_CHOICE.sub(_ALWAYS, text)))
+    if "\\" in text or len(text) > LONGEST:
+        raise ValueError("not a marker that is read")
+    return Marker(_CHOICE.sub(_ALWAYS, text))
 
 
 def marker_of(table: Table, key: str) -> str:

@@ -39,6 +39,8 @@ _COMMIT = re.compile(r"#commit=")
 _ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:")
 #: How often one resolution may be wrapped in another (``patch:`` in ``patch:`` in ``virtual:``).
 _WRAPPINGS: Final = 4
+#: How many names a note gives as examples.
+_EXAMPLES: Final = 3
 _REMEDY: Final = "have Yarn write the file again: yarn install"
 
 _Members = Mapping[str, Node]
@@ -69,6 +71,8 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
         entries = []
     graph = _Graph(lock, entries)
     locked = merged(graph.locked())
+    if berry or lock.mistakes.found or graph.ends_early():
+        graph.report_missing()
     return Manifest(
         path=path,
         format=NAME,
@@ -77,7 +81,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
         locks=("package.json",),
         locals=own_names((entry.name, entry.skip) for entry in entries),
         problems=lock.mistakes.found,
-        notes=(SLOW,) if berry and not has_libyaml() else (),
+        notes=(SLOW,) if berry and not has_libyaml() else () if lock.mistakes.found else tuple(graph.missing_told()),
     )
 
 
@@ -217,6 +221,7 @@ class _Graph:
         self.path = lock.path
         self.report = lock.mistakes.report
         self.entries = entries
+        self.missing: dict[tuple[str, str, int], None] = {}
         self.by_pattern: dict[str, _Entry] = {}
         self.by_name: dict[str, dict[str, _Entry]] = {}
         self.bound: dict[str, list[tuple[str, _Entry]]] = {}
@@ -256,6 +261,25 @@ class _Graph:
             if entry.member is not None:
                 yield Root(path=entry.member, name=entry.name, needs=needs)
 
+    def ends_early(self) -> bool:
+        """Whether something is missing that would stand behind the last entry: entries are sorted by name."""
+        last = max((entry.name for entry in self.entries), default="")
+        return any(name > last for name, _, _ in self.missing)
+
+    def report_missing(self) -> None:
+        """Report each edge that leads to nothing in the file."""
+        for name, asked, line in self.missing:
+            what = quoted(f"{name}@{asked}")
+            self.report(f"{what} is asked for here, but is not in this file", line, hint=_REMEDY)
+
+    def missing_told(self) -> Iterator[str]:
+        """Yield a note on what the file lacks: classic leaves out what a member of the workspace provides."""
+        names = list(dict.fromkeys(name for name, _, _ in self.missing))
+        if names:
+            more = f" and {len(names) - _EXAMPLES} more" if len(names) > _EXAMPLES else ""
+            some = ", ".join(names[:_EXAMPLES])
+            yield f"asked for but not in this file, as what members of a workspace provide: {some}{more}"
+
     def _file(self, pattern: str, entry: _Entry) -> None:
         known = self.by_pattern.setdefault(pattern, entry)
         if known is not entry:
@@ -290,8 +314,7 @@ class _Graph:
             return
         others = self._bound_to(entry, f"{name}@{asked}") or list(self.by_name.get(name, {}).values())
         if not others and group == "main":
-            what = quoted(f"{name}@{asked}")
-            self.report(f"{what} is asked for here, but is not in this file", node.line, hint=_REMEDY)
+            self.missing[name, asked, node.line] = None
         yield from (_need(other, name, asked, group) for other in others)
 
     def _bound_to(self, entry: _Entry, pattern: str) -> list[_Entry]:

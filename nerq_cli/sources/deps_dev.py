@@ -64,7 +64,7 @@ _ASK_ONE_BY_ONE: Final = (_NO_BATCH, "HTTP 400", "offline: not in the cache")
 _UNPROVEN: Final = frozenset({"", "UNVERIFIED_METADATA"})
 _SOURCE: Final = "SOURCE_REPO"
 _MALICIOUS: Final = "MALICIOUS"
-_NOT_INDEXED: Final = Unknown("not indexed by deps.dev", LABEL)
+NOT_INDEXED: Final = Unknown("not indexed by deps.dev", LABEL)
 _UNWATCHED: Final = Unknown("on a host that deps.dev does not watch", LABEL)
 
 
@@ -516,7 +516,7 @@ def versions(gatherer: Gatherer, releases: Sequence[Release], at: Endpoint) -> d
 def findings(gatherer: Gatherer, releases: Sequence[Release], at: Endpoint) -> dict[Release, Fact[Findings]]:
     """Return what deps.dev concludes about versions; only the batch endpoint is asked."""
     facts = gatherer.gather(FINDINGS, releases, at) if releases else {}
-    return {release: _NOT_INDEXED if isinstance(fact, Absent) else fact for release, fact in facts.items()}
+    return {release: NOT_INDEXED if isinstance(fact, Absent) else fact for release, fact in facts.items()}
 
 
 def projects(
@@ -535,7 +535,7 @@ def _gathered(
     left = [subject for subject, fact in facts.items() if _may_know(fact)]
     if left:
         facts |= gatherer.gather(one_by_one, left, at)
-    return {subject: _NOT_INDEXED if isinstance(fact, Absent) else fact for subject, fact in facts.items()}
+    return {subject: NOT_INDEXED if isinstance(fact, Absent) else fact for subject, fact in facts.items()}
 
 
 def _may_know(fact: Fact[Any]) -> bool:

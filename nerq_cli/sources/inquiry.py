@@ -9,10 +9,10 @@ from typing import Final
 import msgspec
 
 from nerq_cli.advisories import KEPT_BY_OSV, history, vulnerabilities
-from nerq_cli.facts import Advisory, Evidence, Fact, Found, Metadata, Neighbour, Project, Unknown, Vulnerability
+from nerq_cli.facts import Absent, Advisory, Evidence, Fact, Found, Metadata, Neighbour, Project, Unknown, Vulnerability
 from nerq_cli.inventory import NPM, PYPI, Package, Release
 from nerq_cli.sources import indexed, kept_advisories, names, osv, popular, registries
-from nerq_cli.sources.deps_dev import Findings, Version
+from nerq_cli.sources.deps_dev import NOT_INDEXED, Findings, Version
 from nerq_cli.sources.kept_advisories import Said
 from nerq_cli.sources.provenance import Provenance
 from nerq_cli.sources.public_services import PublicServices
@@ -67,24 +67,38 @@ class Inquiry:
         for release in pinned:
             if release.package.ecosystem == NPM:
                 pins.setdefault(release.package, []).append(release)
-        self._pinned = self._services.versions([release for some in pins.values() for release in some])
+        exact = [release for some in pins.values() for release in some]
+        manifests = self._registries.manifests(exact, Projects()) if self._is_indexed(exact) else {}
+        listed = [release for release, fact in manifests.items() if isinstance(fact, Found)]
+        self._pinned = self._services.versions(listed)
         enough = {
-            package for package, some in pins.items() if all(isinstance(self._pinned[one], Found) for one in some)
+            package for package, some in pins.items() if all(isinstance(self._pinned.get(one), Found) for one in some)
         }
         left = [package for package in packages if package not in enough]
-        python = [release for release in pinned if release.package.ecosystem == PYPI]
-        return self._registries.projects(left, ahead=self._services.ahead(python) if python else ())
+        projects = self._registries.projects(left)
+        self._services.hide(package for package, fact in projects.facts.items() if isinstance(fact, Absent))
+        return projects
+
+    def _is_indexed(self, releases: Sequence[Release]) -> bool:
+        """Whether deps.dev may answer: it is tried with a name that everybody knows, where there is one."""
+        known = next((release for release in releases if popular.is_listed(release.package)), None)
+        if known is None:
+            return bool(releases)
+        fact = self._services.versions([known])[known]
+        return isinstance(fact, Found) or fact == NOT_INDEXED
 
     # --- versions in use -----------------------------------------------------------------------------------------
 
     def evidence(self, releases: Sequence[Release], projects: Projects) -> dict[Release, Evidence]:
         """Ask about the versions in use, and put everything known about each together."""
+        python = [release for release in releases if release.package.ecosystem == PYPI]
+        pages = self._registries.pages(python, projects, ahead=self._services.ahead(python))
         versions = self._versions(releases)
         findings = self._services.findings(releases)
         neighbours = names.neighbours({release.package for release in releases}, self._store, now=self._now)
         said = self._advisories(releases, projects, versions)
         projects = self._whole(projects, releases, versions, neighbours, said)
-        pages, manifests = self._registries.pages(releases, projects), self._registries.manifests(releases, projects)
+        manifests = self._registries.manifests(releases, projects)
         hidden = sorted({one.package for one, fact in manifests.items() if not isinstance(fact, Found)})
         projects = projects.together(self._registries.projects([one for one in hidden if one not in projects.facts]))
         metadata = {

@@ -43,6 +43,7 @@ def editions(database: AdvisoryDatabase) -> dict[str, Edition]:
 
 
 def _until(status: Status) -> int:
+    """Return the moment; 0 where there were only ever single records, which tell nothing of what else there is."""
     fetched = status.stamp.validator
     return status.stamp.imported_at if fetched or not status.stamp.newest else status.stamp.newest
 
@@ -74,6 +75,8 @@ def _said(
     package: Package = release.package
     found = vulnerabilities(records, package, release.version)
     past = Found(history(records, package, release.version, before, as_of), LABEL, edition.until)
+    if not found and not edition.until:
+        return Said(Unknown("only single advisories are kept", LABEL), past)
     if not found and published > edition.until:
         return Said(Unknown("published after the advisory database was made", LABEL), past)
     if not found and as_of - edition.until > _DEAF:

@@ -45,10 +45,10 @@ _LIMIT: Final = 33_554_432
 _LONGEST_TOKEN: Final = 10_000
 _OK: Final = 200
 _BAD_REQUEST: Final = 400
-_NOT_FOUND: Final = 404
 #: What an id of an advisory can look like; the service refuses longer ones.
 _ID = re.compile(r"[A-Za-z0-9][\w.:-]{0,99}", re.ASCII)
 _MALWARE: Final = "MAL-"
+_GITHUB: Final = "GHSA-"
 
 
 class Hits(msgspec.Struct, frozen=True):
@@ -255,17 +255,14 @@ class _Records:
             yield Question(url=f"{at.url}/v1/vulns/{quote(subject.id, safe='')}", about=(subject,), endpoint=at)
 
     def read(self, question: Question[AdvisoryId], answer: Answer) -> Iterator[tuple[AdvisoryId, Advisory | None]]:
-        """Pair the id with its record.
+        """Pair the id with its record. One that is listed and not given out is unknown, not absent.
 
         Raises:
             AnswerError: the answer is no OSV record, or that of another advisory.
         """
         [subject] = question.about
-        if answer.status == _NOT_FOUND:
-            yield subject, None
-            return
         if answer.status != _OK:
-            raise AnswerError(f"does not give out {subject.id} (HTTP {answer.status})")
+            raise AnswerError(f"does not give out the record (HTTP {answer.status})")
         advisory = read(answer.body)
         if advisory.id != subject.id:
             raise AnswerError(f"another record than {subject.id}")
@@ -337,6 +334,7 @@ def known(
         return every_record or identifier.startswith(_MALWARE)
 
     bodies = records(gatherer, [*_ids(hits), *(one for one in _ids(past) if wanted(one[0]))], at)
+    bodies |= records(gatherer, _reviewed(bodies), at)
     return Known(
         {release: _of_release(release, fact, bodies) for release, fact in hits.items()},
         {package: _of_package(fact, bodies, wanted) for package, fact in past.items()},
@@ -348,6 +346,13 @@ def known(
     )
 
 
+def _reviewed(bodies: Mapping[str, Fact[Advisory]]) -> Iterator[tuple[str, int]]:
+    """Yield the reviewed advisories that are aliases of records without a severity, where the lists left them out."""
+    for fact in bodies.values():
+        if isinstance(fact, Found) and fact.value.severity == "unknown" and not fact.value.malware:
+            yield from ((alias, 0) for alias in fact.value.aliases if alias.startswith(_GITHUB) and alias not in bodies)
+
+
 def _ids(facts: Mapping[Any, Fact[Hits]]) -> Iterator[tuple[str, int]]:
     for fact in facts.values():
         if isinstance(fact, Found):
@@ -357,8 +362,12 @@ def _ids(facts: Mapping[Any, Fact[Hits]]) -> Iterator[tuple[str, int]]:
 def _of_release(release: Release, fact: Fact[Hits], bodies: Mapping[str, Fact[Advisory]]) -> Fact[tuple[Advisory, ...]]:
     if not isinstance(fact, Found):
         return fact
-    told = tuple(_affecting(release, identifier, bodies[identifier]) for identifier in _names(fact))
-    return Found(told, fact.source, fact.seen)
+    listed = _names(fact)
+    told = [_affecting(release, identifier, bodies[identifier]) for identifier in listed]
+    aliases = (alias for one in told for alias in one.aliases if alias in bodies and alias not in listed)
+    reviewed = (bodies[alias] for alias in dict.fromkeys(aliases))
+    told += [body.value for body in reviewed if isinstance(body, Found)]
+    return Found(tuple(told), fact.source, fact.seen)
 
 
 def _affecting(release: Release, identifier: str, fact: Fact[Advisory]) -> Advisory:

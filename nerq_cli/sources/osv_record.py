@@ -48,6 +48,8 @@ _RANK: Final = {"low": 1, "medium": 2, "high": 3, "critical": 4}
 #: Lowest score of each band (the qualitative scale of CVSS 3 and 4, used for CVSS 2 as OSV does).
 _BANDS: Final = ((9.0, "critical"), (7.0, "high"), (4.0, "medium"), (0.0, "low"))
 _HIGHEST: Final = 10.0
+#: Scales that a score may be on; records that leave it out state vectors, which tell.
+_SCALES: Final = frozenset({"", "CVSS_V2", "CVSS_V3", "CVSS_V4"})
 #: Longest vector computed, in characters; one with every metric of CVSS 4 stays below 200.
 _VECTOR: Final = 400
 
@@ -250,7 +252,8 @@ def _severity(stated: _Record, identifier: str) -> tuple[str, str]:
 
 def _computed(value: object) -> tuple[str, str]:
     """Return the band of the newest version of CVSS that a score is stated in."""
-    texts = [one["score"].strip() for one in _maps(value) if isinstance(one.get("score"), str)]
+    known = (one for one in _maps(value) if one.get("type", "") in _SCALES)
+    texts = [one["score"].strip() for one in known if isinstance(one.get("score"), str)]
     scored = ((text, score) for text in sorted(texts, key=_edition) if (score := _score(text)) is not None)
     for text, score in scored:
         return _band(score), f"{_title(text)} score {score:.1f}"

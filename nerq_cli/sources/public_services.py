@@ -82,10 +82,17 @@ class PublicServices:
         self._where = where
         self._is_public = is_public
         self._as_of = as_of
+        self._nowhere: set[Package] = set()
+
+    def hide(self, packages: Iterable[Package]) -> None:
+        """Name these to nobody: no registry knows them, so that they are most likely somebody's own."""
+        self._nowhere.update(packages)
 
     def _told(self, label: str, about: Iterable[S], package: Callable[[S], Package]) -> list[S]:
         """Return the subjects that a service may be asked about."""
-        return [one for one in about if label in self._where.chosen or self._is_public(package(one))]
+        chosen = label in self._where.chosen
+        some = ((one, package(one)) for one in about)
+        return [one for one, name in some if name not in self._nowhere and (chosen or self._is_public(name))]
 
     def ahead(self, releases: Collection[Release]) -> Plan:
         """Return what can be asked about releases while their registries are still being asked."""

@@ -46,11 +46,10 @@ class Registries:
         self._gatherer = gatherer
         self._addresses = addresses
 
-    def projects(self, packages: Collection[Package], *, ahead: Plan = ()) -> Projects:
+    def projects(self, packages: Collection[Package]) -> Projects:
         """Ask about packages: all their versions, dates and owners.
 
-        The simple API of PyPI is asked at once only where the project's page says nothing; see :meth:`listed`. What is
-        to be asked ``ahead`` is asked meanwhile.
+        The simple API of PyPI is asked at once only where the project's page says nothing; see :meth:`listed`.
         """
         python = [package for package in packages if package.ecosystem == PYPI]
         plan: list[tuple[Any, Sequence[Any], Endpoint]] = []
@@ -58,7 +57,7 @@ class Registries:
             plan.append((pypi.PROJECT_JSON, python, self._addresses.pypi))
         for endpoint, names in self._by_endpoint(p for p in packages if p.ecosystem == NPM):
             plan.append((npm.PACKUMENT, names, endpoint))
-        answers = self._gatherer.gather_all(plan, ahead=ahead)
+        answers = self._gatherer.gather_all(plan)
         pages = answers[0] if python else {}
         packuments = {package: fact for answer in answers[1 if python else 0 :] for package, fact in answer.items()}
         facts = {package: pypi.project(NOT_ASKED, pages[package]) for package in python}
@@ -84,8 +83,13 @@ class Registries:
             grouped.setdefault(endpoint.scope, (endpoint, []))[1].append(package)
         return list(grouped.values())
 
-    def pages(self, releases: Iterable[Release], projects: Projects) -> Mapping[Release, Fact[Metadata]]:
-        """Ask for the page of each PyPI version that the project's own page does not show already."""
+    def pages(
+        self, releases: Iterable[Release], projects: Projects, *, ahead: Plan = ()
+    ) -> Mapping[Release, Fact[Metadata]]:
+        """Ask for the page of each PyPI version that the project's own page does not show already.
+
+        What is to be asked ``ahead`` is asked meanwhile.
+        """
         wanted = [
             release
             for release in releases
@@ -95,7 +99,8 @@ class Registries:
         ]
         if not wanted:
             return {}
-        return self._gatherer.gather(pypi.RELEASE_JSON, wanted, self._addresses.pypi)
+        [facts] = self._gatherer.gather_all([(pypi.RELEASE_JSON, wanted, self._addresses.pypi)], ahead=ahead)
+        return facts
 
     def manifests(self, releases: Iterable[Release], projects: Projects) -> Mapping[Release, Fact[Metadata]]:
         """Ask for the manifest of an npm version where the packument was not asked for, or could not be had."""

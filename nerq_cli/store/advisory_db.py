@@ -135,11 +135,13 @@ class AdvisoryDatabase(File):
         """
         return self._write(entries, stamp, replacing=True, ecosystems=ecosystems)
 
-    def add(self, entries: Iterable[Entry], stamp: Stamp, *, gone: Mapping[str, Iterable[str]] | None = None) -> bool:
+    def add(
+        self, entries: Iterable[Entry], stamp: Stamp | None, *, gone: Mapping[str, Iterable[str]] | None = None
+    ) -> bool:
         """Put these records beside those kept, in place of earlier ones with their ids; at once or not at all.
 
-        ``gone`` are ids, by ecosystem, of records to forget. Every ecosystem concerned gets the stamp. Return as
-        ``replace`` does.
+        ``gone`` are ids, by ecosystem, of records to forget. Every ecosystem concerned gets the stamp; without one it
+        keeps its own, as single records do not make what is kept any newer. Return as ``replace`` does.
         """
         return self._write(entries, stamp, replacing=False, gone=gone or {})
 
@@ -150,7 +152,7 @@ class AdvisoryDatabase(File):
     def _write(
         self,
         entries: Iterable[Entry],
-        stamp: Stamp,
+        stamp: Stamp | None,
         *,
         replacing: bool,
         ecosystems: Iterable[str] = (),
@@ -169,7 +171,7 @@ class AdvisoryDatabase(File):
 class _Writing:
     """A transaction under way: which ecosystems it has met, and the latest change seen of each."""
 
-    def __init__(self, connection: sqlite3.Connection, stamp: Stamp, *, replacing: bool) -> None:
+    def __init__(self, connection: sqlite3.Connection, stamp: Stamp | None, *, replacing: bool) -> None:
         self.connection = connection
         self._stamp = stamp
         self._replacing = replacing
@@ -208,14 +210,16 @@ class _Writing:
 
     def finish(self) -> None:
         """Stamp every ecosystem met."""
-        update = """
-            UPDATE ecosystem SET source = ?, imported_at = ?, newest = ?, validator = ?,
-            records = (SELECT COUNT(*) FROM record WHERE record.ecosystem = ecosystem.id) WHERE id = ?
+        count = """
+            UPDATE ecosystem SET records = (SELECT COUNT(*) FROM record WHERE record.ecosystem = ecosystem.id)
+            WHERE id = ?
         """
+        update = "UPDATE ecosystem SET source = ?, imported_at = ?, newest = ?, validator = ? WHERE id = ?"
         for number in self._numbers.values():
-            newest = max(self._stamp.newest, self._newest[number], 0 if self._replacing else self._kept(number))
-            stamp = self._stamp
-            self.connection.execute(update, (stamp.source, stamp.imported_at, newest, stamp.validator, number))
+            self.connection.execute(count, (number,))
+            if (stamp := self._stamp) is not None:
+                newest = max(stamp.newest, self._newest[number], 0 if self._replacing else self._kept(number))
+                self.connection.execute(update, (stamp.source, stamp.imported_at, newest, stamp.validator, number))
 
     def _kept(self, number: int) -> int:
         [(newest,)] = self.connection.execute("SELECT newest FROM ecosystem WHERE id = ?", (number,))

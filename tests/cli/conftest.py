@@ -204,7 +204,15 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("NERQ_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "100")
-    for name in ("CI", "FORCE_COLOR", "PIP_INDEX_URL", "PIP_CONFIG_FILE", "UV_INDEX_URL", "UV_DEFAULT_INDEX"):
+    for name in (
+        "CI",
+        "FORCE_COLOR",
+        "PIP_INDEX_URL",
+        "PIP_CONFIG_FILE",
+        "UV_INDEX_URL",
+        "UV_DEFAULT_INDEX",
+        "VIRTUAL_ENV",
+    ):
         monkeypatch.delenv(name, raising=False)
     return folder
 

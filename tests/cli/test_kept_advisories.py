@@ -127,3 +127,49 @@ def test_where_osv_answers_the_database_adds_only_records_that_osv_does_not_publ
     imported(record("GHSA-old", "demo"), record("ACME-2026-1", "demo"))
     [dependency] = nerq("scan", *AS_OF, "--format", "json").json["dependencies"]
     assert [one["id"] for one in dependency["advisories"]] == ["ACME-2026-1"]
+
+
+def test_single_records_do_not_make_the_silence_of_a_database_any_newer(
+    nerq: Nerq, registry: Any, project: Path, imported: Any, tmp_path: Path
+) -> None:
+    registry.pypi("demo", "1.0", "2.0")
+    (project / "requirements.txt").write_text("demo==2.0\n")
+    own = tmp_path / "own.json"
+    own.write_text(json.dumps(record("ACME-1", "other")))
+    assert nerq("db", "import", "--add", str(own)).status == 0
+    assert "single records" in nerq("db", "status").out
+    [dependency] = nerq("scan", *AS_OF, "--offline", "--format", "json").json["dependencies"]
+    assert dependency["state"] != "ok"
+    imported(record("PYSEC-1", "demo", modified="2020-01-01T00:00:00Z"))
+    nerq("db", "import", "--add", str(own))
+    [dependency] = nerq("scan", *AS_OF, "--format", "json").json["dependencies"]
+    assert (dependency["state"], dependency["provisional"]) == ("unknown", True)
+
+
+def test_an_old_database_that_has_to_answer_is_an_error_where_the_user_says_so(
+    nerq: Nerq, registry: Any, project: Path, imported: Any
+) -> None:
+    registry.pypi("demo", "1.0", "2.0")
+    (project / "requirements.txt").write_text("demo==1.0\n")
+    imported(record("PYSEC-1", "demo", modified="2020-01-01T00:00:00Z"))
+    result = nerq("scan", *AS_OF, "--max-db-age", "7d")
+    assert result.status == 3
+    assert "days old, and --max-db-age allows 7" in result.err
+    assert "days old" in nerq("scan", *AS_OF).out.splitlines()[-1] + nerq("scan", *AS_OF).out
+
+
+def test_the_limit_asks_for_a_database_where_nobody_else_is_asked(nerq: Nerq, registry: Any, project: Path) -> None:
+    registry.pypi("demo", "1.0", "2.0")
+    (project / "requirements.txt").write_text("demo==1.0\n")
+    nerq("scan", *AS_OF)
+    assert nerq("scan", *AS_OF, "--offline", "--max-db-age", "7d").status == 3
+
+
+def test_a_damaged_database_is_told(nerq: Nerq, registry: Any, project: Path, imported: Any, tmp_path: Path) -> None:
+    registry.pypi("demo", "1.0", "2.0")
+    (project / "requirements.txt").write_text("demo==1.0\n")
+    imported(record("PYSEC-1", "demo"))
+    [database] = (tmp_path / "cache").glob("advisories*.sqlite3")
+    database.write_bytes(b"\x00garbage" * 700)
+    result = nerq("scan", *AS_OF, "--format", "json")
+    assert any("advisor" in one or "set aside" in one for one in result.json["warnings"]), result.json["warnings"]

@@ -462,3 +462,35 @@ def test_what_was_answered_to_a_token_is_not_shared(
     assert "20 commits" in signals(world.scan(*options))["demo", "M3"][2]
     monkeypatch.setenv("GITHUB_TOKEN", token)
     assert all("20 commits" not in reason for _, _, reason in signals(world.scan(*options)).values())
+
+
+# Names that are nobody's business
+
+
+def sent(world: World) -> list[bytes]:
+    """Everything that the services were sent."""
+    return [one.path.encode() + one.body for one in world.services.site.requests]
+
+
+def test_a_name_that_no_registry_knows_is_sent_to_no_service(world: World, project: Path) -> None:
+    (project / "requirements.txt").write_text("demo==1.0.0\nhouse-lib==1.0\n")
+    (project / "package.json").write_text('{"dependencies": {"left": "1.0.0", "house-js": "1.0.0"}}')
+    result = world.scan()
+    assert {one["name"] for one in result.json["findings"]} == {"house-lib", "house-js"}
+    assert any(b"demo" in one for one in sent(world))
+    assert not any(b"house" in one for one in sent(world))
+
+
+def test_what_may_come_from_an_index_of_the_users_own_is_not_asked_about(
+    world: World, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NERQ_PYPI_URL")
+    monkeypatch.setenv("PIP_INDEX_URL", f"{world.registry.site.url}/simple")
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://corp.example/simple")
+    (project / "requirements.txt").write_text("demo==1.0.0\n")
+    (project / "package.json").unlink()
+    result = world.scan()
+    [demo] = result.json["dependencies"]
+    assert demo["state"] == "skipped"
+    assert "corp.example" in demo["skip"]
+    assert sent(world) == []

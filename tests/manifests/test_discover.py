@@ -801,3 +801,43 @@ def test_a_search_finds_what_git_would_add(repository: Callable[[str], str], rul
         (home / name).write_text("\n".join(rules.get(name, [])), encoding="utf-8")
     added = repository("ls-files --others --exclude-standard").splitlines()
     assert sorted(one.path for one in find(["."], root=home)) == sorted(one for one in added if one.endswith(".txt"))
+
+
+# --- What lies beside ------------------------------------------------------------------------------------------------
+
+
+def test_a_binary_lock_file_is_not_passed_over_in_silence(project: Project) -> None:
+    project({"a/bun.lockb": b"#!/usr/bin/env bun\n\0", "a/package.json": "{}"})
+    binary, _ = load(["."])
+    assert binary.path == "a/bun.lockb"
+    assert problem((binary,)).message.startswith("a binary lock file")
+    assert problem(load(["a/bun.lockb"])).hint == "bun install --save-text-lockfile writes bun.lock, which is read"
+
+
+def test_a_binary_lock_file_beside_one_of_text_says_nothing_new(project: Project) -> None:
+    project({"bun.lockb": b"\0", "bun.lock": "{}", "package.json": "{}"})
+    assert paths(load(["."])) == ["bun.lock", "package.json"]
+
+
+def test_the_lock_file_of_a_script_is_read_with_it(project: Project) -> None:
+    project({"tool.py": "# /// script\n# dependencies = ['a']\n# ///\n", "tool.py.lock": "version = 1\n"})
+    assert paths(load(["tool.py"])) == ["tool.py", "tool.py.lock"]
+    assert paths(load(["tool.py"], as_format="requirements.txt")) == ["tool.py"]
+
+
+@pytest.mark.parametrize("text", ['{"dependencies": {}}', '\n  {\n"a": 1,\n"b": 2\n}'])
+def test_json_for_requirements_is_one_mistake(project: Project, text: str) -> None:
+    project({"x.in": text})
+    assert problem(load(["-"], stdin=text.encode)).message == "this looks like JSON, not like a requirements file"
+    assert "--as" in problem(load(["x.in"])).hint
+
+
+def test_what_is_looked_for_is_told_in_few_words_without_what_is_not(project: Project) -> None:
+    project({"x.zz": ""})
+    with pytest.raises(NothingToScanError) as raised:
+        load(["."])
+    assert raised.value.hint.endswith("npm, Yarn, pnpm, Bun")
+    assert "SBOM" not in raised.value.hint
+    hint = problem(load(["x.zz"])).hint
+    assert "SBOM" in hint
+    assert len(hint) <= 300

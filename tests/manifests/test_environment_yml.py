@@ -42,9 +42,9 @@ def test_packages_of_conda_are_listed_and_never_looked_up() -> None:
     assert [(one.name, one.requirement, one.location.line) for one in conda] == [
         ("python", "=3.11", 4),
         ("numpy", ">=1.26,<2", 5),
-        ("_libgcc_mutex", "=0.1=conda_forge", 6),
+        ("_libgcc_mutex", "==0.1", 6),
         ("xz", "[version='>=5']", 7),
-        ("tool", "=1.2", 8),
+        ("tool", "==1.2", 8),
         ("pip", "", 9),
     ]
     assert (manifest.problems, manifest.notes) == ((), ())

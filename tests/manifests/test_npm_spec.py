@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.manifests.npm_spec import Asked, ask, wrong_with
+from nerq_cli.manifests.npm_spec import Asked, ask, awaits_catalog, wrong_with
 
 
 @pytest.mark.parametrize(
@@ -189,3 +189,9 @@ def test_what_is_left_for_the_registry_is_no_address(text: str) -> None:
     asked = ask("demo", text, {})
     if not asked.skip and not asked.wrong:
         assert not set(asked.requirement) & set("/:@#\\%")
+
+
+def test_a_version_in_a_catalog_that_is_kept_elsewhere_is_awaited() -> None:
+    assert awaits_catalog(ask("a", "catalog:old", {}).skip)
+    assert not awaits_catalog(ask("a", "workspace:*", {}).skip)
+    assert not awaits_catalog("")

@@ -205,3 +205,9 @@ def test_damage_loses_no_package_in_silence(data: st.DataObject) -> None:
 @settings(deadline=None)
 def test_any_text_is_read_or_refused(text: str) -> None:
     assert read(text, "pdm.lock").problems
+
+
+def test_what_pdm_leaves_out_need_not_be_locked() -> None:
+    text = '[metadata]\nlock_version = "4.5.0"\n[[package]]\nname = "a"\nversion = "1"\ndependencies = ["B>=1", "c"]\n'
+    assert len(read(text, "pdm.lock").problems) == 2
+    assert len(read(text, "pdm.lock", unlocked={"b"}).problems) == 1

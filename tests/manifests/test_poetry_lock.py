@@ -104,7 +104,7 @@ def test_each_package_has_its_version_groups_edges_and_line(text: str) -> None:
         hashed=True,
     )
     assert (idna.groups, idna.location.line, idna.needs, idna.hashed) == (("main", "dev:docs"), 24, (), False)
-    assert (idna.marker, idna.optional) == ('python_version >= "3.8" or sys_platform == "win32"', True)
+    assert (idna.marker, idna.optional) == ('python_version >= "3.8" or sys_platform == "win32"', False)
     assert (socks.groups, socks.optional) == (("extra:proxy", "extra:all", "dev"), True)
 
 
@@ -273,3 +273,10 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     manifest = read(text, "poetry.lock")
     assert manifest.problems
     assert manifest.locked == ()
+
+
+def test_what_the_project_provides_itself_need_not_be_locked() -> None:
+    package = '[[package]]\nname = "a"\nversion = "1"\n[package.dependencies]\n"Acme.App" = "*"\n'
+    text = f'{package}[metadata]\nlock-version = "2.1"\n'
+    assert len(read(text, "poetry.lock").problems) == 1
+    assert read(text, "poetry.lock", unlocked={"acme-app"}).problems == ()

@@ -174,9 +174,29 @@ def test_a_version_of_a_format_is_numbers(text: str, numbers: tuple[int, int]) -
 
 
 @pytest.mark.parametrize(
-    ("marker", "some"), [("sys_platform == 'x'", True), ("python_version < '3'", False), ("", False)]
+    ("marker", "some"),
+    [
+        ("", False),
+        ("python_version < '3'", False),
+        ("sys_platform == 'x'", True),
+        ("sys_platform == 'win32'", True),
+        ("sys_platform != 'emscripten'", False),
+        ("sys_platform == 'linux' or sys_platform == 'darwin' or os_name == 'nt'", False),
+        ("python_version < '3.12' and sys_platform == 'win32' or python_version >= '3.12' and os_name != 'nt'", False),
+        ("platform_machine == 'x86_64' or platform_machine == 'AMD64'", True),
+        ("platform_machine != 'riscv64'", False),
+        ("platform_python_implementation != 'PyPy'", False),
+        ("implementation_name == 'pypy'", True),
+        ("extra == 'socks'", True),
+        ("'docs' in extras and sys_platform != 'x'", False),
+        ("'docs' in dependency_groups and sys_platform == 'x'", True),
+        ("os_name ==", True),
+        ("os_name == '\\x'", True),
+        ("os_name != '" + "x" * 5_000 + "'", True),
+        ("(" * 900 + "os_name == 'posix'" + ")" * 900, True),
+    ],
 )
-def test_only_some_markers_ask_for_a_platform(marker: str, *, some: bool) -> None:
+def test_a_package_is_optional_where_some_common_platform_never_has_it(marker: str, *, some: bool) -> None:
     assert of_some_platforms(marker) is some
 
 

@@ -4,6 +4,7 @@ import json
 import time
 from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from nerq_cli.inventory import Locked, Manifest, Need, Root
 from nerq_cli.manifests import bill
-from nerq_cli.manifests.bill import EXCLUDED, NO_VERSION, PRIVATE
+from nerq_cli.manifests.bill import EXCLUDED, NO_VERSION, PRIVATE, UNPLACED
 from nerq_cli.manifests.sbom import read, wants
 
 CYCLONEDX = """\
@@ -170,8 +171,11 @@ def test_cyclonedx_in_xml_is_read_alike() -> None:
     requests, nested = manifest.locked
     assert (requests.name, requests.version, requests.location.line, requests.hashed) == ("requests", "2.31.0", 5, True)
     assert (nested.name, nested.location.line, nested.optional, nested.groups) == ("nested", 10, True, ("dev",))
-    assert requests.needs == (Need(to="n"),)
-    assert manifest.roots == (Root(name="acme", needs=(Need(to="r"),)),)
+    assert requests.needs == ()
+    assert manifest.roots == (
+        Root(name="acme", needs=(Need(to="r"),)),
+        Root(name="requests", needs=(Need(to="n", group="dev"),)),
+    )
     assert (manifest.problems, manifest.notes) == ((), ())
 
 
@@ -408,3 +412,106 @@ def test_a_thousand_packages_take_no_time() -> None:
     start = time.perf_counter()
     assert len(read(text, "bom.json").locked) == 1_000
     assert time.perf_counter() - start < 2
+
+
+def npm(name: str, *, hashed: bool = True, **others: Any) -> dict[str, Any]:
+    hashes = {"hashes": [{"alg": "SHA-512", "content": "00"}]} if hashed else {}
+    return {"bom-ref": name, "name": name, "purl": f"pkg:npm/{quote(name, safe='')}@1.0.0", **hashes, **others}
+
+
+DEVELOPMENT: dict[str, Any] = {"properties": [{"name": "cdx:npm:package:development", "value": "true"}]}
+BUNDLED: dict[str, Any] = {"properties": [{"name": "cdx:npm:package:bundled", "value": "true"}]}
+PROJECT = {"component": {"bom-ref": "app", "name": "app"}}
+
+
+def leading(**edges: list[str]) -> list[dict[str, Any]]:
+    return [{"ref": ref, "dependsOn": to} for ref, to in edges.items()]
+
+
+def test_the_project_asks_for_a_component_in_the_group_that_states_itself() -> None:
+    manifest = cyclonedx(
+        npm("jest", **DEVELOPMENT),
+        npm("expect", **DEVELOPMENT),
+        npm("express"),
+        metadata=PROJECT,
+        dependencies=leading(app=["jest", "express"], jest=["expect"], express=["jest"]),
+    )
+    assert manifest.roots == (Root(name="app", needs=(Need(to="jest", group="dev"), Need(to="express"))),)
+    assert [one.needs for one in manifest.locked] == [(Need(to="expect"),), (), ()]
+
+
+def test_only_a_member_brings_in_what_is_for_development() -> None:
+    manifest = cyclonedx(
+        npm("member"),
+        npm("jest", **DEVELOPMENT),
+        metadata=PROJECT,
+        dependencies=leading(app=["member"], member=["jest"]),
+    )
+    assert manifest.roots == (
+        Root(name="app", needs=(Need(to="member"),)),
+        Root(name="member", needs=(Need(to="jest", group="dev"),)),
+    )
+    assert manifest.locked[0].needs == ()
+
+
+def test_what_the_project_asks_for_and_has_no_origin_when_others_have_one_is_on_no_registry() -> None:
+    manifest = cyclonedx(
+        npm("@w/a", hashed=False),
+        npm("bundled", hashed=False, **BUNDLED),
+        npm("elsewhere", hashed=False, externalReferences=[{"type": "distribution", "url": "https://r.example"}]),
+        npm("deep", hashed=False),
+        npm("express"),
+        metadata=PROJECT,
+        dependencies=[
+            {"ref": "app", "dependsOn": ["@w/a", "bundled", "elsewhere", "express"]},
+            {"ref": "@w/a", "dependsOn": ["deep"]},
+        ],
+    )
+    assert {one.name: one.skip for one in manifest.locked if one.skip} == {"@w/a": UNPLACED}
+    assert manifest.locals == ("@w/a",)
+    assert manifest.roots is not None
+    assert Root(name="@w/a", needs=(Need(to="deep"),)) in manifest.roots
+
+
+def test_where_no_origins_are_stated_nothing_follows_from_their_absence() -> None:
+    manifest = cyclonedx(
+        npm("a", hashed=False), npm("b", hashed=False), metadata=PROJECT, dependencies=leading(app=["a", "b"])
+    )
+    assert [one.skip for one in manifest.locked] == ["", ""]
+
+
+def test_a_download_location_is_an_origin_in_spdx() -> None:
+    def package(name: str, location: str) -> dict[str, Any]:
+        reference = {"referenceType": "purl", "referenceLocator": f"pkg:npm/{name}@1.0.0"}
+        return {"SPDXID": name, "name": name, "downloadLocation": location, "externalRefs": [reference]}
+
+    document = {
+        "spdxVersion": "SPDX-2.3",
+        "documentDescribes": ["app"],
+        "packages": [
+            {"SPDXID": "app", "name": "app"},
+            package("member", "NOASSERTION"),
+            package("express", "https://r.example/express.tgz"),
+        ],
+        "relationships": [
+            {"spdxElementId": "app", "relationshipType": "DEPENDS_ON", "relatedSpdxElement": one}
+            for one in ("member", "express")
+        ],
+    }
+    assert [one.skip for one in read(json.dumps(document), "bom.spdx.json").locked] == [UNPLACED, ""]
+
+
+def test_a_distribution_is_an_origin_in_xml_too() -> None:
+    reference = '<externalReferences><reference type="distribution"><url>https://r.example</url></reference>'
+    components = "".join(
+        f'<component bom-ref="{name}"><name>{name}</name><purl>pkg:npm/{name}@1.0.0</purl>{more}</component>'
+        for name, more in (("member", ""), ("express", f"{reference}</externalReferences>"))
+    )
+    text = f"""<bom xmlns="http://cyclonedx.org/schema/bom/1.5">
+      <metadata><component bom-ref="app"><name>app</name></component></metadata>
+      <components>{components}</components>
+      <dependencies>
+        <dependency ref="app"><dependency ref="member"/><dependency ref="express"/></dependency>
+      </dependencies>
+    </bom>"""
+    assert [one.skip for one in read(text, "bom.xml").locked] == [UNPLACED, ""]

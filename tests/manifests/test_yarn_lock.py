@@ -469,3 +469,22 @@ def test_a_thousand_packages_take_no_more_than_the_time_allowed() -> None:
     start = time.process_time()
     assert len(good(text).locked) == 1000
     assert time.process_time() - start < 0.6  # four times what is promised, for a machine that has other things to do
+
+
+def test_classic_lacks_what_members_of_a_workspace_provide() -> None:
+    needs = "".join(f'    "@w/{name}" "1"\n' for name in "abcd")
+    text = f'x@1:\n  version "1"\n  dependencies:\n{needs}'
+    manifest = good(text)
+    assert manifest.locked[0].needs == ()
+    assert manifest.notes == (
+        "asked for but not in this file, as what members of a workspace provide: @w/a, @w/b, @w/c and 1 more",
+    )
+    assert problems(text + 'x@1:\n  version "2"\n')[0][1] == '"@w/a@1" is asked for here, but is not in this file'
+
+
+def test_a_file_of_classic_that_ends_early_is_damaged() -> None:
+    text = 'b@1:\n  version "1"\n  dependencies:\n    a "1"\n'
+    assert read(text, "yarn.lock").notes == (
+        "asked for but not in this file, as what members of a workspace provide: a",
+    )
+    assert [line for line, _ in problems(text.replace(' a "1"', ' c "1"'))] == [4]

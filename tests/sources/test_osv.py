@@ -488,7 +488,7 @@ def test_a_changed_advisory_has_another_key() -> None:
 
 @pytest.mark.parametrize(
     ("turn", "words"),
-    [({"status": 403}, "refused access (403)"), ({"status": 404}, "OSV lists it, and does not have it")],
+    [({"status": 403}, "refused access (403)"), ({"status": 404}, "does not give out the record (HTTP 404)")],
 )
 def test_a_record_that_cannot_be_had_says_why(
     osv: Osv, site: Site, gatherer: Callable[..., Gatherer], turn: Turn, words: str
