@@ -64,6 +64,13 @@ def scan(
     exclude: Annotated[
         list[str] | None, typer.Option("--exclude", help="Leave out paths that match this pattern (repeatable).")
     ] = None,
+    include: Annotated[
+        list[str] | None, typer.Option("--include", help="Read only paths that match this pattern (repeatable).")
+    ] = None,
+    recursive: Annotated[
+        bool,
+        typer.Option("--recursive/--no-recursive", "-r/-R", help="Look into the directories below as well."),
+    ] = True,
     form: options.Format = "table",
     output: options.Output = None,
     strict: options.Strict = None,
@@ -88,6 +95,7 @@ def scan(
     from nerq_cli.cli.explain import named
     from nerq_cli.cli.printing import format_of, known_format
     from nerq_cli.cli.session import Settings, run_options
+    from nerq_cli.cli.why import read
 
     started = time.monotonic()
     known_format(form)
@@ -122,7 +130,14 @@ def scan(
     )
     excluded = (*config.exclude, *(exclude or ()))
     report, world = _run(
-        lambda: _manifests(targets, read_as, excluded, env or ()),
+        lambda: (
+            *(
+                read(targets, excluded, read_as, include=include or (), recursive=recursive, quiet=quiet)
+                if targets
+                else ()
+            ),
+            *_installed(env or ()),
+        ),
         wanted,
         settings,
         config,
@@ -174,18 +189,13 @@ def _run(
         world.close()
 
 
-def _manifests(
-    targets: Sequence[str], read_as: str, exclude: Sequence[str], environments: Sequence[str]
-) -> tuple[Manifest, ...]:
-    from nerq_cli.cli.why import read
-    from nerq_cli.locking import settled
-
-    found = read(targets, exclude, read_as) if targets else ()
+def _installed(environments: Sequence[str]) -> tuple[Manifest, ...]:
     if not environments:
-        return found
+        return ()
+    from nerq_cli.locking import settled
     from nerq_cli.manifests.environment import installed
 
-    return (*found, *settled([installed(path) for text in environments for path in _environments(text)]))
+    return settled([installed(path) for text in environments for path in _environments(text)])
 
 
 def _environments(text: str) -> list[Path]:

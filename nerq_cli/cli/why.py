@@ -47,18 +47,35 @@ def why(
         raise UsageError(f"{name!r} is in none of the dependency files", hint=_nearest(packages, manifests))
 
 
-def read(paths: Sequence[str], exclude: Sequence[str] = (), read_as: str = "") -> tuple[Manifest, ...]:
+def read(
+    paths: Sequence[str],
+    exclude: Sequence[str] = (),
+    read_as: str = "",
+    *,
+    include: Sequence[str] = (),
+    recursive: bool = True,
+    quiet: bool = False,
+) -> tuple[Manifest, ...]:
     """Read dependency files, with the versions that their lock files settle.
 
     Raises:
         NothingToScanError: there is no dependency file.
         UsageError: a path does not exist.
     """
+    from nerq_cli.cli.progress import progress
     from nerq_cli.locking import settled
     from nerq_cli.manifests import load
 
-    as_format = "" if list(paths) == ["-"] else read_as
-    return settled(load(paths, stdin_as=read_as or "requirements.txt", as_format=as_format, exclude=exclude))
+    manifests = load(
+        paths,
+        stdin_as=read_as or "requirements.txt",
+        as_format="" if list(paths) == ["-"] else read_as,
+        exclude=exclude,
+        include=include,
+        recursive=recursive,
+        progress=None if quiet else progress("reading dependency files"),
+    )
+    return settled(manifests)
 
 
 def _packages(name: str, manifests: Iterable[Manifest]) -> list[Package]:

@@ -90,6 +90,8 @@ def find(
     paths: Sequence[str],
     *,
     exclude: Sequence[str] = (),
+    include: Sequence[str] = (),
+    recursive: bool = True,
     root: Path | None = None,
     as_format: str = "",
     stdin_as: str = "requirements.txt",
@@ -99,6 +101,8 @@ def find(
     Args:
         paths: files, directories to search, or ``-`` for standard input.
         exclude: what to leave out of directories: patterns as in a ``.gitignore``, relative to ``root``.
+        include: what to keep of directories, and nothing else, in the same patterns; empty keeps everything.
+        recursive: whether to look into the directories in a directory.
         root: what paths are relative to, and shown relative to; by default the current directory.
         as_format: the format of all files named here, or a file name that tells it.
         stdin_as: the same for standard input.
@@ -106,15 +110,25 @@ def find(
     Raises:
         UsageError: a path does not exist, or there is no such format.
     """
-    return _Search(root, exclude, as_format).everything(paths, stdin_as)
+    return _Search(root, exclude, as_format, include, recursive=recursive).everything(paths, stdin_as)
 
 
 class _Search:
     """Looks for files relative to one directory."""
 
-    def __init__(self, root: Path | None, exclude: Sequence[str], as_format: str) -> None:
+    def __init__(
+        self,
+        root: Path | None,
+        exclude: Sequence[str],
+        as_format: str,
+        include: Sequence[str] = (),
+        *,
+        recursive: bool = True,
+    ) -> None:
         self.base = Path(os.path.normpath((root or Path()).absolute()))
-        self.exclude = exclude
+        self.exclude = [self._relative(pattern) for pattern in exclude]
+        self.include = [self._relative(pattern) for pattern in include]
+        self.recursive = recursive
         self.as_format = _named_format(as_format) if as_format else ""
 
     def everything(self, paths: Sequence[str], stdin_as: str) -> tuple[FoundFile, ...]:
@@ -146,7 +160,8 @@ class _Search:
     def below(self, top: Path, root: Path, matches: Callable[[str], bool] = bool) -> Iterator[FoundFile]:
         """Yield the dependency files in a directory and its directories; ``matches`` is asked about absolute paths."""
         real = Path(os.path.realpath(top))
-        for seen in files(real, lambda path: _is_wanted(path) and matches(path), self._excluded(real)):
+        kept = self._kept(real)
+        for seen in files(real, lambda path: _is_wanted(path) and kept(path) and matches(path), self._excluded(real)):
             name = "" if seen.problem else format_of(PurePosixPath(seen.path))
             away = not seen.problem and not _is_inside(Path(seen.path), _project(real))
             problem = "a link that leads out of the project: not followed" if away else seen.problem
@@ -175,6 +190,31 @@ class _Search:
         else:
             shown = Path(os.path.relpath(normal, self.base)) if file.is_relative_to(self.base) else normal
         return os.fsencode(shown.as_posix()).decode(errors="replace")
+
+    def _relative(self, pattern: str) -> str:
+        """Return a pattern as a .gitignore has it: ``./vendor`` and an absolute path below the root are anchored."""
+        bare = pattern.removeprefix("!")
+        if bare.startswith("./"):
+            bare = bare[1:]
+        elif Path(bare).is_absolute() and Path(os.path.normpath(bare)).is_relative_to(self.base):
+            bare = f"/{Path(os.path.normpath(bare)).relative_to(self.base).as_posix()}"
+        return f"{'!' * pattern.startswith('!')}{bare}"
+
+    def _kept(self, top: Path) -> Callable[[str], bool]:
+        """Return what says of an absolute path whether it is to be kept: it or a directory it is in is included."""
+        base = Path(os.path.realpath(self.base))
+        start = base if top.is_relative_to(base) else top
+        rules = (rules_of(str(start), self.include),)
+
+        def kept(path: str) -> bool:
+            if not self.recursive and Path(path).parent != top:
+                return False
+            above = [folder for folder in Path(path).parents if folder != start and folder.is_relative_to(start)]
+            return not self.include or any(
+                (ignored(rules, path), *(ignored(rules, str(folder), directory=True) for folder in above))
+            )
+
+        return kept
 
     def _excluded(self, top: Path) -> tuple[Rules, ...]:
         base = Path(os.path.realpath(self.base))
@@ -208,14 +248,17 @@ def _named_format(name: str) -> str:
 # --- Reading ---------------------------------------------------------------------------------------------------------
 
 
-def load(
+def load(  # noqa: PLR0913 - all that a command line can say of a search
     paths: Sequence[str],
     *,
     stdin: Callable[[], bytes] | None = None,
     stdin_as: str = "requirements.txt",
     exclude: Sequence[str] = (),
+    include: Sequence[str] = (),
+    recursive: bool = True,
     as_format: str = "",
     root: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Manifest, ...]:
     """Read the dependency files that paths stand for, and all that they include; each once.
 
@@ -226,21 +269,24 @@ def load(
         stdin: returns all of standard input.
         stdin_as: the format of standard input, or a file name that tells it.
         exclude: what to leave out of directories.
+        include: what to keep of them, and nothing else; empty keeps everything.
+        recursive: whether to look into the directories in a directory.
         as_format: the format of all files named here.
         root: what paths are relative to; by default the current directory.
+        progress: is told how many files are read, of how many.
 
     Raises:
         NothingToScanError: there is no dependency file.
         UsageError: a path does not exist, or there is no such format.
     """
-    search = _Search(root, exclude, as_format)
+    search = _Search(root, exclude, as_format, include, recursive=recursive)
     found = search.everything(paths, stdin_as)
     if not found:
         raise NothingToScanError(
             f"no dependency file in {', '.join(paths) or 'no path'}", hint=f"looked for {_SEARCHED}"
         )
     reading = _Reading(search, stdin or _whole_stdin)
-    reading.go_through(found)
+    reading.go_through(found, progress or (lambda _, __: None))
     return reading.result([one.key for one in found])
 
 
@@ -269,17 +315,19 @@ class _Reading:
 
         return Workspaces()
 
-    def go_through(self, found: Iterable[FoundFile]) -> None:
+    def go_through(self, found: Iterable[FoundFile], progress: Callable[[int, int], None]) -> None:
         """Read these files and whatever they include, each once; as a constraints file only if it is nothing more."""
         for one in found:
             self._wait(one, included=False)
         while self.waiting:
+            progress(len(self.manifests), len(self.manifests) + len(self.waiting))
             file = heappop(self.waiting)[-1]
             known = self.manifests.get(file.key)
             if known is None or (known.constraint and not file.constraint):
                 manifest = self.manifests[file.key] = self._read(file)
                 self.links[file.key] = []
                 self._follow(file, manifest)
+        progress(len(self.manifests), len(self.manifests))
 
     def result(self, first: Iterable[str]) -> tuple[Manifest, ...]:
         """Return everything read: the files found first, then those they include."""

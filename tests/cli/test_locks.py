@@ -204,3 +204,36 @@ def test_a_direct_dependency_that_its_lock_file_takes_from_elsewhere_is_never_as
     assert found(result)["alpha"]["state"] == "skipped"
     sent = [request.path.encode() + request.body for request in (*registry.site.requests, *services.site.requests)]
     assert [one for one in sent if b'"alpha"' in one or b"/alpha" in one] == []
+
+
+def paths(result: Any) -> list[str]:
+    return [one["path"] for one in result.json["manifests"]]
+
+
+@pytest.fixture
+def many(project: Path) -> Path:
+    """Requirements files here and there."""
+    for folder in ("", "vendor", "apps/web", "apps/api"):
+        (project / folder).mkdir(parents=True, exist_ok=True)
+        (project / folder / "requirements.txt").write_text("alpha==1.0\n")
+    return project
+
+
+def test_patterns_leave_out_however_they_are_written(nerq: Nerq, many: Path) -> None:
+    kept = ["apps/api/requirements.txt", "apps/web/requirements.txt", "requirements.txt"]
+    for pattern in ("vendor", "vendor/", "./vendor", "./vendor/", f"{many}/vendor", "/vendor"):
+        assert sorted(paths(nerq("scan", "--list", "--exclude", pattern, "--format", "json"))) == kept, pattern
+
+
+@pytest.mark.usefixtures("many")
+def test_only_what_is_included_is_read(nerq: Nerq) -> None:
+    listed = nerq("scan", "--list", "--include", "apps", "--exclude", "api", "--format", "json")
+    assert paths(listed) == ["apps/web/requirements.txt"]
+    assert paths(nerq("scan", "--list", "--include", "./apps/api", "--format", "json")) == ["apps/api/requirements.txt"]
+    assert nerq("scan", "--list", "--include", "nowhere").status == 4
+
+
+@pytest.mark.usefixtures("many")
+def test_the_directories_below_can_be_left_alone(nerq: Nerq) -> None:
+    assert paths(nerq("scan", "--list", "--no-recursive", "--format", "json")) == ["requirements.txt"]
+    assert len(paths(nerq("scan", "--list", "--recursive", "--format", "json"))) == 4
