@@ -61,16 +61,7 @@ def read(
     ``unlocked`` are normalised names that the file may lack, though something in it needs them.
     """
     lock = LockFile(text, path, unlocked)
-    found = tuple(_locked(lock)) if _is_known(lock) else ()
-    return Manifest(
-        path=path,
-        format=NAME,
-        locked=found,
-        locks=("pyproject.toml",),
-        constraint=constraint,
-        locals=tuple(sorted({one.package.name for one in found if one.skip == origins.LOCAL})),
-        problems=lock.problems,
-    )
+    return lock.manifest(NAME, _locked(lock) if _is_known(lock) else (), constraint=constraint)
 
 
 def _is_known(lock: LockFile) -> bool:

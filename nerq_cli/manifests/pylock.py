@@ -48,16 +48,7 @@ def wants(path: PurePosixPath) -> bool:
 def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> Manifest:  # noqa: ARG001 - not included
     """Read what was locked. What is wrong with the file is in ``problems``; nothing is raised."""
     lock = LockFile(text, path)
-    found = tuple(_locked(lock)) if _is_known(lock) else ()
-    return Manifest(
-        path=path,
-        format=NAME,
-        locked=found,
-        locks=("pyproject.toml",),
-        constraint=constraint,
-        locals=tuple(sorted({one.package.name for one in found if one.skip == origins.LOCAL})),
-        problems=lock.problems,
-    )
+    return lock.manifest(NAME, _locked(lock) if _is_known(lock) else (), constraint=constraint)
 
 
 def _is_known(lock: LockFile) -> bool:

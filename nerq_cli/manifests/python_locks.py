@@ -15,8 +15,8 @@ from itertools import product
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, cast
 
 from nerq_cli.errors import Problem
-from nerq_cli.inventory import PYPI, Location, Locked, Need, normalise
-from nerq_cli.manifests.origins import Origin
+from nerq_cli.inventory import PYPI, Location, Locked, Manifest, Need, normalise
+from nerq_cli.manifests.origins import LOCAL, Origin
 from nerq_cli.manifests.pep508 import LONGEST, NotASpecifierError, checked_marker
 from nerq_cli.manifests.pep508 import parse as parse_specifier
 from nerq_cli.manifests.toml_document import Document, quoted
@@ -121,6 +121,19 @@ class LockFile:
     def hopeless(self) -> bool:
         """Whether so much is wrong that going on would help nobody."""
         return "_document" in self.__dict__ and self._document.hopeless
+
+    def manifest(self, format_: str, found: Iterable[Locked], *, constraint: bool) -> Manifest:
+        """Return all that was read: these packages, locked for the pyproject.toml beside the file."""
+        locked = tuple(found)
+        return Manifest(
+            path=self.path,
+            format=format_,
+            locked=locked,
+            locks=("pyproject.toml",),
+            constraint=constraint,
+            locals=tuple(sorted({one.package.name for one in locked if one.skip == LOCAL})),
+            problems=self.problems,
+        )
 
     def report(self, message: str, *keys: Key, hint: str = "") -> None:
         """Note a problem at the value these keys lead to; without keys it is the file's as a whole."""
