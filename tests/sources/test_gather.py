@@ -451,7 +451,7 @@ def test_a_refused_connection_is_tried_three_times(gatherer: Callable[..., Gathe
         facts = run.gather(DEMOS, packages(10), Endpoint(url=f"http://{host}"))
     refused = f"{host}: connection refused after 3 tries"
     reasons = [fact.reason for fact in facts.values() if isinstance(fact, Unknown)]
-    assert reasons == [refused] * 3 + [f"Demo: stopped after 3 failures: {refused}"] * 7
+    assert reasons == [refused] * 3 + [f"stopped after 3 failures: {refused}"] * 7
     assert only(run.report()).requests == 9
     assert only(run.report()).state == "unavailable"
 
@@ -581,7 +581,7 @@ def test_five_failures_in_a_row_end_the_asking(gatherer: Callable[..., Gatherer]
     run = gatherer(manners=Manners(concurrency=1, pause=0.001))
     facts = run.gather(DEMOS, packages(20), Endpoint(url=site.url))
     last = facts[package("p19")]
-    assert last == Unknown(f"Demo: stopped after 5 failures: {site.host}: HTTP 503 after 3 tries", "Demo")
+    assert last == Unknown(f"stopped after 5 failures: {site.host}: HTTP 503 after 3 tries", "Demo")
     assert len(site.requests) == 15
     assert run.gather(DEMOS, [package("p29")], Endpoint(url=site.url)) == {package("p29"): last}
     assert len(site.requests) == only(run.report()).requests == 15
@@ -619,7 +619,7 @@ def test_a_try_that_waits_stops_when_the_service_is_given_up(gatherer: Callable[
         site.on(f"/{one.name}", {"status": 500})
     site.on("/a", {"status": 503, "headers": {"Retry-After": "1"}})
     facts = gatherer().gather(DEMOS, [A, *packages(16)], Endpoint(url=site.url))
-    assert facts[A] == Unknown(f"Demo: stopped after 5 failures: {site.host}: HTTP 500 after 3 tries", "Demo")
+    assert facts[A] == Unknown(f"stopped after 5 failures: {site.host}: HTTP 500 after 3 tries", "Demo")
 
 
 # Endpoints that are not there
@@ -748,7 +748,7 @@ def test_hanging_requests_end_the_asking_after_five(gatherer: Callable[..., Gath
         site.on(f"/{one.name}", {"hang": True})
     facts = gatherer(manners=Manners(seconds=0.1)).gather(DEMOS, packages(60), Endpoint(url=site.url))
     assert facts[package("p59")] == Unknown(
-        f"Demo: stopped after 5 failures: {site.host}: no answer within 0.1 s", "Demo"
+        f"stopped after 5 failures: {site.host}: no answer within 0.1 s", "Demo"
     )
     assert len(site.requests) < 60
 

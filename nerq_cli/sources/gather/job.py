@@ -64,7 +64,7 @@ class Line:
             self._failures += trouble.strikes > 0
             self.unreachable = trouble.strikes > 0 and not trouble.status
             if 0 < trouble.strikes <= self._failures and not self.closed:
-                self.closed = f"{self.label}: stopped after {self._failures} failures: {trouble}"
+                self.closed = f"stopped after {self._failures} failures: {trouble}"
         return trouble
 
     def close(self, reason: str) -> None:
