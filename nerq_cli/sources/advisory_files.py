@@ -136,12 +136,17 @@ def _documents(paths: Iterable[Path]) -> Iterator[_Document]:
 
 
 def _in_folder(folder: Path) -> Iterator[_Document]:
-    """Yield the files below a folder in the order of their names; hidden ones are passed over, links not followed."""
+    """Yield the files below a folder, and those in zips there, in the order of their names.
+
+    Hidden ones are passed over, links not followed.
+    """
     for place, folders, files in os.walk(folder, onerror=_refuse):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             if name.lower().endswith(_RECORDS) and not name.startswith("."):
                 yield _file(Path(place) / name)
+            elif name.lower().endswith(".zip") and not name.startswith("."):
+                yield from _in_zip(Path(place) / name)
 
 
 def _refuse(error: OSError) -> None:

@@ -187,3 +187,16 @@ def test_the_real_dumps_answer_offline_what_their_records_say(tmp_path: Path, ec
         for version, expected in by_version.items():
             found = {name for one in vulnerabilities(records, package, version) for name in (one.id, *one.aliases)}
             assert expected <= found, (key, version)
+
+
+def test_zips_in_a_folder_are_read_as_well(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        with zipfile.ZipFile(tmp_path / name / "all.zip", "w") as archive:
+            record = {
+                "id": f"PYSEC-{name}",
+                "modified": "2026-01-01T00:00:00Z",
+                "affected": [{"package": {"ecosystem": "PyPI", "name": "demo"}, "versions": ["1.0"]}],
+            }
+            archive.writestr(f"{name}.json", json.dumps(record))
+    assert [one.id for one in advisories([tmp_path], Tally())] == ["PYSEC-one", "PYSEC-two"]

@@ -361,7 +361,7 @@ class Gatherer:
 
     def _line(self, errand: _Errand[Any, Any]) -> Line:
         key = (errand.source.name, errand.at.url)
-        return self._lines.setdefault(key, Line(errand.source.label))
+        return self._lines.setdefault(key, Line())
 
 
 def _fact(row: Row, label: str, decode: Callable[[bytes], T]) -> Found[T] | Absent | None:

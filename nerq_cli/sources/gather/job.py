@@ -41,7 +41,6 @@ class Line:
     ``unreachable`` says that nothing came back at all, as opposed to an answer that is none.
     """
 
-    label: str
     closed: str = ""
     missing: bool = False
     tried: bool = False
