@@ -198,7 +198,7 @@ def test_damage_loses_no_package_in_silence(data: st.DataObject) -> None:
     )
     manifest = read("".join(damaged), "pdm.lock")
     names = {line for at, line in enumerate(damaged) if line.startswith("name") and damaged[at - 1] == "[[package]]\n"}
-    assert manifest.problems or len({one.name for one in manifest.locked}) == len(names)
+    assert manifest.problems or len({one.name for one in manifest.locked}) >= len(names)
 
 
 @given(st.text() | st.text(alphabet="[]{}=\"'packgevrsion.\n1,"))
