@@ -35,7 +35,8 @@ class Rules:
     ``own`` are the names the scanned project itself provides. ``is_default`` tells whether an index written in a
     project's file is the one that would be asked anyway; ``is_listed`` whether a name is among the most downloaded
     public ones, and so no secret. ``elsewhere`` names the registry that the project's own configuration assigns a
-    package to, ``extra`` the further indexes it names.
+    package to, ``extra`` the further indexes it names, ``further`` those of the user's own that a package may come
+    from.
     """
 
     config: Config
@@ -44,6 +45,7 @@ class Rules:
     is_listed: Callable[[Package], bool] = bool
     elsewhere: Callable[[Package], str] = lambda _: ""
     extra: Sequence[str] = ()
+    further: Callable[[Package], Sequence[str]] = lambda _: ()
 
 
 def own_names(manifests: Iterable[Manifest]) -> frozenset[tuple[Ecosystem, str]]:
@@ -88,7 +90,11 @@ def why_withheld(item: Declared, rules: Rules) -> str:
 
 def _why_elsewhere(item: Declared, package: Package, rules: Rules) -> str:
     """A further index may be where the name comes from; only names known to be public are asked about then."""
-    further = [index for index in (*item.extra_indexes, *rules.extra) if not rules.is_default(index, package)]
+    further = [
+        index
+        for index in (*item.extra_indexes, *rules.extra, *rules.further(package))
+        if not rules.is_default(index, package)
+    ]
     if not further or rules.is_listed(package) or is_public(rules.config, package):
         return ""
     return f"{PERHAPS_ELSEWHERE} {_host(further[0])} (list the name under public in [tool.nerq] if it does not)"

@@ -161,7 +161,8 @@ class World:
             is_default=self.addresses.is_usual,
             is_listed=popular.is_listed,
             elsewhere=self.addresses.elsewhere,
-            extra=(*self.addresses.project.extra, *self.addresses.extra_pypi),
+            extra=self.addresses.project.extra,
+            further=self.addresses.further,
         )
 
     def projects(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> Projects:
@@ -285,7 +286,7 @@ class World:
         from nerq_cli.config import is_public
         from nerq_cli.sources import popular
 
-        registry = self.addresses.is_public(package) and not (package.ecosystem == "PyPI" and self.addresses.extra_pypi)
+        registry = self.addresses.is_public(package) and not self.addresses.further(package)
         return registry or popular.is_listed(package) or bool(is_public(self.config, package))
 
 

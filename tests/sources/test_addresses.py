@@ -829,3 +829,24 @@ def test_the_xdg_directories_are_obeyed_when_they_are_absolute(tmp_path: Path) -
         tmp_path / "etc/xdg/uv/uv.toml",
         tmp_path / "etc/uv/uv.toml",
     )
+
+
+def test_a_further_index_on_this_disk_tells_by_itself_what_it_has(tmp_path: Path) -> None:
+    (tmp_path / "simple" / "ours").mkdir(parents=True)
+    indexes = f"file://{tmp_path}/simple https://more.example/simple"
+    environ = {"HOME": str(tmp_path), "PIP_EXTRA_INDEX_URL": indexes}
+    addresses = read_addresses(environ, cwd=tmp_path, root=tmp_path)
+    ours, theirs = Package(ecosystem=PYPI, name="ours"), Package(ecosystem=PYPI, name="theirs")
+    assert addresses.further(ours) == (f"file://{tmp_path}/simple", "https://more.example/simple")
+    assert addresses.further(theirs) == ("https://more.example/simple",)
+    assert addresses.further(Package(ecosystem=NPM, name="ours")) == ()
+
+
+def test_the_address_given_to_this_program_overrules_further_indexes(tmp_path: Path) -> None:
+    environ = {
+        "HOME": str(tmp_path),
+        "PIP_EXTRA_INDEX_URL": "https://more.example/simple",
+        "NERQ_PYPI_URL": "https://pypi.example",
+    }
+    addresses = read_addresses(environ, cwd=tmp_path, root=tmp_path)
+    assert addresses.further(Package(ecosystem=PYPI, name="ours")) == ()

@@ -747,9 +747,7 @@ def test_hanging_requests_end_the_asking_after_five(gatherer: Callable[..., Gath
     for one in packages(60):
         site.on(f"/{one.name}", {"hang": True})
     facts = gatherer(manners=Manners(seconds=0.1)).gather(DEMOS, packages(60), Endpoint(url=site.url))
-    assert facts[package("p59")] == Unknown(
-        f"stopped after 5 failures: {site.host}: no answer within 0.1 s", "Demo"
-    )
+    assert facts[package("p59")] == Unknown(f"stopped after 5 failures: {site.host}: no answer within 0.1 s", "Demo")
     assert len(site.requests) < 60
 
 

@@ -25,6 +25,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from nerq_cli.inventory import NPM, PURL_TYPES, PYPI, Ecosystem, Package
 from nerq_cli.sources.addresses.credentials import Credentials, netrc_headers
@@ -96,6 +97,15 @@ class Addresses:
             return True
         return self.endpoint_for(package).url == _public(package.ecosystem)
 
+    def further(self, package: Package) -> tuple[str, ...]:
+        """Return the further indexes of the user's own that a package may come from.
+
+        One on this disk tells by itself whether it has the package. ``NERQ_PYPI_URL`` overrules them all.
+        """
+        if package.ecosystem != PYPI or not self.extra_pypi or self.origin.get("pypi", "").endswith("NERQ_PYPI_URL"):
+            return ()
+        return tuple(url for url in self.extra_pypi if _may_have(url, package.name))
+
     def elsewhere(self, package: Package) -> str:
         """Return the registry that only the project names for this package, empty when it names none.
 
@@ -126,6 +136,16 @@ class Addresses:
 
     def _of(self, ecosystem: Ecosystem) -> Endpoint:
         return self.own.get(ecosystem) or _public_endpoint(ecosystem, self.credentials)
+
+
+@lru_cache(maxsize=4_096)
+def _may_have(index: str, name: str) -> bool:
+    """Whether an index may have a package of this name; of a directory it can be seen."""
+    parts = urlsplit(index)
+    if parts.scheme in ("http", "https"):
+        return True
+    folder = unquote(parts.path).lstrip("/" if os.name == "nt" else "") if parts.scheme == "file" else index
+    return os.path.lexists(os.path.join(folder, name))  # noqa: PTH118 - the directory may be written in any way
 
 
 def _scope(name: str) -> str:
