@@ -337,7 +337,7 @@ class _Lock:
             yield Declared(
                 ecosystem=entry.ecosystem,
                 name=entry.name,
-                requirement=asked if asked and self.partners == {} else "",
+                requirement=asked if not self.partners else "",
                 group=_OPTIONAL if entry.optional and group == _MAIN and not needs else group,
                 location=entry.location,
                 marker=entry.marker,

@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from nerq_cli.store.advisory_db import AdvisoryDatabase
 
 DEADLINE = 30.0
-#: Sources without which every dependency can be judged all the same, only with less to go by.
-_HELPFUL = frozenset({"deps.dev", "OpenSSF Scorecard", "GitHub", "npm downloads", "pypistats"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +176,7 @@ class World:
         if self._gatherer is None:
             return ()
         from nerq_cli.report.model import SourceLine
+        from nerq_cli.sources.public_services import HELPFUL
 
         asked = tuple(
             SourceLine(
@@ -189,7 +188,7 @@ class World:
                 requests=one.requests,
                 oldest=one.oldest or 0,
                 reason=one.reason,
-                essential=one.name not in _HELPFUL,
+                essential=one.name not in HELPFUL,
                 stands_in=self._stand_in(one.name),
             )
             for one in self._gatherer.report()

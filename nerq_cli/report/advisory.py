@@ -14,10 +14,7 @@ from nerq_cli.signals.security import BANDS, merged
 if TYPE_CHECKING:
     from nerq_cli.inventory import Dependency
     from nerq_cli.report.layout import Page
-    from nerq_cli.report.model import SourceLine
 
-#: What the report calls the catalogue of exploited vulnerabilities. Only where it answered does a miss mean anything.
-KEV: Final = "CISA KEV"
 _NOT_STATED: Final = "not stated"
 #: Probabilities below this one are told as being below it, as the rounded number would be nothing.
 _LEAST_SHOWN: Final = 0.001
@@ -56,24 +53,21 @@ def _stated(one: Vulnerability) -> tuple[int, int]:
     return bool(one.affected), sum(map(bool, said))
 
 
-def block(
-    page: Page, advisories: Sequence[Vulnerability], dependency: Dependency, sources: Iterable[SourceLine]
-) -> None:
+def block(page: Page, advisories: Sequence[Vulnerability], dependency: Dependency) -> None:
     """Add each advisory with what is known of it; what nobody states is said not to be stated."""
-    searched = any(source.name == KEV and source.answered for source in sources)
     for number, one in enumerate(advisories):
         if number:
             page.gap()
         page.paragraph(page.words(" · ".join([one.id, *one.aliases])), "strong")
         if one.summary:
             page.paragraph(page.words(one.summary), indent=_INDENT)
-        for label, text, style in _facts(one, dependency, searched=searched):
+        for label, text, style in _facts(one, dependency):
             page.paragraph(
                 page.words(text), style, indent=_INDENT + _LABELS, first=" " * _INDENT + label, first_style="dim"
             )
 
 
-def _facts(one: Vulnerability, dependency: Dependency, *, searched: bool) -> Iterator[tuple[str, str, str]]:
+def _facts(one: Vulnerability, dependency: Dependency) -> Iterator[tuple[str, str, str]]:
     """Yield each fact: its name, its words, its style."""
     if one.malware:
         yield "malware", "recorded as malicious code", "bad"
@@ -84,7 +78,7 @@ def _facts(one: Vulnerability, dependency: Dependency, *, searched: bool) -> Ite
         yield "EPSS", _probability(one.epss), ""
     if one.exploited:
         yield "KEV", "yes: known to be exploited in the wild", "bad"
-    elif searched and _is_numbered(one):
+    elif one.exploited is False:
         yield "KEV", "no: not in the catalogue of exploited vulnerabilities", ""
     yield "affected", one.affected or _NOT_STATED, ""
     yield "fixed in", phrases.fixed(dependency, one).removeprefix("fixed in "), "action" if one.fixed_in else ""
@@ -97,8 +91,3 @@ def _probability(epss: float | None) -> str:
         return _NOT_STATED
     shown = f"under {_LEAST_SHOWN:.1%}" if 0 < epss < _LEAST_SHOWN else f"{epss:.1%}"
     return f"{shown} probable to be exploited within 30 days"
-
-
-def _is_numbered(one: Vulnerability) -> bool:
-    """Whether it has a CVE, by which the catalogue files what is in it."""
-    return any(name.startswith("CVE-") for name in (one.id, *one.aliases))

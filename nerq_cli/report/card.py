@@ -37,7 +37,7 @@ def render(assessed: Assessed, report: Report, *, console: Console) -> None:
     _version(page, assessed, report)
     if score is not None and measured:
         _caps(page, score)
-    _advisories(page, assessed, report)
+    _advisories(page, assessed)
     if score is not None and measured:
         _signals(page, score)
     if score is not None:
@@ -184,11 +184,11 @@ def _sourced(reason: str, source: str, seen: int) -> str:
     return f"{reason} · {origin}" if origin else reason
 
 
-def _advisories(page: Page, assessed: Assessed, report: Report) -> None:
+def _advisories(page: Page, assessed: Assessed) -> None:
     advisories = distinct(assessed.advisories)
     if advisories:
         _heading(page, "Advisories", f"{len(advisories)} for this version")
-        block(page, advisories, assessed.dependency, report.sources)
+        block(page, advisories, assessed.dependency)
 
 
 # --- signals

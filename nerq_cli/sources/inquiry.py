@@ -50,7 +50,9 @@ class Inquiry:
         self._now = now
         self._database = database
         self._downloads = downloads
+        #: What was asked about the pinned versions of the batch at hand, together with their packages.
         self._pinned: dict[Release, Fact[Version]] = {}
+        self._manifests: dict[Release, Fact[Metadata]] = {}
         #: Releases of which OSV said nothing and the database did, by ecosystem.
         self.replaced: Counter[str] = Counter()
         #: Releases of which neither said anything, by ecosystem.
@@ -68,8 +70,8 @@ class Inquiry:
             if release.package.ecosystem == NPM:
                 pins.setdefault(release.package, []).append(release)
         exact = [release for some in pins.values() for release in some]
-        manifests = self._registries.manifests(exact, Projects()) if self._is_indexed(exact) else {}
-        listed = [release for release, fact in manifests.items() if isinstance(fact, Found)]
+        self._manifests = dict(self._registries.manifests(exact, Projects())) if self._is_indexed(exact) else {}
+        listed = [release for release, fact in self._manifests.items() if isinstance(fact, Found)]
         self._pinned = self._services.versions(listed)
         enough = {
             package for package, some in pins.items() if all(isinstance(self._pinned.get(one), Found) for one in some)
@@ -98,7 +100,8 @@ class Inquiry:
         neighbours = names.neighbours({release.package for release in releases}, self._store, now=self._now)
         said = self._advisories(releases, projects, versions)
         projects = self._whole(projects, releases, versions, neighbours, said)
-        manifests = self._registries.manifests(releases, projects)
+        known = {one: self._manifests[one] for one in releases if one in self._manifests}
+        manifests = {**known, **self._registries.manifests([one for one in releases if one not in known], projects)}
         hidden = sorted({one.package for one, fact in manifests.items() if not isinstance(fact, Found)})
         projects = projects.together(self._registries.projects([one for one in hidden if one not in projects.facts]))
         metadata = {

@@ -21,6 +21,16 @@ S = TypeVar("S", bound=Subject)
 T = TypeVar("T")
 
 NOT_SENT: Final = Unknown("the name was not sent: its registry is not the public one, and it is on no list of names")
+#: Services without which every dependency can be judged all the same, only with less to go by.
+HELPFUL: Final = frozenset(
+    {
+        deps_dev.LABEL,
+        scorecard.LABEL,
+        github.LABEL,
+        downloads.NPM_DOWNLOADS.label,
+        downloads.PYPISTATS.label,
+    }
+)
 #: Repositories asked about without a token. GitHub answers 60 such requests an hour to a whole office.
 ANONYMOUS: Final = 10
 _NO_TOKEN: Final = Unknown("more repositories than can be asked about without a GITHUB_TOKEN", github.LABEL)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from random import Random
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,9 +11,8 @@ from rich.console import Console
 
 from nerq_cli.facts import Vulnerability
 from nerq_cli.inventory import NPM, PYPI, Dependency, Ecosystem, Package
-from nerq_cli.report.advisory import KEV, block, distinct
+from nerq_cli.report.advisory import block, distinct
 from nerq_cli.report.layout import Page, cells
-from nerq_cli.report.model import SourceLine
 from nerq_cli.signals.security import merged
 
 Screen = Callable[..., str]
@@ -33,8 +33,6 @@ FULL = Vulnerability(
 LISTED = Vulnerability(
     id="PYSEC-2018-28", aliases=("CVE-2018-18074",), fixed_in=("2.20",), link="https://pysec.example"
 )
-ANSWERED = (SourceLine(name=KEV, state="ok", asked=1, answered=1),)
-SILENT = (SourceLine(name=KEV, state="unavailable", asked=1),)
 
 
 def in_use(version: str | None = "2.19.1", ecosystem: Ecosystem = PYPI) -> Dependency:
@@ -44,22 +42,22 @@ def in_use(version: str | None = "2.19.1", ecosystem: Ecosystem = PYPI) -> Depen
     )
 
 
-def draw(advisories: Sequence[Vulnerability], sources: Sequence[SourceLine], *, console: Console) -> None:
+def draw(advisories: Sequence[Vulnerability], *, console: Console) -> None:
     page = Page(console)
-    block(page, advisories, in_use(), sources)
+    block(page, advisories, in_use())
     page.print()
 
 
 @pytest.fixture
 def shown(screen: Screen) -> Shown:
-    def printed(*advisories: Vulnerability, sources: Sequence[SourceLine] = (), **more: object) -> str:
-        return screen(draw, advisories, sources, **more)
+    def printed(*advisories: Vulnerability, **more: object) -> str:
+        return screen(draw, advisories, **more)
 
     return printed
 
 
 def test_everything_known_of_an_advisory_is_told(shown: Shown) -> None:
-    assert shown(FULL, sources=ANSWERED) == (
+    assert shown(msgspec.structs.replace(FULL, exploited=False)) == (
         "  GHSA-x84v-xcm2-53pg · CVE-2018-18074 · PYSEC-2018-28\n"
         "    credentials are sent on when a redirect leaves the host\n"
         "    severity  high (GHSA label)\n"
@@ -74,7 +72,7 @@ def test_everything_known_of_an_advisory_is_told(shown: Shown) -> None:
 
 
 def test_what_nobody_states_is_said_not_to_be_stated(shown: Shown) -> None:
-    assert shown(Vulnerability(id="GHSA-1"), sources=ANSWERED) == (
+    assert shown(Vulnerability(id="GHSA-1")) == (
         "  GHSA-1\n"
         "    severity  unknown\n"
         "    EPSS      not stated\n"
@@ -91,13 +89,13 @@ def test_a_probability_is_a_percentage_and_none_is_not_nought(shown: Shown, epss
     assert f"EPSS      {words}" in shown(Vulnerability(id="GHSA-1", epss=epss))
 
 
-def test_a_vulnerability_in_the_catalogue_is_exploited_whoever_answered(shown: Shown) -> None:
-    assert "KEV       yes: known to be exploited" in shown(Vulnerability(id="GHSA-1", exploited=True), sources=SILENT)
+def test_a_vulnerability_in_the_catalogue_is_exploited(shown: Shown) -> None:
+    assert "KEV       yes: known to be exploited" in shown(Vulnerability(id="GHSA-1", exploited=True))
 
 
-@pytest.mark.parametrize("sources", [(), SILENT])
-def test_without_the_catalogue_nothing_is_said_of_exploitation(shown: Shown, sources: Sequence[SourceLine]) -> None:
-    assert "KEV" not in shown(FULL, sources=sources)
+@pytest.mark.parametrize("one", [FULL, LISTED])
+def test_without_the_catalogue_nothing_is_said_of_exploitation(shown: Shown, one: Vulnerability) -> None:
+    assert "KEV" not in shown(one)
 
 
 def test_malware_is_called_malware_and_needs_no_severity_or_probability(shown: Shown) -> None:
@@ -225,7 +223,7 @@ def test_what_is_distinct_stays_as_it_is(some: list[Vulnerability]) -> None:
 def test_npm_versions_are_compared_as_npm_does(screen: Screen) -> None:
     def on_npm(*, console: Console) -> None:
         page = Page(console)
-        block(page, (Vulnerability(id="GHSA-1", fixed_in=("4.0.1", "10.0.2")),), in_use("9.1.0", NPM), ())
+        block(page, (Vulnerability(id="GHSA-1", fixed_in=("4.0.1", "10.0.2")),), in_use("9.1.0", NPM))
         page.print()
 
     assert "fixed in  10.0.2\n" in screen(on_npm)
