@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 #: The longest specifier read, in characters. Real ones stay below a few hundred; Python reads no longer integers
 #: than 4,300 digits, so nothing that passes here can trip whoever compares the versions.
 LONGEST = 4_000
+#: The deepest nesting of parentheses read in a marker. `packaging` has a limit of its own, or none, by release.
+DEEPEST = 50
 
 _ORDER = 'write name, extras, version and marker in this order: requests[socks]>=2.31; python_version >= "3.10"'
 _CARET = "^ and ~ are Poetry's and npm's: here ^1.2 is written >=1.2,<2 and ~1.2 is written >=1.2,<1.3"
@@ -86,6 +87,9 @@ def parse(text: str) -> Specifier:
     head, semicolon, marker = text.partition(";")
     if "\\" in marker:
         raise NotASpecifierError(_BACKSLASH, offset=text.index("\\", len(head)))
+    deep = _too_deep(marker)
+    if deep is not None:
+        raise NotASpecifierError(_DEEP, offset=len(head) + len(semicolon) + deep)
     try:
         if "@" in head:
             return _direct(Requirement(text))
@@ -96,7 +100,7 @@ def parse(text: str) -> Specifier:
             version=_version(head, requirement),
             marker=checked_marker(marker) if semicolon else "",
         )
-    except (ValueError, RecursionError):
+    except ValueError:
         raise _explained(text) from None
 
 
@@ -113,13 +117,28 @@ def checked_marker(text: str) -> str:
         raise ValueError(_BACKSLASH)
     if len(text) > LONGEST:
         raise ValueError(f"the marker is longer than {LONGEST} characters")
+    if _too_deep(text) is not None:
+        raise ValueError(_DEEP)
     try:
         Marker(text)
     except InvalidMarker as error:
         raise ValueError(_first_line(error)) from None
-    except RecursionError:
-        raise ValueError(_DEEP) from None
     return text.strip()
+
+
+def _too_deep(marker: str) -> int | None:
+    """Return the offset of the first parenthesis that is nested too deeply; None when there is none."""
+    depth, quote = 0, ""
+    for offset, char in enumerate(marker):
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in "'\"":
+            quote = char
+        elif char in "()":
+            depth += 1 if char == "(" else -1
+            if depth > DEEPEST:
+                return offset
+    return None
 
 
 def _direct(requirement: Requirement) -> Specifier:
@@ -145,13 +164,12 @@ def _explained(text: str) -> NotASpecifierError:
     """Say what is wrong with a specifier that cannot be read."""
     from packaging.requirements import Requirement
 
-    with suppress(RecursionError):
-        try:
-            Requirement(text)
-        except ValueError as error:  # InvalidRequirement is one; some releases let a plain one out
-            offset, _ = getattr(error.__cause__, "span", (0, 0))
-            return NotASpecifierError(_first_line(error), offset=offset, hint=_hint(text))
-    return NotASpecifierError(_DEEP)
+    try:
+        Requirement(text)
+    except ValueError as error:  # InvalidRequirement is one; some releases let a plain one out
+        offset, _ = getattr(error.__cause__, "span", (0, 0))
+        return NotASpecifierError(_first_line(error), offset=offset, hint=_hint(text))
+    return NotASpecifierError("it cannot be read in parts", hint=_hint(text))
 
 
 def _first_line(error: ValueError) -> str:

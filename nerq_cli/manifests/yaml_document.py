@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 #: Deepest nesting read, in levels. Lock files need seven.
 DEEPEST: Final = 50
+_DEEP: Final = f"nested more than {DEEPEST} levels deep"
 #: Most values and brackets read: five times what a lock file of 20,000 packages has.
 MOST: Final = 3_000_000
 
@@ -24,6 +25,9 @@ MOST: Final = 3_000_000
 SLOW: Final = "read slowly: the PyYAML installed here has no libyaml; its wheels do"
 
 _CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7}|\|{7})(?=\s|\Z)", re.MULTILINE)
+
+#: Quoted text, comments and brackets.
+_BRACKETS = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*"|(?<!\S)#[^\n]*|[\[\]{}]""", re.DOTALL)
 
 
 class Node(NamedTuple):
@@ -77,8 +81,12 @@ def documents(text: str) -> list[Node]:
     try:
         return _built(yaml.parse(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader)))
     except yaml.MarkedYAMLError as error:
+        line = _line(error.problem_mark or error.context_mark)
+        deep = _too_deep(text, line)
+        if deep:
+            raise NotYamlError(_DEEP, deep) from None
         message = error.problem or str(error.context or "it cannot be parsed")
-        raise NotYamlError(f"not valid YAML: {message}", _line(error.problem_mark or error.context_mark)) from None
+        raise NotYamlError(f"not valid YAML: {message}", line) from None
     except (yaml.YAMLError, UnicodeError):
         raise NotYamlError("not valid YAML: it has characters that no YAML has", _unprintable(text)) from None
 
@@ -104,7 +112,7 @@ def _built(events: Iterator[Any]) -> list[Node]:
             outer.append((items, _line(event.start_mark)))
             items = []
             if len(outer) > DEEPEST:
-                raise NotYamlError(f"nested more than {DEEPEST} levels deep", _line(event.start_mark))
+                raise NotYamlError(_DEEP, _line(event.start_mark))
         elif isinstance(event, end):
             data: Data = _mapping(items) if isinstance(event, kinds.MappingEndEvent) else items
             items, line = outer.pop()
@@ -114,6 +122,20 @@ def _built(events: Iterator[Any]) -> list[Node]:
         if count > MOST:
             raise NotYamlError(f"more than {MOST:,} values in one file", _line(event.start_mark))
     return items
+
+
+def _too_deep(text: str, last: int) -> int:
+    """Return the line of the first bracket that is nested too deeply, up to the line ``last``; 0 without one.
+
+    libyaml reads ahead and has a limit of its own, which differs between releases.
+    """
+    depth = 0
+    for found in _BRACKETS.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found[0], 0)
+        if depth > DEEPEST:
+            line = text.count("\n", 0, found.start()) + 1
+            return line if line <= last else 0
+    return 0
 
 
 def _mapping(items: list[Node]) -> dict[str, Node]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nerq_cli.manifests.pep508 import LONGEST, NotASpecifierError, Specifier, checked_marker, parse
+from nerq_cli.manifests.pep508 import DEEPEST, LONGEST, NotASpecifierError, Specifier, checked_marker, parse
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,9 @@ def test_a_specifier_is_taken_apart_with_version_and_marker_as_written(text: str
         ("./path", "package name", 0),
         ("a @ ", "URL", 4),
         ("a; os_name == '\\d'", "backslash", 15),
-        ("a;" + "(" * 3_000, "nested", 0),
+        ("a;" + "(" * 3_000, "nested", 2 + DEEPEST),
+        ("a;" + "(" * 199 + "os_name == 'nt'" + ")" * 199, "nested", 2 + DEEPEST),
+        ("a @ https://example.org/a.whl ;" + "(" * 3_000, "nested", 31 + DEEPEST),
         ("a" * (LONGEST + 1), "longer", 0),
     ],
 )
