@@ -7,9 +7,9 @@ import sys
 
 def main() -> None:
     """Run the command line and leave with its exit status."""
-    from nerq_cli.cli.app import run
+    from nerq_cli.cli.app import run_command_line
 
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run_command_line(sys.argv[1:]))
 
 
 if __name__ == "__main__":

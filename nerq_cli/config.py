@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from nerq_cli.errors import ConfigError, Problem
-from nerq_cli.inventory import Ecosystem, Package, normalise
+from nerq_cli.inventory import Ecosystem, Package, normalise_name
 from nerq_cli.methodology import DEFAULT_THRESHOLD
 
 
@@ -52,114 +52,120 @@ def read_config(start: Path, *, home: Path | None = None) -> Config:
     Raises:
         ConfigError: the file is not TOML, or settings in it are unknown or impossible; every one of them is named.
     """
-    for folder in _folders(start, home or Path(os.path.expanduser("~"))):  # noqa: PTH111 - Path.home() may raise
-        own, shared = _open(folder / "nerq.toml"), _open(folder / "pyproject.toml")
-        if own is not None:
-            return _config(own, _parse(own), warnings=_beside(own, shared))
-        if shared is not None and (table := _tool_table(shared)) is not None:
-            return _config(shared, table)
+    for directory in _iter_directories(start, home or Path(os.path.expanduser("~"))):  # noqa: PTH111 - Path.home() may raise
+        nerq_file, pyproject_file = _read_file(directory / "nerq.toml"), _read_file(directory / "pyproject.toml")
+        if nerq_file is not None:
+            return _build_config(
+                nerq_file, _parse_toml(nerq_file), warnings=_warn_ignored_table(nerq_file, pyproject_file)
+            )
+        if pyproject_file is not None and (table := _read_tool_table(pyproject_file)) is not None:
+            return _build_config(pyproject_file, table)
     return Config()
 
 
-def is_private(config: Config, package: Package) -> str:
+def find_private_pattern(config: Config, package: Package) -> str:
     """Return the pattern that makes this package private, or "" when none does.
 
     PyPI names and the patterns meant for them are compared normalised (PEP 503), npm names exactly as written.
     """
-    return _matching(config.private, package)
+    return _find_pattern(config.private, package)
 
 
-def is_public(config: Config, package: Package) -> str:
+def find_public_pattern(config: Config, package: Package) -> str:
     """Return the pattern that says this package is public, or "" when none does."""
-    return _matching(config.public, package)
+    return _find_pattern(config.public, package)
 
 
-def _matching(patterns: tuple[str, ...], package: Package) -> str:
+def _find_pattern(patterns: tuple[str, ...], package: Package) -> str:
     if not patterns:
         return ""
-    some, each = _compiled(patterns, package.ecosystem)
-    if not some(package.name):
+    matches_any, matchers = _compile_patterns(patterns, package.ecosystem)
+    if not matches_any(package.name):
         return ""
-    return next(pattern for pattern, matches in each if matches(package.name))
+    return next(pattern for pattern, matches in matchers if matches(package.name))
 
 
-_Match = Callable[[str], object]
+_Matcher = Callable[[str], object]
 
 
 @lru_cache(maxsize=8)
-def _compiled(patterns: tuple[str, ...], ecosystem: Ecosystem) -> tuple[_Match, tuple[tuple[str, _Match], ...]]:
+def _compile_patterns(
+    patterns: tuple[str, ...], ecosystem: Ecosystem
+) -> tuple[_Matcher, tuple[tuple[str, _Matcher], ...]]:
     """Compile the patterns, once all together (most names match none) and once each (to tell which)."""
-    translated = [fnmatch.translate(normalise(ecosystem, pattern)) for pattern in patterns]
-    each = tuple((pattern, re.compile(one).match) for pattern, one in zip(patterns, translated, strict=True))
-    return re.compile("|".join(translated)).match, each
+    regexes = [fnmatch.translate(normalise_name(ecosystem, pattern)) for pattern in patterns]
+    matchers = tuple((pattern, re.compile(regex).match) for pattern, regex in zip(patterns, regexes, strict=True))
+    return re.compile("|".join(regexes)).match, matchers
 
 
 # Finding and reading the file.
 
 #: A line by which a text speaks of nerq's table, broken or not.
-_HEADER = re.compile(r"""^[ \t]*\[{0,2}[ \t]*["']?tool["']?[ \t]*\.[ \t]*["']?nerq\b""", re.MULTILINE)
+_TABLE_HEADER = re.compile(r"""^[ \t]*\[{0,2}[ \t]*["']?tool["']?[ \t]*\.[ \t]*["']?nerq\b""", re.MULTILINE)
 
 
-def _folders(start: Path, home: Path) -> Iterator[Path]:
+def _iter_directories(start: Path, home: Path) -> Iterator[Path]:
     """The directory scanned and those around it, up to the repository's root; the home directory is out of bounds."""
     absolute = Path(os.path.abspath(start))  # noqa: PTH100 - resolve() would leave the path the user knows
-    first = absolute.parent if absolute.is_file() else absolute
-    yield first
-    inner = first
-    for folder in first.parents:
-        if home in (inner, folder) or os.path.lexists(inner / ".git"):
+    start_directory = absolute.parent if absolute.is_file() else absolute
+    yield start_directory
+    child = start_directory
+    for directory in start_directory.parents:
+        if home in (child, directory) or os.path.lexists(child / ".git"):
             return
-        yield folder
-        inner = folder
+        yield directory
+        child = directory
 
 
-class _File(NamedTuple):
+class _ConfigFile(NamedTuple):
     """A file as it was read; bytes that are not UTF-8 stay recognisable (surrogateescape)."""
 
     path: Path
     text: str
 
     @property
-    def nested(self) -> bool:
+    def is_pyproject(self) -> bool:
         """Whether the settings stand in a table of their own among those of other tools."""
         return self.path.name == "pyproject.toml"
 
 
-def _open(path: Path) -> _File | None:
+def _read_file(path: Path) -> _ConfigFile | None:
     """Read a file; None when there is none, or none of ours."""
     if not os.path.isfile(path):  # noqa: PTH113 - is_file() raises where a folder may not be searched
         return None
     try:
-        return _File(path, path.read_bytes().decode("utf-8-sig", "surrogateescape"))
-    except OSError as problem:
+        return _ConfigFile(path, path.read_bytes().decode("utf-8-sig", "surrogateescape"))
+    except OSError as error:
         if path.name == "nerq.toml":
-            raise _error(Problem(path=_shown(path), message=f"cannot be read: {problem.strerror}")) from problem
+            raise _build_error(
+                Problem(path=_display_path(path), message=f"cannot be read: {error.strerror}")
+            ) from error
         return None
 
 
-def _parse(file: _File) -> Mapping[str, object]:
+def _parse_toml(file: _ConfigFile) -> Mapping[str, object]:
     import tomli
 
     try:
         file.text.encode()
         return tomli.loads(file.text)
-    except UnicodeEncodeError as problem:
-        line = file.text.count("\n", 0, problem.start) + 1
-        raise _error(Problem(path=_shown(file.path), line=line, message="is not UTF-8 text")) from problem
-    except tomli.TOMLDecodeError as problem:
-        raise _error(_syntax(file, problem.msg, problem.lineno, problem.colno)) from problem
-    except (ValueError, RecursionError) as problem:  # a number of 5,000 digits, lists in lists in lists
-        raise _error(Problem(path=_shown(file.path), message=f"is not TOML: {problem}")) from problem
+    except UnicodeEncodeError as error:
+        line = file.text.count("\n", 0, error.start) + 1
+        raise _build_error(Problem(path=_display_path(file.path), line=line, message="is not UTF-8 text")) from error
+    except tomli.TOMLDecodeError as error:
+        raise _build_error(_build_syntax_problem(file, error.msg, error.lineno, error.colno)) from error
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, lists in lists in lists
+        raise _build_error(Problem(path=_display_path(file.path), message=f"is not TOML: {error}")) from error
 
 
-def _tool_table(file: _File) -> Mapping[str, object] | None:
+def _read_tool_table(file: _ConfigFile) -> Mapping[str, object] | None:
     """``[tool.nerq]`` of a pyproject.toml; None when it has no such table, or is broken and never speaks of one."""
     if "nerq" not in file.text:
         return None
     try:
-        document = _parse(file)
+        document = _parse_toml(file)
     except ConfigError:
-        if _HEADER.search(file.text):
+        if _TABLE_HEADER.search(file.text):
             raise
         return None
     tool = document.get("tool")
@@ -167,19 +173,19 @@ def _tool_table(file: _File) -> Mapping[str, object] | None:
         return None
     table = tool["nerq"]
     if not isinstance(table, dict):
-        wrong = "[tool.nerq] is a table of settings, not a single value"
-        raise _error(_problem(file, "nerq", wrong, "write [tool.nerq] and the settings below it"))
+        message = "[tool.nerq] is a table of settings, not a single value"
+        raise _build_error(_build_problem(file, "nerq", message, "write [tool.nerq] and the settings below it"))
     return table
 
 
-def _beside(own: _File, shared: _File | None) -> tuple[str, ...]:
+def _warn_ignored_table(nerq_file: _ConfigFile, pyproject_file: _ConfigFile | None) -> tuple[str, ...]:
     """What to tell the user about a [tool.nerq] that has no effect."""
-    if shared is None or not _HEADER.search(shared.text):
+    if pyproject_file is None or not _TABLE_HEADER.search(pyproject_file.text):
         return ()
-    return (f"{_shown(own.path)} is obeyed; [tool.nerq] in the pyproject.toml beside it is not",)
+    return (f"{_display_path(nerq_file.path)} is obeyed; [tool.nerq] in the pyproject.toml beside it is not",)
 
 
-def _shown(path: Path) -> str:
+def _display_path(path: Path) -> str:
     """The path as the user would type it: relative where it is below the working directory."""
     try:
         return path.relative_to(Path.cwd()).as_posix()
@@ -195,61 +201,61 @@ class _SettingError(ValueError):
 
 
 #: Seconds in a day: nobody waits longer for a scan, and a number beyond any clock is a mistake.
-_DAY: Final = 86_400
+_MAX_TIMEOUT: Final = 86_400
 
 
-def _points(value: object) -> float:
+def _read_points(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 100:  # noqa: PLR2004 - points
         raise _SettingError("must be a number from 0 to 100")
     return float(value)
 
 
-def _seconds(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= _DAY:
-        raise _SettingError(f"must be a number of seconds, above 0 and at most {_DAY} (a day)")
+def _read_seconds(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value <= _MAX_TIMEOUT:
+        raise _SettingError(f"must be a number of seconds, above 0 and at most {_MAX_TIMEOUT} (a day)")
     return float(value)
 
 
-def _yes_or_no(value: object) -> bool:
+def _read_boolean(value: object) -> bool:
     if not isinstance(value, bool):
         raise _SettingError("must be true or false")
     return value
 
 
-def _words(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+def _read_strings(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
         raise _SettingError('must be a list of strings, such as ["one", "two"]')
-    if not all(one.strip() for one in value):
+    if not all(text.strip() for text in value):
         raise _SettingError("holds an empty string, which could mean everything or nothing")
-    return tuple(one.strip() for one in value)
+    return tuple(text.strip() for text in value)
 
 
-def _patterns(value: object, compiles: Callable[[str], object]) -> tuple[str, ...]:
-    def checked(pattern: str) -> str:
+def _read_patterns(value: object, compile_pattern: Callable[[str], object]) -> tuple[str, ...]:
+    def check_pattern(pattern: str) -> str:
         try:
-            compiles(pattern)
-        except (ValueError, re.error) as problem:
-            raise _SettingError(f"holds {pattern!r}, which is not a pattern: {problem}") from problem
+            compile_pattern(pattern)
+        except (ValueError, re.error) as error:
+            raise _SettingError(f"holds {pattern!r}, which is not a pattern: {error}") from error
         return pattern
 
-    return tuple(checked(pattern) for pattern in _words(value))
+    return tuple(check_pattern(pattern) for pattern in _read_strings(value))
 
 
-def _names(value: object) -> tuple[str, ...]:
-    return _patterns(value, lambda pattern: re.compile(fnmatch.translate(pattern)))
+def _read_name_patterns(value: object) -> tuple[str, ...]:
+    return _read_patterns(value, lambda pattern: re.compile(fnmatch.translate(pattern)))
 
 
-def _some_names(value: object) -> tuple[str, ...]:
-    patterns = _names(value)
+def _read_private_patterns(value: object) -> tuple[str, ...]:
+    patterns = _read_name_patterns(value)
     if any(not pattern.strip("*") for pattern in patterns):
         raise _SettingError("holds a pattern that matches every package: nothing would be looked up")
     return patterns
 
 
-def _paths(value: object) -> tuple[str, ...]:
+def _read_path_patterns(value: object) -> tuple[str, ...]:
     from pathspec import GitIgnoreSpec
 
-    patterns = _patterns(value, lambda pattern: GitIgnoreSpec.from_lines([pattern]))
+    patterns = _read_patterns(value, lambda pattern: GitIgnoreSpec.from_lines([pattern]))
     if any(not pattern.strip("*/") for pattern in patterns):
         raise _SettingError("holds a pattern that matches every file: nothing would be scanned")
     return patterns
@@ -259,76 +265,80 @@ class _Setting(NamedTuple):
     """The field of Config that a key sets, and how its value is read."""
 
     field: str
-    read: Callable[[object], object]
+    read_value: Callable[[object], object]
 
 
 #: Every key there is.
 _SETTINGS: Final[Mapping[str, _Setting]] = {
-    "threshold": _Setting("threshold", _points),
-    "private": _Setting("private", _some_names),
-    "public": _Setting("public", _names),
-    "exclude": _Setting("exclude", _paths),
-    "timeout": _Setting("timeout", _seconds),
-    "strict": _Setting("strict", _yes_or_no),
-    "groups": _Setting("groups", _words),
-    "no-dev": _Setting("no_dev", _yes_or_no),
+    "threshold": _Setting("threshold", _read_points),
+    "private": _Setting("private", _read_private_patterns),
+    "public": _Setting("public", _read_name_patterns),
+    "exclude": _Setting("exclude", _read_path_patterns),
+    "timeout": _Setting("timeout", _read_seconds),
+    "strict": _Setting("strict", _read_boolean),
+    "groups": _Setting("groups", _read_strings),
+    "no-dev": _Setting("no_dev", _read_boolean),
 }
 
 
-def _config(file: _File, table: Mapping[str, object], *, warnings: tuple[str, ...] = ()) -> Config:
+def _build_config(file: _ConfigFile, table: Mapping[str, object], *, warnings: tuple[str, ...] = ()) -> Config:
     problems = [
-        _problem(file, key, f"there is no setting {key!r}", _nearest(key)) for key in table if key not in _SETTINGS
+        _build_problem(file, key, f"there is no setting {key!r}", _suggest_setting(key))
+        for key in table
+        if key not in _SETTINGS
     ]
     values: dict[str, Any] = {}
     for key, setting in _SETTINGS.items():
         if key in table:
             try:
-                values[setting.field] = setting.read(table[key])
-            except _SettingError as wrong:
-                problems.append(_problem(file, key, f"{key} {wrong}"))
+                values[setting.field] = setting.read_value(table[key])
+            except _SettingError as error:
+                problems.append(_build_problem(file, key, f"{key} {error}"))
     if problems:
-        raise _error(*sorted(problems))
-    return Config(**values, path=_shown(file.path), warnings=warnings)
+        raise _build_error(*sorted(problems))
+    return Config(**values, path=_display_path(file.path), warnings=warnings)
 
 
-def _nearest(key: str) -> str:
+def _suggest_setting(key: str) -> str:
     import difflib
 
-    near = difflib.get_close_matches(key.replace("_", "-").lower(), _SETTINGS, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"the settings are {', '.join(_SETTINGS)}"
+    matches = difflib.get_close_matches(key.replace("_", "-").lower(), _SETTINGS, n=1)
+    return f"did you mean {matches[0]!r}?" if matches else f"the settings are {', '.join(_SETTINGS)}"
 
 
 # Saying where it went wrong.
 
 
-def _problem(file: _File, key: str, message: str, hint: str = "") -> Problem:
-    number = _line_of(file, key)
-    written = _lines(file)[number - 1] if number else ""
-    return Problem(path=_shown(file.path), line=number, message=message, text=written, hint=hint)
+def _build_problem(file: _ConfigFile, key: str, message: str, hint: str = "") -> Problem:
+    line_number = _find_line(file, key)
+    line_text = _split_lines(file)[line_number - 1] if line_number else ""
+    return Problem(path=_display_path(file.path), line=line_number, message=message, text=line_text, hint=hint)
 
 
-def _lines(file: _File) -> list[str]:
+def _split_lines(file: _ConfigFile) -> list[str]:
     return [line.rstrip("\r") for line in file.text.split("\n")]
 
 
-def _line_of(file: _File, key: str) -> int:
+def _find_line(file: _ConfigFile, key: str) -> int:
     """Find the line that sets a key, 0 when it cannot be told: the TOML library does not keep positions."""
-    sets = re.compile(rf"""(?:.*[.{{,\[\s"'])?{re.escape(key)}["']?\s*[]=.]""")
-    inside = not file.nested
-    for number, line in enumerate(_lines(file), start=1):
-        if file.nested and line.lstrip().startswith("["):
-            inside = line.strip() == "[tool]"
-        if (inside or _HEADER.match(line)) and sets.match(line):
-            return number
-        inside = inside or bool(_HEADER.match(line))
+    key_pattern = re.compile(rf"""(?:.*[.{{,\[\s"'])?{re.escape(key)}["']?\s*[]=.]""")
+    in_table = not file.is_pyproject
+    for line_number, line in enumerate(_split_lines(file), start=1):
+        if file.is_pyproject and line.lstrip().startswith("["):
+            in_table = line.strip() == "[tool]"
+        if (in_table or _TABLE_HEADER.match(line)) and key_pattern.match(line):
+            return line_number
+        in_table = in_table or bool(_TABLE_HEADER.match(line))
     return 0
 
 
-def _syntax(file: _File, message: str, line: int, column: int) -> Problem:
-    written = _lines(file)[line - 1]
-    return Problem(path=_shown(file.path), line=line, column=column, message=f"is not TOML: {message}", text=written)
+def _build_syntax_problem(file: _ConfigFile, message: str, line: int, column: int) -> Problem:
+    line_text = _split_lines(file)[line - 1]
+    return Problem(
+        path=_display_path(file.path), line=line, column=column, message=f"is not TOML: {message}", text=line_text
+    )
 
 
-def _error(*problems: Problem) -> ConfigError:
-    what = "it" if len(problems) == 1 else f"{len(problems)} settings in it"
-    return ConfigError(f"{problems[0].path}: {what} cannot be obeyed", problems=problems)
+def _build_error(*problems: Problem) -> ConfigError:
+    subject = "it" if len(problems) == 1 else f"{len(problems)} settings in it"
+    return ConfigError(f"{problems[0].path}: {subject} cannot be obeyed", problems=problems)

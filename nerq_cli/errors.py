@@ -11,7 +11,7 @@ from enum import IntEnum
 from typing import ClassVar
 
 
-class Exit(IntEnum):
+class ExitStatus(IntEnum):
     """What the exit status says. The numbers are a promise: scripts depend on them."""
 
     PASSED = 0
@@ -23,13 +23,13 @@ class Exit(IntEnum):
 
 
 #: One line about each status, for ``--help``, the README and the reference page.
-EXIT_MEANINGS: dict[Exit, str] = {
-    Exit.PASSED: "passed",
-    Exit.BELOW: "something is below the threshold, or a finding",
-    Exit.USAGE: "usage, configuration or manifest error",
-    Exit.INCOMPLETE: "not everything could be checked (with --strict, and by default when CI is set)",
-    Exit.EMPTY: "nothing to scan (--allow-empty makes it 0)",
-    Exit.INTERRUPTED: "interrupted",
+EXIT_MEANINGS: dict[ExitStatus, str] = {
+    ExitStatus.PASSED: "passed",
+    ExitStatus.BELOW: "something is below the threshold, or a finding",
+    ExitStatus.USAGE: "usage, configuration or manifest error",
+    ExitStatus.INCOMPLETE: "not everything could be checked (with --strict, and by default when CI is set)",
+    ExitStatus.EMPTY: "nothing to scan (--allow-empty makes it 0)",
+    ExitStatus.INTERRUPTED: "interrupted",
 }
 
 
@@ -52,7 +52,7 @@ class Problem:
 class NerqError(Exception):
     """The root of every expected failure. ``hint`` says what the user can try."""
 
-    exit: ClassVar[Exit] = Exit.USAGE
+    exit: ClassVar[ExitStatus] = ExitStatus.USAGE
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -71,7 +71,7 @@ class ConfigError(NerqError):
         self.problems = problems
 
 
-class ManifestError(NerqError):
+class DependencyFileError(NerqError):
     """One or more dependency files cannot be read as what they claim to be; never raised for a network failure."""
 
     def __init__(self, problems: tuple[Problem, ...], *, hint: str = "") -> None:
@@ -82,20 +82,20 @@ class ManifestError(NerqError):
 class NothingToScanError(NerqError):
     """No dependency file was found where the user pointed."""
 
-    exit = Exit.EMPTY
+    exit = ExitStatus.EMPTY
 
 
-class StaleError(NerqError):
+class StaleDataError(NerqError):
     """What is kept on this disk is older than the user accepts."""
 
-    exit = Exit.INCOMPLETE
+    exit = ExitStatus.INCOMPLETE
 
 
-class AnswerError(NerqError):
+class ResponseError(NerqError):
     """A source answered, but not with what its documentation promises."""
 
 
-class ExhaustedError(NerqError):
+class RateLimitError(NerqError):
     """The service says that it answers nothing more for now (a rate limit); asking again in this run is useless."""
 
 

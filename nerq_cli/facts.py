@@ -16,18 +16,18 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Found(msgspec.Struct, Generic[T_co], frozen=True):
-    """The source answered. ``seen`` is when, in epoch seconds (UTC); ``source`` is its display name."""
+    """The source answered. ``retrieved_at`` is when, in epoch seconds (UTC); ``source`` is its display name."""
 
     value: T_co
     source: str
-    seen: int
+    retrieved_at: int
 
 
 class Absent(msgspec.Struct, frozen=True):
     """The source was asked and says there is no such thing."""
 
     source: str
-    seen: int
+    retrieved_at: int
     reason: str = ""
 
 
@@ -41,7 +41,7 @@ class Unknown(msgspec.Struct, frozen=True):
 Fact: TypeAlias = Found[T] | Absent | Unknown
 
 #: Evidence no part of the program gathers yet.
-NOT_YET: Final = Unknown("source not available yet")
+NOT_AVAILABLE: Final = Unknown("source not available yet")
 
 # Bits of `Project.flags`, one integer per version.
 YANKED: Final = 1  # every file of it is yanked
@@ -52,14 +52,14 @@ SDIST: Final = 16
 ATTESTED: Final = 32
 EMPTY: Final = 64  # listed without any file
 INSTALL_HOOK: Final = 128  # npm: runs a script when it is installed
-_NOT_STABLE: Final = YANKED | PRERELEASE | EMPTY
+_UNSTABLE: Final = YANKED | PRERELEASE | EMPTY
 
 
-class Project(msgspec.Struct, frozen=True, omit_defaults=True):
+class PackageInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a registry says about a package as a whole.
 
     ``versions`` are newest first in the ecosystem's own order; ``published`` (epoch seconds UTC, 0 = not stated),
-    ``flags`` and ``needs`` run beside them. ``needs`` indexes ``interpreters``: the Python (PyPI) or Node (npm)
+    ``flags`` and ``interpreter_indexes`` run beside them. ``interpreter_indexes`` indexes ``interpreters``: the Python (PyPI) or Node (npm)
     versions that release asks for.
     """
 
@@ -67,7 +67,7 @@ class Project(msgspec.Struct, frozen=True, omit_defaults=True):
     versions: tuple[str, ...] = ()
     published: tuple[int, ...] = ()
     flags: tuple[int, ...] = ()
-    needs: tuple[int, ...] = ()
+    interpreter_indexes: tuple[int, ...] = ()
     interpreters: tuple[str, ...] = ()
     #: dist-tags of npm; for PyPI just {"latest": the version the project page shows}.
     tags: dict[str, str] = {}
@@ -81,29 +81,29 @@ class Project(msgspec.Struct, frozen=True, omit_defaults=True):
     #: Owned by an organisation; None = not stated.
     organisation: bool | None = None
     #: Whether this source tells which versions carry provenance attestations.
-    attestations_stated: bool = False
+    has_attestation_data: bool = False
     #: Whether this source tells which versions run install hooks.
-    hooks_stated: bool = False
+    has_hook_data: bool = False
     #: Why the publication dates cannot be believed; empty when they can.
-    dates_doubt: str = ""
+    date_problem: str = ""
     #: Only some versions are listed: the one in use, and the newest where it is known.
     partial: bool = False
 
     @property
     def stable_rows(self) -> tuple[int, ...]:
         """Rows of final, non-yanked versions that have files, newest first."""
-        return tuple(row for row, flags in enumerate(self.flags) if not flags & _NOT_STABLE)
+        return tuple(row for row, flags in enumerate(self.flags) if not flags & _UNSTABLE)
 
     @property
     def newest_stable(self) -> str:
         """The highest stable version; empty when there is none, and where not all are listed and no tag names it."""
         if self.partial and not self.tags:
             return ""
-        row = next((row for row, flags in enumerate(self.flags) if not flags & _NOT_STABLE), None)
+        row = next((row for row, flags in enumerate(self.flags) if not flags & _UNSTABLE), None)
         return "" if row is None else self.versions[row]
 
 
-class Vulnerability(msgspec.Struct, frozen=True, omit_defaults=True):
+class AffectingAdvisory(msgspec.Struct, frozen=True, omit_defaults=True):
     """One advisory that affects the version in use. ``severity`` is a band, ``unknown`` when nobody states one."""
 
     id: str
@@ -137,7 +137,7 @@ class Range(msgspec.Struct, frozen=True, omit_defaults=True):
     events: tuple[Event, ...] = ()
 
 
-class Affected(msgspec.Struct, frozen=True, omit_defaults=True):
+class AffectedPackage(msgspec.Struct, frozen=True, omit_defaults=True):
     """What an OSV record says of one package (``name`` normalised): enumerated versions, and ranges."""
 
     ecosystem: str
@@ -162,7 +162,7 @@ class Advisory(msgspec.Struct, frozen=True, omit_defaults=True):
     summary: str = ""
     severity: str = "unknown"
     severity_from: str = ""
-    affected: tuple[Affected, ...] = ()
+    affected: tuple[AffectedPackage, ...] = ()
     links: tuple[str, ...] = ()
     malware: bool = False
 
@@ -178,7 +178,7 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
     keywords: bool | None = None
     typed: bool | None = None
     #: Interpreters it asks for (``requires_python`` or ``engines.node``), as written; "" = states none.
-    interpreter: str | None = None
+    required_interpreter: str | None = None
     #: Maintained-Python evidence on PyPI: the ``X.Y`` its classifiers name.
     python_classifiers: tuple[str, ...] | None = None
     #: README text length in characters, without badges, HTML and code fences; None = not readable.
@@ -203,7 +203,7 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
     #: Repository that the registry verified as the publisher of this version ("" = none).
     attested_repository: str | None = None
     #: Advisories the registry itself lists for exactly this version; None = it lists none for any version.
-    vulnerabilities: tuple[Vulnerability, ...] | None = None
+    advisories: tuple[AffectingAdvisory, ...] | None = None
     #: npm: how many accounts could publish when this version was; None = not stated.
     publishers: int | None = None
     #: npm: whether this version carries attestations; None = not stated.
@@ -214,24 +214,24 @@ class Popularity(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where a name stands in the shipped list of most-downloaded packages.
 
     ``rank`` counts from 1, None when the name is not on the list; ``downloads`` a week are estimated where the list
-    gives only a rank. ``listed`` is the number of rows, ``floor`` the weekly downloads of its last row, ``edition``
+    gives only a rank. ``list_size`` is the number of rows, ``min_downloads`` the weekly downloads of its last row, ``snapshot_date``
     the day (epoch seconds) the list was made.
     """
 
-    edition: int
-    listed: int
-    floor: float
+    snapshot_date: int
+    list_size: int
+    min_downloads: float
     rank: int | None = None
     downloads: float | None = None
-    estimated: bool = False
+    is_estimate: bool = False
 
 
-class Neighbour(msgspec.Struct, frozen=True, omit_defaults=True):
+class SimilarName(msgspec.Struct, frozen=True, omit_defaults=True):
     """The popular name that a name looks like, and in what way. An empty ``name`` means no likeness."""
 
     name: str = ""
     rank: int = 0
-    how: str = ""
+    similarity: str = ""
     downloads: float = 0.0
 
 
@@ -246,13 +246,13 @@ class Scorecard(msgspec.Struct, frozen=True, omit_defaults=True):
 class Repository(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a code host says about a repository. ``None`` = not read.
 
-    ``link`` tells how sure the link from package to repository is: ``attested``, ``confirmed`` (the repository names
-    the package), ``declared``, ``dead`` or ``foreign`` (proven to belong to another package). ``unread`` is why the
+    ``link_status`` tells how sure the link from package to repository is: ``attested``, ``confirmed`` (the repository names
+    the package), ``declared``, ``dead`` or ``foreign`` (proven to belong to another package). ``unread_reason`` is why the
     code host itself was not read, where it was not.
     """
 
     name: str
-    link: str = "declared"
+    link_status: str = "declared"
     archived: bool | None = None
     stars: int | None = None
     commits_90d: int | None = None
@@ -262,19 +262,19 @@ class Repository(msgspec.Struct, frozen=True, omit_defaults=True):
     open_issues: int | None = None
     contributors: int | None = None
     security_policy: bool | None = None
-    unread: str = ""
+    unread_reason: str = ""
 
 
 class History(msgspec.Struct, frozen=True, omit_defaults=True):
     """What advisories say about a package's past: how many older than 90 days, and how many of them have a fix.
 
-    ``old`` is None where it is known that there are some, but not what they say.
+    ``old_advisories`` is None where it is known that there are some, but not what they say.
     ``malicious_version`` and ``malicious_at`` name the newest *other* version recorded as malware.
     ``fixes_predecessor`` says that the version in use fixes an advisory that affected the one before it.
     """
 
-    old: int | None = 0
-    fixed: int = 0
+    old_advisories: int | None = 0
+    fixed_advisories: int = 0
     malicious_version: str = ""
     malicious_at: int = 0
     fixes_predecessor: bool = False
@@ -290,14 +290,14 @@ class Adoption(msgspec.Struct, frozen=True, omit_defaults=True):
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """Everything known about one dependency before anything is scored."""
 
-    project: Fact[Project] = Unknown("not asked")
+    package_info: Fact[PackageInfo] = Unknown("not asked")
     metadata: Fact[Metadata] = Unknown("not asked")
     popularity: Fact[Popularity] = Unknown("not asked")
-    neighbour: Fact[Neighbour] = Unknown("not asked")
+    similar_name: Fact[SimilarName] = Unknown("not asked")
     #: The project the name may be mistaken for, where there is one (its publishers are compared).
-    lookalike: Fact[Project] = Unknown("not asked")
-    advisories: Fact[tuple[Vulnerability, ...]] = Unknown("no advisory source answered")
-    history: Fact[History] = NOT_YET
-    scorecard: Fact[Scorecard] = NOT_YET
-    repository: Fact[Repository] = NOT_YET
-    adoption: Fact[Adoption] = NOT_YET
+    similar_package: Fact[PackageInfo] = Unknown("not asked")
+    advisories: Fact[tuple[AffectingAdvisory, ...]] = Unknown("no advisory source answered")
+    history: Fact[History] = NOT_AVAILABLE
+    scorecard: Fact[Scorecard] = NOT_AVAILABLE
+    repository: Fact[Repository] = NOT_AVAILABLE
+    adoption: Fact[Adoption] = NOT_AVAILABLE

@@ -17,20 +17,20 @@ NPM: Final = "npm"
 #: purl type of each ecosystem (package-url/purl-spec, PURL-TYPES).
 PURL_TYPES: Final[dict[str, str]] = {PYPI: "pypi", NPM: "npm"}
 
-_PEP503 = re.compile(r"[-_.]+")
+_NAME_SEPARATORS = re.compile(r"[-_.]+")
 
 
-def normalise(ecosystem: Ecosystem, name: str) -> str:
+def normalise_name(ecosystem: Ecosystem, name: str) -> str:
     """Return the name the registry files the package under: PEP 503 for PyPI, as written for npm."""
-    return _PEP503.sub("-", name).lower() if ecosystem == PYPI else name
+    return _NAME_SEPARATORS.sub("-", name).lower() if ecosystem == PYPI else name
 
 
 @lru_cache(maxsize=8192)
-def _purl(ecosystem: Ecosystem, name: str, version: str) -> str:
+def _build_purl(ecosystem: Ecosystem, name: str, version: str) -> str:
     from packageurl import PackageURL
 
-    namespace, _, bare = name.rpartition("/") if ecosystem == NPM else ("", "", name)
-    return PackageURL(PURL_TYPES[ecosystem], namespace or None, bare, version or None).to_string()
+    namespace, _, base_name = name.rpartition("/") if ecosystem == NPM else ("", "", name)
+    return PackageURL(PURL_TYPES[ecosystem], namespace or None, base_name, version or None).to_string()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -52,10 +52,10 @@ class Package:
     @property
     def purl(self) -> str:
         """Package URL without a version."""
-        return _purl(self.ecosystem, self.name, "")
+        return _build_purl(self.ecosystem, self.name, "")
 
     @property
-    def path(self) -> str:
+    def url_segment(self) -> str:
         """The name as one percent-encoded path segment (``@scope/name`` becomes ``%40scope%2Fname``)."""
         return quote(self.name, safe="")
 
@@ -79,7 +79,7 @@ class Release:
     @property
     def purl(self) -> str:
         """Package URL with the version."""
-        return _purl(self.package.ecosystem, self.package.name, self.version)
+        return _build_purl(self.package.ecosystem, self.package.name, self.version)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -124,17 +124,17 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Declared:
+class Declaration:
     """One dependency as one line of one file writes it.
 
     ``requirement`` is the version part alone as written (``>=2,<3``, ``^4.17``, ``==2.31.0``, empty when none).
     ``group`` is one of ``main``, ``dev``, ``build``, ``peer``, ``optional`` or ``constraint``, or a named one:
     ``dev:docs`` (a development group called docs), ``extra:socks`` (an extra called socks).
-    ``skip`` says why this is never asked about on a public service ("local path", "git: … @ 1a2b3c"); empty when it
+    ``skip_reason`` says why this is never asked about on a public service ("local path", "git: … @ 1a2b3c"); empty when it
     may be. ``index`` is a package index the file itself assigns to this item; ``extra_indexes`` are further ones it
     may come from. ``alias`` is the name the project gives it, where that differs (npm ``npm:`` aliases).
-    ``hashed`` says that the file pins the artefact by hash. ``indirect`` says the file itself marks it as brought in
-    by another package (pip-compile's ``# via``). ``locked`` is the version that a lock file settles it at, ``via`` the
+    ``has_hash`` says that the file pins the artefact by hash. ``indirect`` says the file itself marks it as brought in
+    by another package (pip-compile's ``# via``). ``locked_version`` is the version that a lock file settles it at, ``via`` the
     direct dependency that brings it in, where the lock file tells.
     """
 
@@ -146,57 +146,57 @@ class Declared:
     marker: str = ""
     extras: tuple[str, ...] = ()
     alias: str = ""
-    skip: str = ""
+    skip_reason: str = ""
     index: str = ""
     extra_indexes: tuple[str, ...] = ()
-    hashed: bool = False
+    has_hash: bool = False
     indirect: bool = False
-    locked: str = ""
+    locked_version: str = ""
     via: str = ""
 
     @property
     def package(self) -> Package:
         """The package meant, under its normalised name."""
-        return Package(ecosystem=self.ecosystem, name=normalise(self.ecosystem, self.name))
+        return Package(ecosystem=self.ecosystem, name=normalise_name(self.ecosystem, self.name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
     """Where a lock file no longer fits the file it was made from.
 
-    ``locked`` are the versions of the package in the lock file, none where it lacks the package. ``lock`` is its path.
+    ``locked_versions`` are the versions of the package in the lock file, none where it lacks the package. ``lockfile`` is its path.
     """
 
     package: Package
     requirement: str
-    locked: tuple[str, ...]
+    locked_versions: tuple[str, ...]
     location: Location
-    lock: str
+    lockfile: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Need:
+class Edge:
     """An edge of a lock file's graph: what one package, or the project itself, leads to.
 
-    ``to`` is the ``key`` of the entry it leads to in the same file. ``group`` is as in :class:`Declared`; an edge
+    ``target`` is the ``key`` of the entry it leads to in the same file. ``group`` is as in :class:`Declaration`; an edge
     between two packages has ``main``, ``optional`` or ``peer``. ``requirement`` is the range that is asked for, where
     the file says so. ``alias`` is the name it goes by here, where that differs from the package's own.
     """
 
-    to: str
+    target: str
     group: str = "main"
     requirement: str = ""
     alias: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Locked:
+class LockedPackage:
     """One package as a lock file, an environment or an SBOM holds it: exactly one version.
 
     ``key`` tells it from all others of the file (several versions of one package may be installed side by side).
     ``groups`` are those the file itself states for it (empty = the graph has to tell). ``optional`` says that an
-    installation may go without it (optional, or of another platform). ``skip``, ``index``, ``marker``, ``alias`` and
-    ``hashed`` are as in :class:`Declared`; a workspace member or a link is skipped as such. ``needs`` is None where
+    installation may go without it (optional, or of another platform). ``skip_reason``, ``index``, ``marker``, ``alias`` and
+    ``has_hash`` are as in :class:`Declaration`; a workspace member or a link is skipped as such. ``edges`` is None where
     the file knows of no edges at all, which is not the same as a package without dependencies.
     """
 
@@ -205,32 +205,32 @@ class Locked:
     name: str
     version: str
     location: Location
-    needs: tuple[Need, ...] | None = None
+    edges: tuple[Edge, ...] | None = None
     groups: tuple[str, ...] = ()
     optional: bool = False
     marker: str = ""
     alias: str = ""
-    skip: str = ""
+    skip_reason: str = ""
     index: str = ""
-    hashed: bool = False
+    has_hash: bool = False
 
     @property
     def package(self) -> Package:
         """The package meant, under its normalised name."""
-        return Package(ecosystem=self.ecosystem, name=normalise(self.ecosystem, self.name))
+        return Package(ecosystem=self.ecosystem, name=normalise_name(self.ecosystem, self.name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Root:
+class Importer:
     """The project a lock file is for, or a member of its workspace: where the graph begins.
 
-    ``path`` is its directory relative to that of the lock file, as POSIX path ("" = the same). ``needs`` are what it
+    ``path`` is its directory relative to that of the lock file, as POSIX path ("" = the same). ``edges`` are what it
     declares itself, group by group.
     """
 
     path: str = ""
     name: str = ""
-    needs: tuple[Need, ...] = ()
+    edges: tuple[Edge, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -250,32 +250,32 @@ class Include:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manifest:
+class DependencyFile:
     """One dependency file, read: what it declares, what is wrong with it, and what it leaves open.
 
     ``notes`` are sentences for the user about what this file cannot tell ("dependencies are dynamic: not listed
     here"). ``format`` is the reader's name. ``includes`` are files to be read as well. ``constraint`` marks a file
-    that was read as a pip constraints file. ``locals`` are the package names the project itself provides (its own
+    that was read as a pip constraints file. ``local_names`` are the package names the project itself provides (its own
     name, workspace members): never looked up. ``index`` and ``extra_indexes`` are what a requirements file says of
-    package indexes; they hold for the files it includes, and for those that include it. A lock file has ``locked``
-    in place of ``declared``; ``roots`` is None where it does not tell what the project itself asks for, and ``locks``
-    names the files beside it whose versions it settles (``pyproject.toml``). ``settled_by`` is the path of the lock
-    file that settles this one's versions, ``settled`` how many declarations it has taken over; ``drift`` is where the
+    package indexes; they hold for the files it includes, and for those that include it. A lock file has ``locked_packages``
+    in place of ``declarations``; ``importers`` is None where it does not tell what the project itself asks for, and ``locked_filenames``
+    names the files beside it whose versions it settles (``pyproject.toml``). ``lockfile`` is the path of the lock
+    file that settles this one's versions, ``locked_count`` how many declarations it has taken over; ``drift`` is where the
     two disagree.
     """
 
     path: str
     format: str
-    declared: tuple[Declared, ...] = ()
-    locked: tuple[Locked, ...] = ()
-    roots: tuple[Root, ...] | None = None
-    locks: tuple[str, ...] = ()
-    settled_by: str = ""
-    settled: int = 0
+    declarations: tuple[Declaration, ...] = ()
+    locked_packages: tuple[LockedPackage, ...] = ()
+    importers: tuple[Importer, ...] | None = None
+    locked_filenames: tuple[str, ...] = ()
+    lockfile: str = ""
+    locked_count: int = 0
     drift: tuple[Drift, ...] = ()
     includes: tuple[Include, ...] = ()
     constraint: bool = False
-    locals: tuple[str, ...] = ()
+    local_names: tuple[str, ...] = ()
     index: str = ""
     extra_indexes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
@@ -287,21 +287,21 @@ class Dependency:
     """One package a project depends on at one version in use, with every place that says so.
 
     ``requirement`` is the version range as written (several different ones joined by `` · ``). ``version`` is None
-    until one is known. ``how`` tells where it came from: ``pinned`` (written exactly), ``range`` (the version that
-    would be installed today) or ``unresolved``. ``skip`` gives the reason when it is not scored on purpose.
+    until one is known. ``resolution`` tells where it came from: ``pinned`` (written exactly), ``range`` (the version that
+    would be installed today) or ``unresolved``. ``skip_reason`` gives the reason when it is not scored on purpose.
     """
 
     package: Package
     requirement: str
     version: str | None
-    how: Literal["pinned", "range", "unresolved"]
+    resolution: Literal["pinned", "range", "unresolved"]
     direct: bool
     groups: tuple[str, ...]
     locations: tuple[Location, ...]
     markers: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
-    skip: str = ""
+    skip_reason: str = ""
     #: Direct dependencies that bring it in, as far as lock files tell.
     via: tuple[str, ...] = ()
 
@@ -313,4 +313,4 @@ class Dependency:
     @property
     def purl(self) -> str:
         """Package URL, with the version in use where it is known."""
-        return _purl(self.package.ecosystem, self.package.name, self.version or "")
+        return _build_purl(self.package.ecosystem, self.package.name, self.version or "")

@@ -14,66 +14,66 @@ from itertools import islice
 from typing import Final
 
 from nerq_cli.inventory import (
-    Declared,
+    Declaration,
+    DependencyFile,
     Drift,
-    Locked,
-    Manifest,
-    Need,
+    Edge,
+    Importer,
+    LockedPackage,
     Package,
-    Root,
 )
-from nerq_cli.versions import newest_first, satisfies
+from nerq_cli.versions import satisfies, sort_newest_first
 
 _MAIN: Final = "main"
 _OPTIONAL: Final = "optional"
 #: Groups whose declarations no lock file holds.
-_UNLOCKED: Final = ("build", "constraint")
+_UNLOCKED_GROUPS: Final = ("build", "constraint")
 #: Ways of one length that are followed when all ways to a package are looked for.
-_MOST_WAYS: Final = 2_000
+_MAX_PATHS: Final = 2_000
 _SHRINKWRAP: Final = "npm-shrinkwrap.json"
 _PACKAGE_LOCK: Final = "package-lock.json"
 
 
-def settled(manifests: Sequence[Manifest]) -> tuple[Manifest, ...]:
+def apply_lockfiles(dependency_files: Sequence[DependencyFile]) -> tuple[DependencyFile, ...]:
     """Return the manifests, with the declarations that lock files settle given to those at the versions they hold.
 
     A manifest keeps what none of its lock files holds. Where npm-shrinkwrap.json lies beside package-lock.json, npm
     reads only the former, and so does this.
     """
-    locks = {one.path: one for one in manifests if one.locked or one.roots is not None}
-    by_place = {_place(one.path): one for one in manifests if one.path not in locks}
-    result: dict[str, Manifest] = {}
-    left: dict[str, list[Declared]] = {}
-    for lock in locks.values():
-        rival = _overruled(lock.path)
-        if rival in locks:
-            result[lock.path] = replace(lock, locked=(), roots=None, settled_by=rival)
+    lockfiles = {file.path: file for file in dependency_files if file.locked_packages or file.importers is not None}
+    files_by_location = {_split_path(file.path): file for file in dependency_files if file.path not in lockfiles}
+    updated_files: dict[str, DependencyFile] = {}
+    remaining: dict[str, list[Declaration]] = {}
+    for lockfile in lockfiles.values():
+        shrinkwrap = _find_overriding_lockfile(lockfile.path)
+        if shrinkwrap in lockfiles:
+            updated_files[lockfile.path] = replace(lockfile, locked_packages=(), importers=None, lockfile=shrinkwrap)
             continue
-        work = _Lock(lock, by_place, frozenset(_place(path)[0] for path in locks))
-        result[lock.path] = work.settled()
-        for manifest, kept in work.kept:
-            still = left.get(manifest.path, list(manifest.declared))
-            left[manifest.path] = [item for item in still if item in kept]
-            before = result.get(manifest.path, manifest)
-            result[manifest.path] = replace(
-                before,
-                declared=tuple(left[manifest.path]),
-                settled_by=before.settled_by or lock.path,
-                settled=len(manifest.declared) - len(left[manifest.path]),
+        applier = _LockfileApplier(lockfile, files_by_location, frozenset(_split_path(path)[0] for path in lockfiles))
+        updated_files[lockfile.path] = applier.apply()
+        for dependency_file, unlocked in applier.unlocked:
+            candidates = remaining.get(dependency_file.path, list(dependency_file.declarations))
+            remaining[dependency_file.path] = [declaration for declaration in candidates if declaration in unlocked]
+            current = updated_files.get(dependency_file.path, dependency_file)
+            updated_files[dependency_file.path] = replace(
+                current,
+                declarations=tuple(remaining[dependency_file.path]),
+                lockfile=current.lockfile or lockfile.path,
+                locked_count=len(dependency_file.declarations) - len(remaining[dependency_file.path]),
             )
-    return tuple(result.get(one.path, one) for one in manifests)
+    return tuple(updated_files.get(file.path, file) for file in dependency_files)
 
 
-def _overruled(path: str) -> str:
+def _find_overriding_lockfile(path: str) -> str:
     """Return the path of the lock file that npm reads instead of this one; empty when there can be none."""
-    folder, name = _place(path)
-    return f"{folder}/{_SHRINKWRAP}".lstrip("/") if name == _PACKAGE_LOCK else ""
+    directory, name = _split_path(path)
+    return f"{directory}/{_SHRINKWRAP}".lstrip("/") if name == _PACKAGE_LOCK else ""
 
 
-def _place(path: str) -> tuple[str, str]:
+def _split_path(path: str) -> tuple[str, str]:
     """Return the directory and the name of a file."""
-    folder, _, name = path.rpartition("/")
-    return folder, name
+    directory, _, name = path.rpartition("/")
+    return directory, name
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,300 +87,348 @@ class Step:
 
 @dataclass
 class Graph:
-    """The graph of one lock file. ``roots`` are what the project and the members of its workspace ask for."""
+    """The graph of one lock file. ``importers`` are what the project and the members of its workspace ask for."""
 
-    lock: Manifest
-    roots: Sequence[Root]
+    lockfile: DependencyFile
+    importers: Sequence[Importer]
 
     @cached_property
-    def entries(self) -> dict[str, Locked]:
+    def entries(self) -> dict[str, LockedPackage]:
         """The entries by their keys."""
-        return {one.key: one for one in self.lock.locked}
+        return {entry.key: entry for entry in self.lockfile.locked_packages}
 
     @cached_property
-    def direct(self) -> dict[str, list[Need]]:
+    def direct_edges(self) -> dict[str, list[Edge]]:
         """What the roots ask for themselves, by key."""
-        found: dict[str, list[Need]] = {}
-        for root in self.roots:
-            for need in root.needs:
-                if need.to in self.entries:
-                    found.setdefault(need.to, []).append(need)
-        return found
+        edges: dict[str, list[Edge]] = {}
+        for importer in self.importers:
+            for edge in importer.edges:
+                if edge.target in self.entries:
+                    edges.setdefault(edge.target, []).append(edge)
+        return edges
 
     @cached_property
     def groups(self) -> dict[str, tuple[str, ...]]:
         """The groups each entry is reached from; what is only ever optional on the way is ``optional``."""
-        names = list(dict.fromkeys((_MAIN, _OPTIONAL, *(n.group for some in self.direct.values() for n in some))))
-        bits = {name: 1 << place for place, name in enumerate(names)}
-        reached = dict.fromkeys(self.entries, 0)
-        waiting: deque[str] = deque()
+        group_names = list(
+            dict.fromkeys(
+                (_MAIN, _OPTIONAL, *(edge.group for edge_list in self.direct_edges.values() for edge in edge_list))
+            )
+        )
+        bits = {name: 1 << position for position, name in enumerate(group_names)}
+        masks = dict.fromkeys(self.entries, 0)
+        queue: deque[str] = deque()
 
-        def reach(key: str, mask: int) -> None:
-            if key in reached and reached[key] | mask != reached[key]:
-                reached[key] |= mask
-                waiting.append(key)
+        def add_groups(key: str, mask: int) -> None:
+            if key in masks and masks[key] | mask != masks[key]:
+                masks[key] |= mask
+                queue.append(key)
 
-        for key, needs in self.direct.items():
-            for need in needs:
-                reach(key, bits[need.group])
-        while waiting:
-            key = waiting.popleft()
-            mask = reached[key]
-            softer = (mask & ~bits[_MAIN]) | bits[_OPTIONAL] if mask & bits[_MAIN] else mask
-            for need in self.entries[key].needs or ():
-                reach(need.to, softer if need.group == _OPTIONAL else mask)
+        for key, edges in self.direct_edges.items():
+            for outgoing in edges:
+                add_groups(key, bits[outgoing.group])
+        while queue:
+            key = queue.popleft()
+            mask = masks[key]
+            optional_mask = (mask & ~bits[_MAIN]) | bits[_OPTIONAL] if mask & bits[_MAIN] else mask
+            for outgoing in self.entries[key].edges or ():
+                add_groups(outgoing.target, optional_mask if outgoing.group == _OPTIONAL else mask)
         return {
-            key: tuple(name for name in names if mask & bits[name] and not (name == _OPTIONAL and mask & bits[_MAIN]))
-            for key, mask in reached.items()
+            key: tuple(
+                name for name in group_names if mask & bits[name] and not (name == _OPTIONAL and mask & bits[_MAIN])
+            )
+            for key, mask in masks.items()
         }
 
     @cached_property
-    def origins(self) -> dict[str, str]:
+    def nearest_direct(self) -> dict[str, str]:
         """For each entry that is reached the key of the nearest direct dependency that brings it in."""
-        found = {key: key for key in self.direct}
-        waiting = deque(found)
-        while waiting:
-            key = waiting.popleft()
-            for need in self.entries[key].needs or ():
-                if need.to in self.entries and need.to not in found:
-                    found[need.to] = found[key]
-                    waiting.append(need.to)
-        return found
+        nearest = {key: key for key in self.direct_edges}
+        queue = deque(nearest)
+        while queue:
+            key = queue.popleft()
+            for edge in self.entries[key].edges or ():
+                if edge.target in self.entries and edge.target not in nearest:
+                    nearest[edge.target] = nearest[key]
+                    queue.append(edge.target)
+        return nearest
 
-    def paths(self, package: Package, *, most: int = 20) -> Iterator[tuple[str, tuple[Step, ...]]]:
+    def find_paths(self, package: Package, *, limit: int = 20) -> Iterator[tuple[str, tuple[Step, ...]]]:
         """Yield ways from what is declared to a package, the shortest first, each with the group it begins in.
 
         They are built backwards from the package, and only so many of each length are kept: a dense graph has more
-        ways than anybody could read. No way passes through a package twice, and at most ``most`` are yielded.
+        ways than anybody could read. No way passes through a package twice, and at most ``limit`` are yielded.
         """
-        targets = {one.key for one in self.lock.locked if one.package == package}
-        useful = self._leading_to(targets)
-        before: dict[str, list[tuple[str, Need]]] = {}
-        for key in sorted(useful):
-            for need in self.entries[key].needs or ():
-                if need.to in useful:
-                    before.setdefault(need.to, []).append((key, need))
-        ways: list[tuple[str, tuple[Need, ...]]] = [(key, ()) for key in sorted(targets)]
-        while ways and most > 0:
-            for key, way in ways:
-                for need in self.direct.get(key, ()) if most > 0 else ():
-                    most -= 1
-                    yield need.group, tuple(self._step(one) for one in (need, *way))
-            longer = (
-                (key, (need, *way))
-                for start, way in ways
-                for key, need in before.get(start, ())
-                if key not in targets and key != start and all(key != one.to for one in way)
+        targets = {item.key for item in self.lockfile.locked_packages if item.package == package}
+        relevant_keys = self._find_ancestors(targets)
+        predecessors: dict[str, list[tuple[str, Edge]]] = {}
+        for key in sorted(relevant_keys):
+            for edge in self.entries[key].edges or ():
+                if edge.target in relevant_keys:
+                    predecessors.setdefault(edge.target, []).append((key, edge))
+        partial_paths: list[tuple[str, tuple[Edge, ...]]] = [(key, ()) for key in sorted(targets)]
+        while partial_paths and limit > 0:
+            for key, partial_path in partial_paths:
+                for edge in self.direct_edges.get(key, ()) if limit > 0 else ():
+                    limit -= 1
+                    yield edge.group, tuple(self._build_step(item) for item in (edge, *partial_path))
+            extended_paths = (
+                (key, (edge, *partial_path))
+                for start, partial_path in partial_paths
+                for key, edge in predecessors.get(start, ())
+                if key not in targets and key != start and all(key != item.target for item in partial_path)
             )
-            ways = list(islice(longer, _MOST_WAYS))
+            partial_paths = list(islice(extended_paths, _MAX_PATHS))
 
-    def _leading_to(self, targets: Iterable[str]) -> set[str]:
+    def _find_ancestors(self, targets: Iterable[str]) -> set[str]:
         """Return the keys from which one of the targets can be reached."""
-        before: dict[str, list[str]] = {}
-        for one in self.lock.locked:
-            for need in one.needs or ():
-                before.setdefault(need.to, []).append(one.key)
-        found = set(targets)
-        waiting = list(found)
-        while waiting:
-            for key in before.get(waiting.pop(), ()):
-                if key not in found:
-                    found.add(key)
-                    waiting.append(key)
-        return found
+        parents: dict[str, list[str]] = {}
+        for entry in self.lockfile.locked_packages:
+            for edge in entry.edges or ():
+                parents.setdefault(edge.target, []).append(entry.key)
+        ancestors = set(targets)
+        stack = list(ancestors)
+        while stack:
+            for key in parents.get(stack.pop(), ()):
+                if key not in ancestors:
+                    ancestors.add(key)
+                    stack.append(key)
+        return ancestors
 
-    def _step(self, need: Need) -> Step:
-        entry = self.entries[need.to]
-        return Step(need.alias or entry.name, entry.version, need.requirement)
+    def _build_step(self, edge: Edge) -> Step:
+        entry = self.entries[edge.target]
+        return Step(edge.alias or entry.name, entry.version, edge.requirement)
 
 
 @dataclass
-class _Lock:
+class _LockfileApplier:
     """One lock file, and the manifests around it by directory and name.
 
-    ``homes`` are the directories that have a lock file. ``kept`` fills with the manifests that this one settles, each
+    ``lockfile_directories`` are the directories that have a lock file. ``unlocked`` fills with the manifests that this one settles, each
     with what it leaves to them.
     """
 
-    lock: Manifest
-    manifests: Mapping[tuple[str, str], Manifest]
-    homes: frozenset[str]
+    lockfile: DependencyFile
+    dependency_files: Mapping[tuple[str, str], DependencyFile]
+    lockfile_directories: frozenset[str]
     drift: list[Drift] = field(default_factory=list)
-    kept: list[tuple[Manifest, list[Declared]]] = field(default_factory=list)
+    unlocked: list[tuple[DependencyFile, list[Declaration]]] = field(default_factory=list)
 
     @cached_property
-    def by_package(self) -> dict[Package, list[Locked]]:
+    def entries_by_package(self) -> dict[Package, list[LockedPackage]]:
         """The entries of each package."""
-        found: dict[Package, list[Locked]] = {}
-        for one in self.lock.locked:
-            found.setdefault(one.package, []).append(one)
-        return found
+        entries: dict[Package, list[LockedPackage]] = {}
+        for entry in self.lockfile.locked_packages:
+            entries.setdefault(entry.package, []).append(entry)
+        return entries
 
     @cached_property
-    def partners(self) -> dict[str, Manifest]:
+    def source_files(self) -> dict[str, DependencyFile]:
         """The manifests it was made from, by the directory of their root."""
-        here = _place(self.lock.path)[0]
-        names = {name.rpartition("/")[2] for name in self.lock.locks}
-        found: dict[str, Manifest] = {}
-        for path in dict.fromkeys(["", *(root.path for root in self.lock.roots or ())]):
-            folder = _joined(here, path)
-            one = next((self.manifests[folder, name] for name in names if (folder, name) in self.manifests), None)
-            if one is not None:
-                found[path] = one
-        if self.lock.roots is None and "" in found:
-            found |= self._members(here, names, found[""])
-        return found
+        lockfile_directory = _split_path(self.lockfile.path)[0]
+        file_names = {file_name.rpartition("/")[2] for file_name in self.lockfile.locked_filenames}
+        files: dict[str, DependencyFile] = {}
+        for path in dict.fromkeys(["", *(importer.path for importer in self.lockfile.importers or ())]):
+            directory = _join_path(lockfile_directory, path)
+            file = next(
+                (
+                    self.dependency_files[directory, file_name]
+                    for file_name in file_names
+                    if (directory, file_name) in self.dependency_files
+                ),
+                None,
+            )
+            if file is not None:
+                files[path] = file
+        if self.lockfile.importers is None and "" in files:
+            files |= self._find_members(lockfile_directory, file_names, files[""])
+        return files
 
     @cached_property
-    def own(self) -> frozenset[str]:
+    def local_names(self) -> frozenset[str]:
         """The names that the project and the members of its workspace provide themselves."""
-        return frozenset(name for one in (self.lock, *self.partners.values()) for name in one.locals)
+        return frozenset(name for file in (self.lockfile, *self.source_files.values()) for name in file.local_names)
 
-    def _members(self, here: str, names: Collection[str], top: Manifest) -> dict[str, Manifest]:
+    def _find_members(
+        self, lockfile_directory: str, file_names: Collection[str], root_file: DependencyFile
+    ) -> dict[str, DependencyFile]:
         """Return the members of the workspace, where only its manifest tells which directories they are in."""
-        start = f"{here}/" if here else ""
-        found: dict[str, Manifest] = {}
-        for (folder, name), one in self.manifests.items():
-            path = folder.removeprefix(start)
-            inside = name in names and folder.startswith(start) and folder != here and folder not in self.homes
-            if inside and any(fnmatchcase(f"{path}/{name}", include.pattern) for include in top.includes):
-                found[path] = one
-        return found
+        prefix = f"{lockfile_directory}/" if lockfile_directory else ""
+        members: dict[str, DependencyFile] = {}
+        for (directory, file_name), file in self.dependency_files.items():
+            path = directory.removeprefix(prefix)
+            is_candidate = (
+                file_name in file_names
+                and directory.startswith(prefix)
+                and directory != lockfile_directory
+                and directory not in self.lockfile_directories
+            )
+            if is_candidate and any(
+                fnmatchcase(f"{path}/{file_name}", include.pattern) for include in root_file.includes
+            ):
+                members[path] = file
+        return members
 
-    def settled(self) -> Manifest:
+    def apply(self) -> DependencyFile:
         """Return the lock file with all that it settles."""
-        taken: list[Declared] = []
-        roots = list(self.lock.roots or ())
-        for path, manifest in self.partners.items():
-            root = next((one for one in roots if one.path == path), None)
-            kept: list[Declared] = []
-            needs: list[Need] = list(root.needs) if root is not None else []
-            groups: dict[Need, list[str]] = {}
-            for item in manifest.declared:
-                entry, need = self._match(item, needs)
-                self._compare(item, entry, need)
+        locked_declarations: list[Declaration] = []
+        importers = list(self.lockfile.importers or ())
+        for path, dependency_file in self.source_files.items():
+            importer = next((candidate for candidate in importers if candidate.path == path), None)
+            unlocked: list[Declaration] = []
+            edges: list[Edge] = list(importer.edges) if importer is not None else []
+            edge_groups: dict[Edge, list[str]] = {}
+            for declaration in dependency_file.declarations:
+                entry, edge = self._match_declaration(declaration, edges)
+                self._check_drift(declaration, entry, edge)
                 if entry is None:
-                    kept.append(item)
+                    unlocked.append(declaration)
                     continue
-                skip, index = entry.skip or item.skip, entry.index or item.index
-                taken.append(replace(item, locked=entry.version, skip=skip, index=index))
-                need = need or Need(to=entry.key, group=item.group, requirement=item.requirement)
-                groups.setdefault(need, []).append(item.group)
-            self.kept.append((manifest, kept))
-            both = dict.fromkeys([*needs, *groups])
-            roots = [one for one in roots if one.path != path]
-            roots.append(Root(path=path, needs=tuple(_regrouped(both, groups))))
-        if self.lock.roots is None and not self.partners:
-            roots = [Root(needs=tuple(_asked_by_none_else(self.lock.locked)))]
-        graph = Graph(self.lock, roots)
-        items = [item for one in self.lock.locked for item in self._items(one, graph)]
+                skip_reason, index = entry.skip_reason or declaration.skip_reason, entry.index or declaration.index
+                locked_declarations.append(
+                    replace(declaration, locked_version=entry.version, skip_reason=skip_reason, index=index)
+                )
+                edge = edge or Edge(target=entry.key, group=declaration.group, requirement=declaration.requirement)
+                edge_groups.setdefault(edge, []).append(declaration.group)
+            self.unlocked.append((dependency_file, unlocked))
+            all_edges = dict.fromkeys([*edges, *edge_groups])
+            importers = [candidate for candidate in importers if candidate.path != path]
+            importers.append(Importer(path=path, edges=tuple(_assign_groups(all_edges, edge_groups))))
+        if self.lockfile.importers is None and not self.source_files:
+            importers = [Importer(edges=tuple(_infer_direct_edges(self.lockfile.locked_packages)))]
+        graph = Graph(self.lockfile, importers)
+        entry_declarations = [
+            declaration
+            for candidate in self.lockfile.locked_packages
+            for declaration in self._declare_entry(candidate, graph)
+        ]
         return replace(
-            self.lock,
-            declared=(*taken, *items),
-            roots=tuple(roots) if roots else self.lock.roots,
+            self.lockfile,
+            declarations=(*locked_declarations, *entry_declarations),
+            importers=tuple(importers) if importers else self.lockfile.importers,
             drift=tuple(self.drift),
         )
 
-    def _match(self, item: Declared, needs: Sequence[Need]) -> tuple[Locked | None, Need | None]:
+    def _match_declaration(
+        self, declaration: Declaration, edges: Sequence[Edge]
+    ) -> tuple[LockedPackage | None, Edge | None]:
         """Return the entry that a declaration is settled at, and the edge of the lock file that says so."""
-        entries = self.by_package.get(item.package, ())
-        if item.group in _UNLOCKED or not entries:
+        entries = self.entries_by_package.get(declaration.package, ())
+        if declaration.group in _UNLOCKED_GROUPS or not entries:
             return None, None
-        by_key = {one.key: one for one in entries}
-        stated = [need for need in needs if need.to in by_key and item.alias in (need.alias, by_key[need.to].alias)]
-        if stated:
-            need = next((one for one in stated if one.group == item.group), stated[0])
-            return by_key[need.to], need
-        fitting = [one for one in entries if _fits(item, one.version)] or entries
-        newest = newest_first(item.ecosystem, [one.version for one in fitting])[0]
-        return next(one for one in fitting if one.version == newest), None
+        by_key = {candidate.key: candidate for candidate in entries}
+        matching_edges = [
+            edge
+            for edge in edges
+            if edge.target in by_key and declaration.alias in (edge.alias, by_key[edge.target].alias)
+        ]
+        if matching_edges:
+            edge = next(
+                (candidate for candidate in matching_edges if candidate.group == declaration.group), matching_edges[0]
+            )
+            return by_key[edge.target], edge
+        compatible_entries = [
+            candidate for candidate in entries if _allows_version(declaration, candidate.version)
+        ] or entries
+        newest_version = sort_newest_first(
+            declaration.ecosystem, [candidate.version for candidate in compatible_entries]
+        )[0]
+        return next(candidate for candidate in compatible_entries if candidate.version == newest_version), None
 
-    def _compare(self, item: Declared, entry: Locked | None, need: Need | None) -> None:
+    def _check_drift(self, declaration: Declaration, entry: LockedPackage | None, edge: Edge | None) -> None:
         """Note where the manifest asks for what the lock file does not hold.
 
         A lock file that states the very same requirement was made from this one, whatever it settled on (overrides).
         """
-        if item.skip or item.group in _UNLOCKED:
+        if declaration.skip_reason or declaration.group in _UNLOCKED_GROUPS:
             return
         if entry is None:
             # Where a marker or an option leaves something out, a lock file need not hold it.
-            if item.marker or item.group in ("peer", _OPTIONAL) or item.name in self.own:
+            if declaration.marker or declaration.group in ("peer", _OPTIONAL) or declaration.name in self.local_names:
                 return
-        elif (need is not None and need.requirement == item.requirement) or entry.skip or _fits(item, entry.version):
+        elif (
+            (edge is not None and edge.requirement == declaration.requirement)
+            or entry.skip_reason
+            or _allows_version(declaration, entry.version)
+        ):
             return
-        held = tuple(sorted(one.version for one in self.by_package.get(item.package, ())))
+        locked_versions = tuple(
+            sorted(locked_package.version for locked_package in self.entries_by_package.get(declaration.package, ()))
+        )
         self.drift.append(
             Drift(
-                package=item.package,
-                requirement=item.requirement,
-                locked=held,
-                location=item.location,
-                lock=self.lock.path,
+                package=declaration.package,
+                requirement=declaration.requirement,
+                locked_versions=locked_versions,
+                location=declaration.location,
+                lockfile=self.lockfile.path,
             )
         )
 
-    def _items(self, entry: Locked, graph: Graph) -> Iterator[Declared]:
+    def _declare_entry(self, entry: LockedPackage, graph: Graph) -> Iterator[Declaration]:
         """Yield what a lock file says of one package, once for each group it belongs to.
 
         The project itself, and a member of its workspace that nothing depends on, are no dependencies.
         """
-        if entry.skip and entry.name in self.lock.locals and entry.key not in graph.origins:
+        if entry.skip_reason and entry.name in self.lockfile.local_names and entry.key not in graph.nearest_direct:
             return
-        needs = graph.direct.get(entry.key, ())
-        origin = graph.origins.get(entry.key)
-        via = graph.entries[origin].name if origin is not None and not needs else ""
+        edges = graph.direct_edges.get(entry.key, ())
+        direct_key = graph.nearest_direct.get(entry.key)
+        via = graph.entries[direct_key].name if direct_key is not None and not edges else ""
         groups = graph.groups.get(entry.key) or entry.groups or (_MAIN,)
-        if entry.groups and not needs and self.lock.roots is None:
+        if entry.groups and not edges and self.lockfile.importers is None:
             groups = entry.groups  # the file knows better than a graph that begins at guesses
-        asked = next((need.requirement for need in needs if need.requirement), "")
+        requirement = next((edge.requirement for edge in edges if edge.requirement), "")
         for group in groups:
-            yield Declared(
+            yield Declaration(
                 ecosystem=entry.ecosystem,
                 name=entry.name,
-                requirement=asked if not self.partners else "",
-                group=_OPTIONAL if entry.optional and group == _MAIN and not needs else group,
+                requirement=requirement if not self.source_files else "",
+                group=_OPTIONAL if entry.optional and group == _MAIN and not edges else group,
                 location=entry.location,
                 marker=entry.marker,
-                alias=entry.alias or next((need.alias for need in needs if need.alias), ""),
-                skip=entry.skip,
+                alias=entry.alias or next((edge.alias for edge in edges if edge.alias), ""),
+                skip_reason=entry.skip_reason,
                 index=entry.index,
-                hashed=entry.hashed,
-                indirect=not needs and (bool(graph.direct) or bool(self.partners)),
-                locked=entry.version,
+                has_hash=entry.has_hash,
+                indirect=not edges and (bool(graph.direct_edges) or bool(self.source_files)),
+                locked_version=entry.version,
                 via=via,
             )
 
 
-def _asked_by_none_else(entries: Sequence[Locked]) -> Iterator[Need]:
+def _infer_direct_edges(entries: Sequence[LockedPackage]) -> Iterator[Edge]:
     """Yield what the project itself must have asked for, where nothing else tells: what no other package needs."""
-    if any(one.needs is None for one in entries):
+    if any(entry.edges is None for entry in entries):
         return
-    needed = {need.to for one in entries for need in one.needs or ()}
-    for one in entries:
-        if one.key not in needed:
-            yield from (Need(to=one.key, group=group) for group in one.groups or (_MAIN,))
+    target_keys = {edge.target for entry in entries for edge in entry.edges or ()}
+    for entry in entries:
+        if entry.key not in target_keys:
+            yield from (Edge(target=entry.key, group=group) for group in entry.groups or (_MAIN,))
 
 
-def _regrouped(needs: Iterable[Need], groups: Mapping[Need, Sequence[str]]) -> Iterator[Need]:
+def _assign_groups(edges: Iterable[Edge], groups: Mapping[Edge, Sequence[str]]) -> Iterator[Edge]:
     """Yield the edges of a project in the groups that its manifest has them in; not every lock file tells."""
-    for need in needs:
-        stated = groups.get(need, ())
-        if not stated or need.group in stated:
-            yield need
+    for edge in edges:
+        declared_groups = groups.get(edge, ())
+        if not declared_groups or edge.group in declared_groups:
+            yield edge
         else:
-            yield from (replace(need, group=group) for group in dict.fromkeys(stated))
+            yield from (replace(edge, group=group) for group in dict.fromkeys(declared_groups))
 
 
-def _joined(folder: str, path: str) -> str:
+def _join_path(directory: str, path: str) -> str:
     """Return a directory below another one, without dots."""
     parts: list[str] = []
-    for part in f"{folder}/{path}".split("/"):
+    for part in f"{directory}/{path}".split("/"):
         if part == ".." and parts and parts[-1] != "..":
             parts.pop()
         elif part not in ("", "."):
             parts.append(part)
-    return ("/" if folder.startswith("/") else "") + "/".join(parts)
+    return ("/" if directory.startswith("/") else "") + "/".join(parts)
 
 
-def _fits(item: Declared, version: str) -> bool:
-    return not item.requirement or satisfies(item.ecosystem, item.requirement, version, prereleases=True)
+def _allows_version(declaration: Declaration, version: str) -> bool:
+    return not declaration.requirement or satisfies(
+        declaration.ecosystem, declaration.requirement, version, prereleases=True
+    )

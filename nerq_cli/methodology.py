@@ -30,8 +30,8 @@ DIMENSION_FLOOR: Final = 0.30
 #: Below this coverage there is no number.
 COVERAGE_FLOOR: Final = 0.40
 #: Below this coverage the grade is at most :data:`THIN_GRADE`.
-COVERAGE_THIN: Final = 0.55
-THIN_GRADE: Final = "B"
+LOW_COVERAGE: Final = 0.55
+LOW_COVERAGE_GRADE: Final = "B"
 #: Labels of coverage, best first: (at least, label).
 COVERAGE_LABELS: Final = ((0.80, "high"), (0.55, "medium"), (0.40, "low"), (0.0, "insufficient"))
 #: What unknown signals are taken to be at the two ends of a score's range.
@@ -53,7 +53,7 @@ class Curve:
 
     points: tuple[tuple[float, float], ...]
 
-    def at(self, x: float) -> float:
+    def value_at(self, x: float) -> float:
         """Return the value at ``x``, 0-100."""
         x0, y0 = self.points[0]
         if x <= x0:
@@ -74,22 +74,22 @@ class SignalSpec:
     """One row of the table: what is measured, how much it weighs, and how it turns into 0-100.
 
     ``weight`` is the share within the dimension. ``curves`` and ``levels`` hold every number the signal uses.
-    ``missing`` says when it is unknown, ``exempt`` when it does not apply.
+    ``unknown_when`` says when it is unknown, ``not_applicable_when`` when it does not apply.
     """
 
     id: str
     dimension: str
     weight: float
     name: str
-    measures: str
+    description: str
     curves: Mapping[str, Curve] = field(default_factory=dict)
     levels: Mapping[str, float] = field(default_factory=dict)
-    anchor: str = ""
-    missing: str = ""
-    exempt: str = ""
+    reference: str = ""
+    unknown_when: str = ""
+    not_applicable_when: str = ""
 
 
-def _curve(*points: tuple[float, float]) -> Curve:
+def _make_curve(*points: tuple[float, float]) -> Curve:
     return Curve(points)
 
 
@@ -103,84 +103,84 @@ SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 dimension="security",
                 weight=0,
                 name="malware gate",
-                measures="exactly this version is recorded as malicious, quarantined or removed for security",
+                description="exactly this version is recorded as malicious, quarantined or removed for security",
                 levels={"clean": 100, "malicious": 0},
-                anchor="Socket critical alert; SourceRank removed",
-                missing="no source of malware records answered",
+                reference="Socket critical alert; SourceRank removed",
+                unknown_when="no source of malware records answered",
             ),
             SignalSpec(
                 id="S2",
                 dimension="security",
                 weight=40,
                 name="known advisories",
-                measures="advisories that affect this version, each vulnerability once: 100 x product of (1 - loss)",
+                description="advisories that affect this version, each vulnerability once: 100 x product of (1 - loss)",
                 levels={"critical": 0.85, "high": 0.50, "medium": 0.15, "low": 0.05, "unknown": 0.20},
-                anchor="Socket alert curves; Scorecard Vulnerabilities",
-                missing="no advisory source answered (the score is provisional)",
+                reference="Socket alert curves; Scorecard Vulnerabilities",
+                unknown_when="no advisory source answered (the score is provisional)",
             ),
             SignalSpec(
                 id="S3",
                 dimension="security",
                 weight=5,
                 name="fix record",
-                measures="fixed share of the package's advisories older than 90 days: 100 x (fixed + 1) / (n + 1)",
-                anchor="Zahan 2025",
-                missing="advisory history not read",
-                exempt="no advisory older than 90 days",
+                description="fixed share of the package's advisories older than 90 days: 100 x (fixed + 1) / (n + 1)",
+                reference="Zahan 2025",
+                unknown_when="advisory history not read",
+                not_applicable_when="no advisory older than 90 days",
             ),
             SignalSpec(
                 id="S4",
                 dimension="security",
                 weight=12,
                 name="provenance",
-                measures="the version carries a provenance attestation the registry verified",
+                description="the version carries a provenance attestation the registry verified",
                 levels={"verified": 100, "none": 50, "lost": 10},
-                anchor="PEP 740, npm provenance; Depdive",
-                missing="the registry does not tell",
-                exempt="released before the registry supported attestations (npm 2023-04, PyPI 2024-11)",
+                reference="PEP 740, npm provenance; Depdive",
+                unknown_when="the registry does not tell",
+                not_applicable_when="released before the registry supported attestations (npm 2023-04, PyPI 2024-11)",
             ),
             SignalSpec(
                 id="S5",
                 dimension="security",
                 weight=12,
                 name="code at install",
-                measures="what runs when the version is installed: npm install scripts, PyPI source builds",
+                description="what runs when the version is installed: npm install scripts, PyPI source builds",
                 levels={"none": 100, "native": 70, "hook": 40, "hook new": 15, "wheel": 100, "sdist": 50},
-                anchor="Socket install-script alert; weak links in npm (2021)",
-                missing="manifest of the version not read",
+                reference="Socket install-script alert; weak links in npm (2021)",
+                unknown_when="manifest of the version not read",
             ),
             SignalSpec(
                 id="S6",
                 dimension="security",
                 weight=8,
                 name="name confusion",
-                measures="whether the name may be mistaken for a popular one",
+                description="whether the name may be mistaken for a popular one",
                 levels={"clean": 100, "neighbour": 85, "suspicion": 15},
-                anchor="SpellBound, typomania, ConfuGuard",
-                missing="no list of popular names loaded",
+                reference="SpellBound, typomania, ConfuGuard",
+                unknown_when="no list of popular names loaded",
             ),
             SignalSpec(
                 id="S7",
                 dimension="security",
                 weight=10,
                 name="newness",
-                measures="the worse of the version's and the package's age in days",
+                description="the worse of the version's and the package's age in days",
                 curves={
-                    "version": _curve((0, 10), (1, 30), (3, 50), (7, 80), (14, 100)),
-                    "package": _curve((0, 10), (30, 30), (90, 60), (180, 85), (365, 100)),
+                    "version": _make_curve((0, 10), (1, 30), (3, 50), (7, 80), (14, 100)),
+                    "package": _make_curve((0, 10), (30, 30), (90, 60), (180, 85), (365, 100)),
                 },
                 levels={"security fix": 80},
-                anchor="Woodruff 2025 (attacks last days); Scorecard 90 days",
-                missing="no credible publication date",
+                reference="Woodruff 2025 (attacks last days); Scorecard 90 days",
+                unknown_when="no credible publication date",
             ),
             SignalSpec(
                 id="S8",
                 dimension="security",
                 weight=13,
                 name="repository hygiene",
-                measures="risk-weighted mean of Scorecard's Code-Review, Branch-Protection, Dangerous-Workflow, "
+                description="risk-weighted mean of Scorecard's Code-Review, Branch-Protection, Dangerous-Workflow, "
                 "Token-Permissions, Binary-Artifacts, Signed-Releases and Pinned-Dependencies",
-                curves={"mean": _curve((0, 20), (3, 50), (5, 75), (7, 90), (9, 100))},
+                curves={"mean": _make_curve((0, 20), (3, 50), (5, 75), (7, 90), (9, 100))},
                 levels={
                     "Dangerous-Workflow": 10,
                     "Code-Review": 7.5,
@@ -190,8 +190,8 @@ SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                     "Signed-Releases": 7.5,
                     "Pinned-Dependencies": 5,
                 },
-                anchor="Scorecard's own weights; population mean 3.5-5.4",
-                missing="never scanned, fewer than 3 conclusive checks, older than 90 days, or the link is disputed",
+                reference="Scorecard's own weights; population mean 3.5-5.4",
+                unknown_when="never scanned, fewer than 3 conclusive checks, older than 90 days, or the link is disputed",
             ),
             # --- maintenance
             SignalSpec(
@@ -199,56 +199,56 @@ SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 dimension="maintenance",
                 weight=20,
                 name="stated status",
-                measures="what maintainers or registry say: deprecated, archived, inactive, yanked (worst counts)",
+                description="what maintainers or registry say: deprecated, archived, inactive, yanked (worst counts)",
                 levels={"none": 100, "inactive": 30, "yanked": 20, "archived": 15, "deprecated": 10},
-                anchor="Miller 2025; Scorecard archived = 0; SourceRank -5",
-                missing="registry not read",
+                reference="Miller 2025; Scorecard archived = 0; SourceRank -5",
+                unknown_when="registry not read",
             ),
             SignalSpec(
                 id="M2",
                 dimension="maintenance",
                 weight=30,
                 name="last stable release",
-                measures="days since the newest stable release of the package",
+                description="days since the newest stable release of the package",
                 curves={
-                    "days": _curve((180, 100), (365, 85), (540, 70), (730, 55), (1095, 35), (1825, 15), (3650, 5)),
+                    "days": _make_curve((180, 100), (365, 85), (540, 70), (730, 55), (1095, 35), (1825, 15), (3650, 5)),
                 },
                 levels={"finished floor": 70},
-                anchor="SourceRank 6 months; npms finished packages",
-                missing="no credible publication date",
+                reference="SourceRank 6 months; npms finished packages",
+                unknown_when="no credible publication date",
             ),
             SignalSpec(
                 id="M3",
                 dimension="maintenance",
                 weight=30,
                 name="commits",
-                measures="commits on the default branch in 90 days, else Scorecard's Maintained check",
-                curves={"commits": _curve((0, 10), (1, 45), (3, 70), (7, 90), (13, 100))},
+                description="commits on the default branch in 90 days, else Scorecard's Maintained check",
+                curves={"commits": _make_curve((0, 10), (1, 45), (3, 70), (7, 90), (13, 100))},
                 levels={"finished floor": 70, "maintained zero": 10},
-                anchor="Scorecard one a week; npms one a month = 0.7",
-                missing="no repository known, or neither the code host nor Scorecard read",
+                reference="Scorecard one a week; npms one a month = 0.7",
+                unknown_when="no repository known, or neither the code host nor Scorecard read",
             ),
             SignalSpec(
                 id="M4",
                 dimension="maintenance",
                 weight=10,
                 name="cadence",
-                measures="stable versions in 24 months; only pre-releases -20; exactly one version ever: at most 50",
-                curves={"releases": _curve((0, 30), (1, 60), (2, 80), (3, 80), (4, 100))},
+                description="stable versions in 24 months; only pre-releases -20; exactly one version ever: at most 50",
+                curves={"releases": _make_curve((0, 30), (1, 60), (2, 80), (3, 80), (4, 100))},
                 levels={"only pre-releases": -20, "single version": 50, "finished floor": 70},
-                anchor="npms release curve; SourceRank",
-                missing="no credible publication dates",
+                reference="npms release curve; SourceRank",
+                unknown_when="no credible publication dates",
             ),
             SignalSpec(
                 id="M5",
                 dimension="maintenance",
                 weight=10,
                 name="issues closed",
-                measures="closed share of all issues and pull requests",
-                curves={"share": _curve((0, 0), (0.5, 50), (0.8, 100))},
-                anchor="npms; CHAOSS closure ratio",
-                missing="code host not read",
-                exempt="fewer than 5 issues and pull requests, or issues disabled",
+                description="closed share of all issues and pull requests",
+                curves={"share": _make_curve((0, 0), (0.5, 50), (0.8, 100))},
+                reference="npms; CHAOSS closure ratio",
+                unknown_when="code host not read",
+                not_applicable_when="fewer than 5 issues and pull requests, or issues disabled",
             ),
             # --- documentation
             SignalSpec(
@@ -256,30 +256,30 @@ SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 dimension="documentation",
                 weight=50,
                 name="README",
-                measures="characters of README text without badges, HTML and code",
-                curves={"characters": _curve((0, 10), (400, 60), (1500, 85), (3000, 100))},
-                anchor="npms full at 400 bytes; Socket README",
-                missing="README not readable (registries drop some)",
+                description="characters of README text without badges, HTML and code",
+                curves={"characters": _make_curve((0, 10), (400, 60), (1500, 85), (3000, 100))},
+                reference="npms full at 400 bytes; Socket README",
+                unknown_when="README not readable (registries drop some)",
             ),
             SignalSpec(
                 id="D2",
                 dimension="documentation",
                 weight=30,
                 name="links",
-                measures="links to documentation, changelog and a homepage other than the repository",
+                description="links to documentation, changelog and a homepage other than the repository",
                 levels={"documentation": 40, "changelog": 30, "homepage": 30},
-                anchor="CHAOSS; npms branding",
-                missing="metadata not read",
+                reference="CHAOSS; npms branding",
+                unknown_when="metadata not read",
             ),
             SignalSpec(
                 id="D3",
                 dimension="documentation",
                 weight=20,
                 name="basics",
-                measures="summary, keywords or classifiers, supported interpreter, type information",
+                description="summary, keywords or classifiers, supported interpreter, type information",
                 levels={"summary": 25, "keywords": 25, "interpreter": 25, "types": 25},
-                anchor="SourceRank basic information",
-                missing="metadata not read",
+                reference="SourceRank basic information",
+                unknown_when="metadata not read",
             ),
             # --- compliance
             SignalSpec(
@@ -287,7 +287,7 @@ SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 dimension="compliance",
                 weight=45,
                 name="licence",
-                measures="how clearly the version states its licence",
+                description="how clearly the version states its licence",
                 levels={
                     "approved": 100,
                     "mapped": 80,
@@ -298,15 +298,15 @@ SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                     "unlicensed": 0,
                     "disagreement limit": 60,
                 },
-                anchor="Scorecard License 9 + 1; Socket licence alerts",
-                missing="no source of licence information read",
+                reference="Scorecard License 9 + 1; Socket licence alerts",
+                unknown_when="no source of licence information read",
             ),
             SignalSpec(
                 id="C2",
                 dimension="compliance",
                 weight=20,
                 name="licence terms",
-                measures="what the licence asks of its users; of several, AND takes the worst and OR the best",
+                description="what the licence asks of its users; of several, AND takes the worst and OR the best",
                 levels={
                     "permissive": 100,
                     "weak copyleft": 85,
@@ -314,28 +314,28 @@ SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                     "network copyleft": 45,
                     "restricted use": 20,
                 },
-                anchor="Socket and GitHub licence lists",
-                missing="licence unknown or not recognised",
+                reference="Socket and GitHub licence lists",
+                unknown_when="licence unknown or not recognised",
             ),
             SignalSpec(
                 id="C3",
                 dimension="compliance",
                 weight=20,
                 name="source link",
-                measures="whether the package says where its source is, and who confirms it",
+                description="whether the package says where its source is, and who confirms it",
                 levels={"attested": 100, "confirmed": 80, "declared": 60, "dead": 25, "none": 20, "foreign": 0},
-                anchor="73.8 % (PyPI) and 69.4 % (npm) of links are valid (2024)",
-                missing="metadata not read",
+                reference="73.8 % (PyPI) and 69.4 % (npm) of links are valid (2024)",
+                unknown_when="metadata not read",
             ),
             SignalSpec(
                 id="C4",
                 dimension="compliance",
                 weight=15,
                 name="disclosure policy",
-                measures="the repository says how to report a vulnerability",
+                description="the repository says how to report a vulnerability",
                 levels={"yes": 100, "no": 40},
-                anchor="Zahan 2022; Scorecard Security-Policy",
-                missing="neither Scorecard nor the code host read",
+                reference="Zahan 2022; Scorecard Security-Policy",
+                unknown_when="neither Scorecard nor the code host read",
             ),
             # --- community
             SignalSpec(
@@ -343,18 +343,18 @@ SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 dimension="community",
                 weight=40,
                 name="publishers",
-                measures="accounts that can publish; owned by an organisation: at least 85",
-                curves={"accounts": _curve((1, 55), (2, 80), (3, 100), (15, 100), (25, 85))},
+                description="accounts that can publish; owned by an organisation: at least 85",
+                curves={"accounts": _make_curve((1, 55), (2, 80), (3, 100), (15, 100), (25, 85))},
                 levels={"organisation": 85},
-                anchor="Socket 1 - e^(-x/3), softened; too many maintainers (weak links)",
-                missing="the registry does not tell",
+                reference="Socket 1 - e^(-x/3), softened; too many maintainers (weak links)",
+                unknown_when="the registry does not tell",
             ),
             SignalSpec(
                 id="K2",
                 dimension="community",
                 weight=40,
                 name="adoption",
-                measures="0.6 x downloads + 0.3 x dependents + 0.1 x stars, logarithmic, over what is known",
+                description="0.6 x downloads + 0.3 x dependents + 0.1 x stars, logarithmic, over what is known",
                 levels={
                     "downloads": 0.6,
                     "dependents": 0.3,
@@ -367,18 +367,18 @@ SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                     "young limit": 70,
                     "list days": 60,
                 },
-                anchor="logarithms as in SourceRank; low weight because popularity can be bought",
-                missing="no current popularity list and no download count",
+                reference="logarithms as in SourceRank; low weight because popularity can be bought",
+                unknown_when="no current popularity list and no download count",
             ),
             SignalSpec(
                 id="K3",
                 dimension="community",
                 weight=20,
                 name="people",
-                measures="distinct contributors, else Scorecard's Contributors check",
-                curves={"people": _curve((1, 40), (2, 60), (3, 75), (5, 85), (10, 100))},
-                anchor="Scorecard three organisations; Avelino",
-                missing="no repository known, or not read",
+                description="distinct contributors, else Scorecard's Contributors check",
+                curves={"people": _make_curve((1, 40), (2, 60), (3, 75), (5, 85), (10, 100))},
+                reference="Scorecard three organisations; Avelino",
+                unknown_when="no repository known, or not read",
             ),
         )
     }
@@ -394,7 +394,7 @@ class CapSpec:
 
     id: str
     limit: float
-    when: str
+    condition: str
     signal: str = ""
 
 
@@ -408,70 +408,78 @@ CAPS: Final[Mapping[str, CapSpec]] = MappingProxyType(
     {
         cap.id: cap
         for cap in (
-            CapSpec(id="malicious", limit=0, when="exactly this version is recorded as malicious", signal="S1"),
+            CapSpec(id="malicious", limit=0, condition="exactly this version is recorded as malicious", signal="S1"),
             CapSpec(
-                id="security-holding", limit=0, when="npm replaced the package by a security placeholder", signal="S1"
+                id="security-holding",
+                limit=0,
+                condition="npm replaced the package by a security placeholder",
+                signal="S1",
             ),
-            CapSpec(id="quarantined", limit=10, when="PyPI has the project in quarantine", signal="S1"),
+            CapSpec(id="quarantined", limit=10, condition="PyPI has the project in quarantine", signal="S1"),
             CapSpec(
-                id="exploited", limit=20, when="an advisory of this version is in CISA's KEV catalogue", signal="S2"
+                id="exploited",
+                limit=20,
+                condition="an advisory of this version is in CISA's KEV catalogue",
+                signal="S2",
             ),
-            CapSpec(id="critical-no-fix", limit=30, when="a critical advisory without a fix", signal="S2"),
+            CapSpec(id="critical-no-fix", limit=30, condition="a critical advisory without a fix", signal="S2"),
             CapSpec(
                 id="name-confusion",
                 limit=30,
-                when="like a top-5,000 name, 100 times less used, under a year old, no shared owner",
+                condition="like a top-5,000 name, 100 times less used, under a year old, no shared owner",
                 signal="S6",
             ),
-            CapSpec(id="critical", limit=45, when="a critical advisory that has a fix", signal="S2"),
+            CapSpec(id="critical", limit=45, condition="a critical advisory that has a fix", signal="S2"),
             CapSpec(
                 id="high-epss",
                 limit=45,
-                when="a high advisory with an exploit probability of 50 % or more",
+                condition="a high advisory with an exploit probability of 50 % or more",
                 signal="S2",
             ),
-            CapSpec(id="yanked", limit=50, when="the version is yanked", signal="M1"),
+            CapSpec(id="yanked", limit=50, condition="the version is yanked", signal="M1"),
             CapSpec(
                 id="python-eol",
                 limit=50,
-                when="no Python that is still maintained can install the version",
+                condition="no Python that is still maintained can install the version",
                 signal="D3",
             ),
-            CapSpec(id="deprecated", limit=55, when="the package is deprecated or archived", signal="M1"),
+            CapSpec(id="deprecated", limit=55, condition="the package is deprecated or archived", signal="M1"),
             CapSpec(
                 id="abandoned",
                 limit=55,
-                when="PyPI: newest stable release over 8 years old, no commit known in 24 months",
+                condition="PyPI: newest stable release over 8 years old, no commit known in 24 months",
                 signal="M2",
             ),
-            CapSpec(id="high-no-fix", limit=60, when="a high advisory without a fix", signal="S2"),
+            CapSpec(id="high-no-fix", limit=60, condition="a high advisory without a fix", signal="S2"),
             CapSpec(
                 id="provenance-lost",
                 limit=60,
-                when="attested before, not attested now, and under 14 days old",
+                condition="attested before, not attested now, and under 14 days old",
                 signal="S4",
             ),
             CapSpec(
                 id="install-hook-new",
                 limit=60,
-                when="an install hook new in this version, which is under 14 days old",
+                condition="an install hook new in this version, which is under 14 days old",
                 signal="S5",
             ),
             CapSpec(
                 id="stale",
                 limit=65,
-                when="PyPI: newest stable release over 5 years old, no commit in 24 months, no maintained Python named",
+                condition="PyPI: newest stable release over 5 years old, no commit in 24 months, no maintained Python named",
                 signal="M2",
             ),
-            CapSpec(id="high", limit=69, when="a high advisory that has a fix", signal="S2"),
-            CapSpec(id="advisory", limit=69, when="an advisory of unknown severity", signal="S2"),
+            CapSpec(id="high", limit=69, condition="a high advisory that has a fix", signal="S2"),
+            CapSpec(id="advisory", limit=69, condition="an advisory of unknown severity", signal="S2"),
             CapSpec(
-                id="fresh", limit=69, when="the version is under 72 hours old (security fixes exempt)", signal="S7"
+                id="fresh", limit=69, condition="the version is under 72 hours old (security fixes exempt)", signal="S7"
             ),
-            CapSpec(id="malware-history", limit=69, when="another version was malicious within 180 days", signal="S1"),
-            CapSpec(id="no-licence", limit=74, when="no licence in any readable source", signal="C1"),
-            CapSpec(id="medium", limit=75, when="a medium advisory", signal="S2"),
-            CapSpec(id="low", limit=89, when="a low advisory", signal="S2"),
+            CapSpec(
+                id="malware-history", limit=69, condition="another version was malicious within 180 days", signal="S1"
+            ),
+            CapSpec(id="no-licence", limit=74, condition="no licence in any readable source", signal="C1"),
+            CapSpec(id="medium", limit=75, condition="a medium advisory", signal="S2"),
+            CapSpec(id="low", limit=89, condition="a low advisory", signal="S2"),
         )
     }
 )
@@ -479,31 +487,31 @@ CAPS: Final[Mapping[str, CapSpec]] = MappingProxyType(
 # Ages the caps use, in days.
 TAKEOVER_DAYS: Final = 14
 FRESH_DAYS: Final = 3
-MALWARE_MEMORY_DAYS: Final = 180
+MALWARE_HISTORY_DAYS: Final = 180
 ABANDONED_DAYS: Final = 8 * 365.25
 STALE_DAYS: Final = 5 * 365.25
-SILENT_DAYS: Final = 2 * 365.25
+INACTIVE_DAYS: Final = 2 * 365.25
 
 # Where the signals draw their lines.
 #: A name is compared with this many of the most used ones; a package is young for this many days; below this many
 #: downloads a week it is obscure.
-NEIGHBOURHOOD: Final = 5_000
+COMPARED_NAMES: Final = 5_000
 YOUNG_DAYS: Final = 365
-OBSCURE_DOWNLOADS: Final = 1_000.0
+MIN_NOTABLE_DOWNLOADS: Final = 1_000.0
 #: Scorecard results count for this many days, and only when this many of the checks are conclusive.
 SCORECARD_DAYS: Final = 90
-FEWEST_CHECKS: Final = 3
+MIN_CHECKS: Final = 3
 #: A finished package has fewer open issues than this; fewer issues than that in all say nothing about closing them.
-FEW_OPEN_ISSUES: Final = 15
-FEWEST_ISSUES: Final = 5
+OPEN_ISSUE_LIMIT: Final = 15
+MIN_ISSUES: Final = 5
 #: Releases count towards the cadence for this many days.
 CADENCE_DAYS: Final = 2 * 365
 #: A young package with fewer dependents than this cannot be popular yet.
-ENOUGH_DEPENDENTS: Final = 10
+MIN_DEPENDENTS: Final = 10
 
 #: Exploit probability (EPSS, 0-1) from which an advisory counts one band higher, and from which a high one caps lower.
-EPSS_RAISES: Final = 0.10
-EPSS_CAPS: Final = 0.50
+EPSS_RAISE_THRESHOLD: Final = 0.10
+EPSS_CAP_THRESHOLD: Final = 0.50
 
 #: First day on which a version could carry an attestation: npm provenance and PEP 740 on PyPI (epoch seconds UTC).
 ATTESTATIONS_SINCE: Final[Mapping[str, int]] = MappingProxyType({"npm": 1680307200, "PyPI": 1730419200})
@@ -533,11 +541,11 @@ PYTHON_SUPPORT: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 )
 
 
-def grade(score: float) -> str:
+def find_grade(score: float) -> str:
     """Return the letter of a final score (one decimal, 0-100)."""
-    return next(letter for least, letter in GRADES if score >= least)
+    return next(letter for minimum, letter in GRADES if score >= minimum)
 
 
-def coverage_label(coverage: float) -> str:
+def find_coverage_label(coverage: float) -> str:
     """Return ``high``, ``medium``, ``low`` or ``insufficient`` for a coverage of 0-1."""
-    return next(label for least, label in COVERAGE_LABELS if coverage >= least)
+    return next(label for minimum, label in COVERAGE_LABELS if coverage >= minimum)

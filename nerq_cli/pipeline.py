@@ -8,33 +8,33 @@ from itertools import islice
 from typing import Final, Protocol, TypeAlias
 
 from nerq_cli import __version__, methodology, policy, scoring, signals, versions
-from nerq_cli.errors import Exit, UsageError
-from nerq_cli.facts import Evidence, Fact, Found, Project, Unknown
-from nerq_cli.inventory import Declared, Dependency, Manifest, Package, Release
+from nerq_cli.errors import ExitStatus, UsageError
+from nerq_cli.facts import Evidence, Fact, Found, PackageInfo, Unknown
+from nerq_cli.inventory import Declaration, Dependency, DependencyFile, Package, Release
 from nerq_cli.policy import finding, way_out
-from nerq_cli.policy.remedy import remedy
-from nerq_cli.policy.way_out import Alternative
-from nerq_cli.privacy import ELSEWHERE, PERHAPS_ELSEWHERE, Rules, withheld
-from nerq_cli.report.model import Assessed, ManifestLine, Report, SourceLine
-from nerq_cli.report.phrases import ceiling
-from nerq_cli.resolution import CONSTRAINT, Declarations, Inventory, Unsatisfied, unite
-from nerq_cli.sources.registries import Projects
+from nerq_cli.policy.remedy import suggest_fix
+from nerq_cli.policy.way_out import Upgrade
+from nerq_cli.privacy import EXTRA_INDEX_REASON, OTHER_INDEX_REASON, PrivacyRules, mark_withheld
+from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
+from nerq_cli.report.phrases import score_ceiling
+from nerq_cli.resolution import CONSTRAINT_GROUP, Declarations, Resolution, Unsatisfied, resolve
+from nerq_cli.sources.registries import RegistryFacts
 
 #: How many packages are held in memory at a time; what is known of them is dropped once they are scored.
-BATCH: Final = 1_000
+BATCH_SIZE: Final = 1_000
 _DEV: Final = "dev"
 
 #: The answers to each name that more than one ecosystem has.
-Ambiguous: TypeAlias = tuple[tuple[Assessed, ...], ...]
+AmbiguousNames: TypeAlias = tuple[tuple[Assessment, ...], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class ScanOptions:
     """What a run is asked to do. ``as_of`` is the moment it judges from (epoch seconds UTC).
 
     ``groups`` are the dependency groups to keep (empty = all), by full name (``extra:socks``), kind (``extra``) or
     name alone (``socks``). ``python`` is the Python version that would install. ``strict`` makes a run that could not
-    check everything fail. ``beside_latest`` scores the newest version of each package as well.
+    check everything fail. ``score_latest`` scores the newest version of each package as well.
     """
 
     as_of: int
@@ -46,26 +46,28 @@ class Options:
     list_only: bool = False
     keep_going: bool = False
     allow_empty: bool = False
-    beside_latest: bool = False
+    score_latest: bool = False
 
 
-class Asks(Protocol):
+class EvidenceProvider(Protocol):
     """The part of the world that can be asked about packages. Tests hand in one made of dictionaries."""
 
-    def projects(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> Projects:
+    def projects(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> RegistryFacts:
         """Ask about packages; of some of them no other versions matter than those ``pinned``."""
         ...
 
-    def evidence(self, releases: Sequence[Release], projects: Projects) -> Mapping[Release, Evidence]:
+    def evidence(self, releases: Sequence[Release], projects: RegistryFacts) -> Mapping[Release, Evidence]:
         """Ask about the versions in use, and about those that might take their place."""
         ...
 
-    def sources(self) -> tuple[SourceLine, ...]:
+    def sources(self) -> tuple[SourceStatus, ...]:
         """Say how each source did."""
         ...
 
 
-def scan(manifests: Sequence[Manifest], rules: Rules, options: Options, asks: Asks) -> Report:
+def scan_project(
+    dependency_files: Sequence[DependencyFile], rules: PrivacyRules, options: ScanOptions, provider: EvidenceProvider
+) -> Report:
     """Score everything the dependency files declare, and report on it.
 
     Problems in the files end the run before anything is asked, unless the options say to keep going. Never raises for
@@ -74,326 +76,390 @@ def scan(manifests: Sequence[Manifest], rules: Rules, options: Options, asks: As
     Raises:
         UsageError: a group was asked for that no file has.
     """
-    problems = [problem for manifest in manifests for problem in manifest.problems]
-    _require_groups(manifests, options)
-    declared = list(withheld(selected(_items(manifests), options), rules))
+    problems = [problem for dependency_file in dependency_files for problem in dependency_file.problems]
+    _check_groups(dependency_files, options)
+    declarations = list(mark_withheld(select_groups(_iter_declarations(dependency_files), options), rules))
     if options.list_only or (problems and not options.keep_going):
-        listed = unite(declared, {}, python=options.python or None)
-        assessed = [Assessed(dependency=one, state=None) for one in listed.dependencies]
-        return _report(manifests, assessed, options, sources=(), listed=True)
-    assessed = list(assess(declared, options, asks))
-    return _report(manifests, assessed, options, sources=asks.sources())
+        resolution = resolve(declarations, {}, python=options.python or None)
+        assessments = [Assessment(dependency=dependency, state=None) for dependency in resolution.dependencies]
+        return _build_report(dependency_files, assessments, options, sources=(), list_only=True)
+    assessments = list(assess_declarations(declarations, options, provider))
+    return _build_report(dependency_files, assessments, options, sources=provider.sources())
 
 
-def check(
-    targets: Sequence[Sequence[Declared]], rules: Rules, options: Options, asks: Asks
-) -> tuple[Report, Ambiguous]:
+def check_packages(
+    targets: Sequence[Sequence[Declaration]], rules: PrivacyRules, options: ScanOptions, provider: EvidenceProvider
+) -> tuple[Report, AmbiguousNames]:
     """Score single packages that a person named, and report on them.
 
     Each target is the package it names, or one package per ecosystem where the name could be of either; the second
     result holds those of which more than one exists, or which could not all be asked about. They are in the report
     all the same.
     """
-    declared = list(withheld((item for target in targets for item in target), rules))
-    by_package: dict[Package, list[Assessed]] = {}
-    for one in assess(declared, replace(options, beside_latest=True), asks):
-        by_package.setdefault(one.dependency.package, []).append(one)
-    chosen: list[Assessed] = []
-    ambiguous: list[tuple[Assessed, ...]] = []
+    declarations = list(mark_withheld((declaration for target in targets for declaration in target), rules))
+    by_package: dict[Package, list[Assessment]] = {}
+    for assessment in assess_declarations(declarations, replace(options, score_latest=True), provider):
+        by_package.setdefault(assessment.dependency.package, []).append(assessment)
+    assessments: list[Assessment] = []
+    ambiguous: list[tuple[Assessment, ...]] = []
     for target in targets:
-        answers = [one for item in target for one in by_package[item.package]]
-        known = [one for one in answers if one.found is not False and one.state != "skipped"]
-        meant = [one for one in known if not (one.found and one.score is None)] or known or answers[:1]
-        chosen += [one for one in meant if one not in chosen]
-        if len({one.dependency.package for one in meant}) > 1:
-            ambiguous.append(tuple(meant))
-    return _report((), chosen, options, sources=asks.sources()), tuple(ambiguous)
+        candidates = [assessment for declaration in target for assessment in by_package[declaration.package]]
+        existing = [
+            assessment
+            for assessment in candidates
+            if assessment.in_registry is not False and assessment.state != "skipped"
+        ]
+        matches = (
+            [assessment for assessment in existing if not (assessment.in_registry and assessment.score is None)]
+            or existing
+            or candidates[:1]
+        )
+        assessments += [assessment for assessment in matches if assessment not in assessments]
+        if len({assessment.dependency.package for assessment in matches}) > 1:
+            ambiguous.append(tuple(matches))
+    return _build_report((), assessments, options, sources=provider.sources()), tuple(ambiguous)
 
 
-def _items(manifests: Iterable[Manifest]) -> Iterator[Declared]:
-    return (item for manifest in manifests for item in manifest.declared)
+def _iter_declarations(dependency_files: Iterable[DependencyFile]) -> Iterator[Declaration]:
+    return (declaration for dependency_file in dependency_files for declaration in dependency_file.declarations)
 
 
-def _require_groups(manifests: Sequence[Manifest], options: Options) -> None:
+def _check_groups(dependency_files: Sequence[DependencyFile], options: ScanOptions) -> None:
     """Refuse a group that no file has: a slip of the pen must not scan nothing and pass."""
-    groups = {item.group for item in _items(manifests)}
-    known = {name for group in groups for name in (group, *group.split(":", 1))}
+    groups = {declaration.group for declaration in _iter_declarations(dependency_files)}
+    group_names = {name for group in groups for name in (group, *group.split(":", 1))}
     for group in options.groups:
-        if groups and group not in known:
+        if groups and group not in group_names:
             raise UsageError(f"no group is called {group!r}", hint=f"the groups here: {', '.join(sorted(groups))}")
-    if options.no_dev and options.groups and not any(selected(_items(manifests), options)):
+    if options.no_dev and options.groups and not any(select_groups(_iter_declarations(dependency_files), options)):
         raise UsageError("--no-dev leaves nothing of the groups asked for", hint="leave one of the two out")
 
 
-def selected(declared: Iterable[Declared], options: Options) -> Iterator[Declared]:
+def select_groups(declarations: Iterable[Declaration], options: ScanOptions) -> Iterator[Declaration]:
     """Yield the declarations of the groups that were asked for. Constraints stay: they narrow versions."""
-    for item in declared:
-        kind, _, name = item.group.partition(":")
-        if item.group == CONSTRAINT:
-            yield item
+    for declaration in declarations:
+        kind, _, name = declaration.group.partition(":")
+        if declaration.group == CONSTRAINT_GROUP:
+            yield declaration
         elif options.no_dev and kind == _DEV:
             continue
-        elif not options.groups or {item.group, kind, name} & set(options.groups):
-            yield item
+        elif not options.groups or {declaration.group, kind, name} & set(options.groups):
+            yield declaration
 
 
-def assess(declared: Sequence[Declared], options: Options, asks: Asks) -> Iterator[Assessed]:
+def assess_declarations(
+    declarations: Sequence[Declaration], options: ScanOptions, provider: EvidenceProvider
+) -> Iterator[Assessment]:
     """Yield every dependency with its score and state, a batch of packages at a time."""
-    declarations = Declarations(declared, python=options.python or None)
-    for packages in _batches(declarations.packages, BATCH):
-        asked = declarations.asked(packages)
-        projects = asks.projects(asked, declarations.pins(asked))
-        inventory = declarations.settle(packages, projects.facts)
-        yield from _assess_batch(inventory, projects, options, asks)
+    resolver = Declarations(declarations, python=options.python or None)
+    for packages in _split_batches(resolver.packages, BATCH_SIZE):
+        queryable_packages = resolver.filter_queryable(packages)
+        projects = provider.projects(queryable_packages, resolver.find_pinned_releases(queryable_packages))
+        resolution = resolver.resolve_packages(packages, projects.package_info)
+        yield from _assess_batch(resolution, projects, options, provider)
 
 
-def _batches(packages: Iterable[Package], size: int) -> Iterator[list[Package]]:
-    rest = iter(packages)
-    while batch := list(islice(rest, size)):
+def _split_batches(packages: Iterable[Package], size: int) -> Iterator[list[Package]]:
+    iterator = iter(packages)
+    while batch := list(islice(iterator, size)):
         yield batch
 
 
-def _assess_batch(inventory: Inventory, projects: Projects, options: Options, asks: Asks) -> Iterator[Assessed]:
-    unsatisfied = {(one.package, place): one for one in inventory.unsatisfied for place in one.locations}
-    releases = [one.release for one in inventory.dependencies if one.release is not None and not one.skip]
-    evidence = asks.evidence(releases, projects)
-    assessed: list[Assessed] = []
-    for dependency in inventory.dependencies:
-        missing = next((m for p in dependency.locations if (m := unsatisfied.get((dependency.package, p)))), None)
-        if dependency.skip:
-            assessed.append(Assessed(dependency=dependency, state="skipped", reasons=(dependency.skip,)))
-        elif missing is not None and (dependency.release is None or not _listed(dependency, projects)):
-            assessed.append(_unsatisfied(dependency, missing))
+def _assess_batch(
+    resolution: Resolution, projects: RegistryFacts, options: ScanOptions, provider: EvidenceProvider
+) -> Iterator[Assessment]:
+    unsatisfied_requirements = {
+        (item.package, location): item for item in resolution.unsatisfied for location in item.locations
+    }
+    releases = [item.release for item in resolution.dependencies if item.release is not None and not item.skip_reason]
+    evidence = provider.evidence(releases, projects)
+    assessments: list[Assessment] = []
+    for dependency in resolution.dependencies:
+        unsatisfied = next(
+            (
+                requirement
+                for dependency_location in dependency.locations
+                if (requirement := unsatisfied_requirements.get((dependency.package, dependency_location)))
+            ),
+            None,
+        )
+        if dependency.skip_reason:
+            assessments.append(Assessment(dependency=dependency, state="skipped", reasons=(dependency.skip_reason,)))
+        elif unsatisfied is not None and (dependency.release is None or not _is_listed(dependency, projects)):
+            assessments.append(_assess_unsatisfied(dependency, unsatisfied))
         elif dependency.release is None:
-            assessed.append(_unresolved(dependency, projects.facts.get(dependency.package)))
+            assessments.append(_assess_unresolved(dependency, projects.package_info.get(dependency.package)))
         else:
-            assessed.append(_scored(dependency, evidence[dependency.release], options))
-    return _with_ways_out(assessed, evidence, projects, options, asks)
+            assessments.append(_assess_release(dependency, evidence[dependency.release], options))
+    return _add_upgrades(assessments, evidence, projects, options, provider)
 
 
-def _with_ways_out(
-    assessed: Sequence[Assessed],
-    known: Mapping[Release, Evidence],
-    projects: Projects,
-    options: Options,
-    asks: Asks,
-) -> Iterator[Assessed]:
+def _add_upgrades(
+    assessments: Sequence[Assessment],
+    known_evidence: Mapping[Release, Evidence],
+    projects: RegistryFacts,
+    options: ScanOptions,
+    provider: EvidenceProvider,
+) -> Iterator[Assessment]:
     """Yield the dependencies again, those below the threshold with the version to move to.
 
     All versions that might serve are asked about at once; where nothing needs one, nothing is asked.
     """
-    ways = [_ways(one, known, options) for one in assessed]
-    releases = [Release(package=some.package, version=version) for some in ways for version in some.versions]
-    unasked = [release for release in dict.fromkeys(releases) if release not in known]
-    evidence = {**known, **asks.evidence(unasked, projects)} if unasked else known
-    for one, some in zip(assessed, ways, strict=True):
-        yield _with_way_out(one, some, evidence, options) if some.versions else one
+    candidate_list = [_find_upgrade_candidates(assessment, known_evidence, options) for assessment in assessments]
+    releases = [
+        Release(package=candidates.package, version=version)
+        for candidates in candidate_list
+        for version in candidates.versions
+    ]
+    missing_releases = [release for release in dict.fromkeys(releases) if release not in known_evidence]
+    evidence = (
+        {**known_evidence, **provider.evidence(missing_releases, projects)} if missing_releases else known_evidence
+    )
+    for assessment, candidates in zip(assessments, candidate_list, strict=True):
+        yield _add_upgrade(assessment, candidates, evidence, options) if candidates.versions else assessment
 
 
 @dataclass(frozen=True, slots=True)
-class _Ways:
+class _UpgradeCandidates:
     """Other versions of a package that are worth scoring: what may be a way out, the smallest step first; the newest.
 
     ``latest`` is empty where nobody wants to see it.
     """
 
     package: Package
-    out: tuple[str, ...] = ()
+    upgrade_versions: tuple[str, ...] = ()
     latest: str = ""
 
     @property
     def versions(self) -> tuple[str, ...]:
-        return (*self.out, self.latest) if self.latest and self.latest not in self.out else self.out
+        return (
+            (*self.upgrade_versions, self.latest)
+            if self.latest and self.latest not in self.upgrade_versions
+            else self.upgrade_versions
+        )
 
 
-def _ways(one: Assessed, known: Mapping[Release, Evidence], options: Options) -> _Ways:
-    package, release = one.dependency.package, one.dependency.release
-    fact = known[release].project if one.score is not None and release is not None else None
+def _find_upgrade_candidates(
+    assessment: Assessment, evidence: Mapping[Release, Evidence], options: ScanOptions
+) -> _UpgradeCandidates:
+    package, release = assessment.dependency.package, assessment.dependency.release
+    fact = evidence[release].package_info if assessment.score is not None and release is not None else None
     if not isinstance(fact, Found):
-        return _Ways(package)
-    below = one.state == "below"
-    out = way_out.candidates(one.dependency, fact.value, one.advisories, python=options.python) if below else ()
-    shown = one.latest in out or (options.beside_latest and one.latest != one.dependency.version)
-    return _Ways(package, out, one.latest if shown else "")
+        return _UpgradeCandidates(package)
+    is_below = assessment.state == "below"
+    upgrade_versions = (
+        way_out.find_candidates(assessment.dependency, fact.value, assessment.advisories, python=options.python)
+        if is_below
+        else ()
+    )
+    include_latest = assessment.latest in upgrade_versions or (
+        options.score_latest and assessment.latest != assessment.dependency.version
+    )
+    return _UpgradeCandidates(package, upgrade_versions, assessment.latest if include_latest else "")
 
 
-def _with_way_out(one: Assessed, ways: _Ways, known: Mapping[Release, Evidence], options: Options) -> Assessed:
-    evidence = {version: known[Release(package=ways.package, version=version)] for version in ways.versions}
-    scored = {version: _alternative(one, version, some, options) for version, some in evidence.items()}
-    ranked = [scored[version] for version in ways.out if not _yanked(evidence[version])]
-    chosen = way_out.choose(ceiling(one), ranked, options.threshold)
-    fix = one.fix if chosen is None else chosen.version
-    return replace(one, fix=fix, way_out=chosen, latest_scored=scored.get(ways.latest))
+def _add_upgrade(
+    assessment: Assessment,
+    candidates: _UpgradeCandidates,
+    known_evidence: Mapping[Release, Evidence],
+    options: ScanOptions,
+) -> Assessment:
+    evidence = {
+        version: known_evidence[Release(package=candidates.package, version=version)] for version in candidates.versions
+    }
+    upgrades = {
+        version: _score_upgrade(assessment, version, version_evidence, options)
+        for version, version_evidence in evidence.items()
+    }
+    ranked_upgrades = [
+        upgrades[version] for version in candidates.upgrade_versions if not _is_yanked(evidence[version])
+    ]
+    best_upgrade = way_out.choose(score_ceiling(assessment), ranked_upgrades, options.threshold)
+    fix = assessment.fix if best_upgrade is None else best_upgrade.version
+    return replace(assessment, fix=fix, upgrade=best_upgrade, latest_upgrade=upgrades.get(candidates.latest))
 
 
-def _alternative(one: Assessed, version: str, evidence: Evidence, options: Options) -> Alternative:
+def _score_upgrade(assessment: Assessment, version: str, evidence: Evidence, options: ScanOptions) -> Upgrade:
     """Score another version exactly as if it were the one in use."""
-    there = _scored(replace(one.dependency, version=version), evidence, options)
-    return way_out.alternative(
-        one.dependency,
+    upgrade_assessment = _assess_release(replace(assessment.dependency, version=version), evidence, options)
+    return way_out.describe(
+        assessment.dependency,
         version,
-        score=there.score,
-        clears=there.state == "ok",
-        advisories=one.advisories,
+        score=upgrade_assessment.score,
+        passes=upgrade_assessment.state == "ok",
+        advisories=assessment.advisories,
         evidence=evidence,
     )
 
 
-def _yanked(evidence: Evidence) -> bool:
+def _is_yanked(evidence: Evidence) -> bool:
     """Whether a version turns out to be yanked: where not all versions are listed, only its own page tells."""
     return isinstance(evidence.metadata, Found) and bool(evidence.metadata.value.yanked)
 
 
-def _listed(dependency: Dependency, projects: Projects) -> bool:
-    fact = projects.facts.get(dependency.package)
+def _is_listed(dependency: Dependency, projects: RegistryFacts) -> bool:
+    fact = projects.package_info.get(dependency.package)
     return isinstance(fact, Found) and dependency.version in fact.value.versions
 
 
-def _unsatisfied(dependency: Dependency, missing: Unsatisfied) -> Assessed:
-    nearest = ", ".join(missing.nearest)
-    return Assessed(
+def _assess_unsatisfied(dependency: Dependency, unsatisfied: Unsatisfied) -> Assessment:
+    nearest = ", ".join(unsatisfied.nearest)
+    return Assessment(
         dependency=dependency,
         state="unknown",
-        reasons=(missing.reason,),
+        reasons=(unsatisfied.reason,),
         fix=f"nearest: {nearest}" if nearest else "",
-        found=True,
+        in_registry=True,
     )
 
 
-def _unresolved(dependency: Dependency, fact: Fact[Project] | None) -> Assessed:
+def _assess_unresolved(dependency: Dependency, fact: Fact[PackageInfo] | None) -> Assessment:
     """A range whose package could not be read: score nothing, and say why."""
-    measured = signals.measure(
-        dependency.package.ecosystem, "", Evidence() if fact is None else Evidence(project=fact), as_of=0
+    measurement = signals.measure_signals(
+        dependency.package.ecosystem, "", Evidence() if fact is None else Evidence(package_info=fact), as_of=0
     )
-    reason = measured.verdict or (fact.reason if fact is not None and not isinstance(fact, Found) else "no version")
-    return Assessed(
+    reason = measurement.no_score_reason or (
+        fact.reason if fact is not None and not isinstance(fact, Found) else "no version"
+    )
+    return Assessment(
         dependency=dependency,
         state="unknown",
-        reasons=(measured.verdict or f"version in use not known: {reason}",),
-        found=_found(fact),
+        reasons=(measurement.no_score_reason or f"version in use not known: {reason}",),
+        in_registry=_is_in_registry(fact),
     )
 
 
-def _found(fact: Fact[Project] | None) -> bool | None:
+def _is_in_registry(fact: Fact[PackageInfo] | None) -> bool | None:
     return None if fact is None or isinstance(fact, Unknown) else isinstance(fact, Found)
 
 
-def _scored(dependency: Dependency, evidence: Evidence, options: Options) -> Assessed:
-    measured = signals.measure(dependency.package.ecosystem, dependency.version or "", evidence, options.as_of)
-    score = scoring.score(measured)
-    project = evidence.project.value if isinstance(evidence.project, Found) else None
+def _assess_release(dependency: Dependency, evidence: Evidence, options: ScanOptions) -> Assessment:
+    measurement = signals.measure_signals(
+        dependency.package.ecosystem, dependency.version or "", evidence, options.as_of
+    )
+    score = scoring.compute_score(measurement)
+    package_info = evidence.package_info.value if isinstance(evidence.package_info, Found) else None
     advisories = evidence.advisories.value if isinstance(evidence.advisories, Found) else ()
-    return Assessed(
+    return Assessment(
         dependency=dependency,
-        state=policy.judge(dependency, score, options.threshold),
+        state=policy.judge_dependency(dependency, score, options.threshold),
         score=score,
-        reasons=_reasons(score, evidence),
-        fix=remedy(dependency, score, project, advisories),
-        latest=project.newest_stable if project else "",
-        behind=None if project is None else versions.behind(project, dependency.version or ""),
-        released=_released(project, dependency.version or ""),
+        reasons=_collect_reasons(score, evidence),
+        fix=suggest_fix(dependency, score, package_info, advisories),
+        latest=package_info.newest_stable if package_info else "",
+        releases_behind=None if package_info is None else versions.count_newer(package_info, dependency.version or ""),
+        released_at=_find_release_time(package_info, dependency.version or ""),
         advisories=advisories,
-        found=_found(evidence.project),
+        in_registry=_is_in_registry(evidence.package_info),
     )
 
 
-def _released(project: Project | None, version: str) -> int:
-    if project is None or project.dates_doubt or version not in project.versions:
+def _find_release_time(package_info: PackageInfo | None, version: str) -> int:
+    if package_info is None or package_info.date_problem or version not in package_info.versions:
         return 0
-    return project.published[project.versions.index(version)]
+    return package_info.published[package_info.versions.index(version)]
 
 
-def _reasons(score: scoring.Score, evidence: Evidence) -> tuple[str, ...]:
+def _collect_reasons(score: scoring.Score, evidence: Evidence) -> tuple[str, ...]:
     reasons = tuple(reason.text for reason in score.reasons)
     if score.verdict and not any(score.verdict == reason for reason in reasons):
         reasons = (score.verdict, *reasons)
     if score.provisional:
-        why = evidence.advisories.reason if not isinstance(evidence.advisories, Found) else ""
-        reasons = (*reasons, f"advisories not checked: {why}")
+        unknown_reason = evidence.advisories.reason if not isinstance(evidence.advisories, Found) else ""
+        reasons = (*reasons, f"advisories not checked: {unknown_reason}")
     return reasons
 
 
-def _report(
-    manifests: Sequence[Manifest],
-    assessed: Sequence[Assessed],
-    options: Options,
+def _build_report(
+    dependency_files: Sequence[DependencyFile],
+    assessments: Sequence[Assessment],
+    options: ScanOptions,
     *,
-    sources: tuple[SourceLine, ...],
-    listed: bool = False,
+    sources: tuple[SourceStatus, ...],
+    list_only: bool = False,
 ) -> Report:
-    problems = tuple(problem for manifest in manifests for problem in manifest.problems)
-    states = [one.state for one in assessed if one.state is not None]
-    notes = (f"{manifest.path}: {note}" for manifest in manifests for note in manifest.notes)
-    silent = [source for source in sources if source.state in ("partial", "unavailable") and not source.stands_in]
-    findings = (
-        *finding.unregistered(one.dependency for one in assessed if one.found is False),
-        *finding.drifted(drift for manifest in manifests for drift in manifest.drift),
+    problems = tuple(problem for dependency_file in dependency_files for problem in dependency_file.problems)
+    states = [assessment.state for assessment in assessments if assessment.state is not None]
+    notes = (
+        f"{dependency_file.path}: {note}" for dependency_file in dependency_files for note in dependency_file.notes
+    )
+    incomplete_sources = [
+        source for source in sources if source.state in ("partial", "unavailable") and not source.fallback
+    ]
+    report_findings = (
+        *finding.find_unregistered(
+            assessment.dependency for assessment in assessments if assessment.in_registry is False
+        ),
+        *finding.find_drift(drift for dependency_file in dependency_files for drift in dependency_file.drift),
     )
     incomplete = [
-        *(_silence(source) for source in silent if source.essential),
-        *finding.counted(findings, failing=False),
+        *(_describe_incomplete(source) for source in incomplete_sources if source.required),
+        *finding.describe_counts(report_findings, failing=False),
         *notes,
-        *_excused(assessed),
+        *_explain_skipped(assessments),
     ]
-    lesser = [_silence(source) for source in silent if not source.essential]
-    status, reason = policy.verdict(
+    optional_missing = [_describe_incomplete(source) for source in incomplete_sources if not source.required]
+    status, reason = policy.decide_exit(
         states,
         threshold=options.threshold,
-        broken=len(problems),
-        findings=finding.counted(findings),
+        problem_count=len(problems),
+        findings=finding.describe_counts(report_findings),
         incomplete=incomplete,
-        lesser=lesser,
+        optional_missing=optional_missing,
         strict=options.strict,
     )
     reason = "; ".join((reason, *(source.note for source in sources if source.note)))
-    if listed and not problems:
-        status, reason = Exit.PASSED, "listed, not scored"
+    if list_only and not problems:
+        status, reason = ExitStatus.PASSED, "listed, not scored"
     return Report(
         version=__version__,
         methodology=methodology.VERSION,
         as_of=options.as_of,
         threshold=options.threshold,
         python=options.python,
-        complete=not (listed or problems or incomplete or lesser or "unknown" in states),
-        strictly=not (incomplete or "unknown" in states),
+        complete=not (list_only or problems or incomplete or optional_missing or "unknown" in states),
+        strict=not (incomplete or "unknown" in states),
         exit=status,
         exit_reason=reason,
-        manifests=tuple(
-            ManifestLine(
-                path=m.path,
-                format=m.format,
-                dependencies=len(m.locked) or len(m.declared) + m.settled,
-                problems=m.problems,
-                notes=m.notes,
-                settled_by=m.settled_by,
+        dependency_files=tuple(
+            DependencyFileSummary(
+                path=file.path,
+                format=file.format,
+                dependencies=len(file.locked_packages) or len(file.declarations) + file.locked_count,
+                problems=file.problems,
+                notes=file.notes,
+                lockfile=file.lockfile,
             )
-            for m in manifests
+            for file in dependency_files
         ),
-        dependencies=tuple(assessed),
-        findings=findings,
+        dependencies=tuple(assessments),
+        findings=report_findings,
         sources=sources,
-        warnings=tuple(f"{m.path}: {note}" for m in manifests for note in m.notes),
+        warnings=tuple(f"{file.path}: {note}" for file in dependency_files for note in file.notes),
         errors=problems,
-        listed=listed,
+        list_only=list_only,
     )
 
 
-def _excused(assessed: Sequence[Assessed]) -> Iterator[str]:
+def _explain_skipped(assessments: Sequence[Assessment]) -> Iterator[str]:
     """Say what was left out on the word of the scanned files alone, and when that leaves nothing to judge."""
-    elsewhere = sum(one.dependency.skip.startswith((ELSEWHERE, PERHAPS_ELSEWHERE)) for one in assessed)
-    if elsewhere:
-        yield f"{elsewhere} from an index that only the scanned files name"
-    if assessed and all(one.state == "skipped" for one in assessed):
+    other_index_count = sum(
+        assessment.dependency.skip_reason.startswith((OTHER_INDEX_REASON, EXTRA_INDEX_REASON))
+        for assessment in assessments
+    )
+    if other_index_count:
+        yield f"{other_index_count} from an index that only the scanned files name"
+    if assessments and all(assessment.state == "skipped" for assessment in assessments):
         yield "everything was skipped, nothing was judged"
 
 
-def _silence(source: SourceLine) -> str:
+def _describe_incomplete(source: SourceStatus) -> str:
     """Say of a source that it did not answer everything it was asked."""
-    answered = f"{source.name}: {source.answered} of {source.asked} answered"
-    return answered + (f" ({source.reason})" if source.reason else "")
+    description = f"{source.name}: {source.answered_subjects} of {source.subjects} answered"
+    return description + (f" ({source.reason})" if source.reason else "")
 
 
-def empty(options: Options, reason: str) -> Report:
+def build_empty_report(options: ScanOptions, reason: str) -> Report:
     """Return the report of a run that found no dependency file at all."""
     return Report(
         version=__version__,
@@ -402,8 +468,8 @@ def empty(options: Options, reason: str) -> Report:
         threshold=options.threshold,
         python=options.python,
         complete=options.allow_empty,
-        exit=Exit.PASSED if options.allow_empty else Exit.EMPTY,
+        exit=ExitStatus.PASSED if options.allow_empty else ExitStatus.EMPTY,
         exit_reason=reason,
-        manifests=(),
+        dependency_files=(),
         dependencies=(),
     )

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlsplit
 
-from nerq_cli.config import Config, is_private, is_public
-from nerq_cli.inventory import NPM, PYPI, Declared, Ecosystem, Manifest, Package, normalise
+from nerq_cli.config import Config, find_private_pattern, find_public_pattern
+from nerq_cli.inventory import NPM, PYPI, Declaration, DependencyFile, Ecosystem, Package, normalise_name
 
 #: How the reasons begin that only the scanned project's own files give. What is judged must not be able to excuse
 #: itself: what is skipped for these leaves a run incomplete.
-ELSEWHERE: Final = "from the index"
-PERHAPS_ELSEWHERE: Final = "may come from the extra index"
+OTHER_INDEX_REASON: Final = "from the index"
+EXTRA_INDEX_REASON: Final = "may come from the extra index"
 #: The formats whose own names are npm's.
 _NPM_FORMATS: Final = frozenset(
     {
@@ -29,76 +29,82 @@ _NPM_FORMATS: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class PrivacyRules:
     """What decides whether a name may be asked about.
 
-    ``own`` are the names the scanned project itself provides. ``is_default`` tells whether an index written in a
-    project's file is the one that would be asked anyway; ``is_listed`` whether a name is among the most downloaded
-    public ones, and so no secret. ``elsewhere`` names the registry that the project's own configuration assigns a
-    package to, ``extra`` the further indexes it names, ``further`` those of the user's own that a package may come
+    ``local_names`` are the names the scanned project itself provides. ``is_default_index`` tells whether an index written in a
+    project's file is the one that would be asked anyway; ``is_popular`` whether a name is among the most downloaded
+    public ones, and so no secret. ``assigned_index`` names the registry that the project's own configuration assigns a
+    package to, ``project_indexes`` the further indexes it names, ``user_indexes`` those of the user's own that a package may come
     from.
     """
 
     config: Config
-    own: Collection[tuple[Ecosystem, str]] = frozenset()
-    is_default: Callable[[str, Package], bool] = lambda _, __: False
-    is_listed: Callable[[Package], bool] = bool
-    elsewhere: Callable[[Package], str] = lambda _: ""
-    extra: Sequence[str] = ()
-    further: Callable[[Package], Sequence[str]] = lambda _: ()
+    local_names: Collection[tuple[Ecosystem, str]] = frozenset()
+    is_default_index: Callable[[str, Package], bool] = lambda _, __: False
+    is_popular: Callable[[Package], bool] = bool
+    assigned_index: Callable[[Package], str] = lambda _: ""
+    project_indexes: Sequence[str] = ()
+    user_indexes: Callable[[Package], Sequence[str]] = lambda _: ()
 
 
-def own_names(manifests: Iterable[Manifest]) -> frozenset[tuple[Ecosystem, str]]:
+def collect_local_names(dependency_files: Iterable[DependencyFile]) -> frozenset[tuple[Ecosystem, str]]:
     """Return the names that the scanned projects provide themselves."""
     return frozenset(
-        (ecosystem, normalise(ecosystem, name))
-        for manifest in manifests
-        for ecosystem in _ecosystems(manifest)
-        for name in manifest.locals
+        (ecosystem, normalise_name(ecosystem, name))
+        for dependency_file in dependency_files
+        for ecosystem in _list_ecosystems(dependency_file)
+        for name in dependency_file.local_names
     )
 
 
-def _ecosystems(manifest: Manifest) -> tuple[Ecosystem, ...]:
+def _list_ecosystems(dependency_file: DependencyFile) -> tuple[Ecosystem, ...]:
     """Return whose names a file's own names are; an SBOM may be of both."""
-    if manifest.format == "sbom":
+    if dependency_file.format == "sbom":
         return (PYPI, NPM)
-    return (NPM,) if manifest.format in _NPM_FORMATS else (PYPI,)
+    return (NPM,) if dependency_file.format in _NPM_FORMATS else (PYPI,)
 
 
-def withheld(declared: Iterable[Declared], rules: Rules) -> Iterator[Declared]:
+def mark_withheld(declarations: Iterable[Declaration], rules: PrivacyRules) -> Iterator[Declaration]:
     """Yield every declaration, with the reason written in where it is not to be asked about."""
-    for item in declared:
-        reason = item.skip or why_withheld(item, rules)
-        yield replace(item, skip=reason) if reason and not item.skip else item
+    for declaration in declarations:
+        reason = declaration.skip_reason or find_withheld_reason(declaration, rules)
+        yield replace(declaration, skip_reason=reason) if reason and not declaration.skip_reason else declaration
 
 
-def why_withheld(item: Declared, rules: Rules) -> str:
+def find_withheld_reason(declaration: Declaration, rules: PrivacyRules) -> str:
     """Return why a name stays here, in words; empty when it may be asked about."""
-    package = item.package
-    pattern = is_private(rules.config, package)
+    package = declaration.package
+    pattern = find_private_pattern(rules.config, package)
     if pattern:
         return f"private name (matches {pattern})"
-    if (package.ecosystem, package.name) in rules.own:
+    if (package.ecosystem, package.name) in rules.local_names:
         return "provided by this project"
-    index = rules.elsewhere(package) if not item.index else "" if rules.is_default(item.index, package) else item.index
+    index = (
+        rules.assigned_index(package)
+        if not declaration.index
+        else ""
+        if rules.is_default_index(declaration.index, package)
+        else declaration.index
+    )
     if index:
-        return f"{ELSEWHERE} {_host(index)}"
-    if package.ecosystem == PYPI and "+" in item.requirement:
+        return f"{OTHER_INDEX_REASON} {_parse_host(index)}"
+    if package.ecosystem == PYPI and "+" in declaration.requirement:
         return "local version: not on a public index"
-    return _why_elsewhere(item, package, rules) if package.ecosystem == PYPI else ""
+    return _find_extra_index_reason(declaration, package, rules) if package.ecosystem == PYPI else ""
 
 
-def _why_elsewhere(item: Declared, package: Package, rules: Rules) -> str:
+def _find_extra_index_reason(declaration: Declaration, package: Package, rules: PrivacyRules) -> str:
     """A further index may be where the name comes from; only names known to be public are asked about then."""
-    further = [
+    extra_indexes = [
         index
-        for index in (*item.extra_indexes, *rules.extra, *rules.further(package))
-        if not rules.is_default(index, package)
+        for index in (*declaration.extra_indexes, *rules.project_indexes, *rules.user_indexes(package))
+        if not rules.is_default_index(index, package)
     ]
-    if not further or rules.is_listed(package) or is_public(rules.config, package):
+    if not extra_indexes or rules.is_popular(package) or find_public_pattern(rules.config, package):
         return ""
-    return f"{PERHAPS_ELSEWHERE} {_host(further[0])} (list the name under public in [tool.nerq] if it does not)"
+    return f"{EXTRA_INDEX_REASON} {_parse_host(extra_indexes[0])} (list the name under public in [tool.nerq] if it does not)"
 
 
-def _host(index: str) -> str:
+def _parse_host(index: str) -> str:
     return urlsplit(index).hostname or index

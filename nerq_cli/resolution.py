@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
-from nerq_cli.facts import Fact, Found, Project
-from nerq_cli.inventory import PYPI, Declared, Dependency, Ecosystem, Location, Package, Release
-from nerq_cli.versions import choose, newest_first, pin, same, satisfies
+from nerq_cli.facts import Fact, Found, PackageInfo
+from nerq_cli.inventory import PYPI, Declaration, Dependency, Ecosystem, Location, Package, Release
+from nerq_cli.versions import choose_version, is_same_version, parse_pin, satisfies, sort_newest_first
 
 #: The group of what a constraints file says: it narrows versions and adds nothing.
-CONSTRAINT: Final = "constraint"
+CONSTRAINT_GROUP: Final = "constraint"
 
 # One comparison in an environment marker, as packaging spells it out, and what makes it one about Python.
 _COMPARISON = re.compile(r'(?:"[^"]*"|\w+) (?:not in|in|[<>=!~]+) (?:"[^"]*"|\w+)')
-_ABOUT_PYTHON = re.compile(r'(?<!")\bpython_(?:full_)?version\b')
-_ALWAYS: Final = 'python_version >= "0"'
+_PYTHON_VARIABLE = re.compile(r'(?<!")\bpython_(?:full_)?version\b')
+_TRUE_COMPARISON: Final = 'python_version >= "0"'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -34,16 +34,19 @@ class Unsatisfied:
 
 
 @dataclass(frozen=True, slots=True)
-class Inventory:
+class Resolution:
     """What was declared, each dependency once and sorted, and the requirements that nothing satisfies."""
 
     dependencies: tuple[Dependency, ...]
     unsatisfied: tuple[Unsatisfied, ...] = ()
 
 
-def unite(
-    declared: Iterable[Declared], projects: Mapping[Package, Fact[Project]], *, python: str | None = None
-) -> Inventory:
+def resolve(
+    declarations: Iterable[Declaration],
+    package_infos: Mapping[Package, Fact[PackageInfo]],
+    *,
+    python: str | None = None,
+) -> Resolution:
     """Settle the version in use of every declaration, and list each package at each version once.
 
     A pin is its own version. A range takes the highest pin of the same project that satisfies it, else the exact
@@ -56,103 +59,133 @@ def unite(
             are written, its ranges unresolved.
         python: the full Python version in use (``3.12.4``); None asks for no particular one.
     """
-    everything = Declarations(declared, python=python)
-    return everything.settle(everything.packages, projects)
+    all_declarations = Declarations(declarations, python=python)
+    return all_declarations.resolve_packages(all_declarations.packages, package_infos)
 
 
 class Declarations:
     """All declarations of a run, by package, so that versions can be settled a batch of packages at a time."""
 
-    def __init__(self, declared: Iterable[Declared], *, python: str | None = None) -> None:
+    def __init__(self, declarations: Iterable[Declaration], *, python: str | None = None) -> None:
         """Take what all the files declare, in any order, and the Python in use."""
-        ordered = sorted(declared, key=_place)
-        items = [item for item in ordered if item.group != CONSTRAINT]
-        self._limits = _by_package(i for i in ordered if i.group == CONSTRAINT and not i.skip) if items else {}
-        self._items = _by_package(items or ordered)
-        self._homes = frozenset(_home(item.location.path) for item in items or ordered)
+        ordered = sorted(declarations, key=_location_key)
+        dependencies = [declaration for declaration in ordered if declaration.group != CONSTRAINT_GROUP]
+        self._constraints = (
+            _group_by_package(
+                constraint
+                for constraint in ordered
+                if constraint.group == CONSTRAINT_GROUP and not constraint.skip_reason
+            )
+            if dependencies
+            else {}
+        )
+        self._declarations = _group_by_package(dependencies or ordered)
+        self._project_directories = frozenset(
+            _find_project_directory(declaration.location.path) for declaration in dependencies or ordered
+        )
         self._python = python
 
     @property
     def packages(self) -> tuple[Package, ...]:
         """Every package that is declared, sorted."""
-        return tuple(sorted(self._items))
+        return tuple(sorted(self._declarations))
 
-    def asked(self, packages: Iterable[Package]) -> list[Package]:
+    def filter_queryable(self, packages: Iterable[Package]) -> list[Package]:
         """Return those of the packages that may be asked about somewhere."""
-        return [package for package in packages if any(not item.skip for item in self._items[package])]
+        return [
+            package
+            for package in packages
+            if any(not declaration.skip_reason for declaration in self._declarations[package])
+        ]
 
-    def pins(self, packages: Iterable[Package]) -> list[Release]:
+    def find_pinned_releases(self, packages: Iterable[Package]) -> list[Release]:
         """Return the releases in use of those packages that are pinned wherever they are declared."""
-        found: list[Release] = []
+        releases: list[Release] = []
         for package in packages:
-            items = self._items[package]
-            versions = [None if i.group == CONSTRAINT else _written(i) for i in items if not i.skip]
+            declarations = self._declarations[package]
+            versions = [
+                None if declaration.group == CONSTRAINT_GROUP else _find_exact_version(declaration)
+                for declaration in declarations
+                if not declaration.skip_reason
+            ]
             if None not in versions:
-                found += [Release(package=package, version=one) for one in dict.fromkeys(versions) if one is not None]
-        return found
+                releases += [
+                    Release(package=package, version=version)
+                    for version in dict.fromkeys(versions)
+                    if version is not None
+                ]
+        return releases
 
-    def settle(self, packages: Iterable[Package], projects: Mapping[Package, Fact[Project]]) -> Inventory:
-        """Settle the version in use of each declaration of these packages; :func:`unite` says how."""
+    def resolve_packages(
+        self, packages: Iterable[Package], package_infos: Mapping[Package, Fact[PackageInfo]]
+    ) -> Resolution:
+        """Settle the version in use of each declaration of these packages; :func:`resolve` says how."""
         dependencies: list[Dependency] = []
         unsatisfied: list[Unsatisfied] = []
         for package in packages:
-            items = self._items[package]
-            dependencies.extend(_skipped(item for item in items if item.skip))
-            case = _Case(package, projects.get(package), self._python)
-            limits = _Limits(self._limits.get(package, ()), self._homes, self._python)
-            uses = _uses(case, [item for item in items if not item.skip], limits)
-            dependencies.extend(_dependencies(package, uses))
-            unsatisfied.extend(_merged(use.unsatisfied for use in uses if use.unsatisfied))
-        return Inventory(tuple(sorted(dependencies, key=_order)), tuple(sorted(unsatisfied)))
+            declarations = self._declarations[package]
+            dependencies.extend(
+                _build_skipped_dependencies(declaration for declaration in declarations if declaration.skip_reason)
+            )
+            resolver = _PackageResolver(package, package_infos.get(package), self._python)
+            constraints = _Constraints(self._constraints.get(package, ()), self._project_directories, self._python)
+            resolved_declarations = _resolve_declarations(
+                resolver, [declaration for declaration in declarations if not declaration.skip_reason], constraints
+            )
+            dependencies.extend(_build_dependencies(package, resolved_declarations))
+            unsatisfied.extend(
+                _merge_unsatisfied(resolved.unsatisfied for resolved in resolved_declarations if resolved.unsatisfied)
+            )
+        return Resolution(tuple(sorted(dependencies, key=_dependency_key)), tuple(sorted(unsatisfied)))
 
 
-def _place(item: Declared) -> tuple[str, int, str, str]:
-    return item.location.path, item.location.line, item.requirement, item.group
+def _location_key(declaration: Declaration) -> tuple[str, int, str, str]:
+    return declaration.location.path, declaration.location.line, declaration.requirement, declaration.group
 
 
-def _order(dependency: Dependency) -> tuple[str, str, str, str, str]:
+def _dependency_key(dependency: Dependency) -> tuple[str, str, str, str, str]:
     package = dependency.package
-    return package.ecosystem, package.name, dependency.version or "", dependency.requirement, dependency.skip
+    return package.ecosystem, package.name, dependency.version or "", dependency.requirement, dependency.skip_reason
 
 
-def _by_package(items: Iterable[Declared]) -> dict[Package, list[Declared]]:
-    grouped: dict[Package, list[Declared]] = defaultdict(list)
-    for item in items:
-        grouped[item.package].append(item)
+def _group_by_package(declarations: Iterable[Declaration]) -> dict[Package, list[Declaration]]:
+    grouped: dict[Package, list[Declaration]] = defaultdict(list)
+    for declaration in declarations:
+        grouped[declaration.package].append(declaration)
     return grouped
 
 
 @lru_cache(maxsize=4_096)
-def _home(path: str) -> str:
+def _find_project_directory(path: str) -> str:
     """Return the directory of the project that a file belongs to; empty for the one everything lies in."""
-    folder = path.rpartition("/")[0]
-    parent, _, name = folder.rpartition("/")
-    return parent if name == "requirements" else folder
+    directory = path.rpartition("/")[0]
+    parent, _, name = directory.rpartition("/")
+    return parent if name == "requirements" else directory
 
 
 # --- The version in use ----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class _Use:
-    """What one declaration comes to. ``because`` are the constraints that had a say."""
+class _ResolvedDeclaration:
+    """What one declaration comes to. ``constraints`` are the constraints that had a say."""
 
-    item: Declared
+    declaration: Declaration
     version: str | None
-    how: Literal["pinned", "range", "unresolved"]
-    because: tuple[Declared, ...] = ()
+    resolution: Literal["pinned", "range", "unresolved"]
+    constraints: tuple[Declaration, ...] = ()
     unsatisfied: Unsatisfied | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Limits:
+class _Constraints:
     """The constraints on one package, and the directories that declare dependencies of their own."""
 
-    constraints: Sequence[Declared]
-    homes: frozenset[str]
+    constraints: Sequence[Declaration]
+    project_directories: frozenset[str]
     python: str | None
 
-    def on(self, item: Declared) -> tuple[Declared, ...]:
+    def select_for(self, declaration: Declaration) -> tuple[Declaration, ...]:
         """Return the constraints for one declaration.
 
         They stand in its project or above it, or in a directory kept for constraints alone; those of another project
@@ -160,111 +193,164 @@ class _Limits:
         """
         if not self.constraints:
             return ()
-        here = _home(item.location.path)
-        return tuple(one for one in self.constraints if self._reaches(one, here) and _applies(one, self.python))
+        project_directory = _find_project_directory(declaration.location.path)
+        return tuple(
+            constraint
+            for constraint in self.constraints
+            if self._covers_directory(constraint, project_directory) and _applies_to_python(constraint, self.python)
+        )
 
-    def _reaches(self, constraint: Declared, here: str) -> bool:
-        home = _home(constraint.location.path)
-        return not home or f"{here}/".startswith(f"{home}/") or home not in self.homes
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """One package, what its registry says of it, and the Python in use."""
-
-    package: Package
-    fact: Fact[Project] | None
-    python: str | None
-
-    def pinned(self, item: Declared, version: str, because: tuple[Declared, ...] = ()) -> _Use:
-        """Settle on a version that is written exactly, in the spelling of the registry where it lists it."""
-        if not isinstance(self.fact, Found):
-            return _Use(item, version, "pinned", because)
-        exact = f"==={version}" if self.package.ecosystem == PYPI else version
-        choice = choose(self.package.ecosystem, exact, self.fact.value)
-        missing = None if choice.version else self._unsatisfied(item, item.requirement, choice.reason, choice.nearest)
-        return _Use(item, choice.version or version, "pinned", because, missing)
-
-    def ranged(self, item: Declared, limits: tuple[Declared, ...]) -> _Use:
-        """Settle on the constraint that pins a version in the range, or on what would be installed today."""
-        ecosystem = self.package.ecosystem
-        pins = {one: version for one in limits if (version := pin(ecosystem, one.requirement)) is not None}
-        highest = _highest(ecosystem, item.requirement, pins.values())
-        if highest is not None:
-            return self.pinned(item, highest, tuple(one for one, version in pins.items() if version == highest))
-        if not isinstance(self.fact, Found):
-            return _Use(item, None, "unresolved", limits)
-        requirement = _narrowed(item, limits) if limits and ecosystem == PYPI else item.requirement
-        choice = choose(ecosystem, requirement, self.fact.value, python=self._python_for(item))
-        if choice.version is not None:
-            return _Use(item, choice.version, "range", limits)
-        unsatisfied = self._unsatisfied(item, requirement, choice.reason, choice.nearest)
-        return _Use(item, None, "unresolved", limits, unsatisfied)
-
-    def _python_for(self, item: Declared) -> str | None:
-        return self.python if _applies(item, self.python) else None
-
-    def _unsatisfied(self, item: Declared, requirement: str, reason: str, nearest: tuple[str, ...]) -> Unsatisfied:
-        return Unsatisfied(
-            package=self.package, requirement=requirement, reason=reason, nearest=nearest, locations=(item.location,)
+    def _covers_directory(self, constraint: Declaration, project_directory: str) -> bool:
+        constraint_directory = _find_project_directory(constraint.location.path)
+        return (
+            not constraint_directory
+            or f"{project_directory}/".startswith(f"{constraint_directory}/")
+            or constraint_directory not in self.project_directories
         )
 
 
-def _uses(case: _Case, items: Sequence[Declared], limits: _Limits) -> list[_Use]:
-    uses: list[_Use] = []
-    pinned: dict[str, list[_Use]] = defaultdict(list)
-    ranges: list[Declared] = []
-    for item in items:
-        version = _written(item)
+@dataclass(frozen=True, slots=True)
+class _PackageResolver:
+    """One package, what its registry says of it, and the Python in use."""
+
+    package: Package
+    fact: Fact[PackageInfo] | None
+    python: str | None
+
+    def resolve_pin(
+        self, declaration: Declaration, version: str, constraints: tuple[Declaration, ...] = ()
+    ) -> _ResolvedDeclaration:
+        """Settle on a version that is written exactly, in the spelling of the registry where it lists it."""
+        if not isinstance(self.fact, Found):
+            return _ResolvedDeclaration(declaration, version, "pinned", constraints)
+        exact_requirement = f"==={version}" if self.package.ecosystem == PYPI else version
+        choice = choose_version(self.package.ecosystem, exact_requirement, self.fact.value)
+        unsatisfied = (
+            None
+            if choice.version
+            else self._build_unsatisfied(declaration, declaration.requirement, choice.reason, choice.suggestions)
+        )
+        return _ResolvedDeclaration(declaration, choice.version or version, "pinned", constraints, unsatisfied)
+
+    def resolve_range(self, declaration: Declaration, constraints: tuple[Declaration, ...]) -> _ResolvedDeclaration:
+        """Settle on the constraint that pins a version in the range, or on what would be installed today."""
+        ecosystem = self.package.ecosystem
+        pins = {
+            constraint: version
+            for constraint in constraints
+            if (version := parse_pin(ecosystem, constraint.requirement)) is not None
+        }
+        highest = _find_highest(ecosystem, declaration.requirement, pins.values())
+        if highest is not None:
+            return self.resolve_pin(
+                declaration, highest, tuple(constraint for constraint, version in pins.items() if version == highest)
+            )
+        if not isinstance(self.fact, Found):
+            return _ResolvedDeclaration(declaration, None, "unresolved", constraints)
+        requirement = (
+            _narrow_requirement(declaration, constraints)
+            if constraints and ecosystem == PYPI
+            else declaration.requirement
+        )
+        choice = choose_version(ecosystem, requirement, self.fact.value, python=self._select_python(declaration))
+        if choice.version is not None:
+            return _ResolvedDeclaration(declaration, choice.version, "range", constraints)
+        unsatisfied = self._build_unsatisfied(declaration, requirement, choice.reason, choice.suggestions)
+        return _ResolvedDeclaration(declaration, None, "unresolved", constraints, unsatisfied)
+
+    def _select_python(self, declaration: Declaration) -> str | None:
+        return self.python if _applies_to_python(declaration, self.python) else None
+
+    def _build_unsatisfied(
+        self, declaration: Declaration, requirement: str, reason: str, nearest: tuple[str, ...]
+    ) -> Unsatisfied:
+        return Unsatisfied(
+            package=self.package,
+            requirement=requirement,
+            reason=reason,
+            nearest=nearest,
+            locations=(declaration.location,),
+        )
+
+
+def _resolve_declarations(
+    resolver: _PackageResolver, declarations: Sequence[Declaration], constraints: _Constraints
+) -> list[_ResolvedDeclaration]:
+    resolved_declarations: list[_ResolvedDeclaration] = []
+    pins_by_directory: dict[str, list[_ResolvedDeclaration]] = defaultdict(list)
+    range_declarations: list[Declaration] = []
+    for declaration in declarations:
+        version = _find_exact_version(declaration)
         if version is None:
-            ranges.append(item)
+            range_declarations.append(declaration)
         else:
-            uses.append(case.pinned(item, version))
-            pinned[_home(item.location.path)].append(uses[-1])
-    for item in ranges:
-        version = _joined(item, pinned[_home(item.location.path)], case.python) if pinned else None
-        uses.append(case.ranged(item, limits.on(item)) if version is None else _Use(item, version, "pinned"))
-    return uses
+            resolved_declarations.append(resolver.resolve_pin(declaration, version))
+            pins_by_directory[_find_project_directory(declaration.location.path)].append(resolved_declarations[-1])
+    for declaration in range_declarations:
+        version = (
+            _find_project_pin(
+                declaration, pins_by_directory[_find_project_directory(declaration.location.path)], resolver.python
+            )
+            if pins_by_directory
+            else None
+        )
+        resolved_declarations.append(
+            resolver.resolve_range(declaration, constraints.select_for(declaration))
+            if version is None
+            else _ResolvedDeclaration(declaration, version, "pinned")
+        )
+    return resolved_declarations
 
 
-def _written(item: Declared) -> str | None:
+def _find_exact_version(declaration: Declaration) -> str | None:
     """Return the version that is written exactly, in the file itself or in its lock file."""
-    return item.locked or pin(item.ecosystem, item.requirement)
+    return declaration.locked_version or parse_pin(declaration.ecosystem, declaration.requirement)
 
 
-def _joined(item: Declared, pinned: Sequence[_Use], python: str | None) -> str | None:
+def _find_project_pin(declaration: Declaration, pins: Sequence[_ResolvedDeclaration], python: str | None) -> str | None:
     """Return the highest pin of the same project in the range, rather one that is meant for this Python."""
-    meant = [use for use in pinned if _applies(use.item, python)]
-    return _highest(item.ecosystem, item.requirement, (use.version or "" for use in meant or pinned))
+    applicable_pins = [resolved for resolved in pins if _applies_to_python(resolved.declaration, python)]
+    return _find_highest(
+        declaration.ecosystem, declaration.requirement, (resolved.version or "" for resolved in applicable_pins or pins)
+    )
 
 
-def _highest(ecosystem: Ecosystem, requirement: str, versions: Iterable[str]) -> str | None:
-    fitting = [version for version in versions if satisfies(ecosystem, requirement, version, prereleases=True)]
-    return newest_first(ecosystem, fitting)[0] if fitting else None
+def _find_highest(ecosystem: Ecosystem, requirement: str, versions: Iterable[str]) -> str | None:
+    matching_versions = [
+        version for version in versions if satisfies(ecosystem, requirement, version, prereleases=True)
+    ]
+    return sort_newest_first(ecosystem, matching_versions)[0] if matching_versions else None
 
 
-def _narrowed(item: Declared, limits: Sequence[Declared]) -> str:
+def _narrow_requirement(declaration: Declaration, constraints: Sequence[Declaration]) -> str:
     """Return the requirement with those of the constraints added, alternative by alternative."""
-    alternatives = [[text] for text in item.requirement.split("||")]
-    for one in limits:
-        alternatives = [[*texts, text] for texts in alternatives for text in one.requirement.split("||")]
+    alternatives = [[text] for text in declaration.requirement.split("||")]
+    for constraint in constraints:
+        alternatives = [[*texts, text] for texts in alternatives for text in constraint.requirement.split("||")]
     return " || ".join(",".join(text.strip() for text in texts if text.strip(" *")) for texts in alternatives)
 
 
-def _applies(item: Declared, python: str | None) -> bool:
-    return not item.marker or python is None or item.ecosystem != PYPI or _meant_for(item.marker, python)
+def _applies_to_python(declaration: Declaration, python: str | None) -> bool:
+    return (
+        not declaration.marker
+        or python is None
+        or declaration.ecosystem != PYPI
+        or _marker_matches(declaration.marker, python)
+    )
 
 
 @lru_cache(maxsize=4_096)
-def _meant_for(marker: str, python: str) -> bool:
+def _marker_matches(marker: str, python: str) -> bool:
     """Whether a marker lets this Python pass; what it says about anything else is taken to hold."""
     from packaging.markers import Marker
 
     try:
-        spelled = str(Marker(marker))
-        about_python = _COMPARISON.sub(lambda found: found[0] if _ABOUT_PYTHON.search(found[0]) else _ALWAYS, spelled)
+        marker_text = str(Marker(marker))
+        python_marker = _COMPARISON.sub(
+            lambda match: match[0] if _PYTHON_VARIABLE.search(match[0]) else _TRUE_COMPARISON, marker_text
+        )
         environment = {"python_version": ".".join(python.split(".")[:2]), "python_full_version": python}
-        return Marker(about_python).evaluate(environment)
+        return Marker(python_marker).evaluate(environment)
     except ValueError:  # no marker, or one that compares what cannot be compared
         return True
 
@@ -272,72 +358,96 @@ def _meant_for(marker: str, python: str) -> bool:
 # --- Once each -------------------------------------------------------------------------------------------------------
 
 
-def _dependencies(package: Package, uses: Iterable[_Use]) -> Iterator[Dependency]:
-    for version, some in _by_version(package.ecosystem, uses).items():
-        items = [use.item for use in some]
-        because = [one for use in some for one in use.because]
-        how = "pinned" if any(use.how == "pinned" for use in some) else some[0].how
-        yield _dependency(package, items, because, version, how)
+def _build_dependencies(
+    package: Package, resolved_declarations: Iterable[_ResolvedDeclaration]
+) -> Iterator[Dependency]:
+    for version, group in _group_by_version(package.ecosystem, resolved_declarations).items():
+        declarations = [resolved.declaration for resolved in group]
+        constraints = [constraint for resolved in group for constraint in resolved.constraints]
+        resolution = "pinned" if any(resolved.resolution == "pinned" for resolved in group) else group[0].resolution
+        yield _build_dependency(package, declarations, constraints, version, resolution)
 
 
-def _by_version(ecosystem: Ecosystem, uses: Iterable[_Use]) -> dict[str | None, list[_Use]]:
-    grouped: dict[str | None, list[_Use]] = {}
-    for use in uses:
-        version = use.version
+def _group_by_version(
+    ecosystem: Ecosystem, resolved_declarations: Iterable[_ResolvedDeclaration]
+) -> dict[str | None, list[_ResolvedDeclaration]]:
+    grouped: dict[str | None, list[_ResolvedDeclaration]] = {}
+    for resolved in resolved_declarations:
+        version = resolved.version
         if version is not None and version not in grouped:
-            version = next((one for one in grouped if one is not None and same(ecosystem, one, version)), version)
-        grouped.setdefault(version, []).append(use)
+            version = next(
+                (
+                    known_version
+                    for known_version in grouped
+                    if known_version is not None and is_same_version(ecosystem, known_version, version)
+                ),
+                version,
+            )
+        grouped.setdefault(version, []).append(resolved)
     return grouped
 
 
-def _skipped(items: Iterable[Declared]) -> list[Dependency]:
-    grouped: dict[tuple[Package, str, str], list[Declared]] = defaultdict(list)
-    for item in items:
-        grouped[item.package, item.requirement, item.skip].append(item)
-    return [_left_alone(package, some) for (package, _, _), some in grouped.items()]
+def _build_skipped_dependencies(declarations: Iterable[Declaration]) -> list[Dependency]:
+    grouped: dict[tuple[Package, str, str], list[Declaration]] = defaultdict(list)
+    for declaration in declarations:
+        grouped[declaration.package, declaration.requirement, declaration.skip_reason].append(declaration)
+    return [_build_skipped_dependency(package, group) for (package, _, _), group in grouped.items()]
 
 
-def _left_alone(package: Package, items: Sequence[Declared]) -> Dependency:
-    version = _written(items[0])
-    return _dependency(package, items, (), version, "unresolved" if version is None else "pinned")
+def _build_skipped_dependency(package: Package, declarations: Sequence[Declaration]) -> Dependency:
+    version = _find_exact_version(declarations[0])
+    return _build_dependency(package, declarations, (), version, "unresolved" if version is None else "pinned")
 
 
-def _dependency(
+def _build_dependency(
     package: Package,
-    items: Sequence[Declared],
-    because: Sequence[Declared],
+    declarations: Sequence[Declaration],
+    constraints: Sequence[Declaration],
     version: str | None,
-    how: Literal["pinned", "range", "unresolved"],
+    resolution: Literal["pinned", "range", "unresolved"],
 ) -> Dependency:
-    everyone = sorted([*items, *because], key=_place) if because or len(items) > 1 else items
+    sources = (
+        sorted([*declarations, *constraints], key=_location_key)
+        if constraints or len(declarations) > 1
+        else declarations
+    )
     return Dependency(
         package=package,
-        requirement=" · ".join(dict.fromkeys([item.requirement for item in everyone if item.requirement])),
+        requirement=" · ".join(
+            dict.fromkeys([declaration.requirement for declaration in sources if declaration.requirement])
+        ),
         version=version,
-        how=how,
-        direct=not all(item.indirect for item in items),
-        groups=_distinct([item.group for item in items]),
-        locations=tuple(dict.fromkeys([item.location for item in everyone])),
-        markers=_distinct([item.marker for item in items]),
-        aliases=_distinct([item.alias for item in items]),
-        extras=_distinct([extra for item in items for extra in item.extras]),
-        skip=items[0].skip,
-        via=_distinct([item.via for item in items]) if not any(item.via == "" for item in items) else (),
+        resolution=resolution,
+        direct=not all(declaration.indirect for declaration in declarations),
+        groups=_sort_distinct([declaration.group for declaration in declarations]),
+        locations=tuple(dict.fromkeys([declaration.location for declaration in sources])),
+        markers=_sort_distinct([declaration.marker for declaration in declarations]),
+        aliases=_sort_distinct([declaration.alias for declaration in declarations]),
+        extras=_sort_distinct([extra for declaration in declarations for extra in declaration.extras]),
+        skip_reason=declarations[0].skip_reason,
+        via=_sort_distinct([declaration.via for declaration in declarations])
+        if not any(declaration.via == "" for declaration in declarations)
+        else (),
     )
 
 
-def _distinct(texts: list[str]) -> tuple[str, ...]:
+def _sort_distinct(texts: list[str]) -> tuple[str, ...]:
     if len(texts) == 1:  # nearly always
         return (texts[0],) if texts[0] else ()
     return tuple(sorted({text for text in texts if text}))
 
 
-def _merged(unsatisfied: Iterable[Unsatisfied]) -> Iterator[Unsatisfied]:
+def _merge_unsatisfied(unsatisfied: Iterable[Unsatisfied]) -> Iterator[Unsatisfied]:
     """Unite what is said of several places alike."""
-    places: dict[tuple[Package, str, str, tuple[str, ...]], set[Location]] = defaultdict(set)
-    for one in unsatisfied:
-        places[one.package, one.requirement, one.reason, one.nearest].update(one.locations)
-    for (package, requirement, reason, nearest), locations in places.items():
+    locations_by_requirement: dict[tuple[Package, str, str, tuple[str, ...]], set[Location]] = defaultdict(set)
+    for unsatisfied_requirement in unsatisfied:
+        locations_by_requirement[
+            unsatisfied_requirement.package,
+            unsatisfied_requirement.requirement,
+            unsatisfied_requirement.reason,
+            unsatisfied_requirement.nearest,
+        ].update(unsatisfied_requirement.locations)
+    for (package, requirement, reason, nearest), locations in locations_by_requirement.items():
         yield Unsatisfied(
             package=package,
             requirement=requirement,

@@ -8,8 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
-from nerq_cli.advisories import GHSA_LABEL, affected_in_words, affects, fixed_in, history, vulnerabilities
-from nerq_cli.facts import Advisory, Affected, Event, History, Range
+from nerq_cli.advisories import (
+    GHSA_LABEL,
+    affects_version,
+    build_history,
+    find_fixes,
+    format_affected_range,
+    match_advisories,
+)
+from nerq_cli.facts import Advisory, AffectedPackage, Event, History, Range
 from nerq_cli.inventory import NPM, PYPI, Package
 
 DEMO = Package(ecosystem=PYPI, name="demo")
@@ -23,17 +30,17 @@ def span(*events: str) -> Range:
     return Range("ECOSYSTEM", tuple(Event(**{kinds[event[0]]: event[1:]}) for event in events))
 
 
-def pypi(*ranges: Range, versions: tuple[str, ...] = ()) -> Affected:
-    return Affected(PYPI, "demo", versions, ranges)
+def pypi(*ranges: Range, versions: tuple[str, ...] = ()) -> AffectedPackage:
+    return AffectedPackage(PYPI, "demo", versions, ranges)
 
 
-def npm(*ranges: Range, versions: tuple[str, ...] = ()) -> Affected:
-    return Affected(NPM, "demo", versions, ranges)
+def npm(*ranges: Range, versions: tuple[str, ...] = ()) -> AffectedPackage:
+    return AffectedPackage(NPM, "demo", versions, ranges)
 
 
 def advisory(  # noqa: PLR0913 - every field a test may want to state
     identifier: str,
-    *affected: Affected,
+    *affected: AffectedPackage,
     aliases: tuple[str, ...] = (),
     severity: str = "unknown",
     origin: str = "",
@@ -82,8 +89,8 @@ def test_a_range_holds_what_its_events_say(
     events: tuple[str, ...], inside: tuple[str, ...], outside: tuple[str, ...]
 ) -> None:
     record = pypi(span(*events))
-    assert [version for version in inside if not affects(record, version)] == []
-    assert [version for version in outside if affects(record, version)] == []
+    assert [version for version in inside if not affects_version(record, version)] == []
+    assert [version for version in outside if affects_version(record, version)] == []
 
 
 @pytest.mark.parametrize(
@@ -98,49 +105,49 @@ def test_npm_versions_are_ordered_by_semantic_versioning(
     events: tuple[str, ...], inside: tuple[str, ...], outside: tuple[str, ...]
 ) -> None:
     record = npm(span(*events))
-    assert [version for version in inside if not affects(record, version)] == []
-    assert [version for version in outside if affects(record, version)] == []
+    assert [version for version in inside if not affects_version(record, version)] == []
+    assert [version for version in outside if affects_version(record, version)] == []
 
 
 def test_any_of_several_ranges_is_enough() -> None:
     record = pypi(span("+1", "-1.5"), span("+2", "-2.5"))
-    assert [version for version in ("1.2", "1.7", "2.2", "2.7") if affects(record, version)] == ["1.2", "2.2"]
+    assert [version for version in ("1.2", "1.7", "2.2", "2.7") if affects_version(record, version)] == ["1.2", "2.2"]
 
 
 def test_an_enumerated_version_is_affected_whatever_the_ranges_say() -> None:
     record = pypi(span("+0", "-1.0"), versions=("1.5", "1.6"))
-    assert affects(record, "1.5")
-    assert not affects(record, "1.7")
+    assert affects_version(record, "1.5")
+    assert not affects_version(record, "1.7")
 
 
 @pytest.mark.parametrize("spelling", ["1.0.0", "v1.0", "1.0.0.0", "01.0"])
 def test_an_enumerated_version_is_found_in_any_spelling(spelling: str) -> None:
-    assert affects(pypi(versions=("0.9", "1.0")), spelling)
-    assert not affects(pypi(versions=("10", "1.1", "1.0a1")), spelling)
+    assert affects_version(pypi(versions=("0.9", "1.0")), spelling)
+    assert not affects_version(pypi(versions=("10", "1.1", "1.0a1")), spelling)
 
 
 def test_npm_ignores_build_metadata_in_enumerated_versions() -> None:
-    assert affects(npm(versions=("1.0.0+b1",)), "1.0.0+b2")
+    assert affects_version(npm(versions=("1.0.0+b1",)), "1.0.0+b2")
 
 
 def test_a_local_build_is_as_affected_as_what_it_was_built_of() -> None:
-    assert affects(pypi(span("+0", "=2.0")), "2.0+cu118")
-    assert affects(pypi(versions=("2.0",)), "2.0+cu118")
-    assert not affects(pypi(span("+0", "-2.0")), "2.0+cu118")
+    assert affects_version(pypi(span("+0", "=2.0")), "2.0+cu118")
+    assert affects_version(pypi(versions=("2.0",)), "2.0+cu118")
+    assert not affects_version(pypi(span("+0", "-2.0")), "2.0+cu118")
 
 
 def test_what_is_no_version_is_affected_where_it_is_named_or_everything_is() -> None:
-    assert affects(pypi(versions=("junk",)), "junk")
-    assert affects(pypi(span("+junk", "=junk")), "junk")
-    assert affects(pypi(span("+0")), "junk")
-    assert not affects(pypi(span("+0", "-2.0")), "junk")
-    assert not affects(pypi(span("+0", "~2.0")), "junk")
-    assert not affects(pypi(span("+1.0")), "junk")
+    assert affects_version(pypi(versions=("junk",)), "junk")
+    assert affects_version(pypi(span("+junk", "=junk")), "junk")
+    assert affects_version(pypi(span("+0")), "junk")
+    assert not affects_version(pypi(span("+0", "-2.0")), "junk")
+    assert not affects_version(pypi(span("+0", "~2.0")), "junk")
+    assert not affects_version(pypi(span("+1.0")), "junk")
 
 
 def test_an_event_that_is_no_version_comes_before_all_versions_as_at_osv() -> None:
-    assert not affects(pypi(span("+0", "-2019-09-12x")), "1.0")
-    assert affects(pypi(span("+0", "-2019-09-12x"), versions=("1.0",)), "1.0")
+    assert not affects_version(pypi(span("+0", "-2019-09-12x")), "1.0")
+    assert affects_version(pypi(span("+0", "-2019-09-12x"), versions=("1.0",)), "1.0")
 
 
 _VERSIONS = st.builds(
@@ -155,18 +162,20 @@ _VERSIONS = st.builds(
 def test_one_range_is_what_the_order_of_versions_says(low: str, high: str, version: str) -> None:
     record = pypi(span(f"+{low}", f"-{high}"))
     if low != "0" and Version(low) <= Version(high):
-        assert affects(record, version) == (Version(low) <= Version(version) < Version(high))
+        assert affects_version(record, version) == (Version(low) <= Version(version) < Version(high))
 
 
 @given(named=st.lists(_VERSIONS, max_size=6), version=_VERSIONS)
 def test_enumeration_is_equality_of_versions(named: list[str], version: str) -> None:
-    assert affects(pypi(versions=tuple(named)), version) == any(Version(one) == Version(version) for one in named)
+    assert affects_version(pypi(versions=tuple(named)), version) == any(
+        Version(one) == Version(version) for one in named
+    )
 
 
 @given(events=st.lists(st.tuples(st.sampled_from("+-=~"), _VERSIONS), max_size=5), version=_VERSIONS)
 def test_the_order_in_which_events_are_written_means_nothing(events: list[tuple[str, str]], version: str) -> None:
     texts = [f"{kind}{text}" for kind, text in events]
-    assert len({affects(pypi(span(*order)), version) for order in list(permutations(texts))[:24]}) == 1
+    assert len({affects_version(pypi(span(*order)), version) for order in list(permutations(texts))[:24]}) == 1
 
 
 _TEXT = st.text(max_size=12)
@@ -175,7 +184,7 @@ _EVENTS = st.builds(Event, introduced=_TEXT, fixed=_TEXT, last_affected=_TEXT, l
 
 @given(
     record=st.builds(
-        Affected,
+        AffectedPackage,
         ecosystem=st.sampled_from([PYPI, NPM, "Go"]),
         name=st.just("demo"),
         versions=st.lists(_TEXT, max_size=4).map(tuple),
@@ -185,13 +194,13 @@ _EVENTS = st.builds(Event, introduced=_TEXT, fixed=_TEXT, last_affected=_TEXT, l
     ),
     version=_TEXT | _VERSIONS,
 )
-def test_nothing_anybody_writes_raises(record: Affected, version: str) -> None:
-    affects(record, version)
-    assert not any(affects(record, fix) for fix in fixed_in(record, version))
-    affected_in_words(record)
+def test_nothing_anybody_writes_raises(record: AffectedPackage, version: str) -> None:
+    affects_version(record, version)
+    assert not any(affects_version(record, fix) for fix in find_fixes(record, version))
+    format_affected_range(record)
     one = Advisory(id="X-1", affected=(record,), malware=True)
-    vulnerabilities([one], DEMO, version)
-    history([one], DEMO, version, version, NOW)
+    match_advisories([one], DEMO, version)
+    build_history([one], DEMO, version, version, NOW)
 
 
 # What fixes them
@@ -215,7 +224,7 @@ def test_nothing_anybody_writes_raises(record: Affected, version: str) -> None:
 def test_the_nearest_fix_and_the_newest_are_named(
     ranges: tuple[tuple[str, ...], ...], version: str, fixes: tuple[str, ...]
 ) -> None:
-    assert fixed_in(pypi(*(span(*events) for events in ranges)), version) == fixes
+    assert find_fixes(pypi(*(span(*events) for events in ranges)), version) == fixes
 
 
 @pytest.mark.parametrize(
@@ -232,26 +241,26 @@ def test_the_nearest_fix_and_the_newest_are_named(
         (pypi(), ""),
     ],
 )
-def test_the_affected_range_is_put_in_words(record: Affected, words: str) -> None:
-    assert affected_in_words(record) == words
+def test_the_affected_range_is_put_in_words(record: AffectedPackage, words: str) -> None:
+    assert format_affected_range(record) == words
 
 
 # Vulnerabilities
 
 
 def test_a_record_that_does_not_affect_the_version_is_left_out() -> None:
-    assert vulnerabilities([advisory("A-1"), advisory("A-2", withdrawn=True)], DEMO, "2.0") == ()
-    assert vulnerabilities([advisory("A-2", withdrawn=True)], DEMO, "1.0") == ()
+    assert match_advisories([advisory("A-1"), advisory("A-2", withdrawn=True)], DEMO, "2.0") == ()
+    assert match_advisories([advisory("A-2", withdrawn=True)], DEMO, "1.0") == ()
 
 
 def test_a_record_about_another_package_is_left_out() -> None:
-    assert vulnerabilities([advisory("A-1", Affected(NPM, "demo", ("1.0",)))], DEMO, "1.0") == ()
-    assert vulnerabilities([advisory("A-1", Affected(PYPI, "other", ("1.0",)))], DEMO, "1.0") == ()
+    assert match_advisories([advisory("A-1", AffectedPackage(NPM, "demo", ("1.0",)))], DEMO, "1.0") == ()
+    assert match_advisories([advisory("A-1", AffectedPackage(PYPI, "other", ("1.0",)))], DEMO, "1.0") == ()
 
 
 def test_all_that_a_record_says_of_a_package_counts_together() -> None:
     record = advisory("A-1", pypi(span("+1", "-1.5")), pypi(span("+2", "-2.5")), npm(span("+0")))
-    [found] = vulnerabilities([record], DEMO, "1.2")
+    [found] = match_advisories([record], DEMO, "1.2")
     assert (found.fixed_in, found.affected) == (("1.5", "2.5"), ">=1, <1.5 || >=2, <2.5")
 
 
@@ -263,7 +272,7 @@ def test_aliases_are_one_vulnerability_even_through_others() -> None:
         advisory("OTHER-1", aliases=("CVE-3",)),
     ]
     for order in permutations(records):
-        one, other = vulnerabilities(order, DEMO, "1.0")
+        one, other = match_advisories(order, DEMO, "1.0")
         assert (one.id, one.aliases) == ("GHSA-1", ("CVE-1", "CVE-2", "OSV-1", "PYSEC-1"))
         assert (one.summary, one.fixed_in, one.affected) == ("late", ("2.0",), "<2.0")
         assert (one.link, one.links) == ("https://osv.dev/vulnerability/GHSA-1", ("https://x.example/1",))
@@ -271,7 +280,7 @@ def test_aliases_are_one_vulnerability_even_through_others() -> None:
 
 
 def test_the_page_of_a_record_that_osv_does_not_keep_is_its_first_link() -> None:
-    [found] = vulnerabilities([advisory("X-1", links=("https://x.example/1", "https://x.example/2"))], DEMO, "1.0")
+    [found] = match_advisories([advisory("X-1", links=("https://x.example/1", "https://x.example/2"))], DEMO, "1.0")
     assert found.link == "https://x.example/1"
 
 
@@ -289,22 +298,22 @@ def test_severity_is_the_reviewed_label_else_the_own_one_else_that_of_an_alias(
     records: list[tuple[str, str, str]], severity: str, origin: str
 ) -> None:
     made = [advisory(one, aliases=("CVE-1",), severity=band, origin=source) for one, band, source in records]
-    [found] = vulnerabilities(made, DEMO, "1.0")
+    [found] = match_advisories(made, DEMO, "1.0")
     assert (found.severity, found.severity_from) == (severity, origin)
 
 
 def test_an_alias_that_affects_other_versions_still_lends_its_severity() -> None:
     other = advisory("Z-1", pypi(span("+5")), aliases=("A-1",), severity="high", origin="CVSS 3.1 score 8.0")
-    [found] = vulnerabilities([advisory("A-1"), other], DEMO, "1.0")
+    [found] = match_advisories([advisory("A-1"), other], DEMO, "1.0")
     assert (found.severity, found.severity_from, found.aliases) == ("high", "alias Z-1", ("Z-1",))
 
 
 def test_malware_is_said_of_the_exact_version_alone() -> None:
     bad = advisory("MAL-1", pypi(versions=("1.1",)), aliases=("GHSA-1",), malware=True)
     wide = advisory("GHSA-1", aliases=("MAL-1",))
-    assert [one.malware for one in vulnerabilities([bad, wide], DEMO, "1.1")] == [True]
-    assert [one.malware for one in vulnerabilities([bad, wide], DEMO, "1.0")] == [False]
-    assert vulnerabilities([bad], DEMO, "1.0") == ()
+    assert [one.malware for one in match_advisories([bad, wide], DEMO, "1.1")] == [True]
+    assert [one.malware for one in match_advisories([bad, wide], DEMO, "1.0")] == [False]
+    assert match_advisories([bad], DEMO, "1.0") == ()
 
 
 # The past
@@ -320,12 +329,12 @@ def test_the_record_of_fixes_counts_each_old_vulnerability_once() -> None:
         advisory("F-1", withdrawn=True),
         advisory("MAL-1", malware=True),
     ]
-    found = history(records, DEMO, "9.0", None, NOW)
-    assert (found.old, found.fixed, found.fixes_predecessor) == (2, 1, False)
+    found = build_history(records, DEMO, "9.0", None, NOW)
+    assert (found.old_advisories, found.fixed_advisories, found.fixes_predecessor) == (2, 1, False)
 
 
 def test_no_records_are_no_history() -> None:
-    assert history([], DEMO, "1.0", "0.9", NOW) == History()
+    assert build_history([], DEMO, "1.0", "0.9", NOW) == History()
 
 
 def test_malware_in_another_version_is_history() -> None:
@@ -335,21 +344,21 @@ def test_malware_in_another_version_is_history() -> None:
         advisory("MAL-3", pypi(versions=("1.0",)), malware=True, published=NOW),
         advisory("MAL-4", pypi(span("+0")), malware=True, published=NOW),
     ]
-    found = history(records, DEMO, "1.0.0", None, NOW)
+    found = build_history(records, DEMO, "1.0.0", None, NOW)
     assert (found.malicious_version, found.malicious_at) == ("1.2", NOW - 50)
 
 
 def test_malware_given_as_a_range_is_named_by_its_ends() -> None:
     record = advisory("MAL-1", pypi(span("+1.1", "=1.1")), malware=True, published=7)
-    assert history([record], DEMO, "1.2", None, NOW).malicious_version == "1.1"
+    assert build_history([record], DEMO, "1.2", None, NOW).malicious_version == "1.1"
 
 
 def test_a_release_that_ends_what_affected_its_predecessor_is_seen() -> None:
-    assert history([advisory("A-1")], DEMO, "2.0", "1.9", NOW).fixes_predecessor
-    assert not history([advisory("A-1")], DEMO, "2.1", "2.0", NOW).fixes_predecessor
-    assert not history([advisory("A-1")], DEMO, "1.9", "1.8", NOW).fixes_predecessor
+    assert build_history([advisory("A-1")], DEMO, "2.0", "1.9", NOW).fixes_predecessor
+    assert not build_history([advisory("A-1")], DEMO, "2.1", "2.0", NOW).fixes_predecessor
+    assert not build_history([advisory("A-1")], DEMO, "1.9", "1.8", NOW).fixes_predecessor
     bad = advisory("MAL-1", pypi(versions=("1.9",)), malware=True)
-    assert not history([bad], DEMO, "2.0", "1.9", NOW).fixes_predecessor
+    assert not build_history([bad], DEMO, "2.0", "1.9", NOW).fixes_predecessor
 
 
 def test_a_thousand_packages_are_matched_in_a_fifth_of_a_second() -> None:
@@ -358,7 +367,8 @@ def test_a_thousand_packages_are_matched_in_a_fifth_of_a_second() -> None:
     records = [
         [
             advisory(
-                f"GHSA-{number}", Affected(PYPI, package.name, versions, (span("+0", f"-{number}.{index % 40}.1"),))
+                f"GHSA-{number}",
+                AffectedPackage(PYPI, package.name, versions, (span("+0", f"-{number}.{index % 40}.1"),)),
             )
             for number in range(1, 4)
         ]
@@ -366,8 +376,8 @@ def test_a_thousand_packages_are_matched_in_a_fifth_of_a_second() -> None:
     ]
     started = time.process_time()
     for package, some in zip(packages, records, strict=True):
-        vulnerabilities(some, package, "2.7.1")
-        history(some, package, "2.7.1", "2.7.0", NOW)
+        match_advisories(some, package, "2.7.1")
+        build_history(some, package, "2.7.1", "2.7.0", NOW)
     assert time.process_time() - started < 1.0  # 0.2 s on a quiet machine
 
 
@@ -382,6 +392,6 @@ def test_a_thousand_packages_are_matched_in_a_fifth_of_a_second() -> None:
 def test_stretches_that_touch_are_one_and_an_empty_one_is_none(
     events: list[dict[str, str]], affected: list[str], words: str
 ) -> None:
-    one = Affected(PYPI, "demo", (), (Range("ECOSYSTEM", tuple(Event(**event) for event in events)),))
-    assert [version for version in ("0.9", "1", "2", "2.5", "3") if affects(one, version)] == affected
-    assert affected_in_words(one) == words
+    one = AffectedPackage(PYPI, "demo", (), (Range("ECOSYSTEM", tuple(Event(**event) for event in events)),))
+    assert [version for version in ("0.9", "1", "2", "2.5", "3") if affects_version(one, version)] == affected
+    assert format_affected_range(one) == words

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.config import Config, is_private, is_public, read_config
-from nerq_cli.errors import ConfigError, Exit, Problem
+from nerq_cli.config import Config, find_private_pattern, find_public_pattern, read_config
+from nerq_cli.errors import ConfigError, ExitStatus, Problem
 from nerq_cli.inventory import NPM, PYPI, Package
 
 
@@ -224,7 +224,7 @@ def test_an_error_is_a_usage_error_that_counts_what_is_wrong(tmp_path: Path) -> 
     write(tmp_path / "nerq.toml", "a = 1\nb = 2")
     with pytest.raises(ConfigError, match="2 settings in it cannot be obeyed") as failure:
         read(tmp_path)
-    assert failure.value.exit is Exit.USAGE
+    assert failure.value.exit is ExitStatus.USAGE
     write(tmp_path / "nerq.toml", "a = 1")
     with pytest.raises(ConfigError, match="it cannot be obeyed"):
         read(tmp_path)
@@ -350,23 +350,23 @@ def test_no_text_does_more_than_fail_with_our_own_error(tmp_path_factory: pytest
 
 def test_a_private_pattern_names_itself() -> None:
     config = Config(private=("acme-*", "@acme/*", "one"))
-    assert is_private(config, Package(ecosystem=PYPI, name="acme-tools")) == "acme-*"
-    assert is_private(config, Package(ecosystem=NPM, name="@acme/web")) == "@acme/*"
-    assert is_private(config, Package(ecosystem=PYPI, name="one")) == "one"
-    assert is_private(config, Package(ecosystem=PYPI, name="requests")) == ""
+    assert find_private_pattern(config, Package(ecosystem=PYPI, name="acme-tools")) == "acme-*"
+    assert find_private_pattern(config, Package(ecosystem=NPM, name="@acme/web")) == "@acme/*"
+    assert find_private_pattern(config, Package(ecosystem=PYPI, name="one")) == "one"
+    assert find_private_pattern(config, Package(ecosystem=PYPI, name="requests")) == ""
 
 
 def test_pypi_patterns_are_normalised_and_npm_ones_are_not() -> None:
     config = Config(private=("Acme_.*",))
-    assert is_private(config, Package(ecosystem=PYPI, name="acme-tools")) == "Acme_.*"
-    assert is_private(config, Package(ecosystem=NPM, name="acme-tools")) == ""
-    assert is_private(config, Package(ecosystem=NPM, name="Acme_.tools")) == "Acme_.*"
+    assert find_private_pattern(config, Package(ecosystem=PYPI, name="acme-tools")) == "Acme_.*"
+    assert find_private_pattern(config, Package(ecosystem=NPM, name="acme-tools")) == ""
+    assert find_private_pattern(config, Package(ecosystem=NPM, name="Acme_.tools")) == "Acme_.*"
 
 
 def test_public_patterns_are_read_the_same_way() -> None:
     config = Config(public=("*",), private=("acme-*",))
-    assert is_public(config, Package(ecosystem=NPM, name="@any/thing")) == "*"
-    assert is_public(Config(), Package(ecosystem=NPM, name="@any/thing")) == ""
+    assert find_public_pattern(config, Package(ecosystem=NPM, name="@any/thing")) == "*"
+    assert find_public_pattern(Config(), Package(ecosystem=NPM, name="@any/thing")) == ""
 
 
 @given(
@@ -375,7 +375,7 @@ def test_public_patterns_are_read_the_same_way() -> None:
 )
 def test_a_name_is_private_exactly_when_one_of_the_patterns_matches_it(patterns: list[str], name: str) -> None:
     expected = next((pattern for pattern in patterns if fnmatch.fnmatchcase(name, pattern)), "")
-    assert is_private(Config(private=tuple(patterns)), Package(ecosystem=NPM, name=name)) == expected
+    assert find_private_pattern(Config(private=tuple(patterns)), Package(ecosystem=NPM, name=name)) == expected
 
 
 def test_reading_no_configuration_imports_no_parser(tmp_path: Path) -> None:

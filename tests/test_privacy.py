@@ -9,21 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nerq_cli.config import Config
-from nerq_cli.inventory import NPM, PYPI, Declared, Location, Manifest, Package
-from nerq_cli.privacy import Rules, own_names, why_withheld, withheld
+from nerq_cli.inventory import NPM, PYPI, Declaration, DependencyFile, Location, Package
+from nerq_cli.privacy import PrivacyRules, collect_local_names, find_withheld_reason, mark_withheld
 
-RULES = Rules(
+RULES = PrivacyRules(
     config=Config(private=("acme-*",), public=("open-*",)),
-    own=frozenset({(PYPI, "myself")}),
-    is_default=lambda index, _: index == "https://usual.example",
-    is_listed=lambda package: package.name == "famous",
-    elsewhere=lambda package: "https://theirs.example/npm" if package.name == "@them/x" else "",
+    local_names=frozenset({(PYPI, "myself")}),
+    is_default_index=lambda index, _: index == "https://usual.example",
+    is_popular=lambda package: package.name == "famous",
+    assigned_index=lambda package: "https://theirs.example/npm" if package.name == "@them/x" else "",
 )
 
 
-def item(name: str, **more: Any) -> Declared:
+def item(name: str, **more: Any) -> Declaration:
     said = {"ecosystem": PYPI, "requirement": "", "group": "main", "location": Location(path="r.txt", line=1), **more}
-    return Declared(name=name, **said)
+    return Declaration(name=name, **said)
 
 
 @pytest.mark.parametrize(
@@ -41,30 +41,30 @@ def item(name: str, **more: Any) -> Declared:
         (item("@them/x", ecosystem=NPM), "from the index theirs.example"),
     ],
 )
-def test_a_name_stays_here_for_a_reason(declared: Declared, why: str) -> None:
-    assert why_withheld(declared, RULES) == why
+def test_a_name_stays_here_for_a_reason(declared: Declaration, why: str) -> None:
+    assert find_withheld_reason(declared, RULES) == why
 
 
 def test_a_name_that_may_come_from_a_further_index_stays_here() -> None:
-    assert "may come from the extra index pkgs.example" in why_withheld(
+    assert "may come from the extra index pkgs.example" in find_withheld_reason(
         item("hidden", extra_indexes=("https://pkgs.example",)), RULES
     )
 
 
 def test_a_reason_a_file_gives_is_kept() -> None:
-    [kept] = withheld([item("acme-x", skip="local path ./x")], RULES)
-    assert kept.skip == "local path ./x"
+    [kept] = mark_withheld([item("acme-x", skip_reason="local path ./x")], RULES)
+    assert kept.skip_reason == "local path ./x"
 
 
 def test_the_names_a_project_provides_are_its_own() -> None:
     manifests = [
-        Manifest(path="pyproject.toml", format="pyproject", locals=("My_App",)),
-        Manifest(path="package.json", format="package.json", locals=("@me/ui",)),
+        DependencyFile(path="pyproject.toml", format="pyproject", local_names=("My_App",)),
+        DependencyFile(path="package.json", format="package.json", local_names=("@me/ui",)),
     ]
-    assert own_names(manifests) == {(PYPI, "my-app"), (NPM, "@me/ui")}
+    assert collect_local_names(manifests) == {(PYPI, "my-app"), (NPM, "@me/ui")}
 
 
 @given(st.from_regex(r"acme-[a-z0-9]{1,9}", fullmatch=True), st.sampled_from([PYPI, NPM]))
 def test_a_private_pattern_holds_for_every_name_it_matches(name: str, ecosystem: Any) -> None:
-    assert why_withheld(item(name, ecosystem=ecosystem), RULES)
+    assert find_withheld_reason(item(name, ecosystem=ecosystem), RULES)
     assert Package(ecosystem=ecosystem, name=name).name == name

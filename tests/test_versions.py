@@ -6,9 +6,18 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from nerq_cli.facts import DEPRECATED, EMPTY, PRERELEASE, YANKED, Project
+from nerq_cli.facts import DEPRECATED, EMPTY, PRERELEASE, YANKED, PackageInfo
 from nerq_cli.inventory import NPM, PYPI, Ecosystem
-from nerq_cli.versions import Choice, behind, choose, is_prerelease, newest_first, pin, same, satisfies
+from nerq_cli.versions import (
+    VersionChoice,
+    choose_version,
+    count_newer,
+    is_prerelease,
+    is_same_version,
+    parse_pin,
+    satisfies,
+    sort_newest_first,
+)
 
 ECOSYSTEMS: list[Ecosystem] = [PYPI, NPM]
 
@@ -29,10 +38,10 @@ npm_comparators = st.builds("{}{}".format, st.sampled_from(["^", "~", ">=", "<",
 npm_requirements = st.lists(npm_comparators, min_size=1, max_size=2).map(" ".join)
 
 
-def listing(*versions: str, name: str = "demo", flags: dict[str, int] | None = None, **more: object) -> Project:
+def listing(*versions: str, name: str = "demo", flags: dict[str, int] | None = None, **more: object) -> PackageInfo:
     """A project whose versions stand in the order given."""
     marks = tuple((flags or {}).get(version, 0) for version in versions)
-    return Project(name=name, versions=versions, flags=marks, **more)  # type: ignore[arg-type]
+    return PackageInfo(name=name, versions=versions, flags=marks, **more)  # type: ignore[arg-type]
 
 
 # --- Ordering
@@ -40,7 +49,7 @@ def listing(*versions: str, name: str = "demo", flags: dict[str, int] | None = N
 
 def test_python_versions_are_ordered_as_pep_440_orders_them() -> None:
     ordered = ["1!0.1", "2.0.post1", "2.0+local", "2.0", "2.0rc1", "2.0b2", "2.0a1.dev3", "2.0.dev1", "1.10", "1.9"]
-    assert newest_first(PYPI, reversed(ordered)) == ordered
+    assert sort_newest_first(PYPI, reversed(ordered)) == ordered
 
 
 def test_npm_versions_are_ordered_as_semver_item_11_orders_them() -> None:
@@ -56,12 +65,12 @@ def test_npm_versions_are_ordered_as_semver_item_11_orders_them() -> None:
         "1.0.0-alpha",
         "1.0.0-7",
     ]
-    assert newest_first(NPM, reversed(ordered)) == ordered
+    assert sort_newest_first(NPM, reversed(ordered)) == ordered
 
 
 @pytest.mark.parametrize("ecosystem", ECOSYSTEMS)
 def test_what_is_no_version_comes_last_in_text_order(ecosystem: Ecosystem) -> None:
-    assert newest_first(ecosystem, ["zz", "1.0.0", "aa", "2.0.0", "9" * 5000]) == [
+    assert sort_newest_first(ecosystem, ["zz", "1.0.0", "aa", "2.0.0", "9" * 5000]) == [
         "2.0.0",
         "1.0.0",
         "9" * 5000,
@@ -73,7 +82,7 @@ def test_what_is_no_version_comes_last_in_text_order(ecosystem: Ecosystem) -> No
 @given(st.permutations(["1.0", "1.0.0", "1.0+a", "junk", "2", "1.0.0-x", "1.0.0+y", "v1.0.0"]))
 def test_the_order_does_not_depend_on_the_order_given(versions: list[str]) -> None:
     for ecosystem in ECOSYSTEMS:
-        assert newest_first(ecosystem, versions) == newest_first(ecosystem, sorted(versions))
+        assert sort_newest_first(ecosystem, versions) == sort_newest_first(ecosystem, sorted(versions))
 
 
 @pytest.mark.parametrize("version", ["1.0a1", "1.0.dev3", "1.0rc2.post1", "junk"])
@@ -106,8 +115,8 @@ def test_post_releases_local_versions_and_builds_are_final(ecosystem: Ecosystem,
     ],
 )
 def test_two_spellings_can_mean_one_version(ecosystem: Ecosystem, a: str, b: str, *, equal: bool) -> None:
-    assert same(ecosystem, a, b) is equal
-    assert same(ecosystem, b, a) is equal
+    assert is_same_version(ecosystem, a, b) is equal
+    assert is_same_version(ecosystem, b, a) is equal
 
 
 # --- Pins
@@ -138,7 +147,7 @@ def test_two_spellings_can_mean_one_version(ecosystem: Ecosystem, a: str, b: str
     ],
 )
 def test_a_python_pin_is_an_exact_clause_that_the_others_allow(requirement: str, version: str | None) -> None:
-    assert pin(PYPI, requirement) == version
+    assert parse_pin(PYPI, requirement) == version
 
 
 @pytest.mark.parametrize(
@@ -161,7 +170,7 @@ def test_a_python_pin_is_an_exact_clause_that_the_others_allow(requirement: str,
     ],
 )
 def test_an_npm_pin_is_one_full_version(requirement: str, version: str | None) -> None:
-    assert pin(NPM, requirement) == version
+    assert parse_pin(NPM, requirement) == version
 
 
 # --- Ranges: Python
@@ -291,7 +300,7 @@ JUNK = [
 def test_junk_never_raises(junk: str) -> None:
     for ecosystem in ECOSYSTEMS:
         satisfies(ecosystem, junk, "1.0.0")
-        choose(ecosystem, junk, listing("1.0.0"))
+        choose_version(ecosystem, junk, listing("1.0.0"))
     assert not satisfies(PYPI, junk, "1.0.0") or junk == "|| ||"
 
 
@@ -299,17 +308,17 @@ def test_junk_never_raises(junk: str) -> None:
 def test_no_text_makes_a_requirement_raise(text: str, ecosystem: Ecosystem) -> None:
     project = listing("2.0.0", "1.0.0", "0.1.0-rc.1", "odd", tags={"latest": "1.0.0"})
     assert isinstance(satisfies(ecosystem, text, "1.0.0"), bool)
-    chosen = choose(ecosystem, text, project, python="3.12.1")
+    chosen = choose_version(ecosystem, text, project, python="3.12.1")
     assert (chosen.version is None) == bool(chosen.reason)
     assert chosen.version is None or chosen.version in project.versions
-    assert set(chosen.nearest) <= set(project.versions)
+    assert set(chosen.suggestions) <= set(project.versions)
 
 
 @given(pypi_versions | npm_versions | st.text(max_size=12), pypi_versions | npm_versions | st.text(max_size=12))
 def test_equality_agrees_with_the_order(a: str, b: str) -> None:
     for ecosystem in ECOSYSTEMS:
-        assert same(ecosystem, a, b) == same(ecosystem, b, a)
-        assert sorted(newest_first(ecosystem, [a, b])) == sorted([a, b])
+        assert is_same_version(ecosystem, a, b) == is_same_version(ecosystem, b, a)
+        assert sorted(sort_newest_first(ecosystem, [a, b])) == sorted([a, b])
 
 
 # --- The version in use: pip
@@ -317,13 +326,13 @@ def test_equality_agrees_with_the_order(a: str, b: str) -> None:
 
 @given(st.sets(pypi_versions, max_size=12), pypi_requirements)
 def test_choosing_early_finds_what_pip_finds_by_looking_at_everything(versions: set[str], requirement: str) -> None:
-    ordered = newest_first(PYPI, versions)
+    ordered = sort_newest_first(PYPI, versions)
     specifiers = SpecifierSet(requirement)
     admitted = [version for version in ordered if specifiers.contains(version, prereleases=True)]
     if not specifiers.prereleases:
         admitted = [version for version in admitted if not Version(version).is_prerelease] or admitted
-    chosen = choose(PYPI, requirement, listing(*ordered)).version
-    exact = pin(PYPI, requirement)
+    chosen = choose_version(PYPI, requirement, listing(*ordered)).version
+    exact = parse_pin(PYPI, requirement)
     if exact in versions:
         assert chosen == exact
     elif admitted:
@@ -334,111 +343,121 @@ def test_choosing_early_finds_what_pip_finds_by_looking_at_everything(versions: 
 
 
 def test_pip_takes_the_newest_final_release() -> None:
-    assert choose(PYPI, ">=1", listing("3.0rc1", "2.0", "1.0")) == Choice("2.0")
+    assert choose_version(PYPI, ">=1", listing("3.0rc1", "2.0", "1.0")) == VersionChoice("2.0")
 
 
 def test_pip_takes_a_pre_release_that_the_requirement_names() -> None:
-    assert choose(PYPI, ">=3.0a1", listing("3.0rc1", "2.0")).version == "3.0rc1"
+    assert choose_version(PYPI, ">=3.0a1", listing("3.0rc1", "2.0")).version == "3.0rc1"
 
 
 @pytest.mark.parametrize("requirement", ["", ">=2", "!=1.0a1"])
 def test_pip_takes_a_pre_release_when_no_final_release_satisfies(requirement: str) -> None:
-    assert choose(PYPI, requirement, listing("3.0rc1", "3.0b1")).version == "3.0rc1"
+    assert choose_version(PYPI, requirement, listing("3.0rc1", "3.0b1")).version == "3.0rc1"
 
 
 def test_a_yanked_release_is_passed_over_unless_it_is_pinned() -> None:
     project = listing("2.1", "2.0", "1.0", flags={"2.1": YANKED})
-    assert choose(PYPI, ">=1", project).version == "2.0"
-    assert choose(PYPI, "==2.1", project).version == "2.1"
+    assert choose_version(PYPI, ">=1", project).version == "2.0"
+    assert choose_version(PYPI, "==2.1", project).version == "2.1"
 
 
 def test_a_version_without_files_is_passed_over() -> None:
-    assert choose(PYPI, "", listing("2.0", "1.0", flags={"2.0": EMPTY})).version == "1.0"
-    assert choose(PYPI, "", listing("2.0", flags={"2.0": EMPTY})).reason == "no version of demo can be installed"
+    assert choose_version(PYPI, "", listing("2.0", "1.0", flags={"2.0": EMPTY})).version == "1.0"
+    assert (
+        choose_version(PYPI, "", listing("2.0", flags={"2.0": EMPTY})).reason == "no version of demo can be installed"
+    )
 
 
 def test_pip_takes_the_newest_release_that_runs_on_this_python() -> None:
     interpreters = (">=3.12", ">=3.8,<3.11", "junk")
-    project = listing("4.0", "3.0", "2.0", "1.0", needs=(0, 1, 2, -1), interpreters=interpreters)
-    assert choose(PYPI, "", project).version == "4.0"
-    assert choose(PYPI, "", project, python="3.12.1").version == "4.0"
-    assert choose(PYPI, "", project, python="3.9.2").version == "3.0"
-    assert choose(PYPI, "", project, python="3.11.0").version == "2.0"
-    assert choose(PYPI, "<2", project, python="3.7.0").version == "1.0"
+    project = listing("4.0", "3.0", "2.0", "1.0", interpreter_indexes=(0, 1, 2, -1), interpreters=interpreters)
+    assert choose_version(PYPI, "", project).version == "4.0"
+    assert choose_version(PYPI, "", project, python="3.12.1").version == "4.0"
+    assert choose_version(PYPI, "", project, python="3.9.2").version == "3.0"
+    assert choose_version(PYPI, "", project, python="3.11.0").version == "2.0"
+    assert choose_version(PYPI, "<2", project, python="3.7.0").version == "1.0"
 
 
 def test_a_release_that_states_no_python_runs_on_any() -> None:
-    assert choose(PYPI, "", Project(name="demo", versions=("1.0",)), python="2.7.18").version == "1.0"
+    assert choose_version(PYPI, "", PackageInfo(name="demo", versions=("1.0",)), python="2.7.18").version == "1.0"
 
 
 def test_alternatives_are_tried_together() -> None:
     project = listing("4.0", "3.5", "2.0", "1.5")
-    assert choose(PYPI, ">=1,<2 || >=3,<4", project).version == "3.5"
+    assert choose_version(PYPI, ">=1,<2 || >=3,<4", project).version == "3.5"
 
 
 def test_a_pin_is_found_under_the_registrys_spelling() -> None:
-    assert choose(PYPI, "==1.0", listing("2.0.0", "1.0.0")).version == "1.0.0"
-    assert choose(PYPI, "==1.0.RC1", listing("1.0rc1")).version == "1.0rc1"
-    assert choose(PYPI, "===1.0", listing("1.0.0")).version == "1.0.0"
-    assert choose(NPM, "v1.0.0+build", listing("1.0.0")).version == "1.0.0"
+    assert choose_version(PYPI, "==1.0", listing("2.0.0", "1.0.0")).version == "1.0.0"
+    assert choose_version(PYPI, "==1.0.RC1", listing("1.0rc1")).version == "1.0rc1"
+    assert choose_version(PYPI, "===1.0", listing("1.0.0")).version == "1.0.0"
+    assert choose_version(NPM, "v1.0.0+build", listing("1.0.0")).version == "1.0.0"
 
 
 def test_a_pin_without_a_local_part_accepts_a_local_build() -> None:
-    assert choose(PYPI, "==2.0", listing("2.1+cpu", "2.0+cu2", "2.0+cu1")).version == "2.0+cu2"
+    assert choose_version(PYPI, "==2.0", listing("2.1+cpu", "2.0+cu2", "2.0+cu1")).version == "2.0+cu2"
 
 
 def test_a_pin_that_is_not_listed_has_neighbours() -> None:
     project = listing("2.3", "2.2", "2.1", "2.0", "1.9", name="requests", flags={"2.0": YANKED})
-    assert choose(PYPI, "==2.1.5", project) == Choice(
+    assert choose_version(PYPI, "==2.1.5", project) == VersionChoice(
         None, ("2.2", "2.1", "1.9"), "no version 2.1.5 of requests exists"
     )
-    assert choose(PYPI, "==9", project).nearest == ("2.3", "2.2", "2.1")
-    assert choose(PYPI, "==0.1", project).nearest == ("2.2", "2.1", "1.9")
-    assert choose(PYPI, "==1.9.1", project).nearest == ("2.2", "2.1", "1.9")
-    assert choose(PYPI, "===odd", project).nearest == ("2.3", "2.2", "2.1")
-    assert choose(NPM, "1.0.1", listing("1.0.2-rc.1", "1.0.0")).nearest == ("1.0.0",)
+    assert choose_version(PYPI, "==9", project).suggestions == ("2.3", "2.2", "2.1")
+    assert choose_version(PYPI, "==0.1", project).suggestions == ("2.2", "2.1", "1.9")
+    assert choose_version(PYPI, "==1.9.1", project).suggestions == ("2.2", "2.1", "1.9")
+    assert choose_version(PYPI, "===odd", project).suggestions == ("2.3", "2.2", "2.1")
+    assert choose_version(NPM, "1.0.1", listing("1.0.2-rc.1", "1.0.0")).suggestions == ("1.0.0",)
 
 
 def test_a_range_that_nothing_satisfies_says_what_is_newest() -> None:
     project = listing("3.0rc1", "2.34.2", "2.34.1", flags={"3.0rc1": PRERELEASE})
-    chosen = choose(PYPI, ">=9", project)
-    assert chosen == Choice(None, ("2.34.2", "2.34.1"), "no version satisfies >=9; newest is 2.34.2")
-    assert choose(NPM, "^9.0.0", listing("2.0.0")).reason == "no version satisfies ^9.0.0; newest is 2.0.0"
+    chosen = choose_version(PYPI, ">=9", project)
+    assert chosen == VersionChoice(None, ("2.34.2", "2.34.1"), "no version satisfies >=9; newest is 2.34.2")
+    assert choose_version(NPM, "^9.0.0", listing("2.0.0")).reason == "no version satisfies ^9.0.0; newest is 2.0.0"
 
 
 def test_neighbours_of_a_gap_stand_on_both_sides() -> None:
-    assert choose(PYPI, ">=1.5,<1.6", listing("3.0", "2.0", "1.4", "1.3", "1.2")).nearest == ("2.0", "1.4", "1.3")
+    assert choose_version(PYPI, ">=1.5,<1.6", listing("3.0", "2.0", "1.4", "1.3", "1.2")).suggestions == (
+        "2.0",
+        "1.4",
+        "1.3",
+    )
 
 
 def test_a_range_whose_versions_are_all_yanked_says_so() -> None:
     project = listing("2.1", "2.0", "1.0", flags={"2.1": YANKED, "2.0": YANKED})
-    assert choose(PYPI, ">=2", project) == Choice(None, ("1.0",), "every version that satisfies >=2 is yanked")
+    assert choose_version(PYPI, ">=2", project) == VersionChoice(
+        None, ("1.0",), "every version that satisfies >=2 is yanked"
+    )
 
 
 def test_a_range_out_of_reach_for_this_python_says_what_it_needs() -> None:
-    project = listing("2.1", "2.0", "1.0", needs=(0, 0, 1), interpreters=(">=3.12", ">=3.8"))
-    assert choose(PYPI, ">=2", project, python="3.10.4") == Choice(
+    project = listing("2.1", "2.0", "1.0", interpreter_indexes=(0, 0, 1), interpreters=(">=3.12", ">=3.8"))
+    assert choose_version(PYPI, ">=2", project, python="3.10.4") == VersionChoice(
         None, ("1.0",), "2.1 satisfies >=2, but needs Python >=3.12"
     )
 
 
 def test_a_yanked_release_does_not_open_the_door_to_its_pre_release() -> None:
     project = listing("2.0", "2.0rc1", "1.0", flags={"2.0": YANKED})
-    assert choose(PYPI, ">=2.0.dev0,!=2.0", project).version == "2.0rc1"
+    assert choose_version(PYPI, ">=2.0.dev0,!=2.0", project).version == "2.0rc1"
     project = listing("2.1", "2.1rc1", flags={"2.1": YANKED})
-    assert choose(PYPI, ">=2", project).reason == "only a pre-release satisfies >=2: 2.1rc1"
+    assert choose_version(PYPI, ">=2", project).reason == "only a pre-release satisfies >=2: 2.1rc1"
 
 
 def test_a_package_without_versions_has_nothing_to_install() -> None:
     for ecosystem in ECOSYSTEMS:
-        assert choose(ecosystem, "", Project(name="demo")) == Choice(None, (), "no version of demo can be installed")
+        assert choose_version(ecosystem, "", PackageInfo(name="demo")) == VersionChoice(
+            None, (), "no version of demo can be installed"
+        )
 
 
 def test_what_is_no_range_is_called_so() -> None:
     project = listing("1.0.0")
-    assert choose(PYPI, "^1.0", project).reason == "^1.0 is not a version range"
-    assert choose(NPM, "not/a range", project).reason == "not/a range is not a version range"
-    assert choose(PYPI, ">" * 600, project).reason == ">" * 80 + "… is not a version range"
+    assert choose_version(PYPI, "^1.0", project).reason == "^1.0 is not a version range"
+    assert choose_version(NPM, "not/a range", project).reason == "not/a range is not a version range"
+    assert choose_version(PYPI, ">" * 600, project).reason == ">" * 80 + "… is not a version range"
 
 
 # --- The version in use: npm
@@ -447,46 +466,48 @@ def test_what_is_no_range_is_called_so() -> None:
 def test_npm_prefers_the_latest_tag_to_a_newer_version() -> None:
     project = listing("2.1.0", "2.0.0", "1.0.0", tags={"latest": "2.0.0"})
     for requirement in ("", "*", "^2.0.0", ">=1", "latest"):
-        assert choose(NPM, requirement, project).version == "2.0.0"
+        assert choose_version(NPM, requirement, project).version == "2.0.0"
 
 
 def test_npm_takes_the_newest_version_when_latest_does_not_satisfy() -> None:
     project = listing("3.1.0", "3.0.0", "2.0.0", tags={"latest": "2.0.0"})
-    assert choose(NPM, "^3.0.0", project).version == "3.1.0"
+    assert choose_version(NPM, "^3.0.0", project).version == "3.1.0"
 
 
 def test_npm_takes_any_version_when_latest_is_a_pre_release_and_anything_goes() -> None:
     project = listing("1.0.0-rc.1", tags={"latest": "1.0.0-rc.1"})
-    assert choose(NPM, "", project).version == "1.0.0-rc.1"
-    assert choose(NPM, "^1.0.0", project) == Choice(None, (), "no version satisfies ^1.0.0; newest is 1.0.0-rc.1")
-    assert choose(NPM, "x", listing("1.0.0-rc.1")).reason == "only a pre-release satisfies x: 1.0.0-rc.1"
+    assert choose_version(NPM, "", project).version == "1.0.0-rc.1"
+    assert choose_version(NPM, "^1.0.0", project) == VersionChoice(
+        None, (), "no version satisfies ^1.0.0; newest is 1.0.0-rc.1"
+    )
+    assert choose_version(NPM, "x", listing("1.0.0-rc.1")).reason == "only a pre-release satisfies x: 1.0.0-rc.1"
 
 
 def test_npm_avoids_deprecated_versions_while_there_is_another() -> None:
     project = listing("1.2.0", "1.1.0", "1.0.0", tags={"latest": "1.2.0"}, flags={"1.2.0": DEPRECATED})
-    assert choose(NPM, "^1.0.0", project).version == "1.1.0"
-    assert choose(NPM, "^1.2.0", project).version == "1.2.0"
-    assert choose(NPM, "latest", project).version == "1.2.0"
+    assert choose_version(NPM, "^1.0.0", project).version == "1.1.0"
+    assert choose_version(NPM, "^1.2.0", project).version == "1.2.0"
+    assert choose_version(NPM, "latest", project).version == "1.2.0"
 
 
 def test_a_dist_tag_is_a_requirement() -> None:
     project = listing("2.0.0-rc.1", "1.0.0", tags={"latest": "1.0.0", "next": "2.0.0-rc.1", "gone": "0.1.0"})
-    assert choose(NPM, "next", project).version == "2.0.0-rc.1"
-    assert choose(NPM, "gone", project).reason == "the dist-tag gone of demo is 0.1.0, which is not listed"
-    assert choose(NPM, "beta", project).reason == "beta is not a version range, and demo has no such dist-tag"
+    assert choose_version(NPM, "next", project).version == "2.0.0-rc.1"
+    assert choose_version(NPM, "gone", project).reason == "the dist-tag gone of demo is 0.1.0, which is not listed"
+    assert choose_version(NPM, "beta", project).reason == "beta is not a version range, and demo has no such dist-tag"
 
 
 def test_latest_means_the_newest_where_a_mirror_drops_the_tags() -> None:
-    assert choose(NPM, "latest", listing("2.0.0-rc.1", "1.0.0")).version == "1.0.0"
+    assert choose_version(NPM, "latest", listing("2.0.0-rc.1", "1.0.0")).version == "1.0.0"
 
 
 @given(st.sets(npm_versions, max_size=12), npm_requirements)
 def test_choosing_early_finds_the_newest_npm_version_that_satisfies(versions: set[str], requirement: str) -> None:
-    ordered = newest_first(NPM, versions)
+    ordered = sort_newest_first(NPM, versions)
     admitted = [version for version in ordered if satisfies(NPM, requirement, version)]
-    chosen = choose(NPM, requirement, listing(*ordered)).version
+    chosen = choose_version(NPM, requirement, listing(*ordered)).version
     assert (chosen is None) == (not admitted)
-    assert chosen is None or same(NPM, chosen, admitted[0])
+    assert chosen is None or is_same_version(NPM, chosen, admitted[0])
 
 
 # --- How far behind
@@ -495,12 +516,12 @@ def test_choosing_early_finds_the_newest_npm_version_that_satisfies(versions: se
 def test_behind_counts_the_newer_final_releases_that_are_not_yanked() -> None:
     flags = {"4.0rc1": PRERELEASE, "3.0": YANKED, "2.5": EMPTY}
     project = listing("4.0rc1", "3.1", "3.0", "2.5", "2.0", "1.0", flags=flags)
-    assert [behind(project, version) for version in ("4.0rc1", "3.1", "2.0", "1.0")] == [0, 0, 1, 2]
+    assert [count_newer(project, version) for version in ("4.0rc1", "3.1", "2.0", "1.0")] == [0, 0, 1, 2]
 
 
 def test_how_far_behind_an_unlisted_version_is_nobody_knows() -> None:
-    assert behind(listing("1.0"), "0.9") is None
+    assert count_newer(listing("1.0"), "0.9") is None
 
 
 def test_behind_counts_without_flags_too() -> None:
-    assert behind(Project(name="demo", versions=("2.0", "1.0")), "1.0") == 1
+    assert count_newer(PackageInfo(name="demo", versions=("2.0", "1.0")), "1.0") == 1

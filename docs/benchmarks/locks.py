@@ -188,8 +188,8 @@ def best(text: str, reader: str, name: str, count: int) -> float:
         started = time.perf_counter()
         manifest = READERS[reader].read(text, name)
         times.append(time.perf_counter() - started)
-        if manifest.problems or len(manifest.locked) < count:
-            sys.exit(f"{name}: {len(manifest.locked)} packages, {manifest.problems[:1]}")
+        if manifest.problems or len(manifest.locked_packages) < count:
+            sys.exit(f"{name}: {len(manifest.locked_packages)} packages, {manifest.problems[:1]}")
     return min(times)
 
 

@@ -16,15 +16,15 @@ _INTRODUCTION: Final = (
     "Trust scores for the Python and npm packages a project depends on: how far each can be trusted, why, and what to "
     "do about it. Apache-2.0. No login, no telemetry; no code of a scanned package is executed."
 )
-_DATA: Final = (
+_DATA_NOTICE: Final = (
     "The data is other people's work, reduced to what is scored and shown. Nobody named here endorses nerq-cli or "
     "answers for its scores."
 )
-_NOT_USED: Final = "NVD is not used: severities come from the advisories themselves."
+_NVD_NOTICE: Final = "NVD is not used: severities come from the advisories themselves."
 
 
 #: Where the licences named below can be read.
-_LICENCES: Final = {
+_LICENCE_URLS: Final = {
     "CC-BY-4.0": "https://creativecommons.org/licenses/by/4.0/",
     "CC0-1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
     "CDLA-Permissive-2.0": "https://cdla.dev/permissive-2-0/",
@@ -36,7 +36,7 @@ class Credit(NamedTuple):
     """One source of data: what it tells, under which terms, where it lives, and what it asks to be said."""
 
     name: str
-    tells: str
+    content: str
     terms: str
     link: str
     notice: str = ""
@@ -118,63 +118,63 @@ CREDITS: Final = (
 )
 
 
-def _lists() -> Iterator[Credit]:
+def _iter_shipped_lists() -> Iterator[Credit]:
     """Yield the lists that are shipped, with the day each was made."""
     from datetime import datetime, timezone
 
     from nerq_cli.inventory import NPM, PYPI
-    from nerq_cli.sources.popular import shipped
+    from nerq_cli.sources.popular import load_list
 
-    estimated = "Downloads are estimated from the ranks, on figures of hugovk/top-pypi-packages (mid-2025)."
-    for ecosystem, holds, notice in (
-        (PYPI, "ranks by downloads", estimated),
+    estimate_notice = "Downloads are estimated from the ranks, on figures of hugovk/top-pypi-packages (mid-2025)."
+    for ecosystem, columns, notice in (
+        (PYPI, "ranks by downloads", estimate_notice),
         (NPM, "ranks and downloads in the month", ""),
     ):
-        listed = shipped(ecosystem)
-        made = datetime.fromtimestamp(listed.edition, timezone.utc).date()
+        popular_list = load_list(ecosystem)
+        list_date = datetime.fromtimestamp(popular_list.list_date, timezone.utc).date()
         yield Credit(
             f"List of popular {ecosystem} packages",
-            f"{len(listed.ranks):,} names, {holds}; edition of {made}, shipped with nerq-cli",
+            f"{len(popular_list.ranks):,} names, {columns}; edition of {list_date}, shipped with nerq-cli",
             "made from public download counts",
             "nerq_cli/sources/data/README.md",
             notice,
         )
 
 
-def credits_() -> tuple[Credit, ...]:
+def list_credits() -> tuple[Credit, ...]:
     """Return every source of data, the lists that are shipped last."""
-    return (*CREDITS, *_lists())
+    return (*CREDITS, *_iter_shipped_lists())
 
 
-def text() -> str:
+def render_text() -> str:
     """Return what ``nerq --about`` prints: plain text, at most 80 columns wide."""
-    blocks = [f"nerq-cli {__version__}", fill(_INTRODUCTION, _WIDTH), fill(_DATA, _WIDTH)]
-    blocks += ["\n".join(_lines(credit)) for credit in credits_()]
-    blocks.append("\n".join(f"{name}: {link}" for name, link in _LICENCES.items()))
-    return "\n\n".join([*blocks, fill(_NOT_USED, _WIDTH)]) + "\n"
+    blocks = [f"nerq-cli {__version__}", fill(_INTRODUCTION, _WIDTH), fill(_DATA_NOTICE, _WIDTH)]
+    blocks += ["\n".join(_format_credit(credit)) for credit in list_credits()]
+    blocks.append("\n".join(f"{name}: {link}" for name, link in _LICENCE_URLS.items()))
+    return "\n\n".join([*blocks, fill(_NVD_NOTICE, _WIDTH)]) + "\n"
 
 
-def _lines(credit: Credit) -> Iterator[str]:
+def _format_credit(credit: Credit) -> Iterator[str]:
     yield credit.name
-    for line in (credit.tells, f"terms: {credit.terms}", credit.link, credit.notice):
+    for line in (credit.content, f"terms: {credit.terms}", credit.link, credit.notice):
         if line:
             yield fill(line, _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
 
 
-def markdown() -> str:
+def render_markdown() -> str:
     """Return the same as a page of the documentation."""
     rows = [("Source", "What it tells", "Terms", "Where"), ("---",) * 4]
-    rows += [(one.name, one.tells, one.terms, one.link) for one in credits_()]
-    notices = [f"- {one.notice}" for one in credits_() if one.notice]
-    licences = [f"- [{name}]({link})" for name, link in _LICENCES.items()]
+    rows += [(credit.name, credit.content, credit.terms, credit.link) for credit in list_credits()]
+    notices = [f"- {credit.notice}" for credit in list_credits() if credit.notice]
+    licences = [f"- [{name}]({link})" for name, link in _LICENCE_URLS.items()]
     blocks = (
         "# Data sources",
         "<!-- Generated from nerq_cli/cli/about.py, which `nerq --about` prints. Do not edit. -->",
-        _DATA,
+        _DATA_NOTICE,
         "\n".join(f"| {' | '.join(row)} |" for row in rows),
         "## Attributions",
         "\n".join(notices),
-        _NOT_USED,
+        _NVD_NOTICE,
         "## Licences",
         "\n".join(licences),
     )

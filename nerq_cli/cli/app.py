@@ -12,15 +12,15 @@ import typer
 
 from nerq_cli import __version__
 from nerq_cli.cli import cache, check, db, methodology, scan, schema, why
-from nerq_cli.cli.namesake import namesake
-from nerq_cli.cli.options import ACTIVE
-from nerq_cli.errors import EXIT_MEANINGS, Exit, NerqError
+from nerq_cli.cli.namesake import find_shadowed_command
+from nerq_cli.cli.options import ACTIVE_ENVIRONMENT
+from nerq_cli.errors import EXIT_MEANINGS, ExitStatus, NerqError
 
 _EPILOG = "Exit status: " + " · ".join(f"{status.value} {meaning}" for status, meaning in EXIT_MEANINGS.items()) + "."
 
 #: New objects before the garbage collector looks for circles among them. What a run reads is needed until it ends, and
 #: looking through it every 700 objects (the default) takes a fifth of the time of a large one.
-_GARBAGE = 100_000
+_GC_THRESHOLD = 100_000
 
 app = typer.Typer(
     name="nerq",
@@ -40,19 +40,19 @@ app.add_typer(cache.app, name="cache")
 app.add_typer(db.app, name="db")
 
 
-def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer hands option values over by position
-    if wanted:
+def _show_version(is_requested: bool) -> None:  # noqa: FBT001 - typer hands option values over by position
+    if is_requested:
         typer.echo(f"nerq-cli {__version__}")
-        if other := namesake():
-            typer.echo(other)
+        if warning := find_shadowed_command():
+            typer.echo(warning)
         raise typer.Exit
 
 
-def _show_about(wanted: bool) -> None:  # noqa: FBT001 - see above
-    if wanted:
+def _show_about(is_requested: bool) -> None:  # noqa: FBT001 - see above
+    if is_requested:
         from nerq_cli.cli import about
 
-        typer.echo(about.text(), nl=False)
+        typer.echo(about.render_text(), nl=False)
         raise typer.Exit
 
 
@@ -73,77 +73,77 @@ def root(
     """Trust scores for the packages your project depends on."""
 
 
-def run(arguments: Sequence[str]) -> int:
+def run_command_line(arguments: Sequence[str]) -> int:
     """Run one command line and return the exit status. Expected failures become a message, a hint and a status."""
-    gc.set_threshold(_GARBAGE)
+    gc.set_threshold(_GC_THRESHOLD)
     for stream, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, stream) is None:  # closed by whoever started us
             setattr(sys, stream, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - as long as we run
     try:
-        app(args=_completed(arguments), prog_name="nerq")
-    except SystemExit as leaving:
-        return _flushed(leaving.code if isinstance(leaving.code, int) else Exit.USAGE)
+        app(args=_complete_env_option(arguments), prog_name="nerq")
+    except SystemExit as system_exit:
+        return _flush_stdout(system_exit.code if isinstance(system_exit.code, int) else ExitStatus.USAGE)
     except KeyboardInterrupt:
         sys.stderr.write("\ninterrupted\n")
-        return Exit.INTERRUPTED
+        return ExitStatus.INTERRUPTED
     except BrokenPipeError:
-        return _abandoned()
-    except Exception as problem:
+        return _discard_stdout()
+    except Exception as error:
         if "--debug" in arguments:
             raise
-        return _told(problem)
-    return _flushed(Exit.PASSED)
+        return _report_error(error)
+    return _flush_stdout(ExitStatus.PASSED)
 
 
-def _completed(arguments: Sequence[str]) -> list[str]:
+def _complete_env_option(arguments: Sequence[str]) -> list[str]:
     """Return the arguments with a value for ``--env`` where it stands alone: the parser knows no optional values."""
-    completed: list[str] = []
-    for place, argument in enumerate(arguments):
-        completed.append(argument)
-        if argument == "--env" and (place + 1 == len(arguments) or arguments[place + 1].startswith("-")):
-            completed.append(ACTIVE)
-    return completed
+    result: list[str] = []
+    for index, argument in enumerate(arguments):
+        result.append(argument)
+        if argument == "--env" and (index + 1 == len(arguments) or arguments[index + 1].startswith("-")):
+            result.append(ACTIVE_ENVIRONMENT)
+    return result
 
 
-def _told(problem: Exception) -> int:
+def _report_error(error: Exception) -> int:
     """Say what went wrong, and return the status that goes with it."""
-    if isinstance(problem, NerqError):
-        return _report(problem)
-    if isinstance(problem, OSError):  # a full disk, a terminal that went away: not ours, and nothing to trace
-        where = f": {problem.filename}" if problem.filename else ""
-        sys.stderr.write(f"error: {problem.strerror or problem}{where}\n")
-        return _abandoned(Exit.USAGE)
-    sys.stderr.write(f"nerq: internal error: {type(problem).__name__}: {problem}\n")
+    if isinstance(error, NerqError):
+        return _print_error(error)
+    if isinstance(error, OSError):  # a full disk, a terminal that went away: not ours, and nothing to trace
+        location = f": {error.filename}" if error.filename else ""
+        sys.stderr.write(f"error: {error.strerror or error}{location}\n")
+        return _discard_stdout(ExitStatus.USAGE)
+    sys.stderr.write(f"nerq: internal error: {type(error).__name__}: {error}\n")
     sys.stderr.write("hint: this is a bug in nerq-cli; run again with --debug and report what it prints\n")
-    return Exit.INCOMPLETE
+    return ExitStatus.INCOMPLETE
 
 
-def _report(problem: NerqError) -> int:
+def _print_error(error: NerqError) -> int:
     from nerq_cli.report.problems import render_problems
 
-    problems = getattr(problem, "problems", ())
+    problems = getattr(error, "problems", ())
     if problems:
         render_problems(problems)
     else:
-        sys.stderr.write(f"error: {problem}\n")
-    if problem.hint:
-        sys.stderr.write(f"hint: {problem.hint}\n")
-    return problem.exit
+        sys.stderr.write(f"error: {error}\n")
+    if error.hint:
+        sys.stderr.write(f"hint: {error.hint}\n")
+    return error.exit
 
 
-def _flushed(status: int) -> int:
+def _flush_stdout(status: int) -> int:
     """Write out what is buffered while a reader that went away can still be told apart from a failure."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        return _abandoned(status)
-    except OSError as problem:
-        sys.stderr.write(f"error: the report cannot be written: {problem.strerror}\n")
-        return _abandoned(Exit.USAGE)
+        return _discard_stdout(status)
+    except OSError as error:
+        sys.stderr.write(f"error: the report cannot be written: {error.strerror}\n")
+        return _discard_stdout(ExitStatus.USAGE)
     return status
 
 
-def _abandoned(status: int = Exit.PASSED) -> int:
+def _discard_stdout(status: int = ExitStatus.PASSED) -> int:
     """Nobody takes our output any more (``nerq scan | head``): let nothing try to write what is left of it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return status

@@ -16,30 +16,30 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Show, empty or tidy the cache.", no_args_is_help=True, rich_markup_mode=None)
 
-_DAY = 86_400
+_DAY_SECONDS = 86_400
 
 
 @app.command()
 def info(*, cache_dir: options.CacheDir = None) -> None:
     """Show where the cache is, how large, and what is in it."""
-    store = _open(cache_dir)
-    found = store.info()
-    typer.echo(f"path    {found.path}")
-    typer.echo(f"size    {found.bytes / 1e6:.1f} MB")
-    for source, rows in sorted(found.rows.items()):
-        typer.echo(f"{rows:>7} {source}")
-    if found.oldest is not None and found.newest is not None:
-        typer.echo(f"oldest  {_when(found.oldest)}")
-        typer.echo(f"newest  {_when(found.newest)}")
-    _close(store)
+    store = _open_store(cache_dir)
+    cache_info = store.get_info()
+    typer.echo(f"path    {cache_info.path}")
+    typer.echo(f"size    {cache_info.bytes / 1e6:.1f} MB")
+    for source, row_count in sorted(cache_info.rows.items()):
+        typer.echo(f"{row_count:>7} {source}")
+    if cache_info.oldest is not None and cache_info.newest is not None:
+        typer.echo(f"oldest  {_format_time(cache_info.oldest)}")
+        typer.echo(f"newest  {_format_time(cache_info.newest)}")
+    _close_store(store)
 
 
 @app.command()
 def clear(*, cache_dir: options.CacheDir = None) -> None:
     """Delete everything that is cached."""
-    store = _open(cache_dir)
+    store = _open_store(cache_dir)
     store.clear()
-    _close(store)
+    _close_store(store)
     typer.echo("cache emptied")
 
 
@@ -50,26 +50,26 @@ def prune(
     days: Annotated[int, typer.Option("--days", min=0, help="Delete what expired more than this many days ago.")] = 30,
 ) -> None:
     """Delete what expired long ago."""
-    store = _open(cache_dir)
-    removed = store.prune(int(time.time()), older_than=days * _DAY)
-    _close(store)
-    typer.echo(f"{removed} entries removed")
+    store = _open_store(cache_dir)
+    removed_count = store.prune_expired(int(time.time()), older_than=days * _DAY_SECONDS)
+    _close_store(store)
+    typer.echo(f"{removed_count} entries removed")
 
 
-def _open(cache_dir: Path | None) -> Store:
-    from nerq_cli.store import Store, default_directory
+def _open_store(cache_dir: Path | None) -> Store:
+    from nerq_cli.store import Store, get_default_directory
 
-    return Store.open(cache_dir or default_directory(), now=int(time.time()))
+    return Store.open(cache_dir or get_default_directory(), now=int(time.time()))
 
 
-def _close(store: Store) -> None:
+def _close_store(store: Store) -> None:
     problem = store.problem
     store.close()
     if problem:
         raise UsageError(problem)
 
 
-def _when(moment: int) -> str:
+def _format_time(timestamp: int) -> str:
     from datetime import datetime, timezone
 
-    return datetime.fromtimestamp(moment, timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return datetime.fromtimestamp(timestamp, timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")

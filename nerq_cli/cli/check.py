@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nerq_cli.cli import options
-from nerq_cli.errors import Exit
+from nerq_cli.errors import ExitStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nerq_cli.pipeline import Ambiguous
-    from nerq_cli.report.model import Assessed, Report
+    from nerq_cli.pipeline import AmbiguousNames
+    from nerq_cli.report.model import Assessment, Report
 
 
 def check(
@@ -44,15 +44,15 @@ def check(
 ) -> None:
     """Show a report card: the score of a package, every signal behind it, and what would raise it."""
     from nerq_cli import pipeline
-    from nerq_cli.cli.printing import format_of, known_format
-    from nerq_cli.cli.session import Settings, World, run_options
+    from nerq_cli.cli.printing import check_format, find_format
+    from nerq_cli.cli.session import Session, Settings, build_scan_options
     from nerq_cli.config import read_config
     from nerq_cli.manifests import target
 
-    started = time.monotonic()
-    known_format(form)
+    started_at = time.monotonic()
+    check_format(form)
     for path in output or ():
-        format_of(path)
+        find_format(path)
     settings = Settings(
         threshold=threshold,
         offline=offline,
@@ -64,71 +64,80 @@ def check(
         as_of=as_of,
         python=python,
         quiet=quiet,
-        downloads=options.Extra.DOWNLOADS in (also or ()),
+        downloads=options.OptionalSource.DOWNLOADS in (also or ()),
         max_db_age=max_db_age,
     )
-    here = Path()
-    config = read_config(here)
-    named = [target.read(text) for text in targets]
-    world = World(settings, config, here, list(config.warnings))
+    directory = Path()
+    config = read_config(directory)
+    declarations = [target.parse_target(text) for text in targets]
+    session = Session(settings, config, directory, list(config.warnings))
     try:
-        report, ambiguous = pipeline.check(named, world.rules(()), run_options(settings, config), world)
-    finally:
-        world.close()
-    report = replace(report, elapsed=time.monotonic() - started, warnings=(*report.warnings, *world.warnings))
-    unsettled = {id(one) for answers in ambiguous for one in answers}
-    settled = replace(report, dependencies=tuple(one for one in report.dependencies if id(one) not in unsettled))
-    _print(report if form == "json" else settled, form, output or [])
-    if not quiet:
-        from nerq_cli.cli.namesake import namesake
-        from nerq_cli.cli.printing import warn
-
-        warn([*report.warnings, namesake()])
-    raise typer.Exit(_asked_back(ambiguous) if ambiguous else report.exit)
-
-
-def _asked_back(ambiguous: Ambiguous) -> int:
-    """Ask which package was meant; both answers are on the screen."""
-    from nerq_cli.cli.printing import say
-
-    for answers in ambiguous:
-        name = answers[0].dependency.package.name
-        where = " and ".join(
-            f"{one.dependency.package.ecosystem}{'' if one.found else ' (could not be asked)'}" for one in answers
+        report, ambiguous = pipeline.check_packages(
+            declarations, session.build_rules(()), build_scan_options(settings, config), session
         )
-        for one in answers:
-            typer.echo(_in_short(one))
-        say("error", f"{name} could be meant on {where}")
-        typed = [f"{one.dependency.package.ecosystem.lower()}:{one.dependency.package.name}" for one in answers]
-        say("hint", "say which: " + "   ".join(f"nerq check {text}" for text in typed))
-    return Exit.USAGE
+    finally:
+        session.close()
+    report = replace(report, elapsed=time.monotonic() - started_at, warnings=(*report.warnings, *session.warnings))
+    ambiguous_ids = {id(assessment) for candidates in ambiguous for assessment in candidates}
+    unambiguous_report = replace(
+        report,
+        dependencies=tuple(assessment for assessment in report.dependencies if id(assessment) not in ambiguous_ids),
+    )
+    _print_report(report if form == "json" else unambiguous_report, form, output or [])
+    if not quiet:
+        from nerq_cli.cli.namesake import find_shadowed_command
+        from nerq_cli.cli.printing import write_warnings
+
+        write_warnings([*report.warnings, find_shadowed_command()])
+    raise typer.Exit(_report_ambiguous(ambiguous) if ambiguous else report.exit)
 
 
-def _in_short(one: Assessed) -> str:
+def _report_ambiguous(ambiguous: AmbiguousNames) -> int:
+    """Ask which package was meant; both answers are on the screen."""
+    from nerq_cli.cli.printing import write_message
+
+    for candidates in ambiguous:
+        name = candidates[0].dependency.package.name
+        ecosystems = " and ".join(
+            f"{assessment.dependency.package.ecosystem}{'' if assessment.in_registry else ' (could not be asked)'}"
+            for assessment in candidates
+        )
+        for assessment in candidates:
+            typer.echo(_summarise_assessment(assessment))
+        write_message("error", f"{name} could be meant on {ecosystems}")
+        target_texts = [
+            f"{assessment.dependency.package.ecosystem.lower()}:{assessment.dependency.package.name}"
+            for assessment in candidates
+        ]
+        write_message("hint", "say which: " + "   ".join(f"nerq check {text}" for text in target_texts))
+    return ExitStatus.USAGE
+
+
+def _summarise_assessment(assessment: Assessment) -> str:
     """Return one answer in a line: where, what, how far it can be trusted."""
-    dependency, score = one.dependency, one.score
-    number = "?" if score is None or score.value is None else f"{'~' if score.provisional else ''}{score.value:.1f}"
+    dependency, score = assessment.dependency, assessment.score
+    score_text = "?" if score is None or score.value is None else f"{'~' if score.provisional else ''}{score.value:.1f}"
     name = f"{dependency.package.ecosystem}: {dependency.package.name} {dependency.version or ''}".rstrip()
-    return f"{name}  {number}  {one.reasons[0] if one.reasons else one.state}"
+    return f"{name}  {score_text}  {assessment.reasons[0] if assessment.reasons else assessment.state}"
 
 
-def _print(report: Report, form: str, output: Sequence[Path]) -> None:
-    from nerq_cli.cli.explain import draw, page
+def _print_report(report: Report, form: str, output: Sequence[Path]) -> None:
+    from nerq_cli.cli.explain import print_details, render_details
     from nerq_cli.cli.printing import write_files
 
-    def rendered(name: str) -> bytes:
-        if name == "json":
+    def render_format(format_name: str) -> bytes:
+        if format_name == "json":
             from nerq_cli.report.json_report import render
 
             return render(report)
-        return page(report.dependencies, report)
+        return render_details(report.dependencies, report)
 
     if output:
-        write_files(output, rendered)
+        write_files(output, render_format)
     if form == "json":
-        sys.stdout.buffer.write(rendered("json"))
+        sys.stdout.buffer.write(render_format("json"))
         sys.stdout.buffer.flush()
         return
     from nerq_cli.report.console import make_console
 
-    draw(report.dependencies, report, make_console())
+    print_details(report.dependencies, report, make_console())

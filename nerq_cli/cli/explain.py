@@ -11,10 +11,10 @@ from nerq_cli.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from nerq_cli.report.model import Assessed, Report
+    from nerq_cli.report.model import Assessment, Report
 
 
-def named(names: Iterable[str], dependencies: Sequence[Assessed]) -> tuple[Assessed, ...]:
+def select_dependencies(names: Iterable[str], dependencies: Sequence[Assessment]) -> tuple[Assessment, ...]:
     """Return the dependencies that go by these names, each once, in the order of the names.
 
     A name is written as for ``nerq check``, without a version: ``requests``, ``npm:lodash``, ``pkg:npm/lodash``; what
@@ -23,51 +23,56 @@ def named(names: Iterable[str], dependencies: Sequence[Assessed]) -> tuple[Asses
     Raises:
         UsageError: a name is none, or none of the dependencies goes by it.
     """
-    found: dict[int, Assessed] = {}
+    selected_by_id: dict[int, Assessment] = {}
     for name in names:
-        meant = [one for one in dependencies if name in one.dependency.aliases] or _meant(name, dependencies)
-        if not meant:
-            raise UsageError(f"{name!r} is not among the dependencies scanned", hint=_nearest(name, dependencies))
-        found |= {id(one): one for one in meant}
-    return tuple(found.values())
+        matches = [
+            assessment for assessment in dependencies if name in assessment.dependency.aliases
+        ] or _find_by_target(name, dependencies)
+        if not matches:
+            raise UsageError(f"{name!r} is not among the dependencies scanned", hint=_suggest_names(name, dependencies))
+        selected_by_id |= {id(assessment): assessment for assessment in matches}
+    return tuple(selected_by_id.values())
 
 
-def _meant(name: str, dependencies: Iterable[Assessed]) -> list[Assessed]:
+def _find_by_target(name: str, dependencies: Iterable[Assessment]) -> list[Assessment]:
     from nerq_cli.manifests import target
 
-    read = target.read(name)
-    if any(one.requirement for one in read):
+    declarations = target.parse_target(name)
+    if any(entry.requirement for entry in declarations):
         raise UsageError(
-            f"--explain {name!r} names a version", hint=f"leave it out: {read[0].name}; the version in use is explained"
+            f"--explain {name!r} names a version",
+            hint=f"leave it out: {declarations[0].name}; the version in use is explained",
         )
-    packages = {one.package for one in read}
-    return [one for one in dependencies if one.dependency.package in packages]
+    packages = {entry.package for entry in declarations}
+    return [entry for entry in dependencies if entry.dependency.package in packages]
 
 
-def _nearest(name: str, dependencies: Iterable[Assessed]) -> str:
+def _suggest_names(name: str, dependencies: Iterable[Assessment]) -> str:
     """Return the names of the scan that look most like one."""
     from difflib import get_close_matches
 
-    from nerq_cli.report.clean import plain
+    from nerq_cli.report.clean import sanitize_text
 
-    names = {one.dependency.package.name.lower(): one.dependency.package.name for one in dependencies}
-    bare = name.rpartition(":")[2].lower()
-    close = [plain(names[match]) for match in get_close_matches(bare, names, n=3)]
-    return f"did you mean {' or '.join(close)}?" if close else "nerq scan --list prints every name"
+    names = {
+        assessment.dependency.package.name.lower(): assessment.dependency.package.name for assessment in dependencies
+    }
+    base_name = name.rpartition(":")[2].lower()
+    suggestions = [sanitize_text(names[match]) for match in get_close_matches(base_name, names, n=3)]
+    return f"did you mean {' or '.join(suggestions)}?" if suggestions else "nerq scan --list prints every name"
 
 
-def draw(assessed: Iterable[Assessed], report: Report, console: Console) -> None:
+def print_details(assessments: Iterable[Assessment], report: Report, console: Console) -> None:
     """Print a card for each of these dependencies."""
     from nerq_cli.report import card
 
-    for one in assessed:
-        card.render(one, report, console=console)
+    for assessment in assessments:
+        card.render(assessment, report, console=console)
 
 
-def page(assessed: Iterable[Assessed], report: Report) -> bytes:
+def render_details(assessments: Iterable[Assessment], report: Report) -> bytes:
     """Return the cards as a text file holds them."""
     from nerq_cli.report.console import make_console
 
     file = StringIO()
-    draw(assessed, report, make_console(file=file))
+    print_details(assessments, report, make_console(file=file))
     return file.getvalue().encode()

@@ -14,8 +14,8 @@ def methodology(
     from nerq_cli.report import method
 
     if markdown:
-        typer.echo(method.markdown(), nl=False)
+        typer.echo(method.render_markdown(), nl=False)
     else:
         from nerq_cli.report.console import make_console
 
-        method.tree(make_console())
+        method.print_tree(make_console())

@@ -10,27 +10,27 @@ from typing import Annotated, Final
 import typer
 
 #: What ``--env`` means without a value; no path is called that.
-ACTIVE = "(active)"
+ACTIVE_ENVIRONMENT = "(active)"
 
-_DAYS: Final = re.compile(r"(\d+(?:\.\d+)?)\s*d?", re.ASCII)
+_DAYS_PATTERN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*d?", re.ASCII)
 
 
-class Extra(str, Enum):
+class OptionalSource(str, Enum):
     """What is asked only when the user says so."""
 
     DOWNLOADS = "downloads"
 
 
-def days(text: str) -> float:
+def parse_days(text: str) -> float:
     """Return the days that ``7``, ``0.5`` or ``7d`` mean.
 
     Raises:
         typer.BadParameter: it is no such number.
     """
-    written = _DAYS.fullmatch(text.strip())
-    if written is None:
+    match = _DAYS_PATTERN.fullmatch(text.strip())
+    if match is None:
         raise typer.BadParameter(f"{text!r} is not a number of days: write 7 or 7d")
-    return float(written[1])
+    return float(match[1])
 
 
 Threshold = Annotated[
@@ -51,7 +51,7 @@ Timeout = Annotated[
     typer.Option("--timeout", min=0.1, help="Seconds the whole run may take to gather evidence.  [default: 30]"),
 ]
 With = Annotated[
-    list[Extra] | None,
+    list[OptionalSource] | None,
     typer.Option("--with", help="Ask for this as well, which takes many requests (repeatable)."),
 ]
 MaxDbAge = Annotated[
@@ -59,7 +59,7 @@ MaxDbAge = Annotated[
     typer.Option(
         "--max-db-age",
         metavar="DAYS",
-        parser=days,
+        parser=parse_days,
         help="Refuse an advisory database older than this many days (7 or 7d).  [default: use it, and say its age]",
     ),
 ]

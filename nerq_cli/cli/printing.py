@@ -11,25 +11,27 @@ from pathlib import Path, PurePosixPath
 from nerq_cli.errors import UsageError
 
 
-def format_of(path: Path) -> str:
+def find_format(path: Path) -> str:
     """Return the format that a file name's suffix asks for.
 
     Raises:
         UsageError: no format has that suffix, or the name is that of a dependency file.
     """
-    from nerq_cli.manifests import format_of as reader_of
+    from nerq_cli.manifests import detect_format as reader_of
     from nerq_cli.report import FORMATS
 
     if reader_of(PurePosixPath(path.resolve().as_posix())):
         raise UsageError(f"{path}: a report would take the place of a dependency file", hint="choose another name")
-    for name, form in FORMATS.items():
-        if path.suffix.lower() == form.suffix:
+    for name, report_format in FORMATS.items():
+        if path.suffix.lower() == report_format.suffix:
             return name
-    known = ", ".join(sorted(form.suffix for form in FORMATS.values()))
-    raise UsageError(f"{path}: no report format has the suffix {path.suffix!r}", hint=f"known suffixes: {known}")
+    known_suffixes = ", ".join(sorted(report_format.suffix for report_format in FORMATS.values()))
+    raise UsageError(
+        f"{path}: no report format has the suffix {path.suffix!r}", hint=f"known suffixes: {known_suffixes}"
+    )
 
 
-def known_format(name: str) -> str:
+def check_format(name: str) -> str:
     """Return the format's name if there is one.
 
     Raises:
@@ -49,36 +51,36 @@ def write_files(paths: Iterable[Path], render: Callable[[str], bytes]) -> None:
         UsageError: a file cannot be written.
     """
     for path in paths:
-        _replace(Path(os.path.realpath(path)), render(format_of(path)))
+        _write_file(Path(os.path.realpath(path)), render(find_format(path)))
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _write_file(path: Path, content: bytes) -> None:
     try:
         if path.exists() and not path.is_file():  # a pipe, /dev/stdout
             path.write_bytes(content)
             return
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        descriptor, temporary_name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
-        Path(name).chmod(0o666 & ~_umask())
-        Path(name).replace(path)
-    except OSError as problem:
-        raise UsageError(f"{path}: cannot be written: {problem.strerror}") from problem
+        Path(temporary_name).chmod(0o666 & ~_read_umask())
+        Path(temporary_name).replace(path)
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
 
 
-def _umask() -> int:
+def _read_umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
-def say(kind: str, text: str) -> None:
+def write_message(kind: str, text: str) -> None:
     """Write one line to stderr: ``warning: …``."""
     sys.stderr.write(f"{kind}: {text}\n")
 
 
-def warn(texts: Iterable[str]) -> None:
+def write_warnings(messages: Iterable[str]) -> None:
     """Say each of these on stderr, once."""
-    for text in dict.fromkeys(texts):
-        if text:
-            say("warning", text)
+    for message in dict.fromkeys(messages):
+        if message:
+            write_message("warning", message)

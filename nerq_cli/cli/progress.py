@@ -9,48 +9,48 @@ from collections.abc import Callable
 from typing import Final
 
 #: Seconds before anything is shown; a run on a warm cache is over by then.
-PATIENCE: Final = 0.3
-_EVERY: Final = 0.1
-_WIDTH: Final = 24
+PROGRESS_DELAY: Final = 0.3
+_REDRAW_INTERVAL: Final = 0.1
+_BAR_WIDTH: Final = 24
 
 
-class Progress:
+class ProgressBar:
     """Draws one line and wipes it away. Not Rich's: that costs more start-up than most runs take."""
 
-    def __init__(self, doing: str = "asking the registries") -> None:
-        self._doing = doing
-        self._started = time.monotonic()
-        self._drawn = 0.0
-        self._filled, self._empty = ("━", "─") if _encodable("━─") else ("#", "-")
+    def __init__(self, label: str = "asking the registries") -> None:
+        self._label = label
+        self._started_at = time.monotonic()
+        self._drawn_at = 0.0
+        self._filled_character, self._empty_character = ("━", "─") if _is_encodable("━─") else ("#", "-")
 
-    def __call__(self, done: int, total: int) -> None:
+    def __call__(self, completed: int, total: int) -> None:
         """Show how many of the questions are answered; at the end, leave nothing behind."""
         now = time.monotonic()
-        if done >= total:
+        if completed >= total:
             self.clear()
-        elif now - self._started >= PATIENCE and now - self._drawn >= _EVERY:
-            self._drawn = now
-            filled = _WIDTH * done // max(total, 1)
-            bar = self._filled * filled + self._empty * (_WIDTH - filled)
-            sys.stderr.write(f"\r\x1b[K{self._doing} {bar} {done}/{total}")
+        elif now - self._started_at >= PROGRESS_DELAY and now - self._drawn_at >= _REDRAW_INTERVAL:
+            self._drawn_at = now
+            filled_width = _BAR_WIDTH * completed // max(total, 1)
+            bar = self._filled_character * filled_width + self._empty_character * (_BAR_WIDTH - filled_width)
+            sys.stderr.write(f"\r\x1b[K{self._label} {bar} {completed}/{total}")
             sys.stderr.flush()
 
     def clear(self) -> None:
         """Wipe the line."""
-        if self._drawn:
+        if self._drawn_at:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
-            self._drawn = 0.0
+            self._drawn_at = 0.0
 
 
-def progress(doing: str = "asking the registries") -> Callable[[int, int], None] | None:
+def create_progress(label: str = "asking the registries") -> Callable[[int, int], None] | None:
     """Return something that shows how far what is being done has come, or None where nobody is watching."""
     if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         return None
-    return Progress(doing)
+    return ProgressBar(label)
 
 
-def _encodable(text: str) -> bool:
+def _is_encodable(text: str) -> bool:
     try:
         text.encode(sys.stderr.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):

@@ -12,18 +12,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nerq_cli.cli import options
-from nerq_cli.errors import Exit, NothingToScanError, UsageError
+from nerq_cli.errors import ExitStatus, NothingToScanError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rich.console import Console
 
-    from nerq_cli.cli.session import Settings, World
+    from nerq_cli.cli.session import Session, Settings
     from nerq_cli.config import Config
-    from nerq_cli.inventory import Manifest
-    from nerq_cli.pipeline import Options
-    from nerq_cli.report.model import Assessed, Report
+    from nerq_cli.inventory import DependencyFile
+    from nerq_cli.pipeline import ScanOptions
+    from nerq_cli.report.model import Assessment, Report
 
 
 def scan(
@@ -92,15 +92,15 @@ def scan(
     debug: options.Debug = False,  # noqa: ARG001 - read where expected failures are met
 ) -> None:
     """Score the dependencies a project declares, and fail when one is below the threshold."""
-    from nerq_cli.cli.explain import named
-    from nerq_cli.cli.printing import format_of, known_format
-    from nerq_cli.cli.session import Settings, run_options
-    from nerq_cli.cli.why import read
+    from nerq_cli.cli.explain import select_dependencies
+    from nerq_cli.cli.printing import check_format, find_format
+    from nerq_cli.cli.session import Settings, build_scan_options
+    from nerq_cli.cli.why import load_dependency_files
 
-    started = time.monotonic()
-    known_format(form)
+    started_at = time.monotonic()
+    check_format(form)
     for path in output or ():
-        format_of(path)
+        find_format(path)
     if list_only and explain:
         raise UsageError("--list and --explain contradict each other", hint="leave one of them out")
     settings = Settings(
@@ -114,143 +114,158 @@ def scan(
         as_of=as_of,
         python=python,
         quiet=quiet,
-        downloads=options.Extra.DOWNLOADS in (also or ()),
+        downloads=options.OptionalSource.DOWNLOADS in (also or ()),
         max_db_age=max_db_age,
         verbose=verbose,
     )
-    targets = tuple(paths or (() if env else ["."]))
-    config = _config(targets)
-    wanted = replace(
-        run_options(settings, config),
+    scan_paths = tuple(paths or (() if env else ["."]))
+    config = _read_project_config(scan_paths)
+    scan_options = replace(
+        build_scan_options(settings, config),
         groups=tuple(group or config.groups),
         no_dev=no_dev or bool(config.no_dev and not group),
         list_only=list_only,
         keep_going=keep_going,
         allow_empty=allow_empty,
     )
-    excluded = (*config.exclude, *(exclude or ()))
-    report, world = _run(
+    exclude_patterns = (*config.exclude, *(exclude or ()))
+    report, session = _run_scan(
         lambda: (
             *(
-                read(targets, excluded, read_as, include=include or (), recursive=recursive, quiet=quiet)
-                if targets
+                load_dependency_files(
+                    scan_paths, exclude_patterns, read_as, include=include or (), recursive=recursive, quiet=quiet
+                )
+                if scan_paths
                 else ()
             ),
-            *_installed(env or ()),
+            *_read_environments(env or ()),
         ),
-        wanted,
+        scan_options,
         settings,
         config,
         explain or (),
-        _root(targets),
+        _find_root(scan_paths),
     )
-    report = replace(report, elapsed=time.monotonic() - started, warnings=(*report.warnings, *world.warnings))
-    cards = () if report.listed or not report.dependencies else named(explain or (), report.dependencies)
-    _print(report, form, output or [], settings, cards, show_all=show_all)
-    _last_words(report, form, settings, explained=bool(cards))
+    report = replace(report, elapsed=time.monotonic() - started_at, warnings=(*report.warnings, *session.warnings))
+    selection = (
+        () if report.list_only or not report.dependencies else select_dependencies(explain or (), report.dependencies)
+    )
+    _print_report(report, form, output or [], settings, selection, show_all=show_all)
+    _print_notices(report, form, settings, has_details=bool(selection))
     raise typer.Exit(report.exit)
 
 
-def _config(targets: Sequence[str]) -> Config:
+def _read_project_config(paths: Sequence[str]) -> Config:
     from nerq_cli.config import read_config
 
-    return read_config(_root(targets))
+    return read_config(_find_root(paths))
 
 
-def _root(targets: Sequence[str]) -> Path:
-    first = Path("." if not targets or targets[0] == "-" else targets[0])
-    return first if first.is_dir() else first.parent
+def _find_root(paths: Sequence[str]) -> Path:
+    path = Path("." if not paths or paths[0] == "-" else paths[0])
+    return path if path.is_dir() else path.parent
 
 
-def _run(
-    read: Callable[[], tuple[Manifest, ...]],
-    wanted: Options,
+def _run_scan(
+    read_files: Callable[[], tuple[DependencyFile, ...]],
+    scan_options: ScanOptions,
     settings: Settings,
     config: Config,
-    explain: Sequence[str],
+    explain_names: Sequence[str],
     root: Path,
-) -> tuple[Report, World]:
+) -> tuple[Report, Session]:
     from nerq_cli import pipeline
-    from nerq_cli.cli.explain import named
-    from nerq_cli.cli.session import World
+    from nerq_cli.cli.explain import select_dependencies
+    from nerq_cli.cli.session import Session
 
-    world = World(settings, config, root, list(config.warnings))
+    session = Session(settings, config, root, list(config.warnings))
     try:
-        manifests = read()
-    except NothingToScanError as nothing:
-        return pipeline.empty(wanted, f"{nothing}"), world
+        dependency_files = read_files()
+    except NothingToScanError as error:
+        return pipeline.build_empty_report(scan_options, f"{error}"), session
     try:
-        rules = world.rules(manifests)
-        broken = any(manifest.problems for manifest in manifests) and not wanted.keep_going
-        if explain and not broken:  # a slip of the pen is told before anything is asked
-            named(explain, pipeline.scan(manifests, rules, replace(wanted, list_only=True), world).dependencies)
-        return pipeline.scan(manifests, rules, wanted, world), world
+        rules = session.build_rules(dependency_files)
+        has_problems = (
+            any(dependency_file.problems for dependency_file in dependency_files) and not scan_options.keep_going
+        )
+        if explain_names and not has_problems:  # a slip of the pen is told before anything is asked
+            select_dependencies(
+                explain_names,
+                pipeline.scan_project(
+                    dependency_files, rules, replace(scan_options, list_only=True), session
+                ).dependencies,
+            )
+        return pipeline.scan_project(dependency_files, rules, scan_options, session), session
     finally:
-        world.close()
+        session.close()
 
 
-def _installed(environments: Sequence[str]) -> tuple[Manifest, ...]:
+def _read_environments(environments: Sequence[str]) -> tuple[DependencyFile, ...]:
     if not environments:
         return ()
-    from nerq_cli.locking import settled
-    from nerq_cli.manifests.environment import installed
+    from nerq_cli.locking import apply_lockfiles
+    from nerq_cli.manifests.environment import read_installed
 
-    return settled([installed(path) for text in environments for path in _environments(text)])
+    return apply_lockfiles([read_installed(path) for text in environments for path in _find_environments(text)])
 
 
-def _environments(text: str) -> list[Path]:
+def _find_environments(text: str) -> list[Path]:
     """Return the environment that is meant, or the one at work here.
 
     Raises:
         NothingToScanError: none was named, and there is none here.
     """
-    if text != options.ACTIVE:
+    if text != options.ACTIVE_ENVIRONMENT:
         return [Path(text)]
-    active = os.environ.get("VIRTUAL_ENV")
-    python = [Path(active)] if active else [path for path in (Path(".venv"), Path("venv")) if path.is_dir()][:1]
-    found = [*python, *(path for path in (Path("node_modules"),) if path.is_dir())]
-    if not found:
+    active_path = os.environ.get("VIRTUAL_ENV")
+    python_environments = (
+        [Path(active_path)] if active_path else [path for path in (Path(".venv"), Path("venv")) if path.is_dir()][:1]
+    )
+    environments = [*python_environments, *(path for path in (Path("node_modules"),) if path.is_dir())]
+    if not environments:
         raise NothingToScanError("no environment is active, and there is no .venv and no node_modules here")
-    return found
+    return environments
 
 
-def _print(
+def _print_report(
     report: Report,
     form: str,
     output: Sequence[Path],
     settings: Settings,
-    cards: Sequence[Assessed],
+    selection: Sequence[Assessment],
     *,
     show_all: bool,
 ) -> None:
     from nerq_cli.cli.printing import write_files
     from nerq_cli.report.console import make_console
 
-    def draw(console: Console) -> None:
-        _draw(report, console, settings, cards, show_all=show_all)
+    def print_to(console: Console) -> None:
+        _print_text(report, console, settings, selection, show_all=show_all)
 
     if output:
-        write_files(output, lambda name: _rendered(report, name, draw))
+        write_files(output, lambda name: _render_format(report, name, print_to))
     if form == "json":
-        sys.stdout.buffer.write(_rendered(report, form, draw))
+        sys.stdout.buffer.write(_render_format(report, form, print_to))
         sys.stdout.buffer.flush()
         return
-    draw(make_console())
+    print_to(make_console())
 
 
-def _draw(report: Report, console: Console, settings: Settings, cards: Sequence[Assessed], *, show_all: bool) -> None:
+def _print_text(
+    report: Report, console: Console, settings: Settings, selection: Sequence[Assessment], *, show_all: bool
+) -> None:
     """Print the report for people: the cards of what is to be explained, else the table."""
-    if cards:
-        from nerq_cli.cli.explain import draw
+    if selection:
+        from nerq_cli.cli.explain import print_details
 
-        draw(cards, report, console)
+        print_details(selection, report, console)
         return
     from nerq_cli.report.text import render
 
     render(report, console=console, show_all=show_all, verbose=settings.verbose)
 
 
-def _rendered(report: Report, form: str, draw: Callable[[Console], None]) -> bytes:
+def _render_format(report: Report, form: str, print_to: Callable[[Console], None]) -> bytes:
     if form == "json":
         from nerq_cli.report.json_report import render as render_json
 
@@ -259,27 +274,27 @@ def _rendered(report: Report, form: str, draw: Callable[[Console], None]) -> byt
 
     from nerq_cli.report.console import make_console
 
-    page = StringIO()
-    draw(make_console(file=page))
-    return page.getvalue().encode()
+    buffer = StringIO()
+    print_to(make_console(file=buffer))
+    return buffer.getvalue().encode()
 
 
-def _last_words(report: Report, form: str, settings: Settings, *, explained: bool) -> None:
+def _print_notices(report: Report, form: str, settings: Settings, *, has_details: bool) -> None:
     """Say on stderr what is wrong with the files, and what the report on stdout does not say to people."""
-    from nerq_cli.cli.namesake import namesake
-    from nerq_cli.cli.printing import say, warn
+    from nerq_cli.cli.namesake import find_shadowed_command
+    from nerq_cli.cli.printing import write_message, write_warnings
 
     if report.errors:
         from nerq_cli.report.problems import render_problems
 
         render_problems(report.errors)
-        if not report.dependencies or report.listed:
-            say("hint", "nothing was scored; --keep-going scores what could be read, and still exits 2")
+        if not report.dependencies or report.list_only:
+            write_message("hint", "nothing was scored; --keep-going scores what could be read, and still exits 2")
     if settings.quiet:
         return
-    warn([*(report.warnings if form == "json" or explained else ()), namesake()])
-    if explained and form != "json" and report.exit is not Exit.PASSED:
-        say(f"exit {report.exit.value}", report.exit_reason)
-    if report.exit is Exit.PASSED and not report.complete and not report.listed:
-        advice = "" if report.strictly else f"; --strict makes this exit {Exit.INCOMPLETE.value}"
-        say("warning", f"{report.exit_reason}{advice}")
+    write_warnings([*(report.warnings if form == "json" or has_details else ()), find_shadowed_command()])
+    if has_details and form != "json" and report.exit is not ExitStatus.PASSED:
+        write_message(f"exit {report.exit.value}", report.exit_reason)
+    if report.exit is ExitStatus.PASSED and not report.complete and not report.list_only:
+        advice = "" if report.strict else f"; --strict makes this exit {ExitStatus.INCOMPLETE.value}"
+        write_message("warning", f"{report.exit_reason}{advice}")

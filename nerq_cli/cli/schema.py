@@ -9,4 +9,4 @@ def schema() -> None:
     """Print the JSON Schema (2020-12) of the JSON report."""
     from nerq_cli.report import json_report
 
-    typer.echo(json_report.schema(), nl=False)
+    typer.echo(json_report.read_schema(), nl=False)

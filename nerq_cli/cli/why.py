@@ -11,11 +11,11 @@ from nerq_cli.cli import options
 from nerq_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from nerq_cli.inventory import Manifest, Package
+    from nerq_cli.inventory import DependencyFile, Package
     from nerq_cli.locking import Step
 
 #: Ways that are shown; a widely used package may have thousands.
-_MOST = 20
+_MAX_PATHS = 20
 
 
 def why(
@@ -25,29 +25,31 @@ def why(
         list[str] | None,
         typer.Argument(help="Files or directories to look in.  [default: this directory]", show_default=False),
     ] = None,
-    most: Annotated[int, typer.Option("--most", min=1, help="Show at most so many ways.")] = _MOST,
+    most: Annotated[int, typer.Option("--most", min=1, help="Show at most so many ways.")] = _MAX_PATHS,
     exclude: Annotated[
         list[str] | None, typer.Option("--exclude", help="Leave out paths that match this pattern (repeatable).")
     ] = None,
     debug: options.Debug = False,  # noqa: ARG001 - read where expected failures are met
 ) -> None:
     """Show what brings a package in, by the lock files; no network."""
-    from nerq_cli.report.clean import plain
+    from nerq_cli.report.clean import sanitize_text
     from nerq_cli.report.problems import render_problems
 
-    manifests = read(paths or ["."], exclude or ())
-    packages = _packages(name, manifests)
-    lines = [line for package in packages for line in explained(package, manifests, most)]
+    dependency_files = load_dependency_files(paths or ["."], exclude or ())
+    packages = _find_packages(name, dependency_files)
+    lines = [line for package in packages for line in explain_package(package, dependency_files, most)]
     for line in lines:
-        typer.echo(plain(line))
-    if problems := tuple(problem for manifest in manifests for problem in manifest.problems):
+        typer.echo(sanitize_text(line))
+    if problems := tuple(problem for dependency_file in dependency_files for problem in dependency_file.problems):
         render_problems(problems)
         raise typer.Exit(UsageError.exit)
     if not lines:
-        raise UsageError(f"{name!r} is in none of the dependency files", hint=_nearest(packages, manifests))
+        raise UsageError(
+            f"{name!r} is in none of the dependency files", hint=_suggest_names(packages, dependency_files)
+        )
 
 
-def read(
+def load_dependency_files(
     paths: Sequence[str],
     exclude: Sequence[str] = (),
     read_as: str = "",
@@ -55,77 +57,93 @@ def read(
     include: Sequence[str] = (),
     recursive: bool = True,
     quiet: bool = False,
-) -> tuple[Manifest, ...]:
+) -> tuple[DependencyFile, ...]:
     """Read dependency files, with the versions that their lock files settle.
 
     Raises:
         NothingToScanError: there is no dependency file.
         UsageError: a path does not exist.
     """
-    from nerq_cli.cli.progress import progress
-    from nerq_cli.locking import settled
-    from nerq_cli.manifests import load
+    from nerq_cli.cli.progress import create_progress
+    from nerq_cli.locking import apply_lockfiles
+    from nerq_cli.manifests import load_dependency_files
 
-    manifests = load(
+    dependency_files = load_dependency_files(
         paths,
         stdin_as=read_as or "requirements.txt",
         as_format="" if list(paths) == ["-"] else read_as,
         exclude=exclude,
         include=include,
         recursive=recursive,
-        progress=None if quiet else progress("reading dependency files"),
+        progress=None if quiet else create_progress("reading dependency files"),
     )
-    return settled(manifests)
+    return apply_lockfiles(dependency_files)
 
 
-def _packages(name: str, manifests: Iterable[Manifest]) -> list[Package]:
+def _find_packages(name: str, dependency_files: Iterable[DependencyFile]) -> list[Package]:
     """Return the packages that are meant: those that the project calls so itself, else those of this name."""
     from nerq_cli.manifests import target
 
-    aliased = [item.package for manifest in manifests for item in manifest.declared if item.alias == name]
-    return list(dict.fromkeys(aliased)) or [item.package for item in target.read(name)]
+    aliased_packages = [
+        declaration.package
+        for dependency_file in dependency_files
+        for declaration in dependency_file.declarations
+        if declaration.alias == name
+    ]
+    return list(dict.fromkeys(aliased_packages)) or [declaration.package for declaration in target.parse_target(name)]
 
 
-def explained(package: Package, manifests: Iterable[Manifest], most: int) -> Iterator[str]:
+def explain_package(package: Package, dependency_files: Iterable[DependencyFile], limit: int) -> Iterator[str]:
     """Yield what is to be said of a package: where it is declared, and the ways that lead to it."""
-    for manifest in manifests:
-        yield from _declared(package, manifest)
-        yield from _locked(package, manifest, most)
+    for dependency_file in dependency_files:
+        yield from _describe_declarations(package, dependency_file)
+        yield from _describe_locked(package, dependency_file, limit)
 
 
-def _declared(package: Package, manifest: Manifest) -> Iterator[str]:
-    for item in manifest.declared:
-        if item.package == package and (not item.locked or item.location.path != manifest.path):
-            wanted = item.requirement or "any version"
-            yield f"{package.name}: declared in {item.location.path}:{item.location.line} ({wanted}, {item.group})"
+def _describe_declarations(package: Package, dependency_file: DependencyFile) -> Iterator[str]:
+    for declaration in dependency_file.declarations:
+        if declaration.package == package and (
+            not declaration.locked_version or declaration.location.path != dependency_file.path
+        ):
+            requirement = declaration.requirement or "any version"
+            yield f"{package.name}: declared in {declaration.location.path}:{declaration.location.line} ({requirement}, {declaration.group})"
 
 
-def _locked(package: Package, manifest: Manifest, most: int) -> Iterator[str]:
+def _describe_locked(package: Package, dependency_file: DependencyFile, limit: int) -> Iterator[str]:
     from nerq_cli.locking import Graph
 
-    entries = [one for one in manifest.locked if one.package == package]
-    for one in entries:
-        yield f"{package.name} {one.version}: locked in {one.location.path}:{one.location.line}"
+    entries = [
+        locked_package for locked_package in dependency_file.locked_packages if locked_package.package == package
+    ]
+    for locked_package in entries:
+        yield f"{package.name} {locked_package.version}: locked in {locked_package.location.path}:{locked_package.location.line}"
     if not entries:
         return
-    graph = Graph(manifest, manifest.roots or ())
-    ways = list(graph.paths(package, most=most + 1))
-    yield from (f"  {group}: {' → '.join(map(_step, way))}" for group, way in ways[:most])
-    if len(ways) > most:
-        yield f"  and more ways: --most {2 * most} shows more of them"
-    if not ways:
-        edges = any(one.needs is not None for one in manifest.locked)
-        yield f"  {'nothing that is declared leads to it' if edges else 'this file does not tell what brings it in'}"
+    graph = Graph(dependency_file, dependency_file.importers or ())
+    dependency_paths = list(graph.find_paths(package, limit=limit + 1))
+    yield from (
+        f"  {group}: {' → '.join(map(_format_step, dependency_path))}"
+        for group, dependency_path in dependency_paths[:limit]
+    )
+    if len(dependency_paths) > limit:
+        yield f"  and more ways: --most {2 * limit} shows more of them"
+    if not dependency_paths:
+        has_edges = any(locked_package.edges is not None for locked_package in dependency_file.locked_packages)
+        yield f"  {'nothing that is declared leads to it' if has_edges else 'this file does not tell what brings it in'}"
 
 
-def _step(step: Step) -> str:
+def _format_step(step: Step) -> str:
     return f"{step.name} {step.version}{f' ({step.requirement})' if step.requirement else ''}"
 
 
-def _nearest(packages: Iterable[Package], manifests: Iterable[Manifest]) -> str:
+def _suggest_names(packages: Iterable[Package], dependency_files: Iterable[DependencyFile]) -> str:
     from difflib import get_close_matches
 
-    items = [item for manifest in manifests for item in manifest.declared]
-    names = {name for item in items for name in (item.package.name, item.alias) if name}
-    close = [match for package in packages for match in get_close_matches(package.name, names, n=3)]
-    return f"did you mean {' or '.join(dict.fromkeys(close))}?" if close else "nerq scan --list prints every name"
+    declarations = [declaration for dependency_file in dependency_files for declaration in dependency_file.declarations]
+    names = {name for declaration in declarations for name in (declaration.package.name, declaration.alias) if name}
+    suggestions = [match for package in packages for match in get_close_matches(package.name, names, n=3)]
+    return (
+        f"did you mean {' or '.join(dict.fromkeys(suggestions))}?"
+        if suggestions
+        else "nerq scan --list prints every name"
+    )

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import PurePosixPath
 from typing import Final, Protocol, cast
 
-from nerq_cli.inventory import Manifest
+from nerq_cli.inventory import DependencyFile
 
 
 class Reader(Protocol):
@@ -25,64 +25,81 @@ class Reader(Protocol):
         """Say whether a file is of this format, by its name and the name of its folder."""
         ...
 
-    def read(self, text: str, path: str, *, constraint: bool = False, group: str = "") -> Manifest:
+    def read(self, text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:
         """Read the text of a file; whatever is wrong with it is in the result."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Format:
+class FileFormat:
     """Where a format's reader is, and which files to trouble it with.
 
-    ``endings`` are those of all file names it may want: it is imported when one turns up. A file that somebody names
-    and that ends in one of ``surely`` is of this format, whatever else it is called. ``files`` is for people, and so
+    ``name_endings`` are those of all file names it may want: it is imported when one turns up. A file that somebody names
+    and that ends in one of ``certain_endings`` is of this format, whatever else it is called. ``file_patterns`` is for people, and so
     is ``tool``: whose lock file it is.
     """
 
     module: str
-    endings: tuple[str, ...]
-    surely: tuple[str, ...] = ()
-    files: str
+    name_endings: tuple[str, ...]
+    certain_endings: tuple[str, ...] = ()
+    file_patterns: str
     tool: str = ""
 
 
 #: Every format. Files that say what others are for come before those.
-FORMATS: Final[Mapping[str, Format]] = {
-    "pyproject": Format(module="pyproject", endings=("pyproject.toml",), files="pyproject.toml"),
-    "package.json": Format(module="package_json", endings=("package.json",), files="package.json"),
-    "requirements": Format(
+FORMATS: Final[Mapping[str, FileFormat]] = {
+    "pyproject": FileFormat(module="pyproject", name_endings=("pyproject.toml",), file_patterns="pyproject.toml"),
+    "package.json": FileFormat(module="package_json", name_endings=("package.json",), file_patterns="package.json"),
+    "requirements": FileFormat(
         module="requirements",
-        endings=(".txt", ".in"),
-        surely=(".in",),
-        files="requirements*.txt, *.in, constraints*.txt",
+        name_endings=(".txt", ".in"),
+        certain_endings=(".in",),
+        file_patterns="requirements*.txt, *.in, constraints*.txt",
     ),
-    "setup.cfg": Format(module="setup_cfg", endings=("setup.cfg",), files="setup.cfg"),
-    "setup.py": Format(module="setup_py", endings=("setup.py",), files="setup.py"),
-    "environment.yml": Format(module="environment_yml", endings=(".yml", ".yaml"), files="environment*.yml"),
-    "Pipfile": Format(module="pipfile", endings=("pipfile",), files="Pipfile"),
-    "poetry.lock": Format(module="poetry_lock", endings=("poetry.lock",), files="poetry.lock", tool="Poetry"),
-    "uv.lock": Format(
-        module="uv_lock", endings=("uv.lock", ".py.lock"), files="uv.lock, *.py.lock (scripts)", tool="uv"
+    "setup.cfg": FileFormat(module="setup_cfg", name_endings=("setup.cfg",), file_patterns="setup.cfg"),
+    "setup.py": FileFormat(module="setup_py", name_endings=("setup.py",), file_patterns="setup.py"),
+    "environment.yml": FileFormat(
+        module="environment_yml", name_endings=(".yml", ".yaml"), file_patterns="environment*.yml"
     ),
-    "pdm.lock": Format(module="pdm_lock", endings=("pdm.lock",), files="pdm.lock", tool="PDM"),
-    "pylock.toml": Format(module="pylock", endings=(".toml",), files="pylock.toml, pylock.*.toml", tool="pip"),
-    "Pipfile.lock": Format(module="pipfile_lock", endings=("pipfile.lock",), files="Pipfile.lock", tool="Pipenv"),
-    "package-lock.json": Format(
+    "Pipfile": FileFormat(module="pipfile", name_endings=("pipfile",), file_patterns="Pipfile"),
+    "poetry.lock": FileFormat(
+        module="poetry_lock", name_endings=("poetry.lock",), file_patterns="poetry.lock", tool="Poetry"
+    ),
+    "uv.lock": FileFormat(
+        module="uv_lock", name_endings=("uv.lock", ".py.lock"), file_patterns="uv.lock, *.py.lock (scripts)", tool="uv"
+    ),
+    "pdm.lock": FileFormat(module="pdm_lock", name_endings=("pdm.lock",), file_patterns="pdm.lock", tool="PDM"),
+    "pylock.toml": FileFormat(
+        module="pylock", name_endings=(".toml",), file_patterns="pylock.toml, pylock.*.toml", tool="pip"
+    ),
+    "Pipfile.lock": FileFormat(
+        module="pipfile_lock", name_endings=("pipfile.lock",), file_patterns="Pipfile.lock", tool="Pipenv"
+    ),
+    "package-lock.json": FileFormat(
         module="package_lock",
-        endings=("package-lock.json", "npm-shrinkwrap.json"),
-        files="package-lock.json, npm-shrinkwrap.json",
+        name_endings=("package-lock.json", "npm-shrinkwrap.json"),
+        file_patterns="package-lock.json, npm-shrinkwrap.json",
         tool="npm",
     ),
-    "yarn.lock": Format(module="yarn_lock", endings=("yarn.lock",), files="yarn.lock", tool="Yarn"),
-    "pnpm-lock.yaml": Format(module="pnpm_lock", endings=("pnpm-lock.yaml",), files="pnpm-lock.yaml", tool="pnpm"),
-    "bun.lock": Format(module="bun_lock", endings=("bun.lock",), files="bun.lock", tool="Bun"),
+    "yarn.lock": FileFormat(module="yarn_lock", name_endings=("yarn.lock",), file_patterns="yarn.lock", tool="Yarn"),
+    "pnpm-lock.yaml": FileFormat(
+        module="pnpm_lock", name_endings=("pnpm-lock.yaml",), file_patterns="pnpm-lock.yaml", tool="pnpm"
+    ),
+    "bun.lock": FileFormat(module="bun_lock", name_endings=("bun.lock",), file_patterns="bun.lock", tool="Bun"),
     # Those below are read when somebody names them: a search would find what lock files say already, or any script.
-    "sbom": Format(module="sbom", endings=(), surely=(".json", ".xml"), files="SBOMs (CycloneDX, SPDX)"),
-    "script": Format(module="script_metadata", endings=(), surely=(".py",), files="scripts with inline metadata"),
+    "sbom": FileFormat(
+        module="sbom", name_endings=(), certain_endings=(".json", ".xml"), file_patterns="SBOMs (CycloneDX, SPDX)"
+    ),
+    "script": FileFormat(
+        module="script_metadata",
+        name_endings=(),
+        certain_endings=(".py",),
+        file_patterns="scripts with inline metadata",
+    ),
 }
 
 
-class _Readers(Mapping[str, Reader]):
+class _ReaderMap(Mapping[str, Reader]):
     """The formats' modules, each imported when it is first asked for."""
 
     def __getitem__(self, name: str) -> Reader:
@@ -96,18 +113,34 @@ class _Readers(Mapping[str, Reader]):
 
 
 #: The reader of each format, by its name.
-READERS: Final[Mapping[str, Reader]] = _Readers()
+READERS: Final[Mapping[str, Reader]] = _ReaderMap()
 
 
-def format_of(path: PurePosixPath) -> str:
+def detect_format(path: PurePosixPath) -> str:
     """Return the name of the format a file is in, by its name and its folder's; empty when nobody wants it."""
-    return next((name for name, one in FORMATS.items() if _may_end(path, one) and READERS[name].wants(path)), "")
+    return next(
+        (
+            name
+            for name, file_format in FORMATS.items()
+            if _has_name_ending(path, file_format) and READERS[name].wants(path)
+        ),
+        "",
+    )
 
 
-def _may_end(path: PurePosixPath, one: Format) -> bool:
-    return path.name.lower().endswith(one.endings)
+def _has_name_ending(path: PurePosixPath, file_format: FileFormat) -> bool:
+    return path.name.lower().endswith(file_format.name_endings)
 
 
-from nerq_cli.manifests.discover import FoundFile, find, load  # noqa: E402 - it reads the tables above
+from nerq_cli.manifests.discover import InputFile, find_dependency_files, load_dependency_files  # noqa: E402 - it reads the tables above
 
-__all__ = ["FORMATS", "READERS", "Format", "FoundFile", "Reader", "find", "format_of", "load"]
+__all__ = [
+    "FORMATS",
+    "READERS",
+    "FileFormat",
+    "InputFile",
+    "Reader",
+    "find_dependency_files",
+    "detect_format",
+    "load_dependency_files",
+]

@@ -13,31 +13,36 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
-from nerq_cli.inventory import NPM, Location, Locked, Manifest, Need, Root
+from nerq_cli.inventory import NPM, DependencyFile, Edge, Importer, Location, LockedPackage
 from nerq_cli.manifests.json_document import NotJsonError
-from nerq_cli.manifests.json_walk import Problems, Walk, plain, quoted
+from nerq_cli.manifests.json_walk import JsonWalker, ProblemList, quote_text, strip_comments
 from nerq_cli.manifests.node_modules import (
-    LONGEST_PLACE,
-    Folders,
-    came_from,
-    elsewhere,
-    is_one_of,
+    MAX_PATH_LENGTH,
+    NodeResolver,
+    describe_missing,
+    find_origin,
+    find_skip_reason,
+    is_supported_version,
     is_version,
-    sections,
-    unfound,
+    read_sections,
 )
-from nerq_cli.manifests.npm_spec import wrong_with
-from nerq_cli.manifests.origins import LOCAL, WORKSPACE, Origin
+from nerq_cli.manifests.npm_spec import find_name_error
+from nerq_cli.manifests.origins import LOCAL, WORKSPACE, PackageSource
 
 NAME: Final = "bun.lock"
 
-_VERSIONS: Final = (0, 1, 2)
+_SUPPORTED_VERSIONS: Final = (0, 1, 2)
 #: What stands for a version where a package is not from the registry, and why it is never looked up.
-_HERE: Final[Mapping[str, str]] = {"workspace:": WORKSPACE, "root:": WORKSPACE, "link:": LOCAL, "file:": LOCAL}
-_HASH = re.compile(r"sha\d+-[A-Za-z0-9+/=]+")
+_LOCAL_PREFIXES: Final[Mapping[str, str]] = {
+    "workspace:": WORKSPACE,
+    "root:": WORKSPACE,
+    "link:": LOCAL,
+    "file:": LOCAL,
+}
+_HASH_PATTERN = re.compile(r"sha\d+-[A-Za-z0-9+/=]+")
 #: Stands for a section that was gone through already.
-_READ: Final = object()
-_ANEW: Final = "bun install --lockfile-only writes it anew"
+_PARSED_SECTION: Final = object()
+_REGENERATE_HINT: Final = "bun install --lockfile-only writes it anew"
 
 
 def wants(path: PurePosixPath) -> bool:
@@ -45,46 +50,48 @@ def wants(path: PurePosixPath) -> bool:
     return path.name == NAME
 
 
-def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> Manifest:  # noqa: ARG001 - all take it
+def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:  # noqa: ARG001 - all take it
     """Read what a bun.lock holds. What is wrong with it is in ``problems``; nothing is raised."""
-    reading = _Reading(text.removeprefix("\ufeff"), path)
-    reading.go_through()
-    locked = tuple(reading.locked())
-    roots = reading.roots()
-    return Manifest(
+    reader = _BunLockReader(text.removeprefix("\ufeff"), path)
+    reader.read_entries()
+    packages = tuple(reader.read_packages())
+    importers = reader.read_importers()
+    return DependencyFile(
         path=path,
         format=NAME,
-        locked=locked,
-        roots=roots,
-        locks=tuple((PurePosixPath(root.path) / "package.json").as_posix() for root in roots or (Root(),)),
+        locked_packages=packages,
+        importers=importers,
+        locked_filenames=tuple(
+            (PurePosixPath(importer.path) / "package.json").as_posix() for importer in importers or (Importer(),)
+        ),
         constraint=constraint,
-        locals=tuple(sorted({root.name for root in roots or ()} - {""})),
-        problems=reading.problems.listed(),
+        local_names=tuple(sorted({importer.name for importer in importers or ()} - {""})),
+        problems=reader.problems.sorted_problems(),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
+class _BunEntry:
     """One package: the name and what stands for its version, the rest of its array, and where it stands."""
 
     name: str
     version: str
-    rest: tuple[object, ...]
-    at: int
+    items: tuple[object, ...]
+    start: int
     end: int
 
     @property
     def info(self) -> Mapping[str, object]:
         """What it says about what it needs, and where it runs."""
-        return next((item for item in self.rest if isinstance(item, dict)), {})
+        return next((item for item in self.items if isinstance(item, dict)), {})
 
 
 @dataclass(frozen=True, slots=True)
-class _Member:
+class _WorkspaceMember:
     """The project or a member of its workspace, and where it stands."""
 
     fields: Mapping[str, object]
-    at: int
+    start: int
     end: int
 
     @property
@@ -94,186 +101,206 @@ class _Member:
         return name if isinstance(name, str) and name.isprintable() else ""
 
 
-class _Reading:
+class _BunLockReader:
     """One lock file, and what was found in it and wrong with it so far."""
 
     def __init__(self, text: str, path: str) -> None:
         self.text = text
         self.path = path
-        self.problems = Problems(path, text)
+        self.problems = ProblemList(path, text)
         self._header: dict[str, tuple[object, int]] = {}
-        self._members: dict[str, _Member] = {}
-        self._entries: dict[str, _Entry] = {}
-        self._folders = Folders()
+        self._members: dict[str, _WorkspaceMember] = {}
+        self._entries: dict[str, _BunEntry] = {}
+        self._resolver = NodeResolver()
 
     # --- From the text to entries
 
-    def go_through(self) -> None:
+    def read_entries(self) -> None:
         """Read the text, find all entries, and tell what lies where."""
-        walk = Walk(plain(self.text))
+        walk = JsonWalker(strip_comments(self.text))
         try:
-            self._document(walk)
+            self._read_document(walk)
         except NotJsonError as error:
-            self.problems.add(f"not valid JSON: {error}", error.at, hint=error.hint)
-            self._forget()
-        for key, at in walk.repeated:
-            self.problems.add(f"{quoted(key)} stands here twice", at, hint=_ANEW)
-        self._folders = Folders(self._catalogs())
-        for place, entry in self._entries.items():
-            owner, name = _split(place)
-            self._folders.put(owner, name, place, entry.name)
+            self.problems.add_problem(f"not valid JSON: {error}", error.offset, hint=error.hint)
+            self._clear_entries()
+        for key, offset in walk.repeated_keys:
+            self.problems.add_problem(f"{quote_text(key)} stands here twice", offset, hint=_REGENERATE_HINT)
+        self._resolver = NodeResolver(self._read_catalogs())
+        for path, entry in self._entries.items():
+            owner, name = _split_path(path)
+            self._resolver.add_package(owner, name, path, entry.name)
 
-    def _forget(self) -> None:
+    def _clear_entries(self) -> None:
         self._entries.clear()
         self._members.clear()
 
-    def _document(self, walk: Walk) -> None:
+    def _read_document(self, walk: JsonWalker) -> None:
         if not walk.in_object:
-            walk.skip()
-            walk.finish()
-            self.problems.add("a lock file of Bun is an object", 0)
+            walk.skip_value()
+            walk.expect_end()
+            self.problems.add_problem("a lock file of Bun is an object", 0)
             return
-        readers = {"workspaces": self._take_member, "packages": self._take_entry}
-        for key, at in walk.members():
+        readers = {"workspaces": self._read_member, "packages": self._read_entry}
+        for key, offset in walk.iter_members():
             if key in readers and walk.in_object:
-                self._header[key] = (_READ, at)
-                for place, place_at in walk.members():
-                    readers[key](place, walk, place_at)
+                self._header[key] = (_PARSED_SECTION, offset)
+                for path, path_offset in walk.iter_members():
+                    readers[key](path, walk, path_offset)
             else:
-                self._header[key] = (walk.take(), at)
-        walk.finish()
-        self._check()
+                self._header[key] = (walk.read_value(), offset)
+        walk.expect_end()
+        self._check_header()
 
-    def _check(self) -> None:
-        version, at = self._header.get("lockfileVersion", (None, 0))
+    def _check_header(self) -> None:
+        version, offset = self._header.get("lockfileVersion", (None, 0))
         if version is None:
-            self.problems.add("no lockfileVersion: this is not a lock file of Bun", at)
-            self._forget()
-        elif not is_one_of(version, _VERSIONS):
-            shown = f"{version:g}" if isinstance(version, float) else "that is no number"
-            self.problems.add(f"unknown lockfileVersion {shown}", at, hint="versions 0, 1 and 2 are read")
-            self._forget()
+            self.problems.add_problem("no lockfileVersion: this is not a lock file of Bun", offset)
+            self._clear_entries()
+        elif not is_supported_version(version, _SUPPORTED_VERSIONS):
+            version_text = f"{version:g}" if isinstance(version, float) else "that is no number"
+            self.problems.add_problem(
+                f"unknown lockfileVersion {version_text}", offset, hint="versions 0, 1 and 2 are read"
+            )
+            self._clear_entries()
         else:
             for key in ("workspaces", "packages"):
-                stated, key_at = self._header.get(key, (None, at))
-                if stated is not _READ:
-                    self.problems.add(f"a lock file of Bun has an object called {key}", key_at, hint=_ANEW)
-            if "" not in self._members and self._header.get("workspaces", (None, 0))[0] is _READ:
-                self.problems.add("the project itself is missing", self._header["workspaces"][1], hint=_ANEW)
+                value, key_offset = self._header.get(key, (None, offset))
+                if value is not _PARSED_SECTION:
+                    self.problems.add_problem(
+                        f"a lock file of Bun has an object called {key}", key_offset, hint=_REGENERATE_HINT
+                    )
+            if "" not in self._members and self._header.get("workspaces", (None, 0))[0] is _PARSED_SECTION:
+                self.problems.add_problem(
+                    "the project itself is missing", self._header["workspaces"][1], hint=_REGENERATE_HINT
+                )
 
-    def _take_member(self, place: str, walk: Walk, at: int) -> None:
-        fields = walk.take()
+    def _read_member(self, path: str, walk: JsonWalker, offset: int) -> None:
+        fields = walk.read_value()
         if not isinstance(fields, dict):
-            self.problems.add(f"{quoted(place)} must be an object", at, hint=_ANEW)
-        elif not _is_inside(place):
-            self.problems.add(f"{quoted(place)} is no folder of this project", at, hint=_ANEW)
+            self.problems.add_problem(f"{quote_text(path)} must be an object", offset, hint=_REGENERATE_HINT)
+        elif not _is_project_path(path):
+            self.problems.add_problem(f"{quote_text(path)} is no folder of this project", offset, hint=_REGENERATE_HINT)
         else:
-            self._members[place] = _Member(fields, at, walk.at)
+            self._members[path] = _WorkspaceMember(fields, offset, walk.offset)
 
-    def _take_entry(self, place: str, walk: Walk, at: int) -> None:
-        items = walk.take()
+    def _read_entry(self, path: str, walk: JsonWalker, offset: int) -> None:
+        items = walk.read_value()
         if not isinstance(items, list) or not items or not isinstance(items[0], str):
-            self.problems.add(f"{quoted(place)} must be an array that begins with name@version", at, hint=_ANEW)
-        elif len(place) > LONGEST_PLACE or not place.isprintable() or not place:
-            self.problems.add(f"{quoted(place)} cannot be the place of a package", at, hint=_ANEW)
+            self.problems.add_problem(
+                f"{quote_text(path)} must be an array that begins with name@version", offset, hint=_REGENERATE_HINT
+            )
+        elif len(path) > MAX_PATH_LENGTH or not path.isprintable() or not path:
+            self.problems.add_problem(
+                f"{quote_text(path)} cannot be the place of a package", offset, hint=_REGENERATE_HINT
+            )
         else:
-            name, version = _split_at(items[0])
-            self._entries[place] = _Entry(name, version, tuple(items[1:]), at, walk.at)
+            name, version = _split_name_version(items[0])
+            self._entries[path] = _BunEntry(name, version, tuple(items[1:]), offset, walk.offset)
 
-    def _catalogs(self) -> dict[str, dict[str, str]]:
-        named = self._header.get("catalogs", ({}, 0))[0]
-        catalogs = dict(named) if isinstance(named, dict) else {}
+    def _read_catalogs(self) -> dict[str, dict[str, str]]:
+        named_catalogs = self._header.get("catalogs", ({}, 0))[0]
+        catalogs = dict(named_catalogs) if isinstance(named_catalogs, dict) else {}
         catalogs["default"] = self._header.get("catalog", ({}, 0))[0]
         return {
-            name: {one: text for one, text in listed.items() if isinstance(text, str)}
-            for name, listed in catalogs.items()
-            if isinstance(listed, dict)
+            name: {package: specifier for package, specifier in specifiers.items() if isinstance(specifier, str)}
+            for name, specifiers in catalogs.items()
+            if isinstance(specifiers, dict)
         }
 
     # --- From entries to packages
 
-    def roots(self) -> tuple[Root, ...] | None:
+    def read_importers(self) -> tuple[Importer, ...] | None:
         """Return the project and its members; None where the file has none."""
-        found = [
-            Root(path=place, name=member.name, needs=self._needs(member.name if place else "", member.fields, member))
-            for place, member in self._members.items()
+        importers = [
+            Importer(
+                path=path,
+                name=member.name,
+                edges=self._resolve_edges(member.name if path else "", member.fields, member),
+            )
+            for path, member in self._members.items()
         ]
-        return tuple(found) or None
+        return tuple(importers) or None
 
-    def locked(self) -> Iterator[Locked]:
+    def read_packages(self) -> Iterator[LockedPackage]:
         """Go through the packages in the order of the file."""
-        for place, entry in self._entries.items():
-            origin = self._origin(entry)
-            wrong = _wrong_with(entry, origin)
-            if wrong:
-                self.problems.add(wrong, entry.at, hint=_ANEW)
+        for path, entry in self._entries.items():
+            origin = self._find_origin(entry)
+            error = _find_entry_error(entry, origin)
+            if error:
+                self.problems.add_problem(error, entry.start, hint=_REGENERATE_HINT)
             else:
-                yield self._locked(place, entry, origin)
+                yield self._make_package(path, entry, origin)
 
-    def _locked(self, place: str, entry: _Entry, origin: Origin) -> Locked:
-        known_as = _split(place)[1]
+    def _make_package(self, path: str, entry: _BunEntry, origin: PackageSource) -> LockedPackage:
+        install_name = _split_path(path)[1]
         member = self._members.get(entry.version.partition(":")[2]) if origin.skip == WORKSPACE else None
         fields = entry.info if member is None else member.fields
         version = fields.get("version") if origin.skip else entry.version
-        return Locked(
-            key=place,
+        return LockedPackage(
+            key=path,
             ecosystem=NPM,
             name=entry.name,
             version=version if is_version(version) else "",
-            location=Location(path=self.path, line=self.problems.lines.number(entry.at)),
-            needs=self._needs(place, {**fields, "devDependencies": None}, entry),
+            location=Location(path=self.path, line=self.problems.line_index.line_number(entry.start)),
+            edges=self._resolve_edges(path, {**fields, "devDependencies": None}, entry),
             optional="os" in entry.info or "cpu" in entry.info,
             marker="bundled" if entry.info.get("bundled") is True else "",
-            alias=known_as if known_as != entry.name else "",
-            skip=origin.skip,
+            alias=install_name if install_name != entry.name else "",
+            skip_reason=origin.skip,
             index=origin.index,
-            hashed=any(isinstance(item, str) and _HASH.fullmatch(item) for item in entry.rest[1:]),
+            has_hash=any(isinstance(item, str) and _HASH_PATTERN.fullmatch(item) for item in entry.items[1:]),
         )
 
-    def _origin(self, entry: _Entry) -> Origin:
-        for beginning, reason in _HERE.items():
-            if entry.version.startswith(beginning):
-                return Origin(skip=reason)
+    def _find_origin(self, entry: _BunEntry) -> PackageSource:
+        for prefix, reason in _LOCAL_PREFIXES.items():
+            if entry.version.startswith(prefix):
+                return PackageSource(skip=reason)
         if not is_version(entry.version):
-            return Origin(skip=elsewhere(entry.name, entry.version))
-        address = entry.rest[0] if entry.rest else ""
+            return PackageSource(skip=find_skip_reason(entry.name, entry.version))
+        address = entry.items[0] if entry.items else ""
         if not isinstance(address, str) or not address:  # that is the default one
-            return Origin()
-        return came_from(address, entry.name, entry.version, as_asked=False)
+            return PackageSource()
+        return find_origin(address, entry.name, entry.version, is_direct_url=False)
 
-    def _needs(self, place: str, fields: Mapping[str, object], where: _Entry | _Member) -> tuple[Need, ...]:
-        asked = sections(fields, lambda message: self.problems.add(message, where.at, hint=_ANEW))
-        needs, missing = self._folders.needs(place, asked)
-        for name in missing if fields.get("bundled") is not True else ():
-            message, hint = unfound(name)
-            found = re.compile(rf'"{re.escape(name)}"\s*:').search(self.text, where.at, where.end)
-            self.problems.add(message, where.at if found is None else found.start(), hint=hint)
-        return needs
+    def _resolve_edges(
+        self, path: str, fields: Mapping[str, object], holder: _BunEntry | _WorkspaceMember
+    ) -> tuple[Edge, ...]:
+        requirements = read_sections(
+            fields, lambda message: self.problems.add_problem(message, holder.start, hint=_REGENERATE_HINT)
+        )
+        edges, missing_names = self._resolver.find_edges(path, requirements)
+        for name in missing_names if fields.get("bundled") is not True else ():
+            message, hint = describe_missing(name)
+            match = re.compile(rf'"{re.escape(name)}"\s*:').search(self.text, holder.start, holder.end)
+            self.problems.add_problem(message, holder.start if match is None else match.start(), hint=hint)
+        return edges
 
 
-def _wrong_with(entry: _Entry, origin: Origin) -> str:
+def _find_entry_error(entry: _BunEntry, origin: PackageSource) -> str:
     """Return why this cannot be an entry; empty when it can."""
-    ours = origin.skip == WORKSPACE and entry.name.isprintable()
-    wrong = "" if ours else wrong_with(entry.name)
-    if wrong:
-        return f"{quoted(entry.name)} is no package name: {wrong}"
-    return "" if origin.skip or is_version(entry.version) else f"{quoted(entry.name)} has no version that can be one"
+    is_member = origin.skip == WORKSPACE and entry.name.isprintable()
+    error = "" if is_member else find_name_error(entry.name)
+    if error:
+        return f"{quote_text(entry.name)} is no package name: {error}"
+    return (
+        "" if origin.skip or is_version(entry.version) else f"{quote_text(entry.name)} has no version that can be one"
+    )
 
 
-def _split_at(what: str) -> tuple[str, str]:
+def _split_name_version(identifier: str) -> tuple[str, str]:
     """Split ``name@version``; the name may begin with an at sign itself."""
-    at = what.find("@", 1)
-    return (what, "") if at < 0 else (what[:at], what[at + 1 :])
+    at = identifier.find("@", 1)
+    return (identifier, "") if at < 0 else (identifier[:at], identifier[at + 1 :])
 
 
-def _split(place: str) -> tuple[str, str]:
+def _split_path(path: str) -> tuple[str, str]:
     """Split the place of a package into that of its owner and its name there, which may have a scope."""
-    owner, _, name = place.rpartition("/")
-    above, _, scope = owner.rpartition("/")
-    return (above, f"{scope}/{name}") if scope.startswith("@") else (owner, name)
+    owner, _, name = path.rpartition("/")
+    parent, _, scope = owner.rpartition("/")
+    return (parent, f"{scope}/{name}") if scope.startswith("@") else (owner, name)
 
 
-def _is_inside(place: str) -> bool:
+def _is_project_path(path: str) -> bool:
     """Whether a folder is one of the project's own."""
-    parts = place.split("/")
-    return ".." not in parts and not place.startswith("/") and place.isprintable() and not set(place) & set("\\:")
+    parts = path.split("/")
+    return ".." not in parts and not path.startswith("/") and path.isprintable() and not set(path) & set("\\:")

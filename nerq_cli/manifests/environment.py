@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from nerq_cli.errors import Problem
-from nerq_cli.inventory import Manifest
+from nerq_cli.inventory import DependencyFile
 from nerq_cli.manifests import installed_npm, installed_python
-from nerq_cli.manifests.opening import is_directory, reason
+from nerq_cli.manifests.opening import is_directory, os_error_reason
 
 #: What the formats are called.
 PYTHON: Final = "environment"
@@ -22,7 +22,7 @@ NODE: Final = "node_modules"
 _HINT: Final = "name a virtual environment, its site-packages, or a node_modules directory"
 
 
-def installed(path: Path) -> Manifest:
+def read_installed(path: Path) -> DependencyFile:
     """Read what is installed in a directory; what is wrong with it is in ``problems``, nothing is raised.
 
     Args:
@@ -31,22 +31,22 @@ def installed(path: Path) -> Manifest:
     try:
         if path.name == NODE and path.is_dir():
             return installed_npm.read(path, NODE)
-        folders = installed_python.folders(path)
+        folders = installed_python.find_folders(path)
         if folders:
             return installed_python.read(path, folders, PYTHON)
     except OSError as error:
-        return _none(path, f"cannot be read: {reason(error)}")
+        return _problem_file(path, f"cannot be read: {os_error_reason(error)}")
     if not is_directory(path):
-        return _none(path, "no such directory")
-    found = [name for name in (".venv", "venv", NODE) if is_directory(path / name)]
-    there = " and ".join(_shown(path / name) for name in found)
-    return _none(path, "holds no installed packages", f"there is {there}" if found else _HINT)
+        return _problem_file(path, "no such directory")
+    candidates = [name for name in (".venv", "venv", NODE) if is_directory(path / name)]
+    suggestion = " and ".join(_display_path(path / name) for name in candidates)
+    return _problem_file(path, "holds no installed packages", f"there is {suggestion}" if candidates else _HINT)
 
 
-def _none(path: Path, message: str, hint: str = _HINT) -> Manifest:
-    name = _shown(path)
-    return Manifest(path=name, format=PYTHON, problems=(Problem(path=name, message=message, hint=hint),))
+def _problem_file(path: Path, message: str, hint: str = _HINT) -> DependencyFile:
+    name = _display_path(path)
+    return DependencyFile(path=name, format=PYTHON, problems=(Problem(path=name, message=message, hint=hint),))
 
 
-def _shown(path: Path) -> str:
+def _display_path(path: Path) -> str:
     return os.fsencode(path.as_posix()).decode(errors="replace")

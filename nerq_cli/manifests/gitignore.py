@@ -14,36 +14,38 @@ if TYPE_CHECKING:
     from pathspec.pattern import Pattern
 
 #: Longest ignore file read, in characters.
-_LONGEST = 1_000_000
+_MAX_CHARACTERS = 1_000_000
 
 #: Everything, in the one spelling that says so with a slash.
 _EVERYTHING = re.compile(r"^(!?)/\*\*(?=/?\s*$)")
 
 
-class _Line(NamedTuple):
-    """One pattern. ``applies`` tells what it is compared with, see `_applies`."""
+class _PatternLine(NamedTuple):
+    """One pattern. ``scope`` tells what it is compared with, see `_pattern_scope`."""
 
     pattern: Pattern
-    applies: Literal["to names", "to paths", "inside"]
+    scope: Literal["to names", "to paths", "inside"]
 
 
-class Rules(NamedTuple):
+class IgnoreRules(NamedTuple):
     """The patterns of one ignore file, the last one first, and the absolute directory they are relative to."""
 
     base: str
-    lines: tuple[_Line, ...]
+    lines: tuple[_PatternLine, ...]
 
 
-def rules_of(base: str, lines: Sequence[str]) -> Rules:
+def compile_rules(base: str, lines: Sequence[str]) -> IgnoreRules:
     """Compile patterns as git writes them. One that makes no sense matches nothing, as with git."""
     with warnings.catch_warnings():  # about bracket expressions that will mean something else to Python
         warnings.simplefilter("ignore")
         lines = [_EVERYTHING.sub(r"\1**", line) for line in reversed(lines)]
-        compiled = [_Line(pattern, _applies(line)) for line in lines for pattern in _compiled(line)]
-    return Rules(base, tuple(line for line in compiled if line.pattern.include is not None))
+        pattern_lines = [
+            _PatternLine(pattern, _pattern_scope(line)) for line in lines for pattern in _compile_line(line)
+        ]
+    return IgnoreRules(base, tuple(line for line in pattern_lines if line.pattern.include is not None))
 
 
-def ignored(rules: Sequence[Rules], path: str, *, directory: bool = False) -> bool:
+def is_ignored(rules: Sequence[IgnoreRules], path: str, *, directory: bool = False) -> bool:
     """Whether git would leave out this absolute path, in a directory that it does not leave out.
 
     The rules stand in order, the deepest directory's last; the last line that matches decides.
@@ -52,26 +54,26 @@ def ignored(rules: Sequence[Rules], path: str, *, directory: bool = False) -> bo
         relative = path[len(base.rstrip(os.sep)) + 1 :].replace(os.sep, "/") + "/" * directory
         parent, _, name = relative.rstrip("/").rpartition("/")
         for line in lines:
-            if _matches(line, relative, f"{parent}/" if parent else "", name + "/" * directory):
+            if _line_matches(line, relative, f"{parent}/" if parent else "", name + "/" * directory):
                 return bool(line.pattern.include)
     return False
 
 
-def _matches(line: _Line, path: str, parent: str, name: str) -> bool:
+def _line_matches(line: _PatternLine, path: str, parent: str, name: str) -> bool:
     """Whether a line means just this path.
 
     The library lets a pattern match whatever is below what it means. Here that has been decided on the way down, and
     a pattern that brings back a directory must not bring back what is in it.
     """
     match = line.pattern.match_file
-    if line.applies == "to names":
+    if line.scope == "to names":
         return match(name) is not None
-    if line.applies == "inside":
+    if line.scope == "inside":
         return bool(parent) and match(parent) is not None
     return match(path) is not None and not (parent and match(parent) is not None)
 
 
-def _applies(line: str) -> Literal["to names", "to paths", "inside"]:
+def _pattern_scope(line: str) -> Literal["to names", "to paths", "inside"]:
     """Say what a pattern is compared with: names anywhere, whole paths, or the directories that a path is in."""
     bare = line.strip().removeprefix("!").rstrip("/")
     if "/" not in bare.removeprefix("**/"):
@@ -79,7 +81,7 @@ def _applies(line: str) -> Literal["to names", "to paths", "inside"]:
     return "inside" if bare.endswith("/**") else "to paths"
 
 
-def _compiled(line: str) -> Sequence[Pattern]:
+def _compile_line(line: str) -> Sequence[Pattern]:
     from pathspec import GitIgnoreSpec
 
     try:
@@ -89,17 +91,17 @@ def _compiled(line: str) -> Sequence[Pattern]:
     return spec.patterns
 
 
-def rules_in(folder: Path) -> tuple[Rules, ...]:
+def rules_in(folder: Path) -> tuple[IgnoreRules, ...]:
     """Return the rules that a directory's own ``.gitignore`` adds."""
-    return _read(folder, folder / ".gitignore")
+    return _read_rules(folder, folder / ".gitignore")
 
 
-def rules_of_work_tree(top: Path) -> tuple[Rules, ...]:
+def rules_of_work_tree(top: Path) -> tuple[IgnoreRules, ...]:
     """Return the rules of ``info/exclude``, for the top directory of a work tree."""
-    return _read(top, _git_directory(top / ".git") / "info" / "exclude")
+    return _read_rules(top, _git_directory(top / ".git") / "info" / "exclude")
 
 
-def rules_above(folder: Path) -> tuple[Rules, ...]:
+def rules_above(folder: Path) -> tuple[IgnoreRules, ...]:
     """Return the rules that directories above this one lay down for it, up to the top of its git work tree.
 
     None when it is in no work tree, or is itself left out: who asks for it by name wants to see what is in it.
@@ -110,7 +112,7 @@ def rules_above(folder: Path) -> tuple[Rules, ...]:
     rules = rules_of_work_tree(parents[0])
     for parent in parents:
         rules += rules_in(parent)
-    return () if ignored(rules, str(folder), directory=True) else rules
+    return () if is_ignored(rules, str(folder), directory=True) else rules
 
 
 def _up_to_work_tree(folder: Path) -> list[Path]:
@@ -123,22 +125,22 @@ def _up_to_work_tree(folder: Path) -> list[Path]:
 
 def _git_directory(git: Path) -> Path:
     """Return where a work tree's git data is: ``.git``, or what it points at in submodules and linked work trees."""
-    pointer = _text(git).removeprefix("gitdir:").strip()
+    pointer = _read_text(git).removeprefix("gitdir:").strip()
     directory = git.parent / pointer if pointer else git
-    return directory / _text(directory / "commondir").strip()
+    return directory / _read_text(directory / "commondir").strip()
 
 
-def _read(base: Path, file: Path) -> tuple[Rules, ...]:
-    lines = [line for line in _text(file).splitlines() if line.strip() and not line.startswith("#")]
-    return (rules_of(str(base), lines),) if lines else ()
+def _read_rules(base: Path, file: Path) -> tuple[IgnoreRules, ...]:
+    lines = [line for line in _read_text(file).splitlines() if line.strip() and not line.startswith("#")]
+    return (compile_rules(str(base), lines),) if lines else ()
 
 
-def _text(file: Path) -> str:
+def _read_text(file: Path) -> str:
     """Return what a small regular file holds, names in any encoding included; nothing where there is no such file."""
     try:
         if not file.is_file():
             return ""
-        with file.open(encoding="utf-8-sig", errors="surrogateescape") as opened:
-            return opened.read(_LONGEST)
+        with file.open(encoding="utf-8-sig", errors="surrogateescape") as stream:
+            return stream.read(_MAX_CHARACTERS)
     except (OSError, ValueError):  # a pointer to nowhere may have a NUL in it
         return ""

@@ -8,61 +8,61 @@ from typing import NamedTuple
 from nerq_cli.inventory import Include
 
 
-class Link(NamedTuple):
+class IncludeEdge(NamedTuple):
     """A file that another one includes, by its key."""
 
     include: Include
     target: str
 
 
-class Circle(NamedTuple):
-    """A file that includes itself, by way of others: ``include`` stands in ``holder`` and closes it.
+class IncludeCycle(NamedTuple):
+    """A file that includes itself, by way of others: ``include`` stands in ``includer`` and closes it.
 
-    ``way`` leads from the file back to itself.
+    ``path`` leads from the file back to itself.
     """
 
-    holder: str
+    includer: str
     include: Include
-    way: tuple[str, ...]
+    path: tuple[str, ...]
 
 
-def circles(links: Mapping[str, Sequence[Link]]) -> Iterator[Circle]:
+def find_cycles(graph: Mapping[str, Sequence[IncludeEdge]]) -> Iterator[IncludeCycle]:
     """Yield each circle once, at the link that closes it."""
-    done: set[str] = set()
-    for start in links:
-        if start not in done:
-            yield from _circles_from(start, links, done)
+    visited: set[str] = set()
+    for start in graph:
+        if start not in visited:
+            yield from _cycles_from(start, graph, visited)
 
 
-def _circles_from(start: str, links: Mapping[str, Sequence[Link]], done: set[str]) -> Iterator[Circle]:
+def _cycles_from(start: str, graph: Mapping[str, Sequence[IncludeEdge]], visited: set[str]) -> Iterator[IncludeCycle]:
     """Walk depth first, without recursion: files may include one another in long chains."""
-    way, open_links = [start], [iter(links[start])]
-    while way:
-        link = next(open_links[-1], None)
-        if link is None:
-            done.add(way.pop())
-            open_links.pop()
-        elif link.target in way:
-            yield Circle(way[-1], link.include, (*way[way.index(link.target) :], link.target))
-        elif link.target not in done:
-            way.append(link.target)
-            open_links.append(iter(links.get(link.target, ())))
+    path, edge_iterators = [start], [iter(graph[start])]
+    while path:
+        edge = next(edge_iterators[-1], None)
+        if edge is None:
+            visited.add(path.pop())
+            edge_iterators.pop()
+        elif edge.target in path:
+            yield IncludeCycle(path[-1], edge.include, (*path[path.index(edge.target) :], edge.target))
+        elif edge.target not in visited:
+            path.append(edge.target)
+            edge_iterators.append(iter(graph.get(edge.target, ())))
 
 
-def connected(links: Mapping[str, Sequence[Link]]) -> Iterator[list[str]]:
+def connected_groups(graph: Mapping[str, Sequence[IncludeEdge]]) -> Iterator[list[str]]:
     """Yield the files that include one another, directly or not, in either direction: each group once."""
-    neighbours: dict[str, list[str]] = {}
-    for holder, held in links.items():
-        for link in held:
-            neighbours.setdefault(holder, []).append(link.target)
-            neighbours.setdefault(link.target, []).append(holder)
-    seen: set[str] = set()
-    for start in neighbours:
-        if start not in seen:
-            seen.add(start)
+    adjacent: dict[str, list[str]] = {}
+    for includer, edges in graph.items():
+        for edge in edges:
+            adjacent.setdefault(includer, []).append(edge.target)
+            adjacent.setdefault(edge.target, []).append(includer)
+    visited: set[str] = set()
+    for start in adjacent:
+        if start not in visited:
+            visited.add(start)
             group = [start]
             for member in group:  # which grows
-                new = [one for one in dict.fromkeys(neighbours[member]) if one not in seen]
-                seen.update(new)
-                group += new
+                new_members = [key for key in dict.fromkeys(adjacent[member]) if key not in visited]
+                visited.update(new_members)
+                group += new_members
             yield group

@@ -8,105 +8,105 @@ from functools import lru_cache
 from typing import Final
 
 from nerq_cli.errors import Problem
-from nerq_cli.inventory import Locked
-from nerq_cli.manifests.origins import LOCAL, WORKSPACE, masked, without_credentials
+from nerq_cli.inventory import LockedPackage
+from nerq_cli.manifests.origins import LOCAL, WORKSPACE, mask_secrets, strip_credentials
 
 #: Longest line repeated in a problem, in characters.
-LONGEST_QUOTE: Final = 500
+MAX_QUOTE_LENGTH: Final = 500
 #: Longest piece of a value repeated in a message, in characters.
-_SHOWN: Final = 80
+_MAX_VALUE_LENGTH: Final = 80
 
 
-def index_of(url: str, name: str) -> str:
+def extract_index(url: str, name: str) -> str:
     """Return the base of the registry that an artefact's address belongs to; its host's where that cannot be told.
 
     A registry keeps artefacts at ``BASE/NAME/-/FILE``, the slash of a scope escaped by some.
     """
     for spelling in (name, name.replace("/", "%2f"), name.replace("/", "%2F")):
-        base, found, _ = url.partition(f"/{spelling}/-/")
-        if found:
-            return _shown(base)
-    return _shown("/".join(url.split("/", 3)[:3]))
+        base, separator, _ = url.partition(f"/{spelling}/-/")
+        if separator:
+            return _strip_credentials(base)
+    return _strip_credentials("/".join(url.split("/", 3)[:3]))
 
 
 @lru_cache(maxsize=256)
-def _shown(base: str) -> str:
-    return without_credentials(base)
+def _strip_credentials(base: str) -> str:
+    return strip_credentials(base)
 
 
-class Keys:
+class EntryKeys:
     """The keys of a file's entries: ``name@version``, with more to it where that would be two different things."""
 
     def __init__(self) -> None:
         self._indexes: dict[str, str] = {}
 
-    def of(self, name: str, exact: str, index: str) -> str:
+    def assign_key(self, name: str, version_or_origin: str, index: str) -> str:
         """Return the key of an entry; the same for all that are the same package, version and origin.
 
-        ``exact`` is the version of a package from a registry; of another it is what tells where it comes from.
+        ``version_or_origin`` is the version of a package from a registry; of another it is what tells where it comes from.
         """
-        key = masked(f"{name}@{exact}")
+        key = mask_secrets(f"{name}@{version_or_origin}")
         return key if self._indexes.setdefault(key, index) == index else f"{key} from {index}"
 
 
-def merged(entries: Iterable[Locked]) -> tuple[Locked, ...]:
+def merge_entries(entries: Iterable[LockedPackage]) -> tuple[LockedPackage, ...]:
     """Return each key's entry once, leading wherever any of its entries leads.
 
     It can be gone without, or is pinned by hash, only if that holds for all of them.
     """
-    found: dict[str, Locked] = {}
+    by_key: dict[str, LockedPackage] = {}
     for entry in entries:
-        known = found.setdefault(entry.key, entry)
-        if known is not entry:
-            found[entry.key] = _both(known, entry)
-    return tuple(found.values())
+        merged_entry = by_key.setdefault(entry.key, entry)
+        if merged_entry is not entry:
+            by_key[entry.key] = _merge_pair(merged_entry, entry)
+    return tuple(by_key.values())
 
 
-def _both(one: Locked, other: Locked) -> Locked:
+def _merge_pair(first: LockedPackage, second: LockedPackage) -> LockedPackage:
     return replace(
-        one,
-        needs=tuple(dict.fromkeys((*(one.needs or ()), *(other.needs or ())))),
-        groups=tuple(dict.fromkeys((*one.groups, *other.groups))) if one.groups and other.groups else (),
-        optional=one.optional and other.optional,
-        alias=one.alias or other.alias,
-        hashed=one.hashed and other.hashed,
+        first,
+        edges=tuple(dict.fromkeys((*(first.edges or ()), *(second.edges or ())))),
+        groups=tuple(dict.fromkeys((*first.groups, *second.groups))) if first.groups and second.groups else (),
+        optional=first.optional and second.optional,
+        alias=first.alias or second.alias,
+        has_hash=first.has_hash and second.has_hash,
     )
 
 
-def own_names(entries: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+def find_local_names(entries: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     """Return the names that only the project itself has, of entries given as their names and why they are skipped.
 
     What the file takes from a registry as well is not the project's own: the lock file says which of them is which.
     """
     entries = tuple(entries)
-    public = {name for name, skip in entries if not skip}
-    return tuple(sorted({name for name, skip in entries if skip in {LOCAL, WORKSPACE}} - public))
+    registry_names = {name for name, skip_reason in entries if not skip_reason}
+    return tuple(sorted({name for name, skip_reason in entries if skip_reason in {LOCAL, WORKSPACE}} - registry_names))
 
 
-class Mistakes:
+class LineProblems:
     """What is wrong with one file."""
 
     def __init__(self, text: str, path: str) -> None:
         self._text = text
         self._path = path
         self._lines: list[str] | None = None
-        self._found: dict[Problem, None] = {}
+        self._problems: dict[Problem, None] = {}
 
     @property
-    def found(self) -> tuple[Problem, ...]:
+    def problems(self) -> tuple[Problem, ...]:
         """Everything reported, by line."""
-        return tuple(sorted(self._found, key=lambda problem: problem.line))
+        return tuple(sorted(self._problems, key=lambda problem: problem.line))
 
-    def report(self, message: str, line: int = 0, *, hint: str = "") -> None:
+    def report_problem(self, message: str, line: int = 0, *, hint: str = "") -> None:
         """Add a problem with one line, or with the file as a whole."""
         if self._lines is None:
             self._lines = self._text.split("\n")
-        text = self._lines[line - 1].rstrip("\r") if 0 < line <= len(self._lines) else ""
-        quote = masked(text) if len(text) <= LONGEST_QUOTE else ""
-        self._found[Problem(path=self._path, line=line, message=masked(message), text=quote, hint=hint)] = None
+        line_text = self._lines[line - 1].rstrip("\r") if 0 < line <= len(self._lines) else ""
+        quote = mask_secrets(line_text) if len(line_text) <= MAX_QUOTE_LENGTH else ""
+        self._problems[Problem(path=self._path, line=line, message=mask_secrets(message), text=quote, hint=hint)] = None
 
 
-def quoted(text: str) -> str:
+def quote_value(text: str) -> str:
     """Return text of the file, ready to stand in a message: no credentials, and not too long."""
-    text = masked(text)  # before it is cut: half an address hides what is secret in it
-    return f'"{text}"' if len(text) <= _SHOWN else f'"{text[:_SHOWN]}…"'
+    text = mask_secrets(text)  # before it is cut: half an address hides what is secret in it
+    return f'"{text}"' if len(text) <= _MAX_VALUE_LENGTH else f'"{text[:_MAX_VALUE_LENGTH]}…"'

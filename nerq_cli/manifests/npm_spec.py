@@ -12,55 +12,55 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from nerq_cli.manifests.origins import LOCAL, WORKSPACE, of_repository, of_url
+from nerq_cli.manifests.origins import LOCAL, WORKSPACE, repository_reason, url_reason
 
 #: Longest name the registry takes, in characters (validate-npm-package-name).
-LONGEST_NAME: Final = 214
+MAX_NAME_LENGTH: Final = 214
 
 # encodeURIComponent leaves these characters alone.
-_FRIENDLY: Final = r"[A-Za-z0-9_.!~*'()-]+"
-_NAME = re.compile(rf"(?![._-]){_FRIENDLY}|@(?!\.){_FRIENDLY}/(?!\.){_FRIENDLY}")
-_RESERVED: Final = frozenset({"node_modules", "favicon.ico"})
+_URL_SAFE: Final = r"[A-Za-z0-9_.!~*'()-]+"
+_NAME_PATTERN = re.compile(rf"(?![._-]){_URL_SAFE}|@(?!\.){_URL_SAFE}/(?!\.){_URL_SAFE}")
+_RESERVED_NAMES: Final = frozenset({"node_modules", "favicon.ico"})
 
-_PROTOCOL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):.*", re.DOTALL)
-_PATH = re.compile(r"[./\\]|~[/\\]|[A-Za-z]:")
-_ARCHIVE = re.compile(r"\.(?:tgz|tar\.gz|tar)$", re.IGNORECASE)
-_SSH = re.compile(r"[^@/\s]+@[^:/\s]+:.+")
-_SHORTHAND = re.compile(r"[^\s/@:#.~][^\s/@:#]*/[^\s/@:#]+(?:#.*)?")
+_PROTOCOL_PATTERN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):.*", re.DOTALL)
+_LOCAL_PATH = re.compile(r"[./\\]|~[/\\]|[A-Za-z]:")
+_ARCHIVE_SUFFIX = re.compile(r"\.(?:tgz|tar\.gz|tar)$", re.IGNORECASE)
+_SCP_ADDRESS = re.compile(r"[^@/\s]+@[^:/\s]+:.+")
+_GITHUB_SHORTHAND = re.compile(r"[^\s/@:#.~][^\s/@:#]*/[^\s/@:#]+(?:#.*)?")
 # ssh://git@host:owner/name, where what follows the colon is no port; never where it may be a password.
 _COLON_PATH = re.compile(r"^(ssh://(?:[^:/@]+@)?[^:/@]+):(?!\d+(?:/|$))(?!.*@)")
 # What versions, ranges and dist-tags are written with, up to a length nobody needs.
-_REGISTRY = re.compile(r"[\w.+*^~<>=|!'() \t-]{0,1000}", re.ASCII)
+_REGISTRY_SPECIFIER = re.compile(r"[\w.+*^~<>=|!'() \t-]{0,1000}", re.ASCII)
 _BARE_RANGE = re.compile(r"[\^~<>=*][^@]*|v?\d+(?:\.[\dxX*]+)*(?:[-+][\w.+-]+)?(?:\s[^@]*)?|[xX]|latest|", re.ASCII)
 
 _REPOSITORY_HOSTS: Final = frozenset({"github.com", "gitlab.com", "bitbucket.org", "gist.github.com", "git.sr.ht"})
 #: How often one form may lead to another (``catalog:`` to ``patch:`` to ``npm:``).
-_DETOURS: Final = 4
+_MAX_INDIRECTIONS: Final = 4
 #: Longest piece of a text repeated in a reason, in characters.
-_SHOWN: Final = 60
+_MAX_VALUE_LENGTH: Final = 60
 
 #: What says that a version stands in a catalog which this file has not.
-_OF_CATALOG: Final = "catalog "
-_NOT_LISTED: Final = ": not listed here"
+_CATALOG_PREFIX: Final = "catalog "
+_MISSING_SUFFIX: Final = ": not listed here"
 
 #: Versions that a project keeps in one place: by the catalog's name, then the package's.
 Catalogs: TypeAlias = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class NpmSpec:
     """What is asked for: a package, and in what versions.
 
-    ``skip`` says why the registry is not meant, ``wrong`` why nothing can be meant; both empty when it is.
+    ``skip`` says why the registry is not meant, ``error`` why nothing can be meant; both empty when it is.
     """
 
     name: str
     requirement: str = ""
     skip: str = ""
-    wrong: str = ""
+    error: str = ""
 
 
-def wrong_with(name: str) -> str:
+def find_name_error(name: str) -> str:
     """Return why no package can have this name, however old it is; empty when one can.
 
     The rules are those of validate-npm-package-name for packages that exist already, which may have capital letters.
@@ -68,82 +68,84 @@ def wrong_with(name: str) -> str:
     """
     if not name:
         return "it is empty"
-    if len(name) > LONGEST_NAME:
-        return f"it is longer than {LONGEST_NAME} characters"
-    if name.lower() in _RESERVED:
+    if len(name) > MAX_NAME_LENGTH:
+        return f"it is longer than {MAX_NAME_LENGTH} characters"
+    if name.lower() in _RESERVED_NAMES:
         return "it is reserved"
-    if _NAME.fullmatch(name):
+    if _NAME_PATTERN.fullmatch(name):
         return ""
     return "no name begins like this" if name[0] in "._-" else "it has characters that no name has"
 
 
-def ask(name: str, text: str, catalogs: Catalogs) -> Asked:
+def parse_spec(name: str, specifier: str, catalogs: Catalogs) -> NpmSpec:
     """Tell what is asked for under a name. Never raises."""
-    for _ in range(_DETOURS):
-        text = text.strip()
-        if text.startswith("patch:"):  # Yarn: patch:name@range#file, the range percent-encoded
-            name, text = _split(unquote(text.removeprefix("patch:").partition("#")[0]))
-        elif text.startswith("catalog:"):
-            catalog = text.removeprefix("catalog:").strip() or "default"
-            listed = catalogs.get(catalog, {}).get(name)
-            if listed is None:
-                return Asked(name, skip=f"{_OF_CATALOG}{catalog[:_SHOWN]}{_NOT_LISTED}")
-            text = listed
+    for _ in range(_MAX_INDIRECTIONS):
+        specifier = specifier.strip()
+        if specifier.startswith("patch:"):  # Yarn: patch:name@range#file, the range percent-encoded
+            name, specifier = _split_name(unquote(specifier.removeprefix("patch:").partition("#")[0]))
+        elif specifier.startswith("catalog:"):
+            catalog = specifier.removeprefix("catalog:").strip() or "default"
+            catalog_specifier = catalogs.get(catalog, {}).get(name)
+            if catalog_specifier is None:
+                return NpmSpec(name, skip=f"{_CATALOG_PREFIX}{catalog[:_MAX_VALUE_LENGTH]}{_MISSING_SUFFIX}")
+            specifier = catalog_specifier
         else:
-            return _asked(name, text)
-    return Asked(name, wrong="one form leads to another without end")
+            return _parse_form(name, specifier)
+    return NpmSpec(name, error="one form leads to another without end")
 
 
-def awaits_catalog(skip: str) -> bool:
+def is_catalog_missing(skip_reason: str) -> bool:
     """Say whether this reason for leaving a package out is that its version stands in a catalog kept elsewhere."""
-    return skip.startswith(_OF_CATALOG) and skip.endswith(_NOT_LISTED)
+    return skip_reason.startswith(_CATALOG_PREFIX) and skip_reason.endswith(_MISSING_SUFFIX)
 
 
-def _asked(name: str, text: str) -> Asked:
-    if _PATH.match(text):
-        return _directory(name, text)
-    protocol = _PROTOCOL.fullmatch(text)
+def _parse_form(name: str, specifier: str) -> NpmSpec:
+    if _LOCAL_PATH.match(specifier):
+        return _parse_directory(name, specifier)
+    protocol = _PROTOCOL_PATTERN.fullmatch(specifier)
     if protocol is not None:
-        return _BY_PROTOCOL.get(protocol[1].lower(), _elsewhere)(name, text)
-    if _SSH.fullmatch(text):
-        return _repository(name, text)
-    if _SHORTHAND.fullmatch(text):
-        return _repository(name, f"github:{text}")
-    if "/" in text or "\\" in text or _ARCHIVE.search(text):
-        return _directory(name, text)
-    return _in_registry(name, text, "it is neither a version, a range, a dist-tag nor an address")
+        return _PROTOCOL_PARSERS.get(protocol[1].lower(), _parse_unsupported)(name, specifier)
+    if _SCP_ADDRESS.fullmatch(specifier):
+        return _parse_repository(name, specifier)
+    if _GITHUB_SHORTHAND.fullmatch(specifier):
+        return _parse_repository(name, f"github:{specifier}")
+    if "/" in specifier or "\\" in specifier or _ARCHIVE_SUFFIX.search(specifier):
+        return _parse_directory(name, specifier)
+    return _parse_registry(name, specifier, "it is neither a version, a range, a dist-tag nor an address")
 
 
-def _split(text: str) -> tuple[str, str]:
+def _split_name(specifier: str) -> tuple[str, str]:
     """Split ``name@range``; the name may begin with an at sign itself."""
-    at = text.find("@", 1)
-    return (text, "") if at < 0 else (text[:at], text[at + 1 :])
+    at = specifier.find("@", 1)
+    return (specifier, "") if at < 0 else (specifier[:at], specifier[at + 1 :])
 
 
-def _in_registry(name: str, text: str, otherwise: str) -> Asked:
-    return Asked(name, text.strip()) if _REGISTRY.fullmatch(text) else Asked(name, wrong=otherwise)
+def _parse_registry(name: str, specifier: str, error: str) -> NpmSpec:
+    return NpmSpec(name, specifier.strip()) if _REGISTRY_SPECIFIER.fullmatch(specifier) else NpmSpec(name, error=error)
 
 
-def _directory(name: str, _text: str) -> Asked:
-    return Asked(name, skip=LOCAL)
+def _parse_directory(name: str, _specifier: str) -> NpmSpec:
+    return NpmSpec(name, skip=LOCAL)
 
 
-def _workspace(name: str, text: str) -> Asked:
-    rest = text.partition(":")[2].strip()
-    member, requirement = _split(rest)
+def _parse_workspace(name: str, specifier: str) -> NpmSpec:
+    member_specifier = specifier.partition(":")[2].strip()
+    member, requirement = _split_name(member_specifier)
     if requirement:  # workspace:member@range, under another name
-        return Asked(member, requirement, skip=WORKSPACE)
-    return Asked(name, "" if "/" in rest else rest, skip=WORKSPACE)
+        return NpmSpec(member, requirement, skip=WORKSPACE)
+    return NpmSpec(name, "" if "/" in member_specifier else member_specifier, skip=WORKSPACE)
 
 
-def _alias(name: str, text: str) -> Asked:
-    rest = text.partition(":")[2].strip()
-    real, requirement = (name, rest) if _BARE_RANGE.fullmatch(rest) else _split(rest)
-    return _in_registry(real, requirement, "an alias has to name a package in the registry")
+def _parse_alias(name: str, specifier: str) -> NpmSpec:
+    alias_target = specifier.partition(":")[2].strip()
+    real_name, requirement = (name, alias_target) if _BARE_RANGE.fullmatch(alias_target) else _split_name(alias_target)
+    return _parse_registry(real_name, requirement, "an alias has to name a package in the registry")
 
 
-def _address(name: str, text: str) -> Asked:
-    return _repository(name, text) if _is_repository(text) else Asked(name, skip=of_url(text))
+def _parse_url(name: str, specifier: str) -> NpmSpec:
+    return (
+        _parse_repository(name, specifier) if _is_repository(specifier) else NpmSpec(name, skip=url_reason(specifier))
+    )
 
 
 def _is_repository(url: str) -> bool:
@@ -151,35 +153,35 @@ def _is_repository(url: str) -> bool:
         parts = urlsplit(url)
     except ValueError:
         return False
-    owner_and_name = parts.path.strip("/").count("/") == 1
-    return parts.path.endswith(".git") or (parts.hostname in _REPOSITORY_HOSTS and owner_and_name)
+    has_owner_and_name = parts.path.strip("/").count("/") == 1
+    return parts.path.endswith(".git") or (parts.hostname in _REPOSITORY_HOSTS and has_owner_and_name)
 
 
-def _repository(name: str, text: str) -> Asked:
-    address, _, fragment = text.partition("#")
+def _parse_repository(name: str, specifier: str) -> NpmSpec:
+    address, _, fragment = specifier.partition("#")
     revision, requirement = "", ""
     for part in fragment.split("::"):
-        kind, colon, value = part.partition(":")
+        key, colon, value = part.partition(":")
         if not colon:
             revision = part
-        elif kind == "semver":
+        elif key == "semver":
             requirement = unquote(value)
-    shown = _COLON_PATH.sub(r"\1/", re.sub(r"^git\+", "", address, flags=re.IGNORECASE))
-    requirement = requirement if _REGISTRY.fullmatch(requirement) else ""
-    return Asked(name, requirement, skip=of_repository(shown, revision or requirement))
+    repository_url = _COLON_PATH.sub(r"\1/", re.sub(r"^git\+", "", address, flags=re.IGNORECASE))
+    requirement = requirement if _REGISTRY_SPECIFIER.fullmatch(requirement) else ""
+    return NpmSpec(name, requirement, skip=repository_reason(repository_url, revision or requirement))
 
 
-def _elsewhere(name: str, text: str) -> Asked:
-    return Asked(name, skip=f"{text.partition(':')[0][:_SHOWN]}: not from the npm registry")
+def _parse_unsupported(name: str, specifier: str) -> NpmSpec:
+    return NpmSpec(name, skip=f"{specifier.partition(':')[0][:_MAX_VALUE_LENGTH]}: not from the npm registry")
 
 
-_BY_PROTOCOL: Final[Mapping[str, Callable[[str, str], Asked]]] = {
-    **dict.fromkeys(("file", "link", "portal"), _directory),
-    **dict.fromkeys(("http", "https"), _address),
-    **dict.fromkeys(("github", "gitlab", "bitbucket", "gist"), _repository),
+_PROTOCOL_PARSERS: Final[Mapping[str, Callable[[str, str], NpmSpec]]] = {
+    **dict.fromkeys(("file", "link", "portal"), _parse_directory),
+    **dict.fromkeys(("http", "https"), _parse_url),
+    **dict.fromkeys(("github", "gitlab", "bitbucket", "gist"), _parse_repository),
     **dict.fromkeys(
-        ("git", "ssh", "git+ssh", "git+http", "git+https", "git+file", "git+rsync", "git+ftp"), _repository
+        ("git", "ssh", "git+ssh", "git+http", "git+https", "git+file", "git+rsync", "git+ftp"), _parse_repository
     ),
-    "npm": _alias,
-    "workspace": _workspace,
+    "npm": _parse_alias,
+    "workspace": _parse_workspace,
 }

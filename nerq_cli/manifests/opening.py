@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Final
 
 #: Largest dependency file read, in bytes (20 MiB): far above real ones, which stay below one.
-LARGEST: Final = 20 * 1024 * 1024
+MAX_BYTES: Final = 20 * 1024 * 1024
 
 #: Byte order marks. UTF-32's come first: the little-endian one begins with UTF-16's.
-_MARKS: Final = (
+_BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -21,9 +21,9 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 #: A comment that names an encoding, as PEP 263 defines it and pip honours it, among a file's first two lines.
-_CODING: Final = re.compile(rb"(?:[^\n]*\n)?[ \t\f]*#[^\n]*?coding[:=][ \t]*([-\w.]+)")
+_ENCODING_COMMENT: Final = re.compile(rb"(?:[^\n]*\n)?[ \t\f]*#[^\n]*?coding[:=][ \t]*([-\w.]+)")
 #: Codecs that no text file is in; slow, or given to printing warnings.
-_REFUSED: Final = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"})
+_REFUSED_CODECS: Final = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"})
 
 #: Opening a pipe that nobody writes to must not wait; systems without such a flag have no such pipes.
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -38,20 +38,20 @@ class CannotReadError(Exception):
         self.line = line
 
 
-def contents(file: Path) -> bytes:
+def read_bytes(file: Path) -> bytes:
     """Return the bytes of a regular file.
 
     Raises:
         CannotReadError: it is not one, is too large, or may not be read.
     """
     try:
-        _check(file.stat())  # before it is opened: opening a device can do things
+        _check_regular_file(file.stat())  # before it is opened: opening a device can do things
         descriptor = os.open(file, _FLAGS)
-        with os.fdopen(descriptor, "rb") as opened:
-            _check(os.fstat(descriptor))  # it may be another file by now
-            return within_limit(opened.read(LARGEST + 1))
+        with os.fdopen(descriptor, "rb") as stream:
+            _check_regular_file(os.fstat(descriptor))  # it may be another file by now
+            return require_within_limit(stream.read(MAX_BYTES + 1))
     except OSError as error:
-        raise CannotReadError(f"cannot be read: {reason(error)}") from error
+        raise CannotReadError(f"cannot be read: {os_error_reason(error)}") from error
 
 
 def is_directory(path: Path) -> bool:
@@ -62,7 +62,7 @@ def is_directory(path: Path) -> bool:
         return False
 
 
-def within_limit(data: bytes) -> bytes:
+def require_within_limit(data: bytes) -> bytes:
     """Return the data.
 
     Raises:
@@ -72,13 +72,15 @@ def within_limit(data: bytes) -> bytes:
     return data
 
 
-def text_of(data: bytes) -> str:
+def decode_text(data: bytes) -> str:
     """Decode a dependency file: by its byte order mark, else by the encoding its first lines name, else as UTF-8.
 
     Raises:
         CannotReadError: the bytes are not in that encoding, or there is no such encoding.
     """
-    mark, encoding = next((pair for pair in _MARKS if data.startswith(pair[0])), (b"", _named_encoding(data)))
+    mark, encoding = next(
+        (pair for pair in _BYTE_ORDER_MARKS if data.startswith(pair[0])), (b"", _declared_encoding(data))
+    )
     try:
         return data[len(mark) :].decode(encoding)
     except UnicodeError as error:
@@ -87,13 +89,13 @@ def text_of(data: bytes) -> str:
         raise CannotReadError(f"is not {encoding.upper()} text", hint=hint, line=line) from error
 
 
-def reason(error: OSError) -> str:
+def os_error_reason(error: OSError) -> str:
     """Return the operating system's reason as a phrase."""
     return (error.strerror or str(error)).lower()
 
 
-def _named_encoding(data: bytes) -> str:
-    match = _CODING.match(data)
+def _declared_encoding(data: bytes) -> str:
+    match = _ENCODING_COMMENT.match(data)
     if match is None:
         return "utf-8"
     name = match[1].decode("ascii")
@@ -104,17 +106,17 @@ def _named_encoding(data: bytes) -> str:
 
 def _is_encoding(name: str) -> bool:
     try:
-        refused = codecs.lookup(name).name.replace("-", "_") in _REFUSED
-        if not refused:
+        is_refused = codecs.lookup(name).name.replace("-", "_") in _REFUSED_CODECS
+        if not is_refused:
             b"x".decode(name)
     except UnicodeError:  # one letter may be too little
         return True
     except LookupError:  # unknown, or not from bytes to text
         return False
-    return not refused
+    return not is_refused
 
 
-def _check(status: os.stat_result) -> None:
+def _check_regular_file(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
         raise CannotReadError(f"is {kind}", hint="what comes out of a program can be read with a dash: … | nerq scan -")
@@ -122,5 +124,5 @@ def _check(status: os.stat_result) -> None:
 
 
 def _check_size(size: int) -> None:
-    if size > LARGEST:
-        raise CannotReadError(f"too large: dependency files of more than {LARGEST >> 20} MiB are not read")
+    if size > MAX_BYTES:
+        raise CannotReadError(f"too large: dependency files of more than {MAX_BYTES >> 20} MiB are not read")

@@ -11,19 +11,19 @@ from dataclasses import dataclass, field, replace
 from fnmatch import translate
 from urllib.parse import urlsplit
 
-from nerq_cli.inventory import PYPI, Declared, normalise
+from nerq_cli.inventory import PYPI, Declaration, normalise_name
 
 LOCAL = "local path"
 WORKSPACE = "workspace member"
 
 #: Longest address shown in a reason, in characters.
-_LONGEST = 300
+_MAX_LENGTH = 300
 #: User and password of an address, also one with a slash in it, and the values of its query.
 _SECRET = re.compile(r"""(?<=://)(?:[^\s/"']*|[^\s/@:"']*:(?!\d+[/\s"'])[^\s"']*)(?=@)|(?<=[?&])[^\s"'#]*=[^\s"'#]*""")
 _VCS = frozenset({"git", "hg", "svn", "bzr"})
 
 
-def without_credentials(url: str) -> str:
+def strip_credentials(url: str) -> str:
     """Return an address safe to show: no user, password, query or fragment; just the scheme of one that is malformed.
 
     Also takes the ``user@host:path`` form of SSH.
@@ -39,111 +39,120 @@ def without_credentials(url: str) -> str:
     return f"{scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def masked(text: str) -> str:
+def mask_secrets(text: str) -> str:
     """Return text with what may be secret in its addresses blotted out, every character still at its place."""
     return _SECRET.sub(lambda secret: "*" * len(secret[0]), text)
 
 
-def of_repository(url: str, revision: str = "", *, vcs: str = "git") -> str:
+def repository_reason(url: str, revision: str = "", *, vcs: str = "git") -> str:
     """Return the reason for a package taken from a repository: ``git: https://host/repository @ revision``."""
-    shown = f"{vcs}: {without_credentials(url)}"
-    return (f"{shown} @ {revision}" if revision else shown)[:_LONGEST]
+    reason = f"{vcs}: {strip_credentials(url)}"
+    return (f"{reason} @ {revision}" if revision else reason)[:_MAX_LENGTH]
 
 
-def of_url(url: str) -> str:
+def url_reason(url: str) -> str:
     """Return the reason for a package taken from an address, be it a file, a repository or a directory."""
-    vcs, plus, rest = url.partition("+")
+    vcs, plus, repository_url = url.partition("+")
     if plus and vcs.lower() in _VCS:
-        address, _, revision = without_credentials(rest).rpartition("@")
-        return of_repository(address or revision, revision if address else "", vcs=vcs.lower())
+        address, _, revision = strip_credentials(repository_url).rpartition("@")
+        return repository_reason(address or revision, revision if address else "", vcs=vcs.lower())
     if "://" not in url or url.lower().startswith(("file:", "{")):
         return LOCAL
-    return f"URL: {without_credentials(url)}"[:_LONGEST]
+    return f"URL: {strip_credentials(url)}"[:_MAX_LENGTH]
 
 
-def all_of(*markers: str) -> str:
+def join_markers(*markers: str) -> str:
     """Join markers that must all hold."""
-    stated = [marker for marker in markers if marker]
-    if len(stated) == 1:
-        return stated[0]
-    return " and ".join(f"({marker})" if " or " in marker else marker for marker in stated)
+    nonempty = [marker for marker in markers if marker]
+    if len(nonempty) == 1:
+        return nonempty[0]
+    return " and ".join(f"({marker})" if " or " in marker else marker for marker in nonempty)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class PackageSource:
     """Where one package comes from: an index, or for ``skip``'s reason from none. All empty: the public index.
 
-    ``extra`` are further indexes that may have it. ``marker`` says in which environments this holds, ``group`` for
+    ``extra_indexes`` are further indexes that may have it. ``marker`` says in which environments this holds, ``group`` for
     which group of dependencies alone; empty where it always does.
     """
 
     index: str = ""
-    extra: tuple[str, ...] = ()
+    extra_indexes: tuple[str, ...] = ()
     skip: str = ""
     marker: str = ""
     group: str = ""
 
-    def given_to(self, item: Declared) -> Declared:
+    def apply_to(self, item: Declaration) -> Declaration:
         """Return the item, coming from here."""
-        marker = all_of(item.marker, self.marker)
-        return replace(item, index=self.index, extra_indexes=self.extra, skip=self.skip, marker=marker)
+        marker = join_markers(item.marker, self.marker)
+        return replace(item, index=self.index, extra_indexes=self.extra_indexes, skip_reason=self.skip, marker=marker)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Indexes:
+class FileIndexes:
     """The package indexes a file names. ``default`` serves what names no other (empty: the public one).
 
-    ``extra`` may serve anything as well; ``named`` are all that have a name (in lower case); ``bound`` are patterns
+    ``extra_indexes`` may serve anything as well; ``by_name`` are all that have a name (in lower case); ``by_pattern`` are patterns
     of package names that come from one index only.
     """
 
     default: str = ""
-    extra: tuple[str, ...] = ()
-    named: Mapping[str, str] = field(default_factory=dict)
-    bound: tuple[tuple[re.Pattern[str], str], ...] = ()
+    extra_indexes: tuple[str, ...] = ()
+    by_name: Mapping[str, str] = field(default_factory=dict)
+    by_pattern: tuple[tuple[re.Pattern[str], str], ...] = ()
 
     @property
-    def any(self) -> bool:
+    def changes_default(self) -> bool:
         """Whether anything may come from elsewhere than the public index without naming an index."""
-        return bool(self.default or self.extra or self.bound)
+        return bool(self.default or self.extra_indexes or self.by_pattern)
 
     @property
-    def anywhere(self) -> Origin:
+    def default_source(self) -> PackageSource:
         """Where packages come from that name no index."""
-        return Origin(index=self.default, extra=self.extra)
+        return PackageSource(index=self.default, extra_indexes=self.extra_indexes)
 
-    def called(self, name: str) -> Origin:
+    def source_named(self, name: str) -> PackageSource:
         """Return the index of that name. One defined elsewhere cannot be asked, and no other may be in its place."""
-        url = self.named.get(name.lower())
-        return Origin(skip=f"index {name[:_LONGEST]}, not defined in this file") if url is None else Origin(index=url)
+        url = self.by_name.get(name.lower())
+        return (
+            PackageSource(skip=f"index {name[:_MAX_LENGTH]}, not defined in this file")
+            if url is None
+            else PackageSource(index=url)
+        )
 
-    def of(self, package: str) -> Origin:
+    def source_for(self, package: str) -> PackageSource:
         """Return where a package (its normalised name) comes from that names no index itself."""
-        return next((Origin(index=url) for names, url in self.bound if names.match(package)), self.anywhere)
+        return next(
+            (PackageSource(index=url) for name_pattern, url in self.by_pattern if name_pattern.match(package)),
+            self.default_source,
+        )
 
-    def __or__(self, other: Indexes) -> Indexes:
-        return Indexes(
+    def __or__(self, other: FileIndexes) -> FileIndexes:
+        return FileIndexes(
             default=self.default or other.default,
-            extra=tuple(dict.fromkeys((*self.extra, *other.extra))),
-            named={**other.named, **self.named},
-            bound=(*self.bound, *other.bound),
+            extra_indexes=tuple(dict.fromkeys((*self.extra_indexes, *other.extra_indexes))),
+            by_name={**other.by_name, **self.by_name},
+            by_pattern=(*self.by_pattern, *other.by_pattern),
         )
 
 
-def pattern(glob: str) -> re.Pattern[str]:
+def compile_name_glob(glob: str) -> re.Pattern[str]:
     """Return a glob of package names, ready to match normalised ones."""
-    return re.compile(translate(normalise(PYPI, glob)))
+    return re.compile(translate(normalise_name(PYPI, glob)))
 
 
-def place(items: Iterable[Declared], indexes: Indexes, origins: Mapping[str, Sequence[Origin]]) -> Iterator[Declared]:
+def assign_sources(
+    items: Iterable[Declaration], indexes: FileIndexes, sources: Mapping[str, Sequence[PackageSource]]
+) -> Iterator[Declaration]:
     """Say of each item where it comes from; once for every origin that the file gives its package.
 
-    ``origins`` are filed under normalised names. An item that states an address of its own keeps it.
+    ``sources`` are filed under normalised names. An item that states an address of its own keeps it.
     """
     for item in items:
-        package = normalise(PYPI, item.name)
-        stated = [origin for origin in origins.get(package, ()) if origin.group in ("", item.group)]
-        if item.skip or not (stated or indexes.any):
+        package = normalise_name(PYPI, item.name)
+        own_sources = [source for source in sources.get(package, ()) if source.group in ("", item.group)]
+        if item.skip_reason or not (own_sources or indexes.changes_default):
             yield item
         else:
-            yield from (origin.given_to(item) for origin in stated or [indexes.of(package)])
+            yield from (source.apply_to(item) for source in own_sources or [indexes.source_for(package)])

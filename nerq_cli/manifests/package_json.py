@@ -13,10 +13,10 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from nerq_cli.errors import Problem
-from nerq_cli.inventory import NPM, Declared, Include, Location, Manifest
-from nerq_cli.manifests.json_document import Lines, Member, Node, NotJsonError, parse
-from nerq_cli.manifests.npm_spec import Asked, Catalogs, ask, wrong_with
-from nerq_cli.manifests.origins import LOCAL, WORKSPACE, masked
+from nerq_cli.inventory import NPM, Declaration, DependencyFile, Include, Location
+from nerq_cli.manifests.json_document import JsonMember, JsonNode, LineIndex, NotJsonError, parse_json
+from nerq_cli.manifests.npm_spec import Catalogs, NpmSpec, find_name_error, parse_spec
+from nerq_cli.manifests.origins import LOCAL, WORKSPACE, mask_secrets
 
 NAME: Final = "package.json"
 
@@ -28,14 +28,14 @@ GROUPS: Final[Mapping[str, str]] = {
     "peerDependencies": "peer",
 }
 #: Names of what is shipped inside the package; npm takes both spellings.
-BUNDLED: Final = ("bundleDependencies", "bundledDependencies")
+BUNDLE_FIELDS: Final = ("bundleDependencies", "bundledDependencies")
 
 #: Lines longer than this are not repeated in a problem.
-LONGEST_QUOTE: Final = 500
+MAX_QUOTE_LENGTH: Final = 500
 #: Longest piece of a value repeated in a message, in characters.
-_SHOWN: Final = 60
+_MAX_VALUE_LENGTH: Final = 60
 #: One version and nothing else.
-_EXACT = re.compile(r"[=v]?\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?", re.ASCII)
+_EXACT_VERSION = re.compile(r"[=v]?\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?", re.ASCII)
 
 
 def wants(path: PurePosixPath) -> bool:
@@ -44,8 +44,8 @@ def wants(path: PurePosixPath) -> bool:
 
 
 def read(
-    text: str, path: str, *, constraint: bool = False, group: str = "", around: Catalogs | None = None
-) -> Manifest:
+    text: str, path: str, *, constraint: bool = False, group: str = "", workspace_catalogs: Catalogs | None = None
+) -> DependencyFile:
     """Read what a package.json declares. What is wrong with it is in ``problems``; nothing is raised.
 
     The globs in ``includes`` name the package.json files of the workspaces. They hold in their order: one that begins
@@ -58,196 +58,214 @@ def read(
         group: takes the place of ``main``, where the file that includes this one says so.
         around: the catalogs of the workspace, where the file that keeps them is another one.
     """
-    reading = _Reading(text, path, around)
-    declared = tuple(_regrouped(item, group, constraint=constraint) for item in reading.declared())
-    includes = tuple(reading.includes())
-    provided = {reading.own_name(), *(item.name for item in declared if item.skip in {LOCAL, WORKSPACE})}
-    return Manifest(
+    reader = _PackageJsonReader(text, path, workspace_catalogs)
+    declarations = tuple(
+        _set_group(declaration, group, constraint=constraint) for declaration in reader.read_declarations()
+    )
+    includes = tuple(reader.read_includes())
+    local_names = {
+        reader.read_name(),
+        *(declaration.name for declaration in declarations if declaration.skip_reason in {LOCAL, WORKSPACE}),
+    }
+    return DependencyFile(
         path=path,
         format=NAME,
-        declared=declared,
+        declarations=declarations,
         includes=includes,
         constraint=constraint,
-        locals=tuple(sorted(provided - {""})),
-        problems=tuple(sorted(reading.problems, key=lambda problem: (problem.line, problem.column))),
+        local_names=tuple(sorted(local_names - {""})),
+        problems=tuple(sorted(reader.problems, key=lambda problem: (problem.line, problem.column))),
     )
 
 
-def catalogs(text: str) -> Catalogs:
+def read_catalogs(text: str) -> Catalogs:
     """Return the catalogs that a package.json keeps; Bun has them there."""
-    return _Reading(text, "").catalogs()
+    return _PackageJsonReader(text, "").read_catalogs()
 
 
-def _regrouped(item: Declared, group: str, *, constraint: bool) -> Declared:
+def _set_group(declaration: Declaration, group: str, *, constraint: bool) -> Declaration:
     if constraint:
-        return replace(item, group="constraint")
-    return replace(item, group=group) if group and item.group == "main" else item
+        return replace(declaration, group="constraint")
+    return replace(declaration, group=group) if group and declaration.group == "main" else declaration
 
 
-class _Reading:
+class _PackageJsonReader:
     """One package.json, and what was found wrong with it so far."""
 
-    def __init__(self, text: str, path: str, around: Catalogs | None = None) -> None:
+    def __init__(self, text: str, path: str, workspace_catalogs: Catalogs | None = None) -> None:
         self.text = text.removeprefix("\ufeff")
         self.path = path
-        self.around = around or {}
+        self.workspace_catalogs = workspace_catalogs or {}
         self.problems: dict[Problem, None] = {}
-        self._lines = Lines(self.text)
-        self._root = self._document()
+        self._lines = LineIndex(self.text)
+        self._root = self._parse_document()
 
-    def own_name(self) -> str:
+    def read_name(self) -> str:
         """Return the name of the package itself; empty when it has none."""
         name = self._root.get("name")
         return name.value.data if name is not None and isinstance(name.value.data, str) else ""
 
-    def declared(self) -> Iterator[Declared]:
+    def read_declarations(self) -> Iterator[Declaration]:
         """Go through everything that is declared, in the order of `GROUPS`, and what overrides settle."""
-        catalogs = self.catalogs()
-        marked = {"main": ("bundled", self._bundled()), "peer": ("optional peer", self._optional_peers())}
+        catalogs = self.read_catalogs()
+        markers = {
+            "main": ("bundled", self._read_bundled_names()),
+            "peer": ("optional peer", self._find_optional_peers()),
+        }
         for section, group in GROUPS.items():
-            marker, names = marked.get(group, ("", ()))
-            for name, member in self._members(self._root, section).items():
-                asked = self._asked(name, member, catalogs)
-                if asked is not None:
-                    yield self._declared(name, asked, member, group, marker if name in names else "")
-        yield from self._settled()
+            marker, names = markers.get(group, ("", ()))
+            for name, member in self._get_members(self._root, section).items():
+                spec = self._parse_spec(name, member, catalogs)
+                if spec is not None:
+                    yield self._make_declaration(name, spec, member, group, marker if name in names else "")
+        yield from self._read_overrides()
 
-    def includes(self) -> Iterator[Include]:
+    def read_includes(self) -> Iterator[Include]:
         """Go through the globs of workspaces."""
         field = self._root.get("workspaces")
         if field is not None and isinstance(field.value.data, dict):
             field = field.value.data.get("packages")
-        for glob, node in () if field is None else self._strings(field.value, "workspaces"):
-            pattern = _workspace_pattern(glob)
+        for glob, node in () if field is None else self._iter_strings(field.value, "workspaces"):
+            pattern = _build_workspace_glob(glob)
             if pattern:
-                yield Include(pattern=pattern, line=self._lines.number(node.at), format=NAME)
+                yield Include(pattern=pattern, line=self._lines.line_number(node.offset), format=NAME)
 
-    def _asked(self, name: str, member: Member, catalogs: Catalogs) -> Asked | None:
-        text = member.value.data
-        if not isinstance(text, str):
-            self._report(f"the version of {_quoted(name)} must be a string, not {member.value.kind}", member.value.at)
+    def _parse_spec(self, name: str, member: JsonMember, catalogs: Catalogs) -> NpmSpec | None:
+        specifier = member.value.data
+        if not isinstance(specifier, str):
+            self._report_problem(
+                f"the version of {_quote_value(name)} must be a string, not {member.value.kind}", member.value.offset
+            )
             return None
-        wrong = wrong_with(name)
-        if wrong:
-            self._report(f"{_quoted(name)} is no package name: {wrong}", member.at)
+        error = find_name_error(name)
+        if error:
+            self._report_problem(f"{_quote_value(name)} is no package name: {error}", member.offset)
             return None
-        asked = ask(name, text, catalogs)
-        wrong = asked.wrong or wrong_with(asked.name)
-        if wrong:
-            self._report(f"{_quoted(text)} cannot be installed: {wrong}", member.value.at)
+        spec = parse_spec(name, specifier, catalogs)
+        error = spec.error or find_name_error(spec.name)
+        if error:
+            self._report_problem(f"{_quote_value(specifier)} cannot be installed: {error}", member.value.offset)
             return None
-        return asked
+        return spec
 
-    def _declared(self, name: str, asked: Asked, member: Member, group: str, marker: str = "") -> Declared:
-        return Declared(
+    def _make_declaration(
+        self, name: str, spec: NpmSpec, member: JsonMember, group: str, marker: str = ""
+    ) -> Declaration:
+        return Declaration(
             ecosystem=NPM,
-            name=asked.name,
-            requirement=asked.requirement,
+            name=spec.name,
+            requirement=spec.requirement,
             group=group,
-            location=Location(path=self.path, line=self._lines.number(member.at)),
+            location=Location(path=self.path, line=self._lines.line_number(member.offset)),
             marker=marker,
-            alias=name if asked.name != name else "",
-            skip=asked.skip,
+            alias=name if spec.name != name else "",
+            skip_reason=spec.skip,
         )
 
-    def _settled(self) -> Iterator[Declared]:
+    def _read_overrides(self) -> Iterator[Declaration]:
         """Go through the exact versions that npm, Yarn and pnpm let a project settle wherever a package occurs."""
-        holders = ((self._root, "overrides"), (self._root, "resolutions"), (_inside(self._root, "pnpm"), "overrides"))
+        holders = (
+            (self._root, "overrides"),
+            (self._root, "resolutions"),
+            (_find_members(self._root, "pnpm"), "overrides"),
+        )
         for holder, section in holders:
-            for name, member in self._members(holder, section).items():
-                own = _inside({name: member}, name).get(".", member)  # npm: {"name": {".": "1.2.3", "inner": …}}
-                version = own.value.data.strip() if isinstance(own.value.data, str) else ""
-                if _EXACT.fullmatch(version) and not wrong_with(name):
-                    yield self._declared(name, Asked(name, version), member, "constraint")
+            for name, member in self._get_members(holder, section).items():
+                override = _find_members({name: member}, name).get(
+                    ".", member
+                )  # npm: {"name": {".": "1.2.3", "inner": …}}
+                version = override.value.data.strip() if isinstance(override.value.data, str) else ""
+                if _EXACT_VERSION.fullmatch(version) and not find_name_error(name):
+                    yield self._make_declaration(name, NpmSpec(name, version), member, "constraint")
 
-    def catalogs(self) -> Catalogs:
+    def read_catalogs(self) -> Catalogs:
         """Return the catalogs that hold: those around, and the file's own: Bun's, at the top or in ``workspaces``."""
-        catalogs = {name: dict(catalog) for name, catalog in self.around.items()}
-        for holder in (self._root, _inside(self._root, "workspaces")):
-            named = _inside(holder, "catalogs")
-            for name in named:
-                catalogs.setdefault(name, {}).update(_texts(_inside(named, name)))
-            catalogs.setdefault("default", {}).update(_texts(_inside(holder, "catalog")))
+        catalogs = {name: dict(catalog) for name, catalog in self.workspace_catalogs.items()}
+        for holder in (self._root, _find_members(self._root, "workspaces")):
+            named_catalogs = _find_members(holder, "catalogs")
+            for name in named_catalogs:
+                catalogs.setdefault(name, {}).update(_select_strings(_find_members(named_catalogs, name)))
+            catalogs.setdefault("default", {}).update(_select_strings(_find_members(holder, "catalog")))
         return catalogs
 
-    def _bundled(self) -> set[str]:
+    def _read_bundled_names(self) -> set[str]:
         """Return the names of what is shipped inside the package; true means everything."""
         names: set[str] = set()
-        for spelling in BUNDLED:
-            field = self._root.get(spelling)
+        for field_name in BUNDLE_FIELDS:
+            field = self._root.get(field_name)
             if field is not None and field.value.data is True:
-                names.update(self._members(self._root, "dependencies"))
+                names.update(self._get_members(self._root, "dependencies"))
             elif field is not None and field.value.data is not False:
-                names.update(name for name, _ in self._strings(field.value, spelling))
+                names.update(name for name, _ in self._iter_strings(field.value, field_name))
         return names
 
-    def _optional_peers(self) -> set[str]:
-        meta = self._members(self._root, "peerDependenciesMeta")
-        flags = {name: self._members(meta, name).get("optional") for name in meta}
+    def _find_optional_peers(self) -> set[str]:
+        meta = self._get_members(self._root, "peerDependenciesMeta")
+        flags = {name: self._get_members(meta, name).get("optional") for name in meta}
         return {name for name, flag in flags.items() if flag is not None and flag.value.data is True}
 
-    def _document(self) -> Mapping[str, Member]:
+    def _parse_document(self) -> Mapping[str, JsonMember]:
         try:
-            node = parse(self.text)
+            node = parse_json(self.text)
         except NotJsonError as error:
-            self._report(f"not valid JSON: {error}", error.at, hint=error.hint)
+            self._report_problem(f"not valid JSON: {error}", error.offset, hint=error.hint)
             return {}
-        return self._object(node, "the file")
+        return self._as_object(node, "the file")
 
-    def _members(self, holder: Mapping[str, Member], key: str) -> Mapping[str, Member]:
+    def _get_members(self, holder: Mapping[str, JsonMember], key: str) -> Mapping[str, JsonMember]:
         """Return the members of an object inside another one; none where there is no such object."""
         member = holder.get(key)
-        return {} if member is None else self._object(member.value, key)
+        return {} if member is None else self._as_object(member.value, key)
 
-    def _object(self, node: Node, what: str) -> Mapping[str, Member]:
+    def _as_object(self, node: JsonNode, label: str) -> Mapping[str, JsonMember]:
         if isinstance(node.data, dict):
             return node.data
-        if node.data is not None or what == "the file":
-            self._report(f"{what[:_SHOWN]} must be an object, not {node.kind}", node.at)
+        if node.data is not None or label == "the file":
+            self._report_problem(f"{label[:_MAX_VALUE_LENGTH]} must be an object, not {node.kind}", node.offset)
         return {}
 
-    def _strings(self, node: Node, what: str) -> Iterator[tuple[str, Node]]:
+    def _iter_strings(self, node: JsonNode, label: str) -> Iterator[tuple[str, JsonNode]]:
         if not isinstance(node.data, list):
             if node.data is not None:
-                self._report(f"{what} must be an array, not {node.kind}", node.at)
+                self._report_problem(f"{label} must be an array, not {node.kind}", node.offset)
             return
         for item in node.data:
             if isinstance(item.data, str):
                 yield item.data, item
             else:
-                self._report(f"an item of {what} must be a string, not {item.kind}", item.at)
+                self._report_problem(f"an item of {label} must be a string, not {item.kind}", item.offset)
 
-    def _report(self, message: str, at: int, *, hint: str = "") -> None:
-        text = self._lines.text(at)
+    def _report_problem(self, message: str, offset: int, *, hint: str = "") -> None:
+        line_text = self._lines.line_text(offset)
         problem = Problem(
             path=self.path,
-            line=self._lines.number(at),
-            column=self._lines.column(at),
-            message=masked(message),
-            text=masked(text) if len(text) <= LONGEST_QUOTE else "",
+            line=self._lines.line_number(offset),
+            column=self._lines.column_number(offset),
+            message=mask_secrets(message),
+            text=mask_secrets(line_text) if len(line_text) <= MAX_QUOTE_LENGTH else "",
             hint=hint,
         )
         self.problems[problem] = None
 
 
-def _inside(holder: Mapping[str, Member], key: str) -> Mapping[str, Member]:
+def _find_members(holder: Mapping[str, JsonMember], key: str) -> Mapping[str, JsonMember]:
     """Return the members of an object inside another one, where there happens to be one."""
     member = holder.get(key)
     return member.value.data if member is not None and isinstance(member.value.data, dict) else {}
 
 
-def _texts(members: Mapping[str, Member]) -> dict[str, str]:
-    return {name: data for name, member in members.items() if isinstance(data := member.value.data, str)}
+def _select_strings(members: Mapping[str, JsonMember]) -> dict[str, str]:
+    return {name: text for name, member in members.items() if isinstance(text := member.value.data, str)}
 
 
-def _quoted(text: str) -> str:
-    text = masked(text)  # before it is cut: half an address hides what is secret in it
-    return f'"{text}"' if len(text) <= _SHOWN else f'"{text[:_SHOWN]}…"'
+def _quote_value(text: str) -> str:
+    text = mask_secrets(text)  # before it is cut: half an address hides what is secret in it
+    return f'"{text}"' if len(text) <= _MAX_VALUE_LENGTH else f'"{text[:_MAX_VALUE_LENGTH]}…"'
 
 
-def _workspace_pattern(glob: str) -> str:
+def _build_workspace_glob(glob: str) -> str:
     """Return the glob of the package.json files in the directories that a workspace glob names; empty for none."""
-    bare = glob.lstrip("!")
-    out = "!" * ((len(glob) - len(bare)) % 2)
-    folder = re.sub(r"^\.?/+", "", bare.replace("\\", "/")).rstrip("/")
-    return f"{out}{folder}/{NAME}" if folder not in {"", "."} else ""
+    positive_glob = glob.lstrip("!")
+    negation = "!" * ((len(glob) - len(positive_glob)) % 2)
+    folder = re.sub(r"^\.?/+", "", positive_glob.replace("\\", "/")).rstrip("/")
+    return f"{negation}{folder}/{NAME}" if folder not in {"", "."} else ""

@@ -7,25 +7,25 @@ from dataclasses import replace
 from typing import Final
 
 from nerq_cli.errors import Problem
-from nerq_cli.inventory import PYPI, Declared, Include, Location
+from nerq_cli.inventory import PYPI, Declaration, Include, Location
 from nerq_cli.manifests import pep508
-from nerq_cli.manifests.origins import LOCAL, all_of, masked, of_url
-from nerq_cli.manifests.pip_mistakes import shown
-from nerq_cli.manifests.toml_document import quoted
+from nerq_cli.manifests.origins import LOCAL, join_markers, mask_secrets, url_reason
+from nerq_cli.manifests.pip_mistakes import quote_line
+from nerq_cli.manifests.toml_document import quote_text
 
 #: After so many problems a file is of some other kind, and reading stops.
-MOST_PROBLEMS: Final = 100
+MAX_PROBLEMS: Final = 100
 
-_END: Final = re.compile(r"\r\n|\r|\n")
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
 
 
-class Page:
+class TextDocument:
     """A file that is read, and what was found wrong with it so far."""
 
     def __init__(self, text: str, path: str) -> None:
         self.text = text.removeprefix("\ufeff")
         self.path = path
-        self.lines = _END.split(self.text)
+        self.lines = _LINE_END.split(self.text)
         self._problems: dict[Problem, None] = {}
         self._notes: dict[str, None] = {}
 
@@ -40,61 +40,61 @@ class Page:
         return tuple(self._notes)
 
     @property
-    def hopeless(self) -> bool:
+    def too_many_problems(self) -> bool:
         """Whether so much is wrong that going on would help nobody."""
-        return len(self._problems) > MOST_PROBLEMS
+        return len(self._problems) > MAX_PROBLEMS
 
-    def note(self, sentence: str) -> None:
+    def add_note(self, sentence: str) -> None:
         """Note something the file cannot tell."""
         self._notes[sentence] = None
 
-    def report(self, message: str, line: int, *, column: int = 0, hint: str = "") -> None:
+    def add_problem(self, message: str, line: int, *, column: int = 0, hint: str = "") -> None:
         """Note what is wrong with a line (0: with the file as a whole)."""
-        if len(self._problems) >= MOST_PROBLEMS:
-            message, column, hint = f"more than {MOST_PROBLEMS} problems: the rest is not read", 0, ""
-        if self.hopeless:
+        if len(self._problems) >= MAX_PROBLEMS:
+            message, column, hint = f"more than {MAX_PROBLEMS} problems: the rest is not read", 0, ""
+        if self.too_many_problems:
             return
-        text = shown(self.lines[line - 1], column) if 0 < line <= len(self.lines) else ""
-        problem = Problem(path=self.path, line=line, column=column, message=masked(message), text=text, hint=hint)
+        text = quote_line(self.lines[line - 1], column) if 0 < line <= len(self.lines) else ""
+        problem = Problem(path=self.path, line=line, column=column, message=mask_secrets(message), text=text, hint=hint)
         self._problems[problem] = None
 
-    def declare(self, text: str, line: int, group: str, *, marker: str = "") -> Declared | None:
+    def parse_declaration(self, text: str, line: int, group: str, *, marker: str = "") -> Declaration | None:
         """Read one dependency specifier that stands on a line; ``marker`` must hold for it as well."""
         try:
-            stated = pep508.parse(text)
-            conditions = all_of(stated.marker, pep508.checked_marker(marker) if marker else "")
+            parsed = pep508.parse_specifier(text)
+            conditions = join_markers(parsed.marker, pep508.validate_marker(marker) if marker else "")
         except ValueError as error:
-            at = self.lines[line - 1].find(text) if 0 < line <= len(self.lines) else -1
-            column = at + 1 + getattr(error, "offset", 0) if at >= 0 else 0
-            wrong = f"{quoted(text)} is no dependency: {error}"
-            self.report(wrong, line, column=column, hint=getattr(error, "hint", ""))
+            start = self.lines[line - 1].find(text) if 0 < line <= len(self.lines) else -1
+            column = start + 1 + getattr(error, "offset", 0) if start >= 0 else 0
+            message = f"{quote_text(text)} is no dependency: {error}"
+            self.add_problem(message, line, column=column, hint=getattr(error, "hint", ""))
             return None
-        return Declared(
+        return Declaration(
             ecosystem=PYPI,
-            name=stated.name,
-            requirement=stated.version,
+            name=parsed.name,
+            requirement=parsed.version,
             group=group,
             location=Location(path=self.path, line=line),
             marker=conditions,
-            extras=stated.extras,
-            skip=of_url(stated.url) if stated.url else "",
+            extras=parsed.extras,
+            skip_reason=url_reason(parsed.url) if parsed.url else "",
         )
 
 
-def regrouped(item: Declared, group: str, *, constraint: bool) -> Declared:
+def regroup_item(item: Declaration, group: str, *, constraint: bool) -> Declaration:
     """Return an item as the including file wants it: as a constraint, or in a group that takes the place of main."""
     if constraint:
         return replace(item, group="constraint")
     return replace(item, group=group) if group and item.group == "main" else item
 
 
-def included(include: Include, group: str, *, constraint: bool) -> Include:
+def regroup_include(include: Include, group: str, *, constraint: bool) -> Include:
     """Return an include as the file that includes this one wants it."""
     if constraint:
         return replace(include, constraint=True)
     return replace(include, group=group) if group and include.group == "main" else include
 
 
-def beside(items: tuple[Declared, ...]) -> set[str]:
+def local_names(items: tuple[Declaration, ...]) -> set[str]:
     """Return the names of the items that lie on this disk."""
-    return {item.package.name for item in items if item.skip == LOCAL}
+    return {item.package.name for item in items if item.skip_reason == LOCAL}

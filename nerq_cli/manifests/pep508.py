@@ -7,24 +7,24 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from nerq_cli.inventory import PYPI, Declared, Location
+from nerq_cli.inventory import PYPI, Declaration, Location
 from nerq_cli.manifests import origins
-from nerq_cli.manifests.toml_document import Field, quoted
+from nerq_cli.manifests.toml_document import TomlField, quote_text
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
 #: The longest specifier read, in characters. Real ones stay below a few hundred; Python reads no longer integers
 #: than 4,300 digits, so nothing that passes here can trip whoever compares the versions.
-LONGEST = 4_000
+MAX_LENGTH = 4_000
 #: The deepest nesting of parentheses read in a marker. `packaging` has a limit of its own, or none, by release.
-DEEPEST = 50
+MAX_DEPTH = 50
 
-_ORDER = 'write name, extras, version and marker in this order: requests[socks]>=2.31; python_version >= "3.10"'
-_CARET = "^ and ~ are Poetry's and npm's: here ^1.2 is written >=1.2,<2 and ~1.2 is written >=1.2,<1.3"
-_BACKSLASH = "a marker has no backslashes"
-_DEEP = "the marker is nested too deeply"
-_OPTION = "options of pip have no place here, only names"
+_ORDER_HINT = 'write name, extras, version and marker in this order: requests[socks]>=2.31; python_version >= "3.10"'
+_CARET_HINT = "^ and ~ are Poetry's and npm's: here ^1.2 is written >=1.2,<2 and ~1.2 is written >=1.2,<1.3"
+_BACKSLASH_ERROR = "a marker has no backslashes"
+_DEPTH_ERROR = "the marker is nested too deeply"
+_OPTION_HINT = "options of pip have no place here, only names"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,34 +47,36 @@ class NotASpecifierError(ValueError):
         self.hint = hint
 
 
-def declared(array: Field, group: str) -> Iterator[Declared]:
+def parse_array(array: TomlField, group: str) -> Iterator[Declaration]:
     """Read an array of dependency specifiers; report every item that is none."""
-    for text, field in array.strings():
-        item = declare(text, field, group)
-        if item:
-            yield item
+    for text, field in array.string_items():
+        declaration = parse_declaration(text, field, group)
+        if declaration:
+            yield declaration
 
 
-def declare(text: str, field: Field, group: str) -> Declared | None:
+def parse_declaration(text: str, field: TomlField, group: str) -> Declaration | None:
     """Read one dependency specifier, or report it as a problem of its field."""
     try:
-        stated = parse(text)
+        specifier = parse_specifier(text)
     except NotASpecifierError as error:
-        field.problem(f"{quoted(text)} is no dependency: {error}", hint=error.hint, inside=error.offset)
+        field.report_problem(
+            f"{quote_text(text)} is no dependency: {error}", hint=error.hint, inner_offset=error.offset
+        )
         return None
-    return Declared(
+    return Declaration(
         ecosystem=PYPI,
-        name=stated.name,
-        requirement=stated.version,
+        name=specifier.name,
+        requirement=specifier.version,
         group=group,
         location=Location(path=field.document.path, line=field.line),
-        marker=stated.marker,
-        extras=stated.extras,
-        skip=origins.of_url(stated.url) if stated.url else "",
+        marker=specifier.marker,
+        extras=specifier.extras,
+        skip_reason=origins.url_reason(specifier.url) if specifier.url else "",
     )
 
 
-def parse(text: str) -> Specifier:
+def parse_specifier(text: str) -> Specifier:
     """Take a dependency specifier apart.
 
     Raises:
@@ -82,30 +84,30 @@ def parse(text: str) -> Specifier:
     """
     from packaging.requirements import Requirement
 
-    if len(text) > LONGEST:
-        raise NotASpecifierError(f"longer than {LONGEST} characters")
-    head, semicolon, marker = text.partition(";")
+    if len(text) > MAX_LENGTH:
+        raise NotASpecifierError(f"longer than {MAX_LENGTH} characters")
+    specifier_text, semicolon, marker = text.partition(";")
     if "\\" in marker:
-        raise NotASpecifierError(_BACKSLASH, offset=text.index("\\", len(head)))
-    deep = _too_deep(marker)
-    if deep is not None:
-        raise NotASpecifierError(_DEEP, offset=len(head) + len(semicolon) + deep)
+        raise NotASpecifierError(_BACKSLASH_ERROR, offset=text.index("\\", len(specifier_text)))
+    excess_offset = _find_excess_depth(marker)
+    if excess_offset is not None:
+        raise NotASpecifierError(_DEPTH_ERROR, offset=len(specifier_text) + len(semicolon) + excess_offset)
     try:
-        if "@" in head:
-            return _direct(Requirement(text))
-        requirement = Requirement(head)
+        if "@" in specifier_text:
+            return _convert_direct(Requirement(text))
+        requirement = Requirement(specifier_text)
         return Specifier(
             name=requirement.name,
             extras=tuple(sorted(requirement.extras)),
-            version=_version(head, requirement),
-            marker=checked_marker(marker) if semicolon else "",
+            version=_extract_version(specifier_text, requirement),
+            marker=validate_marker(marker) if semicolon else "",
         )
     except ValueError:
-        raise _explained(text) from None
+        raise _explain_error(text) from None
 
 
 @lru_cache(maxsize=1024)
-def checked_marker(text: str) -> str:
+def validate_marker(text: str) -> str:
     """Return an environment marker without the space around it. Cached: the same few stand in every file.
 
     Raises:
@@ -114,19 +116,19 @@ def checked_marker(text: str) -> str:
     from packaging.markers import InvalidMarker, Marker
 
     if "\\" in text:  # not in the grammar, yet handed to Python's own string reader, which warns
-        raise ValueError(_BACKSLASH)
-    if len(text) > LONGEST:
-        raise ValueError(f"the marker is longer than {LONGEST} characters")
-    if _too_deep(text) is not None:
-        raise ValueError(_DEEP)
+        raise ValueError(_BACKSLASH_ERROR)
+    if len(text) > MAX_LENGTH:
+        raise ValueError(f"the marker is longer than {MAX_LENGTH} characters")
+    if _find_excess_depth(text) is not None:
+        raise ValueError(_DEPTH_ERROR)
     try:
         Marker(text)
     except InvalidMarker as error:
-        raise ValueError(_first_line(error)) from None
+        raise ValueError(_extract_message(error)) from None
     return text.strip()
 
 
-def _too_deep(marker: str) -> int | None:
+def _find_excess_depth(marker: str) -> int | None:
     """Return the offset of the first parenthesis that is nested too deeply; None when there is none."""
     depth, quote = 0, ""
     for offset, char in enumerate(marker):
@@ -136,12 +138,12 @@ def _too_deep(marker: str) -> int | None:
             quote = char
         elif char in "()":
             depth += 1 if char == "(" else -1
-            if depth > DEEPEST:
+            if depth > MAX_DEPTH:
                 return offset
     return None
 
 
-def _direct(requirement: Requirement) -> Specifier:
+def _convert_direct(requirement: Requirement) -> Specifier:
     """Read ``name @ URL``, where a semicolon may belong to the URL."""
     return Specifier(
         name=requirement.name,
@@ -152,15 +154,15 @@ def _direct(requirement: Requirement) -> Specifier:
     )
 
 
-def _version(head: str, requirement: Requirement) -> str:
+def _extract_version(specifier_text: str, requirement: Requirement) -> str:
     """Return the version part as written: `packaging` sorts its clauses."""
-    rest = head.strip().removeprefix(requirement.name).strip()
-    if rest.startswith("["):
-        rest = rest.partition("]")[2].strip()
-    return rest[1:-1].strip() if rest.startswith("(") else rest
+    version = specifier_text.strip().removeprefix(requirement.name).strip()
+    if version.startswith("["):
+        version = version.partition("]")[2].strip()
+    return version[1:-1].strip() if version.startswith("(") else version
 
 
-def _explained(text: str) -> NotASpecifierError:
+def _explain_error(text: str) -> NotASpecifierError:
     """Say what is wrong with a specifier that cannot be read."""
     from packaging.requirements import Requirement
 
@@ -168,17 +170,17 @@ def _explained(text: str) -> NotASpecifierError:
         Requirement(text)
     except ValueError as error:  # InvalidRequirement is one; some releases let a plain one out
         offset, _ = getattr(error.__cause__, "span", (0, 0))
-        return NotASpecifierError(_first_line(error), offset=offset, hint=_hint(text))
-    return NotASpecifierError("it cannot be read in parts", hint=_hint(text))
+        return NotASpecifierError(_extract_message(error), offset=offset, hint=_suggest_fix(text))
+    return NotASpecifierError("it cannot be read in parts", hint=_suggest_fix(text))
 
 
-def _first_line(error: ValueError) -> str:
+def _extract_message(error: ValueError) -> str:
     """Return `packaging`'s words without its drawing of the place."""
     message, _, _ = str(error).partition("\n")
     return message[:1].lower() + message[1:]
 
 
-def _hint(text: str) -> str:
+def _suggest_fix(text: str) -> str:
     if text.startswith("-"):
-        return _OPTION
-    return _CARET if "^" in text or "~" in text.replace("~=", "") else _ORDER
+        return _OPTION_HINT
+    return _CARET_HINT if "^" in text or "~" in text.replace("~=", "") else _ORDER_HINT

@@ -14,9 +14,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import unquote
 
-from nerq_cli.manifests.origins import of_url, without_credentials
-from nerq_cli.manifests.pep508 import LONGEST, NotASpecifierError, Specifier, checked_marker, parse
-from nerq_cli.manifests.pip_mistakes import NAME, SHOWN, VARIABLE, mistake
+from nerq_cli.manifests.origins import strip_credentials, url_reason
+from nerq_cli.manifests.pep508 import MAX_LENGTH, NotASpecifierError, Specifier, parse_specifier, validate_marker
+from nerq_cli.manifests.pip_mistakes import MAX_SHOWN_LENGTH, NAME_PATTERN, VARIABLE_PATTERN, detect_mistake
 
 if TYPE_CHECKING:
     from optparse import OptionParser
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 #: How the reason begins for what lies on this disk.
-LOCAL: Final = "local path"
+LOCAL_PREFIX: Final = "local path"
 
-_HASHES: Final = re.compile(r"(?:\s+--hash(?:=|\s+)[A-Za-z0-9_-]+:[0-9a-fA-F]+)+")
-_HASH: Final = re.compile(r"[A-Za-z0-9_-]+:[0-9a-fA-F]+")
-_OPTION: Final = re.compile(r"\s+(?=--?[A-Za-z])")
+_HASH_OPTIONS: Final = re.compile(r"(?:\s+--hash(?:=|\s+)[A-Za-z0-9_-]+:[0-9a-fA-F]+)+")
+_HASH_VALUE: Final = re.compile(r"[A-Za-z0-9_-]+:[0-9a-fA-F]+")
+_OPTION_START: Final = re.compile(r"\s+(?=--?[A-Za-z])")
 #: Options about one requirement; all others are about the whole file.
-_ABOUT_ONE: Final = frozenset({"hashes", "install_options", "global_options", "config_settings"})
+_REQUIREMENT_OPTIONS: Final = frozenset({"hashes", "install_options", "global_options", "config_settings"})
 #: Options that pip 26.3 reads in requirements files and the library, older, does not know.
-_YOUNGER: Final = (
+_ADDITIONAL_OPTIONS: Final = (
     (("-C", "--config-settings", "--config-setting"), "config_settings", "append"),
     (("--all-releases",), "all_releases", "append"),
     (("--only-final",), "only_final", "append"),
@@ -40,49 +40,51 @@ _YOUNGER: Final = (
 )
 
 #: What no plain specifier has before its marker.
-_NOT_PLAIN: Final = re.compile(r"[/\\@:]|^[.~]|\.(?:whl|zip|t[abglxz]+|tar\.\w+)\s*(?:\[[^\]]*\]\s*)?$", re.IGNORECASE)
-_DIRECT: Final = re.compile(NAME + "@")
-_PATH: Final = re.compile(
+_NOT_SPECIFIER: Final = re.compile(
+    r"[/\\@:]|^[.~]|\.(?:whl|zip|t[abglxz]+|tar\.\w+)\s*(?:\[[^\]]*\]\s*)?$", re.IGNORECASE
+)
+_DIRECT_REFERENCE: Final = re.compile(NAME_PATTERN + "@")
+_LOCAL_PATH: Final = re.compile(
     r"(?:\.{1,2}|(?:~|[A-Za-z]:|[\w.+${}-]*)[/\\][^\s<>|\"?*\[]*|[\w$][\w.+${}-]*)(?:\[[^\]]*\])?"
 )
-_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
-_ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|file:|\.{0,2}/|\$\{", re.IGNORECASE)
-_FILE: Final = re.compile(r"file:(?://(?:localhost)?(?=/))?", re.IGNORECASE)
-_MARKER: Final = re.compile(r"\s;|;\s")
-_EXTRAS: Final = re.compile(r"\[[^\]]*\]$")
-_SPACE: Final = re.compile(r"\s")
-_NO_NAME: Final = re.compile(r"[^A-Za-z0-9._-]+")
-_TOO_LONG: Final = f"longer than {LONGEST:,} characters"
-_VERSION_FROM_ENVIRONMENT: Final = re.compile(rf"({NAME})([<>=!~][^;]*{VARIABLE}[^;]*)(;.*)?")
+_URL_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_URL_OR_PATH: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|file:|\.{0,2}/|\$\{", re.IGNORECASE)
+_FILE_SCHEME: Final = re.compile(r"file:(?://(?:localhost)?(?=/))?", re.IGNORECASE)
+_MARKER_START: Final = re.compile(r"\s;|;\s")
+_EXTRAS_SUFFIX: Final = re.compile(r"\[[^\]]*\]$")
+_WHITESPACE: Final = re.compile(r"\s")
+_NON_NAME_CHARACTERS: Final = re.compile(r"[^A-Za-z0-9._-]+")
+_LENGTH_ERROR: Final = f"longer than {MAX_LENGTH:,} characters"
+_VERSION_FROM_ENVIRONMENT: Final = re.compile(rf"({NAME_PATTERN})([<>=!~][^;]*{VARIABLE_PATTERN}[^;]*)(;.*)?")
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class PipRequirement:
     """What one line asks for. ``skip`` says where it comes from when that is no package index.
 
-    ``stated`` is false for a name that is only a guess from a path or an address.
+    ``has_explicit_name`` is false for a name that is only a guess from a path or an address.
     """
 
-    what: Specifier
+    specifier: Specifier
     skip: str = ""
-    stated: bool = True
+    has_explicit_name: bool = True
     hashed: bool = False
 
 
-def item(text: str) -> Item:
+def parse_requirement(text: str) -> PipRequirement:
     """Read a requirement with its own options.
 
     Raises:
         NotASpecifierError: it is malformed.
     """
-    option = _OPTION.search(text)
+    option = _OPTION_START.search(text)
     if option is None:
-        return _asked(text)
-    hashed = bool(_HASHES.fullmatch(text, option.start())) or _own_options(text, option.end())
-    return replace(_asked(text[: option.start()]), hashed=hashed)
+        return _parse_bare_requirement(text)
+    hashed = bool(_HASH_OPTIONS.fullmatch(text, option.start())) or _check_requirement_options(text, option.end())
+    return replace(_parse_bare_requirement(text[: option.start()]), hashed=hashed)
 
 
-def editable(value: str, marker: str = "") -> Item:
+def parse_editable_option(value: str, marker: str = "") -> PipRequirement:
     """Read what ``-e`` points at: a directory or a repository.
 
     Raises:
@@ -90,12 +92,16 @@ def editable(value: str, marker: str = "") -> Item:
     """
     from pip_requirements_parser import parse_editable
 
-    if _DIRECT.match(value):
-        return _direct(f"{value} ;{marker}" if marker else value)
-    name, url, extras = _by_pip(parse_editable, value)
-    what = parse(name) if name else _guess(url)
-    skip = _elsewhere(url)
-    return Item(replace(what, marker=marker, extras=tuple(sorted(extras)) or what.extras), skip, stated=bool(name))
+    if _DIRECT_REFERENCE.match(value):
+        return _parse_direct_reference(f"{value} ;{marker}" if marker else value)
+    name, url, extras = _call_pip_parser(parse_editable, value)
+    specifier = parse_specifier(name) if name else _guess_specifier(url)
+    skip = _describe_source(url)
+    return PipRequirement(
+        replace(specifier, marker=marker, extras=tuple(sorted(extras)) or specifier.extras),
+        skip,
+        has_explicit_name=bool(name),
+    )
 
 
 def split_marker(text: str) -> tuple[str, str]:
@@ -104,191 +110,207 @@ def split_marker(text: str) -> tuple[str, str]:
     Raises:
         NotASpecifierError: the marker is none.
     """
-    match = _MARKER.search(text)
+    match = _MARKER_START.search(text)
     if match is None:
         return text, ""
     try:
-        return text[: match.start()].rstrip(), checked_marker(text[match.end() :])
+        return text[: match.start()].rstrip(), validate_marker(text[match.end() :])
     except ValueError as error:
-        raise NotASpecifierError(f"the marker cannot be read: {_first_line(error)}", offset=match.end()) from error
+        raise NotASpecifierError(f"the marker cannot be read: {_extract_message(error)}", offset=match.end()) from error
 
 
-def file_options(text: str) -> dict[str, list[str]]:
+def parse_file_options(text: str) -> dict[str, list[str]]:
     """Read a line of options about the whole file: what each was given, filed under the library's name for it.
 
     Raises:
         NotASpecifierError: pip knows no such option, or not like this.
     """
-    found, left = _options(text)
-    misplaced = next((name for name in found if name in _ABOUT_ONE), None)
-    if misplaced:
+    values_by_option, arguments = _parse_options(text)
+    misplaced_option = next((name for name in values_by_option if name in _REQUIREMENT_OPTIONS), None)
+    if misplaced_option:
         hint = "end the line before it in a backslash"
-        raise NotASpecifierError(f"{_spelling(misplaced)} belongs to a requirement", hint=hint)
-    if left:
+        raise NotASpecifierError(f"{_format_option(misplaced_option)} belongs to a requirement", hint=hint)
+    if arguments:
         hint = "put it on its own line, or behind a #"
-        raise NotASpecifierError("nothing may follow an option", offset=max(text.find(left[0]), 0), hint=hint)
-    return found
+        raise NotASpecifierError("nothing may follow an option", offset=max(text.find(arguments[0]), 0), hint=hint)
+    return values_by_option
 
 
-def _own_options(text: str, start: int) -> bool:
+def _check_requirement_options(text: str, start: int) -> bool:
     """Check the options after a requirement; return whether one is a hash."""
-    found, left = _options(text, start)
-    foreign = [_spelling(name) for name in found if name not in _ABOUT_ONE] + left
-    if foreign:
-        message = f"{foreign[0][:SHOWN]} cannot follow a requirement"
+    values_by_option, arguments = _parse_options(text, start)
+    invalid_options = [
+        _format_option(name) for name in values_by_option if name not in _REQUIREMENT_OPTIONS
+    ] + arguments
+    if invalid_options:
+        message = f"{invalid_options[0][:MAX_SHOWN_LENGTH]} cannot follow a requirement"
         raise NotASpecifierError(message, offset=start, hint="put it on its own line")
-    hashes = found.get("hashes", [])
-    if not all(map(_HASH.fullmatch, hashes)):
+    hashes = values_by_option.get("hashes", [])
+    if not all(map(_HASH_VALUE.fullmatch, hashes)):
         raise NotASpecifierError("not a hash", offset=start, hint="write --hash=sha256:… in hexadecimal digits")
     return bool(hashes)
 
 
-def _options(text: str, start: int = 0) -> tuple[dict[str, list[str]], list[str]]:
+def _parse_options(text: str, start: int = 0) -> tuple[dict[str, list[str]], list[str]]:
     """Return the values of each option, filed under the library's name for it, and what is left over."""
     import shlex
     from optparse import Values
 
     from pip_requirements_parser import OptionParsingError
 
-    if len(text) > LONGEST:
-        raise NotASpecifierError(_TOO_LONG)
+    if len(text) > MAX_LENGTH:
+        raise NotASpecifierError(_LENGTH_ERROR)
     values = Values()  # empty, because the parser's defaults are lists that would grow from line to line
     try:
-        _, left = _option_parser().parse_args(shlex.split(text[start:]), values)
+        _, arguments = _build_option_parser().parse_args(shlex.split(text[start:]), values)
     except OptionParsingError as error:
-        raise _no_option(text, start, str(error.msg)) from error
+        raise _explain_option_error(text, start, str(error.msg)) from error
     except ValueError as error:
         raise NotASpecifierError("a quotation mark is missing", offset=start) from error
-    return {name: _values(value) for name, value in vars(values).items()}, left
+    return {name: _list_values(value) for name, value in vars(values).items()}, arguments
 
 
-def _values(value: object) -> list[str]:
+def _list_values(value: object) -> list[str]:
     """Return what an option was given, one or several; nothing for a switch. ``-r=file`` leaves the = in place."""
-    given = value if isinstance(value, list) else [value]
-    return [text.lstrip("=") for text in given if isinstance(text, str)]
+    values = value if isinstance(value, list) else [value]
+    return [text.lstrip("=") for text in values if isinstance(text, str)]
 
 
-def _spelling(name: str) -> str:
+def _format_option(name: str) -> str:
     """Return an option as it is written on a line."""
-    return next(o.get_opt_string() for o in _option_parser().option_list if o.dest == name)
+    return next(option.get_opt_string() for option in _build_option_parser().option_list if option.dest == name)
 
 
 @lru_cache(maxsize=1)
-def _option_parser() -> OptionParser:
+def _build_option_parser() -> OptionParser:
     """Return pip's option parser; the library builds one anew for each line, which is what makes it slow."""
     from pip_requirements_parser import build_parser
 
     parser: OptionParser = build_parser()
-    for names, dest, action in _YOUNGER:
+    for names, dest, action in _ADDITIONAL_OPTIONS:
         parser.add_option(*names, dest=dest, action=action)
     return parser
 
 
-def _no_option(text: str, start: int, complaint: str) -> NotASpecifierError:
+def _explain_option_error(text: str, start: int, parser_message: str) -> NotASpecifierError:
     """Say which option it is that pip does not know, and which one it may have been."""
-    message = complaint.partition("error: ")[2].strip()[:SHOWN]
+    message = parser_message.partition("error: ")[2].strip()[:MAX_SHOWN_LENGTH]
     name = next(iter(re.findall(r"--?[\w-]+", message)), "")
     offset = max(text.find(name, start), start)
     if not message.startswith("no such option"):
         return NotASpecifierError(message, offset=offset)
-    close = get_close_matches(name, [option.get_opt_string() for option in _option_parser().option_list], n=1)
-    hint = f"did you mean {close[0]}?" if close else "pip reads no such option in a requirements file"
+    suggestions = get_close_matches(
+        name, [option.get_opt_string() for option in _build_option_parser().option_list], n=1
+    )
+    hint = f"did you mean {suggestions[0]}?" if suggestions else "pip reads no such option in a requirements file"
     return NotASpecifierError(message, offset=offset, hint=hint)
 
 
-def _asked(text: str) -> Item:
+def _parse_bare_requirement(text: str) -> PipRequirement:
     """Read a requirement without options."""
-    if len(text) > LONGEST:
-        raise NotASpecifierError(_TOO_LONG)
-    head = text.partition(";")[0]
-    direct = _DIRECT.match(head)
-    if not direct and _NOT_PLAIN.search(head) and _is_place(_MARKER.split(text, maxsplit=1)[0].rstrip()):
-        return _unnamed(text)
+    if len(text) > MAX_LENGTH:
+        raise NotASpecifierError(_LENGTH_ERROR)
+    specifier_text = text.partition(";")[0]
+    direct_match = _DIRECT_REFERENCE.match(specifier_text)
+    if (
+        not direct_match
+        and _NOT_SPECIFIER.search(specifier_text)
+        and _is_path_or_url(_MARKER_START.split(text, maxsplit=1)[0].rstrip())
+    ):
+        return _parse_path_or_url(text)
     try:
-        return _direct(text) if direct else Item(_plain(text))
+        return _parse_direct_reference(text) if direct_match else PipRequirement(_parse_plain_specifier(text))
     except ValueError as error:
-        raise mistake(text) or error from error
+        raise detect_mistake(text) or error from error
 
 
-def _is_place(text: str) -> bool:
+def _is_path_or_url(text: str) -> bool:
     """Whether this is a path or an address, as pip would see it without looking at the disk."""
-    if not _SCHEME.match(text):
-        return _PATH.fullmatch(text) is not None
+    if not _URL_SCHEME.match(text):
+        return _LOCAL_PATH.fullmatch(text) is not None
     from pip_requirements_parser import is_url
 
-    return is_url(text) and not _SPACE.search(text)
+    return is_url(text) and not _WHITESPACE.search(text)
 
 
-def _plain(text: str) -> Specifier:
+def _parse_plain_specifier(text: str) -> Specifier:
     try:
-        return parse(text)
+        return parse_specifier(text)
     except ValueError:
         match = _VERSION_FROM_ENVIRONMENT.fullmatch(text)
         if match is None:
             raise
-        return replace(parse(match[1] + (match[3] or "")), version=match[2].strip())
+        return replace(parse_specifier(match[1] + (match[3] or "")), version=match[2].strip())
 
 
-def _direct(text: str) -> Item:
+def _parse_direct_reference(text: str) -> PipRequirement:
     """Read ``name @ address``."""
-    what = parse(text)
-    if not _ADDRESS.match(what.url):
+    specifier = parse_specifier(text)
+    if not _URL_OR_PATH.match(specifier.url):
         raise NotASpecifierError("no address", offset=text.index("@") + 1, hint="write name @ https://…")
-    version = what.version or _guess(what.url).version
-    return Item(replace(what, version=version), _elsewhere(what.url))
+    version = specifier.version or _guess_specifier(specifier.url).version
+    return PipRequirement(replace(specifier, version=version), _describe_source(specifier.url))
 
 
-def _unnamed(text: str) -> Item:
+def _parse_path_or_url(text: str) -> PipRequirement:
     """Read a path or an address; its name may be in its fragment or its file name."""
     from pip_requirements_parser import parse_reqparts_from_string
 
-    place, marker = split_marker(text)
-    parts = _by_pip(parse_reqparts_from_string, place.replace("\\", "/"))
-    bare = place if _SCHEME.match(place) else _EXTRAS.sub("", place)
-    named = parts.requirement
-    what = Specifier(name=named.name, version=str(named.specifier)) if named else _guess(bare)
-    extras = tuple(sorted({*parts.extras, *(named.extras if named else ())}))
-    return Item(replace(what, extras=extras, marker=marker), _elsewhere(bare), stated=named is not None)
+    path_or_url, marker = split_marker(text)
+    parts = _call_pip_parser(parse_reqparts_from_string, path_or_url.replace("\\", "/"))
+    address = path_or_url if _URL_SCHEME.match(path_or_url) else _EXTRAS_SUFFIX.sub("", path_or_url)
+    requirement = parts.requirement
+    specifier = (
+        Specifier(name=requirement.name, version=str(requirement.specifier))
+        if requirement
+        else _guess_specifier(address)
+    )
+    extras = tuple(sorted({*parts.extras, *(requirement.extras if requirement else ())}))
+    return PipRequirement(
+        replace(specifier, extras=extras, marker=marker),
+        _describe_source(address),
+        has_explicit_name=requirement is not None,
+    )
 
 
-def _by_pip(function: Callable[[str], T], text: str) -> T:
+def _call_pip_parser(function: Callable[[str], T], text: str) -> T:
     """Have pip's code take a path or an address apart."""
     from pip_requirements_parser import PipError
 
     try:
         return function(text)
     except (PipError, ValueError) as error:
-        raise NotASpecifierError(_first_line(error)) from error
+        raise NotASpecifierError(_extract_message(error)) from error
 
 
-def _elsewhere(address: str) -> str:
+def _describe_source(address: str) -> str:
     """Return where something comes from, in words, for somebody to read."""
-    if _SCHEME.match(address) and not _FILE.match(address):
-        return of_url(address)[:SHOWN]
-    path = _FILE.sub("", without_credentials(address) if "://" in address else address, count=1)
-    return f"{LOCAL} {path.partition('#')[0]}"[:SHOWN]
+    if _URL_SCHEME.match(address) and not _FILE_SCHEME.match(address):
+        return url_reason(address)[:MAX_SHOWN_LENGTH]
+    path = _FILE_SCHEME.sub("", strip_credentials(address) if "://" in address else address, count=1)
+    return f"{LOCAL_PREFIX} {path.partition('#')[0]}"[:MAX_SHOWN_LENGTH]
 
 
-def _guess(address: str) -> Specifier:
+def _guess_specifier(address: str) -> Specifier:
     """Guess name and version from the last part of a path or an address."""
-    place = re.split(r"[?#]", without_credentials(address) if "://" in address else address, maxsplit=1)[0]
+    path = re.split(r"[?#]", strip_credentials(address) if "://" in address else address, maxsplit=1)[0]
     if "+" in address.partition(":")[0]:
-        place = (place.rpartition("@")[0] or place).removesuffix(".git")
-    last = re.split(r"[/\\]", place.rstrip("/\\"))[-1]
-    name, version = _name_and_version(unquote(last))
-    return Specifier(name=_NO_NAME.sub("-", name).strip("-._") or "local-project", version=version)
+        path = (path.rpartition("@")[0] or path).removesuffix(".git")
+    file_name = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+    name, version = _split_file_name(unquote(file_name))
+    return Specifier(name=_NON_NAME_CHARACTERS.sub("-", name).strip("-._") or "local-project", version=version)
 
 
-def _name_and_version(file: str) -> tuple[str, str]:
+def _split_file_name(file_name: str) -> tuple[str, str]:
     """Return what a file name says, if it is one of a wheel or a source distribution; else the name as it is."""
     from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 
     try:
-        name, version = (parse_wheel_filename if file.endswith(".whl") else parse_sdist_filename)(file)[:2]
+        name, version = (parse_wheel_filename if file_name.endswith(".whl") else parse_sdist_filename)(file_name)[:2]
     except (InvalidSdistFilename, InvalidWheelFilename):
-        return file, ""
+        return file_name, ""
     return name, f"=={version}"
 
 
-def _first_line(error: Exception) -> str:
+def _extract_message(error: Exception) -> str:
     return str(error).partition("\n")[0]

@@ -5,22 +5,22 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from nerq_cli.manifests.origins import masked
+from nerq_cli.manifests.origins import mask_secrets
 from nerq_cli.manifests.pep508 import NotASpecifierError
 
 #: Longest malformed line that is repeated, in characters: enough to recognise it, and its caret, on a screen.
-SHOWN: Final = 300
+MAX_SHOWN_LENGTH: Final = 300
 
 #: A package name and its extras, and a list of versions with their comparisons.
-NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\]\s*)?"
-_VERSIONS: Final = r"\(?(?:[<>=!~]{1,3}\s*[^\s,;<>=!~]+\s*(?:,\s*)?)*\)?"
+NAME_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\]\s*)?"
+_VERSIONS_PATTERN: Final = r"\(?(?:[<>=!~]{1,3}\s*[^\s,;<>=!~]+\s*(?:,\s*)?)*\)?"
 #: An environment variable as pip replaces it; here it stays.
-VARIABLE: Final = r"\$\{[A-Z0-9_]+\}"
+VARIABLE_PATTERN: Final = r"\$\{[A-Z0-9_]+\}"
 
 #: Other characters than a line of text has, and what decoding leaves of such.
-_NO_TEXT: Final = r"\x00-\x08\x0e-\x1f\x7f\ufffd"
+_CONTROL_CHARACTERS: Final = r"\x00-\x08\x0e-\x1f\x7f\ufffd"
 
-_ONE_EACH: Final = "write one requirement a line, and # before a comment"
+_ONE_PER_LINE_HINT: Final = "write one requirement a line, and # before a comment"
 
 
 class _Mistake(NamedTuple):
@@ -32,7 +32,7 @@ class _Mistake(NamedTuple):
 
 
 #: The first that fits is reported.
-_MISTAKES: Final = tuple(
+_COMMON_MISTAKES: Final = tuple(
     _Mistake(re.compile(pattern, re.IGNORECASE), message, hint)
     for pattern, message, hint in (
         (
@@ -40,10 +40,14 @@ _MISTAKES: Final = tuple(
             "a merge conflict marker: two versions of this file were never reconciled",
             "choose between the two versions and remove the markers",
         ),
-        (rf"[^{_NO_TEXT}]*(?P<at>[{_NO_TEXT}])", "binary data, not text", "save it as plain text in UTF-8"),
+        (
+            rf"[^{_CONTROL_CHARACTERS}]*(?P<at>[{_CONTROL_CHARACTERS}])",
+            "binary data, not text",
+            "save it as plain text in UTF-8",
+        ),
         (r"(?P<at>pip3? +install) ", "a command, not a requirement", "write only what follows 'pip install'"),
         (
-            rf"[A-Za-z0-9._-]*(?P<at>{VARIABLE})",
+            rf"[A-Za-z0-9._-]*(?P<at>{VARIABLE_PATTERN})",
             "the package's name is in an environment variable, which is not looked up",
             "write the name itself",
         ),
@@ -55,34 +59,46 @@ _MISTAKES: Final = tuple(
         (r"[\w.+-]*(?P<at>@)\S+:", "an address without a scheme", "write git+ssh://git@host/path"),
         (r"[a-z][a-z0-9+.-]*://\S*(?P<at>\s)", "a space in an address", "write %20 for it"),
         (r"(?P<at>(?:git|ssh|hg|svn|bzr)://)", "not an address that pip knows", "write git+ or the like before it"),
-        (rf"{NAME}(?P<at>=>)", "'=>' is no comparison", "did you mean >=?"),
-        (rf"{NAME}(?P<at>=<)", "'=<' is no comparison", "did you mean <=?"),
-        (rf"{NAME}(?P<at>=)(?!=)", "'=' is no comparison", "did you mean ==?"),
-        (rf"{NAME}(?P<at>\^)", "'^' is no comparison here", "^1.2 is written >=1.2,<2"),
-        (rf"{NAME}(?P<at>~)(?!=)", "'~' is no comparison", "did you mean ~=?"),
-        (rf"{NAME}[<>=!~]+\s*(?P<at>)(?:$|[;,])", "a version is missing here", "write name==version"),
+        (rf"{NAME_PATTERN}(?P<at>=>)", "'=>' is no comparison", "did you mean >=?"),
+        (rf"{NAME_PATTERN}(?P<at>=<)", "'=<' is no comparison", "did you mean <=?"),
+        (rf"{NAME_PATTERN}(?P<at>=)(?!=)", "'=' is no comparison", "did you mean ==?"),
+        (rf"{NAME_PATTERN}(?P<at>\^)", "'^' is no comparison here", "^1.2 is written >=1.2,<2"),
+        (rf"{NAME_PATTERN}(?P<at>~)(?!=)", "'~' is no comparison", "did you mean ~=?"),
+        (rf"{NAME_PATTERN}[<>=!~]+\s*(?P<at>)(?:$|[;,])", "a version is missing here", "write name==version"),
         (r"[A-Za-z0-9._-]+\s*(?P<at>\[)[^\]]*$", "this bracket is never closed", "write name[extra]==version"),
-        (rf"{NAME}{_VERSIONS}(?P<at>\[)", "extras come before the version", "write name[extra]==version"),
+        (
+            rf"{NAME_PATTERN}{_VERSIONS_PATTERN}(?P<at>\[)",
+            "extras come before the version",
+            "write name[extra]==version",
+        ),
         (r"[^;]*?(?P<at>\\)", "a backslash joins lines only as a line's last character", "remove what follows it"),
-        (rf"{NAME}(?<=\s)(?P<at>v?\d[\w.]*)$", "a comparison is missing before the version", "did you mean ==?"),
-        (rf"{NAME}(?P<at>,)", "a comma stands only between versions", _ONE_EACH),
-        (rf"{NAME}{_VERSIONS}(?<=[\s,])(?P<at>\w)", "nothing but a version or a marker may follow here", _ONE_EACH),
+        (
+            rf"{NAME_PATTERN}(?<=\s)(?P<at>v?\d[\w.]*)$",
+            "a comparison is missing before the version",
+            "did you mean ==?",
+        ),
+        (rf"{NAME_PATTERN}(?P<at>,)", "a comma stands only between versions", _ONE_PER_LINE_HINT),
+        (
+            rf"{NAME_PATTERN}{_VERSIONS_PATTERN}(?<=[\s,])(?P<at>\w)",
+            "nothing but a version or a marker may follow here",
+            _ONE_PER_LINE_HINT,
+        ),
     )
 )
 
 
-def mistake(text: str) -> NotASpecifierError | None:
+def detect_mistake(text: str) -> NotASpecifierError | None:
     """Return what is wrong with a requirement, if it is one of the mistakes people make."""
-    for pattern, message, hint in _MISTAKES:
+    for pattern, message, hint in _COMMON_MISTAKES:
         match = pattern.match(text)
         if match:
             return NotASpecifierError(message, offset=match.start("at"), hint=hint)
     return None
 
 
-def shown(line: str, column: int) -> str:
+def quote_line(line: str, column: int) -> str:
     """Return a malformed line to repeat to the user: its secrets masked, and nothing when ``column`` is far out."""
-    if column > SHOWN:
+    if column > MAX_SHOWN_LENGTH:
         return ""
-    printable = re.sub(f"[{_NO_TEXT}]", "\ufffd", line[: 2 * SHOWN])
-    return masked(printable)[:SHOWN]
+    printable = re.sub(f"[{_CONTROL_CHARACTERS}]", "\ufffd", line[: 2 * MAX_SHOWN_LENGTH])
+    return mask_secrets(printable)[:MAX_SHOWN_LENGTH]

@@ -8,22 +8,22 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Final
 
-from nerq_cli.inventory import PYPI, Declared, Location, Manifest, normalise
+from nerq_cli.inventory import PYPI, Declaration, DependencyFile, Location, normalise_name
 from nerq_cli.manifests import origins
-from nerq_cli.manifests.dependency_groups import label
-from nerq_cli.manifests.origins import Indexes, Origin, all_of
-from nerq_cli.manifests.pep508 import LONGEST, checked_marker
-from nerq_cli.manifests.python_locks import is_name, without_extras
-from nerq_cli.manifests.toml_document import Document, Field, quoted
+from nerq_cli.manifests.dependency_groups import label_group
+from nerq_cli.manifests.origins import FileIndexes, PackageSource, join_markers
+from nerq_cli.manifests.pep508 import MAX_LENGTH, validate_marker
+from nerq_cli.manifests.python_locks import is_package_name, split_extras
+from nerq_cli.manifests.toml_document import TomlDocument, TomlField, quote_text
 
 NAME: Final = "Pipfile"
 
 #: The categories that are there without being asked for, and the group each stands for.
-CATEGORIES: Final = {"packages": "main", "dev-packages": "dev"}
+CATEGORY_GROUPS: Final = {"packages": "main", "dev-packages": "dev"}
 #: The tables that are no category.
-SETTINGS: Final = frozenset({"source", "sources", "requires", "scripts", "pipenv"})
+SETTINGS_TABLES: Final = frozenset({"source", "sources", "requires", "scripts", "pipenv"})
 #: Keys that are markers by themselves: ``sys_platform = "== 'win32'"``.
-_MARKERS: Final = (
+_MARKER_KEYS: Final = (
     "os_name",
     "sys_platform",
     "platform_machine",
@@ -36,9 +36,9 @@ _MARKERS: Final = (
     "implementation_name",
     "implementation_version",
 )
-_VCS: Final = ("git", "hg", "svn", "bzr")
-_BARE = re.compile(r"\s*v?[0-9]")
-_HINT: Final = 'versions look like "*", "==1.2.3", "~=1.2" or ">=1.2,<2"'
+_VCS_KEYS: Final = ("git", "hg", "svn", "bzr")
+_BARE_VERSION = re.compile(r"\s*v?[0-9]")
+_VERSION_HINT: Final = 'versions look like "*", "==1.2.3", "~=1.2" or ">=1.2,<2"'
 
 
 def wants(path: PurePosixPath) -> bool:
@@ -46,121 +46,130 @@ def wants(path: PurePosixPath) -> bool:
     return path.name == NAME
 
 
-def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> Manifest:
+def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:
     """Read what a Pipfile declares. What is wrong with it is in ``problems``; nothing is raised.
 
     ``group`` takes the place of ``main`` where the file that includes this one says so.
     """
-    document = Document(text, path)
+    document = TomlDocument(text, path)
     if not document.root.value and not document.problems:
-        document.note("the file declares nothing")
-    indexes = _indexes(document.root.get("source"))
-    declared = tuple(_declared(document.root, indexes))
-    return Manifest(
+        document.add_note("the file declares nothing")
+    indexes = _read_indexes(document.root.get("source"))
+    declarations = tuple(_read_declarations(document.root, indexes))
+    return DependencyFile(
         path=path,
         format=NAME,
-        declared=tuple(replace(one, group=group) if group and one.group == "main" else one for one in declared),
+        declarations=tuple(
+            replace(declaration, group=group) if group and declaration.group == "main" else declaration
+            for declaration in declarations
+        ),
         constraint=constraint,
-        locals=tuple(sorted({one.package.name for one in declared if one.skip == origins.LOCAL})),
+        local_names=tuple(
+            sorted(
+                {declaration.package.name for declaration in declarations if declaration.skip_reason == origins.LOCAL}
+            )
+        ),
         problems=document.problems,
         notes=document.notes,
     )
 
 
-def group_of(category: str) -> str:
+def get_group(category: str) -> str:
     """Return the group a category of other than the two usual ones stands for."""
-    return CATEGORIES.get(category) or label(normalise(PYPI, category))
+    return CATEGORY_GROUPS.get(category) or label_group(normalise_name(PYPI, category))
 
 
-def source_of(name: str, indexes: Indexes) -> Origin:
+def find_source(name: str, indexes: FileIndexes) -> PackageSource:
     """Return where a package comes from that names a source, or none: then the first one, and no other."""
-    return indexes.called(name) if name else indexes.anywhere
+    return indexes.source_named(name) if name else indexes.default_source
 
 
-def _indexes(sources: Field) -> Indexes:
+def _read_indexes(sources: TomlField) -> FileIndexes:
     """Read ``[[source]]``. Since 2022 Pipenv takes from the first what names no other."""
-    urls, named = [], {}
+    urls, urls_by_name = [], {}
     for source in sources.elements("an array of tables"):
-        url = origins.without_credentials(source.get("url").text())
+        url = origins.strip_credentials(source.get("url").get_text())
         if not url:
-            source.problem("a source needs a url")
+            source.report_problem("a source needs a url")
             continue
         urls.append(url)
-        named[source.get("name").text().lower()] = url
-    return Indexes(default=urls[0] if urls else "", named=named)
+        urls_by_name[source.get("name").get_text().lower()] = url
+    return FileIndexes(default=urls[0] if urls else "", by_name=urls_by_name)
 
 
-def _declared(root: Field, indexes: Indexes) -> Iterator[Declared]:
+def _read_declarations(root: TomlField, indexes: FileIndexes) -> Iterator[Declaration]:
     for category, table in root.items():
-        if category in SETTINGS:
+        if category in SETTINGS_TABLES:
             continue
-        group = group_of(category)
+        group = get_group(category)
         for name, field in table.items():
-            item = _item(name, field, indexes)
-            if item:
-                yield replace(item, group=group)
+            declaration = _read_declaration(name, field, indexes)
+            if declaration:
+                yield replace(declaration, group=group)
 
 
-def _item(written: str, field: Field, indexes: Indexes) -> Declared | None:
+def _read_declaration(raw_name: str, field: TomlField, indexes: FileIndexes) -> Declaration | None:
     """Read one dependency: a version, or a table that says more."""
-    name, extras = without_extras(written)
-    if not is_name(name):
-        field.problem(f"{quoted(written)} cannot be the name of a package")
+    name, extras = split_extras(raw_name)
+    if not is_package_name(name):
+        field.report_problem(f"{quote_text(raw_name)} cannot be the name of a package")
         return None
     if not isinstance(field.value, (str, dict)):
-        field.expected("a version or a table")
+        field.report_expected("a version or a table")
         return None
-    detailed = isinstance(field.value, dict)
-    version = field.get("version") if detailed else field
+    is_table = isinstance(field.value, dict)
+    version = field.get("version") if is_table else field
     try:
-        item = Declared(
+        declaration = Declaration(
             ecosystem=PYPI,
             name=name,
-            requirement=_requirement(version.text()),
+            requirement=_parse_requirement(version.get_text()),
             group="main",
             location=Location(path=field.document.path, line=field.line),
-            marker=_marker(field) if detailed else "",
+            marker=_build_marker(field) if is_table else "",
             extras=tuple(
-                sorted({*extras, *(extra for extra, _ in field.get("extras").strings())} if detailed else extras)
+                sorted({*extras, *(extra for extra, _ in field.get("extras").string_items())} if is_table else extras)
             ),
         )
     except ValueError as error:
-        field.problem(str(error), hint=_HINT)
+        field.report_problem(str(error), hint=_VERSION_HINT)
         return None
-    origin = _origin(field, indexes) if detailed else indexes.anywhere
-    return replace(origin.given_to(item), requirement="" if origin.skip else item.requirement)
+    source = _read_source(field, indexes) if is_table else indexes.default_source
+    return replace(source.apply_to(declaration), requirement="" if source.skip else declaration.requirement)
 
 
-def _origin(field: Field, indexes: Indexes) -> Origin:
-    repository = next((key for key in _VCS if field.get(key).text()), "")
-    if repository:
-        return Origin(skip=origins.of_repository(field.get(repository).text(), field.get("ref").text(), vcs=repository))
-    address = field.get("file").text() or field.get("url").text()
-    if address:
-        return Origin(skip=origins.of_url(address))
-    if field.get("path").text():
-        return Origin(skip=origins.LOCAL)
-    return source_of(field.get("index").text(), indexes)
+def _read_source(field: TomlField, indexes: FileIndexes) -> PackageSource:
+    vcs = next((key for key in _VCS_KEYS if field.get(key).get_text()), "")
+    if vcs:
+        return PackageSource(
+            skip=origins.repository_reason(field.get(vcs).get_text(), field.get("ref").get_text(), vcs=vcs)
+        )
+    url = field.get("file").get_text() or field.get("url").get_text()
+    if url:
+        return PackageSource(skip=origins.url_reason(url))
+    if field.get("path").get_text():
+        return PackageSource(skip=origins.LOCAL)
+    return find_source(field.get("index").get_text(), indexes)
 
 
-def _marker(field: Field) -> str:
+def _build_marker(field: TomlField) -> str:
     """Build the marker that ``markers`` and the keys named after single ones amount to together."""
-    single = (f"{key} {field.get(key).text()}" for key in _MARKERS if field.get(key).text())
-    marker = all_of(field.get("markers").text(), *single)
-    return checked_marker(marker) if marker else ""
+    single_markers = (f"{key} {field.get(key).get_text()}" for key in _MARKER_KEYS if field.get(key).get_text())
+    marker = join_markers(field.get("markers").get_text(), *single_markers)
+    return validate_marker(marker) if marker else ""
 
 
-def _requirement(version: str) -> str:
+def _parse_requirement(version: str) -> str:
     """Return the versions asked for; a bare number means exactly that one, as for Pipenv."""
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     if version.strip() in ("", "*"):
         return ""
-    if len(version) > LONGEST:
-        raise ValueError(f"the version is longer than {LONGEST} characters")
-    requirement = f"=={version.strip()}" if _BARE.match(version) else version.strip()
+    if len(version) > MAX_LENGTH:
+        raise ValueError(f"the version is longer than {MAX_LENGTH} characters")
+    requirement = f"=={version.strip()}" if _BARE_VERSION.match(version) else version.strip()
     try:
         SpecifierSet(requirement)
     except InvalidSpecifier:
-        raise ValueError(f"{quoted(version)} is not a version or a range of them") from None
+        raise ValueError(f"{quote_text(version)} is not a version or a range of them") from None
     return requirement

@@ -7,210 +7,232 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from nerq_cli.inventory import PYPI, Declared, Location, normalise
+from nerq_cli.inventory import PYPI, Declaration, Location, normalise_name
 from nerq_cli.manifests import origins
-from nerq_cli.manifests.dependency_groups import Group
-from nerq_cli.manifests.origins import Indexes, Origin, all_of
-from nerq_cli.manifests.pep508 import LONGEST, checked_marker
-from nerq_cli.manifests.toml_document import Field, quoted
+from nerq_cli.manifests.dependency_groups import DependencyGroup
+from nerq_cli.manifests.origins import FileIndexes, PackageSource, join_markers
+from nerq_cli.manifests.pep508 import MAX_LENGTH, validate_marker
+from nerq_cli.manifests.toml_document import TomlField, quote_text
 
 if TYPE_CHECKING:
     from packaging.version import Version
 
-_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
-_CLAUSE = re.compile(r"(~=|===?|!=|<>|[<>]=?|[=^~])?\s*v?([^\s,=<>~^]+)\s*,?\s*", re.IGNORECASE)
+_NAME_PATTERN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
+_CLAUSE_PATTERN = re.compile(r"(~=|===?|!=|<>|[<>]=?|[=^~])?\s*v?([^\s,=<>~^]+)\s*,?\s*", re.IGNORECASE)
 #: Poetry's operators of equality, and PEP 440's.
-_EQUALITY = {"=": "==", "==": "==", "===": "===", "!=": "!=", "<>": "!="}
-_WILDCARD = re.compile(r"([0-9.!]*[0-9])(?:\.[*xX])+", re.ASCII)
-_ANYTHING = re.compile(r"[*xX](?:\.[*xX])*")
-_ALTERNATIVES = re.compile(r"\|\|?")
-_PLATFORM = re.compile(r"([!=]=)?\s*([\w.-]+)", re.ASCII)
+_EQUALITY_OPERATORS = {"=": "==", "==": "==", "===": "===", "!=": "!=", "<>": "!="}
+_WILDCARD_VERSION = re.compile(r"([0-9.!]*[0-9])(?:\.[*xX])+", re.ASCII)
+_ANY_VERSION = re.compile(r"[*xX](?:\.[*xX])*")
+_ALTERNATIVE_SEPARATOR = re.compile(r"\|\|?")
+_PLATFORM_CLAUSE = re.compile(r"([!=]=)?\s*([\w.-]+)", re.ASCII)
 #: A marker compares ``python_version`` with two numbers, ``python_full_version`` with more.
-_SHORT: Final = 2
-_HINT = "constraints look like ^1.2, ~1.2, 1.2.*, >=1.2,<2.0 or ^1.2 || ^2.0"
+_FULL_VERSION_DOTS: Final = 2
+_CONSTRAINT_HINT = "constraints look like ^1.2, ~1.2, 1.2.*, >=1.2,<2.0 or ^1.2 || ^2.0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Poetry:
+class PoetryTables:
     """What Poetry's tables say: package indexes, what the project depends on, and its development groups."""
 
-    indexes: Indexes
-    main: Iterator[Declared]
-    groups: dict[str, Group]
+    indexes: FileIndexes
+    dependencies: Iterator[Declaration]
+    groups: dict[str, DependencyGroup]
 
 
-def read(tables: Field) -> Poetry:
+def read(tables: TomlField) -> PoetryTables:
     """Read what ``[tool.poetry]`` says about dependencies and where they come from.
 
     ``requirement`` of what is declared is PEP 440's, so that one rule matches all versions: ``^1.2.3`` becomes
     ``>=1.2.3,<2.0.0``. Alternatives stay apart as Poetry writes them: ``>=1,<2 || >=3,<4``.
     """
-    indexes = _indexes(tables.get("source"))
-    return Poetry(
+    indexes = _read_indexes(tables.get("source"))
+    return PoetryTables(
         indexes=indexes,
-        main=_table(tables.get("dependencies"), indexes, _extras(tables.get("extras"))),
-        groups=_groups(tables, indexes),
+        dependencies=_read_table(tables.get("dependencies"), indexes, _read_extras(tables.get("extras"))),
+        groups=_read_groups(tables, indexes),
     )
 
 
-def enriching(items: Sequence[Declared], indexes: Indexes) -> dict[str, list[Origin]]:
+def find_explicit_sources(declarations: Sequence[Declaration], indexes: FileIndexes) -> dict[str, list[PackageSource]]:
     """Return what these items add to the same packages in ``[project]``: where they come from, if they say so.
 
     Poetry's manual calls this enriching: the project's requirement holds, Poetry's table tells the source.
     """
-    stated: dict[str, dict[Origin, str]] = {}
-    for item in items:
-        origin = Origin(index=item.index, extra=item.extra_indexes, skip=item.skip)
-        stated.setdefault(item.package.name, {}).setdefault(origin, item.marker)
+    markers_by_package: dict[str, dict[PackageSource, str]] = {}
+    for declaration in declarations:
+        source = PackageSource(
+            index=declaration.index, extra_indexes=declaration.extra_indexes, skip=declaration.skip_reason
+        )
+        markers_by_package.setdefault(declaration.package.name, {}).setdefault(source, declaration.marker)
     return {
-        name: [replace(origin, marker=marker) for origin, marker in found.items()] if len(found) > 1 else list(found)
-        for name, found in stated.items()
-        if list(found) != [indexes.anywhere]
+        name: [replace(source, marker=marker) for source, marker in markers_by_source.items()]
+        if len(markers_by_source) > 1
+        else list(markers_by_source)
+        for name, markers_by_source in markers_by_package.items()
+        if list(markers_by_source) != [indexes.default_source]
     }
 
 
-def _indexes(sources: Field) -> Indexes:
+def _read_indexes(sources: TomlField) -> FileIndexes:
     """Read ``[[tool.poetry.source]]``: primary ones are asked first, supplemental ones too, explicit ones by name only.
 
     One called PyPI needs no address; ``default`` and ``secondary`` are what priorities were called before Poetry 1.5.
     """
-    named = {"pypi": ""}
-    first, primary, last = [], [], []
+    urls_by_name = {"pypi": ""}
+    default_urls, primary_urls, supplemental_urls = [], [], []
     for source in sources.elements("an array of tables"):
-        name = source.get("name").text().lower()
-        url = origins.without_credentials(source.get("url").text())
+        name = source.get("name").get_text().lower()
+        url = origins.strip_credentials(source.get("url").get_text())
         if not url and name != "pypi":
-            source.problem("a source needs a name and a url")
+            source.report_problem("a source needs a name and a url")
             continue
-        named[name] = url
+        urls_by_name[name] = url
         priority = source.get("priority").value
         if source.get("default").value is True or priority == "default":
-            first.append(url)
+            default_urls.append(url)
         elif source.get("secondary").value is True or priority in ("secondary", "supplemental"):
-            last.append(url)
+            supplemental_urls.append(url)
         elif priority != "explicit":
-            primary.append(url)
-    main, *others = [*first, *primary, *last] if first or primary else ["", *last]
-    return Indexes(default=main, extra=tuple(filter(None, others)), named=named)
+            primary_urls.append(url)
+    default_url, *extra_urls = (
+        [*default_urls, *primary_urls, *supplemental_urls] if default_urls or primary_urls else ["", *supplemental_urls]
+    )
+    return FileIndexes(default=default_url, extra_indexes=tuple(filter(None, extra_urls)), by_name=urls_by_name)
 
 
-def _groups(tables: Field, indexes: Indexes) -> dict[str, Group]:
-    groups: dict[str, Group] = {}
+def _read_groups(tables: TomlField, indexes: FileIndexes) -> dict[str, DependencyGroup]:
+    groups: dict[str, DependencyGroup] = {}
     for name, field in tables.get("group").items():
-        group = groups.setdefault(normalise(PYPI, name), Group())
-        group.items += _table(field.get("dependencies"), indexes)
-        group.includes += [(normalise(PYPI, other), where) for other, where in field.get("include-groups").strings()]
-    old = list(_table(tables.get("dev-dependencies"), indexes))
-    if old:
-        groups.setdefault("dev", Group()).items += old
+        group = groups.setdefault(normalise_name(PYPI, name), DependencyGroup())
+        group.declarations += _read_table(field.get("dependencies"), indexes)
+        group.includes += [
+            (normalise_name(PYPI, include_name), include_field)
+            for include_name, include_field in field.get("include-groups").string_items()
+        ]
+    dev_dependencies = list(_read_table(tables.get("dev-dependencies"), indexes))
+    if dev_dependencies:
+        groups.setdefault("dev", DependencyGroup()).declarations += dev_dependencies
     return groups
 
 
-def _extras(table: Field) -> dict[str, dict[str, None]]:
+def _read_extras(table: TomlField) -> dict[str, dict[str, None]]:
     """Map each package to the extras that ask for it, in order."""
-    wanted: dict[str, dict[str, None]] = {}
+    groups_by_package: dict[str, dict[str, None]] = {}
     for extra, packages in table.items():
-        group = f"extra:{normalise(PYPI, extra)}"
-        for name, _ in packages.strings():
-            wanted.setdefault(normalise(PYPI, name), {})[group] = None
-    return wanted
+        group = f"extra:{normalise_name(PYPI, extra)}"
+        for name, _ in packages.string_items():
+            groups_by_package.setdefault(normalise_name(PYPI, name), {})[group] = None
+    return groups_by_package
 
 
-def _table(table: Field, indexes: Indexes, extras: dict[str, dict[str, None]] | None = None) -> Iterator[Declared]:
+def _read_table(
+    table: TomlField, indexes: FileIndexes, extras: dict[str, dict[str, None]] | None = None
+) -> Iterator[Declaration]:
     """Read a table of dependencies. With ``extras``, those marked optional belong to the extras that name them."""
     for name, field in table.items():
-        if normalise(PYPI, name) == "python":
+        if normalise_name(PYPI, name) == "python":
             continue
-        if not _NAME.fullmatch(name):
-            field.problem(f"{quoted(name)} cannot be the name of a package")
+        if not _NAME_PATTERN.fullmatch(name):
+            field.report_problem(f"{quote_text(name)} cannot be the name of a package")
             continue
-        for one in field.elements() if isinstance(field.value, list) else (field,):
-            item = _item(name, one, indexes)
-            if item and extras is not None and isinstance(one.value, dict) and one.value.get("optional") is True:
-                groups = extras.get(item.package.name, ("optional",))
-                yield from (replace(item, group=group) for group in groups)
-            elif item:
-                yield item
+        for constraint_field in field.elements() if isinstance(field.value, list) else (field,):
+            declaration = _read_constraint(name, constraint_field, indexes)
+            if (
+                declaration
+                and extras is not None
+                and isinstance(constraint_field.value, dict)
+                and constraint_field.value.get("optional") is True
+            ):
+                groups = extras.get(declaration.package.name, ("optional",))
+                yield from (replace(declaration, group=group) for group in groups)
+            elif declaration:
+                yield declaration
 
 
-def _item(name: str, field: Field, indexes: Indexes) -> Declared | None:
+def _read_constraint(name: str, field: TomlField, indexes: FileIndexes) -> Declaration | None:
     """Read one constraint of one package: a string, or a table that says more."""
     if not isinstance(field.value, (str, dict)):
-        field.expected("a version constraint, a table or an array of tables")
+        field.report_expected("a version constraint, a table or an array of tables")
         return None
     try:
-        return _plain(name, field, indexes) if isinstance(field.value, str) else _detailed(name, field, indexes)
+        return (
+            _read_plain(name, field, indexes) if isinstance(field.value, str) else _read_detailed(name, field, indexes)
+        )
     except ValueError as error:
-        field.problem(str(error), hint=_HINT)
+        field.report_problem(str(error), hint=_CONSTRAINT_HINT)
         return None
 
 
-def _plain(name: str, field: Field, indexes: Indexes) -> Declared:
-    return Declared(
+def _read_plain(name: str, field: TomlField, indexes: FileIndexes) -> Declaration:
+    return Declaration(
         ecosystem=PYPI,
         name=name,
-        requirement=pep440(field.text()),
+        requirement=translate_constraint(field.get_text()),
         group="main",
         location=Location(path=field.document.path, line=field.line),
         index=indexes.default,
-        extra_indexes=indexes.extra,
+        extra_indexes=indexes.extra_indexes,
     )
 
 
-def _detailed(name: str, field: Field, indexes: Indexes) -> Declared:
-    item = _plain(name, field.get("version"), indexes)
-    extras = tuple(sorted(extra for extra, _ in field.get("extras").strings()))
-    item = replace(item, location=Location(path=field.document.path, line=field.line), extras=extras)
-    origin = _origin(field, indexes)
-    return replace(origin.given_to(item), marker=_marker(field), requirement="" if origin.skip else item.requirement)
+def _read_detailed(name: str, field: TomlField, indexes: FileIndexes) -> Declaration:
+    declaration = _read_plain(name, field.get("version"), indexes)
+    extras = tuple(sorted(extra for extra, _ in field.get("extras").string_items()))
+    declaration = replace(declaration, location=Location(path=field.document.path, line=field.line), extras=extras)
+    source = _read_source(field, indexes)
+    return replace(
+        source.apply_to(declaration),
+        marker=_build_marker(field),
+        requirement="" if source.skip else declaration.requirement,
+    )
 
 
-def _origin(field: Field, indexes: Indexes) -> Origin:
+def _read_source(field: TomlField, indexes: FileIndexes) -> PackageSource:
     """Read where the package comes from, if not from where all the others do."""
-    git, path, url, source = (field.get(key).text() for key in ("git", "path", "url", "source"))
-    if git:
-        revision = next(filter(None, (field.get(key).text() for key in ("rev", "tag", "branch"))), "")
-        return Origin(skip=origins.of_repository(git, revision))
-    if path or field.get("file").text():
-        return Origin(skip=origins.LOCAL)
+    repository, path, url, source = (field.get(key).get_text() for key in ("git", "path", "url", "source"))
+    if repository:
+        revision = next(filter(None, (field.get(key).get_text() for key in ("rev", "tag", "branch"))), "")
+        return PackageSource(skip=origins.repository_reason(repository, revision))
+    if path or field.get("file").get_text():
+        return PackageSource(skip=origins.LOCAL)
     if url:
-        return Origin(skip=origins.of_url(url))
-    return indexes.called(source) if source else indexes.anywhere
+        return PackageSource(skip=origins.url_reason(url))
+    return indexes.source_named(source) if source else indexes.default_source
 
 
-def _marker(field: Field) -> str:
-    """Build the environment marker that ``python``, ``platform`` and ``markers`` amount to together."""
-    python = _alternatives(field.get("python").text(), _python_marker)
-    platform = _alternatives(field.get("platform").text(), _platform_marker)
-    marker = all_of(python, platform, field.get("markers").text())
-    return checked_marker(marker) if marker else ""
+def _build_marker(field: TomlField) -> str:
+    """Build the environment marker that ``python_marker``, ``platform_marker`` and ``markers`` amount to together."""
+    python_marker = _join_alternatives(field.get("python").get_text(), _build_python_marker)
+    platform_marker = _join_alternatives(field.get("platform").get_text(), _build_platform_marker)
+    marker = join_markers(python_marker, platform_marker, field.get("markers").get_text())
+    return validate_marker(marker) if marker else ""
 
 
-def _alternatives(constraint: str, marker: Callable[[str], str]) -> str:
-    markers = [marker(alternative.strip()) for alternative in _ALTERNATIVES.split(constraint)]
+def _join_alternatives(constraint: str, build_marker: Callable[[str], str]) -> str:
+    markers = [build_marker(alternative.strip()) for alternative in _ALTERNATIVE_SEPARATOR.split(constraint)]
     return "" if "" in markers else " or ".join(markers)
 
 
-def _python_marker(constraint: str) -> str:
+def _build_python_marker(constraint: str) -> str:
     clauses = []
-    for operator, version in re.findall(r"([<>=!~]+)([^,]+)", pep440(constraint)):
-        short = version.removesuffix(".*").count(".") < _SHORT
-        variable = "python_version" if short else "python_full_version"
+    for operator, version in re.findall(r"([<>=!~]+)([^,]+)", translate_constraint(constraint)):
+        is_short = version.removesuffix(".*").count(".") < _FULL_VERSION_DOTS
+        variable = "python_version" if is_short else "python_full_version"
         clauses.append(f'{variable} {operator} "{version}"')
     return " and ".join(clauses)
 
 
-def _platform_marker(constraint: str) -> str:
+def _build_platform_marker(constraint: str) -> str:
     clauses = []
     for clause in filter(None, map(str.strip, constraint.split(","))):
-        stated = _PLATFORM.fullmatch(clause)
-        if not stated:
-            raise ValueError(f"{quoted(clause)} is not the name of a platform")
-        clauses.append(f'sys_platform {stated[1] or "=="} "{stated[2]}"')
+        match = _PLATFORM_CLAUSE.fullmatch(clause)
+        if not match:
+            raise ValueError(f"{quote_text(clause)} is not the name of a platform")
+        clauses.append(f'sys_platform {match[1] or "=="} "{match[2]}"')
     return " and ".join(clauses)
 
 
-def pep440(constraint: str) -> str:
+def translate_constraint(constraint: str) -> str:
     """Translate a version constraint of Poetry's to PEP 440, alternatives joined by ``||``; empty when any will do.
 
     Caret, tilde, wildcard and bare versions mean what Poetry's manual says, chapter "Dependency specification".
@@ -218,53 +240,55 @@ def pep440(constraint: str) -> str:
     Raises:
         ValueError: Poetry would not understand it either.
     """
-    if len(constraint) > LONGEST:
-        raise ValueError(f"the constraint is longer than {LONGEST} characters")
+    if len(constraint) > MAX_LENGTH:
+        raise ValueError(f"the constraint is longer than {MAX_LENGTH} characters")
     if not constraint.strip():
         return ""
-    sets = [_set(alternative.strip()) for alternative in _ALTERNATIVES.split(constraint)]
-    return "" if "" in sets else " || ".join(sets)
+    translations = [
+        _translate_alternative(alternative.strip()) for alternative in _ALTERNATIVE_SEPARATOR.split(constraint)
+    ]
+    return "" if "" in translations else " || ".join(translations)
 
 
-def _set(alternative: str) -> str:
+def _translate_alternative(alternative: str) -> str:
     """Translate clauses that must all hold, separated by commas or space."""
     clauses: list[str] = []
     position = 0
     while position < len(alternative) or not clauses:
-        clause = _CLAUSE.match(alternative, position)
+        clause = _CLAUSE_PATTERN.match(alternative, position)
         if not clause:
-            raise ValueError(f"{quoted(alternative)} is not a version constraint")
-        clauses.append(_clause(clause[1] or "==", clause[2]))
+            raise ValueError(f"{quote_text(alternative)} is not a version constraint")
+        clauses.append(_translate_clause(clause[1] or "==", clause[2]))
         position = clause.end()
     return ",".join(filter(None, clauses))
 
 
-def _clause(operator: str, version: str) -> str:
+def _translate_clause(operator: str, version: str) -> str:
     """Translate one comparison. Poetry's own operators are ranges; a ``.*`` after any but equality is dropped."""
-    if _ANYTHING.fullmatch(version):
+    if _ANY_VERSION.fullmatch(version):
         return ""
-    wildcard = _WILDCARD.fullmatch(version)
+    wildcard = _WILDCARD_VERSION.fullmatch(version)
     base = wildcard[1] if wildcard else version
-    stated = _version(base)
-    if operator in _EQUALITY:
-        return f"{_EQUALITY[operator]}{base}{'.*' if wildcard else ''}"
-    lower = stated.public if stated.local else base
-    numbers = stated.release
+    parsed_version = _parse_version(base)
+    if operator in _EQUALITY_OPERATORS:
+        return f"{_EQUALITY_OPERATORS[operator]}{base}{'.*' if wildcard else ''}"
+    lower = parsed_version.public if parsed_version.local else base
+    numbers = parsed_version.release
     if operator == "^":
-        kept = next((index for index, number in enumerate(numbers) if number), len(numbers) - 1)
+        bump_index = next((index for index, number in enumerate(numbers) if number), len(numbers) - 1)
     elif operator == "~" or (operator == "~=" and len(numbers) == 1):
-        kept = min(1, len(numbers) - 1)
+        bump_index = min(1, len(numbers) - 1)
     else:
         return f"{operator}{lower}"
-    upper = (*numbers[:kept], numbers[kept] + 1, *[0] * (len(numbers) - kept - 1))
-    epoch = f"{stated.epoch}!" if stated.epoch else ""
+    upper = (*numbers[:bump_index], numbers[bump_index] + 1, *[0] * (len(numbers) - bump_index - 1))
+    epoch = f"{parsed_version.epoch}!" if parsed_version.epoch else ""
     return f">={lower},<{epoch}{'.'.join(map(str, upper))}"
 
 
-def _version(text: str) -> Version:
+def _parse_version(text: str) -> Version:
     from packaging.version import InvalidVersion, Version
 
     try:
         return Version(text)
     except InvalidVersion:
-        raise ValueError(f"{quoted(text)} is not a version") from None
+        raise ValueError(f"{quote_text(text)} is not a version") from None

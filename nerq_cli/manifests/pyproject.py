@@ -13,15 +13,15 @@ from itertools import islice
 from pathlib import PurePosixPath
 from typing import Final
 
-from nerq_cli.inventory import PYPI, Declared, Include, Manifest, normalise
+from nerq_cli.inventory import PYPI, Declaration, DependencyFile, Include, normalise_name
 from nerq_cli.manifests import origins, pep508, poetry, pyproject_tools
-from nerq_cli.manifests.dependency_groups import Group, label, spread
-from nerq_cli.manifests.toml_document import Document, Field, quoted
+from nerq_cli.manifests.dependency_groups import DependencyGroup, expand_groups, label_group
+from nerq_cli.manifests.toml_document import TomlDocument, TomlField, quote_text
 
 NAME: Final = "pyproject"
 
 #: Most dependencies read from one file. Groups and sources multiply: a small file can ask for billions.
-MOST_DEPENDENCIES: Final = 50_000
+MAX_DEPENDENCIES: Final = 50_000
 
 
 def wants(path: PurePosixPath) -> bool:
@@ -29,130 +29,161 @@ def wants(path: PurePosixPath) -> bool:
     return path.name == "pyproject.toml"
 
 
-def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> Manifest:
+def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:
     """Read what a pyproject.toml declares. What is wrong with it is in ``problems``; nothing is raised.
 
     Versions are as written, except that Poetry's constraints are translated to PEP 440 (see `poetry.pep440`).
     ``group`` takes the place of ``main`` where the file that includes this one says so.
     """
-    document = Document(text, path)
-    project = _Project(document.root)
-    declared = list(islice(project.declared(), MOST_DEPENDENCIES + 1))
-    if len(declared) > MOST_DEPENDENCIES:
-        document.report(f"more than {MOST_DEPENDENCIES:,} dependencies: the rest is not read", None)
-        del declared[MOST_DEPENDENCIES:]
-    includes = list(project.includes())
-    return Manifest(
+    document = TomlDocument(text, path)
+    reader = _PyprojectReader(document.root)
+    declarations = list(islice(reader.read_declarations(), MAX_DEPENDENCIES + 1))
+    if len(declarations) > MAX_DEPENDENCIES:
+        document.add_problem(f"more than {MAX_DEPENDENCIES:,} dependencies: the rest is not read", None)
+        del declarations[MAX_DEPENDENCIES:]
+    includes = list(reader.read_includes())
+    return DependencyFile(
         path=path,
         format=NAME,
-        declared=tuple(replace(d, group=group) if group and d.group == "main" else d for d in declared),
-        includes=tuple(replace(i, group=group) if group and i.group == "main" else i for i in includes),
+        declarations=tuple(
+            replace(declaration, group=group) if group and declaration.group == "main" else declaration
+            for declaration in declarations
+        ),
+        includes=tuple(
+            replace(include, group=group) if group and include.group == "main" else include for include in includes
+        ),
         constraint=constraint,
-        locals=tuple(sorted(project.provided(declared))),
+        local_names=tuple(sorted(reader.find_local_names(declarations))),
         problems=document.problems,
         notes=document.notes,
     )
 
 
-class _Project:
+class _PyprojectReader:
     """One pyproject.toml: its names, where its packages come from, and what it declares."""
 
-    def __init__(self, root: Field) -> None:
+    def __init__(self, root: TomlField) -> None:
         self.root = root
         self.tool = root.get("tool")
-        self.project = root.get("project")
-        self.poetry = poetry.read(self.tool.get("poetry"))
-        self.indexes = pyproject_tools.indexes(self.tool) | self.poetry.indexes
-        self.sources = pyproject_tools.sources(self.tool, self.indexes)
-        stated = (self.project.get("name"), self.tool.at("poetry", "name"), *pyproject_tools.names(self.tool))
-        self.names = {normalise(PYPI, field.text()) for field in stated} - {""}
-
-    def declared(self) -> Iterator[Declared]:
-        """Go through everything declared anywhere in the file."""
-        yield from self._enriched(self._main(), self.poetry.main)
-        yield from spread(self._groups())
-        yield from origins.place(self._others(), self.indexes, self.sources)
-
-    def includes(self) -> Iterator[Include]:
-        """Go through the files that hold dynamic dependencies, and note what is dynamic without one."""
-        files = list(pyproject_tools.files(self.tool))
-        yield from files
-        listed = {"dependencies" if file.group == "main" else "optional-dependencies" for file in files}
-        if self.tool.at("poetry", "dependencies").value is not None:
-            listed |= {"dependencies", "optional-dependencies"}
-        for name, _ in self.project.get("dynamic").strings():
-            if name in ("dependencies", "optional-dependencies") and name not in listed:
-                self.root.document.note(f"{name} are dynamic: not listed here")
-
-    def provided(self, declared: Iterable[Declared]) -> set[str]:
-        """Return the names of the packages that are the project's own, or lie beside it on disk."""
-        beside = (origins.LOCAL, origins.WORKSPACE)
-        by_source = (name for name, stated in self.sources.items() if any(origin.skip in beside for origin in stated))
-        return {*self.names, *by_source, *(item.package.name for item in declared if item.skip in beside)}
-
-    def _main(self) -> Iterator[Declared]:
-        yield from pep508.declared(self.project.get("dependencies"), "main")
-        for extra, field in self.project.get("optional-dependencies").items():
-            yield from self._foreign(pep508.declared(field, f"extra:{normalise(PYPI, extra)}"))
-        yield from self._foreign(pyproject_tools.flit(self.tool))
-
-    def _groups(self) -> dict[str, Group]:
-        """Read the standard's groups and Poetry's: those of the same name are one."""
-        standard = _standard_groups(self.root.get("dependency-groups"))
-        names = dict.fromkeys((*standard, *self.poetry.groups))
-        pairs = [(name, standard.get(name, Group()), self.poetry.groups.get(name, Group())) for name in names]
-        groups = {name: Group(includes=own.includes + others.includes) for name, own, others in pairs}
-        items = (
-            (n, item) for n, own, others in pairs for item in self._enriched(self._foreign(own.items), others.items)
+        self.project_table = root.get("project")
+        self.poetry_tables = poetry.read(self.tool.get("poetry"))
+        self.indexes = pyproject_tools.read_indexes(self.tool) | self.poetry_tables.indexes
+        self.sources = pyproject_tools.read_sources(self.tool, self.indexes)
+        name_fields = (
+            self.project_table.get("name"),
+            self.tool.get_path("poetry", "name"),
+            *pyproject_tools.find_name_fields(self.tool),
         )
-        for name, item in islice(items, MOST_DEPENDENCIES + 1):
-            groups[name].items.append(item)
+        self.own_names = {normalise_name(PYPI, field.get_text()) for field in name_fields} - {""}
+
+    def read_declarations(self) -> Iterator[Declaration]:
+        """Go through everything declared anywhere in the file."""
+        yield from self._merge_poetry_sources(self._read_main(), self.poetry_tables.dependencies)
+        yield from expand_groups(self._read_groups())
+        yield from origins.assign_sources(self._read_other_tables(), self.indexes, self.sources)
+
+    def read_includes(self) -> Iterator[Include]:
+        """Go through the files that hold dynamic dependencies, and note what is dynamic without one."""
+        includes = list(pyproject_tools.read_includes(self.tool))
+        yield from includes
+        known_fields = {"dependencies" if include.group == "main" else "optional-dependencies" for include in includes}
+        if self.tool.get_path("poetry", "dependencies").value is not None:
+            known_fields |= {"dependencies", "optional-dependencies"}
+        for name, _ in self.project_table.get("dynamic").string_items():
+            if name in ("dependencies", "optional-dependencies") and name not in known_fields:
+                self.root.document.add_note(f"{name} are dynamic: not listed here")
+
+    def find_local_names(self, declarations: Iterable[Declaration]) -> set[str]:
+        """Return the names of the packages that are the project's own, or lie beside it on disk."""
+        local_reasons = (origins.LOCAL, origins.WORKSPACE)
+        source_names = (
+            name
+            for name, package_sources in self.sources.items()
+            if any(source.skip in local_reasons for source in package_sources)
+        )
+        return {
+            *self.own_names,
+            *source_names,
+            *(declaration.package.name for declaration in declarations if declaration.skip_reason in local_reasons),
+        }
+
+    def _read_main(self) -> Iterator[Declaration]:
+        yield from pep508.parse_array(self.project_table.get("dependencies"), "main")
+        for extra, field in self.project_table.get("optional-dependencies").items():
+            yield from self._exclude_own_names(pep508.parse_array(field, f"extra:{normalise_name(PYPI, extra)}"))
+        yield from self._exclude_own_names(pyproject_tools.read_flit(self.tool))
+
+    def _read_groups(self) -> dict[str, DependencyGroup]:
+        """Read the standard's groups and Poetry's: those of the same name are one."""
+        standard_groups = _read_standard_groups(self.root.get("dependency-groups"))
+        names = dict.fromkeys((*standard_groups, *self.poetry_tables.groups))
+        pairs = [
+            (name, standard_groups.get(name, DependencyGroup()), self.poetry_tables.groups.get(name, DependencyGroup()))
+            for name in names
+        ]
+        groups = {
+            name: DependencyGroup(includes=standard_group.includes + poetry_group.includes)
+            for name, standard_group, poetry_group in pairs
+        }
+        group_declarations = (
+            (group_name, declaration)
+            for group_name, standard_group, poetry_group in pairs
+            for declaration in self._merge_poetry_sources(
+                self._exclude_own_names(standard_group.declarations), poetry_group.declarations
+            )
+        )
+        for name, declaration in islice(group_declarations, MAX_DEPENDENCIES + 1):
+            groups[name].declarations.append(declaration)
         return groups
 
-    def _others(self) -> Iterator[Declared]:
-        yield from pep508.declared(self.root.at("build-system", "requires"), "build")
-        yield from self._foreign(pyproject_tools.development(self.tool))
-        yield from pyproject_tools.constraints(self.tool)
+    def _read_other_tables(self) -> Iterator[Declaration]:
+        yield from pep508.parse_array(self.root.get_path("build-system", "requires"), "build")
+        yield from self._exclude_own_names(pyproject_tools.read_development(self.tool))
+        yield from pyproject_tools.read_constraints(self.tool)
 
-    def _foreign(self, items: Iterable[Declared]) -> Iterator[Declared]:
+    def _exclude_own_names(self, declarations: Iterable[Declaration]) -> Iterator[Declaration]:
         """Leave out the project itself: extras and groups name it to take over other extras of its own."""
-        return (item for item in items if item.package.name not in self.names)
+        return (declaration for declaration in declarations if declaration.package.name not in self.own_names)
 
-    def _enriched(self, items: Iterable[Declared], by_poetry: Iterable[Declared]) -> Iterator[Declared]:
+    def _merge_poetry_sources(
+        self, declarations: Iterable[Declaration], poetry_declarations: Iterable[Declaration]
+    ) -> Iterator[Declaration]:
         """Merge what Poetry's table says of packages that the standard's declares; the others are Poetry's alone."""
-        stated = list(islice(items, MOST_DEPENDENCIES + 1))
-        names = {item.package.name for item in stated}
-        both: list[Declared] = []
-        alone: list[Declared] = []
-        for item in islice(by_poetry, MOST_DEPENDENCIES + 1):
-            (both if item.package.name in names else alone).append(item)
-        sources = ChainMap(self.sources, poetry.enriching(both, self.poetry.indexes))
-        yield from origins.place(stated, self.indexes, sources)
-        yield from alone
+        standard_declarations = list(islice(declarations, MAX_DEPENDENCIES + 1))
+        names = {declaration.package.name for declaration in standard_declarations}
+        common_declarations: list[Declaration] = []
+        poetry_only: list[Declaration] = []
+        for declaration in islice(poetry_declarations, MAX_DEPENDENCIES + 1):
+            (common_declarations if declaration.package.name in names else poetry_only).append(declaration)
+        sources = ChainMap(self.sources, poetry.find_explicit_sources(common_declarations, self.poetry_tables.indexes))
+        yield from origins.assign_sources(standard_declarations, self.indexes, sources)
+        yield from poetry_only
 
 
-def _standard_groups(table: Field) -> dict[str, Group]:
+def _read_standard_groups(table: TomlField) -> dict[str, DependencyGroup]:
     """Read ``[dependency-groups]``. Names are normalised, as PEP 735 has them compared."""
-    groups: dict[str, Group] = {}
-    for written, field in table.items():
-        name = normalise(PYPI, written)
+    groups: dict[str, DependencyGroup] = {}
+    for raw_name, field in table.items():
+        name = normalise_name(PYPI, raw_name)
         if name in groups:
-            field.problem(f"group {quoted(written)} is here twice: case, hyphens, dots and underscores do not count")
-        group = groups.setdefault(name, Group())
+            field.report_problem(
+                f"group {quote_text(raw_name)} is here twice: case, hyphens, dots and underscores do not count"
+            )
+        group = groups.setdefault(name, DependencyGroup())
         for element in field.elements("an array of strings and include-group tables"):
             if isinstance(element.value, dict):
-                group.includes += _include(element)
+                group.includes += _read_include(element)
             elif isinstance(element.value, str):
-                item = pep508.declare(element.value, element, label(name))
-                group.items += [item] if item else []
+                declaration = pep508.parse_declaration(element.value, element, label_group(name))
+                group.declarations += [declaration] if declaration else []
             else:
-                element.expected("a string or an include-group table")
+                element.report_expected("a string or an include-group table")
     return groups
 
 
-def _include(field: Field) -> Iterator[tuple[str, Field]]:
+def _read_include(field: TomlField) -> Iterator[tuple[str, TomlField]]:
     target = field.get("include-group")
     if isinstance(field.value, dict) and len(field.value) == 1 and isinstance(target.value, str):
-        yield normalise(PYPI, target.value), field
+        yield normalise_name(PYPI, target.value), field
     else:
-        field.problem("the only table a group may hold is an include", hint='write { include-group = "name" }')
+        field.report_problem("the only table a group may hold is an include", hint='write { include-group = "name" }')

@@ -6,192 +6,198 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from nerq_cli.inventory import PYPI, Declared, Include, Location, normalise
+from nerq_cli.inventory import PYPI, Declaration, Include, Location, normalise_name
 from nerq_cli.manifests import origins, pep508
-from nerq_cli.manifests.dependency_groups import label
-from nerq_cli.manifests.origins import Indexes, Origin
-from nerq_cli.manifests.toml_document import Field
+from nerq_cli.manifests.dependency_groups import label_group
+from nerq_cli.manifests.origins import FileIndexes, PackageSource
+from nerq_cli.manifests.toml_document import TomlField
 
 #: Most sources read for one package in uv, and most package patterns in PDM: each is tried on every dependency.
-MOST_SOURCES: Final = 50
+MAX_SOURCES: Final = 50
 
-_EDITABLE = re.compile(r"(?:-e|--editable)[ =]+(\S+)")
-_EGG = re.compile(r"[#&]egg=([A-Za-z0-9][A-Za-z0-9._-]*)")
+_EDITABLE_OPTION = re.compile(r"(?:-e|--editable)[ =]+(\S+)")
+_EGG_FRAGMENT = re.compile(r"[#&]egg=([A-Za-z0-9][A-Za-z0-9._-]*)")
 
 
-def names(tool: Field) -> Iterator[Field]:
+def find_name_fields(tool: TomlField) -> Iterator[TomlField]:
     """Go through the names the project has in tables that are older than ``[project]``."""
-    flit = tool.at("flit", "metadata")
+    flit = tool.get_path("flit", "metadata")
     yield flit.get("dist-name" if flit.get("dist-name").value else "module")
 
 
-def indexes(tool: Field) -> Indexes:
+def read_indexes(tool: TomlField) -> FileIndexes:
     """Read the package indexes uv and PDM are to use."""
-    return _uv_indexes(tool.get("uv")) | _pdm_indexes(tool.at("pdm", "source"))
+    return _read_uv_indexes(tool.get("uv")) | _read_pdm_indexes(tool.get_path("pdm", "source"))
 
 
-def sources(tool: Field, known: Indexes) -> dict[str, list[Origin]]:
+def read_sources(tool: TomlField, indexes: FileIndexes) -> dict[str, list[PackageSource]]:
     """Read ``[tool.uv.sources]``: where single packages come from. An array gives one source per environment.
 
     No public index is assumed for environments that none of them covers: the name may be private.
     """
-    found = {}
-    for name, field in tool.at("uv", "sources").items():
-        stated = list(field.elements()) if isinstance(field.value, list) else [field]
-        if len(stated) > MOST_SOURCES:
-            field.problem(f"more than {MOST_SOURCES} sources: the rest is not read")
-        found[normalise(PYPI, name)] = [_uv_source(one, known) for one in stated[:MOST_SOURCES]]
-    return found
+    sources_by_package = {}
+    for name, field in tool.get_path("uv", "sources").items():
+        source_fields = list(field.elements()) if isinstance(field.value, list) else [field]
+        if len(source_fields) > MAX_SOURCES:
+            field.report_problem(f"more than {MAX_SOURCES} sources: the rest is not read")
+        sources_by_package[normalise_name(PYPI, name)] = [
+            _read_uv_source(source_field, indexes) for source_field in source_fields[:MAX_SOURCES]
+        ]
+    return sources_by_package
 
 
-def development(tool: Field) -> Iterator[Declared]:
+def read_development(tool: TomlField) -> Iterator[Declaration]:
     """Read the development dependencies of uv, PDM and Hatch, as they were before there were standard groups."""
-    yield from pep508.declared(tool.at("uv", "dev-dependencies"), "dev")
-    for name, field in tool.at("pdm", "dev-dependencies").items():
-        yield from _pdm_group(field, label(normalise(PYPI, name)))
-    for name, field in tool.at("hatch", "envs").items():
+    yield from pep508.parse_array(tool.get_path("uv", "dev-dependencies"), "dev")
+    for name, field in tool.get_path("pdm", "dev-dependencies").items():
+        yield from _read_pdm_group(field, label_group(normalise_name(PYPI, name)))
+    for name, field in tool.get_path("hatch", "envs").items():
         for key in ("dependencies", "extra-dependencies"):
-            yield from _hatch_environment(field.get(key), f"dev:hatch.{name}")
+            yield from _read_hatch_environment(field.get(key), f"dev:hatch.{name}")
 
 
-def constraints(tool: Field) -> Iterator[Declared]:
+def read_constraints(tool: TomlField) -> Iterator[Declaration]:
     """Read what uv is told about versions of packages without depending on them."""
     for key in ("constraint-dependencies", "build-constraint-dependencies", "override-dependencies"):
-        yield from pep508.declared(tool.at("uv", key), "constraint")
+        yield from pep508.parse_array(tool.get_path("uv", key), "constraint")
 
 
-def flit(tool: Field) -> Iterator[Declared]:
+def read_flit(tool: TomlField) -> Iterator[Declaration]:
     """Read Flit's old metadata table. The extra called ``.none`` stands for no extra."""
-    metadata = tool.at("flit", "metadata")
-    yield from pep508.declared(metadata.get("requires"), "main")
+    metadata = tool.get_path("flit", "metadata")
+    yield from pep508.parse_array(metadata.get("requires"), "main")
     for extra, field in metadata.get("requires-extra").items():
-        yield from pep508.declared(field, "main" if extra == ".none" else f"extra:{normalise(PYPI, extra)}")
-    yield from pep508.declared(metadata.get("dev-requires"), "dev")
+        yield from pep508.parse_array(field, "main" if extra == ".none" else f"extra:{normalise_name(PYPI, extra)}")
+    yield from pep508.parse_array(metadata.get("dev-requires"), "dev")
 
 
-def files(tool: Field) -> Iterator[Include]:
+def read_includes(tool: TomlField) -> Iterator[Include]:
     """Read which requirements files setuptools, or the hatch-requirements-txt plugin, fills the metadata from."""
-    dynamic = tool.at("setuptools", "dynamic")
-    yield from _files(dynamic.at("dependencies", "file"), "main")
+    dynamic = tool.get_path("setuptools", "dynamic")
+    yield from _read_file_includes(dynamic.get_path("dependencies", "file"), "main")
     for extra, field in dynamic.get("optional-dependencies").items():
-        yield from _files(field.get("file"), f"extra:{normalise(PYPI, extra)}")
-    hook = tool.at("hatch", "metadata", "hooks", "requirements_txt")
-    yield from _files(hook.get("filename"), "main")
-    yield from _files(hook.get("files"), "main")
+        yield from _read_file_includes(field.get("file"), f"extra:{normalise_name(PYPI, extra)}")
+    hook = tool.get_path("hatch", "metadata", "hooks", "requirements_txt")
+    yield from _read_file_includes(hook.get("filename"), "main")
+    yield from _read_file_includes(hook.get("files"), "main")
     for extra, field in hook.get("optional-dependencies").items():
-        yield from _files(field, f"extra:{normalise(PYPI, extra)}")
+        yield from _read_file_includes(field, f"extra:{normalise_name(PYPI, extra)}")
 
 
-def _files(field: Field, group: str) -> Iterator[Include]:
-    for pattern, at in ((field.value, field),) if isinstance(field.value, str) else field.strings():
-        yield Include(pattern=pattern, line=at.line, format="requirements", group=group)
+def _read_file_includes(field: TomlField, group: str) -> Iterator[Include]:
+    for pattern, pattern_field in ((field.value, field),) if isinstance(field.value, str) else field.string_items():
+        yield Include(pattern=pattern, line=pattern_field.line, format="requirements", group=group)
 
 
-def _uv_indexes(uv: Field) -> Indexes:
+def _read_uv_indexes(uv: TomlField) -> FileIndexes:
     """Read uv's indexes: one may be the default, an explicit one serves only what names it, the others anything."""
-    named, default, extra = {}, [], []
+    urls_by_name, default_urls, extra_urls = {}, [], []
     for index in uv.get("index").elements("an array of tables"):
-        url = origins.without_credentials(index.get("url").text())
+        url = origins.strip_credentials(index.get("url").get_text())
         if not url:
-            index.problem("an index needs a url")
+            index.report_problem("an index needs a url")
             continue
-        named[index.get("name").text().lower()] = url
+        urls_by_name[index.get("name").get_text().lower()] = url
         if index.get("default").value is True:
-            default.append(url)
+            default_urls.append(url)
         elif index.get("explicit").value is not True:
-            extra.append(url)
-    default.append(origins.without_credentials(uv.get("index-url").text()))
-    extra += [origins.without_credentials(url) for url, _ in uv.get("extra-index-url").strings()]
-    return Indexes(default=default[0], extra=tuple(dict.fromkeys(extra)), named=named)
+            extra_urls.append(url)
+    default_urls.append(origins.strip_credentials(uv.get("index-url").get_text()))
+    extra_urls += [origins.strip_credentials(url) for url, _ in uv.get("extra-index-url").string_items()]
+    return FileIndexes(default=default_urls[0], extra_indexes=tuple(dict.fromkeys(extra_urls)), by_name=urls_by_name)
 
 
-def _uv_source(field: Field, known: Indexes) -> Origin:
+def _read_uv_source(field: TomlField, indexes: FileIndexes) -> PackageSource:
     """Read one source of one package. What it is limited to, an extra or a group, becomes its ``group``."""
-    stated = field.get("marker")
+    marker_field = field.get("marker")
     try:
-        marker = pep508.checked_marker(stated.text()) if stated.value else ""
+        marker = pep508.validate_marker(marker_field.get_text()) if marker_field.value else ""
     except ValueError as error:
-        stated.problem(f"not an environment marker: {error}")
+        marker_field.report_problem(f"not an environment marker: {error}")
         marker = ""
-    extra, group = (normalise(PYPI, field.get(key).text()) for key in ("extra", "group"))
-    limit = f"extra:{extra}" if extra else label(group) if group else ""
-    origin = _uv_place(field, known)
-    return Origin(index=origin.index, skip=origin.skip, marker=marker, group=limit)
+    extra, group = (normalise_name(PYPI, field.get(key).get_text()) for key in ("extra", "group"))
+    limit = f"extra:{extra}" if extra else label_group(group) if group else ""
+    source = _read_uv_location(field, indexes)
+    return PackageSource(index=source.index, skip=source.skip, marker=marker, group=limit)
 
 
-def _uv_place(field: Field, known: Indexes) -> Origin:
-    git, url, path, index = (field.get(key).text() for key in ("git", "url", "path", "index"))
+def _read_uv_location(field: TomlField, indexes: FileIndexes) -> PackageSource:
+    repository, url, path, index = (field.get(key).get_text() for key in ("git", "url", "path", "index"))
     if field.get("workspace").value is True:
-        return Origin(skip=origins.WORKSPACE)
-    if git:
-        revision = next(filter(None, (field.get(key).text() for key in ("rev", "tag", "branch"))), "")
-        return Origin(skip=origins.of_repository(git, revision))
+        return PackageSource(skip=origins.WORKSPACE)
+    if repository:
+        revision = next(filter(None, (field.get(key).get_text() for key in ("rev", "tag", "branch"))), "")
+        return PackageSource(skip=origins.repository_reason(repository, revision))
     if path:
-        return Origin(skip=origins.LOCAL)
+        return PackageSource(skip=origins.LOCAL)
     if url:
-        return Origin(skip=origins.of_url(url))
+        return PackageSource(skip=origins.url_reason(url))
     if not index:
-        field.problem(f"{field.name} names no source", hint="a source is one of git, url, path, workspace or index")
-        return Origin(skip="a source this file does not tell")
-    return known.called(index)
+        field.report_problem(
+            f"{field.name} names no source", hint="a source is one of git, url, path, workspace or index"
+        )
+        return PackageSource(skip="a source this file does not tell")
+    return indexes.source_named(index)
 
 
-def _pdm_indexes(sources_: Field) -> Indexes:
+def _read_pdm_indexes(source_table: TomlField) -> FileIndexes:
     """Read ``[[tool.pdm.source]]``: one called pypi is the default, one with ``include_packages`` serves only those."""
-    default, extra, bound = "", [], []
-    for source in sources_.elements("an array of tables"):
-        name = source.get("name").text()
-        url = origins.without_credentials(source.get("url").text()) or name  # PDM may know the rest from elsewhere
-        globs = [(glob, url) for glob, _ in source.get("include_packages").strings()]
-        bound += globs
+    default_url, extra_urls, glob_urls = "", [], []
+    for source in source_table.elements("an array of tables"):
+        name = source.get("name").get_text()
+        url = origins.strip_credentials(source.get("url").get_text()) or name  # PDM may know the rest from elsewhere
+        globs = [(glob, url) for glob, _ in source.get("include_packages").string_items()]
+        glob_urls += globs
         if name.lower() == "pypi":
-            default = "" if url == name else url
+            default_url = "" if url == name else url
         elif not globs:
-            extra.append(url)
-    if len(bound) > MOST_SOURCES:
-        sources_.problem(f"more than {MOST_SOURCES} patterns in include_packages: the rest is not read")
-    patterns = tuple((origins.pattern(glob), url) for glob, url in bound[:MOST_SOURCES])
-    return Indexes(default=default, extra=tuple(extra), bound=patterns)
+            extra_urls.append(url)
+    if len(glob_urls) > MAX_SOURCES:
+        source_table.report_problem(f"more than {MAX_SOURCES} patterns in include_packages: the rest is not read")
+    patterns = tuple((origins.compile_name_glob(glob), url) for glob, url in glob_urls[:MAX_SOURCES])
+    return FileIndexes(default=default_url, extra_indexes=tuple(extra_urls), by_pattern=patterns)
 
 
-def _pdm_group(field: Field, group: str) -> Iterator[Declared]:
+def _read_pdm_group(field: TomlField, group: str) -> Iterator[Declaration]:
     """Read a group of PDM's, where a dependency may also be editable: ``-e URL#egg=name``."""
-    for text, at in field.strings():
-        editable = _EDITABLE.fullmatch(text)
-        item = _editable(editable[1], at, group) if editable else pep508.declare(text, at, group)
-        if item:
-            yield item
+    for text, item_field in field.string_items():
+        match = _EDITABLE_OPTION.fullmatch(text)
+        declaration = (
+            _read_editable(match[1], item_field, group) if match else pep508.parse_declaration(text, item_field, group)
+        )
+        if declaration:
+            yield declaration
 
 
-def _editable(url: str, field: Field, group: str) -> Declared | None:
+def _read_editable(url: str, field: TomlField, group: str) -> Declaration | None:
     """Read an editable dependency. One that is not named after all is the directory's, and of no interest."""
-    name = _EGG.search(url)
-    if not name:
+    match = _EGG_FRAGMENT.search(url)
+    if not match:
         return None
-    return Declared(
+    return Declaration(
         ecosystem=PYPI,
-        name=name[1],
+        name=match[1],
         requirement="",
         group=group,
         location=Location(path=field.document.path, line=field.line),
-        skip=origins.of_url(url),
+        skip_reason=origins.url_reason(url),
     )
 
 
-def _hatch_environment(field: Field, group: str) -> Iterator[Declared]:
+def _read_hatch_environment(field: TomlField, group: str) -> Iterator[Declaration]:
     """Read the dependencies of an environment, as far as they stand there: ``{…}`` is filled in when Hatch runs."""
-    for text, at in field.strings():
-        if "{" in text and not _readable(text):
-            at.document.note(f"{field.name}: what Hatch fills in when it runs is not listed here")
+    for text, item_field in field.string_items():
+        if "{" in text and not _is_specifier(text):
+            item_field.document.add_note(f"{field.name}: what Hatch fills in when it runs is not listed here")
             continue
-        item = pep508.declare(text, at, group)
-        if item:
-            yield item
+        declaration = pep508.parse_declaration(text, item_field, group)
+        if declaration:
+            yield declaration
 
 
-def _readable(text: str) -> bool:
+def _is_specifier(text: str) -> bool:
     try:
-        pep508.parse(text)
+        pep508.parse_specifier(text)
     except pep508.NotASpecifierError:
         return False
     return True

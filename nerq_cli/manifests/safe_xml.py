@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: Deepest nesting read, in levels.
-DEEPEST: Final = 100
+MAX_DEPTH: Final = 100
 
 
 @dataclass(slots=True)
-class Element:
+class XmlElement:
     """One element: its name without the namespace, and what is in it. ``text`` is its own, before any child."""
 
     name: str
@@ -24,20 +24,20 @@ class Element:
     attributes: dict[str, str]
     line: int
     text: str = ""
-    children: list[Element] = field(default_factory=list)
+    children: list[XmlElement] = field(default_factory=list)
 
-    def all(self, name: str) -> Iterator[Element]:
+    def children_named(self, name: str) -> Iterator[XmlElement]:
         """Go through the children of that name."""
         return (child for child in self.children if child.name == name)
 
-    def first(self, name: str) -> Element | None:
+    def first_child(self, name: str) -> XmlElement | None:
         """Return the first child of that name."""
-        return next(self.all(name), None)
+        return next(self.children_named(name), None)
 
-    def within(self, name: str) -> list[Element]:
+    def children_of(self, name: str) -> list[XmlElement]:
         """Return the children of the first child of that name."""
-        holder = self.first(name)
-        return [] if holder is None else holder.children
+        parent = self.first_child(name)
+        return [] if parent is None else parent.children
 
 
 class NotXmlError(Exception):
@@ -49,17 +49,17 @@ class NotXmlError(Exception):
         self.column = column
 
 
-def parse(text: str) -> Element:
+def parse(text: str) -> XmlElement:
     """Read an XML text.
 
     Raises:
         NotXmlError: it is none, has a document type, or is nested deeper than `DEEPEST`.
     """
-    builder = _Builder()
-    return builder.root_of(text)
+    builder = _TreeBuilder()
+    return builder.parse_root(text)
 
 
-class _Builder:
+class _TreeBuilder:
     """The elements of one document while it is read."""
 
     def __init__(self) -> None:
@@ -67,15 +67,15 @@ class _Builder:
 
         self._parser = ParserCreate(encoding="utf-8", namespace_separator=" ")
         self._parser.buffer_text = True
-        self._parser.StartElementHandler = self._begin
-        self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._characters
-        self._parser.StartDoctypeDeclHandler = self._refuse
-        self._parser.EntityDeclHandler = self._refuse
-        self._document = Element("", "", {}, 0)
-        self._open = [self._document]
+        self._parser.StartElementHandler = self._start_element
+        self._parser.EndElementHandler = self._end_element
+        self._parser.CharacterDataHandler = self._add_text
+        self._parser.StartDoctypeDeclHandler = self._refuse_declaration
+        self._parser.EntityDeclHandler = self._refuse_declaration
+        self._document = XmlElement("", "", {}, 0)
+        self._open_elements = [self._document]
 
-    def root_of(self, text: str) -> Element:
+    def parse_root(self, text: str) -> XmlElement:
         """Read the text and return its root element."""
         from xml.parsers.expat import ExpatError, errors
 
@@ -85,24 +85,24 @@ class _Builder:
             raise NotXmlError(errors.messages.get(error.code, str(error)), error.lineno, error.offset + 1) from error
         return self._document.children[0]
 
-    def _begin(self, name: str, attributes: dict[str, str]) -> None:
-        if len(self._open) > DEEPEST:
-            raise self._mistake(f"nested more than {DEEPEST} levels deep")
-        namespace, _, bare = name.rpartition(" ")
-        element = Element(bare, namespace, attributes, self._parser.CurrentLineNumber)
-        self._open[-1].children.append(element)
-        self._open.append(element)
+    def _start_element(self, name: str, attributes: dict[str, str]) -> None:
+        if len(self._open_elements) > MAX_DEPTH:
+            raise self._make_error(f"nested more than {MAX_DEPTH} levels deep")
+        namespace, _, local_name = name.rpartition(" ")
+        element = XmlElement(local_name, namespace, attributes, self._parser.CurrentLineNumber)
+        self._open_elements[-1].children.append(element)
+        self._open_elements.append(element)
 
-    def _end(self, _name: str) -> None:
-        self._open.pop()
+    def _end_element(self, _name: str) -> None:
+        self._open_elements.pop()
 
-    def _characters(self, data: str) -> None:
-        element = self._open[-1]
+    def _add_text(self, data: str) -> None:
+        element = self._open_elements[-1]
         if not element.children:
             element.text += data
 
-    def _refuse(self, *_: object) -> None:
-        raise self._mistake("a document type or an entity: refused, because it can be a trap")
+    def _refuse_declaration(self, *_: object) -> None:
+        raise self._make_error("a document type or an entity: refused, because it can be a trap")
 
-    def _mistake(self, message: str) -> NotXmlError:
+    def _make_error(self, message: str) -> NotXmlError:
         return NotXmlError(message, self._parser.CurrentLineNumber, self._parser.CurrentColumnNumber + 1)

@@ -7,16 +7,16 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from nerq_cli.errors import Problem
-from nerq_cli.inventory import Manifest
+from nerq_cli.inventory import DependencyFile
 from nerq_cli.manifests import origins, pep508, pyproject_tools
-from nerq_cli.manifests.page import Page, regrouped
-from nerq_cli.manifests.pip_mistakes import shown
-from nerq_cli.manifests.toml_document import Document
+from nerq_cli.manifests.page import TextDocument, regroup_item
+from nerq_cli.manifests.pip_mistakes import quote_line
+from nerq_cli.manifests.toml_document import TomlDocument
 
 NAME: Final = "script"
 
-_START: Final = "# /// script"
-_END: Final = "# ///"
+_BLOCK_START: Final = "# /// script"
+_BLOCK_END: Final = "# ///"
 
 
 def wants(path: PurePosixPath) -> bool:  # noqa: ARG001 - every reader is asked the same
@@ -24,73 +24,81 @@ def wants(path: PurePosixPath) -> bool:  # noqa: ARG001 - every reader is asked 
     return False
 
 
-def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> Manifest:
+def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:
     """Read what a script declares. What is wrong with it is in ``problems``; nothing is raised, nothing executed.
 
     ``group`` takes the place of ``main``. Sources and indexes of uv hold as they do in pyproject.toml.
     """
-    page = Page(text, path)
-    document = Document(_toml(page), path)
+    script = TextDocument(text, path)
+    document = TomlDocument(_extract_toml(script), path)
     root, tool = document.root, document.root.get("tool")
-    indexes = pyproject_tools.indexes(tool)
-    sources = pyproject_tools.sources(tool, indexes)
-    declared = [
-        *origins.place(pep508.declared(root.get("dependencies"), "main"), indexes, sources),
-        *origins.place(pyproject_tools.constraints(tool), indexes, sources),
+    indexes = pyproject_tools.read_indexes(tool)
+    sources = pyproject_tools.read_sources(tool, indexes)
+    declarations = [
+        *origins.assign_sources(pep508.parse_array(root.get("dependencies"), "main"), indexes, sources),
+        *origins.assign_sources(pyproject_tools.read_constraints(tool), indexes, sources),
     ]
-    beside = (origins.LOCAL, origins.WORKSPACE)
-    provided = {name for name, stated in sources.items() if any(origin.skip in beside for origin in stated)}
-    provided |= {item.package.name for item in declared if item.skip in beside}
-    problems = (*page.problems, *(_in_comment(problem, page) for problem in document.problems))
-    return Manifest(
+    local_reasons = (origins.LOCAL, origins.WORKSPACE)
+    local_package_names = {
+        name
+        for name, package_sources in sources.items()
+        if any(source.skip in local_reasons for source in package_sources)
+    }
+    local_package_names |= {
+        declaration.package.name for declaration in declarations if declaration.skip_reason in local_reasons
+    }
+    problems = (*script.problems, *(_shift_problem(problem, script) for problem in document.problems))
+    return DependencyFile(
         path=path,
         format=NAME,
-        declared=tuple(regrouped(item, group, constraint=constraint) for item in declared),
+        declarations=tuple(regroup_item(declaration, group, constraint=constraint) for declaration in declarations),
         constraint=constraint,
-        locals=tuple(sorted(provided)),
+        local_names=tuple(sorted(local_package_names)),
         problems=tuple(sorted(problems, key=lambda problem: (problem.line, problem.column))),
-        notes=(*page.notes, *document.notes),
+        notes=(*script.notes, *document.notes),
     )
 
 
-def _toml(page: Page) -> str:
+def _extract_toml(script: TextDocument) -> str:
     """Return the block's content, every line where it stands in the file; empty when there is no block."""
     blocks = []
     number = 0
-    while number < len(page.lines):
+    while number < len(script.lines):
         number += 1
-        if page.lines[number - 1] == _START:
-            last = _last(page.lines, number)
-            if last == number:
-                page.report("this block is never closed", number, hint=f"end it with a line {_END}")
+        if script.lines[number - 1] == _BLOCK_START:
+            end = _find_block_end(script.lines, number)
+            if end == number:
+                script.add_problem("this block is never closed", number, hint=f"end it with a line {_BLOCK_END}")
             else:
-                blocks.append((number, last))
-                number = last
-    for first, _ in blocks[1:]:
-        page.report("a second block of script metadata: one is allowed", first, hint="put everything into the first")
+                blocks.append((number, end))
+                number = end
+    for start, _ in blocks[1:]:
+        script.add_problem(
+            "a second block of script metadata: one is allowed", start, hint="put everything into the first"
+        )
     if not blocks:
-        if not page.problems:
-            page.note("no inline script metadata: it declares nothing")
+        if not script.problems:
+            script.add_note("no inline script metadata: it declares nothing")
         return ""
-    first, last = blocks[0]
-    return "\n" * first + "\n".join(line[2:] for line in page.lines[first : last - 1])
+    start, end = blocks[0]
+    return "\n" * start + "\n".join(line[2:] for line in script.lines[start : end - 1])
 
 
-def _last(lines: list[str], first: int) -> int:
+def _find_block_end(lines: list[str], start: int) -> int:
     """Return the line that closes a block, the last one to do so among its comments; the first when none does."""
-    last = first
-    for number in range(first + 1, len(lines) + 1):
+    end = start
+    for number in range(start + 1, len(lines) + 1):
         line = lines[number - 1]
         if line != "#" and not line.startswith("# "):
             break
-        if line == _END:
-            last = number
-    return last
+        if line == _BLOCK_END:
+            end = number
+    return end
 
 
-def _in_comment(problem: Problem, page: Page) -> Problem:
+def _shift_problem(problem: Problem, script: TextDocument) -> Problem:
     """Return a problem of the block's content as one of the file: two characters further to the right."""
-    if not 0 < problem.line <= len(page.lines):
+    if not 0 < problem.line <= len(script.lines):
         return problem
     column = problem.column + len("# ") if problem.column else 0
-    return replace(problem, column=column, text=shown(page.lines[problem.line - 1], column))
+    return replace(problem, column=column, text=quote_line(script.lines[problem.line - 1], column))

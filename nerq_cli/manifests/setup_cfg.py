@@ -7,22 +7,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Final, TypeAlias
 
-from nerq_cli.inventory import PYPI, Declared, Include, Manifest, normalise
-from nerq_cli.manifests.page import Page, beside, included, regrouped
+from nerq_cli.inventory import PYPI, Declaration, DependencyFile, Include, normalise_name
+from nerq_cli.manifests.page import TextDocument, local_names, regroup_include, regroup_item
 
 NAME: Final = "setup.cfg"
 
 #: The keys of ``[options]`` that declare dependencies, and the group each stands for (setuptools' documentation,
 #: "Configuring setuptools using setup.cfg files").
-GROUPS: Final[Mapping[str, str]] = {"install_requires": "main", "setup_requires": "build", "tests_require": "dev"}
+KEY_GROUPS: Final[Mapping[str, str]] = {"install_requires": "main", "setup_requires": "build", "tests_require": "dev"}
 
-_HEADER: Final = re.compile(r"\[(.+)\]")
+_SECTION_HEADER: Final = re.compile(r"\[(.+)\]")
 _DELIMITER: Final = re.compile("[=:]")
-_FILE: Final = "file:"
-_EXTRAS: Final = "options.extras_require"
+_FILE_PREFIX: Final = "file:"
+_EXTRAS_SECTION: Final = "options.extras_require"
 
 #: What a key is given: each line that says something, with its number. The first stands beside the key, or is empty.
-_Value: TypeAlias = "list[tuple[int, str]]"
+_NumberedLines: TypeAlias = "list[tuple[int, str]]"
 
 
 def wants(path: PurePosixPath) -> bool:
@@ -30,100 +30,110 @@ def wants(path: PurePosixPath) -> bool:
     return path.name == NAME
 
 
-def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> Manifest:
+def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:
     """Read what a setup.cfg declares. What is wrong with it is in ``problems``; nothing is raised.
 
     One without ``[options]`` configures other tools, and declares nothing. ``group`` takes the place of ``main``
     where the file that includes this one says so.
     """
-    page = Page(text, path)
-    sections = _sections(page)
-    values = list(_values(sections))
-    declared = tuple(item for to, value in values for item in _declared(page, value, to))
-    includes = tuple(include for to, value in values for include in _includes(value, to))
-    own = " ".join(text for _, text in sections.get("metadata", {}).get("name", ()))
-    return Manifest(
+    document = TextDocument(text, path)
+    sections = _parse_sections(document)
+    values = list(_find_dependency_values(sections))
+    declarations = tuple(
+        declaration
+        for target_group, value in values
+        for declaration in _read_declarations(document, value, target_group)
+    )
+    includes = tuple(include for target_group, value in values for include in _read_includes(value, target_group))
+    own_name = " ".join(text for _, text in sections.get("metadata", {}).get("name", ()))
+    return DependencyFile(
         path=path,
         format=NAME,
-        declared=tuple(regrouped(item, group, constraint=constraint) for item in declared),
-        includes=tuple(included(include, group, constraint=constraint) for include in includes),
+        declarations=tuple(regroup_item(declaration, group, constraint=constraint) for declaration in declarations),
+        includes=tuple(regroup_include(include, group, constraint=constraint) for include in includes),
         constraint=constraint,
-        locals=tuple(sorted({normalise(PYPI, own), *beside(declared)} - {""})),
-        problems=page.problems,
-        notes=page.notes,
+        local_names=tuple(sorted({normalise_name(PYPI, own_name), *local_names(declarations)} - {""})),
+        problems=document.problems,
+        notes=document.notes,
     )
 
 
-def _sections(page: Page) -> dict[str, dict[str, _Value]]:
+def _parse_sections(document: TextDocument) -> dict[str, dict[str, _NumberedLines]]:
     """Take the file apart as `configparser` does, which forgets the lines."""
-    sections: dict[str, dict[str, _Value]] = {}
-    section: dict[str, _Value] | None = None
-    value: _Value | None = None
-    depth = 0
-    for number, line in enumerate(page.lines, 1):
+    sections: dict[str, dict[str, _NumberedLines]] = {}
+    section: dict[str, _NumberedLines] | None = None
+    value: _NumberedLines | None = None
+    key_indent = 0
+    for number, line in enumerate(document.lines, 1):
         text = line.strip()
         if not text or text[0] in "#;":
             continue
         indent = len(line) - len(line.lstrip())
-        if value is not None and indent > depth:
+        if value is not None and indent > key_indent:
             value.append((number, text))
             continue
-        depth = indent
-        header = _HEADER.match(text)
+        key_indent = indent
+        header = _SECTION_HEADER.match(text)
         if header:
-            section, value = _section(page, sections, header[1], number), None
+            section, value = _add_section(document, sections, header[1], number), None
         else:
-            value = _option(page, section, text, number)
+            value = _add_option(document, section, text, number)
     return sections
 
 
-def _section(page: Page, sections: dict[str, dict[str, _Value]], name: str, number: int) -> dict[str, _Value]:
+def _add_section(
+    document: TextDocument, sections: dict[str, dict[str, _NumberedLines]], name: str, number: int
+) -> dict[str, _NumberedLines]:
     if name in sections:
-        page.report(f"section [{name[:60]}] is here twice", number, hint="put everything under one heading")
+        document.add_problem(f"section [{name[:60]}] is here twice", number, hint="put everything under one heading")
     return sections.setdefault(name, {})
 
 
-def _option(page: Page, section: dict[str, _Value] | None, text: str, number: int) -> _Value | None:
+def _add_option(
+    document: TextDocument, section: dict[str, _NumberedLines] | None, text: str, number: int
+) -> _NumberedLines | None:
     delimiter = _DELIMITER.search(text)
     if section is None:
-        page.report("this stands before the first [section]", number)
+        document.add_problem("this stands before the first [section]", number)
         return None
     if delimiter is None or not delimiter.start():
-        page.report(
+        document.add_problem(
             "neither a [section] nor a key with a value", number, hint="indent what goes on from the line before"
         )
         return None
     key = text[: delimiter.start()].rstrip()
     if key in section:
-        page.report(f"{key[:60]} is here twice", number)
-    own: _Value = [(number, text[delimiter.end() :].strip())]
-    section.setdefault(key, []).extend(own)
+        document.add_problem(f"{key[:60]} is here twice", number)
+    lines: _NumberedLines = [(number, text[delimiter.end() :].strip())]
+    section.setdefault(key, []).extend(lines)
     return section[key]
 
 
-def _values(sections: Mapping[str, Mapping[str, _Value]]) -> Iterator[tuple[str, _Value]]:
+def _find_dependency_values(
+    sections: Mapping[str, Mapping[str, _NumberedLines]],
+) -> Iterator[tuple[str, _NumberedLines]]:
     """Go through all values that declare dependencies, each with its group."""
     for key, value in sections.get("options", {}).items():
-        group = GROUPS.get(key.lower().replace("-", "_"))  # dashes are what setuptools took before release 78
+        group = KEY_GROUPS.get(key.lower().replace("-", "_"))  # dashes are what setuptools took before release 78
         if group:
             yield group, value
-    for extra, value in sections.get(_EXTRAS, {}).items():
-        yield f"extra:{normalise(PYPI, extra)}", value
+    for extra, value in sections.get(_EXTRAS_SECTION, {}).items():
+        yield f"extra:{normalise_name(PYPI, extra)}", value
 
 
-def _declared(page: Page, value: _Value, group: str) -> Iterator[Declared]:
-    if _names_files(value):
+def _read_declarations(document: TextDocument, value: _NumberedLines, group: str) -> Iterator[Declaration]:
+    if _is_file_reference(value):
         return
-    for number, text in _items(value):
+    for number, text in _split_items(value):
         if "%(" in text:
-            page.note(f"what setup.cfg fills in from elsewhere is not listed here (line {number})")
-        elif not text.startswith("#") and not page.hopeless:
-            item = page.declare(text.partition(" #")[0].rstrip(), number, group)
-            if item:
-                yield item
+            document.add_note(f"what setup.cfg fills in from elsewhere is not listed here (line {number})")
+        elif not text.startswith("#") and not document.too_many_problems:
+            declaration = document.parse_declaration(text.partition(" #")[0].rstrip(), number, group)
+            if declaration:
+                yield declaration
 
 
-def _items(value: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+def _split_items(value: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str]]:
     """Go through the items: one a line, or on a single line with semicolons between them."""
     for number, text in value:
         for item in text.split(";") if len(value) == 1 else [text]:
@@ -131,13 +141,13 @@ def _items(value: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str]]:
                 yield number, item.strip()
 
 
-def _names_files(value: _Value) -> bool:
-    return next((text for _, text in value if text), "").startswith(_FILE)
+def _is_file_reference(value: _NumberedLines) -> bool:
+    return next((text for _, text in value if text), "").startswith(_FILE_PREFIX)
 
 
-def _includes(value: _Value, group: str) -> Iterator[Include]:
+def _read_includes(value: _NumberedLines, group: str) -> Iterator[Include]:
     """Go through the requirements files that take the place of a list."""
-    if _names_files(value):
+    if _is_file_reference(value):
         for number, text in value:
-            for file in filter(None, map(str.strip, text.removeprefix(_FILE).split(","))):
-                yield Include(pattern=file, line=number, format="requirements", group=group)
+            for file_name in filter(None, map(str.strip, text.removeprefix(_FILE_PREFIX).split(","))):
+                yield Include(pattern=file_name, line=number, format="requirements", group=group)

@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from nerq_cli.manifests.bill import Bill, Edge, Entry, unique
-from nerq_cli.manifests.json_objects import Object
-from nerq_cli.manifests.page import Page
+from nerq_cli.manifests.bill import Component, Relation, Sbom, unique_refs
+from nerq_cli.manifests.json_objects import JsonObject
+from nerq_cli.manifests.page import TextDocument
 
 _VERSION_2: Final = re.compile(r"SPDX-2\.[0-3]")
 _CONTEXT_3: Final = re.compile(r"https://spdx\.org/rdf/3\.0\.\d+/spdx-context\.jsonld")
@@ -29,16 +29,16 @@ _BACKWARD: Final[Mapping[str, str]] = {
 #: What SPDX 3 calls the phase in which a relation holds.
 _SCOPES: Final[Mapping[str, str]] = {"development": "dev", "test": "dev", "build": "build"}
 #: What stands for no place a package can be got from.
-_NOWHERE: Final = ("", "NONE", "NOASSERTION")
-_DOCUMENT: Final = "SPDXRef-DOCUMENT"
+_NO_LOCATION: Final = ("", "NONE", "NOASSERTION")
+_DOCUMENT_REF: Final = "SPDXRef-DOCUMENT"
 
 
-def is_version_2(document: Object) -> bool:
+def is_version_2(document: JsonObject) -> bool:
     """Say whether a JSON document is one of SPDX 2."""
-    return document.text("spdxVersion").startswith("SPDX-")
+    return document.get_text("spdxVersion").startswith("SPDX-")
 
 
-def is_version_3(document: Object) -> bool:
+def is_version_3(document: JsonObject) -> bool:
     """Say whether a JSON document is one of SPDX 3."""
     return "spdx" in str(document.get("@context")) and isinstance(document.get("@graph"), list)
 
@@ -46,117 +46,147 @@ def is_version_3(document: Object) -> bool:
 # --- Version 2 -------------------------------------------------------------------------------------------------------
 
 
-def from_version_2(document: Object, page: Page) -> Bill:
+def read_version_2(document: JsonObject, text_document: TextDocument) -> Sbom:
     """Read a bill of SPDX 2."""
-    if not _VERSION_2.fullmatch(document.text("spdxVersion")):
-        stated = document.text("spdxVersion")[:20]
-        page.report(f"{stated!r} is not a known version of SPDX", document.line, hint="known are SPDX-2.0 to SPDX-2.3")
-    relations = document.objects("relationships")
-    described = [r.text("relatedSpdxElement") for r in relations if r.text("relationshipType") == "DESCRIBES"]
-    described += [r.text("spdxElementId") for r in relations if r.text("relationshipType") == "DESCRIBED_BY"]
-    described += [ref for ref in document.list("documentDescribes") if isinstance(ref, str)]
-    if any(not isinstance(package, Object) for package in document.list("packages")):
-        page.report("a package must be an object", document.line)
-    bill = Bill(entries=[_package(one, number) for number, one in enumerate(document.objects("packages"))])
-    bill.roots = _roots(bill, unique(described))
-    bill.others = {_DOCUMENT, document.text("SPDXID")} | {
-        one.text("SPDXID") for key in ("files", "snippets") for one in document.objects(key)
+    if not _VERSION_2.fullmatch(document.get_text("spdxVersion")):
+        version = document.get_text("spdxVersion")[:20]
+        text_document.add_problem(
+            f"{version!r} is not a known version of SPDX", document.line, hint="known are SPDX-2.0 to SPDX-2.3"
+        )
+    relations = document.get_objects("relationships")
+    described_refs = [
+        relation.get_text("relatedSpdxElement")
+        for relation in relations
+        if relation.get_text("relationshipType") == "DESCRIBES"
+    ]
+    described_refs += [
+        relation.get_text("spdxElementId")
+        for relation in relations
+        if relation.get_text("relationshipType") == "DESCRIBED_BY"
+    ]
+    described_refs += [ref for ref in document.get_list("documentDescribes") if isinstance(ref, str)]
+    if any(not isinstance(package, JsonObject) for package in document.get_list("packages")):
+        text_document.add_problem("a package must be an object", document.line)
+    sbom = Sbom(
+        components=[_package_component(item, number) for number, item in enumerate(document.get_objects("packages"))]
+    )
+    sbom.root_refs = _root_refs(sbom, unique_refs(described_refs))
+    sbom.other_refs = {_DOCUMENT_REF, document.get_text("SPDXID")} | {
+        item.get_text("SPDXID") for key in ("files", "snippets") for item in document.get_objects(key)
     }
-    bill.edges = list(_relations(relations)) or None
-    return bill
+    sbom.relations = list(_read_relations(relations)) or None
+    return sbom
 
 
-def _package(package: Object, number: int) -> Entry:
-    references = package.objects("externalRefs")
-    purls = [one.text("referenceLocator") for one in references if one.text("referenceType") == "purl"]
-    return Entry(
-        ref=package.text("SPDXID") or f"#{number}",
+def _package_component(package: JsonObject, number: int) -> Component:
+    references = package.get_objects("externalRefs")
+    purls = [
+        reference.get_text("referenceLocator")
+        for reference in references
+        if reference.get_text("referenceType") == "purl"
+    ]
+    return Component(
+        ref=package.get_text("SPDXID") or f"#{number}",
         line=package.line,
         purl=next(filter(None, purls), ""),
-        name=package.text("name"),
-        version=package.text("versionInfo"),
-        hashed=bool(package.list("checksums")),
-        placed=bool(package.list("checksums")) or package.text("downloadLocation") not in _NOWHERE,
+        name=package.get_text("name"),
+        version=package.get_text("versionInfo"),
+        hashed=bool(package.get_list("checksums")),
+        has_source=bool(package.get_list("checksums")) or package.get_text("downloadLocation") not in _NO_LOCATION,
     )
 
 
-def _relations(relations: list[Object]) -> Iterator[Edge]:
-    for one in relations:
-        kind, first, second = (one.text(key) for key in ("relationshipType", "spdxElementId", "relatedSpdxElement"))
-        if second in _NOWHERE[1:] or _is_elsewhere(first) or _is_elsewhere(second):
+def _read_relations(relations: list[JsonObject]) -> Iterator[Relation]:
+    for relation in relations:
+        kind, element, related = (
+            relation.get_text(key) for key in ("relationshipType", "spdxElementId", "relatedSpdxElement")
+        )
+        if related in _NO_LOCATION[1:] or _is_external(element) or _is_external(related):
             continue
         if kind in _FORWARD:
-            yield Edge(first, second, one.line, _FORWARD[kind])
+            yield Relation(element, related, relation.line, _FORWARD[kind])
         elif kind in _BACKWARD:
-            yield Edge(second, first, one.line, _BACKWARD[kind])
+            yield Relation(related, element, relation.line, _BACKWARD[kind])
 
 
-def _is_elsewhere(ref: str) -> bool:
+def _is_external(ref: str) -> bool:
     """Whether this is an element of another document."""
     return ref.startswith("DocumentRef-")
 
 
-def _roots(bill: Bill, described: list[str]) -> list[str]:
+def _root_refs(sbom: Sbom, described_refs: list[str]) -> list[str]:
     """Return what the bill is of. One that describes all its packages alike is a list, not a bill of something."""
-    return [] if len(described) > 1 and len(described) == len(bill.entries) else described
+    return [] if len(described_refs) > 1 and len(described_refs) == len(sbom.components) else described_refs
 
 
 # --- Version 3 -------------------------------------------------------------------------------------------------------
 
 
-def from_version_3(document: Object, page: Page) -> Bill:
+def read_version_3(document: JsonObject, text_document: TextDocument) -> Sbom:
     """Read a bill of SPDX 3."""
     context = document.get("@context")
     contexts = context if isinstance(context, list) else [context]
-    if not any(isinstance(one, str) and _CONTEXT_3.fullmatch(one) for one in contexts):
-        page.report("not a known version of SPDX", document.line, hint="known is SPDX 3.0")
-    graph = document.objects("@graph")
-    if len(graph) < len(document.list("@graph")):
-        page.report("an element must be an object", document.line)
-    elements = [one for one in graph if _is_package(one)]
-    bill = Bill(entries=[_element(one, number) for number, one in enumerate(elements)])
-    bill.others = {_id(one) for one in graph if not _is_package(one)}
-    roots = [ref for one in graph if _kind(one) in ("SpdxDocument", "software_Sbom") for ref in one.list("rootElement")]
-    packages = {entry.ref for entry in bill.entries}
-    bill.roots = _roots(bill, [ref for ref in unique(r for r in roots if isinstance(r, str)) if ref in packages])
-    bill.edges = list(_dependencies(graph)) or None
-    return bill
-
-
-def _kind(one: Object) -> str:
-    return one.text("type") or one.text("@type")
-
-
-def _is_package(one: Object) -> bool:
-    return _kind(one) == "software_Package" or "software_packageUrl" in one
-
-
-def _id(one: Object) -> str:
-    return one.text("spdxId") or one.text("@id")
-
-
-def _element(one: Object, number: int) -> Entry:
-    identifiers = one.objects("externalIdentifier")
-    purls = [
-        one.text("software_packageUrl"),
-        *(i.text("identifier") for i in identifiers if i.text("externalIdentifierType") == "packageUrl"),
+    if not any(isinstance(item, str) and _CONTEXT_3.fullmatch(item) for item in contexts):
+        text_document.add_problem("not a known version of SPDX", document.line, hint="known is SPDX 3.0")
+    graph = document.get_objects("@graph")
+    if len(graph) < len(document.get_list("@graph")):
+        text_document.add_problem("an element must be an object", document.line)
+    elements = [item for item in graph if _is_package(item)]
+    sbom = Sbom(components=[_element_component(item, number) for number, item in enumerate(elements)])
+    sbom.other_refs = {_element_id(item) for item in graph if not _is_package(item)}
+    roots = [
+        ref
+        for item in graph
+        if _element_type(item) in ("SpdxDocument", "software_Sbom")
+        for ref in item.get_list("rootElement")
     ]
-    return Entry(
-        ref=_id(one) or f"#{number}",
-        line=one.line,
+    packages = {entry.ref for entry in sbom.components}
+    sbom.root_refs = _root_refs(
+        sbom, [ref for ref in unique_refs(r for r in roots if isinstance(r, str)) if ref in packages]
+    )
+    sbom.relations = list(_read_dependencies(graph)) or None
+    return sbom
+
+
+def _element_type(element: JsonObject) -> str:
+    return element.get_text("type") or element.get_text("@type")
+
+
+def _is_package(element: JsonObject) -> bool:
+    return _element_type(element) == "software_Package" or "software_packageUrl" in element
+
+
+def _element_id(element: JsonObject) -> str:
+    return element.get_text("spdxId") or element.get_text("@id")
+
+
+def _element_component(element: JsonObject, number: int) -> Component:
+    identifiers = element.get_objects("externalIdentifier")
+    purls = [
+        element.get_text("software_packageUrl"),
+        *(
+            identifier.get_text("identifier")
+            for identifier in identifiers
+            if identifier.get_text("externalIdentifierType") == "packageUrl"
+        ),
+    ]
+    return Component(
+        ref=_element_id(element) or f"#{number}",
+        line=element.line,
         purl=next(filter(None, purls), ""),
-        name=one.text("name"),
-        version=one.text("software_packageVersion"),
-        hashed=bool(one.list("verifiedUsing")),
-        placed=bool(one.list("verifiedUsing")) or one.text("software_downloadLocation") not in _NOWHERE,
+        name=element.get_text("name"),
+        version=element.get_text("software_packageVersion"),
+        hashed=bool(element.get_list("verifiedUsing")),
+        has_source=bool(element.get_list("verifiedUsing"))
+        or element.get_text("software_downloadLocation") not in _NO_LOCATION,
     )
 
 
-def _dependencies(graph: list[Object]) -> Iterator[Edge]:
-    for one in graph:
-        kind = one.text("relationshipType")
+def _read_dependencies(graph: list[JsonObject]) -> Iterator[Relation]:
+    for element in graph:
+        kind = element.get_text("relationshipType")
         if kind in ("dependsOn", "hasOptionalDependency", "hasProvidedDependency"):
-            group = "optional" if kind == "hasOptionalDependency" else _SCOPES.get(one.text("scope"), "main")
-            targets = one.list("to") or [one.text("to")]
-            for target in unique(ref for ref in targets if isinstance(ref, str)):
-                yield Edge(one.text("from"), target, one.line, group)
+            group = "optional" if kind == "hasOptionalDependency" else _SCOPES.get(element.get_text("scope"), "main")
+            targets = element.get_list("to") or [element.get_text("to")]
+            for target in unique_refs(ref for ref in targets if isinstance(ref, str)):
+                yield Relation(element.get_text("from"), target, element.line, group)

@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 from nerq_cli.errors import UsageError
-from nerq_cli.inventory import NPM, PURL_TYPES, PYPI, Declared, Ecosystem, Location
+from nerq_cli.inventory import NPM, PURL_TYPES, PYPI, Declaration, Ecosystem, Location
 
 _PREFIXES: Final[dict[str, Ecosystem]] = {"pypi": PYPI, "pip": PYPI, "python": PYPI, "npm": NPM, "node": NPM}
 _PYPI: Final = re.compile(
@@ -15,12 +15,12 @@ _PYPI: Final = re.compile(
 )
 _NPM: Final = re.compile(r"(?P<name>(?:@[^@/\s]+/)?[^@/\s:]+)(?:@(?P<range>.*))?")
 #: What may be a version on either registry.
-_EXACT: Final = re.compile(r"\d+(?:\.\d+)*[\w.]*")
+_EXACT_VERSION: Final = re.compile(r"\d+(?:\.\d+)*[\w.]*")
 _HINT: Final = "write requests==2.31.0, npm:lodash@4.17.21, pypi:flask or pkg:npm/%40babel/core@7.24.0"
 COMMAND_LINE: Final = "<command line>"
 
 
-def read(text: str) -> tuple[Declared, ...]:
+def parse_target(text: str) -> tuple[Declaration, ...]:
     """Return the dependency that a target names; two, one per ecosystem, when the name could be of either.
 
     Raises:
@@ -28,58 +28,60 @@ def read(text: str) -> tuple[Declared, ...]:
     """
     target = text.strip()
     if target.startswith("pkg:"):
-        return (_from_purl(target),)
-    prefix, colon, rest = target.partition(":")
+        return (_parse_purl(target),)
+    prefix, colon, name_text = target.partition(":")
     if colon and prefix.lower() in _PREFIXES:
-        return (_declared(_PREFIXES[prefix.lower()], rest.strip(), text),)
+        return (_parse_declaration(_PREFIXES[prefix.lower()], name_text.strip(), text),)
     if target.startswith("@"):
-        return (_declared(NPM, target, text),)
+        return (_parse_declaration(NPM, target, text),)
     pypi, npm = _PYPI.fullmatch(target), _NPM.fullmatch(target)
     if pypi is not None and (pypi["range"] or pypi["extras"]):
-        return (_declared(PYPI, target, text),)
+        return (_parse_declaration(PYPI, target, text),)
     if npm is not None and npm["range"] is not None:
-        exact = _EXACT.fullmatch(npm["range"])
-        named = (_declared(NPM, target, text),)
-        return (_declared(PYPI, target, text), *named) if exact and _PYPI.fullmatch(npm["name"]) else named
+        exact = _EXACT_VERSION.fullmatch(npm["range"])
+        npm_only = (_parse_declaration(NPM, target, text),)
+        return (
+            (_parse_declaration(PYPI, target, text), *npm_only) if exact and _PYPI.fullmatch(npm["name"]) else npm_only
+        )
     if pypi is None:
         raise UsageError(f"{text!r} names no package", hint=_HINT)
-    return (_declared(PYPI, target, text), _declared(NPM, target, text))
+    return (_parse_declaration(PYPI, target, text), _parse_declaration(NPM, target, text))
 
 
-def _declared(ecosystem: Ecosystem, text: str, typed: str) -> Declared:
+def _parse_declaration(ecosystem: Ecosystem, text: str, original: str) -> Declaration:
     match = (_PYPI if ecosystem == PYPI else _NPM).fullmatch(text)
     if match is None and ecosystem == PYPI:
-        name, at, version = text.partition("@")  # pypi:requests@2.31.0, as in a purl
-        match = _PYPI.fullmatch(f"{name}=={version}" if at and version else name) if at else None
+        name, separator, version = text.partition("@")  # pypi:requests@2.31.0, as in a purl
+        match = _PYPI.fullmatch(f"{name}=={version}" if separator and version else name) if separator else None
     if match is None:
-        raise UsageError(f"{typed!r} names no {ecosystem} package", hint=_HINT)
-    return _made(ecosystem, match["name"], (match["range"] or "").strip(), typed)
+        raise UsageError(f"{original!r} names no {ecosystem} package", hint=_HINT)
+    return _make_declaration(ecosystem, match["name"], (match["range"] or "").strip(), original)
 
 
-def _from_purl(text: str) -> Declared:
+def _parse_purl(text: str) -> Declaration:
     from packageurl import PackageURL
 
     try:
         purl = PackageURL.from_string(text)
-    except ValueError as problem:
-        raise UsageError(f"{text!r} is not a package URL: {problem}", hint=_HINT) from problem
+    except ValueError as error:
+        raise UsageError(f"{text!r} is not a package URL: {error}", hint=_HINT) from error
     ecosystem = next((name for name, kind in PURL_TYPES.items() if kind == purl.type), None)
     if ecosystem is None:
         raise UsageError(f"{text!r}: packages of type {purl.type!r} are not covered yet", hint=_HINT)
     name = f"{purl.namespace}/{purl.name}" if purl.namespace else purl.name
     version = purl.version or ""
     if ecosystem == PYPI:
-        return _made(PYPI, name, f"=={version}" if version else "", text)
-    return _made(NPM, name, version, text)
+        return _make_declaration(PYPI, name, f"=={version}" if version else "", text)
+    return _make_declaration(NPM, name, version, text)
 
 
-def _made(ecosystem: Ecosystem, name: str, requirement: str, typed: str) -> Declared:
+def _make_declaration(ecosystem: Ecosystem, name: str, requirement: str, original: str) -> Declaration:
     if ecosystem == PYPI and requirement:
         from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
         try:
             SpecifierSet(requirement)
-        except InvalidSpecifier as problem:
-            raise UsageError(f"{typed!r}: {requirement!r} is not a version specifier", hint=_HINT) from problem
+        except InvalidSpecifier as error:
+            raise UsageError(f"{original!r}: {requirement!r} is not a version specifier", hint=_HINT) from error
     location = Location(path=COMMAND_LINE, line=0)
-    return Declared(ecosystem=ecosystem, name=name, requirement=requirement, group="main", location=location)
+    return Declaration(ecosystem=ecosystem, name=name, requirement=requirement, group="main", location=location)

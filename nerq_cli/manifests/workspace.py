@@ -14,16 +14,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from nerq_cli.inventory import PYPI, Manifest, normalise
+from nerq_cli.inventory import PYPI, DependencyFile, normalise_name
 from nerq_cli.manifests import package_json
-from nerq_cli.manifests.npm_spec import Catalogs, awaits_catalog
-from nerq_cli.manifests.opening import CannotReadError, contents, text_of
+from nerq_cli.manifests.npm_spec import Catalogs, is_catalog_missing
+from nerq_cli.manifests.opening import CannotReadError, decode_text, read_bytes
 from nerq_cli.manifests.origins import WORKSPACE
-from nerq_cli.manifests.toml_document import Document, Field
-from nerq_cli.manifests.yaml_document import Node, NotYamlError, documents
+from nerq_cli.manifests.toml_document import TomlDocument, TomlField
+from nerq_cli.manifests.yaml_document import NotYamlError, YamlNode, parse_documents
 
 #: How many directories upwards a workspace is looked for.
-HIGHEST: Final = 16
+MAX_PARENTS: Final = 16
 _UV_LOCK: Final = "uv.lock"
 
 
@@ -38,10 +38,12 @@ class Workspaces:
     """The workspaces around the files of one run; each of their own files is read once."""
 
     def __init__(self) -> None:
-        self._uv: dict[Path, UvWorkspace | None] = {}
+        self._uv_workspaces: dict[Path, UvWorkspace | None] = {}
         self._catalogs: dict[Path, Catalogs] = {}
 
-    def completed(self, manifest: Manifest, text: str, file: Path, *, searched: Path, group: str = "") -> Manifest:
+    def complete_file(
+        self, dependency_file: DependencyFile, text: str, file: Path, *, search_root: Path, group: str = ""
+    ) -> DependencyFile:
         """Return what a pyproject.toml or a package.json declares, with what the workspace around it says of that.
 
         Args:
@@ -51,137 +53,148 @@ class Workspaces:
             searched: the directory whose files are read as well.
             group: what the file was read with.
         """
-        if manifest.format == package_json.NAME:
-            return self._with_catalogs(manifest, text, file, group)
-        around = self.of_uv(file)
-        return manifest if around is None else _in_uv(manifest, around, file, searched)
+        if dependency_file.format == package_json.NAME:
+            return self._apply_catalogs(dependency_file, text, file, group)
+        workspace = self.find_uv_workspace(file)
+        return (
+            dependency_file if workspace is None else _apply_uv_workspace(dependency_file, workspace, file, search_root)
+        )
 
-    def _with_catalogs(self, manifest: Manifest, text: str, file: Path, group: str) -> Manifest:
-        if not any(awaits_catalog(item.skip) for item in manifest.declared):
-            return manifest
-        around = self.catalogs(file)
-        return package_json.read(text, manifest.path, constraint=manifest.constraint, group=group, around=around)
+    def _apply_catalogs(self, dependency_file: DependencyFile, text: str, file: Path, group: str) -> DependencyFile:
+        if not any(is_catalog_missing(item.skip_reason) for item in dependency_file.declarations):
+            return dependency_file
+        catalogs = self.find_catalogs(file)
+        return package_json.read(
+            text, dependency_file.path, constraint=dependency_file.constraint, group=group, workspace_catalogs=catalogs
+        )
 
-    def of_uv(self, file: Path) -> UvWorkspace | None:
+    def find_uv_workspace(self, file: Path) -> UvWorkspace | None:
         """Return the workspace that lies above a pyproject.toml; None where there is none."""
-        for folder in islice(_upwards(file), 1, None):
-            if folder not in self._uv:
-                self._uv[folder] = _uv_workspace(folder)
-            if self._uv[folder] is not None:
-                return self._uv[folder]
+        for folder in islice(_parent_directories(file), 1, None):
+            if folder not in self._uv_workspaces:
+                self._uv_workspaces[folder] = _read_uv_workspace(folder)
+            if self._uv_workspaces[folder] is not None:
+                return self._uv_workspaces[folder]
         return None
 
-    def catalogs(self, file: Path) -> Catalogs:
+    def find_catalogs(self, file: Path) -> Catalogs:
         """Return the catalogs that hold for a package.json: the nearest ones, whichever tool they are for."""
-        for folder in _upwards(file):
+        for folder in _parent_directories(file):
             if folder not in self._catalogs:
-                self._catalogs[folder] = _catalogs_in(folder)
+                self._catalogs[folder] = _read_catalogs(folder)
             if self._catalogs[folder]:
                 return self._catalogs[folder]
         return {}
 
 
-def unlocked(lock: Path) -> frozenset[str]:
+def unlocked_names(lock: Path) -> frozenset[str]:
     """Return the names that the lock file of a Python project may lack though something in it needs them.
 
     These are the project's own name, and what PDM is told to leave out (its ``resolution.excludes``).
     """
-    root = Document(_text(lock.parent / "pyproject.toml"), "").root
-    own = [root.get("project").get("name"), root.at("tool", "poetry").get("name")]
-    excluded = [name for name, _ in root.at("tool", "pdm", "resolution").get("excludes").strings()]
-    return frozenset(normalise(PYPI, name) for name in (*(field.text() for field in own), *excluded)) - {""}
+    root = TomlDocument(_read_text(lock.parent / "pyproject.toml"), "").root
+    name_fields = [root.get("project").get("name"), root.get_path("tool", "poetry").get("name")]
+    excluded_names = [name for name, _ in root.get_path("tool", "pdm", "resolution").get("excludes").string_items()]
+    return frozenset(
+        normalise_name(PYPI, name) for name in (*(field.get_text() for field in name_fields), *excluded_names)
+    ) - {""}
 
 
-def _in_uv(manifest: Manifest, around: UvWorkspace, file: Path, searched: Path) -> Manifest:
+def _apply_uv_workspace(
+    dependency_file: DependencyFile, workspace: UvWorkspace, file: Path, search_root: Path
+) -> DependencyFile:
     """Mark what comes from the workspace, and say where versions stand that nobody reads in this run."""
-    own = {item.package.name for item in manifest.declared if item.package.name in around.names}
-    lock = around.folder / _UV_LOCK
-    notes = manifest.notes
-    if lock.exists() and not around.folder.is_relative_to(os.path.realpath(searched)):
-        where = Path(os.path.relpath(lock, os.path.realpath(file.parent))).as_posix()
+    own_names = {item.package.name for item in dependency_file.declarations if item.package.name in workspace.names}
+    lock = workspace.folder / _UV_LOCK
+    notes = dependency_file.notes
+    if lock.exists() and not workspace.folder.is_relative_to(os.path.realpath(search_root)):
+        lock_path = Path(os.path.relpath(lock, os.path.realpath(file.parent))).as_posix()
         notes = (
             *notes,
-            f"a member of a workspace: the versions in use are in {where}, which is not read along with it",
+            f"a member of a workspace: the versions in use are in {lock_path}, which is not read along with it",
         )
     return replace(
-        manifest,
-        declared=tuple(
-            replace(item, skip=WORKSPACE) if item.package.name in own and not item.skip else item
-            for item in manifest.declared
+        dependency_file,
+        declarations=tuple(
+            replace(item, skip_reason=WORKSPACE) if item.package.name in own_names and not item.skip_reason else item
+            for item in dependency_file.declarations
         ),
-        locals=tuple(sorted({*manifest.locals, *own})),
+        local_names=tuple(sorted({*dependency_file.local_names, *own_names})),
         notes=notes,
     )
 
 
-def _upwards(file: Path) -> Iterator[Path]:
+def _parent_directories(file: Path) -> Iterator[Path]:
     """Go through a file's directory and those above, up to the repository's."""
     folder = Path(os.path.realpath(file)).parent
-    for one in islice((folder, *folder.parents), HIGHEST):
-        yield one
-        if (one / ".git").exists():
+    for directory in islice((folder, *folder.parents), MAX_PARENTS):
+        yield directory
+        if (directory / ".git").exists():
             return
 
 
-def _text(file: Path) -> str:
+def _read_text(file: Path) -> str:
     """Return the text of a file; empty where it cannot be read, of which nothing is to be said here."""
     try:
-        return text_of(contents(file)) if file.exists() else ""
+        return decode_text(read_bytes(file)) if file.exists() else ""
     except (CannotReadError, OSError):
         return ""
 
 
-def _uv_workspace(folder: Path) -> UvWorkspace | None:
-    text = _text(folder / "pyproject.toml")
+def _read_uv_workspace(folder: Path) -> UvWorkspace | None:
+    text = _read_text(folder / "pyproject.toml")
     if "workspace" not in text:
         return None
-    uv = Document(text, "").root.get("tool").get("uv")
+    uv = TomlDocument(text, "").root.get("tool").get("uv")
     if uv.get("workspace").value is None:
         return None
     return UvWorkspace(
-        folder, frozenset(normalise(PYPI, name) for name, at in uv.get("sources").items() if _is_own(at))
+        folder,
+        frozenset(
+            normalise_name(PYPI, name) for name, source in uv.get("sources").items() if _is_workspace_source(source)
+        ),
     )
 
 
-def _is_own(source: Field) -> bool:
-    stated = source.elements() if isinstance(source.value, list) else iter([source])
-    return any(one.get("workspace").value is True for one in stated)
+def _is_workspace_source(source: TomlField) -> bool:
+    entries = source.elements() if isinstance(source.value, list) else iter([source])
+    return any(entry.get("workspace").value is True for entry in entries)
 
 
-def _catalogs_in(folder: Path) -> Catalogs:
-    for name, read in _CATALOGS.items():
-        text = _text(folder / name)
-        found = read(text) if "catalog" in text else {}
-        if any(found.values()):
-            return found
+def _read_catalogs(folder: Path) -> Catalogs:
+    for name, parse_catalogs in _CATALOG_READERS.items():
+        text = _read_text(folder / name)
+        catalogs = parse_catalogs(text) if "catalog" in text else {}
+        if any(catalogs.values()):
+            return catalogs
     return {}
 
 
-def _in_yaml(text: str) -> Catalogs:
+def _parse_yaml_catalogs(text: str) -> Catalogs:
     """Read catalogs as pnpm and Yarn keep them."""
     try:
-        roots = [one.data for one in documents(text) if isinstance(one.data, dict)]
+        roots = [document.data for document in parse_documents(text) if isinstance(document.data, dict)]
     except NotYamlError:
         return {}
     catalogs: dict[str, dict[str, str]] = {}
     for root in roots:
-        catalogs.setdefault("default", {}).update(_texts(root.get("catalog")))
-        for name, catalog in _members(root.get("catalogs")).items():
-            catalogs.setdefault(name, {}).update(_texts(catalog))
+        catalogs.setdefault("default", {}).update(_text_members(root.get("catalog")))
+        for name, catalog in _mapping_members(root.get("catalogs")).items():
+            catalogs.setdefault(name, {}).update(_text_members(catalog))
     return catalogs
 
 
-def _members(node: Node | None) -> Mapping[str, Node]:
+def _mapping_members(node: YamlNode | None) -> Mapping[str, YamlNode]:
     return node.data if node is not None and isinstance(node.data, dict) else {}
 
 
-def _texts(node: Node | None) -> dict[str, str]:
-    return {name: one.data for name, one in _members(node).items() if isinstance(one.data, str)}
+def _text_members(node: YamlNode | None) -> dict[str, str]:
+    return {name: member.data for name, member in _mapping_members(node).items() if isinstance(member.data, str)}
 
 
 #: The files that hold catalogs, and what reads them.
-_CATALOGS: Final[Mapping[str, Callable[[str], Catalogs]]] = {
-    "pnpm-workspace.yaml": _in_yaml,
-    ".yarnrc.yml": _in_yaml,
-    "package.json": package_json.catalogs,
+_CATALOG_READERS: Final[Mapping[str, Callable[[str], Catalogs]]] = {
+    "pnpm-workspace.yaml": _parse_yaml_catalogs,
+    ".yarnrc.yml": _parse_yaml_catalogs,
+    "package.json": package_json.read_catalogs,
 }

@@ -16,24 +16,24 @@ if TYPE_CHECKING:
     from yaml._yaml import Mark as FastMark
 
 #: Deepest nesting read, in levels. Lock files need seven.
-DEEPEST: Final = 50
-_DEEP: Final = f"nested more than {DEEPEST} levels deep"
+MAX_DEPTH: Final = 50
+_DEEP: Final = f"nested more than {MAX_DEPTH} levels deep"
 #: Most values and brackets read: five times what a lock file of 20,000 packages has.
-MOST: Final = 3_000_000
+MAX_EVENTS: Final = 3_000_000
 
 #: What to tell users whose PyYAML lacks libyaml.
-SLOW: Final = "read slowly: the PyYAML installed here has no libyaml; its wheels do"
+SLOW_NOTE: Final = "read slowly: the PyYAML installed here has no libyaml; its wheels do"
 
-_CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7}|\|{7})(?=\s|\Z)", re.MULTILINE)
+_CONFLICT_MARKER = re.compile(r"^(?:<{7}|={7}|>{7}|\|{7})(?=\s|\Z)", re.MULTILINE)
 
 #: Quoted text, comments and brackets.
 _BRACKETS = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*"|(?<!\S)#[^\n]*|[\[\]{}]""", re.DOTALL)
 
 
-class Node(NamedTuple):
+class YamlNode(NamedTuple):
     """One value and its line, counted from 1; for a member of a mapping the line of its key."""
 
-    data: Data
+    data: YamlData
     line: int
 
     @property
@@ -42,7 +42,7 @@ class Node(NamedTuple):
         return {str: "text" if self.data else "nothing", list: "a list", dict: "a mapping"}[type(self.data)]
 
 
-Data: TypeAlias = "str | list[Node] | dict[str, Node]"
+YamlData: TypeAlias = "str | list[YamlNode] | dict[str, YamlNode]"
 
 
 class NotYamlError(Exception):
@@ -61,13 +61,13 @@ def has_libyaml() -> bool:
     return hasattr(yaml, "CBaseLoader")
 
 
-def conflict(text: str) -> int:
+def find_conflict(text: str) -> int:
     """Return the line of the first marker that a merge left behind; 0 where there is none."""
-    found = _CONFLICT.search(text)
-    return text.count("\n", 0, found.start()) + 1 if found else 0
+    match = _CONFLICT_MARKER.search(text)
+    return text.count("\n", 0, match.start()) + 1 if match else 0
 
 
-def documents(text: str) -> list[Node]:
+def parse_documents(text: str) -> list[YamlNode]:
     """Read the documents of a YAML stream.
 
     Raises:
@@ -75,23 +75,23 @@ def documents(text: str) -> list[Node]:
     """
     import yaml
 
-    line = conflict(text)
+    line = find_conflict(text)
     if line:
         raise NotYamlError("this is a merge conflict marker", line, "choose one of the two versions")
     try:
-        return _built(yaml.parse(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader)))
+        return _build_documents(yaml.parse(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader)))
     except yaml.MarkedYAMLError as error:
-        line = _line(error.problem_mark or error.context_mark)
+        line = _mark_line(error.problem_mark or error.context_mark)
         deep = _too_deep(text, line)
         if deep:
             raise NotYamlError(_DEEP, deep) from None
         message = error.problem or str(error.context or "it cannot be parsed")
         raise NotYamlError(f"not valid YAML: {message}", line) from None
     except (yaml.YAMLError, UnicodeError):
-        raise NotYamlError("not valid YAML: it has characters that no YAML has", _unprintable(text)) from None
+        raise NotYamlError("not valid YAML: it has characters that no YAML has", _unprintable_line(text)) from None
 
 
-def _built(events: Iterator[Any]) -> list[Node]:
+def _build_documents(events: Iterator[Any]) -> list[YamlNode]:
     """Return the documents that events tell of.
 
     An unfinished collection is a list of its items; in a mapping these are keys and values by turns.
@@ -99,28 +99,28 @@ def _built(events: Iterator[Any]) -> list[Node]:
     from yaml import events as kinds
 
     scalar, start, end = kinds.ScalarEvent, kinds.CollectionStartEvent, kinds.CollectionEndEvent
-    items: list[Node] = []
-    outer: list[tuple[list[Node], int]] = []
+    items: list[YamlNode] = []
+    open_collections: list[tuple[list[YamlNode], int]] = []
     for count, event in enumerate(events):
         if isinstance(event, scalar):
             if event.anchor or event.tag:
-                raise _refused(event)
-            items.append(Node(event.value, _line(event.start_mark)))
+                raise _refused_error(event)
+            items.append(YamlNode(event.value, _mark_line(event.start_mark)))
         elif isinstance(event, start):
             if event.anchor or event.tag:
-                raise _refused(event)
-            outer.append((items, _line(event.start_mark)))
+                raise _refused_error(event)
+            open_collections.append((items, _mark_line(event.start_mark)))
             items = []
-            if len(outer) > DEEPEST:
-                raise NotYamlError(_DEEP, _line(event.start_mark))
+            if len(open_collections) > MAX_DEPTH:
+                raise NotYamlError(_DEEP, _mark_line(event.start_mark))
         elif isinstance(event, end):
-            data: Data = _mapping(items) if isinstance(event, kinds.MappingEndEvent) else items
-            items, line = outer.pop()
-            items.append(Node(data, line))
+            data: YamlData = _build_mapping(items) if isinstance(event, kinds.MappingEndEvent) else items
+            items, line = open_collections.pop()
+            items.append(YamlNode(data, line))
         elif isinstance(event, kinds.AliasEvent):
-            raise _refused(event)
-        if count > MOST:
-            raise NotYamlError(f"more than {MOST:,} values in one file", _line(event.start_mark))
+            raise _refused_error(event)
+        if count > MAX_EVENTS:
+            raise NotYamlError(f"more than {MAX_EVENTS:,} values in one file", _mark_line(event.start_mark))
     return items
 
 
@@ -132,32 +132,32 @@ def _too_deep(text: str, last: int) -> int:
     depth = 0
     for found in _BRACKETS.finditer(text):
         depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found[0], 0)
-        if depth > DEEPEST:
+        if depth > MAX_DEPTH:
             line = text.count("\n", 0, found.start()) + 1
             return line if line <= last else 0
     return 0
 
 
-def _mapping(items: list[Node]) -> dict[str, Node]:
-    members: dict[str, Node] = {}
+def _build_mapping(items: list[YamlNode]) -> dict[str, YamlNode]:
+    members: dict[str, YamlNode] = {}
     for (key, line), (data, _) in zip(items[::2], items[1::2], strict=True):
         if not isinstance(key, str):
             raise NotYamlError("a key must be text", line)
         if key in members:
             raise NotYamlError(f'"{key[:60]}" is here twice, first in line {members[key].line}', line)
-        members[key] = Node(data, line)
+        members[key] = YamlNode(data, line)
     return members
 
 
-def _refused(event: Any) -> NotYamlError:  # noqa: ANN401 - yaml's events have no common type with these fields
-    what = "a tag" if getattr(event, "tag", None) else "an anchor or alias"
-    return NotYamlError(f"{what} is not read in a lock file", _line(event.start_mark))
+def _refused_error(event: Any) -> NotYamlError:  # noqa: ANN401 - yaml's events have no common type with these fields
+    construct = "a tag" if getattr(event, "tag", None) else "an anchor or alias"
+    return NotYamlError(f"{construct} is not read in a lock file", _mark_line(event.start_mark))
 
 
-def _line(mark: Mark | FastMark | None) -> int:
+def _mark_line(mark: Mark | FastMark | None) -> int:
     return mark.line + 1 if mark else 0
 
 
-def _unprintable(text: str) -> int:
-    found = re.search(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", text)
-    return text.count("\n", 0, found.start()) + 1 if found else 0
+def _unprintable_line(text: str) -> int:
+    match = re.search(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", text)
+    return text.count("\n", 0, match.start()) + 1 if match else 0

@@ -13,37 +13,37 @@ FindingId: TypeAlias = Literal["not-in-registry", "lock-drift"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kind:
+class FindingKind:
     """A kind of finding, in the words for one of them and for several.
 
-    ``heads`` stand above the findings of the kind, ``counted`` in the reason a run ends with, each after a number.
-    ``remedy`` says what to do. ``fails`` says that no run passes with one; the others leave it incomplete.
+    ``headings`` stand above the findings of the kind, ``count_phrases`` in the reason a run ends with, each after a number.
+    ``hint`` says what to do. ``fails`` says that no run passes with one; the others leave it incomplete.
     """
 
-    heads: tuple[str, str]
-    counted: tuple[str, str]
-    remedy: str
+    headings: tuple[str, str]
+    count_phrases: tuple[str, str]
+    hint: str
     fails: bool = True
 
 
 #: Every kind.
-KINDS: Final[Mapping[FindingId, Kind]] = MappingProxyType(
+KINDS: Final[Mapping[FindingId, FindingKind]] = MappingProxyType(
     {
-        "not-in-registry": Kind(
-            heads=(
+        "not-in-registry": FindingKind(
+            headings=(
                 "name that the registry does not know: anybody could register it",
                 "names that the registry does not know: anybody could register them",
             ),
-            counted=("name no public index knows", "names no public index knows"),
-            remedy="correct it, or list it under private in [tool.nerq] if it is yours",
+            count_phrases=("name no public index knows", "names no public index knows"),
+            hint="correct it, or list it under private in [tool.nerq] if it is yours",
         ),
-        "lock-drift": Kind(
-            heads=(
+        "lock-drift": FindingKind(
+            headings=(
                 "dependency that its lock file no longer fits: what gets installed is open",
                 "dependencies that their lock files no longer fit: what gets installed is open",
             ),
-            counted=("dependency its lock file no longer fits", "dependencies their lock files no longer fit"),
-            remedy="write the lock file anew",
+            count_phrases=("dependency its lock file no longer fits", "dependencies their lock files no longer fit"),
+            hint="write the lock file anew",
             fails=False,
         ),
     }
@@ -66,12 +66,12 @@ class Finding:
     locations: tuple[Location, ...] = ()
 
 
-def unregistered(dependencies: Iterable[Dependency]) -> Iterator[Finding]:
+def find_unregistered(dependencies: Iterable[Dependency]) -> Iterator[Finding]:
     """Yield a finding for each package among these, all of which their registry was asked about and does not know."""
-    places: dict[Package, dict[Location, None]] = {}
-    for one in dependencies:
-        places.setdefault(one.package, {}).update(dict.fromkeys(one.locations))
-    for package, locations in places.items():
+    locations_by_package: dict[Package, dict[Location, None]] = {}
+    for dependency in dependencies:
+        locations_by_package.setdefault(dependency.package, {}).update(dict.fromkeys(dependency.locations))
+    for package, locations in locations_by_package.items():
         yield Finding(
             id="not-in-registry",
             text=f"{_REGISTRIES[package.ecosystem]} has no package of this name",
@@ -81,31 +81,31 @@ def unregistered(dependencies: Iterable[Dependency]) -> Iterator[Finding]:
         )
 
 
-def drifted(drifts: Iterable[Drift]) -> Iterator[Finding]:
+def find_drift(drifts: Iterable[Drift]) -> Iterator[Finding]:
     """Yield a finding for each dependency that a lock file no longer fits."""
-    for one in drifts:
-        held = f"holds {', '.join(one.locked)}" if one.locked else "does not have it"
+    for drift in drifts:
+        lockfile_content = f"holds {', '.join(drift.locked_versions)}" if drift.locked_versions else "does not have it"
         yield Finding(
             id="lock-drift",
-            text=f"{one.requirement or 'any version'} is asked for, and {one.lock} {held}",
-            purl=one.package.purl,
-            name=one.package.name,
-            locations=(one.location,),
+            text=f"{drift.requirement or 'any version'} is asked for, and {drift.lockfile} {lockfile_content}",
+            purl=drift.package.purl,
+            name=drift.package.name,
+            locations=(drift.location,),
         )
 
 
-def by_kind(findings: Iterable[Finding]) -> dict[FindingId, list[Finding]]:
+def group_by_kind(findings: Iterable[Finding]) -> dict[FindingId, list[Finding]]:
     """Return the findings of each kind that occurs, in the order of the table."""
     grouped: dict[FindingId, list[Finding]] = {id_: [] for id_ in KINDS}
-    for one in findings:
-        grouped[one.id].append(one)
-    return {id_: some for id_, some in grouped.items() if some}
+    for finding in findings:
+        grouped[finding.id].append(finding)
+    return {id_: group for id_, group in grouped.items() if group}
 
 
-def counted(findings: Iterable[Finding], *, failing: bool = True) -> list[str]:
+def describe_counts(findings: Iterable[Finding], *, failing: bool = True) -> list[str]:
     """Return how many there are of each kind that fails a run (or does not), in words: ``2 names no index knows``."""
     return [
-        f"{len(some):,} {KINDS[id_].counted[len(some) > 1]}"
-        for id_, some in by_kind(findings).items()
+        f"{len(group):,} {KINDS[id_].count_phrases[len(group) > 1]}"
+        for id_, group in group_by_kind(findings).items()
         if KINDS[id_].fails == failing
     ]

@@ -11,23 +11,23 @@ from dataclasses import dataclass
 from typing import Final
 
 from nerq_cli import versions
-from nerq_cli.facts import DEPRECATED, Evidence, Found, Project, Vulnerability
+from nerq_cli.facts import DEPRECATED, AffectingAdvisory, Evidence, Found, PackageInfo
 from nerq_cli.inventory import PYPI, Dependency, Ecosystem
-from nerq_cli.policy.remedy import fixes_above, fixing_version
+from nerq_cli.policy.remedy import find_fixing_version, find_newer_fixes
 from nerq_cli.scoring.score import Score
 
 #: How several requirements on one dependency are joined (see :class:`~nerq_cli.inventory.Dependency`).
-_BETWEEN: Final = " · "
+_REQUIREMENT_SEPARATOR: Final = " · "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alternative:
+class Upgrade:
     """Another version of a package, scored as it would be if it were in use, at the same moment.
 
     ``value``, ``grade`` and ``provisional`` are those of its :class:`~nerq_cli.scoring.score.Score`; ``value`` is None
-    where it could not be scored. ``in_range`` says that every requirement as written admits it, and ``outside`` gives
-    the ranges that do not (an exact pin is none: it has no room for any other version). ``clears`` says that it would
-    be ``ok``. ``fixes`` are the ids of the advisories on the version in use that this one is rid of.
+    where it could not be scored. ``in_range`` says that every requirement as written admits it, and ``excluding_ranges`` gives
+    the ranges that do not (an exact pin is none: it has no room for any other version). ``passes`` says that it would
+    be ``ok``. ``fixed_advisories`` are the ids of the advisories on the version in use that this one is rid of.
     """
 
     version: str
@@ -35,13 +35,13 @@ class Alternative:
     grade: str | None
     provisional: bool
     in_range: bool
-    outside: str = ""
-    clears: bool = False
-    fixes: tuple[str, ...] = ()
+    excluding_ranges: str = ""
+    passes: bool = False
+    fixed_advisories: tuple[str, ...] = ()
 
 
-def candidates(
-    dependency: Dependency, project: Project, advisories: Sequence[Vulnerability], *, python: str
+def find_candidates(
+    dependency: Dependency, package_info: PackageInfo, advisories: Sequence[AffectingAdvisory], *, python: str
 ) -> tuple[str, ...]:
     """Return the versions worth scoring, at most three, the smallest step first: within the written range, then not.
 
@@ -51,124 +51,154 @@ def candidates(
     if dependency.version is None:
         return ()
     ecosystem = dependency.package.ecosystem
-    newer = _Newer(ecosystem, dependency.version, project, python)
-    wanted = {newer.first(newer.rows), newer.first(newer.rows, within=dependency)}
-    fix = fixing_version(ecosystem, dependency.version, advisories)
-    if fix and project.partial and fix not in project.versions and not versions.is_prerelease(ecosystem, fix):
-        wanted.add(fix)
+    newer_versions = _NewerVersions(ecosystem, dependency.version, package_info, python)
+    candidates = {
+        newer_versions.find_first(newer_versions.rows),
+        newer_versions.find_first(newer_versions.rows, dependency=dependency),
+    }
+    fix = find_fixing_version(ecosystem, dependency.version, advisories)
+    if fix and package_info.partial and fix not in package_info.versions and not versions.is_prerelease(ecosystem, fix):
+        candidates.add(fix)
     elif fix:
-        wanted.add(newer.first(newer.rows[::-1], least=fix))
-    upwards = versions.newest_first(ecosystem, (one for one in wanted if one))[::-1]
-    return tuple(sorted(upwards, key=lambda one: not _in_range(dependency, one)))
+        candidates.add(newer_versions.find_first(newer_versions.rows[::-1], minimum=fix))
+    ascending = versions.sort_newest_first(ecosystem, (version for version in candidates if version))[::-1]
+    return tuple(sorted(ascending, key=lambda version: not _is_in_range(dependency, version)))
 
 
-def alternative(
+def describe(
     dependency: Dependency,
     version: str,
     *,
     score: Score | None,
-    clears: bool,
-    advisories: Sequence[Vulnerability],
+    passes: bool,
+    advisories: Sequence[AffectingAdvisory],
     evidence: Evidence,
-) -> Alternative:
+) -> Upgrade:
     """Describe another version by its score and evidence; ``advisories`` are those on the version in use."""
-    return Alternative(
+    return Upgrade(
         version=version,
         value=None if score is None else score.value,
         grade=None if score is None else score.grade,
         provisional=score is not None and score.provisional,
-        in_range=_in_range(dependency, version),
-        outside=_BETWEEN.join(_outside(dependency, version)),
-        clears=clears,
-        fixes=tuple(one.id for one in advisories if _is_rid_of(dependency, version, one, evidence)),
+        in_range=_is_in_range(dependency, version),
+        excluding_ranges=_REQUIREMENT_SEPARATOR.join(_find_excluding_ranges(dependency, version)),
+        passes=passes,
+        fixed_advisories=tuple(
+            advisory.id for advisory in advisories if _is_fixed(dependency, version, advisory, evidence)
+        ),
     )
 
 
-def choose(current: float | None, ranked: Sequence[Alternative], threshold: float) -> Alternative | None:
+def choose(current: float | None, upgrades: Sequence[Upgrade], threshold: float) -> Upgrade | None:
     """Return the way out of a score: the first that clears the threshold, else the one that helps most, else None.
 
-    ``ranked`` has the smallest step first. What cannot be scored helps if it fixes something, and only where nothing
+    ``upgrades`` has the smallest step first. What cannot be scored helps if it fixes something, and only where nothing
     is known to help.
     """
-    clearing = next((one for one in ranked if one.clears), None)
-    if clearing is not None:
-        return clearing
-    better = [(one.value, one) for one in ranked if one.value is not None and (current is None or one.value > current)]
-    if better:
+    passing = next((upgrade for upgrade in upgrades if upgrade.passes), None)
+    if passing is not None:
+        return passing
+    improvements = [
+        (upgrade.value, upgrade)
+        for upgrade in upgrades
+        if upgrade.value is not None and (current is None or upgrade.value > current)
+    ]
+    if improvements:
         # Provisional ones that would clear, were their advisories known: among them too, the smallest step.
-        return max(better, key=lambda pair: min(pair[0], threshold))[1]
-    return next((one for one in ranked if one.value is None and one.fixes), None)
+        return max(improvements, key=lambda pair: min(pair[0], threshold))[1]
+    return next((upgrade for upgrade in upgrades if upgrade.value is None and upgrade.fixed_advisories), None)
 
 
-class _Newer:
+class _NewerVersions:
     """The final versions above one; each is looked at only when it is its turn, for some projects have thousands.
 
     ``rows`` are theirs in the project, newest first; not everybody can be sent to all of them.
     """
 
-    def __init__(self, ecosystem: Ecosystem, version: str, project: Project, python: str) -> None:
-        end = project.versions.index(version) if version in project.versions else len(project.versions)
-        self.rows = [row for row in project.stable_rows if row < end]
+    def __init__(self, ecosystem: Ecosystem, version: str, package_info: PackageInfo, python: str) -> None:
+        end = package_info.versions.index(version) if version in package_info.versions else len(package_info.versions)
+        self.rows = [row for row in package_info.stable_rows if row < end]
         self._ecosystem = ecosystem
-        self._project = project
-        self._here = versions.precedence(ecosystem, version)
-        self._python = python if ecosystem == PYPI and _admits(project, version, python) else ""
+        self._package_info = package_info
+        self._current_precedence = versions.parse_precedence(ecosystem, version)
+        self._python = python if ecosystem == PYPI and _supports_python(package_info, version, python) else ""
 
-    def first(self, rows: Sequence[int], *, least: str = "", within: Dependency | None = None) -> str:
+    def find_first(self, rows: Sequence[int], *, minimum: str = "", dependency: Dependency | None = None) -> str:
         """Return the first that anybody could be sent to, not under a version and within a range; else nothing."""
-        if within is not None and any(versions.pin(self._ecosystem, one) for one in _written(within)):
+        if dependency is not None and any(
+            versions.parse_pin(self._ecosystem, candidate) for candidate in _split_requirements(dependency)
+        ):
             return ""
         for row in rows:
-            one = self._project.versions[row]
-            if least and not _at_least(self._ecosystem, one, least):
+            candidate = self._package_info.versions[row]
+            if minimum and not _is_at_least(self._ecosystem, candidate, minimum):
                 continue
-            if (within is None or _in_range(within, one)) and self._serves(row, one):
-                return one
+            if (dependency is None or _is_in_range(dependency, candidate)) and self._is_usable(row, candidate):
+                return candidate
         return ""
 
-    def _serves(self, row: int, one: str) -> bool:
-        if self._project.flags[row] & DEPRECATED or versions.is_prerelease(self._ecosystem, one):
+    def _is_usable(self, row: int, version: str) -> bool:
+        if self._package_info.flags[row] & DEPRECATED or versions.is_prerelease(self._ecosystem, version):
             return False
-        if self._here is not None and versions.precedence(self._ecosystem, one) <= self._here:
+        if (
+            self._current_precedence is not None
+            and versions.parse_precedence(self._ecosystem, version) <= self._current_precedence
+        ):
             return False
-        return not self._python or _admits(self._project, one, self._python)
+        return not self._python or _supports_python(self._package_info, version, self._python)
 
 
-def _admits(project: Project, version: str, python: str) -> bool:
+def _supports_python(package_info: PackageInfo, version: str, python: str) -> bool:
     """Whether a version states that it runs on this Python, or states nothing."""
-    row = project.versions.index(version) if version in project.versions else len(project.needs)
-    need = project.needs[row] if row < len(project.needs) else -1
-    wanted = project.interpreters[need] if 0 <= need < len(project.interpreters) else ""
-    return not wanted or versions.satisfies(PYPI, wanted, python, prereleases=True)
+    row = (
+        package_info.versions.index(version)
+        if version in package_info.versions
+        else len(package_info.interpreter_indexes)
+    )
+    interpreter_index = package_info.interpreter_indexes[row] if row < len(package_info.interpreter_indexes) else -1
+    requirement = (
+        package_info.interpreters[interpreter_index] if 0 <= interpreter_index < len(package_info.interpreters) else ""
+    )
+    return not requirement or versions.satisfies(PYPI, requirement, python, prereleases=True)
 
 
-def _at_least(ecosystem: Ecosystem, version: str, least: str) -> bool:
-    return versions.newest_first(ecosystem, [version, least])[0] == version or versions.same(ecosystem, version, least)
+def _is_at_least(ecosystem: Ecosystem, version: str, minimum: str) -> bool:
+    return versions.sort_newest_first(ecosystem, [version, minimum])[0] == version or versions.is_same_version(
+        ecosystem, version, minimum
+    )
 
 
-def _written(dependency: Dependency) -> list[str]:
-    return dependency.requirement.split(_BETWEEN)
+def _split_requirements(dependency: Dependency) -> list[str]:
+    return dependency.requirement.split(_REQUIREMENT_SEPARATOR)
 
 
-def _unmet(dependency: Dependency, version: str) -> Iterator[str]:
+def _find_unmet_requirements(dependency: Dependency, version: str) -> Iterator[str]:
     ecosystem = dependency.package.ecosystem
-    return (one for one in _written(dependency) if not versions.satisfies(ecosystem, one, version))
+    return (
+        requirement
+        for requirement in _split_requirements(dependency)
+        if not versions.satisfies(ecosystem, requirement, version)
+    )
 
 
-def _in_range(dependency: Dependency, version: str) -> bool:
-    return not any(_unmet(dependency, version))
+def _is_in_range(dependency: Dependency, version: str) -> bool:
+    return not any(_find_unmet_requirements(dependency, version))
 
 
-def _outside(dependency: Dependency, version: str) -> Iterator[str]:
+def _find_excluding_ranges(dependency: Dependency, version: str) -> Iterator[str]:
     ecosystem = dependency.package.ecosystem
-    return (written for written in _unmet(dependency, version) if versions.pin(ecosystem, written) is None)
+    return (
+        requirement
+        for requirement in _find_unmet_requirements(dependency, version)
+        if versions.parse_pin(ecosystem, requirement) is None
+    )
 
 
-def _is_rid_of(dependency: Dependency, version: str, advisory: Vulnerability, evidence: Evidence) -> bool:
+def _is_fixed(dependency: Dependency, version: str, advisory: AffectingAdvisory, evidence: Evidence) -> bool:
     """Whether an advisory no longer affects a version: what is said of the version itself counts first."""
     if isinstance(evidence.advisories, Found):
-        named = {id_ for one in evidence.advisories.value for id_ in (one.id, *one.aliases)}
-        return not named & {advisory.id, *advisory.aliases}
+        advisory_ids = {id_ for affecting in evidence.advisories.value for id_ in (affecting.id, *affecting.aliases)}
+        return not advisory_ids & {advisory.id, *advisory.aliases}
     ecosystem = dependency.package.ecosystem
-    fixes = fixes_above(ecosystem, dependency.version or "", advisory)
-    return bool(fixes) and _at_least(ecosystem, version, fixes[0])
+    fixes = find_newer_fixes(ecosystem, dependency.version or "", advisory)
+    return bool(fixes) and _is_at_least(ecosystem, version, fixes[0])

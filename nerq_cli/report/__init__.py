@@ -8,28 +8,28 @@ from importlib import import_module
 from types import MappingProxyType, ModuleType
 from typing import Final
 
-__all__ = ["FORMATS", "Format"]
+__all__ = ["FORMATS", "ReportFormat"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Format:
+class ReportFormat:
     """A way to print a report: its name, the suffix of its files, and the module that is imported when it is used."""
 
     name: str
     suffix: str
     module: str
 
-    def load(self) -> ModuleType:
+    def load_module(self) -> ModuleType:
         """Import the module. Its ``render`` prints a report."""
         return import_module(self.module)
 
 
-FORMATS: Final[Mapping[str, Format]] = MappingProxyType(
+FORMATS: Final[Mapping[str, ReportFormat]] = MappingProxyType(
     {
-        form.name: form
-        for form in (
-            Format(name="table", suffix=".txt", module="nerq_cli.report.text"),
-            Format(name="json", suffix=".json", module="nerq_cli.report.json_report"),
+        report_format.name: report_format
+        for report_format in (
+            ReportFormat(name="table", suffix=".txt", module="nerq_cli.report.text"),
+            ReportFormat(name="json", suffix=".json", module="nerq_cli.report.json_report"),
         )
     }
 )

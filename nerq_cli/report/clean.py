@@ -10,14 +10,14 @@ from typing import Final
 TEXT_LIMIT: Final = 1_000
 
 # Whole terminal sequences (ECMA-48 CSI, terminated OSC and DCS, two-character escapes), so that no "[31m" is left over.
-_SEQUENCE: Final = re.compile(
+_ESCAPE_SEQUENCE: Final = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-Z\\^-~]"
 )
 #: Control, format (bidirectional marks, zero-width characters) and surrogate characters.
-_UNSAFE: Final = frozenset({"Cc", "Cf", "Cs"})
+_UNSAFE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs"})
 
 
-def plain(text: str, limit: int = 0) -> str:
+def sanitize_text(text: str, limit: int = 0) -> str:
     """Return a text without control, escape and direction-changing characters; every kind of space becomes one.
 
     A ``limit`` (characters) above 0 shortens it first and ends it with an ellipsis.
@@ -26,10 +26,10 @@ def plain(text: str, limit: int = 0) -> str:
         text = f"{text[: limit - 1]}…"
     if text.isprintable():
         return text
-    return "".join(map(_safe, _SEQUENCE.sub("", text)))
+    return "".join(map(_safe_character, _ESCAPE_SEQUENCE.sub("", text)))
 
 
-def _safe(character: str) -> str:
+def _safe_character(character: str) -> str:
     if character.isspace():
         return " "
-    return "" if unicodedata.category(character) in _UNSAFE else character
+    return "" if unicodedata.category(character) in _UNSAFE_CATEGORIES else character

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PIPE_WIDTH: Final = 100
 #: What ``--color`` takes.
 COLORS: Final = ("auto", "always", "never")
-_DUMB: Final = frozenset({"dumb", "unknown"})
+_DUMB_TERMINALS: Final = frozenset({"dumb", "unknown"})
 
 
 def make_console(*, stderr: bool = False, color: str | None = None, file: IO[str] | None = None) -> Console:
@@ -34,15 +34,15 @@ def make_console(*, stderr: bool = False, color: str | None = None, file: IO[str
     if color not in (None, *COLORS):
         raise UsageError(f"unknown colour setting {color!r}", hint=f"use one of {', '.join(COLORS)}")
     stream = file or (sys.stderr if stderr else sys.stdout)
-    terminal = stream.isatty()
+    is_terminal = stream.isatty()
     columns = os.environ.get("COLUMNS", "")
     width = int(columns) if columns.isdecimal() and int(columns) else None
     return Console(
         file=stream,
-        width=width or (None if terminal else PIPE_WIDTH),
-        force_terminal=terminal,
+        width=width or (None if is_terminal else PIPE_WIDTH),
+        force_terminal=is_terminal,
         force_jupyter=False,
-        color_system=_color_system(color, os.environ, terminal=terminal, redirected=file is not None),
+        color_system=_choose_color_system(color, os.environ, is_terminal=is_terminal, to_file=file is not None),
         markup=False,
         emoji=False,
         highlight=False,
@@ -51,15 +51,15 @@ def make_console(*, stderr: bool = False, color: str | None = None, file: IO[str
 
 def is_dumb(environment: Mapping[str, str]) -> bool:
     """Whether ``TERM`` names a terminal that can do nothing but print."""
-    return environment.get("TERM", "").lower() in _DUMB
+    return environment.get("TERM", "").lower() in _DUMB_TERMINALS
 
 
-def _color_system(
-    color: str | None, environment: Mapping[str, str], *, terminal: bool, redirected: bool
+def _choose_color_system(
+    color: str | None, environment: Mapping[str, str], *, is_terminal: bool, to_file: bool
 ) -> Literal["auto", "standard"] | None:
     """Return which colours to use: those of the terminal, the standard sixteen where they are forced, or None."""
     if color == "never" or (color != "always" and environment.get("NO_COLOR")):
         return None
-    if color == "always" or (environment.get("FORCE_COLOR", "0") not in ("", "0") and not redirected):
+    if color == "always" or (environment.get("FORCE_COLOR", "0") not in ("", "0") and not to_file):
         return "standard"
-    return "auto" if terminal and not is_dumb(environment) else None
+    return "auto" if is_terminal and not is_dumb(environment) else None

@@ -10,19 +10,19 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from nerq_cli.errors import Problem
-from nerq_cli.facts import Vulnerability
+from nerq_cli.facts import AffectingAdvisory
 from nerq_cli.inventory import Ecosystem, Location
-from nerq_cli.methodology import DIMENSIONS, SIGNALS, coverage_label
+from nerq_cli.methodology import DIMENSIONS, SIGNALS, find_coverage_label
 from nerq_cli.policy import STATES, State
 from nerq_cli.policy.finding import Finding
-from nerq_cli.policy.remedy import fixes_above
-from nerq_cli.policy.way_out import Alternative
-from nerq_cli.report.advisory import distinct
-from nerq_cli.report.clean import TEXT_LIMIT, plain
-from nerq_cli.report.model import Assessed, ManifestLine, Report, SourceLine
-from nerq_cli.report.phrases import moment
-from nerq_cli.report.points import adding_up
-from nerq_cli.report.projects import part, projects
+from nerq_cli.policy.remedy import find_newer_fixes
+from nerq_cli.policy.way_out import Upgrade
+from nerq_cli.report.advisory import deduplicate_advisories
+from nerq_cli.report.clean import TEXT_LIMIT, sanitize_text
+from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
+from nerq_cli.report.phrases import format_timestamp
+from nerq_cli.report.points import round_to_sum
+from nerq_cli.report.projects import group_by_project, report_for_project
 from nerq_cli.scoring.score import Cap, Score
 
 #: Version of the schema; the file :func:`schema` returns describes it.
@@ -62,7 +62,7 @@ class _Error(_Struct, frozen=True):
     text: str | None
 
 
-class _Manifest(_Struct, frozen=True):
+class _DependencyFile(_Struct, frozen=True):
     path: str
     format: str
     dependencies: int
@@ -114,7 +114,7 @@ class _Advisory(_Struct, frozen=True):
     epss: float | None
 
 
-class _Alternative(_Struct, frozen=True):
+class _Upgrade(_Struct, frozen=True):
     version: str
     score: float | None
     grade: str | None
@@ -163,9 +163,9 @@ class _Dependency(_Struct, frozen=True, kw_only=True):
     signals: list[_Signal] | UnsetType = UNSET
     reasons: list[str] | UnsetType = UNSET
     fix: str | UnsetType | None = UNSET
-    way_out: _Alternative | UnsetType | None = UNSET
+    way_out: _Upgrade | UnsetType | None = UNSET
     latest: str | UnsetType | None = UNSET
-    latest_scored: _Alternative | UnsetType | None = UNSET
+    latest_scored: _Upgrade | UnsetType | None = UNSET
     behind: int | UnsetType | None = UNSET
     released: str | UnsetType | None = UNSET
     advisories: list[_Advisory] | UnsetType = UNSET
@@ -201,7 +201,7 @@ class _Document(_Struct, frozen=True, kw_only=True):
     exit: _Exit
     summary: _Summary
     projects: list[_Project]
-    manifests: list[_Manifest]
+    manifests: list[_DependencyFile]
     dependencies: list[_Dependency]
     findings: list[_Finding]
     sources: list[_Source]
@@ -214,160 +214,165 @@ def render(report: Report) -> bytes:
     document = _Document(
         schema_version=SCHEMA_VERSION,
         tool=_Tool(name="nerq-cli", version=report.version, methodology=report.methodology),
-        as_of=moment(report.as_of),
+        as_of=format_timestamp(report.as_of),
         threshold=float(report.threshold),
         python=report.python or None,
-        listed=report.listed,
+        listed=report.list_only,
         complete=report.complete,
-        exit=_Exit(report.exit.value, _text(report.exit_reason)),
-        summary=_summary(report),
+        exit=_Exit(report.exit.value, _sanitize_long(report.exit_reason)),
+        summary=_build_summary(report),
         projects=[
-            _Project(plain(one.path), _words(one.manifests), _summary(part(report, one))) for one in projects(report)
+            _Project(
+                sanitize_text(entry.path),
+                _sanitize_texts(entry.dependency_files),
+                _build_summary(report_for_project(report, entry)),
+            )
+            for entry in group_by_project(report)
         ],
-        manifests=[_manifest(manifest) for manifest in report.manifests],
-        dependencies=[_dependency(one, listed=report.listed) for one in report.dependencies],
-        findings=[_finding(finding) for finding in report.findings],
-        sources=[_source(source) for source in report.sources],
-        warnings=[_text(warning) for warning in report.warnings],
-        errors=[_error(problem) for problem in report.errors],
+        manifests=[_build_dependency_file(dependency_file) for dependency_file in report.dependency_files],
+        dependencies=[_build_dependency(entry, list_only=report.list_only) for entry in report.dependencies],
+        findings=[_build_finding(finding) for finding in report.findings],
+        sources=[_build_source(source) for source in report.sources],
+        warnings=[_sanitize_long(warning) for warning in report.warnings],
+        errors=[_build_error(problem) for problem in report.errors],
     )
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
-def schema() -> str:
+def read_schema() -> str:
     """Return the JSON Schema (2020-12) that every report follows."""
     from importlib.resources import files
 
     return files("nerq_cli.report").joinpath(f"schema-{SCHEMA_VERSION}.json").read_text(encoding="utf-8")
 
 
-def _text(text: str) -> str:
-    return plain(text, TEXT_LIMIT)
+def _sanitize_long(text: str) -> str:
+    return sanitize_text(text, TEXT_LIMIT)
 
 
-def _texts(texts: Iterable[str]) -> list[str]:
-    return [plain(text, TEXT_LIMIT) for text in texts]
+def _sanitize_long_texts(texts: Iterable[str]) -> list[str]:
+    return [sanitize_text(text, TEXT_LIMIT) for text in texts]
 
 
-def _words(texts: Iterable[str]) -> list[str]:
-    return [plain(text) for text in texts]
+def _sanitize_texts(texts: Iterable[str]) -> list[str]:
+    return [sanitize_text(text) for text in texts]
 
 
-def _summary(report: Report) -> _Summary:
-    skipped = sum(1 for one in report.dependencies if one.dependency.skip)
-    if report.listed:
+def _build_summary(report: Report) -> _Summary:
+    skipped = sum(1 for assessment in report.dependencies if assessment.dependency.skip_reason)
+    if report.list_only:
         return _Summary(total=len(report.dependencies), skipped=skipped)
-    counts: dict[State, int] = {state: report.count(state) for state in STATES}
+    counts: dict[State, int] = {state: report.count_state(state) for state in STATES}
     return _Summary(total=len(report.dependencies), **counts)
 
 
-def _error(problem: Problem) -> _Error:
+def _build_error(problem: Problem) -> _Error:
     return _Error(
-        path=plain(problem.path),
+        path=sanitize_text(problem.path),
         line=problem.line,
         column=problem.column,
-        message=_text(problem.message),
-        hint=_text(problem.hint) or None,
-        text=_text(problem.text) or None,
+        message=_sanitize_long(problem.message),
+        hint=_sanitize_long(problem.hint) or None,
+        text=_sanitize_long(problem.text) or None,
     )
 
 
-def _manifest(manifest: ManifestLine) -> _Manifest:
-    return _Manifest(
-        path=plain(manifest.path),
-        format=plain(manifest.format),
-        dependencies=manifest.dependencies,
-        settled_by=plain(manifest.settled_by) or None,
-        errors=[_error(problem) for problem in manifest.problems],
-        notes=_texts(manifest.notes),
+def _build_dependency_file(dependency_file: DependencyFileSummary) -> _DependencyFile:
+    return _DependencyFile(
+        path=sanitize_text(dependency_file.path),
+        format=sanitize_text(dependency_file.format),
+        dependencies=dependency_file.dependencies,
+        settled_by=sanitize_text(dependency_file.lockfile) or None,
+        errors=[_build_error(problem) for problem in dependency_file.problems],
+        notes=_sanitize_long_texts(dependency_file.notes),
     )
 
 
-def _source(source: SourceLine) -> _Source:
+def _build_source(source: SourceStatus) -> _Source:
     return _Source(
-        name=plain(source.name),
+        name=sanitize_text(source.name),
         state=source.state,
-        asked=source.asked,
-        answered=source.answered,
+        asked=source.subjects,
+        answered=source.answered_subjects,
         from_cache=source.from_cache,
         requests=source.requests,
-        oldest=moment(source.oldest) or None,
-        reason=_text(source.reason) or None,
-        essential=source.essential,
-        stands_in=source.stands_in or None,
+        oldest=format_timestamp(source.oldest_response) or None,
+        reason=_sanitize_long(source.reason) or None,
+        essential=source.required,
+        stands_in=source.fallback or None,
     )
 
 
-def _dependency(one: Assessed, *, listed: bool) -> _Dependency:
-    it = one.dependency
-    declared = _Dependency(
-        ecosystem=it.package.ecosystem,
-        name=plain(it.package.name),
-        version=None if it.version is None else plain(it.version),
-        requirement=plain(it.requirement),
-        purl=plain(it.purl),
-        how=it.how,
-        direct=it.direct,
-        via=_words(it.via),
-        groups=_words(it.groups),
-        locations=_locations(it.locations),
-        markers=_words(it.markers),
-        extras=_words(it.extras),
-        aliases=_words(it.aliases),
-        skip=_text(it.skip) or None,
+def _build_dependency(assessment: Assessment, *, list_only: bool) -> _Dependency:
+    dependency = assessment.dependency
+    declaration = _Dependency(
+        ecosystem=dependency.package.ecosystem,
+        name=sanitize_text(dependency.package.name),
+        version=None if dependency.version is None else sanitize_text(dependency.version),
+        requirement=sanitize_text(dependency.requirement),
+        purl=sanitize_text(dependency.purl),
+        how=dependency.resolution,
+        direct=dependency.direct,
+        via=_sanitize_texts(dependency.via),
+        groups=_sanitize_texts(dependency.groups),
+        locations=_build_locations(dependency.locations),
+        markers=_sanitize_texts(dependency.markers),
+        extras=_sanitize_texts(dependency.extras),
+        aliases=_sanitize_texts(dependency.aliases),
+        skip=_sanitize_long(dependency.skip_reason) or None,
     )
-    return declared if listed else _judged(declared, one)
+    return declaration if list_only else _add_assessment(declaration, assessment)
 
 
-def _locations(locations: Iterable[Location]) -> list[_Location]:
-    return [_Location(plain(location.path), location.line) for location in locations]
+def _build_locations(locations: Iterable[Location]) -> list[_Location]:
+    return [_Location(sanitize_text(location.path), location.line) for location in locations]
 
 
-def _finding(one: Finding) -> _Finding:
+def _build_finding(finding: Finding) -> _Finding:
     return _Finding(
-        id=one.id,
-        text=_text(one.text),
-        name=plain(one.name) or None,
-        purl=plain(one.purl) or None,
-        locations=_locations(one.locations),
+        id=finding.id,
+        text=_sanitize_long(finding.text),
+        name=sanitize_text(finding.name) or None,
+        purl=sanitize_text(finding.purl) or None,
+        locations=_build_locations(finding.locations),
     )
 
 
-def _judged(declared: _Dependency, one: Assessed) -> _Dependency:
+def _add_assessment(declaration: _Dependency, assessment: Assessment) -> _Dependency:
     return msgspec.structs.replace(
-        declared,
-        **(_scored(one.score) if one.score is not None else _UNSCORED),
-        state=one.state or UNSET,
-        found=one.found,
-        reasons=_texts(one.reasons),
-        fix=_text(one.fix) or None,
-        way_out=_alternative(one.way_out),
-        latest=plain(one.latest) or None,
-        latest_scored=_alternative(one.latest_scored),
-        behind=one.behind,
-        released=moment(one.released) or None,
+        declaration,
+        **(_score_fields(assessment.score) if assessment.score is not None else _NO_SCORE_FIELDS),
+        state=assessment.state or UNSET,
+        found=assessment.in_registry,
+        reasons=_sanitize_long_texts(assessment.reasons),
+        fix=_sanitize_long(assessment.fix) or None,
+        way_out=_build_upgrade(assessment.upgrade),
+        latest=sanitize_text(assessment.latest) or None,
+        latest_scored=_build_upgrade(assessment.latest_upgrade),
+        behind=assessment.releases_behind,
+        released=format_timestamp(assessment.released_at) or None,
         advisories=[
-            _advisory(advisory, one.dependency.package.ecosystem, one.dependency.version or "")
-            for advisory in distinct(one.advisories)
+            _build_advisory(advisory, assessment.dependency.package.ecosystem, assessment.dependency.version or "")
+            for advisory in deduplicate_advisories(assessment.advisories)
         ],
     )
 
 
-def _alternative(one: Alternative | None) -> _Alternative | None:
-    if one is None:
+def _build_upgrade(upgrade: Upgrade | None) -> _Upgrade | None:
+    if upgrade is None:
         return None
-    return _Alternative(
-        version=plain(one.version),
-        score=one.value,
-        grade=one.grade,
-        provisional=one.provisional,
-        in_range=one.in_range,
-        clears=one.clears,
-        fixes=_words(one.fixes),
+    return _Upgrade(
+        version=sanitize_text(upgrade.version),
+        score=upgrade.value,
+        grade=upgrade.grade,
+        provisional=upgrade.provisional,
+        in_range=upgrade.in_range,
+        clears=upgrade.passes,
+        fixes=_sanitize_texts(upgrade.fixed_advisories),
     )
 
 
-_UNSCORED: Final[dict[str, object]] = {
+_NO_SCORE_FIELDS: Final[dict[str, object]] = {
     **dict.fromkeys(
         ("score", "grade", "provisional", "verified", "coverage", "coverage_label", "range", "total", "verdict")
     ),
@@ -377,36 +382,44 @@ _UNSCORED: Final[dict[str, object]] = {
 }
 
 
-def _scored(score: Score) -> dict[str, object]:
+def _score_fields(score: Score) -> dict[str, object]:
     return {
         "score": score.value,
         "grade": score.grade,
         "provisional": score.provisional,
-        "verified": score.verified,
+        "verified": score.is_verified,
         "coverage": round(score.coverage, 4),
-        "coverage_label": coverage_label(score.coverage),
+        "coverage_label": find_coverage_label(score.coverage),
         "range": None if score.low is None or score.high is None else [score.low, score.high],
         "total": None if score.total is None else round(score.total, 2),
-        "verdict": _text(score.verdict) or None,
+        "verdict": _sanitize_long(score.verdict) or None,
         "dimensions": {name: score.dimensions.get(name) for name in DIMENSIONS},
-        "caps": [_cap(cap) for cap in score.caps],
-        "signals": list(_signals(score)),
+        "caps": [_build_cap(cap) for cap in score.caps],
+        "signals": list(_build_signals(score)),
     }
 
 
-def _cap(cap: Cap) -> _Cap:
-    return _Cap(cap.id, float(cap.limit), _text(cap.reason), plain(cap.source) or None, moment(cap.seen) or None)
+def _build_cap(cap: Cap) -> _Cap:
+    return _Cap(
+        cap.id,
+        float(cap.limit),
+        _sanitize_long(cap.reason),
+        sanitize_text(cap.source) or None,
+        format_timestamp(cap.retrieved_at) or None,
+    )
 
 
-def _signals(score: Score) -> Iterable[_Signal]:
+def _build_signals(score: Score) -> Iterable[_Signal]:
     """Yield the signals; their contributions are rounded so that they still add up to the total."""
     specs = [SIGNALS[signal.id] for signal in score.signals]
     weights = [spec.weight * signal.share for spec, signal in zip(specs, score.signals, strict=True)]
-    exact = (
-        score.points[spec.dimension] * weight * (signal.value or 0.0)
+    contributions = (
+        score.points_per_weight[spec.dimension] * weight * (signal.value or 0.0)
         for spec, weight, signal in zip(specs, weights, score.signals, strict=True)
     )
-    for signal, spec, weight, contribution in zip(score.signals, specs, weights, adding_up(exact, 2), strict=True):
+    for signal, spec, weight, contribution in zip(
+        score.signals, specs, weights, round_to_sum(contributions, 2), strict=True
+    ):
         yield _Signal(
             signal.id,
             spec.name,
@@ -415,28 +428,28 @@ def _signals(score: Score) -> Iterable[_Signal]:
             None if signal.value is None else round(float(signal.value), 1),
             round(weight, 2),
             None if score.total is None else contribution,
-            plain(signal.reason, TEXT_LIMIT),
-            plain(signal.source) or None,
-            moment(signal.seen) or None,
+            sanitize_text(signal.reason, TEXT_LIMIT),
+            sanitize_text(signal.source) or None,
+            format_timestamp(signal.retrieved_at) or None,
         )
 
 
 @lru_cache(maxsize=1024)
-def _advisory(one: Vulnerability, ecosystem: Ecosystem, version: str) -> _Advisory:
-    above = fixes_above(ecosystem, version, one)
+def _build_advisory(advisory: AffectingAdvisory, ecosystem: Ecosystem, version: str) -> _Advisory:
+    fixes = find_newer_fixes(ecosystem, version, advisory)
     return _Advisory(
-        id=plain(one.id),
-        aliases=_words(one.aliases),
-        severity=one.severity,
-        severity_from=plain(one.severity_from) or None,
-        summary=_text(one.summary) or None,
-        affected=_text(one.affected) or None,
-        fixed_in=_words(one.fixed_in),
-        fix=plain(above[0]) if above else None,
-        newest_fix=plain(above[-1]) if above else None,
-        link=plain(one.link) or None,
-        links=_words(one.links),
-        malware=one.malware,
-        exploited=one.exploited,
-        epss=one.epss,
+        id=sanitize_text(advisory.id),
+        aliases=_sanitize_texts(advisory.aliases),
+        severity=advisory.severity,
+        severity_from=sanitize_text(advisory.severity_from) or None,
+        summary=_sanitize_long(advisory.summary) or None,
+        affected=_sanitize_long(advisory.affected) or None,
+        fixed_in=_sanitize_texts(advisory.fixed_in),
+        fix=sanitize_text(fixes[0]) if fixes else None,
+        newest_fix=sanitize_text(fixes[-1]) if fixes else None,
+        link=sanitize_text(advisory.link) or None,
+        links=_sanitize_texts(advisory.links),
+        malware=advisory.malware,
+        exploited=advisory.exploited,
+        epss=advisory.epss,
     )

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nerq_cli.errors import Exit, Problem
-from nerq_cli.facts import Vulnerability
+from nerq_cli.errors import ExitStatus, Problem
+from nerq_cli.facts import AffectingAdvisory
 from nerq_cli.inventory import Dependency
 from nerq_cli.policy import State
 from nerq_cli.policy.finding import Finding
-from nerq_cli.policy.way_out import Alternative
+from nerq_cli.policy.way_out import Upgrade
 from nerq_cli.scoring.score import Score
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Assessed:
+class Assessment:
     """One dependency, judged.
 
     ``score`` is None when it was not scored (listed only, skipped, or nothing could be asked). ``reasons`` are
     sentences, worst first; they always say why a dependency is not ``ok``. ``fix`` says what to do about it, empty
-    when nothing is known. ``latest`` is the newest stable version and ``behind`` how many stable releases lie
-    between; ``released`` when the version in use was published (epoch seconds UTC, 0 = not known). ``found`` tells
-    whether the registry knows the package at all (None = could not be asked). ``way_out`` is the version that lifts
-    one below the threshold above it, or else helps most; ``latest_scored`` is ``latest``, where it was scored as well.
+    when nothing is known. ``latest`` is the newest stable version and ``releases_behind`` how many stable releases lie
+    between; ``released_at`` when the version in use was published (epoch seconds UTC, 0 = not known). ``in_registry`` tells
+    whether the registry knows the package at all (None = could not be asked). ``upgrade`` is the version that lifts
+    one below the threshold above it, or else helps most; ``latest_upgrade`` is ``latest``, where it was scored as well.
     """
 
     dependency: Dependency
@@ -31,16 +31,16 @@ class Assessed:
     reasons: tuple[str, ...] = ()
     fix: str = ""
     latest: str = ""
-    behind: int | None = None
-    released: int = 0
-    advisories: tuple[Vulnerability, ...] = ()
-    found: bool | None = None
-    way_out: Alternative | None = None
-    latest_scored: Alternative | None = None
+    releases_behind: int | None = None
+    released_at: int = 0
+    advisories: tuple[AffectingAdvisory, ...] = ()
+    in_registry: bool | None = None
+    upgrade: Upgrade | None = None
+    latest_upgrade: Upgrade | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ManifestLine:
+class DependencyFileSummary:
     """One dependency file in the report: its reader, how many dependencies it declares, and what is wrong with it."""
 
     path: str
@@ -49,30 +49,30 @@ class ManifestLine:
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
     #: The lock file that settles its versions.
-    settled_by: str = ""
+    lockfile: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SourceLine:
+class SourceStatus:
     """How one source did in this run.
 
-    ``state`` is ``ok``, ``partial``, ``unavailable``, ``not offered`` or ``not asked``; ``asked`` and ``answered``
-    count subjects, ``from_cache`` those answered without the network, ``requests`` what was sent. ``oldest`` is the
-    age of the oldest answer used, as epoch seconds UTC (0 = none). ``essential`` says that no run is complete without
-    it; ``stands_in`` names who answered in its place everything it left open. ``note`` is what the verdict must not
+    ``state`` is ``ok``, ``partial``, ``unavailable``, ``not offered`` or ``not asked``; ``subjects`` and ``answered_subjects``
+    count subjects, ``from_cache`` those answered without the network, ``requests`` what was sent. ``oldest_response`` is the
+    age of the oldest answer used, as epoch seconds UTC (0 = none). ``required`` says that no run is complete without
+    it; ``fallback`` names who answered in its place everything it left open. ``note`` is what the verdict must not
     leave unsaid of it.
     """
 
     name: str
     state: str
-    asked: int = 0
-    answered: int = 0
+    subjects: int = 0
+    answered_subjects: int = 0
     from_cache: int = 0
     requests: int = 0
-    oldest: int = 0
+    oldest_response: int = 0
     reason: str = ""
-    essential: bool = True
-    stands_in: str = ""
+    required: bool = True
+    fallback: str = ""
     note: str = ""
 
 
@@ -80,8 +80,8 @@ class SourceLine:
 class Report:
     """Everything a run found out. ``as_of`` is the moment it judges from (epoch seconds UTC).
 
-    ``complete`` is False whenever something could not be checked, ``strictly`` where ``--strict`` fails for it.
-    ``listed`` says that dependencies were listed only, not scored. ``elapsed`` (seconds) is for people and left out
+    ``complete`` is False whenever something could not be checked, ``strict`` where ``--strict`` fails for it.
+    ``list_only`` says that dependencies were listed only, not scored. ``elapsed`` (seconds) is for people and left out
     of machine formats, which stay byte-identical for the same evidence and ``as_of``.
     """
 
@@ -91,18 +91,18 @@ class Report:
     threshold: float
     python: str
     complete: bool
-    exit: Exit
+    exit: ExitStatus
     exit_reason: str
-    manifests: tuple[ManifestLine, ...]
-    dependencies: tuple[Assessed, ...]
+    dependency_files: tuple[DependencyFileSummary, ...]
+    dependencies: tuple[Assessment, ...]
     findings: tuple[Finding, ...] = ()
-    sources: tuple[SourceLine, ...] = ()
+    sources: tuple[SourceStatus, ...] = ()
     warnings: tuple[str, ...] = ()
     errors: tuple[Problem, ...] = ()
-    listed: bool = False
-    strictly: bool = True
+    list_only: bool = False
+    strict: bool = True
     elapsed: float = 0.0
 
-    def count(self, state: State) -> int:
+    def count_state(self, state: State) -> int:
         """Return how many dependencies are in a state."""
-        return sum(one.state == state for one in self.dependencies)
+        return sum(assessment.state == state for assessment in self.dependencies)

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from nerq_cli.report.layout import Page
 
 #: Characters kept on the left of the caret in a line too long for the screen.
-_BEFORE: Final = 20
+_CONTEXT_BEFORE: Final = 20
 #: Problems shown of one file; who has more has another kind of file, or a mistake repeated.
-_MOST: Final = 10
+_MAX_PROBLEMS: Final = 10
 
 
 def render_problems(problems: Iterable[Problem], console: Console | None = None) -> None:
@@ -28,50 +28,57 @@ def render_problems(problems: Iterable[Problem], console: Console | None = None)
     counts: Counter[str] = Counter()
     for problem in problems:
         counts[problem.path] += 1
-        if counts[problem.path] > _MOST:
+        if counts[problem.path] > _MAX_PROBLEMS:
             continue
-        page.line((f"{page.words(place(problem), 0)}: ", "strong"), (page.words(problem.message), "bad"))
+        page.add_line(
+            (f"{page.safe_text(format_position(problem), 0)}: ", "strong"), (page.safe_text(problem.message), "bad")
+        )
         if problem.text.strip():
-            _add_text(page, problem)
+            _add_source_line(page, problem)
         if problem.hint:
-            page.paragraph(page.words(problem.hint), "action", indent=8, first="  hint:")
+            page.add_paragraph(page.safe_text(problem.hint), "action", indent=8, prefix="  hint:")
     for path, count in counts.items():
-        if count > _MOST:
-            page.line(
-                (f"{page.words(path, 0)}: {count - _MOST:,} more problems (the JSON report has all of them)", "dim")
+        if count > _MAX_PROBLEMS:
+            page.add_line(
+                (
+                    f"{page.safe_text(path, 0)}: {count - _MAX_PROBLEMS:,} more problems (the JSON report has all of them)",
+                    "dim",
+                )
             )
-    page.print()
+    page.print_lines()
 
 
-def place(problem: Problem) -> str:
+def format_position(problem: Problem) -> str:
     """Return ``path:line:column``, as far as they are known."""
     return ":".join([problem.path, *(str(number) for number in (problem.line, problem.column) if number)])
 
 
-def _add_text(page: Page, problem: Problem) -> None:
-    from nerq_cli.report.layout import cells
+def _add_source_line(page: Page, problem: Problem) -> None:
+    from nerq_cli.report.layout import cell_width
 
     start = max(0, problem.column - 1)
-    before = page.words(problem.text[:start][-page.width :], 0)
-    rest = page.words(problem.text[start : start + page.width], 0).rstrip()
+    before_caret = page.safe_text(problem.text[:start][-page.width :], 0)
+    after_caret = page.safe_text(problem.text[start : start + page.width], 0).rstrip()
     number = str(problem.line or "")
-    before, rest = _window(before, rest, page.width - len(number) - 5, page.words("…"))
-    page.line((f"  {number} | ", "dim"), (before + rest, ""))
+    before_caret, after_caret = _trim_around_caret(
+        before_caret, after_caret, page.width - len(number) - 5, page.safe_text("…")
+    )
+    page.add_line((f"  {number} | ", "dim"), (before_caret + after_caret, ""))
     if problem.column:
-        page.line((f"  {' ' * len(number)} | {' ' * cells(before)}", "dim"), ("^", "bad"))
+        page.add_line((f"  {' ' * len(number)} | {' ' * cell_width(before_caret)}", "dim"), ("^", "bad"))
 
 
-def _window(before: str, rest: str, room: int, ellipsis: str) -> tuple[str, str]:
-    """Return as much of a line on both sides of a caret as fits into ``room`` cells."""
+def _trim_around_caret(before_caret: str, after_caret: str, available: int, ellipsis: str) -> tuple[str, str]:
+    """Return as much of a line on both sides of a caret as fits into ``available`` cells."""
     from rich.cells import set_cell_size
 
-    from nerq_cli.report.layout import cells
+    from nerq_cli.report.layout import cell_width
 
-    if cells(before) + cells(rest) <= room:
-        return before, rest
-    if len(before) > _BEFORE:
-        before = ellipsis + before[-_BEFORE:]
-    left = room - cells(before)
-    if cells(rest) > left:
-        rest = set_cell_size(rest, left - len(ellipsis)).rstrip() + ellipsis
-    return before, rest
+    if cell_width(before_caret) + cell_width(after_caret) <= available:
+        return before_caret, after_caret
+    if len(before_caret) > _CONTEXT_BEFORE:
+        before_caret = ellipsis + before_caret[-_CONTEXT_BEFORE:]
+    available_after = available - cell_width(before_caret)
+    if cell_width(after_caret) > available_after:
+        after_caret = set_cell_size(after_caret, available_after - len(ellipsis)).rstrip() + ellipsis
+    return before_caret, after_caret

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cache
 
-from nerq_cli.report.model import Assessed, ManifestLine, Report
+from nerq_cli.report.model import Assessment, DependencyFileSummary, Report
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,38 +13,45 @@ class Project:
     """One project: the directory of its lock file, else of its manifest (``.`` for the one everything lies in)."""
 
     path: str
-    manifests: tuple[str, ...]
-    dependencies: tuple[Assessed, ...]
+    dependency_files: tuple[str, ...]
+    dependencies: tuple[Assessment, ...]
 
 
-def projects(report: Report) -> tuple[Project, ...]:
+def group_by_project(report: Report) -> tuple[Project, ...]:
     """Return the projects that the dependency files belong to, by path."""
-    homes = {manifest.path: _home(manifest) for manifest in report.manifests}
+    project_paths = {
+        dependency_file.path: _project_directory(dependency_file) for dependency_file in report.dependency_files
+    }
     files: dict[str, list[str]] = {}
-    for path, home in homes.items():
-        files.setdefault(home, []).append(path)
-    found: dict[str, list[Assessed]] = {home: [] for home in files}
+    for path, project_path in project_paths.items():
+        files.setdefault(project_path, []).append(path)
+    assessments: dict[str, list[Assessment]] = {project_path: [] for project_path in files}
 
     @cache
-    def home_of(path: str) -> str | None:
+    def project_of(path: str) -> str | None:
         """Return the project of a place: that of its file, or of the environment it lies in."""
-        if path in homes:
-            return homes[path]
-        return next((home for file, home in homes.items() if path.startswith(f"{file}/")), None)
+        if path in project_paths:
+            return project_paths[path]
+        return next((project_path for file, project_path in project_paths.items() if path.startswith(f"{file}/")), None)
 
-    for one in report.dependencies:
-        for place in dict.fromkeys(home_of(place.path) for place in one.dependency.locations):
-            if place is not None:
-                found[place].append(one)
+    for assessment in report.dependencies:
+        for location in dict.fromkeys(project_of(location.path) for location in assessment.dependency.locations):
+            if location is not None:
+                assessments[location].append(assessment)
     return tuple(
-        Project(path=home, manifests=tuple(files[home]), dependencies=tuple(found[home])) for home in sorted(files)
+        Project(
+            path=project_path,
+            dependency_files=tuple(files[project_path]),
+            dependencies=tuple(assessments[project_path]),
+        )
+        for project_path in sorted(files)
     )
 
 
-def part(report: Report, project: Project) -> Report:
+def report_for_project(report: Report, project: Project) -> Report:
     """Return the report as if it were about one project alone, for counting."""
     return replace(report, dependencies=project.dependencies)
 
 
-def _home(manifest: ManifestLine) -> str:
-    return (manifest.settled_by or manifest.path).rpartition("/")[0] or "."
+def _project_directory(dependency_file: DependencyFileSummary) -> str:
+    return (dependency_file.lockfile or dependency_file.path).rpartition("/")[0] or "."

@@ -6,14 +6,14 @@ from nerq_cli.facts import Absent, Evidence, Found
 from nerq_cli.inventory import Ecosystem
 from nerq_cli.signals import community, compliance, documentation, maintenance, security
 from nerq_cli.signals.context import Context
-from nerq_cli.signals.signal import Flag, Measured, Signal
+from nerq_cli.signals.signal import Flag, Measurement, Signal
 
 DIMENSIONS = (security, maintenance, documentation, compliance, community)
 
-__all__ = ["Flag", "Measured", "Signal", "measure"]
+__all__ = ["Flag", "Measurement", "Signal", "measure_signals"]
 
 
-def measure(ecosystem: Ecosystem, version: str, evidence: Evidence, as_of: int) -> Measured:
+def measure_signals(ecosystem: Ecosystem, version: str, evidence: Evidence, as_of: int) -> Measurement:
     """Measure every signal of one version from the evidence, as of a moment (epoch seconds UTC).
 
     Pure: the same evidence and moment give the same result. Never raises for anything the evidence says.
@@ -22,17 +22,17 @@ def measure(ecosystem: Ecosystem, version: str, evidence: Evidence, as_of: int) 
     signals: list[Signal] = []
     flags: list[Flag] = []
     for dimension in DIMENSIONS:
-        for result in dimension.measure(context):
-            signals.append(result) if isinstance(result, Signal) else flags.append(result)
-    flags.extend(maintenance.unsupported_python(context))
-    return Measured(tuple(signals), tuple(flags), _verdict(evidence))
+        for item in dimension.measure(context):
+            signals.append(item) if isinstance(item, Signal) else flags.append(item)
+    flags.extend(maintenance.flag_unsupported_python(context))
+    return Measurement(tuple(signals), tuple(flags), _explain_no_score(evidence))
 
 
-def _verdict(evidence: Evidence) -> str:
+def _explain_no_score(evidence: Evidence) -> str:
     """Say why there can be no score at all; empty when there can."""
-    project = evidence.project
-    if isinstance(project, Absent):
+    package_info = evidence.package_info
+    if isinstance(package_info, Absent):
         return "not found in the registry: a typing error, a private package, or an open door for somebody else's"
-    if isinstance(project, Found) and project.value.status == "unpublished":
+    if isinstance(package_info, Found) and package_info.value.status == "unpublished":
         return "unpublished from the registry"
     return ""

@@ -10,14 +10,14 @@ from nerq_cli.facts import (
     Fact,
     Found,
     Metadata,
-    Project,
+    PackageInfo,
     Repository,
     Scorecard,
     T,
     Unknown,
 )
 from nerq_cli.inventory import PYPI, Ecosystem
-from nerq_cli.signals.signal import Signal, days_between, missing, unknown
+from nerq_cli.signals.signal import Signal, build_missing, build_unknown, days_between
 
 
 class Context:
@@ -29,31 +29,31 @@ class Context:
         self.version = version
         self.evidence = evidence
         self.as_of = as_of
-        self.project: Project | None = _value(evidence.project)
-        self.metadata: Metadata | None = _value(evidence.metadata)
-        self.repository: Repository | None = _value(evidence.repository)
+        self.package_info: PackageInfo | None = _get_value(evidence.package_info)
+        self.metadata: Metadata | None = _get_value(evidence.metadata)
+        self.repository: Repository | None = _get_value(evidence.repository)
 
     @cached_property
     def row(self) -> int | None:
         """Index of the version in use in the project's version table."""
-        if self.project is None:
+        if self.package_info is None:
             return None
         try:
-            return self.project.versions.index(self.version)
+            return self.package_info.versions.index(self.version)
         except ValueError:
             return None
 
     @cached_property
-    def published(self) -> int:
+    def published_at(self) -> int:
         """When the version in use was published; 0 where that is unknown or not credible."""
-        if self.project is None or self.row is None or self.project.dates_doubt:
+        if self.package_info is None or self.row is None or self.package_info.date_problem:
             return 0
-        return self.project.published[self.row]
+        return self.package_info.published[self.row]
 
     @cached_property
     def version_days(self) -> int | None:
         """Age of the version in use in whole UTC days."""
-        return days_between(self.published, self.as_of) if self.published else None
+        return days_between(self.published_at, self.as_of) if self.published_at else None
 
     @cached_property
     def package_days(self) -> int | None:
@@ -61,41 +61,41 @@ class Context:
 
         Where not all versions are known, the oldest of them tells only that the package is no younger.
         """
-        if self.project is None or self.project.dates_doubt:
+        if self.package_info is None or self.package_info.date_problem:
             return None
-        dates = [date for date in self.project.published if date]
+        dates = [date for date in self.package_info.published if date]
         days = days_between(min(dates), self.as_of) if dates else None
-        if self.project.partial and days is not None and days < methodology.YOUNG_DAYS:
+        if self.package_info.partial and days is not None and days < methodology.YOUNG_DAYS:
             return None
         return days
 
     @cached_property
     def stable_rows(self) -> tuple[int, ...]:
         """Rows of final, non-yanked, non-empty versions, newest first."""
-        return () if self.project is None else self.project.stable_rows
+        return () if self.package_info is None else self.package_info.stable_rows
 
     @cached_property
-    def quiet_days(self) -> int | None:
+    def days_since_release(self) -> int | None:
         """Days since the newest stable release by date; None when no credible date is known."""
-        if self.project is None or self.project.dates_doubt or not self.newest_stable:
+        if self.package_info is None or self.package_info.date_problem or not self.newest_stable:
             return None
-        dates = self.project.published
+        dates = self.package_info.published
         newest = max((dates[row] for row in self.stable_rows), default=0)
         return days_between(newest, self.as_of) if newest else None
 
     @cached_property
     def newest_stable(self) -> str:
         """The highest stable version; empty when there is none."""
-        return "" if self.project is None else self.project.newest_stable
+        return "" if self.package_info is None else self.package_info.newest_stable
 
     @cached_property
-    def deprecated_package(self) -> bool:
+    def is_deprecated(self) -> bool:
         """Whether the package as a whole is deprecated or archived, by its registry or its repository."""
-        status = self.project.status if self.project else None
+        status = self.package_info.status if self.package_info else None
         return status in ("deprecated", "archived") or bool(self.repository and self.repository.archived)
 
     @cached_property
-    def commit_days(self) -> int | None:
+    def days_since_commit(self) -> int | None:
         """Days since the last known commit; None when none is known."""
         repository = self.repository
         if repository is None:
@@ -105,7 +105,7 @@ class Context:
         return days_between(repository.last_commit, self.as_of) if repository.last_commit else None
 
     @cached_property
-    def finished(self) -> bool:
+    def is_finished(self) -> bool:
         """Whether the package counts as finished: done rather than abandoned.
 
         Stable from 1.0, not deprecated, its newest version without an unfixed advisory, with a README, fewer than 15
@@ -113,44 +113,44 @@ class Context:
         months; npm packages need none, since old code keeps working there).
         """
         return (
-            self._past_one
-            and not self.deprecated_package
-            and not self._unfixed_in_newest
+            self._has_major_version
+            and not self.is_deprecated
+            and not self._has_unfixed_advisory
             and bool(self.metadata and self.metadata.readme)
-            and self._few_open_issues
-            and self._alive
+            and self._has_few_open_issues
+            and self._is_active
         )
 
     @property
-    def _past_one(self) -> bool:
+    def _has_major_version(self) -> bool:
         major = self.newest_stable.lstrip("v").split("!")[-1].split(".")[0]
         return major.isdigit() and int(major) >= 1
 
     @property
-    def _unfixed_in_newest(self) -> bool:
+    def _has_unfixed_advisory(self) -> bool:
         advisories = self.evidence.advisories
         if not isinstance(advisories, Found) or self.version != self.newest_stable:
             return False
         return any(not advisory.fixed_in and not advisory.malware for advisory in advisories.value)
 
     @property
-    def _few_open_issues(self) -> bool:
+    def _has_few_open_issues(self) -> bool:
         issues = self.repository.open_issues if self.repository else None
-        return issues is None or issues < methodology.FEW_OPEN_ISSUES
+        return issues is None or issues < methodology.OPEN_ISSUE_LIMIT
 
     @property
-    def _alive(self) -> bool:
+    def _is_active(self) -> bool:
         if self.ecosystem != PYPI:
             return True
-        if self.quiet_days is not None and self.quiet_days <= methodology.STALE_DAYS:
+        if self.days_since_release is not None and self.days_since_release <= methodology.STALE_DAYS:
             return True
-        return self.commit_days is not None and self.commit_days <= methodology.SILENT_DAYS
+        return self.days_since_commit is not None and self.days_since_commit <= methodology.INACTIVE_DAYS
 
     @cached_property
     def scorecard(self) -> Fact[Scorecard]:
         """Scorecard results, unless they are too old or the repository is another package's."""
         fact = self.evidence.scorecard
-        if self.repository is not None and self.repository.link == "foreign":
+        if self.repository is not None and self.repository.link_status == "foreign":
             return Unknown("the linked repository belongs to another package")
         if isinstance(fact, Found) and days_between(fact.value.date, self.as_of) > methodology.SCORECARD_DAYS:
             return Unknown("Scorecard result is over 90 days old", fact.source)
@@ -160,7 +160,7 @@ class Context:
     def repository_share(self) -> float:
         """The part of their weight repository signals keep: less when a famous repository is merely claimed."""
         repository = self.repository
-        if repository is None or repository.link in ("attested", "confirmed") or repository.stars is None:
+        if repository is None or repository.link_status in ("attested", "confirmed") or repository.stars is None:
             return 1.0
         downloads = self._downloads
         if downloads is None:
@@ -177,42 +177,48 @@ class Context:
         return popularity.value.downloads if isinstance(popularity, Found) else None
 
 
-def unread(id_: str, context: Context) -> Signal:
+def build_unread(id_: str, context: Context) -> Signal:
     """Return the unknown signal of what neither the code host nor Scorecard told, with what each of them says."""
     fact, scorecard = context.evidence.repository, context.scorecard
     if context.repository is None:
-        return missing(id_, fact)
-    silent = f"{scorecard.source or 'Scorecard'}: {scorecard.reason}" if isinstance(scorecard, Unknown) else ""
-    reason = "; ".join(filter(None, (context.repository.unread, silent))) or "not stated"
-    return unknown(id_, reason, fact.source)
+        return build_missing(id_, fact)
+    scorecard_reason = (
+        f"{scorecard.source or 'Scorecard'}: {scorecard.reason}" if isinstance(scorecard, Unknown) else ""
+    )
+    reason = "; ".join(filter(None, (context.repository.unread_reason, scorecard_reason))) or "not stated"
+    return build_unknown(id_, reason, fact.source)
 
 
-def _value(fact: Fact[T]) -> T | None:
+def _get_value(fact: Fact[T]) -> T | None:
     return fact.value if isinstance(fact, Found) else None
 
 
 @lru_cache(maxsize=64)
-def maintained_pythons(as_of: int) -> tuple[str, ...]:
+def find_maintained_pythons(as_of: int) -> tuple[str, ...]:
     """Return the Pythons (``3.11``, ...) released and still supported upstream on that day, oldest first."""
     from datetime import datetime, timezone
 
     today = datetime.fromtimestamp(as_of, timezone.utc).date().isoformat()
-    return tuple(v for v, (born, ends) in methodology.PYTHON_SUPPORT.items() if born <= today <= ends)
+    return tuple(
+        version
+        for version, (first_release, end_of_life) in methodology.PYTHON_SUPPORT.items()
+        if first_release <= today <= end_of_life
+    )
 
 
 @lru_cache(maxsize=4096)
-def admits(specifier: str, pythons: tuple[str, ...]) -> bool:
+def allows_python(specifier: str, pythons: tuple[str, ...]) -> bool:
     """Whether a ``requires_python`` admits any of these Pythons; one that cannot be read admits them all."""
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     try:
-        allowed = SpecifierSet(specifier)
+        specifiers = SpecifierSet(specifier)
     except InvalidSpecifier:
         return True
-    return any(allowed.contains(f"{python}.{micro}", prereleases=True) for python in pythons for micro in (99, 1, 0))
+    return any(specifiers.contains(f"{python}.{micro}", prereleases=True) for python in pythons for micro in (99, 1, 0))
 
 
 @lru_cache(maxsize=4096)
-def names(specifier: str, pythons: tuple[str, ...]) -> bool:
+def mentions_python(specifier: str, pythons: tuple[str, ...]) -> bool:
     """Whether a ``requires_python`` spells out one of these Pythons."""
     return any(python in specifier for python in pythons)

@@ -24,7 +24,7 @@ class Licence:
 
 #: Classifiers (after ``License ::``, last part, lower case) and common free texts, as SPDX expressions. An empty
 #: value marks one that names a family but no licence.
-_SPELLINGS: Final[dict[str, str]] = {
+_EXPRESSIONS_BY_SPELLING: Final[dict[str, str]] = {
     "mit license": "MIT",
     "the mit license": "MIT",
     "the mit license (mit)": "MIT",
@@ -122,48 +122,50 @@ _SPELLINGS: Final[dict[str, str]] = {
     "dual license": "",
 }
 _CUSTOM_CLASSIFIERS: Final = frozenset({"other/proprietary license", "proprietary", "free for non-commercial use"})
-_REFUSALS: Final = frozenset({"unlicensed", "proprietary", "all rights reserved", "commercial"})
+_ALL_RIGHTS_RESERVED: Final = frozenset({"unlicensed", "proprietary", "all rights reserved", "commercial"})
 _TOKEN: Final = re.compile(r"\(|\)|[^\s()]+")
 #: Longer texts are licence texts, not expressions.
-_LONGEST_EXPRESSION: Final = 500
-_RANK: Final = ("restricted use", "network copyleft", "strong copyleft", "weak copyleft", "permissive")
+_MAX_EXPRESSION_LENGTH: Final = 500
+_TERMS_ORDER: Final = ("restricted use", "network copyleft", "strong copyleft", "weak copyleft", "permissive")
 
 
 @lru_cache(maxsize=4096)
-def from_expression(text: str) -> Licence:
+def parse_expression(text: str) -> Licence:
     """Understand a field that is meant to hold an SPDX expression (npm ``license``, PyPI ``license_expression``)."""
     stripped = text.strip()
     if not stripped:
         return Licence(clarity="none")
     if stripped.upper() == "UNLICENSED":
         return Licence(clarity="unlicensed")
-    expression = _canonical(stripped)
+    expression = _canonicalise(stripped)
     if not expression:
-        return from_text(stripped)
+        return parse_text(stripped)
     if "LicenseRef-" in expression:
         return Licence(clarity="custom", expression=expression)
-    return Licence(clarity="approved" if _approved(expression) else "unapproved", expression=expression)
+    return Licence(clarity="approved" if _is_approved(expression) else "unapproved", expression=expression)
 
 
 @lru_cache(maxsize=4096)
-def from_text(text: str) -> Licence:
+def parse_text(text: str) -> Licence:
     """Understand a free-text licence field: a spelling people use, the start of a licence text, or something else."""
-    lowered = " ".join(text.lower().split()).strip(" .\"'")
-    if not lowered:
+    normalised = " ".join(text.lower().split()).strip(" .\"'")
+    if not normalised:
         return Licence(clarity="none")
-    if lowered in _REFUSALS:
+    if normalised in _ALL_RIGHTS_RESERVED:
         return Licence(clarity="unlicensed")
-    spelled = _SPELLINGS.get(lowered, _SPELLINGS.get(lowered.removesuffix(" license").removesuffix(" licence")))
-    if spelled is None:
-        spelled = _canonical(text.strip()) or _opening(lowered)
-    if spelled:
-        return Licence(clarity="mapped", expression=spelled)
-    return Licence(clarity="custom" if spelled is None else "ambiguous")
+    expression = _EXPRESSIONS_BY_SPELLING.get(
+        normalised, _EXPRESSIONS_BY_SPELLING.get(normalised.removesuffix(" license").removesuffix(" licence"))
+    )
+    if expression is None:
+        expression = _canonicalise(text.strip()) or _recognise_text(normalised)
+    if expression:
+        return Licence(clarity="mapped", expression=expression)
+    return Licence(clarity="custom" if expression is None else "ambiguous")
 
 
-def _opening(lowered: str) -> str | None:
+def _recognise_text(normalised: str) -> str | None:
     """Recognise a whole licence text by how it opens."""
-    for start, expression in (
+    for prefix, expression in (
         ("mit license", "MIT"),
         ("the mit license", "MIT"),
         ("permission is hereby granted, free of charge", "MIT"),
@@ -175,29 +177,33 @@ def _opening(lowered: str) -> str | None:
         ("gnu general public license version 3", "GPL-3.0-only"),
         ("gnu lesser general public license version 3", "LGPL-3.0-only"),
     ):
-        if lowered.startswith(start):
+        if normalised.startswith(prefix):
             return expression
     return None
 
 
 @lru_cache(maxsize=4096)
-def from_classifiers(classifiers: tuple[str, ...]) -> Licence:
+def parse_classifiers(classifiers: tuple[str, ...]) -> Licence:
     """Understand ``License ::`` classifiers. Several usually mean a choice, so they are joined by OR."""
-    last = [c.rpartition("::")[2].strip().lower() for c in classifiers if c.startswith("License ::")]
-    last = [name for name in last if name != "osi approved"] or last
-    if not last:
+    names = [
+        classifier.rpartition("::")[2].strip().lower()
+        for classifier in classifiers
+        if classifier.startswith("License ::")
+    ]
+    names = [name for name in names if name != "osi approved"] or names
+    if not names:
         return Licence(clarity="none")
-    spelled = [_SPELLINGS.get(name) for name in last]
-    expressions = [expression for expression in spelled if expression]
+    mapped_names = [_EXPRESSIONS_BY_SPELLING.get(name) for name in names]
+    expressions = [expression for expression in mapped_names if expression]
     if expressions:
         return Licence(clarity="mapped", expression=" OR ".join(dict.fromkeys(expressions)))
-    if all(name in _CUSTOM_CLASSIFIERS for name in last):
+    if all(name in _CUSTOM_CLASSIFIERS for name in names):
         return Licence(clarity="custom")
     return Licence(clarity="ambiguous")
 
 
-def _canonical(text: str) -> str:
-    if len(text) > _LONGEST_EXPRESSION:
+def _canonicalise(text: str) -> str:
+    if len(text) > _MAX_EXPRESSION_LENGTH:
         return ""
     from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 
@@ -207,81 +213,83 @@ def _canonical(text: str) -> str:
         return ""
 
 
-def kind(expression: str) -> str:
+def classify_terms(expression: str) -> str:
     """Return what a canonical SPDX expression asks of users, as a level of signal C2; empty when unsorted.
 
     AND takes the worst of its parts, OR the best (the user chooses).
     """
-    rank = _Evaluation(expression).value()
-    return "" if rank is None else _RANK[rank]
+    rank = _ExpressionEvaluator(expression).evaluate()
+    return "" if rank is None else _TERMS_ORDER[rank]
 
 
-class _Evaluation:
+class _ExpressionEvaluator:
     """Evaluates one canonical SPDX expression (``packaging`` has already checked its grammar)."""
 
     def __init__(self, expression: str) -> None:
         self._tokens = _TOKEN.findall(expression)[::-1]
 
-    def value(self) -> int | None:
-        ranks = [self._conjunction()]
-        while self._take("OR"):
-            ranks.append(self._conjunction())
+    def evaluate(self) -> int | None:
+        ranks = [self._evaluate_conjunction()]
+        while self._accept_token("OR"):
+            ranks.append(self._evaluate_conjunction())
         return max((rank for rank in ranks if rank is not None), default=None)
 
-    def _conjunction(self) -> int | None:
-        ranks = [self._term()]
-        while self._take("AND"):
-            ranks.append(self._term())
+    def _evaluate_conjunction(self) -> int | None:
+        ranks = [self._evaluate_term()]
+        while self._accept_token("AND"):
+            ranks.append(self._evaluate_term())
         return None if None in ranks else min(rank for rank in ranks if rank is not None)
 
-    def _term(self) -> int | None:
-        if self._take("("):
-            rank = self.value()
-            self._take(")")
+    def _evaluate_term(self) -> int | None:
+        if self._accept_token("("):
+            rank = self.evaluate()
+            self._accept_token(")")
             return rank
         identifier = self._tokens.pop() if self._tokens else ""
-        name = KINDS.get(identifier.lower().removesuffix("+"), "")
-        rank = _RANK.index(name) if name else None
-        if self._take("WITH"):
+        terms = KINDS.get(identifier.lower().removesuffix("+"), "")
+        rank = _TERMS_ORDER.index(terms) if terms else None
+        if self._accept_token("WITH"):
             self._tokens.pop()
             # An exception grants more: a strong copyleft licence with one is as weak as the weak ones.
-            return rank if rank is None else max(rank, _RANK.index("weak copyleft"))
+            return rank if rank is None else max(rank, _TERMS_ORDER.index("weak copyleft"))
         return rank
 
-    def _take(self, token: str) -> bool:
+    def _accept_token(self, token: str) -> bool:
         if self._tokens and self._tokens[-1] == token:
             self._tokens.pop()
             return True
         return False
 
 
-def identifiers(expression: str) -> frozenset[str]:
+def extract_identifiers(expression: str) -> frozenset[str]:
     """Return the licence identifiers an expression names, lower case, without exceptions."""
     tokens = _TOKEN.findall(expression)
-    named = (
-        t for i, t in enumerate(tokens) if t not in ("(", ")", "AND", "OR", "WITH") and tokens[i - 1 : i] != ["WITH"]
+    names = (
+        token
+        for index, token in enumerate(tokens)
+        if token not in ("(", ")", "AND", "OR", "WITH") and tokens[index - 1 : index] != ["WITH"]
     )
-    return frozenset(name.lower().removesuffix("+") for name in named)
+    return frozenset(name.lower().removesuffix("+") for name in names)
 
 
-def _approved(expression: str) -> bool:
-    names = identifiers(expression)
-    test = any if " OR " in expression else all
-    return bool(names) and test(name in APPROVED for name in names)
+def _is_approved(expression: str) -> bool:
+    names = extract_identifiers(expression)
+    quantifier = any if " OR " in expression else all
+    return bool(names) and quantifier(name in APPROVED for name in names)
 
 
-def disagree(one: Licence, other: Licence) -> bool:
+def are_conflicting(first: Licence, second: Licence) -> bool:
     """Whether two statements name licences that have nothing in common."""
-    if not one.expression or not other.expression:
+    if not first.expression or not second.expression:
         return False
-    return _families(one.expression).isdisjoint(_families(other.expression))
+    return _extract_families(first.expression).isdisjoint(_extract_families(second.expression))
 
 
-def _families(expression: str) -> frozenset[str]:
+def _extract_families(expression: str) -> frozenset[str]:
     """Identifiers without the only/or-later ending: those two spellings do not disagree."""
-    return frozenset(re.sub(r"-(only|or-later)$", "", name) for name in identifiers(expression))
+    return frozenset(re.sub(r"-(only|or-later)$", "", name) for name in extract_identifiers(expression))
 
 
-def value_of_kind(name: str) -> float:
+def get_terms_value(terms: str) -> float:
     """Return the C2 value of a kind of licence."""
-    return SIGNALS["C2"].levels[name]
+    return SIGNALS["C2"].levels[terms]

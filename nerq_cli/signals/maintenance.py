@@ -6,58 +6,61 @@ from collections.abc import Iterator
 
 from nerq_cli.facts import PRERELEASE, Fact, Found
 from nerq_cli.inventory import PYPI
-from nerq_cli.methodology import ABANDONED_DAYS, CADENCE_DAYS, FEWEST_ISSUES, SIGNALS, SILENT_DAYS, STALE_DAYS
-from nerq_cli.signals.context import Context, admits, maintained_pythons, names, unread
+from nerq_cli.methodology import ABANDONED_DAYS, CADENCE_DAYS, INACTIVE_DAYS, MIN_ISSUES, SIGNALS, STALE_DAYS
+from nerq_cli.signals.context import Context, allows_python, build_unread, find_maintained_pythons, mentions_python
 from nerq_cli.signals.signal import (
     Flag,
     Signal,
-    ago,
-    count,
+    build_from_level,
+    build_known,
+    build_missing,
+    build_not_applicable,
+    build_unknown,
     days_between,
-    known,
-    level,
-    missing,
-    not_applicable,
-    unknown,
+    format_age,
+    format_count,
 )
 
 
 def measure(context: Context) -> Iterator[Signal | Flag]:
     """Yield the maintenance signals M1-M5 and the flags that go with them."""
-    yield from status(context)
-    yield from last_release(context)
-    yield commits(context)
-    yield cadence(context)
-    yield issues(context)
+    yield from measure_status(context)
+    yield from measure_last_release(context)
+    yield measure_commits(context)
+    yield measure_cadence(context)
+    yield measure_issues(context)
 
 
-def status(context: Context) -> Iterator[Signal | Flag]:
+def measure_status(context: Context) -> Iterator[Signal | Flag]:
     """M1: what the maintainers or the registry say about it, the worst counting."""
-    project, metadata = context.evidence.project, context.evidence.metadata
-    base: Fact[object] = project if isinstance(project, Found) else metadata
-    if not isinstance(base, Found):
-        yield missing("M1", base)
+    package_fact, metadata_fact = context.evidence.package_info, context.evidence.metadata
+    fact: Fact[object] = package_fact if isinstance(package_fact, Found) else metadata_fact
+    if not isinstance(fact, Found):
+        yield build_missing("M1", fact)
         return
-    said = list(_said(context))
+    statuses = list(_find_statuses(context))
     levels = SIGNALS["M1"].levels
-    name, reason = min(said, key=lambda s: levels[s[0]], default=("none", "nothing adverse stated"))
-    yield level("M1", name, reason, base)
-    for stated, why in said:
-        if stated == "yanked":
-            yield Flag("yanked", why, base.source, base.seen)
-    if context.deprecated_package:
-        why = next((why for stated, why in said if stated in ("deprecated", "archived")), "deprecated")
-        yield Flag("deprecated", why, base.source, base.seen)
+    name, reason = min(statuses, key=lambda status: levels[status[0]], default=("none", "nothing adverse stated"))
+    yield build_from_level("M1", name, reason, fact)
+    for status_name, status_reason in statuses:
+        if status_name == "yanked":
+            yield Flag("yanked", status_reason, fact.source, fact.retrieved_at)
+    if context.is_deprecated:
+        status_reason = next(
+            (status_reason for status_name, status_reason in statuses if status_name in ("deprecated", "archived")),
+            "deprecated",
+        )
+        yield Flag("deprecated", status_reason, fact.source, fact.retrieved_at)
 
 
-def _said(context: Context) -> Iterator[tuple[str, str]]:
-    project, metadata, repository = context.project, context.metadata, context.repository
+def _find_statuses(context: Context) -> Iterator[tuple[str, str]]:
+    package_info, metadata, repository = context.package_info, context.metadata, context.repository
     message = metadata.deprecated if metadata else ""
-    if project is not None and project.status == "deprecated":
+    if package_info is not None and package_info.status == "deprecated":
         yield "deprecated", f"deprecated: {message}" if message else "deprecated by its maintainers"
     elif message:
         yield "deprecated", f"this version is deprecated: {message}"
-    if project is not None and project.status == "archived":
+    if package_info is not None and package_info.status == "archived":
         yield "archived", "archived on the registry"
     if repository is not None and repository.archived:
         yield "archived", "repository is archived"
@@ -67,115 +70,124 @@ def _said(context: Context) -> Iterator[tuple[str, str]]:
         yield "inactive", "classified as inactive"
 
 
-def last_release(context: Context) -> Iterator[Signal | Flag]:
+def measure_last_release(context: Context) -> Iterator[Signal | Flag]:
     """M2: days since the newest stable release of the package."""
-    fact = context.evidence.project
+    fact = context.evidence.package_info
     if not isinstance(fact, Found):
-        yield missing("M2", fact)
+        yield build_missing("M2", fact)
         return
-    days = context.quiet_days
+    days = context.days_since_release
     if days is None:
-        yield unknown("M2", fact.value.dates_doubt or _why_no_date(context), fact.source)
+        yield build_unknown("M2", fact.value.date_problem or _explain_no_date(context), fact.source)
         return
     spec = SIGNALS["M2"]
-    value, reason = spec.curves["days"].at(days), f"last stable release {ago(days)} ago"
-    if context.finished and value < spec.levels["finished floor"]:
+    value, reason = spec.curves["days"].value_at(days), f"last stable release {format_age(days)} ago"
+    if context.is_finished and value < spec.levels["finished floor"]:
         value, reason = spec.levels["finished floor"], f"{reason} (finished package)"
-    yield known("M2", value, reason, fact)
-    if context.ecosystem == PYPI and (cap := _age_cap(context, days)):
-        yield Flag(cap, f"{reason}, no commit known since", fact.source, fact.seen)
+    yield build_known("M2", value, reason, fact)
+    if context.ecosystem == PYPI and (cap := _choose_age_cap(context, days)):
+        yield Flag(cap, f"{reason}, no commit known since", fact.source, fact.retrieved_at)
 
 
-def _why_no_date(context: Context) -> str:
-    if context.project is not None and context.project.partial and not context.newest_stable:
+def _explain_no_date(context: Context) -> str:
+    if context.package_info is not None and context.package_info.partial and not context.newest_stable:
         return "the newest version is not known"
     return "no publication date" if context.stable_rows else "no stable release"
 
 
-def _age_cap(context: Context, days: int) -> str:
-    if context.commit_days is not None and context.commit_days <= SILENT_DAYS:
+def _choose_age_cap(context: Context, days: int) -> str:
+    if context.days_since_commit is not None and context.days_since_commit <= INACTIVE_DAYS:
         return ""
     if days > ABANDONED_DAYS:
         return "abandoned"
-    return "stale" if days > STALE_DAYS and not _names_maintained_python(context) else ""
+    return "stale" if days > STALE_DAYS and not _mentions_maintained_python(context) else ""
 
 
-def _names_maintained_python(context: Context) -> bool:
+def _mentions_maintained_python(context: Context) -> bool:
     """Whether a classifier or ``requires_python`` spells out a maintained Python; unread metadata counts as yes."""
     metadata = context.metadata
     if metadata is None or metadata.python_classifiers is None:
         return True
-    pythons = maintained_pythons(context.as_of)
-    return bool(set(pythons) & set(metadata.python_classifiers)) or names(metadata.interpreter or "", pythons)
+    pythons = find_maintained_pythons(context.as_of)
+    return bool(set(pythons) & set(metadata.python_classifiers)) or mentions_python(
+        metadata.required_interpreter or "", pythons
+    )
 
 
-def unsupported_python(context: Context) -> Iterator[Flag]:
+def flag_unsupported_python(context: Context) -> Iterator[Flag]:
     """Flag a PyPI version that no maintained Python can install."""
     fact = context.evidence.metadata
-    if context.ecosystem != PYPI or not isinstance(fact, Found) or not fact.value.interpreter:
+    if context.ecosystem != PYPI or not isinstance(fact, Found) or not fact.value.required_interpreter:
         return
-    if not admits(fact.value.interpreter, maintained_pythons(context.as_of)):
-        reason = f"needs Python {fact.value.interpreter}: no maintained Python fits"
-        yield Flag("python-eol", reason, fact.source, fact.seen)
+    if not allows_python(fact.value.required_interpreter, find_maintained_pythons(context.as_of)):
+        reason = f"needs Python {fact.value.required_interpreter}: no maintained Python fits"
+        yield Flag("python-eol", reason, fact.source, fact.retrieved_at)
 
 
-def commits(context: Context) -> Signal:
+def measure_commits(context: Context) -> Signal:
     """M3: commits in 90 days, else what Scorecard's Maintained check saw."""
     spec, repository, fact = SIGNALS["M3"], context.repository, context.evidence.repository
     if repository is not None and repository.commits_90d is not None and isinstance(fact, Found):
-        value = spec.curves["commits"].at(repository.commits_90d)
-        return _floored(context, value, f"{count(repository.commits_90d, 'commit')} in 90 days", fact)
+        value = spec.curves["commits"].value_at(repository.commits_90d)
+        return _apply_finished_floor(
+            context, value, f"{format_count(repository.commits_90d, 'commit')} in 90 days", fact
+        )
     scorecard = context.scorecard
     if isinstance(scorecard, Found) and scorecard.value.checks.get("Maintained", -1) >= 0:
         score = scorecard.value.checks["Maintained"]
         value = score * 10.0 or spec.levels["maintained zero"]
-        return _floored(context, value, f"Scorecard Maintained {score} of 10", scorecard)
-    return unread("M3", context)
+        return _apply_finished_floor(context, value, f"Scorecard Maintained {score} of 10", scorecard)
+    return build_unread("M3", context)
 
 
-def _floored(context: Context, value: float, reason: str, fact: Found[object]) -> Signal:
+def _apply_finished_floor(context: Context, value: float, reason: str, fact: Found[object]) -> Signal:
     floor = SIGNALS["M3"].levels["finished floor"]
-    if context.finished and value < floor:
+    if context.is_finished and value < floor:
         value, reason = floor, f"{reason} (finished package)"
-    return known("M3", value, reason, fact, share=context.repository_share)
+    return build_known("M3", value, reason, fact, share=context.repository_share)
 
 
-def cadence(context: Context) -> Signal:
+def measure_cadence(context: Context) -> Signal:
     """M4: how often stable versions come, and whether there are any."""
-    fact, project = context.evidence.project, context.project
-    if project is None or not isinstance(fact, Found):
-        return missing("M4", fact)
-    if project.partial:
-        return unknown("M4", "not all versions were asked for", fact.source)
+    fact, package_info = context.evidence.package_info, context.package_info
+    if package_info is None or not isinstance(fact, Found):
+        return build_missing("M4", fact)
+    if package_info.partial:
+        return build_unknown("M4", "not all versions were asked for", fact.source)
     if context.package_days is None:
-        return unknown("M4", project.dates_doubt or "no publication dates", fact.source)
+        return build_unknown("M4", package_info.date_problem or "no publication dates", fact.source)
     spec = SIGNALS["M4"]
-    recent = sum(
+    recent_count = sum(
         1
         for row in context.stable_rows
-        if project.published[row] and days_between(project.published[row], context.as_of) <= CADENCE_DAYS
+        if package_info.published[row] and days_between(package_info.published[row], context.as_of) <= CADENCE_DAYS
     )
-    value, reason = spec.curves["releases"].at(recent), f"{count(recent, 'stable release')} in 24 months"
-    if project.versions and all(flags & PRERELEASE for flags in project.flags):
+    value, reason = (
+        spec.curves["releases"].value_at(recent_count),
+        f"{format_count(recent_count, 'stable release')} in 24 months",
+    )
+    if package_info.versions and all(flags & PRERELEASE for flags in package_info.flags):
         value, reason = max(0.0, value + spec.levels["only pre-releases"]), "only pre-releases so far"
-    if len(project.versions) == 1:
+    if len(package_info.versions) == 1:
         value, reason = min(value, spec.levels["single version"]), "exactly one version ever"
-    elif context.finished and value < spec.levels["finished floor"]:
+    elif context.is_finished and value < spec.levels["finished floor"]:
         value, reason = spec.levels["finished floor"], f"{reason} (finished package)"
-    return known("M4", value, reason, fact)
+    return build_known("M4", value, reason, fact)
 
 
-def issues(context: Context) -> Signal:
+def measure_issues(context: Context) -> Signal:
     """M5: closed share of issues and pull requests."""
     fact: Fact[object] = context.evidence.repository
     repository = context.repository
     if repository is None or not isinstance(fact, Found):
-        return missing("M5", fact)
+        return build_missing("M5", fact)
     if repository.open_items is None or repository.closed_items is None:
-        return unknown("M5", repository.unread or "issue counts not read", fact.source)
+        return build_unknown("M5", repository.unread_reason or "issue counts not read", fact.source)
     total = repository.open_items + repository.closed_items
-    if total < FEWEST_ISSUES:
-        return not_applicable("M5", f"only {count(total, 'issue')}")
+    if total < MIN_ISSUES:
+        return build_not_applicable("M5", f"only {format_count(total, 'issue')}")
     share = repository.closed_items / total
-    value = SIGNALS["M5"].curves["share"].at(share)
-    return known("M5", value, f"{share:.0%} of {count(total, 'issue')} closed", fact, share=context.repository_share)
+    value = SIGNALS["M5"].curves["share"].value_at(share)
+    return build_known(
+        "M5", value, f"{share:.0%} of {format_count(total, 'issue')} closed", fact, share=context.repository_share
+    )

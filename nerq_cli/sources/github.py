@@ -16,39 +16,39 @@ from urllib.parse import quote
 
 import msgspec
 
-from nerq_cli.errors import AnswerError, ExhaustedError
+from nerq_cli.errors import RateLimitError, ResponseError
 from nerq_cli.facts import Absent, Fact, Unknown
-from nerq_cli.inventory import NPM, PYPI, RepositoryId, normalise
-from nerq_cli.sources.deps_dev import count
-from nerq_cli.sources.gather import Gatherer
-from nerq_cli.sources.question import Answer, Endpoint, Question, Source
-from nerq_cli.sources.services import RESTS, repository_id, service
-from nerq_cli.sources.text import LICENCE, SUMMARY, clean, decoded, instant
+from nerq_cli.inventory import NPM, PYPI, RepositoryId, normalise_name
+from nerq_cli.sources.deps_dev import parse_count
+from nerq_cli.sources.gather import Fetcher
+from nerq_cli.sources.question import Endpoint, Request, Response, Source
+from nerq_cli.sources.services import COOLDOWN, parse_repository_id, read_endpoint_variable
+from nerq_cli.sources.text import MAX_LICENCE, MAX_SUMMARY, clean_text, decode_json, parse_timestamp
 
 LABEL: Final = "GitHub"
 URL: Final = "https://api.github.com"
 VARIABLE: Final = "NERQ_GITHUB_URL"
 #: Where a token may stand, as GitHub's own command line reads them (cli.github.com/manual/gh_help_environment).
-TOKENS: Final = ("GITHUB_TOKEN", "GH_TOKEN")
+TOKEN_VARIABLES: Final = ("GITHUB_TOKEN", "GH_TOKEN")
 #: Repositories in one query: its cost stays at one point, and its time under the 10 s that GitHub gives a query.
-BATCH: Final = 50
+MAX_REPOSITORIES: Final = 50
 #: Requests an hour without a token (docs.github.com, "Rate limits for the REST API").
-ANONYMOUS: Final = 60
-HOST: Final = "github.com/"
+ANONYMOUS_LIMIT: Final = 60
+HOST_PREFIX: Final = "github.com/"
 _DAY: Final = 24 * 3600
 #: Days of commits counted, and how many days off that window may be when the answer is used.
-WINDOW: Final = 90
-_DRIFT: Final = 30
-_TOO_SLOW: Final = frozenset({502, 504})
-_REFUSALS: Final = frozenset({401, 403, 429})
-_TAKEN_DOWN: Final = 451
+COMMIT_WINDOW_DAYS: Final = 90
+_MAX_DRIFT_DAYS: Final = 30
+_TIMEOUT_STATUSES: Final = frozenset({502, 504})
+_STOP_STATUSES: Final = frozenset({401, 403, 429})
+_UNAVAILABLE_FOR_LEGAL_REASONS: Final = 451
 _CLIENT_ERROR: Final = 400
 #: Longest manifest whose name is read, in characters.
-_MANIFEST: Final = 200_000
+_MAX_MANIFEST_LENGTH: Final = 200_000
 #: What is said of a repository that GitHub, in good health, does not find.
-GONE: Final = Unknown("not reachable on GitHub (deleted, or private)", LABEL)
-_ELSEWHERE: Final = Unknown("not on GitHub", LABEL)
-_BEYOND: Final = Unknown("beyond the 60 requests an hour without a GITHUB_TOKEN", LABEL)
+NOT_REACHABLE: Final = Unknown("not reachable on GitHub (deleted, or private)", LABEL)
+_NOT_ON_GITHUB: Final = Unknown("not on GitHub", LABEL)
+_RATE_LIMITED: Final = Unknown("beyond the 60 requests an hour without a GITHUB_TOKEN", LABEL)
 
 _QUERY: Final = """\
 query(%s) {
@@ -69,7 +69,7 @@ fragment F on Repository {
 }"""
 
 
-class Hosted(msgspec.Struct, frozen=True, omit_defaults=True):
+class HostedRepository(msgspec.Struct, frozen=True, omit_defaults=True):
     """What GitHub says of a repository. Times are epoch seconds UTC; None = not read.
 
     ``name`` is its present one, also where it was asked for under an old one. ``packages`` are the names its own
@@ -95,255 +95,268 @@ class Hosted(msgspec.Struct, frozen=True, omit_defaults=True):
     taken_down: bool = False
 
 
-def endpoint(environ: Mapping[str, str]) -> Endpoint:
+def read_endpoint(environ: Mapping[str, str]) -> Endpoint:
     """Return where GitHub is asked, and with which token, if the environment holds one that can be sent."""
-    bare = service(environ, VARIABLE, URL)
-    token = next(filter(None, (environ.get(name, "").strip() for name in TOKENS)), "")
-    if not bare.url or not token or not (token.isascii() and token.isprintable()):
-        return bare
+    anonymous_endpoint = read_endpoint_variable(environ, VARIABLE, URL)
+    token = next(filter(None, (environ.get(name, "").strip() for name in TOKEN_VARIABLES)), "")
+    if not anonymous_endpoint.url or not token or not (token.isascii() and token.isprintable()):
+        return anonymous_endpoint
     # A keyed hash of 48 bits: enough to tell tokens apart, and it leads back to none.
-    key = bare.url.encode()[: hashlib.blake2b.MAX_KEY_SIZE]
+    key = anonymous_endpoint.url.encode()[: hashlib.blake2b.MAX_KEY_SIZE]
     identity = hashlib.blake2b(token.encode(), key=key, digest_size=6).hexdigest()
-    return Endpoint(url=bare.url, headers={"Authorization": f"Bearer {token}"}, identity=identity)
+    return Endpoint(url=anonymous_endpoint.url, headers={"Authorization": f"Bearer {token}"}, identity=identity)
 
 
 # --- GraphQL -------------------------------------------------------------------------------------------------------
 
 
-class _Error(msgspec.Struct):
+class _GraphQLError(msgspec.Struct):
     type: Any = None
     path: Any = None
 
 
-class _Reply(msgspec.Struct):
+class _GraphQLResponse(msgspec.Struct):
     data: dict[str, Any] | None = None
-    errors: list[_Error] = []
+    errors: list[_GraphQLError] = []
 
 
-_REPLY = msgspec.json.Decoder(_Reply)
-_JSON = msgspec.json.Decoder(dict[str, Any])
+_GRAPHQL_DECODER = msgspec.json.Decoder(_GraphQLResponse)
+_JSON_DECODER = msgspec.json.Decoder(dict[str, Any])
 
 
 @dataclass(slots=True)
-class _GraphQL:
+class _GraphQLSource:
     """Fifty repositories to a query. ``since`` is where the 90 days begin whose commits are counted."""
 
     since: int
     name: str = "github-graphql"
     label: str = LABEL
-    kind: type[Hosted] = Hosted
+    kind: type[HostedRepository] = HostedRepository
     fresh: int = _DAY
     absent_fresh: int = _DAY
     limit: int = 25_000_000
     probe: bool = False
-    rests: int = RESTS
-    stops: frozenset[int] = _REFUSALS
+    cooldown: int = COOLDOWN
+    stops: frozenset[int] = _STOP_STATUSES
 
-    def ask(self, about: Sequence[RepositoryId], at: Endpoint) -> Iterator[Question[RepositoryId]]:
+    def requests(self, subjects: Sequence[RepositoryId], endpoint: Endpoint) -> Iterator[Request[RepositoryId]]:
         """Ask about as many at once as GitHub answers in its time."""
-        for start in range(0, len(about), BATCH):
-            some = tuple(about[start : start + BATCH])
-            body = self._body(some)
-            yield Question(url=f"{at.url}/graphql", about=some, method="POST", body=body, endpoint=at)
+        for start in range(0, len(subjects), MAX_REPOSITORIES):
+            batch = tuple(subjects[start : start + MAX_REPOSITORIES])
+            body = self._build_body(batch)
+            yield Request(url=f"{endpoint.url}/graphql", subjects=batch, method="POST", body=body, endpoint=endpoint)
 
-    def divide(self, question: Question[RepositoryId], status: int) -> Sequence[Question[RepositoryId]]:
+    def divide(self, request: Request[RepositoryId], status: int) -> Sequence[Request[RepositoryId]]:
         """Ask in halves where GitHub ran out of its own time."""
-        middle = len(question.about) // 2
-        if status not in _TOO_SLOW or not middle:
+        middle = len(request.subjects) // 2
+        if status not in _TIMEOUT_STATUSES or not middle:
             return ()
-        halves = question.about[:middle], question.about[middle:]
-        return [replace(question, about=half, body=self._body(half)) for half in halves]
+        halves = request.subjects[:middle], request.subjects[middle:]
+        return [replace(request, subjects=half, body=self._build_body(half)) for half in halves]
 
-    def read(self, question: Question[RepositoryId], answer: Answer) -> Iterator[tuple[RepositoryId, Hosted | None]]:
+    def parse(
+        self, request: Request[RepositoryId], response: Response
+    ) -> Iterator[tuple[RepositoryId, HostedRepository | None]]:
         """Read the repositories by their place in the query; null and NOT_FOUND say that one cannot be seen."""
-        if answer.status >= _CLIENT_ERROR:
-            raise AnswerError(f"no GraphQL there (HTTP {answer.status})")
-        reply = decoded(_REPLY, answer.body)
-        if any(error.type == "RATE_LIMITED" for error in reply.errors):
-            raise ExhaustedError("the rate limit is reached")
-        missing = {alias for error in reply.errors if (alias := _missing(error))}
-        if reply.data is None:
-            raise AnswerError("the query failed")
-        for place, repository in enumerate(question.about):
-            said = reply.data.get(f"r{place}")
-            if isinstance(said, dict):
-                yield repository, _hosted(said, repository, self.since)
-            elif f"r{place}" in missing:
+        if response.status >= _CLIENT_ERROR:
+            raise ResponseError(f"no GraphQL there (HTTP {response.status})")
+        document = decode_json(_GRAPHQL_DECODER, response.body)
+        if any(error.type == "RATE_LIMITED" for error in document.errors):
+            raise RateLimitError("the rate limit is reached")
+        missing_aliases = {alias for error in document.errors if (alias := _get_missing_alias(error))}
+        if document.data is None:
+            raise ResponseError("the query failed")
+        for index, repository in enumerate(request.subjects):
+            repository_fields = document.data.get(f"r{index}")
+            if isinstance(repository_fields, dict):
+                yield repository, _build_hosted_repository(repository_fields, repository, self.since)
+            elif f"r{index}" in missing_aliases:
                 yield repository, None
 
-    def _body(self, about: Sequence[RepositoryId]) -> bytes:
-        places = range(len(about))
-        declared = ", ".join(["$since: GitTimestamp!", *(f"$o{i}: String!, $n{i}: String!" for i in places)])
-        asked = "\n".join(f"r{i}: repository(owner: $o{i}, name: $n{i}) {{ ...F }}" for i in places)
+    def _build_body(self, repositories: Sequence[RepositoryId]) -> bytes:
+        indexes = range(len(repositories))
+        declarations = ", ".join(["$since: GitTimestamp!", *(f"$o{i}: String!, $n{i}: String!" for i in indexes)])
+        selections = "\n".join(f"r{i}: repository(owner: $o{i}, name: $n{i}) {{ ...F }}" for i in indexes)
         variables = {"since": f"{datetime.fromtimestamp(self.since, timezone.utc):%Y-%m-%dT%H:%M:%SZ}"}
-        for place, repository in enumerate(about):
-            variables[f"o{place}"], variables[f"n{place}"] = _owner_and_name(repository)
-        return json.dumps({"query": _QUERY % (declared, asked), "variables": variables}).encode()
+        for index, repository in enumerate(repositories):
+            variables[f"o{index}"], variables[f"n{index}"] = _split_owner_and_name(repository)
+        return json.dumps({"query": _QUERY % (declarations, selections), "variables": variables}).encode()
 
 
-def _missing(error: _Error) -> str:
+def _get_missing_alias(error: _GraphQLError) -> str:
     """Return the alias of a repository that GitHub does not find."""
-    found = error.type == "NOT_FOUND" and isinstance(error.path, list) and len(error.path) == 1
-    return error.path[0] if found and isinstance(error.path[0], str) else ""
+    is_missing = error.type == "NOT_FOUND" and isinstance(error.path, list) and len(error.path) == 1
+    return error.path[0] if is_missing and isinstance(error.path[0], str) else ""
 
 
-def _owner_and_name(repository: RepositoryId) -> tuple[str, str]:
-    owner, _, name = (repository.spelling or repository.id).removeprefix(HOST).partition("/")
+def _split_owner_and_name(repository: RepositoryId) -> tuple[str, str]:
+    owner, _, name = (repository.spelling or repository.id).removeprefix(HOST_PREFIX).partition("/")
     return owner, name
 
 
-def _hosted(said: Mapping[str, Any], repository: RepositoryId, since: int) -> Hosted:
-    commit = _within(said, "defaultBranchRef", "target")
-    issues, pulls = _total(said, "openIssues"), _total(said, "openPulls")
-    return Hosted(
-        name=_name(said.get("nameWithOwner"), repository),
-        archived=_yes(said.get("isArchived")),
-        disabled=_yes(said.get("isDisabled")),
-        fork=_yes(said.get("isFork")),
-        stars=count(said.get("stargazerCount")),
-        forks=count(said.get("forkCount")),
-        licence=clean(_within(said, "licenseInfo").get("spdxId"), LICENCE),
-        security_policy=_yes(said.get("isSecurityPolicyEnabled")),
-        open_issues=issues,
-        open_items=_sum(issues, pulls),
-        closed_items=_sum(_total(said, "closedIssues"), _total(said, "closedPulls")),
-        last_commit=instant(commit.get("committedDate")) or None,
-        commits=_total(commit, "history"),
+def _build_hosted_repository(
+    repository_fields: Mapping[str, Any], repository: RepositoryId, since: int
+) -> HostedRepository:
+    commit = _get_nested(repository_fields, "defaultBranchRef", "target")
+    open_issues, open_pulls = (
+        _get_total_count(repository_fields, "openIssues"),
+        _get_total_count(repository_fields, "openPulls"),
+    )
+    return HostedRepository(
+        name=_get_current_name(repository_fields.get("nameWithOwner"), repository),
+        archived=_as_boolean(repository_fields.get("isArchived")),
+        disabled=_as_boolean(repository_fields.get("isDisabled")),
+        fork=_as_boolean(repository_fields.get("isFork")),
+        stars=parse_count(repository_fields.get("stargazerCount")),
+        forks=parse_count(repository_fields.get("forkCount")),
+        licence=clean_text(_get_nested(repository_fields, "licenseInfo").get("spdxId"), MAX_LICENCE),
+        security_policy=_as_boolean(repository_fields.get("isSecurityPolicyEnabled")),
+        open_issues=open_issues,
+        open_items=_add_counts(open_issues, open_pulls),
+        closed_items=_add_counts(
+            _get_total_count(repository_fields, "closedIssues"), _get_total_count(repository_fields, "closedPulls")
+        ),
+        last_commit=parse_timestamp(commit.get("committedDate")) or None,
+        commits=_get_total_count(commit, "history"),
         since=since,
-        readme=count(_within(said, "readme").get("byteSize")),
-        packages=_packages(_within(said, "npm").get("text"), _within(said, "python").get("text")),
+        readme=parse_count(_get_nested(repository_fields, "readme").get("byteSize")),
+        packages=_list_packages(
+            _get_nested(repository_fields, "npm").get("text"), _get_nested(repository_fields, "python").get("text")
+        ),
     )
 
 
-def _within(said: Mapping[str, Any], *path: str) -> dict[str, Any]:
+def _get_nested(fields: Mapping[str, Any], *path: str) -> dict[str, Any]:
     """Return the object at the end of a path; an empty one where there is none."""
-    found: object = said
-    for step in path:
-        found = found.get(step) if isinstance(found, dict) else None
-    return found if isinstance(found, dict) else {}
+    value: object = fields
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
 
 
-def _total(said: Mapping[str, Any], field: str) -> int | None:
-    return count(_within(said, field).get("totalCount"))
+def _get_total_count(fields: Mapping[str, Any], field: str) -> int | None:
+    return parse_count(_get_nested(fields, field).get("totalCount"))
 
 
-def _sum(one: int | None, other: int | None) -> int | None:
-    return None if one is None or other is None else one + other
+def _add_counts(issues: int | None, pulls: int | None) -> int | None:
+    return None if issues is None or pulls is None else issues + pulls
 
 
-def _yes(value: object) -> bool | None:
+def _as_boolean(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def _name(value: object, asked: RepositoryId) -> str:
-    found = repository_id(f"{HOST}{value}") if isinstance(value, str) else None
-    return found.spelling if found else asked.spelling or asked.id
+def _get_current_name(value: object, requested: RepositoryId) -> str:
+    repository = parse_repository_id(f"{HOST_PREFIX}{value}") if isinstance(value, str) else None
+    return repository.spelling if repository else requested.spelling or requested.id
 
 
-def _packages(npm: object, python: object) -> tuple[str, ...]:
+def _list_packages(npm: object, python: object) -> tuple[str, ...]:
     """Return the names under which the manifests at the root of a repository publish it."""
-    names = (_npm_name(npm), _python_name(python))
+    names = (_read_npm_name(npm), _read_python_name(python))
     return tuple(filter(None, names))
 
 
-def _npm_name(text: object) -> str:
+def _read_npm_name(text: object) -> str:
     try:
-        manifest = _JSON.decode(text) if isinstance(text, str) and len(text) <= _MANIFEST else {}
+        package_json = _JSON_DECODER.decode(text) if isinstance(text, str) and len(text) <= _MAX_MANIFEST_LENGTH else {}
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return ""
-    name = clean(manifest.get("name"), SUMMARY)
-    return f"npm/{normalise(NPM, name)}" if name else ""
+    name = clean_text(package_json.get("name"), MAX_SUMMARY)
+    return f"npm/{normalise_name(NPM, name)}" if name else ""
 
 
-def _python_name(text: object) -> str:
+def _read_python_name(text: object) -> str:
     import tomli
 
     try:
-        manifest = tomli.loads(text) if isinstance(text, str) and len(text) <= _MANIFEST else {}
+        pyproject = tomli.loads(text) if isinstance(text, str) and len(text) <= _MAX_MANIFEST_LENGTH else {}
     except (tomli.TOMLDecodeError, ValueError, RecursionError):
         return ""
-    tables = _within(manifest, "project"), _within(manifest, "tool", "poetry")
-    name = next(filter(None, (clean(table.get("name"), SUMMARY) for table in tables)), "")
-    return f"pypi/{normalise(PYPI, name)}" if name else ""
+    tables = _get_nested(pyproject, "project"), _get_nested(pyproject, "tool", "poetry")
+    name = next(filter(None, (clean_text(table.get("name"), MAX_SUMMARY) for table in tables)), "")
+    return f"pypi/{normalise_name(PYPI, name)}" if name else ""
 
 
 # --- REST ----------------------------------------------------------------------------------------------------------
 
 
-class _Rest:
+class _RestSource:
     """One repository to a request, for those who have no token. Its counts of issues include pull requests."""
 
     name = "github-rest"
     label = LABEL
-    kind = Hosted
+    kind = HostedRepository
     fresh = _DAY
     absent_fresh = _DAY
     limit = 1_000_000
     probe = True
-    rests = RESTS
-    stops = _REFUSALS
-    reads = frozenset({_TAKEN_DOWN})
+    cooldown = COOLDOWN
+    stops = _STOP_STATUSES
+    reads = frozenset({_UNAVAILABLE_FOR_LEGAL_REASONS})
 
-    def ask(self, about: Sequence[RepositoryId], at: Endpoint) -> Iterator[Question[RepositoryId]]:
+    def requests(self, subjects: Sequence[RepositoryId], endpoint: Endpoint) -> Iterator[Request[RepositoryId]]:
         """Ask about no more repositories than there are requests."""
-        for repository in about[:ANONYMOUS]:
-            owner, name = _owner_and_name(repository)
-            url = f"{at.url}/repos/{quote(owner, safe='')}/{quote(name, safe='')}"
+        for repository in subjects[:ANONYMOUS_LIMIT]:
+            owner, name = _split_owner_and_name(repository)
+            url = f"{endpoint.url}/repos/{quote(owner, safe='')}/{quote(name, safe='')}"
             accept = "application/vnd.github+json"
-            yield Question(url=url, about=(repository,), accept=accept, endpoint=at)
+            yield Request(url=url, subjects=(repository,), accept=accept, endpoint=endpoint)
 
-    def read(self, question: Question[RepositoryId], answer: Answer) -> Iterator[tuple[RepositoryId, Hosted | None]]:
+    def parse(
+        self, request: Request[RepositoryId], response: Response
+    ) -> Iterator[tuple[RepositoryId, HostedRepository | None]]:
         """Read one repository."""
-        [repository] = question.about
-        if answer.status == _TAKEN_DOWN:
-            yield repository, Hosted(name=repository.spelling or repository.id, taken_down=True)
+        [repository] = request.subjects
+        if response.status == _UNAVAILABLE_FOR_LEGAL_REASONS:
+            yield repository, HostedRepository(name=repository.spelling or repository.id, taken_down=True)
             return
-        if answer.status >= _CLIENT_ERROR:
+        if response.status >= _CLIENT_ERROR:
             yield repository, None
             return
-        said = decoded(_JSON, answer.body)
-        if not isinstance(said.get("full_name"), str):
-            raise AnswerError("the answer describes no repository")
+        repository_fields = decode_json(_JSON_DECODER, response.body)
+        if not isinstance(repository_fields.get("full_name"), str):
+            raise ResponseError("the answer describes no repository")
         yield (
             repository,
-            Hosted(
-                name=_name(said["full_name"], repository),
-                archived=_yes(said.get("archived")),
-                disabled=_yes(said.get("disabled")),
-                fork=_yes(said.get("fork")),
-                stars=count(said.get("stargazers_count")),
-                forks=count(said.get("forks_count")),
-                licence=clean(_within(said, "license").get("spdx_id"), LICENCE),
-                open_items=count(said.get("open_issues_count")),
+            HostedRepository(
+                name=_get_current_name(repository_fields["full_name"], repository),
+                archived=_as_boolean(repository_fields.get("archived")),
+                disabled=_as_boolean(repository_fields.get("disabled")),
+                fork=_as_boolean(repository_fields.get("fork")),
+                stars=parse_count(repository_fields.get("stargazers_count")),
+                forks=parse_count(repository_fields.get("forks_count")),
+                licence=clean_text(_get_nested(repository_fields, "license").get("spdx_id"), MAX_LICENCE),
+                open_items=parse_count(repository_fields.get("open_issues_count")),
             ),
         )
 
 
-REST: Final[Source[RepositoryId, Hosted]] = _Rest()
+REST_SOURCE: Final[Source[RepositoryId, HostedRepository]] = _RestSource()
 
 
-def graphql(as_of: int) -> Source[RepositoryId, Hosted]:
+def create_graphql_source(as_of: int) -> Source[RepositoryId, HostedRepository]:
     """Return the source that counts commits in the 90 days before a moment (whole UTC days)."""
-    return _GraphQL(as_of // _DAY * _DAY - WINDOW * _DAY)
+    return _GraphQLSource(as_of // _DAY * _DAY - COMMIT_WINDOW_DAYS * _DAY)
 
 
-def repositories(
-    gatherer: Gatherer, about: Sequence[RepositoryId], at: Endpoint, *, as_of: int
-) -> dict[RepositoryId, Fact[Hosted]]:
+def fetch_repositories(
+    fetcher: Fetcher, subjects: Sequence[RepositoryId], endpoint: Endpoint, *, as_of: int
+) -> dict[RepositoryId, Fact[HostedRepository]]:
     """Return what GitHub says of repositories: by GraphQL where the endpoint has a token, by REST otherwise."""
-    ours = [repository for repository in about if repository.id.startswith(HOST)]
-    source = graphql(as_of) if at.identity else REST
-    facts = gatherer.gather(source, ours, at) if ours else {}
-    return {repository: _told(facts.get(repository, _ELSEWHERE)) for repository in about}
+    github_repositories = [repository for repository in subjects if repository.id.startswith(HOST_PREFIX)]
+    source = create_graphql_source(as_of) if endpoint.identity else REST_SOURCE
+    facts = fetcher.fetch(source, github_repositories, endpoint) if github_repositories else {}
+    return {repository: _replace_absent(facts.get(repository, _NOT_ON_GITHUB)) for repository in subjects}
 
 
-def _told(fact: Fact[Hosted]) -> Fact[Hosted]:
+def _replace_absent(fact: Fact[HostedRepository]) -> Fact[HostedRepository]:
     if isinstance(fact, Absent):
-        return GONE
-    return _BEYOND if isinstance(fact, Unknown) and fact.reason == "not asked" else fact
+        return NOT_REACHABLE
+    return _RATE_LIMITED if isinstance(fact, Unknown) and fact.reason == "not asked" else fact
 
 
-def commits_before(hosted: Hosted, as_of: int) -> int | None:
+def get_recent_commits(hosted: HostedRepository, as_of: int) -> int | None:
     """Return the commits of the last 90 days; None where they were counted for quite another moment."""
-    begins = as_of - WINDOW * _DAY
-    return hosted.commits if abs(hosted.since - begins) <= _DRIFT * _DAY else None
+    window_start = as_of - COMMIT_WINDOW_DAYS * _DAY
+    return hosted.commits if abs(hosted.since - window_start) <= _MAX_DRIFT_DAYS * _DAY else None

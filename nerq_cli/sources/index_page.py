@@ -12,8 +12,8 @@ from html.parser import HTMLParser
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
-from nerq_cli.errors import AnswerError
-from nerq_cli.sources.text import without_comments
+from nerq_cli.errors import ResponseError
+from nerq_cli.sources.text import remove_comments
 
 
 class Anchor(NamedTuple):
@@ -27,11 +27,11 @@ class Anchor(NamedTuple):
 
 @dataclass(slots=True)
 class IndexPage:
-    """What a page says; ``provenance`` tells whether any link carries the mark of PEP 740, and so whether it could."""
+    """What a page says; ``has_provenance`` tells whether any link carries the mark of PEP 740, and so whether it could."""
 
     anchors: list[Anchor] = field(default_factory=list)
-    marks: dict[str, str] = field(default_factory=dict)
-    provenance: bool = False
+    meta_tags: dict[str, str] = field(default_factory=dict)
+    has_provenance: bool = False
 
 
 #: The whole elements that matter; quotes may hold a bare ``>``. The parser takes quadratic time over broken ones.
@@ -39,7 +39,7 @@ _ELEMENT = re.compile(r"""<(?:a|meta)\s(?:[^"'<>]|"[^"]*"|'[^']*')*>""", re.IGNO
 
 
 #: Most elements read; the projects with the most files have some ten thousand.
-_MOST: Final = 50_000
+_MAX_ELEMENTS: Final = 50_000
 
 
 def read_page(html: str) -> IndexPage:
@@ -48,34 +48,34 @@ def read_page(html: str) -> IndexPage:
     Raises:
         AnswerError: no project has so many files.
     """
-    elements = _ELEMENT.findall(without_comments(html))
-    if len(elements) > _MOST:
-        raise AnswerError("the index page is endless")
-    parser = _Parser()
+    elements = _ELEMENT.findall(remove_comments(html))
+    if len(elements) > _MAX_ELEMENTS:
+        raise ResponseError("the index page is endless")
+    parser = _IndexPageParser()
     parser.feed("".join(elements))
     parser.close()
     return parser.page
 
 
-class _Parser(HTMLParser):
+class _IndexPageParser(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.page = IndexPage()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        said = dict(attrs)
+        attributes = dict(attrs)
         if tag == "meta":
-            self.page.marks[said.get("name") or ""] = said.get("content") or ""
-        elif tag == "a" and said.get("href"):
-            self.page.anchors.append(_anchor(said))
-            self.page.provenance |= "data-provenance" in said
+            self.page.meta_tags[attributes.get("name") or ""] = attributes.get("content") or ""
+        elif tag == "a" and attributes.get("href"):
+            self.page.anchors.append(_read_anchor(attributes))
+            self.page.has_provenance |= "data-provenance" in attributes
 
 
-def _anchor(said: Mapping[str, str | None]) -> Anchor:
-    path = re.split(r"[?#]", said["href"] or "", maxsplit=1)[0]
+def _read_anchor(attributes: Mapping[str, str | None]) -> Anchor:
+    path = re.split(r"[?#]", attributes["href"] or "", maxsplit=1)[0]
     return Anchor(
         unquote(path.rpartition("/")[2]),
-        said.get("data-requires-python"),
-        (said["data-yanked"] or "") if "data-yanked" in said else None,
-        said.get("data-provenance"),
+        attributes.get("data-requires-python"),
+        (attributes["data-yanked"] or "") if "data-yanked" in attributes else None,
+        attributes.get("data-provenance"),
     )

@@ -7,89 +7,108 @@ from typing import Final
 
 import msgspec
 
-from nerq_cli.facts import ATTESTED, DEPRECATED, PRERELEASE, Fact, Found, Metadata, Project
+from nerq_cli.facts import ATTESTED, DEPRECATED, PRERELEASE, Fact, Found, Metadata, PackageInfo
 from nerq_cli.inventory import NPM, Package
-from nerq_cli.sources.deps_dev import LABEL, Version
-from nerq_cli.sources.services import repository_id
-from nerq_cli.versions import is_prerelease, newest_first
+from nerq_cli.sources.deps_dev import LABEL, VersionInfo
+from nerq_cli.sources.services import parse_repository_id
+from nerq_cli.versions import is_prerelease, sort_newest_first
 
 #: What deps.dev calls a licence that is none of SPDX's (google/deps.dev, api/v3/api.proto).
 _NON_STANDARD: Final = "non-standard"
 #: States of a project that count (PEP 792); everything else is left to the registry.
-_STATES: Final = frozenset({"active", "archived", "deprecated", "quarantined"})
-_LATEST: Final = "latest"
+_KNOWN_STATES: Final = frozenset({"active", "archived", "deprecated", "quarantined"})
+_LATEST_TAG: Final = "latest"
 
 
-def partial(package: Package, versions: Mapping[str, Version], newest: str, seen: int) -> Found[Project]:
+def build_partial_info(
+    package: Package, versions: Mapping[str, VersionInfo], latest_version: str, retrieved_at: int
+) -> Found[PackageInfo]:
     """Return an npm project of which only some versions are known: those in use, and the newest ("" = not known)."""
-    order = tuple(newest_first(package.ecosystem, versions))
-    latest = versions.get(newest)
-    project = Project(
+    ordered_versions = tuple(sort_newest_first(package.ecosystem, versions))
+    latest = versions.get(latest_version)
+    package_info = PackageInfo(
         name=package.name,
-        versions=order,
-        published=tuple(versions[version].published for version in order),
-        flags=tuple(_flags(version, versions[version]) for version in order),
-        needs=(0,) * len(order),
+        versions=ordered_versions,
+        published=tuple(versions[version].published for version in ordered_versions),
+        flags=tuple(_build_flags(version, versions[version]) for version in ordered_versions),
+        interpreter_indexes=(0,) * len(ordered_versions),
         interpreters=("",),
-        tags={_LATEST: newest} if latest is not None else {},
+        tags={_LATEST_TAG: latest_version} if latest is not None else {},
         status=None if latest is None else "deprecated" if latest.deprecated else "active",
-        attestations_stated=True,
+        has_attestation_data=True,
         partial=True,
     )
-    return Found(project, LABEL, seen)
+    return Found(package_info, LABEL, retrieved_at)
 
 
-def _flags(version: str, said: Version) -> int:
+def _build_flags(version: str, version_info: VersionInfo) -> int:
     return (
         (PRERELEASE if is_prerelease(NPM, version) else 0)
-        | (DEPRECATED if said.deprecated else 0)
-        | (ATTESTED if said.attested else 0)
+        | (DEPRECATED if version_info.deprecated else 0)
+        | (ATTESTED if version_info.is_attested else 0)
     )
 
 
-def vouched(project: Project, versions: Mapping[str, Version]) -> Project:
+def add_attestations(package_info: PackageInfo, versions: Mapping[str, VersionInfo]) -> PackageInfo:
     """Return a PyPI project with what deps.dev says of its state, and of the attestations of some versions.
 
     Of the versions it was not asked about nothing is said; so whether one lost its attestation is seen only if the
     one before it is among them.
     """
     flags = tuple(
-        flags | (ATTESTED if version in versions and versions[version].attested else 0)
-        for version, flags in zip(project.versions, project.flags, strict=True)
+        flags | (ATTESTED if version in versions and versions[version].is_attested else 0)
+        for version, flags in zip(package_info.versions, package_info.flags, strict=True)
     )
-    stated = next((one.status for one in versions.values() if one.status in _STATES), "active")
+    state = next(
+        (version_info.status for version_info in versions.values() if version_info.status in _KNOWN_STATES), "active"
+    )
     return msgspec.structs.replace(
-        project, flags=flags, attestations_stated=True, status=stated if project.status is None else project.status
+        package_info,
+        flags=flags,
+        has_attestation_data=True,
+        status=state if package_info.status is None else package_info.status,
     )
 
 
-def filled(metadata: Fact[Metadata], version: Fact[Version]) -> Fact[Metadata]:
+def fill_metadata(metadata: Fact[Metadata], version: Fact[VersionInfo]) -> Fact[Metadata]:
     """Return what the registry says of a version, and where it does not say, what deps.dev does."""
     if not isinstance(metadata, Found) or not isinstance(version, Found):
         return metadata
-    said = metadata.value
-    told = {field: value for field, value in _stated(version.value).items() if getattr(said, field) is None}
-    licence = _licence(version.value)
-    if licence and not (said.licence_expression or said.licence_classifiers or said.licence_text):
-        told["licence_expression"] = licence
-    return Found(msgspec.structs.replace(said, **told), metadata.source, metadata.seen) if told else metadata
+    registry_metadata = metadata.value
+    changes = {
+        field: value
+        for field, value in _read_fields(version.value).items()
+        if getattr(registry_metadata, field) is None
+    }
+    licence = _join_licences(version.value)
+    if licence and not (
+        registry_metadata.licence_expression or registry_metadata.licence_classifiers or registry_metadata.licence_text
+    ):
+        changes["licence_expression"] = licence
+    return (
+        Found(msgspec.structs.replace(registry_metadata, **changes), metadata.source, metadata.retrieved_at)
+        if changes
+        else metadata
+    )
 
 
-def _licence(version: Version) -> str:
+def _join_licences(version: VersionInfo) -> str:
     """Return the licence as one SPDX expression: of several that were found, all hold."""
-    return " AND ".join(f"({one})" if " " in one else one for one in version.licences if one != _NON_STANDARD)
+    return " AND ".join(
+        f"({licence})" if " " in licence else licence for licence in version.licences if licence != _NON_STANDARD
+    )
 
 
-def _stated(version: Version) -> dict[str, str]:
+def _read_fields(version: VersionInfo) -> dict[str, str]:
     """Return the fields that deps.dev has something to say about."""
     links: dict[str, str] = {}
     for label, url in version.links:
         links.setdefault(label, url)
-    found = repository_id(version.declared)
-    told = {
-        "repository": f"https://{found.spelling}" if found else "",
+    repository = parse_repository_id(version.declared_repository)
+    fields = {
+        "repository": f"https://{repository.spelling}" if repository else "",
         "homepage": links.get("HOMEPAGE", ""),
         "documentation": links.get("DOCUMENTATION", ""),
         "deprecated": (version.deprecated_reason or "no reason given") if version.deprecated else "",
     }
-    return {field: value for field, value in told.items() if value}
+    return {field: value for field, value in fields.items() if value}

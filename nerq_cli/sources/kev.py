@@ -8,24 +8,24 @@ from typing import Any, Final
 
 import msgspec
 
-from nerq_cli.errors import AnswerError
+from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Fact
 from nerq_cli.inventory import AdvisoryId
-from nerq_cli.sources.gather import Gatherer
-from nerq_cli.sources.question import Answer, Endpoint, Question
-from nerq_cli.sources.services import RESTS, service
-from nerq_cli.sources.text import clean, decoded, every, members
+from nerq_cli.sources.gather import Fetcher
+from nerq_cli.sources.question import Endpoint, Request, Response
+from nerq_cli.sources.services import COOLDOWN, read_endpoint_variable
+from nerq_cli.sources.text import clean_text, decode_json, decode_list, split_list
 
 LABEL: Final = "CISA KEV"
 URL: Final = "https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities.json"
 #: CISA's own copy, for when its site turns unusual clients away (it answers 403).
-MIRROR: Final = "https://raw.githubusercontent.com/cisagov/kev-data/develop/known_exploited_vulnerabilities.json"
+MIRROR_URL: Final = "https://raw.githubusercontent.com/cisagov/kev-data/develop/known_exploited_vulnerabilities.json"
 VARIABLE: Final = "NERQ_KEV_URL"
 
-CATALOGUE: Final = AdvisoryId(id="catalogue")
+CATALOGUE_ID: Final = AdvisoryId(id="catalogue")
 _DAY: Final = 86_400
 _OK: Final = 200
-_LONGEST: Final = 40
+_MAX_VERSION_LENGTH: Final = 40
 
 
 class Catalogue(msgspec.Struct, frozen=True):
@@ -45,18 +45,18 @@ class _File(msgspec.Struct):
     count: Any = None
 
 
-_ENTRY: Final = msgspec.json.Decoder(_Entry)
-_FILE: Final = msgspec.json.Decoder(_File)
+_ENTRY_DECODER: Final = msgspec.json.Decoder(_Entry)
+_FILE_DECODER: Final = msgspec.json.Decoder(_File)
 
 
-def endpoints(environ: Mapping[str, str]) -> tuple[Endpoint, ...]:
+def read_endpoints(environ: Mapping[str, str]) -> tuple[Endpoint, ...]:
     """Return where the catalogue is: the place the environment names and no other, else CISA and its mirror."""
-    first = service(environ, VARIABLE, URL)
-    return (first, Endpoint(url=MIRROR)) if first.url == URL else (first,)
+    endpoint = read_endpoint_variable(environ, VARIABLE, URL)
+    return (endpoint, Endpoint(url=MIRROR_URL)) if endpoint.url == URL else (endpoint,)
 
 
 @dataclass(slots=True)
-class Copies:
+class CatalogueSource:
     """The catalogue, from the endpoint or else from the first of the mirrors that has it. Filed as the endpoint's."""
 
     mirrors: tuple[Endpoint, ...] = ()
@@ -67,65 +67,70 @@ class Copies:
     absent_fresh: int = _DAY
     limit: int = 20_000_000
     probe: bool = False
-    rests: int = RESTS
+    cooldown: int = COOLDOWN
 
-    def ask(self, about: Sequence[AdvisoryId], at: Endpoint) -> Iterator[Question[AdvisoryId]]:
+    def requests(self, subjects: Sequence[AdvisoryId], endpoint: Endpoint) -> Iterator[Request[AdvisoryId]]:
         """Ask for the whole file."""
-        yield Question(url=at.url, about=tuple(about), endpoint=at)
+        yield Request(url=endpoint.url, subjects=tuple(subjects), endpoint=endpoint)
 
-    def read(self, question: Question[AdvisoryId], answer: Answer) -> Iterator[tuple[AdvisoryId, Catalogue | None]]:
+    def parse(self, request: Request[AdvisoryId], response: Response) -> Iterator[tuple[AdvisoryId, Catalogue | None]]:
         """Pair the catalogue with what is in it; with nothing yet, where it makes no sense and there is a mirror.
 
         Raises:
             AnswerError: it is not there, not the catalogue, or not all of it.
         """
         try:
-            catalogue = _catalogue(answer)
-        except AnswerError:
-            if self._mirror(question):
+            catalogue = _parse_catalogue(response)
+        except ResponseError:
+            if self._build_mirror_request(request):
                 return
             raise
-        [subject] = question.about
+        [subject] = request.subjects
         yield subject, catalogue
 
-    def more(self, question: Question[AdvisoryId], answer: Answer) -> Sequence[Question[AdvisoryId]]:
+    def more(self, request: Request[AdvisoryId], response: Response) -> Sequence[Request[AdvisoryId]]:
         """Ask the next mirror where the answer makes no sense."""
-        mirror = self._mirror(question)
-        return mirror if mirror and not _makes_sense(answer) else ()
+        mirror_requests = self._build_mirror_request(request)
+        return mirror_requests if mirror_requests and not _is_catalogue(response) else ()
 
-    def divide(self, question: Question[AdvisoryId], status: int) -> Sequence[Question[AdvisoryId]]:  # noqa: ARG002 - any failure will do
+    def divide(self, request: Request[AdvisoryId], status: int) -> Sequence[Request[AdvisoryId]]:  # noqa: ARG002 - any failure will do
         """Ask the next mirror where there is no answer."""
-        return self._mirror(question)
+        return self._build_mirror_request(request)
 
-    def _mirror(self, question: Question[AdvisoryId]) -> tuple[Question[AdvisoryId], ...]:
-        tried = self.mirrors.index(question.endpoint) + 1 if question.endpoint in self.mirrors else 0
-        return tuple(Question(url=one.url, about=question.about, endpoint=one) for one in self.mirrors[tried:][:1])
+    def _build_mirror_request(self, request: Request[AdvisoryId]) -> tuple[Request[AdvisoryId], ...]:
+        next_index = self.mirrors.index(request.endpoint) + 1 if request.endpoint in self.mirrors else 0
+        return tuple(
+            Request(url=mirror.url, subjects=request.subjects, endpoint=mirror)
+            for mirror in self.mirrors[next_index:][:1]
+        )
 
 
-def catalogue(gatherer: Gatherer, places: Sequence[Endpoint]) -> Fact[Catalogue]:
+def fetch_catalogue(fetcher: Fetcher, endpoints: Sequence[Endpoint]) -> Fact[Catalogue]:
     """Return the catalogue, from the first of the places that has it. A miss means nothing where it is unknown.
 
     Raises:
         ConfigError: the proxy or the certificates that the environment names cannot be used.
     """
-    first, *mirrors = places
-    return gatherer.gather(Copies(tuple(mirrors)), [CATALOGUE], first)[CATALOGUE]
+    endpoint, *mirrors = endpoints
+    return fetcher.fetch(CatalogueSource(tuple(mirrors)), [CATALOGUE_ID], endpoint)[CATALOGUE_ID]
 
 
-def _catalogue(answer: Answer) -> Catalogue:
-    if answer.status != _OK:
-        raise AnswerError(f"no catalogue there (HTTP {answer.status})")
-    file = decoded(_FILE, answer.body)
-    listed = members(file.vulnerabilities) or []
-    entries = every(_ENTRY, file.vulnerabilities)
-    if not listed or len(entries) != len(listed) or file.count not in (None, len(listed)):
-        raise AnswerError("the catalogue is not complete")
-    return Catalogue(frozenset(entry.cveID for entry in entries), clean(file.catalogVersion, _LONGEST))
+def _parse_catalogue(response: Response) -> Catalogue:
+    if response.status != _OK:
+        raise ResponseError(f"no catalogue there (HTTP {response.status})")
+    document = decode_json(_FILE_DECODER, response.body)
+    raw_entries = split_list(document.vulnerabilities) or []
+    entries = decode_list(_ENTRY_DECODER, document.vulnerabilities)
+    if not raw_entries or len(entries) != len(raw_entries) or document.count not in (None, len(raw_entries)):
+        raise ResponseError("the catalogue is not complete")
+    return Catalogue(
+        frozenset(entry.cveID for entry in entries), clean_text(document.catalogVersion, _MAX_VERSION_LENGTH)
+    )
 
 
-def _makes_sense(answer: Answer) -> bool:
+def _is_catalogue(response: Response) -> bool:
     try:
-        _catalogue(answer)
-    except AnswerError:
+        _parse_catalogue(response)
+    except ResponseError:
         return False
     return True

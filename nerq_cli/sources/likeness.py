@@ -16,57 +16,57 @@ from nerq_cli.inventory import NPM, PYPI, Ecosystem
 _SEPARATOR = re.compile(r"[-_.@/]+")
 _DIGITS: Final = "0123456789"
 #: Characters that look like another one or like a pair, each with what all its look-alikes become.
-_LOOKALIKES: Final = str.maketrans({"0": "o", "1": "l", "i": "l", "5": "s", "m": "rn", "w": "vv", "d": "cl"})
+_CONFUSABLES: Final = str.maketrans({"0": "o", "1": "l", "i": "l", "5": "s", "m": "rn", "w": "vv", "d": "cl"})
 #: Names up to this long say too little to be mistaken for others.
-_SHORT: Final = 3
+_MAX_SHORT_NAME: Final = 3
 #: From these lengths on, one slip or two are counted: shorter names lie that close by chance.
-_ONE_SLIP: Final = 5
-_TWO_SLIPS: Final = 10
+_MIN_ONE_EDIT: Final = 5
+_MIN_TWO_EDITS: Final = 10
 #: What people put before or behind a name, separators left out.
 _PREFIXES: Final = {PYPI: ("python3", "python", "py"), NPM: ("node", "js")}
 _SUFFIXES: Final = {PYPI: ("python3", "python", "cli", "py"), NPM: ("node", "cli", "js")}
 #: Shortest name that may stand beside such a prefix or suffix.
-_STEM: Final = 4
+_MIN_STEM: Final = 4
 #: Shortest unscoped name that a made-up scope borrows.
-_BORROWED: Final = 6
+_MIN_BORROWED: Final = 6
 #: Shortest bare part of a scoped name that is telling without its scope, and its fewest words.
-_BARE: Final = 8
-_BARE_WORDS: Final = 2
-_TYPES: Final = "@types/"
+_MIN_BARE: Final = 8
+_MIN_BARE_WORDS: Final = 2
+_TYPES_SCOPE: Final = "@types/"
 
 
-class Likeness(NamedTuple):
-    """A likeness to the name at ``place`` of the list (counted from 0), and in what way."""
+class NameMatch(NamedTuple):
+    """A likeness to the name at ``position`` of the list (counted from 0), and in what way."""
 
-    place: int
-    how: str
+    position: int
+    reason: str
 
 
-def squeezed(name: str) -> str:
+def strip_separators(name: str) -> str:
     """Return a name in lower case, without separators and scope marks."""
     return _SEPARATOR.sub("", name).lower()
 
 
-def folded(name: str) -> str:
+def normalise_confusables(name: str) -> str:
     """Return a name as the eye takes it in: squeezed, with look-alikes made equal."""
-    return squeezed(name).translate(_LOOKALIKES)
+    return strip_separators(name).translate(_CONFUSABLES)
 
 
-def words(name: str) -> tuple[str, ...]:
+def split_words(name: str) -> tuple[str, ...]:
     """Return the words of a name, in alphabetical order."""
-    return tuple(sorted(_dashed(name).strip("-").split("-")))
+    return tuple(sorted(_replace_separators(name).strip("-").split("-")))
 
 
-def _dashed(name: str) -> str:
+def _replace_separators(name: str) -> str:
     return _SEPARATOR.sub("-", name).lower()
 
 
-def scope(name: str) -> str:
+def parse_scope(name: str) -> str:
     """Return the scope of an npm name, empty when it has none."""
     return name[1:].partition("/")[0] if name.startswith("@") else ""
 
 
-class Names:
+class NameIndex:
     """Names to be mistaken for, the most popular first, arranged for looking up.
 
     ``known_scopes`` are npm scopes beyond suspicion: nobody but their owner can publish under them.
@@ -74,131 +74,147 @@ class Names:
 
     def __init__(self, ecosystem: Ecosystem, names: Sequence[str], known_scopes: Iterable[str] = ()) -> None:
         self._ecosystem = ecosystem
-        self._scopes = frozenset(known_scopes)
-        lines = "\n".join(names)  # all at once: name by name takes several times as long
-        self._squeezed = squeezed(lines).split("\n")
-        backwards = [place for place, name in enumerate(self._squeezed) if len(name) > _SHORT][::-1]
-        self._plain = self._placed(backwards, self._squeezed)  # the last put in, so the most popular, stays
-        self._folded = self._placed(backwards, folded(lines).split("\n"))
-        self._stems = self._placed(backwards, [name.rstrip(_DIGITS) for name in self._squeezed])
-        split = [name.strip("-").split("-") for name in _dashed(lines).split("\n")]
-        self._words = {tuple(sorted(split[place])): place for place in backwards if len(split[place]) > 1}
-        self._bare = {bare: place for place in backwards if (bare := _telling(names[place]))}
-        self._unscoped = {self._squeezed[place]: place for place in backwards if not names[place].startswith("@")}
-        self._chunks: dict[tuple[str, int], list[int]] = {}
-        for place in backwards:
-            for chunk in _chunks(self._squeezed[place]):
-                self._chunks.setdefault(chunk, []).append(place)
+        self._known_scopes = frozenset(known_scopes)
+        joined_names = "\n".join(names)  # all at once: name by name takes several times as long
+        self._normalised = strip_separators(joined_names).split("\n")
+        positions = [position for position, name in enumerate(self._normalised) if len(name) > _MAX_SHORT_NAME][::-1]
+        self._by_name = self._map_positions(positions, self._normalised)  # the last put in, so the most popular, stays
+        self._by_folded = self._map_positions(positions, normalise_confusables(joined_names).split("\n"))
+        self._by_stem = self._map_positions(positions, [name.rstrip(_DIGITS) for name in self._normalised])
+        words_by_name = [name.strip("-").split("-") for name in _replace_separators(joined_names).split("\n")]
+        self._by_words = {
+            tuple(sorted(words_by_name[position])): position
+            for position in positions
+            if len(words_by_name[position]) > 1
+        }
+        self._by_bare_name = {
+            bare_name: position for position in positions if (bare_name := _extract_bare_name(names[position]))
+        }
+        self._by_unscoped = {
+            self._normalised[position]: position for position in positions if not names[position].startswith("@")
+        }
+        self._by_chunk: dict[tuple[str, int], list[int]] = {}
+        for position in positions:
+            for chunk in _iter_chunks(self._normalised[position]):
+                self._by_chunk.setdefault(chunk, []).append(position)
 
     @staticmethod
-    def _placed(places: Iterable[int], keys: Sequence[str]) -> dict[str, int]:
-        return {keys[place]: place for place in places}
+    def _map_positions(positions: Iterable[int], keys: Sequence[str]) -> dict[str, int]:
+        return {keys[position]: position for position in positions}
 
-    def like(self, name: str) -> Likeness | None:
+    def find_match(self, name: str) -> NameMatch | None:
         """Return the name this one is most easily mistaken for; None when there is none."""
-        plain = squeezed(name)
-        if len(plain) <= _SHORT or scope(name) in self._scopes:
+        normalised = strip_separators(name)
+        if len(normalised) <= _MAX_SHORT_NAME or parse_scope(name) in self._known_scopes:
             return None
-        return next(self._likenesses(name, plain), None)
+        return next(self._iter_matches(name, normalised), None)
 
-    def _likenesses(self, name: str, plain: str) -> Iterator[Likeness]:
+    def _iter_matches(self, name: str, normalised: str) -> Iterator[NameMatch]:
         """Yield likenesses, the most striking way first."""
-        yield from self._found(self._plain.get(plain), "the same letters, other separators")
-        yield from self._found(self._folded.get(folded(name)), "differs only in look-alike characters")
-        yield from self._found(self._slips(plain, 1), "one character apart")
-        said = words(name)
-        if len(said) > 1:
-            yield from self._found(self._words.get(said), "the same words in another order")
-        yield from self._affixed(plain)
-        yield from self._scoped(name)
-        yield from self._found(self._slips(plain, 2), "two characters apart (a weaker likeness)")
+        yield from self._iter_position(self._by_name.get(normalised), "the same letters, other separators")
+        yield from self._iter_position(
+            self._by_folded.get(normalise_confusables(name)), "differs only in look-alike characters"
+        )
+        yield from self._iter_position(self._find_by_distance(normalised, 1), "one character apart")
+        name_words = split_words(name)
+        if len(name_words) > 1:
+            yield from self._iter_position(self._by_words.get(name_words), "the same words in another order")
+        yield from self._iter_affixed(normalised)
+        yield from self._iter_scoped(name)
+        yield from self._iter_position(
+            self._find_by_distance(normalised, 2), "two characters apart (a weaker likeness)"
+        )
 
     @staticmethod
-    def _found(place: int | None, how: str) -> Iterator[Likeness]:
-        if place is not None:
-            yield Likeness(place, how)
+    def _iter_position(position: int | None, reason: str) -> Iterator[NameMatch]:
+        if position is not None:
+            yield NameMatch(position, reason)
 
-    def _affixed(self, plain: str) -> Iterator[Likeness]:
+    def _iter_affixed(self, normalised: str) -> Iterator[NameMatch]:
         """Yield names that are this one with or without a usual prefix, suffix or number."""
         for prefix in _PREFIXES[self._ecosystem]:
-            how = f"the same name but for “{prefix}” in front"
-            yield from self._found(self._stem(plain.removeprefix(prefix), plain), how)
-            yield from self._found(self._plain.get(prefix + plain), how)
+            reason = f"the same name but for “{prefix}” in front"
+            yield from self._iter_position(self._find_stem(normalised.removeprefix(prefix), normalised), reason)
+            yield from self._iter_position(self._by_name.get(prefix + normalised), reason)
         for suffix in _SUFFIXES[self._ecosystem]:
-            how = f"the same name but for “{suffix}” at the end"
-            yield from self._found(self._stem(plain.removesuffix(suffix), plain), how)
-            yield from self._found(self._plain.get(plain + suffix), how)
-        how = "the same name but for a number at the end"
-        stem = plain.rstrip(_DIGITS)
-        yield from self._found(self._stems.get(stem) if len(stem) >= _STEM else None, how)
+            reason = f"the same name but for “{suffix}” at the end"
+            yield from self._iter_position(self._find_stem(normalised.removesuffix(suffix), normalised), reason)
+            yield from self._iter_position(self._by_name.get(normalised + suffix), reason)
+        reason = "the same name but for a number at the end"
+        stem = normalised.rstrip(_DIGITS)
+        yield from self._iter_position(self._by_stem.get(stem) if len(stem) >= _MIN_STEM else None, reason)
 
-    def _stem(self, stem: str, plain: str) -> int | None:
-        return self._plain.get(stem) if _STEM <= len(stem) < len(plain) else None
+    def _find_stem(self, stem: str, normalised: str) -> int | None:
+        return self._by_name.get(stem) if _MIN_STEM <= len(stem) < len(normalised) else None
 
-    def _scoped(self, name: str) -> Iterator[Likeness]:
+    def _iter_scoped(self, name: str) -> Iterator[NameMatch]:
         if self._ecosystem != NPM:
             return
-        if scope(name):
-            bare = squeezed(name.partition("/")[2])
-            place = self._unscoped.get(bare) if len(bare) >= _BORROWED else None
-            yield from self._found(place, "the same name under a scope of its own")
+        if parse_scope(name):
+            bare_name = strip_separators(name.partition("/")[2])
+            position = self._by_unscoped.get(bare_name) if len(bare_name) >= _MIN_BORROWED else None
+            yield from self._iter_position(position, "the same name under a scope of its own")
         else:
-            yield from self._found(self._bare.get(squeezed(name)), "a scoped name without its scope")
+            yield from self._iter_position(
+                self._by_bare_name.get(strip_separators(name)), "a scoped name without its scope"
+            )
 
-    def _slips(self, plain: str, slips: int) -> int | None:
+    def _find_by_distance(self, normalised: str, distance: int) -> int | None:
         """Return the most popular name at most so many slips away (Damerau-Levenshtein, no place changed twice)."""
-        shortest = _ONE_SLIP if slips == 1 else _TWO_SLIPS
-        if len(plain) < shortest:
+        min_length = _MIN_ONE_EDIT if distance == 1 else _MIN_TWO_EDITS
+        if len(normalised) < min_length:
             return None
-        near = {place for chunk in _probes(plain, slips) for place in self._chunks.get(chunk, ())}
-        if not near:
+        candidates = {
+            position for chunk in _iter_probes(normalised, distance) for position in self._by_chunk.get(chunk, ())
+        }
+        if not candidates:
             return None
         from rapidfuzz.distance import OSA
 
         return next(
             (
-                place
-                for place in sorted(near)
-                if len(self._squeezed[place]) >= shortest
-                and OSA.distance(plain, self._squeezed[place], score_cutoff=slips) <= slips
+                position
+                for position in sorted(candidates)
+                if len(self._normalised[position]) >= min_length
+                and OSA.distance(normalised, self._normalised[position], score_cutoff=distance) <= distance
             ),
             None,
         )
 
 
-def _telling(name: str) -> str:
+def _extract_bare_name(name: str) -> str:
     """Return the bare part of a scoped name, squeezed, if it tells by itself which package is meant.
 
     That of a package of types is the name of the package they are for.
     """
-    if not name.startswith("@") or name.startswith(_TYPES):
+    if not name.startswith("@") or name.startswith(_TYPES_SCOPE):
         return ""
-    bare = name.partition("/")[2]
-    plain = squeezed(bare)
-    return plain if len(plain) >= _BARE and len(words(bare)) >= _BARE_WORDS else ""
+    bare_name = name.partition("/")[2]
+    normalised = strip_separators(bare_name)
+    return normalised if len(normalised) >= _MIN_BARE and len(split_words(bare_name)) >= _MIN_BARE_WORDS else ""
 
 
-def _chunks(plain: str) -> Iterator[tuple[str, int]]:
+def _iter_chunks(normalised: str) -> Iterator[tuple[str, int]]:
     """Yield parts of a name, one of which survives in every name that is a slip or two away.
 
     One slip touches two neighbouring characters at most, so that it leaves the first two or the last two in their
     places; two slips leave the first three, the last three, or what lies between, moved by one place at most.
     """
-    length = len(plain)
-    yield f"<{plain[:2]}", length
-    yield f">{plain[-2:]}", length
-    if length >= _TWO_SLIPS:
-        yield f"<{plain[:3]}", length
-        yield f">{plain[-3:]}", length
-        yield f"={plain[4 : min(7, length - 4)]}", length
+    length = len(normalised)
+    yield f"<{normalised[:2]}", length
+    yield f">{normalised[-2:]}", length
+    if length >= _MIN_TWO_EDITS:
+        yield f"<{normalised[:3]}", length
+        yield f">{normalised[-3:]}", length
+        yield f"={normalised[4 : min(7, length - 4)]}", length
 
 
-def _probes(plain: str, slips: int) -> Iterator[tuple[str, int]]:
+def _iter_probes(normalised: str, distance: int) -> Iterator[tuple[str, int]]:
     """Yield the parts under which every name so many slips away from this one is filed."""
-    width = slips + 1
-    for length in range(len(plain) - slips, len(plain) + slips + 1):
-        yield f"<{plain[:width]}", length
-        yield f">{plain[-width:]}", length
-        if slips > 1:
+    width = distance + 1
+    for length in range(len(normalised) - distance, len(normalised) + distance + 1):
+        yield f"<{normalised[:width]}", length
+        yield f">{normalised[-width:]}", length
+        if distance > 1:
             end = min(7, length - 4)
-            yield from ((f"={plain[4 + moved : end + moved]}", length) for moved in (-1, 0, 1))
+            yield from ((f"={normalised[4 + offset : end + offset]}", length) for offset in (-1, 0, 1))

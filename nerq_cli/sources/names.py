@@ -8,65 +8,74 @@ from typing import Final
 
 import msgspec
 
-from nerq_cli.facts import Fact, Found, Neighbour, Project, Unknown
+from nerq_cli.facts import Fact, Found, PackageInfo, SimilarName, Unknown
 from nerq_cli.inventory import Package
 from nerq_cli.sources import popular
 from nerq_cli.store import Cache, Row
 
-_NAMES: Final = "names"
-_FOR_EVER: Final = 1 << 62
-_A_YEAR: Final = 366 * 86_400
-_NOT_ASKED: Final = Unknown("not asked")
+_STORE_SOURCE: Final = "names"
+_NEVER_EXPIRES: Final = 1 << 62
+_YEAR: Final = 366 * 86_400
+_NOT_REQUESTED: Final = Unknown("not asked")
 
 
-def neighbours(packages: Collection[Package], store: Cache, *, now: int) -> dict[Package, Fact[Neighbour]]:
+def find_similar_names(packages: Collection[Package], store: Cache, *, now: int) -> dict[Package, Fact[SimilarName]]:
     """Return the popular name each name resembles; worked out once per name and edition of the list, then kept."""
     by_ecosystem: dict[str, list[Package]] = defaultdict(list)
     for package in packages:
         by_ecosystem[package.ecosystem].append(package)
-    found: dict[Package, Fact[Neighbour]] = {}
-    for ecosystem, some in by_ecosystem.items():
-        edition = popular.edition(some[0].ecosystem)
-        unlisted = [package for package in some if not popular.is_listed(package)]
-        known = store.get_many(_NAMES, f"{ecosystem} {edition}", [package.key for package in unlisted])
-        fresh = {p: popular.neighbour(p) for p in unlisted if p.key not in known}
-        rows = {p.key: Row(msgspec.json.encode(neighbour), now, _FOR_EVER, "") for p, neighbour in fresh.items()}
+    results: dict[Package, Fact[SimilarName]] = {}
+    for ecosystem, group in by_ecosystem.items():
+        list_date = popular.get_list_date(group[0].ecosystem)
+        unlisted = [package for package in group if not popular.is_listed(package)]
+        stored_rows = store.get_many(_STORE_SOURCE, f"{ecosystem} {list_date}", [package.key for package in unlisted])
+        new_matches = {p: popular.find_similar_name(p) for p in unlisted if p.key not in stored_rows}
+        rows = {
+            p.key: Row(msgspec.json.encode(similar_name), now, _NEVER_EXPIRES, "")
+            for p, similar_name in new_matches.items()
+        }
         if rows:
-            store.put_many(_NAMES, f"{ecosystem} {edition}", rows)
-        for package in some:
-            row = known.get(package.key)
-            neighbour = fresh.get(package) or (_read(row) if row is not None else Neighbour())
-            found[package] = Found(neighbour, popular.LABEL, edition)
-    return found
+            store.put_many(_STORE_SOURCE, f"{ecosystem} {list_date}", rows)
+        for package in group:
+            row = stored_rows.get(package.key)
+            similar_name = new_matches.get(package) or (_decode_row(row) if row is not None else SimilarName())
+            results[package] = Found(similar_name, popular.LABEL, list_date)
+    return results
 
 
-def lookalikes(
-    neighbours: Mapping[Package, Fact[Neighbour]],
-    projects: Mapping[Package, Fact[Project]],
-    ask: Callable[[Collection[Package]], Mapping[Package, Fact[Project]]],
+def fetch_similar_packages(
+    similar_names: Mapping[Package, Fact[SimilarName]],
+    package_info: Mapping[Package, Fact[PackageInfo]],
+    fetch_packages: Callable[[Collection[Package]], Mapping[Package, Fact[PackageInfo]]],
     *,
     now: int,
-) -> dict[Package, Fact[Project]]:
+) -> dict[Package, Fact[PackageInfo]]:
     """Return the project each name may be mistaken for, asked about only where its publishers could matter."""
-    wanted = {
+    similar_packages = {
         package: Package(ecosystem=package.ecosystem, name=fact.value.name)
-        for package, fact in neighbours.items()
-        if isinstance(fact, Found) and fact.value.name and _is_young(projects.get(package, _NOT_ASKED), now)
+        for package, fact in similar_names.items()
+        if isinstance(fact, Found) and fact.value.name and _is_young(package_info.get(package, _NOT_REQUESTED), now)
     }
-    if not wanted:
+    if not similar_packages:
         return {}
-    others = ask(sorted(set(wanted.values())))
-    return {package: others.get(other, _NOT_ASKED) for package, other in wanted.items()}
+    facts = fetch_packages(sorted(set(similar_packages.values())))
+    return {
+        package: facts.get(similar_package, _NOT_REQUESTED) for package, similar_package in similar_packages.items()
+    }
 
 
-def _is_young(project: Fact[Project], now: int) -> bool:
+def _is_young(package_info: Fact[PackageInfo], now: int) -> bool:
     """Whether the project appeared within a year: an older one is no suspect, whoever publishes it."""
-    first = min((date for date in project.value.published if date), default=0) if isinstance(project, Found) else 0
-    return now - first < _A_YEAR
+    first_date = (
+        min((date for date in package_info.value.published if date), default=0)
+        if isinstance(package_info, Found)
+        else 0
+    )
+    return now - first_date < _YEAR
 
 
-def _read(row: Row) -> Neighbour:
+def _decode_row(row: Row) -> SimilarName:
     try:
-        return msgspec.json.decode(row.value or b"{}", type=Neighbour)
+        return msgspec.json.decode(row.value or b"{}", type=SimilarName)
     except msgspec.DecodeError:
-        return Neighbour()
+        return SimilarName()

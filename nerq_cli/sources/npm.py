@@ -16,7 +16,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import UNSET
 
-from nerq_cli.errors import AnswerError
+from nerq_cli.errors import ResponseError
 from nerq_cli.facts import (
     ATTESTED,
     DEPRECATED,
@@ -26,76 +26,80 @@ from nerq_cli.facts import (
     Fact,
     Found,
     Metadata,
-    Project,
+    PackageInfo,
     Unknown,
 )
 from nerq_cli.inventory import NPM, Package, Release
-from nerq_cli.sources.question import Answer, Endpoint, Question, Source
+from nerq_cli.sources.question import Endpoint, Request, Response, Source
 from nerq_cli.sources.text import (
-    LICENCE,
-    REASON,
-    SPECIFIER,
-    SUMMARY,
-    account_tag,
-    apart_from,
-    clean,
-    decoded,
-    forge_repository,
-    instant,
+    MAX_LICENCE,
+    MAX_REASON,
+    MAX_SPECIFIER,
+    MAX_SUMMARY,
+    clean_text,
+    clean_url,
+    decode_json,
+    decode_optional,
+    hash_account,
     is_version,
-    part,
-    readme_length,
-    repository,
-    web_address,
+    measure_readme,
+    parse_forge_url,
+    parse_repository_url,
+    parse_timestamp,
+    select_homepage,
 )
-from nerq_cli.versions import is_prerelease, newest_first
+from nerq_cli.versions import is_prerelease, sort_newest_first
 
 _LABEL: Final = "npm"
-_FRESH: Final = 6 * 3600
-_ABSENT_FRESH: Final = 3600
+_MAX_AGE: Final = 6 * 3600
+_ABSENT_MAX_AGE: Final = 3600
 #: Largest answer read. Packuments of packages with thousands of versions pass 10 MB.
-_LIMIT: Final = 25_000_000
+_MAX_BYTES: Final = 25_000_000
 _NOT_FOUND: Final = 404
 _NOT_ALLOWED: Final = 405
 _GONE: Final = 410
 #: At most this many tags of publishing accounts are kept.
-_TAGS: Final = 50
-_LATEST: Final = "latest"
+_MAX_TAGS: Final = 50
+_LATEST_TAG: Final = "latest"
 
 
 class Packument(msgspec.Struct, frozen=True):
     """What a packument says, folded: most versions of a package differ in nothing but their number.
 
-    ``project`` is packed when its table of versions is long. ``variants`` are the different descriptions that its
-    versions have (packed Metadata without a version), ``variant`` says for each version which one is its own.
+    ``package_info`` is packed when its table of versions is long. ``variants`` are the different descriptions that its
+    versions have (packed Metadata without a version), ``variant_indexes`` says for each version which one is its own.
     """
 
-    project: Project | bytes
+    package_info: PackageInfo | bytes
     variants: tuple[bytes, ...] = ()
-    variant: tuple[int, ...] = ()
+    variant_indexes: tuple[int, ...] = ()
 
 
 #: Packed projects longer than this are deflated, in bytes: it takes thousands of versions to save more than it costs.
-_LONG: Final = 8_192
-_PROJECT = msgspec.msgpack.Decoder(Project)
-_METADATA = msgspec.msgpack.Decoder(Metadata)
+_COMPRESS_ABOVE: Final = 8_192
+_PACKAGE_INFO_DECODER = msgspec.msgpack.Decoder(PackageInfo)
+_METADATA_DECODER = msgspec.msgpack.Decoder(Metadata)
 
 
-def _folded(project: Project, described: Sequence[Metadata]) -> Packument:
+def _fold_packument(package_info: PackageInfo, metadata_by_row: Sequence[Metadata]) -> Packument:
     """Return the fact for a project and the description of each of its versions, in the same order."""
     variants: dict[Metadata, int] = {}
-    variant = tuple(variants.setdefault(one, len(variants)) for one in described)
-    packed = msgspec.msgpack.encode(project)
+    variant_indexes = tuple(variants.setdefault(metadata, len(variants)) for metadata in metadata_by_row)
+    encoded = msgspec.msgpack.encode(package_info)
     return Packument(
-        project if len(packed) <= _LONG else zlib.compress(packed),
+        package_info if len(encoded) <= _COMPRESS_ABOVE else zlib.compress(encoded),
         tuple(map(msgspec.msgpack.encode, variants)),
-        variant,
+        variant_indexes,
     )
 
 
-def _unfolded(packument: Packument) -> Project:
-    held = packument.project
-    return held if isinstance(held, Project) else _PROJECT.decode(zlib.decompress(held))
+def _unfold_package_info(packument: Packument) -> PackageInfo:
+    package_info = packument.package_info
+    return (
+        package_info
+        if isinstance(package_info, PackageInfo)
+        else _PACKAGE_INFO_DECODER.decode(zlib.decompress(package_info))
+    )
 
 
 # --- one version ---------------------------------------------------------------------------------------------------
@@ -106,7 +110,7 @@ class _Dist(msgspec.Struct):
     signatures: Any = UNSET
 
 
-class _Manifest(msgspec.Struct):
+class _VersionManifest(msgspec.Struct):
     """The manifest of one version as far as it is read; ``UNSET`` where it lacks a key."""
 
     name: Any = UNSET
@@ -128,106 +132,110 @@ class _Manifest(msgspec.Struct):
     dist: msgspec.Raw = msgspec.Raw()
 
 
-class _Alone(_Manifest):
+class _StandaloneManifest(_VersionManifest):
     """A manifest that comes by itself; within a packument nobody reads who could publish each version."""
 
     maintainers: Any = UNSET
 
 
-_MANIFEST = msgspec.json.Decoder(_Manifest)
-_ALONE = msgspec.json.Decoder(_Alone)
-_DIST = msgspec.json.Decoder(_Dist)
+_MANIFEST_DECODER = msgspec.json.Decoder(_VersionManifest)
+_STANDALONE_DECODER = msgspec.json.Decoder(_StandaloneManifest)
+_DIST_DECODER = msgspec.json.Decoder(_Dist)
 
 #: The scripts npm runs when a package is installed from the registry (npm documentation, "Life Cycle Scripts").
-_HOOKS: Final = ("preinstall", "install", "postinstall")
-_NATIVE: Final = "node-gyp"
+_INSTALL_SCRIPTS: Final = ("preinstall", "install", "postinstall")
+_NATIVE_BUILD: Final = "node-gyp"
 #: What npm itself puts into ``scripts.install`` when a package ships a ``binding.gyp`` and no install script.
 _IMPLICIT_BUILD: Final = "node-gyp rebuild"
-_NO_README: Final = "ERROR: No README data found!"
-_NO_MESSAGE: Final = "no reason given"
+_README_PLACEHOLDER: Final = "ERROR: No README data found!"
+_NO_REASON: Final = "no reason given"
 
 
-def _described(manifest: _Manifest, *, readme: int | None, whole: bool) -> Metadata:
-    """Return what a manifest says, without its version; ``whole`` if a field it lacks was not declared either."""
-    missing = "" if whole else None
-    source = _repository(manifest.repository)
-    homepage = web_address(manifest.homepage)
-    if not source and homepage:
-        source = forge_repository(homepage)
+def _read_metadata(manifest: _VersionManifest, *, readme: int | None, is_complete: bool) -> Metadata:
+    """Return what a manifest says, without its version; ``is_complete`` if a field it lacks was not declared either."""
+    default = "" if is_complete else None
+    repository_url = _read_repository(manifest.repository)
+    homepage = clean_url(manifest.homepage)
+    if not repository_url and homepage:
+        repository_url = parse_forge_url(homepage)
     return Metadata(
         version="",
-        summary=_stated(manifest.description, whole=whole),
-        keywords=_stated(manifest.keywords, whole=whole),
-        typed=bool(clean(manifest.types, SUMMARY) or clean(manifest.typings, SUMMARY)) if whole else None,
-        interpreter=_node(manifest.engines),
+        summary=_has_text(manifest.description, is_complete=is_complete),
+        keywords=_has_text(manifest.keywords, is_complete=is_complete),
+        typed=bool(clean_text(manifest.types, MAX_SUMMARY) or clean_text(manifest.typings, MAX_SUMMARY))
+        if is_complete
+        else None,
+        required_interpreter=_read_node_range(manifest.engines),
         readme=readme,
-        homepage=missing if manifest.homepage is UNSET else apart_from(source, homepage),
-        repository=source or (missing if manifest.repository is UNSET else ""),
-        licence_expression=_licence(manifest) or (missing if manifest.license is UNSET else ""),
-        deprecated=_deprecated(manifest.deprecated),
-        hooks=_hooks(manifest),
+        homepage=default if manifest.homepage is UNSET else select_homepage(repository_url, homepage),
+        repository=repository_url or (default if manifest.repository is UNSET else ""),
+        licence_expression=_read_licence(manifest) or (default if manifest.license is UNSET else ""),
+        deprecated=_read_deprecation(manifest.deprecated),
+        hooks=_read_install_hooks(manifest),
     )
 
 
-def _stated(value: object, *, whole: bool) -> bool | None:
+def _has_text(value: object, *, is_complete: bool) -> bool | None:
     """Whether a text, or a list of them, says anything (mirrors may join keywords with commas)."""
     if value is UNSET:
-        return False if whole else None
-    return any(clean(one, SUMMARY) for one in (value if isinstance(value, list) else [value]))
+        return False if is_complete else None
+    return any(clean_text(item, MAX_SUMMARY) for item in (value if isinstance(value, list) else [value]))
 
 
-def _node(engines: object) -> str:
-    return clean(engines.get("node"), SPECIFIER) if isinstance(engines, dict) else ""
+def _read_node_range(engines: object) -> str:
+    return clean_text(engines.get("node"), MAX_SPECIFIER) if isinstance(engines, dict) else ""
 
 
-def _repository(value: object) -> str:
-    return repository(value.get("url") if isinstance(value, dict) else value)
+def _read_repository(value: object) -> str:
+    return parse_repository_url(value.get("url") if isinstance(value, dict) else value)
 
 
-def _licence(manifest: _Manifest) -> str:
+def _read_licence(manifest: _VersionManifest) -> str:
     """Return the licence expression; the old list of licences meant a choice among them."""
-    if text := _one_licence(manifest.license):
+    if text := _read_licence_entry(manifest.license):
         return text
-    listed = manifest.licenses if isinstance(manifest.licenses, list) else [manifest.licenses]
-    return clean(" OR ".join(dict.fromkeys(text for one in listed if (text := _one_licence(one)))), LICENCE)
+    entries = manifest.licenses if isinstance(manifest.licenses, list) else [manifest.licenses]
+    return clean_text(
+        " OR ".join(dict.fromkeys(text for entry in entries if (text := _read_licence_entry(entry)))), MAX_LICENCE
+    )
 
 
-def _one_licence(value: object) -> str:
+def _read_licence_entry(value: object) -> str:
     if isinstance(value, dict):
         value = value.get("type") or value.get("name")
-    return clean(value, LICENCE)
+    return clean_text(value, MAX_LICENCE)
 
 
-def _deprecated(value: object) -> str:
-    return _NO_MESSAGE if value is True else clean(value, REASON)
+def _read_deprecation(value: object) -> str:
+    return _NO_REASON if value is True else clean_text(value, MAX_REASON)
 
 
-def _hooks(manifest: _Manifest) -> tuple[str, ...]:
+def _read_install_hooks(manifest: _VersionManifest) -> tuple[str, ...]:
     """Return what runs at installation, by name: the scripts, and ``node-gyp`` for a build npm starts by itself."""
     scripts = manifest.scripts if isinstance(manifest.scripts, dict) else {}
-    commands = {hook: command for hook in _HOOKS if (command := clean(scripts.get(hook), SUMMARY))}
+    commands = {hook: command for hook in _INSTALL_SCRIPTS if (command := clean_text(scripts.get(hook), MAX_SUMMARY))}
     if commands.get("install") == _IMPLICIT_BUILD or (manifest.gypfile is True and "install" not in commands):
-        return (*(hook for hook in commands if hook != "install"), _NATIVE)
+        return (*(hook for hook in commands if hook != "install"), _NATIVE_BUILD)
     return tuple(commands) or (("install script",) if manifest.hasInstallScript is True else ())
 
 
-def _attested(dist: _Dist) -> bool | None:
+def _has_attestations(dist: _Dist) -> bool | None:
     """Whether a version carries attestations; None where the registry does not pass on what it knows of signatures."""
     if isinstance(dist.attestations, dict) and dist.attestations:
         return True
     return None if dist.attestations is UNSET and dist.signatures is UNSET else False
 
 
-def _readme(value: object) -> int | None:
+def _measure_readme(value: object) -> int | None:
     """Return its length; None when there is none, for the registry loses READMEs that packages do have."""
     text = value.strip() if isinstance(value, str) else ""
-    return None if not text or text == _NO_README else readme_length(text)
+    return None if not text or text == _README_PLACEHOLDER else measure_readme(text)
 
 
 # --- the packument -------------------------------------------------------------------------------------------------
 
 
-class _Document(msgspec.Struct):
+class _PackumentDocument(msgspec.Struct):
     name: Any = UNSET
     tags: Any = msgspec.field(name="dist-tags", default=None)
     time: Any = UNSET
@@ -236,98 +244,104 @@ class _Document(msgspec.Struct):
     readme: Any = UNSET
 
 
-_DOCUMENT = msgspec.json.Decoder(_Document)
-_VERSIONS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_PACKUMENT_DECODER = msgspec.json.Decoder(_PackumentDocument)
+_VERSIONS_DECODER = msgspec.json.Decoder(dict[str, msgspec.Raw])
 #: Versions that the registry leaves in place of what it removed for security.
-_HOLDING = re.compile(r"0\.0\.\d+-security(?:\.\d+)?")
+_SECURITY_HOLDING = re.compile(r"0\.0\.\d+-security(?:\.\d+)?")
 
 
-class _Version(NamedTuple):
+class _VersionRow(NamedTuple):
     flags: int
-    described: Metadata
+    metadata: Metadata
     #: Whether it carries attestations; None = not stated.
     attested: bool | None
 
 
-_NOTHING: Final = _Manifest()
+_EMPTY_MANIFEST: Final = _VersionManifest()
 
 
-def _version(version: str, raw: msgspec.Raw, *, readme: int | None, whole: bool) -> _Version:
-    manifest = part(_MANIFEST, raw) or _NOTHING
-    described = _described(manifest, readme=readme, whole=whole)
-    attested = _attested(part(_DIST, manifest.dist) or _Dist())
+def _read_version(version: str, raw: msgspec.Raw, *, readme: int | None, is_complete: bool) -> _VersionRow:
+    manifest = decode_optional(_MANIFEST_DECODER, raw) or _EMPTY_MANIFEST
+    metadata = _read_metadata(manifest, readme=readme, is_complete=is_complete)
+    attested = _has_attestations(decode_optional(_DIST_DECODER, manifest.dist) or _Dist())
     flags = (
         (PRERELEASE if is_prerelease(NPM, version) else 0)
-        | (DEPRECATED if described.deprecated else 0)
-        | (INSTALL_HOOK if described.hooks else 0)
+        | (DEPRECATED if metadata.deprecated else 0)
+        | (INSTALL_HOOK if metadata.hooks else 0)
         | (ATTESTED if attested else 0)
     )
-    return _Version(flags, described, attested)
+    return _VersionRow(flags, metadata, attested)
 
 
-def _packument(package: Package, document: _Document) -> Packument:
+def _read_packument(package: Package, document: _PackumentDocument) -> Packument:
     times = document.time if isinstance(document.time, dict) else {}
-    raws = {version: raw for version, raw in (part(_VERSIONS, document.versions) or {}).items() if is_version(version)}
-    if not raws or "unpublished" in times:
+    raw_manifests = {
+        version: raw
+        for version, raw in (decode_optional(_VERSIONS_DECODER, document.versions) or {}).items()
+        if is_version(version)
+    }
+    if not raw_manifests or "unpublished" in times:
         if document.name is UNSET and not times:
-            raise AnswerError("the packument names neither a package nor a version")
-        return Packument(Project(name=package.name, status="unpublished"))
-    whole, readme = document.time is not UNSET, _readme(document.readme)
-    order = tuple(newest_first(NPM, raws))
-    versions = [_version(version, raws[version], readme=readme, whole=whole) for version in order]
-    project = _project(package, document, times, order, versions)
-    return _folded(project, [version.described for version in versions])
+            raise ResponseError("the packument names neither a package nor a version")
+        return Packument(PackageInfo(name=package.name, status="unpublished"))
+    is_complete, readme = document.time is not UNSET, _measure_readme(document.readme)
+    order = tuple(sort_newest_first(NPM, raw_manifests))
+    rows = [_read_version(version, raw_manifests[version], readme=readme, is_complete=is_complete) for version in order]
+    package_info = _build_package_info(package, document, times, order, rows)
+    return _fold_packument(package_info, [version.metadata for version in rows])
 
 
-def _project(
+def _build_package_info(
     package: Package,
-    document: _Document,
+    document: _PackumentDocument,
     times: Mapping[str, object],
     order: Sequence[str],
-    versions: Sequence[_Version],
-) -> Project:
-    published = tuple(instant(times.get(version)) for version in order)
-    flags = tuple(version.flags for version in versions)
+    rows: Sequence[_VersionRow],
+) -> PackageInfo:
+    timestamps = tuple(parse_timestamp(times.get(version)) for version in order)
+    flags = tuple(version.flags for version in rows)
     interpreters: dict[str, int] = {}
-    needs = [version.described.interpreter or "" for version in versions]
-    tags = _dist_tags(document.tags)
-    publishers = _accounts(document.maintainers)
-    return Project(
+    node_ranges = [version.metadata.required_interpreter or "" for version in rows]
+    tags = _read_dist_tags(document.tags)
+    publishers = _read_accounts(document.maintainers)
+    return PackageInfo(
         name=package.name,
         versions=tuple(order),
-        published=published,
+        published=timestamps,
         flags=flags,
-        needs=tuple(interpreters.setdefault(need, len(interpreters)) for need in needs),
+        interpreter_indexes=tuple(interpreters.setdefault(node_range, len(interpreters)) for node_range in node_ranges),
         interpreters=tuple(interpreters),
         tags=tags,
-        status=_status(tags, order, flags),
+        status=_read_status(tags, order, flags),
         publishers=None if publishers is None else len(publishers),
-        publisher_tags=tuple(account_tag("npm", account) for account in sorted(publishers or ()))[:_TAGS],
-        attestations_stated=any(version.attested is not None for version in versions),
-        hooks_stated=True,
-        dates_doubt=doubt(order, published, flags),
+        publisher_tags=tuple(hash_account("npm", account) for account in sorted(publishers or ()))[:_MAX_TAGS],
+        has_attestation_data=any(version.attested is not None for version in rows),
+        has_hook_data=True,
+        date_problem=check_dates(order, timestamps, flags),
     )
 
 
-def _dist_tags(value: object) -> dict[str, str]:
+def _read_dist_tags(value: object) -> dict[str, str]:
     tags = value.items() if isinstance(value, dict) else ()
-    return {tag: version for tag, version in tags if is_version(version) and tag.isprintable() and len(tag) <= SUMMARY}
+    return {
+        tag: version for tag, version in tags if is_version(version) and tag.isprintable() and len(tag) <= MAX_SUMMARY
+    }
 
 
-def _status(tags: Mapping[str, str], order: Sequence[str], flags: Sequence[int]) -> str:
+def _read_status(tags: Mapping[str, str], order: Sequence[str], flags: Sequence[int]) -> str:
     """Return the status of a package: that of its latest version (the newest final one, where no tag says which)."""
-    final = (version for version, flag in zip(order, flags, strict=True) if not flag & PRERELEASE)
-    latest = tags.get(_LATEST) or next(final, order[0])
-    if _HOLDING.fullmatch(latest):
+    final_versions = (version for version, flag in zip(order, flags, strict=True) if not flag & PRERELEASE)
+    latest = tags.get(_LATEST_TAG) or next(final_versions, order[0])
+    if _SECURITY_HOLDING.fullmatch(latest):
         return "security-holding"
     return "deprecated" if latest in order and flags[order.index(latest)] & DEPRECATED else "active"
 
 
-def _accounts(maintainers: object) -> set[str] | None:
+def _read_accounts(maintainers: object) -> set[str] | None:
     """Return the accounts that can publish, as objects or as ``name <address>``; None where they are not stated."""
     if not isinstance(maintainers, list):
         return None
-    names = (one.get("name") if isinstance(one, dict) else one for one in maintainers)
+    names = (maintainer.get("name") if isinstance(maintainer, dict) else maintainer for maintainer in maintainers)
     return {name.partition("<")[0].strip() for name in names if isinstance(name, str) and name.strip()}
 
 
@@ -335,12 +349,12 @@ def _accounts(maintainers: object) -> set[str] | None:
 
 _DAY: Final = 86_400
 #: Dates are doubted from this many contradictions on, and if they are at least this share of all steps.
-_CONTRADICTIONS: Final = 2
-_SHARE: Final = 0.1
-_FINAL = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
+_MIN_CONTRADICTIONS: Final = 2
+_MIN_SHARE: Final = 0.1
+_FINAL_VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
 
 
-def doubt(order: Sequence[str], published: Sequence[int], flags: Sequence[int]) -> str:
+def check_dates(order: Sequence[str], timestamps: Sequence[int], flags: Sequence[int]) -> str:
     """Return why the dates cannot be believed, empty if they can.
 
     Compares each final version with the one before it in the same release line (1.2.3 with 1.2.2) and each line's
@@ -350,36 +364,40 @@ def doubt(order: Sequence[str], published: Sequence[int], flags: Sequence[int]) 
     than a day counts as the same time, for the registry's oldest entries were imported in no order.
     """
     dates: dict[tuple[int, int, int], int] = {}
-    for version, date, flag in zip(order, published, flags, strict=True):
-        if date and not flag & PRERELEASE and (found := _FINAL.fullmatch(version)):
-            dates[int(found[1]), int(found[2]), int(found[3])] = date
-    steps = list(_steps(sorted(dates.items())))
-    wrong = sum(later + _DAY < earlier for earlier, later in steps)
-    if wrong < _CONTRADICTIONS or wrong < _SHARE * len(steps):
+    for version, date, flag in zip(order, timestamps, flags, strict=True):
+        if date and not flag & PRERELEASE and (match := _FINAL_VERSION.fullmatch(version)):
+            dates[int(match[1]), int(match[2]), int(match[3])] = date
+    steps = list(_iter_date_steps(sorted(dates.items())))
+    contradictions = sum(next_date + _DAY < previous_date for previous_date, next_date in steps)
+    if contradictions < _MIN_CONTRADICTIONS or contradictions < _MIN_SHARE * len(steps):
         return ""
-    return f"its dates contradict the order of its versions ({wrong} of {len(steps)})"
+    return f"its dates contradict the order of its versions ({contradictions} of {len(steps)})"
 
 
-def _steps(history: Sequence[tuple[tuple[int, int, int], int]]) -> Iterator[tuple[int, int]]:
+def _iter_date_steps(history: Sequence[tuple[tuple[int, int, int], int]]) -> Iterator[tuple[int, int]]:
     """Yield the dates of versions that came one after the other."""
-    firsts: dict[tuple[int, ...], int] = {}
-    for (before, earlier), (after, later) in pairwise(history):
-        if before[:2] == after[:2]:
-            yield earlier, later
+    first_dates: dict[tuple[int, ...], int] = {}
+    for (previous_version, previous_date), (next_version, next_date) in pairwise(history):
+        if previous_version[:2] == next_version[:2]:
+            yield previous_date, next_date
     for version, date in history:
         for line in (version[:1], version[:2]):
-            firsts.setdefault(line, date)
+            first_dates.setdefault(line, date)
     for width in (1, 2):
-        lines = [(line, date) for line, date in firsts.items() if len(line) == width]
-        yield from ((a, b) for (one, a), (other, b) in pairwise(lines) if one[:-1] == other[:-1])
+        lines = [(line, date) for line, date in first_dates.items() if len(line) == width]
+        yield from (
+            (first_date, second_date)
+            for (previous_line, first_date), (next_line, second_date) in pairwise(lines)
+            if previous_line[:-1] == next_line[:-1]
+        )
 
 
 # --- the sources ---------------------------------------------------------------------------------------------------
 
 
-def _address(package: Package, at: Endpoint) -> str:
+def _build_package_url(package: Package, endpoint: Endpoint) -> str:
     """Return the address of a package; npm itself leaves the @ of a scope and encodes its slash this way."""
-    return f"{at.url}/{quote(package.name, safe='@/').replace('/', '%2f')}"
+    return f"{endpoint.url}/{quote(package.name, safe='@/').replace('/', '%2f')}"
 
 
 class _PackumentSource:
@@ -388,133 +406,137 @@ class _PackumentSource:
     name = "npm-packument"
     label = _LABEL
     kind = Packument
-    fresh = _FRESH
-    absent_fresh = _ABSENT_FRESH
-    limit = _LIMIT
+    fresh = _MAX_AGE
+    absent_fresh = _ABSENT_MAX_AGE
+    limit = _MAX_BYTES
     probe = False
 
-    def ask(self, about: Sequence[Package], at: Endpoint) -> Iterator[Question[Package]]:
+    def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
         """Ask about one package at a time."""
-        for package in about:
-            yield Question(url=_address(package, at), about=(package,), endpoint=at)
+        for package in subjects:
+            yield Request(url=_build_package_url(package, endpoint), subjects=(package,), endpoint=endpoint)
 
-    def read(self, question: Question[Package], answer: Answer) -> Iterator[tuple[Package, Packument | None]]:
+    def parse(self, request: Request[Package], response: Response) -> Iterator[tuple[Package, Packument | None]]:
         """Read one package. Some registries say 404 of a package that was unpublished, and when."""
-        [package] = question.about
-        if answer.status == _NOT_ALLOWED:
-            raise AnswerError("the registry does not take this name")
-        if answer.status in {_NOT_FOUND, _GONE}:
-            yield package, _unpublished(package, answer.body)
+        [package] = request.subjects
+        if response.status == _NOT_ALLOWED:
+            raise ResponseError("the registry does not take this name")
+        if response.status in {_NOT_FOUND, _GONE}:
+            yield package, _read_unpublished(package, response.body)
             return
-        document = decoded(_DOCUMENT, answer.body)
-        _check(package, document.name)
-        yield package, _packument(package, document)
+        document = decode_json(_PACKUMENT_DECODER, response.body)
+        _check_name(package, document.name)
+        yield package, _read_packument(package, document)
 
 
-def _unpublished(package: Package, body: bytes) -> Packument | None:
-    document = part(_DOCUMENT, body)
-    gone = document and isinstance(document.time, dict) and "unpublished" in document.time
-    return Packument(Project(name=package.name, status="unpublished")) if gone else None
+def _read_unpublished(package: Package, body: bytes) -> Packument | None:
+    document = decode_optional(_PACKUMENT_DECODER, body)
+    is_unpublished = document and isinstance(document.time, dict) and "unpublished" in document.time
+    return Packument(PackageInfo(name=package.name, status="unpublished")) if is_unpublished else None
 
 
-def _check(package: Package, name: object) -> None:
+def _check_name(package: Package, name: object) -> None:
     if isinstance(name, str) and name != package.name:
-        raise AnswerError("the answer is about another package")
+        raise ResponseError("the answer is about another package")
 
 
-class _ManifestSource:
+class _VersionManifestSource:
     """The manifest of one version, for packages whose packument is too large or not on offer."""
 
     name = "npm-manifest"
     label = _LABEL
     kind = Metadata
-    fresh = _FRESH
-    absent_fresh = _ABSENT_FRESH
-    limit = _LIMIT
+    fresh = _MAX_AGE
+    absent_fresh = _ABSENT_MAX_AGE
+    limit = _MAX_BYTES
     probe = False
 
-    def ask(self, about: Sequence[Release], at: Endpoint) -> Iterator[Question[Release]]:
+    def requests(self, subjects: Sequence[Release], endpoint: Endpoint) -> Iterator[Request[Release]]:
         """Ask about one version at a time."""
-        for release in about:
-            url = f"{_address(release.package, at)}/{quote(release.version, safe='')}"
-            yield Question(url=url, about=(release,), endpoint=at)
+        for release in subjects:
+            url = f"{_build_package_url(release.package, endpoint)}/{quote(release.version, safe='')}"
+            yield Request(url=url, subjects=(release,), endpoint=endpoint)
 
-    def read(self, question: Question[Release], answer: Answer) -> Iterator[tuple[Release, Metadata | None]]:
+    def parse(self, request: Request[Release], response: Response) -> Iterator[tuple[Release, Metadata | None]]:
         """Read one version."""
-        [release] = question.about
-        if answer.status == _NOT_ALLOWED:
-            raise AnswerError("the registry does not take this name")
-        if answer.status in {_NOT_FOUND, _GONE}:
+        [release] = request.subjects
+        if response.status == _NOT_ALLOWED:
+            raise ResponseError("the registry does not take this name")
+        if response.status in {_NOT_FOUND, _GONE}:
             yield release, None
             return
-        manifest = decoded(_ALONE, answer.body)
-        _check(release.package, manifest.name)
+        manifest = decode_json(_STANDALONE_DECODER, response.body)
+        _check_name(release.package, manifest.name)
         if manifest.version != release.version:
-            raise AnswerError("the manifest is of another version")
-        accounts = _accounts(manifest.maintainers)
-        said = msgspec.structs.replace(
-            _described(manifest, readme=_readme(manifest.readme), whole=True),
+            raise ResponseError("the manifest is of another version")
+        accounts = _read_accounts(manifest.maintainers)
+        metadata = msgspec.structs.replace(
+            _read_metadata(manifest, readme=_measure_readme(manifest.readme), is_complete=True),
             version=release.version,
             publishers=None if accounts is None else len(accounts),
-            attested=_attested(part(_DIST, manifest.dist) or _Dist()),
+            attested=_has_attestations(decode_optional(_DIST_DECODER, manifest.dist) or _Dist()),
         )
-        yield release, said
+        yield release, metadata
 
 
-class _NewestSource:
+class _LatestSource:
     """Which version installers take today: the manifest that the tag ``latest`` leads to."""
 
     name = "npm-latest"
     label = _LABEL
     kind = str
-    fresh = _FRESH
-    absent_fresh = _ABSENT_FRESH
-    limit = _LIMIT
+    fresh = _MAX_AGE
+    absent_fresh = _ABSENT_MAX_AGE
+    limit = _MAX_BYTES
     probe = False
 
-    def ask(self, about: Sequence[Package], at: Endpoint) -> Iterator[Question[Package]]:
+    def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
         """Ask about one package at a time."""
-        for package in about:
-            yield Question(url=f"{_address(package, at)}/{_LATEST}", about=(package,), endpoint=at)
+        for package in subjects:
+            yield Request(
+                url=f"{_build_package_url(package, endpoint)}/{_LATEST_TAG}", subjects=(package,), endpoint=endpoint
+            )
 
-    def read(self, question: Question[Package], answer: Answer) -> Iterator[tuple[Package, str | None]]:
+    def parse(self, request: Request[Package], response: Response) -> Iterator[tuple[Package, str | None]]:
         """Read the number of the version."""
-        [package] = question.about
-        if answer.status == _NOT_ALLOWED:
-            raise AnswerError("the registry does not take this name")
-        if answer.status in {_NOT_FOUND, _GONE}:
+        [package] = request.subjects
+        if response.status == _NOT_ALLOWED:
+            raise ResponseError("the registry does not take this name")
+        if response.status in {_NOT_FOUND, _GONE}:
             yield package, None
             return
-        manifest = decoded(_MANIFEST, answer.body)
-        _check(package, manifest.name)
+        manifest = decode_json(_MANIFEST_DECODER, response.body)
+        _check_name(package, manifest.name)
         if not is_version(manifest.version):
-            raise AnswerError("the manifest is of no version")
+            raise ResponseError("the manifest is of no version")
         yield package, manifest.version
 
 
 PACKUMENT: Final[Source[Package, Packument]] = _PackumentSource()
-MANIFEST: Final[Source[Release, Metadata]] = _ManifestSource()
-NEWEST: Final[Source[Package, str]] = _NewestSource()
+VERSION_MANIFEST: Final[Source[Release, Metadata]] = _VersionManifestSource()
+LATEST: Final[Source[Package, str]] = _LatestSource()
 
 
 # --- what the answers mean together --------------------------------------------------------------------------------
 
 
-def project(packument: Fact[Packument]) -> Fact[Project]:
+def read_package_info(packument: Fact[Packument]) -> Fact[PackageInfo]:
     """Return what is known of the package."""
     if isinstance(packument, Found):
-        return Found(_unfolded(packument.value), packument.source, packument.seen)
+        return Found(_unfold_package_info(packument.value), packument.source, packument.retrieved_at)
     return packument
 
 
-def metadata(version: str, packument: Fact[Packument], manifest: Fact[Metadata]) -> Fact[Metadata]:
+def merge_metadata(version: str, packument: Fact[Packument], manifest: Fact[Metadata]) -> Fact[Metadata]:
     """Return what is known of one version: what the packument says of it, or else its own manifest."""
     if not isinstance(packument, Found):
-        better = isinstance(manifest, Found) or (isinstance(packument, Unknown) and isinstance(manifest, Absent))
-        return manifest if better else packument
-    versions = _unfolded(packument.value).versions
+        prefers_manifest = isinstance(manifest, Found) or (
+            isinstance(packument, Unknown) and isinstance(manifest, Absent)
+        )
+        return manifest if prefers_manifest else packument
+    versions = _unfold_package_info(packument.value).versions
     if version not in versions:
-        return Absent(packument.source, packument.seen, f"no version {version} is listed")
-    packed = packument.value.variants[packument.value.variant[versions.index(version)]]
-    described = msgspec.structs.replace(_METADATA.decode(packed), version=version)
-    return Found(described, packument.source, packument.seen)
+        return Absent(packument.source, packument.retrieved_at, f"no version {version} is listed")
+    encoded = packument.value.variants[packument.value.variant_indexes[versions.index(version)]]
+    version_metadata = msgspec.structs.replace(_METADATA_DECODER.decode(encoded), version=version)
+    return Found(version_metadata, packument.source, packument.retrieved_at)

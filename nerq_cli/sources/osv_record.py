@@ -14,47 +14,47 @@ from typing import Any, Final, TypeGuard
 import msgspec
 
 from nerq_cli.advisories import GHSA_LABEL
-from nerq_cli.errors import AnswerError
-from nerq_cli.facts import Advisory, Affected, Event, Range
-from nerq_cli.inventory import NPM, PYPI, Ecosystem, normalise
-from nerq_cli.sources.text import SUMMARY, clean, decoded, instant, web_address
+from nerq_cli.errors import ResponseError
+from nerq_cli.facts import Advisory, AffectedPackage, Event, Range
+from nerq_cli.inventory import NPM, PYPI, Ecosystem, normalise_name
+from nerq_cli.sources.text import MAX_SUMMARY, clean_text, clean_url, decode_json, parse_timestamp
 
 #: An id: what every database of OSV uses, at most as long as its API takes (100 characters).
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,99}", re.ASCII)
-_SCHEMA = re.compile(r"1(?:\.|$)")
+_ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,99}", re.ASCII)
+_SUPPORTED_SCHEMA = re.compile(r"1(?:\.|$)")
 #: Longest name of a package (npm's limit) and longest version kept, in characters.
-_NAME: Final = 214
-_VERSION: Final = 128
+_MAX_NAME_LENGTH: Final = 214
+_MAX_VERSION_LENGTH: Final = 128
 #: How much of each list is read; no honest record comes near.
-_MOST: Final = 1_000
-_MOST_VERSIONS: Final = 20_000
-_LINKS: Final = 5
+_MAX_ITEMS: Final = 1_000
+_MAX_VERSIONS: Final = 20_000
+_MAX_LINKS: Final = 5
 #: What a version number consists of wherever versions are numbered, rather than commits.
-_NUMBERED: Final = frozenset({"ECOSYSTEM", "SEMVER"})
-_EVENTS: Final = ("introduced", "fixed", "last_affected", "limit")
+_VERSION_RANGE_TYPES: Final = frozenset({"ECOSYSTEM", "SEMVER"})
+_EVENT_KINDS: Final = ("introduced", "fixed", "last_affected", "limit")
 #: Types of references, most useful first; the others follow as they come.
 _LINK_ORDER: Final = {"ADVISORY": 0, "FIX": 1, "REPORT": 2}
 #: The weakness "embedded malicious code" (MITRE CWE), by which GitHub marks advisories about malware.
-_MALICIOUS_CODE: Final = "CWE-506"
-_ORIGINS: Final = "malicious-packages-origins"
+_MALICIOUS_CODE_CWE: Final = "CWE-506"
+_MALWARE_ORIGINS_KEY: Final = "malicious-packages-origins"
 #: Deepest nesting of a YAML document that is read; a record has seven levels.
-_DEPTH: Final = 50
+_MAX_DEPTH: Final = 50
 #: Ways to say nothing in a YAML document that is read without types (YAML 1.2, core schema).
-_NOTHING: Final = frozenset({"", "~", "null", "Null", "NULL"})
+_YAML_NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 
-_UNKNOWN: Final = ("unknown", "")
-_LABELS: Final = {"LOW": "low", "MODERATE": "medium", "MEDIUM": "medium", "HIGH": "high", "CRITICAL": "critical"}
+_UNKNOWN_SEVERITY: Final = ("unknown", "")
+_LABEL_BANDS: Final = {"LOW": "low", "MODERATE": "medium", "MEDIUM": "medium", "HIGH": "high", "CRITICAL": "critical"}
 _RANK: Final = {"low": 1, "medium": 2, "high": 3, "critical": 4}
 #: Lowest score of each band (the qualitative scale of CVSS 3 and 4, used for CVSS 2 as OSV does).
-_BANDS: Final = ((9.0, "critical"), (7.0, "high"), (4.0, "medium"), (0.0, "low"))
-_HIGHEST: Final = 10.0
+_SCORE_BANDS: Final = ((9.0, "critical"), (7.0, "high"), (4.0, "medium"), (0.0, "low"))
+_MAX_SCORE: Final = 10.0
 #: Scales that a score may be on; records that leave it out state vectors, which tell.
-_SCALES: Final = frozenset({"", "CVSS_V2", "CVSS_V3", "CVSS_V4"})
+_CVSS_TYPES: Final = frozenset({"", "CVSS_V2", "CVSS_V3", "CVSS_V4"})
 #: Longest vector computed, in characters; one with every metric of CVSS 4 stays below 200.
-_VECTOR: Final = 400
+_MAX_VECTOR_LENGTH: Final = 400
 
 
-class _Record(msgspec.Struct):
+class _RawRecord(msgspec.Struct):
     """A record as it is written; what is of another type than documented counts as not stated."""
 
     id: Any = None
@@ -71,38 +71,42 @@ class _Record(msgspec.Struct):
     database_specific: Any = None
 
 
-_RECORD = msgspec.json.Decoder(_Record)
+_RECORD_DECODER = msgspec.json.Decoder(_RawRecord)
 
 
-def read(record: bytes | Mapping[str, Any]) -> Advisory:
+def parse_record(record: bytes | Mapping[str, Any]) -> Advisory:
     """Read one record, from JSON or from a document already parsed.
 
     Raises:
         AnswerError: it is not an OSV record.
     """
-    stated = _stated(record)
-    identifier = stated.id if isinstance(stated.id, str) and _ID.fullmatch(stated.id) else ""
-    if not identifier or not isinstance(stated.affected, list | None):
-        raise AnswerError("this is no OSV record: it has no id, or no list of what is affected")
-    if isinstance(stated.schema_version, str) and stated.schema_version and not _SCHEMA.match(stated.schema_version):
-        raise AnswerError(f"{identifier} is of a version of the OSV schema that is not known")
-    severity, origin = _severity(stated, identifier)
+    raw_record = _decode_record(record)
+    identifier = raw_record.id if isinstance(raw_record.id, str) and _ID_PATTERN.fullmatch(raw_record.id) else ""
+    if not identifier or not isinstance(raw_record.affected, list | None):
+        raise ResponseError("this is no OSV record: it has no id, or no list of what is affected")
+    if (
+        isinstance(raw_record.schema_version, str)
+        and raw_record.schema_version
+        and not _SUPPORTED_SCHEMA.match(raw_record.schema_version)
+    ):
+        raise ResponseError(f"{identifier} is of a version of the OSV schema that is not known")
+    severity, severity_source = _parse_severity(raw_record, identifier)
     return Advisory(
         id=identifier,
-        modified=instant(stated.modified),
-        published=instant(stated.published),
-        withdrawn=_is_said(stated.withdrawn),
-        aliases=_aliases(stated.aliases, identifier),
-        summary=clean(stated.summary, SUMMARY) or clean(stated.details, SUMMARY),
+        modified=parse_timestamp(raw_record.modified),
+        published=parse_timestamp(raw_record.published),
+        withdrawn=_is_present(raw_record.withdrawn),
+        aliases=_parse_aliases(raw_record.aliases, identifier),
+        summary=clean_text(raw_record.summary, MAX_SUMMARY) or clean_text(raw_record.details, MAX_SUMMARY),
         severity=severity,
-        severity_from=origin,
-        affected=tuple(_affected(stated.affected)),
-        links=_links(stated.references),
-        malware=_is_malware(stated, identifier),
+        severity_from=severity_source,
+        affected=tuple(_parse_affected(raw_record.affected)),
+        links=_parse_links(raw_record.references),
+        malware=_is_malware(raw_record, identifier),
     )
 
 
-def read_yaml(document: bytes) -> Advisory:
+def parse_yaml_record(document: bytes) -> Advisory:
     """Read one record from YAML.
 
     Every scalar is taken as the text it is written as, so that 1.10 stays a version and a time stays one too.
@@ -110,13 +114,13 @@ def read_yaml(document: bytes) -> Advisory:
     Raises:
         AnswerError: it is no YAML document, or not an OSV record.
     """
-    parsed = _parsed(document)
-    if not isinstance(parsed, dict):
-        raise AnswerError("this is no OSV record: it is no mapping")
-    return read(parsed)
+    parsed_document = _parse_yaml(document)
+    if not isinstance(parsed_document, dict):
+        raise ResponseError("this is no OSV record: it is no mapping")
+    return parse_record(parsed_document)
 
 
-def _parsed(document: bytes) -> object:
+def _parse_yaml(document: bytes) -> object:
     """Return the first document: text, lists and maps.
 
     Built from PyYAML's events, which come from C where it has libyaml: its own builder there crashes the process on
@@ -125,186 +129,210 @@ def _parsed(document: bytes) -> object:
     import yaml
 
     loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
-    outermost: list[Any] = []
-    inside: list[list[Any]] = [outermost]
+    documents: list[Any] = []
+    stack: list[list[Any]] = [documents]
     try:
         for event in yaml.parse(document, Loader=loader):
             if isinstance(event, yaml.ScalarEvent):
-                inside[-1].append(event.value)
+                stack[-1].append(event.value)
             elif isinstance(event, yaml.CollectionStartEvent):
-                inside.append([])
+                stack.append([])
             elif isinstance(event, yaml.CollectionEndEvent):
-                filled = inside.pop()
-                inside[-1].append(filled if isinstance(event, yaml.SequenceEndEvent) else _mapping(filled))
+                items = stack.pop()
+                stack[-1].append(items if isinstance(event, yaml.SequenceEndEvent) else _build_mapping(items))
             elif isinstance(event, yaml.AliasEvent):
-                raise AnswerError("this YAML document has aliases, which are not followed")
-            if len(inside) > _DEPTH:
-                raise AnswerError("this YAML document is nested too deep")
-    except (yaml.YAMLError, ValueError) as problem:
-        raise AnswerError("this is no YAML document") from problem
-    return next(iter(outermost), None)
+                raise ResponseError("this YAML document has aliases, which are not followed")
+            if len(stack) > _MAX_DEPTH:
+                raise ResponseError("this YAML document is nested too deep")
+    except (yaml.YAMLError, ValueError) as error:
+        raise ResponseError("this is no YAML document") from error
+    return next(iter(documents), None)
 
 
-def _mapping(filled: list[Any]) -> dict[str, Any]:
+def _build_mapping(items: list[Any]) -> dict[str, Any]:
     """Return keys and values, as they come one after the other, as a map; a key that is no text is left out."""
-    return {key: value for key, value in zip(filled[::2], filled[1::2], strict=True) if isinstance(key, str)}
+    return {key: value for key, value in zip(items[::2], items[1::2], strict=True) if isinstance(key, str)}
 
 
-def _stated(record: bytes | Mapping[str, Any]) -> _Record:
+def _decode_record(record: bytes | Mapping[str, Any]) -> _RawRecord:
     if isinstance(record, bytes):
-        return decoded(_RECORD, record)
-    known = {name: record[name] for name in _Record.__struct_fields__ if name in record}
-    return _Record(**known)
+        return decode_json(_RECORD_DECODER, record)
+    fields = {name: record[name] for name in _RawRecord.__struct_fields__ if name in record}
+    return _RawRecord(**fields)
 
 
-def _items(value: object, most: int = _MOST) -> list[Any]:
-    return value[:most] if isinstance(value, list) else []
+def _as_list(value: object, limit: int = _MAX_ITEMS) -> list[Any]:
+    return value[:limit] if isinstance(value, list) else []
 
 
-def _maps(value: object) -> Iterator[dict[str, Any]]:
-    return (item for item in _items(value) if isinstance(item, dict))
+def _iter_objects(value: object) -> Iterator[dict[str, Any]]:
+    return (item for item in _as_list(value) if isinstance(item, dict))
 
 
-def _map(value: object) -> dict[str, Any]:
+def _as_object(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _is_said(value: object) -> bool:
-    return isinstance(value, str) and value.strip() not in _NOTHING
+def _is_present(value: object) -> bool:
+    return isinstance(value, str) and value.strip() not in _YAML_NULLS
 
 
-def _aliases(value: object, identifier: str) -> tuple[str, ...]:
-    named = (name for name in _items(value) if isinstance(name, str) and _ID.fullmatch(name) and name != identifier)
-    return tuple(dict.fromkeys(named))
+def _parse_aliases(value: object, identifier: str) -> tuple[str, ...]:
+    alias_ids = (
+        alias
+        for alias in _as_list(value)
+        if isinstance(alias, str) and _ID_PATTERN.fullmatch(alias) and alias != identifier
+    )
+    return tuple(dict.fromkeys(alias_ids))
 
 
-def _links(value: object) -> tuple[str, ...]:
+def _parse_links(value: object) -> tuple[str, ...]:
     """Return at most five addresses, the advisory and the fix first."""
-    stated = sorted(_maps(value), key=lambda one: _LINK_ORDER.get(str(one.get("type")), len(_LINK_ORDER)))
-    addresses = (address for one in stated if (address := web_address(one.get("url"))))
-    return tuple(dict.fromkeys(addresses))[:_LINKS]
+    references = sorted(
+        _iter_objects(value), key=lambda reference: _LINK_ORDER.get(str(reference.get("type")), len(_LINK_ORDER))
+    )
+    urls = (url for reference in references if (url := clean_url(reference.get("url"))))
+    return tuple(dict.fromkeys(urls))[:_MAX_LINKS]
 
 
-def _is_malware(stated: _Record, identifier: str) -> bool:
+def _is_malware(raw_record: _RawRecord, identifier: str) -> bool:
     """Whether the record itself is about malicious code; an alias that is makes it none."""
-    database = _map(stated.database_specific)
-    weakness = identifier.startswith("GHSA-") and _MALICIOUS_CODE in _items(database.get("cwe_ids"))
-    return identifier.startswith("MAL-") or _ORIGINS in database or weakness
+    database_fields = _as_object(raw_record.database_specific)
+    has_malware_cwe = identifier.startswith("GHSA-") and _MALICIOUS_CODE_CWE in _as_list(database_fields.get("cwe_ids"))
+    return identifier.startswith("MAL-") or _MALWARE_ORIGINS_KEY in database_fields or has_malware_cwe
 
 
 # --- what is affected ------------------------------------------------------------------------------------------------
 
 
-def _affected(value: object) -> Iterator[Affected]:
+def _parse_affected(value: object) -> Iterator[AffectedPackage]:
     """Yield what is said of packages of PyPI and npm; other indexes of theirs (``PyPI:https://…``) are others."""
-    for stated in _maps(value):
-        package = _map(stated.get("package"))
+    for raw_affected in _iter_objects(value):
+        package = _as_object(raw_affected.get("package"))
         ecosystem, name = package.get("ecosystem"), package.get("name")
-        if isinstance(name, str) and 0 < len(name) <= _NAME and name.isprintable():
+        if isinstance(name, str) and 0 < len(name) <= _MAX_NAME_LENGTH and name.isprintable():
             if ecosystem == PYPI:
-                yield _of_package(PYPI, name, stated)
+                yield _build_affected(PYPI, name, raw_affected)
             elif ecosystem == NPM:
-                yield _of_package(NPM, name, stated)
+                yield _build_affected(NPM, name, raw_affected)
 
 
-def _of_package(ecosystem: Ecosystem, name: str, stated: dict[str, Any]) -> Affected:
-    versions = filter(_is_version, _items(stated.get("versions"), _MOST_VERSIONS))
-    ranges = (_range(one) for one in _maps(stated.get("ranges")) if one.get("type") in _NUMBERED)
-    return Affected(
+def _build_affected(ecosystem: Ecosystem, name: str, raw_affected: dict[str, Any]) -> AffectedPackage:
+    versions = filter(_is_version, _as_list(raw_affected.get("versions"), _MAX_VERSIONS))
+    ranges = (
+        _parse_range(raw_range)
+        for raw_range in _iter_objects(raw_affected.get("ranges"))
+        if raw_range.get("type") in _VERSION_RANGE_TYPES
+    )
+    return AffectedPackage(
         ecosystem,
-        normalise(ecosystem, name),
+        normalise_name(ecosystem, name),
         tuple(dict.fromkeys(versions)),
-        tuple(one for one in ranges if one.events),
+        tuple(raw_range for raw_range in ranges if raw_range.events),
     )
 
 
-def _range(stated: dict[str, Any]) -> Range:
-    events = (event for one in _maps(stated.get("events")) for event in _events(one))
-    return Range(stated["type"], tuple(events))
+def _parse_range(raw_range: dict[str, Any]) -> Range:
+    events = (event for raw_event in _iter_objects(raw_range.get("events")) for event in _parse_events(raw_event))
+    return Range(raw_range["type"], tuple(events))
 
 
-def _events(stated: dict[str, Any]) -> Iterator[Event]:
+def _parse_events(raw_event: dict[str, Any]) -> Iterator[Event]:
     """Yield the events of one object: one, though old records have been seen to put two into it."""
-    for kind in _EVENTS:
-        if _is_version(version := stated.get(kind)):
+    for kind in _EVENT_KINDS:
+        if _is_version(version := raw_event.get(kind)):
             yield Event(**{kind: version})
 
 
 def _is_version(value: object) -> TypeGuard[str]:
-    return isinstance(value, str) and 0 < len(value) <= _VERSION and value.isprintable()
+    return isinstance(value, str) and 0 < len(value) <= _MAX_VERSION_LENGTH and value.isprintable()
 
 
 # --- how bad it is ---------------------------------------------------------------------------------------------------
 
 
-def _severity(stated: _Record, identifier: str) -> tuple[str, str]:
+def _parse_severity(raw_record: _RawRecord, identifier: str) -> tuple[str, str]:
     """Return the band and where it is from: the label that the database gives, else what the vectors come to."""
-    label = _map(stated.database_specific).get("severity")
-    band = _LABELS.get(label.strip().upper()) if isinstance(label, str) else None
+    label = _as_object(raw_record.database_specific).get("severity")
+    band = _LABEL_BANDS.get(label.strip().upper()) if isinstance(label, str) else None
     if band:
         return band, GHSA_LABEL if identifier.startswith("GHSA-") else "label of its database"
-    computed = _computed(stated.severity)
-    if computed != _UNKNOWN:
-        return computed
-    each = [_computed(one.get("severity")) for one in _maps(stated.affected) if one.get("severity")]
-    return max(each, key=lambda one: (_RANK.get(one[0], 0), one[1]), default=_UNKNOWN)
+    record_severity = _compute_severity(raw_record.severity)
+    if record_severity != _UNKNOWN_SEVERITY:
+        return record_severity
+    package_severities = [
+        _compute_severity(entry.get("severity"))
+        for entry in _iter_objects(raw_record.affected)
+        if entry.get("severity")
+    ]
+    return max(package_severities, key=lambda entry: (_RANK.get(entry[0], 0), entry[1]), default=_UNKNOWN_SEVERITY)
 
 
-def _computed(value: object) -> tuple[str, str]:
+def _compute_severity(value: object) -> tuple[str, str]:
     """Return the band of the newest version of CVSS that a score is stated in."""
-    known = (one for one in _maps(value) if one.get("type", "") in _SCALES)
-    texts = [one["score"].strip() for one in known if isinstance(one.get("score"), str)]
-    scored = ((text, score) for text in sorted(texts, key=_edition) if (score := _score(text)) is not None)
-    for text, score in scored:
-        return _band(score), f"{_title(text)} score {score:.1f}"
-    return _UNKNOWN
+    cvss_entries = (entry for entry in _iter_objects(value) if entry.get("type", "") in _CVSS_TYPES)
+    vectors = [entry["score"].strip() for entry in cvss_entries if isinstance(entry.get("score"), str)]
+    scored_vectors = (
+        (vector, score)
+        for vector in sorted(vectors, key=_cvss_sort_key)
+        if (score := _compute_score(vector)) is not None
+    )
+    for vector, score in scored_vectors:
+        return _find_band(score), f"{_format_cvss_title(vector)} score {score:.1f}"
+    return _UNKNOWN_SEVERITY
 
 
-def _band(score: float) -> str:
-    return next(band for lowest, band in _BANDS if score >= lowest)
+def _find_band(score: float) -> str:
+    return next(band for minimum, band in _SCORE_BANDS if score >= minimum)
 
 
-def _edition(text: str) -> tuple[int, str]:
+def _cvss_sort_key(vector: str) -> tuple[int, str]:
     """Sort the newest version of CVSS first, and a bare number last."""
-    order = ("CVSS:4.", "CVSS:3.1/", "CVSS:3.0/", "AV:", "(AV:")
-    return next((place for place, start in enumerate(order) if text.startswith(start)), len(order)), text
+    prefixes = ("CVSS:4.", "CVSS:3.1/", "CVSS:3.0/", "AV:", "(AV:")
+    return next(
+        (position for position, prefix in enumerate(prefixes) if vector.startswith(prefix)), len(prefixes)
+    ), vector
 
 
-def _title(text: str) -> str:
-    if text.startswith("CVSS:"):
-        return f"CVSS {text[5:8]}"
-    return "CVSS" if _number(text) is not None else "CVSS 2.0"
+def _format_cvss_title(vector: str) -> str:
+    if vector.startswith("CVSS:"):
+        return f"CVSS {vector[5:8]}"
+    return "CVSS" if _parse_number(vector) is not None else "CVSS 2.0"
 
 
-def _number(text: str) -> float | None:
+def _parse_number(text: str) -> float | None:
     """Return a score written as a number, which the format does not have but some records do."""
     return float(text) if re.fullmatch(r"10(?:\.0)?|\d(?:\.\d)?", text, re.ASCII) else None
 
 
 @lru_cache(maxsize=4_096)
-def _score(text: str) -> float | None:
+def _compute_score(vector: str) -> float | None:
     """Return the score, 0-10, of a vector; None for what is none."""
-    if (number := _number(text)) is not None:
+    if (number := _parse_number(vector)) is not None:
         return number
-    if len(text) > _VECTOR or not text.isascii():
+    if len(vector) > _MAX_VECTOR_LENGTH or not vector.isascii():
         return None
     from cvss import CVSS2, CVSS3, CVSS4, CVSSError
 
     calculators: dict[str, Callable[[str], Any]] = {"CVSS:4": CVSS4, "CVSS:3": CVSS3}
     try:
-        calculator = calculators.get(text[:6], CVSS2)
-        score = calculator(text.strip("()") if calculator is CVSS2 else text).base_score
+        calculator = calculators.get(vector[:6], CVSS2)
+        score = calculator(vector.strip("()") if calculator is CVSS2 else vector).base_score
     except (CVSSError, ArithmeticError, KeyError, ValueError):
         return None
-    return float(score) if score is not None and 0 <= score <= _HIGHEST else None
+    return float(score) if score is not None and 0 <= score <= _MAX_SCORE else None
 
 
-def concerning(advisory: Advisory, ecosystem: str) -> Advisory:
+def filter_ecosystem(advisory: Advisory, ecosystem: str) -> Advisory:
     """Return the record with what it says of one ecosystem."""
-    mine = tuple(one for one in advisory.affected if one.ecosystem == ecosystem)
-    return advisory if mine == advisory.affected else msgspec.structs.replace(advisory, affected=mine)
+    affected_packages = tuple(entry for entry in advisory.affected if entry.ecosystem == ecosystem)
+    return (
+        advisory
+        if affected_packages == advisory.affected
+        else msgspec.structs.replace(advisory, affected=affected_packages)
+    )
 
 
-def packages(advisory: Advisory) -> Iterable[tuple[str, str]]:
+def list_packages(advisory: Advisory) -> Iterable[tuple[str, str]]:
     """Return ecosystem and name of every package the record is about, each once."""
-    return dict.fromkeys((one.ecosystem, one.name) for one in advisory.affected)
+    return dict.fromkeys((entry.ecosystem, entry.name) for entry in advisory.affected)

@@ -15,28 +15,28 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-from nerq_cli.errors import AnswerError, EndpointMissingError
+from nerq_cli.errors import EndpointMissingError, ResponseError
 from nerq_cli.facts import Fact, Unknown
 from nerq_cli.inventory import NPM, PYPI, Package, Release
-from nerq_cli.sources.gather import Gatherer
-from nerq_cli.sources.question import Answer, Endpoint, Question, Source
-from nerq_cli.sources.services import repository_id
-from nerq_cli.sources.text import clean, decoded, part
+from nerq_cli.sources.gather import Fetcher
+from nerq_cli.sources.question import Endpoint, Request, Response, Source
+from nerq_cli.sources.services import parse_repository_id
+from nerq_cli.sources.text import clean_text, decode_json, decode_optional
 
 _DAY: Final = 24 * 3600
 #: An attestation is published with its file and never changes.
-_FRESH: Final = 30 * _DAY
+_MAX_AGE: Final = 30 * _DAY
 #: Largest answer read, in bytes; one attestation comes to some ten thousand.
-_LIMIT: Final = 2_000_000
-_REFUSED: Final = 403
+_MAX_BYTES: Final = 2_000_000
+_FORBIDDEN: Final = 403
 _NOT_ALLOWED: Final = 405
-_ERROR: Final = 400
+_CLIENT_ERROR: Final = 400
 #: Longest name of a kind of publisher that is kept, in characters.
-_KIND: Final = 40
+_MAX_KIND_LENGTH: Final = 40
 #: Where the repositories of each kind of publisher are. Other kinds publish from no repository that they tell.
-_HOSTS: Final = {"GitHub": "github.com", "GitLab": "gitlab.com"}
-_KINDS: Final = {host: kind for kind, host in _HOSTS.items()}
-_NO_FILE: Final = Unknown("no attested file of it is listed", "PyPI")
+_HOST_BY_KIND: Final = {"GitHub": "github.com", "GitLab": "gitlab.com"}
+_KIND_BY_HOST: Final = {host: kind for kind, host in _HOST_BY_KIND.items()}
+_NO_ATTESTED_FILE: Final = Unknown("no attested file of it is listed", "PyPI")
 
 
 class Provenance(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -63,29 +63,29 @@ class _Statement(msgspec.Struct, rename="camel"):
     predicate: Any = None
 
 
-_STATEMENT = msgspec.json.Decoder(_Statement)
+_STATEMENT_DECODER = msgspec.json.Decoder(_Statement)
 
 
-def _statement(encoded: str) -> _Statement:
+def _decode_statement(encoded: str) -> _Statement:
     try:
-        statement = part(_STATEMENT, b64decode(encoded))
+        statement = decode_optional(_STATEMENT_DECODER, b64decode(encoded))
     except ValueError:
         statement = None
     if statement is None:
-        raise AnswerError("an attestation cannot be read")
+        raise ResponseError("an attestation cannot be read")
     return statement
 
 
-def _agreed(found: Iterable[Provenance]) -> Provenance:
+def _merge_provenance(provenances: Iterable[Provenance]) -> Provenance:
     """Return what all attestations say; those that contradict each other prove nothing."""
-    distinct = set(found)
-    return distinct.pop() if len(distinct) == 1 else Provenance()
+    unique_provenances = set(provenances)
+    return unique_provenances.pop() if len(unique_provenances) == 1 else Provenance()
 
 
-def _spelled(address: str) -> str:
+def _normalise_repository(address: str) -> str:
     """Return a repository's address as facts spell it; empty unless it is exactly that."""
-    known = repository_id(address)
-    return known.spelling if known is not None and known.spelling == address else ""
+    repository = parse_repository_id(address)
+    return repository.spelling if repository is not None and repository.spelling == address else ""
 
 
 # --- PyPI ------------------------------------------------------------------------------------------------------------
@@ -96,12 +96,12 @@ class _Publisher(msgspec.Struct):
     repository: Any = None
 
 
-class _Signed(msgspec.Struct):
+class _FileEnvelope(msgspec.Struct):
     statement: str
 
 
 class _FileAttestation(msgspec.Struct):
-    envelope: _Signed
+    envelope: _FileEnvelope
 
 
 class _Bundle(msgspec.Struct):
@@ -109,71 +109,77 @@ class _Bundle(msgspec.Struct):
     attestations: list[_FileAttestation]
 
 
-class _Integrity(msgspec.Struct):
+class _IntegrityDocument(msgspec.Struct):
     attestation_bundles: list[_Bundle]
 
 
-_INTEGRITY = msgspec.json.Decoder(_Integrity)
+_INTEGRITY_DECODER = msgspec.json.Decoder(_IntegrityDocument)
 #: The statements that PyPI takes in (PEP 740 and PyPI's documentation of attestations).
-_TAKEN_IN = re.compile(r"https://[^/\s]+/attestations/publish/v1|https://slsa\.dev/provenance/v1")
+_ACCEPTED_PREDICATES = re.compile(r"https://[^/\s]+/attestations/publish/v1|https://slsa\.dev/provenance/v1")
 
 
-class _IntegrityApi:
+class _IntegritySource:
     """The provenance of one file of each release; ``files`` names the file to ask about."""
 
     name = "pypi-provenance"
     label = "PyPI"
     kind = Provenance
-    fresh = _FRESH
+    fresh = _MAX_AGE
     absent_fresh = _DAY
-    limit = _LIMIT
+    limit = _MAX_BYTES
     probe = False
-    reads = frozenset({_REFUSED})
+    reads = frozenset({_FORBIDDEN})
 
     def __init__(self, files: Mapping[Release, str]) -> None:
         self._files = files
 
-    def ask(self, about: Sequence[Release], at: Endpoint) -> Iterator[Question[Release]]:
+    def requests(self, subjects: Sequence[Release], endpoint: Endpoint) -> Iterator[Request[Release]]:
         """Ask about one file at a time."""
-        for release in about:
+        for release in subjects:
             version, file = (quote(text, safe="") for text in (release.version, self._files[release]))
-            yield Question(
-                url=f"{at.url}/integrity/{release.package.path}/{version}/{file}/provenance",
-                about=(release,),
+            yield Request(
+                url=f"{endpoint.url}/integrity/{release.package.url_segment}/{version}/{file}/provenance",
+                subjects=(release,),
                 accept="application/vnd.pypi.integrity.v1+json",
-                endpoint=at,
+                endpoint=endpoint,
             )
 
-    def read(self, question: Question[Release], answer: Answer) -> Iterator[tuple[Release, Provenance | None]]:
+    def parse(self, request: Request[Release], response: Response) -> Iterator[tuple[Release, Provenance | None]]:
         """Read one release; an index that refuses has this switched off."""
-        [release] = question.about
-        if answer.status in {_REFUSED, _NOT_ALLOWED}:
+        [release] = request.subjects
+        if response.status in {_FORBIDDEN, _NOT_ALLOWED}:
             raise EndpointMissingError("this index does not tell about provenance")
-        if answer.status >= _ERROR:
+        if response.status >= _CLIENT_ERROR:
             yield release, None
             return
-        bundles = decoded(_INTEGRITY, answer.body).attestation_bundles
-        own = [_published(one.publisher) for one in bundles if _is_of(one, self._files[release])]
-        if bundles and not own:
-            raise AnswerError("the attestations are of another file")
-        yield release, _agreed(own) if own else None
+        bundles = decode_json(_INTEGRITY_DECODER, response.body).attestation_bundles
+        provenances = [
+            _read_publisher(bundle.publisher) for bundle in bundles if _covers_file(bundle, self._files[release])
+        ]
+        if bundles and not provenances:
+            raise ResponseError("the attestations are of another file")
+        yield release, _merge_provenance(provenances) if provenances else None
 
 
-def _is_of(bundle: _Bundle, filename: str) -> bool:
-    statements = (_statement(one.envelope.statement) for one in bundle.attestations)
+def _covers_file(bundle: _Bundle, filename: str) -> bool:
+    statements = (_decode_statement(entry.envelope.statement) for entry in bundle.attestations)
     return any(
-        _TAKEN_IN.fullmatch(statement.predicate_type)
-        and any(_same_file(one.name, filename) for one in statement.subject)
+        _ACCEPTED_PREDICATES.fullmatch(statement.predicate_type)
+        and any(_is_same_file(entry.name, filename) for entry in statement.subject)
         for statement in statements
     )
 
 
-def _same_file(one: str, other: str) -> bool:
+def _is_same_file(subject_name: str, filename: str) -> bool:
     """Whether two names are of the same file; publishers may spell name and version in their own way."""
-    return one == other or (one[-4:] == other[-4:] and _parsed(one) is not None and _parsed(one) == _parsed(other))
+    return subject_name == filename or (
+        subject_name[-4:] == filename[-4:]
+        and _parse_filename(subject_name) is not None
+        and _parse_filename(subject_name) == _parse_filename(filename)
+    )
 
 
-def _parsed(filename: str) -> object:
+def _parse_filename(filename: str) -> object:
     from packaging.utils import (
         InvalidSdistFilename,
         InvalidWheelFilename,
@@ -187,11 +193,13 @@ def _parsed(filename: str) -> object:
         return None
 
 
-def _published(publisher: _Publisher) -> Provenance:
-    kind, named = publisher.kind, publisher.repository
-    host = _HOSTS.get(kind) if isinstance(kind, str) else None
-    known = host is not None and isinstance(named, str)
-    return Provenance(_spelled(f"{host}/{named}") if known else "", clean(kind, _KIND))
+def _read_publisher(publisher: _Publisher) -> Provenance:
+    kind, repository = publisher.kind, publisher.repository
+    host = _HOST_BY_KIND.get(kind) if isinstance(kind, str) else None
+    has_repository = host is not None and isinstance(repository, str)
+    return Provenance(
+        _normalise_repository(f"{host}/{repository}") if has_repository else "", clean_text(kind, _MAX_KIND_LENGTH)
+    )
 
 
 # --- npm -------------------------------------------------------------------------------------------------------------
@@ -210,15 +218,15 @@ class _Attestation(msgspec.Struct, rename="camel"):
     bundle: msgspec.Raw = msgspec.Raw()
 
 
-class _Attestations(msgspec.Struct):
+class _AttestationsDocument(msgspec.Struct):
     attestations: list[_Attestation]
 
 
-_ATTESTATIONS = msgspec.json.Decoder(_Attestations)
-_SIGSTORE = msgspec.json.Decoder(_SigstoreBundle)
+_ATTESTATIONS_DECODER = msgspec.json.Decoder(_AttestationsDocument)
+_SIGSTORE_DECODER = msgspec.json.Decoder(_SigstoreBundle)
 #: Where each form of SLSA provenance names the repository that was built (slsa.dev/spec, and the build types of npm
 #: and GitLab).
-_BUILT_FROM: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
+_REPOSITORY_PATHS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     "https://slsa.dev/provenance/v0.2": (("invocation", "configSource", "uri"),),
     "https://slsa.dev/provenance/v1": (
         ("buildDefinition", "externalParameters", "workflow", "repository"),
@@ -226,72 +234,76 @@ _BUILT_FROM: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     ),
 }
 #: A repository over https, and perhaps the revision of it (SPDX download locations).
-_BUILT = re.compile(r"(?:git\+)?https://([^\s@?#]+?)(?:\.git)?/?(?:@\S*)?")
+_BUILD_URI = re.compile(r"(?:git\+)?https://([^\s@?#]+?)(?:\.git)?/?(?:@\S*)?")
 
 
-class _AttestationsApi:
+class _AttestationsSource:
     """The attestations of one version: npm's own that it was published, and the provenance of the build."""
 
     name = "npm-attestations"
     label = "npm"
     kind = Provenance
-    fresh = _FRESH
+    fresh = _MAX_AGE
     absent_fresh = _DAY
-    limit = _LIMIT
+    limit = _MAX_BYTES
     probe = False
 
-    def ask(self, about: Sequence[Release], at: Endpoint) -> Iterator[Question[Release]]:
+    def requests(self, subjects: Sequence[Release], endpoint: Endpoint) -> Iterator[Request[Release]]:
         """Ask about one version at a time."""
-        for release in about:
+        for release in subjects:
             name = quote(release.package.name, safe="@")
-            url = f"{at.url}/-/npm/v1/attestations/{name}@{quote(release.version, safe='')}"
-            yield Question(url=url, about=(release,), endpoint=at)
+            url = f"{endpoint.url}/-/npm/v1/attestations/{name}@{quote(release.version, safe='')}"
+            yield Request(url=url, subjects=(release,), endpoint=endpoint)
 
-    def read(self, question: Question[Release], answer: Answer) -> Iterator[tuple[Release, Provenance | None]]:
+    def parse(self, request: Request[Release], response: Response) -> Iterator[tuple[Release, Provenance | None]]:
         """Read one version."""
-        [release] = question.about
-        if answer.status == _NOT_ALLOWED:
+        [release] = request.subjects
+        if response.status == _NOT_ALLOWED:
             raise EndpointMissingError("this registry does not tell about attestations")
-        if answer.status >= _ERROR:
+        if response.status >= _CLIENT_ERROR:
             yield release, None
             return
-        every = decoded(_ATTESTATIONS, answer.body).attestations
-        found = [_built(release, one) for one in every if one.predicate_type in _BUILT_FROM]
-        yield release, _agreed(found) if found else None
+        attestations = decode_json(_ATTESTATIONS_DECODER, response.body).attestations
+        provenances = [
+            _read_attestation(release, attestation)
+            for attestation in attestations
+            if attestation.predicate_type in _REPOSITORY_PATHS
+        ]
+        yield release, _merge_provenance(provenances) if provenances else None
 
 
-def _built(release: Release, attestation: _Attestation) -> Provenance:
-    statement = _statement(decoded(_SIGSTORE, bytes(attestation.bundle)).dsse_envelope.payload)
+def _read_attestation(release: Release, attestation: _Attestation) -> Provenance:
+    statement = _decode_statement(decode_json(_SIGSTORE_DECODER, bytes(attestation.bundle)).dsse_envelope.payload)
     if statement.predicate_type != attestation.predicate_type:
-        raise AnswerError("an attestation states something else than it is filed as")
-    if unquote(release.purl) not in {unquote(one.name) for one in statement.subject}:
-        raise AnswerError("an attestation is of another version")
-    named = (_within(statement.predicate, path) for path in _BUILT_FROM[statement.predicate_type])
-    return _from_address(next(filter(None, named), ""))
+        raise ResponseError("an attestation states something else than it is filed as")
+    if unquote(release.purl) not in {unquote(subject.name) for subject in statement.subject}:
+        raise ResponseError("an attestation is of another version")
+    build_uris = (_read_path(statement.predicate, path) for path in _REPOSITORY_PATHS[statement.predicate_type])
+    return _parse_build_uri(next(filter(None, build_uris), ""))
 
 
-def _within(value: object, path: Iterable[str]) -> str:
+def _read_path(value: object, path: Iterable[str]) -> str:
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
     return value if isinstance(value, str) else ""
 
 
-def _from_address(address: str) -> Provenance:
-    found = _BUILT.fullmatch(address)
-    repository = _spelled(found[1]) if found else ""
-    return Provenance(repository, _KINDS.get(repository.partition("/")[0], ""))
+def _parse_build_uri(build_uri: str) -> Provenance:
+    match = _BUILD_URI.fullmatch(build_uri)
+    repository = _normalise_repository(match[1]) if match else ""
+    return Provenance(repository, _KIND_BY_HOST.get(repository.partition("/")[0], ""))
 
 
-NPM_ATTESTATIONS: Final[Source[Release, Provenance]] = _AttestationsApi()
+NPM_ATTESTATIONS: Final[Source[Release, Provenance]] = _AttestationsSource()
 
 
-def pypi_integrity(files: Mapping[Release, str]) -> Source[Release, Provenance]:
+def create_integrity_source(files: Mapping[Release, str]) -> Source[Release, Provenance]:
     """Return the source for PyPI releases, of which ``files`` names one attested file each."""
-    return _IntegrityApi(files)
+    return _IntegritySource(files)
 
 
-def provenances(
-    gatherer: Gatherer, releases: Mapping[Release, str], *, pypi: Endpoint, npm: Callable[[Package], Endpoint]
+def collect_provenance(
+    fetcher: Fetcher, releases: Mapping[Release, str], *, pypi: Endpoint, npm: Callable[[Package], Endpoint]
 ) -> dict[Release, Fact[Provenance]]:
     """Return who published each release, as verified by its registry.
 
@@ -302,12 +314,12 @@ def provenances(
     files = {release: file for release, file in releases.items() if release.package.ecosystem == PYPI and file}
     plan: list[tuple[Source[Any, Any], Sequence[Release], Endpoint]] = []
     if files:
-        plan.append((pypi_integrity(files), tuple(files), pypi))
-    at: dict[str, tuple[Endpoint, list[Release]]] = {}
+        plan.append((create_integrity_source(files), tuple(files), pypi))
+    groups: dict[str, tuple[Endpoint, list[Release]]] = {}
     for release in releases:
         if release.package.ecosystem == NPM:
             endpoint = npm(release.package)
-            at.setdefault(endpoint.scope, (endpoint, []))[1].append(release)
-    plan += [(NPM_ATTESTATIONS, some, endpoint) for endpoint, some in at.values()]
-    told = {release: fact for answer in gatherer.gather_all(plan) for release, fact in answer.items()}
-    return {release: told.get(release, _NO_FILE) for release in releases}
+            groups.setdefault(endpoint.scope, (endpoint, []))[1].append(release)
+    plan += [(NPM_ATTESTATIONS, group, endpoint) for endpoint, group in groups.values()]
+    facts = {release: fact for results in fetcher.fetch_all(plan) for release, fact in results.items()}
+    return {release: facts.get(release, _NO_ATTESTED_FILE) for release in releases}

@@ -9,12 +9,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from nerq_cli.facts import Adoption, Fact, Found, Metadata, Repository, Scorecard, Unknown, Vulnerability
+from nerq_cli.facts import Adoption, AffectingAdvisory, Fact, Found, Metadata, Repository, Scorecard, Unknown
 from nerq_cli.inventory import Package, Release, RepositoryId, Subject
 from nerq_cli.sources import deps_dev, downloads, epss, exploitation, github, kev, osv, repository, scorecard
-from nerq_cli.sources.deps_dev import Findings, HostedProject, Version
-from nerq_cli.sources.gather import Gatherer, Plan
-from nerq_cli.sources.github import Hosted
+from nerq_cli.sources.deps_dev import RepositoryInfo, VersionFindings, VersionInfo
+from nerq_cli.sources.gather import Fetcher, FetchPlan
+from nerq_cli.sources.github import HostedRepository
 from nerq_cli.sources.question import Endpoint
 
 S = TypeVar("S", bound=Subject)
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 NOT_SENT: Final = Unknown("the name was not sent: its registry is not the public one, and it is on no list of names")
 #: Services without which every dependency can be judged all the same, only with less to go by.
-HELPFUL: Final = frozenset(
+OPTIONAL_SERVICES: Final = frozenset(
     {
         deps_dev.LABEL,
         scorecard.LABEL,
@@ -32,9 +32,9 @@ HELPFUL: Final = frozenset(
     }
 )
 #: Repositories asked about without a token. GitHub answers 60 such requests an hour to a whole office.
-ANONYMOUS: Final = 10
+MAX_ANONYMOUS: Final = 10
 _NO_TOKEN: Final = Unknown("more repositories than can be asked about without a GITHUB_TOKEN", github.LABEL)
-_VARIABLES: Final = {
+_ENDPOINT_VARIABLES: Final = {
     osv.LABEL: osv.VARIABLE,
     deps_dev.LABEL: deps_dev.VARIABLE,
     scorecard.LABEL: scorecard.VARIABLE,
@@ -45,8 +45,8 @@ _VARIABLES: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Places:
-    """Where the services are. ``chosen`` are those whose address the user gave: they may learn every name."""
+class Endpoints:
+    """Where the services are. ``configured`` are those whose address the user gave: they may learn every name."""
 
     osv: Endpoint
     deps_dev: Endpoint
@@ -56,26 +56,28 @@ class Places:
     kev: tuple[Endpoint, ...]
     npm_downloads: Endpoint
     pypistats: Endpoint
-    chosen: frozenset[str] = frozenset()
+    configured: frozenset[str] = frozenset()
 
 
-def places(environ: Mapping[str, str]) -> Places:
+def read_endpoints(environ: Mapping[str, str]) -> Endpoints:
     """Return where the services are, as the environment has it."""
-    return Places(
-        osv=osv.endpoint(environ),
-        deps_dev=deps_dev.endpoint(environ),
-        scorecard=scorecard.endpoint(environ),
-        github=github.endpoint(environ),
-        epss=epss.endpoint(environ),
-        kev=kev.endpoints(environ),
-        npm_downloads=downloads.npm_endpoint(environ),
-        pypistats=downloads.pypistats_endpoint(environ),
-        chosen=frozenset(label for label, variable in _VARIABLES.items() if environ.get(variable, "").strip()),
+    return Endpoints(
+        osv=osv.read_endpoint(environ),
+        deps_dev=deps_dev.read_endpoint(environ),
+        scorecard=scorecard.read_endpoint(environ),
+        github=github.read_endpoint(environ),
+        epss=epss.read_endpoint(environ),
+        kev=kev.read_endpoints(environ),
+        npm_downloads=downloads.read_npm_endpoint(environ),
+        pypistats=downloads.read_pypistats_endpoint(environ),
+        configured=frozenset(
+            label for label, variable in _ENDPOINT_VARIABLES.items() if environ.get(variable, "").strip()
+        ),
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Behind:
+class RepositoryFacts:
     """What is known of the repositories behind releases."""
 
     repositories: Mapping[Release, Fact[Repository]]
@@ -84,149 +86,190 @@ class Behind:
     readmes: Mapping[Release, int]
 
 
-class PublicServices:
+class ServiceLookup:
     """Asks the services. ``is_public`` says of a package whether strangers may learn its name."""
 
-    def __init__(self, gatherer: Gatherer, where: Places, *, is_public: Callable[[Package], bool], as_of: int) -> None:
-        self._gatherer = gatherer
-        self._where = where
+    def __init__(
+        self, fetcher: Fetcher, endpoints: Endpoints, *, is_public: Callable[[Package], bool], as_of: int
+    ) -> None:
+        self._fetcher = fetcher
+        self._endpoints = endpoints
         self._is_public = is_public
         self._as_of = as_of
-        self._nowhere: set[Package] = set()
+        self._hidden_packages: set[Package] = set()
 
-    def hide(self, packages: Iterable[Package]) -> None:
+    def hide_packages(self, packages: Iterable[Package]) -> None:
         """Name these to nobody: no registry knows them, so that they are most likely somebody's own."""
-        self._nowhere.update(packages)
+        self._hidden_packages.update(packages)
 
-    def _told(self, label: str, about: Iterable[S], package: Callable[[S], Package]) -> list[S]:
+    def _select_public(self, label: str, subjects: Iterable[S], get_package: Callable[[S], Package]) -> list[S]:
         """Return the subjects that a service may be asked about."""
-        chosen = label in self._where.chosen
-        some = ((one, package(one)) for one in about)
-        return [one for one, name in some if name not in self._nowhere and (chosen or self._is_public(name))]
+        is_configured = label in self._endpoints.configured
+        pairs = ((subject, get_package(subject)) for subject in subjects)
+        return [
+            subject
+            for subject, package in pairs
+            if package not in self._hidden_packages and (is_configured or self._is_public(package))
+        ]
 
-    def ahead(self, releases: Collection[Release]) -> Plan:
+    def plan_prefetch(self, releases: Collection[Release]) -> FetchPlan:
         """Return what can be asked about releases while their registries are still being asked."""
-        indexed = self._told(deps_dev.LABEL, releases, _package)
-        recorded = self._told(osv.LABEL, releases, _package)
-        packages = sorted({release.package for release in recorded})
+        deps_dev_releases = self._select_public(deps_dev.LABEL, releases, _get_package)
+        osv_releases = self._select_public(osv.LABEL, releases, _get_package)
+        packages = sorted({release.package for release in osv_releases})
         plan = (
-            (deps_dev.VERSIONS, indexed, self._where.deps_dev),
-            (deps_dev.FINDINGS, indexed, self._where.deps_dev),
-            (osv.affecting(), recorded, self._where.osv),
-            (osv.ever(), packages, self._where.osv),
+            (deps_dev.VERSIONS, deps_dev_releases, self._endpoints.deps_dev),
+            (deps_dev.FINDINGS, deps_dev_releases, self._endpoints.deps_dev),
+            (osv.create_affecting_source(), osv_releases, self._endpoints.osv),
+            (osv.create_recorded_source(), packages, self._endpoints.osv),
         )
-        return [one for one in plan if one[1]]
+        return [entry for entry in plan if entry[1]]
 
     # --- versions ------------------------------------------------------------------------------------------------
 
-    def versions(self, releases: Collection[Release]) -> dict[Release, Fact[Version]]:
+    def fetch_versions(self, releases: Collection[Release]) -> dict[Release, Fact[VersionInfo]]:
         """Return what deps.dev says of versions."""
-        told = self._told(deps_dev.LABEL, releases, _package)
-        facts = deps_dev.versions(self._gatherer, told, self._where.deps_dev) if told else {}
+        public_releases = self._select_public(deps_dev.LABEL, releases, _get_package)
+        facts = (
+            deps_dev.collect_versions(self._fetcher, public_releases, self._endpoints.deps_dev)
+            if public_releases
+            else {}
+        )
         return {release: facts.get(release, NOT_SENT) for release in releases}
 
-    def findings(self, releases: Collection[Release]) -> dict[Release, Fact[Findings]]:
+    def fetch_findings(self, releases: Collection[Release]) -> dict[Release, Fact[VersionFindings]]:
         """Return what deps.dev concludes about versions."""
-        told = self._told(deps_dev.LABEL, releases, _package)
-        facts = deps_dev.findings(self._gatherer, told, self._where.deps_dev) if told else {}
+        public_releases = self._select_public(deps_dev.LABEL, releases, _get_package)
+        facts = (
+            deps_dev.collect_findings(self._fetcher, public_releases, self._endpoints.deps_dev)
+            if public_releases
+            else {}
+        )
         return {release: facts.get(release, NOT_SENT) for release in releases}
 
     # --- advisories ----------------------------------------------------------------------------------------------
 
-    def advisories(self, releases: Collection[Release]) -> osv.Known:
+    def fetch_advisories(self, releases: Collection[Release]) -> osv.OsvAdvisories:
         """Return the advisories of releases, and what is recorded of their packages."""
-        told = self._told(osv.LABEL, releases, _package)
-        packages = sorted({release.package for release in told})
-        known = osv.known(self._gatherer, told, packages, self._where.osv) if told else osv.Known({}, {})
-        return osv.Known(
-            {release: known.affecting.get(release, NOT_SENT) for release in releases},
-            {release.package: known.recorded.get(release.package, NOT_SENT) for release in releases},
-            known.unread,
+        public_releases = self._select_public(osv.LABEL, releases, _get_package)
+        packages = sorted({release.package for release in public_releases})
+        osv_advisories = (
+            osv.fetch_advisories(self._fetcher, public_releases, packages, self._endpoints.osv)
+            if public_releases
+            else osv.OsvAdvisories({}, {})
+        )
+        return osv.OsvAdvisories(
+            {release: osv_advisories.affecting.get(release, NOT_SENT) for release in releases},
+            {release.package: osv_advisories.recorded.get(release.package, NOT_SENT) for release in releases},
+            osv_advisories.incomplete,
         )
 
-    def exploited(
-        self, found: Mapping[Release, Fact[tuple[Vulnerability, ...]]]
-    ) -> dict[Release, Fact[tuple[Vulnerability, ...]]]:
+    def add_exploitation(
+        self, advisories: Mapping[Release, Fact[tuple[AffectingAdvisory, ...]]]
+    ) -> dict[Release, Fact[tuple[AffectingAdvisory, ...]]]:
         """Return the same, with what EPSS and KEV say of each CVE. Neither is asked where there is none."""
-        cves = exploitation.cves(one for fact in found.values() if isinstance(fact, Found) for one in fact.value)
+        cves = exploitation.collect_cves(
+            advisory for fact in advisories.values() if isinstance(fact, Found) for advisory in fact.value
+        )
         if not cves:
-            return dict(found)
-        catalogue = kev.catalogue(self._gatherer, self._where.kev)
-        probable = epss.probabilities(self._gatherer, cves, self._where.epss)
+            return dict(advisories)
+        catalogue = kev.fetch_catalogue(self._fetcher, self._endpoints.kev)
+        probabilities = epss.fetch_probabilities(self._fetcher, cves, self._endpoints.epss)
         return {
-            release: Found(exploitation.raised(fact.value, probable, catalogue), fact.source, fact.seen)
+            release: Found(
+                exploitation.add_exploitation(fact.value, probabilities, catalogue), fact.source, fact.retrieved_at
+            )
             if isinstance(fact, Found) and fact.value
             else fact
-            for release, fact in found.items()
+            for release, fact in advisories.items()
         }
 
     # --- repositories --------------------------------------------------------------------------------------------
 
-    def behind(self, metadata: Mapping[Release, Fact[Metadata]], versions: Mapping[Release, Fact[Version]]) -> Behind:
+    def fetch_repositories(
+        self, metadata: Mapping[Release, Fact[Metadata]], versions: Mapping[Release, Fact[VersionInfo]]
+    ) -> RepositoryFacts:
         """Return what is known of the repositories that releases name, or were provably built from.
 
         What a package names that strangers may not learn of is not to be learned by them either.
         """
-        named = {release: repository.source(metadata[release], versions[release]) for release in metadata}
-        projects = self._projects(self._revealed(deps_dev.LABEL, named))
-        cards = self._scorecards(self._revealed(scorecard.LABEL, named), projects)
-        hosted = self._hosted(self._revealed(github.LABEL, named))
+        repository_ids = {
+            release: repository.choose_repository(metadata[release], versions[release]) for release in metadata
+        }
+        repository_info = self._fetch_repository_info(self._select_repositories(deps_dev.LABEL, repository_ids))
+        scorecard_facts = self._fetch_scorecards(
+            self._select_repositories(scorecard.LABEL, repository_ids), repository_info
+        )
+        hosted_repositories = self._fetch_hosted(self._select_repositories(github.LABEL, repository_ids))
         repositories: dict[Release, Fact[Repository]] = {}
         scorecards: dict[Release, Fact[Scorecard]] = {}
         readmes: dict[Release, int] = {}
-        for release, one in named.items():
-            if one is None:
-                repositories[release] = scorecards[release] = repository.NONE_NAMED
+        for release, repository_id in repository_ids.items():
+            if repository_id is None:
+                repositories[release] = scorecards[release] = repository.NO_REPOSITORY
                 continue
-            project, host = projects.get(one, NOT_SENT), hosted.get(one, NOT_SENT)
-            repositories[release] = repository.repository(
-                release.package, metadata[release], versions[release], project, host, as_of=self._as_of
+            info, hosted_repository = (
+                repository_info.get(repository_id, NOT_SENT),
+                hosted_repositories.get(repository_id, NOT_SENT),
             )
-            scorecards[release] = repository.scorecard(project, cards.get(one, NOT_SENT))
-            if isinstance(host, Found) and host.value.readme:
-                readmes[release] = host.value.readme
-        return Behind(repositories, scorecards, readmes)
+            repositories[release] = repository.build_repository(
+                release.package, metadata[release], versions[release], info, hosted_repository, as_of=self._as_of
+            )
+            scorecards[release] = repository.choose_scorecard(info, scorecard_facts.get(repository_id, NOT_SENT))
+            if isinstance(hosted_repository, Found) and hosted_repository.value.readme:
+                readmes[release] = hosted_repository.value.readme
+        return RepositoryFacts(repositories, scorecards, readmes)
 
-    def _revealed(self, label: str, named: Mapping[Release, RepositoryId | None]) -> list[RepositoryId]:
+    def _select_repositories(
+        self, label: str, repository_ids: Mapping[Release, RepositoryId | None]
+    ) -> list[RepositoryId]:
         """Return the repositories that a service may be asked about: those of packages that it may learn of."""
-        told = self._told(label, named, _package)
-        return sorted({one for release in told if (one := named[release]) is not None})
+        public_releases = self._select_public(label, repository_ids, _get_package)
+        return sorted(
+            {repository_id for release in public_releases if (repository_id := repository_ids[release]) is not None}
+        )
 
-    def _projects(self, repositories: Sequence[RepositoryId]) -> dict[RepositoryId, Fact[HostedProject]]:
-        return deps_dev.projects(self._gatherer, repositories, self._where.deps_dev) if repositories else {}
+    def _fetch_repository_info(self, repositories: Sequence[RepositoryId]) -> dict[RepositoryId, Fact[RepositoryInfo]]:
+        return (
+            deps_dev.collect_repositories(self._fetcher, repositories, self._endpoints.deps_dev) if repositories else {}
+        )
 
-    def _scorecards(
-        self, repositories: Sequence[RepositoryId], projects: Mapping[RepositoryId, Fact[HostedProject]]
+    def _fetch_scorecards(
+        self, repositories: Sequence[RepositoryId], repository_info: Mapping[RepositoryId, Fact[RepositoryInfo]]
     ) -> dict[RepositoryId, Fact[Scorecard]]:
         """Ask Scorecard itself about what deps.dev does not know; where it knows a project, it passes results on."""
-        unknown = [one for one in repositories if not isinstance(projects.get(one), Found)]
-        facts = scorecard.scorecards(self._gatherer, unknown, self._where.scorecard) if unknown else {}
-        return {one: facts.get(one, scorecard.NEVER) for one in repositories}
+        unknown_ids = [
+            repository_id for repository_id in repositories if not isinstance(repository_info.get(repository_id), Found)
+        ]
+        facts = scorecard.fetch_scorecards(self._fetcher, unknown_ids, self._endpoints.scorecard) if unknown_ids else {}
+        return {repository_id: facts.get(repository_id, scorecard.NEVER_SCANNED) for repository_id in repositories}
 
-    def _hosted(self, repositories: Sequence[RepositoryId]) -> dict[RepositoryId, Fact[Hosted]]:
+    def _fetch_hosted(self, repositories: Sequence[RepositoryId]) -> dict[RepositoryId, Fact[HostedRepository]]:
         """Ask GitHub: about all with a token, and without one only where there are few."""
-        ours = [one for one in repositories if one.id.startswith(github.HOST)]
-        if not self._where.github.identity and len(ours) > ANONYMOUS:
+        github_repositories = [
+            repository_id for repository_id in repositories if repository_id.id.startswith(github.HOST_PREFIX)
+        ]
+        if not self._endpoints.github.identity and len(github_repositories) > MAX_ANONYMOUS:
             return dict.fromkeys(repositories, _NO_TOKEN)
         if not repositories:
             return {}
-        return github.repositories(self._gatherer, repositories, self._where.github, as_of=self._as_of)
+        return github.fetch_repositories(self._fetcher, repositories, self._endpoints.github, as_of=self._as_of)
 
     # --- downloads -----------------------------------------------------------------------------------------------
 
-    def adoption(self, packages: Collection[Package]) -> dict[Package, Fact[Adoption]]:
+    def fetch_downloads(self, packages: Collection[Package]) -> dict[Package, Fact[Adoption]]:
         """Return downloads a week, for as long as the services say."""
-        told = [
-            one
+        public_packages = [
+            package
             for source in (downloads.NPM_DOWNLOADS, downloads.PYPISTATS)
-            for one in self._told(source.label, packages, lambda package: package)
-            if downloads.counts(source, one)
+            for package in self._select_public(source.label, packages, lambda package: package)
+            if downloads.covers_package(source, package)
         ]
-        facts = downloads.downloads(
-            self._gatherer, told, npm=self._where.npm_downloads, pypistats=self._where.pypistats
+        facts = downloads.collect_downloads(
+            self._fetcher, public_packages, npm=self._endpoints.npm_downloads, pypistats=self._endpoints.pypistats
         )
         return {package: facts.get(package, NOT_SENT) for package in packages}
 
 
-def _package(release: Release) -> Package:
+def _get_package(release: Release) -> Package:
     return release.package

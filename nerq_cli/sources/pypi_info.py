@@ -12,31 +12,31 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec import UNSET
 
-from nerq_cli.facts import Metadata, Vulnerability
+from nerq_cli.facts import AffectingAdvisory, Metadata
 from nerq_cli.sources.text import (
-    LICENCE,
-    REASON,
-    SPECIFIER,
-    SUMMARY,
-    account_tag,
-    apart_from,
-    clean,
-    every,
-    forge_repository,
+    MAX_LICENCE,
+    MAX_REASON,
+    MAX_SPECIFIER,
+    MAX_SUMMARY,
+    clean_text,
+    clean_url,
+    decode_list,
+    hash_account,
     is_version,
-    members,
-    readme_length,
-    repository,
-    web_address,
+    measure_readme,
+    parse_forge_url,
+    parse_repository_url,
+    select_homepage,
+    split_list,
 )
 
 #: At most this many tags of publishing accounts are kept.
-_TAGS: Final = 50
+_MAX_TAGS: Final = 50
 #: At most this many advisories, aliases and fixed versions are read; no honest answer comes near.
-_MOST: Final = 1_000
+_MAX_ITEMS: Final = 1_000
 
 
-class Info(msgspec.Struct):
+class ReleaseInfo(msgspec.Struct):
     """The object ``info`` as far as it is read; ``UNSET`` where it lacks a key."""
 
     name: Any = UNSET
@@ -55,7 +55,7 @@ class Info(msgspec.Struct):
     yanked_reason: Any = UNSET
 
 
-class _Advisory(msgspec.Struct):
+class _AdvisoryRecord(msgspec.Struct):
     id: Any = None
     aliases: Any = None
     summary: Any = None
@@ -65,77 +65,95 @@ class _Advisory(msgspec.Struct):
     withdrawn: Any = None
 
 
-def _text(value: object, limit: int) -> str | None:
+def _read_text(value: object, limit: int) -> str | None:
     """Return a text field: None when it is missing or no text, empty when it is null or the old ``UNKNOWN``."""
     if value is None:
         return ""
     if not isinstance(value, str):
         return None
-    text = clean(value, limit)
+    text = clean_text(value, limit)
     return "" if text == "UNKNOWN" else text
 
 
-def _told(value: object) -> bool | None:
-    text = _text(value, SUMMARY)
+def _has_text(value: object) -> bool | None:
+    text = _read_text(value, MAX_SUMMARY)
     return None if text is None else bool(text)
 
 
-def _readme(description: object) -> int | None:
+def _measure_readme(description: object) -> int | None:
     if not isinstance(description, str):
         return 0 if description is None else None
-    return 0 if description.strip() == "UNKNOWN" else readme_length(description)
+    return 0 if description.strip() == "UNKNOWN" else measure_readme(description)
 
 
-_PYTHON = re.compile(r"Programming Language :: Python :: (\d{1,2}\.\d{1,3})")
-_INACTIVE: Final = "Development Status :: 7 - Inactive"
-_TYPED: Final = "Typing :: Typed"
+_PYTHON_CLASSIFIER = re.compile(r"Programming Language :: Python :: (\d{1,2}\.\d{1,3})")
+_INACTIVE_CLASSIFIER: Final = "Development Status :: 7 - Inactive"
+_TYPED_CLASSIFIER: Final = "Typing :: Typed"
 
 
-_ADVISORY = msgspec.json.Decoder(_Advisory)
+_ADVISORY_DECODER = msgspec.json.Decoder(_AdvisoryRecord)
 
 
-def described(info: Info, version: str, vulnerabilities: tuple[Vulnerability, ...] | None) -> Metadata:
+def read_metadata(info: ReleaseInfo, version: str, advisories: tuple[AffectingAdvisory, ...] | None) -> Metadata:
     """Return what ``info`` says about the version it describes."""
-    classifiers = _classifiers(info.classifiers)
-    pythons = None if classifiers is None else [found[1] for c in classifiers if (found := _PYTHON.fullmatch(c))]
-    keywords, links = _told(info.keywords), _links(info)
+    classifiers = _read_classifiers(info.classifiers)
+    python_versions = (
+        None
+        if classifiers is None
+        else [match[1] for classifier in classifiers if (match := _PYTHON_CLASSIFIER.fullmatch(classifier))]
+    )
+    keywords, links = _has_text(info.keywords), _read_links(info)
     return Metadata(
         version=version,
-        summary=_told(info.summary),
+        summary=_has_text(info.summary),
         keywords=bool(keywords or classifiers) if keywords is not None or classifiers is not None else None,
-        typed=None if classifiers is None else _TYPED in classifiers,
-        interpreter=_text(info.requires_python, SPECIFIER),
-        python_classifiers=None if pythons is None else tuple(pythons),
-        readme=_readme(info.description),
-        licence_expression=_text(info.license_expression, LICENCE),
-        licence_classifiers=_starting(classifiers, "License ::"),
-        licence_text=_text(info.license, LICENCE),
-        inactive=None if classifiers is None else _INACTIVE in classifiers,
+        typed=None if classifiers is None else _TYPED_CLASSIFIER in classifiers,
+        required_interpreter=_read_text(info.requires_python, MAX_SPECIFIER),
+        python_classifiers=None if python_versions is None else tuple(python_versions),
+        readme=_measure_readme(info.description),
+        licence_expression=_read_text(info.license_expression, MAX_LICENCE),
+        licence_classifiers=_filter_by_prefix(classifiers, "License ::"),
+        licence_text=_read_text(info.license, MAX_LICENCE),
+        inactive=None if classifiers is None else _INACTIVE_CLASSIFIER in classifiers,
         yanked=info.yanked if isinstance(info.yanked, bool) else None,
-        yanked_reason=clean(info.yanked_reason, REASON) if info.yanked is True else "",
+        yanked_reason=clean_text(info.yanked_reason, MAX_REASON) if info.yanked is True else "",
         documentation=links.documentation,
         changelog=links.changelog,
         homepage=links.homepage,
         repository=links.repository,
-        vulnerabilities=vulnerabilities,
+        advisories=advisories,
     )
 
 
-def _classifiers(value: object) -> tuple[str, ...] | None:
+def _read_classifiers(value: object) -> tuple[str, ...] | None:
     if not isinstance(value, list):
         return None
-    return tuple(text for member in value if (text := clean(member, SUMMARY)))
+    return tuple(text for item in value if (text := clean_text(item, MAX_SUMMARY)))
 
 
-def _starting(classifiers: tuple[str, ...] | None, start: str) -> tuple[str, ...] | None:
-    return None if classifiers is None else tuple(one for one in classifiers if one.startswith(start))
+def _filter_by_prefix(classifiers: tuple[str, ...] | None, prefix: str) -> tuple[str, ...] | None:
+    return (
+        None
+        if classifiers is None
+        else tuple(classifier for classifier in classifiers if classifier.startswith(prefix))
+    )
 
 
 #: Labels of project links as people write them, without case, spaces and punctuation.
-_DOCUMENTATION: Final = ("documentation", "docs", "readthedocs", "readthedoc", "apidocs", "apidocumentation")
-_CHANGELOG: Final = ("changelog", "changes", "releasenotes", "history", "whatsnew", "changehistory")
-_HOMEPAGE: Final = ("homepage", "home", "website")
-_SOURCE: Final = ("source", "sourcecode", "repository", "github", "code", "repo", "sources", "gitlab", "codeberg")
+_DOCUMENTATION_LABELS: Final = ("documentation", "docs", "readthedocs", "readthedoc", "apidocs", "apidocumentation")
+_CHANGELOG_LABELS: Final = ("changelog", "changes", "releasenotes", "history", "whatsnew", "changehistory")
+_HOMEPAGE_LABELS: Final = ("homepage", "home", "website")
+_REPOSITORY_LABELS: Final = (
+    "source",
+    "sourcecode",
+    "repository",
+    "github",
+    "code",
+    "repo",
+    "sources",
+    "gitlab",
+    "codeberg",
+)
 _DOCUMENTATION_HOST = re.compile(r"https?://(?:docs?\.|[^/]*\.(?:readthedocs\.(?:io|org)|rtfd\.(?:io|org))(?:[/?#]|$))")
 _PUNCTUATION = re.compile(r"[^a-z0-9]+")
 
@@ -147,92 +165,107 @@ class _Links(NamedTuple):
     repository: str | None = None
 
 
-def _links(info: Info) -> _Links:
+def _read_links(info: ReleaseInfo) -> _Links:
     """Return the links by what they lead to; None for each when no field for links was read."""
     if not any(value is None or isinstance(value, dict | str) for value in (info.project_urls, info.home_page)):
         return _Links()
     urls = info.project_urls if isinstance(info.project_urls, dict) else {}
-    labelled = {_PUNCTUATION.sub("", label.lower()): url for label, url in urls.items()}
-    homes = [address for url in (*_under(labelled, _HOMEPAGE), info.home_page) if (address := web_address(url))]
-    source = _first((*map(repository, _under(labelled, _SOURCE)), *map(forge_repository, homes)))
-    homepage = _first(apart_from(source, home) for home in homes)
-    documentation = _first(map(web_address, (*_under(labelled, _DOCUMENTATION), info.docs_url)))
+    urls_by_label = {_PUNCTUATION.sub("", label.lower()): url for label, url in urls.items()}
+    homepages = [
+        address
+        for url in (*_select_labels(urls_by_label, _HOMEPAGE_LABELS), info.home_page)
+        if (address := clean_url(url))
+    ]
+    repository_url = _first_nonempty(
+        (
+            *map(parse_repository_url, _select_labels(urls_by_label, _REPOSITORY_LABELS)),
+            *map(parse_forge_url, homepages),
+        )
+    )
+    homepage = _first_nonempty(select_homepage(repository_url, home) for home in homepages)
+    documentation = _first_nonempty(
+        map(clean_url, (*_select_labels(urls_by_label, _DOCUMENTATION_LABELS), info.docs_url))
+    )
     return _Links(
         documentation or (homepage if _DOCUMENTATION_HOST.match(homepage) else ""),
-        _first(map(web_address, _under(labelled, _CHANGELOG))),
+        _first_nonempty(map(clean_url, _select_labels(urls_by_label, _CHANGELOG_LABELS))),
         homepage,
-        source,
+        repository_url,
     )
 
 
-def _under(labelled: Mapping[str, object], labels: Iterable[str]) -> list[object]:
-    return [labelled[label] for label in labels if label in labelled]
+def _select_labels(urls_by_label: Mapping[str, object], labels: Iterable[str]) -> list[object]:
+    return [urls_by_label[label] for label in labels if label in urls_by_label]
 
 
-def _first(addresses: Iterable[str]) -> str:
-    return next(filter(None, addresses), "")
+def _first_nonempty(texts: Iterable[str]) -> str:
+    return next(filter(None, texts), "")
 
 
-def ownership(value: object) -> dict[str, Any]:
+def read_ownership(value: object) -> dict[str, Any]:
     """Return who can publish: how many accounts, a tag for each and for the organisation, and whether there is one."""
     if not isinstance(value, dict):
         return {}
     organisation, roles = value.get("organization", UNSET), value.get("roles")
-    name = organisation if isinstance(organisation, str) else ""
-    said: dict[str, Any] = {"organisation": bool(name)} if name or organisation is None else {}
-    tags = [account_tag("pypi-organisation", name)] if name else []
+    organisation_name = organisation if isinstance(organisation, str) else ""
+    fields: dict[str, Any] = (
+        {"organisation": bool(organisation_name)} if organisation_name or organisation is None else {}
+    )
+    tags = [hash_account("pypi-organisation", organisation_name)] if organisation_name else []
     if isinstance(roles, list):
         users = {role["user"] for role in roles if isinstance(role, dict) and isinstance(role.get("user"), str)}
-        said["publishers"] = len(users)
-        tags += [account_tag("pypi", user) for user in sorted(users)]
-    return said | {"publisher_tags": tuple(tags[:_TAGS])}
+        fields["publishers"] = len(users)
+        tags += [hash_account("pypi", user) for user in sorted(users)]
+    return fields | {"publisher_tags": tuple(tags[:_MAX_TAGS])}
 
 
-def vulnerabilities(raw: msgspec.Raw) -> tuple[Vulnerability, ...] | None:
+def read_advisories(raw: msgspec.Raw) -> tuple[AffectingAdvisory, ...] | None:
     """Return the advisories that stand, each once; None when the answer holds no list of them."""
-    if members(raw) is None:
+    if split_list(raw) is None:
         return None
-    stated = every(_ADVISORY, raw)[:_MOST]
-    return _merged(_vulnerability(one) for one in stated if not one.withdrawn and clean(one.id, SUMMARY))
+    records = decode_list(_ADVISORY_DECODER, raw)[:_MAX_ITEMS]
+    return _merge_advisories(
+        _read_advisory(record) for record in records if not record.withdrawn and clean_text(record.id, MAX_SUMMARY)
+    )
 
 
-def _strings(value: object) -> tuple[str, ...]:
-    strings = value[:_MOST] if isinstance(value, list) else ()
-    return tuple(dict.fromkeys(text for string in strings if (text := clean(string, SUMMARY))))
+def _read_strings(value: object) -> tuple[str, ...]:
+    strings = value[:_MAX_ITEMS] if isinstance(value, list) else ()
+    return tuple(dict.fromkeys(text for string in strings if (text := clean_text(string, MAX_SUMMARY))))
 
 
-def _vulnerability(advisory: _Advisory) -> Vulnerability:
-    identifier, aliases = clean(advisory.id, SUMMARY), _strings(advisory.aliases)
-    return Vulnerability(
+def _read_advisory(record: _AdvisoryRecord) -> AffectingAdvisory:
+    identifier, aliases = clean_text(record.id, MAX_SUMMARY), _read_strings(record.aliases)
+    return AffectingAdvisory(
         id=identifier,
         aliases=tuple(alias for alias in aliases if alias != identifier),
-        summary=clean(advisory.summary, SUMMARY) or clean(advisory.details, SUMMARY),
-        fixed_in=tuple(version for version in _strings(advisory.fixed_in) if is_version(version)),
-        link=web_address(advisory.link),
+        summary=clean_text(record.summary, MAX_SUMMARY) or clean_text(record.details, MAX_SUMMARY),
+        fixed_in=tuple(version for version in _read_strings(record.fixed_in) if is_version(version)),
+        link=clean_url(record.link),
         malware=any(name.startswith("MAL-") for name in (identifier, *aliases)),
     )
 
 
-def _merged(found: Iterable[Vulnerability]) -> tuple[Vulnerability, ...]:
+def _merge_advisories(advisories: Iterable[AffectingAdvisory]) -> tuple[AffectingAdvisory, ...]:
     """Return each vulnerability once, sorted by id: records that share an id or an alias are one."""
-    groups: dict[str, list[Vulnerability]] = {}
-    for vulnerability in sorted(found, key=lambda one: one.id):
-        names = (vulnerability.id, *vulnerability.aliases)
-        touching = {id(group): group for name in names if (group := groups.get(name))}
-        together = [*(one for group in touching.values() for one in group), vulnerability]
-        groups |= dict.fromkeys((name for one in together for name in (one.id, *one.aliases)), together)
-    distinct = {id(group): group for group in groups.values()}
-    return tuple(sorted(map(_one, distinct.values()), key=lambda one: one.id))
+    groups: dict[str, list[AffectingAdvisory]] = {}
+    for advisory in sorted(advisories, key=lambda entry: entry.id):
+        names = (advisory.id, *advisory.aliases)
+        overlapping_groups = {id(group): group for name in names if (group := groups.get(name))}
+        merged_group = [*(entry for group in overlapping_groups.values() for entry in group), advisory]
+        groups |= dict.fromkeys((name for entry in merged_group for name in (entry.id, *entry.aliases)), merged_group)
+    unique_groups = {id(group): group for group in groups.values()}
+    return tuple(sorted(map(_merge_group, unique_groups.values()), key=lambda entry: entry.id))
 
 
-def _one(group: Sequence[Vulnerability]) -> Vulnerability:
-    names = dict.fromkeys(name for one in group for name in (one.id, *one.aliases))
-    group = sorted(group, key=lambda one: one.id)
-    return Vulnerability(
+def _merge_group(group: Sequence[AffectingAdvisory]) -> AffectingAdvisory:
+    names = dict.fromkeys(name for advisory in group for name in (advisory.id, *advisory.aliases))
+    group = sorted(group, key=lambda advisory: advisory.id)
+    return AffectingAdvisory(
         id=group[0].id,
         aliases=tuple(name for name in names if name != group[0].id),
-        summary=_first(one.summary for one in group),
-        fixed_in=tuple(dict.fromkeys(version for one in group for version in one.fixed_in)),
-        link=_first(one.link for one in group),
-        malware=any(one.malware for one in group),
+        summary=_first_nonempty(advisory.summary for advisory in group),
+        fixed_in=tuple(dict.fromkeys(version for advisory in group for version in advisory.fixed_in)),
+        link=_first_nonempty(advisory.link for advisory in group),
+        malware=any(advisory.malware for advisory in group),
     )

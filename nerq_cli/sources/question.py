@@ -31,11 +31,11 @@ class Endpoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question(Generic[S]):
+class Request(Generic[S]):
     """One HTTP request, and the subjects its answer will speak about."""
 
     url: str
-    about: tuple[S, ...]
+    subjects: tuple[S, ...]
     method: str = "GET"
     accept: str = "application/json"
     body: bytes | None = None
@@ -45,7 +45,7 @@ class Question(Generic[S]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Response:
     """A response that arrived whole: status 200-299, 304, 404, 405 or 410. Other statuses never reach a source."""
 
     status: int
@@ -58,8 +58,8 @@ class Source(Protocol[S, T]):
     """One thing that can be asked of one service. A module-level constant in the module that knows the service.
 
     A source may also be :class:`Paged` or :class:`Divisible`, and may have more attributes. Two are frozensets of HTTP
-    statuses: ``stops`` (after one of these nothing more is asked there in this run) and ``reads`` (handed to ``read``
-    with an empty body, beside those that every source reads). ``rests`` says that a program can do without it: for so
+    statuses: ``stops`` (after one of these nothing more is asked there in this run) and ``reads`` (handed to ``parse``
+    with an empty body, beside those that every source reads). ``cooldown`` says that a program can do without it: for so
     many seconds after it gave no answer that makes sense it is left alone, and no question takes most of the time.
     """
 
@@ -77,11 +77,11 @@ class Source(Protocol[S, T]):
     #: Whether servers are known to lack this endpoint: then the first question is asked alone.
     probe: bool
 
-    def ask(self, about: Sequence[S], at: Endpoint) -> Iterable[Question[S]]:
+    def requests(self, subjects: Sequence[S], endpoint: Endpoint) -> Iterable[Request[S]]:
         """Say what to ask about these subjects."""
         ...
 
-    def read(self, question: Question[S], answer: Answer) -> Iterable[tuple[S, T | None]]:
+    def parse(self, request: Request[S], response: Response) -> Iterable[tuple[S, T | None]]:
         """Pair each subject with what was said of it; None says the source knows no such thing.
 
         Raises:
@@ -93,14 +93,14 @@ class Source(Protocol[S, T]):
 
 def is_optional(source: object) -> bool:
     """Whether a run can do without what this source says."""
-    return bool(getattr(source, "rests", 0))
+    return bool(getattr(source, "cooldown", 0))
 
 
 @runtime_checkable
 class Paged(Protocol):
     """A source whose answers may stop in the middle."""
 
-    def more(self, question: Question[S], answer: Answer) -> Iterable[Question[S]]:
+    def more(self, request: Request[S], response: Response) -> Iterable[Request[S]]:
         """Say what to ask for the rest, about subjects that this answer leaves out. Called after ``read``."""
         ...
 
@@ -109,6 +109,6 @@ class Paged(Protocol):
 class Divisible(Protocol):
     """A source whose questions can be put in smaller pieces when a server does not manage them as a whole."""
 
-    def divide(self, question: Question[S], status: int) -> Sequence[Question[S]]:
+    def divide(self, request: Request[S], status: int) -> Sequence[Request[S]]:
         """Return smaller questions to put at once in place of this one; none where that is no remedy for the status."""
         ...

@@ -14,83 +14,103 @@ from typing import Final, Literal
 from nerq_cli.facts import Fact, Found, Metadata, Repository, Scorecard, Unknown
 from nerq_cli.inventory import Package, RepositoryId
 from nerq_cli.sources import github
-from nerq_cli.sources.deps_dev import HostedProject, Version
-from nerq_cli.sources.github import Hosted
-from nerq_cli.sources.services import repository_id
+from nerq_cli.sources.deps_dev import RepositoryInfo, VersionInfo
+from nerq_cli.sources.github import HostedRepository
+from nerq_cli.sources.services import parse_repository_id
 
-NONE_NAMED: Final = Unknown("no source repository is named")
+NO_REPOSITORY: Final = Unknown("no source repository is named")
 
 
-def proven(metadata: Fact[Metadata], version: Fact[Version]) -> RepositoryId | None:
+def find_proven_repository(metadata: Fact[Metadata], version: Fact[VersionInfo]) -> RepositoryId | None:
     """Return the repository that built the version, as the registry or deps.dev verified; None where nobody did."""
-    stated = metadata.value.attested_repository if isinstance(metadata, Found) else None
-    return repository_id(stated) or repository_id(version.value.proven if isinstance(version, Found) else "")
+    attested_url = metadata.value.attested_repository if isinstance(metadata, Found) else None
+    return parse_repository_id(attested_url) or parse_repository_id(
+        version.value.verified_repository if isinstance(version, Found) else ""
+    )
 
 
-def source(metadata: Fact[Metadata], version: Fact[Version]) -> RepositoryId | None:
+def choose_repository(metadata: Fact[Metadata], version: Fact[VersionInfo]) -> RepositoryId | None:
     """Return the repository to ask about: the proven one, else the one that the package names; None without either."""
-    stated = metadata.value.repository if isinstance(metadata, Found) else None
-    named = version.value.declared if isinstance(version, Found) else ""
-    return proven(metadata, version) or repository_id(stated) or repository_id(named)
+    registry_url = metadata.value.repository if isinstance(metadata, Found) else None
+    deps_dev_url = version.value.declared_repository if isinstance(version, Found) else ""
+    return (
+        find_proven_repository(metadata, version)
+        or parse_repository_id(registry_url)
+        or parse_repository_id(deps_dev_url)
+    )
 
 
-def repository(
+def build_repository(
     package: Package,
     metadata: Fact[Metadata],
-    version: Fact[Version],
-    project: Fact[HostedProject],
-    hosted: Fact[Hosted],
+    version: Fact[VersionInfo],
+    repository_info: Fact[RepositoryInfo],
+    hosted: Fact[HostedRepository],
     *,
     as_of: int,
 ) -> Fact[Repository]:
     """Return what is known of the repository behind a package.
 
-    ``project`` and ``hosted`` are what deps.dev and GitHub say of the repository that :func:`source` names. GitHub
+    ``repository_info`` and ``hosted`` are what deps.dev and GitHub say of the repository that :func:`choose_repository` names. GitHub
     goes first, deps.dev fills in. ``as_of`` is in epoch seconds (UTC).
     """
-    named = source(metadata, version)
-    if named is None:
-        return NONE_NAMED
-    link = _link(package, proven=proven(metadata, version) is not None, hosted=hosted)
+    repository_id = choose_repository(metadata, version)
+    if repository_id is None:
+        return NO_REPOSITORY
+    link = _classify_link(package, is_proven=find_proven_repository(metadata, version) is not None, hosted=hosted)
     if link == "dead":
-        return Found(Repository(named.id, link), github.LABEL, hosted.seen if isinstance(hosted, Found) else as_of)
-    fallback = project.value if isinstance(project, Found) else None
+        return Found(
+            Repository(repository_id.id, link),
+            github.LABEL,
+            hosted.retrieved_at if isinstance(hosted, Found) else as_of,
+        )
+    fallback = repository_info.value if isinstance(repository_info, Found) else None
     if isinstance(hosted, Found):
-        return Found(_from_host(hosted.value, link, fallback, as_of), hosted.source, hosted.seen)
-    if isinstance(project, Found):
-        said = project.value
-        value = Repository(named.id, link, stars=said.stars, open_issues=said.open_issues, unread=_why_unread(hosted))
-        return Found(value, project.source, project.seen)
+        return Found(_merge_repository(hosted.value, link, fallback, as_of), hosted.source, hosted.retrieved_at)
+    if isinstance(repository_info, Found):
+        info = repository_info.value
+        value = Repository(
+            repository_id.id,
+            link,
+            stars=info.stars,
+            open_issues=info.open_issues,
+            unread_reason=_explain_unread(hosted),
+        )
+        return Found(value, repository_info.source, repository_info.retrieved_at)
     if link == "attested":
-        by = version if isinstance(version, Found) and version.value.proven else metadata
-        value = Repository(named.id, link, unread=_why_unread(hosted))
-        return Found(value, by.source, by.seen if isinstance(by, Found) else as_of)
-    return _reason(hosted, project)
+        source_fact = version if isinstance(version, Found) and version.value.verified_repository else metadata
+        value = Repository(repository_id.id, link, unread_reason=_explain_unread(hosted))
+        return Found(value, source_fact.source, source_fact.retrieved_at if isinstance(source_fact, Found) else as_of)
+    return _explain_unknown(hosted, repository_info)
 
 
-def _why_unread(hosted: Fact[Hosted]) -> str:
+def _explain_unread(hosted: Fact[HostedRepository]) -> str:
     return f"{github.LABEL}: {hosted.reason}" if isinstance(hosted, Unknown) else ""
 
 
-def _link(
-    package: Package, *, proven: bool, hosted: Fact[Hosted]
+def _classify_link(
+    package: Package, *, is_proven: bool, hosted: Fact[HostedRepository]
 ) -> Literal["attested", "confirmed", "declared", "dead"]:
-    if proven:
+    if is_proven:
         return "attested"
-    if hosted == github.GONE or (isinstance(hosted, Found) and hosted.value.taken_down):
+    if hosted == github.NOT_REACHABLE or (isinstance(hosted, Found) and hosted.value.taken_down):
         return "dead"
     return "confirmed" if isinstance(hosted, Found) and package.key in hosted.value.packages else "declared"
 
 
-def _from_host(hosted: Hosted, link: str, project: HostedProject | None, as_of: int) -> Repository:
-    stars = hosted.stars if hosted.stars is not None or project is None else project.stars
-    issues = hosted.open_issues if hosted.open_issues is not None or project is None else project.open_issues
+def _merge_repository(
+    hosted: HostedRepository, link: str, repository_info: RepositoryInfo | None, as_of: int
+) -> Repository:
+    stars = hosted.stars if hosted.stars is not None or repository_info is None else repository_info.stars
+    issues = (
+        hosted.open_issues if hosted.open_issues is not None or repository_info is None else repository_info.open_issues
+    )
     return Repository(
         name=hosted.name,
-        link=link,
+        link_status=link,
         archived=hosted.archived,
         stars=stars,
-        commits_90d=github.commits_before(hosted, as_of),
+        commits_90d=github.get_recent_commits(hosted, as_of),
         last_commit=hosted.last_commit,
         open_items=hosted.open_items,
         closed_items=hosted.closed_items,
@@ -99,22 +119,26 @@ def _from_host(hosted: Hosted, link: str, project: HostedProject | None, as_of: 
     )
 
 
-def _reason(hosted: Fact[Hosted], project: Fact[HostedProject]) -> Unknown:
+def _explain_unknown(hosted: Fact[HostedRepository], repository_info: Fact[RepositoryInfo]) -> Unknown:
     """Return why nothing is known: what deps.dev and GitHub say, each with its own reason."""
-    silent = [fact for fact in (project, hosted) if isinstance(fact, Unknown)]
-    reasons = dict.fromkeys(fact.reason for fact in silent)
-    labels = dict.fromkeys(fact.source for fact in silent if fact.source)
+    unknown_facts = [fact for fact in (repository_info, hosted) if isinstance(fact, Unknown)]
+    reasons = dict.fromkeys(fact.reason for fact in unknown_facts)
+    labels = dict.fromkeys(fact.source for fact in unknown_facts if fact.source)
     return Unknown("; ".join(reasons) or "nobody was asked", ", ".join(labels))
 
 
-def scorecard(project: Fact[HostedProject], own: Fact[Scorecard]) -> Fact[Scorecard]:
+def choose_scorecard(repository_info: Fact[RepositoryInfo], scorecard_fact: Fact[Scorecard]) -> Fact[Scorecard]:
     """Return the newer of Scorecard's results: as deps.dev passes them on, and from Scorecard itself."""
-    if not isinstance(project, Found) or project.value.scorecard is None:
-        return own
-    passed_on = Found(project.value.scorecard, project.source, project.seen)
-    return own if isinstance(own, Found) and own.value.date > passed_on.value.date else passed_on
+    if not isinstance(repository_info, Found) or repository_info.value.scorecard is None:
+        return scorecard_fact
+    deps_dev_fact = Found(repository_info.value.scorecard, repository_info.source, repository_info.retrieved_at)
+    return (
+        scorecard_fact
+        if isinstance(scorecard_fact, Found) and scorecard_fact.value.date > deps_dev_fact.value.date
+        else deps_dev_fact
+    )
 
 
-def lacks_scorecard(project: Fact[HostedProject]) -> bool:
+def lacks_scorecard(repository_info: Fact[RepositoryInfo]) -> bool:
     """Whether Scorecard itself is worth a request."""
-    return not (isinstance(project, Found) and project.value.scorecard is not None)
+    return not (isinstance(repository_info, Found) and repository_info.value.scorecard is not None)

@@ -13,14 +13,14 @@ from urllib.parse import quote
 
 import msgspec
 
-from nerq_cli.errors import AnswerError
+from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Absent, Fact, Scorecard, Unknown
 from nerq_cli.inventory import RepositoryId
-from nerq_cli.sources.deps_dev import scorecard
-from nerq_cli.sources.gather import Gatherer
-from nerq_cli.sources.question import Answer, Endpoint, Question, Source
-from nerq_cli.sources.services import RESTS, service
-from nerq_cli.sources.text import decoded
+from nerq_cli.sources.deps_dev import parse_scorecard
+from nerq_cli.sources.gather import Fetcher
+from nerq_cli.sources.question import Endpoint, Request, Response, Source
+from nerq_cli.sources.services import COOLDOWN, read_endpoint_variable
+from nerq_cli.sources.text import decode_json
 
 LABEL: Final = "OpenSSF Scorecard"
 URL: Final = "https://api.scorecard.dev"
@@ -28,19 +28,19 @@ VARIABLE: Final = "NERQ_SCORECARD_URL"
 #: For ``nerq --about`` and the documentation.
 ATTRIBUTION: Final = "Contains data from OpenSSF Scorecard, licensed under CDLA-Permissive-2.0."
 #: Hosts it scans.
-HOSTS: Final = frozenset({"github.com", "gitlab.com"})
+SCANNED_HOSTS: Final = frozenset({"github.com", "gitlab.com"})
 _DAY: Final = 24 * 3600
-NEVER: Final = Unknown("never scanned by Scorecard", LABEL)
-_NOT_ITS_HOST: Final = Unknown("on a host that Scorecard does not scan", LABEL)
-_JSON = msgspec.json.Decoder(dict[str, Any])
+NEVER_SCANNED: Final = Unknown("never scanned by Scorecard", LABEL)
+_HOST_NOT_SCANNED: Final = Unknown("on a host that Scorecard does not scan", LABEL)
+_JSON_DECODER = msgspec.json.Decoder(dict[str, Any])
 
 
-def endpoint(environ: Mapping[str, str]) -> Endpoint:
+def read_endpoint(environ: Mapping[str, str]) -> Endpoint:
     """Return where Scorecard is asked."""
-    return service(environ, VARIABLE, URL)
+    return read_endpoint_variable(environ, VARIABLE, URL)
 
 
-class _Source:
+class _ScorecardSource:
     """The results for one repository."""
 
     name = "scorecard"
@@ -50,45 +50,51 @@ class _Source:
     absent_fresh = _DAY
     limit = 2_000_000
     probe = False
-    rests = RESTS
+    cooldown = COOLDOWN
 
-    def ask(self, about: Sequence[RepositoryId], at: Endpoint) -> Iterator[Question[RepositoryId]]:
+    def requests(self, subjects: Sequence[RepositoryId], endpoint: Endpoint) -> Iterator[Request[RepositoryId]]:
         """Ask about one at a time."""
-        for repository in about:
-            url = _address(at, repository.spelling or repository.id)
-            yield Question(url=url, about=(repository,), endpoint=at)
+        for repository in subjects:
+            url = _build_url(endpoint, repository.spelling or repository.id)
+            yield Request(url=url, subjects=(repository,), endpoint=endpoint)
 
-    def read(self, question: Question[RepositoryId], answer: Answer) -> Iterator[tuple[RepositoryId, Scorecard | None]]:
+    def parse(
+        self, request: Request[RepositoryId], response: Response
+    ) -> Iterator[tuple[RepositoryId, Scorecard | None]]:
         """Read one repository; under its other spelling there may still be something."""
-        [repository] = question.about
-        if answer.status >= 400:  # noqa: PLR2004 - HTTP's client errors
-            if question.url == _address(question.endpoint, repository.id):
+        [repository] = request.subjects
+        if response.status >= 400:  # noqa: PLR2004 - HTTP's client errors
+            if request.url == _build_url(request.endpoint, repository.id):
                 yield repository, None
             return
-        found = scorecard(repository, decoded(_JSON, answer.body))
-        if found is None:
-            raise AnswerError("the answer holds no conclusive check")
-        yield repository, found
+        result = parse_scorecard(repository, decode_json(_JSON_DECODER, response.body))
+        if result is None:
+            raise ResponseError("the answer holds no conclusive check")
+        yield repository, result
 
-    def more(self, question: Question[RepositoryId], answer: Answer) -> Iterator[Question[RepositoryId]]:
+    def more(self, request: Request[RepositoryId], response: Response) -> Iterator[Request[RepositoryId]]:
         """Ask again in lower case."""
-        lower = _address(question.endpoint, question.about[0].id)
-        if answer.status >= 400 and question.url != lower:  # noqa: PLR2004 - HTTP's client errors
-            yield replace(question, url=lower)
+        lowercase_url = _build_url(request.endpoint, request.subjects[0].id)
+        if response.status >= 400 and request.url != lowercase_url:  # noqa: PLR2004 - HTTP's client errors
+            yield replace(request, url=lowercase_url)
 
 
-def _address(at: Endpoint, spelling: str) -> str:
-    return f"{at.url}/projects/{quote(spelling)}"
+def _build_url(endpoint: Endpoint, spelling: str) -> str:
+    return f"{endpoint.url}/projects/{quote(spelling)}"
 
 
-SCORECARD: Final[Source[RepositoryId, Scorecard]] = _Source()
+SCORECARD_SOURCE: Final[Source[RepositoryId, Scorecard]] = _ScorecardSource()
 
 
-def scorecards(
-    gatherer: Gatherer, repositories: Sequence[RepositoryId], at: Endpoint
+def fetch_scorecards(
+    fetcher: Fetcher, repositories: Sequence[RepositoryId], endpoint: Endpoint
 ) -> dict[RepositoryId, Fact[Scorecard]]:
     """Return Scorecard's results for repositories; meant for those that deps.dev lacks, as each is a request."""
-    scanned = [repository for repository in repositories if repository.id.partition("/")[0] in HOSTS]
-    facts = gatherer.gather(SCORECARD, scanned, at) if scanned else {}
-    told = {repository: facts.get(repository, _NOT_ITS_HOST) for repository in repositories}
-    return {repository: NEVER if isinstance(fact, Absent) else fact for repository, fact in told.items()}
+    scanned_repositories = [
+        repository for repository in repositories if repository.id.partition("/")[0] in SCANNED_HOSTS
+    ]
+    facts = fetcher.fetch(SCORECARD_SOURCE, scanned_repositories, endpoint) if scanned_repositories else {}
+    repository_facts = {repository: facts.get(repository, _HOST_NOT_SCANNED) for repository in repositories}
+    return {
+        repository: NEVER_SCANNED if isinstance(fact, Absent) else fact for repository, fact in repository_facts.items()
+    }

@@ -8,38 +8,38 @@ from functools import lru_cache
 from typing import Final
 
 from nerq_cli.inventory import RepositoryId
-from nerq_cli.sources.addresses.places import split
+from nerq_cli.sources.addresses.places import split_url
 from nerq_cli.sources.question import Endpoint
-from nerq_cli.sources.text import repository
+from nerq_cli.sources.text import parse_repository_url
 
 #: An owner (GitLab: groups within groups) and a name, on a host.
 _REPOSITORY = re.compile(r"([a-z0-9.-]+\.[a-z]{2,})((?:/[a-z0-9_.~-]+){2,8})", re.IGNORECASE | re.ASCII)
-_LONGEST: Final = 200
+_MAX_LENGTH: Final = 200
 #: Seconds for which a service that gave no answer at all is left alone, so that the runs after that need not wait.
-RESTS: Final = 900
+COOLDOWN: Final = 900
 
 
-def service(environ: Mapping[str, str], variable: str, default: str) -> Endpoint:
+def read_endpoint_variable(environ: Mapping[str, str], variable: str, default: str) -> Endpoint:
     """Return where a service is: what the variable says, else its default.
 
     A variable that holds no URL gives an endpoint without one: nothing is sent elsewhere instead.
     """
-    written = environ.get(variable, "").strip()
-    return Endpoint(url=split(written)[0] if written else default)
+    value = environ.get(variable, "").strip()
+    return Endpoint(url=split_url(value)[0] if value else default)
 
 
-def repository_id(address: object) -> RepositoryId | None:
+def parse_repository_id(url: object) -> RepositoryId | None:
     """Return the repository that a link, a clone address or ``github.com/owner/name`` means; None for anything else."""
-    return _repository_id(address) if isinstance(address, str) and address else None
+    return _parse_repository_id(url) if isinstance(url, str) and url else None
 
 
 @lru_cache(maxsize=16_384)
-def _repository_id(address: str) -> RepositoryId | None:
-    text = address.strip()
+def _parse_repository_id(url: str) -> RepositoryId | None:
+    text = url.strip()
     if _REPOSITORY.fullmatch(text):
         text = f"https://{text}"
-    spelling = repository(text).removeprefix("https://")
-    if len(spelling) > _LONGEST or not _REPOSITORY.fullmatch(spelling):
+    spelling = parse_repository_url(text).removeprefix("https://")
+    if len(spelling) > _MAX_LENGTH or not _REPOSITORY.fullmatch(spelling):
         return None
     host, _, path = spelling.partition("/")
     return RepositoryId(id=spelling.lower(), spelling=f"{host.lower()}/{path}")

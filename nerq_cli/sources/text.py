@@ -13,20 +13,20 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from nerq_cli.errors import AnswerError
+from nerq_cli.errors import ResponseError
 
 T = TypeVar("T")
 
 #: Longest summary, reason and licence text kept, in characters.
-SUMMARY: Final = 200
-REASON: Final = 300
-LICENCE: Final = 200
+MAX_SUMMARY: Final = 200
+MAX_REASON: Final = 300
+MAX_LICENCE: Final = 200
 #: Longest statement of wanted interpreters kept (``requires_python``, ``engines.node``), in characters.
-SPECIFIER: Final = 200
+MAX_SPECIFIER: Final = 200
 #: Longest address kept, in characters; a longer one is no use to a reader.
-_ADDRESS: Final = 500
+_MAX_URL: Final = 500
 #: How much of a README is measured, in characters: where npm cuts it off, far above what any score asks for.
-_README: Final = 65_536
+_MAX_README: Final = 65_536
 
 # --- JSON ----------------------------------------------------------------------------------------------------------
 
@@ -37,19 +37,19 @@ _SURROGATES = re.compile(
 )
 
 
-def decoded(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+def decode_json(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     """Decode a JSON body; half characters in its strings (npm cuts READMEs through them) do not spoil the rest.
 
     Raises:
         AnswerError: it is not JSON, or not of the shape asked for.
     """
     try:
-        return decoder.decode(mended(body))
-    except (msgspec.MsgspecError, ValueError, RecursionError) as problem:
-        raise AnswerError("the answer is not the JSON that the service documents") from problem
+        return decoder.decode(repair_unicode(body))
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise ResponseError("the answer is not the JSON that the service documents") from error
 
 
-def mended(body: bytes) -> bytes:
+def repair_unicode(body: bytes) -> bytes:
     """Return JSON whose strings are all valid Unicode, with U+FFFD for what is not."""
     if not body.isascii():
         try:
@@ -57,11 +57,11 @@ def mended(body: bytes) -> bytes:
         except UnicodeDecodeError:
             body = body.decode(errors="replace").encode()
     if b"\\ud" in body or b"\\uD" in body:
-        return _SURROGATES.sub(lambda found: rb"\ufffd" if found[1] else found[0], body)
+        return _SURROGATES.sub(lambda match: rb"\ufffd" if match[1] else match[0], body)
     return body
 
 
-def part(decoder: msgspec.json.Decoder[T], raw: msgspec.Raw | bytes) -> T | None:
+def decode_optional(decoder: msgspec.json.Decoder[T], raw: msgspec.Raw | bytes) -> T | None:
     """Decode a part of an answer; None when there is none or it is of another shape."""
     try:
         return decoder.decode(raw)
@@ -69,17 +69,17 @@ def part(decoder: msgspec.json.Decoder[T], raw: msgspec.Raw | bytes) -> T | None
         return None
 
 
-_LIST = msgspec.json.Decoder(list[msgspec.Raw])
+_LIST_DECODER = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def members(raw: msgspec.Raw | bytes) -> list[msgspec.Raw] | None:
+def split_list(raw: msgspec.Raw | bytes) -> list[msgspec.Raw] | None:
     """Split a JSON list into its members; None when it is no list."""
-    return part(_LIST, raw)
+    return decode_optional(_LIST_DECODER, raw)
 
 
-def every(decoder: msgspec.json.Decoder[T], raw: msgspec.Raw | bytes) -> list[T]:
+def decode_list(decoder: msgspec.json.Decoder[T], raw: msgspec.Raw | bytes) -> list[T]:
     """Decode the members of a JSON list, leaving out those of another shape."""
-    return [value for member in members(raw) or () if (value := part(decoder, member)) is not None]
+    return [value for item in split_list(raw) or () if (value := decode_optional(decoder, item)) is not None]
 
 
 # --- prose ---------------------------------------------------------------------------------------------------------
@@ -92,7 +92,7 @@ _ESCAPES = re.compile(
 )
 
 
-def clean(value: object, limit: int) -> str:
+def clean_text(value: object, limit: int) -> str:
     """Return printable text on one line, at most ``limit`` characters; nothing for what is not text.
 
     Terminal escape sequences, control and format characters (bidirectional overrides and zero-width ones among them)
@@ -103,23 +103,23 @@ def clean(value: object, limit: int) -> str:
     text = value.lstrip()[: 8 * limit]
     if not (text.isascii() and text.isprintable()):
         text = _ESCAPES.sub("", text)
-        text = "".join(c if c.isprintable() else " " if c.isspace() else "" for c in text)
+        text = "".join(char if char.isprintable() else " " if char.isspace() else "" for char in text)
     text = " ".join(text.split())
     return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
 
 
 # --- addresses -----------------------------------------------------------------------------------------------------
 
-_WEB = re.compile(
+_WEB_URL = re.compile(
     r"(https?)://(?:[^\s/?#@]*@)?([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?)((?:[/?#][^\s<>\"]*)?)", re.IGNORECASE
 )
 
 
-def web_address(value: object) -> str:
+def clean_url(value: object) -> str:
     """Return an http(s) address without credentials; nothing for anything else."""
     text = value.strip() if isinstance(value, str) else ""
-    found = _WEB.fullmatch(text) if len(text) <= _ADDRESS and text.isprintable() else None
-    return f"{found[1].lower()}://{found[2].lower()}{found[3]}" if found else ""
+    match = _WEB_URL.fullmatch(text) if len(text) <= _MAX_URL and text.isprintable() else None
+    return f"{match[1].lower()}://{match[2].lower()}{match[3]}" if match else ""
 
 
 #: Hosts whose repositories are owner/name, and what follows is a page of one.
@@ -131,7 +131,7 @@ _NOT_OWNERS: Final = frozenset(
     | {"site", "sponsors", "topics", "users"}
 )
 #: Pages of a repository, on any host.
-_PAGES: Final = frozenset(
+_REPOSITORY_PAGES: Final = frozenset(
     {"-", "actions", "blob", "branches", "commits", "discussions", "issues", "merge_requests", "pull", "pulls", "raw"}
     | {"releases", "src", "tags", "tree", "wiki", "wikis"}
 )
@@ -144,53 +144,55 @@ _SHORTHAND_HOSTS: Final = {
     "bitbucket": "bitbucket.org",
     "gist": "gist.github.com",
 }
-_CLONE = re.compile(
+_CLONE_URL = re.compile(
     r"(?:(?:git\+)?(https?|ssh|git)://(?:[^\s/?#@]*@)?|[\w.-]+@)"
     r"([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(:\d{1,5}(?=/|$))?[:/]*([^\s?#<>\"]*)(?:[?#]\S*)?",
     re.IGNORECASE | re.ASCII,
 )
 
 
-def repository(value: object) -> str:
+def parse_repository_url(value: object) -> str:
     """Return the https address of the repository meant, without ``.git`` or the page of it that a link points at.
 
     Web addresses, clone addresses (``git+ssh://…``, ``git@host:…``) and npm's shorthands (``acme/demo``) are
     understood. Nothing for anything else, and for pages of a known host that are no repository.
     """
     text = value.strip() if isinstance(value, str) else ""
-    return _repository(text) if len(text) <= _ADDRESS and text.isprintable() else ""
+    return _parse_repository_url(text) if len(text) <= _MAX_URL and text.isprintable() else ""
 
 
-def forge_repository(value: object) -> str:
+def parse_forge_url(value: object) -> str:
     """Return the repository a web address names, if it is on a host that has nothing but repositories."""
-    address = repository(web_address(value))
-    host = address.removeprefix("https://").partition("/")[0]
-    return address if host in _OWNER_AND_NAME or host == _GITLAB else ""
+    url = parse_repository_url(clean_url(value))
+    host = url.removeprefix("https://").partition("/")[0]
+    return url if host in _OWNER_AND_NAME or host == _GITLAB else ""
 
 
-def apart_from(source: str, homepage: str) -> str:
+def select_homepage(repository_url: str, homepage: str) -> str:
     """Return a homepage unless it is no more than a page of the repository."""
-    return homepage if not source or repository(homepage) != source else ""
+    return homepage if not repository_url or parse_repository_url(homepage) != repository_url else ""
 
 
 @lru_cache(maxsize=512)
-def _repository(text: str) -> str:
-    if short := _SHORTHAND.fullmatch(text):
-        return _located(_SHORTHAND_HOSTS[short[1]], short[2])
-    found = _CLONE.fullmatch(text)
-    if not found:
+def _parse_repository_url(text: str) -> str:
+    if shorthand := _SHORTHAND.fullmatch(text):
+        return _build_repository_url(_SHORTHAND_HOSTS[shorthand[1]], shorthand[2])
+    match = _CLONE_URL.fullmatch(text)
+    if not match:
         return ""
-    scheme, host, port, path = found.groups()
-    web = (scheme or "").lower().startswith("http")
-    return _located(host.lower().removeprefix("www.") + (port or "" if web else ""), path)
+    scheme, host, port, path = match.groups()
+    is_web = (scheme or "").lower().startswith("http")
+    return _build_repository_url(host.lower().removeprefix("www.") + (port or "" if is_web else ""), path)
 
 
-def _located(host: str, path: str) -> str:
+def _build_repository_url(host: str, path: str) -> str:
     segments = [segment for segment in path.split("/") if segment not in {"", ".", ".."}]
-    owned = host in _OWNER_AND_NAME
-    end = next((place for place, segment in enumerate(segments) if place > 1 and segment in _PAGES), len(segments))
-    segments = segments[: 2 if owned else end]
-    if (owned or host == _GITLAB) and (len(segments) < 2 or segments[0] in _NOT_OWNERS):  # noqa: PLR2004 - owner/name
+    is_owner_host = host in _OWNER_AND_NAME
+    end = next(
+        (index for index, segment in enumerate(segments) if index > 1 and segment in _REPOSITORY_PAGES), len(segments)
+    )
+    segments = segments[: 2 if is_owner_host else end]
+    if (is_owner_host or host == _GITLAB) and (len(segments) < 2 or segments[0] in _NOT_OWNERS):  # noqa: PLR2004 - owner/name
         return ""
     return "/".join([f"https://{host}", *segments]).removesuffix(".git")
 
@@ -206,53 +208,53 @@ _EMPTY_LINK = re.compile(r"\[\s*\](?:\([^()]*\)|\[[^\[\]]*\])")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 
 
-def readme_length(text: str) -> int:
+def measure_readme(text: str) -> int:
     """Return how much there is to read, in characters: without badges and other images, HTML tags and fenced code.
 
     White space is folded. Only the first 65,536 characters are looked at.
     """
-    lines = without_comments(text[:_README]).splitlines()
-    prose = "\n".join(_prose(lines))
+    lines = remove_comments(text[:_MAX_README]).splitlines()
+    prose = "\n".join(_select_prose(lines))
     prose = _TAG.sub("", _EMPTY_LINK.sub("", _IMAGE.sub("", prose)))
     return len(" ".join(prose.split()))
 
 
-def without_comments(text: str) -> str:
+def remove_comments(text: str) -> str:
     """Return HTML without its comments; one that is never closed goes on to the end."""
-    first, *rest = text.split("<!--")
-    return first + "".join(after.partition("-->")[2] for after in rest)
+    before_comment, *comments = text.split("<!--")
+    return before_comment + "".join(comment.partition("-->")[2] for comment in comments)
 
 
-def _prose(lines: list[str]) -> list[str]:
+def _select_prose(lines: list[str]) -> list[str]:
     """Return the lines outside fences and reStructuredText images."""
-    kept: list[str] = []
-    fence, image = "", False
+    prose_lines: list[str] = []
+    fence, in_image = "", False
     for line in lines:
-        mark = _FENCE.match(line)
+        fence_match = _FENCE.match(line)
         if fence:
-            if mark and mark[1].startswith(fence) and not line.strip().strip(fence[0]):
+            if fence_match and fence_match[1].startswith(fence) and not line.strip().strip(fence[0]):
                 fence = ""
             continue
-        image = bool(_RST_IMAGE.match(line)) or (image and bool(_RST_OPTION.match(line)))
-        if mark:
-            fence = mark[1]
-        elif not image:
-            kept.append(line)
-    return kept
+        in_image = bool(_RST_IMAGE.match(line)) or (in_image and bool(_RST_OPTION.match(line)))
+        if fence_match:
+            fence = fence_match[1]
+        elif not in_image:
+            prose_lines.append(line)
+    return prose_lines
 
 
 # --- moments -------------------------------------------------------------------------------------------------------
 
 
-def instant(value: object) -> int:
+def parse_timestamp(value: object) -> int:
     """Return an RFC 3339 time as epoch seconds, read as UTC where it names no zone; 0 for what is none."""
     if not isinstance(value, str):
         return 0
     try:
-        moment = msgspec.convert(value, datetime)
+        timestamp = msgspec.convert(value, datetime)
     except msgspec.ValidationError:
         return 0
-    return max(0, int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()))
+    return max(0, int((timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=timezone.utc)).timestamp()))
 
 
 # --- versions ------------------------------------------------------------------------------------------------------
@@ -269,6 +271,6 @@ def is_version(value: object) -> bool:
 # --- people --------------------------------------------------------------------------------------------------------
 
 
-def account_tag(registry: str, account: str) -> str:
+def hash_account(registry: str, account: str) -> str:
     """Return a short irreversible tag for an account that can publish: 12 hexadecimal digits."""
     return blake2b(f"{registry}:{account}".encode(errors="replace"), digest_size=6).hexdigest()

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Final, NamedTuple
 
-from nerq_cli.store.file import File, Layout
+from nerq_cli.store.file import DatabaseFile, FileSchema
 
 _TABLES: Final = """
 CREATE TABLE ecosystem (
@@ -30,24 +30,24 @@ CREATE TABLE package (
 ) WITHOUT ROWID;
 """
 #: Keys to a query: below the 999 variables that SQLite took before 3.32.
-_BATCH: Final = 500
+_MAX_KEYS: Final = 500
 #: Records written at a time: enough to be quick, and nothing in memory.
-_CHUNK: Final = 1_000
-_STATUS: Final = "SELECT name, source, imported_at, records, newest, validator FROM ecosystem ORDER BY name"
-_BY_PACKAGE: Final = """
+_WRITE_BATCH: Final = 1_000
+_SELECT_ECOSYSTEMS: Final = "SELECT name, source, imported_at, records, newest, validator FROM ecosystem ORDER BY name"
+_SELECT_BY_PACKAGE: Final = """
 SELECT package.name, record.value FROM package
 JOIN record ON record.ecosystem = package.ecosystem AND record.id = package.record
 WHERE package.ecosystem = ? AND package.name IN ({}) ORDER BY package.name, package.record
 """
-_BY_ID: Final = "SELECT id, value FROM record WHERE id IN ({}) ORDER BY id, ecosystem"
-_PUT: Final = """
+_SELECT_BY_ID: Final = "SELECT id, value FROM record WHERE id IN ({}) ORDER BY id, ecosystem"
+_INSERT_RECORD: Final = """
 INSERT INTO record (ecosystem, id, modified, value) VALUES (?, ?, ?, ?)
 ON CONFLICT (ecosystem, id) DO UPDATE SET modified = excluded.modified, value = excluded.value
 WHERE excluded.modified >= record.modified
 """
 
 
-class Entry(NamedTuple):
+class AdvisoryEntry(NamedTuple):
     """One record as it is kept: ``packages`` are the names it is found by, ``modified`` is in epoch seconds."""
 
     ecosystem: str
@@ -57,7 +57,7 @@ class Entry(NamedTuple):
     value: bytes
 
 
-class Stamp(NamedTuple):
+class ImportInfo(NamedTuple):
     """Where the records of an ecosystem are from, and since when.
 
     ``imported_at`` is when they were last known to be all there is, ``newest`` the latest change that was taken in
@@ -70,178 +70,203 @@ class Stamp(NamedTuple):
     validator: str = ""
 
 
-class Status(NamedTuple):
+class EcosystemStatus(NamedTuple):
     """One ecosystem in the database, and how many records it has."""
 
     ecosystem: str
-    stamp: Stamp
+    import_info: ImportInfo
     records: int
 
 
-class AdvisoryDatabase(File):
+class AdvisoryDatabase(DatabaseFile):
     """Advisory records on disk; see ``File`` for how it fails. What writes says whether it did."""
 
-    layout = Layout("advisories", 1, _TABLES, "advisory database", "nothing was written")
+    schema = FileSchema("advisories", 1, _TABLES, "advisory database", "nothing was written")
 
-    def status(self) -> tuple[Status, ...]:
+    def get_status(self) -> tuple[EcosystemStatus, ...]:
         """Describe every ecosystem in it, sorted by name; one that was imported without any record is in it too."""
         rows: list[tuple[str, str, int, int, int, str]] = []
-        with self._surviving():
+        with self._handle_errors():
             if self._connection is not None:
-                rows = self._connection.execute(_STATUS).fetchall()
+                rows = self._connection.execute(_SELECT_ECOSYSTEMS).fetchall()
         return tuple(
-            Status(name, Stamp(source, imported_at, newest, validator), records)
+            EcosystemStatus(name, ImportInfo(source, imported_at, newest, validator), records)
             for name, source, imported_at, records, newest, validator in rows
         )
 
-    def lookup_many(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[bytes, ...]]:
+    def find_by_packages(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[bytes, ...]]:
         """Return the records of packages, given as ecosystem and name; nothing for those without any.
 
         All are of one edition, even while another run brings in the next.
         """
-        found: dict[tuple[str, str], tuple[bytes, ...]] = {}
-        with self._surviving():
+        records: dict[tuple[str, str], tuple[bytes, ...]] = {}
+        with self._handle_errors():
             if self._connection is not None:
-                with _snapshot(self._connection) as connection:
-                    found = _by_package(connection, keys)
-        return found
+                with _read_transaction(self._connection) as connection:
+                    records = _select_by_packages(connection, keys)
+        return records
 
-    def by_ids(self, ids: Sequence[str]) -> dict[str, bytes]:
+    def find_by_ids(self, ids: Sequence[str]) -> dict[str, bytes]:
         """Return records by their own ids."""
-        found: dict[str, bytes] = {}
-        with self._surviving():
+        records: dict[str, bytes] = {}
+        with self._handle_errors():
             if self._connection is not None:
-                for some in _batches(ids):
-                    found.update(self._connection.execute(_BY_ID.format(_marks(some)), some))
-        return found
+                for batch in _split_batches(ids):
+                    records.update(self._connection.execute(_SELECT_BY_ID.format(_build_placeholders(batch)), batch))
+        return records
 
-    def changes(self, ecosystem: str, ids: Iterable[str]) -> dict[str, int]:
+    def get_modified_times(self, ecosystem: str, ids: Iterable[str]) -> dict[str, int]:
         """Return when each of these records was last changed, as far as they are kept."""
-        found: dict[str, int] = {}
-        with self._surviving():
+        modified_times: dict[str, int] = {}
+        with self._handle_errors():
             if self._connection is not None:
-                number = _number(self._connection, ecosystem)
-                for some in _batches(list(ids)):
-                    select = f"SELECT id, modified FROM record WHERE ecosystem = ? AND id IN ({_marks(some)})"  # noqa: S608 - question marks
-                    found.update(self._connection.execute(select, (number, *some)))
-        return found
+                ecosystem_id = _get_ecosystem_id(self._connection, ecosystem)
+                for batch in _split_batches(list(ids)):
+                    select = (
+                        f"SELECT id, modified FROM record WHERE ecosystem = ? AND id IN ({_build_placeholders(batch)})"  # noqa: S608 - question marks
+                    )
+                    modified_times.update(self._connection.execute(select, (ecosystem_id, *batch)))
+        return modified_times
 
-    def replace(self, entries: Iterable[Entry], stamp: Stamp, *, ecosystems: Iterable[str] = ()) -> bool:
+    def replace_records(
+        self, entries: Iterable[AdvisoryEntry], import_info: ImportInfo, *, ecosystems: Iterable[str] = ()
+    ) -> bool:
         """Put these in place of all records of their ecosystems, and of those named, at once or not at all.
 
         Whatever reads meanwhile sees the earlier ones. Records are taken one by one and not held in memory; of two
         with one id the later change counts, and the last one when there is none later. Return whether they were
         written; when not, ``problem`` says why. What ``entries`` raises passes through, and then nothing is written.
         """
-        return self._write(entries, stamp, replacing=True, ecosystems=ecosystems)
+        return self._write_records(entries, import_info, replacing=True, ecosystems=ecosystems)
 
-    def add(
-        self, entries: Iterable[Entry], stamp: Stamp | None, *, gone: Mapping[str, Iterable[str]] | None = None
+    def add_records(
+        self,
+        entries: Iterable[AdvisoryEntry],
+        import_info: ImportInfo | None,
+        *,
+        deleted_ids: Mapping[str, Iterable[str]] | None = None,
     ) -> bool:
         """Put these records beside those kept, in place of earlier ones with their ids; at once or not at all.
 
-        ``gone`` are ids, by ecosystem, of records to forget. Every ecosystem concerned gets the stamp; without one it
+        ``deleted_ids`` are ids, by ecosystem, of records to forget. Every ecosystem concerned gets the stamp; without one it
         keeps its own, as single records do not make what is kept any newer. Return as ``replace`` does.
         """
-        return self._write(entries, stamp, replacing=False, gone=gone or {})
+        return self._write_records(entries, import_info, replacing=False, deleted_ids=deleted_ids or {})
 
-    def touch(self, ecosystem: str, stamp: Stamp) -> bool:
+    def update_import_info(self, ecosystem: str, import_info: ImportInfo) -> bool:
         """Note that what is kept of an ecosystem is still all there is."""
-        return self._write((), stamp, replacing=False, gone={ecosystem: ()})
+        return self._write_records((), import_info, replacing=False, deleted_ids={ecosystem: ()})
 
-    def _write(
+    def _write_records(
         self,
-        entries: Iterable[Entry],
-        stamp: Stamp | None,
+        entries: Iterable[AdvisoryEntry],
+        import_info: ImportInfo | None,
         *,
         replacing: bool,
         ecosystems: Iterable[str] = (),
-        gone: Mapping[str, Iterable[str]] | None = None,
+        deleted_ids: Mapping[str, Iterable[str]] | None = None,
     ) -> bool:
         """Write all in one transaction."""
-        done = False
-        if self._keeps:
-            with self._surviving():
-                with self._transaction() as connection:
-                    _fill(_Writing(connection, stamp, replacing=replacing), entries, ecosystems, gone or {})
-                done = True
-        return done
+        is_written = False
+        if self._is_writable:
+            with self._handle_errors():
+                with self._write_transaction() as connection:
+                    _write_all(
+                        _RecordWriter(connection, import_info, replacing=replacing),
+                        entries,
+                        ecosystems,
+                        deleted_ids or {},
+                    )
+                is_written = True
+        return is_written
 
 
-class _Writing:
+class _RecordWriter:
     """A transaction under way: which ecosystems it has met, and the latest change seen of each."""
 
-    def __init__(self, connection: sqlite3.Connection, stamp: Stamp | None, *, replacing: bool) -> None:
+    def __init__(self, connection: sqlite3.Connection, import_info: ImportInfo | None, *, replacing: bool) -> None:
         self.connection = connection
-        self._stamp = stamp
+        self._import_info = import_info
         self._replacing = replacing
-        self._numbers: dict[str, int] = {}
-        self._newest: Counter[int] = Counter()
+        self._ecosystem_ids: dict[str, int] = {}
+        self._newest_by_ecosystem: Counter[int] = Counter()
 
-    def number(self, ecosystem: str) -> int:
+    def prepare_ecosystem(self, ecosystem: str) -> int:
         """Return the number of an ecosystem, made ready to take records."""
-        if ecosystem not in self._numbers:
-            self._numbers[ecosystem] = self._ready(ecosystem)
-        return self._numbers[ecosystem]
+        if ecosystem not in self._ecosystem_ids:
+            self._ecosystem_ids[ecosystem] = self._create_ecosystem(ecosystem)
+        return self._ecosystem_ids[ecosystem]
 
-    def _ready(self, ecosystem: str) -> int:
+    def _create_ecosystem(self, ecosystem: str) -> int:
         insert = "INSERT OR IGNORE INTO ecosystem VALUES (NULL, ?, '', 0, 0, 0, '')"
         self.connection.execute(insert, (ecosystem,))
-        number = _number(self.connection, ecosystem)
+        ecosystem_id = _get_ecosystem_id(self.connection, ecosystem)
         if self._replacing:
-            self.connection.execute("DELETE FROM record WHERE ecosystem = ?", (number,))
-            self.connection.execute("DELETE FROM package WHERE ecosystem = ?", (number,))
-        return number
+            self.connection.execute("DELETE FROM record WHERE ecosystem = ?", (ecosystem_id,))
+            self.connection.execute("DELETE FROM package WHERE ecosystem = ?", (ecosystem_id,))
+        return ecosystem_id
 
-    def put(self, entries: Sequence[Entry]) -> None:
+    def write_entries(self, entries: Sequence[AdvisoryEntry]) -> None:
         """Write some records."""
-        numbered = [(self.number(entry.ecosystem), entry) for entry in entries]
-        rows = ((number, entry.id, entry.modified, entry.value) for number, entry in numbered)
-        self.connection.executemany(_PUT, rows)
-        links = ((number, name, entry.id) for number, entry in numbered for name in entry.packages)
-        self.connection.executemany("INSERT OR IGNORE INTO package VALUES (?, ?, ?)", links)
-        for number, entry in numbered:
-            self._newest[number] = max(self._newest[number], entry.modified)
+        numbered_entries = [(self.prepare_ecosystem(entry.ecosystem), entry) for entry in entries]
+        rows = ((ecosystem_id, entry.id, entry.modified, entry.value) for ecosystem_id, entry in numbered_entries)
+        self.connection.executemany(_INSERT_RECORD, rows)
+        package_rows = (
+            (ecosystem_id, name, entry.id) for ecosystem_id, entry in numbered_entries for name in entry.packages
+        )
+        self.connection.executemany("INSERT OR IGNORE INTO package VALUES (?, ?, ?)", package_rows)
+        for ecosystem_id, entry in numbered_entries:
+            self._newest_by_ecosystem[ecosystem_id] = max(self._newest_by_ecosystem[ecosystem_id], entry.modified)
 
-    def forget(self, ecosystem: str, ids: Iterable[str]) -> None:
+    def delete_records(self, ecosystem: str, ids: Iterable[str]) -> None:
         """Drop records; packages that lead to them lead nowhere."""
-        rows = ((self.number(ecosystem), identifier) for identifier in ids)
+        rows = ((self.prepare_ecosystem(ecosystem), identifier) for identifier in ids)
         self.connection.executemany("DELETE FROM record WHERE ecosystem = ? AND id = ?", rows)
 
-    def finish(self) -> None:
+    def update_ecosystems(self) -> None:
         """Stamp every ecosystem met."""
-        count = """
+        update_count = """
             UPDATE ecosystem SET records = (SELECT COUNT(*) FROM record WHERE record.ecosystem = ecosystem.id)
             WHERE id = ?
         """
-        update = "UPDATE ecosystem SET source = ?, imported_at = ?, newest = ?, validator = ? WHERE id = ?"
-        for number in self._numbers.values():
-            self.connection.execute(count, (number,))
-            if (stamp := self._stamp) is not None:
-                newest = max(stamp.newest, self._newest[number], 0 if self._replacing else self._kept(number))
-                self.connection.execute(update, (stamp.source, stamp.imported_at, newest, stamp.validator, number))
+        update_import_info = "UPDATE ecosystem SET source = ?, imported_at = ?, newest = ?, validator = ? WHERE id = ?"
+        for ecosystem_id in self._ecosystem_ids.values():
+            self.connection.execute(update_count, (ecosystem_id,))
+            if (import_info := self._import_info) is not None:
+                newest = max(
+                    import_info.newest,
+                    self._newest_by_ecosystem[ecosystem_id],
+                    0 if self._replacing else self._read_newest(ecosystem_id),
+                )
+                self.connection.execute(
+                    update_import_info,
+                    (import_info.source, import_info.imported_at, newest, import_info.validator, ecosystem_id),
+                )
 
-    def _kept(self, number: int) -> int:
-        [(newest,)] = self.connection.execute("SELECT newest FROM ecosystem WHERE id = ?", (number,))
+    def _read_newest(self, ecosystem_id: int) -> int:
+        [(newest,)] = self.connection.execute("SELECT newest FROM ecosystem WHERE id = ?", (ecosystem_id,))
         return int(newest)
 
 
-def _fill(
-    writing: _Writing, entries: Iterable[Entry], ecosystems: Iterable[str], gone: Mapping[str, Iterable[str]]
+def _write_all(
+    writer: _RecordWriter,
+    entries: Iterable[AdvisoryEntry],
+    ecosystems: Iterable[str],
+    deleted_ids: Mapping[str, Iterable[str]],
 ) -> None:
     for ecosystem in ecosystems:
-        writing.number(ecosystem)
-    for ecosystem, ids in gone.items():
-        writing.number(ecosystem)
-        writing.forget(ecosystem, ids)
-    remaining = iter(entries)
-    while some := list(islice(remaining, _CHUNK)):
-        writing.put(some)
-    writing.finish()
+        writer.prepare_ecosystem(ecosystem)
+    for ecosystem, ids in deleted_ids.items():
+        writer.prepare_ecosystem(ecosystem)
+        writer.delete_records(ecosystem, ids)
+    iterator = iter(entries)
+    while batch := list(islice(iterator, _WRITE_BATCH)):
+        writer.write_entries(batch)
+    writer.update_ecosystems()
 
 
 @contextmanager
-def _snapshot(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+def _read_transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
     """Read from one edition throughout."""
     connection.execute("BEGIN")
     try:
@@ -250,27 +275,29 @@ def _snapshot(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         connection.execute("ROLLBACK")
 
 
-def _by_package(
+def _select_by_packages(
     connection: sqlite3.Connection, keys: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str], tuple[bytes, ...]]:
-    found: dict[tuple[str, str], list[bytes]] = {}
+    records: dict[tuple[str, str], list[bytes]] = {}
     for ecosystem in sorted({ecosystem for ecosystem, _ in keys}):
-        number = _number(connection, ecosystem)
-        for some in _batches([name for one, name in keys if one == ecosystem]):
-            for name, value in connection.execute(_BY_PACKAGE.format(_marks(some)), (number, *some)):
-                found.setdefault((ecosystem, name), []).append(value)
-    return {key: tuple(values) for key, values in found.items()}
+        ecosystem_id = _get_ecosystem_id(connection, ecosystem)
+        for batch in _split_batches([name for key_ecosystem, name in keys if key_ecosystem == ecosystem]):
+            for name, value in connection.execute(
+                _SELECT_BY_PACKAGE.format(_build_placeholders(batch)), (ecosystem_id, *batch)
+            ):
+                records.setdefault((ecosystem, name), []).append(value)
+    return {key: tuple(values) for key, values in records.items()}
 
 
-def _batches(values: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (values[start : start + _BATCH] for start in range(0, len(values), _BATCH))
+def _split_batches(values: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (values[start : start + _MAX_KEYS] for start in range(0, len(values), _MAX_KEYS))
 
 
-def _marks(values: Sequence[str]) -> str:
+def _build_placeholders(values: Sequence[str]) -> str:
     return ",".join("?" * len(values))
 
 
-def _number(connection: sqlite3.Connection, ecosystem: str) -> int:
+def _get_ecosystem_id(connection: sqlite3.Connection, ecosystem: str) -> int:
     """Return the number an ecosystem goes by; 0, which none has, when it is not kept."""
     row = connection.execute("SELECT id FROM ecosystem WHERE name = ?", (ecosystem,)).fetchone()
     return 0 if row is None else int(row[0])

@@ -11,8 +11,8 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from nerq_cli.store.file import File, Layout, shrink
-from nerq_cli.store.rows import Info, Row
+from nerq_cli.store.file import DatabaseFile, FileSchema, compact_file
+from nerq_cli.store.rows import CacheInfo, Row
 
 _TABLES: Final = """
 CREATE TABLE place (id INTEGER PRIMARY KEY, source TEXT NOT NULL, scope TEXT NOT NULL, UNIQUE (source, scope));
@@ -23,96 +23,103 @@ CREATE TABLE fact (
 );
 """
 #: Keys to a query: below the 999 variables that SQLite took before 3.32.
-_BATCH: Final = 500
+_MAX_KEYS: Final = 500
 
-_SELECT: Final = "SELECT value, fetched_at, expires_at, validator, key FROM fact WHERE place = ? AND key IN ({})"
+_SELECT_ROWS: Final = "SELECT value, fetched_at, expires_at, validator, key FROM fact WHERE place = ? AND key IN ({})"
 #: What these columns may hold; in a damaged file it may be anything.
-_TYPES: Final[tuple[set[type], ...]] = ({bytes, type(None)}, {int}, {int}, {str}, {str})
-_INSERT: Final = """
+_COLUMN_TYPES: Final[tuple[set[type], ...]] = ({bytes, type(None)}, {int}, {int}, {str}, {str})
+_INSERT_ROW: Final = """
 INSERT OR REPLACE INTO fact (place, key, value, fetched_at, expires_at, validator) VALUES (?, ?, ?, ?, ?, ?)
 """
-_COUNT: Final = """
+_COUNT_BY_SOURCE: Final = """
 SELECT source, COUNT(*), MIN(fetched_at), MAX(fetched_at) FROM fact JOIN place ON place.id = fact.place GROUP BY source
 """
 
 
-class Store(File):
+class Store(DatabaseFile):
     """Answers kept in one file under a cache directory; see ``File`` for how it fails."""
 
-    layout = Layout("facts", 1, _TABLES, "cache", "new answers are not kept")
+    schema = FileSchema("facts", 2, _TABLES, "cache", "new answers are not kept")
 
     def get_many(self, source: str, scope: str, keys: Sequence[str]) -> dict[str, Row]:
         """Return what is kept under these keys, expired or not."""
-        found: dict[str, Row] = {}
-        with self._surviving():
+        rows: dict[str, Row] = {}
+        with self._handle_errors():
             if self._connection is not None:
-                found = _select(self._connection, source, scope, keys)
-        return found
+                rows = _select_rows(self._connection, source, scope, keys)
+        return rows
 
     def put_many(self, source: str, scope: str, rows: Mapping[str, Row]) -> None:
         """Keep these answers in place of earlier ones, all or none of them."""
         for _ in range(2):  # a second time for when the first meets a file that has to be set aside
-            if rows and self._keeps:
-                with self._surviving():
-                    with self._transaction() as connection:
-                        _insert(connection, source, scope, rows)
+            if rows and self._is_writable:
+                with self._handle_errors():
+                    with self._write_transaction() as connection:
+                        _insert_rows(connection, source, scope, rows)
                     return
 
-    def info(self) -> Info:
+    def get_info(self) -> CacheInfo:
         """Describe what is kept."""
-        counted: list[tuple[str, int, int, int]] = []
+        source_counts: list[tuple[str, int, int, int]] = []
         size = 0
-        with self._surviving():
+        with self._handle_errors():
             if self._connection is not None:
-                counted = self._connection.execute(_COUNT).fetchall()
-                size = sum(file.stat().st_size for file in self._files() if file.exists())
-        return Info(
+                source_counts = self._connection.execute(_COUNT_BY_SOURCE).fetchall()
+                size = sum(file.stat().st_size for file in self._list_files() if file.exists())
+        return CacheInfo(
             path=self.path,
             bytes=size,
-            rows={source: count for source, count, _, _ in counted},
-            oldest=min((oldest for _, _, oldest, _ in counted), default=None),
-            newest=max((newest for _, _, _, newest in counted), default=None),
+            rows={source: count for source, count, _, _ in source_counts},
+            oldest=min((oldest for _, _, oldest, _ in source_counts), default=None),
+            newest=max((newest for _, _, _, newest in source_counts), default=None),
         )
 
     def clear(self) -> None:
         """Forget everything, files that were set aside included."""
-        with self._surviving():
+        with self._handle_errors():
             if self._connection is not None:
-                with self._transaction() as connection:
+                with self._write_transaction() as connection:
                     connection.execute("DELETE FROM fact")
-                shrink(self._connection)
-            for old in self.path.parent.glob(f"{self.layout.name}.*"):
-                old.unlink(missing_ok=True)
+                compact_file(self._connection)
+            for old_file in self.path.parent.glob(f"{self.schema.filename}.*"):
+                old_file.unlink(missing_ok=True)
 
-    def prune(self, now: int, *, older_than: int) -> int:
+    def prune_expired(self, now: int, *, older_than: int) -> int:
         """Forget what expired more than ``older_than`` seconds before ``now``; return how many answers that were."""
-        gone = 0
-        with self._surviving():
+        deleted_count = 0
+        with self._handle_errors():
             if self._connection is not None:
-                with self._transaction() as connection:
-                    gone = connection.execute("DELETE FROM fact WHERE expires_at < ?", (now - older_than,)).rowcount
-                shrink(self._connection)
-        return gone
+                with self._write_transaction() as connection:
+                    deleted_count = connection.execute(
+                        "DELETE FROM fact WHERE expires_at < ?", (now - older_than,)
+                    ).rowcount
+                compact_file(self._connection)
+        return deleted_count
 
 
-def _select(connection: sqlite3.Connection, source: str, scope: str, keys: Sequence[str]) -> dict[str, Row]:
-    place = _place(connection, source, scope)
-    found: dict[str, Row] = {}
-    for start in range(0, 0 if place is None else len(keys), _BATCH):
-        some = keys[start : start + _BATCH]
-        batch = connection.execute(_SELECT.format(",".join("?" * len(some))), (place, *some)).fetchall()
-        if any(set(map(type, column)) - types for column, types in zip(zip(*batch, strict=True), _TYPES, strict=False)):
+def _select_rows(connection: sqlite3.Connection, source: str, scope: str, keys: Sequence[str]) -> dict[str, Row]:
+    place_id = _get_place_id(connection, source, scope)
+    stored_rows: dict[str, Row] = {}
+    for start in range(0, 0 if place_id is None else len(keys), _MAX_KEYS):
+        key_batch = keys[start : start + _MAX_KEYS]
+        fetched_rows = connection.execute(
+            _SELECT_ROWS.format(",".join("?" * len(key_batch))), (place_id, *key_batch)
+        ).fetchall()
+        if any(
+            set(map(type, column)) - types
+            for column, types in zip(zip(*fetched_rows, strict=True), _COLUMN_TYPES, strict=False)
+        ):
             raise sqlite3.DatabaseError("a column holds what nobody put there")
-        found.update((row[4], Row._make(row[:4])) for row in batch)
-    return found
+        stored_rows.update((row[4], Row._make(row[:4])) for row in fetched_rows)
+    return stored_rows
 
 
-def _insert(connection: sqlite3.Connection, source: str, scope: str, rows: Mapping[str, Row]) -> None:
+def _insert_rows(connection: sqlite3.Connection, source: str, scope: str, rows: Mapping[str, Row]) -> None:
     connection.execute("INSERT OR IGNORE INTO place (source, scope) VALUES (?, ?)", (source, scope))
-    place = _place(connection, source, scope)
-    connection.executemany(_INSERT, ((place, key, *row) for key, row in rows.items()))
+    place_id = _get_place_id(connection, source, scope)
+    connection.executemany(_INSERT_ROW, ((place_id, key, *row) for key, row in rows.items()))
 
 
-def _place(connection: sqlite3.Connection, source: str, scope: str) -> int | None:
+def _get_place_id(connection: sqlite3.Connection, source: str, scope: str) -> int | None:
     row = connection.execute("SELECT id FROM place WHERE source = ? AND scope = ?", (source, scope)).fetchone()
     return None if row is None else int(row[0])

@@ -13,51 +13,51 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar, Final, NamedTuple, TypeVar
 
-F = TypeVar("F", bound="File")
+F = TypeVar("F", bound="DatabaseFile")
 
 #: Seconds to wait for another process; one that writes 10,000 answers holds the file for a fifth of a second.
-_PATIENCE: Final = 5.0
+_LOCK_TIMEOUT: Final = 5.0
 #: Pages (64 MB) the write-ahead log may reach before a writer stops to fold it into the file.
-_LOG_PAGES: Final = 8_000
+_MAX_LOG_PAGES: Final = 8_000
 #: What can go wrong here: the database, the file system, and text that cannot be stored (a lone surrogate).
-FAILURES: Final = (sqlite3.Error, OSError, ValueError, OverflowError)
+STORAGE_ERRORS: Final = (sqlite3.Error, OSError, ValueError, OverflowError)
 
 
-class Layout(NamedTuple):
-    """What a file is called and holds: ``stem`` and ``format`` make its name, ``tables`` are the statements for it.
+class FileSchema(NamedTuple):
+    """What a file is called and holds: ``stem`` and ``format_version`` make its name, ``tables`` are the statements for it.
 
-    ``what`` is what the user knows it as; ``loss`` is what it means that it cannot be written.
+    ``label`` is what the user knows it as; ``write_failure`` is what it means that it cannot be written.
     """
 
     stem: str
-    format: int
+    format_version: int
     tables: str
-    what: str
-    loss: str
+    label: str
+    write_failure: str
 
     @property
-    def name(self) -> str:
+    def filename(self) -> str:
         """The name of the file: that of another format is another."""
-        return f"{self.stem}-{self.format}.sqlite3"
+        return f"{self.stem}-{self.format_version}.sqlite3"
 
     @property
-    def schema(self) -> str:
+    def create_script(self) -> str:
         """All statements that make an empty file."""
         return f"""
             PRAGMA page_size = 8192;
             PRAGMA journal_mode = WAL;
             BEGIN;
             {self.tables}
-            PRAGMA user_version = {self.format};
+            PRAGMA user_version = {self.format_version};
             COMMIT;
         """
 
 
-class _ForeignError(Exception):
+class _FormatError(Exception):
     """The file is a sound database, but not one this version of nerq wrote."""
 
 
-class File:
+class DatabaseFile:
     """A file of one layout under a cache directory.
 
     Reading creates nothing: file and directory appear with the first thing kept. A file that is damaged or of
@@ -65,22 +65,22 @@ class File:
     is not there, what cannot be written is not kept, and ``problem`` says so. To be used by one thread.
     """
 
-    layout: ClassVar[Layout]
+    schema: ClassVar[FileSchema]
 
     def __init__(self, path: Path, *, now: int) -> None:
         self.path = path
         self._now = now
         self._connection: sqlite3.Connection | None = None
-        self._opened: int | None = None
-        self._keeps = True
+        self._opened_inode: int | None = None
+        self._is_writable = True
         self._problems: list[str] = []
 
     @classmethod
     def open(cls: type[F], directory: Path, *, now: int) -> F:  # noqa: PYI019 - Python 3.10 has no Self
         """Open the file in this directory, if there is one yet. ``now`` is in epoch seconds."""
-        file = cls(directory / cls.layout.name, now=now)
-        with file._surviving():
-            file._connect()
+        file = cls(directory / cls.schema.filename, now=now)
+        with file._handle_errors():
+            file._connect_existing()
         return file
 
     @property
@@ -95,27 +95,27 @@ class File:
                 self._connection.close()
             self._connection = None
 
-    def _connect(self) -> None:
-        self._opened = _inode(self.path)
-        if self._opened is None:
+    def _connect_existing(self) -> None:
+        self._opened_inode = _get_inode(self.path)
+        if self._opened_inode is None:
             return
         try:
-            self._connection = _connection(self.path, self.layout.format, "mode=rw")
+            self._connection = _open_connection(self.path, self.schema.format_version, "mode=rw")
         except sqlite3.OperationalError as error:
-            if _is_damage(error) or "locked" in str(error):
+            if _is_corruption(error) or "locked" in str(error):
                 raise
             # A log beside the file is needed even to read it, unless SQLite is promised that nobody writes to it.
-            self._connection = _connection(self.path, self.layout.format, "mode=ro&immutable=1")
-            self._keeps = False
-            self._say(f"read-only {self.layout.what} {self.path}: {self.layout.loss}")
+            self._connection = _open_connection(self.path, self.schema.format_version, "mode=ro&immutable=1")
+            self._is_writable = False
+            self._add_problem(f"read-only {self.schema.label} {self.path}: {self.schema.write_failure}")
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _write_transaction(self) -> Iterator[sqlite3.Connection]:
         if self._connection is None:
             if not self.path.exists():
-                _create(self.path, self.layout.schema)
-            self._opened = _inode(self.path)
-            self._connection = _connection(self.path, self.layout.format, "mode=rw")
+                _create_file(self.path, self.schema.create_script)
+            self._opened_inode = _get_inode(self.path)
+            self._connection = _open_connection(self.path, self.schema.format_version, "mode=rw")
         connection = self._connection
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -126,53 +126,55 @@ class File:
                 connection.execute("ROLLBACK")
 
     @contextmanager
-    def _surviving(self) -> Iterator[None]:
+    def _handle_errors(self) -> Iterator[None]:
         """Whatever fails inside, go on: with a new file if this one is unusable, otherwise with less."""
         try:
             yield
-        except _ForeignError:
-            self._set_aside("is of another format")
-        except FAILURES as error:
-            if _is_damage(error):
-                self._set_aside("is damaged")
+        except _FormatError:
+            self._move_aside("is of another format")
+        except STORAGE_ERRORS as error:
+            if _is_corruption(error):
+                self._move_aside("is damaged")
             else:
-                self._do_without(error)
+                self._disable_writes(error)
 
-    def _set_aside(self, why: str) -> None:
+    def _move_aside(self, reason: str) -> None:
         self.close()
-        if _inode(self.path) != self._opened:
+        if _get_inode(self.path) != self._opened_inode:
             return  # another process was faster, and this is its new file
-        aside = self.path.with_name(f"{self.layout.name}.{self._now}")
+        backup_path = self.path.with_name(f"{self.schema.filename}.{self._now}")
         try:
-            for file in reversed(self._files()):  # the log first: it must never meet another file
+            for file in reversed(self._list_files()):  # the log first: it must never meet another file
                 if file.exists():
-                    file.replace(f"{aside}{file.name.removeprefix(self.layout.name)}")
+                    file.replace(f"{backup_path}{file.name.removeprefix(self.schema.filename)}")
         except OSError as error:
-            self._do_without(error)
+            self._disable_writes(error)
         else:
-            self._say(f"the {self.layout.what} {self.path} {why}: set aside as {aside.name} and started anew")
+            self._add_problem(
+                f"the {self.schema.label} {self.path} {reason}: set aside as {backup_path.name} and started anew"
+            )
 
-    def _do_without(self, error: Exception) -> None:
-        self._keeps = False
+    def _disable_writes(self, error: Exception) -> None:
+        self._is_writable = False
         reason = (isinstance(error, OSError) and error.strerror) or str(error)
-        self._say(f"cannot use the {self.layout.what} {self.path} ({reason}): {self.layout.loss}")
+        self._add_problem(f"cannot use the {self.schema.label} {self.path} ({reason}): {self.schema.write_failure}")
 
-    def _say(self, problem: str) -> None:
+    def _add_problem(self, problem: str) -> None:
         if problem not in self._problems:
             self._problems.append(problem)
 
-    def _files(self) -> tuple[Path, ...]:
+    def _list_files(self) -> tuple[Path, ...]:
         """The database and the two files SQLite keeps beside it."""
-        return tuple(self.path.with_name(f"{self.layout.name}{suffix}") for suffix in ("", "-wal", "-shm"))
+        return tuple(self.path.with_name(f"{self.schema.filename}{suffix}") for suffix in ("", "-wal", "-shm"))
 
 
-def _connection(path: Path, version: int, mode: str) -> sqlite3.Connection:
-    address = f"{path.absolute().as_uri()}?{mode}"
-    connection = sqlite3.connect(address, uri=True, timeout=_PATIENCE, isolation_level=None)
+def _open_connection(path: Path, version: int, mode: str) -> sqlite3.Connection:
+    uri = f"{path.absolute().as_uri()}?{mode}"
+    connection = sqlite3.connect(uri, uri=True, timeout=_LOCK_TIMEOUT, isolation_level=None)
     try:
         _require_format(connection, version)
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_LOG_PAGES}")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_MAX_LOG_PAGES}")
     except BaseException:
         connection.close()
         raise
@@ -180,57 +182,57 @@ def _connection(path: Path, version: int, mode: str) -> sqlite3.Connection:
 
 
 def _require_format(connection: sqlite3.Connection, version: int) -> None:
-    [(found,)] = connection.execute("PRAGMA user_version").fetchall()
-    if found != version:
-        raise _ForeignError
+    [(file_version,)] = connection.execute("PRAGMA user_version").fetchall()
+    if file_version != version:
+        raise _FormatError
 
 
-def _inode(path: Path) -> int | None:
+def _get_inode(path: Path) -> int | None:
     try:
         return path.stat().st_ino
     except (FileNotFoundError, NotADirectoryError):
         return None
 
 
-def _create(path: Path, schema: str) -> None:
+def _create_file(path: Path, create_script: str) -> None:
     """Make an empty file, whole or not at all, whoever else is making one and whenever this is killed."""
     import tempfile
 
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    handle, unfinished = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # readable by its owner only
-    os.close(handle)
+    descriptor, temporary_path = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)  # readable by its owner only
+    os.close(descriptor)
     try:
-        connection = sqlite3.connect(unfinished, isolation_level=None)
+        connection = sqlite3.connect(temporary_path, isolation_level=None)
         try:
-            connection.executescript(schema)
+            connection.executescript(create_script)
         finally:
             connection.close()
-        _settle(unfinished, path)
+        _publish_file(temporary_path, path)
     finally:
-        Path(unfinished).unlink(missing_ok=True)
+        Path(temporary_path).unlink(missing_ok=True)
 
 
-def _settle(unfinished: str, path: Path) -> None:
+def _publish_file(temporary_path: str, path: Path) -> None:
     """Give the new file its name, unless another process was faster."""
     try:
-        os.link(unfinished, path)
+        os.link(temporary_path, path)
     except FileExistsError:
         pass
     except OSError:  # a file system without links
         if not path.exists():
-            Path(unfinished).replace(path)
+            Path(temporary_path).replace(path)
 
 
-def shrink(connection: sqlite3.Connection) -> None:
+def compact_file(connection: sqlite3.Connection) -> None:
     """Give the space back, unless another process is at work here: then the last one to close the file does."""
     with suppress(sqlite3.OperationalError):
         connection.execute("PRAGMA busy_timeout = 0")
         connection.execute("VACUUM")
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    connection.execute(f"PRAGMA busy_timeout = {_PATIENCE * 1000:.0f}")
+    connection.execute(f"PRAGMA busy_timeout = {_LOCK_TIMEOUT * 1000:.0f}")
 
 
-def _is_damage(error: Exception) -> bool:
+def _is_corruption(error: Exception) -> bool:
     """Whether the file itself is to blame, rather than the disk, a permission or another process.
 
     Python before 3.11 keeps SQLite's error code to itself, but raises a plain ``DatabaseError`` only for

@@ -21,7 +21,7 @@ class Row(NamedTuple):
     validator: str = ""
 
 
-class Info(NamedTuple):
+class CacheInfo(NamedTuple):
     """What is kept and where. ``rows`` counts answers by source; ``oldest`` and ``newest`` are epoch seconds."""
 
     path: Path | None
@@ -47,7 +47,7 @@ class Cache(Protocol):
         """Keep these answers in place of earlier ones."""
         ...
 
-    def info(self) -> Info:
+    def get_info(self) -> CacheInfo:
         """Describe what is kept."""
         ...
 
@@ -55,7 +55,7 @@ class Cache(Protocol):
         """Forget everything."""
         ...
 
-    def prune(self, now: int, *, older_than: int) -> int:
+    def prune_expired(self, now: int, *, older_than: int) -> int:
         """Forget what expired more than ``older_than`` seconds before ``now``; return how many answers that were."""
         ...
 
@@ -64,7 +64,7 @@ class Cache(Protocol):
         ...
 
 
-class Memory:
+class MemoryCache:
     """A cache that lives as long as the process: for ``--no-cache`` and for tests."""
 
     def __init__(self) -> None:
@@ -73,41 +73,41 @@ class Memory:
 
     def get_many(self, source: str, scope: str, keys: Sequence[str]) -> dict[str, Row]:
         """Return what is kept under these keys, expired or not."""
-        held = ((key, self._rows.get((source, scope, key))) for key in keys)
-        return {key: row for key, row in held if row is not None}
+        candidate_rows = ((key, self._rows.get((source, scope, key))) for key in keys)
+        return {key: row for key, row in candidate_rows if row is not None}
 
     def put_many(self, source: str, scope: str, rows: Mapping[str, Row]) -> None:
         """Keep these answers in place of earlier ones."""
         self._rows.update({(source, scope, key): row for key, row in rows.items()})
 
-    def info(self) -> Info:
+    def get_info(self) -> CacheInfo:
         """Describe what is kept."""
         counts: dict[str, int] = {}
         for source, _, _ in self._rows:
             counts[source] = counts.get(source, 0) + 1
         ages = [row.fetched_at for row in self._rows.values()]
         size = sum(len(row.value or b"") for row in self._rows.values())
-        return Info(None, size, counts, min(ages, default=None), max(ages, default=None))
+        return CacheInfo(None, size, counts, min(ages, default=None), max(ages, default=None))
 
     def clear(self) -> None:
         """Forget everything."""
         self._rows.clear()
 
-    def prune(self, now: int, *, older_than: int) -> int:
+    def prune_expired(self, now: int, *, older_than: int) -> int:
         """Forget what expired more than ``older_than`` seconds before ``now``; return how many answers that were."""
-        old = [name for name, row in self._rows.items() if row.expires_at < now - older_than]
-        for name in old:
-            del self._rows[name]
-        return len(old)
+        expired_keys = [row_key for row_key, row in self._rows.items() if row.expires_at < now - older_than]
+        for row_key in expired_keys:
+            del self._rows[row_key]
+        return len(expired_keys)
 
     def close(self) -> None:
         """Nothing to let go of."""
 
 
-def default_directory() -> Path:
+def get_default_directory() -> Path:
     """Return where the cache lives: ``NERQ_CACHE_DIR`` if set, else the cache directory of this system's user."""
-    if chosen := os.environ.get("NERQ_CACHE_DIR"):
-        return Path(chosen)
+    if configured_path := os.environ.get("NERQ_CACHE_DIR"):
+        return Path(configured_path)
     from platformdirs import user_cache_path
 
     return user_cache_path("nerq-cli", appauthor=False)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from nerq_cli.cli.app import run
+from nerq_cli.cli.app import run_command_line
 
 README = "What this package does and how it is used, in enough words to count. " * 60
 AS_OF = "2026-11-21"
@@ -223,7 +223,7 @@ def nerq(capfd: pytest.CaptureFixture[str]) -> Callable[..., Result]:
 
     def command(*arguments: str) -> Result:
         capfd.readouterr()
-        status = run(arguments)
+        status = run_command_line(arguments)
         return Result(status, *capfd.readouterr())
 
     return command

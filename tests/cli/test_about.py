@@ -23,15 +23,15 @@ def test_about_says_the_version_and_every_source_with_its_terms(nerq: Nerq) -> N
     assert result.status == 0
     assert result.err == ""
     assert result.out.startswith(f"nerq-cli {__version__}\n")
-    for one in about.credits_():
-        assert all(flat(text) in flat(result.out) for text in (one.name, one.tells, one.terms, one.link, one.notice))
+    for one in about.list_credits():
+        assert all(flat(text) in flat(result.out) for text in (one.name, one.content, one.terms, one.link, one.notice))
 
 
 def test_the_attributions_are_those_the_sources_ask_for(nerq: Nerq) -> None:
     printed = flat(nerq("--about").out)
     for attribution in (deps_dev.ATTRIBUTION, scorecard.ATTRIBUTION):
         assert attribution in printed
-        assert attribution in about.markdown()
+        assert attribution in about.render_markdown()
 
 
 def test_no_service_that_is_asked_goes_unnamed() -> None:
@@ -61,8 +61,8 @@ def test_about_imports_nothing_of_the_network_or_the_screen() -> None:
     heavy = ["httpx", "rich", "rapidfuzz", "pip_requirements_parser", "packageurl", "sqlite3", "packaging", "ssl"]
     watch = (
         "import sys\n"
-        "from nerq_cli.cli.app import run\n"
-        "run(['--about'])\n"
+        "from nerq_cli.cli.app import run_command_line\n"
+        "run_command_line(['--about'])\n"
         f"sys.exit(repr([name for name in {heavy} if name in sys.modules]))\n"
     )
     done = subprocess.run([sys.executable, "-c", watch], capture_output=True, text=True, check=False)  # noqa: S603

@@ -14,7 +14,7 @@ import pytest
 
 from nerq_cli import pipeline
 from nerq_cli.cli import namesake, progress
-from nerq_cli.cli.app import run
+from nerq_cli.cli.app import run_command_line
 
 Nerq = Callable[..., Any]
 
@@ -25,13 +25,13 @@ def test_a_bug_is_admitted_without_a_traceback(nerq: Nerq, project: Path, monkey
     def broken(*_: object) -> None:
         raise RuntimeError("oh no")
 
-    monkeypatch.setattr(pipeline, "scan", broken)
+    monkeypatch.setattr(pipeline, "scan_project", broken)
     result = nerq("scan")
     assert result.status == 3
     assert "internal error: RuntimeError: oh no" in result.err
     assert "Traceback" not in result.err
     with pytest.raises(RuntimeError):
-        run(["scan", "--debug"])
+        run_command_line(["scan", "--debug"])
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
@@ -49,7 +49,7 @@ def test_a_full_disk_is_said_in_words(project: Path, arguments: list[str]) -> No
 
 def test_debug_shows_where_an_expected_failure_came_from(project: Path) -> None:
     with pytest.raises(Exception, match="nowhere"):
-        run(["scan", "nowhere", "--debug"])
+        run_command_line(["scan", "nowhere", "--debug"])
 
 
 def test_ctrl_c_ends_a_waiting_run_at_once_with_130(registry: Any, project: Path) -> None:
@@ -78,19 +78,19 @@ def test_the_two_commands_and_the_module_are_the_same() -> None:
 
 
 def test_the_namesake_is_found_by_its_folder(tmp_path: Path) -> None:
-    assert namesake.namesake([str(tmp_path), str(tmp_path / "missing")]) == ""
+    assert namesake.find_shadowed_command([str(tmp_path), str(tmp_path / "missing")]) == ""
     (tmp_path / "nerq-1.3.0.dist-info").mkdir()
     (tmp_path / "nerq_cli-0.1.0.dist-info").mkdir()
-    assert "nerq 1.3.0" in namesake.namesake([str(tmp_path)])
+    assert "nerq 1.3.0" in namesake.find_shadowed_command([str(tmp_path)])
 
 
 def test_progress_is_shown_only_after_a_while_and_wiped_away(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bar = progress.Progress()
+    bar = progress.ProgressBar()
     bar(1, 10)
     assert capsys.readouterr().err == ""
-    monkeypatch.setattr(progress, "PATIENCE", 0.0)
+    monkeypatch.setattr(progress, "PROGRESS_DELAY", 0.0)
     bar(5, 10)
     assert "5/10" in capsys.readouterr().err
     bar(10, 10)
@@ -100,12 +100,12 @@ def test_progress_is_shown_only_after_a_while_and_wiped_away(
 
 
 def test_progress_is_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert progress.progress() is None
+    assert progress.create_progress() is None
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", "dumb")
-    assert progress.progress() is None
+    assert progress.create_progress() is None
     monkeypatch.setenv("TERM", "xterm")
-    assert isinstance(progress.progress(), progress.Progress)
+    assert isinstance(progress.create_progress(), progress.ProgressBar)
 
 
 def test_a_cache_that_cannot_be_opened_is_a_usage_error_for_cache_commands(nerq: Nerq, tmp_path: Path) -> None:

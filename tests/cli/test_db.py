@@ -148,4 +148,4 @@ def test_one_ecosystem_that_fails_does_not_stop_the_other(
     [(-5, "0 hours"), (3_600, "1 hour"), (86_400, "24 hours"), (172_800, "2 days"), (8 * 86_400, "8 days")],
 )
 def test_ages_are_told_in_hours_and_days(seconds: int, words: str) -> None:
-    assert db.age(seconds) == words
+    assert db.format_age(seconds) == words

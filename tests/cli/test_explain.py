@@ -11,28 +11,28 @@ import pytest
 import typer
 
 from nerq_cli.cli import options, session
-from nerq_cli.cli.explain import named
+from nerq_cli.cli.explain import select_dependencies
 from nerq_cli.errors import UsageError
 from nerq_cli.inventory import NPM, PYPI, Dependency, Ecosystem, Package
-from nerq_cli.report.model import Assessed
+from nerq_cli.report.model import Assessment
 
 AS_OF = ("--as-of", "2026-11-21")
 Nerq = Callable[..., Any]
 
 
-def dependency(name: str, ecosystem: Ecosystem = PYPI, *aliases: str) -> Assessed:
+def dependency(name: str, ecosystem: Ecosystem = PYPI, *aliases: str) -> Assessment:
     package = Package(ecosystem=ecosystem, name=name)
     found = Dependency(
         package=package,
         requirement="",
         version="1.0",
-        how="pinned",
+        resolution="pinned",
         direct=True,
         groups=(),
         locations=(),
         aliases=aliases,
     )
-    return Assessed(dependency=found, state="ok")
+    return Assessment(dependency=found, state="ok")
 
 
 DEMO, LEFT, TWIN = dependency("demo-lib"), dependency("@acme/left", NPM, "left"), dependency("demo-lib", NPM)
@@ -74,31 +74,31 @@ def two(registry: Any, project: Path) -> Any:
         ([], []),
     ],
 )
-def test_a_name_means_every_dependency_that_goes_by_it(names: list[str], meant: list[Assessed]) -> None:
-    assert list(map(id, named(names, ALL))) == list(map(id, meant))
+def test_a_name_means_every_dependency_that_goes_by_it(names: list[str], meant: list[Assessment]) -> None:
+    assert list(map(id, select_dependencies(names, ALL))) == list(map(id, meant))
 
 
 def test_a_name_that_is_not_there_brings_the_nearest_ones() -> None:
     with pytest.raises(UsageError, match="'demo-lbi' is not among the dependencies") as refused:
-        named(["demo-lbi"], ALL)
+        select_dependencies(["demo-lbi"], ALL)
     assert refused.value.hint == "did you mean demo-lib?"
 
 
 def test_a_name_like_no_other_brings_the_way_to_all_names() -> None:
     with pytest.raises(UsageError) as refused:
-        named(["pypi:zzz"], ALL)
+        select_dependencies(["pypi:zzz"], ALL)
     assert "nerq scan --list" in refused.value.hint
 
 
 def test_a_version_is_not_part_of_a_name() -> None:
     with pytest.raises(UsageError, match="names a version") as refused:
-        named(["demo-lib==2.0"], ALL)
+        select_dependencies(["demo-lib==2.0"], ALL)
     assert "demo-lib" in refused.value.hint
 
 
 def test_what_is_no_name_at_all_is_refused() -> None:
     with pytest.raises(UsageError, match="names no package"):
-        named(["two words"], ALL)
+        select_dependencies(["two words"], ALL)
 
 
 # --- the command
@@ -189,13 +189,13 @@ def test_a_list_explains_nothing(nerq: Nerq) -> None:
 
 @pytest.mark.parametrize(("text", "days"), [("7", 7.0), ("7d", 7.0), ("0", 0.0), (" 0.5 d", 0.5), ("90d", 90.0)])
 def test_days_are_a_number_with_or_without_their_unit(text: str, days: float) -> None:
-    assert options.days(text) == days
+    assert options.parse_days(text) == days
 
 
 @pytest.mark.parametrize("text", ["", "d", "-1", "7w", "nan", "inf", "1e3", "٣", "7 days"])
 def test_anything_else_is_no_number_of_days(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="not a number of days"):
-        options.days(text)
+        options.parse_days(text)
 
 
 @pytest.mark.parametrize("command", [("scan",), ("check", "pypi:demo-lib")])

@@ -57,7 +57,8 @@ def document_parameter(param: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("name", "write"), [("cli", reference), ("methodology", method.markdown), ("data-sources", about.markdown)]
+    ("name", "write"),
+    [("cli", reference), ("methodology", method.render_markdown), ("data-sources", about.render_markdown)],
 )
 def test_a_generated_page_says_what_the_code_says(name: str, write: object) -> None:
     page = DOCS / "reference" / f"{name}.md"

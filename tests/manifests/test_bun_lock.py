@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.inventory import Locked, Manifest, Need, Root
+from nerq_cli.inventory import DependencyFile, Edge, Importer, LockedPackage
 from nerq_cli.manifests.bun_lock import NAME, read, wants
 
 FILE = """{
@@ -57,14 +57,14 @@ def bun(packages: dict[str, Any], root: dict[str, Any] | None = None, **top: obj
     return json.dumps(document, indent=2)
 
 
-def reading(text: str) -> Manifest:
+def reading(text: str) -> DependencyFile:
     manifest = read(text, "bun.lock")
     assert manifest.problems == ()
     return manifest
 
 
-def only(manifest: Manifest) -> Locked:
-    [locked] = manifest.locked
+def only(manifest: DependencyFile) -> LockedPackage:
+    [locked] = manifest.locked_packages
     return locked
 
 
@@ -82,7 +82,8 @@ def test_each_package_has_its_version_its_registry_its_edges_and_its_line(text: 
     manifest = read(text, "bun.lock")
     assert manifest.problems == ()
     found = [
-        (one.key, one.name, one.version, one.location.line, one.alias, one.index, one.hashed) for one in manifest.locked
+        (one.key, one.name, one.version, one.location.line, one.alias, one.index, one.has_hash)
+        for one in manifest.locked_packages
     ]
     assert found == [
         ("@acme/t", "@acme/t", "2.0.1", 23, "", "https://npm.example/repo", True),
@@ -93,43 +94,43 @@ def test_each_package_has_its_version_its_registry_its_edges_and_its_line(text: 
         ("ui", "ui", "0.1.0", 33, "", "", False),
         ("ui/react", "react", "17.0.2", 35, "", "", True),
     ]
-    by_key = {one.key: one for one in manifest.locked}
-    assert by_key["old"].needs == (Need(to="react", group="peer", requirement="*"),)
-    assert by_key["ui"].needs == (Need(to="ui/react", requirement="^17"),)
-    assert by_key["ui/react"].needs == (
-        Need(to="old", requirement="^3", alias="old"),
-        Need(to="ui/react", requirement="1"),
+    by_key = {one.key: one for one in manifest.locked_packages}
+    assert by_key["old"].edges == (Edge(target="react", group="peer", requirement="*"),)
+    assert by_key["ui"].edges == (Edge(target="ui/react", requirement="^17"),)
+    assert by_key["ui/react"].edges == (
+        Edge(target="old", requirement="^3", alias="old"),
+        Edge(target="ui/react", requirement="1"),
     )
     assert [key for key, one in by_key.items() if one.optional] == ["fsevents"]
     assert [key for key, one in by_key.items() if one.marker] == ["fsevents"]
-    assert {one.skip for one in manifest.locked} == {"", "workspace member"}
-    assert {one.groups for one in manifest.locked} == {()}
+    assert {one.skip_reason for one in manifest.locked_packages} == {"", "workspace member"}
+    assert {one.groups for one in manifest.locked_packages} == {()}
 
 
 def test_the_project_and_its_members_are_where_the_graph_begins() -> None:
     manifest = read(FILE, "bun.lock", constraint=True, group="dev")
-    assert manifest.roots == (
-        Root(
+    assert manifest.importers == (
+        Importer(
             name="web",
-            needs=(
-                Need(to="react", requirement="^18"),
-                Need(to="ui", requirement="*"),
-                Need(to="old", requirement="^3", alias="old"),
-                Need(to="@acme/t", group="dev", requirement="~2.0.0"),
-                Need(to="fsevents", group="optional", requirement="*"),
+            edges=(
+                Edge(target="react", requirement="^18"),
+                Edge(target="ui", requirement="*"),
+                Edge(target="old", requirement="^3", alias="old"),
+                Edge(target="@acme/t", group="dev", requirement="~2.0.0"),
+                Edge(target="fsevents", group="optional", requirement="*"),
             ),
         ),
-        Root(
+        Importer(
             path="packages/ui",
             name="ui",
-            needs=(
-                Need(to="ui/react", requirement="^17"),
-                Need(to="fsevents", group="dev", requirement="*"),
+            edges=(
+                Edge(target="ui/react", requirement="^17"),
+                Edge(target="fsevents", group="dev", requirement="*"),
             ),
         ),
     )
-    assert (manifest.format, manifest.locals, manifest.constraint) == (NAME, ("ui", "web"), True)
-    assert manifest.locks == ("package.json", "packages/ui/package.json")
+    assert (manifest.format, manifest.local_names, manifest.constraint) == (NAME, ("ui", "web"), True)
+    assert manifest.locked_filenames == ("package.json", "packages/ui/package.json")
 
 
 @pytest.mark.parametrize("version", [0, 1, 2])
@@ -152,12 +153,12 @@ def test_three_versions_are_read(version: int) -> None:
 )
 def test_what_is_in_no_registry_is_skipped(what: str, skip: str) -> None:
     one = only(reading(bun({"a": [what, {"dependencies": {}}, "o-a-1a2b3c"]})))
-    assert (one.name, one.version, one.skip, one.hashed, one.index) == ("a", "", skip, False, "")
+    assert (one.name, one.version, one.skip_reason, one.has_hash, one.index) == ("a", "", skip, False, "")
 
 
 def test_an_address_of_no_known_shape_stands_for_its_registry() -> None:
     one = only(reading(bun({"@acme/a": ["@acme/a@1.0.0", "https://npm.example/download/@acme/a/1.0.0/abc", {}, ""]})))
-    assert (one.index, one.skip) == ("https://npm.example/download/@acme/a/1.0.0/abc", "")
+    assert (one.index, one.skip_reason) == ("https://npm.example/download/@acme/a/1.0.0/abc", "")
 
 
 @pytest.mark.parametrize("rest", [[], [None]])
@@ -199,7 +200,7 @@ def test_an_edge_to_nowhere_is_a_problem_where_it_is_asked_for() -> None:
 )
 def test_what_is_no_lock_file_of_bun_is_a_problem(text: str, expected: str) -> None:
     assert messages(text) == [expected]
-    assert read(text, "bun.lock").locked == ()
+    assert read(text, "bun.lock").locked_packages == ()
 
 
 @pytest.mark.parametrize(
@@ -244,7 +245,7 @@ def test_a_key_that_stands_twice_is_a_problem() -> None:
 def test_a_member_without_a_name_asks_from_the_top() -> None:
     workspaces = {"": {}, "x": {"name": "\x1b", "dependencies": {"a": "1"}}}
     manifest = reading(bun({"a": ["a@1.0.0"]}, workspaces=workspaces))
-    assert manifest.roots == (Root(), Root(path="x", needs=(Need(to="a", requirement="1"),)))
+    assert manifest.importers == (Importer(), Importer(path="x", edges=(Edge(target="a", requirement="1"),)))
 
 
 @given(st.text())
@@ -262,7 +263,7 @@ def test_damage_never_takes_packages_away_in_silence(data: st.DataObject) -> Non
         document = json.loads(damaged)
     except ValueError:
         return  # it may be read nevertheless: this is not just JSON
-    assert manifest.problems or len(manifest.locked) == len(document["packages"])
+    assert manifest.problems or len(manifest.locked_packages) == len(document["packages"])
 
 
 WHOLE = bun(
@@ -285,4 +286,4 @@ def test_a_thousand_packages_are_read_in_no_time() -> None:
     start = time.perf_counter()
     manifest = reading(text)
     assert time.perf_counter() - start < 1.5  # ten times what is promised: the machine may be busy
-    assert sum(len(one.needs or ()) for one in manifest.locked) == 4000
+    assert sum(len(one.edges or ()) for one in manifest.locked_packages) == 4000

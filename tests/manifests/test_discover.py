@@ -15,24 +15,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nerq_cli.errors import NothingToScanError, Problem, UsageError
-from nerq_cli.inventory import Include, Manifest
-from nerq_cli.manifests import FORMATS, READERS, find, format_of, gitignore, load
-from nerq_cli.manifests.links import Link, circles, connected
-from nerq_cli.manifests.opening import LARGEST, CannotReadError, contents, text_of
-from nerq_cli.manifests.tree import DEEPEST
+from nerq_cli.inventory import DependencyFile, Include
+from nerq_cli.manifests import FORMATS, READERS, detect_format, find_dependency_files, gitignore, load_dependency_files
+from nerq_cli.manifests.links import IncludeEdge, connected_groups, find_cycles
+from nerq_cli.manifests.opening import MAX_BYTES, CannotReadError, decode_text, read_bytes
+from nerq_cli.manifests.tree import MAX_DEPTH
 
 Project = Callable[[Mapping[str, str | bytes]], Path]
 
 
-def paths(manifests: tuple[Manifest, ...]) -> list[str]:
+def paths(manifests: tuple[DependencyFile, ...]) -> list[str]:
     return [manifest.path for manifest in manifests]
 
 
-def names(manifest: Manifest) -> list[str]:
-    return [item.name for item in manifest.declared]
+def names(manifest: DependencyFile) -> list[str]:
+    return [item.name for item in manifest.declarations]
 
 
-def problem(manifests: tuple[Manifest, ...]) -> Problem:
+def problem(manifests: tuple[DependencyFile, ...]) -> Problem:
     [only] = [problem for manifest in manifests for problem in manifest.problems]
     return only
 
@@ -77,13 +77,13 @@ def test_every_reader_in_the_room_is_in_the_table() -> None:
     ],
 )
 def test_a_file_is_known_by_its_name(name: str, expected: str) -> None:
-    assert format_of(PurePosixPath("x") / name) == expected
+    assert detect_format(PurePosixPath("x") / name) == expected
 
 
 def test_readers_are_imported_when_a_file_of_theirs_turns_up(project: Project) -> None:
     project({"requirements.txt": "requests\n", "notes.md": ""})
     script = (
-        "import sys; from nerq_cli.manifests import load; load(['.']);"
+        "import sys; from nerq_cli.manifests import load_dependency_files; load_dependency_files(['.']);"
         "print(*(name in sys.modules for name in ('nerq_cli.manifests.requirements', 'nerq_cli.manifests.pyproject',"
         " 'nerq_cli.manifests.package_json', 'pathspec', 'pip_requirements_parser')))"
     )
@@ -106,7 +106,7 @@ def test_a_directory_is_searched_in_a_stable_order(project: Project) -> None:
             "README.md": "",
         }
     )
-    assert paths(load(["."])) == [
+    assert paths(load_dependency_files(["."])) == [
         "pyproject.toml",
         "requirements.txt",
         "a/requirements.txt",
@@ -118,21 +118,25 @@ def test_a_directory_is_searched_in_a_stable_order(project: Project) -> None:
 
 def test_paths_are_read_in_the_order_they_are_given(project: Project) -> None:
     project({"b.in": "", "a/requirements.txt": "", "pyproject.toml": ""})
-    assert paths(load(["b.in", "a", "pyproject.toml"])) == ["b.in", "a/requirements.txt", "pyproject.toml"]
+    assert paths(load_dependency_files(["b.in", "a", "pyproject.toml"])) == [
+        "b.in",
+        "a/requirements.txt",
+        "pyproject.toml",
+    ]
 
 
 def test_paths_below_the_current_directory_are_shown_relative_to_it(project: Project) -> None:
     home = project({"app/requirements.txt": "requests", "app/x": ""})
     for given_path in ("app/requirements.txt", "./app/../app/requirements.txt", str(home / "app"), "app/", str(home)):
-        [manifest] = load([given_path])
+        [manifest] = load_dependency_files([given_path])
         assert manifest.path == "app/requirements.txt"
-        assert manifest.declared[0].location.path == "app/requirements.txt"
+        assert manifest.declarations[0].location.path == "app/requirements.txt"
 
 
 def test_paths_elsewhere_are_shown_as_given(project: Project) -> None:
     home = project({"inner/x": "", "../other/requirements.txt": "-r more/x.txt", "../other/more/x.txt": "a=1"})
-    assert paths(load(["../other"])) == ["../other/requirements.txt", "../other/more/x.txt"]
-    assert paths(load([str(home.parent / "other")])) == [
+    assert paths(load_dependency_files(["../other"])) == ["../other/requirements.txt", "../other/more/x.txt"]
+    assert paths(load_dependency_files([str(home.parent / "other")])) == [
         f"{home.parent}/other/requirements.txt",
         f"{home.parent}/other/more/x.txt",
     ]
@@ -140,14 +144,14 @@ def test_paths_elsewhere_are_shown_as_given(project: Project) -> None:
 
 def test_paths_can_be_relative_to_another_directory(project: Project) -> None:
     home = project({"app/requirements.txt": "requests"})
-    assert paths(load(["requirements.txt"], root=home / "app")) == ["requirements.txt"]
-    assert [one.path for one in find(["."], root=home / "app")] == ["requirements.txt"]
+    assert paths(load_dependency_files(["requirements.txt"], root=home / "app")) == ["requirements.txt"]
+    assert [one.path for one in find_dependency_files(["."], root=home / "app")] == ["requirements.txt"]
 
 
 def test_each_file_is_read_once(project: Project) -> None:
     home = project({"requirements.txt": "-r base.txt\n-c base.txt\n", "base.txt": "requests"})
     (home / "requirements-link.txt").symlink_to("requirements.txt")
-    manifests = load([".", "requirements.txt", "base.txt", "./base.txt"], as_format="requirements")
+    manifests = load_dependency_files([".", "requirements.txt", "base.txt", "./base.txt"], as_format="requirements")
     assert [names(manifest) for manifest in manifests] == [[], ["requests"]]
 
 
@@ -155,21 +159,21 @@ def test_a_path_that_does_not_exist_is_a_usage_error(project: Project) -> None:
     project({})
     for path in ("nowhere", "nowhere/requirements.txt", "a\x00b"):
         with pytest.raises(UsageError, match="no such file or directory"):
-            load([path])
+            load_dependency_files([path])
 
 
 def test_nothing_found_says_where_it_looked_and_for_what(project: Project) -> None:
     project({"src/main.py": "", "docs/notes.txt": ""})
     with pytest.raises(NothingToScanError, match=r"no dependency file in src, docs$") as caught:
-        load(["src", "docs"])
+        load_dependency_files(["src", "docs"])
     assert "pyproject.toml" in caught.value.hint
     with pytest.raises(NothingToScanError):
-        load([])
+        load_dependency_files([])
 
 
 def test_a_file_of_no_known_format_is_a_problem(project: Project) -> None:
     project({"deps.lst": "requests"})
-    found = problem(load(["deps.lst"]))
+    found = problem(load_dependency_files(["deps.lst"]))
     assert found.message == "not a dependency file of a known format"
     assert "package.json" in found.hint
     assert "--as" in found.hint
@@ -178,23 +182,23 @@ def test_a_file_of_no_known_format_is_a_problem(project: Project) -> None:
 @pytest.mark.parametrize("name", ["requirements", "requirements.txt", "dev.in"])
 def test_a_file_can_be_read_as_another_format(project: Project, name: str) -> None:
     project({"deps.lst": "requests", "sub/pyproject.toml": ""})
-    manifests = load(["deps.lst", "sub"], as_format=name)
+    manifests = load_dependency_files(["deps.lst", "sub"], as_format=name)
     assert [manifest.format for manifest in manifests] == ["requirements", "pyproject"]
     assert names(manifests[0]) == ["requests"]
 
 
 def test_a_source_for_pip_compile_may_be_called_anything_when_it_is_named(project: Project) -> None:
     project({"web.in": "requests", "requirements.txt": ""})
-    assert paths(load(["web.in"])) == ["web.in"]
-    assert paths(load(["."])) == ["requirements.txt"]
+    assert paths(load_dependency_files(["web.in"])) == ["web.in"]
+    assert paths(load_dependency_files(["."])) == ["requirements.txt"]
 
 
 def test_a_format_that_does_not_exist_is_a_usage_error(project: Project) -> None:
     project({"requirements.txt": ""})
     with pytest.raises(UsageError, match=r"Cargo.toml: no such format"):
-        load(["requirements.txt"], as_format="Cargo.toml")
+        load_dependency_files(["requirements.txt"], as_format="Cargo.toml")
     with pytest.raises(UsageError, match=r"x: no such format"):
-        load(["-"], stdin=bytes, stdin_as="x")
+        load_dependency_files(["-"], stdin=bytes, stdin_as="x")
 
 
 # --- Standard input --------------------------------------------------------------------------------------------------
@@ -202,32 +206,34 @@ def test_a_format_that_does_not_exist_is_a_usage_error(project: Project) -> None
 
 def test_standard_input_is_read_as_what_it_is_said_to_be(project: Project) -> None:
     project({"base.txt": "flask"})
-    first, second = load(["-", "-"], stdin=lambda: b"requests==1\n-r base.txt")
+    first, second = load_dependency_files(["-", "-"], stdin=lambda: b"requests==1\n-r base.txt")
     assert (first.path, names(first)) == ("<stdin>", ["requests"])
     assert (second.path, names(second)) == ("base.txt", ["flask"])
-    [manifest] = load(["-"], stdin=lambda: b'{"dependencies": {"lodash": "4"}}', stdin_as="package.json")
+    [manifest] = load_dependency_files(
+        ["-"], stdin=lambda: b'{"dependencies": {"lodash": "4"}}', stdin_as="package.json"
+    )
     assert (manifest.format, names(manifest)) == ("package.json", ["lodash"])
 
 
 def test_standard_input_is_the_real_one_unless_another_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"requests")))
-    assert names(load(["-"])[0]) == ["requests"]
+    assert names(load_dependency_files(["-"])[0]) == ["requests"]
 
 
 def test_too_much_standard_input_is_a_problem() -> None:
-    assert problem(load(["-"], stdin=lambda: bytes(LARGEST + 1))).message.startswith("too large")
+    assert problem(load_dependency_files(["-"], stdin=lambda: bytes(MAX_BYTES + 1))).message.startswith("too large")
 
 
 def test_standard_input_that_cannot_be_read_is_a_problem() -> None:
     def refuse() -> bytes:
         raise OSError(5, "Input/output error")
 
-    assert problem(load(["-"], stdin=refuse)).message == "cannot be read: input/output error"
+    assert problem(load_dependency_files(["-"], stdin=refuse)).message == "cannot be read: input/output error"
 
 
 def test_no_standard_input_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
-    assert problem(load(["-"])).message == "there is no standard input"
+    assert problem(load_dependency_files(["-"])).message == "there is no standard input"
 
 
 # --- What a search leaves out ----------------------------------------------------------------------------------------
@@ -252,13 +258,13 @@ def test_installed_packages_and_caches_are_not_searched(project: Project) -> Non
             "dist/requirements.txt": "",
         }
     )
-    assert paths(load(["."])) == ["requirements.txt", "dist/requirements.txt"]
+    assert paths(load_dependency_files(["."])) == ["requirements.txt", "dist/requirements.txt"]
 
 
 def test_what_is_named_is_searched_even_so(project: Project) -> None:
     project({"env/pyvenv.cfg": "", "env/requirements.txt": "", ".git/x": "", ".gitignore": "env/\n"})
-    assert paths(load(["env"])) == ["env/requirements.txt"]
-    assert paths(load(["env/requirements.txt"])) == ["env/requirements.txt"]
+    assert paths(load_dependency_files(["env"])) == ["env/requirements.txt"]
+    assert paths(load_dependency_files(["env/requirements.txt"])) == ["env/requirements.txt"]
 
 
 def test_what_git_ignores_is_left_out_as_the_files_nest(project: Project) -> None:
@@ -276,22 +282,22 @@ def test_what_git_ignores_is_left_out_as_the_files_nest(project: Project) -> Non
             "app/deep/requirements.txt": "",
         }
     )
-    assert paths(load(["."])) == ["requirements.txt", "app/requirements-local.txt"]
+    assert paths(load_dependency_files(["."])) == ["requirements.txt", "app/requirements-local.txt"]
 
 
 def test_ignore_files_above_apply_within_a_work_tree(project: Project) -> None:
     files = {".gitignore": "requirements-a.txt", "x/.gitignore": "requirements-b.txt", "x/y/requirements-a.txt": ""}
     project({**files, "x/y/requirements-b.txt": "", "x/y/requirements-c.txt": ""})
-    assert len(load(["x/y"])) == 3
+    assert len(load_dependency_files(["x/y"])) == 3
     project({".git/HEAD": ""})
-    assert paths(load(["x/y"])) == ["x/y/requirements-c.txt"]
+    assert paths(load_dependency_files(["x/y"])) == ["x/y/requirements-c.txt"]
 
 
 def test_the_exclude_file_of_a_repository_counts(project: Project) -> None:
     project({".git/info/exclude": "requirements-mine.txt", "requirements-mine.txt": "", "requirements.txt": ""})
-    assert paths(load(["."])) == ["requirements.txt"]
+    assert paths(load_dependency_files(["."])) == ["requirements.txt"]
     project({".gitignore": "!requirements-mine.txt"})
-    assert paths(load(["."])) == ["requirements-mine.txt", "requirements.txt"]
+    assert paths(load_dependency_files(["."])) == ["requirements-mine.txt", "requirements.txt"]
 
 
 def test_the_exclude_file_is_found_from_a_linked_work_tree_and_a_submodule(project: Project) -> None:
@@ -309,7 +315,7 @@ def test_the_exclude_file_is_found_from_a_linked_work_tree_and_a_submodule(proje
             "broken/requirements-a.txt": "",
         }
     )
-    assert paths(load(["linked", "module", "broken"])) == [
+    assert paths(load_dependency_files(["linked", "module", "broken"])) == [
         "linked/requirements-b.txt",
         "module/requirements-b.txt",
         "broken/requirements-a.txt",
@@ -318,13 +324,13 @@ def test_the_exclude_file_is_found_from_a_linked_work_tree_and_a_submodule(proje
 
 def test_a_repository_inside_another_has_rules_of_its_own(project: Project) -> None:
     project({".git/HEAD": "", ".gitignore": "requirements-x.txt", "in/.git/HEAD": "", "in/requirements-x.txt": ""})
-    assert paths(load(["."])) == ["in/requirements-x.txt"]
+    assert paths(load_dependency_files(["."])) == ["in/requirements-x.txt"]
 
 
 def test_an_ignore_file_that_cannot_be_read_ignores_nothing(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     home = project({"requirements.txt": ""})
     (home / ".gitignore").symlink_to(".gitignore")
-    assert paths(load(["."])) == ["requirements.txt"]
+    assert paths(load_dependency_files(["."])) == ["requirements.txt"]
     (home / ".gitignore").unlink()
     project({".gitignore": "*"})
 
@@ -332,7 +338,7 @@ def test_an_ignore_file_that_cannot_be_read_ignores_nothing(project: Project, mo
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)
-    assert paths(load(["."])) == ["requirements.txt"]
+    assert paths(load_dependency_files(["."])) == ["requirements.txt"]
 
 
 def test_more_can_be_left_out(project: Project) -> None:
@@ -340,14 +346,14 @@ def test_more_can_be_left_out(project: Project) -> None:
         {"requirements.txt": "", "a/b/requirements.txt": "", "a/requirements.txt": "", "b/package.json": "{}"}
     )
     project({"a/.gitignore": "!b/"})
-    assert paths(load(["."], exclude=["b/"])) == ["requirements.txt", "a/requirements.txt"]
-    assert paths(load(["a"], exclude=["a/b"])) == ["a/requirements.txt"]
-    assert paths(load([".."], root=home / "a", exclude=["/project/b", "*.json"])) == [
+    assert paths(load_dependency_files(["."], exclude=["b/"])) == ["requirements.txt", "a/requirements.txt"]
+    assert paths(load_dependency_files(["a"], exclude=["a/b"])) == ["a/requirements.txt"]
+    assert paths(load_dependency_files([".."], root=home / "a", exclude=["/project/b", "*.json"])) == [
         "../requirements.txt",
         "requirements.txt",
         "b/requirements.txt",
     ]
-    assert paths(load(["b/package.json"], exclude=["*"])) == ["b/package.json"]
+    assert paths(load_dependency_files(["b/package.json"], exclude=["*"])) == ["b/package.json"]
 
 
 def test_links_to_directories_are_not_followed(project: Project) -> None:
@@ -355,20 +361,20 @@ def test_links_to_directories_are_not_followed(project: Project) -> None:
     (home / "app" / "loop").symlink_to(home)
     (home / "linked").symlink_to(home.parent / "outside")
     (home / "requirements.txt").symlink_to(home / "app")
-    assert paths(load(["."])) == ["app/requirements.txt"]
-    assert paths(load(["linked"])) == ["linked/requirements.txt"]
+    assert paths(load_dependency_files(["."])) == ["app/requirements.txt"]
+    assert paths(load_dependency_files(["linked"])) == ["linked/requirements.txt"]
 
 
 def test_directories_too_deep_are_a_problem(project: Project) -> None:
     home = project({"requirements.txt": ""})
-    deepest = home.joinpath(*("d" for _ in range(DEEPEST)))
+    deepest = home.joinpath(*("d" for _ in range(MAX_DEPTH)))
     deepest.mkdir(parents=True)
     (deepest / "requirements.txt").touch()
-    assert len(load(["."])) == 2
+    assert len(load_dependency_files(["."])) == 2
     (deepest / "d").mkdir()
-    found = problem(load(["."]))
-    assert found.message.startswith(f"more than {DEEPEST} directories deep")
-    assert found.path == "/".join("d" for _ in range(DEEPEST))
+    found = problem(load_dependency_files(["."]))
+    assert found.message.startswith(f"more than {MAX_DEPTH} directories deep")
+    assert found.path == "/".join("d" for _ in range(MAX_DEPTH))
 
 
 def test_a_directory_that_cannot_be_searched_is_a_problem(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -381,7 +387,7 @@ def test_a_directory_that_cannot_be_searched_is_a_problem(project: Project, monk
         return listed(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    found = problem(load(["."]))
+    found = problem(load_dependency_files(["."]))
     assert (found.path, found.message) == ("secret", "cannot be searched: permission denied")
 
 
@@ -392,22 +398,22 @@ def test_a_directory_that_cannot_be_searched_is_a_problem(project: Project, monk
 def test_a_pipe_is_a_problem_and_nobody_waits_for_it(project: Project) -> None:
     home = project({})
     os.mkfifo(home / "requirements.txt")
-    found = problem(load(["."]))
+    found = problem(load_dependency_files(["."]))
     assert found.message == "is not a regular file"
     assert "nerq scan -" in found.hint
-    assert problem(load(["requirements.txt"])) == found
+    assert problem(load_dependency_files(["requirements.txt"])) == found
 
 
 def test_a_device_is_a_problem() -> None:
     with pytest.raises(CannotReadError, match="is not a regular file"):
-        contents(Path(os.devnull))
+        read_bytes(Path(os.devnull))
 
 
 def test_what_cannot_be_opened_is_a_problem(project: Project) -> None:
     home = project({"pyproject.toml": ""})
     (home / "requirements.txt").symlink_to("gone.txt")
     (home / "requirements-loop.txt").symlink_to("requirements-loop.txt")
-    messages = [problem.message for manifest in load(["."]) for problem in manifest.problems]
+    messages = [problem.message for manifest in load_dependency_files(["."]) for problem in manifest.problems]
     assert messages == [
         "cannot be read: too many levels of symbolic links",
         "cannot be read: no such file or directory",
@@ -421,7 +427,9 @@ def test_a_file_that_may_not_be_read_is_a_problem(project: Project, monkeypatch:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(os, "open", refuse)
-    assert [one.problems[0].message for one in load(["."])] == ["cannot be read: permission denied"] * 2
+    assert [one.problems[0].message for one in load_dependency_files(["."])] == [
+        "cannot be read: permission denied"
+    ] * 2
 
 
 def test_what_may_not_be_looked_at_is_taken_for_a_file(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -431,19 +439,19 @@ def test_what_may_not_be_looked_at_is_taken_for_a_file(project: Project, monkeyp
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "stat", refuse)
-    assert problem(load(["requirements.txt"])).message == "cannot be read: permission denied"
+    assert problem(load_dependency_files(["requirements.txt"])).message == "cannot be read: permission denied"
 
 
 def test_a_file_that_grows_while_it_is_read_is_too_large(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     home = project({"requirements.txt": ""})
     small = (home / "requirements.txt").stat()
     with (home / "requirements.txt").open("wb") as file:
-        file.truncate(LARGEST + 1)
-    assert problem(load(["."])).message.startswith("too large")
+        file.truncate(MAX_BYTES + 1)
+    assert problem(load_dependency_files(["."])).message.startswith("too large")
     monkeypatch.setattr(Path, "stat", lambda *_, **__: small)
     monkeypatch.setattr(os, "fstat", lambda _: small)
     with pytest.raises(CannotReadError, match="too large"):
-        contents(home / "requirements.txt")
+        read_bytes(home / "requirements.txt")
 
 
 @pytest.mark.parametrize(
@@ -458,44 +466,44 @@ def test_a_file_that_grows_while_it_is_read_is_too_large(project: Project, monke
     ],
 )
 def test_byte_order_marks_tell_the_encoding(data: bytes) -> None:
-    assert text_of(data) == "naïve"
+    assert decode_text(data) == "naïve"
 
 
 @pytest.mark.parametrize(
     "line", ["# -*- coding: latin-1 -*-\n", "#!x\n# vim: set fileencoding=latin-1 :\n", "\n  # coding=latin-1\n"]
 )
 def test_the_first_two_lines_may_name_the_encoding(line: str) -> None:
-    assert text_of(f"{line}naïve".encode("latin-1")) == f"{line}naïve"
+    assert decode_text(f"{line}naïve".encode("latin-1")) == f"{line}naïve"
 
 
 @pytest.mark.parametrize("line", ["\n\n# coding: latin-1\n", "x # coding: latin-1\n", "# no coding here\n"])
 def test_other_lines_do_not(line: str) -> None:
     with pytest.raises(CannotReadError, match="is not UTF-8 text"):
-        text_of(f"{line}naïve".encode("latin-1"))
+        decode_text(f"{line}naïve".encode("latin-1"))
 
 
 def test_bytes_in_another_encoding_are_a_problem_at_their_line(project: Project) -> None:
     project({"requirements.txt": "a\nb # naïve\n".encode("latin-1")})
-    found = problem(load(["."]))
+    found = problem(load_dependency_files(["."]))
     assert (found.message, found.line) == ("is not UTF-8 text", 2)
 
 
 @pytest.mark.parametrize("name", ["klingon", "rot13", "hex", "punycode", "idna", "unicode_escape", "undefined", "..."])
 def test_an_encoding_that_is_none_is_a_problem(name: str) -> None:
     with pytest.raises(CannotReadError, match="names an encoding that is none"):
-        text_of(f"# coding: {name}\nx\\d".encode())
+        decode_text(f"# coding: {name}\nx\\d".encode())
 
 
 @given(st.binary(max_size=100), st.sampled_from(["", "utf-7", "utf-16", "big5", "cp037", "iso2022_jp", "mbcs"]))
 @settings(deadline=None)
 def test_any_bytes_are_text_or_cannot_be_read(data: bytes, encoding: str) -> None:
     with suppress(CannotReadError):
-        assert isinstance(text_of(f"# coding: {encoding}\n".encode() + data if encoding else data), str)
+        assert isinstance(decode_text(f"# coding: {encoding}\n".encode() + data if encoding else data), str)
 
 
 def test_utf_16_files_are_read(project: Project) -> None:
     project({"requirements.txt": "requests==2.31.0\r\nflask\r\n".encode("utf-16")})
-    assert names(load(["."])[0]) == ["requests", "flask"]
+    assert names(load_dependency_files(["."])[0]) == ["requests", "flask"]
 
 
 # --- Includes --------------------------------------------------------------------------------------------------------
@@ -509,7 +517,7 @@ def test_includes_are_relative_to_the_file_that_names_them(project: Project) -> 
             "base.txt": "requests\n",
         }
     )
-    manifests = load(["requirements.txt"])
+    manifests = load_dependency_files(["requirements.txt"])
     assert [(one.path, names(one)) for one in manifests] == [
         ("requirements.txt", []),
         ("more/all.lst", ["flask"]),
@@ -519,21 +527,21 @@ def test_includes_are_relative_to_the_file_that_names_them(project: Project) -> 
 
 def test_an_include_may_lie_outside_of_what_is_searched_but_not_of_the_repository(project: Project) -> None:
     project({"app/requirements.txt": "-r ../shared/base.txt", "shared/base.txt": "requests"})
-    [alone] = load(["app"])
+    [alone] = load_dependency_files(["app"])
     assert "outside of the project" in alone.problems[0].message
     Path(".git").mkdir()
-    assert paths(load(["app"])) == ["app/requirements.txt", "shared/base.txt"]
+    assert paths(load_dependency_files(["app"])) == ["app/requirements.txt", "shared/base.txt"]
 
 
 def test_a_constraints_file_only_narrows(project: Project) -> None:
     project({"requirements.txt": "-c limits.txt\nflask", "limits.txt": "-r more.txt\nrequests<3", "more.txt": "idna"})
-    manifests = load(["."])
+    manifests = load_dependency_files(["."])
     assert [(one.path, one.constraint) for one in manifests] == [
         ("requirements.txt", False),
         ("limits.txt", True),
         ("more.txt", False),
     ]
-    assert [item.group for item in manifests[1].declared] == ["constraint"]
+    assert [item.group for item in manifests[1].declarations] == ["constraint"]
 
 
 @pytest.mark.parametrize(
@@ -541,13 +549,13 @@ def test_a_constraints_file_only_narrows(project: Project) -> None:
 )
 def test_a_file_that_is_asked_for_both_ways_declares(project: Project, first: str) -> None:
     project({"requirements.txt": first, "base.txt": "requests", "limits.txt": "-r base.txt"})
-    manifests = {manifest.path: manifest for manifest in load(["requirements.txt"])}
+    manifests = {manifest.path: manifest for manifest in load_dependency_files(["requirements.txt"])}
     assert not manifests["base.txt"].constraint
 
 
 def test_constraints_that_lie_around_are_requirements_when_somebody_asks_for_them(project: Project) -> None:
     project({"constraints.txt": "requests", "requirements.txt": "-r constraints.txt"})
-    manifests = load(["."])
+    manifests = load_dependency_files(["."])
     assert [(one.path, one.constraint) for one in manifests] == [
         ("constraints.txt", False),
         ("requirements.txt", False),
@@ -564,7 +572,7 @@ def test_who_includes_a_file_says_what_it_is_for(project: Project) -> None:
             "requirements-dev.txt": "pysocks",
         }
     )
-    groups = {item.name: item.group for manifest in load(["."]) for item in manifest.declared}
+    groups = {item.name: item.group for manifest in load_dependency_files(["."]) for item in manifest.declarations}
     assert groups == {"requests": "main", "pysocks": "extra:socks"}
 
 
@@ -585,7 +593,7 @@ def test_an_include_that_leads_nowhere_is_a_problem_at_its_line(
     project: Project, line: str, column: int, message: str
 ) -> None:
     project({"requirements.txt": f"flask\n{line}\n", "sub/x": ""})
-    found = problem(load(["."]))
+    found = problem(load_dependency_files(["."]))
     assert found.message.startswith(message)
     assert (found.path, found.line, found.column) == ("requirements.txt", 2, column)
     assert found.text == ("" if len(line) > 300 else line.replace("me:pw", "*****"))
@@ -593,7 +601,7 @@ def test_an_include_that_leads_nowhere_is_a_problem_at_its_line(
 
 def test_a_file_that_includes_itself_is_a_problem(project: Project) -> None:
     project({"a.txt": "x\n-r b.txt\n", "b.txt": "-c c.txt\ny", "c.txt": "\n\n-r a.txt\n"})
-    manifests = load(["a.txt"], as_format="requirements")
+    manifests = load_dependency_files(["a.txt"], as_format="requirements")
     found = problem(manifests)
     assert found.message == "includes itself: a.txt -> b.txt -> c.txt -> a.txt"
     assert (found.path, found.line, found.text) == ("c.txt", 3, "-r a.txt")
@@ -602,17 +610,17 @@ def test_a_file_that_includes_itself_is_a_problem(project: Project) -> None:
 
 def test_a_file_that_names_itself_is_a_problem(project: Project) -> None:
     project({"requirements.txt": "-r ./requirements.txt"})
-    assert problem(load(["."])).message == "includes itself: requirements.txt -> requirements.txt"
+    assert problem(load_dependency_files(["."])).message == "includes itself: requirements.txt -> requirements.txt"
 
 
 def test_the_same_file_by_two_ways_is_no_circle(project: Project) -> None:
     project({"a.in": "-r b.in\n-r c.in", "b.in": "-r d.in", "c.in": "-r d.in", "d.in": "x"})
-    assert [manifest.problems for manifest in load(["a.in"])] == [()] * 4
+    assert [manifest.problems for manifest in load_dependency_files(["a.in"])] == [()] * 4
 
 
 def test_a_long_chain_of_includes_is_followed(project: Project) -> None:
     project({f"r{number}.in": f"-r r{number + 1}.in\n" for number in range(1_500)} | {"r1500.in": "x"})
-    assert len(load(["r0.in"])) == 1_501
+    assert len(load_dependency_files(["r0.in"])) == 1_501
 
 
 # --- Globs -----------------------------------------------------------------------------------------------------------
@@ -620,7 +628,7 @@ def test_a_long_chain_of_includes_is_followed(project: Project) -> None:
 
 def test_a_workspace_may_be_named_without_a_glob(project: Project) -> None:
     project({"package.json": '{"workspaces": ["app"]}', "app/package.json": "{}"})
-    assert paths(load(["package.json"])) == ["package.json", "app/package.json"]
+    assert paths(load_dependency_files(["package.json"])) == ["package.json", "app/package.json"]
 
 
 def test_workspaces_are_found_in_the_directory_that_is_searched(project: Project) -> None:
@@ -636,7 +644,7 @@ def test_workspaces_are_found_in_the_directory_that_is_searched(project: Project
             "../out/c/package.json": "{}",
         }
     )
-    manifests = load(["package.json"])
+    manifests = load_dependency_files(["package.json"])
     assert paths(manifests) == ["package.json", "packages/a/package.json", "apps/one/two/package.json"]
     assert any("../out/*" in note for note in manifests[0].notes)
     assert [manifest.problems for manifest in manifests] == [()] * 3
@@ -644,21 +652,21 @@ def test_workspaces_are_found_in_the_directory_that_is_searched(project: Project
 
 def test_globs_may_reach_beside_a_file_within_what_is_searched(project: Project) -> None:
     project({"app/package.json": '{"workspaces": ["../libs/*"]}', "libs/x/package.json": "{}", "libs/y/z": ""})
-    assert paths(load(["app"])) == ["app/package.json"]
-    assert paths(load(["."])) == ["app/package.json", "libs/x/package.json"]
+    assert paths(load_dependency_files(["app"])) == ["app/package.json"]
+    assert paths(load_dependency_files(["."])) == ["app/package.json", "libs/x/package.json"]
 
 
 def test_globs_do_not_lead_through_links_out_of_what_is_searched(project: Project) -> None:
     home = project({"package.json": '{"workspaces": ["libs/*", "no/*"]}', "../out/x/package.json": "{}"})
     (home / "libs").symlink_to(home.parent / "out")
-    assert paths(load(["."])) == ["package.json"]
+    assert paths(load_dependency_files(["."])) == ["package.json"]
 
 
 # --- Indexes ---------------------------------------------------------------------------------------------------------
 
 
-def indexes(manifests: tuple[Manifest, ...]) -> dict[str, tuple[str, tuple[str, ...]]]:
-    return {item.name: (item.index, item.extra_indexes) for manifest in manifests for item in manifest.declared}
+def indexes(manifests: tuple[DependencyFile, ...]) -> dict[str, tuple[str, tuple[str, ...]]]:
+    return {item.name: (item.index, item.extra_indexes) for manifest in manifests for item in manifest.declarations}
 
 
 def test_an_index_holds_for_the_files_that_are_read_together(project: Project) -> None:
@@ -672,7 +680,13 @@ def test_an_index_holds_for_the_files_that_are_read_together(project: Project) -
         }
     )
     both = ("https://index.example", ("https://extra.example",))
-    assert indexes(load(["."])) == {"a": both, "b": both, "local-project": ("", ()), "c": both, "d": ("", ())}
+    assert indexes(load_dependency_files(["."])) == {
+        "a": both,
+        "b": both,
+        "local-project": ("", ()),
+        "c": both,
+        "d": ("", ()),
+    }
 
 
 def test_a_file_keeps_the_index_it_names_itself(project: Project) -> None:
@@ -683,7 +697,7 @@ def test_a_file_keeps_the_index_it_names_itself(project: Project) -> None:
             "c.txt": "c",
         }
     )
-    assert {name: index for name, (index, _) in indexes(load(["."])).items()} == {
+    assert {name: index for name, (index, _) in indexes(load_dependency_files(["."])).items()} == {
         "a": "https://one.example",
         "b": "https://two.example",
         "c": "https://two.example",
@@ -693,28 +707,28 @@ def test_a_file_keeps_the_index_it_names_itself(project: Project) -> None:
 # --- Laws ------------------------------------------------------------------------------------------------------------
 
 
-def links_between(pairs: list[tuple[int, int]]) -> dict[str, list[Link]]:
-    links: dict[str, list[Link]] = {str(number): [] for number in range(6)}
+def links_between(pairs: list[tuple[int, int]]) -> dict[str, list[IncludeEdge]]:
+    links: dict[str, list[IncludeEdge]] = {str(number): [] for number in range(6)}
     for line, (start, end) in enumerate(pairs):
-        links[str(start)].append(Link(Include(pattern=str(end), line=line), str(end)))
+        links[str(start)].append(IncludeEdge(Include(pattern=str(end), line=line), str(end)))
     return links
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=15))
 def test_without_the_links_that_close_circles_there_are_none(pairs: list[tuple[int, int]]) -> None:
     links = links_between(pairs)
-    found = list(circles(links))
+    found = list(find_cycles(links))
     for circle in found:
-        assert circle.way[0] == circle.way[-1] == circle.include.pattern
-        assert circle.way[-2] == circle.holder
+        assert circle.path[0] == circle.path[-1] == circle.include.pattern
+        assert circle.path[-2] == circle.includer
     closing = {circle.include.line for circle in found}
     rest = {key: [link for link in held if link.include.line not in closing] for key, held in links.items()}
-    assert not list(circles(rest))
+    assert not list(find_cycles(rest))
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=15))
 def test_linked_files_are_in_the_same_group_and_each_is_in_one(pairs: list[tuple[int, int]]) -> None:
-    groups = list(connected(links_between(pairs)))
+    groups = list(connected_groups(links_between(pairs)))
     members = [member for group in groups for member in group]
     assert len(members) == len(set(members))
     for start, end in pairs:
@@ -800,7 +814,9 @@ def test_a_search_finds_what_git_would_add(repository: Callable[[str], str], rul
     for name in (".gitignore", "a/.gitignore", "a/b/.gitignore", "b/.gitignore", ".git/info/exclude"):
         (home / name).write_text("\n".join(rules.get(name, [])), encoding="utf-8")
     added = repository("ls-files --others --exclude-standard").splitlines()
-    assert sorted(one.path for one in find(["."], root=home)) == sorted(one for one in added if one.endswith(".txt"))
+    assert sorted(one.path for one in find_dependency_files(["."], root=home)) == sorted(
+        one for one in added if one.endswith(".txt")
+    )
 
 
 # --- What lies beside ------------------------------------------------------------------------------------------------
@@ -808,36 +824,42 @@ def test_a_search_finds_what_git_would_add(repository: Callable[[str], str], rul
 
 def test_a_binary_lock_file_is_not_passed_over_in_silence(project: Project) -> None:
     project({"a/bun.lockb": b"#!/usr/bin/env bun\n\0", "a/package.json": "{}"})
-    binary, _ = load(["."])
+    binary, _ = load_dependency_files(["."])
     assert binary.path == "a/bun.lockb"
     assert problem((binary,)).message.startswith("a binary lock file")
-    assert problem(load(["a/bun.lockb"])).hint == "bun install --save-text-lockfile writes bun.lock, which is read"
+    assert (
+        problem(load_dependency_files(["a/bun.lockb"])).hint
+        == "bun install --save-text-lockfile writes bun.lock, which is read"
+    )
 
 
 def test_a_binary_lock_file_beside_one_of_text_says_nothing_new(project: Project) -> None:
     project({"bun.lockb": b"\0", "bun.lock": "{}", "package.json": "{}"})
-    assert paths(load(["."])) == ["bun.lock", "package.json"]
+    assert paths(load_dependency_files(["."])) == ["bun.lock", "package.json"]
 
 
 def test_the_lock_file_of_a_script_is_read_with_it(project: Project) -> None:
     project({"tool.py": "# /// script\n# dependencies = ['a']\n# ///\n", "tool.py.lock": "version = 1\n"})
-    assert paths(load(["tool.py"])) == ["tool.py", "tool.py.lock"]
-    assert paths(load(["tool.py"], as_format="requirements.txt")) == ["tool.py"]
+    assert paths(load_dependency_files(["tool.py"])) == ["tool.py", "tool.py.lock"]
+    assert paths(load_dependency_files(["tool.py"], as_format="requirements.txt")) == ["tool.py"]
 
 
 @pytest.mark.parametrize("text", ['{"dependencies": {}}', '\n  {\n"a": 1,\n"b": 2\n}'])
 def test_json_for_requirements_is_one_mistake(project: Project, text: str) -> None:
     project({"x.in": text})
-    assert problem(load(["-"], stdin=text.encode)).message == "this looks like JSON, not like a requirements file"
-    assert "--as" in problem(load(["x.in"])).hint
+    assert (
+        problem(load_dependency_files(["-"], stdin=text.encode)).message
+        == "this looks like JSON, not like a requirements file"
+    )
+    assert "--as" in problem(load_dependency_files(["x.in"])).hint
 
 
 def test_what_is_looked_for_is_told_in_few_words_without_what_is_not(project: Project) -> None:
     project({"x.zz": ""})
     with pytest.raises(NothingToScanError) as raised:
-        load(["."])
+        load_dependency_files(["."])
     assert raised.value.hint.endswith("npm, Yarn, pnpm, Bun")
     assert "SBOM" not in raised.value.hint
-    hint = problem(load(["x.zz"])).hint
+    hint = problem(load_dependency_files(["x.zz"])).hint
     assert "SBOM" in hint
     assert len(hint) <= 300

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from nerq_cli.inventory import Locked, Manifest, Need, Root
+from nerq_cli.inventory import DependencyFile, Edge, Importer, LockedPackage
 from nerq_cli.manifests import installed_npm, installed_python
-from nerq_cli.manifests.environment import installed
-from nerq_cli.manifests.installed_npm import PRIVATE
-from nerq_cli.manifests.installed_python import CONDA
+from nerq_cli.manifests.environment import read_installed
+from nerq_cli.manifests.installed_npm import PRIVATE_REASON
+from nerq_cli.manifests.installed_python import CONDA_REASON
 
 Project = Callable[[Mapping[str, "str | bytes"]], Path]
 
@@ -30,8 +30,8 @@ def package(name: str, version: str = "1.0.0", **others: Any) -> str:
     return json.dumps({"name": name, "version": version, **others})
 
 
-def by_name(manifest: Manifest) -> dict[str, Locked]:
-    return {one.name: one for one in manifest.locked}
+def by_name(manifest: DependencyFile) -> dict[str, LockedPackage]:
+    return {one.name: one for one in manifest.locked_packages}
 
 
 # --- Python ----------------------------------------------------------------------------------------------------------
@@ -54,40 +54,40 @@ def test_a_virtual_environment_is_read_by_its_metadata(project: Project) -> None
             f"{SITE}/PySocks-1.7.1.dist-info/METADATA": metadata("PySocks", "1.7.1"),
         }
     )
-    manifest = installed(Path("env"))
+    manifest = read_installed(Path("env"))
     assert manifest.format == "environment"
     assert (manifest.problems, manifest.notes) == ((), ())
-    assert sorted((one.name, one.version) for one in manifest.locked) == [
+    assert sorted((one.name, one.version) for one in manifest.locked_packages) == [
         ("idna", "3.7"),
         ("pysocks", "1.7.1"),
         ("requests", "2.31.0"),
     ]
     requests = by_name(manifest)["requests"]
-    assert requests.needs == (
-        Need(to="idna", requirement="<4,>=2.5"),
-        Need(to="pysocks", group="optional", requirement="!=1.5.7"),
+    assert requests.edges == (
+        Edge(target="idna", requirement="<4,>=2.5"),
+        Edge(target="pysocks", group="optional", requirement="!=1.5.7"),
     )
     assert requests.location.path == f"{SITE}/requests-2.31.0.dist-info/METADATA"
     assert requests.location.line == 2
-    assert manifest.roots == (Root(needs=(Need(to="requests"),)),)
+    assert manifest.importers == (Importer(edges=(Edge(target="requests"),)),)
 
 
 @pytest.mark.parametrize("folder", [SITE, "env/Lib/site-packages", "env/lib/python3/dist-packages"])
 def test_packages_are_found_wherever_a_system_keeps_them(project: Project, folder: str) -> None:
     project({f"{folder}/a-1.0.dist-info/METADATA": metadata("a", "1.0")})
     for path in (Path("env"), Path(folder)):
-        assert [one.name for one in installed(path).locked] == ["a"]
+        assert [one.name for one in read_installed(path).locked_packages] == ["a"]
 
 
 def test_a_directory_by_two_names_is_read_once(project: Project) -> None:
     home = project({f"{SITE}/a-1.0.dist-info/METADATA": metadata("a", "1.0")})
     (home / "env/lib64").symlink_to("lib")
-    assert len(installed(Path("env")).locked) == 1
+    assert len(read_installed(Path("env")).locked_packages) == 1
 
 
 def test_without_notes_about_what_was_requested_nothing_is_known_to_be_direct(project: Project) -> None:
     project({f"{SITE}/a-1.0.dist-info/METADATA": metadata("a", "1.0")})
-    assert installed(Path("env")).roots is None
+    assert read_installed(Path("env")).importers is None
 
 
 @pytest.mark.parametrize(
@@ -112,9 +112,9 @@ def test_what_came_from_no_index_says_so(project: Project, direct: dict[str, Any
             f"{SITE}/a-1.0.dist-info/direct_url.json": json.dumps(direct),
         }
     )
-    manifest = installed(Path("env"))
-    assert manifest.locked[0].skip == skip
-    assert manifest.locals == (("a",) if skip == "local path" else ())
+    manifest = read_installed(Path("env"))
+    assert manifest.locked_packages[0].skip_reason == skip
+    assert manifest.local_names == (("a",) if skip == "local path" else ())
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", "[" * 100_000])
@@ -125,8 +125,8 @@ def test_an_origin_that_cannot_be_read_is_a_problem_and_nobody_is_asked(project:
             f"{SITE}/a-1.0.dist-info/direct_url.json": text,
         }
     )
-    manifest = installed(Path("env"))
-    assert manifest.locked[0].skip
+    manifest = read_installed(Path("env"))
+    assert manifest.locked_packages[0].skip_reason
     assert [problem.message for problem in manifest.problems] == ["does not tell where the package came from"]
 
 
@@ -137,7 +137,7 @@ def test_what_conda_installed_is_not_scored(project: Project) -> None:
             f"{SITE}/a-1.0.dist-info/INSTALLER": "conda\n",
         }
     )
-    assert installed(Path("env")).locked[0].skip == CONDA
+    assert read_installed(Path("env")).locked_packages[0].skip_reason == CONDA_REASON
 
 
 def test_older_kinds_of_metadata_are_read_too(project: Project) -> None:
@@ -155,15 +155,15 @@ def test_older_kinds_of_metadata_are_read_too(project: Project) -> None:
             f"{SITE}/-.egg-link": "/home/me/own\n.",
         }
     )
-    found = by_name(installed(Path("env")))
+    found = by_name(read_installed(Path("env")))
     assert sorted(found) == ["a", "b", "d", "e", "own"]
-    assert found["a"].needs == (
-        Need(to="b", requirement=">=1"),
-        Need(to="d", group="optional"),
-        Need(to="e", group="optional"),
+    assert found["a"].edges == (
+        Edge(target="b", requirement=">=1"),
+        Edge(target="d", group="optional"),
+        Edge(target="e", group="optional"),
     )
-    assert found["d"].needs == (Need(to="b"),)
-    assert found["own"].skip == "local path"
+    assert found["d"].edges == (Edge(target="b"),)
+    assert found["own"].skip_reason == "local path"
 
 
 @pytest.mark.parametrize(
@@ -190,9 +190,9 @@ def test_broken_metadata_are_a_problem(
     project: Project, files: dict[str, str | bytes], message: str, listed: list[str]
 ) -> None:
     project({f"{SITE}/{name}": text for name, text in files.items()})
-    manifest = installed(Path("env"))
+    manifest = read_installed(Path("env"))
     assert [problem.message for problem in manifest.problems] == [message]
-    assert [one.name for one in manifest.locked] == listed
+    assert [one.name for one in manifest.locked_packages] == listed
 
 
 def test_one_package_described_twice_is_listed_once(project: Project) -> None:
@@ -202,8 +202,8 @@ def test_one_package_described_twice_is_listed_once(project: Project) -> None:
             f"{SITE}/a.egg-info/PKG-INFO": metadata("a", "1.0"),
         }
     )
-    manifest = installed(Path("env"))
-    assert (len(manifest.locked), manifest.problems) == (1, ())
+    manifest = read_installed(Path("env"))
+    assert (len(manifest.locked_packages), manifest.problems) == (1, ())
 
 
 def test_a_version_further_down_the_path_is_listed_and_no_problem(project: Project) -> None:
@@ -213,9 +213,9 @@ def test_a_version_further_down_the_path_is_listed_and_no_problem(project: Proje
             "env/Lib/site-packages/a-2.0.dist-info/METADATA": metadata("a", "2.0"),
         }
     )
-    manifest = installed(Path("env"))
-    assert [one.version for one in manifest.locked] == ["1.0", "2.0"]
-    assert len({one.key for one in manifest.locked}) == 2
+    manifest = read_installed(Path("env"))
+    assert [one.version for one in manifest.locked_packages] == ["1.0", "2.0"]
+    assert len({one.key for one in manifest.locked_packages}) == 2
     assert manifest.problems == ()
 
 
@@ -227,7 +227,7 @@ def test_leftovers_and_missing_packages_are_noted(project: Project) -> None:
             f"{SITE}/b-1.0.dist-info/METADATA": metadata("b", "1.0", *(f"c{n}" for n in range(7)), "x ; what"),
         }
     )
-    assert installed(Path("env")).notes == (
+    assert read_installed(Path("env")).notes == (
         "1 left over from an interrupted installation: not listed (~a-1.0.dist-info)",
         "8 needed but not installed: c0 for b, c1 for b, c2 for b, c3 for b, c4 for b, …",
         "packages of the system are used as well: not listed here",
@@ -242,14 +242,14 @@ def test_long_headers_go_on_in_the_next_line(project: Project) -> None:
             f"{SITE}/b-1.0.dist-info/METADATA": metadata("b", "1.0"),
         }
     )
-    assert by_name(installed(Path("env")))["a"].needs == (Need(to="b", requirement=">=1"),)
+    assert by_name(read_installed(Path("env")))["a"].edges == (Edge(target="b", requirement=">=1"),)
 
 
 def test_an_environment_without_end_is_cut_and_says_so(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installed_python, "MOST", 2)
+    monkeypatch.setattr(installed_python, "MAX_PACKAGES", 2)
     project({f"{SITE}/a{n}-1.0.dist-info/METADATA": metadata(f"a{n}", "1.0") for n in range(5)})
-    manifest = installed(Path("env"))
-    assert len(manifest.locked) == 2
+    manifest = read_installed(Path("env"))
+    assert len(manifest.locked_packages) == 2
     assert [problem.message for problem in manifest.problems] == ["more than 2 packages: the rest is not read"]
 
 
@@ -267,7 +267,7 @@ def test_five_hundred_packages_take_no_time(project: Project) -> None:
         }
     )
     start = time.perf_counter()
-    assert len(installed(Path("env")).locked) == 500
+    assert len(read_installed(Path("env")).locked_packages) == 500
     assert time.perf_counter() - start < 2
 
 
@@ -296,32 +296,32 @@ def test_a_tree_of_npm_is_read_with_what_node_would_find(project: Project) -> No
             "node_modules/.cache/x/package.json": package("cache"),
         }
     )
-    manifest = installed(Path("node_modules"))
+    manifest = read_installed(Path("node_modules"))
     assert manifest.format == "node_modules"
     assert manifest.problems == ()
-    assert [(one.key, one.name, one.version, one.alias, one.skip) for one in manifest.locked] == [
-        ("node_modules/@acme/c", "@acme/c", "1.0.0", "", PRIVATE),
+    assert [(one.key, one.name, one.version, one.alias, one.skip_reason) for one in manifest.locked_packages] == [
+        ("node_modules/@acme/c", "@acme/c", "1.0.0", "", PRIVATE_REASON),
         ("node_modules/a", "a", "1.2.0", "", ""),
         ("node_modules/a/node_modules/b", "b", "2.0.0", "", ""),
         ("node_modules/b", "b", "1.0.0", "", ""),
         ("node_modules/old", "b", "1.0.0", "old", ""),
     ]
-    needs = {one.key: one.needs for one in manifest.locked}
-    assert needs["node_modules/a"] == (Need(to="node_modules/a/node_modules/b", requirement="^2"),)
-    assert needs["node_modules/a/node_modules/b"] == (Need(to="node_modules/a", group="peer", requirement="*"),)
-    assert manifest.roots == (
-        Root(
+    needs = {one.key: one.edges for one in manifest.locked_packages}
+    assert needs["node_modules/a"] == (Edge(target="node_modules/a/node_modules/b", requirement="^2"),)
+    assert needs["node_modules/a/node_modules/b"] == (Edge(target="node_modules/a", group="peer", requirement="*"),)
+    assert manifest.importers == (
+        Importer(
             name="app",
-            needs=(
-                Need(to="node_modules/a", requirement="^1"),
-                Need(to="node_modules/old", alias="old"),
-                Need(to="node_modules/@acme/c", group="dev", requirement="1"),
+            edges=(
+                Edge(target="node_modules/a", requirement="^1"),
+                Edge(target="node_modules/old", alias="old"),
+                Edge(target="node_modules/@acme/c", group="dev", requirement="1"),
             ),
         ),
     )
     assert manifest.notes == ("1 needed but not installed: gone for b",)
-    assert manifest.locals == ("app",)
-    assert manifest.locked[1].location.path == "node_modules/a/package.json"
+    assert manifest.local_names == ("app",)
+    assert manifest.locked_packages[1].location.path == "node_modules/a/package.json"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
@@ -341,17 +341,17 @@ def test_the_store_of_pnpm_is_read_once_through_its_links(project: Project) -> N
     links[0].symlink_to("../../b@1.0.0/node_modules/b")
     links[1].symlink_to("../../a@1.0.0/node_modules/a")
     links[2].symlink_to(".pnpm/a@1.0.0/node_modules/a")
-    manifest = installed(Path("node_modules"))
-    assert [(one.name, one.skip) for one in manifest.locked] == [
+    manifest = read_installed(Path("node_modules"))
+    assert [(one.name, one.skip_reason) for one in manifest.locked_packages] == [
         ("a", ""),
         ("b", ""),
         ("c", "local path"),
         ("d", "not from the npm registry"),
     ]
-    a, b, *_ = manifest.locked
-    assert a.needs == (Need(to=b.key, requirement="1"),)
-    assert b.needs == (Need(to=a.key, requirement="1"),)
-    assert manifest.roots == (Root(name="app", needs=(Need(to=a.key, requirement="1"),)),)
+    a, b, *_ = manifest.locked_packages
+    assert a.edges == (Edge(target=b.key, requirement="1"),)
+    assert b.edges == (Edge(target=a.key, requirement="1"),)
+    assert manifest.importers == (Importer(name="app", edges=(Edge(target=a.key, requirement="1"),)),)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
@@ -372,18 +372,18 @@ def test_links_lead_to_members_of_the_workspace_and_never_away(project: Project,
     (home / "node_modules/loop").symlink_to("loop")
     (home / "node_modules/a/node_modules").symlink_to("..")
     (home / "packages/m/node_modules").symlink_to(str(outside / "node_modules"))
-    manifest = installed(Path("node_modules"))
-    assert [(one.name, one.version, one.skip, one.needs) for one in manifest.locked] == [
+    manifest = read_installed(Path("node_modules"))
+    assert [(one.name, one.version, one.skip_reason, one.edges) for one in manifest.locked_packages] == [
         ("a", "1.0.0", "", ()),
         ("m", "0.1.0", "workspace member", ()),
         ("n", "", "workspace member", ()),
         ("o", "", "local path", ()),
     ]
-    assert manifest.locals == ("app", "m", "n", "o")
-    assert manifest.roots == (
-        Root(name="app"),
-        Root(path="packages/m", name="m", needs=(Need(to="node_modules/a", requirement="1"),)),
-        Root(path="packages/n", name="n"),
+    assert manifest.local_names == ("app", "m", "n", "o")
+    assert manifest.importers == (
+        Importer(name="app"),
+        Importer(path="packages/m", name="m", edges=(Edge(target="node_modules/a", requirement="1"),)),
+        Importer(path="packages/n", name="n"),
     )
     assert manifest.problems == ()
 
@@ -394,7 +394,7 @@ def test_a_directory_of_packages_that_leads_away_is_not_followed(project: Projec
     (tmp_path / "else/b").mkdir(parents=True)
     (tmp_path / "else/b/package.json").write_text(package("b"))
     (home / "node_modules/a/node_modules").symlink_to(tmp_path / "else")
-    assert [one.name for one in installed(Path("node_modules")).locked] == ["a"]
+    assert [one.name for one in read_installed(Path("node_modules")).locked_packages] == ["a"]
 
 
 def test_what_npm_noted_tells_where_packages_came_from(project: Project) -> None:
@@ -413,12 +413,12 @@ def test_what_npm_noted_tells_where_packages_came_from(project: Project) -> None
             )
         }
     )
-    found = by_name(installed(Path("node_modules")))
+    found = by_name(read_installed(Path("node_modules")))
     a, b = found["a"], found["@s/b"]
-    assert (a.index, a.hashed, a.groups, a.optional) == ("https://npm.example/base", True, ("dev",), False)
-    assert (b.index, b.hashed, b.groups, b.optional) == ("https://npm.example", False, (), True)
-    assert found["c"].skip.startswith("git: ssh://git.example/me/c.git")
-    assert found["d"].skip == "local path"
+    assert (a.index, a.has_hash, a.groups, a.optional) == ("https://npm.example/base", True, ("dev",), False)
+    assert (b.index, b.has_hash, b.groups, b.optional) == ("https://npm.example", False, (), True)
+    assert found["c"].skip_reason.startswith("git: ssh://git.example/me/c.git")
+    assert found["d"].skip_reason == "local path"
 
 
 @pytest.mark.parametrize(
@@ -436,18 +436,18 @@ def test_what_npm_noted_tells_where_packages_came_from(project: Project) -> None
 )
 def test_a_broken_package_is_a_problem(project: Project, text: str | bytes, message: str) -> None:
     project({"node_modules/a/package.json": text, "node_modules/b/package.json": package("b", dependencies={"a": "1"})})
-    manifest = installed(Path("node_modules"))
+    manifest = read_installed(Path("node_modules"))
     assert [(problem.path, problem.message) for problem in manifest.problems] == [
         ("node_modules/a/package.json", message)
     ]
-    assert [one.name for one in manifest.locked] == ["b"]
-    assert manifest.roots is None
+    assert [one.name for one in manifest.locked_packages] == ["b"]
+    assert manifest.importers is None
 
 
 def test_a_tree_without_end_is_cut_and_says_so(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installed_npm, "MOST", 2)
+    monkeypatch.setattr(installed_npm, "MAX_PACKAGES", 2)
     project({f"node_modules/a{n}/package.json": package(f"a{n}") for n in range(5)})
-    assert [one.message for one in installed(Path("node_modules")).problems] == [
+    assert [one.message for one in read_installed(Path("node_modules")).problems] == [
         "more than 2 packages: the rest is not read"
     ]
 
@@ -473,7 +473,7 @@ def test_a_tree_without_end_is_cut_and_says_so(project: Project, monkeypatch: py
 )
 def test_what_is_no_environment_is_a_problem(project: Project, files: dict[str, str], message: str, hint: str) -> None:
     project(files)
-    [problem] = installed(Path("x")).problems
+    [problem] = read_installed(Path("x")).problems
     assert (problem.path, problem.message, problem.hint) == ("x", message, hint)
 
 
@@ -481,17 +481,17 @@ def test_what_is_no_environment_is_a_problem(project: Project, files: dict[str, 
 def test_what_may_not_be_read_is_a_problem(project: Project) -> None:
     home = project({"x/y": ""})
     (home / "x").chmod(0)
-    assert installed(Path("x/y")).problems
+    assert read_installed(Path("x/y")).problems
     (home / "x").chmod(0o700)
 
 
 @pytest.mark.parametrize("path", [Path("x" * 300), Path("x" * 300, "node_modules")])
 def test_a_path_that_can_be_none_is_a_problem(path: Path) -> None:
-    [problem] = installed(path).problems
+    [problem] = read_installed(path).problems
     assert problem.message in ("no such directory", "cannot be read: file name too long")
 
 
 def test_an_empty_environment_is_no_problem(project: Project) -> None:
     project({f"{SITE}/readme": ""})
-    manifest = installed(Path("env"))
-    assert (manifest.locked, manifest.problems) == ((), ())
+    manifest = read_installed(Path("env"))
+    assert (manifest.locked_packages, manifest.problems) == ((), ())

@@ -7,8 +7,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.inventory import Include, Manifest
-from nerq_cli.manifests.environment_yml import CONDA, read, wants
+from nerq_cli.inventory import DependencyFile, Include
+from nerq_cli.manifests.environment_yml import CONDA_REASON, read, wants
 
 ENVIRONMENT = """\
 name: acme
@@ -32,13 +32,13 @@ variables:
 """
 
 
-def items(manifest: Manifest) -> list[tuple[str, str, int]]:
-    return [(one.name, one.requirement, one.location.line) for one in manifest.declared]
+def items(manifest: DependencyFile) -> list[tuple[str, str, int]]:
+    return [(one.name, one.requirement, one.location.line) for one in manifest.declarations]
 
 
 def test_packages_of_conda_are_listed_and_never_looked_up() -> None:
     manifest = read(ENVIRONMENT, "environment.yml")
-    conda = [one for one in manifest.declared if one.skip == CONDA]
+    conda = [one for one in manifest.declarations if one.skip_reason == CONDA_REASON]
     assert [(one.name, one.requirement, one.location.line) for one in conda] == [
         ("python", "=3.11", 4),
         ("numpy", ">=1.26,<2", 5),
@@ -52,8 +52,8 @@ def test_packages_of_conda_are_listed_and_never_looked_up() -> None:
 
 def test_the_section_for_pip_is_read_as_pip_would() -> None:
     manifest = read(ENVIRONMENT, "environment.yml")
-    by_pip = [one for one in manifest.declared if one.skip != CONDA]
-    assert [(one.name, one.requirement, one.location.line, bool(one.skip)) for one in by_pip] == [
+    by_pip = [one for one in manifest.declarations if one.skip_reason != CONDA_REASON]
+    assert [(one.name, one.requirement, one.location.line, bool(one.skip_reason)) for one in by_pip] == [
         ("requests", ">=2.31", 11, False),
         ("rich", "==13.7.0", 12, False),
         ("acme", "", 15, True),
@@ -110,7 +110,7 @@ def test_what_is_no_conda_environment_is_a_problem(text: str, line: int, message
 @pytest.mark.parametrize("text", ["name: x\n", "dependencies:\n", "dependencies: ~\n"])
 def test_an_environment_of_nothing_is_noted(text: str) -> None:
     manifest = read(text, "environment.yml")
-    assert (manifest.declared, manifest.problems, manifest.notes) == ((), (), ("lists no dependencies",))
+    assert (manifest.declarations, manifest.problems, manifest.notes) == ((), (), ("lists no dependencies",))
 
 
 def test_an_empty_section_for_pip_adds_nothing() -> None:
@@ -135,12 +135,12 @@ def test_a_specification_of_absurd_length_is_a_problem() -> None:
     [("environment.yml", "main"), ("environment-dev.yml", "dev"), ("environment_docs.yaml", "dev:docs")],
 )
 def test_the_name_of_the_file_tells_the_group(path: str, group: str) -> None:
-    assert {one.group for one in read(ENVIRONMENT, path).declared} == {group}
+    assert {one.group for one in read(ENVIRONMENT, path).declarations} == {group}
 
 
 def test_the_including_file_says_what_the_items_are() -> None:
-    assert {one.group for one in read(ENVIRONMENT, "environment.yml", group="dev:x").declared} == {"dev:x"}
-    assert {one.group for one in read(ENVIRONMENT, "environment.yml", constraint=True).declared} == {"constraint"}
+    assert {one.group for one in read(ENVIRONMENT, "environment.yml", group="dev:x").declarations} == {"dev:x"}
+    assert {one.group for one in read(ENVIRONMENT, "environment.yml", constraint=True).declarations} == {"constraint"}
 
 
 def test_without_the_fast_yaml_reader_the_result_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,4 +167,4 @@ def test_nothing_is_ever_raised(text: str) -> None:
 @given(st.integers(0, len(ENVIRONMENT) - 1), st.sampled_from("[]{}'\"&*:-#\n \t"))
 def test_a_damaged_file_loses_nothing_in_silence(at: int, mark: str) -> None:
     manifest = read(f"{ENVIRONMENT[:at]}{mark}{ENVIRONMENT[at + 1 :]}", "environment.yml")
-    assert manifest.declared or manifest.problems or manifest.notes
+    assert manifest.declarations or manifest.problems or manifest.notes

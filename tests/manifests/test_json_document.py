@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.manifests.json_document import DEEPEST, Lines, Node, NotJsonError, parse
+from nerq_cli.manifests.json_document import MAX_DEPTH, JsonNode, LineIndex, NotJsonError, parse_json
 
 scalars = (
     st.none()
@@ -22,7 +22,7 @@ values = st.recursive(
 )
 
 
-def plain(node: Node) -> object:
+def plain(node: JsonNode) -> object:
     """The value as the standard library returns it."""
     if isinstance(node.data, dict):
         return {key: plain(member.value) for key, member in node.data.items()}
@@ -40,14 +40,14 @@ def outcome(reading: Callable[[], object]) -> object:
 
 def mistake(text: str) -> tuple[str, int]:
     with pytest.raises(NotJsonError) as caught:
-        parse(text)
-    return str(caught.value), caught.value.at
+        parse_json(text)
+    return str(caught.value), caught.value.offset
 
 
 @given(values, st.sampled_from([None, 1, "\t"]), st.booleans())
 def test_it_reads_what_the_standard_library_reads(value: object, indent: int | str | None, ascii_only: bool) -> None:  # noqa: FBT001 - drawn
     text = json.dumps(value, indent=indent, ensure_ascii=ascii_only)
-    assert plain(parse(text)) == json.loads(text, parse_int=float)
+    assert plain(parse_json(text)) == json.loads(text, parse_int=float)
 
 
 @given(st.text(alphabet='{}[]:,"\\u0123abtrue fals null-.eE+\n\x01', max_size=30))
@@ -59,7 +59,7 @@ def test_it_refuses_what_the_standard_library_refuses(text: str) -> None:
         return json.loads(text, parse_int=float, parse_constant=refuse)
 
     def ours() -> object:
-        return plain(parse(text))
+        return plain(parse_json(text))
 
     expected, found = outcome(theirs), outcome(ours)
     assert found == expected or "\\u" in text  # half a surrogate pair is replaced
@@ -70,37 +70,37 @@ def test_every_key_and_value_knows_where_it_begins(value: object) -> None:
     text = json.dumps(value, indent=2)
     decoder = json.JSONDecoder(parse_int=float)
 
-    def check(node: Node) -> None:
-        assert decoder.raw_decode(text, node.at)[0] == plain(node)
+    def check(node: JsonNode) -> None:
+        assert decoder.raw_decode(text, node.offset)[0] == plain(node)
         children = list(node.data.values()) if isinstance(node.data, dict) else []
         for key, member in node.data.items() if isinstance(node.data, dict) else ():
-            assert decoder.raw_decode(text, member.at)[0] == key
+            assert decoder.raw_decode(text, member.offset)[0] == key
         for child in [*(one.value for one in children), *(node.data if isinstance(node.data, list) else ())]:
             check(child)
 
-    check(parse(text))
+    check(parse_json(text))
 
 
 def test_of_two_members_with_one_key_the_last_counts() -> None:
-    node = parse('{"a": 1, "b": 2, "a": 3}')
+    node = parse_json('{"a": 1, "b": 2, "a": 3}')
     assert plain(node) == {"a": 3, "b": 2}
     assert isinstance(node.data, dict)
-    assert node.data["a"].at == 17
+    assert node.data["a"].offset == 17
 
 
 def test_escapes_are_decoded_and_half_a_pair_is_replaced() -> None:
-    assert parse(r'"\u0041\n\/\ud83d\ude00\ud800"').data == "A\n/\N{GRINNING FACE}\N{REPLACEMENT CHARACTER}"
+    assert parse_json(r'"\u0041\n\/\ud83d\ude00\ud800"').data == "A\n/\N{GRINNING FACE}\N{REPLACEMENT CHARACTER}"
 
 
 def test_a_number_of_any_size_is_read() -> None:
-    assert parse("9" * 5000).data == math.inf
-    assert parse("1e999").data == math.inf
+    assert parse_json("9" * 5000).data == math.inf
+    assert parse_json("1e999").data == math.inf
 
 
 def test_nesting_has_a_limit() -> None:
-    assert parse("[" * DEEPEST + "]" * DEEPEST)
-    assert mistake("[" * (DEEPEST + 1)) == (f"nested more than {DEEPEST} levels deep", DEEPEST)
-    assert mistake('{"a":' * 100_000) == (f"nested more than {DEEPEST} levels deep", DEEPEST * 5)
+    assert parse_json("[" * MAX_DEPTH + "]" * MAX_DEPTH)
+    assert mistake("[" * (MAX_DEPTH + 1)) == (f"nested more than {MAX_DEPTH} levels deep", MAX_DEPTH)
+    assert mistake('{"a":' * 100_000) == (f"nested more than {MAX_DEPTH} levels deep", MAX_DEPTH * 5)
 
 
 @pytest.mark.parametrize(
@@ -151,12 +151,12 @@ def test_a_mistake_is_told_where_it_was_made(text: str, message: str, at: int) -
 def test_every_value_has_a_kind(kind: str) -> None:
     text = {'"': '"a"', "{": "{}", "[": "[]"}.get(kind, kind)
     kinds = {"a string", "an object", "an array", "a number", "a boolean", "null"}
-    assert parse(text).kind in kinds
+    assert parse_json(text).kind in kinds
 
 
 def test_lines_and_columns_are_what_an_editor_shows() -> None:
-    lines = Lines("ab\r\ncd\n\nef")
-    assert [(lines.number(at), lines.column(at)) for at in (0, 1, 4, 7, 8, 9, 10)] == [
+    lines = LineIndex("ab\r\ncd\n\nef")
+    assert [(lines.line_number(at), lines.column_number(at)) for at in (0, 1, 4, 7, 8, 9, 10)] == [
         (1, 1),
         (1, 2),
         (2, 1),
@@ -165,4 +165,4 @@ def test_lines_and_columns_are_what_an_editor_shows() -> None:
         (4, 2),
         (4, 3),
     ]
-    assert [lines.text(at) for at in (0, 5, 7, 9)] == ["ab", "cd", "", "ef"]
+    assert [lines.line_text(at) for at in (0, 5, 7, 9)] == ["ab", "cd", "", "ef"]

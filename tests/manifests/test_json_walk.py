@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.manifests.json_document import NotJsonError, parse
-from nerq_cli.manifests.json_walk import MOST_PROBLEMS, Problems, Walk, plain, quoted
+from nerq_cli.manifests.json_document import NotJsonError, parse_json
+from nerq_cli.manifests.json_walk import MAX_PROBLEMS, JsonWalker, ProblemList, quote_text, strip_comments
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5),
@@ -19,9 +19,9 @@ VALUES = st.recursive(
 
 
 def gone_through(text: str) -> list[tuple[str, int, object]]:
-    walk = Walk(text)
-    found = [(key, at, walk.take()) for key, at in walk.members()]
-    walk.finish()
+    walk = JsonWalker(text)
+    found = [(key, at, walk.read_value()) for key, at in walk.iter_members()]
+    walk.expect_end()
     return found
 
 
@@ -34,24 +34,24 @@ def test_walking_finds_what_decoding_finds_and_where_it_is(document: dict[str, A
 
 
 def test_objects_are_walked_within_objects_and_values_skipped() -> None:
-    walk = Walk('{"a": {"b": 1, "c": {}}, "d": [{"e": 2}], "f": 3}')
+    walk = JsonWalker('{"a": {"b": 1, "c": {}}, "d": [{"e": 2}], "f": 3}')
     keys: list[object] = []
-    for key, _ in walk.members():
+    for key, _ in walk.iter_members():
         keys.append(key)
         if walk.in_object:
-            keys += [(inner, walk.take()) for inner, _ in walk.members()]
+            keys += [(inner, walk.read_value()) for inner, _ in walk.iter_members()]
         else:
-            walk.skip()
-    walk.finish()
+            walk.skip_value()
+    walk.expect_end()
     assert keys == ["a", ("b", 1.0), ("c", {}), "d", "f"]
 
 
 def test_keys_that_stand_twice_are_noted_where_they_or_what_holds_them_stand() -> None:
     text = '{"a": 1, "b": {"x": 1, "x": 2, "x": 3}, "a": [{"y": 1, "y": 1}]}'
-    walk = Walk(text)
-    for _ in walk.members():
-        walk.take()
-    assert walk.repeated == [
+    walk = JsonWalker(text)
+    for _ in walk.iter_members():
+        walk.read_value()
+    assert walk.repeated_keys == [
         ("x", text.index('{"x"')),
         ("x", text.index('{"x"')),
         ("a", text.rindex('"a"')),
@@ -83,19 +83,19 @@ def test_keys_that_stand_twice_are_noted_where_they_or_what_holds_them_stand() -
     ],
 )
 def test_a_mistake_is_told_with_its_place(text: str, message: str, at: int) -> None:
-    walk = Walk(text)
+    walk = JsonWalker(text)
     with pytest.raises(NotJsonError, match=re.escape(message)) as raised:
         _whole(walk)
-    assert raised.value.at == at
+    assert raised.value.offset == at
 
 
-def _whole(walk: Walk) -> None:
+def _whole(walk: JsonWalker) -> None:
     if walk.in_object:
-        for _ in walk.members():
-            walk.take()
+        for _ in walk.iter_members():
+            walk.read_value()
     else:
-        walk.skip()
-    walk.finish()
+        walk.skip_value()
+    walk.expect_end()
 
 
 @given(st.dictionaries(st.text(max_size=2), VALUES, max_size=3), st.data())
@@ -108,7 +108,7 @@ def test_walking_refuses_what_json_document_refuses(document: dict[str, Any], da
 
 def _is_refused(text: str) -> bool:
     try:
-        _whole(Walk(text))
+        _whole(JsonWalker(text))
     except NotJsonError:
         return True
     return False
@@ -116,7 +116,7 @@ def _is_refused(text: str) -> bool:
 
 def _is_refused_by_the_other(text: str) -> bool:
     try:
-        parse(text)
+        parse_json(text)
     except NotJsonError:
         return True
     return False
@@ -141,36 +141,36 @@ def test_a_number_of_any_size_is_read() -> None:
     ],
 )
 def test_comments_and_last_commas_become_space(text: str, expected: str) -> None:
-    assert plain(text) == expected
-    assert len(plain(text)) == len(text)
+    assert strip_comments(text) == expected
+    assert len(strip_comments(text)) == len(text)
 
 
 @given(VALUES)
 def test_what_is_json_already_stays_as_it_is(document: Any) -> None:
     text = json.dumps(document, indent=1)
-    assert plain(text) == text
+    assert strip_comments(text) == text
 
 
 # --- Problems
 
 
 def test_problems_have_line_column_and_text_and_each_is_told_once() -> None:
-    problems = Problems("f", 'a\n  "b": "https://user:secret@host.example/"\n' + "x" * 600)
-    problems.add("second", 600)
-    problems.add("first", 4, hint="do")
-    problems.add("first", 4, hint="do")
-    first, second = problems.listed()
+    problems = ProblemList("f", 'a\n  "b": "https://user:secret@host.example/"\n' + "x" * 600)
+    problems.add_problem("second", 600)
+    problems.add_problem("first", 4, hint="do")
+    problems.add_problem("first", 4, hint="do")
+    first, second = problems.sorted_problems()
     assert (first.line, first.column, first.message, first.hint) == (2, 3, "first", "do")
     assert "secret" not in first.text
     assert (second.line, second.text) == (3, "")
 
 
 def test_after_a_thousand_problems_the_rest_are_counted() -> None:
-    problems = Problems("f", "\n" * 2000)
-    for at in range(MOST_PROBLEMS + 7):
-        problems.add("wrong", at)
-    listed = problems.listed()
-    assert len(listed) == MOST_PROBLEMS + 1
+    problems = ProblemList("f", "\n" * 2000)
+    for at in range(MAX_PROBLEMS + 7):
+        problems.add_problem("wrong", at)
+    listed = problems.sorted_problems()
+    assert len(listed) == MAX_PROBLEMS + 1
     assert listed[-1].message == "and 7 more problems in this file"
 
 
@@ -178,4 +178,4 @@ def test_after_a_thousand_problems_the_rest_are_counted() -> None:
     ("text", "expected"), [("a", '"a"'), ("a\x1b[2J\n", '"a\\u001b[2J\\n"'), ("x" * 100, f'"{"x" * 60}…"')]
 )
 def test_a_text_is_quoted_on_one_short_line(text: str, expected: str) -> None:
-    assert quoted(text) == expected
+    assert quote_text(text) == expected

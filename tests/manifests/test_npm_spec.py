@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.manifests.npm_spec import Asked, ask, awaits_catalog, wrong_with
+from nerq_cli.manifests.npm_spec import NpmSpec, find_name_error, is_catalog_missing, parse_spec
 
 
 @pytest.mark.parametrize(
     "name", ["a", "lodash", "JSONStream", "a.b", "a~", "(a)", "@s/a", "@S/.a"[:3] + "a", "@a/-b", "x" * 214]
 )
 def test_names_old_and_new_are_names(name: str) -> None:
-    assert wrong_with(name) == ""
+    assert find_name_error(name) == ""
 
 
 @pytest.mark.parametrize(
@@ -40,12 +40,12 @@ def test_names_old_and_new_are_names(name: str) -> None:
     ],
 )
 def test_what_is_no_name_is_refused(name: str, why: str) -> None:
-    assert wrong_with(name) == why
+    assert find_name_error(name) == why
 
 
 @given(st.text(max_size=12))
 def test_no_name_leaves_its_place_in_an_address(name: str) -> None:
-    if not wrong_with(name):
+    if not find_name_error(name):
         assert ".." not in name.split("/")
         assert not set(name) & set("\\%?#: \n")
         assert name.count("/") == name.startswith("@")
@@ -56,28 +56,28 @@ def test_no_name_leaves_its_place_in_an_address(name: str) -> None:
     ["", "*", "1.2.3", "=1.2.3", "v1.2.3", "^1", "~1.2", "1.x || >=2.5.0 <3", "1 - 2", "latest", "next", "1.0.0+b"],
 )
 def test_versions_ranges_and_tags_are_taken_as_written(text: str) -> None:
-    assert ask("demo", f" {text} ", {}) == Asked("demo", text)
+    assert parse_spec("demo", f" {text} ", {}) == NpmSpec("demo", text)
 
 
 @pytest.mark.parametrize(
     ("text", "asked"),
     [
-        ("npm:real@^1", Asked("real", "^1")),
-        ("npm:@scope/real@1.2.3", Asked("@scope/real", "1.2.3")),
-        ("npm:real", Asked("real")),
-        ("npm:3d-view@1", Asked("3d-view", "1")),
-        ("npm:^1.2.3", Asked("demo", "^1.2.3")),  # Yarn
-        ("npm:1.2.3", Asked("demo", "1.2.3")),
-        ("npm:latest", Asked("demo", "latest")),
-        ("npm:*", Asked("demo", "*")),
-        ("patch:real@npm%3A4.17.21#~/.yarn/patches/real.patch", Asked("real", "4.17.21")),
-        ("patch:@s/real@^4#./p.patch", Asked("@s/real", "^4")),
-        ("patch:typescript@^4#builtin<compat/typescript>", Asked("typescript", "^4")),
-        ("patch:real@patch%3Areal@npm%253A4%23a#b", Asked("real", "4")),
+        ("npm:real@^1", NpmSpec("real", "^1")),
+        ("npm:@scope/real@1.2.3", NpmSpec("@scope/real", "1.2.3")),
+        ("npm:real", NpmSpec("real")),
+        ("npm:3d-view@1", NpmSpec("3d-view", "1")),
+        ("npm:^1.2.3", NpmSpec("demo", "^1.2.3")),  # Yarn
+        ("npm:1.2.3", NpmSpec("demo", "1.2.3")),
+        ("npm:latest", NpmSpec("demo", "latest")),
+        ("npm:*", NpmSpec("demo", "*")),
+        ("patch:real@npm%3A4.17.21#~/.yarn/patches/real.patch", NpmSpec("real", "4.17.21")),
+        ("patch:@s/real@^4#./p.patch", NpmSpec("@s/real", "^4")),
+        ("patch:typescript@^4#builtin<compat/typescript>", NpmSpec("typescript", "^4")),
+        ("patch:real@patch%3Areal@npm%253A4%23a#b", NpmSpec("real", "4")),
     ],
 )
-def test_aliases_and_patches_name_the_real_package(text: str, asked: Asked) -> None:
-    assert ask("demo", text, {}) == asked
+def test_aliases_and_patches_name_the_real_package(text: str, asked: NpmSpec) -> None:
+    assert parse_spec("demo", text, {}) == asked
 
 
 @pytest.mark.parametrize(
@@ -126,35 +126,35 @@ def test_aliases_and_patches_name_the_real_package(text: str, asked: Asked) -> N
     ],
 )
 def test_what_is_not_in_the_registry_says_where_it_is(text: str, reason: str, requirement: str) -> None:
-    assert ask("demo", text, {}) == Asked("demo", requirement, skip=reason)
+    assert parse_spec("demo", text, {}) == NpmSpec("demo", requirement, skip=reason)
 
 
 def test_a_workspace_member_may_have_another_name() -> None:
-    assert ask("demo", "workspace:real@*", {}) == Asked("real", "*", skip="workspace member")
+    assert parse_spec("demo", "workspace:real@*", {}) == NpmSpec("real", "*", skip="workspace member")
 
 
 def test_a_catalog_settles_the_version() -> None:
     catalogs = {"default": {"demo": "^1"}, "old": {"demo": "npm:real@0.9.0"}}
-    assert ask("demo", "catalog:", catalogs) == Asked("demo", "^1")
-    assert ask("demo", "catalog:default", catalogs) == Asked("demo", "^1")
-    assert ask("demo", "catalog:old", catalogs) == Asked("real", "0.9.0")
+    assert parse_spec("demo", "catalog:", catalogs) == NpmSpec("demo", "^1")
+    assert parse_spec("demo", "catalog:default", catalogs) == NpmSpec("demo", "^1")
+    assert parse_spec("demo", "catalog:old", catalogs) == NpmSpec("real", "0.9.0")
 
 
 def test_a_catalog_kept_elsewhere_is_not_listed_here() -> None:
-    assert ask("demo", "catalog:", {}).skip == "catalog default: not listed here"
-    assert ask("demo", "catalog:old", {"default": {"demo": "1"}}).skip == "catalog old: not listed here"
+    assert parse_spec("demo", "catalog:", {}).skip == "catalog default: not listed here"
+    assert parse_spec("demo", "catalog:old", {"default": {"demo": "1"}}).skip == "catalog old: not listed here"
 
 
 def test_a_catalog_that_names_itself_ends() -> None:
-    assert ask("demo", "catalog:", {"default": {"demo": "catalog:"}}).wrong
-    assert ask("demo", "patch:a@" * 10_000, {}).wrong
+    assert parse_spec("demo", "catalog:", {"default": {"demo": "catalog:"}}).error
+    assert parse_spec("demo", "patch:a@" * 10_000, {}).error
 
 
 @pytest.mark.parametrize(
     "text", ["1.0, 2", "$demo", "caf\N{LATIN SMALL LETTER E WITH ACUTE}", "1" * 1001, "npm:a@./b", "npm:a@b:c"]
 )
 def test_what_nothing_can_be_is_wrong(text: str) -> None:
-    assert ask("demo", text, {}).wrong
+    assert parse_spec("demo", text, {}).error
 
 
 @pytest.mark.parametrize(
@@ -175,23 +175,23 @@ def test_what_nothing_can_be_is_wrong(text: str) -> None:
     ],
 )
 def test_credentials_are_never_repeated(text: str) -> None:
-    assert "hunter2" not in repr(ask("demo", text, {}))
+    assert "hunter2" not in repr(parse_spec("demo", text, {}))
 
 
 @given(st.text(max_size=40), st.text(max_size=10))
 def test_any_text_is_answered(text: str, name: str) -> None:
-    asked = ask(name, text, {"default": {name: text}})
-    assert not asked.skip or not asked.wrong
+    asked = parse_spec(name, text, {"default": {name: text}})
+    assert not asked.skip or not asked.error
 
 
 @given(st.text(alphabet="gitnpm:/@#.+~ab1^%\\ ", max_size=30))
 def test_what_is_left_for_the_registry_is_no_address(text: str) -> None:
-    asked = ask("demo", text, {})
-    if not asked.skip and not asked.wrong:
+    asked = parse_spec("demo", text, {})
+    if not asked.skip and not asked.error:
         assert not set(asked.requirement) & set("/:@#\\%")
 
 
 def test_a_version_in_a_catalog_that_is_kept_elsewhere_is_awaited() -> None:
-    assert awaits_catalog(ask("a", "catalog:old", {}).skip)
-    assert not awaits_catalog(ask("a", "workspace:*", {}).skip)
-    assert not awaits_catalog("")
+    assert is_catalog_missing(parse_spec("a", "catalog:old", {}).skip)
+    assert not is_catalog_missing(parse_spec("a", "workspace:*", {}).skip)
+    assert not is_catalog_missing("")

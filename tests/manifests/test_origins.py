@@ -4,29 +4,29 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nerq_cli.inventory import PYPI, Declared, Location
+from nerq_cli.inventory import PYPI, Declaration, Location
 from nerq_cli.manifests.origins import (
     LOCAL,
-    Indexes,
-    Origin,
-    all_of,
-    masked,
-    of_repository,
-    of_url,
-    pattern,
-    place,
-    without_credentials,
+    FileIndexes,
+    PackageSource,
+    assign_sources,
+    compile_name_glob,
+    join_markers,
+    mask_secrets,
+    repository_reason,
+    strip_credentials,
+    url_reason,
 )
 
 
-def item(name: str, *, group: str = "main", skip: str = "", marker: str = "") -> Declared:
-    return Declared(
+def item(name: str, *, group: str = "main", skip: str = "", marker: str = "") -> Declaration:
+    return Declaration(
         ecosystem=PYPI,
         name=name,
         requirement="",
         group=group,
         location=Location(path="p", line=1),
-        skip=skip,
+        skip_reason=skip,
         marker=marker,
     )
 
@@ -48,7 +48,7 @@ def item(name: str, *, group: str = "main", skip: str = "", marker: str = "") ->
     ],
 )
 def test_an_address_is_shown_without_anything_secret(url: str, shown: str) -> None:
-    assert without_credentials(url) == shown
+    assert strip_credentials(url) == shown
 
 
 @pytest.mark.parametrize(
@@ -65,40 +65,42 @@ def test_an_address_is_shown_without_anything_secret(url: str, shown: str) -> No
     ],
 )
 def test_the_reason_for_an_address_tells_its_kind(url: str, reason: str) -> None:
-    assert of_url(url) == reason
+    assert url_reason(url) == reason
 
 
 def test_reasons_are_cut_to_a_readable_length() -> None:
-    assert len(of_repository("https://h/" + "x" * 5_000, "v1")) == len(of_url("https://h/" + "x" * 5_000)) == 300
+    assert (
+        len(repository_reason("https://h/" + "x" * 5_000, "v1")) == len(url_reason("https://h/" + "x" * 5_000)) == 300
+    )
 
 
 @given(st.from_regex(r"[a-z0-9!$%&*+,;=:~-]{3,12}", fullmatch=True), st.sampled_from(["https", "git+ssh", "http"]))
 @settings(deadline=None)
 def test_no_password_survives(secret: str, scheme: str) -> None:
     url = f"{scheme}://me:qq{secret}qq@host.example/path?key=qq{secret}qq"
-    for shown in (without_credentials(url), of_url(url), masked(f'x = "{url}"'), of_repository(url, "v1")):
+    for shown in (strip_credentials(url), url_reason(url), mask_secrets(f'x = "{url}"'), repository_reason(url, "v1")):
         assert f"qq{secret}" not in shown
 
 
 def test_masking_keeps_ports_and_lengths() -> None:
     text = 'url = "https://host.example:8080/x" and "https://u:p/q@host/?a=b&c=d"'
-    assert masked(text) == 'url = "https://host.example:8080/x" and "https://*****@host/?*******"'
+    assert mask_secrets(text) == 'url = "https://host.example:8080/x" and "https://*****@host/?*******"'
 
 
 def test_markers_that_must_all_hold_are_joined() -> None:
-    assert all_of("", "a == b", "") == "a == b"
-    assert all_of("a == b or c == d", "e == f") == "(a == b or c == d) and e == f"
-    assert all_of() == ""
+    assert join_markers("", "a == b", "") == "a == b"
+    assert join_markers("a == b or c == d", "e == f") == "(a == b or c == d) and e == f"
+    assert join_markers() == ""
 
 
 def test_items_come_from_the_public_index_when_nothing_is_said() -> None:
     items = [item("a"), item("b", skip=LOCAL)]
-    assert list(place(items, Indexes(named={"corp": "https://corp.example"}), {})) == items
+    assert list(assign_sources(items, FileIndexes(by_name={"corp": "https://corp.example"}), {})) == items
 
 
 def test_a_default_index_and_further_ones_hold_for_all_that_have_no_place_of_their_own() -> None:
-    indexes = Indexes(default="https://d.example", extra=("https://e.example",))
-    placed = list(place([item("a"), item("b", skip=LOCAL)], indexes, {}))
+    indexes = FileIndexes(default="https://d.example", extra_indexes=("https://e.example",))
+    placed = list(assign_sources([item("a"), item("b", skip=LOCAL)], indexes, {}))
     assert [(one.index, one.extra_indexes) for one in placed] == [
         ("https://d.example", ("https://e.example",)),
         ("", ()),
@@ -107,14 +109,19 @@ def test_a_default_index_and_further_ones_hold_for_all_that_have_no_place_of_the
 
 def test_an_origin_holds_for_its_package_and_its_group_and_adds_its_marker() -> None:
     origins = {
-        "my-a": [Origin(skip="x", group="dev", marker="m == 1"), Origin(index="https://i.example", group="main")]
+        "my-a": [
+            PackageSource(skip="x", group="dev", marker="m == 1"),
+            PackageSource(index="https://i.example", group="main"),
+        ]
     }
     placed = list(
-        place(
-            [item("My_A", group="dev", marker="n == 2"), item("my.a"), item("my-a", group="build")], Indexes(), origins
+        assign_sources(
+            [item("My_A", group="dev", marker="n == 2"), item("my.a"), item("my-a", group="build")],
+            FileIndexes(),
+            origins,
         )
     )
-    assert [(one.skip, one.index, one.marker) for one in placed] == [
+    assert [(one.skip_reason, one.index, one.marker) for one in placed] == [
         ("x", "", "n == 2 and m == 1"),
         ("", "https://i.example", ""),
         ("", "", ""),
@@ -122,21 +129,23 @@ def test_an_origin_holds_for_its_package_and_its_group_and_adds_its_marker() -> 
 
 
 def test_a_bound_pattern_beats_the_default() -> None:
-    indexes = Indexes(default="https://d.example", bound=((pattern("Acme_*"), "https://acme.example"),))
-    assert [one.index for one in place([item("acme.core"), item("b")], indexes, {})] == [
+    indexes = FileIndexes(
+        default="https://d.example", by_pattern=((compile_name_glob("Acme_*"), "https://acme.example"),)
+    )
+    assert [one.index for one in assign_sources([item("acme.core"), item("b")], indexes, {})] == [
         "https://acme.example",
         "https://d.example",
     ]
 
 
 def test_an_index_is_found_by_name_whatever_its_case_and_skipped_when_unknown() -> None:
-    indexes = Indexes(named={"corp": "https://corp.example"})
-    assert indexes.called("CORP") == Origin(index="https://corp.example")
-    assert indexes.called("other") == Origin(skip="index other, not defined in this file")
+    indexes = FileIndexes(by_name={"corp": "https://corp.example"})
+    assert indexes.source_named("CORP") == PackageSource(index="https://corp.example")
+    assert indexes.source_named("other") == PackageSource(skip="index other, not defined in this file")
 
 
 def test_of_two_sets_of_indexes_the_first_has_the_say() -> None:
-    both = Indexes(default="d", extra=("e",), named={"n": "1"}) | Indexes(
-        default="x", extra=("e", "f"), named={"n": "2"}
+    both = FileIndexes(default="d", extra_indexes=("e",), by_name={"n": "1"}) | FileIndexes(
+        default="x", extra_indexes=("e", "f"), by_name={"n": "2"}
     )
-    assert (both.default, both.extra, both.named) == ("d", ("e", "f"), {"n": "1"})
+    assert (both.default, both.extra_indexes, both.by_name) == ("d", ("e", "f"), {"n": "1"})

@@ -9,21 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nerq_cli.errors import Problem
-from nerq_cli.inventory import Declared, Manifest
+from nerq_cli.inventory import Declaration, DependencyFile
 from nerq_cli.manifests.package_json import NAME, read, wants
 
 
-def reading(**fields: object) -> Manifest:
+def reading(**fields: object) -> DependencyFile:
     return read(json.dumps(fields, indent=2), "package.json")
 
 
-def only(manifest: Manifest) -> Declared:
+def only(manifest: DependencyFile) -> Declaration:
     assert not manifest.problems
-    [declared] = manifest.declared
+    [declared] = manifest.declarations
     return declared
 
 
-def messages(manifest: Manifest) -> list[str]:
+def messages(manifest: DependencyFile) -> list[str]:
     return [problem.message for problem in manifest.problems]
 
 
@@ -56,7 +56,7 @@ FILE = """{
 @pytest.mark.parametrize("text", [FILE, "\ufeff" + FILE, FILE.replace("\n", "\r\n")])
 def test_each_dependency_has_its_group_its_range_and_its_line(text: str) -> None:
     manifest = read(text, "web/package.json")
-    found = [(d.name, d.requirement, d.group, d.location.line, d.marker) for d in manifest.declared]
+    found = [(d.name, d.requirement, d.group, d.location.line, d.marker) for d in manifest.declarations]
     assert found == [
         ("react", "^18.2.0", "main", 4, ""),
         ("@scope/ui", "1.0.0", "main", 5, ""),
@@ -66,20 +66,20 @@ def test_each_dependency_has_its_group_its_range_and_its_line(text: str) -> None
         ("vue", ">=3 <4", "peer", 11, ""),
         ("svelte", "", "peer", 11, "optional peer"),
     ]
-    assert {d.location.path for d in manifest.declared} == {"web/package.json"}
-    assert {d.ecosystem for d in manifest.declared} == {"npm"}
-    assert (manifest.path, manifest.format, manifest.locals) == ("web/package.json", NAME, ("@acme/web",))
+    assert {d.location.path for d in manifest.declarations} == {"web/package.json"}
+    assert {d.ecosystem for d in manifest.declarations} == {"npm"}
+    assert (manifest.path, manifest.format, manifest.local_names) == ("web/package.json", NAME, ("@acme/web",))
     assert manifest.problems == ()
 
 
 def test_a_minified_file_is_one_line() -> None:
     manifest = read(json.dumps(json.loads(FILE), separators=(",", ":")), "package.json")
-    assert {declared.location.line for declared in manifest.declared} == {1}
+    assert {declared.location.line for declared in manifest.declarations} == {1}
 
 
 def test_of_two_entries_for_one_package_the_last_counts() -> None:
     manifest = read('{"dependencies": {\n"a": "1",\n"b": "2",\n"a": "3"}}', "package.json")
-    assert [(d.name, d.requirement, d.location.line) for d in manifest.declared] == [("a", "3", 4), ("b", "2", 3)]
+    assert [(d.name, d.requirement, d.location.line) for d in manifest.declarations] == [("a", "3", 4), ("b", "2", 3)]
 
 
 def test_a_key_with_escapes_is_the_name_it_spells() -> None:
@@ -87,8 +87,8 @@ def test_a_key_with_escapes_is_the_name_it_spells() -> None:
 
 
 def test_a_file_without_dependencies_declares_nothing() -> None:
-    assert reading(name="a", version="1.0.0", scripts={"test": "x"}) == Manifest(
-        path="package.json", format=NAME, locals=("a",)
+    assert reading(name="a", version="1.0.0", scripts={"test": "x"}) == DependencyFile(
+        path="package.json", format=NAME, local_names=("a",)
     )
 
 
@@ -96,11 +96,11 @@ def test_a_file_without_dependencies_declares_nothing() -> None:
 def test_bundled_dependencies_are_marked(spelling: str) -> None:
     dependencies = {"a": "1", "b": "2"}
     some = reading(dependencies=dependencies, devDependencies={"a": "1"}, **{spelling: ["a"]})
-    assert [declared.marker for declared in some.declared] == ["bundled", "", ""]
+    assert [declared.marker for declared in some.declarations] == ["bundled", "", ""]
     everything = reading(dependencies=dependencies, **{spelling: True})
-    assert [declared.marker for declared in everything.declared] == ["bundled", "bundled"]
+    assert [declared.marker for declared in everything.declarations] == ["bundled", "bundled"]
     nothing = reading(dependencies=dependencies, **{spelling: False})
-    assert [declared.marker for declared in nothing.declared] == ["", ""]
+    assert [declared.marker for declared in nothing.declarations] == ["", ""]
 
 
 def test_an_alias_keeps_the_name_the_project_gives_it() -> None:
@@ -111,8 +111,8 @@ def test_an_alias_keeps_the_name_the_project_gives_it() -> None:
 def test_what_is_not_in_the_registry_is_skipped_and_its_name_is_the_projects_own_if_it_lies_here() -> None:
     here = {"a": "file:../a", "b": "workspace:^", "c": "./c", "d": "workspace:real@*"}
     manifest = reading(dependencies={**here, "e": "owner/e", "f": "https://host.example/f.tgz", "g": "1"})
-    assert [bool(declared.skip) for declared in manifest.declared] == [True] * 6 + [False]
-    assert manifest.locals == ("a", "b", "c", "real")
+    assert [bool(declared.skip_reason) for declared in manifest.declarations] == [True] * 6 + [False]
+    assert manifest.local_names == ("a", "b", "c", "real")
 
 
 def test_catalogs_in_the_file_itself_settle_versions() -> None:
@@ -123,7 +123,7 @@ def test_catalogs_in_the_file_itself_settle_versions() -> None:
         catalog={"c": "npm:real@^3"},
         catalogs={"new": "junk"},
     )
-    assert [(d.name, d.requirement, d.skip) for d in manifest.declared] == [
+    assert [(d.name, d.requirement, d.skip_reason) for d in manifest.declarations] == [
         ("a", "^1", ""),
         ("b", "0.9.0", ""),
         ("real", "^3", ""),
@@ -143,7 +143,7 @@ def test_exact_overrides_are_constraints(where: str) -> None:
         "h": {"i": "1.0.0"},
     }
     manifest = reading(**{where: {"overrides": settled} if where == "pnpm" else settled})
-    found = [(d.name, d.requirement, d.group, d.location.line) for d in manifest.declared]
+    found = [(d.name, d.requirement, d.group, d.location.line) for d in manifest.declarations]
     line = 4 if where == "pnpm" else 3
     assert found == [("a", "1.2.3", "constraint", line), ("e", "2.0.0-rc.1", "constraint", line + 4)]
     assert not manifest.problems
@@ -151,10 +151,10 @@ def test_exact_overrides_are_constraints(where: str) -> None:
 
 def test_the_file_that_includes_it_may_name_the_group() -> None:
     text = json.dumps({"dependencies": {"a": "1"}, "devDependencies": {"b": "1"}})
-    assert [declared.group for declared in read(text, "p", group="dev:docs").declared] == ["dev:docs", "dev"]
+    assert [declared.group for declared in read(text, "p", group="dev:docs").declarations] == ["dev:docs", "dev"]
     narrowing = read(text, "p", constraint=True)
     assert narrowing.constraint
-    assert [declared.group for declared in narrowing.declared] == ["constraint", "constraint"]
+    assert [declared.group for declared in narrowing.declarations] == ["constraint", "constraint"]
 
 
 # --- Workspaces
@@ -177,7 +177,7 @@ def test_workspaces_are_included_in_their_order(wrap: object) -> None:
 
 
 def test_workspaces_without_packages_include_nothing() -> None:
-    assert reading(workspaces={"catalog": {}}) == Manifest(path="package.json", format=NAME)
+    assert reading(workspaces={"catalog": {}}) == DependencyFile(path="package.json", format=NAME)
 
 
 # --- What is wrong
@@ -195,7 +195,7 @@ def test_malformed_json_is_pointed_at() -> None:
             hint="remove the comma",
         ),
     )
-    assert manifest.declared == ()
+    assert manifest.declarations == ()
 
 
 @pytest.mark.parametrize("text", ["", "[]", "null", '"x"', "42", "{", "<html>", "[" * 1_000_000])
@@ -228,9 +228,9 @@ def test_wrong_shapes_are_reported_and_the_rest_is_read() -> None:
         "overrides must be an object, not an array",
         "an item of workspaces must be a string, not a number",
     ]
-    assert [declared.name for declared in manifest.declared] == ["d"]
+    assert [declared.name for declared in manifest.declarations] == ["d"]
     assert [include.pattern for include in manifest.includes] == ["packages/*/package.json"]
-    assert manifest.locals == ()
+    assert manifest.local_names == ()
 
 
 def test_workspaces_of_another_shape_are_a_problem() -> None:
@@ -251,7 +251,7 @@ def test_what_is_no_name_is_a_problem_and_never_a_dependency() -> None:
         '"" is no package name: it is empty',
     ]
     assert [problem.column for problem in manifest.problems] == [5, 5, 11, 5]
-    assert [declared.name for declared in manifest.declared] == ["fine"]
+    assert [declared.name for declared in manifest.declarations] == ["fine"]
 
 
 def test_what_can_be_no_version_is_a_problem() -> None:
@@ -305,7 +305,7 @@ FIELDS = [
 def test_no_shape_makes_it_raise(fields: dict[str, object]) -> None:
     manifest = reading(**fields)
     lines = json.dumps(fields, indent=2).count("\n") + 1
-    assert all(1 <= declared.location.line <= lines for declared in manifest.declared)
+    assert all(1 <= declared.location.line <= lines for declared in manifest.declarations)
     assert all(1 <= problem.line <= lines and problem.column >= 1 for problem in manifest.problems)
 
 
@@ -313,15 +313,19 @@ def test_no_shape_makes_it_raise(fields: dict[str, object]) -> None:
 def test_no_text_makes_it_raise(noise: str, at: int, gone: int) -> None:
     for text in (noise, FILE[:at] + noise + FILE[at + gone :]):
         manifest = read(text, "package.json")
-        assert manifest.declared or manifest.problems or not json.loads(text.removeprefix("\ufeff")).get("dependencies")
+        assert (
+            manifest.declarations
+            or manifest.problems
+            or not json.loads(text.removeprefix("\ufeff")).get("dependencies")
+        )
 
 
 @given(st.dictionaries(st.from_regex(r"[a-z][a-z0-9-]{0,10}", fullmatch=True), st.sampled_from(["^1.0.0", "2", "*"])))
 def test_every_dependency_is_found_on_its_line(dependencies: dict[str, str]) -> None:
     lines = json.dumps({"dependencies": dependencies}, indent=1).split("\n")
     manifest = read("\n".join(lines), "package.json")
-    assert {declared.name: declared.requirement for declared in manifest.declared} == dependencies
-    assert all(f'"{declared.name}"' in lines[declared.location.line - 1] for declared in manifest.declared)
+    assert {declared.name: declared.requirement for declared in manifest.declarations} == dependencies
+    assert all(f'"{declared.name}"' in lines[declared.location.line - 1] for declared in manifest.declarations)
 
 
 def test_a_thousand_dependencies_are_read_in_linear_time() -> None:
@@ -330,7 +334,7 @@ def test_a_thousand_dependencies_are_read_in_linear_time() -> None:
             {"dependencies": {f"package-{number}": f"^{number}.0.0" for number in range(count)}}, indent=2
         )
         start = time.perf_counter()
-        assert len(read(text, "package.json").declared) == count
+        assert len(read(text, "package.json").declarations) == count
         return time.perf_counter() - start
 
     seconds(10)

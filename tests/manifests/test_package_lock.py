@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.inventory import Locked, Manifest, Need, Root
+from nerq_cli.inventory import DependencyFile, Edge, Importer, LockedPackage
 from nerq_cli.manifests.package_lock import NAME, read, wants
 
 BASE = "https://npm.example"
@@ -32,18 +32,18 @@ def nested(dependencies: dict[str, Any], **top: object) -> str:
     return json.dumps({"name": "web", "lockfileVersion": 1, "requires": True, **top, "dependencies": dependencies})
 
 
-def reading(text: str) -> Manifest:
+def reading(text: str) -> DependencyFile:
     manifest = read(text, "package-lock.json")
     assert manifest.problems == ()
     return manifest
 
 
-def packages(manifest: Manifest) -> dict[str, Locked]:
-    return {one.key: one for one in manifest.locked}
+def packages(manifest: DependencyFile) -> dict[str, LockedPackage]:
+    return {one.key: one for one in manifest.locked_packages}
 
 
-def only(manifest: Manifest) -> Locked:
-    [locked] = manifest.locked
+def only(manifest: DependencyFile) -> LockedPackage:
+    [locked] = manifest.locked_packages
     return locked
 
 
@@ -103,30 +103,36 @@ FILE = """{
 def test_each_package_has_its_version_its_registry_its_edges_and_its_line(text: str) -> None:
     manifest = read(text, "web/package-lock.json")
     assert manifest.problems == ()
-    found = [(one.key, one.name, one.version, one.location.line, one.groups, one.index) for one in manifest.locked]
+    found = [
+        (one.key, one.name, one.version, one.location.line, one.groups, one.index) for one in manifest.locked_packages
+    ]
     assert found == [
         ("node_modules/@acme/t", "@acme/t", "2.0.1", 13, ("dev",), "https://npm.example/repo"),
         ("node_modules/a", "a", "1.2.3", 18, ("main",), BASE),
         ("node_modules/a/node_modules/b", "b", "2.0.0", 25, ("main",), BASE),
         ("node_modules/b", "b", "1.0.0", 26, ("main",), ""),
     ]
-    assert {(one.location.path, one.ecosystem, one.skip, one.alias) for one in manifest.locked} == {
+    assert {(one.location.path, one.ecosystem, one.skip_reason, one.alias) for one in manifest.locked_packages} == {
         ("web/package-lock.json", "npm", "", "")
     }
-    assert [one.hashed for one in manifest.locked] == [False, True, False, False]
-    assert packages(manifest)["node_modules/a"].needs == (
-        Need(to="node_modules/a/node_modules/b", requirement="^2.0.0"),
+    assert [one.has_hash for one in manifest.locked_packages] == [False, True, False, False]
+    assert packages(manifest)["node_modules/a"].edges == (
+        Edge(target="node_modules/a/node_modules/b", requirement="^2.0.0"),
     )
-    root = Root(
+    root = Importer(
         name="web",
-        needs=(
-            Need(to="node_modules/a", requirement="^1.0.0"),
-            Need(to="node_modules/@acme/t", group="dev", requirement="~2.0.0"),
+        edges=(
+            Edge(target="node_modules/a", requirement="^1.0.0"),
+            Edge(target="node_modules/@acme/t", group="dev", requirement="~2.0.0"),
         ),
     )
-    assert manifest.roots == (root,)
-    assert (manifest.path, manifest.format, manifest.locks) == ("web/package-lock.json", NAME, ("package.json",))
-    assert (manifest.declared, manifest.locals, manifest.notes) == ((), ("web",), ())
+    assert manifest.importers == (root,)
+    assert (manifest.path, manifest.format, manifest.locked_filenames) == (
+        "web/package-lock.json",
+        NAME,
+        ("package.json",),
+    )
+    assert (manifest.declarations, manifest.local_names, manifest.notes) == ((), ("web",), ())
 
 
 def test_it_may_be_read_as_a_constraint() -> None:
@@ -139,8 +145,8 @@ def test_an_edge_leads_to_the_nearest_folder_as_in_node() -> None:
     manifest = reading(
         flat({f"node_modules/{p}": entry(p.rpartition("/")[2], dependencies=wishes.get(p, {})) for p in places})
     )
-    needs = packages(manifest)["node_modules/a/node_modules/b"].needs or ()
-    assert [need.to for need in needs] == [
+    needs = packages(manifest)["node_modules/a/node_modules/b"].edges or ()
+    assert [need.target for need in needs] == [
         "node_modules/a/node_modules/b/node_modules/c",
         "node_modules/a/node_modules/d",
         "node_modules/a",
@@ -158,12 +164,12 @@ def test_edges_are_main_optional_or_peer_and_the_last_two_may_lead_nowhere() -> 
     manifest = reading(
         flat({f"node_modules/{name}": entry(name) for name in "abc"} | {"node_modules/x": entry("x", **asks)})
     )
-    assert packages(manifest)["node_modules/x"].needs == (
-        Need(to="node_modules/a", requirement="1"),
-        Need(to="node_modules/b", group="optional", requirement="^1"),
-        Need(to="node_modules/c", group="peer", requirement="*"),
+    assert packages(manifest)["node_modules/x"].edges == (
+        Edge(target="node_modules/a", requirement="1"),
+        Edge(target="node_modules/b", group="optional", requirement="^1"),
+        Edge(target="node_modules/c", group="peer", requirement="*"),
     )
-    assert packages(manifest)["node_modules/a"].needs == ()
+    assert packages(manifest)["node_modules/a"].edges == ()
 
 
 @pytest.mark.parametrize(
@@ -191,7 +197,9 @@ def test_an_alias_is_scored_as_the_package_it_stands_for() -> None:
     )
     one = only(manifest)
     assert (one.name, one.alias, one.index) == ("lodash", "old", BASE)
-    assert manifest.roots == (Root(name="web", needs=(Need(to="node_modules/old", requirement="^3", alias="old"),)),)
+    assert manifest.importers == (
+        Importer(name="web", edges=(Edge(target="node_modules/old", requirement="^3", alias="old"),)),
+    )
 
 
 def test_what_is_bundled_is_kept_and_need_not_be_complete() -> None:
@@ -200,7 +208,7 @@ def test_what_is_bundled_is_kept_and_need_not_be_complete() -> None:
             flat({"node_modules/a/node_modules/b": {"version": "1.0.0", "inBundle": True, "dependencies": {"c": "1"}}})
         )
     )
-    assert (one.marker, one.skip, one.hashed, one.needs) == ("bundled", "", False, ())
+    assert (one.marker, one.skip_reason, one.has_hash, one.edges) == ("bundled", "", False, ())
 
 
 # --- Where from
@@ -217,15 +225,15 @@ def test_what_is_bundled_is_kept_and_need_not_be_complete() -> None:
 )
 def test_what_is_in_no_registry_is_skipped(resolved: str, skip: str) -> None:
     one = only(reading(flat({"node_modules/a": {"version": "1.0.0", "resolved": resolved}})))
-    assert (one.skip, one.index, one.version) == (skip, "", "1.0.0")
+    assert (one.skip_reason, one.index, one.version) == (skip, "", "1.0.0")
 
 
 def test_an_address_that_somebody_asks_for_is_no_registry() -> None:
     url = "https://files.example/a.tgz?token=secret"
     manifest = reading(flat({"node_modules/a": {"version": "1.0.0", "resolved": url}}, {"dependencies": {"a": url}}))
-    assert (only(manifest).skip, only(manifest).index) == ("URL: https://files.example/a.tgz", "")
-    assert manifest.roots is not None
-    assert manifest.roots[0].needs == (Need(to="node_modules/a"),)
+    assert (only(manifest).skip_reason, only(manifest).index) == ("URL: https://files.example/a.tgz", "")
+    assert manifest.importers is not None
+    assert manifest.importers[0].edges == (Edge(target="node_modules/a"),)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +253,7 @@ def test_an_address_that_nobody_asks_for_is_the_registry_or_stands_for_itself(
     name: str, resolved: object, index: str
 ) -> None:
     one = only(reading(flat({f"node_modules/{name}": {"version": "1.0.0", "resolved": resolved}})))
-    assert (one.index, one.skip) == (index, "")
+    assert (one.index, one.skip_reason) == (index, "")
 
 
 def test_build_metadata_is_in_no_address() -> None:
@@ -270,26 +278,32 @@ def test_members_of_the_workspace_are_roots_and_their_links_lead_to_them() -> No
             {"workspaces": ["packages/*"], "dependencies": {"@acme/ui": "*", "a": "^1"}},
         )
     )
-    assert manifest.roots == (
-        Root(
+    assert manifest.importers == (
+        Importer(
             name="web",
-            needs=(Need(to="packages/ui", requirement="*"), Need(to="node_modules/a", requirement="^1")),
+            edges=(Edge(target="packages/ui", requirement="*"), Edge(target="node_modules/a", requirement="^1")),
         ),
-        Root(
+        Importer(
             path="packages/ui",
             name="@acme/ui",
-            needs=(
-                Need(to="packages/ui/node_modules/a", requirement="^2"),
-                Need(to="node_modules/b", group="dev", requirement="1"),
+            edges=(
+                Edge(target="packages/ui/node_modules/a", requirement="^2"),
+                Edge(target="node_modules/b", group="dev", requirement="1"),
             ),
         ),
     )
     ui = packages(manifest)["packages/ui"]
-    assert (ui.name, ui.version, ui.skip, ui.alias, ui.groups) == ("@acme/ui", "0.1.0", "workspace member", "", ())
-    assert ui.needs == (Need(to="packages/ui/node_modules/a", requirement="^2"),)
+    assert (ui.name, ui.version, ui.skip_reason, ui.alias, ui.groups) == (
+        "@acme/ui",
+        "0.1.0",
+        "workspace member",
+        "",
+        (),
+    )
+    assert ui.edges == (Edge(target="packages/ui/node_modules/a", requirement="^2"),)
     assert list(packages(manifest)) == ["node_modules/a", "node_modules/b", "packages/ui", "packages/ui/node_modules/a"]
-    assert manifest.locals == ("@acme/ui", "web")
-    assert manifest.locks == ("package.json", "packages/ui/package.json")
+    assert manifest.local_names == ("@acme/ui", "web")
+    assert manifest.locked_filenames == ("package.json", "packages/ui/package.json")
 
 
 def test_a_folder_that_is_linked_is_local_and_one_outside_is_no_root() -> None:
@@ -308,18 +322,18 @@ def test_a_folder_that_is_linked_is_local_and_one_outside_is_no_root() -> None:
         )
     )
     found = packages(manifest)
-    assert [(found[key].name, found[key].skip) for key in ("../lib", "tools/@acme/x", "C:\\y")] == [
+    assert [(found[key].name, found[key].skip_reason) for key in ("../lib", "tools/@acme/x", "C:\\y")] == [
         ("lib", "local path"),
         ("@acme/x", "local path"),
         ("C:\\y", "local path"),
     ]
-    assert [(root.path, root.name) for root in manifest.roots or ()] == [("", "own"), ("tools/@acme/x", "@acme/x")]
-    assert manifest.locals == ("@acme/x", "own")
+    assert [(root.path, root.name) for root in manifest.importers or ()] == [("", "own"), ("tools/@acme/x", "@acme/x")]
+    assert manifest.local_names == ("@acme/x", "own")
 
 
 def test_a_folder_outside_finds_nothing_of_this_project() -> None:
     manifest = reading(flat({"../lib": {"dependencies": {"a": "1"}}, "node_modules/a": entry("a")}))
-    assert packages(manifest)["../lib"].needs == ()
+    assert packages(manifest)["../lib"].edges == ()
 
 
 @pytest.mark.parametrize("target", ["packages/gone", "", "node_modules/a", None])
@@ -333,7 +347,7 @@ def test_a_link_to_nowhere_is_a_problem(target: object) -> None:
 
 def test_of_version_2_the_packages_are_read() -> None:
     text = flat({"node_modules/a": entry("a")}, lockfileVersion=2, dependencies={"b": {"version": "1.0.0"}})
-    assert [one.name for one in reading(text).locked] == ["a"]
+    assert [one.name for one in reading(text).locked_packages] == ["a"]
 
 
 def test_version_1_nests_packages_as_the_folders_are() -> None:
@@ -349,7 +363,7 @@ def test_version_1_nests_packages_as_the_folders_are() -> None:
     )
     found = [
         (one.key, one.name, one.version, one.groups, one.optional, one.marker, one.alias, one.index)
-        for one in manifest.locked
+        for one in manifest.locked_packages
     ]
     assert found == [
         ("node_modules/a", "a", "1.0.0", ("main",), False, "", "", BASE),
@@ -358,12 +372,12 @@ def test_version_1_nests_packages_as_the_folders_are() -> None:
         ("node_modules/f", "f", "1.0.0", ("optional",), True, "bundled", "", BASE),
         ("node_modules/old", "@acme/real", "3.0.0", ("main",), False, "", "old", BASE),
     ]
-    assert packages(manifest)["node_modules/a"].needs == (
-        Need(to="node_modules/a/node_modules/b", requirement="^2"),
-        Need(to="node_modules/f", group="optional", requirement="*"),
+    assert packages(manifest)["node_modules/a"].edges == (
+        Edge(target="node_modules/a/node_modules/b", requirement="^2"),
+        Edge(target="node_modules/f", group="optional", requirement="*"),
     )
-    assert packages(manifest)["node_modules/f"].needs == (Need(to="node_modules/b", requirement="1"),)
-    assert (manifest.roots, manifest.locals, manifest.locks) == (None, ("web",), ("package.json",))
+    assert packages(manifest)["node_modules/f"].edges == (Edge(target="node_modules/b", requirement="1"),)
+    assert (manifest.importers, manifest.local_names, manifest.locked_filenames) == (None, ("web",), ("package.json",))
 
 
 @pytest.mark.parametrize(
@@ -377,12 +391,12 @@ def test_version_1_nests_packages_as_the_folders_are() -> None:
 )
 def test_in_version_1_an_address_stands_for_the_version(version: str, skip: str) -> None:
     one = only(reading(nested({"a": {"version": version, "from": "x"}})))
-    assert (one.version, one.skip) == ("", skip)
+    assert (one.version, one.skip_reason) == ("", skip)
 
 
 def test_before_npm_5_a_file_knew_no_edges() -> None:
     text = json.dumps({"name": "web", "dependencies": {"a": {"version": "1.0.0", "resolved": tarball("a")}}})
-    assert only(reading(text)).needs is None
+    assert only(reading(text)).edges is None
 
 
 def test_what_version_1_lacks_is_noted_for_it_may_be_optional() -> None:
@@ -390,13 +404,13 @@ def test_what_version_1_lacks_is_noted_for_it_may_be_optional() -> None:
     [note] = manifest.notes
     named = ", ".join(f'"x{n}" (needed by a)' for n in range(5))
     assert note == f"needed and not in this file, as npm 6 leaves out what is optional: {named} and 2 more"
-    assert only(manifest).needs == ()
+    assert only(manifest).edges == ()
     [note] = reading(nested({"a": {**entry("a"), "requires": {"x": "1"}}})).notes
     assert note.endswith(': "x" (needed by a)')
 
 
 def test_a_version_1_file_may_have_no_packages() -> None:
-    assert reading('{"lockfileVersion": 1}').locked == ()
+    assert reading('{"lockfileVersion": 1}').locked_packages == ()
 
 
 # --- What is wrong
@@ -413,7 +427,7 @@ def test_an_edge_to_nowhere_is_a_problem_where_it_is_asked_for() -> None:
 
 
 def test_what_nothing_leads_to_need_not_be_complete() -> None:
-    assert only(reading(flat({"node_modules/a": entry("a", extraneous=True, dependencies={"gone": "1"})}))).needs == ()
+    assert only(reading(flat({"node_modules/a": entry("a", extraneous=True, dependencies={"gone": "1"})}))).edges == ()
 
 
 @pytest.mark.parametrize(
@@ -438,7 +452,7 @@ def test_what_nothing_leads_to_need_not_be_complete() -> None:
 )
 def test_what_is_no_lock_file_of_npm_is_a_problem(text: str, expected: str) -> None:
     assert messages(text) == [expected]
-    assert read(text, "f").locked == ()
+    assert read(text, "f").locked_packages == ()
 
 
 @pytest.mark.parametrize(
@@ -463,8 +477,8 @@ def test_a_damaged_entry_is_a_problem_at_its_line(key: str, value: object, expec
 
 def test_names_that_nothing_can_print_are_left_out() -> None:
     manifest = reading(flat({"tools/x": {"name": "\x1b[2J"}, "node_modules/a": entry("a", name="\n")}, name="\x1b"))
-    assert [one.name for one in manifest.locked] == ["x", "a"]
-    assert manifest.locals == ("x",)
+    assert [one.name for one in manifest.locked_packages] == ["x", "a"]
+    assert manifest.local_names == ("x",)
 
 
 def test_a_key_that_stands_twice_is_a_problem() -> None:
@@ -510,7 +524,7 @@ def test_damage_never_takes_packages_away_in_silence(whole: str, data: st.DataOb
     except ValueError:
         assert manifest.problems
         return
-    assert manifest.problems or manifest.notes or len(manifest.locked) >= _entries_of(document)
+    assert manifest.problems or manifest.notes or len(manifest.locked_packages) >= _entries_of(document)
 
 
 def _entries_of(document: dict[str, Any]) -> int:
@@ -535,4 +549,4 @@ def test_a_thousand_packages_are_read_in_no_time(version: int) -> None:
     start = time.perf_counter()
     manifest = reading(text)
     assert time.perf_counter() - start < 1.5  # ten times what is promised: the machine may be busy
-    assert sum(len(one.needs or ()) for one in manifest.locked) == 4000
+    assert sum(len(one.edges or ()) for one in manifest.locked_packages) == 4000

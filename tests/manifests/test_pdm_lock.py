@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nerq_cli.inventory import Location, Locked, Manifest, Need
+from nerq_cli.inventory import DependencyFile, Edge, Location, LockedPackage
 from nerq_cli.manifests.pdm_lock import NAME, read, wants
 
 FILE = """\
@@ -57,17 +57,17 @@ dependencies = [
 HEAD = '[metadata]\nlock_version = "4.5.0"\n'
 
 
-def locking(*entries: str) -> Manifest:
+def locking(*entries: str) -> DependencyFile:
     tables = (f'[[package]]\nname = "{one.partition(" ")[0]}"\n{one.partition(" ")[2]}\n' for one in entries)
     return read(HEAD + "".join(tables), "pdm.lock")
 
 
-def only(manifest: Manifest) -> Locked:
+def only(manifest: DependencyFile) -> LockedPackage:
     assert manifest.problems == ()
-    return manifest.locked[0]
+    return manifest.locked_packages[0]
 
 
-def messages(manifest: Manifest) -> list[tuple[int, str]]:
+def messages(manifest: DependencyFile) -> list[tuple[int, str]]:
     return [(problem.line, problem.message) for problem in manifest.problems]
 
 
@@ -79,23 +79,23 @@ def test_it_wants_pdm_lock(path: str, *, wanted: bool) -> None:
 def test_the_entries_of_a_package_and_of_its_extras_are_one() -> None:
     manifest = read(FILE, "a/pdm.lock")
     assert manifest.problems == ()
-    assert (manifest.format, manifest.locks, manifest.roots) == (NAME, ("pyproject.toml",), None)
-    assert manifest.locked[2] == Locked(
+    assert (manifest.format, manifest.locked_filenames, manifest.importers) == (NAME, ("pyproject.toml",), None)
+    assert manifest.locked_packages[2] == LockedPackage(
         key="requests@2.31.0",
         ecosystem="PyPI",
         name="requests",
         version="2.31.0",
         location=Location(path="a/pdm.lock", line=25),
-        needs=(Need(to="colorama@0.4.6"), Need(to="pysocks@1.7.1", requirement="!=1.5.7,>=1.5.6")),
+        edges=(Edge(target="colorama@0.4.6"), Edge(target="pysocks@1.7.1", requirement="!=1.5.7,>=1.5.6")),
         groups=("main",),
     )
-    assert len(manifest.locked) == 3
+    assert len(manifest.locked_packages) == 3
 
 
 def test_each_package_has_its_marker_and_hashes() -> None:
-    colorama, socks, _ = read(FILE, "pdm.lock").locked
-    assert (colorama.marker, colorama.optional, colorama.hashed) == ('sys_platform == "win32"', True, True)
-    assert (socks.marker, socks.optional, socks.hashed) == ("", False, False)
+    colorama, socks, _ = read(FILE, "pdm.lock").locked_packages
+    assert (colorama.marker, colorama.optional, colorama.has_hash) == ('sys_platform == "win32"', True, True)
+    assert (socks.marker, socks.optional, socks.has_hash) == ("", False, False)
 
 
 @pytest.mark.parametrize(
@@ -115,7 +115,7 @@ def test_a_group_that_may_be_an_extra_or_for_development_is_left_to_the_graph(gr
 
 def test_before_4_3_hashes_stood_at_the_end() -> None:
     end = '[[package]]\nname = "A"\nversion = "1"\n[metadata]\nlock_version = "4.1"\n[metadata.files]\n"A 1" = ["x"]\n'
-    assert only(read(end, "pdm.lock")).hashed
+    assert only(read(end, "pdm.lock")).has_hash
 
 
 @pytest.mark.parametrize(
@@ -130,8 +130,8 @@ def test_before_4_3_hashes_stood_at_the_end() -> None:
 )
 def test_a_package_says_where_it_comes_from(source: str, skip: str) -> None:
     manifest = locking(f'a version = "1"\n{source}')
-    assert (only(manifest).skip, only(manifest).index) == (skip, "")
-    assert manifest.locals == (("a",) if skip == "local path" else ())
+    assert (only(manifest).skip_reason, only(manifest).index) == (skip, "")
+    assert manifest.local_names == (("a",) if skip == "local path" else ())
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_a_package_says_where_it_comes_from(source: str, skip: str) -> None:
 )
 def test_an_edge_leads_to_the_versions_it_allows(edge: str, targets: list[str]) -> None:
     manifest = locking(f'a version = "0"\ndependencies = ["{edge}"]', 'b version = "1"', 'b version = "2"')
-    assert [need.to for need in only(manifest).needs or ()] == targets
+    assert [need.target for need in only(manifest).edges or ()] == targets
 
 
 @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ def test_after_a_thousand_problems_the_rest_goes_without_saying() -> None:
 def test_a_file_that_is_not_pdms_or_not_whole_is_a_problem(text: str, line: int, message: str) -> None:
     manifest = read(text, "pdm.lock")
     assert (line, message) in messages(manifest)
-    assert manifest.locked == ()
+    assert manifest.locked_packages == ()
 
 
 @given(st.data())
@@ -198,7 +198,7 @@ def test_damage_loses_no_package_in_silence(data: st.DataObject) -> None:
     )
     manifest = read("".join(damaged), "pdm.lock")
     names = {line for at, line in enumerate(damaged) if line.startswith("name") and damaged[at - 1] == "[[package]]\n"}
-    assert manifest.problems or len({one.name for one in manifest.locked}) >= len(names)
+    assert manifest.problems or len({one.name for one in manifest.locked_packages}) >= len(names)
 
 
 @given(st.text() | st.text(alphabet="[]{}=\"'packgevrsion.\n1,"))

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nerq_cli.manifests.pep508 import DEEPEST, LONGEST, NotASpecifierError, Specifier, checked_marker, parse
+from nerq_cli.manifests.pep508 import (
+    MAX_DEPTH,
+    MAX_LENGTH,
+    NotASpecifierError,
+    Specifier,
+    parse_specifier,
+    validate_marker,
+)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +36,7 @@ from nerq_cli.manifests.pep508 import DEEPEST, LONGEST, NotASpecifierError, Spec
     ],
 )
 def test_a_specifier_is_taken_apart_with_version_and_marker_as_written(text: str, parts: Specifier) -> None:
-    assert parse(text) == parts
+    assert parse_specifier(text) == parts
 
 
 @pytest.mark.parametrize(
@@ -44,15 +51,15 @@ def test_a_specifier_is_taken_apart_with_version_and_marker_as_written(text: str
         ("./path", "package name", 0),
         ("a @ ", "URL", 4),
         ("a; os_name == '\\d'", "backslash", 15),
-        ("a;" + "(" * 3_000, "nested", 2 + DEEPEST),
-        ("a;" + "(" * 199 + "os_name == 'nt'" + ")" * 199, "nested", 2 + DEEPEST),
-        ("a @ https://example.org/a.whl ;" + "(" * 3_000, "nested", 31 + DEEPEST),
-        ("a" * (LONGEST + 1), "longer", 0),
+        ("a;" + "(" * 3_000, "nested", 2 + MAX_DEPTH),
+        ("a;" + "(" * 199 + "os_name == 'nt'" + ")" * 199, "nested", 2 + MAX_DEPTH),
+        ("a @ https://example.org/a.whl ;" + "(" * 3_000, "nested", 31 + MAX_DEPTH),
+        ("a" * (MAX_LENGTH + 1), "longer", 0),
     ],
 )
 def test_what_is_no_specifier_is_refused_with_the_place(text: str, message: str, offset: int) -> None:
     with pytest.raises(NotASpecifierError, match=message) as caught:
-        parse(text)
+        parse_specifier(text)
     assert caught.value.offset == offset
     assert "\n" not in str(caught.value)
 
@@ -62,7 +69,7 @@ def test_what_is_no_specifier_is_refused_with_the_place(text: str, message: str,
 )
 def test_the_hint_fits_the_mistake(text: str, hint: str) -> None:
     with pytest.raises(NotASpecifierError) as caught:
-        parse(text)
+        parse_specifier(text)
     assert hint in caught.value.hint
 
 
@@ -70,14 +77,14 @@ def test_the_hint_fits_the_mistake(text: str, hint: str) -> None:
     ("marker", "message"),
     [
         ("(" * 3_000, "nested"),
-        ("x" * (LONGEST + 1), "longer"),
+        ("x" * (MAX_LENGTH + 1), "longer"),
         (r"'\x' == os_name", "backslash"),
         ("", "expected a marker variable"),
     ],
 )
 def test_what_is_no_marker_is_refused_in_one_line(marker: str, message: str) -> None:
     with pytest.raises(ValueError, match=message) as caught:
-        checked_marker(marker)
+        validate_marker(marker)
     assert "\n" not in str(caught.value)
 
 
@@ -87,7 +94,7 @@ def test_any_text_is_a_specifier_or_refused(text: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            name = parse(text).name
+            name = parse_specifier(text).name
         except NotASpecifierError:
             return
     assert name in text

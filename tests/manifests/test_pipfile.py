@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nerq_cli.inventory import Declared, Location, Manifest
+from nerq_cli.inventory import Declaration, DependencyFile, Location
 from nerq_cli.manifests.pipfile import NAME, read, wants
 
 FILE = """\
@@ -46,14 +46,14 @@ allow_prereleases = true
 """
 
 
-def only(text: str) -> Declared:
+def only(text: str) -> Declaration:
     manifest = read(f"[packages]\n{text}", "Pipfile")
     assert manifest.problems == ()
-    [declared] = manifest.declared
+    [declared] = manifest.declarations
     return declared
 
 
-def messages(manifest: Manifest) -> list[tuple[int, str]]:
+def messages(manifest: DependencyFile) -> list[tuple[int, str]]:
     return [(problem.line, problem.message) for problem in manifest.problems]
 
 
@@ -66,7 +66,7 @@ def test_it_wants_a_pipfile(path: str, *, wanted: bool) -> None:
 def test_each_dependency_has_its_version_group_index_and_line(text: str) -> None:
     manifest = read(text, "a/Pipfile")
     assert (manifest.format, manifest.problems, manifest.notes) == (NAME, (), ())
-    found = [(d.name, d.requirement, d.group, d.extras, d.location.line, d.index) for d in manifest.declared]
+    found = [(d.name, d.requirement, d.group, d.extras, d.location.line, d.index) for d in manifest.declarations]
     first, acme = "https://registry.example/simple", "https://acme.example/simple"
     assert found == [
         ("requests", "", "main", ("socks",), 11, first),
@@ -75,7 +75,7 @@ def test_each_dependency_has_its_version_group_index_and_line(text: str) -> None
         ("pytest", "==8.0", "dev", (), 21, first),
         ("sphinx", "==7.*", "dev:docs", (), 24, first),
     ]
-    assert manifest.declared[2].marker == "(python_version < '3.12' or os_name == 'nt') and sys_platform == 'win32'"
+    assert manifest.declarations[2].marker == "(python_version < '3.12' or os_name == 'nt') and sys_platform == 'win32'"
 
 
 @pytest.mark.parametrize(
@@ -91,11 +91,11 @@ def test_each_dependency_has_its_version_group_index_and_line(text: str) -> None
 )
 def test_what_no_known_index_serves_says_where_it_comes_from(value: str, skip: str) -> None:
     found = only(f"a = {value}")
-    assert (found.skip, found.requirement) == (skip, "")
+    assert (found.skip_reason, found.requirement) == (skip, "")
 
 
 def test_what_lies_beside_the_file_is_never_looked_up() -> None:
-    assert read('[packages]\nA_b = {path = "."}\n', "Pipfile").locals == ("a-b",)
+    assert read('[packages]\nA_b = {path = "."}\n', "Pipfile").local_names == ("a-b",)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_an_empty_file_declares_nothing_and_says_so() -> None:
 
 def test_the_group_of_an_including_file_takes_the_place_of_main() -> None:
     manifest = read(FILE, "Pipfile", group="dev:x", constraint=True)
-    assert [d.group for d in manifest.declared] == ["dev:x", "dev:x", "dev:x", "dev", "dev:docs"]
+    assert [d.group for d in manifest.declarations] == ["dev:x", "dev:x", "dev:x", "dev", "dev:docs"]
     assert manifest.constraint
     assert only('a = "*"').location == Location(path="Pipfile", line=2)
 
@@ -134,7 +134,7 @@ def test_damage_loses_no_dependency_in_silence(data: st.DataObject) -> None:
     lines = FILE.splitlines(keepends=True)
     at = data.draw(st.integers(0, len(lines) - 1))
     manifest = read("".join([*lines[:at], data.draw(st.sampled_from(lines)), *lines[at:]]), "Pipfile")
-    assert manifest.problems or len(manifest.declared) >= 5
+    assert manifest.problems or len(manifest.declarations) >= 5
 
 
 @given(st.text() | st.text(alphabet="[packges]=\"'{}1.*\n"))

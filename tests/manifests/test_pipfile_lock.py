@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nerq_cli.inventory import Location, Locked, Manifest
+from nerq_cli.inventory import DependencyFile, Location, LockedPackage
 from nerq_cli.manifests.pipfile_lock import NAME, read, wants
 
 FILE = """\
@@ -49,18 +49,18 @@ FILE = """\
 """
 
 
-def locking(packages: object, **others: object) -> Manifest:
+def locking(packages: object, **others: object) -> DependencyFile:
     return read(json.dumps({"_meta": {"pipfile-spec": 6}, "default": packages, **others}, indent=4), "Pipfile.lock")
 
 
-def only(**entry: object) -> Locked:
+def only(**entry: object) -> LockedPackage:
     manifest = locking({"a": entry})
     assert manifest.problems == ()
-    [locked] = manifest.locked
+    [locked] = manifest.locked_packages
     return locked
 
 
-def messages(manifest: Manifest) -> list[tuple[int, str]]:
+def messages(manifest: DependencyFile) -> list[tuple[int, str]]:
     return [(problem.line, problem.message) for problem in manifest.problems]
 
 
@@ -72,21 +72,24 @@ def test_it_wants_pipfile_lock(path: str, *, wanted: bool) -> None:
 @pytest.mark.parametrize("text", [FILE, "\ufeff" + FILE, FILE.replace("\n", "\r\n")])
 def test_each_package_is_there_once_with_its_groups_index_and_line(text: str) -> None:
     manifest = read(text, "a/Pipfile.lock", constraint=True)
-    assert (manifest.format, manifest.problems, manifest.locks) == (NAME, (), ("Pipfile",))
-    assert (manifest.roots, manifest.locals, manifest.constraint) == (None, ("my-lib",), True)
-    assert manifest.locked[1] == Locked(
+    assert (manifest.format, manifest.problems, manifest.locked_filenames) == (NAME, (), ("Pipfile",))
+    assert (manifest.importers, manifest.local_names, manifest.constraint) == (None, ("my-lib",), True)
+    assert manifest.locked_packages[1] == LockedPackage(
         key="certifi@2024.2.2",
         ecosystem="PyPI",
         name="certifi",
         version="2024.2.2",
         location=Location(path="a/Pipfile.lock", line=17),
-        needs=None,
+        edges=None,
         groups=("main", "dev"),
         marker="python_version >= '3.6'",
         index="https://registry.example/simple",
-        hashed=True,
+        has_hash=True,
     )
-    found = [(one.key, one.groups, one.index, one.skip, one.optional, one.location.line) for one in manifest.locked]
+    found = [
+        (one.key, one.groups, one.index, one.skip_reason, one.optional, one.location.line)
+        for one in manifest.locked_packages
+    ]
     assert [found[0], *found[2:]] == [
         ("acme-tool@1.2", ("main",), "https://acme.example/simple", "", False, 12),
         ("requests@2.31.0", ("main",), "https://registry.example/simple", "", True, 22),
@@ -109,12 +112,12 @@ def test_each_package_is_there_once_with_its_groups_index_and_line(text: str) ->
     ],
 )
 def test_a_package_says_where_it_comes_from(entry: dict[str, object], skip: str) -> None:
-    assert (only(**entry).skip, only(**entry).index) == (skip, "")
+    assert (only(**entry).skip_reason, only(**entry).index) == (skip, "")
 
 
 def test_the_same_version_from_two_places_stays_apart() -> None:
     manifest = locking({"a": {"version": "==1"}}, develop={"a": {"version": "==1", "index": "x"}})
-    assert [one.key for one in manifest.locked] == ["a@1", "a@1#2"]
+    assert [one.key for one in manifest.locked_packages] == ["a@1", "a@1#2"]
 
 
 @pytest.mark.parametrize(
@@ -151,7 +154,7 @@ def test_a_damaged_entry_is_a_problem_at_its_line(packages: object, line: int, m
 def test_a_file_that_is_not_pipenvs_or_not_whole_is_a_problem(text: str, line: int, message: str) -> None:
     manifest = read(text, "Pipfile.lock")
     assert messages(manifest)[0] == (line, message)
-    assert manifest.locked == ()
+    assert manifest.locked_packages == ()
 
 
 def test_a_key_that_occurs_twice_is_a_problem() -> None:
@@ -177,7 +180,7 @@ def test_damage_loses_no_package_in_silence(data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(FILE)))
     damaged = FILE[:at] + data.draw(st.text(max_size=3)) + FILE[at + data.draw(st.integers(0, 3)) :]
     manifest = read(damaged, "Pipfile.lock")
-    assert manifest.problems or len(manifest.locked) >= 5
+    assert manifest.problems or len(manifest.locked_packages) >= 5
 
 
 @given(st.text() | st.text(alphabet='{}[]":, \\1_meta'))

@@ -8,22 +8,24 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nerq_cli.inventory import Locked, Manifest, Need, Root
+from nerq_cli.inventory import DependencyFile, Edge, Importer, LockedPackage
 from nerq_cli.manifests.pnpm_lock import NAME, read, wants
 
 
-def by_key(manifest: Manifest) -> dict[str, Locked]:
-    found = {entry.key: entry for entry in manifest.locked}
-    assert len(found) == len(manifest.locked)
+def by_key(manifest: DependencyFile) -> dict[str, LockedPackage]:
+    found = {entry.key: entry for entry in manifest.locked_packages}
+    assert len(found) == len(manifest.locked_packages)
     return found
 
 
-def good(text: str) -> Manifest:
+def good(text: str) -> DependencyFile:
     manifest = read(text, "web/pnpm-lock.yaml")
     assert manifest.problems == ()
     keys = by_key(manifest)
-    every = [need for entry in manifest.locked for need in entry.needs or ()]
-    assert all(need.to in keys for need in (*every, *(need for root in manifest.roots or () for need in root.needs)))
+    every = [need for entry in manifest.locked_packages for need in entry.edges or ()]
+    assert all(
+        need.target in keys for need in (*every, *(need for root in manifest.importers or () for need in root.edges))
+    )
     return manifest
 
 
@@ -131,7 +133,11 @@ snapshots:
 def test_version_9_has_its_packages_edges_and_lines() -> None:
     manifest = good(NINE)
     found = by_key(manifest)
-    assert (manifest.format, manifest.path, manifest.locks) == (NAME, "web/pnpm-lock.yaml", ("package.json",))
+    assert (manifest.format, manifest.path, manifest.locked_filenames) == (
+        NAME,
+        "web/pnpm-lock.yaml",
+        ("package.json",),
+    )
     assert {key: entry.location.line for key, entry in found.items()} == {
         "dom@1.2.0": 46,
         "fs@2.3.3": 56,
@@ -139,38 +145,38 @@ def test_version_9_has_its_packages_edges_and_lines() -> None:
         "vue@3.4.1": 66,
         "link:packages/b": 26,
     }
-    assert found["lodash@3.10.1"].needs == ()
-    assert all(entry.hashed for entry in manifest.locked if not entry.skip)
-    assert manifest.locals == ("@acme/b",)
-    assert manifest.declared == ()
+    assert found["lodash@3.10.1"].edges == ()
+    assert all(entry.has_hash for entry in manifest.locked_packages if not entry.skip_reason)
+    assert manifest.local_names == ("@acme/b",)
+    assert manifest.declarations == ()
 
 
 def test_a_package_with_several_sets_of_peers_is_one_entry_that_leads_wherever_any_leads() -> None:
-    assert by_key(good(NINE))["dom@1.2.0"].needs == (
-        Need(to="lodash@3.10.1", alias="low"),
-        Need(to="vue@3.4.1", group="peer", requirement=">=3"),
-        Need(to="fs@2.3.3", group="optional"),
+    assert by_key(good(NINE))["dom@1.2.0"].edges == (
+        Edge(target="lodash@3.10.1", alias="low"),
+        Edge(target="vue@3.4.1", group="peer", requirement=">=3"),
+        Edge(target="fs@2.3.3", group="optional"),
     )
 
 
 def test_each_importer_is_a_root_with_its_groups_ranges_and_aliases() -> None:
-    assert good(NINE).roots == (
-        Root(
+    assert good(NINE).importers == (
+        Importer(
             path="",
-            needs=(
-                Need(to="lodash@3.10.1", requirement="^3.0.0", alias="old"),
-                Need(to="vue@3.4.1", requirement="^3.4.0"),
-                Need(to="dom@1.2.0", requirement="^1.0.0"),
-                Need(to="link:packages/b", group="dev", requirement="*"),
-                Need(to="fs@2.3.3", group="optional", requirement="^2.0.0"),
+            edges=(
+                Edge(target="lodash@3.10.1", requirement="^3.0.0", alias="old"),
+                Edge(target="vue@3.4.1", requirement="^3.4.0"),
+                Edge(target="dom@1.2.0", requirement="^1.0.0"),
+                Edge(target="link:packages/b", group="dev", requirement="*"),
+                Edge(target="fs@2.3.3", group="optional", requirement="^2.0.0"),
             ),
         ),
-        Root(
+        Importer(
             path="packages/b",
             name="@acme/b",
-            needs=(
-                Need(to="dom@1.2.0", requirement="*"),
-                Need(to="lodash@3.10.1", group="dev", requirement="^3.0.0"),
+            edges=(
+                Edge(target="dom@1.2.0", requirement="*"),
+                Edge(target="lodash@3.10.1", group="dev", requirement="^3.0.0"),
             ),
         ),
     )
@@ -178,8 +184,8 @@ def test_each_importer_is_a_root_with_its_groups_ranges_and_aliases() -> None:
 
 def test_a_member_that_is_linked_to_leads_to_what_it_runs_with() -> None:
     member = by_key(good(NINE))["link:packages/b"]
-    assert (member.name, member.version, member.skip) == ("@acme/b", "", "workspace member")
-    assert member.needs == (Need(to="dom@1.2.0", requirement="*"),)
+    assert (member.name, member.version, member.skip_reason) == ("@acme/b", "", "workspace member")
+    assert member.edges == (Edge(target="dom@1.2.0", requirement="*"),)
 
 
 def test_platforms_and_what_can_be_gone_without_are_told() -> None:
@@ -274,17 +280,17 @@ def test_versions_5_and_6_say_the_same_in_their_own_keys(text: str) -> None:
         "vue@3.4.1": (),
         "own@1.0.0": ("dev",),
     }
-    assert found["@s/dom@1.2.0"].needs == (
-        Need(to="vue@3.4.1", group="peer", requirement=">=3"),
-        Need(to="own@1.0.0"),
+    assert found["@s/dom@1.2.0"].edges == (
+        Edge(target="vue@3.4.1", group="peer", requirement=">=3"),
+        Edge(target="own@1.0.0"),
     )
     assert found["own@1.0.0"].index == "https://npm.example/r"
-    assert manifest.roots == (
-        Root(
-            needs=(
-                Need(to="lodash@3.10.1", requirement="^3.0.0", alias="old"),
-                Need(to="@s/dom@1.2.0", requirement="^1.0.0"),
-                Need(to="vue@3.4.1", group="dev", requirement="^3.0.0"),
+    assert manifest.importers == (
+        Importer(
+            edges=(
+                Edge(target="lodash@3.10.1", requirement="^3.0.0", alias="old"),
+                Edge(target="@s/dom@1.2.0", requirement="^1.0.0"),
+                Edge(target="vue@3.4.1", group="dev", requirement="^3.0.0"),
             )
         ),
     )
@@ -293,12 +299,12 @@ def test_versions_5_and_6_say_the_same_in_their_own_keys(text: str) -> None:
 def test_inline_specifiers_are_version_5_too() -> None:
     text = "lockfileVersion: 5.4-inlineSpecifiers\ndependencies:\n  a:\n    specifier: ^1\n    version: 1.0.0\n"
     manifest = good(text + "packages:\n  /a/1.0.0:\n    resolution: {integrity: x}\n")
-    assert manifest.roots == (Root(needs=(Need(to="a@1.0.0", requirement="^1"),)),)
+    assert manifest.importers == (Importer(edges=(Edge(target="a@1.0.0", requirement="^1"),)),)
 
 
 def test_a_registrys_host_in_the_key_is_the_index_where_nothing_else_names_one() -> None:
     text = "lockfileVersion: 5.4\npackages:\n  npm.example+8080/a/1.0.0:\n    resolution: {integrity: x}\n"
-    assert good(text).locked[0].index == "https://npm.example:8080"
+    assert good(text).locked_packages[0].index == "https://npm.example:8080"
 
 
 def test_the_documents_for_configuration_and_for_pnpm_itself_are_read_like_the_projects_own() -> None:
@@ -325,12 +331,12 @@ snapshots:
     manifest = good(first + NINE + "---\n")
     assert set(by_key(manifest)) == {*by_key(good(NINE)), "conf@1.0.0", "pnpm@12.0.0"}
     assert by_key(manifest)["lodash@3.10.1"].location.line == 11
-    top, member = manifest.roots or ()
-    assert top.needs[:2] == (
-        Need(to="conf@1.0.0", group="dev:config", requirement="1.0.0"),
-        Need(to="pnpm@12.0.0", group="dev:package-manager", requirement="12.0.0"),
+    top, member = manifest.importers or ()
+    assert top.edges[:2] == (
+        Edge(target="conf@1.0.0", group="dev:config", requirement="1.0.0"),
+        Edge(target="pnpm@12.0.0", group="dev:package-manager", requirement="12.0.0"),
     )
-    assert (len(top.needs), member.path) == (7, "packages/b")
+    assert (len(top.edges), member.path) == (7, "packages/b")
 
 
 # --- Where packages come from
@@ -379,8 +385,8 @@ def nine(*packages: str) -> str:
 def test_what_is_not_from_a_registry_stays_in_the_list_with_the_reason(
     package: str, name: str, version: str, skip: str
 ) -> None:
-    [entry] = good(nine(package)).locked
-    assert (entry.name, entry.version, entry.skip, entry.index) == (name, version, skip, "")
+    [entry] = good(nine(package)).locked_packages
+    assert (entry.name, entry.version, entry.skip_reason, entry.index) == (name, version, skip, "")
     assert "pw" not in entry.key
 
 
@@ -391,13 +397,13 @@ def test_two_directories_with_packages_of_one_name_are_two_entries() -> None:
             "a@file:y {resolution: {directory: y, type: directory}}",
         )
     )
-    assert [entry.key for entry in manifest.locked] == ["a@file:x", "a@file:y"]
+    assert [entry.key for entry in manifest.locked_packages] == ["a@file:x", "a@file:y"]
 
 
 def test_brackets_in_a_path_are_no_peers() -> None:
     text = nine("a@file:x/(y)/z {resolution: {directory: x, type: directory}}")
     text = text.replace("snapshots:\n  'a@file:x/(y)/z'", "snapshots:\n  'a@file:x/(y)/z(b@1.0.0(c@1.0.0))(d@1.0.0)'")
-    assert [entry.key for entry in good(text).locked] == ["a@file:x/(y)/z"]
+    assert [entry.key for entry in good(text).locked_packages] == ["a@file:x/(y)/z"]
 
 
 def test_a_link_to_a_directory_that_is_no_member_is_a_local_path() -> None:
@@ -407,13 +413,13 @@ def test_a_link_to_a_directory_that_is_no_member_is_a_local_path() -> None:
         "      up: {specifier: 'workspace:top@*', version: 'link:../..'}\n  .: {}\n"
     )
     manifest = good(text)
-    assert [(e.key, e.name, e.skip, e.needs) for e in manifest.locked] == [
+    assert [(e.key, e.name, e.skip_reason, e.edges) for e in manifest.locked_packages] == [
         ("link:../a", "a", "local path", ()),
         ("link:.", "top", "workspace member", ()),
     ]
-    assert manifest.roots == (
-        Root(path="apps/web", needs=(Need(to="link:../a"), Need(to="link:.", requirement="*", alias="up"))),
-        Root(path="", name="top"),
+    assert manifest.importers == (
+        Importer(path="apps/web", edges=(Edge(target="link:../a"), Edge(target="link:.", requirement="*", alias="up"))),
+        Importer(path="", name="top"),
     )
 
 
@@ -427,20 +433,20 @@ def test_copies_of_a_member_are_one_entry_and_tell_what_the_member_is_called() -
     six = five.replace("5.4", "'6.0'").replace(", id: file:packages/b", "").replace("_c@1.0.0", "(c@1.0.0)")
     for text in (five, six.replace("_c@2.0.0", "(c@2.0.0)")):
         manifest = good(text)
-        assert [entry.key for entry in manifest.locked] == ["b@file:packages/b"]
-        assert manifest.roots == (Root(path="packages/b", name="b"),)
+        assert [entry.key for entry in manifest.locked_packages] == ["b@file:packages/b"]
+        assert manifest.importers == (Importer(path="packages/b", name="b"),)
 
 
 def test_a_name_that_the_registry_has_too_is_not_the_projects_own() -> None:
     local = "ms@file:ms.tgz {resolution: {tarball: file:ms.tgz}}"
-    assert good(nine(local)).locals == ("ms",)
-    assert good(nine(local, "ms@2.1.3 {resolution: {integrity: x}}")).locals == ()
+    assert good(nine(local)).local_names == ("ms",)
+    assert good(nine(local, "ms@2.1.3 {resolution: {integrity: x}}")).local_names == ()
 
 
 def test_the_index_is_the_registry_that_a_tarballs_address_names() -> None:
     own = "https://u:pw@npm.example/x/@s/a/-/a-1.0.0.tgz"
     manifest = good(nine(f"@s/a@1.0.0 {{resolution: {{integrity: x, tarball: '{own}'}}}}"))
-    assert [(entry.index, entry.skip) for entry in manifest.locked] == [("https://npm.example/x", "")]
+    assert [(entry.index, entry.skip_reason) for entry in manifest.locked_packages] == [("https://npm.example/x", "")]
 
 
 # --- What is wrong
@@ -518,21 +524,21 @@ def test_a_damaged_entry_is_reported_and_the_others_are_read() -> None:
     assert [problem.message for problem in manifest.problems] == [
         '"lodash@3.10.1" has no resolution: the entry is damaged'
     ]
-    assert len(manifest.locked) == 5
+    assert len(manifest.locked_packages) == 5
 
 
 def test_an_edge_that_may_lead_nowhere_is_left_out() -> None:
     peers = (
         "lockfileVersion: '6.0'\npackages:\n  /a@1.0.0:\n    resolution: {integrity: x}\n    peerDependencies: {b: 1}\n"
     )
-    assert good(peers + "    dependencies: {b: 1.0.0}\n").locked[0].needs == ()
+    assert good(peers + "    dependencies: {b: 1.0.0}\n").locked_packages[0].edges == ()
 
 
 def test_without_libyaml_the_user_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     fast = good(NINE)
     monkeypatch.delattr(yaml, "CBaseLoader", raising=False)
     slow = good(NINE)
-    assert slow.locked == fast.locked
+    assert slow.locked_packages == fast.locked_packages
     assert slow.notes[-1] == "read slowly: the PyYAML installed here has no libyaml; its wheels do"
 
 
@@ -541,8 +547,8 @@ def test_without_libyaml_the_user_is_told(monkeypatch: pytest.MonkeyPatch) -> No
 FILES = [NINE, SIX, FIVE, NINE + "---\n" + SIX]
 
 
-def packages(manifest: Manifest) -> set[tuple[str, str]]:
-    return {(entry.name, entry.version) for entry in manifest.locked}
+def packages(manifest: DependencyFile) -> set[tuple[str, str]]:
+    return {(entry.name, entry.version) for entry in manifest.locked_packages}
 
 
 @given(
@@ -550,7 +556,7 @@ def packages(manifest: Manifest) -> set[tuple[str, str]]:
 )
 def test_arbitrary_text_never_raises(text: str, head: str) -> None:
     manifest = read(head + text, "pnpm-lock.yaml")
-    assert manifest.problems or manifest.roots is not None
+    assert manifest.problems or manifest.importers is not None
 
 
 @given(st.data())
@@ -574,8 +580,8 @@ def test_a_lost_line_loses_no_package_in_silence(text: str, data: st.DataObject)
 @example(NINE, 0, 0, "\x00")
 def test_a_file_with_something_else_in_it_never_raises(text: str, at: int, length: int, other: str) -> None:
     manifest = read(text[:at] + other + text[at + length :], "pnpm-lock.yaml")
-    keys = {entry.key for entry in manifest.locked}
-    assert all(need.to in keys for entry in manifest.locked for need in entry.needs or ())
+    keys = {entry.key for entry in manifest.locked_packages}
+    assert all(need.target in keys for entry in manifest.locked_packages for need in entry.edges or ())
 
 
 def test_a_thousand_packages_take_no_more_than_the_time_allowed() -> None:
@@ -585,5 +591,5 @@ def test_a_thousand_packages_take_no_more_than_the_time_allowed() -> None:
     text = nine(*entries)
     read(text, "pnpm-lock.yaml")
     start = time.process_time()
-    assert len(read(text, "pnpm-lock.yaml").locked) == 1000
+    assert len(read(text, "pnpm-lock.yaml").locked_packages) == 1000
     assert time.process_time() - start < 0.6  # four times what is promised, for a machine that has other things to do

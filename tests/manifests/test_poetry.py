@@ -6,19 +6,19 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from nerq_cli.inventory import Declared, Manifest
-from nerq_cli.manifests.poetry import pep440
+from nerq_cli.inventory import Declaration, DependencyFile
+from nerq_cli.manifests.poetry import translate_constraint
 from nerq_cli.manifests.pyproject import read
 
 
-def poetry(text: str) -> Manifest:
+def poetry(text: str) -> DependencyFile:
     return read(f"[tool.poetry]\nname = 'app'\n{text}", "pyproject.toml")
 
 
-def one(text: str) -> Declared:
+def one(text: str) -> Declaration:
     manifest = poetry(f"[tool.poetry.dependencies]\n{text}")
     assert manifest.problems == ()
-    [found] = manifest.declared
+    [found] = manifest.declarations
     return found
 
 
@@ -61,7 +61,7 @@ def one(text: str) -> Declared:
     ],
 )
 def test_a_constraint_is_translated_to_pep_440(constraint: str, translated: str) -> None:
-    assert pep440(constraint) == translated
+    assert translate_constraint(constraint) == translated
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_constraint_is_translated_to_pep_440(constraint: str, translated: str)
 )
 def test_what_is_no_constraint_is_refused(constraint: str) -> None:
     with pytest.raises(ValueError, match=r"constraint|version"):
-        pep440(constraint)
+        translate_constraint(constraint)
 
 
 numbers = st.lists(st.integers(0, 12), min_size=1, max_size=4).map(lambda parts: ".".join(map(str, parts)))
@@ -86,7 +86,7 @@ constraints = st.lists(st.lists(clauses, min_size=1, max_size=3).map(", ".join),
 @given(constraints)
 @settings(deadline=None)
 def test_every_translation_is_pep_440(constraint: str) -> None:
-    for alternative in pep440(constraint).split(" || "):
+    for alternative in translate_constraint(constraint).split(" || "):
         SpecifierSet(alternative)
 
 
@@ -99,14 +99,14 @@ def test_a_range_goes_from_its_lower_end_as_far_as_the_numbers_that_count_stay_t
     first_that_counts = next((i for i, number in enumerate(lower.release) if number), len(lower.release) - 1)
     kept = 1 + (first_that_counts if operator == "^" else min(1, len(lower.release) - 1))
     same = (*version.release, 0, 0, 0, 0)[:kept] == lower.release[:kept]
-    assert SpecifierSet(pep440(operator + start)).contains(other) == (version >= lower and same)
+    assert SpecifierSet(translate_constraint(operator + start)).contains(other) == (version >= lower and same)
 
 
 @given(st.text() | st.text(alphabet="^~<>=!|,. *x1230ab@"))
 @settings(deadline=None)
 def test_any_text_is_translated_or_refused(constraint: str) -> None:
     try:
-        translated = pep440(constraint)
+        translated = translate_constraint(constraint)
     except ValueError:
         return
     assert "^" not in translated
@@ -145,11 +145,11 @@ def test_a_table_says_the_same_however_it_is_written(text: str) -> None:
 )
 def test_what_comes_from_no_known_index_is_skipped_with_the_reason(text: str, reason: str) -> None:
     found = one(f"a = {{{text}}}")
-    assert (found.skip, found.requirement, found.index) == (reason, "", "")
+    assert (found.skip_reason, found.requirement, found.index) == (reason, "", "")
 
 
 def test_a_package_beside_the_project_is_the_projects_own() -> None:
-    assert poetry("[tool.poetry.dependencies]\nMy_Lib = {path = '../lib'}").locals == ("app", "my-lib")
+    assert poetry("[tool.poetry.dependencies]\nMy_Lib = {path = '../lib'}").local_names == ("app", "my-lib")
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_a_list_of_constraints_is_one_item_each_on_its_own_line() -> None:
         ]
         """
     )
-    assert [(d.name, d.requirement, d.marker, d.location.line) for d in manifest.declared] == [
+    assert [(d.name, d.requirement, d.marker, d.location.line) for d in manifest.declarations] == [
         ("a", "<2", 'python_version < "3.9"', 6),
         ("a", ">=2,<3", 'python_version >= "3.9"', 7),
     ]
@@ -206,7 +206,7 @@ def test_an_optional_dependency_belongs_to_the_extras_that_name_it() -> None:
         all = ["a"]
         """
     )
-    assert [(d.name, d.group) for d in manifest.declared] == [
+    assert [(d.name, d.group) for d in manifest.declarations] == [
         ("a", "extra:one-more"),
         ("a", "extra:all"),
         ("b", "optional"),
@@ -228,7 +228,7 @@ def test_groups_and_the_old_development_table_are_development() -> None:
         sphinx = "*"
         """
     )
-    assert [(d.name, d.group) for d in manifest.declared] == [
+    assert [(d.name, d.group) for d in manifest.declarations] == [
         ("new", "dev"),
         ("old", "dev"),
         ("sphinx", "dev:docs"),
@@ -268,7 +268,7 @@ d = {version = "1", python = ">3"}
 def test_explicit_sources_serve_what_names_them_and_the_others_everything_in_order_of_priority() -> None:
     first = "https://corp.example/simple"
     further = ("https://second.example/simple", "https://more.example/simple")
-    assert [(d.name, d.index, d.extra_indexes) for d in poetry(SOURCES).declared] == [
+    assert [(d.name, d.index, d.extra_indexes) for d in poetry(SOURCES).declarations] == [
         ("a", first, further),
         ("b", "https://special.example/simple", ()),
         ("c", "", ()),
@@ -299,7 +299,7 @@ def test_the_older_words_for_priorities_are_understood(keys: str, index: str) ->
         a = "1"
         """
     )
-    assert manifest.declared[0].index == index
+    assert manifest.declarations[0].index == index
 
 
 def test_a_supplemental_source_alone_stands_behind_the_public_index() -> None:
@@ -313,7 +313,7 @@ def test_a_supplemental_source_alone_stands_behind_the_public_index() -> None:
         a = "1"
         """
     )
-    assert [(d.index, d.extra_indexes) for d in manifest.declared] == [("", ("https://more.example",))]
+    assert [(d.index, d.extra_indexes) for d in manifest.declarations] == [("", ("https://more.example",))]
 
 
 def test_a_source_without_a_url_is_a_problem_and_nothing_is_taken_for_public_because_of_it() -> None:
@@ -322,7 +322,7 @@ def test_a_source_without_a_url_is_a_problem_and_nothing_is_taken_for_public_bec
         '[tool.poetry.dependencies]\na = {version = "1", source = "corp"}'
     )
     assert [problem.line for problem in manifest.problems] == [3]
-    assert manifest.declared[0].skip
+    assert manifest.declarations[0].skip_reason
 
 
 def test_a_package_in_both_tables_is_one_item_with_the_projects_requirement() -> None:
@@ -350,7 +350,7 @@ def test_a_package_in_both_tables_is_one_item_with_the_projects_requirement() ->
         """,
         "pyproject.toml",
     )
-    assert [(d.name, d.requirement, d.group, d.index, d.skip) for d in manifest.declared] == [
+    assert [(d.name, d.requirement, d.group, d.index, d.skip_reason) for d in manifest.declarations] == [
         ("Requests", ">=2,<3", "main", "https://corp.example", ""),
         ("plain", ">=1", "main", "", ""),
         ("local", "", "main", "", "local path"),
@@ -359,7 +359,7 @@ def test_a_package_in_both_tables_is_one_item_with_the_projects_requirement() ->
         ("ruff", "==1.0", "dev", "", "git: https://h.example/ruff.git"),
         ("black", "==1", "dev", "", ""),
     ]
-    assert manifest.locals == ("app", "local")
+    assert manifest.local_names == ("app", "local")
 
 
 def test_sources_that_differ_by_environment_enrich_with_their_markers() -> None:
@@ -380,7 +380,7 @@ def test_sources_that_differ_by_environment_enrich_with_their_markers() -> None:
         """,
         "pyproject.toml",
     )
-    assert [(d.requirement, d.index, d.marker, d.location.line) for d in manifest.declared] == [
+    assert [(d.requirement, d.index, d.marker, d.location.line) for d in manifest.declarations] == [
         (">=2", "https://corp.example", 'sys_platform == "linux"', 3),
         (">=2", "", 'sys_platform != "linux"', 3),
     ]
@@ -406,4 +406,4 @@ def test_a_malformed_dependency_is_a_problem_at_its_line_and_the_rest_is_read(li
     manifest = poetry(f'[tool.poetry.dependencies]\nbefore = "1"\n{line}\nafter = "1"')
     assert [problem.line for problem in manifest.problems] == [5]
     assert message in manifest.problems[0].message
-    assert {"before", "after"} <= {d.name for d in manifest.declared}
+    assert {"before", "after"} <= {d.name for d in manifest.declarations}

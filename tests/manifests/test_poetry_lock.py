@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nerq_cli.inventory import Location, Locked, Manifest, Need
+from nerq_cli.inventory import DependencyFile, Edge, Location, LockedPackage
 from nerq_cli.manifests.poetry_lock import NAME, read, wants
 
 FILE = """\
@@ -65,17 +65,17 @@ content-hash = "00"
 METADATA = '[metadata]\nlock-version = "{}"\n'
 
 
-def packages(*entries: str, version: str = "2.1", end: str = "") -> Manifest:
+def packages(*entries: str, version: str = "2.1", end: str = "") -> DependencyFile:
     text = "".join(f'[[package]]\nname = "{entry.partition(" ")[0]}"\n{entry.partition(" ")[2]}\n' for entry in entries)
     return read(text + METADATA.format(version) + end, "poetry.lock")
 
 
-def only(manifest: Manifest) -> Locked:
+def only(manifest: DependencyFile) -> LockedPackage:
     assert manifest.problems == ()
-    return manifest.locked[0]
+    return manifest.locked_packages[0]
 
 
-def messages(manifest: Manifest) -> list[tuple[int, str]]:
+def messages(manifest: DependencyFile) -> list[tuple[int, str]]:
     return [(problem.line, problem.message) for problem in manifest.problems]
 
 
@@ -88,22 +88,27 @@ def test_it_wants_poetry_lock(path: str, *, wanted: bool) -> None:
 def test_each_package_has_its_version_groups_edges_and_line(text: str) -> None:
     manifest = read(text, "web/poetry.lock")
     assert manifest.problems == ()
-    assert (manifest.format, manifest.locks, manifest.roots, manifest.declared) == (NAME, ("pyproject.toml",), None, ())
-    requests, idna, socks = manifest.locked
-    assert requests == Locked(
+    assert (manifest.format, manifest.locked_filenames, manifest.importers, manifest.declarations) == (
+        NAME,
+        ("pyproject.toml",),
+        None,
+        (),
+    )
+    requests, idna, socks = manifest.locked_packages
+    assert requests == LockedPackage(
         key="Requests@2.31.0",
         ecosystem="PyPI",
         name="Requests",
         version="2.31.0",
         location=Location(path="web/poetry.lock", line=3),
-        needs=(
-            Need(to="idna@3.7", requirement=">=2.5,<4"),
-            Need(to="pysocks@1.7.1", group="optional", requirement=">=1.5.6,<1.5.7 || >1.5.7"),
+        edges=(
+            Edge(target="idna@3.7", requirement=">=2.5,<4"),
+            Edge(target="pysocks@1.7.1", group="optional", requirement=">=1.5.6,<1.5.7 || >1.5.7"),
         ),
         groups=("main", "dev"),
-        hashed=True,
+        has_hash=True,
     )
-    assert (idna.groups, idna.location.line, idna.needs, idna.hashed) == (("main", "dev:docs"), 24, (), False)
+    assert (idna.groups, idna.location.line, idna.edges, idna.has_hash) == (("main", "dev:docs"), 24, (), False)
     assert (idna.marker, idna.optional) == ('python_version >= "3.8" or sys_platform == "win32"', False)
     assert (socks.groups, socks.optional) == (("extra:proxy", "extra:all", "dev"), True)
 
@@ -122,14 +127,14 @@ def test_an_optional_package_belongs_to_the_extras_its_marker_names_or_else_is_j
 
 def test_before_groups_there_was_one_category_and_between_them_nothing() -> None:
     entries = ('a version = "1"\ncategory = "dev"', 'b version = "1"\ncategory = "main"', 'c version = "1"')
-    assert [one.groups for one in packages(*entries, version="1.1").locked] == [("dev",), ("main",), ()]
+    assert [one.groups for one in packages(*entries, version="1.1").locked_packages] == [("dev",), ("main",), ()]
 
 
 @pytest.mark.parametrize("table", ["files", "hashes"])
 def test_before_1_3_the_hashes_stood_at_the_end(table: str) -> None:
     end = f"[metadata.{table}]\nA-b = ['sha256:00']\nc = []\n"
     manifest = packages('a_b version = "1"', 'c version = "1"', version="1.1", end=end)
-    assert [one.hashed for one in manifest.locked] == [True, False]
+    assert [one.has_hash for one in manifest.locked_packages] == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -147,26 +152,26 @@ def test_before_1_3_the_hashes_stood_at_the_end(table: str) -> None:
 )
 def test_what_no_index_serves_says_where_it_comes_from(source: str, skip: str) -> None:
     manifest = packages(f'a version = "1"\n[package.source]\n{source}')
-    assert (only(manifest).skip, only(manifest).index) == (skip, "")
-    assert manifest.locals == (("a",) if skip == "local path" else ())
+    assert (only(manifest).skip_reason, only(manifest).index) == (skip, "")
+    assert manifest.local_names == (("a",) if skip == "local path" else ())
 
 
 def test_another_index_is_named_without_credentials() -> None:
     source = 'type = "legacy"\nurl = "https://user:pass@registry.example/simple"\nreference = "acme"'
     one = only(packages(f'a version = "1"\n[package.source]\n{source}'))
-    assert (one.index, one.skip) == ("https://registry.example/simple", "")
+    assert (one.index, one.skip_reason) == ("https://registry.example/simple", "")
 
 
 def test_an_unknown_source_is_a_problem_and_never_looked_up() -> None:
     manifest = packages('a version = "1"\n[package.source]\ntype = "moon"')
-    assert manifest.locked[0].skip == "a source of an unknown type"
+    assert manifest.locked_packages[0].skip_reason == "a source of an unknown type"
     assert messages(manifest) == [(4, '"moon" is no type of source known here')]
 
 
 def edges(dependencies: str, *others: str, version: str = "2.1") -> list[tuple[str, str]]:
     one = only(packages(f'a version = "1"\n[package.dependencies]\n{dependencies}', *others, version=version))
-    assert one.needs is not None
-    return [(need.to, need.requirement) for need in one.needs]
+    assert one.edges is not None
+    return [(need.target, need.requirement) for need in one.edges]
 
 
 FORK = ('b version = "1.5"', 'b version = "2.5"')
@@ -240,19 +245,19 @@ def test_an_edge_that_cannot_be_read_is_a_problem(dependency: str, message: str)
 def test_a_file_that_is_not_poetrys_or_not_whole_is_a_problem(text: str, line: int, message: str) -> None:
     manifest = read(text, "poetry.lock")
     assert (line, message) in messages(manifest)
-    assert manifest.locked == ()
+    assert manifest.locked_packages == ()
 
 
 def test_a_project_without_dependencies_has_none() -> None:
     manifest = read('package = []\n[metadata]\nlock-version = "2.1"\n', "poetry.lock", constraint=True)
-    assert (manifest.locked, manifest.problems, manifest.constraint) == ((), (), True)
+    assert (manifest.locked_packages, manifest.problems, manifest.constraint) == ((), (), True)
 
 
 @given(st.integers(0, len(FILE)))
 @settings(deadline=None)
 def test_a_file_cut_off_anywhere_is_a_problem_or_whole(length: int) -> None:
     manifest = read(FILE[:length], "poetry.lock")
-    assert manifest.problems or len(manifest.locked) == 3
+    assert manifest.problems or len(manifest.locked_packages) == 3
 
 
 @given(st.data())
@@ -264,7 +269,7 @@ def test_damage_loses_no_package_in_silence(data: st.DataObject) -> None:
         lines[:start] + data.draw(st.lists(st.sampled_from(lines))) + lines[start + data.draw(st.integers(0, 3)) :]
     )
     manifest = read("".join(damaged), "poetry.lock")
-    assert manifest.problems or len(manifest.locked) == damaged.count("[[package]]\n")
+    assert manifest.problems or len(manifest.locked_packages) == damaged.count("[[package]]\n")
 
 
 @given(st.text() | st.text(alphabet="[]{}=\"'packge.\n1,"))
@@ -272,7 +277,7 @@ def test_damage_loses_no_package_in_silence(data: st.DataObject) -> None:
 def test_any_text_is_read_or_refused(text: str) -> None:
     manifest = read(text, "poetry.lock")
     assert manifest.problems
-    assert manifest.locked == ()
+    assert manifest.locked_packages == ()
 
 
 def test_what_the_project_provides_itself_need_not_be_locked() -> None:

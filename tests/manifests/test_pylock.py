@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nerq_cli.inventory import Location, Locked, Manifest, Need
+from nerq_cli.inventory import DependencyFile, Edge, Location, LockedPackage
 from nerq_cli.manifests.pylock import NAME, read, wants
 
 FILE = """\
@@ -50,17 +50,17 @@ directory = { path = "tool", editable = true }
 HEAD = 'lock-version = "1.0"\ncreated-by = "a tool"\n'
 
 
-def locking(*entries: str) -> Manifest:
+def locking(*entries: str) -> DependencyFile:
     tables = (f'[[packages]]\nname = "{one.partition(" ")[0]}"\n{one.partition(" ")[2]}\n' for one in entries)
     return read(HEAD + "".join(tables), "pylock.toml")
 
 
-def only(manifest: Manifest) -> Locked:
+def only(manifest: DependencyFile) -> LockedPackage:
     assert manifest.problems == ()
-    return manifest.locked[0]
+    return manifest.locked_packages[0]
 
 
-def messages(manifest: Manifest) -> list[tuple[int, str]]:
+def messages(manifest: DependencyFile) -> list[tuple[int, str]]:
     return [(problem.line, problem.message) for problem in manifest.problems]
 
 
@@ -75,34 +75,34 @@ def test_it_wants_pylock_toml_and_named_ones(path: str, *, wanted: bool) -> None
 def test_each_package_has_its_version_edges_groups_and_line() -> None:
     manifest = read(FILE, "a/pylock.toml")
     assert manifest.problems == ()
-    assert (manifest.format, manifest.locks, manifest.locals) == (NAME, ("pyproject.toml",), ("tool",))
-    attrs, old, new, tool = manifest.locked
-    assert attrs == Locked(
+    assert (manifest.format, manifest.locked_filenames, manifest.local_names) == (NAME, ("pyproject.toml",), ("tool",))
+    attrs, old, new, tool = manifest.locked_packages
+    assert attrs == LockedPackage(
         key="attrs@25.1.0",
         ecosystem="PyPI",
         name="attrs",
         version="25.1.0",
         location=Location(path="a/pylock.toml", line=8),
-        needs=(Need(to="numpy@2.0"), Need(to="tool")),
+        edges=(Edge(target="numpy@2.0"), Edge(target="tool")),
         groups=("main",),
         index="https://registry.example/simple",
-        hashed=True,
+        has_hash=True,
     )
-    assert (old.groups, old.optional, old.hashed, old.needs) == (("dev",), True, True, ())
-    assert (new.groups, new.optional, new.hashed) == (("extra:cli", "dev:docs", "main"), False, False)
-    assert (tool.groups, tool.version, tool.skip) == (("main", "dev"), "", "local path")
+    assert (old.groups, old.optional, old.has_hash, old.edges) == (("dev",), True, True, ())
+    assert (new.groups, new.optional, new.has_hash) == (("extra:cli", "dev:docs", "main"), False, False)
+    assert (tool.groups, tool.version, tool.skip_reason) == (("main", "dev"), "", "local path")
 
 
 def test_a_file_without_edges_knows_of_none_and_one_for_a_single_use_of_no_groups() -> None:
     one = only(locking("a version = '1'\nmarker = \"os_name == 'nt'\"", "b version = '1'"))
-    assert (one.needs, one.groups, one.optional) == (None, (), True)
+    assert (one.edges, one.groups, one.optional) == (None, (), True)
 
 
 def test_pdm_keeps_edges_in_its_own_table() -> None:
     manifest = locking(
         "a version = '1'\n[packages.tool.pdm]\ndependencies = [\"b>=1\", \"c; os_name == 'nt'\"]", "b version = '1'"
     )
-    assert [one.needs for one in manifest.locked] == [(Need(to="b@1", requirement=">=1"),), ()]
+    assert [one.edges for one in manifest.locked_packages] == [(Edge(target="b@1", requirement=">=1"),), ()]
 
 
 @pytest.mark.parametrize(
@@ -119,12 +119,12 @@ def test_pdm_keeps_edges_in_its_own_table() -> None:
     ],
 )
 def test_what_no_index_serves_says_where_it_comes_from(source: str, skip: str) -> None:
-    assert only(locking(f"a {source}")).skip == skip
+    assert only(locking(f"a {source}")).skip_reason == skip
 
 
 def test_the_same_version_may_stand_there_for_several_environments() -> None:
     manifest = locking("a version='1'\nmarker=\"os_name=='nt'\"", "a version='1'\nmarker=\"os_name!='nt'\"")
-    assert [one.key for one in manifest.locked] == ["a@1", "a@1#2"]
+    assert [one.key for one in manifest.locked_packages] == ["a@1", "a@1#2"]
     assert manifest.problems == ()
 
 
@@ -155,7 +155,7 @@ def test_damage_loses_no_package_in_silence(data: st.DataObject) -> None:
         lines[:start] + data.draw(st.lists(st.sampled_from(lines))) + lines[start + data.draw(st.integers(0, 3)) :]
     )
     manifest = read("".join(damaged), "pylock.toml")
-    assert manifest.problems or len(manifest.locked) == damaged.count("[[packages]]\n")
+    assert manifest.problems or len(manifest.locked_packages) == damaged.count("[[packages]]\n")
 
 
 @given(st.text() | st.text(alphabet="[]{}=\"'packgevrsion.\n1,"))

@@ -8,21 +8,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nerq_cli.inventory import PYPI, Include, Manifest
+from nerq_cli.inventory import PYPI, DependencyFile, Include
 from nerq_cli.manifests import pyproject
-from nerq_cli.manifests.pyproject import MOST_DEPENDENCIES, read, wants
+from nerq_cli.manifests.pyproject import MAX_DEPENDENCIES, read, wants
 
 
-def items(manifest: Manifest) -> list[tuple[str, str, str, int]]:
+def items(manifest: DependencyFile) -> list[tuple[str, str, str, int]]:
     """Name, requirement, group and line of everything declared."""
-    return [(d.name, d.requirement, d.group, d.location.line) for d in manifest.declared]
+    return [(d.name, d.requirement, d.group, d.location.line) for d in manifest.declarations]
 
 
-def groups(manifest: Manifest) -> list[tuple[str, str]]:
-    return [(d.name, d.group) for d in manifest.declared]
+def groups(manifest: DependencyFile) -> list[tuple[str, str]]:
+    return [(d.name, d.group) for d in manifest.declarations]
 
 
-def complaints(manifest: Manifest) -> list[tuple[int, str]]:
+def complaints(manifest: DependencyFile) -> list[tuple[int, str]]:
     return [(problem.line, problem.message) for problem in manifest.problems]
 
 
@@ -33,7 +33,7 @@ def test_it_wants_files_called_pyproject_toml() -> None:
 
 
 def test_an_empty_file_declares_nothing() -> None:
-    assert read("", "a/pyproject.toml") == Manifest(path="a/pyproject.toml", format=pyproject.NAME)
+    assert read("", "a/pyproject.toml") == DependencyFile(path="a/pyproject.toml", format=pyproject.NAME)
 
 
 # --- The standard's tables
@@ -69,9 +69,9 @@ def test_dependencies_extras_and_build_requirements_stand_on_their_lines(text: s
         ("httpx", "", "extra:every-thing", 15),
         ("hatchling", ">=1.27", "build", 2),
     ]
-    first = manifest.declared[0]
+    first = manifest.declarations[0]
     assert (first.ecosystem, first.extras, first.marker) == (PYPI, ("socks",), "python_version >= '3.9'")
-    assert (manifest.locals, manifest.problems, manifest.notes) == (("my-app",), (), ())
+    assert (manifest.local_names, manifest.problems, manifest.notes) == (("my-app",), (), ())
 
 
 def test_addresses_in_dependencies_are_skipped_without_their_secrets() -> None:
@@ -85,12 +85,12 @@ def test_addresses_in_dependencies_are_skipped_without_their_secrets() -> None:
         """,
         "pyproject.toml",
     )
-    assert [(d.name, d.skip, d.requirement) for d in manifest.declared] == [
+    assert [(d.name, d.skip_reason, d.requirement) for d in manifest.declarations] == [
         ("a", "git: https://h.example/a.git @ v1", ""),
         ("b", "URL: https://h.example/b.whl", ""),
         ("c", "local path", ""),
     ]
-    assert manifest.locals == ("c",)
+    assert manifest.local_names == ("c",)
 
 
 def test_a_group_includes_others_and_their_items_count_for_both() -> None:
@@ -253,13 +253,13 @@ def test_pdm_development_groups_may_be_editable() -> None:
         """,
         "p",
     )
-    assert [(d.name, d.group, d.skip, d.location.line) for d in manifest.declared] == [
+    assert [(d.name, d.group, d.skip_reason, d.location.line) for d in manifest.declarations] == [
         ("a", "dev", "", 3),
         ("pytest", "dev:test-it", "", 5),
         ("b", "dev:test-it", "git: https://h.example/b.git @ v1", 6),
         ("c", "dev:test-it", "local path", 7),
     ]
-    assert (manifest.locals, manifest.problems) == (("c",), ())
+    assert (manifest.local_names, manifest.problems) == (("c",), ())
 
 
 def test_pdm_sources_replace_or_add_to_the_public_index_or_serve_what_they_are_bound_to() -> None:
@@ -282,7 +282,7 @@ def test_pdm_sources_replace_or_add_to_the_public_index_or_serve_what_they_are_b
         """,
         "p",
     )
-    assert [(d.name, d.index, d.extra_indexes) for d in manifest.declared] == [
+    assert [(d.name, d.index, d.extra_indexes) for d in manifest.declarations] == [
         ("acme-core", "https://acme.example/simple", ()),
         ("other", "https://mirror.example/simple", ("https://more.example/simple", "known-elsewhere")),
     ]
@@ -290,7 +290,7 @@ def test_pdm_sources_replace_or_add_to_the_public_index_or_serve_what_they_are_b
 
 def test_a_pdm_source_called_pypi_without_an_address_is_the_public_index() -> None:
     manifest = read('project.dependencies = ["a"]\n[[tool.pdm.source]]\nname = "pypi"', "p")
-    assert [(d.index, d.extra_indexes) for d in manifest.declared] == [("", ())]
+    assert [(d.index, d.extra_indexes) for d in manifest.declarations] == [("", ())]
 
 
 # --- Hatch
@@ -311,7 +311,7 @@ def test_hatch_environments_are_development_groups() -> None:
         """,
         "p",
     )
-    assert [(d.name, d.group, d.skip) for d in manifest.declared] == [
+    assert [(d.name, d.group, d.skip_reason) for d in manifest.declarations] == [
         ("pytest", "dev:hatch.default", ""),
         ("beside", "dev:hatch.default", "local path"),
         ("ruff", "dev:hatch.lint", ""),
@@ -373,7 +373,7 @@ explicit = true
 
 def test_uv_sources_say_where_single_packages_come_from() -> None:
     manifest = read(UV, "p")
-    assert [(d.name, d.group, d.index, d.skip, d.marker) for d in manifest.declared] == [
+    assert [(d.name, d.group, d.index, d.skip_reason, d.marker) for d in manifest.declarations] == [
         ("a", "main", "", "git: https://h.example/a.git @ v1", ""),
         ("b", "main", "", "workspace member", ""),
         ("c", "main", "", "", ""),
@@ -385,7 +385,7 @@ def test_uv_sources_say_where_single_packages_come_from() -> None:
         ("h", "main", "", "", ""),
         ("c", "dev:test", "https://corp.example/simple", "", ""),
     ]
-    assert manifest.locals == ("b", "e")
+    assert manifest.local_names == ("b", "e")
     assert manifest.problems == ()
 
 
@@ -408,14 +408,14 @@ def test_a_uv_source_may_be_limited_to_an_extra() -> None:
         """,
         "p",
     )
-    assert [(d.group, d.index) for d in manifest.declared] == [
+    assert [(d.group, d.index) for d in manifest.declarations] == [
         ("extra:cpu", "https://cpu.example"),
         ("extra:gpu", "https://gpu.example"),
     ]
 
 
 def test_a_workspace_member_is_local_even_where_nothing_depends_on_it() -> None:
-    assert read("[tool.uv.sources]\nMy_Part = {workspace = true}", "p").locals == ("my-part",)
+    assert read("[tool.uv.sources]\nMy_Part = {workspace = true}", "p").local_names == ("my-part",)
 
 
 @pytest.mark.parametrize(
@@ -435,7 +435,7 @@ def test_a_workspace_member_is_local_even_where_nothing_depends_on_it() -> None:
 )
 def test_uv_indexes_are_the_default_or_further_ones(text: str, index: str, extra: tuple[str, ...]) -> None:
     manifest = read(f'[build-system]\nrequires = ["a"]\n[tool.uv]\n{text}', "p")
-    assert [(d.index, d.extra_indexes) for d in manifest.declared] == [(index, extra)]
+    assert [(d.index, d.extra_indexes) for d in manifest.declarations] == [(index, extra)]
 
 
 @pytest.mark.parametrize(
@@ -456,8 +456,8 @@ def test_a_malformed_source_is_a_problem_at_its_line(text: str, line: int, messa
 
 
 def test_a_package_whose_source_cannot_be_read_is_not_taken_for_public() -> None:
-    [found] = read('project.dependencies = ["a"]\n[tool.uv.sources]\na = {}', "p").declared
-    assert found.skip == "a source this file does not tell"
+    [found] = read('project.dependencies = ["a"]\n[tool.uv.sources]\na = {}', "p").declarations
+    assert found.skip_reason == "a source this file does not tell"
 
 
 # --- Flit
@@ -484,11 +484,11 @@ def test_flits_old_tables() -> None:
         ("sphinx", "extra:doc"),
         ("b", "dev"),
     ]
-    assert manifest.locals == ("my-mod",)
+    assert manifest.local_names == ("my-mod",)
 
 
 def test_flits_distribution_name_is_the_projects_name() -> None:
-    assert read('[tool.flit.metadata]\nmodule = "a"\ndist-name = "b"', "p").locals == ("b",)
+    assert read('[tool.flit.metadata]\nmodule = "a"\ndist-name = "b"', "p").local_names == ("b",)
 
 
 # --- What is wrong
@@ -585,13 +585,13 @@ def test_a_hostile_file_is_read_in_seconds(text: str) -> None:
     start = time.process_time()
     manifest = read(text, "p")
     assert time.process_time() - start < 10
-    assert len(manifest.declared) <= MOST_DEPENDENCIES
+    assert len(manifest.declarations) <= MAX_DEPENDENCIES
     assert sum(len(problem.message) + len(problem.text) for problem in manifest.problems) < 1_000_000
 
 
 def test_more_dependencies_than_anybody_has_are_cut_off_and_that_is_said() -> None:
     manifest = read(HOSTILE["many items"], "p")
-    assert len(manifest.declared) == MOST_DEPENDENCIES
+    assert len(manifest.declarations) == MAX_DEPENDENCIES
     assert complaints(manifest) == [(0, "more than 50,000 dependencies: the rest is not read")]
 
 
@@ -603,7 +603,7 @@ def test_a_thousand_dependencies_take_milliseconds() -> None:
     text = "project.dependencies = [\n" + "".join(f'  "package-{n}>=1.{n},<2",\n' for n in range(1_000)) + "]"
     read(text, "p")
     start = time.process_time()
-    assert len(read(text, "p").declared) == 1_000
+    assert len(read(text, "p").declarations) == 1_000
     assert time.process_time() - start < 0.5  # measured: 0.03 s; the rest is room for a busy machine
 
 
@@ -668,8 +668,8 @@ def test_every_item_stands_on_a_line_that_has_its_name(file: tuple[str, int]) ->
     manifest = read(text, "pyproject.toml")
     lines = text.split("\n")
     assert manifest.problems == ()
-    assert len(manifest.declared) <= count  # fewer where Poetry's table and the project's have a name in common
-    assert all(item.name in lines[item.location.line - 1] for item in manifest.declared)
+    assert len(manifest.declarations) <= count  # fewer where Poetry's table and the project's have a name in common
+    assert all(item.name in lines[item.location.line - 1] for item in manifest.declarations)
 
 
 def check(text: str) -> None:
@@ -678,7 +678,7 @@ def check(text: str) -> None:
         warnings.simplefilter("error")
         manifest = read(text, "pyproject.toml")
     lines = text.count("\n") + 1
-    assert all(1 <= item.location.line <= lines and item.name for item in manifest.declared)
+    assert all(1 <= item.location.line <= lines and item.name for item in manifest.declarations)
     assert all(0 <= problem.line <= lines and problem.message for problem in manifest.problems)
 
 

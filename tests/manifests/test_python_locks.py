@@ -4,29 +4,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.manifests.origins import Origin
-from nerq_cli.manifests.pep508 import NotASpecifierError, parse
+from nerq_cli.manifests.origins import PackageSource
+from nerq_cli.manifests.pep508 import NotASpecifierError, parse_specifier
 from nerq_cli.manifests.python_locks import (
-    MOST_VERSIONS,
-    Entry,
+    MAX_VERSIONS,
+    LockEntry,
     LockFile,
-    Table,
-    any_of,
-    entries,
-    fitting,
-    is_name,
-    numbered,
-    of_some_platforms,
-    specifier,
-    without_extras,
+    LockTable,
+    is_package_name,
+    is_platform_specific,
+    join_alternatives,
+    match_entries,
+    parse_format_version,
+    read_entries,
+    split_extras,
+    split_specifier,
 )
 
-INDEX = Origin()
+INDEX = PackageSource()
 
 
-def reading(text: str) -> tuple[LockFile, list[Entry]]:
+def reading(text: str) -> tuple[LockFile, list[LockEntry]]:
     lock = LockFile(text, "x.lock")
-    return lock, entries(lock, "package", lambda _: INDEX, ("source",))
+    return lock, read_entries(lock, "package", lambda _: INDEX, ("source",))
 
 
 def messages(lock: LockFile) -> list[tuple[int, str]]:
@@ -58,7 +58,7 @@ ARTEFACTS = (
 def test_artefacts_are_counted_as_one_and_every_line_keeps_its_number(artefact: str) -> None:
     text = f'[[package]]\nname = "a"\nversion = "1"\nfiles = [\n{artefact * 4}]\n[[package]]\nname = "b"\nversion = 1\n'
     lock, [entry] = reading(text)
-    assert len(entry.table.tables("files")) == 1
+    assert len(entry.table.get_tables("files")) == 1
     assert messages(lock) == [(12, "version must be a string"), (10, '"b" has no version')][::-1]
 
 
@@ -66,7 +66,7 @@ def test_what_only_looks_like_an_artefact_is_left_alone() -> None:
     edges = '    { name = "b" },\n    { name = "c" },\n'
     escaped = '    {file = "a\\u0041", hash = "0"},\n' * 2
     _, [entry] = reading(f'[[package]]\nname="a"\nversion="1"\nneeds = [\n{edges}]\nfiles = [\n{escaped}]\n')
-    assert (len(entry.table.tables("needs")), len(entry.table.tables("files"))) == (2, 2)
+    assert (len(entry.table.get_tables("needs")), len(entry.table.get_tables("files"))) == (2, 2)
 
 
 @pytest.mark.parametrize(
@@ -93,9 +93,9 @@ def test_an_entry_that_is_here_twice_is_a_problem() -> None:
 
 
 def test_so_many_versions_of_one_package_are_no_real_file() -> None:
-    text = "".join(f"[[package]]\nname = 'a'\nversion = '{number}'\n" for number in range(MOST_VERSIONS + 2))
+    text = "".join(f"[[package]]\nname = 'a'\nversion = '{number}'\n" for number in range(MAX_VERSIONS + 2))
     lock, found = reading(text)
-    assert len(found) == MOST_VERSIONS
+    assert len(found) == MAX_VERSIONS
     assert [line for line, _ in messages(lock)] == [61, 64]
 
 
@@ -123,13 +123,14 @@ def test_a_line_of_many_dots_is_no_problem_by_itself() -> None:
 
 
 def test_entries_whose_version_cannot_be_compared_fit_when_nothing_else_does() -> None:
-    table = Table(LockFile("a = 1", "x"), (), {})
+    table = LockTable(LockFile("a = 1", "x"), (), {})
     old, new = (
-        Entry(table=table, key=version, name="a", version=version, line=1, origin=INDEX) for version in ("2004d", "1.0")
+        LockEntry(table=table, key=version, name="a", version=version, line=1, source=INDEX)
+        for version in ("2004d", "1.0")
     )
-    assert fitting([old, new], ">=1") == [new]
-    assert fitting([old, new], "nonsense") == [old, new]
-    assert fitting([old], ">=1") == [old]
+    assert match_entries([old, new], ">=1") == [new]
+    assert match_entries([old, new], "nonsense") == [old, new]
+    assert match_entries([old], ">=1") == [old]
 
 
 specifiers = st.builds(
@@ -144,10 +145,10 @@ specifiers = st.builds(
 @given(specifiers | st.text(alphabet="a[],<>=!~1.* ;@"))
 def test_the_short_way_to_read_a_specifier_agrees_with_the_long_one(text: str) -> None:
     try:
-        long = parse(text)
+        long = parse_specifier(text)
     except NotASpecifierError:
         return
-    name, extras, version, marker = specifier(text)
+    name, extras, version, marker = split_specifier(text)
     assert (name, sorted(extras), version.replace(" ", ""), marker) == (
         long.name,
         sorted(long.extras),
@@ -158,19 +159,19 @@ def test_the_short_way_to_read_a_specifier_agrees_with_the_long_one(text: str) -
 
 def test_what_is_no_specifier_is_refused() -> None:
     with pytest.raises(NotASpecifierError):
-        specifier("^1")
+        split_specifier("^1")
 
 
 @pytest.mark.parametrize(
     ("written", "parts"), [("a", ("a", ())), ("a[y, x]", ("a", ("x", "y"))), ("a[]", ("a", ())), ("a[", ("a[", ()))]
 )
 def test_a_name_may_carry_extras(written: str, parts: tuple[str, tuple[str, ...]]) -> None:
-    assert without_extras(written) == parts
+    assert split_extras(written) == parts
 
 
 @pytest.mark.parametrize(("text", "numbers"), [("2.1", (2, 1)), ("4.5.0", (4, 5)), ("1", (1, 0)), ("x", (-1, 0))])
 def test_a_version_of_a_format_is_numbers(text: str, numbers: tuple[int, int]) -> None:
-    assert numbered(text) == numbers
+    assert parse_format_version(text) == numbers
 
 
 @pytest.mark.parametrize(
@@ -197,13 +198,13 @@ def test_a_version_of_a_format_is_numbers(text: str, numbers: tuple[int, int]) -
     ],
 )
 def test_a_package_is_optional_where_some_common_platform_never_has_it(marker: str, *, some: bool) -> None:
-    assert of_some_platforms(marker) is some
+    assert is_platform_specific(marker) is some
 
 
 def test_markers_of_which_one_must_hold_are_joined_unless_one_always_does() -> None:
-    assert any_of(["a", "b", "a"]) == "a or b"
-    assert any_of(["a", ""]) == any_of(map(str, range(100))) == ""
+    assert join_alternatives(["a", "b", "a"]) == "a or b"
+    assert join_alternatives(["a", ""]) == join_alternatives(map(str, range(100))) == ""
 
 
 def test_names_are_not_endless() -> None:
-    assert not is_name("a" * 5_000)
+    assert not is_package_name("a" * 5_000)

@@ -10,24 +10,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nerq_cli.errors import Problem
-from nerq_cli.inventory import Declared, Include, Location, Manifest
+from nerq_cli.inventory import Declaration, DependencyFile, Include, Location
 from nerq_cli.manifests import requirements
-from nerq_cli.manifests.pip_mistakes import SHOWN
-from nerq_cli.manifests.requirements import MOST_INCLUDES, MOST_PROBLEMS, read, wants
+from nerq_cli.manifests.pip_mistakes import MAX_SHOWN_LENGTH
+from nerq_cli.manifests.requirements import MAX_INCLUDES, MAX_PROBLEMS, read, wants
 
 WHEEL = "tool-1.2.3-py3-none-any.whl"
 
 
-def only(text: str, path: str = "requirements.txt") -> Declared:
+def only(text: str, path: str = "requirements.txt") -> Declaration:
     manifest = read(text, path)
     assert manifest.problems == ()
-    [declared] = manifest.declared
+    [declared] = manifest.declarations
     return declared
 
 
 def wrong(text: str) -> Problem:
     manifest = read(text, "requirements.txt")
-    assert manifest.declared == ()
+    assert manifest.declarations == ()
     [problem] = manifest.problems
     return problem
 
@@ -104,19 +104,19 @@ def test_other_files_are_not_wanted(name: str) -> None:
 )
 def test_the_name_of_a_file_tells_the_group(path: str, group: str) -> None:
     manifest = read("requests", path)
-    assert [item.group for item in manifest.declared] == [group]
+    assert [item.group for item in manifest.declarations] == [group]
     assert manifest.constraint == (group == "constraint")
 
 
 def test_a_group_that_is_given_wins_over_the_name_of_the_file() -> None:
     manifest = read("requests", "constraints-dev.txt", group="extra:socks")
-    assert [item.group for item in manifest.declared] == ["extra:socks"]
+    assert [item.group for item in manifest.declarations] == ["extra:socks"]
     assert not manifest.constraint
 
 
 def test_what_is_read_as_constraints_is_in_their_group_whatever_the_file_is_called() -> None:
     manifest = read("requests<3", "requirements-dev.txt", constraint=True, group="main")
-    assert [item.group for item in manifest.declared] == ["constraint"]
+    assert [item.group for item in manifest.declarations] == ["constraint"]
     assert manifest.constraint
 
 
@@ -124,11 +124,11 @@ def test_what_is_read_as_constraints_is_in_their_group_whatever_the_file_is_call
 
 
 def test_a_pin_is_read_with_its_place() -> None:
-    assert read("# ours\n\nrequests==2.31.0  # http\n", "app/requirements.txt") == Manifest(
+    assert read("# ours\n\nrequests==2.31.0  # http\n", "app/requirements.txt") == DependencyFile(
         path="app/requirements.txt",
         format="requirements",
-        declared=(
-            Declared(
+        declarations=(
+            Declaration(
                 ecosystem="PyPI",
                 name="requests",
                 requirement="==2.31.0",
@@ -151,7 +151,7 @@ def test_extras_versions_and_markers_are_kept_as_written() -> None:
     "text", ["requests", "  requests\t", "requests # ==1", "requests;", "\ufeffrequests", "requests\r\n"]
 )
 def test_a_name_alone_asks_for_no_version(text: str) -> None:
-    declared = read(text, "r.txt").declared or read(text.rstrip(";"), "r.txt").declared
+    declared = read(text, "r.txt").declarations or read(text.rstrip(";"), "r.txt").declarations
     assert [(item.name, item.requirement) for item in declared] == [("requests", "")]
 
 
@@ -162,19 +162,19 @@ def test_parentheses_around_versions_are_left_out() -> None:
 @pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 def test_lines_may_end_in_any_way(ending: str) -> None:
     manifest = read(f"a==1{ending}{ending}b==2{ending}", "requirements.txt")
-    assert [(item.name, item.location.line) for item in manifest.declared] == [("a", 1), ("b", 3)]
+    assert [(item.name, item.location.line) for item in manifest.declarations] == [("a", 1), ("b", 3)]
 
 
 def test_a_joined_line_is_at_its_first_physical_line() -> None:
     text = "a==1\n\nrequests \\\n  >=2, \\\n  <3\nb==2"
     manifest = read(text, "requirements.txt")
-    assert [(item.name, item.location.line) for item in manifest.declared] == [("a", 1), ("requests", 3), ("b", 6)]
-    assert manifest.declared[1].requirement.replace(" ", "") == ">=2,<3"
+    assert [(item.name, item.location.line) for item in manifest.declarations] == [("a", 1), ("requests", 3), ("b", 6)]
+    assert manifest.declarations[1].requirement.replace(" ", "") == ">=2,<3"
 
 
 def test_a_comment_ends_a_joined_line_even_with_a_backslash_at_its_end() -> None:
     manifest = read("requests \\\n# note \\\nflask\n", "requirements.txt")
-    assert [item.name for item in manifest.declared] == ["requests", "flask"]
+    assert [item.name for item in manifest.declarations] == ["requests", "flask"]
 
 
 def test_a_backslash_at_the_end_of_the_file_joins_nothing() -> None:
@@ -202,13 +202,13 @@ def test_hashes_are_noticed_over_joined_lines() -> None:
         flask==2.3.2
         """
     manifest = read(textwrap.dedent(text), "requirements.txt")
-    assert [(item.name, item.hashed) for item in manifest.declared] == [("requests", True), ("flask", False)]
+    assert [(item.name, item.has_hash) for item in manifest.declarations] == [("requests", True), ("flask", False)]
 
 
 def test_other_options_of_a_requirement_are_accepted() -> None:
     declared = only('requests==1 --global-option="--quiet" -C key=value --hash=md5:00')
-    assert (declared.requirement, declared.hashed) == ("==1", True)
-    assert not only('requests==1 --install-option="--x"').hashed
+    assert (declared.requirement, declared.has_hash) == ("==1", True)
+    assert not only('requests==1 --install-option="--x"').has_hash
 
 
 @pytest.mark.parametrize(
@@ -254,12 +254,12 @@ def test_options_that_do_not_belong_to_a_requirement_are_a_problem(text: str, me
 @pytest.mark.parametrize("place", ["\n    ", "  "])
 def test_what_only_other_packages_ask_for_is_indirect(comments: str, place: str, *, indirect: bool) -> None:
     manifest = read(f"click==8.1.3{place}{comments}\nidna==3.4\n# via nobody\n", "requirements.txt")
-    assert [item.indirect for item in manifest.declared] == [indirect, False]
+    assert [item.indirect for item in manifest.declarations] == [indirect, False]
 
 
 def test_via_is_found_behind_hashes_and_other_remarks() -> None:
     manifest = read("a==1 \\\n    --hash=md5:00  # pinned\n    # via b\n", "requirements.txt")
-    assert [(item.indirect, item.hashed) for item in manifest.declared] == [(True, True)]
+    assert [(item.indirect, item.has_hash) for item in manifest.declarations] == [(True, True)]
 
 
 # --- Paths, addresses, repositories ----------------------------------------------------------------------------------
@@ -309,7 +309,7 @@ def test_via_is_found_behind_hashes_and_other_remarks() -> None:
 )
 def test_what_comes_from_no_index_is_skipped_with_the_reason(text: str, name: str, requirement: str, skip: str) -> None:
     declared = only(text)
-    assert (declared.name, declared.requirement, declared.skip) == (name, requirement, skip)
+    assert (declared.name, declared.requirement, declared.skip_reason) == (name, requirement, skip)
 
 
 @pytest.mark.parametrize(
@@ -328,7 +328,7 @@ def test_a_marker_behind_a_place_is_kept(text: str) -> None:
 
 def test_a_semicolon_without_a_space_belongs_to_the_address() -> None:
     declared = only("https://files.example/a;b/tool.zip")
-    assert (declared.marker, declared.skip) == ("", "URL: https://files.example/a;b/tool.zip")
+    assert (declared.marker, declared.skip_reason) == ("", "URL: https://files.example/a;b/tool.zip")
 
 
 @pytest.mark.parametrize("text", ["./libs/shop[b,a]", "-e ./libs/shop[b,a]", "git+https://git.example/r#egg=s[b,a]"])
@@ -340,7 +340,7 @@ def test_a_directory_with_a_stated_name_is_part_of_the_project() -> None:
     text = (
         f"-e ./libs/x#egg=Shop_Core\ntill @ file:///srv/till\n./libs/guess\n./{WHEEL}\nlamp @ https://files.example/l\n"
     )
-    assert read(text, "requirements.txt").locals == ("shop-core", "till")
+    assert read(text, "requirements.txt").local_names == ("shop-core", "till")
 
 
 @pytest.mark.parametrize(
@@ -404,14 +404,14 @@ def test_an_index_holds_for_every_item_of_the_file() -> None:
     text = "before\n-i https://one.example\n--index-url=https://me:pw@two.example/simple/\nafter\n-e .\n"
     manifest = read(text, "requirements.txt")
     assert manifest.index == "https://two.example/simple/"
-    assert [item.index for item in manifest.declared] == ["https://two.example/simple/"] * 2 + [""]
+    assert [item.index for item in manifest.declarations] == ["https://two.example/simple/"] * 2 + [""]
 
 
 def test_extra_indexes_are_gathered_each_once() -> None:
     text = "a\n" + "--extra-index-url https://one.example\n--extra-index-url https://two.example\n" * 2
     manifest = read(text, "requirements.txt")
     assert manifest.extra_indexes == ("https://one.example", "https://two.example")
-    assert [item.extra_indexes for item in manifest.declared] == [manifest.extra_indexes]
+    assert [item.extra_indexes for item in manifest.declarations] == [manifest.extra_indexes]
 
 
 def test_without_an_index_items_come_from_where_the_links_lead() -> None:
@@ -438,7 +438,7 @@ def test_without_an_index_items_come_from_where_the_links_lead() -> None:
     ],
 )
 def test_options_that_pip_knows_are_accepted(line: str) -> None:
-    assert read(line, "requirements.txt") == Manifest(path="requirements.txt", format="requirements")
+    assert read(line, "requirements.txt") == DependencyFile(path="requirements.txt", format="requirements")
 
 
 @pytest.mark.parametrize(
@@ -466,9 +466,9 @@ def test_options_that_make_no_sense_are_a_problem(line: str, column: int, messag
 
 
 def test_more_files_than_anybody_includes_are_a_problem() -> None:
-    manifest = read("-r a.txt\n" * (MOST_INCLUDES + 1), "requirements.txt")
-    assert len(manifest.includes) == MOST_INCLUDES
-    assert [problem.line for problem in manifest.problems] == [MOST_INCLUDES + 1]
+    manifest = read("-r a.txt\n" * (MAX_INCLUDES + 1), "requirements.txt")
+    assert len(manifest.includes) == MAX_INCLUDES
+    assert [problem.line for problem in manifest.problems] == [MAX_INCLUDES + 1]
 
 
 # --- Malformed lines -------------------------------------------------------------------------------------------------
@@ -476,7 +476,7 @@ def test_more_files_than_anybody_includes_are_a_problem() -> None:
 
 def test_words_are_no_package() -> None:
     manifest = read("flask==2.3.2\nthis is not a requirement\nrequests\n", "requirements.txt")
-    assert [item.name for item in manifest.declared] == ["flask", "requests"]
+    assert [item.name for item in manifest.declarations] == ["flask", "requests"]
     assert manifest.problems == (
         Problem(
             path="requirements.txt",
@@ -557,9 +557,9 @@ def test_a_web_page_is_one_problem() -> None:
 
 def test_a_file_of_another_kind_is_given_up_after_a_while() -> None:
     manifest = read("what is this\n" * 5_000 + "requests\n", "requirements.txt")
-    assert manifest.declared == ()
-    assert len(manifest.problems) == MOST_PROBLEMS + 1
-    assert manifest.problems[-1].message == f"more than {MOST_PROBLEMS} malformed lines: the rest was not read"
+    assert manifest.declarations == ()
+    assert len(manifest.problems) == MAX_PROBLEMS + 1
+    assert manifest.problems[-1].message == f"more than {MAX_PROBLEMS} malformed lines: the rest was not read"
 
 
 @pytest.mark.parametrize(
@@ -579,8 +579,8 @@ def test_a_file_of_another_kind_is_given_up_after_a_while() -> None:
 )
 def test_a_line_of_a_megabyte_is_a_problem_and_not_repeated(line: str) -> None:
     problem = wrong(line)
-    assert len(problem.text) <= SHOWN
-    assert len(problem.message) <= SHOWN
+    assert len(problem.text) <= MAX_SHOWN_LENGTH
+    assert len(problem.message) <= MAX_SHOWN_LENGTH
 
 
 @pytest.mark.parametrize("text", ["x ; " + "(" * 1_500, "./x ; " + "(" * 1_500, "-e . ; " + "(" * 1_500])
@@ -620,10 +620,10 @@ def mutilated(draw: st.DrawFn) -> str:
     return text
 
 
-def whole(manifest: Manifest, text: str) -> None:
+def whole(manifest: DependencyFile, text: str) -> None:
     """Check what holds of any file that was read."""
     lines = text.splitlines()
-    for item in manifest.declared:
+    for item in manifest.declarations:
         assert item.name
         assert 1 <= item.location.line <= len(lines)
     for problem in manifest.problems:
@@ -653,7 +653,7 @@ def test_a_malformed_line_changes_nothing_around_it(names: list[str], place: int
     lines = [f"{name}==1" for name in names]
     without = read("\n".join([*lines[:place], "", *lines[place:]]), "requirements.txt")
     with_it = read("\n".join([*lines[:place], "not a requirement", *lines[place:]]), "requirements.txt")
-    assert with_it.declared == without.declared
+    assert with_it.declarations == without.declarations
     assert len(with_it.problems) == 1
 
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.inventory import Locked, Manifest, Need, Root
+from nerq_cli.inventory import DependencyFile, Edge, Importer, LockedPackage
 from nerq_cli.manifests import bill
-from nerq_cli.manifests.bill import EXCLUDED, NO_VERSION, PRIVATE, UNPLACED
+from nerq_cli.manifests.bill import EXCLUDED, NO_SOURCE, NO_VERSION, PRIVATE
 from nerq_cli.manifests.sbom import read, wants
 
 CYCLONEDX = """\
@@ -126,88 +126,97 @@ SPDX_3 = """\
 """
 
 
-def cyclonedx(*components: dict[str, Any], **others: Any) -> Manifest:
+def cyclonedx(*components: dict[str, Any], **others: Any) -> DependencyFile:
     document = {"bomFormat": "CycloneDX", "specVersion": "1.5", "components": list(components), **others}
     return read(json.dumps(document), "bom.json")
 
 
-def one(**component: Any) -> Locked:
+def one(**component: Any) -> LockedPackage:
     manifest = cyclonedx(component)
     assert manifest.problems == ()
-    [locked] = manifest.locked
+    [locked] = manifest.locked_packages
     return locked
 
 
 def test_cyclonedx_in_json_is_read_with_its_lines() -> None:
     manifest = read(CYCLONEDX, "bom.json")
-    assert [(p.ecosystem, p.name, p.version, p.location.line) for p in manifest.locked] == [
+    assert [(p.ecosystem, p.name, p.version, p.location.line) for p in manifest.locked_packages] == [
         ("PyPI", "requests", "2.31.0", 9),
         ("npm", "@babel/core", "7.24.0", 13),
         ("npm", "nested", "1.0.0", 16),
         ("npm", "left", "1.0.0", 19),
     ]
-    requests, core, nested, left = manifest.locked
-    assert requests.hashed
+    requests, core, nested, left = manifest.locked_packages
+    assert requests.has_hash
     assert core.optional
-    assert left.skip == EXCLUDED
-    assert requests.needs == (Need(to="n"),)
-    assert core.needs == nested.needs == ()
+    assert left.skip_reason == EXCLUDED
+    assert requests.edges == (Edge(target="n"),)
+    assert core.edges == nested.edges == ()
     assert manifest.problems == ()
     assert manifest.notes == (
         "2 entries are neither PyPI's nor npm's: not listed here (maven 1, without a package URL 1)",
     )
-    assert manifest.locals == ("acme-app",)
+    assert manifest.local_names == ("acme-app",)
 
 
 def test_what_a_bill_is_of_and_what_is_no_package_of_ours_are_roots() -> None:
-    assert read(CYCLONEDX, "bom.json").roots == (
-        Root(name="acme", needs=(Need(to="r"),)),
-        Root(name="member", needs=(Need(to="c"),)),
+    assert read(CYCLONEDX, "bom.json").importers == (
+        Importer(name="acme", edges=(Edge(target="r"),)),
+        Importer(name="member", edges=(Edge(target="c"),)),
     )
 
 
 def test_cyclonedx_in_xml_is_read_alike() -> None:
     manifest = read(XML, "bom.xml")
-    requests, nested = manifest.locked
-    assert (requests.name, requests.version, requests.location.line, requests.hashed) == ("requests", "2.31.0", 5, True)
+    requests, nested = manifest.locked_packages
+    assert (requests.name, requests.version, requests.location.line, requests.has_hash) == (
+        "requests",
+        "2.31.0",
+        5,
+        True,
+    )
     assert (nested.name, nested.location.line, nested.optional, nested.groups) == ("nested", 10, True, ("dev",))
-    assert requests.needs == ()
-    assert manifest.roots == (
-        Root(name="acme", needs=(Need(to="r"),)),
-        Root(name="requests", needs=(Need(to="n", group="dev"),)),
+    assert requests.edges == ()
+    assert manifest.importers == (
+        Importer(name="acme", edges=(Edge(target="r"),)),
+        Importer(name="requests", edges=(Edge(target="n", group="dev"),)),
     )
     assert (manifest.problems, manifest.notes) == ((), ())
 
 
 def test_spdx_2_is_read_with_its_relations() -> None:
     manifest = read(SPDX_2, "a.spdx.json")
-    assert [(p.name, p.version, p.location.line, p.skip) for p in manifest.locked] == [
+    assert [(p.name, p.version, p.location.line, p.skip_reason) for p in manifest.locked_packages] == [
         ("requests", "2.31.0", 6, ""),
         ("pytest", "", 14, NO_VERSION),
         ("idna", "3.7", 16, ""),
     ]
-    requests, pytest_, _ = manifest.locked
-    assert requests.hashed
-    assert requests.needs == pytest_.needs == (Need(to="SPDXRef-i"),)
-    assert manifest.roots == (Root(name="acme", needs=(Need(to="SPDXRef-r"), Need(to="SPDXRef-t", group="dev"))),)
+    requests, pytest_, _ = manifest.locked_packages
+    assert requests.has_hash
+    assert requests.edges == pytest_.edges == (Edge(target="SPDXRef-i"),)
+    assert manifest.importers == (
+        Importer(name="acme", edges=(Edge(target="SPDXRef-r"), Edge(target="SPDXRef-t", group="dev"))),
+    )
     assert (manifest.problems, manifest.notes) == ((), ())
 
 
 def test_spdx_3_is_read_as_a_graph() -> None:
     manifest = read(SPDX_3, "a.spdx.json")
-    assert [(p.name, p.version, p.location.line) for p in manifest.locked] == [
+    assert [(p.name, p.version, p.location.line) for p in manifest.locked_packages] == [
         ("requests", "2.31.0", 7),
         ("lodash", "4.17.21", 9),
     ]
-    assert manifest.locked[0].needs == (Need(to="urn:l", group="optional"),)
-    assert manifest.roots == (Root(name="acme", needs=(Need(to="urn:r"), Need(to="urn:l", group="dev"))),)
+    assert manifest.locked_packages[0].edges == (Edge(target="urn:l", group="optional"),)
+    assert manifest.importers == (
+        Importer(name="acme", edges=(Edge(target="urn:r"), Edge(target="urn:l", group="dev"))),
+    )
     assert (manifest.problems, manifest.notes) == ((), ())
 
 
 def test_a_bill_without_relations_has_no_edges_and_no_roots() -> None:
     manifest = cyclonedx({"bom-ref": "a", "purl": "pkg:npm/a@1.0.0"})
-    assert manifest.locked[0].needs is None
-    assert manifest.roots is None
+    assert manifest.locked_packages[0].edges is None
+    assert manifest.importers is None
 
 
 def test_a_bill_that_describes_all_its_packages_is_a_list() -> None:
@@ -220,11 +229,11 @@ def test_a_bill_that_describes_all_its_packages_is_a_list() -> None:
         for name in "ab"
     ]
     text = json.dumps({"spdxVersion": "SPDX-2.2", "documentDescribes": ["a", "b"], "packages": packages})
-    assert [package.name for package in read(text, "x.spdx.json").locked] == ["a", "b"]
+    assert [package.name for package in read(text, "x.spdx.json").locked_packages] == ["a", "b"]
 
 
 def test_what_an_api_wraps_is_unwrapped() -> None:
-    assert len(read(f'{{"sbom": {SPDX_2}}}', "sbom.json").locked) == 3
+    assert len(read(f'{{"sbom": {SPDX_2}}}', "sbom.json").locked_packages) == 3
 
 
 @pytest.mark.parametrize(
@@ -239,12 +248,13 @@ def test_what_an_api_wraps_is_unwrapped() -> None:
 )
 def test_qualifiers_tell_where_a_package_comes_from(purl: str, skip: str, index: str) -> None:
     locked = one(purl=purl)
-    assert (locked.skip, locked.index) == (skip, index)
+    assert (locked.skip_reason, locked.index) == (skip, index)
 
 
 def test_a_package_marked_private_is_not_looked_up() -> None:
     assert (
-        one(purl="pkg:npm/a@1.0.0", properties=[{"name": "cdx:npm:package:private", "value": "true"}]).skip == PRIVATE
+        one(purl="pkg:npm/a@1.0.0", properties=[{"name": "cdx:npm:package:private", "value": "true"}]).skip_reason
+        == PRIVATE
     )
 
 
@@ -308,14 +318,14 @@ def test_a_damaged_component_is_a_problem(component: dict[str, Any], message: st
     manifest = cyclonedx(component)
     [problem] = manifest.problems
     assert problem.message.startswith(message)
-    assert manifest.locked == ()
+    assert manifest.locked_packages == ()
 
 
 def test_half_a_surrogate_pair_never_gets_anywhere() -> None:
     refs = {r"\ud800": "\ufffd", r"\ud83d\ude00": "\U0001f600", r"\\ud800": r"\ud800"}
     components = ",".join(f'{{"bom-ref": "{ref}", "purl": "pkg:npm/a@1.0.0"}}' for ref in refs)
     text = f'{{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": [{components}]}}'
-    assert [package.key for package in read(text, "bom.json").locked] == list(refs.values())
+    assert [package.key for package in read(text, "bom.json").locked_packages] == list(refs.values())
 
 
 def test_two_entries_of_one_name_are_a_problem() -> None:
@@ -331,9 +341,9 @@ def test_an_edge_that_leads_nowhere_is_a_problem() -> None:
 
 
 def test_a_bill_without_end_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bill, "MOST", 2)
+    monkeypatch.setattr(bill, "MAX_COMPONENTS", 2)
     manifest = cyclonedx(*({"purl": f"pkg:npm/a{n}@1.0.0"} for n in range(5)))
-    assert len(manifest.locked) == 2
+    assert len(manifest.locked_packages) == 2
     assert [problem.message for problem in manifest.problems] == ["more than 2 entries: the rest is not read"]
 
 
@@ -370,8 +380,8 @@ places = [(text, at) for text in ALL for at, mark in enumerate(text) if mark in 
 def test_a_damaged_file_loses_no_package_in_silence(place: tuple[str, int], mark: str) -> None:
     text, at = place
     whole, damaged = read(text, "bom.json"), read(f"{text[:at]}{mark}{text[at + 1 :]}", "bom.json")
-    lost = len(damaged.locked) < len(whole.locked)
-    assert not lost or damaged.problems or damaged.notes != whole.notes or damaged.locals != whole.locals
+    lost = len(damaged.locked_packages) < len(whole.locked_packages)
+    assert not lost or damaged.problems or damaged.notes != whole.notes or damaged.local_names != whole.local_names
 
 
 values = st.recursive(
@@ -410,7 +420,7 @@ def test_a_thousand_packages_take_no_time() -> None:
     edges = [{"ref": f"r{n}", "dependsOn": [f"r{(n * k) % 1_000}" for k in range(1, 5)]} for n in range(1_000)]
     text = json.dumps({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": components, "dependencies": edges})
     start = time.perf_counter()
-    assert len(read(text, "bom.json").locked) == 1_000
+    assert len(read(text, "bom.json").locked_packages) == 1_000
     assert time.perf_counter() - start < 2
 
 
@@ -436,8 +446,10 @@ def test_the_project_asks_for_a_component_in_the_group_that_states_itself() -> N
         metadata=PROJECT,
         dependencies=leading(app=["jest", "express"], jest=["expect"], express=["jest"]),
     )
-    assert manifest.roots == (Root(name="app", needs=(Need(to="jest", group="dev"), Need(to="express"))),)
-    assert [one.needs for one in manifest.locked] == [(Need(to="expect"),), (), ()]
+    assert manifest.importers == (
+        Importer(name="app", edges=(Edge(target="jest", group="dev"), Edge(target="express"))),
+    )
+    assert [one.edges for one in manifest.locked_packages] == [(Edge(target="expect"),), (), ()]
 
 
 def test_only_a_member_brings_in_what_is_for_development() -> None:
@@ -447,11 +459,11 @@ def test_only_a_member_brings_in_what_is_for_development() -> None:
         metadata=PROJECT,
         dependencies=leading(app=["member"], member=["jest"]),
     )
-    assert manifest.roots == (
-        Root(name="app", needs=(Need(to="member"),)),
-        Root(name="member", needs=(Need(to="jest", group="dev"),)),
+    assert manifest.importers == (
+        Importer(name="app", edges=(Edge(target="member"),)),
+        Importer(name="member", edges=(Edge(target="jest", group="dev"),)),
     )
-    assert manifest.locked[0].needs == ()
+    assert manifest.locked_packages[0].edges == ()
 
 
 def test_what_the_project_asks_for_and_has_no_origin_when_others_have_one_is_on_no_registry() -> None:
@@ -467,17 +479,17 @@ def test_what_the_project_asks_for_and_has_no_origin_when_others_have_one_is_on_
             {"ref": "@w/a", "dependsOn": ["deep"]},
         ],
     )
-    assert {one.name: one.skip for one in manifest.locked if one.skip} == {"@w/a": UNPLACED}
-    assert manifest.locals == ("@w/a",)
-    assert manifest.roots is not None
-    assert Root(name="@w/a", needs=(Need(to="deep"),)) in manifest.roots
+    assert {one.name: one.skip_reason for one in manifest.locked_packages if one.skip_reason} == {"@w/a": NO_SOURCE}
+    assert manifest.local_names == ("@w/a",)
+    assert manifest.importers is not None
+    assert Importer(name="@w/a", edges=(Edge(target="deep"),)) in manifest.importers
 
 
 def test_where_no_origins_are_stated_nothing_follows_from_their_absence() -> None:
     manifest = cyclonedx(
         npm("a", hashed=False), npm("b", hashed=False), metadata=PROJECT, dependencies=leading(app=["a", "b"])
     )
-    assert [one.skip for one in manifest.locked] == ["", ""]
+    assert [one.skip_reason for one in manifest.locked_packages] == ["", ""]
 
 
 def test_a_download_location_is_an_origin_in_spdx() -> None:
@@ -498,7 +510,7 @@ def test_a_download_location_is_an_origin_in_spdx() -> None:
             for one in ("member", "express")
         ],
     }
-    assert [one.skip for one in read(json.dumps(document), "bom.spdx.json").locked] == [UNPLACED, ""]
+    assert [one.skip_reason for one in read(json.dumps(document), "bom.spdx.json").locked_packages] == [NO_SOURCE, ""]
 
 
 def test_a_distribution_is_an_origin_in_xml_too() -> None:
@@ -514,4 +526,4 @@ def test_a_distribution_is_an_origin_in_xml_too() -> None:
         <dependency ref="app"><dependency ref="member"/><dependency ref="express"/></dependency>
       </dependencies>
     </bom>"""
-    assert [one.skip for one in read(text, "bom.xml").locked] == [UNPLACED, ""]
+    assert [one.skip_reason for one in read(text, "bom.xml").locked_packages] == [NO_SOURCE, ""]

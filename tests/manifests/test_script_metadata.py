@@ -29,13 +29,15 @@ import requests
 
 def test_the_dependencies_of_a_block_are_read_with_their_lines() -> None:
     manifest = read(SCRIPT, "tool.py")
-    assert [(one.name, one.requirement, one.group, one.location.line, one.skip) for one in manifest.declared] == [
+    assert [
+        (one.name, one.requirement, one.group, one.location.line, one.skip_reason) for one in manifest.declarations
+    ] == [
         ("requests", "<3", "main", 5, ""),
         ("acme", "", "main", 7, "local path"),
         ("rich", "", "main", 8, ""),
         ("idna", ">=3", "constraint", 13, ""),
     ]
-    assert (manifest.problems, manifest.notes, manifest.locals) == ((), (), ("acme",))
+    assert (manifest.problems, manifest.notes, manifest.local_names) == ((), (), ("acme",))
 
 
 def test_windows_line_ends_change_nothing() -> None:
@@ -45,7 +47,7 @@ def test_windows_line_ends_change_nothing() -> None:
 def test_a_script_without_a_block_is_noted() -> None:
     manifest = read("print()\n# /// pyproject\n# a = 1\n# ///\n", "tool.py")
     assert manifest.notes == ("no inline script metadata: it declares nothing",)
-    assert (manifest.problems, manifest.declared) == ((), ())
+    assert (manifest.problems, manifest.declarations) == ((), ())
 
 
 def test_a_block_that_is_never_closed_is_a_problem() -> None:
@@ -56,14 +58,14 @@ def test_a_block_that_is_never_closed_is_a_problem() -> None:
 def test_two_blocks_are_a_problem_and_the_first_is_read() -> None:
     block = "# /// script\n# dependencies = ['{}']\n# ///\n\n"
     manifest = read(block.format("a") + block.format("b"), "tool.py")
-    assert [one.name for one in manifest.declared] == ["a"]
+    assert [one.name for one in manifest.declarations] == ["a"]
     [problem] = manifest.problems
     assert (problem.line, problem.message) == (5, "a second block of script metadata: one is allowed")
 
 
 def test_a_block_ends_at_the_last_line_that_may_close_it() -> None:
     text = "# /// script\n# x = '''\n# ///\n# '''\n# dependencies = ['a']\n# ///\n"
-    assert [one.name for one in read(text, "tool.py").declared] == ["a"]
+    assert [one.name for one in read(text, "tool.py").declarations] == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -78,8 +80,13 @@ def test_a_mistake_is_shown_where_it_stands(content: str, line: int, column: int
 
 
 def test_the_including_file_says_what_the_items_are() -> None:
-    assert [one.group for one in read(SCRIPT, "tool.py", group="dev").declared] == ["dev", "dev", "dev", "constraint"]
-    assert {one.group for one in read(SCRIPT, "tool.py", constraint=True).declared} == {"constraint"}
+    assert [one.group for one in read(SCRIPT, "tool.py", group="dev").declarations] == [
+        "dev",
+        "dev",
+        "dev",
+        "constraint",
+    ]
+    assert {one.group for one in read(SCRIPT, "tool.py", constraint=True).declarations} == {"constraint"}
 
 
 def test_no_script_is_wanted_unless_somebody_names_it() -> None:
@@ -94,4 +101,4 @@ def test_nothing_is_ever_raised(text: str) -> None:
 @given(st.integers(0, len(SCRIPT) - 1), st.sampled_from("#[]{}'\"=\n \t/x"))
 def test_a_damaged_file_loses_nothing_in_silence(at: int, mark: str) -> None:
     manifest = read(f"{SCRIPT[:at]}{mark}{SCRIPT[at + 1 :]}", "tool.py")
-    assert manifest.declared or manifest.problems or manifest.notes
+    assert manifest.declarations or manifest.problems or manifest.notes

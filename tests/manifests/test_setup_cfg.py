@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.inventory import Include, Manifest
-from nerq_cli.manifests.page import MOST_PROBLEMS
+from nerq_cli.inventory import DependencyFile, Include
+from nerq_cli.manifests.page import MAX_PROBLEMS
 from nerq_cli.manifests.setup_cfg import read, wants
 
 CONFIG = """\
@@ -34,8 +34,8 @@ docs = file: docs/requirements.txt
 """
 
 
-def items(manifest: Manifest) -> list[tuple[str, str, str, int]]:
-    return [(one.name, one.requirement, one.group, one.location.line) for one in manifest.declared]
+def items(manifest: DependencyFile) -> list[tuple[str, str, str, int]]:
+    return [(one.name, one.requirement, one.group, one.location.line) for one in manifest.declarations]
 
 
 def test_every_list_is_read_with_its_group_and_its_lines() -> None:
@@ -50,11 +50,11 @@ def test_every_list_is_read_with_its_group_and_its_lines() -> None:
         ("orjson", "", "extra:speed-ups", 18),
     ]
     assert (manifest.problems, manifest.notes) == ((), ())
-    assert manifest.locals == ("acme-app",)
-    first, second, third, *_ = manifest.declared
+    assert manifest.local_names == ("acme-app",)
+    first, second, third, *_ = manifest.declarations
     assert first.marker == 'python_version >= "3.8"'
     assert second.extras == ("jupyter",)
-    assert third.skip == "git: https://git.example/acme.git @ v1"
+    assert third.skip_reason == "git: https://git.example/acme.git @ v1"
 
 
 def test_files_that_take_the_place_of_a_list_are_included() -> None:
@@ -66,13 +66,13 @@ def test_files_that_take_the_place_of_a_list_are_included() -> None:
         Include(pattern="b.txt", line=3, format="requirements", group="main"),
         Include(pattern="c.txt", line=5, format="requirements", group="extra:x"),
     )
-    assert manifest.declared == ()
+    assert manifest.declarations == ()
 
 
 @pytest.mark.parametrize("text", ["", "[flake8]\nmax-line-length = 120\n[metadata]\nname = acme\n", "# nothing\n"])
 def test_a_file_without_options_declares_nothing_and_is_no_problem(text: str) -> None:
     manifest = read(text, "setup.cfg")
-    assert (manifest.declared, manifest.problems, manifest.notes) == ((), (), ())
+    assert (manifest.declarations, manifest.problems, manifest.notes) == ((), (), ())
 
 
 @pytest.mark.parametrize(
@@ -111,16 +111,16 @@ def test_what_is_filled_in_from_elsewhere_is_noted() -> None:
 
 def test_after_too_many_problems_reading_stops() -> None:
     manifest = read("[options]\ninstall_requires =\n" + "  !\n" * 1_000, "setup.cfg")
-    assert len(manifest.problems) == MOST_PROBLEMS + 1
-    assert manifest.problems[-1].message == f"more than {MOST_PROBLEMS} problems: the rest is not read"
+    assert len(manifest.problems) == MAX_PROBLEMS + 1
+    assert manifest.problems[-1].message == f"more than {MAX_PROBLEMS} problems: the rest is not read"
 
 
 def test_the_including_file_says_what_the_items_are() -> None:
     text = "[options]\ninstall_requires = a\n[options.extras_require]\nx = file: b.txt\ny = c\n"
     grouped = read(text, "setup.cfg", group="dev")
-    assert [one.group for one in grouped.declared] == ["dev", "extra:y"]
+    assert [one.group for one in grouped.declarations] == ["dev", "extra:y"]
     narrowed = read(text, "setup.cfg", constraint=True)
-    assert {one.group for one in narrowed.declared} == {"constraint"}
+    assert {one.group for one in narrowed.declarations} == {"constraint"}
     assert [one.constraint for one in narrowed.includes] == [True]
 
 
@@ -160,7 +160,7 @@ def test_lists_are_taken_apart_as_configparser_does(text: str) -> None:
     value = parser.get("options", "install_requires", fallback="")
     wanted = [line.strip() for line in (value.splitlines() if "\n" in value else value.split(";")) if line.strip()]
     manifest = read(text, "setup.cfg")
-    found = [f"{one.name}{one.requirement}" for one in manifest.declared if one.group == "main"]
+    found = [f"{one.name}{one.requirement}" for one in manifest.declarations if one.group == "main"]
     assert len(found) + len(manifest.problems) >= len([line for line in wanted if not line.startswith("#")])
 
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.inventory import Manifest
-from nerq_cli.manifests.setup_py import LONGEST, read, wants
+from nerq_cli.inventory import DependencyFile
+from nerq_cli.manifests.setup_py import MAX_LENGTH, read, wants
 
 SETUP = '''\
 """Set up."""
@@ -38,16 +38,16 @@ setup(
 '''
 
 
-def setup(text: str) -> Manifest:
+def setup(text: str) -> DependencyFile:
     return read(textwrap.dedent(text), "setup.py")
 
 
-def items(manifest: Manifest) -> list[tuple[str, str, str, int]]:
-    return [(one.name, one.requirement, one.group, one.location.line) for one in manifest.declared]
+def items(manifest: DependencyFile) -> list[tuple[str, str, str, int]]:
+    return [(one.name, one.requirement, one.group, one.location.line) for one in manifest.declarations]
 
 
-def names(manifest: Manifest) -> list[str]:
-    return [one.name for one in manifest.declared]
+def names(manifest: DependencyFile) -> list[str]:
+    return [one.name for one in manifest.declarations]
 
 
 def test_literal_lists_are_read_with_their_groups_and_lines() -> None:
@@ -67,8 +67,8 @@ def test_literal_lists_are_read_with_their_groups_and_lines() -> None:
         ("rich", "", "extra:all", 5),
         ("extra-thing", "", "extra:all", 23),
     ]
-    assert (manifest.notes, manifest.problems, manifest.locals) == ((), (), ("acme-app",))
-    assert [one.marker for one in manifest.declared if one.marker] == [
+    assert (manifest.notes, manifest.problems, manifest.local_names) == ((), (), ("acme-app",))
+    assert [one.marker for one in manifest.declarations if one.marker] == [
         'python_version < "3.11"',
         "sys_platform == 'win32'",
     ]
@@ -177,7 +177,7 @@ def test_extras_are_listed_as_far_as_they_can_be_told() -> None:
         extras["d"] = extras["a"] + ["e"]
         setup(extras_require=extras, tests_require=extras["a"], **config())
     """)
-    assert [(one.name, one.group) for one in manifest.declared] == [("b", "extra:a")]
+    assert [(one.name, one.group) for one in manifest.declarations] == [("b", "extra:a")]
     assert manifest.notes == (
         "extras_require is dynamic in part: the rest is not listed here (lines 2, 3)",
         "tests_require is dynamic: not listed here (line 4)",
@@ -235,7 +235,7 @@ def test_a_requirement_that_is_none_is_a_problem() -> None:
     assert (problem.line, problem.column) == (2, 6)
 
 
-@pytest.mark.parametrize("text", ["(" * 300 + ")" * 300, "\0", "#" * (LONGEST + 1)])
+@pytest.mark.parametrize("text", ["(" * 300 + ")" * 300, "\0", "#" * (MAX_LENGTH + 1)])
 def test_traps_are_refused(text: str) -> None:
     assert read(text, "setup.py").problems
 
@@ -243,7 +243,7 @@ def test_traps_are_refused(text: str) -> None:
 @pytest.mark.parametrize("value", ["-" * 5_000 + "1", "x" + ".y" * 100_000, "+".join(["['a']"] * 5_000)])
 def test_what_is_too_deep_to_follow_is_said_to_be_left_out(value: str) -> None:
     manifest = read(f"setup(install_requires={value})", "setup.py")
-    assert manifest.problems or manifest.notes or len(manifest.declared) == 5_000  # Python's releases differ
+    assert manifest.problems or manifest.notes or len(manifest.declarations) == 5_000  # Python's releases differ
 
 
 @pytest.mark.parametrize("kind", ["['x']", "'x'"])
@@ -268,8 +268,8 @@ def test_warnings_about_the_scanned_file_are_not_ours() -> None:
 
 
 def test_the_including_file_says_what_the_items_are() -> None:
-    assert [one.group for one in read(SETUP, "setup.py", group="dev:x").declared][:2] == ["dev:x", "dev:x"]
-    assert {one.group for one in read(SETUP, "setup.py", constraint=True).declared} == {"constraint"}
+    assert [one.group for one in read(SETUP, "setup.py", group="dev:x").declarations][:2] == ["dev:x", "dev:x"]
+    assert {one.group for one in read(SETUP, "setup.py", constraint=True).declarations} == {"constraint"}
 
 
 def test_only_a_setup_py_is_wanted() -> None:
@@ -286,4 +286,4 @@ def test_nothing_is_ever_raised(text: str) -> None:
 def test_a_damaged_file_loses_nothing_in_silence(at: int, mark: str) -> None:
     manifest = read(f"{SETUP[:at]}{mark}{SETUP[at + 1 :]}", "setup.py")
     read(SETUP, "setup.py")
-    assert manifest.declared or manifest.problems or manifest.notes
+    assert manifest.declarations or manifest.problems or manifest.notes

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nerq_cli.errors import Problem
-from nerq_cli.manifests.toml_document import MOST_PROBLEMS, Document, Place, locate, quoted
+from nerq_cli.manifests.toml_document import MAX_PROBLEMS, Position, TomlDocument, locate_values, quote_text
 
 
 def line_of(text: str, *keys: str | int) -> int:
     """The line of one value, found by walking down from the root."""
-    document = Document(text, "x.toml")
+    document = TomlDocument(text, "x.toml")
     field = document.root
     for key in keys:
         field = field.get(key) if isinstance(key, str) else list(field.elements())[key]
@@ -52,10 +52,10 @@ def test_every_value_is_found_on_its_line(text: str, keys: tuple[str | int, ...]
 
 
 def test_a_missing_value_stands_where_its_table_stands() -> None:
-    document = Document("a = 1\n[t]\nb = 1", "x.toml")
-    missing = document.root.at("t", "nothing", "here")
-    assert (missing.value, missing.line, missing.text()) == (None, 2, "")
-    assert [*missing.items(), *missing.elements(), *missing.strings()] == []
+    document = TomlDocument("a = 1\n[t]\nb = 1", "x.toml")
+    missing = document.root.get_path("t", "nothing", "here")
+    assert (missing.value, missing.line, missing.get_text()) == (None, 2, "")
+    assert [*missing.items(), *missing.elements(), *missing.string_items()] == []
     assert document.problems == ()
 
 
@@ -72,18 +72,18 @@ def test_a_missing_value_stands_where_its_table_stands() -> None:
     ],
 )
 def test_a_value_of_the_wrong_type_is_a_problem_at_its_line(value: str, kind: str) -> None:
-    document = Document(f"\n[t]\nname = {value}", "x.toml")
-    assert document.root.at("t", "name").text() == ""
+    document = TomlDocument(f"\n[t]\nname = {value}", "x.toml")
+    assert document.root.get_path("t", "name").get_text() == ""
     message = f"t.name must be a string, here it is {kind}"
     assert document.problems == (Problem(path="x.toml", line=3, column=1, message=message, text=f"name = {value}"),)
 
 
 def test_tables_and_arrays_of_the_wrong_type_are_problems_and_read_as_empty() -> None:
-    document = Document("a = 'x'\nb = 1\nc = [1, 'y', []]", "x.toml")
+    document = TomlDocument("a = 'x'\nb = 1\nc = [1, 'y', []]", "x.toml")
     root = document.root
     assert [*root.get("a").items(), *root.get("b").elements()] == []
-    assert root.at("a", "deeper").value is None
-    assert [text for text, _ in root.get("c").strings()] == ["y"]
+    assert root.get_path("a", "deeper").value is None
+    assert [text for text, _ in root.get("c").string_items()] == ["y"]
     assert [(problem.line, problem.column, problem.message) for problem in document.problems] == [
         (1, 1, "a must be a table, here it is a string"),
         (2, 1, "b must be an array, here it is an integer"),
@@ -93,28 +93,28 @@ def test_tables_and_arrays_of_the_wrong_type_are_problems_and_read_as_empty() ->
 
 
 def test_a_problem_inside_a_string_points_into_it_unless_escapes_make_that_a_guess() -> None:
-    document = Document('a = ["plain", "\\u0061b"]', "x.toml")
-    for _, field in document.root.get("a").strings():
-        field.problem("here", inside=2)
+    document = TomlDocument('a = ["plain", "\\u0061b"]', "x.toml")
+    for _, field in document.root.get("a").string_items():
+        field.report_problem("here", inner_offset=2)
     assert [problem.column for problem in document.problems] == [9, 15]
 
 
 def test_the_same_problem_is_reported_once() -> None:
-    document = Document("a = 1", "x.toml")
-    document.root.get("a").text()
-    document.root.get("a").text()
+    document = TomlDocument("a = 1", "x.toml")
+    document.root.get("a").get_text()
+    document.root.get("a").get_text()
     assert len(document.problems) == 1
 
 
 def test_notes_are_kept_once_and_in_order() -> None:
-    document = Document("", "x.toml")
+    document = TomlDocument("", "x.toml")
     for sentence in ("b", "a", "b"):
-        document.note(sentence)
+        document.add_note(sentence)
     assert document.notes == ("b", "a")
 
 
 def test_a_syntax_error_has_line_column_text_and_hint_and_leaves_an_empty_document() -> None:
-    document = Document("[t]\nb = 'x", "x.toml")
+    document = TomlDocument("[t]\nb = 'x", "x.toml")
     [problem] = document.problems
     assert (problem.line, problem.column, problem.text) == (2, 7, "b = 'x")
     assert problem.message.startswith("not valid TOML: ")
@@ -136,38 +136,38 @@ def test_a_syntax_error_has_line_column_text_and_hint_and_leaves_an_empty_docume
     ],
 )
 def test_what_the_parser_refuses_is_one_problem(text: str) -> None:
-    document = Document(text, "x.toml")
+    document = TomlDocument(text, "x.toml")
     assert len(document.problems) == 1
     assert document.root.value == {}
 
 
 def test_a_very_long_line_is_not_repeated_in_a_problem() -> None:
-    document = Document(f"a = 1 # {'x' * 1_000}", "x.toml")
-    document.root.get("a").text()
+    document = TomlDocument(f"a = 1 # {'x' * 1_000}", "x.toml")
+    document.root.get("a").get_text()
     assert document.problems[0].text == ""
 
 
 def test_secrets_in_addresses_are_blotted_out_of_problems_without_moving_the_caret() -> None:
     line = 'a = [1, "https://me:pa55@host/x?token=abc"]'
-    document = Document(line, "x.toml")
-    list(document.root.get("a").strings())
+    document = TomlDocument(line, "x.toml")
+    list(document.root.get("a").string_items())
     [problem] = document.problems
     assert problem.text == 'a = [1, "https://*******@host/x?*********"]'
     assert len(problem.text) == len(line)
 
 
 def test_reading_stops_after_a_thousand_problems() -> None:
-    document = Document(f"a = [{'1,' * 3_000}]\n[b]\nc = 1", "x.toml")
-    assert list(document.root.get("a").strings()) == []
-    document.report("one more", None)
-    assert len(document.problems) == MOST_PROBLEMS
-    assert document.hopeless
+    document = TomlDocument(f"a = [{'1,' * 3_000}]\n[b]\nc = 1", "x.toml")
+    assert list(document.root.get("a").string_items()) == []
+    document.add_problem("one more", None)
+    assert len(document.problems) == MAX_PROBLEMS
+    assert document.too_many_problems
     assert list(document.root.get("b").items()) == []
 
 
 def test_a_quoted_text_stays_on_one_line_and_short() -> None:
-    assert quoted("a\nb") == '"a\\nb"'
-    assert quoted("x" * 100) == '"' + "x" * 60 + '…"'
+    assert quote_text("a\nb") == '"a\\nb"'
+    assert quote_text("x" * 100) == '"' + "x" * 60 + '…"'
 
 
 # --- The law: whatever the parser finds in a valid text, the scanner has a place for, and the place is right.
@@ -208,7 +208,7 @@ documents = st.builds(
 )
 
 
-def unplaced(value: object, place: Place, where: str = "") -> list[str]:
+def unplaced(value: object, place: Position, where: str = "") -> list[str]:
     """What of a parsed value has no place of its own."""
     if isinstance(value, dict):
         parts: list[tuple[str | int, object]] = list(value.items())
@@ -216,9 +216,9 @@ def unplaced(value: object, place: Place, where: str = "") -> list[str]:
         parts = list(enumerate(value))
     else:
         return []
-    missing = [f"{where}.{key}" for key, _ in parts if key not in place.parts]
-    missing += [f"{where}: {extra}" for extra in place.parts if extra not in dict(parts)]
-    return missing or [m for key, part in parts for m in unplaced(part, place.parts[key], f"{where}.{key}")]
+    missing = [f"{where}.{key}" for key, _ in parts if key not in place.children]
+    missing += [f"{where}: {extra}" for extra in place.children if extra not in dict(parts)]
+    return missing or [m for key, part in parts for m in unplaced(part, place.children[key], f"{where}.{key}")]
 
 
 @given(documents)
@@ -229,16 +229,16 @@ def test_everything_in_a_valid_document_has_a_place_and_nothing_else_has(text: s
         data = tomli.loads(text)
     except tomli.TOMLDecodeError:
         return
-    assert unplaced(data, locate(text)) == []
+    assert unplaced(data, locate_values(text)) == []
 
 
 @given(st.lists(st.tuples(keys, values), unique_by=lambda pair: tomli.loads(f"{pair[0]}=1").popitem()[0]))
 @settings(deadline=None)
 def test_the_place_of_a_key_is_where_it_is_written(pairs: list[tuple[str, str]]) -> None:
     text = "".join(f"{key} = {value}\n" for key, value in pairs).replace("\r\n", "\n")
-    place = locate(text)
+    place = locate_values(text)
     for (written, _), key in zip(pairs, tomli.loads(text), strict=True):
-        offset = place.parts[key].offset
+        offset = place.children[key].offset
         assert text.startswith(f"{written} = ", offset)
         assert offset == 0 or text[offset - 1] == "\n"
 
@@ -248,10 +248,10 @@ def test_the_place_of_a_key_is_where_it_is_written(pairs: list[tuple[str, str]])
 def test_no_text_makes_reading_raise_or_warn(text: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        document = Document(text, "x.toml")
+        document = TomlDocument(text, "x.toml")
     assert isinstance(document.root.value, dict)
     assert all(1 <= problem.line <= text.count("\n") + 1 for problem in document.problems if problem.line)
 
 
 def test_dates_are_values_like_any_other() -> None:
-    assert Document("a = 2024-01-02", "x.toml").root.get("a").value == dt.date(2024, 1, 2)
+    assert TomlDocument("a = 2024-01-02", "x.toml").root.get("a").value == dt.date(2024, 1, 2)

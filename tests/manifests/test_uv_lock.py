@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nerq_cli.inventory import Location, Locked, Manifest, Need, Root
+from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
 from nerq_cli.manifests.uv_lock import NAME, read, wants
 
 REGISTRY = 'source = { registry = "https://registry.example/simple" }'
@@ -116,16 +116,16 @@ source = {{ path = "tool.whl" }}
 """
 
 
-def locking(text: str) -> Manifest:
+def locking(text: str) -> DependencyFile:
     return read(f"version = 1\n{text}", "uv.lock")
 
 
-def only(manifest: Manifest) -> Locked:
+def only(manifest: DependencyFile) -> LockedPackage:
     assert manifest.problems == ()
-    return manifest.locked[0]
+    return manifest.locked_packages[0]
 
 
-def messages(manifest: Manifest) -> list[tuple[int, str]]:
+def messages(manifest: DependencyFile) -> list[tuple[int, str]]:
     return [(problem.line, problem.message) for problem in manifest.problems]
 
 
@@ -140,56 +140,56 @@ def test_it_wants_uv_lock_and_the_locks_of_scripts(path: str, *, wanted: bool) -
 def test_the_whole_graph_is_there(text: str) -> None:
     manifest = read(text, "a/uv.lock")
     assert manifest.problems == ()
-    assert (manifest.format, manifest.locks) == (NAME, ("pyproject.toml",))
-    assert manifest.locals == ("acme-app", "acme-lib", "tool")
-    assert manifest.roots == (
-        Root(
+    assert (manifest.format, manifest.locked_filenames) == (NAME, ("pyproject.toml",))
+    assert manifest.local_names == ("acme-app", "acme-lib", "tool")
+    assert manifest.importers == (
+        Importer(
             path="",
             name="acme-app",
-            needs=(
-                Need(to="acme-lib"),
-                Need(to="numpy@1.26.4", requirement="<2 || >=2"),
-                Need(to="numpy@2.1.0", requirement="<2 || >=2"),
-                Need(to="rich@13.7.0", group="extra:all"),
-                Need(to="rich@13.7.0", group="extra:cli", requirement=">=13"),
-                Need(to="tool@1.0", group="dev"),
-                Need(to="rich@13.7.0", group="dev"),
-                Need(to="tool@1.0", group="dev:docs", requirement="~=1.0"),
+            edges=(
+                Edge(target="acme-lib"),
+                Edge(target="numpy@1.26.4", requirement="<2 || >=2"),
+                Edge(target="numpy@2.1.0", requirement="<2 || >=2"),
+                Edge(target="rich@13.7.0", group="extra:all"),
+                Edge(target="rich@13.7.0", group="extra:cli", requirement=">=13"),
+                Edge(target="tool@1.0", group="dev"),
+                Edge(target="rich@13.7.0", group="dev"),
+                Edge(target="tool@1.0", group="dev:docs", requirement="~=1.0"),
             ),
         ),
-        Root(
+        Importer(
             path="packages/lib",
             name="acme-lib",
-            needs=(
-                Need(to="colorama@0.4.6"),
-                Need(to="rich@13.7.0", group="extra:fast"),
-                Need(to="tool@1.0", group="extra:slow"),
+            edges=(
+                Edge(target="colorama@0.4.6"),
+                Edge(target="rich@13.7.0", group="extra:fast"),
+                Edge(target="tool@1.0", group="extra:slow"),
             ),
         ),
     )
 
 
 def test_each_package_has_its_version_source_marker_and_line() -> None:
-    app, lib, colorama, old, new, rich, tool = read(FILE, "a/uv.lock").locked
-    assert (app.skip, app.location.line) == ("workspace member", 15)
-    assert (lib.skip, lib.version) == ("workspace member", "")
-    assert lib.needs == (Need(to="colorama@0.4.6"), Need(to="rich@13.7.0"))
-    assert colorama == Locked(
+    app, lib, colorama, old, new, rich, tool = read(FILE, "a/uv.lock").locked_packages
+    assert (app.skip_reason, app.location.line) == ("workspace member", 15)
+    assert (lib.skip_reason, lib.version) == ("workspace member", "")
+    assert lib.edges == (Edge(target="colorama@0.4.6"), Edge(target="rich@13.7.0"))
+    assert colorama == LockedPackage(
         key="colorama@0.4.6",
         ecosystem="PyPI",
         name="colorama",
         version="0.4.6",
         location=Location(path="a/uv.lock", line=69),
-        needs=(),
+        edges=(),
         optional=True,
         marker="sys_platform == 'win32'",
         index="https://registry.example/simple",
-        hashed=True,
+        has_hash=True,
     )
-    assert (old.marker, old.optional, old.hashed) == ("python_full_version < '3.12'", False, True)
-    assert (new.marker, new.hashed) == ("python_full_version >= '3.12'", False)
-    assert (rich.skip, rich.marker) == ("git: https://git.example/rich @ 1f2e", "")
-    assert tool.skip == "local path"
+    assert (old.marker, old.optional, old.has_hash) == ("python_full_version < '3.12'", False, True)
+    assert (new.marker, new.has_hash) == ("python_full_version >= '3.12'", False)
+    assert (rich.skip_reason, rich.marker) == ("git: https://git.example/rich @ 1f2e", "")
+    assert tool.skip_reason == "local path"
 
 
 def test_edges_without_a_version_lead_to_all_that_are_called_so() -> None:
@@ -201,9 +201,9 @@ def test_edges_without_a_version_lead_to_all_that_are_called_so() -> None:
         f'[[package]]\nname = "b"\nversion = "1"\n{REGISTRY}\ndependencies = [{{ name = "a" }}]\n'
     )
     assert manifest.problems == ()
-    both = (Need(to="a@1", requirement=">=1"), Need(to="a@2", requirement=">=1"))
-    assert manifest.roots == (Root(needs=(*both, Need(to="b@1", group="dev"))),)
-    assert manifest.locked[2].needs == (Need(to="a@1"), Need(to="a@2"))
+    both = (Edge(target="a@1", requirement=">=1"), Edge(target="a@2", requirement=">=1"))
+    assert manifest.importers == (Importer(edges=(*both, Edge(target="b@1", group="dev"))),)
+    assert manifest.locked_packages[2].edges == (Edge(target="a@1"), Edge(target="a@2"))
 
 
 def test_entries_that_only_their_source_tells_apart_stay_apart() -> None:
@@ -214,20 +214,20 @@ def test_entries_that_only_their_source_tells_apart_stay_apart() -> None:
         f'[[package]]\nname = "b"\nversion = "1"\n{REGISTRY}\n'
         f'dependencies = [{{ name = "a", version = "1", source = {source} }}]\n'
     )
-    assert [one.key for one in manifest.locked] == ["a@1", "a@1#2", "b@1"]
-    assert manifest.locked[1].skip == "URL: https://x.example/a.whl"
-    assert manifest.locked[2].needs == (Need(to="a@1#2"),)
+    assert [one.key for one in manifest.locked_packages] == ["a@1", "a@1#2", "b@1"]
+    assert manifest.locked_packages[1].skip_reason == "URL: https://x.example/a.whl"
+    assert manifest.locked_packages[2].edges == (Edge(target="a@1#2"),)
 
 
 def test_the_lock_of_a_script_is_for_that_script() -> None:
     asked = 'version = 1\n[manifest]\nrequirements = [{ name = "a" }]\n'
     manifest = read(f'{asked}[[package]]\nname = "a"\nversion = "1"\n{REGISTRY}\n', "tools/build.py.lock")
-    assert manifest.locks == ("build.py",)
-    assert manifest.roots == (Root(needs=(Need(to="a@1"),)),)
+    assert manifest.locked_filenames == ("build.py",)
+    assert manifest.importers == (Importer(edges=(Edge(target="a@1"),)),)
 
 
 def test_a_file_without_a_project_has_no_roots() -> None:
-    assert locking(f'[[package]]\nname = "a"\nversion = "1"\n{REGISTRY}\n').roots is None
+    assert locking(f'[[package]]\nname = "a"\nversion = "1"\n{REGISTRY}\n').importers is None
 
 
 def test_without_a_workspace_only_the_directory_of_the_file_is_the_project() -> None:
@@ -235,8 +235,8 @@ def test_without_a_workspace_only_the_directory_of_the_file_is_the_project() -> 
         '[[package]]\nname = "a"\nsource = { virtual = "." }\n'
         '[[package]]\nname = "b"\nsource = { directory = "../b" }\n'
     )
-    assert [one.skip for one in manifest.locked] == ["workspace member", "local path"]
-    assert manifest.roots == (Root(name="a"),)
+    assert [one.skip_reason for one in manifest.locked_packages] == ["workspace member", "local path"]
+    assert manifest.importers == (Importer(name="a"),)
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_without_a_workspace_only_the_directory_of_the_file_is_the_project() -> 
 )
 def test_a_package_says_where_it_comes_from(source: str, skip: str, index: str) -> None:
     one = only(locking(f'[[package]]\nname = "a"\nversion = "1"\nsource = {{ {source} }}\n'))
-    assert (one.skip, one.index) == (skip, index)
+    assert (one.skip_reason, one.index) == (skip, index)
 
 
 def test_extras_that_include_one_another_end() -> None:
@@ -295,14 +295,14 @@ def test_damage_loses_no_package_in_silence(data: st.DataObject) -> None:
         lines[:start] + data.draw(st.lists(st.sampled_from(lines))) + lines[start + data.draw(st.integers(0, 3)) :]
     )
     manifest = read("".join(damaged), "uv.lock")
-    assert manifest.problems or len(manifest.locked) == damaged.count("[[package]]\n")
+    assert manifest.problems or len(manifest.locked_packages) == damaged.count("[[package]]\n")
 
 
 @given(st.integers(0, len(FILE)))
 @settings(deadline=None)
 def test_what_is_left_of_a_file_that_is_cut_off_is_read_or_refused(length: int) -> None:
     manifest = read(FILE[:length], "uv.lock")
-    assert manifest.problems or len(manifest.locked) == FILE[:length].count("[[package]]\n")
+    assert manifest.problems or len(manifest.locked_packages) == FILE[:length].count("[[package]]\n")
 
 
 @given(st.text() | st.text(alphabet="[]{}=\"'packgevrsion.\n1,"))

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from nerq_cli.inventory import Manifest
-from nerq_cli.manifests import load
-from nerq_cli.manifests.workspace import HIGHEST, Workspaces, unlocked
+from nerq_cli.inventory import DependencyFile
+from nerq_cli.manifests import load_dependency_files
+from nerq_cli.manifests.workspace import MAX_PARENTS, Workspaces, unlocked_names
 
 Project = Callable[[Mapping[str, str | bytes]], Path]
 
@@ -33,12 +33,12 @@ catalogs:
 ASKING = '{"dependencies": {"chalk": "catalog:", "ms": "catalog:old", "other": "catalog:"}}'
 
 
-def skips(manifest: Manifest) -> dict[str, str]:
-    return {item.name: item.skip for item in manifest.declared if item.skip}
+def skips(manifest: DependencyFile) -> dict[str, str]:
+    return {item.name: item.skip_reason for item in manifest.declarations if item.skip_reason}
 
 
-def ranges(manifest: Manifest) -> dict[str, str]:
-    return {item.name: item.requirement for item in manifest.declared if not item.skip}
+def ranges(manifest: DependencyFile) -> dict[str, str]:
+    return {item.name: item.requirement for item in manifest.declarations if not item.skip_reason}
 
 
 # --- uv --------------------------------------------------------------------------------------------------------------
@@ -46,21 +46,21 @@ def ranges(manifest: Manifest) -> dict[str, str]:
 
 def test_members_of_a_workspace_are_never_looked_up_wherever_the_search_begins(project: Project) -> None:
     project({"pyproject.toml": UV, "packages/api/pyproject.toml": MEMBER})
-    [manifest] = load(["packages/api"])
+    [manifest] = load_dependency_files(["packages/api"])
     assert skips(manifest) == {"acme-core": "workspace member", "acme-more": "workspace member"}
-    assert manifest.locals == ("acme-api", "acme-core", "acme-more")
+    assert manifest.local_names == ("acme-api", "acme-core", "acme-more")
     assert manifest.notes == ()
-    _, member = load(["."])
+    _, member = load_dependency_files(["."])
     assert skips(member) == skips(manifest)
 
 
 def test_a_lock_file_above_is_pointed_at_unless_it_is_read(project: Project) -> None:
     project({"pyproject.toml": UV, "packages/api/pyproject.toml": MEMBER, "uv.lock": "version = 1"})
-    [manifest] = load(["packages/api"])
+    [manifest] = load_dependency_files(["packages/api"])
     assert manifest.notes == (
         "a member of a workspace: the versions in use are in ../../uv.lock, which is not read along with it",
     )
-    assert [one.notes for one in load(["."])] == [(), (), ()]
+    assert [one.notes for one in load_dependency_files(["."])] == [(), (), ()]
 
 
 @pytest.mark.parametrize(
@@ -68,20 +68,20 @@ def test_a_lock_file_above_is_pointed_at_unless_it_is_read(project: Project) -> 
 )
 def test_without_a_workspace_above_a_file_stands_for_itself(project: Project, above: str) -> None:
     project({"pyproject.toml": above, "api/pyproject.toml": MEMBER})
-    [manifest] = load(["api"])
+    [manifest] = load_dependency_files(["api"])
     assert skips(manifest) == {}
 
 
 def test_nothing_above_the_repository_is_looked_at(project: Project) -> None:
     project({"pyproject.toml": UV, "api/.git/HEAD": "", "api/pyproject.toml": MEMBER})
-    [manifest] = load(["api"])
+    [manifest] = load_dependency_files(["api"])
     assert skips(manifest) == {}
 
 
 def test_a_workspace_is_not_looked_for_without_end(project: Project) -> None:
     home = project({"pyproject.toml": UV})
-    assert Workspaces().of_uv(home.joinpath(*"a" * (HIGHEST - 1), "pyproject.toml")) is not None
-    assert Workspaces().of_uv(home.joinpath(*"a" * HIGHEST, "pyproject.toml")) is None
+    assert Workspaces().find_uv_workspace(home.joinpath(*"a" * (MAX_PARENTS - 1), "pyproject.toml")) is not None
+    assert Workspaces().find_uv_workspace(home.joinpath(*"a" * MAX_PARENTS, "pyproject.toml")) is None
 
 
 # --- Catalogs --------------------------------------------------------------------------------------------------------
@@ -91,21 +91,21 @@ def test_a_workspace_is_not_looked_for_without_end(project: Project) -> None:
 @pytest.mark.parametrize("file", ["package.json", "pkgs/a/package.json"])
 def test_versions_in_catalogs_are_found_where_the_workspace_keeps_them(project: Project, name: str, file: str) -> None:
     project({name: CATALOGS, file: ASKING})
-    [manifest] = load([file])
+    [manifest] = load_dependency_files([file])
     assert ranges(manifest) == {"chalk": "^4", "ms": "2.0.0"}
     assert skips(manifest) == {"other": "catalog default: not listed here"}
 
 
 def test_bun_keeps_catalogs_in_the_package_json_above(project: Project) -> None:
     project({"package.json": '{"workspaces": {"catalog": {"chalk": "^4"}}}', "a/package.json": ASKING})
-    [manifest] = load(["a"])
+    [manifest] = load_dependency_files(["a"])
     assert ranges(manifest) == {"chalk": "^4"}
 
 
 @pytest.mark.parametrize("text", ["catalog: [", "- catalog", "catalog: text", b"\xff catalog", "catalog: {}"])
 def test_what_cannot_be_read_as_catalogs_holds_none(project: Project, text: str | bytes) -> None:
     project({"pnpm-workspace.yaml": text, "a/package.json": ASKING, "b/package.json": ASKING})
-    assert [ranges(one) for one in load(["."])] == [{}, {}]
+    assert [ranges(one) for one in load_dependency_files(["."])] == [{}, {}]
 
 
 # --- Lock files ------------------------------------------------------------------------------------------------------
@@ -123,12 +123,12 @@ dependencies = ["acme-app", "left-out"]
 def test_a_lock_file_may_lack_the_project_and_what_it_leaves_out(project: Project) -> None:
     text = '[project]\nname = "Acme.App"\n[tool.pdm.resolution]\nexcludes = ["Left_Out"]\n'
     home = project({"pdm.lock": PDM_LOCK, "pyproject.toml": text})
-    assert unlocked(home / "pdm.lock") == {"acme-app", "left-out"}
-    [manifest] = load(["pdm.lock"])
+    assert unlocked_names(home / "pdm.lock") == {"acme-app", "left-out"}
+    [manifest] = load_dependency_files(["pdm.lock"])
     assert manifest.problems == ()
 
 
 def test_without_the_projects_own_file_what_is_missing_stays_a_problem(project: Project) -> None:
     project({"pdm.lock": PDM_LOCK})
-    [manifest] = load(["pdm.lock"])
+    [manifest] = load_dependency_files(["pdm.lock"])
     assert len(manifest.problems) == 2

@@ -8,22 +8,24 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.inventory import Locked, Manifest, Need, Root
+from nerq_cli.inventory import DependencyFile, Edge, Importer, LockedPackage
 from nerq_cli.manifests.yarn_lock import NAME, read, wants
 
 
-def by_key(manifest: Manifest) -> dict[str, Locked]:
-    found = {entry.key: entry for entry in manifest.locked}
-    assert len(found) == len(manifest.locked)
+def by_key(manifest: DependencyFile) -> dict[str, LockedPackage]:
+    found = {entry.key: entry for entry in manifest.locked_packages}
+    assert len(found) == len(manifest.locked_packages)
     return found
 
 
-def good(text: str) -> Manifest:
+def good(text: str) -> DependencyFile:
     manifest = read(text, "web/yarn.lock")
     assert manifest.problems == ()
     keys = by_key(manifest)
-    every = [need for entry in manifest.locked for need in entry.needs or ()]
-    assert all(need.to in keys for need in (*every, *(need for root in manifest.roots or () for need in root.needs)))
+    every = [need for entry in manifest.locked_packages for need in entry.edges or ()]
+    assert all(
+        need.target in keys for need in (*every, *(need for root in manifest.importers or () for need in root.edges))
+    )
     return manifest
 
 
@@ -70,24 +72,24 @@ fs@~3.0.0:
 @pytest.mark.parametrize("text", [CLASSIC, "\ufeff" + CLASSIC, CLASSIC.replace("\n", "\r\n")])
 def test_classic_has_its_packages_edges_and_lines(text: str) -> None:
     manifest = good(text)
-    assert (manifest.format, manifest.path, manifest.locks) == (NAME, "web/yarn.lock", ("package.json",))
-    assert [(e.key, e.location.line, e.index, e.hashed, e.alias) for e in manifest.locked] == [
+    assert (manifest.format, manifest.path, manifest.locked_filenames) == (NAME, "web/yarn.lock", ("package.json",))
+    assert [(e.key, e.location.line, e.index, e.has_hash, e.alias) for e in manifest.locked_packages] == [
         ("@s/a@1.2.0", 5, "https://npm.example", True, ""),
         ("b@2.1.0", 16, "", True, ""),
         ("fs@3.0.1", 20, "https://npm.example", False, ""),
         ("b@1.9.0", 24, "https://npm.example", True, "old-b"),
     ]
-    assert manifest.locked[0].needs == (
-        Need(to="b@2.1.0", requirement="^2.0.0"),
-        Need(to="b@1.9.0", requirement="^1.0.0", alias="old-b"),
-        Need(to="fs@3.0.1", group="optional", requirement="~3.0.0"),
+    assert manifest.locked_packages[0].edges == (
+        Edge(target="b@2.1.0", requirement="^2.0.0"),
+        Edge(target="b@1.9.0", requirement="^1.0.0", alias="old-b"),
+        Edge(target="fs@3.0.1", group="optional", requirement="~3.0.0"),
     )
-    assert manifest.locked[1].needs == ()
+    assert manifest.locked_packages[1].edges == ()
 
 
 def test_classic_does_not_tell_what_the_project_asks_for() -> None:
-    assert good(CLASSIC).roots is None
-    assert good("# yarn lockfile v1\n").locked == ()
+    assert good(CLASSIC).importers is None
+    assert good("# yarn lockfile v1\n").locked_packages == ()
 
 
 @pytest.mark.parametrize(
@@ -105,21 +107,21 @@ def test_classic_does_not_tell_what_the_project_asks_for() -> None:
 def test_what_classic_takes_from_elsewhere_stays_in_the_list(head: str, resolved: str, version: str, skip: str) -> None:
     line = f'  resolved "{resolved}"\n' if resolved else ""
     manifest = good(f'{head}:\n  version "{version or "0.0.0-use.local"}"\n{line}  uid abc\n')
-    [entry] = manifest.locked
+    [entry] = manifest.locked_packages
     assert (entry.name, entry.version, entry.index) == ("a", version, "")
-    assert entry.skip.startswith(skip)
-    assert "pw" not in f"{entry.key}{entry.skip}"
-    assert manifest.locals == (("a",) if skip == "local path" else ())
+    assert entry.skip_reason.startswith(skip)
+    assert "pw" not in f"{entry.key}{entry.skip_reason}"
+    assert manifest.local_names == (("a",) if skip == "local path" else ())
 
 
 def test_one_pattern_for_the_registry_is_enough_to_come_from_it() -> None:
     text = '"a@https://npm.example/a/-/a-1.0.0.tgz", a@^1:\n  version "1.0.0"\n  resolved "https://npm.example/a/-/a-1.0.0.tgz"\n'
-    [entry] = good(text).locked
-    assert (entry.skip, entry.index) == ("", "https://npm.example")
+    [entry] = good(text).locked_packages
+    assert (entry.skip_reason, entry.index) == ("", "https://npm.example")
 
 
 def test_a_name_that_an_entry_states_itself_is_the_packages() -> None:
-    [entry] = good('x@o/real:\n  name real\n  version "1.0.0"\n').locked
+    [entry] = good('x@o/real:\n  name real\n  version "1.0.0"\n').locked_packages
     assert (entry.name, entry.alias) == ("real", "x")
 
 
@@ -127,25 +129,25 @@ def test_two_entries_of_one_version_are_one_package() -> None:
     text = (
         'a@^1:\n  version "1.0.0"\n  dependencies:\n    b "1"\n\na@~1:\n  version "1.0.0"\n\nb@1:\n  version "1.0.0"\n'
     )
-    assert [(entry.key, entry.needs) for entry in good(text).locked] == [
-        ("a@1.0.0", (Need(to="b@1.0.0", requirement="1"),)),
+    assert [(entry.key, entry.edges) for entry in good(text).locked_packages] == [
+        ("a@1.0.0", (Edge(target="b@1.0.0", requirement="1"),)),
         ("b@1.0.0", ()),
     ]
 
 
 def test_where_resolutions_overrule_a_pattern_the_name_decides() -> None:
     one = 'a@1:\n  version "1.0.0"\n  dependencies:\n    b "^5"\n\nb@2:\n  version "2.0.0"\n'
-    assert by_key(good(one))["a@1.0.0"].needs == (Need(to="b@2.0.0", requirement="^5"),)
+    assert by_key(good(one))["a@1.0.0"].edges == (Edge(target="b@2.0.0", requirement="^5"),)
     two = one + '\nb@3:\n  version "3.0.0"\n'
-    assert [need.to for need in by_key(good(two))["a@1.0.0"].needs or ()] == ["b@2.0.0", "b@3.0.0"]
+    assert [need.target for need in by_key(good(two))["a@1.0.0"].edges or ()] == ["b@2.0.0", "b@3.0.0"]
 
 
 def test_escapes_in_classic_mean_what_they_mean_in_json() -> None:
-    assert good('"\\u0061@^1":\n  version "1.0.0\\ud800"\n').locked[0].key == "a@1.0.0\ufffd"
+    assert good('"\\u0061@^1":\n  version "1.0.0\\ud800"\n').locked_packages[0].key == "a@1.0.0\ufffd"
 
 
 def test_comments_and_indented_blank_lines_mean_nothing() -> None:
-    assert good('a@1: # one\n  # two\n   \n  version "1.0.0" \n').locked[0].version == "1.0.0"
+    assert good('a@1: # one\n  # two\n   \n  version "1.0.0" \n').locked_packages[0].version == "1.0.0"
 
 
 # --- Berry
@@ -253,7 +255,7 @@ __metadata:
 
 def test_berry_has_its_packages_and_lines() -> None:
     manifest = good(BERRY)
-    assert [(e.key, e.version, e.location.line, e.skip, e.hashed) for e in manifest.locked] == [
+    assert [(e.key, e.version, e.location.line, e.skip_reason, e.has_hash) for e in manifest.locked_packages] == [
         ("@acme/lib@workspace:packages/lib", "", 7, "workspace member", False),
         ("b@2.1.0", "2.1.0", 41, "", True),
         ("fs@3.0.1", "3.0.1", 53, "", False),
@@ -263,33 +265,33 @@ def test_berry_has_its_packages_and_lines() -> None:
         ("patched@1.0.0", "1.0.0", 79, "", True),
         ("react@18.3.1", "18.3.1", 93, "", True),
     ]
-    assert manifest.locals == ("@acme/lib", "app", "local")
+    assert manifest.local_names == ("@acme/lib", "app", "local")
     assert by_key(manifest)["b@1.9.0"].index == "https://npm.example"
     assert by_key(manifest)["b@1.9.0"].alias == "old-b"
     assert manifest.notes == ()
 
 
 def test_the_members_of_berrys_workspace_are_roots() -> None:
-    assert good(BERRY).roots == (
-        Root(
+    assert good(BERRY).importers == (
+        Importer(
             path="packages/lib",
             name="@acme/lib",
-            needs=(
-                Need(to="b@2.1.0", requirement="^2.0.0"),
-                Need(to="local@file:./local#./local of @acme/lib@workspace:packages/lib"),
-                Need(to="react@18.3.1", group="peer", requirement=">=17"),
+            edges=(
+                Edge(target="b@2.1.0", requirement="^2.0.0"),
+                Edge(target="local@file:./local#./local of @acme/lib@workspace:packages/lib"),
+                Edge(target="react@18.3.1", group="peer", requirement=">=17"),
             ),
         ),
-        Root(
+        Importer(
             path="",
             name="app",
-            needs=(
-                Need(to="@acme/lib@workspace:packages/lib", requirement="*"),
-                Need(to="fs@3.0.1", group="optional", requirement="^3.0.0"),
-                Need(to="local@file:./local#./local of app@workspace:."),
-                Need(to="b@1.9.0", requirement="^1.0.0", alias="old-b"),
-                Need(to="patched@1.0.0", requirement="1.0.0"),
-                Need(to="react@18.3.1", requirement="^18.0.0"),
+            edges=(
+                Edge(target="@acme/lib@workspace:packages/lib", requirement="*"),
+                Edge(target="fs@3.0.1", group="optional", requirement="^3.0.0"),
+                Edge(target="local@file:./local#./local of app@workspace:."),
+                Edge(target="b@1.9.0", requirement="^1.0.0", alias="old-b"),
+                Edge(target="patched@1.0.0", requirement="1.0.0"),
+                Edge(target="react@18.3.1", requirement="^18.0.0"),
             ),
         ),
     )
@@ -300,7 +302,7 @@ def test_what_only_optional_edges_lead_to_can_be_gone_without() -> None:
     assert (found["fs@3.0.1"].optional, found["fs@3.0.1"].marker) == (True, "os=darwin & cpu=arm64")
     assert by_key(good(BERRY.replace("  conditions: os=darwin & cpu=arm64\n", "")))["fs@3.0.1"].optional
     assert not found["react@18.3.1"].optional
-    assert found["b@2.1.0"].needs == (Need(to="fs@3.0.1", group="optional", requirement="^3.0.0"),)
+    assert found["b@2.1.0"].edges == (Edge(target="fs@3.0.1", group="optional", requirement="^3.0.0"),)
 
 
 def berry(entry: str, version: str = "8") -> str:
@@ -311,7 +313,7 @@ def berry(entry: str, version: str = "8") -> str:
 @pytest.mark.parametrize("version", ["4", "6", "10"])
 def test_berrys_versions_are_all_read(version: str) -> None:
     entry = '"a@npm:^1":\n  version: 1.0.0\n  resolution: "a@npm:1.0.0"\n'
-    assert [one.key for one in good(berry(entry, version)).locked] == ["a@1.0.0"]
+    assert [one.key for one in good(berry(entry, version)).locked_packages] == ["a@1.0.0"]
 
 
 @pytest.mark.parametrize(
@@ -331,8 +333,8 @@ def test_berrys_versions_are_all_read(version: str) -> None:
 )
 def test_what_berry_takes_from_elsewhere_stays_in_the_list(resolution: str, name: str, skip: str) -> None:
     manifest = good(berry(f'"a@x":\n  version: 1.0.0\n  resolution: "{resolution}"\n'))
-    [entry] = manifest.locked
-    assert (entry.name, entry.skip) == (name, skip)
+    [entry] = manifest.locked_packages
+    assert (entry.name, entry.skip_reason) == (name, skip)
     assert "pw" not in entry.key
 
 
@@ -397,14 +399,14 @@ def test_what_is_wrong_is_reported_with_its_line(text: str, expected: list[tuple
 def test_what_stands_before_a_mistake_is_read() -> None:
     manifest = read('a@1:\n  version "1.0.0"\n\nb@1:\n  version "1.0.0"\n???"\n', "yarn.lock")
     assert [problem.line for problem in manifest.problems] == [6]
-    assert [entry.key for entry in manifest.locked] == ["a@1.0.0", "b@1.0.0"]
+    assert [entry.key for entry in manifest.locked_packages] == ["a@1.0.0", "b@1.0.0"]
 
 
 def test_without_libyaml_the_user_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     fast = good(BERRY)
     monkeypatch.delattr(yaml, "CBaseLoader", raising=False)
     slow = good(BERRY)
-    assert slow.locked == fast.locked
+    assert slow.locked_packages == fast.locked_packages
     assert slow.notes == ("read slowly: the PyYAML installed here has no libyaml; its wheels do",)
     assert good(CLASSIC).notes == ()
 
@@ -412,8 +414,8 @@ def test_without_libyaml_the_user_is_told(monkeypatch: pytest.MonkeyPatch) -> No
 # --- Laws
 
 
-def packages(manifest: Manifest) -> set[tuple[str, str]]:
-    return {(entry.name, entry.version) for entry in manifest.locked}
+def packages(manifest: DependencyFile) -> set[tuple[str, str]]:
+    return {(entry.name, entry.version) for entry in manifest.locked_packages}
 
 
 @given(
@@ -422,7 +424,7 @@ def packages(manifest: Manifest) -> set[tuple[str, str]]:
 )
 def test_arbitrary_text_never_raises(text: str, head: str) -> None:
     manifest = read(head + text, "yarn.lock")
-    assert manifest.problems or manifest.locked or not text.strip() or text.lstrip().startswith("#") or head
+    assert manifest.problems or manifest.locked_packages or not text.strip() or text.lstrip().startswith("#") or head
 
 
 @given(st.sampled_from([CLASSIC, BERRY]), st.data())
@@ -443,8 +445,8 @@ def test_a_file_that_ends_too_early_loses_no_package_in_silence(end: int) -> Non
 @given(st.sampled_from([CLASSIC, BERRY]), st.integers(0, 2500), st.integers(0, 40), st.text(max_size=5))
 def test_a_file_with_something_else_in_it_never_raises(text: str, at: int, length: int, other: str) -> None:
     manifest = read(text[:at] + other + text[at + length :], "yarn.lock")
-    keys = {entry.key for entry in manifest.locked}
-    assert all(need.to in keys for entry in manifest.locked for need in entry.needs or ())
+    keys = {entry.key for entry in manifest.locked_packages}
+    assert all(need.target in keys for entry in manifest.locked_packages for need in entry.edges or ())
 
 
 def large(count: int) -> str:
@@ -467,7 +469,7 @@ def test_lines_that_lead_nowhere_take_no_time(text: str) -> None:
 def test_a_thousand_packages_take_no_more_than_the_time_allowed() -> None:
     text = large(1000)
     start = time.process_time()
-    assert len(good(text).locked) == 1000
+    assert len(good(text).locked_packages) == 1000
     assert time.process_time() - start < 0.6  # four times what is promised, for a machine that has other things to do
 
 
@@ -475,7 +477,7 @@ def test_classic_lacks_what_members_of_a_workspace_provide() -> None:
     needs = "".join(f'    "@w/{name}" "1"\n' for name in "abcd")
     text = f'x@1:\n  version "1"\n  dependencies:\n{needs}'
     manifest = good(text)
-    assert manifest.locked[0].needs == ()
+    assert manifest.locked_packages[0].edges == ()
     assert manifest.notes == (
         "asked for but not in this file, as what members of a workspace provide: @w/a, @w/b, @w/c and 1 more",
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from nerq_cli.errors import Exit
+from nerq_cli.errors import ExitStatus
 from nerq_cli.inventory import NPM, PYPI, Dependency, Ecosystem, Location, Package
-from nerq_cli.policy import verdict
-from nerq_cli.policy.finding import KINDS, by_kind, counted, unregistered
+from nerq_cli.policy import decide_exit
+from nerq_cli.policy.finding import KINDS, describe_counts, find_unregistered, group_by_kind
 
 
 def lost(name: str, *lines: int, version: str = "1.0", ecosystem: Ecosystem = PYPI) -> Dependency:
@@ -13,7 +13,7 @@ def lost(name: str, *lines: int, version: str = "1.0", ecosystem: Ecosystem = PY
         package=Package(ecosystem=ecosystem, name=name),
         requirement=f"=={version}",
         version=version,
-        how="pinned",
+        resolution="pinned",
         direct=True,
         groups=(),
         locations=tuple(Location(path="a.txt", line=line) for line in lines),
@@ -21,7 +21,7 @@ def lost(name: str, *lines: int, version: str = "1.0", ecosystem: Ecosystem = PY
 
 
 def test_a_name_is_found_once_with_every_place_that_writes_it() -> None:
-    found = list(unregistered([lost("x", 1, 2), lost("y", 3, ecosystem=NPM), lost("x", 2, 4, version="2.0")]))
+    found = list(find_unregistered([lost("x", 1, 2), lost("y", 3, ecosystem=NPM), lost("x", 2, 4, version="2.0")]))
     assert [(one.name, one.purl, [place.line for place in one.locations]) for one in found] == [
         ("x", "pkg:pypi/x", [1, 2, 4]),
         ("y", "pkg:npm/y", [3]),
@@ -33,21 +33,21 @@ def test_a_name_is_found_once_with_every_place_that_writes_it() -> None:
 
 
 def test_findings_are_counted_kind_by_kind_in_words() -> None:
-    one, other = unregistered([lost("x", 1), lost("y", 2)])
-    assert counted([]) == []
-    assert counted([one]) == ["1 name no public index knows"]
-    assert counted([one, other]) == ["2 names no public index knows"]
-    assert by_kind([one, other]) == {"not-in-registry": [one, other]}
-    assert by_kind([]) == {}
+    one, other = find_unregistered([lost("x", 1), lost("y", 2)])
+    assert describe_counts([]) == []
+    assert describe_counts([one]) == ["1 name no public index knows"]
+    assert describe_counts([one, other]) == ["2 names no public index knows"]
+    assert group_by_kind([one, other]) == {"not-in-registry": [one, other]}
+    assert group_by_kind([]) == {}
 
 
 def test_every_kind_has_words_for_one_and_for_several() -> None:
-    assert all(len(set(kind.heads)) == len(set(kind.counted)) == 2 and kind.remedy for kind in KINDS.values())
+    assert all(len(set(kind.headings)) == len(set(kind.count_phrases)) == 2 and kind.hint for kind in KINDS.values())
 
 
 def test_a_finding_keeps_a_run_from_passing_and_is_named_beside_what_is_below() -> None:
     said = ["1 name no public index knows"]
-    assert verdict(["ok"], threshold=70, findings=said) == (Exit.BELOW, said[0])
-    assert verdict(["unknown"], threshold=70, findings=said, strict=True) == (Exit.BELOW, said[0])
-    assert verdict(["below"], threshold=70, findings=said) == (Exit.BELOW, f"1 below 70, {said[0]}")
-    assert verdict(["ok"], threshold=70, findings=said, broken=1)[0] is Exit.USAGE
+    assert decide_exit(["ok"], threshold=70, findings=said) == (ExitStatus.BELOW, said[0])
+    assert decide_exit(["unknown"], threshold=70, findings=said, strict=True) == (ExitStatus.BELOW, said[0])
+    assert decide_exit(["below"], threshold=70, findings=said) == (ExitStatus.BELOW, f"1 below 70, {said[0]}")
+    assert decide_exit(["ok"], threshold=70, findings=said, problem_count=1)[0] is ExitStatus.USAGE

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.errors import Exit
-from nerq_cli.facts import WHEEL, YANKED, Project, Vulnerability
+from nerq_cli.errors import ExitStatus
+from nerq_cli.facts import WHEEL, YANKED, AffectingAdvisory, PackageInfo
 from nerq_cli.inventory import NPM, PYPI, Dependency, Package
-from nerq_cli.policy import STATES, State, judge, verdict
-from nerq_cli.policy.remedy import fixes_above, fixing_version, remedy
+from nerq_cli.policy import STATES, State, decide_exit, judge_dependency
+from nerq_cli.policy.remedy import find_fixing_version, find_newer_fixes, suggest_fix
 from nerq_cli.scoring import Cap, Score
 
 DEMO = Package(ecosystem=PYPI, name="demo")
@@ -18,7 +18,14 @@ DEMO = Package(ecosystem=PYPI, name="demo")
 
 def dependency(skip: str = "", version: str | None = "1.0") -> Dependency:
     return Dependency(
-        package=DEMO, requirement="", version=version, how="pinned", direct=True, groups=(), locations=(), skip=skip
+        package=DEMO,
+        requirement="",
+        version=version,
+        resolution="pinned",
+        direct=True,
+        groups=(),
+        locations=(),
+        skip_reason=skip,
     )
 
 
@@ -31,9 +38,9 @@ def scored(value: float | None, *caps: tuple[str, float], provisional: bool = Fa
         low=None,
         high=None,
         dimensions={},
-        caps=tuple(Cap(id=id_, limit=limit, reason="", source="", seen=0) for id_, limit in caps),
+        caps=tuple(Cap(id=id_, limit=limit, reason="", source="", retrieved_at=0) for id_, limit in caps),
         signals=(),
-        points={},
+        points_per_weight={},
         reasons=(),
         provisional=provisional,
     )
@@ -53,63 +60,63 @@ def scored(value: float | None, *caps: tuple[str, float], provisional: bool = Fa
     ],
 )
 def test_a_score_leads_to_a_state(score: Score | None, state: State) -> None:
-    assert judge(dependency(), score, 70.0) == state
+    assert judge_dependency(dependency(), score, 70.0) == state
 
 
 def test_what_is_left_out_on_purpose_is_skipped_whatever_its_score() -> None:
-    assert judge(dependency(skip="local path"), scored(10.0), 70.0) == "skipped"
+    assert judge_dependency(dependency(skip="local path"), scored(10.0), 70.0) == "skipped"
 
 
 @pytest.mark.parametrize(
     ("states", "more", "status"),
     [
-        (["ok"], {}, Exit.PASSED),
-        ([], {}, Exit.PASSED),
-        (["ok", "skipped", "waived"], {"strict": True}, Exit.PASSED),
-        (["ok", "below"], {}, Exit.BELOW),
-        (["unknown"], {}, Exit.PASSED),
-        (["unknown"], {"strict": True}, Exit.INCOMPLETE),
-        (["ok"], {"strict": True, "incomplete": ["PyPI: 1 of 2 answered"]}, Exit.INCOMPLETE),
-        (["below", "unknown"], {"strict": True}, Exit.BELOW),
-        (["below"], {"broken": 1}, Exit.USAGE),
+        (["ok"], {}, ExitStatus.PASSED),
+        ([], {}, ExitStatus.PASSED),
+        (["ok", "skipped", "waived"], {"strict": True}, ExitStatus.PASSED),
+        (["ok", "below"], {}, ExitStatus.BELOW),
+        (["unknown"], {}, ExitStatus.PASSED),
+        (["unknown"], {"strict": True}, ExitStatus.INCOMPLETE),
+        (["ok"], {"strict": True, "incomplete": ["PyPI: 1 of 2 answered"]}, ExitStatus.INCOMPLETE),
+        (["below", "unknown"], {"strict": True}, ExitStatus.BELOW),
+        (["below"], {"problem_count": 1}, ExitStatus.USAGE),
     ],
 )
-def test_states_lead_to_an_exit_status(states: list[State], more: dict[str, object], status: Exit) -> None:
-    assert verdict(states, threshold=70, **more)[0] == status  # type: ignore[arg-type]
+def test_states_lead_to_an_exit_status(states: list[State], more: dict[str, object], status: ExitStatus) -> None:
+    assert decide_exit(states, threshold=70, **more)[0] == status  # type: ignore[arg-type]
 
 
 @given(st.lists(st.sampled_from(STATES)), st.booleans())
 def test_a_run_with_anything_unknown_never_says_that_everything_is_fine(states: list[State], strict: bool) -> None:  # noqa: FBT001
-    status, reason = verdict(states, threshold=70, strict=strict)
-    if "unknown" in states and status is Exit.PASSED:
+    status, reason = decide_exit(states, threshold=70, strict=strict)
+    if "unknown" in states and status is ExitStatus.PASSED:
         assert "not everything could be checked" in reason
-    assert (status is Exit.BELOW) == ("below" in states)
+    assert (status is ExitStatus.BELOW) == ("below" in states)
 
 
-def hole(*fixed: str) -> Vulnerability:
-    return Vulnerability(id="X", fixed_in=fixed)
+def hole(*fixed: str) -> AffectingAdvisory:
+    return AffectingAdvisory(id="X", fixed_in=fixed)
 
 
 def test_the_fix_is_the_smallest_version_that_clears_every_advisory_with_a_fix() -> None:
-    assert fixing_version(PYPI, "1.0", [hole("1.2", "2.0"), hole("1.5", "0.9"), hole()]) == "1.5"
-    assert fixing_version(NPM, "1.0.0", [hole("1.0.0", "0.9.0")]) == ""
-    assert fixing_version(PYPI, "1.0", []) == ""
+    assert find_fixing_version(PYPI, "1.0", [hole("1.2", "2.0"), hole("1.5", "0.9"), hole()]) == "1.5"
+    assert find_fixing_version(NPM, "1.0.0", [hole("1.0.0", "0.9.0")]) == ""
+    assert find_fixing_version(PYPI, "1.0", []) == ""
 
 
 def test_a_version_to_leave_has_a_way_out_where_one_is_known() -> None:
-    project = Project(name="demo", versions=("2.0", "1.0"), published=(2, 1), flags=(WHEEL, WHEEL | YANKED))
-    assert remedy(dependency(), scored(50.0, ("yanked", 50)), project, ()) == "2.0"
-    assert remedy(dependency(), scored(50.0, ("python-eol", 50)), project, ()) == "2.0"
-    assert remedy(dependency(), scored(55.0, ("deprecated", 55)), project, ()) == ""
-    assert remedy(dependency(), scored(69.0, ("fresh", 69)), project, ()) == "wait a few days"
-    assert remedy(dependency(), scored(69.0, ("high", 69)), project, [hole("1.1")]) == "1.1"
-    assert remedy(dependency(version=None), scored(50.0), project, ()) == ""
-    assert remedy(dependency(), None, project, ()) == ""
+    project = PackageInfo(name="demo", versions=("2.0", "1.0"), published=(2, 1), flags=(WHEEL, WHEEL | YANKED))
+    assert suggest_fix(dependency(), scored(50.0, ("yanked", 50)), project, ()) == "2.0"
+    assert suggest_fix(dependency(), scored(50.0, ("python-eol", 50)), project, ()) == "2.0"
+    assert suggest_fix(dependency(), scored(55.0, ("deprecated", 55)), project, ()) == ""
+    assert suggest_fix(dependency(), scored(69.0, ("fresh", 69)), project, ()) == "wait a few days"
+    assert suggest_fix(dependency(), scored(69.0, ("high", 69)), project, [hole("1.1")]) == "1.1"
+    assert suggest_fix(dependency(version=None), scored(50.0), project, ()) == ""
+    assert suggest_fix(dependency(), None, project, ()) == ""
 
 
 def test_the_fixes_of_an_advisory_are_the_nearest_above_and_the_newest() -> None:
-    assert fixes_above(PYPI, "1.26.5", hole("2.0.7", "1.26.18")) == ("1.26.18", "2.0.7")
-    assert fixes_above(PYPI, "2.0.1", hole("2.0.7", "1.26.18")) == ("2.0.7",)
-    assert fixes_above(PYPI, "1.0", hole("1.1", "1.1.0")) == ("1.1",)
-    assert fixes_above(NPM, "3.0.0", hole("2.0.7")) == ()
-    assert fixes_above(NPM, "3.0.0", hole()) == ()
+    assert find_newer_fixes(PYPI, "1.26.5", hole("2.0.7", "1.26.18")) == ("1.26.18", "2.0.7")
+    assert find_newer_fixes(PYPI, "2.0.1", hole("2.0.7", "1.26.18")) == ("2.0.7",)
+    assert find_newer_fixes(PYPI, "1.0", hole("1.1", "1.1.0")) == ("1.1",)
+    assert find_newer_fixes(NPM, "3.0.0", hole("2.0.7")) == ()
+    assert find_newer_fixes(NPM, "3.0.0", hole()) == ()

@@ -13,14 +13,14 @@ from nerq_cli.facts import (
     PRERELEASE,
     WHEEL,
     YANKED,
+    AffectingAdvisory,
     Evidence,
     Found,
-    Project,
+    PackageInfo,
     Unknown,
-    Vulnerability,
 )
 from nerq_cli.inventory import NPM, PYPI, Dependency, Ecosystem, Package
-from nerq_cli.policy.way_out import Alternative, alternative, candidates, choose
+from nerq_cli.policy.way_out import Upgrade, choose, describe, find_candidates
 from nerq_cli.scoring import Score
 
 
@@ -29,17 +29,17 @@ def dependency(version: str | None, requirement: str = "", ecosystem: Ecosystem 
         package=Package(ecosystem=ecosystem, name="demo"),
         requirement=requirement,
         version=version,
-        how="range",
+        resolution="range",
         direct=True,
         groups=(),
         locations=(),
     )
 
 
-def project(*listed: str, **flags: int) -> Project:
+def project(*listed: str, **flags: int) -> PackageInfo:
     """Versions newest first; those with flags are named ``v1_5`` for 1.5."""
     marks = {name.removeprefix("v").replace("_", "."): value for name, value in flags.items()}
-    return Project(
+    return PackageInfo(
         name="demo",
         versions=listed,
         published=tuple(range(len(listed), 0, -1)),
@@ -47,19 +47,19 @@ def project(*listed: str, **flags: int) -> Project:
     )
 
 
-def hole(*fixed: str, id_: str = "A", aliases: tuple[str, ...] = ()) -> Vulnerability:
-    return Vulnerability(id=id_, fixed_in=fixed, aliases=aliases)
+def hole(*fixed: str, id_: str = "A", aliases: tuple[str, ...] = ()) -> AffectingAdvisory:
+    return AffectingAdvisory(id=id_, fixed_in=fixed, aliases=aliases)
 
 
 def found(
     version: str | None,
     requirement: str,
-    listing: Project,
-    *holes: Vulnerability,
+    listing: PackageInfo,
+    *holes: AffectingAdvisory,
     ecosystem: Ecosystem = PYPI,
     python: str = "",
 ) -> tuple[str, ...]:
-    return candidates(dependency(version, requirement, ecosystem), listing, holes, python=python)
+    return find_candidates(dependency(version, requirement, ecosystem), listing, holes, python=python)
 
 
 # --- candidates
@@ -86,7 +86,7 @@ ALL = project("3.0", "2.5", "2.2", "2.1", "2.0", "1.0")
     ],
 )
 def test_the_smallest_step_comes_first_and_what_the_range_admits_before_the_rest(
-    requirement: str, holes: list[Vulnerability], expected: tuple[str, ...]
+    requirement: str, holes: list[AffectingAdvisory], expected: tuple[str, ...]
 ) -> None:
     assert found("2.0", requirement, ALL, *holes) == expected
 
@@ -115,7 +115,7 @@ def test_every_version_is_newer_than_what_is_no_version() -> None:
 
 
 def test_a_fix_counts_where_not_all_versions_are_listed() -> None:
-    some = Project(name="demo", versions=("2.0", "1.0"), published=(2, 1), flags=(WHEEL, WHEEL), partial=True)
+    some = PackageInfo(name="demo", versions=("2.0", "1.0"), published=(2, 1), flags=(WHEEL, WHEEL), partial=True)
     assert found("1.0", "", some, hole("1.5")) == ("1.5", "2.0")
     assert found("2.0", "", some, hole("2.1")) == ("2.1",)
     assert found("2.0", "", some, hole("2.1rc1")) == ()
@@ -123,12 +123,12 @@ def test_a_fix_counts_where_not_all_versions_are_listed() -> None:
 
 
 def test_a_version_that_this_python_cannot_run_is_no_way_out_unless_the_one_in_use_cannot_either() -> None:
-    listing = Project(
+    listing = PackageInfo(
         name="demo",
         versions=("3.0", "2.0", "1.0"),
         published=(3, 2, 1),
         flags=(WHEEL,) * 3,
-        needs=(0, 1, -1),
+        interpreter_indexes=(0, 1, -1),
         interpreters=(">=3.14", ">=3.9"),
     )
     assert found("1.0", "", listing, python="3.11.4") == ("2.0",)
@@ -149,13 +149,13 @@ LISTED = st.lists(
 def test_every_candidate_is_listed_final_newer_and_worth_going_to(
     listed: dict[str, int], version: str, fixes: list[list[str]], requirement: str
 ) -> None:
-    listing = Project(
+    listing = PackageInfo(
         name="demo", versions=tuple(listed), published=tuple(1 for _ in listed), flags=tuple(listed.values())
     )
     ways = found(version, requirement, listing, *(hole(*some) for some in fixes))
     assert len(ways) == len(set(ways)) <= 3
     assert all(listed[way] == WHEEL for way in ways)
-    assert all(versions.newest_first(PYPI, [way, version])[0] == way != version for way in ways)
+    assert all(versions.sort_newest_first(PYPI, [way, version])[0] == way != version for way in ways)
     within = [versions.satisfies(PYPI, requirement, way) for way in ways]
     assert within == sorted(within, reverse=True)
 
@@ -174,7 +174,7 @@ def scored(value: float | None, *, provisional: bool = False) -> Score:
         dimensions={},
         caps=(),
         signals=(),
-        points={},
+        points_per_weight={},
         reasons=(),
         provisional=provisional,
     )
@@ -183,39 +183,51 @@ def scored(value: float | None, *, provisional: bool = False) -> Score:
 def test_an_alternative_is_rid_of_what_is_not_said_of_it() -> None:
     here = (hole("2.1", id_="A", aliases=("CVE-1",)), hole(id_="B"), hole("9.0", id_="C"))
     there = Evidence(advisories=Found((hole(id_="X", aliases=("CVE-1",)), hole(id_="C")), "OSV", 1))
-    made = alternative(
+    made = describe(
         dependency("2.0", ">=2,<2.5 · ==2.0 · >=1"),
         "2.5",
         score=scored(88.0),
-        clears=True,
+        passes=True,
         advisories=here,
         evidence=there,
     )
-    assert made.fixes == ("B",)
-    assert (made.value, made.grade, made.provisional, made.clears) == (88.0, "B", False, True)
-    assert (made.in_range, made.outside) == (False, ">=2,<2.5")
+    assert made.fixed_advisories == ("B",)
+    assert (made.value, made.grade, made.provisional, made.passes) == (88.0, "B", False, True)
+    assert (made.in_range, made.excluding_ranges) == (False, ">=2,<2.5")
 
 
 def test_where_nobody_speaks_of_the_alternative_its_fixes_are_those_that_advisories_name() -> None:
     here = (hole("2.1", id_="A"), hole(id_="B"), hole("9.0", id_="C"), hole("1.5", id_="D"))
-    made = alternative(
+    made = describe(
         dependency("2.0", ">=2"),
         "2.5",
         score=None,
-        clears=False,
+        passes=False,
         advisories=here,
         evidence=Evidence(advisories=Unknown("not in the cache")),
     )
-    assert made.fixes == ("A",)
-    assert (made.value, made.grade, made.provisional, made.in_range, made.outside) == (None, None, False, True, "")
+    assert made.fixed_advisories == ("A",)
+    assert (made.value, made.grade, made.provisional, made.in_range, made.excluding_ranges) == (
+        None,
+        None,
+        False,
+        True,
+        "",
+    )
 
 
 # --- the choice
 
 
-def way(version: str, value: float | None, *, clears: bool = False, fixes: tuple[str, ...] = ()) -> Alternative:
-    return Alternative(
-        version=version, value=value, grade=None, provisional=False, in_range=True, clears=clears, fixes=fixes
+def way(version: str, value: float | None, *, clears: bool = False, fixes: tuple[str, ...] = ()) -> Upgrade:
+    return Upgrade(
+        version=version,
+        value=value,
+        grade=None,
+        provisional=False,
+        in_range=True,
+        passes=clears,
+        fixed_advisories=fixes,
     )
 
 
@@ -234,7 +246,7 @@ def way(version: str, value: float | None, *, clears: bool = False, fixes: tuple
     ],
 )
 def test_the_smallest_step_that_clears_is_chosen_else_what_helps_most(
-    current: float | None, ranked: list[Alternative], version: str | None
+    current: float | None, ranked: list[Upgrade], version: str | None
 ) -> None:
     chosen = choose(current, ranked, 70.0)
     assert (chosen and chosen.version) == version

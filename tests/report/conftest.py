@@ -15,28 +15,28 @@ import pytest
 from rich.console import Console
 
 from nerq_cli import scoring, signals
-from nerq_cli.errors import Exit, Problem
+from nerq_cli.errors import ExitStatus, Problem
 from nerq_cli.facts import (
     ATTESTED,
     SDIST,
     WHEEL,
     YANKED,
     Absent,
+    AffectingAdvisory,
     Evidence,
     Found,
     Metadata,
-    Neighbour,
+    PackageInfo,
     Popularity,
-    Project,
     Repository,
     Scorecard,
+    SimilarName,
     Unknown,
-    Vulnerability,
 )
 from nerq_cli.inventory import NPM, PYPI, Dependency, Ecosystem, Location, Package
-from nerq_cli.policy import State, finding, judge, verdict
-from nerq_cli.policy.way_out import Alternative
-from nerq_cli.report.model import Assessed, ManifestLine, Report, SourceLine
+from nerq_cli.policy import State, decide_exit, finding, judge_dependency
+from nerq_cli.policy.way_out import Upgrade
+from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
 
 #: 2026-11-21T02:40:00Z
 AS_OF = 1_795_228_800
@@ -44,7 +44,7 @@ DAY = 86_400
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 REGISTRY = {PYPI: "PyPI", NPM: "npm registry"}
 
-Assess = Callable[..., Assessed]
+Assess = Callable[..., Assessment]
 Make = Callable[..., Report]
 Screen = Callable[..., str]
 
@@ -53,16 +53,16 @@ def ago(days: float) -> int:
     return AS_OF - int(days * DAY)
 
 
-def project(ecosystem: Ecosystem, name: str, releases: Sequence[tuple[str, float, int]]) -> Found[Project]:
+def project(ecosystem: Ecosystem, name: str, releases: Sequence[tuple[str, float, int]]) -> Found[PackageInfo]:
     """``releases`` are (version, days ago, flags), newest first."""
-    value = Project(
+    value = PackageInfo(
         name=name,
         versions=tuple(version for version, _, _ in releases),
         published=tuple(ago(days) for _, days, _ in releases),
         flags=tuple(flags for _, _, flags in releases),
         status="active",
         publishers=4,
-        attestations_stated=True,
+        has_attestation_data=True,
     )
     return Found(value, REGISTRY[ecosystem], AS_OF - 14 * 60)
 
@@ -73,7 +73,7 @@ def metadata(ecosystem: Ecosystem, version: str, **changes: Any) -> Found[Metada
         summary=True,
         keywords=True,
         typed=True,
-        interpreter=">=3.10" if ecosystem == PYPI else ">=18",
+        required_interpreter=">=3.10" if ecosystem == PYPI else ">=18",
         readme=4_200,
         documentation="https://docs.example",
         changelog="https://changes.example",
@@ -86,8 +86,10 @@ def metadata(ecosystem: Ecosystem, version: str, **changes: Any) -> Found[Metada
     return Found(msgspec.structs.replace(value, **changes), REGISTRY[ecosystem], AS_OF - 14 * 60)
 
 
-def advisory(id_: str, severity: str, *fixed_in: str, **more: Any) -> Vulnerability:
-    return Vulnerability(id=id_, severity=severity, fixed_in=fixed_in, link=f"https://advisories.example/{id_}", **more)
+def advisory(id_: str, severity: str, *fixed_in: str, **more: Any) -> AffectingAdvisory:
+    return AffectingAdvisory(
+        id=id_, severity=severity, fixed_in=fixed_in, link=f"https://advisories.example/{id_}", **more
+    )
 
 
 def dependency(
@@ -108,11 +110,11 @@ def dependency(
         package=Package(ecosystem=ecosystem, name=name),
         requirement=exact if requirement is None else requirement,
         version=version,
-        how=how,  # type: ignore[arg-type]  # one of three words, chosen above
+        resolution=how,  # type: ignore[arg-type]  # one of three words, chosen above
         direct=True,
         groups=(group,),
         locations=tuple(Location(path=path, line=line + more) for more in range(places)),
-        skip=skip,
+        skip_reason=skip,
     )
 
 
@@ -123,7 +125,7 @@ def assess_one(  # noqa: PLR0913 - every fact about a package can be set
     *,
     ecosystem: Ecosystem = PYPI,
     releases: Sequence[tuple[str, float, int]] | None = None,
-    advisories: Sequence[Vulnerability] | Unknown | None = (),
+    advisories: Sequence[AffectingAdvisory] | Unknown | None = (),
     fix: str = "",
     latest: str = "",
     behind: int | None = 0,
@@ -133,68 +135,74 @@ def assess_one(  # noqa: PLR0913 - every fact about a package can be set
     evidence: Evidence | None = None,
     fields: dict[str, Any] | None = None,
     **where: Any,
-) -> Assessed:
+) -> Assessment:
     it = dependency(ecosystem, name, version, line, **where)
-    if it.skip:
-        return Assessed(dependency=it, state="skipped", reasons=(it.skip,))
+    if it.skip_reason:
+        return Assessment(dependency=it, state="skipped", reasons=(it.skip_reason,))
     if version is None:
-        return Assessed(dependency=it, state=state or "unknown", reasons=(first_reason,), fix=fix, found=True)
+        return Assessment(dependency=it, state=state or "unknown", reasons=(first_reason,), fix=fix, in_registry=True)
     advisories = Unknown("no advisory source answered") if advisories is None else advisories
     releases = releases or ((version, 40, WHEEL | ATTESTED), ("1.0.0", 2_000, WHEEL))
     source = REGISTRY[ecosystem]
     if evidence is None:
         evidence = Evidence(
-            project=Absent(source, AS_OF) if absent else project(ecosystem, name, releases),
+            package_info=Absent(source, AS_OF) if absent else project(ecosystem, name, releases),
             metadata=Absent(source, AS_OF) if absent else metadata(ecosystem, version, **(fields or {})),
             popularity=Found(
-                Popularity(edition=ago(20), listed=15_000, floor=9_000.0, rank=120, downloads=4.1e7),
+                Popularity(snapshot_date=ago(20), list_size=15_000, min_downloads=9_000.0, rank=120, downloads=4.1e7),
                 "list of popular packages",
                 ago(20),
             ),
-            neighbour=Found(Neighbour(), "list of popular packages", ago(20)),
+            similar_name=Found(SimilarName(), "list of popular packages", ago(20)),
             advisories=advisories
             if isinstance(advisories, Unknown)
             else Found(tuple(advisories), "OSV", AS_OF - 14 * 60),
         )
-    score = scoring.score(signals.measure(ecosystem, version, evidence, AS_OF))
-    found = state or judge(it, score, 70.0)
+    score = scoring.compute_score(signals.measure_signals(ecosystem, version, evidence, AS_OF))
+    found = state or judge_dependency(it, score, 70.0)
     reasons = tuple(filter(None, (first_reason, *(reason.text for reason in score.reasons))))
     if score.verdict and score.verdict not in reasons:
         reasons = (score.verdict, *reasons)
     released = next((ago(days) for v, days, _ in releases if v == version and not absent), 0)
-    return Assessed(
+    return Assessment(
         dependency=it,
         state=found,
         score=score,
         reasons=reasons,
         fix=fix,
         latest=latest or ("" if absent else releases[0][0]),
-        behind=None if absent else behind,
-        released=released,
+        releases_behind=None if absent else behind,
+        released_at=released,
         advisories=() if isinstance(advisories, Unknown) else tuple(advisories),
-        found=None if isinstance(evidence.project, Unknown) else isinstance(evidence.project, Found),
+        in_registry=None if isinstance(evidence.package_info, Unknown) else isinstance(evidence.package_info, Found),
     )
 
 
 def make(
-    dependencies: Sequence[Assessed],
+    dependencies: Sequence[Assessment],
     *,
     warnings: tuple[str, ...] = (),
     errors: tuple[Problem, ...] = (),
-    sources: tuple[SourceLine, ...] | None = None,
+    sources: tuple[SourceStatus, ...] | None = None,
     listed: bool = False,
     notes: tuple[str, ...] = (),
     strict: bool = False,
     elapsed: float = 0.62,
 ) -> Report:
     states = [one.state for one in dependencies if one.state]
-    findings = tuple(finding.unregistered(one.dependency for one in dependencies if one.found is False and not listed))
-    counted = finding.counted(findings)
-    code, reason = verdict(states, threshold=70.0, broken=len(errors), findings=counted, strict=strict)
+    findings = tuple(
+        finding.find_unregistered(one.dependency for one in dependencies if one.in_registry is False and not listed)
+    )
+    counted = finding.describe_counts(findings)
+    code, reason = decide_exit(states, threshold=70.0, problem_count=len(errors), findings=counted, strict=strict)
     paths = dict.fromkeys(place.path for one in dependencies for place in one.dependency.locations)
     if listed:
         dependencies = [
-            Assessed(dependency=one.dependency, state=None, reasons=(one.dependency.skip,) * bool(one.dependency.skip))
+            Assessment(
+                dependency=one.dependency,
+                state=None,
+                reasons=(one.dependency.skip_reason,) * bool(one.dependency.skip_reason),
+            )
             for one in dependencies
         ]
     return Report(
@@ -204,10 +212,10 @@ def make(
         threshold=70.0,
         python="3.11",
         complete=not errors and "unknown" not in states,
-        exit=Exit.PASSED if listed and not errors else code,
+        exit=ExitStatus.PASSED if listed and not errors else code,
         exit_reason="listed, not scored" if listed else reason,
-        manifests=tuple(
-            ManifestLine(
+        dependency_files=tuple(
+            DependencyFileSummary(
                 path=path,
                 format="package-json" if path == "package.json" else "requirements",
                 dependencies=sum(p.path == path for one in dependencies for p in one.dependency.locations),
@@ -221,15 +229,17 @@ def make(
         sources=fresh_sources(len(dependencies)) if sources is None else sources,
         warnings=warnings,
         errors=errors,
-        listed=listed,
+        list_only=listed,
         elapsed=elapsed,
     )
 
 
-def fresh_sources(n: int) -> tuple[SourceLine, ...]:
+def fresh_sources(n: int) -> tuple[SourceStatus, ...]:
     return (
-        SourceLine(name="PyPI", state="ok", asked=n, answered=n, from_cache=n, oldest=AS_OF - 14 * 60),
-        SourceLine(name="OSV", state="ok", asked=n, answered=n, from_cache=n, oldest=AS_OF - 60),
+        SourceStatus(
+            name="PyPI", state="ok", subjects=n, answered_subjects=n, from_cache=n, oldest_response=AS_OF - 14 * 60
+        ),
+        SourceStatus(name="OSV", state="ok", subjects=n, answered_subjects=n, from_cache=n, oldest_response=AS_OF - 60),
     )
 
 
@@ -278,25 +288,25 @@ PILLOW = (
 DJANGO = tuple(advisory(f"PYSEC-2023-{n}", severity, "3.2.25") for n, severity in enumerate(["high", "medium", "low"]))
 
 
-def leads_to(one: Assessed, version: str, value: float | None, **more: Any) -> Assessed:
+def leads_to(one: Assessment, version: str, value: float | None, **more: Any) -> Assessment:
     """The same, with a way out."""
     clears = value is not None and value >= 70 and not more.get("provisional")
-    way = Alternative(
+    way = Upgrade(
         **{
             "version": version,
             "value": value,
             "grade": "A" if clears else None if value is None else "C",
             "provisional": False,
             "in_range": False,
-            "clears": clears,
-            "fixes": tuple(advisory.id for advisory in one.advisories),
+            "passes": clears,
+            "fixed_advisories": tuple(advisory.id for advisory in one.advisories),
             **more,
         }
     )
-    return replace(one, way_out=way, latest_scored=way if version == one.latest else None, fix=version)
+    return replace(one, upgrade=way, latest_upgrade=way if version == one.latest else None, fix=version)
 
 
-def requests_of_2018() -> Assessed:
+def requests_of_2018() -> Assessment:
     one = assess_one(
         "requests",
         "2.19.1",
@@ -321,7 +331,7 @@ def requests_of_2018() -> Assessed:
     return leads_to(one, "2.34.2", 93.1)
 
 
-def pillow() -> Assessed:
+def pillow() -> Assessment:
     releases = (("12.0.0", 36, WHEEL | ATTESTED), ("9.5.0", 1_330, WHEEL), ("2.0.0", 4_900, SDIST))
     return leads_to(
         assess_one("pillow", "9.5.0", 27, releases=releases, advisories=PILLOW, fix="10.0.1", behind=14),
@@ -330,14 +340,14 @@ def pillow() -> Assessed:
     )
 
 
-def django() -> Assessed:
+def django() -> Assessment:
     one = assess_one(
         "django", "3.2.19", 12, advisories=DJANGO, fix="3.2.25", behind=41, latest="6.1", requirement=">=3.2,<3.2.20"
     )
-    return leads_to(one, "3.2.25", 90.0, outside=">=3.2,<3.2.20")
+    return leads_to(one, "3.2.25", 90.0, excluding_ranges=">=3.2,<3.2.20")
 
 
-def lodash() -> Assessed:
+def lodash() -> Assessment:
     one = assess_one(
         "lodash",
         "4.17.15",
@@ -352,7 +362,7 @@ def lodash() -> Assessed:
     return leads_to(one, "4.17.21", 88.2, provisional=True, in_range=True)
 
 
-def not_found() -> Assessed:
+def not_found() -> Assessment:
     return assess_one(
         "acme-utils",
         "1.2",
@@ -360,11 +370,11 @@ def not_found() -> Assessed:
         absent=True,
         advisories=None,
         fix='if it is yours, add it to private = ["acme-*"]',
-        evidence=Evidence(project=Absent("PyPI", AS_OF)),
+        evidence=Evidence(package_info=Absent("PyPI", AS_OF)),
     )
 
 
-def no_version() -> Assessed:
+def no_version() -> Assessment:
     return assess_one(
         "celery",
         None,
@@ -375,7 +385,7 @@ def no_version() -> Assessed:
     )
 
 
-def waived() -> Assessed:
+def waived() -> Assessment:
     return assess_one(
         "pytz",
         "2023.3",
@@ -408,8 +418,8 @@ def findings_report(healthy: int = len(HEALTHY)) -> Report:
 
 def provisional_report(n: int = 40) -> Report:
     """Every package is fine as far as is known, and nobody knows about advisories."""
-    down = SourceLine(name="OSV", state="unavailable", asked=n, reason="connection refused")
-    known = SourceLine(name="PyPI", state="ok", asked=n, answered=n, oldest=AS_OF - 5)
+    down = SourceStatus(name="OSV", state="unavailable", subjects=n, reason="connection refused")
+    known = SourceStatus(name="PyPI", state="ok", subjects=n, answered_subjects=n, oldest_response=AS_OF - 5)
     fine = [
         assess_one(f"package-{i}", line=i + 1, advisories=None, fields={"readme": 100 * (i % 30)}) for i in range(n)
     ]
@@ -433,7 +443,9 @@ def hostile_report() -> Report:
     one = assess_one("evil", line=1, advisories=(broken,), fix=HOSTILE, first_reason=HOSTILE + "x" * 1_000_000)
     wide = assess_one("chinese", line=2, advisories=(broken,), first_reason="这个包已被弃用,请使用另一个包。" * 12)
     place = Location(path="требования/\x1b[2J要求\udce9.txt", line=7)
-    moved = replace(one, dependency=replace(one.dependency, requirement=HOSTILE, how="range", locations=(place,)))
+    moved = replace(
+        one, dependency=replace(one.dependency, requirement=HOSTILE, resolution="range", locations=(place,))
+    )
     return make(
         [moved, wide],
         warnings=(HOSTILE,),
@@ -459,12 +471,14 @@ def many_report(n: int) -> Report:
 
 def everything_report() -> Report:
     """One package that every kind of source speaks about."""
-    repository = Repository("example/it", link="confirmed", stars=900, commits_90d=2, open_items=40, closed_items=60)
+    repository = Repository(
+        "example/it", link_status="confirmed", stars=900, commits_90d=2, open_items=40, closed_items=60
+    )
     evidence = Evidence(
-        project=project(PYPI, "whole", (("2.0", 20, WHEEL), ("1.9", 400, WHEEL | ATTESTED), ("1.0", 900, SDIST))),
+        package_info=project(PYPI, "whole", (("2.0", 20, WHEEL), ("1.9", 400, WHEEL | ATTESTED), ("1.0", 900, SDIST))),
         metadata=metadata(PYPI, "2.0", licence_expression=""),
         popularity=Unknown("list not loaded"),
-        neighbour=Found(Neighbour(name="hole", rank=40, how="one letter", downloads=1e7), "list", ago(20)),
+        similar_name=Found(SimilarName(name="hole", rank=40, similarity="one letter", downloads=1e7), "list", ago(20)),
         advisories=Found((), "OSV", AS_OF),
         scorecard=Found(
             Scorecard("example/it", ago(3), {"Code-Review": 2, "Branch-Protection": 1, "Signed-Releases": 0}),
@@ -591,5 +605,5 @@ def _compare(name: str, found: bytes) -> None:
 
 
 @pytest.fixture
-def exits() -> type[Exit]:
-    return Exit
+def exits() -> type[ExitStatus]:
+    return ExitStatus

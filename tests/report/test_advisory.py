@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from nerq_cli.facts import Vulnerability
+from nerq_cli.facts import AffectingAdvisory
 from nerq_cli.inventory import NPM, PYPI, Dependency, Ecosystem, Package
-from nerq_cli.report.advisory import block, distinct
-from nerq_cli.report.layout import Page, cells
-from nerq_cli.signals.security import merged
+from nerq_cli.report.advisory import add_advisory_details, deduplicate_advisories
+from nerq_cli.report.layout import Page, cell_width
+from nerq_cli.signals.security import merge_advisories
 
 Screen = Callable[..., str]
 Shown = Callable[..., str]
 
-FULL = Vulnerability(
+FULL = AffectingAdvisory(
     id="GHSA-x84v-xcm2-53pg",
     aliases=("CVE-2018-18074", "PYSEC-2018-28"),
     summary="credentials are sent on when a redirect leaves the host",
@@ -30,7 +30,7 @@ FULL = Vulnerability(
     affected=">=1.0, <2.20.0",
     links=("https://advisories.example/1", "https://code.example/fix/2"),
 )
-LISTED = Vulnerability(
+LISTED = AffectingAdvisory(
     id="PYSEC-2018-28", aliases=("CVE-2018-18074",), fixed_in=("2.20",), link="https://pysec.example"
 )
 
@@ -38,19 +38,19 @@ LISTED = Vulnerability(
 def in_use(version: str | None = "2.19.1", ecosystem: Ecosystem = PYPI) -> Dependency:
     package = Package(ecosystem=ecosystem, name="requests")
     return Dependency(
-        package=package, requirement="", version=version, how="pinned", direct=True, groups=(), locations=()
+        package=package, requirement="", version=version, resolution="pinned", direct=True, groups=(), locations=()
     )
 
 
-def draw(advisories: Sequence[Vulnerability], *, console: Console) -> None:
+def draw(advisories: Sequence[AffectingAdvisory], *, console: Console) -> None:
     page = Page(console)
-    block(page, advisories, in_use())
-    page.print()
+    add_advisory_details(page, advisories, in_use())
+    page.print_lines()
 
 
 @pytest.fixture
 def shown(screen: Screen) -> Shown:
-    def printed(*advisories: Vulnerability, **more: object) -> str:
+    def printed(*advisories: AffectingAdvisory, **more: object) -> str:
         return screen(draw, advisories, **more)
 
     return printed
@@ -72,7 +72,7 @@ def test_everything_known_of_an_advisory_is_told(shown: Shown) -> None:
 
 
 def test_what_nobody_states_is_said_not_to_be_stated(shown: Shown) -> None:
-    assert shown(Vulnerability(id="GHSA-1")) == (
+    assert shown(AffectingAdvisory(id="GHSA-1")) == (
         "  GHSA-1\n"
         "    severity  unknown\n"
         "    EPSS      not stated\n"
@@ -86,34 +86,34 @@ def test_what_nobody_states_is_said_not_to_be_stated(shown: Shown) -> None:
     [(None, "not stated"), (0.0, "0.0%"), (0.0004, "under 0.1%"), (0.001, "0.1%"), (0.9431, "94.3%"), (1.0, "100.0%")],
 )
 def test_a_probability_is_a_percentage_and_none_is_not_nought(shown: Shown, epss: float | None, words: str) -> None:
-    assert f"EPSS      {words}" in shown(Vulnerability(id="GHSA-1", epss=epss))
+    assert f"EPSS      {words}" in shown(AffectingAdvisory(id="GHSA-1", epss=epss))
 
 
 def test_a_vulnerability_in_the_catalogue_is_exploited(shown: Shown) -> None:
-    assert "KEV       yes: known to be exploited" in shown(Vulnerability(id="GHSA-1", exploited=True))
+    assert "KEV       yes: known to be exploited" in shown(AffectingAdvisory(id="GHSA-1", exploited=True))
 
 
 @pytest.mark.parametrize("one", [FULL, LISTED])
-def test_without_the_catalogue_nothing_is_said_of_exploitation(shown: Shown, one: Vulnerability) -> None:
+def test_without_the_catalogue_nothing_is_said_of_exploitation(shown: Shown, one: AffectingAdvisory) -> None:
     assert "KEV" not in shown(one)
 
 
 def test_malware_is_called_malware_and_needs_no_severity_or_probability(shown: Shown) -> None:
-    printed = shown(Vulnerability(id="MAL-2026-1", malware=True))
+    printed = shown(AffectingAdvisory(id="MAL-2026-1", malware=True))
     assert "malware   recorded as malicious code\n" in printed
     assert "severity" not in printed
     assert "EPSS" not in printed
-    stated = shown(Vulnerability(id="MAL-2026-1", malware=True, severity="critical", epss=0.5))
+    stated = shown(AffectingAdvisory(id="MAL-2026-1", malware=True, severity="critical", epss=0.5))
     assert "severity  critical\n" in stated
     assert "EPSS      50.0%" in stated
 
 
 def test_advisories_stand_apart(shown: Shown) -> None:
-    assert "no fix known\n\n  GHSA-2\n" in shown(Vulnerability(id="GHSA-1"), Vulnerability(id="GHSA-2"))
+    assert "no fix known\n\n  GHSA-2\n" in shown(AffectingAdvisory(id="GHSA-1"), AffectingAdvisory(id="GHSA-2"))
 
 
 def test_a_link_is_given_once(shown: Shown) -> None:
-    one = Vulnerability(id="GHSA-1", link="https://a.example", links=("https://a.example", "https://b.example"))
+    one = AffectingAdvisory(id="GHSA-1", link="https://a.example", links=("https://a.example", "https://b.example"))
     assert shown(one).count("https://a.example") == 1
 
 
@@ -122,7 +122,7 @@ HOSTILE = "\x1b[31mred\x1b[0m \u202eevil [bold]loud[/bold]\r\nline\x00" * 40
 
 @pytest.mark.parametrize("width", [60, 80, 100, 200])
 def test_hostile_words_stay_words_and_on_the_screen(shown: Shown, width: int) -> None:
-    hostile = Vulnerability(
+    hostile = AffectingAdvisory(
         id=HOSTILE,
         aliases=(HOSTILE,),
         summary=HOSTILE,
@@ -134,7 +134,7 @@ def test_hostile_words_stay_words_and_on_the_screen(shown: Shown, width: int) ->
         links=(HOSTILE, "https://code.example/" + "a" * 290),
     )
     printed = shown(hostile, width=width)
-    assert max(map(cells, printed.splitlines())) <= width
+    assert max(map(cell_width, printed.splitlines())) <= width
     assert not {"\x1b", "\u202e", "\x00", "\r"} & set(printed)
     assert "[bold]loud[/bold]" in printed
 
@@ -149,7 +149,7 @@ def test_a_terminal_without_the_signs_gets_others(shown: Shown) -> None:
 
 
 def test_a_record_of_the_registry_adds_nothing_to_the_fuller_one_but_what_that_lacks() -> None:
-    [one] = distinct((LISTED, FULL))
+    [one] = deduplicate_advisories((LISTED, FULL))
     assert one.id == FULL.id
     assert (one.severity, one.severity_from, one.affected, one.fixed_in) == (
         "high",
@@ -158,35 +158,35 @@ def test_a_record_of_the_registry_adds_nothing_to_the_fuller_one_but_what_that_l
         FULL.fixed_in,
     )
     assert (one.link, one.links, one.epss) == (FULL.link, FULL.links, FULL.epss)
-    lone = Vulnerability(id="CVE-2018-18074", affected="<3")
-    [told] = distinct((LISTED, lone))
+    lone = AffectingAdvisory(id="CVE-2018-18074", affected="<3")
+    [told] = deduplicate_advisories((LISTED, lone))
     assert (told.affected, told.fixed_in, told.link) == ("<3", LISTED.fixed_in, LISTED.link)
 
 
 def test_the_worst_severity_is_shown_with_the_origin_that_states_it() -> None:
-    worse = Vulnerability(id="PYSEC-2018-28", severity="critical", severity_from="CVSS 3.1 score 9.8")
-    [one] = distinct((FULL, worse))
+    worse = AffectingAdvisory(id="PYSEC-2018-28", severity="critical", severity_from="CVSS 3.1 score 9.8")
+    [one] = deduplicate_advisories((FULL, worse))
     assert (one.severity, one.severity_from) == ("critical", "CVSS 3.1 score 9.8")
     assert one.affected == FULL.affected
 
 
 def test_malware_comes_first_and_then_the_worst() -> None:
     known = (
-        Vulnerability(id="GHSA-low", severity="low"),
-        Vulnerability(id="MAL-1", malware=True),
-        Vulnerability(id="GHSA-high", severity="high"),
-        Vulnerability(id="GHSA-kev", exploited=True),
+        AffectingAdvisory(id="GHSA-low", severity="low"),
+        AffectingAdvisory(id="MAL-1", malware=True),
+        AffectingAdvisory(id="GHSA-high", severity="high"),
+        AffectingAdvisory(id="GHSA-kev", exploited=True),
     )
-    assert [one.id for one in distinct(known)] == ["MAL-1", "GHSA-kev", "GHSA-high", "GHSA-low"]
+    assert [one.id for one in deduplicate_advisories(known)] == ["MAL-1", "GHSA-kev", "GHSA-high", "GHSA-low"]
 
 
 def test_no_advisory_is_none() -> None:
-    assert distinct(()) == ()
+    assert deduplicate_advisories(()) == ()
 
 
 names = st.sampled_from(["CVE-1", "CVE-2", "GHSA-1", "GHSA-2", "PYSEC-1", "MAL-1"])
 records = st.builds(
-    Vulnerability,
+    AffectingAdvisory,
     id=names,
     aliases=st.lists(names, max_size=2).map(tuple),
     severity=st.sampled_from(["low", "medium", "high", "critical", "unknown"]),
@@ -199,8 +199,8 @@ records = st.builds(
 
 
 @given(st.lists(records, max_size=6))
-def test_the_card_shows_exactly_the_vulnerabilities_that_are_scored(some: list[Vulnerability]) -> None:
-    ours, scored = distinct(some), merged(some)
+def test_the_card_shows_exactly_the_vulnerabilities_that_are_scored(some: list[AffectingAdvisory]) -> None:
+    ours, scored = deduplicate_advisories(some), merge_advisories(some)
     assert {(v.id, v.severity, v.exploited, v.epss, v.malware) for v in ours} == {
         (v.id, v.severity, v.exploited, v.epss, v.malware) for v in scored
     }
@@ -208,22 +208,24 @@ def test_the_card_shows_exactly_the_vulnerabilities_that_are_scored(some: list[V
 
 
 @given(st.lists(records, max_size=6), st.randoms())
-def test_the_order_of_the_records_has_no_effect(some: list[Vulnerability], chance: Random) -> None:
+def test_the_order_of_the_records_has_no_effect(some: list[AffectingAdvisory], chance: Random) -> None:
     mixed = list(some)
     chance.shuffle(mixed)
-    assert distinct(mixed) == distinct(some)
+    assert deduplicate_advisories(mixed) == deduplicate_advisories(some)
 
 
 @given(st.lists(records, max_size=6))
-def test_what_is_distinct_stays_as_it_is(some: list[Vulnerability]) -> None:
-    once = distinct(some)
-    assert distinct(once) == once
+def test_what_is_distinct_stays_as_it_is(some: list[AffectingAdvisory]) -> None:
+    once = deduplicate_advisories(some)
+    assert deduplicate_advisories(once) == once
 
 
 def test_npm_versions_are_compared_as_npm_does(screen: Screen) -> None:
     def on_npm(*, console: Console) -> None:
         page = Page(console)
-        block(page, (Vulnerability(id="GHSA-1", fixed_in=("4.0.1", "10.0.2")),), in_use("9.1.0", NPM))
-        page.print()
+        add_advisory_details(
+            page, (AffectingAdvisory(id="GHSA-1", fixed_in=("4.0.1", "10.0.2")),), in_use("9.1.0", NPM)
+        )
+        page.print_lines()
 
     assert "fixed in  10.0.2\n" in screen(on_npm)

@@ -6,27 +6,27 @@ from dataclasses import replace
 
 import pytest
 
-from nerq_cli.facts import Evidence, Found, Unknown, Vulnerability
+from nerq_cli.facts import AffectingAdvisory, Evidence, Found, Unknown
 from nerq_cli.methodology import DIMENSIONS, SIGNALS
-from nerq_cli.policy.way_out import Alternative
+from nerq_cli.policy.way_out import Upgrade
 from nerq_cli.report import card
-from nerq_cli.report.layout import cells
-from nerq_cli.report.model import Assessed, Report
+from nerq_cli.report.layout import cell_width
+from nerq_cli.report.model import Assessment, Report
 
-Assess = Callable[..., Assessed]
+Assess = Callable[..., Assessment]
 Make = Callable[..., Report]
 Screen = Callable[..., str]
 
 
 @pytest.fixture
 def card_of(screen: Screen, report_of: Make) -> Callable[..., str]:
-    def drawn(one: Assessed, **more: object) -> str:
+    def drawn(one: Assessment, **more: object) -> str:
         return screen(card.render, one, report_of([one]), **more)
 
     return drawn
 
 
-def named(report: Report, name: str) -> Assessed:
+def named(report: Report, name: str) -> Assessment:
     return next(one for one in report.dependencies if one.dependency.package.name == name)
 
 
@@ -131,28 +131,38 @@ def test_caps_tell_their_limit_and_the_evidence(card_of: CardOf, findings: Repor
 
 
 def test_advisories_are_listed_one_by_one(card_of: CardOf, assess: Assess) -> None:
-    known = (Vulnerability(id="GHSA-1", severity="high"), Vulnerability(id="GHSA-2"), Vulnerability(id="MAL-3"))
+    known = (
+        AffectingAdvisory(id="GHSA-1", severity="high"),
+        AffectingAdvisory(id="GHSA-2"),
+        AffectingAdvisory(id="MAL-3"),
+    )
     printed = flat(card_of(assess("x", advisories=known)))
     assert "Advisories 3 for this version GHSA-1 severity high" in printed
     assert "GHSA-2 severity unknown" in printed
 
 
 def test_two_records_of_one_vulnerability_are_one_advisory(card_of: CardOf, assess: Assess) -> None:
-    twice = (Vulnerability(id="GHSA-1", aliases=("CVE-1",)), Vulnerability(id="PYSEC-1", aliases=("CVE-1",)))
+    twice = (AffectingAdvisory(id="GHSA-1", aliases=("CVE-1",)), AffectingAdvisory(id="PYSEC-1", aliases=("CVE-1",)))
     assert "1 for this version" in card_of(assess("x", advisories=twice))
 
 
 def test_advisories_are_shown_even_where_nothing_could_be_scored(card_of: CardOf, assess: Assess) -> None:
-    one = replace(assess("x", None), advisories=(Vulnerability(id="GHSA-1"),))
+    one = replace(assess("x", None), advisories=(AffectingAdvisory(id="GHSA-1"),))
     assert "GHSA-1" in card_of(one)
 
 
 def test_the_way_out_is_told_with_what_it_does_to_the_score(card_of: CardOf, findings: Report) -> None:
-    way = Alternative(
-        version="2.32.4", value=91.0, grade="A", provisional=False, in_range=False, outside="<2.20", clears=True
+    way = Upgrade(
+        version="2.32.4",
+        value=91.0,
+        grade="A",
+        provisional=False,
+        in_range=False,
+        excluding_ranges="<2.20",
+        passes=True,
     )
     newest = replace(way, version="2.34.2", value=93.1, provisional=True)
-    one = replace(named(findings, "requests"), way_out=way, latest_scored=newest)
+    one = replace(named(findings, "requests"), upgrade=way, latest_upgrade=newest)
     printed = card_of(one)
     assert "fix: 2.32.4 (61.0 → 91.0), outside <2.20\n" in printed
     assert "\n  latest    2.34.2 scores ~93.1\n" in printed
@@ -160,8 +170,8 @@ def test_the_way_out_is_told_with_what_it_does_to_the_score(card_of: CardOf, fin
 
 
 def test_a_way_out_without_a_score_is_just_named(card_of: CardOf, findings: Report) -> None:
-    way = Alternative(version="2.32.4", value=None, grade=None, provisional=False, in_range=True)
-    assert "fix: 2.32.4\n" in card_of(replace(named(findings, "requests"), way_out=way))
+    way = Upgrade(version="2.32.4", value=None, grade=None, provisional=False, in_range=True)
+    assert "fix: 2.32.4\n" in card_of(replace(named(findings, "requests"), upgrade=way))
 
 
 def test_what_is_not_known_is_listed_by_reason(card_of: CardOf, findings: Report) -> None:
@@ -191,7 +201,8 @@ def test_a_perfect_package_needs_no_hints(card_of: CardOf, assess: Assess) -> No
     one = assess("x")
     assert one.score is not None
     perfect = tuple(
-        type(signal)(signal.id, "known", 100.0, "perfect", "source", signal.seen) for signal in one.score.signals
+        type(signal)(signal.id, "known", 100.0, "perfect", "source", signal.retrieved_at)
+        for signal in one.score.signals
     )
     printed = card_of(replace(one, score=replace(one.score, signals=perfect, total=100.0, value=100.0)))
     assert "What would raise it" not in printed
@@ -208,7 +219,7 @@ def test_a_package_that_is_not_found_is_still_explained(card_of: CardOf, finding
 
 
 def test_a_package_with_too_little_evidence_shows_what_there_is_and_no_points(card_of: CardOf, assess: Assess) -> None:
-    evidence = Evidence(project=Unknown("deadline", "PyPI"), advisories=Found((), "OSV", 1_795_228_800))
+    evidence = Evidence(package_info=Unknown("deadline", "PyPI"), advisories=Found((), "OSV", 1_795_228_800))
     printed = card_of(assess("x", evidence=evidence))
     assert "could not be judged: insufficient data: 14% of the evidence" in flat(printed)
     assert "total before caps" not in printed
@@ -234,5 +245,5 @@ def test_no_line_of_a_card_is_wider_than_the_screen(
 ) -> None:
     for one in (*findings.dependencies[-9:], *hostile.dependencies):
         printed = card_of(one, width=width)
-        assert max(map(cells, printed.splitlines())) <= width
+        assert max(map(cell_width, printed.splitlines())) <= width
         assert "\x1b" not in printed

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.report.clean import TEXT_LIMIT, plain
+from nerq_cli.report.clean import TEXT_LIMIT, sanitize_text
 
 ANYTHING = st.text(st.characters(codec=None, exclude_categories=()))
 
@@ -30,23 +30,23 @@ ANYTHING = st.text(st.characters(codec=None, exclude_categories=()))
     ],
 )
 def test_what_could_command_a_terminal_is_taken_out_and_words_stay(hostile: str, shown: str) -> None:
-    assert plain(hostile) == shown
+    assert sanitize_text(hostile) == shown
 
 
 @given(ANYTHING)
 def test_nothing_unsafe_is_left_of_any_text(text: str) -> None:
-    assert not {unicodedata.category(character) for character in plain(text)} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    assert not {unicodedata.category(character) for character in sanitize_text(text)} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 @given(ANYTHING)
 def test_cleaning_twice_changes_nothing_more(text: str) -> None:
-    assert plain(plain(text)) == plain(text)
+    assert sanitize_text(sanitize_text(text)) == sanitize_text(text)
 
 
 @given(ANYTHING, st.integers(1, 50))
 def test_a_limit_holds(text: str, limit: int) -> None:
-    assert len(plain(text, limit)) <= limit
+    assert len(sanitize_text(text, limit)) <= limit
 
 
 def test_a_shortened_text_says_so() -> None:
-    assert plain("x" * 1_000_000, TEXT_LIMIT) == "x" * (TEXT_LIMIT - 1) + "…"
+    assert sanitize_text("x" * 1_000_000, TEXT_LIMIT) == "x" * (TEXT_LIMIT - 1) + "…"

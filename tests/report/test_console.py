@@ -18,8 +18,8 @@ class Terminal(io.StringIO):
 def coloured(monkeypatch: pytest.MonkeyPatch, out: io.StringIO, color: str | None = None) -> bool:
     monkeypatch.setattr(sys, "stdout", out)
     page = Page(make_console(color=color))
-    page.line(("word", "bad"))
-    page.print()
+    page.add_line(("word", "bad"))
+    page.print_lines()
     return "\x1b" in out.getvalue()
 
 
@@ -61,8 +61,8 @@ def test_force_color_does_not_reach_a_file(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("FORCE_COLOR", "1")
     file = io.StringIO()
     page = Page(make_console(file=file))
-    page.line(("word", "bad"))
-    page.print()
+    page.add_line(("word", "bad"))
+    page.print_lines()
     assert file.getvalue() == "word\n"
 
 
@@ -79,6 +79,6 @@ def test_columns_sets_the_width_where_it_is_a_number(monkeypatch: pytest.MonkeyP
 
 def test_stderr_has_a_console_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
     page = Page(make_console(stderr=True))
-    page.line(("problem", ""))
-    page.print()
+    page.add_line(("problem", ""))
+    page.print_lines()
     assert capsys.readouterr() == ("", "problem\n")

@@ -5,12 +5,12 @@ import sys
 
 import pytest
 
-from nerq_cli.report import FORMATS, Format
+from nerq_cli.report import FORMATS, ReportFormat
 
 
 @pytest.mark.parametrize("form", FORMATS.values(), ids=list(FORMATS))
-def test_every_format_can_be_loaded_and_renders(form: Format) -> None:
-    assert callable(form.load().render)
+def test_every_format_can_be_loaded_and_renders(form: ReportFormat) -> None:
+    assert callable(form.load_module().render)
 
 
 def test_names_and_suffixes_are_each_used_once() -> None:

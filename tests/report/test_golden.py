@@ -46,7 +46,7 @@ def test_the_card_of_a_failing_package_looks_as_agreed(findings: Report, screen:
 
 
 def test_the_methodology_tree_looks_as_agreed(screen: Screen, golden: Golden) -> None:
-    golden("methodology.txt", screen(method.tree).encode())
+    golden("methodology.txt", screen(method.print_tree).encode())
 
 
 @pytest.mark.parametrize("name", ["mixed", "calm", "doubtful", "broken", "listed", "empty", "hostile"])

@@ -6,7 +6,7 @@ import pytest
 
 from nerq_cli.errors import Problem
 from nerq_cli.report.model import Report
-from nerq_cli.report.problems import place, render_problems
+from nerq_cli.report.problems import format_position, render_problems
 
 Screen = Callable[..., str]
 
@@ -28,8 +28,8 @@ def test_problems_go_to_stderr_unless_told_otherwise(broken: Report, capsys: pyt
 
 
 def test_what_is_not_known_of_a_place_is_left_out(screen: Screen) -> None:
-    assert place(Problem(path="a", message="m")) == "a"
-    assert place(Problem(path="a", line=2, message="m")) == "a:2"
+    assert format_position(Problem(path="a", message="m")) == "a"
+    assert format_position(Problem(path="a", line=2, message="m")) == "a:2"
     assert screen(render_problems, [Problem(path="a", line=2, message="m", text="whole line")]) == (
         "a:2: m\n  2 | whole line\n"
     )

@@ -8,15 +8,15 @@ from dataclasses import replace
 
 import pytest
 
-from nerq_cli.errors import Exit, Problem
+from nerq_cli.errors import ExitStatus, Problem
 from nerq_cli.facts import Evidence, Unknown
 from nerq_cli.inventory import Location
 from nerq_cli.policy.finding import Finding
 from nerq_cli.report import text
-from nerq_cli.report.layout import cells
-from nerq_cli.report.model import Assessed, Report, SourceLine
+from nerq_cli.report.layout import cell_width
+from nerq_cli.report.model import Assessment, Report, SourceStatus
 
-Assess = Callable[..., Assessed]
+Assess = Callable[..., Assessment]
 Make = Callable[..., Report]
 Screen = Callable[..., str]
 
@@ -51,46 +51,65 @@ def test_the_first_line_says_what_was_scanned_how_old_the_data_is_and_how_long_i
     ("sources", "words"),
     [
         ((), "no data"),
-        ((SourceLine(name="PyPI", state="ok", asked=3, answered=3, oldest=AS_OF - 2),), "data just fetched"),
         (
-            (SourceLine(name="PyPI", state="ok", asked=3, answered=3, from_cache=1, oldest=AS_OF - 7_200),),
+            (SourceStatus(name="PyPI", state="ok", subjects=3, answered_subjects=3, oldest_response=AS_OF - 2),),
+            "data just fetched",
+        ),
+        (
+            (
+                SourceStatus(
+                    name="PyPI",
+                    state="ok",
+                    subjects=3,
+                    answered_subjects=3,
+                    from_cache=1,
+                    oldest_response=AS_OF - 7_200,
+                ),
+            ),
             "data up to 2 h old (partly cache)",
         ),
-        ((SourceLine(name="PyPI", state="ok", asked=3, answered=3, from_cache=3),), "data of unknown age (cache)"),
         (
-            (SourceLine(name="PyPI", state="ok", asked=3, answered=3, from_cache=3, oldest=AS_OF + 99),),
+            (SourceStatus(name="PyPI", state="ok", subjects=3, answered_subjects=3, from_cache=3),),
+            "data of unknown age (cache)",
+        ),
+        (
+            (
+                SourceStatus(
+                    name="PyPI", state="ok", subjects=3, answered_subjects=3, from_cache=3, oldest_response=AS_OF + 99
+                ),
+            ),
             "data just fetched (cache)",
         ),
     ],
 )
 def test_the_age_of_the_data_is_that_of_the_oldest_answer(
-    screen: Screen, calm: Report, sources: tuple[SourceLine, ...], words: str
+    screen: Screen, calm: Report, sources: tuple[SourceStatus, ...], words: str
 ) -> None:
     assert words in flat(drawn(screen, replace(calm, sources=sources)))
 
 
 def test_further_files_are_counted(screen: Screen, calm: Report) -> None:
-    [manifest] = calm.manifests
-    five = replace(calm, manifests=tuple(replace(manifest, path=f"{n}.txt") for n in range(5)))
+    [manifest] = calm.dependency_files
+    five = replace(calm, dependency_files=tuple(replace(manifest, path=f"{n}.txt") for n in range(5)))
     assert "0.txt (3) · 1.txt (3) · 2.txt (3) · 2 more files" in flat(drawn(screen, five))
-    assert "1 more file " in flat(drawn(screen, replace(five, manifests=five.manifests[:4])))
+    assert "1 more file " in flat(drawn(screen, replace(five, dependency_files=five.dependency_files[:4])))
 
 
 def test_only_a_run_that_could_check_everything_passes(
     screen: Screen, calm: Report, provisional: Report, empty: Report
 ) -> None:
-    assert text.verdict(calm)[0] == "PASS"
-    assert text.verdict(empty)[0] == "PASS"
-    assert text.verdict(provisional)[0] == "INCOMPLETE"
-    assert text.verdict(replace(calm, complete=False))[0] == "INCOMPLETE"
-    assert text.verdict(replace(calm, exit=Exit.INCOMPLETE))[0] == "INCOMPLETE"
+    assert text.overall_verdict(calm)[0] == "PASS"
+    assert text.overall_verdict(empty)[0] == "PASS"
+    assert text.overall_verdict(provisional)[0] == "INCOMPLETE"
+    assert text.overall_verdict(replace(calm, complete=False))[0] == "INCOMPLETE"
+    assert text.overall_verdict(replace(calm, exit=ExitStatus.INCOMPLETE))[0] == "INCOMPLETE"
     assert "PASS" not in drawn(screen, provisional)
 
 
 def test_below_the_threshold_wins_over_incomplete(findings: Report, broken: Report) -> None:
-    assert findings.count("unknown")
-    assert text.verdict(findings)[0] == "FAIL"
-    assert text.verdict(broken)[0] == "FAIL"
+    assert findings.count_state("unknown")
+    assert text.overall_verdict(findings)[0] == "FAIL"
+    assert text.overall_verdict(broken)[0] == "FAIL"
 
 
 def test_counts_of_zero_are_left_out_except_of_what_is_ok(screen: Screen, calm: Report, provisional: Report) -> None:
@@ -101,7 +120,7 @@ def test_counts_of_zero_are_left_out_except_of_what_is_ok(screen: Screen, calm: 
 
 def test_a_verdict_too_long_for_a_line_takes_two(screen: Screen, findings: Report) -> None:
     lines = drawn(screen, findings, width=50).splitlines()
-    assert max(map(cells, lines)) <= 50
+    assert max(map(cell_width, lines)) <= 50
     assert all(words in flat("\n".join(lines)) for words in ("4 below 70", "2 skipped", "threshold 70"))
 
 
@@ -195,7 +214,7 @@ def test_few_packages_are_shown_one_by_one(screen: Screen, assess: Assess, repor
 def test_many_packages_too_little_is_known_about_share_one_line(
     screen: Screen, assess: Assess, report_of: Make
 ) -> None:
-    thin = [replace(assess(f"p{n}", evidence=Evidence()), found=True) for n in range(6)]
+    thin = [replace(assess(f"p{n}", evidence=Evidence()), in_registry=True) for n in range(6)]
     printed = flat(drawn(screen, report_of(thin)))
     assert "? 6 packages could not be judged: insufficient data:" in printed
     assert "too little on security, maintenance, documentation, compliance, community" in printed
@@ -204,12 +223,12 @@ def test_many_packages_too_little_is_known_about_share_one_line(
 def test_many_packages_nobody_could_be_asked_about_share_one_line(
     screen: Screen, assess: Assess, report_of: Make
 ) -> None:
-    down = Evidence(project=Unknown("connection refused", "PyPI"))
+    down = Evidence(package_info=Unknown("connection refused", "PyPI"))
     pinned = [assess(f"p{n}", evidence=down) for n in range(12)]
     ranges = [
         replace(
             assess(f"r{n}", None, requirement=">=1", first_reason="version in use not known: connection refused"),
-            found=None,
+            in_registry=None,
         )
         for n in range(5)
     ]
@@ -226,7 +245,7 @@ def test_packages_unknown_for_their_own_reason_are_always_shown(
         assess(f"range{n}", None, requirement=">=9", first_reason="no version satisfies >=9") for n in range(6)
     ]
     thin = [assess("silent", None, first_reason="")]
-    silent = replace(thin[0], reasons=(), found=None)
+    silent = replace(thin[0], reasons=(), in_registry=None)
     assert len(names(drawn(screen, report_of([*lost, *unsatisfied, silent])))) == 13
 
 
@@ -324,7 +343,7 @@ def test_no_line_is_wider_than_the_screen(
     screen: Screen, request: pytest.FixtureRequest, name: str, width: int
 ) -> None:
     printed = drawn(screen, request.getfixturevalue(name), width=width, show_all=True, verbose=True)
-    assert max(map(cells, printed.splitlines())) <= width
+    assert max(map(cell_width, printed.splitlines())) <= width
 
 
 @pytest.mark.parametrize("width", [80, 120, 200])
@@ -361,11 +380,11 @@ def test_a_package_without_a_reason_takes_one_line(screen: Screen, assess: Asses
 
 def test_sources_that_did_not_answer_are_named(screen: Screen, calm: Report) -> None:
     sources = (
-        SourceLine(name="npm registry", state="unavailable", asked=12, reason="connection refused"),
-        SourceLine(name="PyPI", state="partial", asked=3, answered=2),
-        SourceLine(name="OSV", state="partial", asked=3, answered=3),
-        SourceLine(name="index pages", state="not offered", asked=3),
-        SourceLine(name="mirror", state="ok", asked=3, answered=1, reason="no JSON for single releases"),
+        SourceStatus(name="npm registry", state="unavailable", subjects=12, reason="connection refused"),
+        SourceStatus(name="PyPI", state="partial", subjects=3, answered_subjects=2),
+        SourceStatus(name="OSV", state="partial", subjects=3, answered_subjects=3),
+        SourceStatus(name="index pages", state="not offered", subjects=3),
+        SourceStatus(name="mirror", state="ok", subjects=3, answered_subjects=1, reason="no JSON for single releases"),
     )
     printed = drawn(screen, replace(calm, sources=sources))
     assert "not checked: npm registry: connection refused (12 of 12 questions)" in printed
@@ -462,7 +481,7 @@ def test_an_empty_list_says_so(screen: Screen, report_of: Make, assess: Assess) 
 
 
 def test_a_list_that_stands_in_for_a_scan_says_that_nothing_was_scored(screen: Screen, broken: Report) -> None:
-    printed = drawn(screen, replace(broken, listed=True))
+    printed = drawn(screen, replace(broken, list_only=True))
     assert "FAIL  nothing was scored" in printed
 
 

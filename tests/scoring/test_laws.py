@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.methodology import CAPS, COVERAGE_FLOOR, GRADES, SIGNALS, grade
-from nerq_cli.scoring import one_decimal, score
-from nerq_cli.signals.signal import Flag, Measured, Signal, State
+from nerq_cli.methodology import CAPS, COVERAGE_FLOOR, GRADES, SIGNALS, find_grade
+from nerq_cli.scoring import compute_score, round_half_up
+from nerq_cli.signals.signal import Flag, Measurement, Signal, SignalState
 
-STATES: tuple[State, ...] = ("known", "known", "known", "unknown", "not_applicable")
+STATES: tuple[SignalState, ...] = ("known", "known", "known", "unknown", "not_applicable")
 VALUES = st.floats(0, 100)
 SHARES = st.sampled_from([1.0, 0.5])
 
@@ -21,26 +21,26 @@ SHARES = st.sampled_from([1.0, 0.5])
 def signals(draw: st.DrawFn) -> tuple[Signal, ...]:
     made = []
     for id_ in SIGNALS:
-        state: State = draw(st.sampled_from(STATES))
+        state: SignalState = draw(st.sampled_from(STATES))
         value = draw(VALUES) if state == "known" else None
         made.append(Signal(id_, state, value, f"{id_} is {state}", "registry", 1, draw(SHARES)))
     return tuple(made)
 
 
 FLAGS = st.lists(
-    st.builds(Flag, st.sampled_from(sorted(CAPS)), st.just("why"), further=st.integers(0, 40)), max_size=4
+    st.builds(Flag, st.sampled_from(sorted(CAPS)), st.just("why"), further_count=st.integers(0, 40)), max_size=4
 ).map(tuple)
-MEASURED = st.builds(Measured, signals(), FLAGS)
+MEASURED = st.builds(Measurement, signals(), FLAGS)
 
 
 @given(MEASURED)
-def test_a_score_stays_on_its_scale_and_under_every_cap(measured: Measured) -> None:
-    result = score(measured)
+def test_a_score_stays_on_its_scale_and_under_every_cap(measured: Measurement) -> None:
+    result = compute_score(measured)
     if result.value is None:
         assert result.grade is None
         return
     assert 0 <= result.value <= 100
-    assert result.value == one_decimal(result.value)
+    assert result.value == round_half_up(result.value)
     assert all(result.value <= cap.limit for cap in result.caps)
     assert result.low is not None
     assert result.high is not None
@@ -48,38 +48,38 @@ def test_a_score_stays_on_its_scale_and_under_every_cap(measured: Measured) -> N
 
 
 @given(MEASURED)
-def test_contributions_add_up_to_the_total(measured: Measured) -> None:
-    result = score(measured)
+def test_contributions_add_up_to_the_total(measured: Measurement) -> None:
+    result = compute_score(measured)
     if result.total is not None:
         assert sum(part.contribution for part in result.parts) == pytest.approx(result.total)
-        assert sum(part.contribution + part.lost for part in result.parts) == pytest.approx(100)
+        assert sum(part.contribution + part.lost_points for part in result.parts) == pytest.approx(100)
 
 
 @given(MEASURED, st.sampled_from(sorted(SIGNALS)), VALUES, VALUES)
-def test_a_better_signal_never_lowers_the_score(measured: Measured, id_: str, one: float, other: float) -> None:
-    def with_value(value: float) -> Measured:
+def test_a_better_signal_never_lowers_the_score(measured: Measurement, id_: str, one: float, other: float) -> None:
+    def with_value(value: float) -> Measurement:
         changed = (Signal(s.id, "known", value, "", "", 0, s.share) if s.id == id_ else s for s in measured.signals)
-        return Measured(tuple(changed), measured.flags)
+        return Measurement(tuple(changed), measured.flags)
 
-    worse, better = score(with_value(min(one, other))), score(with_value(max(one, other)))
+    worse, better = compute_score(with_value(min(one, other))), compute_score(with_value(max(one, other)))
     assert (worse.value is None) == (better.value is None)
     if worse.value is not None and better.value is not None:
         assert worse.value <= better.value
 
 
 @given(MEASURED, FLAGS)
-def test_another_flag_never_raises_the_score(measured: Measured, more: tuple[Flag, ...]) -> None:
-    before, after = score(measured), score(Measured(measured.signals, measured.flags + more))
+def test_another_flag_never_raises_the_score(measured: Measurement, more: tuple[Flag, ...]) -> None:
+    before, after = compute_score(measured), compute_score(Measurement(measured.signals, measured.flags + more))
     if before.value is not None and after.value is not None:
         assert after.value <= before.value
 
 
 @given(MEASURED, st.randoms(use_true_random=False))
-def test_the_order_of_the_evidence_has_no_effect(measured: Measured, shuffler: random.Random) -> None:
+def test_the_order_of_the_evidence_has_no_effect(measured: Measurement, shuffler: random.Random) -> None:
     mixed_signals, mixed_flags = list(measured.signals), list(measured.flags)
     shuffler.shuffle(mixed_signals)
     shuffler.shuffle(mixed_flags)
-    one, other = score(measured), score(Measured(tuple(mixed_signals), tuple(mixed_flags)))
+    one, other = compute_score(measured), compute_score(Measurement(tuple(mixed_signals), tuple(mixed_flags)))
     assert (one.value, one.total, one.coverage, one.dimensions) == (
         other.value,
         other.total,
@@ -90,55 +90,55 @@ def test_the_order_of_the_evidence_has_no_effect(measured: Measured, shuffler: r
 
 
 @given(MEASURED)
-def test_saying_a_flag_twice_is_saying_it_once(measured: Measured) -> None:
-    assert score(Measured(measured.signals, measured.flags * 2)).caps == score(measured).caps
+def test_saying_a_flag_twice_is_saying_it_once(measured: Measurement) -> None:
+    assert compute_score(Measurement(measured.signals, measured.flags * 2)).caps == compute_score(measured).caps
 
 
 @given(MEASURED, st.sampled_from(sorted(SIGNALS)))
-def test_not_knowing_a_signal_never_raises_coverage(measured: Measured, id_: str) -> None:
-    def in_state(state: State) -> Measured:
+def test_not_knowing_a_signal_never_raises_coverage(measured: Measurement, id_: str) -> None:
+    def in_state(state: SignalState) -> Measurement:
         value = 50.0 if state == "known" else None
         changed = (Signal(s.id, state, value, "", "", 0, s.share) if s.id == id_ else s for s in measured.signals)
-        return Measured(tuple(changed), measured.flags)
+        return Measurement(tuple(changed), measured.flags)
 
-    assert score(in_state("unknown")).coverage <= score(in_state("known")).coverage + 1e-9
+    assert compute_score(in_state("unknown")).coverage <= compute_score(in_state("known")).coverage + 1e-9
 
 
 @given(MEASURED, st.sampled_from(sorted(SIGNALS)))
-def test_not_knowing_a_signal_leaves_every_other_dimension_alone(measured: Measured, id_: str) -> None:
-    lost = Measured(
+def test_not_knowing_a_signal_leaves_every_other_dimension_alone(measured: Measurement, id_: str) -> None:
+    lost = Measurement(
         tuple(Signal(s.id, "unknown", None, "", "") if s.id == id_ else s for s in measured.signals), measured.flags
     )
-    before, after = score(measured).dimensions, score(lost).dimensions
+    before, after = compute_score(measured).dimensions, compute_score(lost).dimensions
     assert all(after[name] == before[name] for name in before if name != SIGNALS[id_].dimension)
 
 
 @given(MEASURED)
-def test_a_malicious_version_scores_zero_regardless_of_all_else(measured: Measured) -> None:
-    result = score(Measured(measured.signals, (*measured.flags, Flag("malicious", "recorded as malicious"))))
+def test_a_malicious_version_scores_zero_regardless_of_all_else(measured: Measurement) -> None:
+    result = compute_score(Measurement(measured.signals, (*measured.flags, Flag("malicious", "recorded as malicious"))))
     assert result.value == 0.0
     assert result.grade == "F"
 
 
 @given(MEASURED)
-def test_a_number_needs_enough_coverage(measured: Measured) -> None:
-    result = score(Measured(measured.signals))
+def test_a_number_needs_enough_coverage(measured: Measurement) -> None:
+    result = compute_score(Measurement(measured.signals))
     assert (result.value is not None) == (result.coverage >= COVERAGE_FLOOR and result.total is not None)
 
 
 def test_everything_unknown_gives_no_number_and_says_so() -> None:
-    result = score(Measured(tuple(Signal(id_, "unknown", None, "down") for id_ in SIGNALS)))
+    result = compute_score(Measurement(tuple(Signal(id_, "unknown", None, "down") for id_ in SIGNALS)))
     assert result.value is None
     assert result.low is None
     assert result.coverage == 0.0
     assert result.provisional
-    assert not result.verified
+    assert not result.is_verified
     assert result.verdict
 
 
 def test_a_verdict_withholds_the_number() -> None:
     known = tuple(Signal(id_, "known", 100.0, "good") for id_ in SIGNALS)
-    result = score(Measured(known, (), "not found in the registry"))
+    result = compute_score(Measurement(known, (), "not found in the registry"))
     assert result.value is None
     assert result.reasons[0].text == "not found in the registry"
 
@@ -148,7 +148,7 @@ def test_thin_coverage_holds_the_grade_at_b() -> None:
     made = (
         Signal(id_, "known", 100.0, "") if id_ in half else Signal(id_, "unknown", None, "not asked") for id_ in SIGNALS
     )
-    result = score(Measured(tuple(made)))
+    result = compute_score(Measurement(tuple(made)))
     assert result.value == 100.0
     assert 0.40 <= result.coverage < 0.55
     assert result.grade == "B"
@@ -156,7 +156,7 @@ def test_thin_coverage_holds_the_grade_at_b() -> None:
 
 @pytest.mark.parametrize(("value", "shown"), [(69.95, 70.0), (69.949, 69.9), (69.6, 69.6), (0.05, 0.1), (100.0, 100.0)])
 def test_scores_are_rounded_half_up_to_one_decimal(value: float, shown: float) -> None:
-    assert one_decimal(value) == shown
+    assert round_half_up(value) == shown
 
 
 @pytest.mark.parametrize(
@@ -164,5 +164,5 @@ def test_scores_are_rounded_half_up_to_one_decimal(value: float, shown: float) -
     [(100, "A+"), (90, "A+"), (89.9, "A"), (70, "B"), (69.6, "C"), (45, "D"), (30, "E"), (29.9, "F")],
 )
 def test_a_grade_uses_the_very_number_that_is_shown(value: float, letter: str) -> None:
-    assert grade(value) == letter
+    assert find_grade(value) == letter
     assert [least for least, _ in GRADES] == sorted((least for least, _ in GRADES), reverse=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from nerq_cli.methodology import SIGNALS
-from nerq_cli.scoring import score
-from nerq_cli.signals.signal import Flag, Measured, Signal
+from nerq_cli.scoring import compute_score
+from nerq_cli.signals.signal import Flag, Measurement, Signal
 
 NOT_APPLICABLE = "n.a."
 
 
-def measured(values: dict[str, float | str], *flags: Flag) -> Measured:
+def measured(values: dict[str, float | str], *flags: Flag) -> Measurement:
     """Build signals from values; ids left out are unknown, ``n.a.`` marks those that do not apply."""
     signals = []
     for id_ in SIGNALS:
@@ -22,7 +22,7 @@ def measured(values: dict[str, float | str], *flags: Flag) -> Measured:
             signals.append(Signal(id_, "unknown", None, "not asked"))
         else:
             signals.append(Signal(id_, "known", float(value), "measured"))
-    return Measured(tuple(signals), flags)
+    return Measurement(tuple(signals), flags)
 
 
 HEALTHY: dict[str, float | str] = {
@@ -121,7 +121,7 @@ LOOK_ALIKE: dict[str, float | str] = {
         (
             "two medium and one low",
             {**HEALTHY, "S2": 68.6375},
-            (Flag("medium", "3", further=1),),
+            (Flag("medium", "3", further_count=1),),
             (79.6, 98, 100, 96, 100),
             1.0,
             91.7,
@@ -132,7 +132,7 @@ LOOK_ALIKE: dict[str, float | str] = {
         (
             "stale",
             STALE,
-            (Flag("high-no-fix", "2", further=1),),
+            (Flag("high-no-fix", "2", further_count=1),),
             (61.7, 32.2, 58.1, 74.0, 56.1),
             1.0,
             55.0,
@@ -161,7 +161,7 @@ def test_a_worked_example_gives_the_numbers_worked_out_by_hand(
     final: float,
     grade: str,
 ) -> None:
-    result = score(measured(values, *flags))
+    result = compute_score(measured(values, *flags))
     assert list(result.dimensions.values()) == pytest.approx(dimensions, abs=0.051), name
     assert result.coverage == pytest.approx(coverage, abs=0.006)
     assert result.total == pytest.approx(total, abs=0.051)
@@ -171,7 +171,7 @@ def test_a_worked_example_gives_the_numbers_worked_out_by_hand(
 
 
 def test_registry_dates_alone_are_too_little_for_a_number() -> None:
-    result = score(measured({"S7": 100, "M2": 100, "M4": 100, "S5": 100, "S6": 100}))
+    result = compute_score(measured({"S7": 100, "M2": 100, "M4": 100, "S5": 100, "S6": 100}))
     assert result.value is None
     assert result.grade is None
     assert result.coverage < 0.40
@@ -180,15 +180,15 @@ def test_registry_dates_alone_are_too_little_for_a_number() -> None:
 
 def test_without_an_advisory_source_the_score_is_provisional() -> None:
     values = {id_: value for id_, value in HEALTHY.items() if id_ != "S2"}
-    assert score(measured(values)).provisional
-    assert not score(measured(HEALTHY)).provisional
+    assert compute_score(measured(values)).provisional
+    assert not compute_score(measured(HEALTHY)).provisional
 
 
 @pytest.mark.parametrize(("further", "limit"), [(0, 69), (5, 49), (29, 30)])
 def test_each_further_unknown_advisory_lowers_the_cap_by_four_down_to_thirty(further: int, limit: float) -> None:
-    result = score(measured(HEALTHY, Flag("advisory", "advisories", further=further)))
+    result = compute_score(measured(HEALTHY, Flag("advisory", "advisories", further_count=further)))
     assert result.value == limit
 
 
 def test_with_a_critical_advisory_the_cap_slides_down_to_twenty() -> None:
-    assert score(measured(HEALTHY, Flag("critical", "many", further=30))).value == 20
+    assert compute_score(measured(HEALTHY, Flag("critical", "many", further_count=30))).value == 20

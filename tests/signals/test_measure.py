@@ -19,32 +19,32 @@ from nerq_cli.facts import (
     YANKED,
     Absent,
     Adoption,
+    AffectingAdvisory,
     Evidence,
     Found,
     History,
     Metadata,
-    Neighbour,
+    PackageInfo,
     Popularity,
-    Project,
     Repository,
     Scorecard,
+    SimilarName,
     Unknown,
-    Vulnerability,
 )
 from nerq_cli.inventory import NPM, PYPI, Ecosystem
 from nerq_cli.methodology import SIGNALS
-from nerq_cli.signals.security import advisories_in_words, merged
-from nerq_cli.signals.signal import DAY, Measured, Signal
+from nerq_cli.signals.security import describe_advisories, merge_advisories
+from nerq_cli.signals.signal import DAY_SECONDS, Measurement, Signal
 
 NOW = 1_790_000_000  # 2026-09-21
 DOWN = Unknown("registry.example: connection refused", "registry")
 
 
 def days_ago(days: float) -> int:
-    return int(NOW - days * DAY)
+    return int(NOW - days * DAY_SECONDS)
 
 
-PROJECT = Project(
+PROJECT = PackageInfo(
     name="demo",
     versions=("2.1.0", "2.0.0", "1.0.0"),
     published=(days_ago(45), days_ago(300), days_ago(2000)),
@@ -52,15 +52,15 @@ PROJECT = Project(
     status="active",
     publishers=3,
     publisher_tags=("aa", "bb", "cc"),
-    attestations_stated=True,
-    hooks_stated=True,
+    has_attestation_data=True,
+    has_hook_data=True,
 )
 METADATA = Metadata(
     version="2.1.0",
     summary=True,
     keywords=True,
     typed=True,
-    interpreter=">=3.11",
+    required_interpreter=">=3.11",
     python_classifiers=("3.11", "3.12"),
     readme=4000,
     documentation="https://docs.example",
@@ -75,32 +75,32 @@ METADATA = Metadata(
     deprecated="",
     hooks=(),
 )
-POPULARITY = Popularity(edition=days_ago(10), listed=15_000, floor=7_000, rank=5, downloads=20e6)
+POPULARITY = Popularity(snapshot_date=days_ago(10), list_size=15_000, min_downloads=7_000, rank=5, downloads=20e6)
 HEALTHY = Evidence(
-    project=Found(PROJECT, "registry", NOW),
+    package_info=Found(PROJECT, "registry", NOW),
     metadata=Found(METADATA, "registry", NOW),
     popularity=Found(POPULARITY, "list", NOW),
-    neighbour=Found(Neighbour(), "list", NOW),
+    similar_name=Found(SimilarName(), "list", NOW),
     advisories=Found((), "advisories", NOW),
 )
 
 
-def measure(evidence: Evidence, *, version: str = "2.1.0", ecosystem: Ecosystem = PYPI) -> Measured:
-    return signals.measure(ecosystem, version, evidence, NOW)
+def measure(evidence: Evidence, *, version: str = "2.1.0", ecosystem: Ecosystem = PYPI) -> Measurement:
+    return signals.measure_signals(ecosystem, version, evidence, NOW)
 
 
-def signal(measured: Measured, id_: str) -> Signal:
+def signal(measured: Measurement, id_: str) -> Signal:
     [found] = [one for one in measured.signals if one.id == id_]
     return found
 
 
-def caps(measured: Measured) -> set[str]:
+def caps(measured: Measurement) -> set[str]:
     return {flag.cap for flag in measured.flags}
 
 
 def with_project(**changes: Any) -> Evidence:
     project = msgspec.structs.replace(PROJECT, **changes)
-    return msgspec.structs.replace(HEALTHY, project=Found(project, "registry", NOW))
+    return msgspec.structs.replace(HEALTHY, package_info=Found(project, "registry", NOW))
 
 
 def with_metadata(**changes: Any) -> Evidence:
@@ -108,7 +108,7 @@ def with_metadata(**changes: Any) -> Evidence:
     return msgspec.structs.replace(HEALTHY, metadata=Found(metadata, "registry", NOW))
 
 
-def with_advisories(*advisories: Vulnerability) -> Evidence:
+def with_advisories(*advisories: AffectingAdvisory) -> Evidence:
     return msgspec.structs.replace(HEALTHY, advisories=Found(advisories, "advisories", NOW))
 
 
@@ -116,8 +116,8 @@ def with_repository(**changes: Any) -> Evidence:
     return msgspec.structs.replace(HEALTHY, repository=Found(Repository("code.example/demo", **changes), "host", NOW))
 
 
-def advisory(id_: str = "X-1", severity: str = "high", **changes: Any) -> Vulnerability:
-    return Vulnerability(id=id_, severity=severity, **changes)
+def advisory(id_: str = "X-1", severity: str = "high", **changes: Any) -> AffectingAdvisory:
+    return AffectingAdvisory(id=id_, severity=severity, **changes)
 
 
 def test_every_signal_of_the_table_is_measured_exactly_once() -> None:
@@ -135,7 +135,7 @@ def test_with_nothing_known_every_signal_is_unknown_and_says_why() -> None:
 def test_a_healthy_package_raises_no_flag() -> None:
     measured = measure(HEALTHY)
     assert measured.flags == ()
-    assert measured.verdict == ""
+    assert measured.no_score_reason == ""
     assert signal(measured, "S2").value == 100
     assert signal(measured, "M2").value == 100
     assert signal(measured, "C1").value == 100
@@ -171,7 +171,7 @@ def test_each_advisory_takes_its_share_of_what_is_left(severities: tuple[str, ..
         (advisory(malware=True), "malicious"),
     ],
 )
-def test_the_worst_advisory_decides_the_cap(record: Vulnerability, cap: str) -> None:
+def test_the_worst_advisory_decides_the_cap(record: AffectingAdvisory, cap: str) -> None:
     assert cap in caps(measure(with_advisories(record, advisory("L-1", "low"))))
 
 
@@ -191,7 +191,7 @@ def test_one_vulnerability_under_two_names_counts_once() -> None:
 
 RECORDS = st.lists(
     st.builds(
-        Vulnerability,
+        AffectingAdvisory,
         id=st.sampled_from([f"A-{n}" for n in range(6)]),
         aliases=st.lists(st.sampled_from([f"C-{n}" for n in range(4)]), max_size=2).map(tuple),
         severity=st.sampled_from(["low", "medium", "high", "critical", "unknown", "odd"]),
@@ -204,10 +204,10 @@ RECORDS = st.lists(
 
 
 @given(RECORDS, st.randoms(use_true_random=False))
-def test_the_order_and_repetition_of_records_have_no_effect(records: list[Vulnerability], shuffler: Any) -> None:
+def test_the_order_and_repetition_of_records_have_no_effect(records: list[AffectingAdvisory], shuffler: Any) -> None:
     mixed = records * 2
     shuffler.shuffle(mixed)
-    one, other = merged(records), merged(mixed)
+    one, other = merge_advisories(records), merge_advisories(mixed)
     assert [(v.severity, set(v.aliases) | {v.id}, set(v.fixed_in)) for v in one] == [
         (v.severity, set(v.aliases) | {v.id}, set(v.fixed_in)) for v in other
     ]
@@ -216,7 +216,7 @@ def test_the_order_and_repetition_of_records_have_no_effect(records: list[Vulner
 
 
 def test_advisories_are_told_in_words_worst_first() -> None:
-    words = advisories_in_words(
+    words = describe_advisories(
         (advisory("A", "unknown"), advisory("B", "high"), advisory("C", "high", exploited=True))
     )
     assert words == "3 known advisories (2 high, 1 of unknown severity, exploited in the wild)"
@@ -255,7 +255,7 @@ def test_the_fix_record_is_smoothed_and_does_not_apply_without_history() -> None
     def fix_record(history: History) -> Signal:
         return signal(measure(msgspec.structs.replace(HEALTHY, history=Found(history, "advisories", NOW))), "S3")
 
-    assert fix_record(History(old=3, fixed=1)).value == 50
+    assert fix_record(History(old_advisories=3, fixed_advisories=1)).value == 50
     assert fix_record(History()).state == "not_applicable"
 
 
@@ -266,7 +266,7 @@ def test_provenance_is_verified_none_lost_or_not_told() -> None:
     assert signal(measure(HEALTHY), "S4").value == 50
     assert signal(measure(lost), "S4").value == 10
     assert "provenance-lost" not in caps(measure(lost))  # 45 days old: no longer the pattern of a takeover
-    assert signal(measure(with_project(attestations_stated=False)), "S4").state == "unknown"
+    assert signal(measure(with_project(has_attestation_data=False)), "S4").state == "unknown"
     assert signal(measure(HEALTHY, version="1.0.0"), "S4").state == "not_applicable"
 
 
@@ -287,12 +287,14 @@ def test_a_wheel_runs_nothing_and_a_source_archive_does() -> None:
 def test_install_hooks_of_npm_cost_points(hooks: tuple[str, ...], value: float) -> None:
     evidence = with_metadata(hooks=hooks)
     project = Found(msgspec.structs.replace(PROJECT, flags=(INSTALL_HOOK,) * 3), "registry", NOW)
-    assert signal(measure(msgspec.structs.replace(evidence, project=project), ecosystem=NPM), "S5").value == value
+    assert signal(measure(msgspec.structs.replace(evidence, package_info=project), ecosystem=NPM), "S5").value == value
 
 
 def test_an_install_hook_new_in_a_fresh_version_is_capped() -> None:
     fresh = msgspec.structs.replace(PROJECT, published=(days_ago(5), days_ago(300), days_ago(2000)))
-    evidence = msgspec.structs.replace(with_metadata(hooks=("postinstall",)), project=Found(fresh, "registry", NOW))
+    evidence = msgspec.structs.replace(
+        with_metadata(hooks=("postinstall",)), package_info=Found(fresh, "registry", NOW)
+    )
     measured = measure(evidence, ecosystem=NPM)
     assert signal(measured, "S5").value == 15
     assert "install-hook-new" in caps(measured)
@@ -307,9 +309,9 @@ def look_alike(**changes: Any) -> Evidence:
     evidence = with_project(**young)
     return msgspec.structs.replace(
         evidence,
-        neighbour=Found(Neighbour("requests", rank=5, how="one letter", downloads=150e6), "list", NOW),
-        popularity=Found(Popularity(edition=NOW, listed=15_000, floor=7_000), "list", NOW),
-        lookalike=Found(msgspec.structs.replace(PROJECT, publisher_tags=("zz",)), "registry", NOW),
+        similar_name=Found(SimilarName("requests", rank=5, similarity="one letter", downloads=150e6), "list", NOW),
+        popularity=Found(Popularity(snapshot_date=NOW, list_size=15_000, min_downloads=7_000), "list", NOW),
+        similar_package=Found(msgspec.structs.replace(PROJECT, publisher_tags=("zz",)), "registry", NOW),
     )
 
 
@@ -324,11 +326,11 @@ def test_a_look_alike_is_suspected_only_when_all_four_conditions_hold() -> None:
         look_alike(published=(days_ago(45), days_ago(50), days_ago(400))),
         look_alike(publisher_tags=("zz", "aa")),
         look_alike(publisher_tags=()),
-        look_alike(dates_doubt="its dates contradict its versions"),
-        msgspec.structs.replace(look_alike(), lookalike=DOWN),
+        look_alike(date_problem="its dates contradict its versions"),
+        msgspec.structs.replace(look_alike(), similar_package=DOWN),
         msgspec.structs.replace(look_alike(), popularity=DOWN),
         msgspec.structs.replace(
-            look_alike(), neighbour=Found(Neighbour("rare", rank=6_000, downloads=1e9), "list", NOW)
+            look_alike(), similar_name=Found(SimilarName("rare", rank=6_000, downloads=1e9), "list", NOW)
         ),
         msgspec.structs.replace(look_alike(), adoption=Found(Adoption(downloads=5e6), "downloads", NOW)),
     ],
@@ -360,7 +362,7 @@ def test_a_security_fix_is_not_held_back_for_being_new() -> None:
 
 
 def test_dates_that_cannot_be_believed_make_no_signal() -> None:
-    measured = measure(with_project(dates_doubt="its dates contradict the order of its versions"))
+    measured = measure(with_project(date_problem="its dates contradict the order of its versions"))
     for id_ in ("S7", "M2", "M4"):
         assert signal(measured, id_).state == "unknown"
         assert "contradict" in signal(measured, id_).reason
@@ -381,7 +383,7 @@ def test_hygiene_is_the_weighted_mean_of_conclusive_checks() -> None:
 
 def test_a_foreign_repository_says_nothing_about_the_package() -> None:
     card = Found(Scorecard("code.example/demo", NOW, CHECKS), "scorecard", NOW)
-    measured = measure(msgspec.structs.replace(with_repository(link="foreign"), scorecard=card))
+    measured = measure(msgspec.structs.replace(with_repository(link_status="foreign"), scorecard=card))
     assert signal(measured, "S8").state == "unknown"
     assert signal(measured, "C3").value == 0
 
@@ -434,8 +436,10 @@ def test_an_old_python_package_without_a_sign_of_life_is_not_finished_and_an_npm
 
 def test_an_unfixed_advisory_or_many_open_issues_make_a_package_unfinished() -> None:
     old = msgspec.structs.replace(PROJECT, published=(days_ago(1400), days_ago(1500), days_ago(2000)))
-    unfixed = msgspec.structs.replace(with_advisories(advisory(severity="low")), project=Found(old, "registry", NOW))
-    busy = msgspec.structs.replace(with_repository(open_issues=15), project=Found(old, "registry", NOW))
+    unfixed = msgspec.structs.replace(
+        with_advisories(advisory(severity="low")), package_info=Found(old, "registry", NOW)
+    )
+    busy = msgspec.structs.replace(with_repository(open_issues=15), package_info=Found(old, "registry", NOW))
     assert signal(measure(unfixed), "M2").value != 70
     assert signal(measure(busy), "M2").value != 70
 
@@ -456,7 +460,8 @@ def test_a_python_package_long_silent_is_capped(
 ) -> None:
     project = msgspec.structs.replace(PROJECT, published=(days_ago(days), days_ago(4000), days_ago(5000)))
     evidence = msgspec.structs.replace(
-        with_metadata(python_classifiers=pythons, interpreter=interpreter), project=Found(project, "registry", NOW)
+        with_metadata(python_classifiers=pythons, required_interpreter=interpreter),
+        package_info=Found(project, "registry", NOW),
     )
     assert caps(measure(evidence)) == ({cap} if cap else set())
     assert caps(measure(evidence, ecosystem=NPM)) == set()
@@ -464,7 +469,7 @@ def test_a_python_package_long_silent_is_capped(
 
 def test_a_known_commit_lifts_the_cap_of_a_silent_package() -> None:
     project = msgspec.structs.replace(PROJECT, published=(days_ago(3000), days_ago(4000), days_ago(5000)))
-    evidence = msgspec.structs.replace(with_repository(commits_90d=1), project=Found(project, "registry", NOW))
+    evidence = msgspec.structs.replace(with_repository(commits_90d=1), package_info=Found(project, "registry", NOW))
     assert caps(measure(evidence)) == set()
 
 
@@ -472,7 +477,7 @@ def test_a_known_commit_lifts_the_cap_of_a_silent_package() -> None:
     ("interpreter", "capped"), [("<3.8", True), (">=2.7,<3", True), (">=3.7", False), ("", False), ("nonsense", False)]
 )
 def test_a_version_no_maintained_python_installs_is_capped(interpreter: str, *, capped: bool) -> None:
-    assert ("python-eol" in caps(measure(with_metadata(interpreter=interpreter)))) is capped
+    assert ("python-eol" in caps(measure(with_metadata(required_interpreter=interpreter)))) is capped
 
 
 @pytest.mark.parametrize(("commits", "value"), [(0, 10), (1, 45), (3, 70), (13, 100)])
@@ -584,7 +589,7 @@ def test_any_licence_text_is_understood_somehow(text: str) -> None:
 
 def test_a_source_link_is_worth_what_confirms_it() -> None:
     assert signal(measure(with_metadata(attested_repository="https://code.example/demo")), "C3").value == 100
-    assert signal(measure(with_repository(link="confirmed")), "C3").value == 80
+    assert signal(measure(with_repository(link_status="confirmed")), "C3").value == 80
     assert signal(measure(HEALTHY), "C3").value == 60
     assert signal(measure(with_metadata(repository="")), "C3").value == 20
 
@@ -618,15 +623,15 @@ def test_downloads_count_on_a_logarithmic_scale(downloads: float, value: float) 
 
 def test_dependents_and_stars_join_the_downloads() -> None:
     evidence = msgspec.structs.replace(
-        with_repository(stars=999, link="confirmed"),
+        with_repository(stars=999, link_status="confirmed"),
         adoption=Found(Adoption(downloads=1e6, dependents=999), "deps", NOW),
     )
     assert signal(measure(evidence), "K2").value == pytest.approx(0.6 * 90 + 0.3 * 82.5 + 0.1 * 75)
 
 
 def test_outside_a_current_list_is_a_bound_and_outside_an_old_one_says_nothing() -> None:
-    current = Popularity(edition=days_ago(10), listed=15_000, floor=1e4)
-    old = msgspec.structs.replace(current, edition=days_ago(61))
+    current = Popularity(snapshot_date=days_ago(10), list_size=15_000, min_downloads=1e4)
+    old = msgspec.structs.replace(current, snapshot_date=days_ago(61))
     middle = signal(measure(msgspec.structs.replace(HEALTHY, popularity=Found(current, "list", NOW))), "K2")
     assert middle.value == pytest.approx((25 + 60) / 2)
     assert "estimated" in middle.reason
@@ -641,10 +646,12 @@ def test_a_young_package_cannot_be_popular_yet() -> None:
 
 
 def test_a_famous_repository_merely_claimed_counts_half() -> None:
-    obscure = Found(Popularity(edition=NOW, listed=15_000, floor=7_000, downloads=10.0, rank=9), "list", NOW)
+    obscure = Found(
+        Popularity(snapshot_date=NOW, list_size=15_000, min_downloads=7_000, downloads=10.0, rank=9), "list", NOW
+    )
     claimed = msgspec.structs.replace(with_repository(stars=90_000, contributors=10), popularity=obscure)
     proven = msgspec.structs.replace(
-        claimed, repository=Found(Repository("x", link="attested", stars=90_000, contributors=10), "host", NOW)
+        claimed, repository=Found(Repository("x", link_status="attested", stars=90_000, contributors=10), "host", NOW)
     )
     assert signal(measure(claimed), "K3").share == 0.5
     assert signal(measure(proven), "K3").share == 1.0
@@ -659,16 +666,16 @@ def test_contributors_follow_their_curve(people: int, value: float) -> None:
     ("project", "words"),
     [
         (Absent("registry", NOW), "not found in the registry"),
-        (Found(Project(name="gone", status="unpublished"), "registry", NOW), "unpublished"),
+        (Found(PackageInfo(name="gone", status="unpublished"), "registry", NOW), "unpublished"),
     ],
 )
 def test_what_the_index_does_not_have_gets_a_verdict_instead_of_a_number(project: Any, words: str) -> None:
-    assert words in measure(msgspec.structs.replace(HEALTHY, project=project)).verdict
+    assert words in measure(msgspec.structs.replace(HEALTHY, package_info=project)).no_score_reason
 
 
 def test_losing_a_source_only_ever_turns_signals_unknown() -> None:
     full = measure(HEALTHY)
-    for field in ("project", "metadata", "popularity", "neighbour", "advisories"):
+    for field in ("package_info", "metadata", "popularity", "similar_name", "advisories"):
         lost = measure(msgspec.structs.replace(HEALTHY, **{field: DOWN}))
         assert caps(lost) <= caps(full)
         for before, after in zip(full.signals, lost.signals, strict=True):

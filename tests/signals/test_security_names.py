@@ -13,21 +13,21 @@ from typing import Any, Final
 
 import pytest
 
-from nerq_cli.facts import Adoption, Evidence, Found, Neighbour, Popularity, Project, Unknown
-from nerq_cli.inventory import NPM, PYPI, Ecosystem, Package, normalise
-from nerq_cli.methodology import NEIGHBOURHOOD, OBSCURE_DOWNLOADS
+from nerq_cli.facts import Adoption, Evidence, Found, PackageInfo, Popularity, SimilarName, Unknown
+from nerq_cli.inventory import NPM, PYPI, Ecosystem, Package, normalise_name
+from nerq_cli.methodology import COMPARED_NAMES, MIN_NOTABLE_DOWNLOADS
 from nerq_cli.signals.context import Context
-from nerq_cli.signals.security import name_confusion
+from nerq_cli.signals.security import measure_name_confusion
 from nerq_cli.signals.signal import Flag
-from nerq_cli.sources.likeness import Likeness, Names, scope, squeezed, words
-from nerq_cli.sources.popular import is_listed, neighbour, popularity, shipped
+from nerq_cli.sources.likeness import NameIndex, NameMatch, parse_scope, split_words, strip_separators
+from nerq_cli.sources.popular import find_similar_name, get_popularity, is_listed, load_list
 
 ECOSYSTEMS: tuple[Ecosystem, ...] = (PYPI, NPM)
 NOW: Final = 1_793_491_200  # 2026-11-01, the day of the lists
 YOUNG: Final = NOW - 100 * 86_400
 #: The largest share of honest names that may be suspected, and the smallest of forged ones that must be.
 ALLOWED, WANTED = 0.005, 0.99
-BITS: Final = NEIGHBOURHOOD.bit_length()
+BITS: Final = COMPARED_NAMES.bit_length()
 Tell = Callable[[str, object], None]
 
 
@@ -45,18 +45,18 @@ def tell(record_property: Callable[[str, object], None]) -> Tell:
 
 
 def suspected(
-    ecosystem: Ecosystem, standing: Found[Popularity], like: Neighbour, downloads: float | None = None
+    ecosystem: Ecosystem, standing: Found[Popularity], like: SimilarName, downloads: float | None = None
 ) -> bool:
     """Judge a name of which nothing good is known: young, and published by nobody who publishes the other."""
-    ours = Project("ours", ("1.0.0",), (YOUNG,), (0,), publisher_tags=("aa",))
+    ours = PackageInfo("ours", ("1.0.0",), (YOUNG,), (0,), publisher_tags=("aa",))
     evidence = Evidence(
-        project=Found(ours, "registry", NOW),
+        package_info=Found(ours, "registry", NOW),
         popularity=standing,
-        neighbour=Found(like, "list", NOW),
-        lookalike=Found(Project("theirs", publisher_tags=("zz",)), "registry", NOW),
+        similar_name=Found(like, "list", NOW),
+        similar_package=Found(PackageInfo("theirs", publisher_tags=("zz",)), "registry", NOW),
         adoption=Unknown("not asked") if downloads is None else Found(Adoption(downloads), "downloads", NOW),
     )
-    return any(isinstance(said, Flag) for said in name_confusion(Context(ecosystem, "1.0.0", evidence, NOW)))
+    return any(isinstance(said, Flag) for said in measure_name_confusion(Context(ecosystem, "1.0.0", evidence, NOW)))
 
 
 # --- honest names: each popular one, as if it were not on the list
@@ -64,45 +64,45 @@ def suspected(
 
 def shared_scopes(ecosystem: Ecosystem) -> list[str]:
     """Return the scopes that would be known without any one name under them."""
-    uses = Counter(map(scope, shipped(ecosystem).names))
+    uses = Counter(map(parse_scope, load_list(ecosystem).names))
     return [one for one in uses if one and uses[one] > 1]
 
 
 @lru_cache(maxsize=2)
-def likenesses_to_others(ecosystem: Ecosystem) -> Callable[[int], set[Likeness]]:
+def likenesses_to_others(ecosystem: Ecosystem) -> Callable[[int], set[NameMatch]]:
     """Return what tells the likenesses of the name at a place to the others.
 
     The list is halved once for each bit of a place: a name is looked for in the halves that do not hold it, and every
     other name is in at least one of them.
     """
-    names, scopes = shipped(ecosystem).names[:NEIGHBOURHOOD], shared_scopes(ecosystem)
+    names, scopes = load_list(ecosystem).names[:COMPARED_NAMES], shared_scopes(ecosystem)
     halves = {
-        (bit, side): Names(
+        (bit, side): NameIndex(
             ecosystem, [n if (place >> bit) & 1 == side else "" for place, n in enumerate(names)], scopes
         )
         for bit in range(BITS)
         for side in (0, 1)
     }
 
-    def like(place: int) -> set[Likeness]:
+    def like(place: int) -> set[NameMatch]:
         apart = (halves[bit, 1 - ((place >> bit) & 1)] for bit in range(BITS))
-        return {found for half in apart if (found := half.like(names[place])) is not None}
+        return {found for half in apart if (found := half.find_match(names[place])) is not None}
 
     return like
 
 
-def resembled(ecosystem: Ecosystem, likeness: Likeness) -> Neighbour:
-    name = shipped(ecosystem).names[likeness.place]
-    downloads = popularity(Package(ecosystem=ecosystem, name=name)).value.downloads
-    return Neighbour(name, likeness.place + 1, likeness.how, downloads or 0.0)
+def resembled(ecosystem: Ecosystem, likeness: NameMatch) -> SimilarName:
+    name = load_list(ecosystem).names[likeness.position]
+    downloads = get_popularity(Package(ecosystem=ecosystem, name=name)).value.downloads
+    return SimilarName(name, likeness.position + 1, likeness.reason, downloads or 0.0)
 
 
 @pytest.mark.parametrize("ecosystem", ECOSYSTEMS)
 def test_halves_of_the_list_miss_no_likeness_that_the_list_without_a_name_has(ecosystem: Ecosystem) -> None:
-    names, like = shipped(ecosystem).names[:NEIGHBOURHOOD], likenesses_to_others(ecosystem)
+    names, like = load_list(ecosystem).names[:COMPARED_NAMES], likenesses_to_others(ecosystem)
     for place in dice().sample(range(len(names)), 20):
         without = [*names[:place], "", *names[place + 1 :]]
-        whole = Names(ecosystem, without, shared_scopes(ecosystem)).like(names[place])
+        whole = NameIndex(ecosystem, without, shared_scopes(ecosystem)).find_match(names[place])
         assert whole in like(place) if whole else not like(place)
 
 
@@ -110,30 +110,32 @@ def test_halves_of_the_list_miss_no_likeness_that_the_list_without_a_name_has(ec
 def test_hardly_any_popular_name_would_be_suspected_for_its_name(ecosystem: Ecosystem, tell: Tell) -> None:
     """The worst case for each: under a year old, no publisher shared, and the likeness that speaks most against it."""
     like, resembling = likenesses_to_others(ecosystem), 0
-    names = shipped(ecosystem).names[:NEIGHBOURHOOD]
+    names = load_list(ecosystem).names[:COMPARED_NAMES]
     worst: list[tuple[float, str]] = []
     for place, name in enumerate(names):
-        standing = popularity(Package(ecosystem=ecosystem, name=name))
+        standing = get_popularity(Package(ecosystem=ecosystem, name=name))
         others = [resembled(ecosystem, one) for one in (like(place) if name else ())]
         resembling += bool(others)
         against = [other for other in others if suspected(ecosystem, standing, other)]
         if against:
             other = max(against, key=lambda one: one.downloads)
             times = other.downloads / (standing.value.downloads or 1.0)
-            worst.append((times, f"{name} (rank {place + 1}): {other.name}, {other.how}, {times:,.0f} times as used"))
+            worst.append(
+                (times, f"{name} (rank {place + 1}): {other.name}, {other.similarity}, {times:,.0f} times as used")
+            )
     judged = sum(map(bool, names))
     tell(f"{ecosystem}: resemble another of the {judged:,} most popular names", f"{resembling / judged:.2%}")
     tell(f"{ecosystem}: would be suspected (allowed: {ALLOWED:.2%})", f"{len(worst) / judged:.2%}, {len(worst)}")
     for number, (_, why) in enumerate(sorted(worst, reverse=True)[:10], 1):
         tell(f"{ecosystem}: worst {number}", why)
-    assert judged > 0.99 * NEIGHBOURHOOD
+    assert judged > 0.99 * COMPARED_NAMES
     assert len(worst) / judged <= ALLOWED
 
 
 @pytest.mark.parametrize("ecosystem", ECOSYSTEMS)
 def test_no_listed_name_is_suspected_at_all(ecosystem: Ecosystem) -> None:
-    packages = [Package(ecosystem=ecosystem, name=name) for name in shipped(ecosystem).names if name]
-    assert not any(suspected(ecosystem, popularity(one), neighbour(one)) for one in packages)
+    packages = [Package(ecosystem=ecosystem, name=name) for name in load_list(ecosystem).names if name]
+    assert not any(suspected(ecosystem, get_popularity(one), find_similar_name(one)) for one in packages)
 
 
 # --- forged names: popular ones changed in the ways of the literature
@@ -211,7 +213,7 @@ def dashed(name: str, _: random.Random) -> str:
 
 
 def scope_mistyped(name: str, rng: random.Random) -> str:
-    return f"@{mistyped(scope(name), rng)}/{bare(name, rng)}"
+    return f"@{mistyped(parse_scope(name), rng)}/{bare(name, rng)}"
 
 
 #: Ways to change a name, and how long both names have to be (separators left out) for the likeness to say anything.
@@ -253,18 +255,18 @@ def caught(ecosystem: Ecosystem, names: Iterable[str], form: Form, shortest: int
     """Count what is said of the names that a form makes of these."""
     rng, counts = dice(), Counter[str]()
     for name in names:
-        forged = Package(ecosystem=ecosystem, name=normalise(ecosystem, form(name, rng)))
-        if forged.name in {"", normalise(ecosystem, name)} or is_listed(forged):
+        forged = Package(ecosystem=ecosystem, name=normalise_name(ecosystem, form(name, rng)))
+        if forged.name in {"", normalise_name(ecosystem, name)} or is_listed(forged):
             continue
-        short = min(len(squeezed(name)), len(squeezed(forged.name))) < shortest
-        if short or (form is bare and (len(words(forged.name)) < 2 or scope(name) == "types")):
+        short = min(len(strip_separators(name)), len(strip_separators(forged.name))) < shortest
+        if short or (form is bare and (len(split_words(forged.name)) < 2 or parse_scope(name) == "types")):
             counts["say too little"] += 1
             continue
-        like, standing = neighbour(forged), popularity(forged)
+        like, standing = find_similar_name(forged), get_popularity(forged)
         counts["forged"] += 1
         counts["resemble"] += bool(like.name)
         counts["the very name"] += like.name == name
-        counts["suspected"] += suspected(ecosystem, standing, like, OBSCURE_DOWNLOADS - 1.0)
+        counts["suspected"] += suspected(ecosystem, standing, like, MIN_NOTABLE_DOWNLOADS - 1.0)
         counts["suspected by rank alone"] += suspected(ecosystem, standing, like)
     return counts
 
@@ -281,7 +283,7 @@ PLAIN: Final[list[Any]] = [(ecosystem, way) for ecosystem in ECOSYSTEMS for way 
 @pytest.mark.parametrize(("ecosystem", "way"), PLAIN)
 def test_a_forged_name_is_suspected(ecosystem: Ecosystem, way: str, tell: Tell) -> None:
     """Young, hardly used, and published by somebody else: the name decides."""
-    names = sample(name for name in shipped(ecosystem).names[:NEIGHBOURHOOD] if not name.startswith("@"))
+    names = sample(name for name in load_list(ecosystem).names[:COMPARED_NAMES] if not name.startswith("@"))
     counts = caught(ecosystem, names, *forms(ecosystem)[way])
     tell(f"{ecosystem}: {way}", in_words(counts))
     assert counts["forged"] > 50
@@ -290,7 +292,7 @@ def test_a_forged_name_is_suspected(ecosystem: Ecosystem, way: str, tell: Tell) 
 
 @pytest.mark.parametrize("way", SCOPES)
 def test_a_forged_scope_is_suspected(way: str, tell: Tell) -> None:
-    names = sample(name for name in shipped(NPM).names[:NEIGHBOURHOOD] if name.startswith("@"))
+    names = sample(name for name in load_list(NPM).names[:COMPARED_NAMES] if name.startswith("@"))
     counts = caught(NPM, names, *SCOPES[way])
     tell(f"{NPM}: {way}", in_words(counts))
     assert counts["forged"] > 50

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from nerq_cli.facts import ATTESTED, Absent, Evidence, Fact, Found, Metadata, Project, Unknown
+from nerq_cli.facts import ATTESTED, Absent, Evidence, Fact, Found, Metadata, PackageInfo, Unknown
 from nerq_cli.inventory import NPM
 from nerq_cli.signals.context import Context
-from nerq_cli.signals.security import provenance
+from nerq_cli.signals.security import measure_provenance
 from nerq_cli.signals.signal import Signal
 
 NOW = 1_790_000_000  # 2026-09-21
 MAY_2022 = 1_651_363_200
 DOWN = Unknown("npm.example: connection refused", "npm")
-TABLE = Project(name="demo", versions=("2.0.0", "1.0.0"), published=(NOW - 864_000, MAY_2022), flags=(0, ATTESTED))
+TABLE = PackageInfo(name="demo", versions=("2.0.0", "1.0.0"), published=(NOW - 864_000, MAY_2022), flags=(0, ATTESTED))
 
 
-def judged(*, attested: bool | None, project: Fact[Project] | None = None, version: str = "2.0.0") -> Signal:
+def judged(*, attested: bool | None, project: Fact[PackageInfo] | None = None, version: str = "2.0.0") -> Signal:
     evidence = Evidence(
-        project=Found(TABLE, "deps.dev", NOW) if project is None else project,
+        package_info=Found(TABLE, "deps.dev", NOW) if project is None else project,
         metadata=Found(Metadata(version=version, attested=attested), "npm", NOW),
     )
-    [signal] = provenance(Context(NPM, version, evidence, NOW))
+    [signal] = measure_provenance(Context(NPM, version, evidence, NOW))
     assert isinstance(signal, Signal)
     return signal
 
@@ -51,12 +51,12 @@ def test_a_version_older_than_attestations_could_not_have_one() -> None:
         (Absent("npm", NOW, "no such package"), "no such package"),
     ],
 )
-def test_what_nobody_tells_is_unknown(project: Fact[Project] | None, reason: str) -> None:
+def test_what_nobody_tells_is_unknown(project: Fact[PackageInfo] | None, reason: str) -> None:
     signal = judged(attested=None, project=project)
     assert (signal.state, signal.reason) == ("unknown", reason)
 
 
 def test_the_table_of_versions_goes_before_the_manifest() -> None:
-    stated = Found(Project("demo", ("2.0.0",), (NOW,), (ATTESTED,), attestations_stated=True), "npm", NOW)
+    stated = Found(PackageInfo("demo", ("2.0.0",), (NOW,), (ATTESTED,), has_attestation_data=True), "npm", NOW)
     assert judged(attested=False, project=stated).value == 100
     assert judged(attested=False, project=stated, version="9.9.9").value == 50

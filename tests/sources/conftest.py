@@ -7,21 +7,21 @@ from typing import Any
 
 import pytest
 
-from nerq_cli.sources.gather import Gatherer, Manners
-from nerq_cli.store import Memory
+from nerq_cli.sources.gather import Fetcher, HttpSettings
+from nerq_cli.store import MemoryCache
 
 NOW = 1_800_000_000
-QUICK = Manners(seconds=2.0, pause=0.001, seed=1)
+QUICK = HttpSettings(timeout=2.0, backoff=0.001, seed=1)
 
 
 @pytest.fixture
-def open_run() -> Iterator[Callable[..., Gatherer]]:
+def open_run() -> Iterator[Callable[..., Fetcher]]:
     """Open a run, with a store of its own unless it is given one."""
-    opened: list[Gatherer] = []
+    opened: list[Fetcher] = []
 
-    def open_one(store: Any = None, **options: Any) -> Gatherer:
-        usual: dict[str, Any] = {"now": NOW, "deadline_seconds": 10.0, "manners": QUICK}
-        opened.append(Gatherer(Memory() if store is None else store, **usual | options))
+    def open_one(store: Any = None, **options: Any) -> Fetcher:
+        usual: dict[str, Any] = {"now": NOW, "deadline_seconds": 10.0, "settings": QUICK}
+        opened.append(Fetcher(MemoryCache() if store is None else store, **usual | options))
         return opened[-1]
 
     yield open_one

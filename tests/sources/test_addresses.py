@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nerq_cli.inventory import NPM, PYPI, Package
-from nerq_cli.sources.addresses import Addresses, Claims, read_addresses
-from nerq_cli.sources.addresses.places import readable, split
-from nerq_cli.sources.addresses.python import pip_files, uv_files
+from nerq_cli.sources.addresses import IndexConfig, ProjectClaims, read_index_config
+from nerq_cli.sources.addresses.places import redact_url, split_url
+from nerq_cli.sources.addresses.python import find_pip_files, find_uv_files
 from nerq_cli.sources.question import Endpoint
 
 REQUESTS = Package(ecosystem=PYPI, name="requests")
@@ -22,7 +22,7 @@ LODASH = Package(ecosystem=NPM, name="lodash")
 ACME_WEB = Package(ecosystem=NPM, name="@acme/web")
 
 #: What a machine and its user have configured: files below the machine's root, and environment variables.
-Read = Callable[..., Addresses]
+Read = Callable[..., IndexConfig]
 
 
 class Machine:
@@ -43,8 +43,8 @@ class Machine:
         file.write_text(text, encoding="utf-8")
         return file
 
-    def read(self, environ: Mapping[str, str] | None = None, *, trust: bool = False) -> Addresses:
-        return read_addresses(environ or {}, cwd=self.project, home=self.home, root=self.root, trust_project=trust)
+    def read(self, environ: Mapping[str, str] | None = None, *, trust: bool = False) -> IndexConfig:
+        return read_index_config(environ or {}, cwd=self.project, home=self.home, root=self.root, trust_project=trust)
 
 
 @pytest.fixture
@@ -69,18 +69,18 @@ def test_an_unconfigured_machine_asks_the_public_registries_anonymously(machine:
     assert "pypi" in addresses.pypi.url
     assert addresses.npm.url.startswith("https://registry.")
     assert (addresses.pypi.headers, addresses.npm.identity) == ({}, "")
-    assert addresses.origin == {"pypi": "default", "npm": "default"}
-    assert (addresses.own, addresses.warnings, addresses.extra_pypi) == ({}, (), ())
-    assert addresses.project == Claims()
+    assert addresses.origins == {"pypi": "default", "npm": "default"}
+    assert (addresses.registries, addresses.warnings, addresses.extra_indexes) == ({}, (), ())
+    assert addresses.project_claims == ProjectClaims()
 
 
 def test_the_public_registries_are_worked_out_only_when_they_are_needed(tmp_path: Path) -> None:
     program = (
         "import sys, pathlib\n"
         "before = set(sys.modules)\n"
-        "from nerq_cli.sources.addresses import read_addresses\n"
+        "from nerq_cli.sources.addresses import read_index_config\n"
         "here = pathlib.Path('.')\n"
-        "addresses = read_addresses({}, cwd=here, home=here / 'home', root=here / 'root')\n"
+        "addresses = read_index_config({}, cwd=here, home=here / 'home', root=here / 'root')\n"
         "heavy = {'packageurl', 'configparser', 'tomli', 'netrc', 'hashlib', 'httpx'} & (set(sys.modules) - before)\n"
         "assert not heavy, heavy\n"
         "addresses.npm\n"
@@ -90,7 +90,7 @@ def test_the_public_registries_are_worked_out_only_when_they_are_needed(tmp_path
 
 
 def test_a_users_token_for_the_public_registry_is_used_there(machine: Machine) -> None:
-    host = Addresses().npm.url.partition("//")[2]
+    host = IndexConfig().npm.url.partition("//")[2]
     machine.write("~/.npmrc", f"//{host}/:_authToken=s3cret\n")
     assert machine.read().npm.headers == bearer("s3cret")
 
@@ -98,7 +98,7 @@ def test_a_users_token_for_the_public_registry_is_used_there(machine: Machine) -
 def test_the_home_directory_is_the_one_the_environment_names(machine: Machine) -> None:
     machine.write("~/.npmrc", "registry=https://npm.example/\n")
     for variable in ("HOME", "USERPROFILE"):
-        addresses = read_addresses({variable: str(machine.home)}, cwd=machine.project, root=machine.root)
+        addresses = read_index_config({variable: str(machine.home)}, cwd=machine.project, root=machine.root)
         assert addresses.npm.url == "https://npm.example"
 
 
@@ -138,7 +138,7 @@ def test_of_all_places_that_name_an_index_the_first_one_decides(machine: Machine
         environ |= configure(machine, f"https://pypi{number}.example/simple")
         addresses = machine.read(environ)
         assert addresses.pypi == Endpoint(url=f"https://pypi{number}.example")
-        assert addresses.origin["pypi"] == origin.format(root=machine.root)
+        assert addresses.origins["pypi"] == origin.format(root=machine.root)
 
 
 def test_the_file_that_pip_config_file_names_stands_in_for_the_users(machine: Machine) -> None:
@@ -147,9 +147,9 @@ def test_the_file_that_pip_config_file_names_stands_in_for_the_users(machine: Ma
     machine.write("/etc/pip.conf", ini("https://system.example/simple"))
     addresses = machine.read({"PIP_CONFIG_FILE": str(named)})
     assert addresses.pypi.url == "https://system.example"
-    assert addresses.extra_pypi == ("https://more.example/simple",)
+    assert addresses.extra_indexes == ("https://more.example/simple",)
     assert machine.read({"PIP_CONFIG_FILE": str(machine.home / "missing")}).pypi.url == "https://user.example"
-    assert machine.read({"PIP_CONFIG_FILE": os.devnull}).own == {}
+    assert machine.read({"PIP_CONFIG_FILE": os.devnull}).registries == {}
 
 
 def test_what_pip_install_is_told_counts_before_what_pip_is_told(machine: Machine) -> None:
@@ -171,14 +171,14 @@ def test_options_of_pip_are_known_in_every_spelling(machine: Machine, option: st
 
 def test_an_empty_variable_says_nothing(machine: Machine) -> None:
     empty = {"NERQ_PYPI_URL": " ", "PIP_INDEX_URL": "", "NERQ_NPM_URL": "", "npm_config_registry": ""}
-    assert machine.read(empty).own == {}
+    assert machine.read(empty).registries == {}
 
 
 def test_uv_reads_no_other_file_than_the_one_it_is_given(machine: Machine) -> None:
     machine.write("~/.config/uv/uv.toml", 'index-url = "https://user.example/simple"')
     named = machine.write("/uv.toml", '[pip]\nindex-url = "https://named.example/simple"')
     assert machine.read({"UV_CONFIG_FILE": str(named)}).pypi.url == "https://named.example"
-    assert machine.read({"UV_NO_CONFIG": "1"}).own == {}
+    assert machine.read({"UV_NO_CONFIG": "1"}).registries == {}
 
 
 def test_an_index_table_of_uv_that_is_the_default_replaces_the_public_one(machine: Machine) -> None:
@@ -199,7 +199,7 @@ def test_an_index_table_of_uv_that_is_the_default_replaces_the_public_one(machin
     )
     addresses = machine.read()
     assert addresses.pypi.url == "https://b.example"
-    assert addresses.extra_pypi == ("https://a.example/simple", "https://c.example/simple")
+    assert addresses.extra_indexes == ("https://a.example/simple", "https://c.example/simple")
 
 
 def test_further_indexes_are_listed_once_from_everywhere_without_their_passwords(machine: Machine) -> None:
@@ -214,7 +214,7 @@ def test_further_indexes_are_listed_once_from_everywhere_without_their_passwords
             "PIP_INDEX_URL": "https://main.example/simple/",
         }
     )
-    assert addresses.extra_pypi == (
+    assert addresses.extra_indexes == (
         "https://two.example/simple",
         "https://one.example/simple",
         "https://three.example",
@@ -287,7 +287,7 @@ def test_no_secret_is_shown(machine: Machine) -> None:
     machine.write("/etc/pip.conf", "s3cret-junk\n[global]\nextra-index-url=https://u:s3cret@more.example/simple\n")
     addresses = machine.read({"UV_INDEX_URL": "https://pypi.example", "NERQ_PYPI_URL": "https://u:s3cret/@x:y"})
     assert "s3cret" not in repr(addresses)
-    assert "s3cret" not in repr((addresses.pypi, addresses.npm, addresses.warnings, addresses.origin))
+    assert "s3cret" not in repr((addresses.pypi, addresses.npm, addresses.warnings, addresses.origins))
     assert addresses.warnings
 
 
@@ -353,16 +353,16 @@ def test_of_all_places_that_name_an_npm_registry_the_first_one_decides(machine: 
     environ = {"npm_config_prefix": str(machine.root / "usr")}
     machine.write("/usr/etc/npmrc", npmrc("https://global.example"))
     assert machine.read(environ).npm.url == "https://global.example"
-    assert machine.read(environ).origin["npm"] == f"npmrc ({machine.root}/usr/etc/npmrc)"
+    assert machine.read(environ).origins["npm"] == f"npmrc ({machine.root}/usr/etc/npmrc)"
     machine.write("~/.npmrc", npmrc("https://user.example"))
     assert machine.read(environ).npm.url == "https://user.example"
-    assert machine.read(environ).origin["npm"] == ".npmrc (~/.npmrc)"
+    assert machine.read(environ).origins["npm"] == ".npmrc (~/.npmrc)"
     environ["NPM_CONFIG_REGISTRY"] = "https://environment.example/"
     assert machine.read(environ).npm.url == "https://environment.example"
-    assert machine.read(environ).origin["npm"] == "environment npm_config_registry"
+    assert machine.read(environ).origins["npm"] == "environment npm_config_registry"
     environ["NERQ_NPM_URL"] = "https://ours.example/"
     assert machine.read(environ).npm.url == "https://ours.example"
-    assert machine.read(environ).origin["npm"] == "environment NERQ_NPM_URL"
+    assert machine.read(environ).origins["npm"] == "environment NERQ_NPM_URL"
 
 
 def test_the_environment_says_where_the_files_of_npm_are(machine: Machine) -> None:
@@ -370,30 +370,30 @@ def test_the_environment_says_where_the_files_of_npm_are(machine: Machine) -> No
     shared = machine.write("/shared-npmrc", npmrc("https://global.example"))
     addresses = machine.read({"NPM_CONFIG_USERCONFIG": str(user), "npm_config_globalconfig": str(shared)})
     assert addresses.npm.url == "https://global.example"
-    assert addresses.endpoint_for(ACME_WEB).url == "https://acme.example"
+    assert addresses.find_endpoint(ACME_WEB).url == "https://acme.example"
 
 
 def test_a_scope_has_a_registry_of_its_own(machine: Machine) -> None:
     machine.write("~/.npmrc", "registry=https://npm.example/\n@acme:registry=https://acme.example/npm/\n")
     addresses = machine.read({"NERQ_NPM_URL": "https://ours.example", "PIP_INDEX_URL": "https://pypi.example"})
-    assert addresses.endpoint_for(ACME_WEB).url == "https://acme.example/npm"
-    assert addresses.endpoint_for(LODASH).url == "https://ours.example"
-    assert addresses.endpoint_for(Package(ecosystem=NPM, name="@other/web")).url == "https://ours.example"
-    assert addresses.endpoint_for(REQUESTS).url == "https://pypi.example"
-    assert addresses.origin["@acme"] == ".npmrc (~/.npmrc)"
+    assert addresses.find_endpoint(ACME_WEB).url == "https://acme.example/npm"
+    assert addresses.find_endpoint(LODASH).url == "https://ours.example"
+    assert addresses.find_endpoint(Package(ecosystem=NPM, name="@other/web")).url == "https://ours.example"
+    assert addresses.find_endpoint(REQUESTS).url == "https://pypi.example"
+    assert addresses.origins["@acme"] == ".npmrc (~/.npmrc)"
 
 
 def test_a_scope_can_be_given_in_the_environment(machine: Machine) -> None:
     machine.write("~/.npmrc", "@acme:registry=https://acme.example/\n")
     addresses = machine.read({"npm_config_@acme:registry": "https://environment.example"})
     assert addresses.npm_scopes == {"@acme": Endpoint(url="https://environment.example")}
-    assert addresses.origin["@acme"] == "environment npm_config_@acme:registry"
+    assert addresses.origins["@acme"] == "environment npm_config_@acme:registry"
 
 
 def test_a_scope_whose_registry_cannot_be_asked_is_not_looked_up_anywhere(machine: Machine) -> None:
     machine.write("~/.npmrc", "@acme:registry=https://${ACME_HOST}/\n")
     addresses = machine.read()
-    assert addresses.endpoint_for(ACME_WEB) == Endpoint(url="")
+    assert addresses.find_endpoint(ACME_WEB) == Endpoint(url="")
     assert "no npm package from there is looked up" in addresses.warnings[0]
 
 
@@ -488,10 +488,10 @@ def test_an_index_that_only_the_project_names_is_not_asked_but_told(machine: Mac
     machine.write("./pyproject.toml", PROJECT_INDEX)
     machine.write("~/.netrc", "machine evil.example login me password pass\n")
     addresses = machine.read()
-    assert addresses.pypi == Addresses().pypi
+    assert addresses.pypi == IndexConfig().pypi
     assert addresses.project_index == "https://evil.example/simple"
-    assert addresses.elsewhere(REQUESTS) == "https://evil.example/simple"
-    assert addresses.elsewhere(LODASH) == ""
+    assert addresses.find_claimed_registry(REQUESTS) == "https://evil.example/simple"
+    assert addresses.find_claimed_registry(LODASH) == ""
 
 
 def test_a_registry_that_only_the_project_names_is_not_asked_but_told(machine: Machine) -> None:
@@ -499,10 +499,10 @@ def test_a_registry_that_only_the_project_names_is_not_asked_but_told(machine: M
         "./.npmrc", "registry=https://evil.example/\n@acme:registry=https://worse.example/${SECRET}\n${SECRET}=1\n"
     )
     addresses = machine.read({"SECRET": "s3cret"})
-    assert addresses.npm == Addresses().npm
-    assert addresses.elsewhere(LODASH) == "https://evil.example"
-    assert addresses.elsewhere(ACME_WEB) == "https://worse.example/${SECRET}"
-    assert addresses.elsewhere(REQUESTS) == ""
+    assert addresses.npm == IndexConfig().npm
+    assert addresses.find_claimed_registry(LODASH) == "https://evil.example"
+    assert addresses.find_claimed_registry(ACME_WEB) == "https://worse.example/${SECRET}"
+    assert addresses.find_claimed_registry(REQUESTS) == ""
     assert "s3cret" not in repr(addresses)
 
 
@@ -523,11 +523,11 @@ def test_a_server_that_the_user_names_as_well_is_asked_with_what_the_user_has_fo
     machine.write("~/.netrc", "machine pypi.example login me password pass\n")
     addresses = machine.read({"UV_INDEX": "https://pypi.example/simple"})
     assert (addresses.npm.url, addresses.npm.headers) == ("https://npm.example/group", bearer("t0ken"))
-    assert addresses.endpoint_for(ACME_WEB).url == "https://npm.example/acme"
+    assert addresses.find_endpoint(ACME_WEB).url == "https://npm.example/acme"
     assert (addresses.pypi.url, addresses.pypi.headers) == ("https://pypi.example/group", basic("me", "pass"))
-    assert addresses.project == Claims()
-    assert addresses.origin["pypi"] == f"uv.toml ({machine.project}/uv.toml)"
-    assert [addresses.elsewhere(package) for package in (REQUESTS, LODASH, ACME_WEB)] == ["", "", ""]
+    assert addresses.project_claims == ProjectClaims()
+    assert addresses.origins["pypi"] == f"uv.toml ({machine.project}/uv.toml)"
+    assert [addresses.find_claimed_registry(package) for package in (REQUESTS, LODASH, ACME_WEB)] == ["", "", ""]
 
 
 def test_credentials_in_the_users_url_do_not_follow_to_another_path_on_the_server(machine: Machine) -> None:
@@ -542,13 +542,13 @@ def test_another_scheme_port_or_host_is_another_server(machine: Machine, theirs:
     machine.write("./.npmrc", npmrc(theirs))
     addresses = machine.read()
     assert addresses.npm.url == "https://npm.example"
-    assert addresses.elsewhere(LODASH) == theirs.rstrip("/")
+    assert addresses.find_claimed_registry(LODASH) == theirs.rstrip("/")
 
 
 def test_two_addresses_that_cannot_be_asked_are_not_the_same_server(machine: Machine) -> None:
     machine.write("./uv.toml", 'index-url = "./theirs"\n')
     addresses = machine.read({"PIP_INDEX_URL": "./ours"})
-    assert addresses.origin["pypi"] == "environment PIP_INDEX_URL"
+    assert addresses.origins["pypi"] == "environment PIP_INDEX_URL"
     assert addresses.project_index == "./theirs"
 
 
@@ -568,32 +568,32 @@ def test_a_trusted_project_is_taken_at_its_word(machine: Machine) -> None:
     addresses = machine.read({"UV_INDEX_CORP_USERNAME": "me", "TOKEN": "t0ken"}, trust=True)
     assert (addresses.pypi.url, addresses.pypi.headers) == ("https://pypi.example", basic("me", ""))
     assert (addresses.npm.url, addresses.npm.headers) == ("https://npm.example", bearer("t0ken"))
-    assert addresses.extra_pypi == ("https://more.example/simple",)
-    assert addresses.project == Claims()
+    assert addresses.extra_indexes == ("https://more.example/simple",)
+    assert addresses.project_claims == ProjectClaims()
 
 
 def test_a_project_that_names_what_is_asked_anyway_or_the_public_registry_says_nothing_new(machine: Machine) -> None:
-    public = Addresses()
+    public = IndexConfig()
     machine.write("./uv.toml", f'index-url = "{public.pypi.url}/simple/"\n')
     machine.write("./.npmrc", f"registry={public.npm.url}/\n@acme:registry={public.npm.url}\n")
     for environ in ({}, {"PIP_INDEX_URL": "https://mirror.example/simple", "NERQ_NPM_URL": "https://mirror.example"}):
         addresses = machine.read(environ)
         assert addresses.project_index == ""
-        assert [addresses.elsewhere(package) for package in (REQUESTS, LODASH, ACME_WEB)] == ["", "", ""]
+        assert [addresses.find_claimed_registry(package) for package in (REQUESTS, LODASH, ACME_WEB)] == ["", "", ""]
 
 
 def test_a_scope_of_the_users_is_not_touched_by_what_the_project_says_of_the_rest(machine: Machine) -> None:
     machine.write("~/.npmrc", "@acme:registry=https://acme.example\n")
     machine.write("./.npmrc", npmrc("https://other.example"))
     addresses = machine.read()
-    assert addresses.elsewhere(ACME_WEB) == ""
-    assert addresses.elsewhere(LODASH) == "https://other.example"
+    assert addresses.find_claimed_registry(ACME_WEB) == ""
+    assert addresses.find_claimed_registry(LODASH) == "https://other.example"
 
 
 def test_a_scope_that_project_and_user_place_alike_is_not_elsewhere() -> None:
     scopes = {"@acme": Endpoint(url="https://acme.example")}
-    claims = Claims(npm_scopes={"@acme": "https://acme.example"})
-    assert Addresses(npm_scopes=scopes, project=claims).elsewhere(ACME_WEB) == ""
+    claims = ProjectClaims(npm_scopes={"@acme": "https://acme.example"})
+    assert IndexConfig(npm_scopes=scopes, project_claims=claims).find_claimed_registry(ACME_WEB) == ""
 
 
 @pytest.mark.parametrize("variable", ["UV_DEFAULT_INDEX", "UV_INDEX_URL", "NERQ_PYPI_URL"])
@@ -612,7 +612,7 @@ def test_what_pip_is_told_does_not_change_what_uv_reads_in_the_project(machine: 
 @pytest.mark.parametrize("variable", ["npm_config_registry", "NERQ_NPM_URL"])
 def test_a_registry_the_user_sets_over_the_projects_leaves_it_nothing_to_say(machine: Machine, variable: str) -> None:
     machine.write("./.npmrc", npmrc("https://evil.example"))
-    assert machine.read({variable: "https://npm.example"}).elsewhere(LODASH) == ""
+    assert machine.read({variable: "https://npm.example"}).find_claimed_registry(LODASH) == ""
 
 
 def test_further_indexes_of_the_project_are_claims_unless_the_user_has_them_too(machine: Machine) -> None:
@@ -620,8 +620,8 @@ def test_further_indexes_of_the_project_are_claims_unless_the_user_has_them_too(
         "./uv.toml", 'extra-index-url = ["https://more.example/simple", "https://u:p@other.example/simple"]\n'
     )
     addresses = machine.read({"PIP_EXTRA_INDEX_URL": "https://more.example/simple"})
-    assert addresses.extra_pypi == ("https://more.example/simple",)
-    assert addresses.project.extra == ("https://other.example/simple",)
+    assert addresses.extra_indexes == ("https://more.example/simple",)
+    assert addresses.project_claims.extra_indexes == ("https://other.example/simple",)
 
 
 def test_uv_toml_takes_the_place_of_the_pyproject_beside_it(machine: Machine) -> None:
@@ -634,10 +634,12 @@ def test_the_whole_repository_around_the_scanned_directory_is_the_project(machin
     machine.write("/srv/.npmrc", "registry=https://outer.example\n@acme:registry=https://acme.example\n")
     machine.write("/srv/uv.toml", 'index-url = "https://outer.example/simple"')
     machine.write("./.npmrc", npmrc("https://inner.example"))
-    assert machine.read().project == Claims(npm="https://inner.example")
+    assert machine.read().project_claims == ProjectClaims(npm_registry="https://inner.example")
     (machine.root / "srv/.git").mkdir()
-    assert machine.read().project == Claims(
-        index="https://outer.example/simple", npm="https://inner.example", npm_scopes={"@acme": "https://acme.example"}
+    assert machine.read().project_claims == ProjectClaims(
+        pypi_index="https://outer.example/simple",
+        npm_registry="https://inner.example",
+        npm_scopes={"@acme": "https://acme.example"},
     )
 
 
@@ -646,9 +648,9 @@ def test_the_home_directory_is_the_users_even_when_it_is_scanned_or_a_repository
     (machine.home / ".git").mkdir()
     (machine.home / "project").mkdir()
     for cwd in (machine.home, machine.home / "project"):
-        addresses = read_addresses({}, cwd=cwd, home=machine.home, root=machine.root)
+        addresses = read_index_config({}, cwd=cwd, home=machine.home, root=machine.root)
         assert addresses.npm.url == "https://npm.example"
-        assert addresses.project == Claims()
+        assert addresses.project_claims == ProjectClaims()
 
 
 def test_a_file_of_the_project_that_the_user_points_npm_at_is_the_users(machine: Machine) -> None:
@@ -662,20 +664,20 @@ def test_a_file_of_the_project_that_the_user_points_npm_at_is_the_users(machine:
 
 def test_an_index_written_in_a_file_is_recognised_in_any_spelling(machine: Machine) -> None:
     addresses = machine.read({"PIP_INDEX_URL": "https://pypi.example/simple", "NERQ_NPM_URL": "https://npm.example"})
-    assert addresses.is_default("https://u:p@PYPI.example:443/simple/")
-    assert addresses.is_default("https://pypi.example")
-    assert addresses.is_default(Addresses().pypi.url + "/simple")
-    assert addresses.is_default("https://npm.example/", ecosystem=NPM)
-    assert not addresses.is_default("https://pypi.example/other/simple")
-    assert not addresses.is_default("http://pypi.example/simple")
-    assert not addresses.is_default("https://npm.example/")
-    assert not addresses.is_default("")
+    assert addresses.is_default_index("https://u:p@PYPI.example:443/simple/")
+    assert addresses.is_default_index("https://pypi.example")
+    assert addresses.is_default_index(IndexConfig().pypi.url + "/simple")
+    assert addresses.is_default_index("https://npm.example/", ecosystem=NPM)
+    assert not addresses.is_default_index("https://pypi.example/other/simple")
+    assert not addresses.is_default_index("http://pypi.example/simple")
+    assert not addresses.is_default_index("https://npm.example/")
+    assert not addresses.is_default_index("")
 
 
 def test_nothing_is_the_default_where_the_default_cannot_be_asked(machine: Machine) -> None:
     addresses = machine.read({"PIP_INDEX_URL": "./wheels"})
-    assert not addresses.is_default("./wheels")
-    assert not addresses.is_default("")
+    assert not addresses.is_default_index("./wheels")
+    assert not addresses.is_default_index("")
 
 
 # Bad files.
@@ -704,7 +706,7 @@ def test_a_uv_toml_that_is_not_toml_is_a_warning(machine: Machine, text: str) ->
 def test_settings_of_uv_of_the_wrong_kind_say_nothing(machine: Machine, text: str, what: str) -> None:
     machine.write("~/.config/uv/uv.toml", text)
     addresses = machine.read()
-    assert addresses.own == {}
+    assert addresses.registries == {}
     assert addresses.warnings == ((f"uv.toml (~/.config/uv/uv.toml): {what}",) if what else ())
 
 
@@ -714,7 +716,7 @@ def test_settings_of_uv_of_the_wrong_kind_say_nothing(machine: Machine, text: st
 def test_a_pyproject_without_usable_settings_is_nothing_to_warn_about(machine: Machine, text: str) -> None:
     machine.write("./pyproject.toml", text)
     assert machine.read().warnings == ()
-    assert machine.read().project == Claims()
+    assert machine.read().project_claims == ProjectClaims()
 
 
 @pytest.mark.parametrize(
@@ -753,7 +755,7 @@ def test_folders_and_pipes_are_no_configuration_files(machine: Machine) -> None:
     (machine.project / ".npmrc").mkdir()
     if hasattr(os, "mkfifo"):
         os.mkfifo(machine.project / "uv.toml")
-    assert machine.read() == Addresses(origin={"pypi": "default", "npm": "default"})
+    assert machine.read() == IndexConfig(origins={"pypi": "default", "npm": "default"})
 
 
 junk = st.one_of(
@@ -773,17 +775,17 @@ def test_no_file_whatever_is_in_it_does_more_than_warn(
     for path, text in texts.items():
         machine.write(path, "").write_bytes(f"{text}\nindex".encode("utf-8", "surrogatepass"))
     addresses = machine.read()
-    assert addresses.pypi.url == Addresses().pypi.url or addresses.origin["pypi"] != "default"
+    assert addresses.pypi.url == IndexConfig().pypi.url or addresses.origins["pypi"] != "default"
     assert addresses.npm.headers.keys() <= {"Authorization"}
 
 
 @given(url=st.text(max_size=60) | st.text(":/@[]%.-aZ0 \x00\x1b?#ü", max_size=40).map("https://".__add__))
 def test_every_url_has_one_spelling_that_is_safe_to_show(url: str) -> None:
-    address, _ = split(url)
-    assert split(address)[0] == address
+    address, _ = split_url(url)
+    assert split_url(address)[0] == address
     assert "@" not in address.partition("//")[2].partition("/")[0]
-    assert readable(url).isascii()
-    assert readable(url).isprintable()
+    assert redact_url(url).isascii()
+    assert redact_url(url).isprintable()
 
 
 # Where files are looked for on each system.
@@ -793,23 +795,23 @@ def test_pip_looks_where_its_documentation_says_on_macos(tmp_path: Path) -> None
     home = tmp_path / "Users/me"
     system = tmp_path / "Library/Application Support/pip/pip.conf"
     legacy = home / ".pip/pip.conf"
-    found = pip_files({}, home=home, root=tmp_path, platform="darwin")
+    found = find_pip_files({}, home=home, root=tmp_path, platform="darwin")
     assert found == (home / ".config/pip/pip.conf", legacy, system)
     own = home / "Library/Application Support/pip"
     own.mkdir(parents=True)
-    assert pip_files({}, home=home, root=tmp_path, platform="darwin") == (own / "pip.conf", legacy, system)
+    assert find_pip_files({}, home=home, root=tmp_path, platform="darwin") == (own / "pip.conf", legacy, system)
 
 
 def test_pip_and_uv_look_where_their_documentation_says_on_windows(tmp_path: Path) -> None:
     environ = {"APPDATA": str(tmp_path / "Roaming"), "PROGRAMDATA": str(tmp_path / "ProgramData")}
     home = tmp_path / "Users/me"
-    assert pip_files(environ, home=home, root=tmp_path, platform="win32") == (
+    assert find_pip_files(environ, home=home, root=tmp_path, platform="win32") == (
         tmp_path / "Roaming/pip/pip.ini",
         home / "pip/pip.ini",
         tmp_path / "ProgramData/pip/pip.ini",
     )
-    assert pip_files({}, home=home, root=tmp_path, platform="win32") == (home / "pip/pip.ini",)
-    assert uv_files(environ, home=home, root=tmp_path, platform="win32") == (
+    assert find_pip_files({}, home=home, root=tmp_path, platform="win32") == (home / "pip/pip.ini",)
+    assert find_uv_files(environ, home=home, root=tmp_path, platform="win32") == (
         tmp_path / "Roaming/uv/uv.toml",
         tmp_path / "ProgramData/uv/uv.toml",
     )
@@ -817,14 +819,14 @@ def test_pip_and_uv_look_where_their_documentation_says_on_windows(tmp_path: Pat
 
 def test_the_xdg_directories_are_obeyed_when_they_are_absolute(tmp_path: Path) -> None:
     environ = {"XDG_CONFIG_HOME": "/cfg", "XDG_CONFIG_DIRS": "/one:relative:/two"}
-    assert pip_files(environ, home=tmp_path, root=tmp_path, platform="linux") == (
+    assert find_pip_files(environ, home=tmp_path, root=tmp_path, platform="linux") == (
         Path("/cfg/pip/pip.conf"),
         tmp_path / ".pip/pip.conf",
         tmp_path / "etc/pip.conf",
         Path("/two/pip/pip.conf"),
         Path("/one/pip/pip.conf"),
     )
-    assert uv_files({"XDG_CONFIG_HOME": "cfg"}, home=tmp_path, root=tmp_path, platform="linux") == (
+    assert find_uv_files({"XDG_CONFIG_HOME": "cfg"}, home=tmp_path, root=tmp_path, platform="linux") == (
         tmp_path / ".config/uv/uv.toml",
         tmp_path / "etc/xdg/uv/uv.toml",
         tmp_path / "etc/uv/uv.toml",
@@ -835,11 +837,11 @@ def test_a_further_index_on_this_disk_tells_by_itself_what_it_has(tmp_path: Path
     (tmp_path / "simple" / "ours").mkdir(parents=True)
     indexes = f"file://{tmp_path}/simple https://more.example/simple"
     environ = {"HOME": str(tmp_path), "PIP_EXTRA_INDEX_URL": indexes}
-    addresses = read_addresses(environ, cwd=tmp_path, root=tmp_path)
+    addresses = read_index_config(environ, cwd=tmp_path, root=tmp_path)
     ours, theirs = Package(ecosystem=PYPI, name="ours"), Package(ecosystem=PYPI, name="theirs")
-    assert addresses.further(ours) == (f"file://{tmp_path}/simple", "https://more.example/simple")
-    assert addresses.further(theirs) == ("https://more.example/simple",)
-    assert addresses.further(Package(ecosystem=NPM, name="ours")) == ()
+    assert addresses.find_extra_indexes(ours) == (f"file://{tmp_path}/simple", "https://more.example/simple")
+    assert addresses.find_extra_indexes(theirs) == ("https://more.example/simple",)
+    assert addresses.find_extra_indexes(Package(ecosystem=NPM, name="ours")) == ()
 
 
 def test_the_address_given_to_this_program_overrules_further_indexes(tmp_path: Path) -> None:
@@ -848,5 +850,5 @@ def test_the_address_given_to_this_program_overrules_further_indexes(tmp_path: P
         "PIP_EXTRA_INDEX_URL": "https://more.example/simple",
         "NERQ_PYPI_URL": "https://pypi.example",
     }
-    addresses = read_addresses(environ, cwd=tmp_path, root=tmp_path)
-    assert addresses.further(Package(ecosystem=PYPI, name="ours")) == ()
+    addresses = read_index_config(environ, cwd=tmp_path, root=tmp_path)
+    assert addresses.find_extra_indexes(Package(ecosystem=PYPI, name="ours")) == ()

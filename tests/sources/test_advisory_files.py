@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from nerq_cli.advisories import vulnerabilities
-from nerq_cli.errors import AnswerError, UsageError
+from nerq_cli.advisories import match_advisories
+from nerq_cli.errors import ResponseError, UsageError
 from nerq_cli.inventory import NPM, PYPI, Package
 from nerq_cli.sources import advisory_files
-from nerq_cli.sources.advisory_files import Tally, advisories, entries, kept
-from nerq_cli.store.advisory_db import AdvisoryDatabase, Stamp
+from nerq_cli.sources.advisory_files import ReadStats, build_entries, decode_advisories, read_advisories
+from nerq_cli.store.advisory_db import AdvisoryDatabase, ImportInfo
 
 #: Real dumps, where there are any: one folder for each ecosystem, with an ``all.zip`` in it.
 DUMPS = Path(os.environ.get("NERQ_TEST_OSV_DUMPS", "no-dumps"))
@@ -32,8 +32,8 @@ def zipped(path: Path, members: dict[str, bytes]) -> Path:
     return path
 
 
-def ids(*paths: Path, tally: Tally | None = None) -> list[str]:
-    return [one.id for one in advisories(paths, tally or Tally())]
+def ids(*paths: Path, tally: ReadStats | None = None) -> list[str]:
+    return [one.id for one in read_advisories(paths, tally or ReadStats())]
 
 
 def test_a_zip_is_read_without_what_is_withdrawn(tmp_path: Path) -> None:
@@ -43,9 +43,9 @@ def test_a_zip_is_read_without_what_is_withdrawn(tmp_path: Path) -> None:
         "README.md": b"hello",
         "more/A-3.yaml": b"id: A-3\n",
     }
-    tally = Tally()
+    tally = ReadStats()
     assert ids(zipped(tmp_path / "all.zip", members), tally=tally) == ["A-1", "A-3"]
-    assert (tally.read, tally.withdrawn, tally.unreadable) == (3, 1, 0)
+    assert (tally.read_count, tally.withdrawn_count, tally.unreadable_count) == (3, 1, 0)
 
 
 def test_a_folder_is_read_in_order_without_what_is_hidden(tmp_path: Path) -> None:
@@ -57,9 +57,9 @@ def test_a_folder_is_read_in_order_without_what_is_hidden(tmp_path: Path) -> Non
     }.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(content)
-    tally = Tally()
+    tally = ReadStats()
     assert ids(tmp_path, tally=tally) == ["A-1", "A-2"]
-    assert tally.unreadable == 0
+    assert tally.unreadable_count == 0
 
 
 def test_single_files_are_read(tmp_path: Path) -> None:
@@ -70,9 +70,9 @@ def test_single_files_are_read(tmp_path: Path) -> None:
 
 def test_what_is_damaged_is_named_and_the_rest_is_read(tmp_path: Path) -> None:
     path = zipped(tmp_path / "all.zip", {"A-1.json": record("A-1"), "bad.json": b"{", "A-2.json": record("A-2")})
-    tally = Tally()
+    tally = ReadStats()
     assert ids(path, tally=tally) == ["A-1", "A-2"]
-    assert tally.damaged == ["all.zip/bad.json: the answer is not the JSON that the service documents"]
+    assert tally.problems == ["all.zip/bad.json: the answer is not the JSON that the service documents"]
 
 
 def test_a_member_that_does_not_match_its_checksum_is_named(tmp_path: Path) -> None:
@@ -81,27 +81,27 @@ def test_a_member_that_does_not_match_its_checksum_is_named(tmp_path: Path) -> N
         archive.writestr("A-1.json", record("A-1"))
         archive.writestr("A-2.json", record("A-2"))
     path.write_bytes(path.read_bytes().replace(b'"id": "A-1"', b'"id": "A-7"', 1))
-    tally = Tally()
+    tally = ReadStats()
     assert ids(path, tally=tally) == ["A-2"]
-    assert tally.damaged == ["all.zip/A-1.json: damaged in the zip"]
+    assert tally.problems == ["all.zip/A-1.json: damaged in the zip"]
 
 
 def test_only_so_many_damaged_records_are_named(tmp_path: Path) -> None:
-    tally = Tally()
+    tally = ReadStats()
     assert ids(zipped(tmp_path / "all.zip", {f"{n}.json": b"" for n in range(50)}), tally=tally) == []
-    assert (tally.unreadable, len(tally.damaged)) == (50, 20)
+    assert (tally.unreadable_count, len(tally.problems)) == (50, 20)
 
 
 def test_a_record_that_unpacks_to_too_much_is_left_out(tmp_path: Path) -> None:
     path = zipped(tmp_path / "all.zip", {"bomb.json": b" " * 50_000_000, "A-1.json": record("A-1")})
-    tally = Tally()
+    tally = ReadStats()
     assert ids(path, tally=tally) == ["A-1"]
-    assert tally.damaged == ["all.zip/bomb.json: larger than 10 MB"]
+    assert tally.problems == ["all.zip/bomb.json: larger than 10 MB"]
 
 
 def test_there_are_only_so_many_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(advisory_files, "COUNT_LIMIT", 1)
-    with pytest.raises(AnswerError, match="more than 1 records"):
+    monkeypatch.setattr(advisory_files, "MAX_RECORDS", 1)
+    with pytest.raises(ResponseError, match="more than 1 records"):
         ids(zipped(tmp_path / "all.zip", {"A-1.json": record("A-1"), "A-2.json": record("A-2")}))
 
 
@@ -109,7 +109,7 @@ def test_what_is_no_zip_is_refused(tmp_path: Path) -> None:
     whole = zipped(tmp_path / "all.zip", {"A-1.json": record("A-1")}).read_bytes()
     for content in (b"", b"<html>", whole[: len(whole) // 2]):
         (tmp_path / "part.zip").write_bytes(content)
-        with pytest.raises(AnswerError, match="no zip file"):
+        with pytest.raises(ResponseError, match="no zip file"):
             ids(tmp_path / "part.zip")
 
 
@@ -125,41 +125,41 @@ def test_what_holds_no_records_is_refused(tmp_path: Path) -> None:
 def test_what_may_not_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "A-1.json").write_bytes(record("A-1"))
     (tmp_path / "A-1.json").chmod(0)
-    tally = Tally()
+    tally = ReadStats()
     assert ids(tmp_path, tally=tally) == []
-    assert tally.damaged == [f"{tmp_path / 'A-1.json'}: permission denied"]
+    assert tally.problems == [f"{tmp_path / 'A-1.json'}: permission denied"]
 
 
 def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     (tmp_path / "A-1.json").symlink_to(tmp_path / "gone")
-    tally = Tally()
+    tally = ReadStats()
     assert ids(tmp_path, tally=tally) == []
-    assert tally.damaged == [f"{tmp_path / 'A-1.json'}: no such file or directory"]
+    assert tally.problems == [f"{tmp_path / 'A-1.json'}: no such file or directory"]
 
 
 def test_a_record_is_kept_under_each_ecosystem_with_what_it_says_of_that() -> None:
     both = [{"package": {"ecosystem": one, "name": "demo"}, "versions": ["1.0"]} for one in ("PyPI", "npm", "Go")]
     advisory = next(advisories_of(record("A-1", affected=[*both, both[0]])))
-    made = list(entries([advisory]))
+    made = list(build_entries([advisory]))
     assert [(one.ecosystem, one.id, one.packages, one.modified) for one in made] == [
         ("PyPI", "A-1", ("demo",), 1_767_225_600),
         ("npm", "A-1", ("demo",), 1_767_225_600),
     ]
-    assert [[part.ecosystem for part in one.affected] for one in kept(entry.value for entry in made)] == [
+    assert [[part.ecosystem for part in one.affected] for one in decode_advisories(entry.value for entry in made)] == [
         ["PyPI", "PyPI"],
         ["npm"],
     ]
-    assert [one.ecosystem for one in entries([advisory], {"npm"})] == ["npm"]
+    assert [one.ecosystem for one in build_entries([advisory], {"npm"})] == ["npm"]
 
 
 def advisories_of(*bodies: bytes) -> Any:
-    from nerq_cli.sources.osv_record import read
+    from nerq_cli.sources.osv_record import parse_record
 
-    return map(read, bodies)
+    return map(parse_record, bodies)
 
 
 def test_a_kept_record_that_is_damaged_counts_as_none() -> None:
-    assert kept([b"\xc1", b"", b"\x80"]) == ()
+    assert decode_advisories([b"\xc1", b"", b"\x80"]) == ()
 
 
 @pytest.mark.skipif(not DUMPS.is_dir(), reason="NERQ_TEST_OSV_DUMPS names no folder of dumps")
@@ -167,25 +167,25 @@ def test_a_kept_record_that_is_damaged_counts_as_none() -> None:
 def test_the_real_dumps_answer_offline_what_their_records_say(tmp_path: Path, ecosystem: str) -> None:
     """Every version that a record enumerates is found through the database, record by record."""
     path = DUMPS / ecosystem / "all.zip"
-    tally = Tally()
+    tally = ReadStats()
     database = AdvisoryDatabase.open(tmp_path, now=0)
     started = time.monotonic()
-    assert database.replace(entries(advisories([path], tally)), Stamp("dump", 0))
+    assert database.replace_records(build_entries(read_advisories([path], tally)), ImportInfo("dump", 0))
     assert time.monotonic() - started < 3
-    assert tally.unreadable == 0
+    assert tally.unreadable_count == 0
     enumerated: dict[tuple[str, str], dict[str, set[str]]] = {}
-    for one in advisories([path], Tally()):
+    for one in read_advisories([path], ReadStats()):
         for part in one.affected:
             by_version = enumerated.setdefault((part.ecosystem, part.name), {})
             for version in part.versions:
                 by_version.setdefault(version, set()).add(one.id)
-    kept_records = database.lookup_many(list(enumerated))
+    kept_records = database.find_by_packages(list(enumerated))
     database.close()
     for key, by_version in enumerated.items():
         package = Package(ecosystem=PYPI if key[0] == PYPI else NPM, name=key[1])
-        records = kept(kept_records[key])
+        records = decode_advisories(kept_records[key])
         for version, expected in by_version.items():
-            found = {name for one in vulnerabilities(records, package, version) for name in (one.id, *one.aliases)}
+            found = {name for one in match_advisories(records, package, version) for name in (one.id, *one.aliases)}
             assert expected <= found, (key, version)
 
 
@@ -199,4 +199,4 @@ def test_zips_in_a_folder_are_read_as_well(tmp_path: Path) -> None:
                 "affected": [{"package": {"ecosystem": "PyPI", "name": "demo"}, "versions": ["1.0"]}],
             }
             archive.writestr(f"{name}.json", json.dumps(record))
-    assert [one.id for one in advisories([tmp_path], Tally())] == ["PYSEC-one", "PYSEC-two"]
+    assert [one.id for one in read_advisories([tmp_path], ReadStats())] == ["PYSEC-one", "PYSEC-two"]

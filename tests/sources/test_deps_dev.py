@@ -9,30 +9,30 @@ import pytest
 from nerq_cli.facts import Found, Scorecard, Unknown
 from nerq_cli.inventory import NPM, PYPI, Package, Release, RepositoryId
 from nerq_cli.sources.deps_dev import (
-    BATCH,
-    PROJECTS,
+    MAX_BATCH_REQUESTS,
+    REPOSITORIES,
     URL,
     VERSIONS,
     Attestation,
-    HostedProject,
-    Related,
-    Version,
-    count,
-    endpoint,
-    projects,
-    scorecard,
-    versions,
+    RelatedRepository,
+    RepositoryInfo,
+    VersionInfo,
+    collect_repositories,
+    collect_versions,
+    parse_count,
+    parse_scorecard,
+    read_endpoint,
 )
-from nerq_cli.sources.gather import Gatherer
+from nerq_cli.sources.gather import Fetcher
 from nerq_cli.sources.question import Endpoint
-from nerq_cli.store import Memory
+from nerq_cli.store import MemoryCache
 
 if TYPE_CHECKING:
     from tests.conftest import Request, Site, Turn
 
 MAY = 1_777_593_600  # 2026-05-01T00:00:00Z
 DEMO = RepositoryId(id="github.com/acme/demo", spelling="github.com/Acme/Demo")
-OpenRun = Callable[..., Gatherer]
+OpenRun = Callable[..., Fetcher]
 
 
 def release(name: str, version: str = "1.0.0") -> Release:
@@ -57,12 +57,12 @@ def unindexed(subject: Release) -> dict[str, Any]:
 
 
 def one_by_one(subject: Release) -> str:
-    return f"/v3/systems/npm/packages/{subject.package.path}/versions/{subject.version}"
+    return f"/v3/systems/npm/packages/{subject.package.url_segment}/versions/{subject.version}"
 
 
 def licences(fact: object) -> tuple[str, ...]:
     assert isinstance(fact, Found), fact
-    assert isinstance(fact.value, Version)
+    assert isinstance(fact.value, VersionInfo)
     return fact.value.licences
 
 
@@ -75,7 +75,7 @@ def asked(site: Site, path: str) -> list[Any]:
 
 def test_many_versions_cost_one_request_and_are_matched_by_what_is_echoed(open_run: OpenRun, site: Site) -> None:
     site.on(BATCHES, {"body": {"responses": [response(B, licenses=["MIT"]), response(A, licenses=["ISC"])]}})
-    facts = versions(open_run(), [A, B], Endpoint(url=site.url))
+    facts = collect_versions(open_run(), [A, B], Endpoint(url=site.url))
     assert (licences(facts[A]), licences(facts[B])) == (("ISC",), ("MIT",))
     assert len(site.requests) == 1
 
@@ -88,18 +88,18 @@ def test_pages_are_asked_for_with_the_same_requests_and_the_token(open_run: Open
         {"body": {"responses": [response(C, licenses=["0BSD"])]}},
     )
     run = open_run()
-    facts = versions(run, [A, B, C], Endpoint(url=site.url))
+    facts = collect_versions(run, [A, B, C], Endpoint(url=site.url))
     assert [licences(facts[one]) for one in (A, B, C)] == [("MIT",), ("ISC",), ("0BSD",)]
     first, second, third = asked(site, BATCHES)
     assert first["requests"] == second["requests"] == third["requests"]
     assert [body.get("pageToken") for body in (first, second, third)] == [None, "t1", "t2"]
-    [report] = run.report()
-    assert (report.state, report.asked, report.answered, report.requests) == ("ok", 3, 3, 3)
+    [report] = run.summarise_sources()
+    assert (report.state, report.requested, report.received, report.requests) == ("ok", 3, 3, 3)
 
 
 def test_a_token_that_never_ends_is_not_followed_for_ever(open_run: OpenRun, site: Site) -> None:
     site.on(BATCHES, {"body": {"responses": [response(A)], "nextPageToken": "again"}})
-    facts = versions(open_run(), [A, B], Endpoint(url=site.url))
+    facts = collect_versions(open_run(), [A, B], Endpoint(url=site.url))
     assert isinstance(facts[A], Found)
     assert isinstance(facts[B], Unknown)
     assert len(site.requests) == 2
@@ -108,24 +108,24 @@ def test_a_token_that_never_ends_is_not_followed_for_ever(open_run: OpenRun, sit
 def test_a_page_that_fails_leaves_only_the_rest_unknown(open_run: OpenRun, site: Site) -> None:
     site.on(BATCHES, {"body": {"responses": [response(A)], "nextPageToken": "t1"}}, {"status": 500})
     run = open_run()
-    facts = versions(run, [A, B], Endpoint(url=site.url))
+    facts = collect_versions(run, [A, B], Endpoint(url=site.url))
     assert isinstance(facts[A], Found)
     rest = facts[B]
     assert isinstance(rest, Unknown)
     assert "HTTP 500" in rest.reason
-    assert run.report()[0].state == "partial"
+    assert run.summarise_sources()[0].state == "partial"
 
 
 def test_a_partial_page_leaves_the_missing_unknown(open_run: OpenRun, site: Site) -> None:
     site.on(BATCHES, {"body": {"responses": [response(A)]}})
-    assert isinstance(versions(open_run(), [A, B], Endpoint(url=site.url))[B], Unknown)
+    assert isinstance(collect_versions(open_run(), [A, B], Endpoint(url=site.url))[B], Unknown)
 
 
 def test_what_is_not_indexed_is_unknown_and_not_asked_again_at_once(open_run: OpenRun, site: Site) -> None:
     site.on(BATCHES, {"body": {"responses": [unindexed(A)]}})
-    store = Memory()
+    store = MemoryCache()
     for _ in range(2):
-        fact = versions(open_run(store), [A], Endpoint(url=site.url))[A]
+        fact = collect_versions(open_run(store), [A], Endpoint(url=site.url))[A]
         assert fact == Unknown("not indexed by deps.dev", "deps.dev")
     assert len(site.requests) == 1
 
@@ -136,10 +136,10 @@ def test_no_batch_is_larger_than_the_service_takes(open_run: OpenRun, site: Site
         return {"body": {"responses": said}}
 
     site.on(BATCHES, answered)
-    some = [release(f"p{number}") for number in range(BATCH + 1)]
-    facts = versions(open_run(), some, Endpoint(url=site.url))
+    some = [release(f"p{number}") for number in range(MAX_BATCH_REQUESTS + 1)]
+    facts = collect_versions(open_run(), some, Endpoint(url=site.url))
     assert all(isinstance(fact, Found) for fact in facts.values())
-    assert sorted(len(body["requests"]) for body in asked(site, BATCHES)) == [1, BATCH]
+    assert sorted(len(body["requests"]) for body in asked(site, BATCHES)) == [1, MAX_BATCH_REQUESTS]
 
 
 # Without the batch
@@ -161,12 +161,12 @@ def test_the_stable_endpoint_answers_where_the_batch_does_not(open_run: OpenRun,
     site.on(BATCHES, turn)
     site.on(one_by_one(A), {"body": {"versionKey": key(A), "licenses": ["MIT"]}})
     site.on(one_by_one(B), {"body": {"versionKey": key(B), "licenses": ["ISC"]}})
-    store = Memory()
-    facts = versions(open_run(store), [A, B, C], Endpoint(url=site.url))
+    store = MemoryCache()
+    facts = collect_versions(open_run(store), [A, B, C], Endpoint(url=site.url))
     assert (licences(facts[A]), licences(facts[B])) == (("MIT",), ("ISC",))
     assert facts[C] == Unknown("not indexed by deps.dev", "deps.dev")
     assert site.requests[-1].path.startswith("/v3/")
-    offline = versions(open_run(store, offline=True), [A], Endpoint(url=site.url))
+    offline = collect_versions(open_run(store, offline=True), [A], Endpoint(url=site.url))
     assert licences(offline[A]) == ("MIT",)
 
 
@@ -174,28 +174,28 @@ def test_the_stable_endpoint_answers_where_the_batch_does_not(open_run: OpenRun,
 def test_garbage_from_the_stable_endpoint_is_unknown(open_run: OpenRun, site: Site, body: bytes) -> None:
     site.on(BATCHES, {"status": 404})
     site.on(one_by_one(A), {"body": body})
-    assert isinstance(versions(open_run(), [A], Endpoint(url=site.url))[A], Unknown)
+    assert isinstance(collect_versions(open_run(), [A], Endpoint(url=site.url))[A], Unknown)
 
 
 @pytest.mark.parametrize("turn", [{"status": 429}, {"status": 500}, {"hang": True}, {"raw": b"nonsense\r\n\r\n"}])
 def test_a_service_that_is_not_well_is_not_asked_one_by_one(open_run: OpenRun, site: Site, turn: Turn) -> None:
     site.on(BATCHES, turn)
-    fact = versions(open_run(deadline_seconds=1.0), [A], Endpoint(url=site.url))[A]
+    fact = collect_versions(open_run(deadline_seconds=1.0), [A], Endpoint(url=site.url))[A]
     assert isinstance(fact, Unknown)
     assert {request.path for request in site.requests} == {BATCHES}
 
 
 def test_nothing_is_asked_about_nothing(open_run: OpenRun, site: Site) -> None:
-    assert versions(open_run(), [], Endpoint(url=site.url)) == {}
+    assert collect_versions(open_run(), [], Endpoint(url=site.url)) == {}
     assert not site.requests
 
 
 # What a version says
 
 
-def version_of(open_run: OpenRun, site: Site, **said: Any) -> Version:
+def version_of(open_run: OpenRun, site: Site, **said: Any) -> VersionInfo:
     site.on(BATCHES, {"body": {"responses": [response(A, **said)]}})
-    fact = versions(open_run(), [A], Endpoint(url=site.url))[A]
+    fact = collect_versions(open_run(), [A], Endpoint(url=site.url))[A]
     assert isinstance(fact, Found)
     return fact.value
 
@@ -220,37 +220,44 @@ def test_a_version_tells_what_it_is_made_of(open_run: OpenRun, site: Site) -> No
             {"projectKey": "?"},
         ],
     )
-    assert version == Version(
+    assert version == VersionInfo(
         licences=("MIT", "non-standard"),
         published=MAY,
         deprecated=True,
         deprecated_reason="use b",
         links=(("HOMEPAGE", "https://demo.example"),),
         attestations=(Attestation(verified=True, repository="github.com/Acme/Demo"), Attestation()),
-        related=(Related("github.com/acme/demo", "UNVERIFIED_METADATA", "SOURCE_REPO"),),
+        related=(RelatedRepository("github.com/acme/demo", "UNVERIFIED_METADATA", "SOURCE_REPO"),),
     )
-    assert version.proven == "github.com/Acme/Demo"
+    assert version.verified_repository == "github.com/Acme/Demo"
 
 
 def test_fields_of_any_other_shape_say_nothing(open_run: OpenRun, site: Site) -> None:
     fields = ("licenses", "publishedAt", "isDeprecated", "links", "attestations", "relatedProjects")
-    assert version_of(open_run, site, **dict.fromkeys(fields, 5)) == Version()
+    assert version_of(open_run, site, **dict.fromkeys(fields, 5)) == VersionInfo()
 
 
 def test_unverified_metadata_proves_nothing() -> None:
-    named = Related("github.com/acme/demo", "UNVERIFIED_METADATA", "SOURCE_REPO")
-    claimed = Version(related=(named,), attestations=(Attestation(verified=False, repository="github.com/a/b"),))
-    assert (claimed.proven, claimed.declared) == ("", "github.com/acme/demo")
+    named = RelatedRepository("github.com/acme/demo", "UNVERIFIED_METADATA", "SOURCE_REPO")
+    claimed = VersionInfo(related=(named,), attestations=(Attestation(verified=False, repository="github.com/a/b"),))
+    assert (claimed.verified_repository, claimed.declared_repository) == ("", "github.com/acme/demo")
 
 
 @pytest.mark.parametrize("provenance", ["SLSA_ATTESTATION", "PYPI_PUBLISH_ATTESTATION"])
 def test_an_attestation_proves_the_source(provenance: str) -> None:
-    assert Version(related=(Related("github.com/acme/demo", provenance, "SOURCE_REPO"),)).proven
-    assert not Version(related=(Related("github.com/acme/demo", provenance, "ISSUE_TRACKER"),)).proven
+    assert VersionInfo(
+        related=(RelatedRepository("github.com/acme/demo", provenance, "SOURCE_REPO"),)
+    ).verified_repository
+    assert not VersionInfo(
+        related=(RelatedRepository("github.com/acme/demo", provenance, "ISSUE_TRACKER"),)
+    ).verified_repository
 
 
 def test_a_link_to_the_source_declares_it() -> None:
-    assert Version(links=(("SOURCE_REPO", "git+https://github.com/Acme/Demo.git"),)).declared == "github.com/Acme/Demo"
+    assert (
+        VersionInfo(links=(("SOURCE_REPO", "git+https://github.com/Acme/Demo.git"),)).declared_repository
+        == "github.com/Acme/Demo"
+    )
 
 
 # Projects
@@ -266,9 +273,9 @@ def test_a_project_is_found_under_either_spelling(open_run: OpenRun, site: Site)
         return {"body": {"responses": [{"request": lower, "project": project(starsCount=9)}, {"request": given}]}}
 
     site.on(PROJECT_BATCHES, answered)
-    fact = projects(open_run(), [DEMO], Endpoint(url=site.url))[DEMO]
+    fact = collect_repositories(open_run(), [DEMO], Endpoint(url=site.url))[DEMO]
     assert isinstance(fact, Found)
-    assert fact.value == HostedProject(stars=9)
+    assert fact.value == RepositoryInfo(stars=9)
 
 
 def test_two_spellings_on_two_pages_are_still_one_repository(open_run: OpenRun, site: Site) -> None:
@@ -287,21 +294,21 @@ def test_two_spellings_on_two_pages_are_still_one_repository(open_run: OpenRun, 
         {"body": {"responses": [{"request": lower, "project": project(starsCount="7")}]}},
     )
     other = RepositoryId(id="github.com/b/b")
-    fact = projects(open_run(), [other, DEMO], Endpoint(url=site.url))[DEMO]
+    fact = collect_repositories(open_run(), [other, DEMO], Endpoint(url=site.url))[DEMO]
     assert isinstance(fact, Found)
     assert fact.value.stars == 7
 
 
 def test_projects_fall_back_to_the_stable_endpoint(open_run: OpenRun, site: Site) -> None:
     site.on("/v3/projects/github.com%2FAcme%2FDemo", {"body": project(starsCount="12", license="MIT", forksCount=2)})
-    fact = projects(open_run(), [DEMO], Endpoint(url=site.url))[DEMO]
+    fact = collect_repositories(open_run(), [DEMO], Endpoint(url=site.url))[DEMO]
     assert isinstance(fact, Found)
-    assert fact.value == HostedProject(stars=12, forks=2, licence="MIT")
+    assert fact.value == RepositoryInfo(stars=12, forks=2, licence="MIT")
 
 
 def test_other_hosts_are_not_asked_about(open_run: OpenRun, site: Site) -> None:
     elsewhere = RepositoryId(id="git.acme.example/a/b")
-    assert isinstance(projects(open_run(), [elsewhere], Endpoint(url=site.url))[elsewhere], Unknown)
+    assert isinstance(collect_repositories(open_run(), [elsewhere], Endpoint(url=site.url))[elsewhere], Unknown)
     assert not site.requests
 
 
@@ -309,43 +316,48 @@ def test_a_check_without_a_score_has_zero_and_a_negative_one_did_not_run(open_ru
     checks = [{"name": "Code-Review"}, {"name": "Maintained", "score": -1}, {"name": "License", "score": 10}, {}]
     said = {"date": "2026-05-01T00:00:00Z", "checks": checks}
     site.on("/v3/projects/github.com%2FAcme%2FDemo", {"body": project(scorecard=said)})
-    fact = projects(open_run(), [DEMO], Endpoint(url=site.url))[DEMO]
+    fact = collect_repositories(open_run(), [DEMO], Endpoint(url=site.url))[DEMO]
     assert isinstance(fact, Found)
     assert fact.value.scorecard == Scorecard("github.com/acme/demo", MAY, {"Code-Review": 0, "License": 10})
 
 
 @pytest.mark.parametrize("said", [None, [], {}, {"date": "x", "checks": [{"name": "A"}]}, {"date": "2026-05-01"}])
 def test_a_scorecard_without_date_or_checks_is_none(said: object) -> None:
-    assert scorecard(DEMO, said, zero_is_left_out=True) is None
+    assert parse_scorecard(DEMO, said, omits_zero=True) is None
 
 
 @pytest.mark.parametrize(
     ("said", "meant"), [(3, 3), ("3", 3), (0, 0), (-1, None), (True, None), (1.5, None), ("x", None), (None, None)]
 )
 def test_numbers_may_be_strings(said: object, meant: int | None) -> None:
-    assert count(said) == meant
+    assert parse_count(said) == meant
 
 
 # Where
 
 
 def test_the_address_can_be_configured() -> None:
-    assert endpoint({}).url == URL
-    assert endpoint({"NERQ_DEPS_DEV_URL": "http://127.0.0.1:1/x/"}).url == "http://127.0.0.1:1/x"
+    assert read_endpoint({}).url == URL
+    assert read_endpoint({"NERQ_DEPS_DEV_URL": "http://127.0.0.1:1/x/"}).url == "http://127.0.0.1:1/x"
 
 
 def test_an_address_that_is_none_sends_nothing_elsewhere(open_run: OpenRun) -> None:
-    at = endpoint({"NERQ_DEPS_DEV_URL": "nonsense"})
+    at = read_endpoint({"NERQ_DEPS_DEV_URL": "nonsense"})
     assert not at.url
-    assert isinstance(versions(open_run(), [A], at)[A], Unknown)
+    assert isinstance(collect_versions(open_run(), [A], at)[A], Unknown)
 
 
 def test_python_versions_are_asked_about_as_pypi() -> None:
     python = Release(package=Package(ecosystem=PYPI, name="demo"), version="1.0")
-    [question] = VERSIONS.ask([python], Endpoint(url=""))
+    [question] = VERSIONS.requests([python], Endpoint(url=""))
     assert b'"system":"PYPI"' in (question.body or b"")
 
 
 def test_a_batch_of_projects_counts_both_spellings() -> None:
-    many = [RepositoryId(id=f"github.com/a/r{n}", spelling=f"github.com/A/r{n}") for n in range(BATCH // 2 + 1)]
-    assert [len(question.about) for question in PROJECTS.ask(many, Endpoint(url=""))] == [BATCH // 2, 1]
+    many = [
+        RepositoryId(id=f"github.com/a/r{n}", spelling=f"github.com/A/r{n}") for n in range(MAX_BATCH_REQUESTS // 2 + 1)
+    ]
+    assert [len(question.subjects) for question in REPOSITORIES.requests(many, Endpoint(url=""))] == [
+        MAX_BATCH_REQUESTS // 2,
+        1,
+    ]

@@ -7,14 +7,14 @@ import pytest
 
 from nerq_cli.facts import Adoption, Fact, Found, Unknown
 from nerq_cli.inventory import NPM, PYPI, Package
-from nerq_cli.sources.downloads import PYPISTATS_URL, downloads, npm_endpoint, pypistats_endpoint
-from nerq_cli.sources.gather import Gatherer
+from nerq_cli.sources.downloads import PYPISTATS_URL, collect_downloads, read_npm_endpoint, read_pypistats_endpoint
+from nerq_cli.sources.gather import Fetcher
 from nerq_cli.sources.question import Endpoint
 
 if TYPE_CHECKING:
     from tests.conftest import Site, Turn
 
-OpenRun = Callable[..., Gatherer]
+OpenRun = Callable[..., Fetcher]
 NOBODY = Unknown("no downloads are counted for this name", "npm downloads")
 
 
@@ -30,7 +30,7 @@ def pypi(name: str) -> Package:
 def told(open_run: OpenRun, site: Site) -> Callable[..., dict[Package, Fact[Adoption]]]:
     def ask(*packages: Package, **options: Any) -> dict[Package, Fact[Adoption]]:
         at = Endpoint(url=site.url)
-        return downloads(open_run(**options), packages, npm=at, pypistats=at)
+        return collect_downloads(open_run(**options), packages, npm=at, pypistats=at)
 
     return ask
 
@@ -87,11 +87,11 @@ def test_a_service_that_is_not_well_makes_it_unknown(told: Told, site: Site, tur
 
 
 def test_downloads_are_counted_beside_the_public_registries() -> None:
-    assert npm_endpoint({}).url.startswith("https://api.")
-    assert npm_endpoint({}).url.endswith("/downloads")
-    assert pypistats_endpoint({}).url == PYPISTATS_URL
+    assert read_npm_endpoint({}).url.startswith("https://api.")
+    assert read_npm_endpoint({}).url.endswith("/downloads")
+    assert read_pypistats_endpoint({}).url == PYPISTATS_URL
 
 
 def test_the_addresses_can_be_configured() -> None:
-    assert npm_endpoint({"NERQ_NPM_DOWNLOADS_URL": "http://127.0.0.1:1"}).url == "http://127.0.0.1:1"
-    assert pypistats_endpoint({"NERQ_PYPISTATS_URL": "http://127.0.0.1:2"}).url == "http://127.0.0.1:2"
+    assert read_npm_endpoint({"NERQ_NPM_DOWNLOADS_URL": "http://127.0.0.1:1"}).url == "http://127.0.0.1:1"
+    assert read_pypistats_endpoint({"NERQ_PYPISTATS_URL": "http://127.0.0.1:2"}).url == "http://127.0.0.1:2"

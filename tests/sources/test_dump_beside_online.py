@@ -21,14 +21,14 @@ import msgspec
 import pytest
 from packaging.version import InvalidVersion, Version
 
-from nerq_cli.advisories import vulnerabilities
-from nerq_cli.facts import Found, Vulnerability
+from nerq_cli.advisories import match_advisories
+from nerq_cli.facts import AffectingAdvisory, Found
 from nerq_cli.inventory import NPM, PYPI, Ecosystem, Package, Release
 from nerq_cli.sources import kept_advisories, osv
-from nerq_cli.sources.advisory_files import Tally, advisories, entries
-from nerq_cli.sources.gather import Manners
+from nerq_cli.sources.advisory_files import ReadStats, build_entries, read_advisories
+from nerq_cli.sources.gather import HttpSettings
 from nerq_cli.sources.question import Endpoint
-from nerq_cli.store.advisory_db import AdvisoryDatabase, Stamp
+from nerq_cli.store.advisory_db import AdvisoryDatabase, ImportInfo
 
 DUMPS = os.environ.get("NERQ_TEST_OSV_DUMPS", "")
 NOW = 1_800_000_000
@@ -187,18 +187,18 @@ def service(site: Any) -> Osv:
 def database(tmp_path: Path) -> Iterator[AdvisoryDatabase]:
     opened = AdvisoryDatabase.open(tmp_path, now=NOW)
     for ecosystem in ECOSYSTEMS:
-        found = entries(advisories([Path(DUMPS) / ecosystem / "all.zip"], Tally()), {ecosystem})
-        assert opened.replace(found, Stamp("dump", NOW, validator="1"), ecosystems=[ecosystem])
+        found = build_entries(read_advisories([Path(DUMPS) / ecosystem / "all.zip"], ReadStats()), {ecosystem})
+        assert opened.replace_records(found, ImportInfo("dump", NOW, validator="1"), ecosystems=[ecosystem])
     yield opened
     opened.close()
 
 
-def offline(database: AdvisoryDatabase, releases: Sequence[Release]) -> dict[Release, tuple[Vulnerability, ...]]:
-    said = kept_advisories.ask(database, dict.fromkeys(releases, (0, None)), as_of=NOW)
+def offline(database: AdvisoryDatabase, releases: Sequence[Release]) -> dict[Release, tuple[AffectingAdvisory, ...]]:
+    said = kept_advisories.find_advisories(database, dict.fromkeys(releases, (0, None)), as_of=NOW)
     return {release: one.advisories.value for release, one in said.items() if isinstance(one.advisories, Found)}
 
 
-def without_aliases(found: Sequence[Vulnerability]) -> tuple[Vulnerability, ...]:
+def without_aliases(found: Sequence[AffectingAdvisory]) -> tuple[AffectingAdvisory, ...]:
     return tuple(msgspec.structs.replace(one, aliases=()) for one in found)
 
 
@@ -213,16 +213,16 @@ def test_the_database_and_osv_say_the_same_of_every_version(
     """
     releases = list(service.releases(ecosystem))
     kept = offline(database, releases)
-    run = open_run(deadline_seconds=900.0, manners=Manners(seconds=300.0, concurrency=2))
+    run = open_run(deadline_seconds=900.0, settings=HttpSettings(timeout=300.0, concurrency=2))
     packages = sorted({release.package for release in releases})
-    known = osv.known(run, releases, packages, Endpoint(url=site.url))
+    known = osv.fetch_advisories(run, releases, packages, Endpoint(url=site.url))
     affected = 0
     for release in releases:
         affecting, recorded = known.affecting[release], known.recorded[release.package]
         assert isinstance(affecting, Found)
         assert isinstance(recorded, Found)
-        alone = vulnerabilities(affecting.value, release.package, release.version)
-        together = vulnerabilities([*affecting.value, *recorded.value], release.package, release.version)
+        alone = match_advisories(affecting.value, release.package, release.version)
+        together = match_advisories([*affecting.value, *recorded.value], release.package, release.version)
         assert without_aliases(alone) == without_aliases(kept[release]), release.key
         assert together == kept[release], release.key
         affected += bool(alone)

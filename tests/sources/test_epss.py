@@ -9,11 +9,19 @@ import pytest
 
 from nerq_cli.facts import Fact, Found, Unknown
 from nerq_cli.inventory import AdvisoryId
-from nerq_cli.sources.epss import BATCH, EPSS, LONGEST, URL, endpoint, is_cve, probabilities
-from nerq_cli.sources.gather import Gatherer, Manners
-from nerq_cli.sources.question import Answer, Endpoint
-from nerq_cli.sources.services import RESTS
-from nerq_cli.store import Memory
+from nerq_cli.sources.epss import (
+    EPSS_SOURCE,
+    MAX_CVES,
+    MAX_LIST_LENGTH,
+    URL,
+    fetch_probabilities,
+    is_cve,
+    read_endpoint,
+)
+from nerq_cli.sources.gather import Fetcher, HttpSettings
+from nerq_cli.sources.question import Endpoint, Response
+from nerq_cli.sources.services import COOLDOWN
+from nerq_cli.store import MemoryCache
 
 if TYPE_CHECKING:
     from tests.conftest import Site, Turn
@@ -34,19 +42,19 @@ def page(*rows: object, **more: object) -> dict[str, object]:
 
 
 @pytest.fixture
-def memory() -> Memory:
-    return Memory()
+def memory() -> MemoryCache:
+    return MemoryCache()
 
 
 @pytest.fixture
-def ask(memory: Memory, site: Site) -> Iterator[Callable[..., dict[str, Fact[float]]]]:
+def ask(memory: MemoryCache, site: Site) -> Iterator[Callable[..., dict[str, Fact[float]]]]:
     """Ask the site about CVEs, in a run of its own."""
-    opened: list[Gatherer] = []
+    opened: list[Fetcher] = []
 
     def ask_about(*cves: str, now: int = NOW, **options: Any) -> dict[str, Fact[float]]:
-        manners = Manners(seconds=0.3, pause=0.001)
-        opened.append(Gatherer(memory, now=now, deadline_seconds=10, manners=manners, **options))
-        return probabilities(opened[-1], cves, Endpoint(url=f"{site.url}/"))
+        manners = HttpSettings(timeout=0.3, backoff=0.001)
+        opened.append(Fetcher(memory, now=now, deadline_seconds=10, settings=manners, **options))
+        return fetch_probabilities(opened[-1], cves, Endpoint(url=f"{site.url}/"))
 
     yield ask_about
     for one in opened:
@@ -58,8 +66,8 @@ def value(fact: Fact[float]) -> float | None:
 
 
 def test_the_environment_can_name_another_place() -> None:
-    assert endpoint({}).url == URL
-    assert endpoint({"NERQ_EPSS_URL": "https://epss.example/v1/epss"}).url == "https://epss.example/v1/epss"
+    assert read_endpoint({}).url == URL
+    assert read_endpoint({"NERQ_EPSS_URL": "https://epss.example/v1/epss"}).url == "https://epss.example/v1/epss"
 
 
 @pytest.mark.parametrize(
@@ -95,18 +103,18 @@ def test_answers_are_good_for_a_day(site: Site, ask: Callable[..., Any]) -> None
 @pytest.mark.parametrize("digits", [4, 7, 19])
 def test_lists_are_as_long_as_the_service_takes(digits: int) -> None:
     subjects = [AdvisoryId(id=f"CVE-2026-{n:0{digits}}") for n in range(350)]
-    asked = list(EPSS.ask(subjects, AT))
+    asked = list(EPSS_SOURCE.requests(subjects, AT))
     lists = [parse_qs(question.url.partition("?")[2]) for question in asked]
-    assert [subject for question in asked for subject in question.about] == subjects
-    assert [one["cve"][0].count(",") + 1 for one in lists] == [len(question.about) for question in asked]
-    assert [int(one["limit"][0]) for one in lists] == [len(question.about) for question in asked]
-    assert all(len(one["cve"][0]) <= LONGEST for one in lists)
-    assert len(asked) == -(-350 // (BATCH if digits < 19 else LONGEST // 29))
+    assert [subject for question in asked for subject in question.subjects] == subjects
+    assert [one["cve"][0].count(",") + 1 for one in lists] == [len(question.subjects) for question in asked]
+    assert [int(one["limit"][0]) for one in lists] == [len(question.subjects) for question in asked]
+    assert all(len(one["cve"][0]) <= MAX_LIST_LENGTH for one in lists)
+    assert len(asked) == -(-350 // (MAX_CVES if digits < 19 else MAX_LIST_LENGTH // 29))
 
 
 def test_nothing_is_asked_about_no_cve(site: Site, ask: Callable[..., Any]) -> None:
     assert ask("GHSA-1") == {}
-    assert list(EPSS.ask([AdvisoryId(id="GHSA-1")], AT)) == []
+    assert list(EPSS_SOURCE.requests([AdvisoryId(id="GHSA-1")], AT)) == []
     assert site.requests == []
 
 
@@ -170,7 +178,7 @@ def test_a_service_that_fails_leaves_unknown_what_it_will_say_later(
     assert isinstance(fact, Unknown)
     assert fact.reason
     site.on(path, {"body": WHOLE})
-    assert value(ask(CVE, now=NOW + RESTS)[CVE]) == 0.5
+    assert value(ask(CVE, now=NOW + COOLDOWN)[CVE]) == 0.5
 
 
 def test_a_service_that_is_busy_is_asked_again(site: Site, ask: Callable[..., Any]) -> None:
@@ -180,6 +188,6 @@ def test_a_service_that_is_busy_is_asked_again(site: Site, ask: Callable[..., An
 
 
 def test_numbers_may_be_numbers() -> None:
-    [question] = EPSS.ask([AdvisoryId(id=CVE)], AT)
-    answer = Answer(status=200, body=json.dumps(page(row(CVE, 0.25))).encode())
-    assert list(EPSS.read(question, answer)) == [(AdvisoryId(id=CVE), 0.25)]
+    [question] = EPSS_SOURCE.requests([AdvisoryId(id=CVE)], AT)
+    answer = Response(status=200, body=json.dumps(page(row(CVE, 0.25))).encode())
+    assert list(EPSS_SOURCE.parse(question, answer)) == [(AdvisoryId(id=CVE), 0.25)]

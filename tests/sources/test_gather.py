@@ -24,20 +24,20 @@ import msgspec
 import pytest
 import truststore
 
-from nerq_cli.errors import AnswerError, ConfigError, EndpointMissingError
+from nerq_cli.errors import ConfigError, EndpointMissingError, ResponseError
 from nerq_cli.facts import Absent, Fact, Found, Unknown
 from nerq_cli.inventory import PYPI, Package
-from nerq_cli.sources.gather import Gatherer, Manners, SourceReport, door
-from nerq_cli.sources.gather.lanes import Lanes
-from nerq_cli.sources.question import Answer, Endpoint, Question
-from nerq_cli.store import Memory, Row, Store
+from nerq_cli.sources.gather import Fetcher, HttpSettings, SourceSummary, door
+from nerq_cli.sources.gather.lanes import HostWorkers
+from nerq_cli.sources.question import Endpoint, Request, Response
+from nerq_cli.store import MemoryCache, Row, Store
 
 if TYPE_CHECKING:
     from tests.conftest import Site, Turn
 
 NOW = 1_800_000_000
 DAY = 86_400
-QUICK = Manners(seconds=2.0, pause=0.001, seed=1)
+QUICK = HttpSettings(timeout=2.0, backoff=0.001, seed=1)
 
 
 class Demo(msgspec.Struct, frozen=True):
@@ -58,12 +58,12 @@ class Demos:
     probe: bool = False
     folder: str = ""
 
-    def ask(self, about: Sequence[Package], at: Endpoint) -> Iterable[Question[Package]]:
+    def requests(self, about: Sequence[Package], at: Endpoint) -> Iterable[Request[Package]]:
         for package in about:
-            yield Question(url=f"{at.url}{self.folder}/{package.path}", about=(package,), endpoint=at)
+            yield Request(url=f"{at.url}{self.folder}/{package.url_segment}", subjects=(package,), endpoint=at)
 
-    def read(self, question: Question[Package], answer: Answer) -> Iterable[tuple[Package, Demo | None]]:
-        [package] = question.about
+    def parse(self, question: Request[Package], answer: Response) -> Iterable[tuple[Package, Demo | None]]:
+        [package] = question.subjects
         if answer.status == http.client.METHOD_NOT_ALLOWED:
             raise EndpointMissingError("this server has no demos")
         yield package, None if answer.status == http.client.NOT_FOUND else decoded(answer.body)
@@ -73,7 +73,7 @@ def decoded(body: bytes) -> Demo:
     try:
         return msgspec.json.decode(body, type=Demo)
     except msgspec.MsgspecError as problem:
-        raise AnswerError("not JSON") from problem
+        raise ResponseError("not JSON") from problem
 
 
 DEMOS = Demos()
@@ -91,17 +91,17 @@ A, B = package("a"), package("b")
 
 
 @pytest.fixture
-def memory() -> Memory:
-    return Memory()
+def memory() -> MemoryCache:
+    return MemoryCache()
 
 
 @pytest.fixture
-def gatherer(memory: Memory) -> Iterator[Callable[..., Gatherer]]:
-    opened: list[Gatherer] = []
+def gatherer(memory: MemoryCache) -> Iterator[Callable[..., Fetcher]]:
+    opened: list[Fetcher] = []
 
-    def open_gatherer(store: Any = None, **options: Any) -> Gatherer:
-        usual: dict[str, Any] = {"now": NOW, "deadline_seconds": 10.0, "manners": QUICK}
-        opened.append(Gatherer(memory if store is None else store, **usual | options))
+    def open_gatherer(store: Any = None, **options: Any) -> Fetcher:
+        usual: dict[str, Any] = {"now": NOW, "deadline_seconds": 10.0, "settings": QUICK}
+        opened.append(Fetcher(memory if store is None else store, **usual | options))
         return opened[-1]
 
     yield open_gatherer
@@ -110,28 +110,28 @@ def gatherer(memory: Memory) -> Iterator[Callable[..., Gatherer]]:
 
 
 @pytest.fixture
-def ask(gatherer: Callable[..., Gatherer], site: Site) -> Callable[..., Any]:
+def ask(gatherer: Callable[..., Fetcher], site: Site) -> Callable[..., Any]:
     """Ask the site about one package in a run of its own."""
 
     def ask_about(subject: Package = A, source: Demos = DEMOS, **options: Any) -> Fact[Demo]:
-        return gatherer(**options).gather(source, [subject], Endpoint(url=site.url))[subject]
+        return gatherer(**options).fetch(source, [subject], Endpoint(url=site.url))[subject]
 
     return ask_about
 
 
-def held(memory: Memory, site: Site) -> Row | None:
+def held(memory: MemoryCache, site: Site) -> Row | None:
     return memory.get_many("demo", site.url, [A.key]).get(A.key)
 
 
 def hold(
-    memory: Memory, site: Site, value: bytes | None = b'{"name":"old"}', *, age: int = 0, etag: str = '"1"'
+    memory: MemoryCache, site: Site, value: bytes | None = b'{"name":"old"}', *, age: int = 0, etag: str = '"1"'
 ) -> None:
     """Put an answer by that expired ``age`` seconds ago."""
     row = Row(value, NOW - age - DEMOS.fresh, NOW - age, etag)
     memory.put_many("demo", site.url, {A.key: row})
 
 
-def only(reports: tuple[SourceReport, ...]) -> SourceReport:
+def only(reports: tuple[SourceSummary, ...]) -> SourceSummary:
     [report] = reports
     return report
 
@@ -149,7 +149,7 @@ def test_no_such_thing_is_an_absence(ask: Callable[..., Any]) -> None:
 
 
 def test_a_question_says_who_asks_and_what_it_takes(ask: Callable[..., Any], site: Site) -> None:
-    ask(manners=Manners(user_agent="nerq-cli/9"))
+    ask(settings=HttpSettings(user_agent="nerq-cli/9"))
     [request] = site.requests
     assert (request.headers["user-agent"], request.headers["accept"]) == ("nerq-cli/9", "application/json")
     assert request.headers["accept-encoding"] == "gzip"
@@ -157,7 +157,7 @@ def test_a_question_says_who_asks_and_what_it_takes(ask: Callable[..., Any], sit
 
 
 def test_several_sources_are_asked_at_once_and_answered_in_order(
-    gatherer: Callable[..., Gatherer], site: Site, other_site: Site
+    gatherer: Callable[..., Fetcher], site: Site, other_site: Site
 ) -> None:
     site.on("/a", {"body": {"name": "here"}})
     other_site.on("/a", {"body": {"name": "there"}})
@@ -167,7 +167,7 @@ def test_several_sources_are_asked_at_once_and_answered_in_order(
         (two, [B, A, B], Endpoint(url=other_site.url)),
         (two, [], Endpoint(url="x")),
     ]
-    one, other, nothing = gatherer().gather_all(plan)
+    one, other, nothing = gatherer().fetch_all(plan)
     assert one == {A: Found(Demo("here"), "Demo", NOW)}
     assert list(other.items()) == [(B, Absent("Two", NOW)), (A, Found(Demo("there"), "Two", NOW))]
     assert nothing == {}
@@ -176,21 +176,23 @@ def test_several_sources_are_asked_at_once_and_answered_in_order(
 class Batch(Demos):
     """Asks about all packages in one question."""
 
-    def ask(self, about: Sequence[Package], at: Endpoint) -> Iterable[Question[Package]]:
+    def requests(self, about: Sequence[Package], at: Endpoint) -> Iterable[Request[Package]]:
         about = [one for one in about if one.name != "never-asked"]
-        yield Question(url=f"{at.url}/batch", method="POST", body=b"[]", about=tuple(about), endpoint=at)
+        yield Request(url=f"{at.url}/batch", method="POST", body=b"[]", subjects=tuple(about), endpoint=at)
 
-    def read(self, _: Question[Package], answer: Answer) -> Iterable[tuple[Package, Demo | None]]:
+    def parse(self, _: Request[Package], answer: Response) -> Iterable[tuple[Package, Demo | None]]:
         names = msgspec.json.decode(answer.body, type=dict[str, str | None])
         pairs = [(package(name), None if value is None else Demo(value)) for name, value in names.items()]
         return [*pairs, (A, Demo("a second time"))]
 
 
-def test_one_question_may_be_about_many_subjects(gatherer: Callable[..., Gatherer], site: Site, memory: Memory) -> None:
+def test_one_question_may_be_about_many_subjects(
+    gatherer: Callable[..., Fetcher], site: Site, memory: MemoryCache
+) -> None:
     site.on("/batch", {"body": {"a": "A", "b": None, "stranger": "S"}, "headers": {"ETag": '"all"'}})
     about = [A, B, package("left-out"), package("never-asked")]
     run = gatherer()
-    facts = run.gather(Batch(), about, Endpoint(url=site.url))
+    facts = run.fetch(Batch(), about, Endpoint(url=site.url))
     assert list(facts.values()) == [
         Found(Demo("A"), "Demo", NOW),
         Absent("Demo", NOW),
@@ -201,7 +203,7 @@ def test_one_question_may_be_about_many_subjects(gatherer: Callable[..., Gathere
     assert (request.method, request.body, request.headers["content-type"]) == ("POST", b"[]", "application/json")
     kept = memory.get_many("demo", site.url, [A.key, B.key, "pypi/stranger"])
     assert {key: row.validator for key, row in kept.items()} == {A.key: "", B.key: ""}
-    assert (only(run.report()).asked, only(run.report()).answered) == (4, 2)
+    assert (only(run.summarise_sources()).requested, only(run.summarise_sources()).received) == (4, 2)
 
 
 # The store answers first
@@ -222,14 +224,14 @@ def test_an_absence_stays_fresh_for_its_own_time(ask: Callable[..., Any], site: 
     assert len(site.requests) == 2
 
 
-def test_credentials_do_not_share_answers(gatherer: Callable[..., Gatherer], site: Site) -> None:
+def test_credentials_do_not_share_answers(gatherer: Callable[..., Fetcher], site: Site) -> None:
     site.on("/a", {"body": {"name": "a"}}, {"status": 404})
-    gatherer().gather(DEMOS, [A], Endpoint(url=site.url))
-    assert gatherer().gather(DEMOS, [A], Endpoint(url=site.url, identity="me")) == {A: Absent("Demo", NOW)}
+    gatherer().fetch(DEMOS, [A], Endpoint(url=site.url))
+    assert gatherer().fetch(DEMOS, [A], Endpoint(url=site.url, identity="me")) == {A: Absent("Demo", NOW)}
 
 
 def test_an_expired_answer_is_asked_for_with_its_validator_and_renewed(
-    ask: Callable[..., Any], memory: Memory, site: Site
+    ask: Callable[..., Any], memory: MemoryCache, site: Site
 ) -> None:
     hold(memory, site)
     site.on("/a", {"status": 304})
@@ -239,7 +241,7 @@ def test_an_expired_answer_is_asked_for_with_its_validator_and_renewed(
 
 
 def test_an_absence_that_still_stands_is_renewed_for_its_own_time(
-    ask: Callable[..., Any], memory: Memory, site: Site
+    ask: Callable[..., Any], memory: MemoryCache, site: Site
 ) -> None:
     hold(memory, site, None)
     site.on("/a", {"status": 304})
@@ -248,7 +250,7 @@ def test_an_absence_that_still_stands_is_renewed_for_its_own_time(
 
 
 def test_an_answer_that_changed_takes_the_place_of_the_old_one(
-    ask: Callable[..., Any], memory: Memory, site: Site
+    ask: Callable[..., Any], memory: MemoryCache, site: Site
 ) -> None:
     hold(memory, site)
     site.on("/a", {"body": {"name": "new"}, "headers": {"ETag": '"2"'}})
@@ -259,7 +261,9 @@ def test_an_answer_that_changed_takes_the_place_of_the_old_one(
 
 
 @pytest.mark.parametrize("etag", ["", "line\nbreak", "ünicode"])
-def test_a_validator_that_cannot_be_sent_is_not(ask: Callable[..., Any], memory: Memory, site: Site, etag: str) -> None:
+def test_a_validator_that_cannot_be_sent_is_not(
+    ask: Callable[..., Any], memory: MemoryCache, site: Site, etag: str
+) -> None:
     hold(memory, site, etag=etag)
     ask()
     assert "if-none-match" not in site.requests[0].headers
@@ -272,7 +276,7 @@ def test_not_modified_without_being_asked_is_no_answer(ask: Callable[..., Any], 
 
 @pytest.mark.parametrize("junk", [b"", b"junk", b'{"name":1}', b'{"name":"\xff"}', b"[" * 100_000])
 def test_junk_in_the_store_is_as_good_as_nothing(
-    ask: Callable[..., Any], memory: Memory, site: Site, junk: bytes
+    ask: Callable[..., Any], memory: MemoryCache, site: Site, junk: bytes
 ) -> None:
     hold(memory, site, junk, age=-60)
     site.on("/a", {"body": {"name": "new"}})
@@ -280,49 +284,49 @@ def test_junk_in_the_store_is_as_good_as_nothing(
     assert "if-none-match" not in site.requests[0].headers
 
 
-def test_an_answer_from_the_future_is_asked_for_again(ask: Callable[..., Any], memory: Memory, site: Site) -> None:
+def test_an_answer_from_the_future_is_asked_for_again(ask: Callable[..., Any], memory: MemoryCache, site: Site) -> None:
     memory.put_many("demo", site.url, {A.key: Row(b'{"name":"old"}', NOW + 2 * DAY, NOW + 3 * DAY)})
     assert ask() == Absent("Demo", NOW)
 
 
 def test_offline_takes_what_there_is_however_old_and_asks_nobody(
-    gatherer: Callable[..., Gatherer], memory: Memory, site: Site
+    gatherer: Callable[..., Fetcher], memory: MemoryCache, site: Site
 ) -> None:
     hold(memory, site, age=1_000 * DAY)
     run = gatherer(offline=True)
-    facts = run.gather(DEMOS, [A, B], Endpoint(url=site.url))
+    facts = run.fetch(DEMOS, [A, B], Endpoint(url=site.url))
     seen = NOW - 1_000 * DAY - DEMOS.fresh
     assert facts == {A: Found(Demo("old"), "Demo", seen), B: Unknown("offline: not in the cache", "Demo")}
     assert site.requests == []
-    report = only(run.report())
-    assert (report.state, report.answered, report.from_cache, report.oldest) == ("partial", 1, 1, seen)
+    report = only(run.summarise_sources())
+    assert (report.state, report.received, report.from_cache, report.oldest) == ("partial", 1, 1, seen)
 
 
 def test_refreshing_asks_about_fresh_answers_too_but_once_in_a_run(
-    gatherer: Callable[..., Gatherer], memory: Memory, site: Site
+    gatherer: Callable[..., Fetcher], memory: MemoryCache, site: Site
 ) -> None:
     hold(memory, site, age=-60)
     site.on("/a", {"status": 304})
     run = gatherer(refresh=True)
     for _ in range(2):
-        assert run.gather(DEMOS, [A], Endpoint(url=site.url)) == {A: Found(Demo("old"), "Demo", NOW)}
+        assert run.fetch(DEMOS, [A], Endpoint(url=site.url)) == {A: Found(Demo("old"), "Demo", NOW)}
     assert [request.headers.get("if-none-match") for request in site.requests] == ['"1"']
 
 
 def test_an_answer_expired_within_a_week_does_when_no_new_one_comes(
-    gatherer: Callable[..., Gatherer], memory: Memory, site: Site
+    gatherer: Callable[..., Fetcher], memory: MemoryCache, site: Site
 ) -> None:
     hold(memory, site, age=7 * DAY - 1)
     site.on("/a", {"status": 500})
     run = gatherer()
     seen = NOW - 7 * DAY + 1 - DEMOS.fresh
-    assert run.gather(DEMOS, [A], Endpoint(url=site.url)) == {A: Found(Demo("old"), "Demo", seen)}
-    report = only(run.report())
-    assert (report.state, report.answered, report.from_cache) == ("partial", 1, 1)
+    assert run.fetch(DEMOS, [A], Endpoint(url=site.url)) == {A: Found(Demo("old"), "Demo", seen)}
+    report = only(run.summarise_sources())
+    assert (report.state, report.received, report.from_cache) == ("partial", 1, 1)
     assert report.reason == f"{site.host}: HTTP 500 after 3 tries"
 
 
-def test_an_answer_expired_for_longer_does_not(ask: Callable[..., Any], memory: Memory, site: Site) -> None:
+def test_an_answer_expired_for_longer_does_not(ask: Callable[..., Any], memory: MemoryCache, site: Site) -> None:
     hold(memory, site, age=7 * DAY)
     site.on("/a", {"status": 500})
     assert isinstance(ask(), Unknown)
@@ -404,7 +408,9 @@ BAD_DAYS: dict[str, tuple[Turn, str, int]] = {
 
 
 @pytest.mark.parametrize("day", BAD_DAYS)
-def test_a_bad_day_makes_unknown_and_says_why(ask: Callable[..., Any], site: Site, memory: Memory, day: str) -> None:
+def test_a_bad_day_makes_unknown_and_says_why(
+    ask: Callable[..., Any], site: Site, memory: MemoryCache, day: str
+) -> None:
     turn, reason, requests = BAD_DAYS[day]
     site.on("/a", turn)
     assert ask() == Unknown(f"{site.host}: {reason}", "Demo")
@@ -443,52 +449,52 @@ def test_a_body_is_read_up_to_the_limit(
     assert type(ask(source=Demos(limit=limit))) is kind
 
 
-def test_a_refused_connection_is_tried_three_times(gatherer: Callable[..., Gatherer]) -> None:
+def test_a_refused_connection_is_tried_three_times(gatherer: Callable[..., Fetcher]) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         host = f"127.0.0.1:{unused.getsockname()[1]}"
-        run = gatherer(manners=Manners(concurrency=1, pause=0.001))
-        facts = run.gather(DEMOS, packages(10), Endpoint(url=f"http://{host}"))
+        run = gatherer(settings=HttpSettings(concurrency=1, backoff=0.001))
+        facts = run.fetch(DEMOS, packages(10), Endpoint(url=f"http://{host}"))
     refused = f"{host}: connection refused after 3 tries"
     reasons = [fact.reason for fact in facts.values() if isinstance(fact, Unknown)]
     assert reasons == [refused] * 3 + [f"stopped after 3 failures: {refused}"] * 7
-    assert only(run.report()).requests == 9
-    assert only(run.report()).state == "unavailable"
+    assert only(run.summarise_sources()).requests == 9
+    assert only(run.summarise_sources()).state == "unavailable"
 
 
 def test_a_name_that_does_not_resolve_is_named(
-    gatherer: Callable[..., Gatherer], monkeypatch: pytest.MonkeyPatch
+    gatherer: Callable[..., Fetcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    facts = gatherer().gather(DEMOS, [A], Endpoint(url="https://pypi.example/simple"))
+    facts = gatherer().fetch(DEMOS, [A], Endpoint(url="https://pypi.example/simple"))
     assert facts == {A: Unknown("pypi.example: name does not resolve after 3 tries", "Demo")}
 
 
-def test_an_unreachable_network_is_named(gatherer: Callable[..., Gatherer], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_network_is_named(gatherer: Callable[..., Fetcher], monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(*_: object, **__: object) -> None:
         raise OSError(101, "Network is unreachable")
 
     monkeypatch.setattr(socket, "create_connection", unreachable)
-    facts = gatherer().gather(DEMOS, [A], Endpoint(url="http://pypi.example"))
+    facts = gatherer().fetch(DEMOS, [A], Endpoint(url="http://pypi.example"))
     assert facts == {A: Unknown("pypi.example: network is unreachable after 3 tries", "Demo")}
 
 
-def test_a_connection_that_fails_without_a_cause_is_named(gatherer: Callable[..., Gatherer]) -> None:
+def test_a_connection_that_fails_without_a_cause_is_named(gatherer: Callable[..., Fetcher]) -> None:
     def fail(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("", request=request)
 
-    facts = gatherer(transport=httpx.MockTransport(fail)).gather(DEMOS, [A], Endpoint(url="http://pypi.example"))
+    facts = gatherer(transport=httpx.MockTransport(fail)).fetch(DEMOS, [A], Endpoint(url="http://pypi.example"))
     assert facts == {A: Unknown("pypi.example: cannot connect after 3 tries", "Demo")}
 
 
-def test_a_connection_that_breaks_off_is_named(gatherer: Callable[..., Gatherer]) -> None:
+def test_a_connection_that_breaks_off_is_named(gatherer: Callable[..., Fetcher]) -> None:
     def fail(request: httpx.Request) -> httpx.Response:
         raise httpx.ReadError("", request=request)
 
-    facts = gatherer(transport=httpx.MockTransport(fail)).gather(DEMOS, [A], Endpoint(url="http://pypi.example"))
+    facts = gatherer(transport=httpx.MockTransport(fail)).fetch(DEMOS, [A], Endpoint(url="http://pypi.example"))
     assert facts == {A: Unknown("pypi.example: the connection broke off after 3 tries", "Demo")}
 
 
@@ -500,25 +506,25 @@ def test_a_connection_that_breaks_off_is_named(gatherer: Callable[..., Gatherer]
         ("http://" + "a" * 64 + ".example", "a" * 64 + ".example: cannot be asked"),
     ],
 )
-def test_an_address_nobody_can_ask_is_named(gatherer: Callable[..., Gatherer], url: str, reason: str) -> None:
-    assert gatherer().gather(DEMOS, [A], Endpoint(url=url)) == {A: Unknown(reason, "Demo")}
+def test_an_address_nobody_can_ask_is_named(gatherer: Callable[..., Fetcher], url: str, reason: str) -> None:
+    assert gatherer().fetch(DEMOS, [A], Endpoint(url=url)) == {A: Unknown(reason, "Demo")}
 
 
 def test_a_source_that_stumbles_over_an_answer_loses_only_that(ask: Callable[..., Any], site: Site) -> None:
     class Stumbles(Demos):
-        def read(self, *_: object) -> Iterable[tuple[Package, Demo | None]]:
+        def parse(self, *_: object) -> Iterable[tuple[Package, Demo | None]]:
             raise ZeroDivisionError
 
     assert ask(source=Stumbles()) == Unknown(f"{site.host}: the answer cannot be understood", "Demo")
 
 
-def test_no_credentials_are_ever_told(gatherer: Callable[..., Gatherer], site: Site) -> None:
+def test_no_credentials_are_ever_told(gatherer: Callable[..., Fetcher], site: Site) -> None:
     site.on("/a", {"status": 500})
     address = site.url.replace("http://", "http://user:secret@")
     at = Endpoint(url=address, headers={"Authorization": "Bearer secret"})
     run = gatherer()
-    assert "secret" not in str(run.gather(DEMOS, [A], at))
-    assert "secret" not in str(run.report())
+    assert "secret" not in str(run.fetch(DEMOS, [A], at))
+    assert "secret" not in str(run.summarise_sources())
 
 
 # Tries and pauses
@@ -563,151 +569,153 @@ def test_a_wait_that_makes_no_sense_is_not_kept(
 ) -> None:
     site.on("/a", {"status": 429, "headers": {"Retry-After": asked}}, {"body": {"name": "a"}})
     assert ask() == Found(Demo("a"), "Demo", NOW)
-    assert 0 <= pauses[0] <= QUICK.pause
+    assert 0 <= pauses[0] <= QUICK.backoff
 
 
 def test_pauses_grow_to_a_limit_and_can_be_repeated(ask: Callable[..., Any], site: Site, pauses: list[float]) -> None:
     site.on("/a", {"status": 500})
     for _ in range(2):
-        ask(manners=Manners(tries=40, seed=4), deadline_seconds=60)
+        ask(settings=HttpSettings(attempts=40, seed=4), deadline_seconds=60)
     assert pauses[:39] == pauses[39:]
     assert all(pause <= min(0.5 * 2**n, 8) for n, pause in enumerate(pauses[:39]))
     assert 7 < max(pauses) <= 8
 
 
-def test_five_failures_in_a_row_end_the_asking(gatherer: Callable[..., Gatherer], site: Site) -> None:
+def test_five_failures_in_a_row_end_the_asking(gatherer: Callable[..., Fetcher], site: Site) -> None:
     for one in packages(30):
         site.on(f"/{one.name}", {"status": 503})
-    run = gatherer(manners=Manners(concurrency=1, pause=0.001))
-    facts = run.gather(DEMOS, packages(20), Endpoint(url=site.url))
+    run = gatherer(settings=HttpSettings(concurrency=1, backoff=0.001))
+    facts = run.fetch(DEMOS, packages(20), Endpoint(url=site.url))
     last = facts[package("p19")]
     assert last == Unknown(f"stopped after 5 failures: {site.host}: HTTP 503 after 3 tries", "Demo")
     assert len(site.requests) == 15
-    assert run.gather(DEMOS, [package("p29")], Endpoint(url=site.url)) == {package("p29"): last}
-    assert len(site.requests) == only(run.report()).requests == 15
+    assert run.fetch(DEMOS, [package("p29")], Endpoint(url=site.url)) == {package("p29"): last}
+    assert len(site.requests) == only(run.summarise_sources()).requests == 15
 
 
-def test_failures_with_answers_between_them_do_not(gatherer: Callable[..., Gatherer], site: Site) -> None:
+def test_failures_with_answers_between_them_do_not(gatherer: Callable[..., Fetcher], site: Site) -> None:
     for one in packages(20)[::2]:
         site.on(f"/{one.name}", {"status": 500})
-    facts = gatherer(manners=Manners(concurrency=1, pause=0.001)).gather(DEMOS, packages(20), Endpoint(url=site.url))
+    facts = gatherer(settings=HttpSettings(concurrency=1, backoff=0.001)).fetch(
+        DEMOS, packages(20), Endpoint(url=site.url)
+    )
     assert [type(fact) for fact in facts.values()] == [Unknown, Absent] * 10
     assert len(site.requests) == 40
 
 
 @pytest.mark.parametrize("turn", [{"status": 403}, {"body": b"junk"}, {"status": 400}])
 def test_what_is_wrong_with_one_question_does_not_end_the_asking(
-    gatherer: Callable[..., Gatherer], site: Site, turn: Turn
+    gatherer: Callable[..., Fetcher], site: Site, turn: Turn
 ) -> None:
     for one in packages(10):
         site.on(f"/{one.name}", turn)
-    gatherer(manners=Manners(concurrency=1)).gather(DEMOS, packages(10), Endpoint(url=site.url))
+    gatherer(settings=HttpSettings(concurrency=1)).fetch(DEMOS, packages(10), Endpoint(url=site.url))
     assert len(site.requests) == 10
 
 
-def test_another_source_on_the_same_host_is_still_asked(gatherer: Callable[..., Gatherer], site: Site) -> None:
+def test_another_source_on_the_same_host_is_still_asked(gatherer: Callable[..., Fetcher], site: Site) -> None:
     for one in packages(10):
         site.on(f"/{one.name}", {"status": 500})
     run = gatherer()
-    run.gather(DEMOS, packages(10), Endpoint(url=site.url))
+    run.fetch(DEMOS, packages(10), Endpoint(url=site.url))
     other = Demos(name="other", label="Other", folder="/other")
-    assert run.gather(other, [A], Endpoint(url=site.url)) == {A: Absent("Other", NOW)}
+    assert run.fetch(other, [A], Endpoint(url=site.url)) == {A: Absent("Other", NOW)}
 
 
-def test_a_try_that_waits_stops_when_the_service_is_given_up(gatherer: Callable[..., Gatherer], site: Site) -> None:
+def test_a_try_that_waits_stops_when_the_service_is_given_up(gatherer: Callable[..., Fetcher], site: Site) -> None:
     for one in packages(16):
         site.on(f"/{one.name}", {"status": 500})
     site.on("/a", {"status": 503, "headers": {"Retry-After": "1"}})
-    facts = gatherer().gather(DEMOS, [A, *packages(16)], Endpoint(url=site.url))
+    facts = gatherer().fetch(DEMOS, [A, *packages(16)], Endpoint(url=site.url))
     assert facts[A] == Unknown(f"stopped after 5 failures: {site.host}: HTTP 500 after 3 tries", "Demo")
 
 
 # Endpoints that are not there
 
 
-def test_a_missing_endpoint_is_noticed_once(gatherer: Callable[..., Gatherer], site: Site) -> None:
+def test_a_missing_endpoint_is_noticed_once(gatherer: Callable[..., Fetcher], site: Site) -> None:
     for one in packages(50):
         site.on(f"/{one.name}", {"status": 405})
-    run = gatherer(manners=Manners(concurrency=1))
-    facts = run.gather(DEMOS, packages(50), Endpoint(url=site.url))
+    run = gatherer(settings=HttpSettings(concurrency=1))
+    facts = run.fetch(DEMOS, packages(50), Endpoint(url=site.url))
     assert set(facts.values()) == {Unknown(f"{site.host}: this server has no demos", "Demo")}
     assert len(site.requests) == 1
-    report = only(run.report())
-    assert (report.state, report.asked, report.answered, report.requests) == ("not offered", 50, 0, 1)
+    report = only(run.summarise_sources())
+    assert (report.state, report.requested, report.received, report.requests) == ("not offered", 50, 0, 1)
 
 
 def test_where_endpoints_are_often_missing_one_question_goes_ahead(
-    gatherer: Callable[..., Gatherer], site: Site
+    gatherer: Callable[..., Fetcher], site: Site
 ) -> None:
     for one in packages(50):
         site.on(f"/{one.name}", {"status": 405, "delay": 0.05})
-    facts = gatherer().gather(Demos(probe=True), packages(50), Endpoint(url=site.url))
+    facts = gatherer().fetch(Demos(probe=True), packages(50), Endpoint(url=site.url))
     assert set(facts.values()) == {Unknown(f"{site.host}: this server has no demos", "Demo")}
     assert len(site.requests) == 1
 
 
-def test_the_others_follow_when_it_is_there(gatherer: Callable[..., Gatherer], site: Site) -> None:
+def test_the_others_follow_when_it_is_there(gatherer: Callable[..., Fetcher], site: Site) -> None:
     site.on("/p0", {"status": 404, "delay": 0.05})
     run = gatherer()
     at = Endpoint(url=site.url)
-    one, other = run.gather_all([(Demos(probe=True), packages(30), at), (Demos(probe=True), [A], at)])
+    one, other = run.fetch_all([(Demos(probe=True), packages(30), at), (Demos(probe=True), [A], at)])
     assert set((one | other).values()) == {Absent("Demo", NOW)}
     assert site.requests[0].path == "/p0"
     assert len(site.requests) == 31
-    assert run.gather(Demos(probe=True), [B], at) == {B: Absent("Demo", NOW)}
+    assert run.fetch(Demos(probe=True), [B], at) == {B: Absent("Demo", NOW)}
 
 
-def test_a_source_that_can_do_without_one_endpoint_is_ok(gatherer: Callable[..., Gatherer], site: Site) -> None:
+def test_a_source_that_can_do_without_one_endpoint_is_ok(gatherer: Callable[..., Fetcher], site: Site) -> None:
     site.on("/more/a", {"status": 405})
     run = gatherer()
     more = Demos(name="more", folder="/more")
-    run.gather_all([(DEMOS, [A], Endpoint(url=site.url)), (more, [A], Endpoint(url=site.url))])
-    report = only(run.report())
-    assert (report.state, report.asked, report.answered) == ("ok", 2, 1)
+    run.fetch_all([(DEMOS, [A], Endpoint(url=site.url)), (more, [A], Endpoint(url=site.url))])
+    report = only(run.summarise_sources())
+    assert (report.state, report.requested, report.received) == ("ok", 2, 1)
     assert report.reason == f"{site.host}: this server has no demos"
 
 
 # The deadline
 
 
-def test_a_host_that_hangs_costs_no_more_than_the_deadline(gatherer: Callable[..., Gatherer], site: Site) -> None:
+def test_a_host_that_hangs_costs_no_more_than_the_deadline(gatherer: Callable[..., Fetcher], site: Site) -> None:
     site.on("/p3", {"hang": True})
     start = time.monotonic()
     run = gatherer(deadline_seconds=0.8)
-    facts = run.gather(DEMOS, packages(20), Endpoint(url=site.url))
+    facts = run.fetch(DEMOS, packages(20), Endpoint(url=site.url))
     assert time.monotonic() - start < 1.3
     assert facts.pop(package("p3")) == Unknown("deadline of 0.8 s reached", "Demo")
     assert set(facts.values()) == {Absent("Demo", NOW)}
-    assert only(run.report()).requests == 20
+    assert only(run.summarise_sources()).requests == 20
 
 
-def test_what_has_arrived_when_the_time_is_up_still_counts(gatherer: Callable[..., Gatherer], site: Site) -> None:
+def test_what_has_arrived_when_the_time_is_up_still_counts(gatherer: Callable[..., Fetcher], site: Site) -> None:
     naps = iter([0.0, 0.6])
     run = gatherer(deadline_seconds=0.5, progress=lambda *_: time.sleep(next(naps, 0.0)))
-    facts = run.gather(DEMOS, packages(5), Endpoint(url=site.url))
+    facts = run.fetch(DEMOS, packages(5), Endpoint(url=site.url))
     assert set(facts.values()) == {Absent("Demo", NOW)}
 
 
-def test_what_was_not_even_begun_is_unknown_too(gatherer: Callable[..., Gatherer], site: Site) -> None:
+def test_what_was_not_even_begun_is_unknown_too(gatherer: Callable[..., Fetcher], site: Site) -> None:
     for one in packages(100):
         site.on(f"/{one.name}", {"hang": True})
-    facts = gatherer(deadline_seconds=0.3).gather(DEMOS, packages(100), Endpoint(url=site.url))
+    facts = gatherer(deadline_seconds=0.3).fetch(DEMOS, packages(100), Endpoint(url=site.url))
     assert set(facts.values()) == {Unknown("deadline of 0.3 s reached", "Demo")}
 
 
 def test_after_the_deadline_only_the_store_is_asked(
-    gatherer: Callable[..., Gatherer], site: Site, memory: Memory
+    gatherer: Callable[..., Fetcher], site: Site, memory: MemoryCache
 ) -> None:
     hold(memory, site, age=-60)
     run = gatherer(deadline_seconds=0.0)
-    facts = run.gather(DEMOS, [A, B], Endpoint(url=site.url))
+    facts = run.fetch(DEMOS, [A, B], Endpoint(url=site.url))
     assert [type(fact) for fact in facts.values()] == [Found, Unknown]
     assert facts[B] == Unknown("deadline of 0 s reached", "Demo")
     assert site.requests == []
 
 
 def test_a_name_look_up_that_hangs_costs_no_more_than_the_deadline(
-    gatherer: Callable[..., Gatherer], monkeypatch: pytest.MonkeyPatch
+    gatherer: Callable[..., Fetcher], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     released = threading.Event()
 
@@ -718,7 +726,7 @@ def test_a_name_look_up_that_hangs_costs_no_more_than_the_deadline(
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     start = time.monotonic()
     run = gatherer(deadline_seconds=0.3)
-    assert run.gather(DEMOS, [A], Endpoint(url="http://pypi.example")) == {
+    assert run.fetch(DEMOS, [A], Endpoint(url="http://pypi.example")) == {
         A: Unknown("deadline of 0.3 s reached", "Demo")
     }
     run.close()
@@ -730,7 +738,7 @@ def test_a_name_look_up_that_hangs_costs_no_more_than_the_deadline(
 def test_one_request_takes_no_longer_than_it_may(ask: Callable[..., Any], site: Site, turn: Turn) -> None:
     site.on("/a", turn)
     start = time.monotonic()
-    fact = ask(manners=Manners(seconds=0.3))
+    fact = ask(settings=HttpSettings(timeout=0.3))
     assert time.monotonic() - start < 3
     assert fact == Unknown(f"{site.host}: no answer within 0.3 s", "Demo")
     assert len(site.requests) == 1
@@ -743,10 +751,10 @@ def test_a_slow_drip_ends_at_the_deadline(ask: Callable[..., Any], site: Site) -
     assert time.monotonic() - start < 0.8
 
 
-def test_hanging_requests_end_the_asking_after_five(gatherer: Callable[..., Gatherer], site: Site) -> None:
+def test_hanging_requests_end_the_asking_after_five(gatherer: Callable[..., Fetcher], site: Site) -> None:
     for one in packages(60):
         site.on(f"/{one.name}", {"hang": True})
-    facts = gatherer(manners=Manners(seconds=0.1)).gather(DEMOS, packages(60), Endpoint(url=site.url))
+    facts = gatherer(settings=HttpSettings(timeout=0.1)).fetch(DEMOS, packages(60), Endpoint(url=site.url))
     assert facts[package("p59")] == Unknown(f"stopped after 5 failures: {site.host}: no answer within 0.1 s", "Demo")
     assert len(site.requests) < 60
 
@@ -756,15 +764,15 @@ def test_hanging_requests_end_the_asking_after_five(gatherer: Callable[..., Gath
 
 @pytest.mark.parametrize("location", ["/b", "b", "//{host}/b", "http://{host}/b"])
 def test_a_redirect_within_the_host_is_followed_with_credentials(
-    gatherer: Callable[..., Gatherer], site: Site, location: str
+    gatherer: Callable[..., Fetcher], site: Site, location: str
 ) -> None:
     site.on("/a", {"status": 301, "headers": {"Location": location.format(host=site.host)}, "body": b"moved"})
     site.on("/b", {"body": {"name": "b"}})
     at = Endpoint(url=site.url, headers={"Authorization": "Bearer secret"})
     run = gatherer()
-    assert run.gather(DEMOS, [A], at) == {A: Found(Demo("b"), "Demo", NOW)}
+    assert run.fetch(DEMOS, [A], at) == {A: Found(Demo("b"), "Demo", NOW)}
     assert [request.headers["authorization"] for request in site.requests] == ["Bearer secret"] * 2
-    assert only(run.report()).requests == 2
+    assert only(run.summarise_sources()).requests == 2
 
 
 def test_a_redirect_to_another_host_is_not_followed(ask: Callable[..., Any], site: Site, other_site: Site) -> None:
@@ -773,43 +781,43 @@ def test_a_redirect_to_another_host_is_not_followed(ask: Callable[..., Any], sit
     assert other_site.requests == []
 
 
-def test_a_host_may_lead_from_http_to_https_and_not_back(gatherer: Callable[..., Gatherer]) -> None:
+def test_a_host_may_lead_from_http_to_https_and_not_back(gatherer: Callable[..., Fetcher]) -> None:
     def turn_round(request: httpx.Request) -> httpx.Response:
         there = {"http": "https", "https": "http"}[request.url.scheme]
         return httpx.Response(301, headers={"Location": f"{there}://pypi.example/a"})
 
     run = gatherer(transport=httpx.MockTransport(turn_round))
-    assert run.gather(DEMOS, [A], Endpoint(url="http://pypi.example")) == {
+    assert run.fetch(DEMOS, [A], Endpoint(url="http://pypi.example")) == {
         A: Unknown("pypi.example: redirects to pypi.example, which is not followed", "Demo")
     }
-    assert only(run.report()).requests == 2
+    assert only(run.summarise_sources()).requests == 2
 
 
 @pytest.mark.parametrize(("status", "methods"), [(307, ["POST", "POST"]), (301, ["POST"])])
 def test_a_question_with_a_body_is_sent_on_only_where_it_stays_the_same(
-    gatherer: Callable[..., Gatherer], site: Site, status: int, methods: list[str]
+    gatherer: Callable[..., Fetcher], site: Site, status: int, methods: list[str]
 ) -> None:
     site.on("/batch", {"status": status, "headers": {"Location": "/there"}})
     site.on("/there", {"body": {"a": "A"}})
-    gatherer().gather(Batch(), [A], Endpoint(url=site.url))
+    gatherer().fetch(Batch(), [A], Endpoint(url=site.url))
     assert [request.method for request in site.requests] == methods
 
 
-def test_credentials_go_to_their_own_host_only(gatherer: Callable[..., Gatherer], site: Site, other_site: Site) -> None:
+def test_credentials_go_to_their_own_host_only(gatherer: Callable[..., Fetcher], site: Site, other_site: Site) -> None:
     class Elsewhere(Demos):
-        def ask(self, about: Sequence[Package], at: Endpoint) -> Iterable[Question[Package]]:
-            return (Question(url=f"{other_site.url}/{one.path}", about=(one,), endpoint=at) for one in about)
+        def requests(self, about: Sequence[Package], at: Endpoint) -> Iterable[Request[Package]]:
+            return (Request(url=f"{other_site.url}/{one.url_segment}", subjects=(one,), endpoint=at) for one in about)
 
     at = Endpoint(url=site.url, headers={"Authorization": "Bearer secret"})
-    gatherer().gather(Elsewhere(), [A], at)
+    gatherer().fetch(Elsewhere(), [A], at)
     assert "authorization" not in other_site.requests[0].headers
 
 
-def test_cookies_are_not_sent_back(gatherer: Callable[..., Gatherer], site: Site) -> None:
+def test_cookies_are_not_sent_back(gatherer: Callable[..., Fetcher], site: Site) -> None:
     site.on("/a", {"status": 404, "headers": {"Set-Cookie": "track=1"}})
     run = gatherer()
-    run.gather(DEMOS, [A], Endpoint(url=site.url))
-    run.gather(DEMOS, [B], Endpoint(url=site.url))
+    run.fetch(DEMOS, [A], Endpoint(url=site.url))
+    run.fetch(DEMOS, [B], Endpoint(url=site.url))
     assert "cookie" not in site.requests[1].headers
 
 
@@ -817,11 +825,11 @@ def test_cookies_are_not_sent_back(gatherer: Callable[..., Gatherer], site: Site
 
 
 def test_the_proxy_of_the_environment_is_used(
-    gatherer: Callable[..., Gatherer], site: Site, monkeypatch: pytest.MonkeyPatch
+    gatherer: Callable[..., Fetcher], site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", site.url)
     site.on("http://pypi.example/a", {"body": {"name": "a"}})
-    assert gatherer().gather(DEMOS, [A], Endpoint(url="http://pypi.example")) == {A: Found(Demo("a"), "Demo", NOW)}
+    assert gatherer().fetch(DEMOS, [A], Endpoint(url="http://pypi.example")) == {A: Found(Demo("a"), "Demo", NOW)}
 
 
 def test_a_host_named_in_no_proxy_is_asked_directly(
@@ -832,27 +840,27 @@ def test_a_host_named_in_no_proxy_is_asked_directly(
     assert ask() == Absent("Demo", NOW)
     site.on("/a", {"hang": True})
     reason = f"{site.host}: no answer within 0.1 s"
-    assert ask(manners=Manners(seconds=0.1), refresh=True, now=NOW + 8 * DAY) == Unknown(reason, "Demo")
+    assert ask(settings=HttpSettings(timeout=0.1), refresh=True, now=NOW + 8 * DAY) == Unknown(reason, "Demo")
 
 
 @pytest.mark.parametrize("scheme", ["http://user:secret@", ""])
 def test_a_proxy_that_does_not_answer_is_named_without_its_password(
-    gatherer: Callable[..., Gatherer], monkeypatch: pytest.MonkeyPatch, scheme: str
+    gatherer: Callable[..., Fetcher], monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"{scheme}127.0.0.1:1")
-    facts = gatherer().gather(DEMOS, [A], Endpoint(url="http://pypi.example"))
+    facts = gatherer().fetch(DEMOS, [A], Endpoint(url="http://pypi.example"))
     reason = "pypi.example (through the proxy 127.0.0.1:1): connection refused after 3 tries"
     assert facts == {A: Unknown(reason, "Demo")}
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_proxy_that_wants_a_login_is_named(
-    gatherer: Callable[..., Gatherer], site: Site, monkeypatch: pytest.MonkeyPatch, scheme: str
+    gatherer: Callable[..., Fetcher], site: Site, monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
     monkeypatch.setenv(f"{scheme.upper()}_PROXY", site.url)
     site.on("http://pypi.example/a", {"status": 407})
     site.on("pypi.example:443", {"status": 407})
-    [fact] = gatherer().gather(DEMOS, [A], Endpoint(url=f"{scheme}://pypi.example")).values()
+    [fact] = gatherer().fetch(DEMOS, [A], Endpoint(url=f"{scheme}://pypi.example")).values()
     assert fact == Unknown(
         f"pypi.example (through the proxy {site.host}): the proxy refused (407); check its credentials", "Demo"
     )
@@ -914,17 +922,17 @@ def _serve_tls(listening: socket.socket, context: ssl.SSLContext) -> None:
 
 
 def test_a_certificate_nobody_vouches_for_is_not_trusted(
-    gatherer: Callable[..., Gatherer], secure: tuple[str, Path]
+    gatherer: Callable[..., Fetcher], secure: tuple[str, Path]
 ) -> None:
     host, _ = secure
-    [fact] = gatherer().gather(DEMOS, [A], Endpoint(url=f"https://{host}")).values()
+    [fact] = gatherer().fetch(DEMOS, [A], Endpoint(url=f"https://{host}")).values()
     assert isinstance(fact, Unknown)
     assert fact.reason.startswith(f"{host}: TLS certificate not trusted (self")
 
 
 @pytest.mark.parametrize("folder", [False, True])
 def test_certificates_named_by_the_environment_are_trusted(
-    gatherer: Callable[..., Gatherer], secure: tuple[str, Path], monkeypatch: pytest.MonkeyPatch, *, folder: bool
+    gatherer: Callable[..., Fetcher], secure: tuple[str, Path], monkeypatch: pytest.MonkeyPatch, *, folder: bool
 ) -> None:
     host, certificate = secure
     if folder:
@@ -933,55 +941,55 @@ def test_certificates_named_by_the_environment_are_trusted(
         name = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603
         shutil.copy(certificate, certificate.with_name(f"{name}.0"))
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate.parent if folder else certificate))
-    facts = gatherer().gather(DEMOS, [A], Endpoint(url=f"https://{host}"))
+    facts = gatherer().fetch(DEMOS, [A], Endpoint(url=f"https://{host}"))
     assert facts == {A: Found(Demo("secure"), "Demo", NOW)}
 
 
-def test_a_server_without_tls_is_named(gatherer: Callable[..., Gatherer], site: Site) -> None:
-    facts = gatherer().gather(DEMOS, [A], Endpoint(url=f"https://{site.host}"))
+def test_a_server_without_tls_is_named(gatherer: Callable[..., Fetcher], site: Site) -> None:
+    facts = gatherer().fetch(DEMOS, [A], Endpoint(url=f"https://{site.host}"))
     assert facts == {A: Unknown(f"{site.host}: TLS handshake failed", "Demo")}
 
 
 def test_truststore_is_asked_where_openssl_does_not_know_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert isinstance(door._trust(), truststore.SSLContext)  # noqa: SLF001 - needs a Mac otherwise
+    assert isinstance(door._create_ssl_context(), truststore.SSLContext)  # noqa: SLF001 - needs a Mac otherwise
 
 
 # Many questions
 
 
-def test_a_host_is_asked_no_more_at_once_than_allowed(gatherer: Callable[..., Gatherer], site: Site) -> None:
+def test_a_host_is_asked_no_more_at_once_than_allowed(gatherer: Callable[..., Fetcher], site: Site) -> None:
     for one in packages(40):
         site.on(f"/{one.name}", {"status": 404, "delay": 0.01})
-    run = gatherer(manners=Manners(concurrency=4))
+    run = gatherer(settings=HttpSettings(concurrency=4))
     at = Endpoint(url=site.url)
     other = Demos(name="other", label="Other")
-    run.gather_all([(DEMOS, packages(20), at), (other, packages(40)[20:], at)])
+    run.fetch_all([(DEMOS, packages(20), at), (other, packages(40)[20:], at)])
     assert site.crowd == 4
 
 
-def test_progress_counts_questions_over_the_whole_run(gatherer: Callable[..., Gatherer], site: Site) -> None:
+def test_progress_counts_questions_over_the_whole_run(gatherer: Callable[..., Fetcher], site: Site) -> None:
     seen: list[tuple[int, int]] = []
     run = gatherer(progress=lambda done, total: seen.append((done, total)))
-    run.gather(DEMOS, [A, B], Endpoint(url=site.url))
-    run.gather(DEMOS, [A, B, package("c")], Endpoint(url=site.url))
+    run.fetch(DEMOS, [A, B], Endpoint(url=site.url))
+    run.fetch(DEMOS, [A, B, package("c")], Endpoint(url=site.url))
     assert seen == [(0, 2), (1, 2), (2, 2), (2, 3), (3, 3)]
 
 
-def test_the_report_adds_up(gatherer: Callable[..., Gatherer], site: Site, memory: Memory) -> None:
+def test_the_report_adds_up(gatherer: Callable[..., Fetcher], site: Site, memory: MemoryCache) -> None:
     hold(memory, site, age=-60)
     site.on("/b", {"body": {"name": "b"}})
     site.on("/p0", {"status": 400})
     run = gatherer()
-    assert run.report() == ()
-    run.gather(DEMOS, [A, B, package("p0"), package("p1")], Endpoint(url=site.url))
-    run.gather(Demos(name="idle", label="Idle"), [], Endpoint(url=site.url))
-    busy, idle = run.report()
-    assert busy == SourceReport(
+    assert run.summarise_sources() == ()
+    run.fetch(DEMOS, [A, B, package("p0"), package("p1")], Endpoint(url=site.url))
+    run.fetch(Demos(name="idle", label="Idle"), [], Endpoint(url=site.url))
+    busy, idle = run.summarise_sources()
+    assert busy == SourceSummary(
         name="Demo",
         state="partial",
-        asked=4,
-        answered=3,
+        requested=4,
+        received=3,
         from_cache=1,
         requests=3,
         oldest=NOW + 60 - DEMOS.fresh,
@@ -990,14 +998,14 @@ def test_the_report_adds_up(gatherer: Callable[..., Gatherer], site: Site, memor
     assert (idle.state, idle.oldest, idle.reason) == ("not asked", None, "")
 
 
-def test_many_answers_reach_the_store(gatherer: Callable[..., Gatherer], site: Site, tmp_path: Path) -> None:
+def test_many_answers_reach_the_store(gatherer: Callable[..., Fetcher], site: Site, tmp_path: Path) -> None:
     with closing(Store.open(tmp_path, now=NOW)) as store:
-        gatherer(store=store).gather(DEMOS, packages(300), Endpoint(url=site.url))
-        assert store.info().rows == {"demo": 300}
+        gatherer(store=store).fetch(DEMOS, packages(300), Endpoint(url=site.url))
+        assert store.get_info().rows == {"demo": 300}
 
 
 def test_a_broken_connection_to_one_host_does_not_hold_up_another(
-    gatherer: Callable[..., Gatherer], site: Site, other_site: Site
+    gatherer: Callable[..., Fetcher], site: Site, other_site: Site
 ) -> None:
     for one in packages(20):
         site.on(f"/{one.name}", {"hang": True})
@@ -1005,7 +1013,7 @@ def test_a_broken_connection_to_one_host_does_not_hold_up_another(
     start = time.monotonic()
     run = gatherer(deadline_seconds=1.0, progress=lambda *_: seen.append(time.monotonic() - start))
     plan = [(DEMOS, packages(20), Endpoint(url=site.url)), (DEMOS, packages(20), Endpoint(url=other_site.url))]
-    _, answered = run.gather_all(plan)
+    _, answered = run.fetch_all(plan)
     assert set(answered.values()) == {Absent("Demo", NOW)}
     assert seen[20] < 0.95
 
@@ -1031,14 +1039,14 @@ asyncio.run(main())
 """
 
 
-def test_the_time_goes_into_waiting_for_answers(gatherer: Callable[..., Gatherer]) -> None:
+def test_the_time_goes_into_waiting_for_answers(gatherer: Callable[..., Fetcher]) -> None:
     """The limit leaves room for a busy machine; by itself it comes to 1.1 times the time the server takes."""
     command = [sys.executable, "-c", SERVER]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603 - the test's own code
         assert server.stdout is not None
         at = Endpoint(url=f"http://127.0.0.1:{int(server.stdout.readline())}")
         start = time.monotonic()
-        facts = gatherer(manners=Manners(concurrency=16)).gather(DEMOS, packages(320), at)
+        facts = gatherer(settings=HttpSettings(concurrency=16)).fetch(DEMOS, packages(320), at)
         taken = time.monotonic() - start
         server.kill()
     assert set(facts.values()) == {Found(Demo("demo"), "Demo", NOW)}
@@ -1048,10 +1056,10 @@ def test_the_time_goes_into_waiting_for_answers(gatherer: Callable[..., Gatherer
 # Leaving
 
 
-def test_closing_twice_or_before_asking_is_fine(gatherer: Callable[..., Gatherer], site: Site) -> None:
+def test_closing_twice_or_before_asking_is_fine(gatherer: Callable[..., Fetcher], site: Site) -> None:
     run = gatherer()
     run.close()
-    run.gather(DEMOS, [A], Endpoint(url=site.url))
+    run.fetch(DEMOS, [A], Endpoint(url=site.url))
     run.close()
     run.close()
 
@@ -1063,19 +1071,19 @@ def test_the_last_thread_at_work_closes_the_door() -> None:
         begun.set()
         released.wait(5)
 
-    lanes: Lanes[str] = Lanes(1, work)
-    lanes.add("pypi.example", ["a", "b"])
+    lanes: HostWorkers[str] = HostWorkers(1, work)
+    lanes.add_jobs("pypi.example", ["a", "b"])
     begun.wait(5)
-    lanes.retire(closed.set)
+    lanes.call_when_idle(closed.set)
     assert not closed.is_set()
     released.set()
     assert closed.wait(5)
 
 
-def test_a_try_that_waits_when_the_run_ends_is_given_up(gatherer: Callable[..., Gatherer], site: Site) -> None:
+def test_a_try_that_waits_when_the_run_ends_is_given_up(gatherer: Callable[..., Fetcher], site: Site) -> None:
     site.on("/a", {"status": 503, "headers": {"Retry-After": "5"}})
     run = gatherer(deadline_seconds=6)
-    asking = threading.Thread(target=run.gather, args=(DEMOS, [A], Endpoint(url=site.url)))
+    asking = threading.Thread(target=run.fetch, args=(DEMOS, [A], Endpoint(url=site.url)))
     asking.start()
     while not site.requests:
         time.sleep(0.005)
@@ -1091,8 +1099,8 @@ import threading
 from pathlib import Path
 import msgspec
 from nerq_cli.inventory import Package
-from nerq_cli.sources.gather import Gatherer, Manners
-from nerq_cli.sources.question import Endpoint, Question
+from nerq_cli.sources.gather import Fetcher, HttpSettings
+from nerq_cli.sources.question import Endpoint, Request
 from nerq_cli.store import Store
 
 class Demo(msgspec.Struct):
@@ -1100,18 +1108,18 @@ class Demo(msgspec.Struct):
 
 class Demos:
     name, label, kind, fresh, absent_fresh, limit, probe = "demo", "Demo", Demo, 3600, 60, 1000, False
-    def ask(self, about, at):
-        return (Question(url=f"{at.url}/{one.path}", about=(one,), endpoint=at) for one in about)
-    def read(self, question, answer):
-        return [(question.about[0], None if answer.status == 404 else Demo("a"))]
+    def requests(self, subjects, endpoint):
+        return (Request(url=f"{endpoint.url}/{package.url_segment}", subjects=(package,), endpoint=endpoint) for package in subjects)
+    def parse(self, request, response):
+        return [(request.subjects[0], None if response.status == 404 else Demo("a"))]
 
 def gather(count, deadline=30.0):
-    gatherer = Gatherer(store, now=1_800_000_000, deadline_seconds=deadline)
+    fetcher = Fetcher(store, now=1_800_000_000, deadline_seconds=deadline)
     packages = [Package(ecosystem="PyPI", name=f"p{n}") for n in range(count)]
     try:
-        return list(gatherer.gather(Demos(), packages, Endpoint(url=sys.argv[1])).values())
+        return list(fetcher.fetch(Demos(), packages, Endpoint(url=sys.argv[1])).values())
     finally:
-        gatherer.close()
+        fetcher.close()
 
 store = Store.open(Path(sys.argv[2]), now=1_800_000_000)
 """
@@ -1151,7 +1159,7 @@ def test_a_warm_run_opens_no_socket_and_imports_no_http(site: Site, tmp_path: Pa
     asked = len(site.requests)
     output, errors = start(WARM, site, tmp_path).communicate()
     assert errors == ""
-    assert output == "Absent(source='Demo', seen=1800000000, reason='')\n[] []\n"
+    assert output == "Absent(source='Demo', retrieved_at=1800000000, reason='')\n[] []\n"
     assert len(site.requests) == asked == 20
 
 
@@ -1178,7 +1186,7 @@ def test_an_interrupted_run_ends_at_once_and_keeps_what_it_has(site: Site, tmp_p
     assert (output, errors) == ("interrupted\n", "")
     assert time.monotonic() - begun < 1
     with closing(Store.open(tmp_path, now=NOW)) as store:
-        assert store.info().rows == {"demo": 19}
+        assert store.get_info().rows == {"demo": 19}
 
 
 # Services that a run can do without
@@ -1188,17 +1196,17 @@ def test_an_interrupted_run_ends_at_once_and_keeps_what_it_has(site: Site, tmp_p
 class Extras(Demos):
     """A service that is left alone for a quarter of an hour after it gave no answer."""
 
-    rests: int = 900
+    cooldown: int = 900
 
 
 def test_a_service_that_gave_no_answer_is_left_alone_for_a_while(site: Site) -> None:
     some = [Package(ecosystem=PYPI, name=name) for name in ("a", "b")]
     site.on("/a", {"status": 403})
-    memory, at = Memory(), Endpoint(url=site.url)
+    memory, at = MemoryCache(), Endpoint(url=site.url)
     reasons = []
     for moment in (NOW, NOW + 60, NOW + 901):
-        with closing(Gatherer(memory, now=moment, manners=QUICK)) as run:
-            fact = run.gather(Extras(), some[:1], at)[some[0]]
+        with closing(Fetcher(memory, now=moment, settings=QUICK)) as run:
+            fact = run.fetch(Extras(), some[:1], at)[some[0]]
         assert isinstance(fact, Unknown)
         reasons.append((len(site.requests), fact.reason))
     assert [count for count, _ in reasons] == [1, 1, 2]
@@ -1209,23 +1217,23 @@ def test_a_service_that_gave_no_answer_is_left_alone_for_a_while(site: Site) -> 
 def test_a_service_that_is_left_alone_is_asked_on_refresh(site: Site) -> None:
     some = [Package(ecosystem=PYPI, name=name) for name in ("a", "b")]
     site.on("/a", {"status": 403}, {"body": {"name": "a"}})
-    memory, at = Memory(), Endpoint(url=site.url)
-    with closing(Gatherer(memory, now=NOW, manners=QUICK)) as run:
-        run.gather(Extras(), some[:1], at)
-    with closing(Gatherer(memory, now=NOW + 60, manners=QUICK, refresh=True)) as run:
-        assert isinstance(run.gather(Extras(), some[:1], at)[some[0]], Found)
+    memory, at = MemoryCache(), Endpoint(url=site.url)
+    with closing(Fetcher(memory, now=NOW, settings=QUICK)) as run:
+        run.fetch(Extras(), some[:1], at)
+    with closing(Fetcher(memory, now=NOW + 60, settings=QUICK, refresh=True)) as run:
+        assert isinstance(run.fetch(Extras(), some[:1], at)[some[0]], Found)
     site.on("/b", {"body": {"name": "b"}})
-    with closing(Gatherer(memory, now=NOW + 90, manners=QUICK)) as run:
-        assert isinstance(run.gather(Extras(), some[1:], at)[some[1]], Found)
+    with closing(Fetcher(memory, now=NOW + 90, settings=QUICK)) as run:
+        assert isinstance(run.fetch(Extras(), some[1:], at)[some[1]], Found)
 
 
 def test_an_answer_that_makes_no_sense_is_none(site: Site) -> None:
     some = [Package(ecosystem=PYPI, name="a")]
     site.on("/a", {"body": b"<html>"})
-    memory, at = Memory(), Endpoint(url=site.url)
+    memory, at = MemoryCache(), Endpoint(url=site.url)
     for moment in (NOW, NOW + 60):
-        with closing(Gatherer(memory, now=moment, manners=QUICK)) as run:
-            assert isinstance(run.gather(Extras(), some, at)[some[0]], Unknown)
+        with closing(Fetcher(memory, now=moment, settings=QUICK)) as run:
+            assert isinstance(run.fetch(Extras(), some, at)[some[0]], Unknown)
     assert len(site.requests) == 1
 
 
@@ -1235,10 +1243,10 @@ def test_a_service_that_hangs_takes_a_third_of_the_time_and_is_not_asked_in_anot
         site.on(f"/{name}", {"hang": True})
     at = Endpoint(url=site.url)
     begun = time.monotonic()
-    with closing(Gatherer(Memory(), now=NOW, deadline_seconds=1.5)) as run:
-        [first] = run.gather(Extras(), some[:1], at).values()
-        [again] = run.gather(Extras(), some[1:], at).values()
-        [another] = run.gather(Extras("other"), some[:1], at).values()
+    with closing(Fetcher(MemoryCache(), now=NOW, deadline_seconds=1.5)) as run:
+        [first] = run.fetch(Extras(), some[:1], at).values()
+        [again] = run.fetch(Extras(), some[1:], at).values()
+        [another] = run.fetch(Extras("other"), some[:1], at).values()
     assert time.monotonic() - begun < 1
     assert first == again == another
     assert isinstance(first, Unknown)
@@ -1250,30 +1258,30 @@ def test_a_service_that_had_hardly_any_time_is_not_left_alone(site: Site) -> Non
     some = [Package(ecosystem=PYPI, name=name) for name in ("a", "b")]
     site.on("/a", {"delay": 0.8, "body": {"name": "a"}})
     site.on("/b", {"hang": True}, {"body": {"name": "b"}})
-    memory, at = Memory(), Endpoint(url=site.url)
-    with closing(Gatherer(memory, now=NOW, deadline_seconds=1.0)) as run:
-        assert isinstance(run.gather(DEMOS, some[:1], at)[some[0]], Found)
-        assert isinstance(run.gather(Extras("other"), some[1:], at)[some[1]], Unknown)
-    with closing(Gatherer(memory, now=NOW + 60, manners=QUICK)) as run:
-        assert isinstance(run.gather(Extras("other"), some[1:], at)[some[1]], Found)
+    memory, at = MemoryCache(), Endpoint(url=site.url)
+    with closing(Fetcher(memory, now=NOW, deadline_seconds=1.0)) as run:
+        assert isinstance(run.fetch(DEMOS, some[:1], at)[some[0]], Found)
+        assert isinstance(run.fetch(Extras("other"), some[1:], at)[some[1]], Unknown)
+    with closing(Fetcher(memory, now=NOW + 60, settings=QUICK)) as run:
+        assert isinstance(run.fetch(Extras("other"), some[1:], at)[some[1]], Found)
 
 
 def test_a_service_that_answered_something_is_asked_again_at_once(site: Site) -> None:
     some = [Package(ecosystem=PYPI, name=name) for name in ("a", "b")]
     site.on("/a", {"body": {"name": "a"}})
     site.on("/b", {"status": 403}, {"body": {"name": "b"}})
-    memory, at = Memory(), Endpoint(url=site.url)
-    with closing(Gatherer(memory, now=NOW, manners=QUICK)) as run:
-        run.gather(Extras(), some, at)
-    with closing(Gatherer(memory, now=NOW + 60, manners=QUICK)) as run:
-        assert isinstance(run.gather(Extras(), some, at)[some[1]], Found)
+    memory, at = MemoryCache(), Endpoint(url=site.url)
+    with closing(Fetcher(memory, now=NOW, settings=QUICK)) as run:
+        run.fetch(Extras(), some, at)
+    with closing(Fetcher(memory, now=NOW + 60, settings=QUICK)) as run:
+        assert isinstance(run.fetch(Extras(), some, at)[some[1]], Found)
 
 
 def test_what_a_run_needs_is_asked_for_however_often_it_fails(site: Site) -> None:
     some = [Package(ecosystem=PYPI, name=name) for name in ("a", "b")]
     site.on("/a", {"status": 403})
-    memory, at = Memory(), Endpoint(url=site.url)
+    memory, at = MemoryCache(), Endpoint(url=site.url)
     for moment in (NOW, NOW + 60):
-        with closing(Gatherer(memory, now=moment, manners=QUICK)) as run:
-            run.gather(DEMOS, some[:1], at)
+        with closing(Fetcher(memory, now=moment, settings=QUICK)) as run:
+            run.fetch(DEMOS, some[:1], at)
     assert len(site.requests) == 2

@@ -10,9 +10,17 @@ import pytest
 
 from nerq_cli.facts import Fact, Found, Unknown
 from nerq_cli.inventory import RepositoryId
-from nerq_cli.sources.gather import Gatherer
-from nerq_cli.sources.github import ANONYMOUS, GONE, URL, Hosted, commits_before, endpoint, repositories
-from nerq_cli.store import Memory, Store
+from nerq_cli.sources.gather import Fetcher
+from nerq_cli.sources.github import (
+    ANONYMOUS_LIMIT,
+    NOT_REACHABLE,
+    URL,
+    HostedRepository,
+    fetch_repositories,
+    get_recent_commits,
+    read_endpoint,
+)
+from nerq_cli.store import MemoryCache, Store
 
 if TYPE_CHECKING:
     from tests.conftest import Request, Site, Turn
@@ -21,8 +29,8 @@ NOW = 1_800_000_000  # 2027-01-15T08:00:00Z
 DAY = 86_400
 SINCE = NOW // DAY * DAY - 90 * DAY
 TOKEN = "ghp_verysecret0123456789"  # noqa: S105 - not a real one
-OpenRun = Callable[..., Gatherer]
-Told = Callable[..., dict[RepositoryId, Fact[Hosted]]]
+OpenRun = Callable[..., Fetcher]
+Told = Callable[..., dict[RepositoryId, Fact[HostedRepository]]]
 
 
 def repo(number: int) -> RepositoryId:
@@ -35,8 +43,8 @@ A, B = repo(0), repo(1)
 @pytest.fixture
 def told(open_run: OpenRun, site: Site) -> Told:
     def ask(*about: RepositoryId, token: str = TOKEN, store: Any = None, **options: Any) -> Any:
-        at = endpoint({"NERQ_GITHUB_URL": site.url, "GH_TOKEN": token})
-        return repositories(open_run(store, **options), about, at, as_of=NOW)
+        at = read_endpoint({"NERQ_GITHUB_URL": site.url, "GH_TOKEN": token})
+        return fetch_repositories(open_run(store, **options), about, at, as_of=NOW)
 
     return ask
 
@@ -45,7 +53,7 @@ def node(**said: Any) -> dict[str, Any]:
     return {"nameWithOwner": "Acme/r0", "stargazerCount": 9, **said}
 
 
-def value(fact: Fact[Hosted]) -> Hosted:
+def value(fact: Fact[HostedRepository]) -> HostedRepository:
     assert isinstance(fact, Found), fact
     return fact.value
 
@@ -87,7 +95,7 @@ def test_what_a_repository_says_is_read(told: Told, site: Site) -> None:
         defaultBranchRef={"target": {"committedDate": "2027-01-15T08:00:00Z", "history": {"totalCount": 12}}},
     )
     site.on("/graphql", {"body": {"data": {"r0": said}}})
-    assert value(told(A)[A]) == Hosted(
+    assert value(told(A)[A]) == HostedRepository(
         name="github.com/Acme/r0",
         archived=True,
         disabled=False,
@@ -112,7 +120,7 @@ def test_fields_of_any_other_shape_are_not_read(told: Told, site: Site) -> None:
     manifests = {"npm": {"text": "{"}, "python": {"text": "= no"}}
     site.on("/graphql", {"body": {"data": {"r0": odd, "r1": node(**manifests)}}})
     facts = told(A, B)
-    assert value(facts[A]) == Hosted(name="github.com/Acme/r0", since=SINCE)
+    assert value(facts[A]) == HostedRepository(name="github.com/Acme/r0", since=SINCE)
     assert value(facts[B]).packages == ()
 
 
@@ -126,7 +134,7 @@ def test_a_repository_that_is_not_found_may_be_private(told: Told, site: Site) -
     site.on("/graphql", {"body": {"data": {"r0": node(), "r1": None}, "errors": errors}})
     facts = told(A, B)
     assert value(facts[A]).stars == 9
-    assert facts[B] == GONE
+    assert facts[B] == NOT_REACHABLE
 
 
 def test_another_error_about_one_says_nothing_of_it(told: Told, site: Site) -> None:
@@ -134,15 +142,15 @@ def test_another_error_about_one_says_nothing_of_it(told: Told, site: Site) -> N
     site.on("/graphql", {"body": {"data": {"r0": None}, "errors": errors}})
     fact = told(A)[A]
     assert isinstance(fact, Unknown)
-    assert fact != GONE
+    assert fact != NOT_REACHABLE
 
 
 def test_a_rate_limit_ends_the_asking(told: Told, site: Site, open_run: OpenRun) -> None:
     site.on("/graphql", {"body": {"data": None, "errors": [{"type": "RATE_LIMITED"}]}})
     run = open_run()
-    at = endpoint({"NERQ_GITHUB_URL": site.url, "GITHUB_TOKEN": TOKEN})
+    at = read_endpoint({"NERQ_GITHUB_URL": site.url, "GITHUB_TOKEN": TOKEN})
     for one in (A, B):
-        fact = repositories(run, [one], at, as_of=NOW)[one]
+        fact = fetch_repositories(run, [one], at, as_of=NOW)[one]
         assert isinstance(fact, Unknown)
         assert "the rate limit is reached" in fact.reason
     assert len(site.requests) == 1
@@ -178,7 +186,7 @@ def test_a_service_that_is_not_well_makes_it_unknown(told: Told, site: Site, tur
     site.on("/graphql", turn)
     fact = told(A, deadline_seconds=1.0)[A]
     assert isinstance(fact, Unknown)
-    assert fact != GONE
+    assert fact != NOT_REACHABLE
 
 
 # Tokens
@@ -215,7 +223,7 @@ def test_a_good_token_is_sent_and_not_kept(told: Told, site: Site, tmp_path: Pat
     files = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
     assert files
     assert not any(TOKEN.encode() in content for content in files)
-    assert TOKEN not in repr(endpoint({"GITHUB_TOKEN": TOKEN}))
+    assert TOKEN not in repr(read_endpoint({"GITHUB_TOKEN": TOKEN}))
 
 
 def test_the_token_follows_no_redirect_to_another_host(told: Told, site: Site, other_site: Site) -> None:
@@ -226,7 +234,7 @@ def test_the_token_follows_no_redirect_to_another_host(told: Told, site: Site, o
 
 def test_answers_are_not_shared_between_tokens(told: Told, site: Site) -> None:
     site.on("/graphql", every_one)
-    store = Memory()
+    store = MemoryCache()
     assert isinstance(told(A, store=store)[A], Found)
     assert isinstance(told(A, store=store, offline=True)[A], Found)
     assert isinstance(told(A, store=store, token="another", offline=True)[A], Unknown)  # noqa: S106 - not a real one
@@ -235,12 +243,12 @@ def test_answers_are_not_shared_between_tokens(told: Told, site: Site) -> None:
 
 @pytest.mark.parametrize("token", ["", "  ", "two\nlines", "å"])
 def test_what_cannot_be_a_token_is_none(token: str) -> None:
-    assert not endpoint({"GITHUB_TOKEN": token}).headers
+    assert not read_endpoint({"GITHUB_TOKEN": token}).headers
 
 
 def test_the_address_can_be_configured() -> None:
-    assert endpoint({}).url == URL
-    assert endpoint({"GITHUB_TOKEN": "a"}).identity != endpoint({"GH_TOKEN": "b"}).identity
+    assert read_endpoint({}).url == URL
+    assert read_endpoint({"GITHUB_TOKEN": "a"}).identity != read_endpoint({"GH_TOKEN": "b"}).identity
 
 
 # REST
@@ -249,15 +257,15 @@ def test_the_address_can_be_configured() -> None:
 def test_without_a_token_repositories_are_asked_about_one_by_one(told: Told, site: Site) -> None:
     said = {"full_name": "Acme/r0", "archived": True, "stargazers_count": 3, "open_issues_count": 2, "license": None}
     site.on("/repos/Acme/r0", {"body": said})
-    expected = Hosted(name="github.com/Acme/r0", archived=True, stars=3, open_items=2)
+    expected = HostedRepository(name="github.com/Acme/r0", archived=True, stars=3, open_items=2)
     facts = told(A, B, token="")
     assert value(facts[A]) == expected
-    assert facts[B] == GONE
+    assert facts[B] == NOT_REACHABLE
 
 
 def test_a_repository_that_was_taken_down_is_known_to_be(told: Told, site: Site) -> None:
     site.on("/repos/Acme/r0", {"status": 451})
-    assert value(told(A, token="")[A]) == Hosted(name="github.com/Acme/r0", taken_down=True)
+    assert value(told(A, token="")[A]) == HostedRepository(name="github.com/Acme/r0", taken_down=True)
 
 
 def test_a_moved_repository_is_followed_and_renamed(told: Told, site: Site) -> None:
@@ -267,9 +275,9 @@ def test_a_moved_repository_is_followed_and_renamed(told: Told, site: Site) -> N
 
 
 def test_no_more_is_asked_than_an_hour_allows(told: Told, site: Site) -> None:
-    facts = told(*(repo(number) for number in range(ANONYMOUS + 1)), token="")
-    assert len(site.requests) == ANONYMOUS
-    last = facts[repo(ANONYMOUS)]
+    facts = told(*(repo(number) for number in range(ANONYMOUS_LIMIT + 1)), token="")
+    assert len(site.requests) == ANONYMOUS_LIMIT
+    last = facts[repo(ANONYMOUS_LIMIT)]
     assert isinstance(last, Unknown)
     assert "GITHUB_TOKEN" in last.reason
 
@@ -287,7 +295,7 @@ def test_garbage_is_unknown(told: Told, site: Site, body: bytes) -> None:
     site.on("/repos/Acme/r0", {"body": body})
     fact = told(A, token="")[A]
     assert isinstance(fact, Unknown)
-    assert fact != GONE
+    assert fact != NOT_REACHABLE
 
 
 def test_other_hosts_are_not_asked_about(told: Told, site: Site) -> None:
@@ -297,6 +305,6 @@ def test_other_hosts_are_not_asked_about(told: Told, site: Site) -> None:
 
 
 def test_commits_count_only_for_the_time_they_were_counted_for() -> None:
-    hosted = Hosted(name="x", commits=5, since=SINCE)
-    assert commits_before(hosted, NOW + 5 * DAY) == 5
-    assert commits_before(hosted, NOW + 60 * DAY) is None
+    hosted = HostedRepository(name="x", commits=5, since=SINCE)
+    assert get_recent_commits(hosted, NOW + 5 * DAY) == 5
+    assert get_recent_commits(hosted, NOW + 60 * DAY) is None

@@ -14,14 +14,14 @@ import pytest
 
 from nerq_cli.facts import Absent, Evidence, Found, Unknown
 from nerq_cli.inventory import NPM, PYPI, Ecosystem, Package, Release
-from nerq_cli.sources.addresses import read_addresses
-from nerq_cli.sources.advisory_files import entries
-from nerq_cli.sources.inquiry import Inquiry
-from nerq_cli.sources.osv_record import read
-from nerq_cli.sources.public_services import PublicServices, places
-from nerq_cli.sources.registries import Registries
-from nerq_cli.store import Memory
-from nerq_cli.store.advisory_db import AdvisoryDatabase, Stamp
+from nerq_cli.sources.addresses import read_index_config
+from nerq_cli.sources.advisory_files import build_entries
+from nerq_cli.sources.inquiry import EvidenceCollector
+from nerq_cli.sources.osv_record import parse_record
+from nerq_cli.sources.public_services import ServiceLookup, read_endpoints
+from nerq_cli.sources.registries import RegistryLookup
+from nerq_cli.store import MemoryCache
+from nerq_cli.store.advisory_db import AdvisoryDatabase, ImportInfo
 
 NOW = 1_800_000_000
 DAY = 86_400
@@ -58,7 +58,7 @@ class World:
 
     site: Any
     services: Any
-    inquiry: Callable[..., Inquiry]
+    inquiry: Callable[..., EvidenceCollector]
     versions: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     findings: dict[str, dict[str, Any]] = field(default_factory=dict)
     listed: dict[Any, list[str]] = field(default_factory=dict)
@@ -88,7 +88,7 @@ class World:
         """Ask about releases, as a scan does."""
         inquiry = self.inquiry(**options)
         packages = sorted({one.package for one in releases})
-        return inquiry.evidence(releases, inquiry.projects(packages, releases if pinned else ()))
+        return inquiry.collect_evidence(releases, inquiry.collect_packages(packages, releases if pinned else ()))
 
     @property
     def asked(self) -> list[str]:
@@ -120,16 +120,16 @@ class World:
 
 @pytest.fixture
 def world(site: Any, services_site: Any, open_run: Callable[..., Any], tmp_path: Path) -> World:
-    memory = Memory()
+    memory = MemoryCache()
 
-    def inquiry(**options: Any) -> Inquiry:
+    def inquiry(**options: Any) -> EvidenceCollector:
         given = {"NERQ_NPM_URL": site.url, "NERQ_PYPI_URL": site.url}
         run = open_run(memory)
         environment = {f"NERQ_{one}_URL": f"{services_site.url}/{one.lower().replace('_', '-')}" for one in SERVICES}
         environment["GITHUB_TOKEN"] = "of-nobody"  # noqa: S105 - of nobody, as it says
-        return Inquiry(
-            Registries(run, read_addresses(given, cwd=tmp_path, home=tmp_path, root=tmp_path)),
-            PublicServices(run, places(environment), is_public=lambda _: True, as_of=NOW),
+        return EvidenceCollector(
+            RegistryLookup(run, read_index_config(given, cwd=tmp_path, home=tmp_path, root=tmp_path)),
+            ServiceLookup(run, read_endpoints(environment), is_public=lambda _: True, as_of=NOW),
             memory,
             now=NOW,
             **options,
@@ -149,8 +149,9 @@ def database(tmp_path: Path) -> Iterator[Callable[..., AdvisoryDatabase]]:
     def fill(*records: dict[str, Any]) -> AdvisoryDatabase:
         one = AdvisoryDatabase.open(tmp_path, now=NOW)
         opened.append(one)
-        assert one.replace(
-            entries(read(json.dumps(each).encode()) for each in records), Stamp("test", NOW, validator="1")
+        assert one.replace_records(
+            build_entries(parse_record(json.dumps(each).encode()) for each in records),
+            ImportInfo("test", NOW, validator="1"),
         )
         return one
 
@@ -166,8 +167,8 @@ def test_a_pinned_npm_package_costs_a_manifest_and_no_packument(world: World) ->
     world.npm("left", "1.0.0", "2.0.0")
     [evidence] = world.evidence(npm()).values()
     assert world.asked == ["/left/1.0.0"]
-    assert isinstance(evidence.project, Found)
-    project = evidence.project.value
+    assert isinstance(evidence.package_info, Found)
+    project = evidence.package_info.value
     assert (project.partial, project.versions, project.newest_stable) == (True, ("2.0.0", "1.0.0"), "2.0.0")
 
 
@@ -200,8 +201,8 @@ def test_a_package_that_needs_a_closer_look_costs_its_packument(world: World, wh
         world.site.on(f"/{name}/1.0.0", {"status": 404, "body": {}})
     [evidence] = world.evidence(npm(name=name)).values()
     assert f"/{name}" in world.asked
-    assert isinstance(evidence.project, Found)
-    assert not evidence.project.value.partial
+    assert isinstance(evidence.package_info, Found)
+    assert not evidence.package_info.value.partial
 
 
 def test_without_findings_the_registry_says_which_version_is_the_newest(world: World) -> None:
@@ -209,8 +210,8 @@ def test_without_findings_the_registry_says_which_version_is_the_newest(world: W
     world.services.on(FINDINGS, {"status": 404})
     [evidence] = world.evidence(npm()).values()
     assert sorted(world.asked) == ["/left/1.0.0", "/left/latest"]
-    assert isinstance(evidence.project, Found)
-    project = evidence.project.value
+    assert isinstance(evidence.package_info, Found)
+    project = evidence.package_info.value
     assert (project.newest_stable, project.tags, project.status) == ("2.0.0", {"latest": "2.0.0"}, "active")
     assert project.published[0] > project.published[1] > 0
 
@@ -232,8 +233,8 @@ def test_where_nobody_says_which_version_is_the_newest_it_is_not_known(world: Wo
     world.site.on("/left/latest", turn)
     [evidence] = world.evidence(npm()).values()
     assert "/left" not in world.asked
-    assert isinstance(evidence.project, Found)
-    project = evidence.project.value
+    assert isinstance(evidence.package_info, Found)
+    project = evidence.package_info.value
     assert (project.newest_stable, project.tags, project.versions) == ("", {}, ("1.0.0",))
 
 
@@ -241,8 +242,8 @@ def test_a_newest_version_that_deps_dev_has_not_seen_is_no_date(world: World) ->
     world.npm("left", "1.0.0", "2.0.0")
     del world.versions["left", "2.0.0"]
     [evidence] = world.evidence(npm()).values()
-    assert isinstance(evidence.project, Found)
-    assert evidence.project.value.newest_stable == ""
+    assert isinstance(evidence.package_info, Found)
+    assert evidence.package_info.value.newest_stable == ""
 
 
 # Advisories from several places
@@ -317,7 +318,7 @@ def test_what_is_recorded_and_was_not_read_makes_the_past_unknown(world: World) 
     world.listed["left"] = ["GHSA-1"]
     [evidence] = world.evidence(npm()).values()
     assert isinstance(evidence.history, Found)
-    assert evidence.history.value.old is None
+    assert evidence.history.value.old_advisories is None
 
 
 def test_a_young_version_is_seen_to_fix_what_the_one_before_had(world: World) -> None:
@@ -336,7 +337,7 @@ def test_a_young_version_is_seen_to_fix_what_the_one_before_had(world: World) ->
     world.services.on("/osv/v1/vulns/GHSA-1", {"body": record("GHSA-1", "demo", PYPI)})
     [evidence] = world.evidence(pypi("2.0.0")).values()
     assert isinstance(evidence.history, Found)
-    assert (evidence.history.value.fixes_predecessor, evidence.history.value.old) == (True, 1)
+    assert (evidence.history.value.fixes_predecessor, evidence.history.value.old_advisories) == (True, 1)
 
 
 # The database
@@ -348,10 +349,14 @@ def test_where_osv_is_silent_the_database_stands_in(world: World, database: Call
     inquiry = world.inquiry(database=database(record("GHSA-1", "left")))
     releases = [npm(), npm("2.0.0"), pypi()]
     world.pypi("demo", "1.0")
-    evidence = inquiry.evidence(releases, inquiry.projects([one.package for one in releases], releases))
+    evidence = inquiry.collect_evidence(releases, inquiry.collect_packages([one.package for one in releases], releases))
     assert [ids(evidence[one]) for one in releases[:2]] == [["GHSA-1"], []]
     assert isinstance(evidence[releases[2]].advisories, Unknown)
-    assert (inquiry.replaced[NPM], inquiry.replaced[PYPI], inquiry.unanswered[PYPI]) == (2, 0, 1)
+    assert (
+        inquiry.answered_by_database[NPM],
+        inquiry.answered_by_database[PYPI],
+        inquiry.missing_advisories[PYPI],
+    ) == (2, 0, 1)
 
 
 def test_where_osv_answers_only_what_it_does_not_publish_is_added(
@@ -364,7 +369,7 @@ def test_where_osv_answers_only_what_it_does_not_publish_is_added(
     assert ids(evidence) == ["ACME-1"]
     assert isinstance(evidence.history, Found)
     assert evidence.history.source == "advisory database"
-    assert evidence.history.value.old == 2
+    assert evidence.history.value.old_advisories == 2
 
 
 # What else is filled in
@@ -390,7 +395,7 @@ def test_what_the_registry_does_not_say_is_filled_in_from_the_others(world: Worl
 
 def test_a_name_no_registry_knows_is_absent(world: World) -> None:
     [evidence] = world.evidence(npm(name="nobody-has-this")).values()
-    assert isinstance(evidence.project, Absent)
+    assert isinstance(evidence.package_info, Absent)
     assert isinstance(evidence.metadata, Absent)
 
 
@@ -406,10 +411,10 @@ def test_a_young_package_with_a_name_like_anothers_is_compared_with_that_one(wor
     world.site.on("/express", {"body": {"name": "express", "versions": {"4.0.0": {}}, "time": {"4.0.0": day(3_000)}}})
     world.site.on("/expresss", {"body": {"name": "expresss", "versions": {"1.0.0": {}}, "time": {"1.0.0": day(40)}}})
     [evidence] = world.evidence(npm(name="expresss")).values()
-    assert isinstance(evidence.lookalike, Found)
-    assert evidence.lookalike.value.name == "express"
+    assert isinstance(evidence.similar_package, Found)
+    assert evidence.similar_package.value.name == "express"
     [again] = world.evidence(npm(name="expresss")).values()
-    assert again.neighbour == evidence.neighbour
+    assert again.similar_name == evidence.similar_name
     assert world.asked.count("/express") == 1
 
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nerq_cli.facts import Fact, Found, Unknown
-from nerq_cli.sources.gather import Gatherer, Manners
-from nerq_cli.sources.kev import MIRROR, URL, Catalogue, catalogue, endpoints
+from nerq_cli.sources.gather import Fetcher, HttpSettings
+from nerq_cli.sources.kev import MIRROR_URL, URL, Catalogue, fetch_catalogue, read_endpoints
 from nerq_cli.sources.question import Endpoint
-from nerq_cli.store import Memory
+from nerq_cli.store import MemoryCache
 
 if TYPE_CHECKING:
     from tests.conftest import Site, Turn
@@ -28,20 +28,20 @@ KNOWN = document("CVE-2026-1111", "CVE-2026-2222")
 
 
 @pytest.fixture
-def memory() -> Memory:
-    return Memory()
+def memory() -> MemoryCache:
+    return MemoryCache()
 
 
 @pytest.fixture
-def ask(memory: Memory, site: Site, other_site: Site) -> Iterator[Callable[..., Fact[Catalogue]]]:
+def ask(memory: MemoryCache, site: Site, other_site: Site) -> Iterator[Callable[..., Fact[Catalogue]]]:
     """Ask the site, and the other one as its mirror, in a run of its own."""
-    opened: list[Gatherer] = []
+    opened: list[Fetcher] = []
 
     def ask_for_it(*, now: int = NOW, mirrored: bool = True, **options: Any) -> Fact[Catalogue]:
-        manners = Manners(seconds=0.3, pause=0.001)
-        opened.append(Gatherer(memory, now=now, deadline_seconds=10, manners=manners, **options))
+        manners = HttpSettings(timeout=0.3, backoff=0.001)
+        opened.append(Fetcher(memory, now=now, deadline_seconds=10, settings=manners, **options))
         places = (Endpoint(url=f"{site.url}/kev"), Endpoint(url=f"{other_site.url}/copy"))
-        return catalogue(opened[-1], places if mirrored else places[:1])
+        return fetch_catalogue(opened[-1], places if mirrored else places[:1])
 
     yield ask_for_it
     for one in opened:
@@ -54,8 +54,8 @@ def cves(fact: Fact[Catalogue]) -> set[str]:
 
 
 def test_a_place_that_the_environment_names_has_no_mirror() -> None:
-    assert [one.url for one in endpoints({})] == [URL, MIRROR]
-    assert [one.url for one in endpoints({"NERQ_KEV_URL": "https://kev.example/kev.json"})] == [
+    assert [one.url for one in read_endpoints({})] == [URL, MIRROR_URL]
+    assert [one.url for one in read_endpoints({"NERQ_KEV_URL": "https://kev.example/kev.json"})] == [
         "https://kev.example/kev.json"
     ]
 
@@ -74,7 +74,7 @@ def test_a_file_that_has_not_changed_is_not_sent_again(site: Site, other_site: S
     before = ask()
     after = ask(now=NOW + DAY + 1)
     assert cves(after) == cves(before)
-    assert after.seen == NOW + DAY + 1
+    assert after.retrieved_at == NOW + DAY + 1
     assert site.requests[1].headers["if-none-match"] == '"7"'
     assert other_site.requests == []
 

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from rapidfuzz.distance import OSA
 
 from nerq_cli.inventory import NPM, PYPI, Ecosystem
-from nerq_cli.sources.likeness import Likeness, Names, folded, scope, squeezed, words
+from nerq_cli.sources.likeness import (
+    NameIndex,
+    NameMatch,
+    normalise_confusables,
+    parse_scope,
+    split_words,
+    strip_separators,
+)
 
 POPULAR = [
     "requests",
@@ -27,8 +34,8 @@ ANY_NAME = st.text(string.ascii_lowercase[:4] + "-", min_size=1, max_size=14)
 
 def like(ecosystem: Ecosystem, name: str) -> tuple[str, str] | None:
     popular, scopes = (POPULAR, ()) if ecosystem == PYPI else (SCOPED, ("babel", "types", "radix-ui"))
-    found = Names(ecosystem, popular, scopes).like(name)
-    return None if found is None else (popular[found.place], found.how)
+    found = NameIndex(ecosystem, popular, scopes).find_match(name)
+    return None if found is None else (popular[found.position], found.reason)
 
 
 @pytest.mark.parametrize(
@@ -99,21 +106,23 @@ def test_short_names_known_scopes_and_other_names_are_mistaken_for_nothing(ecosy
 
 
 def test_the_most_popular_of_several_is_named() -> None:
-    assert Names(PYPI, ["vwxyz-1", "abcdef", "abcdeg"]).like("abcdex") == Likeness(1, "one character apart")
-    assert Names(PYPI, ["demo-lib", "demolib"]).like("demo.lib") == Likeness(0, "the same letters, other separators")
+    assert NameIndex(PYPI, ["vwxyz-1", "abcdef", "abcdeg"]).find_match("abcdex") == NameMatch(1, "one character apart")
+    assert NameIndex(PYPI, ["demo-lib", "demolib"]).find_match("demo.lib") == NameMatch(
+        0, "the same letters, other separators"
+    )
 
 
 def test_one_slip_counts_before_two() -> None:
-    names = Names(PYPI, ["abcdefghijxy", "abcdefghijkx"])
-    assert names.like("abcdefghijkl") == Likeness(1, "one character apart")
+    names = NameIndex(PYPI, ["abcdefghijxy", "abcdefghijkx"])
+    assert names.find_match("abcdefghijkl") == NameMatch(1, "one character apart")
 
 
 @given(st.lists(ANY_NAME, max_size=12), ANY_NAME)
 def test_no_name_within_one_or_two_slips_is_missed(popular: list[str], name: str) -> None:
-    found = Names(PYPI, popular).like(name)
-    plain = squeezed(name)
+    found = NameIndex(PYPI, popular).find_match(name)
+    plain = strip_separators(name)
     if found is None and len(plain) > 3:
-        for other in map(squeezed, popular):
+        for other in map(strip_separators, popular):
             shorter = min(len(plain), len(other))
             slips = 2 if shorter >= 10 else 1 if shorter >= 5 else 0
             assert OSA.distance(plain, other) > slips or len(other) <= 3
@@ -122,12 +131,12 @@ def test_no_name_within_one_or_two_slips_is_missed(popular: list[str], name: str
 @given(st.lists(ANY_NAME, max_size=8), st.text())
 def test_any_text_is_a_name(popular: list[str], name: str) -> None:
     for ecosystem in (PYPI, NPM):
-        found = Names(ecosystem, popular).like(name)
-        assert found is None or found.place < len(popular)
+        found = NameIndex(ecosystem, popular).find_match(name)
+        assert found is None or found.position < len(popular)
 
 
 def test_the_parts_of_a_name() -> None:
-    assert squeezed("@Babel/Core_js.x") == "babelcorejsx"
-    assert folded("vvord-c10ck5") == folded("worcl-clocks")
-    assert words("@b/c-a") == ("a", "b", "c")
-    assert (scope("@babel/core"), scope("lodash")) == ("babel", "")
+    assert strip_separators("@Babel/Core_js.x") == "babelcorejsx"
+    assert normalise_confusables("vvord-c10ck5") == normalise_confusables("worcl-clocks")
+    assert split_words("@b/c-a") == ("a", "b", "c")
+    assert (parse_scope("@babel/core"), parse_scope("lodash")) == ("babel", "")

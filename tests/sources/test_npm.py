@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nerq_cli.errors import AnswerError
+from nerq_cli.errors import ResponseError
 from nerq_cli.facts import (
     ATTESTED,
     DEPRECATED,
@@ -21,12 +21,12 @@ from nerq_cli.facts import (
     Absent,
     Found,
     Metadata,
-    Project,
+    PackageInfo,
     Unknown,
 )
 from nerq_cli.inventory import NPM, Package, Release
-from nerq_cli.sources.npm import MANIFEST, PACKUMENT, Packument, doubt, metadata, project
-from nerq_cli.sources.question import Answer, Endpoint, Question
+from nerq_cli.sources.npm import PACKUMENT, VERSION_MANIFEST, Packument, check_dates, merge_metadata, read_package_info
+from nerq_cli.sources.question import Endpoint, Request, Response
 
 REGISTRY = Endpoint(url="https://npm.example")
 DEMO = Package(ecosystem=NPM, name="demo")
@@ -60,13 +60,13 @@ def document(*manifests: dict[str, object], **more: object) -> dict[str, object]
     }
 
 
-def question(about: Package | Release) -> Question[Any]:
-    return Question(url="https://npm.example/asked", about=(about,), endpoint=REGISTRY)
+def question(about: Package | Release) -> Request[Any]:
+    return Request(url="https://npm.example/asked", subjects=(about,), endpoint=REGISTRY)
 
 
 def read(said: object, status: int = 200) -> Packument | None:
-    answer = Answer(status=status, body=json.dumps(said).encode(), content_type="application/json")
-    [(package, packument)] = PACKUMENT.read(question(DEMO), answer)
+    answer = Response(status=status, body=json.dumps(said).encode(), content_type="application/json")
+    [(package, packument)] = PACKUMENT.parse(question(DEMO), answer)
     assert package == DEMO
     return packument
 
@@ -77,14 +77,14 @@ def fact(said: object) -> Found[Packument]:
     return Found(packument, "npm", MAY)
 
 
-def project_of(said: object) -> Project:
-    found = project(fact(said))
+def project_of(said: object) -> PackageInfo:
+    found = read_package_info(fact(said))
     assert isinstance(found, Found)
     return found.value
 
 
 def described(said: object, version: str = "2.0.0") -> Metadata:
-    found = metadata(version, fact(said), NOT_ASKED)
+    found = merge_metadata(version, fact(said), NOT_ASKED)
     assert isinstance(found, Found)
     return found.value
 
@@ -98,10 +98,10 @@ def of(**more: object) -> Metadata:
 
 def test_the_slash_of_a_scope_is_encoded_and_its_at_is_not() -> None:
     scoped = Package(ecosystem=NPM, name="@acme/demo")
-    [asked] = PACKUMENT.ask([scoped], REGISTRY)
+    [asked] = PACKUMENT.requests([scoped], REGISTRY)
     assert asked.url == "https://npm.example/@acme%2fdemo"
     assert asked.accept == "application/json"
-    [one] = MANIFEST.ask([Release(package=scoped, version="1.0.0+build")], REGISTRY)
+    [one] = VERSION_MANIFEST.requests([Release(package=scoped, version="1.0.0+build")], REGISTRY)
     assert one.url == "https://npm.example/@acme%2fdemo/1.0.0%2Bbuild"
 
 
@@ -117,18 +117,18 @@ def test_a_packument_tells_versions_dates_flags_and_engines() -> None:
     )
     package = project_of(said)
     assert package.publisher_tags
-    assert msgspec.structs.replace(package, publisher_tags=()) == Project(
+    assert msgspec.structs.replace(package, publisher_tags=()) == PackageInfo(
         name="demo",
         versions=("2.0.0", "2.0.0-rc.1", "1.0.0"),
         published=(MAY + DAY, 0, MAY),
         flags=(ATTESTED, PRERELEASE | INSTALL_HOOK, DEPRECATED),
-        needs=(0, 1, 2),
+        interpreter_indexes=(0, 1, 2),
         interpreters=(">=18", "", ">=14"),
         tags={"latest": "2.0.0"},
         status="active",
         publishers=1,
-        attestations_stated=True,
-        hooks_stated=True,
+        has_attestation_data=True,
+        has_hook_data=True,
     )
 
 
@@ -149,9 +149,9 @@ def test_maintainers_are_counted_where_they_are_stated(maintainers: object, publ
 
 
 def test_a_mirror_that_drops_signatures_does_not_state_attestations() -> None:
-    assert not project_of(document(manifest("1.0.0", dist={"tarball": "x"}))).attestations_stated
-    assert not project_of(document(manifest("1.0.0", dist="junk"))).attestations_stated
-    assert project_of(document(manifest("1.0.0", dist={"signatures": []}))).attestations_stated
+    assert not project_of(document(manifest("1.0.0", dist={"tarball": "x"}))).has_attestation_data
+    assert not project_of(document(manifest("1.0.0", dist="junk"))).has_attestation_data
+    assert project_of(document(manifest("1.0.0", dist={"signatures": []}))).has_attestation_data
 
 
 def test_a_package_is_deprecated_when_its_latest_version_is() -> None:
@@ -187,13 +187,13 @@ def test_what_the_registry_removed_for_security_leaves_a_placeholder(version: st
     ],
 )
 def test_a_package_without_versions_is_unpublished(said: object) -> None:
-    assert project_of(said) == Project(name="demo", status="unpublished")
-    assert isinstance(metadata("1.0.0", fact(said), NOT_ASKED), Absent)
+    assert project_of(said) == PackageInfo(name="demo", status="unpublished")
+    assert isinstance(merge_metadata("1.0.0", fact(said), NOT_ASKED), Absent)
 
 
 def test_an_unpublished_package_may_be_told_with_a_404() -> None:
     gone = read({"time": {"unpublished": {}}}, status=404)
-    assert gone == Packument(Project(name="demo", status="unpublished"))
+    assert gone == Packument(PackageInfo(name="demo", status="unpublished"))
 
 
 @pytest.mark.parametrize("status", [404, 410])
@@ -203,15 +203,15 @@ def test_a_package_that_is_not_found_is_absent(status: int, said: object) -> Non
 
 
 def test_a_name_the_registry_does_not_take_is_not_absent() -> None:
-    with pytest.raises(AnswerError):
+    with pytest.raises(ResponseError):
         read({}, status=405)
-    with pytest.raises(AnswerError):
-        list(MANIFEST.read(question(DEMO_2), Answer(status=405, body=b"")))
+    with pytest.raises(ResponseError):
+        list(VERSION_MANIFEST.parse(question(DEMO_2), Response(status=405, body=b"")))
 
 
 @pytest.mark.parametrize("said", [[], {}, {"error": "oops"}, {"name": "other", "versions": {}}, "x", None])
 def test_a_document_about_something_else_is_an_answer_error(said: object) -> None:
-    with pytest.raises(AnswerError):
+    with pytest.raises(ResponseError):
         read(said)
 
 
@@ -317,9 +317,9 @@ def test_a_readme_the_registry_lost_is_not_an_empty_one(readme: object, length: 
 
 def test_a_readme_cut_through_a_character_is_measured() -> None:
     body = json.dumps(document(manifest("2.0.0"))).replace("# Demo", "# Demo \\ud83d").encode()
-    [(_, packument)] = PACKUMENT.read(question(DEMO), Answer(status=200, body=body))
+    [(_, packument)] = PACKUMENT.parse(question(DEMO), Response(status=200, body=body))
     assert packument is not None
-    found = metadata("2.0.0", Found(packument, "npm", MAY), NOT_ASKED)
+    found = merge_metadata("2.0.0", Found(packument, "npm", MAY), NOT_ASKED)
     assert isinstance(found, Found)
     assert found.value.readme == 8
 
@@ -330,7 +330,9 @@ def test_what_the_short_form_leaves_out_is_not_stated() -> None:
     one = short["versions"]["2.0.0"]  # type: ignore[index] # a dict of dicts
     for key in ("license", "repository"):
         del one[key]
-    assert described(short) == Metadata(version="2.0.0", interpreter="", deprecated="", hooks=("install script",))
+    assert described(short) == Metadata(
+        version="2.0.0", required_interpreter="", deprecated="", hooks=("install script",)
+    )
     assert project_of(short).published == (0,)
     assert project_of(short).publishers is None
 
@@ -341,7 +343,7 @@ def test_what_the_full_form_leaves_out_was_not_declared() -> None:
         summary=False,
         keywords=False,
         typed=False,
-        interpreter="",
+        required_interpreter="",
         homepage="",
         repository="",
         licence_expression="",
@@ -355,11 +357,11 @@ def test_every_version_has_its_own_description() -> None:
     assert described(said, "1.0.0").licence_expression == "GPL-3.0-only"
     assert described(said, "1.1.0").licence_expression == "MIT"
     packument = fact(said).value
-    assert (len(packument.variants), packument.variant) == (2, (0, 0, 1))
+    assert (len(packument.variants), packument.variant_indexes) == (2, (0, 0, 1))
 
 
 def test_a_version_that_is_not_listed_is_absent() -> None:
-    assert metadata("9.9.9", fact(document(manifest("1.0.0"))), NOT_ASKED) == Absent(
+    assert merge_metadata("9.9.9", fact(document(manifest("1.0.0"))), NOT_ASKED) == Absent(
         "npm", MAY, "no version 9.9.9 is listed"
     )
 
@@ -368,7 +370,9 @@ def test_a_version_that_is_not_listed_is_absent() -> None:
 
 
 def read_manifest(said: object, status: int = 200) -> Metadata | None:
-    [(release, described)] = MANIFEST.read(question(DEMO_2), Answer(status=status, body=json.dumps(said).encode()))
+    [(release, described)] = VERSION_MANIFEST.parse(
+        question(DEMO_2), Response(status=status, body=json.dumps(said).encode())
+    )
     assert release == DEMO_2
     return described
 
@@ -418,18 +422,18 @@ def test_a_version_that_is_not_found_is_absent() -> None:
 
 @pytest.mark.parametrize("said", [[], {}, manifest("1.0.0"), manifest("2.0.0", name="other")])
 def test_the_manifest_of_another_version_is_an_answer_error(said: object) -> None:
-    with pytest.raises(AnswerError):
+    with pytest.raises(ResponseError):
         read_manifest(said)
 
 
 def test_the_manifest_stands_in_for_a_packument_that_was_not_read() -> None:
     too_large, gone = Unknown("answer larger than 25 MB"), Absent("npm", MAY)
     own = Found(Metadata(version="2.0.0"), "npm", MAY)
-    assert metadata("2.0.0", too_large, own) == own
-    assert metadata("2.0.0", too_large, gone) == gone
-    assert metadata("2.0.0", too_large, NOT_ASKED) == too_large
-    assert metadata("2.0.0", gone, NOT_ASKED) == gone
-    assert project(too_large) == too_large
+    assert merge_metadata("2.0.0", too_large, own) == own
+    assert merge_metadata("2.0.0", too_large, gone) == gone
+    assert merge_metadata("2.0.0", too_large, NOT_ASKED) == too_large
+    assert merge_metadata("2.0.0", gone, NOT_ASKED) == gone
+    assert read_package_info(too_large) == too_large
 
 
 # --- dates
@@ -437,7 +441,7 @@ def test_the_manifest_stands_in_for_a_packument_that_was_not_read() -> None:
 
 def history(*versions: str, dates: list[int]) -> str:
     order = list(versions)
-    return doubt(order, [MAY + date * DAY for date in dates], [PRERELEASE if "-" in one else 0 for one in order])
+    return check_dates(order, [MAY + date * DAY for date in dates], [PRERELEASE if "-" in one else 0 for one in order])
 
 
 def test_dates_in_random_order_are_doubted() -> None:
@@ -462,15 +466,15 @@ def test_one_contradiction_is_none_and_neither_are_a_few_in_many() -> None:
 
 def test_less_than_a_day_and_dates_not_stated_and_prereleases_contradict_nothing() -> None:
     hours = [MAY + 3, MAY + 2, MAY + 1, MAY]
-    assert doubt(["1.0.0", "1.0.1", "1.0.2", "1.0.3"], hours, [0] * 4) == ""
-    assert doubt(["1.0.0", "1.0.1", "1.0.2"], [MAY, 0, 0], [0] * 3) == ""
+    assert check_dates(["1.0.0", "1.0.1", "1.0.2", "1.0.3"], hours, [0] * 4) == ""
+    assert check_dates(["1.0.0", "1.0.1", "1.0.2"], [MAY, 0, 0], [0] * 3) == ""
     assert history("1.0.0-a", "1.0.0-b", "1.0.0-c", "x", dates=[9, 5, 1, 0]) == ""
 
 
 def test_doubt_reaches_the_project() -> None:
     manifests = [manifest(f"1.0.{patch}") for patch in range(4)]
     time = {f"1.0.{patch}": f"202{9 - patch}-01-01T00:00:00Z" for patch in range(4)}
-    assert project_of(document(*manifests, time=time)).dates_doubt == (
+    assert project_of(document(*manifests, time=time)).date_problem == (
         "its dates contradict the order of its versions (3 of 3)"
     )
 
@@ -500,24 +504,24 @@ def large(count: int, padding: int) -> bytes:
 
 def test_two_thousand_versions_take_little_room_and_stay_exact() -> None:
     body = large(2_000, 0)
-    [(_, packument)] = PACKUMENT.read(question(DEMO), Answer(status=200, body=body))
+    [(_, packument)] = PACKUMENT.parse(question(DEMO), Response(status=200, body=body))
     stored = msgspec.msgpack.encode(packument)
     assert len(stored) < 60_000
     again = msgspec.msgpack.decode(stored, type=Packument)
     assert again == packument
-    found = project(Found(again, "npm", MAY))
+    found = read_package_info(Found(again, "npm", MAY))
     assert isinstance(found, Found)
     assert set(found.value.versions) == set(json.loads(body)["versions"])
 
 
 def test_ten_megabytes_are_read_quickly_and_not_kept() -> None:
-    answer = Answer(status=200, body=large(3_000, 1_900))
+    answer = Response(status=200, body=large(3_000, 1_900))
     assert len(answer.body) > 10_000_000
     started = perf_counter()
-    [(_, packument)] = PACKUMENT.read(question(DEMO), answer)
+    [(_, packument)] = PACKUMENT.parse(question(DEMO), answer)
     assert perf_counter() - started < 1  # a tenth of it on a quiet machine
     tracemalloc.start()
-    again = list(PACKUMENT.read(question(DEMO), answer))
+    again = list(PACKUMENT.parse(question(DEMO), answer))
     kept, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert again == [(DEMO, packument)]
@@ -561,12 +565,12 @@ BODIES = st.binary(max_size=50) | (DOCUMENTS | MANIFESTS).map(lambda said: json.
 @settings(max_examples=300)
 @given(BODIES, st.sampled_from([200, 404, 405, 410]))
 def test_only_foreseen_errors_leave_the_readers(body: bytes, status: int) -> None:
-    answer = Answer(status=status, body=body)
-    with suppress(AnswerError):
-        [(_, packument)] = PACKUMENT.read(question(DEMO), answer)
+    answer = Response(status=status, body=body)
+    with suppress(ResponseError):
+        [(_, packument)] = PACKUMENT.parse(question(DEMO), answer)
         assert (
             packument is None or msgspec.msgpack.decode(msgspec.msgpack.encode(packument), type=Packument) == packument
         )
-    with suppress(AnswerError):
-        [(_, said)] = MANIFEST.read(question(DEMO_2), answer)
+    with suppress(ResponseError):
+        [(_, said)] = VERSION_MANIFEST.parse(question(DEMO_2), answer)
         assert said is None or msgspec.msgpack.decode(msgspec.msgpack.encode(said), type=Metadata) == said

@@ -8,14 +8,25 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nerq_cli.advisories import vulnerabilities
+from nerq_cli.advisories import match_advisories
 from nerq_cli.facts import Advisory, Fact, Found, Unknown
 from nerq_cli.inventory import NPM, PYPI, AdvisoryId, Package, Release
-from nerq_cli.sources.gather import Gatherer, Manners
-from nerq_cli.sources.osv import BATCH, HALVED, PAGES, URL, Hits, Known, affecting, endpoint, ever, known
-from nerq_cli.sources.question import Answer, Endpoint
-from nerq_cli.sources.services import RESTS
-from nerq_cli.store import Memory
+from nerq_cli.sources.gather import Fetcher, HttpSettings
+from nerq_cli.sources.osv import (
+    MAX_HALVINGS,
+    MAX_PAGES,
+    MAX_QUERIES,
+    URL,
+    AdvisoryHits,
+    OsvAdvisories,
+    create_affecting_source,
+    create_recorded_source,
+    fetch_advisories,
+    read_endpoint,
+)
+from nerq_cli.sources.question import Endpoint, Response
+from nerq_cli.sources.services import COOLDOWN
+from nerq_cli.store import MemoryCache
 
 if TYPE_CHECKING:
     from tests.conftest import Request, Site, Turn
@@ -99,17 +110,21 @@ def osv(site: Site) -> Osv:
 
 
 @pytest.fixture
-def memory() -> Memory:
-    return Memory()
+def memory() -> MemoryCache:
+    return MemoryCache()
 
 
 @pytest.fixture
-def gatherer(memory: Memory) -> Iterator[Callable[..., Gatherer]]:
-    opened: list[Gatherer] = []
+def gatherer(memory: MemoryCache) -> Iterator[Callable[..., Fetcher]]:
+    opened: list[Fetcher] = []
 
-    def open_gatherer(**options: Any) -> Gatherer:
-        usual: dict[str, Any] = {"now": NOW, "deadline_seconds": 20.0, "manners": Manners(seconds=5, pause=0.001)}
-        opened.append(Gatherer(memory, **usual | options))
+    def open_gatherer(**options: Any) -> Fetcher:
+        usual: dict[str, Any] = {
+            "now": NOW,
+            "deadline_seconds": 20.0,
+            "settings": HttpSettings(timeout=5, backoff=0.001),
+        }
+        opened.append(Fetcher(memory, **usual | options))
         return opened[-1]
 
     yield open_gatherer
@@ -118,28 +133,28 @@ def gatherer(memory: Memory) -> Iterator[Callable[..., Gatherer]]:
 
 
 @pytest.fixture
-def listed(gatherer: Callable[..., Gatherer], site: Site) -> Callable[..., dict[Release, Fact[Hits]]]:
+def listed(gatherer: Callable[..., Fetcher], site: Site) -> Callable[..., dict[Release, Fact[AdvisoryHits]]]:
     """Ask for what affects releases, in a run of its own."""
 
-    def ask(*releases: Release, **options: Any) -> dict[Release, Fact[Hits]]:
-        return gatherer(**options).gather(affecting(), releases, Endpoint(url=site.url))
+    def ask(*releases: Release, **options: Any) -> dict[Release, Fact[AdvisoryHits]]:
+        return gatherer(**options).fetch(create_affecting_source(), releases, Endpoint(url=site.url))
 
     return ask
 
 
 @pytest.fixture
-def look_up(gatherer: Callable[..., Gatherer], site: Site) -> Callable[..., Known]:
+def look_up(gatherer: Callable[..., Fetcher], site: Site) -> Callable[..., OsvAdvisories]:
     """Ask for everything about releases and their packages, in a run of its own."""
 
-    def ask(*releases: Release, every_record: bool = False, **options: Any) -> Known:
+    def ask(*releases: Release, every_record: bool = False, **options: Any) -> OsvAdvisories:
         packages = [one.package for one in releases]
         at = Endpoint(url=site.url)
-        return known(gatherer(**options), releases, packages, at, every_record=every_record)
+        return fetch_advisories(gatherer(**options), releases, packages, at, all_records=every_record)
 
     return ask
 
 
-def names(fact: Fact[Hits]) -> list[str]:
+def names(fact: Fact[AdvisoryHits]) -> list[str]:
     assert isinstance(fact, Found), fact
     return [identifier for identifier, _ in fact.value.ids]
 
@@ -153,8 +168,8 @@ def told(fact: Fact[tuple[Advisory, ...]]) -> tuple[Advisory, ...]:
 
 
 def test_the_environment_can_name_another_place() -> None:
-    assert endpoint({}).url == URL
-    assert endpoint({"NERQ_OSV_URL": "https://osv.example/api/"}).url == "https://osv.example/api"
+    assert read_endpoint({}).url == URL
+    assert read_endpoint({"NERQ_OSV_URL": "https://osv.example/api/"}).url == "https://osv.example/api"
 
 
 def test_results_belong_to_the_queries_in_their_order(osv: Osv, listed: Callable[..., Any]) -> None:
@@ -175,9 +190,9 @@ def test_a_query_names_the_package_its_ecosystem_and_the_version(osv: Osv, liste
     ]
 
 
-def test_a_package_is_asked_about_without_a_version(osv: Osv, gatherer: Callable[..., Gatherer], site: Site) -> None:
+def test_a_package_is_asked_about_without_a_version(osv: Osv, gatherer: Callable[..., Fetcher], site: Site) -> None:
     osv.past = {"demo": [[hit("PYSEC-1")]]}
-    facts = gatherer().gather(ever(), [DEMO.package], Endpoint(url=site.url))
+    facts = gatherer().fetch(create_recorded_source(), [DEMO.package], Endpoint(url=site.url))
     assert names(facts[DEMO.package]) == ["PYSEC-1"]
     assert "version" not in json.loads(site.requests[0].body)["queries"][0]
 
@@ -187,7 +202,7 @@ def test_a_batch_has_at_most_a_thousand_queries(osv: Osv, listed: Callable[..., 
     releases = [release(f"p{n}") for n in range(2_500)]
     facts = listed(*releases)
     assert all(names(facts[one]) == [f"GHSA-{n}"] for n, one in enumerate(releases))
-    assert sorted(osv.sizes) == [500, BATCH, BATCH]
+    assert sorted(osv.sizes) == [500, MAX_QUERIES, MAX_QUERIES]
 
 
 def test_only_queries_with_a_token_are_put_again_each_with_its_own(osv: Osv, listed: Callable[..., Any]) -> None:
@@ -206,9 +221,9 @@ def test_a_list_without_an_end_is_unknown_and_the_others_are_not(osv: Osv, liste
     osv.lists = {"other": [[hit("GHSA-1")]]}
     facts = listed(DEMO, OTHER)
     assert isinstance(facts[DEMO], Unknown)
-    assert f"no end after {PAGES} pages" in facts[DEMO].reason
+    assert f"no end after {MAX_PAGES} pages" in facts[DEMO].reason
     assert names(facts[OTHER]) == ["GHSA-1"]
-    assert len(osv.sizes) == PAGES
+    assert len(osv.sizes) == MAX_PAGES
 
 
 def test_a_list_that_breaks_off_between_pages_is_unknown(osv: Osv, site: Site, listed: Callable[..., Any]) -> None:
@@ -216,7 +231,7 @@ def test_a_list_that_breaks_off_between_pages_is_unknown(osv: Osv, site: Site, l
     site.on(LISTS, osv.answer, {"status": 500})
     assert isinstance(listed(DEMO)[DEMO], Unknown)
     site.on(LISTS, osv.answer)
-    assert names(listed(DEMO, now=NOW + RESTS)[DEMO]) == ["GHSA-1", "GHSA-2"]
+    assert names(listed(DEMO, now=NOW + COOLDOWN)[DEMO]) == ["GHSA-1", "GHSA-2"]
 
 
 def test_one_bad_query_does_not_blind_the_rest(osv: Osv, listed: Callable[..., Any]) -> None:
@@ -248,7 +263,7 @@ def test_a_server_that_refuses_everything_is_not_asked_about_each(site: Site, li
     site.on(LISTS, {"status": 400})
     facts = listed(*(release(f"p{n}") for n in range(1_000)))
     assert not any(isinstance(fact, Found) for fact in facts.values())
-    assert len(site.requests) <= 2 * HALVED + 1
+    assert len(site.requests) <= 2 * MAX_HALVINGS + 1
 
 
 @pytest.mark.parametrize(
@@ -269,7 +284,7 @@ def test_what_cannot_be_a_name_or_a_version_is_never_sent(osv: Osv, listed: Call
 
 def test_an_ecosystem_that_osv_has_other_names_for_is_not_asked_about() -> None:
     strange = Release(package=Package(ecosystem="Go", name="demo"), version="1")  # type: ignore[arg-type]
-    assert list(affecting().ask([strange], Endpoint(url="https://osv.example"))) == []
+    assert list(create_affecting_source().requests([strange], Endpoint(url="https://osv.example"))) == []
 
 
 # --- faults --------------------------------------------------------------------------------------------------------
@@ -317,12 +332,12 @@ def test_an_answer_that_makes_no_sense_is_unknown_and_not_kept(
     osv: Osv, site: Site, listed: Callable[..., Any], turn: Turn
 ) -> None:
     site.on(LISTS, turn)
-    fact = listed(DEMO, manners=Manners(seconds=0.3, pause=0.001))[DEMO]
+    fact = listed(DEMO, settings=HttpSettings(timeout=0.3, backoff=0.001))[DEMO]
     assert isinstance(fact, Unknown)
     assert fact.reason
     osv.lists = {"demo": [[hit("GHSA-1")]]}
     site.on(LISTS, osv.answer)
-    assert names(listed(DEMO, now=NOW + RESTS)[DEMO]) == ["GHSA-1"]
+    assert names(listed(DEMO, now=NOW + COOLDOWN)[DEMO]) == ["GHSA-1"]
 
 
 def test_one_result_that_makes_no_sense_does_not_spoil_the_others(site: Site, listed: Callable[..., Any]) -> None:
@@ -333,17 +348,17 @@ def test_one_result_that_makes_no_sense_does_not_spoil_the_others(site: Site, li
 
 
 def test_a_plain_question_is_read_as_a_first_page() -> None:
-    source = affecting()
-    [question] = source.ask([DEMO], Endpoint(url="https://osv.example"))
-    plain = type(question).__mro__[1](url=question.url, about=(DEMO,), endpoint=question.endpoint)
-    assert list(source.read(plain, Answer(status=200, body=GOOD))) == [(DEMO, Hits((("GHSA-1", MAY),)))]
+    source = create_affecting_source()
+    [question] = source.requests([DEMO], Endpoint(url="https://osv.example"))
+    plain = type(question).__mro__[1](url=question.url, subjects=(DEMO,), endpoint=question.endpoint)
+    assert list(source.parse(plain, Response(status=200, body=GOOD))) == [(DEMO, AdvisoryHits((("GHSA-1", MAY),)))]
 
 
 # --- records -------------------------------------------------------------------------------------------------------
 
 
 def test_a_thousand_packages_with_forty_advisories_take_forty_two_requests(
-    osv: Osv, look_up: Callable[..., Known]
+    osv: Osv, look_up: Callable[..., OsvAdvisories]
 ) -> None:
     for n in range(40):
         osv.record(f"GHSA-{n}", *(f"p{m}" for m in range(1_000)))
@@ -358,7 +373,7 @@ def test_a_thousand_packages_with_forty_advisories_take_forty_two_requests(
     assert set(osv.asked.values()) == {1, 2}
 
 
-def test_records_are_kept_for_as_long_as_they_do_not_change(osv: Osv, look_up: Callable[..., Known]) -> None:
+def test_records_are_kept_for_as_long_as_they_do_not_change(osv: Osv, look_up: Callable[..., OsvAdvisories]) -> None:
     osv.lists = {"demo": [[hit("GHSA-1")]]}
     osv.record("GHSA-1", summary="first")
     look_up(DEMO)
@@ -371,7 +386,7 @@ def test_records_are_kept_for_as_long_as_they_do_not_change(osv: Osv, look_up: C
     assert osv.asked["/v1/vulns/GHSA-1"] == 2
 
 
-def test_a_run_without_network_has_what_the_one_before_it_had(osv: Osv, look_up: Callable[..., Known]) -> None:
+def test_a_run_without_network_has_what_the_one_before_it_had(osv: Osv, look_up: Callable[..., OsvAdvisories]) -> None:
     osv.lists = {"demo": [[hit("GHSA-1")]]}
     osv.record("GHSA-1")
     online = look_up(DEMO)
@@ -380,7 +395,9 @@ def test_a_run_without_network_has_what_the_one_before_it_had(osv: Osv, look_up:
     assert len(osv.site.requests) == asked
 
 
-def test_a_record_older_than_its_list_says_is_used_and_asked_for_again(osv: Osv, look_up: Callable[..., Known]) -> None:
+def test_a_record_older_than_its_list_says_is_used_and_asked_for_again(
+    osv: Osv, look_up: Callable[..., OsvAdvisories]
+) -> None:
     osv.lists = {"demo": [[hit("GHSA-1", MAY + 60)]]}
     osv.record("GHSA-1", summary="old")
     [advisory] = told(look_up(DEMO).affecting[DEMO])
@@ -390,14 +407,18 @@ def test_a_record_older_than_its_list_says_is_used_and_asked_for_again(osv: Osv,
     assert advisory.summary == "new"
 
 
-def test_a_record_that_is_only_old_is_better_than_none(osv: Osv, site: Site, look_up: Callable[..., Known]) -> None:
+def test_a_record_that_is_only_old_is_better_than_none(
+    osv: Osv, site: Site, look_up: Callable[..., OsvAdvisories]
+) -> None:
     osv.lists = {"demo": [[hit("GHSA-1", MAY + 60)]]}
     site.on("/v1/vulns/GHSA-1", {"body": record("GHSA-1", summary="old")}, {"status": 404, "body": {}})
     [advisory] = told(look_up(DEMO).affecting[DEMO])
     assert advisory.summary == "old"
 
 
-def test_a_list_without_times_has_its_records_asked_for_each_hour(osv: Osv, look_up: Callable[..., Known]) -> None:
+def test_a_list_without_times_has_its_records_asked_for_each_hour(
+    osv: Osv, look_up: Callable[..., OsvAdvisories]
+) -> None:
     osv.lists = {"demo": [[{"id": "GHSA-1"}]], "other": [[{"id": "GHSA-1", "modified": "yesterday"}]]}
     osv.record("GHSA-1", "demo", "other")
     for hours in (0, 0.5, 2):
@@ -406,7 +427,7 @@ def test_a_list_without_times_has_its_records_asked_for_each_hour(osv: Osv, look
     assert osv.asked["/v1/vulns/GHSA-1"] == 2
 
 
-def test_where_lists_disagree_on_the_change_the_newest_counts(osv: Osv, look_up: Callable[..., Known]) -> None:
+def test_where_lists_disagree_on_the_change_the_newest_counts(osv: Osv, look_up: Callable[..., OsvAdvisories]) -> None:
     osv.lists = {"demo": [[hit("GHSA-1", MAY - 60)]], "other": [[hit("GHSA-1", MAY)]]}
     osv.record("GHSA-1", "demo", "other")
     look_up(DEMO, OTHER)
@@ -426,45 +447,49 @@ def test_where_lists_disagree_on_the_change_the_newest_counts(osv: Osv, look_up:
     ],
 )
 def test_an_advisory_whose_record_cannot_be_had_still_affects_the_version(
-    osv: Osv, site: Site, look_up: Callable[..., Known], turn: Turn
+    osv: Osv, site: Site, look_up: Callable[..., OsvAdvisories], turn: Turn
 ) -> None:
     osv.lists = {"demo": [[hit("GHSA-1")]]}
     site.on("/v1/vulns/GHSA-1", turn)
-    [one] = vulnerabilities(told(look_up(DEMO).affecting[DEMO]), DEMO.package, "1.0")
+    [one] = match_advisories(told(look_up(DEMO).affecting[DEMO]), DEMO.package, "1.0")
     assert (one.id, one.severity, one.malware) == ("GHSA-1", "unknown", False)
 
 
-def test_malware_whose_record_cannot_be_had_is_still_malware(osv: Osv, look_up: Callable[..., Known]) -> None:
+def test_malware_whose_record_cannot_be_had_is_still_malware(osv: Osv, look_up: Callable[..., OsvAdvisories]) -> None:
     osv.lists = osv.past = {"demo": [[hit("MAL-2026-1")]]}
     found = look_up(DEMO)
-    [one] = vulnerabilities(told(found.affecting[DEMO]), DEMO.package, "1.0")
+    [one] = match_advisories(told(found.affecting[DEMO]), DEMO.package, "1.0")
     assert one.malware
     assert isinstance(found.recorded[DEMO.package], Unknown)
 
 
 @pytest.mark.parametrize("about", ["another", "demo"])
-def test_that_a_version_is_affected_is_for_the_list_to_say(osv: Osv, look_up: Callable[..., Known], about: str) -> None:
+def test_that_a_version_is_affected_is_for_the_list_to_say(
+    osv: Osv, look_up: Callable[..., OsvAdvisories], about: str
+) -> None:
     """The record names another package, or ends before the version."""
     fixed = release("demo", "2.5")
     osv.lists = {"demo": [[hit("GHSA-1")]]}
     osv.record("GHSA-1", about, database_specific={"severity": "HIGH"})
-    [one] = vulnerabilities(told(look_up(fixed).affecting[fixed]), fixed.package, "2.5")
+    [one] = match_advisories(told(look_up(fixed).affecting[fixed]), fixed.package, "2.5")
     assert (one.id, one.severity) == ("GHSA-1", "high")
 
 
-def test_a_withdrawn_record_counts_for_nothing(osv: Osv, look_up: Callable[..., Known]) -> None:
+def test_a_withdrawn_record_counts_for_nothing(osv: Osv, look_up: Callable[..., OsvAdvisories]) -> None:
     osv.lists = {"demo": [[hit("GHSA-1")]]}
     osv.record("GHSA-1", withdrawn=moment(MAY))
-    assert vulnerabilities(told(look_up(DEMO).affecting[DEMO]), DEMO.package, "1.0") == ()
+    assert match_advisories(told(look_up(DEMO).affecting[DEMO]), DEMO.package, "1.0") == ()
 
 
-def test_a_version_nothing_is_listed_for_has_no_advisory(osv: Osv, look_up: Callable[..., Known]) -> None:
+def test_a_version_nothing_is_listed_for_has_no_advisory(osv: Osv, look_up: Callable[..., OsvAdvisories]) -> None:
     found = look_up(DEMO)
     assert told(found.affecting[DEMO]) == told(found.recorded[DEMO.package]) == ()
     assert osv.sizes == [1, 1]
 
 
-def test_of_the_past_only_malware_is_read_unless_more_is_wanted(osv: Osv, look_up: Callable[..., Known]) -> None:
+def test_of_the_past_only_malware_is_read_unless_more_is_wanted(
+    osv: Osv, look_up: Callable[..., OsvAdvisories]
+) -> None:
     osv.past = {"demo": [[hit("GHSA-1"), hit("MAL-2026-1")]]}
     osv.record("GHSA-1")
     osv.record("MAL-2026-1")
@@ -474,7 +499,7 @@ def test_of_the_past_only_malware_is_read_unless_more_is_wanted(osv: Osv, look_u
     assert [one.id for one in told(everything)] == ["GHSA-1", "MAL-2026-1"]
 
 
-def test_a_service_that_is_down_leaves_everything_unknown(site: Site, look_up: Callable[..., Known]) -> None:
+def test_a_service_that_is_down_leaves_everything_unknown(site: Site, look_up: Callable[..., OsvAdvisories]) -> None:
     site.on(LISTS, {"status": 500})
     found = look_up(DEMO)
     assert isinstance(found.affecting[DEMO], Unknown)
@@ -491,12 +516,12 @@ def test_a_changed_advisory_has_another_key() -> None:
     [({"status": 403}, "refused access (403)"), ({"status": 404}, "does not give out the record (HTTP 404)")],
 )
 def test_a_record_that_cannot_be_had_says_why(
-    osv: Osv, site: Site, gatherer: Callable[..., Gatherer], turn: Turn, words: str
+    osv: Osv, site: Site, gatherer: Callable[..., Fetcher], turn: Turn, words: str
 ) -> None:
     osv.lists, osv.past = {"demo": [[hit("GHSA-1")]]}, {"demo": [[hit("GHSA-1")]]}
     site.on("/v1/vulns/GHSA-1", turn)
-    said = known(gatherer(), [DEMO], [DEMO.package], Endpoint(url=site.url))
+    said = fetch_advisories(gatherer(), [DEMO], [DEMO.package], Endpoint(url=site.url))
     fact = said.affecting[DEMO]
     assert isinstance(fact, Found)
     assert words in fact.value[0].summary
-    assert said.unread == {DEMO.package}
+    assert said.incomplete == {DEMO.package}

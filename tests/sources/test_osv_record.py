@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.errors import AnswerError
-from nerq_cli.facts import Affected, Event, Range
-from nerq_cli.sources.osv_record import concerning, packages, read, read_yaml
+from nerq_cli.errors import ResponseError
+from nerq_cli.facts import AffectedPackage, Event, Range
+from nerq_cli.sources.osv_record import filter_ecosystem, list_packages, parse_record, parse_yaml_record
 
 RECORD: dict[str, Any] = {
     "schema_version": "1.9.0",
@@ -59,20 +59,20 @@ def written(**fields: Any) -> bytes:
 
 
 def test_a_record_is_read() -> None:
-    record = read(json.dumps(RECORD).encode())
+    record = parse_record(json.dumps(RECORD).encode())
     assert record.id == "GHSA-aaaa-bbbb-cccc"
     assert (record.modified, record.published) == (1_777_629_600, 1_776_675_600)
     assert record.aliases == ("CVE-2026-11111", "PYSEC-2026-77")
     assert record.summary == "Path traversal in demo-lib"
     assert (record.severity, record.severity_from) == ("medium", "GHSA label")
     assert record.affected == (
-        Affected(
+        AffectedPackage(
             "PyPI",
             "demo-lib",
             ("1.0.0", "2.0.0"),
             (Range("ECOSYSTEM", (Event(introduced="0"), Event(fixed="2.0.3"))),),
         ),
-        Affected(
+        AffectedPackage(
             "npm", "@scope/Demo", (), (Range("SEMVER", (Event(introduced="1.0.0"), Event(last_affected="1.2.0"))),)
         ),
     )
@@ -82,14 +82,14 @@ def test_a_record_is_read() -> None:
 
 
 def test_a_parsed_document_is_read_like_its_text() -> None:
-    assert read(RECORD) == read(json.dumps(RECORD).encode())
+    assert parse_record(RECORD) == parse_record(json.dumps(RECORD).encode())
 
 
 def test_a_record_can_be_cut_to_one_ecosystem() -> None:
-    record = read(RECORD)
-    assert list(packages(record)) == [("PyPI", "demo-lib"), ("npm", "@scope/Demo")]
-    assert list(packages(concerning(record, "npm"))) == [("npm", "@scope/Demo")]
-    assert concerning(concerning(record, "npm"), "npm").affected == record.affected[1:]
+    record = parse_record(RECORD)
+    assert list(list_packages(record)) == [("PyPI", "demo-lib"), ("npm", "@scope/Demo")]
+    assert list(list_packages(filter_ecosystem(record, "npm"))) == [("npm", "@scope/Demo")]
+    assert filter_ecosystem(filter_ecosystem(record, "npm"), "npm").affected == record.affected[1:]
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_record_can_be_cut_to_one_ecosystem() -> None:
 def test_severity_is_the_label_else_what_the_newest_vector_comes_to(
     fields: dict[str, Any], band: str, origin: str
 ) -> None:
-    record = read(written(**fields))
+    record = parse_record(written(**fields))
     assert (record.severity, record.severity_from) == (band, origin)
 
 
@@ -136,23 +136,23 @@ def test_severity_is_the_label_else_what_the_newest_vector_comes_to(
     ],
 )
 def test_malware_is_what_the_record_itself_is_about(fields: dict[str, Any], *, malware: bool) -> None:
-    assert read(written(**fields)).malware is malware
+    assert parse_record(written(**fields)).malware is malware
 
 
 def test_details_stand_in_for_a_summary_and_are_cut() -> None:
-    summary = read(written(details="word " * 500)).summary
+    summary = parse_record(written(details="word " * 500)).summary
     assert len(summary) <= 200
     assert summary.endswith("…")
 
 
 def test_a_withdrawn_record_says_so() -> None:
-    assert read(written(withdrawn="2026-01-01T00:00:00Z")).withdrawn
-    assert not read(written(withdrawn=None)).withdrawn
+    assert parse_record(written(withdrawn="2026-01-01T00:00:00Z")).withdrawn
+    assert not parse_record(written(withdrawn=None)).withdrawn
 
 
 def test_at_most_five_links_are_kept() -> None:
     links = [{"type": "WEB", "url": f"https://x.example/{number}"} for number in range(9)]
-    assert len(read(written(references=links)).links) == 5
+    assert len(parse_record(written(references=links)).links) == 5
 
 
 @pytest.mark.parametrize(
@@ -171,12 +171,12 @@ def test_at_most_five_links_are_kept() -> None:
     ],
 )
 def test_what_is_no_record_is_refused(body: bytes) -> None:
-    with pytest.raises(AnswerError):
-        read(body)
+    with pytest.raises(ResponseError):
+        parse_record(body)
 
 
 def test_yaml_keeps_versions_and_times_as_they_are_written() -> None:
-    record = read_yaml(
+    record = parse_yaml_record(
         b"id: PYSEC-2026-1\nmodified: 2026-05-01T10:00:00Z\nwithdrawn: null\n"
         b"affected:\n- package: {ecosystem: PyPI, name: demo}\n  versions: [1.10, 2]\n"
         b"  ranges:\n  - type: ECOSYSTEM\n    events: [{introduced: 0}, {fixed: 1.20}]\n"
@@ -202,8 +202,8 @@ def test_yaml_keeps_versions_and_times_as_they_are_written() -> None:
     ],
 )
 def test_yaml_that_is_no_record_is_refused(document: bytes) -> None:
-    with pytest.raises(AnswerError):
-        read_yaml(document)
+    with pytest.raises(ResponseError):
+        parse_yaml_record(document)
 
 
 _ANYTHING = st.recursive(
@@ -233,14 +233,14 @@ _ANYTHING = st.recursive(
     )
 )
 def test_anything_at_all_is_read_or_refused(record: dict[str, Any]) -> None:
-    with suppress(AnswerError):
-        read(json.dumps(record).encode())
+    with suppress(ResponseError):
+        parse_record(json.dumps(record).encode())
 
 
 @given(document=st.binary(max_size=60) | st.text(max_size=60).map(str.encode))
 def test_any_text_as_yaml_is_read_or_refused(document: bytes) -> None:
-    with pytest.raises(AnswerError):
-        read_yaml(document)
+    with pytest.raises(ResponseError):
+        parse_yaml_record(document)
 
 
 @given(
@@ -250,4 +250,10 @@ def test_any_text_as_yaml_is_read_or_refused(document: bytes) -> None:
     )
 )
 def test_any_text_as_a_vector_is_computed_or_unknown(vector: str) -> None:
-    assert read(written(severity=[{"score": vector}])).severity in {"low", "medium", "high", "critical", "unknown"}
+    assert parse_record(written(severity=[{"score": vector}])).severity in {
+        "low",
+        "medium",
+        "high",
+        "critical",
+        "unknown",
+    }

@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.errors import AnswerError
+from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Absent, Fact, Found, Unknown
 from nerq_cli.inventory import NPM, PYPI, Package, Release
-from nerq_cli.sources.gather import Gatherer
-from nerq_cli.sources.provenance import NPM_ATTESTATIONS, Provenance, provenances, pypi_integrity
-from nerq_cli.sources.question import Answer, Endpoint, Question
-from nerq_cli.store import Memory
+from nerq_cli.sources.gather import Fetcher
+from nerq_cli.sources.provenance import NPM_ATTESTATIONS, Provenance, collect_provenance, create_integrity_source
+from nerq_cli.sources.question import Endpoint, Request, Response
+from nerq_cli.store import MemoryCache
 
 if TYPE_CHECKING:
     from tests.conftest import Site, Turn
 
-OpenRun = Callable[..., Gatherer]
+OpenRun = Callable[..., Fetcher]
 
 DEMO = Release(package=Package(ecosystem=PYPI, name="demo-lib"), version="2.0.3")
 WHEEL = "demo_lib-2.0.3-py3-none-any.whl"
@@ -65,8 +65,8 @@ def attestations(*members: object) -> dict[str, Any]:
     return {"attestations": [attestation({}, kind=NPM_PUBLISH), *members]}
 
 
-def ask(run: Gatherer, releases: Mapping[Release, str], site: Site) -> dict[Release, Fact[Provenance]]:
-    return provenances(run, releases, pypi=Endpoint(url=site.url), npm=lambda _: Endpoint(url=site.url))
+def ask(run: Fetcher, releases: Mapping[Release, str], site: Site) -> dict[Release, Fact[Provenance]]:
+    return collect_provenance(run, releases, pypi=Endpoint(url=site.url), npm=lambda _: Endpoint(url=site.url))
 
 
 def of_pypi(open_run: OpenRun, site: Site, turn: Turn) -> Fact[Provenance]:
@@ -175,7 +175,7 @@ def test_a_file_without_attestations_has_none(open_run: OpenRun, site: Site, tur
 
 def test_an_index_with_the_feature_switched_off_is_not_asked_again(open_run: OpenRun, site: Site) -> None:
     site.on(AT_PYPI, {"status": 403})
-    store = Memory()
+    store = MemoryCache()
     for _ in range(2):
         fact = ask(open_run(store), {DEMO: WHEEL}, site)[DEMO]
         assert isinstance(fact, Unknown)
@@ -190,7 +190,7 @@ def test_a_release_without_a_file_name_is_unknown_and_not_asked_about(open_run: 
 
 def test_version_and_file_are_one_segment_of_the_address_each() -> None:
     odd = Release(package=DEMO.package, version="1!2.0+x")
-    [asked] = pypi_integrity({odd: "a/../b c.whl"}).ask([odd], Endpoint(url="https://pypi.example"))
+    [asked] = create_integrity_source({odd: "a/../b c.whl"}).requests([odd], Endpoint(url="https://pypi.example"))
     assert asked.url == "https://pypi.example/integrity/demo-lib/1%212.0%2Bx/a%2F..%2Fb%20c.whl/provenance"
 
 
@@ -298,9 +298,9 @@ def test_each_registry_is_asked_at_its_own_address_and_once(open_run: OpenRun, s
     site.on(AT_NPM, {"body": attestations(attestation(workflow("https://github.com/Acme/Demo")))})
     body = attestations(attestation(workflow("https://github.com/Acme/Demo"), subject="pkg:npm/demo@1.0.0"))
     other_site.on("/-/npm/v1/attestations/demo@1.0.0", {"body": body})
-    store = Memory()
+    store = MemoryCache()
     for _ in range(2):
-        facts = provenances(
+        facts = collect_provenance(
             open_run(store),
             {DEMO: WHEEL, SCOPED: "", plain: ""},
             pypi=Endpoint(url=site.url),
@@ -322,12 +322,16 @@ JSON = st.recursive(
 def test_any_statement_gives_a_value_or_a_reason(junk: Any, kind: str) -> None:
     at = Endpoint(url="https://registry.example")
     for source, release, body in (
-        (pypi_integrity({DEMO: WHEEL}), DEMO, integrity({**bundle(states=kind), "publisher": {"repository": junk}})),
+        (
+            create_integrity_source({DEMO: WHEEL}),
+            DEMO,
+            integrity({**bundle(states=kind), "publisher": {"repository": junk}}),
+        ),
         (NPM_ATTESTATIONS, SCOPED, attestations(attestation(junk, kind=kind))),
         (NPM_ATTESTATIONS, SCOPED, junk),
     ):
-        question: Question[Any] = Question(url=at.url, about=(release,), endpoint=at)
-        with suppress(AnswerError):
-            [(about, said)] = source.read(question, Answer(status=200, body=json.dumps(body).encode()))
+        question: Request[Any] = Request(url=at.url, subjects=(release,), endpoint=at)
+        with suppress(ResponseError):
+            [(about, said)] = source.parse(question, Response(status=200, body=json.dumps(body).encode()))
             assert about == release
             assert said is None or isinstance(said, Provenance)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nerq_cli.errors import AnswerError, EndpointMissingError
+from nerq_cli.errors import EndpointMissingError, ResponseError
 from nerq_cli.facts import (
     ATTESTED,
     EMPTY,
@@ -20,26 +20,26 @@ from nerq_cli.facts import (
     WHEEL,
     YANKED,
     Absent,
+    AffectingAdvisory,
     Fact,
     Found,
     Metadata,
-    Project,
+    PackageInfo,
     Unknown,
-    Vulnerability,
 )
 from nerq_cli.inventory import PYPI, Package, Release
 from nerq_cli.sources.pypi import (
     PROJECT_JSON,
     RELEASE_JSON,
-    SIMPLE,
-    Listing,
-    Page,
-    advisories,
-    attested_file,
-    metadata,
-    project,
+    SIMPLE_API,
+    ProjectJson,
+    SimpleListing,
+    find_attested_file,
+    merge_metadata,
+    merge_package_info,
+    select_advisories,
 )
-from nerq_cli.sources.question import Answer, Endpoint, Question
+from nerq_cli.sources.question import Endpoint, Request, Response
 
 INDEX = Endpoint(url="https://pypi.example")
 DEMO = Package(ecosystem=PYPI, name="demo-lib")
@@ -78,35 +78,35 @@ def simple_json(*files: object, **more: object) -> dict[str, object]:
     return {"meta": {"api-version": "1.4"}, "name": "demo-lib", "files": list(files), **more}
 
 
-def question(about: Package | Release) -> Question[Any]:
-    return Question(url="https://pypi.example/asked", about=(about,), endpoint=INDEX)
+def question(about: Package | Release) -> Request[Any]:
+    return Request(url="https://pypi.example/asked", subjects=(about,), endpoint=INDEX)
 
 
-def answer(document: object, *, status: int = 200, kind: str = "application/json") -> Answer:
-    return Answer(status=status, body=json.dumps(document).encode(), content_type=kind)
+def answer(document: object, *, status: int = 200, kind: str = "application/json") -> Response:
+    return Response(status=status, body=json.dumps(document).encode(), content_type=kind)
 
 
-def read_page(document: object, about: Package = DEMO) -> Page:
-    [(subject, page)] = PROJECT_JSON.read(question(about), answer(document))
+def read_page(document: object, about: Package = DEMO) -> ProjectJson:
+    [(subject, page)] = PROJECT_JSON.parse(question(about), answer(document))
     assert subject == about
     assert page is not None
     return page
 
 
 def read_release(document: object) -> Metadata:
-    [(_, said)] = RELEASE_JSON.read(question(DEMO_1), answer(document))
+    [(_, said)] = RELEASE_JSON.parse(question(DEMO_1), answer(document))
     assert said is not None
     return said
 
 
-def read_listing(document: object) -> Listing:
-    [(_, listing)] = SIMPLE.read(question(DEMO), answer(document, kind=JSON))
+def read_listing(document: object) -> SimpleListing:
+    [(_, listing)] = SIMPLE_API.parse(question(DEMO), answer(document, kind=JSON))
     assert listing is not None
     return listing
 
 
-def read_html(html: str, kind: str = "text/html; charset=utf-8") -> Listing:
-    [(_, listing)] = SIMPLE.read(question(DEMO), Answer(status=200, body=html.encode(), content_type=kind))
+def read_html(html: str, kind: str = "text/html; charset=utf-8") -> SimpleListing:
+    [(_, listing)] = SIMPLE_API.parse(question(DEMO), Response(status=200, body=html.encode(), content_type=kind))
     assert listing is not None
     return listing
 
@@ -129,48 +129,48 @@ def value(fact: Fact[Any]) -> Any:
 
 def test_each_source_asks_for_one_thing_at_a_time() -> None:
     other = Package(ecosystem=PYPI, name="other")
-    assert [one.url for one in PROJECT_JSON.ask([DEMO, other], INDEX)] == [
+    assert [one.url for one in PROJECT_JSON.requests([DEMO, other], INDEX)] == [
         "https://pypi.example/pypi/demo-lib/json",
         "https://pypi.example/pypi/other/json",
     ]
     epoch = Release(package=DEMO, version="1!2.0+local")
-    assert [one.url for one in RELEASE_JSON.ask([epoch], INDEX)] == [
+    assert [one.url for one in RELEASE_JSON.requests([epoch], INDEX)] == [
         "https://pypi.example/pypi/demo-lib/1%212.0%2Blocal/json"
     ]
-    [simple] = SIMPLE.ask([DEMO], INDEX)
+    [simple] = SIMPLE_API.requests([DEMO], INDEX)
     assert simple.url == "https://pypi.example/simple/demo-lib/"
-    assert simple.about == (DEMO,)
+    assert simple.subjects == (DEMO,)
 
 
 def test_the_simple_api_is_asked_for_json_first_and_html_as_a_last_resort() -> None:
-    [simple] = SIMPLE.ask([DEMO], INDEX)
+    [simple] = SIMPLE_API.requests([DEMO], INDEX)
     first, *others = simple.accept.split(", ")
     assert first == JSON
     assert all(";q=0." in other for other in others)
 
 
 def test_only_the_release_json_is_tried_out_first() -> None:
-    assert (PROJECT_JSON.probe, RELEASE_JSON.probe, SIMPLE.probe) == (False, True, False)
+    assert (PROJECT_JSON.probe, RELEASE_JSON.probe, SIMPLE_API.probe) == (False, True, False)
 
 
 # --- the project JSON
 
 
 def test_the_project_json_tells_versions_files_dates_and_interpreters() -> None:
-    said = read_page(page_json()).project
-    assert said == Project(
+    said = read_page(page_json()).package_info
+    assert said == PackageInfo(
         name="demo-lib",
         versions=("2.0.3", "1.0.0"),
         published=(NOON - 3600, NOON - 7200),
         flags=(WHEEL | SDIST, SDIST),
-        needs=(0, 1),
+        interpreter_indexes=(0, 1),
         interpreters=(">=3.9", ">=3.7"),
         tags={"latest": "2.0.3"},
     )
 
 
 def test_a_version_whose_files_are_all_gone_is_empty() -> None:
-    said = read_page(page_json(releases={**RELEASES, "1.5": []})).project
+    said = read_page(page_json(releases={**RELEASES, "1.5": []})).package_info
     assert dict(zip(said.versions, said.flags, strict=True))["1.5"] == EMPTY
 
 
@@ -178,24 +178,24 @@ def test_a_version_is_yanked_only_if_all_its_files_are() -> None:
     yanked = file("demo_lib-1.1.tar.gz", yanked=True, yanked_reason="broken \x1b[31mwheel")
     releases = {"1.0": [yanked, yanked], "1.1": [yanked, file("demo_lib-1.1-py3-none-any.whl")]}
     page = read_page(page_json(releases=releases))
-    assert page.project.versions == ("1.1", "1.0")
-    assert [bool(flags & YANKED) for flags in page.project.flags] == [False, True]
-    assert page.reasons == {"1.0": "broken wheel"}
+    assert page.package_info.versions == ("1.1", "1.0")
+    assert [bool(flags & YANKED) for flags in page.package_info.flags] == [False, True]
+    assert page.yank_reasons == {"1.0": "broken wheel"}
 
 
 def test_a_time_without_a_zone_is_utc() -> None:
     old = {"filename": "demo_lib-1.0.tar.gz", "upload_time": "2026-04-21T12:00:00"}
-    assert read_page(page_json(releases={"1.0": [old]})).project.published == (NOON,)
+    assert read_page(page_json(releases={"1.0": [old]})).package_info.published == (NOON,)
 
 
 def test_prereleases_are_marked() -> None:
-    assert read_page(page_json(releases={"3.0rc1": []})).project.flags == (PRERELEASE | EMPTY,)
+    assert read_page(page_json(releases={"3.0rc1": []})).package_info.flags == (PRERELEASE | EMPTY,)
 
 
 def test_a_mirror_without_releases_still_tells_of_the_version_it_shows() -> None:
     document = page_json(urls=RELEASES["2.0.3"])
     del document["releases"]
-    said = read_page(document).project
+    said = read_page(document).package_info
     assert said.versions == ("2.0.3",)
     assert said.flags == (WHEEL | SDIST,)
 
@@ -208,28 +208,28 @@ def test_publishers_are_counted_and_never_named() -> None:
         {"role": "Owner"},
         "junk",
     ]
-    said = read_page(page_json(ownership={"roles": roles, "organization": "acme"})).project
+    said = read_page(page_json(ownership={"roles": roles, "organization": "acme"})).package_info
     assert (said.publishers, said.organisation, len(said.publisher_tags)) == (2, True, 3)
     assert b"ann" not in msgspec.msgpack.encode(said)
-    alone = read_page(page_json(ownership={"roles": roles, "organization": None})).project
+    alone = read_page(page_json(ownership={"roles": roles, "organization": None})).package_info
     assert (alone.publishers, alone.organisation) == (2, False)
     assert set(alone.publisher_tags) < set(said.publisher_tags)
 
 
 @pytest.mark.parametrize("ownership", [None, [], "ann", {}, {"roles": 3, "organization": 7}])
 def test_missing_or_odd_ownership_is_not_stated(ownership: object) -> None:
-    said = read_page(page_json(ownership=ownership)).project
+    said = read_page(page_json(ownership=ownership)).package_info
     assert (said.publishers, said.organisation, said.publisher_tags) == (None, None, ())
 
 
 def test_a_project_the_index_does_not_know_is_absent() -> None:
-    assert list(PROJECT_JSON.read(question(DEMO), Answer(status=404, body=b""))) == [(DEMO, None)]
+    assert list(PROJECT_JSON.parse(question(DEMO), Response(status=404, body=b""))) == [(DEMO, None)]
 
 
 @pytest.mark.parametrize("status", [405, 410])
 def test_an_index_without_project_json_says_so(status: int) -> None:
     with pytest.raises(EndpointMissingError):
-        list(PROJECT_JSON.read(question(DEMO), Answer(status=status, body=b"")))
+        list(PROJECT_JSON.parse(question(DEMO), Response(status=status, body=b"")))
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_an_index_without_project_json_says_so(status: int) -> None:
     ],
 )
 def test_a_document_about_something_else_is_an_answer_error(document: object) -> None:
-    with pytest.raises(AnswerError):
+    with pytest.raises(ResponseError):
         read_page(document)
 
 
@@ -275,7 +275,7 @@ def test_metadata_that_is_null_is_stated_and_empty() -> None:
         summary=False,
         keywords=False,
         typed=False,
-        interpreter="",
+        required_interpreter="",
         python_classifiers=(),
         readme=0,
         documentation="",
@@ -287,7 +287,7 @@ def test_metadata_that_is_null_is_stated_and_empty() -> None:
         licence_text="",
         inactive=False,
         yanked=False,
-        vulnerabilities=(),
+        advisories=(),
     )
 
 
@@ -324,7 +324,7 @@ def test_long_texts_are_measured_or_cut() -> None:
     assert said.readme == 4999
     assert said.licence_text is not None
     assert len(said.licence_text) == 200
-    assert said.interpreter == ">=3.9"
+    assert said.required_interpreter == ">=3.9"
 
 
 @pytest.mark.parametrize(
@@ -391,9 +391,9 @@ def test_advisories_that_stand_are_kept_and_withdrawn_ones_are_not() -> None:
         advisory(""),
         "junk",
     ]
-    assert read_page(page_json(vulnerabilities=listed)).metadata.vulnerabilities == (
-        Vulnerability(id="MAL-2026-1", summary="Bad.", malware=True),
-        Vulnerability(id="PYSEC-1", summary="Bad thing", fixed_in=("2.1",), link="https://advisories.example/1"),
+    assert read_page(page_json(vulnerabilities=listed)).metadata.advisories == (
+        AffectingAdvisory(id="MAL-2026-1", summary="Bad.", malware=True),
+        AffectingAdvisory(id="PYSEC-1", summary="Bad thing", fixed_in=("2.1",), link="https://advisories.example/1"),
     )
 
 
@@ -406,15 +406,15 @@ def test_records_that_share_an_alias_are_one(order: list[str]) -> None:
         "CVE-2": advisory("CVE-2"),
     }
     listed = [records[name] for name in order]
-    assert read_page(page_json(vulnerabilities=listed)).metadata.vulnerabilities == (
-        Vulnerability(id="CVE-1", aliases=("GHSA-1", "PYSEC-1"), summary="Bad.", fixed_in=("2.1", "3.0")),
-        Vulnerability(id="CVE-2", summary="Bad."),
+    assert read_page(page_json(vulnerabilities=listed)).metadata.advisories == (
+        AffectingAdvisory(id="CVE-1", aliases=("GHSA-1", "PYSEC-1"), summary="Bad.", fixed_in=("2.1", "3.0")),
+        AffectingAdvisory(id="CVE-2", summary="Bad."),
     )
 
 
 @pytest.mark.parametrize("vulnerabilities", [None, {}, "none"])
 def test_a_list_of_advisories_that_is_none_is_not_an_empty_one(vulnerabilities: object) -> None:
-    assert read_page(page_json(vulnerabilities=vulnerabilities)).metadata.vulnerabilities is None
+    assert read_page(page_json(vulnerabilities=vulnerabilities)).metadata.advisories is None
 
 
 # --- the release JSON
@@ -431,14 +431,14 @@ def test_another_spelling_of_the_version_is_the_same_version() -> None:
 
 @pytest.mark.parametrize("info", [{"version": "2.0.3"}, {"name": "another", "version": "1.0.0"}])
 def test_the_json_of_another_release_is_an_answer_error(info: object) -> None:
-    with pytest.raises(AnswerError):
+    with pytest.raises(ResponseError):
         read_release({"info": info})
 
 
 @pytest.mark.parametrize("status", [404, 405, 410])
 def test_an_index_that_does_not_find_a_listed_release_lacks_the_endpoint(status: int) -> None:
     with pytest.raises(EndpointMissingError):
-        list(RELEASE_JSON.read(question(DEMO_1), Answer(status=status, body=b"")))
+        list(RELEASE_JSON.parse(question(DEMO_1), Response(status=status, body=b"")))
 
 
 # --- the simple API
@@ -453,24 +453,24 @@ def test_the_simple_json_tells_versions_dates_status_and_provenance() -> None:
             versions=["1.0.0", "2.0.3"],
         )
     )
-    assert listing.project == Project(
+    assert listing.package_info == PackageInfo(
         name="demo-lib",
         versions=("2.0.3", "1.0.0"),
         published=(NOON - 3600, NOON - 7200),
         flags=(WHEEL | SDIST | ATTESTED, SDIST | YANKED),
-        needs=(0, 1),
+        interpreter_indexes=(0, 1),
         interpreters=(">=3.9", ""),
         status="active",
-        attestations_stated=True,
+        has_attestation_data=True,
     )
-    assert listing.reasons == {"1.0.0": "security"}
+    assert listing.yank_reasons == {"1.0.0": "security"}
 
 
 @pytest.mark.parametrize(
     ("yanked", "meant"), [(True, True), ("", True), ("why", True), (False, False), (None, False), (1, False)]
 )
 def test_a_reason_yanks_even_if_it_is_empty_and_null_does_not(yanked: object, meant: bool) -> None:  # noqa: FBT001 - a table
-    [flags] = read_listing(simple_json(link("demo_lib-1.0.tar.gz", yanked=yanked))).project.flags
+    [flags] = read_listing(simple_json(link("demo_lib-1.0.tar.gz", yanked=yanked))).package_info.flags
     assert bool(flags & YANKED) is meant
 
 
@@ -493,12 +493,12 @@ def test_an_index_that_knows_the_status_and_states_none_means_active(
     stated: object, version: object, status: str | None
 ) -> None:
     listing = read_listing({"meta": {"api-version": version}, "project-status": stated, "files": []})
-    assert listing.project.status == status
+    assert listing.package_info.status == status
 
 
 def test_provenance_is_stated_only_if_some_file_has_the_key() -> None:
-    assert not read_listing(simple_json(link("demo_lib-1.0.tar.gz"))).project.attestations_stated
-    assert read_listing(simple_json(link("demo_lib-1.0.tar.gz", provenance=None))).project.attestations_stated
+    assert not read_listing(simple_json(link("demo_lib-1.0.tar.gz"))).package_info.has_attestation_data
+    assert read_listing(simple_json(link("demo_lib-1.0.tar.gz", provenance=None))).package_info.has_attestation_data
 
 
 @pytest.mark.parametrize(
@@ -522,28 +522,28 @@ def test_one_attested_file_of_a_version_can_be_named(
     plain = link("demo_lib-1.0-py2-none-any.whl", provenance=None)
     older = link("demo_lib-0.9.tar.gz", provenance=None)
     said = read_listing(simple_json(plain, older, *(link(name, provenance="https://pypi.example/p") for name in names)))
-    assert said.attested == kept
-    assert attested_file("1.0", found(said)) == chosen
-    assert attested_file("1.0.0", found(said)) == chosen
-    assert attested_file("0.9", found(said)) == attested_file("2.0", found(said)) == ""
+    assert said.attested_rows == kept
+    assert find_attested_file("1.0", found(said)) == chosen
+    assert find_attested_file("1.0.0", found(said)) == chosen
+    assert find_attested_file("0.9", found(said)) == find_attested_file("2.0", found(said)) == ""
 
 
 def test_no_attested_file_is_named_without_a_listing_or_by_one_kept_from_before() -> None:
     said = read_listing(simple_json(link("demo_lib-1.0.tar.gz", provenance="https://pypi.example/p")))
     before = json.loads(msgspec.json.encode(said))
-    del before["attested"]
-    old = msgspec.json.decode(json.dumps(before), type=Listing)
-    assert attested_file("1.0", found(said)) == "demo_lib-1.0.tar.gz"
-    assert attested_file("1.0", found(old)) == ""
-    assert attested_file("1.0", Unknown("down")) == ""
+    del before["attested_rows"]
+    old = msgspec.json.decode(json.dumps(before), type=SimpleListing)
+    assert find_attested_file("1.0", found(said)) == "demo_lib-1.0.tar.gz"
+    assert find_attested_file("1.0", found(old)) == ""
+    assert find_attested_file("1.0", Unknown("down")) == ""
 
 
 @pytest.mark.parametrize("end", [".tar.gz", "-py3-none-any.whl", "-cp310-abi3-manylinux_2_17_x86_64.whl"])
 def test_the_names_of_attested_files_hardly_add_to_what_is_kept(end: str) -> None:
     files = [link(f"demo_lib-1.{number}{end}", provenance="https://pypi.example/p") for number in range(500)]
     said = read_listing(simple_json(*files))
-    assert attested_file("1.77", found(said)) == f"demo_lib-1.77{end}"
-    bare = msgspec.structs.replace(said, attested=None)
+    assert find_attested_file("1.77", found(said)) == f"demo_lib-1.77{end}"
+    bare = msgspec.structs.replace(said, attested_rows=None)
     assert len(msgspec.json.encode(said)) < 1.2 * len(msgspec.json.encode(bare))
 
 
@@ -558,7 +558,7 @@ def test_versions_of_an_older_simple_api_come_from_file_names() -> None:
             link(7),  # type: ignore[arg-type] # junk
             "junk",
         )
-    ).project
+    ).package_info
     assert said.versions == ("1.1b1", "1.0")
     assert said.flags == (SDIST | PRERELEASE, WHEEL)
 
@@ -571,31 +571,31 @@ def test_file_names_are_matched_with_versions_spelled_another_way() -> None:
             link("demo_lib-1.2-py3.9.egg", hour=11),
             versions=["1.0.0", "1.2", "3.0 \x1b", 7],
         )
-    ).project
+    ).package_info
     assert said.versions == ("1.2", "1.0.0")
     assert said.flags == (0, WHEEL | SDIST)
     assert said.published == (NOON - 3600, NOON)
 
 
 def test_a_listed_version_without_files_is_empty_unless_a_file_cannot_be_placed() -> None:
-    assert read_listing(simple_json(versions=["1.0"])).project.flags == (EMPTY,)
-    assert read_listing(simple_json(link("demo-lib-1.0.exe"), versions=["1.0"])).project.flags == (0,)
+    assert read_listing(simple_json(versions=["1.0"])).package_info.flags == (EMPTY,)
+    assert read_listing(simple_json(link("demo-lib-1.0.exe"), versions=["1.0"])).package_info.flags == (0,)
 
 
 @pytest.mark.parametrize("document", [[], {}, {"files": {}}, {"files": None}, {"name": "another", "files": []}])
 def test_a_listing_of_something_else_is_an_answer_error(document: object) -> None:
-    with pytest.raises(AnswerError):
+    with pytest.raises(ResponseError):
         read_listing(document)
 
 
 @pytest.mark.parametrize("status", [404, 410])
 def test_a_project_that_is_not_listed_is_absent(status: int) -> None:
-    assert list(SIMPLE.read(question(DEMO), Answer(status=status, body=b""))) == [(DEMO, None)]
+    assert list(SIMPLE_API.parse(question(DEMO), Response(status=status, body=b""))) == [(DEMO, None)]
 
 
 def test_an_index_without_a_simple_api_says_so() -> None:
     with pytest.raises(EndpointMissingError):
-        list(SIMPLE.read(question(DEMO), Answer(status=405, body=b"")))
+        list(SIMPLE_API.parse(question(DEMO), Response(status=405, body=b"")))
 
 
 # --- the HTML form
@@ -612,31 +612,31 @@ HTML = """<!DOCTYPE html><html><head><meta name="pypi:repository-version" conten
 
 def test_the_html_form_tells_all_but_dates() -> None:
     listing = read_html(HTML)
-    assert listing.project == Project(
+    assert listing.package_info == PackageInfo(
         name="demo-lib",
         versions=("2.0.3", "1.0+cu1", "0.9"),
         published=(0, 0, 0),
         flags=(WHEEL | SDIST | ATTESTED, WHEEL | YANKED, SDIST | YANKED),
-        needs=(0, 1, 1),
+        interpreter_indexes=(0, 1, 1),
         interpreters=(">=3.9", ""),
         status="archived",
-        attestations_stated=True,
+        has_attestation_data=True,
     )
-    assert listing.reasons == {"0.9": "bad build"}
+    assert listing.yank_reasons == {"0.9": "bad build"}
 
 
 def test_an_old_page_states_neither_status_nor_attestations() -> None:
-    said = read_html('<a href="demo-lib-1.0.tar.gz">demo-lib-1.0.tar.gz</a>').project
-    assert (said.status, said.attestations_stated, said.versions) == (None, False, ("1.0",))
+    said = read_html('<a href="demo-lib-1.0.tar.gz">demo-lib-1.0.tar.gz</a>').package_info
+    assert (said.status, said.has_attestation_data, said.versions) == (None, False, ("1.0",))
 
 
 def test_html_is_recognised_without_a_content_type() -> None:
-    assert read_html(HTML, kind="").project.status == "archived"
+    assert read_html(HTML, kind="").package_info.status == "archived"
 
 
 @pytest.mark.parametrize("page", ["<html><body>Please log in</body></html>", "", "<![broken", "<p>" * 1000])
 def test_a_web_page_that_is_no_index_is_an_answer_error(page: str) -> None:
-    with pytest.raises(AnswerError):
+    with pytest.raises(ResponseError):
         read_html(page)
 
 
@@ -645,14 +645,14 @@ def test_a_web_page_that_is_no_index_is_an_answer_error(page: str) -> None:
 )
 def test_a_hostile_page_is_read_at_once(piece: str) -> None:
     started = perf_counter()
-    with suppress(AnswerError):
+    with suppress(ResponseError):
         read_html(piece * 300_000)
     assert perf_counter() - started < 3
 
 
 def test_what_is_commented_out_is_not_there_and_quotes_may_hold_anything() -> None:
     said = read_html("""<!-- <a href="demo-lib-9.0.tar.gz"> -->
-        <A HREF='demo-lib-1.0.tar.gz' data-requires-python=">=3.9,<4">demo</A>""").project
+        <A HREF='demo-lib-1.0.tar.gz' data-requires-python=">=3.9,<4">demo</A>""").package_info
     assert (said.versions, said.interpreters) == (("1.0",), (">=3.9,<4",))
 
 
@@ -664,9 +664,9 @@ def test_both_answers_together_tell_everything() -> None:
         simple_json(link("demo_lib-2.0.3-py3-none-any.whl", provenance="x"), link("demo_lib-1.0.0.tar.gz", hour=10))
     )
     page = read_page(page_json(ownership={"roles": [{"user": "ann"}], "organization": None}))
-    fact = project(found(listing, NOON + 5), found(page, NOON))
+    fact = merge_package_info(found(listing, NOON + 5), found(page, NOON))
     assert isinstance(fact, Found)
-    assert fact.seen == NOON
+    assert fact.retrieved_at == NOON
     said = fact.value
     assert said.versions == ("2.0.3", "1.0.0")
     assert said.flags == (WHEEL | ATTESTED, SDIST)
@@ -676,22 +676,22 @@ def test_both_answers_together_tell_everything() -> None:
 def test_versions_without_files_come_from_the_project_json() -> None:
     listing = read_listing(simple_json(link("demo_lib-2.0.3-py3-none-any.whl", requires_python=">=3.9")))
     page = read_page(page_json(releases={**RELEASES, "1.5": []}))
-    said = value(project(found(listing), found(page)))
+    said = value(merge_package_info(found(listing), found(page)))
     assert said.versions == ("2.0.3", "1.5", "1.0.0")
     assert said.flags == (WHEEL, EMPTY, SDIST)
-    assert [said.interpreters[need] for need in said.needs] == [">=3.9", "", ">=3.7"]
+    assert [said.interpreters[need] for need in said.interpreter_indexes] == [">=3.9", "", ">=3.7"]
 
 
 def test_a_version_the_project_json_does_not_list_yet_is_put_in_its_place() -> None:
     listing = read_listing(simple_json(link("demo_lib-3.0.tar.gz"), link("demo_lib-1.0.0.tar.gz", hour=10)))
-    said = value(project(found(listing), found(read_page(page_json()))))
+    said = value(merge_package_info(found(listing), found(read_page(page_json()))))
     assert said.versions == ("3.0", "2.0.3", "1.0.0")
 
 
 def test_the_html_form_takes_dates_and_spellings_from_the_project_json() -> None:
     page = read_page(page_json(releases={"1.0.0": RELEASES["1.0.0"], "2.0.3": RELEASES["2.0.3"]}))
     listing = read_html('<a href="demo_lib-2.0.3.tar.gz"></a><a href="demo_lib-1.0.tar.gz"></a>')
-    said = value(project(found(listing), found(page)))
+    said = value(merge_package_info(found(listing), found(page)))
     assert said.versions == ("2.0.3", "1.0.0")
     assert said.published == (NOON - 3600, NOON - 7200)
     assert said.flags == (SDIST, SDIST)
@@ -704,101 +704,101 @@ DOWN = Unknown("HTTP 503")
 def test_whichever_answered_counts() -> None:
     listing, page = read_listing(simple_json(link("demo_lib-1.0.tar.gz"))), read_page(page_json())
     for json_fact in (DOWN, ABSENT):
-        assert value(project(found(listing), json_fact)) == listing.project
+        assert value(merge_package_info(found(listing), json_fact)) == listing.package_info
     for simple_fact in (DOWN, ABSENT):
-        assert value(project(simple_fact, found(page))) == page.project
+        assert value(merge_package_info(simple_fact, found(page))) == page.package_info
 
 
 def test_a_project_is_absent_where_the_simple_api_does_not_list_it() -> None:
-    assert project(ABSENT, ABSENT) == ABSENT
-    assert project(ABSENT, DOWN) == ABSENT
+    assert merge_package_info(ABSENT, ABSENT) == ABSENT
+    assert merge_package_info(ABSENT, DOWN) == ABSENT
 
 
 def test_a_missing_project_json_alone_may_be_quarantine() -> None:
-    assert project(DOWN, ABSENT) == DOWN
+    assert merge_package_info(DOWN, ABSENT) == DOWN
     listing = read_listing({"meta": {"api-version": "1.4"}, "project-status": {"status": "quarantined"}, "files": []})
-    assert value(project(found(listing), ABSENT)).status == "quarantined"
-    assert isinstance(metadata("1.0", found(listing), ABSENT, NOT_ASKED), Unknown)
+    assert value(merge_package_info(found(listing), ABSENT)).status == "quarantined"
+    assert isinstance(merge_metadata("1.0", found(listing), ABSENT, NOT_ASKED), Unknown)
 
 
 def test_metadata_is_that_of_the_release_asked_about() -> None:
     page = read_page(page_json())
     release = read_release({"info": {**INFO, "version": "1.0.0"}})
-    assert value(metadata("1.0.0", DOWN, found(page), found(release))) == release
-    assert value(metadata("2.0.3", DOWN, found(page), NOT_ASKED)) == page.metadata
+    assert value(merge_metadata("1.0.0", DOWN, found(page), found(release))) == release
+    assert value(merge_metadata("2.0.3", DOWN, found(page), NOT_ASKED)) == page.metadata
 
 
 def test_a_version_that_was_not_described_borrows_what_the_project_says_and_names_the_version_it_is_from() -> None:
     listing = read_listing(simple_json(link("demo_lib-1.0.0.tar.gz", yanked="bad", requires_python=">=3.7")))
     page = read_page(page_json())
-    said = metadata("1.0.0", found(listing), found(page), DOWN)
+    said = merge_metadata("1.0.0", found(listing), found(page), DOWN)
     assert isinstance(said, Found)
     assert said.source == f"PyPI (as of {page.metadata.version})"
     assert (said.value.version, said.value.readme) == ("1.0.0", page.metadata.readme)
-    assert (said.value.yanked, said.value.yanked_reason, said.value.interpreter) == (True, "bad", ">=3.7")
-    assert (said.value.vulnerabilities, said.value.attested_repository) == (None, None)
+    assert (said.value.yanked, said.value.yanked_reason, said.value.required_interpreter) == (True, "bad", ">=3.7")
+    assert (said.value.advisories, said.value.attested_repository) == (None, None)
 
 
 def test_metadata_of_a_listed_version_that_was_not_described_is_what_the_tables_say() -> None:
     listing = read_listing(simple_json(link("demo_lib-1.0.0.tar.gz", yanked="bad", requires_python=">=3.7")))
-    said = metadata("1.0.0", found(listing), DOWN, DOWN)
-    assert value(said) == Metadata(version="1.0.0", interpreter=">=3.7", yanked=True, yanked_reason="bad")
+    said = merge_metadata("1.0.0", found(listing), DOWN, DOWN)
+    assert value(said) == Metadata(version="1.0.0", required_interpreter=">=3.7", yanked=True, yanked_reason="bad")
 
 
 def test_what_the_release_json_of_a_mirror_leaves_out_comes_from_the_tables() -> None:
     listing = read_listing(simple_json(link("demo_lib-1.0.0.tar.gz", yanked="bad", requires_python=">=3.7")))
     release = found(read_release({"info": {"summary": "Demo"}}), NOON - 5)
-    said = metadata("1.0.0", found(listing), DOWN, release)
+    said = merge_metadata("1.0.0", found(listing), DOWN, release)
     assert said == Found(
-        Metadata(version="1.0.0", summary=True, interpreter=">=3.7", yanked=True, yanked_reason="bad"),
+        Metadata(version="1.0.0", summary=True, required_interpreter=">=3.7", yanked=True, yanked_reason="bad"),
         "PyPI",
         NOON - 5,
     )
-    assert metadata("1.0.0", DOWN, DOWN, release) == release
+    assert merge_metadata("1.0.0", DOWN, DOWN, release) == release
 
 
 def test_what_the_release_json_does_say_is_not_overruled() -> None:
     listing = read_listing(simple_json(link("demo_lib-1.0.0.tar.gz", requires_python=">=3.7")))
     release = found(read_release({"info": {"requires_python": ">=3.8"}}))
-    assert value(metadata("1.0.0", found(listing), DOWN, release)).interpreter == ">=3.8"
+    assert value(merge_metadata("1.0.0", found(listing), DOWN, release)).required_interpreter == ">=3.8"
 
 
 def test_a_version_that_nobody_lists_is_absent() -> None:
     page = found(read_page(page_json()))
-    assert metadata("9.9", DOWN, page, NOT_ASKED) == Absent("PyPI", NOON, "no version 9.9 is listed")
+    assert merge_metadata("9.9", DOWN, page, NOT_ASKED) == Absent("PyPI", NOON, "no version 9.9 is listed")
 
 
 def test_nothing_answered_is_not_absence() -> None:
-    assert metadata("1.0", DOWN, DOWN, DOWN) == DOWN
-    assert metadata("1.0", ABSENT, ABSENT, NOT_ASKED) == ABSENT
+    assert merge_metadata("1.0", DOWN, DOWN, DOWN) == DOWN
+    assert merge_metadata("1.0", ABSENT, ABSENT, NOT_ASKED) == ABSENT
 
 
 LISTED = [advisory("PYSEC-1")]
-RECORD = (Vulnerability(id="PYSEC-1", summary="Bad."),)
+RECORD = (AffectingAdvisory(id="PYSEC-1", summary="Bad."),)
 
 
 def test_advisories_of_the_project_json_count_for_the_version_it_shows_only() -> None:
     page = found(read_page(page_json(vulnerabilities=LISTED)))
-    assert value(advisories("2.0.3", page, NOT_ASKED)) == RECORD
-    assert advisories("1.0.0", page, NOT_ASKED) == NOT_ASKED
+    assert value(select_advisories("2.0.3", page, NOT_ASKED)) == RECORD
+    assert select_advisories("1.0.0", page, NOT_ASKED) == NOT_ASKED
 
 
 def test_advisories_of_the_release_json_count_for_its_version() -> None:
     release = found(read_release({"info": {"version": "1.0.0"}, "vulnerabilities": LISTED}))
-    assert value(advisories("1.0.0", found(read_page(page_json())), release)) == RECORD
+    assert value(select_advisories("1.0.0", found(read_page(page_json())), release)) == RECORD
 
 
 def test_no_list_of_advisories_is_unknown_and_an_empty_one_is_not() -> None:
     bare = found(read_page(page_json(vulnerabilities=None)))
-    assert value(advisories("2.0.3", found(read_page(page_json())), NOT_ASKED)) == ()
-    assert isinstance(advisories("2.0.3", bare, NOT_ASKED), Unknown)
-    assert isinstance(advisories("1.0.0", bare, found(read_release({"info": {}}))), Unknown)
+    assert value(select_advisories("2.0.3", found(read_page(page_json())), NOT_ASKED)) == ()
+    assert isinstance(select_advisories("2.0.3", bare, NOT_ASKED), Unknown)
+    assert isinstance(select_advisories("1.0.0", bare, found(read_release({"info": {}}))), Unknown)
 
 
 def test_why_advisories_are_unknown_is_what_went_wrong_first() -> None:
-    assert advisories("1.0.0", DOWN, NOT_ASKED) == DOWN
-    assert advisories("1.0.0", found(read_page(page_json())), DOWN) == DOWN
-    assert isinstance(advisories("1.0.0", ABSENT, ABSENT), Unknown)
+    assert select_advisories("1.0.0", DOWN, NOT_ASKED) == DOWN
+    assert select_advisories("1.0.0", found(read_page(page_json())), DOWN) == DOWN
+    assert isinstance(select_advisories("1.0.0", ABSENT, ABSENT), Unknown)
 
 
 # --- what is stored, and what is hostile
@@ -860,15 +860,15 @@ BODIES = st.binary(max_size=50) | (DOCUMENTS | LISTINGS).map(lambda document: js
 @settings(max_examples=300)
 @given(BODIES, st.sampled_from(["application/json", "text/html", ""]), st.sampled_from([200, 404, 405, 410]))
 def test_only_foreseen_errors_leave_the_readers(body: bytes, kind: str, status: int) -> None:
-    for source, about in ((PROJECT_JSON, DEMO), (RELEASE_JSON, DEMO_1), (SIMPLE, DEMO)):
+    for source, about in ((PROJECT_JSON, DEMO), (RELEASE_JSON, DEMO_1), (SIMPLE_API, DEMO)):
         try:
-            [(_, said)] = source.read(question(about), Answer(status=status, body=body, content_type=kind))
-        except (AnswerError, EndpointMissingError):
+            [(_, said)] = source.parse(question(about), Response(status=status, body=body, content_type=kind))
+        except (ResponseError, EndpointMissingError):
             continue
         assert said is None or msgspec.msgpack.decode(msgspec.msgpack.encode(said), type=source.kind) == said
 
 
 @given(st.text(alphabet='<>!-[]"=/a&;# \n', max_size=200))
 def test_only_an_answer_error_leaves_the_reader_of_pages(page: str) -> None:
-    with suppress(AnswerError):
+    with suppress(ResponseError):
         read_html(page)

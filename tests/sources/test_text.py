@@ -9,22 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.errors import AnswerError
+from nerq_cli.errors import ResponseError
 from nerq_cli.sources.text import (
-    account_tag,
-    apart_from,
-    clean,
-    decoded,
-    every,
-    forge_repository,
-    instant,
+    clean_text,
+    clean_url,
+    decode_json,
+    decode_list,
+    decode_optional,
+    hash_account,
     is_version,
-    members,
-    mended,
-    part,
-    readme_length,
-    repository,
-    web_address,
+    measure_readme,
+    parse_forge_url,
+    parse_repository_url,
+    parse_timestamp,
+    repair_unicode,
+    select_homepage,
+    split_list,
 )
 
 ANYTHING: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Any)
@@ -35,49 +35,52 @@ NUMBER = msgspec.json.Decoder(int)
 
 
 def test_half_a_character_does_not_spoil_the_rest() -> None:
-    assert decoded(ANYTHING, rb'{"readme": "cut \ud83d", "name": "demo"}') == {"readme": "cut \ufffd", "name": "demo"}
+    assert decode_json(ANYTHING, rb'{"readme": "cut \ud83d", "name": "demo"}') == {
+        "readme": "cut \ufffd",
+        "name": "demo",
+    }
 
 
 def test_a_whole_character_in_two_escapes_stays() -> None:
-    assert decoded(ANYTHING, rb'"\ud83d\ude00"') == "😀"
+    assert decode_json(ANYTHING, rb'"\ud83d\ude00"') == "😀"
 
 
 def test_an_escaped_backslash_before_a_u_is_no_character() -> None:
-    assert decoded(ANYTHING, rb'"\\ud83d \ud83d"') == "\\ud83d \ufffd"
+    assert decode_json(ANYTHING, rb'"\\ud83d \ud83d"') == "\\ud83d \ufffd"
 
 
 def test_bytes_that_are_no_unicode_are_replaced() -> None:
-    assert decoded(ANYTHING, b'"caf\xe9 \xc3\xa9"') == "caf\ufffd é"
+    assert decode_json(ANYTHING, b'"caf\xe9 \xc3\xa9"') == "caf\ufffd é"
 
 
 @given(st.text())
 def test_mending_leaves_sound_json_as_it_is(text: str) -> None:
-    assert decoded(ANYTHING, msgspec.json.encode(text)) == text
-    assert mended(msgspec.json.encode(text)) == msgspec.json.encode(text)
+    assert decode_json(ANYTHING, msgspec.json.encode(text)) == text
+    assert repair_unicode(msgspec.json.encode(text)) == msgspec.json.encode(text)
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"nonsense", b"[" * 100_000, b"9" * 10_000, b"\xff\xfe", b"<html>"])
 def test_what_is_no_json_is_an_answer_error(body: bytes) -> None:
-    with pytest.raises(AnswerError):
-        decoded(ANYTHING, body)
+    with pytest.raises(ResponseError):
+        decode_json(ANYTHING, body)
 
 
 @given(st.binary())
 def test_nothing_but_an_answer_error_leaves_decoding(body: bytes) -> None:
-    with suppress(AnswerError):
-        decoded(ANYTHING, body)
+    with suppress(ResponseError):
+        decode_json(ANYTHING, body)
 
 
 def test_a_part_of_another_shape_is_none() -> None:
-    assert part(NUMBER, b'"x"') is None
-    assert part(NUMBER, b"[" * 100_000) is None
-    assert part(NUMBER, b"3") == 3
+    assert decode_optional(NUMBER, b'"x"') is None
+    assert decode_optional(NUMBER, b"[" * 100_000) is None
+    assert decode_optional(NUMBER, b"3") == 3
 
 
 def test_members_of_another_shape_are_left_out() -> None:
-    assert every(NUMBER, b'[1, "x", null, 2]') == [1, 2]
-    assert every(NUMBER, b'{"a": 1}') == []
-    assert members(b"7") is None
+    assert decode_list(NUMBER, b'[1, "x", null, 2]') == [1, 2]
+    assert decode_list(NUMBER, b'{"a": 1}') == []
+    assert split_list(b"7") is None
 
 
 # --- prose
@@ -101,27 +104,27 @@ def test_members_of_another_shape_are_left_out() -> None:
     ],
 )
 def test_prose_is_kept_without_what_a_terminal_would_obey(written: object, kept: str) -> None:
-    assert clean(written, 100) == kept
+    assert clean_text(written, 100) == kept
 
 
 def test_prose_is_cut_with_an_ellipsis() -> None:
-    assert clean("a" * 50, 10) == "aaaaaaaaa…"
-    assert clean("word " * 50, 11) == "word word…"
+    assert clean_text("a" * 50, 10) == "aaaaaaaaa…"
+    assert clean_text("word " * 50, 11) == "word word…"
 
 
 @given(st.text(), st.integers(1, 40))
 def test_clean_prose_is_printable_short_and_stays_as_it_is(text: str, limit: int) -> None:
-    kept = clean(text, limit)
+    kept = clean_text(text, limit)
     assert kept.isprintable()
     assert len(kept) <= limit
     assert kept == kept.strip()
-    assert clean(kept, limit) == kept
+    assert clean_text(kept, limit) == kept
 
 
 @pytest.mark.parametrize("hostile", ["\x1b[" * 500_000, "\x1b]" * 500_000, "é " * 500_000, " " * 1_000_000])
 def test_a_megabyte_of_nonsense_is_cleaned_at_once(hostile: str) -> None:
     started = perf_counter()
-    clean(hostile, 200)
+    clean_text(hostile, 200)
     assert perf_counter() - started < 0.5
 
 
@@ -148,7 +151,7 @@ def test_a_megabyte_of_nonsense_is_cleaned_at_once(hostile: str) -> None:
     ],
 )
 def test_only_web_addresses_without_credentials_are_kept(written: object, kept: str) -> None:
-    assert web_address(written) == kept
+    assert clean_url(written) == kept
 
 
 @pytest.mark.parametrize(
@@ -171,7 +174,7 @@ def test_only_web_addresses_without_credentials_are_kept(written: object, kept: 
     ],
 )
 def test_a_repository_has_one_address_however_it_is_written(written: str) -> None:
-    assert repository(written) == "https://github.com/acme/demo"
+    assert parse_repository_url(written) == "https://github.com/acme/demo"
 
 
 @pytest.mark.parametrize(
@@ -198,25 +201,25 @@ def test_a_repository_has_one_address_however_it_is_written(written: str) -> Non
     ],
 )
 def test_a_repository_elsewhere_keeps_its_path_and_what_is_none_is_nothing(written: object, kept: str) -> None:
-    assert repository(written) == kept
+    assert parse_repository_url(written) == kept
 
 
 def test_only_hosts_of_repositories_make_a_homepage_a_repository() -> None:
-    assert forge_repository("https://github.com/acme/demo#readme") == "https://github.com/acme/demo"
-    assert forge_repository("https://gitlab.com/acme/demo") == "https://gitlab.com/acme/demo"
-    assert forge_repository("https://acme.github.io/demo") == ""
-    assert forge_repository("acme/demo") == ""
+    assert parse_forge_url("https://github.com/acme/demo#readme") == "https://github.com/acme/demo"
+    assert parse_forge_url("https://gitlab.com/acme/demo") == "https://gitlab.com/acme/demo"
+    assert parse_forge_url("https://acme.github.io/demo") == ""
+    assert parse_forge_url("acme/demo") == ""
 
 
 def test_a_page_of_the_repository_is_no_homepage_of_its_own() -> None:
-    assert apart_from("https://github.com/acme/demo", "https://github.com/acme/demo#readme") == ""
-    assert apart_from("https://github.com/acme/demo", "https://acme.example/") == "https://acme.example/"
-    assert apart_from("", "https://github.com/acme") == "https://github.com/acme"
+    assert select_homepage("https://github.com/acme/demo", "https://github.com/acme/demo#readme") == ""
+    assert select_homepage("https://github.com/acme/demo", "https://acme.example/") == "https://acme.example/"
+    assert select_homepage("", "https://github.com/acme") == "https://github.com/acme"
 
 
 @given(st.text() | st.from_regex(r"(git\+)?(https?|ssh)://[a-z.@:/#?\[\]%]{1,60}"))
 def test_any_text_is_an_address_or_nothing(text: str) -> None:
-    for address in (web_address(text), repository(text), forge_repository(text)):
+    for address in (clean_url(text), parse_repository_url(text), parse_forge_url(text)):
         assert address == "" or address.startswith(("https://", "http://"))
         assert address.isprintable()
 
@@ -245,19 +248,19 @@ def test_any_text_is_an_address_or_nothing(text: str) -> None:
     ],
 )
 def test_a_readme_is_measured_without_what_is_not_read(text: str, length: int) -> None:
-    assert readme_length(text) == length
+    assert measure_readme(text) == length
 
 
 @pytest.mark.parametrize("piece", ["![", "[", "<a", "<!--", "```\n", "`", "[![](", "~~~x\n", " :a: ", ".. image:: "])
 def test_a_hostile_readme_is_measured_at_once(piece: str) -> None:
     started = perf_counter()
-    readme_length(piece * 300_000)
+    measure_readme(piece * 300_000)
     assert perf_counter() - started < 1
 
 
 @given(st.text())
 def test_a_readme_never_measures_more_than_it_has(text: str) -> None:
-    assert 0 <= readme_length(text) <= len(text)
+    assert 0 <= measure_readme(text) <= len(text)
 
 
 # --- moments, versions, accounts
@@ -276,7 +279,7 @@ def test_a_readme_never_measures_more_than_it_has(text: str) -> None:
     ],
 )
 def test_a_moment_without_a_zone_is_utc_and_what_is_none_is_zero(written: object, moment: int) -> None:
-    assert instant(written) == moment
+    assert parse_timestamp(written) == moment
 
 
 def test_versions_are_short_and_plain() -> None:
@@ -287,6 +290,6 @@ def test_versions_are_short_and_plain() -> None:
 
 
 def test_an_account_has_a_short_tag_of_its_own_on_each_registry() -> None:
-    assert account_tag("npm", "ann") == account_tag("npm", "ann")
-    assert len({account_tag("npm", "ann"), account_tag("npm", "bob"), account_tag("pypi", "ann")}) == 3
-    assert len(account_tag("npm", "ann\ud800")) == 12
+    assert hash_account("npm", "ann") == hash_account("npm", "ann")
+    assert len({hash_account("npm", "ann"), hash_account("npm", "bob"), hash_account("pypi", "ann")}) == 3
+    assert len(hash_account("npm", "ann\ud800")) == 12

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from nerq_cli.errors import AnswerError
-from nerq_cli.store.advisory_db import AdvisoryDatabase, Entry, Stamp, Status
+from nerq_cli.errors import ResponseError
+from nerq_cli.store.advisory_db import AdvisoryDatabase, AdvisoryEntry, EcosystemStatus, ImportInfo
 
 NOW = 1_800_000_000
-STAMP = Stamp("dump", NOW, 0, '"etag"')
+STAMP = ImportInfo("dump", NOW, 0, '"etag"')
 FILE = "advisories-1.sqlite3"
 
 
@@ -24,110 +24,118 @@ def database(tmp_path: Path) -> Iterator[AdvisoryDatabase]:
     opened.close()
 
 
-def entry(identifier: str, *packages: str, ecosystem: str = "PyPI", modified: int = 5, value: bytes = b"") -> Entry:
-    return Entry(ecosystem, identifier, packages or ("demo",), modified, value or identifier.encode())
+def entry(
+    identifier: str, *packages: str, ecosystem: str = "PyPI", modified: int = 5, value: bytes = b""
+) -> AdvisoryEntry:
+    return AdvisoryEntry(ecosystem, identifier, packages or ("demo",), modified, value or identifier.encode())
 
 
 def found(database: AdvisoryDatabase, name: str = "demo", ecosystem: str = "PyPI") -> tuple[bytes, ...]:
-    return database.lookup_many([(ecosystem, name)]).get((ecosystem, name), ())
+    return database.find_by_packages([(ecosystem, name)]).get((ecosystem, name), ())
 
 
 def test_reading_creates_nothing(database: AdvisoryDatabase, tmp_path: Path) -> None:
-    assert (database.status(), database.lookup_many([("PyPI", "demo")]), database.by_ids(["A"])) == ((), {}, {})
-    assert database.changes("PyPI", ["A"]) == {}
+    assert (database.get_status(), database.find_by_packages([("PyPI", "demo")]), database.find_by_ids(["A"])) == (
+        (),
+        {},
+        {},
+    )
+    assert database.get_modified_times("PyPI", ["A"]) == {}
     assert list(tmp_path.iterdir()) == []
 
 
 def test_records_are_found_by_package_and_by_id(database: AdvisoryDatabase) -> None:
     both = [entry("B", "demo", "other"), entry("A"), entry("N", "demo", ecosystem="npm")]
-    assert database.replace(both, STAMP)
-    assert database.lookup_many(
+    assert database.replace_records(both, STAMP)
+    assert database.find_by_packages(
         [("PyPI", "demo"), ("PyPI", "other"), ("npm", "demo"), ("npm", "none"), ("Go", "x")]
     ) == {
         ("PyPI", "demo"): (b"A", b"B"),
         ("PyPI", "other"): (b"B",),
         ("npm", "demo"): (b"N",),
     }
-    assert database.by_ids(["A", "N", "Z"]) == {"A": b"A", "N": b"N"}
-    assert database.changes("PyPI", ["A", "N"]) == {"A": 5}
+    assert database.find_by_ids(["A", "N", "Z"]) == {"A": b"A", "N": b"N"}
+    assert database.get_modified_times("PyPI", ["A", "N"]) == {"A": 5}
 
 
 def test_the_status_tells_each_ecosystem(database: AdvisoryDatabase) -> None:
-    database.replace([entry("A", modified=7), entry("B", modified=9)], STAMP, ecosystems=["npm"])
-    assert database.status() == (
-        Status("PyPI", STAMP._replace(newest=9), 2),
-        Status("npm", STAMP, 0),
+    database.replace_records([entry("A", modified=7), entry("B", modified=9)], STAMP, ecosystems=["npm"])
+    assert database.get_status() == (
+        EcosystemStatus("PyPI", STAMP._replace(newest=9), 2),
+        EcosystemStatus("npm", STAMP, 0),
     )
 
 
 def test_replacing_leaves_other_ecosystems_alone(database: AdvisoryDatabase) -> None:
-    database.replace([entry("A"), entry("N", ecosystem="npm")], STAMP)
-    database.replace([entry("B")], STAMP)
+    database.replace_records([entry("A"), entry("N", ecosystem="npm")], STAMP)
+    database.replace_records([entry("B")], STAMP)
     assert (found(database), found(database, ecosystem="npm")) == ((b"B",), (b"N",))
 
 
 def test_of_two_records_with_one_id_the_later_change_counts(database: AdvisoryDatabase) -> None:
     twice = [entry("A", modified=9, value=b"new"), entry("A", modified=8, value=b"old")]
-    database.replace([*twice, entry("B", value=b"1"), entry("B", value=b"2")], STAMP)
+    database.replace_records([*twice, entry("B", value=b"1"), entry("B", value=b"2")], STAMP)
     assert found(database) == (b"new", b"2")
 
 
 def test_records_can_be_added_changed_and_dropped(database: AdvisoryDatabase) -> None:
-    database.replace([entry("A", modified=7), entry("B"), entry("C")], STAMP)
-    later = Stamp("dump", NOW + 5, 6, '"b"')
-    assert database.add([entry("A", value=b"A2", modified=7), entry("D", "fresh")], later, gone={"PyPI": ["B", "Z"]})
+    database.replace_records([entry("A", modified=7), entry("B"), entry("C")], STAMP)
+    later = ImportInfo("dump", NOW + 5, 6, '"b"')
+    assert database.add_records(
+        [entry("A", value=b"A2", modified=7), entry("D", "fresh")], later, deleted_ids={"PyPI": ["B", "Z"]}
+    )
     assert (found(database), found(database, "fresh")) == ((b"A2", b"C"), (b"D",))
-    assert database.status() == (Status("PyPI", later._replace(newest=7), 3),)
+    assert database.get_status() == (EcosystemStatus("PyPI", later._replace(newest=7), 3),)
 
 
 def test_an_ecosystem_can_be_found_unchanged(database: AdvisoryDatabase) -> None:
-    database.replace([entry("A")], STAMP)
-    assert database.touch("PyPI", STAMP._replace(imported_at=NOW + 9))
-    assert database.status() == (Status("PyPI", Stamp("dump", NOW + 9, 5, '"etag"'), 1),)
+    database.replace_records([entry("A")], STAMP)
+    assert database.update_import_info("PyPI", STAMP._replace(imported_at=NOW + 9))
+    assert database.get_status() == (EcosystemStatus("PyPI", ImportInfo("dump", NOW + 9, 5, '"etag"'), 1),)
     assert found(database) == (b"A",)
 
 
 def test_an_import_that_breaks_off_leaves_everything_as_it_was(database: AdvisoryDatabase) -> None:
-    database.replace([entry("A")], STAMP)
+    database.replace_records([entry("A")], STAMP)
 
-    def broken() -> Iterator[Entry]:
+    def broken() -> Iterator[AdvisoryEntry]:
         yield from (entry(f"B-{number}") for number in range(3_000))
-        raise AnswerError("no zip")
+        raise ResponseError("no zip")
 
-    with pytest.raises(AnswerError):
-        database.replace(broken(), STAMP)
+    with pytest.raises(ResponseError):
+        database.replace_records(broken(), STAMP)
     assert found(database) == (b"A",)
-    assert database.status()[0].records == 1
+    assert database.get_status()[0].records == 1
 
 
 def test_whoever_reads_during_an_import_sees_what_was_there(database: AdvisoryDatabase, tmp_path: Path) -> None:
-    database.replace([entry("A")], STAMP)
+    database.replace_records([entry("A")], STAMP)
     reader = AdvisoryDatabase.open(tmp_path, now=NOW)
     seen: list[tuple[bytes, ...]] = []
 
-    def watched() -> Iterator[Entry]:
+    def watched() -> Iterator[AdvisoryEntry]:
         for number in range(2_500):
             yield entry(f"B-{number}", f"package-{number}")
             if number % 1_000 == 0:
                 seen.append(found(reader))
 
-    database.replace(watched(), STAMP)
+    database.replace_records(watched(), STAMP)
     assert set(seen) == {(b"A",)}
     assert (found(reader), found(reader, "package-7")) == ((), (b"B-7",))
     reader.close()
 
 
 def test_a_process_that_is_killed_leaves_everything_as_it_was(database: AdvisoryDatabase, tmp_path: Path) -> None:
-    database.replace([entry("A")], STAMP)
+    database.replace_records([entry("A")], STAMP)
     code = """
 import os, sys
 from pathlib import Path
-from nerq_cli.store.advisory_db import AdvisoryDatabase, Entry, Stamp
+from nerq_cli.store.advisory_db import AdvisoryDatabase, AdvisoryEntry, ImportInfo
 def entries():
     for number in range(5_000):
-        yield Entry("PyPI", f"B-{number}", ("demo",), 1, b"x" * 500)
+        yield AdvisoryEntry("PyPI", f"B-{number}", ("demo",), 1, b"x" * 500)
     os._exit(9)
-AdvisoryDatabase.open(Path(sys.argv[1]), now=1).replace(entries(), Stamp("s", 1))
+AdvisoryDatabase.open(Path(sys.argv[1]), now=1).replace_records(entries(), ImportInfo("s", 1))
 """
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == 9  # noqa: S603 - the test's own code
     assert found(database) == (b"A",)
@@ -137,7 +145,7 @@ def test_a_damaged_file_is_set_aside(tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(b"not a database" * 100)
     database = AdvisoryDatabase.open(tmp_path, now=NOW)
     assert f"the advisory database {tmp_path / FILE} is damaged: set aside as {FILE}.{NOW}" in database.problem
-    assert database.replace([entry("A")], STAMP)
+    assert database.replace_records([entry("A")], STAMP)
     assert found(database) == (b"A",)
     database.close()
 
@@ -154,24 +162,24 @@ def test_a_file_of_another_format_is_set_aside(tmp_path: Path) -> None:
 def test_what_cannot_be_written_is_said(
     database: AdvisoryDatabase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nerq_cli.store.file._PATIENCE", 0.05)
-    database.replace([entry("A")], STAMP)
+    monkeypatch.setattr("nerq_cli.store.file._LOCK_TIMEOUT", 0.05)
+    database.replace_records([entry("A")], STAMP)
     database.close()
     waiting = AdvisoryDatabase.open(tmp_path, now=NOW)
     holder = sqlite3.connect(tmp_path / FILE, isolation_level=None)
     holder.execute("BEGIN IMMEDIATE")
-    assert not waiting.replace([entry("B")], STAMP)
+    assert not waiting.replace_records([entry("B")], STAMP)
     assert waiting.problem.endswith("(database is locked): nothing was written")
-    assert not waiting.add([entry("C")], STAMP)
+    assert not waiting.add_records([entry("C")], STAMP)
     assert found(waiting) == (b"A",)
     holder.close()
     waiting.close()
 
 
 def test_a_thousand_packages_are_looked_up_at_once_in_a_large_database(database: AdvisoryDatabase) -> None:
-    database.replace((entry(f"A-{n}", f"package-{n}", value=b"x" * 300) for n in range(50_000)), STAMP)
+    database.replace_records((entry(f"A-{n}", f"package-{n}", value=b"x" * 300) for n in range(50_000)), STAMP)
     keys = [("PyPI", f"package-{n}") for n in range(0, 100_000, 100)]
-    database.lookup_many(keys[:10])
+    database.find_by_packages(keys[:10])
     started = time.process_time()
-    assert len(database.lookup_many(keys)) == 500
+    assert len(database.find_by_packages(keys)) == 500
     assert time.process_time() - started < 0.25  # 0.01 s on a quiet machine

@@ -7,7 +7,7 @@ pyproject.toml, a uv.toml, an .npmrc. So two kinds of configuration are told apa
 which registries are asked, and its credentials go to the places it names.
 
 *The project's* is everything inside the scanned repository. An address that only the project names is not asked, gets
-no credentials and sees no environment variable. It is handed on as what the project claims (:class:`Claims`), so that
+no credentials and sees no environment variable. It is handed on as what the project claims (:class:`ProjectClaims`), so that
 the packages it speaks for can be reported as coming from elsewhere; they are not looked up on the public registry
 either, where their names would give away what is private. There are two exceptions: the project names a server that
 the user's configuration names as well (same scheme, host and port), or the caller says that the project is trusted.
@@ -28,85 +28,96 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from nerq_cli.inventory import NPM, PURL_TYPES, PYPI, Ecosystem, Package
-from nerq_cli.sources.addresses.credentials import Credentials, netrc_headers
-from nerq_cli.sources.addresses.npm import read_npm
-from nerq_cli.sources.addresses.places import Files, Named, address, project_folders, readable, server
-from nerq_cli.sources.addresses.python import read_python
+from nerq_cli.sources.addresses.credentials import Credentials, read_netrc_headers
+from nerq_cli.sources.addresses.npm import read_npm_config
+from nerq_cli.sources.addresses.places import (
+    ConfigFiles,
+    RegistrySetting,
+    find_project_folders,
+    get_server,
+    normalise_index_url,
+    redact_url,
+)
+from nerq_cli.sources.addresses.python import read_python_config
 from nerq_cli.sources.question import Endpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claims:
+class ProjectClaims:
     """The registries that a scanned project, and nobody else, says its packages come from. Not asked.
 
-    ``index`` replaces the PyPI index, ``extra`` stand beside it; ``npm`` replaces the npm registry, ``npm_scopes`` do
+    ``pypi_index`` replaces the PyPI index, ``extra_indexes`` stand beside it; ``npm_registry`` replaces the npm registry, ``npm_scopes`` do
     so for one scope each ("@acme"). All are without credentials.
     """
 
-    index: str = ""
-    extra: tuple[str, ...] = ()
-    npm: str = ""
+    pypi_index: str = ""
+    extra_indexes: tuple[str, ...] = ()
+    npm_registry: str = ""
     npm_scopes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Addresses:
+class IndexConfig:
     """The registries to ask, and what else the configuration says about where packages come from.
 
-    ``own`` are the registries that the configuration names; an ecosystem that is missing there has its public one,
+    ``registries`` are the registries that the configuration names; an ecosystem that is missing there has its public one,
     which is worked out only when it is needed. An endpoint with an empty ``url`` stands for an address that cannot be
     asked over HTTP (a directory, a mistake): it is kept, so that nothing is sent elsewhere instead. ``npm_scopes`` has
-    an endpoint for each scope ("@acme"). ``extra_pypi`` are further indexes that pip or uv would look into, without
-    credentials. ``project`` is what only the scanned project says. ``origin`` tells where each address came from
+    an endpoint for each scope ("@acme"). ``extra_indexes`` are further indexes that pip or uv would look into, without
+    credentials. ``project_claims`` is what only the scanned project says. ``origins`` tells where each address came from
     (``pypi``, ``npm`` or a scope to "environment UV_INDEX_URL"), ``warnings`` what could not be understood.
     """
 
-    own: Mapping[Ecosystem, Endpoint] = field(default_factory=dict)
+    registries: Mapping[Ecosystem, Endpoint] = field(default_factory=dict)
     npm_scopes: Mapping[str, Endpoint] = field(default_factory=dict)
-    extra_pypi: tuple[str, ...] = ()
-    project: Claims = field(default_factory=Claims)
-    origin: Mapping[str, str] = field(default_factory=dict)
+    extra_indexes: tuple[str, ...] = ()
+    project_claims: ProjectClaims = field(default_factory=ProjectClaims)
+    origins: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     credentials: Credentials = field(default_factory=Credentials, repr=False, compare=False)
 
     @property
     def pypi(self) -> Endpoint:
         """Where PyPI packages are looked up: the root of the index, without ``/simple``."""
-        return self._of(PYPI)
+        return self._get_ecosystem_endpoint(PYPI)
 
     @property
     def npm(self) -> Endpoint:
         """Where npm packages are looked up, unless their scope has a registry of its own."""
-        return self._of(NPM)
+        return self._get_ecosystem_endpoint(NPM)
 
     @property
     def project_index(self) -> str:
         """The PyPI index that only the scanned project names; empty when that is none, or the one asked anyway."""
-        return "" if self.is_default(self.project.index) else self.project.index
+        return "" if self.is_default_index(self.project_claims.pypi_index) else self.project_claims.pypi_index
 
-    def endpoint_for(self, package: Package) -> Endpoint:
+    def find_endpoint(self, package: Package) -> Endpoint:
         """Return the registry to ask about this package."""
         if self.npm_scopes and package.ecosystem == NPM:
-            return self.npm_scopes.get(_scope(package.name)) or self.npm
-        return self._of(package.ecosystem)
+            return self.npm_scopes.get(_parse_scope(package.name)) or self.npm
+        return self._get_ecosystem_endpoint(package.ecosystem)
 
     def is_public(self, package: Package) -> bool:
         """Say whether the registry to ask about a package is its ecosystem's public one, which keeps no secrets."""
-        scoped = package.ecosystem == NPM and _scope(package.name) in self.npm_scopes
-        if package.ecosystem not in self.own and not scoped:
+        has_scope_registry = package.ecosystem == NPM and _parse_scope(package.name) in self.npm_scopes
+        if package.ecosystem not in self.registries and not has_scope_registry:
             return True
-        return self.endpoint_for(package).url == _public(package.ecosystem)
+        return self.find_endpoint(package).url == _get_public_url(package.ecosystem)
 
-    def further(self, package: Package) -> tuple[str, ...]:
+    def find_extra_indexes(self, package: Package) -> tuple[str, ...]:
         """Return the further indexes of the user's own that a package may come from.
 
         One on this disk tells by itself whether it has the package. ``NERQ_PYPI_URL`` overrules them all.
         """
-        if package.ecosystem != PYPI or not self.extra_pypi or self.origin.get("pypi", "").endswith("NERQ_PYPI_URL"):
+        if (
+            package.ecosystem != PYPI
+            or not self.extra_indexes
+            or self.origins.get("pypi", "").endswith("NERQ_PYPI_URL")
+        ):
             return ()
-        return tuple(url for url in self.extra_pypi if _may_have(url, package.name))
+        return tuple(url for url in self.extra_indexes if _may_contain(url, package.name))
 
-    def elsewhere(self, package: Package) -> str:
+    def find_claimed_registry(self, package: Package) -> str:
         """Return the registry that only the project names for this package, empty when it names none.
 
         A package from elsewhere is not to be asked about: not there, which the user never chose, nor on another
@@ -114,32 +125,32 @@ class Addresses:
         """
         if package.ecosystem == PYPI:
             return self.project_index
-        scope = _scope(package.name)
-        claim = self.project.npm_scopes.get(scope, "")
+        scope = _parse_scope(package.name)
+        claim = self.project_claims.npm_scopes.get(scope, "")
         if not claim and scope not in self.npm_scopes:
-            claim = self.project.npm
-        return "" if not claim or claim == self.endpoint_for(package).url or claim == _public(NPM) else claim
+            claim = self.project_claims.npm_registry
+        return "" if not claim or claim == self.find_endpoint(package).url or claim == _get_public_url(NPM) else claim
 
-    def is_default(self, index_url: str, *, ecosystem: Ecosystem = PYPI) -> bool:
+    def is_default_index(self, index_url: str, *, ecosystem: Ecosystem = PYPI) -> bool:
         """Say whether an address written in a project's file is no other than the one asked anyway.
 
         The public registry counts as that, too: a project that names it only says that its packages are public.
         """
-        written = address(ecosystem, index_url)
-        return bool(written) and (written == self._of(ecosystem).url or _is_public(ecosystem, written))
+        url = normalise_index_url(ecosystem, index_url)
+        return bool(url) and (url == self._get_ecosystem_endpoint(ecosystem).url or _is_public_url(ecosystem, url))
 
-    def is_usual(self, index_url: str, package: Package) -> bool:
+    def is_default_for(self, index_url: str, package: Package) -> bool:
         """Say the same of the address that a file gives for one package, whose scope may have a registry of its own."""
-        written = address(package.ecosystem, index_url)
-        usual = self.endpoint_for(package).url
-        return bool(written) and (written == usual or _is_public(package.ecosystem, written))
+        url = normalise_index_url(package.ecosystem, index_url)
+        default_url = self.find_endpoint(package).url
+        return bool(url) and (url == default_url or _is_public_url(package.ecosystem, url))
 
-    def _of(self, ecosystem: Ecosystem) -> Endpoint:
-        return self.own.get(ecosystem) or _public_endpoint(ecosystem, self.credentials)
+    def _get_ecosystem_endpoint(self, ecosystem: Ecosystem) -> Endpoint:
+        return self.registries.get(ecosystem) or _get_public_endpoint(ecosystem, self.credentials)
 
 
 @lru_cache(maxsize=4_096)
-def _may_have(index: str, name: str) -> bool:
+def _may_contain(index: str, name: str) -> bool:
     """Whether an index may have a package of this name; of a directory it can be seen."""
     parts = urlsplit(index)
     if parts.scheme in ("http", "https"):
@@ -148,47 +159,47 @@ def _may_have(index: str, name: str) -> bool:
     return os.path.lexists(os.path.join(folder, name))  # noqa: PTH118 - the directory may be written in any way
 
 
-def _scope(name: str) -> str:
+def _parse_scope(name: str) -> str:
     """``@acme`` of ``@acme/web``; empty for a name without a scope."""
     return name.partition("/")[0] if name.startswith("@") else ""
 
 
 @lru_cache(maxsize=2)
-def _public(ecosystem: Ecosystem) -> str:
+def _get_public_url(ecosystem: Ecosystem) -> str:
     """The public registry, taken from the URL of one of its packages."""
     from packageurl.contrib.purl2url import get_download_url, get_repo_url
 
     if ecosystem == PYPI:
-        return server(str(get_repo_url("pkg:pypi/x")))  # type: ignore[no-untyped-call]
-    return server(str(get_download_url("pkg:npm/x@1")))  # type: ignore[no-untyped-call]
+        return get_server(str(get_repo_url("pkg:pypi/x")))  # type: ignore[no-untyped-call]
+    return get_server(str(get_download_url("pkg:npm/x@1")))  # type: ignore[no-untyped-call]
 
 
 @lru_cache(maxsize=1_024)
-def _is_public(ecosystem: Ecosystem, written: str) -> bool:
+def _is_public_url(ecosystem: Ecosystem, url: str) -> bool:
     """Whether this is the public registry, by whichever of its names: some clients call npm's by one of their own."""
-    if written == _public(ecosystem):
+    if url == _get_public_url(ecosystem):
         return True
     if ecosystem == PYPI:
         return False
     from packageurl.contrib.url2purl import url2purl
 
-    found = url2purl(f"{written}/x/-/x-1.0.0.tgz")  # type: ignore[no-untyped-call]
-    return found is not None and found.type == "npm"
+    purl = url2purl(f"{url}/x/-/x-1.0.0.tgz")  # type: ignore[no-untyped-call]
+    return purl is not None and purl.type == "npm"
 
 
 @lru_cache(maxsize=8)
-def _public_endpoint(ecosystem: Ecosystem, credentials: Credentials) -> Endpoint:
-    return credentials.at(ecosystem, _public(ecosystem))
+def _get_public_endpoint(ecosystem: Ecosystem, credentials: Credentials) -> Endpoint:
+    return credentials.create_endpoint(ecosystem, _get_public_url(ecosystem))
 
 
-def read_addresses(
+def read_index_config(
     environ: Mapping[str, str],
     *,
     cwd: Path,
     home: Path | None = None,
     root: Path = Path("/"),
     trust_project: bool = False,
-) -> Addresses:
+) -> IndexConfig:
     """Read where the registries are. Never fails: what cannot be understood becomes a warning.
 
     For each ecosystem the first of these that names a registry decides:
@@ -206,45 +217,49 @@ def read_addresses(
         root: Where the system's configuration starts.
         trust_project: Take the project's own configuration as if it were the user's.
     """
-    named = environ.get("HOME") or environ.get("USERPROFILE") or os.path.expanduser("~")  # noqa: PTH111 - home() raises
-    files = Files(environ, Path(os.path.abspath(home or named)), root, [])  # noqa: PTH100 - resolve() changes the name
-    folders = project_folders(cwd, files.home)
-    python = read_python(files, folders, trust=trust_project)
-    npm = read_npm(files, folders, trust=trust_project)
-    credentials = Credentials(urls={**python.urls, **npm.urls}, hosts=netrc_headers(files), paths=npm.paths)
+    home_path = environ.get("HOME") or environ.get("USERPROFILE") or os.path.expanduser("~")  # noqa: PTH111 - home() raises
+    files = ConfigFiles(environ, Path(os.path.abspath(home or home_path)), root, [])  # noqa: PTH100 - resolve() changes the name
+    folders = find_project_folders(cwd, files.home)
+    python_config = read_python_config(files, folders, trust=trust_project)
+    npm_config = read_npm_config(files, folders, trust=trust_project)
+    credentials = Credentials(
+        url_headers={**python_config.url_headers, **npm_config.url_headers},
+        host_headers=read_netrc_headers(files),
+        path_headers=npm_config.path_headers,
+    )
 
-    def endpoint(ecosystem: Ecosystem, one: Named) -> Endpoint:
-        return credentials.at(ecosystem, _asked(files, ecosystem, one))
+    def create_endpoint(ecosystem: Ecosystem, setting: RegistrySetting) -> Endpoint:
+        return credentials.create_endpoint(ecosystem, _normalise_setting(files, ecosystem, setting))
 
-    registries = {scope: endpoint(NPM, one) for scope, one in npm.asked.items()}
-    own: dict[Ecosystem, Endpoint] = {NPM: registries.pop("")} if "" in registries else {}
-    if python.asked:
-        own[PYPI] = endpoint(PYPI, python.asked)
-    return Addresses(
-        own=own,
-        npm_scopes=registries,
-        extra_pypi=python.extra,
-        project=Claims(
-            index=python.claimed,
-            extra=python.claimed_extra,
-            npm=npm.claimed.get("", ""),
-            npm_scopes={scope: url for scope, url in npm.claimed.items() if scope},
+    npm_endpoints = {scope: create_endpoint(NPM, setting) for scope, setting in npm_config.registries.items()}
+    registries: dict[Ecosystem, Endpoint] = {NPM: npm_endpoints.pop("")} if "" in npm_endpoints else {}
+    if python_config.default_index:
+        registries[PYPI] = create_endpoint(PYPI, python_config.default_index)
+    return IndexConfig(
+        registries=registries,
+        npm_scopes=npm_endpoints,
+        extra_indexes=python_config.extra_indexes,
+        project_claims=ProjectClaims(
+            pypi_index=python_config.claimed_index,
+            extra_indexes=python_config.claimed_extra_indexes,
+            npm_registry=npm_config.claimed_urls.get("", ""),
+            npm_scopes={scope: url for scope, url in npm_config.claimed_urls.items() if scope},
         ),
-        origin={
-            PURL_TYPES[PYPI]: python.asked.origin if python.asked else "default",
+        origins={
+            PURL_TYPES[PYPI]: python_config.default_index.origin if python_config.default_index else "default",
             PURL_TYPES[NPM]: "default",
-            **{scope or PURL_TYPES[NPM]: one.origin for scope, one in npm.asked.items()},
+            **{scope or PURL_TYPES[NPM]: setting.origin for scope, setting in npm_config.registries.items()},
         },
         warnings=tuple(files.warnings),
         credentials=credentials,
     )
 
 
-def _asked(files: Files, ecosystem: Ecosystem, named: Named) -> str:
-    url = address(ecosystem, named.url)
+def _normalise_setting(files: ConfigFiles, ecosystem: Ecosystem, setting: RegistrySetting) -> str:
+    url = normalise_index_url(ecosystem, setting.url)
     if not url:
         files.warnings.append(
-            f"{named.origin} names {readable(named.url)!r}, which cannot be asked over HTTP: "
+            f"{setting.origin} names {redact_url(setting.url)!r}, which cannot be asked over HTTP: "
             f"no {ecosystem} package from there is looked up"
         )
     return url

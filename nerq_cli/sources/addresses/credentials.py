@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from nerq_cli.inventory import PYPI, Ecosystem
-from nerq_cli.sources.addresses.places import Files, split
+from nerq_cli.sources.addresses.places import ConfigFiles, split_url
 from nerq_cli.sources.question import Endpoint
 
 
@@ -17,68 +17,70 @@ from nerq_cli.sources.question import Endpoint
 class Credentials:
     """Values of the Authorization header, under what each is meant for: a URL, a host, or a host and path."""
 
-    urls: Mapping[str, str] = field(default_factory=dict, repr=False)
-    hosts: Mapping[str, str] = field(default_factory=dict, repr=False)
-    paths: Mapping[str, str] = field(default_factory=dict, repr=False)
+    url_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    host_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    path_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
-    def at(self, ecosystem: Ecosystem, url: str) -> Endpoint:
+    def create_endpoint(self, ecosystem: Ecosystem, url: str) -> Endpoint:
         """Return the endpoint at this URL, with the user's credentials for exactly that place."""
-        header = self.urls.get(url) or (self._by_host(url) if ecosystem == PYPI else self._by_path(url))
+        header = self.url_headers.get(url) or (
+            self._find_host_header(url) if ecosystem == PYPI else self._find_path_header(url)
+        )
         if not header:
             return Endpoint(url=url)
-        return Endpoint(url=url, headers={"Authorization": header}, identity=_identity(url, header))
+        return Endpoint(url=url, headers={"Authorization": header}, identity=_hash_identity(url, header))
 
-    def _by_host(self, url: str) -> str:
-        return self.hosts.get(urlsplit(url).hostname or "", "")
+    def _find_host_header(self, url: str) -> str:
+        return self.host_headers.get(urlsplit(url).hostname or "", "")
 
-    def _by_path(self, url: str) -> str:
+    def _find_path_header(self, url: str) -> str:
         """Find what is filed under the longest leading part of the address, as npm does."""
-        place = url.partition("//")[2]
-        while place and place not in self.paths:
-            place = place.rpartition("/")[0]
-        return self.paths.get(place, "")
+        path = url.partition("//")[2]
+        while path and path not in self.path_headers:
+            path = path.rpartition("/")[0]
+        return self.path_headers.get(path, "")
 
 
-def _identity(url: str, header: str) -> str:
+def _hash_identity(url: str, header: str) -> str:
     """Tell apart what different credentials were answered: 48 bits of a hash, which lead back to none of them."""
     import hashlib
 
     return hashlib.blake2b(header.encode(), key=url.encode()[: hashlib.blake2b.MAX_KEY_SIZE], digest_size=6).hexdigest()
 
 
-def basic(user: str, password: str) -> str:
+def build_basic_header(user: str, password: str) -> str:
     """Return the header for HTTP's basic authentication (RFC 7617)."""
     return "Basic " + binascii.b2a_base64(f"{user}:{password}".encode("utf-8", "replace"), newline=False).decode()
 
 
-def url_header(written: str) -> str:
+def read_url_header(url: str) -> str:
     """Return the header for what stands before the ``@`` of a URL, empty when nothing does."""
-    user, _, password = split(written)[1].partition(":")
-    return basic(unquote(user), unquote(password)) if user or password else ""
+    user, _, password = split_url(url)[1].partition(":")
+    return build_basic_header(unquote(user), unquote(password)) if user or password else ""
 
 
-def netrc_headers(files: Files) -> dict[str, str]:
+def read_netrc_headers(files: ConfigFiles) -> dict[str, str]:
     """Read the netrc file into headers by host.
 
     Its ``default`` entry is left alone: it would send a password to whoever is asked.
     """
-    named = files.environ.get("NETRC")
-    paths = [Path(named)] if named else [files.home / ".netrc", files.home / "_netrc"]
-    path = next((path for path in paths if files.read(path)), None)
+    netrc_path = files.environ.get("NETRC")
+    paths = [Path(netrc_path)] if netrc_path else [files.home / ".netrc", files.home / "_netrc"]
+    path = next((path for path in paths if files.read_text(path)), None)
     if path is None:
         return {}
     from netrc import NetrcParseError, netrc
 
     try:
         entries = netrc(str(path)).hosts
-    except (NetrcParseError, OSError, ValueError) as problem:
-        line = getattr(problem, "lineno", None) or 1
+    except (NetrcParseError, OSError, ValueError) as error:
+        line = getattr(error, "lineno", None) or 1
         files.warnings.append(
-            f"{files.shown(path)} line {line} is not as it should be: no password is taken from there"
+            f"{files.shorten_path(path)} line {line} is not as it should be: no password is taken from there"
         )
         return {}
     return {
-        host.lower(): basic(login or "", password or "")
+        host.lower(): build_basic_header(login or "", password or "")
         for host, (login, _account, password) in entries.items()
         if host != "default" and (login or password)
     }

@@ -9,25 +9,33 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from nerq_cli.inventory import NPM
-from nerq_cli.sources.addresses.credentials import basic, url_header
-from nerq_cli.sources.addresses.places import UNPRINTABLE, Files, Named, address, readable, server, split
+from nerq_cli.sources.addresses.credentials import build_basic_header, read_url_header
+from nerq_cli.sources.addresses.places import (
+    UNPRINTABLE,
+    ConfigFiles,
+    RegistrySetting,
+    get_server,
+    normalise_index_url,
+    redact_url,
+    split_url,
+)
 
-_ENVIRONMENT: Final = "npm_config_"
-_VARIABLE = re.compile(r"(?<!\\)(\\*)\$\{([^${}?]+)(\?)?\}")
-_UNCOMMENTED = re.compile(r"(?:\\.|[^;#\\])*\\?")
-_REGISTRY = re.compile(r"(?:(@[^/:]+):)?registry")
+_VARIABLE_PREFIX: Final = "npm_config_"
+_VARIABLE_REFERENCE = re.compile(r"(?<!\\)(\\*)\$\{([^${}?]+)(\?)?\}")
+_VALUE_BEFORE_COMMENT = re.compile(r"(?:\\.|[^;#\\])*\\?")
+_REGISTRY_KEY = re.compile(r"(?:(@[^/:]+):)?registry")
 
 
-class NpmRegistries(NamedTuple):
+class NpmConfig(NamedTuple):
     """What all the places together say, by scope; the registry of packages without one has the scope "".
 
-    ``claimed`` is only what the project says; ``urls`` and ``paths`` are headers by address, and by host and path.
+    ``claimed_urls`` is only what the project says; ``url_headers`` and ``path_headers`` are headers by address, and by host and path.
     """
 
-    asked: Mapping[str, Named]
-    claimed: Mapping[str, str]
-    urls: Mapping[str, str]
-    paths: Mapping[str, str]
+    registries: Mapping[str, RegistrySetting]
+    claimed_urls: Mapping[str, str]
+    url_headers: Mapping[str, str]
+    path_headers: Mapping[str, str]
 
 
 class _Npmrc(NamedTuple):
@@ -36,134 +44,154 @@ class _Npmrc(NamedTuple):
     settings: Mapping[str, str]
     origin: str = ""
 
-    def registries(self) -> dict[str, Named]:
+    def find_registries(self) -> dict[str, RegistrySetting]:
         """Return the registries by scope; "" is the one for everything else."""
-        found = {}
+        registries = {}
         for key, url in self.settings.items():
-            match = _REGISTRY.fullmatch(key)
+            match = _REGISTRY_KEY.fullmatch(key)
             if match and url:
-                found[match[1] or ""] = Named(url, self.origin or f"environment {_ENVIRONMENT}{key}")
-        return found
+                registries[match[1] or ""] = RegistrySetting(url, self.origin or f"environment {_VARIABLE_PREFIX}{key}")
+        return registries
 
 
-def read_npm(files: Files, folders: Iterable[Path], *, trust: bool) -> NpmRegistries:
+def read_npm_config(files: ConfigFiles, folders: Iterable[Path], *, trust: bool) -> NpmConfig:
     """Read which registries npm packages come from: after the user's configuration, and after the project's."""
-    environment = _npm_environment(files.environ)
-    own = Path(environment.settings.get("userconfig") or files.home / ".npmrc")
-    settled = [_npmrc(files, path, expand=True) for path in (*_npm_global(environment), own)]
-    inner_last = [folder / ".npmrc" for folder in folders if folder / ".npmrc" != own][::-1]
-    project = [_npmrc(files, path, expand=trust) for path in inner_last]
-    ours = _Npmrc({"registry": files.environ.get("NERQ_NPM_URL", "").strip()}, "environment NERQ_NPM_URL")
+    environment = _read_environment(files.environ)
+    user_npmrc = Path(environment.settings.get("userconfig") or files.home / ".npmrc")
+    user_layers = [_read_npmrc(files, path, expand=True) for path in (*_find_global_npmrc(environment), user_npmrc)]
+    project_npmrcs = [folder / ".npmrc" for folder in folders if folder / ".npmrc" != user_npmrc][::-1]
+    project_layers = [_read_npmrc(files, path, expand=trust) for path in project_npmrcs]
+    nerq_layer = _Npmrc({"registry": files.environ.get("NERQ_NPM_URL", "").strip()}, "environment NERQ_NPM_URL")
 
-    trusted = (*settled, *(project if trust else ()), environment, ours)
-    paths = _npm_credentials(files, trusted)
-    above = _registries((environment, ours))
-    said = {scope: one for scope, one in _registries(project).items() if scope not in above}
-    named = [one for place in trusted for one in place.registries().values()]
-    servers = {server(one.url) for one in named} | {server(f"https://{place}") for place in paths}
-    followed = {scope: one for scope, one in said.items() if trust or server(one.url) in servers - {""}}
-    return NpmRegistries(
-        asked={**_registries(settled), **followed, **above},
-        claimed={scope: readable(one.url) for scope, one in said.items() if scope not in followed},
-        urls={address(NPM, one.url): header for one in named if (header := url_header(one.url))},
-        paths=paths,
+    trusted_layers = (*user_layers, *(project_layers if trust else ()), environment, nerq_layer)
+    path_headers = _read_credentials(files, trusted_layers)
+    overrides = _merge_registries((environment, nerq_layer))
+    project_registries = {
+        scope: registry for scope, registry in _merge_registries(project_layers).items() if scope not in overrides
+    }
+    trusted_registries = [registry for location in trusted_layers for registry in location.find_registries().values()]
+    servers = {get_server(registry.url) for registry in trusted_registries} | {
+        get_server(f"https://{location}") for location in path_headers
+    }
+    accepted_claims = {
+        scope: registry
+        for scope, registry in project_registries.items()
+        if trust or get_server(registry.url) in servers - {""}
+    }
+    return NpmConfig(
+        registries={**_merge_registries(user_layers), **accepted_claims, **overrides},
+        claimed_urls={
+            scope: redact_url(registry.url)
+            for scope, registry in project_registries.items()
+            if scope not in accepted_claims
+        },
+        url_headers={
+            normalise_index_url(NPM, registry.url): header
+            for registry in trusted_registries
+            if (header := read_url_header(registry.url))
+        },
+        path_headers=path_headers,
     )
 
 
-def _registries(places: Iterable[_Npmrc]) -> dict[str, Named]:
+def _merge_registries(layers: Iterable[_Npmrc]) -> dict[str, RegistrySetting]:
     """Registries by scope; a later place overrules an earlier one."""
-    return {scope: one for place in places for scope, one in place.registries().items()}
+    return {scope: registry for layer in layers for scope, registry in layer.find_registries().items()}
 
 
-def _npm_global(environment: _Npmrc) -> list[Path]:
+def _find_global_npmrc(environment: _Npmrc) -> list[Path]:
     """The global npmrc, where the environment tells; only npm itself knows otherwise."""
-    if named := environment.settings.get("globalconfig"):
-        return [Path(named)]
+    if config_path := environment.settings.get("globalconfig"):
+        return [Path(config_path)]
     prefix = environment.settings.get("prefix")
     return [Path(prefix) / "etc" / "npmrc"] if prefix else []
 
 
-def _npm_environment(environ: Mapping[str, str]) -> _Npmrc:
+def _read_environment(environ: Mapping[str, str]) -> _Npmrc:
     """Settings from the environment; npm takes their names in any case, and ``_`` for ``-``."""
     settings = {}
     for variable, value in environ.items():
-        if variable[: len(_ENVIRONMENT)].lower() == _ENVIRONMENT and value:
-            key = variable[len(_ENVIRONMENT) :]
+        if variable[: len(_VARIABLE_PREFIX)].lower() == _VARIABLE_PREFIX and value:
+            key = variable[len(_VARIABLE_PREFIX) :]
             name = key if key.startswith("//") else f"{key[:1]}{key[1:].replace('_', '-')}".lower()
-            settings[name] = _expanded(value, environ)
+            settings[name] = _expand_variables(value, environ)
     return _Npmrc(settings)
 
 
-def _npmrc(files: Files, path: Path, *, expand: bool) -> _Npmrc:
+def _read_npmrc(files: ConfigFiles, path: Path, *, expand: bool) -> _Npmrc:
     """Read an npmrc: ini without sections, as npm's own parser takes it. No parser for it is kept for Python."""
-    settings, wrong = {}, []
+    settings, invalid_lines = {}, []
     environ = files.environ if expand else {}
-    for number, line in enumerate(re.split(r"\r\n|\r|\n", files.read(path)), start=1):
-        written = line.strip()
-        if not written or written[0] in ";#":
+    for number, line in enumerate(re.split(r"\r\n|\r|\n", files.read_text(path)), start=1):
+        text = line.strip()
+        if not text or text[0] in ";#":
             continue
-        if written.startswith("["):  # what follows belongs to a section, which npm never looks into
+        if text.startswith("["):  # what follows belongs to a section, which npm never looks into
             break
-        key, equals, value = written.partition("=")
-        if equals:
-            settings[_expanded(_unquoted(key), environ)] = _expanded(_unquoted(value), environ)
+        key, separator, value = text.partition("=")
+        if separator:
+            settings[_expand_variables(_strip_quotes(key), environ)] = _expand_variables(_strip_quotes(value), environ)
         else:
-            wrong.append(number)
-    if wrong:
-        files.misread(path, wrong, "key=value")
-    return _Npmrc(settings, files.origin(path))
+            invalid_lines.append(number)
+    if invalid_lines:
+        files.warn_about_lines(path, invalid_lines, "key=value")
+    return _Npmrc(settings, files.describe_origin(path))
 
 
-def _unquoted(written: str) -> str:
+def _strip_quotes(raw_value: str) -> str:
     """Take off quotes, or else a comment behind the value."""
-    text = written.strip()
+    text = raw_value.strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         return text[1:-1]
-    match = _UNCOMMENTED.match(text)
+    match = _VALUE_BEFORE_COMMENT.match(text)
     return re.sub(r"\\([\\;#])", r"\1", match[0] if match else "").strip()
 
 
-def _expanded(text: str, environ: Mapping[str, str]) -> str:
+def _expand_variables(text: str, environ: Mapping[str, str]) -> str:
     """Put variables in as npm does: ``${NAME}`` stays as it is when there is none, ``${NAME?}`` becomes empty."""
 
-    def value(match: re.Match[str]) -> str:
+    def substitute_variable(match: re.Match[str]) -> str:
         escapes, name, optional = match.groups()
         if len(escapes) % 2:
             return match[0][(len(escapes) + 1) // 2 :]
         return escapes[len(escapes) // 2 :] + environ.get(name, "" if optional else f"${{{name}}}")
 
-    return _VARIABLE.sub(value, text)
+    return _VARIABLE_REFERENCE.sub(substitute_variable, text)
 
 
-def _npm_credentials(files: Files, places: Iterable[_Npmrc]) -> dict[str, str]:
+def _read_credentials(files: ConfigFiles, layers: Iterable[_Npmrc]) -> dict[str, str]:
     """Headers by host and path: settings such as ``//npm.example/team/:_authToken``."""
-    filed: dict[str, dict[str, str]] = {}
-    for place in places:
-        for key, value in place.settings.items():
-            where, colon, what = key.rpartition(":")
-            if colon and where.startswith("//") and value:
-                filed.setdefault(split(f"https:{where}")[0].partition("//")[2], {})[what] = value
-    headers = {place: _npm_header(files, place, said) for place, said in filed.items()}
-    return {place: header for place, header in headers.items() if place and header}
+    settings_by_location: dict[str, dict[str, str]] = {}
+    for location in layers:
+        for key, value in location.settings.items():
+            key_path, separator, setting_name = key.rpartition(":")
+            if separator and key_path.startswith("//") and value:
+                settings_by_location.setdefault(split_url(f"https:{key_path}")[0].partition("//")[2], {})[
+                    setting_name
+                ] = value
+    headers = {
+        location: _build_header(files, location, settings) for location, settings in settings_by_location.items()
+    }
+    return {location: header for location, header in headers.items() if location and header}
 
 
-def _npm_header(files: Files, place: str, said: Mapping[str, str]) -> str:
+def _build_header(files: ConfigFiles, location: str, settings: Mapping[str, str]) -> str:
     """The header for what is filed under one address, in npm's order; empty when it cannot be one."""
-    if token := said.get("_authToken"):
+    if token := settings.get("_authToken"):
         header = f"Bearer {token}"
-    elif pair := said.get("_auth"):
-        header = f"Basic {pair}"
-    elif (user := said.get("username")) and (password := said.get("_password")):
-        header = basic(user, _decoded(password))
+    elif encoded_login := settings.get("_auth"):
+        header = f"Basic {encoded_login}"
+    elif (user := settings.get("username")) and (password := settings.get("_password")):
+        header = build_basic_header(user, _decode_password(password))
     else:
         return ""
     if "${" in header or UNPRINTABLE.search(header.replace(" ", "", 1)):
-        files.warnings.append(f"npm's credentials for {place} are not usable (is a variable they mention not set?)")
+        files.warnings.append(f"npm's credentials for {location} are not usable (is a variable they mention not set?)")
         return ""
     return header
 
 
-def _decoded(password: str) -> str:
+def _decode_password(password: str) -> str:
     try:
         return binascii.a2b_base64(password).decode("utf-8", "replace")
     except ValueError:

@@ -14,18 +14,18 @@ from urllib.parse import urlsplit
 from nerq_cli.inventory import PYPI, Ecosystem
 
 #: Bytes read of any configuration file; real ones have a few hundred.
-_LIMIT: Final = 1_000_000
+_MAX_BYTES: Final = 1_000_000
 
 #: Characters shown of something that is no URL.
-_SHOWN: Final = 200
+_MAX_SHOWN_LENGTH: Final = 200
 
-_PORTS: Final = {"http": 80, "https": 443}
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f.]*:[0-9a-f:.]+")
 #: Anything that is no visible ASCII character.
 UNPRINTABLE = re.compile(r"[^!-~]")
 
 
-class Files(NamedTuple):
+class ConfigFiles(NamedTuple):
     """The places configuration is read from, and what was wrong there."""
 
     environ: Mapping[str, str]
@@ -33,32 +33,32 @@ class Files(NamedTuple):
     root: Path
     warnings: list[str]
 
-    def read(self, path: Path) -> str:
+    def read_text(self, path: Path) -> str:
         """Return the text of a regular file (a pipe could hang), empty when it is not there."""
         try:
             if not os.path.isfile(path):  # noqa: PTH113 - is_file() raises where a folder may not be searched
                 return ""
             with path.open("rb") as file:
-                return file.read(_LIMIT).decode("utf-8-sig", "replace")
-        except (OSError, ValueError) as problem:
-            self.warnings.append(f"{self.shown(path)} cannot be read ({type(problem).__name__})")
+                return file.read(_MAX_BYTES).decode("utf-8-sig", "replace")
+        except (OSError, ValueError) as error:
+            self.warnings.append(f"{self.shorten_path(path)} cannot be read ({type(error).__name__})")
             return ""
 
-    def shown(self, path: Path) -> str:
+    def shorten_path(self, path: Path) -> str:
         """Return the path, short where it lies in the home directory."""
         return f"~/{path.relative_to(self.home).as_posix()}" if path.is_relative_to(self.home) else str(path)
 
-    def origin(self, path: Path) -> str:
+    def describe_origin(self, path: Path) -> str:
         """Return what to say of a setting that stands in this file."""
-        return f"{path.name} ({self.shown(path)})"
+        return f"{path.name} ({self.shorten_path(path)})"
 
-    def misread(self, path: Path, lines: list[int], what: str) -> None:
+    def warn_about_lines(self, path: Path, lines: list[int], syntax: str) -> None:
         """Warn about lines, once for a file and without what they say: it may be a secret."""
-        more = f" (nor are {len(lines) - 1} more)" if len(lines) > 1 else ""
-        self.warnings.append(f"{self.shown(path)} line {lines[0]} is not {what}{more}")
+        suffix = f" (nor are {len(lines) - 1} more)" if len(lines) > 1 else ""
+        self.warnings.append(f"{self.shorten_path(path)} line {lines[0]} is not {syntax}{suffix}")
 
 
-class Named(NamedTuple):
+class RegistrySetting(NamedTuple):
     """A registry as one place names it; ``name`` is uv's name of the index."""
 
     url: str
@@ -66,45 +66,45 @@ class Named(NamedTuple):
     name: str = ""
 
 
-def project_folders(cwd: Path, home: Path) -> tuple[Path, ...]:
+def find_project_folders(cwd: Path, home: Path) -> tuple[Path, ...]:
     """Return the scanned directory and those around it in the same repository; the home directory is never one."""
     start = Path(os.path.abspath(cwd))  # noqa: PTH100 - resolve() would lead out of the project
-    below = tuple(takewhile(lambda folder: folder != home, (start, *start.parents)))
-    depth = next((depth for depth, folder in enumerate(below) if os.path.lexists(folder / ".git")), 0)
-    return below[: depth + 1]
+    folders = tuple(takewhile(lambda folder: folder != home, (start, *start.parents)))
+    depth = next((depth for depth, folder in enumerate(folders) if os.path.lexists(folder / ".git")), 0)
+    return folders[: depth + 1]
 
 
 @lru_cache(maxsize=256)
-def split(written: str) -> tuple[str, str]:
+def split_url(url: str) -> tuple[str, str]:
     """Split a URL into an address without credentials, in one spelling, and the credentials.
 
     Both are empty when the URL is none that can be asked over HTTP.
     """
     try:
-        parts = urlsplit(written.strip())
+        parts = urlsplit(url.strip())
         scheme, host, port = parts.scheme, parts.hostname or "", parts.port
     except ValueError:
         return "", ""
-    if scheme not in _PORTS or not _HOST.fullmatch(host) or UNPRINTABLE.search(parts.path):
+    if scheme not in _DEFAULT_PORTS or not _HOST.fullmatch(host) or UNPRINTABLE.search(parts.path):
         return "", ""
     name = f"[{host}]" if ":" in host else host
-    suffix = "" if port in (None, _PORTS[scheme]) else f":{port}"
+    suffix = "" if port in (None, _DEFAULT_PORTS[scheme]) else f":{port}"
     return f"{scheme}://{name}{suffix}{parts.path.rstrip('/')}", parts.netloc.rpartition("@")[0]
 
 
-def address(ecosystem: Ecosystem, written: str) -> str:
+def normalise_index_url(ecosystem: Ecosystem, index_url: str) -> str:
     """Return the address to ask, as Endpoint wants it; empty when it cannot be asked over HTTP."""
-    url, _ = split(written)
+    url, _ = split_url(index_url)
     return url.removesuffix("/simple") if ecosystem == PYPI else url
 
 
-def server(written: str) -> str:
+def get_server(url: str) -> str:
     """Return scheme, host and port; empty for what is no URL."""
-    return "/".join(split(written)[0].split("/")[:3])
+    return "/".join(split_url(url)[0].split("/")[:3])
 
 
-def readable(written: str) -> str:
+def redact_url(url: str) -> str:
     """Return a URL for people: without credentials, and without what a terminal would obey."""
-    scheme, slashes, rest = written.rpartition("://")
-    bare = f"{scheme}{slashes}{rest.rpartition('@')[2]}"
-    return split(written)[0] or UNPRINTABLE.sub("", bare)[:_SHOWN]
+    scheme, slashes, remainder = url.rpartition("://")
+    bare_url = f"{scheme}{slashes}{remainder.rpartition('@')[2]}"
+    return split_url(url)[0] or UNPRINTABLE.sub("", bare_url)[:_MAX_SHOWN_LENGTH]

@@ -24,65 +24,65 @@ import httpx
 import truststore
 
 from nerq_cli.errors import ConfigError
-from nerq_cli.sources.gather.job import TroubleError
-from nerq_cli.sources.question import Answer, Endpoint, Question
+from nerq_cli.sources.gather.job import RequestError
+from nerq_cli.sources.question import Endpoint, Request, Response
 
 if TYPE_CHECKING:
     from zlib import _Decompress
 
 #: Failures in a row that end the asking: where nobody is at home, and where somebody is but does not manage.
-_NOBODY: Final = 3
-_UNWELL: Final = 5
-_REDIRECTS: Final = 5
+_UNREACHABLE_THRESHOLD: Final = 3
+_FAILING_THRESHOLD: Final = 5
+_MAX_REDIRECTS: Final = 5
 #: Bytes that are sooner read than a new connection made.
-_SMALL: Final = 16_384
+_MAX_DRAIN_BYTES: Final = 16_384
 
-_REDIRECTING: Final = frozenset({301, 302, 303, 307, 308})
-_REPEATABLE: Final = frozenset({307, 308})
-_REFUSED: Final = frozenset({401, 403})
-_BUSY: Final = frozenset({429, 500, 502, 503, 504})
-_READABLE: Final = frozenset({304, 404, 405, 410})
+_REDIRECT_STATUSES: Final = frozenset({301, 302, 303, 307, 308})
+_SAME_METHOD_STATUSES: Final = frozenset({307, 308})
+_ACCESS_DENIED_STATUSES: Final = frozenset({401, 403})
+_RETRYABLE_STATUSES: Final = frozenset({429, 500, 502, 503, 504})
+_READABLE_STATUSES: Final = frozenset({304, 404, 405, 410})
 _SERVER_ERROR: Final = 500
-_PROXY_LOGIN: Final = 407
+_PROXY_AUTH_REQUIRED: Final = 407
 
 #: Where to look for certificates before the system's own; the names that OpenSSL, requests and pip go by.
-_CERTIFICATES: Final = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
+_CERTIFICATE_VARIABLES: Final = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
 #: Window bits for zlib to tell gzip and zlib apart by itself.
-_ANY_HEADER: Final = 47
+_ZLIB_AUTO_HEADER: Final = 47
 
 
 class Stream(NamedTuple):
-    """An answer on its way: ``headers`` are looked up in any case, ``pieces`` are the body as it is sent."""
+    """An answer on its way: ``headers`` are looked up in any case, ``chunks`` are the body as it is sent."""
 
     status: int
     headers: Mapping[str, str]
-    pieces: Iterator[bytes]
+    chunks: Iterator[bytes]
 
 
-class Door:
+class HttpClient:
     """Pooled connections to any number of hosts. ``seconds`` is how long one request may take. Safe for threads.
 
     Each host has a client of its own: truststore holds a lock while it shakes hands, and a host that hangs in the
     middle of that must not stop the others.
     """
 
-    def __init__(self, *, user_agent: str, seconds: float, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(self, *, user_agent: str, timeout: float, transport: httpx.BaseTransport | None = None) -> None:
         self._user_agent = user_agent
-        self._seconds = seconds
+        self._timeout = timeout
         self._transport = transport
         self._clients: dict[str, httpx.Client] = {}
         self._lock = threading.Lock()
 
-    def open(self, url: str) -> str:
+    def open_host(self, url: str) -> str:
         """Make ready to ask this host; return its name as people write it, with the port where one is given.
 
         Raises:
             ConfigError: the proxy or the certificates that the environment names cannot be used.
         """
-        host = host_of(url)
+        host = parse_host(url)
         with self._lock:
             if host not in self._clients:
-                self._clients[host] = _client(self._transport)
+                self._clients[host] = _create_client(self._transport)
         return host
 
     def close(self) -> None:
@@ -92,279 +92,304 @@ class Door:
         for client in clients.values():
             client.close()
 
-    def exchange(self, question: Question[Any], *, limit: int, ends: float, sent: Callable[[], None]) -> Answer:
+    def send(self, request: Request[Any], *, limit: int, deadline: float, on_request: Callable[[], None]) -> Response:
         """Return the answer to a question, following redirects within its host.
 
-        ``limit`` is the largest body in bytes, ``ends`` a moment of the monotonic clock; ``sent`` is called for each
+        ``limit`` is the largest body in bytes, ``deadline`` a moment of the monotonic clock; ``on_request`` is called for each
         request.
 
         Raises:
             TroubleError: there is no answer, or none that a source can read.
         """
-        ends = min(ends, time.monotonic() + self._seconds)
-        url = _url(question.url)
-        for _ in range(_REDIRECTS + 1):
-            sent()
-            with self._response(question, url, ends) as response:
-                target = _target(question, url, response)
-                if target is None:
-                    return _answer(url, response, limit, ends)
-                _drain(response)
-            url = target
-        raise TroubleError(f"{_host(url)}: redirects without an end")
+        deadline = min(deadline, time.monotonic() + self._timeout)
+        url = _parse_url(request.url)
+        for _ in range(_MAX_REDIRECTS + 1):
+            on_request()
+            with self._open_response(request, url, deadline) as response:
+                redirect_url = _find_redirect(request, url, response)
+                if redirect_url is None:
+                    return _read_response(url, response, limit, deadline)
+                _drain_body(response)
+            url = redirect_url
+        raise RequestError(f"{_format_host(url)}: redirects without an end")
 
     @contextmanager
-    def stream(self, question: Question[Any], *, idle: float) -> Iterator[Stream]:
-        """Give access to an answer while it arrives, as it comes over the wire. ``idle`` is the longest silence, in s.
+    def stream(self, request: Request[Any], *, idle_timeout: float) -> Iterator[Stream]:
+        """Give access to an answer while it arrives, as it comes over the wire. ``idle_timeout`` is the longest silence, in s.
 
         Raises:
             TroubleError: there is no answer, it breaks off, or it is none that a source can read.
         """
-        url = _url(question.url)
-        for _ in range(_REDIRECTS + 1):
-            with self._response(question, url, time.monotonic() + idle) as response:
-                target = _target(question, url, response)
-                if target is None:
-                    _require_answer(url, response)
+        url = _parse_url(request.url)
+        for _ in range(_MAX_REDIRECTS + 1):
+            with self._open_response(request, url, time.monotonic() + idle_timeout) as response:
+                redirect_url = _find_redirect(request, url, response)
+                if redirect_url is None:
+                    _check_status(url, response)
                     yield Stream(response.status_code, response.headers, response.iter_raw())
                     return
-                _drain(response)
-            url = target
-        raise TroubleError(f"{_host(url)}: redirects without an end")
+                _drain_body(response)
+            url = redirect_url
+        raise RequestError(f"{_format_host(url)}: redirects without an end")
 
     @contextmanager
-    def _response(self, question: Question[Any], url: httpx.URL, ends: float) -> Iterator[httpx.Response]:
-        seconds = max(ends - time.monotonic(), 0.001)
-        with _translated(url, seconds):
-            request = httpx.Request(
-                question.method,
+    def _open_response(self, request: Request[Any], url: httpx.URL, deadline: float) -> Iterator[httpx.Response]:
+        timeout = max(deadline - time.monotonic(), 0.001)
+        with _translate_errors(url, timeout):
+            http_request = httpx.Request(
+                request.method,
                 url,
-                headers=self._headers(question, url),
-                content=question.body,
-                extensions={"timeout": httpx.Timeout(seconds).as_dict()},
+                headers=self._build_headers(request, url),
+                content=request.body,
+                extensions={"timeout": httpx.Timeout(timeout).as_dict()},
             )
-            response = self._clients[host_of(question.url)].send(request, stream=True)
+            response = self._clients[parse_host(request.url)].send(http_request, stream=True)
             try:
                 yield response
             finally:
                 response.close()
 
-    def _headers(self, question: Question[Any], url: httpx.URL) -> dict[str, str]:
-        headers = {"User-Agent": self._user_agent, "Accept": question.accept, "Accept-Encoding": "gzip"}
-        if question.validator.isascii() and question.validator.isprintable() and question.validator:
-            headers["If-None-Match"] = question.validator
-        if question.body is not None:
+    def _build_headers(self, request: Request[Any], url: httpx.URL) -> dict[str, str]:
+        headers = {"User-Agent": self._user_agent, "Accept": request.accept, "Accept-Encoding": "gzip"}
+        if request.validator.isascii() and request.validator.isprintable() and request.validator:
+            headers["If-None-Match"] = request.validator
+        if request.body is not None:
             headers["Content-Type"] = "application/json"
-        if _is_home(url, question.endpoint):
-            headers.update(question.endpoint.headers)
+        if _is_endpoint_host(url, request.endpoint):
+            headers.update(request.endpoint.headers)
         return headers
 
 
-def host_of(url: str) -> str:
+def parse_host(url: str) -> str:
     """Return the host of an address, with the port where one is given and without any credentials; "" if it is none."""
     try:
-        return _host(_url(url))
-    except TroubleError:
+        return _format_host(_parse_url(url))
+    except RequestError:
         return ""
 
 
 @lru_cache(maxsize=64)
-def _url(url: str) -> httpx.URL:
+def _parse_url(url: str) -> httpx.URL:
     try:
         return httpx.URL(url)
     except (httpx.InvalidURL, ValueError):
-        raise TroubleError("the address cannot be understood") from None
+        raise RequestError("the address cannot be understood") from None
 
 
-def _host(url: httpx.URL) -> str:
+def _format_host(url: httpx.URL) -> str:
     return url.netloc.decode("ascii")
 
 
-def _is_home(url: httpx.URL, endpoint: Endpoint) -> bool:
+def _is_endpoint_host(url: httpx.URL, endpoint: Endpoint) -> bool:
     """Whether credentials of this endpoint may be sent there."""
-    return _may_lead(_url(endpoint.url), url)
+    return _is_same_host(_parse_url(endpoint.url), url)
 
 
-def _may_lead(here: httpx.URL, there: httpx.URL) -> bool:
+def _is_same_host(source_url: httpx.URL, target_url: httpx.URL) -> bool:
     """Whether it is the same host: on the same port and scheme, or from HTTP to HTTPS on their usual ports."""
-    if here.host != there.host:
+    if source_url.host != target_url.host:
         return False
-    upgrade = (here.scheme, here.port, there.scheme, there.port) == ("http", None, "https", None)
-    return upgrade or (here.scheme, here.port) == (there.scheme, there.port)
+    is_https_upgrade = (source_url.scheme, source_url.port, target_url.scheme, target_url.port) == (
+        "http",
+        None,
+        "https",
+        None,
+    )
+    return is_https_upgrade or (source_url.scheme, source_url.port) == (target_url.scheme, target_url.port)
 
 
-def _target(question: Question[Any], url: httpx.URL, response: httpx.Response) -> httpx.URL | None:
+def _find_redirect(request: Request[Any], url: httpx.URL, response: httpx.Response) -> httpx.URL | None:
     """Return where the question is sent on to; None when this is the answer."""
     location = response.headers.get("Location")
-    if response.status_code not in _REDIRECTING or not location:
+    if response.status_code not in _REDIRECT_STATUSES or not location:
         return None
-    if question.method != "GET" and response.status_code not in _REPEATABLE:
+    if request.method != "GET" and response.status_code not in _SAME_METHOD_STATUSES:
         return None
-    target = url.join(location)
-    if not _may_lead(url, target):
-        raise TroubleError(f"{_host(url)}: redirects to {_host(target) or 'nowhere'}, which is not followed")
-    return target
+    redirect_url = url.join(location)
+    if not _is_same_host(url, redirect_url):
+        raise RequestError(
+            f"{_format_host(url)}: redirects to {_format_host(redirect_url) or 'nowhere'}, which is not followed"
+        )
+    return redirect_url
 
 
-def _answer(url: httpx.URL, response: httpx.Response, limit: int, ends: float) -> Answer:
-    _require_answer(url, response)
-    return Answer(
+def _read_response(url: httpx.URL, response: httpx.Response, limit: int, deadline: float) -> Response:
+    _check_status(url, response)
+    return Response(
         status=response.status_code,
-        body=b"".join(_body(url, response, limit, ends)),
+        body=b"".join(_iter_body(url, response, limit, deadline)),
         content_type=response.headers.get("Content-Type", ""),
         validator=response.headers.get("ETag", ""),
     )
 
 
-def _require_answer(url: httpx.URL, response: httpx.Response) -> None:
+def _check_status(url: httpx.URL, response: httpx.Response) -> None:
     """Let through what a source may read.
 
     Raises:
         TroubleError: for every other status.
     """
-    status, host = response.status_code, _host(url)
-    if response.is_success or status in _READABLE:
+    status, host = response.status_code, _format_host(url)
+    if response.is_success or status in _READABLE_STATUSES:
         return
-    _drain(response)
-    if status in _REFUSED:
-        raise TroubleError(f"{host}: refused access ({status}); check the credentials for {host}", status=status)
-    if status == _PROXY_LOGIN:
-        raise _refused_by_proxy(url, str(status))
-    busy = status in _BUSY
-    raise TroubleError(
+    _drain_body(response)
+    if status in _ACCESS_DENIED_STATUSES:
+        raise RequestError(f"{host}: refused access ({status}); check the credentials for {host}", status=status)
+    if status == _PROXY_AUTH_REQUIRED:
+        raise _create_proxy_error(url, str(status))
+    is_retryable = status in _RETRYABLE_STATUSES
+    raise RequestError(
         f"{host}: HTTP {status}",
-        again=busy,
-        wait=_wait(response.headers) if busy else None,
-        strikes=_UNWELL if busy or status >= _SERVER_ERROR else 0,
+        retryable=is_retryable,
+        retry_after=_read_retry_after(response.headers) if is_retryable else None,
+        failure_threshold=_FAILING_THRESHOLD if is_retryable or status >= _SERVER_ERROR else 0,
         status=status,
     )
 
 
-def _wait(headers: httpx.Headers) -> float | None:
+def _read_retry_after(headers: httpx.Headers) -> float | None:
     """Return how many seconds the server asks to wait: RFC 9110 §10.2.3, a number or a date."""
-    asked = headers.get("Retry-After", "").strip()
-    if asked.isascii() and asked.isdigit():
-        return float(asked[:9])
+    value = headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return float(value[:9])
     try:
-        until, now = (parsedate_to_datetime(date) for date in (asked, headers.get("Date", "")))
+        until, now = (parsedate_to_datetime(date) for date in (value, headers.get("Date", "")))
         return max((until - now).total_seconds(), 0.0)
     except (TypeError, ValueError, OverflowError):
         return None
 
 
-def _body(url: httpx.URL, response: httpx.Response, limit: int, ends: float) -> Iterator[bytes]:
+def _iter_body(url: httpx.URL, response: httpx.Response, limit: int, deadline: float) -> Iterator[bytes]:
     """Yield the body, unpacked; neither it nor what it unpacks to is ever held beyond the limit."""
-    if _length(response) > limit:
-        raise _too_large(url, limit)
-    inflate = _inflater(url, response)
-    room = limit
-    for piece in response.iter_raw():
-        if time.monotonic() > ends:
+    if _read_content_length(response) > limit:
+        raise _create_size_error(url, limit)
+    decompressor = _create_decompressor(url, response)
+    remaining = limit
+    for chunk in response.iter_raw():
+        if time.monotonic() > deadline:
             raise httpx.ReadTimeout("the body drips")
-        unpacked = inflate.decompress(piece, room + 1) if inflate else piece
-        room -= len(unpacked)
-        if room < 0:
-            raise _too_large(url, limit)
-        yield unpacked
-    if inflate and room < limit and not inflate.eof:
-        raise TroubleError(f"{_host(url)}: the answer was cut short", again=True, strikes=_UNWELL)
+        data = decompressor.decompress(chunk, remaining + 1) if decompressor else chunk
+        remaining -= len(data)
+        if remaining < 0:
+            raise _create_size_error(url, limit)
+        yield data
+    if decompressor and remaining < limit and not decompressor.eof:
+        raise RequestError(
+            f"{_format_host(url)}: the answer was cut short", retryable=True, failure_threshold=_FAILING_THRESHOLD
+        )
 
 
-def _length(response: httpx.Response) -> int:
+def _read_content_length(response: httpx.Response) -> int:
     """Return the length of the body as announced, in bytes; 0 when it is not."""
-    announced = response.headers.get("Content-Length", "")
-    return int(announced[:18]) if announced.isascii() and announced.isdigit() else 0
+    header = response.headers.get("Content-Length", "")
+    return int(header[:18]) if header.isascii() and header.isdigit() else 0
 
 
-def _drain(response: httpx.Response) -> None:
+def _drain_body(response: httpx.Response) -> None:
     """Read over a small body nobody wants, so that the connection can be used again."""
-    if "Content-Length" in response.headers and _length(response) <= _SMALL:
+    if "Content-Length" in response.headers and _read_content_length(response) <= _MAX_DRAIN_BYTES:
         for _ in response.iter_raw():
             pass
 
 
-def _inflater(url: httpx.URL, response: httpx.Response) -> _Decompress | None:
+def _create_decompressor(url: httpx.URL, response: httpx.Response) -> _Decompress | None:
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
     if encoding in ("", "identity"):
         return None
     if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise TroubleError(f"{_host(url)}: the answer is packed in a way that was not asked for")
-    return zlib.decompressobj(_ANY_HEADER)
+        raise RequestError(f"{_format_host(url)}: the answer is packed in a way that was not asked for")
+    return zlib.decompressobj(_ZLIB_AUTO_HEADER)
 
 
-def _too_large(url: httpx.URL, limit: int) -> TroubleError:
-    return TroubleError(f"{_host(url)}: answer larger than {limit / 1e6:.3g} MB")
+def _create_size_error(url: httpx.URL, limit: int) -> RequestError:
+    return RequestError(f"{_format_host(url)}: answer larger than {limit / 1e6:.3g} MB")
 
 
 @contextmanager
-def _translated(url: httpx.URL, seconds: float) -> Iterator[None]:
+def _translate_errors(url: httpx.URL, timeout: float) -> Iterator[None]:
     """Turn what the library raises into a phrase for people: the host and the cause, and never an address or secret."""
-    host = _host(url)
+    host = _format_host(url)
     try:
         yield
     except httpx.TimeoutException:
         # Not tried again: the patience of one request is spent, and a run has hardly more.
-        raise TroubleError(f"{host}{_via(url)}: no answer within {round(seconds, 1):g} s", strikes=_UNWELL) from None
+        raise RequestError(
+            f"{host}{_describe_proxy(url)}: no answer within {round(timeout, 1):g} s",
+            failure_threshold=_FAILING_THRESHOLD,
+        ) from None
     except httpx.ConnectError as error:
-        raise _unconnected(url, error) from None
+        raise _create_connect_error(url, error) from None
     except httpx.ProxyError as error:
-        raise _refused_by_proxy(url, str(error)[:3]) from None
+        raise _create_proxy_error(url, str(error)[:3]) from None
     except httpx.RemoteProtocolError as error:
-        broken = any(sign in str(error) for sign in ("disconnected", "peer closed"))
-        reason = "the connection was closed early" if broken else "the answer is not HTTP"
-        raise TroubleError(f"{host}: {reason}", again=broken, strikes=_UNWELL) from None
+        is_disconnected = any(phrase in str(error) for phrase in ("disconnected", "peer closed"))
+        reason = "the connection was closed early" if is_disconnected else "the answer is not HTTP"
+        raise RequestError(
+            f"{host}: {reason}", retryable=is_disconnected, failure_threshold=_FAILING_THRESHOLD
+        ) from None
     except httpx.NetworkError:
-        raise TroubleError(f"{host}: the connection broke off", again=True, strikes=_UNWELL) from None
+        raise RequestError(
+            f"{host}: the connection broke off", retryable=True, failure_threshold=_FAILING_THRESHOLD
+        ) from None
     except zlib.error:
-        raise TroubleError(f"{host}: the answer is not the gzip it claims to be") from None
+        raise RequestError(f"{host}: the answer is not the gzip it claims to be") from None
     except (httpx.TransportError, ValueError):  # a scheme other than HTTP, a header or a name nobody can send
-        raise TroubleError(f"{host}: cannot be asked" if host else "its address cannot be used") from None
+        raise RequestError(f"{host}: cannot be asked" if host else "its address cannot be used") from None
 
 
-def _refused_by_proxy(url: httpx.URL, status: str) -> TroubleError:
-    why = f" ({status})" if status.isdigit() else ""
-    advice = "; check its credentials" if status == str(_PROXY_LOGIN) else ""
-    return TroubleError(f"{_host(url)}{_via(url)}: the proxy refused{why}{advice}", strikes=_NOBODY)
+def _create_proxy_error(url: httpx.URL, status: str) -> RequestError:
+    detail = f" ({status})" if status.isdigit() else ""
+    hint = "; check its credentials" if status == str(_PROXY_AUTH_REQUIRED) else ""
+    return RequestError(
+        f"{_format_host(url)}{_describe_proxy(url)}: the proxy refused{detail}{hint}",
+        failure_threshold=_UNREACHABLE_THRESHOLD,
+    )
 
 
-def _unconnected(url: httpx.URL, error: BaseException) -> TroubleError:
-    host = f"{_host(url)}{_via(url)}"
-    for cause in _causes(error):
+def _create_connect_error(url: httpx.URL, error: BaseException) -> RequestError:
+    host = f"{_format_host(url)}{_describe_proxy(url)}"
+    for cause in _iter_causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
-            why = getattr(cause, "verify_message", "") or "no reason given"
-            return TroubleError(f"{host}: TLS certificate not trusted ({why})", strikes=_NOBODY)
+            detail = getattr(cause, "verify_message", "") or "no reason given"
+            return RequestError(
+                f"{host}: TLS certificate not trusted ({detail})", failure_threshold=_UNREACHABLE_THRESHOLD
+            )
         if isinstance(cause, ssl.SSLError):
-            return TroubleError(f"{host}: TLS handshake failed", strikes=_NOBODY)
+            return RequestError(f"{host}: TLS handshake failed", failure_threshold=_UNREACHABLE_THRESHOLD)
         if isinstance(cause, socket.gaierror):
-            return TroubleError(f"{host}: name does not resolve", again=True, strikes=_NOBODY)
+            return RequestError(
+                f"{host}: name does not resolve", retryable=True, failure_threshold=_UNREACHABLE_THRESHOLD
+            )
         if isinstance(cause, ConnectionRefusedError):
-            return TroubleError(f"{host}: connection refused", again=True, strikes=_NOBODY)
+            return RequestError(f"{host}: connection refused", retryable=True, failure_threshold=_UNREACHABLE_THRESHOLD)
         if isinstance(cause, OSError) and cause.strerror:
-            return TroubleError(f"{host}: {cause.strerror.lower()}", again=True, strikes=_UNWELL)
-    return TroubleError(f"{host}: cannot connect", again=True, strikes=_UNWELL)
+            return RequestError(
+                f"{host}: {cause.strerror.lower()}", retryable=True, failure_threshold=_FAILING_THRESHOLD
+            )
+    return RequestError(f"{host}: cannot connect", retryable=True, failure_threshold=_FAILING_THRESHOLD)
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
+def _iter_causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
 
-def _via(url: httpx.URL) -> str:
+def _describe_proxy(url: httpx.URL) -> str:
     """Name the proxy that the environment puts in the way: then it, too, may be the one that fails."""
     proxies = getproxies()
     proxy = proxies.get(url.scheme) or proxies.get("all")
     if not proxy or proxy_bypass(url.host):
         return ""
-    return f" (through the proxy {_host(_url(proxy if '://' in proxy else f'http://{proxy}'))})"
+    return f" (through the proxy {_format_host(_parse_url(proxy if '://' in proxy else f'http://{proxy}'))})"
 
 
-def _client(transport: httpx.BaseTransport | None) -> httpx.Client:
+def _create_client(transport: httpx.BaseTransport | None) -> httpx.Client:
     if transport is not None:
         return httpx.Client(transport=transport)
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=30)
     try:
-        return httpx.Client(verify=_trust(), limits=limits)
+        return httpx.Client(verify=_create_ssl_context(), limits=limits)
     except (ImportError, ValueError, httpx.InvalidURL):
         raise ConfigError(
             "the proxy that the environment sets cannot be used",
@@ -372,39 +397,39 @@ def _client(transport: httpx.BaseTransport | None) -> httpx.Client:
         ) from None
 
 
-def _trust() -> ssl.SSLContext:
+def _create_ssl_context() -> ssl.SSLContext:
     """Return what tells which servers to believe: the file the environment names, else the operating system."""
-    for variable in _CERTIFICATES:
-        if named := os.environ.get(variable):
-            return _trust_in(Path(named), variable)
-    return _system_trust()
+    for variable in _CERTIFICATE_VARIABLES:
+        if ca_path := os.environ.get(variable):
+            return _load_certificates(Path(ca_path), variable)
+    return _create_system_context()
 
 
-def _trust_in(named: Path, variable: str) -> ssl.SSLContext:
+def _load_certificates(ca_path: Path, variable: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
-        if named.is_dir():
-            context.load_verify_locations(capath=named)
+        if ca_path.is_dir():
+            context.load_verify_locations(capath=ca_path)
         else:
-            context.load_verify_locations(cafile=named)
+            context.load_verify_locations(cafile=ca_path)
     except OSError as error:  # ssl.SSLError is one
-        raise ConfigError(f"no certificates can be read from {named}", hint=f"{variable} names it") from error
+        raise ConfigError(f"no certificates can be read from {ca_path}", hint=f"{variable} names it") from error
     return context
 
 
 @lru_cache(maxsize=1)
-def _openssl_trust() -> ssl.SSLContext:
+def _load_openssl_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_default_certs()
     return context
 
 
-def _system_trust() -> ssl.SSLContext:
+def _create_system_context() -> ssl.SSLContext:
     """Return the operating system's trust store.
 
     Where that is a file which OpenSSL finds by itself, truststore would use the same one, but read it again for each
     connection (22 ms for 144 certificates) and let only one handshake happen at a time.
     """
-    if sys.platform not in ("darwin", "win32") and _openssl_trust().cert_store_stats()["x509_ca"]:
-        return _openssl_trust()
+    if sys.platform not in ("darwin", "win32") and _load_openssl_context().cert_store_stats()["x509_ca"]:
+        return _load_openssl_context()
     return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

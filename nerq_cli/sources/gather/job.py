@@ -8,102 +8,108 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from nerq_cli.inventory import Subject
-from nerq_cli.sources.question import Question, Source
+from nerq_cli.sources.question import Request, Source
 
 
-class TroubleError(Exception):
+class RequestError(Exception):
     """A question got no answer; the message is a phrase for the user that names the host and the cause.
 
-    ``again`` says that another try may help; ``wait`` is how many seconds the server asks to wait for it, None when
-    it does not say. ``strikes`` is how many failures in a row are enough to stop asking; 0 where the next question
-    may well fare better. ``status`` is the HTTP status, 0 when there was none. ``instead`` are smaller questions to
+    ``retryable`` says that another try may help; ``retry_after`` is how many seconds the server asks to wait for it, None when
+    it does not say. ``failure_threshold`` is how many failures in a row are enough to stop asking; 0 where the next question
+    may well fare better. ``status`` is the HTTP status, 0 when there was none. ``smaller_requests`` are smaller questions to
     put in place of this one.
     """
 
     def __init__(
-        self, reason: str, *, again: bool = False, wait: float | None = None, strikes: int = 0, status: int = 0
+        self,
+        reason: str,
+        *,
+        retryable: bool = False,
+        retry_after: float | None = None,
+        failure_threshold: int = 0,
+        status: int = 0,
     ) -> None:
         super().__init__(reason)
-        self.again = again
-        self.wait = wait
-        self.strikes = strikes
+        self.retryable = retryable
+        self.retry_after = retry_after
+        self.failure_threshold = failure_threshold
         self.status = status
-        self.instead: tuple[Question[Any], ...] = ()
+        self.smaller_requests: tuple[Request[Any], ...] = ()
 
 
 @dataclass(slots=True, eq=False)
-class Line:
+class CircuitBreaker:
     """How it goes with one source at one address. Shared by the threads that ask there.
 
-    ``closed`` is the reason why nothing more is asked there; ``missing`` says that the reason is a server without the
-    endpoint, ``resting`` that an earlier run got no answer. ``tried`` turns True with the first question that is
-    settled, ``heard`` with the first answer that says something; ``trouble`` is why the first one that failed did.
+    ``open_reason`` is the reason why nothing more is asked there; ``endpoint_missing`` says that the reason is a server without the
+    endpoint, ``in_cooldown`` that an earlier run got no answer. ``attempted`` turns True with the first question that is
+    settled, ``succeeded`` with the first answer that says something; ``error`` is why the first one that failed did.
     ``unreachable`` says that nothing came back at all, as opposed to an answer that is none.
     """
 
-    closed: str = ""
-    missing: bool = False
-    tried: bool = False
-    heard: bool = False
-    resting: bool = False
-    trouble: str = ""
+    open_reason: str = ""
+    endpoint_missing: bool = False
+    attempted: bool = False
+    succeeded: bool = False
+    in_cooldown: bool = False
+    error: str = ""
     unreachable: bool = False
     _failures: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def answered(self) -> None:
+    def record_success(self) -> None:
         """Note that the service is there."""
         with self._lock:
             self._failures = 0
             self.unreachable = False
 
-    def failed(self, trouble: TroubleError) -> TroubleError:
+    def record_failure(self, error: RequestError) -> RequestError:
         """Note a failure, and stop asking after as many in a row as it takes (a circuit breaker)."""
         with self._lock:
-            self._failures += trouble.strikes > 0
-            self.unreachable = trouble.strikes > 0 and not trouble.status
-            if 0 < trouble.strikes <= self._failures and not self.closed:
-                self.closed = f"stopped after {self._failures} failures: {trouble}"
-        return trouble
+            self._failures += error.failure_threshold > 0
+            self.unreachable = error.failure_threshold > 0 and not error.status
+            if 0 < error.failure_threshold <= self._failures and not self.open_reason:
+                self.open_reason = f"stopped after {self._failures} failures: {error}"
+        return error
 
-    def close(self, reason: str) -> None:
+    def trip(self, reason: str) -> None:
         """Note that nothing more is to be asked in this run."""
         with self._lock:
-            self.closed = self.closed or reason
+            self.open_reason = self.open_reason or reason
 
-    def lacks(self, reason: str) -> None:
+    def mark_missing(self, reason: str) -> None:
         """Note that this server does not offer the endpoint."""
         with self._lock:
-            self.closed = reason
-            self.missing = True
+            self.open_reason = reason
+            self.endpoint_missing = True
 
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One question to be asked, and the queue its reply goes to. ``requests`` counts what was sent for it."""
+    """One question to be asked, and the queue its reply goes to. ``request_count`` counts what was sent for it."""
 
     source: Source[Any, Any]
-    question: Question[Any]
-    line: Line
-    replies: SimpleQueue[Reply]
-    requests: int = 0
+    request: Request[Any]
+    breaker: CircuitBreaker
+    results: SimpleQueue[Result]
+    request_count: int = 0
 
     def count_request(self) -> None:
         """Note that a request was sent for it."""
-        self.requests += 1
+        self.request_count += 1
 
 
-class Reply(NamedTuple):
+class Result(NamedTuple):
     """What became of a job: an answer, read and encoded, or the reason why there is none.
 
-    ``read`` pairs subjects with what was said of them and with the same as the store keeps it (None and None: no such
-    thing). ``unchanged`` says that the answer already held still stands. ``more`` are questions to put next, about
+    ``entries`` pairs subjects with what was said of them and with the same as the store keeps it (None and None: no such
+    thing). ``not_modified`` says that the answer already held still stands. ``next_requests`` are questions to put next, about
     subjects that this reply does not settle.
     """
 
     job: Job
-    read: tuple[tuple[Subject, Any, bytes | None], ...] = ()
+    entries: tuple[tuple[Subject, Any, bytes | None], ...] = ()
     validator: str = ""
-    unchanged: bool = False
+    not_modified: bool = False
     failure: str = ""
-    more: tuple[Question[Any], ...] = ()
+    next_requests: tuple[Request[Any], ...] = ()

@@ -14,51 +14,51 @@ from typing import Generic, TypeVar
 Job = TypeVar("Job")
 
 
-class Lanes(Generic[Job]):
+class HostWorkers(Generic[Job]):
     """Work waiting for each host, done by at most ``width`` threads a host. ``work`` must not raise."""
 
-    def __init__(self, width: int, work: Callable[[Job], None]) -> None:
-        self._width = width
-        self._work = work
+    def __init__(self, concurrency: int, run_job: Callable[[Job], None]) -> None:
+        self._concurrency = concurrency
+        self._run_job = run_job
         self._lock = threading.Lock()
-        self._waiting: defaultdict[str, deque[Job]] = defaultdict(deque)
-        self._busy: Counter[str] = Counter()
-        self._last: Callable[[], None] | None = None
+        self._queues: defaultdict[str, deque[Job]] = defaultdict(deque)
+        self._active: Counter[str] = Counter()
+        self._on_idle: Callable[[], None] | None = None
 
-    def add(self, host: str, jobs: Iterable[Job]) -> None:
+    def add_jobs(self, host: str, jobs: Iterable[Job]) -> None:
         """Let these be done, after what is waiting for this host already."""
         with self._lock:
-            waiting = self._waiting[host]
-            waiting.extend(jobs)
-            needed = min(self._width - self._busy[host], len(waiting))
-            self._busy[host] += needed
-        for _ in range(needed):
-            threading.Thread(target=self._run, args=(host,), name=f"nerq {host}", daemon=True).start()
+            queue = self._queues[host]
+            queue.extend(jobs)
+            new_threads = min(self._concurrency - self._active[host], len(queue))
+            self._active[host] += new_threads
+        for _ in range(new_threads):
+            threading.Thread(target=self._run_worker, args=(host,), name=f"nerq {host}", daemon=True).start()
 
-    def clear(self) -> None:
+    def clear_queues(self) -> None:
         """Drop what is waiting; what has begun goes on."""
         with self._lock:
-            self._waiting.clear()
+            self._queues.clear()
 
-    def retire(self, last: Callable[[], None]) -> None:
-        """Drop what is waiting, and call ``last`` as soon as no thread is at work: now, or by the last of them."""
-        self.clear()
+    def call_when_idle(self, on_idle: Callable[[], None]) -> None:
+        """Drop what is waiting, and call ``on_idle`` as soon as no thread is at work: now, or by the last of them."""
+        self.clear_queues()
         with self._lock:
-            idle = not sum(self._busy.values())
-            self._last = None if idle else last
-        if idle:
-            last()
+            is_idle = not sum(self._active.values())
+            self._on_idle = None if is_idle else on_idle
+        if is_idle:
+            on_idle()
 
-    def _run(self, host: str) -> None:
-        while (job := self._next(host)) is not None:
-            self._work(job)
+    def _run_worker(self, host: str) -> None:
+        while (job := self._take_job(host)) is not None:
+            self._run_job(job)
 
-    def _next(self, host: str) -> Job | None:
+    def _take_job(self, host: str) -> Job | None:
         with self._lock:
-            if self._waiting[host]:
-                return self._waiting[host].popleft()
-            self._busy[host] -= 1
-            last = None if sum(self._busy.values()) else self._last
-        if last is not None:
-            last()
+            if self._queues[host]:
+                return self._queues[host].popleft()
+            self._active[host] -= 1
+            on_idle = None if sum(self._active.values()) else self._on_idle
+        if on_idle is not None:
+            on_idle()
         return None

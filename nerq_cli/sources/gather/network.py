@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from nerq_cli.errors import AnswerError, EndpointMissingError, ExhaustedError
-from nerq_cli.sources.gather.door import Door, host_of
-from nerq_cli.sources.gather.job import Job, Line, Reply, TroubleError
-from nerq_cli.sources.gather.lanes import Lanes
-from nerq_cli.sources.gather.manners import Manners
-from nerq_cli.sources.question import Answer, Divisible, Paged, Question, is_optional
+from nerq_cli.errors import EndpointMissingError, RateLimitError, ResponseError
+from nerq_cli.sources.gather.door import HttpClient, parse_host
+from nerq_cli.sources.gather.job import CircuitBreaker, Job, RequestError, Result
+from nerq_cli.sources.gather.lanes import HostWorkers
+from nerq_cli.sources.gather.manners import HttpSettings
+from nerq_cli.sources.question import Divisible, Paged, Request, Response, is_optional
 
 if TYPE_CHECKING:
     import httpx
@@ -29,25 +29,27 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 #: How much of the time left a question may take whose answer the run can do without: however many services hang,
 #: there is time for the others.
-_SHARE: Final = 1 / 3
+_OPTIONAL_SHARE: Final = 1 / 3
 #: Seconds: the longest wait a server may ask for, and the longest pause taken unasked.
-_LONGEST_WAIT: Final = 30.0
-_LONGEST_PAUSE: Final = 8.0
+_MAX_RETRY_AFTER: Final = 30.0
+_MAX_BACKOFF: Final = 8.0
 _NOT_MODIFIED: Final = 304
 
 
-class Network:
+class JobRunner:
     """Threads at work on jobs, and the door they use. ``ends`` is the deadline on the monotonic clock."""
 
-    def __init__(self, manners: Manners, *, ends: float, transport: httpx.BaseTransport | None = None) -> None:
-        self._manners = manners
-        self._ends = ends
-        self._door = Door(user_agent=manners.user_agent, seconds=manners.seconds, transport=transport)
-        self._lanes: Lanes[Job] = Lanes(manners.concurrency, self._work)
+    def __init__(
+        self, settings: HttpSettings, *, deadline: float, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        self._settings = settings
+        self._deadline = deadline
+        self._client = HttpClient(user_agent=settings.user_agent, timeout=settings.timeout, transport=transport)
+        self._workers: HostWorkers[Job] = HostWorkers(settings.concurrency, self._run_job)
         self._closing = threading.Event()
-        self._random = Random(manners.seed)  # noqa: S311 - it spreads pauses and keeps no secrets
+        self._random = Random(settings.seed)  # noqa: S311 - it spreads pauses and keeps no secrets
 
-    def add(self, jobs: Iterable[Job]) -> None:
+    def add_jobs(self, jobs: Iterable[Job]) -> None:
         """Let these be asked; each gets a reply in its own queue.
 
         Raises:
@@ -55,122 +57,129 @@ class Network:
         """
         by_host: dict[str, list[Job]] = {}
         for job in jobs:
-            by_host.setdefault(self._door.open(job.question.url), []).append(job)
-        for host, some in by_host.items():
-            self._lanes.add(host, some)
+            by_host.setdefault(self._client.open_host(job.request.url), []).append(job)
+        for host, host_jobs in by_host.items():
+            self._workers.add_jobs(host, host_jobs)
 
-    def drop(self) -> None:
+    def drop_pending(self) -> None:
         """Forget the jobs that nobody works on yet."""
-        self._lanes.clear()
+        self._workers.clear_queues()
 
     def close(self) -> None:
         """End all tries, and close the connections as soon as nobody uses them. Does not wait."""
         self._closing.set()
-        self._lanes.retire(self._door.close)
+        self._workers.call_when_idle(self._client.close)
 
-    def _work(self, job: Job) -> None:
-        job.replies.put(self._reply(job))
+    def _run_job(self, job: Job) -> None:
+        job.results.put(self._process_job(job))
 
-    def _reply(self, job: Job) -> Reply:
+    def _process_job(self, job: Job) -> Result:
         """Ask, read and encode. Whatever a server sends, there is a reply."""
-        host = host_of(job.question.url)
+        host = parse_host(job.request.url)
         try:
-            return _read(job, self._answer(job))
-        except TroubleError as trouble:
-            return Reply(job, failure=str(trouble), more=trouble.instead)
-        except ExhaustedError as enough:
-            job.line.close(f"{host}: {enough}")
-            return Reply(job, failure=job.line.closed)
-        except EndpointMissingError as missing:
-            job.line.lacks(f"{host}: {str(missing) or 'does not offer this'}")
-            return Reply(job, failure=job.line.closed)
-        except AnswerError as problem:
-            return Reply(job, failure=f"{host}: {str(problem) or 'the answer makes no sense'}")
+            return _parse_response(job, self._send_with_retries(job))
+        except RequestError as error:
+            return Result(job, failure=str(error), next_requests=error.smaller_requests)
+        except RateLimitError as error:
+            job.breaker.trip(f"{host}: {error}")
+            return Result(job, failure=job.breaker.open_reason)
+        except EndpointMissingError as error:
+            job.breaker.mark_missing(f"{host}: {str(error) or 'does not offer this'}")
+            return Result(job, failure=job.breaker.open_reason)
+        except ResponseError as error:
+            return Result(job, failure=f"{host}: {str(error) or 'the answer makes no sense'}")
         except Exception:  # noqa: BLE001 - a thread that dies would leave its question open until the deadline
             _LOG.debug("an answer of %s", host, exc_info=True)
-            return Reply(job, failure=f"{host}: the answer cannot be understood")
+            return Result(job, failure=f"{host}: the answer cannot be understood")
 
-    def _answer(self, job: Job) -> Answer:
+    def _send_with_retries(self, job: Job) -> Response:
         """Put one question until it is answered or trying on makes no sense."""
-        ends = self._ends_for(job.source)
-        tried = 0
+        deadline = self._compute_deadline(job.source)
+        attempt = 0
         while True:
-            tried += 1
-            self._require_open(job.line)
+            attempt += 1
+            self._check_breaker(job.breaker)
             try:
-                answer = self._door.exchange(job.question, limit=job.source.limit, ends=ends, sent=job.count_request)
-            except TroubleError as trouble:
-                if trouble.status in _statuses(job.source, "reads"):
-                    return Answer(status=trouble.status, body=b"")
-                if smaller := _divided(job, trouble.status):
-                    trouble.instead = smaller
+                response = self._client.send(
+                    job.request, limit=job.source.limit, deadline=deadline, on_request=job.count_request
+                )
+            except RequestError as error:
+                if error.status in _get_statuses(job.source, "reads"):
+                    return Response(status=error.status, body=b"")
+                if smaller_requests := _divide_request(job, error.status):
+                    error.smaller_requests = smaller_requests
                     raise
-                if trouble.status in _statuses(job.source, "stops"):
-                    job.line.close(f"{trouble}; nothing more is asked there in this run")
+                if error.status in _get_statuses(job.source, "stops"):
+                    job.breaker.trip(f"{error}; nothing more is asked there in this run")
                     raise
-                pause = self._pause(trouble, tried, ends)
-                if pause is None:
-                    raise self._given_up(job.line, _told(trouble, tried)) from None
-                self._closing.wait(pause)
+                delay = self._compute_delay(error, attempt, deadline)
+                if delay is None:
+                    raise self._record_failure(job.breaker, _add_attempts(error, attempt)) from None
+                self._closing.wait(delay)
             else:
-                job.line.answered()
-                return answer
+                job.breaker.record_success()
+                return response
 
-    def _require_open(self, line: Line) -> None:
-        if line.closed or self._closing.is_set():
-            raise TroubleError(line.closed or "the run has ended")
+    def _check_breaker(self, breaker: CircuitBreaker) -> None:
+        if breaker.open_reason or self._closing.is_set():
+            raise RequestError(breaker.open_reason or "the run has ended")
 
-    def _given_up(self, line: Line, trouble: TroubleError) -> TroubleError:
+    def _record_failure(self, breaker: CircuitBreaker, error: RequestError) -> RequestError:
         """Note a failure, unless it is the deadline's: that says nothing of the service."""
-        return trouble if time.monotonic() >= self._ends else line.failed(trouble)
+        return error if time.monotonic() >= self._deadline else breaker.record_failure(error)
 
-    def _ends_for(self, source: object) -> float:
+    def _compute_deadline(self, source: object) -> float:
         """Return the moment up to which a question that begins now may be tried."""
         now = time.monotonic()
-        return now + (self._ends - now) * _SHARE if is_optional(source) else self._ends
+        return now + (self._deadline - now) * _OPTIONAL_SHARE if is_optional(source) else self._deadline
 
-    def _pause(self, trouble: TroubleError, tried: int, ends: float) -> float | None:
+    def _compute_delay(self, error: RequestError, attempt: int, deadline: float) -> float | None:
         """Return how long to wait before the next try, in seconds; None when there should be none.
 
         Without a wish of the server: exponential backoff with full jitter, which spreads the questions that failed
         together (AWS Architecture Blog, "Exponential Backoff And Jitter", 2015).
         """
-        if not trouble.again or tried >= self._manners.tries:
+        if not error.retryable or attempt >= self._settings.attempts:
             return None
-        longest = min(self._manners.pause * 2 ** (tried - 1), _LONGEST_PAUSE)
-        pause = self._random.uniform(0, longest) if trouble.wait is None else trouble.wait
-        return pause if pause <= min(_LONGEST_WAIT, ends - time.monotonic()) else None
+        max_delay = min(self._settings.backoff * 2 ** (attempt - 1), _MAX_BACKOFF)
+        delay = self._random.uniform(0, max_delay) if error.retry_after is None else error.retry_after
+        return delay if delay <= min(_MAX_RETRY_AFTER, deadline - time.monotonic()) else None
 
 
-def _told(trouble: TroubleError, tried: int) -> TroubleError:
+def _add_attempts(error: RequestError, attempts: int) -> RequestError:
     """Say of a failure how often it was tried, or what the server asked for in vain."""
-    reason = str(trouble)
-    if tried > 1:
-        reason += f" after {tried} tries"
-    elif trouble.wait is not None:
-        reason += f", asks to wait {trouble.wait:.0f} s"
-    return TroubleError(reason, strikes=trouble.strikes, status=trouble.status)
+    reason = str(error)
+    if attempts > 1:
+        reason += f" after {attempts} tries"
+    elif error.retry_after is not None:
+        reason += f", asks to wait {error.retry_after:.0f} s"
+    return RequestError(reason, failure_threshold=error.failure_threshold, status=error.status)
 
 
-def _statuses(source: object, kind: str) -> frozenset[int]:
-    return getattr(source, kind, frozenset())
+def _get_statuses(source: object, attribute: str) -> frozenset[int]:
+    return getattr(source, attribute, frozenset())
 
 
-def _divided(job: Job, status: int) -> tuple[Question[Any], ...]:
+def _divide_request(job: Job, status: int) -> tuple[Request[Any], ...]:
     """Return smaller questions for one that a server could not manage as a whole."""
-    return tuple(job.source.divide(job.question, status)) if isinstance(job.source, Divisible) else ()
+    return tuple(job.source.divide(job.request, status)) if isinstance(job.source, Divisible) else ()
 
 
-def _read(job: Job, answer: Answer) -> Reply:
+def _parse_response(job: Job, response: Response) -> Result:
     """Let the source read the answer, and encode what it says; the body itself is held no longer."""
-    question = job.question
-    if answer.status == _NOT_MODIFIED:
-        if question.validator:
-            return Reply(job, unchanged=True)
-        raise AnswerError(f"HTTP {_NOT_MODIFIED} without being asked for it")
-    said = tuple(
+    request = job.request
+    if response.status == _NOT_MODIFIED:
+        if request.validator:
+            return Result(job, not_modified=True)
+        raise ResponseError(f"HTTP {_NOT_MODIFIED} without being asked for it")
+    entries = tuple(
         (subject, value, None if value is None else msgspec.json.encode(value))
-        for subject, value in job.source.read(question, answer)
+        for subject, value in job.source.parse(request, response)
     )
-    more = tuple(job.source.more(question, answer)) if isinstance(job.source, Paged) else ()
-    return Reply(job, read=said, validator=answer.validator if len(question.about) == 1 else "", more=more)
+    next_requests = tuple(job.source.more(request, response)) if isinstance(job.source, Paged) else ()
+    return Result(
+        job,
+        entries=entries,
+        validator=response.validator if len(request.subjects) == 1 else "",
+        next_requests=next_requests,
+    )

@@ -6,23 +6,23 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-State: TypeAlias = Literal["ok", "partial", "unavailable", "not offered", "not asked"]
+SourceState: TypeAlias = Literal["ok", "partial", "unavailable", "not offered", "not asked"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SourceReport:
+class SourceSummary:
     """How one source did. ``name`` is the one people read; sources that share it are reported as one.
 
-    ``asked`` and ``answered`` count subjects, ``from_cache`` those answered without the network, ``requests`` what was
+    ``requested`` and ``received`` count subjects, ``from_cache`` those answered without the network, ``requests`` what was
     sent. ``oldest`` is when the oldest answer used was given, in epoch seconds. ``state`` is ``ok`` also where a server
     lacks an endpoint and another one of the source answered; ``partial`` also where an expired answer had to do.
     ``reason`` is the commonest cause of what is missing.
     """
 
     name: str
-    state: State
-    asked: int
-    answered: int
+    state: SourceState
+    requested: int
+    received: int
     from_cache: int
     requests: int
     oldest: int | None
@@ -30,12 +30,12 @@ class SourceReport:
 
 
 @dataclass(slots=True)
-class Tally:
+class SourceStats:
     """The same, while it is being counted. ``stale`` counts expired answers used because no new one came."""
 
     name: str
-    asked: int = 0
-    answered: int = 0
+    requested: int = 0
+    received: int = 0
     from_cache: int = 0
     requests: int = 0
     stale: int = 0
@@ -44,28 +44,28 @@ class Tally:
     oldest: int | None = None
     reasons: Counter[str] = field(default_factory=Counter)
 
-    def count(self, seen: int, *, cached: bool) -> None:
-        """Count one answer, given at ``seen`` (epoch seconds)."""
-        self.answered += 1
+    def add_answer(self, retrieved_at: int, *, cached: bool) -> None:
+        """Count one answer, given at ``retrieved_at`` (epoch seconds)."""
+        self.received += 1
         self.from_cache += cached
-        self.oldest = seen if self.oldest is None else min(seen, self.oldest)
+        self.oldest = retrieved_at if self.oldest is None else min(retrieved_at, self.oldest)
 
     @property
-    def state(self) -> State:
+    def state(self) -> SourceState:
         """What it comes to in a word."""
-        if not self.asked:
+        if not self.requested:
             return "not asked"
         if not (self.failed or self.stale):
-            return "ok" if self.answered or not self.missing else "not offered"
-        return "partial" if self.answered else "unavailable"
+            return "ok" if self.received or not self.missing else "not offered"
+        return "partial" if self.received else "unavailable"
 
-    def report(self) -> SourceReport:
+    def summarise(self) -> SourceSummary:
         """Return what was counted."""
-        return SourceReport(
+        return SourceSummary(
             name=self.name,
             state=self.state,
-            asked=self.asked,
-            answered=self.answered,
+            requested=self.requested,
+            received=self.received,
             from_cache=self.from_cache,
             requests=self.requests,
             oldest=self.oldest,
