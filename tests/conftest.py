@@ -14,6 +14,9 @@ from typing import Any, Final, TypeAlias, TypedDict
 
 import pytest
 
+from nerq_cli.fetch.fetcher import Fetcher, HttpSettings
+from nerq_cli.store import MemoryCache
+
 _NOT_MODIFIED: Final = 304
 
 
@@ -194,3 +197,22 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.lower(), raising=False)
     for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "PIP_CERT"):
         monkeypatch.delenv(name, raising=False)
+
+
+NOW = 1_800_000_000
+QUICK = HttpSettings(timeout=2.0, backoff=0.001, seed=1)
+
+
+@pytest.fixture
+def open_run() -> Iterator[Callable[..., Fetcher]]:
+    """Open a run, with a store of its own unless it is given one."""
+    opened: list[Fetcher] = []
+
+    def open_one(store: Any = None, **options: Any) -> Fetcher:
+        usual: dict[str, Any] = {"now": NOW, "deadline_seconds": 10.0, "settings": QUICK}
+        opened.append(Fetcher(MemoryCache() if store is None else store, **usual | options))
+        return opened[-1]
+
+    yield open_one
+    for one in opened:
+        one.close()

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from nerq_cli.manifests import READERS
+from nerq_cli.manifests.formats import READERS
 
 HASH = "sha256:" + "0" * 64
 SRI = "sha512-" + "A" * 86 + "=="

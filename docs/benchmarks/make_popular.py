@@ -1,9 +1,9 @@
-"""Turn lists of popular packages into the form that is shipped in nerq_cli/sources/data.
+"""Turn lists of popular packages into the form that is shipped in nerq_cli/sources/popularity/data.
 
     python docs/benchmarks/make_popular.py --edition 2026-11-01 --pypi pypi.tsv --npm npm.tsv
 
 Both files are tab-separated with a heading: ``rank name`` for PyPI, ``downloads_last_month name`` for npm, the most
-popular first. nerq_cli/sources/data/README.md describes what is written.
+popular first. nerq_cli/sources/popularity/data/README.md describes what is written.
 """
 
 from __future__ import annotations

@@ -123,7 +123,7 @@ def _iter_shipped_lists() -> Iterator[Credit]:
     from datetime import datetime, timezone
 
     from nerq_cli.inventory import NPM, PYPI
-    from nerq_cli.sources.popular import load_list
+    from nerq_cli.sources.popularity.ranks import load_list
 
     estimate_notice = "Downloads are estimated from the ranks, on figures of hugovk/top-pypi-packages (mid-2025)."
     for ecosystem, columns, notice in (
@@ -136,7 +136,7 @@ def _iter_shipped_lists() -> Iterator[Credit]:
             f"List of popular {ecosystem} packages",
             f"{len(popular_list.ranks):,} names, {columns}; edition of {list_date}, shipped with nerq-cli",
             "made from public download counts",
-            "nerq_cli/sources/data/README.md",
+            "nerq_cli/sources/popularity/data/README.md",
             notice,
         )
 

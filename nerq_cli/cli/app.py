@@ -12,8 +12,8 @@ import typer
 
 from nerq_cli import __version__
 from nerq_cli.cli import cache, check, db, methodology, scan, schema, why
-from nerq_cli.cli.namesake import find_shadowed_command
 from nerq_cli.cli.options import ACTIVE_ENVIRONMENT
+from nerq_cli.cli.shadowed_command import find_shadowed_command
 from nerq_cli.errors import EXIT_MEANINGS, ExitStatus, NerqError
 
 _EPILOG = "Exit status: " + " · ".join(f"{status.value} {meaning}" for status, meaning in EXIT_MEANINGS.items()) + "."
@@ -119,7 +119,7 @@ def _report_error(error: Exception) -> int:
 
 
 def _print_error(error: NerqError) -> int:
-    from nerq_cli.report.problems import render_problems
+    from nerq_cli.report.terminal.problems import render_problems
 
     problems = getattr(error, "problems", ())
     if problems:

@@ -16,7 +16,7 @@ from nerq_cli.errors import ExitStatus
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nerq_cli.pipeline import AmbiguousNames
+    from nerq_cli.application.scan import AmbiguousNames
     from nerq_cli.report.model import Assessment, Report
 
 
@@ -43,11 +43,11 @@ def check(
     debug: options.Debug = False,  # noqa: ARG001 - read where expected failures are met
 ) -> None:
     """Show a report card: the score of a package, every signal behind it, and what would raise it."""
-    from nerq_cli import pipeline
-    from nerq_cli.cli.printing import check_format, find_format
-    from nerq_cli.cli.session import Session, Settings, build_scan_options
+    from nerq_cli import targets as target
+    from nerq_cli.application import scan
+    from nerq_cli.application.session import Session, Settings, build_scan_options
+    from nerq_cli.cli.output import check_format, find_format
     from nerq_cli.config import read_config
-    from nerq_cli.manifests import target
 
     started_at = time.monotonic()
     check_format(form)
@@ -72,7 +72,7 @@ def check(
     declarations = [target.parse_target(text) for text in targets]
     session = Session(settings, config, directory, list(config.warnings))
     try:
-        report, ambiguous = pipeline.check_packages(
+        report, ambiguous = scan.check_packages(
             declarations, session.build_rules(()), build_scan_options(settings, config), session
         )
     finally:
@@ -85,8 +85,8 @@ def check(
     )
     _print_report(report if form == "json" else unambiguous_report, form, output or [])
     if not quiet:
-        from nerq_cli.cli.namesake import find_shadowed_command
-        from nerq_cli.cli.printing import write_warnings
+        from nerq_cli.cli.output import write_warnings
+        from nerq_cli.cli.shadowed_command import find_shadowed_command
 
         write_warnings([*report.warnings, find_shadowed_command()])
     raise typer.Exit(_report_ambiguous(ambiguous) if ambiguous else report.exit)
@@ -94,7 +94,7 @@ def check(
 
 def _report_ambiguous(ambiguous: AmbiguousNames) -> int:
     """Ask which package was meant; both answers are on the screen."""
-    from nerq_cli.cli.printing import write_message
+    from nerq_cli.cli.output import write_message
 
     for candidates in ambiguous:
         name = candidates[0].dependency.package.name
@@ -123,11 +123,11 @@ def _summarise_assessment(assessment: Assessment) -> str:
 
 def _print_report(report: Report, form: str, output: Sequence[Path]) -> None:
     from nerq_cli.cli.explain import print_details, render_details
-    from nerq_cli.cli.printing import write_files
+    from nerq_cli.cli.output import write_files
 
     def render_format(format_name: str) -> bytes:
         if format_name == "json":
-            from nerq_cli.report.json_report import render
+            from nerq_cli.report.formats.json import render
 
             return render(report)
         return render_details(report.dependencies, report)
@@ -138,6 +138,6 @@ def _print_report(report: Report, form: str, output: Sequence[Path]) -> None:
         sys.stdout.buffer.write(render_format("json"))
         sys.stdout.buffer.flush()
         return
-    from nerq_cli.report.console import make_console
+    from nerq_cli.report.terminal.console import make_console
 
     print_details(report.dependencies, report, make_console())

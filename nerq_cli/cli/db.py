@@ -16,8 +16,8 @@ from nerq_cli.cli import options
 from nerq_cli.errors import NerqError, ResponseError, UsageError
 
 if TYPE_CHECKING:
-    from nerq_cli.sources.advisory_dump import UpdateResult
-    from nerq_cli.sources.advisory_files import ReadStats
+    from nerq_cli.sources.advisories.osv_dump import UpdateResult
+    from nerq_cli.sources.advisories.osv_files import ReadStats
     from nerq_cli.store.advisory_db import AdvisoryDatabase
 
 app = typer.Typer(
@@ -73,7 +73,7 @@ def import_files(
     cache_dir: options.CacheDir = None,
 ) -> None:
     """Take in advisories from files, in place of all that is kept of the ecosystems they concern."""
-    from nerq_cli.sources.advisory_files import ReadStats, build_entries, read_advisories
+    from nerq_cli.sources.advisories.osv_files import ReadStats, build_entries, read_advisories
     from nerq_cli.store.advisory_db import AdvisoryEntry, ImportInfo
 
     ecosystem_names, stats, counts = _parse_ecosystems(ecosystem), ReadStats(), dict[str, int]()
@@ -104,7 +104,7 @@ def import_files(
 @app.command()
 def status(*, cache_dir: options.CacheDir = None) -> None:
     """Show which advisories are kept, and how old they are."""
-    from nerq_cli.sources.kept_advisories import read_snapshots
+    from nerq_cli.sources.advisories.local_database import read_snapshots
 
     with _open_database(cache_dir) as database:
         rows = database.get_status()
@@ -148,7 +148,7 @@ def _update_ecosystem(
 ) -> UpdateResult | NerqError:
     """Update one ecosystem; a failure is returned, so that it does not stand in the way of the next."""
     from nerq_cli.cli.progress import create_progress
-    from nerq_cli.sources.advisory_dump import DUMPS_URL, VARIABLE, DumpClient
+    from nerq_cli.sources.advisories.osv_dump import DUMPS_URL, VARIABLE, DumpClient
 
     url = os.environ.get(VARIABLE) or DUMPS_URL
     show_progress = None if quiet else create_progress(f"fetching {ecosystem} advisories (MB)")

@@ -35,9 +35,9 @@ def select_dependencies(names: Iterable[str], dependencies: Sequence[Assessment]
 
 
 def _find_by_target(name: str, dependencies: Iterable[Assessment]) -> list[Assessment]:
-    from nerq_cli.manifests import target
+    from nerq_cli import targets
 
-    declarations = target.parse_target(name)
+    declarations = targets.parse_target(name)
     if any(entry.requirement for entry in declarations):
         raise UsageError(
             f"--explain {name!r} names a version",
@@ -51,7 +51,7 @@ def _suggest_names(name: str, dependencies: Iterable[Assessment]) -> str:
     """Return the names of the scan that look most like one."""
     from difflib import get_close_matches
 
-    from nerq_cli.report.clean import sanitize_text
+    from nerq_cli.report.sanitize import sanitize_text
 
     names = {
         assessment.dependency.package.name.lower(): assessment.dependency.package.name for assessment in dependencies
@@ -63,15 +63,15 @@ def _suggest_names(name: str, dependencies: Iterable[Assessment]) -> str:
 
 def print_details(assessments: Iterable[Assessment], report: Report, console: Console) -> None:
     """Print a card for each of these dependencies."""
-    from nerq_cli.report import card
+    from nerq_cli.report.terminal import detail
 
     for assessment in assessments:
-        card.render(assessment, report, console=console)
+        detail.render(assessment, report, console=console)
 
 
 def render_details(assessments: Iterable[Assessment], report: Report) -> bytes:
     """Return the cards as a text file holds them."""
-    from nerq_cli.report.console import make_console
+    from nerq_cli.report.terminal.console import make_console
 
     file = StringIO()
     print_details(assessments, report, make_console(file=file))

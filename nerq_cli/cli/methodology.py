@@ -11,11 +11,11 @@ def methodology(
     *, markdown: Annotated[bool, typer.Option("--markdown", help="Print the documentation page instead.")] = False
 ) -> None:
     """Print every weight, curve, cap and grade behind a score."""
-    from nerq_cli.report import method
+    from nerq_cli.report.terminal import methodology_page
 
     if markdown:
-        typer.echo(method.render_markdown(), nl=False)
+        typer.echo(methodology_page.render_markdown(), nl=False)
     else:
-        from nerq_cli.report.console import make_console
+        from nerq_cli.report.terminal.console import make_console
 
-        method.print_tree(make_console())
+        methodology_page.print_tree(make_console())

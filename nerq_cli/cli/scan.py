@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from nerq_cli.cli.session import Session, Settings
+    from nerq_cli.application.scan import ScanOptions
+    from nerq_cli.application.session import Session, Settings
     from nerq_cli.config import Config
     from nerq_cli.inventory import DependencyFile
-    from nerq_cli.pipeline import ScanOptions
     from nerq_cli.report.model import Assessment, Report
 
 
@@ -92,9 +92,9 @@ def scan(
     debug: options.Debug = False,  # noqa: ARG001 - read where expected failures are met
 ) -> None:
     """Score the dependencies a project declares, and fail when one is below the threshold."""
+    from nerq_cli.application.session import Settings, build_scan_options
     from nerq_cli.cli.explain import select_dependencies
-    from nerq_cli.cli.printing import check_format, find_format
-    from nerq_cli.cli.session import Settings, build_scan_options
+    from nerq_cli.cli.output import check_format, find_format
     from nerq_cli.cli.why import load_dependency_files
 
     started_at = time.monotonic()
@@ -174,9 +174,9 @@ def _run_scan(
     explain_names: Sequence[str],
     root: Path,
 ) -> tuple[Report, Session]:
-    from nerq_cli import pipeline
+    from nerq_cli.application import scan as pipeline
+    from nerq_cli.application.session import Session
     from nerq_cli.cli.explain import select_dependencies
-    from nerq_cli.cli.session import Session
 
     session = Session(settings, config, root, list(config.warnings))
     try:
@@ -203,8 +203,8 @@ def _run_scan(
 def _read_environments(environments: Sequence[str]) -> tuple[DependencyFile, ...]:
     if not environments:
         return ()
-    from nerq_cli.locking import apply_lockfiles
-    from nerq_cli.manifests.environment import read_installed
+    from nerq_cli.manifests.discovery.installed import read_installed
+    from nerq_cli.resolve.lockfile import apply_lockfiles
 
     return apply_lockfiles([read_installed(path) for text in environments for path in _find_environments(text)])
 
@@ -236,8 +236,8 @@ def _print_report(
     *,
     show_all: bool,
 ) -> None:
-    from nerq_cli.cli.printing import write_files
-    from nerq_cli.report.console import make_console
+    from nerq_cli.cli.output import write_files
+    from nerq_cli.report.terminal.console import make_console
 
     def print_to(console: Console) -> None:
         _print_text(report, console, settings, selection, show_all=show_all)
@@ -260,19 +260,19 @@ def _print_text(
 
         print_details(selection, report, console)
         return
-    from nerq_cli.report.text import render
+    from nerq_cli.report.terminal.summary import render
 
     render(report, console=console, show_all=show_all, verbose=settings.verbose)
 
 
 def _render_format(report: Report, form: str, print_to: Callable[[Console], None]) -> bytes:
     if form == "json":
-        from nerq_cli.report.json_report import render as render_json
+        from nerq_cli.report.formats.json import render as render_json
 
         return render_json(report)
     from io import StringIO
 
-    from nerq_cli.report.console import make_console
+    from nerq_cli.report.terminal.console import make_console
 
     buffer = StringIO()
     print_to(make_console(file=buffer))
@@ -281,11 +281,11 @@ def _render_format(report: Report, form: str, print_to: Callable[[Console], None
 
 def _print_notices(report: Report, form: str, settings: Settings, *, has_details: bool) -> None:
     """Say on stderr what is wrong with the files, and what the report on stdout does not say to people."""
-    from nerq_cli.cli.namesake import find_shadowed_command
-    from nerq_cli.cli.printing import write_message, write_warnings
+    from nerq_cli.cli.output import write_message, write_warnings
+    from nerq_cli.cli.shadowed_command import find_shadowed_command
 
     if report.errors:
-        from nerq_cli.report.problems import render_problems
+        from nerq_cli.report.terminal.problems import render_problems
 
         render_problems(report.errors)
         if not report.dependencies or report.list_only:

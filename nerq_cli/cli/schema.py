@@ -7,6 +7,6 @@ import typer
 
 def schema() -> None:
     """Print the JSON Schema (2020-12) of the JSON report."""
-    from nerq_cli.report import json_report
+    from nerq_cli.report.formats import json
 
-    typer.echo(json_report.read_schema(), nl=False)
+    typer.echo(json.read_schema(), nl=False)

@@ -12,7 +12,7 @@ from nerq_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from nerq_cli.inventory import DependencyFile, Package
-    from nerq_cli.locking import Step
+    from nerq_cli.resolve.lockfile import Step
 
 #: Ways that are shown; a widely used package may have thousands.
 _MAX_PATHS = 20
@@ -32,8 +32,8 @@ def why(
     debug: options.Debug = False,  # noqa: ARG001 - read where expected failures are met
 ) -> None:
     """Show what brings a package in, by the lock files; no network."""
-    from nerq_cli.report.clean import sanitize_text
-    from nerq_cli.report.problems import render_problems
+    from nerq_cli.report.sanitize import sanitize_text
+    from nerq_cli.report.terminal.problems import render_problems
 
     dependency_files = load_dependency_files(paths or ["."], exclude or ())
     packages = _find_packages(name, dependency_files)
@@ -65,8 +65,8 @@ def load_dependency_files(
         UsageError: a path does not exist.
     """
     from nerq_cli.cli.progress import create_progress
-    from nerq_cli.locking import apply_lockfiles
-    from nerq_cli.manifests import load_dependency_files
+    from nerq_cli.manifests.formats import load_dependency_files
+    from nerq_cli.resolve.lockfile import apply_lockfiles
 
     dependency_files = load_dependency_files(
         paths,
@@ -82,7 +82,7 @@ def load_dependency_files(
 
 def _find_packages(name: str, dependency_files: Iterable[DependencyFile]) -> list[Package]:
     """Return the packages that are meant: those that the project calls so itself, else those of this name."""
-    from nerq_cli.manifests import target
+    from nerq_cli import targets
 
     aliased_packages = [
         declaration.package
@@ -90,7 +90,7 @@ def _find_packages(name: str, dependency_files: Iterable[DependencyFile]) -> lis
         for declaration in dependency_file.declarations
         if declaration.alias == name
     ]
-    return list(dict.fromkeys(aliased_packages)) or [declaration.package for declaration in target.parse_target(name)]
+    return list(dict.fromkeys(aliased_packages)) or [declaration.package for declaration in targets.parse_target(name)]
 
 
 def explain_package(package: Package, dependency_files: Iterable[DependencyFile], limit: int) -> Iterator[str]:
@@ -110,7 +110,7 @@ def _describe_declarations(package: Package, dependency_file: DependencyFile) ->
 
 
 def _describe_locked(package: Package, dependency_file: DependencyFile, limit: int) -> Iterator[str]:
-    from nerq_cli.locking import Graph
+    from nerq_cli.resolve.lockfile import Graph
 
     entries = [
         locked_package for locked_package in dependency_file.locked_packages if locked_package.package == package

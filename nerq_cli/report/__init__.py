@@ -28,8 +28,8 @@ FORMATS: Final[Mapping[str, ReportFormat]] = MappingProxyType(
     {
         report_format.name: report_format
         for report_format in (
-            ReportFormat(name="table", suffix=".txt", module="nerq_cli.report.text"),
-            ReportFormat(name="json", suffix=".json", module="nerq_cli.report.json_report"),
+            ReportFormat(name="table", suffix=".txt", module="nerq_cli.report.terminal.summary"),
+            ReportFormat(name="json", suffix=".json", module="nerq_cli.report.formats.json"),
         )
     }
 )

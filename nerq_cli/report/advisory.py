@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from nerq_cli.facts import AffectingAdvisory
-from nerq_cli.report import phrases
+from nerq_cli.report import wording
 from nerq_cli.signals.security import BANDS, merge_advisories
 
 if TYPE_CHECKING:
     from nerq_cli.inventory import Dependency
-    from nerq_cli.report.layout import Page
+    from nerq_cli.report.terminal.layout import Page
 
 _NOT_STATED: Final = "not stated"
 #: Probabilities below this one are told as being below it, as the rounded number would be nothing.
@@ -103,7 +103,7 @@ def _fact_rows(advisory: AffectingAdvisory, dependency: Dependency) -> Iterator[
     yield "affected", advisory.affected or _NOT_STATED, ""
     yield (
         "fixed in",
-        phrases.describe_fixed_versions(dependency, advisory).removeprefix("fixed in "),
+        wording.describe_fixed_versions(dependency, advisory).removeprefix("fixed in "),
         "action" if advisory.fixed_in else "",
     )
     for number, link in enumerate(dict.fromkeys(filter(None, (advisory.link, *advisory.links)))):

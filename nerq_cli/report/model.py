@@ -8,8 +8,8 @@ from nerq_cli.errors import ExitStatus, Problem
 from nerq_cli.facts import AffectingAdvisory
 from nerq_cli.inventory import Dependency
 from nerq_cli.policy import State
-from nerq_cli.policy.finding import Finding
-from nerq_cli.policy.way_out import Upgrade
+from nerq_cli.policy.findings import Finding
+from nerq_cli.policy.upgrade import Upgrade
 from nerq_cli.scoring.score import Score
 
 

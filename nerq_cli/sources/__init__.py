@@ -1,1 +1,1 @@
-"""."""
+"""The services and registries that are asked, one module each."""

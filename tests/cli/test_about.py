@@ -9,7 +9,9 @@ from typing import Any
 
 from nerq_cli import __version__
 from nerq_cli.cli import about
-from nerq_cli.sources import deps_dev, epss, kev, osv, scorecard
+from nerq_cli.sources import deps_dev
+from nerq_cli.sources.advisories import epss, kev, osv
+from nerq_cli.sources.repositories import scorecard
 
 Nerq = Callable[..., Any]
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from nerq_cli import pipeline
-from nerq_cli.cli import namesake, progress
+from nerq_cli.application import scan
+from nerq_cli.cli import progress, shadowed_command
 from nerq_cli.cli.app import run_command_line
 
 Nerq = Callable[..., Any]
@@ -25,7 +25,7 @@ def test_a_bug_is_admitted_without_a_traceback(nerq: Nerq, project: Path, monkey
     def broken(*_: object) -> None:
         raise RuntimeError("oh no")
 
-    monkeypatch.setattr(pipeline, "scan_project", broken)
+    monkeypatch.setattr(scan, "scan_project", broken)
     result = nerq("scan")
     assert result.status == 3
     assert "internal error: RuntimeError: oh no" in result.err
@@ -78,10 +78,10 @@ def test_the_two_commands_and_the_module_are_the_same() -> None:
 
 
 def test_the_namesake_is_found_by_its_folder(tmp_path: Path) -> None:
-    assert namesake.find_shadowed_command([str(tmp_path), str(tmp_path / "missing")]) == ""
+    assert shadowed_command.find_shadowed_command([str(tmp_path), str(tmp_path / "missing")]) == ""
     (tmp_path / "nerq-1.3.0.dist-info").mkdir()
     (tmp_path / "nerq_cli-0.1.0.dist-info").mkdir()
-    assert "nerq 1.3.0" in namesake.find_shadowed_command([str(tmp_path)])
+    assert "nerq 1.3.0" in shadowed_command.find_shadowed_command([str(tmp_path)])
 
 
 def test_progress_is_shown_only_after_a_while_and_wiped_away(

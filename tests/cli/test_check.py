@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from nerq_cli import targets
 from nerq_cli.errors import UsageError
-from nerq_cli.manifests import target
 
 AS_OF = ("--as-of", "2026-11-21")
 Nerq = Callable[..., Any]
@@ -35,7 +35,7 @@ Nerq = Callable[..., Any]
     ],
 )
 def test_a_target_names_a_package(text: str, meant: list[tuple[str, str, str]]) -> None:
-    assert [(one.ecosystem, one.name, one.requirement) for one in target.parse_target(text)] == meant
+    assert [(one.ecosystem, one.name, one.requirement) for one in targets.parse_target(text)] == meant
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_target_names_a_package(text: str, meant: list[tuple[str, str, str]]) 
 )
 def test_what_names_no_package_is_refused_with_a_hint(text: str) -> None:
     with pytest.raises(UsageError) as refused:
-        target.parse_target(text)
+        targets.parse_target(text)
     assert refused.value.hint
 
 

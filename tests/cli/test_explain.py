@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import typer
 
-from nerq_cli.cli import options, session
+from nerq_cli.application import session
+from nerq_cli.cli import options
 from nerq_cli.cli.explain import select_dependencies
 from nerq_cli.errors import UsageError
 from nerq_cli.inventory import NPM, PYPI, Dependency, Ecosystem, Package

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from nerq_cli.sources.gather import HttpSettings
+from nerq_cli.fetch.fetcher import HttpSettings
 
 Nerq = Callable[..., Any]
 SCAN = ("scan", "--as-of", "2026-11-21", "--format", "json")
@@ -135,7 +135,7 @@ class World:
 
 @pytest.fixture
 def world(registry: Any, services: Any, nerq: Nerq, project: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr("nerq_cli.sources.gather.HttpSettings", functools.partial(HttpSettings, backoff=0.001))
+    monkeypatch.setattr("nerq_cli.fetch.fetcher.HttpSettings", functools.partial(HttpSettings, backoff=0.001))
     monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
     for name in ("demo", "third"):
         links = {"Source": f"https://github.com/acme/{name}", "Documentation": "https://docs.example"}

@@ -16,7 +16,7 @@ from nerq_cli.cli import about
 from nerq_cli.cli.app import app
 from nerq_cli.errors import EXIT_MEANINGS
 from nerq_cli.methodology import CAPS, SIGNALS
-from nerq_cli.report import method
+from nerq_cli.report.terminal import methodology_page
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -58,7 +58,7 @@ def document_parameter(param: Any) -> str:
 
 @pytest.mark.parametrize(
     ("name", "write"),
-    [("cli", reference), ("methodology", method.render_markdown), ("data-sources", about.render_markdown)],
+    [("cli", reference), ("methodology", methodology_page.render_markdown), ("data-sources", about.render_markdown)],
 )
 def test_a_generated_page_says_what_the_code_says(name: str, write: object) -> None:
     page = DOCS / "reference" / f"{name}.md"

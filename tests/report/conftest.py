@@ -34,8 +34,9 @@ from nerq_cli.facts import (
     Unknown,
 )
 from nerq_cli.inventory import NPM, PYPI, Dependency, Ecosystem, Location, Package
-from nerq_cli.policy import State, decide_exit, finding, judge_dependency
-from nerq_cli.policy.way_out import Upgrade
+from nerq_cli.policy import State, decide_exit, judge_dependency
+from nerq_cli.policy import findings as finding
+from nerq_cli.policy.upgrade import Upgrade
 from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
 
 #: 2026-11-21T02:40:00Z

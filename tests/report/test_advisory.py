@@ -12,7 +12,7 @@ from rich.console import Console
 from nerq_cli.facts import AffectingAdvisory
 from nerq_cli.inventory import NPM, PYPI, Dependency, Ecosystem, Package
 from nerq_cli.report.advisory import add_advisory_details, deduplicate_advisories
-from nerq_cli.report.layout import Page, cell_width
+from nerq_cli.report.terminal.layout import Page, cell_width
 from nerq_cli.signals.security import merge_advisories
 
 Screen = Callable[..., str]

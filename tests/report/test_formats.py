@@ -25,6 +25,6 @@ def test_the_list_of_formats_imports_none_of_them() -> None:
 
 
 def test_the_json_report_needs_no_terminal_library() -> None:
-    code = "import sys, nerq_cli.report.json_report; print('rich' in sys.modules)"
+    code = "import sys, nerq_cli.report.formats.json; print('rich' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)  # noqa: S603 - this very Python
     assert run.stdout == b"False\n"

@@ -19,8 +19,8 @@ from nerq_cli.methodology import COMPARED_NAMES, MIN_NOTABLE_DOWNLOADS
 from nerq_cli.signals.context import Context
 from nerq_cli.signals.security import measure_name_confusion
 from nerq_cli.signals.signal import Flag
-from nerq_cli.sources.likeness import NameIndex, NameMatch, parse_scope, split_words, strip_separators
-from nerq_cli.sources.popular import find_similar_name, get_popularity, is_listed, load_list
+from nerq_cli.sources.popularity.ranks import find_similar_name, get_popularity, is_listed, load_list
+from nerq_cli.sources.popularity.typosquat import NameIndex, NameMatch, parse_scope, split_words, strip_separators
 
 ECOSYSTEMS: tuple[Ecosystem, ...] = (PYPI, NPM)
 NOW: Final = 1_793_491_200  # 2026-11-01, the day of the lists

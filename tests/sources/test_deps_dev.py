@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nerq_cli.facts import Found, Scorecard, Unknown
+from nerq_cli.fetch.fetcher import Fetcher
+from nerq_cli.fetch.source import Endpoint
 from nerq_cli.inventory import NPM, PYPI, Package, Release, RepositoryId
 from nerq_cli.sources.deps_dev import (
     MAX_BATCH_REQUESTS,
@@ -23,8 +25,6 @@ from nerq_cli.sources.deps_dev import (
     parse_scorecard,
     read_endpoint,
 )
-from nerq_cli.sources.gather import Fetcher
-from nerq_cli.sources.question import Endpoint
 from nerq_cli.store import MemoryCache
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""What every front end calls: open a session, scan, build the report."""

@@ -1,0 +1,1 @@
+"""What differs between package ecosystems: names, purl, versions, ranges."""

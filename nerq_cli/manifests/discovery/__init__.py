@@ -1,0 +1,1 @@
+"""Find and load the dependency files of a project."""

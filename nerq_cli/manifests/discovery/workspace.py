@@ -1,0 +1,200 @@
+"""What lies above a file and has a say about it: the workspace that it is a member of.
+
+A tool that is started in a member's directory looks upwards for the workspace, and so does this, up to the repository's
+own directory. Nothing that is found there is listed or looked up: it tells which names are the workspace's own, and
+which versions its catalogs stand for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from nerq_cli.inventory import PYPI, DependencyFile, normalise_name
+from nerq_cli.manifests.npm import package_json
+from nerq_cli.manifests.npm.npm_spec import Catalogs, is_catalog_missing
+from nerq_cli.manifests.package_source import WORKSPACE
+from nerq_cli.manifests.read_file import CannotReadError, decode_text, read_bytes
+from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField
+from nerq_cli.manifests.syntax.yaml_document import NotYamlError, YamlNode, parse_documents
+
+#: How many directories upwards a workspace is looked for.
+MAX_PARENTS: Final = 16
+_UV_LOCK: Final = "uv.lock"
+
+
+class UvWorkspace(NamedTuple):
+    """A workspace of uv's: the directory of its root, and the names its members have for each other."""
+
+    folder: Path
+    names: frozenset[str]
+
+
+class Workspaces:
+    """The workspaces around the files of one run; each of their own files is read once."""
+
+    def __init__(self) -> None:
+        self._uv_workspaces: dict[Path, UvWorkspace | None] = {}
+        self._catalogs: dict[Path, Catalogs] = {}
+
+    def complete_file(
+        self, dependency_file: DependencyFile, text: str, file: Path, *, search_root: Path, group: str = ""
+    ) -> DependencyFile:
+        """Return what a pyproject.toml or a package.json declares, with what the workspace around it says of that.
+
+        Args:
+            manifest: what the file says by itself.
+            text: the whole file.
+            file: where it is.
+            searched: the directory whose files are read as well.
+            group: what the file was read with.
+        """
+        if dependency_file.format == package_json.NAME:
+            return self._apply_catalogs(dependency_file, text, file, group)
+        workspace = self.find_uv_workspace(file)
+        return (
+            dependency_file if workspace is None else _apply_uv_workspace(dependency_file, workspace, file, search_root)
+        )
+
+    def _apply_catalogs(self, dependency_file: DependencyFile, text: str, file: Path, group: str) -> DependencyFile:
+        if not any(is_catalog_missing(item.skip_reason) for item in dependency_file.declarations):
+            return dependency_file
+        catalogs = self.find_catalogs(file)
+        return package_json.read(
+            text, dependency_file.path, constraint=dependency_file.constraint, group=group, workspace_catalogs=catalogs
+        )
+
+    def find_uv_workspace(self, file: Path) -> UvWorkspace | None:
+        """Return the workspace that lies above a pyproject.toml; None where there is none."""
+        for folder in islice(_parent_directories(file), 1, None):
+            if folder not in self._uv_workspaces:
+                self._uv_workspaces[folder] = _read_uv_workspace(folder)
+            if self._uv_workspaces[folder] is not None:
+                return self._uv_workspaces[folder]
+        return None
+
+    def find_catalogs(self, file: Path) -> Catalogs:
+        """Return the catalogs that hold for a package.json: the nearest ones, whichever tool they are for."""
+        for folder in _parent_directories(file):
+            if folder not in self._catalogs:
+                self._catalogs[folder] = _read_catalogs(folder)
+            if self._catalogs[folder]:
+                return self._catalogs[folder]
+        return {}
+
+
+def unlocked_names(lock: Path) -> frozenset[str]:
+    """Return the names that the lock file of a Python project may lack though something in it needs them.
+
+    These are the project's own name, and what PDM is told to leave out (its ``resolution.excludes``).
+    """
+    root = TomlDocument(_read_text(lock.parent / "pyproject.toml"), "").root
+    name_fields = [root.get("project").get("name"), root.get_path("tool", "poetry").get("name")]
+    excluded_names = [name for name, _ in root.get_path("tool", "pdm", "resolution").get("excludes").string_items()]
+    return frozenset(
+        normalise_name(PYPI, name) for name in (*(field.get_text() for field in name_fields), *excluded_names)
+    ) - {""}
+
+
+def _apply_uv_workspace(
+    dependency_file: DependencyFile, workspace: UvWorkspace, file: Path, search_root: Path
+) -> DependencyFile:
+    """Mark what comes from the workspace, and say where versions stand that nobody reads in this run."""
+    own_names = {item.package.name for item in dependency_file.declarations if item.package.name in workspace.names}
+    lock = workspace.folder / _UV_LOCK
+    notes = dependency_file.notes
+    if lock.exists() and not workspace.folder.is_relative_to(os.path.realpath(search_root)):
+        lock_path = Path(os.path.relpath(lock, os.path.realpath(file.parent))).as_posix()
+        notes = (
+            *notes,
+            f"a member of a workspace: the versions in use are in {lock_path}, which is not read along with it",
+        )
+    return replace(
+        dependency_file,
+        declarations=tuple(
+            replace(item, skip_reason=WORKSPACE) if item.package.name in own_names and not item.skip_reason else item
+            for item in dependency_file.declarations
+        ),
+        local_names=tuple(sorted({*dependency_file.local_names, *own_names})),
+        notes=notes,
+    )
+
+
+def _parent_directories(file: Path) -> Iterator[Path]:
+    """Go through a file's directory and those above, up to the repository's."""
+    folder = Path(os.path.realpath(file)).parent
+    for directory in islice((folder, *folder.parents), MAX_PARENTS):
+        yield directory
+        if (directory / ".git").exists():
+            return
+
+
+def _read_text(file: Path) -> str:
+    """Return the text of a file; empty where it cannot be read, of which nothing is to be said here."""
+    try:
+        return decode_text(read_bytes(file)) if file.exists() else ""
+    except (CannotReadError, OSError):
+        return ""
+
+
+def _read_uv_workspace(folder: Path) -> UvWorkspace | None:
+    text = _read_text(folder / "pyproject.toml")
+    if "workspace" not in text:
+        return None
+    uv = TomlDocument(text, "").root.get("tool").get("uv")
+    if uv.get("workspace").value is None:
+        return None
+    return UvWorkspace(
+        folder,
+        frozenset(
+            normalise_name(PYPI, name) for name, source in uv.get("sources").items() if _is_workspace_source(source)
+        ),
+    )
+
+
+def _is_workspace_source(source: TomlField) -> bool:
+    entries = source.elements() if isinstance(source.value, list) else iter([source])
+    return any(entry.get("workspace").value is True for entry in entries)
+
+
+def _read_catalogs(folder: Path) -> Catalogs:
+    for name, parse_catalogs in _CATALOG_READERS.items():
+        text = _read_text(folder / name)
+        catalogs = parse_catalogs(text) if "catalog" in text else {}
+        if any(catalogs.values()):
+            return catalogs
+    return {}
+
+
+def _parse_yaml_catalogs(text: str) -> Catalogs:
+    """Read catalogs as pnpm and Yarn keep them."""
+    try:
+        roots = [document.data for document in parse_documents(text) if isinstance(document.data, dict)]
+    except NotYamlError:
+        return {}
+    catalogs: dict[str, dict[str, str]] = {}
+    for root in roots:
+        catalogs.setdefault("default", {}).update(_text_members(root.get("catalog")))
+        for name, catalog in _mapping_members(root.get("catalogs")).items():
+            catalogs.setdefault(name, {}).update(_text_members(catalog))
+    return catalogs
+
+
+def _mapping_members(node: YamlNode | None) -> Mapping[str, YamlNode]:
+    return node.data if node is not None and isinstance(node.data, dict) else {}
+
+
+def _text_members(node: YamlNode | None) -> dict[str, str]:
+    return {name: member.data for name, member in _mapping_members(node).items() if isinstance(member.data, str)}
+
+
+#: The files that hold catalogs, and what reads them.
+_CATALOG_READERS: Final[Mapping[str, Callable[[str], Catalogs]]] = {
+    "pnpm-workspace.yaml": _parse_yaml_catalogs,
+    ".yarnrc.yml": _parse_yaml_catalogs,
+    "package.json": package_json.read_catalogs,
+}

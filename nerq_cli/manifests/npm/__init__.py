@@ -1,0 +1,1 @@
+"""Readers of the files of npm, Yarn, pnpm and Bun."""

@@ -1,0 +1,187 @@
+"""npm's names, and what the right side of a dependency asks for: registry, repository, address, directory, workspace.
+
+The forms are those of npm (npm-package-arg), Yarn (``patch:``, ``portal:``), pnpm and Bun (``workspace:``,
+``catalog:``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+from urllib.parse import unquote, urlsplit
+
+from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, repository_reason, url_reason
+
+#: Longest name the registry takes, in characters (validate-npm-package-name).
+MAX_NAME_LENGTH: Final = 214
+
+# encodeURIComponent leaves these characters alone.
+_URL_SAFE: Final = r"[A-Za-z0-9_.!~*'()-]+"
+_NAME_PATTERN = re.compile(rf"(?![._-]){_URL_SAFE}|@(?!\.){_URL_SAFE}/(?!\.){_URL_SAFE}")
+_RESERVED_NAMES: Final = frozenset({"node_modules", "favicon.ico"})
+
+_PROTOCOL_PATTERN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):.*", re.DOTALL)
+_LOCAL_PATH = re.compile(r"[./\\]|~[/\\]|[A-Za-z]:")
+_ARCHIVE_SUFFIX = re.compile(r"\.(?:tgz|tar\.gz|tar)$", re.IGNORECASE)
+_SCP_ADDRESS = re.compile(r"[^@/\s]+@[^:/\s]+:.+")
+_GITHUB_SHORTHAND = re.compile(r"[^\s/@:#.~][^\s/@:#]*/[^\s/@:#]+(?:#.*)?")
+# ssh://git@host:owner/name, where what follows the colon is no port; never where it may be a password.
+_COLON_PATH = re.compile(r"^(ssh://(?:[^:/@]+@)?[^:/@]+):(?!\d+(?:/|$))(?!.*@)")
+# What versions, ranges and dist-tags are written with, up to a length nobody needs.
+_REGISTRY_SPECIFIER = re.compile(r"[\w.+*^~<>=|!'() \t-]{0,1000}", re.ASCII)
+_BARE_RANGE = re.compile(r"[\^~<>=*][^@]*|v?\d+(?:\.[\dxX*]+)*(?:[-+][\w.+-]+)?(?:\s[^@]*)?|[xX]|latest|", re.ASCII)
+
+_REPOSITORY_HOSTS: Final = frozenset({"github.com", "gitlab.com", "bitbucket.org", "gist.github.com", "git.sr.ht"})
+#: How often one form may lead to another (``catalog:`` to ``patch:`` to ``npm:``).
+_MAX_INDIRECTIONS: Final = 4
+#: Longest piece of a text repeated in a reason, in characters.
+_MAX_VALUE_LENGTH: Final = 60
+
+#: What says that a version stands in a catalog which this file has not.
+_CATALOG_PREFIX: Final = "catalog "
+_MISSING_SUFFIX: Final = ": not listed here"
+
+#: Versions that a project keeps in one place: by the catalog's name, then the package's.
+Catalogs: TypeAlias = Mapping[str, Mapping[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class NpmSpec:
+    """What is asked for: a package, and in what versions.
+
+    ``skip`` says why the registry is not meant, ``error`` why nothing can be meant; both empty when it is.
+    """
+
+    name: str
+    requirement: str = ""
+    skip: str = ""
+    error: str = ""
+
+
+def find_name_error(name: str) -> str:
+    """Return why no package can have this name, however old it is; empty when one can.
+
+    The rules are those of validate-npm-package-name for packages that exist already, which may have capital letters.
+    A scope may not begin with a dot either.
+    """
+    if not name:
+        return "it is empty"
+    if len(name) > MAX_NAME_LENGTH:
+        return f"it is longer than {MAX_NAME_LENGTH} characters"
+    if name.lower() in _RESERVED_NAMES:
+        return "it is reserved"
+    if _NAME_PATTERN.fullmatch(name):
+        return ""
+    return "no name begins like this" if name[0] in "._-" else "it has characters that no name has"
+
+
+def parse_spec(name: str, specifier: str, catalogs: Catalogs) -> NpmSpec:
+    """Tell what is asked for under a name. Never raises."""
+    for _ in range(_MAX_INDIRECTIONS):
+        specifier = specifier.strip()
+        if specifier.startswith("patch:"):  # Yarn: patch:name@range#file, the range percent-encoded
+            name, specifier = _split_name(unquote(specifier.removeprefix("patch:").partition("#")[0]))
+        elif specifier.startswith("catalog:"):
+            catalog = specifier.removeprefix("catalog:").strip() or "default"
+            catalog_specifier = catalogs.get(catalog, {}).get(name)
+            if catalog_specifier is None:
+                return NpmSpec(name, skip=f"{_CATALOG_PREFIX}{catalog[:_MAX_VALUE_LENGTH]}{_MISSING_SUFFIX}")
+            specifier = catalog_specifier
+        else:
+            return _parse_form(name, specifier)
+    return NpmSpec(name, error="one form leads to another without end")
+
+
+def is_catalog_missing(skip_reason: str) -> bool:
+    """Say whether this reason for leaving a package out is that its version stands in a catalog kept elsewhere."""
+    return skip_reason.startswith(_CATALOG_PREFIX) and skip_reason.endswith(_MISSING_SUFFIX)
+
+
+def _parse_form(name: str, specifier: str) -> NpmSpec:
+    if _LOCAL_PATH.match(specifier):
+        return _parse_directory(name, specifier)
+    protocol = _PROTOCOL_PATTERN.fullmatch(specifier)
+    if protocol is not None:
+        return _PROTOCOL_PARSERS.get(protocol[1].lower(), _parse_unsupported)(name, specifier)
+    if _SCP_ADDRESS.fullmatch(specifier):
+        return _parse_repository(name, specifier)
+    if _GITHUB_SHORTHAND.fullmatch(specifier):
+        return _parse_repository(name, f"github:{specifier}")
+    if "/" in specifier or "\\" in specifier or _ARCHIVE_SUFFIX.search(specifier):
+        return _parse_directory(name, specifier)
+    return _parse_registry(name, specifier, "it is neither a version, a range, a dist-tag nor an address")
+
+
+def _split_name(specifier: str) -> tuple[str, str]:
+    """Split ``name@range``; the name may begin with an at sign itself."""
+    at = specifier.find("@", 1)
+    return (specifier, "") if at < 0 else (specifier[:at], specifier[at + 1 :])
+
+
+def _parse_registry(name: str, specifier: str, error: str) -> NpmSpec:
+    return NpmSpec(name, specifier.strip()) if _REGISTRY_SPECIFIER.fullmatch(specifier) else NpmSpec(name, error=error)
+
+
+def _parse_directory(name: str, _specifier: str) -> NpmSpec:
+    return NpmSpec(name, skip=LOCAL)
+
+
+def _parse_workspace(name: str, specifier: str) -> NpmSpec:
+    member_specifier = specifier.partition(":")[2].strip()
+    member, requirement = _split_name(member_specifier)
+    if requirement:  # workspace:member@range, under another name
+        return NpmSpec(member, requirement, skip=WORKSPACE)
+    return NpmSpec(name, "" if "/" in member_specifier else member_specifier, skip=WORKSPACE)
+
+
+def _parse_alias(name: str, specifier: str) -> NpmSpec:
+    alias_target = specifier.partition(":")[2].strip()
+    real_name, requirement = (name, alias_target) if _BARE_RANGE.fullmatch(alias_target) else _split_name(alias_target)
+    return _parse_registry(real_name, requirement, "an alias has to name a package in the registry")
+
+
+def _parse_url(name: str, specifier: str) -> NpmSpec:
+    return (
+        _parse_repository(name, specifier) if _is_repository(specifier) else NpmSpec(name, skip=url_reason(specifier))
+    )
+
+
+def _is_repository(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    has_owner_and_name = parts.path.strip("/").count("/") == 1
+    return parts.path.endswith(".git") or (parts.hostname in _REPOSITORY_HOSTS and has_owner_and_name)
+
+
+def _parse_repository(name: str, specifier: str) -> NpmSpec:
+    address, _, fragment = specifier.partition("#")
+    revision, requirement = "", ""
+    for part in fragment.split("::"):
+        key, colon, value = part.partition(":")
+        if not colon:
+            revision = part
+        elif key == "semver":
+            requirement = unquote(value)
+    repository_url = _COLON_PATH.sub(r"\1/", re.sub(r"^git\+", "", address, flags=re.IGNORECASE))
+    requirement = requirement if _REGISTRY_SPECIFIER.fullmatch(requirement) else ""
+    return NpmSpec(name, requirement, skip=repository_reason(repository_url, revision or requirement))
+
+
+def _parse_unsupported(name: str, specifier: str) -> NpmSpec:
+    return NpmSpec(name, skip=f"{specifier.partition(':')[0][:_MAX_VALUE_LENGTH]}: not from the npm registry")
+
+
+_PROTOCOL_PARSERS: Final[Mapping[str, Callable[[str, str], NpmSpec]]] = {
+    **dict.fromkeys(("file", "link", "portal"), _parse_directory),
+    **dict.fromkeys(("http", "https"), _parse_url),
+    **dict.fromkeys(("github", "gitlab", "bitbucket", "gist"), _parse_repository),
+    **dict.fromkeys(
+        ("git", "ssh", "git+ssh", "git+http", "git+https", "git+file", "git+rsync", "git+ftp"), _parse_repository
+    ),
+    "npm": _parse_alias,
+    "workspace": _parse_workspace,
+}

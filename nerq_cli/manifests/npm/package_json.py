@@ -1,0 +1,271 @@
+"""package.json: the dependencies of an npm project, as npm, Yarn, pnpm and Bun write them.
+
+What comes from a repository, an address, a directory or the workspace itself keeps its place in the inventory and is
+never asked about; everything else is a version, a range or a dist-tag of a package in the registry.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Final
+
+from nerq_cli.errors import Problem
+from nerq_cli.inventory import NPM, Declaration, DependencyFile, Include, Location
+from nerq_cli.manifests.npm.npm_spec import Catalogs, NpmSpec, find_name_error, parse_spec
+from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, mask_secrets
+from nerq_cli.manifests.syntax.json_document import JsonMember, JsonNode, LineIndex, NotJsonError, parse_json
+
+NAME: Final = "package.json"
+
+#: The objects that declare dependencies, and the group each stands for (npm's documentation of package.json).
+GROUPS: Final[Mapping[str, str]] = {
+    "dependencies": "main",
+    "devDependencies": "dev",
+    "optionalDependencies": "optional",
+    "peerDependencies": "peer",
+}
+#: Names of what is shipped inside the package; npm takes both spellings.
+BUNDLE_FIELDS: Final = ("bundleDependencies", "bundledDependencies")
+
+#: Lines longer than this are not repeated in a problem.
+MAX_QUOTE_LENGTH: Final = 500
+#: Longest piece of a value repeated in a message, in characters.
+_MAX_VALUE_LENGTH: Final = 60
+#: One version and nothing else.
+_EXACT_VERSION = re.compile(r"[=v]?\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?", re.ASCII)
+
+
+def wants(path: PurePosixPath) -> bool:
+    """Say whether this file is a package.json."""
+    return path.name == NAME
+
+
+def read(
+    text: str, path: str, *, constraint: bool = False, group: str = "", workspace_catalogs: Catalogs | None = None
+) -> DependencyFile:
+    """Read what a package.json declares. What is wrong with it is in ``problems``; nothing is raised.
+
+    The globs in ``includes`` name the package.json files of the workspaces. They hold in their order: one that begins
+    with ``!`` takes out again what those before it let in.
+
+    Args:
+        text: the whole file.
+        path: what it is called.
+        constraint: whether it only narrows versions.
+        group: takes the place of ``main``, where the file that includes this one says so.
+        around: the catalogs of the workspace, where the file that keeps them is another one.
+    """
+    reader = _PackageJsonReader(text, path, workspace_catalogs)
+    declarations = tuple(
+        _set_group(declaration, group, constraint=constraint) for declaration in reader.read_declarations()
+    )
+    includes = tuple(reader.read_includes())
+    local_names = {
+        reader.read_name(),
+        *(declaration.name for declaration in declarations if declaration.skip_reason in {LOCAL, WORKSPACE}),
+    }
+    return DependencyFile(
+        path=path,
+        format=NAME,
+        declarations=declarations,
+        includes=includes,
+        constraint=constraint,
+        local_names=tuple(sorted(local_names - {""})),
+        problems=tuple(sorted(reader.problems, key=lambda problem: (problem.line, problem.column))),
+    )
+
+
+def read_catalogs(text: str) -> Catalogs:
+    """Return the catalogs that a package.json keeps; Bun has them there."""
+    return _PackageJsonReader(text, "").read_catalogs()
+
+
+def _set_group(declaration: Declaration, group: str, *, constraint: bool) -> Declaration:
+    if constraint:
+        return replace(declaration, group="constraint")
+    return replace(declaration, group=group) if group and declaration.group == "main" else declaration
+
+
+class _PackageJsonReader:
+    """One package.json, and what was found wrong with it so far."""
+
+    def __init__(self, text: str, path: str, workspace_catalogs: Catalogs | None = None) -> None:
+        self.text = text.removeprefix("\ufeff")
+        self.path = path
+        self.workspace_catalogs = workspace_catalogs or {}
+        self.problems: dict[Problem, None] = {}
+        self._lines = LineIndex(self.text)
+        self._root = self._parse_document()
+
+    def read_name(self) -> str:
+        """Return the name of the package itself; empty when it has none."""
+        name = self._root.get("name")
+        return name.value.data if name is not None and isinstance(name.value.data, str) else ""
+
+    def read_declarations(self) -> Iterator[Declaration]:
+        """Go through everything that is declared, in the order of `GROUPS`, and what overrides settle."""
+        catalogs = self.read_catalogs()
+        markers = {
+            "main": ("bundled", self._read_bundled_names()),
+            "peer": ("optional peer", self._find_optional_peers()),
+        }
+        for section, group in GROUPS.items():
+            marker, names = markers.get(group, ("", ()))
+            for name, member in self._get_members(self._root, section).items():
+                spec = self._parse_spec(name, member, catalogs)
+                if spec is not None:
+                    yield self._make_declaration(name, spec, member, group, marker if name in names else "")
+        yield from self._read_overrides()
+
+    def read_includes(self) -> Iterator[Include]:
+        """Go through the globs of workspaces."""
+        field = self._root.get("workspaces")
+        if field is not None and isinstance(field.value.data, dict):
+            field = field.value.data.get("packages")
+        for glob, node in () if field is None else self._iter_strings(field.value, "workspaces"):
+            pattern = _build_workspace_glob(glob)
+            if pattern:
+                yield Include(pattern=pattern, line=self._lines.line_number(node.offset), format=NAME)
+
+    def _parse_spec(self, name: str, member: JsonMember, catalogs: Catalogs) -> NpmSpec | None:
+        specifier = member.value.data
+        if not isinstance(specifier, str):
+            self._report_problem(
+                f"the version of {_quote_value(name)} must be a string, not {member.value.kind}", member.value.offset
+            )
+            return None
+        error = find_name_error(name)
+        if error:
+            self._report_problem(f"{_quote_value(name)} is no package name: {error}", member.offset)
+            return None
+        spec = parse_spec(name, specifier, catalogs)
+        error = spec.error or find_name_error(spec.name)
+        if error:
+            self._report_problem(f"{_quote_value(specifier)} cannot be installed: {error}", member.value.offset)
+            return None
+        return spec
+
+    def _make_declaration(
+        self, name: str, spec: NpmSpec, member: JsonMember, group: str, marker: str = ""
+    ) -> Declaration:
+        return Declaration(
+            ecosystem=NPM,
+            name=spec.name,
+            requirement=spec.requirement,
+            group=group,
+            location=Location(path=self.path, line=self._lines.line_number(member.offset)),
+            marker=marker,
+            alias=name if spec.name != name else "",
+            skip_reason=spec.skip,
+        )
+
+    def _read_overrides(self) -> Iterator[Declaration]:
+        """Go through the exact versions that npm, Yarn and pnpm let a project settle wherever a package occurs."""
+        holders = (
+            (self._root, "overrides"),
+            (self._root, "resolutions"),
+            (_find_members(self._root, "pnpm"), "overrides"),
+        )
+        for holder, section in holders:
+            for name, member in self._get_members(holder, section).items():
+                override = _find_members({name: member}, name).get(
+                    ".", member
+                )  # npm: {"name": {".": "1.2.3", "inner": …}}
+                version = override.value.data.strip() if isinstance(override.value.data, str) else ""
+                if _EXACT_VERSION.fullmatch(version) and not find_name_error(name):
+                    yield self._make_declaration(name, NpmSpec(name, version), member, "constraint")
+
+    def read_catalogs(self) -> Catalogs:
+        """Return the catalogs that hold: those around, and the file's own: Bun's, at the top or in ``workspaces``."""
+        catalogs = {name: dict(catalog) for name, catalog in self.workspace_catalogs.items()}
+        for holder in (self._root, _find_members(self._root, "workspaces")):
+            named_catalogs = _find_members(holder, "catalogs")
+            for name in named_catalogs:
+                catalogs.setdefault(name, {}).update(_select_strings(_find_members(named_catalogs, name)))
+            catalogs.setdefault("default", {}).update(_select_strings(_find_members(holder, "catalog")))
+        return catalogs
+
+    def _read_bundled_names(self) -> set[str]:
+        """Return the names of what is shipped inside the package; true means everything."""
+        names: set[str] = set()
+        for field_name in BUNDLE_FIELDS:
+            field = self._root.get(field_name)
+            if field is not None and field.value.data is True:
+                names.update(self._get_members(self._root, "dependencies"))
+            elif field is not None and field.value.data is not False:
+                names.update(name for name, _ in self._iter_strings(field.value, field_name))
+        return names
+
+    def _find_optional_peers(self) -> set[str]:
+        meta = self._get_members(self._root, "peerDependenciesMeta")
+        flags = {name: self._get_members(meta, name).get("optional") for name in meta}
+        return {name for name, flag in flags.items() if flag is not None and flag.value.data is True}
+
+    def _parse_document(self) -> Mapping[str, JsonMember]:
+        try:
+            node = parse_json(self.text)
+        except NotJsonError as error:
+            self._report_problem(f"not valid JSON: {error}", error.offset, hint=error.hint)
+            return {}
+        return self._as_object(node, "the file")
+
+    def _get_members(self, holder: Mapping[str, JsonMember], key: str) -> Mapping[str, JsonMember]:
+        """Return the members of an object inside another one; none where there is no such object."""
+        member = holder.get(key)
+        return {} if member is None else self._as_object(member.value, key)
+
+    def _as_object(self, node: JsonNode, label: str) -> Mapping[str, JsonMember]:
+        if isinstance(node.data, dict):
+            return node.data
+        if node.data is not None or label == "the file":
+            self._report_problem(f"{label[:_MAX_VALUE_LENGTH]} must be an object, not {node.kind}", node.offset)
+        return {}
+
+    def _iter_strings(self, node: JsonNode, label: str) -> Iterator[tuple[str, JsonNode]]:
+        if not isinstance(node.data, list):
+            if node.data is not None:
+                self._report_problem(f"{label} must be an array, not {node.kind}", node.offset)
+            return
+        for item in node.data:
+            if isinstance(item.data, str):
+                yield item.data, item
+            else:
+                self._report_problem(f"an item of {label} must be a string, not {item.kind}", item.offset)
+
+    def _report_problem(self, message: str, offset: int, *, hint: str = "") -> None:
+        line_text = self._lines.line_text(offset)
+        problem = Problem(
+            path=self.path,
+            line=self._lines.line_number(offset),
+            column=self._lines.column_number(offset),
+            message=mask_secrets(message),
+            text=mask_secrets(line_text) if len(line_text) <= MAX_QUOTE_LENGTH else "",
+            hint=hint,
+        )
+        self.problems[problem] = None
+
+
+def _find_members(holder: Mapping[str, JsonMember], key: str) -> Mapping[str, JsonMember]:
+    """Return the members of an object inside another one, where there happens to be one."""
+    member = holder.get(key)
+    return member.value.data if member is not None and isinstance(member.value.data, dict) else {}
+
+
+def _select_strings(members: Mapping[str, JsonMember]) -> dict[str, str]:
+    return {name: text for name, member in members.items() if isinstance(text := member.value.data, str)}
+
+
+def _quote_value(text: str) -> str:
+    text = mask_secrets(text)  # before it is cut: half an address hides what is secret in it
+    return f'"{text}"' if len(text) <= _MAX_VALUE_LENGTH else f'"{text[:_MAX_VALUE_LENGTH]}…"'
+
+
+def _build_workspace_glob(glob: str) -> str:
+    """Return the glob of the package.json files in the directories that a workspace glob names; empty for none."""
+    positive_glob = glob.lstrip("!")
+    negation = "!" * ((len(glob) - len(positive_glob)) % 2)
+    folder = re.sub(r"^\.?/+", "", positive_glob.replace("\\", "/")).rstrip("/")
+    return f"{negation}{folder}/{NAME}" if folder not in {"", "."} else ""

@@ -1,0 +1,413 @@
+"""package-lock.json and npm-shrinkwrap.json: what npm installs, folder by folder.
+
+Versions 2 and 3 map every folder to its package (``packages``); version 1 nests the packages as the folders are
+(``dependencies``), and so does version 2 once more, which is not read. The format is that of npm's documentation of
+package-lock.json; what is found from where is as Node does it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import PurePosixPath
+from typing import Final
+
+from nerq_cli.inventory import NPM, DependencyFile, Edge, Importer, Location, LockedPackage
+from nerq_cli.manifests.npm.node_modules import (
+    MAX_PATH_LENGTH,
+    NodeResolver,
+    describe_missing,
+    find_origin,
+    find_skip_reason,
+    is_supported_version,
+    is_version,
+    read_sections,
+)
+from nerq_cli.manifests.npm.npm_spec import find_name_error
+from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, PackageSource
+from nerq_cli.manifests.syntax.json_document import MAX_DEPTH, NotJsonError
+from nerq_cli.manifests.syntax.json_walk import JsonWalker, ProblemList, quote_text
+
+NAME: Final = "package-lock.json"
+#: The file names it goes by; the second one is for packages that publish it.
+_FILE_NAMES: Final = (NAME, "npm-shrinkwrap.json")
+
+#: Versions of the format with ``packages``, and without.
+_FLAT_VERSIONS: Final = (2, 3)
+_NESTED_VERSION: Final = 1
+_NODE_MODULES: Final = "node_modules/"
+#: A path from the root of a file system, be it of Windows, or one that only Windows understands.
+_ABSOLUTE_PATH = re.compile(r"/|[^\\:]*[\\:]")
+#: Names of missing packages that fit into a note.
+_MAX_EXAMPLES: Final = 5
+_REGENERATE_HINT: Final = "npm install --package-lock-only writes it anew"
+_UNKNOWN_ORIGIN: Final = PackageSource()
+
+
+def wants(path: PurePosixPath) -> bool:
+    """Say whether this file is a lock file of npm; the copy that npm keeps in node_modules is not."""
+    return path.name in _FILE_NAMES
+
+
+def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:  # noqa: ARG001 - all take it
+    """Read what a lock file of npm holds. What is wrong with it is in ``problems``; nothing is raised.
+
+    Keys are the paths of folders, as versions 2 and 3 of the format write them. A version 1 file has no ``importers``.
+    """
+    reader = _PackageLockReader(text.removeprefix("\ufeff"), path)
+    reader.read_entries()
+    packages = tuple(reader.read_packages())
+    importers = reader.importers
+    return DependencyFile(
+        path=path,
+        format=NAME,
+        locked_packages=packages,
+        importers=importers,
+        locked_filenames=tuple(
+            (PurePosixPath(importer.path) / "package.json").as_posix() for importer in importers or (Importer(),)
+        ),
+        constraint=constraint,
+        local_names=tuple(sorted({reader.project_name, *(importer.name for importer in importers or ())} - {""})),
+        problems=reader.problems.sorted_problems(),
+        notes=tuple(reader.build_notes()),
+    )
+
+
+@dataclass(slots=True)
+class _FolderEntry:
+    """One folder: what is in it as version 3 writes it, and where in the file that stands, from here to there.
+
+    ``install_name`` is what it is called in the node_modules of its ``owner``; empty for a folder that is in none.
+    """
+
+    path: str
+    fields: Mapping[str, object]
+    start: int
+    end: int
+    owner: str = field(init=False)
+    install_name: str = field(init=False)
+    package_name: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.owner, self.install_name = _split_path(self.path)
+        name = self.fields.get("name")
+        is_usable = isinstance(name, str) and name and name.isprintable()
+        self.package_name = str(name) if is_usable else self.install_name or _derive_name(self.path)
+
+    def has_flag(self, flag: str) -> bool:
+        """Whether the entry is marked as this."""
+        return self.fields.get(flag) is True
+
+    @property
+    def is_in_project(self) -> bool:
+        """Whether this folder is in the project, and not in another one beside it."""
+        path = self.path
+        return not (".." in path and ".." in path.split("/")) and not _ABSOLUTE_PATH.match(path)
+
+
+class _PackageLockReader:
+    """One lock file, and what was found in it and wrong with it so far."""
+
+    def __init__(self, text: str, path: str) -> None:
+        self.text = text
+        self.path = path
+        self.problems = ProblemList(path, text)
+        self.project_name = ""
+        self._header: dict[str, tuple[object, int]] = {}
+        self._entries: dict[str, _FolderEntry] = {}
+        self._is_nested = False
+        self._resolver = NodeResolver()
+        self._missing_dependents: dict[str, str] = {}
+        self._edges_by_path: dict[str, tuple[Edge, ...] | None] = {}
+        self.importers: tuple[Importer, ...] | None = None
+
+    # --- From the text to entries
+
+    def read_entries(self) -> None:
+        """Read the text, find all entries, and tell what lies where."""
+        walk = JsonWalker(self.text)
+        try:
+            self._read_document(walk)
+        except NotJsonError as error:
+            self.problems.add_problem(f"not valid JSON: {error}", error.offset, hint=error.hint)
+            self._entries.clear()
+        for key, offset in walk.repeated_keys:
+            self.problems.add_problem(f"{quote_text(key)} stands here twice", offset, hint=_REGENERATE_HINT)
+        for entry in self._entries.values():
+            self._register_folder(entry)
+        self.importers = self._read_importers()
+        self._edges_by_path = {entry.path: self._find_edges(entry) for entry in self._iter_package_entries()}
+
+    def _read_document(self, walk: JsonWalker) -> None:
+        if not walk.in_object:
+            walk.skip_value()
+            walk.expect_end()
+            self.problems.add_problem("a lock file of npm is an object", 0)
+            return
+        section_offsets: dict[str, tuple[int, int]] = {}
+        for key, offset in walk.iter_members():
+            if key in {"packages", "dependencies"}:
+                section_offsets[key] = (offset, walk.offset)
+            if key == "packages" and walk.in_object:
+                self._read_flat(walk)
+            elif key in {"packages", "dependencies"}:
+                walk.skip_value()
+            else:
+                self._header[key] = (walk.read_value(), offset)
+        walk.expect_end()
+        self._set_project_name(self._header.get("name", ("", 0))[0])
+        self._check_version(walk, section_offsets)
+
+    def _check_version(self, walk: JsonWalker, section_offsets: Mapping[str, tuple[int, int]]) -> None:
+        """Make sure that the entries are where this version of the format has them."""
+        version, offset = self._header.get("lockfileVersion", (None, 0))
+        if is_supported_version(version, _FLAT_VERSIONS):
+            key_offset, value_offset = section_offsets.get("packages", (offset, -1))
+            if value_offset < 0 or not self.text.startswith("{", value_offset):
+                self.problems.add_problem(
+                    "a lock file of this version needs an object called packages", key_offset, hint=_REGENERATE_HINT
+                )
+            elif "" not in self._entries:
+                self.problems.add_problem(
+                    "the project itself is missing from packages", key_offset, hint=_REGENERATE_HINT
+                )
+            return
+        self._entries.clear()
+        key_offset, value_offset = section_offsets.get("dependencies", (offset, -1))
+        if is_supported_version(version, (_NESTED_VERSION,)) or (version is None and value_offset >= 0):
+            self._is_nested = True
+            self._read_nested(walk, key_offset, value_offset)
+        elif version is None:
+            self.problems.add_problem("no lockfileVersion: this is not a lock file of npm", offset)
+        else:
+            version_text = f"{version:g}" if isinstance(version, float) else "that is no number"
+            hint = "versions 1, 2 and 3 are read: npm install --package-lock-only --lockfile-version 3"
+            self.problems.add_problem(f"unknown lockfileVersion {version_text}", offset, hint=hint)
+
+    def _read_flat(self, walk: JsonWalker) -> None:
+        for path, offset in walk.iter_members():
+            fields = walk.read_value()
+            if not isinstance(fields, dict):
+                self.problems.add_problem(f"{quote_text(path)} must be an object", offset, hint=_REGENERATE_HINT)
+            elif len(path) > MAX_PATH_LENGTH or not path.isprintable():
+                self.problems.add_problem(
+                    f"{quote_text(path)} cannot be the path of a folder", offset, hint=_REGENERATE_HINT
+                )
+            else:
+                self._entries[path] = _FolderEntry(path, fields, offset, walk.offset)
+
+    def _read_nested(self, walk: JsonWalker, offset: int, value_offset: int) -> None:
+        walk.offset = value_offset
+        if value_offset < 0:
+            return
+        if walk.in_object:
+            entries = sorted(self._iter_nested(walk, ""), key=lambda entry: entry.start)
+            self._entries.update((entry.path, entry) for entry in entries)
+        else:
+            self.problems.add_problem("dependencies must be an object", offset, hint=_REGENERATE_HINT)
+
+    def _iter_nested(self, walk: JsonWalker, owner: str) -> Iterator[_FolderEntry]:
+        """Yield the entries of a version 1 file below a folder."""
+        for name, offset in walk.iter_members():
+            path = f"{owner}{_NODE_MODULES}{name}"
+            if len(path) > MAX_PATH_LENGTH or path.count(_NODE_MODULES) > MAX_DEPTH // 2:
+                raise NotJsonError(f"nested more than {MAX_DEPTH} levels deep", offset)
+            if not walk.in_object:
+                walk.skip_value()
+                self.problems.add_problem(f"{quote_text(name)} must be an object", offset, hint=_REGENERATE_HINT)
+                continue
+            fields: dict[str, object] = {}
+            for key, _ in walk.iter_members():
+                if key == "dependencies" and walk.in_object:
+                    yield from self._iter_nested(walk, f"{path}/")
+                else:
+                    fields[key] = walk.read_value()
+            yield _FolderEntry(path, _convert_to_flat(fields), offset, walk.offset)
+
+    def _set_project_name(self, name: object) -> None:
+        if isinstance(name, str) and name.isprintable():
+            self.project_name = name
+
+    # --- From entries to packages
+
+    def _register_folder(self, entry: _FolderEntry) -> None:
+        """Note under which name a folder is found by others, and what they get there."""
+        target: _FolderEntry | None = entry
+        if entry.has_flag("link"):
+            target = self._entries.get(str(entry.fields.get("resolved", "")))
+            if target is None or target.install_name or not target.path:
+                self.problems.add_problem(
+                    f"the link {quote_text(entry.path)} leads to no entry", entry.start, hint=_REGENERATE_HINT
+                )
+                return
+        if entry.install_name and target is not None:
+            self._resolver.add_package(entry.owner, entry.install_name, target.path, target.package_name)
+
+    def _read_importers(self) -> tuple[Importer, ...] | None:
+        """Return the project and its members; None where the file does not tell what they ask for."""
+        if self._is_nested or "" not in self._entries:
+            return None
+        return tuple(
+            Importer(
+                path=entry.path,
+                name=entry.package_name if entry.path else self.project_name or entry.package_name,
+                edges=self._resolve_edges(entry, entry.fields),
+            )
+            for entry in self._entries.values()
+            if not entry.install_name and entry.is_in_project
+        )
+
+    def read_packages(self) -> Iterator[LockedPackage]:
+        """Go through the packages in the order of the file."""
+        root_entry = self._entries.get("")
+        local_reason = LOCAL if root_entry is None or "workspaces" not in root_entry.fields else WORKSPACE
+        for entry in self._iter_package_entries():
+            package = self._make_package(entry, local_reason)
+            if package is not None:
+                yield package
+
+    def _iter_package_entries(self) -> Iterator[_FolderEntry]:
+        return (entry for entry in self._entries.values() if entry.path and not entry.has_flag("link"))
+
+    def _make_package(self, entry: _FolderEntry, local_reason: str) -> LockedPackage | None:
+        version = entry.fields.get("version")
+        origin = self._find_origin(entry, local_reason)
+        error = _find_entry_error(entry, origin)
+        if error:
+            self.problems.add_problem(error, entry.start, hint=_REGENERATE_HINT)
+            return None
+        return LockedPackage(
+            key=entry.path,
+            ecosystem=NPM,
+            name=entry.package_name,
+            version=str(version or ""),
+            location=Location(path=self.path, line=self.problems.line_index.line_number(entry.start)),
+            edges=self._edges_by_path[entry.path],
+            groups=_find_groups(entry),
+            optional=entry.has_flag("optional") or entry.has_flag("devOptional"),
+            marker="bundled" if entry.has_flag("inBundle") else "",
+            alias=entry.install_name if entry.install_name != entry.package_name else "",
+            skip_reason=origin.skip,
+            index=origin.index,
+            has_hash=bool(entry.fields.get("integrity")),
+        )
+
+    def _find_origin(self, entry: _FolderEntry, local_reason: str) -> PackageSource:
+        if not entry.install_name:
+            return PackageSource(skip=local_reason if entry.is_in_project else LOCAL)
+        resolved_url = entry.fields.get("resolved")
+        if not isinstance(resolved_url, str) or not resolved_url:
+            return _UNKNOWN_ORIGIN
+        version = entry.fields.get("version")
+        is_direct_url = (self._is_nested and version is None) or entry.path in self._resolver.direct_url_keys
+        return find_origin(resolved_url, entry.package_name, str(version or ""), is_direct_url=is_direct_url)
+
+    def _find_edges(self, entry: _FolderEntry) -> tuple[Edge, ...] | None:
+        """Return what a package needs when it is installed; None where the file never says so, as before npm 5."""
+        if self._is_nested and "requires" not in self._header:
+            return None
+        fields = entry.fields
+        edges = self._resolve_edges(
+            entry, {**fields, "devDependencies": None} if "devDependencies" in fields else fields
+        )
+        if not self._is_nested or entry.has_flag("optional"):
+            return edges
+        # Version 1 does not tell which edges are optional: those are that lead to what an installation may go without.
+        optional_keys = {edge.target for edge in edges if self._entries[edge.target].has_flag("optional")}
+        return tuple(replace(edge, group="optional") if edge.target in optional_keys else edge for edge in edges)
+
+    def _resolve_edges(self, entry: _FolderEntry, fields: Mapping[str, object]) -> tuple[Edge, ...]:
+        requirements = read_sections(
+            fields, lambda message: self.problems.add_problem(message, entry.start, hint=_REGENERATE_HINT)
+        )
+        edges, missing_names = self._resolver.find_edges(entry.path, requirements)
+        for name in missing_names if _must_be_complete(entry) else ():
+            if self._is_nested:
+                self._missing_dependents.setdefault(name, entry.install_name)
+            else:
+                message, hint = describe_missing(name)
+                self.problems.add_problem(message, self._find_offset(name, entry), hint=hint)
+        return edges
+
+    def _find_offset(self, name: str, entry: _FolderEntry) -> int:
+        match = re.compile(rf'"{re.escape(name)}"\s*:').search(self.text, entry.start, entry.end)
+        return entry.start if match is None else match.start()
+
+    def build_notes(self) -> Iterator[str]:
+        """Say what a version 1 file lacks: it does not tell whether it may, as npm 6 left out optional packages."""
+        if self._missing_dependents:
+            examples = [
+                f"{quote_text(name)} (needed by {dependent})"
+                for name, dependent in list(self._missing_dependents.items())[:_MAX_EXAMPLES]
+            ]
+            suffix = (
+                f" and {len(self._missing_dependents) - _MAX_EXAMPLES} more"
+                if len(self._missing_dependents) > _MAX_EXAMPLES
+                else ""
+            )
+            yield f"needed and not in this file, as npm 6 leaves out what is optional: {', '.join(examples)}{suffix}"
+
+
+def _split_path(path: str) -> tuple[str, str]:
+    """Split the path of a folder into whose node_modules it lies in, and its name there; no name: it does not."""
+    owner_path, separator, name = path.rpartition(_NODE_MODULES)
+    return (
+        (owner_path.removesuffix("/"), name)
+        if separator and (not owner_path or owner_path.endswith("/"))
+        else (path, "")
+    )
+
+
+def _derive_name(path: str) -> str:
+    """Return the name of a folder, with its scope: what a package is called that does not say so."""
+    parent, _, name = path.rpartition("/")
+    scope = parent.rpartition("/")[2]
+    return f"{scope}/{name}" if scope.startswith("@") else name
+
+
+def _find_entry_error(entry: _FolderEntry, origin: PackageSource) -> str:
+    """Return why this cannot be an entry; empty when it can."""
+    error = find_name_error(entry.install_name) or find_name_error(entry.package_name) if entry.install_name else ""
+    if error:
+        return f"{quote_text(entry.package_name)} is no package name: {error}"
+    version = entry.fields.get("version")
+    if is_version(version) or (version is None and origin.skip):
+        return ""
+    return f"{quote_text(entry.package_name)} has {'no version' if version is None else 'no version that can be one'}"
+
+
+def _must_be_complete(entry: _FolderEntry) -> bool:
+    """Whether everything an entry needs has to be in the file.
+
+    It need not for a folder outside of the project, which is installed by itself; for what is bundled, whose author
+    knew what to leave out; and for what nothing leads to any more.
+    """
+    return entry.is_in_project and not entry.has_flag("inBundle") and not entry.has_flag("extraneous")
+
+
+def _find_groups(entry: _FolderEntry) -> tuple[str, ...]:
+    """Return what a package is for. One that is marked as optional or peer as well is that for development alone."""
+    if entry.has_flag("extraneous") or not entry.install_name:
+        return ()
+    if entry.has_flag("devOptional"):
+        return ("dev", "optional")
+    for group in ("dev", "optional", "peer"):
+        if entry.has_flag(group):
+            return (group,)
+    return ("main",)
+
+
+def _convert_to_flat(fields: Mapping[str, object]) -> dict[str, object]:
+    """Return an entry of version 1 in the terms of version 3.
+
+    Its ``version`` may be an alias (``npm:real@1.0.0``), or the address of what is not in the registry.
+    """
+    flat = {"dependencies": fields.get("requires"), "inBundle": fields.get("bundled")}
+    flat |= {key: fields.get(key) for key in ("resolved", "integrity", "dev", "optional", "version")}
+    version = fields.get("version")
+    if isinstance(version, str) and version.startswith("npm:"):
+        flat["name"], _, flat["version"] = version.removeprefix("npm:").rpartition("@")
+    elif isinstance(version, str) and not is_version(version) and find_skip_reason("", version):
+        flat["resolved"], flat["version"] = version, None
+    return flat

@@ -1,0 +1,446 @@
+"""yarn.lock: every package of a project, as Yarn 1 ("classic") and Yarn 2 and later ("berry") write it.
+
+Both list entries under the patterns they were asked for by (``lodash@^4.0.0``), so an edge is found by its pattern.
+A pattern that ``resolutions`` in package.json overrule is not there any more: then the name decides, and where it has
+several versions an edge leads to all of them. Berry also lists the members of the workspace, which are roots; classic
+says nothing of the project.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import PurePosixPath
+from typing import Final, NamedTuple
+from urllib.parse import unquote
+
+from nerq_cli.inventory import NPM, DependencyFile, Edge, Importer, Location, LockedPackage
+from nerq_cli.manifests.npm.npm_entries import (
+    EntryKeys,
+    LineProblems,
+    extract_index,
+    find_local_names,
+    merge_entries,
+    quote_value,
+)
+from nerq_cli.manifests.npm.npm_spec import find_name_error, parse_spec
+from nerq_cli.manifests.npm.yarn_classic import parse_entries
+from nerq_cli.manifests.package_source import LOCAL, WORKSPACE
+from nerq_cli.manifests.syntax.yaml_document import (
+    SLOW_NOTE,
+    NotYamlError,
+    YamlNode,
+    find_conflict,
+    has_libyaml,
+    parse_documents,
+)
+
+NAME: Final = "yarn.lock"
+
+#: Version of classic's format, the only one there was.
+CLASSIC_VERSION: Final = "1"
+#: Versions of berry's format: Yarn 2 wrote 4, Yarn 3 wrote 5 and 6, Yarn 4 writes 7 to 10.
+BERRY_VERSIONS: Final = frozenset(map(str, range(4, 11)))
+
+_HEADER_PATTERN = re.compile(r"^# yarn lockfile v(\S+)", re.MULTILINE)
+_METADATA_PATTERN = re.compile(r"""^["']?__metadata["']?:""", re.MULTILINE)
+_PATTERN_SEPARATOR = re.compile(r"\s*,\s*")
+_ARCHIVE_URL = re.compile(r"(?:^|&)__archiveUrl=([^&]+)")
+_LOCATOR_PARAMETER = re.compile(r"(?:^|&)locator=([^&]+)")
+_COMMIT_PREFIX = re.compile(r"#commit=")
+_ABSOLUTE_PATH = re.compile(r"[/\\]|[A-Za-z]:")
+#: How often one resolution may be wrapped in another (``patch:`` in ``patch:`` in ``virtual:``).
+_MAX_WRAPPINGS: Final = 4
+#: How many names a note gives as examples.
+_MAX_EXAMPLES: Final = 3
+_REGENERATE_HINT: Final = "have Yarn write the file again: yarn install"
+
+_Members = Mapping[str, YamlNode]
+_NO_MEMBERS: Final[_Members] = {}
+
+
+def wants(path: PurePosixPath) -> bool:
+    """Say whether this file is Yarn's lock file."""
+    return path.name == NAME
+
+
+def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:  # noqa: ARG001 - a lock file
+    """Read what a yarn.lock holds. What is wrong with it is in ``problems``; nothing is raised.
+
+    Args:
+        text: the whole file.
+        path: what it is called.
+        constraint: means nothing here; all readers take it.
+        group: means nothing here either.
+    """
+    text = text.removeprefix("\ufeff")
+    reader = _YarnLockReader(text, path)
+    is_berry = _METADATA_PATTERN.search(text) is not None
+    try:
+        entries = list(reader.read_berry(text) if is_berry else reader.read_classic(text))
+    except NotYamlError as error:
+        reader.problems.report_problem(str(error), error.line, hint=error.hint)
+        entries = []
+    graph = _EntryGraph(reader, entries)
+    packages = merge_entries(graph.build_packages())
+    if is_berry or reader.problems.problems or graph.is_truncated():
+        graph.report_missing()
+    return DependencyFile(
+        path=path,
+        format=NAME,
+        locked_packages=packages,
+        importers=tuple(graph.build_importers()) if is_berry else None,
+        locked_filenames=("package.json",),
+        local_names=find_local_names((entry.name, entry.skip) for entry in entries),
+        problems=reader.problems.problems,
+        notes=(SLOW_NOTE,)
+        if is_berry and not has_libyaml()
+        else ()
+        if reader.problems.problems
+        else tuple(graph.describe_missing()),
+    )
+
+
+class _EntryOrigin(NamedTuple):
+    """What an entry stands for: a package, why it is not from a registry, from which one it is, and what tells it."""
+
+    name: str
+    skip: str = ""
+    registry: str = ""
+    reference: str = ""
+
+
+class _YarnEntry(NamedTuple):
+    """One entry: the patterns it is for, and what it stands for. ``member_directory`` is the directory of a workspace member."""
+
+    patterns: tuple[str, ...]
+    key: str
+    name: str
+    version: str
+    skip: str
+    registry: str
+    line: int
+    fields: _Members
+    resolution: str = ""
+    member_directory: str | None = None
+
+
+class _YarnLockReader:
+    """One lock file while its entries are read."""
+
+    def __init__(self, text: str, path: str) -> None:
+        self.path = path
+        self.problems = LineProblems(text, path)
+        self.keys = EntryKeys()
+
+    # --- Classic -----------------------------------------------------------------------------------------------------
+
+    def read_classic(self, text: str) -> Iterator[_YarnEntry]:
+        """Go through the entries of a lock file of Yarn 1's."""
+        line = find_conflict(text)
+        if line:
+            raise NotYamlError("this is a merge conflict marker", line, "choose one of the two versions")
+        header = _HEADER_PATTERN.search(text)
+        if header is not None and header[1] != CLASSIC_VERSION:
+            line = text.count("\n", 0, header.start()) + 1
+            raise NotYamlError(
+                f"unknown version of the lock file: {quote_value(header[1])}", line, "known is version 1"
+            )
+        if not text.strip():
+            raise NotYamlError("the file is empty", 0, _REGENERATE_HINT)
+        for patterns, line, fields in parse_entries(text, partial(self.problems.report_problem, hint=_REGENERATE_HINT)):
+            entry = self._make_classic_entry(patterns, line, fields)
+            if entry is not None:
+                yield entry
+
+    def _make_classic_entry(self, patterns: tuple[str, ...], line: int, fields: _Members) -> _YarnEntry | None:
+        version, resolved_url = _get_text(fields.get("version")), _get_text(fields.get("resolved"))
+        if not version:
+            self.problems.report_problem(
+                f"{quote_value(patterns[0])} has no version: the entry is damaged", line, hint=_REGENERATE_HINT
+            )
+            return None
+        origin = _find_classic_origin(patterns, resolved_url, _get_text(fields.get("name")))
+        return self._make_entry(patterns, origin, version, line, fields)
+
+    # --- Berry -------------------------------------------------------------------------------------------------------
+
+    def read_berry(self, text: str) -> Iterator[_YarnEntry]:
+        """Go through the entries of a lock file of Yarn 2's or later."""
+        root, *extra_documents = parse_documents(text)
+        if extra_documents:
+            raise NotYamlError("a lock file is one document", extra_documents[0].line, _REGENERATE_HINT)
+        if not isinstance(root.data, dict):
+            raise NotYamlError(f"a lock file is a mapping, not {root.kind}", root.line, _REGENERATE_HINT)
+        metadata = root.data.get("__metadata")
+        metadata_fields = metadata.data if metadata is not None and isinstance(metadata.data, dict) else _NO_MEMBERS
+        version_node = metadata_fields.get("version")
+        if _get_text(version_node) not in BERRY_VERSIONS:
+            version_list = ", ".join(sorted(BERRY_VERSIONS, key=int))
+            line = (version_node or metadata or root).line
+            message = f"unknown version of the lock file: {quote_value(_get_text(version_node))}"
+            raise NotYamlError(message, line, f"known are versions {version_list}")
+        member_count = 0
+        for key, node in root.data.items():
+            entry = None if key == "__metadata" else self._make_berry_entry(key, node)
+            if entry is not None:
+                member_count += entry.member_directory is not None
+                yield entry
+        if not member_count:
+            self.problems.report_problem("the project itself is missing: the file is damaged", hint=_REGENERATE_HINT)
+
+    def _make_berry_entry(self, key: str, node: YamlNode) -> _YarnEntry | None:
+        if not isinstance(node.data, dict):
+            self.problems.report_problem(
+                f"{quote_value(key)} must be a mapping, not {node.kind}", node.line, hint=_REGENERATE_HINT
+            )
+            return None
+        resolution, version = _get_text(node.data.get("resolution")), _get_text(node.data.get("version"))
+        if not resolution or not version:
+            missing_field = "version" if resolution else "resolution"
+            self.problems.report_problem(
+                f"{quote_value(key)} has no {missing_field}: the entry is damaged", node.line, hint=_REGENERATE_HINT
+            )
+            return None
+        origin = _find_berry_origin(resolution)
+        patterns = tuple(_PATTERN_SEPARATOR.split(key.strip()))
+        if origin.skip != WORKSPACE:
+            return self._make_entry(patterns, origin, version, node.line, node.data, resolution)
+        directory = origin.reference.removeprefix("workspace:")
+        if _ABSOLUTE_PATH.match(directory):
+            message = f"{quote_value(directory)} is not a directory of this project"
+            self.problems.report_problem(message, node.line)
+            return None
+        member_directory = posixpath.normpath(directory)
+        member_directory = "" if member_directory == "." else member_directory
+        return self._make_entry(patterns, origin, "", node.line, node.data, resolution, member_directory)
+
+    def _make_entry(
+        self,
+        patterns: tuple[str, ...],
+        origin: _EntryOrigin,
+        version: str,
+        line: int,
+        fields: _Members,
+        resolution: str = "",
+        member_directory: str | None = None,
+    ) -> _YarnEntry | None:
+        """Return the entry, if what it is called can be the name of a package."""
+        error = find_name_error(origin.name)
+        if error:
+            label = quote_value(resolution or patterns[0])
+            self.problems.report_problem(
+                f"{label} does not tell which package it is: {error}", line, hint=_REGENERATE_HINT
+            )
+            return None
+        key = self.keys.assign_key(origin.name, origin.reference if origin.skip else version, origin.registry)
+        version = "" if version == "0.0.0-use.local" else version
+        return _YarnEntry(
+            patterns,
+            key,
+            origin.name,
+            version,
+            origin.skip,
+            origin.registry,
+            line,
+            fields,
+            resolution,
+            member_directory,
+        )
+
+
+class _EntryGraph:
+    """The entries of one file, and where each of them leads."""
+
+    def __init__(self, reader: _YarnLockReader, entries: list[_YarnEntry]) -> None:
+        self.path = reader.path
+        self.report_problem = reader.problems.report_problem
+        self.entries = entries
+        self.missing_edges: dict[tuple[str, str, int], None] = {}
+        self.by_pattern: dict[str, _YarnEntry] = {}
+        self.by_name: dict[str, dict[str, _YarnEntry]] = {}
+        self.bound_entries: dict[str, list[tuple[str, _YarnEntry]]] = {}
+        for entry in entries:
+            for pattern in entry.patterns:
+                self._index_pattern(pattern, entry)
+        self.entry_edges = [tuple(dict.fromkeys(self._find_edges(entry))) for entry in entries]
+        self.target_keys = {edge.target for edges in self.entry_edges for edge in edges}
+        self.optional_keys = self.target_keys - {
+            edge.target for edges in self.entry_edges for edge in edges if edge.group != "optional"
+        }
+
+    def build_packages(self) -> Iterator[LockedPackage]:
+        """Go through all packages; members of the workspace are among them where something leads to them."""
+        for entry, edges in zip(self.entries, self.entry_edges, strict=True):
+            if entry.member_directory is not None and entry.key not in self.target_keys:
+                continue
+            conditions = _get_text(entry.fields.get("conditions"))
+            names = [_split_pattern(pattern)[0] for pattern in entry.patterns]
+            is_berry = bool(entry.resolution)
+            yield LockedPackage(
+                key=entry.key,
+                ecosystem=NPM,
+                name=entry.name,
+                version=entry.version,
+                location=Location(path=self.path, line=entry.line),
+                edges=edges,
+                optional=bool(conditions) or (is_berry and entry.key in self.optional_keys),
+                marker=conditions,
+                alias="" if entry.name in names else names[0],
+                skip_reason=entry.skip,
+                index=entry.registry,
+                has_hash=_is_hashed(entry.fields),
+            )
+
+    def build_importers(self) -> Iterator[Importer]:
+        """Go through the members of the workspace."""
+        for entry, edges in zip(self.entries, self.entry_edges, strict=True):
+            if entry.member_directory is not None:
+                yield Importer(path=entry.member_directory, name=entry.name, edges=edges)
+
+    def is_truncated(self) -> bool:
+        """Whether something is missing that would stand behind the last entry: entries are sorted by name."""
+        last_name = max((entry.name for entry in self.entries), default="")
+        return any(name > last_name for name, _, _ in self.missing_edges)
+
+    def report_missing(self) -> None:
+        """Report each edge that leads to nothing in the file."""
+        for name, specifier, line in self.missing_edges:
+            label = quote_value(f"{name}@{specifier}")
+            self.report_problem(f"{label} is asked for here, but is not in this file", line, hint=_REGENERATE_HINT)
+
+    def describe_missing(self) -> Iterator[str]:
+        """Yield a note on what the file lacks: classic leaves out what a member of the workspace provides."""
+        names = list(dict.fromkeys(name for name, _, _ in self.missing_edges))
+        if names:
+            suffix = f" and {len(names) - _MAX_EXAMPLES} more" if len(names) > _MAX_EXAMPLES else ""
+            examples = ", ".join(names[:_MAX_EXAMPLES])
+            yield f"asked for but not in this file, as what members of a workspace provide: {examples}{suffix}"
+
+    def _index_pattern(self, pattern: str, entry: _YarnEntry) -> None:
+        first_entry = self.by_pattern.setdefault(pattern, entry)
+        if first_entry is not entry:
+            self.report_problem(f"{quote_value(pattern)} is here twice, first in line {first_entry.line}", entry.line)
+        name, _ = _split_pattern(pattern)
+        self.by_name.setdefault(name, {})[entry.key] = entry
+        base_pattern, separator, parameters = pattern.partition("::")
+        if separator:
+            locator = _LOCATOR_PARAMETER.search(parameters)
+            self.bound_entries.setdefault(base_pattern, []).append((unquote(locator[1]) if locator else "", entry))
+
+    def _find_edges(self, entry: _YarnEntry) -> Iterator[Edge]:
+        meta = self._get_members(entry, "dependenciesMeta")
+        dependencies = self._get_members(entry, "dependencies")
+        for name, node in dependencies.items():
+            yield from self._resolve_edges(
+                entry, name, node, "optional" if meta and _is_optional(meta.get(name)) else "main"
+            )
+        for name, node in self._get_members(entry, "optionalDependencies").items():
+            yield from self._resolve_edges(entry, name, node, "optional")
+        peers = self._get_members(entry, "peerDependencies")
+        peers_meta = self._get_members(entry, "peerDependenciesMeta") if peers else _NO_MEMBERS
+        for name, node in peers.items():
+            # Who provides a peer depends on who asks, which the file does not tell; with one candidate it is that one.
+            candidates = self.by_name.get(name, {})
+            if len(candidates) == 1 and name not in dependencies and not _is_optional(peers_meta.get(name)):
+                yield _make_edge(next(iter(candidates.values())), name, _get_text(node), "peer")
+
+    def _resolve_edges(self, entry: _YarnEntry, name: str, node: YamlNode, group: str) -> Iterator[Edge]:
+        specifier = _get_text(node)
+        target = self.by_pattern.get(f"{name}@{specifier}") or self.by_pattern.get(f"{name}@npm:{specifier}")
+        if target is not None:
+            yield _make_edge(target, name, specifier, group)
+            return
+        candidates = self._find_bound_entries(entry, f"{name}@{specifier}") or list(self.by_name.get(name, {}).values())
+        if not candidates and group == "main":
+            self.missing_edges[name, specifier, node.line] = None
+        yield from (_make_edge(candidate, name, specifier, group) for candidate in candidates)
+
+    def _find_bound_entries(self, entry: _YarnEntry, pattern: str) -> list[_YarnEntry]:
+        """Return what is meant by a pattern relative to whoever asks: ``file:``, ``link:``, ``portal:``, ``patch:``."""
+        candidates = self.bound_entries.get(pattern, [])
+        matches = [candidate for locator, candidate in candidates if locator == entry.resolution]
+        return matches or [candidate for _, candidate in candidates]
+
+    def _get_members(self, entry: _YarnEntry, key: str) -> _Members:
+        node = entry.fields.get(key)
+        if node is None:
+            return _NO_MEMBERS
+        if isinstance(node.data, dict):
+            return node.data
+        self.report_problem(f"{key} must be a mapping, not {node.kind}", node.line, hint=_REGENERATE_HINT)
+        return _NO_MEMBERS
+
+
+def _make_edge(entry: _YarnEntry, name: str, specifier: str, group: str) -> Edge:
+    return Edge(
+        target=entry.key, group=group, requirement=_parse_requirement(name, specifier), alias=_find_alias(entry, name)
+    )
+
+
+def _find_alias(entry: _YarnEntry, name: str) -> str:
+    return name if name != entry.name else ""
+
+
+def _parse_requirement(name: str, specifier: str) -> str:
+    """Return the range alone; empty where no range is asked for."""
+    requirement = specifier.removeprefix("npm:")
+    return (
+        parse_spec(name, specifier, {}).requirement
+        if ":" in requirement or "@" in requirement or "/" in requirement
+        else requirement
+    )
+
+
+def _find_classic_origin(patterns: tuple[str, ...], resolved_url: str, real_name: str) -> _EntryOrigin:
+    """Tell from the patterns of a classic entry, and from the address it was taken from, where it comes from."""
+    name, specifier = _split_pattern(patterns[0])
+    for pattern in patterns:
+        spec = parse_spec(*_split_pattern(pattern), {})
+        name = spec.name
+        if not spec.skip:  # one pattern for the registry is enough: they all mean the same artefact
+            break
+    name = real_name or name
+    if not spec.skip:
+        return _EntryOrigin(name, registry=extract_index(resolved_url, name) if "://" in resolved_url else "")
+    skip = spec.skip if spec.skip == LOCAL or not resolved_url else parse_spec(name, resolved_url, {}).skip or spec.skip
+    return _EntryOrigin(name, skip=skip, reference=resolved_url or specifier)
+
+
+def _find_berry_origin(resolution: str) -> _EntryOrigin:
+    """Tell from the resolution of a berry entry where it comes from."""
+    name, full_reference = _split_pattern(resolution)
+    for _ in range(_MAX_WRAPPINGS):
+        if full_reference.startswith("virtual:"):
+            full_reference = full_reference.partition("#")[2]
+        elif full_reference.startswith("patch:"):
+            name, full_reference = _split_pattern(unquote(full_reference.removeprefix("patch:").partition("#")[0]))
+    reference, _, parameters = full_reference.partition("::")
+    if reference.startswith("npm:"):
+        archive = _ARCHIVE_URL.search(parameters)
+        return _EntryOrigin(name, registry=extract_index(unquote(archive[1]), name) if archive else "")
+    if reference.startswith("workspace:"):
+        return _EntryOrigin(name, skip=WORKSPACE, reference=reference)
+    skip = parse_spec(name, _COMMIT_PREFIX.sub("#", reference), {}).skip or "not from the npm registry"
+    locator = _LOCATOR_PARAMETER.search(parameters)
+    return _EntryOrigin(name, skip=skip, reference=f"{reference} of {unquote(locator[1])}" if locator else reference)
+
+
+def _is_hashed(fields: _Members) -> bool:
+    return "integrity" in fields or "checksum" in fields or "#" in _get_text(fields.get("resolved"))
+
+
+def _is_optional(meta: YamlNode | None) -> bool:
+    return meta is not None and isinstance(meta.data, dict) and _get_text(meta.data.get("optional")) == "true"
+
+
+def _get_text(node: YamlNode | None) -> str:
+    return node.data if node is not None and isinstance(node.data, str) else ""
+
+
+def _split_pattern(pattern: str) -> tuple[str, str]:
+    """Split ``name@range``; the name may begin with an at sign itself."""
+    at = pattern.find("@", 1)
+    return (pattern, "") if at < 0 else (pattern[:at], pattern[at + 1 :])

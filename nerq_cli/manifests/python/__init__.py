@@ -1,0 +1,1 @@
+"""Readers of the files of Python packaging tools."""

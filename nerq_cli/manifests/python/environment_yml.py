@@ -1,0 +1,252 @@
+"""environment.yml: a conda environment, and what pip is to add to it.
+
+conda's own packages are listed and never looked up; the ``pip:`` section holds lines of a requirements file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any, Final
+
+from nerq_cli.errors import Problem
+from nerq_cli.inventory import PYPI, Declaration, DependencyFile, Location
+from nerq_cli.manifests.python import requirements
+from nerq_cli.manifests.python.pip_mistakes import quote_line
+from nerq_cli.manifests.syntax.text_document import TextDocument
+
+if TYPE_CHECKING:
+    from yaml.nodes import MappingNode, Node, ScalarNode
+
+NAME: Final = "environment.yml"
+#: Why conda's packages are not scored.
+CONDA_REASON: Final = "conda package: not scored"
+
+_ENVIRONMENT_FILE: Final = re.compile(r"(?:environment(?:[-_.].*)?|conda)\.ya?ml")
+#: Deepest nesting read, in levels; conda's files have three.
+MAX_DEPTH: Final = 50
+#: A match specification of conda: channel, name, and what version and build it must be.
+_MATCH_SPEC: Final = re.compile(r"(?:[^\s:]{1,200}::)?([A-Za-z0-9_][\w.-]*)\s*((?:[=<>!~*\d\[ ].*)?)", re.ASCII)
+#: One version, and the build of it.
+_EXACT_BUILD: Final = re.compile(r"==?\s*([\d][\w.!+]*)=[\w.]+")
+_PACKAGE_FILE: Final = re.compile(r"(?:[a-z]+://|[./~]).*?([A-Za-z0-9_][\w.-]*?)-([^-/]+)-[^-/]+\.(?:conda|tar\.bz2)")
+_MAX_SPEC_LENGTH: Final = 1_000
+#: What people call environments for development, and those for one task of it.
+_DEVELOPMENT_WORDS: Final = frozenset({"dev", "devel", "develop", "development"})
+_TASK_WORDS: Final = frozenset({"bench", "benchmark", "ci", "doc", "docs", "lint", "rtd", "test", "testing", "tests"})
+
+
+def wants(path: PurePosixPath) -> bool:
+    """Say whether this file describes a conda environment, by its name."""
+    return _ENVIRONMENT_FILE.fullmatch(path.name.lower()) is not None
+
+
+def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:
+    """Read what a conda environment is made of. What is wrong with it is in ``problems``; nothing is raised.
+
+    Without a ``group`` the file's name says which it is: ``environment-dev.yml`` is for development.
+    """
+    reader = _EnvironmentReader(TextDocument(text, path))
+    reader.read_dependencies()
+    target_group = "constraint" if constraint else group or _guess_group(path)
+    pip_file = reader.parse_pip_lines(constraint=constraint, group=target_group)
+    conda_packages = tuple(replace(declaration, group=target_group) for declaration in reader.conda_packages)
+    return replace(
+        pip_file,
+        format=NAME,
+        declarations=tuple(
+            sorted((*conda_packages, *pip_file.declarations), key=lambda declaration: declaration.location.line)
+        ),
+        problems=tuple(
+            sorted((*reader.document.problems, *pip_file.problems), key=lambda problem: (problem.line, problem.column))
+        ),
+        notes=reader.document.notes,
+    )
+
+
+def _guess_group(path: str) -> str:
+    """Return the group a file's name tells: what follows ``environment-``."""
+    words = re.split(r"[^a-z0-9]+", PurePosixPath(path).stem.lower())[1:]
+    task = next((word for word in words if word in _TASK_WORDS), "")
+    return f"dev:{task}" if task else "dev" if _DEVELOPMENT_WORDS.intersection(words) else "main"
+
+
+class _EnvironmentReader:
+    """One file: conda's packages, and the lines for pip with the places they have here."""
+
+    def __init__(self, document: TextDocument) -> None:
+        self.document = document
+        self.conda_packages: list[Declaration] = []
+        self._pip_lines: list[tuple[str, int, int]] = []
+        self._list_ids: set[int] = set()
+
+    def read_dependencies(self) -> None:
+        """Read the list of dependencies."""
+        from yaml.nodes import ScalarNode, SequenceNode
+
+        root = self._compose_document()
+        dependencies = None if root is None else self._map_members(root).get("dependencies")
+        if dependencies is None or (isinstance(dependencies, ScalarNode) and dependencies.value in ("", "null", "~")):
+            if root is not None:
+                self.document.add_note("lists no dependencies")
+        elif isinstance(dependencies, SequenceNode):
+            for node in dependencies.value:
+                if self.document.too_many_problems:
+                    return
+                self._read_item(node)
+        else:
+            self._report_problem("dependencies must be a list", dependencies)
+
+    def parse_pip_lines(self, *, constraint: bool, group: str) -> DependencyFile:
+        """Return what the lines for pip say, each at its place in this file."""
+        text = "\n\n".join(line for line, _, _ in self._pip_lines)  # a free line, so that no backslash joins two
+        pip_file = requirements.read(text, self.document.path, constraint=constraint, group=group)
+        return replace(
+            pip_file,
+            declarations=tuple(
+                replace(
+                    declaration,
+                    location=Location(path=self.document.path, line=self._locate_line(declaration.location.line)[0]),
+                )
+                for declaration in pip_file.declarations
+            ),
+            includes=tuple(replace(include, line=self._locate_line(include.line)[0]) for include in pip_file.includes),
+            problems=tuple(self._move_problem(problem) for problem in pip_file.problems),
+        )
+
+    def _locate_line(self, line: int) -> tuple[int, int]:
+        """Return the line and the column before the text here, of a line that was handed to pip's reader."""
+        _, number, column = self._pip_lines[min((line - 1) // 2, len(self._pip_lines) - 1)]
+        return number, column
+
+    def _move_problem(self, problem: Problem) -> Problem:
+        line, column_offset = self._locate_line(problem.line)
+        column = problem.column + column_offset if problem.column else 0
+        return replace(problem, line=line, column=column, text=quote_line(self.document.lines[line - 1], column))
+
+    def _compose_document(self) -> MappingNode | None:
+        """Return the document as YAML has it, with the places of everything in it."""
+        import yaml
+        from yaml.nodes import MappingNode
+
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        try:
+            _check_depth(self.document.text, loader)
+            root = yaml.compose(self.document.text, loader)
+        except yaml.MarkedYAMLError as error:
+            mark = error.problem_mark or error.context_mark
+            line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+            line = min(line, len(self.document.lines))
+            self.document.add_problem(f"not valid YAML: {error.problem or error.context}", line, column=column)
+            return None
+        except (yaml.YAMLError, ValueError) as error:
+            self.document.add_problem(f"not valid YAML: {str(error).partition(chr(10))[0]}", 0)
+            return None
+        if isinstance(root, MappingNode):
+            return root
+        message = "the file is empty" if root is None else "not a conda environment: it has no keys"
+        self.document.add_problem(
+            message, root.start_mark.line + 1 if root else 0, hint="dependencies stand under dependencies:"
+        )
+        return None
+
+    def _map_members(self, node: MappingNode) -> dict[str, Node]:
+        members: dict[str, Node] = {}
+        for key, value in node.value:
+            name = key.value if isinstance(key.value, str) else ""
+            if name in members:
+                self._report_problem(f"{name[:60]} is here twice", key)
+            members[name] = value
+        return members
+
+    def _read_item(self, node: Node) -> None:
+        from yaml.nodes import MappingNode, ScalarNode
+
+        if isinstance(node, ScalarNode):
+            self._read_package(node)
+        elif isinstance(node, MappingNode):
+            for name, value in self._map_members(node).items():
+                if name == "pip":
+                    self._read_pip_section(value)
+                else:
+                    self._report_problem(
+                        f"conda knows no section {name[:60]!r} in dependencies", value, hint="known is pip"
+                    )
+        else:
+            self._report_problem("a list in the list of dependencies", node, hint="remove the second dash")
+
+    def _read_pip_section(self, node: Node) -> None:
+        from yaml.nodes import ScalarNode, SequenceNode
+
+        if isinstance(node, ScalarNode) and node.value in ("", "null", "~"):
+            return
+        if not isinstance(node, SequenceNode):
+            self._report_problem("pip must be a list", node)
+        elif id(node) not in self._list_ids:  # an alias of a list adds nothing to it
+            self._list_ids.add(id(node))
+            for item_node in node.value:
+                if isinstance(item_node, ScalarNode):
+                    self._pip_lines += _split_lines(item_node)
+                else:
+                    self._report_problem("an item for pip must be one line", item_node)
+
+    def _read_package(self, node: ScalarNode) -> None:
+        text = node.value.strip()
+        file_match = _PACKAGE_FILE.fullmatch(text) if len(text) <= _MAX_SPEC_LENGTH else None
+        match = file_match or (_MATCH_SPEC.fullmatch(text) if len(text) <= _MAX_SPEC_LENGTH else None)
+        if match is None:
+            self._report_problem(f"{text[:60]!r} is no package of conda's", node, hint="write name=1.2 or name>=1.2")
+            return
+        requirement = f"=={match[2]}" if file_match else _drop_build(match[2].strip())
+        line = node.start_mark.line + 1
+        self.conda_packages.append(
+            Declaration(
+                ecosystem=PYPI,
+                name=match[1],
+                requirement=requirement,
+                group="main",
+                location=Location(path=self.document.path, line=line),
+                skip_reason=CONDA_REASON,
+            )
+        )
+
+    def _report_problem(self, message: str, node: Node, *, hint: str = "") -> None:
+        mark = node.start_mark
+        self.document.add_problem(
+            message, min(mark.line + 1, len(self.document.lines)), column=mark.column + 1, hint=hint
+        )
+
+
+def _drop_build(requirement: str) -> str:
+    """Return a requirement as written, but that of one build as that of its version."""
+    match = _EXACT_BUILD.fullmatch(requirement)
+    return f"=={match[1]}" if match else requirement
+
+
+def _split_lines(node: ScalarNode) -> Iterator[tuple[str, int, int]]:
+    """Go through the lines of an item: each with its number and the characters before it."""
+    line = node.start_mark.line + 1
+    if node.style in ("|", ">"):
+        for offset, text in enumerate(node.value.splitlines(), 1):
+            yield text.strip(), line + offset, 0
+    else:
+        column_offset = node.start_mark.column + (1 if node.style in ("'", '"') else 0)
+        yield " ".join(node.value.splitlines()), line, column_offset
+
+
+def _check_depth(text: str, loader: Any) -> None:  # noqa: ANN401 - one of two loaders without a common base
+    """Refuse what is nested too deeply, before a recursive reader meets it.
+
+    Raises:
+        ValueError: it is.
+    """
+    import yaml
+    from yaml.events import CollectionEndEvent, CollectionStartEvent
+
+    depth = 0
+    for event in yaml.parse(text, loader):
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise ValueError(f"nested more than {MAX_DEPTH} levels deep")

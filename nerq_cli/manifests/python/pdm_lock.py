@@ -1,0 +1,119 @@
+"""pdm.lock: what PDM locked. It knows each package's edges, but not what the project itself asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import PurePosixPath
+from typing import Final
+
+from nerq_cli.inventory import PYPI, DependencyFile, Edge, LockedPackage, normalise_name
+from nerq_cli.manifests import package_source
+from nerq_cli.manifests.package_source import PackageSource
+from nerq_cli.manifests.python.python_locks import (
+    EntryIndex,
+    LockEntry,
+    LockFile,
+    LockTable,
+    index_entries,
+    join_alternatives,
+    parse_format_version,
+    read_entries,
+    read_marker,
+    read_specifier_edges,
+)
+from nerq_cli.manifests.syntax.toml_document import quote_text
+
+NAME: Final = "pdm.lock"
+
+#: The major version of the format that is read, and the newest minor one: PDM itself refuses any that is newer than
+#: it knows (``PDMLock.compatibility`` in PDM).
+VERSION: Final = (4, 5)
+_VCS_KEYS: Final = ("git", "hg", "svn", "bzr")
+#: What tells two packages of the same name and version apart.
+_SOURCE_KEYS: Final = (*_VCS_KEYS, "revision", "path", "url", "subdirectory")
+
+
+def wants(path: PurePosixPath) -> bool:
+    """Say whether this file is a pdm.lock."""
+    return path.name == NAME
+
+
+def read(
+    text: str,
+    path: str,
+    *,
+    constraint: bool = False,
+    group: str = "",  # noqa: ARG001 - not included
+    unlocked: Collection[str] = (),
+) -> DependencyFile:
+    """Read what PDM locked. What is wrong with the file is in ``problems``; nothing is raised.
+
+    ``unlocked`` are normalised names that the file may lack, though something in it needs them.
+    """
+    lock = LockFile(text, path, unlocked)
+    return lock.build_file(NAME, _read_packages(lock) if _is_supported(lock) else (), constraint=constraint)
+
+
+def _is_supported(lock: LockFile) -> bool:
+    if lock.problems:
+        return False
+    version = lock.root.get_table("metadata").get_text("lock_version")
+    major, minor = parse_format_version(version)
+    if not version:
+        lock.add_problem("no lock_version in [metadata]: this is not a lock file of PDM's, or not all of it")
+    elif major != VERSION[0] or minor > VERSION[1]:
+        hint = f"versions {VERSION[0]}.0 to {VERSION[0]}.{VERSION[1]} of the format are read"
+        lock.add_problem(f"lock_version {quote_text(version)} is not known", "metadata", "lock_version", hint=hint)
+    return not lock.problems
+
+
+def _read_packages(lock: LockFile) -> Iterator[LockedPackage]:
+    packages = list(_group_entries(read_entries(lock, "package", _read_source, ("extras", *_SOURCE_KEYS))))
+    entries_by_name = index_entries(package[0] for package in packages)
+    file_hashes = lock.root.get_table("metadata").get_table("files")
+    for package in packages:
+        first_entry = package[0]
+        yield first_entry.make_package(
+            _find_edges(package, entries_by_name),
+            groups=_read_groups(package),
+            marker=join_alternatives(read_marker(entry.table, "marker") for entry in package),
+            hashed=any(entry.table.values.get("files") for entry in package)
+            or bool(file_hashes.values.get(f"{first_entry.name} {first_entry.version}")),
+        )
+
+
+def _group_entries(lock_entries: Iterable[LockEntry]) -> Iterable[Sequence[LockEntry]]:
+    """Bring the entries of each package together: one for itself, and one for every set of its extras."""
+    packages: dict[tuple[str, ...], list[LockEntry]] = {}
+    for entry in lock_entries:
+        source_values = (repr(entry.table.values.get(key)) for key in _SOURCE_KEYS)
+        packages.setdefault((normalise_name(PYPI, entry.name), entry.version, *source_values), []).append(entry)
+    return packages.values()
+
+
+def _find_edges(package: Sequence[LockEntry], entries_by_name: EntryIndex) -> Iterator[Edge]:
+    return chain.from_iterable(read_specifier_edges(entry.table, "dependencies", entries_by_name) for entry in package)
+
+
+def _read_source(table: LockTable) -> PackageSource:
+    vcs = next((key for key in _VCS_KEYS if key in table.values), "")
+    if vcs:
+        revision = table.get_text("revision") or table.get_text("ref")
+        return PackageSource(skip=package_source.repository_reason(table.get_text(vcs), revision, vcs=vcs))
+    if table.get_text("path"):
+        return PackageSource(skip=package_source.LOCAL)
+    url = table.get_text("url")
+    return PackageSource(skip=package_source.url_reason(url)) if url else PackageSource()
+
+
+def _read_groups(package: Sequence[LockEntry]) -> list[str]:
+    """Return the groups of a package, as far as the file tells which kind they are of.
+
+    PDM lists extras and development groups in one row. Only ``default`` and ``dev`` say what they are; of a package
+    that other groups ask for as well it can only be told that it is in ``default``.
+    """
+    group_names = {group for entry in package for group in entry.table.get_strings("groups")}
+    if group_names <= {"default", "dev"}:
+        return [group for name, group in (("default", "main"), ("dev", "dev")) if name in group_names]
+    return ["main"] if "default" in group_names else []

@@ -1,0 +1,316 @@
+"""What one line of a requirements file asks for: a specifier, or something at a path, an address, in a repository.
+
+Options, and everything that is no specifier, are taken apart by `pip_requirements_parser`, pip's own code, which is
+imported when a file first has such a line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import unquote
+
+from nerq_cli.manifests.package_source import strip_credentials, url_reason
+from nerq_cli.manifests.python.pep508 import MAX_LENGTH, NotASpecifierError, Specifier, parse_specifier, validate_marker
+from nerq_cli.manifests.python.pip_mistakes import MAX_SHOWN_LENGTH, NAME_PATTERN, VARIABLE_PATTERN, detect_mistake
+
+if TYPE_CHECKING:
+    from optparse import OptionParser
+
+T = TypeVar("T")
+
+#: How the reason begins for what lies on this disk.
+LOCAL_PREFIX: Final = "local path"
+
+_HASH_OPTIONS: Final = re.compile(r"(?:\s+--hash(?:=|\s+)[A-Za-z0-9_-]+:[0-9a-fA-F]+)+")
+_HASH_VALUE: Final = re.compile(r"[A-Za-z0-9_-]+:[0-9a-fA-F]+")
+_OPTION_START: Final = re.compile(r"\s+(?=--?[A-Za-z])")
+#: Options about one requirement; all others are about the whole file.
+_REQUIREMENT_OPTIONS: Final = frozenset({"hashes", "install_options", "global_options", "config_settings"})
+#: Options that pip 26.3 reads in requirements files and the library, older, does not know.
+_ADDITIONAL_OPTIONS: Final = (
+    (("-C", "--config-settings", "--config-setting"), "config_settings", "append"),
+    (("--all-releases",), "all_releases", "append"),
+    (("--only-final",), "only_final", "append"),
+    (("--no-require-hashes",), "no_require_hashes", "store_true"),
+)
+
+#: What no plain specifier has before its marker.
+_NOT_SPECIFIER: Final = re.compile(
+    r"[/\\@:]|^[.~]|\.(?:whl|zip|t[abglxz]+|tar\.\w+)\s*(?:\[[^\]]*\]\s*)?$", re.IGNORECASE
+)
+_DIRECT_REFERENCE: Final = re.compile(NAME_PATTERN + "@")
+_LOCAL_PATH: Final = re.compile(
+    r"(?:\.{1,2}|(?:~|[A-Za-z]:|[\w.+${}-]*)[/\\][^\s<>|\"?*\[]*|[\w$][\w.+${}-]*)(?:\[[^\]]*\])?"
+)
+_URL_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_URL_OR_PATH: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|file:|\.{0,2}/|\$\{", re.IGNORECASE)
+_FILE_SCHEME: Final = re.compile(r"file:(?://(?:localhost)?(?=/))?", re.IGNORECASE)
+_MARKER_START: Final = re.compile(r"\s;|;\s")
+_EXTRAS_SUFFIX: Final = re.compile(r"\[[^\]]*\]$")
+_WHITESPACE: Final = re.compile(r"\s")
+_NON_NAME_CHARACTERS: Final = re.compile(r"[^A-Za-z0-9._-]+")
+_LENGTH_ERROR: Final = f"longer than {MAX_LENGTH:,} characters"
+_VERSION_FROM_ENVIRONMENT: Final = re.compile(rf"({NAME_PATTERN})([<>=!~][^;]*{VARIABLE_PATTERN}[^;]*)(;.*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class PipRequirement:
+    """What one line asks for. ``skip`` says where it comes from when that is no package index.
+
+    ``has_explicit_name`` is false for a name that is only a guess from a path or an address.
+    """
+
+    specifier: Specifier
+    skip: str = ""
+    has_explicit_name: bool = True
+    hashed: bool = False
+
+
+def parse_requirement(text: str) -> PipRequirement:
+    """Read a requirement with its own options.
+
+    Raises:
+        NotASpecifierError: it is malformed.
+    """
+    option = _OPTION_START.search(text)
+    if option is None:
+        return _parse_bare_requirement(text)
+    hashed = bool(_HASH_OPTIONS.fullmatch(text, option.start())) or _check_requirement_options(text, option.end())
+    return replace(_parse_bare_requirement(text[: option.start()]), hashed=hashed)
+
+
+def parse_editable_option(value: str, marker: str = "") -> PipRequirement:
+    """Read what ``-e`` points at: a directory or a repository.
+
+    Raises:
+        NotASpecifierError: it is malformed.
+    """
+    from pip_requirements_parser import parse_editable
+
+    if _DIRECT_REFERENCE.match(value):
+        return _parse_direct_reference(f"{value} ;{marker}" if marker else value)
+    name, url, extras = _call_pip_parser(parse_editable, value)
+    specifier = parse_specifier(name) if name else _guess_specifier(url)
+    skip = _describe_source(url)
+    return PipRequirement(
+        replace(specifier, marker=marker, extras=tuple(sorted(extras)) or specifier.extras),
+        skip,
+        has_explicit_name=bool(name),
+    )
+
+
+def split_marker(text: str) -> tuple[str, str]:
+    """Split off the marker where a semicolon may belong to an address: a space tells.
+
+    Raises:
+        NotASpecifierError: the marker is none.
+    """
+    match = _MARKER_START.search(text)
+    if match is None:
+        return text, ""
+    try:
+        return text[: match.start()].rstrip(), validate_marker(text[match.end() :])
+    except ValueError as error:
+        raise NotASpecifierError(f"the marker cannot be read: {_extract_message(error)}", offset=match.end()) from error
+
+
+def parse_file_options(text: str) -> dict[str, list[str]]:
+    """Read a line of options about the whole file: what each was given, filed under the library's name for it.
+
+    Raises:
+        NotASpecifierError: pip knows no such option, or not like this.
+    """
+    values_by_option, arguments = _parse_options(text)
+    misplaced_option = next((name for name in values_by_option if name in _REQUIREMENT_OPTIONS), None)
+    if misplaced_option:
+        hint = "end the line before it in a backslash"
+        raise NotASpecifierError(f"{_format_option(misplaced_option)} belongs to a requirement", hint=hint)
+    if arguments:
+        hint = "put it on its own line, or behind a #"
+        raise NotASpecifierError("nothing may follow an option", offset=max(text.find(arguments[0]), 0), hint=hint)
+    return values_by_option
+
+
+def _check_requirement_options(text: str, start: int) -> bool:
+    """Check the options after a requirement; return whether one is a hash."""
+    values_by_option, arguments = _parse_options(text, start)
+    invalid_options = [
+        _format_option(name) for name in values_by_option if name not in _REQUIREMENT_OPTIONS
+    ] + arguments
+    if invalid_options:
+        message = f"{invalid_options[0][:MAX_SHOWN_LENGTH]} cannot follow a requirement"
+        raise NotASpecifierError(message, offset=start, hint="put it on its own line")
+    hashes = values_by_option.get("hashes", [])
+    if not all(map(_HASH_VALUE.fullmatch, hashes)):
+        raise NotASpecifierError("not a hash", offset=start, hint="write --hash=sha256:… in hexadecimal digits")
+    return bool(hashes)
+
+
+def _parse_options(text: str, start: int = 0) -> tuple[dict[str, list[str]], list[str]]:
+    """Return the values of each option, filed under the library's name for it, and what is left over."""
+    import shlex
+    from optparse import Values
+
+    from pip_requirements_parser import OptionParsingError
+
+    if len(text) > MAX_LENGTH:
+        raise NotASpecifierError(_LENGTH_ERROR)
+    values = Values()  # empty, because the parser's defaults are lists that would grow from line to line
+    try:
+        _, arguments = _build_option_parser().parse_args(shlex.split(text[start:]), values)
+    except OptionParsingError as error:
+        raise _explain_option_error(text, start, str(error.msg)) from error
+    except ValueError as error:
+        raise NotASpecifierError("a quotation mark is missing", offset=start) from error
+    return {name: _list_values(value) for name, value in vars(values).items()}, arguments
+
+
+def _list_values(value: object) -> list[str]:
+    """Return what an option was given, one or several; nothing for a switch. ``-r=file`` leaves the = in place."""
+    values = value if isinstance(value, list) else [value]
+    return [text.lstrip("=") for text in values if isinstance(text, str)]
+
+
+def _format_option(name: str) -> str:
+    """Return an option as it is written on a line."""
+    return next(option.get_opt_string() for option in _build_option_parser().option_list if option.dest == name)
+
+
+@lru_cache(maxsize=1)
+def _build_option_parser() -> OptionParser:
+    """Return pip's option parser; the library builds one anew for each line, which is what makes it slow."""
+    from pip_requirements_parser import build_parser
+
+    parser: OptionParser = build_parser()
+    for names, dest, action in _ADDITIONAL_OPTIONS:
+        parser.add_option(*names, dest=dest, action=action)
+    return parser
+
+
+def _explain_option_error(text: str, start: int, parser_message: str) -> NotASpecifierError:
+    """Say which option it is that pip does not know, and which one it may have been."""
+    message = parser_message.partition("error: ")[2].strip()[:MAX_SHOWN_LENGTH]
+    name = next(iter(re.findall(r"--?[\w-]+", message)), "")
+    offset = max(text.find(name, start), start)
+    if not message.startswith("no such option"):
+        return NotASpecifierError(message, offset=offset)
+    suggestions = get_close_matches(
+        name, [option.get_opt_string() for option in _build_option_parser().option_list], n=1
+    )
+    hint = f"did you mean {suggestions[0]}?" if suggestions else "pip reads no such option in a requirements file"
+    return NotASpecifierError(message, offset=offset, hint=hint)
+
+
+def _parse_bare_requirement(text: str) -> PipRequirement:
+    """Read a requirement without options."""
+    if len(text) > MAX_LENGTH:
+        raise NotASpecifierError(_LENGTH_ERROR)
+    specifier_text = text.partition(";")[0]
+    direct_match = _DIRECT_REFERENCE.match(specifier_text)
+    if (
+        not direct_match
+        and _NOT_SPECIFIER.search(specifier_text)
+        and _is_path_or_url(_MARKER_START.split(text, maxsplit=1)[0].rstrip())
+    ):
+        return _parse_path_or_url(text)
+    try:
+        return _parse_direct_reference(text) if direct_match else PipRequirement(_parse_plain_specifier(text))
+    except ValueError as error:
+        raise detect_mistake(text) or error from error
+
+
+def _is_path_or_url(text: str) -> bool:
+    """Whether this is a path or an address, as pip would see it without looking at the disk."""
+    if not _URL_SCHEME.match(text):
+        return _LOCAL_PATH.fullmatch(text) is not None
+    from pip_requirements_parser import is_url
+
+    return is_url(text) and not _WHITESPACE.search(text)
+
+
+def _parse_plain_specifier(text: str) -> Specifier:
+    try:
+        return parse_specifier(text)
+    except ValueError:
+        match = _VERSION_FROM_ENVIRONMENT.fullmatch(text)
+        if match is None:
+            raise
+        return replace(parse_specifier(match[1] + (match[3] or "")), version=match[2].strip())
+
+
+def _parse_direct_reference(text: str) -> PipRequirement:
+    """Read ``name @ address``."""
+    specifier = parse_specifier(text)
+    if not _URL_OR_PATH.match(specifier.url):
+        raise NotASpecifierError("no address", offset=text.index("@") + 1, hint="write name @ https://…")
+    version = specifier.version or _guess_specifier(specifier.url).version
+    return PipRequirement(replace(specifier, version=version), _describe_source(specifier.url))
+
+
+def _parse_path_or_url(text: str) -> PipRequirement:
+    """Read a path or an address; its name may be in its fragment or its file name."""
+    from pip_requirements_parser import parse_reqparts_from_string
+
+    path_or_url, marker = split_marker(text)
+    parts = _call_pip_parser(parse_reqparts_from_string, path_or_url.replace("\\", "/"))
+    address = path_or_url if _URL_SCHEME.match(path_or_url) else _EXTRAS_SUFFIX.sub("", path_or_url)
+    requirement = parts.requirement
+    specifier = (
+        Specifier(name=requirement.name, version=str(requirement.specifier))
+        if requirement
+        else _guess_specifier(address)
+    )
+    extras = tuple(sorted({*parts.extras, *(requirement.extras if requirement else ())}))
+    return PipRequirement(
+        replace(specifier, extras=extras, marker=marker),
+        _describe_source(address),
+        has_explicit_name=requirement is not None,
+    )
+
+
+def _call_pip_parser(function: Callable[[str], T], text: str) -> T:
+    """Have pip's code take a path or an address apart."""
+    from pip_requirements_parser import PipError
+
+    try:
+        return function(text)
+    except (PipError, ValueError) as error:
+        raise NotASpecifierError(_extract_message(error)) from error
+
+
+def _describe_source(address: str) -> str:
+    """Return where something comes from, in words, for somebody to read."""
+    if _URL_SCHEME.match(address) and not _FILE_SCHEME.match(address):
+        return url_reason(address)[:MAX_SHOWN_LENGTH]
+    path = _FILE_SCHEME.sub("", strip_credentials(address) if "://" in address else address, count=1)
+    return f"{LOCAL_PREFIX} {path.partition('#')[0]}"[:MAX_SHOWN_LENGTH]
+
+
+def _guess_specifier(address: str) -> Specifier:
+    """Guess name and version from the last part of a path or an address."""
+    path = re.split(r"[?#]", strip_credentials(address) if "://" in address else address, maxsplit=1)[0]
+    if "+" in address.partition(":")[0]:
+        path = (path.rpartition("@")[0] or path).removesuffix(".git")
+    file_name = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+    name, version = _split_file_name(unquote(file_name))
+    return Specifier(name=_NON_NAME_CHARACTERS.sub("-", name).strip("-._") or "local-project", version=version)
+
+
+def _split_file_name(file_name: str) -> tuple[str, str]:
+    """Return what a file name says, if it is one of a wheel or a source distribution; else the name as it is."""
+    from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
+
+    try:
+        name, version = (parse_wheel_filename if file_name.endswith(".whl") else parse_sdist_filename)(file_name)[:2]
+    except (InvalidSdistFilename, InvalidWheelFilename):
+        return file_name, ""
+    return name, f"=={version}"
+
+
+def _extract_message(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,179 @@
+"""Pipfile: the dependencies of a project as Pipenv has them declared, category by category."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Final
+
+from nerq_cli.inventory import PYPI, Declaration, DependencyFile, Location, normalise_name
+from nerq_cli.manifests import package_source
+from nerq_cli.manifests.package_source import FileIndexes, PackageSource, join_markers
+from nerq_cli.manifests.python.dependency_groups import label_group
+from nerq_cli.manifests.python.pep508 import MAX_LENGTH, validate_marker
+from nerq_cli.manifests.python.python_locks import is_package_name, split_extras
+from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField, quote_text
+
+NAME: Final = "Pipfile"
+
+#: The categories that are there without being asked for, and the group each stands for.
+CATEGORY_GROUPS: Final = {"packages": "main", "dev-packages": "dev"}
+#: The tables that are no category.
+SETTINGS_TABLES: Final = frozenset({"source", "sources", "requires", "scripts", "pipenv"})
+#: Keys that are markers by themselves: ``sys_platform = "== 'win32'"``.
+_MARKER_KEYS: Final = (
+    "os_name",
+    "sys_platform",
+    "platform_machine",
+    "platform_python_implementation",
+    "platform_release",
+    "platform_system",
+    "platform_version",
+    "python_version",
+    "python_full_version",
+    "implementation_name",
+    "implementation_version",
+)
+_VCS_KEYS: Final = ("git", "hg", "svn", "bzr")
+_BARE_VERSION = re.compile(r"\s*v?[0-9]")
+_VERSION_HINT: Final = 'versions look like "*", "==1.2.3", "~=1.2" or ">=1.2,<2"'
+
+
+def wants(path: PurePosixPath) -> bool:
+    """Say whether this file is a Pipfile."""
+    return path.name == NAME
+
+
+def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:
+    """Read what a Pipfile declares. What is wrong with it is in ``problems``; nothing is raised.
+
+    ``group`` takes the place of ``main`` where the file that includes this one says so.
+    """
+    document = TomlDocument(text, path)
+    if not document.root.value and not document.problems:
+        document.add_note("the file declares nothing")
+    indexes = _read_indexes(document.root.get("source"))
+    declarations = tuple(_read_declarations(document.root, indexes))
+    return DependencyFile(
+        path=path,
+        format=NAME,
+        declarations=tuple(
+            replace(declaration, group=group) if group and declaration.group == "main" else declaration
+            for declaration in declarations
+        ),
+        constraint=constraint,
+        local_names=tuple(
+            sorted(
+                {
+                    declaration.package.name
+                    for declaration in declarations
+                    if declaration.skip_reason == package_source.LOCAL
+                }
+            )
+        ),
+        problems=document.problems,
+        notes=document.notes,
+    )
+
+
+def get_group(category: str) -> str:
+    """Return the group a category of other than the two usual ones stands for."""
+    return CATEGORY_GROUPS.get(category) or label_group(normalise_name(PYPI, category))
+
+
+def find_source(name: str, indexes: FileIndexes) -> PackageSource:
+    """Return where a package comes from that names a source, or none: then the first one, and no other."""
+    return indexes.source_named(name) if name else indexes.default_source
+
+
+def _read_indexes(sources: TomlField) -> FileIndexes:
+    """Read ``[[source]]``. Since 2022 Pipenv takes from the first what names no other."""
+    urls, urls_by_name = [], {}
+    for source in sources.elements("an array of tables"):
+        url = package_source.strip_credentials(source.get("url").get_text())
+        if not url:
+            source.report_problem("a source needs a url")
+            continue
+        urls.append(url)
+        urls_by_name[source.get("name").get_text().lower()] = url
+    return FileIndexes(default=urls[0] if urls else "", by_name=urls_by_name)
+
+
+def _read_declarations(root: TomlField, indexes: FileIndexes) -> Iterator[Declaration]:
+    for category, table in root.items():
+        if category in SETTINGS_TABLES:
+            continue
+        group = get_group(category)
+        for name, field in table.items():
+            declaration = _read_declaration(name, field, indexes)
+            if declaration:
+                yield replace(declaration, group=group)
+
+
+def _read_declaration(raw_name: str, field: TomlField, indexes: FileIndexes) -> Declaration | None:
+    """Read one dependency: a version, or a table that says more."""
+    name, extras = split_extras(raw_name)
+    if not is_package_name(name):
+        field.report_problem(f"{quote_text(raw_name)} cannot be the name of a package")
+        return None
+    if not isinstance(field.value, (str, dict)):
+        field.report_expected("a version or a table")
+        return None
+    is_table = isinstance(field.value, dict)
+    version = field.get("version") if is_table else field
+    try:
+        declaration = Declaration(
+            ecosystem=PYPI,
+            name=name,
+            requirement=_parse_requirement(version.get_text()),
+            group="main",
+            location=Location(path=field.document.path, line=field.line),
+            marker=_build_marker(field) if is_table else "",
+            extras=tuple(
+                sorted({*extras, *(extra for extra, _ in field.get("extras").string_items())} if is_table else extras)
+            ),
+        )
+    except ValueError as error:
+        field.report_problem(str(error), hint=_VERSION_HINT)
+        return None
+    source = _read_source(field, indexes) if is_table else indexes.default_source
+    return replace(source.apply_to(declaration), requirement="" if source.skip else declaration.requirement)
+
+
+def _read_source(field: TomlField, indexes: FileIndexes) -> PackageSource:
+    vcs = next((key for key in _VCS_KEYS if field.get(key).get_text()), "")
+    if vcs:
+        return PackageSource(
+            skip=package_source.repository_reason(field.get(vcs).get_text(), field.get("ref").get_text(), vcs=vcs)
+        )
+    url = field.get("file").get_text() or field.get("url").get_text()
+    if url:
+        return PackageSource(skip=package_source.url_reason(url))
+    if field.get("path").get_text():
+        return PackageSource(skip=package_source.LOCAL)
+    return find_source(field.get("index").get_text(), indexes)
+
+
+def _build_marker(field: TomlField) -> str:
+    """Build the marker that ``markers`` and the keys named after single ones amount to together."""
+    single_markers = (f"{key} {field.get(key).get_text()}" for key in _MARKER_KEYS if field.get(key).get_text())
+    marker = join_markers(field.get("markers").get_text(), *single_markers)
+    return validate_marker(marker) if marker else ""
+
+
+def _parse_requirement(version: str) -> str:
+    """Return the versions asked for; a bare number means exactly that one, as for Pipenv."""
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    if version.strip() in ("", "*"):
+        return ""
+    if len(version) > MAX_LENGTH:
+        raise ValueError(f"the version is longer than {MAX_LENGTH} characters")
+    requirement = f"=={version.strip()}" if _BARE_VERSION.match(version) else version.strip()
+    try:
+        SpecifierSet(requirement)
+    except InvalidSpecifier:
+        raise ValueError(f"{quote_text(version)} is not a version or a range of them") from None
+    return requirement

@@ -1,0 +1,294 @@
+"""Poetry's own tables in pyproject.toml, and its version constraints in the terms of PEP 440."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from nerq_cli.inventory import PYPI, Declaration, Location, normalise_name
+from nerq_cli.manifests import package_source
+from nerq_cli.manifests.package_source import FileIndexes, PackageSource, join_markers
+from nerq_cli.manifests.python.dependency_groups import DependencyGroup
+from nerq_cli.manifests.python.pep508 import MAX_LENGTH, validate_marker
+from nerq_cli.manifests.syntax.toml_document import TomlField, quote_text
+
+if TYPE_CHECKING:
+    from packaging.version import Version
+
+_NAME_PATTERN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
+_CLAUSE_PATTERN = re.compile(r"(~=|===?|!=|<>|[<>]=?|[=^~])?\s*v?([^\s,=<>~^]+)\s*,?\s*", re.IGNORECASE)
+#: Poetry's operators of equality, and PEP 440's.
+_EQUALITY_OPERATORS = {"=": "==", "==": "==", "===": "===", "!=": "!=", "<>": "!="}
+_WILDCARD_VERSION = re.compile(r"([0-9.!]*[0-9])(?:\.[*xX])+", re.ASCII)
+_ANY_VERSION = re.compile(r"[*xX](?:\.[*xX])*")
+_ALTERNATIVE_SEPARATOR = re.compile(r"\|\|?")
+_PLATFORM_CLAUSE = re.compile(r"([!=]=)?\s*([\w.-]+)", re.ASCII)
+#: A marker compares ``python_version`` with two numbers, ``python_full_version`` with more.
+_FULL_VERSION_DOTS: Final = 2
+_CONSTRAINT_HINT = "constraints look like ^1.2, ~1.2, 1.2.*, >=1.2,<2.0 or ^1.2 || ^2.0"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoetryTables:
+    """What Poetry's tables say: package indexes, what the project depends on, and its development groups."""
+
+    indexes: FileIndexes
+    dependencies: Iterator[Declaration]
+    groups: dict[str, DependencyGroup]
+
+
+def read(tables: TomlField) -> PoetryTables:
+    """Read what ``[tool.poetry]`` says about dependencies and where they come from.
+
+    ``requirement`` of what is declared is PEP 440's, so that one rule matches all versions: ``^1.2.3`` becomes
+    ``>=1.2.3,<2.0.0``. Alternatives stay apart as Poetry writes them: ``>=1,<2 || >=3,<4``.
+    """
+    indexes = _read_indexes(tables.get("source"))
+    return PoetryTables(
+        indexes=indexes,
+        dependencies=_read_table(tables.get("dependencies"), indexes, _read_extras(tables.get("extras"))),
+        groups=_read_groups(tables, indexes),
+    )
+
+
+def find_explicit_sources(declarations: Sequence[Declaration], indexes: FileIndexes) -> dict[str, list[PackageSource]]:
+    """Return what these items add to the same packages in ``[project]``: where they come from, if they say so.
+
+    Poetry's manual calls this enriching: the project's requirement holds, Poetry's table tells the source.
+    """
+    markers_by_package: dict[str, dict[PackageSource, str]] = {}
+    for declaration in declarations:
+        source = PackageSource(
+            index=declaration.index, extra_indexes=declaration.extra_indexes, skip=declaration.skip_reason
+        )
+        markers_by_package.setdefault(declaration.package.name, {}).setdefault(source, declaration.marker)
+    return {
+        name: [replace(source, marker=marker) for source, marker in markers_by_source.items()]
+        if len(markers_by_source) > 1
+        else list(markers_by_source)
+        for name, markers_by_source in markers_by_package.items()
+        if list(markers_by_source) != [indexes.default_source]
+    }
+
+
+def _read_indexes(sources: TomlField) -> FileIndexes:
+    """Read ``[[tool.poetry.source]]``: primary ones are asked first, supplemental ones too, explicit ones by name only.
+
+    One called PyPI needs no address; ``default`` and ``secondary`` are what priorities were called before Poetry 1.5.
+    """
+    urls_by_name = {"pypi": ""}
+    default_urls, primary_urls, supplemental_urls = [], [], []
+    for source in sources.elements("an array of tables"):
+        name = source.get("name").get_text().lower()
+        url = package_source.strip_credentials(source.get("url").get_text())
+        if not url and name != "pypi":
+            source.report_problem("a source needs a name and a url")
+            continue
+        urls_by_name[name] = url
+        priority = source.get("priority").value
+        if source.get("default").value is True or priority == "default":
+            default_urls.append(url)
+        elif source.get("secondary").value is True or priority in ("secondary", "supplemental"):
+            supplemental_urls.append(url)
+        elif priority != "explicit":
+            primary_urls.append(url)
+    default_url, *extra_urls = (
+        [*default_urls, *primary_urls, *supplemental_urls] if default_urls or primary_urls else ["", *supplemental_urls]
+    )
+    return FileIndexes(default=default_url, extra_indexes=tuple(filter(None, extra_urls)), by_name=urls_by_name)
+
+
+def _read_groups(tables: TomlField, indexes: FileIndexes) -> dict[str, DependencyGroup]:
+    groups: dict[str, DependencyGroup] = {}
+    for name, field in tables.get("group").items():
+        group = groups.setdefault(normalise_name(PYPI, name), DependencyGroup())
+        group.declarations += _read_table(field.get("dependencies"), indexes)
+        group.includes += [
+            (normalise_name(PYPI, include_name), include_field)
+            for include_name, include_field in field.get("include-groups").string_items()
+        ]
+    dev_dependencies = list(_read_table(tables.get("dev-dependencies"), indexes))
+    if dev_dependencies:
+        groups.setdefault("dev", DependencyGroup()).declarations += dev_dependencies
+    return groups
+
+
+def _read_extras(table: TomlField) -> dict[str, dict[str, None]]:
+    """Map each package to the extras that ask for it, in order."""
+    groups_by_package: dict[str, dict[str, None]] = {}
+    for extra, packages in table.items():
+        group = f"extra:{normalise_name(PYPI, extra)}"
+        for name, _ in packages.string_items():
+            groups_by_package.setdefault(normalise_name(PYPI, name), {})[group] = None
+    return groups_by_package
+
+
+def _read_table(
+    table: TomlField, indexes: FileIndexes, extras: dict[str, dict[str, None]] | None = None
+) -> Iterator[Declaration]:
+    """Read a table of dependencies. With ``extras``, those marked optional belong to the extras that name them."""
+    for name, field in table.items():
+        if normalise_name(PYPI, name) == "python":
+            continue
+        if not _NAME_PATTERN.fullmatch(name):
+            field.report_problem(f"{quote_text(name)} cannot be the name of a package")
+            continue
+        for constraint_field in field.elements() if isinstance(field.value, list) else (field,):
+            declaration = _read_constraint(name, constraint_field, indexes)
+            if (
+                declaration
+                and extras is not None
+                and isinstance(constraint_field.value, dict)
+                and constraint_field.value.get("optional") is True
+            ):
+                groups = extras.get(declaration.package.name, ("optional",))
+                yield from (replace(declaration, group=group) for group in groups)
+            elif declaration:
+                yield declaration
+
+
+def _read_constraint(name: str, field: TomlField, indexes: FileIndexes) -> Declaration | None:
+    """Read one constraint of one package: a string, or a table that says more."""
+    if not isinstance(field.value, (str, dict)):
+        field.report_expected("a version constraint, a table or an array of tables")
+        return None
+    try:
+        return (
+            _read_plain(name, field, indexes) if isinstance(field.value, str) else _read_detailed(name, field, indexes)
+        )
+    except ValueError as error:
+        field.report_problem(str(error), hint=_CONSTRAINT_HINT)
+        return None
+
+
+def _read_plain(name: str, field: TomlField, indexes: FileIndexes) -> Declaration:
+    return Declaration(
+        ecosystem=PYPI,
+        name=name,
+        requirement=translate_constraint(field.get_text()),
+        group="main",
+        location=Location(path=field.document.path, line=field.line),
+        index=indexes.default,
+        extra_indexes=indexes.extra_indexes,
+    )
+
+
+def _read_detailed(name: str, field: TomlField, indexes: FileIndexes) -> Declaration:
+    declaration = _read_plain(name, field.get("version"), indexes)
+    extras = tuple(sorted(extra for extra, _ in field.get("extras").string_items()))
+    declaration = replace(declaration, location=Location(path=field.document.path, line=field.line), extras=extras)
+    source = _read_source(field, indexes)
+    return replace(
+        source.apply_to(declaration),
+        marker=_build_marker(field),
+        requirement="" if source.skip else declaration.requirement,
+    )
+
+
+def _read_source(field: TomlField, indexes: FileIndexes) -> PackageSource:
+    """Read where the package comes from, if not from where all the others do."""
+    repository, path, url, source = (field.get(key).get_text() for key in ("git", "path", "url", "source"))
+    if repository:
+        revision = next(filter(None, (field.get(key).get_text() for key in ("rev", "tag", "branch"))), "")
+        return PackageSource(skip=package_source.repository_reason(repository, revision))
+    if path or field.get("file").get_text():
+        return PackageSource(skip=package_source.LOCAL)
+    if url:
+        return PackageSource(skip=package_source.url_reason(url))
+    return indexes.source_named(source) if source else indexes.default_source
+
+
+def _build_marker(field: TomlField) -> str:
+    """Build the environment marker that ``python_marker``, ``platform_marker`` and ``markers`` amount to together."""
+    python_marker = _join_alternatives(field.get("python").get_text(), _build_python_marker)
+    platform_marker = _join_alternatives(field.get("platform").get_text(), _build_platform_marker)
+    marker = join_markers(python_marker, platform_marker, field.get("markers").get_text())
+    return validate_marker(marker) if marker else ""
+
+
+def _join_alternatives(constraint: str, build_marker: Callable[[str], str]) -> str:
+    markers = [build_marker(alternative.strip()) for alternative in _ALTERNATIVE_SEPARATOR.split(constraint)]
+    return "" if "" in markers else " or ".join(markers)
+
+
+def _build_python_marker(constraint: str) -> str:
+    clauses = []
+    for operator, version in re.findall(r"([<>=!~]+)([^,]+)", translate_constraint(constraint)):
+        is_short = version.removesuffix(".*").count(".") < _FULL_VERSION_DOTS
+        variable = "python_version" if is_short else "python_full_version"
+        clauses.append(f'{variable} {operator} "{version}"')
+    return " and ".join(clauses)
+
+
+def _build_platform_marker(constraint: str) -> str:
+    clauses = []
+    for clause in filter(None, map(str.strip, constraint.split(","))):
+        match = _PLATFORM_CLAUSE.fullmatch(clause)
+        if not match:
+            raise ValueError(f"{quote_text(clause)} is not the name of a platform")
+        clauses.append(f'sys_platform {match[1] or "=="} "{match[2]}"')
+    return " and ".join(clauses)
+
+
+def translate_constraint(constraint: str) -> str:
+    """Translate a version constraint of Poetry's to PEP 440, alternatives joined by ``||``; empty when any will do.
+
+    Caret, tilde, wildcard and bare versions mean what Poetry's manual says, chapter "Dependency specification".
+
+    Raises:
+        ValueError: Poetry would not understand it either.
+    """
+    if len(constraint) > MAX_LENGTH:
+        raise ValueError(f"the constraint is longer than {MAX_LENGTH} characters")
+    if not constraint.strip():
+        return ""
+    translations = [
+        _translate_alternative(alternative.strip()) for alternative in _ALTERNATIVE_SEPARATOR.split(constraint)
+    ]
+    return "" if "" in translations else " || ".join(translations)
+
+
+def _translate_alternative(alternative: str) -> str:
+    """Translate clauses that must all hold, separated by commas or space."""
+    clauses: list[str] = []
+    position = 0
+    while position < len(alternative) or not clauses:
+        clause = _CLAUSE_PATTERN.match(alternative, position)
+        if not clause:
+            raise ValueError(f"{quote_text(alternative)} is not a version constraint")
+        clauses.append(_translate_clause(clause[1] or "==", clause[2]))
+        position = clause.end()
+    return ",".join(filter(None, clauses))
+
+
+def _translate_clause(operator: str, version: str) -> str:
+    """Translate one comparison. Poetry's own operators are ranges; a ``.*`` after any but equality is dropped."""
+    if _ANY_VERSION.fullmatch(version):
+        return ""
+    wildcard = _WILDCARD_VERSION.fullmatch(version)
+    base = wildcard[1] if wildcard else version
+    parsed_version = _parse_version(base)
+    if operator in _EQUALITY_OPERATORS:
+        return f"{_EQUALITY_OPERATORS[operator]}{base}{'.*' if wildcard else ''}"
+    lower = parsed_version.public if parsed_version.local else base
+    numbers = parsed_version.release
+    if operator == "^":
+        bump_index = next((index for index, number in enumerate(numbers) if number), len(numbers) - 1)
+    elif operator == "~" or (operator == "~=" and len(numbers) == 1):
+        bump_index = min(1, len(numbers) - 1)
+    else:
+        return f"{operator}{lower}"
+    upper = (*numbers[:bump_index], numbers[bump_index] + 1, *[0] * (len(numbers) - bump_index - 1))
+    epoch = f"{parsed_version.epoch}!" if parsed_version.epoch else ""
+    return f">={lower},<{epoch}{'.'.join(map(str, upper))}"
+
+
+def _parse_version(text: str) -> Version:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return Version(text)
+    except InvalidVersion:
+        raise ValueError(f"{quote_text(text)} is not a version") from None

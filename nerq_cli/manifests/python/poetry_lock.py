@@ -1,0 +1,210 @@
+"""poetry.lock: what Poetry locked. It knows each package's edges, but not what the project itself asks for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import PurePosixPath
+from typing import Final
+
+from nerq_cli.inventory import PYPI, DependencyFile, Edge, LockedPackage, normalise_name
+from nerq_cli.manifests import package_source
+from nerq_cli.manifests.package_source import PackageSource
+from nerq_cli.manifests.python.dependency_groups import label_group
+from nerq_cli.manifests.python.poetry import translate_constraint
+from nerq_cli.manifests.python.python_locks import (
+    EntryIndex,
+    LockEntry,
+    LockFile,
+    LockTable,
+    index_entries,
+    join_alternatives,
+    match_entries,
+    parse_format_version,
+    read_entries,
+    read_marker,
+    report_missing,
+)
+from nerq_cli.manifests.syntax.toml_document import quote_text
+
+NAME: Final = "poetry.lock"
+
+#: Major versions of the format that are read; Poetry 2 takes the same (its ``_READ_VERSION_RANGE``).
+SUPPORTED_VERSIONS: Final = (1, 2)
+#: Never locked by Poetry before 1.2, though packages name them among their dependencies.
+_UNLOCKED_NAMES: Final = frozenset({"distribute", "pip", "setuptools", "wheel"})
+#: What makes a dependency one of certain environments, or of an extra.
+_CONDITION_KEYS: Final = ("markers", "python", "platform", "optional")
+#: What makes it one that no index serves.
+_DIRECT_KEYS: Final = frozenset({"git", "hg", "path", "file", "url"})
+_EXTRA_CLAUSE = re.compile(r"""\bextra\s*==\s*["']([^"']+)["']""")
+#: Constraints in Poetry's own notation, or none at all.
+_POETRY_NOTATION = re.compile(r"[\^|*]|~(?!=)|^\s*[0-9v]|(?<![<>!=~])=(?!=)")
+
+
+def wants(path: PurePosixPath) -> bool:
+    """Say whether this file is a poetry.lock."""
+    return path.name == NAME
+
+
+def read(
+    text: str,
+    path: str,
+    *,
+    constraint: bool = False,
+    group: str = "",  # noqa: ARG001 - not included
+    unlocked: Collection[str] = (),
+) -> DependencyFile:
+    """Read what Poetry locked. What is wrong with the file is in ``problems``; nothing is raised.
+
+    ``unlocked`` are normalised names that the file may lack, though something in it needs them.
+    """
+    lock = LockFile(text, path, unlocked)
+    return lock.build_file(NAME, _read_packages(lock) if _is_supported(lock) else (), constraint=constraint)
+
+
+def _is_supported(lock: LockFile) -> bool:
+    """Say whether the file is of a version that is read, and complete: its metadata come last."""
+    if lock.problems:
+        return False
+    version = lock.root.get_table("metadata").get_text("lock-version")
+    if not version:
+        hint = "it may be cut off, or not be Poetry's: lock the project again"
+        lock.add_problem("no lock-version in [metadata], which poetry.lock ends with", hint=hint)
+        return False
+    if parse_format_version(version)[0] not in SUPPORTED_VERSIONS:
+        hint = "versions 1 and 2 of the format are read"
+        lock.add_problem(f"lock-version {quote_text(version)} is not known", "metadata", "lock-version", hint=hint)
+        return False
+    return True
+
+
+def _read_packages(lock: LockFile) -> Iterator[LockedPackage]:
+    lock_entries = read_entries(lock, "package", _read_source, ("source",))
+    entries_by_name = index_entries(lock_entries)
+    extra_groups = _read_extras(lock.root.get_table("extras"))
+    unlocked_names = (
+        _UNLOCKED_NAMES
+        if parse_format_version(lock.root.get_table("metadata").get_text("lock-version"))[0] == 1
+        else ()
+    )
+    hashes = _read_old_hashes(lock.root.get_table("metadata"))
+    for entry in lock_entries:
+        table = entry.table
+        optional = table.values.get("optional") is True
+        marker = _read_marker(table)
+        yield entry.make_package(
+            _find_edges(table, entries_by_name, unlocked_names),
+            groups=_read_optional_groups(table, extra_groups.get(normalise_name(PYPI, entry.name), ()), marker)
+            if optional
+            else _read_groups(table),
+            marker=marker,
+            optional=optional,
+            hashed=bool(table.values.get("files")) or bool(hashes.get(normalise_name(PYPI, entry.name))),
+        )
+
+
+def _read_source(table: LockTable) -> PackageSource:
+    source = table.get_table("source")
+    kind, url = source.get_text("type"), source.get_text("url")
+    if kind == "legacy":
+        return PackageSource(index=package_source.strip_credentials(url))
+    if kind in ("git", "hg"):
+        revision = source.get_text("resolved_reference") or source.get_text("reference")
+        return PackageSource(skip=package_source.repository_reason(url, revision, vcs=kind))
+    if kind in ("directory", "file"):
+        return PackageSource(skip=package_source.LOCAL)
+    if kind == "url":
+        return PackageSource(skip=package_source.url_reason(url))
+    if source.values:
+        source.report_problem(f"{quote_text(kind)} is no type of source known here")
+        return PackageSource(skip="a source of an unknown type")
+    return PackageSource()
+
+
+def _read_marker(table: LockTable) -> str:
+    """Read the marker; where groups have different ones, one of them must hold (a group without needs none)."""
+    if not isinstance(table.values.get("markers"), dict):
+        return read_marker(table, "markers")
+    markers = table.get_table("markers")
+    return join_alternatives(read_marker(markers, group) for group in table.get_strings("groups") or markers.values)
+
+
+def _read_groups(table: LockTable) -> list[str]:
+    """Return the groups of a package: version 2.1 of the format lists them, 1.x has one category."""
+    groups = table.get_strings("groups") or list(filter(None, [table.get_text("category")]))
+    return ["main" if group == "main" else label_group(normalise_name(PYPI, group)) for group in groups]
+
+
+def _read_optional_groups(table: LockTable, extras: tuple[str, ...], marker: str) -> list[str]:
+    """Return the groups of an optional package: it is in ``main`` for the extras that ask for it."""
+    extra_groups = (
+        list(extras)
+        or [f"extra:{normalise_name(PYPI, extra)}" for extra in _EXTRA_CLAUSE.findall(marker)]
+        or ["optional"]
+    )
+    return [
+        group_name for group in _read_groups(table) for group_name in (extra_groups if group == "main" else [group])
+    ]
+
+
+def _read_extras(table: LockTable) -> Mapping[str, tuple[str, ...]]:
+    groups_by_package: dict[str, tuple[str, ...]] = {}
+    for extra in table.values:
+        for name in table.get_strings(extra):
+            package = normalise_name(PYPI, name)
+            groups_by_package[package] = (*groups_by_package.get(package, ()), f"extra:{normalise_name(PYPI, extra)}")
+    return groups_by_package
+
+
+def _read_old_hashes(metadata: LockTable) -> Mapping[str, object]:
+    """Return the artefacts as Poetry filed them before 1.3: under the names of the packages, at the end."""
+    return {
+        normalise_name(PYPI, name): hashes
+        for key in ("files", "hashes")
+        for name, hashes in metadata.get_table(key).values.items()
+    }
+
+
+def _find_edges(table: LockTable, entries_by_name: EntryIndex, unlocked_names: Collection[str]) -> Iterator[Edge]:
+    dependencies = table.get_table("dependencies")
+    for name, constraints in dependencies.values.items():
+        candidates = entries_by_name.get(normalise_name(PYPI, name), ())
+        for index, constraint in enumerate(constraints) if isinstance(constraints, list) else [(None, constraints)]:
+            keys = (name,) if index is None else (name, index)
+            if not isinstance(constraint, (str, dict)):
+                dependencies.report_problem("a dependency must be a version constraint or a table", *keys)
+            elif candidates:
+                yield from _read_edges(
+                    LockTable(table.lock, (*dependencies.key_path, *keys), _as_table(constraint)), candidates
+                )
+            elif (
+                not any(map(_as_table(constraint).get, _CONDITION_KEYS))
+                and normalise_name(PYPI, name) not in unlocked_names
+            ):
+                report_missing(dependencies, name, *keys)
+
+
+def _as_table(constraint: str | dict[str, object]) -> dict[str, object]:
+    return {"version": constraint} if isinstance(constraint, str) else constraint
+
+
+def _read_edges(constraint: LockTable, candidates: Sequence[LockEntry]) -> Iterator[Edge]:
+    """Return where one constraint of a package leads to."""
+    try:
+        requirement = _normalise_constraint(constraint.get_text("version"))
+    except ValueError as error:
+        constraint.report_problem(str(error))
+        return
+    is_direct = not _DIRECT_KEYS.isdisjoint(constraint.values)
+    same_kind = [entry for entry in candidates if bool(entry.source.skip) == is_direct] or candidates
+    group = "optional" if constraint.values.get("optional") is True else "main"
+    for entry in match_entries(same_kind, requirement):
+        yield Edge(target=entry.key, group=group, requirement=requirement)
+
+
+@lru_cache(maxsize=4096)
+def _normalise_constraint(constraint: str) -> str:
+    """Translate a constraint; most of those that are locked are PEP 440's already."""
+    return translate_constraint(constraint) if _POETRY_NOTATION.search(constraint) else constraint

@@ -1,0 +1,150 @@
+"""pylock.toml: the lock file of PEP 751, which any tool may write, and in which edges are optional.
+
+`packaging` has a reader of its own since release 26; it stops at the first mistake and tells no lines.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import PurePosixPath
+from typing import Final
+
+from nerq_cli.inventory import PYPI, DependencyFile, Edge, LockedPackage, normalise_name
+from nerq_cli.manifests import package_source
+from nerq_cli.manifests.package_source import PackageSource
+from nerq_cli.manifests.python.dependency_groups import label_group
+from nerq_cli.manifests.python.python_locks import (
+    EntryIndex,
+    LockEntry,
+    LockFile,
+    LockTable,
+    index_entries,
+    parse_format_version,
+    read_entries,
+    read_marker,
+    read_specifier_edges,
+    report_missing,
+)
+from nerq_cli.manifests.syntax.toml_document import quote_text
+
+NAME: Final = "pylock.toml"
+
+#: The major version of the format that is read; a newer minor one may only add to it (PEP 751, "lock-version").
+VERSION: Final = 1
+_FILE_NAME = re.compile(r"pylock\.(?:[^.]+\.)?toml")
+_CHOICE_CLAUSE = re.compile(r"""["']([^"']+)["']\s+in\s+(extras|dependency_groups)\b""")
+_CHOICE_VARIABLE = re.compile(r"\b(?:extras|dependency_groups)\b")
+_OR_OPERATOR = re.compile(r"\bor\b")
+#: What tells two packages of the same name and version apart.
+_IDENTITY_KEYS: Final = ("marker", "requires-python", "index", "vcs", "directory", "archive")
+
+
+def wants(path: PurePosixPath) -> bool:
+    """Say whether this file is a pylock.toml, or a named one: pylock.docs.toml."""
+    return bool(_FILE_NAME.fullmatch(path.name))
+
+
+def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:  # noqa: ARG001 - not included
+    """Read what was locked. What is wrong with the file is in ``problems``; nothing is raised."""
+    lock = LockFile(text, path)
+    return lock.build_file(NAME, _read_packages(lock) if _is_supported(lock) else (), constraint=constraint)
+
+
+def _is_supported(lock: LockFile) -> bool:
+    if lock.problems:
+        return False
+    version = lock.root.get_text("lock-version")
+    if not version:
+        lock.add_problem("no lock-version: this is not a lock file of PEP 751")
+    elif parse_format_version(version)[0] != VERSION:
+        hint = f"version {VERSION} of the format is read"
+        lock.add_problem(f"lock-version {quote_text(version)} is not known", "lock-version", hint=hint)
+    elif "packages" not in lock.root.values:
+        lock.add_problem("no packages: the file is not complete")
+    return not lock.problems
+
+
+def _read_packages(lock: LockFile) -> Iterator[LockedPackage]:
+    lock_entries = read_entries(lock, "packages", _read_source, _IDENTITY_KEYS)
+    find_edges = _select_edge_reader(lock_entries)
+    find_groups = _make_group_reader(lock)
+    for entry in lock_entries:
+        marker = _read_marker(entry.table)
+        yield entry.make_package(
+            None if find_edges is None else find_edges(entry.table),
+            groups=find_groups(marker),
+            marker=marker,
+            hashed=_has_hashes(entry),
+        )
+
+
+def _read_source(table: LockTable) -> PackageSource:
+    vcs, archive = table.get_table("vcs"), table.get_table("archive")
+    if vcs.get_text("url"):
+        revision = vcs.get_text("commit-id") or vcs.get_text("requested-revision")
+        return PackageSource(
+            skip=package_source.repository_reason(vcs.get_text("url"), revision, vcs=vcs.get_text("type") or "git")
+        )
+    if archive.get_text("url"):
+        return PackageSource(skip=package_source.url_reason(archive.get_text("url")))
+    if vcs.values or archive.values or table.get_table("directory").values:
+        return PackageSource(skip=package_source.LOCAL)
+    return PackageSource(index=package_source.strip_credentials(table.get_text("index")))
+
+
+def _read_marker(table: LockTable) -> str:
+    """Read the marker; what PEP 751 adds to the grammar not every `packaging` in use understands yet."""
+    text = table.get_text("marker")
+    return text if _CHOICE_VARIABLE.search(text) else read_marker(table, "marker")
+
+
+def _has_hashes(entry: LockEntry) -> bool:
+    artefacts = [*entry.table.get_tables("wheels"), entry.table.get_table("sdist"), entry.table.get_table("archive")]
+    return any(artefact.values.get("hashes") for artefact in artefacts)
+
+
+def _select_edge_reader(lock_entries: Iterable[LockEntry]) -> Callable[[LockTable], Iterator[Edge]] | None:
+    """Return what reads a package's edges; None where the file has none. PDM keeps them in a table of its own."""
+    entries_by_name = index_entries(lock_entries)
+    if any("dependencies" in entry.table.values for entry in lock_entries):
+        return lambda table: _read_standard_edges(table, entries_by_name)
+    if any(_get_pdm_table(entry.table).values for entry in lock_entries):
+        return lambda table: read_specifier_edges(_get_pdm_table(table), "dependencies", entries_by_name)
+    return None
+
+
+def _get_pdm_table(table: LockTable) -> LockTable:
+    return table.get_table("tool").get_table("pdm")
+
+
+def _read_standard_edges(table: LockTable, entries_by_name: EntryIndex) -> Iterator[Edge]:
+    """Read edges: tables that say as much of a package as tells it from all others."""
+    for edge in table.get_tables("dependencies"):
+        candidates = entries_by_name.get(normalise_name(PYPI, edge.get_text("name")), ())
+        targets = [candidate for candidate in candidates if _matches_edge(edge, candidate.table)]
+        if not targets:
+            report_missing(edge, edge.get_text("name"))
+        yield from (Edge(target=target.key) for target in targets)
+
+
+def _matches_edge(edge: LockTable, package: LockTable) -> bool:
+    return all(package.values.get(key) == value for key, value in edge.values.items() if key != "name")
+
+
+def _make_group_reader(lock: LockFile) -> Callable[[str], list[str]]:
+    """Return what tells a package's groups by its marker. A file that offers no choice does not say what it is for."""
+    if not any(lock.root.get_strings(key) for key in ("extras", "dependency-groups")):
+        return lambda _: []
+    default_groups = {normalise_name(PYPI, group) for group in lock.root.get_strings("default-groups")}
+
+    def read_marker_groups(marker: str) -> list[str]:
+        group_names = ["main"] if any(not _CHOICE_CLAUSE.search(part) for part in _OR_OPERATOR.split(marker)) else []
+        for name, kind in _CHOICE_CLAUSE.findall(marker):
+            group = normalise_name(PYPI, name)
+            group_names.append(
+                f"extra:{group}" if kind == "extras" else "main" if group in default_groups else label_group(group)
+            )
+        return group_names
+
+    return read_marker_groups

@@ -1,0 +1,190 @@
+"""pyproject.toml: the standard tables, and those of the tools that keep dependencies in it.
+
+Standard are PEP 621 (``[project]``), PEP 735 (``[dependency-groups]``) and PEP 518 (``[build-system]``); the tools are
+Poetry, PDM, Hatch, uv, Flit and setuptools. Everything is read from the text; no build backend is asked.
+"""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import PurePosixPath
+from typing import Final
+
+from nerq_cli.inventory import PYPI, Declaration, DependencyFile, Include, normalise_name
+from nerq_cli.manifests import package_source
+from nerq_cli.manifests.python import pep508, poetry, pyproject_tools
+from nerq_cli.manifests.python.dependency_groups import DependencyGroup, expand_groups, label_group
+from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField, quote_text
+
+NAME: Final = "pyproject"
+
+#: Most dependencies read from one file. Groups and sources multiply: a small file can ask for billions.
+MAX_DEPENDENCIES: Final = 50_000
+
+
+def wants(path: PurePosixPath) -> bool:
+    """Say whether this file is a pyproject.toml."""
+    return path.name == "pyproject.toml"
+
+
+def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:
+    """Read what a pyproject.toml declares. What is wrong with it is in ``problems``; nothing is raised.
+
+    Versions are as written, except that Poetry's constraints are translated to PEP 440 (see `poetry.pep440`).
+    ``group`` takes the place of ``main`` where the file that includes this one says so.
+    """
+    document = TomlDocument(text, path)
+    reader = _PyprojectReader(document.root)
+    declarations = list(islice(reader.read_declarations(), MAX_DEPENDENCIES + 1))
+    if len(declarations) > MAX_DEPENDENCIES:
+        document.add_problem(f"more than {MAX_DEPENDENCIES:,} dependencies: the rest is not read", None)
+        del declarations[MAX_DEPENDENCIES:]
+    includes = list(reader.read_includes())
+    return DependencyFile(
+        path=path,
+        format=NAME,
+        declarations=tuple(
+            replace(declaration, group=group) if group and declaration.group == "main" else declaration
+            for declaration in declarations
+        ),
+        includes=tuple(
+            replace(include, group=group) if group and include.group == "main" else include for include in includes
+        ),
+        constraint=constraint,
+        local_names=tuple(sorted(reader.find_local_names(declarations))),
+        problems=document.problems,
+        notes=document.notes,
+    )
+
+
+class _PyprojectReader:
+    """One pyproject.toml: its names, where its packages come from, and what it declares."""
+
+    def __init__(self, root: TomlField) -> None:
+        self.root = root
+        self.tool = root.get("tool")
+        self.project_table = root.get("project")
+        self.poetry_tables = poetry.read(self.tool.get("poetry"))
+        self.indexes = pyproject_tools.read_indexes(self.tool) | self.poetry_tables.indexes
+        self.sources = pyproject_tools.read_sources(self.tool, self.indexes)
+        name_fields = (
+            self.project_table.get("name"),
+            self.tool.get_path("poetry", "name"),
+            *pyproject_tools.find_name_fields(self.tool),
+        )
+        self.own_names = {normalise_name(PYPI, field.get_text()) for field in name_fields} - {""}
+
+    def read_declarations(self) -> Iterator[Declaration]:
+        """Go through everything declared anywhere in the file."""
+        yield from self._merge_poetry_sources(self._read_main(), self.poetry_tables.dependencies)
+        yield from expand_groups(self._read_groups())
+        yield from package_source.assign_sources(self._read_other_tables(), self.indexes, self.sources)
+
+    def read_includes(self) -> Iterator[Include]:
+        """Go through the files that hold dynamic dependencies, and note what is dynamic without one."""
+        includes = list(pyproject_tools.read_includes(self.tool))
+        yield from includes
+        known_fields = {"dependencies" if include.group == "main" else "optional-dependencies" for include in includes}
+        if self.tool.get_path("poetry", "dependencies").value is not None:
+            known_fields |= {"dependencies", "optional-dependencies"}
+        for name, _ in self.project_table.get("dynamic").string_items():
+            if name in ("dependencies", "optional-dependencies") and name not in known_fields:
+                self.root.document.add_note(f"{name} are dynamic: not listed here")
+
+    def find_local_names(self, declarations: Iterable[Declaration]) -> set[str]:
+        """Return the names of the packages that are the project's own, or lie beside it on disk."""
+        local_reasons = (package_source.LOCAL, package_source.WORKSPACE)
+        source_names = (
+            name
+            for name, package_sources in self.sources.items()
+            if any(source.skip in local_reasons for source in package_sources)
+        )
+        return {
+            *self.own_names,
+            *source_names,
+            *(declaration.package.name for declaration in declarations if declaration.skip_reason in local_reasons),
+        }
+
+    def _read_main(self) -> Iterator[Declaration]:
+        yield from pep508.parse_array(self.project_table.get("dependencies"), "main")
+        for extra, field in self.project_table.get("optional-dependencies").items():
+            yield from self._exclude_own_names(pep508.parse_array(field, f"extra:{normalise_name(PYPI, extra)}"))
+        yield from self._exclude_own_names(pyproject_tools.read_flit(self.tool))
+
+    def _read_groups(self) -> dict[str, DependencyGroup]:
+        """Read the standard's groups and Poetry's: those of the same name are one."""
+        standard_groups = _read_standard_groups(self.root.get("dependency-groups"))
+        names = dict.fromkeys((*standard_groups, *self.poetry_tables.groups))
+        pairs = [
+            (name, standard_groups.get(name, DependencyGroup()), self.poetry_tables.groups.get(name, DependencyGroup()))
+            for name in names
+        ]
+        groups = {
+            name: DependencyGroup(includes=standard_group.includes + poetry_group.includes)
+            for name, standard_group, poetry_group in pairs
+        }
+        group_declarations = (
+            (group_name, declaration)
+            for group_name, standard_group, poetry_group in pairs
+            for declaration in self._merge_poetry_sources(
+                self._exclude_own_names(standard_group.declarations), poetry_group.declarations
+            )
+        )
+        for name, declaration in islice(group_declarations, MAX_DEPENDENCIES + 1):
+            groups[name].declarations.append(declaration)
+        return groups
+
+    def _read_other_tables(self) -> Iterator[Declaration]:
+        yield from pep508.parse_array(self.root.get_path("build-system", "requires"), "build")
+        yield from self._exclude_own_names(pyproject_tools.read_development(self.tool))
+        yield from pyproject_tools.read_constraints(self.tool)
+
+    def _exclude_own_names(self, declarations: Iterable[Declaration]) -> Iterator[Declaration]:
+        """Leave out the project itself: extras and groups name it to take over other extras of its own."""
+        return (declaration for declaration in declarations if declaration.package.name not in self.own_names)
+
+    def _merge_poetry_sources(
+        self, declarations: Iterable[Declaration], poetry_declarations: Iterable[Declaration]
+    ) -> Iterator[Declaration]:
+        """Merge what Poetry's table says of packages that the standard's declares; the others are Poetry's alone."""
+        standard_declarations = list(islice(declarations, MAX_DEPENDENCIES + 1))
+        names = {declaration.package.name for declaration in standard_declarations}
+        common_declarations: list[Declaration] = []
+        poetry_only: list[Declaration] = []
+        for declaration in islice(poetry_declarations, MAX_DEPENDENCIES + 1):
+            (common_declarations if declaration.package.name in names else poetry_only).append(declaration)
+        sources = ChainMap(self.sources, poetry.find_explicit_sources(common_declarations, self.poetry_tables.indexes))
+        yield from package_source.assign_sources(standard_declarations, self.indexes, sources)
+        yield from poetry_only
+
+
+def _read_standard_groups(table: TomlField) -> dict[str, DependencyGroup]:
+    """Read ``[dependency-groups]``. Names are normalised, as PEP 735 has them compared."""
+    groups: dict[str, DependencyGroup] = {}
+    for raw_name, field in table.items():
+        name = normalise_name(PYPI, raw_name)
+        if name in groups:
+            field.report_problem(
+                f"group {quote_text(raw_name)} is here twice: case, hyphens, dots and underscores do not count"
+            )
+        group = groups.setdefault(name, DependencyGroup())
+        for element in field.elements("an array of strings and include-group tables"):
+            if isinstance(element.value, dict):
+                group.includes += _read_include(element)
+            elif isinstance(element.value, str):
+                declaration = pep508.parse_declaration(element.value, element, label_group(name))
+                group.declarations += [declaration] if declaration else []
+            else:
+                element.report_expected("a string or an include-group table")
+    return groups
+
+
+def _read_include(field: TomlField) -> Iterator[tuple[str, TomlField]]:
+    target = field.get("include-group")
+    if isinstance(field.value, dict) and len(field.value) == 1 and isinstance(target.value, str):
+        yield normalise_name(PYPI, target.value), field
+    else:
+        field.report_problem("the only table a group may hold is an include", hint='write { include-group = "name" }')

@@ -1,0 +1,206 @@
+"""What uv, PDM, Hatch, Flit and setuptools keep in their tables of pyproject.toml; each function takes ``[tool]``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from nerq_cli.inventory import PYPI, Declaration, Include, Location, normalise_name
+from nerq_cli.manifests import package_source
+from nerq_cli.manifests.package_source import FileIndexes, PackageSource
+from nerq_cli.manifests.python import pep508
+from nerq_cli.manifests.python.dependency_groups import label_group
+from nerq_cli.manifests.syntax.toml_document import TomlField
+
+#: Most sources read for one package in uv, and most package patterns in PDM: each is tried on every dependency.
+MAX_SOURCES: Final = 50
+
+_EDITABLE_OPTION = re.compile(r"(?:-e|--editable)[ =]+(\S+)")
+_EGG_FRAGMENT = re.compile(r"[#&]egg=([A-Za-z0-9][A-Za-z0-9._-]*)")
+
+
+def find_name_fields(tool: TomlField) -> Iterator[TomlField]:
+    """Go through the names the project has in tables that are older than ``[project]``."""
+    flit = tool.get_path("flit", "metadata")
+    yield flit.get("dist-name" if flit.get("dist-name").value else "module")
+
+
+def read_indexes(tool: TomlField) -> FileIndexes:
+    """Read the package indexes uv and PDM are to use."""
+    return _read_uv_indexes(tool.get("uv")) | _read_pdm_indexes(tool.get_path("pdm", "source"))
+
+
+def read_sources(tool: TomlField, indexes: FileIndexes) -> dict[str, list[PackageSource]]:
+    """Read ``[tool.uv.sources]``: where single packages come from. An array gives one source per environment.
+
+    No public index is assumed for environments that none of them covers: the name may be private.
+    """
+    sources_by_package = {}
+    for name, field in tool.get_path("uv", "sources").items():
+        source_fields = list(field.elements()) if isinstance(field.value, list) else [field]
+        if len(source_fields) > MAX_SOURCES:
+            field.report_problem(f"more than {MAX_SOURCES} sources: the rest is not read")
+        sources_by_package[normalise_name(PYPI, name)] = [
+            _read_uv_source(source_field, indexes) for source_field in source_fields[:MAX_SOURCES]
+        ]
+    return sources_by_package
+
+
+def read_development(tool: TomlField) -> Iterator[Declaration]:
+    """Read the development dependencies of uv, PDM and Hatch, as they were before there were standard groups."""
+    yield from pep508.parse_array(tool.get_path("uv", "dev-dependencies"), "dev")
+    for name, field in tool.get_path("pdm", "dev-dependencies").items():
+        yield from _read_pdm_group(field, label_group(normalise_name(PYPI, name)))
+    for name, field in tool.get_path("hatch", "envs").items():
+        for key in ("dependencies", "extra-dependencies"):
+            yield from _read_hatch_environment(field.get(key), f"dev:hatch.{name}")
+
+
+def read_constraints(tool: TomlField) -> Iterator[Declaration]:
+    """Read what uv is told about versions of packages without depending on them."""
+    for key in ("constraint-dependencies", "build-constraint-dependencies", "override-dependencies"):
+        yield from pep508.parse_array(tool.get_path("uv", key), "constraint")
+
+
+def read_flit(tool: TomlField) -> Iterator[Declaration]:
+    """Read Flit's old metadata table. The extra called ``.none`` stands for no extra."""
+    metadata = tool.get_path("flit", "metadata")
+    yield from pep508.parse_array(metadata.get("requires"), "main")
+    for extra, field in metadata.get("requires-extra").items():
+        yield from pep508.parse_array(field, "main" if extra == ".none" else f"extra:{normalise_name(PYPI, extra)}")
+    yield from pep508.parse_array(metadata.get("dev-requires"), "dev")
+
+
+def read_includes(tool: TomlField) -> Iterator[Include]:
+    """Read which requirements files setuptools, or the hatch-requirements-txt plugin, fills the metadata from."""
+    dynamic = tool.get_path("setuptools", "dynamic")
+    yield from _read_file_includes(dynamic.get_path("dependencies", "file"), "main")
+    for extra, field in dynamic.get("optional-dependencies").items():
+        yield from _read_file_includes(field.get("file"), f"extra:{normalise_name(PYPI, extra)}")
+    hook = tool.get_path("hatch", "metadata", "hooks", "requirements_txt")
+    yield from _read_file_includes(hook.get("filename"), "main")
+    yield from _read_file_includes(hook.get("files"), "main")
+    for extra, field in hook.get("optional-dependencies").items():
+        yield from _read_file_includes(field, f"extra:{normalise_name(PYPI, extra)}")
+
+
+def _read_file_includes(field: TomlField, group: str) -> Iterator[Include]:
+    for pattern, pattern_field in ((field.value, field),) if isinstance(field.value, str) else field.string_items():
+        yield Include(pattern=pattern, line=pattern_field.line, format="requirements", group=group)
+
+
+def _read_uv_indexes(uv: TomlField) -> FileIndexes:
+    """Read uv's indexes: one may be the default, an explicit one serves only what names it, the others anything."""
+    urls_by_name, default_urls, extra_urls = {}, [], []
+    for index in uv.get("index").elements("an array of tables"):
+        url = package_source.strip_credentials(index.get("url").get_text())
+        if not url:
+            index.report_problem("an index needs a url")
+            continue
+        urls_by_name[index.get("name").get_text().lower()] = url
+        if index.get("default").value is True:
+            default_urls.append(url)
+        elif index.get("explicit").value is not True:
+            extra_urls.append(url)
+    default_urls.append(package_source.strip_credentials(uv.get("index-url").get_text()))
+    extra_urls += [package_source.strip_credentials(url) for url, _ in uv.get("extra-index-url").string_items()]
+    return FileIndexes(default=default_urls[0], extra_indexes=tuple(dict.fromkeys(extra_urls)), by_name=urls_by_name)
+
+
+def _read_uv_source(field: TomlField, indexes: FileIndexes) -> PackageSource:
+    """Read one source of one package. What it is limited to, an extra or a group, becomes its ``group``."""
+    marker_field = field.get("marker")
+    try:
+        marker = pep508.validate_marker(marker_field.get_text()) if marker_field.value else ""
+    except ValueError as error:
+        marker_field.report_problem(f"not an environment marker: {error}")
+        marker = ""
+    extra, group = (normalise_name(PYPI, field.get(key).get_text()) for key in ("extra", "group"))
+    limit = f"extra:{extra}" if extra else label_group(group) if group else ""
+    source = _read_uv_location(field, indexes)
+    return PackageSource(index=source.index, skip=source.skip, marker=marker, group=limit)
+
+
+def _read_uv_location(field: TomlField, indexes: FileIndexes) -> PackageSource:
+    repository, url, path, index = (field.get(key).get_text() for key in ("git", "url", "path", "index"))
+    if field.get("workspace").value is True:
+        return PackageSource(skip=package_source.WORKSPACE)
+    if repository:
+        revision = next(filter(None, (field.get(key).get_text() for key in ("rev", "tag", "branch"))), "")
+        return PackageSource(skip=package_source.repository_reason(repository, revision))
+    if path:
+        return PackageSource(skip=package_source.LOCAL)
+    if url:
+        return PackageSource(skip=package_source.url_reason(url))
+    if not index:
+        field.report_problem(
+            f"{field.name} names no source", hint="a source is one of git, url, path, workspace or index"
+        )
+        return PackageSource(skip="a source this file does not tell")
+    return indexes.source_named(index)
+
+
+def _read_pdm_indexes(source_table: TomlField) -> FileIndexes:
+    """Read ``[[tool.pdm.source]]``: one called pypi is the default, one with ``include_packages`` serves only those."""
+    default_url, extra_urls, glob_urls = "", [], []
+    for source in source_table.elements("an array of tables"):
+        name = source.get("name").get_text()
+        url = (
+            package_source.strip_credentials(source.get("url").get_text()) or name
+        )  # PDM may know the rest from elsewhere
+        globs = [(glob, url) for glob, _ in source.get("include_packages").string_items()]
+        glob_urls += globs
+        if name.lower() == "pypi":
+            default_url = "" if url == name else url
+        elif not globs:
+            extra_urls.append(url)
+    if len(glob_urls) > MAX_SOURCES:
+        source_table.report_problem(f"more than {MAX_SOURCES} patterns in include_packages: the rest is not read")
+    patterns = tuple((package_source.compile_name_glob(glob), url) for glob, url in glob_urls[:MAX_SOURCES])
+    return FileIndexes(default=default_url, extra_indexes=tuple(extra_urls), by_pattern=patterns)
+
+
+def _read_pdm_group(field: TomlField, group: str) -> Iterator[Declaration]:
+    """Read a group of PDM's, where a dependency may also be editable: ``-e URL#egg=name``."""
+    for text, item_field in field.string_items():
+        match = _EDITABLE_OPTION.fullmatch(text)
+        declaration = (
+            _read_editable(match[1], item_field, group) if match else pep508.parse_declaration(text, item_field, group)
+        )
+        if declaration:
+            yield declaration
+
+
+def _read_editable(url: str, field: TomlField, group: str) -> Declaration | None:
+    """Read an editable dependency. One that is not named after all is the directory's, and of no interest."""
+    match = _EGG_FRAGMENT.search(url)
+    if not match:
+        return None
+    return Declaration(
+        ecosystem=PYPI,
+        name=match[1],
+        requirement="",
+        group=group,
+        location=Location(path=field.document.path, line=field.line),
+        skip_reason=package_source.url_reason(url),
+    )
+
+
+def _read_hatch_environment(field: TomlField, group: str) -> Iterator[Declaration]:
+    """Read the dependencies of an environment, as far as they stand there: ``{…}`` is filled in when Hatch runs."""
+    for text, item_field in field.string_items():
+        if "{" in text and not _is_specifier(text):
+            item_field.document.add_note(f"{field.name}: what Hatch fills in when it runs is not listed here")
+            continue
+        declaration = pep508.parse_declaration(text, item_field, group)
+        if declaration:
+            yield declaration
+
+
+def _is_specifier(text: str) -> bool:
+    try:
+        pep508.parse_specifier(text)
+    except pep508.NotASpecifierError:
+        return False
+    return True

@@ -1,0 +1,507 @@
+"""What Python's lock files in TOML have in common: a table for each package, and edges between the packages.
+
+Such files are long, and read in whole projects' numbers. So the values are read by `tomli` alone, the line of an entry
+is that of its header, and where anything else stands is only found out when there is something to say about it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from itertools import product
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, cast
+
+from nerq_cli.errors import Problem
+from nerq_cli.inventory import PYPI, DependencyFile, Edge, Location, LockedPackage, normalise_name
+from nerq_cli.manifests.package_source import LOCAL, PackageSource
+from nerq_cli.manifests.python.pep508 import MAX_LENGTH, NotASpecifierError, parse_specifier, validate_marker
+from nerq_cli.manifests.syntax.toml_document import TomlDocument, quote_text
+
+if TYPE_CHECKING:
+    from packaging.markers import Marker
+    from packaging.specifiers import SpecifierSet
+    from packaging.version import Version
+
+#: Most entries read for one package: an edge to it has to look at all of them. Real files have a handful.
+MAX_VERSIONS: Final = 20
+#: Lines with this many dots are left to the reader that is careful with keys of many parts (see `toml_document`).
+_DOTS_LIMIT: Final = 100
+#: Most markers that one package's marker is put together from; with more of them it is nobody's reading.
+_MAX_MARKERS: Final = 8
+
+_STRING = r'"[^"\\\x00-\x1f\x7f]*"'
+_ARTEFACT_FIELD = (
+    rf"(?:(?:name|file|url|path) = {_STRING}|size = [1-9][0-9]{{0,11}}"
+    rf"|upload-time = (?:{_STRING}|[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T[0-9:.]{{8,15}}Z))"
+)
+_HASH_FIELD = rf"(?:hash = {_STRING}|hashes = \{{ ?sha256 = {_STRING} ?\}})"
+_ARTEFACT_LINE = rf"[ \t]*\{{ ?(?:{_ARTEFACT_FIELD}, )*{_HASH_FIELD}(?:, {_ARTEFACT_FIELD})* ?\}},\n"
+#: Artefacts of one package, as the tools write them: one a line, each with its hash.
+_ARTEFACT_LINES = re.compile(rf"(?<=\n)({_ARTEFACT_LINE})((?:{_ARTEFACT_LINE})+)")
+
+_NAME_PATTERN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
+_VERSION_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*", re.ASCII)
+_FORMAT_VERSION = re.compile(r"([0-9]{1,4})(?:\.([0-9]{1,4}))?(?:\.[0-9]{1,4})*", re.ASCII)
+_NAME_WITH_EXTRAS = re.compile(r"([^\[\]]+?)\s*\[([^\[\]]*)\]\s*")
+#: The specifiers that lock files are full of; all others are left to the grammar.
+_VERSION_CLAUSE = r"(?:[<>!=~]=|[<>])[ ]*[A-Za-z0-9.*+!_-]+"
+_SIMPLE_SPECIFIER = re.compile(
+    rf"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[([A-Za-z0-9,._ -]*)\])?"
+    rf"[ ]*((?:{_VERSION_CLAUSE}(?:[ ]*,[ ]*{_VERSION_CLAUSE})*)?)(?:[ ]*;[ ]*([^;]+))?"
+)
+#: What a marker asks of the platform rather than of the Python version, or of what the user wants.
+_PLATFORM_VARIABLE = re.compile(
+    r"\b(?:sys_platform|platform_\w+|os_name|os\.name|sys\.platform|platform\.\w+|implementation_\w+|extra)\b"
+)
+
+#: What a marker asks of the user's choice in the notation of PEP 751, and what always holds.
+_CHOICE_CLAUSE = re.compile(r"""["'][^"']*["']\s+(?:not\s+)?in\s+(?:extras|dependency_groups)\b""")
+_ALWAYS_TRUE: Final = "python_version >= '3'"
+_OLDEST_MINOR: Final = 9
+_NEWEST_MINOR: Final = 15
+#: Pythons that a package is installed on: the first and a late release of each that is in use, or soon to be. The
+#: newest come first, since most markers hold for them.
+_PYTHONS: Final = tuple(
+    {
+        "python_version": f"3.{minor}",
+        "python_full_version": f"3.{minor}.{micro}",
+        "implementation_version": f"3.{minor}.{micro}",
+    }
+    for minor, micro in product(range(_NEWEST_MINOR, _OLDEST_MINOR - 1, -1), (0, 15))
+)
+#: Platforms that nearly everybody uses, each with both of its machines, all running CPython.
+_PLATFORMS: Final = tuple(
+    {
+        "sys_platform": sys_platform,
+        "platform_system": system,
+        "os_name": os_name,
+        "platform_machine": machine,
+        "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+        "platform_release": "",
+        "platform_version": "",
+        "extra": "",
+    }
+    for sys_platform, system, os_name, machines in (
+        ("linux", "Linux", "posix", ("x86_64", "aarch64")),
+        ("darwin", "Darwin", "posix", ("x86_64", "arm64")),
+        ("win32", "Windows", "nt", ("AMD64", "ARM64")),
+    )
+    for machine in machines
+)
+
+TableKey: TypeAlias = "str | int"
+Item = TypeVar("Item")
+
+
+class LockFile:
+    """A lock file in TOML that has been read, and what was found wrong with it so far. Reading one never raises.
+
+    ``unlocked_names`` are normalised names that the file may well lack, though something in it needs them.
+    """
+
+    def __init__(self, text: str, path: str, unlocked_names: Collection[str] = ()) -> None:
+        self.path = path
+        self.unlocked_names = unlocked_names
+        self._text = _condense_artefacts(text.removeprefix("\ufeff").replace("\r\n", "\n"))
+        self.root = LockTable(self, (), self._parse_values())
+        if not self.root.values and not self.problems:
+            self.add_problem("the file is empty", hint="lock the project again")
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong, each thing once, from top to bottom."""
+        return self._document.problems if "_document" in self.__dict__ else ()
+
+    @property
+    def too_many_problems(self) -> bool:
+        """Whether so much is wrong that going on would help nobody."""
+        return "_document" in self.__dict__ and self._document.too_many_problems
+
+    def build_file(self, format_: str, packages: Iterable[LockedPackage], *, constraint: bool) -> DependencyFile:
+        """Return all that was read: these packages, locked for the pyproject.toml beside the file."""
+        locked_packages = tuple(packages)
+        return DependencyFile(
+            path=self.path,
+            format=format_,
+            locked_packages=locked_packages,
+            locked_filenames=("pyproject.toml",),
+            constraint=constraint,
+            local_names=tuple(
+                sorted({package.package.name for package in locked_packages if package.skip_reason == LOCAL})
+            ),
+            problems=self.problems,
+        )
+
+    def add_problem(self, message: str, *keys: TableKey, hint: str = "") -> None:
+        """Note a problem at the value these keys lead to; without keys it is the file's as a whole."""
+        position = self._document.root.place
+        for key in keys:
+            position = position.children.get(key, position)
+        self._document.add_problem(message, position.offset if keys else None, hint=hint)
+
+    def find_lines(self, key: str, count: int) -> Sequence[int]:
+        """Return the line each table of an array begins on.
+
+        Counting headers is enough unless one stands inside a text, or the array is written in another way.
+        """
+        if '"""' not in self._text and "'''" not in self._text:
+            headers = re.finditer(rf"^[ \t]*\[\[[ \t]*{key}[ \t]*\]\]", self._text, re.MULTILINE)
+            lines = list(_count_lines(self._text, (header.start() for header in headers)))
+            if len(lines) == count:
+                return lines
+        position = self._document.root.place.children[key]
+        return [self._document.line_at(position.children[index].offset) for index in range(count)]
+
+    @cached_property
+    def _document(self) -> TomlDocument:
+        return TomlDocument(self._text, self.path)
+
+    def _parse_values(self) -> Mapping[str, object]:
+        import tomli
+
+        if all(line.count(".") < _DOTS_LIMIT for line in self._text.split("\n")):
+            with suppress(ValueError, RecursionError):
+                return tomli.loads(self._text)
+        return cast("Mapping[str, object]", self._document.root.value)  # reads again, to say what is wrong and where
+
+
+@dataclass(frozen=True, slots=True)
+class LockTable:
+    """One table of a lock file, and the keys that lead to it.
+
+    The methods that want a certain type report any other as a problem, and go on as if the value were missing.
+    """
+
+    lock: LockFile
+    key_path: tuple[TableKey, ...]
+    values: Mapping[str, object]
+
+    def get_text(self, key: str) -> str:
+        """Return a string; empty when there is none."""
+        value = self.values.get(key)
+        if isinstance(value, str):
+            return value
+        if value is not None:
+            self.report_problem(f"{key} must be a string", key)
+        return ""
+
+    def get_table(self, key: str) -> LockTable:
+        """Return a table; empty when there is none."""
+        value = self.values.get(key)
+        if isinstance(value, dict):
+            return LockTable(self.lock, (*self.key_path, key), value)
+        if value is not None:
+            self.report_problem(f"{key[:MAX_LENGTH]} must be a table", key)
+        return LockTable(self.lock, (*self.key_path, key), {})
+
+    def get_tables(self, key: str) -> list[LockTable]:
+        """Return the tables of an array; none when there is no such array."""
+        return [
+            LockTable(self.lock, (*self.key_path, key, index), values)
+            for index, values in self._iter_items(key, dict, "tables")
+        ]
+
+    def get_strings(self, key: str) -> list[str]:
+        """Return the strings of an array; none when there is no such array."""
+        return [string for _, string in self._iter_items(key, str, "strings")]
+
+    def report_problem(self, message: str, *keys: TableKey, hint: str = "") -> None:
+        """Report a problem at this place, or at a value in it."""
+        self.lock.add_problem(message, *self.key_path, *keys, hint=hint)
+
+    def _iter_items(self, key: str, item_type: type[Item], type_name: str) -> Iterator[tuple[int, Item]]:
+        array = self.values.get(key)
+        if not isinstance(array, list):
+            if array is not None:
+                self.report_problem(f"{quote_text(key)} must be an array of {type_name}", key)
+            return
+        for index, item in enumerate(array):
+            if isinstance(item, item_type):
+                yield index, item
+            else:
+                self.report_problem(f"{quote_text(key)} may hold nothing but {type_name}", key, index)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockEntry:
+    """One package of a lock file, before its edges are known. ``key`` tells it from all others of the file."""
+
+    table: LockTable
+    key: str
+    name: str
+    version: str
+    line: int
+    source: PackageSource
+
+    def make_package(
+        self,
+        edges: Iterable[Edge] | None,
+        *,
+        groups: Iterable[str] = (),
+        marker: str = "",
+        optional: bool = False,
+        hashed: bool = False,
+    ) -> LockedPackage:
+        """Return it with what else the file says of it; the edges once each, and none to itself."""
+        return LockedPackage(
+            key=self.key,
+            ecosystem=PYPI,
+            name=self.name,
+            version=self.version,
+            location=Location(path=self.table.lock.path, line=self.line),
+            edges=None if edges is None else tuple(dict.fromkeys(edge for edge in edges if edge.target != self.key)),
+            groups=tuple(dict.fromkeys(groups)),
+            optional=optional or is_platform_specific(marker),
+            marker=marker,
+            skip_reason=self.source.skip,
+            index=self.source.index,
+            has_hash=hashed,
+        )
+
+
+#: The entries of each package, by its normalised name.
+EntryIndex: TypeAlias = Mapping[str, Sequence[LockEntry]]
+
+
+def read_entries(
+    lock: LockFile, array: str, read_source: Callable[[LockTable], PackageSource], identity_keys: Sequence[str]
+) -> list[LockEntry]:
+    """Return the packages of an array of tables; what cannot be one is reported.
+
+    Args:
+        lock: the lock file.
+        array: the name of the array.
+        origin: reads where a package comes from.
+        apart: the keys that tell entries apart which have the same name and version.
+    """
+    tables = lock.root.get_tables(array)
+    value = lock.root.values.get(array)
+    lines = lock.find_lines(array, len(value)) if isinstance(value, list) and value else ()
+    by_identity: dict[tuple[str, ...], LockEntry] = {}
+    key_counts: dict[str, int] = {}
+    entry_counts: dict[str, int] = {}
+    for table in tables:
+        entry = _read_entry(table, read_source(table), lines[cast("int", table.key_path[-1])])
+        if entry is None:
+            continue
+        name = normalise_name(PYPI, entry.name)
+        identity = (name, entry.version, *(repr(table.values.get(key)) for key in identity_keys))
+        entry_counts[name] = entry_counts.get(name, 0) + 1
+        if identity in by_identity:
+            table.report_problem(
+                f"{quote_text(entry.name)} {entry.version} is here twice, first on line {by_identity[identity].line}"
+            )
+        elif entry_counts[name] > MAX_VERSIONS:
+            table.report_problem(f"more than {MAX_VERSIONS} entries for {quote_text(entry.name)}: this one is not read")
+        else:
+            by_identity[identity] = _assign_key(entry, key_counts)
+    return list(by_identity.values())
+
+
+def index_entries(entries: Iterable[LockEntry]) -> EntryIndex:
+    """File entries under their packages' normalised names."""
+    entries_by_name: dict[str, list[LockEntry]] = {}
+    for entry in entries:
+        entries_by_name.setdefault(normalise_name(PYPI, entry.name), []).append(entry)
+    return entries_by_name
+
+
+def match_entries(candidates: Sequence[LockEntry], requirement: str) -> Sequence[LockEntry]:
+    """Return the entries an edge leads to: those whose version satisfies the requirement, or all if none does.
+
+    Where one name has several entries, they serve different environments, and an edge may well lead to more than one.
+    """
+    if len(candidates) <= 1 or not requirement:
+        return candidates
+    alternatives = _parse_alternatives(requirement)
+    return [entry for entry in candidates if _is_allowed(entry.version, alternatives)] or candidates
+
+
+def report_missing(table: LockTable, name: str, *keys: TableKey) -> None:
+    """Report an edge that leads to a package the file does not have, and should have."""
+    if normalise_name(PYPI, name) not in table.lock.unlocked_names:
+        table.report_problem(
+            f"{quote_text(name)} is needed here, but not in this file", *keys, hint="lock the project again"
+        )
+
+
+@lru_cache(maxsize=8192)
+def split_specifier(text: str) -> tuple[str, tuple[str, ...], str, str]:
+    """Return name, extras, version and marker of a dependency specifier.
+
+    Raises:
+        NotASpecifierError: the text is not one.
+    """
+    match = _SIMPLE_SPECIFIER.fullmatch(text) if len(text) <= MAX_LENGTH else None
+    if match:
+        extras = tuple(filter(None, (extra.strip() for extra in (match[2] or "").split(","))))
+        return match[1], extras, match[3].strip(), (match[4] or "").strip()
+    specifier = parse_specifier(text)
+    return specifier.name, specifier.extras, specifier.version, specifier.marker
+
+
+def read_specifier_edges(table: LockTable, key: str, entries_by_name: EntryIndex) -> Iterator[Edge]:
+    """Go through the edges of an array of dependency specifiers; those for other environments may lead nowhere."""
+    for index, text in enumerate(table.get_strings(key)):
+        if table.lock.too_many_problems:
+            return
+        try:
+            name, _, version, marker = split_specifier(text)
+        except NotASpecifierError as error:
+            table.report_problem(f"{quote_text(text)} is no dependency: {error}", key, index, hint=error.hint)
+            continue
+        targets = match_entries(entries_by_name.get(normalise_name(PYPI, name), ()), version)
+        if not targets and not marker:
+            report_missing(table, name, key, index)
+        yield from (Edge(target=target.key, requirement=version) for target in targets)
+
+
+def is_package_name(text: str) -> bool:
+    """Say whether a package can be called this."""
+    return len(text) <= MAX_LENGTH and bool(_NAME_PATTERN.fullmatch(text))
+
+
+def is_version(text: str) -> bool:
+    """Say whether this can be one version, be it in the order of PEP 440 or older than that."""
+    return len(text) <= MAX_LENGTH and bool(_VERSION_PATTERN.fullmatch(text))
+
+
+def parse_format_version(version: str) -> tuple[int, int]:
+    """Return the first two numbers of the version of a lock file's format; (-1, 0) where it is none."""
+    match = _FORMAT_VERSION.fullmatch(version)
+    return (int(match[1]), int(match[2] or 0)) if match else (-1, 0)
+
+
+def split_extras(name: str) -> tuple[str, tuple[str, ...]]:
+    """Take ``requests[socks]`` apart."""
+    match = _NAME_WITH_EXTRAS.fullmatch(name)
+    if not match:
+        return name, ()
+    return match[1], tuple(sorted(filter(None, (extra.strip() for extra in match[2].split(",")))))
+
+
+@lru_cache(maxsize=4096)
+def is_platform_specific(marker: str) -> bool:
+    """Say whether a marker leaves a package out on some common platform, or where nobody asks for an extra.
+
+    It does when there is a platform on which it holds for no Python in use. Of a marker that cannot be evaluated it
+    is only known that it asks for a platform.
+    """
+    if not _PLATFORM_VARIABLE.search(marker):
+        return False
+    pythons = _PYTHONS if "python" in marker else _PYTHONS[:1]
+    platforms = _PLATFORMS if "machine" in marker else _PLATFORMS[::2]
+    try:
+        parsed_marker = _parse_marker(marker)
+        return not all(
+            any(parsed_marker.evaluate({**platform, **python}) for python in pythons) for platform in platforms
+        )
+    except (ValueError, RecursionError):
+        return True
+
+
+def _parse_marker(text: str) -> Marker:
+    """Return a marker that can be evaluated; what PEP 751 lets the user choose is taken as chosen.
+
+    Raises:
+        ValueError: it is none, or not one that is read (see `checked_marker`, which would parse it once more).
+    """
+    from packaging.markers import Marker
+
+    if "\\" in text or len(text) > MAX_LENGTH:
+        raise ValueError("not a marker that is read")
+    return Marker(_CHOICE_CLAUSE.sub(_ALWAYS_TRUE, text))
+
+
+def read_marker(table: LockTable, key: str) -> str:
+    """Return an environment marker of a table; one that is none is reported."""
+    text = "" if table.lock.too_many_problems else table.get_text(key)
+    try:
+        return validate_marker(text) if text else ""
+    except ValueError as error:
+        table.report_problem(f"not an environment marker: {error}", key)
+        return ""
+
+
+def join_alternatives(markers: Iterable[str]) -> str:
+    """Join markers of which one must hold; empty where one of them always does, or where they are too many."""
+    unique_markers = list(dict.fromkeys(markers))
+    if "" in unique_markers or len(unique_markers) > _MAX_MARKERS:
+        return ""
+    return " or ".join(unique_markers)
+
+
+def _condense_artefacts(text: str) -> str:
+    """Leave of each package's artefacts the first, and empty lines in place of the others.
+
+    They are most of the file, and all that is asked of them is whether they have hashes.
+    """
+    return _ARTEFACT_LINES.sub(lambda match: match[1] + "\n" * match[2].count("\n"), text)
+
+
+def _count_lines(text: str, offsets: Iterable[int]) -> Iterator[int]:
+    line, previous_offset = 1, 0
+    for offset in offsets:
+        line += text.count("\n", previous_offset, offset)
+        previous_offset = offset
+        yield line
+
+
+def _read_entry(table: LockTable, source: PackageSource, line: int) -> LockEntry | None:
+    name, version = table.get_text("name"), table.get_text("version")
+    if not is_package_name(name):
+        message = f"{quote_text(name)} cannot be the name of a package" if name else "a package needs a name"
+        table.report_problem(message, *(["name"] if name else []))
+        return None
+    if not (is_version(version) or (source.skip and not version)):
+        message = f"{quote_text(version)} is not a version" if version else f"{quote_text(name)} has no version"
+        table.report_problem(message, *(["version"] if version else []))
+        return None
+    key = f"{name}@{version}" if version else name
+    return LockEntry(table=table, key=key, name=name, version=version, line=line, source=source)
+
+
+def _assign_key(entry: LockEntry, key_counts: dict[str, int]) -> LockEntry:
+    """Return the entry with a key that no other has."""
+    number = key_counts[entry.key] = key_counts.get(entry.key, 0) + 1
+    if number == 1:
+        return entry
+    return LockEntry(
+        table=entry.table,
+        key=f"{entry.key}#{number}",
+        name=entry.name,
+        version=entry.version,
+        line=entry.line,
+        source=entry.source,
+    )
+
+
+@lru_cache(maxsize=1024)
+def _parse_alternatives(requirement: str) -> tuple[SpecifierSet, ...]:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    try:
+        return tuple(SpecifierSet(part) for part in requirement.split("||"))
+    except InvalidSpecifier:
+        return ()
+
+
+def _is_allowed(version: str, alternatives: Iterable[SpecifierSet]) -> bool:
+    parsed_version = _parse_version(version)
+    return parsed_version is not None and any(
+        specifiers.contains(parsed_version, prereleases=True) for specifiers in alternatives
+    )
+
+
+@lru_cache(maxsize=8192)
+def _parse_version(version: str) -> Version | None:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return Version(version)
+    except InvalidVersion:
+        return None

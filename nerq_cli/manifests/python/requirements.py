@@ -1,0 +1,222 @@
+"""Requirements and constraints files, as pip reads them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Final
+
+from nerq_cli.errors import Problem
+from nerq_cli.inventory import PYPI, Declaration, DependencyFile, Include, Location
+from nerq_cli.manifests.package_source import mask_secrets, strip_credentials
+from nerq_cli.manifests.python.pep508 import NotASpecifierError
+from nerq_cli.manifests.python.pip_items import (
+    LOCAL_PREFIX,
+    PipRequirement,
+    parse_editable_option,
+    parse_file_options,
+    parse_requirement,
+    split_marker,
+)
+from nerq_cli.manifests.python.pip_lines import LogicalLine, is_transitive, locate_offset, split_logical_lines
+from nerq_cli.manifests.python.pip_mistakes import quote_line
+
+NAME: Final = "requirements"
+
+#: After so many malformed lines it is some other kind of file, and reading stops.
+MAX_PROBLEMS: Final = 100
+#: Most files that one file may include.
+MAX_INCLUDES: Final = 1_000
+
+_SUFFIXES: Final = frozenset({".txt", ".in"})
+_FOLDER_NAME: Final = "requirements"
+_KIND_WORD: Final = re.compile(r"^(?:requirements?|constraints?)|[-_.](?:requirements?|constraints?)(?=[-_.]|$)")
+_CONSTRAINTS_WORD: Final = re.compile(r"^constraints?|[-_.]constraints?(?=[-_.]|$)", re.IGNORECASE)
+#: What else lies in a folder called requirements.
+_PROSE_NAMES: Final = frozenset({"readme", "license", "licence", "changelog", "copying", "notes"})
+
+_DEVELOPMENT_WORDS: Final = frozenset({"dev", "devel", "develop", "development"})
+#: Development groups that people name files after; each is a group of its own, ``dev:docs``.
+_GROUP_WORDS: Final = frozenset(
+    {"bench", "benchmark", "benchmarks", "ci", "coverage", "doc", "docs", "format", "lint", "linters", "linting"}
+    | {"local", "mypy", "qa", "style", "test", "testing", "tests", "types", "typing"}
+)
+#: What a file for pip-compile may be called when neither it nor its folder says "requirements".
+_SOURCE_WORDS: Final = (
+    _DEVELOPMENT_WORDS | _GROUP_WORDS | {"all", "app", "base", "common", "core", "dependencies", "deps", "main", "prod"}
+)
+
+_HTML_PAGE: Final = re.compile(r"\s*(?:<!doctype|<html|<head|<\?xml)", re.IGNORECASE)
+_EDITABLE_OPTION: Final = re.compile(r"-e\b|--editable\b")
+
+
+def wants(path: PurePosixPath) -> bool:
+    """Say whether a file is one for pip, or for pip-compile, by its name and the name of its folder."""
+    name, suffix = path.stem.lower(), path.suffix.lower()
+    if suffix not in _SUFFIXES or name in _PROSE_NAMES:
+        return False
+    if path.parent.name.lower() == _FOLDER_NAME or _KIND_WORD.search(name):
+        return True
+    words = _split_words(name) if suffix == ".in" else []
+    return bool(words) and _SOURCE_WORDS.issuperset(words)
+
+
+def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:
+    """Read what a requirements file declares. What is wrong with it is in ``problems``; nothing is raised.
+
+    Without a ``group`` the file's name says which it is, and whether it is a constraints file.
+    """
+    file = PurePosixPath(path)
+    constraint = constraint or bool(not group and _CONSTRAINTS_WORD.search(file.stem))
+    reader = _RequirementsReader(
+        path, "constraint" if constraint else group or _guess_group(file), text.removeprefix("\ufeff")
+    )
+    if _HTML_PAGE.match(text):
+        reader.add_problem(
+            1, "a web page, not a requirements file", hint="download the file itself, often called 'raw'"
+        )
+    else:
+        reader.read_lines()
+    return reader.build_result(constraint=constraint)
+
+
+def set_indexes(
+    declarations: Iterable[Declaration], index: str, extra_indexes: tuple[str, ...]
+) -> tuple[Declaration, ...]:
+    """Return the items as coming from these indexes; those that come from none stay as they are."""
+    if not index and not extra_indexes:
+        return tuple(declarations)
+    return tuple(
+        declaration if declaration.skip_reason else replace(declaration, index=index, extra_indexes=extra_indexes)
+        for declaration in declarations
+    )
+
+
+def _choose_include_group(group: str) -> str:
+    """Return the group of what is asked for in a file of this group: a constraints file may name further files."""
+    return "main" if group == "constraint" else group
+
+
+def _split_words(stem: str) -> list[str]:
+    return [word for word in re.split(r"[^a-z0-9]+", _KIND_WORD.sub(" ", stem.lower())) if word]
+
+
+def _guess_group(file: PurePosixPath) -> str:
+    """Return the group a file's name tells; ``docs/requirements.txt`` has it from its folder."""
+    words = _split_words(file.stem) or [file.parent.name.lower()]
+    group_word = next((word for word in words if word in _GROUP_WORDS), "")
+    if group_word:
+        return f"dev:{group_word}"
+    return "main" if _DEVELOPMENT_WORDS.isdisjoint(words) else "dev"
+
+
+def _strip_url_credentials(value: str) -> str:
+    """Return a path or an address, the latter without credentials."""
+    return strip_credentials(value) if "://" in value else value
+
+
+class _RequirementsReader:
+    """One file while it is read, line by line."""
+
+    def __init__(self, path: str, group: str, text: str) -> None:
+        self.path = path
+        self.group = group
+        self.lines = text.splitlines()
+        self.declarations: list[Declaration] = []
+        self.includes: list[Include] = []
+        self.problems: list[Problem] = []
+        self.local_names: set[str] = set()
+        self.index = ""
+        self.extra_indexes: list[str] = []
+        self.find_links: list[str] = []
+        self.no_index = False
+
+    def read_lines(self) -> None:
+        """Read every line; of one that is malformed nothing is kept but the problem."""
+        for line in split_logical_lines(self.lines):
+            if len(self.problems) == MAX_PROBLEMS:
+                self.add_problem(line.start_line, f"more than {MAX_PROBLEMS} malformed lines: the rest was not read")
+                return
+            try:
+                self._read_line(line)
+            except ValueError as error:  # not always ours: Python and its libraries differ about odd characters
+                number, column = locate_offset(self.lines, line, getattr(error, "offset", 0))
+                self.add_problem(number, str(error), column=column, hint=getattr(error, "hint", ""))
+
+    def add_problem(self, line: int, message: str, *, column: int = 0, hint: str = "") -> None:
+        """Note what is wrong with a physical line."""
+        text = quote_line(self.lines[line - 1], column)
+        self.problems.append(
+            Problem(path=self.path, line=line, column=column, message=mask_secrets(message), text=text, hint=hint)
+        )
+
+    def build_result(self, *, constraint: bool) -> DependencyFile:
+        """Return what was read, now that every option is known."""
+        index = next(iter(self.find_links), "--no-index") if self.no_index else self.index
+        extra_indexes = () if self.no_index else tuple(dict.fromkeys(self.extra_indexes))
+        return DependencyFile(
+            path=self.path,
+            format=NAME,
+            declarations=set_indexes(self.declarations, index, extra_indexes),
+            includes=tuple(self.includes),
+            constraint=constraint,
+            local_names=tuple(sorted(self.local_names)),
+            index=index,
+            extra_indexes=extra_indexes,
+            problems=tuple(self.problems),
+        )
+
+    def _read_line(self, line: LogicalLine) -> None:
+        if line.text.startswith("-"):
+            self._read_options(line)
+        else:
+            self._add_declaration(parse_requirement(line.text), line)
+
+    def _add_declaration(self, requirement: PipRequirement, line: LogicalLine) -> None:
+        specifier = requirement.specifier
+        declaration = Declaration(
+            ecosystem=PYPI,
+            name=specifier.name,
+            requirement=specifier.version,
+            group=self.group,
+            location=Location(path=self.path, line=line.start_line),
+            marker=specifier.marker,
+            extras=specifier.extras,
+            skip_reason=requirement.skip,
+            has_hash=requirement.hashed,
+            indirect=bool(line.comments) and is_transitive(line.comments),
+        )
+        self.declarations.append(declaration)
+        if (
+            requirement.has_explicit_name and requirement.skip.startswith(LOCAL_PREFIX) and not specifier.version
+        ):  # a built file may be anybody's
+            self.local_names.add(declaration.package.name)
+
+    def _read_options(self, line: LogicalLine) -> None:
+        text, marker = split_marker(line.text) if _EDITABLE_OPTION.match(line.text) else (line.text, "")
+        values_by_option = parse_file_options(text)
+        for value in values_by_option.get("editables", ()):
+            self._add_declaration(parse_editable_option(value, marker), line)
+        for value in values_by_option.get("requirements", ()):
+            group = _choose_include_group(self.group) if _CONSTRAINTS_WORD.search(PurePosixPath(value).stem) else ""
+            self._add_include(value, line, group=group)
+        for value in values_by_option.get("constraints", ()):
+            self._add_include(value, line, constraint=True)
+        self.index = _strip_url_credentials(values_by_option.get("index_url", [self.index])[-1])
+        self.extra_indexes += map(_strip_url_credentials, values_by_option.get("extra_index_urls", ()))
+        self.find_links += map(_strip_url_credentials, values_by_option.get("find_links", ()))
+        self.no_index = self.no_index or "no_index" in values_by_option
+
+    def _add_include(self, file_name: str, line: LogicalLine, *, group: str = "", constraint: bool = False) -> None:
+        if len(self.includes) == MAX_INCLUDES:
+            raise NotASpecifierError(f"more than {MAX_INCLUDES:,} files are included")
+        include = Include(
+            pattern=_strip_url_credentials(file_name),
+            line=line.start_line,
+            format=NAME,
+            group=group,
+            constraint=constraint,
+        )
+        self.includes.append(include)

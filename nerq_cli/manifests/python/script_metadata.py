@@ -1,0 +1,105 @@
+"""Inline script metadata (PEP 723): the dependencies a single Python file states in a comment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import PurePosixPath
+from typing import Final
+
+from nerq_cli.errors import Problem
+from nerq_cli.inventory import DependencyFile
+from nerq_cli.manifests import package_source
+from nerq_cli.manifests.python import pep508, pyproject_tools
+from nerq_cli.manifests.python.pip_mistakes import quote_line
+from nerq_cli.manifests.syntax.text_document import TextDocument, regroup_item
+from nerq_cli.manifests.syntax.toml_document import TomlDocument
+
+NAME: Final = "script"
+
+_BLOCK_START: Final = "# /// script"
+_BLOCK_END: Final = "# ///"
+
+
+def wants(path: PurePosixPath) -> bool:  # noqa: ARG001 - every reader is asked the same
+    """Say no: there are many Python files, and one that states its dependencies is named by whoever runs it."""
+    return False
+
+
+def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:
+    """Read what a script declares. What is wrong with it is in ``problems``; nothing is raised, nothing executed.
+
+    ``group`` takes the place of ``main``. Sources and indexes of uv hold as they do in pyproject.toml.
+    """
+    script = TextDocument(text, path)
+    document = TomlDocument(_extract_toml(script), path)
+    root, tool = document.root, document.root.get("tool")
+    indexes = pyproject_tools.read_indexes(tool)
+    sources = pyproject_tools.read_sources(tool, indexes)
+    declarations = [
+        *package_source.assign_sources(pep508.parse_array(root.get("dependencies"), "main"), indexes, sources),
+        *package_source.assign_sources(pyproject_tools.read_constraints(tool), indexes, sources),
+    ]
+    local_reasons = (package_source.LOCAL, package_source.WORKSPACE)
+    local_package_names = {
+        name
+        for name, package_sources in sources.items()
+        if any(source.skip in local_reasons for source in package_sources)
+    }
+    local_package_names |= {
+        declaration.package.name for declaration in declarations if declaration.skip_reason in local_reasons
+    }
+    problems = (*script.problems, *(_shift_problem(problem, script) for problem in document.problems))
+    return DependencyFile(
+        path=path,
+        format=NAME,
+        declarations=tuple(regroup_item(declaration, group, constraint=constraint) for declaration in declarations),
+        constraint=constraint,
+        local_names=tuple(sorted(local_package_names)),
+        problems=tuple(sorted(problems, key=lambda problem: (problem.line, problem.column))),
+        notes=(*script.notes, *document.notes),
+    )
+
+
+def _extract_toml(script: TextDocument) -> str:
+    """Return the block's content, every line where it stands in the file; empty when there is no block."""
+    blocks = []
+    number = 0
+    while number < len(script.lines):
+        number += 1
+        if script.lines[number - 1] == _BLOCK_START:
+            end = _find_block_end(script.lines, number)
+            if end == number:
+                script.add_problem("this block is never closed", number, hint=f"end it with a line {_BLOCK_END}")
+            else:
+                blocks.append((number, end))
+                number = end
+    for start, _ in blocks[1:]:
+        script.add_problem(
+            "a second block of script metadata: one is allowed", start, hint="put everything into the first"
+        )
+    if not blocks:
+        if not script.problems:
+            script.add_note("no inline script metadata: it declares nothing")
+        return ""
+    start, end = blocks[0]
+    return "\n" * start + "\n".join(line[2:] for line in script.lines[start : end - 1])
+
+
+def _find_block_end(lines: list[str], start: int) -> int:
+    """Return the line that closes a block, the last one to do so among its comments; the first when none does."""
+    end = start
+    for number in range(start + 1, len(lines) + 1):
+        line = lines[number - 1]
+        if line != "#" and not line.startswith("# "):
+            break
+        if line == _BLOCK_END:
+            end = number
+    return end
+
+
+def _shift_problem(problem: Problem, script: TextDocument) -> Problem:
+    """Return a problem of the block's content as one of the file: two characters further to the right."""
+    if not 0 < problem.line <= len(script.lines):
+        return problem
+    column = problem.column + len("# ") if problem.column else 0
+    return replace(problem, column=column, text=quote_line(script.lines[problem.line - 1], column))

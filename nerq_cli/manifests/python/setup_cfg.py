@@ -1,0 +1,153 @@
+"""setup.cfg: what setuptools' declarative configuration says a project depends on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Final, TypeAlias
+
+from nerq_cli.inventory import PYPI, Declaration, DependencyFile, Include, normalise_name
+from nerq_cli.manifests.syntax.text_document import TextDocument, local_names, regroup_include, regroup_item
+
+NAME: Final = "setup.cfg"
+
+#: The keys of ``[options]`` that declare dependencies, and the group each stands for (setuptools' documentation,
+#: "Configuring setuptools using setup.cfg files").
+KEY_GROUPS: Final[Mapping[str, str]] = {"install_requires": "main", "setup_requires": "build", "tests_require": "dev"}
+
+_SECTION_HEADER: Final = re.compile(r"\[(.+)\]")
+_DELIMITER: Final = re.compile("[=:]")
+_FILE_PREFIX: Final = "file:"
+_EXTRAS_SECTION: Final = "options.extras_require"
+
+#: What a key is given: each line that says something, with its number. The first stands beside the key, or is empty.
+_NumberedLines: TypeAlias = "list[tuple[int, str]]"
+
+
+def wants(path: PurePosixPath) -> bool:
+    """Say whether this file is a setup.cfg."""
+    return path.name == NAME
+
+
+def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:
+    """Read what a setup.cfg declares. What is wrong with it is in ``problems``; nothing is raised.
+
+    One without ``[options]`` configures other tools, and declares nothing. ``group`` takes the place of ``main``
+    where the file that includes this one says so.
+    """
+    document = TextDocument(text, path)
+    sections = _parse_sections(document)
+    values = list(_find_dependency_values(sections))
+    declarations = tuple(
+        declaration
+        for target_group, value in values
+        for declaration in _read_declarations(document, value, target_group)
+    )
+    includes = tuple(include for target_group, value in values for include in _read_includes(value, target_group))
+    own_name = " ".join(text for _, text in sections.get("metadata", {}).get("name", ()))
+    return DependencyFile(
+        path=path,
+        format=NAME,
+        declarations=tuple(regroup_item(declaration, group, constraint=constraint) for declaration in declarations),
+        includes=tuple(regroup_include(include, group, constraint=constraint) for include in includes),
+        constraint=constraint,
+        local_names=tuple(sorted({normalise_name(PYPI, own_name), *local_names(declarations)} - {""})),
+        problems=document.problems,
+        notes=document.notes,
+    )
+
+
+def _parse_sections(document: TextDocument) -> dict[str, dict[str, _NumberedLines]]:
+    """Take the file apart as `configparser` does, which forgets the lines."""
+    sections: dict[str, dict[str, _NumberedLines]] = {}
+    section: dict[str, _NumberedLines] | None = None
+    value: _NumberedLines | None = None
+    key_indent = 0
+    for number, line in enumerate(document.lines, 1):
+        text = line.strip()
+        if not text or text[0] in "#;":
+            continue
+        indent = len(line) - len(line.lstrip())
+        if value is not None and indent > key_indent:
+            value.append((number, text))
+            continue
+        key_indent = indent
+        header = _SECTION_HEADER.match(text)
+        if header:
+            section, value = _add_section(document, sections, header[1], number), None
+        else:
+            value = _add_option(document, section, text, number)
+    return sections
+
+
+def _add_section(
+    document: TextDocument, sections: dict[str, dict[str, _NumberedLines]], name: str, number: int
+) -> dict[str, _NumberedLines]:
+    if name in sections:
+        document.add_problem(f"section [{name[:60]}] is here twice", number, hint="put everything under one heading")
+    return sections.setdefault(name, {})
+
+
+def _add_option(
+    document: TextDocument, section: dict[str, _NumberedLines] | None, text: str, number: int
+) -> _NumberedLines | None:
+    delimiter = _DELIMITER.search(text)
+    if section is None:
+        document.add_problem("this stands before the first [section]", number)
+        return None
+    if delimiter is None or not delimiter.start():
+        document.add_problem(
+            "neither a [section] nor a key with a value", number, hint="indent what goes on from the line before"
+        )
+        return None
+    key = text[: delimiter.start()].rstrip()
+    if key in section:
+        document.add_problem(f"{key[:60]} is here twice", number)
+    lines: _NumberedLines = [(number, text[delimiter.end() :].strip())]
+    section.setdefault(key, []).extend(lines)
+    return section[key]
+
+
+def _find_dependency_values(
+    sections: Mapping[str, Mapping[str, _NumberedLines]],
+) -> Iterator[tuple[str, _NumberedLines]]:
+    """Go through all values that declare dependencies, each with its group."""
+    for key, value in sections.get("options", {}).items():
+        group = KEY_GROUPS.get(key.lower().replace("-", "_"))  # dashes are what setuptools took before release 78
+        if group:
+            yield group, value
+    for extra, value in sections.get(_EXTRAS_SECTION, {}).items():
+        yield f"extra:{normalise_name(PYPI, extra)}", value
+
+
+def _read_declarations(document: TextDocument, value: _NumberedLines, group: str) -> Iterator[Declaration]:
+    if _is_file_reference(value):
+        return
+    for number, text in _split_items(value):
+        if "%(" in text:
+            document.add_note(f"what setup.cfg fills in from elsewhere is not listed here (line {number})")
+        elif not text.startswith("#") and not document.too_many_problems:
+            declaration = document.parse_declaration(text.partition(" #")[0].rstrip(), number, group)
+            if declaration:
+                yield declaration
+
+
+def _split_items(value: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """Go through the items: one a line, or on a single line with semicolons between them."""
+    for number, text in value:
+        for item in text.split(";") if len(value) == 1 else [text]:
+            if item.strip():
+                yield number, item.strip()
+
+
+def _is_file_reference(value: _NumberedLines) -> bool:
+    return next((text for _, text in value if text), "").startswith(_FILE_PREFIX)
+
+
+def _read_includes(value: _NumberedLines, group: str) -> Iterator[Include]:
+    """Go through the requirements files that take the place of a list."""
+    if _is_file_reference(value):
+        for number, text in value:
+            for file_name in filter(None, map(str.strip, text.removeprefix(_FILE_PREFIX).split(","))):
+                yield Include(pattern=file_name, line=number, format="requirements", group=group)

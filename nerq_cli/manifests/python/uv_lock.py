@@ -1,0 +1,285 @@
+"""uv.lock: what uv locked, the members of the workspace among it. So the whole graph is in the file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Final
+
+from nerq_cli.inventory import PYPI, DependencyFile, Edge, Importer, LockedPackage, normalise_name
+from nerq_cli.manifests import package_source
+from nerq_cli.manifests.package_source import PackageSource, strip_credentials
+from nerq_cli.manifests.python.dependency_groups import label_group
+from nerq_cli.manifests.python.python_locks import (
+    LockEntry,
+    LockFile,
+    LockTable,
+    index_entries,
+    join_alternatives,
+    read_entries,
+    report_missing,
+)
+from nerq_cli.manifests.syntax.toml_document import quote_text
+
+NAME: Final = "uv.lock"
+
+#: The version of the format that is read; revisions of it stay readable (uv's documentation, "Lockfile versioning").
+VERSION: Final = 1
+#: Most dependencies that the extras of members take over from other extras, in one file.
+MAX_INCLUDED_EDGES: Final = 100_000
+#: What the lock file of a script ends with, after the script's own name.
+_SCRIPT_SUFFIX: Final = ".py.lock"
+#: Where a source's package lies on disk.
+_LOCAL_KEYS: Final = ("editable", "virtual", "directory", "path")
+#: What a requirement's marker says when it is one of an extra's.
+_EXTRA_CLAUSE = re.compile(r"""\bextra\s*==\s*["']([^"']+)["']""")
+_REVISION_PARAMETER = re.compile(r"[?&](?:rev|tag|branch)=([^&#]*)")
+
+
+def wants(path: PurePosixPath) -> bool:
+    """Say whether this file is a uv.lock, or the lock file of a script."""
+    return path.name == NAME or path.name.endswith(_SCRIPT_SUFFIX)
+
+
+def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:  # noqa: ARG001 - not included
+    """Read what uv locked. What is wrong with the file is in ``problems``; nothing is raised."""
+    lock = LockFile(text, path)
+    graph = _UvGraph(lock) if _is_supported(lock) else None
+    packages = tuple(graph.read_packages()) if graph else ()
+    importers = tuple(graph.read_importers()) if graph else ()
+    file_name = PurePosixPath(path).name
+    return DependencyFile(
+        path=path,
+        format=NAME,
+        locked_packages=packages,
+        importers=importers or None,
+        locked_filenames=(file_name.removesuffix(".lock"),)
+        if file_name.endswith(_SCRIPT_SUFFIX)
+        else ("pyproject.toml",),
+        constraint=constraint,
+        local_names=tuple(
+            sorted(
+                {
+                    package.package.name
+                    for package in packages
+                    if package.skip_reason in (package_source.LOCAL, package_source.WORKSPACE)
+                }
+            )
+        ),
+        problems=lock.problems,
+    )
+
+
+def _is_supported(lock: LockFile) -> bool:
+    if lock.problems:
+        return False
+    version = lock.root.values.get("version")
+    if version is None:
+        lock.add_problem("no version: this is not a lock file of uv's, or not all of it", hint="lock the project again")
+    elif version != VERSION or isinstance(version, bool):
+        lock.add_problem(
+            f"version {quote_text(str(version))} is not known", "version", hint=f"version {VERSION} is read"
+        )
+    return not lock.problems
+
+
+class _UvGraph:
+    """The packages of one file, and what leads from one to another."""
+
+    def __init__(self, lock: LockFile) -> None:
+        self.manifest_table = lock.root.get_table("manifest")
+        self.array_name = "package" if "package" in lock.root.values else "distribution"  # as uv called it before 0.4
+        self.members = {normalise_name(PYPI, name) for name in self.manifest_table.get_strings("members")}
+        self.entries = read_entries(lock, self.array_name, self._read_source, ("source",))
+        self.entries_by_name = index_entries(self.entries)
+        for index, name in enumerate(self.manifest_table.get_strings("members")):
+            if normalise_name(PYPI, name) not in self.entries_by_name:
+                report_missing(self.manifest_table, name, "members", index)
+        self.sections_by_key = {entry.key: self._read_sections(entry.table) for entry in self.entries}
+        self.remaining_includes = MAX_INCLUDED_EDGES
+        self.requested_extras = self._find_requested_extras()
+
+    def read_packages(self) -> Iterator[LockedPackage]:
+        """Go through all packages, members of the workspace too."""
+        edges_by_key = {entry.key: list(self._find_edges(entry)) for entry in self.entries}
+        markers = self._collect_markers()
+        for entry in self.entries:
+            forks = entry.table.get_strings("resolution-markers")
+            artefacts = [*entry.table.get_tables("wheels"), entry.table.get_table("sdist")]
+            yield entry.make_package(
+                edges_by_key[entry.key],
+                marker=join_alternatives(forks or markers.get(entry.key, ("",))),
+                hashed=any(artefact.values.get("hash") for artefact in artefacts),
+            )
+
+    def read_importers(self) -> Iterator[Importer]:
+        """Go through the project and the members of its workspace, and what there is to install without a project."""
+        for entry in self.entries:
+            if entry.source.skip == package_source.WORKSPACE:
+                edges = tuple(dict.fromkeys(self._read_member_edges(entry)))
+                yield Importer(path=_get_directory(entry.table.get_table("source")), name=entry.name, edges=edges)
+        edges = tuple(dict.fromkeys(self._read_workspace_edges()))
+        if edges:
+            yield Importer(edges=edges)
+
+    def _read_source(self, table: LockTable) -> PackageSource:
+        source = table.get_table("source")
+        registry, repository, url = (source.get_text(key) for key in ("registry", "git", "url"))
+        if registry:
+            return (
+                PackageSource(index=strip_credentials(registry))
+                if "://" in registry
+                else PackageSource(skip=package_source.LOCAL)
+            )
+        if repository:
+            return PackageSource(skip=_describe_repository(repository))
+        if url:
+            return PackageSource(skip=package_source.url_reason(url))
+        if any(key in source.values for key in _LOCAL_KEYS):
+            return PackageSource(
+                skip=package_source.WORKSPACE if self._is_member(table, source) else package_source.LOCAL
+            )
+        source.report_problem(f"{quote_text(table.get_text('name'))} has no source known here")
+        return PackageSource(skip="a source this file does not tell")
+
+    def _is_member(self, table: LockTable, source: LockTable) -> bool:
+        """Say whether a directory is a member's. Without a workspace the only one is the file's own."""
+        if "path" in source.values:
+            return False
+        return (
+            normalise_name(PYPI, table.get_text("name")) in self.members if self.members else not _get_directory(source)
+        )
+
+    def _read_sections(self, table: LockTable) -> dict[str, list[LockTable]]:
+        """Return a package's edges, by the group they belong to."""
+        extras, groups = table.get_table("optional-dependencies"), table.get_table("dev-dependencies")
+        return {
+            "main": table.get_tables("dependencies"),
+            **{f"extra:{normalise_name(PYPI, extra)}": extras.get_tables(extra) for extra in extras.values},
+            **{label_group(normalise_name(PYPI, group)): groups.get_tables(group) for group in groups.values},
+        }
+
+    def _find_requested_extras(self) -> Mapping[str, set[str]]:
+        """Return the extras of each package that any edge asks for."""
+        extras_by_key: dict[str, set[str]] = {}
+        for sections in self.sections_by_key.values():
+            for edge in (edge for section in sections.values() for edge in section):
+                for extra in edge.get_strings("extra"):
+                    for target in self._match_targets(edge):
+                        extras_by_key.setdefault(target.key, set()).add(f"extra:{normalise_name(PYPI, extra)}")
+        return extras_by_key
+
+    def _find_edges(self, entry: LockEntry) -> Iterator[Edge]:
+        """Return what a package leads to by itself, and with the extras that are asked of it."""
+        sections = self.sections_by_key[entry.key]
+        for group in ("main", *sorted(self.requested_extras.get(entry.key, ()))):
+            for edge in sections.get(group, ()):
+                yield from (Edge(target=target.key) for target in self._find_targets(edge))
+
+    def _read_member_edges(self, member: LockEntry) -> Iterator[Edge]:
+        """Return what a member declares, group by group."""
+        ranges = _read_ranges(member.table.get_table("metadata"))
+        for group in self.sections_by_key[member.key]:
+            for edge in self._expand_extras(member, group):
+                requirement = ranges.get((group, normalise_name(PYPI, edge.get_text("name"))), "")
+                yield from (
+                    Edge(target=target.key, group=group, requirement=requirement) for target in self._find_targets(edge)
+                )
+
+    def _expand_extras(self, member: LockEntry, group: str) -> list[LockTable]:
+        """Return the edges of a group, and of those extras of the member's own that it asks for."""
+        sections = self.sections_by_key[member.key]
+        own_name = normalise_name(PYPI, member.name)
+        edges: list[LockTable] = []
+        section_names, queue = {group}, [group]
+        for section in queue:  # grows while it is gone through
+            for edge in sections.get(section, ()):
+                if normalise_name(PYPI, edge.get_text("name")) != own_name:
+                    edges.append(edge)
+                    continue
+                for extra in (f"extra:{normalise_name(PYPI, extra)}" for extra in edge.get_strings("extra")):
+                    if extra not in section_names and self._reserve_includes(edge, len(sections.get(extra, ()))):
+                        section_names.add(extra)
+                        queue.append(extra)
+        return edges
+
+    def _reserve_includes(self, edge: LockTable, edge_count: int) -> bool:
+        """Keep count of what extras take over from one another: it grows with the square of their number."""
+        previous_count = self.remaining_includes
+        self.remaining_includes -= edge_count + 1
+        if previous_count >= 0 > self.remaining_includes:
+            edge.report_problem(
+                f"extras include more than {MAX_INCLUDED_EDGES:,} dependencies of others: the rest is not read"
+            )
+        return self.remaining_includes >= 0
+
+    def _read_workspace_edges(self) -> Iterator[Edge]:
+        """Return what a script asks for, or a workspace whose root is no project."""
+        groups = self.manifest_table.get_table("dependency-groups")
+        sections = [("main", self.manifest_table.get_tables("requirements"))]
+        sections += [(label_group(normalise_name(PYPI, group)), groups.get_tables(group)) for group in groups.values]
+        for group, requirements in sections:
+            for requirement in requirements:
+                specifier = requirement.get_text("specifier")
+                for target in self._find_targets(requirement, optional="marker" in requirement.values):
+                    yield Edge(target=target.key, group=group, requirement=specifier)
+
+    def _collect_markers(self) -> Mapping[str, Iterable[str]]:
+        """Return the markers of all edges that lead to each package; an edge without one is an empty one."""
+        markers: dict[str, dict[str, None]] = {}
+        for sections in self.sections_by_key.values():
+            for edge in (edge for section in sections.values() for edge in section):
+                for target in self._match_targets(edge):
+                    markers.setdefault(target.key, {})[edge.get_text("marker")] = None
+        return markers
+
+    def _find_targets(self, edge: LockTable, *, optional: bool = False) -> Sequence[LockEntry]:
+        targets = self._match_targets(edge)
+        if not targets and not optional:
+            report_missing(edge, edge.get_text("name"))
+        return targets
+
+    def _match_targets(self, edge: LockTable) -> Sequence[LockEntry]:
+        """Return the entry an edge leads to: version and source are given where the name is not enough."""
+        candidates = self.entries_by_name.get(normalise_name(PYPI, edge.get_text("name")), ())
+        if len(candidates) <= 1:
+            return candidates
+        identity_keys = [key for key in ("version", "source") if key in edge.values]
+        return [
+            candidate
+            for candidate in candidates
+            if all(candidate.table.values.get(key) == edge.values[key] for key in identity_keys)
+        ]
+
+
+def _read_ranges(metadata: LockTable) -> Mapping[tuple[str, str], str]:
+    """Return which versions a member asks for, by group and package."""
+    ranges: dict[tuple[str, str], dict[str, None]] = {}
+    groups = metadata.get_table("requires-dev")
+    sections = [("", metadata.get_tables("requires-dist"))]
+    sections += [(label_group(normalise_name(PYPI, group)), groups.get_tables(group)) for group in groups.values]
+    for section, requirements in sections:
+        for requirement in requirements:
+            extras = [
+                f"extra:{normalise_name(PYPI, extra)}"
+                for extra in _EXTRA_CLAUSE.findall(requirement.get_text("marker"))
+            ]
+            for group in [section] if section else extras or ["main"]:
+                ranges.setdefault((group, normalise_name(PYPI, requirement.get_text("name"))), {})[
+                    requirement.get_text("specifier")
+                ] = None
+    return {key: "" if "" in specifiers else " || ".join(specifiers) for key, specifiers in ranges.items()}
+
+
+def _get_directory(source: LockTable) -> str:
+    """Return the directory of a source, relative to that of the file; empty when it is the same."""
+    raw_path = next((source.get_text(key) for key in _LOCAL_KEYS if key in source.values), "")
+    path = PurePosixPath(raw_path.replace("\\", "/")).as_posix()
+    return "" if path == "." else path
+
+
+def _describe_repository(url_with_commit: str) -> str:
+    address, _, commit = url_with_commit.partition("#")
+    match = _REVISION_PARAMETER.search(address)
+    return package_source.repository_reason(address.partition("?")[0], commit or (match[1] if match else ""))

@@ -1,0 +1,315 @@
+"""What every software bill of materials comes down to: entries with a package URL, and who needs whom.
+
+The formats differ; which entries are packages of ours, how they are tied together, and what is left out does not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+
+from nerq_cli.inventory import (
+    NPM,
+    PURL_TYPES,
+    PYPI,
+    DependencyFile,
+    Ecosystem,
+    Edge,
+    Importer,
+    Location,
+    LockedPackage,
+    normalise_name,
+)
+from nerq_cli.manifests.npm.npm_spec import find_name_error
+from nerq_cli.manifests.package_source import strip_credentials, url_reason
+from nerq_cli.manifests.syntax.toml_document import quote_text
+
+if TYPE_CHECKING:
+    from packageurl import PackageURL
+
+    from nerq_cli.manifests.syntax.text_document import TextDocument
+
+NO_VERSION: Final = "the SBOM states no exact version"
+EXCLUDED: Final = "excluded: not part of what is delivered"
+PRIVATE: Final = "marked private: on no registry"
+NO_SOURCE: Final = "no registry is stated: a workspace member, or a local path"
+
+#: Most entries read from one file.
+MAX_COMPONENTS: Final = 200_000
+
+_ECOSYSTEMS: Final[Mapping[str, Ecosystem]] = {PURL_TYPES[PYPI]: PYPI, PURL_TYPES[NPM]: NPM}
+_PYPI_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
+#: One version, as either registry spells them; ranges and placeholders have other characters, or no digit.
+_VERSION: Final = re.compile(r"(?=\D*\d)[0-9A-Za-z][0-9A-Za-z.+!_-]*", re.ASCII)
+_MAX_VERSION_LENGTH: Final = 200
+_MAX_KINDS: Final = 8
+#: Groups that an edge between two packages may have.
+_PACKAGE_GROUPS: Final = ("main", "optional", "peer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """One component or package of a bill. ``ref`` is what its relations call it; ``purl`` may be empty.
+
+    ``has_source`` says that the bill tells where it was got from, or that it came inside another package.
+    """
+
+    ref: str
+    line: int
+    purl: str = ""
+    name: str = ""
+    version: str = ""
+    groups: tuple[str, ...] = ()
+    optional: bool = False
+    skip: str = ""
+    hashed: bool = False
+    has_source: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """One relation: what needs what, and for which group of dependencies."""
+
+    source: str
+    target: str
+    line: int
+    group: str = "main"
+
+
+@dataclass(slots=True)
+class Sbom:
+    """A bill of materials. ``root_refs`` are the refs of what it is a bill of, ``other_refs`` refs that are no packages.
+
+    ``relations`` is None where the file has no relations at all.
+    """
+
+    components: list[Component] = field(default_factory=list)
+    relations: list[Relation] | None = None
+    root_refs: list[str] = field(default_factory=list)
+    other_refs: set[str] = field(default_factory=set)
+
+
+def build_dependency_file(sbom: Sbom, text_document: TextDocument, name: str) -> DependencyFile:
+    """Return a bill as what a lock file holds."""
+    reader = _SbomReader(sbom, text_document)
+    return DependencyFile(
+        path=text_document.path,
+        format=name,
+        locked_packages=tuple(reader.locked_packages()),
+        importers=reader.importers(),
+        local_names=tuple(sorted(reader.local_names)),
+        problems=text_document.problems,
+        notes=text_document.notes,
+    )
+
+
+class _SbomReader:
+    """One bill: which entries are listed, and what leads from one to the other."""
+
+    def __init__(self, sbom: Sbom, text_document: TextDocument) -> None:
+        self.sbom = sbom
+        self.text_document = text_document
+        self.components: dict[str, Component] = {}
+        self.local_names: set[str] = set()
+        self._packages: dict[str, LockedPackage] = {}
+        self._skipped_kinds: Counter[str] = Counter()
+        for component in self._unique_components():
+            self._add_component(component)
+        self._member_refs = self._mark_sourceless()
+        self._member_refs |= self._dev_only_members()
+        self._edges_by_ref = self._build_edges()
+
+    def locked_packages(self) -> Iterator[LockedPackage]:
+        """Go through all packages that are listed, each with its edges."""
+        self._note_skipped()
+        for ref, package in self._packages.items():
+            edges = None if self._edges_by_ref is None else self._edges_by_ref.get(ref, {})
+            yield (
+                package
+                if edges is None
+                else replace(package, edges=tuple(edge for edge in edges if edge.group in _PACKAGE_GROUPS))
+            )
+
+    def importers(self) -> tuple[Importer, ...] | None:
+        """Return what the bill is of, and what else in it needs packages without being one.
+
+        None where nothing is said of what those need: no edge then tells what is direct.
+        """
+        edges_by_ref = self._edges_by_ref or {}
+        refs = dict.fromkeys((*self.sbom.root_refs, *(ref for ref in edges_by_ref if self._is_root(ref))))
+        root_edges = [
+            (self.components[ref].name if ref in self.components else "", tuple(edges_by_ref.get(ref, {})))
+            for ref in refs
+        ]
+        return (
+            tuple(Importer(name=name, edges=edges) for name, edges in root_edges)
+            if any(edges for _, edges in root_edges)
+            else None
+        )
+
+    def _unique_components(self) -> Iterator[Component]:
+        for count, component in enumerate(self.sbom.components):
+            if count == MAX_COMPONENTS:
+                self.text_document.add_problem(
+                    f"more than {MAX_COMPONENTS:,} entries: the rest is not read", component.line
+                )
+                return
+            if component.ref in self.components:
+                self.text_document.add_problem(
+                    f"{quote_text(component.ref)} is the name of two entries", component.line
+                )
+            else:
+                self.components[component.ref] = component
+                yield component
+
+    def _add_component(self, component: Component) -> None:
+        """List an entry that is a package of ours; count any other."""
+        is_root = component.ref in self.sbom.root_refs
+        purl = self._parse_purl(component)
+        ecosystem = _ECOSYSTEMS.get(purl.type) if purl is not None else None
+        if purl is None or ecosystem is None:
+            if not is_root and (purl is not None or not component.purl):
+                self._skipped_kinds[purl.type if purl is not None else "without a package URL"] += 1
+            return
+        name = f"{purl.namespace}/{purl.name}" if purl.namespace else purl.name
+        name_error = (
+            find_name_error(name)
+            if ecosystem == NPM
+            else ""
+            if _PYPI_NAME.fullmatch(name)
+            else "PyPI has no such names"
+        )
+        if name_error:
+            self.text_document.add_problem(
+                f"{quote_text(component.purl)} names no package: {name_error}", component.line
+            )
+        elif is_root:
+            self.local_names.add(normalise_name(ecosystem, name))
+        else:
+            self._packages[component.ref] = self._make_locked_package(
+                component, purl, ecosystem, normalise_name(ecosystem, name)
+            )
+
+    def _parse_purl(self, component: Component) -> PackageURL | None:
+        from packageurl import PackageURL
+
+        try:
+            return PackageURL.from_string(component.purl) if component.purl else None
+        except (ValueError, UnicodeError) as error:
+            self.text_document.add_problem(
+                f"{quote_text(component.purl)} is not a package URL: {error}", component.line
+            )
+            return None
+
+    def _make_locked_package(
+        self, component: Component, purl: PackageURL, ecosystem: Ecosystem, name: str
+    ) -> LockedPackage:
+        version = next((text for text in (purl.version or "", component.version) if _is_version(text)), "")
+        qualifiers: Mapping[str, str] = purl.qualifiers if isinstance(purl.qualifiers, dict) else {}
+        repository = qualifiers.get("vcs_url", "")
+        from_repository = url_reason(repository if "+" in repository else f"git+{repository}") if repository else ""
+        index = qualifiers.get("repository_url", "")
+        return LockedPackage(
+            key=component.ref,
+            ecosystem=ecosystem,
+            name=name,
+            version=version,
+            location=Location(path=self.text_document.path, line=component.line),
+            groups=component.groups,
+            optional=component.optional,
+            skip_reason=component.skip or from_repository or ("" if version else NO_VERSION),
+            index=strip_credentials(index if "://" in index else f"https://{index}") if index else "",
+            has_hash=component.hashed,
+        )
+
+    def _dev_only_members(self) -> frozenset[str]:
+        """Find what alone brings in packages that are for development: that is done by members, not by packages."""
+        dev_relations = [relation for relation in self.sbom.relations or () if self._component_groups(relation.target)]
+        shared_targets = {
+            relation.target
+            for relation in dev_relations
+            if self._is_root(relation.source) or self._component_groups(relation.source)
+        }
+        return frozenset(relation.source for relation in dev_relations if relation.target not in shared_targets)
+
+    def _build_edges(self) -> dict[str, dict[Edge, None]] | None:
+        """Return the edges that lead to a package that is listed, by where they come from."""
+        if self.sbom.relations is None:
+            return None
+        edges_by_ref: dict[str, dict[Edge, None]] = {}
+        for relation in self.sbom.relations:
+            missing_ref = next((ref for ref in (relation.source, relation.target) if self._is_missing(ref)), None)
+            if missing_ref is not None:
+                self.text_document.add_problem(
+                    f"a dependency on {quote_text(missing_ref)}, which is not in the file", relation.line
+                )
+            elif relation.target in self._packages:
+                for group in self._relation_groups(relation):
+                    edges_by_ref.setdefault(relation.source, {})[Edge(target=relation.target, group=group)] = None
+        return edges_by_ref
+
+    def _relation_groups(self, relation: Relation) -> Sequence[str]:
+        """Return the groups an edge is for; it may be the package it leads to that states them.
+
+        A package outside of a group does not bring in what is of that group alone, and got there in another way: such
+        an edge is that of an optional peer.
+        """
+        target_groups = self._component_groups(relation.target)
+        if self._is_root(relation.source):
+            return target_groups if target_groups and relation.group == "main" else (relation.group,)
+        if target_groups and not self._component_groups(relation.source):
+            return ()
+        return (relation.group if relation.group in _PACKAGE_GROUPS else "main",)
+
+    def _component_groups(self, ref: str) -> tuple[str, ...]:
+        """Return the groups that an entry states itself."""
+        return self.components[ref].groups if ref in self.components else ()
+
+    def _is_root(self, ref: str) -> bool:
+        """Whether this is the project, a member of it, or something that is no package."""
+        return ref not in self._packages or ref in self._member_refs
+
+    def _mark_sourceless(self) -> frozenset[str]:
+        """Find what the project asks for and the bill cannot say where it is from, though it can of most packages.
+
+        Tools for npm write members of a workspace like that, and links to directories. They are on no registry.
+        """
+        npm = [ref for ref, package in self._packages.items() if package.ecosystem == NPM]
+        sourced_count = sum(self.components[ref].has_source for ref in npm)
+        if not sourced_count or 2 * sourced_count < len(npm):
+            return frozenset()
+        required_refs = {
+            relation.target for relation in self.sbom.relations or () if relation.source in self.sbom.root_refs
+        }
+        sourceless = frozenset(
+            ref
+            for ref in npm
+            if ref in required_refs and not self.components[ref].has_source and not self._packages[ref].skip_reason
+        )
+        for ref in sourceless:
+            self.local_names.add(self._packages[ref].name)
+            self._packages[ref] = replace(self._packages[ref], skip_reason=NO_SOURCE)
+        return sourceless
+
+    def _is_missing(self, ref: str) -> bool:
+        return ref not in self.components and ref not in self.sbom.other_refs
+
+    def _note_skipped(self) -> None:
+        if self._skipped_kinds:
+            kinds = [f"{kind} {count}" for kind, count in self._skipped_kinds.most_common(_MAX_KINDS)]
+            suffix = ", …" if len(self._skipped_kinds) > _MAX_KINDS else ""
+            total = sum(self._skipped_kinds.values())
+            description = "entry is neither PyPI's nor npm's" if total == 1 else "entries are neither PyPI's nor npm's"
+            self.text_document.add_note(f"{total:,} {description}: not listed here ({', '.join(kinds)}{suffix})")
+
+
+def _is_version(text: str) -> bool:
+    return len(text) <= _MAX_VERSION_LENGTH and _VERSION.fullmatch(text) is not None
+
+
+def unique_refs(refs: Iterable[str]) -> list[str]:
+    """Return refs once each, in their order."""
+    return list(dict.fromkeys(filter(None, refs)))

@@ -1,0 +1,73 @@
+"""Software bills of materials: CycloneDX in JSON or XML, SPDX in JSON. Their PyPI and npm packages are listed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import PurePosixPath
+from typing import Final
+
+from nerq_cli.inventory import DependencyFile
+from nerq_cli.manifests.sbom import cyclonedx, spdx
+from nerq_cli.manifests.sbom.components import Sbom, build_dependency_file
+from nerq_cli.manifests.syntax import safe_xml
+from nerq_cli.manifests.syntax.json_document import NotJsonError
+from nerq_cli.manifests.syntax.json_objects import JsonObject, decode_json, error_position
+from nerq_cli.manifests.syntax.text_document import TextDocument
+
+NAME: Final = "sbom"
+
+_FILE_NAME: Final = re.compile(r"s?bom\.(?:json|xml)|.*\.cdx\.(?:json|xml)|.*\.spdx\.json")
+_MARKUP: Final = re.compile(r"\s*<")
+_HINT: Final = "read are CycloneDX in JSON or XML, and SPDX 2 or 3 in JSON; --as tells another format"
+
+
+def wants(path: PurePosixPath) -> bool:
+    """Say whether this file is a bill of materials, by its name."""
+    return _FILE_NAME.fullmatch(path.name.lower()) is not None
+
+
+def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:  # noqa: ARG001 - as all readers
+    """Read the packages of a bill of materials. What is wrong with it is in ``problems``; nothing is raised.
+
+    Packages of other ecosystems are counted in a note. ``constraint`` and ``group`` mean nothing here.
+    """
+    text_document = TextDocument(text, path)
+    sbom = _read_xml(text_document) if _MARKUP.match(text_document.text) else _read_json(text_document)
+    return build_dependency_file(sbom, text_document, NAME)
+
+
+def _read_xml(text_document: TextDocument) -> Sbom:
+    try:
+        root = safe_xml.parse(text_document.text)
+    except safe_xml.NotXmlError as error:
+        text_document.add_problem(
+            f"not readable XML: {error}", min(error.line, len(text_document.lines)), column=error.column
+        )
+        return Sbom()
+    if not cyclonedx.is_xml(root):
+        text_document.add_problem("not a bill of materials", root.line, hint=_HINT)
+        return Sbom()
+    return cyclonedx.read_xml(root, text_document)
+
+
+def _read_json(text_document: TextDocument) -> Sbom:
+    try:
+        document, repeated_keys = decode_json(text_document.text)
+    except NotJsonError as error:
+        line, column = error_position(text_document.text, error)
+        text_document.add_problem(f"not valid JSON: {error}", line, column=column, hint=error.hint)
+        return Sbom()
+    for key, line in repeated_keys:
+        text_document.add_problem(f"{key[:60]!r} is here twice in one object", line)
+    if isinstance(document, JsonObject) and isinstance(document.get("sbom"), JsonObject):  # as GitHub's API wraps one
+        document = document["sbom"]
+    if isinstance(document, JsonObject):
+        for is_format, read_sbom in (
+            (cyclonedx.is_json, cyclonedx.read_json),
+            (spdx.is_version_2, spdx.read_version_2),
+            (spdx.is_version_3, spdx.read_version_3),
+        ):
+            if is_format(document):
+                return read_sbom(document, text_document)
+    text_document.add_problem("not a bill of materials", getattr(document, "line", 1), hint=_HINT)
+    return Sbom()

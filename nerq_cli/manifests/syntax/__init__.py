@@ -1,0 +1,1 @@
+"""TOML, JSON, YAML, XML and text with positions."""

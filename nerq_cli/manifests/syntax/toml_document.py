@@ -1,0 +1,346 @@
+"""A TOML file as its author sees it: the values, what each of them is called, and the line it stands on.
+
+TOML parsers return values and forget where they stood. Here `tomli` decides what the file says, and one pass of a
+scanner over the same text, by then known to be valid, notes where every key and every array item begins. The scanner
+only has to tell strings, comments and brackets apart; it interprets nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+from nerq_cli.errors import Problem
+from nerq_cli.manifests.package_source import mask_secrets
+
+#: Lines longer than this are not repeated in a problem: no screen shows them, and a file may hold a million of them.
+MAX_QUOTED_LINE = 500
+#: After so many problems reading stops: it is some other kind of file.
+MAX_PROBLEMS = 1_000
+#: Characters of a name, or of a string, that a message has room for.
+_MAX_NAME_LENGTH = 60
+
+_TOKEN = re.compile(
+    r"""
+      \#[^\n]*                                                                      # comment
+    | ( \"{3} [^"\\]* (?: (?: \\. | "(?!"") ) [^"\\]* )* \"{3,5}                    # multi-line basic string
+      | '{3} .*? '{3,5}                                                             # multi-line literal string
+      | " [^"\\\n]* (?: \\. [^"\\\n]* )* "
+      | ' [^'\n]* '
+      | [\w+-]+                                                                     # bare key, or part of a value
+      )
+    | ( [\[\]{}=,\n] )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+#: A key of a hundred parts, for which TOML parsers need a time that grows with the square of their number.
+_DEEP_KEY = re.compile(r"""(?<![\w."'-])(?:[\w"'-]+[ \t]*\.[ \t]*){100}""")
+#: What may stand between the opening of a multi-line string and its first visible character.
+_BEFORE_TEXT = re.compile(r"(?:\"{3}|'{3})(?:\\?\s)*")
+
+_TYPE_NAMES = {
+    dict: "a table",
+    list: "an array",
+    str: "a string",
+    bool: "a boolean",
+    int: "an integer",
+    float: "a float",
+}
+
+
+@dataclass(slots=True)
+class Position:
+    """Where a value begins (offset in the text), and the places of its parts: keys of a table, indices of an array."""
+
+    offset: int
+    children: dict[str | int, Position] = field(default_factory=dict)
+
+    def child(self, key: str | int, offset: int) -> Position:
+        """Return the place of one part, noting it when it is met for the first time."""
+        position = self.children.get(key)
+        if position is None:
+            position = self.children[key] = Position(offset)
+        return position
+
+
+@dataclass(slots=True)
+class _Bracket:
+    """An array or inline table the scanner is inside of. ``index`` counts the items of an array."""
+
+    position: Position
+    is_array: bool
+    index: int = 0
+
+
+@dataclass(slots=True)
+class _Scanner:
+    """What has been seen of the statement being read: its keys so far, its open brackets, where its value goes."""
+
+    root: Position = field(default_factory=lambda: Position(0))
+    table: Position = field(init=False)
+    keys: list[tuple[str, int]] = field(default_factory=list)
+    brackets: list[_Bracket] = field(default_factory=list)
+    target: Position | None = None
+    header: int = 0
+
+    def __post_init__(self) -> None:
+        self.table = self.root
+
+    def take_word(self, text: str, offset: int) -> None:
+        """Take a key, or a value without brackets."""
+        if self.brackets and self.brackets[-1].is_array:
+            self._item_position(offset + _leading_length(text))
+        elif self.target is None:
+            self.keys.append((_parse_key(text), offset))
+
+    def take_mark(self, mark: str, offset: int) -> None:
+        """Take one of ``[ ] { } = ,`` or the end of a line."""
+        if mark == "=":
+            self.target = self._key_position()
+        elif mark in "[{":
+            self._open_bracket(mark, offset)
+        elif mark in "]}":
+            self._close_bracket()
+        elif mark == ",":
+            self.brackets[-1].index += 1
+            self.target = None
+        elif not self.brackets:  # a line ends, and the statement with it
+            self.target = None
+
+    def _item_position(self, offset: int) -> Position:
+        bracket = self.brackets[-1]
+        return bracket.position.child(bracket.index, offset)
+
+    def _key_position(self) -> Position:
+        position = self.brackets[-1].position if self.brackets else self.table
+        for key, offset in self.keys:
+            position = position.child(key, offset)
+        self.keys.clear()
+        return position
+
+    def _open_bracket(self, mark: str, offset: int) -> None:
+        if not self.brackets and self.target is None:
+            self.header += 1
+            return
+        position = self._item_position(offset) if self.target is None else self.target
+        self.brackets.append(_Bracket(position, is_array=mark == "["))
+        self.target = None
+
+    def _close_bracket(self) -> None:
+        if self.brackets:
+            self.brackets.pop()
+        elif self.keys:  # of the two brackets that close [[a.b]], the first
+            self.table = self._header_position(in_array=self.header > 1)
+            self.header = 0
+
+    def _header_position(self, *, in_array: bool) -> Position:
+        position = self.root
+        for key, offset in self.keys:
+            position = _last_item(position).child(key, offset)
+        _, offset = self.keys[0]
+        self.keys.clear()
+        return position.child(len(position.children), offset) if in_array else position
+
+
+def _last_item(position: Position) -> Position:
+    """Return the place of the last item of an array of tables, where headers that name the array go on."""
+    return position.children[len(position.children) - 1] if 0 in position.children else position
+
+
+def _leading_length(text: str) -> int:
+    opening = _BEFORE_TEXT.match(text)
+    return opening.end() if opening and "\n" in opening[0] else 0
+
+
+def _parse_key(text: str) -> str:
+    if text[0] not in "\"'":
+        return text
+    if text[0] == "'" or "\\" not in text:
+        return text[1:-1]
+    import tomli
+
+    return next(iter(tomli.loads(f"{text}=0")))
+
+
+def locate_values(text: str) -> Position:
+    """Return where everything stands in a valid TOML text (lines end in a bare newline). Linear in its length."""
+    scanner = _Scanner()
+    for token in _TOKEN.finditer(text):
+        if token.lastindex == 1:
+            scanner.take_word(token[1], token.start())
+        elif token.lastindex:
+            scanner.take_mark(token[2], token.start())
+    return scanner.root
+
+
+class TomlField:
+    """One value of the document with its name and its place. A missing one has the value None, which TOML lacks.
+
+    The methods that want a certain type report any other as a problem, and then go on as if the value were missing.
+    """
+
+    __slots__ = ("document", "name", "place", "value")
+
+    def __init__(self, document: TomlDocument, name: str, value: object, position: Position) -> None:
+        self.document = document
+        self.name = name
+        self.value = value
+        self.place = position
+
+    @property
+    def line(self) -> int:
+        """The line it begins on; where a key and its value stand on different lines, that of the key."""
+        return self.document.line_at(self.place.offset)
+
+    def get_path(self, *keys: str) -> TomlField:
+        """Return what these keys lead to."""
+        current = self
+        for key in keys:
+            current = current.get(key)
+        return current
+
+    def get(self, key: str) -> TomlField:
+        """Return one value of a table."""
+        return self._child(key, _join_name(self.name, key), self._as_table().get(key))
+
+    def items(self) -> Iterator[tuple[str, TomlField]]:
+        """Go through a table."""
+        for key, value in self._as_table().items():
+            if self.document.too_many_problems:
+                return
+            yield key, self._child(key, _join_name(self.name, key), value)
+
+    def elements(self, expected_type: str = "an array") -> Iterator[TomlField]:
+        """Go through an array."""
+        if not isinstance(self.value, list):
+            self.report_expected(expected_type)
+            return
+        name = f"an item of {self.name}"
+        for index, value in enumerate(self.value):
+            if self.document.too_many_problems:
+                return
+            yield self._child(index, name, value)
+
+    def string_items(self) -> Iterator[tuple[str, TomlField]]:
+        """Go through an array of strings."""
+        for element in self.elements("an array of strings"):
+            if isinstance(element.value, str):
+                yield element.value, element
+            else:
+                element.report_expected("a string")
+
+    def get_text(self) -> str:
+        """Return a string; empty when there is none."""
+        if isinstance(self.value, str):
+            return self.value
+        self.report_expected("a string")
+        return ""
+
+    def report_expected(self, expected_type: str) -> None:
+        """Report a value that is not what it must be. A missing value is no problem."""
+        if self.value is not None:
+            kind = _TYPE_NAMES.get(type(self.value), "a date or time")
+            self.report_problem(f"{self.name or 'the file'} must be {expected_type}, here it is {kind}")
+
+    def report_problem(self, message: str, *, hint: str = "", inner_offset: int = 0) -> None:
+        """Report a problem at this place; ``inner_offset`` is how many characters into a string it lies."""
+        self.document.add_problem(message, self.place.offset + self._inner_offset(inner_offset), hint=hint)
+
+    def _as_table(self) -> dict[str, object]:
+        if isinstance(self.value, dict):
+            return self.value
+        self.report_expected("a table")
+        return {}
+
+    def _inner_offset(self, inner_offset: int) -> int:
+        """Count the characters from the place of a string to one inside it; 0 where escapes make that a guess."""
+        text = self.value if isinstance(self.value, str) else ""
+        return inner_offset + 1 if text and self.document.text.startswith(text, self.place.offset + 1) else 0
+
+    def _child(self, key: str | int, name: str, value: object) -> TomlField:
+        return TomlField(self.document, name, value, self.place.children.get(key, self.place))
+
+
+def _join_name(name: str, key: str) -> str:
+    return f"{name}.{key[:_MAX_NAME_LENGTH]}" if name else key[:_MAX_NAME_LENGTH]
+
+
+class TomlDocument:
+    """A TOML file that has been read, and what was found wrong with it so far. Reading one never raises.
+
+    ``root`` is the top-level table, empty where the text is no TOML.
+    """
+
+    def __init__(self, text: str, path: str) -> None:
+        self.text = text.removeprefix("\ufeff").replace("\r\n", "\n")
+        self.path = path
+        self.root = TomlField(self, "", {}, Position(0))
+        self._lines = self.text.split("\n")
+        self._starts = [0, *accumulate(len(line) + 1 for line in self._lines)]
+        self._problems: dict[Problem, None] = {}
+        self._notes: dict[str, None] = {}
+        self._parse_text()
+
+    @property
+    def too_many_problems(self) -> bool:
+        """Whether so much is wrong that going on would help nobody."""
+        return len(self._problems) >= MAX_PROBLEMS
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong, each thing once, from top to bottom. After `MOST_PROBLEMS` the rest of the file is unread."""
+        return tuple(sorted(self._problems, key=lambda problem: (problem.line, problem.column)))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the file leaves open, each thing once."""
+        return tuple(self._notes)
+
+    def add_note(self, sentence: str) -> None:
+        """Note something the file cannot tell."""
+        self._notes[sentence] = None
+
+    def line_at(self, offset: int) -> int:
+        """Return the line, counted from 1, an offset in the text lies on."""
+        return bisect_right(self._starts, offset)
+
+    def add_problem(self, message: str, offset: int | None, *, hint: str = "") -> None:
+        """Note a problem at an offset in the text; None means the file as a whole."""
+        if self.too_many_problems:
+            return
+        line = 0 if offset is None else self.line_at(offset)
+        column = 0 if offset is None else offset - self._starts[line - 1] + 1
+        text = self._lines[line - 1] if line else ""
+        quote = mask_secrets(text) if len(text) <= MAX_QUOTED_LINE else ""
+        problem = Problem(
+            path=self.path, line=line, column=column, message=mask_secrets(message), text=quote, hint=hint
+        )
+        self._problems[problem] = None
+
+    def _parse_text(self) -> None:
+        import tomli
+
+        deep_key = _DEEP_KEY.search(self.text)
+        if deep_key:
+            self.add_problem("a key of more than 100 parts", deep_key.start())
+            return
+        try:
+            data = tomli.loads(self.text)
+        except RecursionError:
+            self.add_problem("nested too deeply to be read", None)
+        except tomli.TOMLDecodeError as error:
+            hint = "strings stand in quotes, every key once in its table, and brackets are closed"
+            self.add_problem(f"not valid TOML: {error.msg}", min(error.pos, len(self.text)), hint=hint)
+        except ValueError as error:  # what Python itself refuses: an integer of thousands of digits
+            self.add_problem(f"not readable: {error}", None)
+        else:
+            self.root = TomlField(self, "", data, locate_values(self.text))
+
+
+def quote_text(text: str) -> str:
+    """Return text in quotes for a message, on one line and cut to a length that fits one."""
+    short_text = text if len(text) <= _MAX_NAME_LENGTH else f"{text[:_MAX_NAME_LENGTH]}…"
+    return '"' + short_text.replace("\n", "\\n") + '"'

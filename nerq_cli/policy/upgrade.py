@@ -1,0 +1,204 @@
+"""The way out: another version of a package that is below the threshold, and what it would score.
+
+The versions worth scoring are few: the smallest that fixes what can be fixed, the newest that the written range
+admits, and the newest. Which of them is the way out is decided by their scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from nerq_cli.ecosystems import versions
+from nerq_cli.facts import DEPRECATED, AffectingAdvisory, Evidence, Found, PackageInfo
+from nerq_cli.inventory import PYPI, Dependency, Ecosystem
+from nerq_cli.policy.fix import find_fixing_version, find_newer_fixes
+from nerq_cli.scoring.score import Score
+
+#: How several requirements on one dependency are joined (see :class:`~nerq_cli.inventory.Dependency`).
+_REQUIREMENT_SEPARATOR: Final = " · "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upgrade:
+    """Another version of a package, scored as it would be if it were in use, at the same moment.
+
+    ``value``, ``grade`` and ``provisional`` are those of its :class:`~nerq_cli.scoring.score.Score`; ``value`` is None
+    where it could not be scored. ``in_range`` says that every requirement as written admits it, and ``excluding_ranges`` gives
+    the ranges that do not (an exact pin is none: it has no room for any other version). ``passes`` says that it would
+    be ``ok``. ``fixed_advisories`` are the ids of the advisories on the version in use that this one is rid of.
+    """
+
+    version: str
+    value: float | None
+    grade: str | None
+    provisional: bool
+    in_range: bool
+    excluding_ranges: str = ""
+    passes: bool = False
+    fixed_advisories: tuple[str, ...] = ()
+
+
+def find_candidates(
+    dependency: Dependency, package_info: PackageInfo, advisories: Sequence[AffectingAdvisory], *, python: str
+) -> tuple[str, ...]:
+    """Return the versions worth scoring, at most three, the smallest step first: within the written range, then not.
+
+    All are final, newer than the one in use, neither yanked nor deprecated, and run on this Python (empty: on any)
+    where the one in use does.
+    """
+    if dependency.version is None:
+        return ()
+    ecosystem = dependency.package.ecosystem
+    newer_versions = _NewerVersions(ecosystem, dependency.version, package_info, python)
+    candidates = {
+        newer_versions.find_first(newer_versions.rows),
+        newer_versions.find_first(newer_versions.rows, dependency=dependency),
+    }
+    fix = find_fixing_version(ecosystem, dependency.version, advisories)
+    if fix and package_info.partial and fix not in package_info.versions and not versions.is_prerelease(ecosystem, fix):
+        candidates.add(fix)
+    elif fix:
+        candidates.add(newer_versions.find_first(newer_versions.rows[::-1], minimum=fix))
+    ascending = versions.sort_newest_first(ecosystem, (version for version in candidates if version))[::-1]
+    return tuple(sorted(ascending, key=lambda version: not _is_in_range(dependency, version)))
+
+
+def describe(
+    dependency: Dependency,
+    version: str,
+    *,
+    score: Score | None,
+    passes: bool,
+    advisories: Sequence[AffectingAdvisory],
+    evidence: Evidence,
+) -> Upgrade:
+    """Describe another version by its score and evidence; ``advisories`` are those on the version in use."""
+    return Upgrade(
+        version=version,
+        value=None if score is None else score.value,
+        grade=None if score is None else score.grade,
+        provisional=score is not None and score.provisional,
+        in_range=_is_in_range(dependency, version),
+        excluding_ranges=_REQUIREMENT_SEPARATOR.join(_find_excluding_ranges(dependency, version)),
+        passes=passes,
+        fixed_advisories=tuple(
+            advisory.id for advisory in advisories if _is_fixed(dependency, version, advisory, evidence)
+        ),
+    )
+
+
+def choose(current: float | None, upgrades: Sequence[Upgrade], threshold: float) -> Upgrade | None:
+    """Return the way out of a score: the first that clears the threshold, else the one that helps most, else None.
+
+    ``upgrades`` has the smallest step first. What cannot be scored helps if it fixes something, and only where nothing
+    is known to help.
+    """
+    passing = next((upgrade for upgrade in upgrades if upgrade.passes), None)
+    if passing is not None:
+        return passing
+    improvements = [
+        (upgrade.value, upgrade)
+        for upgrade in upgrades
+        if upgrade.value is not None and (current is None or upgrade.value > current)
+    ]
+    if improvements:
+        # Provisional ones that would clear, were their advisories known: among them too, the smallest step.
+        return max(improvements, key=lambda pair: min(pair[0], threshold))[1]
+    return next((upgrade for upgrade in upgrades if upgrade.value is None and upgrade.fixed_advisories), None)
+
+
+class _NewerVersions:
+    """The final versions above one; each is looked at only when it is its turn, for some projects have thousands.
+
+    ``rows`` are theirs in the project, newest first; not everybody can be sent to all of them.
+    """
+
+    def __init__(self, ecosystem: Ecosystem, version: str, package_info: PackageInfo, python: str) -> None:
+        end = package_info.versions.index(version) if version in package_info.versions else len(package_info.versions)
+        self.rows = [row for row in package_info.stable_rows if row < end]
+        self._ecosystem = ecosystem
+        self._package_info = package_info
+        self._current_precedence = versions.parse_precedence(ecosystem, version)
+        self._python = python if ecosystem == PYPI and _supports_python(package_info, version, python) else ""
+
+    def find_first(self, rows: Sequence[int], *, minimum: str = "", dependency: Dependency | None = None) -> str:
+        """Return the first that anybody could be sent to, not under a version and within a range; else nothing."""
+        if dependency is not None and any(
+            versions.parse_pin(self._ecosystem, candidate) for candidate in _split_requirements(dependency)
+        ):
+            return ""
+        for row in rows:
+            candidate = self._package_info.versions[row]
+            if minimum and not _is_at_least(self._ecosystem, candidate, minimum):
+                continue
+            if (dependency is None or _is_in_range(dependency, candidate)) and self._is_usable(row, candidate):
+                return candidate
+        return ""
+
+    def _is_usable(self, row: int, version: str) -> bool:
+        if self._package_info.flags[row] & DEPRECATED or versions.is_prerelease(self._ecosystem, version):
+            return False
+        if (
+            self._current_precedence is not None
+            and versions.parse_precedence(self._ecosystem, version) <= self._current_precedence
+        ):
+            return False
+        return not self._python or _supports_python(self._package_info, version, self._python)
+
+
+def _supports_python(package_info: PackageInfo, version: str, python: str) -> bool:
+    """Whether a version states that it runs on this Python, or states nothing."""
+    row = (
+        package_info.versions.index(version)
+        if version in package_info.versions
+        else len(package_info.interpreter_indexes)
+    )
+    interpreter_index = package_info.interpreter_indexes[row] if row < len(package_info.interpreter_indexes) else -1
+    requirement = (
+        package_info.interpreters[interpreter_index] if 0 <= interpreter_index < len(package_info.interpreters) else ""
+    )
+    return not requirement or versions.satisfies(PYPI, requirement, python, prereleases=True)
+
+
+def _is_at_least(ecosystem: Ecosystem, version: str, minimum: str) -> bool:
+    return versions.sort_newest_first(ecosystem, [version, minimum])[0] == version or versions.is_same_version(
+        ecosystem, version, minimum
+    )
+
+
+def _split_requirements(dependency: Dependency) -> list[str]:
+    return dependency.requirement.split(_REQUIREMENT_SEPARATOR)
+
+
+def _find_unmet_requirements(dependency: Dependency, version: str) -> Iterator[str]:
+    ecosystem = dependency.package.ecosystem
+    return (
+        requirement
+        for requirement in _split_requirements(dependency)
+        if not versions.satisfies(ecosystem, requirement, version)
+    )
+
+
+def _is_in_range(dependency: Dependency, version: str) -> bool:
+    return not any(_find_unmet_requirements(dependency, version))
+
+
+def _find_excluding_ranges(dependency: Dependency, version: str) -> Iterator[str]:
+    ecosystem = dependency.package.ecosystem
+    return (
+        requirement
+        for requirement in _find_unmet_requirements(dependency, version)
+        if versions.parse_pin(ecosystem, requirement) is None
+    )
+
+
+def _is_fixed(dependency: Dependency, version: str, advisory: AffectingAdvisory, evidence: Evidence) -> bool:
+    """Whether an advisory no longer affects a version: what is said of the version itself counts first."""
+    if isinstance(evidence.advisories, Found):
+        advisory_ids = {id_ for affecting in evidence.advisories.value for id_ in (affecting.id, *affecting.aliases)}
+        return not advisory_ids & {advisory.id, *advisory.aliases}
+    ecosystem = dependency.package.ecosystem
+    fixes = find_newer_fixes(ecosystem, dependency.version or "", advisory)
+    return bool(fixes) and _is_at_least(ecosystem, version, fixes[0])

@@ -1,0 +1,455 @@
+"""The JSON report, schema 1. Later versions of it only add keys; what is here keeps its name, type and meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from nerq_cli.errors import Problem
+from nerq_cli.facts import AffectingAdvisory
+from nerq_cli.inventory import Ecosystem, Location
+from nerq_cli.methodology import DIMENSIONS, SIGNALS, find_coverage_label
+from nerq_cli.policy import STATES, State
+from nerq_cli.policy.findings import Finding
+from nerq_cli.policy.fix import find_newer_fixes
+from nerq_cli.policy.upgrade import Upgrade
+from nerq_cli.report.advisory import deduplicate_advisories
+from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
+from nerq_cli.report.projects import group_by_project, report_for_project
+from nerq_cli.report.rounding import round_to_sum
+from nerq_cli.report.sanitize import TEXT_LIMIT, sanitize_text
+from nerq_cli.report.wording import format_timestamp
+from nerq_cli.scoring.score import Cap, Score
+
+#: Version of the schema; the file :func:`schema` returns describes it.
+SCHEMA_VERSION: Final = 1
+
+
+class _Struct(msgspec.Struct, frozen=True, gc=False):
+    """Every key below is a key of the document, in this order; the schema says what each means."""
+
+
+class _Tool(_Struct, frozen=True):
+    name: str
+    version: str
+    methodology: str
+
+
+class _Exit(_Struct, frozen=True):
+    code: int
+    reason: str
+
+
+class _Summary(_Struct, frozen=True):
+    total: int
+    skipped: int
+    ok: int | UnsetType = UNSET
+    below: int | UnsetType = UNSET
+    waived: int | UnsetType = UNSET
+    unknown: int | UnsetType = UNSET
+
+
+class _Error(_Struct, frozen=True):
+    path: str
+    line: int
+    column: int
+    message: str
+    hint: str | None
+    text: str | None
+
+
+class _DependencyFile(_Struct, frozen=True):
+    path: str
+    format: str
+    dependencies: int
+    settled_by: str | None
+    errors: list[_Error]
+    notes: list[str]
+
+
+class _Location(_Struct, frozen=True):
+    path: str
+    line: int
+
+
+class _Cap(_Struct, frozen=True):
+    id: str
+    limit: float
+    reason: str
+    source: str | None
+    as_of: str | None
+
+
+class _Signal(_Struct, frozen=True):
+    id: str
+    name: str
+    dimension: str
+    state: str
+    value: float | None
+    weight: float
+    contribution: float | None
+    reason: str
+    source: str | None
+    as_of: str | None
+
+
+class _Advisory(_Struct, frozen=True):
+    id: str
+    aliases: list[str]
+    severity: str
+    severity_from: str | None
+    summary: str | None
+    affected: str | None
+    fixed_in: list[str]
+    fix: str | None
+    newest_fix: str | None
+    link: str | None
+    links: list[str]
+    malware: bool
+    exploited: bool | None
+    epss: float | None
+
+
+class _Upgrade(_Struct, frozen=True):
+    version: str
+    score: float | None
+    grade: str | None
+    provisional: bool
+    in_range: bool
+    clears: bool
+    fixes: list[str]
+
+
+class _Finding(_Struct, frozen=True):
+    id: str
+    text: str
+    name: str | None
+    purl: str | None
+    locations: list[_Location]
+
+
+class _Dependency(_Struct, frozen=True, kw_only=True):
+    ecosystem: str
+    name: str
+    version: str | None
+    requirement: str
+    purl: str
+    how: str
+    direct: bool
+    via: list[str]
+    groups: list[str]
+    locations: list[_Location]
+    markers: list[str]
+    extras: list[str]
+    aliases: list[str]
+    skip: str | None
+    state: str | UnsetType = UNSET
+    found: bool | UnsetType | None = UNSET
+    score: float | UnsetType | None = UNSET
+    grade: str | UnsetType | None = UNSET
+    provisional: bool | UnsetType | None = UNSET
+    verified: bool | UnsetType | None = UNSET
+    coverage: float | UnsetType | None = UNSET
+    coverage_label: str | UnsetType | None = UNSET
+    range: list[float] | UnsetType | None = UNSET
+    total: float | UnsetType | None = UNSET
+    verdict: str | UnsetType | None = UNSET
+    dimensions: dict[str, float | None] | UnsetType = UNSET
+    caps: list[_Cap] | UnsetType = UNSET
+    signals: list[_Signal] | UnsetType = UNSET
+    reasons: list[str] | UnsetType = UNSET
+    fix: str | UnsetType | None = UNSET
+    way_out: _Upgrade | UnsetType | None = UNSET
+    latest: str | UnsetType | None = UNSET
+    latest_scored: _Upgrade | UnsetType | None = UNSET
+    behind: int | UnsetType | None = UNSET
+    released: str | UnsetType | None = UNSET
+    advisories: list[_Advisory] | UnsetType = UNSET
+
+
+class _Project(_Struct, frozen=True):
+    path: str
+    manifests: list[str]
+    summary: _Summary
+
+
+class _Source(_Struct, frozen=True):
+    name: str
+    state: str
+    asked: int
+    answered: int
+    from_cache: int
+    requests: int
+    oldest: str | None
+    reason: str | None
+    essential: bool
+    stands_in: str | None
+
+
+class _Document(_Struct, frozen=True, kw_only=True):
+    schema_version: int
+    tool: _Tool
+    as_of: str
+    threshold: float
+    python: str | None
+    listed: bool
+    complete: bool
+    exit: _Exit
+    summary: _Summary
+    projects: list[_Project]
+    manifests: list[_DependencyFile]
+    dependencies: list[_Dependency]
+    findings: list[_Finding]
+    sources: list[_Source]
+    warnings: list[str]
+    errors: list[_Error]
+
+
+def render(report: Report) -> bytes:
+    """Return the report as indented UTF-8 JSON. The same report gives the same bytes."""
+    document = _Document(
+        schema_version=SCHEMA_VERSION,
+        tool=_Tool(name="nerq-cli", version=report.version, methodology=report.methodology),
+        as_of=format_timestamp(report.as_of),
+        threshold=float(report.threshold),
+        python=report.python or None,
+        listed=report.list_only,
+        complete=report.complete,
+        exit=_Exit(report.exit.value, _sanitize_long(report.exit_reason)),
+        summary=_build_summary(report),
+        projects=[
+            _Project(
+                sanitize_text(entry.path),
+                _sanitize_texts(entry.dependency_files),
+                _build_summary(report_for_project(report, entry)),
+            )
+            for entry in group_by_project(report)
+        ],
+        manifests=[_build_dependency_file(dependency_file) for dependency_file in report.dependency_files],
+        dependencies=[_build_dependency(entry, list_only=report.list_only) for entry in report.dependencies],
+        findings=[_build_finding(finding) for finding in report.findings],
+        sources=[_build_source(source) for source in report.sources],
+        warnings=[_sanitize_long(warning) for warning in report.warnings],
+        errors=[_build_error(problem) for problem in report.errors],
+    )
+    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+
+
+def read_schema() -> str:
+    """Return the JSON Schema (2020-12) that every report follows."""
+    from importlib.resources import files
+
+    return files("nerq_cli.report").joinpath(f"schema-{SCHEMA_VERSION}.json").read_text(encoding="utf-8")
+
+
+def _sanitize_long(text: str) -> str:
+    return sanitize_text(text, TEXT_LIMIT)
+
+
+def _sanitize_long_texts(texts: Iterable[str]) -> list[str]:
+    return [sanitize_text(text, TEXT_LIMIT) for text in texts]
+
+
+def _sanitize_texts(texts: Iterable[str]) -> list[str]:
+    return [sanitize_text(text) for text in texts]
+
+
+def _build_summary(report: Report) -> _Summary:
+    skipped = sum(1 for assessment in report.dependencies if assessment.dependency.skip_reason)
+    if report.list_only:
+        return _Summary(total=len(report.dependencies), skipped=skipped)
+    counts: dict[State, int] = {state: report.count_state(state) for state in STATES}
+    return _Summary(total=len(report.dependencies), **counts)
+
+
+def _build_error(problem: Problem) -> _Error:
+    return _Error(
+        path=sanitize_text(problem.path),
+        line=problem.line,
+        column=problem.column,
+        message=_sanitize_long(problem.message),
+        hint=_sanitize_long(problem.hint) or None,
+        text=_sanitize_long(problem.text) or None,
+    )
+
+
+def _build_dependency_file(dependency_file: DependencyFileSummary) -> _DependencyFile:
+    return _DependencyFile(
+        path=sanitize_text(dependency_file.path),
+        format=sanitize_text(dependency_file.format),
+        dependencies=dependency_file.dependencies,
+        settled_by=sanitize_text(dependency_file.lockfile) or None,
+        errors=[_build_error(problem) for problem in dependency_file.problems],
+        notes=_sanitize_long_texts(dependency_file.notes),
+    )
+
+
+def _build_source(source: SourceStatus) -> _Source:
+    return _Source(
+        name=sanitize_text(source.name),
+        state=source.state,
+        asked=source.subjects,
+        answered=source.answered_subjects,
+        from_cache=source.from_cache,
+        requests=source.requests,
+        oldest=format_timestamp(source.oldest_response) or None,
+        reason=_sanitize_long(source.reason) or None,
+        essential=source.required,
+        stands_in=source.fallback or None,
+    )
+
+
+def _build_dependency(assessment: Assessment, *, list_only: bool) -> _Dependency:
+    dependency = assessment.dependency
+    declaration = _Dependency(
+        ecosystem=dependency.package.ecosystem,
+        name=sanitize_text(dependency.package.name),
+        version=None if dependency.version is None else sanitize_text(dependency.version),
+        requirement=sanitize_text(dependency.requirement),
+        purl=sanitize_text(dependency.purl),
+        how=dependency.resolution,
+        direct=dependency.direct,
+        via=_sanitize_texts(dependency.via),
+        groups=_sanitize_texts(dependency.groups),
+        locations=_build_locations(dependency.locations),
+        markers=_sanitize_texts(dependency.markers),
+        extras=_sanitize_texts(dependency.extras),
+        aliases=_sanitize_texts(dependency.aliases),
+        skip=_sanitize_long(dependency.skip_reason) or None,
+    )
+    return declaration if list_only else _add_assessment(declaration, assessment)
+
+
+def _build_locations(locations: Iterable[Location]) -> list[_Location]:
+    return [_Location(sanitize_text(location.path), location.line) for location in locations]
+
+
+def _build_finding(finding: Finding) -> _Finding:
+    return _Finding(
+        id=finding.id,
+        text=_sanitize_long(finding.text),
+        name=sanitize_text(finding.name) or None,
+        purl=sanitize_text(finding.purl) or None,
+        locations=_build_locations(finding.locations),
+    )
+
+
+def _add_assessment(declaration: _Dependency, assessment: Assessment) -> _Dependency:
+    return msgspec.structs.replace(
+        declaration,
+        **(_score_fields(assessment.score) if assessment.score is not None else _NO_SCORE_FIELDS),
+        state=assessment.state or UNSET,
+        found=assessment.in_registry,
+        reasons=_sanitize_long_texts(assessment.reasons),
+        fix=_sanitize_long(assessment.fix) or None,
+        way_out=_build_upgrade(assessment.upgrade),
+        latest=sanitize_text(assessment.latest) or None,
+        latest_scored=_build_upgrade(assessment.latest_upgrade),
+        behind=assessment.releases_behind,
+        released=format_timestamp(assessment.released_at) or None,
+        advisories=[
+            _build_advisory(advisory, assessment.dependency.package.ecosystem, assessment.dependency.version or "")
+            for advisory in deduplicate_advisories(assessment.advisories)
+        ],
+    )
+
+
+def _build_upgrade(upgrade: Upgrade | None) -> _Upgrade | None:
+    if upgrade is None:
+        return None
+    return _Upgrade(
+        version=sanitize_text(upgrade.version),
+        score=upgrade.value,
+        grade=upgrade.grade,
+        provisional=upgrade.provisional,
+        in_range=upgrade.in_range,
+        clears=upgrade.passes,
+        fixes=_sanitize_texts(upgrade.fixed_advisories),
+    )
+
+
+_NO_SCORE_FIELDS: Final[dict[str, object]] = {
+    **dict.fromkeys(
+        ("score", "grade", "provisional", "verified", "coverage", "coverage_label", "range", "total", "verdict")
+    ),
+    "dimensions": dict.fromkeys(DIMENSIONS),
+    "caps": [],
+    "signals": [],
+}
+
+
+def _score_fields(score: Score) -> dict[str, object]:
+    return {
+        "score": score.value,
+        "grade": score.grade,
+        "provisional": score.provisional,
+        "verified": score.is_verified,
+        "coverage": round(score.coverage, 4),
+        "coverage_label": find_coverage_label(score.coverage),
+        "range": None if score.low is None or score.high is None else [score.low, score.high],
+        "total": None if score.total is None else round(score.total, 2),
+        "verdict": _sanitize_long(score.verdict) or None,
+        "dimensions": {name: score.dimensions.get(name) for name in DIMENSIONS},
+        "caps": [_build_cap(cap) for cap in score.caps],
+        "signals": list(_build_signals(score)),
+    }
+
+
+def _build_cap(cap: Cap) -> _Cap:
+    return _Cap(
+        cap.id,
+        float(cap.limit),
+        _sanitize_long(cap.reason),
+        sanitize_text(cap.source) or None,
+        format_timestamp(cap.retrieved_at) or None,
+    )
+
+
+def _build_signals(score: Score) -> Iterable[_Signal]:
+    """Yield the signals; their contributions are rounded so that they still add up to the total."""
+    specs = [SIGNALS[signal.id] for signal in score.signals]
+    weights = [spec.weight * signal.share for spec, signal in zip(specs, score.signals, strict=True)]
+    contributions = (
+        score.points_per_weight[spec.dimension] * weight * (signal.value or 0.0)
+        for spec, weight, signal in zip(specs, weights, score.signals, strict=True)
+    )
+    for signal, spec, weight, contribution in zip(
+        score.signals, specs, weights, round_to_sum(contributions, 2), strict=True
+    ):
+        yield _Signal(
+            signal.id,
+            spec.name,
+            spec.dimension,
+            signal.state,
+            None if signal.value is None else round(float(signal.value), 1),
+            round(weight, 2),
+            None if score.total is None else contribution,
+            sanitize_text(signal.reason, TEXT_LIMIT),
+            sanitize_text(signal.source) or None,
+            format_timestamp(signal.retrieved_at) or None,
+        )
+
+
+@lru_cache(maxsize=1024)
+def _build_advisory(advisory: AffectingAdvisory, ecosystem: Ecosystem, version: str) -> _Advisory:
+    fixes = find_newer_fixes(ecosystem, version, advisory)
+    return _Advisory(
+        id=sanitize_text(advisory.id),
+        aliases=_sanitize_texts(advisory.aliases),
+        severity=advisory.severity,
+        severity_from=sanitize_text(advisory.severity_from) or None,
+        summary=_sanitize_long(advisory.summary) or None,
+        affected=_sanitize_long(advisory.affected) or None,
+        fixed_in=_sanitize_texts(advisory.fixed_in),
+        fix=sanitize_text(fixes[0]) if fixes else None,
+        newest_fix=sanitize_text(fixes[-1]) if fixes else None,
+        link=sanitize_text(advisory.link) or None,
+        links=_sanitize_texts(advisory.links),
+        malware=advisory.malware,
+        exploited=advisory.exploited,
+        epss=advisory.epss,
+    )

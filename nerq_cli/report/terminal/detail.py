@@ -1,0 +1,346 @@
+"""The report card of ``nerq check``: one package, and where every one of its points comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from nerq_cli import methodology, scoring
+from nerq_cli.methodology import DIMENSIONS, SIGNALS
+from nerq_cli.report import wording
+from nerq_cli.report.advisory import add_advisory_details, deduplicate_advisories
+from nerq_cli.report.model import Assessment, Report
+from nerq_cli.report.terminal.layout import (
+    MAX_SHOWN_LENGTH,
+    WIDE_TABLE_WIDTH,
+    Column,
+    Page,
+    Span,
+    add_row,
+    add_table,
+    cell_width,
+    fit_widths,
+    pad_text,
+)
+from nerq_cli.scoring.score import Score, ScorePart
+from nerq_cli.signals.signal import Measurement, days_between, format_age, format_count
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_BAR_WIDTH: Final = 30
+_MAX_HINTS: Final = 5
+#: Points below which a hint is not worth a line.
+_MIN_HINT_POINTS: Final = 0.1
+
+
+def render(assessment: Assessment, report: Report, *, console: Console) -> None:
+    """Print everything known about one dependency: score, dimensions, signals, caps, gaps and advisories."""
+    page = Page(console)
+    _add_header(page, assessment, report)
+    score = assessment.score
+    has_measurements = score is not None and any(signal.state == "known" for signal in score.signals)
+    if score is not None and has_measurements:
+        _add_dimensions(page, score)
+    _add_version(page, assessment, report)
+    if score is not None and has_measurements:
+        _add_caps(page, score)
+    _add_advisories(page, assessment)
+    if score is not None and has_measurements:
+        _add_signals(page, score)
+    if score is not None:
+        _add_unknown_signals(page, score)
+    if score is not None and has_measurements:
+        _add_hints(page, assessment, score)
+    _add_next_command(page, assessment)
+    page.add_gap()
+    as_of = wording.format_timestamp(report.as_of)
+    page.add_paragraph(f"nerq {report.version}, methodology {report.methodology}, as of {as_of}", "dim", indent=0)
+    page.add_gap()
+    page.print_lines()
+
+
+def _add_heading(page: Page, text: str, note: str = "") -> None:
+    page.add_gap()
+    page.add_paragraph(page.safe_text(note), "dim", indent=len(text) + 2, prefix=text, prefix_style="strong")
+
+
+# --- verdict, score, dimensions
+
+
+def _add_header(page: Page, assessment: Assessment, report: Report) -> None:
+    label = page.safe_text(wording.package_label(assessment.dependency, mixed=False))
+    purl = page.safe_text(assessment.dependency.purl)
+    if cell_width(label) + cell_width(purl) < page.width:
+        page.add_justified([(label, "strong")], (purl, "dim"))
+    else:
+        page.add_paragraph(label, "strong", indent=0)
+        page.add_paragraph(purl, "dim", indent=0)
+    page.add_gap()
+    score, style = assessment.score, wording.STATE_STYLES[assessment.state]
+    score_text = wording.format_score(assessment, page.glyphs) or page.glyphs.unknown
+    # No letter beside a score that stands under reserve: an A is remembered, a tilde is not.
+    grade = score.grade if score is not None and score.grade and not score.provisional else ""
+    headline = f"  {score_text}  {grade}".rstrip()
+    page.add_paragraph(
+        page.safe_text(_verdict_sentence(assessment, report.threshold), 2 * MAX_SHOWN_LENGTH), "strong", indent=2
+    )
+    for reason in assessment.reasons[1:] if score is None else ():
+        page.add_paragraph(page.safe_text(reason))
+    if fix := _fix_text(page, assessment, report.threshold):
+        page.add_paragraph(page.safe_text(f"fix: {fix}"), "action")
+    page.add_gap()
+    qualifiers = page.safe_text(" · ".join(_score_qualifiers(score)))
+    page.add_paragraph(qualifiers, "dim", indent=cell_width(headline) + 2, prefix=headline, prefix_style=style)
+
+
+def _fix_text(page: Page, assessment: Assessment, threshold: float) -> str:
+    """Return what to do, what that does to the score, and what speaks against it."""
+    action, *details = wording.describe_fix(assessment, page.glyphs, threshold) or [""]
+    if details and details[0].startswith("("):
+        action, *details = f"{action} {details[0]}", *details[1:]
+    return ", ".join([action, *details])
+
+
+def _verdict_sentence(assessment: Assessment, threshold: float) -> str:
+    """Return the verdict in one sentence."""
+    label = wording.package_label(assessment.dependency, mixed=False)
+    suffix = f": {assessment.reasons[0]}" if assessment.reasons else ""
+    if assessment.state == "ok":
+        return f"{label} reaches {threshold:g}."
+    sentences = {
+        "below": f"{label} is below {threshold:g}{suffix}",
+        "waived": f"{label} is excused{suffix}",
+        "skipped": f"{label} is left out on purpose{suffix}",
+    }
+    score = assessment.score
+    if score is not None and score.provisional and score.value is not None and assessment.state == "unknown":
+        return f"{label} would reach {threshold:g}, but no advisory source answered: not enough for a pass"
+    return sentences.get(assessment.state or "", f"{label} could not be judged{suffix}")
+
+
+def _score_qualifiers(score: Score | None) -> Iterable[str]:
+    """Yield how firm the score is, in a few words each."""
+    if score is None:
+        yield "not scored"
+        return
+    if score.caps and score.total is not None:
+        yield f"{score.total:.1f} before caps"
+    if score.provisional and score.value is not None:
+        yield "provisional"
+    elif score.is_verified:
+        yield "verified"
+    yield f"coverage {score.coverage:.0%} ({methodology.find_coverage_label(score.coverage)})"
+    if score.low is not None and score.high is not None and score.low < score.high:
+        yield f"range {score.low:.1f} to {score.high:.1f}"
+
+
+def _add_dimensions(page: Page, score: Score) -> None:
+    page.add_gap()
+    name_width = max(map(len, DIMENSIONS))
+    for name in DIMENSIONS:
+        value = score.dimensions.get(name)
+        bar_length = 0 if value is None else round(value / 100.0 * _BAR_WIDTH)
+        bar = page.glyphs.bar_full * bar_length + page.glyphs.bar_empty * (_BAR_WIDTH - bar_length)
+        value_text = "not known" if value is None else f"{value:5.1f}"
+        page.add_line(
+            (f"  {pad_text(name, name_width)}  ", ""),
+            (bar, _value_style(value)),
+            (f"  {value_text}", "" if value else "dim"),
+        )
+
+
+def _value_style(value: float | None) -> str:
+    if value is None:
+        return "dim"
+    return "good" if value >= methodology.DEFAULT_THRESHOLD else "bad"
+
+
+def _add_version(page: Page, assessment: Assessment, report: Report) -> None:
+    """Add the version in use, and the newest one with its score where that is known."""
+    parts = []
+    if assessment.releases_behind and assessment.latest:
+        parts.append(f"{format_count(assessment.releases_behind, 'release')} behind {assessment.latest}")
+    elif assessment.latest:
+        is_newest = assessment.latest == assessment.dependency.version
+        parts.append("the newest release" if is_newest else f"newest stable release: {assessment.latest}")
+    if assessment.released_at:
+        age = format_age(days_between(assessment.released_at, report.as_of))
+        parts.append(f"released {age} ago ({wording.format_date(assessment.released_at)})")
+    if parts:
+        page.add_gap()
+        version = assessment.dependency.version or "no version in use"
+        page.add_paragraph(page.safe_text(", ".join([version, *parts]), 0), indent=12, prefix="  in use")
+    if latest_text := wording.describe_latest(assessment):
+        page.add_paragraph(page.safe_text(latest_text), indent=12, prefix="  latest")
+
+
+# --- caps and advisories
+
+
+def _add_caps(page: Page, score: Score) -> None:
+    if not score.caps:
+        return
+    _add_heading(page, "Caps in force", "the score is at most the lowest")
+    rows = [
+        (
+            (f"{page.glyphs.at_most} {cap.limit:.1f}", "bad"),
+            (cap.id, ""),
+            (page.safe_text(_with_source(cap.reason, cap.source, cap.retrieved_at)), ""),
+        )
+        for cap in score.caps
+    ]
+    add_table(page, (Column("Limit", align_right=True), Column("Cap"), Column("Because", min_width=20)), rows)
+
+
+def _with_source(reason: str, source: str, timestamp: int) -> str:
+    origin = f"{source} {wording.format_date(timestamp)}".strip()
+    return f"{reason} · {origin}" if origin else reason
+
+
+def _add_advisories(page: Page, assessment: Assessment) -> None:
+    advisories = deduplicate_advisories(assessment.advisories)
+    if advisories:
+        _add_heading(page, "Advisories", f"{len(advisories)} for this version")
+        add_advisory_details(page, advisories, assessment.dependency)
+
+
+# --- signals
+
+
+def _add_signals(page: Page, score: Score) -> None:
+    _add_heading(page, "Signals", "each 0-100, with its weight in the dimension and its points")
+    rows: list[tuple[Span, ...]] = []
+    for name, weight in DIMENSIONS.items():
+        value = score.dimensions.get(name)
+        value_text = page.glyphs.unknown if value is None else f"{value:.1f}"
+        rows.append((("", ""), (name, "strong"), (value_text, "strong"), (f"{weight:g}", "strong"), ("", ""), ("", "")))
+        dimension_parts = (part for part in score.parts if SIGNALS[part.signal.id].dimension == name)
+        rows += [_signal_row(page, part, with_points=score.total is not None) for part in dimension_parts]
+    if score.total is not None:
+        total = (f"{score.total:.2f}         ", "strong")
+        rows.append((("", ""), ("total before caps", "strong"), ("", ""), ("", ""), total, ("", "")))
+    if page.width >= WIDE_TABLE_WIDTH:
+        add_table(page, _SIGNAL_COLUMNS, rows)
+        return
+    columns = _SIGNAL_COLUMNS[:-1]
+    widths = fit_widths(columns, [row[:-1] for row in rows], page.width)
+    add_row(page, columns, widths, [(column.heading, "dim") for column in columns])
+    for row in rows:
+        add_row(page, columns, widths, row[:-1])
+        if row[-1][0]:
+            page.add_paragraph(*row[-1], indent=6)
+
+
+_SIGNAL_COLUMNS: Final = (
+    Column("", min_width=2),
+    Column("Signal"),
+    Column("Value", align_right=True),
+    Column("Weight", align_right=True),
+    Column("Points", align_right=True),
+    Column("Why, and who says so", 110, 24),
+)
+
+
+def _signal_row(page: Page, part: ScorePart, *, with_points: bool) -> tuple[Span, ...]:
+    signal = part.signal
+    value = {"known": f"{signal.value or 0.0:.1f}", "unknown": page.glyphs.unknown}.get(signal.state, "n/a")
+    maximum = part.contribution + part.lost_points
+    return (
+        (signal.id, "dim"),
+        (_signal_name(part), ""),
+        (value, "" if signal.state == "known" else "dim"),
+        (f"{part.weight:g}", "dim"),
+        (f"{part.contribution:.2f} of {maximum:5.2f}" if maximum and with_points else "", ""),
+        (page.safe_text(_with_source(signal.reason, signal.source, signal.retrieved_at)), "dim"),
+    )
+
+
+def _add_unknown_signals(page: Page, score: Score) -> None:
+    """Add what is not known, by the reason why."""
+    names_by_reason: dict[str, list[str]] = {}
+    for part in score.parts:
+        if part.signal.state == "unknown":
+            names_by_reason.setdefault(_with_source(part.signal.reason, part.signal.source, 0), []).append(
+                _signal_name(part)
+            )
+    if names_by_reason:
+        _add_heading(page, "Not known", f"{1 - score.coverage:.0%} of the evidence; left out of every number above")
+        for reason, names in names_by_reason.items():
+            page.add_paragraph(
+                page.safe_text(f"{', '.join(names)}: {reason}"), indent=4, prefix=f"  {page.glyphs.unknown}"
+            )
+
+
+def _signal_name(part: ScorePart) -> str:
+    return SIGNALS[part.signal.id].name
+
+
+# --- what would raise it
+
+
+def _add_hints(page: Page, assessment: Assessment, score: Score) -> None:
+    if score.total is None:
+        _add_heading(page, "What is needed for a score", f"coverage of {methodology.COVERAGE_FLOOR:.0%}")
+        for _, hint in list(_unknown_signal_hints(score))[:_MAX_HINTS]:
+            page.add_paragraph(hint, indent=4, prefix=f"  {page.glyphs.unknown}")
+        return
+    unknown_hints = [(gain, hint) for gain, hint in _unknown_signal_hints(score) if gain >= _MIN_HINT_POINTS]
+    hints = [*_cap_hints(assessment, score), *_lost_point_hints(score), *unknown_hints[:_MAX_HINTS]]
+    if hints:
+        _add_heading(page, "What would raise it", "points each")
+    for gain, hint in hints:
+        page.add_paragraph(page.safe_text(hint), indent=10, prefix=f"{f'+{gain:.1f}':>8}")
+
+
+def _add_next_command(page: Page, assessment: Assessment) -> None:
+    """Add the command that looks at the version to move to."""
+    upgrade = assessment.upgrade
+    version = upgrade.version if upgrade is not None else assessment.latest if assessment.releases_behind else ""
+    if version:
+        target = wording.check_target(replace(assessment.dependency, version=version))
+        page.add_gap()
+        page.add_paragraph(page.safe_text(f"nerq check {target}"), "action", indent=9, prefix="  next:")
+
+
+def _cap_hints(assessment: Assessment, score: Score) -> Iterable[tuple[float, str]]:
+    """Yield what lifting the caps would give, and how."""
+    gain = (score.total or 0.0) - (score.value or 0.0)
+    if score.caps and gain >= _MIN_HINT_POINTS:
+        fix_text = f"; fix: {assessment.fix}" if assessment.fix else ""
+        yield gain, f"no cap in force (now: {', '.join(dict.fromkeys(cap.id for cap in score.caps))}){fix_text}"
+
+
+def _lost_point_hints(score: Score) -> Iterable[tuple[float, str]]:
+    """Yield the known signals that cost most."""
+    costly_parts = sorted(
+        (part for part in score.parts if part.lost_points >= _MIN_HINT_POINTS),
+        key=lambda p: (-p.lost_points, p.signal.id),
+    )
+    for part in costly_parts[:_MAX_HINTS]:
+        yield part.lost_points, f"{part.signal.id} {_signal_name(part)}: {part.signal.reason}"
+
+
+def _unknown_signal_hints(score: Score) -> Iterable[tuple[float, str]]:
+    """Yield the unknown signals by what they would add if they were known and good, the most first."""
+    gains = {part.signal.id: _potential_gain(score, part) for part in score.parts if part.signal.state == "unknown"}
+    for id_ in sorted(gains, key=lambda id_: (-gains[id_][0], -gains[id_][1], id_)):
+        points, coverage = gains[id_]
+        yield points, f"{id_} {SIGNALS[id_].name}, if known and good (coverage +{coverage:.0%})"
+
+
+def _potential_gain(score: Score, unknown_part: ScorePart) -> tuple[float, float]:
+    """Return the points before caps and the coverage that one unknown signal would add if it turned out good."""
+    assumed_value = methodology.RANGE_HIGH
+    signals = tuple(
+        msgspec.structs.replace(part.signal, state="known", value=assumed_value)
+        if part.signal.id == unknown_part.signal.id
+        else part.signal
+        for part in score.parts
+    )
+    potential_score = scoring.compute_score(Measurement(signals))
+    points = 0.0 if potential_score.total is None or score.total is None else potential_score.total - score.total
+    return points, potential_score.coverage - score.coverage

@@ -1,0 +1,272 @@
+"""Laying out styled text in cells: wrapped, aligned, in what the terminal can show, printed in one go.
+
+Rich's own tables measure every cell several times; ten thousand rows take it many seconds. Here a row costs tens of
+microseconds, and no markup is ever read: what a package calls itself cannot style the screen.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, TypeAlias
+
+from rich.cells import cell_len, chop_cells
+from rich.console import Console
+from rich.segment import Segment, Segments
+from rich.style import Style
+
+from nerq_cli.report.sanitize import sanitize_text
+from nerq_cli.report.terminal.console import is_dumb
+
+#: A piece of text and the name of its style (a key of :data:`STYLES`).
+Span: TypeAlias = tuple[str, str]
+
+STYLES: Final = {
+    "": "none",
+    "strong": "bold",
+    "dim": "dim",
+    "good": "bold green",
+    "bad": "bold red",
+    "doubt": "bold yellow",
+    "alarm": "bold black on yellow",
+    "excused": "magenta",
+    "action": "cyan",
+}
+
+#: Longest text shown in one place, in characters.
+MAX_SHOWN_LENGTH: Final = 300
+#: From this width on, a row of a wide table may take one line.
+WIDE_TABLE_WIDTH: Final = 100
+_MIN_WIDTH: Final = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glyphs:
+    """The signs a screen is drawn with. Each state has its own: nothing is told by colour alone."""
+
+    ok: str
+    below: str
+    unknown: str
+    waived: str
+    skipped: str
+    dot: str
+    arrow: str
+    at_most: str
+    bar_full: str
+    bar_empty: str
+    fork: str
+    corner: str
+    stem: str
+
+
+UNICODE_GLYPHS: Final = Glyphs(
+    ok="✔",
+    below="✖",
+    unknown="?",
+    waived="⊘",
+    skipped="–",  # noqa: RUF001 - an en dash, as nothing else uses it
+    dot="·",
+    arrow="→",
+    at_most="≤",
+    bar_full="█",
+    bar_empty="░",
+    fork="├─ ",
+    corner="└─ ",
+    stem="│  ",
+)
+ASCII_GLYPHS: Final = Glyphs(
+    ok="+",
+    below="x",
+    unknown="?",
+    waived="-",
+    skipped=".",
+    dot="|",
+    arrow="->",
+    at_most="<=",
+    bar_full="#",
+    bar_empty=".",
+    fork="|- ",
+    corner="`- ",
+    stem="|  ",
+)
+_NON_ASCII_GLYPHS: Final = "✔✖⊘–·→≤█░├└│…"  # noqa: RUF001 - see above
+_TO_ASCII: Final = str.maketrans({"·": "|", "→": "->", "≤": "<=", "…": "...", "×": "x", "–": "-", "✖": "x", "✔": "+"})  # noqa: RUF001
+
+
+class Page:
+    """Lines waiting to be printed, in the words and signs its console can show."""
+
+    def __init__(self, console: Console) -> None:
+        """Start an empty page as wide as the console (never under 40 cells)."""
+        self.width = max(console.width, _MIN_WIDTH)
+        self._encoding = _limited_encoding(console)
+        self.glyphs = ASCII_GLYPHS if self._encoding else UNICODE_GLYPHS
+        self._console = console
+        self._segments: list[Segment] = []
+
+    def safe_text(self, text: str, limit: int = MAX_SHOWN_LENGTH) -> str:
+        """Return a text made safe, shortened to ``limit`` characters (0: not) and spelled in what can be shown."""
+        text = sanitize_text(text, limit)
+        if text.isascii() or not self._encoding:
+            return text
+        return text.translate(_TO_ASCII).encode(self._encoding, "backslashreplace").decode(self._encoding)
+
+    def add_line(self, *spans: Span) -> None:
+        """Add a line. Blank space at its end is left out."""
+        content = list(spans)
+        while content and not content[-1][0].rstrip():
+            content.pop()
+        for text, style in content[:-1]:
+            self._segments.append(Segment(text, _parse_style(style)))
+        if content:
+            self._segments.append(Segment(content[-1][0].rstrip(), _parse_style(content[-1][1])))
+        self._segments.append(Segment("\n"))
+
+    def add_gap(self) -> None:
+        """Add an empty line unless the page is empty or ends with one."""
+        if len(self._segments) > 1 and self._segments[-2:] != [Segment("\n")] * 2:
+            self.add_line()
+
+    def add_paragraph(
+        self, text: str, style: str = "", *, indent: int = 2, prefix: str = "", prefix_style: str = ""
+    ) -> None:
+        """Add a text wrapped to the page, indented; ``prefix`` stands before its first line, within the indent."""
+        for number, line in enumerate(wrap_text(text, self.width - indent)):
+            self.add_line((pad_text("" if number else prefix, indent), "" if number else prefix_style), (line, style))
+
+    def add_justified(self, left_spans: Sequence[Span], right_span: Span) -> None:
+        """Add a line with something at its right end, or two lines where both do not fit into one."""
+        left_width = sum(cell_width(text) for text, _ in left_spans)
+        gap = self.width - left_width - cell_width(right_span[0])
+        if gap < 1 and right_span[0]:
+            self.add_line(*left_spans)
+            self.add_line((" " * max(0, self.width - cell_width(right_span[0])), ""), right_span)
+        else:
+            self.add_line(*left_spans, (" " * gap, ""), right_span)
+
+    def add_wrapped(self, prefix: Span, left_span: Span, right_span: Span) -> None:
+        """Add ``left_span`` wrapped behind ``prefix``, and ``right_span`` at the right end of its last line or below it."""
+        indent = cell_width(prefix[0])
+        *upper_lines, last_line = wrap_text(left_span[0], self.width - indent)
+        for number, line in enumerate(upper_lines):
+            self.add_line(prefix if number == 0 else (" " * indent, ""), (line, left_span[1]))
+        self.add_justified([(" " * indent, "") if upper_lines else prefix, (last_line, left_span[1])], right_span)
+
+    def print_lines(self) -> None:
+        """Print what has been added."""
+        self._console.print(Segments(self._segments), end="", crop=False)
+        self._segments = []
+
+
+def _limited_encoding(console: Console) -> str:
+    """Return the encoding to stay within when the signs cannot be printed; empty when they can.
+
+    ``TERM=dumb`` and an explicit ``LC_ALL=C`` ask for ASCII.
+    """
+    if is_dumb(os.environ) or os.environ.get("LC_ALL") in ("C", "POSIX"):
+        return "ascii"
+    try:
+        _NON_ASCII_GLYPHS.encode(console.encoding)
+    except UnicodeEncodeError:
+        return console.encoding
+    except LookupError:
+        return "ascii"
+    return ""
+
+
+@lru_cache(maxsize=32)
+def _parse_style(name: str) -> Style | None:
+    return Style.parse(STYLES[name]) if name else None
+
+
+def cell_width(text: str) -> int:
+    """Return how many terminal cells a text takes (wide characters take two)."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def pad_text(text: str, width: int) -> str:
+    """Return a text filled up with spaces to a width in cells."""
+    return text + " " * (width - cell_width(text))
+
+
+def wrap_text(text: str, width: int) -> list[str]:
+    """Break a text at spaces into lines of at most ``width`` cells; only a word longer than a line is broken itself.
+
+    The dot between reasons stays at the end of a line, and a no-break space (which :func:`plain` never leaves in a
+    text) becomes a space that holds. There is always at least one line.
+    """
+    if cell_width(text) <= width:
+        return [text.replace("\xa0", " ")]
+    lines: list[str] = []
+    line = ""
+    for word in text.replace(" ·", "\xa0·").split(" "):
+        candidate = f"{line} {word}" if line else word
+        if cell_width(candidate) <= width:
+            line = candidate
+            continue
+        if line:
+            lines.append(line)
+        *full_pieces, line = chop_cells(word, width) if cell_width(word) > width else [word]
+        lines.extend(full_pieces)
+    lines.append(line)
+    return [text_line.replace("\xa0", " ") for text_line in lines]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of a table: its heading, the most and the least cells it takes, and the side it leans to."""
+
+    heading: str
+    max_width: int = 0
+    min_width: int = 6
+    align_right: bool = False
+
+
+def add_table(
+    page: Page, columns: Sequence[Column], rows: Sequence[Sequence[Span]], widths: Sequence[int] = (), indent: int = 2
+) -> None:
+    """Add a table with its headings; ``widths`` of the columns, where they have been worked out already."""
+    widths = widths or fit_widths(columns, rows, page.width - indent)
+    add_row(page, columns, widths, [(column.heading, "dim") for column in columns], indent)
+    for row in rows:
+        add_row(page, columns, widths, row, indent)
+
+
+def fit_widths(columns: Sequence[Column], rows: Iterable[Sequence[Span]], available: int) -> list[int]:
+    """Return the width of each column: its content's, at most ``most``, the widest giving way until all fit.
+
+    They may still be too wide together once each is down to its ``least``.
+    """
+    widths = [cell_width(column.heading) for column in columns]
+    for row in rows:
+        for number, (text, _) in enumerate(row):
+            if len(text) > widths[number] or not text.isascii():
+                widths[number] = max(widths[number], cell_width(text))
+    widths = [min(width, column.max_width or width) for width, column in zip(widths, columns, strict=True)]
+    available -= 2 * (len(columns) - 1)
+    while sum(widths) > available:
+        shrinkable = [number for number, column in enumerate(columns) if widths[number] > column.min_width]
+        if not shrinkable:
+            break
+        widths[max(shrinkable, key=widths.__getitem__)] -= 1
+    return widths
+
+
+def add_row(page: Page, columns: Sequence[Column], widths: Sequence[int], row: Sequence[Span], indent: int = 2) -> None:
+    """Add one row of a table, over as many lines as its longest cell needs."""
+    cell_lines = [wrap_text(text, width) for (text, _), width in zip(row, widths, strict=True)]
+    for number in range(max(map(len, cell_lines))):
+        line = [
+            (lines[number] if number < len(lines) else "", style)
+            for lines, (_, style) in zip(cell_lines, row, strict=True)
+        ]
+        page.add_line((" " * indent, ""), *_align_cells(line, columns, widths))
+
+
+def _align_cells(line: Iterable[Span], columns: Sequence[Column], widths: Sequence[int]) -> Iterable[Span]:
+    for (text, style), column, width in zip(line, columns, widths, strict=True):
+        padding = " " * (width - cell_width(text))
+        yield from ((padding, ""), (text, style)) if column.align_right else ((text, style), (padding, ""))
+        yield "  ", ""

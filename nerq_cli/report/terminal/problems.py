@@ -1,0 +1,84 @@
+"""What is wrong in a file, shown the way compilers do: place, message, the line itself and a caret under it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
+
+from nerq_cli.errors import Problem
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from nerq_cli.report.terminal.layout import Page
+
+#: Characters kept on the left of the caret in a line too long for the screen.
+_CONTEXT_BEFORE: Final = 20
+#: Problems shown of one file; who has more has another kind of file, or a mistake repeated.
+_MAX_PROBLEMS: Final = 10
+
+
+def render_problems(problems: Iterable[Problem], console: Console | None = None) -> None:
+    """Print problems, each with its line and a caret, to a console (stderr when none is given)."""
+    from nerq_cli.report.terminal.console import make_console
+    from nerq_cli.report.terminal.layout import Page
+
+    page = Page(console or make_console(stderr=True))
+    counts: Counter[str] = Counter()
+    for problem in problems:
+        counts[problem.path] += 1
+        if counts[problem.path] > _MAX_PROBLEMS:
+            continue
+        page.add_line(
+            (f"{page.safe_text(format_position(problem), 0)}: ", "strong"), (page.safe_text(problem.message), "bad")
+        )
+        if problem.text.strip():
+            _add_source_line(page, problem)
+        if problem.hint:
+            page.add_paragraph(page.safe_text(problem.hint), "action", indent=8, prefix="  hint:")
+    for path, count in counts.items():
+        if count > _MAX_PROBLEMS:
+            page.add_line(
+                (
+                    f"{page.safe_text(path, 0)}: {count - _MAX_PROBLEMS:,} more problems (the JSON report has all of them)",
+                    "dim",
+                )
+            )
+    page.print_lines()
+
+
+def format_position(problem: Problem) -> str:
+    """Return ``path:line:column``, as far as they are known."""
+    return ":".join([problem.path, *(str(number) for number in (problem.line, problem.column) if number)])
+
+
+def _add_source_line(page: Page, problem: Problem) -> None:
+    from nerq_cli.report.terminal.layout import cell_width
+
+    start = max(0, problem.column - 1)
+    before_caret = page.safe_text(problem.text[:start][-page.width :], 0)
+    after_caret = page.safe_text(problem.text[start : start + page.width], 0).rstrip()
+    number = str(problem.line or "")
+    before_caret, after_caret = _trim_around_caret(
+        before_caret, after_caret, page.width - len(number) - 5, page.safe_text("…")
+    )
+    page.add_line((f"  {number} | ", "dim"), (before_caret + after_caret, ""))
+    if problem.column:
+        page.add_line((f"  {' ' * len(number)} | {' ' * cell_width(before_caret)}", "dim"), ("^", "bad"))
+
+
+def _trim_around_caret(before_caret: str, after_caret: str, available: int, ellipsis: str) -> tuple[str, str]:
+    """Return as much of a line on both sides of a caret as fits into ``available`` cells."""
+    from rich.cells import set_cell_size
+
+    from nerq_cli.report.terminal.layout import cell_width
+
+    if cell_width(before_caret) + cell_width(after_caret) <= available:
+        return before_caret, after_caret
+    if len(before_caret) > _CONTEXT_BEFORE:
+        before_caret = ellipsis + before_caret[-_CONTEXT_BEFORE:]
+    available_after = available - cell_width(before_caret)
+    if cell_width(after_caret) > available_after:
+        after_caret = set_cell_size(after_caret, available_after - len(ellipsis)).rstrip() + ellipsis
+    return before_caret, after_caret

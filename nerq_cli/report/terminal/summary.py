@@ -1,0 +1,470 @@
+"""The scan screen: a verdict, then findings and what needs looking at, worst first, then what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from nerq_cli.errors import ExitStatus
+from nerq_cli.methodology import SIGNALS
+from nerq_cli.policy import STATES
+from nerq_cli.policy.findings import KINDS, Finding, FindingId, group_by_kind
+from nerq_cli.report import wording
+from nerq_cli.report.model import Assessment, Report, SourceStatus
+from nerq_cli.report.projects import group_by_project, report_for_project
+from nerq_cli.report.terminal import listing
+from nerq_cli.report.terminal.layout import (
+    WIDE_TABLE_WIDTH,
+    Column,
+    Page,
+    Span,
+    add_table,
+    cell_width,
+    fit_widths,
+    wrap_text,
+)
+from nerq_cli.report.terminal.problems import format_position
+from nerq_cli.scoring.score import Score
+from nerq_cli.signals.signal import format_count
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+#: Reasons shown for one package unless everything is asked for.
+MAX_REASONS: Final = 3
+#: From this many on, packages that cannot be judged for one and the same reason share a line.
+MIN_GROUP_SIZE: Final = 4
+_MAX_FILES: Final = 3
+_MAX_NOTES: Final = 20
+_MAX_FINDINGS: Final = 20
+_MAX_PROJECTS: Final = 10
+#: From this many projects on each has a line of its own.
+_MIN_PROJECTS: Final = 2
+_INDENT: Final = 12
+
+#: Score, package, reasons, fix, place.
+Row: TypeAlias = tuple[Span, Span, Span, Span, Span]
+
+
+def render(report: Report, *, console: Console, show_all: bool = False, verbose: bool = False) -> None:
+    """Print a report for people to a console.
+
+    ``show_all`` shows every package, also those at or above the threshold and those left out on purpose; ``verbose``
+    gives all reasons, warnings and sources instead of the first few.
+    """
+    page = Page(console)
+    _add_header(page, report)
+    page.add_gap()
+    if report.list_only:
+        if report.exit != ExitStatus.PASSED:
+            page.add_paragraph("FAIL  nothing was scored", "bad")
+            page.add_gap()
+        for id_, findings in group_by_kind(report.findings).items():
+            _add_findings(page, id_, findings, limit=len(findings) if show_all or verbose else _MAX_FINDINGS)
+        listing.add_dependencies(page, report)
+    else:
+        _add_verdict(page, report)
+        page.add_gap()
+        for id_, findings in group_by_kind(report.findings).items():
+            _add_findings(page, id_, findings, limit=len(findings) if show_all or verbose else _MAX_FINDINGS)
+        _add_assessments(page, report, show_all=show_all, verbose=verbose)
+        _add_projects(page, report, limit=None if show_all or verbose else _MAX_PROJECTS)
+        _add_next_command(page, report)
+    _add_notes(page, report, verbose=verbose)
+    page.add_gap()
+    page.add_paragraph(page.safe_text(f"exit {report.exit.value} ({report.exit_reason})"), "dim", indent=0)
+    page.print_lines()
+
+
+# --- projects
+
+
+def _add_projects(page: Page, report: Report, *, limit: int | None) -> None:
+    """Add a line for each project, the worst first, where there are several."""
+    project_list = group_by_project(report)
+    if len(project_list) < _MIN_PROJECTS:
+        return
+    reports = {project.path: report_for_project(report, project) for project in project_list}
+    sort_keys = {
+        path: (-subreport.count_state("below"), -subreport.count_state("unknown"), path)
+        for path, subreport in reports.items()
+    }
+    worst_first = sorted(project_list, key=lambda project: sort_keys[project.path])
+    page.add_gap()
+    page.add_line((f"  {len(project_list):,} projects", "dim"))
+    for project in worst_first[:limit]:
+        spans = [span for count_span in _state_counts(page, reports[project.path]) for span in (count_span, ("  ", ""))]
+        page.add_paragraph(page.safe_text(project.path), indent=4)
+        page.add_line(("      ", ""), *spans, (f"of {wording.count_packages(len(project.dependencies))}", "dim"))
+    if limit is not None and len(worst_first) > limit:
+        page.add_line((f"    +{len(worst_first) - limit:,} more (--all)", "dim"))
+
+
+# --- head
+
+
+def _add_header(page: Page, report: Report) -> None:
+    parts = [f"nerq {report.version}", wording.count_packages(len(report.dependencies)), *_describe_files(report)]
+    if not report.list_only:
+        parts.append(_describe_data_age(report))
+    unbroken_parts = [page.safe_text(part, 0).replace(" ", "\xa0") for part in parts]
+    summary_text = f" {page.glyphs.dot} ".join(unbroken_parts)
+    elapsed = f"{report.elapsed:.1f} s" if report.elapsed else ""
+    *lines, last_line = wrap_text(summary_text, page.width)
+    for line in lines:
+        page.add_line((line, "dim"))
+    page.add_justified([(last_line, "dim")], (elapsed, "dim"))
+
+
+def _describe_files(report: Report) -> Iterable[str]:
+    shown_files = report.dependency_files[:_MAX_FILES]
+    yield from (f"{dependency_file.path} ({dependency_file.dependencies})" for dependency_file in shown_files)
+    if hidden_count := len(report.dependency_files) - len(shown_files):
+        yield f"{hidden_count} more {'file' if hidden_count == 1 else 'files'}"
+
+
+def _describe_data_age(report: Report) -> str:
+    answer_count = sum(source.answered_subjects for source in report.sources)
+    cached_count = sum(source.from_cache for source in report.sources)
+    oldest = min((source.oldest_response for source in report.sources if source.oldest_response), default=0)
+    if not answer_count:
+        return "no data"
+    age = wording.format_age(max(0, report.as_of - oldest)) if oldest else "of unknown age"
+    if not cached_count:
+        return f"data {age}"
+    return f"data {age} (cache)" if cached_count >= answer_count else f"data up to {age} (partly cache)"
+
+
+# --- verdict
+
+
+def _add_verdict(page: Page, report: Report) -> None:
+    word, style = overall_verdict(report)
+    items = [(f" {word} " if style == "alarm" else word, style), *_state_counts(page, report)]
+    threshold = (f"threshold {report.threshold:g}", "dim")
+    lines: list[list[Span]] = [[("  ", "")]]
+    for item in items:
+        if sum(cell_width(text) for text, _ in lines[-1]) + cell_width(item[0]) > page.width:
+            lines.append([("    ", "")])
+        lines[-1] += [item, ("  ", "")]
+    for line in lines[:-1]:
+        page.add_line(*line)
+    page.add_justified(lines[-1][:-1], threshold)
+
+
+def _state_counts(page: Page, report: Report) -> Iterable[Span]:
+    """Yield how many packages are in each state, with the sign that marks it below; of zeros only that of ``ok``."""
+    if not report.dependencies:
+        yield ("nothing could be read" if report.errors else "no dependencies declared"), ""
+        return
+    labels = {"below": f"below {report.threshold:g}"}
+    for state in sorted(STATES, key=lambda state: state != "ok"):
+        n = report.count_state(state)
+        if n or state == "ok":
+            style = wording.STATE_STYLES[state] if n else "dim"
+            yield f"{getattr(page.glyphs, state)} {n:,} {labels.get(state, state)}", style
+
+
+def overall_verdict(report: Report) -> tuple[str, str]:
+    """Return the word a run ends with, and its style. Whatever could not be judged keeps it from being a PASS."""
+    if report.exit in (ExitStatus.BELOW, ExitStatus.USAGE, ExitStatus.EMPTY) or report.count_state("below"):
+        return "FAIL", "bad"
+    if report.exit != ExitStatus.PASSED or not report.complete or report.count_state("unknown"):
+        return "INCOMPLETE", "alarm"
+    return "PASS", "good"
+
+
+# --- findings
+
+
+def _add_findings(page: Page, id_: FindingId, findings: Sequence[Finding], *, limit: int) -> None:
+    """Add the findings of one kind: what they have in common, where each of them is, what to do."""
+    kind = KINDS[id_]
+    page.add_paragraph(page.safe_text(f"{len(findings):,} {kind.headings[len(findings) > 1]}"), "bad")
+    for finding in findings[:limit]:
+        name, location = (
+            page.safe_text(finding.name or finding.text),
+            page.safe_text(wording.format_locations(finding.locations)),
+        )
+        page.add_wrapped((f"{page.glyphs.below:>10}  ", "bad"), (name, "strong"), (location, "dim"))
+        if finding.name:
+            page.add_paragraph(page.safe_text(finding.text), indent=_INDENT)
+    if (hidden_count := len(findings) - limit) > 0:
+        page.add_paragraph(f"+{hidden_count:,} more (--all)", "dim", indent=_INDENT)
+    page.add_paragraph(page.safe_text(f"→ {kind.hint}"), "action", indent=_INDENT)
+    page.add_gap()
+
+
+# --- packages
+
+
+def _add_assessments(page: Page, report: Report, *, show_all: bool, verbose: bool) -> None:
+    assessments = sorted(report.dependencies, key=_sort_key)
+    missing_purls = {assessment.purl for assessment in report.findings if assessment.id == "not-in-registry"}
+    shown_assessments = [
+        assessment
+        for assessment in assessments
+        if show_all
+        or (
+            assessment.state in ("below", "unknown", "waived")
+            and assessment.dependency.package.purl not in missing_purls
+        )
+    ]
+    groups = {} if show_all else _group_unknown(shown_assessments)
+    grouped_ids = {id(assessment) for members in groups.values() for assessment in members}
+    mixed = len({assessment.dependency.package.ecosystem for assessment in assessments}) > 1
+    max_reasons = len(assessments) if verbose else MAX_REASONS
+    rows = [
+        _build_row(
+            page,
+            assessment,
+            report.threshold,
+            mixed=mixed,
+            max_reasons=1 if assessment.state == "ok" and not verbose else max_reasons,
+        )
+        for assessment in shown_assessments
+        if id(assessment) not in grouped_ids
+    ]
+    if rows:
+        _add_rows(page, rows)
+    for reason, members in groups.items():
+        page.add_paragraph(
+            page.safe_text(_describe_group(reason, members, report.threshold)),
+            "doubt",
+            indent=_INDENT,
+            prefix=f"{page.glyphs.unknown:>10}",
+        )
+    page.add_gap()
+    _add_footer(
+        page, report, provisional=any("~" in row[0][0] or "\xa0~" in row[3][0] for row in rows), show_all=show_all
+    )
+
+
+def _sort_key(assessment: Assessment) -> tuple[int, float, float, str, str, str]:
+    """Order by state, then the lowest score, then the lowest total before caps, then name and version."""
+    total = assessment.score.total if assessment.score else None
+    ceiling = wording.score_ceiling(assessment)
+    package = assessment.dependency.package
+    return (
+        STATES.index(assessment.state) if assessment.state else len(STATES),
+        -1.0 if ceiling is None else ceiling,
+        -1.0 if total is None else total,
+        package.name,
+        package.ecosystem,
+        assessment.dependency.version or "",
+    )
+
+
+def _group_unknown(assessments: Iterable[Assessment]) -> dict[str, list[Assessment]]:
+    """Return the packages that cannot be judged for one shared reason, by reason, where there are many of them."""
+    groups: dict[str, list[Assessment]] = {}
+    for assessment in assessments:
+        if assessment.state == "unknown" and (reason := _shared_reason(assessment)):
+            groups.setdefault(reason, []).append(assessment)
+    return {reason: members for reason, members in groups.items() if len(members) >= MIN_GROUP_SIZE}
+
+
+def _shared_reason(assessment: Assessment) -> str:
+    """Return why a package cannot be judged where that is nothing about the package itself; empty otherwise.
+
+    A leading ``~`` says that it would pass, were it not for its advisories.
+    """
+    score = assessment.score
+    if score is not None and score.provisional and score.value is not None:
+        return f"~{_unknown_reason(score, 'S2')}"
+    if assessment.in_registry and score is not None and score.verdict.startswith("insufficient data"):
+        return f"{score.verdict}, {_unknown_dimensions(score)}"
+    if assessment.in_registry is not None or not assessment.reasons:
+        return ""
+    return _unknown_reason(score, "M2") if score is not None else assessment.reasons[0]
+
+
+def _unknown_dimensions(score: Score) -> str:
+    """Name the dimensions that too little is known about: ``too little on security, maintenance``."""
+    names = [name for name, mean in score.dimensions.items() if mean is None]
+    return f"too little on {', '.join(names)}" if names else "too little on every dimension"
+
+
+def _unknown_reason(score: Score, id_: str) -> str:
+    """Return why a signal is unknown: ``PyPI: connection refused``."""
+    signal = next(signal for signal in score.signals if signal.id == id_)
+    return f"{signal.source}: {signal.reason}" if signal.source else signal.reason
+
+
+def _describe_group(reason: str, members: Sequence[Assessment], threshold: float) -> str:
+    if not reason.startswith("~"):
+        return f"{wording.count_packages(len(members))} could not be judged: {reason} (--all lists them)"
+    values = [
+        assessment.score.value
+        for assessment in members
+        if assessment.score is not None and assessment.score.value is not None
+    ]
+    no_response = "no advisory source answered"
+    explanation = no_response if reason[1:] == no_response else f"{no_response} ({reason[1:]})"
+    return (
+        f"{wording.count_packages(len(members))} score {threshold:g} or above, but {explanation}: "
+        f"~{min(values):.1f} to ~{max(values):.1f} (--all lists them)"
+    )
+
+
+def _build_row(page: Page, assessment: Assessment, threshold: float, *, mixed: bool, max_reasons: int) -> Row:
+    style = wording.STATE_STYLES[assessment.state]
+    all_reasons = _relevant_reasons(assessment)
+    reasons = [page.safe_text(reason) for reason in all_reasons[:max_reasons]] or [
+        page.safe_text(assessment.dependency.skip_reason)
+    ]
+    if len(all_reasons) > max_reasons > 1:
+        reasons.append(f"+{len(all_reasons) - max_reasons} more")
+    return (
+        (f"{wording.format_score(assessment, page.glyphs):>6} {wording.state_glyph(assessment, page.glyphs)}", style),
+        (page.safe_text(wording.package_label(assessment.dependency, mixed=mixed)), "strong"),
+        (page.safe_text(" · ").join(reasons), ""),
+        (_fix_text(page, assessment, threshold), "action"),
+        (page.safe_text(wording.format_locations(assessment.dependency.locations)), "dim"),
+    )
+
+
+def _fix_text(page: Page, assessment: Assessment, threshold: float) -> str:
+    """Return what to do; the two scores of a way out stay on one line."""
+    version, *details = [
+        page.safe_text(piece) for piece in wording.describe_fix(assessment, page.glyphs, threshold)
+    ] or [""]
+    if details and details[0].startswith("("):
+        version, *details = f"{version} {details[0].replace(' ', chr(160))}", *details[1:]
+    return ", ".join([version, *details])
+
+
+def _relevant_reasons(assessment: Assessment) -> Sequence[str]:
+    """Return the reasons; without a score only those why there is none, not what else would have kept it down."""
+    if assessment.state != "unknown" or assessment.score is None or assessment.score.value is not None:
+        return assessment.reasons
+    minor_reasons = {reason.text for reason in assessment.score.reasons if reason.origin in SIGNALS}
+    return [reason for reason in assessment.reasons if reason not in minor_reasons]
+
+
+_COLUMNS: Final = (
+    Column(" Score"),
+    Column("Package", 40, 18),
+    Column("Why (worst first)", 110, 44),
+    Column("Fix", 48, 16),
+    Column("Where", 44, 44),
+)
+
+
+def _add_rows(page: Page, rows: Sequence[Row]) -> None:
+    """Add the packages: a line each where the page is wide enough, otherwise two or three."""
+    widths = fit_widths(_COLUMNS, rows, page.width - 2)
+    if page.width >= WIDE_TABLE_WIDTH and sum(widths) + 2 * len(widths) <= page.width:
+        add_table(page, _COLUMNS, rows, widths)
+        return
+    for row in rows:
+        _add_stacked_row(page, *row)
+
+
+def _add_stacked_row(page: Page, score: Span, package: Span, reason: Span, fix: Span, location: Span) -> None:
+    page.add_wrapped((f"  {score[0]}  ", score[1]), package, location)
+    arrow = f"{page.glyphs.arrow} {fix[0]}" if fix[0] else ""
+    if fix[0] and cell_width(reason[0]) + 2 + cell_width(arrow) <= page.width - _INDENT:
+        page.add_line((" " * _INDENT, ""), reason, ("  ", ""), (arrow.replace("\xa0", " "), fix[1]))
+        return
+    if reason[0]:
+        page.add_paragraph(*reason, indent=_INDENT)
+    if arrow:
+        page.add_paragraph(arrow, fix[1], indent=_INDENT)
+
+
+def _add_footer(page: Page, report: Report, *, provisional: bool, show_all: bool) -> None:
+    if provisional:
+        page.add_paragraph("~ provisional: no advisory source answered", "dim")
+    ok, skipped = report.count_state("ok"), report.count_state("skipped")
+    if ok and not show_all:
+        page.add_line((f"  {wording.count_packages(ok)} at {report.threshold:g} or above not shown (--all)", "dim"))
+    if skipped and not show_all:
+        page.add_line((f"  {skipped:,} skipped on purpose (--all)", "dim"))
+
+
+# --- foot
+
+
+def _add_next_command(page: Page, report: Report) -> None:
+    worst_assessment = min(
+        (assessment for assessment in report.dependencies if assessment.state in ("below", "unknown")),
+        key=_sort_key,
+        default=None,
+    )
+    if worst_assessment is not None:
+        page.add_gap()
+        page.add_paragraph(
+            page.safe_text(f"nerq check {wording.check_target(worst_assessment.dependency)}"),
+            "action",
+            indent=9,
+            prefix="  next:",
+        )
+
+
+def _add_notes(page: Page, report: Report, *, verbose: bool) -> None:
+    """Add what was not read, not asked and not answered: what a reader must know before trusting the rest."""
+    notes = list(_problem_notes(report))
+    notes += [
+        ("doubt", f"not checked: {_describe_unavailable(source)}")
+        for source in report.sources
+        if _is_unavailable(source)
+    ]
+    notes += [
+        ("dim", f"note: {_describe_partial(source)}")
+        for source in report.sources
+        if source.reason and not _is_unavailable(source)
+    ]
+    warnings = dict.fromkeys(report.warnings)
+    notes += [("doubt", f"warning: {warning}") for warning in warnings]
+    file_notes = [
+        f"{dependency_file.path}: {note}"
+        for dependency_file in report.dependency_files
+        for note in dependency_file.notes
+    ]
+    notes += [("dim", f"note: {note}") for note in file_notes if note not in warnings]
+    limit = len(notes) if verbose else _MAX_NOTES
+    page.add_gap()
+    for style, note in notes[:limit]:
+        page.add_paragraph(page.safe_text(note), style)
+    if hidden_count := len(notes[limit:]):
+        page.add_line((f"  +{hidden_count} more (--verbose)", "dim"))
+    if verbose and report.sources:
+        page.add_gap()
+        _add_sources(page, report)
+
+
+def _problem_notes(report: Report) -> Iterable[tuple[str, str]]:
+    if report.errors:
+        n = len(report.errors)
+        positions = ", ".join(format_position(problem) for problem in report.errors[:_MAX_FILES])
+        suffix = f" and {n - _MAX_FILES} more" if n > _MAX_FILES else ""
+        yield "bad", f"{n} {'problem' if n == 1 else 'problems'} in dependency files: {positions}{suffix}"
+
+
+def _is_unavailable(source: SourceStatus) -> bool:
+    return source.state in ("partial", "unavailable") and not source.fallback
+
+
+def _describe_unavailable(source: SourceStatus) -> str:
+    reason = f": {source.reason}" if source.reason else ""
+    missing = source.subjects - source.answered_subjects
+    return f"{source.name}{reason}" + (f" ({missing:,} of {source.subjects:,} questions)" if missing > 0 else "")
+
+
+def _describe_partial(source: SourceStatus) -> str:
+    """Say what a source that works as well as it can does not offer, and who stood in for one that is away."""
+    if source.fallback:
+        return f"{source.name} did not answer ({source.reason}); {source.fallback} did in its place"
+    return f"{source.name} answered {source.answered_subjects:,} of {source.subjects:,}: {source.reason}"
+
+
+def _add_sources(page: Page, report: Report) -> None:
+    page.add_line(("  Sources", "strong"))
+    for source in report.sources:
+        counts = (
+            f"{source.answered_subjects:,} of {source.subjects:,} answered, {source.from_cache:,} from the cache, "
+            f"{format_count(source.requests, 'request')}"
+        )
+        reason = f" ({source.reason})" if source.reason else ""
+        page.add_paragraph(page.safe_text(f"{source.name}: {source.state}, {counts}{reason}"), "dim", indent=4)

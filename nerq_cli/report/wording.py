@@ -1,0 +1,195 @@
+"""How a report speaks about one dependency: the same words on every screen."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from nerq_cli.inventory import NPM, PURL_TYPES, Dependency, Location
+from nerq_cli.policy.fix import find_newer_fixes
+from nerq_cli.signals.signal import format_count
+
+if TYPE_CHECKING:
+    from nerq_cli.facts import AffectingAdvisory
+    from nerq_cli.policy.upgrade import Upgrade
+    from nerq_cli.report.model import Assessment
+    from nerq_cli.report.terminal.layout import Glyphs
+
+#: Style of each state; None is a dependency that was only listed.
+STATE_STYLES: Final = {
+    "ok": "good",
+    "below": "bad",
+    "unknown": "doubt",
+    "waived": "excused",
+    "skipped": "dim",
+    None: "",
+}
+
+_MINUTE: Final = 60
+_HOUR: Final = 3_600
+_DAY: Final = 86_400
+
+
+def check_target(dependency: Dependency) -> str:
+    """Return what ``nerq check`` is to be told, quoted for a shell: ``pypi:pillow==9.5.0``, ``npm:lodash@4.17.15``."""
+    import shlex
+
+    package = dependency.package
+    separator = "@" if package.ecosystem == NPM else "=="
+    version = f"{separator}{dependency.version}" if dependency.version else ""
+    return shlex.quote(f"{PURL_TYPES[package.ecosystem]}:{package.name}{version}")
+
+
+def package_name(dependency: Dependency, *, mixed: bool) -> str:
+    """Return name and extras; npm names say so where both ecosystems occur (``mixed``)."""
+    prefix = "npm:" if mixed and dependency.package.ecosystem == NPM else ""
+    extras = f"[{','.join(dependency.extras)}]" if dependency.extras else ""
+    return f"{prefix}{dependency.package.name}{extras}"
+
+
+def package_label(dependency: Dependency, *, mixed: bool) -> str:
+    """Return name and version in use, and the range it was chosen from: ``requests 2.34.2 (range >=2)``.
+
+    Where that is not the project's own choice, it says what brings it in: ``idna 3.7 (via requests)``.
+    """
+    version = f" {dependency.version}" if dependency.version else ""
+    alias = f" (as {', '.join(dependency.aliases)})" if dependency.aliases else ""
+    via = f" (via {', '.join(dependency.via)})" if dependency.via else ""
+    return f"{package_name(dependency, mixed=mixed)}{version}{_range_suffix(dependency)}{alias}{via}"
+
+
+def _range_suffix(dependency: Dependency) -> str:
+    if dependency.resolution == "range":
+        return f" (range {dependency.requirement or 'any'})"
+    if dependency.version is None and dependency.requirement:
+        return f" ({dependency.requirement})"
+    return ""
+
+
+def format_locations(locations: tuple[Location, ...]) -> str:
+    """Return the first place, and how many more there are: ``requirements.txt:27 +2``."""
+    if not locations:
+        return ""
+    suffix = f" +{len(locations) - 1}" if len(locations) > 1 else ""
+    return f"{format_location(locations[0])}{suffix}"
+
+
+def format_location(location: Location) -> str:
+    """Return ``path:line``, or the path alone for a file as a whole."""
+    return f"{location.path}:{location.line}" if location.line else location.path
+
+
+def score_ceiling(assessment: Assessment) -> float | None:
+    """Return the score, or the most it can be where a cap is all that is known; None where neither is."""
+    if assessment.score is None:
+        return None
+    return (
+        assessment.score.value
+        if assessment.score.value is not None
+        else min((cap.limit for cap in assessment.score.caps), default=None)
+    )
+
+
+def format_score(assessment: Assessment, glyphs: Glyphs) -> str:
+    """Return the score as shown: ``63.0``, provisional ``~84.0``, bounded by a cap ``≤45.0``; empty where none is."""
+    maximum = score_ceiling(assessment)
+    if assessment.score is None or maximum is None:
+        return ""
+    sign = glyphs.at_most if assessment.score.value is None else "~" * assessment.score.provisional
+    return f"{sign}{maximum:.1f}"
+
+
+def score_change(assessment: Assessment, glyphs: Glyphs) -> str:
+    """Return what the way out does to the score: ``45.0 → 91.0``; empty where there is none, or nobody knows."""
+    upgrade = assessment.upgrade
+    return (
+        ""
+        if upgrade is None or upgrade.value is None
+        else f"{format_score(assessment, glyphs)} {glyphs.arrow} {_format_value(upgrade)}"
+    )
+
+
+def describe_fix(assessment: Assessment, glyphs: Glyphs, threshold: float) -> list[str]:
+    """Return what to do in pieces that are better not broken: ``2.32.4``, ``(45.0 → 91.0)``, ``outside >=2,<2.20``.
+
+    What must be known before doing it comes last: that it is not enough, that the written range does not allow it.
+    """
+    upgrade = assessment.upgrade
+    if upgrade is None:
+        return [assessment.fix] if assessment.fix else []
+    pieces = [upgrade.version]
+    if change := score_change(assessment, glyphs):
+        pieces.append(f"({change})")
+    if upgrade.value is not None and upgrade.value < threshold:
+        pieces.append(f"still below {threshold:g}")
+    if upgrade.excluding_ranges:
+        pieces.append(f"outside {upgrade.excluding_ranges}")
+    return pieces
+
+
+def describe_latest(assessment: Assessment) -> str:
+    """Return the newest version beside the one in use: ``2.34.2 scores 93.1``; empty where it was not scored."""
+    upgrade = assessment.latest_upgrade
+    if upgrade is None:
+        return ""
+    return (
+        f"{upgrade.version} scores {_format_value(upgrade)}"
+        if upgrade.value is not None
+        else f"{upgrade.version}: no score"
+    )
+
+
+def _format_value(upgrade: Upgrade) -> str:
+    return f"{'~' * upgrade.provisional}{upgrade.value:.1f}"
+
+
+def describe_fixed_versions(dependency: Dependency, advisory: AffectingAdvisory) -> str:
+    """Return what fixes an advisory: ``fixed in 1.26.18, newest fix 2.0.7``, or that nothing is known to.
+
+    First the smallest version above the one in use, then the newest where that is another.
+    """
+    fixes = find_newer_fixes(dependency.package.ecosystem, dependency.version or "", advisory)
+    if not fixes:
+        return "no fix known"
+    return ", newest fix ".join((f"fixed in {fixes[0]}", *fixes[1:]))
+
+
+def state_glyph(assessment: Assessment, glyphs: Glyphs) -> str:
+    """Return the sign of a state; nothing for a dependency that was only listed."""
+    return str(getattr(glyphs, assessment.state)) if assessment.state else ""
+
+
+def count_packages(n: int) -> str:
+    """Return ``1 package``, ``45 packages``."""
+    return format_count(n, "package")
+
+
+def format_age(seconds: int) -> str:
+    """Return how old data is: ``14 min old``, ``3 h old``, ``2 days old``; ``just fetched`` under a minute."""
+    if seconds < _MINUTE:
+        return "just fetched"
+    if seconds < 2 * _HOUR:
+        return f"{seconds // _MINUTE} min old"
+    if seconds < 2 * _DAY:
+        return f"{seconds // _HOUR} h old"
+    return f"{seconds // _DAY} days old"
+
+
+def format_timestamp(seconds: int) -> str:
+    """Return a moment as ISO 8601 in UTC (``2026-11-21T02:40:00Z``); empty where it is not known or absurd."""
+    return _format_timestamp(seconds) if seconds else ""
+
+
+@lru_cache(maxsize=4096)
+def _format_timestamp(seconds: int) -> str:
+    from datetime import datetime, timezone
+
+    try:
+        return datetime.fromtimestamp(seconds, timezone.utc).isoformat().replace("+00:00", "Z")
+    except (OverflowError, OSError, ValueError):
+        return ""
+
+
+def format_date(seconds: int) -> str:
+    """Return a moment's date in UTC; empty where it is not known."""
+    return format_timestamp(seconds)[:10]

@@ -1,0 +1,1 @@
+"""From declarations and lock files to one version per dependency."""

@@ -1,0 +1,457 @@
+"""From declarations to dependencies: each package at each version in use once, with every place that says so."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, Literal
+
+from nerq_cli.ecosystems.versions import choose_version, is_same_version, parse_pin, satisfies, sort_newest_first
+from nerq_cli.facts import Fact, Found, PackageInfo
+from nerq_cli.inventory import PYPI, Declaration, Dependency, Ecosystem, Location, Package, Release
+
+#: The group of what a constraints file says: it narrows versions and adds nothing.
+CONSTRAINT_GROUP: Final = "constraint"
+
+# One comparison in an environment marker, as packaging spells it out, and what makes it one about Python.
+_COMPARISON = re.compile(r'(?:"[^"]*"|\w+) (?:not in|in|[<>=!~]+) (?:"[^"]*"|\w+)')
+_PYTHON_VARIABLE = re.compile(r'(?<!")\bpython_(?:full_)?version\b')
+_TRUE_COMPARISON: Final = 'python_version >= "0"'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Unsatisfied:
+    """A requirement that no listed version satisfies: why, and the versions that come nearest, newest first."""
+
+    package: Package
+    requirement: str
+    reason: str
+    nearest: tuple[str, ...]
+    locations: tuple[Location, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What was declared, each dependency once and sorted, and the requirements that nothing satisfies."""
+
+    dependencies: tuple[Dependency, ...]
+    unsatisfied: tuple[Unsatisfied, ...] = ()
+
+
+def resolve(
+    declarations: Iterable[Declaration],
+    package_infos: Mapping[Package, Fact[PackageInfo]],
+    *,
+    python: str | None = None,
+) -> Resolution:
+    """Settle the version in use of every declaration, and list each package at each version once.
+
+    A pin is its own version. A range takes the highest pin of the same project that satisfies it, else the exact
+    constraint that does, else the version that would be installed today. A project is a directory; its
+    ``requirements`` folder belongs to it. Constraints add no dependency, unless nothing else is declared at all.
+
+    Args:
+        declared: what all the files declare, in any order.
+        projects: what the registries say. A package missing here is one nobody knows about: its pins stay as they
+            are written, its ranges unresolved.
+        python: the full Python version in use (``3.12.4``); None asks for no particular one.
+    """
+    all_declarations = Declarations(declarations, python=python)
+    return all_declarations.resolve_packages(all_declarations.packages, package_infos)
+
+
+class Declarations:
+    """All declarations of a run, by package, so that versions can be settled a batch of packages at a time."""
+
+    def __init__(self, declarations: Iterable[Declaration], *, python: str | None = None) -> None:
+        """Take what all the files declare, in any order, and the Python in use."""
+        ordered = sorted(declarations, key=_location_key)
+        dependencies = [declaration for declaration in ordered if declaration.group != CONSTRAINT_GROUP]
+        self._constraints = (
+            _group_by_package(
+                constraint
+                for constraint in ordered
+                if constraint.group == CONSTRAINT_GROUP and not constraint.skip_reason
+            )
+            if dependencies
+            else {}
+        )
+        self._declarations = _group_by_package(dependencies or ordered)
+        self._project_directories = frozenset(
+            _find_project_directory(declaration.location.path) for declaration in dependencies or ordered
+        )
+        self._python = python
+
+    @property
+    def packages(self) -> tuple[Package, ...]:
+        """Every package that is declared, sorted."""
+        return tuple(sorted(self._declarations))
+
+    def filter_queryable(self, packages: Iterable[Package]) -> list[Package]:
+        """Return those of the packages that may be asked about somewhere."""
+        return [
+            package
+            for package in packages
+            if any(not declaration.skip_reason for declaration in self._declarations[package])
+        ]
+
+    def find_pinned_releases(self, packages: Iterable[Package]) -> list[Release]:
+        """Return the releases in use of those packages that are pinned wherever they are declared."""
+        releases: list[Release] = []
+        for package in packages:
+            declarations = self._declarations[package]
+            versions = [
+                None if declaration.group == CONSTRAINT_GROUP else _find_exact_version(declaration)
+                for declaration in declarations
+                if not declaration.skip_reason
+            ]
+            if None not in versions:
+                releases += [
+                    Release(package=package, version=version)
+                    for version in dict.fromkeys(versions)
+                    if version is not None
+                ]
+        return releases
+
+    def resolve_packages(
+        self, packages: Iterable[Package], package_infos: Mapping[Package, Fact[PackageInfo]]
+    ) -> Resolution:
+        """Settle the version in use of each declaration of these packages; :func:`resolve` says how."""
+        dependencies: list[Dependency] = []
+        unsatisfied: list[Unsatisfied] = []
+        for package in packages:
+            declarations = self._declarations[package]
+            dependencies.extend(
+                _build_skipped_dependencies(declaration for declaration in declarations if declaration.skip_reason)
+            )
+            resolver = _PackageResolver(package, package_infos.get(package), self._python)
+            constraints = _Constraints(self._constraints.get(package, ()), self._project_directories, self._python)
+            resolved_declarations = _resolve_declarations(
+                resolver, [declaration for declaration in declarations if not declaration.skip_reason], constraints
+            )
+            dependencies.extend(_build_dependencies(package, resolved_declarations))
+            unsatisfied.extend(
+                _merge_unsatisfied(resolved.unsatisfied for resolved in resolved_declarations if resolved.unsatisfied)
+            )
+        return Resolution(tuple(sorted(dependencies, key=_dependency_key)), tuple(sorted(unsatisfied)))
+
+
+def _location_key(declaration: Declaration) -> tuple[str, int, str, str]:
+    return declaration.location.path, declaration.location.line, declaration.requirement, declaration.group
+
+
+def _dependency_key(dependency: Dependency) -> tuple[str, str, str, str, str]:
+    package = dependency.package
+    return package.ecosystem, package.name, dependency.version or "", dependency.requirement, dependency.skip_reason
+
+
+def _group_by_package(declarations: Iterable[Declaration]) -> dict[Package, list[Declaration]]:
+    grouped: dict[Package, list[Declaration]] = defaultdict(list)
+    for declaration in declarations:
+        grouped[declaration.package].append(declaration)
+    return grouped
+
+
+@lru_cache(maxsize=4_096)
+def _find_project_directory(path: str) -> str:
+    """Return the directory of the project that a file belongs to; empty for the one everything lies in."""
+    directory = path.rpartition("/")[0]
+    parent, _, name = directory.rpartition("/")
+    return parent if name == "requirements" else directory
+
+
+# --- The version in use ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _ResolvedDeclaration:
+    """What one declaration comes to. ``constraints`` are the constraints that had a say."""
+
+    declaration: Declaration
+    version: str | None
+    resolution: Literal["pinned", "range", "unresolved"]
+    constraints: tuple[Declaration, ...] = ()
+    unsatisfied: Unsatisfied | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Constraints:
+    """The constraints on one package, and the directories that declare dependencies of their own."""
+
+    constraints: Sequence[Declaration]
+    project_directories: frozenset[str]
+    python: str | None
+
+    def select_for(self, declaration: Declaration) -> tuple[Declaration, ...]:
+        """Return the constraints for one declaration.
+
+        They stand in its project or above it, or in a directory kept for constraints alone; those of another project
+        are that project's own.
+        """
+        if not self.constraints:
+            return ()
+        project_directory = _find_project_directory(declaration.location.path)
+        return tuple(
+            constraint
+            for constraint in self.constraints
+            if self._covers_directory(constraint, project_directory) and _applies_to_python(constraint, self.python)
+        )
+
+    def _covers_directory(self, constraint: Declaration, project_directory: str) -> bool:
+        constraint_directory = _find_project_directory(constraint.location.path)
+        return (
+            not constraint_directory
+            or f"{project_directory}/".startswith(f"{constraint_directory}/")
+            or constraint_directory not in self.project_directories
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _PackageResolver:
+    """One package, what its registry says of it, and the Python in use."""
+
+    package: Package
+    fact: Fact[PackageInfo] | None
+    python: str | None
+
+    def resolve_pin(
+        self, declaration: Declaration, version: str, constraints: tuple[Declaration, ...] = ()
+    ) -> _ResolvedDeclaration:
+        """Settle on a version that is written exactly, in the spelling of the registry where it lists it."""
+        if not isinstance(self.fact, Found):
+            return _ResolvedDeclaration(declaration, version, "pinned", constraints)
+        exact_requirement = f"==={version}" if self.package.ecosystem == PYPI else version
+        choice = choose_version(self.package.ecosystem, exact_requirement, self.fact.value)
+        unsatisfied = (
+            None
+            if choice.version
+            else self._build_unsatisfied(declaration, declaration.requirement, choice.reason, choice.suggestions)
+        )
+        return _ResolvedDeclaration(declaration, choice.version or version, "pinned", constraints, unsatisfied)
+
+    def resolve_range(self, declaration: Declaration, constraints: tuple[Declaration, ...]) -> _ResolvedDeclaration:
+        """Settle on the constraint that pins a version in the range, or on what would be installed today."""
+        ecosystem = self.package.ecosystem
+        pins = {
+            constraint: version
+            for constraint in constraints
+            if (version := parse_pin(ecosystem, constraint.requirement)) is not None
+        }
+        highest = _find_highest(ecosystem, declaration.requirement, pins.values())
+        if highest is not None:
+            return self.resolve_pin(
+                declaration, highest, tuple(constraint for constraint, version in pins.items() if version == highest)
+            )
+        if not isinstance(self.fact, Found):
+            return _ResolvedDeclaration(declaration, None, "unresolved", constraints)
+        requirement = (
+            _narrow_requirement(declaration, constraints)
+            if constraints and ecosystem == PYPI
+            else declaration.requirement
+        )
+        choice = choose_version(ecosystem, requirement, self.fact.value, python=self._select_python(declaration))
+        if choice.version is not None:
+            return _ResolvedDeclaration(declaration, choice.version, "range", constraints)
+        unsatisfied = self._build_unsatisfied(declaration, requirement, choice.reason, choice.suggestions)
+        return _ResolvedDeclaration(declaration, None, "unresolved", constraints, unsatisfied)
+
+    def _select_python(self, declaration: Declaration) -> str | None:
+        return self.python if _applies_to_python(declaration, self.python) else None
+
+    def _build_unsatisfied(
+        self, declaration: Declaration, requirement: str, reason: str, nearest: tuple[str, ...]
+    ) -> Unsatisfied:
+        return Unsatisfied(
+            package=self.package,
+            requirement=requirement,
+            reason=reason,
+            nearest=nearest,
+            locations=(declaration.location,),
+        )
+
+
+def _resolve_declarations(
+    resolver: _PackageResolver, declarations: Sequence[Declaration], constraints: _Constraints
+) -> list[_ResolvedDeclaration]:
+    resolved_declarations: list[_ResolvedDeclaration] = []
+    pins_by_directory: dict[str, list[_ResolvedDeclaration]] = defaultdict(list)
+    range_declarations: list[Declaration] = []
+    for declaration in declarations:
+        version = _find_exact_version(declaration)
+        if version is None:
+            range_declarations.append(declaration)
+        else:
+            resolved_declarations.append(resolver.resolve_pin(declaration, version))
+            pins_by_directory[_find_project_directory(declaration.location.path)].append(resolved_declarations[-1])
+    for declaration in range_declarations:
+        version = (
+            _find_project_pin(
+                declaration, pins_by_directory[_find_project_directory(declaration.location.path)], resolver.python
+            )
+            if pins_by_directory
+            else None
+        )
+        resolved_declarations.append(
+            resolver.resolve_range(declaration, constraints.select_for(declaration))
+            if version is None
+            else _ResolvedDeclaration(declaration, version, "pinned")
+        )
+    return resolved_declarations
+
+
+def _find_exact_version(declaration: Declaration) -> str | None:
+    """Return the version that is written exactly, in the file itself or in its lock file."""
+    return declaration.locked_version or parse_pin(declaration.ecosystem, declaration.requirement)
+
+
+def _find_project_pin(declaration: Declaration, pins: Sequence[_ResolvedDeclaration], python: str | None) -> str | None:
+    """Return the highest pin of the same project in the range, rather one that is meant for this Python."""
+    applicable_pins = [resolved for resolved in pins if _applies_to_python(resolved.declaration, python)]
+    return _find_highest(
+        declaration.ecosystem, declaration.requirement, (resolved.version or "" for resolved in applicable_pins or pins)
+    )
+
+
+def _find_highest(ecosystem: Ecosystem, requirement: str, versions: Iterable[str]) -> str | None:
+    matching_versions = [
+        version for version in versions if satisfies(ecosystem, requirement, version, prereleases=True)
+    ]
+    return sort_newest_first(ecosystem, matching_versions)[0] if matching_versions else None
+
+
+def _narrow_requirement(declaration: Declaration, constraints: Sequence[Declaration]) -> str:
+    """Return the requirement with those of the constraints added, alternative by alternative."""
+    alternatives = [[text] for text in declaration.requirement.split("||")]
+    for constraint in constraints:
+        alternatives = [[*texts, text] for texts in alternatives for text in constraint.requirement.split("||")]
+    return " || ".join(",".join(text.strip() for text in texts if text.strip(" *")) for texts in alternatives)
+
+
+def _applies_to_python(declaration: Declaration, python: str | None) -> bool:
+    return (
+        not declaration.marker
+        or python is None
+        or declaration.ecosystem != PYPI
+        or _marker_matches(declaration.marker, python)
+    )
+
+
+@lru_cache(maxsize=4_096)
+def _marker_matches(marker: str, python: str) -> bool:
+    """Whether a marker lets this Python pass; what it says about anything else is taken to hold."""
+    from packaging.markers import Marker
+
+    try:
+        marker_text = str(Marker(marker))
+        python_marker = _COMPARISON.sub(
+            lambda match: match[0] if _PYTHON_VARIABLE.search(match[0]) else _TRUE_COMPARISON, marker_text
+        )
+        environment = {"python_version": ".".join(python.split(".")[:2]), "python_full_version": python}
+        return Marker(python_marker).evaluate(environment)
+    except ValueError:  # no marker, or one that compares what cannot be compared
+        return True
+
+
+# --- Once each -------------------------------------------------------------------------------------------------------
+
+
+def _build_dependencies(
+    package: Package, resolved_declarations: Iterable[_ResolvedDeclaration]
+) -> Iterator[Dependency]:
+    for version, group in _group_by_version(package.ecosystem, resolved_declarations).items():
+        declarations = [resolved.declaration for resolved in group]
+        constraints = [constraint for resolved in group for constraint in resolved.constraints]
+        resolution = "pinned" if any(resolved.resolution == "pinned" for resolved in group) else group[0].resolution
+        yield _build_dependency(package, declarations, constraints, version, resolution)
+
+
+def _group_by_version(
+    ecosystem: Ecosystem, resolved_declarations: Iterable[_ResolvedDeclaration]
+) -> dict[str | None, list[_ResolvedDeclaration]]:
+    grouped: dict[str | None, list[_ResolvedDeclaration]] = {}
+    for resolved in resolved_declarations:
+        version = resolved.version
+        if version is not None and version not in grouped:
+            version = next(
+                (
+                    known_version
+                    for known_version in grouped
+                    if known_version is not None and is_same_version(ecosystem, known_version, version)
+                ),
+                version,
+            )
+        grouped.setdefault(version, []).append(resolved)
+    return grouped
+
+
+def _build_skipped_dependencies(declarations: Iterable[Declaration]) -> list[Dependency]:
+    grouped: dict[tuple[Package, str, str], list[Declaration]] = defaultdict(list)
+    for declaration in declarations:
+        grouped[declaration.package, declaration.requirement, declaration.skip_reason].append(declaration)
+    return [_build_skipped_dependency(package, group) for (package, _, _), group in grouped.items()]
+
+
+def _build_skipped_dependency(package: Package, declarations: Sequence[Declaration]) -> Dependency:
+    version = _find_exact_version(declarations[0])
+    return _build_dependency(package, declarations, (), version, "unresolved" if version is None else "pinned")
+
+
+def _build_dependency(
+    package: Package,
+    declarations: Sequence[Declaration],
+    constraints: Sequence[Declaration],
+    version: str | None,
+    resolution: Literal["pinned", "range", "unresolved"],
+) -> Dependency:
+    sources = (
+        sorted([*declarations, *constraints], key=_location_key)
+        if constraints or len(declarations) > 1
+        else declarations
+    )
+    return Dependency(
+        package=package,
+        requirement=" · ".join(
+            dict.fromkeys([declaration.requirement for declaration in sources if declaration.requirement])
+        ),
+        version=version,
+        resolution=resolution,
+        direct=not all(declaration.indirect for declaration in declarations),
+        groups=_sort_distinct([declaration.group for declaration in declarations]),
+        locations=tuple(dict.fromkeys([declaration.location for declaration in sources])),
+        markers=_sort_distinct([declaration.marker for declaration in declarations]),
+        aliases=_sort_distinct([declaration.alias for declaration in declarations]),
+        extras=_sort_distinct([extra for declaration in declarations for extra in declaration.extras]),
+        skip_reason=declarations[0].skip_reason,
+        via=_sort_distinct([declaration.via for declaration in declarations])
+        if not any(declaration.via == "" for declaration in declarations)
+        else (),
+    )
+
+
+def _sort_distinct(texts: list[str]) -> tuple[str, ...]:
+    if len(texts) == 1:  # nearly always
+        return (texts[0],) if texts[0] else ()
+    return tuple(sorted({text for text in texts if text}))
+
+
+def _merge_unsatisfied(unsatisfied: Iterable[Unsatisfied]) -> Iterator[Unsatisfied]:
+    """Unite what is said of several places alike."""
+    locations_by_requirement: dict[tuple[Package, str, str, tuple[str, ...]], set[Location]] = defaultdict(set)
+    for unsatisfied_requirement in unsatisfied:
+        locations_by_requirement[
+            unsatisfied_requirement.package,
+            unsatisfied_requirement.requirement,
+            unsatisfied_requirement.reason,
+            unsatisfied_requirement.nearest,
+        ].update(unsatisfied_requirement.locations)
+    for (package, requirement, reason, nearest), locations in locations_by_requirement.items():
+        yield Unsatisfied(
+            package=package,
+            requirement=requirement,
+            reason=reason,
+            nearest=nearest,
+            locations=tuple(sorted(locations)),
+        )

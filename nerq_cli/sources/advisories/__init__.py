@@ -1,0 +1,1 @@
+"""Vulnerability records: OSV, EPSS, KEV and the local database."""

@@ -1,0 +1,136 @@
+"""KEV: the catalogue of vulnerabilities that CISA knows to be exploited. One file, read once a day."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from nerq_cli.errors import ResponseError
+from nerq_cli.facts import Fact
+from nerq_cli.fetch.fetcher import Fetcher
+from nerq_cli.fetch.source import Endpoint, Request, Response
+from nerq_cli.inventory import AdvisoryId
+from nerq_cli.sources.repository_url import COOLDOWN, read_endpoint_variable
+from nerq_cli.sources.text import clean_text, decode_json, decode_list, split_list
+
+LABEL: Final = "CISA KEV"
+URL: Final = "https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities.json"
+#: CISA's own copy, for when its site turns unusual clients away (it answers 403).
+MIRROR_URL: Final = "https://raw.githubusercontent.com/cisagov/kev-data/develop/known_exploited_vulnerabilities.json"
+VARIABLE: Final = "NERQ_KEV_URL"
+
+CATALOGUE_ID: Final = AdvisoryId(id="catalogue")
+_DAY: Final = 86_400
+_OK: Final = 200
+_MAX_VERSION_LENGTH: Final = 40
+
+
+class Catalogue(msgspec.Struct, frozen=True):
+    """The CVEs known to be exploited, and the version of the list."""
+
+    cves: frozenset[str]
+    version: str = ""
+
+
+class _Entry(msgspec.Struct):
+    cveID: str  # noqa: N815 - the file's spelling
+
+
+class _File(msgspec.Struct):
+    vulnerabilities: msgspec.Raw
+    catalogVersion: Any = None  # noqa: N815 - the file's spelling
+    count: Any = None
+
+
+_ENTRY_DECODER: Final = msgspec.json.Decoder(_Entry)
+_FILE_DECODER: Final = msgspec.json.Decoder(_File)
+
+
+def read_endpoints(environ: Mapping[str, str]) -> tuple[Endpoint, ...]:
+    """Return where the catalogue is: the place the environment names and no other, else CISA and its mirror."""
+    endpoint = read_endpoint_variable(environ, VARIABLE, URL)
+    return (endpoint, Endpoint(url=MIRROR_URL)) if endpoint.url == URL else (endpoint,)
+
+
+@dataclass(slots=True)
+class CatalogueSource:
+    """The catalogue, from the endpoint or else from the first of the mirrors that has it. Filed as the endpoint's."""
+
+    mirrors: tuple[Endpoint, ...] = ()
+    name: str = "kev"
+    label: str = LABEL
+    kind: type[Catalogue] = Catalogue
+    fresh: int = _DAY
+    absent_fresh: int = _DAY
+    limit: int = 20_000_000
+    probe: bool = False
+    cooldown: int = COOLDOWN
+
+    def requests(self, subjects: Sequence[AdvisoryId], endpoint: Endpoint) -> Iterator[Request[AdvisoryId]]:
+        """Ask for the whole file."""
+        yield Request(url=endpoint.url, subjects=tuple(subjects), endpoint=endpoint)
+
+    def parse(self, request: Request[AdvisoryId], response: Response) -> Iterator[tuple[AdvisoryId, Catalogue | None]]:
+        """Pair the catalogue with what is in it; with nothing yet, where it makes no sense and there is a mirror.
+
+        Raises:
+            AnswerError: it is not there, not the catalogue, or not all of it.
+        """
+        try:
+            catalogue = _parse_catalogue(response)
+        except ResponseError:
+            if self._build_mirror_request(request):
+                return
+            raise
+        [subject] = request.subjects
+        yield subject, catalogue
+
+    def more(self, request: Request[AdvisoryId], response: Response) -> Sequence[Request[AdvisoryId]]:
+        """Ask the next mirror where the answer makes no sense."""
+        mirror_requests = self._build_mirror_request(request)
+        return mirror_requests if mirror_requests and not _is_catalogue(response) else ()
+
+    def divide(self, request: Request[AdvisoryId], status: int) -> Sequence[Request[AdvisoryId]]:  # noqa: ARG002 - any failure will do
+        """Ask the next mirror where there is no answer."""
+        return self._build_mirror_request(request)
+
+    def _build_mirror_request(self, request: Request[AdvisoryId]) -> tuple[Request[AdvisoryId], ...]:
+        next_index = self.mirrors.index(request.endpoint) + 1 if request.endpoint in self.mirrors else 0
+        return tuple(
+            Request(url=mirror.url, subjects=request.subjects, endpoint=mirror)
+            for mirror in self.mirrors[next_index:][:1]
+        )
+
+
+def fetch_catalogue(fetcher: Fetcher, endpoints: Sequence[Endpoint]) -> Fact[Catalogue]:
+    """Return the catalogue, from the first of the places that has it. A miss means nothing where it is unknown.
+
+    Raises:
+        ConfigError: the proxy or the certificates that the environment names cannot be used.
+    """
+    endpoint, *mirrors = endpoints
+    return fetcher.fetch(CatalogueSource(tuple(mirrors)), [CATALOGUE_ID], endpoint)[CATALOGUE_ID]
+
+
+def _parse_catalogue(response: Response) -> Catalogue:
+    if response.status != _OK:
+        raise ResponseError(f"no catalogue there (HTTP {response.status})")
+    document = decode_json(_FILE_DECODER, response.body)
+    raw_entries = split_list(document.vulnerabilities) or []
+    entries = decode_list(_ENTRY_DECODER, document.vulnerabilities)
+    if not raw_entries or len(entries) != len(raw_entries) or document.count not in (None, len(raw_entries)):
+        raise ResponseError("the catalogue is not complete")
+    return Catalogue(
+        frozenset(entry.cveID for entry in entries), clean_text(document.catalogVersion, _MAX_VERSION_LENGTH)
+    )
+
+
+def _is_catalogue(response: Response) -> bool:
+    try:
+        _parse_catalogue(response)
+    except ResponseError:
+        return False
+    return True

@@ -1,0 +1,99 @@
+"""What the advisory database on this disk says: no request, and no name leaves the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from nerq_cli.facts import Advisory, AffectingAdvisory, Fact, Found, History, Unknown
+from nerq_cli.inventory import Package, Release
+from nerq_cli.sources.advisories.osv_files import decode_advisories
+from nerq_cli.store.advisory_db import AdvisoryDatabase, EcosystemStatus
+from nerq_cli.vulnerabilities.matching import build_history, match_advisories
+
+LABEL: Final = "advisory database"
+#: A database whose newest record is older than this many seconds is used, and its age is said (7 days).
+STALE_AGE: Final = 7 * 86_400
+#: The silence of a database older than this says nothing any more (90 days, as for Scorecard results).
+_MAX_AGE: Final = 90 * 86_400
+
+
+class AdvisoryFindings(NamedTuple):
+    """What the database says of one version, and of its package's past."""
+
+    advisories: Fact[tuple[AffectingAdvisory, ...]]
+    history: Fact[History]
+
+
+class Snapshot(NamedTuple):
+    """What is kept of one ecosystem, and the moment up to which it speaks (epoch seconds UTC)."""
+
+    ecosystem: str
+    records: int
+    valid_until: int
+
+
+def read_snapshots(database: AdvisoryDatabase) -> dict[str, Snapshot]:
+    """Return what the database keeps, by ecosystem.
+
+    Records taken from a file speak up to the newest change among them, whenever they were imported; those fetched
+    from the published dumps speak up to the day they were last compared with them.
+    """
+    return {
+        status.ecosystem: Snapshot(status.ecosystem, status.records, _find_valid_until(status))
+        for status in database.get_status()
+    }
+
+
+def _find_valid_until(status: EcosystemStatus) -> int:
+    """Return the moment; 0 where there were only ever single records, which tell nothing of what else there is."""
+    validator = status.import_info.validator
+    return status.import_info.imported_at if validator or not status.import_info.newest else status.import_info.newest
+
+
+def find_advisories(
+    database: AdvisoryDatabase, releases: Mapping[Release, tuple[int, str | None]], *, as_of: int
+) -> dict[Release, AdvisoryFindings]:
+    """Return what is kept about these releases; ecosystems that are not kept are left out.
+
+    ``releases`` gives for each when it was published (epoch seconds, 0 = not known) and the version before it. A
+    version that appeared after the database was made is one it has never heard of, and an old database has not heard
+    of what was found since: their silence is not a clean answer, but unknown. What they do know counts.
+    """
+    snapshots = read_snapshots(database)
+    covered_releases = [release for release in releases if release.package.ecosystem in snapshots]
+    keys = sorted({(release.package.ecosystem, release.package.name) for release in covered_releases})
+    records = {key: decode_advisories(values) for key, values in database.find_by_packages(keys).items()}
+    findings = {}
+    for release in covered_releases:
+        published, previous_version = releases[release]
+        release_records = records.get((release.package.ecosystem, release.package.name), ())
+        findings[release] = _build_findings(
+            release, release_records, published, previous_version, snapshots[release.package.ecosystem], as_of
+        )
+    return findings
+
+
+def _build_findings(
+    release: Release,
+    records: tuple[Advisory, ...],
+    published: int,
+    previous_version: str | None,
+    snapshot: Snapshot,
+    as_of: int,
+) -> AdvisoryFindings:
+    package: Package = release.package
+    advisories = match_advisories(records, package, release.version)
+    history_fact = Found(
+        build_history(records, package, release.version, previous_version, as_of), LABEL, snapshot.valid_until
+    )
+    if not advisories and not snapshot.valid_until:
+        return AdvisoryFindings(Unknown("only single advisories are kept", LABEL), history_fact)
+    if not advisories and published > snapshot.valid_until:
+        return AdvisoryFindings(Unknown("published after the advisory database was made", LABEL), history_fact)
+    if not advisories and as_of - snapshot.valid_until > _MAX_AGE:
+        return AdvisoryFindings(
+            Unknown(f"the advisories kept are {(as_of - snapshot.valid_until) // 86_400:,} days old", LABEL),
+            history_fact,
+        )
+    return AdvisoryFindings(Found(advisories, LABEL, snapshot.valid_until), history_fact)

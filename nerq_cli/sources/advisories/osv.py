@@ -1,0 +1,444 @@
+"""OSV: which advisories affect a version, which were ever recorded for a package, and what each of them says.
+
+The batch endpoint names advisories only by id; a record is fetched once for each id, and kept for as long as OSV says
+that it was not modified since. What is answered is documented in google/osv.dev (docs/api).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Final, Generic, NamedTuple, TypeVar
+from urllib.parse import quote
+
+import msgspec
+
+from nerq_cli.errors import ResponseError
+from nerq_cli.facts import Absent, Advisory, AffectedPackage, Fact, Found, Unknown
+from nerq_cli.fetch.fetcher import Fetcher
+from nerq_cli.fetch.source import Endpoint, Request, Response
+from nerq_cli.inventory import NPM, PYPI, AdvisoryId, Package, Release
+from nerq_cli.sources.advisories.osv_record import parse_record
+from nerq_cli.sources.repository_url import COOLDOWN, read_endpoint_variable
+from nerq_cli.sources.text import MAX_SUMMARY, clean_text, decode_json, decode_optional, parse_timestamp
+from nerq_cli.vulnerabilities.matching import affects_version
+
+S = TypeVar("S", Package, Release)
+
+LABEL: Final = "OSV"
+URL: Final = "https://api.osv.dev"
+VARIABLE: Final = "NERQ_OSV_URL"
+
+#: Queries in one batch; more are refused (google/osv.dev, docs/api/post-v1-querybatch.md).
+MAX_QUERIES: Final = 1_000
+#: Pages read of one list. A page holds up to 1,000 advisories, so this is far beyond any honest list.
+MAX_PAGES: Final = 50
+#: Batches halved in one run in search of the queries that the server refuses. One such takes ten.
+MAX_HALVINGS: Final = 100
+_HOUR: Final = 3600
+#: Ten years: a record is filed under the time of its last change.
+_TEN_YEARS: Final = 10 * 365 * 24 * _HOUR
+#: Largest answer read; over HTTP/1.1 the service sends no more than 32 MiB.
+_MAX_BYTES: Final = 33_554_432
+_MAX_TOKEN_LENGTH: Final = 10_000
+_OK: Final = 200
+_BAD_REQUEST: Final = 400
+#: What an id of an advisory can look like; the service refuses longer ones.
+_ID_PATTERN = re.compile(r"[A-Za-z0-9][\w.:-]{0,99}", re.ASCII)
+_MALWARE_PREFIX: Final = "MAL-"
+_GHSA_PREFIX: Final = "GHSA-"
+
+
+class AdvisoryHits(msgspec.Struct, frozen=True):
+    """The advisories OSV lists for a subject: id, and time of the last change (epoch seconds UTC, 0 = not stated)."""
+
+    ids: tuple[tuple[str, int], ...] = ()
+
+
+def read_endpoint(environ: Mapping[str, str]) -> Endpoint:
+    """Return where OSV is asked."""
+    return read_endpoint_variable(environ, VARIABLE, URL)
+
+
+# --- lists of ids --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _BatchRequest(Request[S]):
+    """A question about many subjects. ``tokens`` and ``previous_hits``, beside ``about``, are where the lists go on."""
+
+    page: int
+    tokens: tuple[str, ...]
+    previous_hits: tuple[tuple[tuple[str, int], ...], ...]
+
+
+class _Lookup(NamedTuple):
+    """A list that is being read: whose it is, the token of its next page, and what the pages before it hold."""
+
+    subject: Any
+    token: str = ""
+    previous_hits: tuple[tuple[str, int], ...] = ()
+
+
+class _Results(msgspec.Struct):
+    results: list[msgspec.Raw]
+
+
+class _Hit(msgspec.Struct):
+    id: str
+    modified: Any = None
+
+
+class _Result(msgspec.Struct):
+    vulns: list[_Hit] | None = None
+    next_page_token: str | None = None
+
+
+_RESULTS_DECODER: Final = msgspec.json.Decoder(_Results)
+_RESULT_DECODER: Final = msgspec.json.Decoder(_Result)
+
+
+@dataclass(slots=True)
+class AdvisoryListSource(Generic[S]):
+    """The ids of the advisories of a release, or of all there ever were of a package. One for each run.
+
+    A list may come in pages: then only its query is put again, with the token it was given. A batch that is refused is
+    halved until what is refused stands alone.
+    """
+
+    name: str
+    label: str = LABEL
+    kind: type[AdvisoryHits] = AdvisoryHits
+    fresh: int = _HOUR
+    absent_fresh: int = _HOUR
+    limit: int = _MAX_BYTES
+    probe: bool = False
+    cooldown: int = COOLDOWN
+    _halvings: Iterator[int] = field(default_factory=count, compare=False, repr=False)
+
+    def requests(self, subjects: Sequence[S], endpoint: Endpoint) -> Iterator[Request[S]]:
+        """Ask about up to 1,000 at a time; what cannot be a name or a version is left out."""
+        lookups = [_Lookup(subject) for subject in subjects if _is_queryable(subject)]
+        for start in range(0, len(lookups), MAX_QUERIES):
+            yield _build_batch(lookups[start : start + MAX_QUERIES], endpoint)
+
+    def parse(self, request: Request[S], response: Response) -> Iterator[tuple[S, AdvisoryHits | None]]:
+        """Pair each subject whose list ends here with the list.
+
+        Raises:
+            AnswerError: the answer is not what OSV documents, or no list ever ends.
+        """
+        lookups = _parse_batch(request, response)
+        complete_lookups = [lookup for lookup in lookups if not lookup.token]
+        if lookups and not complete_lookups and _get_page(request) == MAX_PAGES:
+            raise ResponseError(f"a list of advisories has no end after {MAX_PAGES} pages")
+        for lookup in complete_lookups:
+            yield lookup.subject, AdvisoryHits(tuple(dict.fromkeys(lookup.previous_hits)))
+
+    def more(self, request: Request[S], response: Response) -> Iterator[Request[S]]:
+        """Ask for the next page of the lists that go on."""
+        incomplete_lookups = [lookup for lookup in _parse_batch(request, response) if lookup.token]
+        if incomplete_lookups and _get_page(request) < MAX_PAGES:
+            yield _build_batch(incomplete_lookups, request.endpoint, page=_get_page(request) + 1)
+
+    def divide(self, request: Request[S], status: int) -> Sequence[Request[S]]:
+        """Return the two halves of a batch that was refused: one bad query has the server refuse them all."""
+        lookups = _get_lookups(request)
+        if status != _BAD_REQUEST or len(lookups) == 1 or next(self._halvings) >= MAX_HALVINGS:
+            return ()
+        middle = len(lookups) // 2
+        return [
+            _build_batch(half, request.endpoint, page=_get_page(request))
+            for half in (lookups[:middle], lookups[middle:])
+        ]
+
+
+def create_affecting_source() -> AdvisoryListSource[Release]:
+    """Return the source of the advisories that affect releases."""
+    return AdvisoryListSource("osv-affecting")
+
+
+def create_recorded_source() -> AdvisoryListSource[Package]:
+    """Return the source of the advisories that were ever recorded for packages, whatever version they affect."""
+    return AdvisoryListSource("osv-ever")
+
+
+def _is_queryable(subject: Package | Release) -> bool:
+    """Whether OSV can take the query. One without a version would be answered for all versions."""
+    package = subject.package if isinstance(subject, Release) else subject
+    fields = (package.name, subject.version) if isinstance(subject, Release) else (package.name,)
+    return package.ecosystem in (PYPI, NPM) and all(text.strip() and text.isprintable() for text in fields)
+
+
+def _build_batch(lookups: Sequence[_Lookup], endpoint: Endpoint, *, page: int = 1) -> _BatchRequest[Any]:
+    return _BatchRequest(
+        url=f"{endpoint.url}/v1/querybatch",
+        method="POST",
+        body=msgspec.json.encode({"queries": [_build_query(lookup) for lookup in lookups]}),
+        subjects=tuple(lookup.subject for lookup in lookups),
+        endpoint=endpoint,
+        page=page,
+        tokens=tuple(lookup.token for lookup in lookups),
+        previous_hits=tuple(lookup.previous_hits for lookup in lookups),
+    )
+
+
+def _build_query(lookup: _Lookup) -> dict[str, object]:
+    subject = lookup.subject
+    package = subject.package if isinstance(subject, Release) else subject
+    query: dict[str, object] = {"package": {"name": package.name, "ecosystem": package.ecosystem}}
+    if isinstance(subject, Release):
+        query["version"] = _get_public_version(subject)
+    return query | ({"page_token": lookup.token} if lookup.token else {})
+
+
+def _get_public_version(release: Release) -> str:
+    """Return the version advisories speak of: on PyPI a local build (1.0+cu118) is one of the version before the +."""
+    version = release.version
+    return version.partition("+")[0] or version if release.package.ecosystem == PYPI else version
+
+
+def _get_page(request: Request[Any]) -> int:
+    return request.page if isinstance(request, _BatchRequest) else 1
+
+
+def _get_lookups(request: Request[Any]) -> list[_Lookup]:
+    if isinstance(request, _BatchRequest):
+        return [
+            _Lookup(*fields) for fields in zip(request.subjects, request.tokens, request.previous_hits, strict=True)
+        ]
+    return [_Lookup(subject) for subject in request.subjects]
+
+
+def _parse_batch(request: Request[Any], response: Response) -> list[_Lookup]:
+    """Return how far each list has come; one whose result makes no sense is left out.
+
+    Raises:
+        AnswerError: there is not one result for each query; they have nothing but their order to tell them by.
+    """
+    if response.status != _OK:
+        raise ResponseError(f"does not answer batches (HTTP {response.status})")
+    results = decode_json(_RESULTS_DECODER, response.body).results
+    lookups = _get_lookups(request)
+    if len(results) != len(lookups):
+        raise ResponseError(f"{len(results)} results for {len(lookups)} queries")
+    extended_lookups = (_extend_lookup(lookup, raw) for lookup, raw in zip(lookups, results, strict=True))
+    return [extended_lookup for extended_lookup in extended_lookups if extended_lookup is not None]
+
+
+def _extend_lookup(lookup: _Lookup, raw: msgspec.Raw) -> _Lookup | None:
+    result = decode_optional(_RESULT_DECODER, raw)
+    if result is None:
+        return None
+    hits, token = result.vulns or (), result.next_page_token or ""
+    if len(token) > _MAX_TOKEN_LENGTH or not all(_ID_PATTERN.fullmatch(hit.id) for hit in hits):
+        return None
+    return _Lookup(
+        lookup.subject, token, (*lookup.previous_hits, *((hit.id, parse_timestamp(hit.modified)) for hit in hits))
+    )
+
+
+# --- records -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _RecordSource:
+    """What an advisory says."""
+
+    name: str
+    fresh: int
+    label: str = LABEL
+    kind: type[Advisory] = Advisory
+    absent_fresh: int = _HOUR
+    limit: int = _MAX_BYTES
+    probe: bool = False
+    cooldown: int = COOLDOWN
+
+    def requests(self, subjects: Sequence[AdvisoryId], endpoint: Endpoint) -> Iterator[Request[AdvisoryId]]:
+        """Ask for one record at a time."""
+        for subject in subjects:
+            yield Request(
+                url=f"{endpoint.url}/v1/vulns/{quote(subject.id, safe='')}", subjects=(subject,), endpoint=endpoint
+            )
+
+    def parse(self, request: Request[AdvisoryId], response: Response) -> Iterator[tuple[AdvisoryId, Advisory | None]]:
+        """Pair the id with its record. One that is listed and not given out is unknown, not absent.
+
+        Raises:
+            AnswerError: the answer is no OSV record, or that of another advisory.
+        """
+        [subject] = request.subjects
+        if response.status != _OK:
+            raise ResponseError(f"does not give out the record (HTTP {response.status})")
+        advisory = parse_record(response.body)
+        if advisory.id != subject.id:
+            raise ResponseError(f"another record than {subject.id}")
+        yield subject, advisory
+
+
+#: Records whose last change is known: they are good until the next.
+RECORD_SOURCE: Final = _RecordSource("osv-record", fresh=_TEN_YEARS)
+#: Records of which nobody knows whether they are the newest.
+LATEST_SOURCE: Final = _RecordSource("osv-latest", fresh=_HOUR)
+
+
+def fetch_records(fetcher: Fetcher, ids: Iterable[tuple[str, int]], endpoint: Endpoint) -> dict[str, Fact[Advisory]]:
+    """Return the record of each id; the newest where lists disagree on when it was changed.
+
+    A record that is older than its list says is asked for once more, and then again every hour.
+    """
+    modified_by_id: dict[str, int] = {}
+    for identifier, modified in ids:
+        modified_by_id[identifier] = max(modified, modified_by_id.get(identifier, 0))
+    subjects = [AdvisoryId(id=identifier, modified=modified) for identifier, modified in sorted(modified_by_id.items())]
+    record_facts = fetcher.fetch(RECORD_SOURCE, [subject for subject in subjects if subject.modified], endpoint)
+    outdated_subjects = [
+        AdvisoryId(id=subject.id) for subject in subjects if _may_be_outdated(subject, record_facts.get(subject))
+    ]
+    latest_facts = fetcher.fetch(LATEST_SOURCE, outdated_subjects, endpoint) if outdated_subjects else {}
+    facts_by_id = {subject.id: fact for subject, fact in record_facts.items()}
+    return facts_by_id | {
+        subject.id: fact
+        for subject, fact in latest_facts.items()
+        if isinstance(fact, Found) or subject.id not in facts_by_id
+    }
+
+
+def _may_be_outdated(subject: AdvisoryId, fact: Fact[Advisory] | None) -> bool:
+    return fact is None or (isinstance(fact, Found) and fact.value.modified < subject.modified)
+
+
+# --- together ------------------------------------------------------------------------------------------------------
+
+
+class OsvAdvisories(NamedTuple):
+    """What OSV knows: what affects each release, and what is recorded of each package, whatever version it affects.
+
+    ``incomplete`` are the packages of which more is recorded than was read.
+    """
+
+    affecting: dict[Release, Fact[tuple[Advisory, ...]]]
+    recorded: dict[Package, Fact[tuple[Advisory, ...]]]
+    incomplete: frozenset[Package] = frozenset()
+
+
+def fetch_advisories(
+    fetcher: Fetcher,
+    releases: Sequence[Release],
+    packages: Sequence[Package],
+    endpoint: Endpoint,
+    *,
+    all_records: bool = False,
+) -> OsvAdvisories:
+    """Return the advisories of releases, and the malware ever recorded of packages, whatever the version.
+
+    An advisory whose record cannot be had is kept by its id, of unknown severity, as one of that version. Of packages
+    only the records of malware are read, beside those that affect a release; all of them if ``all_records`` says so.
+    A package of which a wanted record cannot be had is unknown.
+
+    It takes a request for each 1,000 releases, for each 1,000 packages, and for each record not held yet.
+
+    Raises:
+        ConfigError: the proxy or the certificates that the environment names cannot be used.
+    """
+    affecting_hits, recorded_hits = fetcher.fetch_all(
+        [(create_affecting_source(), releases, endpoint), (create_recorded_source(), packages, endpoint)]
+    )
+
+    def is_required(identifier: str) -> bool:
+        return all_records or identifier.startswith(_MALWARE_PREFIX)
+
+    record_facts = fetch_records(
+        fetcher,
+        [*_iter_ids(affecting_hits), *(hit for hit in _iter_ids(recorded_hits) if is_required(hit[0]))],
+        endpoint,
+    )
+    record_facts |= fetch_records(fetcher, _iter_reviewed_aliases(record_facts), endpoint)
+    return OsvAdvisories(
+        {release: _build_release_advisories(release, fact, record_facts) for release, fact in affecting_hits.items()},
+        {
+            package: _build_package_advisories(fact, record_facts, is_required)
+            for package, fact in recorded_hits.items()
+        },
+        frozenset(
+            package
+            for package, fact in recorded_hits.items()
+            if any(not isinstance(record_facts.get(hit), Found) for hit, _ in _iter_ids({package: fact}))
+        ),
+    )
+
+
+def _iter_reviewed_aliases(record_facts: Mapping[str, Fact[Advisory]]) -> Iterator[tuple[str, int]]:
+    """Yield the reviewed advisories that are aliases of records without a severity, where the lists left them out."""
+    for fact in record_facts.values():
+        if isinstance(fact, Found) and fact.value.severity == "unknown" and not fact.value.malware:
+            yield from (
+                (alias, 0)
+                for alias in fact.value.aliases
+                if alias.startswith(_GHSA_PREFIX) and alias not in record_facts
+            )
+
+
+def _iter_ids(facts: Mapping[Any, Fact[AdvisoryHits]]) -> Iterator[tuple[str, int]]:
+    for fact in facts.values():
+        if isinstance(fact, Found):
+            yield from fact.value.ids
+
+
+def _build_release_advisories(
+    release: Release, fact: Fact[AdvisoryHits], record_facts: Mapping[str, Fact[Advisory]]
+) -> Fact[tuple[Advisory, ...]]:
+    if not isinstance(fact, Found):
+        return fact
+    ids = _list_ids(fact)
+    advisories = [_build_affecting(release, identifier, record_facts[identifier]) for identifier in ids]
+    aliases = (
+        alias for advisory in advisories for alias in advisory.aliases if alias in record_facts and alias not in ids
+    )
+    reviewed_facts = (record_facts[alias] for alias in dict.fromkeys(aliases))
+    advisories += [reviewed_fact.value for reviewed_fact in reviewed_facts if isinstance(reviewed_fact, Found)]
+    return Found(tuple(advisories), fact.source, fact.retrieved_at)
+
+
+def _build_affecting(release: Release, identifier: str, fact: Fact[Advisory]) -> Advisory:
+    """Return a record that affects a release. That it does is OSV's to say, even where the record reads otherwise."""
+    advisory = fact.value if isinstance(fact, Found) else _build_unread(identifier, fact)
+    package = release.package
+    package_entries = (
+        entry for entry in advisory.affected if (entry.ecosystem, entry.name) == (package.ecosystem, package.name)
+    )
+    if advisory.withdrawn or any(affects_version(entry, release.version) for entry in package_entries):
+        return advisory
+    affected_package = AffectedPackage(package.ecosystem, package.name, (release.version,))
+    return msgspec.structs.replace(advisory, affected=(*advisory.affected, affected_package))
+
+
+def _build_unread(identifier: str, fact: Absent | Unknown) -> Advisory:
+    """Return what is known of an advisory whose record cannot be had: its id, and why there is no more."""
+    reason = fact.reason if isinstance(fact, Unknown) else "OSV lists it, and does not have it"
+    return Advisory(
+        identifier,
+        summary=clean_text(f"its record could not be read ({reason})", MAX_SUMMARY),
+        malware=identifier.startswith(_MALWARE_PREFIX),
+    )
+
+
+def _build_package_advisories(
+    fact: Fact[AdvisoryHits], record_facts: Mapping[str, Fact[Advisory]], is_required: Callable[[str], bool]
+) -> Fact[tuple[Advisory, ...]]:
+    if not isinstance(fact, Found):
+        return fact
+    advisories: list[Advisory] = []
+    for identifier in _list_ids(fact):
+        record_fact = record_facts.get(identifier)
+        if isinstance(record_fact, Found):
+            advisories.append(record_fact.value)
+        elif is_required(identifier):
+            return Unknown(f"the record of {identifier} cannot be had", LABEL)
+    return Found(tuple(advisories), fact.source, fact.retrieved_at)
+
+
+def _list_ids(fact: Found[AdvisoryHits]) -> list[str]:
+    return list(dict.fromkeys(identifier for identifier, _ in fact.value.ids))

@@ -1,0 +1,429 @@
+"""Bringing the advisory database up to date from the dumps of OSV, one for each ecosystem.
+
+How they are laid out is documented in google/osv.dev (docs/data.md): ``PyPI/all.zip`` holds every record,
+``PyPI/modified_id.csv`` lists them by their last change, newest first, and ``PyPI/ID.json`` is one of them. The servers
+tell an edition by its ETag, and what arrived by its MD5 (``X-Goog-Hash``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import sqlite3
+import time
+from base64 import b64encode
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, Final, NamedTuple
+from urllib.parse import quote
+
+from nerq_cli import __version__
+from nerq_cli.errors import ExitStatus, NerqError, ResponseError, UsageError
+from nerq_cli.facts import Advisory
+from nerq_cli.fetch.circuit_breaker import RequestError
+from nerq_cli.fetch.http_client import HttpClient, Stream, parse_host
+from nerq_cli.fetch.source import Endpoint, Request
+from nerq_cli.inventory import Package
+from nerq_cli.sources.advisories.osv_files import MAX_RECORD_BYTES, ReadStats, build_entries, read_advisories
+from nerq_cli.sources.advisories.osv_record import filter_ecosystem, parse_record
+from nerq_cli.sources.text import parse_timestamp
+from nerq_cli.store.advisory_db import AdvisoryDatabase, ImportInfo
+
+#: Where the dumps are unless ``NERQ_OSV_DUMPS_URL`` says otherwise.
+DUMPS_URL: Final = "https://storage.googleapis.com/osv-vulnerabilities"
+VARIABLE: Final = "NERQ_OSV_DUMPS_URL"
+#: Up to this age, in seconds, and up to this many changed records, only those are fetched.
+_MAX_INCREMENTAL_AGE: Final = 3 * 86_400
+_MAX_CHANGES: Final = 500
+#: Largest dump taken, in bytes; npm's, the largest, had some hundred megabytes in 2026.
+_MAX_DUMP_BYTES: Final = 4_000_000_000
+#: Largest list of changes read, in bytes; as it begins with the newest, hardly any of it is.
+_MAX_LIST_BYTES: Final = 200_000_000
+_WORKER_COUNT: Final = 8
+#: Held by the process that is updating the database; others wait.
+_LOCK_NAME: Final = "update.lock"
+_MAX_ATTEMPTS: Final = 4
+_PARTIAL_CONTENT: Final = 206
+_NOT_MODIFIED: Final = 304
+#: How Google's storage says that there is no such object: 403 where one may not list what there is.
+_MISSING_STATUSES: Final = frozenset({403, 404, 410})
+_RANGE_NOT_SATISFIABLE: Final = 416
+_OK: Final = 200
+_CHUNK_BYTES: Final = 1 << 20
+_MD5 = re.compile(r"\bmd5=([A-Za-z0-9+/]{22}==)")
+_CRC = re.compile(r"\bcrc32c=[A-Za-z0-9+/]{6}==")
+_CREDENTIALS = re.compile(r"(?<=:)//[^/?#]*@")
+_CHANGE_ROW = re.compile(r"([0-9T:.+Z-]{10,40}),([A-Za-z0-9][A-Za-z0-9._:+-]{0,99})", re.ASCII)
+
+
+class UpdateError(NerqError):
+    """The dumps could not be had; what was kept before still is."""
+
+    exit: ClassVar[ExitStatus] = ExitStatus.INCOMPLETE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateResult:
+    """What an update did: ``changed_count`` is how many records it wrote or dropped, None when it replaced them all."""
+
+    ecosystem: str
+    changed_count: int | None
+    stats: ReadStats
+
+
+class _Download(NamedTuple):
+    """A dump on disk, and what tells it from other editions."""
+
+    path: Path
+    validator: str
+
+
+class DumpClient:
+    """The dumps at one address. Downloads are kept in ``directory`` until they are complete, and resumed from there.
+
+    ``idle`` is the longest silence of the server and ``wait`` the longest time to wait for another update, in seconds;
+    ``progress`` is told how many of how many megabytes have arrived.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        directory: Path,
+        *,
+        idle_timeout: float = 30.0,
+        backoff: float = 1.0,
+        lock_timeout: float = 600.0,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._host = parse_host(self.url)
+        self._directory = directory
+        self._idle_timeout = idle_timeout
+        self._backoff = backoff
+        self._lock_timeout = lock_timeout
+        self._progress = progress or _ignore_progress
+        self._http_client = HttpClient(user_agent=f"nerq-cli/{__version__}", timeout=idle_timeout)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http_client.close()
+
+    def update_database(
+        self, database: AdvisoryDatabase, ecosystem: str, *, now: int, full: bool = False
+    ) -> UpdateResult:
+        """Bring one ecosystem of the database up to date; ``full`` takes the dump even where a few records would do.
+
+        Raises:
+            UpdateError: the server does not give what is needed.
+            AnswerError: what it gives is no dump.
+            UsageError: the database or the download cannot be written.
+        """
+        try:
+            if not self._host:
+                raise UsageError("the address of the advisory dumps is none", hint=f"set {VARIABLE} to http(s)://…")
+            self._http_client.open_host(self.url)
+            with self._hold_lock():
+                result = None if full else self._update_from_changes(database, ecosystem, now)
+                return result or self._update_from_dump(database, ecosystem, now)
+        except RequestError as request_error:
+            hint = "the advisories kept so far are unchanged; try again later, or use nerq db import"
+            raise UpdateError(f"{ecosystem} advisories: {request_error}", hint=hint) from request_error
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise UsageError(f"cannot keep the download in {self._directory}: {reason}") from error
+
+    @contextmanager
+    def _hold_lock(self) -> Iterator[None]:
+        """Wait until no other process updates this database: both would write to one download.
+
+        SQLite's lock on a file serves on every system, and ends with the process that holds it, however that ends.
+        """
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with ExitStack() as exit_stack:
+            try:
+                lock_connection = sqlite3.connect(
+                    self._directory / _LOCK_NAME, timeout=self._lock_timeout, isolation_level=None
+                )
+                exit_stack.callback(lock_connection.close)
+                lock_connection.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError as error:
+                if "locked" in str(error):
+                    raise UpdateError("another update is under way", hint="wait for it to end") from error
+                raise UsageError(f"cannot keep the download in {self._directory}: {error}") from error
+            yield
+
+    def _build_source_url(self, ecosystem: str) -> str:
+        """Return the address of a dump as it may be shown: without credentials."""
+        return f"{_CREDENTIALS.sub('//', self.url)}/{ecosystem}/all.zip"
+
+    def _build_request(
+        self, path: str, *, validator: str = "", headers: Mapping[str, str] | None = None
+    ) -> Request[Package]:
+        endpoint = Endpoint(url=self.url, headers=headers or {})
+        return Request(url=f"{self.url}/{path}", subjects=(), endpoint=endpoint, validator=validator, accept="*/*")
+
+    # --- the whole dump ----------------------------------------------------------------------------------------------
+
+    def _update_from_dump(self, database: AdvisoryDatabase, ecosystem: str, now: int) -> UpdateResult:
+        source = self._build_source_url(ecosystem)
+        import_info = _get_import_info(database, ecosystem, source)
+        download = self._download_dump(ecosystem, import_info.validator if import_info else "")
+        stats = ReadStats()
+        if download is None and import_info:
+            _require_written(database.update_import_info(ecosystem, import_info._replace(imported_at=now)), database)
+            return UpdateResult(ecosystem=ecosystem, changed_count=0, stats=stats)
+        if download is None:
+            raise RequestError(f"{self._host} says that the dump is unchanged, but it was never fetched")
+        new_import_info = ImportInfo(source, now, validator=download.validator)
+        try:
+            records = _check_records(read_advisories([download.path], stats), stats, download.path)
+            is_written = database.replace_records(
+                build_entries(records, {ecosystem}), new_import_info, ecosystems=[ecosystem]
+            )
+        finally:
+            self._delete_download(ecosystem)
+        _require_written(is_written, database)
+        return UpdateResult(ecosystem=ecosystem, changed_count=None, stats=stats)
+
+    def _get_part_path(self, ecosystem: str) -> Path:
+        return self._directory / f"osv-{ecosystem}.part.zip"
+
+    def _get_etag_path(self, ecosystem: str) -> Path:
+        return self._directory / f"osv-{ecosystem}.part.etag"
+
+    def _delete_download(self, ecosystem: str) -> None:
+        self._get_part_path(ecosystem).unlink(missing_ok=True)
+        self._get_etag_path(ecosystem).unlink(missing_ok=True)
+
+    def _download_dump(self, ecosystem: str, validator: str) -> _Download | None:
+        """Fetch the dump; None when it is the edition with this validator. What breaks off is taken up again."""
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for attempt in range(1, _MAX_ATTEMPTS + 1):
+            result = self._try_download(ecosystem, validator)
+            if not isinstance(result, RequestError):
+                return result
+            if not result.retryable or attempt == _MAX_ATTEMPTS:
+                raise result
+            time.sleep(
+                min(self._backoff * attempt if result.retry_after is None else result.retry_after, self._idle_timeout)
+            )
+        raise AssertionError
+
+    def _try_download(self, ecosystem: str, validator: str) -> _Download | RequestError | None:
+        try:
+            return self._request_dump(ecosystem, validator)
+        except RequestError as error:
+            if error.status in _MISSING_STATUSES:
+                return self._build_missing_error(ecosystem, error.status)
+            if error.status == _RANGE_NOT_SATISFIABLE:
+                self._delete_download(ecosystem)
+                return RequestError(
+                    f"{self._host}: the download cannot be taken up again", retryable=True, retry_after=0
+                )
+            return error
+
+    def _build_missing_error(self, ecosystem: str, status: int) -> RequestError:
+        return RequestError(f"{self._host} has no dump for {ecosystem} ({status})")
+
+    def _request_dump(self, ecosystem: str, validator: str) -> _Download | None:
+        part_path, partial_etag = self._get_part_path(ecosystem), self._read_partial_etag(ecosystem)
+        headers = {"Accept-Encoding": "identity"}
+        if partial_etag:
+            headers |= {"Range": f"bytes={part_path.stat().st_size}-", "If-Range": partial_etag}
+        request = self._build_request(
+            f"{ecosystem}/all.zip", validator="" if partial_etag else validator, headers=headers
+        )
+        with self._http_client.stream(request, idle_timeout=self._idle_timeout) as stream:
+            if stream.status not in {_OK, _PARTIAL_CONTENT, _NOT_MODIFIED}:
+                raise self._build_missing_error(ecosystem, stream.status)
+            dump_validator = _get_validator(stream)
+            if stream.status == _NOT_MODIFIED or (dump_validator and dump_validator == validator):
+                self._delete_download(ecosystem)
+                return None
+            if stream.status == _PARTIAL_CONTENT and not self._is_continuation(stream, ecosystem, partial_etag):
+                self._delete_download(ecosystem)
+                raise RequestError(f"{self._host} sent another part of the dump than was asked for", retryable=True)
+            self._write_download(stream, ecosystem)
+        _verify_checksum(stream, part_path)
+        return _Download(part_path, dump_validator)
+
+    def _read_partial_etag(self, ecosystem: str) -> str:
+        """Return the ETag of the edition that an earlier download broke off in; empty when there is none."""
+        try:
+            etag = self._get_etag_path(ecosystem).read_text("ascii")
+            return etag if self._get_part_path(ecosystem).stat().st_size else ""
+        except (OSError, ValueError):
+            return ""
+
+    def _is_continuation(self, stream: Stream, ecosystem: str, partial_etag: str) -> bool:
+        """Whether what comes belongs behind what is there."""
+        expected_prefix = f"bytes {self._get_part_path(ecosystem).stat().st_size}-" if partial_etag else "nothing"
+        return stream.headers.get("Content-Range", "").startswith(expected_prefix)
+
+    def _write_download(self, stream: Stream, ecosystem: str) -> None:
+        """Write what arrives behind what is there, or in its place."""
+        part_path = self._get_part_path(ecosystem)
+        is_resumed = stream.status == _PARTIAL_CONTENT
+        if not is_resumed:
+            self._delete_download(ecosystem)
+            etag = stream.headers.get("ETag", "")
+            if etag.isascii() and etag.startswith('"'):  # a weak one does not promise the same bytes (RFC 9110 §13.1.5)
+                self._get_etag_path(ecosystem).write_text(etag, "ascii")
+        received_bytes = part_path.stat().st_size if is_resumed else 0
+        total_bytes = received_bytes + _get_content_length(stream)
+        with part_path.open("ab" if is_resumed else "wb") as file:
+            for chunk in stream.chunks:
+                file.write(chunk)
+                received_bytes += len(chunk)
+                if received_bytes > _MAX_DUMP_BYTES:
+                    raise RequestError(
+                        f"{self._host}: the dump for {ecosystem} is larger than {_MAX_DUMP_BYTES / 1e9:g} GB"
+                    )
+                if received_bytes < total_bytes:
+                    self._progress(
+                        received_bytes // _CHUNK_BYTES,
+                        max(total_bytes // _CHUNK_BYTES, received_bytes // _CHUNK_BYTES + 1),
+                    )
+        self._progress(1, 1)
+
+    # --- a few records -----------------------------------------------------------------------------------------------
+
+    def _update_from_changes(self, database: AdvisoryDatabase, ecosystem: str, now: int) -> UpdateResult | None:
+        """Fetch what has changed; None when that is too much, too long ago, or does not work."""
+        import_info = _get_import_info(database, ecosystem, self._build_source_url(ecosystem))
+        if (
+            import_info is None
+            or not import_info.newest
+            or not -self._lock_timeout <= now - import_info.imported_at <= _MAX_INCREMENTAL_AGE
+        ):
+            return None
+        try:
+            changes = self._fetch_changes(ecosystem, import_info.newest)
+            if changes is None:
+                return None
+            stored_changes = database.get_modified_times(ecosystem, changes)
+            ids = [identifier for identifier, modified in changes.items() if stored_changes.get(identifier) != modified]
+            if len(ids) > _MAX_CHANGES:
+                return None
+            advisories_by_id = self._fetch_records(ecosystem, ids)
+        except (RequestError, ResponseError):
+            return None  # the whole dump may still be had
+        new_import_info = import_info._replace(imported_at=now, newest=max((import_info.newest, *changes.values())))
+        present_advisories = [advisory for advisory in advisories_by_id.values() if advisory is not None]
+        deleted_ids = [identifier for identifier, advisory in advisories_by_id.items() if advisory is None]
+        _require_written(
+            database.add_records(
+                build_entries(present_advisories, {ecosystem}), new_import_info, deleted_ids={ecosystem: deleted_ids}
+            ),
+            database,
+        )
+        return UpdateResult(ecosystem=ecosystem, changed_count=len(ids), stats=ReadStats(read_count=len(ids)))
+
+    def _fetch_changes(self, ecosystem: str, since: int) -> dict[str, int] | None:
+        """Return the records changed since a moment, and when; None when there are far too many, or no such list.
+
+        The moment itself is included: it is known to the second, and more may have happened in it.
+        """
+        changes: dict[str, int] = {}
+        request = self._build_request(f"{ecosystem}/modified_id.csv", headers={"Accept-Encoding": "identity"})
+        with self._http_client.stream(request, idle_timeout=self._idle_timeout) as stream:
+            if stream.status != _OK:
+                return None
+            for line in _iter_lines(stream.chunks):
+                row = _CHANGE_ROW.fullmatch(line)
+                modified = parse_timestamp(row[1]) if row else 0
+                if row is None or not modified:
+                    raise ResponseError("the list of changes is not what is documented")
+                if modified < since:
+                    break
+                changes.setdefault(row[2], modified)
+                if len(changes) > 2 * _MAX_CHANGES:
+                    return None
+        return changes
+
+    def _fetch_records(self, ecosystem: str, ids: Collection[str]) -> dict[str, Advisory | None]:
+        """Fetch records by their ids; None for those that are withdrawn, gone, or about something else by now."""
+        pool = ThreadPoolExecutor(_WORKER_COUNT)
+        try:
+            return dict(
+                zip(ids, pool.map(lambda identifier: self._fetch_record(ecosystem, identifier), ids), strict=True)
+            )
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _fetch_record(self, ecosystem: str, identifier: str) -> Advisory | None:
+        request = self._build_request(f"{ecosystem}/{quote(identifier, safe='')}.json")
+        deadline = time.monotonic() + self._idle_timeout
+        response = self._http_client.send(request, limit=MAX_RECORD_BYTES, deadline=deadline, on_request=lambda: None)
+        if response.status != _OK:
+            return None
+        advisory = parse_record(response.body)
+        if advisory.id != identifier:
+            raise ResponseError(f"{identifier} was asked for, and {advisory.id} came")
+        ecosystem_advisory = filter_ecosystem(advisory, ecosystem)
+        return ecosystem_advisory if ecosystem_advisory.affected and not ecosystem_advisory.withdrawn else None
+
+
+def _ignore_progress(done: int, total: int) -> None:
+    """Show nothing."""
+
+
+def _get_import_info(database: AdvisoryDatabase, ecosystem: str, source: str) -> ImportInfo | None:
+    """Return the stamp of what is kept of an ecosystem, if it is from this source."""
+    import_infos = (status.import_info for status in database.get_status() if status.ecosystem == ecosystem)
+    return next((import_info for import_info in import_infos if import_info.source == source), None)
+
+
+def _require_written(is_written: bool, database: AdvisoryDatabase) -> None:  # noqa: FBT001 - what an operation said
+    if not is_written:
+        raise UsageError(database.problem or "the advisory database could not be written")
+
+
+def _check_records(records: Iterable[Advisory], stats: ReadStats, path: Path) -> Iterator[Advisory]:
+    """Pass records on, and refuse them all in the end if most of them could not be read."""
+    yield from records
+    if stats.unreadable_count >= max(stats.read_count, 1):
+        raise ResponseError(f"{path.name}: {stats.read_count} records can be read and {stats.unreadable_count} cannot")
+    if not stats.read_count:
+        raise ResponseError(f"{path.name}: no record in it")
+
+
+def _get_validator(stream: Stream) -> str:
+    """Return what tells this edition from others: its ETag, else its checksum."""
+    checksum = _CRC.search(stream.headers.get("X-Goog-Hash", ""))
+    return stream.headers.get("ETag", "") or (checksum[0] if checksum else "")
+
+
+def _get_content_length(stream: Stream) -> int:
+    content_length = stream.headers.get("Content-Length", "")
+    return int(content_length[:18]) if content_length.isascii() and content_length.isdigit() else 0
+
+
+def _verify_checksum(stream: Stream, path: Path) -> None:
+    """Compare what arrived with the checksum of the object as a whole, where the server gives one."""
+    md5_match = _MD5.search(stream.headers.get("X-Goog-Hash", ""))
+    if md5_match is None:
+        return
+    digest = hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    if b64encode(digest.digest()).decode() != md5_match[1]:
+        path.unlink(missing_ok=True)
+        raise RequestError("what arrived is not what the server says it sent", retryable=True)
+
+
+def _iter_lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Yield the lines of a body as they arrive."""
+    partial_line, received_bytes = b"", 0
+    for chunk in chunks:
+        received_bytes += len(chunk)
+        *complete_lines, partial_line = (partial_line + chunk).split(b"\n")
+        if received_bytes > _MAX_LIST_BYTES or len(partial_line) > _CHUNK_BYTES:
+            raise ResponseError("the list of changes is not what is documented")
+        yield from (line.decode("ascii", "replace").strip() for line in complete_lines)
+    if partial_line.strip():
+        yield partial_line.decode("ascii", "replace").strip()

@@ -1,0 +1,195 @@
+"""Files of OSV records: a zip as the dumps are, a folder, single JSON or YAML documents. Read one record at a time."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import msgspec
+
+from nerq_cli.errors import ResponseError, UsageError
+from nerq_cli.facts import Advisory
+from nerq_cli.sources.advisories.osv_record import filter_ecosystem, list_packages, parse_record, parse_yaml_record
+from nerq_cli.store.advisory_db import AdvisoryEntry
+
+#: Largest record read, in bytes, and the most of them.
+MAX_RECORD_BYTES: Final = 10_000_000
+MAX_RECORDS: Final = 2_000_000
+#: How many records that cannot be read are named; the rest is counted.
+_MAX_PROBLEMS: Final = 20
+_YAML_SUFFIXES: Final = (".yaml", ".yml")
+_RECORD_SUFFIXES: Final = (".json", *_YAML_SUFFIXES)
+#: What reading a member of a zip can raise: damage, a kind of packing that Python does not know, a password.
+_ZIP_ERRORS: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    RuntimeError,
+    ValueError,
+)
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(Advisory)
+
+
+class _Document(NamedTuple):
+    """A file that may hold a record: its name, and its content or the reason why there is none."""
+
+    name: str
+    content: bytes
+    problem: str = ""
+
+
+@dataclass(slots=True)
+class ReadStats:
+    """How the reading went. ``problems`` names the first records that could not be read, and why."""
+
+    read_count: int = 0
+    withdrawn_count: int = 0
+    unreadable_count: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    def add_problem(self, name: str, reason: str) -> None:
+        """Count a record that cannot be read."""
+        self.unreadable_count += 1
+        if len(self.problems) < _MAX_PROBLEMS:
+            self.problems.append(f"{name}: {reason}")
+
+
+def read_advisories(paths: Sequence[Path], stats: ReadStats) -> Iterator[Advisory]:
+    """Yield every record that stands; those withdrawn and those that cannot be read are counted.
+
+    Raises:
+        UsageError: a path does not exist, or is of no kind that holds records.
+        AnswerError: a file cannot be read as what it claims to be, or holds more than 2,000,000 records.
+    """
+    for document in _iter_documents(paths):
+        advisory = _parse_document(document, stats)
+        if advisory is not None:
+            stats.read_count += 1
+            stats.withdrawn_count += advisory.withdrawn
+            if stats.read_count > MAX_RECORDS:
+                raise ResponseError(f"more than {MAX_RECORDS:,} records; this is no advisory database")
+            if not advisory.withdrawn:
+                yield advisory
+
+
+def _parse_document(document: _Document, stats: ReadStats) -> Advisory | None:
+    problem = document.problem
+    if not problem:
+        try:
+            return (parse_yaml_record if document.name.lower().endswith(_YAML_SUFFIXES) else parse_record)(
+                document.content
+            )
+        except ResponseError as error:
+            problem = str(error)
+    stats.add_problem(document.name, problem)
+    return None
+
+
+def build_entries(advisories: Iterable[Advisory], ecosystems: Collection[str] = ()) -> Iterator[AdvisoryEntry]:
+    """Yield records as the database keeps them, one for each ecosystem concerned (of those named, if any are)."""
+    for advisory in advisories:
+        by_ecosystem: dict[str, list[str]] = {}
+        for ecosystem, name in list_packages(advisory):
+            if not ecosystems or ecosystem in ecosystems:
+                by_ecosystem.setdefault(ecosystem, []).append(name)
+        for ecosystem, names in by_ecosystem.items():
+            encoded_advisory = _ENCODER.encode(filter_ecosystem(advisory, ecosystem))
+            yield AdvisoryEntry(ecosystem, advisory.id, tuple(names), advisory.modified, encoded_advisory)
+
+
+def decode_advisories(encoded_advisories: Iterable[bytes]) -> tuple[Advisory, ...]:
+    """Return records as they were kept; one that is damaged counts as none."""
+    return tuple(
+        advisory
+        for encoded_advisory in encoded_advisories
+        if (advisory := _decode_advisory(encoded_advisory)) is not None
+    )
+
+
+def _decode_advisory(encoded_advisory: bytes) -> Advisory | None:
+    try:
+        return _DECODER.decode(encoded_advisory)
+    except (msgspec.MsgspecError, ValueError):
+        return None
+
+
+# --- where they are --------------------------------------------------------------------------------------------------
+
+
+def _iter_documents(paths: Iterable[Path]) -> Iterator[_Document]:
+    for path in paths:
+        if path.is_dir():
+            yield from _iter_folder(path)
+        elif not path.exists():
+            raise UsageError(f"{path}: no such file or folder")
+        elif path.suffix.lower() in _RECORD_SUFFIXES:
+            yield _read_file(path)
+        elif path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
+            yield from _iter_zip(path)
+        else:
+            raise UsageError(
+                f"{path}: neither a zip nor a JSON or YAML file", hint="give OSV records, or a zip of them"
+            )
+
+
+def _iter_folder(folder: Path) -> Iterator[_Document]:
+    """Yield the files below a folder, and those in zips there, in the order of their names.
+
+    Hidden ones are passed over, links not followed.
+    """
+    for directory, subfolders, filenames in os.walk(folder, onerror=_raise_usage_error):
+        subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
+        for name in sorted(filenames):
+            if name.lower().endswith(_RECORD_SUFFIXES) and not name.startswith("."):
+                yield _read_file(Path(directory) / name)
+            elif name.lower().endswith(".zip") and not name.startswith("."):
+                yield from _iter_zip(Path(directory) / name)
+
+
+def _raise_usage_error(error: OSError) -> None:
+    raise UsageError(f"{error.filename}: {(error.strerror or 'cannot be read').lower()}") from error
+
+
+def _read_file(path: Path) -> _Document:
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_RECORD_BYTES + 1)
+    except OSError as error:
+        return _Document(str(path), b"", (error.strerror or "cannot be read").lower())
+    return _build_document(str(path), content)
+
+
+def _build_document(name: str, content: bytes) -> _Document:
+    if len(content) > MAX_RECORD_BYTES:
+        return _Document(name, b"", f"larger than {MAX_RECORD_BYTES // 1_000_000} MB")
+    return _Document(name, content)
+
+
+def _iter_zip(path: Path) -> Iterator[_Document]:
+    try:
+        archive = zipfile.ZipFile(path)
+    except _ZIP_ERRORS as error:
+        raise ResponseError(f"{path}: this is no zip file, or only a part of one") from error
+    with archive:
+        for member in archive.filelist:
+            if member.filename.lower().endswith(_RECORD_SUFFIXES):
+                yield _read_member(archive, member)
+
+
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> _Document:
+    name = f"{Path(archive.filename or '').name}/{member.filename}"
+    try:
+        with archive.open(member) as stream:
+            content = stream.read(MAX_RECORD_BYTES + 1)
+    except _ZIP_ERRORS:
+        return _Document(name, b"", "damaged in the zip")
+    return _build_document(name, content)

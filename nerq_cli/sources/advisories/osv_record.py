@@ -1,0 +1,338 @@
+"""One OSV record, read into what is scored and shown.
+
+The format is documented in ossf/osv-schema (docs/schema.md). Any record of its version 1 is read, and keys that are
+not known are passed over. Only what concerns PyPI and npm is kept of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final, TypeGuard
+
+import msgspec
+
+from nerq_cli.errors import ResponseError
+from nerq_cli.facts import Advisory, AffectedPackage, Event, Range
+from nerq_cli.inventory import NPM, PYPI, Ecosystem, normalise_name
+from nerq_cli.sources.text import MAX_SUMMARY, clean_text, clean_url, decode_json, parse_timestamp
+from nerq_cli.vulnerabilities.matching import GHSA_LABEL
+
+#: An id: what every database of OSV uses, at most as long as its API takes (100 characters).
+_ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,99}", re.ASCII)
+_SUPPORTED_SCHEMA = re.compile(r"1(?:\.|$)")
+#: Longest name of a package (npm's limit) and longest version kept, in characters.
+_MAX_NAME_LENGTH: Final = 214
+_MAX_VERSION_LENGTH: Final = 128
+#: How much of each list is read; no honest record comes near.
+_MAX_ITEMS: Final = 1_000
+_MAX_VERSIONS: Final = 20_000
+_MAX_LINKS: Final = 5
+#: What a version number consists of wherever versions are numbered, rather than commits.
+_VERSION_RANGE_TYPES: Final = frozenset({"ECOSYSTEM", "SEMVER"})
+_EVENT_KINDS: Final = ("introduced", "fixed", "last_affected", "limit")
+#: Types of references, most useful first; the others follow as they come.
+_LINK_ORDER: Final = {"ADVISORY": 0, "FIX": 1, "REPORT": 2}
+#: The weakness "embedded malicious code" (MITRE CWE), by which GitHub marks advisories about malware.
+_MALICIOUS_CODE_CWE: Final = "CWE-506"
+_MALWARE_ORIGINS_KEY: Final = "malicious-packages-origins"
+#: Deepest nesting of a YAML document that is read; a record has seven levels.
+_MAX_DEPTH: Final = 50
+#: Ways to say nothing in a YAML document that is read without types (YAML 1.2, core schema).
+_YAML_NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
+
+_UNKNOWN_SEVERITY: Final = ("unknown", "")
+_LABEL_BANDS: Final = {"LOW": "low", "MODERATE": "medium", "MEDIUM": "medium", "HIGH": "high", "CRITICAL": "critical"}
+_RANK: Final = {"low": 1, "medium": 2, "high": 3, "critical": 4}
+#: Lowest score of each band (the qualitative scale of CVSS 3 and 4, used for CVSS 2 as OSV does).
+_SCORE_BANDS: Final = ((9.0, "critical"), (7.0, "high"), (4.0, "medium"), (0.0, "low"))
+_MAX_SCORE: Final = 10.0
+#: Scales that a score may be on; records that leave it out state vectors, which tell.
+_CVSS_TYPES: Final = frozenset({"", "CVSS_V2", "CVSS_V3", "CVSS_V4"})
+#: Longest vector computed, in characters; one with every metric of CVSS 4 stays below 200.
+_MAX_VECTOR_LENGTH: Final = 400
+
+
+class _RawRecord(msgspec.Struct):
+    """A record as it is written; what is of another type than documented counts as not stated."""
+
+    id: Any = None
+    schema_version: Any = None
+    modified: Any = None
+    published: Any = None
+    withdrawn: Any = None
+    aliases: Any = None
+    summary: Any = None
+    details: Any = None
+    severity: Any = None
+    affected: Any = None
+    references: Any = None
+    database_specific: Any = None
+
+
+_RECORD_DECODER = msgspec.json.Decoder(_RawRecord)
+
+
+def parse_record(record: bytes | Mapping[str, Any]) -> Advisory:
+    """Read one record, from JSON or from a document already parsed.
+
+    Raises:
+        AnswerError: it is not an OSV record.
+    """
+    raw_record = _decode_record(record)
+    identifier = raw_record.id if isinstance(raw_record.id, str) and _ID_PATTERN.fullmatch(raw_record.id) else ""
+    if not identifier or not isinstance(raw_record.affected, list | None):
+        raise ResponseError("this is no OSV record: it has no id, or no list of what is affected")
+    if (
+        isinstance(raw_record.schema_version, str)
+        and raw_record.schema_version
+        and not _SUPPORTED_SCHEMA.match(raw_record.schema_version)
+    ):
+        raise ResponseError(f"{identifier} is of a version of the OSV schema that is not known")
+    severity, severity_source = _parse_severity(raw_record, identifier)
+    return Advisory(
+        id=identifier,
+        modified=parse_timestamp(raw_record.modified),
+        published=parse_timestamp(raw_record.published),
+        withdrawn=_is_present(raw_record.withdrawn),
+        aliases=_parse_aliases(raw_record.aliases, identifier),
+        summary=clean_text(raw_record.summary, MAX_SUMMARY) or clean_text(raw_record.details, MAX_SUMMARY),
+        severity=severity,
+        severity_from=severity_source,
+        affected=tuple(_parse_affected(raw_record.affected)),
+        links=_parse_links(raw_record.references),
+        malware=_is_malware(raw_record, identifier),
+    )
+
+
+def parse_yaml_record(document: bytes) -> Advisory:
+    """Read one record from YAML.
+
+    Every scalar is taken as the text it is written as, so that 1.10 stays a version and a time stays one too.
+
+    Raises:
+        AnswerError: it is no YAML document, or not an OSV record.
+    """
+    parsed_document = _parse_yaml(document)
+    if not isinstance(parsed_document, dict):
+        raise ResponseError("this is no OSV record: it is no mapping")
+    return parse_record(parsed_document)
+
+
+def _parse_yaml(document: bytes) -> object:
+    """Return the first document: text, lists and maps.
+
+    Built from PyYAML's events, which come from C where it has libyaml: its own builder there crashes the process on
+    brackets nested some ten thousand deep. Aliases, which can blow a small file up, are refused.
+    """
+    import yaml
+
+    loader: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
+    documents: list[Any] = []
+    stack: list[list[Any]] = [documents]
+    try:
+        for event in yaml.parse(document, Loader=loader):
+            if isinstance(event, yaml.ScalarEvent):
+                stack[-1].append(event.value)
+            elif isinstance(event, yaml.CollectionStartEvent):
+                stack.append([])
+            elif isinstance(event, yaml.CollectionEndEvent):
+                items = stack.pop()
+                stack[-1].append(items if isinstance(event, yaml.SequenceEndEvent) else _build_mapping(items))
+            elif isinstance(event, yaml.AliasEvent):
+                raise ResponseError("this YAML document has aliases, which are not followed")
+            if len(stack) > _MAX_DEPTH:
+                raise ResponseError("this YAML document is nested too deep")
+    except (yaml.YAMLError, ValueError) as error:
+        raise ResponseError("this is no YAML document") from error
+    return next(iter(documents), None)
+
+
+def _build_mapping(items: list[Any]) -> dict[str, Any]:
+    """Return keys and values, as they come one after the other, as a map; a key that is no text is left out."""
+    return {key: value for key, value in zip(items[::2], items[1::2], strict=True) if isinstance(key, str)}
+
+
+def _decode_record(record: bytes | Mapping[str, Any]) -> _RawRecord:
+    if isinstance(record, bytes):
+        return decode_json(_RECORD_DECODER, record)
+    fields = {name: record[name] for name in _RawRecord.__struct_fields__ if name in record}
+    return _RawRecord(**fields)
+
+
+def _as_list(value: object, limit: int = _MAX_ITEMS) -> list[Any]:
+    return value[:limit] if isinstance(value, list) else []
+
+
+def _iter_objects(value: object) -> Iterator[dict[str, Any]]:
+    return (item for item in _as_list(value) if isinstance(item, dict))
+
+
+def _as_object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _is_present(value: object) -> bool:
+    return isinstance(value, str) and value.strip() not in _YAML_NULLS
+
+
+def _parse_aliases(value: object, identifier: str) -> tuple[str, ...]:
+    alias_ids = (
+        alias
+        for alias in _as_list(value)
+        if isinstance(alias, str) and _ID_PATTERN.fullmatch(alias) and alias != identifier
+    )
+    return tuple(dict.fromkeys(alias_ids))
+
+
+def _parse_links(value: object) -> tuple[str, ...]:
+    """Return at most five addresses, the advisory and the fix first."""
+    references = sorted(
+        _iter_objects(value), key=lambda reference: _LINK_ORDER.get(str(reference.get("type")), len(_LINK_ORDER))
+    )
+    urls = (url for reference in references if (url := clean_url(reference.get("url"))))
+    return tuple(dict.fromkeys(urls))[:_MAX_LINKS]
+
+
+def _is_malware(raw_record: _RawRecord, identifier: str) -> bool:
+    """Whether the record itself is about malicious code; an alias that is makes it none."""
+    database_fields = _as_object(raw_record.database_specific)
+    has_malware_cwe = identifier.startswith("GHSA-") and _MALICIOUS_CODE_CWE in _as_list(database_fields.get("cwe_ids"))
+    return identifier.startswith("MAL-") or _MALWARE_ORIGINS_KEY in database_fields or has_malware_cwe
+
+
+# --- what is affected ------------------------------------------------------------------------------------------------
+
+
+def _parse_affected(value: object) -> Iterator[AffectedPackage]:
+    """Yield what is said of packages of PyPI and npm; other indexes of theirs (``PyPI:https://…``) are others."""
+    for raw_affected in _iter_objects(value):
+        package = _as_object(raw_affected.get("package"))
+        ecosystem, name = package.get("ecosystem"), package.get("name")
+        if isinstance(name, str) and 0 < len(name) <= _MAX_NAME_LENGTH and name.isprintable():
+            if ecosystem == PYPI:
+                yield _build_affected(PYPI, name, raw_affected)
+            elif ecosystem == NPM:
+                yield _build_affected(NPM, name, raw_affected)
+
+
+def _build_affected(ecosystem: Ecosystem, name: str, raw_affected: dict[str, Any]) -> AffectedPackage:
+    versions = filter(_is_version, _as_list(raw_affected.get("versions"), _MAX_VERSIONS))
+    ranges = (
+        _parse_range(raw_range)
+        for raw_range in _iter_objects(raw_affected.get("ranges"))
+        if raw_range.get("type") in _VERSION_RANGE_TYPES
+    )
+    return AffectedPackage(
+        ecosystem,
+        normalise_name(ecosystem, name),
+        tuple(dict.fromkeys(versions)),
+        tuple(raw_range for raw_range in ranges if raw_range.events),
+    )
+
+
+def _parse_range(raw_range: dict[str, Any]) -> Range:
+    events = (event for raw_event in _iter_objects(raw_range.get("events")) for event in _parse_events(raw_event))
+    return Range(raw_range["type"], tuple(events))
+
+
+def _parse_events(raw_event: dict[str, Any]) -> Iterator[Event]:
+    """Yield the events of one object: one, though old records have been seen to put two into it."""
+    for kind in _EVENT_KINDS:
+        if _is_version(version := raw_event.get(kind)):
+            yield Event(**{kind: version})
+
+
+def _is_version(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and 0 < len(value) <= _MAX_VERSION_LENGTH and value.isprintable()
+
+
+# --- how bad it is ---------------------------------------------------------------------------------------------------
+
+
+def _parse_severity(raw_record: _RawRecord, identifier: str) -> tuple[str, str]:
+    """Return the band and where it is from: the label that the database gives, else what the vectors come to."""
+    label = _as_object(raw_record.database_specific).get("severity")
+    band = _LABEL_BANDS.get(label.strip().upper()) if isinstance(label, str) else None
+    if band:
+        return band, GHSA_LABEL if identifier.startswith("GHSA-") else "label of its database"
+    record_severity = _compute_severity(raw_record.severity)
+    if record_severity != _UNKNOWN_SEVERITY:
+        return record_severity
+    package_severities = [
+        _compute_severity(entry.get("severity"))
+        for entry in _iter_objects(raw_record.affected)
+        if entry.get("severity")
+    ]
+    return max(package_severities, key=lambda entry: (_RANK.get(entry[0], 0), entry[1]), default=_UNKNOWN_SEVERITY)
+
+
+def _compute_severity(value: object) -> tuple[str, str]:
+    """Return the band of the newest version of CVSS that a score is stated in."""
+    cvss_entries = (entry for entry in _iter_objects(value) if entry.get("type", "") in _CVSS_TYPES)
+    vectors = [entry["score"].strip() for entry in cvss_entries if isinstance(entry.get("score"), str)]
+    scored_vectors = (
+        (vector, score)
+        for vector in sorted(vectors, key=_cvss_sort_key)
+        if (score := _compute_score(vector)) is not None
+    )
+    for vector, score in scored_vectors:
+        return _find_band(score), f"{_format_cvss_title(vector)} score {score:.1f}"
+    return _UNKNOWN_SEVERITY
+
+
+def _find_band(score: float) -> str:
+    return next(band for minimum, band in _SCORE_BANDS if score >= minimum)
+
+
+def _cvss_sort_key(vector: str) -> tuple[int, str]:
+    """Sort the newest version of CVSS first, and a bare number last."""
+    prefixes = ("CVSS:4.", "CVSS:3.1/", "CVSS:3.0/", "AV:", "(AV:")
+    return next(
+        (position for position, prefix in enumerate(prefixes) if vector.startswith(prefix)), len(prefixes)
+    ), vector
+
+
+def _format_cvss_title(vector: str) -> str:
+    if vector.startswith("CVSS:"):
+        return f"CVSS {vector[5:8]}"
+    return "CVSS" if _parse_number(vector) is not None else "CVSS 2.0"
+
+
+def _parse_number(text: str) -> float | None:
+    """Return a score written as a number, which the format does not have but some records do."""
+    return float(text) if re.fullmatch(r"10(?:\.0)?|\d(?:\.\d)?", text, re.ASCII) else None
+
+
+@lru_cache(maxsize=4_096)
+def _compute_score(vector: str) -> float | None:
+    """Return the score, 0-10, of a vector; None for what is none."""
+    if (number := _parse_number(vector)) is not None:
+        return number
+    if len(vector) > _MAX_VECTOR_LENGTH or not vector.isascii():
+        return None
+    from cvss import CVSS2, CVSS3, CVSS4, CVSSError
+
+    calculators: dict[str, Callable[[str], Any]] = {"CVSS:4": CVSS4, "CVSS:3": CVSS3}
+    try:
+        calculator = calculators.get(vector[:6], CVSS2)
+        score = calculator(vector.strip("()") if calculator is CVSS2 else vector).base_score
+    except (CVSSError, ArithmeticError, KeyError, ValueError):
+        return None
+    return float(score) if score is not None and 0 <= score <= _MAX_SCORE else None
+
+
+def filter_ecosystem(advisory: Advisory, ecosystem: str) -> Advisory:
+    """Return the record with what it says of one ecosystem."""
+    affected_packages = tuple(entry for entry in advisory.affected if entry.ecosystem == ecosystem)
+    return (
+        advisory
+        if affected_packages == advisory.affected
+        else msgspec.structs.replace(advisory, affected=affected_packages)
+    )
+
+
+def list_packages(advisory: Advisory) -> Iterable[tuple[str, str]]:
+    """Return ecosystem and name of every package the record is about, each once."""
+    return dict.fromkeys((entry.ecosystem, entry.name) for entry in advisory.affected)

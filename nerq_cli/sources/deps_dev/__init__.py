@@ -1,0 +1,557 @@
+"""deps.dev: what it knows of versions, and of the projects on code hosts behind them. Its data is CC-BY 4.0.
+
+The batch endpoints are in ``v3alpha``, which may change without notice (google/deps.dev, api/v3alpha). Everything about
+them is in this module, and where they do not answer as described the stable ``v3`` is asked one by one. Its JSON
+leaves out what is empty, false or zero (protobuf-JSON). What deps.dev does not know is unknown, not absent: it lags.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
+from urllib.parse import quote
+
+import msgspec
+from msgspec import UNSET
+
+from nerq_cli.errors import EndpointMissingError, ResponseError
+from nerq_cli.facts import Absent, Fact, Scorecard, Unknown
+from nerq_cli.fetch.fetcher import Fetcher
+from nerq_cli.fetch.source import Endpoint, Request, Response, Source
+from nerq_cli.inventory import PURL_TYPES, Package, Release, RepositoryId, Subject
+from nerq_cli.sources.repository_url import COOLDOWN, parse_repository_id, read_endpoint_variable
+from nerq_cli.sources.text import (
+    MAX_LICENCE,
+    MAX_REASON,
+    MAX_SUMMARY,
+    clean_text,
+    clean_url,
+    decode_list,
+    decode_optional,
+    is_version,
+    parse_timestamp,
+    repair_unicode,
+    split_list,
+)
+
+S = TypeVar("S", bound=Subject)
+T = TypeVar("T")
+
+LABEL: Final = "deps.dev"
+URL: Final = "https://api.deps.dev"
+VARIABLE: Final = "NERQ_DEPS_DEV_URL"
+#: For ``nerq --about`` and the documentation; the licence asks for it.
+ATTRIBUTION: Final = "Contains data from deps.dev, licensed under CC-BY 4.0."
+
+#: Requests in one batch (google/deps.dev, api/v3alpha/apiv3alpha.proto).
+MAX_BATCH_REQUESTS: Final = 5_000
+#: Hosts of the projects it has (docs.deps.dev, GetProject).
+HOSTS: Final = frozenset({"github.com", "gitlab.com", "bitbucket.org"})
+_MAX_AGE: Final = 24 * 3600
+#: New versions lag some hours.
+_ABSENT_MAX_AGE: Final = 3600
+_MAX_BYTES_SINGLE: Final = 5_000_000
+#: A version takes about 2 kB, a project with its Scorecard about 10 kB.
+_MAX_BYTES_BATCH: Final = 100_000_000
+_MISSING_STATUSES: Final = frozenset({404, 405, 410})
+#: Lists are read up to this length; no honest one comes near.
+_MAX_ITEMS: Final = 200
+_NO_BATCH: Final = "does not answer batches as documented"
+#: Ends of the reasons for which the stable endpoint may still have an answer, on the network or in the store.
+_SINGLE_REQUEST_REASONS: Final = (_NO_BATCH, "HTTP 400", "offline: not in the cache")
+_UNVERIFIED_PROVENANCE: Final = frozenset({"", "UNVERIFIED_METADATA"})
+_SOURCE_REPO: Final = "SOURCE_REPO"
+_MALICIOUS_TYPE: Final = "MALICIOUS"
+NOT_INDEXED: Final = Unknown("not indexed by deps.dev", LABEL)
+_HOST_NOT_COVERED: Final = Unknown("on a host that deps.dev does not watch", LABEL)
+
+
+class Attestation(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A statement on how a version was built. ``repository`` is what it was built from, "" where it does not say."""
+
+    verified: bool = False
+    repository: str = ""
+
+
+class RelatedRepository(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A project that a version is linked to. ``kind`` is ``SOURCE_REPO`` or ``ISSUE_TRACKER``."""
+
+    repository: str
+    provenance: str = ""
+    kind: str = ""
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether more than the package's own word stands for the link."""
+        return self.kind == _SOURCE_REPO and self.provenance not in _UNVERIFIED_PROVENANCE
+
+
+class VersionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What deps.dev says of one version.
+
+    ``licences`` are SPDX expressions or ``non-standard``; none means unknown, not "no licence". ``published`` is in
+    epoch seconds UTC, 0 where not stated. ``links`` pair labels (``HOMEPAGE``, ``SOURCE_REPO``...) with addresses.
+    """
+
+    licences: tuple[str, ...] = ()
+    published: int = 0
+    deprecated: bool = False
+    deprecated_reason: str = ""
+    links: tuple[tuple[str, str], ...] = ()
+    attestations: tuple[Attestation, ...] = ()
+    related: tuple[RelatedRepository, ...] = ()
+    #: PyPI: the status of the project (PEP 792), in lower case; empty where none is passed on.
+    status: str = ""
+
+    @property
+    def is_attested(self) -> bool:
+        """Whether it carries a statement on how it was built that was verified."""
+        return any(attestation.verified for attestation in self.attestations)
+
+    @property
+    def verified_repository(self) -> str:
+        """The repository that provably built it, empty when none is known."""
+        attested_repositories = (entry.repository for entry in self.attestations if entry.verified)
+        related_repositories = (entry.repository for entry in self.related if entry.is_verified)
+        return next(filter(None, (*attested_repositories, *related_repositories)), "")
+
+    @property
+    def declared_repository(self) -> str:
+        """The source repository it merely names, empty when it names none."""
+        related_repositories = (entry.repository for entry in self.related if entry.kind == _SOURCE_REPO)
+        linked_repositories = (
+            repository.spelling
+            for label, url in self.links
+            if label == _SOURCE_REPO and (repository := parse_repository_id(url))
+        )
+        return next(filter(None, (*related_repositories, *linked_repositories)), "")
+
+
+class VersionFindings(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What deps.dev concludes about a version: whether it is malicious, and which version installers take today."""
+
+    default: str = ""
+    malicious: bool = False
+
+
+class RepositoryInfo(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What deps.dev says of a project on a code host. ``parse_scorecard`` is None where Scorecard has not looked."""
+
+    stars: int = 0
+    forks: int = 0
+    open_issues: int = 0
+    licence: str = ""
+    scorecard: Scorecard | None = None
+
+
+def read_endpoint(environ: Mapping[str, str]) -> Endpoint:
+    """Return where deps.dev is asked."""
+    return read_endpoint_variable(environ, VARIABLE, URL)
+
+
+#: How the service names a subject: system, name and version, or the id of a project.
+_SubjectKey: TypeAlias = tuple[str, str, str, str]
+
+# --- reading -------------------------------------------------------------------------------------------------------
+
+
+class _Key(msgspec.Struct):
+    system: str = ""
+    name: str = ""
+    version: str = ""
+    id: str = ""
+
+
+class _RequestEcho(msgspec.Struct):
+    versionKey: _Key = msgspec.field(default_factory=_Key)  # noqa: N815 - the service's spelling
+    projectKey: _Key = msgspec.field(default_factory=_Key)  # noqa: N815 - the service's spelling
+
+
+class _BatchItem(msgspec.Struct):
+    request: _RequestEcho
+    version: msgspec.Raw = msgspec.Raw()
+    project: msgspec.Raw = msgspec.Raw()
+    findings: msgspec.Raw = msgspec.Raw()
+
+    @property
+    def key(self) -> _SubjectKey:
+        """What was asked about, as the service repeats it."""
+        version = self.request.versionKey
+        return version.system, version.name, version.version, self.request.projectKey.id
+
+
+class _BatchPage(msgspec.Struct):
+    responses: msgspec.Raw
+    nextPageToken: Any = ""  # noqa: N815 - the service's spelling
+
+
+class _BatchBody(msgspec.Struct, omit_defaults=True):
+    """What a batch is asked with; the requests stay the same from page to page, byte for byte."""
+
+    requests: msgspec.Raw
+    pageToken: str = ""  # noqa: N815 - the service's spelling
+
+
+class _VersionDocument(msgspec.Struct):
+    licenses: Any = None
+    publishedAt: Any = None  # noqa: N815 - the service's spelling
+    isDeprecated: Any = None  # noqa: N815 - the service's spelling
+    deprecatedReason: Any = None  # noqa: N815 - the service's spelling
+    links: Any = None
+    slsaProvenances: Any = None  # noqa: N815 - the service's spelling
+    attestations: Any = None
+    relatedProjects: Any = None  # noqa: N815 - the service's spelling
+    projectStatus: Any = None  # noqa: N815 - the service's spelling
+    versionKey: Any = UNSET  # noqa: N815 - the service's spelling
+
+
+class _FindingsDocument(msgspec.Struct):
+    requestedVersion: Any = None  # noqa: N815 - the service's spelling
+    defaultVersion: Any = None  # noqa: N815 - the service's spelling
+    packageFindings: Any = None  # noqa: N815 - the service's spelling
+
+
+class _ProjectDocument(msgspec.Struct):
+    projectKey: Any = UNSET  # noqa: N815 - the service's spelling
+    starsCount: Any = 0  # noqa: N815 - the service's spelling
+    forksCount: Any = 0  # noqa: N815 - the service's spelling
+    openIssuesCount: Any = 0  # noqa: N815 - the service's spelling
+    license: Any = ""
+    scorecard: Any = None
+
+
+_ITEM_DECODER = msgspec.json.Decoder(_BatchItem)
+_PAGE_DECODER = msgspec.json.Decoder(_BatchPage)
+_BODY_DECODER = msgspec.json.Decoder(_BatchBody)
+_VERSION_DECODER = msgspec.json.Decoder(_VersionDocument)
+_PROJECT_DECODER = msgspec.json.Decoder(_ProjectDocument)
+_FINDINGS_DECODER = msgspec.json.Decoder(_FindingsDocument)
+
+
+def _build_version_info(document: _VersionDocument) -> VersionInfo:
+    statements = [*_as_objects(document.attestations), *_as_objects(document.slsaProvenances)]
+    return VersionInfo(
+        licences=tuple(filter(None, (clean_text(item, MAX_LICENCE) for item in _as_list(document.licenses)))),
+        published=parse_timestamp(document.publishedAt),
+        deprecated=document.isDeprecated is True,
+        deprecated_reason=clean_text(document.deprecatedReason, MAX_REASON),
+        links=tuple(
+            (clean_text(item.get("label"), MAX_SUMMARY), url)
+            for item in _as_objects(document.links)
+            if (url := clean_url(item.get("url")))
+        ),
+        attestations=tuple(
+            Attestation(item.get("verified") is True, _normalise_repository(item.get("sourceRepository")))
+            for item in statements
+        ),
+        related=tuple(
+            item for raw in _as_objects(document.relatedProjects) if (item := _build_related(raw)).repository
+        ),
+        status=clean_text(_as_object(document.projectStatus).get("status"), MAX_SUMMARY).lower(),
+    )
+
+
+def _build_findings(document: _FindingsDocument) -> VersionFindings:
+    """Read the conclusions; one about the package as a whole is repeated for each version, so those are enough."""
+    requested_version, default_version = _as_object(document.requestedVersion), _as_object(document.defaultVersion)
+    version = _as_object(default_version.get("versionKey")).get("version")
+    return VersionFindings(
+        default=version if isinstance(version, str) and is_version(version) else "",
+        malicious=any(item.get("type") == _MALICIOUS_TYPE for item in _as_objects(requested_version.get("findings"))),
+    )
+
+
+def _as_object(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _build_related(document: Mapping[str, Any]) -> RelatedRepository:
+    key = document.get("projectKey")
+    return RelatedRepository(
+        repository=_normalise_repository(key.get("id") if isinstance(key, dict) else None),
+        provenance=clean_text(document.get("relationProvenance"), MAX_SUMMARY),
+        kind=clean_text(document.get("relationType"), MAX_SUMMARY),
+    )
+
+
+def _normalise_repository(value: object) -> str:
+    repository = parse_repository_id(value)
+    return repository.spelling if repository else ""
+
+
+def _as_list(value: object) -> list[Any]:
+    return value[:_MAX_ITEMS] if isinstance(value, list) else []
+
+
+def _as_objects(value: object) -> list[dict[str, Any]]:
+    return [item for item in _as_list(value) if isinstance(item, dict)]
+
+
+def _build_repository_info(repository: RepositoryId, document: _ProjectDocument) -> RepositoryInfo:
+    return RepositoryInfo(
+        stars=parse_count(document.starsCount) or 0,
+        forks=parse_count(document.forksCount) or 0,
+        open_issues=parse_count(document.openIssuesCount) or 0,
+        licence=clean_text(document.license, MAX_LICENCE),
+        scorecard=parse_scorecard(repository, document.scorecard, omits_zero=True),
+    )
+
+
+def parse_count(value: object) -> int | None:
+    """Return a number of things, also where it is written as a string (protobuf-JSON does, for 64 bits)."""
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value[:18])
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def parse_scorecard(repository: RepositoryId, document: object, *, omits_zero: bool = False) -> Scorecard | None:
+    """Return Scorecard's results with the checks that came to a conclusion; None when there are none.
+
+    A negative score means that a check came to none. Where zeros are left out, a check without a score has 0.
+    """
+    if not isinstance(document, dict):
+        return None
+    date = parse_timestamp(document.get("date")) or parse_timestamp(f"{document.get('date')}T00:00:00Z")
+    checks: dict[str, int] = {}
+    for check in _as_objects(document.get("checks")):
+        name, score = clean_text(check.get("name"), MAX_SUMMARY), check.get("score", 0 if omits_zero else None)
+        if name and (conclusive_score := parse_count(score)) is not None and conclusive_score <= 10:  # noqa: PLR2004 - the scale's end
+            checks[name] = conclusive_score
+    return Scorecard(repository=repository.id, date=date, checks=checks) if date and checks else None
+
+
+# --- asking --------------------------------------------------------------------------------------------------------
+
+
+class _BatchSource(Generic[S, T]):
+    """A batch endpoint: many subjects to a question, the answer in pages.
+
+    ``field`` is the part of a response that says something; ``names`` says how the service may name a subject and
+    ``request`` how to ask for such a name; ``value`` reads what is said.
+    """
+
+    label = LABEL
+    fresh = _MAX_AGE
+    absent_fresh = _ABSENT_MAX_AGE
+    limit = _MAX_BYTES_BATCH
+    probe = True
+    cooldown = COOLDOWN
+
+    def __init__(
+        self,
+        name: str,
+        kind: type[T],
+        field: Literal["version", "project", "findings"],
+        build_keys: Callable[[S], Sequence[_SubjectKey]],
+        parse_value: Callable[[S, msgspec.Raw], T | None],
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self._field = field
+        self._build_keys = build_keys
+        self._parse_value = parse_value
+
+    def requests(self, subjects: Sequence[S], endpoint: Endpoint) -> Iterator[Request[S]]:
+        """Ask about as many at once as the service takes."""
+        for portion in self._split_subjects(subjects):
+            requests = [_build_request(key) for subject in portion for key in self._build_keys(subject)]
+            body = msgspec.json.encode({"requests": requests})
+            url = f"{endpoint.url}/v3alpha/{self._field}batch"
+            yield Request(url=url, subjects=portion, method="POST", body=body, endpoint=endpoint)
+
+    def _split_subjects(self, subjects: Sequence[S]) -> Iterator[tuple[S, ...]]:
+        portion: list[S] = []
+        free_slots = MAX_BATCH_REQUESTS
+        for subject in subjects:
+            key_count = len(self._build_keys(subject))
+            if key_count > free_slots:
+                yield tuple(portion)
+                portion, free_slots = [], MAX_BATCH_REQUESTS
+            portion.append(subject)
+            free_slots -= key_count
+        if portion:
+            yield tuple(portion)
+
+    def parse(self, request: Request[S], response: Response) -> Iterator[tuple[S, T | None]]:
+        """Pair each response with the subject that its request named; they come in any order, and in pages."""
+        for subject, raw in self._match_responses(request, response).items():
+            yield subject, self._parse_value(subject, raw) if raw else None
+
+    def more(self, request: Request[S], response: Response) -> Iterator[Request[S]]:
+        """Ask for the next page, as long as each page says something new."""
+        token = _read_page(response).nextPageToken
+        if not token or not isinstance(token, str):
+            return
+        raw_by_subject = self._match_responses(request, response)
+        remaining_subjects = tuple(subject for subject in request.subjects if subject not in raw_by_subject)
+        if raw_by_subject and remaining_subjects:
+            requests = _BODY_DECODER.decode(request.body or b"{}").requests
+            yield replace(request, subjects=remaining_subjects, body=msgspec.json.encode(_BatchBody(requests, token)))
+
+    def _match_responses(self, request: Request[S], response: Response) -> dict[S, msgspec.Raw]:
+        """Return what this page says of the subjects it settles; nothing where one is indexed under none of its names.
+
+        Nothing is believed from a page of another shape, so a batch of responses without one that was asked for is
+        no answer.
+        """
+        subjects_by_key = {key: subject for subject in request.subjects for key in self._build_keys(subject)}
+        pending_keys = Counter(subjects_by_key.values())
+        raw_by_subject: dict[S, msgspec.Raw] = {}
+        for item in decode_list(_ITEM_DECODER, _read_page(response).responses):
+            subject = subjects_by_key.pop(item.key, None)
+            if subject is None:
+                continue
+            pending_keys[subject] -= 1
+            raw: msgspec.Raw = getattr(item, self._field)
+            if raw or not pending_keys[subject]:
+                raw_by_subject[subject] = raw_by_subject.get(subject) or raw
+        return raw_by_subject
+
+
+def _read_page(response: Response) -> _BatchPage:
+    page = (
+        None if response.status in _MISSING_STATUSES else decode_optional(_PAGE_DECODER, repair_unicode(response.body))
+    )
+    if page is None or split_list(page.responses) is None:
+        raise EndpointMissingError(_NO_BATCH)
+    return page
+
+
+def _build_request(key: _SubjectKey) -> dict[str, dict[str, str]]:
+    system, package, version, project = key
+    if project:
+        return {"projectKey": {"id": project}}
+    return {"versionKey": {"system": system, "name": package, "version": version}}
+
+
+class _SingleSource(Generic[S, T]):
+    """The stable endpoint: one subject to a question. ``address`` is where, below the service's own address."""
+
+    label = LABEL
+    fresh = _MAX_AGE
+    absent_fresh = _ABSENT_MAX_AGE
+    limit = _MAX_BYTES_SINGLE
+    probe = False
+    cooldown = COOLDOWN
+
+    def __init__(
+        self,
+        name: str,
+        kind: type[T],
+        build_path: Callable[[S], str],
+        parse_value: Callable[[S, msgspec.Raw], T | None],
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self._build_path = build_path
+        self._parse_value = parse_value
+
+    def requests(self, subjects: Sequence[S], endpoint: Endpoint) -> Iterator[Request[S]]:
+        """Ask about one at a time."""
+        for subject in subjects:
+            yield Request(url=f"{endpoint.url}/v3/{self._build_path(subject)}", subjects=(subject,), endpoint=endpoint)
+
+    def parse(self, request: Request[S], response: Response) -> Iterator[tuple[S, T | None]]:
+        """Read one answer."""
+        [subject] = request.subjects
+        if response.status in _MISSING_STATUSES:
+            yield subject, None
+            return
+        value = self._parse_value(subject, msgspec.Raw(repair_unicode(response.body)))
+        if value is None:
+            raise ResponseError("the answer is not the JSON that the service documents")
+        yield subject, value
+
+
+def _build_release_keys(release: Release) -> tuple[_SubjectKey, ...]:
+    return ((_get_system(release.package), release.package.name, release.version, ""),)
+
+
+def _build_repository_keys(repository: RepositoryId) -> tuple[_SubjectKey, ...]:
+    spellings = dict.fromkeys((repository.spelling or repository.id, repository.id))
+    return tuple(("", "", "", spelling) for spelling in spellings)
+
+
+def _build_release_path(release: Release) -> str:
+    package, version = release.package, quote(release.version, safe="")
+    return f"systems/{PURL_TYPES[package.ecosystem]}/packages/{package.url_segment}/versions/{version}"
+
+
+def _build_repository_path(repository: RepositoryId) -> str:
+    return f"projects/{quote(repository.spelling or repository.id, safe='')}"
+
+
+def _get_system(package: Package) -> str:
+    return PURL_TYPES[package.ecosystem].upper()
+
+
+def _read_version(_: Release, raw: msgspec.Raw) -> VersionInfo | None:
+    document = decode_optional(_VERSION_DECODER, raw)
+    return _build_version_info(document) if document and isinstance(document.versionKey, dict) else None
+
+
+def _read_findings(_: Release, raw: msgspec.Raw) -> VersionFindings | None:
+    document = decode_optional(_FINDINGS_DECODER, raw)
+    return _build_findings(document) if document else None
+
+
+def _read_repository(repository: RepositoryId, raw: msgspec.Raw) -> RepositoryInfo | None:
+    document = decode_optional(_PROJECT_DECODER, raw)
+    return _build_repository_info(repository, document) if document and isinstance(document.projectKey, dict) else None
+
+
+VERSIONS: Final[Source[Release, VersionInfo]] = _BatchSource(
+    "deps-dev-versions", VersionInfo, "version", _build_release_keys, _read_version
+)
+VERSION: Final[Source[Release, VersionInfo]] = _SingleSource(
+    "deps-dev-version", VersionInfo, _build_release_path, _read_version
+)
+FINDINGS: Final[Source[Release, VersionFindings]] = _BatchSource(
+    "deps-dev-findings", VersionFindings, "findings", _build_release_keys, _read_findings
+)
+REPOSITORIES: Final[Source[RepositoryId, RepositoryInfo]] = _BatchSource(
+    "deps-dev-projects", RepositoryInfo, "project", _build_repository_keys, _read_repository
+)
+REPOSITORY: Final[Source[RepositoryId, RepositoryInfo]] = _SingleSource(
+    "deps-dev-project", RepositoryInfo, _build_repository_path, _read_repository
+)
+
+
+def collect_versions(
+    fetcher: Fetcher, releases: Sequence[Release], endpoint: Endpoint
+) -> dict[Release, Fact[VersionInfo]]:
+    """Return what deps.dev says of versions."""
+    return _collect_facts(fetcher, releases, endpoint, VERSIONS, VERSION)
+
+
+def collect_findings(
+    fetcher: Fetcher, releases: Sequence[Release], endpoint: Endpoint
+) -> dict[Release, Fact[VersionFindings]]:
+    """Return what deps.dev concludes about versions; only the batch endpoint is asked."""
+    facts = fetcher.fetch(FINDINGS, releases, endpoint) if releases else {}
+    return {release: NOT_INDEXED if isinstance(fact, Absent) else fact for release, fact in facts.items()}
+
+
+def collect_repositories(
+    fetcher: Fetcher, repositories: Sequence[RepositoryId], endpoint: Endpoint
+) -> dict[RepositoryId, Fact[RepositoryInfo]]:
+    """Return what deps.dev says of repositories; those on hosts it does not watch are not asked about."""
+    covered_repositories = [repository for repository in repositories if repository.id.partition("/")[0] in HOSTS]
+    facts = _collect_facts(fetcher, covered_repositories, endpoint, REPOSITORIES, REPOSITORY)
+    return {repository: facts.get(repository, _HOST_NOT_COVERED) for repository in repositories}
+
+
+def _collect_facts(
+    fetcher: Fetcher, subjects: Sequence[S], endpoint: Endpoint, batch_source: Source[S, T], single_source: Source[S, T]
+) -> dict[S, Fact[T]]:
+    facts = fetcher.fetch(batch_source, subjects, endpoint) if subjects else {}
+    remaining_subjects = [subject for subject, fact in facts.items() if _needs_single_request(fact)]
+    if remaining_subjects:
+        facts |= fetcher.fetch(single_source, remaining_subjects, endpoint)
+    return {subject: NOT_INDEXED if isinstance(fact, Absent) else fact for subject, fact in facts.items()}
+
+
+def _needs_single_request(fact: Fact[Any]) -> bool:
+    return isinstance(fact, Unknown) and fact.reason.endswith(_SINGLE_REQUEST_REASONS)

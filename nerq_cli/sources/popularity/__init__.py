@@ -1,0 +1,1 @@
+"""Popular packages, similar names and downloads."""

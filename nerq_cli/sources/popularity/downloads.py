@@ -1,0 +1,151 @@
+"""Downloads a week, asked for only when the user wants them: both services soon refuse (HTTP 429), and then it is over.
+
+npm counts up to 128 names at once, but each scoped one alone (npm/registry, docs/download-counts.md). pypistats counts
+one at a time and asks not to be crawled (pypistats.org/api).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+
+from nerq_cli.errors import ResponseError
+from nerq_cli.facts import Absent, Adoption, Fact, Unknown
+from nerq_cli.fetch.fetcher import Fetcher
+from nerq_cli.fetch.source import Endpoint, Request, Response, Source
+from nerq_cli.inventory import NPM, PYPI, Package
+from nerq_cli.sources.deps_dev import parse_count
+from nerq_cli.sources.repository_url import COOLDOWN, read_endpoint_variable
+from nerq_cli.sources.text import decode_json
+
+NPM_VARIABLE: Final = "NERQ_NPM_DOWNLOADS_URL"
+PYPISTATS_VARIABLE: Final = "NERQ_PYPISTATS_URL"
+PYPISTATS_URL: Final = "https://pypistats.org/api"
+#: Unscoped names in one question (npm/registry, docs/download-counts.md).
+MAX_BULK_NAMES: Final = 128
+_MAX_AGE: Final = 24 * 3600
+_TOO_MANY_REQUESTS: Final = frozenset({429})
+_CLIENT_ERROR: Final = 400
+_NO_COUNT: Final = "no downloads are counted for this name"
+_JSON_DECODER = msgspec.json.Decoder(dict[str, Any])
+
+
+def read_npm_endpoint(environ: Mapping[str, str]) -> Endpoint:
+    """Return where npm's downloads are counted: beside its public registry, whichever registry is configured."""
+    from nerq_cli.sources.registries.config.indexes import IndexConfig
+
+    return read_endpoint_variable(
+        environ, NPM_VARIABLE, IndexConfig().npm.url.replace("://registry.", "://api.", 1) + "/downloads"
+    )
+
+
+def read_pypistats_endpoint(environ: Mapping[str, str]) -> Endpoint:
+    """Return where PyPI's downloads are counted."""
+    return read_endpoint_variable(environ, PYPISTATS_VARIABLE, PYPISTATS_URL)
+
+
+class _NpmDownloadsSource:
+    """Downloads of the last week from npm."""
+
+    name = "npm-downloads"
+    label = "npm downloads"
+    kind = Adoption
+    fresh = _MAX_AGE
+    absent_fresh = _MAX_AGE
+    limit = 1_000_000
+    probe = True
+    cooldown = COOLDOWN
+    stops = _TOO_MANY_REQUESTS
+
+    def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
+        """Ask in bulk first, for what comes later may be refused."""
+        unscoped = [package for package in subjects if not package.name.startswith("@")]
+        scoped = [(package,) for package in subjects if package.name.startswith("@")]
+        for batch in (
+            *(tuple(unscoped[start : start + MAX_BULK_NAMES]) for start in range(0, len(unscoped), MAX_BULK_NAMES)),
+            *scoped,
+        ):
+            names = ",".join(quote(package.name, safe="@/") for package in batch)
+            yield Request(url=f"{endpoint.url}/point/last-week/{names}", subjects=batch, endpoint=endpoint)
+
+    def parse(self, request: Request[Package], response: Response) -> Iterator[tuple[Package, Adoption | None]]:
+        """Read an object of counts by name, or a single count."""
+        is_single = len(request.subjects) == 1
+        if response.status >= _CLIENT_ERROR:
+            yield from ((package, None) for package in request.subjects if is_single)
+            return
+        document = decode_json(_JSON_DECODER, response.body)
+        for package in request.subjects:
+            if is_single and "downloads" in document:
+                yield package, _read_adoption(document)
+            elif package.name in document:
+                yield package, _read_adoption(document[package.name])
+
+
+class _PypistatsSource:
+    """Downloads of the last week from PyPI, as pypistats counts them (without mirrors)."""
+
+    name = "pypistats"
+    label = "pypistats"
+    kind = Adoption
+    fresh = _MAX_AGE
+    absent_fresh = _MAX_AGE
+    limit = 100_000
+    probe = True
+    cooldown = COOLDOWN
+    stops = _TOO_MANY_REQUESTS
+
+    def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
+        """Ask about one at a time."""
+        for package in subjects:
+            url = f"{endpoint.url}/packages/{package.url_segment}/recent?period=week"
+            yield Request(url=url, subjects=(package,), endpoint=endpoint)
+
+    def parse(self, request: Request[Package], response: Response) -> Iterator[tuple[Package, Adoption | None]]:
+        """Read one count."""
+        [package] = request.subjects
+        if response.status >= _CLIENT_ERROR:
+            yield package, None
+            return
+        data = decode_json(_JSON_DECODER, response.body).get("data")
+        downloads = parse_count(data.get("last_week")) if isinstance(data, dict) else None
+        if downloads is None:
+            raise ResponseError("the answer holds no count")
+        yield package, Adoption(downloads=float(downloads))
+
+
+def _read_adoption(value: object) -> Adoption | None:
+    """Read a count; null says that none is kept under this name."""
+    if value is None:
+        return None
+    downloads = parse_count(value.get("downloads")) if isinstance(value, dict) else None
+    if downloads is None:
+        raise ResponseError("the answer holds no count")
+    return Adoption(downloads=float(downloads))
+
+
+NPM_DOWNLOADS: Final[Source[Package, Adoption]] = _NpmDownloadsSource()
+PYPISTATS: Final[Source[Package, Adoption]] = _PypistatsSource()
+
+
+def covers_package(source: Source[Package, Adoption], package: Package) -> bool:
+    """Whether a service counts downloads of this package's registry."""
+    return package.ecosystem == (NPM if source is NPM_DOWNLOADS else PYPI)
+
+
+def collect_downloads(
+    fetcher: Fetcher, packages: Sequence[Package], *, npm: Endpoint, pypistats: Endpoint
+) -> dict[Package, Fact[Adoption]]:
+    """Return how often packages are downloaded a week; unknown where nobody counts or a service would not say."""
+    by_ecosystem = {
+        ecosystem: [package for package in packages if package.ecosystem == ecosystem] for ecosystem in (NPM, PYPI)
+    }
+    results = fetcher.fetch_all([(NPM_DOWNLOADS, by_ecosystem[NPM], npm), (PYPISTATS, by_ecosystem[PYPI], pypistats)])
+    return {
+        package: Unknown(_NO_COUNT, fact.source) if isinstance(fact, Absent) else fact
+        for facts in results
+        for package, fact in facts.items()
+    }

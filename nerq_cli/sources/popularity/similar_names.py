@@ -1,0 +1,81 @@
+"""Which popular name each name resembles, and whose project that is. Worked out once, and kept."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Mapping
+from typing import Final
+
+import msgspec
+
+from nerq_cli.facts import Fact, Found, PackageInfo, SimilarName, Unknown
+from nerq_cli.inventory import Package
+from nerq_cli.sources.popularity import ranks
+from nerq_cli.store import Cache, Row
+
+_STORE_SOURCE: Final = "names"
+_NEVER_EXPIRES: Final = 1 << 62
+_YEAR: Final = 366 * 86_400
+_NOT_REQUESTED: Final = Unknown("not asked")
+
+
+def find_similar_names(packages: Collection[Package], store: Cache, *, now: int) -> dict[Package, Fact[SimilarName]]:
+    """Return the popular name each name resembles; worked out once per name and edition of the list, then kept."""
+    by_ecosystem: dict[str, list[Package]] = defaultdict(list)
+    for package in packages:
+        by_ecosystem[package.ecosystem].append(package)
+    results: dict[Package, Fact[SimilarName]] = {}
+    for ecosystem, group in by_ecosystem.items():
+        list_date = ranks.get_list_date(group[0].ecosystem)
+        unlisted = [package for package in group if not ranks.is_listed(package)]
+        stored_rows = store.get_many(_STORE_SOURCE, f"{ecosystem} {list_date}", [package.key for package in unlisted])
+        new_matches = {p: ranks.find_similar_name(p) for p in unlisted if p.key not in stored_rows}
+        rows = {
+            p.key: Row(msgspec.json.encode(similar_name), now, _NEVER_EXPIRES, "")
+            for p, similar_name in new_matches.items()
+        }
+        if rows:
+            store.put_many(_STORE_SOURCE, f"{ecosystem} {list_date}", rows)
+        for package in group:
+            row = stored_rows.get(package.key)
+            similar_name = new_matches.get(package) or (_decode_row(row) if row is not None else SimilarName())
+            results[package] = Found(similar_name, ranks.LABEL, list_date)
+    return results
+
+
+def fetch_similar_packages(
+    similar_names: Mapping[Package, Fact[SimilarName]],
+    package_info: Mapping[Package, Fact[PackageInfo]],
+    fetch_packages: Callable[[Collection[Package]], Mapping[Package, Fact[PackageInfo]]],
+    *,
+    now: int,
+) -> dict[Package, Fact[PackageInfo]]:
+    """Return the project each name may be mistaken for, asked about only where its publishers could matter."""
+    similar_packages = {
+        package: Package(ecosystem=package.ecosystem, name=fact.value.name)
+        for package, fact in similar_names.items()
+        if isinstance(fact, Found) and fact.value.name and _is_young(package_info.get(package, _NOT_REQUESTED), now)
+    }
+    if not similar_packages:
+        return {}
+    facts = fetch_packages(sorted(set(similar_packages.values())))
+    return {
+        package: facts.get(similar_package, _NOT_REQUESTED) for package, similar_package in similar_packages.items()
+    }
+
+
+def _is_young(package_info: Fact[PackageInfo], now: int) -> bool:
+    """Whether the project appeared within a year: an older one is no suspect, whoever publishes it."""
+    first_date = (
+        min((date for date in package_info.value.published if date), default=0)
+        if isinstance(package_info, Found)
+        else 0
+    )
+    return now - first_date < _YEAR
+
+
+def _decode_row(row: Row) -> SimilarName:
+    try:
+        return msgspec.json.decode(row.value or b"{}", type=SimilarName)
+    except msgspec.DecodeError:
+        return SimilarName()

@@ -1,0 +1,1 @@
+"""PyPI and npm registries."""

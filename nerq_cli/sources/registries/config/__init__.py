@@ -1,0 +1,1 @@
+"""Registry addresses and credentials from the configuration of pip, uv and npm."""

@@ -1,0 +1,321 @@
+"""What pip and uv are configured to use as their package index."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import takewhile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from nerq_cli.inventory import PYPI
+from nerq_cli.sources.registries.config.credentials import build_basic_header, read_url_header
+from nerq_cli.sources.registries.config.endpoints import (
+    ConfigFiles,
+    RegistrySetting,
+    get_server,
+    normalise_index_url,
+    redact_url,
+)
+
+if TYPE_CHECKING:
+    from configparser import ParsingError
+
+
+class _IndexSettings(NamedTuple):
+    """The indexes that one place names: what replaces PyPI (the first one counts), and what stands beside it."""
+
+    main: tuple[RegistrySetting, ...] = ()
+    extra: tuple[RegistrySetting, ...] = ()
+
+
+class PythonConfig(NamedTuple):
+    """What all the places together say.
+
+    ``default_index`` is None for the public index; ``url_headers`` are headers by address; the rest is for people, and what is
+    ``claimed_index`` is only what the project says.
+    """
+
+    default_index: RegistrySetting | None
+    extra_indexes: tuple[str, ...]
+    claimed_index: str
+    claimed_extra_indexes: tuple[str, ...]
+    url_headers: Mapping[str, str]
+
+
+def read_python_config(files: ConfigFiles, folders: Iterable[Path], *, trust: bool) -> PythonConfig:
+    """Read which index Python packages come from: after the user's configuration, and after the project's."""
+    nerq = _read_variables(files.environ, main=("NERQ_PYPI_URL",))
+    uv = _read_variables(
+        files.environ, main=("UV_DEFAULT_INDEX", "UV_INDEX_URL"), extra=("UV_INDEX", "UV_EXTRA_INDEX_URL")
+    )
+    pip = _read_variables(files.environ, main=("PIP_INDEX_URL",), extra=("PIP_EXTRA_INDEX_URL",))
+    file_settings = _merge_settings((*_read_uv_settings(files), _read_pip_settings(files)))
+    user_settings = _merge_settings((nerq, uv, pip, file_settings))
+    project_settings = _merge_settings(_read_uv_project(files, folder) for folder in folders)
+    servers = {get_server(index.url) for index in (*user_settings.main, *user_settings.extra)} - {""}
+
+    def is_trusted(index: RegistrySetting) -> bool:
+        return trust or get_server(index.url) in servers
+
+    project_main = project_settings.main[:1]
+    candidates = (*nerq.main, *uv.main, *pip.main, *filter(is_trusted, project_main), *file_settings.main)
+    extra_indexes = (*user_settings.extra, *filter(is_trusted, project_settings.extra))
+    is_overruled = nerq.main or uv.main or any(map(is_trusted, project_main))
+    return PythonConfig(
+        default_index=candidates[0] if candidates else None,
+        extra_indexes=_list_urls(extra_indexes, excluding=candidates[:1]),
+        claimed_index="" if is_overruled or not project_main else redact_url(project_main[0].url),
+        claimed_extra_indexes=_list_urls(project_settings.extra, excluding=(*candidates[:1], *extra_indexes)),
+        url_headers=_read_url_headers(
+            files.environ, _merge_settings((user_settings, project_settings)) if trust else user_settings
+        ),
+    )
+
+
+def _merge_settings(layers: Iterable[_IndexSettings]) -> _IndexSettings:
+    all_layers = tuple(layers)
+    return _IndexSettings(
+        main=tuple(index for layer in all_layers for index in layer.main),
+        extra=tuple(index for layer in all_layers for index in layer.extra),
+    )
+
+
+def _list_urls(indexes: Iterable[RegistrySetting], *, excluding: Iterable[RegistrySetting]) -> tuple[str, ...]:
+    excluded_urls = {redact_url(index.url) for index in excluding}
+    return tuple(url for url in dict.fromkeys(redact_url(index.url) for index in indexes) if url not in excluded_urls)
+
+
+def _read_url_headers(environ: Mapping[str, str], indexes: _IndexSettings) -> dict[str, str]:
+    """Headers by address: what stands in a URL, or what the environment says for an index of that name (uv)."""
+    headers: dict[str, str] = {}
+    for index in (*indexes.main, *indexes.extra):
+        url, header = (
+            normalise_index_url(PYPI, index.url),
+            read_url_header(index.url) or _build_uv_header(environ, index.name),
+        )
+        if url and header:
+            headers.setdefault(url, header)
+    return headers
+
+
+def _build_uv_header(environ: Mapping[str, str], name: str) -> str:
+    variable = f"UV_INDEX_{re.sub('[^A-Z0-9]', '_', name.upper())}"
+    user, password = environ.get(f"{variable}_USERNAME", ""), environ.get(f"{variable}_PASSWORD", "")
+    return build_basic_header(user, password) if name and (user or password) else ""
+
+
+_NAME_AND_URL = re.compile(r"(?:(?P<name>[A-Za-z0-9._-]+)=)?(?P<url>.*)", re.DOTALL)
+
+
+def _read_variables(environ: Mapping[str, str], *, main: Iterable[str], extra: Iterable[str] = ()) -> _IndexSettings:
+    """Read environment variables: one index each, or several with white space between them."""
+
+    def iter_indexes(variables: Iterable[str]) -> Iterator[RegistrySetting]:
+        for variable in variables:
+            for entry in environ.get(variable, "").split():
+                match = _NAME_AND_URL.fullmatch(entry)
+                name, url = match.group("name", "url") if match and variable in _NAMED_INDEX_VARIABLES else ("", entry)
+                yield RegistrySetting(url, f"environment {variable}", name or "")
+
+    return _IndexSettings(tuple(iter_indexes(main)), tuple(iter_indexes(extra)))
+
+
+#: Variables that take ``name=url`` as well as a URL.
+_NAMED_INDEX_VARIABLES: Final = ("UV_DEFAULT_INDEX", "UV_INDEX")
+
+
+def find_uv_files(
+    environ: Mapping[str, str], *, home: Path, root: Path, platform: str = sys.platform
+) -> tuple[Path, ...]:
+    """Return where uv keeps a user's and a system's settings, what decides first coming first.
+
+    After uv's documentation ("Configuration files"): the one UV_CONFIG_FILE names and no other, or the user's and
+    then the system's, in the order they are searched for.
+    """
+    if environ.get("UV_NO_CONFIG", "").lower() in ("1", "true", "yes", "on"):
+        return ()
+    if config_file := environ.get("UV_CONFIG_FILE"):
+        return (Path(config_file),)
+    if platform == "win32":
+        folders = [Path(environ[name]) for name in ("APPDATA", "PROGRAMDATA") if environ.get(name)]
+    else:
+        folders = [_find_config_home(environ, home), *_find_config_folders(environ, root), root / "etc"]
+    return tuple(folder / "uv" / "uv.toml" for folder in folders)
+
+
+def find_pip_files(
+    environ: Mapping[str, str], *, home: Path, root: Path, platform: str = sys.platform
+) -> tuple[Path, ...]:
+    """Return where pip looks for its configuration, what decides first coming first.
+
+    After pip's documentation ("Configuration files"): the file PIP_CONFIG_FILE names, which also stands in for the
+    user's; that of the virtual environment; the user's, new place before old; the system's.
+    """
+    config_file = environ.get("PIP_CONFIG_FILE", "")
+    if config_file == os.devnull:
+        return ()
+    name = "pip.ini" if platform == "win32" else "pip.conf"
+    user_folders, system_folders = _find_pip_folders(environ, home, root, platform)
+    if config_file and os.path.exists(config_file):  # noqa: PTH110 - exists() raises where a folder may not be searched
+        user_folders = []
+    environment_folders = [Path(environ["VIRTUAL_ENV"])] if environ.get("VIRTUAL_ENV") else []
+    return (
+        *([Path(config_file)] if config_file else []),
+        *(folder / name for folder in (*environment_folders, *user_folders, *system_folders)),
+    )
+
+
+def _find_pip_folders(
+    environ: Mapping[str, str], home: Path, root: Path, platform: str
+) -> tuple[list[Path], list[Path]]:
+    """The user's folders and the system's."""
+    if platform == "win32":
+        roaming, shared = (
+            [Path(environ[key]) / "pip"] if environ.get(key) else [] for key in ("APPDATA", "PROGRAMDATA")
+        )
+        return [*roaming, home / "pip"], shared
+    if platform == "darwin":
+        user_folder, system_folder = (base / "Library" / "Application Support" / "pip" for base in (home, root))
+        return [user_folder if user_folder.is_dir() else home / ".config" / "pip", home / ".pip"], [system_folder]
+    system = [root / "etc", *(folder / "pip" for folder in reversed(_find_config_folders(environ, root)))]
+    return [_find_config_home(environ, home) / "pip", home / ".pip"], system
+
+
+def _find_config_home(environ: Mapping[str, str], home: Path) -> Path:
+    """The XDG base directory for a user's configuration; a relative one is to be ignored."""
+    directory = environ.get("XDG_CONFIG_HOME", "")
+    return Path(directory) if directory.startswith("/") else home / ".config"
+
+
+def _find_config_folders(environ: Mapping[str, str], root: Path) -> list[Path]:
+    folders = [Path(entry) for entry in environ.get("XDG_CONFIG_DIRS", "").split(":") if entry.startswith("/")]
+    return folders or [root / "etc" / "xdg"]
+
+
+def _read_uv_settings(files: ConfigFiles) -> Iterator[_IndexSettings]:
+    for path in find_uv_files(files.environ, home=files.home, root=files.root):
+        if text := files.read_text(path):
+            yield _read_uv_indexes(files, path, _parse_toml(files, path, text))
+
+
+def _read_uv_project(files: ConfigFiles, folder: Path) -> _IndexSettings:
+    """Read uv's settings in one directory of the project: its uv.toml, or else ``[tool.uv]`` of its pyproject.toml."""
+    uv_toml, pyproject = folder / "uv.toml", folder / "pyproject.toml"
+    if text := files.read_text(uv_toml):
+        return _read_uv_indexes(files, uv_toml, _parse_toml(files, uv_toml, text))
+    text = files.read_text(pyproject)
+    if "index" not in text or "uv" not in text:
+        return _IndexSettings()
+    return _read_uv_indexes(files, pyproject, _get_table(_get_table(_parse_toml(files, pyproject, text), "tool"), "uv"))
+
+
+def _parse_toml(files: ConfigFiles, path: Path, text: str) -> Mapping[str, object]:
+    import tomli
+
+    try:
+        return tomli.loads(text)
+    except (ValueError, RecursionError) as error:
+        if path.name != "pyproject.toml":  # the reader of manifests speaks about those
+            files.warn_about_lines(path, [getattr(error, "lineno", 1)], "TOML")
+        return {}
+
+
+def _get_table(document: Mapping[str, object], key: str) -> Mapping[str, object]:
+    value = document.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _read_uv_indexes(files: ConfigFiles, path: Path, settings: Mapping[str, object]) -> _IndexSettings:
+    origin = files.describe_origin(path)
+    indexes = settings.get("index", [])
+    tables = [entry for entry in indexes if isinstance(entry, dict)] if isinstance(indexes, list) else []
+    if not isinstance(indexes, list) or len(tables) < len(indexes):
+        files.warnings.append(f"{origin}: index is not a list of tables")
+    main = [_read_uv_index(entry, origin) for entry in tables if entry.get("default") is True]
+    extra = [
+        _read_uv_index(entry, origin)
+        for entry in tables
+        if entry.get("default") is not True and entry.get("explicit") is not True
+    ]
+    for table in (settings, _get_table(settings, "pip")):
+        main += [RegistrySetting(url, origin) for url in _read_strings(files, origin, table, "index-url")]
+        extra += [RegistrySetting(url, origin) for url in _read_strings(files, origin, table, "extra-index-url")]
+    return _IndexSettings(tuple(entry for entry in main if entry.url), tuple(entry for entry in extra if entry.url))
+
+
+def _read_uv_index(table: Mapping[str, object], origin: str) -> RegistrySetting:
+    return RegistrySetting(str(table.get("url", "")), origin, str(table.get("name", "")))
+
+
+def _read_strings(files: ConfigFiles, origin: str, table: Mapping[str, object], key: str) -> list[str]:
+    value = table.get(key, [])
+    values = value if isinstance(value, list) else [value]
+    if not all(isinstance(item, str) for item in values):
+        files.warnings.append(f"{origin}: {key} is not text")
+    return [item for item in values if isinstance(item, str)]
+
+
+#: Sections of pip's configuration: what ``pip install`` obeys first, what it would not obey last.
+_PIP_SECTIONS: Final = ("install", "global", "download")
+
+
+def _read_pip_settings(files: ConfigFiles) -> _IndexSettings:
+    paths = find_pip_files(files.environ, home=files.home, root=files.root)
+    settings_by_origin = [(files.describe_origin(path), _parse_ini(files, path)) for path in paths]
+
+    def read_option(option: str) -> tuple[RegistrySetting, ...]:
+        return tuple(
+            RegistrySetting(url, origin)
+            for section in _PIP_SECTIONS
+            for origin, settings in settings_by_origin
+            for url in settings.get((section, option), "").split()
+        )
+
+    return _IndexSettings(main=read_option("index-url"), extra=read_option("extra-index-url"))
+
+
+def _parse_ini(files: ConfigFiles, path: Path) -> Mapping[tuple[str, str], str]:
+    """Read one of pip's files as pip does, but go on without the lines that pip would stop at."""
+    text = files.read_text(path)
+    if "index" not in text.lower():
+        return {}
+    settings, invalid_lines = _parse_sections(text.splitlines())
+    if invalid_lines:
+        files.warn_about_lines(path, sorted(invalid_lines), "key = value in a section")
+    return settings
+
+
+_SECTION_HEADER = re.compile(r"\s*\[.+\]")
+
+
+def _parse_sections(lines: list[str]) -> tuple[Mapping[tuple[str, str], str], list[int]]:
+    """Values by section and option, and the numbers of the lines that are neither."""
+    from configparser import ParsingError, RawConfigParser
+
+    parser = RawConfigParser(strict=False)
+    try:
+        parser.read_string("\n".join(lines))
+    except ParsingError as error:
+        invalid_lines = _find_invalid_lines(error, lines)
+        settings, further_lines = _parse_sections(
+            ["" if number in invalid_lines else line for number, line in enumerate(lines, start=1)]
+        )
+        return settings, [*invalid_lines, *further_lines]
+    return {
+        (section, key.replace("_", "-").removeprefix("--")): value
+        for section in parser.sections()
+        for key, value in parser.items(section)
+    }, []
+
+
+def _find_invalid_lines(error: ParsingError, lines: list[str]) -> list[int]:
+    """The numbers of the lines a parser cannot use: those before the first section, or else all that are no option."""
+    from configparser import MissingSectionHeaderError
+
+    if isinstance(error, MissingSectionHeaderError):
+        preamble = takewhile(lambda line: not _SECTION_HEADER.match(line), lines)
+        return [number for number, line in enumerate(preamble, start=1) if line.strip()]
+    return [number for number, _ in error.errors]

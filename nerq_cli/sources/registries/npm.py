@@ -1,0 +1,542 @@
+"""The npm registry and what speaks as it does: the packument of a package, and the manifest of one version.
+
+What the registry answers is documented in npm/registry (docs/REGISTRY-API.md, docs/responses/package-metadata.md).
+One packument answers for every version, so that neither a pin nor the version a range selects needs a second request.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+from msgspec import UNSET
+
+from nerq_cli.ecosystems.versions import is_prerelease, sort_newest_first
+from nerq_cli.errors import ResponseError
+from nerq_cli.facts import (
+    ATTESTED,
+    DEPRECATED,
+    INSTALL_HOOK,
+    PRERELEASE,
+    Absent,
+    Fact,
+    Found,
+    Metadata,
+    PackageInfo,
+    Unknown,
+)
+from nerq_cli.fetch.source import Endpoint, Request, Response, Source
+from nerq_cli.inventory import NPM, Package, Release
+from nerq_cli.sources.text import (
+    MAX_LICENCE,
+    MAX_REASON,
+    MAX_SPECIFIER,
+    MAX_SUMMARY,
+    clean_text,
+    clean_url,
+    decode_json,
+    decode_optional,
+    hash_account,
+    is_version,
+    measure_readme,
+    parse_forge_url,
+    parse_repository_url,
+    parse_timestamp,
+    select_homepage,
+)
+
+_LABEL: Final = "npm"
+_MAX_AGE: Final = 6 * 3600
+_ABSENT_MAX_AGE: Final = 3600
+#: Largest answer read. Packuments of packages with thousands of versions pass 10 MB.
+_MAX_BYTES: Final = 25_000_000
+_NOT_FOUND: Final = 404
+_NOT_ALLOWED: Final = 405
+_GONE: Final = 410
+#: At most this many tags of publishing accounts are kept.
+_MAX_TAGS: Final = 50
+_LATEST_TAG: Final = "latest"
+
+
+class Packument(msgspec.Struct, frozen=True):
+    """What a packument says, folded: most versions of a package differ in nothing but their number.
+
+    ``package_info`` is packed when its table of versions is long. ``variants`` are the different descriptions that its
+    versions have (packed Metadata without a version), ``variant_indexes`` says for each version which one is its own.
+    """
+
+    package_info: PackageInfo | bytes
+    variants: tuple[bytes, ...] = ()
+    variant_indexes: tuple[int, ...] = ()
+
+
+#: Packed projects longer than this are deflated, in bytes: it takes thousands of versions to save more than it costs.
+_COMPRESS_ABOVE: Final = 8_192
+_PACKAGE_INFO_DECODER = msgspec.msgpack.Decoder(PackageInfo)
+_METADATA_DECODER = msgspec.msgpack.Decoder(Metadata)
+
+
+def _fold_packument(package_info: PackageInfo, metadata_by_row: Sequence[Metadata]) -> Packument:
+    """Return the fact for a project and the description of each of its versions, in the same order."""
+    variants: dict[Metadata, int] = {}
+    variant_indexes = tuple(variants.setdefault(metadata, len(variants)) for metadata in metadata_by_row)
+    encoded = msgspec.msgpack.encode(package_info)
+    return Packument(
+        package_info if len(encoded) <= _COMPRESS_ABOVE else zlib.compress(encoded),
+        tuple(map(msgspec.msgpack.encode, variants)),
+        variant_indexes,
+    )
+
+
+def _unfold_package_info(packument: Packument) -> PackageInfo:
+    package_info = packument.package_info
+    return (
+        package_info
+        if isinstance(package_info, PackageInfo)
+        else _PACKAGE_INFO_DECODER.decode(zlib.decompress(package_info))
+    )
+
+
+# --- one version ---------------------------------------------------------------------------------------------------
+
+
+class _Dist(msgspec.Struct):
+    attestations: Any = UNSET
+    signatures: Any = UNSET
+
+
+class _VersionManifest(msgspec.Struct):
+    """The manifest of one version as far as it is read; ``UNSET`` where it lacks a key."""
+
+    name: Any = UNSET
+    version: Any = UNSET
+    description: Any = UNSET
+    keywords: Any = UNSET
+    license: Any = UNSET
+    licenses: Any = UNSET
+    repository: Any = UNSET
+    homepage: Any = UNSET
+    engines: Any = UNSET
+    types: Any = UNSET
+    typings: Any = UNSET
+    scripts: Any = UNSET
+    gypfile: Any = UNSET
+    hasInstallScript: Any = UNSET  # noqa: N815 - the registry's spelling
+    deprecated: Any = UNSET
+    readme: Any = UNSET
+    dist: msgspec.Raw = msgspec.Raw()
+
+
+class _StandaloneManifest(_VersionManifest):
+    """A manifest that comes by itself; within a packument nobody reads who could publish each version."""
+
+    maintainers: Any = UNSET
+
+
+_MANIFEST_DECODER = msgspec.json.Decoder(_VersionManifest)
+_STANDALONE_DECODER = msgspec.json.Decoder(_StandaloneManifest)
+_DIST_DECODER = msgspec.json.Decoder(_Dist)
+
+#: The scripts npm runs when a package is installed from the registry (npm documentation, "Life Cycle Scripts").
+_INSTALL_SCRIPTS: Final = ("preinstall", "install", "postinstall")
+_NATIVE_BUILD: Final = "node-gyp"
+#: What npm itself puts into ``scripts.install`` when a package ships a ``binding.gyp`` and no install script.
+_IMPLICIT_BUILD: Final = "node-gyp rebuild"
+_README_PLACEHOLDER: Final = "ERROR: No README data found!"
+_NO_REASON: Final = "no reason given"
+
+
+def _read_metadata(manifest: _VersionManifest, *, readme: int | None, is_complete: bool) -> Metadata:
+    """Return what a manifest says, without its version; ``is_complete`` if a field it lacks was not declared either."""
+    default = "" if is_complete else None
+    repository_url = _read_repository(manifest.repository)
+    homepage = clean_url(manifest.homepage)
+    if not repository_url and homepage:
+        repository_url = parse_forge_url(homepage)
+    return Metadata(
+        version="",
+        summary=_has_text(manifest.description, is_complete=is_complete),
+        keywords=_has_text(manifest.keywords, is_complete=is_complete),
+        typed=bool(clean_text(manifest.types, MAX_SUMMARY) or clean_text(manifest.typings, MAX_SUMMARY))
+        if is_complete
+        else None,
+        required_interpreter=_read_node_range(manifest.engines),
+        readme=readme,
+        homepage=default if manifest.homepage is UNSET else select_homepage(repository_url, homepage),
+        repository=repository_url or (default if manifest.repository is UNSET else ""),
+        licence_expression=_read_licence(manifest) or (default if manifest.license is UNSET else ""),
+        deprecated=_read_deprecation(manifest.deprecated),
+        hooks=_read_install_hooks(manifest),
+    )
+
+
+def _has_text(value: object, *, is_complete: bool) -> bool | None:
+    """Whether a text, or a list of them, says anything (mirrors may join keywords with commas)."""
+    if value is UNSET:
+        return False if is_complete else None
+    return any(clean_text(item, MAX_SUMMARY) for item in (value if isinstance(value, list) else [value]))
+
+
+def _read_node_range(engines: object) -> str:
+    return clean_text(engines.get("node"), MAX_SPECIFIER) if isinstance(engines, dict) else ""
+
+
+def _read_repository(value: object) -> str:
+    return parse_repository_url(value.get("url") if isinstance(value, dict) else value)
+
+
+def _read_licence(manifest: _VersionManifest) -> str:
+    """Return the licence expression; the old list of licences meant a choice among them."""
+    if text := _read_licence_entry(manifest.license):
+        return text
+    entries = manifest.licenses if isinstance(manifest.licenses, list) else [manifest.licenses]
+    return clean_text(
+        " OR ".join(dict.fromkeys(text for entry in entries if (text := _read_licence_entry(entry)))), MAX_LICENCE
+    )
+
+
+def _read_licence_entry(value: object) -> str:
+    if isinstance(value, dict):
+        value = value.get("type") or value.get("name")
+    return clean_text(value, MAX_LICENCE)
+
+
+def _read_deprecation(value: object) -> str:
+    return _NO_REASON if value is True else clean_text(value, MAX_REASON)
+
+
+def _read_install_hooks(manifest: _VersionManifest) -> tuple[str, ...]:
+    """Return what runs at installation, by name: the scripts, and ``node-gyp`` for a build npm starts by itself."""
+    scripts = manifest.scripts if isinstance(manifest.scripts, dict) else {}
+    commands = {hook: command for hook in _INSTALL_SCRIPTS if (command := clean_text(scripts.get(hook), MAX_SUMMARY))}
+    if commands.get("install") == _IMPLICIT_BUILD or (manifest.gypfile is True and "install" not in commands):
+        return (*(hook for hook in commands if hook != "install"), _NATIVE_BUILD)
+    return tuple(commands) or (("install script",) if manifest.hasInstallScript is True else ())
+
+
+def _has_attestations(dist: _Dist) -> bool | None:
+    """Whether a version carries attestations; None where the registry does not pass on what it knows of signatures."""
+    if isinstance(dist.attestations, dict) and dist.attestations:
+        return True
+    return None if dist.attestations is UNSET and dist.signatures is UNSET else False
+
+
+def _measure_readme(value: object) -> int | None:
+    """Return its length; None when there is none, for the registry loses READMEs that packages do have."""
+    text = value.strip() if isinstance(value, str) else ""
+    return None if not text or text == _README_PLACEHOLDER else measure_readme(text)
+
+
+# --- the packument -------------------------------------------------------------------------------------------------
+
+
+class _PackumentDocument(msgspec.Struct):
+    name: Any = UNSET
+    tags: Any = msgspec.field(name="dist-tags", default=None)
+    time: Any = UNSET
+    versions: msgspec.Raw = msgspec.Raw()
+    maintainers: Any = UNSET
+    readme: Any = UNSET
+
+
+_PACKUMENT_DECODER = msgspec.json.Decoder(_PackumentDocument)
+_VERSIONS_DECODER = msgspec.json.Decoder(dict[str, msgspec.Raw])
+#: Versions that the registry leaves in place of what it removed for security.
+_SECURITY_HOLDING = re.compile(r"0\.0\.\d+-security(?:\.\d+)?")
+
+
+class _VersionRow(NamedTuple):
+    flags: int
+    metadata: Metadata
+    #: Whether it carries attestations; None = not stated.
+    attested: bool | None
+
+
+_EMPTY_MANIFEST: Final = _VersionManifest()
+
+
+def _read_version(version: str, raw: msgspec.Raw, *, readme: int | None, is_complete: bool) -> _VersionRow:
+    manifest = decode_optional(_MANIFEST_DECODER, raw) or _EMPTY_MANIFEST
+    metadata = _read_metadata(manifest, readme=readme, is_complete=is_complete)
+    attested = _has_attestations(decode_optional(_DIST_DECODER, manifest.dist) or _Dist())
+    flags = (
+        (PRERELEASE if is_prerelease(NPM, version) else 0)
+        | (DEPRECATED if metadata.deprecated else 0)
+        | (INSTALL_HOOK if metadata.hooks else 0)
+        | (ATTESTED if attested else 0)
+    )
+    return _VersionRow(flags, metadata, attested)
+
+
+def _read_packument(package: Package, document: _PackumentDocument) -> Packument:
+    times = document.time if isinstance(document.time, dict) else {}
+    raw_manifests = {
+        version: raw
+        for version, raw in (decode_optional(_VERSIONS_DECODER, document.versions) or {}).items()
+        if is_version(version)
+    }
+    if not raw_manifests or "unpublished" in times:
+        if document.name is UNSET and not times:
+            raise ResponseError("the packument names neither a package nor a version")
+        return Packument(PackageInfo(name=package.name, status="unpublished"))
+    is_complete, readme = document.time is not UNSET, _measure_readme(document.readme)
+    order = tuple(sort_newest_first(NPM, raw_manifests))
+    rows = [_read_version(version, raw_manifests[version], readme=readme, is_complete=is_complete) for version in order]
+    package_info = _build_package_info(package, document, times, order, rows)
+    return _fold_packument(package_info, [version.metadata for version in rows])
+
+
+def _build_package_info(
+    package: Package,
+    document: _PackumentDocument,
+    times: Mapping[str, object],
+    order: Sequence[str],
+    rows: Sequence[_VersionRow],
+) -> PackageInfo:
+    timestamps = tuple(parse_timestamp(times.get(version)) for version in order)
+    flags = tuple(version.flags for version in rows)
+    interpreters: dict[str, int] = {}
+    node_ranges = [version.metadata.required_interpreter or "" for version in rows]
+    tags = _read_dist_tags(document.tags)
+    publishers = _read_accounts(document.maintainers)
+    return PackageInfo(
+        name=package.name,
+        versions=tuple(order),
+        published=timestamps,
+        flags=flags,
+        interpreter_indexes=tuple(interpreters.setdefault(node_range, len(interpreters)) for node_range in node_ranges),
+        interpreters=tuple(interpreters),
+        tags=tags,
+        status=_read_status(tags, order, flags),
+        publishers=None if publishers is None else len(publishers),
+        publisher_tags=tuple(hash_account("npm", account) for account in sorted(publishers or ()))[:_MAX_TAGS],
+        has_attestation_data=any(version.attested is not None for version in rows),
+        has_hook_data=True,
+        date_problem=check_dates(order, timestamps, flags),
+    )
+
+
+def _read_dist_tags(value: object) -> dict[str, str]:
+    tags = value.items() if isinstance(value, dict) else ()
+    return {
+        tag: version for tag, version in tags if is_version(version) and tag.isprintable() and len(tag) <= MAX_SUMMARY
+    }
+
+
+def _read_status(tags: Mapping[str, str], order: Sequence[str], flags: Sequence[int]) -> str:
+    """Return the status of a package: that of its latest version (the newest final one, where no tag says which)."""
+    final_versions = (version for version, flag in zip(order, flags, strict=True) if not flag & PRERELEASE)
+    latest = tags.get(_LATEST_TAG) or next(final_versions, order[0])
+    if _SECURITY_HOLDING.fullmatch(latest):
+        return "security-holding"
+    return "deprecated" if latest in order and flags[order.index(latest)] & DEPRECATED else "active"
+
+
+def _read_accounts(maintainers: object) -> set[str] | None:
+    """Return the accounts that can publish, as objects or as ``name <address>``; None where they are not stated."""
+    if not isinstance(maintainers, list):
+        return None
+    names = (maintainer.get("name") if isinstance(maintainer, dict) else maintainer for maintainer in maintainers)
+    return {name.partition("<")[0].strip() for name in names if isinstance(name, str) and name.strip()}
+
+
+# --- whether the dates can be believed -----------------------------------------------------------------------------
+
+_DAY: Final = 86_400
+#: Dates are doubted from this many contradictions on, and if they are at least this share of all steps.
+_MIN_CONTRADICTIONS: Final = 2
+_MIN_SHARE: Final = 0.1
+_FINAL_VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
+
+
+def check_dates(order: Sequence[str], timestamps: Sequence[int], flags: Sequence[int]) -> str:
+    """Return why the dates cannot be believed, empty if they can.
+
+    Compares each final version with the one before it in the same release line (1.2.3 with 1.2.2) and each line's
+    first version with that of the line before (1.3.0 with 1.2.0; 2.0.0 with 1.0.0). Maintainers publish fixes for old
+    lines after new lines have begun, but hardly ever a version before its predecessor in the same line: fewer than one
+    step in ten is the other way round in honest histories, while dates in random order turn every second one. Less
+    than a day counts as the same time, for the registry's oldest entries were imported in no order.
+    """
+    dates: dict[tuple[int, int, int], int] = {}
+    for version, date, flag in zip(order, timestamps, flags, strict=True):
+        if date and not flag & PRERELEASE and (match := _FINAL_VERSION.fullmatch(version)):
+            dates[int(match[1]), int(match[2]), int(match[3])] = date
+    steps = list(_iter_date_steps(sorted(dates.items())))
+    contradictions = sum(next_date + _DAY < previous_date for previous_date, next_date in steps)
+    if contradictions < _MIN_CONTRADICTIONS or contradictions < _MIN_SHARE * len(steps):
+        return ""
+    return f"its dates contradict the order of its versions ({contradictions} of {len(steps)})"
+
+
+def _iter_date_steps(history: Sequence[tuple[tuple[int, int, int], int]]) -> Iterator[tuple[int, int]]:
+    """Yield the dates of versions that came one after the other."""
+    first_dates: dict[tuple[int, ...], int] = {}
+    for (previous_version, previous_date), (next_version, next_date) in pairwise(history):
+        if previous_version[:2] == next_version[:2]:
+            yield previous_date, next_date
+    for version, date in history:
+        for line in (version[:1], version[:2]):
+            first_dates.setdefault(line, date)
+    for width in (1, 2):
+        lines = [(line, date) for line, date in first_dates.items() if len(line) == width]
+        yield from (
+            (first_date, second_date)
+            for (previous_line, first_date), (next_line, second_date) in pairwise(lines)
+            if previous_line[:-1] == next_line[:-1]
+        )
+
+
+# --- the sources ---------------------------------------------------------------------------------------------------
+
+
+def _build_package_url(package: Package, endpoint: Endpoint) -> str:
+    """Return the address of a package; npm itself leaves the @ of a scope and encodes its slash this way."""
+    return f"{endpoint.url}/{quote(package.name, safe='@/').replace('/', '%2f')}"
+
+
+class _PackumentSource:
+    """The packument in its full form: dates, maintainers, README, and the manifests of all versions."""
+
+    name = "npm-packument"
+    label = _LABEL
+    kind = Packument
+    fresh = _MAX_AGE
+    absent_fresh = _ABSENT_MAX_AGE
+    limit = _MAX_BYTES
+    probe = False
+
+    def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
+        """Ask about one package at a time."""
+        for package in subjects:
+            yield Request(url=_build_package_url(package, endpoint), subjects=(package,), endpoint=endpoint)
+
+    def parse(self, request: Request[Package], response: Response) -> Iterator[tuple[Package, Packument | None]]:
+        """Read one package. Some registries say 404 of a package that was unpublished, and when."""
+        [package] = request.subjects
+        if response.status == _NOT_ALLOWED:
+            raise ResponseError("the registry does not take this name")
+        if response.status in {_NOT_FOUND, _GONE}:
+            yield package, _read_unpublished(package, response.body)
+            return
+        document = decode_json(_PACKUMENT_DECODER, response.body)
+        _check_name(package, document.name)
+        yield package, _read_packument(package, document)
+
+
+def _read_unpublished(package: Package, body: bytes) -> Packument | None:
+    document = decode_optional(_PACKUMENT_DECODER, body)
+    is_unpublished = document and isinstance(document.time, dict) and "unpublished" in document.time
+    return Packument(PackageInfo(name=package.name, status="unpublished")) if is_unpublished else None
+
+
+def _check_name(package: Package, name: object) -> None:
+    if isinstance(name, str) and name != package.name:
+        raise ResponseError("the answer is about another package")
+
+
+class _VersionManifestSource:
+    """The manifest of one version, for packages whose packument is too large or not on offer."""
+
+    name = "npm-manifest"
+    label = _LABEL
+    kind = Metadata
+    fresh = _MAX_AGE
+    absent_fresh = _ABSENT_MAX_AGE
+    limit = _MAX_BYTES
+    probe = False
+
+    def requests(self, subjects: Sequence[Release], endpoint: Endpoint) -> Iterator[Request[Release]]:
+        """Ask about one version at a time."""
+        for release in subjects:
+            url = f"{_build_package_url(release.package, endpoint)}/{quote(release.version, safe='')}"
+            yield Request(url=url, subjects=(release,), endpoint=endpoint)
+
+    def parse(self, request: Request[Release], response: Response) -> Iterator[tuple[Release, Metadata | None]]:
+        """Read one version."""
+        [release] = request.subjects
+        if response.status == _NOT_ALLOWED:
+            raise ResponseError("the registry does not take this name")
+        if response.status in {_NOT_FOUND, _GONE}:
+            yield release, None
+            return
+        manifest = decode_json(_STANDALONE_DECODER, response.body)
+        _check_name(release.package, manifest.name)
+        if manifest.version != release.version:
+            raise ResponseError("the manifest is of another version")
+        accounts = _read_accounts(manifest.maintainers)
+        metadata = msgspec.structs.replace(
+            _read_metadata(manifest, readme=_measure_readme(manifest.readme), is_complete=True),
+            version=release.version,
+            publishers=None if accounts is None else len(accounts),
+            attested=_has_attestations(decode_optional(_DIST_DECODER, manifest.dist) or _Dist()),
+        )
+        yield release, metadata
+
+
+class _LatestSource:
+    """Which version installers take today: the manifest that the tag ``latest`` leads to."""
+
+    name = "npm-latest"
+    label = _LABEL
+    kind = str
+    fresh = _MAX_AGE
+    absent_fresh = _ABSENT_MAX_AGE
+    limit = _MAX_BYTES
+    probe = False
+
+    def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
+        """Ask about one package at a time."""
+        for package in subjects:
+            yield Request(
+                url=f"{_build_package_url(package, endpoint)}/{_LATEST_TAG}", subjects=(package,), endpoint=endpoint
+            )
+
+    def parse(self, request: Request[Package], response: Response) -> Iterator[tuple[Package, str | None]]:
+        """Read the number of the version."""
+        [package] = request.subjects
+        if response.status == _NOT_ALLOWED:
+            raise ResponseError("the registry does not take this name")
+        if response.status in {_NOT_FOUND, _GONE}:
+            yield package, None
+            return
+        manifest = decode_json(_MANIFEST_DECODER, response.body)
+        _check_name(package, manifest.name)
+        if not is_version(manifest.version):
+            raise ResponseError("the manifest is of no version")
+        yield package, manifest.version
+
+
+PACKUMENT: Final[Source[Package, Packument]] = _PackumentSource()
+VERSION_MANIFEST: Final[Source[Release, Metadata]] = _VersionManifestSource()
+LATEST: Final[Source[Package, str]] = _LatestSource()
+
+
+# --- what the answers mean together --------------------------------------------------------------------------------
+
+
+def read_package_info(packument: Fact[Packument]) -> Fact[PackageInfo]:
+    """Return what is known of the package."""
+    if isinstance(packument, Found):
+        return Found(_unfold_package_info(packument.value), packument.source, packument.retrieved_at)
+    return packument
+
+
+def merge_metadata(version: str, packument: Fact[Packument], manifest: Fact[Metadata]) -> Fact[Metadata]:
+    """Return what is known of one version: what the packument says of it, or else its own manifest."""
+    if not isinstance(packument, Found):
+        prefers_manifest = isinstance(manifest, Found) or (
+            isinstance(packument, Unknown) and isinstance(manifest, Absent)
+        )
+        return manifest if prefers_manifest else packument
+    versions = _unfold_package_info(packument.value).versions
+    if version not in versions:
+        return Absent(packument.source, packument.retrieved_at, f"no version {version} is listed")
+    encoded = packument.value.variants[packument.value.variant_indexes[versions.index(version)]]
+    version_metadata = msgspec.structs.replace(_METADATA_DECODER.decode(encoded), version=version)
+    return Found(version_metadata, packument.source, packument.retrieved_at)

@@ -1,0 +1,325 @@
+"""Which repository published a version, as its registry verified it: PyPI's integrity API and npm's attestations.
+
+Nothing is verified again here: a registry takes an attestation in only after it has checked the signature, and that it
+comes from the publisher it names (PEP 740; npm documentation, "Generating provenance statements"). What is checked is
+that an answer is about the file or the version asked about.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote, unquote
+
+import msgspec
+
+from nerq_cli.errors import EndpointMissingError, ResponseError
+from nerq_cli.facts import Fact, Unknown
+from nerq_cli.fetch.fetcher import Fetcher
+from nerq_cli.fetch.source import Endpoint, Request, Response, Source
+from nerq_cli.inventory import NPM, PYPI, Package, Release
+from nerq_cli.sources.repository_url import parse_repository_id
+from nerq_cli.sources.text import clean_text, decode_json, decode_optional
+
+_DAY: Final = 24 * 3600
+#: An attestation is published with its file and never changes.
+_MAX_AGE: Final = 30 * _DAY
+#: Largest answer read, in bytes; one attestation comes to some ten thousand.
+_MAX_BYTES: Final = 2_000_000
+_FORBIDDEN: Final = 403
+_NOT_ALLOWED: Final = 405
+_CLIENT_ERROR: Final = 400
+#: Longest name of a kind of publisher that is kept, in characters.
+_MAX_KIND_LENGTH: Final = 40
+#: Where the repositories of each kind of publisher are. Other kinds publish from no repository that they tell.
+_HOST_BY_KIND: Final = {"GitHub": "github.com", "GitLab": "gitlab.com"}
+_KIND_BY_HOST: Final = {host: kind for kind, host in _HOST_BY_KIND.items()}
+_NO_ATTESTED_FILE: Final = Unknown("no attested file of it is listed", "PyPI")
+
+
+class Provenance(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Who published a version, as its registry verified it.
+
+    ``repository`` is spelled ``github.com/owner/name``; empty where the publisher is none that tells one, or where
+    attestations contradict each other. ``kind`` is what sort of publisher it is: "GitHub", "GitLab", "Google".
+    """
+
+    repository: str = ""
+    kind: str = ""
+
+
+# --- what both have in common: statements of the in-toto attestation framework ---------------------------------------
+
+
+class _Subject(msgspec.Struct):
+    name: str
+
+
+class _Statement(msgspec.Struct, rename="camel"):
+    subject: list[_Subject]
+    predicate_type: str
+    predicate: Any = None
+
+
+_STATEMENT_DECODER = msgspec.json.Decoder(_Statement)
+
+
+def _decode_statement(encoded: str) -> _Statement:
+    try:
+        statement = decode_optional(_STATEMENT_DECODER, b64decode(encoded))
+    except ValueError:
+        statement = None
+    if statement is None:
+        raise ResponseError("an attestation cannot be read")
+    return statement
+
+
+def _merge_provenance(provenances: Iterable[Provenance]) -> Provenance:
+    """Return what all attestations say; those that contradict each other prove nothing."""
+    unique_provenances = set(provenances)
+    return unique_provenances.pop() if len(unique_provenances) == 1 else Provenance()
+
+
+def _normalise_repository(address: str) -> str:
+    """Return a repository's address as facts spell it; empty unless it is exactly that."""
+    repository = parse_repository_id(address)
+    return repository.spelling if repository is not None and repository.spelling == address else ""
+
+
+# --- PyPI ------------------------------------------------------------------------------------------------------------
+
+
+class _Publisher(msgspec.Struct):
+    kind: Any = None
+    repository: Any = None
+
+
+class _FileEnvelope(msgspec.Struct):
+    statement: str
+
+
+class _FileAttestation(msgspec.Struct):
+    envelope: _FileEnvelope
+
+
+class _Bundle(msgspec.Struct):
+    publisher: _Publisher
+    attestations: list[_FileAttestation]
+
+
+class _IntegrityDocument(msgspec.Struct):
+    attestation_bundles: list[_Bundle]
+
+
+_INTEGRITY_DECODER = msgspec.json.Decoder(_IntegrityDocument)
+#: The statements that PyPI takes in (PEP 740 and PyPI's documentation of attestations).
+_ACCEPTED_PREDICATES = re.compile(r"https://[^/\s]+/attestations/publish/v1|https://slsa\.dev/provenance/v1")
+
+
+class _IntegritySource:
+    """The provenance of one file of each release; ``files`` names the file to ask about."""
+
+    name = "pypi-provenance"
+    label = "PyPI"
+    kind = Provenance
+    fresh = _MAX_AGE
+    absent_fresh = _DAY
+    limit = _MAX_BYTES
+    probe = False
+    reads = frozenset({_FORBIDDEN})
+
+    def __init__(self, files: Mapping[Release, str]) -> None:
+        self._files = files
+
+    def requests(self, subjects: Sequence[Release], endpoint: Endpoint) -> Iterator[Request[Release]]:
+        """Ask about one file at a time."""
+        for release in subjects:
+            version, file = (quote(text, safe="") for text in (release.version, self._files[release]))
+            yield Request(
+                url=f"{endpoint.url}/integrity/{release.package.url_segment}/{version}/{file}/provenance",
+                subjects=(release,),
+                accept="application/vnd.pypi.integrity.v1+json",
+                endpoint=endpoint,
+            )
+
+    def parse(self, request: Request[Release], response: Response) -> Iterator[tuple[Release, Provenance | None]]:
+        """Read one release; an index that refuses has this switched off."""
+        [release] = request.subjects
+        if response.status in {_FORBIDDEN, _NOT_ALLOWED}:
+            raise EndpointMissingError("this index does not tell about provenance")
+        if response.status >= _CLIENT_ERROR:
+            yield release, None
+            return
+        bundles = decode_json(_INTEGRITY_DECODER, response.body).attestation_bundles
+        provenances = [
+            _read_publisher(bundle.publisher) for bundle in bundles if _covers_file(bundle, self._files[release])
+        ]
+        if bundles and not provenances:
+            raise ResponseError("the attestations are of another file")
+        yield release, _merge_provenance(provenances) if provenances else None
+
+
+def _covers_file(bundle: _Bundle, filename: str) -> bool:
+    statements = (_decode_statement(entry.envelope.statement) for entry in bundle.attestations)
+    return any(
+        _ACCEPTED_PREDICATES.fullmatch(statement.predicate_type)
+        and any(_is_same_file(entry.name, filename) for entry in statement.subject)
+        for statement in statements
+    )
+
+
+def _is_same_file(subject_name: str, filename: str) -> bool:
+    """Whether two names are of the same file; publishers may spell name and version in their own way."""
+    return subject_name == filename or (
+        subject_name[-4:] == filename[-4:]
+        and _parse_filename(subject_name) is not None
+        and _parse_filename(subject_name) == _parse_filename(filename)
+    )
+
+
+def _parse_filename(filename: str) -> object:
+    from packaging.utils import (
+        InvalidSdistFilename,
+        InvalidWheelFilename,
+        parse_sdist_filename,
+        parse_wheel_filename,
+    )
+
+    try:
+        return parse_wheel_filename(filename) if filename.endswith(".whl") else parse_sdist_filename(filename)
+    except (InvalidSdistFilename, InvalidWheelFilename, ValueError):
+        return None
+
+
+def _read_publisher(publisher: _Publisher) -> Provenance:
+    kind, repository = publisher.kind, publisher.repository
+    host = _HOST_BY_KIND.get(kind) if isinstance(kind, str) else None
+    has_repository = host is not None and isinstance(repository, str)
+    return Provenance(
+        _normalise_repository(f"{host}/{repository}") if has_repository else "", clean_text(kind, _MAX_KIND_LENGTH)
+    )
+
+
+# --- npm -------------------------------------------------------------------------------------------------------------
+
+
+class _Envelope(msgspec.Struct, rename="camel"):
+    payload: str
+
+
+class _SigstoreBundle(msgspec.Struct, rename="camel"):
+    dsse_envelope: _Envelope
+
+
+class _Attestation(msgspec.Struct, rename="camel"):
+    predicate_type: str
+    bundle: msgspec.Raw = msgspec.Raw()
+
+
+class _AttestationsDocument(msgspec.Struct):
+    attestations: list[_Attestation]
+
+
+_ATTESTATIONS_DECODER = msgspec.json.Decoder(_AttestationsDocument)
+_SIGSTORE_DECODER = msgspec.json.Decoder(_SigstoreBundle)
+#: Where each form of SLSA provenance names the repository that was built (slsa.dev/spec, and the build types of npm
+#: and GitLab).
+_REPOSITORY_PATHS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
+    "https://slsa.dev/provenance/v0.2": (("invocation", "configSource", "uri"),),
+    "https://slsa.dev/provenance/v1": (
+        ("buildDefinition", "externalParameters", "workflow", "repository"),
+        ("buildDefinition", "externalParameters", "source"),
+    ),
+}
+#: A repository over https, and perhaps the revision of it (SPDX download locations).
+_BUILD_URI = re.compile(r"(?:git\+)?https://([^\s@?#]+?)(?:\.git)?/?(?:@\S*)?")
+
+
+class _AttestationsSource:
+    """The attestations of one version: npm's own that it was published, and the provenance of the build."""
+
+    name = "npm-attestations"
+    label = "npm"
+    kind = Provenance
+    fresh = _MAX_AGE
+    absent_fresh = _DAY
+    limit = _MAX_BYTES
+    probe = False
+
+    def requests(self, subjects: Sequence[Release], endpoint: Endpoint) -> Iterator[Request[Release]]:
+        """Ask about one version at a time."""
+        for release in subjects:
+            name = quote(release.package.name, safe="@")
+            url = f"{endpoint.url}/-/npm/v1/attestations/{name}@{quote(release.version, safe='')}"
+            yield Request(url=url, subjects=(release,), endpoint=endpoint)
+
+    def parse(self, request: Request[Release], response: Response) -> Iterator[tuple[Release, Provenance | None]]:
+        """Read one version."""
+        [release] = request.subjects
+        if response.status == _NOT_ALLOWED:
+            raise EndpointMissingError("this registry does not tell about attestations")
+        if response.status >= _CLIENT_ERROR:
+            yield release, None
+            return
+        attestations = decode_json(_ATTESTATIONS_DECODER, response.body).attestations
+        provenances = [
+            _read_attestation(release, attestation)
+            for attestation in attestations
+            if attestation.predicate_type in _REPOSITORY_PATHS
+        ]
+        yield release, _merge_provenance(provenances) if provenances else None
+
+
+def _read_attestation(release: Release, attestation: _Attestation) -> Provenance:
+    statement = _decode_statement(decode_json(_SIGSTORE_DECODER, bytes(attestation.bundle)).dsse_envelope.payload)
+    if statement.predicate_type != attestation.predicate_type:
+        raise ResponseError("an attestation states something else than it is filed as")
+    if unquote(release.purl) not in {unquote(subject.name) for subject in statement.subject}:
+        raise ResponseError("an attestation is of another version")
+    build_uris = (_read_path(statement.predicate, path) for path in _REPOSITORY_PATHS[statement.predicate_type])
+    return _parse_build_uri(next(filter(None, build_uris), ""))
+
+
+def _read_path(value: object, path: Iterable[str]) -> str:
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+def _parse_build_uri(build_uri: str) -> Provenance:
+    match = _BUILD_URI.fullmatch(build_uri)
+    repository = _normalise_repository(match[1]) if match else ""
+    return Provenance(repository, _KIND_BY_HOST.get(repository.partition("/")[0], ""))
+
+
+NPM_ATTESTATIONS: Final[Source[Release, Provenance]] = _AttestationsSource()
+
+
+def create_integrity_source(files: Mapping[Release, str]) -> Source[Release, Provenance]:
+    """Return the source for PyPI releases, of which ``files`` names one attested file each."""
+    return _IntegritySource(files)
+
+
+def collect_provenance(
+    fetcher: Fetcher, releases: Mapping[Release, str], *, pypi: Endpoint, npm: Callable[[Package], Endpoint]
+) -> dict[Release, Fact[Provenance]]:
+    """Return who published each release, as verified by its registry.
+
+    To be asked only of releases that are known to be attested, for each is a request. ``releases`` names an attested
+    file of each PyPI release (see ``pypi.attested_file``; unknown without one), and nothing for npm. ``npm`` tells the
+    registry of a package.
+    """
+    files = {release: file for release, file in releases.items() if release.package.ecosystem == PYPI and file}
+    plan: list[tuple[Source[Any, Any], Sequence[Release], Endpoint]] = []
+    if files:
+        plan.append((create_integrity_source(files), tuple(files), pypi))
+    groups: dict[str, tuple[Endpoint, list[Release]]] = {}
+    for release in releases:
+        if release.package.ecosystem == NPM:
+            endpoint = npm(release.package)
+            groups.setdefault(endpoint.scope, (endpoint, []))[1].append(release)
+    plan += [(NPM_ATTESTATIONS, group, endpoint) for endpoint, group in groups.values()]
+    facts = {release: fact for results in fetcher.fetch_all(plan) for release, fact in results.items()}
+    return {release: facts.get(release, _NO_ATTESTED_FILE) for release in releases}

@@ -1,0 +1,705 @@
+"""PyPI and the indexes that speak as it does: the project JSON, the JSON of one release, and the simple API.
+
+Each answer becomes a small fact of its own; ``merge_package_info``, ``merge_metadata`` and ``select_advisories`` say what they mean together.
+What PyPI answers is documented in pypi/warehouse (docs/user/api) and PEPs 503, 592, 691, 700, 740 and 792.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+from msgspec import UNSET
+from packaging.utils import (
+    InvalidSdistFilename,
+    InvalidWheelFilename,
+    canonicalize_version,
+    parse_sdist_filename,
+    parse_wheel_filename,
+)
+
+from nerq_cli.ecosystems.versions import is_prerelease, is_same_version, sort_newest_first
+from nerq_cli.errors import EndpointMissingError, ResponseError
+from nerq_cli.facts import (
+    ATTESTED,
+    EMPTY,
+    PRERELEASE,
+    SDIST,
+    WHEEL,
+    YANKED,
+    Absent,
+    AffectingAdvisory,
+    Fact,
+    Found,
+    Metadata,
+    PackageInfo,
+    Unknown,
+)
+from nerq_cli.fetch.source import Endpoint, Request, Response, Source
+from nerq_cli.inventory import PYPI, Package, Release, normalise_name
+from nerq_cli.sources.registries.pypi_metadata import ReleaseInfo, read_advisories, read_metadata, read_ownership
+from nerq_cli.sources.text import (
+    MAX_REASON,
+    MAX_SPECIFIER,
+    clean_text,
+    decode_json,
+    decode_list,
+    decode_optional,
+    is_version,
+    parse_timestamp,
+    split_list,
+)
+
+_LABEL: Final = "PyPI"
+_MAX_AGE: Final = 6 * 3600
+_ABSENT_MAX_AGE: Final = 3600
+#: Largest answer read. Projects with thousands of files come to some megabytes.
+_MAX_BYTES: Final = 25_000_000
+_NOT_FOUND: Final = 404
+_NOT_ALLOWED: Final = 405
+_GONE: Final = 410
+
+
+class ProjectJson(msgspec.Struct, frozen=True):
+    """What the project JSON alone says: every version it lists, and the metadata of the one it shows.
+
+    ``yank_reasons`` gives, by version, why it was yanked, where a reason is stated.
+    """
+
+    package_info: PackageInfo
+    metadata: Metadata
+    yank_reasons: dict[str, str] = {}
+
+
+class SimpleListing(msgspec.Struct, frozen=True):
+    """What the simple API alone says: every version that has files, and the status of the project.
+
+    ``attested_rows`` tells one attested file of each version that has any: by its name, with ``*`` for the version, the
+    rows of the versions that have such a file. Rows whose file is named as source archives usually are stand nowhere.
+    None in answers kept from before this was read.
+    """
+
+    package_info: PackageInfo
+    yank_reasons: dict[str, str] = {}
+    attested_rows: dict[str, tuple[int, ...]] | None = None
+
+
+# --- files and versions --------------------------------------------------------------------------------------------
+
+
+class _JsonFile(msgspec.Struct):
+    """A file as the JSON API describes it."""
+
+    filename: Any = None
+    packagetype: Any = None
+    upload_time_iso_8601: Any = None
+    upload_time: Any = None
+    requires_python: Any = None
+    yanked: Any = None
+    yanked_reason: Any = None
+
+
+class _SimpleFile(msgspec.Struct, rename="kebab"):
+    """A file as the simple API describes it."""
+
+    filename: Any = None
+    upload_time: Any = None
+    requires_python: Any = None
+    yanked: Any = None
+    provenance: Any = UNSET
+
+
+class _Artefact(NamedTuple):
+    """A file, whoever described it: ``flags`` of its own, and why it was yanked (None = it was not)."""
+
+    upload_time: int
+    flags: int
+    requires_python: str
+    yank_reason: str | None
+
+
+class _VersionRow(NamedTuple):
+    upload_time: int
+    flags: int
+    requires_python: str
+    yank_reason: str = ""
+
+
+_SDIST_SUFFIXES: Final = (".tar.gz", ".zip", ".tar.bz2", ".tgz", ".tar.xz", ".tar.Z", ".tar")
+_PACKAGE_TYPES: Final = {"bdist_wheel": WHEEL, "sdist": SDIST}
+
+
+def _classify_file(filename: object, packagetype: object = None) -> int:
+    if isinstance(packagetype, str) and packagetype:
+        return _PACKAGE_TYPES.get(packagetype, 0)
+    if not isinstance(filename, str):
+        return 0
+    return WHEEL if filename.endswith(".whl") else SDIST if filename.endswith(_SDIST_SUFFIXES) else 0
+
+
+def _read_yank_reason(value: object, reason: object = None) -> str | None:
+    """Return why a file was yanked, None when it was not. A reason alone yanks, even an empty one (PEP 592)."""
+    if isinstance(value, str):
+        return clean_text(value, MAX_REASON)
+    return clean_text(reason, MAX_REASON) if value is True else None
+
+
+def _read_json_file(file: _JsonFile) -> _Artefact:
+    return _Artefact(
+        parse_timestamp(file.upload_time_iso_8601) or parse_timestamp(file.upload_time),
+        _classify_file(file.filename, file.packagetype),
+        clean_text(file.requires_python, MAX_SPECIFIER),
+        _read_yank_reason(file.yanked, file.yanked_reason),
+    )
+
+
+def _read_simple_file(file: _SimpleFile) -> _Artefact:
+    attested_flag = ATTESTED if isinstance(file.provenance, str) and file.provenance else 0
+    return _Artefact(
+        parse_timestamp(file.upload_time),
+        _classify_file(file.filename) | attested_flag,
+        clean_text(file.requires_python, MAX_SPECIFIER),
+        _read_yank_reason(file.yanked),
+    )
+
+
+def _build_row(version: str, artefacts: Sequence[_Artefact], *, empty_flag: int) -> _VersionRow:
+    """Return what the files of one version say about it; ``empty_flag`` is the flag of one without any."""
+    flags = (PRERELEASE if is_prerelease(PYPI, version) else 0) | (0 if artefacts else empty_flag)
+    for artefact in artefacts:
+        flags |= artefact.flags
+    is_yanked = bool(artefacts) and all(artefact.yank_reason is not None for artefact in artefacts)
+    return _VersionRow(
+        min((artefact.upload_time for artefact in artefacts if artefact.upload_time), default=0),
+        flags | (YANKED if is_yanked else 0),
+        next((artefact.requires_python for artefact in artefacts if artefact.requires_python), ""),
+        next((artefact.yank_reason for artefact in artefacts if artefact.yank_reason), "") if is_yanked else "",
+    )
+
+
+def _build_columns(rows: Mapping[str, _VersionRow], order: Iterable[str]) -> dict[str, Any]:
+    """Return the columns of a project's version table."""
+    versions = tuple(order)
+    interpreters: dict[str, int] = {}
+    interpreter_indexes = tuple(
+        interpreters.setdefault(rows[version].requires_python, len(interpreters)) for version in versions
+    )
+    return {
+        "versions": versions,
+        "published": tuple(rows[version].upload_time for version in versions),
+        "flags": tuple(rows[version].flags for version in versions),
+        "interpreter_indexes": interpreter_indexes,
+        "interpreters": tuple(interpreters),
+    }
+
+
+def _collect_yank_reasons(rows: Mapping[str, _VersionRow]) -> dict[str, str]:
+    return {version: row.yank_reason for version, row in rows.items() if row.yank_reason}
+
+
+def _is_same_package(package: Package, name: object) -> bool:
+    """Whether an answer speaks of this package; one that names none is taken at its word."""
+    return not isinstance(name, str) or normalise_name(PYPI, name) == package.name
+
+
+# --- the project JSON and the release JSON -------------------------------------------------------------------------
+
+
+class _JsonDocument(msgspec.Struct):
+    info: ReleaseInfo
+    releases: msgspec.Raw = msgspec.Raw()
+    urls: msgspec.Raw = msgspec.Raw()
+    vulnerabilities: msgspec.Raw = msgspec.Raw()
+    ownership: Any = None
+
+
+_JSON_DECODER = msgspec.json.Decoder(_JsonDocument)
+_RELEASES_DECODER = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_JSON_FILE_DECODER = msgspec.json.Decoder(_JsonFile)
+_SIMPLE_FILE_DECODER = msgspec.json.Decoder(_SimpleFile)
+
+
+def _read_releases(document: _JsonDocument) -> dict[str, _VersionRow]:
+    """Return a row for each version; for the version shown only, where a mirror leaves ``releases`` out."""
+    releases = decode_optional(_RELEASES_DECODER, document.releases)
+    if not releases and is_version(document.info.version):
+        releases = {document.info.version: document.urls}
+    return {version: _read_release(version, raw) for version, raw in (releases or {}).items() if is_version(version)}
+
+
+def _read_release(version: str, raw: msgspec.Raw) -> _VersionRow:
+    files = [_read_json_file(file) for file in decode_list(_JSON_FILE_DECODER, raw)]
+    return _build_row(version, files, empty_flag=EMPTY if split_list(raw) == [] else 0)
+
+
+class _ProjectJsonSource:
+    """The project JSON: the metadata of the newest version, who can publish, and every version with its files."""
+
+    name = "pypi-json"
+    label = _LABEL
+    kind = ProjectJson
+    fresh = _MAX_AGE
+    absent_fresh = _ABSENT_MAX_AGE
+    limit = _MAX_BYTES
+    probe = False
+
+    def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
+        """Ask about one project at a time."""
+        for package in subjects:
+            yield Request(url=f"{endpoint.url}/pypi/{package.url_segment}/json", subjects=(package,), endpoint=endpoint)
+
+    def parse(self, request: Request[Package], response: Response) -> Iterator[tuple[Package, ProjectJson | None]]:
+        """Read one project; 404 means unknown, deleted or in quarantine."""
+        [package] = request.subjects
+        if response.status in {_NOT_ALLOWED, _GONE}:
+            raise EndpointMissingError("this index has no project JSON")
+        yield (
+            package,
+            None
+            if response.status == _NOT_FOUND
+            else _read_project_json(package, decode_json(_JSON_DECODER, response.body)),
+        )
+
+
+def _read_project_json(package: Package, document: _JsonDocument) -> ProjectJson:
+    info = document.info
+    rows = _read_releases(document)
+    if not rows or not _is_same_package(package, info.name):
+        raise ResponseError("the project JSON describes another project, or no version")
+    shown_version = info.version if is_version(info.version) else ""
+    package_info = PackageInfo(
+        name=package.name,
+        tags={"latest": shown_version} if shown_version else {},
+        **_build_columns(rows, sort_newest_first(PYPI, rows)),
+        **read_ownership(document.ownership),
+    )
+    return ProjectJson(
+        package_info,
+        read_metadata(info, shown_version, read_advisories(document.vulnerabilities)),
+        _collect_yank_reasons(rows),
+    )
+
+
+class _ReleaseJsonSource:
+    """The JSON of one release: its metadata and its advisories. Asked only for versions the project JSON lists."""
+
+    name = "pypi-release"
+    label = _LABEL
+    kind = Metadata
+    fresh = _MAX_AGE
+    absent_fresh = _ABSENT_MAX_AGE
+    limit = _MAX_BYTES
+    probe = True
+
+    def requests(self, subjects: Sequence[Release], endpoint: Endpoint) -> Iterator[Request[Release]]:
+        """Ask about one release at a time."""
+        for release in subjects:
+            url = f"{endpoint.url}/pypi/{release.package.url_segment}/{quote(release.version, safe='')}/json"
+            yield Request(url=url, subjects=(release,), endpoint=endpoint)
+
+    def parse(self, request: Request[Release], response: Response) -> Iterator[tuple[Release, Metadata | None]]:
+        """Read one release. As it is known to exist, a server that does not find it has no such endpoint."""
+        [release] = request.subjects
+        if response.status in {_NOT_FOUND, _NOT_ALLOWED, _GONE}:
+            raise EndpointMissingError("this index has no JSON for single releases")
+        document = decode_json(_JSON_DECODER, response.body)
+        version = document.info.version
+        if not _is_same_package(release.package, document.info.name) or (
+            isinstance(version, str) and not is_same_version(PYPI, version, release.version)
+        ):
+            raise ResponseError("the release JSON describes another release")
+        yield release, read_metadata(document.info, release.version, read_advisories(document.vulnerabilities))
+
+
+# --- the simple API ------------------------------------------------------------------------------------------------
+
+_STATUSES: Final = frozenset({"active", "archived", "deprecated", "quarantined"})
+_API_VERSION = re.compile(r"1\.(\d{1,4})")
+#: The version of the simple API that brought the status marker in (PEP 792).
+_API_WITH_STATUS: Final = 4
+
+
+class _SimpleDocument(msgspec.Struct, rename="kebab"):
+    files: msgspec.Raw
+    name: Any = None
+    versions: Any = None
+    meta: Any = None
+    project_status: Any = None
+
+
+_SIMPLE_DECODER = msgspec.json.Decoder(_SimpleDocument)
+
+
+def _read_status(marker: object, api_version: object) -> str | None:
+    """Return the status of a project; an index that knows the marker and leaves it out means ``active``."""
+    if isinstance(marker, str):
+        return marker if marker in _STATUSES else None
+    match = _API_VERSION.fullmatch(api_version) if isinstance(api_version, str) else None
+    return "active" if match and int(match[1]) >= _API_WITH_STATUS else None
+
+
+def _build_listing(
+    package: Package,
+    files: Sequence[_SimpleFile],
+    listed_versions: Iterable[str],
+    *,
+    status: str | None,
+    has_provenance: bool,
+) -> SimpleListing:
+    """Return what the links say of each version; ``listed_versions`` versions are listed even if no link is theirs."""
+    by_version: dict[str, list[_SimpleFile]] = {version: [] for version in listed_versions}
+    file_versions = _FileVersions(by_version)
+    for file in files:
+        by_version.setdefault(file_versions.find_version(file.filename), []).append(file)
+    empty_flag = 0 if by_version.pop("", None) else EMPTY  # a file that nobody can place may be of any version
+    rows = {
+        version: _build_row(version, [_read_simple_file(simple_file) for simple_file in group], empty_flag=empty_flag)
+        for version, group in by_version.items()
+    }
+    package_info = PackageInfo(
+        name=package.name,
+        status=status,
+        has_attestation_data=has_provenance,
+        **_build_columns(rows, sort_newest_first(PYPI, rows)),
+    )
+    sdist_pattern, attested_rows = _build_sdist_pattern(package.name), defaultdict[str, list[int]](list)
+    for row, version in enumerate(package_info.versions):
+        pattern = _find_attested_pattern(version, by_version[version], sdist_pattern)
+        if pattern is not None and pattern != sdist_pattern:
+            attested_rows[pattern].append(row)
+    return SimpleListing(
+        package_info, _collect_yank_reasons(rows), {pattern: tuple(group) for pattern, group in attested_rows.items()}
+    )
+
+
+#: What the name of a file can be made of.
+_FILE_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+!_-]{0,254}", re.ASCII)
+
+
+def _build_sdist_pattern(name: str) -> str:
+    """Return how a project's source archives are named, with ``*`` for the version (PyPA, source distributions)."""
+    return f"{name.replace('-', '_')}-*.tar.gz"
+
+
+def _find_attested_pattern(version: str, files: Iterable[_SimpleFile], sdist_pattern: str) -> str | None:
+    """Return the name of an attested file: the usual one where it is among them. None without any, "" for no name."""
+    names = [file.filename for file in files if isinstance(file.provenance, str) and file.provenance]
+    if not names:
+        return None
+    patterns = {name.replace(version, "*", 1) for name in names if _FILE_NAME.fullmatch(name)}
+    return (
+        sdist_pattern
+        if sdist_pattern in patterns
+        else min(patterns, key=lambda pattern: (len(pattern), pattern), default="")
+    )
+
+
+def find_attested_file(version: str, simple: Fact[SimpleListing]) -> str:
+    """Return the name of a file of this version that carries attestations; empty when none is known."""
+    if not isinstance(simple, Found) or simple.value.attested_rows is None:
+        return ""
+    package_info = simple.value.package_info
+    spelling = (
+        version
+        if version in package_info.versions
+        else _map_spellings(package_info.versions).get(canonicalize_version(version))
+    )
+    row = package_info.versions.index(spelling) if spelling is not None else -1
+    if spelling is None or not package_info.flags[row] & ATTESTED:
+        return ""
+    pattern = next(
+        (candidate for candidate, rows in simple.value.attested_rows.items() if row in rows),
+        _build_sdist_pattern(package_info.name),
+    )
+    return pattern.replace("*", spelling)
+
+
+class _FileVersions:
+    """Which version a file is of, as far as its name tells, spelled as the index spells that version."""
+
+    def __init__(self, versions: Iterable[str]) -> None:
+        self._versions = frozenset(versions)
+        self._spellings: dict[str, str] | None = None
+        self._cache: dict[str, str] = {}
+
+    def find_version(self, filename: object) -> str:
+        """Return the version; empty for a name that tells none, and for what is no name."""
+        if not isinstance(filename, str):
+            return ""
+        raw = _extract_version(filename)
+        if raw in self._versions:
+            return raw
+        if raw not in self._cache:
+            self._cache[raw] = self._parse_version(filename)
+        return self._cache[raw]
+
+    def _parse_version(self, filename: str) -> str:
+        try:
+            parse = parse_wheel_filename if filename.endswith(".whl") else parse_sdist_filename
+            version = str(parse(filename)[1])
+        except (InvalidWheelFilename, InvalidSdistFilename, ValueError):
+            return ""
+        if self._spellings is None:
+            self._spellings = _map_spellings(self._versions)
+        return self._spellings.get(canonicalize_version(version), version if is_version(version) else "")
+
+
+def _map_spellings(versions: Iterable[str]) -> dict[str, str]:
+    """Return how each version is spelled, by its canonical form."""
+    return {canonicalize_version(version): version for version in versions}
+
+
+def _extract_version(filename: str) -> str:
+    """Return what stands where the version belongs (binary and source distribution formats, PyPA)."""
+    if filename.endswith((".whl", ".egg")):
+        return next(iter(filename.split("-", 2)[1:2]), "").removesuffix(".egg")
+    stem = next((filename[: -len(suffix)] for suffix in _SDIST_SUFFIXES if filename.endswith(suffix)), "")
+    return stem.rpartition("-")[2]
+
+
+def _read_simple_json(package: Package, body: bytes) -> SimpleListing:
+    document = decode_json(_SIMPLE_DECODER, body)
+    files = decode_list(_SIMPLE_FILE_DECODER, document.files)
+    meta = document.meta if isinstance(document.meta, dict) else {}
+    status = document.project_status
+    if split_list(document.files) is None or not _is_same_package(package, document.name):
+        raise ResponseError("the simple API describes another project, or no files")
+    return _build_listing(
+        package,
+        files,
+        (version for version in document.versions if is_version(version))
+        if isinstance(document.versions, list)
+        else (),
+        status=_read_status(status.get("status") if isinstance(status, dict) else None, meta.get("api-version")),
+        has_provenance=any(file.provenance is not UNSET for file in files),
+    )
+
+
+def _read_simple_html(package: Package, body: bytes) -> SimpleListing:
+    from nerq_cli.sources.registries.simple_html import read_page
+
+    page = read_page(body.decode(errors="replace"))
+    files = [
+        _SimpleFile(anchor.filename, None, anchor.requires_python, anchor.yanked, anchor.provenance)
+        for anchor in page.anchors
+    ]
+    api_version = page.meta_tags.get("pypi:repository-version")
+    status = _read_status(page.meta_tags.get("pypi:project-status"), api_version)
+    listing = _build_listing(package, files, (), status=status, has_provenance=page.has_provenance)
+    if api_version is None and not listing.package_info.versions:
+        raise ResponseError("the answer is a web page, but not one of a package index")
+    return listing
+
+
+class _SimpleSource:
+    """The simple API: dates, yanks, status and provenance of everything. A mirror may answer with the HTML form."""
+
+    name = "pypi-simple"
+    label = _LABEL
+    kind = SimpleListing
+    fresh = _MAX_AGE
+    absent_fresh = _ABSENT_MAX_AGE
+    limit = _MAX_BYTES
+    probe = False
+
+    def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
+        """Ask about one project at a time, for JSON first and HTML otherwise."""
+        accept = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
+        for package in subjects:
+            yield Request(
+                url=f"{endpoint.url}/simple/{package.url_segment}/",
+                subjects=(package,),
+                accept=accept,
+                endpoint=endpoint,
+            )
+
+    def parse(self, request: Request[Package], response: Response) -> Iterator[tuple[Package, SimpleListing | None]]:
+        """Read one project; a project in quarantine is listed without files."""
+        [package] = request.subjects
+        if response.status == _NOT_ALLOWED:
+            raise EndpointMissingError("this index has no simple API")
+        if response.status in {_NOT_FOUND, _GONE}:
+            yield package, None
+        elif _is_html(response):
+            yield package, _read_simple_html(package, response.body)
+        else:
+            yield package, _read_simple_json(package, response.body)
+
+
+def _is_html(response: Response) -> bool:
+    content_type = response.content_type.lower()
+    return "html" in content_type or ("json" not in content_type and response.body.lstrip()[:1] == b"<")
+
+
+PROJECT_JSON: Final[Source[Package, ProjectJson]] = _ProjectJsonSource()
+RELEASE_JSON: Final[Source[Release, Metadata]] = _ReleaseJsonSource()
+SIMPLE_API: Final[Source[Package, SimpleListing]] = _SimpleSource()
+
+
+# --- what the answers mean together --------------------------------------------------------------------------------
+
+
+def merge_package_info(simple: Fact[SimpleListing], json: Fact[ProjectJson]) -> Fact[PackageInfo]:
+    """Return what is known of the project. Whichever answered counts; absent is what the simple API does not list.
+
+    The project JSON does not tell a project in quarantine from one that does not exist; the simple API does.
+    """
+    if isinstance(simple, Found):
+        if isinstance(json, Found):
+            merged_info = _merge_tables(simple.value.package_info, json.value.package_info)
+            return Found(merged_info, simple.source, min(simple.retrieved_at, json.retrieved_at))
+        return Found(simple.value.package_info, simple.source, simple.retrieved_at)
+    if isinstance(json, Found):
+        return Found(json.value.package_info, json.source, json.retrieved_at)
+    return simple
+
+
+def _merge_tables(simple_info: PackageInfo, json_info: PackageInfo) -> PackageInfo:
+    """Return the listing's rows, status and provenance with what only the project JSON tells."""
+    changes = {
+        "tags": json_info.tags,
+        "publishers": json_info.publishers,
+        "publisher_tags": json_info.publisher_tags,
+        "organisation": json_info.organisation,
+    }
+    if simple_info.versions != json_info.versions or 0 in simple_info.published:
+        changes |= _merge_rows(simple_info, json_info)
+    return msgspec.structs.replace(simple_info, **changes)
+
+
+def _split_rows(package_info: PackageInfo) -> dict[str, _VersionRow]:
+    requires_python = (package_info.interpreters[index] for index in package_info.interpreter_indexes)
+    return dict(
+        zip(
+            package_info.versions,
+            map(_VersionRow, package_info.published, package_info.flags, requires_python),
+            strict=True,
+        )
+    )
+
+
+def _merge_rows(simple_info: PackageInfo, json_info: PackageInfo) -> dict[str, Any]:
+    """Return the columns of both tables together; the HTML form has no dates and spells versions its own way."""
+    rows = _split_rows(json_info)
+    simple_rows = _split_rows(simple_info)
+    spellings = {} if simple_rows.keys() <= rows.keys() else _map_spellings(rows)
+    for version, row in simple_rows.items():
+        spelling = (
+            version if version in rows or not spellings else spellings.get(canonicalize_version(version), version)
+        )
+        json_row = rows.get(spelling, row)
+        has_files = row.flags & (WHEEL | SDIST)
+        rows[spelling] = _VersionRow(
+            row.upload_time or json_row.upload_time,
+            row.flags if has_files else row.flags | json_row.flags,
+            row.requires_python or json_row.requires_python,
+        )
+    return _build_columns(
+        rows, json_info.versions if len(rows) == len(json_info.versions) else sort_newest_first(PYPI, rows)
+    )
+
+
+def merge_metadata(
+    version: str, simple: Fact[SimpleListing], json: Fact[ProjectJson], release: Fact[Metadata]
+) -> Fact[Metadata]:
+    """Return what is known of one version: its own answer, or that of the project if it shows this version.
+
+    Many mirrors do not offer the pages of single releases. Then the project's page stands in for what a package says
+    of itself in much the same words from release to release (README, links, licence); the source names the version it
+    was read of. What belongs to one version alone (yanked, the Python it needs) comes from the tables of versions, or
+    is not known.
+    """
+    full_metadata: Found[Metadata] | None = None
+    if isinstance(release, Found):
+        full_metadata = release
+    elif isinstance(json, Found) and json.value.metadata.version == version:
+        full_metadata = Found(json.value.metadata, json.source, json.retrieved_at)
+    if full_metadata is None or full_metadata.value.yanked is None:
+        return _complete_metadata(version, simple, json, full_metadata)
+    return full_metadata
+
+
+def _complete_metadata(
+    version: str, simple: Fact[SimpleListing], json: Fact[ProjectJson], full_metadata: Found[Metadata] | None
+) -> Fact[Metadata]:
+    """Return the metadata with what the tables say where it does not, or what they say alone."""
+    row_metadata = _read_row_metadata(version, simple) or _read_row_metadata(version, json)
+    if row_metadata is None:
+        return full_metadata or _explain_absence(version, simple, json)
+    row = row_metadata.value
+    if full_metadata is None:
+        return _substitute_metadata(json, row_metadata) if isinstance(json, Found) else row_metadata
+    metadata = msgspec.structs.replace(
+        full_metadata.value,
+        yanked=row.yanked,
+        yanked_reason=row.yanked_reason,
+        required_interpreter=row.required_interpreter
+        if full_metadata.value.required_interpreter is None
+        else full_metadata.value.required_interpreter,
+    )
+    return Found(metadata, full_metadata.source, min(full_metadata.retrieved_at, row_metadata.retrieved_at))
+
+
+def _substitute_metadata(json: Found[ProjectJson], row_metadata: Found[Metadata]) -> Found[Metadata]:
+    """Return the metadata of the version that the project's page shows, as evidence about another one."""
+    shown_metadata, row = json.value.metadata, row_metadata.value
+    metadata = msgspec.structs.replace(
+        shown_metadata,
+        version=row.version,
+        required_interpreter=row.required_interpreter,
+        yanked=row.yanked,
+        yanked_reason=row.yanked_reason,
+        attested_repository=None,
+        advisories=None,
+    )
+    return Found(
+        metadata, f"{json.source} (as of {shown_metadata.version})", min(json.retrieved_at, row_metadata.retrieved_at)
+    )
+
+
+def _read_row_metadata(version: str, fact: Fact[SimpleListing] | Fact[ProjectJson]) -> Found[Metadata] | None:
+    """Return what a table of versions says of one; None when it does not list it."""
+    if not isinstance(fact, Found) or version not in fact.value.package_info.versions:
+        return None
+    package_info = fact.value.package_info
+    index = package_info.versions.index(version)
+    metadata = Metadata(
+        version=version,
+        required_interpreter=package_info.interpreters[package_info.interpreter_indexes[index]],
+        yanked=bool(package_info.flags[index] & YANKED),
+        yanked_reason=fact.value.yank_reasons.get(version, ""),
+    )
+    return Found(metadata, fact.source, fact.retrieved_at)
+
+
+def _explain_absence(version: str, simple: Fact[SimpleListing], json: Fact[ProjectJson]) -> Absent | Unknown:
+    package_info = merge_package_info(simple, json)
+    if not isinstance(package_info, Found):
+        return package_info
+    if package_info.value.status == "quarantined":
+        return Unknown("in quarantine: the index shows nothing of it", package_info.source)
+    return Absent(package_info.source, package_info.retrieved_at, f"no version {version} is listed")
+
+
+def select_advisories(
+    version: str, json: Fact[ProjectJson], release: Fact[Metadata]
+) -> Fact[tuple[AffectingAdvisory, ...]]:
+    """Return the advisories the index lists for exactly this version.
+
+    Those of the project JSON are about the version it shows and count for no other.
+    """
+    if isinstance(release, Found) and release.value.advisories is not None:
+        return Found(release.value.advisories, release.source, release.retrieved_at)
+    if isinstance(json, Found) and json.value.metadata.version == version:
+        if json.value.metadata.advisories is not None:
+            return Found(json.value.metadata.advisories, json.source, json.retrieved_at)
+        return Unknown("this index lists no advisories", json.source)
+    if isinstance(release, Found):
+        return Unknown("this index lists no advisories", release.source)
+    if isinstance(release, Unknown):
+        return release if not isinstance(json, Unknown) else json
+    return Unknown("the index was not asked about this version", _LABEL)

@@ -1,0 +1,1 @@
+"""Source repositories: GitHub, Scorecard, and the link from package to repository."""

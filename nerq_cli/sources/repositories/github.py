@@ -1,0 +1,362 @@
+"""GitHub: fifty repositories to a GraphQL query where there is a token, and a few one by one where there is none.
+
+Names of repositories come from strangers: they are only ever the value of a variable or an encoded part of a path.
+A repository that is missing may as well be private, so its absence proves nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+
+from nerq_cli.errors import RateLimitError, ResponseError
+from nerq_cli.facts import Absent, Fact, Unknown
+from nerq_cli.fetch.fetcher import Fetcher
+from nerq_cli.fetch.source import Endpoint, Request, Response, Source
+from nerq_cli.inventory import NPM, PYPI, RepositoryId, normalise_name
+from nerq_cli.sources.deps_dev import parse_count
+from nerq_cli.sources.repository_url import COOLDOWN, parse_repository_id, read_endpoint_variable
+from nerq_cli.sources.text import MAX_LICENCE, MAX_SUMMARY, clean_text, decode_json, parse_timestamp
+
+LABEL: Final = "GitHub"
+URL: Final = "https://api.github.com"
+VARIABLE: Final = "NERQ_GITHUB_URL"
+#: Where a token may stand, as GitHub's own command line reads them (cli.github.com/manual/gh_help_environment).
+TOKEN_VARIABLES: Final = ("GITHUB_TOKEN", "GH_TOKEN")
+#: Repositories in one query: its cost stays at one point, and its time under the 10 s that GitHub gives a query.
+MAX_REPOSITORIES: Final = 50
+#: Requests an hour without a token (docs.github.com, "Rate limits for the REST API").
+ANONYMOUS_LIMIT: Final = 60
+HOST_PREFIX: Final = "github.com/"
+_DAY: Final = 24 * 3600
+#: Days of commits counted, and how many days off that window may be when the answer is used.
+COMMIT_WINDOW_DAYS: Final = 90
+_MAX_DRIFT_DAYS: Final = 30
+_TIMEOUT_STATUSES: Final = frozenset({502, 504})
+_STOP_STATUSES: Final = frozenset({401, 403, 429})
+_UNAVAILABLE_FOR_LEGAL_REASONS: Final = 451
+_CLIENT_ERROR: Final = 400
+#: Longest manifest whose name is read, in characters.
+_MAX_MANIFEST_LENGTH: Final = 200_000
+#: What is said of a repository that GitHub, in good health, does not find.
+NOT_REACHABLE: Final = Unknown("not reachable on GitHub (deleted, or private)", LABEL)
+_NOT_ON_GITHUB: Final = Unknown("not on GitHub", LABEL)
+_RATE_LIMITED: Final = Unknown("beyond the 60 requests an hour without a GITHUB_TOKEN", LABEL)
+
+_QUERY: Final = """\
+query(%s) {
+%s
+rateLimit { cost remaining resetAt }
+}
+fragment F on Repository {
+  nameWithOwner isArchived isDisabled isFork createdAt pushedAt stargazerCount forkCount
+  licenseInfo { spdxId } isSecurityPolicyEnabled
+  openIssues: issues(states: OPEN) { totalCount }
+  closedIssues: issues(states: CLOSED) { totalCount }
+  openPulls: pullRequests(states: OPEN) { totalCount }
+  closedPulls: pullRequests(states: [CLOSED, MERGED]) { totalCount }
+  readme: object(expression: "HEAD:README.md") { ... on Blob { byteSize } }
+  npm: object(expression: "HEAD:package.json") { ... on Blob { text } }
+  python: object(expression: "HEAD:pyproject.toml") { ... on Blob { text } }
+  defaultBranchRef { target { ... on Commit { committedDate history(since: $since) { totalCount } } } }
+}"""
+
+
+class HostedRepository(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What GitHub says of a repository. Times are epoch seconds UTC; None = not read.
+
+    ``name`` is its present one, also where it was asked for under an old one. ``packages`` are the names its own
+    manifests give (``npm/demo``). ``since`` is where the 90 days begin in which ``commits`` were counted.
+    """
+
+    name: str
+    archived: bool | None = None
+    disabled: bool | None = None
+    fork: bool | None = None
+    stars: int | None = None
+    forks: int | None = None
+    licence: str = ""
+    security_policy: bool | None = None
+    open_issues: int | None = None
+    open_items: int | None = None
+    closed_items: int | None = None
+    last_commit: int | None = None
+    commits: int | None = None
+    since: int = 0
+    readme: int | None = None
+    packages: tuple[str, ...] = ()
+    taken_down: bool = False
+
+
+def read_endpoint(environ: Mapping[str, str]) -> Endpoint:
+    """Return where GitHub is asked, and with which token, if the environment holds one that can be sent."""
+    anonymous_endpoint = read_endpoint_variable(environ, VARIABLE, URL)
+    token = next(filter(None, (environ.get(name, "").strip() for name in TOKEN_VARIABLES)), "")
+    if not anonymous_endpoint.url or not token or not (token.isascii() and token.isprintable()):
+        return anonymous_endpoint
+    # A keyed hash of 48 bits: enough to tell tokens apart, and it leads back to none.
+    key = anonymous_endpoint.url.encode()[: hashlib.blake2b.MAX_KEY_SIZE]
+    identity = hashlib.blake2b(token.encode(), key=key, digest_size=6).hexdigest()
+    return Endpoint(url=anonymous_endpoint.url, headers={"Authorization": f"Bearer {token}"}, identity=identity)
+
+
+# --- GraphQL -------------------------------------------------------------------------------------------------------
+
+
+class _GraphQLError(msgspec.Struct):
+    type: Any = None
+    path: Any = None
+
+
+class _GraphQLResponse(msgspec.Struct):
+    data: dict[str, Any] | None = None
+    errors: list[_GraphQLError] = []
+
+
+_GRAPHQL_DECODER = msgspec.json.Decoder(_GraphQLResponse)
+_JSON_DECODER = msgspec.json.Decoder(dict[str, Any])
+
+
+@dataclass(slots=True)
+class _GraphQLSource:
+    """Fifty repositories to a query. ``since`` is where the 90 days begin whose commits are counted."""
+
+    since: int
+    name: str = "github-graphql"
+    label: str = LABEL
+    kind: type[HostedRepository] = HostedRepository
+    fresh: int = _DAY
+    absent_fresh: int = _DAY
+    limit: int = 25_000_000
+    probe: bool = False
+    cooldown: int = COOLDOWN
+    stops: frozenset[int] = _STOP_STATUSES
+
+    def requests(self, subjects: Sequence[RepositoryId], endpoint: Endpoint) -> Iterator[Request[RepositoryId]]:
+        """Ask about as many at once as GitHub answers in its time."""
+        for start in range(0, len(subjects), MAX_REPOSITORIES):
+            batch = tuple(subjects[start : start + MAX_REPOSITORIES])
+            body = self._build_body(batch)
+            yield Request(url=f"{endpoint.url}/graphql", subjects=batch, method="POST", body=body, endpoint=endpoint)
+
+    def divide(self, request: Request[RepositoryId], status: int) -> Sequence[Request[RepositoryId]]:
+        """Ask in halves where GitHub ran out of its own time."""
+        middle = len(request.subjects) // 2
+        if status not in _TIMEOUT_STATUSES or not middle:
+            return ()
+        halves = request.subjects[:middle], request.subjects[middle:]
+        return [replace(request, subjects=half, body=self._build_body(half)) for half in halves]
+
+    def parse(
+        self, request: Request[RepositoryId], response: Response
+    ) -> Iterator[tuple[RepositoryId, HostedRepository | None]]:
+        """Read the repositories by their place in the query; null and NOT_FOUND say that one cannot be seen."""
+        if response.status >= _CLIENT_ERROR:
+            raise ResponseError(f"no GraphQL there (HTTP {response.status})")
+        document = decode_json(_GRAPHQL_DECODER, response.body)
+        if any(error.type == "RATE_LIMITED" for error in document.errors):
+            raise RateLimitError("the rate limit is reached")
+        missing_aliases = {alias for error in document.errors if (alias := _get_missing_alias(error))}
+        if document.data is None:
+            raise ResponseError("the query failed")
+        for index, repository in enumerate(request.subjects):
+            repository_fields = document.data.get(f"r{index}")
+            if isinstance(repository_fields, dict):
+                yield repository, _build_hosted_repository(repository_fields, repository, self.since)
+            elif f"r{index}" in missing_aliases:
+                yield repository, None
+
+    def _build_body(self, repositories: Sequence[RepositoryId]) -> bytes:
+        indexes = range(len(repositories))
+        declarations = ", ".join(["$since: GitTimestamp!", *(f"$o{i}: String!, $n{i}: String!" for i in indexes)])
+        selections = "\n".join(f"r{i}: repository(owner: $o{i}, name: $n{i}) {{ ...F }}" for i in indexes)
+        variables = {"since": f"{datetime.fromtimestamp(self.since, timezone.utc):%Y-%m-%dT%H:%M:%SZ}"}
+        for index, repository in enumerate(repositories):
+            variables[f"o{index}"], variables[f"n{index}"] = _split_owner_and_name(repository)
+        return json.dumps({"query": _QUERY % (declarations, selections), "variables": variables}).encode()
+
+
+def _get_missing_alias(error: _GraphQLError) -> str:
+    """Return the alias of a repository that GitHub does not find."""
+    is_missing = error.type == "NOT_FOUND" and isinstance(error.path, list) and len(error.path) == 1
+    return error.path[0] if is_missing and isinstance(error.path[0], str) else ""
+
+
+def _split_owner_and_name(repository: RepositoryId) -> tuple[str, str]:
+    owner, _, name = (repository.spelling or repository.id).removeprefix(HOST_PREFIX).partition("/")
+    return owner, name
+
+
+def _build_hosted_repository(
+    repository_fields: Mapping[str, Any], repository: RepositoryId, since: int
+) -> HostedRepository:
+    commit = _get_nested(repository_fields, "defaultBranchRef", "target")
+    open_issues, open_pulls = (
+        _get_total_count(repository_fields, "openIssues"),
+        _get_total_count(repository_fields, "openPulls"),
+    )
+    return HostedRepository(
+        name=_get_current_name(repository_fields.get("nameWithOwner"), repository),
+        archived=_as_boolean(repository_fields.get("isArchived")),
+        disabled=_as_boolean(repository_fields.get("isDisabled")),
+        fork=_as_boolean(repository_fields.get("isFork")),
+        stars=parse_count(repository_fields.get("stargazerCount")),
+        forks=parse_count(repository_fields.get("forkCount")),
+        licence=clean_text(_get_nested(repository_fields, "licenseInfo").get("spdxId"), MAX_LICENCE),
+        security_policy=_as_boolean(repository_fields.get("isSecurityPolicyEnabled")),
+        open_issues=open_issues,
+        open_items=_add_counts(open_issues, open_pulls),
+        closed_items=_add_counts(
+            _get_total_count(repository_fields, "closedIssues"), _get_total_count(repository_fields, "closedPulls")
+        ),
+        last_commit=parse_timestamp(commit.get("committedDate")) or None,
+        commits=_get_total_count(commit, "history"),
+        since=since,
+        readme=parse_count(_get_nested(repository_fields, "readme").get("byteSize")),
+        packages=_list_packages(
+            _get_nested(repository_fields, "npm").get("text"), _get_nested(repository_fields, "python").get("text")
+        ),
+    )
+
+
+def _get_nested(fields: Mapping[str, Any], *path: str) -> dict[str, Any]:
+    """Return the object at the end of a path; an empty one where there is none."""
+    value: object = fields
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def _get_total_count(fields: Mapping[str, Any], field: str) -> int | None:
+    return parse_count(_get_nested(fields, field).get("totalCount"))
+
+
+def _add_counts(issues: int | None, pulls: int | None) -> int | None:
+    return None if issues is None or pulls is None else issues + pulls
+
+
+def _as_boolean(value: object) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _get_current_name(value: object, requested: RepositoryId) -> str:
+    repository = parse_repository_id(f"{HOST_PREFIX}{value}") if isinstance(value, str) else None
+    return repository.spelling if repository else requested.spelling or requested.id
+
+
+def _list_packages(npm: object, python: object) -> tuple[str, ...]:
+    """Return the names under which the manifests at the root of a repository publish it."""
+    names = (_read_npm_name(npm), _read_python_name(python))
+    return tuple(filter(None, names))
+
+
+def _read_npm_name(text: object) -> str:
+    try:
+        package_json = _JSON_DECODER.decode(text) if isinstance(text, str) and len(text) <= _MAX_MANIFEST_LENGTH else {}
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return ""
+    name = clean_text(package_json.get("name"), MAX_SUMMARY)
+    return f"npm/{normalise_name(NPM, name)}" if name else ""
+
+
+def _read_python_name(text: object) -> str:
+    import tomli
+
+    try:
+        pyproject = tomli.loads(text) if isinstance(text, str) and len(text) <= _MAX_MANIFEST_LENGTH else {}
+    except (tomli.TOMLDecodeError, ValueError, RecursionError):
+        return ""
+    tables = _get_nested(pyproject, "project"), _get_nested(pyproject, "tool", "poetry")
+    name = next(filter(None, (clean_text(table.get("name"), MAX_SUMMARY) for table in tables)), "")
+    return f"pypi/{normalise_name(PYPI, name)}" if name else ""
+
+
+# --- REST ----------------------------------------------------------------------------------------------------------
+
+
+class _RestSource:
+    """One repository to a request, for those who have no token. Its counts of issues include pull requests."""
+
+    name = "github-rest"
+    label = LABEL
+    kind = HostedRepository
+    fresh = _DAY
+    absent_fresh = _DAY
+    limit = 1_000_000
+    probe = True
+    cooldown = COOLDOWN
+    stops = _STOP_STATUSES
+    reads = frozenset({_UNAVAILABLE_FOR_LEGAL_REASONS})
+
+    def requests(self, subjects: Sequence[RepositoryId], endpoint: Endpoint) -> Iterator[Request[RepositoryId]]:
+        """Ask about no more repositories than there are requests."""
+        for repository in subjects[:ANONYMOUS_LIMIT]:
+            owner, name = _split_owner_and_name(repository)
+            url = f"{endpoint.url}/repos/{quote(owner, safe='')}/{quote(name, safe='')}"
+            accept = "application/vnd.github+json"
+            yield Request(url=url, subjects=(repository,), accept=accept, endpoint=endpoint)
+
+    def parse(
+        self, request: Request[RepositoryId], response: Response
+    ) -> Iterator[tuple[RepositoryId, HostedRepository | None]]:
+        """Read one repository."""
+        [repository] = request.subjects
+        if response.status == _UNAVAILABLE_FOR_LEGAL_REASONS:
+            yield repository, HostedRepository(name=repository.spelling or repository.id, taken_down=True)
+            return
+        if response.status >= _CLIENT_ERROR:
+            yield repository, None
+            return
+        repository_fields = decode_json(_JSON_DECODER, response.body)
+        if not isinstance(repository_fields.get("full_name"), str):
+            raise ResponseError("the answer describes no repository")
+        yield (
+            repository,
+            HostedRepository(
+                name=_get_current_name(repository_fields["full_name"], repository),
+                archived=_as_boolean(repository_fields.get("archived")),
+                disabled=_as_boolean(repository_fields.get("disabled")),
+                fork=_as_boolean(repository_fields.get("fork")),
+                stars=parse_count(repository_fields.get("stargazers_count")),
+                forks=parse_count(repository_fields.get("forks_count")),
+                licence=clean_text(_get_nested(repository_fields, "license").get("spdx_id"), MAX_LICENCE),
+                open_items=parse_count(repository_fields.get("open_issues_count")),
+            ),
+        )
+
+
+REST_SOURCE: Final[Source[RepositoryId, HostedRepository]] = _RestSource()
+
+
+def create_graphql_source(as_of: int) -> Source[RepositoryId, HostedRepository]:
+    """Return the source that counts commits in the 90 days before a moment (whole UTC days)."""
+    return _GraphQLSource(as_of // _DAY * _DAY - COMMIT_WINDOW_DAYS * _DAY)
+
+
+def fetch_repositories(
+    fetcher: Fetcher, subjects: Sequence[RepositoryId], endpoint: Endpoint, *, as_of: int
+) -> dict[RepositoryId, Fact[HostedRepository]]:
+    """Return what GitHub says of repositories: by GraphQL where the endpoint has a token, by REST otherwise."""
+    github_repositories = [repository for repository in subjects if repository.id.startswith(HOST_PREFIX)]
+    source = create_graphql_source(as_of) if endpoint.identity else REST_SOURCE
+    facts = fetcher.fetch(source, github_repositories, endpoint) if github_repositories else {}
+    return {repository: _replace_absent(facts.get(repository, _NOT_ON_GITHUB)) for repository in subjects}
+
+
+def _replace_absent(fact: Fact[HostedRepository]) -> Fact[HostedRepository]:
+    if isinstance(fact, Absent):
+        return NOT_REACHABLE
+    return _RATE_LIMITED if isinstance(fact, Unknown) and fact.reason == "not asked" else fact
+
+
+def get_recent_commits(hosted: HostedRepository, as_of: int) -> int | None:
+    """Return the commits of the last 90 days; None where they were counted for quite another moment."""
+    window_start = as_of - COMMIT_WINDOW_DAYS * _DAY
+    return hosted.commits if abs(hosted.since - window_start) <= _MAX_DRIFT_DAYS * _DAY else None

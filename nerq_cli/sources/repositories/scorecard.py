@@ -1,0 +1,100 @@
+"""OpenSSF Scorecard's own API, for repositories that deps.dev has no results of. Its data is CDLA-Permissive-2.0.
+
+Repositories are filed as they were spelled when they were scanned (ossf/scorecard-webapp, app/server), and moved ones
+are not followed: the given spelling is asked first, then the one in lower case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+from urllib.parse import quote
+
+import msgspec
+
+from nerq_cli.errors import ResponseError
+from nerq_cli.facts import Absent, Fact, Scorecard, Unknown
+from nerq_cli.fetch.fetcher import Fetcher
+from nerq_cli.fetch.source import Endpoint, Request, Response, Source
+from nerq_cli.inventory import RepositoryId
+from nerq_cli.sources.deps_dev import parse_scorecard
+from nerq_cli.sources.repository_url import COOLDOWN, read_endpoint_variable
+from nerq_cli.sources.text import decode_json
+
+LABEL: Final = "OpenSSF Scorecard"
+URL: Final = "https://api.scorecard.dev"
+VARIABLE: Final = "NERQ_SCORECARD_URL"
+#: For ``nerq --about`` and the documentation.
+ATTRIBUTION: Final = "Contains data from OpenSSF Scorecard, licensed under CDLA-Permissive-2.0."
+#: Hosts it scans.
+SCANNED_HOSTS: Final = frozenset({"github.com", "gitlab.com"})
+_DAY: Final = 24 * 3600
+NEVER_SCANNED: Final = Unknown("never scanned by Scorecard", LABEL)
+_HOST_NOT_SCANNED: Final = Unknown("on a host that Scorecard does not scan", LABEL)
+_JSON_DECODER = msgspec.json.Decoder(dict[str, Any])
+
+
+def read_endpoint(environ: Mapping[str, str]) -> Endpoint:
+    """Return where Scorecard is asked."""
+    return read_endpoint_variable(environ, VARIABLE, URL)
+
+
+class _ScorecardSource:
+    """The results for one repository."""
+
+    name = "scorecard"
+    label = LABEL
+    kind = Scorecard
+    fresh = 7 * _DAY
+    absent_fresh = _DAY
+    limit = 2_000_000
+    probe = False
+    cooldown = COOLDOWN
+
+    def requests(self, subjects: Sequence[RepositoryId], endpoint: Endpoint) -> Iterator[Request[RepositoryId]]:
+        """Ask about one at a time."""
+        for repository in subjects:
+            url = _build_url(endpoint, repository.spelling or repository.id)
+            yield Request(url=url, subjects=(repository,), endpoint=endpoint)
+
+    def parse(
+        self, request: Request[RepositoryId], response: Response
+    ) -> Iterator[tuple[RepositoryId, Scorecard | None]]:
+        """Read one repository; under its other spelling there may still be something."""
+        [repository] = request.subjects
+        if response.status >= 400:  # noqa: PLR2004 - HTTP's client errors
+            if request.url == _build_url(request.endpoint, repository.id):
+                yield repository, None
+            return
+        result = parse_scorecard(repository, decode_json(_JSON_DECODER, response.body))
+        if result is None:
+            raise ResponseError("the answer holds no conclusive check")
+        yield repository, result
+
+    def more(self, request: Request[RepositoryId], response: Response) -> Iterator[Request[RepositoryId]]:
+        """Ask again in lower case."""
+        lowercase_url = _build_url(request.endpoint, request.subjects[0].id)
+        if response.status >= 400 and request.url != lowercase_url:  # noqa: PLR2004 - HTTP's client errors
+            yield replace(request, url=lowercase_url)
+
+
+def _build_url(endpoint: Endpoint, spelling: str) -> str:
+    return f"{endpoint.url}/projects/{quote(spelling)}"
+
+
+SCORECARD_SOURCE: Final[Source[RepositoryId, Scorecard]] = _ScorecardSource()
+
+
+def fetch_scorecards(
+    fetcher: Fetcher, repositories: Sequence[RepositoryId], endpoint: Endpoint
+) -> dict[RepositoryId, Fact[Scorecard]]:
+    """Return Scorecard's results for repositories; meant for those that deps.dev lacks, as each is a request."""
+    scanned_repositories = [
+        repository for repository in repositories if repository.id.partition("/")[0] in SCANNED_HOSTS
+    ]
+    facts = fetcher.fetch(SCORECARD_SOURCE, scanned_repositories, endpoint) if scanned_repositories else {}
+    repository_facts = {repository: facts.get(repository, _HOST_NOT_SCANNED) for repository in repositories}
+    return {
+        repository: NEVER_SCANNED if isinstance(fact, Absent) else fact for repository, fact in repository_facts.items()
+    }

@@ -1,0 +1,45 @@
+"""Where the services that are no package registries are asked, and which repositories they can be asked about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+
+from nerq_cli.fetch.source import Endpoint
+from nerq_cli.inventory import RepositoryId
+from nerq_cli.sources.registries.config.endpoints import split_url
+from nerq_cli.sources.text import parse_repository_url
+
+#: An owner (GitLab: groups within groups) and a name, on a host.
+_REPOSITORY = re.compile(r"([a-z0-9.-]+\.[a-z]{2,})((?:/[a-z0-9_.~-]+){2,8})", re.IGNORECASE | re.ASCII)
+_MAX_LENGTH: Final = 200
+#: Seconds for which a service that gave no answer at all is left alone, so that the runs after that need not wait.
+COOLDOWN: Final = 900
+
+
+def read_endpoint_variable(environ: Mapping[str, str], variable: str, default: str) -> Endpoint:
+    """Return where a service is: what the variable says, else its default.
+
+    A variable that holds no URL gives an endpoint without one: nothing is sent elsewhere instead.
+    """
+    value = environ.get(variable, "").strip()
+    return Endpoint(url=split_url(value)[0] if value else default)
+
+
+def parse_repository_id(url: object) -> RepositoryId | None:
+    """Return the repository that a link, a clone address or ``github.com/owner/name`` means; None for anything else."""
+    return _parse_repository_id(url) if isinstance(url, str) and url else None
+
+
+@lru_cache(maxsize=16_384)
+def _parse_repository_id(url: str) -> RepositoryId | None:
+    text = url.strip()
+    if _REPOSITORY.fullmatch(text):
+        text = f"https://{text}"
+    spelling = parse_repository_url(text).removeprefix("https://")
+    if len(spelling) > _MAX_LENGTH or not _REPOSITORY.fullmatch(spelling):
+        return None
+    host, _, path = spelling.partition("/")
+    return RepositoryId(id=spelling.lower(), spelling=f"{host.lower()}/{path}")

@@ -1,0 +1,1 @@
+"""Match advisories with versions."""

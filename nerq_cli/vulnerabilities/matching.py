@@ -1,0 +1,442 @@
+"""Which advisories affect a version, what fixes them, and what they say of a package's past.
+
+Matching follows the evaluation rules of the OSV schema (ossf/osv-schema, docs/schema.md): a version is affected if it
+is enumerated or lies in any of the ranges, whose events are taken in the order of their versions. Versions are
+ordered as their ecosystem orders them, whatever a range calls itself. Nothing here raises for text that is none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from enum import IntEnum
+from functools import lru_cache
+from typing import Any, Final, NamedTuple, TypeAlias
+
+from nerq_cli.ecosystems.versions import is_same_version, parse_precedence, sort_newest_first
+from nerq_cli.facts import Advisory, AffectedPackage, AffectingAdvisory, Event, History, Range
+from nerq_cli.inventory import NPM, PYPI, Ecosystem, Package
+
+#: ``severity_from`` of a severity that people at GitHub reviewed; it outweighs every computed one.
+GHSA_LABEL: Final = "GHSA label"
+#: Seconds after which an advisory counts in the record of fixes (90 days).
+_MIN_HISTORY_AGE: Final = 90 * 86_400
+#: Enumerated versions named in words before the rest is only counted.
+_MAX_NAMED_VERSIONS: Final = 5
+_SEVERITY_RANK: Final = {"unknown": 0, "low": 1, "medium": 2, "high": 3, "critical": 4}
+#: Where OSV keeps the page of a record, and how the ids of the records begin that it publishes.
+_OSV_PAGE_URL: Final = "https://osv.dev/vulnerability/"
+OSV_ID_PREFIXES: Final = ("GHSA-", "PYSEC-", "MAL-", "OSV-")
+
+# --- places on the line of versions ----------------------------------------------------------------------------------
+
+#: Where a version stands: before everything, among what is no version, or among the versions.
+_Position: TypeAlias = "tuple[int, Any]"
+_START: Final[_Position] = (0, "")
+_UNPARSED: Final = 1
+_PARSED: Final = 2
+
+#: npm versions in records that leave out the minor or patch number; OSV reads the rest as zeros.
+_SHORT_VERSION = re.compile(r"v?(\d+)(?:\.(\d+))?([-+].*)?", re.ASCII | re.DOTALL)
+
+
+@lru_cache(maxsize=16_384)
+def _get_position(ecosystem: Ecosystem, version: str) -> _Position:
+    parsed = parse_precedence(ecosystem, version)
+    if parsed is None and ecosystem == NPM and (match := _SHORT_VERSION.fullmatch(version)):
+        parsed = parse_precedence(NPM, f"{match[1]}.{match[2] or 0}.0{match[3] or ''}")
+    return (_UNPARSED, version) if parsed is None else (_PARSED, parsed)
+
+
+@lru_cache(maxsize=16_384)
+def _get_public_position(ecosystem: Ecosystem, version: str) -> _Position:
+    """Return where a version in use stands: on PyPI a local build (1.0+cu118) counts as the version it was built of."""
+    position = _get_position(ecosystem, version)
+    if ecosystem == PYPI and position[0] == _PARSED and position[1].local:
+        return _get_position(ecosystem, position[1].public)
+    return position
+
+
+def _get_ecosystem(affected: AffectedPackage) -> Ecosystem:
+    return NPM if affected.ecosystem == NPM else PYPI
+
+
+# --- ranges ----------------------------------------------------------------------------------------------------------
+
+
+class _BoundaryKind(IntEnum):
+    """What begins or ends a stretch of affected versions, in the order in which equal versions are looked at."""
+
+    INTRODUCED = 0
+    LAST_AFFECTED = 1
+    FIXED = 2
+
+
+class _Boundary(NamedTuple):
+    position: _Position
+    kind: _BoundaryKind
+    text: str
+
+
+def _build_boundary(ecosystem: Ecosystem, event: Event) -> _Boundary | None:
+    """Return where an event stands; None for a limit, and for one that says nothing."""
+    if event.introduced:
+        position = _START if event.introduced == "0" else _get_position(ecosystem, event.introduced)
+        return _Boundary(position, _BoundaryKind.INTRODUCED, event.introduced)
+    if event.fixed:
+        return _Boundary(_get_position(ecosystem, event.fixed), _BoundaryKind.FIXED, event.fixed)
+    if event.last_affected:
+        return _Boundary(
+            _get_position(ecosystem, event.last_affected), _BoundaryKind.LAST_AFFECTED, event.last_affected
+        )
+    return None
+
+
+@lru_cache(maxsize=8_192)
+def _build_boundaries(ecosystem: Ecosystem, events: tuple[Event, ...]) -> tuple[_Boundary, ...]:
+    """Return the marks of a range in their order.
+
+    Where one stretch ends at the version at which the next begins, they are one; one that ends where it begins is none.
+    """
+    boundaries = sorted(boundary for event in events if (boundary := _build_boundary(ecosystem, event)) is not None)
+    fixed_positions = {boundary.position for boundary in boundaries if boundary.kind == _BoundaryKind.FIXED}
+    joined_positions = {
+        boundary.position
+        for boundary in boundaries
+        if boundary.kind == _BoundaryKind.INTRODUCED and boundary.position in fixed_positions
+    }
+    return tuple(
+        boundary
+        for boundary in boundaries
+        if boundary.kind == _BoundaryKind.LAST_AFFECTED or boundary.position not in joined_positions
+    )
+
+
+def _get_limits(version_range: Range) -> list[str]:
+    """Return where a range stops whatever its events say; empty when it does not."""
+    limits = [event.limit for event in version_range.events if event.limit]
+    return [] if "*" in limits else limits
+
+
+def _contains_position(ecosystem: Ecosystem, version_range: Range, position: _Position) -> bool:
+    """Whether a place lies in a range."""
+    is_inside = False
+    for boundary_position, kind, _ in _build_boundaries(ecosystem, version_range.events):
+        if kind == _BoundaryKind.INTRODUCED:
+            is_inside = is_inside or position >= boundary_position
+        elif position > boundary_position or (kind == _BoundaryKind.FIXED and position == boundary_position):
+            is_inside = False
+    limits = _get_limits(version_range)
+    return is_inside and (not limits or any(position < _get_position(ecosystem, limit) for limit in limits))
+
+
+def _contains_unparsed(version_range: Range, version: str) -> bool:
+    """Whether a range holds what is no version: because it names it, or because it holds everything."""
+    if any(version in (event.introduced, event.last_affected) for event in version_range.events):
+        return True
+    has_end = any(event.fixed or event.last_affected for event in version_range.events) or _get_limits(version_range)
+    return not has_end and any(event.introduced == "0" for event in version_range.events)
+
+
+# --- enumerated versions ---------------------------------------------------------------------------------------------
+
+_IGNORED_BYTES: Final = bytes(set(range(256)) - set(b"123456789\n"))
+
+
+def _compute_digit_signatures(texts: Sequence[str]) -> list[bytes]:
+    """Return the digits from 1 to 9 of each text: two spellings of one version have the same, and it costs nothing."""
+    joined_text = "\n".join(texts)
+    if joined_text.count("\n") >= len(texts):
+        joined_text = "\n".join(text.replace("\n", "") for text in texts)
+    return joined_text.encode(errors="replace").translate(None, _IGNORED_BYTES).split(b"\n")
+
+
+def _is_enumerated(affected: AffectedPackage, version: str) -> bool:
+    if version in affected.versions:
+        return True
+    ecosystem = _get_ecosystem(affected)
+    position = _get_public_position(ecosystem, version)
+    if position[0] == _UNPARSED or not affected.versions:
+        return False
+    public_version = version.partition("+")[0]
+    texts = [text.partition("+")[0] for text in affected.versions] if ecosystem == NPM else affected.versions
+    [signature] = _compute_digit_signatures([public_version])
+    candidates = (
+        text for text, digits in zip(texts, _compute_digit_signatures(texts), strict=True) if digits == signature
+    )
+    return any(_get_position(ecosystem, text) == position for text in candidates)
+
+
+# --- one record ------------------------------------------------------------------------------------------------------
+
+
+def affects_version(affected: AffectedPackage, version: str) -> bool:
+    """Whether a version is affected. What is no version is, if it is named or if every version is."""
+    ecosystem = _get_ecosystem(affected)
+    position = _get_public_position(ecosystem, version)
+    if position[0] == _UNPARSED:
+        return version in affected.versions or any(
+            _contains_unparsed(version_range, version) for version_range in affected.ranges
+        )
+    return any(
+        _contains_position(ecosystem, version_range, position) for version_range in affected.ranges
+    ) or _is_enumerated(affected, version)
+
+
+def find_fixes(affected: AffectedPackage, version: str) -> tuple[str, ...]:
+    """Return the nearest version above that is no longer affected, and the newest fix; one if they are the same.
+
+    Empty where no fix is named. A fix on one branch that lies in another range is none.
+    """
+    ecosystem = _get_ecosystem(affected)
+    position = _get_public_position(ecosystem, version)
+    boundaries = (
+        boundary
+        for version_range in affected.ranges
+        for boundary in _build_boundaries(ecosystem, version_range.events)
+        if boundary.kind == _BoundaryKind.FIXED
+    )
+    newer_fixes = sorted(
+        boundary for boundary in set(boundaries) if boundary.position > position and boundary.position[0] == _PARSED
+    )
+    unaffected_fixes = [boundary for boundary in newer_fixes if not affects_version(affected, boundary.text)]
+    if not unaffected_fixes:
+        return ()
+    nearest, newest = unaffected_fixes[0], unaffected_fixes[-1]
+    return (nearest.text,) if nearest.position == newest.position else (nearest.text, newest.text)
+
+
+def format_affected_range(affected: AffectedPackage) -> str:
+    """Return the affected range as people write it: ``>=1.0, <2.3.1 || >=3.0, <3.0.2``.
+
+    Enumerated versions are named only where there is no range.
+    """
+    ecosystem = _get_ecosystem(affected)
+    intervals = [
+        interval for version_range in affected.ranges for interval in _format_intervals(ecosystem, version_range)
+    ]
+    if intervals:
+        return " || ".join(dict.fromkeys(intervals))
+    exact_versions = [f"=={version}" for version in affected.versions[:_MAX_NAMED_VERSIONS]]
+    remaining_count = len(affected.versions) - len(exact_versions)
+    return " || ".join([*exact_versions, f"{remaining_count} more"] if remaining_count else exact_versions)
+
+
+def _format_intervals(ecosystem: Ecosystem, version_range: Range) -> Iterator[str]:
+    """Yield each stretch between an introduction and what ends it."""
+    start: str | None = None
+    for boundary in _build_boundaries(ecosystem, version_range.events):
+        if boundary.kind == _BoundaryKind.INTRODUCED:
+            start = boundary.text if start is None else start
+        elif start is not None:
+            yield _format_interval(start, f"{'<' if boundary.kind == _BoundaryKind.FIXED else '<='}{boundary.text}")
+            start = None
+    if start is not None:
+        limits = _get_limits(version_range)
+        yield _format_interval(
+            start, f"<{max(limits, key=lambda limit: _get_position(ecosystem, limit))}" if limits else ""
+        )
+
+
+def _format_interval(start: str, end: str) -> str:
+    return ", ".join(filter(None, ("" if start == "0" else f">={start}", end))) or "all versions"
+
+
+# --- all records of a package ----------------------------------------------------------------------------------------
+
+
+class _PackageAdvisory(NamedTuple):
+    """A record, and all it says of the package at hand."""
+
+    advisory: Advisory
+    affected: AffectedPackage
+
+
+def _group_aliases(advisories: Iterable[Advisory], package: Package) -> list[list[_PackageAdvisory]]:
+    """Return the records that stand and concern the package; those that are aliases of one another are together."""
+    advisories_by_id = {
+        package_advisory.advisory.id: package_advisory
+        for advisory in advisories
+        if (package_advisory := _build_package_advisory(advisory, package)) is not None
+    }
+    groups_by_name: dict[str, list[_PackageAdvisory]] = {}
+    for identifier in sorted(advisories_by_id):
+        names = (identifier, *advisories_by_id[identifier].advisory.aliases)
+        alias_groups = {id(group): group for name in names if (group := groups_by_name.get(name)) is not None}
+        merged_group = [
+            *(package_advisory for group in alias_groups.values() for package_advisory in group),
+            advisories_by_id[identifier],
+        ]
+        groups_by_name |= dict.fromkeys(
+            (
+                name
+                for package_advisory in merged_group
+                for name in (package_advisory.advisory.id, *package_advisory.advisory.aliases)
+            ),
+            merged_group,
+        )
+    distinct_groups = {id(group): group for group in groups_by_name.values()}
+    sorted_groups = (
+        sorted(group, key=lambda package_advisory: package_advisory.advisory.id) for group in distinct_groups.values()
+    )
+    return sorted(sorted_groups, key=lambda group: group[0].advisory.id)
+
+
+def _build_package_advisory(advisory: Advisory, package: Package) -> _PackageAdvisory | None:
+    package_entries = [
+        entry for entry in advisory.affected if entry.name == package.name and entry.ecosystem == package.ecosystem
+    ]
+    if advisory.withdrawn or not package_entries:
+        return None
+    if len(package_entries) == 1:
+        return _PackageAdvisory(advisory, package_entries[0])
+    merged_entry = AffectedPackage(
+        package.ecosystem,
+        package.name,
+        tuple(version for entry in package_entries for version in entry.versions),
+        tuple(version_range for entry in package_entries for version_range in entry.ranges),
+    )
+    return _PackageAdvisory(advisory, merged_entry)
+
+
+def match_advisories(advisories: Iterable[Advisory], package: Package, version: str) -> tuple[AffectingAdvisory, ...]:
+    """Return what affects a version, each vulnerability once however many records describe it, sorted by id.
+
+    Records are one vulnerability when they are aliases, directly or through others; related ones are not. Withdrawn
+    records count for nothing. ``malware`` is said only where such a record names this very version.
+    """
+    affecting_advisories = []
+    for group in _group_aliases(advisories, package):
+        affecting_group = [
+            package_advisory for package_advisory in group if affects_version(package_advisory.affected, version)
+        ]
+        if affecting_group:
+            affecting_advisories.append(_build_affecting_advisory(affecting_group, group, version))
+    return tuple(sorted(affecting_advisories, key=lambda affecting_advisory: affecting_advisory.id))
+
+
+def _build_affecting_advisory(
+    affecting_group: Sequence[_PackageAdvisory], group: Sequence[_PackageAdvisory], version: str
+) -> AffectingAdvisory:
+    records = [package_advisory.advisory for package_advisory in affecting_group]
+    main_advisory = records[0]
+    names = {
+        name
+        for package_advisory in group
+        for name in (package_advisory.advisory.id, *package_advisory.advisory.aliases)
+    } - {main_advisory.id}
+    severity, severity_source = _choose_severity(
+        main_advisory, [*records, *(package_advisory.advisory for package_advisory in group)]
+    )
+    links = tuple(dict.fromkeys(link for record in records for link in record.links))
+    return AffectingAdvisory(
+        id=main_advisory.id,
+        aliases=tuple(sorted(names)),
+        summary=next((record.summary for record in records if record.summary), ""),
+        severity=severity,
+        severity_from=severity_source,
+        fixed_in=next(
+            (
+                fixes
+                for package_advisory in affecting_group
+                if (fixes := find_fixes(package_advisory.affected, version))
+            ),
+            (),
+        ),
+        link=_OSV_PAGE_URL + main_advisory.id
+        if main_advisory.id.startswith(OSV_ID_PREFIXES)
+        else next(iter(links), ""),
+        links=links[:_MAX_NAMED_VERSIONS],
+        malware=any(record.malware for record in records),
+        affected=format_affected_range(affecting_group[0].affected),
+    )
+
+
+def _choose_severity(main_advisory: Advisory, records: Iterable[Advisory]) -> tuple[str, str]:
+    """Return the severity and where it is from: a reviewed label first, then the record's own, then the worst."""
+    rated_records = [record for record in records if _SEVERITY_RANK.get(record.severity)]
+    if not rated_records:
+        return "unknown", ""
+    best = min(
+        rated_records,
+        key=lambda record: (
+            record.severity_from != GHSA_LABEL,
+            record is not main_advisory,
+            -_SEVERITY_RANK[record.severity],
+            record.id,
+        ),
+    )
+    return best.severity, best.severity_from if best is main_advisory else f"alias {best.id}"
+
+
+# --- the past --------------------------------------------------------------------------------------------------------
+
+
+def build_history(
+    advisories: Iterable[Advisory], package: Package, version: str, predecessor: str | None, as_of: int
+) -> History:
+    """Return what the records say of a package's past; ``as_of`` is the moment to judge from, in epoch seconds.
+
+    Malware is no part of the record of fixes: nobody fixes it. A record that states no date counts by its last
+    change. ``predecessor`` is the version before the one in use, None where there is none.
+    """
+    groups = _group_aliases(advisories, package)
+    fixable_groups = [
+        group for group in groups if not any(package_advisory.advisory.malware for package_advisory in group)
+    ]
+    old_groups = [
+        group
+        for group in fixable_groups
+        if 0 < min(_get_published(package_advisory.advisory) for package_advisory in group) <= as_of - _MIN_HISTORY_AGE
+    ]
+    malicious_at, malicious_version = max(_find_malicious_versions(groups, package, version), default=(0, ""))
+    return History(
+        old_advisories=len(old_groups),
+        fixed_advisories=sum(
+            any(_has_fix(package_advisory.affected) for package_advisory in group) for group in old_groups
+        ),
+        malicious_version=malicious_version,
+        malicious_at=malicious_at,
+        fixes_predecessor=predecessor is not None
+        and any(_is_fixed_between(group, predecessor, version) for group in fixable_groups),
+    )
+
+
+def _get_published(advisory: Advisory) -> int:
+    return advisory.published or advisory.modified
+
+
+def _has_fix(affected: AffectedPackage) -> bool:
+    return any(event.fixed for version_range in affected.ranges for event in version_range.events)
+
+
+def _is_fixed_between(group: Sequence[_PackageAdvisory], predecessor: str, version: str) -> bool:
+    return any(affects_version(package_advisory.affected, predecessor) for package_advisory in group) and not any(
+        affects_version(package_advisory.affected, version) for package_advisory in group
+    )
+
+
+def _find_malicious_versions(
+    groups: Iterable[Sequence[_PackageAdvisory]], package: Package, version: str
+) -> Iterator[tuple[int, str]]:
+    """Yield, for each record of malware, when it was published and the newest other version it names."""
+    for advisory, affected in (package_advisory for group in groups for package_advisory in group):
+        if advisory.malware:
+            other_versions = [
+                named_version
+                for named_version in _list_named_versions(affected)
+                if not is_same_version(package.ecosystem, named_version, version)
+            ]
+            if other_versions:
+                yield _get_published(advisory), sort_newest_first(package.ecosystem, other_versions)[0]
+
+
+def _list_named_versions(affected: AffectedPackage) -> tuple[str, ...]:
+    """Return the affected versions a record names."""
+    bounds = (
+        named_version
+        for version_range in affected.ranges
+        for event in version_range.events
+        for named_version in (event.introduced, event.last_affected)
+    )
+    return affected.versions or tuple(named_version for named_version in bounds if named_version not in ("", "0"))

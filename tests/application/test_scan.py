@@ -1,0 +1,387 @@
+"""The stages in their order, with a world made of dictionaries."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nerq_cli.application import scan as pipeline
+from nerq_cli.config import Config
+from nerq_cli.ecosystems import versions
+from nerq_cli.errors import ExitStatus
+from nerq_cli.evidence.registry_lookup import RegistryFacts
+from nerq_cli.facts import (
+    PRERELEASE,
+    WHEEL,
+    YANKED,
+    Absent,
+    AffectingAdvisory,
+    Evidence,
+    Fact,
+    Found,
+    Metadata,
+    PackageInfo,
+    Popularity,
+    SimilarName,
+    Unknown,
+)
+from nerq_cli.inventory import PYPI, Declaration, DependencyFile, Location, Package, Release
+from nerq_cli.privacy import PrivacyRules
+from nerq_cli.report.model import Assessment, Report, SourceStatus
+
+AS_OF = 1_795_228_800
+DAY = 86_400
+OPTIONS = pipeline.ScanOptions(as_of=AS_OF, python="3.12.4")
+RULES = PrivacyRules(config=Config())
+
+
+def hole(id_: str, severity: str = "high", *fixed: str) -> AffectingAdvisory:
+    return AffectingAdvisory(id=id_, severity=severity, fixed_in=fixed)
+
+
+@dataclass
+class Listed:
+    """A package of the world: its versions (newest first) with their flags, and what is known to be wrong with each.
+
+    ``silent`` are the versions whose advisories nobody can tell, ``lost`` those nothing is known of at all.
+    """
+
+    versions: Mapping[str, int]
+    holes: Mapping[str, Sequence[AffectingAdvisory]] = field(default_factory=dict)
+    silent: Sequence[str] = ()
+    lost: Sequence[str] = ()
+    yanked: Sequence[str] = ()
+
+    def project(self, name: str) -> PackageInfo:
+        return PackageInfo(
+            name=name,
+            versions=tuple(self.versions),
+            published=tuple(AS_OF - (100 + 50 * row) * DAY for row in range(len(self.versions))),
+            flags=tuple(self.versions.values()),
+            status="active",
+            publishers=3,
+            has_attestation_data=True,
+        )
+
+
+@dataclass
+class World:
+    """All there is, and how often somebody asked. What is not in it does not exist; what is silent is down."""
+
+    packages: Mapping[str, Listed]
+    silent: Sequence[str] = ()
+    asked: list[list[str]] = field(default_factory=list)
+    pinned: list[list[str]] = field(default_factory=list)
+
+    def projects(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> RegistryFacts:
+        self.pinned.append([release.key for release in pinned])
+        return RegistryFacts({package: self._project(package) for package in packages})
+
+    def evidence(self, releases: Sequence[Release], projects: RegistryFacts) -> dict[Release, Evidence]:
+        self.asked.append([release.key for release in releases])
+        return {release: self._evidence(release, projects.package_info[release.package]) for release in releases}
+
+    def sources(self) -> tuple[SourceStatus, ...]:
+        return (SourceStatus(name="PyPI", state="ok", subjects=1, answered_subjects=1),)
+
+    def _project(self, package: Package) -> Fact[PackageInfo]:
+        if package.name in self.silent:
+            return Unknown("connection refused", "PyPI")
+        listed = self.packages.get(package.name)
+        return Absent("PyPI", AS_OF) if listed is None else Found(listed.project(package.name), "PyPI", AS_OF)
+
+    def _evidence(self, release: Release, project: Fact[PackageInfo]) -> Evidence:
+        listed = self.packages.get(release.package.name)
+        if listed is None or not isinstance(project, Found):
+            return Evidence(package_info=project)
+        if release.version in listed.lost:
+            return Evidence()
+        silent = release.version in listed.silent
+        holes = tuple(listed.holes.get(release.version, ()))
+        metadata = Metadata(
+            version=release.version,
+            summary=True,
+            keywords=True,
+            required_interpreter=">=3.10",
+            readme=4_000,
+            documentation="https://docs.example",
+            repository="https://git.example/it",
+            licence_expression="MIT",
+            python_classifiers=("3.12",),
+            yanked=release.version in listed.yanked or bool(listed.versions.get(release.version, 0) & YANKED),
+        )
+        return Evidence(
+            package_info=project,
+            metadata=Found(metadata, "PyPI", AS_OF),
+            popularity=Found(
+                Popularity(snapshot_date=AS_OF, list_size=9, min_downloads=1.0, rank=3, downloads=1e7), "list", AS_OF
+            ),
+            similar_name=Found(SimilarName(), "list", AS_OF),
+            advisories=Unknown("not in the cache") if silent else Found(holes, "OSV", AS_OF),
+        )
+
+
+def manifest(*lines: str) -> DependencyFile:
+    """A requirements file of ``name==1.0`` or ``name>=1,<2``."""
+    declared = []
+    for number, line in enumerate(lines, 1):
+        name = re.split("[<>=]", line)[0]
+        declared.append(
+            Declaration(
+                ecosystem=PYPI,
+                name=name,
+                requirement=line.removeprefix(name),
+                group="main",
+                location=Location(path="a.txt", line=number),
+            )
+        )
+    return DependencyFile(path="a.txt", format="requirements", declarations=tuple(declared))
+
+
+def scan(world: World, *lines: str, options: pipeline.ScanOptions = OPTIONS) -> Report:
+    return pipeline.scan_project([manifest(*lines)], RULES, options, world)
+
+
+def check(world: World, line: str) -> Assessment:
+    report, _ = pipeline.check_packages([manifest(line).declarations], RULES, OPTIONS, world)
+    [one] = report.dependencies
+    return one
+
+
+def demo(**holes: AffectingAdvisory) -> Listed:
+    """Six versions; a hole of the name ``v2_0`` is one of all versions up to 2.0."""
+    order = ("3.0", "2.5", "2.2", "2.1", "2.0", "1.0")
+    return Listed(
+        dict.fromkeys(order, WHEEL),
+        {
+            version: tuple(
+                one
+                for last, one in holes.items()
+                if order.index(version) >= order.index(last.removeprefix("v").replace("_", "."))
+            )
+            for version in order
+        },
+    )
+
+
+# --- what is asked
+
+
+def test_the_world_is_told_of_which_packages_only_pinned_versions_matter() -> None:
+    world = World({"demo": demo(), "other": demo(), "third": demo()})
+    scan(world, "demo==2.0", "demo==2.1", "other==2.0", "other>=1", "third", "lost==1.0")
+    assert [sorted(some) for some in world.pinned] == [["pypi/demo@2.0", "pypi/demo@2.1", "pypi/lost@1.0"]]
+
+
+def test_a_version_that_a_lock_file_settles_is_pinned() -> None:
+    world = World({"demo": demo()})
+    [declared] = manifest("demo>=1").declarations
+    locked = replace(manifest(), declarations=(replace(declared, locked_version="2.0"),))
+    pipeline.scan_project([locked], RULES, OPTIONS, world)
+    assert world.pinned == [["pypi/demo@2.0"]]
+
+
+def test_constraints_alone_pin_nothing() -> None:
+    world = World({"demo": demo()})
+    [declared] = manifest("demo==2.0").declarations
+    limits = replace(manifest(), declarations=(replace(declared, group="constraint"),))
+    pipeline.scan_project([limits], RULES, OPTIONS, world)
+    assert world.pinned == [[]]
+
+
+def test_development_dependencies_can_be_left_out() -> None:
+    dev, main = manifest("demo==2.0", "other==2.0").declarations
+    both = replace(manifest(), declarations=(replace(dev, group="dev:docs"), main))
+    report = pipeline.scan_project([both], RULES, replace(OPTIONS, no_dev=True), World({"other": demo()}))
+    assert [one.dependency.package.name for one in report.dependencies] == ["other"]
+
+
+def test_a_version_that_does_not_exist_is_unknown_and_has_no_way_out() -> None:
+    [one] = scan(World({"demo": demo()}), "demo==2.0.1").dependencies
+    assert (one.state, one.upgrade) == ("unknown", None)
+    assert one.fix.startswith("nearest: 2.1, 2.0")
+
+
+# --- the way out
+
+
+def test_the_way_out_is_the_smallest_version_in_the_range_whose_score_clears() -> None:
+    world = World({"demo": demo(v2_0=hole("A", "critical", "2.1"), v2_1=hole("B", "high", "2.2"))})
+    [one] = scan(world, "demo==2.0").dependencies
+    way = one.upgrade
+    assert one.state == "below"
+    assert way is not None
+    assert (way.version, way.passes, way.in_range, way.excluding_ranges) == ("2.2", True, False, "")
+    assert way.fixed_advisories == ("A", "B")
+    assert one.fix == "2.2"
+    assert world.asked == [["pypi/demo@2.0"], ["pypi/demo@2.2", "pypi/demo@3.0"]]
+    assert one.latest_upgrade is not None
+    assert one.latest_upgrade.version == "3.0"
+
+
+def test_all_that_might_serve_are_asked_about_at_once_each_once_and_none_that_is_known() -> None:
+    holes = {"v2_0": hole("A", "critical", "2.1")}
+    world = World({"demo": demo(**holes), "other": demo(**holes), "fine": demo()})
+    scan(world, "demo==2.0", "demo==2.1", "other==2.0", "other==1.0", "fine==1.0")
+    assert world.asked[1:] == [["pypi/demo@3.0", "pypi/other@2.1", "pypi/other@3.0"]]
+
+
+def test_where_nothing_is_below_nothing_more_is_asked() -> None:
+    world = World({"demo": demo()})
+    report = scan(world, "demo==2.0", "lost==1.0")
+    assert world.asked == [["pypi/demo@2.0", "pypi/lost@1.0"]]
+    assert [one.upgrade for one in report.dependencies] == [None, None]
+
+
+def test_where_nothing_clears_what_helps_most_is_named_as_not_enough() -> None:
+    forever = hole("B", "high")
+    world = World({"demo": demo(v2_0=hole("A", "critical", "2.1"), v3_0=forever)})
+    [one] = scan(world, "demo==2.0").dependencies
+    assert one.upgrade is not None
+    assert (one.upgrade.passes, one.upgrade.fixed_advisories) == (False, ("A",))
+    assert one.score is not None
+    assert one.upgrade.value is not None
+    assert (one.score.value or 0) < one.upgrade.value < 70
+
+
+def test_where_nothing_helps_there_is_no_way_out() -> None:
+    [one] = scan(World({"demo": demo(v3_0=hole("A", "critical"))}), "demo==2.0").dependencies
+    assert one.upgrade is None
+    assert one.fix == ""
+    [newest] = scan(World({"demo": demo(v3_0=hole("A", "critical"))}), "demo==3.0").dependencies
+    assert newest.upgrade is None
+
+
+def test_what_is_not_known_of_the_way_out_leaves_it_without_a_number() -> None:
+    listed = replace(demo(v2_0=hole("A", "critical", "2.1")), lost=("2.1", "3.0"))
+    [one] = scan(World({"demo": listed}), "demo==2.0").dependencies
+    assert one.upgrade is not None
+    assert (one.upgrade.version, one.upgrade.value, one.upgrade.grade) == ("2.1", None, None)
+    assert (one.upgrade.passes, one.upgrade.fixed_advisories) == (False, ("A",))
+
+
+def test_a_way_out_whose_advisories_nobody_knows_is_provisional_and_clears_nothing() -> None:
+    listed = replace(demo(v2_0=hole("A", "critical", "2.1")), silent=("2.1", "3.0"))
+    [one] = scan(World({"demo": listed}), "demo==2.0").dependencies
+    assert one.upgrade is not None
+    assert (one.upgrade.version, one.upgrade.provisional, one.upgrade.passes) == ("2.1", True, False)
+
+
+def test_a_version_that_turns_out_to_be_yanked_is_no_way_out() -> None:
+    listed = replace(demo(v2_0=hole("A", "critical", "2.1")), yanked=("2.1",))
+    [one] = scan(World({"demo": listed}), "demo==2.0").dependencies
+    assert one.upgrade is not None
+    assert one.upgrade.version == "3.0"
+
+
+def test_what_lies_outside_the_range_is_marked() -> None:
+    world = World({"demo": demo(v2_1=hole("A", "critical", "2.2"))})
+    [one] = scan(world, "demo>=2,<2.2").dependencies
+    assert one.dependency.version == "2.1"
+    assert one.upgrade is not None
+    assert (one.upgrade.version, one.upgrade.in_range, one.upgrade.excluding_ranges) == ("2.2", False, ">=2,<2.2")
+
+
+def test_check_scores_the_newest_beside_the_one_in_use() -> None:
+    world = World({"demo": demo(v2_0=hole("A", "low", "2.1"))})
+    one = check(world, "demo==2.0")
+    assert one.state == "ok"
+    assert one.upgrade is None
+    assert one.latest_upgrade is not None
+    assert one.latest_upgrade.version == "3.0"
+    assert one.latest_upgrade.fixed_advisories == ("A",)
+    alone = check(world, "demo==3.0")
+    assert alone.latest_upgrade is None
+    assert alone.score is not None
+    assert alone.score.value == one.latest_upgrade.value
+
+
+def test_check_names_the_way_out_too() -> None:
+    world = World({"demo": demo(v2_0=hole("A", "critical", "2.1"))})
+    one = check(world, "demo==2.0")
+    assert one.upgrade is not None
+    assert one.upgrade.version == "2.1"
+    assert len(world.asked) == 2
+
+
+FLAGS = st.sampled_from([WHEEL, WHEEL, WHEEL | YANKED, WHEEL | PRERELEASE])
+ORDER = ("4.0", "3.1", "3.0", "2.1", "2.0", "1.0")
+
+
+@st.composite
+def packages(draw: st.DrawFn) -> Listed:
+    listed = {version: draw(FLAGS) for version in ORDER}
+    advisories = [
+        hole(
+            f"A{n}",
+            draw(st.sampled_from(["low", "medium", "high", "critical"])),
+            *draw(st.lists(st.sampled_from(ORDER))),
+        )
+        for n in range(3)
+    ]
+    holes = {version: draw(st.lists(st.sampled_from(advisories), unique_by=lambda one: one.id)) for version in ORDER}
+    return Listed(
+        listed, holes, silent=draw(st.lists(st.sampled_from(ORDER))), lost=draw(st.lists(st.sampled_from(ORDER)))
+    )
+
+
+@given(packages(), st.sampled_from([*(f"demo=={version}" for version in ORDER), "demo>=2,<3", "demo"]))
+def test_a_way_out_is_newer_final_not_yanked_better_and_scores_as_it_would_alone(listed: Listed, line: str) -> None:
+    world = World({"demo": listed})
+    [one] = scan(world, line).dependencies
+    way = one.upgrade
+    assert way is None or one.state == "below"
+    if way is None:
+        return
+    tried = world.asked[1]
+    assert len(tried) <= 3
+    in_use = one.dependency.version or ""
+    assert versions.sort_newest_first(PYPI, [way.version, in_use])[0] == way.version != in_use
+    assert listed.versions[way.version] == WHEEL
+    [alone] = scan(world, f"demo=={way.version}").dependencies
+    value = alone.score.value if alone.score is not None else None
+    assert (way.value, way.passes) == (value, alone.state == "ok")
+    if way.value is not None and one.score is not None and one.score.value is not None:
+        assert way.value > one.score.value
+    assert way.passes or not any(clears(listed, key) for key in tried)
+
+
+def clears(listed: Listed, key: str) -> bool:
+    [one] = scan(World({"demo": listed}), key.removeprefix("pypi/").replace("@", "==")).dependencies
+    return one.state == "ok"
+
+
+# --- findings
+
+
+def test_a_name_that_no_index_knows_is_a_finding_and_no_pass() -> None:
+    report = scan(World({"demo": demo()}), "demo==3.0", "lost==1.0", "lost>=2", "gone")
+    assert [(one.id, one.name, len(one.locations)) for one in report.findings] == [
+        ("not-in-registry", "gone", 1),
+        ("not-in-registry", "lost", 2),
+    ]
+    assert (report.exit, report.exit_reason) == (ExitStatus.BELOW, "2 names no public index knows")
+    assert report.count_state("unknown") == 3
+    assert all(one.score is None or one.score.value is None for one in report.dependencies if one.in_registry is False)
+
+
+def test_a_name_nobody_could_be_asked_about_is_no_finding() -> None:
+    report = scan(World({}, silent=("demo",)), "demo==3.0", "demo>=2")
+    assert report.findings == ()
+    assert report.exit is ExitStatus.PASSED
+    assert not report.complete
+
+
+def test_a_name_that_stays_here_is_no_finding() -> None:
+    private = PrivacyRules(config=Config(), local_names={(PYPI, "lost")})
+    report = pipeline.scan_project([manifest("lost==1.0")], private, OPTIONS, World({}))
+    assert report.findings == ()
+    assert report.exit is ExitStatus.PASSED
+
+
+def test_a_list_has_no_findings() -> None:
+    assert scan(World({}), "lost==1.0", options=replace(OPTIONS, list_only=True)).findings == ()

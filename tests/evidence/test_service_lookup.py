@@ -1,0 +1,196 @@
+"""What the public services are asked, and what they are never told."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from nerq_cli.evidence.service_lookup import MAX_ANONYMOUS, NOT_SENT, Endpoints, ServiceLookup, read_endpoints
+from nerq_cli.facts import AffectingAdvisory, Fact, Found, Metadata, Unknown
+from nerq_cli.fetch.source import Endpoint
+from nerq_cli.inventory import NPM, PYPI, Package, Release
+from nerq_cli.sources import deps_dev
+from nerq_cli.sources.advisories import osv
+from nerq_cli.sources.deps_dev import Attestation, VersionInfo
+from nerq_cli.sources.repositories import github, scorecard
+
+NOW = 1_800_000_000
+SECRET = Package(ecosystem=NPM, name="@acme/secret-tool")
+SECRET_RELEASE = Release(package=SECRET, version="1.0.0")
+OPEN = Package(ecosystem=PYPI, name="demo")
+OPEN_RELEASE = Release(package=OPEN, version="1.0")
+
+
+@pytest.fixture
+def services(site: Any, open_run: Callable[..., Any]) -> Callable[..., ServiceLookup]:
+    """Services on the site, of which the user chose some, and no package but ``demo`` is public."""
+
+    def build(*chosen: str, token: str = "") -> ServiceLookup:
+        def at(path: str, identity: str = "") -> Endpoint:
+            return Endpoint(url=f"{site.url}/{path}", identity=identity)
+
+        where = Endpoints(
+            osv=at("osv"),
+            deps_dev=at("deps-dev"),
+            scorecard=at("scorecard"),
+            github=at("github", token),
+            epss=at("epss"),
+            kev=(at("kev"),),
+            npm_downloads=at("npm"),
+            pypistats=at("pypistats"),
+            configured=frozenset(chosen),
+        )
+        return ServiceLookup(open_run(), where, is_public=lambda package: package == OPEN, as_of=NOW)
+
+    return build
+
+
+def described(repository: str) -> Fact[Metadata]:
+    return Found(Metadata(version="1.0.0", repository=repository), "npm", NOW)
+
+
+def sent(site: Any) -> str:
+    return " ".join(f"{one.path} {one.body.decode()} {one.headers}" for one in site.requests)
+
+
+def everything(services: ServiceLookup, release: Release, repository: str) -> list[Any]:
+    """Ask all there is to ask about a release."""
+    behind = services.fetch_repositories({release: described(repository)}, {release: Unknown("not asked")})
+    known = services.fetch_advisories([release])
+    return [
+        services.fetch_versions([release])[release],
+        services.fetch_findings([release])[release],
+        known.affecting[release],
+        known.recorded[release.package],
+        behind.repositories[release],
+        behind.scorecards[release],
+        services.fetch_downloads([release.package])[release.package],
+    ]
+
+
+def test_a_private_name_is_sent_to_no_service_and_neither_is_its_repository(
+    services: Callable[..., ServiceLookup], site: Any
+) -> None:
+    told = everything(services(), SECRET_RELEASE, "https://github.com/acme/secret-tool")
+    assert told == [NOT_SENT] * len(told)
+    assert site.requests == []
+
+
+@pytest.mark.parametrize("label", [osv.LABEL, deps_dev.LABEL, scorecard.LABEL, github.LABEL, "npm downloads"])
+def test_a_private_name_is_sent_only_where_the_user_said_to_ask(
+    services: Callable[..., ServiceLookup], site: Any, label: str
+) -> None:
+    everything(services(label), SECRET_RELEASE, "https://github.com/acme/secret-tool")
+    place = {osv.LABEL: "osv", deps_dev.LABEL: "deps-dev", scorecard.LABEL: "scorecard", github.LABEL: "github"}
+    assert site.requests
+    assert {one.path.split("/")[1] for one in site.requests} == {place.get(label, "npm")}
+
+
+def test_a_public_name_beside_a_private_one_is_all_that_is_sent(
+    services: Callable[..., ServiceLookup], site: Any
+) -> None:
+    ask = services()
+    both = [SECRET_RELEASE, OPEN_RELEASE]
+    ask.fetch_versions(both)
+    ask.fetch_findings(both)
+    ask.fetch_advisories(both)
+    ask.fetch_repositories(
+        {
+            SECRET_RELEASE: described("https://github.com/acme/secret-tool"),
+            OPEN_RELEASE: described("https://github.com/acme/demo"),
+        },
+        dict.fromkeys(both, Unknown("not asked")),
+    )
+    ask.fetch_downloads([SECRET, OPEN])
+    assert "demo" in sent(site)
+    assert "secret" not in sent(site)
+
+
+def test_the_repository_that_a_private_package_was_proven_to_be_built_from_is_not_sent(
+    services: Callable[..., ServiceLookup], site: Any
+) -> None:
+    built = VersionInfo(attestations=(Attestation(verified=True, repository="github.com/acme/secret-tool"),))
+    behind = services().fetch_repositories(
+        {SECRET_RELEASE: described("")}, {SECRET_RELEASE: Found(built, "deps.dev", NOW)}
+    )
+    assert site.requests == []
+    fact = behind.repositories[SECRET_RELEASE]
+    assert isinstance(fact, Found)
+    assert (fact.value.link_status, fact.value.stars) == ("attested", None)
+
+
+def test_a_release_that_names_no_repository_costs_nothing(services: Callable[..., ServiceLookup], site: Any) -> None:
+    behind = services().fetch_repositories({OPEN_RELEASE: described("")}, {OPEN_RELEASE: Unknown("not asked")})
+    assert (
+        behind.repositories[OPEN_RELEASE] == behind.scorecards[OPEN_RELEASE] == Unknown("no source repository is named")
+    )
+    assert site.requests == []
+
+
+def test_without_a_token_github_is_asked_about_few_repositories_or_none(
+    services: Callable[..., ServiceLookup], site: Any
+) -> None:
+    releases = [Release(package=OPEN, version=f"{n}.0") for n in range(MAX_ANONYMOUS + 1)]
+    metadata = {one: described(f"https://github.com/acme/demo-{one.version[:-2]}") for one in releases}
+    versions: dict[Release, Fact[VersionInfo]] = dict.fromkeys(releases, Unknown("not asked"))
+    behind = services().fetch_repositories(metadata, versions)
+    assert not [one for one in site.requests if one.path.startswith("/github/")]
+    fact = behind.repositories[releases[0]]
+    assert isinstance(fact, Unknown)
+    assert "GITHUB_TOKEN" in fact.reason
+    few = dict(list(metadata.items())[:MAX_ANONYMOUS])
+    services().fetch_repositories(few, versions)
+    assert len([one for one in site.requests if one.path.startswith("/github/repos/")]) == MAX_ANONYMOUS
+
+
+def test_a_readme_is_known_by_its_length_where_github_has_it(services: Callable[..., ServiceLookup], site: Any) -> None:
+    repository = {"nameWithOwner": "acme/demo", "readme": {"byteSize": 4_000}}
+    site.on("/github/graphql", {"body": {"data": {"r0": repository}}})
+    ask = services(token="of-somebody")  # noqa: S106 - no token, but what tells one from another
+    behind = ask.fetch_repositories(
+        {OPEN_RELEASE: described("https://github.com/acme/demo")}, {OPEN_RELEASE: Unknown("not asked")}
+    )
+    assert behind.readmes == {OPEN_RELEASE: 4_000}
+
+
+def test_where_nothing_is_affected_nobody_is_asked_what_is_exploited(
+    services: Callable[..., ServiceLookup], site: Any
+) -> None:
+    clean: dict[Release, Fact[tuple[AffectingAdvisory, ...]]] = {
+        OPEN_RELEASE: Found((), "OSV", NOW),
+        SECRET_RELEASE: NOT_SENT,
+    }
+    assert services().add_exploitation(clean) == clean
+    assert site.requests == []
+
+
+def test_what_kev_and_epss_say_reaches_each_vulnerability(services: Callable[..., ServiceLookup], site: Any) -> None:
+    site.on("/kev", {"body": {"count": 1, "vulnerabilities": [{"cveID": "CVE-2026-0001"}]}})
+    site.on(
+        "/epss?cve=CVE-2026-0001&limit=1", {"body": {"total": 1, "data": [{"cve": "CVE-2026-0001", "epss": "0.2"}]}}
+    )
+    holes = (AffectingAdvisory(id="GHSA-1", aliases=("CVE-2026-0001",)),)
+    fact = services().add_exploitation({OPEN_RELEASE: Found(holes, "OSV", NOW), SECRET_RELEASE: NOT_SENT})
+    known = fact[OPEN_RELEASE]
+    assert isinstance(known, Found)
+    assert (known.value[0].epss, known.value[0].exploited) == (0.2, True)
+    assert fact[SECRET_RELEASE] == NOT_SENT
+
+
+def test_that_records_were_not_read_is_passed_on(services: Callable[..., ServiceLookup], site: Any) -> None:
+    def lists(request: Any) -> dict[str, Any]:
+        queries = json.loads(request.body)["queries"]
+        found = {"vulns": [{"id": "GHSA-1", "modified": "2026-01-01T00:00:00Z"}]}
+        return {"body": {"results": [{} if "version" in query else found for query in queries]}}
+
+    site.on("/osv/v1/querybatch", lists)
+    assert services().fetch_advisories([OPEN_RELEASE]).incomplete == {OPEN}
+
+
+def test_an_address_counts_as_chosen_where_the_environment_gives_it() -> None:
+    assert read_endpoints({}).configured == frozenset()
+    given = {"NERQ_OSV_URL": "https://osv.example", "NERQ_GITHUB_URL": "https://git.example", "NERQ_EPSS_URL": " "}
+    assert read_endpoints(given).configured == {osv.LABEL, github.LABEL}

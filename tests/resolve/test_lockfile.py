@@ -1,0 +1,244 @@
+"""Lock files beside the files they settle."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nerq_cli.inventory import (
+    NPM,
+    PYPI,
+    Declaration,
+    DependencyFile,
+    Edge,
+    Importer,
+    Include,
+    Location,
+    LockedPackage,
+    Package,
+)
+from nerq_cli.resolve.lockfile import Graph, apply_lockfiles
+from nerq_cli.resolve.resolver import Declarations
+
+
+def entry(name: str, version: str = "1.0", *needs: str, optional: str = "", **more: object) -> LockedPackage:
+    edges = tuple(Edge(target=f"{to}@1.0", group="optional" if to == optional else "main") for to in needs)
+    at = Location(path="uv.lock", line=len(name))
+    base = LockedPackage(key=f"{name}@{version}", ecosystem=PYPI, name=name, version=version, location=at, edges=edges)
+    return replace(base, **more)  # type: ignore[arg-type]
+
+
+def item(name: str, requirement: str = "", group: str = "main", **more: object) -> Declaration:
+    at = Location(path="pyproject.toml", line=1)
+    base = Declaration(ecosystem=PYPI, name=name, requirement=requirement, group=group, location=at)
+    return replace(base, **more)  # type: ignore[arg-type]
+
+
+def lock(*entries: LockedPackage, roots: tuple[Importer, ...] | None = None, path: str = "uv.lock") -> DependencyFile:
+    return DependencyFile(
+        path=path, format="uv.lock", locked_packages=entries, importers=roots, locked_filenames=("pyproject.toml",)
+    )
+
+
+def manifest(*items: Declaration, path: str = "pyproject.toml") -> DependencyFile:
+    return DependencyFile(path=path, format="pyproject", declarations=items)
+
+
+def root(*needs: Edge, path: str = "") -> Importer:
+    return Importer(path=path, edges=needs)
+
+
+def by_name(*manifests: DependencyFile) -> dict[str, object]:
+    together = [one for each in apply_lockfiles(manifests) for one in each.declarations]
+    declarations = Declarations(together)
+    return {one.package.name: one for one in declarations.resolve_packages(declarations.packages, {}).dependencies}
+
+
+def test_the_lock_file_has_the_say_about_the_version_and_the_manifest_about_what_is_direct() -> None:
+    found = by_name(manifest(item("a", ">=1")), lock(entry("a", "1.0", "b"), entry("b")))
+    assert {name: (one.version, one.direct, one.requirement) for name, one in found.items()} == {  # type: ignore[attr-defined]
+        "a": ("1.0", True, ">=1"),
+        "b": ("1.0", False, ""),
+    }
+
+
+def test_every_dependency_is_found_at_both_its_places() -> None:
+    found = by_name(manifest(item("a", ">=1")), lock(entry("a")))["a"]
+    assert [place.path for place in found.locations] == ["pyproject.toml", "uv.lock"]  # type: ignore[attr-defined]
+
+
+def test_what_is_brought_in_names_the_direct_dependency_that_brings_it() -> None:
+    needs = root(Edge(target="a@1.0"), Edge(target="z@1.0", group="dev"))
+    found = by_name(lock(entry("a", "1.0", "b"), entry("b", "1.0", "c"), entry("c"), entry("z"), roots=(needs,)))
+    assert {name: one.via for name, one in found.items()} == {"a": (), "b": ("a",), "c": ("a",), "z": ()}  # type: ignore[attr-defined]
+
+
+def test_development_reaches_through_the_graph_and_yields_to_what_is_installed_anyway() -> None:
+    needs = root(Edge(target="a@1.0"), Edge(target="t@1.0", group="dev"))
+    entries = (entry("a", "1.0", "b"), entry("b"), entry("t", "1.0", "b", "u"), entry("u"))
+    found = by_name(lock(*entries, roots=(needs,)))
+    groups = {name: one.groups for name, one in found.items()}  # type: ignore[attr-defined]
+    assert groups == {"a": ("main",), "b": ("dev", "main"), "t": ("dev",), "u": ("dev",)}
+
+
+def test_what_is_reached_over_optional_edges_only_is_optional() -> None:
+    needs = root(Edge(target="a@1.0"))
+    found = by_name(lock(entry("a", "1.0", "b", "c", optional="b"), entry("b"), entry("c"), roots=(needs,)))
+    assert {name: one.groups for name, one in found.items()} == {  # type: ignore[attr-defined]
+        "a": ("main",),
+        "b": ("optional",),
+        "c": ("main",),
+    }
+
+
+def test_a_lock_file_that_tells_no_groups_takes_them_from_the_manifest() -> None:
+    needs = root(Edge(target="t@1.0"))
+    declared = manifest(item("t", ">=1", "dev:test"))
+    found = by_name(declared, lock(entry("t", "1.0", "u"), entry("u"), roots=(needs,)))
+    assert {name: one.groups for name, one in found.items()} == {"t": ("dev:test",), "u": ("dev:test",)}  # type: ignore[attr-defined]
+
+
+def test_a_lock_file_that_no_longer_fits_is_told() -> None:
+    declared = manifest(item("a", ">=2"), item("new", ">=1"), item("fine", ">=1"), item("b", "", "build"))
+    together = apply_lockfiles([declared, lock(entry("a"), entry("fine"))])
+    assert [(one.package.name, one.requirement, one.locked_versions) for one in together[1].drift] == [
+        ("a", ">=2", ("1.0",)),
+        ("new", ">=1", ()),
+    ]
+
+
+def test_a_lock_file_that_repeats_the_requirement_was_made_from_it() -> None:
+    needs = root(Edge(target="a@1.0", requirement=">=2"))
+    [_, made] = apply_lockfiles([manifest(item("a", ">=2")), lock(entry("a"), roots=(needs,))])
+    assert made.drift == ()
+
+
+def test_what_the_lock_file_does_not_hold_stays_with_the_manifest() -> None:
+    declared = manifest(item("a", ">=1"), item("setuptools", ">=60", "build"))
+    kept, made = apply_lockfiles([declared, lock(entry("a"))])
+    assert [one.name for one in kept.declarations] == ["setuptools"]
+    assert (kept.lockfile, kept.locked_count) == ("uv.lock", 1)
+    assert made.lockfile == ""
+
+
+def test_a_lock_file_settles_only_what_lies_beside_it() -> None:
+    other = manifest(item("a", ">=1"), path="other/pyproject.toml")
+    kept, _ = apply_lockfiles([other, lock(entry("a"))])
+    assert kept.lockfile == ""
+    assert len(kept.declarations) == 1
+
+
+def test_members_of_a_workspace_are_settled_by_its_lock_file() -> None:
+    roots = (root(Edge(target="a@1.0")), root(Edge(target="b@1.0"), path="packages/web"))
+    member = manifest(item("b", ">=1"), path="app/packages/web/pyproject.toml")
+    here = manifest(item("a", ">=1"), path="app/pyproject.toml")
+    together = apply_lockfiles([here, member, lock(entry("a"), entry("b"), roots=roots, path="app/uv.lock")])
+    assert [one.locked_count for one in together] == [1, 1, 0]
+
+
+def test_several_versions_of_a_package_are_kept_apart() -> None:
+    needs = root(Edge(target="a@1.0"), Edge(target="b@1.0"))
+    entries = (entry("a"), entry("b", "1.0"), entry("a", "2.0"))
+    entries = (entries[0], replace(entries[1], edges=(Edge(target="a@2.0"),)), entries[2])
+    [made] = apply_lockfiles([lock(*entries, roots=(needs,))])
+    assert sorted((one.name, one.locked_version, one.indirect) for one in made.declarations) == [
+        ("a", "1.0", False),
+        ("a", "2.0", True),
+        ("b", "1.0", False),
+    ]
+
+
+def test_a_file_without_edges_counts_what_no_manifest_declares_as_brought_in() -> None:
+    bare = (entry("a", edges=None, groups=("main",)), entry("b", edges=None, groups=("dev",)))
+    found = by_name(manifest(item("a", "")), lock(*bare))
+    assert {name: (one.direct, one.groups) for name, one in found.items()} == {  # type: ignore[attr-defined]
+        "a": (True, ("main",)),
+        "b": (False, ("dev",)),
+    }
+
+
+def test_an_alias_is_matched_by_its_name_and_scored_as_what_it_is() -> None:
+    at = Location(path="package-lock.json", line=3)
+    real = LockedPackage(key="k", ecosystem=NPM, name="real", version="2.0.0", location=at, edges=(), alias="short")
+    locked = DependencyFile(
+        path="package-lock.json",
+        format="package-lock.json",
+        locked_packages=(real,),
+        importers=(Importer(edges=(Edge(target="k", alias="short", requirement="^2"),)),),
+        locked_filenames=("package.json",),
+    )
+    asked = Declaration(
+        ecosystem=NPM,
+        name="real",
+        alias="short",
+        requirement="^2",
+        group="main",
+        location=Location(path="package.json", line=4),
+    )
+    declared = DependencyFile(path="package.json", format="package.json", declarations=(asked,))
+    found = by_name(declared, locked)["real"]
+    assert (found.version, found.aliases, found.direct) == ("2.0.0", ("short",), True)  # type: ignore[attr-defined]
+
+
+def test_the_ways_to_a_package_begin_at_what_is_declared_the_shortest_first() -> None:
+    needs = root(Edge(target="a@1.0"), Edge(target="z@1.0", group="dev"))
+    entries = (entry("a", "1.0", "b"), entry("b", "1.0", "c"), entry("c"), entry("z", "1.0", "c"))
+    graph = Graph(lock(*entries), [needs])
+    ways = [(group, [step.name for step in way]) for group, way in graph.find_paths(Package(ecosystem=PYPI, name="c"))]
+    assert ways == [("dev", ["z", "c"]), ("main", ["a", "b", "c"])]
+
+
+def test_a_circle_ends() -> None:
+    graph = Graph(lock(entry("a", "1.0", "b"), entry("b", "1.0", "a")), [root(Edge(target="a@1.0"))])
+    assert [len(way) for _, way in graph.find_paths(Package(ecosystem=PYPI, name="b"))] == [2]
+    assert graph.groups == {"a@1.0": ("main",), "b@1.0": ("main",)}
+
+
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), max_size=30), st.sets(st.integers(0, 9), max_size=4))
+def test_no_package_of_a_lock_file_is_ever_lost(edges: list[tuple[int, int]], direct: set[int]) -> None:
+    entries = [
+        entry(f"p{n}", "1.0", *(f"p{to}" for start, to in edges if start == n))  # its own edges
+        for n in range(10)
+    ]
+    roots = (root(*(Edge(target=f"p{n}@1.0") for n in sorted(direct))),)
+    [made] = apply_lockfiles([lock(*entries, roots=roots)])
+    assert {one.name for one in made.declarations} == {one.name for one in entries}
+    assert {one.name for one in made.declarations if not one.indirect} >= {f"p{n}" for n in direct}
+
+
+def test_members_that_only_the_manifest_tells_of_are_settled_too() -> None:
+    top = replace(manifest(item("a", "")), includes=(Include(pattern="packages/*/pyproject.toml", line=1),))
+    inside = manifest(item("b", ""), item("sibling", ""), path="packages/web/pyproject.toml")
+    outside = manifest(item("b", ">=9"), path="examples/one/pyproject.toml")
+    inside = replace(inside, local_names=("sibling",))
+    together = apply_lockfiles([top, inside, outside, lock(entry("a"), entry("b"))])
+    assert [one.lockfile for one in together] == ["uv.lock", "uv.lock", "", ""]
+    assert together[3].drift == ()
+
+
+def test_two_lock_files_of_one_manifest_both_count() -> None:
+    other = replace(lock(entry("a", "2.0")), path="poetry.lock")
+    together = apply_lockfiles([manifest(item("a", ">=1")), lock(entry("a")), other])
+    assert together[0].declarations == ()
+    assert {one.locked_version for each in together for one in each.declarations if not one.indirect} == {"1.0", "2.0"}
+
+
+def test_a_shrinkwrap_file_overrules_the_lock_file_beside_it() -> None:
+    used = replace(lock(entry("a")), path="npm-shrinkwrap.json")
+    unused = replace(lock(entry("a", "2.0")), path="package-lock.json")
+    together = apply_lockfiles([used, unused])
+    assert {one.locked_version for each in together for one in each.declarations} == {"1.0"}
+    assert together[1].lockfile == "npm-shrinkwrap.json"
+
+
+def test_a_project_may_lie_anywhere() -> None:
+    for folder in ("", "app/", "/srv/app/", "../app/"):
+        declared = manifest(item("a", ">=1"), path=f"{folder}pyproject.toml")
+        member = manifest(item("b", ">=1"), path=f"{folder}web/pyproject.toml")
+        roots = (root(Edge(target="a@1.0")), root(Edge(target="b@1.0"), path="web"))
+        together = apply_lockfiles(
+            [declared, member, lock(entry("a"), entry("b"), roots=roots, path=f"{folder}uv.lock")]
+        )
+        assert [one.locked_count for one in together] == [1, 1, 0], folder
