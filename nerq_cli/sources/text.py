@@ -1,6 +1,6 @@
-"""What strangers wrote, made fit to keep: JSON, prose, addresses, repositories, READMEs, moments, versions, accounts.
+"""Sanitise untrusted text for storage: JSON, prose, addresses, repositories, READMEs, times, versions, accounts.
 
-Everything here takes any value at all. What cannot be used counts as not written.
+Every function accepts any value. An invalid value counts as not stated.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ T = TypeVar("T")
 MAX_SUMMARY: Final = 200
 MAX_REASON: Final = 300
 MAX_LICENCE: Final = 200
-#: Longest statement of wanted interpreters kept (``requires_python``, ``engines.node``), in characters.
+#: Longest interpreter requirement kept (``requires_python``, ``engines.node``), in characters.
 MAX_SPECIFIER: Final = 200
-#: Longest address kept, in characters; a longer one is no use to a reader.
+#: Longest address kept, in characters.
 _MAX_URL: Final = 500
-#: How much of a README is measured, in characters: where npm cuts it off, far above what any score asks for.
+#: Characters of a README that are measured: npm's own limit, far above what any score needs.
 _MAX_README: Final = 65_536
 
 # --- JSON ----------------------------------------------------------------------------------------------------------
 
-# An escaped backslash and a proper pair of surrogates are passed over; what remains is half a character.
+# An escaped backslash and a valid pair of surrogates are skipped; what remains is half a character.
 _SURROGATES = re.compile(
     rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     rb"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
@@ -38,10 +38,10 @@ _SURROGATES = re.compile(
 
 
 def decode_json(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    """Decode a JSON body; half characters in its strings (npm cuts READMEs through them) do not spoil the rest.
+    """Decode a JSON body; half characters in its strings (npm cuts READMEs through them) are replaced.
 
     Raises:
-        AnswerError: it is not JSON, or not of the shape asked for.
+        AnswerError: it is not JSON, or not of the expected shape.
     """
     try:
         return decoder.decode(repair_unicode(body))
@@ -62,7 +62,7 @@ def repair_unicode(body: bytes) -> bytes:
 
 
 def decode_optional(decoder: msgspec.json.Decoder[T], raw: msgspec.Raw | bytes) -> T | None:
-    """Decode a part of an answer; None when there is none or it is of another shape."""
+    """Decode a part of a response; None when it is missing or of another shape."""
     try:
         return decoder.decode(raw)
     except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -93,10 +93,10 @@ _ESCAPES = re.compile(
 
 
 def clean_text(value: object, limit: int) -> str:
-    """Return printable text on one line, at most ``limit`` characters; nothing for what is not text.
+    """Return printable text on one line, at most ``limit`` characters; empty for a value that is not text.
 
     Terminal escape sequences, control and format characters (bidirectional overrides and zero-width ones among them)
-    and halves of characters are left out; white space is folded.
+    and halves of characters are removed; white space is folded.
     """
     if not isinstance(value, str):
         return ""
@@ -116,13 +116,13 @@ _WEB_URL = re.compile(
 
 
 def clean_url(value: object) -> str:
-    """Return an http(s) address without credentials; nothing for anything else."""
+    """Return an http(s) address without credentials; empty for anything else."""
     text = value.strip() if isinstance(value, str) else ""
     match = _WEB_URL.fullmatch(text) if len(text) <= _MAX_URL and text.isprintable() else None
     return f"{match[1].lower()}://{match[2].lower()}{match[3]}" if match else ""
 
 
-#: Hosts whose repositories are owner/name, and what follows is a page of one.
+#: Hosts whose repositories are owner/name, followed by pages of the repository.
 _OWNER_AND_NAME: Final = frozenset({"github.com", "bitbucket.org", "codeberg.org", "gitee.com", "git.sr.ht"})
 _GITLAB: Final = "gitlab.com"
 #: First segments of addresses on such hosts that name no owner.
@@ -152,24 +152,24 @@ _CLONE_URL = re.compile(
 
 
 def parse_repository_url(value: object) -> str:
-    """Return the https address of the repository meant, without ``.git`` or the page of it that a link points at.
+    """Return the https address of a repository, without ``.git`` or the page that a link points at.
 
-    Web addresses, clone addresses (``git+ssh://…``, ``git@host:…``) and npm's shorthands (``acme/demo``) are
-    understood. Nothing for anything else, and for pages of a known host that are no repository.
+    Web addresses, clone addresses (``git+ssh://…``, ``git@host:…``) and npm's shorthands (``acme/demo``) are read.
+    Empty for anything else, and for pages of a known host that are no repository.
     """
     text = value.strip() if isinstance(value, str) else ""
     return _parse_repository_url(text) if len(text) <= _MAX_URL and text.isprintable() else ""
 
 
 def parse_forge_url(value: object) -> str:
-    """Return the repository a web address names, if it is on a host that has nothing but repositories."""
+    """Return the repository of a web address on a host that has nothing but repositories."""
     url = parse_repository_url(clean_url(value))
     host = url.removeprefix("https://").partition("/")[0]
     return url if host in _OWNER_AND_NAME or host == _GITLAB else ""
 
 
 def select_homepage(repository_url: str, homepage: str) -> str:
-    """Return a homepage unless it is no more than a page of the repository."""
+    """Return a homepage unless it is only a page of the repository."""
     return homepage if not repository_url or parse_repository_url(homepage) != repository_url else ""
 
 
@@ -209,9 +209,9 @@ _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
 
 
 def measure_readme(text: str) -> int:
-    """Return how much there is to read, in characters: without badges and other images, HTML tags and fenced code.
+    """Return the length of the prose, in characters: without badges and other images, HTML tags and fenced code.
 
-    White space is folded. Only the first 65,536 characters are looked at.
+    White space is folded. Only the first 65,536 characters are read.
     """
     lines = remove_comments(text[:_MAX_README]).splitlines()
     prose = "\n".join(_select_prose(lines))
@@ -220,7 +220,7 @@ def measure_readme(text: str) -> int:
 
 
 def remove_comments(text: str) -> str:
-    """Return HTML without its comments; one that is never closed goes on to the end."""
+    """Return HTML without its comments; an unclosed one extends to the end."""
     before_comment, *comments = text.split("<!--")
     return before_comment + "".join(comment.partition("-->")[2] for comment in comments)
 
@@ -247,7 +247,7 @@ def _select_prose(lines: list[str]) -> list[str]:
 
 
 def parse_timestamp(value: object) -> int:
-    """Return an RFC 3339 time as epoch seconds, read as UTC where it names no zone; 0 for what is none."""
+    """Return an RFC 3339 time as epoch seconds, read as UTC without a zone; 0 for an invalid one."""
     if not isinstance(value, str):
         return 0
     try:
@@ -259,7 +259,7 @@ def parse_timestamp(value: object) -> int:
 
 # --- versions ------------------------------------------------------------------------------------------------------
 
-#: What a version of either ecosystem can be made of, as the registries file it.
+#: Characters of a version in either registry.
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+!_-]{0,127}", re.ASCII)
 
 

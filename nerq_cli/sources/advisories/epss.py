@@ -45,7 +45,7 @@ _PAGE_DECODER: Final = msgspec.json.Decoder(_Page)
 
 
 def read_endpoint(environ: Mapping[str, str]) -> Endpoint:
-    """Return where EPSS is asked."""
+    """Return the base URL of EPSS."""
     return read_endpoint_variable(environ, VARIABLE, URL)
 
 
@@ -62,14 +62,14 @@ class _EpssSource:
     label: str = LABEL
     kind: type[float] = float
     fresh: int = _DAY
-    #: New CVEs get their first number within a day or so.
+    #: New CVEs get their first number within about a day.
     absent_fresh: int = _DAY // 4
     limit: int = 1_000_000
     probe: bool = False
     cooldown: int = COOLDOWN
 
     def requests(self, subjects: Sequence[AdvisoryId], endpoint: Endpoint) -> Iterator[Request[AdvisoryId]]:
-        """Ask about as many CVEs at a time as the service takes; anything else is left out."""
+        """Request as many CVEs at a time as the service accepts; other ids are left out."""
         for batch in _split_batches(subject for subject in subjects if is_cve(subject.id)):
             cve_list = ",".join(subject.id for subject in batch)
             yield Request(
@@ -105,7 +105,7 @@ EPSS_SOURCE: Final = _EpssSource()
 
 
 def fetch_probabilities(fetcher: Fetcher, cves: Iterable[str], endpoint: Endpoint) -> dict[str, Fact[float]]:
-    """Return how probable the exploitation of each CVE is. One without a number is unknown: it is new, or rejected."""
+    """Return the probability that each CVE is exploited. A CVE without a number is unknown: it is new, or rejected."""
     subjects = [AdvisoryId(id=cve) for cve in dict.fromkeys(cves) if is_cve(cve)]
     facts = fetcher.fetch(EPSS_SOURCE, subjects, endpoint) if subjects else {}
     return {subject.id: _replace_absent(fact) for subject, fact in facts.items()}
@@ -116,7 +116,7 @@ def _replace_absent(fact: Fact[float]) -> Fact[float]:
 
 
 def _split_batches(subjects: Iterable[AdvisoryId]) -> Iterator[list[AdvisoryId]]:
-    """Yield lists that are short enough for one question."""
+    """Yield lists that are short enough for one request."""
     batch: list[AdvisoryId] = []
     length = 0
     for subject in subjects:

@@ -1,4 +1,4 @@
-"""KEV: the catalogue of vulnerabilities that CISA knows to be exploited. One file, read once a day."""
+"""KEV: CISA's catalogue of vulnerabilities that are exploited. One file, read once a day."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from nerq_cli.sources.text import clean_text, decode_json, decode_list, split_li
 
 LABEL: Final = "CISA KEV"
 URL: Final = "https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities.json"
-#: CISA's own copy, for when its site turns unusual clients away (it answers 403).
+#: CISA's own copy, used when its site refuses the client (HTTP 403).
 MIRROR_URL: Final = "https://raw.githubusercontent.com/cisagov/kev-data/develop/known_exploited_vulnerabilities.json"
 VARIABLE: Final = "NERQ_KEV_URL"
 
@@ -50,14 +50,14 @@ _FILE_DECODER: Final = msgspec.json.Decoder(_File)
 
 
 def read_endpoints(environ: Mapping[str, str]) -> tuple[Endpoint, ...]:
-    """Return where the catalogue is: the place the environment names and no other, else CISA and its mirror."""
+    """Return the base URLs of the catalogue: the one from the environment alone, else CISA and its mirror."""
     endpoint = read_endpoint_variable(environ, VARIABLE, URL)
     return (endpoint, Endpoint(url=MIRROR_URL)) if endpoint.url == URL else (endpoint,)
 
 
 @dataclass(slots=True)
 class CatalogueSource:
-    """The catalogue, from the endpoint or else from the first of the mirrors that has it. Filed as the endpoint's."""
+    """The catalogue, from the endpoint or else from the first mirror that serves it. Cached under the endpoint."""
 
     mirrors: tuple[Endpoint, ...] = ()
     name: str = "kev"
@@ -70,14 +70,14 @@ class CatalogueSource:
     cooldown: int = COOLDOWN
 
     def requests(self, subjects: Sequence[AdvisoryId], endpoint: Endpoint) -> Iterator[Request[AdvisoryId]]:
-        """Ask for the whole file."""
+        """Request the whole file."""
         yield Request(url=endpoint.url, subjects=tuple(subjects), endpoint=endpoint)
 
     def parse(self, request: Request[AdvisoryId], response: Response) -> Iterator[tuple[AdvisoryId, Catalogue | None]]:
-        """Pair the catalogue with what is in it; with nothing yet, where it makes no sense and there is a mirror.
+        """Pair the catalogue with its content; with nothing when it is invalid and there is a mirror.
 
         Raises:
-            AnswerError: it is not there, not the catalogue, or not all of it.
+            AnswerError: the file is missing, is not the catalogue, or is incomplete.
         """
         try:
             catalogue = _parse_catalogue(response)
@@ -89,12 +89,12 @@ class CatalogueSource:
         yield subject, catalogue
 
     def more(self, request: Request[AdvisoryId], response: Response) -> Sequence[Request[AdvisoryId]]:
-        """Ask the next mirror where the answer makes no sense."""
+        """Request the next mirror after an invalid answer."""
         mirror_requests = self._build_mirror_request(request)
         return mirror_requests if mirror_requests and not _is_catalogue(response) else ()
 
     def divide(self, request: Request[AdvisoryId], status: int) -> Sequence[Request[AdvisoryId]]:  # noqa: ARG002 - any failure will do
-        """Ask the next mirror where there is no answer."""
+        """Request the next mirror after a failed request."""
         return self._build_mirror_request(request)
 
     def _build_mirror_request(self, request: Request[AdvisoryId]) -> tuple[Request[AdvisoryId], ...]:
@@ -106,7 +106,7 @@ class CatalogueSource:
 
 
 def fetch_catalogue(fetcher: Fetcher, endpoints: Sequence[Endpoint]) -> Fact[Catalogue]:
-    """Return the catalogue, from the first of the places that has it. A miss means nothing where it is unknown.
+    """Return the catalogue from the first mirror that serves it. While it is unknown, a missing CVE proves nothing.
 
     Raises:
         ConfigError: the proxy or the certificates that the environment names cannot be used.

@@ -1,4 +1,4 @@
-"""What the advisory database on this disk says: no request, and no name leaves the machine."""
+"""Read advisories from the database on this disk, without a request."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from nerq_cli.store.advisory_db import AdvisoryDatabase, EcosystemStatus
 from nerq_cli.vulnerabilities.matching import build_history, match_advisories
 
 LABEL: Final = "advisory database"
-#: A database whose newest record is older than this many seconds is used, and its age is said (7 days).
+#: A database whose newest record is older than this many seconds is used, and its age is reported (7 days).
 STALE_AGE: Final = 7 * 86_400
-#: The silence of a database older than this says nothing any more (90 days, as for Scorecard results).
+#: Beyond this age in seconds an empty result is Unknown (90 days, as for Scorecard results).
 _MAX_AGE: Final = 90 * 86_400
 
 
 class AdvisoryFindings(NamedTuple):
-    """What the database says of one version, and of its package's past."""
+    """The advisories that affect one version, and the history of its package."""
 
     advisories: Fact[tuple[AffectingAdvisory, ...]]
     history: Fact[History]
 
 
 class Snapshot(NamedTuple):
-    """What is kept of one ecosystem, and the moment up to which it speaks (epoch seconds UTC)."""
+    """The records of one ecosystem, and the moment up to which they are complete (epoch seconds UTC)."""
 
     ecosystem: str
     records: int
@@ -34,10 +34,10 @@ class Snapshot(NamedTuple):
 
 
 def read_snapshots(database: AdvisoryDatabase) -> dict[str, Snapshot]:
-    """Return what the database keeps, by ecosystem.
+    """Return the snapshots of the database, by ecosystem.
 
-    Records taken from a file speak up to the newest change among them, whenever they were imported; those fetched
-    from the published dumps speak up to the day they were last compared with them.
+    Records from a file are complete up to the newest change among them, whenever they were imported; records from the
+    published dumps are complete up to the last comparison with those.
     """
     return {
         status.ecosystem: Snapshot(status.ecosystem, status.records, _find_valid_until(status))
@@ -46,7 +46,7 @@ def read_snapshots(database: AdvisoryDatabase) -> dict[str, Snapshot]:
 
 
 def _find_valid_until(status: EcosystemStatus) -> int:
-    """Return the moment; 0 where there were only ever single records, which tell nothing of what else there is."""
+    """Return the moment; 0 for single records, which prove nothing about other advisories."""
     validator = status.import_info.validator
     return status.import_info.imported_at if validator or not status.import_info.newest else status.import_info.newest
 
@@ -54,11 +54,11 @@ def _find_valid_until(status: EcosystemStatus) -> int:
 def find_advisories(
     database: AdvisoryDatabase, releases: Mapping[Release, tuple[int, str | None]], *, as_of: int
 ) -> dict[Release, AdvisoryFindings]:
-    """Return what is kept about these releases; ecosystems that are not kept are left out.
+    """Return the findings for these releases; ecosystems without a snapshot are left out.
 
-    ``releases`` gives for each when it was published (epoch seconds, 0 = not known) and the version before it. A
-    version that appeared after the database was made is one it has never heard of, and an old database has not heard
-    of what was found since: their silence is not a clean answer, but unknown. What they do know counts.
+    ``releases`` gives for each its publication time (epoch seconds, 0 = not known) and the version before it. An empty
+    result is Unknown for a version published after the snapshot, and for a snapshot older than ``MAX_AGE``. Advisories
+    that are found count in any case.
     """
     snapshots = read_snapshots(database)
     covered_releases = [release for release in releases if release.package.ecosystem in snapshots]

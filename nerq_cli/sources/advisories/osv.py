@@ -1,7 +1,7 @@
-"""OSV: which advisories affect a version, which were ever recorded for a package, and what each of them says.
+"""OSV: the advisories that affect a version, all advisories of a package, and their records.
 
-The batch endpoint names advisories only by id; a record is fetched once for each id, and kept for as long as OSV says
-that it was not modified since. What is answered is documented in google/osv.dev (docs/api).
+The batch endpoint returns ids only. A record is fetched once for each id and kept until OSV lists a newer change.
+The endpoints are documented in google/osv.dev (docs/api).
 """
 
 from __future__ import annotations
@@ -31,21 +31,21 @@ LABEL: Final = "OSV"
 URL: Final = "https://api.osv.dev"
 VARIABLE: Final = "NERQ_OSV_URL"
 
-#: Queries in one batch; more are refused (google/osv.dev, docs/api/post-v1-querybatch.md).
+#: Queries in one batch; larger batches are refused (google/osv.dev, docs/api/post-v1-querybatch.md).
 MAX_QUERIES: Final = 1_000
-#: Pages read of one list. A page holds up to 1,000 advisories, so this is far beyond any honest list.
+#: Pages read of one list. A page holds up to 1,000 advisories, far more than any real list has.
 MAX_PAGES: Final = 50
-#: Batches halved in one run in search of the queries that the server refuses. One such takes ten.
+#: Batches halved in one run to find the queries that the server refuses. One such query takes ten.
 MAX_HALVINGS: Final = 100
 _HOUR: Final = 3600
 #: Ten years: a record is filed under the time of its last change.
 _TEN_YEARS: Final = 10 * 365 * 24 * _HOUR
-#: Largest answer read; over HTTP/1.1 the service sends no more than 32 MiB.
+#: Largest response read; over HTTP/1.1 the service sends at most 32 MiB.
 _MAX_BYTES: Final = 33_554_432
 _MAX_TOKEN_LENGTH: Final = 10_000
 _OK: Final = 200
 _BAD_REQUEST: Final = 400
-#: What an id of an advisory can look like; the service refuses longer ones.
+#: Form of an advisory id; the service refuses longer ones.
 _ID_PATTERN = re.compile(r"[A-Za-z0-9][\w.:-]{0,99}", re.ASCII)
 _MALWARE_PREFIX: Final = "MAL-"
 _GHSA_PREFIX: Final = "GHSA-"
@@ -58,7 +58,7 @@ class AdvisoryHits(msgspec.Struct, frozen=True):
 
 
 def read_endpoint(environ: Mapping[str, str]) -> Endpoint:
-    """Return where OSV is asked."""
+    """Return the base URL of OSV."""
     return read_endpoint_variable(environ, VARIABLE, URL)
 
 
@@ -67,7 +67,7 @@ def read_endpoint(environ: Mapping[str, str]) -> Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _BatchRequest(Request[S]):
-    """A question about many subjects. ``tokens`` and ``previous_hits``, beside ``about``, are where the lists go on."""
+    """A request about many subjects. ``tokens`` and ``previous_hits``, beside ``subjects``, continue their lists."""
 
     page: int
     tokens: tuple[str, ...]
@@ -75,7 +75,7 @@ class _BatchRequest(Request[S]):
 
 
 class _Lookup(NamedTuple):
-    """A list that is being read: whose it is, the token of its next page, and what the pages before it hold."""
+    """A list that is being read: its subject, the token of its next page, and the hits of its earlier pages."""
 
     subject: Any
     token: str = ""
@@ -102,10 +102,10 @@ _RESULT_DECODER: Final = msgspec.json.Decoder(_Result)
 
 @dataclass(slots=True)
 class AdvisoryListSource(Generic[S]):
-    """The ids of the advisories of a release, or of all there ever were of a package. One for each run.
+    """The ids of the advisories of a release, or of all advisories of a package. One source per run.
 
-    A list may come in pages: then only its query is put again, with the token it was given. A batch that is refused is
-    halved until what is refused stands alone.
+    A list may come in pages: then only its query is sent again, with its token. A refused batch is halved until the
+    refused query stands alone.
     """
 
     name: str
@@ -119,7 +119,7 @@ class AdvisoryListSource(Generic[S]):
     _halvings: Iterator[int] = field(default_factory=count, compare=False, repr=False)
 
     def requests(self, subjects: Sequence[S], endpoint: Endpoint) -> Iterator[Request[S]]:
-        """Ask about up to 1,000 at a time; what cannot be a name or a version is left out."""
+        """Request up to 1,000 subjects at a time; invalid names and versions are left out."""
         lookups = [_Lookup(subject) for subject in subjects if _is_queryable(subject)]
         for start in range(0, len(lookups), MAX_QUERIES):
             yield _build_batch(lookups[start : start + MAX_QUERIES], endpoint)
@@ -128,7 +128,7 @@ class AdvisoryListSource(Generic[S]):
         """Pair each subject whose list ends here with the list.
 
         Raises:
-            AnswerError: the answer is not what OSV documents, or no list ever ends.
+            AnswerError: the response is not what OSV documents, or a list does not end.
         """
         lookups = _parse_batch(request, response)
         complete_lookups = [lookup for lookup in lookups if not lookup.token]
@@ -138,13 +138,13 @@ class AdvisoryListSource(Generic[S]):
             yield lookup.subject, AdvisoryHits(tuple(dict.fromkeys(lookup.previous_hits)))
 
     def more(self, request: Request[S], response: Response) -> Iterator[Request[S]]:
-        """Ask for the next page of the lists that go on."""
+        """Request the next page of the lists that continue."""
         incomplete_lookups = [lookup for lookup in _parse_batch(request, response) if lookup.token]
         if incomplete_lookups and _get_page(request) < MAX_PAGES:
             yield _build_batch(incomplete_lookups, request.endpoint, page=_get_page(request) + 1)
 
     def divide(self, request: Request[S], status: int) -> Sequence[Request[S]]:
-        """Return the two halves of a batch that was refused: one bad query has the server refuse them all."""
+        """Return the two halves of a refused batch: the server refuses a batch for one bad query."""
         lookups = _get_lookups(request)
         if status != _BAD_REQUEST or len(lookups) == 1 or next(self._halvings) >= MAX_HALVINGS:
             return ()
@@ -156,17 +156,17 @@ class AdvisoryListSource(Generic[S]):
 
 
 def create_affecting_source() -> AdvisoryListSource[Release]:
-    """Return the source of the advisories that affect releases."""
+    """Return the source of advisories that affect releases."""
     return AdvisoryListSource("osv-affecting")
 
 
 def create_recorded_source() -> AdvisoryListSource[Package]:
-    """Return the source of the advisories that were ever recorded for packages, whatever version they affect."""
+    """Return the source of all advisories of packages, whatever version they affect."""
     return AdvisoryListSource("osv-ever")
 
 
 def _is_queryable(subject: Package | Release) -> bool:
-    """Whether OSV can take the query. One without a version would be answered for all versions."""
+    """Whether OSV accepts the query. A query without a version would return the advisories of all versions."""
     package = subject.package if isinstance(subject, Release) else subject
     fields = (package.name, subject.version) if isinstance(subject, Release) else (package.name,)
     return package.ecosystem in (PYPI, NPM) and all(text.strip() and text.isprintable() for text in fields)
@@ -195,7 +195,7 @@ def _build_query(lookup: _Lookup) -> dict[str, object]:
 
 
 def _get_public_version(release: Release) -> str:
-    """Return the version advisories speak of: on PyPI a local build (1.0+cu118) is one of the version before the +."""
+    """Return the version that advisories use: for a local build of PyPI (1.0+cu118) the part before the plus."""
     version = release.version
     return version.partition("+")[0] or version if release.package.ecosystem == PYPI else version
 
@@ -213,10 +213,10 @@ def _get_lookups(request: Request[Any]) -> list[_Lookup]:
 
 
 def _parse_batch(request: Request[Any], response: Response) -> list[_Lookup]:
-    """Return how far each list has come; one whose result makes no sense is left out.
+    """Return the state of each list; invalid results are left out.
 
     Raises:
-        AnswerError: there is not one result for each query; they have nothing but their order to tell them by.
+        AnswerError: the number of results differs from the number of queries; only their order connects them.
     """
     if response.status != _OK:
         raise ResponseError(f"does not answer batches (HTTP {response.status})")
@@ -245,7 +245,7 @@ def _extend_lookup(lookup: _Lookup, raw: msgspec.Raw) -> _Lookup | None:
 
 @dataclass(slots=True)
 class _RecordSource:
-    """What an advisory says."""
+    """The record of an advisory."""
 
     name: str
     fresh: int
@@ -257,17 +257,17 @@ class _RecordSource:
     cooldown: int = COOLDOWN
 
     def requests(self, subjects: Sequence[AdvisoryId], endpoint: Endpoint) -> Iterator[Request[AdvisoryId]]:
-        """Ask for one record at a time."""
+        """Request one record at a time."""
         for subject in subjects:
             yield Request(
                 url=f"{endpoint.url}/v1/vulns/{quote(subject.id, safe='')}", subjects=(subject,), endpoint=endpoint
             )
 
     def parse(self, request: Request[AdvisoryId], response: Response) -> Iterator[tuple[AdvisoryId, Advisory | None]]:
-        """Pair the id with its record. One that is listed and not given out is unknown, not absent.
+        """Pair the id with its record. A listed record that is not served is unknown, not absent.
 
         Raises:
-            AnswerError: the answer is no OSV record, or that of another advisory.
+            AnswerError: the response is no OSV record, or the record of another advisory.
         """
         [subject] = request.subjects
         if response.status != _OK:
@@ -278,16 +278,16 @@ class _RecordSource:
         yield subject, advisory
 
 
-#: Records whose last change is known: they are good until the next.
+#: Records whose last change is known: valid until the next change.
 RECORD_SOURCE: Final = _RecordSource("osv-record", fresh=_TEN_YEARS)
-#: Records of which nobody knows whether they are the newest.
+#: Records whose last change is not known.
 LATEST_SOURCE: Final = _RecordSource("osv-latest", fresh=_HOUR)
 
 
 def fetch_records(fetcher: Fetcher, ids: Iterable[tuple[str, int]], endpoint: Endpoint) -> dict[str, Fact[Advisory]]:
-    """Return the record of each id; the newest where lists disagree on when it was changed.
+    """Return the record of each id; the newest one when lists disagree on its last change.
 
-    A record that is older than its list says is asked for once more, and then again every hour.
+    A record older than its list states is requested once more, and again every hour.
     """
     modified_by_id: dict[str, int] = {}
     for identifier, modified in ids:
@@ -314,9 +314,9 @@ def _may_be_outdated(subject: AdvisoryId, fact: Fact[Advisory] | None) -> bool:
 
 
 class OsvAdvisories(NamedTuple):
-    """What OSV knows: what affects each release, and what is recorded of each package, whatever version it affects.
+    """The advisories that affect each release, and the advisories of each package, whatever version they affect.
 
-    ``incomplete`` are the packages of which more is recorded than was read.
+    ``incomplete`` are the packages with records that were not read.
     """
 
     affecting: dict[Release, Fact[tuple[Advisory, ...]]]
@@ -332,13 +332,13 @@ def fetch_advisories(
     *,
     all_records: bool = False,
 ) -> OsvAdvisories:
-    """Return the advisories of releases, and the malware ever recorded of packages, whatever the version.
+    """Return the advisories of releases, and the malware records of packages, whatever the version.
 
-    An advisory whose record cannot be had is kept by its id, of unknown severity, as one of that version. Of packages
-    only the records of malware are read, beside those that affect a release; all of them if ``all_records`` says so.
-    A package of which a wanted record cannot be had is unknown.
+    An advisory whose record is not available is kept by its id, with unknown severity, for that version. Of packages
+    only the malware records are read, beside those that affect a release; with ``all_records`` all of them. A package
+    is unknown when a record that is needed is not available.
 
-    It takes a request for each 1,000 releases, for each 1,000 packages, and for each record not held yet.
+    It takes a request for each 1,000 releases, for each 1,000 packages, and for each record that is not cached.
 
     Raises:
         ConfigError: the proxy or the certificates that the environment names cannot be used.
@@ -371,7 +371,7 @@ def fetch_advisories(
 
 
 def _iter_reviewed_aliases(record_facts: Mapping[str, Fact[Advisory]]) -> Iterator[tuple[str, int]]:
-    """Yield the reviewed advisories that are aliases of records without a severity, where the lists left them out."""
+    """Yield the reviewed advisories that are aliases of records without a severity and are missing from the lists."""
     for fact in record_facts.values():
         if isinstance(fact, Found) and fact.value.severity == "unknown" and not fact.value.malware:
             yield from (
@@ -403,7 +403,7 @@ def _build_release_advisories(
 
 
 def _build_affecting(release: Release, identifier: str, fact: Fact[Advisory]) -> Advisory:
-    """Return a record that affects a release. That it does is OSV's to say, even where the record reads otherwise."""
+    """Return a record that affects a release. OSV's list decides this, even when the record itself differs."""
     advisory = fact.value if isinstance(fact, Found) else _build_unread(identifier, fact)
     package = release.package
     package_entries = (
@@ -416,7 +416,7 @@ def _build_affecting(release: Release, identifier: str, fact: Fact[Advisory]) ->
 
 
 def _build_unread(identifier: str, fact: Absent | Unknown) -> Advisory:
-    """Return what is known of an advisory whose record cannot be had: its id, and why there is no more."""
+    """Return an advisory whose record is not available: its id, and the reason."""
     reason = fact.reason if isinstance(fact, Unknown) else "OSV lists it, and does not have it"
     return Advisory(
         identifier,

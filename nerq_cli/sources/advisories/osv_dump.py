@@ -1,8 +1,8 @@
-"""Bringing the advisory database up to date from the dumps of OSV, one for each ecosystem.
+"""Update the advisory database from the dumps of OSV, one for each ecosystem.
 
-How they are laid out is documented in google/osv.dev (docs/data.md): ``PyPI/all.zip`` holds every record,
-``PyPI/modified_id.csv`` lists them by their last change, newest first, and ``PyPI/ID.json`` is one of them. The servers
-tell an edition by its ETag, and what arrived by its MD5 (``X-Goog-Hash``).
+Their layout is documented in google/osv.dev (docs/data.md): ``PyPI/all.zip`` holds every record,
+``PyPI/modified_id.csv`` lists them by their last change, newest first, and ``PyPI/ID.json`` is one of them. An ETag
+identifies an edition; an MD5 (``X-Goog-Hash``) verifies a download.
 """
 
 from __future__ import annotations
@@ -32,23 +32,23 @@ from nerq_cli.sources.advisories.osv_record import filter_ecosystem, parse_recor
 from nerq_cli.sources.text import parse_timestamp
 from nerq_cli.store.advisory_db import AdvisoryDatabase, ImportInfo
 
-#: Where the dumps are unless ``NERQ_OSV_DUMPS_URL`` says otherwise.
+#: Base URL of the dumps unless ``NERQ_OSV_DUMPS_URL`` is set.
 DUMPS_URL: Final = "https://storage.googleapis.com/osv-vulnerabilities"
 VARIABLE: Final = "NERQ_OSV_DUMPS_URL"
-#: Up to this age, in seconds, and up to this many changed records, only those are fetched.
+#: Up to this age, in seconds, and up to this many changed records, only changed records are fetched.
 _MAX_INCREMENTAL_AGE: Final = 3 * 86_400
 _MAX_CHANGES: Final = 500
-#: Largest dump taken, in bytes; npm's, the largest, had some hundred megabytes in 2026.
+#: Largest dump accepted, in bytes; npm's, the largest, had some hundred megabytes in 2026.
 _MAX_DUMP_BYTES: Final = 4_000_000_000
-#: Largest list of changes read, in bytes; as it begins with the newest, hardly any of it is.
+#: Largest list of changes read, in bytes; it begins with the newest, so little of it is read.
 _MAX_LIST_BYTES: Final = 200_000_000
 _WORKER_COUNT: Final = 8
-#: Held by the process that is updating the database; others wait.
+#: Held by the process that updates the database; other processes wait.
 _LOCK_NAME: Final = "update.lock"
 _MAX_ATTEMPTS: Final = 4
 _PARTIAL_CONTENT: Final = 206
 _NOT_MODIFIED: Final = 304
-#: How Google's storage says that there is no such object: 403 where one may not list what there is.
+#: HTTP statuses of Google's storage for a missing object: 403 when listing is not allowed.
 _MISSING_STATUSES: Final = frozenset({403, 404, 410})
 _RANGE_NOT_SATISFIABLE: Final = 416
 _OK: Final = 200
@@ -60,14 +60,14 @@ _CHANGE_ROW = re.compile(r"([0-9T:.+Z-]{10,40}),([A-Za-z0-9][A-Za-z0-9._:+-]{0,9
 
 
 class UpdateError(NerqError):
-    """The dumps could not be had; what was kept before still is."""
+    """The dumps are not available; the database is unchanged."""
 
     exit: ClassVar[ExitStatus] = ExitStatus.INCOMPLETE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpdateResult:
-    """What an update did: ``changed_count`` is how many records it wrote or dropped, None when it replaced them all."""
+    """The result of an update. ``changed_count`` counts records written or dropped; None after a full update."""
 
     ecosystem: str
     changed_count: int | None
@@ -75,7 +75,7 @@ class UpdateResult:
 
 
 class _Download(NamedTuple):
-    """A dump on disk, and what tells it from other editions."""
+    """A dump on disk, and the ETag of its edition."""
 
     path: Path
     validator: str
@@ -84,8 +84,8 @@ class _Download(NamedTuple):
 class DumpClient:
     """The dumps at one address. Downloads are kept in ``directory`` until they are complete, and resumed from there.
 
-    ``idle`` is the longest silence of the server and ``wait`` the longest time to wait for another update, in seconds;
-    ``progress`` is told how many of how many megabytes have arrived.
+    ``idle_timeout`` is the longest time without data and ``wait`` the longest wait for another update, in seconds;
+    ``progress`` receives the megabytes that have arrived, and their total.
     """
 
     def __init__(
@@ -114,11 +114,11 @@ class DumpClient:
     def update_database(
         self, database: AdvisoryDatabase, ecosystem: str, *, now: int, full: bool = False
     ) -> UpdateResult:
-        """Bring one ecosystem of the database up to date; ``full`` takes the dump even where a few records would do.
+        """Update one ecosystem of the database; ``full`` reads the dump even where a few records would be enough.
 
         Raises:
-            UpdateError: the server does not give what is needed.
-            AnswerError: what it gives is no dump.
+            UpdateError: the server does not serve the dump.
+            AnswerError: the download is no dump.
             UsageError: the database or the download cannot be written.
         """
         try:
@@ -137,9 +137,9 @@ class DumpClient:
 
     @contextmanager
     def _hold_lock(self) -> Iterator[None]:
-        """Wait until no other process updates this database: both would write to one download.
+        """Wait until no other process updates this database: two updates would write to one download.
 
-        SQLite's lock on a file serves on every system, and ends with the process that holds it, however that ends.
+        SQLite's file lock works on every system, and ends with the process that holds it.
         """
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with ExitStack() as exit_stack:
@@ -156,7 +156,7 @@ class DumpClient:
             yield
 
     def _build_source_url(self, ecosystem: str) -> str:
-        """Return the address of a dump as it may be shown: without credentials."""
+        """Return the address of a dump without credentials."""
         return f"{_CREDENTIALS.sub('//', self.url)}/{ecosystem}/all.zip"
 
     def _build_request(
@@ -199,7 +199,7 @@ class DumpClient:
         self._get_etag_path(ecosystem).unlink(missing_ok=True)
 
     def _download_dump(self, ecosystem: str, validator: str) -> _Download | None:
-        """Fetch the dump; None when it is the edition with this validator. What breaks off is taken up again."""
+        """Fetch the dump; None when the edition is already in the database. An interrupted download is resumed."""
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         for attempt in range(1, _MAX_ATTEMPTS + 1):
             result = self._try_download(ecosystem, validator)
@@ -251,7 +251,7 @@ class DumpClient:
         return _Download(part_path, dump_validator)
 
     def _read_partial_etag(self, ecosystem: str) -> str:
-        """Return the ETag of the edition that an earlier download broke off in; empty when there is none."""
+        """Return the ETag of an interrupted download; empty when there is none."""
         try:
             etag = self._get_etag_path(ecosystem).read_text("ascii")
             return etag if self._get_part_path(ecosystem).stat().st_size else ""
@@ -259,18 +259,20 @@ class DumpClient:
             return ""
 
     def _is_continuation(self, stream: Stream, ecosystem: str, partial_etag: str) -> bool:
-        """Whether what comes belongs behind what is there."""
+        """Whether the response continues the interrupted download."""
         expected_prefix = f"bytes {self._get_part_path(ecosystem).stat().st_size}-" if partial_etag else "nothing"
         return stream.headers.get("Content-Range", "").startswith(expected_prefix)
 
     def _write_download(self, stream: Stream, ecosystem: str) -> None:
-        """Write what arrives behind what is there, or in its place."""
+        """Write the response after the data on disk, or in place of it."""
         part_path = self._get_part_path(ecosystem)
         is_resumed = stream.status == _PARTIAL_CONTENT
         if not is_resumed:
             self._delete_download(ecosystem)
             etag = stream.headers.get("ETag", "")
-            if etag.isascii() and etag.startswith('"'):  # a weak one does not promise the same bytes (RFC 9110 §13.1.5)
+            if etag.isascii() and etag.startswith(
+                '"'
+            ):  # a weak ETag does not guarantee the same bytes (RFC 9110 §13.1.5)
                 self._get_etag_path(ecosystem).write_text(etag, "ascii")
         received_bytes = part_path.stat().st_size if is_resumed else 0
         total_bytes = received_bytes + _get_content_length(stream)
@@ -292,7 +294,7 @@ class DumpClient:
     # --- a few records -----------------------------------------------------------------------------------------------
 
     def _update_from_changes(self, database: AdvisoryDatabase, ecosystem: str, now: int) -> UpdateResult | None:
-        """Fetch what has changed; None when that is too much, too long ago, or does not work."""
+        """Fetch changed records; None when there are too many, the last update is too old, or the list is missing."""
         import_info = _get_import_info(database, ecosystem, self._build_source_url(ecosystem))
         if (
             import_info is None
@@ -310,7 +312,7 @@ class DumpClient:
                 return None
             advisories_by_id = self._fetch_records(ecosystem, ids)
         except (RequestError, ResponseError):
-            return None  # the whole dump may still be had
+            return None  # the whole dump may still be available
         new_import_info = import_info._replace(imported_at=now, newest=max((import_info.newest, *changes.values())))
         present_advisories = [advisory for advisory in advisories_by_id.values() if advisory is not None]
         deleted_ids = [identifier for identifier, advisory in advisories_by_id.items() if advisory is None]
@@ -323,9 +325,9 @@ class DumpClient:
         return UpdateResult(ecosystem=ecosystem, changed_count=len(ids), stats=ReadStats(read_count=len(ids)))
 
     def _fetch_changes(self, ecosystem: str, since: int) -> dict[str, int] | None:
-        """Return the records changed since a moment, and when; None when there are far too many, or no such list.
+        """Return the records changed since a moment, and when; None when there are too many, or no list.
 
-        The moment itself is included: it is known to the second, and more may have happened in it.
+        The moment itself is included: its precision is one second, in which more changes may have happened.
         """
         changes: dict[str, int] = {}
         request = self._build_request(f"{ecosystem}/modified_id.csv", headers={"Accept-Encoding": "identity"})
@@ -345,7 +347,7 @@ class DumpClient:
         return changes
 
     def _fetch_records(self, ecosystem: str, ids: Collection[str]) -> dict[str, Advisory | None]:
-        """Fetch records by their ids; None for those that are withdrawn, gone, or about something else by now."""
+        """Fetch records by id; None for a record that is withdrawn, missing, or no longer about this ecosystem."""
         pool = ThreadPoolExecutor(_WORKER_COUNT)
         try:
             return dict(
@@ -368,11 +370,11 @@ class DumpClient:
 
 
 def _ignore_progress(done: int, total: int) -> None:
-    """Show nothing."""
+    """Ignore progress."""
 
 
 def _get_import_info(database: AdvisoryDatabase, ecosystem: str, source: str) -> ImportInfo | None:
-    """Return the stamp of what is kept of an ecosystem, if it is from this source."""
+    """Return the import information of an ecosystem, if its records are from this source."""
     import_infos = (status.import_info for status in database.get_status() if status.ecosystem == ecosystem)
     return next((import_info for import_info in import_infos if import_info.source == source), None)
 
@@ -383,7 +385,7 @@ def _require_written(is_written: bool, database: AdvisoryDatabase) -> None:  # n
 
 
 def _check_records(records: Iterable[Advisory], stats: ReadStats, path: Path) -> Iterator[Advisory]:
-    """Pass records on, and refuse them all in the end if most of them could not be read."""
+    """Pass records on; refuse all of them when most could not be read."""
     yield from records
     if stats.unreadable_count >= max(stats.read_count, 1):
         raise ResponseError(f"{path.name}: {stats.read_count} records can be read and {stats.unreadable_count} cannot")
@@ -392,7 +394,7 @@ def _check_records(records: Iterable[Advisory], stats: ReadStats, path: Path) ->
 
 
 def _get_validator(stream: Stream) -> str:
-    """Return what tells this edition from others: its ETag, else its checksum."""
+    """Return the identity of this edition: its ETag, else its checksum."""
     checksum = _CRC.search(stream.headers.get("X-Goog-Hash", ""))
     return stream.headers.get("ETag", "") or (checksum[0] if checksum else "")
 
@@ -403,7 +405,7 @@ def _get_content_length(stream: Stream) -> int:
 
 
 def _verify_checksum(stream: Stream, path: Path) -> None:
-    """Compare what arrived with the checksum of the object as a whole, where the server gives one."""
+    """Compare the download with the checksum of the whole object, when the server sends one."""
     md5_match = _MD5.search(stream.headers.get("X-Goog-Hash", ""))
     if md5_match is None:
         return

@@ -1,4 +1,4 @@
-"""Files of OSV records: a zip as the dumps are, a folder, single JSON or YAML documents. Read one record at a time."""
+"""Read files of OSV records one record at a time: dumps (zip), folders, single JSON or YAML documents."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from nerq_cli.store.advisory_db import AdvisoryEntry
 #: Largest record read, in bytes, and the most of them.
 MAX_RECORD_BYTES: Final = 10_000_000
 MAX_RECORDS: Final = 2_000_000
-#: How many records that cannot be read are named; the rest is counted.
+#: Unreadable records that are listed by name; the others are counted.
 _MAX_PROBLEMS: Final = 20
 _YAML_SUFFIXES: Final = (".yaml", ".yml")
 _RECORD_SUFFIXES: Final = (".json", *_YAML_SUFFIXES)
-#: What reading a member of a zip can raise: damage, a kind of packing that Python does not know, a password.
+#: Errors of reading a member of a zip: damage, an unsupported compression method, a password.
 _ZIP_ERRORS: Final = (
     zipfile.BadZipFile,
     zlib.error,
@@ -40,7 +40,7 @@ _DECODER = msgspec.msgpack.Decoder(Advisory)
 
 
 class _Document(NamedTuple):
-    """A file that may hold a record: its name, and its content or the reason why there is none."""
+    """A file that may hold a record: its name, and its content or the reason why it is not readable."""
 
     name: str
     content: bytes
@@ -49,7 +49,7 @@ class _Document(NamedTuple):
 
 @dataclass(slots=True)
 class ReadStats:
-    """How the reading went. ``problems`` names the first records that could not be read, and why."""
+    """Counts of an import. ``problems`` lists the first unreadable records, and why."""
 
     read_count: int = 0
     withdrawn_count: int = 0
@@ -57,18 +57,18 @@ class ReadStats:
     problems: list[str] = field(default_factory=list)
 
     def add_problem(self, name: str, reason: str) -> None:
-        """Count a record that cannot be read."""
+        """Count an unreadable record."""
         self.unreadable_count += 1
         if len(self.problems) < _MAX_PROBLEMS:
             self.problems.append(f"{name}: {reason}")
 
 
 def read_advisories(paths: Sequence[Path], stats: ReadStats) -> Iterator[Advisory]:
-    """Yield every record that stands; those withdrawn and those that cannot be read are counted.
+    """Yield every valid record; withdrawn and unreadable records are counted.
 
     Raises:
-        UsageError: a path does not exist, or is of no kind that holds records.
-        AnswerError: a file cannot be read as what it claims to be, or holds more than 2,000,000 records.
+        UsageError: a path does not exist, or its type cannot hold records.
+        AnswerError: a file is not of the type its name states, or holds more than 2,000,000 records.
     """
     for document in _iter_documents(paths):
         advisory = _parse_document(document, stats)
@@ -95,7 +95,7 @@ def _parse_document(document: _Document, stats: ReadStats) -> Advisory | None:
 
 
 def build_entries(advisories: Iterable[Advisory], ecosystems: Collection[str] = ()) -> Iterator[AdvisoryEntry]:
-    """Yield records as the database keeps them, one for each ecosystem concerned (of those named, if any are)."""
+    """Yield database entries, one for each ecosystem of a record (limited to ``ecosystems`` when given)."""
     for advisory in advisories:
         by_ecosystem: dict[str, list[str]] = {}
         for ecosystem, name in list_packages(advisory):
@@ -107,7 +107,7 @@ def build_entries(advisories: Iterable[Advisory], ecosystems: Collection[str] = 
 
 
 def decode_advisories(encoded_advisories: Iterable[bytes]) -> tuple[Advisory, ...]:
-    """Return records as they were kept; one that is damaged counts as none."""
+    """Decode stored records; damaged ones are skipped."""
     return tuple(
         advisory
         for encoded_advisory in encoded_advisories
@@ -144,7 +144,7 @@ def _iter_documents(paths: Iterable[Path]) -> Iterator[_Document]:
 def _iter_folder(folder: Path) -> Iterator[_Document]:
     """Yield the files below a folder, and those in zips there, in the order of their names.
 
-    Hidden ones are passed over, links not followed.
+    Hidden files are skipped, links are not followed.
     """
     for directory, subfolders, filenames in os.walk(folder, onerror=_raise_usage_error):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))

@@ -1,7 +1,7 @@
-"""One OSV record, read into what is scored and shown.
+"""Read one OSV record into the fields that are scored and shown.
 
-The format is documented in ossf/osv-schema (docs/schema.md). Any record of its version 1 is read, and keys that are
-not known are passed over. Only what concerns PyPI and npm is kept of it.
+The format is documented in ossf/osv-schema (docs/schema.md). Every record of version 1 is read; unknown keys are
+ignored. Only the parts about PyPI and npm are kept.
 """
 
 from __future__ import annotations
@@ -19,27 +19,27 @@ from nerq_cli.inventory import NPM, PYPI, Ecosystem, normalise_name
 from nerq_cli.sources.text import MAX_SUMMARY, clean_text, clean_url, decode_json, parse_timestamp
 from nerq_cli.vulnerabilities.matching import GHSA_LABEL
 
-#: An id: what every database of OSV uses, at most as long as its API takes (100 characters).
+#: Form of an id: the character set of the OSV databases, at most as long as the API accepts (100 characters).
 _ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,99}", re.ASCII)
 _SUPPORTED_SCHEMA = re.compile(r"1(?:\.|$)")
 #: Longest name of a package (npm's limit) and longest version kept, in characters.
 _MAX_NAME_LENGTH: Final = 214
 _MAX_VERSION_LENGTH: Final = 128
-#: How much of each list is read; no honest record comes near.
+#: Entries read of each list, far more than any real record has.
 _MAX_ITEMS: Final = 1_000
 _MAX_VERSIONS: Final = 20_000
 _MAX_LINKS: Final = 5
-#: What a version number consists of wherever versions are numbered, rather than commits.
+#: Types of version ranges that hold version numbers, not commits.
 _VERSION_RANGE_TYPES: Final = frozenset({"ECOSYSTEM", "SEMVER"})
 _EVENT_KINDS: Final = ("introduced", "fixed", "last_affected", "limit")
 #: Types of references, most useful first; the others follow as they come.
 _LINK_ORDER: Final = {"ADVISORY": 0, "FIX": 1, "REPORT": 2}
-#: The weakness "embedded malicious code" (MITRE CWE), by which GitHub marks advisories about malware.
+#: The weakness "embedded malicious code" (MITRE CWE), which GitHub assigns to advisories about malware.
 _MALICIOUS_CODE_CWE: Final = "CWE-506"
 _MALWARE_ORIGINS_KEY: Final = "malicious-packages-origins"
 #: Deepest nesting of a YAML document that is read; a record has seven levels.
 _MAX_DEPTH: Final = 50
-#: Ways to say nothing in a YAML document that is read without types (YAML 1.2, core schema).
+#: Spellings of null in a YAML document read without types (YAML 1.2, core schema).
 _YAML_NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 
 _UNKNOWN_SEVERITY: Final = ("unknown", "")
@@ -48,14 +48,14 @@ _RANK: Final = {"low": 1, "medium": 2, "high": 3, "critical": 4}
 #: Lowest score of each band (the qualitative scale of CVSS 3 and 4, used for CVSS 2 as OSV does).
 _SCORE_BANDS: Final = ((9.0, "critical"), (7.0, "high"), (4.0, "medium"), (0.0, "low"))
 _MAX_SCORE: Final = 10.0
-#: Scales that a score may be on; records that leave it out state vectors, which tell.
+#: Possible CVSS versions of a score; records without one state vectors, which name theirs.
 _CVSS_TYPES: Final = frozenset({"", "CVSS_V2", "CVSS_V3", "CVSS_V4"})
 #: Longest vector computed, in characters; one with every metric of CVSS 4 stays below 200.
 _MAX_VECTOR_LENGTH: Final = 400
 
 
 class _RawRecord(msgspec.Struct):
-    """A record as it is written; what is of another type than documented counts as not stated."""
+    """A record as written; a value of another type than documented counts as not stated."""
 
     id: Any = None
     schema_version: Any = None
@@ -109,10 +109,10 @@ def parse_record(record: bytes | Mapping[str, Any]) -> Advisory:
 def parse_yaml_record(document: bytes) -> Advisory:
     """Read one record from YAML.
 
-    Every scalar is taken as the text it is written as, so that 1.10 stays a version and a time stays one too.
+    Every scalar is read as text, so that 1.10 stays a version and a time stays text.
 
     Raises:
-        AnswerError: it is no YAML document, or not an OSV record.
+        AnswerError: the text is no YAML document, or not an OSV record.
     """
     parsed_document = _parse_yaml(document)
     if not isinstance(parsed_document, dict):
@@ -123,8 +123,8 @@ def parse_yaml_record(document: bytes) -> Advisory:
 def _parse_yaml(document: bytes) -> object:
     """Return the first document: text, lists and maps.
 
-    Built from PyYAML's events, which come from C where it has libyaml: its own builder there crashes the process on
-    brackets nested some ten thousand deep. Aliases, which can blow a small file up, are refused.
+    Built from PyYAML's events, which libyaml produces where it is installed: its own builder crashes the process on
+    brackets nested some ten thousand deep. Aliases, which can expand a small file without limit, are refused.
     """
     import yaml
 
@@ -150,7 +150,7 @@ def _parse_yaml(document: bytes) -> object:
 
 
 def _build_mapping(items: list[Any]) -> dict[str, Any]:
-    """Return keys and values, as they come one after the other, as a map; a key that is no text is left out."""
+    """Return alternating keys and values as a map; keys that are not text are left out."""
     return {key: value for key, value in zip(items[::2], items[1::2], strict=True) if isinstance(key, str)}
 
 
@@ -196,7 +196,7 @@ def _parse_links(value: object) -> tuple[str, ...]:
 
 
 def _is_malware(raw_record: _RawRecord, identifier: str) -> bool:
-    """Whether the record itself is about malicious code; an alias that is makes it none."""
+    """Whether the record itself is about malicious code; an alias about malware does not count."""
     database_fields = _as_object(raw_record.database_specific)
     has_malware_cwe = identifier.startswith("GHSA-") and _MALICIOUS_CODE_CWE in _as_list(database_fields.get("cwe_ids"))
     return identifier.startswith("MAL-") or _MALWARE_ORIGINS_KEY in database_fields or has_malware_cwe
@@ -206,7 +206,7 @@ def _is_malware(raw_record: _RawRecord, identifier: str) -> bool:
 
 
 def _parse_affected(value: object) -> Iterator[AffectedPackage]:
-    """Yield what is said of packages of PyPI and npm; other indexes of theirs (``PyPI:https://…``) are others."""
+    """Yield the affected packages of PyPI and npm; other indexes (``PyPI:https://…``) are other ecosystems."""
     for raw_affected in _iter_objects(value):
         package = _as_object(raw_affected.get("package"))
         ecosystem, name = package.get("ecosystem"), package.get("name")
@@ -238,7 +238,7 @@ def _parse_range(raw_range: dict[str, Any]) -> Range:
 
 
 def _parse_events(raw_event: dict[str, Any]) -> Iterator[Event]:
-    """Yield the events of one object: one, though old records have been seen to put two into it."""
+    """Yield the events of one object: usually one, in some old records two."""
     for kind in _EVENT_KINDS:
         if _is_version(version := raw_event.get(kind)):
             yield Event(**{kind: version})
@@ -252,7 +252,7 @@ def _is_version(value: object) -> TypeGuard[str]:
 
 
 def _parse_severity(raw_record: _RawRecord, identifier: str) -> tuple[str, str]:
-    """Return the band and where it is from: the label that the database gives, else what the vectors come to."""
+    """Return the severity band and its origin: the label of the database, else the band of the CVSS vectors."""
     label = _as_object(raw_record.database_specific).get("severity")
     band = _LABEL_BANDS.get(label.strip().upper()) if isinstance(label, str) else None
     if band:
@@ -301,13 +301,13 @@ def _format_cvss_title(vector: str) -> str:
 
 
 def _parse_number(text: str) -> float | None:
-    """Return a score written as a number, which the format does not have but some records do."""
+    """Return a score written as a number, which the format does not define but some records contain."""
     return float(text) if re.fullmatch(r"10(?:\.0)?|\d(?:\.\d)?", text, re.ASCII) else None
 
 
 @lru_cache(maxsize=4_096)
 def _compute_score(vector: str) -> float | None:
-    """Return the score, 0-10, of a vector; None for what is none."""
+    """Return the score, 0-10, of a vector; None when it is not one."""
     if (number := _parse_number(vector)) is not None:
         return number
     if len(vector) > _MAX_VECTOR_LENGTH or not vector.isascii():
@@ -324,7 +324,7 @@ def _compute_score(vector: str) -> float | None:
 
 
 def filter_ecosystem(advisory: Advisory, ecosystem: str) -> Advisory:
-    """Return the record with what it says of one ecosystem."""
+    """Return the record with the affected packages of one ecosystem only."""
     affected_packages = tuple(entry for entry in advisory.affected if entry.ecosystem == ecosystem)
     return (
         advisory

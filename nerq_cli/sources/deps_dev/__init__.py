@@ -1,8 +1,8 @@
-"""deps.dev: what it knows of versions, and of the projects on code hosts behind them. Its data is CC-BY 4.0.
+"""deps.dev: facts about versions, and about the source repositories behind them. Its data is CC-BY 4.0.
 
-The batch endpoints are in ``v3alpha``, which may change without notice (google/deps.dev, api/v3alpha). Everything about
-them is in this module, and where they do not answer as described the stable ``v3`` is asked one by one. Its JSON
-leaves out what is empty, false or zero (protobuf-JSON). What deps.dev does not know is unknown, not absent: it lags.
+The batch endpoints are in ``v3alpha``, which may change without notice (google/deps.dev, api/v3alpha). All knowledge
+of them is in this module; when they do not answer as described, the stable ``v3`` is used, one request per subject. The
+JSON leaves out empty, false and zero values (protobuf-JSON). A missing version is unknown, not absent: the index lags.
 """
 
 from __future__ import annotations
@@ -42,24 +42,24 @@ T = TypeVar("T")
 LABEL: Final = "deps.dev"
 URL: Final = "https://api.deps.dev"
 VARIABLE: Final = "NERQ_DEPS_DEV_URL"
-#: For ``nerq --about`` and the documentation; the licence asks for it.
+#: Attribution for ``nerq --about`` and the documentation; the licence requires it.
 ATTRIBUTION: Final = "Contains data from deps.dev, licensed under CC-BY 4.0."
 
 #: Requests in one batch (google/deps.dev, api/v3alpha/apiv3alpha.proto).
 MAX_BATCH_REQUESTS: Final = 5_000
-#: Hosts of the projects it has (docs.deps.dev, GetProject).
+#: Code hosts of its projects (docs.deps.dev, GetProject).
 HOSTS: Final = frozenset({"github.com", "gitlab.com", "bitbucket.org"})
 _MAX_AGE: Final = 24 * 3600
-#: New versions lag some hours.
+#: New versions appear after some hours.
 _ABSENT_MAX_AGE: Final = 3600
 _MAX_BYTES_SINGLE: Final = 5_000_000
 #: A version takes about 2 kB, a project with its Scorecard about 10 kB.
 _MAX_BYTES_BATCH: Final = 100_000_000
 _MISSING_STATUSES: Final = frozenset({404, 405, 410})
-#: Lists are read up to this length; no honest one comes near.
+#: Lists are read up to this length, far more than any real one has.
 _MAX_ITEMS: Final = 200
 _NO_BATCH: Final = "does not answer batches as documented"
-#: Ends of the reasons for which the stable endpoint may still have an answer, on the network or in the store.
+#: Ends of the reasons after which the stable endpoint may still have an answer, on the network or in the store.
 _SINGLE_REQUEST_REASONS: Final = (_NO_BATCH, "HTTP 400", "offline: not in the cache")
 _UNVERIFIED_PROVENANCE: Final = frozenset({"", "UNVERIFIED_METADATA"})
 _SOURCE_REPO: Final = "SOURCE_REPO"
@@ -69,14 +69,14 @@ _HOST_NOT_COVERED: Final = Unknown("on a host that deps.dev does not watch", LAB
 
 
 class Attestation(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A statement on how a version was built. ``repository`` is what it was built from, "" where it does not say."""
+    """A statement on how a version was built. ``repository`` is its source, "" when not stated."""
 
     verified: bool = False
     repository: str = ""
 
 
 class RelatedRepository(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A project that a version is linked to. ``kind`` is ``SOURCE_REPO`` or ``ISSUE_TRACKER``."""
+    """A repository linked to a version. ``kind`` is ``SOURCE_REPO`` or ``ISSUE_TRACKER``."""
 
     repository: str
     provenance: str = ""
@@ -84,15 +84,15 @@ class RelatedRepository(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def is_verified(self) -> bool:
-        """Whether more than the package's own word stands for the link."""
+        """Whether the link is verified, not only declared by the package."""
         return self.kind == _SOURCE_REPO and self.provenance not in _UNVERIFIED_PROVENANCE
 
 
 class VersionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What deps.dev says of one version.
+    """One version on deps.dev.
 
-    ``licences`` are SPDX expressions or ``non-standard``; none means unknown, not "no licence". ``published`` is in
-    epoch seconds UTC, 0 where not stated. ``links`` pair labels (``HOMEPAGE``, ``SOURCE_REPO``...) with addresses.
+    ``licences`` are SPDX expressions or ``non-standard``; an empty list means unknown, not "no licence". ``published``
+    is in epoch seconds UTC, 0 when not stated. ``links`` pair labels (``HOMEPAGE``, ``SOURCE_REPO``...) with addresses.
     """
 
     licences: tuple[str, ...] = ()
@@ -102,24 +102,24 @@ class VersionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     links: tuple[tuple[str, str], ...] = ()
     attestations: tuple[Attestation, ...] = ()
     related: tuple[RelatedRepository, ...] = ()
-    #: PyPI: the status of the project (PEP 792), in lower case; empty where none is passed on.
+    #: PyPI: the status of the project (PEP 792), in lower case; empty when not given.
     status: str = ""
 
     @property
     def is_attested(self) -> bool:
-        """Whether it carries a statement on how it was built that was verified."""
+        """Whether it has a verified statement on how it was built."""
         return any(attestation.verified for attestation in self.attestations)
 
     @property
     def verified_repository(self) -> str:
-        """The repository that provably built it, empty when none is known."""
+        """The repository that provably built it; empty when unknown."""
         attested_repositories = (entry.repository for entry in self.attestations if entry.verified)
         related_repositories = (entry.repository for entry in self.related if entry.is_verified)
         return next(filter(None, (*attested_repositories, *related_repositories)), "")
 
     @property
     def declared_repository(self) -> str:
-        """The source repository it merely names, empty when it names none."""
+        """The source repository that it declares; empty when it declares none."""
         related_repositories = (entry.repository for entry in self.related if entry.kind == _SOURCE_REPO)
         linked_repositories = (
             repository.spelling
@@ -130,14 +130,14 @@ class VersionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class VersionFindings(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What deps.dev concludes about a version: whether it is malicious, and which version installers take today."""
+    """Conclusions of deps.dev about a version: whether it is malicious, and which version is the default today."""
 
     default: str = ""
     malicious: bool = False
 
 
 class RepositoryInfo(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What deps.dev says of a project on a code host. ``parse_scorecard`` is None where Scorecard has not looked."""
+    """A source repository on deps.dev. ``scorecard`` is None without a Scorecard result."""
 
     stars: int = 0
     forks: int = 0
@@ -147,11 +147,11 @@ class RepositoryInfo(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def read_endpoint(environ: Mapping[str, str]) -> Endpoint:
-    """Return where deps.dev is asked."""
+    """Return the base URL of deps.dev."""
     return read_endpoint_variable(environ, VARIABLE, URL)
 
 
-#: How the service names a subject: system, name and version, or the id of a project.
+#: The service's key of a subject: system, name and version, or the id of a project.
 _SubjectKey: TypeAlias = tuple[str, str, str, str]
 
 # --- reading -------------------------------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ class _BatchItem(msgspec.Struct):
 
     @property
     def key(self) -> _SubjectKey:
-        """What was asked about, as the service repeats it."""
+        """The requested key, which the service repeats."""
         version = self.request.versionKey
         return version.system, version.name, version.version, self.request.projectKey.id
 
@@ -188,7 +188,7 @@ class _BatchPage(msgspec.Struct):
 
 
 class _BatchBody(msgspec.Struct, omit_defaults=True):
-    """What a batch is asked with; the requests stay the same from page to page, byte for byte."""
+    """The body of a batch request; the requests stay the same from page to page, byte for byte."""
 
     requests: msgspec.Raw
     pageToken: str = ""  # noqa: N815 - the service's spelling
@@ -254,7 +254,7 @@ def _build_version_info(document: _VersionDocument) -> VersionInfo:
 
 
 def _build_findings(document: _FindingsDocument) -> VersionFindings:
-    """Read the conclusions; one about the package as a whole is repeated for each version, so those are enough."""
+    """Read the conclusions. Those about the whole package are repeated for each version, so one is enough."""
     requested_version, default_version = _as_object(document.requestedVersion), _as_object(document.defaultVersion)
     version = _as_object(default_version.get("versionKey")).get("version")
     return VersionFindings(
@@ -300,16 +300,16 @@ def _build_repository_info(repository: RepositoryId, document: _ProjectDocument)
 
 
 def parse_count(value: object) -> int | None:
-    """Return a number of things, also where it is written as a string (protobuf-JSON does, for 64 bits)."""
+    """Return a count, also one written as a string (protobuf-JSON writes 64-bit integers so)."""
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value[:18])
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def parse_scorecard(repository: RepositoryId, document: object, *, omits_zero: bool = False) -> Scorecard | None:
-    """Return Scorecard's results with the checks that came to a conclusion; None when there are none.
+    """Return Scorecard's results with the checks that have a score; None when there are none.
 
-    A negative score means that a check came to none. Where zeros are left out, a check without a score has 0.
+    A negative score means no result. When zeros are left out, a check without a score has 0.
     """
     if not isinstance(document, dict):
         return None
@@ -326,10 +326,10 @@ def parse_scorecard(repository: RepositoryId, document: object, *, omits_zero: b
 
 
 class _BatchSource(Generic[S, T]):
-    """A batch endpoint: many subjects to a question, the answer in pages.
+    """A batch endpoint: many subjects in a request, the response in pages.
 
-    ``field`` is the part of a response that says something; ``names`` says how the service may name a subject and
-    ``request`` how to ask for such a name; ``value`` reads what is said.
+    ``field`` is the part of a response that holds the value; ``names`` lists the service's possible keys of a subject,
+    ``request`` builds the request for such a key, and ``value`` reads the response.
     """
 
     label = LABEL
@@ -354,7 +354,7 @@ class _BatchSource(Generic[S, T]):
         self._parse_value = parse_value
 
     def requests(self, subjects: Sequence[S], endpoint: Endpoint) -> Iterator[Request[S]]:
-        """Ask about as many at once as the service takes."""
+        """Request as many subjects at once as the service accepts."""
         for portion in self._split_subjects(subjects):
             requests = [_build_request(key) for subject in portion for key in self._build_keys(subject)]
             body = msgspec.json.encode({"requests": requests})
@@ -375,12 +375,12 @@ class _BatchSource(Generic[S, T]):
             yield tuple(portion)
 
     def parse(self, request: Request[S], response: Response) -> Iterator[tuple[S, T | None]]:
-        """Pair each response with the subject that its request named; they come in any order, and in pages."""
+        """Pair each response with the subject of its request; they come in any order, and in pages."""
         for subject, raw in self._match_responses(request, response).items():
             yield subject, self._parse_value(subject, raw) if raw else None
 
     def more(self, request: Request[S], response: Response) -> Iterator[Request[S]]:
-        """Ask for the next page, as long as each page says something new."""
+        """Request the next page, as long as each page has new responses."""
         token = _read_page(response).nextPageToken
         if not token or not isinstance(token, str):
             return
@@ -391,10 +391,9 @@ class _BatchSource(Generic[S, T]):
             yield replace(request, subjects=remaining_subjects, body=msgspec.json.encode(_BatchBody(requests, token)))
 
     def _match_responses(self, request: Request[S], response: Response) -> dict[S, msgspec.Raw]:
-        """Return what this page says of the subjects it settles; nothing where one is indexed under none of its names.
+        """Return the values of the subjects that this page settles; nothing for a subject found under none of its keys.
 
-        Nothing is believed from a page of another shape, so a batch of responses without one that was asked for is
-        no answer.
+        A page of another shape is ignored as a whole, so a batch without one of the requested subjects is no answer.
         """
         subjects_by_key = {key: subject for subject in request.subjects for key in self._build_keys(subject)}
         pending_keys = Counter(subjects_by_key.values())
@@ -427,7 +426,7 @@ def _build_request(key: _SubjectKey) -> dict[str, dict[str, str]]:
 
 
 class _SingleSource(Generic[S, T]):
-    """The stable endpoint: one subject to a question. ``address`` is where, below the service's own address."""
+    """The stable endpoint: one subject in a request. ``address`` is its path below the base URL."""
 
     label = LABEL
     fresh = _MAX_AGE
@@ -449,7 +448,7 @@ class _SingleSource(Generic[S, T]):
         self._parse_value = parse_value
 
     def requests(self, subjects: Sequence[S], endpoint: Endpoint) -> Iterator[Request[S]]:
-        """Ask about one at a time."""
+        """Request one subject at a time."""
         for subject in subjects:
             yield Request(url=f"{endpoint.url}/v3/{self._build_path(subject)}", subjects=(subject,), endpoint=endpoint)
 
@@ -522,14 +521,14 @@ REPOSITORY: Final[Source[RepositoryId, RepositoryInfo]] = _SingleSource(
 def collect_versions(
     fetcher: Fetcher, releases: Sequence[Release], endpoint: Endpoint
 ) -> dict[Release, Fact[VersionInfo]]:
-    """Return what deps.dev says of versions."""
+    """Return the facts of deps.dev about versions."""
     return _collect_facts(fetcher, releases, endpoint, VERSIONS, VERSION)
 
 
 def collect_findings(
     fetcher: Fetcher, releases: Sequence[Release], endpoint: Endpoint
 ) -> dict[Release, Fact[VersionFindings]]:
-    """Return what deps.dev concludes about versions; only the batch endpoint is asked."""
+    """Return the conclusions of deps.dev about versions, from the batch endpoint only."""
     facts = fetcher.fetch(FINDINGS, releases, endpoint) if releases else {}
     return {release: NOT_INDEXED if isinstance(fact, Absent) else fact for release, fact in facts.items()}
 
@@ -537,7 +536,7 @@ def collect_findings(
 def collect_repositories(
     fetcher: Fetcher, repositories: Sequence[RepositoryId], endpoint: Endpoint
 ) -> dict[RepositoryId, Fact[RepositoryInfo]]:
-    """Return what deps.dev says of repositories; those on hosts it does not watch are not asked about."""
+    """Return the facts of deps.dev about repositories; those on other code hosts are left out."""
     covered_repositories = [repository for repository in repositories if repository.id.partition("/")[0] in HOSTS]
     facts = _collect_facts(fetcher, covered_repositories, endpoint, REPOSITORIES, REPOSITORY)
     return {repository: facts.get(repository, _HOST_NOT_COVERED) for repository in repositories}

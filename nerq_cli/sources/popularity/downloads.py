@@ -1,7 +1,7 @@
-"""Downloads a week, asked for only when the user wants them: both services soon refuse (HTTP 429), and then it is over.
+"""Weekly downloads, requested only on demand: both services soon answer HTTP 429, and then requests end.
 
 npm counts up to 128 names at once, but each scoped one alone (npm/registry, docs/download-counts.md). pypistats counts
-one at a time and asks not to be crawled (pypistats.org/api).
+one at a time and forbids crawling (pypistats.org/api).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _JSON_DECODER = msgspec.json.Decoder(dict[str, Any])
 
 
 def read_npm_endpoint(environ: Mapping[str, str]) -> Endpoint:
-    """Return where npm's downloads are counted: beside its public registry, whichever registry is configured."""
+    """Return the base URL of npm's download counts, which belong to its public registry."""
     from nerq_cli.sources.registries.config.indexes import IndexConfig
 
     return read_endpoint_variable(
@@ -43,7 +43,7 @@ def read_npm_endpoint(environ: Mapping[str, str]) -> Endpoint:
 
 
 def read_pypistats_endpoint(environ: Mapping[str, str]) -> Endpoint:
-    """Return where PyPI's downloads are counted."""
+    """Return the base URL of pypistats."""
     return read_endpoint_variable(environ, PYPISTATS_VARIABLE, PYPISTATS_URL)
 
 
@@ -61,7 +61,7 @@ class _NpmDownloadsSource:
     stops = _TOO_MANY_REQUESTS
 
     def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
-        """Ask in bulk first, for what comes later may be refused."""
+        """Request in bulk first, since later requests may be refused."""
         unscoped = [package for package in subjects if not package.name.startswith("@")]
         scoped = [(package,) for package in subjects if package.name.startswith("@")]
         for batch in (
@@ -99,7 +99,7 @@ class _PypistatsSource:
     stops = _TOO_MANY_REQUESTS
 
     def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
-        """Ask about one at a time."""
+        """Request one package at a time."""
         for package in subjects:
             url = f"{endpoint.url}/packages/{package.url_segment}/recent?period=week"
             yield Request(url=url, subjects=(package,), endpoint=endpoint)
@@ -118,7 +118,7 @@ class _PypistatsSource:
 
 
 def _read_adoption(value: object) -> Adoption | None:
-    """Read a count; null says that none is kept under this name."""
+    """Read a count; null means that there is none under this name."""
     if value is None:
         return None
     downloads = parse_count(value.get("downloads")) if isinstance(value, dict) else None
@@ -132,14 +132,14 @@ PYPISTATS: Final[Source[Package, Adoption]] = _PypistatsSource()
 
 
 def covers_package(source: Source[Package, Adoption], package: Package) -> bool:
-    """Whether a service counts downloads of this package's registry."""
+    """Whether the service counts downloads of this package's registry."""
     return package.ecosystem == (NPM if source is NPM_DOWNLOADS else PYPI)
 
 
 def collect_downloads(
     fetcher: Fetcher, packages: Sequence[Package], *, npm: Endpoint, pypistats: Endpoint
 ) -> dict[Package, Fact[Adoption]]:
-    """Return how often packages are downloaded a week; unknown where nobody counts or a service would not say."""
+    """Return the weekly downloads of packages; unknown without a count, or after a refusal."""
     by_ecosystem = {
         ecosystem: [package for package in packages if package.ecosystem == ecosystem] for ecosystem in (NPM, PYPI)
     }

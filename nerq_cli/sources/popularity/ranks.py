@@ -1,7 +1,7 @@
-"""The shipped lists of the most popular packages: where a name stands, and which popular name it looks like.
+"""The shipped lists of the most popular packages: the rank of a name, and the popular name it resembles.
 
-The lists were made in November 2026, ordered by downloads: ranks for PyPI, ranks and downloads in a month for npm.
-``data/README.md`` tells how they are laid out.
+The lists were made in November 2026, ordered by downloads: ranks for PyPI, ranks and monthly downloads for npm.
+``data/README.md`` describes their layout.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from nerq_cli.facts import Found, Popularity, SimilarName
 from nerq_cli.inventory import NPM, PURL_TYPES, Ecosystem, Package
 from nerq_cli.sources.popularity.typosquat import NameIndex, parse_scope
 
-#: What people read of this source.
+#: Label of this source in reports.
 LABEL: Final = "list of popular packages"
 #: How many of the most popular names others are compared with.
 _COMPARED_NAMES: Final = 5_000
-#: A month of the lists has 30 days; downloads are told by the week.
+#: Days of a month in the lists; downloads are reported by the week.
 _WEEKS_SHARE: Final = 7 / 30
 #: Downloads from PyPI in 30 days by rank, read from a mid-2025 edition of hugovk/top-pypi-packages; between these
 #: ranks they fall about evenly on logarithmic scales.
@@ -34,8 +34,8 @@ _RANK_RANGES: Final = tuple(pairwise(_PYPI_DOWNLOADS))
 class PopularList(NamedTuple):
     """One list: the day it was made (epoch seconds) and names by rank.
 
-    An empty name keeps the place of a rank that the list leaves out. ``monthly_thousands`` of downloads in a month stand beside
-    the names where the list has them; otherwise it is empty.
+    An empty name fills a rank that the list leaves out. ``monthly_thousands`` are downloads in a month beside the
+    names, empty when the list has none.
     """
 
     list_date: int
@@ -82,7 +82,7 @@ def _estimate_monthly_downloads(rank: int) -> float:
 
 @lru_cache(maxsize=2)
 def _get_unlisted_popularity(ecosystem: Ecosystem) -> Found[Popularity]:
-    """Return what is said of every name that is not on the list."""
+    """Return the popularity of every name that is not on the list."""
     popular_list = load_list(ecosystem)
     floor = _get_weekly_downloads(ecosystem, len(popular_list.names))
     popularity = Popularity(
@@ -95,7 +95,7 @@ def _get_unlisted_popularity(ecosystem: Ecosystem) -> Found[Popularity]:
 
 
 def get_popularity(package: Package) -> Found[Popularity]:
-    """Return where a package stands; one that is not on the list has no rank."""
+    """Return the popularity of a package; one that is not on the list has no rank."""
     unlisted = _get_unlisted_popularity(package.ecosystem)
     rank = load_list(package.ecosystem).ranks.get(package.name)
     if rank is None:

@@ -1,4 +1,4 @@
-"""Which popular name each name resembles, and whose project that is. Worked out once, and kept."""
+"""Find the popular name that each name resembles, and that package's publishers. Results are stored."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _NOT_REQUESTED: Final = Unknown("not asked")
 
 
 def find_similar_names(packages: Collection[Package], store: Cache, *, now: int) -> dict[Package, Fact[SimilarName]]:
-    """Return the popular name each name resembles; worked out once per name and edition of the list, then kept."""
+    """Return the popular name that each name resembles; computed once per name and list, then stored."""
     by_ecosystem: dict[str, list[Package]] = defaultdict(list)
     for package in packages:
         by_ecosystem[package.ecosystem].append(package)
@@ -50,7 +50,7 @@ def fetch_similar_packages(
     *,
     now: int,
 ) -> dict[Package, Fact[PackageInfo]]:
-    """Return the project each name may be mistaken for, asked about only where its publishers could matter."""
+    """Return the package that each name may be mistaken for, fetched only where its publishers matter."""
     similar_packages = {
         package: Package(ecosystem=package.ecosystem, name=fact.value.name)
         for package, fact in similar_names.items()
@@ -65,7 +65,7 @@ def fetch_similar_packages(
 
 
 def _is_young(package_info: Fact[PackageInfo], now: int) -> bool:
-    """Whether the project appeared within a year: an older one is no suspect, whoever publishes it."""
+    """Whether the package appeared within a year: older ones are never suspects."""
     first_date = (
         min((date for date in package_info.value.published if date), default=0)
         if isinstance(package_info, Found)

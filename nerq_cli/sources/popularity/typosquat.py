@@ -1,8 +1,8 @@
-"""Which popular name a name is easily mistaken for, and in what way. Names in, a likeness out; nothing is accused.
+"""Find the popular name that a name is easily mistaken for, and the kind of similarity.
 
-The ways are those of the literature on name confusion (Taylor and others, "SpellBound", arXiv 2003.03471): punctuation
-and look-alike characters, one or two slips of the keyboard, words in another order, common prefixes and suffixes, and
-npm scopes left out or made up.
+The kinds follow the literature on name confusion (Taylor and others, "SpellBound", arXiv 2003.03471): punctuation
+and look-alike characters, one or two typing errors, words in another order, common prefixes and suffixes, and npm
+scopes left out or invented.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ _SEPARATOR = re.compile(r"[-_.@/]+")
 _DIGITS: Final = "0123456789"
 #: Characters that look like another one or like a pair, each with what all its look-alikes become.
 _CONFUSABLES: Final = str.maketrans({"0": "o", "1": "l", "i": "l", "5": "s", "m": "rn", "w": "vv", "d": "cl"})
-#: Names up to this long say too little to be mistaken for others.
+#: Names up to this long are too short to be mistaken for others.
 _MAX_SHORT_NAME: Final = 3
-#: From these lengths on, one slip or two are counted: shorter names lie that close by chance.
+#: From these lengths on, one or two typing errors are considered: shorter names are that close by chance.
 _MIN_ONE_EDIT: Final = 5
 _MIN_TWO_EDITS: Final = 10
-#: What people put before or behind a name, separators left out.
+#: Usual prefixes and suffixes of a name, without separators.
 _PREFIXES: Final = {PYPI: ("python3", "python", "py"), NPM: ("node", "js")}
 _SUFFIXES: Final = {PYPI: ("python3", "python", "cli", "py"), NPM: ("node", "cli", "js")}
-#: Shortest name that may stand beside such a prefix or suffix.
+#: Shortest name that may have such a prefix or suffix.
 _MIN_STEM: Final = 4
-#: Shortest unscoped name that a made-up scope borrows.
+#: Shortest unscoped name that an invented scope borrows.
 _MIN_BORROWED: Final = 6
-#: Shortest bare part of a scoped name that is telling without its scope, and its fewest words.
+#: Shortest bare part of a scoped name that is distinctive without its scope, and its fewest words.
 _MIN_BARE: Final = 8
 _MIN_BARE_WORDS: Final = 2
 _TYPES_SCOPE: Final = "@types/"
 
 
 class NameMatch(NamedTuple):
-    """A likeness to the name at ``position`` of the list (counted from 0), and in what way."""
+    """A similar name at ``position`` of the list (counted from 0), and the kind of similarity."""
 
     position: int
     reason: str
@@ -48,7 +48,7 @@ def strip_separators(name: str) -> str:
 
 
 def normalise_confusables(name: str) -> str:
-    """Return a name as the eye takes it in: squeezed, with look-alikes made equal."""
+    """Return a name without separators, with look-alike characters made equal."""
     return strip_separators(name).translate(_CONFUSABLES)
 
 
@@ -67,9 +67,9 @@ def parse_scope(name: str) -> str:
 
 
 class NameIndex:
-    """Names to be mistaken for, the most popular first, arranged for looking up.
+    """Names to be mistaken for, the most popular first, indexed for look-ups.
 
-    ``known_scopes`` are npm scopes beyond suspicion: nobody but their owner can publish under them.
+    ``known_scopes`` are npm scopes that are never suspects: only their owner can publish under them.
     """
 
     def __init__(self, ecosystem: Ecosystem, names: Sequence[str], known_scopes: Iterable[str] = ()) -> None:
@@ -78,7 +78,9 @@ class NameIndex:
         joined_names = "\n".join(names)  # all at once: name by name takes several times as long
         self._normalised = strip_separators(joined_names).split("\n")
         positions = [position for position, name in enumerate(self._normalised) if len(name) > _MAX_SHORT_NAME][::-1]
-        self._by_name = self._map_positions(positions, self._normalised)  # the last put in, so the most popular, stays
+        self._by_name = self._map_positions(
+            positions, self._normalised
+        )  # the last one inserted, the most popular, stays
         self._by_folded = self._map_positions(positions, normalise_confusables(joined_names).split("\n"))
         self._by_stem = self._map_positions(positions, [name.rstrip(_DIGITS) for name in self._normalised])
         words_by_name = [name.strip("-").split("-") for name in _replace_separators(joined_names).split("\n")]
@@ -103,14 +105,14 @@ class NameIndex:
         return {keys[position]: position for position in positions}
 
     def find_match(self, name: str) -> NameMatch | None:
-        """Return the name this one is most easily mistaken for; None when there is none."""
+        """Return the name that this one is most easily mistaken for; None when there is none."""
         normalised = strip_separators(name)
         if len(normalised) <= _MAX_SHORT_NAME or parse_scope(name) in self._known_scopes:
             return None
         return next(self._iter_matches(name, normalised), None)
 
     def _iter_matches(self, name: str, normalised: str) -> Iterator[NameMatch]:
-        """Yield likenesses, the most striking way first."""
+        """Yield matches, the most similar kind first."""
         yield from self._iter_position(self._by_name.get(normalised), "the same letters, other separators")
         yield from self._iter_position(
             self._by_folded.get(normalise_confusables(name)), "differs only in look-alike characters"
@@ -160,7 +162,7 @@ class NameIndex:
             )
 
     def _find_by_distance(self, normalised: str, distance: int) -> int | None:
-        """Return the most popular name at most so many slips away (Damerau-Levenshtein, no place changed twice)."""
+        """Return the most popular name within a number of errors (Damerau-Levenshtein, each place changed once)."""
         min_length = _MIN_ONE_EDIT if distance == 1 else _MIN_TWO_EDITS
         if len(normalised) < min_length:
             return None
@@ -183,9 +185,9 @@ class NameIndex:
 
 
 def _extract_bare_name(name: str) -> str:
-    """Return the bare part of a scoped name, squeezed, if it tells by itself which package is meant.
+    """Return the bare part of a scoped name, without separators, if it is distinctive without its scope.
 
-    That of a package of types is the name of the package they are for.
+    The bare part of a package of types is the name of the package they describe.
     """
     if not name.startswith("@") or name.startswith(_TYPES_SCOPE):
         return ""
@@ -195,10 +197,10 @@ def _extract_bare_name(name: str) -> str:
 
 
 def _iter_chunks(normalised: str) -> Iterator[tuple[str, int]]:
-    """Yield parts of a name, one of which survives in every name that is a slip or two away.
+    """Yield parts of a name, one of which survives in every name that is one or two errors away.
 
-    One slip touches two neighbouring characters at most, so that it leaves the first two or the last two in their
-    places; two slips leave the first three, the last three, or what lies between, moved by one place at most.
+    One error touches at most two neighbouring characters, so the first two or the last two stay in place; two errors
+    leave the first three, the last three, or what lies between, moved by one place at most.
     """
     length = len(normalised)
     yield f"<{normalised[:2]}", length

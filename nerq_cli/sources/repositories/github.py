@@ -1,7 +1,7 @@
-"""GitHub: fifty repositories to a GraphQL query where there is a token, and a few one by one where there is none.
+"""GitHub: fifty repositories in a GraphQL query with a token, and a few one by one without.
 
-Names of repositories come from strangers: they are only ever the value of a variable or an encoded part of a path.
-A repository that is missing may as well be private, so its absence proves nothing.
+Repository names are untrusted: they are only ever the value of a variable or an encoded part of a path. A private
+repository looks like a missing one, so absence proves nothing.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ from nerq_cli.sources.text import MAX_LICENCE, MAX_SUMMARY, clean_text, decode_j
 LABEL: Final = "GitHub"
 URL: Final = "https://api.github.com"
 VARIABLE: Final = "NERQ_GITHUB_URL"
-#: Where a token may stand, as GitHub's own command line reads them (cli.github.com/manual/gh_help_environment).
+#: Environment variables of a token, as GitHub's command line reads them (cli.github.com/manual/gh_help_environment).
 TOKEN_VARIABLES: Final = ("GITHUB_TOKEN", "GH_TOKEN")
-#: Repositories in one query: its cost stays at one point, and its time under the 10 s that GitHub gives a query.
+#: Repositories in one query: its cost stays at one point, and its time below GitHub's limit of 10 s.
 MAX_REPOSITORIES: Final = 50
 #: Requests an hour without a token (docs.github.com, "Rate limits for the REST API").
 ANONYMOUS_LIMIT: Final = 60
 HOST_PREFIX: Final = "github.com/"
 _DAY: Final = 24 * 3600
-#: Days of commits counted, and how many days off that window may be when the answer is used.
+#: Days of commits counted, and how many days that window may be off when the answer is used.
 COMMIT_WINDOW_DAYS: Final = 90
 _MAX_DRIFT_DAYS: Final = 30
 _TIMEOUT_STATUSES: Final = frozenset({502, 504})
 _STOP_STATUSES: Final = frozenset({401, 403, 429})
 _UNAVAILABLE_FOR_LEGAL_REASONS: Final = 451
 _CLIENT_ERROR: Final = 400
-#: Longest manifest whose name is read, in characters.
+#: Longest manifest that is read for its name, in characters.
 _MAX_MANIFEST_LENGTH: Final = 200_000
-#: What is said of a repository that GitHub, in good health, does not find.
+#: The fact of a repository that GitHub reports as missing.
 NOT_REACHABLE: Final = Unknown("not reachable on GitHub (deleted, or private)", LABEL)
 _NOT_ON_GITHUB: Final = Unknown("not on GitHub", LABEL)
 _RATE_LIMITED: Final = Unknown("beyond the 60 requests an hour without a GITHUB_TOKEN", LABEL)
@@ -70,10 +70,10 @@ fragment F on Repository {
 
 
 class HostedRepository(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What GitHub says of a repository. Times are epoch seconds UTC; None = not read.
+    """A repository on GitHub. Times are epoch seconds UTC; None = not read.
 
-    ``name`` is its present one, also where it was asked for under an old one. ``packages`` are the names its own
-    manifests give (``npm/demo``). ``since`` is where the 90 days begin in which ``commits`` were counted.
+    ``name`` is the current name, also after a request for an old one. ``packages`` are the names in its own manifests
+    (``npm/demo``). ``since`` is the start of the 90 days in which ``commits`` were counted.
     """
 
     name: str
@@ -96,12 +96,12 @@ class HostedRepository(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def read_endpoint(environ: Mapping[str, str]) -> Endpoint:
-    """Return where GitHub is asked, and with which token, if the environment holds one that can be sent."""
+    """Return the base URL of GitHub, with the token of the environment if it is a valid header value."""
     anonymous_endpoint = read_endpoint_variable(environ, VARIABLE, URL)
     token = next(filter(None, (environ.get(name, "").strip() for name in TOKEN_VARIABLES)), "")
     if not anonymous_endpoint.url or not token or not (token.isascii() and token.isprintable()):
         return anonymous_endpoint
-    # A keyed hash of 48 bits: enough to tell tokens apart, and it leads back to none.
+    # A keyed hash of 48 bits: enough to distinguish tokens, and not reversible.
     key = anonymous_endpoint.url.encode()[: hashlib.blake2b.MAX_KEY_SIZE]
     identity = hashlib.blake2b(token.encode(), key=key, digest_size=6).hexdigest()
     return Endpoint(url=anonymous_endpoint.url, headers={"Authorization": f"Bearer {token}"}, identity=identity)
@@ -126,7 +126,7 @@ _JSON_DECODER = msgspec.json.Decoder(dict[str, Any])
 
 @dataclass(slots=True)
 class _GraphQLSource:
-    """Fifty repositories to a query. ``since`` is where the 90 days begin whose commits are counted."""
+    """Fifty repositories in a query. ``since`` is the start of the 90 days whose commits are counted."""
 
     since: int
     name: str = "github-graphql"
@@ -140,14 +140,14 @@ class _GraphQLSource:
     stops: frozenset[int] = _STOP_STATUSES
 
     def requests(self, subjects: Sequence[RepositoryId], endpoint: Endpoint) -> Iterator[Request[RepositoryId]]:
-        """Ask about as many at once as GitHub answers in its time."""
+        """Request as many repositories at once as GitHub answers within its time limit."""
         for start in range(0, len(subjects), MAX_REPOSITORIES):
             batch = tuple(subjects[start : start + MAX_REPOSITORIES])
             body = self._build_body(batch)
             yield Request(url=f"{endpoint.url}/graphql", subjects=batch, method="POST", body=body, endpoint=endpoint)
 
     def divide(self, request: Request[RepositoryId], status: int) -> Sequence[Request[RepositoryId]]:
-        """Ask in halves where GitHub ran out of its own time."""
+        """Halve a query that exceeded GitHub's time limit."""
         middle = len(request.subjects) // 2
         if status not in _TIMEOUT_STATUSES or not middle:
             return ()
@@ -157,7 +157,7 @@ class _GraphQLSource:
     def parse(
         self, request: Request[RepositoryId], response: Response
     ) -> Iterator[tuple[RepositoryId, HostedRepository | None]]:
-        """Read the repositories by their place in the query; null and NOT_FOUND say that one cannot be seen."""
+        """Read the repositories by their alias in the query; null with NOT_FOUND means missing or private."""
         if response.status >= _CLIENT_ERROR:
             raise ResponseError(f"no GraphQL there (HTTP {response.status})")
         document = decode_json(_GRAPHQL_DECODER, response.body)
@@ -184,7 +184,7 @@ class _GraphQLSource:
 
 
 def _get_missing_alias(error: _GraphQLError) -> str:
-    """Return the alias of a repository that GitHub does not find."""
+    """Return the alias of a repository that GitHub reports as missing."""
     is_missing = error.type == "NOT_FOUND" and isinstance(error.path, list) and len(error.path) == 1
     return error.path[0] if is_missing and isinstance(error.path[0], str) else ""
 
@@ -227,7 +227,7 @@ def _build_hosted_repository(
 
 
 def _get_nested(fields: Mapping[str, Any], *path: str) -> dict[str, Any]:
-    """Return the object at the end of a path; an empty one where there is none."""
+    """Return the object at the end of a path; an empty one when there is none."""
     value: object = fields
     for key in path:
         value = value.get(key) if isinstance(value, dict) else None
@@ -252,7 +252,7 @@ def _get_current_name(value: object, requested: RepositoryId) -> str:
 
 
 def _list_packages(npm: object, python: object) -> tuple[str, ...]:
-    """Return the names under which the manifests at the root of a repository publish it."""
+    """Return the package names in the manifests at the root of a repository."""
     names = (_read_npm_name(npm), _read_python_name(python))
     return tuple(filter(None, names))
 
@@ -282,7 +282,7 @@ def _read_python_name(text: object) -> str:
 
 
 class _RestSource:
-    """One repository to a request, for those who have no token. Its counts of issues include pull requests."""
+    """One repository in a request, without a token. Its counts of issues include pull requests."""
 
     name = "github-rest"
     label = LABEL
@@ -296,7 +296,7 @@ class _RestSource:
     reads = frozenset({_UNAVAILABLE_FOR_LEGAL_REASONS})
 
     def requests(self, subjects: Sequence[RepositoryId], endpoint: Endpoint) -> Iterator[Request[RepositoryId]]:
-        """Ask about no more repositories than there are requests."""
+        """Request at most as many repositories as the rate limit allows."""
         for repository in subjects[:ANONYMOUS_LIMIT]:
             owner, name = _split_owner_and_name(repository)
             url = f"{endpoint.url}/repos/{quote(owner, safe='')}/{quote(name, safe='')}"
@@ -343,7 +343,7 @@ def create_graphql_source(as_of: int) -> Source[RepositoryId, HostedRepository]:
 def fetch_repositories(
     fetcher: Fetcher, subjects: Sequence[RepositoryId], endpoint: Endpoint, *, as_of: int
 ) -> dict[RepositoryId, Fact[HostedRepository]]:
-    """Return what GitHub says of repositories: by GraphQL where the endpoint has a token, by REST otherwise."""
+    """Return facts about repositories: by GraphQL when the endpoint has a token, by REST otherwise."""
     github_repositories = [repository for repository in subjects if repository.id.startswith(HOST_PREFIX)]
     source = create_graphql_source(as_of) if endpoint.identity else REST_SOURCE
     facts = fetcher.fetch(source, github_repositories, endpoint) if github_repositories else {}
@@ -357,6 +357,6 @@ def _replace_absent(fact: Fact[HostedRepository]) -> Fact[HostedRepository]:
 
 
 def get_recent_commits(hosted: HostedRepository, as_of: int) -> int | None:
-    """Return the commits of the last 90 days; None where they were counted for quite another moment."""
+    """Return the commits of the last 90 days; None when they were counted for another period."""
     window_start = as_of - COMMIT_WINDOW_DAYS * _DAY
     return hosted.commits if abs(hosted.since - window_start) <= _MAX_DRIFT_DAYS * _DAY else None

@@ -1,10 +1,9 @@
-"""Which repository is behind a package, how sure that is, and what is known of it. Values in, values out.
+"""Choose the repository of a package, rate the link to it, and merge what is known of it. Pure functions.
 
-A link from package to repository is the package's own word. It counts as attested where provenance proves that the
-repository built the version, and as confirmed where the repository's own manifest names the package. A link that
-contradicts the provenance is dropped for the proven one. Beyond that nobody can prove that a repository belongs to
-another package: many a package comes from a folder of a repository whose root is another one. So ``foreign`` is not
-said here.
+A package declares its repository itself. The link is attested when provenance proves that the repository built the
+version, and confirmed when the repository's own manifest contains the package's name. A proven repository replaces a
+declared one that contradicts it. A repository with another name at its root may still hold the package in a folder, so
+the status ``foreign`` is not set here.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ NO_REPOSITORY: Final = Unknown("no source repository is named")
 
 
 def find_proven_repository(metadata: Fact[Metadata], version: Fact[VersionInfo]) -> RepositoryId | None:
-    """Return the repository that built the version, as the registry or deps.dev verified; None where nobody did."""
+    """Return the repository that built the version, as verified by the registry or deps.dev; None without proof."""
     attested_url = metadata.value.attested_repository if isinstance(metadata, Found) else None
     return parse_repository_id(attested_url) or parse_repository_id(
         version.value.verified_repository if isinstance(version, Found) else ""
@@ -30,7 +29,7 @@ def find_proven_repository(metadata: Fact[Metadata], version: Fact[VersionInfo])
 
 
 def choose_repository(metadata: Fact[Metadata], version: Fact[VersionInfo]) -> RepositoryId | None:
-    """Return the repository to ask about: the proven one, else the one that the package names; None without either."""
+    """Return the proven repository, else the declared one; None without either."""
     registry_url = metadata.value.repository if isinstance(metadata, Found) else None
     deps_dev_url = version.value.declared_repository if isinstance(version, Found) else ""
     return (
@@ -49,10 +48,10 @@ def build_repository(
     *,
     as_of: int,
 ) -> Fact[Repository]:
-    """Return what is known of the repository behind a package.
+    """Return the facts about the repository of a package.
 
-    ``repository_info`` and ``hosted`` are what deps.dev and GitHub say of the repository that :func:`choose_repository` names. GitHub
-    goes first, deps.dev fills in. ``as_of`` is in epoch seconds (UTC).
+    ``repository_info`` (deps.dev) and ``hosted`` (GitHub) are about the repository that :func:`choose_repository`
+    returns. GitHub's values come first, those of deps.dev fill gaps. ``as_of`` is in epoch seconds (UTC).
     """
     repository_id = choose_repository(metadata, version)
     if repository_id is None:
@@ -120,7 +119,7 @@ def _merge_repository(
 
 
 def _explain_unknown(hosted: Fact[HostedRepository], repository_info: Fact[RepositoryInfo]) -> Unknown:
-    """Return why nothing is known: what deps.dev and GitHub say, each with its own reason."""
+    """Return Unknown with the reasons of deps.dev and GitHub."""
     unknown_facts = [fact for fact in (repository_info, hosted) if isinstance(fact, Unknown)]
     reasons = dict.fromkeys(fact.reason for fact in unknown_facts)
     labels = dict.fromkeys(fact.source for fact in unknown_facts if fact.source)
@@ -128,7 +127,7 @@ def _explain_unknown(hosted: Fact[HostedRepository], repository_info: Fact[Repos
 
 
 def choose_scorecard(repository_info: Fact[RepositoryInfo], scorecard_fact: Fact[Scorecard]) -> Fact[Scorecard]:
-    """Return the newer of Scorecard's results: as deps.dev passes them on, and from Scorecard itself."""
+    """Return the newer of two Scorecard results: the copy of deps.dev, and Scorecard's own."""
     if not isinstance(repository_info, Found) or repository_info.value.scorecard is None:
         return scorecard_fact
     deps_dev_fact = Found(repository_info.value.scorecard, repository_info.source, repository_info.retrieved_at)
@@ -140,5 +139,5 @@ def choose_scorecard(repository_info: Fact[RepositoryInfo], scorecard_fact: Fact
 
 
 def lacks_scorecard(repository_info: Fact[RepositoryInfo]) -> bool:
-    """Whether Scorecard itself is worth a request."""
+    """Whether a request to Scorecard itself is needed."""
     return not (isinstance(repository_info, Found) and repository_info.value.scorecard is not None)

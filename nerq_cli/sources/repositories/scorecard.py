@@ -1,7 +1,7 @@
-"""OpenSSF Scorecard's own API, for repositories that deps.dev has no results of. Its data is CDLA-Permissive-2.0.
+"""OpenSSF Scorecard's own API, for repositories without results at deps.dev. Its data is CDLA-Permissive-2.0.
 
-Repositories are filed as they were spelled when they were scanned (ossf/scorecard-webapp, app/server), and moved ones
-are not followed: the given spelling is asked first, then the one in lower case.
+Results are stored under the spelling at the time of the scan (ossf/scorecard-webapp, app/server), and renames are not
+followed: the given spelling is requested first, then lower case.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ URL: Final = "https://api.scorecard.dev"
 VARIABLE: Final = "NERQ_SCORECARD_URL"
 #: For ``nerq --about`` and the documentation.
 ATTRIBUTION: Final = "Contains data from OpenSSF Scorecard, licensed under CDLA-Permissive-2.0."
-#: Hosts it scans.
+#: Code hosts that Scorecard scans.
 SCANNED_HOSTS: Final = frozenset({"github.com", "gitlab.com"})
 _DAY: Final = 24 * 3600
 NEVER_SCANNED: Final = Unknown("never scanned by Scorecard", LABEL)
@@ -36,7 +36,7 @@ _JSON_DECODER = msgspec.json.Decoder(dict[str, Any])
 
 
 def read_endpoint(environ: Mapping[str, str]) -> Endpoint:
-    """Return where Scorecard is asked."""
+    """Return the base URL of Scorecard."""
     return read_endpoint_variable(environ, VARIABLE, URL)
 
 
@@ -53,7 +53,7 @@ class _ScorecardSource:
     cooldown = COOLDOWN
 
     def requests(self, subjects: Sequence[RepositoryId], endpoint: Endpoint) -> Iterator[Request[RepositoryId]]:
-        """Ask about one at a time."""
+        """Request one repository at a time."""
         for repository in subjects:
             url = _build_url(endpoint, repository.spelling or repository.id)
             yield Request(url=url, subjects=(repository,), endpoint=endpoint)
@@ -61,7 +61,7 @@ class _ScorecardSource:
     def parse(
         self, request: Request[RepositoryId], response: Response
     ) -> Iterator[tuple[RepositoryId, Scorecard | None]]:
-        """Read one repository; under its other spelling there may still be something."""
+        """Read one repository; a missing result may exist under the other spelling."""
         [repository] = request.subjects
         if response.status >= 400:  # noqa: PLR2004 - HTTP's client errors
             if request.url == _build_url(request.endpoint, repository.id):
@@ -73,7 +73,7 @@ class _ScorecardSource:
         yield repository, result
 
     def more(self, request: Request[RepositoryId], response: Response) -> Iterator[Request[RepositoryId]]:
-        """Ask again in lower case."""
+        """Request the same repository in lower case."""
         lowercase_url = _build_url(request.endpoint, request.subjects[0].id)
         if response.status >= 400 and request.url != lowercase_url:  # noqa: PLR2004 - HTTP's client errors
             yield replace(request, url=lowercase_url)
@@ -89,7 +89,7 @@ SCORECARD_SOURCE: Final[Source[RepositoryId, Scorecard]] = _ScorecardSource()
 def fetch_scorecards(
     fetcher: Fetcher, repositories: Sequence[RepositoryId], endpoint: Endpoint
 ) -> dict[RepositoryId, Fact[Scorecard]]:
-    """Return Scorecard's results for repositories; meant for those that deps.dev lacks, as each is a request."""
+    """Return Scorecard results of repositories, one request each: for those without results at deps.dev."""
     scanned_repositories = [
         repository for repository in repositories if repository.id.partition("/")[0] in SCANNED_HOSTS
     ]
