@@ -1,4 +1,4 @@
-"""Answers kept between runs, in one SQLite file. The store knows bytes and their age, not what they say."""
+"""Keep responses and advisories between runs, in SQLite files. Values are opaque bytes with an age."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The advisory database: published records by the packages they affect, in one SQLite file.
 
-A record is kept under every package it names; what it says is for others to know. A package may still lead to a record
-that has been changed to name it no longer, so whoever reads a record looks at what it says.
+A record is stored under every package it names; its content is opaque here. A package may still lead to a record that
+was changed and no longer names it, so callers check the content.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ WHERE excluded.modified >= record.modified
 
 
 class AdvisoryEntry(NamedTuple):
-    """One record as it is kept: ``packages`` are the names it is found by, ``modified`` is in epoch seconds."""
+    """One stored record: ``packages`` are the names that find it, ``modified`` is in epoch seconds."""
 
     ecosystem: str
     id: str
@@ -58,10 +58,10 @@ class AdvisoryEntry(NamedTuple):
 
 
 class ImportInfo(NamedTuple):
-    """Where the records of an ecosystem are from, and since when.
+    """The origin of an ecosystem's records, and their date.
 
-    ``imported_at`` is when they were last known to be all there is, ``newest`` the latest change that was taken in
-    (both epoch seconds, 0 = not stated); ``validator`` tells that edition of the source from others.
+    ``imported_at`` is when they were last known to be complete, ``newest`` the latest change among them (both epoch
+    seconds, 0 = not stated); ``validator`` identifies the edition of the source.
     """
 
     source: str
@@ -71,7 +71,7 @@ class ImportInfo(NamedTuple):
 
 
 class EcosystemStatus(NamedTuple):
-    """One ecosystem in the database, and how many records it has."""
+    """One ecosystem in the database, and the number of its records."""
 
     ecosystem: str
     import_info: ImportInfo
@@ -79,12 +79,12 @@ class EcosystemStatus(NamedTuple):
 
 
 class AdvisoryDatabase(DatabaseFile):
-    """Advisory records on disk; see ``File`` for how it fails. What writes says whether it did."""
+    """Advisory records on disk; see ``DatabaseFile`` for failures. Methods that write return whether they did."""
 
     schema = FileSchema("advisories", 1, _TABLES, "advisory database", "nothing was written")
 
     def get_status(self) -> tuple[EcosystemStatus, ...]:
-        """Describe every ecosystem in it, sorted by name; one that was imported without any record is in it too."""
+        """Return the status of every ecosystem, sorted by name, also of one imported without records."""
         rows: list[tuple[str, str, int, int, int, str]] = []
         with self._handle_errors():
             if self._connection is not None:
@@ -95,9 +95,9 @@ class AdvisoryDatabase(DatabaseFile):
         )
 
     def find_by_packages(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[bytes, ...]]:
-        """Return the records of packages, given as ecosystem and name; nothing for those without any.
+        """Return the records of packages, given as ecosystem and name; packages without records are left out.
 
-        All are of one edition, even while another run brings in the next.
+        All records are of one edition, even while another run writes the next.
         """
         records: dict[tuple[str, str], tuple[bytes, ...]] = {}
         with self._handle_errors():
@@ -116,7 +116,7 @@ class AdvisoryDatabase(DatabaseFile):
         return records
 
     def get_modified_times(self, ecosystem: str, ids: Iterable[str]) -> dict[str, int]:
-        """Return when each of these records was last changed, as far as they are kept."""
+        """Return when each of these records was last changed; unknown ids are left out."""
         modified_times: dict[str, int] = {}
         with self._handle_errors():
             if self._connection is not None:
@@ -131,11 +131,11 @@ class AdvisoryDatabase(DatabaseFile):
     def replace_records(
         self, entries: Iterable[AdvisoryEntry], import_info: ImportInfo, *, ecosystems: Iterable[str] = ()
     ) -> bool:
-        """Put these in place of all records of their ecosystems, and of those named, at once or not at all.
+        """Replace all records of the entries' ecosystems, and of the ``ecosystems`` given, at once or not at all.
 
-        Whatever reads meanwhile sees the earlier ones. Records are taken one by one and not held in memory; of two
-        with one id the later change counts, and the last one when there is none later. Return whether they were
-        written; when not, ``problem`` says why. What ``entries`` raises passes through, and then nothing is written.
+        Concurrent readers see the earlier records. Entries are read one by one and not held in memory; of two with one
+        id the later change is kept, else the last one. Return whether they were written; ``problem`` has the reason
+        when not. An exception of ``entries`` passes through, and then nothing is written.
         """
         return self._write_records(entries, import_info, replacing=True, ecosystems=ecosystems)
 
@@ -146,15 +146,15 @@ class AdvisoryDatabase(DatabaseFile):
         *,
         deleted_ids: Mapping[str, Iterable[str]] | None = None,
     ) -> bool:
-        """Put these records beside those kept, in place of earlier ones with their ids; at once or not at all.
+        """Add these records, in place of earlier ones with their ids, at once or not at all.
 
-        ``deleted_ids`` are ids, by ecosystem, of records to forget. Every ecosystem concerned gets the stamp; without one it
-        keeps its own, as single records do not make what is kept any newer. Return as ``replace`` does.
+        ``deleted_ids`` are ids, by ecosystem, of records to delete. Every ecosystem concerned gets the stamp; without
+        one it keeps its own, since single records do not make an ecosystem newer. Return as ``replace_records`` does.
         """
         return self._write_records(entries, import_info, replacing=False, deleted_ids=deleted_ids or {})
 
     def update_import_info(self, ecosystem: str, import_info: ImportInfo) -> bool:
-        """Note that what is kept of an ecosystem is still all there is."""
+        """Record that the stored records of an ecosystem are still complete."""
         return self._write_records((), import_info, replacing=False, deleted_ids={ecosystem: ()})
 
     def _write_records(
@@ -182,7 +182,7 @@ class AdvisoryDatabase(DatabaseFile):
 
 
 class _RecordWriter:
-    """A transaction under way: which ecosystems it has met, and the latest change seen of each."""
+    """An open transaction: the ecosystems written so far, and the latest change of each."""
 
     def __init__(self, connection: sqlite3.Connection, import_info: ImportInfo | None, *, replacing: bool) -> None:
         self.connection = connection
@@ -192,7 +192,7 @@ class _RecordWriter:
         self._newest_by_ecosystem: Counter[int] = Counter()
 
     def prepare_ecosystem(self, ecosystem: str) -> int:
-        """Return the number of an ecosystem, made ready to take records."""
+        """Return the number of an ecosystem, ready to take records."""
         if ecosystem not in self._ecosystem_ids:
             self._ecosystem_ids[ecosystem] = self._create_ecosystem(ecosystem)
         return self._ecosystem_ids[ecosystem]
@@ -219,12 +219,12 @@ class _RecordWriter:
             self._newest_by_ecosystem[ecosystem_id] = max(self._newest_by_ecosystem[ecosystem_id], entry.modified)
 
     def delete_records(self, ecosystem: str, ids: Iterable[str]) -> None:
-        """Drop records; packages that lead to them lead nowhere."""
+        """Delete records; their packages then lead to nothing."""
         rows = ((self.prepare_ecosystem(ecosystem), identifier) for identifier in ids)
         self.connection.executemany("DELETE FROM record WHERE ecosystem = ? AND id = ?", rows)
 
     def update_ecosystems(self) -> None:
-        """Stamp every ecosystem met."""
+        """Stamp every ecosystem written."""
         update_count = """
             UPDATE ecosystem SET records = (SELECT COUNT(*) FROM record WHERE record.ecosystem = ecosystem.id)
             WHERE id = ?
@@ -298,6 +298,6 @@ def _build_placeholders(values: Sequence[str]) -> str:
 
 
 def _get_ecosystem_id(connection: sqlite3.Connection, ecosystem: str) -> int:
-    """Return the number an ecosystem goes by; 0, which none has, when it is not kept."""
+    """Return the number of an ecosystem; 0, which is never used, when it has no records."""
     row = connection.execute("SELECT id FROM ecosystem WHERE name = ?", (ecosystem,)).fetchone()
     return 0 if row is None else int(row[0])

@@ -1,6 +1,6 @@
-"""The store on disk: answers of sources, kept in one SQLite file.
+"""The store on disk: responses of sources in one SQLite file.
 
-Choices, measured with 10,000 answers of 3.4 KB on two cores: values are kept as they come, because decompressing
+Choices, measured with 10,000 responses of 3.4 KB on two cores: values are stored uncompressed, because decompressing
 them (zlib, level 1) would cost 140 ms to save two thirds of 37 MB; pages of 8 KiB and an integer in place of the
 source and the scope bring reading them all from 60 ms to 47 ms.
 """
@@ -26,7 +26,7 @@ CREATE TABLE fact (
 _MAX_KEYS: Final = 500
 
 _SELECT_ROWS: Final = "SELECT value, fetched_at, expires_at, validator, key FROM fact WHERE place = ? AND key IN ({})"
-#: What these columns may hold; in a damaged file it may be anything.
+#: Types these columns may hold; in a damaged file they may hold anything.
 _COLUMN_TYPES: Final[tuple[set[type], ...]] = ({bytes, type(None)}, {int}, {int}, {str}, {str})
 _INSERT_ROW: Final = """
 INSERT OR REPLACE INTO fact (place, key, value, fetched_at, expires_at, validator) VALUES (?, ?, ?, ?, ?, ?)
@@ -37,12 +37,12 @@ SELECT source, COUNT(*), MIN(fetched_at), MAX(fetched_at) FROM fact JOIN place O
 
 
 class Store(DatabaseFile):
-    """Answers kept in one file under a cache directory; see ``File`` for how it fails."""
+    """Responses in one file under a cache directory; see ``DatabaseFile`` for failures."""
 
     schema = FileSchema("facts", 2, _TABLES, "cache", "new answers are not kept")
 
     def get_many(self, source: str, scope: str, keys: Sequence[str]) -> dict[str, Row]:
-        """Return what is kept under these keys, expired or not."""
+        """Return the rows under these keys, expired or not."""
         rows: dict[str, Row] = {}
         with self._handle_errors():
             if self._connection is not None:
@@ -50,8 +50,8 @@ class Store(DatabaseFile):
         return rows
 
     def put_many(self, source: str, scope: str, rows: Mapping[str, Row]) -> None:
-        """Keep these answers in place of earlier ones, all or none of them."""
-        for _ in range(2):  # a second time for when the first meets a file that has to be set aside
+        """Store these rows in place of earlier ones, all or none of them."""
+        for _ in range(2):  # a second attempt for when the first meets a file that has to be set aside
             if rows and self._is_writable:
                 with self._handle_errors():
                     with self._write_transaction() as connection:
@@ -59,7 +59,7 @@ class Store(DatabaseFile):
                     return
 
     def get_info(self) -> CacheInfo:
-        """Describe what is kept."""
+        """Return size, counts and dates of the cache."""
         source_counts: list[tuple[str, int, int, int]] = []
         size = 0
         with self._handle_errors():
@@ -75,7 +75,7 @@ class Store(DatabaseFile):
         )
 
     def clear(self) -> None:
-        """Forget everything, files that were set aside included."""
+        """Delete everything, files that were set aside included."""
         with self._handle_errors():
             if self._connection is not None:
                 with self._write_transaction() as connection:
@@ -85,7 +85,7 @@ class Store(DatabaseFile):
                 old_file.unlink(missing_ok=True)
 
     def prune_expired(self, now: int, *, older_than: int) -> int:
-        """Forget what expired more than ``older_than`` seconds before ``now``; return how many answers that were."""
+        """Delete rows that expired more than ``older_than`` seconds before ``now``; return how many."""
         deleted_count = 0
         with self._handle_errors():
             if self._connection is not None:

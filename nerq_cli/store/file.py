@@ -1,7 +1,7 @@
-"""One SQLite file that any number of runs may share, and that may fail in any way. What it holds is for others to know.
+"""One SQLite file that any number of runs may share, and that may fail in any way.
 
-Pages are of 8 KiB, because what is kept comes to a few; one checkpoint when the last process closes the file, instead
-of one every 1,000 pages, halves the time of writing 10,000 answers.
+Pages are of 8 KiB, because rows are a few KiB; one checkpoint when the last process closes the file, instead of one
+every 1,000 pages, halves the time of writing 10,000 rows.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from typing import ClassVar, Final, NamedTuple, TypeVar
 
 F = TypeVar("F", bound="DatabaseFile")
 
-#: Seconds to wait for another process; one that writes 10,000 answers holds the file for a fifth of a second.
+#: Seconds to wait for another process; one that writes 10,000 rows holds the file for a fifth of a second.
 _LOCK_TIMEOUT: Final = 5.0
-#: Pages (64 MB) the write-ahead log may reach before a writer stops to fold it into the file.
+#: Pages (64 MB) of the write-ahead log after which a writer folds it into the file.
 _MAX_LOG_PAGES: Final = 8_000
-#: What can go wrong here: the database, the file system, and text that cannot be stored (a lone surrogate).
+#: Errors of the database, the file system, and of text that cannot be stored (a lone surrogate).
 STORAGE_ERRORS: Final = (sqlite3.Error, OSError, ValueError, OverflowError)
 
 
 class FileSchema(NamedTuple):
-    """What a file is called and holds: ``stem`` and ``format_version`` make its name, ``tables`` are the statements for it.
+    """Name and layout of a file: ``stem`` and ``format_version`` make its name, ``tables`` are the statements for it.
 
-    ``label`` is what the user knows it as; ``write_failure`` is what it means that it cannot be written.
+    ``label`` is its name in messages; ``write_failure`` states the consequence of a failed write.
     """
 
     stem: str
@@ -37,7 +37,7 @@ class FileSchema(NamedTuple):
 
     @property
     def filename(self) -> str:
-        """The name of the file: that of another format is another."""
+        """The name of the file, different for each format."""
         return f"{self.stem}-{self.format_version}.sqlite3"
 
     @property
@@ -54,15 +54,15 @@ class FileSchema(NamedTuple):
 
 
 class _FormatError(Exception):
-    """The file is a sound database, but not one this version of nerq wrote."""
+    """The file is a valid database of another format."""
 
 
 class DatabaseFile:
     """A file of one layout under a cache directory.
 
-    Reading creates nothing: file and directory appear with the first thing kept. A file that is damaged or of
-    another format is set aside under another name and a new one started. No failure of it raises: what cannot be read
-    is not there, what cannot be written is not kept, and ``problem`` says so. To be used by one thread.
+    Reading creates nothing: file and directory appear with the first write. A file that is damaged or of another format
+    is set aside under another name and a new one started. Failures are not raised: reads return nothing, writes are
+    dropped, and ``problem`` has the reason. For use by one thread.
     """
 
     schema: ClassVar[FileSchema]
@@ -85,11 +85,11 @@ class DatabaseFile:
 
     @property
     def problem(self) -> str:
-        """Sentences for the user about what does not work; empty when all is well."""
+        """Sentences for the user about failures; empty without one."""
         return "; ".join(self._problems)
 
     def close(self) -> None:
-        """Let go of the file. Nothing may be asked afterwards."""
+        """Close the file. No method may be called afterwards."""
         if self._connection is not None:
             with suppress(sqlite3.Error):
                 self._connection.close()
@@ -104,7 +104,7 @@ class DatabaseFile:
         except sqlite3.OperationalError as error:
             if _is_corruption(error) or "locked" in str(error):
                 raise
-            # A log beside the file is needed even to read it, unless SQLite is promised that nobody writes to it.
+            # A log beside the file is needed even to read it, unless SQLite is told that no process writes to it.
             self._connection = _open_connection(self.path, self.schema.format_version, "mode=ro&immutable=1")
             self._is_writable = False
             self._add_problem(f"read-only {self.schema.label} {self.path}: {self.schema.write_failure}")
@@ -127,7 +127,7 @@ class DatabaseFile:
 
     @contextmanager
     def _handle_errors(self) -> Iterator[None]:
-        """Whatever fails inside, go on: with a new file if this one is unusable, otherwise with less."""
+        """Continue after any failure: with a new file if this one is unusable, otherwise without it."""
         try:
             yield
         except _FormatError:
@@ -164,7 +164,7 @@ class DatabaseFile:
             self._problems.append(problem)
 
     def _list_files(self) -> tuple[Path, ...]:
-        """The database and the two files SQLite keeps beside it."""
+        """Return the database and the two files that SQLite keeps beside it."""
         return tuple(self.path.with_name(f"{self.schema.filename}{suffix}") for suffix in ("", "-wal", "-shm"))
 
 
@@ -195,7 +195,7 @@ def _get_inode(path: Path) -> int | None:
 
 
 def _create_file(path: Path, create_script: str) -> None:
-    """Make an empty file, whole or not at all, whoever else is making one and whenever this is killed."""
+    """Create an empty file, whole or not at all, also beside concurrent creators and when killed."""
     import tempfile
 
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -224,7 +224,7 @@ def _publish_file(temporary_path: str, path: Path) -> None:
 
 
 def compact_file(connection: sqlite3.Connection) -> None:
-    """Give the space back, unless another process is at work here: then the last one to close the file does."""
+    """Free unused space, unless another process uses the file: then the last one to close it does."""
     with suppress(sqlite3.OperationalError):
         connection.execute("PRAGMA busy_timeout = 0")
         connection.execute("VACUUM")
@@ -233,10 +233,10 @@ def compact_file(connection: sqlite3.Connection) -> None:
 
 
 def _is_corruption(error: Exception) -> bool:
-    """Whether the file itself is to blame, rather than the disk, a permission or another process.
+    """Whether the file itself is damaged, as opposed to a failure of the disk, a permission or another process.
 
-    Python before 3.11 keeps SQLite's error code to itself, but raises a plain ``DatabaseError`` only for
-    ``SQLITE_CORRUPT`` and ``SQLITE_NOTADB``.
+    Python before 3.11 hides SQLite's error code, but raises a plain ``DatabaseError`` only for ``SQLITE_CORRUPT`` and
+    ``SQLITE_NOTADB``.
     """
     if isinstance(error, sqlite3.OperationalError):
         return str(error).startswith(("no such ", "Could not decode"))

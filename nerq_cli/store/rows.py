@@ -1,4 +1,4 @@
-"""What the store keeps: bytes with an age. What the bytes say is for others to know."""
+"""The rows of the store: opaque bytes with an age."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import NamedTuple, Protocol
 
 
 class Row(NamedTuple):
-    """One kept answer. Times are epoch seconds (UTC).
+    """One stored response. Times are epoch seconds (UTC).
 
-    ``value`` is None where the source said that there is no such thing. ``validator`` is the ETag to ask again with,
-    empty when there is none.
+    ``value`` is None when the source reported that the subject does not exist. ``validator`` is the ETag for a
+    conditional request, empty without one.
     """
 
     value: bytes | None
@@ -22,7 +22,7 @@ class Row(NamedTuple):
 
 
 class CacheInfo(NamedTuple):
-    """What is kept and where. ``rows`` counts answers by source; ``oldest`` and ``newest`` are epoch seconds."""
+    """Place and content of the cache. ``rows`` counts responses by source; ``oldest`` and ``newest`` are epoch seconds."""
 
     path: Path | None
     bytes: int
@@ -32,56 +32,56 @@ class CacheInfo(NamedTuple):
 
 
 class Cache(Protocol):
-    """Something that keeps answers. No failure of it ever raises: it keeps less, and ``problem`` says so."""
+    """A cache of responses. Failures are not raised: less is stored, and ``problem`` has the reason."""
 
     @property
     def problem(self) -> str:
-        """A sentence for the user when it does not run as it should; empty when all is well."""
+        """A sentence for the user after a failure; empty without one."""
         ...
 
     def get_many(self, source: str, scope: str, keys: Sequence[str]) -> dict[str, Row]:
-        """Return what is kept under these keys, expired or not."""
+        """Return the rows under these keys, expired or not."""
         ...
 
     def put_many(self, source: str, scope: str, rows: Mapping[str, Row]) -> None:
-        """Keep these answers in place of earlier ones."""
+        """Store these rows in place of earlier ones."""
         ...
 
     def get_info(self) -> CacheInfo:
-        """Describe what is kept."""
+        """Return size, counts and dates of the cache."""
         ...
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete everything."""
         ...
 
     def prune_expired(self, now: int, *, older_than: int) -> int:
-        """Forget what expired more than ``older_than`` seconds before ``now``; return how many answers that were."""
+        """Delete rows that expired more than ``older_than`` seconds before ``now``; return how many."""
         ...
 
     def close(self) -> None:
-        """Let go of files. Nothing may be asked afterwards."""
+        """Close files. No method may be called afterwards."""
         ...
 
 
 class MemoryCache:
-    """A cache that lives as long as the process: for ``--no-cache`` and for tests."""
+    """A cache in memory: for ``--no-cache`` and for tests."""
 
     def __init__(self) -> None:
         self.problem = ""
         self._rows: dict[tuple[str, str, str], Row] = {}
 
     def get_many(self, source: str, scope: str, keys: Sequence[str]) -> dict[str, Row]:
-        """Return what is kept under these keys, expired or not."""
+        """Return the rows under these keys, expired or not."""
         candidate_rows = ((key, self._rows.get((source, scope, key))) for key in keys)
         return {key: row for key, row in candidate_rows if row is not None}
 
     def put_many(self, source: str, scope: str, rows: Mapping[str, Row]) -> None:
-        """Keep these answers in place of earlier ones."""
+        """Store these rows in place of earlier ones."""
         self._rows.update({(source, scope, key): row for key, row in rows.items()})
 
     def get_info(self) -> CacheInfo:
-        """Describe what is kept."""
+        """Return counts and dates of the cache."""
         counts: dict[str, int] = {}
         for source, _, _ in self._rows:
             counts[source] = counts.get(source, 0) + 1
@@ -90,22 +90,22 @@ class MemoryCache:
         return CacheInfo(None, size, counts, min(ages, default=None), max(ages, default=None))
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete everything."""
         self._rows.clear()
 
     def prune_expired(self, now: int, *, older_than: int) -> int:
-        """Forget what expired more than ``older_than`` seconds before ``now``; return how many answers that were."""
+        """Delete rows that expired more than ``older_than`` seconds before ``now``; return how many."""
         expired_keys = [row_key for row_key, row in self._rows.items() if row.expires_at < now - older_than]
         for row_key in expired_keys:
             del self._rows[row_key]
         return len(expired_keys)
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing: there is no file."""
 
 
 def get_default_directory() -> Path:
-    """Return where the cache lives: ``NERQ_CACHE_DIR`` if set, else the cache directory of this system's user."""
+    """Return the cache directory: ``NERQ_CACHE_DIR`` if set, else the user's cache directory on this system."""
     if configured_path := os.environ.get("NERQ_CACHE_DIR"):
         return Path(configured_path)
     from platformdirs import user_cache_path

@@ -1,8 +1,8 @@
-"""Which advisories affect a version, what fixes them, and what they say of a package's past.
+"""Match advisories with a version: which affect it, what fixes them, and the history of its package.
 
 Matching follows the evaluation rules of the OSV schema (ossf/osv-schema, docs/schema.md): a version is affected if it
-is enumerated or lies in any of the ranges, whose events are taken in the order of their versions. Versions are
-ordered as their ecosystem orders them, whatever a range calls itself. Nothing here raises for text that is none.
+is enumerated or lies in any of the ranges, whose events are applied in the order of their versions. Versions are
+ordered as in their ecosystem, whatever the type of the range. Invalid text is never an error here.
 """
 
 from __future__ import annotations
@@ -17,26 +17,26 @@ from nerq_cli.ecosystems.versions import is_same_version, parse_precedence, sort
 from nerq_cli.facts import Advisory, AffectedPackage, AffectingAdvisory, Event, History, Range
 from nerq_cli.inventory import NPM, PYPI, Ecosystem, Package
 
-#: ``severity_from`` of a severity that people at GitHub reviewed; it outweighs every computed one.
+#: ``severity_from`` of a severity that GitHub reviewed; it outweighs every computed one.
 GHSA_LABEL: Final = "GHSA label"
-#: Seconds after which an advisory counts in the record of fixes (90 days).
+#: Seconds after which an advisory counts for the fix record (90 days).
 _MIN_HISTORY_AGE: Final = 90 * 86_400
-#: Enumerated versions named in words before the rest is only counted.
+#: Enumerated versions that are listed; beyond that they are counted.
 _MAX_NAMED_VERSIONS: Final = 5
 _SEVERITY_RANK: Final = {"unknown": 0, "low": 1, "medium": 2, "high": 3, "critical": 4}
-#: Where OSV keeps the page of a record, and how the ids of the records begin that it publishes.
+#: OSV's page of a record, and the prefixes of the ids that it publishes.
 _OSV_PAGE_URL: Final = "https://osv.dev/vulnerability/"
 OSV_ID_PREFIXES: Final = ("GHSA-", "PYSEC-", "MAL-", "OSV-")
 
 # --- places on the line of versions ----------------------------------------------------------------------------------
 
-#: Where a version stands: before everything, among what is no version, or among the versions.
+#: Order of a version: before everything, among invalid versions, or among the versions.
 _Position: TypeAlias = "tuple[int, Any]"
 _START: Final[_Position] = (0, "")
 _UNPARSED: Final = 1
 _PARSED: Final = 2
 
-#: npm versions in records that leave out the minor or patch number; OSV reads the rest as zeros.
+#: npm versions without minor or patch number; OSV reads the missing ones as zeros.
 _SHORT_VERSION = re.compile(r"v?(\d+)(?:\.(\d+))?([-+].*)?", re.ASCII | re.DOTALL)
 
 
@@ -50,7 +50,7 @@ def _get_position(ecosystem: Ecosystem, version: str) -> _Position:
 
 @lru_cache(maxsize=16_384)
 def _get_public_position(ecosystem: Ecosystem, version: str) -> _Position:
-    """Return where a version in use stands: on PyPI a local build (1.0+cu118) counts as the version it was built of."""
+    """Return the order of a version in use; a local build of PyPI (1.0+cu118) counts as the version it derives from."""
     position = _get_position(ecosystem, version)
     if ecosystem == PYPI and position[0] == _PARSED and position[1].local:
         return _get_position(ecosystem, position[1].public)
@@ -65,7 +65,7 @@ def _get_ecosystem(affected: AffectedPackage) -> Ecosystem:
 
 
 class _BoundaryKind(IntEnum):
-    """What begins or ends a stretch of affected versions, in the order in which equal versions are looked at."""
+    """Start or end of an interval of affected versions, in the order of evaluation for equal versions."""
 
     INTRODUCED = 0
     LAST_AFFECTED = 1
@@ -79,7 +79,7 @@ class _Boundary(NamedTuple):
 
 
 def _build_boundary(ecosystem: Ecosystem, event: Event) -> _Boundary | None:
-    """Return where an event stands; None for a limit, and for one that says nothing."""
+    """Return the position of an event; None for a limit, and for an empty event."""
     if event.introduced:
         position = _START if event.introduced == "0" else _get_position(ecosystem, event.introduced)
         return _Boundary(position, _BoundaryKind.INTRODUCED, event.introduced)
@@ -94,9 +94,9 @@ def _build_boundary(ecosystem: Ecosystem, event: Event) -> _Boundary | None:
 
 @lru_cache(maxsize=8_192)
 def _build_boundaries(ecosystem: Ecosystem, events: tuple[Event, ...]) -> tuple[_Boundary, ...]:
-    """Return the marks of a range in their order.
+    """Return the boundaries of a range in order.
 
-    Where one stretch ends at the version at which the next begins, they are one; one that ends where it begins is none.
+    An interval that ends where the next begins is joined with it; one that ends where it begins is empty.
     """
     boundaries = sorted(boundary for event in events if (boundary := _build_boundary(ecosystem, event)) is not None)
     fixed_positions = {boundary.position for boundary in boundaries if boundary.kind == _BoundaryKind.FIXED}
@@ -113,13 +113,13 @@ def _build_boundaries(ecosystem: Ecosystem, events: tuple[Event, ...]) -> tuple[
 
 
 def _get_limits(version_range: Range) -> list[str]:
-    """Return where a range stops whatever its events say; empty when it does not."""
+    """Return the limits of a range; empty without any."""
     limits = [event.limit for event in version_range.events if event.limit]
     return [] if "*" in limits else limits
 
 
 def _contains_position(ecosystem: Ecosystem, version_range: Range, position: _Position) -> bool:
-    """Whether a place lies in a range."""
+    """Whether a position lies in a range."""
     is_inside = False
     for boundary_position, kind, _ in _build_boundaries(ecosystem, version_range.events):
         if kind == _BoundaryKind.INTRODUCED:
@@ -131,7 +131,7 @@ def _contains_position(ecosystem: Ecosystem, version_range: Range, position: _Po
 
 
 def _contains_unparsed(version_range: Range, version: str) -> bool:
-    """Whether a range holds what is no version: because it names it, or because it holds everything."""
+    """Whether a range holds an invalid version: because it names it, or because it holds everything."""
     if any(version in (event.introduced, event.last_affected) for event in version_range.events):
         return True
     has_end = any(event.fixed or event.last_affected for event in version_range.events) or _get_limits(version_range)
@@ -144,7 +144,7 @@ _IGNORED_BYTES: Final = bytes(set(range(256)) - set(b"123456789\n"))
 
 
 def _compute_digit_signatures(texts: Sequence[str]) -> list[bytes]:
-    """Return the digits from 1 to 9 of each text: two spellings of one version have the same, and it costs nothing."""
+    """Return the digits from 1 to 9 of each text: a cheap filter, equal for two spellings of one version."""
     joined_text = "\n".join(texts)
     if joined_text.count("\n") >= len(texts):
         joined_text = "\n".join(text.replace("\n", "") for text in texts)
@@ -171,7 +171,7 @@ def _is_enumerated(affected: AffectedPackage, version: str) -> bool:
 
 
 def affects_version(affected: AffectedPackage, version: str) -> bool:
-    """Whether a version is affected. What is no version is, if it is named or if every version is."""
+    """Whether a version is affected. An invalid version is, if it is enumerated or if every version is."""
     ecosystem = _get_ecosystem(affected)
     position = _get_public_position(ecosystem, version)
     if position[0] == _UNPARSED:
@@ -184,9 +184,9 @@ def affects_version(affected: AffectedPackage, version: str) -> bool:
 
 
 def find_fixes(affected: AffectedPackage, version: str) -> tuple[str, ...]:
-    """Return the nearest version above that is no longer affected, and the newest fix; one if they are the same.
+    """Return the nearest higher version that is not affected, and the newest fix; one if they are the same.
 
-    Empty where no fix is named. A fix on one branch that lies in another range is none.
+    Empty without a fix. A fix on one branch that lies in another affected range does not count.
     """
     ecosystem = _get_ecosystem(affected)
     position = _get_public_position(ecosystem, version)
@@ -209,7 +209,7 @@ def find_fixes(affected: AffectedPackage, version: str) -> tuple[str, ...]:
 def format_affected_range(affected: AffectedPackage) -> str:
     """Return the affected range as people write it: ``>=1.0, <2.3.1 || >=3.0, <3.0.2``.
 
-    Enumerated versions are named only where there is no range.
+    Enumerated versions are listed only without a range.
     """
     ecosystem = _get_ecosystem(affected)
     intervals = [
@@ -223,7 +223,7 @@ def format_affected_range(affected: AffectedPackage) -> str:
 
 
 def _format_intervals(ecosystem: Ecosystem, version_range: Range) -> Iterator[str]:
-    """Yield each stretch between an introduction and what ends it."""
+    """Yield each interval between an introduction and its end."""
     start: str | None = None
     for boundary in _build_boundaries(ecosystem, version_range.events):
         if boundary.kind == _BoundaryKind.INTRODUCED:
@@ -246,14 +246,14 @@ def _format_interval(start: str, end: str) -> str:
 
 
 class _PackageAdvisory(NamedTuple):
-    """A record, and all it says of the package at hand."""
+    """A record, and its affected entries for one package."""
 
     advisory: Advisory
     affected: AffectedPackage
 
 
 def _group_aliases(advisories: Iterable[Advisory], package: Package) -> list[list[_PackageAdvisory]]:
-    """Return the records that stand and concern the package; those that are aliases of one another are together."""
+    """Return the records in force that concern the package, grouped by alias."""
     advisories_by_id = {
         package_advisory.advisory.id: package_advisory
         for advisory in advisories
@@ -300,10 +300,10 @@ def _build_package_advisory(advisory: Advisory, package: Package) -> _PackageAdv
 
 
 def match_advisories(advisories: Iterable[Advisory], package: Package, version: str) -> tuple[AffectingAdvisory, ...]:
-    """Return what affects a version, each vulnerability once however many records describe it, sorted by id.
+    """Return the advisories that affect a version, each vulnerability once, sorted by id.
 
     Records are one vulnerability when they are aliases, directly or through others; related ones are not. Withdrawn
-    records count for nothing. ``malware`` is said only where such a record names this very version.
+    records are ignored. ``malware`` is set only when such a record names exactly this version.
     """
     affecting_advisories = []
     for group in _group_aliases(advisories, package):
@@ -353,7 +353,7 @@ def _build_affecting_advisory(
 
 
 def _choose_severity(main_advisory: Advisory, records: Iterable[Advisory]) -> tuple[str, str]:
-    """Return the severity and where it is from: a reviewed label first, then the record's own, then the worst."""
+    """Return the severity and its origin: a reviewed label first, then the record's own, then the worst."""
     rated_records = [record for record in records if _SEVERITY_RANK.get(record.severity)]
     if not rated_records:
         return "unknown", ""
@@ -375,10 +375,10 @@ def _choose_severity(main_advisory: Advisory, records: Iterable[Advisory]) -> tu
 def build_history(
     advisories: Iterable[Advisory], package: Package, version: str, predecessor: str | None, as_of: int
 ) -> History:
-    """Return what the records say of a package's past; ``as_of`` is the moment to judge from, in epoch seconds.
+    """Return the advisory history of a package; ``as_of`` is the moment to judge from, in epoch seconds.
 
-    Malware is no part of the record of fixes: nobody fixes it. A record that states no date counts by its last
-    change. ``predecessor`` is the version before the one in use, None where there is none.
+    Malware is not part of the fix record. A record without a date counts by its last change. ``predecessor`` is the
+    version before the one in use, None without one.
     """
     groups = _group_aliases(advisories, package)
     fixable_groups = [
@@ -419,7 +419,7 @@ def _is_fixed_between(group: Sequence[_PackageAdvisory], predecessor: str, versi
 def _find_malicious_versions(
     groups: Iterable[Sequence[_PackageAdvisory]], package: Package, version: str
 ) -> Iterator[tuple[int, str]]:
-    """Yield, for each record of malware, when it was published and the newest other version it names."""
+    """Yield, for each malware record, its publication time and the newest other version it names."""
     for advisory, affected in (package_advisory for group in groups for package_advisory in group):
         if advisory.malware:
             other_versions = [
@@ -432,7 +432,7 @@ def _find_malicious_versions(
 
 
 def _list_named_versions(affected: AffectedPackage) -> tuple[str, ...]:
-    """Return the affected versions a record names."""
+    """Return the affected versions that a record enumerates."""
     bounds = (
         named_version
         for version_range in affected.ranges
