@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nerq_cli.errors import Problem
 from nerq_cli.inventory import PYPI, Declaration, DependencyFile, Location
 from nerq_cli.manifests.python import requirements
-from nerq_cli.manifests.python.pip_mistakes import quote_line
-from nerq_cli.manifests.syntax.text_document import TextDocument
+from nerq_cli.manifests.syntax.text_document import TextDocument, quote_line
 
 if TYPE_CHECKING:
     from yaml.nodes import MappingNode, Node, ScalarNode

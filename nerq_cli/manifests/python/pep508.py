@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from nerq_cli.inventory import PYPI, Declaration, Location
-from nerq_cli.manifests import package_source
-from nerq_cli.manifests.syntax.toml_document import TomlField, quote_text
+from nerq_cli.manifests.package_source import url_reason
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -29,13 +26,23 @@ _OPTION_HINT = "options of pip have no place here, only names"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Specifier:
-    """A dependency specifier in its parts; ``version`` and ``marker`` as written."""
+    """The parts of a dependency specifier, or of another line that pip installs a package from."""
 
+    #: The name as written, or a guess (see ``is_named``).
     name: str
+    #: Whether the text has the name; False where it is guessed from a path or an address.
+    is_named: bool = True
     extras: tuple[str, ...] = ()
+    #: The version range as written.
     version: str = ""
+    #: The environment marker as written.
     marker: str = ""
+    #: The address after ``@``.
     url: str = ""
+    #: Where the package comes from, if not from an index; else empty.
+    skip_reason: str = ""
+    #: Whether the line has a hash of the artefact.
+    has_hash: bool = False
 
 
 class NotASpecifierError(ValueError):
@@ -45,35 +52,6 @@ class NotASpecifierError(ValueError):
         super().__init__(message)
         self.offset = offset
         self.hint = hint
-
-
-def parse_array(array: TomlField, group: str) -> Iterator[Declaration]:
-    """Read an array of dependency specifiers; report every item that is none."""
-    for text, field in array.string_items():
-        declaration = parse_declaration(text, field, group)
-        if declaration:
-            yield declaration
-
-
-def parse_declaration(text: str, field: TomlField, group: str) -> Declaration | None:
-    """Read one dependency specifier, or report it as a problem of its field."""
-    try:
-        specifier = parse_specifier(text)
-    except NotASpecifierError as error:
-        field.report_problem(
-            f"{quote_text(text)} is no dependency: {error}", hint=error.hint, inner_offset=error.offset
-        )
-        return None
-    return Declaration(
-        ecosystem=PYPI,
-        name=specifier.name,
-        requirement=specifier.version,
-        group=group,
-        location=Location(path=field.document.path, line=field.line),
-        marker=specifier.marker,
-        extras=specifier.extras,
-        skip_reason=package_source.url_reason(specifier.url) if specifier.url else "",
-    )
 
 
 def parse_specifier(text: str) -> Specifier:
@@ -151,6 +129,7 @@ def _convert_direct(requirement: Requirement) -> Specifier:
         version=str(requirement.specifier),
         marker=str(requirement.marker or ""),
         url=requirement.url or "",
+        skip_reason=url_reason(requirement.url) if requirement.url else "",
     )
 
 

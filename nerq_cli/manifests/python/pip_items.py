@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -16,7 +16,8 @@ from urllib.parse import unquote
 
 from nerq_cli.manifests.package_source import strip_credentials, url_reason
 from nerq_cli.manifests.python.pep508 import MAX_LENGTH, NotASpecifierError, Specifier, parse_specifier, validate_marker
-from nerq_cli.manifests.python.pip_mistakes import MAX_SHOWN_LENGTH, NAME_PATTERN, VARIABLE_PATTERN, detect_mistake
+from nerq_cli.manifests.python.pip_mistakes import NAME_PATTERN, VARIABLE_PATTERN, detect_mistake
+from nerq_cli.manifests.syntax.text_document import MAX_SHOWN_LENGTH
 
 if TYPE_CHECKING:
     from optparse import OptionParser
@@ -58,20 +59,7 @@ _LENGTH_ERROR: Final = f"longer than {MAX_LENGTH:,} characters"
 _VERSION_FROM_ENVIRONMENT: Final = re.compile(rf"({NAME_PATTERN})([<>=!~][^;]*{VARIABLE_PATTERN}[^;]*)(;.*)?")
 
 
-@dataclass(frozen=True, slots=True)
-class PipRequirement:
-    """What one line asks for. ``skip`` says where it comes from when that is no package index.
-
-    ``has_explicit_name`` is false for a name that is only a guess from a path or an address.
-    """
-
-    specifier: Specifier
-    skip: str = ""
-    has_explicit_name: bool = True
-    hashed: bool = False
-
-
-def parse_requirement(text: str) -> PipRequirement:
+def parse_requirement(text: str) -> Specifier:
     """Read a requirement with its own options.
 
     Raises:
@@ -80,11 +68,11 @@ def parse_requirement(text: str) -> PipRequirement:
     option = _OPTION_START.search(text)
     if option is None:
         return _parse_bare_requirement(text)
-    hashed = bool(_HASH_OPTIONS.fullmatch(text, option.start())) or _check_requirement_options(text, option.end())
-    return replace(_parse_bare_requirement(text[: option.start()]), hashed=hashed)
+    has_hash = bool(_HASH_OPTIONS.fullmatch(text, option.start())) or _check_requirement_options(text, option.end())
+    return replace(_parse_bare_requirement(text[: option.start()]), has_hash=has_hash)
 
 
-def parse_editable_option(value: str, marker: str = "") -> PipRequirement:
+def parse_editable_option(value: str, marker: str = "") -> Specifier:
     """Read what ``-e`` points at: a directory or a repository.
 
     Raises:
@@ -96,11 +84,11 @@ def parse_editable_option(value: str, marker: str = "") -> PipRequirement:
         return _parse_direct_reference(f"{value} ;{marker}" if marker else value)
     name, url, extras = _call_pip_parser(parse_editable, value)
     specifier = parse_specifier(name) if name else _guess_specifier(url)
-    skip = _describe_source(url)
-    return PipRequirement(
-        replace(specifier, marker=marker, extras=tuple(sorted(extras)) or specifier.extras),
-        skip,
-        has_explicit_name=bool(name),
+    return replace(
+        specifier,
+        extras=tuple(sorted(extras)) or specifier.extras,
+        marker=marker,
+        skip_reason=_describe_source(url),
     )
 
 
@@ -206,7 +194,7 @@ def _explain_option_error(text: str, start: int, parser_message: str) -> NotASpe
     return NotASpecifierError(message, offset=offset, hint=hint)
 
 
-def _parse_bare_requirement(text: str) -> PipRequirement:
+def _parse_bare_requirement(text: str) -> Specifier:
     """Read a requirement without options."""
     if len(text) > MAX_LENGTH:
         raise NotASpecifierError(_LENGTH_ERROR)
@@ -219,7 +207,7 @@ def _parse_bare_requirement(text: str) -> PipRequirement:
     ):
         return _parse_path_or_url(text)
     try:
-        return _parse_direct_reference(text) if direct_match else PipRequirement(_parse_plain_specifier(text))
+        return _parse_direct_reference(text) if direct_match else _parse_plain_specifier(text)
     except ValueError as error:
         raise detect_mistake(text) or error from error
 
@@ -243,16 +231,16 @@ def _parse_plain_specifier(text: str) -> Specifier:
         return replace(parse_specifier(match[1] + (match[3] or "")), version=match[2].strip())
 
 
-def _parse_direct_reference(text: str) -> PipRequirement:
+def _parse_direct_reference(text: str) -> Specifier:
     """Read ``name @ address``."""
     specifier = parse_specifier(text)
     if not _URL_OR_PATH.match(specifier.url):
         raise NotASpecifierError("no address", offset=text.index("@") + 1, hint="write name @ https://…")
     version = specifier.version or _guess_specifier(specifier.url).version
-    return PipRequirement(replace(specifier, version=version), _describe_source(specifier.url))
+    return replace(specifier, version=version, skip_reason=_describe_source(specifier.url))
 
 
-def _parse_path_or_url(text: str) -> PipRequirement:
+def _parse_path_or_url(text: str) -> Specifier:
     """Read a path or an address; its name may be in its fragment or its file name."""
     from pip_requirements_parser import parse_reqparts_from_string
 
@@ -266,11 +254,7 @@ def _parse_path_or_url(text: str) -> PipRequirement:
         else _guess_specifier(address)
     )
     extras = tuple(sorted({*parts.extras, *(requirement.extras if requirement else ())}))
-    return PipRequirement(
-        replace(specifier, extras=extras, marker=marker),
-        _describe_source(address),
-        has_explicit_name=requirement is not None,
-    )
+    return replace(specifier, extras=extras, marker=marker, skip_reason=_describe_source(address))
 
 
 def _call_pip_parser(function: Callable[[str], T], text: str) -> T:
@@ -298,7 +282,8 @@ def _guess_specifier(address: str) -> Specifier:
         path = (path.rpartition("@")[0] or path).removesuffix(".git")
     file_name = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
     name, version = _split_file_name(unquote(file_name))
-    return Specifier(name=_NON_NAME_CHARACTERS.sub("-", name).strip("-._") or "local-project", version=version)
+    name = _NON_NAME_CHARACTERS.sub("-", name).strip("-._") or "local-project"
+    return Specifier(name=name, is_named=False, version=version)
 
 
 def _split_file_name(file_name: str) -> tuple[str, str]:

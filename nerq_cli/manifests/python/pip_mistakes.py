@@ -5,20 +5,14 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
-from nerq_cli.manifests.package_source import mask_secrets
 from nerq_cli.manifests.python.pep508 import NotASpecifierError
-
-#: Longest malformed line that is repeated, in characters: enough to recognise it, and its caret, on a screen.
-MAX_SHOWN_LENGTH: Final = 300
+from nerq_cli.manifests.syntax.text_document import CONTROL_CHARACTERS
 
 #: A package name and its extras, and a list of versions with their comparisons.
 NAME_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\]\s*)?"
 _VERSIONS_PATTERN: Final = r"\(?(?:[<>=!~]{1,3}\s*[^\s,;<>=!~]+\s*(?:,\s*)?)*\)?"
 #: An environment variable as pip replaces it; here it stays.
 VARIABLE_PATTERN: Final = r"\$\{[A-Z0-9_]+\}"
-
-#: Other characters than a line of text has, and what decoding leaves of such.
-_CONTROL_CHARACTERS: Final = r"\x00-\x08\x0e-\x1f\x7f\ufffd"
 
 _ONE_PER_LINE_HINT: Final = "write one requirement a line, and # before a comment"
 
@@ -41,7 +35,7 @@ _COMMON_MISTAKES: Final = tuple(
             "choose between the two versions and remove the markers",
         ),
         (
-            rf"[^{_CONTROL_CHARACTERS}]*(?P<at>[{_CONTROL_CHARACTERS}])",
+            rf"[^{CONTROL_CHARACTERS}]*(?P<at>[{CONTROL_CHARACTERS}])",
             "binary data, not text",
             "save it as plain text in UTF-8",
         ),
@@ -94,11 +88,3 @@ def detect_mistake(text: str) -> NotASpecifierError | None:
         if match:
             return NotASpecifierError(message, offset=match.start("at"), hint=hint)
     return None
-
-
-def quote_line(line: str, column: int) -> str:
-    """Return a malformed line to repeat to the user: its secrets masked, and nothing when ``column`` is far out."""
-    if column > MAX_SHOWN_LENGTH:
-        return ""
-    printable = re.sub(f"[{_CONTROL_CHARACTERS}]", "\ufffd", line[: 2 * MAX_SHOWN_LENGTH])
-    return mask_secrets(printable)[:MAX_SHOWN_LENGTH]

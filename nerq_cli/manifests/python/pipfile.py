@@ -11,6 +11,7 @@ from typing import Final
 from nerq_cli.inventory import PYPI, Declaration, DependencyFile, Location, normalise_name
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.package_source import FileIndexes, PackageSource, join_markers
+from nerq_cli.manifests.python.declarations import build_dependency_file
 from nerq_cli.manifests.python.dependency_groups import label_group
 from nerq_cli.manifests.python.pep508 import MAX_LENGTH, validate_marker
 from nerq_cli.manifests.python.python_locks import is_package_name, split_extras
@@ -55,27 +56,8 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
     if not document.root.value and not document.problems:
         document.add_note("the file declares nothing")
     indexes = _read_indexes(document.root.get("source"))
-    declarations = tuple(_read_declarations(document.root, indexes))
-    return DependencyFile(
-        path=path,
-        format=NAME,
-        declarations=tuple(
-            replace(declaration, group=group) if group and declaration.group == "main" else declaration
-            for declaration in declarations
-        ),
-        constraint=constraint,
-        local_names=tuple(
-            sorted(
-                {
-                    declaration.package.name
-                    for declaration in declarations
-                    if declaration.skip_reason == package_source.LOCAL
-                }
-            )
-        ),
-        problems=document.problems,
-        notes=document.notes,
-    )
+    declarations = _read_declarations(document.root, indexes)
+    return build_dependency_file(document, NAME, declarations, group=group, constraint=constraint)
 
 
 def get_group(category: str) -> str:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Final
 
 from nerq_cli.inventory import PYPI, Declaration, DependencyFile, Include, normalise_name
 from nerq_cli.manifests import package_source
-from nerq_cli.manifests.python import pep508, poetry, pyproject_tools
+from nerq_cli.manifests.python import poetry, pyproject_tools
+from nerq_cli.manifests.python.declarations import build_dependency_file, parse_array, parse_field
 from nerq_cli.manifests.python.dependency_groups import DependencyGroup, expand_groups, label_group
 from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField, quote_text
 
@@ -42,21 +42,14 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
     if len(declarations) > MAX_DEPENDENCIES:
         document.add_problem(f"more than {MAX_DEPENDENCIES:,} dependencies: the rest is not read", None)
         del declarations[MAX_DEPENDENCIES:]
-    includes = list(reader.read_includes())
-    return DependencyFile(
-        path=path,
-        format=NAME,
-        declarations=tuple(
-            replace(declaration, group=group) if group and declaration.group == "main" else declaration
-            for declaration in declarations
-        ),
-        includes=tuple(
-            replace(include, group=group) if group and include.group == "main" else include for include in includes
-        ),
+    return build_dependency_file(
+        document,
+        NAME,
+        declarations,
+        group=group,
         constraint=constraint,
-        local_names=tuple(sorted(reader.find_local_names(declarations))),
-        problems=document.problems,
-        notes=document.notes,
+        includes=reader.read_includes(),
+        own_names=reader.own_names | pyproject_tools.find_local_names(reader.sources),
     )
 
 
@@ -94,24 +87,10 @@ class _PyprojectReader:
             if name in ("dependencies", "optional-dependencies") and name not in known_fields:
                 self.root.document.add_note(f"{name} are dynamic: not listed here")
 
-    def find_local_names(self, declarations: Iterable[Declaration]) -> set[str]:
-        """Return the names of the packages that are the project's own, or lie beside it on disk."""
-        local_reasons = (package_source.LOCAL, package_source.WORKSPACE)
-        source_names = (
-            name
-            for name, package_sources in self.sources.items()
-            if any(source.skip in local_reasons for source in package_sources)
-        )
-        return {
-            *self.own_names,
-            *source_names,
-            *(declaration.package.name for declaration in declarations if declaration.skip_reason in local_reasons),
-        }
-
     def _read_main(self) -> Iterator[Declaration]:
-        yield from pep508.parse_array(self.project_table.get("dependencies"), "main")
+        yield from parse_array(self.project_table.get("dependencies"), "main")
         for extra, field in self.project_table.get("optional-dependencies").items():
-            yield from self._exclude_own_names(pep508.parse_array(field, f"extra:{normalise_name(PYPI, extra)}"))
+            yield from self._exclude_own_names(parse_array(field, f"extra:{normalise_name(PYPI, extra)}"))
         yield from self._exclude_own_names(pyproject_tools.read_flit(self.tool))
 
     def _read_groups(self) -> dict[str, DependencyGroup]:
@@ -138,7 +117,7 @@ class _PyprojectReader:
         return groups
 
     def _read_other_tables(self) -> Iterator[Declaration]:
-        yield from pep508.parse_array(self.root.get_path("build-system", "requires"), "build")
+        yield from parse_array(self.root.get_path("build-system", "requires"), "build")
         yield from self._exclude_own_names(pyproject_tools.read_development(self.tool))
         yield from pyproject_tools.read_constraints(self.tool)
 
@@ -175,7 +154,7 @@ def _read_standard_groups(table: TomlField) -> dict[str, DependencyGroup]:
             if isinstance(element.value, dict):
                 group.includes += _read_include(element)
             elif isinstance(element.value, str):
-                declaration = pep508.parse_declaration(element.value, element, label_group(name))
+                declaration = parse_field(element.value, element, label_group(name))
                 group.declarations += [declaration] if declaration else []
             else:
                 element.report_expected("a string or an include-group table")

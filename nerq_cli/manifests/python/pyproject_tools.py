@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from nerq_cli.inventory import PYPI, Declaration, Include, Location, normalise_name
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.package_source import FileIndexes, PackageSource
 from nerq_cli.manifests.python import pep508
+from nerq_cli.manifests.python.declarations import LOCAL_REASONS, parse_array, parse_field
 from nerq_cli.manifests.python.dependency_groups import label_group
 from nerq_cli.manifests.syntax.toml_document import TomlField
 
@@ -47,9 +48,14 @@ def read_sources(tool: TomlField, indexes: FileIndexes) -> dict[str, list[Packag
     return sources_by_package
 
 
+def find_local_names(sources: Mapping[str, Iterable[PackageSource]]) -> set[str]:
+    """Return the packages that have a source in the project itself."""
+    return {name for name, options in sources.items() if any(source.skip in LOCAL_REASONS for source in options)}
+
+
 def read_development(tool: TomlField) -> Iterator[Declaration]:
     """Read the development dependencies of uv, PDM and Hatch, as they were before there were standard groups."""
-    yield from pep508.parse_array(tool.get_path("uv", "dev-dependencies"), "dev")
+    yield from parse_array(tool.get_path("uv", "dev-dependencies"), "dev")
     for name, field in tool.get_path("pdm", "dev-dependencies").items():
         yield from _read_pdm_group(field, label_group(normalise_name(PYPI, name)))
     for name, field in tool.get_path("hatch", "envs").items():
@@ -60,16 +66,16 @@ def read_development(tool: TomlField) -> Iterator[Declaration]:
 def read_constraints(tool: TomlField) -> Iterator[Declaration]:
     """Read what uv is told about versions of packages without depending on them."""
     for key in ("constraint-dependencies", "build-constraint-dependencies", "override-dependencies"):
-        yield from pep508.parse_array(tool.get_path("uv", key), "constraint")
+        yield from parse_array(tool.get_path("uv", key), "constraint")
 
 
 def read_flit(tool: TomlField) -> Iterator[Declaration]:
     """Read Flit's old metadata table. The extra called ``.none`` stands for no extra."""
     metadata = tool.get_path("flit", "metadata")
-    yield from pep508.parse_array(metadata.get("requires"), "main")
+    yield from parse_array(metadata.get("requires"), "main")
     for extra, field in metadata.get("requires-extra").items():
-        yield from pep508.parse_array(field, "main" if extra == ".none" else f"extra:{normalise_name(PYPI, extra)}")
-    yield from pep508.parse_array(metadata.get("dev-requires"), "dev")
+        yield from parse_array(field, "main" if extra == ".none" else f"extra:{normalise_name(PYPI, extra)}")
+    yield from parse_array(metadata.get("dev-requires"), "dev")
 
 
 def read_includes(tool: TomlField) -> Iterator[Include]:
@@ -165,9 +171,7 @@ def _read_pdm_group(field: TomlField, group: str) -> Iterator[Declaration]:
     """Read a group of PDM's, where a dependency may also be editable: ``-e URL#egg=name``."""
     for text, item_field in field.string_items():
         match = _EDITABLE_OPTION.fullmatch(text)
-        declaration = (
-            _read_editable(match[1], item_field, group) if match else pep508.parse_declaration(text, item_field, group)
-        )
+        declaration = _read_editable(match[1], item_field, group) if match else parse_field(text, item_field, group)
         if declaration:
             yield declaration
 
@@ -193,7 +197,7 @@ def _read_hatch_environment(field: TomlField, group: str) -> Iterator[Declaratio
         if "{" in text and not _is_specifier(text):
             item_field.document.add_note(f"{field.name}: what Hatch fills in when it runs is not listed here")
             continue
-        declaration = pep508.parse_declaration(text, item_field, group)
+        declaration = parse_field(text, item_field, group)
         if declaration:
             yield declaration
 

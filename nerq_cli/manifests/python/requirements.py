@@ -9,19 +9,19 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from nerq_cli.errors import Problem
-from nerq_cli.inventory import PYPI, Declaration, DependencyFile, Include, Location
+from nerq_cli.inventory import Declaration, DependencyFile, Include, Location
 from nerq_cli.manifests.package_source import mask_secrets, strip_credentials
-from nerq_cli.manifests.python.pep508 import NotASpecifierError
+from nerq_cli.manifests.python.declarations import make_declaration
+from nerq_cli.manifests.python.pep508 import NotASpecifierError, Specifier
 from nerq_cli.manifests.python.pip_items import (
     LOCAL_PREFIX,
-    PipRequirement,
     parse_editable_option,
     parse_file_options,
     parse_requirement,
     split_marker,
 )
 from nerq_cli.manifests.python.pip_lines import LogicalLine, is_transitive, locate_offset, split_logical_lines
-from nerq_cli.manifests.python.pip_mistakes import quote_line
+from nerq_cli.manifests.syntax.text_document import quote_line
 
 NAME: Final = "requirements"
 
@@ -174,24 +174,13 @@ class _RequirementsReader:
         else:
             self._add_declaration(parse_requirement(line.text), line)
 
-    def _add_declaration(self, requirement: PipRequirement, line: LogicalLine) -> None:
-        specifier = requirement.specifier
-        declaration = Declaration(
-            ecosystem=PYPI,
-            name=specifier.name,
-            requirement=specifier.version,
-            group=self.group,
-            location=Location(path=self.path, line=line.start_line),
-            marker=specifier.marker,
-            extras=specifier.extras,
-            skip_reason=requirement.skip,
-            has_hash=requirement.hashed,
-            indirect=bool(line.comments) and is_transitive(line.comments),
-        )
+    def _add_declaration(self, specifier: Specifier, line: LogicalLine) -> None:
+        declaration = make_declaration(specifier, self.group, Location(path=self.path, line=line.start_line))
+        if line.comments and is_transitive(line.comments):
+            declaration = replace(declaration, indirect=True)
         self.declarations.append(declaration)
-        if (
-            requirement.has_explicit_name and requirement.skip.startswith(LOCAL_PREFIX) and not specifier.version
-        ):  # a built file may be anybody's
+        # A wheel or source archive (it has a version) may be a copy of a public package.
+        if specifier.is_named and specifier.skip_reason.startswith(LOCAL_PREFIX) and not specifier.version:
             self.local_names.add(declaration.package.name)
 
     def _read_options(self, line: LogicalLine) -> None:

@@ -9,9 +9,9 @@ from typing import Final
 from nerq_cli.errors import Problem
 from nerq_cli.inventory import DependencyFile
 from nerq_cli.manifests import package_source
-from nerq_cli.manifests.python import pep508, pyproject_tools
-from nerq_cli.manifests.python.pip_mistakes import quote_line
-from nerq_cli.manifests.syntax.text_document import TextDocument, regroup_item
+from nerq_cli.manifests.python import pyproject_tools
+from nerq_cli.manifests.python.declarations import build_dependency_file, parse_array
+from nerq_cli.manifests.syntax.text_document import TextDocument, quote_line
 from nerq_cli.manifests.syntax.toml_document import TomlDocument
 
 NAME: Final = "script"
@@ -36,25 +36,20 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
     indexes = pyproject_tools.read_indexes(tool)
     sources = pyproject_tools.read_sources(tool, indexes)
     declarations = [
-        *package_source.assign_sources(pep508.parse_array(root.get("dependencies"), "main"), indexes, sources),
+        *package_source.assign_sources(parse_array(root.get("dependencies"), "main"), indexes, sources),
         *package_source.assign_sources(pyproject_tools.read_constraints(tool), indexes, sources),
     ]
-    local_reasons = (package_source.LOCAL, package_source.WORKSPACE)
-    local_package_names = {
-        name
-        for name, package_sources in sources.items()
-        if any(source.skip in local_reasons for source in package_sources)
-    }
-    local_package_names |= {
-        declaration.package.name for declaration in declarations if declaration.skip_reason in local_reasons
-    }
     problems = (*script.problems, *(_shift_problem(problem, script) for problem in document.problems))
-    return DependencyFile(
-        path=path,
-        format=NAME,
-        declarations=tuple(regroup_item(declaration, group, constraint=constraint) for declaration in declarations),
+    dependency_file = build_dependency_file(
+        document,
+        NAME,
+        declarations,
+        group=group,
         constraint=constraint,
-        local_names=tuple(sorted(local_package_names)),
+        own_names=pyproject_tools.find_local_names(sources),
+    )
+    return replace(
+        dependency_file,
         problems=tuple(sorted(problems, key=lambda problem: (problem.line, problem.column))),
         notes=(*script.notes, *document.notes),
     )

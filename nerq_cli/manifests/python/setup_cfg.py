@@ -8,7 +8,8 @@ from pathlib import PurePosixPath
 from typing import Final, TypeAlias
 
 from nerq_cli.inventory import PYPI, Declaration, DependencyFile, Include, normalise_name
-from nerq_cli.manifests.syntax.text_document import TextDocument, local_names, regroup_include, regroup_item
+from nerq_cli.manifests.python.declarations import build_dependency_file, parse_line
+from nerq_cli.manifests.syntax.text_document import TextDocument
 
 NAME: Final = "setup.cfg"
 
@@ -39,22 +40,19 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
     document = TextDocument(text, path)
     sections = _parse_sections(document)
     values = list(_find_dependency_values(sections))
-    declarations = tuple(
-        declaration
-        for target_group, value in values
-        for declaration in _read_declarations(document, value, target_group)
-    )
-    includes = tuple(include for target_group, value in values for include in _read_includes(value, target_group))
     own_name = " ".join(text for _, text in sections.get("metadata", {}).get("name", ()))
-    return DependencyFile(
-        path=path,
-        format=NAME,
-        declarations=tuple(regroup_item(declaration, group, constraint=constraint) for declaration in declarations),
-        includes=tuple(regroup_include(include, group, constraint=constraint) for include in includes),
+    return build_dependency_file(
+        document,
+        NAME,
+        (
+            declaration
+            for value_group, value in values
+            for declaration in _read_declarations(document, value, value_group)
+        ),
+        group=group,
         constraint=constraint,
-        local_names=tuple(sorted({normalise_name(PYPI, own_name), *local_names(declarations)} - {""})),
-        problems=document.problems,
-        notes=document.notes,
+        includes=(include for value_group, value in values for include in _read_includes(value, value_group)),
+        own_names=(normalise_name(PYPI, own_name),),
     )
 
 
@@ -128,7 +126,7 @@ def _read_declarations(document: TextDocument, value: _NumberedLines, group: str
         if "%(" in text:
             document.add_note(f"what setup.cfg fills in from elsewhere is not listed here (line {number})")
         elif not text.startswith("#") and not document.too_many_problems:
-            declaration = document.parse_declaration(text.partition(" #")[0].rstrip(), number, group)
+            declaration = parse_line(document, text.partition(" #")[0].rstrip(), number, group)
             if declaration:
                 yield declaration
 

@@ -17,7 +17,8 @@ from pathlib import PurePosixPath
 from typing import Final, TypeAlias
 
 from nerq_cli.inventory import PYPI, Declaration, DependencyFile, normalise_name
-from nerq_cli.manifests.syntax.text_document import TextDocument, local_names, regroup_item
+from nerq_cli.manifests.python.declarations import build_dependency_file, parse_line
+from nerq_cli.manifests.syntax.text_document import TextDocument
 
 NAME: Final = "setup.py"
 
@@ -99,15 +100,9 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
     document = TextDocument(text, path)
     tree = _parse_tree(document)
     reader = _SetupReader(document, _Evaluator(tree))
-    declarations = tuple(reader.read_declarations(tree))
-    return DependencyFile(
-        path=path,
-        format=NAME,
-        declarations=tuple(regroup_item(declaration, group, constraint=constraint) for declaration in declarations),
-        constraint=constraint,
-        local_names=tuple(sorted({*reader.own_names, *local_names(declarations)} - {""})),
-        problems=document.problems,
-        notes=document.notes,
+    declarations = list(reader.read_declarations(tree))
+    return build_dependency_file(
+        document, NAME, declarations, group=group, constraint=constraint, own_names=reader.own_names
     )
 
 
@@ -187,9 +182,7 @@ class _SetupReader:
         self._note_dynamic(keyword, items.dynamic_lines, whole=False)
         for line, text in _split_lines(items.items):
             declaration = (
-                None
-                if self.document.too_many_problems
-                else self.document.parse_declaration(text, line, group, marker=marker)
+                None if self.document.too_many_problems else parse_line(self.document, text, line, group, marker=marker)
             )
             if declaration:
                 yield declaration

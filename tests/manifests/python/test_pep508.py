@@ -28,10 +28,16 @@ from nerq_cli.manifests.python.pep508 import (
         ("a===x-y", Specifier(name="a", version="===x-y")),
         ("a>=1; os_name == 'nt' ", Specifier(name="a", version=">=1", marker="os_name == 'nt'")),
         ("a;python_version<'3.9'", Specifier(name="a", marker="python_version<'3.9'")),
-        ("a @ https://h/x;y.whl", Specifier(name="a", url="https://h/x;y.whl")),
+        ("a @ https://h/x;y.whl", Specifier(name="a", url="https://h/x;y.whl", skip_reason="URL: https://h/x;y.whl")),
         (
             "a[b] @ git+https://h/x@v1 ; os_name=='nt'",
-            Specifier(name="a", extras=("b",), url="git+https://h/x@v1", marker='os_name == "nt"'),
+            Specifier(
+                name="a",
+                extras=("b",),
+                url="git+https://h/x@v1",
+                marker='os_name == "nt"',
+                skip_reason="git: https://h/x @ v1",
+            ),
         ),
     ],
 )

@@ -175,6 +175,11 @@ def test_the_including_file_may_say_what_main_belongs_to() -> None:
     assert manifest.constraint
 
 
+def test_a_pyproject_read_as_a_constraints_file_declares_constraints() -> None:
+    manifest = read('[project]\ndependencies = ["a"]', "p", constraint=True)
+    assert groups(manifest) == [("a", "constraint")]
+
+
 # --- Dynamic dependencies
 
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from nerq_cli.errors import Problem
 from nerq_cli.inventory import Declaration, DependencyFile, Include, Location
 from nerq_cli.manifests.python import requirements
-from nerq_cli.manifests.python.pip_mistakes import MAX_SHOWN_LENGTH
 from nerq_cli.manifests.python.requirements import MAX_INCLUDES, MAX_PROBLEMS, read, wants
+from nerq_cli.manifests.syntax.text_document import MAX_SHOWN_LENGTH
 
 WHEEL = "tool-1.2.3-py3-none-any.whl"
 
