@@ -8,24 +8,13 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from nerq_cli.config import Config, find_private_pattern, find_public_pattern
-from nerq_cli.inventory import NPM, PYPI, Declaration, DependencyFile, Ecosystem, Package, normalise_name
+from nerq_cli.inventory import PYPI, Declaration, DependencyFile, Ecosystem, Package, normalise_name
+from nerq_cli.manifests.formats import format_ecosystems
 
 #: How the reasons begin that only the scanned project's own files give. What is judged must not be able to excuse
 #: itself: what is skipped for these leaves a run incomplete.
 OTHER_INDEX_REASON: Final = "from the index"
 EXTRA_INDEX_REASON: Final = "may come from the extra index"
-#: The formats whose own names are npm's.
-_NPM_FORMATS: Final = frozenset(
-    {
-        "package.json",
-        "package-lock.json",
-        "npm-shrinkwrap.json",
-        "bun.lock",
-        "yarn.lock",
-        "pnpm-lock.yaml",
-        "node_modules",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,20 +38,13 @@ class PrivacyRules:
 
 
 def collect_local_names(dependency_files: Iterable[DependencyFile]) -> frozenset[tuple[Ecosystem, str]]:
-    """Return the names that the scanned projects provide themselves."""
+    """Return the names that the scanned projects provide themselves, in each ecosystem of the file's format."""
     return frozenset(
         (ecosystem, normalise_name(ecosystem, name))
         for dependency_file in dependency_files
-        for ecosystem in _list_ecosystems(dependency_file)
+        for ecosystem in format_ecosystems(dependency_file.format)
         for name in dependency_file.local_names
     )
-
-
-def _list_ecosystems(dependency_file: DependencyFile) -> tuple[Ecosystem, ...]:
-    """Return whose names a file's own names are; an SBOM may be of both."""
-    if dependency_file.format == "sbom":
-        return (PYPI, NPM)
-    return (NPM,) if dependency_file.format in _NPM_FORMATS else (PYPI,)
 
 
 def mark_withheld(declarations: Iterable[Declaration], rules: PrivacyRules) -> Iterator[Declaration]:

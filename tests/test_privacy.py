@@ -64,6 +64,12 @@ def test_the_names_a_project_provides_are_its_own() -> None:
     assert collect_local_names(manifests) == {(PYPI, "my-app"), (NPM, "@me/ui")}
 
 
+@pytest.mark.parametrize("name", ["sbom", "a format that is in no table"])
+def test_the_names_of_a_file_that_may_be_of_both_ecosystems_are_private_in_both(name: str) -> None:
+    manifest = DependencyFile(path="bom.json", format=name, local_names=("ui",))
+    assert collect_local_names([manifest]) == {(PYPI, "ui"), (NPM, "ui")}
+
+
 @given(st.from_regex(r"acme-[a-z0-9]{1,9}", fullmatch=True), st.sampled_from([PYPI, NPM]))
 def test_a_private_pattern_holds_for_every_name_it_matches(name: str, ecosystem: Any) -> None:
     assert find_withheld_reason(item(name, ecosystem=ecosystem), RULES)

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from nerq_cli.manifests.formats import READERS
+from nerq_cli.manifests.formats import FORMATS
 
 HASH = "sha256:" + "0" * 64
 SRI = "sha512-" + "A" * 86 + "=="
@@ -186,7 +186,7 @@ def best(text: str, reader: str, name: str, count: int) -> float:
     times = []
     for _ in range(5):
         started = time.perf_counter()
-        manifest = READERS[reader].read(text, name)
+        manifest = FORMATS[reader].reader.read(text, name)
         times.append(time.perf_counter() - started)
         if manifest.problems or len(manifest.locked_packages) < count:
             sys.exit(f"{name}: {len(manifest.locked_packages)} packages, {manifest.problems[:1]}")

@@ -65,7 +65,7 @@ def load_dependency_files(
         UsageError: a path does not exist.
     """
     from nerq_cli.cli.progress import create_progress
-    from nerq_cli.manifests.formats import load_dependency_files
+    from nerq_cli.manifests.discovery.load import load_dependency_files
     from nerq_cli.resolve.lockfile import apply_lockfiles
 
     dependency_files = load_dependency_files(

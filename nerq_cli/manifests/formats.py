@@ -1,153 +1,225 @@
-"""Dependency files: which there are, who reads them, and what they say.
+"""The table of dependency file formats: one row per format, with its ecosystems and the module that reads it.
 
-A format is one module with a name and two pure functions; the core finds the files, opens them and follows what they
-include. Nothing that a file describes is executed.
+To add a format, write its module and add one row to `FORMATS`. A module has `NAME`, `matches` and `read`; both
+functions are pure. `discovery` finds the files, opens them and follows their includes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import PurePosixPath
-from typing import Final, Protocol, cast
+from typing import Final, Protocol, cast, get_args
 
-from nerq_cli.inventory import DependencyFile
+from nerq_cli.inventory import NPM, PYPI, DependencyFile, Ecosystem
 
 
 class Reader(Protocol):
-    """What the module of a format offers."""
+    """What the module of a format provides."""
 
-    #: What the format is called, on the command line too.
+    #: Name of the format: its key in `FORMATS`, and its name on the command line.
     NAME: str
 
-    def wants(self, path: PurePosixPath) -> bool:
-        """Say whether a file is of this format, by its name and the name of its folder."""
+    def matches(self, path: PurePosixPath) -> bool:
+        """Whether a file is of this format, by its name and the name of its directory."""
         ...
 
     def read(self, text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:
-        """Read the text of a file; whatever is wrong with it is in the result."""
+        """Return the content of a file. Errors in the text are in ``problems``; nothing is raised."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileFormat:
-    """Where a format's reader is, and which files to trouble it with.
+    """One format: its ecosystems, its module, and the files that it applies to."""
 
-    ``name_endings`` are those of all file names it may want: it is imported when one turns up. A file that somebody names
-    and that ends in one of ``certain_endings`` is of this format, whatever else it is called. ``file_patterns`` is for people, and so
-    is ``tool``: whose lock file it is.
-    """
-
+    #: Ecosystems of the names in the file. The local names of the file stay private in each of them.
+    ecosystems: tuple[Ecosystem, ...]
+    #: Full name of the module that reads it, imported when a file needs it.
     module: str
-    name_endings: tuple[str, ...]
-    certain_endings: tuple[str, ...] = ()
+    #: File names, as shown to users.
     file_patterns: str
+    #: Endings, in lower case, of all file names that the module may match. Empty: a search does not find the format.
+    name_endings: tuple[str, ...] = ()
+    #: Endings that select the format for a file named on the command line, if no format matches its name.
+    explicit_endings: tuple[str, ...] = ()
+    #: Tool that writes the file, for lock files.
     tool: str = ""
 
+    @property
+    def reader(self) -> Reader:
+        """The module that reads the format."""
+        return cast("Reader", import_module(self.module))
 
-#: Every format. Files that say what others are for come before those.
-FORMATS: Final[Mapping[str, FileFormat]] = {
+
+_PYTHON: Final = "nerq_cli.manifests.python"
+_NPM: Final = "nerq_cli.manifests.npm"
+
+#: All formats by name, in the order in which files are read: a file that gives others a group or role comes first.
+FORMATS: Final[dict[str, FileFormat]] = {
     "pyproject": FileFormat(
-        module="python.pyproject", name_endings=("pyproject.toml",), file_patterns="pyproject.toml"
+        ecosystems=(PYPI,),
+        module=f"{_PYTHON}.pyproject",
+        name_endings=("pyproject.toml",),
+        file_patterns="pyproject.toml",
     ),
-    "package.json": FileFormat(module="npm.package_json", name_endings=("package.json",), file_patterns="package.json"),
+    "package.json": FileFormat(
+        ecosystems=(NPM,),
+        module=f"{_NPM}.package_json",
+        name_endings=("package.json",),
+        file_patterns="package.json",
+    ),
     "requirements": FileFormat(
-        module="python.requirements",
+        ecosystems=(PYPI,),
+        module=f"{_PYTHON}.requirements",
         name_endings=(".txt", ".in"),
-        certain_endings=(".in",),
+        explicit_endings=(".in",),
         file_patterns="requirements*.txt, *.in, constraints*.txt",
     ),
-    "setup.cfg": FileFormat(module="python.setup_cfg", name_endings=("setup.cfg",), file_patterns="setup.cfg"),
-    "setup.py": FileFormat(module="python.setup_py", name_endings=("setup.py",), file_patterns="setup.py"),
-    "environment.yml": FileFormat(
-        module="python.environment_yml", name_endings=(".yml", ".yaml"), file_patterns="environment*.yml"
+    "setup.cfg": FileFormat(
+        ecosystems=(PYPI,),
+        module=f"{_PYTHON}.setup_cfg",
+        name_endings=("setup.cfg",),
+        file_patterns="setup.cfg",
     ),
-    "Pipfile": FileFormat(module="python.pipfile", name_endings=("pipfile",), file_patterns="Pipfile"),
+    "setup.py": FileFormat(
+        ecosystems=(PYPI,),
+        module=f"{_PYTHON}.setup_py",
+        name_endings=("setup.py",),
+        file_patterns="setup.py",
+    ),
+    "environment.yml": FileFormat(
+        ecosystems=(PYPI,),
+        module=f"{_PYTHON}.environment_yml",
+        name_endings=(".yml", ".yaml"),
+        file_patterns="environment*.yml",
+    ),
+    "Pipfile": FileFormat(
+        ecosystems=(PYPI,),
+        module=f"{_PYTHON}.pipfile",
+        name_endings=("pipfile",),
+        file_patterns="Pipfile",
+    ),
     "poetry.lock": FileFormat(
-        module="python.poetry_lock", name_endings=("poetry.lock",), file_patterns="poetry.lock", tool="Poetry"
+        ecosystems=(PYPI,),
+        module=f"{_PYTHON}.poetry_lock",
+        name_endings=("poetry.lock",),
+        file_patterns="poetry.lock",
+        tool="Poetry",
     ),
     "uv.lock": FileFormat(
-        module="python.uv_lock",
+        ecosystems=(PYPI,),
+        module=f"{_PYTHON}.uv_lock",
         name_endings=("uv.lock", ".py.lock"),
         file_patterns="uv.lock, *.py.lock (scripts)",
         tool="uv",
     ),
-    "pdm.lock": FileFormat(module="python.pdm_lock", name_endings=("pdm.lock",), file_patterns="pdm.lock", tool="PDM"),
+    "pdm.lock": FileFormat(
+        ecosystems=(PYPI,),
+        module=f"{_PYTHON}.pdm_lock",
+        name_endings=("pdm.lock",),
+        file_patterns="pdm.lock",
+        tool="PDM",
+    ),
     "pylock.toml": FileFormat(
-        module="python.pylock", name_endings=(".toml",), file_patterns="pylock.toml, pylock.*.toml", tool="pip"
+        ecosystems=(PYPI,),
+        module=f"{_PYTHON}.pylock",
+        name_endings=(".toml",),
+        file_patterns="pylock.toml, pylock.*.toml",
+        tool="pip",
     ),
     "Pipfile.lock": FileFormat(
-        module="python.pipfile_lock", name_endings=("pipfile.lock",), file_patterns="Pipfile.lock", tool="Pipenv"
+        ecosystems=(PYPI,),
+        module=f"{_PYTHON}.pipfile_lock",
+        name_endings=("pipfile.lock",),
+        file_patterns="Pipfile.lock",
+        tool="Pipenv",
     ),
     "package-lock.json": FileFormat(
-        module="npm.package_lock",
+        ecosystems=(NPM,),
+        module=f"{_NPM}.package_lock",
         name_endings=("package-lock.json", "npm-shrinkwrap.json"),
         file_patterns="package-lock.json, npm-shrinkwrap.json",
         tool="npm",
     ),
     "yarn.lock": FileFormat(
-        module="npm.yarn_lock", name_endings=("yarn.lock",), file_patterns="yarn.lock", tool="Yarn"
+        ecosystems=(NPM,),
+        module=f"{_NPM}.yarn_lock",
+        name_endings=("yarn.lock",),
+        file_patterns="yarn.lock",
+        tool="Yarn",
     ),
     "pnpm-lock.yaml": FileFormat(
-        module="npm.pnpm_lock", name_endings=("pnpm-lock.yaml",), file_patterns="pnpm-lock.yaml", tool="pnpm"
+        ecosystems=(NPM,),
+        module=f"{_NPM}.pnpm_lock",
+        name_endings=("pnpm-lock.yaml",),
+        file_patterns="pnpm-lock.yaml",
+        tool="pnpm",
     ),
-    "bun.lock": FileFormat(module="npm.bun_lock", name_endings=("bun.lock",), file_patterns="bun.lock", tool="Bun"),
-    # Those below are read when somebody names them: a search would find what lock files say already, or any script.
+    "bun.lock": FileFormat(
+        ecosystems=(NPM,),
+        module=f"{_NPM}.bun_lock",
+        name_endings=("bun.lock",),
+        file_patterns="bun.lock",
+        tool="Bun",
+    ),
+    # A search does not find the two below: lock files hold what an SBOM repeats, and any script may have metadata.
     "sbom": FileFormat(
-        module="sbom.sbom", name_endings=(), certain_endings=(".json", ".xml"), file_patterns="SBOMs (CycloneDX, SPDX)"
+        ecosystems=(PYPI, NPM),
+        module="nerq_cli.manifests.sbom.sbom",
+        explicit_endings=(".json", ".xml"),
+        file_patterns="SBOMs (CycloneDX, SPDX)",
     ),
     "script": FileFormat(
-        module="python.script_metadata",
-        name_endings=(),
-        certain_endings=(".py",),
+        ecosystems=(PYPI,),
+        module=f"{_PYTHON}.script_metadata",
+        explicit_endings=(".py",),
         file_patterns="scripts with inline metadata",
     ),
 }
 
-
-class _ReaderMap(Mapping[str, Reader]):
-    """The formats' modules, each imported when it is first asked for."""
-
-    def __getitem__(self, name: str) -> Reader:
-        return cast("Reader", import_module(f"nerq_cli.manifests.{FORMATS[name].module}"))
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(FORMATS)
-
-    def __len__(self) -> int:
-        return len(FORMATS)
+#: Format names of installed packages: a Python environment, and a ``node_modules`` directory.
+ENVIRONMENT: Final = "environment"
+NODE_MODULES: Final = "node_modules"
+_DIRECTORY_ECOSYSTEMS: Final[dict[str, tuple[Ecosystem, ...]]] = {ENVIRONMENT: (PYPI,), NODE_MODULES: (NPM,)}
 
 
-#: The reader of each format, by its name.
-READERS: Final[Mapping[str, Reader]] = _ReaderMap()
+def format_ecosystems(name: str) -> tuple[Ecosystem, ...]:
+    """Return the ecosystems of the names in files of a format; all ecosystems for a format that is in no table."""
+    if name in FORMATS:
+        return FORMATS[name].ecosystems
+    return _DIRECTORY_ECOSYSTEMS.get(name, get_args(Ecosystem))
 
 
 def detect_format(path: PurePosixPath) -> str:
-    """Return the name of the format a file is in, by its name and its folder's; empty when nobody wants it."""
+    """Return the name of the format that matches a file by its name and directory; empty if none does."""
+    file_name = path.name.lower()
     return next(
         (
             name
             for name, file_format in FORMATS.items()
-            if _has_name_ending(path, file_format) and READERS[name].wants(path)
+            if file_name.endswith(file_format.name_endings) and file_format.reader.matches(path)
         ),
         "",
     )
 
 
-def _has_name_ending(path: PurePosixPath, file_format: FileFormat) -> bool:
-    return path.name.lower().endswith(file_format.name_endings)
+def detect_explicit_format(path: PurePosixPath) -> str:
+    """Return the format of a file named on the command line: as `detect_format`, else by its ending."""
+    file_name = path.name.lower()
+    by_ending = (name for name, file_format in FORMATS.items() if file_name.endswith(file_format.explicit_endings))
+    return detect_format(path) or next(by_ending, "")
 
 
-from nerq_cli.manifests.discovery.load import InputFile, find_dependency_files, load_dependency_files  # noqa: E402 - it reads the tables above
+def describe_searched_files() -> str:
+    """Return the files that a search finds, for a message; lock files by the tools that write them."""
+    searched_formats = [file_format for file_format in FORMATS.values() if file_format.name_endings]
+    tools = ", ".join(file_format.tool for file_format in searched_formats if file_format.tool)
+    patterns = (file_format.file_patterns for file_format in searched_formats if not file_format.tool)
+    return ", ".join((*patterns, f"the lock files of {tools}"))
 
-__all__ = [
-    "FORMATS",
-    "READERS",
-    "FileFormat",
-    "InputFile",
-    "Reader",
-    "find_dependency_files",
-    "detect_format",
-    "load_dependency_files",
-]
+
+def describe_known_files() -> str:
+    """Return all files that can be read, for a message."""
+    unsearched = (file_format.file_patterns for file_format in FORMATS.values() if not file_format.name_endings)
+    return "; ".join((describe_searched_files(), *unsearched))

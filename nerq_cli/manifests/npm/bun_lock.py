@@ -45,7 +45,7 @@ _PARSED_SECTION: Final = object()
 _REGENERATE_HINT: Final = "bun install --lockfile-only writes it anew"
 
 
-def wants(path: PurePosixPath) -> bool:
+def matches(path: PurePosixPath) -> bool:
     """Say whether this file is a bun.lock."""
     return path.name == NAME
 

@@ -38,7 +38,7 @@ _MAX_VALUE_LENGTH: Final = 60
 _EXACT_VERSION = re.compile(r"[=v]?\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?", re.ASCII)
 
 
-def wants(path: PurePosixPath) -> bool:
+def matches(path: PurePosixPath) -> bool:
     """Say whether this file is a package.json."""
     return path.name == NAME
 

@@ -45,7 +45,7 @@ _REGENERATE_HINT: Final = "npm install --package-lock-only writes it anew"
 _UNKNOWN_ORIGIN: Final = PackageSource()
 
 
-def wants(path: PurePosixPath) -> bool:
+def matches(path: PurePosixPath) -> bool:
     """Say whether this file is a lock file of npm; the copy that npm keeps in node_modules is not."""
     return path.name in _FILE_NAMES
 

@@ -61,7 +61,7 @@ _Members = Mapping[str, YamlNode]
 _NO_MEMBERS: Final[_Members] = {}
 
 
-def wants(path: PurePosixPath) -> bool:
+def matches(path: PurePosixPath) -> bool:
     """Say whether this file is pnpm's lock file."""
     return path.name == NAME
 

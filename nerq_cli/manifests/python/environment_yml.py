@@ -37,7 +37,7 @@ _DEVELOPMENT_WORDS: Final = frozenset({"dev", "devel", "develop", "development"}
 _TASK_WORDS: Final = frozenset({"bench", "benchmark", "ci", "doc", "docs", "lint", "rtd", "test", "testing", "tests"})
 
 
-def wants(path: PurePosixPath) -> bool:
+def matches(path: PurePosixPath) -> bool:
     """Say whether this file describes a conda environment, by its name."""
     return _ENVIRONMENT_FILE.fullmatch(path.name.lower()) is not None
 

@@ -34,7 +34,7 @@ _VCS_KEYS: Final = ("git", "hg", "svn", "bzr")
 _SOURCE_KEYS: Final = (*_VCS_KEYS, "revision", "path", "url", "subdirectory")
 
 
-def wants(path: PurePosixPath) -> bool:
+def matches(path: PurePosixPath) -> bool:
     """Say whether this file is a pdm.lock."""
     return path.name == NAME
 

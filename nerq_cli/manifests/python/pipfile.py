@@ -42,7 +42,7 @@ _BARE_VERSION = re.compile(r"\s*v?[0-9]")
 _VERSION_HINT: Final = 'versions look like "*", "==1.2.3", "~=1.2" or ">=1.2,<2"'
 
 
-def wants(path: PurePosixPath) -> bool:
+def matches(path: PurePosixPath) -> bool:
     """Say whether this file is a Pipfile."""
     return path.name == NAME
 

@@ -31,7 +31,7 @@ _TOKEN = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*")([ \t\r\n]*:)?|[\[{]|[\]}]', re.
 _CATEGORY_DEPTH, _PACKAGE_DEPTH = 1, 2
 
 
-def wants(path: PurePosixPath) -> bool:
+def matches(path: PurePosixPath) -> bool:
     """Say whether this file is a Pipfile.lock."""
     return path.name == NAME
 

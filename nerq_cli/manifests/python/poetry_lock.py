@@ -43,7 +43,7 @@ _EXTRA_CLAUSE = re.compile(r"""\bextra\s*==\s*["']([^"']+)["']""")
 _POETRY_NOTATION = re.compile(r"[\^|*]|~(?!=)|^\s*[0-9v]|(?<![<>!=~])=(?!=)")
 
 
-def wants(path: PurePosixPath) -> bool:
+def matches(path: PurePosixPath) -> bool:
     """Say whether this file is a poetry.lock."""
     return path.name == NAME
 

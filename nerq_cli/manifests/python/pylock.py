@@ -40,7 +40,7 @@ _OR_OPERATOR = re.compile(r"\bor\b")
 _IDENTITY_KEYS: Final = ("marker", "requires-python", "index", "vcs", "directory", "archive")
 
 
-def wants(path: PurePosixPath) -> bool:
+def matches(path: PurePosixPath) -> bool:
     """Say whether this file is a pylock.toml, or a named one: pylock.docs.toml."""
     return bool(_FILE_NAME.fullmatch(path.name))
 

@@ -25,7 +25,7 @@ NAME: Final = "pyproject"
 MAX_DEPENDENCIES: Final = 50_000
 
 
-def wants(path: PurePosixPath) -> bool:
+def matches(path: PurePosixPath) -> bool:
     """Say whether this file is a pyproject.toml."""
     return path.name == "pyproject.toml"
 

@@ -52,7 +52,7 @@ _HTML_PAGE: Final = re.compile(r"\s*(?:<!doctype|<html|<head|<\?xml)", re.IGNORE
 _EDITABLE_OPTION: Final = re.compile(r"-e\b|--editable\b")
 
 
-def wants(path: PurePosixPath) -> bool:
+def matches(path: PurePosixPath) -> bool:
     """Say whether a file is one for pip, or for pip-compile, by its name and the name of its folder."""
     name, suffix = path.stem.lower(), path.suffix.lower()
     if suffix not in _SUFFIXES or name in _PROSE_NAMES:

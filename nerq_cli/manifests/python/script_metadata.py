@@ -20,7 +20,7 @@ _BLOCK_START: Final = "# /// script"
 _BLOCK_END: Final = "# ///"
 
 
-def wants(path: PurePosixPath) -> bool:  # noqa: ARG001 - every reader is asked the same
+def matches(path: PurePosixPath) -> bool:  # noqa: ARG001 - every reader is asked the same
     """Say no: there are many Python files, and one that states its dependencies is named by whoever runs it."""
     return False
 

@@ -26,7 +26,7 @@ _EXTRAS_SECTION: Final = "options.extras_require"
 _NumberedLines: TypeAlias = "list[tuple[int, str]]"
 
 
-def wants(path: PurePosixPath) -> bool:
+def matches(path: PurePosixPath) -> bool:
     """Say whether this file is a setup.cfg."""
     return path.name == NAME
 

@@ -87,7 +87,7 @@ class _DynamicError(Exception):
         self.line = line
 
 
-def wants(path: PurePosixPath) -> bool:
+def matches(path: PurePosixPath) -> bool:
     """Say whether this file is a setup.py."""
     return path.name == NAME
 

@@ -37,7 +37,7 @@ _EXTRA_CLAUSE = re.compile(r"""\bextra\s*==\s*["']([^"']+)["']""")
 _REVISION_PARAMETER = re.compile(r"[?&](?:rev|tag|branch)=([^&#]*)")
 
 
-def wants(path: PurePosixPath) -> bool:
+def matches(path: PurePosixPath) -> bool:
     """Say whether this file is a uv.lock, or the lock file of a script."""
     return path.name == NAME or path.name.endswith(_SCRIPT_SUFFIX)
 

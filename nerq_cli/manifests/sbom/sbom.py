@@ -21,7 +21,7 @@ _MARKUP: Final = re.compile(r"\s*<")
 _HINT: Final = "read are CycloneDX in JSON or XML, and SPDX 2 or 3 in JSON; --as tells another format"
 
 
-def wants(path: PurePosixPath) -> bool:
+def matches(path: PurePosixPath) -> bool:
     """Say whether this file is a bill of materials, by its name."""
     return _FILE_NAME.fullmatch(path.name.lower()) is not None
 

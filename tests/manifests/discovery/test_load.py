@@ -17,9 +17,11 @@ from hypothesis import strategies as st
 from nerq_cli.errors import NothingToScanError, Problem, UsageError
 from nerq_cli.inventory import DependencyFile, Include
 from nerq_cli.manifests.discovery import gitignore
+from nerq_cli.manifests.discovery.find import find_dependency_files
 from nerq_cli.manifests.discovery.include_graph import IncludeEdge, connected_groups, find_cycles
+from nerq_cli.manifests.discovery.load import load_dependency_files
 from nerq_cli.manifests.discovery.walk import MAX_DEPTH
-from nerq_cli.manifests.formats import FORMATS, READERS, detect_format, find_dependency_files, load_dependency_files
+from nerq_cli.manifests.formats import FORMATS, detect_format
 from nerq_cli.manifests.read_file import MAX_BYTES, CannotReadError, decode_text, read_bytes
 
 Project = Callable[[Mapping[str, str | bytes]], Path]
@@ -42,16 +44,16 @@ def problem(manifests: tuple[DependencyFile, ...]) -> Problem:
 
 
 def test_every_reader_is_called_what_the_table_calls_it() -> None:
-    assert [READERS[name].NAME for name in READERS] == list(FORMATS)
-    assert len(READERS) == len(FORMATS)
+    assert [file_format.reader.NAME for file_format in FORMATS.values()] == list(FORMATS)
+    assert all(file_format.ecosystems for file_format in FORMATS.values())
 
 
 def test_every_reader_in_the_room_is_in_the_table() -> None:
     root = Path(gitignore.__file__).parents[1]
     readers = {
-        ".".join(file.relative_to(root).with_suffix("").parts)
+        ".".join(("nerq_cli", "manifests", *file.relative_to(root).with_suffix("").parts))
         for file in root.glob("*/*.py")
-        if "\ndef wants(" in file.read_text(encoding="utf-8")
+        if "\ndef matches(" in file.read_text(encoding="utf-8")
     }
     assert readers == {one.module for one in FORMATS.values()}
 
@@ -88,7 +90,7 @@ def test_a_file_is_known_by_its_name(name: str, expected: str) -> None:
 def test_readers_are_imported_when_a_file_of_theirs_turns_up(project: Project) -> None:
     project({"requirements.txt": "requests\n", "notes.md": ""})
     script = (
-        "import sys; from nerq_cli.manifests.formats import load_dependency_files; load_dependency_files(['.']);"
+        "import sys; from nerq_cli.manifests.discovery.load import load_dependency_files; load_dependency_files(['.']);"
         "print(*(name in sys.modules for name in ('nerq_cli.manifests.python.requirements', 'nerq_cli.manifests.python.pyproject',"
         " 'nerq_cli.manifests.npm.package_json', 'pathspec', 'pip_requirements_parser')))"
     )

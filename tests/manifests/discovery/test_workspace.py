@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from nerq_cli.inventory import DependencyFile
+from nerq_cli.manifests.discovery.load import load_dependency_files
 from nerq_cli.manifests.discovery.workspace import MAX_PARENTS, Workspaces, unlocked_names
-from nerq_cli.manifests.formats import load_dependency_files
 
 Project = Callable[[Mapping[str, str | bytes]], Path]
 

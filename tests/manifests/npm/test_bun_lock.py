@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nerq_cli.inventory import DependencyFile, Edge, Importer, LockedPackage
-from nerq_cli.manifests.npm.bun_lock import NAME, read, wants
+from nerq_cli.manifests.npm.bun_lock import NAME, matches, read
 
 FILE = """{
   "lockfileVersion": 1,
@@ -74,7 +74,7 @@ def messages(text: str) -> list[str]:
 
 @pytest.mark.parametrize(("path", "wanted"), [("a/bun.lock", True), ("bun.lockb", False), ("uv.lock", False)])
 def test_it_wants_bun_lock(path: str, *, wanted: bool) -> None:
-    assert wants(PurePosixPath(path)) is wanted
+    assert matches(PurePosixPath(path)) is wanted
 
 
 @pytest.mark.parametrize("text", [FILE, "\ufeff" + FILE, FILE.replace("\n", "\r\n")])

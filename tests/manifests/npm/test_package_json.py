@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nerq_cli.errors import Problem
 from nerq_cli.inventory import Declaration, DependencyFile
-from nerq_cli.manifests.npm.package_json import NAME, read, wants
+from nerq_cli.manifests.npm.package_json import NAME, matches, read
 
 
 def reading(**fields: object) -> DependencyFile:
@@ -31,7 +31,7 @@ def messages(manifest: DependencyFile) -> list[str]:
     ("path", "wanted"), [("package.json", True), ("a/package.json", True), ("package-lock.json", False)]
 )
 def test_it_wants_package_json(path: str, *, wanted: bool) -> None:
-    assert wants(PurePosixPath(path)) is wanted
+    assert matches(PurePosixPath(path)) is wanted
 
 
 # --- What is declared

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nerq_cli.inventory import DependencyFile, Edge, Importer, LockedPackage
-from nerq_cli.manifests.npm.package_lock import NAME, read, wants
+from nerq_cli.manifests.npm.package_lock import NAME, matches, read
 
 BASE = "https://npm.example"
 
@@ -63,7 +63,7 @@ def messages(text: str) -> list[str]:
     ],
 )
 def test_it_wants_the_lock_files_of_npm(path: str, *, wanted: bool) -> None:
-    assert wants(PurePosixPath(path)) is wanted
+    assert matches(PurePosixPath(path)) is wanted
 
 
 # --- What is where

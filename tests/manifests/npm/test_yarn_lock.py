@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nerq_cli.inventory import DependencyFile, Edge, Importer, LockedPackage
-from nerq_cli.manifests.npm.yarn_lock import NAME, read, wants
+from nerq_cli.manifests.npm.yarn_lock import NAME, matches, read
 
 
 def by_key(manifest: DependencyFile) -> dict[str, LockedPackage]:
@@ -35,7 +35,7 @@ def problems(text: str) -> list[tuple[int, str]]:
 
 @pytest.mark.parametrize(("path", "wanted"), [("a/yarn.lock", True), ("poetry.lock", False)])
 def test_it_wants_yarns_lock_file(path: str, *, wanted: bool) -> None:
-    assert wants(PurePosixPath(path)) is wanted
+    assert matches(PurePosixPath(path)) is wanted
 
 
 # --- Classic

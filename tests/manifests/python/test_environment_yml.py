@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nerq_cli.inventory import DependencyFile, Include
-from nerq_cli.manifests.python.environment_yml import CONDA_REASON, read, wants
+from nerq_cli.manifests.python.environment_yml import CONDA_REASON, matches, read
 
 ENVIRONMENT = """\
 name: acme
@@ -151,12 +151,12 @@ def test_without_the_fast_yaml_reader_the_result_is_the_same(monkeypatch: pytest
 
 @pytest.mark.parametrize("name", ["environment.yml", "Environment.yaml", "conda.yml", "environment-dev.yml"])
 def test_files_of_conda_are_wanted(name: str) -> None:
-    assert wants(PurePosixPath("a") / name)
+    assert matches(PurePosixPath("a") / name)
 
 
 @pytest.mark.parametrize("name", ["conda-lock.yml", "my-environment.yml", "environments.yml", "environment.json"])
 def test_other_files_are_not_wanted(name: str) -> None:
-    assert not wants(PurePosixPath("a") / name)
+    assert not matches(PurePosixPath("a") / name)
 
 
 @given(st.text() | st.integers(0, len(ENVIRONMENT)).map(lambda end: ENVIRONMENT[:end]))

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nerq_cli.inventory import Declaration, DependencyFile, Location
-from nerq_cli.manifests.python.pipfile import NAME, read, wants
+from nerq_cli.manifests.python.pipfile import NAME, matches, read
 
 FILE = """\
 [[source]]
@@ -59,7 +59,7 @@ def messages(manifest: DependencyFile) -> list[tuple[int, str]]:
 
 @pytest.mark.parametrize(("path", "wanted"), [("a/Pipfile", True), ("Pipfile.lock", False), ("pipfile", False)])
 def test_it_wants_a_pipfile(path: str, *, wanted: bool) -> None:
-    assert wants(PurePosixPath(path)) is wanted
+    assert matches(PurePosixPath(path)) is wanted
 
 
 @pytest.mark.parametrize("text", [FILE, "\ufeff" + FILE, FILE.replace("\n", "\r\n")])

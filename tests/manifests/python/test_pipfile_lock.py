@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nerq_cli.inventory import DependencyFile, Location, LockedPackage
-from nerq_cli.manifests.python.pipfile_lock import NAME, read, wants
+from nerq_cli.manifests.python.pipfile_lock import NAME, matches, read
 
 FILE = """\
 {
@@ -66,7 +66,7 @@ def messages(manifest: DependencyFile) -> list[tuple[int, str]]:
 
 @pytest.mark.parametrize(("path", "wanted"), [("a/Pipfile.lock", True), ("Pipfile", False), ("poetry.lock", False)])
 def test_it_wants_pipfile_lock(path: str, *, wanted: bool) -> None:
-    assert wants(PurePosixPath(path)) is wanted
+    assert matches(PurePosixPath(path)) is wanted
 
 
 @pytest.mark.parametrize("text", [FILE, "\ufeff" + FILE, FILE.replace("\n", "\r\n")])

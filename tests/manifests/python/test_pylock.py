@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nerq_cli.inventory import DependencyFile, Edge, Location, LockedPackage
-from nerq_cli.manifests.python.pylock import NAME, read, wants
+from nerq_cli.manifests.python.pylock import NAME, matches, read
 
 FILE = """\
 lock-version = "1.0"
@@ -69,7 +69,7 @@ def messages(manifest: DependencyFile) -> list[tuple[int, str]]:
     [("a/pylock.toml", True), ("pylock.dev.toml", True), ("pylock.a.b.toml", False), ("pylock..toml", False)],
 )
 def test_it_wants_pylock_toml_and_named_ones(path: str, *, wanted: bool) -> None:
-    assert wants(PurePosixPath(path)) is wanted
+    assert matches(PurePosixPath(path)) is wanted
 
 
 def test_each_package_has_its_version_edges_groups_and_line() -> None:

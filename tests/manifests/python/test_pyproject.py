@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nerq_cli.inventory import PYPI, DependencyFile, Include
 from nerq_cli.manifests.python import pyproject
-from nerq_cli.manifests.python.pyproject import MAX_DEPENDENCIES, read, wants
+from nerq_cli.manifests.python.pyproject import MAX_DEPENDENCIES, matches, read
 
 
 def items(manifest: DependencyFile) -> list[tuple[str, str, str, int]]:
@@ -27,9 +27,9 @@ def complaints(manifest: DependencyFile) -> list[tuple[int, str]]:
 
 
 def test_it_wants_files_called_pyproject_toml() -> None:
-    assert wants(PurePosixPath("a/pyproject.toml"))
-    assert not wants(PurePosixPath("pyproject.toml/x"))
-    assert not wants(PurePosixPath("poetry.toml"))
+    assert matches(PurePosixPath("a/pyproject.toml"))
+    assert not matches(PurePosixPath("pyproject.toml/x"))
+    assert not matches(PurePosixPath("poetry.toml"))
 
 
 def test_an_empty_file_declares_nothing() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nerq_cli.errors import Problem
 from nerq_cli.inventory import Declaration, DependencyFile, Include, Location
 from nerq_cli.manifests.python import requirements
-from nerq_cli.manifests.python.requirements import MAX_INCLUDES, MAX_PROBLEMS, read, wants
+from nerq_cli.manifests.python.requirements import MAX_INCLUDES, MAX_PROBLEMS, matches, read
 from nerq_cli.manifests.syntax.text_document import MAX_SHOWN_LENGTH
 
 WHEEL = "tool-1.2.3-py3-none-any.whl"
@@ -58,7 +58,7 @@ def wrong(text: str) -> Problem:
     ],
 )
 def test_files_for_pip_are_wanted(name: str) -> None:
-    assert wants(PurePosixPath("somewhere") / name)
+    assert matches(PurePosixPath("somewhere") / name)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_files_for_pip_are_wanted(name: str) -> None:
     ],
 )
 def test_other_files_are_not_wanted(name: str) -> None:
-    assert not wants(PurePosixPath("somewhere") / name)
+    assert not matches(PurePosixPath("somewhere") / name)
 
 
 @pytest.mark.parametrize(

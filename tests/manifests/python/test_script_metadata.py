@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.manifests.python.script_metadata import read, wants
+from nerq_cli.manifests.python.script_metadata import matches, read
 
 SCRIPT = """\
 #!/usr/bin/env python3
@@ -90,7 +90,7 @@ def test_the_including_file_says_what_the_items_are() -> None:
 
 
 def test_no_script_is_wanted_unless_somebody_names_it() -> None:
-    assert not wants(PurePosixPath("tool.py"))
+    assert not matches(PurePosixPath("tool.py"))
 
 
 @given(st.text() | st.integers(0, len(SCRIPT)).map(lambda end: SCRIPT[:end]))

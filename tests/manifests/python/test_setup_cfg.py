@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nerq_cli.inventory import DependencyFile, Include
-from nerq_cli.manifests.python.setup_cfg import read, wants
+from nerq_cli.manifests.python.setup_cfg import matches, read
 from nerq_cli.manifests.syntax.text_document import MAX_PROBLEMS
 
 CONFIG = """\
@@ -125,8 +125,8 @@ def test_the_including_file_says_what_the_items_are() -> None:
 
 
 def test_only_a_setup_cfg_is_wanted() -> None:
-    assert wants(PurePosixPath("a/setup.cfg"))
-    assert not wants(PurePosixPath("setup.cfg.in"))
+    assert matches(PurePosixPath("a/setup.cfg"))
+    assert not matches(PurePosixPath("setup.cfg.in"))
 
 
 lines = st.lists(

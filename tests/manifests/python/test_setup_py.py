@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nerq_cli.inventory import DependencyFile
-from nerq_cli.manifests.python.setup_py import MAX_LENGTH, read, wants
+from nerq_cli.manifests.python.setup_py import MAX_LENGTH, matches, read
 
 SETUP = '''\
 """Set up."""
@@ -273,8 +273,8 @@ def test_the_including_file_says_what_the_items_are() -> None:
 
 
 def test_only_a_setup_py_is_wanted() -> None:
-    assert wants(PurePosixPath("a/setup.py"))
-    assert not wants(PurePosixPath("a/setup_py.py"))
+    assert matches(PurePosixPath("a/setup.py"))
+    assert not matches(PurePosixPath("a/setup_py.py"))
 
 
 @given(st.text() | st.integers(0, len(SETUP)).map(lambda end: SETUP[:end]))

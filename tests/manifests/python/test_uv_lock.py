@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
-from nerq_cli.manifests.python.uv_lock import NAME, read, wants
+from nerq_cli.manifests.python.uv_lock import NAME, matches, read
 
 REGISTRY = 'source = { registry = "https://registry.example/simple" }'
 
@@ -133,7 +133,7 @@ def messages(manifest: DependencyFile) -> list[tuple[int, str]]:
     ("path", "wanted"), [("a/uv.lock", True), ("tool.py.lock", True), ("pdm.lock", False), ("uv.toml", False)]
 )
 def test_it_wants_uv_lock_and_the_locks_of_scripts(path: str, *, wanted: bool) -> None:
-    assert wants(PurePosixPath(path)) is wanted
+    assert matches(PurePosixPath(path)) is wanted
 
 
 @pytest.mark.parametrize("text", [FILE, "\ufeff" + FILE, FILE.replace("\n", "\r\n")])

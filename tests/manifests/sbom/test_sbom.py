@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nerq_cli.inventory import DependencyFile, Edge, Importer, LockedPackage
+from nerq_cli.manifests.sbom import components as bill
 from nerq_cli.manifests.sbom.components import EXCLUDED, NO_SOURCE, NO_VERSION, PRIVATE
-from nerq_cli.manifests.sbom.sbom import components as bill
-from nerq_cli.manifests.sbom.sbom import read, wants
+from nerq_cli.manifests.sbom.sbom import matches, read
 
 CYCLONEDX = """\
 {
@@ -357,12 +357,12 @@ def test_many_kinds_of_other_packages_fit_one_note() -> None:
 
 @pytest.mark.parametrize("name", ["bom.json", "BOM.xml", "sbom.json", "a.cdx.json", "a.cdx.xml", "a.spdx.json"])
 def test_bills_of_materials_are_wanted(name: str) -> None:
-    assert wants(PurePosixPath("a") / name)
+    assert matches(PurePosixPath("a") / name)
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.xml", "bom.txt", "spdx.json"])
 def test_other_files_are_not_wanted(name: str) -> None:
-    assert not wants(PurePosixPath("a") / name)
+    assert not matches(PurePosixPath("a") / name)
 
 
 ALL = (CYCLONEDX, XML, SPDX_2, SPDX_3)
