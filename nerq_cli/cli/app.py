@@ -119,11 +119,11 @@ def _report_error(error: Exception) -> int:
 
 
 def _print_error(error: NerqError) -> int:
-    from nerq_cli.report.terminal.problems import render_problems
+    from nerq_cli.report.terminal.problems import print_problems
 
     problems = getattr(error, "problems", ())
     if problems:
-        render_problems(problems)
+        print_problems(problems)
     else:
         sys.stderr.write(f"error: {error}\n")
     if error.hint:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +13,8 @@ from nerq_cli.cli import options
 from nerq_cli.errors import ExitStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from nerq_cli.application.scan import AmbiguousNames
-    from nerq_cli.report.model import Assessment, Report
+    from nerq_cli.report.model import Assessment
 
 
 def check(
@@ -46,8 +43,9 @@ def check(
     from nerq_cli import targets as target
     from nerq_cli.application import scan
     from nerq_cli.application.session import Session, Settings, build_scan_options
-    from nerq_cli.cli.output import check_format, find_format
+    from nerq_cli.cli.output import check_format, find_format, write_report
     from nerq_cli.config import read_config
+    from nerq_cli.report import RenderOptions
 
     started_at = time.monotonic()
     check_format(form)
@@ -79,11 +77,8 @@ def check(
         session.close()
     report = replace(report, elapsed=time.monotonic() - started_at, warnings=(*report.warnings, *session.warnings))
     ambiguous_ids = {id(assessment) for candidates in ambiguous for assessment in candidates}
-    unambiguous_report = replace(
-        report,
-        dependencies=tuple(assessment for assessment in report.dependencies if id(assessment) not in ambiguous_ids),
-    )
-    _print_report(report if form == "json" else unambiguous_report, form, output or [])
+    details = tuple(assessment for assessment in report.dependencies if id(assessment) not in ambiguous_ids)
+    write_report(report, form, output or (), RenderOptions(details=details))
     if not quiet:
         from nerq_cli.cli.output import write_warnings
         from nerq_cli.cli.shadowed_command import find_shadowed_command
@@ -119,25 +114,3 @@ def _summarise_assessment(assessment: Assessment) -> str:
     score_text = "?" if score is None or score.value is None else f"{'~' if score.provisional else ''}{score.value:.1f}"
     name = f"{dependency.package.ecosystem}: {dependency.package.name} {dependency.version or ''}".rstrip()
     return f"{name}  {score_text}  {assessment.reasons[0] if assessment.reasons else assessment.state}"
-
-
-def _print_report(report: Report, form: str, output: Sequence[Path]) -> None:
-    from nerq_cli.cli.explain import print_details, render_details
-    from nerq_cli.cli.output import write_files
-
-    def render_format(format_name: str) -> bytes:
-        if format_name == "json":
-            from nerq_cli.report.formats.json import render
-
-            return render(report)
-        return render_details(report.dependencies, report)
-
-    if output:
-        write_files(output, render_format)
-    if form == "json":
-        sys.stdout.buffer.write(render_format("json"))
-        sys.stdout.buffer.flush()
-        return
-    from nerq_cli.report.terminal.console import make_console
-
-    print_details(report.dependencies, report, make_console())

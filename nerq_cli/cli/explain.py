@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from io import StringIO
 from typing import TYPE_CHECKING
 
 from nerq_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from nerq_cli.report.model import Assessment, Report
+    from nerq_cli.report.model import Assessment
 
 
 def select_dependencies(names: Iterable[str], dependencies: Sequence[Assessment]) -> tuple[Assessment, ...]:
@@ -59,20 +56,3 @@ def _suggest_names(name: str, dependencies: Iterable[Assessment]) -> str:
     base_name = name.rpartition(":")[2].lower()
     suggestions = [sanitize_text(names[match]) for match in get_close_matches(base_name, names, n=3)]
     return f"did you mean {' or '.join(suggestions)}?" if suggestions else "nerq scan --list prints every name"
-
-
-def print_details(assessments: Iterable[Assessment], report: Report, console: Console) -> None:
-    """Print a card for each of these dependencies."""
-    from nerq_cli.report.terminal import detail
-
-    for assessment in assessments:
-        detail.render(assessment, report, console=console)
-
-
-def render_details(assessments: Iterable[Assessment], report: Report) -> bytes:
-    """Return the cards as a text file holds them."""
-    from nerq_cli.report.terminal.console import make_console
-
-    file = StringIO()
-    print_details(assessments, report, make_console(file=file))
-    return file.getvalue().encode()

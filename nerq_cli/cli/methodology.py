@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated
 
 import typer
@@ -16,6 +17,6 @@ def methodology(
     if markdown:
         typer.echo(methodology_page.render_markdown(), nl=False)
     else:
-        from nerq_cli.report.terminal.console import make_console
+        from nerq_cli.report.terminal.console import stream_options
 
-        methodology_page.print_tree(make_console())
+        sys.stdout.write(methodology_page.render_tree(stream_options(sys.stdout)))

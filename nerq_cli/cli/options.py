@@ -9,6 +9,8 @@ from typing import Annotated, Final
 
 import typer
 
+from nerq_cli.report import FORMATS
+
 #: What ``--env`` means without a value; no path is called that.
 ACTIVE_ENVIRONMENT = "(active)"
 
@@ -37,10 +39,15 @@ Threshold = Annotated[
     float | None,
     typer.Option("--threshold", "-t", min=0, max=100, help="Score a dependency must reach.  [default: 70]"),
 ]
-Format = Annotated[str, typer.Option("--format", "-f", help="What to print on stdout: table or json.")]
+Format = Annotated[str, typer.Option("--format", "-f", help=f"Format of the report on stdout: {', '.join(FORMATS)}.")]
 Output = Annotated[
     list[Path] | None,
-    typer.Option("--output", "-o", help="Also write the report to FILE; its suffix (.json, .txt) tells the format."),
+    typer.Option(
+        "--output",
+        "-o",
+        help="Also write the report to FILE, in the format of its suffix: "
+        f"{', '.join(report_format.suffix for report_format in FORMATS.values())}.",
+    ),
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="Use the cache only, and say how old it is.")]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Ask again for everything, cached or not.")]

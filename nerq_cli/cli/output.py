@@ -5,10 +5,15 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from nerq_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from nerq_cli.report import RenderOptions
+    from nerq_cli.report.model import Report
 
 
 def find_format(path: Path) -> str:
@@ -44,14 +49,24 @@ def check_format(name: str) -> str:
     return name
 
 
-def write_files(paths: Iterable[Path], render: Callable[[str], bytes]) -> None:
-    """Write a report to each path in the format of its suffix, each as a whole or not at all.
+def write_report(report: Report, format_name: str, paths: Iterable[Path], options: RenderOptions) -> None:
+    """Write a report to each path in the format of its suffix, and to stdout in the format named.
+
+    A file is written as a whole or not at all. The options' width, colour and encoding are set here.
 
     Raises:
         UsageError: a file cannot be written.
     """
+    from nerq_cli.report import FORMATS
+    from nerq_cli.report.terminal.console import file_options, stream_options
+
     for path in paths:
-        _write_file(Path(os.path.realpath(path)), render(find_format(path)))
+        content = FORMATS[find_format(path)].render(report, file_options(options))
+        _write_file(Path(os.path.realpath(path)), content)
+    content = FORMATS[format_name].render(report, stream_options(sys.stdout, options))
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
 
 
 def _write_file(path: Path, content: bytes) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -17,13 +16,11 @@ from nerq_cli.errors import ExitStatus, NothingToScanError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from rich.console import Console
-
     from nerq_cli.application.scan import ScanOptions
     from nerq_cli.application.session import Session, Settings
     from nerq_cli.config import Config
     from nerq_cli.inventory import DependencyFile
-    from nerq_cli.report.model import Assessment, Report
+    from nerq_cli.report.model import Report
 
 
 def scan(
@@ -49,6 +46,9 @@ def scan(
     threshold: options.Threshold = None,
     list_only: Annotated[bool, typer.Option("--list", help="List the dependencies only; no network.")] = False,
     show_all: Annotated[bool, typer.Option("--all", "-a", help="Show the dependencies that pass as well.")] = False,
+    top: Annotated[
+        int | None, typer.Option("--top", metavar="N", min=1, help="Show the N worst dependencies only.")
+    ] = None,
     explain: Annotated[
         list[str] | None,
         typer.Option(
@@ -94,8 +94,9 @@ def scan(
     """Score the dependencies a project declares, and fail when one is below the threshold."""
     from nerq_cli.application.session import Settings, build_scan_options
     from nerq_cli.cli.explain import select_dependencies
-    from nerq_cli.cli.output import check_format, find_format
+    from nerq_cli.cli.output import check_format, find_format, write_report
     from nerq_cli.cli.why import load_dependency_files
+    from nerq_cli.report import RenderOptions
 
     started_at = time.monotonic()
     check_format(form)
@@ -150,7 +151,12 @@ def scan(
     selection = (
         () if report.list_only or not report.dependencies else select_dependencies(explain or (), report.dependencies)
     )
-    _print_report(report, form, output or [], settings, selection, show_all=show_all)
+    write_report(
+        report,
+        form,
+        output or (),
+        RenderOptions(show_all=show_all, top=top, verbose=verbose, details=selection or None),
+    )
     _print_notices(report, form, settings, has_details=bool(selection))
     raise typer.Exit(report.exit)
 
@@ -227,73 +233,23 @@ def _find_environments(text: str) -> list[Path]:
     return environments
 
 
-def _print_report(
-    report: Report,
-    form: str,
-    output: Sequence[Path],
-    settings: Settings,
-    selection: Sequence[Assessment],
-    *,
-    show_all: bool,
-) -> None:
-    from nerq_cli.cli.output import write_files
-    from nerq_cli.report.terminal.console import make_console
-
-    def print_to(console: Console) -> None:
-        _print_text(report, console, settings, selection, show_all=show_all)
-
-    if output:
-        write_files(output, lambda name: _render_format(report, name, print_to))
-    if form == "json":
-        sys.stdout.buffer.write(_render_format(report, form, print_to))
-        sys.stdout.buffer.flush()
-        return
-    print_to(make_console())
-
-
-def _print_text(
-    report: Report, console: Console, settings: Settings, selection: Sequence[Assessment], *, show_all: bool
-) -> None:
-    """Print the report for people: the cards of what is to be explained, else the table."""
-    if selection:
-        from nerq_cli.cli.explain import print_details
-
-        print_details(selection, report, console)
-        return
-    from nerq_cli.report.terminal.summary import render
-
-    render(report, console=console, show_all=show_all, verbose=settings.verbose)
-
-
-def _render_format(report: Report, form: str, print_to: Callable[[Console], None]) -> bytes:
-    if form == "json":
-        from nerq_cli.report.formats.json import render as render_json
-
-        return render_json(report)
-    from io import StringIO
-
-    from nerq_cli.report.terminal.console import make_console
-
-    buffer = StringIO()
-    print_to(make_console(file=buffer))
-    return buffer.getvalue().encode()
-
-
 def _print_notices(report: Report, form: str, settings: Settings, *, has_details: bool) -> None:
     """Say on stderr what is wrong with the files, and what the report on stdout does not say to people."""
     from nerq_cli.cli.output import write_message, write_warnings
     from nerq_cli.cli.shadowed_command import find_shadowed_command
+    from nerq_cli.report import FORMATS
 
+    machine_readable = FORMATS[form].machine_readable
     if report.errors:
-        from nerq_cli.report.terminal.problems import render_problems
+        from nerq_cli.report.terminal.problems import print_problems
 
-        render_problems(report.errors)
+        print_problems(report.errors)
         if not report.dependencies or report.list_only:
             write_message("hint", "nothing was scored; --keep-going scores what could be read, and still exits 2")
     if settings.quiet:
         return
-    write_warnings([*(report.warnings if form == "json" or has_details else ()), find_shadowed_command()])
-    if has_details and form != "json" and report.exit is not ExitStatus.PASSED:
+    write_warnings([*(report.warnings if machine_readable or has_details else ()), find_shadowed_command()])
+    if has_details and not machine_readable and report.exit is not ExitStatus.PASSED:
         write_message(f"exit {report.exit.value}", report.exit_reason)
     if report.exit is ExitStatus.PASSED and not report.complete and not report.list_only:
         advice = "" if report.strict else f"; --strict makes this exit {ExitStatus.INCOMPLETE.value}"

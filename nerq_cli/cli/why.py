@@ -33,7 +33,7 @@ def why(
 ) -> None:
     """Show what brings a package in, by the lock files; no network."""
     from nerq_cli.report.sanitize import sanitize_text
-    from nerq_cli.report.terminal.problems import render_problems
+    from nerq_cli.report.terminal.problems import print_problems
 
     dependency_files = load_dependency_files(paths or ["."], exclude or ())
     packages = _find_packages(name, dependency_files)
@@ -41,7 +41,7 @@ def why(
     for line in lines:
         typer.echo(sanitize_text(line))
     if problems := tuple(problem for dependency_file in dependency_files for problem in dependency_file.problems):
-        render_problems(problems)
+        print_problems(problems)
         raise typer.Exit(UsageError.exit)
     if not lines:
         raise UsageError(

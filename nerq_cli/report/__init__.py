@@ -1,34 +1,73 @@
-"""What a run found out, and how it is printed: one document, built once, and a module per format."""
+"""The report: one document, built once, and the table of formats that print it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from types import MappingProxyType, ModuleType
-from typing import Final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
-__all__ = ["FORMATS", "ReportFormat"]
+if TYPE_CHECKING:
+    from nerq_cli.report.model import Assessment, Report
+
+__all__ = ["FORMATS", "RenderOptions", "Renderer", "ReportFormat"]
+
+#: Width of an output that is not a terminal, in columns.
+DEFAULT_WIDTH: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderOptions:
+    """What a format may need beside the report. A format ignores the options that it has no use for."""
+
+    #: Width of a text, in terminal columns.
+    width: int = DEFAULT_WIDTH
+    #: Whether a text may contain escape sequences for colour.
+    color: bool = False
+    #: Encoding of a text; signs that it lacks are replaced by ASCII.
+    encoding: str = "utf-8"
+    #: Whether every dependency is shown, also those that pass.
+    show_all: bool = False
+    #: Rows of the table at most; None: no limit.
+    top: int | None = None
+    #: Whether all reasons, notes and sources are shown.
+    verbose: bool = False
+    #: Dependencies whose report card is printed in place of the table; None prints the table.
+    details: tuple[Assessment, ...] | None = None
+
+
+class Renderer(Protocol):
+    """A module that prints a report in one format."""
+
+    def render(self, report: Report, options: RenderOptions) -> bytes:
+        """Return the report as the content of a file."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportFormat:
-    """A way to print a report: its name, the suffix of its files, and the module that is imported when it is used."""
+    """A format of the report. Its module is imported when it is used."""
 
+    #: Value of ``--format``.
     name: str
+    #: Suffix of the files that ``--output`` writes in this format.
     suffix: str
+    #: Name of the module, a :class:`Renderer`.
     module: str
+    #: Whether programs read it: notices for people then go to stderr.
+    machine_readable: bool = True
 
-    def load_module(self) -> ModuleType:
-        """Import the module. Its ``render`` prints a report."""
-        return import_module(self.module)
+    def render(self, report: Report, options: RenderOptions) -> bytes:
+        """Return the report in this format."""
+        return cast("Renderer", import_module(self.module)).render(report, options)
 
 
 FORMATS: Final[Mapping[str, ReportFormat]] = MappingProxyType(
     {
         report_format.name: report_format
         for report_format in (
-            ReportFormat(name="table", suffix=".txt", module="nerq_cli.report.terminal.summary"),
+            ReportFormat(name="table", suffix=".txt", module="nerq_cli.report.terminal", machine_readable=False),
             ReportFormat(name="json", suffix=".json", module="nerq_cli.report.formats.json"),
         )
     }

@@ -6,13 +6,11 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from rich.console import Console
 
 from nerq_cli import scoring, signals
 from nerq_cli.errors import ExitStatus, Problem
@@ -37,6 +35,7 @@ from nerq_cli.inventory import NPM, PYPI, Dependency, Ecosystem, Location, Packa
 from nerq_cli.policy import State, decide_exit, judge_dependency
 from nerq_cli.policy import findings as finding
 from nerq_cli.policy.upgrade import Upgrade
+from nerq_cli.report import RenderOptions
 from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
 
 #: 2026-11-21T02:40:00Z
@@ -565,30 +564,12 @@ def many() -> Callable[[int], Report]:
 
 @pytest.fixture
 def screen() -> Screen:
-    """Return what a function prints to a console of some width and encoding."""
+    """Return the text that a function renders, in a given width and encoding."""
 
-    def printed(draw: Callable[..., None], *about: object, width: int = 80, encoding: str = "utf-8") -> str:
-        file = StringIO()
-        console = Console(file=file, width=width, color_system=None)
-        if encoding != "utf-8":
-            file = Encoded(encoding)
-            console = Console(file=file, width=width, color_system=None)
-        draw(*about, console=console)
-        return file.getvalue()
+    def printed(draw: Callable[..., str], *about: object, **options: Any) -> str:
+        return draw(*about, RenderOptions(**{"width": 80, **options}))
 
     return printed
-
-
-class Encoded(StringIO):
-    """A text file that claims an encoding, and holds what is written to it."""
-
-    def __init__(self, encoding: str) -> None:
-        super().__init__()
-        self._claimed = encoding
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]  # the base class says None
-        return self._claimed
 
 
 @pytest.fixture

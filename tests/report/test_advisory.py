@@ -7,10 +7,10 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
 from nerq_cli.facts import AffectingAdvisory
 from nerq_cli.inventory import NPM, PYPI, Dependency, Ecosystem, Package
+from nerq_cli.report import RenderOptions
 from nerq_cli.report.advisory import add_advisory_details, deduplicate_advisories
 from nerq_cli.report.terminal.layout import Page, cell_width
 from nerq_cli.signals.security import merge_advisories
@@ -42,10 +42,10 @@ def in_use(version: str | None = "2.19.1", ecosystem: Ecosystem = PYPI) -> Depen
     )
 
 
-def draw(advisories: Sequence[AffectingAdvisory], *, console: Console) -> None:
-    page = Page(console)
+def draw(advisories: Sequence[AffectingAdvisory], options: RenderOptions) -> str:
+    page = Page(options)
     add_advisory_details(page, advisories, in_use())
-    page.print_lines()
+    return page.to_text()
 
 
 @pytest.fixture
@@ -221,11 +221,11 @@ def test_what_is_distinct_stays_as_it_is(some: list[AffectingAdvisory]) -> None:
 
 
 def test_npm_versions_are_compared_as_npm_does(screen: Screen) -> None:
-    def on_npm(*, console: Console) -> None:
-        page = Page(console)
+    def on_npm(options: RenderOptions) -> str:
+        page = Page(options)
         add_advisory_details(
             page, (AffectingAdvisory(id="GHSA-1", fixed_in=("4.0.1", "10.0.2")),), in_use("9.1.0", NPM)
         )
-        page.print_lines()
+        return page.to_text()
 
     assert "fixed in  10.0.2\n" in screen(on_npm)

@@ -5,17 +5,20 @@ import sys
 
 import pytest
 
-from nerq_cli.report import FORMATS, ReportFormat
+from nerq_cli.report import FORMATS, RenderOptions, ReportFormat
+from nerq_cli.report.model import Report
 
 
-@pytest.mark.parametrize("form", FORMATS.values(), ids=list(FORMATS))
-def test_every_format_can_be_loaded_and_renders(form: ReportFormat) -> None:
-    assert callable(form.load_module().render)
+@pytest.mark.parametrize("report_format", FORMATS.values(), ids=list(FORMATS))
+def test_every_format_renders_scores_lists_and_cards(report_format: ReportFormat, calm: Report, listed: Report) -> None:
+    assert b"attrs" in report_format.render(calm, RenderOptions(show_all=True))
+    assert b"attrs" in report_format.render(listed, RenderOptions())
+    assert b"attrs" in report_format.render(calm, RenderOptions(details=calm.dependencies))
 
 
 def test_names_and_suffixes_are_each_used_once() -> None:
-    assert list(FORMATS) == [form.name for form in FORMATS.values()]
-    assert len({form.suffix for form in FORMATS.values()}) == len(FORMATS)
+    assert list(FORMATS) == [report_format.name for report_format in FORMATS.values()]
+    assert len({report_format.suffix for report_format in FORMATS.values()}) == len(FORMATS)
 
 
 def test_the_list_of_formats_imports_none_of_them() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from nerq_cli.report import RenderOptions
 from nerq_cli.report.formats import json
 from nerq_cli.report.model import Report
 from nerq_cli.report.terminal import detail, methodology_page, summary
@@ -19,37 +20,39 @@ Golden = Callable[[str, bytes], None]
 
 @pytest.mark.parametrize("width", [80, 120, 200])
 def test_the_scan_screen_looks_as_agreed(findings: Report, screen: Screen, golden: Golden, width: int) -> None:
-    golden(f"scan-{width}.txt", screen(summary.render, findings, width=width).encode())
+    golden(f"scan-{width}.txt", screen(summary.render_text, findings, width=width).encode())
 
 
 def test_the_scan_screen_looks_as_agreed_in_ascii(findings: Report, screen: Screen, golden: Golden) -> None:
-    golden("scan-ascii.txt", screen(summary.render, findings, encoding="ascii").encode("ascii"))
+    golden("scan-ascii.txt", screen(summary.render_text, findings, encoding="ascii").encode("ascii"))
 
 
 def test_the_screen_of_a_run_without_advisories_looks_as_agreed(
     provisional: Report, screen: Screen, golden: Golden
 ) -> None:
-    golden("scan-provisional.txt", screen(summary.render, provisional).encode())
+    golden("scan-provisional.txt", screen(summary.render_text, provisional).encode())
 
 
 def test_the_list_screen_looks_as_agreed(listed: Report, screen: Screen, golden: Golden) -> None:
-    golden("list-80.txt", screen(summary.render, listed).encode())
+    golden("list-80.txt", screen(summary.render_text, listed).encode())
 
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_the_card_looks_as_agreed(everything: Report, screen: Screen, golden: Golden, width: int) -> None:
-    golden(f"card-{width}.txt", screen(detail.render, everything.dependencies[0], everything, width=width).encode())
+    golden(
+        f"card-{width}.txt", screen(detail.render_text, everything.dependencies[0], everything, width=width).encode()
+    )
 
 
 def test_the_card_of_a_failing_package_looks_as_agreed(findings: Report, screen: Screen, golden: Golden) -> None:
     one = next(one for one in findings.dependencies if one.dependency.package.name == "requests")
-    golden("card-below.txt", screen(detail.render, one, findings).encode())
+    golden("card-below.txt", screen(detail.render_text, one, findings).encode())
 
 
 def test_the_methodology_tree_looks_as_agreed(screen: Screen, golden: Golden) -> None:
-    golden("methodology.txt", screen(methodology_page.print_tree).encode())
+    golden("methodology.txt", screen(methodology_page.render_tree).encode())
 
 
 @pytest.mark.parametrize("name", ["mixed", "calm", "doubtful", "broken", "listed", "empty", "hostile"])
 def test_the_json_report_reads_as_agreed(request: pytest.FixtureRequest, golden: Golden, name: str) -> None:
-    golden(f"report-{name}.json", json.render(request.getfixturevalue(name)))
+    golden(f"report-{name}.json", json.render(request.getfixturevalue(name), RenderOptions()))

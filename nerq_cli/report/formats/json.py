@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -24,6 +24,9 @@ from nerq_cli.report.rounding import round_to_sum
 from nerq_cli.report.sanitize import TEXT_LIMIT, sanitize_text
 from nerq_cli.report.wording import format_timestamp
 from nerq_cli.scoring.score import Cap, Score
+
+if TYPE_CHECKING:
+    from nerq_cli.report import RenderOptions
 
 #: Version of the schema; the file :func:`schema` returns describes it.
 SCHEMA_VERSION: Final = 1
@@ -209,7 +212,7 @@ class _Document(_Struct, frozen=True, kw_only=True):
     errors: list[_Error]
 
 
-def render(report: Report) -> bytes:
+def render(report: Report, options: RenderOptions) -> bytes:  # noqa: ARG001 - the document is always complete
     """Return the report as indented UTF-8 JSON. The same report gives the same bytes."""
     document = _Document(
         schema_version=SCHEMA_VERSION,

@@ -1,65 +1,73 @@
-"""The terminal, or what stands in for it: how wide it is and whether it takes colour."""
+"""What a terminal, a pipe or a file can show: its width, colour and encoding."""
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Mapping
-from typing import IO, TYPE_CHECKING, Final, Literal
+from dataclasses import replace
+from typing import Final, TextIO
 
 from nerq_cli.errors import UsageError
+from nerq_cli.report import DEFAULT_WIDTH, RenderOptions
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-#: Columns of what is not a terminal, unless ``COLUMNS`` says otherwise.
-PIPE_WIDTH: Final = 100
-#: What ``--color`` takes.
+#: Values that ``color`` may have.
 COLORS: Final = ("auto", "always", "never")
 _DUMB_TERMINALS: Final = frozenset({"dumb", "unknown"})
 
 
-def make_console(*, stderr: bool = False, color: str | None = None, file: IO[str] | None = None) -> Console:
-    """Return a console for stdout, stderr or a file.
+def stream_options(stream: TextIO, options: RenderOptions | None = None, color: str | None = None) -> RenderOptions:
+    """Return the options with the width, the colour and the encoding of stdout or stderr.
 
-    Colour: ``color`` (``always``, ``never``; ``auto`` and None leave it open) wins over ``NO_COLOR``, that over
-    ``FORCE_COLOR`` (which does not reach a ``file``), and that over what the terminal is: a pipe, a file and
-    ``TERM=dumb`` get no escape codes at all.
+    Colour: ``color`` (``always``, ``never``; ``auto`` and None decide nothing) precedes ``NO_COLOR``, which precedes
+    ``FORCE_COLOR``. Without these a terminal has colour; a pipe and ``TERM=dumb`` have none.
+    ``TERM=dumb`` and ``LC_ALL=C`` limit the encoding to ASCII.
 
     Raises:
-        UsageError: ``color`` is none of these words.
+        UsageError: ``color`` is another word.
     """
-    from rich.console import Console
-
     if color not in (None, *COLORS):
         raise UsageError(f"unknown colour setting {color!r}", hint=f"use one of {', '.join(COLORS)}")
-    stream = file or (sys.stderr if stderr else sys.stdout)
-    is_terminal = stream.isatty()
-    columns = os.environ.get("COLUMNS", "")
-    width = int(columns) if columns.isdecimal() and int(columns) else None
-    return Console(
-        file=stream,
-        width=width or (None if is_terminal else PIPE_WIDTH),
-        force_terminal=is_terminal,
-        force_jupyter=False,
-        color_system=_choose_color_system(color, os.environ, is_terminal=is_terminal, to_file=file is not None),
-        markup=False,
-        emoji=False,
-        highlight=False,
+    return replace(
+        options or RenderOptions(),
+        width=_find_width(stream),
+        color=_has_color(color, os.environ, is_terminal=stream.isatty()),
+        encoding="ascii" if _is_limited_to_ascii(os.environ) else stream.encoding or "utf-8",
     )
 
 
-def is_dumb(environment: Mapping[str, str]) -> bool:
-    """Whether ``TERM`` names a terminal that can do nothing but print."""
+def file_options(options: RenderOptions) -> RenderOptions:
+    """Return the options for a file: no colour, UTF-8, and the width that ``COLUMNS`` sets."""
+    return replace(options, width=_read_columns() or DEFAULT_WIDTH, color=False, encoding="utf-8")
+
+
+def _find_width(stream: TextIO) -> int:
+    if (columns := _read_columns()) or not stream.isatty():
+        return columns or DEFAULT_WIDTH
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or DEFAULT_WIDTH
+    except (OSError, ValueError):  # no descriptor, or one that is not a terminal
+        return DEFAULT_WIDTH
+
+
+def _read_columns() -> int:
+    columns = os.environ.get("COLUMNS", "")
+    return int(columns) if columns.isdecimal() else 0
+
+
+def _has_color(color: str | None, environment: Mapping[str, str], *, is_terminal: bool) -> bool:
+    if color in ("always", "never"):
+        return color == "always"
+    if environment.get("NO_COLOR"):
+        return False
+    if environment.get("FORCE_COLOR", "0") not in ("", "0"):
+        return True
+    # The old Windows console prints escape sequences as they are; Windows Terminal sets WT_SESSION.
+    return is_terminal and not _is_dumb(environment) and (os.name != "nt" or "WT_SESSION" in environment)
+
+
+def _is_limited_to_ascii(environment: Mapping[str, str]) -> bool:
+    return _is_dumb(environment) or environment.get("LC_ALL") in ("C", "POSIX")
+
+
+def _is_dumb(environment: Mapping[str, str]) -> bool:
     return environment.get("TERM", "").lower() in _DUMB_TERMINALS
-
-
-def _choose_color_system(
-    color: str | None, environment: Mapping[str, str], *, is_terminal: bool, to_file: bool
-) -> Literal["auto", "standard"] | None:
-    """Return which colours to use: those of the terminal, the standard sixteen where they are forced, or None."""
-    if color == "never" or (color != "always" and environment.get("NO_COLOR")):
-        return None
-    if color == "always" or (environment.get("FORCE_COLOR", "0") not in ("", "0") and not to_file):
-        return "standard"
-    return "auto" if is_terminal and not is_dumb(environment) else None

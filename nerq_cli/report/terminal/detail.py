@@ -29,7 +29,7 @@ from nerq_cli.scoring.score import Score, ScorePart
 from nerq_cli.signals.signal import Measurement, days_between, format_age, format_count
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from nerq_cli.report import RenderOptions
 
 _BAR_WIDTH: Final = 30
 _MAX_HINTS: Final = 5
@@ -37,9 +37,9 @@ _MAX_HINTS: Final = 5
 _MIN_HINT_POINTS: Final = 0.1
 
 
-def render(assessment: Assessment, report: Report, *, console: Console) -> None:
-    """Print everything known about one dependency: score, dimensions, signals, caps, gaps and advisories."""
-    page = Page(console)
+def render_text(assessment: Assessment, report: Report, options: RenderOptions) -> str:
+    """Return the report card of one dependency: score, dimensions, version, caps, advisories, signals, hints."""
+    page = Page(options)
     _add_header(page, assessment, report)
     score = assessment.score
     has_measurements = score is not None and any(signal.state == "known" for signal in score.signals)
@@ -60,7 +60,7 @@ def render(assessment: Assessment, report: Report, *, console: Console) -> None:
     as_of = wording.format_timestamp(report.as_of)
     page.add_paragraph(f"nerq {report.version}, methodology {report.methodology}, as of {as_of}", "dim", indent=0)
     page.add_gap()
-    page.print_lines()
+    return page.to_text()
 
 
 def _add_heading(page: Page, text: str, note: str = "") -> None:

@@ -1,24 +1,22 @@
-"""Laying out styled text in cells: wrapped, aligned, in what the terminal can show, printed in one go.
+"""Layout of styled text in terminal cells: paragraphs, tables, and the escape sequences for colour.
 
-Rich's own tables measure every cell several times; ten thousand rows take it many seconds. Here a row costs tens of
-microseconds, and no markup is ever read: what a package calls itself cannot style the screen.
+Rich's tables measure every cell several times and take many seconds for 10,000 rows; a row takes tens of microseconds
+here. No markup is parsed, so that a package name cannot style the text.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, TypeAlias
 
 from rich.cells import cell_len, chop_cells
-from rich.console import Console
-from rich.segment import Segment, Segments
+from rich.color import ColorSystem
 from rich.style import Style
 
+from nerq_cli.report import RenderOptions
 from nerq_cli.report.sanitize import sanitize_text
-from nerq_cli.report.terminal.console import is_dumb
 
 #: A piece of text and the name of its style (a key of :data:`STYLES`).
 Span: TypeAlias = tuple[str, str]
@@ -96,15 +94,15 @@ _TO_ASCII: Final = str.maketrans({"·": "|", "→": "->", "≤": "<=", "…": ".
 
 
 class Page:
-    """Lines waiting to be printed, in the words and signs its console can show."""
+    """Lines of styled text."""
 
-    def __init__(self, console: Console) -> None:
-        """Start an empty page as wide as the console (never under 40 cells)."""
-        self.width = max(console.width, _MIN_WIDTH)
-        self._encoding = _limited_encoding(console)
+    def __init__(self, options: RenderOptions) -> None:
+        """Start an empty page with the options' width (at least 40 cells), colour and encoding."""
+        self.width = max(options.width, _MIN_WIDTH)
+        self._has_color = options.color
+        self._encoding = _limited_encoding(options.encoding)
         self.glyphs = ASCII_GLYPHS if self._encoding else UNICODE_GLYPHS
-        self._console = console
-        self._segments: list[Segment] = []
+        self._pieces: list[str] = []
 
     def safe_text(self, text: str, limit: int = MAX_SHOWN_LENGTH) -> str:
         """Return a text made safe, shortened to ``limit`` characters (0: not) and spelled in what can be shown."""
@@ -119,14 +117,19 @@ class Page:
         while content and not content[-1][0].rstrip():
             content.pop()
         for text, style in content[:-1]:
-            self._segments.append(Segment(text, _parse_style(style)))
+            self._pieces.append(self._color(text, style))
         if content:
-            self._segments.append(Segment(content[-1][0].rstrip(), _parse_style(content[-1][1])))
-        self._segments.append(Segment("\n"))
+            self._pieces.append(self._color(content[-1][0].rstrip(), content[-1][1]))
+        self._pieces.append("\n")
+
+    def _color(self, text: str, style: str) -> str:
+        return (
+            _parse_style(style).render(text, color_system=ColorSystem.STANDARD) if self._has_color and style else text
+        )
 
     def add_gap(self) -> None:
         """Add an empty line unless the page is empty or ends with one."""
-        if len(self._segments) > 1 and self._segments[-2:] != [Segment("\n")] * 2:
+        if len(self._pieces) > 1 and self._pieces[-2:] != ["\n"] * 2:
             self.add_line()
 
     def add_paragraph(
@@ -154,31 +157,25 @@ class Page:
             self.add_line(prefix if number == 0 else (" " * indent, ""), (line, left_span[1]))
         self.add_justified([(" " * indent, "") if upper_lines else prefix, (last_line, left_span[1])], right_span)
 
-    def print_lines(self) -> None:
-        """Print what has been added."""
-        self._console.print(Segments(self._segments), end="", crop=False)
-        self._segments = []
+    def to_text(self) -> str:
+        """Return the lines, with escape sequences where the page has colour."""
+        return "".join(self._pieces)
 
 
-def _limited_encoding(console: Console) -> str:
-    """Return the encoding to stay within when the signs cannot be printed; empty when they can.
-
-    ``TERM=dumb`` and an explicit ``LC_ALL=C`` ask for ASCII.
-    """
-    if is_dumb(os.environ) or os.environ.get("LC_ALL") in ("C", "POSIX"):
-        return "ascii"
+def _limited_encoding(encoding: str) -> str:
+    """Return the encoding where it lacks the signs; empty where it has them."""
     try:
-        _NON_ASCII_GLYPHS.encode(console.encoding)
+        _NON_ASCII_GLYPHS.encode(encoding)
     except UnicodeEncodeError:
-        return console.encoding
+        return encoding
     except LookupError:
         return "ascii"
     return ""
 
 
 @lru_cache(maxsize=32)
-def _parse_style(name: str) -> Style | None:
-    return Style.parse(STYLES[name]) if name else None
+def _parse_style(name: str) -> Style:
+    return Style.parse(STYLES[name])
 
 
 def cell_width(text: str) -> int:

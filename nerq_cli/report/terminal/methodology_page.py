@@ -10,8 +10,7 @@ from nerq_cli import methodology as m
 from nerq_cli.methodology import CAPS, DIMENSIONS, SIGNALS, SignalSpec
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from nerq_cli.report import RenderOptions
     from nerq_cli.report.terminal.layout import Page
 
 #: A line of the tree: its text, and the lines below it.
@@ -27,18 +26,18 @@ _SIGNALS_INTRODUCTION: Final = (
 )
 
 
-def print_tree(console: Console) -> None:
-    """Print dimensions, signals, caps, grades and the rules about what is unknown as a tree."""
+def render_tree(options: RenderOptions) -> str:
+    """Return dimensions, signals, caps, grades and the rules about what is unknown as a tree."""
     from nerq_cli.report.terminal.layout import Page
 
-    page = Page(console)
+    page = Page(options)
     page.add_line((f"nerq methodology {m.VERSION}", "strong"))
     page.add_paragraph(page.safe_text(_INTRODUCTION, 0), indent=0)
     for title, branches in _tree_sections():
         page.add_gap()
         page.add_paragraph(page.safe_text(title, 0), "strong", indent=0)
         _add_branches(page, branches, "")
-    page.print_lines()
+    return page.to_text()
 
 
 def _tree_sections() -> Iterator[tuple[str, Sequence[Branch]]]:

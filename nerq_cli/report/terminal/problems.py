@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
@@ -9,8 +10,7 @@ from typing import TYPE_CHECKING, Final
 from nerq_cli.errors import Problem
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from nerq_cli.report import RenderOptions
     from nerq_cli.report.terminal.layout import Page
 
 #: Characters kept on the left of the caret in a line too long for the screen.
@@ -19,12 +19,18 @@ _CONTEXT_BEFORE: Final = 20
 _MAX_PROBLEMS: Final = 10
 
 
-def render_problems(problems: Iterable[Problem], console: Console | None = None) -> None:
-    """Print problems, each with its line and a caret, to a console (stderr when none is given)."""
-    from nerq_cli.report.terminal.console import make_console
+def print_problems(problems: Iterable[Problem]) -> None:
+    """Print problems to stderr."""
+    from nerq_cli.report.terminal.console import stream_options
+
+    sys.stderr.write(render_text(problems, stream_options(sys.stderr)))
+
+
+def render_text(problems: Iterable[Problem], options: RenderOptions) -> str:
+    """Return problems as text, each with its line and a caret."""
     from nerq_cli.report.terminal.layout import Page
 
-    page = Page(console or make_console(stderr=True))
+    page = Page(options)
     counts: Counter[str] = Counter()
     for problem in problems:
         counts[problem.path] += 1
@@ -45,7 +51,7 @@ def render_problems(problems: Iterable[Problem], console: Console | None = None)
                     "dim",
                 )
             )
-    page.print_lines()
+    return page.to_text()
 
 
 def format_position(problem: Problem) -> str:

@@ -28,7 +28,7 @@ from nerq_cli.scoring.score import Score
 from nerq_cli.signals.signal import format_count
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from nerq_cli.report import RenderOptions
 
 #: Reasons shown for one package unless everything is asked for.
 MAX_REASONS: Final = 3
@@ -46,13 +46,10 @@ _INDENT: Final = 12
 Row: TypeAlias = tuple[Span, Span, Span, Span, Span]
 
 
-def render(report: Report, *, console: Console, show_all: bool = False, verbose: bool = False) -> None:
-    """Print a report for people to a console.
-
-    ``show_all`` shows every package, also those at or above the threshold and those left out on purpose; ``verbose``
-    gives all reasons, warnings and sources instead of the first few.
-    """
-    page = Page(console)
+def render_text(report: Report, options: RenderOptions) -> str:
+    """Return the list of a report without scores, else the table."""
+    page = Page(options)
+    show_all, verbose = options.show_all, options.verbose
     _add_header(page, report)
     page.add_gap()
     if report.list_only:
@@ -67,13 +64,13 @@ def render(report: Report, *, console: Console, show_all: bool = False, verbose:
         page.add_gap()
         for id_, findings in group_by_kind(report.findings).items():
             _add_findings(page, id_, findings, limit=len(findings) if show_all or verbose else _MAX_FINDINGS)
-        _add_assessments(page, report, show_all=show_all, verbose=verbose)
+        _add_assessments(page, report, options)
         _add_projects(page, report, limit=None if show_all or verbose else _MAX_PROJECTS)
         _add_next_command(page, report)
     _add_notes(page, report, verbose=verbose)
     page.add_gap()
     page.add_paragraph(page.safe_text(f"exit {report.exit.value} ({report.exit_reason})"), "dim", indent=0)
-    page.print_lines()
+    return page.to_text()
 
 
 # --- projects
@@ -198,8 +195,9 @@ def _add_findings(page: Page, id_: FindingId, findings: Sequence[Finding], *, li
 # --- packages
 
 
-def _add_assessments(page: Page, report: Report, *, show_all: bool, verbose: bool) -> None:
-    assessments = sorted(report.dependencies, key=_sort_key)
+def _add_assessments(page: Page, report: Report, options: RenderOptions) -> None:
+    show_all, verbose = options.show_all or options.top is not None, options.verbose
+    assessments = sorted(report.dependencies, key=_sort_key)[: options.top]
     missing_purls = {assessment.purl for assessment in report.findings if assessment.id == "not-in-registry"}
     shown_assessments = [
         assessment

@@ -17,6 +17,7 @@ from nerq_cli.facts import AffectingAdvisory
 from nerq_cli.methodology import COVERAGE_LABELS, DIMENSIONS, GRADES
 from nerq_cli.policy import STATES
 from nerq_cli.policy.findings import Finding
+from nerq_cli.report import RenderOptions
 from nerq_cli.report.formats import json as json_report
 from nerq_cli.report.model import Assessment, Report
 from nerq_cli.report.sanitize import TEXT_LIMIT
@@ -32,7 +33,7 @@ REPORTS = ["mixed", "calm", "doubtful", "broken", "listed", "empty", "hostile", 
 
 
 def document(report: Report) -> Json:
-    return json.loads(json_report.render(report))
+    return json.loads(json_report.render(report, RenderOptions()))
 
 
 def of(report: Report, name: str) -> Json:
@@ -197,16 +198,18 @@ def test_a_spoilt_report_does_not_validate(calm: Report, path: tuple[str | int, 
 
 
 def test_the_same_report_gives_the_same_bytes_whatever_time_it_took(findings: Report) -> None:
-    assert json_report.render(findings) == json_report.render(replace(findings, elapsed=9.0))
+    assert json_report.render(findings, RenderOptions()) == json_report.render(
+        replace(findings, elapsed=9.0), RenderOptions()
+    )
 
 
 def test_the_document_is_indented_and_ends_in_a_newline(calm: Report) -> None:
-    assert json_report.render(calm).startswith(b'{\n  "schema_version": 1,\n')
-    assert json_report.render(calm).endswith(b"}\n")
+    assert json_report.render(calm, RenderOptions()).startswith(b'{\n  "schema_version": 1,\n')
+    assert json_report.render(calm, RenderOptions()).endswith(b"}\n")
 
 
 def test_numbers_keep_one_decimal_and_moments_are_utc(findings: Report) -> None:
-    printed = json_report.render(findings).decode()
+    printed = json_report.render(findings, RenderOptions()).decode()
     assert '"score": 65.0,' in printed
     assert '"limit": 65.0,' in printed
     assert '"threshold": 70.0,' in printed
@@ -300,13 +303,13 @@ def test_contributions_are_not_known_where_there_is_no_total(findings: Report) -
 
 def test_a_number_that_is_not_one_becomes_null(assess: Assess, report_of: Make) -> None:
     odd = AffectingAdvisory(id="A", epss=math.nan)
-    printed = json_report.render(report_of([assess("x", advisories=(odd,))]))
+    printed = json_report.render(report_of([assess("x", advisories=(odd,))]), RenderOptions())
     assert b"NaN" not in printed
     assert b'"epss": null' in printed
 
 
 def test_hostile_words_come_out_clean_and_short(hostile: Report) -> None:
-    printed = json_report.render(hostile)
+    printed = json_report.render(hostile, RenderOptions())
     assert not any(sign in printed.decode() for sign in ("\x1b", "\u202e", "\\u001b", "\\u202e", "\x9b", "\\u0000"))
     assert len(printed) < 60_000
     assert all(len(reason) <= TEXT_LIMIT for one in json.loads(printed)["dependencies"] for reason in one["reasons"])
@@ -314,7 +317,7 @@ def test_hostile_words_come_out_clean_and_short(hostile: Report) -> None:
 
 def test_a_thousand_packages_take_a_tenth_of_a_second(many: Callable[[int], Report]) -> None:
     report = many(1_000)
-    json_report.render(report)
+    json_report.render(report, RenderOptions())
     best = min(_seconds(report) for _ in range(3))
     # About 0.06 s on an idle machine; three times the promise leaves room for a busy one, more for a traced one.
     assert best <= (0.3 if sys.gettrace() is None else 2.0)
@@ -322,5 +325,5 @@ def test_a_thousand_packages_take_a_tenth_of_a_second(many: Callable[[int], Repo
 
 def _seconds(report: Report) -> float:
     started = time.perf_counter()
-    json_report.render(report)
+    json_report.render(report, RenderOptions())
     return time.perf_counter() - started

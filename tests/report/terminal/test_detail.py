@@ -21,7 +21,7 @@ Screen = Callable[..., str]
 @pytest.fixture
 def card_of(screen: Screen, report_of: Make) -> Callable[..., str]:
     def drawn(one: Assessment, **more: object) -> str:
-        return screen(detail.render, one, report_of([one]), **more)
+        return screen(detail.render_text, one, report_of([one]), **more)
 
     return drawn
 

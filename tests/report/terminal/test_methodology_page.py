@@ -19,7 +19,7 @@ def flat(printed: str) -> str:
 
 @pytest.mark.parametrize("width", [80, 200])
 def test_the_tree_names_everything_that_moves_a_score(screen: Screen, width: int) -> None:
-    printed = flat(screen(methodology_page.print_tree, width=width))
+    printed = flat(screen(methodology_page.render_tree, width=width))
     assert all(f"{name} weight {weight:g}" in printed for name, weight in DIMENSIONS.items())
     for spec in SIGNALS.values():
         assert f"{spec.id} {spec.name} weight {spec.weight:g} {spec.description}" in printed
@@ -33,7 +33,7 @@ def test_the_tree_names_everything_that_moves_a_score(screen: Screen, width: int
 
 @pytest.mark.parametrize(("width", "encoding"), [(40, "utf-8"), (80, "utf-8"), (80, "ascii"), (200, "utf-8")])
 def test_the_tree_fits_the_screen(screen: Screen, width: int, encoding: str) -> None:
-    printed = screen(methodology_page.print_tree, width=width, encoding=encoding)
+    printed = screen(methodology_page.render_tree, width=width, encoding=encoding)
     assert max(map(cell_width, printed.splitlines())) <= width
     assert encoding == "utf-8" or printed.isascii()
 

@@ -6,13 +6,13 @@ import pytest
 
 from nerq_cli.errors import Problem
 from nerq_cli.report.model import Report
-from nerq_cli.report.terminal.problems import format_position, render_problems
+from nerq_cli.report.terminal.problems import format_position, print_problems, render_text
 
 Screen = Callable[..., str]
 
 
 def test_a_problem_shows_its_place_its_line_a_caret_and_a_hint(broken: Report, screen: Screen) -> None:
-    assert screen(render_problems, broken.errors) == (
+    assert screen(render_text, broken.errors) == (
         "requirements.txt:3:6: not a requirement: expected a version specifier after the name\n"
         "  3 | this is not a requirement\n"
         "    |      ^\n"
@@ -20,8 +20,8 @@ def test_a_problem_shows_its_place_its_line_a_caret_and_a_hint(broken: Report, s
     )
 
 
-def test_problems_go_to_stderr_unless_told_otherwise(broken: Report, capsys: pytest.CaptureFixture[str]) -> None:
-    render_problems(broken.errors)
+def test_problems_are_printed_to_stderr(broken: Report, capsys: pytest.CaptureFixture[str]) -> None:
+    print_problems(broken.errors)
     out, err = capsys.readouterr()
     assert not out
     assert err.startswith("requirements.txt:3:6: not a requirement")
@@ -30,27 +30,27 @@ def test_problems_go_to_stderr_unless_told_otherwise(broken: Report, capsys: pyt
 def test_what_is_not_known_of_a_place_is_left_out(screen: Screen) -> None:
     assert format_position(Problem(path="a", message="m")) == "a"
     assert format_position(Problem(path="a", line=2, message="m")) == "a:2"
-    assert screen(render_problems, [Problem(path="a", line=2, message="m", text="whole line")]) == (
+    assert screen(render_text, [Problem(path="a", line=2, message="m", text="whole line")]) == (
         "a:2: m\n  2 | whole line\n"
     )
-    assert screen(render_problems, [Problem(path="a", message="m", text=" ")]) == "a: m\n"
+    assert screen(render_text, [Problem(path="a", message="m", text=" ")]) == "a: m\n"
 
 
 def test_the_caret_stands_under_the_column_also_after_tabs_and_wide_characters(screen: Screen) -> None:
-    lines = screen(render_problems, [Problem(path="a", line=1, column=5, message="m", text="\t包b ==")]).splitlines()
+    lines = screen(render_text, [Problem(path="a", line=1, column=5, message="m", text="\t包b ==")]).splitlines()
     assert lines[1:] == ["  1 |  包b ==", "    |      ^"]
 
 
 @pytest.mark.parametrize("column", [1, 30, 500, 1_000])
 def test_a_line_too_long_for_the_screen_is_shown_around_the_caret(screen: Screen, column: int) -> None:
     text = "".join(chr(ord("a") + n % 26) for n in range(1_000))
-    lines = screen(render_problems, [Problem(path="a", line=1, column=column, message="m", text=text)]).splitlines()
+    lines = screen(render_text, [Problem(path="a", line=1, column=column, message="m", text=text)]).splitlines()
     assert max(map(len, lines)) <= 80
     assert lines[1][lines[2].index("^")] == text[column - 1]
 
 
 def test_hostile_words_do_no_harm(hostile: Report, screen: Screen) -> None:
-    printed = screen(render_problems, hostile.errors)
+    printed = screen(render_text, hostile.errors)
     assert "\x1b" not in printed
     assert len(printed.splitlines()) == 4
     assert "[bold]" in printed

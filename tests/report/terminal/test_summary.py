@@ -24,10 +24,7 @@ AS_OF = 1_795_228_800
 
 
 def drawn(screen: Screen, report: Report, *, width: int = 80, show_all: bool = False, verbose: bool = False) -> str:
-    def draw(**about: object) -> None:
-        summary.render(report, show_all=show_all, verbose=verbose, **about)  # type: ignore[arg-type]  # the console
-
-    return screen(draw, width=width)
+    return screen(summary.render_text, report, width=width, show_all=show_all, verbose=verbose)
 
 
 def flat(printed: str) -> str:
