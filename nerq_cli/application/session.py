@@ -175,8 +175,8 @@ class Session:
         """Say how each source did."""
         if self._fetcher is None:
             return ()
-        from nerq_cli.evidence.service_lookup import OPTIONAL_SERVICES
         from nerq_cli.report.model import SourceStatus
+        from nerq_cli.sources import is_required
 
         statuses = tuple(
             SourceStatus(
@@ -188,7 +188,7 @@ class Session:
                 requests=summary.requests,
                 oldest_response=summary.oldest or 0,
                 reason=summary.reason,
-                required=summary.name not in OPTIONAL_SERVICES,
+                required=is_required(summary.name),
                 fallback=self._find_fallback(summary.name),
             )
             for summary in self._fetcher.summarise_sources()
@@ -256,8 +256,9 @@ class Session:
             from nerq_cli.cli.progress import create_progress
             from nerq_cli.evidence.collect import EvidenceCollector
             from nerq_cli.evidence.registry_lookup import RegistryLookup
-            from nerq_cli.evidence.service_lookup import ServiceLookup, read_endpoints
+            from nerq_cli.evidence.service_lookup import ServiceLookup
             from nerq_cli.fetch.fetcher import Fetcher
+            from nerq_cli.sources.endpoints import read_endpoints
             from nerq_cli.store import MemoryCache, Store, get_default_directory
 
             now = int(time.time())

@@ -1,15 +1,16 @@
-"""``nerq --about``: what this is, whose data it uses, and what they ask to be said. One table, printed and documented.
+"""``nerq --about``, and the pages of the documentation about the sources of data, from ``SOURCES``.
 
-Nothing heavy is imported here, and nothing at all of the network: the text is needed where there is none, too.
+Imports nothing of the network: the text is also needed without one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from textwrap import fill
-from typing import Final, NamedTuple
+from typing import Final
 
 from nerq_cli import __version__
+from nerq_cli.sources import SOURCES, Credit
 
 _WIDTH: Final = 80
 _INTRODUCTION: Final = (
@@ -17,13 +18,13 @@ _INTRODUCTION: Final = (
     "do about it. Apache-2.0. No login, no telemetry; no code of a scanned package is executed."
 )
 _DATA_NOTICE: Final = (
-    "The data is other people's work, reduced to what is scored and shown. Nobody named here endorses nerq-cli or "
-    "answers for its scores."
+    "The data belong to the publishers named here, reduced to what is scored and shown. None of them endorses nerq-cli "
+    "or is responsible for its scores."
 )
 _NVD_NOTICE: Final = "NVD is not used: severities come from the advisories themselves."
 
 
-#: Where the licences named below can be read.
+#: Texts of the licences that the sources name.
 _LICENCE_URLS: Final = {
     "CC-BY-4.0": "https://creativecommons.org/licenses/by/4.0/",
     "CC0-1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
@@ -32,94 +33,8 @@ _LICENCE_URLS: Final = {
 }
 
 
-class Credit(NamedTuple):
-    """One source of data: what it tells, under which terms, where it lives, and what it asks to be said."""
-
-    name: str
-    content: str
-    terms: str
-    link: str
-    notice: str = ""
-
-
-#: Terms as published by each; those of the advisory databases as OSV lists them (google.github.io/osv.dev/data).
-CREDITS: Final = (
-    Credit(
-        "deps.dev",
-        "licences, links, attestations, source repositories and their standing",
-        "CC-BY-4.0",
-        "https://deps.dev",
-        "Contains data from deps.dev, licensed under CC-BY 4.0.",
-    ),
-    Credit(
-        "OpenSSF Scorecard",
-        "how a source repository is looked after",
-        "CDLA-Permissive-2.0",
-        "https://scorecard.dev",
-        "Contains data from OpenSSF Scorecard, licensed under CDLA-Permissive-2.0.",
-    ),
-    Credit(
-        "OSV",
-        "published advisories and malware records, gathered from the databases named next and others",
-        "those of each database, https://google.github.io/osv.dev/data",
-        "https://osv.dev",
-    ),
-    Credit(
-        "GitHub Advisory Database",
-        "advisories GHSA-...",
-        "CC-BY-4.0",
-        "https://github.com/github/advisory-database",
-        "Contains data from the GitHub Advisory Database, licensed under CC-BY 4.0.",
-    ),
-    Credit(
-        "PyPA Advisory Database",
-        "advisories PYSEC-...",
-        "CC-BY-4.0",
-        "https://github.com/pypa/advisory-database",
-        "Contains data from the PyPA Advisory Database, licensed under CC-BY 4.0.",
-    ),
-    Credit(
-        "OpenSSF Malicious Packages",
-        "malware records MAL-...",
-        "Apache-2.0",
-        "https://github.com/ossf/malicious-packages",
-    ),
-    Credit(
-        "EPSS",
-        "how probable it is that a vulnerability is exploited within 30 days",
-        "free to use; the source is to be named",
-        "https://www.first.org/epss",
-        "EPSS scores are made by FIRST's EPSS group; see https://www.first.org/epss.",
-    ),
-    Credit(
-        "CISA KEV",
-        "which vulnerabilities are known to be exploited",
-        "CC0-1.0",
-        "https://www.cisa.gov/known-exploited-vulnerabilities-catalog",
-    ),
-    Credit(
-        "PyPI and npm, or the mirrors you configured",
-        "versions, dates, metadata, publishers and provenance of packages",
-        "those of each registry; metadata belongs to those who published it",
-        "your pip, uv and npm configuration",
-    ),
-    Credit(
-        "GitHub",
-        "activity of source repositories",
-        "GitHub's terms of service",
-        "https://docs.github.com/graphql",
-    ),
-    Credit(
-        "pypistats and npm's download counts",
-        "downloads, and only with --with downloads",
-        "those of each service",
-        "https://pypistats.org",
-    ),
-)
-
-
 def _iter_shipped_lists() -> Iterator[Credit]:
-    """Yield the lists that are shipped, with the day each was made."""
+    """Yield the credits of the shipped lists, with the date of each."""
     from datetime import datetime, timezone
 
     from nerq_cli.inventory import NPM, PYPI
@@ -142,12 +57,13 @@ def _iter_shipped_lists() -> Iterator[Credit]:
 
 
 def list_credits() -> tuple[Credit, ...]:
-    """Return every source of data, the lists that are shipped last."""
-    return (*CREDITS, *_iter_shipped_lists())
+    """Return the credits of all sources of data, the shipped lists last."""
+    credits_of_sources = (credit for source in SOURCES.values() for credit in (source.credit, *source.databases))
+    return (*credits_of_sources, *_iter_shipped_lists())
 
 
 def render_text() -> str:
-    """Return what ``nerq --about`` prints: plain text, at most 80 columns wide."""
+    """Return the text of ``nerq --about``, at most 80 columns wide."""
     blocks = [f"nerq-cli {__version__}", fill(_INTRODUCTION, _WIDTH), fill(_DATA_NOTICE, _WIDTH)]
     blocks += ["\n".join(_format_credit(credit)) for credit in list_credits()]
     blocks.append("\n".join(f"{name}: {link}" for name, link in _LICENCE_URLS.items()))
@@ -155,21 +71,21 @@ def render_text() -> str:
 
 
 def _format_credit(credit: Credit) -> Iterator[str]:
-    yield credit.name
-    for line in (credit.content, f"terms: {credit.terms}", credit.link, credit.notice):
+    yield credit.label
+    for line in (credit.content, f"terms: {credit.terms}", credit.homepage, credit.attribution):
         if line:
             yield fill(line, _WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
 
 
 def render_markdown() -> str:
-    """Return the same as a page of the documentation."""
+    """Return the page docs/reference/data-sources.md."""
     rows = [("Source", "What it tells", "Terms", "Where"), ("---",) * 4]
-    rows += [(credit.name, credit.content, credit.terms, credit.link) for credit in list_credits()]
-    notices = [f"- {credit.notice}" for credit in list_credits() if credit.notice]
+    rows += [(credit.label, credit.content, credit.terms, credit.homepage) for credit in list_credits()]
+    notices = [f"- {credit.attribution}" for credit in list_credits() if credit.attribution]
     licences = [f"- [{name}]({link})" for name, link in _LICENCE_URLS.items()]
     blocks = (
         "# Data sources",
-        "<!-- Generated from nerq_cli/cli/about.py, which `nerq --about` prints. Do not edit. -->",
+        "<!-- Generated from nerq_cli/sources/__init__.py, which `nerq --about` prints. Do not edit. -->",
         _DATA_NOTICE,
         "\n".join(f"| {' | '.join(row)} |" for row in rows),
         "## Attributions",
@@ -179,3 +95,12 @@ def render_markdown() -> str:
         "\n".join(licences),
     )
     return "\n\n".join(blocks) + "\n"
+
+
+def render_variables() -> str:
+    """Return the table of endpoint variables in docs/reference/configuration.md."""
+    rows = [("environment", "endpoint of", "default"), ("---",) * 3]
+    for source in SOURCES.values():
+        default = source.url if isinstance(source.url, str) else "beside the public registry"
+        rows.append((f"`{source.variable}`", source.label, default or source.credit.homepage))
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"

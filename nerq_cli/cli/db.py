@@ -148,9 +148,11 @@ def _update_ecosystem(
 ) -> UpdateResult | NerqError:
     """Update one ecosystem; a failure is returned, so that it does not stand in the way of the next."""
     from nerq_cli.cli.progress import create_progress
-    from nerq_cli.sources.advisories.osv_dump import DUMPS_URL, VARIABLE, DumpClient
+    from nerq_cli.sources import SOURCES
+    from nerq_cli.sources.advisories.osv_dump import DumpClient
 
-    url = os.environ.get(VARIABLE) or DUMPS_URL
+    source = SOURCES["osv-dumps"]
+    url = os.environ.get(source.variable) or str(source.url)
     show_progress = None if quiet else create_progress(f"fetching {ecosystem} advisories (MB)")
     dumps = DumpClient(url, database.path.parent, progress=show_progress)
     try:

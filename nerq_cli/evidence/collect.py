@@ -10,6 +10,7 @@ import msgspec
 
 from nerq_cli.evidence import merge, registry_lookup
 from nerq_cli.evidence.registry_lookup import NOT_REQUESTED, RegistryFacts, RegistryLookup
+from nerq_cli.evidence.repository_link import find_proven_repository
 from nerq_cli.evidence.service_lookup import ServiceLookup
 from nerq_cli.facts import (
     Absent,
@@ -29,7 +30,6 @@ from nerq_cli.sources.advisories.local_database import AdvisoryFindings
 from nerq_cli.sources.deps_dev import NOT_INDEXED, VersionFindings, VersionInfo
 from nerq_cli.sources.popularity import ranks, similar_names
 from nerq_cli.sources.registries.provenance import Provenance
-from nerq_cli.sources.repositories.link import find_proven_repository
 from nerq_cli.store import Cache
 from nerq_cli.store.advisory_db import AdvisoryDatabase
 from nerq_cli.vulnerabilities.matching import OSV_ID_PREFIXES, build_history, match_advisories

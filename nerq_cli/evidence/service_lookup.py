@@ -9,74 +9,25 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
+from nerq_cli.evidence import repository_link as link
 from nerq_cli.facts import Adoption, AffectingAdvisory, Fact, Found, Metadata, Repository, Scorecard, Unknown
 from nerq_cli.fetch.fetcher import Fetcher, FetchPlan
-from nerq_cli.fetch.source import Endpoint
 from nerq_cli.inventory import Package, Release, RepositoryId, Subject
 from nerq_cli.sources import deps_dev
 from nerq_cli.sources.advisories import epss, exploitation, kev, osv
 from nerq_cli.sources.deps_dev import RepositoryInfo, VersionFindings, VersionInfo
+from nerq_cli.sources.endpoints import Endpoints
 from nerq_cli.sources.popularity import downloads
-from nerq_cli.sources.repositories import github, link, scorecard
+from nerq_cli.sources.repositories import github, scorecard
 from nerq_cli.sources.repositories.github import HostedRepository
 
 S = TypeVar("S", bound=Subject)
 T = TypeVar("T")
 
 NOT_SENT: Final = Unknown("the name was not sent: its registry is not the public one, and it is on no list of names")
-#: Services without which every dependency can be judged all the same, only with less to go by.
-OPTIONAL_SERVICES: Final = frozenset(
-    {
-        deps_dev.LABEL,
-        scorecard.LABEL,
-        github.LABEL,
-        downloads.NPM_DOWNLOADS.label,
-        downloads.PYPISTATS.label,
-    }
-)
 #: Repositories asked about without a token. GitHub answers 60 such requests an hour to a whole office.
 MAX_ANONYMOUS: Final = 10
 _NO_TOKEN: Final = Unknown("more repositories than can be asked about without a GITHUB_TOKEN", github.LABEL)
-_ENDPOINT_VARIABLES: Final = {
-    osv.LABEL: osv.VARIABLE,
-    deps_dev.LABEL: deps_dev.VARIABLE,
-    scorecard.LABEL: scorecard.VARIABLE,
-    github.LABEL: github.VARIABLE,
-    downloads.NPM_DOWNLOADS.label: downloads.NPM_VARIABLE,
-    downloads.PYPISTATS.label: downloads.PYPISTATS_VARIABLE,
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoints:
-    """Where the services are. ``configured`` are those whose address the user gave: they may learn every name."""
-
-    osv: Endpoint
-    deps_dev: Endpoint
-    scorecard: Endpoint
-    github: Endpoint
-    epss: Endpoint
-    kev: tuple[Endpoint, ...]
-    npm_downloads: Endpoint
-    pypistats: Endpoint
-    configured: frozenset[str] = frozenset()
-
-
-def read_endpoints(environ: Mapping[str, str]) -> Endpoints:
-    """Return where the services are, as the environment has it."""
-    return Endpoints(
-        osv=osv.read_endpoint(environ),
-        deps_dev=deps_dev.read_endpoint(environ),
-        scorecard=scorecard.read_endpoint(environ),
-        github=github.read_endpoint(environ),
-        epss=epss.read_endpoint(environ),
-        kev=kev.read_endpoints(environ),
-        npm_downloads=downloads.read_npm_endpoint(environ),
-        pypistats=downloads.read_pypistats_endpoint(environ),
-        configured=frozenset(
-            label for label, variable in _ENDPOINT_VARIABLES.items() if environ.get(variable, "").strip()
-        ),
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +56,9 @@ class ServiceLookup:
         """Name these to nobody: no registry knows them, so that they are most likely somebody's own."""
         self._hidden_packages.update(packages)
 
-    def _select_public(self, label: str, subjects: Iterable[S], get_package: Callable[[S], Package]) -> list[S]:
+    def _select_public(self, source_id: str, subjects: Iterable[S], get_package: Callable[[S], Package]) -> list[S]:
         """Return the subjects that a service may be asked about."""
-        is_configured = label in self._endpoints.configured
+        is_configured = source_id in self._endpoints.configured
         pairs = ((subject, get_package(subject)) for subject in subjects)
         return [
             subject
@@ -117,14 +68,14 @@ class ServiceLookup:
 
     def plan_prefetch(self, releases: Collection[Release]) -> FetchPlan:
         """Return what can be asked about releases while their registries are still being asked."""
-        deps_dev_releases = self._select_public(deps_dev.LABEL, releases, _get_package)
-        osv_releases = self._select_public(osv.LABEL, releases, _get_package)
+        deps_dev_releases = self._select_public("deps-dev", releases, _get_package)
+        osv_releases = self._select_public("osv", releases, _get_package)
         packages = sorted({release.package for release in osv_releases})
         plan = (
-            (deps_dev.VERSIONS, deps_dev_releases, self._endpoints.deps_dev),
-            (deps_dev.FINDINGS, deps_dev_releases, self._endpoints.deps_dev),
-            (osv.create_affecting_source(), osv_releases, self._endpoints.osv),
-            (osv.create_recorded_source(), packages, self._endpoints.osv),
+            (deps_dev.VERSIONS, deps_dev_releases, self._endpoints["deps-dev"]),
+            (deps_dev.FINDINGS, deps_dev_releases, self._endpoints["deps-dev"]),
+            (osv.create_affecting_source(), osv_releases, self._endpoints["osv"]),
+            (osv.create_recorded_source(), packages, self._endpoints["osv"]),
         )
         return [entry for entry in plan if entry[1]]
 
@@ -132,9 +83,9 @@ class ServiceLookup:
 
     def fetch_versions(self, releases: Collection[Release]) -> dict[Release, Fact[VersionInfo]]:
         """Return what deps.dev says of versions."""
-        public_releases = self._select_public(deps_dev.LABEL, releases, _get_package)
+        public_releases = self._select_public("deps-dev", releases, _get_package)
         facts = (
-            deps_dev.collect_versions(self._fetcher, public_releases, self._endpoints.deps_dev)
+            deps_dev.collect_versions(self._fetcher, public_releases, self._endpoints["deps-dev"])
             if public_releases
             else {}
         )
@@ -142,9 +93,9 @@ class ServiceLookup:
 
     def fetch_findings(self, releases: Collection[Release]) -> dict[Release, Fact[VersionFindings]]:
         """Return what deps.dev concludes about versions."""
-        public_releases = self._select_public(deps_dev.LABEL, releases, _get_package)
+        public_releases = self._select_public("deps-dev", releases, _get_package)
         facts = (
-            deps_dev.collect_findings(self._fetcher, public_releases, self._endpoints.deps_dev)
+            deps_dev.collect_findings(self._fetcher, public_releases, self._endpoints["deps-dev"])
             if public_releases
             else {}
         )
@@ -154,10 +105,10 @@ class ServiceLookup:
 
     def fetch_advisories(self, releases: Collection[Release]) -> osv.OsvAdvisories:
         """Return the advisories of releases, and what is recorded of their packages."""
-        public_releases = self._select_public(osv.LABEL, releases, _get_package)
+        public_releases = self._select_public("osv", releases, _get_package)
         packages = sorted({release.package for release in public_releases})
         osv_advisories = (
-            osv.fetch_advisories(self._fetcher, public_releases, packages, self._endpoints.osv)
+            osv.fetch_advisories(self._fetcher, public_releases, packages, self._endpoints["osv"])
             if public_releases
             else osv.OsvAdvisories({}, {})
         )
@@ -176,8 +127,8 @@ class ServiceLookup:
         )
         if not cves:
             return dict(advisories)
-        catalogue = kev.fetch_catalogue(self._fetcher, self._endpoints.kev)
-        probabilities = epss.fetch_probabilities(self._fetcher, cves, self._endpoints.epss)
+        catalogue = kev.fetch_catalogue(self._fetcher, self._endpoints.by_source["kev"])
+        probabilities = epss.fetch_probabilities(self._fetcher, cves, self._endpoints["epss"])
         return {
             release: Found(
                 exploitation.add_exploitation(fact.value, probabilities, catalogue), fact.source, fact.retrieved_at
@@ -197,11 +148,11 @@ class ServiceLookup:
         What a package names that strangers may not learn of is not to be learned by them either.
         """
         repository_ids = {release: link.choose_repository(metadata[release], versions[release]) for release in metadata}
-        repository_info = self._fetch_repository_info(self._select_repositories(deps_dev.LABEL, repository_ids))
+        repository_info = self._fetch_repository_info(self._select_repositories("deps-dev", repository_ids))
         scorecard_facts = self._fetch_scorecards(
-            self._select_repositories(scorecard.LABEL, repository_ids), repository_info
+            self._select_repositories("scorecard", repository_ids), repository_info
         )
-        hosted_repositories = self._fetch_hosted(self._select_repositories(github.LABEL, repository_ids))
+        hosted_repositories = self._fetch_hosted(self._select_repositories("github", repository_ids))
         repositories: dict[Release, Fact[Repository]] = {}
         scorecards: dict[Release, Fact[Scorecard]] = {}
         readmes: dict[Release, int] = {}
@@ -222,17 +173,19 @@ class ServiceLookup:
         return RepositoryFacts(repositories, scorecards, readmes)
 
     def _select_repositories(
-        self, label: str, repository_ids: Mapping[Release, RepositoryId | None]
+        self, source_id: str, repository_ids: Mapping[Release, RepositoryId | None]
     ) -> list[RepositoryId]:
         """Return the repositories that a service may be asked about: those of packages that it may learn of."""
-        public_releases = self._select_public(label, repository_ids, _get_package)
+        public_releases = self._select_public(source_id, repository_ids, _get_package)
         return sorted(
             {repository_id for release in public_releases if (repository_id := repository_ids[release]) is not None}
         )
 
     def _fetch_repository_info(self, repositories: Sequence[RepositoryId]) -> dict[RepositoryId, Fact[RepositoryInfo]]:
         return (
-            deps_dev.collect_repositories(self._fetcher, repositories, self._endpoints.deps_dev) if repositories else {}
+            deps_dev.collect_repositories(self._fetcher, repositories, self._endpoints["deps-dev"])
+            if repositories
+            else {}
         )
 
     def _fetch_scorecards(
@@ -242,7 +195,9 @@ class ServiceLookup:
         unknown_ids = [
             repository_id for repository_id in repositories if not isinstance(repository_info.get(repository_id), Found)
         ]
-        facts = scorecard.fetch_scorecards(self._fetcher, unknown_ids, self._endpoints.scorecard) if unknown_ids else {}
+        facts = (
+            scorecard.fetch_scorecards(self._fetcher, unknown_ids, self._endpoints["scorecard"]) if unknown_ids else {}
+        )
         return {repository_id: facts.get(repository_id, scorecard.NEVER_SCANNED) for repository_id in repositories}
 
     def _fetch_hosted(self, repositories: Sequence[RepositoryId]) -> dict[RepositoryId, Fact[HostedRepository]]:
@@ -250,11 +205,11 @@ class ServiceLookup:
         github_repositories = [
             repository_id for repository_id in repositories if repository_id.id.startswith(github.HOST_PREFIX)
         ]
-        if not self._endpoints.github.identity and len(github_repositories) > MAX_ANONYMOUS:
+        if not self._endpoints["github"].identity and len(github_repositories) > MAX_ANONYMOUS:
             return dict.fromkeys(repositories, _NO_TOKEN)
         if not repositories:
             return {}
-        return github.fetch_repositories(self._fetcher, repositories, self._endpoints.github, as_of=self._as_of)
+        return github.fetch_repositories(self._fetcher, repositories, self._endpoints["github"], as_of=self._as_of)
 
     # --- downloads -----------------------------------------------------------------------------------------------
 
@@ -263,11 +218,11 @@ class ServiceLookup:
         public_packages = [
             package
             for source in (downloads.NPM_DOWNLOADS, downloads.PYPISTATS)
-            for package in self._select_public(source.label, packages, lambda package: package)
+            for package in self._select_public(source.name, packages, lambda package: package)
             if downloads.covers_package(source, package)
         ]
         facts = downloads.collect_downloads(
-            self._fetcher, public_packages, npm=self._endpoints.npm_downloads, pypistats=self._endpoints.pypistats
+            self._fetcher, public_packages, npm=self._endpoints["npm-downloads"], pypistats=self._endpoints["pypistats"]
         )
         return {package: facts.get(package, NOT_SENT) for package in packages}
 

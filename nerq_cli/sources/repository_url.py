@@ -1,31 +1,17 @@
-"""Where the services that are no package registries are asked, and which repositories they can be asked about."""
+"""Repositories that a URL names."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
-from nerq_cli.fetch.source import Endpoint
 from nerq_cli.inventory import RepositoryId
-from nerq_cli.sources.registries.config.endpoints import split_url
 from nerq_cli.sources.text import parse_repository_url
 
 #: An owner (GitLab: groups within groups) and a name, on a host.
 _REPOSITORY = re.compile(r"([a-z0-9.-]+\.[a-z]{2,})((?:/[a-z0-9_.~-]+){2,8})", re.IGNORECASE | re.ASCII)
 _MAX_LENGTH: Final = 200
-#: Seconds for which a service that gave no answer at all is left alone, so that the runs after that need not wait.
-COOLDOWN: Final = 900
-
-
-def read_endpoint_variable(environ: Mapping[str, str], variable: str, default: str) -> Endpoint:
-    """Return where a service is: what the variable says, else its default.
-
-    A variable that holds no URL gives an endpoint without one: nothing is sent elsewhere instead.
-    """
-    value = environ.get(variable, "").strip()
-    return Endpoint(url=split_url(value)[0] if value else default)
 
 
 def parse_repository_id(url: object) -> RepositoryId | None:

@@ -274,3 +274,10 @@ def is_version(value: object) -> bool:
 def hash_account(registry: str, account: str) -> str:
     """Return a short irreversible tag for an account that can publish: 12 hexadecimal digits."""
     return blake2b(f"{registry}:{account}".encode(errors="replace"), digest_size=6).hexdigest()
+
+
+def parse_count(value: object) -> int | None:
+    """Return a count, also from a string (protobuf-JSON writes 64-bit integers so); None for anything else."""
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value[:18])
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

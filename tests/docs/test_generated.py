@@ -68,6 +68,15 @@ def test_a_generated_page_says_what_the_code_says(name: str, write: object) -> N
     assert page.read_text(encoding="utf-8") == text
 
 
+def test_the_configuration_page_ends_with_the_variable_of_each_source() -> None:
+    page = DOCS / "reference" / "configuration.md"
+    start = "<!-- Generated from nerq_cli/sources/__init__.py. Do not edit. -->\n\n"
+    text = f"{page.read_text(encoding='utf-8').partition(start)[0]}{start}{about.render_variables()}"
+    if os.environ.get("NERQ_UPDATE_GOLDEN"):
+        page.write_text(text, encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == text
+
+
 def test_the_readme_tells_every_exit_status() -> None:
     readme = (DOCS.parent / "README.md").read_text(encoding="utf-8")
     assert all(f"| {status.value} |" in readme for status in EXIT_MEANINGS)

@@ -14,11 +14,12 @@ import pytest
 
 from nerq_cli.evidence.collect import EvidenceCollector
 from nerq_cli.evidence.registry_lookup import RegistryLookup
-from nerq_cli.evidence.service_lookup import ServiceLookup, read_endpoints
+from nerq_cli.evidence.service_lookup import ServiceLookup
 from nerq_cli.facts import Absent, Evidence, Found, Unknown
 from nerq_cli.inventory import NPM, PYPI, Ecosystem, Package, Release
 from nerq_cli.sources.advisories.osv_files import build_entries
 from nerq_cli.sources.advisories.osv_record import parse_record
+from nerq_cli.sources.endpoints import read_endpoints
 from nerq_cli.sources.registries.config.indexes import read_index_config
 from nerq_cli.store import MemoryCache
 from nerq_cli.store.advisory_db import AdvisoryDatabase, ImportInfo

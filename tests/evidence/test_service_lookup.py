@@ -8,14 +8,12 @@ from typing import Any
 
 import pytest
 
-from nerq_cli.evidence.service_lookup import MAX_ANONYMOUS, NOT_SENT, Endpoints, ServiceLookup, read_endpoints
+from nerq_cli.evidence.service_lookup import MAX_ANONYMOUS, NOT_SENT, ServiceLookup
 from nerq_cli.facts import AffectingAdvisory, Fact, Found, Metadata, Unknown
 from nerq_cli.fetch.source import Endpoint
 from nerq_cli.inventory import NPM, PYPI, Package, Release
-from nerq_cli.sources import deps_dev
-from nerq_cli.sources.advisories import osv
 from nerq_cli.sources.deps_dev import Attestation, VersionInfo
-from nerq_cli.sources.repositories import github, scorecard
+from nerq_cli.sources.endpoints import Endpoints, read_endpoints
 
 NOW = 1_800_000_000
 SECRET = Package(ecosystem=NPM, name="@acme/secret-tool")
@@ -32,17 +30,9 @@ def services(site: Any, open_run: Callable[..., Any]) -> Callable[..., ServiceLo
         def at(path: str, identity: str = "") -> Endpoint:
             return Endpoint(url=f"{site.url}/{path}", identity=identity)
 
-        where = Endpoints(
-            osv=at("osv"),
-            deps_dev=at("deps-dev"),
-            scorecard=at("scorecard"),
-            github=at("github", token),
-            epss=at("epss"),
-            kev=(at("kev"),),
-            npm_downloads=at("npm"),
-            pypistats=at("pypistats"),
-            configured=frozenset(chosen),
-        )
+        paths = ("osv", "deps-dev", "scorecard", "epss", "kev", "npm-downloads", "pypistats")
+        by_source = {path: (at(path),) for path in paths} | {"github": (at("github", token),)}
+        where = Endpoints(by_source=by_source, configured=frozenset(chosen))
         return ServiceLookup(open_run(), where, is_public=lambda package: package == OPEN, as_of=NOW)
 
     return build
@@ -79,14 +69,13 @@ def test_a_private_name_is_sent_to_no_service_and_neither_is_its_repository(
     assert site.requests == []
 
 
-@pytest.mark.parametrize("label", [osv.LABEL, deps_dev.LABEL, scorecard.LABEL, github.LABEL, "npm downloads"])
+@pytest.mark.parametrize("source_id", ["osv", "deps-dev", "scorecard", "github", "npm-downloads"])
 def test_a_private_name_is_sent_only_where_the_user_said_to_ask(
-    services: Callable[..., ServiceLookup], site: Any, label: str
+    services: Callable[..., ServiceLookup], site: Any, source_id: str
 ) -> None:
-    everything(services(label), SECRET_RELEASE, "https://github.com/acme/secret-tool")
-    place = {osv.LABEL: "osv", deps_dev.LABEL: "deps-dev", scorecard.LABEL: "scorecard", github.LABEL: "github"}
+    everything(services(source_id), SECRET_RELEASE, "https://github.com/acme/secret-tool")
     assert site.requests
-    assert {one.path.split("/")[1] for one in site.requests} == {place.get(label, "npm")}
+    assert {one.path.split("/")[1] for one in site.requests} == {source_id}
 
 
 def test_a_public_name_beside_a_private_one_is_all_that_is_sent(
@@ -193,4 +182,4 @@ def test_that_records_were_not_read_is_passed_on(services: Callable[..., Service
 def test_an_address_counts_as_chosen_where_the_environment_gives_it() -> None:
     assert read_endpoints({}).configured == frozenset()
     given = {"NERQ_OSV_URL": "https://osv.example", "NERQ_GITHUB_URL": "https://git.example", "NERQ_EPSS_URL": " "}
-    assert read_endpoints(given).configured == {osv.LABEL, github.LABEL}
+    assert read_endpoints(given).configured == {"osv", "github"}

@@ -10,10 +10,10 @@ from nerq_cli.facts import Found, Scorecard, Unknown
 from nerq_cli.fetch.fetcher import Fetcher
 from nerq_cli.fetch.source import Endpoint
 from nerq_cli.inventory import NPM, PYPI, Package, Release, RepositoryId
+from nerq_cli.sources import SOURCES
 from nerq_cli.sources.deps_dev import (
     MAX_BATCH_REQUESTS,
     REPOSITORIES,
-    URL,
     VERSIONS,
     Attestation,
     RelatedRepository,
@@ -21,10 +21,10 @@ from nerq_cli.sources.deps_dev import (
     VersionInfo,
     collect_repositories,
     collect_versions,
-    parse_count,
-    parse_scorecard,
-    read_endpoint,
 )
+from nerq_cli.sources.endpoints import read_endpoint
+from nerq_cli.sources.scorecard_results import parse_scorecard
+from nerq_cli.sources.text import parse_count
 from nerq_cli.store import MemoryCache
 
 if TYPE_CHECKING:
@@ -337,12 +337,12 @@ def test_numbers_may_be_strings(said: object, meant: int | None) -> None:
 
 
 def test_the_address_can_be_configured() -> None:
-    assert read_endpoint({}).url == URL
-    assert read_endpoint({"NERQ_DEPS_DEV_URL": "http://127.0.0.1:1/x/"}).url == "http://127.0.0.1:1/x"
+    assert read_endpoint("deps-dev", {}).url == SOURCES["deps-dev"].url
+    assert read_endpoint("deps-dev", {"NERQ_DEPS_DEV_URL": "http://127.0.0.1:1/x/"}).url == "http://127.0.0.1:1/x"
 
 
 def test_an_address_that_is_none_sends_nothing_elsewhere(open_run: OpenRun) -> None:
-    at = read_endpoint({"NERQ_DEPS_DEV_URL": "nonsense"})
+    at = read_endpoint("deps-dev", {"NERQ_DEPS_DEV_URL": "nonsense"})
     assert not at.url
     assert isinstance(collect_versions(open_run(), [A], at)[A], Unknown)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,18 +15,16 @@ from nerq_cli.facts import Absent, Fact, Unknown
 from nerq_cli.fetch.fetcher import Fetcher
 from nerq_cli.fetch.source import Endpoint, Request, Response
 from nerq_cli.inventory import AdvisoryId
-from nerq_cli.sources.repository_url import COOLDOWN, read_endpoint_variable
+from nerq_cli.sources import SOURCES
 from nerq_cli.sources.text import decode_json, decode_list, split_list
 
-LABEL: Final = "EPSS"
-URL: Final = "https://api.first.org/data/v1/epss"
-VARIABLE: Final = "NERQ_EPSS_URL"
+_INFO: Final = SOURCES["epss"]
+LABEL: Final = _INFO.label
 
 #: Rows in one answer unless more are asked for, and characters of the list of CVEs (first.org/epss/api).
 MAX_CVES: Final = 100
 MAX_LIST_LENGTH: Final = 2_000
 _CVE_PATTERN = re.compile(r"CVE-\d{4}-\d{4,19}", re.ASCII)
-_DAY: Final = 86_400
 _OK: Final = 200
 
 
@@ -44,11 +42,6 @@ _ROW_DECODER: Final = msgspec.json.Decoder(_Row)
 _PAGE_DECODER: Final = msgspec.json.Decoder(_Page)
 
 
-def read_endpoint(environ: Mapping[str, str]) -> Endpoint:
-    """Return the base URL of EPSS."""
-    return read_endpoint_variable(environ, VARIABLE, URL)
-
-
 def is_cve(identifier: str) -> bool:
     """Whether this is the id of a CVE."""
     return _CVE_PATTERN.fullmatch(identifier) is not None
@@ -61,12 +54,12 @@ class _EpssSource:
     name: str = "epss"
     label: str = LABEL
     kind: type[float] = float
-    fresh: int = _DAY
+    fresh: int = _INFO.max_age
     #: New CVEs get their first number within about a day.
-    absent_fresh: int = _DAY // 4
+    absent_fresh: int = _INFO.absent_max_age
     limit: int = 1_000_000
     probe: bool = False
-    cooldown: int = COOLDOWN
+    cooldown: int = _INFO.cooldown
 
     def requests(self, subjects: Sequence[AdvisoryId], endpoint: Endpoint) -> Iterator[Request[AdvisoryId]]:
         """Request as many CVEs at a time as the service accepts; other ids are left out."""

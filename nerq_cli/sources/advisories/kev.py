@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,17 +13,13 @@ from nerq_cli.facts import Fact
 from nerq_cli.fetch.fetcher import Fetcher
 from nerq_cli.fetch.source import Endpoint, Request, Response
 from nerq_cli.inventory import AdvisoryId
-from nerq_cli.sources.repository_url import COOLDOWN, read_endpoint_variable
+from nerq_cli.sources import SOURCES
 from nerq_cli.sources.text import clean_text, decode_json, decode_list, split_list
 
-LABEL: Final = "CISA KEV"
-URL: Final = "https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities.json"
-#: CISA's own copy, used when its site refuses the client (HTTP 403).
-MIRROR_URL: Final = "https://raw.githubusercontent.com/cisagov/kev-data/develop/known_exploited_vulnerabilities.json"
-VARIABLE: Final = "NERQ_KEV_URL"
+_INFO: Final = SOURCES["kev"]
+LABEL: Final = _INFO.label
 
 CATALOGUE_ID: Final = AdvisoryId(id="catalogue")
-_DAY: Final = 86_400
 _OK: Final = 200
 _MAX_VERSION_LENGTH: Final = 40
 
@@ -49,12 +45,6 @@ _ENTRY_DECODER: Final = msgspec.json.Decoder(_Entry)
 _FILE_DECODER: Final = msgspec.json.Decoder(_File)
 
 
-def read_endpoints(environ: Mapping[str, str]) -> tuple[Endpoint, ...]:
-    """Return the base URLs of the catalogue: the one from the environment alone, else CISA and its mirror."""
-    endpoint = read_endpoint_variable(environ, VARIABLE, URL)
-    return (endpoint, Endpoint(url=MIRROR_URL)) if endpoint.url == URL else (endpoint,)
-
-
 @dataclass(slots=True)
 class CatalogueSource:
     """The catalogue, from the endpoint or else from the first mirror that serves it. Cached under the endpoint."""
@@ -63,11 +53,11 @@ class CatalogueSource:
     name: str = "kev"
     label: str = LABEL
     kind: type[Catalogue] = Catalogue
-    fresh: int = _DAY
-    absent_fresh: int = _DAY
+    fresh: int = _INFO.max_age
+    absent_fresh: int = _INFO.absent_max_age
     limit: int = 20_000_000
     probe: bool = False
-    cooldown: int = COOLDOWN
+    cooldown: int = _INFO.cooldown
 
     def requests(self, subjects: Sequence[AdvisoryId], endpoint: Endpoint) -> Iterator[Request[AdvisoryId]]:
         """Request the whole file."""

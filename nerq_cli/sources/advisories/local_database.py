@@ -9,13 +9,14 @@ from nerq_cli.facts import Advisory, AffectingAdvisory, Fact, Found, History, Un
 from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.advisories.osv_files import decode_advisories
 from nerq_cli.store.advisory_db import AdvisoryDatabase, EcosystemStatus
+from nerq_cli.units import DAY
 from nerq_cli.vulnerabilities.matching import build_history, match_advisories
 
 LABEL: Final = "advisory database"
 #: A database whose newest record is older than this many seconds is used, and its age is reported (7 days).
-STALE_AGE: Final = 7 * 86_400
+STALE_AGE: Final = 7 * DAY
 #: Beyond this age in seconds an empty result is Unknown (90 days, as for Scorecard results).
-_MAX_AGE: Final = 90 * 86_400
+_MAX_AGE: Final = 90 * DAY
 
 
 class AdvisoryFindings(NamedTuple):
@@ -93,7 +94,7 @@ def _build_findings(
         return AdvisoryFindings(Unknown("published after the advisory database was made", LABEL), history_fact)
     if not advisories and as_of - snapshot.valid_until > _MAX_AGE:
         return AdvisoryFindings(
-            Unknown(f"the advisories kept are {(as_of - snapshot.valid_until) // 86_400:,} days old", LABEL),
+            Unknown(f"the advisories kept are {(as_of - snapshot.valid_until) // DAY:,} days old", LABEL),
             history_fact,
         )
     return AdvisoryFindings(Found(advisories, LABEL, snapshot.valid_until), history_fact)

@@ -20,16 +20,16 @@ from nerq_cli.facts import Absent, Advisory, AffectedPackage, Fact, Found, Unkno
 from nerq_cli.fetch.fetcher import Fetcher
 from nerq_cli.fetch.source import Endpoint, Request, Response
 from nerq_cli.inventory import NPM, PYPI, AdvisoryId, Package, Release
+from nerq_cli.sources import SOURCES
 from nerq_cli.sources.advisories.osv_record import parse_record
-from nerq_cli.sources.repository_url import COOLDOWN, read_endpoint_variable
 from nerq_cli.sources.text import MAX_SUMMARY, clean_text, decode_json, decode_optional, parse_timestamp
+from nerq_cli.units import DAY
 from nerq_cli.vulnerabilities.matching import affects_version
 
 S = TypeVar("S", Package, Release)
 
-LABEL: Final = "OSV"
-URL: Final = "https://api.osv.dev"
-VARIABLE: Final = "NERQ_OSV_URL"
+_INFO: Final = SOURCES["osv"]
+LABEL: Final = _INFO.label
 
 #: Queries in one batch; larger batches are refused (google/osv.dev, docs/api/post-v1-querybatch.md).
 MAX_QUERIES: Final = 1_000
@@ -37,9 +37,8 @@ MAX_QUERIES: Final = 1_000
 MAX_PAGES: Final = 50
 #: Batches halved in one run to find the queries that the server refuses. One such query takes ten.
 MAX_HALVINGS: Final = 100
-_HOUR: Final = 3600
 #: Ten years: a record is filed under the time of its last change.
-_TEN_YEARS: Final = 10 * 365 * 24 * _HOUR
+_TEN_YEARS: Final = 10 * 365 * DAY
 #: Largest response read; over HTTP/1.1 the service sends at most 32 MiB.
 _MAX_BYTES: Final = 33_554_432
 _MAX_TOKEN_LENGTH: Final = 10_000
@@ -55,11 +54,6 @@ class AdvisoryHits(msgspec.Struct, frozen=True):
     """The advisories OSV lists for a subject: id, and time of the last change (epoch seconds UTC, 0 = not stated)."""
 
     ids: tuple[tuple[str, int], ...] = ()
-
-
-def read_endpoint(environ: Mapping[str, str]) -> Endpoint:
-    """Return the base URL of OSV."""
-    return read_endpoint_variable(environ, VARIABLE, URL)
 
 
 # --- lists of ids --------------------------------------------------------------------------------------------------
@@ -111,11 +105,11 @@ class AdvisoryListSource(Generic[S]):
     name: str
     label: str = LABEL
     kind: type[AdvisoryHits] = AdvisoryHits
-    fresh: int = _HOUR
-    absent_fresh: int = _HOUR
+    fresh: int = _INFO.max_age
+    absent_fresh: int = _INFO.absent_max_age
     limit: int = _MAX_BYTES
     probe: bool = False
-    cooldown: int = COOLDOWN
+    cooldown: int = _INFO.cooldown
     _halvings: Iterator[int] = field(default_factory=count, compare=False, repr=False)
 
     def requests(self, subjects: Sequence[S], endpoint: Endpoint) -> Iterator[Request[S]]:
@@ -251,10 +245,10 @@ class _RecordSource:
     fresh: int
     label: str = LABEL
     kind: type[Advisory] = Advisory
-    absent_fresh: int = _HOUR
+    absent_fresh: int = _INFO.absent_max_age
     limit: int = _MAX_BYTES
     probe: bool = False
-    cooldown: int = COOLDOWN
+    cooldown: int = _INFO.cooldown
 
     def requests(self, subjects: Sequence[AdvisoryId], endpoint: Endpoint) -> Iterator[Request[AdvisoryId]]:
         """Request one record at a time."""
@@ -281,7 +275,7 @@ class _RecordSource:
 #: Records whose last change is known: valid until the next change.
 RECORD_SOURCE: Final = _RecordSource("osv-record", fresh=_TEN_YEARS)
 #: Records whose last change is not known.
-LATEST_SOURCE: Final = _RecordSource("osv-latest", fresh=_HOUR)
+LATEST_SOURCE: Final = _RecordSource("osv-latest", fresh=_INFO.max_age)
 
 
 def fetch_records(fetcher: Fetcher, ids: Iterable[tuple[str, int]], endpoint: Endpoint) -> dict[str, Fact[Advisory]]:

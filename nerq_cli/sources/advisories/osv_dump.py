@@ -27,16 +27,16 @@ from nerq_cli.fetch.circuit_breaker import RequestError
 from nerq_cli.fetch.http_client import HttpClient, Stream, parse_host
 from nerq_cli.fetch.source import Endpoint, Request
 from nerq_cli.inventory import Package
+from nerq_cli.sources import SOURCES
 from nerq_cli.sources.advisories.osv_files import MAX_RECORD_BYTES, ReadStats, build_entries, read_advisories
 from nerq_cli.sources.advisories.osv_record import filter_ecosystem, parse_record
 from nerq_cli.sources.text import parse_timestamp
 from nerq_cli.store.advisory_db import AdvisoryDatabase, ImportInfo
+from nerq_cli.units import DAY
 
-#: Base URL of the dumps unless ``NERQ_OSV_DUMPS_URL`` is set.
-DUMPS_URL: Final = "https://storage.googleapis.com/osv-vulnerabilities"
-VARIABLE: Final = "NERQ_OSV_DUMPS_URL"
+_INFO: Final = SOURCES["osv-dumps"]
 #: Up to this age, in seconds, and up to this many changed records, only changed records are fetched.
-_MAX_INCREMENTAL_AGE: Final = 3 * 86_400
+_MAX_INCREMENTAL_AGE: Final = 3 * DAY
 _MAX_CHANGES: Final = 500
 #: Largest dump accepted, in bytes; npm's, the largest, had some hundred megabytes in 2026.
 _MAX_DUMP_BYTES: Final = 4_000_000_000
@@ -123,7 +123,9 @@ class DumpClient:
         """
         try:
             if not self._host:
-                raise UsageError("the address of the advisory dumps is none", hint=f"set {VARIABLE} to http(s)://…")
+                raise UsageError(
+                    "the address of the advisory dumps is none", hint=f"set {_INFO.variable} to http(s)://…"
+                )
             self._http_client.open_host(self.url)
             with self._hold_lock():
                 result = None if full else self._update_from_changes(database, ecosystem, now)

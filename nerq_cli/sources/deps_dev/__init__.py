@@ -21,7 +21,9 @@ from nerq_cli.facts import Absent, Fact, Scorecard, Unknown
 from nerq_cli.fetch.fetcher import Fetcher
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
 from nerq_cli.inventory import PURL_TYPES, Package, Release, RepositoryId, Subject
-from nerq_cli.sources.repository_url import COOLDOWN, parse_repository_id, read_endpoint_variable
+from nerq_cli.sources import SOURCES
+from nerq_cli.sources.repository_url import parse_repository_id
+from nerq_cli.sources.scorecard_results import parse_scorecard
 from nerq_cli.sources.text import (
     MAX_LICENCE,
     MAX_REASON,
@@ -31,6 +33,7 @@ from nerq_cli.sources.text import (
     decode_list,
     decode_optional,
     is_version,
+    parse_count,
     parse_timestamp,
     repair_unicode,
     split_list,
@@ -39,19 +42,13 @@ from nerq_cli.sources.text import (
 S = TypeVar("S", bound=Subject)
 T = TypeVar("T")
 
-LABEL: Final = "deps.dev"
-URL: Final = "https://api.deps.dev"
-VARIABLE: Final = "NERQ_DEPS_DEV_URL"
-#: Attribution for ``nerq --about`` and the documentation; the licence requires it.
-ATTRIBUTION: Final = "Contains data from deps.dev, licensed under CC-BY 4.0."
+_INFO: Final = SOURCES["deps-dev"]
+LABEL: Final = _INFO.label
 
 #: Requests in one batch (google/deps.dev, api/v3alpha/apiv3alpha.proto).
 MAX_BATCH_REQUESTS: Final = 5_000
 #: Code hosts of its projects (docs.deps.dev, GetProject).
 HOSTS: Final = frozenset({"github.com", "gitlab.com", "bitbucket.org"})
-_MAX_AGE: Final = 24 * 3600
-#: New versions appear after some hours.
-_ABSENT_MAX_AGE: Final = 3600
 _MAX_BYTES_SINGLE: Final = 5_000_000
 #: A version takes about 2 kB, a project with its Scorecard about 10 kB.
 _MAX_BYTES_BATCH: Final = 100_000_000
@@ -144,11 +141,6 @@ class RepositoryInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     open_issues: int = 0
     licence: str = ""
     scorecard: Scorecard | None = None
-
-
-def read_endpoint(environ: Mapping[str, str]) -> Endpoint:
-    """Return the base URL of deps.dev."""
-    return read_endpoint_variable(environ, VARIABLE, URL)
 
 
 #: The service's key of a subject: system, name and version, or the id of a project.
@@ -299,29 +291,6 @@ def _build_repository_info(repository: RepositoryId, document: _ProjectDocument)
     )
 
 
-def parse_count(value: object) -> int | None:
-    """Return a count, also one written as a string (protobuf-JSON writes 64-bit integers so)."""
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        value = int(value[:18])
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def parse_scorecard(repository: RepositoryId, document: object, *, omits_zero: bool = False) -> Scorecard | None:
-    """Return Scorecard's results with the checks that have a score; None when there are none.
-
-    A negative score means no result. When zeros are left out, a check without a score has 0.
-    """
-    if not isinstance(document, dict):
-        return None
-    date = parse_timestamp(document.get("date")) or parse_timestamp(f"{document.get('date')}T00:00:00Z")
-    checks: dict[str, int] = {}
-    for check in _as_objects(document.get("checks")):
-        name, score = clean_text(check.get("name"), MAX_SUMMARY), check.get("score", 0 if omits_zero else None)
-        if name and (conclusive_score := parse_count(score)) is not None and conclusive_score <= 10:  # noqa: PLR2004 - the scale's end
-            checks[name] = conclusive_score
-    return Scorecard(repository=repository.id, date=date, checks=checks) if date and checks else None
-
-
 # --- asking --------------------------------------------------------------------------------------------------------
 
 
@@ -333,11 +302,11 @@ class _BatchSource(Generic[S, T]):
     """
 
     label = LABEL
-    fresh = _MAX_AGE
-    absent_fresh = _ABSENT_MAX_AGE
+    fresh = _INFO.max_age
+    absent_fresh = _INFO.absent_max_age
     limit = _MAX_BYTES_BATCH
     probe = True
-    cooldown = COOLDOWN
+    cooldown = _INFO.cooldown
 
     def __init__(
         self,
@@ -429,11 +398,11 @@ class _SingleSource(Generic[S, T]):
     """The stable endpoint: one subject in a request. ``address`` is its path below the base URL."""
 
     label = LABEL
-    fresh = _MAX_AGE
-    absent_fresh = _ABSENT_MAX_AGE
+    fresh = _INFO.max_age
+    absent_fresh = _INFO.absent_max_age
     limit = _MAX_BYTES_SINGLE
     probe = False
-    cooldown = COOLDOWN
+    cooldown = _INFO.cooldown
 
     def __init__(
         self,

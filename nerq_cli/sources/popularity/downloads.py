@@ -6,7 +6,7 @@ one at a time and forbids crawling (pypistats.org/api).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -17,47 +17,30 @@ from nerq_cli.facts import Absent, Adoption, Fact, Unknown
 from nerq_cli.fetch.fetcher import Fetcher
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
 from nerq_cli.inventory import NPM, PYPI, Package
-from nerq_cli.sources.deps_dev import parse_count
-from nerq_cli.sources.repository_url import COOLDOWN, read_endpoint_variable
-from nerq_cli.sources.text import decode_json
+from nerq_cli.sources import SOURCES
+from nerq_cli.sources.text import decode_json, parse_count
 
-NPM_VARIABLE: Final = "NERQ_NPM_DOWNLOADS_URL"
-PYPISTATS_VARIABLE: Final = "NERQ_PYPISTATS_URL"
-PYPISTATS_URL: Final = "https://pypistats.org/api"
+_NPM_INFO: Final = SOURCES["npm-downloads"]
+_PYPISTATS_INFO: Final = SOURCES["pypistats"]
 #: Unscoped names in one question (npm/registry, docs/download-counts.md).
 MAX_BULK_NAMES: Final = 128
-_MAX_AGE: Final = 24 * 3600
 _TOO_MANY_REQUESTS: Final = frozenset({429})
 _CLIENT_ERROR: Final = 400
 _NO_COUNT: Final = "no downloads are counted for this name"
 _JSON_DECODER = msgspec.json.Decoder(dict[str, Any])
 
 
-def read_npm_endpoint(environ: Mapping[str, str]) -> Endpoint:
-    """Return the base URL of npm's download counts, which belong to its public registry."""
-    from nerq_cli.sources.registries.config.indexes import IndexConfig
-
-    return read_endpoint_variable(
-        environ, NPM_VARIABLE, IndexConfig().npm.url.replace("://registry.", "://api.", 1) + "/downloads"
-    )
-
-
-def read_pypistats_endpoint(environ: Mapping[str, str]) -> Endpoint:
-    """Return the base URL of pypistats."""
-    return read_endpoint_variable(environ, PYPISTATS_VARIABLE, PYPISTATS_URL)
-
-
 class _NpmDownloadsSource:
     """Downloads of the last week from npm."""
 
     name = "npm-downloads"
-    label = "npm downloads"
+    label = _NPM_INFO.label
     kind = Adoption
-    fresh = _MAX_AGE
-    absent_fresh = _MAX_AGE
+    fresh = _NPM_INFO.max_age
+    absent_fresh = _NPM_INFO.absent_max_age
     limit = 1_000_000
     probe = True
-    cooldown = COOLDOWN
+    cooldown = _NPM_INFO.cooldown
     stops = _TOO_MANY_REQUESTS
 
     def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
@@ -89,13 +72,13 @@ class _PypistatsSource:
     """Downloads of the last week from PyPI, as pypistats counts them (without mirrors)."""
 
     name = "pypistats"
-    label = "pypistats"
+    label = _PYPISTATS_INFO.label
     kind = Adoption
-    fresh = _MAX_AGE
-    absent_fresh = _MAX_AGE
+    fresh = _PYPISTATS_INFO.max_age
+    absent_fresh = _PYPISTATS_INFO.absent_max_age
     limit = 100_000
     probe = True
-    cooldown = COOLDOWN
+    cooldown = _PYPISTATS_INFO.cooldown
     stops = _TOO_MANY_REQUESTS
 
     def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:

@@ -32,6 +32,7 @@ from nerq_cli.facts import (
 )
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
 from nerq_cli.inventory import NPM, Package, Release
+from nerq_cli.sources import SOURCES
 from nerq_cli.sources.text import (
     MAX_LICENCE,
     MAX_REASON,
@@ -49,10 +50,9 @@ from nerq_cli.sources.text import (
     parse_timestamp,
     select_homepage,
 )
+from nerq_cli.units import DAY
 
-_LABEL: Final = "npm"
-_MAX_AGE: Final = 6 * 3600
-_ABSENT_MAX_AGE: Final = 3600
+_INFO: Final = SOURCES["npm"]
 #: Largest answer read. Packuments of packages with thousands of versions pass 10 MB.
 _MAX_BYTES: Final = 25_000_000
 _NOT_FOUND: Final = 404
@@ -347,7 +347,6 @@ def _read_accounts(maintainers: object) -> set[str] | None:
 
 # --- whether the dates can be believed -----------------------------------------------------------------------------
 
-_DAY: Final = 86_400
 #: Dates are doubted from this many contradictions on, and if they are at least this share of all steps.
 _MIN_CONTRADICTIONS: Final = 2
 _MIN_SHARE: Final = 0.1
@@ -368,7 +367,7 @@ def check_dates(order: Sequence[str], timestamps: Sequence[int], flags: Sequence
         if date and not flag & PRERELEASE and (match := _FINAL_VERSION.fullmatch(version)):
             dates[int(match[1]), int(match[2]), int(match[3])] = date
     steps = list(_iter_date_steps(sorted(dates.items())))
-    contradictions = sum(next_date + _DAY < previous_date for previous_date, next_date in steps)
+    contradictions = sum(next_date + DAY < previous_date for previous_date, next_date in steps)
     if contradictions < _MIN_CONTRADICTIONS or contradictions < _MIN_SHARE * len(steps):
         return ""
     return f"its dates contradict the order of its versions ({contradictions} of {len(steps)})"
@@ -404,10 +403,10 @@ class _PackumentSource:
     """The packument in its full form: dates, maintainers, README, and the manifests of all versions."""
 
     name = "npm-packument"
-    label = _LABEL
+    label = _INFO.label
     kind = Packument
-    fresh = _MAX_AGE
-    absent_fresh = _ABSENT_MAX_AGE
+    fresh = _INFO.max_age
+    absent_fresh = _INFO.absent_max_age
     limit = _MAX_BYTES
     probe = False
 
@@ -444,10 +443,10 @@ class _VersionManifestSource:
     """The manifest of one version, for packages whose packument is too large or not on offer."""
 
     name = "npm-manifest"
-    label = _LABEL
+    label = _INFO.label
     kind = Metadata
-    fresh = _MAX_AGE
-    absent_fresh = _ABSENT_MAX_AGE
+    fresh = _INFO.max_age
+    absent_fresh = _INFO.absent_max_age
     limit = _MAX_BYTES
     probe = False
 
@@ -483,10 +482,10 @@ class _LatestSource:
     """Which version installers take today: the manifest that the tag ``latest`` leads to."""
 
     name = "npm-latest"
-    label = _LABEL
+    label = _INFO.label
     kind = str
-    fresh = _MAX_AGE
-    absent_fresh = _ABSENT_MAX_AGE
+    fresh = _INFO.max_age
+    absent_fresh = _INFO.absent_max_age
     limit = _MAX_BYTES
     probe = False
 

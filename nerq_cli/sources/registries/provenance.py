@@ -20,12 +20,13 @@ from nerq_cli.facts import Fact, Unknown
 from nerq_cli.fetch.fetcher import Fetcher
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
 from nerq_cli.inventory import NPM, PYPI, Package, Release
+from nerq_cli.sources import SOURCES
 from nerq_cli.sources.repository_url import parse_repository_id
 from nerq_cli.sources.text import clean_text, decode_json, decode_optional
+from nerq_cli.units import DAY
 
-_DAY: Final = 24 * 3600
 #: An attestation is published with its file and never changes.
-_MAX_AGE: Final = 30 * _DAY
+_MAX_AGE: Final = 30 * DAY
 #: Largest answer read, in bytes; one attestation comes to some ten thousand.
 _MAX_BYTES: Final = 2_000_000
 _FORBIDDEN: Final = 403
@@ -122,10 +123,10 @@ class _IntegritySource:
     """The provenance of one file of each release; ``files`` names the file to ask about."""
 
     name = "pypi-provenance"
-    label = "PyPI"
+    label = SOURCES["pypi"].label
     kind = Provenance
     fresh = _MAX_AGE
-    absent_fresh = _DAY
+    absent_fresh = DAY
     limit = _MAX_BYTES
     probe = False
     reads = frozenset({_FORBIDDEN})
@@ -241,10 +242,10 @@ class _AttestationsSource:
     """The attestations of one version: npm's own that it was published, and the provenance of the build."""
 
     name = "npm-attestations"
-    label = "npm"
+    label = SOURCES["npm"].label
     kind = Provenance
     fresh = _MAX_AGE
-    absent_fresh = _DAY
+    absent_fresh = DAY
     limit = _MAX_BYTES
     probe = False
 

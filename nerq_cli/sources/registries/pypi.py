@@ -41,6 +41,7 @@ from nerq_cli.facts import (
 )
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
 from nerq_cli.inventory import PYPI, Package, Release, normalise_name
+from nerq_cli.sources import SOURCES
 from nerq_cli.sources.registries.pypi_metadata import ReleaseInfo, read_advisories, read_metadata, read_ownership
 from nerq_cli.sources.text import (
     MAX_REASON,
@@ -54,9 +55,7 @@ from nerq_cli.sources.text import (
     split_list,
 )
 
-_LABEL: Final = "PyPI"
-_MAX_AGE: Final = 6 * 3600
-_ABSENT_MAX_AGE: Final = 3600
+_INFO: Final = SOURCES["pypi"]
 #: Largest answer read. Projects with thousands of files come to some megabytes.
 _MAX_BYTES: Final = 25_000_000
 _NOT_FOUND: Final = 404
@@ -240,10 +239,10 @@ class _ProjectJsonSource:
     """The project JSON: the metadata of the newest version, who can publish, and every version with its files."""
 
     name = "pypi-json"
-    label = _LABEL
+    label = _INFO.label
     kind = ProjectJson
-    fresh = _MAX_AGE
-    absent_fresh = _ABSENT_MAX_AGE
+    fresh = _INFO.max_age
+    absent_fresh = _INFO.absent_max_age
     limit = _MAX_BYTES
     probe = False
 
@@ -288,10 +287,10 @@ class _ReleaseJsonSource:
     """The JSON of one release: its metadata and its advisories. Asked only for versions the project JSON lists."""
 
     name = "pypi-release"
-    label = _LABEL
+    label = _INFO.label
     kind = Metadata
-    fresh = _MAX_AGE
-    absent_fresh = _ABSENT_MAX_AGE
+    fresh = _INFO.max_age
+    absent_fresh = _INFO.absent_max_age
     limit = _MAX_BYTES
     probe = True
 
@@ -499,10 +498,10 @@ class _SimpleSource:
     """The simple API: dates, yanks, status and provenance of everything. A mirror may answer with the HTML form."""
 
     name = "pypi-simple"
-    label = _LABEL
+    label = _INFO.label
     kind = SimpleListing
-    fresh = _MAX_AGE
-    absent_fresh = _ABSENT_MAX_AGE
+    fresh = _INFO.max_age
+    absent_fresh = _INFO.absent_max_age
     limit = _MAX_BYTES
     probe = False
 
@@ -702,4 +701,4 @@ def select_advisories(
         return Unknown("this index lists no advisories", release.source)
     if isinstance(release, Unknown):
         return release if not isinstance(json, Unknown) else json
-    return Unknown("the index was not asked about this version", _LABEL)
+    return Unknown("the index was not asked about this version", _INFO.label)

@@ -6,7 +6,6 @@ repository looks like a missing one, so absence proves nothing.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,21 +20,18 @@ from nerq_cli.facts import Absent, Fact, Unknown
 from nerq_cli.fetch.fetcher import Fetcher
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
 from nerq_cli.inventory import NPM, PYPI, RepositoryId, normalise_name
-from nerq_cli.sources.deps_dev import parse_count
-from nerq_cli.sources.repository_url import COOLDOWN, parse_repository_id, read_endpoint_variable
-from nerq_cli.sources.text import MAX_LICENCE, MAX_SUMMARY, clean_text, decode_json, parse_timestamp
+from nerq_cli.sources import SOURCES
+from nerq_cli.sources.repository_url import parse_repository_id
+from nerq_cli.sources.text import MAX_LICENCE, MAX_SUMMARY, clean_text, decode_json, parse_count, parse_timestamp
+from nerq_cli.units import DAY
 
-LABEL: Final = "GitHub"
-URL: Final = "https://api.github.com"
-VARIABLE: Final = "NERQ_GITHUB_URL"
-#: Environment variables of a token, as GitHub's command line reads them (cli.github.com/manual/gh_help_environment).
-TOKEN_VARIABLES: Final = ("GITHUB_TOKEN", "GH_TOKEN")
+_INFO: Final = SOURCES["github"]
+LABEL: Final = _INFO.label
 #: Repositories in one query: its cost stays at one point, and its time below GitHub's limit of 10 s.
 MAX_REPOSITORIES: Final = 50
 #: Requests an hour without a token (docs.github.com, "Rate limits for the REST API").
 ANONYMOUS_LIMIT: Final = 60
 HOST_PREFIX: Final = "github.com/"
-_DAY: Final = 24 * 3600
 #: Days of commits counted, and how many days that window may be off when the answer is used.
 COMMIT_WINDOW_DAYS: Final = 90
 _MAX_DRIFT_DAYS: Final = 30
@@ -95,18 +91,6 @@ class HostedRepository(msgspec.Struct, frozen=True, omit_defaults=True):
     taken_down: bool = False
 
 
-def read_endpoint(environ: Mapping[str, str]) -> Endpoint:
-    """Return the base URL of GitHub, with the token of the environment if it is a valid header value."""
-    anonymous_endpoint = read_endpoint_variable(environ, VARIABLE, URL)
-    token = next(filter(None, (environ.get(name, "").strip() for name in TOKEN_VARIABLES)), "")
-    if not anonymous_endpoint.url or not token or not (token.isascii() and token.isprintable()):
-        return anonymous_endpoint
-    # A keyed hash of 48 bits: enough to distinguish tokens, and not reversible.
-    key = anonymous_endpoint.url.encode()[: hashlib.blake2b.MAX_KEY_SIZE]
-    identity = hashlib.blake2b(token.encode(), key=key, digest_size=6).hexdigest()
-    return Endpoint(url=anonymous_endpoint.url, headers={"Authorization": f"Bearer {token}"}, identity=identity)
-
-
 # --- GraphQL -------------------------------------------------------------------------------------------------------
 
 
@@ -132,11 +116,11 @@ class _GraphQLSource:
     name: str = "github-graphql"
     label: str = LABEL
     kind: type[HostedRepository] = HostedRepository
-    fresh: int = _DAY
-    absent_fresh: int = _DAY
+    fresh: int = _INFO.max_age
+    absent_fresh: int = _INFO.absent_max_age
     limit: int = 25_000_000
     probe: bool = False
-    cooldown: int = COOLDOWN
+    cooldown: int = _INFO.cooldown
     stops: frozenset[int] = _STOP_STATUSES
 
     def requests(self, subjects: Sequence[RepositoryId], endpoint: Endpoint) -> Iterator[Request[RepositoryId]]:
@@ -287,11 +271,11 @@ class _RestSource:
     name = "github-rest"
     label = LABEL
     kind = HostedRepository
-    fresh = _DAY
-    absent_fresh = _DAY
+    fresh = _INFO.max_age
+    absent_fresh = _INFO.absent_max_age
     limit = 1_000_000
     probe = True
-    cooldown = COOLDOWN
+    cooldown = _INFO.cooldown
     stops = _STOP_STATUSES
     reads = frozenset({_UNAVAILABLE_FOR_LEGAL_REASONS})
 
@@ -337,7 +321,7 @@ REST_SOURCE: Final[Source[RepositoryId, HostedRepository]] = _RestSource()
 
 def create_graphql_source(as_of: int) -> Source[RepositoryId, HostedRepository]:
     """Return the source that counts commits in the 90 days before a moment (whole UTC days)."""
-    return _GraphQLSource(as_of // _DAY * _DAY - COMMIT_WINDOW_DAYS * _DAY)
+    return _GraphQLSource(as_of // DAY * DAY - COMMIT_WINDOW_DAYS * DAY)
 
 
 def fetch_repositories(
@@ -358,5 +342,5 @@ def _replace_absent(fact: Fact[HostedRepository]) -> Fact[HostedRepository]:
 
 def get_recent_commits(hosted: HostedRepository, as_of: int) -> int | None:
     """Return the commits of the last 90 days; None when they were counted for another period."""
-    window_start = as_of - COMMIT_WINDOW_DAYS * _DAY
-    return hosted.commits if abs(hosted.since - window_start) <= _MAX_DRIFT_DAYS * _DAY else None
+    window_start = as_of - COMMIT_WINDOW_DAYS * DAY
+    return hosted.commits if abs(hosted.since - window_start) <= _MAX_DRIFT_DAYS * DAY else None

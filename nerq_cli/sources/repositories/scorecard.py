@@ -6,7 +6,7 @@ followed: the given spelling is requested first, then lower case.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
@@ -18,26 +18,17 @@ from nerq_cli.facts import Absent, Fact, Scorecard, Unknown
 from nerq_cli.fetch.fetcher import Fetcher
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
 from nerq_cli.inventory import RepositoryId
-from nerq_cli.sources.deps_dev import parse_scorecard
-from nerq_cli.sources.repository_url import COOLDOWN, read_endpoint_variable
+from nerq_cli.sources import SOURCES
+from nerq_cli.sources.scorecard_results import parse_scorecard
 from nerq_cli.sources.text import decode_json
 
-LABEL: Final = "OpenSSF Scorecard"
-URL: Final = "https://api.scorecard.dev"
-VARIABLE: Final = "NERQ_SCORECARD_URL"
-#: For ``nerq --about`` and the documentation.
-ATTRIBUTION: Final = "Contains data from OpenSSF Scorecard, licensed under CDLA-Permissive-2.0."
+_INFO: Final = SOURCES["scorecard"]
+LABEL: Final = _INFO.label
 #: Code hosts that Scorecard scans.
 SCANNED_HOSTS: Final = frozenset({"github.com", "gitlab.com"})
-_DAY: Final = 24 * 3600
 NEVER_SCANNED: Final = Unknown("never scanned by Scorecard", LABEL)
 _HOST_NOT_SCANNED: Final = Unknown("on a host that Scorecard does not scan", LABEL)
 _JSON_DECODER = msgspec.json.Decoder(dict[str, Any])
-
-
-def read_endpoint(environ: Mapping[str, str]) -> Endpoint:
-    """Return the base URL of Scorecard."""
-    return read_endpoint_variable(environ, VARIABLE, URL)
 
 
 class _ScorecardSource:
@@ -46,11 +37,11 @@ class _ScorecardSource:
     name = "scorecard"
     label = LABEL
     kind = Scorecard
-    fresh = 7 * _DAY
-    absent_fresh = _DAY
+    fresh = _INFO.max_age
+    absent_fresh = _INFO.absent_max_age
     limit = 2_000_000
     probe = False
-    cooldown = COOLDOWN
+    cooldown = _INFO.cooldown
 
     def requests(self, subjects: Sequence[RepositoryId], endpoint: Endpoint) -> Iterator[Request[RepositoryId]]:
         """Request one repository at a time."""

@@ -11,16 +11,15 @@ from nerq_cli.facts import Fact, Found, Unknown
 from nerq_cli.fetch.fetcher import Fetcher, HttpSettings
 from nerq_cli.fetch.source import Endpoint, Response
 from nerq_cli.inventory import AdvisoryId
+from nerq_cli.sources import COOLDOWN, SOURCES
 from nerq_cli.sources.advisories.epss import (
     EPSS_SOURCE,
     MAX_CVES,
     MAX_LIST_LENGTH,
-    URL,
     fetch_probabilities,
     is_cve,
-    read_endpoint,
 )
-from nerq_cli.sources.repository_url import COOLDOWN
+from nerq_cli.sources.endpoints import read_endpoint
 from nerq_cli.store import MemoryCache
 
 if TYPE_CHECKING:
@@ -66,8 +65,10 @@ def value(fact: Fact[float]) -> float | None:
 
 
 def test_the_environment_can_name_another_place() -> None:
-    assert read_endpoint({}).url == URL
-    assert read_endpoint({"NERQ_EPSS_URL": "https://epss.example/v1/epss"}).url == "https://epss.example/v1/epss"
+    assert read_endpoint("epss", {}).url == SOURCES["epss"].url
+    assert (
+        read_endpoint("epss", {"NERQ_EPSS_URL": "https://epss.example/v1/epss"}).url == "https://epss.example/v1/epss"
+    )
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,9 @@ import pytest
 from nerq_cli.facts import Fact, Found, Unknown
 from nerq_cli.fetch.fetcher import Fetcher, HttpSettings
 from nerq_cli.fetch.source import Endpoint
-from nerq_cli.sources.advisories.kev import MIRROR_URL, URL, Catalogue, fetch_catalogue, read_endpoints
+from nerq_cli.sources import SOURCES
+from nerq_cli.sources.advisories.kev import Catalogue, fetch_catalogue
+from nerq_cli.sources.endpoints import read_endpoints
 from nerq_cli.store import MemoryCache
 
 if TYPE_CHECKING:
@@ -54,8 +56,8 @@ def cves(fact: Fact[Catalogue]) -> set[str]:
 
 
 def test_a_place_that_the_environment_names_has_no_mirror() -> None:
-    assert [one.url for one in read_endpoints({})] == [URL, MIRROR_URL]
-    assert [one.url for one in read_endpoints({"NERQ_KEV_URL": "https://kev.example/kev.json"})] == [
+    assert [one.url for one in read_endpoints({}).by_source["kev"]] == [SOURCES["kev"].url, *SOURCES["kev"].mirrors]
+    assert [one.url for one in read_endpoints({"NERQ_KEV_URL": "https://kev.example/kev.json"}).by_source["kev"]] == [
         "https://kev.example/kev.json"
     ]
 

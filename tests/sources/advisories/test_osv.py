@@ -12,19 +12,18 @@ from nerq_cli.facts import Advisory, Fact, Found, Unknown
 from nerq_cli.fetch.fetcher import Fetcher, HttpSettings
 from nerq_cli.fetch.source import Endpoint, Response
 from nerq_cli.inventory import NPM, PYPI, AdvisoryId, Package, Release
+from nerq_cli.sources import COOLDOWN, SOURCES
 from nerq_cli.sources.advisories.osv import (
     MAX_HALVINGS,
     MAX_PAGES,
     MAX_QUERIES,
-    URL,
     AdvisoryHits,
     OsvAdvisories,
     create_affecting_source,
     create_recorded_source,
     fetch_advisories,
-    read_endpoint,
 )
-from nerq_cli.sources.repository_url import COOLDOWN
+from nerq_cli.sources.endpoints import read_endpoint
 from nerq_cli.store import MemoryCache
 from nerq_cli.vulnerabilities.matching import match_advisories
 
@@ -168,8 +167,8 @@ def told(fact: Fact[tuple[Advisory, ...]]) -> tuple[Advisory, ...]:
 
 
 def test_the_environment_can_name_another_place() -> None:
-    assert read_endpoint({}).url == URL
-    assert read_endpoint({"NERQ_OSV_URL": "https://osv.example/api/"}).url == "https://osv.example/api"
+    assert read_endpoint("osv", {}).url == SOURCES["osv"].url
+    assert read_endpoint("osv", {"NERQ_OSV_URL": "https://osv.example/api/"}).url == "https://osv.example/api"
 
 
 def test_results_belong_to_the_queries_in_their_order(osv: Osv, listed: Callable[..., Any]) -> None:

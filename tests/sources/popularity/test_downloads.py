@@ -9,11 +9,10 @@ from nerq_cli.facts import Adoption, Fact, Found, Unknown
 from nerq_cli.fetch.fetcher import Fetcher
 from nerq_cli.fetch.source import Endpoint
 from nerq_cli.inventory import NPM, PYPI, Package
+from nerq_cli.sources import SOURCES
+from nerq_cli.sources.endpoints import read_endpoint
 from nerq_cli.sources.popularity.downloads import (
-    PYPISTATS_URL,
     collect_downloads,
-    read_npm_endpoint,
-    read_pypistats_endpoint,
 )
 
 if TYPE_CHECKING:
@@ -92,11 +91,11 @@ def test_a_service_that_is_not_well_makes_it_unknown(told: Told, site: Site, tur
 
 
 def test_downloads_are_counted_beside_the_public_registries() -> None:
-    assert read_npm_endpoint({}).url.startswith("https://api.")
-    assert read_npm_endpoint({}).url.endswith("/downloads")
-    assert read_pypistats_endpoint({}).url == PYPISTATS_URL
+    assert read_endpoint("npm-downloads", {}).url.startswith("https://api.")
+    assert read_endpoint("npm-downloads", {}).url.endswith("/downloads")
+    assert read_endpoint("pypistats", {}).url == SOURCES["pypistats"].url
 
 
 def test_the_addresses_can_be_configured() -> None:
-    assert read_npm_endpoint({"NERQ_NPM_DOWNLOADS_URL": "http://127.0.0.1:1"}).url == "http://127.0.0.1:1"
-    assert read_pypistats_endpoint({"NERQ_PYPISTATS_URL": "http://127.0.0.1:2"}).url == "http://127.0.0.1:2"
+    assert read_endpoint("npm-downloads", {"NERQ_NPM_DOWNLOADS_URL": "http://127.0.0.1:1"}).url == "http://127.0.0.1:1"
+    assert read_endpoint("pypistats", {"NERQ_PYPISTATS_URL": "http://127.0.0.1:2"}).url == "http://127.0.0.1:2"

@@ -11,14 +11,14 @@ import pytest
 from nerq_cli.facts import Fact, Found, Unknown
 from nerq_cli.fetch.fetcher import Fetcher
 from nerq_cli.inventory import RepositoryId
+from nerq_cli.sources import SOURCES
+from nerq_cli.sources.endpoints import read_endpoint
 from nerq_cli.sources.repositories.github import (
     ANONYMOUS_LIMIT,
     NOT_REACHABLE,
-    URL,
     HostedRepository,
     fetch_repositories,
     get_recent_commits,
-    read_endpoint,
 )
 from nerq_cli.store import MemoryCache, Store
 
@@ -43,7 +43,7 @@ A, B = repo(0), repo(1)
 @pytest.fixture
 def told(open_run: OpenRun, site: Site) -> Told:
     def ask(*about: RepositoryId, token: str = TOKEN, store: Any = None, **options: Any) -> Any:
-        at = read_endpoint({"NERQ_GITHUB_URL": site.url, "GH_TOKEN": token})
+        at = read_endpoint("github", {"NERQ_GITHUB_URL": site.url, "GH_TOKEN": token})
         return fetch_repositories(open_run(store, **options), about, at, as_of=NOW)
 
     return ask
@@ -148,7 +148,7 @@ def test_another_error_about_one_says_nothing_of_it(told: Told, site: Site) -> N
 def test_a_rate_limit_ends_the_asking(told: Told, site: Site, open_run: OpenRun) -> None:
     site.on("/graphql", {"body": {"data": None, "errors": [{"type": "RATE_LIMITED"}]}})
     run = open_run()
-    at = read_endpoint({"NERQ_GITHUB_URL": site.url, "GITHUB_TOKEN": TOKEN})
+    at = read_endpoint("github", {"NERQ_GITHUB_URL": site.url, "GITHUB_TOKEN": TOKEN})
     for one in (A, B):
         fact = fetch_repositories(run, [one], at, as_of=NOW)[one]
         assert isinstance(fact, Unknown)
@@ -223,7 +223,7 @@ def test_a_good_token_is_sent_and_not_kept(told: Told, site: Site, tmp_path: Pat
     files = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
     assert files
     assert not any(TOKEN.encode() in content for content in files)
-    assert TOKEN not in repr(read_endpoint({"GITHUB_TOKEN": TOKEN}))
+    assert TOKEN not in repr(read_endpoint("github", {"GITHUB_TOKEN": TOKEN}))
 
 
 def test_the_token_follows_no_redirect_to_another_host(told: Told, site: Site, other_site: Site) -> None:
@@ -243,12 +243,14 @@ def test_answers_are_not_shared_between_tokens(told: Told, site: Site) -> None:
 
 @pytest.mark.parametrize("token", ["", "  ", "two\nlines", "å"])
 def test_what_cannot_be_a_token_is_none(token: str) -> None:
-    assert not read_endpoint({"GITHUB_TOKEN": token}).headers
+    assert not read_endpoint("github", {"GITHUB_TOKEN": token}).headers
 
 
 def test_the_address_can_be_configured() -> None:
-    assert read_endpoint({}).url == URL
-    assert read_endpoint({"GITHUB_TOKEN": "a"}).identity != read_endpoint({"GH_TOKEN": "b"}).identity
+    assert read_endpoint("github", {}).url == SOURCES["github"].url
+    assert (
+        read_endpoint("github", {"GITHUB_TOKEN": "a"}).identity != read_endpoint("github", {"GH_TOKEN": "b"}).identity
+    )
 
 
 # REST

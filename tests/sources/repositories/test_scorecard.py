@@ -9,7 +9,9 @@ from nerq_cli.facts import Found, Scorecard, Unknown
 from nerq_cli.fetch.fetcher import Fetcher
 from nerq_cli.fetch.source import Endpoint
 from nerq_cli.inventory import RepositoryId
-from nerq_cli.sources.repositories.scorecard import URL, fetch_scorecards, read_endpoint
+from nerq_cli.sources import SOURCES
+from nerq_cli.sources.endpoints import read_endpoint
+from nerq_cli.sources.repositories.scorecard import fetch_scorecards
 from nerq_cli.store import MemoryCache
 
 if TYPE_CHECKING:
@@ -67,5 +69,5 @@ def test_other_hosts_are_not_asked_about(open_run: OpenRun, site: Site) -> None:
 
 
 def test_the_address_can_be_configured() -> None:
-    assert read_endpoint({}).url == URL
-    assert read_endpoint({"NERQ_SCORECARD_URL": "http://127.0.0.1:1"}).url == "http://127.0.0.1:1"
+    assert read_endpoint("scorecard", {}).url == SOURCES["scorecard"].url
+    assert read_endpoint("scorecard", {"NERQ_SCORECARD_URL": "http://127.0.0.1:1"}).url == "http://127.0.0.1:1"

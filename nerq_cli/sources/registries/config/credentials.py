@@ -10,7 +10,8 @@ from urllib.parse import unquote, urlsplit
 
 from nerq_cli.fetch.source import Endpoint
 from nerq_cli.inventory import PYPI, Ecosystem
-from nerq_cli.sources.registries.config.endpoints import ConfigFiles, split_url
+from nerq_cli.sources.endpoints import split_url
+from nerq_cli.sources.registries.config.config_files import ConfigFiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -29,15 +29,16 @@ from urllib.parse import unquote, urlsplit
 
 from nerq_cli.fetch.source import Endpoint
 from nerq_cli.inventory import NPM, PURL_TYPES, PYPI, Ecosystem, Package
-from nerq_cli.sources.registries.config.credentials import Credentials, read_netrc_headers
-from nerq_cli.sources.registries.config.endpoints import (
+from nerq_cli.sources import SOURCES
+from nerq_cli.sources.endpoints import get_public_registry_url
+from nerq_cli.sources.registries.config.config_files import (
     ConfigFiles,
     RegistrySetting,
     find_project_folders,
-    get_server,
     normalise_index_url,
     redact_url,
 )
+from nerq_cli.sources.registries.config.credentials import Credentials, read_netrc_headers
 from nerq_cli.sources.registries.config.npmrc import read_npm_config
 from nerq_cli.sources.registries.config.pip_uv import read_python_config
 
@@ -102,7 +103,7 @@ class IndexConfig:
         has_scope_registry = package.ecosystem == NPM and _parse_scope(package.name) in self.npm_scopes
         if package.ecosystem not in self.registries and not has_scope_registry:
             return True
-        return self.find_endpoint(package).url == _get_public_url(package.ecosystem)
+        return self.find_endpoint(package).url == get_public_registry_url(package.ecosystem)
 
     def find_extra_indexes(self, package: Package) -> tuple[str, ...]:
         """Return the further indexes of the user's own that a package may come from.
@@ -112,7 +113,7 @@ class IndexConfig:
         if (
             package.ecosystem != PYPI
             or not self.extra_indexes
-            or self.origins.get("pypi", "").endswith("NERQ_PYPI_URL")
+            or self.origins.get("pypi", "").endswith(SOURCES["pypi"].variable)
         ):
             return ()
         return tuple(url for url in self.extra_indexes if _may_contain(url, package.name))
@@ -129,7 +130,11 @@ class IndexConfig:
         claim = self.project_claims.npm_scopes.get(scope, "")
         if not claim and scope not in self.npm_scopes:
             claim = self.project_claims.npm_registry
-        return "" if not claim or claim == self.find_endpoint(package).url or claim == _get_public_url(NPM) else claim
+        return (
+            ""
+            if not claim or claim == self.find_endpoint(package).url or claim == get_public_registry_url(NPM)
+            else claim
+        )
 
     def is_default_index(self, index_url: str, *, ecosystem: Ecosystem = PYPI) -> bool:
         """Say whether an address written in a project's file is no other than the one asked anyway.
@@ -164,20 +169,10 @@ def _parse_scope(name: str) -> str:
     return name.partition("/")[0] if name.startswith("@") else ""
 
 
-@lru_cache(maxsize=2)
-def _get_public_url(ecosystem: Ecosystem) -> str:
-    """The public registry, taken from the URL of one of its packages."""
-    from packageurl.contrib.purl2url import get_download_url, get_repo_url
-
-    if ecosystem == PYPI:
-        return get_server(str(get_repo_url("pkg:pypi/x")))  # type: ignore[no-untyped-call]
-    return get_server(str(get_download_url("pkg:npm/x@1")))  # type: ignore[no-untyped-call]
-
-
 @lru_cache(maxsize=1_024)
 def _is_public_url(ecosystem: Ecosystem, url: str) -> bool:
     """Whether this is the public registry, by whichever of its names: some clients call npm's by one of their own."""
-    if url == _get_public_url(ecosystem):
+    if url == get_public_registry_url(ecosystem):
         return True
     if ecosystem == PYPI:
         return False
@@ -189,7 +184,7 @@ def _is_public_url(ecosystem: Ecosystem, url: str) -> bool:
 
 @lru_cache(maxsize=8)
 def _get_public_endpoint(ecosystem: Ecosystem, credentials: Credentials) -> Endpoint:
-    return credentials.create_endpoint(ecosystem, _get_public_url(ecosystem))
+    return credentials.create_endpoint(ecosystem, get_public_registry_url(ecosystem))
 
 
 def read_index_config(

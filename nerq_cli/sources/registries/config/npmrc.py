@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from nerq_cli.inventory import NPM
-from nerq_cli.sources.registries.config.credentials import build_basic_header, read_url_header
-from nerq_cli.sources.registries.config.endpoints import (
-    UNPRINTABLE,
+from nerq_cli.sources import SOURCES
+from nerq_cli.sources.endpoints import UNPRINTABLE, get_server, split_url
+from nerq_cli.sources.registries.config.config_files import (
     ConfigFiles,
     RegistrySetting,
-    get_server,
     normalise_index_url,
     redact_url,
-    split_url,
 )
+from nerq_cli.sources.registries.config.credentials import build_basic_header, read_url_header
 
 _VARIABLE_PREFIX: Final = "npm_config_"
 _VARIABLE_REFERENCE = re.compile(r"(?<!\\)(\\*)\$\{([^${}?]+)(\?)?\}")
@@ -61,7 +60,8 @@ def read_npm_config(files: ConfigFiles, folders: Iterable[Path], *, trust: bool)
     user_layers = [_read_npmrc(files, path, expand=True) for path in (*_find_global_npmrc(environment), user_npmrc)]
     project_npmrcs = [folder / ".npmrc" for folder in folders if folder / ".npmrc" != user_npmrc][::-1]
     project_layers = [_read_npmrc(files, path, expand=trust) for path in project_npmrcs]
-    nerq_layer = _Npmrc({"registry": files.environ.get("NERQ_NPM_URL", "").strip()}, "environment NERQ_NPM_URL")
+    variable = SOURCES["npm"].variable
+    nerq_layer = _Npmrc({"registry": files.environ.get(variable, "").strip()}, f"environment {variable}")
 
     trusted_layers = (*user_layers, *(project_layers if trust else ()), environment, nerq_layer)
     path_headers = _read_credentials(files, trusted_layers)

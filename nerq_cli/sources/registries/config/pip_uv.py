@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nerq_cli.inventory import PYPI
-from nerq_cli.sources.registries.config.credentials import build_basic_header, read_url_header
-from nerq_cli.sources.registries.config.endpoints import (
+from nerq_cli.sources import SOURCES
+from nerq_cli.sources.endpoints import get_server
+from nerq_cli.sources.registries.config.config_files import (
     ConfigFiles,
     RegistrySetting,
-    get_server,
     normalise_index_url,
     redact_url,
 )
+from nerq_cli.sources.registries.config.credentials import build_basic_header, read_url_header
 
 if TYPE_CHECKING:
     from configparser import ParsingError
@@ -47,7 +48,7 @@ class PythonConfig(NamedTuple):
 
 def read_python_config(files: ConfigFiles, folders: Iterable[Path], *, trust: bool) -> PythonConfig:
     """Read which index Python packages come from: after the user's configuration, and after the project's."""
-    nerq = _read_variables(files.environ, main=("NERQ_PYPI_URL",))
+    nerq = _read_variables(files.environ, main=(SOURCES["pypi"].variable,))
     uv = _read_variables(
         files.environ, main=("UV_DEFAULT_INDEX", "UV_INDEX_URL"), extra=("UV_INDEX", "UV_EXTRA_INDEX_URL")
     )

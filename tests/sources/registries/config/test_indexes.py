@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from nerq_cli.fetch.source import Endpoint
 from nerq_cli.inventory import NPM, PYPI, Package
-from nerq_cli.sources.registries.config.endpoints import redact_url, split_url
+from nerq_cli.sources.endpoints import split_url
+from nerq_cli.sources.registries.config.config_files import redact_url
 from nerq_cli.sources.registries.config.indexes import IndexConfig, ProjectClaims, read_index_config
 from nerq_cli.sources.registries.config.pip_uv import find_pip_files, find_uv_files
 

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
-from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
 
 from nerq_cli.inventory import PYPI, Ecosystem
+from nerq_cli.sources.endpoints import UNPRINTABLE, split_url
 
 #: Bytes read of any configuration file; real ones have a few hundred.
 _MAX_BYTES: Final = 1_000_000
 
 #: Characters shown of something that is no URL.
 _MAX_SHOWN_LENGTH: Final = 200
-
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f.]*:[0-9a-f:.]+")
-#: Anything that is no visible ASCII character.
-UNPRINTABLE = re.compile(r"[^!-~]")
 
 
 class ConfigFiles(NamedTuple):
@@ -74,33 +67,10 @@ def find_project_folders(cwd: Path, home: Path) -> tuple[Path, ...]:
     return folders[: depth + 1]
 
 
-@lru_cache(maxsize=256)
-def split_url(url: str) -> tuple[str, str]:
-    """Split a URL into an address without credentials, in one spelling, and the credentials.
-
-    Both are empty when the URL is none that can be asked over HTTP.
-    """
-    try:
-        parts = urlsplit(url.strip())
-        scheme, host, port = parts.scheme, parts.hostname or "", parts.port
-    except ValueError:
-        return "", ""
-    if scheme not in _DEFAULT_PORTS or not _HOST.fullmatch(host) or UNPRINTABLE.search(parts.path):
-        return "", ""
-    name = f"[{host}]" if ":" in host else host
-    suffix = "" if port in (None, _DEFAULT_PORTS[scheme]) else f":{port}"
-    return f"{scheme}://{name}{suffix}{parts.path.rstrip('/')}", parts.netloc.rpartition("@")[0]
-
-
 def normalise_index_url(ecosystem: Ecosystem, index_url: str) -> str:
     """Return the address to ask, as Endpoint wants it; empty when it cannot be asked over HTTP."""
     url, _ = split_url(index_url)
     return url.removesuffix("/simple") if ecosystem == PYPI else url
-
-
-def get_server(url: str) -> str:
-    """Return scheme, host and port; empty for what is no URL."""
-    return "/".join(split_url(url)[0].split("/")[:3])
 
 
 def redact_url(url: str) -> str:

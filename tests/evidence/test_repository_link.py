@@ -1,16 +1,16 @@
 from __future__ import annotations
 
-from nerq_cli.facts import Absent, Fact, Found, Metadata, Repository, Scorecard, Unknown
-from nerq_cli.inventory import NPM, Package, RepositoryId
-from nerq_cli.sources.deps_dev import Attestation, RelatedRepository, RepositoryInfo, VersionInfo
-from nerq_cli.sources.repositories.github import NOT_REACHABLE, HostedRepository
-from nerq_cli.sources.repositories.link import (
+from nerq_cli.evidence.repository_link import (
     NO_REPOSITORY,
     build_repository,
     choose_repository,
     choose_scorecard,
     lacks_scorecard,
 )
+from nerq_cli.facts import Absent, Fact, Found, Metadata, Repository, Scorecard, Unknown
+from nerq_cli.inventory import NPM, Package, RepositoryId
+from nerq_cli.sources.deps_dev import Attestation, RelatedRepository, RepositoryInfo, VersionInfo
+from nerq_cli.sources.repositories.github import NOT_REACHABLE, HostedRepository
 
 NOW = 1_800_000_000
 DAY = 86_400

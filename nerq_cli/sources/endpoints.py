@@ -1,0 +1,103 @@
+"""Endpoints of the sources: the defaults of ``SOURCES``, and what the environment puts in their place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+from urllib.parse import urlsplit
+
+from nerq_cli.fetch.source import Endpoint
+from nerq_cli.inventory import PYPI, Ecosystem
+from nerq_cli.sources import SOURCES, SourceInfo
+
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f.]*:[0-9a-f:.]+")
+#: Anything that is no visible ASCII character.
+UNPRINTABLE = re.compile(r"[^!-~]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoints:
+    """The endpoints of all sources that the registry configuration does not decide about."""
+
+    #: By source id: the endpoint, then its mirrors.
+    by_source: Mapping[str, tuple[Endpoint, ...]]
+    #: Ids of the sources whose variable is set. The user chose these endpoints: they may receive private names.
+    configured: frozenset[str] = frozenset()
+
+    def __getitem__(self, source_id: str) -> Endpoint:
+        """Return the endpoint of a source."""
+        return self.by_source[source_id][0]
+
+
+def read_endpoints(environ: Mapping[str, str]) -> Endpoints:
+    """Return the endpoints of all sources, as the environment sets them."""
+    rows = [info for info in SOURCES.values() if info.url]
+    return Endpoints(
+        by_source={info.id: _read_row(info, environ) for info in rows},
+        configured=frozenset(info.id for info in rows if environ.get(info.variable, "").strip()),
+    )
+
+
+def read_endpoint(source_id: str, environ: Mapping[str, str]) -> Endpoint:
+    """Return the endpoint of one source, as the environment sets it.
+
+    If its variable holds no URL, the endpoint has none either: no request goes to the default instead.
+    """
+    return _read_row(SOURCES[source_id], environ)[0]
+
+
+def _read_row(info: SourceInfo, environ: Mapping[str, str]) -> tuple[Endpoint, ...]:
+    value = environ.get(info.variable, "").strip()
+    if value:
+        return (_add_token(split_url(value)[0], info, environ),)
+    url = info.url if isinstance(info.url, str) else info.url()
+    return (_add_token(url, info, environ), *(Endpoint(url=mirror) for mirror in info.mirrors))
+
+
+def _add_token(url: str, info: SourceInfo, environ: Mapping[str, str]) -> Endpoint:
+    token = next(filter(None, (environ.get(name, "").strip() for name in info.token_variables)), "")
+    if not url or not token or not (token.isascii() and token.isprintable()):
+        return Endpoint(url=url)
+    import hashlib
+
+    # A keyed hash of 48 bits distinguishes tokens and does not reveal them.
+    key = url.encode()[: hashlib.blake2b.MAX_KEY_SIZE]
+    identity = hashlib.blake2b(token.encode(), key=key, digest_size=6).hexdigest()
+    return Endpoint(url=url, headers={"Authorization": f"Bearer {token}"}, identity=identity)
+
+
+@lru_cache(maxsize=256)
+def split_url(url: str) -> tuple[str, str]:
+    """Split a URL into a normalised address without credentials, and the credentials.
+
+    Both are empty if it is not a URL for HTTP.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        scheme, host, port = parts.scheme, parts.hostname or "", parts.port
+    except ValueError:
+        return "", ""
+    if scheme not in _DEFAULT_PORTS or not _HOST.fullmatch(host) or UNPRINTABLE.search(parts.path):
+        return "", ""
+    name = f"[{host}]" if ":" in host else host
+    suffix = "" if port in (None, _DEFAULT_PORTS[scheme]) else f":{port}"
+    return f"{scheme}://{name}{suffix}{parts.path.rstrip('/')}", parts.netloc.rpartition("@")[0]
+
+
+def get_server(url: str) -> str:
+    """Return scheme, host and port of a URL; empty for anything else."""
+    return "/".join(split_url(url)[0].split("/")[:3])
+
+
+@lru_cache(maxsize=2)
+def get_public_registry_url(ecosystem: Ecosystem) -> str:
+    """Return the address of the public registry, taken from the URL of one of its packages."""
+    from packageurl.contrib.purl2url import get_download_url, get_repo_url
+
+    if ecosystem == PYPI:
+        return get_server(str(get_repo_url("pkg:pypi/x")))  # type: ignore[no-untyped-call]
+    return get_server(str(get_download_url("pkg:npm/x@1")))  # type: ignore[no-untyped-call]
