@@ -83,7 +83,7 @@ def test_a_scan_takes_the_versions_from_the_lock_file_and_says_so(nerq: Nerq) ->
         "beta": ("2.0", False, ["alpha"], ["main"]),
         "tester": ("3.0", True, [], ["dev:test"]),
     }
-    files = {one["path"]: (one["dependencies"], one["settled_by"]) for one in result.json["manifests"]}
+    files = {one["path"]: (one["dependency_count"], one["lockfile"]) for one in result.json["dependency_files"]}
     assert files == {"pyproject.toml": (2, "uv.lock"), "uv.lock": (4, None)}
 
 
@@ -207,7 +207,7 @@ def test_a_direct_dependency_that_its_lock_file_takes_from_elsewhere_is_never_as
 
 
 def paths(result: Any) -> list[str]:
-    return [one["path"] for one in result.json["manifests"]]
+    return [one["path"] for one in result.json["dependency_files"]]
 
 
 @pytest.fixture

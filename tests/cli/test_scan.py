@@ -296,7 +296,7 @@ def test_a_range_is_scored_at_the_version_that_would_be_installed(nerq: Nerq, re
     write(project, "demo<2\n")
     write(project, '{"dependencies": {"left": "^1.0.0"}}', "package.json")
     report = nerq("scan", *AS_OF, "--format", "json").json
-    assert [(one["name"], one["version"], one["how"]) for one in report["dependencies"]] == [
+    assert [(one["name"], one["version"], one["resolution"]) for one in report["dependencies"]] == [
         ("demo", "1.5", "range"),
         ("left", "1.4.0", "range"),
     ]

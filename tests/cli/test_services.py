@@ -401,9 +401,9 @@ def test_two_records_of_one_vulnerability_count_once_by_the_reviewed_one(world: 
     advisory(identifier="PYSEC-1", severity="LOW", fixed="1.5.0", **both)
     world.services.affecting["demo", "1.0.0"] = ["PYSEC-1", "GHSA-1"]
     [one] = demo(world.scan())["advisories"]
-    assert (one["id"], one["severity"], one["severity_from"]) == ("GHSA-1", "high", "GHSA label")
+    assert (one["id"], one["severity"], one["severity_source"]) == ("GHSA-1", "high", "GHSA label")
     assert {"PYSEC-1", "CVE-2025-11111"} <= set(one["aliases"])
-    assert one["fixed_in"] == ["2.0.0"]
+    assert one["fixed_versions"] == ["2.0.0"]
 
 
 def test_that_a_version_is_affected_is_the_lists_to_say_even_where_the_record_reads_otherwise(world: World) -> None:
@@ -492,5 +492,5 @@ def test_what_may_come_from_an_index_of_the_users_own_is_not_asked_about(
     result = world.scan()
     [demo] = result.json["dependencies"]
     assert demo["state"] == "skipped"
-    assert "corp.example" in demo["skip"]
+    assert "corp.example" in demo["skip_reason"]
     assert sent(world) == []

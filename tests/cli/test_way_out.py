@@ -26,8 +26,13 @@ def test_a_scan_names_the_version_that_clears_the_threshold_and_changes_no_file(
     registry.pypi("demo", "1.0", "2.0", "3.0", vulnerabilities={"1.0": [HOLE]})
     write(project, "demo==1.0\n")
     one = only(nerq("scan", *AS_OF, "--format", "json"))
-    way = one["way_out"]
-    assert (way["version"], way["clears"], way["in_range"], way["fixes"]) == ("2.0", True, False, ["PYSEC-2026-1"])
+    way = one["upgrade"]
+    assert (way["version"], way["passes"], way["in_range"], way["fixed_advisories"]) == (
+        "2.0",
+        True,
+        False,
+        ["PYSEC-2026-1"],
+    )
     assert f"→ 2.0 ({one['score']:.1f} → {way['score']:.1f})" in nerq("scan", *AS_OF).out
     write(project, "demo==2.0\n")
     assert only(nerq("scan", *AS_OF, "--format", "json"))["score"] == way["score"]
@@ -41,7 +46,7 @@ def test_offline_the_way_out_comes_from_the_cache(nerq: Nerq, registry: Any, pro
     asked = len(registry.paths)
     offline = nerq("scan", *AS_OF, "--format", "json", "--offline")
     assert offline.status == 1
-    assert only(offline)["way_out"] == only(online)["way_out"]
+    assert only(offline)["upgrade"] == only(online)["upgrade"]
     assert len(registry.paths) == asked
 
 
@@ -55,8 +60,8 @@ def test_offline_what_nobody_asked_about_before_is_not_known_and_nothing_fails(
     asked = len(registry.paths)
     offline = nerq("scan", *AS_OF, "--format", "json", "--offline")
     assert offline.status == 1
-    way = only(offline)["way_out"]
-    assert (way["version"], way["provisional"], way["clears"]) == ("2.0", True, False)
+    way = only(offline)["upgrade"]
+    assert (way["version"], way["provisional"], way["passes"]) == ("2.0", True, False)
     assert nerq("scan", *AS_OF, "--offline", "--no-cache").status == 0
     assert len(registry.paths) == asked
 
@@ -65,9 +70,9 @@ def test_check_shows_the_score_of_the_newest_version(nerq: Nerq, registry: Any) 
     registry.pypi("demo", "1.0", "2.0", "3.0")
     one = only(nerq("check", "pypi:demo==1.0", *AS_OF, "--format", "json"))
     newest = only(nerq("check", "pypi:demo", *AS_OF, "--format", "json"))
-    assert one["latest_scored"]["version"] == newest["version"] == "3.0"
-    assert one["latest_scored"]["score"] == newest["score"]
-    assert newest["latest_scored"] is None
+    assert one["latest_upgrade"]["version"] == newest["version"] == "3.0"
+    assert one["latest_upgrade"]["score"] == newest["score"]
+    assert newest["latest_upgrade"] is None
 
 
 def test_a_name_no_index_knows_fails_the_run_in_a_block_of_its_own(nerq: Nerq, registry: Any, project: Path) -> None:

@@ -17,5 +17,5 @@ def test_a_package_everybody_knows_is_found(target: str, tmp_path: Path) -> None
     command = [sys.executable, "-m", "nerq_cli", "check", target, "--format", "json", "--cache-dir", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     [dependency] = json.loads(done.stdout)["dependencies"]
-    assert dependency["found"] is True
+    assert dependency["in_registry"] is True
     assert dependency["version"]

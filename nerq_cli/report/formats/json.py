@@ -68,8 +68,8 @@ class _Error(_Struct, frozen=True):
 class _DependencyFile(_Struct, frozen=True):
     path: str
     format: str
-    dependencies: int
-    settled_by: str | None
+    dependency_count: int
+    lockfile: str | None
     errors: list[_Error]
     notes: list[str]
 
@@ -84,7 +84,7 @@ class _Cap(_Struct, frozen=True):
     limit: float
     reason: str
     source: str | None
-    as_of: str | None
+    retrieved_at: str | None
 
 
 class _Signal(_Struct, frozen=True):
@@ -97,23 +97,23 @@ class _Signal(_Struct, frozen=True):
     contribution: float | None
     reason: str
     source: str | None
-    as_of: str | None
+    retrieved_at: str | None
 
 
 class _Advisory(_Struct, frozen=True):
     id: str
     aliases: list[str]
     severity: str
-    severity_from: str | None
+    severity_source: str | None
     summary: str | None
-    affected: str | None
-    fixed_in: list[str]
-    fix: str | None
+    affected_range: str | None
+    fixed_versions: list[str]
+    nearest_fix: str | None
     newest_fix: str | None
     link: str | None
     links: list[str]
     malware: bool
-    exploited: bool | None
+    known_exploited: bool | None
     epss: float | None
 
 
@@ -123,8 +123,8 @@ class _Upgrade(_Struct, frozen=True):
     grade: str | None
     provisional: bool
     in_range: bool
-    clears: bool
-    fixes: list[str]
+    passes: bool
+    fixed_advisories: list[str]
 
 
 class _Finding(_Struct, frozen=True):
@@ -141,7 +141,7 @@ class _Dependency(_Struct, frozen=True, kw_only=True):
     version: str | None
     requirement: str
     purl: str
-    how: str
+    resolution: str
     direct: bool
     via: list[str]
     groups: list[str]
@@ -149,48 +149,48 @@ class _Dependency(_Struct, frozen=True, kw_only=True):
     markers: list[str]
     extras: list[str]
     aliases: list[str]
-    skip: str | None
+    skip_reason: str | None
     state: str | UnsetType = UNSET
-    found: bool | UnsetType | None = UNSET
+    in_registry: bool | UnsetType | None = UNSET
     score: float | UnsetType | None = UNSET
     grade: str | UnsetType | None = UNSET
     provisional: bool | UnsetType | None = UNSET
     verified: bool | UnsetType | None = UNSET
     coverage: float | UnsetType | None = UNSET
     coverage_label: str | UnsetType | None = UNSET
-    range: list[float] | UnsetType | None = UNSET
-    total: float | UnsetType | None = UNSET
+    score_range: list[float] | UnsetType | None = UNSET
+    uncapped_score: float | UnsetType | None = UNSET
     verdict: str | UnsetType | None = UNSET
     dimensions: dict[str, float | None] | UnsetType = UNSET
     caps: list[_Cap] | UnsetType = UNSET
     signals: list[_Signal] | UnsetType = UNSET
     reasons: list[str] | UnsetType = UNSET
     fix: str | UnsetType | None = UNSET
-    way_out: _Upgrade | UnsetType | None = UNSET
-    latest: str | UnsetType | None = UNSET
-    latest_scored: _Upgrade | UnsetType | None = UNSET
-    behind: int | UnsetType | None = UNSET
-    released: str | UnsetType | None = UNSET
+    upgrade: _Upgrade | UnsetType | None = UNSET
+    latest_version: str | UnsetType | None = UNSET
+    latest_upgrade: _Upgrade | UnsetType | None = UNSET
+    releases_behind: int | UnsetType | None = UNSET
+    released_at: str | UnsetType | None = UNSET
     advisories: list[_Advisory] | UnsetType = UNSET
 
 
 class _Project(_Struct, frozen=True):
     path: str
-    manifests: list[str]
+    dependency_files: list[str]
     summary: _Summary
 
 
 class _Source(_Struct, frozen=True):
     name: str
     state: str
-    asked: int
-    answered: int
-    from_cache: int
+    subjects: int
+    answered_subjects: int
+    cached_subjects: int
     requests: int
-    oldest: str | None
+    oldest_response: str | None
     reason: str | None
-    essential: bool
-    stands_in: str | None
+    required: bool
+    fallback: str | None
 
 
 class _Document(_Struct, frozen=True, kw_only=True):
@@ -199,12 +199,12 @@ class _Document(_Struct, frozen=True, kw_only=True):
     as_of: str
     threshold: float
     python: str | None
-    listed: bool
+    list_only: bool
     complete: bool
     exit: _Exit
     summary: _Summary
     projects: list[_Project]
-    manifests: list[_DependencyFile]
+    dependency_files: list[_DependencyFile]
     dependencies: list[_Dependency]
     findings: list[_Finding]
     sources: list[_Source]
@@ -220,7 +220,7 @@ def render(report: Report, options: RenderOptions) -> bytes:  # noqa: ARG001 - t
         as_of=format_timestamp(report.as_of),
         threshold=float(report.threshold),
         python=report.python or None,
-        listed=report.list_only,
+        list_only=report.list_only,
         complete=report.complete,
         exit=_Exit(report.exit.value, _sanitize_long(report.exit_reason)),
         summary=_build_summary(report),
@@ -232,7 +232,7 @@ def render(report: Report, options: RenderOptions) -> bytes:  # noqa: ARG001 - t
             )
             for entry in group_by_project(report)
         ],
-        manifests=[_build_dependency_file(dependency_file) for dependency_file in report.dependency_files],
+        dependency_files=[_build_dependency_file(dependency_file) for dependency_file in report.dependency_files],
         dependencies=[_build_dependency(entry, list_only=report.list_only) for entry in report.dependencies],
         findings=[_build_finding(finding) for finding in report.findings],
         sources=[_build_source(source) for source in report.sources],
@@ -284,8 +284,8 @@ def _build_dependency_file(dependency_file: DependencyFileSummary) -> _Dependenc
     return _DependencyFile(
         path=sanitize_text(dependency_file.path),
         format=sanitize_text(dependency_file.format),
-        dependencies=dependency_file.dependencies,
-        settled_by=sanitize_text(dependency_file.lockfile) or None,
+        dependency_count=dependency_file.dependencies,
+        lockfile=sanitize_text(dependency_file.lockfile) or None,
         errors=[_build_error(problem) for problem in dependency_file.problems],
         notes=_sanitize_long_texts(dependency_file.notes),
     )
@@ -295,14 +295,14 @@ def _build_source(source: SourceStatus) -> _Source:
     return _Source(
         name=sanitize_text(source.name),
         state=source.state,
-        asked=source.subjects,
-        answered=source.answered_subjects,
-        from_cache=source.from_cache,
+        subjects=source.subjects,
+        answered_subjects=source.answered_subjects,
+        cached_subjects=source.from_cache,
         requests=source.requests,
-        oldest=format_timestamp(source.oldest_response) or None,
+        oldest_response=format_timestamp(source.oldest_response) or None,
         reason=_sanitize_long(source.reason) or None,
-        essential=source.required,
-        stands_in=source.fallback or None,
+        required=source.required,
+        fallback=source.fallback or None,
     )
 
 
@@ -314,7 +314,7 @@ def _build_dependency(assessment: Assessment, *, list_only: bool) -> _Dependency
         version=None if dependency.version is None else sanitize_text(dependency.version),
         requirement=sanitize_text(dependency.requirement),
         purl=sanitize_text(dependency.purl),
-        how=dependency.resolution,
+        resolution=dependency.resolution,
         direct=dependency.direct,
         via=_sanitize_texts(dependency.via),
         groups=_sanitize_texts(dependency.groups),
@@ -322,7 +322,7 @@ def _build_dependency(assessment: Assessment, *, list_only: bool) -> _Dependency
         markers=_sanitize_texts(dependency.markers),
         extras=_sanitize_texts(dependency.extras),
         aliases=_sanitize_texts(dependency.aliases),
-        skip=_sanitize_long(dependency.skip_reason) or None,
+        skip_reason=_sanitize_long(dependency.skip_reason) or None,
     )
     return declaration if list_only else _add_assessment(declaration, assessment)
 
@@ -346,14 +346,14 @@ def _add_assessment(declaration: _Dependency, assessment: Assessment) -> _Depend
         declaration,
         **(_score_fields(assessment.score) if assessment.score is not None else _NO_SCORE_FIELDS),
         state=assessment.state or UNSET,
-        found=assessment.in_registry,
+        in_registry=assessment.in_registry,
         reasons=_sanitize_long_texts(assessment.reasons),
         fix=_sanitize_long(assessment.fix) or None,
-        way_out=_build_upgrade(assessment.upgrade),
-        latest=sanitize_text(assessment.latest) or None,
-        latest_scored=_build_upgrade(assessment.latest_upgrade),
-        behind=assessment.releases_behind,
-        released=format_timestamp(assessment.released_at) or None,
+        upgrade=_build_upgrade(assessment.upgrade),
+        latest_version=sanitize_text(assessment.latest) or None,
+        latest_upgrade=_build_upgrade(assessment.latest_upgrade),
+        releases_behind=assessment.releases_behind,
+        released_at=format_timestamp(assessment.released_at) or None,
         advisories=[
             _build_advisory(advisory, assessment.dependency.package.ecosystem, assessment.dependency.version or "")
             for advisory in deduplicate_advisories(assessment.advisories)
@@ -370,14 +370,24 @@ def _build_upgrade(upgrade: Upgrade | None) -> _Upgrade | None:
         grade=upgrade.grade,
         provisional=upgrade.provisional,
         in_range=upgrade.in_range,
-        clears=upgrade.passes,
-        fixes=_sanitize_texts(upgrade.fixed_advisories),
+        passes=upgrade.passes,
+        fixed_advisories=_sanitize_texts(upgrade.fixed_advisories),
     )
 
 
 _NO_SCORE_FIELDS: Final[dict[str, object]] = {
     **dict.fromkeys(
-        ("score", "grade", "provisional", "verified", "coverage", "coverage_label", "range", "total", "verdict")
+        (
+            "score",
+            "grade",
+            "provisional",
+            "verified",
+            "coverage",
+            "coverage_label",
+            "score_range",
+            "uncapped_score",
+            "verdict",
+        )
     ),
     "dimensions": dict.fromkeys(DIMENSIONS),
     "caps": [],
@@ -393,8 +403,8 @@ def _score_fields(score: Score) -> dict[str, object]:
         "verified": score.is_verified,
         "coverage": round(score.coverage, 4),
         "coverage_label": find_coverage_label(score.coverage),
-        "range": None if score.low is None or score.high is None else [score.low, score.high],
-        "total": None if score.total is None else round(score.total, 2),
+        "score_range": None if score.low is None or score.high is None else [score.low, score.high],
+        "uncapped_score": None if score.total is None else round(score.total, 2),
         "verdict": _sanitize_long(score.verdict) or None,
         "dimensions": {name: score.dimensions.get(name) for name in DIMENSIONS},
         "caps": [_build_cap(cap) for cap in score.caps],
@@ -444,15 +454,15 @@ def _build_advisory(advisory: AffectingAdvisory, ecosystem: Ecosystem, version: 
         id=sanitize_text(advisory.id),
         aliases=_sanitize_texts(advisory.aliases),
         severity=advisory.severity,
-        severity_from=sanitize_text(advisory.severity_from) or None,
+        severity_source=sanitize_text(advisory.severity_from) or None,
         summary=_sanitize_long(advisory.summary) or None,
-        affected=_sanitize_long(advisory.affected) or None,
-        fixed_in=_sanitize_texts(advisory.fixed_in),
-        fix=sanitize_text(fixes[0]) if fixes else None,
+        affected_range=_sanitize_long(advisory.affected) or None,
+        fixed_versions=_sanitize_texts(advisory.fixed_in),
+        nearest_fix=sanitize_text(fixes[0]) if fixes else None,
         newest_fix=sanitize_text(fixes[-1]) if fixes else None,
         link=sanitize_text(advisory.link) or None,
         links=_sanitize_texts(advisory.links),
         malware=advisory.malware,
-        exploited=advisory.exploited,
+        known_exploited=advisory.exploited,
         epss=advisory.epss,
     )

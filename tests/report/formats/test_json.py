@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -120,8 +121,8 @@ WAY = {
     "grade": "A",
     "provisional": False,
     "in_range": True,
-    "clears": True,
-    "fixes": [],
+    "passes": True,
+    "fixed_advisories": [],
 }
 
 #: Ways to spoil a report: a path into it, and what to put there.
@@ -138,24 +139,24 @@ CORRUPTIONS: list[tuple[tuple[str | int, ...], object]] = [
     ((*FIRST, "state"), "skipped"),
     ((*FIRST, "grade"), "G"),
     ((*FIRST, "coverage"), 1.01),
-    ((*FIRST, "range"), [1.0]),
-    ((*FIRST, "range"), [0.0, 101.0]),
+    ((*FIRST, "score_range"), [1.0]),
+    ((*FIRST, "score_range"), [0.0, 101.0]),
     ((*FIRST, "provisional"), True),
     ((*FIRST, "ecosystem"), "pypi"),
     ((*FIRST, "purl"), "pypi/attrs"),
     ((*FIRST, "version"), None),
-    ((*FIRST, "how"), "guessed"),
+    ((*FIRST, "resolution"), "guessed"),
     ((*FIRST, "locations", 0, "path"), ""),
     ((*FIRST, "locations", 0, "line"), -1),
-    ((*FIRST, "released"), "2026-11-21"),
-    ((*FIRST, "released"), "2026-13-41T99:00:00Z"),
-    ((*FIRST, "behind"), -1),
+    ((*FIRST, "released_at"), "2026-11-21"),
+    ((*FIRST, "released_at"), "2026-13-41T99:00:00Z"),
+    ((*FIRST, "releases_behind"), -1),
     ((*FIRST, "dimensions"), {"security": 1.0}),
-    ((*FIRST, "caps"), [{"id": "high", "limit": 169, "reason": "r", "source": None, "as_of": None}]),
+    ((*FIRST, "caps"), [{"id": "high", "limit": 169, "reason": "r", "source": None, "retrieved_at": None}]),
     ((*FIRST, "advisories"), [{"id": "A"}]),
-    ((*FIRST, "way_out"), {"version": "2.0"}),
-    ((*FIRST, "latest_scored"), WAY | {"clears": True, "score": None}),
-    ((*FIRST, "latest_scored"), WAY | {"score": 101}),
+    ((*FIRST, "upgrade"), {"version": "2.0"}),
+    ((*FIRST, "latest_upgrade"), WAY | {"passes": True, "score": None}),
+    ((*FIRST, "latest_upgrade"), WAY | {"score": 101}),
     (("findings",), [{"id": "not-in-registry"}]),
     ((*FIRST, "groups"), "main"),
     ((*SIGNAL, "state"), "unknown"),
@@ -169,7 +170,7 @@ CORRUPTIONS: list[tuple[tuple[str | int, ...], object]] = [
     (("threshold",), 170),
     (("summary", "ok"), -1),
     (("summary", "unknown"), REMOVED),
-    (("listed",), True),
+    (("list_only",), True),
     (("sources", 0, "state"), "fine"),
     (("errors",), [{"path": "a", "line": 1, "column": 1, "message": "", "hint": None, "text": None}]),
 ]
@@ -226,27 +227,31 @@ def test_exit_code_and_reason_are_repeated(findings: Report) -> None:
 
 
 def test_a_way_out_says_what_it_scores_and_whether_that_is_enough(findings: Report) -> None:
-    assert of(findings, "requests")["way_out"] == {
+    assert of(findings, "requests")["upgrade"] == {
         "version": "2.34.2",
         "score": 93.1,
         "grade": "A",
         "provisional": False,
         "in_range": False,
-        "clears": True,
-        "fixes": ["GHSA-x84v-xcm2-53pg", "GHSA-j8r2-6x86-q33q", "GHSA-9wx4-h78v-vm56"],
+        "passes": True,
+        "fixed_advisories": ["GHSA-x84v-xcm2-53pg", "GHSA-j8r2-6x86-q33q", "GHSA-9wx4-h78v-vm56"],
     }
-    assert of(findings, "requests")["latest_scored"] == of(findings, "requests")["way_out"]
-    assert of(findings, "pillow")["way_out"]["clears"] is False
-    assert of(findings, "pillow")["latest_scored"] is None
-    assert of(findings, "click")["way_out"] is None
+    assert of(findings, "requests")["latest_upgrade"] == of(findings, "requests")["upgrade"]
+    assert of(findings, "pillow")["upgrade"]["passes"] is False
+    assert of(findings, "pillow")["latest_upgrade"] is None
+    assert of(findings, "click")["upgrade"] is None
 
 
 def test_an_advisory_names_the_fix_on_the_branch_in_use_and_the_newest(assess: Assess, report_of: Make) -> None:
     hole = AffectingAdvisory(id="A", fixed_in=("1.0", "2.35.0", "3.1"))
     [found] = of(report_of([assess("x", advisories=(hole,))]), "x")["advisories"]
-    assert (found["fixed_in"], found["fix"], found["newest_fix"]) == (["1.0", "2.35.0", "3.1"], "2.35.0", "3.1")
+    assert (found["fixed_versions"], found["nearest_fix"], found["newest_fix"]) == (
+        ["1.0", "2.35.0", "3.1"],
+        "2.35.0",
+        "3.1",
+    )
     [without] = of(report_of([assess("x", advisories=(AffectingAdvisory(id="A"),))]), "x")["advisories"]
-    assert (without["fix"], without["newest_fix"]) == (None, None)
+    assert (without["nearest_fix"], without["newest_fix"]) == (None, None)
 
 
 def test_findings_stand_beside_the_dependencies(findings: Report, calm: Report) -> None:
@@ -268,10 +273,10 @@ def test_findings_stand_beside_the_dependencies(findings: Report, calm: Report) 
 
 def test_a_list_has_neither_states_nor_scores(listed: Report) -> None:
     found = document(listed)
-    assert found["listed"] is True
+    assert found["list_only"] is True
     assert found["summary"] == {"total": 36, "skipped": 2}
     assert not {key for one in found["dependencies"] for key in one} & {"state", "score", "signals", "reasons"}
-    assert of(listed, "fork")["skip"] == "git: https://git.example/fork @ 1a2b3c"
+    assert of(listed, "fork")["skip_reason"] == "git: https://git.example/fork @ 1a2b3c"
 
 
 def test_what_was_not_scored_has_nulls_and_reasons(findings: Report) -> None:
@@ -285,8 +290,8 @@ def test_what_was_not_scored_has_nulls_and_reasons(findings: Report) -> None:
 
 def test_contributions_add_up_to_the_total(any_report: Report) -> None:
     for one in document(any_report)["dependencies"]:
-        if one.get("total") is not None:
-            assert math.isclose(sum(s["contribution"] for s in one["signals"]), one["total"], abs_tol=0.011)
+        if one.get("uncapped_score") is not None:
+            assert math.isclose(sum(s["contribution"] for s in one["signals"]), one["uncapped_score"], abs_tol=0.011)
 
 
 def test_every_rounded_contribution_is_within_a_hundredth_of_the_exact_one(everything: Report) -> None:
@@ -327,3 +332,11 @@ def _seconds(report: Report) -> float:
     started = time.perf_counter()
     json_report.render(report, RenderOptions())
     return time.perf_counter() - started
+
+
+def test_the_documentation_lists_each_renamed_key_under_the_name_it_has_now() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "json.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| [^|]+ \| `(\w+)` \| `(\w+)` \|$", page, re.MULTILINE)
+    keys = {name for part in (SCHEMA, *SCHEMA["$defs"].values()) for name, _ in descriptions(part)}
+    assert len(rows) == 29
+    assert {new for _, new in rows} <= keys
