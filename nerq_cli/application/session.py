@@ -1,21 +1,27 @@
-"""Everything a command that asks the world needs: settings, clock, cache, addresses, the door to the network."""
+"""What a run needs from outside: configuration, cache, advisory database, endpoints and network."""
 
 from __future__ import annotations
 
-import math
 import os
-import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
-from nerq_cli.config import Config
-from nerq_cli.errors import StaleDataError, UsageError
+from nerq_cli.application.settings import (
+    ScanOptions,
+    Settings,
+    parse_as_of,
+    parse_python,
+    resolve_strict,
+    resolve_threshold,
+)
+from nerq_cli.config import Config, read_config
+from nerq_cli.errors import StaleDataError
 
 if TYPE_CHECKING:
-    from nerq_cli.application.scan import ScanOptions
     from nerq_cli.evidence.collect import EvidenceCollector
     from nerq_cli.evidence.registry_lookup import RegistryFacts
     from nerq_cli.facts import Evidence
@@ -27,129 +33,116 @@ if TYPE_CHECKING:
     from nerq_cli.store import Cache
     from nerq_cli.store.advisory_db import AdvisoryDatabase
 
-DEFAULT_DEADLINE = 30.0
+#: Seconds that gathering evidence may take, unless the user or the project says otherwise.
+DEFAULT_DEADLINE: Final = 30.0
+_DAY: Final = 86_400
+
+#: Called with what is done and what there is to do.
+Progress: TypeAlias = Callable[[int, int], None]
+#: Returns the progress callback for a label, or None where none is shown.
+ProgressFactory: TypeAlias = Callable[[str], "Progress | None"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """The options of the commands that gather evidence, as typed; None means "not typed"."""
-
-    threshold: float | None = None
-    offline: bool = False
-    refresh: bool = False
-    no_cache: bool = False
-    cache_dir: Path | None = None
-    timeout: float | None = None
-    strict: bool | None = None
-    as_of: str | None = None
-    python: str | None = None
-    quiet: bool = False
-    verbose: bool = False
-    downloads: bool = False
-    max_db_age: float | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that are none: they would compare as false with every score.
-
-        Raises:
-            UsageError: the threshold or the timeout is not a finite number.
-        """
-        for option, value in (("--threshold", self.threshold), ("--timeout", self.timeout)):
-            if value is not None and not math.isfinite(value):
-                raise UsageError(f"{option} {value} is not a number to measure by")
-        if self.offline and self.refresh:
-            raise UsageError("--offline and --refresh contradict each other", hint="leave one of them out")
-
-    def resolve_threshold(self, config: Config) -> float:
-        """Return the threshold: the option, else the project's, else the default."""
-        return config.threshold if self.threshold is None else abs(self.threshold)
-
-    def resolve_strict(self, config: Config) -> bool:
-        """Return whether an incomplete run fails: the option, else the project's, else whether CI is set."""
-        if self.strict is not None:
-            return self.strict
-        return is_ci() if config.strict is None else config.strict
-
-    def resolve_as_of(self) -> int:
-        """Return the moment to judge from, in epoch seconds (UTC).
-
-        Raises:
-            UsageError: ``--as-of`` is not a date or time.
-        """
-        if self.as_of is None:
-            return int(time.time())
-        from datetime import datetime, timezone
-
-        try:
-            moment = datetime.fromisoformat(self.as_of.replace("Z", "+00:00"))
-        except ValueError as error:
-            raise UsageError(
-                f"--as-of {self.as_of!r} is not a date or time", hint="write 2026-11-21 or 2026-11-21T12:00:00Z"
-            ) from error
-        return int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp())
-
-    def resolve_python(self) -> str:
-        """Return the Python that would install: the option, else the one running this.
-
-        Raises:
-            UsageError: it is not a version.
-        """
-        if self.python is None:
-            return ".".join(map(str, sys.version_info[:3]))
-        from packaging.version import InvalidVersion, Version
-
-        try:
-            version = Version(self.python)
-        except InvalidVersion as error:
-            raise UsageError(f"--python {self.python!r} is not a version", hint="write 3.12 or 3.12.4") from error
-        if len(version.release) == 1:
-            raise UsageError(f"--python {self.python!r} leaves the minor version open", hint="write 3.12 or 3.12.4")
-        return str(version)
+def hide_progress(_label: str) -> None:
+    """Return no progress callback."""
 
 
-def build_scan_options(settings: Settings, config: Config) -> ScanOptions:
-    """Return what the options and the project's settings together ask of a run."""
-    from nerq_cli.application.scan import ScanOptions
+class EvidenceProvider(Protocol):
+    """Where the evidence of a run comes from: a session, or dictionaries in tests."""
 
-    return ScanOptions(
-        as_of=settings.resolve_as_of(),
-        threshold=settings.resolve_threshold(config),
-        python=settings.resolve_python(),
-        strict=settings.resolve_strict(config),
-    )
+    def projects(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> RegistryFacts:
+        """Return what the registries publish about packages; of a package in ``pinned`` only those releases matter."""
+        ...
 
+    def evidence(self, releases: Sequence[Release], projects: RegistryFacts) -> Mapping[Release, Evidence]:
+        """Return the evidence for each release: the versions in use, and possible upgrades."""
+        ...
 
-def is_ci() -> bool:
-    """Whether this runs in a CI job."""
-    return os.environ.get("CI", "").lower() not in ("", "0", "false", "no")
+    def sources(self) -> tuple[SourceStatus, ...]:
+        """Return the status of each source that was used."""
+        ...
 
 
 @dataclass(slots=True)
 class Session:
-    """What can be asked: opened on first use, so that a command that asks nothing opens nothing."""
+    """Evidence for the packages of one project. Everything is opened on first use; close it, or use ``with``."""
 
+    #: What the user set.
     settings: Settings
+    #: What the project set.
     config: Config
+    #: Directory of the project.
     root: Path
-    warnings: list[str] = field(default_factory=list)
+    #: Where progress is shown.
+    create_progress: ProgressFactory = hide_progress
+    _warnings: list[str] = field(default_factory=list)
     _index_config: IndexConfig | None = None
     _store: Cache | None = None
     _fetcher: Fetcher | None = None
     _collector: EvidenceCollector | None = None
     _database: AdvisoryDatabase | None = None
 
+    @classmethod
+    def open(cls, settings: Settings, root: Path, create_progress: ProgressFactory = hide_progress) -> Session:
+        """Return a session for the project in a directory, with its configuration read.
+
+        Raises:
+            ConfigError: the configuration of the project is not valid.
+        """
+        return cls(settings, read_config(root), root, create_progress)
+
+    def __enter__(self) -> Session:  # noqa: PYI034 - Python 3.10 has no Self
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences for the user: configuration, cache and advisory database."""
+        storage_problems = (storage.problem for storage in (self._store, self._database) if storage is not None)
+        return tuple(dict.fromkeys(filter(None, (*self.config.warnings, *self._warnings, *storage_problems))))
+
     @property
     def index_config(self) -> IndexConfig:
-        """Where the registries are, read from the user's configuration."""
+        """Where the registries are, from the configuration of the user's package managers."""
         if self._index_config is None:
             from nerq_cli.sources.registries.config.indexes import read_index_config
 
             self._index_config = read_index_config(os.environ, cwd=self.root)
-            self.warnings.extend(self._index_config.warnings)
+            self._warnings.extend(self._index_config.warnings)
         return self._index_config
 
+    def build_scan_options(
+        self,
+        *,
+        groups: Sequence[str] = (),
+        no_dev: bool = False,
+        list_only: bool = False,
+        keep_going: bool = False,
+        allow_empty: bool = False,
+    ) -> ScanOptions:
+        """Return the options of a run, completed from the settings of the user and of the project.
+
+        Raises:
+            UsageError: the moment or the Python version is not valid.
+        """
+        return ScanOptions(
+            as_of=parse_as_of(self.settings.as_of),
+            threshold=resolve_threshold(self.settings, self.config),
+            python=parse_python(self.settings.python),
+            strict=resolve_strict(self.settings, self.config),
+            groups=tuple(groups or self.config.groups),
+            no_dev=no_dev or bool(self.config.no_dev and not groups),
+            list_only=list_only,
+            keep_going=keep_going,
+            allow_empty=allow_empty,
+        )
+
     def build_rules(self, dependency_files: Sequence[DependencyFile]) -> PrivacyRules:
-        """Return what decides which names may be asked about."""
+        """Return the rules that decide which names may leave the machine."""
         from nerq_cli.privacy import PrivacyRules, collect_local_names
         from nerq_cli.sources.popularity import ranks
 
@@ -164,15 +157,15 @@ class Session:
         )
 
     def projects(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> RegistryFacts:
-        """Ask the registries about packages, of which some versions are pinned."""
+        """Return what the registries publish about packages."""
         return self._open_collector().collect_packages(packages, pinned)
 
     def evidence(self, releases: Sequence[Release], projects: RegistryFacts) -> dict[Release, Evidence]:
-        """Ask everybody about versions in use."""
+        """Return the evidence for each release."""
         return self._open_collector().collect_evidence(releases, projects)
 
     def sources(self) -> tuple[SourceStatus, ...]:
-        """Say how each source did."""
+        """Return the status of each source that was used."""
         if self._fetcher is None:
             return ()
         from nerq_cli.report.model import SourceStatus
@@ -196,7 +189,7 @@ class Session:
         return (*statuses, *self._describe_databases())
 
     def _find_fallback(self, source: str) -> str:
-        """Return who answered in place of a source, if all that it left open was answered."""
+        """Return what replaced a source, if everything missing from it was replaced; else an empty string."""
         from nerq_cli.sources.advisories.local_database import LABEL
         from nerq_cli.sources.advisories.osv import LABEL as OSV
 
@@ -207,10 +200,10 @@ class Session:
         return f"the {LABEL}" if is_answered else ""
 
     def _describe_databases(self) -> Iterator[SourceStatus]:
-        """Describe the advisory database, ecosystem by ecosystem.
+        """Yield the status of the advisory database, one per ecosystem.
 
         Raises:
-            StaleError: it had to answer in place of OSV, and is older than ``--max-db-age`` allows.
+            StaleDataError: it replaced OSV, and is older than ``--max-db-age`` allows.
         """
         from nerq_cli.report.model import SourceStatus
         from nerq_cli.sources.advisories.local_database import LABEL, STALE_AGE, read_snapshots
@@ -223,37 +216,29 @@ class Session:
             replaced_count = self._collector.answered_by_database[snapshot.ecosystem]
             needed_count = replaced_count or self._collector.missing_advisories[snapshot.ecosystem]
             age = int(time.time()) - snapshot.valid_until
-            age_text = f"the advisories kept for {snapshot.ecosystem} are {age // 86_400:,} days old"
+            age_text = f"the advisories kept for {snapshot.ecosystem} are {age // _DAY:,} days old"
             if not snapshot.valid_until:
                 age_text = f"only single advisories are kept for {snapshot.ecosystem}"
-            if replaced_count and self.settings.max_db_age is not None and age > self.settings.max_db_age * 86_400:
+            if replaced_count and self.settings.max_db_age is not None and age > self.settings.max_db_age * _DAY:
                 raise StaleDataError(
                     f"{age_text}, and --max-db-age allows {self.settings.max_db_age:g}",
                     hint="nerq db update fetches newer ones",
                 )
             note = age_text if needed_count and age > STALE_AGE else ""
             if note:
-                self.warnings.append(f"{note}; nerq db update fetches newer ones")
+                self._warnings.append(f"{note}; nerq db update fetches newer ones")
             yield SourceStatus(
                 name=f"{LABEL} ({snapshot.ecosystem})", state="ok", oldest_response=snapshot.valid_until, note=note
             )
 
     def close(self) -> None:
-        """Close what was opened, and collect what it has to say."""
-        if self._fetcher is not None:
-            self._fetcher.close()
-        if self._store is not None:
-            if self._store.problem:
-                self.warnings.append(self._store.problem)
-            self._store.close()
-        if self._database is not None:
-            if self._database.problem:
-                self.warnings.append(self._database.problem)
-            self._database.close()
+        """Close what was opened."""
+        for resource in (self._fetcher, self._store, self._database):
+            if resource is not None:
+                resource.close()
 
     def _open_collector(self) -> EvidenceCollector:
         if self._collector is None:
-            from nerq_cli.cli.progress import create_progress
             from nerq_cli.evidence.collect import EvidenceCollector
             from nerq_cli.evidence.registry_lookup import RegistryLookup
             from nerq_cli.evidence.service_lookup import ServiceLookup
@@ -270,9 +255,9 @@ class Session:
                 offline=self.settings.offline,
                 refresh=self.settings.refresh,
                 deadline_seconds=self.settings.timeout or self.config.timeout or DEFAULT_DEADLINE,
-                progress=None if self.settings.quiet else create_progress(),
+                progress=self.create_progress("asking the registries"),
             )
-            self._database = _open_database(directory, now, self.warnings)
+            self._database = _open_database(directory, now, self._warnings)
             self._collector = EvidenceCollector(
                 RegistryLookup(self._fetcher, self.index_config),
                 ServiceLookup(self._fetcher, read_endpoints(os.environ), is_public=self._is_public, as_of=now),
@@ -284,7 +269,7 @@ class Session:
         return self._collector
 
     def _is_public(self, package: Package) -> bool:
-        """Whether a name is no secret: its registry is the public one, or it is known to be public all the same."""
+        """Return whether a name is public: by its registry, the list of popular packages or the configuration."""
         from nerq_cli.config import find_public_pattern
         from nerq_cli.sources.popularity import ranks
 
@@ -293,7 +278,7 @@ class Session:
 
 
 def _open_database(directory: Path, now: int, warnings: list[str]) -> AdvisoryDatabase | None:
-    """Open the advisory database if ``nerq db`` has made one; warn where it cannot be used."""
+    """Return the advisory database, or None when there is none; add its problem to the warnings."""
     from nerq_cli.store.advisory_db import AdvisoryDatabase
 
     database = AdvisoryDatabase.open(directory, now=now)

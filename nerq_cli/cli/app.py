@@ -12,7 +12,6 @@ import typer
 
 from nerq_cli import __version__
 from nerq_cli.cli import cache, check, db, methodology, scan, schema, why
-from nerq_cli.cli.options import ACTIVE_ENVIRONMENT
 from nerq_cli.cli.shadowed_command import find_shadowed_command
 from nerq_cli.errors import EXIT_MEANINGS, ExitStatus, NerqError
 
@@ -101,6 +100,8 @@ def _complete_env_option(arguments: Sequence[str]) -> list[str]:
     for index, argument in enumerate(arguments):
         result.append(argument)
         if argument == "--env" and (index + 1 == len(arguments) or arguments[index + 1].startswith("-")):
+            from nerq_cli.application.read_dependencies import ACTIVE_ENVIRONMENT
+
             result.append(ACTIVE_ENVIRONMENT)
     return result
 

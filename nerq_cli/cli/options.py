@@ -1,33 +1,31 @@
-"""Options that several commands share, written once."""
+"""Options that several commands share."""
 
 from __future__ import annotations
 
+import inspect
 import re
-from enum import Enum
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
 
 import typer
 
+from nerq_cli.application.settings import OptionalSource, Settings
 from nerq_cli.report import FORMATS
 
-#: What ``--env`` means without a value; no path is called that.
-ACTIVE_ENVIRONMENT = "(active)"
+if TYPE_CHECKING:
+    from nerq_cli.application.session import ProgressFactory
 
 _DAYS_PATTERN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*d?", re.ASCII)
 
 
-class OptionalSource(str, Enum):
-    """What is asked only when the user says so."""
-
-    DOWNLOADS = "downloads"
-
-
 def parse_days(text: str) -> float:
-    """Return the days that ``7``, ``0.5`` or ``7d`` mean.
+    """Return a number of days: ``7``, ``0.5`` or ``7d``.
 
     Raises:
-        typer.BadParameter: it is no such number.
+        typer.BadParameter: the text is not a number of days.
     """
     match = _DAYS_PATTERN.fullmatch(text.strip())
     if match is None:
@@ -35,55 +33,106 @@ def parse_days(text: str) -> float:
     return float(match[1])
 
 
-Threshold = Annotated[
-    float | None,
-    typer.Option("--threshold", "-t", min=0, max=100, help="Score a dependency must reach.  [default: 70]"),
+CacheDir = Annotated[Path | None, typer.Option("--cache-dir", envvar="NERQ_CACHE_DIR", help="Directory of the cache.")]
+Exclude = Annotated[
+    list[str] | None, typer.Option("--exclude", help="Leave out paths that match this pattern (repeatable).")
 ]
-Format = Annotated[str, typer.Option("--format", "-f", help=f"Format of the report on stdout: {', '.join(FORMATS)}.")]
-Output = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--output",
-        "-o",
-        help="Also write the report to FILE, in the format of its suffix: "
-        f"{', '.join(report_format.suffix for report_format in FORMATS.values())}.",
-    ),
-]
-Offline = Annotated[bool, typer.Option("--offline", help="Use the cache only, and say how old it is.")]
-Refresh = Annotated[bool, typer.Option("--refresh", help="Ask again for everything, cached or not.")]
-NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither read nor write the cache.")]
-CacheDir = Annotated[Path | None, typer.Option("--cache-dir", envvar="NERQ_CACHE_DIR", help="Where the cache lives.")]
-Timeout = Annotated[
-    float | None,
-    typer.Option("--timeout", min=0.1, help="Seconds the whole run may take to gather evidence.  [default: 30]"),
-]
-With = Annotated[
-    list[OptionalSource] | None,
-    typer.Option("--with", help="Ask for this as well, which takes many requests (repeatable)."),
-]
-MaxDbAge = Annotated[
-    float | None,
-    typer.Option(
-        "--max-db-age",
-        metavar="DAYS",
-        parser=parse_days,
-        help="Refuse an advisory database older than this many days (7 or 7d).  [default: use it, and say its age]",
-    ),
-]
-Strict = Annotated[
-    bool | None,
-    typer.Option(
-        "--strict/--no-strict", help="Exit 3 when something could not be checked.  [default: only when CI is set]"
-    ),
-]
-AsOf = Annotated[
-    str | None, typer.Option("--as-of", help="Judge ages as of this moment (2026-11-21 or a full ISO 8601 time).")
-]
-Python = Annotated[
-    str | None, typer.Option("--python", help="Python version that would install.  [default: the one running nerq]")
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no warnings, no hints: the report alone.")]
-Verbose = Annotated[
-    bool, typer.Option("--verbose", "-v", help="Say more: every reason, every source and how often it was asked.")
-]
-Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when something breaks.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the report only: no progress, warnings or hints.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when an error occurs.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportOptions(Settings):
+    """Options of every command that prints a report: where it goes, and the settings of the run."""
+
+    form: Annotated[
+        str, typer.Option("--format", "-f", help=f"Format of the report on stdout: {', '.join(FORMATS)}.")
+    ] = "table"
+    output: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Also write the report to FILE, in the format of its suffix: "
+            f"{', '.join(report_format.suffix for report_format in FORMATS.values())}.",
+        ),
+    ] = None
+    threshold: Annotated[
+        float | None,
+        typer.Option("--threshold", "-t", min=0, max=100, help="Score a dependency must reach.  [default: 70]"),
+    ] = None
+    strict: Annotated[
+        bool | None,
+        typer.Option(
+            "--strict/--no-strict", help="Exit 3 when something could not be checked.  [default: only when CI is set]"
+        ),
+    ] = None
+    offline: Annotated[bool, typer.Option("--offline", help="Use the cache only, and show its age.")] = False
+    refresh: Annotated[bool, typer.Option("--refresh", help="Send every request again, cached or not.")] = False
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither read nor write the cache.")] = False
+    cache_dir: CacheDir = None
+    timeout: Annotated[
+        float | None,
+        typer.Option("--timeout", min=0.1, help="Seconds the whole run may take to gather evidence.  [default: 30]"),
+    ] = None
+    optional_sources: Annotated[
+        list[OptionalSource] | None,
+        typer.Option("--with", help="Use this source as well; it takes many requests (repeatable)."),
+    ] = None
+    max_db_age: Annotated[
+        float | None,
+        typer.Option(
+            "--max-db-age",
+            metavar="DAYS",
+            parser=parse_days,
+            help="Fail when the advisory database is needed and older than this many days (7 or 7d).  "
+            "[default: use it, and show its age]",
+        ),
+    ] = None
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="Measure ages at this moment (2026-11-21 or a full ISO 8601 time).")
+    ] = None
+    python: Annotated[
+        str | None, typer.Option("--python", help="Python version to install for.  [default: the one running nerq]")
+    ] = None
+    quiet: Quiet = False
+    debug: Debug = False
+
+    def check_formats(self) -> None:
+        """Raise UsageError when a format is not known: before the run, not after it."""
+        from nerq_cli.cli.output import check_format, find_format
+
+        check_format(self.form)
+        for path in self.output or ():
+            find_format(path)
+
+    @property
+    def progress_factory(self) -> ProgressFactory:
+        """Shows progress on stderr, unless ``--quiet`` is set."""
+        from nerq_cli.application.session import hide_progress
+        from nerq_cli.cli.progress import create_progress
+
+        return hide_progress if self.quiet else create_progress
+
+
+def with_report_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command with one parameter for each field of ``ReportOptions`` in place of its parameter ``shared``."""
+    names = tuple(field.name for field in fields(ReportOptions))
+    annotations = get_type_hints(ReportOptions, include_extras=True)
+    signature = inspect.signature(command, eval_str=True)
+    parameters = [parameter for parameter in signature.parameters.values() if parameter.name != "shared"]
+    parameters += [
+        inspect.Parameter(
+            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=annotations[field.name]
+        )
+        for field in fields(ReportOptions)
+    ]
+
+    @wraps(command)
+    def run(**arguments: Any) -> None:  # noqa: ANN401 - whatever the options hold
+        shared = ReportOptions(**{name: arguments.pop(name) for name in names})
+        command(shared=shared, **arguments)
+
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -26,16 +26,17 @@ def why(
         typer.Argument(help="Files or directories to look in.  [default: this directory]", show_default=False),
     ] = None,
     most: Annotated[int, typer.Option("--most", min=1, help="Show at most so many ways.")] = _MAX_PATHS,
-    exclude: Annotated[
-        list[str] | None, typer.Option("--exclude", help="Leave out paths that match this pattern (repeatable).")
-    ] = None,
+    exclude: options.Exclude = None,
     debug: options.Debug = False,  # noqa: ARG001 - read where expected failures are met
 ) -> None:
     """Show what brings a package in, by the lock files; no network."""
+    from nerq_cli.application.read_dependencies import Inputs, read_inputs
+    from nerq_cli.cli.progress import create_progress
     from nerq_cli.report.sanitize import sanitize_text
     from nerq_cli.report.terminal.problems import print_problems
 
-    dependency_files = load_dependency_files(paths or ["."], exclude or ())
+    inputs = Inputs(paths=tuple(paths or ["."]), exclude=tuple(exclude or ()))
+    dependency_files = read_inputs(inputs, create_progress)
     packages = _find_packages(name, dependency_files)
     lines = [line for package in packages for line in explain_package(package, dependency_files, most)]
     for line in lines:
@@ -47,37 +48,6 @@ def why(
         raise UsageError(
             f"{name!r} is in none of the dependency files", hint=_suggest_names(packages, dependency_files)
         )
-
-
-def load_dependency_files(
-    paths: Sequence[str],
-    exclude: Sequence[str] = (),
-    read_as: str = "",
-    *,
-    include: Sequence[str] = (),
-    recursive: bool = True,
-    quiet: bool = False,
-) -> tuple[DependencyFile, ...]:
-    """Read dependency files, with the versions that their lock files settle.
-
-    Raises:
-        NothingToScanError: there is no dependency file.
-        UsageError: a path does not exist.
-    """
-    from nerq_cli.cli.progress import create_progress
-    from nerq_cli.manifests.discovery.load import load_dependency_files
-    from nerq_cli.resolve.lockfile import apply_lockfiles
-
-    dependency_files = load_dependency_files(
-        paths,
-        stdin_as=read_as or "requirements.txt",
-        as_format="" if list(paths) == ["-"] else read_as,
-        exclude=exclude,
-        include=include,
-        recursive=recursive,
-        progress=None if quiet else create_progress("reading dependency files"),
-    )
-    return apply_lockfiles(dependency_files)
 
 
 def _find_packages(name: str, dependency_files: Iterable[DependencyFile]) -> list[Package]:

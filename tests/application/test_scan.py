@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nerq_cli.application import check as packages_check
 from nerq_cli.application import scan as pipeline
+from nerq_cli.application.settings import ScanOptions
 from nerq_cli.config import Config
 from nerq_cli.ecosystems import versions
 from nerq_cli.errors import ExitStatus
@@ -35,7 +37,7 @@ from nerq_cli.report.model import Assessment, Report, SourceStatus
 
 AS_OF = 1_795_228_800
 DAY = 86_400
-OPTIONS = pipeline.ScanOptions(as_of=AS_OF, python="3.12.4")
+OPTIONS = ScanOptions(as_of=AS_OF, threshold=70, python="3.12.4")
 RULES = PrivacyRules(config=Config())
 
 
@@ -142,12 +144,12 @@ def manifest(*lines: str) -> DependencyFile:
     return DependencyFile(path="a.txt", format="requirements", declarations=tuple(declared))
 
 
-def scan(world: World, *lines: str, options: pipeline.ScanOptions = OPTIONS) -> Report:
+def scan(world: World, *lines: str, options: ScanOptions = OPTIONS) -> Report:
     return pipeline.scan_project([manifest(*lines)], RULES, options, world)
 
 
 def check(world: World, line: str) -> Assessment:
-    report, _ = pipeline.check_packages([manifest(line).declarations], RULES, OPTIONS, world)
+    report, _ = packages_check.check_packages([manifest(line).declarations], RULES, OPTIONS, world)
     [one] = report.dependencies
     return one
 

@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 import typer
 
-from nerq_cli.application import session
+from nerq_cli.application.select_dependencies import select_dependencies
+from nerq_cli.application.session import Session
+from nerq_cli.application.settings import Settings
 from nerq_cli.cli import options
-from nerq_cli.cli.explain import select_dependencies
 from nerq_cli.errors import UsageError
 from nerq_cli.inventory import NPM, PYPI, Dependency, Ecosystem, Package
 from nerq_cli.report.model import Assessment
@@ -203,14 +204,14 @@ def test_anything_else_is_no_number_of_days(text: str) -> None:
 def test_what_is_asked_for_reaches_the_settings(
     nerq: Nerq, two: Any, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
 ) -> None:
-    seen: list[session.Settings] = []
-    made = session.Settings
+    seen: list[Settings] = []
+    opened = Session.open
 
-    def watched(**settings: Any) -> session.Settings:
-        seen.append(made(**settings))
-        return seen[-1]
+    def watched(settings: Settings, *others: Any) -> Session:
+        seen.append(settings)
+        return opened(settings, *others)
 
-    monkeypatch.setattr(session, "Settings", watched)
+    monkeypatch.setattr(Session, "open", watched)
     nerq(*command, *AS_OF, "--offline")
     nerq(*command, *AS_OF, "--offline", "--with", "downloads", "--with", "downloads", "--max-db-age", "7d")
     assert [(one.downloads, one.max_db_age) for one in seen] == [(False, None), (True, 7.0)]

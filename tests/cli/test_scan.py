@@ -479,7 +479,7 @@ def test_a_group_nobody_has_is_refused(nerq: Nerq, project: Path) -> None:
     write(project, "demo==1.0\n")
     result = nerq("scan", "--group", "nosuch")
     assert result.status == 2
-    assert "the groups here: main" in result.err
+    assert "groups found: main" in result.err
     write(project, "demo==1.0\n", "requirements-dev.txt")
     assert nerq("scan", "--group", "dev", "--no-dev").status == 2
 

@@ -1,4 +1,4 @@
-"""Report cards: which dependencies of a scan are meant by name, and what is printed of them."""
+"""Select dependencies of a report by name."""
 
 from __future__ import annotations
 
@@ -12,13 +12,12 @@ if TYPE_CHECKING:
 
 
 def select_dependencies(names: Iterable[str], dependencies: Sequence[Assessment]) -> tuple[Assessment, ...]:
-    """Return the dependencies that go by these names, each once, in the order of the names.
+    """Return the dependencies with these names, each once, in the order of the names.
 
-    A name is written as for ``nerq check``, without a version: ``requests``, ``npm:lodash``, ``pkg:npm/lodash``; what
-    the project itself calls a package (an npm alias) will do too.
+    A name is a target without a version (``requests``, ``npm:lodash``, ``pkg:npm/lodash``) or an npm alias.
 
     Raises:
-        UsageError: a name is none, or none of the dependencies goes by it.
+        UsageError: a name is not a valid target, or no dependency has it.
     """
     selected_by_id: dict[int, Assessment] = {}
     for name in names:
@@ -45,7 +44,7 @@ def _find_by_target(name: str, dependencies: Iterable[Assessment]) -> list[Asses
 
 
 def _suggest_names(name: str, dependencies: Iterable[Assessment]) -> str:
-    """Return the names of the scan that look most like one."""
+    """Return a hint with the most similar names of the scan."""
     from difflib import get_close_matches
 
     from nerq_cli.report.sanitize import sanitize_text

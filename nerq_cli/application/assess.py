@@ -1,0 +1,128 @@
+"""Assess dependencies: score their evidence, and judge the scores by the threshold. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from nerq_cli import policy, scoring, signals
+from nerq_cli.ecosystems import versions
+from nerq_cli.facts import Evidence, Fact, Found, PackageInfo, Unknown
+from nerq_cli.policy.fix import suggest_fix
+from nerq_cli.report.model import Assessment
+
+if TYPE_CHECKING:
+    from nerq_cli.application.settings import ScanOptions
+    from nerq_cli.evidence.registry_lookup import RegistryFacts
+    from nerq_cli.inventory import Dependency, Release
+    from nerq_cli.resolve.resolver import Resolution, Unsatisfied
+
+
+def assess_resolution(
+    resolution: Resolution, projects: RegistryFacts, evidence: Mapping[Release, Evidence], options: ScanOptions
+) -> list[Assessment]:
+    """Return the assessment of every dependency of a resolution, in its order."""
+    unsatisfied = {(item.package, location): item for item in resolution.unsatisfied for location in item.locations}
+    return [
+        _assess_dependency(
+            dependency,
+            next(
+                (
+                    unsatisfied[dependency.package, location]
+                    for location in dependency.locations
+                    if (dependency.package, location) in unsatisfied
+                ),
+                None,
+            ),
+            projects.package_info.get(dependency.package),
+            evidence,
+            options,
+        )
+        for dependency in resolution.dependencies
+    ]
+
+
+def _assess_dependency(
+    dependency: Dependency,
+    unsatisfied: Unsatisfied | None,
+    fact: Fact[PackageInfo] | None,
+    evidence: Mapping[Release, Evidence],
+    options: ScanOptions,
+) -> Assessment:
+    is_published = isinstance(fact, Found) and dependency.version in fact.value.versions
+    if dependency.skip_reason:
+        return Assessment(dependency=dependency, state="skipped", reasons=(dependency.skip_reason,))
+    if unsatisfied is not None and (dependency.release is None or not is_published):
+        return _assess_unsatisfied(dependency, unsatisfied)
+    if dependency.release is None:
+        return _assess_unresolved(dependency, fact)
+    return assess_release(dependency, evidence[dependency.release], options)
+
+
+def assess_release(dependency: Dependency, evidence: Evidence, options: ScanOptions) -> Assessment:
+    """Return the assessment of a dependency whose version is known."""
+    measurement = signals.measure_signals(
+        dependency.package.ecosystem, dependency.version or "", evidence, options.as_of
+    )
+    score = scoring.compute_score(measurement)
+    package_info = evidence.package_info.value if isinstance(evidence.package_info, Found) else None
+    advisories = evidence.advisories.value if isinstance(evidence.advisories, Found) else ()
+    return Assessment(
+        dependency=dependency,
+        state=policy.judge_dependency(dependency, score, options.threshold),
+        score=score,
+        reasons=_collect_reasons(score, evidence),
+        fix=suggest_fix(dependency, score, package_info, advisories),
+        latest=package_info.newest_stable if package_info else "",
+        releases_behind=None if package_info is None else versions.count_newer(package_info, dependency.version or ""),
+        released_at=_find_release_time(package_info, dependency.version or ""),
+        advisories=advisories,
+        in_registry=_is_in_registry(evidence.package_info),
+    )
+
+
+def _assess_unsatisfied(dependency: Dependency, unsatisfied: Unsatisfied) -> Assessment:
+    nearest = ", ".join(unsatisfied.nearest)
+    return Assessment(
+        dependency=dependency,
+        state="unknown",
+        reasons=(unsatisfied.reason,),
+        fix=f"nearest: {nearest}" if nearest else "",
+        in_registry=True,
+    )
+
+
+def _assess_unresolved(dependency: Dependency, fact: Fact[PackageInfo] | None) -> Assessment:
+    """Return an assessment without a score: the version in use is not known, so there is nothing to score."""
+    measurement = signals.measure_signals(
+        dependency.package.ecosystem, "", Evidence() if fact is None else Evidence(package_info=fact), as_of=0
+    )
+    reason = measurement.no_score_reason or (
+        fact.reason if fact is not None and not isinstance(fact, Found) else "no version"
+    )
+    return Assessment(
+        dependency=dependency,
+        state="unknown",
+        reasons=(measurement.no_score_reason or f"version in use not known: {reason}",),
+        in_registry=_is_in_registry(fact),
+    )
+
+
+def _is_in_registry(fact: Fact[PackageInfo] | None) -> bool | None:
+    return None if fact is None or isinstance(fact, Unknown) else isinstance(fact, Found)
+
+
+def _find_release_time(package_info: PackageInfo | None, version: str) -> int:
+    if package_info is None or package_info.date_problem or version not in package_info.versions:
+        return 0
+    return package_info.published[package_info.versions.index(version)]
+
+
+def _collect_reasons(score: scoring.Score, evidence: Evidence) -> tuple[str, ...]:
+    reasons = tuple(reason.text for reason in score.reasons)
+    if score.verdict and not any(score.verdict == reason for reason in reasons):
+        reasons = (score.verdict, *reasons)
+    if score.provisional:
+        unknown_reason = evidence.advisories.reason if not isinstance(evidence.advisories, Found) else ""
+        reasons = (*reasons, f"advisories not checked: {unknown_reason}")
+    return reasons

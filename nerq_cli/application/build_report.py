@@ -1,0 +1,127 @@
+"""Build the one report of a run, from which every format prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from nerq_cli import __version__, methodology, policy
+from nerq_cli.errors import ExitStatus
+from nerq_cli.policy import findings
+from nerq_cli.privacy import EXTRA_INDEX_REASON, OTHER_INDEX_REASON
+from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
+
+if TYPE_CHECKING:
+    from nerq_cli.application.settings import ScanOptions
+    from nerq_cli.inventory import DependencyFile
+    from nerq_cli.policy.findings import Finding
+
+
+def build_report(
+    dependency_files: Sequence[DependencyFile],
+    assessments: Sequence[Assessment],
+    options: ScanOptions,
+    *,
+    sources: Sequence[SourceStatus],
+    list_only: bool = False,
+) -> Report:
+    """Return the report on these dependencies, with the exit status and its reason."""
+    problems = tuple(problem for file in dependency_files for problem in file.problems)
+    notes = tuple(f"{file.path}: {note}" for file in dependency_files for note in file.notes)
+    states = [assessment.state for assessment in assessments if assessment.state is not None]
+    report_findings = _collect_findings(dependency_files, assessments)
+    incomplete_sources = [
+        source for source in sources if source.state in ("partial", "unavailable") and not source.fallback
+    ]
+    incomplete = [
+        *(_describe_incomplete(source) for source in incomplete_sources if source.required),
+        *findings.describe_counts(report_findings, failing=False),
+        *notes,
+        *_explain_skipped(assessments),
+    ]
+    optional_missing = [_describe_incomplete(source) for source in incomplete_sources if not source.required]
+    status, reason = policy.decide_exit(
+        states,
+        threshold=options.threshold,
+        problem_count=len(problems),
+        findings=findings.describe_counts(report_findings),
+        incomplete=incomplete,
+        optional_missing=optional_missing,
+        strict=options.strict,
+    )
+    reason = "; ".join((reason, *(source.note for source in sources if source.note)))
+    if list_only and not problems:
+        status, reason = ExitStatus.PASSED, "listed, not scored"
+    return Report(
+        version=__version__,
+        methodology=methodology.VERSION,
+        as_of=options.as_of,
+        threshold=options.threshold,
+        python=options.python,
+        complete=not (list_only or problems or incomplete or optional_missing or "unknown" in states),
+        strict=not (incomplete or "unknown" in states),
+        exit=status,
+        exit_reason=reason,
+        dependency_files=tuple(map(_summarise_file, dependency_files)),
+        dependencies=tuple(assessments),
+        findings=report_findings,
+        sources=tuple(sources),
+        warnings=notes,
+        errors=problems,
+        list_only=list_only,
+    )
+
+
+def build_empty_report(options: ScanOptions, reason: str) -> Report:
+    """Return the report of a run that found no dependency file."""
+    return Report(
+        version=__version__,
+        methodology=methodology.VERSION,
+        as_of=options.as_of,
+        threshold=options.threshold,
+        python=options.python,
+        complete=options.allow_empty,
+        exit=ExitStatus.PASSED if options.allow_empty else ExitStatus.EMPTY,
+        exit_reason=reason,
+        dependency_files=(),
+        dependencies=(),
+    )
+
+
+def _collect_findings(
+    dependency_files: Iterable[DependencyFile], assessments: Iterable[Assessment]
+) -> tuple[Finding, ...]:
+    return (
+        *findings.find_unregistered(
+            assessment.dependency for assessment in assessments if assessment.in_registry is False
+        ),
+        *findings.find_drift(drift for file in dependency_files for drift in file.drift),
+    )
+
+
+def _summarise_file(file: DependencyFile) -> DependencyFileSummary:
+    return DependencyFileSummary(
+        path=file.path,
+        format=file.format,
+        dependencies=len(file.locked_packages) or len(file.declarations) + file.locked_count,
+        problems=file.problems,
+        notes=file.notes,
+        lockfile=file.lockfile,
+    )
+
+
+def _explain_skipped(assessments: Sequence[Assessment]) -> Iterator[str]:
+    """Yield why skipped dependencies make a run incomplete: a scanned file alone caused it, or nothing is left."""
+    other_index_count = sum(
+        assessment.dependency.skip_reason.startswith((OTHER_INDEX_REASON, EXTRA_INDEX_REASON))
+        for assessment in assessments
+    )
+    if other_index_count:
+        yield f"{other_index_count} from an index that only the scanned files name"
+    if assessments and all(assessment.state == "skipped" for assessment in assessments):
+        yield "everything was skipped, nothing was judged"
+
+
+def _describe_incomplete(source: SourceStatus) -> str:
+    description = f"{source.name}: {source.answered_subjects} of {source.subjects} answered"
+    return description + (f" ({source.reason})" if source.reason else "")

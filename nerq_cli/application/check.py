@@ -1,0 +1,76 @@
+"""Check single packages that the user named."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
+
+from nerq_cli import targets
+from nerq_cli.application.build_report import build_report
+from nerq_cli.application.scan import assess_declarations, finish_report
+from nerq_cli.inventory import Declaration, Package
+from nerq_cli.privacy import PrivacyRules, mark_withheld
+from nerq_cli.report.model import Assessment, Report
+
+if TYPE_CHECKING:
+    from nerq_cli.application.session import EvidenceProvider, Session
+    from nerq_cli.application.settings import ScanOptions
+
+#: The packages that each ambiguous name may mean, one per ecosystem.
+AmbiguousNames: TypeAlias = tuple[tuple[Assessment, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What a check returns."""
+
+    report: Report
+    #: The assessments of the report whose name is ambiguous.
+    ambiguous: AmbiguousNames = ()
+
+
+def run_check(names: Iterable[str], session: Session) -> CheckResult:
+    """Check the packages that targets name: ``requests==2.31.0``, ``npm:lodash``, ``pkg:pypi/flask``.
+
+    Raises:
+        UsageError: a target does not name a package.
+        StaleDataError: the advisory database is needed, and older than the settings allow.
+    """
+    started_at = time.monotonic()
+    declarations = [targets.parse_target(name) for name in names]
+    report, ambiguous = check_packages(declarations, session.build_rules(()), session.build_scan_options(), session)
+    return CheckResult(finish_report(report, session, started_at), ambiguous)
+
+
+def check_packages(
+    targets: Sequence[Sequence[Declaration]], rules: PrivacyRules, options: ScanOptions, provider: EvidenceProvider
+) -> tuple[Report, AmbiguousNames]:
+    """Score single packages, and report on them.
+
+    A target is the package it names, or one package per ecosystem when the name fits several. The second result holds
+    the targets of which more than one package exists, or of which one could not be looked up; the report has them too.
+    """
+    declarations = list(mark_withheld((declaration for target in targets for declaration in target), rules))
+    by_package: dict[Package, list[Assessment]] = {}
+    for assessment in assess_declarations(declarations, replace(options, score_latest=True), provider):
+        by_package.setdefault(assessment.dependency.package, []).append(assessment)
+    assessments: list[Assessment] = []
+    ambiguous: list[tuple[Assessment, ...]] = []
+    for target in targets:
+        candidates = [assessment for declaration in target for assessment in by_package[declaration.package]]
+        existing = [
+            assessment
+            for assessment in candidates
+            if assessment.in_registry is not False and assessment.state != "skipped"
+        ]
+        matches = (
+            [assessment for assessment in existing if not (assessment.in_registry and assessment.score is None)]
+            or existing
+            or candidates[:1]
+        )
+        assessments += [assessment for assessment in matches if assessment not in assessments]
+        if len({assessment.dependency.package for assessment in matches}) > 1:
+            ambiguous.append(tuple(matches))
+    return build_report((), assessments, options, sources=provider.sources()), tuple(ambiguous)

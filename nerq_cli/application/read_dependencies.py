@@ -1,0 +1,90 @@
+"""Read what a scan is about: dependency files, lock files and installed environments."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from nerq_cli.errors import NothingToScanError
+from nerq_cli.manifests.discovery.load import load_dependency_files
+from nerq_cli.resolve.lockfile import apply_lockfiles
+
+if TYPE_CHECKING:
+    from nerq_cli.application.session import ProgressFactory
+    from nerq_cli.inventory import DependencyFile
+
+#: Stands for the active environment among ``Inputs.environments``.
+ACTIVE_ENVIRONMENT: Final = "(active)"
+_STDIN: Final = "-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What to read."""
+
+    #: Files and directories; ``-`` is standard input.
+    paths: tuple[str, ...] = ()
+    #: Directories of virtual environments and ``node_modules``.
+    environments: tuple[str, ...] = ()
+    #: Format of the files, or a file name that implies it; empty detects it.
+    read_as: str = ""
+    #: Patterns of paths to leave out, as in a ``.gitignore``.
+    exclude: tuple[str, ...] = ()
+    #: Patterns of the only paths to read; empty reads all.
+    include: tuple[str, ...] = ()
+    #: Search the directories below as well.
+    recursive: bool = True
+
+    @property
+    def root(self) -> Path:
+        """The directory of the first path: where the project's configuration is looked for."""
+        path = Path(self.paths[0] if self.paths and self.paths[0] != _STDIN else ".")
+        return path if path.is_dir() else path.parent
+
+
+def read_inputs(inputs: Inputs, create_progress: ProgressFactory) -> tuple[DependencyFile, ...]:
+    """Read dependency files and environments, with the versions from their lock files.
+
+    Raises:
+        NothingToScanError: there is no dependency file or no environment.
+        UsageError: a path does not exist, or there is no such format.
+    """
+    dependency_files = (
+        load_dependency_files(
+            inputs.paths,
+            stdin_as=inputs.read_as or "requirements.txt",
+            as_format="" if inputs.paths == (_STDIN,) else inputs.read_as,
+            exclude=inputs.exclude,
+            include=inputs.include,
+            recursive=inputs.recursive,
+            progress=create_progress("reading dependency files"),
+        )
+        if inputs.paths
+        else ()
+    )
+    return (*apply_lockfiles(dependency_files), *_read_environments(inputs.environments))
+
+
+def _read_environments(environments: tuple[str, ...]) -> tuple[DependencyFile, ...]:
+    if not environments:
+        return ()
+    from nerq_cli.manifests.discovery.installed import read_installed
+
+    return apply_lockfiles(
+        [read_installed(path) for environment in environments for path in _find_environments(environment)]
+    )
+
+
+def _find_environments(environment: str) -> list[Path]:
+    if environment != ACTIVE_ENVIRONMENT:
+        return [Path(environment)]
+    active_path = os.environ.get("VIRTUAL_ENV")
+    python_environments = (
+        [Path(active_path)] if active_path else [path for path in (Path(".venv"), Path("venv")) if path.is_dir()][:1]
+    )
+    paths = [*python_environments, *(path for path in (Path("node_modules"),) if path.is_dir())]
+    if not paths:
+        raise NothingToScanError("no environment is active, and there is no .venv and no node_modules here")
+    return paths

@@ -1,0 +1,150 @@
+"""The settings of a run: as given by the user, and completed from the project's configuration."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nerq_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from nerq_cli.config import Config
+
+
+class OptionalSource(str, Enum):
+    """A source that is used only on request, because it takes many requests."""
+
+    DOWNLOADS = "downloads"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How evidence is gathered and judged, as given by the user; None means "not given".
+
+    Raises:
+        UsageError: the threshold or the timeout is not a finite number, or two settings contradict each other.
+    """
+
+    #: Score a dependency must reach, 0-100.
+    threshold: float | None = None
+    #: Whether a run that could not check everything fails.
+    strict: bool | None = None
+    #: Use cached responses only, and send no request.
+    offline: bool = False
+    #: Send every request again, whether its response is cached or not.
+    refresh: bool = False
+    #: Neither read nor write the cache.
+    no_cache: bool = False
+    #: Directory of the cache and the advisory database.
+    cache_dir: Path | None = None
+    #: Seconds that gathering evidence may take, above 0.
+    timeout: float | None = None
+    #: Sources to use beside the default ones.
+    optional_sources: Sequence[OptionalSource] | None = None
+    #: Age in days above which the advisory database is refused.
+    max_db_age: float | None = None
+    #: Moment that ages are measured from: a date, or an ISO 8601 time.
+    as_of: str | None = None
+    #: Python version that would install the packages.
+    python: str | None = None
+
+    def __post_init__(self) -> None:
+        """Check the numbers: NaN compares as false with every score."""
+        for option, value in (("--threshold", self.threshold), ("--timeout", self.timeout)):
+            if value is not None and not math.isfinite(value):
+                raise UsageError(f"{option} {value} is not a finite number")
+        if self.offline and self.refresh:
+            raise UsageError("--offline and --refresh contradict each other", hint="leave one of them out")
+
+    @property
+    def downloads(self) -> bool:
+        """Whether download counts are requested."""
+        return OptionalSource.DOWNLOADS in (self.optional_sources or ())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanOptions:
+    """What one run does."""
+
+    #: Moment that ages are measured from, in epoch seconds UTC.
+    as_of: int
+    #: Score a dependency must reach, 0-100.
+    threshold: float
+    #: Dependency groups to keep: full name (``extra:socks``), kind (``extra``) or name (``socks``); empty keeps all.
+    groups: tuple[str, ...] = ()
+    #: Leave the development groups out.
+    no_dev: bool = False
+    #: Python version that would install the packages.
+    python: str = ""
+    #: Fail when not everything could be checked.
+    strict: bool = False
+    #: List the dependencies, without evidence and scores.
+    list_only: bool = False
+    #: Score what could be read although a dependency file has problems.
+    keep_going: bool = False
+    #: Pass when there is no dependency file.
+    allow_empty: bool = False
+    #: Score the newest version of each package as well.
+    score_latest: bool = False
+
+
+def resolve_threshold(settings: Settings, config: Config) -> float:
+    """Return the threshold: the user's, else the project's, else the default."""
+    return config.threshold if settings.threshold is None else abs(settings.threshold)
+
+
+def resolve_strict(settings: Settings, config: Config) -> bool:
+    """Return whether an incomplete run fails: the user's setting, else the project's, else whether CI is set."""
+    if settings.strict is not None:
+        return settings.strict
+    return is_ci() if config.strict is None else config.strict
+
+
+def is_ci() -> bool:
+    """Return whether this runs in a CI job."""
+    return os.environ.get("CI", "").lower() not in ("", "0", "false", "no")
+
+
+def parse_as_of(text: str | None) -> int:
+    """Return the moment that ages are measured from, in epoch seconds UTC; by default now.
+
+    Raises:
+        UsageError: the text is not a date or time.
+    """
+    if text is None:
+        return int(time.time())
+    from datetime import datetime, timezone
+
+    try:
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    except ValueError as error:
+        raise UsageError(
+            f"--as-of {text!r} is not a date or time", hint="write 2026-11-21 or 2026-11-21T12:00:00Z"
+        ) from error
+    return int((moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp())
+
+
+def parse_python(text: str | None) -> str:
+    """Return the Python version that would install the packages; by default the running one.
+
+    Raises:
+        UsageError: the text is not a version with at least a major and a minor number.
+    """
+    if text is None:
+        return ".".join(map(str, sys.version_info[:3]))
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        version = Version(text)
+    except InvalidVersion as error:
+        raise UsageError(f"--python {text!r} is not a version", hint="write 3.12 or 3.12.4") from error
+    if len(version.release) == 1:
+        raise UsageError(f"--python {text!r} has no minor version", hint="write 3.12 or 3.12.4")
+    return str(version)

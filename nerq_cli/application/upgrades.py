@@ -1,0 +1,122 @@
+"""Find the version that each failing dependency should move to, and score it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from nerq_cli.application.assess import assess_release
+from nerq_cli.facts import Evidence, Found
+from nerq_cli.inventory import Package, Release
+from nerq_cli.policy import upgrade
+from nerq_cli.policy.upgrade import Upgrade
+from nerq_cli.report.model import Assessment
+from nerq_cli.report.wording import score_ceiling
+
+if TYPE_CHECKING:
+    from nerq_cli.application.session import EvidenceProvider
+    from nerq_cli.application.settings import ScanOptions
+    from nerq_cli.evidence.registry_lookup import RegistryFacts
+
+
+def add_upgrades(
+    assessments: Sequence[Assessment],
+    known_evidence: Mapping[Release, Evidence],
+    projects: RegistryFacts,
+    options: ScanOptions,
+    provider: EvidenceProvider,
+) -> Iterator[Assessment]:
+    """Yield the assessments, those below the threshold with the version to move to.
+
+    The evidence for all candidates is collected in one call; without candidates there is none.
+    """
+    candidate_list = [_find_upgrade_candidates(assessment, known_evidence, options) for assessment in assessments]
+    releases = [
+        Release(package=candidates.package, version=version)
+        for candidates in candidate_list
+        for version in candidates.versions
+    ]
+    missing_releases = [release for release in dict.fromkeys(releases) if release not in known_evidence]
+    evidence = (
+        {**known_evidence, **provider.evidence(missing_releases, projects)} if missing_releases else known_evidence
+    )
+    for assessment, candidates in zip(assessments, candidate_list, strict=True):
+        yield _add_upgrade(assessment, candidates, evidence, options) if candidates.versions else assessment
+
+
+@dataclass(frozen=True, slots=True)
+class _UpgradeCandidates:
+    """Other versions of a package to score."""
+
+    package: Package
+    #: Versions that may lift the package above the threshold, the smallest step first.
+    upgrade_versions: tuple[str, ...] = ()
+    #: The newest stable version; empty when its score is not needed.
+    latest: str = ""
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        return (
+            (*self.upgrade_versions, self.latest)
+            if self.latest and self.latest not in self.upgrade_versions
+            else self.upgrade_versions
+        )
+
+
+def _find_upgrade_candidates(
+    assessment: Assessment, evidence: Mapping[Release, Evidence], options: ScanOptions
+) -> _UpgradeCandidates:
+    package, release = assessment.dependency.package, assessment.dependency.release
+    fact = evidence[release].package_info if assessment.score is not None and release is not None else None
+    if not isinstance(fact, Found):
+        return _UpgradeCandidates(package)
+    is_below = assessment.state == "below"
+    upgrade_versions = (
+        upgrade.find_candidates(assessment.dependency, fact.value, assessment.advisories, python=options.python)
+        if is_below
+        else ()
+    )
+    include_latest = assessment.latest in upgrade_versions or (
+        options.score_latest and assessment.latest != assessment.dependency.version
+    )
+    return _UpgradeCandidates(package, upgrade_versions, assessment.latest if include_latest else "")
+
+
+def _add_upgrade(
+    assessment: Assessment,
+    candidates: _UpgradeCandidates,
+    known_evidence: Mapping[Release, Evidence],
+    options: ScanOptions,
+) -> Assessment:
+    evidence = {
+        version: known_evidence[Release(package=candidates.package, version=version)] for version in candidates.versions
+    }
+    upgrades = {
+        version: _score_upgrade(assessment, version, version_evidence, options)
+        for version, version_evidence in evidence.items()
+    }
+    ranked_upgrades = [
+        upgrades[version] for version in candidates.upgrade_versions if not _is_yanked(evidence[version])
+    ]
+    best_upgrade = upgrade.choose(score_ceiling(assessment), ranked_upgrades, options.threshold)
+    fix = assessment.fix if best_upgrade is None else best_upgrade.version
+    return replace(assessment, fix=fix, upgrade=best_upgrade, latest_upgrade=upgrades.get(candidates.latest))
+
+
+def _score_upgrade(assessment: Assessment, version: str, evidence: Evidence, options: ScanOptions) -> Upgrade:
+    """Score another version by the same rules as the version in use."""
+    upgrade_assessment = assess_release(replace(assessment.dependency, version=version), evidence, options)
+    return upgrade.describe(
+        assessment.dependency,
+        version,
+        score=upgrade_assessment.score,
+        passes=upgrade_assessment.state == "ok",
+        advisories=assessment.advisories,
+        evidence=evidence,
+    )
+
+
+def _is_yanked(evidence: Evidence) -> bool:
+    """Return whether the version's own page marks it as yanked; a list of versions may lack the mark."""
+    return isinstance(evidence.metadata, Found) and bool(evidence.metadata.value.yanked)

@@ -1,0 +1,61 @@
+"""A front end that is not the command line."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nerq_cli.application.settings import Settings
+from nerq_cli.cli.options import ReportOptions
+
+FRONT_END = """
+import sys
+from pathlib import Path
+
+from nerq_cli.application.read_dependencies import Inputs
+from nerq_cli.application.scan import run_scan
+from nerq_cli.application.session import Session
+from nerq_cli.application.settings import Settings
+
+progress = []
+settings = Settings(as_of="2026-11-21", cache_dir=Path("cache"))
+with Session.open(settings, Path(), lambda label: progress.append(label)) as session:
+    result = run_scan(Inputs(paths=(".",)), session.build_scan_options(), session, explain=["demo"])
+print([assessment.state for assessment in result.report.dependencies], len(result.selection), progress)
+print([name for name in sys.modules if name.startswith(("nerq_cli.cli", "typer"))])
+"""
+
+
+def test_a_scan_needs_nothing_of_the_command_line(site: Any, tmp_path: Path) -> None:
+    site.on(
+        "/pypi/demo/json",
+        {"body": {"info": {"name": "demo", "version": "1.0"}, "releases": {"1.0": []}, "vulnerabilities": []}},
+    )
+    (tmp_path / "requirements.txt").write_text("demo==1.0\n")
+    services = ("OSV", "DEPS_DEV", "SCORECARD", "GITHUB", "EPSS", "KEV", "NPM_DOWNLOADS", "PYPISTATS", "NPM", "PYPI")
+    environment = {**os.environ, **{f"NERQ_{name}_URL": site.url for name in services}, "HOME": str(tmp_path)}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", FRONT_END], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    states, modules = done.stdout.splitlines()
+    assert states.endswith("1 ['reading dependency files', 'asking the registries']")
+    assert modules == "[]"
+    assert "/pypi/demo/json" in [request.path for request in site.requests]
+
+
+def test_every_setting_is_an_option_of_the_report_commands() -> None:
+    options = ReportOptions.__annotations__
+    assert {field.name for field in fields(Settings)} <= set(options)
+
+
+@pytest.mark.parametrize("name", ["form", "output", "quiet", "debug"])
+def test_what_is_printed_where_is_no_setting_of_a_run(name: str) -> None:
+    assert name in {field.name for field in fields(ReportOptions)} - {field.name for field in fields(Settings)}
