@@ -15,8 +15,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from nerq_cli.ecosystems import EcosystemId, normalise_name
 from nerq_cli.errors import ConfigError, Problem
-from nerq_cli.inventory import Ecosystem, Package, normalise_name
+from nerq_cli.inventory import Package
 from nerq_cli.methodology import DEFAULT_THRESHOLD
 
 
@@ -90,7 +91,7 @@ _Matcher = Callable[[str], object]
 
 @lru_cache(maxsize=8)
 def _compile_patterns(
-    patterns: tuple[str, ...], ecosystem: Ecosystem
+    patterns: tuple[str, ...], ecosystem: EcosystemId
 ) -> tuple[_Matcher, tuple[tuple[str, _Matcher], ...]]:
     """Compile the patterns, once all together (most names match none) and once each (to tell which)."""
     regexes = [fnmatch.translate(normalise_name(ecosystem, pattern)) for pattern in patterns]

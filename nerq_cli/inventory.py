@@ -2,42 +2,29 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Final, Literal, TypeAlias
+from typing import Literal, TypeAlias
 from urllib.parse import quote
 
+from nerq_cli.ecosystems import EcosystemId, get_ecosystem, normalise_name
 from nerq_cli.errors import Problem
-
-Ecosystem: TypeAlias = Literal["PyPI", "npm"]
-PYPI: Final = "PyPI"
-NPM: Final = "npm"
-
-#: purl type of each ecosystem (package-url/purl-spec, PURL-TYPES).
-PURL_TYPES: Final[dict[str, str]] = {PYPI: "pypi", NPM: "npm"}
-
-_NAME_SEPARATORS = re.compile(r"[-_.]+")
-
-
-def normalise_name(ecosystem: Ecosystem, name: str) -> str:
-    """Return the name the registry files the package under: PEP 503 for PyPI, as written for npm."""
-    return _NAME_SEPARATORS.sub("-", name).lower() if ecosystem == PYPI else name
 
 
 @lru_cache(maxsize=8192)
-def _build_purl(ecosystem: Ecosystem, name: str, version: str) -> str:
+def _build_purl(ecosystem: EcosystemId, name: str, version: str) -> str:
     from packageurl import PackageURL
 
-    namespace, _, base_name = name.rpartition("/") if ecosystem == NPM else ("", "", name)
-    return PackageURL(PURL_TYPES[ecosystem], namespace or None, base_name, version or None).to_string()
+    kind = get_ecosystem(ecosystem)
+    namespace, base_name = kind.split_name(name)
+    return PackageURL(kind.purl_type, namespace or None, base_name, version or None).to_string()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Package:
     """One package, named as its ecosystem names it (``name`` is already normalised)."""
 
-    ecosystem: Ecosystem
+    ecosystem: EcosystemId
     name: str
 
     def __hash__(self) -> int:
@@ -47,7 +34,7 @@ class Package:
     @property
     def key(self) -> str:
         """The key facts about it are filed under: ``pypi/requests``."""
-        return f"{PURL_TYPES[self.ecosystem]}/{self.name}"
+        return f"{get_ecosystem(self.ecosystem).purl_type}/{self.name}"
 
     @property
     def purl(self) -> str:
@@ -138,7 +125,7 @@ class Declaration:
     direct dependency that brings it in, where the lock file tells.
     """
 
-    ecosystem: Ecosystem
+    ecosystem: EcosystemId
     name: str
     requirement: str
     group: str
@@ -201,7 +188,7 @@ class LockedPackage:
     """
 
     key: str
-    ecosystem: Ecosystem
+    ecosystem: EcosystemId
     name: str
     version: str
     location: Location

@@ -8,7 +8,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from nerq_cli.config import Config, find_private_pattern, find_public_pattern
-from nerq_cli.inventory import PYPI, Declaration, DependencyFile, Ecosystem, Package, normalise_name
+from nerq_cli.ecosystems import PYPI, EcosystemId, normalise_name
+from nerq_cli.inventory import Declaration, DependencyFile, Package
 from nerq_cli.manifests.formats import format_ecosystems
 
 #: How the reasons begin that only the scanned project's own files give. What is judged must not be able to excuse
@@ -29,7 +30,7 @@ class PrivacyRules:
     """
 
     config: Config
-    local_names: Collection[tuple[Ecosystem, str]] = frozenset()
+    local_names: Collection[tuple[EcosystemId, str]] = frozenset()
     is_default_index: Callable[[str, Package], bool] = lambda _, __: False
     is_popular: Callable[[Package], bool] = bool
     assigned_index: Callable[[Package], str] = lambda _: ""
@@ -37,7 +38,7 @@ class PrivacyRules:
     user_indexes: Callable[[Package], Sequence[str]] = lambda _: ()
 
 
-def collect_local_names(dependency_files: Iterable[DependencyFile]) -> frozenset[tuple[Ecosystem, str]]:
+def collect_local_names(dependency_files: Iterable[DependencyFile]) -> frozenset[tuple[EcosystemId, str]]:
     """Return the names that the scanned projects provide themselves, in each ecosystem of the file's format."""
     return frozenset(
         (ecosystem, normalise_name(ecosystem, name))

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from nerq_cli.ecosystems import ECOSYSTEMS, NPM, PYPI, EcosystemId
 from nerq_cli.errors import UsageError
-from nerq_cli.inventory import NPM, PURL_TYPES, PYPI, Declaration, Ecosystem, Location
+from nerq_cli.inventory import Declaration, Location
 
-_PREFIXES: Final[dict[str, Ecosystem]] = {"pypi": PYPI, "pip": PYPI, "python": PYPI, "npm": NPM, "node": NPM}
+_PREFIXES: Final[dict[str, EcosystemId]] = {
+    prefix: ecosystem.id for ecosystem in ECOSYSTEMS for prefix in ecosystem.target_prefixes
+}
 _PYPI: Final = re.compile(
     r"(?P<name>[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)(?P<extras>\s*\[[\w\s,.-]*\])?(?P<range>\s*(?:===?|~=|!=|<=?|>=?).*)?",
     re.ASCII,
@@ -48,7 +51,7 @@ def parse_target(text: str) -> tuple[Declaration, ...]:
     return (_parse_declaration(PYPI, target, text), _parse_declaration(NPM, target, text))
 
 
-def _parse_declaration(ecosystem: Ecosystem, text: str, original: str) -> Declaration:
+def _parse_declaration(ecosystem: EcosystemId, text: str, original: str) -> Declaration:
     match = (_PYPI if ecosystem == PYPI else _NPM).fullmatch(text)
     if match is None and ecosystem == PYPI:
         name, separator, version = text.partition("@")  # pypi:requests@2.31.0, as in a purl
@@ -65,7 +68,7 @@ def _parse_purl(text: str) -> Declaration:
         purl = PackageURL.from_string(text)
     except ValueError as error:
         raise UsageError(f"{text!r} is not a package URL: {error}", hint=_HINT) from error
-    ecosystem = next((name for name, kind in PURL_TYPES.items() if kind == purl.type), None)
+    ecosystem = next((item.id for item in ECOSYSTEMS if item.purl_type == purl.type), None)
     if ecosystem is None:
         raise UsageError(f"{text!r}: packages of type {purl.type!r} are not covered yet", hint=_HINT)
     name = f"{purl.namespace}/{purl.name}" if purl.namespace else purl.name
@@ -75,7 +78,7 @@ def _parse_purl(text: str) -> Declaration:
     return _make_declaration(NPM, name, version, text)
 
 
-def _make_declaration(ecosystem: Ecosystem, name: str, requirement: str, original: str) -> Declaration:
+def _make_declaration(ecosystem: EcosystemId, name: str, requirement: str, original: str) -> Declaration:
     if ecosystem == PYPI and requirement:
         from packaging.specifiers import InvalidSpecifier, SpecifierSet
 

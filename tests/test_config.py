@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nerq_cli.config import Config, find_private_pattern, find_public_pattern, read_config
+from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.errors import ConfigError, ExitStatus, Problem
-from nerq_cli.inventory import NPM, PYPI, Package
+from nerq_cli.inventory import Package
 
 
 def write(path: Path, text: str) -> Path:

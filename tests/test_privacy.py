@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nerq_cli.config import Config
-from nerq_cli.inventory import NPM, PYPI, Declaration, DependencyFile, Location, Package
+from nerq_cli.ecosystems import NPM, PYPI
+from nerq_cli.inventory import Declaration, DependencyFile, Location, Package
 from nerq_cli.privacy import PrivacyRules, collect_local_names, find_withheld_reason, mark_withheld
 
 RULES = PrivacyRules(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from nerq_cli import policy, scoring, signals
-from nerq_cli.ecosystems import versions
+from nerq_cli.ecosystems.listing import count_newer
 from nerq_cli.facts import Evidence, Fact, Found, PackageInfo, Unknown
 from nerq_cli.policy.fix import suggest_fix
 from nerq_cli.report.model import Assessment
@@ -74,7 +74,7 @@ def assess_release(dependency: Dependency, evidence: Evidence, options: ScanOpti
         reasons=_collect_reasons(score, evidence),
         fix=suggest_fix(dependency, score, package_info, advisories),
         latest=package_info.newest_stable if package_info else "",
-        releases_behind=None if package_info is None else versions.count_newer(package_info, dependency.version or ""),
+        releases_behind=None if package_info is None else count_newer(package_info, dependency.version or ""),
         released_at=_find_release_time(package_info, dependency.version or ""),
         advisories=advisories,
         in_registry=_is_in_registry(evidence.package_info),

@@ -37,7 +37,7 @@ def _iter_shipped_lists() -> Iterator[Credit]:
     """Yield the credits of the shipped lists, with the date of each."""
     from datetime import datetime, timezone
 
-    from nerq_cli.inventory import NPM, PYPI
+    from nerq_cli.ecosystems import NPM, PYPI
     from nerq_cli.sources.popularity.ranks import load_list
 
     estimate_notice = "Downloads are estimated from the ranks, on figures of hugovk/top-pypi-packages (mid-2025)."

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.evidence import merge, registry_lookup
 from nerq_cli.evidence.registry_lookup import NOT_REQUESTED, RegistryFacts, RegistryLookup
 from nerq_cli.evidence.repository_link import find_proven_repository
@@ -24,7 +25,7 @@ from nerq_cli.facts import (
     SimilarName,
     Unknown,
 )
-from nerq_cli.inventory import NPM, PYPI, Package, Release
+from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.advisories import local_database, osv
 from nerq_cli.sources.advisories.local_database import AdvisoryFindings
 from nerq_cli.sources.deps_dev import NOT_INDEXED, VersionFindings, VersionInfo

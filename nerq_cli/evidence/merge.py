@@ -7,9 +7,9 @@ from typing import Final
 
 import msgspec
 
-from nerq_cli.ecosystems.versions import is_prerelease, sort_newest_first
+from nerq_cli.ecosystems import NPM, get_ecosystem
 from nerq_cli.facts import ATTESTED, DEPRECATED, PRERELEASE, Fact, Found, Metadata, PackageInfo
-from nerq_cli.inventory import NPM, Package
+from nerq_cli.inventory import Package
 from nerq_cli.sources.deps_dev import LABEL, VersionInfo
 from nerq_cli.sources.repository_url import parse_repository_id
 
@@ -24,7 +24,7 @@ def build_partial_info(
     package: Package, versions: Mapping[str, VersionInfo], latest_version: str, retrieved_at: int
 ) -> Found[PackageInfo]:
     """Return an npm project of which only some versions are known: those in use, and the newest ("" = not known)."""
-    ordered_versions = tuple(sort_newest_first(package.ecosystem, versions))
+    ordered_versions = tuple(get_ecosystem(package.ecosystem).sort_newest_first(versions))
     latest = versions.get(latest_version)
     package_info = PackageInfo(
         name=package.name,
@@ -43,7 +43,7 @@ def build_partial_info(
 
 def _build_flags(version: str, version_info: VersionInfo) -> int:
     return (
-        (PRERELEASE if is_prerelease(NPM, version) else 0)
+        (PRERELEASE if get_ecosystem(NPM).is_prerelease(version) else 0)
         | (DEPRECATED if version_info.deprecated else 0)
         | (ATTESTED if version_info.is_attested else 0)
     )

@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.facts import ATTESTED, AffectingAdvisory, Fact, Found, Metadata, PackageInfo, Unknown
 from nerq_cli.fetch.fetcher import Fetcher, FetchPlan
 from nerq_cli.fetch.source import Endpoint
-from nerq_cli.inventory import NPM, PYPI, Package, Release
+from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.registries import npm, pypi
 from nerq_cli.sources.registries.config.indexes import IndexConfig
 from nerq_cli.sources.registries.provenance import Provenance, collect_provenance

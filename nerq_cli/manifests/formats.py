@@ -11,7 +11,8 @@ from importlib import import_module
 from pathlib import PurePosixPath
 from typing import Final, Protocol, cast, get_args
 
-from nerq_cli.inventory import NPM, PYPI, DependencyFile, Ecosystem
+from nerq_cli.ecosystems import NPM, PYPI, EcosystemId
+from nerq_cli.inventory import DependencyFile
 
 
 class Reader(Protocol):
@@ -34,7 +35,7 @@ class FileFormat:
     """One format: its ecosystems, its module, and the files that it applies to."""
 
     #: Ecosystems of the names in the file. The local names of the file stay private in each of them.
-    ecosystems: tuple[Ecosystem, ...]
+    ecosystems: tuple[EcosystemId, ...]
     #: Full name of the module that reads it, imported when a file needs it.
     module: str
     #: File names, as shown to users.
@@ -181,14 +182,14 @@ FORMATS: Final[dict[str, FileFormat]] = {
 #: Format names of installed packages: a Python environment, and a ``node_modules`` directory.
 ENVIRONMENT: Final = "environment"
 NODE_MODULES: Final = "node_modules"
-_DIRECTORY_ECOSYSTEMS: Final[dict[str, tuple[Ecosystem, ...]]] = {ENVIRONMENT: (PYPI,), NODE_MODULES: (NPM,)}
+_DIRECTORY_ECOSYSTEMS: Final[dict[str, tuple[EcosystemId, ...]]] = {ENVIRONMENT: (PYPI,), NODE_MODULES: (NPM,)}
 
 
-def format_ecosystems(name: str) -> tuple[Ecosystem, ...]:
+def format_ecosystems(name: str) -> tuple[EcosystemId, ...]:
     """Return the ecosystems of the names in files of a format; all ecosystems for a format that is in no table."""
     if name in FORMATS:
         return FORMATS[name].ecosystems
-    return _DIRECTORY_ECOSYSTEMS.get(name, get_args(Ecosystem))
+    return _DIRECTORY_ECOSYSTEMS.get(name, get_args(EcosystemId))
 
 
 def detect_format(path: PurePosixPath) -> str:

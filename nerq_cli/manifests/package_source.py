@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from fnmatch import translate
 from urllib.parse import urlsplit
 
-from nerq_cli.inventory import PYPI, Declaration, normalise_name
+from nerq_cli.ecosystems import PYPI, normalise_name
+from nerq_cli.inventory import Declaration
 
 LOCAL = "local path"
 WORKSPACE = "workspace member"

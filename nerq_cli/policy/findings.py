@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
-from nerq_cli.inventory import NPM, PYPI, Dependency, Drift, Ecosystem, Location, Package
+from nerq_cli.ecosystems import get_ecosystem
+from nerq_cli.inventory import Dependency, Drift, Location, Package
 
 FindingId: TypeAlias = Literal["not-in-registry", "lock-drift"]
 
@@ -49,8 +50,6 @@ KINDS: Final[Mapping[FindingId, FindingKind]] = MappingProxyType(
     }
 )
 
-_REGISTRIES: Final[dict[Ecosystem, str]] = {PYPI: "PyPI", NPM: "the npm registry"}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -74,7 +73,7 @@ def find_unregistered(dependencies: Iterable[Dependency]) -> Iterator[Finding]:
     for package, locations in locations_by_package.items():
         yield Finding(
             id="not-in-registry",
-            text=f"{_REGISTRIES[package.ecosystem]} has no package of this name",
+            text=f"{get_ecosystem(package.ecosystem).registry_name} has no package of this name",
             purl=package.purl,
             name=package.name,
             locations=tuple(locations),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nerq_cli.ecosystems import versions
+from nerq_cli.ecosystems import EcosystemId, get_ecosystem
 from nerq_cli.facts import AffectingAdvisory, PackageInfo
-from nerq_cli.inventory import Dependency, Ecosystem
+from nerq_cli.inventory import Dependency
 from nerq_cli.scoring.score import Score
 
 
@@ -35,33 +35,27 @@ def suggest_fix(
     return ""
 
 
-def find_newer_fixes(ecosystem: Ecosystem, version: str, advisory: AffectingAdvisory) -> tuple[str, ...]:
+def find_newer_fixes(ecosystem_id: EcosystemId, version: str, advisory: AffectingAdvisory) -> tuple[str, ...]:
     """Return the smallest version above this one that fixes an advisory, and the newest; one if they are the same.
 
-    The smallest lies on the branch in use wherever a fix was made there. Empty where no newer version fixes it.
+    The smallest is on the branch in use if that branch has a fix. Empty if no newer version fixes it.
     """
-    newer_fixes = versions.sort_newest_first(
-        ecosystem, (fix for fix in advisory.fixed_in if _is_newer(ecosystem, fix, version))
+    ecosystem = get_ecosystem(ecosystem_id)
+    newer_fixes = ecosystem.sort_newest_first(
+        fix for fix in advisory.fixed_in if not ecosystem.is_at_least(version, fix)
     )
     if not newer_fixes:
         return ()
-    return (
-        (newer_fixes[-1],)
-        if versions.is_same_version(ecosystem, newer_fixes[-1], newer_fixes[0])
-        else (newer_fixes[-1], newer_fixes[0])
-    )
+    newest, smallest = newer_fixes[0], newer_fixes[-1]
+    return (smallest,) if ecosystem.is_same_version(smallest, newest) else (smallest, newest)
 
 
-def find_fixing_version(ecosystem: Ecosystem, version: str, advisories: Iterable[AffectingAdvisory]) -> str:
+def find_fixing_version(ecosystem_id: EcosystemId, version: str, advisories: Iterable[AffectingAdvisory]) -> str:
     """Return the smallest version that fixes every advisory that has a fix, or an empty string.
 
     For each advisory that is the smallest fixed version above the one in use; the largest of those fixes them all.
     """
-    required_fixes = [fixes[0] for advisory in advisories if (fixes := find_newer_fixes(ecosystem, version, advisory))]
-    return versions.sort_newest_first(ecosystem, required_fixes)[0] if required_fixes else ""
-
-
-def _is_newer(ecosystem: Ecosystem, version: str, current: str) -> bool:
-    return versions.sort_newest_first(ecosystem, [version, current])[0] == version and not versions.is_same_version(
-        ecosystem, version, current
-    )
+    required_fixes = [
+        fixes[0] for advisory in advisories if (fixes := find_newer_fixes(ecosystem_id, version, advisory))
+    ]
+    return get_ecosystem(ecosystem_id).sort_newest_first(required_fixes)[0] if required_fixes else ""

@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from nerq_cli.ecosystems import versions
+from nerq_cli.ecosystems import Ecosystem, get_ecosystem
+from nerq_cli.ecosystems.listing import Listing
 from nerq_cli.facts import DEPRECATED, AffectingAdvisory, Evidence, Found, PackageInfo
-from nerq_cli.inventory import PYPI, Dependency, Ecosystem
+from nerq_cli.inventory import Dependency
 from nerq_cli.policy.fix import find_fixing_version, find_newer_fixes
 from nerq_cli.scoring.score import Score
 
@@ -50,18 +51,18 @@ def find_candidates(
     """
     if dependency.version is None:
         return ()
-    ecosystem = dependency.package.ecosystem
+    ecosystem = get_ecosystem(dependency.package.ecosystem)
     newer_versions = _NewerVersions(ecosystem, dependency.version, package_info, python)
     candidates = {
         newer_versions.find_first(newer_versions.rows),
         newer_versions.find_first(newer_versions.rows, dependency=dependency),
     }
-    fix = find_fixing_version(ecosystem, dependency.version, advisories)
-    if fix and package_info.partial and fix not in package_info.versions and not versions.is_prerelease(ecosystem, fix):
+    fix = find_fixing_version(ecosystem.id, dependency.version, advisories)
+    if fix and package_info.partial and fix not in package_info.versions and not ecosystem.is_prerelease(fix):
         candidates.add(fix)
     elif fix:
         candidates.add(newer_versions.find_first(newer_versions.rows[::-1], minimum=fix))
-    ascending = versions.sort_newest_first(ecosystem, (version for version in candidates if version))[::-1]
+    ascending = ecosystem.sort_newest_first(version for version in candidates if version)[::-1]
     return tuple(sorted(ascending, key=lambda version: not _is_in_range(dependency, version)))
 
 
@@ -120,52 +121,35 @@ class _NewerVersions:
         self.rows = [row for row in package_info.stable_rows if row < end]
         self._ecosystem = ecosystem
         self._package_info = package_info
-        self._current_precedence = versions.parse_precedence(ecosystem, version)
-        self._python = python if ecosystem == PYPI and _supports_python(package_info, version, python) else ""
+        self._current_precedence = ecosystem.parse_version(version)
+        self._python = python if self._supports_python(version, python) else ""
 
     def find_first(self, rows: Sequence[int], *, minimum: str = "", dependency: Dependency | None = None) -> str:
         """Return the first that anybody could be sent to, not under a version and within a range; else nothing."""
         if dependency is not None and any(
-            versions.parse_pin(self._ecosystem, candidate) for candidate in _split_requirements(dependency)
+            self._ecosystem.parse_pin(candidate) for candidate in _split_requirements(dependency)
         ):
             return ""
         for row in rows:
             candidate = self._package_info.versions[row]
-            if minimum and not _is_at_least(self._ecosystem, candidate, minimum):
+            if minimum and not self._ecosystem.is_at_least(candidate, minimum):
                 continue
             if (dependency is None or _is_in_range(dependency, candidate)) and self._is_usable(row, candidate):
                 return candidate
         return ""
 
     def _is_usable(self, row: int, version: str) -> bool:
-        if self._package_info.flags[row] & DEPRECATED or versions.is_prerelease(self._ecosystem, version):
+        if self._package_info.flags[row] & DEPRECATED or self._ecosystem.is_prerelease(version):
             return False
-        if (
-            self._current_precedence is not None
-            and versions.parse_precedence(self._ecosystem, version) <= self._current_precedence
-        ):
+        if self._current_precedence is not None and self._ecosystem.parse_version(version) <= self._current_precedence:
             return False
-        return not self._python or _supports_python(self._package_info, version, self._python)
+        return not self._python or self._supports_python(version, self._python)
 
-
-def _supports_python(package_info: PackageInfo, version: str, python: str) -> bool:
-    """Whether a version states that it runs on this Python, or states nothing."""
-    row = (
-        package_info.versions.index(version)
-        if version in package_info.versions
-        else len(package_info.interpreter_indexes)
-    )
-    interpreter_index = package_info.interpreter_indexes[row] if row < len(package_info.interpreter_indexes) else -1
-    requirement = (
-        package_info.interpreters[interpreter_index] if 0 <= interpreter_index < len(package_info.interpreters) else ""
-    )
-    return not requirement or versions.satisfies(PYPI, requirement, python, prereleases=True)
-
-
-def _is_at_least(ecosystem: Ecosystem, version: str, minimum: str) -> bool:
-    return versions.sort_newest_first(ecosystem, [version, minimum])[0] == version or versions.is_same_version(
-        ecosystem, version, minimum
-    )
+    def _supports_python(self, version: str, python: str) -> bool:
+        """Return whether a version states that it runs on this Python, or states nothing."""
+        versions = self._package_info.versions
+        listing = Listing(self._ecosystem, self._package_info, python)
+        return version not in versions or listing.supports_interpreter(versions.index(version))
 
 
 def _split_requirements(dependency: Dependency) -> list[str]:
@@ -173,11 +157,9 @@ def _split_requirements(dependency: Dependency) -> list[str]:
 
 
 def _find_unmet_requirements(dependency: Dependency, version: str) -> Iterator[str]:
-    ecosystem = dependency.package.ecosystem
+    ecosystem = get_ecosystem(dependency.package.ecosystem)
     return (
-        requirement
-        for requirement in _split_requirements(dependency)
-        if not versions.satisfies(ecosystem, requirement, version)
+        requirement for requirement in _split_requirements(dependency) if not ecosystem.satisfies(requirement, version)
     )
 
 
@@ -186,11 +168,11 @@ def _is_in_range(dependency: Dependency, version: str) -> bool:
 
 
 def _find_excluding_ranges(dependency: Dependency, version: str) -> Iterator[str]:
-    ecosystem = dependency.package.ecosystem
+    ecosystem = get_ecosystem(dependency.package.ecosystem)
     return (
         requirement
         for requirement in _find_unmet_requirements(dependency, version)
-        if versions.parse_pin(ecosystem, requirement) is None
+        if ecosystem.parse_pin(requirement) is None
     )
 
 
@@ -199,6 +181,6 @@ def _is_fixed(dependency: Dependency, version: str, advisory: AffectingAdvisory,
     if isinstance(evidence.advisories, Found):
         advisory_ids = {id_ for affecting in evidence.advisories.value for id_ in (affecting.id, *affecting.aliases)}
         return not advisory_ids & {advisory.id, *advisory.aliases}
-    ecosystem = dependency.package.ecosystem
-    fixes = find_newer_fixes(ecosystem, dependency.version or "", advisory)
-    return bool(fixes) and _is_at_least(ecosystem, version, fixes[0])
+    ecosystem = get_ecosystem(dependency.package.ecosystem)
+    fixes = find_newer_fixes(ecosystem.id, dependency.version or "", advisory)
+    return bool(fixes) and ecosystem.is_at_least(version, fixes[0])

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from nerq_cli.inventory import NPM, PURL_TYPES, Dependency, Location
+from nerq_cli.ecosystems import NPM, get_ecosystem
+from nerq_cli.inventory import Dependency, Location
 from nerq_cli.policy.fix import find_newer_fixes
 from nerq_cli.signals.signal import format_count
 
@@ -37,7 +38,7 @@ def check_target(dependency: Dependency) -> str:
     package = dependency.package
     separator = "@" if package.ecosystem == NPM else "=="
     version = f"{separator}{dependency.version}" if dependency.version else ""
-    return shlex.quote(f"{PURL_TYPES[package.ecosystem]}:{package.name}{version}")
+    return shlex.quote(f"{get_ecosystem(package.ecosystem).purl_type}:{package.name}{version}")
 
 
 def package_name(dependency: Dependency, *, mixed: bool) -> str:

@@ -13,7 +13,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Final
 
-from nerq_cli.ecosystems.versions import satisfies, sort_newest_first
+from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.inventory import (
     Declaration,
     DependencyFile,
@@ -330,8 +330,8 @@ class _LockfileApplier:
         compatible_entries = [
             candidate for candidate in entries if _allows_version(declaration, candidate.version)
         ] or entries
-        newest_version = sort_newest_first(
-            declaration.ecosystem, [candidate.version for candidate in compatible_entries]
+        newest_version = get_ecosystem(declaration.ecosystem).sort_newest_first(
+            [candidate.version for candidate in compatible_entries]
         )[0]
         return next(candidate for candidate in compatible_entries if candidate.version == newest_version), None
 
@@ -429,6 +429,6 @@ def _join_path(directory: str, path: str) -> str:
 
 
 def _allows_version(declaration: Declaration, version: str) -> bool:
-    return not declaration.requirement or satisfies(
-        declaration.ecosystem, declaration.requirement, version, prereleases=True
+    return not declaration.requirement or get_ecosystem(declaration.ecosystem).satisfies(
+        declaration.requirement, version, prereleases=True
     )

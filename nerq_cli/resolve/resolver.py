@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
-from nerq_cli.ecosystems.versions import choose_version, is_same_version, parse_pin, satisfies, sort_newest_first
+from nerq_cli.ecosystems import Ecosystem, get_ecosystem
 from nerq_cli.facts import Fact, Found, PackageInfo
-from nerq_cli.inventory import PYPI, Declaration, Dependency, Ecosystem, Location, Package, Release
+from nerq_cli.inventory import Declaration, Dependency, Location, Package, Release
 
 #: The group of what a constraints file says: it narrows versions and adds nothing.
 CONSTRAINT_GROUP: Final = "constraint"
@@ -223,8 +223,8 @@ class _PackageResolver:
         """Settle on a version that is written exactly, in the spelling of the registry where it lists it."""
         if not isinstance(self.fact, Found):
             return _ResolvedDeclaration(declaration, version, "pinned", constraints)
-        exact_requirement = f"==={version}" if self.package.ecosystem == PYPI else version
-        choice = choose_version(self.package.ecosystem, exact_requirement, self.fact.value)
+        ecosystem = get_ecosystem(self.package.ecosystem)
+        choice = ecosystem.choose_version(ecosystem.format_pin(version), self.fact.value)
         unsatisfied = (
             None
             if choice.version
@@ -234,11 +234,11 @@ class _PackageResolver:
 
     def resolve_range(self, declaration: Declaration, constraints: tuple[Declaration, ...]) -> _ResolvedDeclaration:
         """Settle on the constraint that pins a version in the range, or on what would be installed today."""
-        ecosystem = self.package.ecosystem
+        ecosystem = get_ecosystem(self.package.ecosystem)
         pins = {
             constraint: version
             for constraint in constraints
-            if (version := parse_pin(ecosystem, constraint.requirement)) is not None
+            if (version := ecosystem.parse_pin(constraint.requirement)) is not None
         }
         highest = _find_highest(ecosystem, declaration.requirement, pins.values())
         if highest is not None:
@@ -247,12 +247,10 @@ class _PackageResolver:
             )
         if not isinstance(self.fact, Found):
             return _ResolvedDeclaration(declaration, None, "unresolved", constraints)
-        requirement = (
-            _narrow_requirement(declaration, constraints)
-            if constraints and ecosystem == PYPI
-            else declaration.requirement
+        requirement = ecosystem.join_requirements(
+            declaration.requirement, [constraint.requirement for constraint in constraints]
         )
-        choice = choose_version(ecosystem, requirement, self.fact.value, python=self._select_python(declaration))
+        choice = ecosystem.choose_version(requirement, self.fact.value, interpreter=self._select_python(declaration))
         if choice.version is not None:
             return _ResolvedDeclaration(declaration, choice.version, "range", constraints)
         unsatisfied = self._build_unsatisfied(declaration, requirement, choice.reason, choice.suggestions)
@@ -304,37 +302,29 @@ def _resolve_declarations(
 
 def _find_exact_version(declaration: Declaration) -> str | None:
     """Return the version that is written exactly, in the file itself or in its lock file."""
-    return declaration.locked_version or parse_pin(declaration.ecosystem, declaration.requirement)
+    return declaration.locked_version or get_ecosystem(declaration.ecosystem).parse_pin(declaration.requirement)
 
 
 def _find_project_pin(declaration: Declaration, pins: Sequence[_ResolvedDeclaration], python: str | None) -> str | None:
     """Return the highest pin of the same project in the range, rather one that is meant for this Python."""
     applicable_pins = [resolved for resolved in pins if _applies_to_python(resolved.declaration, python)]
     return _find_highest(
-        declaration.ecosystem, declaration.requirement, (resolved.version or "" for resolved in applicable_pins or pins)
+        get_ecosystem(declaration.ecosystem),
+        declaration.requirement,
+        (resolved.version or "" for resolved in applicable_pins or pins),
     )
 
 
 def _find_highest(ecosystem: Ecosystem, requirement: str, versions: Iterable[str]) -> str | None:
-    matching_versions = [
-        version for version in versions if satisfies(ecosystem, requirement, version, prereleases=True)
-    ]
-    return sort_newest_first(ecosystem, matching_versions)[0] if matching_versions else None
-
-
-def _narrow_requirement(declaration: Declaration, constraints: Sequence[Declaration]) -> str:
-    """Return the requirement with those of the constraints added, alternative by alternative."""
-    alternatives = [[text] for text in declaration.requirement.split("||")]
-    for constraint in constraints:
-        alternatives = [[*texts, text] for texts in alternatives for text in constraint.requirement.split("||")]
-    return " || ".join(",".join(text.strip() for text in texts if text.strip(" *")) for texts in alternatives)
+    matching_versions = [version for version in versions if ecosystem.satisfies(requirement, version, prereleases=True)]
+    return ecosystem.sort_newest_first(matching_versions)[0] if matching_versions else None
 
 
 def _applies_to_python(declaration: Declaration, python: str | None) -> bool:
     return (
         not declaration.marker
         or python is None
-        or declaration.ecosystem != PYPI
+        or not get_ecosystem(declaration.ecosystem).uses_python
         or _marker_matches(declaration.marker, python)
     )
 
@@ -361,7 +351,7 @@ def _marker_matches(marker: str, python: str) -> bool:
 def _build_dependencies(
     package: Package, resolved_declarations: Iterable[_ResolvedDeclaration]
 ) -> Iterator[Dependency]:
-    for version, group in _group_by_version(package.ecosystem, resolved_declarations).items():
+    for version, group in _group_by_version(get_ecosystem(package.ecosystem), resolved_declarations).items():
         declarations = [resolved.declaration for resolved in group]
         constraints = [constraint for resolved in group for constraint in resolved.constraints]
         resolution = "pinned" if any(resolved.resolution == "pinned" for resolved in group) else group[0].resolution
@@ -379,7 +369,7 @@ def _group_by_version(
                 (
                     known_version
                     for known_version in grouped
-                    if known_version is not None and is_same_version(ecosystem, known_version, version)
+                    if known_version is not None and ecosystem.is_same_version(known_version, version)
                 ),
                 version,
             )

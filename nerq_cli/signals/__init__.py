@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from nerq_cli.ecosystems import EcosystemId
 from nerq_cli.facts import Absent, Evidence, Found
-from nerq_cli.inventory import Ecosystem
 from nerq_cli.signals import community, compliance, documentation, maintenance, security
 from nerq_cli.signals.context import Context
 from nerq_cli.signals.signal import Flag, Measurement, Signal
@@ -13,7 +13,7 @@ DIMENSIONS = (security, maintenance, documentation, compliance, community)
 __all__ = ["Flag", "Measurement", "Signal", "measure_signals"]
 
 
-def measure_signals(ecosystem: Ecosystem, version: str, evidence: Evidence, as_of: int) -> Measurement:
+def measure_signals(ecosystem: EcosystemId, version: str, evidence: Evidence, as_of: int) -> Measurement:
     """Measure every signal of one version from the evidence, as of a moment (epoch seconds UTC).
 
     Pure: the same evidence and moment give the same result. Never raises for anything the evidence says.

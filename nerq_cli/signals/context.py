@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property, lru_cache
 
 from nerq_cli import methodology
+from nerq_cli.ecosystems import PYPI, EcosystemId
 from nerq_cli.facts import (
     Evidence,
     Fact,
@@ -16,14 +17,13 @@ from nerq_cli.facts import (
     T,
     Unknown,
 )
-from nerq_cli.inventory import PYPI, Ecosystem
 from nerq_cli.signals.signal import Signal, build_missing, build_unknown, days_between
 
 
 class Context:
     """The evidence about one version at one moment, with the derived facts that more than one signal needs."""
 
-    def __init__(self, ecosystem: Ecosystem, version: str, evidence: Evidence, as_of: int) -> None:
+    def __init__(self, ecosystem: EcosystemId, version: str, evidence: Evidence, as_of: int) -> None:
         """Take the version in use, everything known about it, and the moment (epoch seconds UTC) to judge it at."""
         self.ecosystem = ecosystem
         self.version = version

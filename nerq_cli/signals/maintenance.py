@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nerq_cli.ecosystems import PYPI
 from nerq_cli.facts import PRERELEASE, Fact, Found
-from nerq_cli.inventory import PYPI
 from nerq_cli.methodology import ABANDONED_DAYS, CADENCE_DAYS, INACTIVE_DAYS, MIN_ISSUES, SIGNALS, STALE_DAYS
 from nerq_cli.signals.context import Context, allows_python, build_unread, find_maintained_pythons, mentions_python
 from nerq_cli.signals.signal import (

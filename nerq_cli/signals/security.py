@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import prod
 from typing import Final
 
+from nerq_cli.ecosystems import PYPI
 from nerq_cli.facts import (
     ATTESTED,
     INSTALL_HOOK,
@@ -18,7 +19,6 @@ from nerq_cli.facts import (
     SimilarName,
     T,
 )
-from nerq_cli.inventory import PYPI
 from nerq_cli.methodology import (
     ATTESTATIONS_SINCE,
     CAPS,

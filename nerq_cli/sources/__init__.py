@@ -60,7 +60,7 @@ class SourceInfo(NamedTuple):
 
 def _build_npm_downloads_url() -> str:
     """Return the endpoint beside npm's public registry, whichever registry is configured."""
-    from nerq_cli.inventory import NPM
+    from nerq_cli.ecosystems import NPM
     from nerq_cli.sources.endpoints import get_public_registry_url
 
     return get_public_registry_url(NPM).replace("://registry.", "://api.", 1) + "/downloads"

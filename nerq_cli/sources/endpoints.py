@@ -9,8 +9,8 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
+from nerq_cli.ecosystems import PYPI, EcosystemId
 from nerq_cli.fetch.source import Endpoint
-from nerq_cli.inventory import PYPI, Ecosystem
 from nerq_cli.sources import SOURCES, SourceInfo
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
@@ -94,7 +94,7 @@ def get_server(url: str) -> str:
 
 
 @lru_cache(maxsize=2)
-def get_public_registry_url(ecosystem: Ecosystem) -> str:
+def get_public_registry_url(ecosystem: EcosystemId) -> str:
     """Return the address of the public registry, taken from the URL of one of its packages."""
     from packageurl.contrib.purl2url import get_download_url, get_repo_url
 

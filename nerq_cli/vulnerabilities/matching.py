@@ -7,15 +7,14 @@ ordered as in their ecosystem, whatever the type of the range. Invalid text is n
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from enum import IntEnum
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from nerq_cli.ecosystems.versions import is_same_version, parse_precedence, sort_newest_first
+from nerq_cli.ecosystems import PYPI, Ecosystem, find_ecosystem, get_ecosystem
 from nerq_cli.facts import Advisory, AffectedPackage, AffectingAdvisory, Event, History, Range
-from nerq_cli.inventory import NPM, PYPI, Ecosystem, Package
+from nerq_cli.inventory import Package
 
 #: ``severity_from`` of a severity that GitHub reviewed; it outweighs every computed one.
 GHSA_LABEL: Final = "GHSA label"
@@ -36,29 +35,21 @@ _START: Final[_Position] = (0, "")
 _UNPARSED: Final = 1
 _PARSED: Final = 2
 
-#: npm versions without minor or patch number; OSV reads the missing ones as zeros.
-_SHORT_VERSION = re.compile(r"v?(\d+)(?:\.(\d+))?([-+].*)?", re.ASCII | re.DOTALL)
-
 
 @lru_cache(maxsize=16_384)
 def _get_position(ecosystem: Ecosystem, version: str) -> _Position:
-    parsed = parse_precedence(ecosystem, version)
-    if parsed is None and ecosystem == NPM and (match := _SHORT_VERSION.fullmatch(version)):
-        parsed = parse_precedence(NPM, f"{match[1]}.{match[2] or 0}.0{match[3] or ''}")
+    parsed = ecosystem.parse_advisory_version(version)
     return (_UNPARSED, version) if parsed is None else (_PARSED, parsed)
 
 
 @lru_cache(maxsize=16_384)
 def _get_public_position(ecosystem: Ecosystem, version: str) -> _Position:
     """Return the order of a version in use; a local build of PyPI (1.0+cu118) counts as the version it derives from."""
-    position = _get_position(ecosystem, version)
-    if ecosystem == PYPI and position[0] == _PARSED and position[1].local:
-        return _get_position(ecosystem, position[1].public)
-    return position
+    return _get_position(ecosystem, ecosystem.get_public_version(version))
 
 
 def _get_ecosystem(affected: AffectedPackage) -> Ecosystem:
-    return NPM if affected.ecosystem == NPM else PYPI
+    return find_ecosystem(affected.ecosystem) or get_ecosystem(PYPI)
 
 
 # --- ranges ----------------------------------------------------------------------------------------------------------
@@ -158,12 +149,9 @@ def _is_enumerated(affected: AffectedPackage, version: str) -> bool:
     position = _get_public_position(ecosystem, version)
     if position[0] == _UNPARSED or not affected.versions:
         return False
-    public_version = version.partition("+")[0]
-    texts = [text.partition("+")[0] for text in affected.versions] if ecosystem == NPM else affected.versions
-    [signature] = _compute_digit_signatures([public_version])
-    candidates = (
-        text for text, digits in zip(texts, _compute_digit_signatures(texts), strict=True) if digits == signature
-    )
+    [signature] = _compute_digit_signatures([version.partition("+")[0]])
+    signatures = _compute_digit_signatures([text.partition("+")[0] for text in affected.versions])
+    candidates = (text for text, digits in zip(affected.versions, signatures, strict=True) if digits == signature)
     return any(_get_position(ecosystem, text) == position for text in candidates)
 
 
@@ -425,10 +413,10 @@ def _find_malicious_versions(
             other_versions = [
                 named_version
                 for named_version in _list_named_versions(affected)
-                if not is_same_version(package.ecosystem, named_version, version)
+                if not get_ecosystem(package.ecosystem).is_same_version(named_version, version)
             ]
             if other_versions:
-                yield _get_published(advisory), sort_newest_first(package.ecosystem, other_versions)[0]
+                yield _get_published(advisory), get_ecosystem(package.ecosystem).sort_newest_first(other_versions)[0]
 
 
 def _list_named_versions(affected: AffectedPackage) -> tuple[str, ...]:

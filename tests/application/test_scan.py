@@ -13,7 +13,7 @@ from nerq_cli.application import check as packages_check
 from nerq_cli.application import scan as pipeline
 from nerq_cli.application.settings import ScanOptions
 from nerq_cli.config import Config
-from nerq_cli.ecosystems import versions
+from nerq_cli.ecosystems import PYPI, get_ecosystem
 from nerq_cli.errors import ExitStatus
 from nerq_cli.evidence.registry_lookup import RegistryFacts
 from nerq_cli.facts import (
@@ -31,7 +31,7 @@ from nerq_cli.facts import (
     SimilarName,
     Unknown,
 )
-from nerq_cli.inventory import PYPI, Declaration, DependencyFile, Location, Package, Release
+from nerq_cli.inventory import Declaration, DependencyFile, Location, Package, Release
 from nerq_cli.privacy import PrivacyRules
 from nerq_cli.report.model import Assessment, Report, SourceStatus
 
@@ -342,7 +342,7 @@ def test_a_way_out_is_newer_final_not_yanked_better_and_scores_as_it_would_alone
     tried = world.asked[1]
     assert len(tried) <= 3
     in_use = one.dependency.version or ""
-    assert versions.sort_newest_first(PYPI, [way.version, in_use])[0] == way.version != in_use
+    assert get_ecosystem(PYPI).sort_newest_first([way.version, in_use])[0] == way.version != in_use
     assert listed.versions[way.version] == WHEEL
     [alone] = scan(world, f"demo=={way.version}").dependencies
     value = alone.score.value if alone.score is not None else None

@@ -14,15 +14,16 @@ from nerq_cli.application.select_dependencies import select_dependencies
 from nerq_cli.application.session import Session
 from nerq_cli.application.settings import Settings
 from nerq_cli.cli import options
+from nerq_cli.ecosystems import NPM, PYPI, EcosystemId
 from nerq_cli.errors import UsageError
-from nerq_cli.inventory import NPM, PYPI, Dependency, Ecosystem, Package
+from nerq_cli.inventory import Dependency, Package
 from nerq_cli.report.model import Assessment
 
 AS_OF = ("--as-of", "2026-11-21")
 Nerq = Callable[..., Any]
 
 
-def dependency(name: str, ecosystem: Ecosystem = PYPI, *aliases: str) -> Assessment:
+def dependency(name: str, ecosystem: EcosystemId = PYPI, *aliases: str) -> Assessment:
     package = Package(ecosystem=ecosystem, name=name)
     found = Dependency(
         package=package,

@@ -10,7 +10,8 @@ from typing import Any, cast
 
 import pytest
 
-from nerq_cli.inventory import NPM, DependencyFile, Edge, Importer, Location, LockedPackage
+from nerq_cli.ecosystems import NPM
+from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
 from nerq_cli.manifests.formats import FORMATS, FileFormat, describe_searched_files
 
 NAME = "orbit.lock"

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 
+from nerq_cli.ecosystems import NPM, PYPI, EcosystemId
 from nerq_cli.evidence.collect import EvidenceCollector
 from nerq_cli.evidence.registry_lookup import RegistryLookup
 from nerq_cli.evidence.service_lookup import ServiceLookup
 from nerq_cli.facts import Absent, Evidence, Found, Unknown
-from nerq_cli.inventory import NPM, PYPI, Ecosystem, Package, Release
+from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.advisories.osv_files import build_entries
 from nerq_cli.sources.advisories.osv_record import parse_record
 from nerq_cli.sources.endpoints import read_endpoints
@@ -44,7 +45,7 @@ def pypi(version: str = "1.0", name: str = "demo") -> Release:
     return Release(package=Package(ecosystem=PYPI, name=name), version=version)
 
 
-def record(identifier: str, name: str, ecosystem: Ecosystem = NPM, **more: Any) -> dict[str, Any]:
+def record(identifier: str, name: str, ecosystem: EcosystemId = NPM, **more: Any) -> dict[str, Any]:
     kind = "SEMVER" if ecosystem == NPM else "ECOSYSTEM"
     affected = {"package": {"ecosystem": ecosystem, "name": name}, "ranges": [{"type": kind, "events": EVENTS}]}
     return {"id": identifier, "modified": day(400), "published": day(400), "affected": [affected], **more}

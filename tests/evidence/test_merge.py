@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from nerq_cli.ecosystems import NPM
 from nerq_cli.evidence.merge import add_attestations, build_partial_info, fill_metadata
 from nerq_cli.facts import ATTESTED, DEPRECATED, PRERELEASE, Absent, Found, Metadata, PackageInfo, Unknown
-from nerq_cli.inventory import NPM, Package
+from nerq_cli.inventory import Package
 from nerq_cli.sources.deps_dev import LABEL, Attestation, RelatedRepository, VersionInfo
 
 LEFT = Package(ecosystem=NPM, name="left")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from nerq_cli.ecosystems import NPM
 from nerq_cli.evidence.repository_link import (
     NO_REPOSITORY,
     build_repository,
@@ -8,7 +9,7 @@ from nerq_cli.evidence.repository_link import (
     lacks_scorecard,
 )
 from nerq_cli.facts import Absent, Fact, Found, Metadata, Repository, Scorecard, Unknown
-from nerq_cli.inventory import NPM, Package, RepositoryId
+from nerq_cli.inventory import Package, RepositoryId
 from nerq_cli.sources.deps_dev import Attestation, RelatedRepository, RepositoryInfo, VersionInfo
 from nerq_cli.sources.repositories.github import NOT_REACHABLE, HostedRepository
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.evidence.service_lookup import MAX_ANONYMOUS, NOT_SENT, ServiceLookup
 from nerq_cli.facts import AffectingAdvisory, Fact, Found, Metadata, Unknown
 from nerq_cli.fetch.source import Endpoint
-from nerq_cli.inventory import NPM, PYPI, Package, Release
+from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.deps_dev import Attestation, VersionInfo
 from nerq_cli.sources.endpoints import Endpoints, read_endpoints
 

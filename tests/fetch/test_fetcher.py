@@ -24,13 +24,14 @@ import msgspec
 import pytest
 import truststore
 
+from nerq_cli.ecosystems import PYPI
 from nerq_cli.errors import ConfigError, EndpointMissingError, ResponseError
 from nerq_cli.facts import Absent, Fact, Found, Unknown
 from nerq_cli.fetch import http_client
 from nerq_cli.fetch.fetcher import Fetcher, HttpSettings, SourceSummary
 from nerq_cli.fetch.host_workers import HostWorkers
 from nerq_cli.fetch.source import Endpoint, Request, Response
-from nerq_cli.inventory import PYPI, Package
+from nerq_cli.inventory import Package
 from nerq_cli.store import MemoryCache, Row, Store
 
 if TYPE_CHECKING:

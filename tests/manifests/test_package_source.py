@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nerq_cli.inventory import PYPI, Declaration, Location
+from nerq_cli.ecosystems import PYPI
+from nerq_cli.inventory import Declaration, Location
 from nerq_cli.manifests.package_source import (
     LOCAL,
     FileIndexes,

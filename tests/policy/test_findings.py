@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from nerq_cli.ecosystems import NPM, PYPI, EcosystemId
 from nerq_cli.errors import ExitStatus
-from nerq_cli.inventory import NPM, PYPI, Dependency, Ecosystem, Location, Package
+from nerq_cli.inventory import Dependency, Location, Package
 from nerq_cli.policy import decide_exit
 from nerq_cli.policy.findings import KINDS, describe_counts, find_unregistered, group_by_kind
 
 
-def lost(name: str, *lines: int, version: str = "1.0", ecosystem: Ecosystem = PYPI) -> Dependency:
+def lost(name: str, *lines: int, version: str = "1.0", ecosystem: EcosystemId = PYPI) -> Dependency:
     return Dependency(
         package=Package(ecosystem=ecosystem, name=name),
         requirement=f"=={version}",

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.errors import ExitStatus
 from nerq_cli.facts import WHEEL, YANKED, AffectingAdvisory, PackageInfo
-from nerq_cli.inventory import NPM, PYPI, Dependency, Package
+from nerq_cli.inventory import Dependency, Package
 from nerq_cli.policy import STATES, State, decide_exit, judge_dependency
 from nerq_cli.policy.fix import find_fixing_version, find_newer_fixes, suggest_fix
 from nerq_cli.scoring import Cap, Score

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.ecosystems import versions
+from nerq_cli.ecosystems import NPM, PYPI, EcosystemId, get_ecosystem
 from nerq_cli.facts import (
     DEPRECATED,
     EMPTY,
@@ -19,12 +19,12 @@ from nerq_cli.facts import (
     PackageInfo,
     Unknown,
 )
-from nerq_cli.inventory import NPM, PYPI, Dependency, Ecosystem, Package
+from nerq_cli.inventory import Dependency, Package
 from nerq_cli.policy.upgrade import Upgrade, choose, describe, find_candidates
 from nerq_cli.scoring import Score
 
 
-def dependency(version: str | None, requirement: str = "", ecosystem: Ecosystem = PYPI) -> Dependency:
+def dependency(version: str | None, requirement: str = "", ecosystem: EcosystemId = PYPI) -> Dependency:
     return Dependency(
         package=Package(ecosystem=ecosystem, name="demo"),
         requirement=requirement,
@@ -56,7 +56,7 @@ def found(
     requirement: str,
     listing: PackageInfo,
     *holes: AffectingAdvisory,
-    ecosystem: Ecosystem = PYPI,
+    ecosystem: EcosystemId = PYPI,
     python: str = "",
 ) -> tuple[str, ...]:
     return find_candidates(dependency(version, requirement, ecosystem), listing, holes, python=python)
@@ -155,8 +155,8 @@ def test_every_candidate_is_listed_final_newer_and_worth_going_to(
     ways = found(version, requirement, listing, *(hole(*some) for some in fixes))
     assert len(ways) == len(set(ways)) <= 3
     assert all(listed[way] == WHEEL for way in ways)
-    assert all(versions.sort_newest_first(PYPI, [way, version])[0] == way != version for way in ways)
-    within = [versions.satisfies(PYPI, requirement, way) for way in ways]
+    assert all(get_ecosystem(PYPI).sort_newest_first([way, version])[0] == way != version for way in ways)
+    within = [get_ecosystem(PYPI).satisfies(requirement, way) for way in ways]
     assert within == sorted(within, reverse=True)
 
 

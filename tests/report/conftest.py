@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from nerq_cli import scoring, signals
+from nerq_cli.ecosystems import NPM, PYPI, EcosystemId
 from nerq_cli.errors import ExitStatus, Problem
 from nerq_cli.facts import (
     ATTESTED,
@@ -31,7 +32,7 @@ from nerq_cli.facts import (
     SimilarName,
     Unknown,
 )
-from nerq_cli.inventory import NPM, PYPI, Dependency, Ecosystem, Location, Package
+from nerq_cli.inventory import Dependency, Location, Package
 from nerq_cli.policy import State, decide_exit, judge_dependency
 from nerq_cli.policy import findings as finding
 from nerq_cli.policy.upgrade import Upgrade
@@ -53,7 +54,7 @@ def ago(days: float) -> int:
     return AS_OF - int(days * DAY)
 
 
-def project(ecosystem: Ecosystem, name: str, releases: Sequence[tuple[str, float, int]]) -> Found[PackageInfo]:
+def project(ecosystem: EcosystemId, name: str, releases: Sequence[tuple[str, float, int]]) -> Found[PackageInfo]:
     """``releases`` are (version, days ago, flags), newest first."""
     value = PackageInfo(
         name=name,
@@ -67,7 +68,7 @@ def project(ecosystem: Ecosystem, name: str, releases: Sequence[tuple[str, float
     return Found(value, REGISTRY[ecosystem], AS_OF - 14 * 60)
 
 
-def metadata(ecosystem: Ecosystem, version: str, **changes: Any) -> Found[Metadata]:
+def metadata(ecosystem: EcosystemId, version: str, **changes: Any) -> Found[Metadata]:
     value = Metadata(
         version=version,
         summary=True,
@@ -93,7 +94,7 @@ def advisory(id_: str, severity: str, *fixed_in: str, **more: Any) -> AffectingA
 
 
 def dependency(
-    ecosystem: Ecosystem,
+    ecosystem: EcosystemId,
     name: str,
     version: str | None,
     line: int,
@@ -123,7 +124,7 @@ def assess_one(  # noqa: PLR0913 - every fact about a package can be set
     version: str | None = "2.31.0",
     line: int = 1,
     *,
-    ecosystem: Ecosystem = PYPI,
+    ecosystem: EcosystemId = PYPI,
     releases: Sequence[tuple[str, float, int]] | None = None,
     advisories: Sequence[AffectingAdvisory] | Unknown | None = (),
     fix: str = "",

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nerq_cli.ecosystems import NPM, PYPI, EcosystemId
 from nerq_cli.facts import AffectingAdvisory
-from nerq_cli.inventory import NPM, PYPI, Dependency, Ecosystem, Package
+from nerq_cli.inventory import Dependency, Package
 from nerq_cli.report import RenderOptions
 from nerq_cli.report.advisory import add_advisory_details, deduplicate_advisories
 from nerq_cli.report.terminal.layout import Page, cell_width
@@ -35,7 +36,7 @@ LISTED = AffectingAdvisory(
 )
 
 
-def in_use(version: str | None = "2.19.1", ecosystem: Ecosystem = PYPI) -> Dependency:
+def in_use(version: str | None = "2.19.1", ecosystem: EcosystemId = PYPI) -> Dependency:
     package = Package(ecosystem=ecosystem, name="requests")
     return Dependency(
         package=package, requirement="", version=version, resolution="pinned", direct=True, groups=(), locations=()

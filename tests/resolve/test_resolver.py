@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nerq_cli.ecosystems import NPM, PYPI, EcosystemId
 from nerq_cli.facts import Absent, Fact, Found, PackageInfo, Unknown
-from nerq_cli.inventory import NPM, PYPI, Declaration, Dependency, Ecosystem, Location, Package
+from nerq_cli.inventory import Declaration, Dependency, Location, Package
 from nerq_cli.resolve.resolver import CONSTRAINT_GROUP, Declarations, Resolution, Unsatisfied, resolve
 
 
@@ -24,7 +25,7 @@ def place(at: str) -> Location:
 
 
 def known(
-    *versions: str, ecosystem: Ecosystem = PYPI, name: str = "demo", **more: object
+    *versions: str, ecosystem: EcosystemId = PYPI, name: str = "demo", **more: object
 ) -> dict[Package, Fact[PackageInfo]]:
     project = PackageInfo(name=name, versions=versions, **more)  # type: ignore[arg-type]
     return {Package(ecosystem=ecosystem, name=name): Found(project, "registry.example", 0)}
@@ -75,7 +76,7 @@ def test_distinct_pins_are_distinct_dependencies() -> None:
 
 
 @pytest.mark.parametrize(("ecosystem", "a", "b"), [(PYPI, "==1.0", "==1.0.0"), (NPM, "1.0.0", "v1.0.0+build")])
-def test_pins_that_are_equal_as_versions_are_one_dependency(ecosystem: Ecosystem, a: str, b: str) -> None:
+def test_pins_that_are_equal_as_versions_are_one_dependency(ecosystem: EcosystemId, a: str, b: str) -> None:
     declared = [declare(a, "a/x:1", ecosystem=ecosystem), declare(b, "b/x:1", ecosystem=ecosystem)]
     assert alone(resolve(declared, {})).requirement == f"{a} · {b}"
 

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nerq_cli import signals
+from nerq_cli.ecosystems import NPM, PYPI, EcosystemId
 from nerq_cli.facts import (
     ATTESTED,
     INSTALL_HOOK,
@@ -31,7 +32,6 @@ from nerq_cli.facts import (
     SimilarName,
     Unknown,
 )
-from nerq_cli.inventory import NPM, PYPI, Ecosystem
 from nerq_cli.methodology import SIGNALS
 from nerq_cli.signals.security import describe_advisories, merge_advisories
 from nerq_cli.signals.signal import DAY_SECONDS, Measurement, Signal
@@ -85,7 +85,7 @@ HEALTHY = Evidence(
 )
 
 
-def measure(evidence: Evidence, *, version: str = "2.1.0", ecosystem: Ecosystem = PYPI) -> Measurement:
+def measure(evidence: Evidence, *, version: str = "2.1.0", ecosystem: EcosystemId = PYPI) -> Measurement:
     return signals.measure_signals(ecosystem, version, evidence, NOW)
 
 

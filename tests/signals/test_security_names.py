@@ -13,8 +13,9 @@ from typing import Any, Final
 
 import pytest
 
+from nerq_cli.ecosystems import NPM, PYPI, EcosystemId, normalise_name
 from nerq_cli.facts import Adoption, Evidence, Found, PackageInfo, Popularity, SimilarName, Unknown
-from nerq_cli.inventory import NPM, PYPI, Ecosystem, Package, normalise_name
+from nerq_cli.inventory import Package
 from nerq_cli.methodology import COMPARED_NAMES, MIN_NOTABLE_DOWNLOADS
 from nerq_cli.signals.context import Context
 from nerq_cli.signals.security import measure_name_confusion
@@ -22,7 +23,7 @@ from nerq_cli.signals.signal import Flag
 from nerq_cli.sources.popularity.ranks import find_similar_name, get_popularity, is_listed, load_list
 from nerq_cli.sources.popularity.typosquat import NameIndex, NameMatch, parse_scope, split_words, strip_separators
 
-ECOSYSTEMS: tuple[Ecosystem, ...] = (PYPI, NPM)
+ECOSYSTEMS: tuple[EcosystemId, ...] = (PYPI, NPM)
 NOW: Final = 1_793_491_200  # 2026-11-01, the day of the lists
 YOUNG: Final = NOW - 100 * 86_400
 #: The largest share of honest names that may be suspected, and the smallest of forged ones that must be.
@@ -45,7 +46,7 @@ def tell(record_property: Callable[[str, object], None]) -> Tell:
 
 
 def suspected(
-    ecosystem: Ecosystem, standing: Found[Popularity], like: SimilarName, downloads: float | None = None
+    ecosystem: EcosystemId, standing: Found[Popularity], like: SimilarName, downloads: float | None = None
 ) -> bool:
     """Judge a name of which nothing good is known: young, and published by nobody who publishes the other."""
     ours = PackageInfo("ours", ("1.0.0",), (YOUNG,), (0,), publisher_tags=("aa",))
@@ -62,14 +63,14 @@ def suspected(
 # --- honest names: each popular one, as if it were not on the list
 
 
-def shared_scopes(ecosystem: Ecosystem) -> list[str]:
+def shared_scopes(ecosystem: EcosystemId) -> list[str]:
     """Return the scopes that would be known without any one name under them."""
     uses = Counter(map(parse_scope, load_list(ecosystem).names))
     return [one for one in uses if one and uses[one] > 1]
 
 
 @lru_cache(maxsize=2)
-def likenesses_to_others(ecosystem: Ecosystem) -> Callable[[int], set[NameMatch]]:
+def likenesses_to_others(ecosystem: EcosystemId) -> Callable[[int], set[NameMatch]]:
     """Return what tells the likenesses of the name at a place to the others.
 
     The list is halved once for each bit of a place: a name is looked for in the halves that do not hold it, and every
@@ -91,14 +92,14 @@ def likenesses_to_others(ecosystem: Ecosystem) -> Callable[[int], set[NameMatch]
     return like
 
 
-def resembled(ecosystem: Ecosystem, likeness: NameMatch) -> SimilarName:
+def resembled(ecosystem: EcosystemId, likeness: NameMatch) -> SimilarName:
     name = load_list(ecosystem).names[likeness.position]
     downloads = get_popularity(Package(ecosystem=ecosystem, name=name)).value.downloads
     return SimilarName(name, likeness.position + 1, likeness.reason, downloads or 0.0)
 
 
 @pytest.mark.parametrize("ecosystem", ECOSYSTEMS)
-def test_halves_of_the_list_miss_no_likeness_that_the_list_without_a_name_has(ecosystem: Ecosystem) -> None:
+def test_halves_of_the_list_miss_no_likeness_that_the_list_without_a_name_has(ecosystem: EcosystemId) -> None:
     names, like = load_list(ecosystem).names[:COMPARED_NAMES], likenesses_to_others(ecosystem)
     for place in dice().sample(range(len(names)), 20):
         without = [*names[:place], "", *names[place + 1 :]]
@@ -107,7 +108,7 @@ def test_halves_of_the_list_miss_no_likeness_that_the_list_without_a_name_has(ec
 
 
 @pytest.mark.parametrize("ecosystem", ECOSYSTEMS)
-def test_hardly_any_popular_name_would_be_suspected_for_its_name(ecosystem: Ecosystem, tell: Tell) -> None:
+def test_hardly_any_popular_name_would_be_suspected_for_its_name(ecosystem: EcosystemId, tell: Tell) -> None:
     """The worst case for each: under a year old, no publisher shared, and the likeness that speaks most against it."""
     like, resembling = likenesses_to_others(ecosystem), 0
     names = load_list(ecosystem).names[:COMPARED_NAMES]
@@ -133,7 +134,7 @@ def test_hardly_any_popular_name_would_be_suspected_for_its_name(ecosystem: Ecos
 
 
 @pytest.mark.parametrize("ecosystem", ECOSYSTEMS)
-def test_no_listed_name_is_suspected_at_all(ecosystem: Ecosystem) -> None:
+def test_no_listed_name_is_suspected_at_all(ecosystem: EcosystemId) -> None:
     packages = [Package(ecosystem=ecosystem, name=name) for name in load_list(ecosystem).names if name]
     assert not any(suspected(ecosystem, get_popularity(one), find_similar_name(one)) for one in packages)
 
@@ -229,7 +230,7 @@ SLIPS: Final[dict[str, tuple[Form, int]]] = {
     "words in another order": (reordered, 4),
     "a digit behind": (affixed("", "2"), 5),
 }
-AFFIXES: Final[dict[Ecosystem, tuple[tuple[str, str], ...]]] = {
+AFFIXES: Final[dict[EcosystemId, tuple[tuple[str, str], ...]]] = {
     PYPI: (("python-", ""), ("py", ""), ("", "-python"), ("", "-cli"), ("", "-py")),
     NPM: (("node-", ""), ("js-", ""), ("", "-js"), ("", ".js"), ("", "-cli"), ("", "js")),
 }
@@ -240,7 +241,7 @@ SCOPES: Final[dict[str, tuple[Form, int]]] = {
 }
 
 
-def forms(ecosystem: Ecosystem) -> dict[str, tuple[Form, int]]:
+def forms(ecosystem: EcosystemId) -> dict[str, tuple[Form, int]]:
     """Return the ways to change a name without a scope."""
     affixes = {f"{before}…{after}": (affixed(before, after), 4) for before, after in AFFIXES[ecosystem]}
     made_up = {"a made-up scope": (affixed("@acme-made-up/", ""), 6)} if ecosystem == NPM else {}
@@ -251,7 +252,7 @@ def sample(names: Iterable[str]) -> list[str]:
     return dice().sample([name for name in names if name], 200)
 
 
-def caught(ecosystem: Ecosystem, names: Iterable[str], form: Form, shortest: int) -> Counter[str]:
+def caught(ecosystem: EcosystemId, names: Iterable[str], form: Form, shortest: int) -> Counter[str]:
     """Count what is said of the names that a form makes of these."""
     rng, counts = dice(), Counter[str]()
     for name in names:
@@ -281,7 +282,7 @@ PLAIN: Final[list[Any]] = [(ecosystem, way) for ecosystem in ECOSYSTEMS for way 
 
 
 @pytest.mark.parametrize(("ecosystem", "way"), PLAIN)
-def test_a_forged_name_is_suspected(ecosystem: Ecosystem, way: str, tell: Tell) -> None:
+def test_a_forged_name_is_suspected(ecosystem: EcosystemId, way: str, tell: Tell) -> None:
     """Young, hardly used, and published by somebody else: the name decides."""
     names = sample(name for name in load_list(ecosystem).names[:COMPARED_NAMES] if not name.startswith("@"))
     counts = caught(ecosystem, names, *forms(ecosystem)[way])

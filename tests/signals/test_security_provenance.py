@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from nerq_cli.ecosystems import NPM
 from nerq_cli.facts import ATTESTED, Absent, Evidence, Fact, Found, Metadata, PackageInfo, Unknown
-from nerq_cli.inventory import NPM
 from nerq_cli.signals.context import Context
 from nerq_cli.signals.security import measure_provenance
 from nerq_cli.signals.signal import Signal

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.facts import Found, Scorecard, Unknown
 from nerq_cli.fetch.fetcher import Fetcher
 from nerq_cli.fetch.source import Endpoint
-from nerq_cli.inventory import NPM, PYPI, Package, Release, RepositoryId
+from nerq_cli.inventory import Package, Release, RepositoryId
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.deps_dev import (
     MAX_BATCH_REQUESTS,

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from packaging.version import Version
 
+from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.facts import Advisory, AffectedPackage, Event, History, Range
-from nerq_cli.inventory import NPM, PYPI, Package
+from nerq_cli.inventory import Package
 from nerq_cli.vulnerabilities.matching import (
     GHSA_LABEL,
     affects_version,

@@ -14,7 +14,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from nerq_cli.inventory import PYPI, DependencyFile, normalise_name
+from nerq_cli.ecosystems import PYPI, normalise_name
+from nerq_cli.inventory import DependencyFile
 from nerq_cli.manifests.npm import package_json
 from nerq_cli.manifests.npm.npm_spec import Catalogs, is_catalog_missing
 from nerq_cli.manifests.package_source import WORKSPACE

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Final
 
-from nerq_cli.inventory import NPM, DependencyFile, Edge, Importer, Location, LockedPackage
+from nerq_cli.ecosystems import NPM
+from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
 from nerq_cli.manifests.npm.node_modules import (
     MAX_PATH_LENGTH,
     NodeResolver,

@@ -16,7 +16,8 @@ from pathlib import PurePosixPath
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
-from nerq_cli.inventory import NPM, DependencyFile, Edge, Importer, Location, LockedPackage
+from nerq_cli.ecosystems import NPM
+from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
 from nerq_cli.manifests.npm.npm_entries import (
     EntryKeys,
     LineProblems,

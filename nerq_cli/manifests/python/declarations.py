@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from nerq_cli.inventory import PYPI, Declaration, DependencyFile, Include, Location
+from nerq_cli.ecosystems import PYPI
+from nerq_cli.inventory import Declaration, DependencyFile, Include, Location
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, join_markers
 from nerq_cli.manifests.python.pep508 import NotASpecifierError, Specifier, parse_specifier, validate_marker
 from nerq_cli.manifests.syntax.text_document import TextDocument

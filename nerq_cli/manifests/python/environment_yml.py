@@ -11,8 +11,9 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
+from nerq_cli.ecosystems import PYPI
 from nerq_cli.errors import Problem
-from nerq_cli.inventory import PYPI, Declaration, DependencyFile, Location
+from nerq_cli.inventory import Declaration, DependencyFile, Location
 from nerq_cli.manifests.python import requirements
 from nerq_cli.manifests.syntax.text_document import TextDocument, quote_line
 

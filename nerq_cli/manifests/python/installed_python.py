@@ -10,8 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.errors import Problem
-from nerq_cli.inventory import PYPI, DependencyFile, Edge, Importer, Location, LockedPackage, normalise_name
+from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
 from nerq_cli.manifests.package_source import LOCAL, repository_reason, url_reason
 from nerq_cli.manifests.python.pep508 import MAX_LENGTH, validate_marker
 from nerq_cli.manifests.read_file import CannotReadError, read_bytes

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Final
 
-from nerq_cli.inventory import PYPI, Declaration, DependencyFile, Location, normalise_name
+from nerq_cli.ecosystems import PYPI, normalise_name
+from nerq_cli.inventory import Declaration, DependencyFile, Location
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.package_source import FileIndexes, PackageSource, join_markers
 from nerq_cli.manifests.python.declarations import build_dependency_file

@@ -9,8 +9,9 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Final, cast
 
+from nerq_cli.ecosystems import PYPI
 from nerq_cli.errors import Problem
-from nerq_cli.inventory import PYPI, DependencyFile, Location, LockedPackage
+from nerq_cli.inventory import DependencyFile, Location, LockedPackage
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.package_source import FileIndexes, PackageSource, mask_secrets
 from nerq_cli.manifests.python import pipfile

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Final
 
-from nerq_cli.inventory import PYPI, DependencyFile, Edge, LockedPackage, normalise_name
+from nerq_cli.ecosystems import PYPI, normalise_name
+from nerq_cli.inventory import DependencyFile, Edge, LockedPackage
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.package_source import PackageSource
 from nerq_cli.manifests.python.dependency_groups import label_group

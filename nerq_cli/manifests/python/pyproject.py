@@ -12,7 +12,8 @@ from itertools import islice
 from pathlib import PurePosixPath
 from typing import Final
 
-from nerq_cli.inventory import PYPI, Declaration, DependencyFile, Include, normalise_name
+from nerq_cli.ecosystems import PYPI, normalise_name
+from nerq_cli.inventory import Declaration, DependencyFile, Include
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.python import poetry, pyproject_tools
 from nerq_cli.manifests.python.declarations import build_dependency_file, parse_array, parse_field

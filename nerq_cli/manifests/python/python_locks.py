@@ -14,8 +14,9 @@ from functools import cached_property, lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, cast
 
+from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.errors import Problem
-from nerq_cli.inventory import PYPI, DependencyFile, Edge, Location, LockedPackage, normalise_name
+from nerq_cli.inventory import DependencyFile, Edge, Location, LockedPackage
 from nerq_cli.manifests.package_source import LOCAL, PackageSource
 from nerq_cli.manifests.python.pep508 import MAX_LENGTH, NotASpecifierError, parse_specifier, validate_marker
 from nerq_cli.manifests.syntax.toml_document import TomlDocument, quote_text

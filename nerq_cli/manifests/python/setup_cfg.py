@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Final, TypeAlias
 
-from nerq_cli.inventory import PYPI, Declaration, DependencyFile, Include, normalise_name
+from nerq_cli.ecosystems import PYPI, normalise_name
+from nerq_cli.inventory import Declaration, DependencyFile, Include
 from nerq_cli.manifests.python.declarations import build_dependency_file, parse_line
 from nerq_cli.manifests.syntax.text_document import TextDocument
 

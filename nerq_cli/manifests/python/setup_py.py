@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final, TypeAlias
 
-from nerq_cli.inventory import PYPI, Declaration, DependencyFile, normalise_name
+from nerq_cli.ecosystems import PYPI, normalise_name
+from nerq_cli.inventory import Declaration, DependencyFile
 from nerq_cli.manifests.python.declarations import build_dependency_file, parse_line
 from nerq_cli.manifests.syntax.text_document import TextDocument
 

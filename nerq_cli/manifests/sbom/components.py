@@ -11,18 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from nerq_cli.inventory import (
-    NPM,
-    PURL_TYPES,
-    PYPI,
-    DependencyFile,
-    Ecosystem,
-    Edge,
-    Importer,
-    Location,
-    LockedPackage,
-    normalise_name,
-)
+from nerq_cli.ecosystems import ECOSYSTEMS, NPM, EcosystemId, normalise_name
+from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
 from nerq_cli.manifests.npm.npm_spec import find_name_error
 from nerq_cli.manifests.package_source import strip_credentials, url_reason
 from nerq_cli.manifests.syntax.toml_document import quote_text
@@ -40,7 +30,7 @@ NO_SOURCE: Final = "no registry is stated: a workspace member, or a local path"
 #: Most entries read from one file.
 MAX_COMPONENTS: Final = 200_000
 
-_ECOSYSTEMS: Final[Mapping[str, Ecosystem]] = {PURL_TYPES[PYPI]: PYPI, PURL_TYPES[NPM]: NPM}
+_ECOSYSTEMS: Final[Mapping[str, EcosystemId]] = {ecosystem.purl_type: ecosystem.id for ecosystem in ECOSYSTEMS}
 _PYPI_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
 #: One version, as either registry spells them; ranges and placeholders have other characters, or no digit.
 _VERSION: Final = re.compile(r"(?=\D*\d)[0-9A-Za-z][0-9A-Za-z.+!_-]*", re.ASCII)
@@ -205,7 +195,7 @@ class _SbomReader:
             return None
 
     def _make_locked_package(
-        self, component: Component, purl: PackageURL, ecosystem: Ecosystem, name: str
+        self, component: Component, purl: PackageURL, ecosystem: EcosystemId, name: str
     ) -> LockedPackage:
         version = next((text for text in (purl.version or "", component.version) if _is_version(text)), "")
         qualifiers: Mapping[str, str] = purl.qualifiers if isinstance(purl.qualifiers, dict) else {}

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from nerq_cli.ecosystems import EcosystemId
 from nerq_cli.errors import Problem
 from nerq_cli.facts import AffectingAdvisory
-from nerq_cli.inventory import Ecosystem, Location
+from nerq_cli.inventory import Location
 from nerq_cli.methodology import DIMENSIONS, SIGNALS, find_coverage_label
 from nerq_cli.policy import STATES, State
 from nerq_cli.policy.findings import Finding
@@ -448,7 +449,7 @@ def _build_signals(score: Score) -> Iterable[_Signal]:
 
 
 @lru_cache(maxsize=1024)
-def _build_advisory(advisory: AffectingAdvisory, ecosystem: Ecosystem, version: str) -> _Advisory:
+def _build_advisory(advisory: AffectingAdvisory, ecosystem: EcosystemId, version: str) -> _Advisory:
     fixes = find_newer_fixes(ecosystem, version, advisory)
     return _Advisory(
         id=sanitize_text(advisory.id),

@@ -15,11 +15,12 @@ from urllib.parse import quote
 
 import msgspec
 
+from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Absent, Advisory, AffectedPackage, Fact, Found, Unknown
 from nerq_cli.fetch.fetcher import Fetcher
 from nerq_cli.fetch.source import Endpoint, Request, Response
-from nerq_cli.inventory import NPM, PYPI, AdvisoryId, Package, Release
+from nerq_cli.inventory import AdvisoryId, Package, Release
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.advisories.osv_record import parse_record
 from nerq_cli.sources.text import MAX_SUMMARY, clean_text, decode_json, decode_optional, parse_timestamp

@@ -13,9 +13,9 @@ from typing import Any, Final, TypeGuard
 
 import msgspec
 
+from nerq_cli.ecosystems import NPM, PYPI, EcosystemId, normalise_name
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Advisory, AffectedPackage, Event, Range
-from nerq_cli.inventory import NPM, PYPI, Ecosystem, normalise_name
 from nerq_cli.sources.text import MAX_SUMMARY, clean_text, clean_url, decode_json, parse_timestamp
 from nerq_cli.vulnerabilities.matching import GHSA_LABEL
 
@@ -217,7 +217,7 @@ def _parse_affected(value: object) -> Iterator[AffectedPackage]:
                 yield _build_affected(NPM, name, raw_affected)
 
 
-def _build_affected(ecosystem: Ecosystem, name: str, raw_affected: dict[str, Any]) -> AffectedPackage:
+def _build_affected(ecosystem: EcosystemId, name: str, raw_affected: dict[str, Any]) -> AffectedPackage:
     versions = filter(_is_version, _as_list(raw_affected.get("versions"), _MAX_VERSIONS))
     ranges = (
         _parse_range(raw_range)

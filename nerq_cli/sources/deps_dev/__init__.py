@@ -16,11 +16,12 @@ from urllib.parse import quote
 import msgspec
 from msgspec import UNSET
 
+from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.errors import EndpointMissingError, ResponseError
 from nerq_cli.facts import Absent, Fact, Scorecard, Unknown
 from nerq_cli.fetch.fetcher import Fetcher
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
-from nerq_cli.inventory import PURL_TYPES, Package, Release, RepositoryId, Subject
+from nerq_cli.inventory import Package, Release, RepositoryId, Subject
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.repository_url import parse_repository_id
 from nerq_cli.sources.scorecard_results import parse_scorecard
@@ -444,7 +445,7 @@ def _build_repository_keys(repository: RepositoryId) -> tuple[_SubjectKey, ...]:
 
 def _build_release_path(release: Release) -> str:
     package, version = release.package, quote(release.version, safe="")
-    return f"systems/{PURL_TYPES[package.ecosystem]}/packages/{package.url_segment}/versions/{version}"
+    return f"systems/{get_ecosystem(package.ecosystem).purl_type}/packages/{package.url_segment}/versions/{version}"
 
 
 def _build_repository_path(repository: RepositoryId) -> str:
@@ -452,7 +453,7 @@ def _build_repository_path(repository: RepositoryId) -> str:
 
 
 def _get_system(package: Package) -> str:
-    return PURL_TYPES[package.ecosystem].upper()
+    return get_ecosystem(package.ecosystem).purl_type.upper()
 
 
 def _read_version(_: Release, raw: msgspec.Raw) -> VersionInfo | None:

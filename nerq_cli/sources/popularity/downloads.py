@@ -12,11 +12,12 @@ from urllib.parse import quote
 
 import msgspec
 
+from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Absent, Adoption, Fact, Unknown
 from nerq_cli.fetch.fetcher import Fetcher
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
-from nerq_cli.inventory import NPM, PYPI, Package
+from nerq_cli.inventory import Package
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.text import decode_json, parse_count
 

@@ -15,8 +15,9 @@ from operator import sub
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from nerq_cli.ecosystems import NPM, EcosystemId, get_ecosystem
 from nerq_cli.facts import Found, Popularity, SimilarName
-from nerq_cli.inventory import NPM, PURL_TYPES, Ecosystem, Package
+from nerq_cli.inventory import Package
 from nerq_cli.sources.popularity.typosquat import NameIndex, parse_scope
 
 #: Label of this source in reports.
@@ -45,16 +46,16 @@ class PopularList(NamedTuple):
 
 
 @lru_cache(maxsize=2)
-def load_list(ecosystem: Ecosystem) -> PopularList:
+def load_list(ecosystem: EcosystemId) -> PopularList:
     """Return the list of an ecosystem, read once."""
-    path = Path(__file__).with_name("data") / f"{PURL_TYPES[ecosystem]}.z"
+    path = Path(__file__).with_name("data") / f"{get_ecosystem(ecosystem).purl_type}.z"
     date_text, drops, *names = zlib.decompress(path.read_bytes()).decode().split("\n")
     list_date = datetime.fromisoformat(date_text).replace(tzinfo=timezone.utc)
     ranks = {name: rank for rank, name in enumerate(names, 1) if name}
     return PopularList(int(list_date.timestamp()), names, ranks, list(accumulate(map(int, drops.split()), sub)))
 
 
-def get_list_date(ecosystem: Ecosystem) -> int:
+def get_list_date(ecosystem: EcosystemId) -> int:
     """Return the day the list was made, in epoch seconds."""
     return load_list(ecosystem).list_date
 
@@ -64,7 +65,7 @@ def is_listed(package: Package) -> bool:
     return package.name in load_list(package.ecosystem).ranks
 
 
-def _get_weekly_downloads(ecosystem: Ecosystem, rank: int) -> float:
+def _get_weekly_downloads(ecosystem: EcosystemId, rank: int) -> float:
     """Return downloads a week at a rank: from the list for npm, estimated for PyPI."""
     monthly_thousands = load_list(ecosystem).monthly_thousands
     return _WEEKS_SHARE * (
@@ -81,7 +82,7 @@ def _estimate_monthly_downloads(rank: int) -> float:
 
 
 @lru_cache(maxsize=2)
-def _get_unlisted_popularity(ecosystem: Ecosystem) -> Found[Popularity]:
+def _get_unlisted_popularity(ecosystem: EcosystemId) -> Found[Popularity]:
     """Return the popularity of every name that is not on the list."""
     popular_list = load_list(ecosystem)
     floor = _get_weekly_downloads(ecosystem, len(popular_list.names))
@@ -112,7 +113,7 @@ def get_popularity(package: Package) -> Found[Popularity]:
 
 
 @lru_cache(maxsize=2)
-def _load_name_index(ecosystem: Ecosystem) -> NameIndex:
+def _load_name_index(ecosystem: EcosystemId) -> NameIndex:
     names = load_list(ecosystem).names
     return NameIndex(ecosystem, names[:_COMPARED_NAMES], filter(None, map(parse_scope, names)))
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from nerq_cli.inventory import NPM, PYPI, Ecosystem
+from nerq_cli.ecosystems import NPM, PYPI, EcosystemId
 
 _SEPARATOR = re.compile(r"[-_.@/]+")
 _DIGITS: Final = "0123456789"
@@ -72,7 +72,7 @@ class NameIndex:
     ``known_scopes`` are npm scopes that are never suspects: only their owner can publish under them.
     """
 
-    def __init__(self, ecosystem: Ecosystem, names: Sequence[str], known_scopes: Iterable[str] = ()) -> None:
+    def __init__(self, ecosystem: EcosystemId, names: Sequence[str], known_scopes: Iterable[str] = ()) -> None:
         self._ecosystem = ecosystem
         self._known_scopes = frozenset(known_scopes)
         joined_names = "\n".join(names)  # all at once: name by name takes several times as long

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import UNSET
 
-from nerq_cli.ecosystems.versions import is_prerelease, sort_newest_first
+from nerq_cli.ecosystems import NPM, get_ecosystem
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import (
     ATTESTED,
@@ -31,7 +31,7 @@ from nerq_cli.facts import (
     Unknown,
 )
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
-from nerq_cli.inventory import NPM, Package, Release
+from nerq_cli.inventory import Package, Release
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.text import (
     MAX_LICENCE,
@@ -265,7 +265,7 @@ def _read_version(version: str, raw: msgspec.Raw, *, readme: int | None, is_comp
     metadata = _read_metadata(manifest, readme=readme, is_complete=is_complete)
     attested = _has_attestations(decode_optional(_DIST_DECODER, manifest.dist) or _Dist())
     flags = (
-        (PRERELEASE if is_prerelease(NPM, version) else 0)
+        (PRERELEASE if get_ecosystem(NPM).is_prerelease(version) else 0)
         | (DEPRECATED if metadata.deprecated else 0)
         | (INSTALL_HOOK if metadata.hooks else 0)
         | (ATTESTED if attested else 0)
@@ -285,7 +285,7 @@ def _read_packument(package: Package, document: _PackumentDocument) -> Packument
             raise ResponseError("the packument names neither a package nor a version")
         return Packument(PackageInfo(name=package.name, status="unpublished"))
     is_complete, readme = document.time is not UNSET, _measure_readme(document.readme)
-    order = tuple(sort_newest_first(NPM, raw_manifests))
+    order = tuple(get_ecosystem(NPM).sort_newest_first(raw_manifests))
     rows = [_read_version(version, raw_manifests[version], readme=readme, is_complete=is_complete) for version in order]
     package_info = _build_package_info(package, document, times, order, rows)
     return _fold_packument(package_info, [version.metadata for version in rows])

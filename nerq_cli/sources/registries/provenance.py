@@ -15,11 +15,12 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
+from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.errors import EndpointMissingError, ResponseError
 from nerq_cli.facts import Fact, Unknown
 from nerq_cli.fetch.fetcher import Fetcher
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
-from nerq_cli.inventory import NPM, PYPI, Package, Release
+from nerq_cli.inventory import Package, Release
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.repository_url import parse_repository_id
 from nerq_cli.sources.text import clean_text, decode_json, decode_optional

@@ -22,7 +22,7 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
-from nerq_cli.ecosystems.versions import is_prerelease, is_same_version, sort_newest_first
+from nerq_cli.ecosystems import PYPI, get_ecosystem, normalise_name
 from nerq_cli.errors import EndpointMissingError, ResponseError
 from nerq_cli.facts import (
     ATTESTED,
@@ -40,7 +40,7 @@ from nerq_cli.facts import (
     Unknown,
 )
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
-from nerq_cli.inventory import PYPI, Package, Release, normalise_name
+from nerq_cli.inventory import Package, Release
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.registries.pypi_metadata import ReleaseInfo, read_advisories, read_metadata, read_ownership
 from nerq_cli.sources.text import (
@@ -168,7 +168,7 @@ def _read_simple_file(file: _SimpleFile) -> _Artefact:
 
 def _build_row(version: str, artefacts: Sequence[_Artefact], *, empty_flag: int) -> _VersionRow:
     """Return what the files of one version say about it; ``empty_flag`` is the flag of one without any."""
-    flags = (PRERELEASE if is_prerelease(PYPI, version) else 0) | (0 if artefacts else empty_flag)
+    flags = (PRERELEASE if get_ecosystem(PYPI).is_prerelease(version) else 0) | (0 if artefacts else empty_flag)
     for artefact in artefacts:
         flags |= artefact.flags
     is_yanked = bool(artefacts) and all(artefact.yank_reason is not None for artefact in artefacts)
@@ -273,7 +273,7 @@ def _read_project_json(package: Package, document: _JsonDocument) -> ProjectJson
     package_info = PackageInfo(
         name=package.name,
         tags={"latest": shown_version} if shown_version else {},
-        **_build_columns(rows, sort_newest_first(PYPI, rows)),
+        **_build_columns(rows, get_ecosystem(PYPI).sort_newest_first(rows)),
         **read_ownership(document.ownership),
     )
     return ProjectJson(
@@ -308,7 +308,7 @@ class _ReleaseJsonSource:
         document = decode_json(_JSON_DECODER, response.body)
         version = document.info.version
         if not _is_same_package(release.package, document.info.name) or (
-            isinstance(version, str) and not is_same_version(PYPI, version, release.version)
+            isinstance(version, str) and not get_ecosystem(PYPI).is_same_version(version, release.version)
         ):
             raise ResponseError("the release JSON describes another release")
         yield release, read_metadata(document.info, release.version, read_advisories(document.vulnerabilities))
@@ -363,7 +363,7 @@ def _build_listing(
         name=package.name,
         status=status,
         has_attestation_data=has_provenance,
-        **_build_columns(rows, sort_newest_first(PYPI, rows)),
+        **_build_columns(rows, get_ecosystem(PYPI).sort_newest_first(rows)),
     )
     sdist_pattern, attested_rows = _build_sdist_pattern(package.name), defaultdict[str, list[int]](list)
     for row, version in enumerate(package_info.versions):
@@ -598,7 +598,8 @@ def _merge_rows(simple_info: PackageInfo, json_info: PackageInfo) -> dict[str, A
             row.requires_python or json_row.requires_python,
         )
     return _build_columns(
-        rows, json_info.versions if len(rows) == len(json_info.versions) else sort_newest_first(PYPI, rows)
+        rows,
+        json_info.versions if len(rows) == len(json_info.versions) else get_ecosystem(PYPI).sort_newest_first(rows),
     )
 
 

@@ -15,11 +15,12 @@ from urllib.parse import quote
 
 import msgspec
 
+from nerq_cli.ecosystems import NPM, PYPI, normalise_name
 from nerq_cli.errors import RateLimitError, ResponseError
 from nerq_cli.facts import Absent, Fact, Unknown
 from nerq_cli.fetch.fetcher import Fetcher
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
-from nerq_cli.inventory import NPM, PYPI, RepositoryId, normalise_name
+from nerq_cli.inventory import RepositoryId
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.repository_url import parse_repository_id
 from nerq_cli.sources.text import MAX_LICENCE, MAX_SUMMARY, clean_text, decode_json, parse_count, parse_timestamp

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from nerq_cli.inventory import NPM, Edge, Location, LockedPackage
+from nerq_cli.ecosystems import NPM
+from nerq_cli.inventory import Edge, Location, LockedPackage
 from nerq_cli.manifests.npm.npm_entries import (
     EntryKeys,
     LineProblems,

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nerq_cli.inventory import PYPI, DependencyFile, Include
+from nerq_cli.ecosystems import PYPI
+from nerq_cli.inventory import DependencyFile, Include
 from nerq_cli.manifests.python import pyproject
 from nerq_cli.manifests.python.pyproject import MAX_DEPENDENCIES, matches, read
 

@@ -21,10 +21,11 @@ import msgspec
 import pytest
 from packaging.version import InvalidVersion, Version
 
+from nerq_cli.ecosystems import NPM, PYPI, EcosystemId
 from nerq_cli.facts import AffectingAdvisory, Found
 from nerq_cli.fetch.fetcher import HttpSettings
 from nerq_cli.fetch.source import Endpoint
-from nerq_cli.inventory import NPM, PYPI, Ecosystem, Package, Release
+from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.advisories import local_database, osv
 from nerq_cli.sources.advisories.osv_files import ReadStats, build_entries, read_advisories
 from nerq_cli.store.advisory_db import AdvisoryDatabase, ImportInfo
@@ -34,7 +35,7 @@ DUMPS = os.environ.get("NERQ_TEST_OSV_DUMPS", "")
 NOW = 1_800_000_000
 #: Versions looked at of one package.
 _MOST = 25
-ECOSYSTEMS: tuple[Ecosystem, ...] = (PYPI, NPM)
+ECOSYSTEMS: tuple[EcosystemId, ...] = (PYPI, NPM)
 _SEMVER = re.compile(r"(\d+)\.(\d+)\.(\d+)(?:-([0-9A-Za-z.-]+))?(?:\+.*)?", re.ASCII)
 
 pytestmark = pytest.mark.skipif(
@@ -138,7 +139,7 @@ class Osv:
         }
         return {"vulns": [{"id": one, "modified": modified} for one, modified in sorted(hits.items())]} if hits else {}
 
-    def releases(self, ecosystem: Ecosystem) -> Iterator[Release]:
+    def releases(self, ecosystem: EcosystemId) -> Iterator[Release]:
         """Yield, for each package, versions around whatever its records name."""
         for (where, name), parts in sorted(self.parts.items(), key=lambda one: one[0]):
             if where == ecosystem:
@@ -204,7 +205,7 @@ def without_aliases(found: Sequence[AffectingAdvisory]) -> tuple[AffectingAdviso
 
 @pytest.mark.parametrize("ecosystem", ECOSYSTEMS)
 def test_the_database_and_osv_say_the_same_of_every_version(
-    service: Osv, database: AdvisoryDatabase, site: Any, open_run: Callable[..., Any], ecosystem: Ecosystem
+    service: Osv, database: AdvisoryDatabase, site: Any, open_run: Callable[..., Any], ecosystem: EcosystemId
 ) -> None:
     """Record by record: the ids, how bad they are and who says so, what fixes them, the range in words, the links.
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.facts import Advisory, Fact, Found, Unknown
 from nerq_cli.fetch.fetcher import Fetcher, HttpSettings
 from nerq_cli.fetch.source import Endpoint, Response
-from nerq_cli.inventory import NPM, PYPI, AdvisoryId, Package, Release
+from nerq_cli.inventory import AdvisoryId, Package, Release
 from nerq_cli.sources import COOLDOWN, SOURCES
 from nerq_cli.sources.advisories.osv import (
     MAX_HALVINGS,

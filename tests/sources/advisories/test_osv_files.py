@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.errors import ResponseError, UsageError
-from nerq_cli.inventory import NPM, PYPI, Package
+from nerq_cli.inventory import Package
 from nerq_cli.sources.advisories import osv_files
 from nerq_cli.sources.advisories.osv_files import ReadStats, build_entries, decode_advisories, read_advisories
 from nerq_cli.store.advisory_db import AdvisoryDatabase, ImportInfo

@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.facts import Adoption, Fact, Found, Unknown
 from nerq_cli.fetch.fetcher import Fetcher
 from nerq_cli.fetch.source import Endpoint
-from nerq_cli.inventory import NPM, PYPI, Package
+from nerq_cli.inventory import Package
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.endpoints import read_endpoint
 from nerq_cli.sources.popularity.downloads import (

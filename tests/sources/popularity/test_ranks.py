@@ -8,16 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nerq_cli.ecosystems import NPM, PYPI, EcosystemId
 from nerq_cli.facts import SimilarName
-from nerq_cli.inventory import NPM, PYPI, Ecosystem, Package
+from nerq_cli.inventory import Package
 from nerq_cli.sources.popularity import ranks as popular
 from nerq_cli.sources.popularity.ranks import find_similar_name, get_list_date, get_popularity, is_listed, load_list
 
 NOVEMBER = 1_793_491_200  # 2026-11-01
-ECOSYSTEMS: tuple[Ecosystem, ...] = (PYPI, NPM)
+ECOSYSTEMS: tuple[EcosystemId, ...] = (PYPI, NPM)
 
 
-def package(ecosystem: Ecosystem, name: str) -> Package:
+def package(ecosystem: EcosystemId, name: str) -> Package:
     return Package(ecosystem=ecosystem, name=name)
 
 
@@ -54,7 +55,7 @@ def test_downloads_from_pypi_are_estimated_from_the_rank() -> None:
 
 
 @pytest.mark.parametrize("ecosystem", ECOSYSTEMS)
-def test_downloads_never_rise_with_the_rank(ecosystem: Ecosystem) -> None:
+def test_downloads_never_rise_with_the_rank(ecosystem: EcosystemId) -> None:
     names = [name for name in load_list(ecosystem).names if name]
     facts = [get_popularity(package(ecosystem, name)).value for name in names]
     downloads = [fact.downloads or 0 for fact in facts]
@@ -64,7 +65,7 @@ def test_downloads_never_rise_with_the_rank(ecosystem: Ecosystem) -> None:
 
 
 @pytest.mark.parametrize("ecosystem", ECOSYSTEMS)
-def test_a_name_that_is_not_listed_has_no_rank_and_a_floor(ecosystem: Ecosystem) -> None:
+def test_a_name_that_is_not_listed_has_no_rank_and_a_floor(ecosystem: EcosystemId) -> None:
     fact = get_popularity(package(ecosystem, "acme-never-heard-of"))
     assert (fact.value.rank, fact.value.downloads) == (None, None)
     assert fact.value.min_downloads > 1_000
@@ -94,7 +95,7 @@ def test_a_rank_the_list_leaves_out_is_nobodys() -> None:
         (NPM, "@bable/core", "@babel/core"),
     ],
 )
-def test_a_name_like_a_popular_one_is_told(ecosystem: Ecosystem, name: str, like: str) -> None:
+def test_a_name_like_a_popular_one_is_told(ecosystem: EcosystemId, name: str, like: str) -> None:
     found = find_similar_name(package(ecosystem, name))
     assert found.name == like
     assert found.similarity
@@ -106,12 +107,12 @@ def test_a_name_like_a_popular_one_is_told(ecosystem: Ecosystem, name: str, like
     ("ecosystem", "name"),
     [(PYPI, "requests"), (PYPI, "nextcord"), (PYPI, "xyz"), (PYPI, "acme-never-heard-of"), (NPM, "@babel/whatever")],
 )
-def test_listed_names_and_names_like_none_have_no_neighbour(ecosystem: Ecosystem, name: str) -> None:
+def test_listed_names_and_names_like_none_have_no_neighbour(ecosystem: EcosystemId, name: str) -> None:
     assert find_similar_name(package(ecosystem, name)) == SimilarName()
 
 
 @given(st.sampled_from(ECOSYSTEMS), st.text(max_size=60))
-def test_any_name_can_be_asked_about(ecosystem: Ecosystem, name: str) -> None:
+def test_any_name_can_be_asked_about(ecosystem: EcosystemId, name: str) -> None:
     assert get_popularity(package(ecosystem, name)).value.list_size > 14_000
     assert find_similar_name(package(ecosystem, name)).rank <= 5_000
 
@@ -123,7 +124,7 @@ def test_the_lists_are_small() -> None:
 
 @pytest.mark.usefixtures("afresh")
 @pytest.mark.parametrize("ecosystem", ECOSYSTEMS)
-def test_a_list_is_loaded_in_no_time(ecosystem: Ecosystem) -> None:
+def test_a_list_is_loaded_in_no_time(ecosystem: EcosystemId) -> None:
     started = perf_counter()
     load_list(ecosystem)
     assert perf_counter() - started < 0.1  # 3 to 6 ms on a quiet machine

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rapidfuzz.distance import OSA
 
-from nerq_cli.inventory import NPM, PYPI, Ecosystem
+from nerq_cli.ecosystems import NPM, PYPI, EcosystemId
 from nerq_cli.sources.popularity.typosquat import (
     NameIndex,
     NameMatch,
@@ -32,7 +32,7 @@ SCOPED = ["lodash", "@babel/core", "react-router", "@radix-ui/react-slot", "@typ
 ANY_NAME = st.text(string.ascii_lowercase[:4] + "-", min_size=1, max_size=14)
 
 
-def like(ecosystem: Ecosystem, name: str) -> tuple[str, str] | None:
+def like(ecosystem: EcosystemId, name: str) -> tuple[str, str] | None:
     popular, scopes = (POPULAR, ()) if ecosystem == PYPI else (SCOPED, ("babel", "types", "radix-ui"))
     found = NameIndex(ecosystem, popular, scopes).find_match(name)
     return None if found is None else (popular[found.position], found.reason)
@@ -101,7 +101,7 @@ def test_an_npm_name_is_mistaken_for_its_scope_too(name: str, popular: str, how:
         (NPM, ""),
     ],
 )
-def test_short_names_known_scopes_and_other_names_are_mistaken_for_nothing(ecosystem: Ecosystem, name: str) -> None:
+def test_short_names_known_scopes_and_other_names_are_mistaken_for_nothing(ecosystem: EcosystemId, name: str) -> None:
     assert like(ecosystem, name) is None
 
 

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nerq_cli.ecosystems import NPM
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import (
     ATTESTED,
@@ -25,7 +26,7 @@ from nerq_cli.facts import (
     Unknown,
 )
 from nerq_cli.fetch.source import Endpoint, Request, Response
-from nerq_cli.inventory import NPM, Package, Release
+from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.registries.npm import (
     PACKUMENT,
     VERSION_MANIFEST,

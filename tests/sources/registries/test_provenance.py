@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Absent, Fact, Found, Unknown
 from nerq_cli.fetch.fetcher import Fetcher
 from nerq_cli.fetch.source import Endpoint, Request, Response
-from nerq_cli.inventory import NPM, PYPI, Package, Release
+from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.registries.provenance import (
     NPM_ATTESTATIONS,
     Provenance,

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nerq_cli.ecosystems import PYPI
 from nerq_cli.errors import EndpointMissingError, ResponseError
 from nerq_cli.facts import (
     ATTESTED,
@@ -28,7 +29,7 @@ from nerq_cli.facts import (
     Unknown,
 )
 from nerq_cli.fetch.source import Endpoint, Request, Response
-from nerq_cli.inventory import PYPI, Package, Release
+from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.registries.pypi import (
     PROJECT_JSON,
     RELEASE_JSON,

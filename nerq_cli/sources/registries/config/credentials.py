@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from nerq_cli.ecosystems import PYPI, EcosystemId
 from nerq_cli.fetch.source import Endpoint
-from nerq_cli.inventory import PYPI, Ecosystem
 from nerq_cli.sources.endpoints import split_url
 from nerq_cli.sources.registries.config.config_files import ConfigFiles
 
@@ -22,7 +22,7 @@ class Credentials:
     host_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     path_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
-    def create_endpoint(self, ecosystem: Ecosystem, url: str) -> Endpoint:
+    def create_endpoint(self, ecosystem: EcosystemId, url: str) -> Endpoint:
         """Return the endpoint at this URL, with the user's credentials for exactly that place."""
         header = self.url_headers.get(url) or (
             self._find_host_header(url) if ecosystem == PYPI else self._find_path_header(url)

@@ -27,8 +27,9 @@ from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from nerq_cli.ecosystems import NPM, PYPI, EcosystemId, get_ecosystem
 from nerq_cli.fetch.source import Endpoint
-from nerq_cli.inventory import NPM, PURL_TYPES, PYPI, Ecosystem, Package
+from nerq_cli.inventory import Package
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.endpoints import get_public_registry_url
 from nerq_cli.sources.registries.config.config_files import (
@@ -69,7 +70,7 @@ class IndexConfig:
     (``pypi``, ``npm`` or a scope to "environment UV_INDEX_URL"), ``warnings`` what could not be understood.
     """
 
-    registries: Mapping[Ecosystem, Endpoint] = field(default_factory=dict)
+    registries: Mapping[EcosystemId, Endpoint] = field(default_factory=dict)
     npm_scopes: Mapping[str, Endpoint] = field(default_factory=dict)
     extra_indexes: tuple[str, ...] = ()
     project_claims: ProjectClaims = field(default_factory=ProjectClaims)
@@ -136,7 +137,7 @@ class IndexConfig:
             else claim
         )
 
-    def is_default_index(self, index_url: str, *, ecosystem: Ecosystem = PYPI) -> bool:
+    def is_default_index(self, index_url: str, *, ecosystem: EcosystemId = PYPI) -> bool:
         """Say whether an address written in a project's file is no other than the one asked anyway.
 
         The public registry counts as that, too: a project that names it only says that its packages are public.
@@ -150,7 +151,7 @@ class IndexConfig:
         default_url = self.find_endpoint(package).url
         return bool(url) and (url == default_url or _is_public_url(package.ecosystem, url))
 
-    def _get_ecosystem_endpoint(self, ecosystem: Ecosystem) -> Endpoint:
+    def _get_ecosystem_endpoint(self, ecosystem: EcosystemId) -> Endpoint:
         return self.registries.get(ecosystem) or _get_public_endpoint(ecosystem, self.credentials)
 
 
@@ -170,7 +171,7 @@ def _parse_scope(name: str) -> str:
 
 
 @lru_cache(maxsize=1_024)
-def _is_public_url(ecosystem: Ecosystem, url: str) -> bool:
+def _is_public_url(ecosystem: EcosystemId, url: str) -> bool:
     """Whether this is the public registry, by whichever of its names: some clients call npm's by one of their own."""
     if url == get_public_registry_url(ecosystem):
         return True
@@ -183,7 +184,7 @@ def _is_public_url(ecosystem: Ecosystem, url: str) -> bool:
 
 
 @lru_cache(maxsize=8)
-def _get_public_endpoint(ecosystem: Ecosystem, credentials: Credentials) -> Endpoint:
+def _get_public_endpoint(ecosystem: EcosystemId, credentials: Credentials) -> Endpoint:
     return credentials.create_endpoint(ecosystem, get_public_registry_url(ecosystem))
 
 
@@ -223,11 +224,11 @@ def read_index_config(
         path_headers=npm_config.path_headers,
     )
 
-    def create_endpoint(ecosystem: Ecosystem, setting: RegistrySetting) -> Endpoint:
+    def create_endpoint(ecosystem: EcosystemId, setting: RegistrySetting) -> Endpoint:
         return credentials.create_endpoint(ecosystem, _normalise_setting(files, ecosystem, setting))
 
     npm_endpoints = {scope: create_endpoint(NPM, setting) for scope, setting in npm_config.registries.items()}
-    registries: dict[Ecosystem, Endpoint] = {NPM: npm_endpoints.pop("")} if "" in npm_endpoints else {}
+    registries: dict[EcosystemId, Endpoint] = {NPM: npm_endpoints.pop("")} if "" in npm_endpoints else {}
     if python_config.default_index:
         registries[PYPI] = create_endpoint(PYPI, python_config.default_index)
     return IndexConfig(
@@ -241,16 +242,21 @@ def read_index_config(
             npm_scopes={scope: url for scope, url in npm_config.claimed_urls.items() if scope},
         ),
         origins={
-            PURL_TYPES[PYPI]: python_config.default_index.origin if python_config.default_index else "default",
-            PURL_TYPES[NPM]: "default",
-            **{scope or PURL_TYPES[NPM]: setting.origin for scope, setting in npm_config.registries.items()},
+            get_ecosystem(PYPI).purl_type: python_config.default_index.origin
+            if python_config.default_index
+            else "default",
+            get_ecosystem(NPM).purl_type: "default",
+            **{
+                scope or get_ecosystem(NPM).purl_type: setting.origin
+                for scope, setting in npm_config.registries.items()
+            },
         },
         warnings=tuple(files.warnings),
         credentials=credentials,
     )
 
 
-def _normalise_setting(files: ConfigFiles, ecosystem: Ecosystem, setting: RegistrySetting) -> str:
+def _normalise_setting(files: ConfigFiles, ecosystem: EcosystemId, setting: RegistrySetting) -> str:
     url = normalise_index_url(ecosystem, setting.url)
     if not url:
         files.warnings.append(

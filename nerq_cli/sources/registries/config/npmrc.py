@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from nerq_cli.inventory import NPM
+from nerq_cli.ecosystems import NPM
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.endpoints import UNPRINTABLE, get_server, split_url
 from nerq_cli.sources.registries.config.config_files import (

@@ -10,7 +10,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from nerq_cli.inventory import PYPI
+from nerq_cli.ecosystems import PYPI
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.endpoints import get_server
 from nerq_cli.sources.registries.config.config_files import (

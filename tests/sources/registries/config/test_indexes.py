@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.fetch.source import Endpoint
-from nerq_cli.inventory import NPM, PYPI, Package
+from nerq_cli.inventory import Package
 from nerq_cli.sources.endpoints import split_url
 from nerq_cli.sources.registries.config.config_files import redact_url
 from nerq_cli.sources.registries.config.indexes import IndexConfig, ProjectClaims, read_index_config

@@ -1,0 +1,120 @@
+"""npm: names with scopes, Semantic Versioning, ranges of node-semver, the choice of npm."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from nerq_cli.ecosystems import semver
+from nerq_cli.ecosystems.protocol import NPM, Ecosystem, EcosystemId, Requirement, VersionChoice
+
+if TYPE_CHECKING:
+    from nerq_cli.ecosystems.listing import Listing
+    from nerq_cli.facts import PackageInfo
+
+#: The dist-tag that npm installs if none is given.
+_LATEST_TAG: Final = "latest"
+#: The characters of a dist-tag: those which encodeURIComponent does not escape (npm-package-arg).
+_DIST_TAG = re.compile(r"[A-Za-z0-9_.!~*'()-]+")
+#: Versions in advisories that leave out the minor or patch number; OSV reads the missing numbers as zeros.
+_SHORT_VERSION = re.compile(r"v?(\d+)(?:\.(\d+))?([-+].*)?", re.ASCII | re.DOTALL)
+
+
+class NpmEcosystem(Ecosystem):
+    """The npm registry. ``nodesemver`` is imported by the first call that parses a range."""
+
+    id: EcosystemId = NPM
+    registry_name = "the npm registry"
+    purl_type = "npm"
+    target_prefixes = ("npm", "node")
+    version_separator = "@"
+    uses_python = False
+
+    def normalise_name(self, name: str) -> str:
+        return name
+
+    def split_name(self, name: str) -> tuple[str, str]:
+        namespace, _, base_name = name.rpartition("/")
+        return namespace, base_name
+
+    def parse_version(self, version: str) -> Any | None:  # noqa: ANN401
+        return semver.parse_version(version)
+
+    def is_prerelease(self, version: str) -> bool:
+        parsed = semver.parse_version(version)
+        return parsed is None or not parsed.is_final
+
+    def parse_requirement(self, requirement: str) -> Requirement | None:
+        return semver.parse_range(requirement)
+
+    def parse_pin(self, requirement: str) -> str | None:
+        parsed = semver.parse_version(requirement)
+        return None if parsed is None else semver.format_version(parsed)
+
+    def format_pin(self, version: str) -> str:
+        return version
+
+    def join_requirements(self, requirement: str, constraints: Sequence[str]) -> str:  # noqa: ARG002
+        return requirement
+
+    def supports_interpreter(self, required: str, interpreter: str) -> bool:  # noqa: ARG002
+        """Return True: npm only warns if ``engines`` excludes the Node version in use."""
+        return True
+
+    def choose_version(
+        self, requirement: str, package_info: PackageInfo, *, interpreter: str | None = None
+    ) -> VersionChoice:
+        """Choose as npm does.
+
+        npm takes the version tagged ``latest`` if it satisfies the requirement, else the newest that does, and a
+        deprecated one only if there is no other.
+        """
+        from nerq_cli.ecosystems.listing import Listing
+
+        listing = Listing(self, package_info, interpreter)
+        pin = self.parse_pin(requirement)
+        if pin is not None:
+            return listing.choose_pinned(pin)
+        text = requirement.strip()
+        parsed = self.parse_requirement(requirement)
+        return self._choose_tagged(text, listing) if parsed is None else self._choose_in_range(text, parsed, listing)
+
+    def _choose_in_range(self, requirement: str, parsed: Requirement, listing: Listing) -> VersionChoice:
+        from nerq_cli.facts import DEPRECATED, EMPTY, YANKED
+
+        package_info = listing.package_info
+        latest = package_info.tags.get(_LATEST_TAG, "")
+        if latest in package_info.versions and (requirement in {"", "*"} or parsed.allows(latest)):
+            flags = listing.get_flags(package_info.versions.index(latest))
+            if not flags & (YANKED | EMPTY | DEPRECATED):
+                return VersionChoice(latest)
+        index = listing.find_newest(parsed, avoided_flags=YANKED | EMPTY | DEPRECATED)
+        if index is None:
+            index = listing.find_newest(parsed, avoided_flags=YANKED | EMPTY)
+        return listing.choose(requirement, parsed, index)
+
+    def _choose_tagged(self, tag: str, listing: Listing) -> VersionChoice:
+        package_info = listing.package_info
+        version = package_info.tags.get(tag)
+        if version in package_info.versions:
+            return VersionChoice(version)
+        any_version = self.parse_requirement("")
+        if tag == _LATEST_TAG and version is None and any_version is not None:  # some mirrors omit the dist-tags
+            return self._choose_in_range("", any_version, listing)
+        if version is not None:
+            return VersionChoice(
+                None, (), f"the dist-tag {tag} of {package_info.name} is {version}, which is not listed"
+            )
+        refusal = listing.refuse_requirement(tag)
+        if not _DIST_TAG.fullmatch(tag):
+            return refusal
+        return VersionChoice(None, (), f"{refusal.reason}, and {package_info.name} has no such dist-tag")
+
+    def parse_advisory_version(self, version: str) -> Any | None:  # noqa: ANN401
+        if not semver.parse_version(version) and (match := _SHORT_VERSION.fullmatch(version)):
+            return semver.parse_version(f"{match[1]}.{match[2] or 0}.0{match[3] or ''}")
+        return semver.parse_version(version)
+
+    def get_public_version(self, version: str) -> str:
+        return version

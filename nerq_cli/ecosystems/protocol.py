@@ -1,0 +1,148 @@
+"""The protocol of a package ecosystem: what differs between one and another, as one object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from nerq_cli.facts import PackageInfo
+
+#: Id of an ecosystem, spelled as OSV spells it (ossf/osv-schema, "Defined ecosystems").
+EcosystemId: TypeAlias = Literal["PyPI", "npm"]
+PYPI: Final = "PyPI"
+NPM: Final = "npm"
+
+
+@dataclass(frozen=True, slots=True)
+class VersionChoice:
+    """The version that would be installed, or the reason why there is none."""
+
+    #: None if no listed version can be installed.
+    version: str | None
+    #: The nearest listed versions, newest first, if ``version`` is None.
+    suggestions: tuple[str, ...] = ()
+    #: Empty if ``version`` is set.
+    reason: str = ""
+
+
+class Requirement(Protocol):
+    """A parsed requirement."""
+
+    @property
+    def reference_version(self) -> str:
+        """Return a version that the requirement names, the centre of the suggestions; empty if it names none."""
+        ...
+
+    def allows(self, version: str, *, prereleases: bool = False) -> bool:
+        """Return whether the version satisfies the requirement; ``prereleases`` also admits those it does not name."""
+        ...
+
+    def is_above(self, version: str) -> bool:
+        """Return whether this version and every newer one are above the upper bound."""
+        ...
+
+
+class Ecosystem(Protocol):
+    """Names, purl, versions and ranges of one package ecosystem.
+
+    No method raises for a text that is not a version or a requirement.
+    """
+
+    id: EcosystemId
+    #: Name of the registry in a sentence.
+    registry_name: str
+    #: purl type (package-url/purl-spec, PURL-TYPES).
+    purl_type: str
+    #: Names that select the ecosystem in a target such as ``pypi:requests``.
+    target_prefixes: tuple[str, ...]
+    #: Separator between name and version in a target: ``requests==2.31.0``, ``lodash@4.17.21``.
+    version_separator: str
+    #: Whether markers and ``requires-python`` depend on the Python version in use.
+    uses_python: bool
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    def normalise_name(self, name: str) -> str:
+        """Return the name under which the registry lists the package."""
+        ...
+
+    def split_name(self, name: str) -> tuple[str, str]:
+        """Return the namespace (empty if none) and the rest of a name, as a purl separates them."""
+        ...
+
+    def parse_version(self, version: str) -> Any | None:  # noqa: ANN401 - comparable within its ecosystem only
+        """Return a value that orders the version within its ecosystem; None if the text is not a version."""
+        ...
+
+    def is_prerelease(self, version: str) -> bool:
+        """Return whether this is a pre-release (or a development release), or not a version."""
+        ...
+
+    def parse_requirement(self, requirement: str) -> Requirement | None:
+        """Return the parsed requirement; None if the text is not one."""
+        ...
+
+    def parse_pin(self, requirement: str) -> str | None:
+        """Return the version of an exact requirement (``==1.2`` or ``===x`` on PyPI, ``1.2.3`` on npm), else None."""
+        ...
+
+    def format_pin(self, version: str) -> str:
+        """Return the requirement that only this version satisfies, in any spelling."""
+        ...
+
+    def join_requirements(self, requirement: str, constraints: Sequence[str]) -> str:
+        """Return the requirement narrowed by constraints; unchanged if the ecosystem has no constraints."""
+        ...
+
+    def supports_interpreter(self, required: str, interpreter: str) -> bool:
+        """Return whether a release with this interpreter requirement can be installed on this interpreter version."""
+        ...
+
+    def choose_version(
+        self, requirement: str, package_info: PackageInfo, *, interpreter: str | None = None
+    ) -> VersionChoice:
+        """Choose the version that the package manager would install today. A pin is chosen even if it is yanked.
+
+        Args:
+            requirement: as written; on npm also a dist-tag. Empty admits any version.
+            package_info: what the registry lists, newest first.
+            interpreter: full version of the interpreter in use (``3.12.4``); None ignores interpreter requirements.
+        """
+        ...
+
+    def parse_advisory_version(self, version: str) -> Any | None:  # noqa: ANN401 - as in parse_version
+        """Return the order of a version in an advisory record, where npm versions may leave out numbers."""
+        ...
+
+    def get_public_version(self, version: str) -> str:
+        """Return the version that advisories name for this one: a local build counts as the version it is built from."""
+        ...
+
+    def satisfies(self, requirement: str, version: str, *, prereleases: bool = False) -> bool:
+        """Return whether a version satisfies a requirement; False if either is not valid.
+
+        A pre-release satisfies a requirement that names one (PyPI: any pre-release; npm: one of the same
+        major.minor.patch), and with ``prereleases`` any requirement whose bounds admit it.
+        """
+        parsed = self.parse_requirement(requirement)
+        return parsed is not None and parsed.allows(version, prereleases=prereleases)
+
+    def is_same_version(self, a: str, b: str) -> bool:
+        """Return whether two spellings mean the same version (1.0 and 1.0.0 on PyPI; npm ignores build metadata)."""
+        if a == b:
+            return True
+        parsed = self.parse_version(a)
+        return parsed is not None and bool(parsed == self.parse_version(b))
+
+    def sort_newest_first(self, versions: Iterable[str]) -> list[str]:
+        """Sort versions, newest first; texts that are not versions come last, in text order."""
+        parsed = [(self.parse_version(version), version) for version in versions]
+        ordered = sorted((entry for entry in parsed if entry[0] is not None), reverse=True)
+        return [version for _, version in ordered] + sorted(version for value, version in parsed if value is None)
+
+    def is_at_least(self, version: str, minimum: str) -> bool:
+        """Return whether a version is the minimum or a newer one."""
+        return self.sort_newest_first([version, minimum])[0] == version or self.is_same_version(version, minimum)

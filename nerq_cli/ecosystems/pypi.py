@@ -1,0 +1,99 @@
+"""PyPI: names of PEP 503, versions and specifiers of PEP 440, the choice of pip."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from nerq_cli.ecosystems.protocol import PYPI, Ecosystem, EcosystemId, Requirement, VersionChoice
+
+if TYPE_CHECKING:
+    from nerq_cli.facts import PackageInfo
+
+_NAME_SEPARATORS = re.compile(r"[-_.]+")
+
+
+class PypiEcosystem(Ecosystem):
+    """The Python Package Index. ``packaging`` is imported by the first call that parses a version."""
+
+    id: EcosystemId = PYPI
+    registry_name = "PyPI"
+    purl_type = "pypi"
+    target_prefixes = ("pypi", "pip", "python")
+    version_separator = "=="
+    uses_python = True
+
+    def normalise_name(self, name: str) -> str:
+        return _NAME_SEPARATORS.sub("-", name).lower()
+
+    def split_name(self, name: str) -> tuple[str, str]:
+        return "", name
+
+    def parse_version(self, version: str) -> Any | None:  # noqa: ANN401
+        from nerq_cli.ecosystems import pep440
+
+        return pep440.parse_version(version)
+
+    def is_prerelease(self, version: str) -> bool:
+        parsed = self.parse_version(version)
+        return parsed is None or bool(parsed.is_prerelease)
+
+    def parse_requirement(self, requirement: str) -> Requirement | None:
+        from nerq_cli.ecosystems import pep440
+
+        return pep440.parse_specifiers(requirement)
+
+    def parse_pin(self, requirement: str) -> str | None:
+        from nerq_cli.ecosystems import pep440
+
+        return pep440.parse_pin(requirement)
+
+    def format_pin(self, version: str) -> str:
+        return f"=={version}" if self.parse_version(version) else f"==={version}"
+
+    def join_requirements(self, requirement: str, constraints: Sequence[str]) -> str:
+        """Return the requirement with the clauses of the constraints added to each of its alternatives."""
+        if not constraints:
+            return requirement
+        alternatives = [[text] for text in requirement.split("||")]
+        for constraint in constraints:
+            alternatives = [[*texts, text] for texts in alternatives for text in constraint.split("||")]
+        return " || ".join(",".join(text.strip() for text in texts if text.strip(" *")) for texts in alternatives)
+
+    def supports_interpreter(self, required: str, interpreter: str) -> bool:
+        """Return whether ``requires-python`` admits this Python; as in pip, a text that cannot be parsed does."""
+        from nerq_cli.ecosystems import pep440
+
+        return not required or pep440.supports_python(required, interpreter)
+
+    def choose_version(
+        self, requirement: str, package_info: PackageInfo, *, interpreter: str | None = None
+    ) -> VersionChoice:
+        """Choose as pip does.
+
+        pip takes the newest final release that is not yanked, has files and admits this Python; a pre-release only if
+        the requirement names one or no final release satisfies it.
+        """
+        from nerq_cli.ecosystems.listing import Listing
+        from nerq_cli.facts import EMPTY, YANKED
+
+        listing = Listing(self, package_info, interpreter)
+        pin = self.parse_pin(requirement)
+        if pin is not None:
+            return listing.choose_pinned(pin)
+        parsed = self.parse_requirement(requirement)
+        if parsed is None:
+            return listing.refuse_requirement(requirement)
+        index = listing.find_newest(parsed, avoided_flags=YANKED | EMPTY)
+        if index is None and listing.find_newest(parsed, avoided_flags=EMPTY) is None:
+            index = listing.find_newest(parsed, avoided_flags=YANKED | EMPTY, prereleases=True)
+        return listing.choose(requirement, parsed, index)
+
+    def parse_advisory_version(self, version: str) -> Any | None:  # noqa: ANN401
+        return self.parse_version(version)
+
+    def get_public_version(self, version: str) -> str:
+        """Return the version without its local part: advisories for 1.0 also concern 1.0+cu118."""
+        parsed = self.parse_version(version)
+        return version if parsed is None or not parsed.local else str(parsed.public)
