@@ -23,6 +23,21 @@ class Found(msgspec.Struct, Generic[T_co], frozen=True):
     retrieved_at: int
 
 
+class Origin(msgspec.Struct, frozen=True):
+    """Where one field of a merged record comes from."""
+
+    #: Display name of the source.
+    source: str
+    #: Epoch seconds UTC.
+    retrieved_at: int
+
+
+class Merged(Found[T_co], Generic[T_co], frozen=True):
+    """A record to which several sources contributed. ``source`` gave the fields that ``origins`` does not name."""
+
+    origins: dict[str, Origin] = {}
+
+
 class Absent(msgspec.Struct, frozen=True):
     """The source was asked and says there is no such thing."""
 

@@ -260,7 +260,7 @@ class Session:
             self._database = _open_database(directory, now, self._warnings)
             self._collector = EvidenceCollector(
                 RegistryLookup(self._fetcher, self.index_config),
-                ServiceLookup(self._fetcher, read_endpoints(os.environ), is_public=self._is_public, as_of=now),
+                ServiceLookup(self._fetcher, read_endpoints(os.environ), is_public=self._is_public),
                 self._store,
                 now=now,
                 database=self._database,

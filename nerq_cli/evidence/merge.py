@@ -1,29 +1,169 @@
-"""What deps.dev says of versions, put in the words of the registries: for what those were not asked, or did not say."""
+"""The one place that merges facts of several sources. Each field of the result remembers its source."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 import msgspec
 
-from nerq_cli.ecosystems import NPM, get_ecosystem
-from nerq_cli.facts import ATTESTED, DEPRECATED, PRERELEASE, Fact, Found, Metadata, PackageInfo
-from nerq_cli.inventory import Package
-from nerq_cli.sources.deps_dev import LABEL, VersionInfo
+from nerq_cli.ecosystems import NPM, PYPI, get_ecosystem
+from nerq_cli.evidence import repository_link
+from nerq_cli.evidence.plan import ByPackage, ByRelease
+from nerq_cli.evidence.registry_lookup import NOT_REQUESTED, RegistryFacts
+from nerq_cli.evidence.service_lookup import NOT_SENT
+from nerq_cli.facts import (
+    ATTESTED,
+    DEPRECATED,
+    PRERELEASE,
+    Fact,
+    Found,
+    Merged,
+    Metadata,
+    Origin,
+    PackageInfo,
+    Repository,
+)
+from nerq_cli.inventory import Package, Release, RepositoryId
+from nerq_cli.sources.deps_dev import LABEL, RepositoryInfo, VersionInfo
+from nerq_cli.sources.registries.provenance import Provenance
+from nerq_cli.sources.repositories.github import HostedRepository
 from nerq_cli.sources.repository_url import parse_repository_id
 
-#: What deps.dev calls a licence that is none of SPDX's (google/deps.dev, api/v3/api.proto).
+T = TypeVar("T", bound=msgspec.Struct)
+
+#: What deps.dev calls a licence that SPDX does not list (google/deps.dev, api/v3/api.proto).
 _NON_STANDARD: Final = "non-standard"
-#: States of a project that count (PEP 792); everything else is left to the registry.
+#: States of a PyPI project (PEP 792) that deps.dev may contribute.
 _KNOWN_STATES: Final = frozenset({"active", "archived", "deprecated", "quarantined"})
 _LATEST_TAG: Final = "latest"
+_LICENCE_FIELDS: Final = ("licence_expression", "licence_classifiers", "licence_text")
+
+
+def merge_fields(fact: Found[T], additions: Iterable[tuple[Found[Any], Mapping[str, Any]]]) -> Found[T]:
+    """Return a record with the fields that other sources add; an earlier addition is not replaced by a later one."""
+    changes: dict[str, Any] = {}
+    origins: dict[str, Origin] = {}
+    for source_fact, fields in additions:
+        for name in fields.keys() - changes.keys():
+            changes[name] = fields[name]
+            origins[name] = Origin(source_fact.source, source_fact.retrieved_at)
+    if not changes:
+        return fact
+    known_origins = fact.origins if isinstance(fact, Merged) else {}
+    return Merged(
+        msgspec.structs.replace(fact.value, **changes), fact.source, fact.retrieved_at, {**known_origins, **origins}
+    )
+
+
+def _select_missing(record: msgspec.Struct, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields that the record lacks."""
+    return {name: value for name, value in fields.items() if value is not None and getattr(record, name) is None}
+
+
+# --- metadata of versions --------------------------------------------------------------------------------------------
+
+
+def merge_package_metadata(
+    registry_metadata: ByRelease[Metadata], versions: ByRelease[VersionInfo], publishers: ByRelease[Provenance]
+) -> ByRelease[Metadata]:
+    """Return the registries' metadata, with what deps.dev and verified provenance add."""
+    return {
+        release: merge_metadata(fact, versions[release], publishers.get(release, NOT_REQUESTED))
+        for release, fact in registry_metadata.items()
+    }
+
+
+def merge_metadata(
+    metadata: Fact[Metadata], version: Fact[VersionInfo], publisher: Fact[Provenance] = NOT_REQUESTED
+) -> Fact[Metadata]:
+    """Return the registry's metadata of one version; its own fields are never replaced."""
+    if not isinstance(metadata, Found):
+        return metadata
+    additions: list[tuple[Found[Any], Mapping[str, Any]]] = []
+    if isinstance(version, Found):
+        fields: dict[str, Any] = _select_missing(metadata.value, _read_version_fields(version.value))
+        licence = _join_licences(version.value)
+        if licence and not any(getattr(metadata.value, name) for name in _LICENCE_FIELDS):
+            fields["licence_expression"] = licence
+        additions.append((version, fields))
+    if isinstance(publisher, Found):
+        additions.append((publisher, {"attested_repository": publisher.value.repository}))
+    return merge_fields(metadata, additions)
+
+
+def add_readme_sizes(
+    package_metadata: ByRelease[Metadata],
+    repository_ids: Mapping[Release, RepositoryId | None],
+    hosted_repositories: Mapping[RepositoryId, Fact[HostedRepository]],
+) -> ByRelease[Metadata]:
+    """Return the metadata with the size of the repository's README, where the registry has no README."""
+    metadata = dict(package_metadata)
+    for release, fact in package_metadata.items():
+        repository_id = repository_ids[release]
+        hosted = hosted_repositories.get(repository_id) if repository_id is not None else None
+        if isinstance(fact, Found) and isinstance(hosted, Found) and hosted.value.readme:
+            metadata[release] = merge_fields(
+                fact, [(hosted, _select_missing(fact.value, {"readme": hosted.value.readme}))]
+            )
+    return metadata
+
+
+def _join_licences(version: VersionInfo) -> str:
+    """Return the licences as one SPDX expression: all of them apply."""
+    return " AND ".join(
+        f"({licence})" if " " in licence else licence for licence in version.licences if licence != _NON_STANDARD
+    )
+
+
+def _read_version_fields(version: VersionInfo) -> dict[str, str]:
+    """Return the metadata that deps.dev has about a version, the licence apart."""
+    links: dict[str, str] = {}
+    for label, url in version.links:
+        links.setdefault(label, url)
+    repository = parse_repository_id(version.declared_repository)
+    fields = {
+        "repository": f"https://{repository.spelling}" if repository else "",
+        "homepage": links.get("HOMEPAGE", ""),
+        "documentation": links.get("DOCUMENTATION", ""),
+        "deprecated": (version.deprecated_reason or "no reason given") if version.deprecated else "",
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+# --- packages --------------------------------------------------------------------------------------------------------
+
+
+def merge_packages(
+    releases: Sequence[Release],
+    complete_facts: RegistryFacts,
+    versions: ByRelease[VersionInfo],
+    related_versions: ByRelease[VersionInfo],
+    latest_versions: Mapping[Package, str],
+) -> ByPackage[PackageInfo]:
+    """Return what the registry has about each package, with what deps.dev adds, or else what deps.dev alone has."""
+    versions_by_package: dict[Package, dict[str, Found[VersionInfo]]] = {}
+    for release, fact in {**related_versions, **versions}.items():
+        if isinstance(fact, Found):
+            versions_by_package.setdefault(release.package, {})[release.version] = fact
+    package_info: dict[Package, Fact[PackageInfo]] = {}
+    for package in dict.fromkeys(release.package for release in releases):
+        package_versions = versions_by_package.get(package, {})
+        registry_fact = complete_facts.package_info.get(package)
+        if registry_fact is None:
+            package_info[package] = build_partial_info(package, package_versions, latest_versions.get(package, ""))
+        elif package.ecosystem == PYPI and package not in complete_facts.listings and package_versions:
+            package_info[package] = add_attestations(registry_fact, package_versions)
+        else:
+            package_info[package] = registry_fact
+    return package_info
 
 
 def build_partial_info(
-    package: Package, versions: Mapping[str, VersionInfo], latest_version: str, retrieved_at: int
+    package: Package, version_facts: Mapping[str, Found[VersionInfo]], latest_version: str
 ) -> Found[PackageInfo]:
-    """Return an npm project of which only some versions are known: those in use, and the newest ("" = not known)."""
+    """Return an npm package with only some of its versions: those in use, and the latest ("" = unknown)."""
+    versions = {version: fact.value for version, fact in version_facts.items()}
     ordered_versions = tuple(get_ecosystem(package.ecosystem).sort_newest_first(versions))
     latest = versions.get(latest_version)
     package_info = PackageInfo(
@@ -38,7 +178,7 @@ def build_partial_info(
         has_attestation_data=True,
         partial=True,
     )
-    return Found(package_info, LABEL, retrieved_at)
+    return Found(package_info, LABEL, min(fact.retrieved_at for fact in version_facts.values()))
 
 
 def _build_flags(version: str, version_info: VersionInfo) -> int:
@@ -49,66 +189,46 @@ def _build_flags(version: str, version_info: VersionInfo) -> int:
     )
 
 
-def add_attestations(package_info: PackageInfo, versions: Mapping[str, VersionInfo]) -> PackageInfo:
-    """Return a PyPI project with what deps.dev says of its state, and of the attestations of some versions.
+def add_attestations(fact: Fact[PackageInfo], version_facts: Mapping[str, Found[VersionInfo]]) -> Fact[PackageInfo]:
+    """Return a PyPI project with its state and the attestations of some versions, as deps.dev has them.
 
-    Of the versions it was not asked about nothing is said; so whether one lost its attestation is seen only if the
-    one before it is among them.
+    Attestations of versions that are not in ``version_facts`` are unknown: a lost attestation is found only if the
+    version before is among them.
     """
+    if not isinstance(fact, Found):
+        return fact
+    versions = {version: version_fact.value for version, version_fact in version_facts.items()}
     flags = tuple(
         flags | (ATTESTED if version in versions and versions[version].is_attested else 0)
-        for version, flags in zip(package_info.versions, package_info.flags, strict=True)
+        for version, flags in zip(fact.value.versions, fact.value.flags, strict=True)
     )
-    state = next(
-        (version_info.status for version_info in versions.values() if version_info.status in _KNOWN_STATES), "active"
-    )
-    return msgspec.structs.replace(
-        package_info,
-        flags=flags,
-        has_attestation_data=True,
-        status=state if package_info.status is None else package_info.status,
-    )
+    state = next((info.status for info in versions.values() if info.status in _KNOWN_STATES), "active")
+    fields = {"flags": flags, "has_attestation_data": True, **_select_missing(fact.value, {"status": state})}
+    return merge_fields(fact, [(next(iter(version_facts.values())), fields)])
 
 
-def fill_metadata(metadata: Fact[Metadata], version: Fact[VersionInfo]) -> Fact[Metadata]:
-    """Return what the registry says of a version, and where it does not say, what deps.dev does."""
-    if not isinstance(metadata, Found) or not isinstance(version, Found):
-        return metadata
-    registry_metadata = metadata.value
-    changes = {
-        field: value
-        for field, value in _read_fields(version.value).items()
-        if getattr(registry_metadata, field) is None
+# --- repositories ----------------------------------------------------------------------------------------------------
+
+
+def merge_repositories(
+    now: int,
+    package_metadata: ByRelease[Metadata],
+    versions: ByRelease[VersionInfo],
+    repository_ids: Mapping[Release, RepositoryId | None],
+    repository_info: Mapping[RepositoryId, Fact[RepositoryInfo]],
+    hosted_repositories: Mapping[RepositoryId, Fact[HostedRepository]],
+) -> ByRelease[Repository]:
+    """Return the repository behind each version: GitHub's facts, with what deps.dev adds."""
+    return {
+        release: repository_link.NO_REPOSITORY
+        if repository_id is None
+        else repository_link.build_repository(
+            release.package,
+            package_metadata[release],
+            versions[release],
+            repository_info.get(repository_id, NOT_SENT),
+            hosted_repositories.get(repository_id, NOT_SENT),
+            as_of=now,
+        )
+        for release, repository_id in repository_ids.items()
     }
-    licence = _join_licences(version.value)
-    if licence and not (
-        registry_metadata.licence_expression or registry_metadata.licence_classifiers or registry_metadata.licence_text
-    ):
-        changes["licence_expression"] = licence
-    return (
-        Found(msgspec.structs.replace(registry_metadata, **changes), metadata.source, metadata.retrieved_at)
-        if changes
-        else metadata
-    )
-
-
-def _join_licences(version: VersionInfo) -> str:
-    """Return the licence as one SPDX expression: of several that were found, all hold."""
-    return " AND ".join(
-        f"({licence})" if " " in licence else licence for licence in version.licences if licence != _NON_STANDARD
-    )
-
-
-def _read_fields(version: VersionInfo) -> dict[str, str]:
-    """Return the fields that deps.dev has something to say about."""
-    links: dict[str, str] = {}
-    for label, url in version.links:
-        links.setdefault(label, url)
-    repository = parse_repository_id(version.declared_repository)
-    fields = {
-        "repository": f"https://{repository.spelling}" if repository else "",
-        "homepage": links.get("HOMEPAGE", ""),
-        "documentation": links.get("DOCUMENTATION", ""),
-        "deprecated": (version.deprecated_reason or "no reason given") if version.deprecated else "",
-    }
-    return {field: value for field, value in fields.items() if value}

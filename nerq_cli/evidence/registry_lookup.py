@@ -1,4 +1,4 @@
-"""What the package registries know: of packages, and of single versions."""
+"""Steps that request packages and versions from the package registries."""
 
 from __future__ import annotations
 
@@ -7,60 +7,81 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from nerq_cli.ecosystems import NPM, PYPI
-from nerq_cli.facts import ATTESTED, AffectingAdvisory, Fact, Found, Metadata, PackageInfo, Unknown
-from nerq_cli.fetch.fetcher import Fetcher, FetchPlan
+from nerq_cli.evidence.plan import ByPackage, ByRelease
+from nerq_cli.evidence.repository_link import find_proven_repository
+from nerq_cli.facts import (
+    ATTESTED,
+    AffectingAdvisory,
+    Fact,
+    Found,
+    Metadata,
+    PackageInfo,
+    SimilarName,
+    Unknown,
+)
+from nerq_cli.fetch.fetcher import Fetcher
 from nerq_cli.fetch.source import Endpoint
 from nerq_cli.inventory import Package, Release
+from nerq_cli.sources.deps_dev import VersionFindings, VersionInfo
+from nerq_cli.sources.popularity import similar_names
 from nerq_cli.sources.registries import npm, pypi
 from nerq_cli.sources.registries.config.indexes import IndexConfig
 from nerq_cli.sources.registries.provenance import Provenance, collect_provenance
+from nerq_cli.units import DAY
 
 NOT_REQUESTED: Final = Unknown("not asked")
+#: Age in seconds (30 days) below which an npm version is compared with all versions before it: a new install script, a
+#: lost attestation or a name without history are visible only beside them.
+YOUNG_RELEASE_AGE: Final = 30 * DAY
 
 
 @dataclass(frozen=True, slots=True)
 class RegistryFacts:
-    """What the registries said of a batch of packages: each source's own facts, and the projects they add up to.
+    """What was collected about a batch of packages before their versions are resolved."""
 
-    An npm package may be missing here: whoever has its version pinned need not ask about all of its versions.
-    """
-
-    package_info: Mapping[Package, Fact[PackageInfo]] = field(default_factory=dict)
-    project_pages: Mapping[Package, Fact[pypi.ProjectJson]] = field(default_factory=dict)
-    listings: Mapping[Package, Fact[pypi.SimpleListing]] = field(default_factory=dict)
-    packuments: Mapping[Package, Fact[npm.Packument]] = field(default_factory=dict)
+    #: An npm package is missing here if the requests for its pinned versions are enough.
+    package_info: ByPackage[PackageInfo] = field(default_factory=dict)
+    project_pages: ByPackage[pypi.ProjectJson] = field(default_factory=dict)
+    listings: ByPackage[pypi.SimpleListing] = field(default_factory=dict)
+    packuments: ByPackage[npm.Packument] = field(default_factory=dict)
+    #: Manifests of pinned npm versions.
+    version_manifests: ByRelease[Metadata] = field(default_factory=dict)
+    #: Facts of deps.dev about pinned npm versions.
+    versions: ByRelease[VersionInfo] = field(default_factory=dict)
 
     def merge(self, other: RegistryFacts) -> RegistryFacts:
-        """Return both; where both speak of a package, the other one counts."""
+        """Return both; ``other`` replaces facts about the same package."""
         return RegistryFacts(
             {**self.package_info, **other.package_info},
             {**self.project_pages, **other.project_pages},
             {**self.listings, **other.listings},
             {**self.packuments, **other.packuments},
+            {**self.version_manifests, **other.version_manifests},
+            {**self.versions, **other.versions},
         )
 
 
+@dataclass(frozen=True, slots=True)
 class RegistryLookup:
-    """Asks the registries that the user's configuration names."""
+    """Access to the registries that the configuration names."""
 
-    def __init__(self, fetcher: Fetcher, index_config: IndexConfig) -> None:
-        self._fetcher = fetcher
-        self._index_config = index_config
+    fetcher: Fetcher
+    index_config: IndexConfig
 
     def fetch_packages(self, packages: Collection[Package]) -> RegistryFacts:
-        """Ask about packages: all their versions, dates and owners.
+        """Return all versions, dates and owners of packages.
 
-        The simple API of PyPI is asked at once only where the project's page says nothing; see :meth:`listed`.
+        The simple API of PyPI is requested only for projects whose page lists no versions; see :meth:`fetch_listings`.
         """
         pypi_packages = [package for package in packages if package.ecosystem == PYPI]
         plan: list[tuple[Any, Sequence[Any], Endpoint]] = []
         if pypi_packages:
-            plan.append((pypi.PROJECT_JSON, pypi_packages, self._index_config.pypi))
-        for endpoint, npm_packages in self._group_by_endpoint(
+            plan.append((pypi.PROJECT_JSON, pypi_packages, self.index_config.pypi))
+        for endpoint, npm_packages in self.group_by_endpoint(
             package for package in packages if package.ecosystem == NPM
         ):
             plan.append((npm.PACKUMENT, npm_packages, endpoint))
-        results = self._fetcher.fetch_all(plan)
+        results = self.fetcher.fetch_all(plan)
         project_pages = results[0] if pypi_packages else {}
         packuments = {
             package: fact for result in results[1 if pypi_packages else 0 :] for package, fact in result.items()
@@ -74,13 +95,13 @@ class RegistryLookup:
         return self.fetch_listings(registry_facts, empty_packages) if empty_packages else registry_facts
 
     def fetch_listings(self, registry_facts: RegistryFacts, packages: Collection[Package]) -> RegistryFacts:
-        """Ask the simple API as well: it alone tells the state of a project, and which versions are attested."""
+        """Add the simple API's listings: the state of each project, and which versions carry attestations."""
         unlisted_packages = [
             package for package in packages if package.ecosystem == PYPI and package not in registry_facts.listings
         ]
         if not unlisted_packages:
             return registry_facts
-        listings = self._fetcher.fetch(pypi.SIMPLE_API, unlisted_packages, self._index_config.pypi)
+        listings = self.fetcher.fetch(pypi.SIMPLE_API, unlisted_packages, self.index_config.pypi)
         project_pages = {
             package: registry_facts.project_pages.get(package, NOT_REQUESTED) for package in unlisted_packages
         }
@@ -89,111 +110,234 @@ class RegistryLookup:
         }
         return registry_facts.merge(RegistryFacts(package_info, project_pages, listings, {}))
 
-    def _group_by_endpoint(self, packages: Iterable[Package]) -> list[tuple[Endpoint, list[Package]]]:
-        groups: dict[str, tuple[Endpoint, list[Package]]] = {}
-        for package in packages:
-            endpoint = self._index_config.find_endpoint(package)
-            groups.setdefault(endpoint.scope, (endpoint, []))[1].append(package)
-        return list(groups.values())
-
-    def fetch_release_pages(
-        self, releases: Iterable[Release], registry_facts: RegistryFacts, *, prefetch: FetchPlan = ()
-    ) -> Mapping[Release, Fact[Metadata]]:
-        """Ask for the page of each PyPI version that the project's own page does not show already.
-
-        What is to be asked ``prefetch`` is asked meanwhile.
-        """
-        missing_releases = [
-            release
-            for release in releases
-            if isinstance(project_page := registry_facts.project_pages.get(release.package), Found)
-            and project_page.value.metadata.version != release.version
-            and release.version in project_page.value.package_info.versions
-        ]
-        if not missing_releases:
-            return {}
-        [facts] = self._fetcher.fetch_all(
-            [(pypi.RELEASE_JSON, missing_releases, self._index_config.pypi)], prefetch=prefetch
-        )
-        return facts
-
-    def fetch_version_manifests(
-        self, releases: Iterable[Release], registry_facts: RegistryFacts
-    ) -> Mapping[Release, Fact[Metadata]]:
-        """Ask for the manifest of an npm version where the packument was not asked for, or could not be had."""
+    def fetch_manifests(self, releases: Iterable[Release]) -> ByRelease[Metadata]:
+        """Return the manifests of single npm versions."""
         groups: dict[str, tuple[Endpoint, list[Release]]] = {}
         for release in releases:
-            lacks_packument = isinstance(registry_facts.packuments.get(release.package, NOT_REQUESTED), Unknown)
-            if release.package.ecosystem == NPM and lacks_packument:
-                endpoint = self._index_config.find_endpoint(release.package)
-                groups.setdefault(endpoint.scope, (endpoint, []))[1].append(release)
-        results = self._fetcher.fetch_all(
+            endpoint = self.index_config.find_endpoint(release.package)
+            groups.setdefault(endpoint.scope, (endpoint, []))[1].append(release)
+        results = self.fetcher.fetch_all(
             [(npm.VERSION_MANIFEST, group, endpoint) for endpoint, group in groups.values()]
         )
         return {release: fact for result in results for release, fact in result.items()}
 
-    def fetch_latest_versions(self, packages: Iterable[Package]) -> dict[Package, Fact[str]]:
-        """Ask which version of an npm package installers take today; its packument would say so, in megabytes."""
-        plan = [(npm.LATEST, group, endpoint) for endpoint, group in self._group_by_endpoint(packages)]
-        return {package: fact for result in self._fetcher.fetch_all(plan) for package, fact in result.items()}
-
-    def fetch_publishers(
-        self, releases: Mapping[Release, Fact[Metadata]], registry_facts: RegistryFacts
-    ) -> dict[Release, Fact[Provenance]]:
-        """Ask who published the releases that are known to carry attestations, as the registry verified it."""
-        attested_files = {
-            release: pypi.find_attested_file(
-                release.version, registry_facts.listings.get(release.package, NOT_REQUESTED)
-            )
-            for release in releases
-        }
-        files_by_release = {
-            release: file
-            for release, file in attested_files.items()
-            if file or (release.package.ecosystem == NPM and _is_attested(release, releases[release], registry_facts))
-        }
-        if not files_by_release:
-            return {}
-        return collect_provenance(
-            self._fetcher, files_by_release, pypi=self._index_config.pypi, npm=self._index_config.find_endpoint
-        )
-
-
-def _is_attested(release: Release, fact: Fact[Metadata], registry_facts: RegistryFacts) -> bool:
-    """Whether an npm version carries attestations, by its manifest or by its row in the packument."""
-    package_info = registry_facts.package_info.get(release.package)
-    if isinstance(package_info, Found) and release.version in package_info.value.versions:
-        return bool(package_info.value.flags[package_info.value.versions.index(release.version)] & ATTESTED)
-    return isinstance(fact, Found) and fact.value.attested is True
-
-
-def get_metadata(
-    release: Release,
-    registry_facts: RegistryFacts,
-    release_pages: Mapping[Release, Fact[Metadata]],
-    version_manifests: Mapping[Release, Fact[Metadata]],
-) -> Fact[Metadata]:
-    """Return what is known of one version."""
-    package = release.package
-    if package.ecosystem == NPM:
-        packument = registry_facts.packuments.get(package, NOT_REQUESTED)
-        return npm.merge_metadata(release.version, packument, version_manifests.get(release, NOT_REQUESTED))
-    listing, project_page = (
-        registry_facts.listings.get(package, NOT_REQUESTED),
-        registry_facts.project_pages.get(package, NOT_REQUESTED),
-    )
-    return pypi.merge_metadata(release.version, listing, project_page, release_pages.get(release, NOT_REQUESTED))
-
-
-def get_advisories(
-    release: Release, registry_facts: RegistryFacts, release_pages: Mapping[Release, Fact[Metadata]]
-) -> Fact[tuple[AffectingAdvisory, ...]]:
-    """Return the advisories that the registry itself lists for a version; only PyPI does."""
-    if release.package.ecosystem == NPM:
-        return Unknown("no advisory source answered")
-    project_page = registry_facts.project_pages.get(release.package, NOT_REQUESTED)
-    return pypi.select_advisories(release.version, project_page, release_pages.get(release, NOT_REQUESTED))
+    def group_by_endpoint(self, packages: Iterable[Package]) -> list[tuple[Endpoint, list[Package]]]:
+        """Return the packages of each registry."""
+        groups: dict[str, tuple[Endpoint, list[Package]]] = {}
+        for package in packages:
+            endpoint = self.index_config.find_endpoint(package)
+            groups.setdefault(endpoint.scope, (endpoint, []))[1].append(package)
+        return list(groups.values())
 
 
 def _has_versions(project_page: Fact[pypi.ProjectJson]) -> bool:
     return isinstance(project_page, Found) and bool(project_page.value.package_info.versions)
+
+
+# --- steps about packages --------------------------------------------------------------------------------------------
+
+
+def fetch_pinned_manifests(
+    registries: RegistryLookup, pinned_releases: Sequence[Release], *, is_deps_dev_usable: bool
+) -> ByRelease[Metadata]:
+    """Return the manifests of pinned npm versions; none if deps.dev cannot complete them."""
+    return registries.fetch_manifests(pinned_releases) if is_deps_dev_usable else {}
+
+
+def fetch_packages(
+    registries: RegistryLookup,
+    packages: Sequence[Package],
+    pinned_releases: Sequence[Release],
+    pinned_manifests: ByRelease[Metadata],
+    pinned_versions: ByRelease[VersionInfo],
+) -> RegistryFacts:
+    """Return the facts about packages.
+
+    A packument holds every version of a package, in megabytes of JSON. It is not requested for packages whose pinned
+    versions deps.dev all has.
+    """
+    pinned_packages = {release.package for release in pinned_releases}
+    incomplete_packages = {
+        release.package for release in pinned_releases if not isinstance(pinned_versions.get(release), Found)
+    }
+    complete_packages = pinned_packages - incomplete_packages
+    registry_facts = registries.fetch_packages([package for package in packages if package not in complete_packages])
+    return registry_facts.merge(RegistryFacts(version_manifests=pinned_manifests, versions=pinned_versions))
+
+
+# --- steps about versions in use -------------------------------------------------------------------------------------
+
+
+def fetch_details(
+    registries: RegistryLookup,
+    now: int,
+    releases: Sequence[Release],
+    registry_facts: RegistryFacts,
+    versions: ByRelease[VersionInfo],
+    similar_name: ByPackage[SimilarName],
+    matched_advisories: ByRelease[tuple[AffectingAdvisory, ...]],
+) -> RegistryFacts:
+    """Add what deps.dev lacks: listings of PyPI projects, and packuments of npm packages."""
+    unindexed_packages = {release.package for release in releases if not isinstance(versions[release], Found)}
+    registry_facts = registries.fetch_listings(
+        registry_facts, sorted(unindexed_packages & registry_facts.project_pages.keys())
+    )
+    npm_packages = {
+        release.package
+        for release in releases
+        if release.package.ecosystem == NPM and release.package not in registry_facts.package_info
+        if _needs_packument(versions[release], similar_name[release.package], matched_advisories[release], now)
+    }
+    return registry_facts.merge(registries.fetch_packages(sorted(npm_packages))) if npm_packages else registry_facts
+
+
+def _needs_packument(
+    version: Fact[VersionInfo],
+    similar_name: Fact[SimilarName],
+    advisories: Fact[tuple[AffectingAdvisory, ...]],
+    now: int,
+) -> bool:
+    """Whether the age, the history or the newer versions of a package matter."""
+    return (
+        not isinstance(version, Found)
+        or now - version.value.published < YOUNG_RELEASE_AGE
+        or version.value.deprecated
+        or bool(isinstance(similar_name, Found) and similar_name.value.name)
+        or bool(isinstance(advisories, Found) and advisories.value)
+    )
+
+
+def fetch_version_manifests(
+    registries: RegistryLookup, releases: Sequence[Release], detailed_facts: RegistryFacts
+) -> ByRelease[Metadata]:
+    """Return the manifests of npm versions whose packument was not requested, or not received."""
+    known_manifests = detailed_facts.version_manifests
+    missing_releases = [
+        release
+        for release in releases
+        if release.package.ecosystem == NPM and release not in known_manifests
+        if isinstance(detailed_facts.packuments.get(release.package, NOT_REQUESTED), Unknown)
+    ]
+    manifests = {release: known_manifests[release] for release in releases if release in known_manifests}
+    return {**manifests, **registries.fetch_manifests(missing_releases)}
+
+
+def fetch_unresolved_packages(
+    registries: RegistryLookup, detailed_facts: RegistryFacts, version_manifests: ByRelease[Metadata]
+) -> RegistryFacts:
+    """Add the packages whose version manifest was not received."""
+    unresolved_packages = sorted(
+        {release.package for release, fact in version_manifests.items() if not isinstance(fact, Found)}
+    )
+    return detailed_facts.merge(
+        registries.fetch_packages(
+            [package for package in unresolved_packages if package not in detailed_facts.package_info]
+        )
+    )
+
+
+def select_metadata(
+    releases: Sequence[Release],
+    complete_facts: RegistryFacts,
+    release_pages: ByRelease[Metadata],
+    version_manifests: ByRelease[Metadata],
+) -> ByRelease[Metadata]:
+    """Return the metadata of each version as its registry has it."""
+    metadata: dict[Release, Fact[Metadata]] = {}
+    for release in releases:
+        package = release.package
+        if package.ecosystem == NPM:
+            packument = complete_facts.packuments.get(package, NOT_REQUESTED)
+            manifest = version_manifests.get(release, NOT_REQUESTED)
+            metadata[release] = npm.merge_metadata(release.version, packument, manifest)
+        else:
+            listing = complete_facts.listings.get(package, NOT_REQUESTED)
+            project_page = complete_facts.project_pages.get(package, NOT_REQUESTED)
+            release_page = release_pages.get(release, NOT_REQUESTED)
+            metadata[release] = pypi.merge_metadata(release.version, listing, project_page, release_page)
+    return metadata
+
+
+def select_advisories(
+    releases: Sequence[Release], complete_facts: RegistryFacts, release_pages: ByRelease[Metadata]
+) -> ByRelease[tuple[AffectingAdvisory, ...]]:
+    """Return the advisories that the registry itself lists for each version. Only PyPI lists any."""
+    return {
+        release: pypi.select_advisories(
+            release.version,
+            complete_facts.project_pages.get(release.package, NOT_REQUESTED),
+            release_pages.get(release, NOT_REQUESTED),
+        )
+        for release in releases
+        if release.package.ecosystem == PYPI
+    }
+
+
+def fetch_publishers(
+    registries: RegistryLookup,
+    complete_facts: RegistryFacts,
+    registry_metadata: ByRelease[Metadata],
+    versions: ByRelease[VersionInfo],
+) -> ByRelease[Provenance]:
+    """Return the verified publishers of attested releases whose repository deps.dev has not verified."""
+    files_by_release: dict[Release, str] = {}
+    for release, metadata in registry_metadata.items():
+        if not isinstance(metadata, Found) or find_proven_repository(metadata, versions[release]):
+            continue
+        listing = complete_facts.listings.get(release.package, NOT_REQUESTED)
+        file = pypi.find_attested_file(release.version, listing)
+        if file or (release.package.ecosystem == NPM and _is_attested(release, metadata, complete_facts)):
+            files_by_release[release] = file
+    if not files_by_release:
+        return {}
+    return collect_provenance(
+        registries.fetcher,
+        files_by_release,
+        pypi=registries.index_config.pypi,
+        npm=registries.index_config.find_endpoint,
+    )
+
+
+def _is_attested(release: Release, metadata: Found[Metadata], registry_facts: RegistryFacts) -> bool:
+    """Whether an npm version carries attestations, by its row in the packument or else by its manifest."""
+    package_info = registry_facts.package_info.get(release.package)
+    if isinstance(package_info, Found) and release.version in package_info.value.versions:
+        return bool(package_info.value.flags[package_info.value.versions.index(release.version)] & ATTESTED)
+    return metadata.value.attested is True
+
+
+def fetch_latest_versions(
+    registries: RegistryLookup, complete_facts: RegistryFacts, findings: ByRelease[VersionFindings]
+) -> Mapping[Package, str]:
+    """Return the version that installers choose, of packages whose versions were not all requested.
+
+    deps.dev names it with its findings; if it does not, the registry is requested.
+    """
+    partial_findings = {
+        release: fact for release, fact in findings.items() if release.package not in complete_facts.package_info
+    }
+    latest_versions = {
+        release.package: fact.value.default
+        for release, fact in partial_findings.items()
+        if isinstance(fact, Found) and fact.value.default
+    }
+    remaining_packages = sorted({release.package for release in partial_findings} - latest_versions.keys())
+    plan = [(npm.LATEST, group, endpoint) for endpoint, group in registries.group_by_endpoint(remaining_packages)]
+    return latest_versions | {
+        package: fact.value
+        for result in registries.fetcher.fetch_all(plan)
+        for package, fact in result.items()
+        if isinstance(fact, Found)
+    }
+
+
+def fetch_similar_packages(
+    registries: RegistryLookup,
+    now: int,
+    similar_name: ByPackage[SimilarName],
+    package_info: ByPackage[PackageInfo],
+) -> ByPackage[PackageInfo]:
+    """Return the popular package that each name resembles, where their publishers are to be compared."""
+    return similar_names.fetch_similar_packages(
+        similar_name, package_info, lambda packages: registries.fetch_packages(packages).package_info, now=now
+    )

@@ -1,23 +1,28 @@
-"""What public services know beside the registries: advisories, repositories, Scorecard results, downloads.
+"""Steps that request versions, repositories and downloads from public services.
 
-Each is asked in as few requests as it takes, and none is needed: what one of them does not say stays unknown.
+Every service is optional here: what it does not answer stays unknown.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
-from nerq_cli.evidence import repository_link as link
-from nerq_cli.facts import Adoption, AffectingAdvisory, Fact, Found, Metadata, Repository, Scorecard, Unknown
-from nerq_cli.fetch.fetcher import Fetcher, FetchPlan
+from nerq_cli.ecosystems import PYPI
+from nerq_cli.evidence import repository_link
+from nerq_cli.evidence.plan import ByPackage, ByRelease
+from nerq_cli.evidence.registry_lookup import RegistryFacts, RegistryLookup
+from nerq_cli.facts import Adoption, Fact, Found, Metadata, PackageInfo, Scorecard, Unknown
+from nerq_cli.fetch.fetcher import Fetcher
+from nerq_cli.fetch.source import Endpoint
 from nerq_cli.inventory import Package, Release, RepositoryId, Subject
 from nerq_cli.sources import deps_dev
-from nerq_cli.sources.advisories import epss, exploitation, kev, osv
-from nerq_cli.sources.deps_dev import RepositoryInfo, VersionFindings, VersionInfo
+from nerq_cli.sources.advisories import osv
+from nerq_cli.sources.deps_dev import NOT_INDEXED, RepositoryInfo, VersionFindings, VersionInfo
 from nerq_cli.sources.endpoints import Endpoints
-from nerq_cli.sources.popularity import downloads
+from nerq_cli.sources.popularity import downloads, ranks
+from nerq_cli.sources.registries import pypi
 from nerq_cli.sources.repositories import github, scorecard
 from nerq_cli.sources.repositories.github import HostedRepository
 
@@ -25,207 +30,258 @@ S = TypeVar("S", bound=Subject)
 T = TypeVar("T")
 
 NOT_SENT: Final = Unknown("the name was not sent: its registry is not the public one, and it is on no list of names")
-#: Repositories asked about without a token. GitHub answers 60 such requests an hour to a whole office.
+#: Repositories requested without a token. GitHub answers 60 such requests an hour per address.
 MAX_ANONYMOUS: Final = 10
 _NO_TOKEN: Final = Unknown("more repositories than can be asked about without a GITHUB_TOKEN", github.LABEL)
 
 
 @dataclass(frozen=True, slots=True)
-class RepositoryFacts:
-    """What is known of the repositories behind releases."""
-
-    repositories: Mapping[Release, Fact[Repository]]
-    scorecards: Mapping[Release, Fact[Scorecard]]
-    #: Size of the README there, in bytes; only where it was read.
-    readmes: Mapping[Release, int]
-
-
 class ServiceLookup:
-    """Asks the services. ``is_public`` says of a package whether strangers may learn its name."""
+    """Access to the public services, and the rule for which names each of them may receive."""
 
-    def __init__(
-        self, fetcher: Fetcher, endpoints: Endpoints, *, is_public: Callable[[Package], bool], as_of: int
-    ) -> None:
-        self._fetcher = fetcher
-        self._endpoints = endpoints
-        self._is_public = is_public
-        self._as_of = as_of
-        self._hidden_packages: set[Package] = set()
+    fetcher: Fetcher
+    endpoints: Endpoints
+    #: Whether the name of a package is public.
+    is_public: Callable[[Package], bool]
+    #: Packages that no registry has. Their names are probably private: no service receives them.
+    hidden_packages: frozenset[Package] = frozenset()
 
-    def hide_packages(self, packages: Iterable[Package]) -> None:
-        """Name these to nobody: no registry knows them, so that they are most likely somebody's own."""
-        self._hidden_packages.update(packages)
+    def hide_packages(self, packages: Iterable[Package]) -> ServiceLookup:
+        """Return the same access, with packages whose names no service receives."""
+        return replace(self, hidden_packages=self.hidden_packages | frozenset(packages))
 
-    def _select_public(self, source_id: str, subjects: Iterable[S], get_package: Callable[[S], Package]) -> list[S]:
-        """Return the subjects that a service may be asked about."""
-        is_configured = source_id in self._endpoints.configured
-        pairs = ((subject, get_package(subject)) for subject in subjects)
+    def select_public(self, source_id: str, subjects: Iterable[S]) -> list[S]:
+        """Return the packages or releases whose name the service may receive.
+
+        A service whose endpoint the user configured may receive private names too.
+        """
+        is_configured = source_id in self.endpoints.configured
+        pairs = ((subject, subject.package if isinstance(subject, Release) else subject) for subject in subjects)
         return [
             subject
             for subject, package in pairs
-            if package not in self._hidden_packages and (is_configured or self._is_public(package))
+            if isinstance(package, Package) and package not in self.hidden_packages
+            if is_configured or self.is_public(package)
         ]
 
-    def plan_prefetch(self, releases: Collection[Release]) -> FetchPlan:
-        """Return what can be asked about releases while their registries are still being asked."""
-        deps_dev_releases = self._select_public("deps-dev", releases, _get_package)
-        osv_releases = self._select_public("osv", releases, _get_package)
-        packages = sorted({release.package for release in osv_releases})
-        plan = (
-            (deps_dev.VERSIONS, deps_dev_releases, self._endpoints["deps-dev"]),
-            (deps_dev.FINDINGS, deps_dev_releases, self._endpoints["deps-dev"]),
-            (osv.create_affecting_source(), osv_releases, self._endpoints["osv"]),
-            (osv.create_recorded_source(), packages, self._endpoints["osv"]),
-        )
-        return [entry for entry in plan if entry[1]]
+    def fetch_public(
+        self,
+        source_id: str,
+        collect: Callable[[Fetcher, Sequence[S], Endpoint], Mapping[S, Fact[T]]],
+        subjects: Iterable[S],
+    ) -> dict[S, Fact[T]]:
+        """Return a fact per subject, ``NOT_SENT`` for those whose name the service may not receive."""
+        subjects = tuple(subjects)
+        public_subjects = self.select_public(source_id, subjects)
+        facts = collect(self.fetcher, public_subjects, self.endpoints[source_id]) if public_subjects else {}
+        return {subject: facts.get(subject, NOT_SENT) for subject in subjects}
 
-    # --- versions ------------------------------------------------------------------------------------------------
-
-    def fetch_versions(self, releases: Collection[Release]) -> dict[Release, Fact[VersionInfo]]:
-        """Return what deps.dev says of versions."""
-        public_releases = self._select_public("deps-dev", releases, _get_package)
-        facts = (
-            deps_dev.collect_versions(self._fetcher, public_releases, self._endpoints["deps-dev"])
-            if public_releases
-            else {}
-        )
-        return {release: facts.get(release, NOT_SENT) for release in releases}
-
-    def fetch_findings(self, releases: Collection[Release]) -> dict[Release, Fact[VersionFindings]]:
-        """Return what deps.dev concludes about versions."""
-        public_releases = self._select_public("deps-dev", releases, _get_package)
-        facts = (
-            deps_dev.collect_findings(self._fetcher, public_releases, self._endpoints["deps-dev"])
-            if public_releases
-            else {}
-        )
-        return {release: facts.get(release, NOT_SENT) for release in releases}
-
-    # --- advisories ----------------------------------------------------------------------------------------------
-
-    def fetch_advisories(self, releases: Collection[Release]) -> osv.OsvAdvisories:
-        """Return the advisories of releases, and what is recorded of their packages."""
-        public_releases = self._select_public("osv", releases, _get_package)
-        packages = sorted({release.package for release in public_releases})
-        osv_advisories = (
-            osv.fetch_advisories(self._fetcher, public_releases, packages, self._endpoints["osv"])
-            if public_releases
-            else osv.OsvAdvisories({}, {})
-        )
-        return osv.OsvAdvisories(
-            {release: osv_advisories.affecting.get(release, NOT_SENT) for release in releases},
-            {release.package: osv_advisories.recorded.get(release.package, NOT_SENT) for release in releases},
-            osv_advisories.incomplete,
-        )
-
-    def add_exploitation(
-        self, advisories: Mapping[Release, Fact[tuple[AffectingAdvisory, ...]]]
-    ) -> dict[Release, Fact[tuple[AffectingAdvisory, ...]]]:
-        """Return the same, with what EPSS and KEV say of each CVE. Neither is asked where there is none."""
-        cves = exploitation.collect_cves(
-            advisory for fact in advisories.values() if isinstance(fact, Found) for advisory in fact.value
-        )
-        if not cves:
-            return dict(advisories)
-        catalogue = kev.fetch_catalogue(self._fetcher, self._endpoints.by_source["kev"])
-        probabilities = epss.fetch_probabilities(self._fetcher, cves, self._endpoints["epss"])
-        return {
-            release: Found(
-                exploitation.add_exploitation(fact.value, probabilities, catalogue), fact.source, fact.retrieved_at
-            )
-            if isinstance(fact, Found) and fact.value
-            else fact
-            for release, fact in advisories.items()
-        }
-
-    # --- repositories --------------------------------------------------------------------------------------------
-
-    def fetch_repositories(
-        self, metadata: Mapping[Release, Fact[Metadata]], versions: Mapping[Release, Fact[VersionInfo]]
-    ) -> RepositoryFacts:
-        """Return what is known of the repositories that releases name, or were provably built from.
-
-        What a package names that strangers may not learn of is not to be learned by them either.
-        """
-        repository_ids = {release: link.choose_repository(metadata[release], versions[release]) for release in metadata}
-        repository_info = self._fetch_repository_info(self._select_repositories("deps-dev", repository_ids))
-        scorecard_facts = self._fetch_scorecards(
-            self._select_repositories("scorecard", repository_ids), repository_info
-        )
-        hosted_repositories = self._fetch_hosted(self._select_repositories("github", repository_ids))
-        repositories: dict[Release, Fact[Repository]] = {}
-        scorecards: dict[Release, Fact[Scorecard]] = {}
-        readmes: dict[Release, int] = {}
-        for release, repository_id in repository_ids.items():
-            if repository_id is None:
-                repositories[release] = scorecards[release] = link.NO_REPOSITORY
-                continue
-            info, hosted_repository = (
-                repository_info.get(repository_id, NOT_SENT),
-                hosted_repositories.get(repository_id, NOT_SENT),
-            )
-            repositories[release] = link.build_repository(
-                release.package, metadata[release], versions[release], info, hosted_repository, as_of=self._as_of
-            )
-            scorecards[release] = link.choose_scorecard(info, scorecard_facts.get(repository_id, NOT_SENT))
-            if isinstance(hosted_repository, Found) and hosted_repository.value.readme:
-                readmes[release] = hosted_repository.value.readme
-        return RepositoryFacts(repositories, scorecards, readmes)
-
-    def _select_repositories(
+    def select_repositories(
         self, source_id: str, repository_ids: Mapping[Release, RepositoryId | None]
     ) -> list[RepositoryId]:
-        """Return the repositories that a service may be asked about: those of packages that it may learn of."""
-        public_releases = self._select_public(source_id, repository_ids, _get_package)
+        """Return the repositories of the releases whose name the service may receive."""
+        public_releases = self.select_public(source_id, repository_ids)
         return sorted(
             {repository_id for release in public_releases if (repository_id := repository_ids[release]) is not None}
         )
 
-    def _fetch_repository_info(self, repositories: Sequence[RepositoryId]) -> dict[RepositoryId, Fact[RepositoryInfo]]:
-        return (
-            deps_dev.collect_repositories(self._fetcher, repositories, self._endpoints["deps-dev"])
-            if repositories
-            else {}
+
+def _fetch_deps_dev_versions(services: ServiceLookup, releases: Iterable[Release]) -> dict[Release, Fact[VersionInfo]]:
+    return services.fetch_public("deps-dev", deps_dev.collect_versions, releases)
+
+
+# --- steps about packages --------------------------------------------------------------------------------------------
+
+
+def check_deps_dev(services: ServiceLookup, pinned_releases: Sequence[Release]) -> bool:
+    """Return whether deps.dev answers, tried with a popular release if there is one."""
+    popular_release = next((release for release in pinned_releases if ranks.is_listed(release.package)), None)
+    if popular_release is None:
+        return bool(pinned_releases)
+    fact = _fetch_deps_dev_versions(services, [popular_release])[popular_release]
+    return isinstance(fact, Found) or fact == NOT_INDEXED
+
+
+def fetch_pinned_versions(services: ServiceLookup, pinned_manifests: ByRelease[Metadata]) -> ByRelease[VersionInfo]:
+    """Return what deps.dev has about the pinned npm versions that exist."""
+    return _fetch_deps_dev_versions(
+        services, [release for release, fact in pinned_manifests.items() if isinstance(fact, Found)]
+    )
+
+
+# --- steps about versions in use -------------------------------------------------------------------------------------
+
+
+def fetch_release_pages(
+    registries: RegistryLookup, services: ServiceLookup, registry_facts: RegistryFacts, releases: Sequence[Release]
+) -> ByRelease[Metadata]:
+    """Return the page of each PyPI version that the page of its project does not show.
+
+    The services are requested at the same time; the steps that need their answers find them in the fetcher.
+    """
+    pypi_releases = [release for release in releases if release.package.ecosystem == PYPI]
+    missing_releases = [
+        release
+        for release in pypi_releases
+        if isinstance(project_page := registry_facts.project_pages.get(release.package), Found)
+        and project_page.value.metadata.version != release.version
+        and release.version in project_page.value.package_info.versions
+    ]
+    if not missing_releases:
+        return {}
+    deps_dev_releases = services.select_public("deps-dev", pypi_releases)
+    osv_releases = services.select_public("osv", pypi_releases)
+    prefetch = (
+        (deps_dev.VERSIONS, deps_dev_releases, services.endpoints["deps-dev"]),
+        (deps_dev.FINDINGS, deps_dev_releases, services.endpoints["deps-dev"]),
+        (osv.create_affecting_source(), osv_releases, services.endpoints["osv"]),
+        (
+            osv.create_recorded_source(),
+            sorted({release.package for release in osv_releases}),
+            services.endpoints["osv"],
+        ),
+    )
+    [facts] = registries.fetcher.fetch_all(
+        [(pypi.RELEASE_JSON, missing_releases, registries.index_config.pypi)],
+        prefetch=[entry for entry in prefetch if entry[1]],
+    )
+    return facts
+
+
+def fetch_versions(
+    services: ServiceLookup, registry_facts: RegistryFacts, releases: Sequence[Release]
+) -> ByRelease[VersionInfo]:
+    """Return what deps.dev has about the versions, those fetched with the packages included."""
+    known_versions = registry_facts.versions
+    return {
+        **{release: known_versions[release] for release in releases if release in known_versions},
+        **_fetch_deps_dev_versions(services, [release for release in releases if release not in known_versions]),
+    }
+
+
+def fetch_findings(services: ServiceLookup, releases: Sequence[Release]) -> ByRelease[VersionFindings]:
+    """Return what deps.dev concludes about the versions."""
+    return services.fetch_public("deps-dev", deps_dev.collect_findings, releases)
+
+
+def fetch_related_versions(
+    services: ServiceLookup,
+    releases: Sequence[Release],
+    complete_facts: RegistryFacts,
+    versions: ByRelease[VersionInfo],
+    latest_versions: Mapping[Package, str],
+) -> ByRelease[VersionInfo]:
+    """Return what deps.dev has about the versions to compare with those in use.
+
+    They are the latest ones, of packages that the registry did not list whole, and the stable ones before those in
+    use, of PyPI projects without a listing: it alone shows which versions are attested.
+    """
+    previous_releases = [
+        Release(package=release.package, version=previous_version)
+        for release in releases
+        if release.package.ecosystem == PYPI and release.package not in complete_facts.listings
+        if isinstance(versions[release], Found)
+        if (previous_version := find_previous_version(release, complete_facts.package_info.get(release.package)))
+    ]
+    latest_releases = [Release(package=package, version=version) for package, version in latest_versions.items()]
+    return _fetch_deps_dev_versions(services, [*previous_releases, *latest_releases])
+
+
+def find_previous_version(release: Release, package_info: Fact[PackageInfo] | None) -> str | None:
+    """Return the stable version before a version; None if there is none, or the version is not listed."""
+    if not isinstance(package_info, Found) or release.version not in package_info.value.versions:
+        return None
+    row = package_info.value.versions.index(release.version)
+    return next(
+        (package_info.value.versions[older_row] for older_row in package_info.value.stable_rows if older_row > row),
+        None,
+    )
+
+
+def choose_repositories(
+    package_metadata: ByRelease[Metadata], versions: ByRelease[VersionInfo]
+) -> Mapping[Release, RepositoryId | None]:
+    """Return the repository behind each version."""
+    return {
+        release: repository_link.choose_repository(metadata, versions[release])
+        for release, metadata in package_metadata.items()
+    }
+
+
+def fetch_repository_info(
+    services: ServiceLookup, repository_ids: Mapping[Release, RepositoryId | None]
+) -> Mapping[RepositoryId, Fact[RepositoryInfo]]:
+    """Return what deps.dev has about the repositories."""
+    public_ids = services.select_repositories("deps-dev", repository_ids)
+    return (
+        deps_dev.collect_repositories(services.fetcher, public_ids, services.endpoints["deps-dev"])
+        if public_ids
+        else {}
+    )
+
+
+def fetch_scorecards(
+    services: ServiceLookup,
+    repository_ids: Mapping[Release, RepositoryId | None],
+    repository_info: Mapping[RepositoryId, Fact[RepositoryInfo]],
+) -> Mapping[RepositoryId, Fact[Scorecard]]:
+    """Return Scorecard's results for repositories that deps.dev does not have; it passes on those of all others."""
+    public_ids = services.select_repositories("scorecard", repository_ids)
+    missing_ids = [id_ for id_ in public_ids if not isinstance(repository_info.get(id_), Found)]
+    facts = (
+        scorecard.fetch_scorecards(services.fetcher, missing_ids, services.endpoints["scorecard"])
+        if missing_ids
+        else {}
+    )
+    return {id_: facts.get(id_, scorecard.NEVER_SCANNED) for id_ in public_ids}
+
+
+def fetch_hosted_repositories(
+    services: ServiceLookup, now: int, repository_ids: Mapping[Release, RepositoryId | None]
+) -> Mapping[RepositoryId, Fact[HostedRepository]]:
+    """Return what GitHub has about the repositories: of all with a token, of a few without."""
+    public_ids = services.select_repositories("github", repository_ids)
+    github_ids = [id_ for id_ in public_ids if id_.id.startswith(github.HOST_PREFIX)]
+    if not services.endpoints["github"].identity and len(github_ids) > MAX_ANONYMOUS:
+        return dict.fromkeys(public_ids, _NO_TOKEN)
+    if not public_ids:
+        return {}
+    return github.fetch_repositories(services.fetcher, public_ids, services.endpoints["github"], as_of=now)
+
+
+def choose_scorecards(
+    repository_ids: Mapping[Release, RepositoryId | None],
+    repository_info: Mapping[RepositoryId, Fact[RepositoryInfo]],
+    scorecards: Mapping[RepositoryId, Fact[Scorecard]],
+) -> ByRelease[Scorecard]:
+    """Return the newest Scorecard results of the repository behind each version."""
+    return {
+        release: repository_link.NO_REPOSITORY
+        if repository_id is None
+        else repository_link.choose_scorecard(
+            repository_info.get(repository_id, NOT_SENT), scorecards.get(repository_id, NOT_SENT)
         )
-
-    def _fetch_scorecards(
-        self, repositories: Sequence[RepositoryId], repository_info: Mapping[RepositoryId, Fact[RepositoryInfo]]
-    ) -> dict[RepositoryId, Fact[Scorecard]]:
-        """Ask Scorecard itself about what deps.dev does not know; where it knows a project, it passes results on."""
-        unknown_ids = [
-            repository_id for repository_id in repositories if not isinstance(repository_info.get(repository_id), Found)
-        ]
-        facts = (
-            scorecard.fetch_scorecards(self._fetcher, unknown_ids, self._endpoints["scorecard"]) if unknown_ids else {}
-        )
-        return {repository_id: facts.get(repository_id, scorecard.NEVER_SCANNED) for repository_id in repositories}
-
-    def _fetch_hosted(self, repositories: Sequence[RepositoryId]) -> dict[RepositoryId, Fact[HostedRepository]]:
-        """Ask GitHub: about all with a token, and without one only where there are few."""
-        github_repositories = [
-            repository_id for repository_id in repositories if repository_id.id.startswith(github.HOST_PREFIX)
-        ]
-        if not self._endpoints["github"].identity and len(github_repositories) > MAX_ANONYMOUS:
-            return dict.fromkeys(repositories, _NO_TOKEN)
-        if not repositories:
-            return {}
-        return github.fetch_repositories(self._fetcher, repositories, self._endpoints["github"], as_of=self._as_of)
-
-    # --- downloads -----------------------------------------------------------------------------------------------
-
-    def fetch_downloads(self, packages: Collection[Package]) -> dict[Package, Fact[Adoption]]:
-        """Return downloads a week, for as long as the services say."""
-        public_packages = [
-            package
-            for source in (downloads.NPM_DOWNLOADS, downloads.PYPISTATS)
-            for package in self._select_public(source.name, packages, lambda package: package)
-            if downloads.covers_package(source, package)
-        ]
-        facts = downloads.collect_downloads(
-            self._fetcher, public_packages, npm=self._endpoints["npm-downloads"], pypistats=self._endpoints["pypistats"]
-        )
-        return {package: facts.get(package, NOT_SENT) for package in packages}
+        for release, repository_id in repository_ids.items()
+    }
 
 
-def _get_package(release: Release) -> Package:
-    return release.package
+def fetch_downloads(
+    services: ServiceLookup, releases: Sequence[Release], *, include_downloads: bool
+) -> ByPackage[Adoption]:
+    """Return weekly downloads, if the user requested them."""
+    if not include_downloads:
+        return {}
+    packages = {release.package for release in releases}
+    public_packages = [
+        package
+        for source in (downloads.NPM_DOWNLOADS, downloads.PYPISTATS)
+        for package in services.select_public(source.name, packages)
+        if downloads.covers_package(source, package)
+    ]
+    facts = downloads.collect_downloads(
+        services.fetcher,
+        public_packages,
+        npm=services.endpoints["npm-downloads"],
+        pypistats=services.endpoints["pypistats"],
+    )
+    return {package: facts.get(package, NOT_SENT) for package in packages}

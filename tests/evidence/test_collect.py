@@ -13,13 +13,15 @@ from typing import Any
 import pytest
 
 from nerq_cli.ecosystems import NPM, PYPI, EcosystemId
-from nerq_cli.evidence.collect import EvidenceCollector
+from nerq_cli.evidence.collect import RELEASE_STEPS, EvidenceCollector
+from nerq_cli.evidence.plan import ByRelease, Step
 from nerq_cli.evidence.registry_lookup import RegistryLookup
 from nerq_cli.evidence.service_lookup import ServiceLookup
-from nerq_cli.facts import Absent, Evidence, Found, Unknown
+from nerq_cli.facts import NOT_AVAILABLE, Absent, Evidence, Fact, Found, Unknown
 from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.advisories.osv_files import build_entries
 from nerq_cli.sources.advisories.osv_record import parse_record
+from nerq_cli.sources.deps_dev import VersionFindings
 from nerq_cli.sources.endpoints import read_endpoints
 from nerq_cli.sources.registries.config.indexes import read_index_config
 from nerq_cli.store import MemoryCache
@@ -131,7 +133,7 @@ def world(site: Any, services_site: Any, open_run: Callable[..., Any], tmp_path:
         environment["GITHUB_TOKEN"] = "of-nobody"  # noqa: S105 - of nobody, as it says
         return EvidenceCollector(
             RegistryLookup(run, read_index_config(given, cwd=tmp_path, home=tmp_path, root=tmp_path)),
-            ServiceLookup(run, read_endpoints(environment), is_public=lambda _: True, as_of=NOW),
+            ServiceLookup(run, read_endpoints(environment), is_public=lambda _: True),
             memory,
             now=NOW,
             **options,
@@ -440,3 +442,33 @@ def test_who_published_a_version_is_what_the_registry_verified(world: World) -> 
     [evidence] = world.evidence(npm()).values()
     assert isinstance(evidence.metadata, Found)
     assert evidence.metadata.value.attested_repository == "github.com/acme/left"
+
+
+# A step more
+
+
+class StarredEvidence(Evidence, frozen=True, kw_only=True):
+    stars: Fact[int] = NOT_AVAILABLE
+
+
+def test_a_step_that_is_added_brings_its_evidence(world: World) -> None:
+    """The step is listed first, and runs after the step that gives what it needs."""
+
+    def count_stars(findings: ByRelease[VersionFindings]) -> ByRelease[int]:
+        return {release: Found(len(release.version), "star catalogue", NOW) for release in findings}
+
+    world.npm("left", "1.0.0")
+    [evidence] = world.evidence(
+        npm(), release_steps=[Step("stars", count_stars), *RELEASE_STEPS], evidence_type=StarredEvidence
+    ).values()
+    assert isinstance(evidence, StarredEvidence)
+    assert evidence.stars == Found(5, "star catalogue", NOW)
+    assert isinstance(evidence.package_info, Found)
+
+
+def test_two_runs_share_no_counts(world: World) -> None:
+    world.npm("left", "1.0.0")
+    world.services.on(LISTS, {"status": 500})
+    first, second = world.inquiry(), world.inquiry()
+    first.collect_evidence([npm()], first.collect_packages([npm().package], [npm()]))
+    assert (first.missing_advisories[NPM], second.missing_advisories[NPM]) == (1, 0)

@@ -1,0 +1,256 @@
+"""Steps that match advisories: those of OSV, of the local database and of the registries, merged into one list."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+import msgspec
+
+from nerq_cli.evidence.plan import ByRelease
+from nerq_cli.evidence.registry_lookup import NOT_REQUESTED, YOUNG_RELEASE_AGE, RegistryFacts
+from nerq_cli.evidence.service_lookup import NOT_SENT, ServiceLookup, find_previous_version
+from nerq_cli.facts import Advisory, AffectingAdvisory, Fact, Found, History, PackageInfo, Unknown
+from nerq_cli.inventory import Release
+from nerq_cli.sources.advisories import epss, exploitation, kev, local_database, osv
+from nerq_cli.sources.advisories.kev import Catalogue
+from nerq_cli.sources.advisories.local_database import AdvisoryFindings
+from nerq_cli.sources.advisories.osv import OsvAdvisories
+from nerq_cli.sources.deps_dev import VersionFindings, VersionInfo
+from nerq_cli.store.advisory_db import AdvisoryDatabase
+from nerq_cli.vulnerabilities.matching import OSV_ID_PREFIXES, build_history, match_advisories
+
+Affecting = tuple[AffectingAdvisory, ...]
+
+
+class Position(NamedTuple):
+    """The place of a version among those of its package."""
+
+    #: Epoch seconds UTC; 0 = unknown.
+    published: int
+    #: The stable version before it; None = none, or unknown.
+    previous_version: str | None
+
+
+class AdvisoryCoverage(NamedTuple):
+    """Releases without an answer of OSV, counted by ecosystem."""
+
+    #: Those for which the local database has an answer.
+    replaced: Counter[str]
+    #: Those for which neither has one.
+    missing: Counter[str]
+
+
+def locate_releases(
+    releases: Sequence[Release], registry_facts: RegistryFacts, versions: ByRelease[VersionInfo]
+) -> Mapping[Release, Position]:
+    """Return when each version was published, and the stable version before it."""
+    return {
+        release: _locate_release(release, registry_facts.package_info.get(release.package), versions[release])
+        for release in releases
+    }
+
+
+def _locate_release(release: Release, fact: Fact[PackageInfo] | None, version: Fact[VersionInfo]) -> Position:
+    if not isinstance(fact, Found) or release.version not in fact.value.versions:
+        return Position(version.value.published if isinstance(version, Found) else 0, None)
+    row = fact.value.versions.index(release.version)
+    published = 0 if fact.value.date_problem else fact.value.published[row]
+    return Position(published, find_previous_version(release, fact))
+
+
+def _find_young_predecessor(release: Release, position: Position, now: int) -> Release | None:
+    """Return the release before a young one."""
+    if position.previous_version is None or now - position.published >= YOUNG_RELEASE_AGE:
+        return None
+    return Release(package=release.package, version=position.previous_version)
+
+
+def fetch_osv_advisories(services: ServiceLookup, now: int, positions: Mapping[Release, Position]) -> OsvAdvisories:
+    """Return the advisories of releases and their packages; of young releases also those of the release before."""
+    predecessors = (_find_young_predecessor(release, position, now) for release, position in positions.items())
+    releases = [*positions, *(release for release in predecessors if release is not None)]
+    public_releases = services.select_public("osv", releases)
+    packages = sorted({release.package for release in public_releases})
+    advisories = (
+        osv.fetch_advisories(services.fetcher, public_releases, packages, services.endpoints["osv"])
+        if public_releases
+        else OsvAdvisories({}, {})
+    )
+    return OsvAdvisories(
+        {release: advisories.affecting.get(release, NOT_SENT) for release in releases},
+        {release.package: advisories.recorded.get(release.package, NOT_SENT) for release in releases},
+        advisories.incomplete,
+    )
+
+
+def find_database_advisories(
+    database: AdvisoryDatabase | None, now: int, positions: Mapping[Release, Position]
+) -> Mapping[Release, AdvisoryFindings]:
+    """Return the advisories in the local database, of the ecosystems that it has."""
+    return {} if database is None else local_database.find_advisories(database, positions, as_of=now)
+
+
+def match_osv_advisories(
+    now: int, positions: Mapping[Release, Position], osv_advisories: OsvAdvisories
+) -> Mapping[Release, AdvisoryFindings]:
+    """Return the advisories of OSV that affect each release, and the history of its package."""
+    findings: dict[Release, AdvisoryFindings] = {}
+    for release, position in positions.items():
+        affecting, recorded = osv_advisories.affecting[release], osv_advisories.recorded[release.package]
+        records = _merge_records([*_get_records(affecting), *_get_records(recorded)])
+        advisories: Fact[Affecting] = (
+            Found(match_advisories(records, release.package, release.version), affecting.source, affecting.retrieved_at)
+            if isinstance(affecting, Found)
+            else affecting
+        )
+        if not isinstance(recorded, Found):
+            findings[release] = AdvisoryFindings(advisories, recorded)
+            continue
+        predecessor = _find_young_predecessor(release, position, now)
+        if predecessor is not None:
+            records = _merge_records([*records, *_get_records(osv_advisories.affecting[predecessor])])
+        history = build_history(
+            records, release.package, release.version, predecessor.version if predecessor else None, now
+        )
+        if release.package in osv_advisories.incomplete:
+            history = msgspec.structs.replace(history, old_advisories=None, fixed_advisories=0)
+        findings[release] = AdvisoryFindings(advisories, Found(history, recorded.source, recorded.retrieved_at))
+    return findings
+
+
+def _get_records(fact: Fact[tuple[Advisory, ...]]) -> tuple[Advisory, ...]:
+    return fact.value if isinstance(fact, Found) else ()
+
+
+def _merge_records(records: Iterable[Advisory]) -> list[Advisory]:
+    """Return each record once, with every affected package of its copies: OSV's lists add some that a record lacks."""
+    merged: dict[str, Advisory] = {}
+    for record in records:
+        merged_record = merged.setdefault(record.id, record)
+        extra_affected = tuple(affected for affected in record.affected if affected not in merged_record.affected)
+        if extra_affected:
+            merged[record.id] = msgspec.structs.replace(
+                merged_record, affected=(*merged_record.affected, *extra_affected)
+            )
+    return list(merged.values())
+
+
+def add_database_advisories(
+    osv_findings: Mapping[Release, AdvisoryFindings], database_findings: Mapping[Release, AdvisoryFindings]
+) -> ByRelease[Affecting]:
+    """Return OSV's advisories with those that only the database has, or the database's if OSV did not answer."""
+    return {
+        release: _add_database_advisories(findings.advisories, database_findings[release].advisories)
+        if release in database_findings
+        else findings.advisories
+        for release, findings in osv_findings.items()
+    }
+
+
+def _add_database_advisories(osv_fact: Fact[Affecting], database_fact: Fact[Affecting]) -> Fact[Affecting]:
+    if not isinstance(database_fact, Found):
+        return osv_fact
+    if isinstance(osv_fact, Unknown):
+        return database_fact
+    # OSV's answer is newer than the database's copy of its records: only records from elsewhere are added.
+    extra_advisories = tuple(
+        advisory for advisory in database_fact.value if not advisory.id.startswith(OSV_ID_PREFIXES)
+    )
+    if not extra_advisories or not isinstance(osv_fact, Found):
+        return osv_fact
+    return Found((*osv_fact.value, *extra_advisories), osv_fact.source, osv_fact.retrieved_at)
+
+
+def choose_history(
+    osv_findings: Mapping[Release, AdvisoryFindings], database_findings: Mapping[Release, AdvisoryFindings]
+) -> ByRelease[History]:
+    """Return the history of each package: OSV's if complete, else the database's, which has every record."""
+    return {
+        release: findings.history
+        if release not in database_findings
+        or (isinstance(findings.history, Found) and findings.history.value.old_advisories is not None)
+        else database_findings[release].history
+        for release, findings in osv_findings.items()
+    }
+
+
+def count_coverage(
+    osv_findings: Mapping[Release, AdvisoryFindings], database_findings: Mapping[Release, AdvisoryFindings]
+) -> AdvisoryCoverage:
+    """Count the releases without an answer of OSV."""
+    coverage = AdvisoryCoverage(Counter(), Counter())
+    for release, findings in osv_findings.items():
+        if isinstance(findings.advisories, Unknown):
+            database_fact = database_findings.get(release)
+            is_replaced = database_fact is not None and isinstance(database_fact.advisories, Found)
+            (coverage.replaced if is_replaced else coverage.missing)[release.package.ecosystem] += 1
+    return coverage
+
+
+def merge_advisories(
+    matched_advisories: ByRelease[Affecting],
+    registry_advisories: ByRelease[Affecting],
+    findings: ByRelease[VersionFindings],
+) -> ByRelease[Affecting]:
+    """Return the advisories of all sources, each once."""
+    return {
+        release: _merge_advisories(fact, registry_advisories.get(release, NOT_REQUESTED), findings[release])
+        for release, fact in matched_advisories.items()
+    }
+
+
+def _merge_advisories(
+    osv_fact: Fact[Affecting], registry_fact: Fact[Affecting], finding: Fact[VersionFindings]
+) -> Fact[Affecting]:
+    """Merge the lists of one release.
+
+    An empty list of the registry alone is no evidence: it has no malware records, and is updated later than the others.
+    """
+    facts = [fact for fact in (osv_fact, registry_fact) if isinstance(fact, Found) and (fact is osv_fact or fact.value)]
+    merged: list[AffectingAdvisory] = []
+    for fact in facts:
+        known_ids = {advisory_id for advisory in merged for advisory_id in (advisory.id, *advisory.aliases)}
+        merged += [advisory for advisory in fact.value if known_ids.isdisjoint((advisory.id, *advisory.aliases))]
+    if isinstance(finding, Found) and finding.value.malicious and not any(advisory.malware for advisory in merged):
+        merged.append(AffectingAdvisory(id="MALICIOUS", summary="malicious, as deps.dev concludes", malware=True))
+        facts.append(Found((), finding.source, finding.retrieved_at))
+    if not facts:
+        return osv_fact
+    return Found(tuple(merged), facts[0].source, facts[0].retrieved_at)
+
+
+def collect_cves(merged_advisories: ByRelease[Affecting]) -> tuple[str, ...]:
+    """Return the CVE ids of all advisories."""
+    return exploitation.collect_cves(
+        advisory for fact in merged_advisories.values() if isinstance(fact, Found) for advisory in fact.value
+    )
+
+
+def fetch_exploited_cves(services: ServiceLookup, cves: tuple[str, ...]) -> Fact[Catalogue]:
+    """Return the catalogue of exploited vulnerabilities, if there is a CVE to look up."""
+    return kev.fetch_catalogue(services.fetcher, services.endpoints.by_source["kev"]) if cves else NOT_REQUESTED
+
+
+def fetch_exploit_probabilities(services: ServiceLookup, cves: tuple[str, ...]) -> Mapping[str, Fact[float]]:
+    """Return the EPSS probability of each CVE."""
+    return epss.fetch_probabilities(services.fetcher, cves, services.endpoints["epss"]) if cves else {}
+
+
+def add_exploitation(
+    merged_advisories: ByRelease[Affecting],
+    exploited_cves: Fact[Catalogue],
+    exploit_probabilities: Mapping[str, Fact[float]],
+) -> ByRelease[Affecting]:
+    """Return the advisories with what EPSS and KEV have about their CVEs."""
+    return {
+        release: Found(
+            exploitation.add_exploitation(fact.value, exploit_probabilities, exploited_cves),
+            fact.source,
+            fact.retrieved_at,
+        )
+        if isinstance(fact, Found) and fact.value
+        else fact
+        for release, fact in merged_advisories.items()
+    }
