@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nerq_cli import policy, scoring, signals
@@ -12,10 +13,35 @@ from nerq_cli.policy.fix import suggest_fix
 from nerq_cli.report.model import Assessment
 
 if TYPE_CHECKING:
-    from nerq_cli.application.settings import ScanOptions
     from nerq_cli.evidence.registry_lookup import RegistryFacts
     from nerq_cli.inventory import Dependency, Release
     from nerq_cli.resolve.resolver import Resolution, Unsatisfied
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanOptions:
+    """What one run does."""
+
+    #: Moment that ages are measured from, in epoch seconds UTC.
+    as_of: int
+    #: Score a dependency must reach, 0-100.
+    threshold: float
+    #: Dependency groups to keep: full name (``extra:socks``), kind (``extra``) or name (``socks``); empty keeps all.
+    groups: tuple[str, ...] = ()
+    #: Leave the development groups out.
+    no_dev: bool = False
+    #: Python version that would install the packages.
+    python: str = ""
+    #: Fail when not everything could be checked.
+    strict: bool = False
+    #: List the dependencies, without evidence and scores.
+    list_only: bool = False
+    #: Score what could be read although a dependency file has problems.
+    keep_going: bool = False
+    #: Pass when there is no dependency file.
+    allow_empty: bool = False
+    #: Score the newest version of each package as well.
+    score_latest: bool = False
 
 
 def assess_resolution(

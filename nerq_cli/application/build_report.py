@@ -12,7 +12,7 @@ from nerq_cli.privacy import EXTRA_INDEX_REASON, OTHER_INDEX_REASON
 from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
 
 if TYPE_CHECKING:
-    from nerq_cli.application.settings import ScanOptions
+    from nerq_cli.application.assess import ScanOptions
     from nerq_cli.inventory import DependencyFile
     from nerq_cli.policy.findings import Finding
 

@@ -15,8 +15,8 @@ from nerq_cli.privacy import PrivacyRules, mark_withheld
 from nerq_cli.report.model import Assessment, Report
 
 if TYPE_CHECKING:
+    from nerq_cli.application.assess import ScanOptions
     from nerq_cli.application.session import EvidenceProvider, Session
-    from nerq_cli.application.settings import ScanOptions
 
 #: The packages that each ambiguous name may mean, one per ecosystem.
 AmbiguousNames: TypeAlias = tuple[tuple[Assessment, ...], ...]

@@ -19,9 +19,9 @@ from nerq_cli.report.model import Assessment, Report
 from nerq_cli.resolve.resolver import CONSTRAINT_GROUP, Declarations, resolve
 
 if TYPE_CHECKING:
+    from nerq_cli.application.assess import ScanOptions
     from nerq_cli.application.read_dependencies import Inputs
     from nerq_cli.application.session import EvidenceProvider, Session
-    from nerq_cli.application.settings import ScanOptions
 
 #: Packages held in memory at a time; their evidence is dropped once they are scored.
 BATCH_SIZE: Final = 1_000

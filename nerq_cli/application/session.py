@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from nerq_cli.application.settings import (
-    ScanOptions,
     Settings,
     parse_as_of,
     parse_python,
@@ -22,6 +21,7 @@ from nerq_cli.config import Config, read_config
 from nerq_cli.errors import StaleDataError
 
 if TYPE_CHECKING:
+    from nerq_cli.application.assess import ScanOptions
     from nerq_cli.evidence.collect import EvidenceCollector
     from nerq_cli.evidence.registry_lookup import RegistryFacts
     from nerq_cli.facts import Evidence
@@ -129,6 +129,8 @@ class Session:
         Raises:
             UsageError: the moment or the Python version is not valid.
         """
+        from nerq_cli.application.assess import ScanOptions
+
         return ScanOptions(
             as_of=parse_as_of(self.settings.as_of),
             threshold=resolve_threshold(self.settings, self.config),

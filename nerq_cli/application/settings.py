@@ -69,32 +69,6 @@ class Settings:
         return OptionalSource.DOWNLOADS in (self.optional_sources or ())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScanOptions:
-    """What one run does."""
-
-    #: Moment that ages are measured from, in epoch seconds UTC.
-    as_of: int
-    #: Score a dependency must reach, 0-100.
-    threshold: float
-    #: Dependency groups to keep: full name (``extra:socks``), kind (``extra``) or name (``socks``); empty keeps all.
-    groups: tuple[str, ...] = ()
-    #: Leave the development groups out.
-    no_dev: bool = False
-    #: Python version that would install the packages.
-    python: str = ""
-    #: Fail when not everything could be checked.
-    strict: bool = False
-    #: List the dependencies, without evidence and scores.
-    list_only: bool = False
-    #: Score what could be read although a dependency file has problems.
-    keep_going: bool = False
-    #: Pass when there is no dependency file.
-    allow_empty: bool = False
-    #: Score the newest version of each package as well.
-    score_latest: bool = False
-
-
 def resolve_threshold(settings: Settings, config: Config) -> float:
     """Return the threshold: the user's, else the project's, else the default."""
     return config.threshold if settings.threshold is None else abs(settings.threshold)

@@ -15,8 +15,8 @@ from nerq_cli.report.model import Assessment
 from nerq_cli.report.wording import score_ceiling
 
 if TYPE_CHECKING:
+    from nerq_cli.application.assess import ScanOptions
     from nerq_cli.application.session import EvidenceProvider
-    from nerq_cli.application.settings import ScanOptions
     from nerq_cli.evidence.registry_lookup import RegistryFacts
 
 

@@ -1,4 +1,4 @@
-"""All commands together, and what becomes of the errors they meet."""
+"""The table of commands, and the one place that turns errors into messages and exit statuses."""
 
 from __future__ import annotations
 
@@ -6,41 +6,66 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any, Final, cast
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from nerq_cli import __version__
-from nerq_cli.cli import cache, check, db, methodology, scan, schema, why
-from nerq_cli.cli.shadowed_command import find_shadowed_command
-from nerq_cli.errors import EXIT_MEANINGS, ExitStatus, NerqError
+from nerq_cli.cli.command import EXIT_STATUSES
+from nerq_cli.errors import ExitStatus, NerqError
 
-_EPILOG = "Exit status: " + " · ".join(f"{status.value} {meaning}" for status, meaning in EXIT_MEANINGS.items()) + "."
+#: Commands in the order of ``--help``: the module in this folder, and what it does.
+COMMANDS: Final = {
+    "scan": "Score a project's dependencies; fail below the threshold.",
+    "check": "Show the report card of a package.",
+    "why": "Show what brings a package in, by the lock files; no network.",
+    "methodology": "Print every weight, curve, cap and grade behind a score.",
+    "schema": "Print the JSON Schema (2020-12) of the JSON report.",
+    "cache": "Show, empty or prune the cache.",
+    "db": "Keep advisories on disk, for scans without a network.",
+}
 
-#: New objects before the garbage collector looks for circles among them. What a run reads is needed until it ends, and
-#: looking through it every 700 objects (the default) takes a fifth of the time of a large one.
-_GC_THRESHOLD = 100_000
+#: New objects between two runs of the garbage collector. Most objects of a run live until its end; with the default
+#: of 700, looking for cycles among them takes a fifth of the time of a large scan.
+_GC_THRESHOLD: Final = 100_000
+
+
+class CommandGroup(TyperGroup):
+    """The commands of ``COMMANDS``. A module is imported when its command is run: that halves the start-up time."""
+
+    def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - handed through
+        super().__init__(**attributes)
+        self.commands = {name: TyperCommand(name, help=summary) for name, summary in COMMANDS.items()}
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:  # noqa: ANN401 - types of Typer's private copy of Click
+        """Return the name, the command and the arguments of a command line."""
+        name, command, arguments = super().resolve_command(ctx, args)
+        return name, load_command(name) if name in COMMANDS else command, arguments
+
+
+def load_command(name: str) -> TyperCommand | TyperGroup:
+    """Import the module of a command, and return the command."""
+    return cast("TyperCommand | TyperGroup", typer.main.get_command(import_module(f"nerq_cli.cli.{name}").app))
+
 
 app = typer.Typer(
     name="nerq",
+    cls=CommandGroup,
     help="Trust scores for the packages your project depends on: how far, why, and what to do about it.",
-    epilog=_EPILOG,
+    epilog=EXIT_STATUSES,
     no_args_is_help=True,
     rich_markup_mode=None,  # plain help: half the start-up time, and the same text in a pipe
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command(epilog=_EPILOG)(scan.scan)
-app.command(epilog=_EPILOG)(check.check)
-app.command()(why.why)
-app.command()(methodology.methodology)
-app.command()(schema.schema)
-app.add_typer(cache.app, name="cache")
-app.add_typer(db.app, name="db")
 
 
 def _show_version(is_requested: bool) -> None:  # noqa: FBT001 - typer hands option values over by position
     if is_requested:
+        from nerq_cli.cli.shadowed_command import find_shadowed_command
+
         typer.echo(f"nerq-cli {__version__}")
         if warning := find_shadowed_command():
             typer.echo(warning)
@@ -65,7 +90,10 @@ def root(
     about: Annotated[
         bool,
         typer.Option(
-            "--about", help="Show what this is and whose data it uses, and exit.", callback=_show_about, is_eager=True
+            "--about",
+            help="Show what nerq-cli is and which data it uses, and exit.",
+            callback=_show_about,
+            is_eager=True,
         ),
     ] = False,
 ) -> None:
@@ -73,11 +101,11 @@ def root(
 
 
 def run_command_line(arguments: Sequence[str]) -> int:
-    """Run one command line and return the exit status. Expected failures become a message, a hint and a status."""
+    """Run a command line and return its exit status. An error becomes a message, a hint and a status."""
     gc.set_threshold(_GC_THRESHOLD)
     for stream, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, stream) is None:  # closed by whoever started us
-            setattr(sys, stream, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - as long as we run
+        if getattr(sys, stream) is None:  # closed by the parent process
+            setattr(sys, stream, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - open until the process ends
     try:
         app(args=_complete_env_option(arguments), prog_name="nerq")
     except SystemExit as system_exit:
@@ -95,7 +123,7 @@ def run_command_line(arguments: Sequence[str]) -> int:
 
 
 def _complete_env_option(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments with a value for ``--env`` where it stands alone: the parser knows no optional values."""
+    """Return the arguments with a value after a bare ``--env``: the parser has no options with an optional value."""
     result: list[str] = []
     for index, argument in enumerate(arguments):
         result.append(argument)
@@ -107,10 +135,10 @@ def _complete_env_option(arguments: Sequence[str]) -> list[str]:
 
 
 def _report_error(error: Exception) -> int:
-    """Say what went wrong, and return the status that goes with it."""
+    """Print an error, and return its exit status."""
     if isinstance(error, NerqError):
         return _print_error(error)
-    if isinstance(error, OSError):  # a full disk, a terminal that went away: not ours, and nothing to trace
+    if isinstance(error, OSError):  # a full disk or a closed terminal: no bug, and no traceback needed
         location = f": {error.filename}" if error.filename else ""
         sys.stderr.write(f"error: {error.strerror or error}{location}\n")
         return _discard_stdout(ExitStatus.USAGE)
@@ -133,7 +161,7 @@ def _print_error(error: NerqError) -> int:
 
 
 def _flush_stdout(status: int) -> int:
-    """Write out what is buffered while a reader that went away can still be told apart from a failure."""
+    """Write buffered output, and return the status: here a closed pipe can still be handled."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -145,6 +173,6 @@ def _flush_stdout(status: int) -> int:
 
 
 def _discard_stdout(status: int = ExitStatus.PASSED) -> int:
-    """Nobody takes our output any more (``nerq scan | head``): let nothing try to write what is left of it."""
+    """Send the rest of stdout to the null device: its reader is closed (``nerq scan | head``)."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return status

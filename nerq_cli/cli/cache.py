@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nerq_cli.cli import options
+from nerq_cli.cli.command import create_app
 from nerq_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from nerq_cli.store import Store
 
-app = typer.Typer(help="Show, empty or tidy the cache.", no_args_is_help=True, rich_markup_mode=None)
+app = create_app("Show, empty or prune the cache.")
 
 _DAY_SECONDS = 86_400
 

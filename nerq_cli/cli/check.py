@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nerq_cli.cli import options
+from nerq_cli.cli.command import EXIT_STATUSES, create_app
 from nerq_cli.errors import ExitStatus
 
 if TYPE_CHECKING:
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from nerq_cli.report.model import Assessment
 
 
+app = create_app()
+
+
+@app.command(epilog=EXIT_STATUSES)
 @options.with_report_options
 def check(
     *,
@@ -24,7 +29,10 @@ def check(
     ],
     shared: options.ReportOptions,
 ) -> None:
-    """Show the report card of a package: its score, every signal behind it, and what would raise it."""
+    """Show the report card of a package.
+
+    The card has the score, every signal behind it, and what would raise it.
+    """
     from nerq_cli.application.check import run_check
     from nerq_cli.application.session import Session
     from nerq_cli.cli.output import write_report, write_warnings

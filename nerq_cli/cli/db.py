@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nerq_cli.cli import options
+from nerq_cli.cli.command import create_app
 from nerq_cli.errors import NerqError, ResponseError, UsageError
 
 if TYPE_CHECKING:
@@ -20,11 +21,7 @@ if TYPE_CHECKING:
     from nerq_cli.sources.advisories.osv_files import ReadStats
     from nerq_cli.store.advisory_db import AdvisoryDatabase
 
-app = typer.Typer(
-    help="Keep published advisories on disk, for scans without a network.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+app = create_app("Keep advisories on disk, for scans without a network.")
 
 #: Ecosystems by what people type.
 _ECOSYSTEM_NAMES = {"pypi": "PyPI", "npm": "npm"}

@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
+from nerq_cli.cli.command import create_app
 
+app = create_app()
+
+
+@app.command()
 def methodology(
     *, markdown: Annotated[bool, typer.Option("--markdown", help="Print the documentation page instead.")] = False
 ) -> None:

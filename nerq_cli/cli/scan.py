@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nerq_cli.cli import options
+from nerq_cli.cli.command import EXIT_STATUSES, create_app
 from nerq_cli.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
     from nerq_cli.report.model import Report
 
 
+app = create_app()
+
+
+@app.command(epilog=EXIT_STATUSES)
 @options.with_report_options
 def scan(
     *,
@@ -67,7 +72,7 @@ def scan(
     ] = False,
     shared: options.ReportOptions,
 ) -> None:
-    """Score the dependencies of a project, and fail when one is below the threshold."""
+    """Score a project's dependencies; fail below the threshold."""
     from nerq_cli.application.read_dependencies import Inputs
     from nerq_cli.application.scan import run_scan
     from nerq_cli.application.session import Session

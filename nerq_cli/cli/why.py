@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nerq_cli.cli import options
+from nerq_cli.cli.command import create_app
 from nerq_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 _MAX_PATHS = 20
 
 
+app = create_app()
+
+
+@app.command()
 def why(
     *,
     name: Annotated[str, typer.Argument(help="A package: requests, npm:lodash, pkg:npm/lodash.")],

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nerq_cli.application import check as packages_check
 from nerq_cli.application import scan as pipeline
-from nerq_cli.application.settings import ScanOptions
+from nerq_cli.application.assess import ScanOptions
 from nerq_cli.config import Config
 from nerq_cli.ecosystems import PYPI, get_ecosystem
 from nerq_cli.errors import ExitStatus

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
+from nerq_cli import cli
 from nerq_cli.application import scan
 from nerq_cli.cli import progress, shadowed_command
-from nerq_cli.cli.app import run_command_line
+from nerq_cli.cli.app import COMMANDS, load_command, run_command_line
 
 Nerq = Callable[..., Any]
 
@@ -125,3 +128,34 @@ def test_a_card_can_be_written_to_files(nerq: Nerq, registry: Any, project: Path
 
 def test_the_methodology_is_a_page_too(nerq: Nerq) -> None:
     assert nerq("methodology", "--markdown").out.startswith("# Methodology")
+
+
+def test_every_module_that_defines_a_command_is_registered_and_the_reverse() -> None:
+    modules = [path for path in Path(cli.__path__[0]).glob("*.py") if path.stem != "app"]
+    defined = {
+        path.stem for path in modules if re.search(r"^app\b.*= ", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
+    assert defined == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_list_of_commands_shows_the_first_line_of_each_help_whole(nerq: Nerq, name: str) -> None:
+    assert (load_command(name).help or "").splitlines()[0] == COMMANDS[name]
+    assert COMMANDS[name] in nerq("--help").out
+
+
+def test_a_command_is_one_module_and_one_line(nerq: Nerq, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = ModuleType("nerq_cli.cli.greet")
+    source = (
+        "from nerq_cli.cli.command import create_app\n"
+        "app = create_app()\n"
+        "@app.command()\n"
+        "def greet(name: str) -> None:\n"
+        "    print('hello', name)\n"
+    )
+    exec(source, vars(module))  # noqa: S102 - a module of one command
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(COMMANDS, "greet", "Say hello.")
+    assert nerq("greet", "ann").out == "hello ann\n"
+    assert "greet" in nerq("--help").out
+    assert nerq("greet", "--help").out.startswith("Usage: nerq greet [OPTIONS]")

@@ -13,7 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from nerq_cli.cli import about
-from nerq_cli.cli.app import app
+from nerq_cli.cli.app import app, load_command
 from nerq_cli.errors import EXIT_MEANINGS
 from nerq_cli.methodology import CAPS, SIGNALS
 from nerq_cli.report.terminal import methodology_page
@@ -34,6 +34,8 @@ def document_command(command: TyperCommand | TyperGroup, name: str) -> Iterator[
         param for param in command.params if param.opts[0].startswith("-") and not getattr(param, "hidden", False)
     ]
     commands = command.commands if isinstance(command, TyperGroup) else {}
+    if name == "nerq":
+        commands = {command_name: load_command(command_name) for command_name in commands}
     words = ["[OPTIONS]", *(argument.human_readable_name.strip("[].").upper() for argument in arguments)]
     usage = " ".join([name, *words, *(["COMMAND [ARGS]..."] if commands else [])])
     yield from (f"{'#' * len(name.split())} `{name}`", "", command.help or "", "", f"Usage: `{usage}`", "")
