@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 from nerq_cli.ecosystems import EcosystemId, normalise_name
 from nerq_cli.errors import ConfigError, Problem
 from nerq_cli.inventory import Package
-from nerq_cli.methodology import DEFAULT_THRESHOLD
+from nerq_cli.methodology.packages import PACKAGES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class Config:
     all this was read from, empty when there is none; ``warnings`` are sentences for the user.
     """
 
-    threshold: float = DEFAULT_THRESHOLD
+    threshold: float = PACKAGES.threshold
     private: tuple[str, ...] = ()
     public: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()

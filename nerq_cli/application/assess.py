@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nerq_cli import policy, scoring, signals
 from nerq_cli.ecosystems.listing import count_newer
 from nerq_cli.facts import Evidence, Fact, Found, PackageInfo, Unknown
+from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy.fix import suggest_fix
 from nerq_cli.report.model import Assessment
 
@@ -87,10 +88,10 @@ def _assess_dependency(
 
 def assess_release(dependency: Dependency, evidence: Evidence, options: ScanOptions) -> Assessment:
     """Return the assessment of a dependency whose version is known."""
-    measurement = signals.measure_signals(
-        dependency.package.ecosystem, dependency.version or "", evidence, options.as_of
+    measurement = signals.measure_package(
+        PACKAGES, dependency.package.ecosystem, dependency.version or "", evidence, options.as_of
     )
-    score = scoring.compute_score(measurement)
+    score = scoring.compute_score(PACKAGES, measurement)
     package_info = evidence.package_info.value if isinstance(evidence.package_info, Found) else None
     advisories = evidence.advisories.value if isinstance(evidence.advisories, Found) else ()
     return Assessment(
@@ -120,8 +121,8 @@ def _assess_unsatisfied(dependency: Dependency, unsatisfied: Unsatisfied) -> Ass
 
 def _assess_unresolved(dependency: Dependency, fact: Fact[PackageInfo] | None) -> Assessment:
     """Return an assessment without a score: the version in use is not known, so there is nothing to score."""
-    measurement = signals.measure_signals(
-        dependency.package.ecosystem, "", Evidence() if fact is None else Evidence(package_info=fact), as_of=0
+    measurement = signals.measure_package(
+        PACKAGES, dependency.package.ecosystem, "", Evidence() if fact is None else Evidence(package_info=fact), as_of=0
     )
     reason = measurement.no_score_reason or (
         fact.reason if fact is not None and not isinstance(fact, Found) else "no version"

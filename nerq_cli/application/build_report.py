@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from nerq_cli import __version__, methodology, policy
+from nerq_cli import __version__, policy
 from nerq_cli.errors import ExitStatus
+from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import findings
 from nerq_cli.privacy import EXTRA_INDEX_REASON, OTHER_INDEX_REASON
 from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
@@ -54,7 +55,7 @@ def build_report(
         status, reason = ExitStatus.PASSED, "listed, not scored"
     return Report(
         version=__version__,
-        methodology=methodology.VERSION,
+        methodology=PACKAGES,
         as_of=options.as_of,
         threshold=options.threshold,
         python=options.python,
@@ -76,7 +77,7 @@ def build_empty_report(options: ScanOptions, reason: str) -> Report:
     """Return the report of a run that found no dependency file."""
     return Report(
         version=__version__,
-        methodology=methodology.VERSION,
+        methodology=PACKAGES,
         as_of=options.as_of,
         threshold=options.threshold,
         python=options.python,

@@ -17,11 +17,12 @@ def methodology(
     *, markdown: Annotated[bool, typer.Option("--markdown", help="Print the documentation page instead.")] = False
 ) -> None:
     """Print every weight, curve, cap and grade behind a score."""
+    from nerq_cli.methodology.packages import PACKAGES
     from nerq_cli.report.terminal import methodology_page
 
     if markdown:
-        typer.echo(methodology_page.render_markdown(), nl=False)
+        typer.echo(methodology_page.render_markdown(PACKAGES), nl=False)
     else:
         from nerq_cli.report.terminal.console import stream_options
 
-        sys.stdout.write(methodology_page.render_tree(stream_options(sys.stdout)))
+        sys.stdout.write(methodology_page.render_tree(PACKAGES, stream_options(sys.stdout)))

@@ -9,7 +9,7 @@ import msgspec
 
 from nerq_cli.facts import AffectingAdvisory
 from nerq_cli.report import wording
-from nerq_cli.signals.security import BANDS, merge_advisories
+from nerq_cli.signals.advisories import SEVERITIES, merge_advisories
 
 if TYPE_CHECKING:
     from nerq_cli.inventory import Dependency
@@ -61,7 +61,7 @@ def _completeness_key(record: AffectingAdvisory) -> tuple[int, int]:
     """Return how much a record says: the range it affects, then how many of its fields."""
     fields = (
         record.summary,
-        record.severity in BANDS and record.severity != "unknown",
+        record.severity in SEVERITIES and record.severity != "unknown",
         record.fixed_in,
         record.link,
         record.links,
@@ -93,7 +93,7 @@ def _fact_rows(advisory: AffectingAdvisory, dependency: Dependency) -> Iterator[
         yield "malware", "recorded as malicious code", "bad"
     if not advisory.malware or advisory.severity != "unknown":
         origin = f" ({advisory.severity_from})" if advisory.severity_from else ""
-        yield "severity", f"{advisory.severity}{origin}", "bad" if advisory.severity in BANDS[-2:] else "doubt"
+        yield "severity", f"{advisory.severity}{origin}", "bad" if advisory.severity in SEVERITIES[-2:] else "doubt"
     if not advisory.malware or advisory.epss is not None:
         yield "EPSS", _format_probability(advisory.epss), ""
     if advisory.exploited:

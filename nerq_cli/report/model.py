@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from nerq_cli.errors import ExitStatus, Problem
 from nerq_cli.facts import AffectingAdvisory
 from nerq_cli.inventory import Dependency
+from nerq_cli.methodology.types import Methodology
 from nerq_cli.policy import State
 from nerq_cli.policy.findings import Finding
 from nerq_cli.policy.upgrade import Upgrade
@@ -86,7 +87,7 @@ class Report:
     """
 
     version: str
-    methodology: str
+    methodology: Methodology
     as_of: int
     threshold: float
     python: str

@@ -1,34 +1,35 @@
-"""What a score is made of. A score holds its parts; its number is derived from them."""
+"""The Score: a number with the parts it is made of."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from nerq_cli.methodology import DEFAULT_THRESHOLD, LOW_COVERAGE, SIGNALS
+from nerq_cli.methodology.types import Methodology, SignalSpec
 from nerq_cli.signals.signal import Signal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScorePart:
-    """One signal's place in a score.
-
-    ``weight`` is the signal's weight within its dimension after any halving; ``contribution`` the points (0-100
-    scale) it adds to the total; ``lost_points`` the points it could still add. The contributions add up to the total. Both
-    are 0 for a signal that is not known or whose dimension is not counted.
-    """
+    """The part of one signal in a score."""
 
     signal: Signal
+    #: The row of the signal in the methodology.
+    spec: SignalSpec
+    #: Weight within the dimension, after the signal's share.
     weight: float
+    #: Points (0-100) the signal adds to the total; 0 when it or its dimension does not count.
     contribution: float
+    #: Points (0-100) it could still add.
     lost_points: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cap:
-    """A hard limit that is in force: an id of the cap table, its limit after sliding (0-100), and the evidence."""
+    """A hard limit in force."""
 
     id: str
+    #: 0-100, lowered for further advisories.
     limit: float
     reason: str
     source: str
@@ -37,53 +38,62 @@ class Cap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """Something that keeps the score down: points of damage, words, and the signal or cap it comes from."""
+    """Something that keeps the score down."""
 
+    #: Points (0-100).
     damage: float
     text: str
+    #: Id of the signal or cap, or ``verdict``.
     origin: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """How far a dependency can be trusted, and why.
+    """The score of one dependency, and its parts."""
 
-    ``value`` is the final score, 0-100 with one decimal (half up), or None where too little is known; ``total`` the
-    same before caps, unrounded. ``coverage`` is the known share of the applicable weight (0-1). ``low`` and ``high``
-    bound what the score could be if the unknown signals turned out poor or good. ``points_per_weight`` are the points of the
-    total that one unit of a signal's weight is worth, per dimension (0 where the dimension is not counted).
-    ``provisional`` means no advisory source answered. ``verdict`` says in words why there is no number.
-    """
-
+    methodology: Methodology = field(repr=False)
+    #: Final score, 0-100 with one decimal; None when too little is known.
     value: float | None
+    #: Score before caps, unrounded.
     total: float | None
     grade: str | None
+    #: Known share of the applicable weight (0-1).
     coverage: float
+    #: Lowest final score that the unknown signals allow.
     low: float | None
+    #: Highest final score that the unknown signals allow.
     high: float | None
+    #: Mean of each dimension; None when too little of it is known.
     dimensions: Mapping[str, float | None]
     caps: tuple[Cap, ...]
     signals: tuple[Signal, ...]
+    #: Points of the total that one unit of a signal's weight is worth, by dimension; 0 when it does not count.
     points_per_weight: Mapping[str, float]
+    #: Most damage first.
     reasons: tuple[Reason, ...]
+    #: Whether the signal that a firm score requires is unknown.
     provisional: bool
+    #: Why there is no number; empty when there is one.
     verdict: str = ""
 
     @property
     def parts(self) -> Iterator[ScorePart]:
-        """Every signal's place in the score, in the order of the table. Derived, not kept: most runs print few."""
+        """The part of each signal, in the order of the methodology. Computed on use: few are printed."""
         for signal in self.signals:
-            spec = SIGNALS[signal.id]
-            points = self.points_per_weight[spec.dimension] * spec.weight * signal.share
+            spec = self.methodology.signals[signal.id]
+            weight = spec.weight * signal.share
+            points = self.points_per_weight[spec.dimension] * weight
             yield ScorePart(
                 signal=signal,
-                weight=spec.weight * signal.share,
+                spec=spec,
+                weight=weight,
                 contribution=0.0 if signal.value is None else points * signal.value,
                 lost_points=0.0 if signal.value is None else points * (100.0 - signal.value),
             )
 
     @property
     def is_verified(self) -> bool:
-        """At 70 or above with no cap in force and at least medium coverage."""
-        is_final = self.value is not None and not self.provisional and not self.caps
-        return is_final and (self.value or 0.0) >= DEFAULT_THRESHOLD and self.coverage >= LOW_COVERAGE
+        """Whether it reaches the default threshold, with no cap in force and at least medium coverage."""
+        if self.value is None or self.provisional or self.caps:
+            return False
+        return self.value >= self.methodology.threshold and self.coverage >= self.methodology.low_coverage

@@ -1,35 +1,69 @@
-"""Facts → Signals: what each fact is worth on the 0-100 scale, one module per dimension."""
+"""Facts → Signals: the value of each fact on the 0-100 scale, one module per dimension.
+
+A signal is a row of the methodology and a function of the same id in the module of its dimension.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
 from nerq_cli.ecosystems import EcosystemId
 from nerq_cli.facts import Absent, Evidence, Found
+from nerq_cli.methodology.types import Methodology
 from nerq_cli.signals import community, compliance, documentation, maintenance, security
 from nerq_cli.signals.context import Context
-from nerq_cli.signals.signal import Flag, Measurement, Signal
+from nerq_cli.signals.signal import ContextT, Flag, MeasureFunction, Measurement, Signal
 
-DIMENSIONS = (security, maintenance, documentation, compliance, community)
+__all__ = ["Flag", "Measurement", "Signal", "measure_package", "measure_signals"]
 
-__all__ = ["Flag", "Measurement", "Signal", "measure_signals"]
+#: The function of each signal of a package.
+PACKAGE_FUNCTIONS: Final[Mapping[str, MeasureFunction[Context]]] = MappingProxyType(
+    {
+        **security.FUNCTIONS,
+        **maintenance.FUNCTIONS,
+        **documentation.FUNCTIONS,
+        **compliance.FUNCTIONS,
+        **community.FUNCTIONS,
+    }
+)
 
 
-def measure_signals(ecosystem: EcosystemId, version: str, evidence: Evidence, as_of: int) -> Measurement:
-    """Measure every signal of one version from the evidence, as of a moment (epoch seconds UTC).
+def measure_signals(
+    methodology: Methodology,
+    functions: Mapping[str, MeasureFunction[ContextT]],
+    context: ContextT,
+    no_score_reason: str = "",
+) -> Measurement:
+    """Measure every signal of a methodology, each with the function of its id.
 
-    Pure: the same evidence and moment give the same result. Never raises for anything the evidence says.
+    Raises:
+        KeyError: A signal has no function.
+
     """
-    context = Context(ecosystem, version, evidence, as_of)
     signals: list[Signal] = []
     flags: list[Flag] = []
-    for dimension in DIMENSIONS:
-        for item in dimension.measure(context):
+    for spec in methodology.signals.values():
+        measured = functions[spec.id](context, spec)
+        for item in (measured,) if isinstance(measured, Signal) else measured:
             signals.append(item) if isinstance(item, Signal) else flags.append(item)
-    flags.extend(maintenance.flag_unsupported_python(context))
-    return Measurement(tuple(signals), tuple(flags), _explain_no_score(evidence))
+    return Measurement(tuple(signals), tuple(flags), no_score_reason)
+
+
+def measure_package(
+    methodology: Methodology, ecosystem: EcosystemId, version: str, evidence: Evidence, as_of: int
+) -> Measurement:
+    """Measure every signal of one version of a package as of a moment (epoch seconds UTC).
+
+    Pure: the same evidence and moment give the same result. No evidence makes it raise.
+    """
+    context = Context(methodology, ecosystem, version, evidence, as_of)
+    return measure_signals(methodology, PACKAGE_FUNCTIONS, context, _explain_no_score(evidence))
 
 
 def _explain_no_score(evidence: Evidence) -> str:
-    """Say why there can be no score at all; empty when there can."""
+    """Return why there can be no score; empty when there can be one."""
     package_info = evidence.package_info
     if isinstance(package_info, Absent):
         return "not found in the registry: a typing error, a private package, or an open door for somebody else's"

@@ -1,72 +1,64 @@
-"""Community: how many stand behind it, and how many lean on it."""
+"""Community signals: how many people publish and contribute, and how many packages and users depend on it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from math import log10
+from typing import Final
 
 from nerq_cli.facts import Found, Popularity
-from nerq_cli.methodology import MIN_DEPENDENTS, SIGNALS, YOUNG_DAYS
+from nerq_cli.methodology.types import SignalSpec
 from nerq_cli.signals.context import Context, build_unread
-from nerq_cli.signals.signal import Flag, Signal, build_known, build_missing, build_unknown, days_between, format_count
+from nerq_cli.signals.signal import (
+    MeasureFunction,
+    Signal,
+    build_known,
+    build_missing,
+    build_unknown,
+    days_between,
+    format_count,
+)
 
 
-def measure(context: Context) -> Iterator[Signal | Flag]:
-    """Yield the community signals K1-K3."""
-    yield measure_publishers(context)
-    yield measure_adoption(context)
-    yield measure_contributors(context)
-
-
-def measure_publishers(context: Context) -> Signal:
-    """K1: accounts that can publish a new version."""
+def measure_publishers(context: Context, spec: SignalSpec) -> Signal:
+    """Measure the number of accounts that can publish a new version."""
     fact, package_info = context.evidence.package_info, context.package_info
     if package_info is None or not isinstance(fact, Found):
-        return build_missing("K1", fact)
+        return build_missing(spec, fact)
     if package_info.partial and context.metadata is not None and context.metadata.publishers:
-        return _measure_version_publishers(context, context.metadata.publishers)
+        return _measure_version_publishers(context, spec, context.metadata.publishers)
     if not package_info.publishers:
-        return build_unknown("K1", "the registry does not tell who can publish", fact.source)
-    spec = SIGNALS["K1"]
-    value, reason = (
-        spec.curves["accounts"].value_at(package_info.publishers),
-        f"{format_count(package_info.publishers, 'account')} can publish",
-    )
+        return build_unknown(spec, "the registry does not list publishers", fact.source)
+    value = spec.curves["accounts"].value_at(package_info.publishers)
+    reason = f"{format_count(package_info.publishers, 'account')} can publish"
     if package_info.organisation:
         value, reason = max(value, spec.levels["organisation"]), f"{reason}, owned by an organisation"
-    return build_known("K1", value, reason, fact)
+    return build_known(spec, value, reason, fact)
 
 
-def _measure_version_publishers(context: Context, publisher_count: int) -> Signal:
-    """K1 from the manifest of the version in use, where the package as a whole was not asked about."""
+def _measure_version_publishers(context: Context, spec: SignalSpec, count: int) -> Signal:
+    """Measure the accounts in the manifest of the version, for a package whose own record was not read in full."""
     fact = context.evidence.metadata
     if not isinstance(fact, Found):
-        return build_missing("K1", fact)
-    value = SIGNALS["K1"].curves["accounts"].value_at(publisher_count)
-    return build_known(
-        "K1", value, f"{format_count(publisher_count, 'account')} could publish when this version was", fact
-    )
+        return build_missing(spec, fact)
+    reason = f"{format_count(count, 'account')} could publish when this version was"
+    return build_known(spec, spec.curves["accounts"].value_at(count), reason, fact)
 
 
-def score_downloads(downloads: float) -> float:
-    """Return the 0-100 value of a number of downloads a week."""
-    levels = SIGNALS["K2"].levels
-    if downloads <= 1:
-        return levels["least"]
-    return min(100.0, max(levels["least"], levels["per tenfold downloads"] * log10(downloads)))
-
-
-def measure_adoption(context: Context) -> Signal:
-    """K2: downloads, dependents and stars over what is known of them."""
-    levels = SIGNALS["K2"].levels
+def measure_adoption(context: Context, spec: SignalSpec) -> Signal:
+    """Measure downloads, dependents and stars, over those that are known."""
+    levels = spec.levels
     components: list[tuple[float, float, str]] = []
     adoption_fact, popularity_fact = context.evidence.adoption, context.evidence.popularity
     source: Found[object] | None = adoption_fact if isinstance(adoption_fact, Found) else None
     dependents = adoption_fact.value.dependents if isinstance(adoption_fact, Found) else None
     if isinstance(adoption_fact, Found) and adoption_fact.value.downloads is not None:
         downloads = adoption_fact.value.downloads
-        components.append((levels["downloads"], score_downloads(downloads), f"{downloads:,.0f} downloads a week"))
-    elif isinstance(popularity_fact, Found) and (estimate := _score_popularity(popularity_fact.value, context.as_of)):
+        value = _score_downloads(levels, downloads)
+        components.append((levels["downloads"], value, f"{downloads:,.0f} downloads a week"))
+    elif isinstance(popularity_fact, Found) and (
+        estimate := _score_popularity(levels, popularity_fact.value, context.as_of)
+    ):
         source = source or popularity_fact
         components.append((levels["downloads"], *estimate))
     if dependents is not None:
@@ -78,31 +70,34 @@ def measure_adoption(context: Context) -> Signal:
         value = min(100.0, levels["per tenfold stars"] * log10(1 + repository.stars))
         components.append((levels["stars"] * context.repository_share, value, format_count(repository.stars, "star")))
     if source is None or not components:
-        return (
-            build_missing("K2", popularity_fact)
-            if not isinstance(popularity_fact, Found)
-            else build_unknown("K2", "popularity list too old")
-        )
-    value = sum(weight * part_value for weight, part_value, _ in components) / sum(
-        weight for weight, _, _ in components
-    )
+        if isinstance(popularity_fact, Found):
+            return build_unknown(spec, "popularity list too old")
+        return build_missing(spec, popularity_fact)
+    weighted_sum = sum(weight * component_value for weight, component_value, _ in components)
+    value = weighted_sum / sum(weight for weight, _, _ in components)
     reason = ", ".join(text for _, _, text in components)
-    is_young = context.package_days is not None and context.package_days < YOUNG_DAYS
-    if is_young and (dependents or 0) < MIN_DEPENDENTS and value > levels["young limit"]:
+    is_young = context.package_days is not None and context.package_days < context.limit("young_days")
+    if is_young and (dependents or 0) < context.limit("young_dependents") and value > levels["young limit"]:
         value, reason = levels["young limit"], f"{reason}; under a year old"
-    return build_known("K2", value, reason, source)
+    return build_known(spec, value, reason, source)
 
 
-def _score_popularity(popularity: Popularity, as_of: int) -> tuple[float, str] | None:
-    """Return the value a place in the shipped list stands for, or None when an absence from it says nothing."""
-    levels = SIGNALS["K2"].levels
+def _score_downloads(levels: Mapping[str, float], downloads: float) -> float:
+    """Return the 0-100 value of a number of downloads a week."""
+    if downloads <= 1:
+        return levels["least"]
+    return min(100.0, max(levels["least"], levels["per tenfold downloads"] * log10(downloads)))
+
+
+def _score_popularity(levels: Mapping[str, float], popularity: Popularity, as_of: int) -> tuple[float, str] | None:
+    """Return the 0-100 value of a rank in the list; None when the package is not in it and the list is old."""
     if popularity.downloads is not None:
         qualifier = "about " if popularity.is_estimate else ""
         text = f"rank {popularity.rank:,} by downloads ({qualifier}{_format_number(popularity.downloads)} a week)"
-        return score_downloads(popularity.downloads), text
+        return _score_downloads(levels, popularity.downloads), text
     if days_between(popularity.snapshot_date, as_of) > levels["list days"]:
         return None
-    midpoint = (levels["least"] + score_downloads(popularity.min_downloads)) / 2
+    midpoint = (levels["least"] + _score_downloads(levels, popularity.min_downloads)) / 2
     return midpoint, f"outside the {popularity.list_size:,} most downloaded (estimated)"
 
 
@@ -113,17 +108,22 @@ def _format_number(number: float) -> str:
     return f"{number:.0f}"
 
 
-def measure_contributors(context: Context) -> Signal:
-    """K3: distinct contributors, else Scorecard's Contributors check."""
-    spec, repository, fact = SIGNALS["K3"], context.repository, context.evidence.repository
+def measure_contributors(context: Context, spec: SignalSpec) -> Signal:
+    """Measure the distinct contributors, else take Scorecard's Contributors check."""
+    repository, fact, scorecard = context.repository, context.evidence.repository, context.scorecard
     if repository is not None and repository.contributors is not None and isinstance(fact, Found):
         value = spec.curves["people"].value_at(repository.contributors)
-        return build_known(
-            "K3", value, format_count(repository.contributors, "contributor"), fact, share=context.repository_share
-        )
-    scorecard = context.scorecard
-    if isinstance(scorecard, Found) and scorecard.value.checks.get("Contributors", -1) >= 0:
-        score = scorecard.value.checks["Contributors"]
+        reason = format_count(repository.contributors, "contributor")
+        return build_known(spec, value, reason, fact, share=context.repository_share)
+    if isinstance(scorecard, Found) and (score := scorecard.value.checks.get("Contributors", -1)) >= 0:
         reason = f"Scorecard Contributors {score} of 10"
-        return build_known("K3", score * 10.0, reason, scorecard, share=context.repository_share)
-    return build_unread("K3", context)
+        return build_known(spec, score * 10.0, reason, scorecard, share=context.repository_share)
+    return build_unread(spec, context)
+
+
+#: The function of each signal, by id.
+FUNCTIONS: Final[Mapping[str, MeasureFunction[Context]]] = {
+    "publishers": measure_publishers,
+    "adoption": measure_adoption,
+    "contributors": measure_contributors,
+}

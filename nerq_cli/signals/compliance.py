@@ -1,33 +1,39 @@
-"""Compliance: may it be used, where does it come from, and how are problems reported?"""
+"""Compliance signals: licence, origin of the source, and how to report vulnerabilities."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from nerq_cli.facts import Found, Metadata
-from nerq_cli.methodology import SIGNALS
+from nerq_cli.methodology.types import SignalSpec
 from nerq_cli.signals import licences
 from nerq_cli.signals.context import Context, build_unread
 from nerq_cli.signals.licences import Licence
-from nerq_cli.signals.signal import Flag, Signal, build_from_level, build_known, build_missing, build_unknown
+from nerq_cli.signals.signal import (
+    Flag,
+    MeasureFunction,
+    Signal,
+    build_flag,
+    build_from_level,
+    build_known,
+    build_missing,
+    build_unknown,
+)
 
-_CLARITY_ORDER = ("approved", "unapproved", "mapped", "unlicensed", "ambiguous", "custom", "none")
-
-
-def measure(context: Context) -> Iterator[Signal | Flag]:
-    """Yield the compliance signals C1-C4 and the flag that goes with them."""
-    fact = context.evidence.metadata
-    if isinstance(fact, Found):
-        yield from measure_licence(fact)
-    else:
-        yield build_missing("C1", fact)
-        yield build_missing("C2", fact)
-    yield measure_source_link(context)
-    yield measure_disclosure(context)
+#: Clearest first.
+_CLARITY_ORDER: Final = ("approved", "unapproved", "mapped", "unlicensed", "ambiguous", "custom", "none")
+_LINK_DESCRIPTIONS: Final = {
+    "attested": "source attested",
+    "confirmed": "source link confirmed by the repository",
+    "declared": "source link declared, not confirmed",
+    "dead": "source link is dead",
+    "foreign": "source link belongs to another package",
+}
 
 
 def parse_licences(metadata: Metadata) -> tuple[Licence, ...]:
-    """Return what each licence field of the registry says, most explicit first; empty when no field was read."""
+    """Return the licence of each field of the registry, most explicit first; empty when no field was read."""
     parsed_licences: list[Licence] = []
     if metadata.licence_expression is not None:
         parsed_licences.append(licences.parse_expression(metadata.licence_expression))
@@ -38,82 +44,97 @@ def parse_licences(metadata: Metadata) -> tuple[Licence, ...]:
     return tuple(parsed_licences)
 
 
-def measure_licence(fact: Found[Metadata]) -> Iterator[Signal | Flag]:
-    """C1 and C2: how clearly the licence is stated, and what it asks."""
-    stated_licences = parse_licences(fact.value)
-    if not stated_licences:
-        yield build_unknown("C1", "no licence field in the registry's answer", fact.source)
-        yield build_unknown("C2", "licence not known", fact.source)
+def measure_licence(context: Context, spec: SignalSpec) -> Iterator[Signal | Flag]:
+    """Measure how clearly the licence is stated."""
+    fact = context.evidence.metadata
+    if not isinstance(fact, Found):
+        yield build_missing(spec, fact)
         return
-    clearest = min(stated_licences, key=lambda statement: _CLARITY_ORDER.index(statement.clarity))
-    limit = SIGNALS["C1"].levels["disagreement limit"]
-    value, reason = SIGNALS["C1"].levels[clearest.clarity], _describe_licence(clearest)
-    if any(licences.are_conflicting(clearest, candidate) for candidate in stated_licences) and value > limit:
-        other_expressions = sorted(
-            {statement.expression for statement in stated_licences if statement.expression} - {clearest.expression}
-        )
-        value, reason = limit, f"licence statements disagree: {clearest.expression}, {', '.join(other_expressions)}"
-    yield build_known("C1", value, reason, fact)
-    terms = licences.classify_terms(clearest.expression) if clearest.expression else ""
-    if terms:
-        yield build_from_level("C2", terms, f"{clearest.expression}: {terms}", fact)
-    else:
-        yield build_unknown("C2", "licence not recognised", fact.source)
+    statements = parse_licences(fact.value)
+    if not statements:
+        yield build_unknown(spec, "no licence field in the registry's answer", fact.source)
+        return
+    clearest = _choose_clearest(statements)
+    limit = spec.levels["disagreement limit"]
+    value, reason = spec.levels[clearest.clarity], _describe_licence(clearest)
+    if value > limit and any(licences.are_conflicting(clearest, statement) for statement in statements):
+        other_expressions = {statement.expression for statement in statements} - {"", clearest.expression}
+        expressions = [clearest.expression, *sorted(other_expressions)]
+        value, reason = limit, f"licence statements disagree: {', '.join(expressions)}"
+    yield build_known(spec, value, reason, fact)
     if clearest.clarity == "none":
-        yield Flag("no-licence", "no licence stated", fact.source, fact.retrieved_at)
+        yield build_flag("no-licence", "no licence stated", fact)
 
 
-def _describe_licence(statement: Licence) -> str:
+def measure_licence_terms(context: Context, spec: SignalSpec) -> Signal:
+    """Measure what the licence demands of users."""
+    fact = context.evidence.metadata
+    if not isinstance(fact, Found):
+        return build_missing(spec, fact)
+    statements = parse_licences(fact.value)
+    if not statements:
+        return build_unknown(spec, "licence not known", fact.source)
+    expression = _choose_clearest(statements).expression
+    terms = licences.classify_terms(expression) if expression else ""
+    if not terms:
+        return build_unknown(spec, "licence not recognised", fact.source)
+    return build_from_level(spec, terms, f"{expression}: {terms}", fact)
+
+
+def _choose_clearest(statements: Sequence[Licence]) -> Licence:
+    return min(statements, key=lambda statement: _CLARITY_ORDER.index(statement.clarity))
+
+
+def _describe_licence(licence: Licence) -> str:
     return {
-        "approved": f"licence {statement.expression}",
-        "mapped": f"licence {statement.expression} (as understood from a classifier or free text)",
-        "unapproved": f"licence {statement.expression}, not approved by OSI or FSF",
+        "approved": f"licence {licence.expression}",
+        "mapped": f"licence {licence.expression} (as understood from a classifier or free text)",
+        "unapproved": f"licence {licence.expression}, not approved by OSI or FSF",
         "ambiguous": "licence named only loosely",
         "custom": "licence is not a standard one",
         "none": "no licence stated",
         "unlicensed": "all rights reserved",
-    }[statement.clarity]
+    }[licence.clarity]
 
 
-def measure_source_link(context: Context) -> Signal:
-    """C3: where the source is, and who confirms it."""
+def measure_source_link(context: Context, spec: SignalSpec) -> Signal:
+    """Measure whether the package links to its source, and whether the link is confirmed."""
     fact, metadata = context.evidence.metadata, context.metadata
     repository, repository_fact = context.repository, context.evidence.repository
     if metadata is not None and metadata.attested_repository and isinstance(fact, Found):
-        return build_from_level("C3", "attested", f"source attested: {metadata.attested_repository}", fact)
+        return build_from_level(spec, "attested", f"source attested: {metadata.attested_repository}", fact)
     if repository is not None and isinstance(repository_fact, Found):
-        descriptions = {
-            "attested": "source attested",
-            "confirmed": "source link confirmed by the repository",
-            "declared": "source link declared, not confirmed",
-            "dead": "source link is dead",
-            "foreign": "source link belongs to another package",
-        }
-        return build_from_level(
-            "C3", repository.link_status, f"{descriptions[repository.link_status]}: {repository.name}", repository_fact
-        )
+        status = repository.link_status
+        return build_from_level(spec, status, f"{_LINK_DESCRIPTIONS[status]}: {repository.name}", repository_fact)
     if metadata is None or not isinstance(fact, Found):
-        return build_missing("C3", fact)
+        return build_missing(spec, fact)
     if metadata.repository is None:
-        return build_unknown("C3", "no link fields in the registry's answer", fact.source)
+        return build_unknown(spec, "no link fields in the registry's answer", fact.source)
     if metadata.repository:
-        return build_from_level("C3", "declared", f"source link declared: {metadata.repository}", fact)
-    return build_from_level("C3", "none", "no source link", fact)
+        return build_from_level(spec, "declared", f"source link declared: {metadata.repository}", fact)
+    return build_from_level(spec, "none", "no source link", fact)
 
 
-def measure_disclosure(context: Context) -> Signal:
-    """C4: does the repository say how to report a vulnerability?"""
-    repository, fact = context.repository, context.evidence.repository
-    scorecard, share = context.scorecard, context.repository_share
+def measure_disclosure(context: Context, spec: SignalSpec) -> Signal:
+    """Measure whether the repository describes how to report a vulnerability."""
+    repository, fact, scorecard = context.repository, context.evidence.repository, context.scorecard
     has_policy = repository.security_policy if repository is not None else None
     check_score = scorecard.value.checks.get("Security-Policy", -1) if isinstance(scorecard, Found) else -1
+    source: Found[object]
     if isinstance(fact, Found) and has_policy is not None and (has_policy or check_score <= 0):
-        return _build_policy_signal(has_policy, fact, share)
-    if isinstance(scorecard, Found) and check_score >= 0:
-        return _build_policy_signal(check_score > 0, scorecard, share)
-    return build_unread("C4", context)
+        source = fact
+    elif isinstance(scorecard, Found) and check_score >= 0:
+        source, has_policy = scorecard, check_score > 0
+    else:
+        return build_unread(spec, context)
+    level, reason = ("yes", "security policy published") if has_policy else ("no", "no security policy found")
+    return build_from_level(spec, level, reason, source, share=context.repository_share)
 
 
-def _build_policy_signal(is_published: bool, fact: Found[object], share: float) -> Signal:  # noqa: FBT001 - the answer itself
-    reason = "security policy published" if is_published else "no security policy found"
-    return build_from_level("C4", "yes" if is_published else "no", reason, fact, share=share)
+#: The function of each signal, by id.
+FUNCTIONS: Final[Mapping[str, MeasureFunction[Context]]] = {
+    "licence": measure_licence,
+    "licence_terms": measure_licence_terms,
+    "source_link": measure_source_link,
+    "disclosure_policy": measure_disclosure,
+}

@@ -1,10 +1,10 @@
-"""What several signals ask of the same evidence, worked out once."""
+"""The evidence about one version, with the values that several signals derive from it."""
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from functools import cached_property, lru_cache
 
-from nerq_cli import methodology
 from nerq_cli.ecosystems import PYPI, EcosystemId
 from nerq_cli.facts import (
     Evidence,
@@ -17,14 +17,17 @@ from nerq_cli.facts import (
     T,
     Unknown,
 )
+from nerq_cli.methodology.types import Methodology, SignalSpec
 from nerq_cli.signals.signal import Signal, build_missing, build_unknown, days_between
 
 
 class Context:
-    """The evidence about one version at one moment, with the derived facts that more than one signal needs."""
+    """The evidence about one version at one moment (epoch seconds UTC), and the methodology to measure it by."""
 
-    def __init__(self, ecosystem: EcosystemId, version: str, evidence: Evidence, as_of: int) -> None:
-        """Take the version in use, everything known about it, and the moment (epoch seconds UTC) to judge it at."""
+    def __init__(
+        self, methodology: Methodology, ecosystem: EcosystemId, version: str, evidence: Evidence, as_of: int
+    ) -> None:
+        self.methodology = methodology
         self.ecosystem = ecosystem
         self.version = version
         self.evidence = evidence
@@ -33,9 +36,13 @@ class Context:
         self.metadata: Metadata | None = _get_value(evidence.metadata)
         self.repository: Repository | None = _get_value(evidence.repository)
 
+    def limit(self, id_: str) -> float:
+        """Return the value of one of the methodology's limits."""
+        return self.methodology.limits[id_].value
+
     @cached_property
     def row(self) -> int | None:
-        """Index of the version in use in the project's version table."""
+        """Index of the version in the package's table of versions; None when it is not listed."""
         if self.package_info is None:
             return None
         try:
@@ -45,27 +52,27 @@ class Context:
 
     @cached_property
     def published_at(self) -> int:
-        """When the version in use was published; 0 where that is unknown or not credible."""
+        """Publication of the version (epoch seconds UTC); 0 when unknown or not credible."""
         if self.package_info is None or self.row is None or self.package_info.date_problem:
             return 0
         return self.package_info.published[self.row]
 
     @cached_property
     def version_days(self) -> int | None:
-        """Age of the version in use in whole UTC days."""
+        """Age of the version in whole UTC days."""
         return days_between(self.published_at, self.as_of) if self.published_at else None
 
     @cached_property
     def package_days(self) -> int | None:
-        """Age of the package: days since its first publication.
+        """Whole UTC days since the first publication of the package.
 
-        Where not all versions are known, the oldest of them tells only that the package is no younger.
+        When not all versions are known, the oldest known one is a lower bound: an age below the limit is then None.
         """
         if self.package_info is None or self.package_info.date_problem:
             return None
         dates = [date for date in self.package_info.published if date]
         days = days_between(min(dates), self.as_of) if dates else None
-        if self.package_info.partial and days is not None and days < methodology.YOUNG_DAYS:
+        if self.package_info.partial and days is not None and days < self.limit("young_days"):
             return None
         return days
 
@@ -106,11 +113,11 @@ class Context:
 
     @cached_property
     def is_finished(self) -> bool:
-        """Whether the package counts as finished: done rather than abandoned.
+        """Whether the package counts as finished rather than abandoned.
 
-        Stable from 1.0, not deprecated, its newest version without an unfixed advisory, with a README, fewer than 15
-        open issues where that is known, and with a sign of life (a stable release in 5 years or a commit in 24
-        months; npm packages need none, since old code keeps working there).
+        Stable from 1.0, not deprecated, its newest version without an unfixed advisory, with a README, few open
+        issues where that is known, and active (a stable release or a commit within the limits; npm packages need
+        neither, since old code keeps working there).
         """
         return (
             self._has_major_version
@@ -120,6 +127,13 @@ class Context:
             and self._has_few_open_issues
             and self._is_active
         )
+
+    @cached_property
+    def maintained_pythons(self) -> tuple[str, ...]:
+        """The Pythons (``3.11``, ...) released and supported upstream at the moment, oldest first."""
+        today = datetime.fromtimestamp(self.as_of, timezone.utc).date().isoformat()
+        support = self.methodology.python_support
+        return tuple(python for python, (first, end) in support.items() if first <= today <= end)
 
     @property
     def _has_major_version(self) -> bool:
@@ -136,38 +150,41 @@ class Context:
     @property
     def _has_few_open_issues(self) -> bool:
         issues = self.repository.open_issues if self.repository else None
-        return issues is None or issues < methodology.OPEN_ISSUE_LIMIT
+        return issues is None or issues < self.limit("finished_issues")
 
     @property
     def _is_active(self) -> bool:
         if self.ecosystem != PYPI:
             return True
-        if self.days_since_release is not None and self.days_since_release <= methodology.STALE_DAYS:
+        if self.days_since_release is not None and self.days_since_release <= self.limit("stale_days"):
             return True
-        return self.days_since_commit is not None and self.days_since_commit <= methodology.INACTIVE_DAYS
+        return self.days_since_commit is not None and self.days_since_commit <= self.limit("inactive_days")
 
     @cached_property
     def scorecard(self) -> Fact[Scorecard]:
-        """Scorecard results, unless they are too old or the repository is another package's."""
+        """Scorecard results; Unknown when they are too old or the repository is another package's."""
         fact = self.evidence.scorecard
         if self.repository is not None and self.repository.link_status == "foreign":
             return Unknown("the linked repository belongs to another package")
-        if isinstance(fact, Found) and days_between(fact.value.date, self.as_of) > methodology.SCORECARD_DAYS:
+        if isinstance(fact, Found) and days_between(fact.value.date, self.as_of) > self.limit("scorecard_days"):
             return Unknown("Scorecard result is over 90 days old", fact.source)
         return fact
 
     @cached_property
     def repository_share(self) -> float:
-        """The part of their weight repository signals keep: less when a famous repository is merely claimed."""
+        """Part of their weight repository signals keep (0-1).
+
+        Less than 1 when the link is not confirmed and the repository far more popular than the package.
+        """
         repository = self.repository
         if repository is None or repository.link_status in ("attested", "confirmed") or repository.stars is None:
             return 1.0
         downloads = self._downloads
         if downloads is None:
             return 1.0
-        # A star stands for far more than one download; what matters is repository fame without package use.
+        # Downloads outnumber stars by far: more stars than downloads mean a popular repository and an unused package.
         ratio = (repository.stars + 1) / (downloads + 1)
-        return methodology.UNVERIFIED_SHARE if ratio > methodology.STARJACK_RATIO else 1.0
+        return self.limit("unverified_share") if ratio > self.limit("starjack_ratio") else 1.0
 
     @property
     def _downloads(self) -> float | None:
@@ -177,38 +194,24 @@ class Context:
         return popularity.value.downloads if isinstance(popularity, Found) else None
 
 
-def build_unread(id_: str, context: Context) -> Signal:
-    """Return the unknown signal of what neither the code host nor Scorecard told, with what each of them says."""
+def build_unread(spec: SignalSpec, context: Context) -> Signal:
+    """Return the unknown signal of a fact that neither the code host nor Scorecard gave, with the reason of each."""
     fact, scorecard = context.evidence.repository, context.scorecard
     if context.repository is None:
-        return build_missing(id_, fact)
-    scorecard_reason = (
-        f"{scorecard.source or 'Scorecard'}: {scorecard.reason}" if isinstance(scorecard, Unknown) else ""
-    )
-    reason = "; ".join(filter(None, (context.repository.unread_reason, scorecard_reason))) or "not stated"
-    return build_unknown(id_, reason, fact.source)
+        return build_missing(spec, fact)
+    reasons = [context.repository.unread_reason]
+    if isinstance(scorecard, Unknown):
+        reasons.append(f"{scorecard.source or 'Scorecard'}: {scorecard.reason}")
+    return build_unknown(spec, "; ".join(filter(None, reasons)) or "not stated", fact.source)
 
 
 def _get_value(fact: Fact[T]) -> T | None:
     return fact.value if isinstance(fact, Found) else None
 
 
-@lru_cache(maxsize=64)
-def find_maintained_pythons(as_of: int) -> tuple[str, ...]:
-    """Return the Pythons (``3.11``, ...) released and still supported upstream on that day, oldest first."""
-    from datetime import datetime, timezone
-
-    today = datetime.fromtimestamp(as_of, timezone.utc).date().isoformat()
-    return tuple(
-        version
-        for version, (first_release, end_of_life) in methodology.PYTHON_SUPPORT.items()
-        if first_release <= today <= end_of_life
-    )
-
-
 @lru_cache(maxsize=4096)
 def allows_python(specifier: str, pythons: tuple[str, ...]) -> bool:
-    """Whether a ``requires_python`` admits any of these Pythons; one that cannot be read admits them all."""
+    """Whether a ``requires_python`` matches any of these Pythons; an invalid one matches them all."""
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     try:
@@ -220,5 +223,5 @@ def allows_python(specifier: str, pythons: tuple[str, ...]) -> bool:
 
 @lru_cache(maxsize=4096)
 def mentions_python(specifier: str, pythons: tuple[str, ...]) -> bool:
-    """Whether a ``requires_python`` spells out one of these Pythons."""
+    """Whether a ``requires_python`` names one of these Pythons."""
     return any(python in specifier for python in pythons)

@@ -1,68 +1,76 @@
-"""Documentation: can a person who meets the package learn what it is?"""
+"""Documentation signals: whether the package describes itself."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Final
 
+from nerq_cli.ecosystems import PYPI
 from nerq_cli.facts import Found, Metadata
-from nerq_cli.methodology import SIGNALS
-from nerq_cli.signals.context import Context
-from nerq_cli.signals.signal import Flag, Signal, build_known, build_missing, build_unknown
+from nerq_cli.methodology.types import SignalSpec
+from nerq_cli.signals.context import Context, allows_python
+from nerq_cli.signals.signal import Flag, MeasureFunction, Signal, build_flag, build_known, build_missing, build_unknown
 
 
-def measure(context: Context) -> Iterator[Signal | Flag]:
-    """Yield the documentation signals D1-D3."""
+def measure_readme(context: Context, spec: SignalSpec) -> Signal:
+    """Measure the length of the README."""
     fact = context.evidence.metadata
     if not isinstance(fact, Found):
-        yield from (build_missing(id_, fact) for id_ in ("D1", "D2", "D3"))
-        return
-    yield measure_readme(fact)
-    yield measure_links(fact)
-    yield measure_basics(fact)
-
-
-def measure_readme(fact: Found[Metadata]) -> Signal:
-    """D1: how much README text there is."""
+        return build_missing(spec, fact)
     length = fact.value.readme
     if length is None:
-        return build_unknown("D1", "README not in the registry's answer", fact.source)
+        return build_unknown(spec, "README not in the registry's answer", fact.source)
     reason = f"README of {length:,} characters" if length else "no README"
-    return build_known("D1", SIGNALS["D1"].curves["characters"].value_at(length), reason, fact)
+    return build_known(spec, spec.curves["characters"].value_at(length), reason, fact)
 
 
-def measure_links(fact: Found[Metadata]) -> Signal:
-    """D2: links to documentation, changelog, homepage."""
+def measure_links(context: Context, spec: SignalSpec) -> Signal:
+    """Measure the links to documentation, changelog and homepage."""
+    fact = context.evidence.metadata
+    if not isinstance(fact, Found):
+        return build_missing(spec, fact)
     metadata = fact.value
     urls = {"documentation": metadata.documentation, "changelog": metadata.changelog, "homepage": metadata.homepage}
-    return _measure_presence(
-        "D2", {name: None if url is None else bool(url) for name, url in urls.items()}, fact, "links"
-    )
+    fields = {name: None if url is None else bool(url) for name, url in urls.items()}
+    return _measure_presence(spec, fields, fact, "links")
 
 
-def measure_basics(fact: Found[Metadata]) -> Signal:
-    """D3: the basics every package can state."""
+def measure_basics(context: Context, spec: SignalSpec) -> Iterator[Signal | Flag]:
+    """Measure the basic metadata that every package can state."""
+    fact = context.evidence.metadata
+    if not isinstance(fact, Found):
+        yield build_missing(spec, fact)
+        return
     metadata = fact.value
+    interpreter = metadata.required_interpreter
     fields = {
         "summary": metadata.summary,
         "keywords": metadata.keywords,
-        "interpreter": None if metadata.required_interpreter is None else bool(metadata.required_interpreter),
+        "interpreter": None if interpreter is None else bool(interpreter),
         "types": metadata.typed,
     }
-    return _measure_presence("D3", fields, fact, "basics")
+    yield _measure_presence(spec, fields, fact, "basics")
+    if context.ecosystem == PYPI and interpreter and not allows_python(interpreter, context.maintained_pythons):
+        yield build_flag("python-eol", f"needs Python {interpreter}: no maintained Python fits", fact)
 
 
-def _measure_presence(id_: str, fields: dict[str, bool | None], fact: Found[Metadata], field_noun: str) -> Signal:
-    """Sum the table's levels over what is there, scaled to what the source told about at all."""
-    levels = SIGNALS[id_].levels
+def _measure_presence(
+    spec: SignalSpec, fields: Mapping[str, bool | None], fact: Found[Metadata], field_noun: str
+) -> Signal:
+    """Sum the levels of the fields that are present, scaled to the fields that are known (not None)."""
     known_fields = {name: is_present for name, is_present in fields.items() if is_present is not None}
     if not known_fields:
-        return build_unknown(id_, "metadata not read", fact.source)
-    value = (
-        100.0
-        * sum(levels[name] for name, is_present in known_fields.items() if is_present)
-        / sum(levels[name] for name in known_fields)
-    )
+        return build_unknown(spec, "metadata not read", fact.source)
+    maximum = sum(spec.levels[name] for name in known_fields)
+    value = 100.0 * sum(spec.levels[name] for name, is_present in known_fields.items() if is_present) / maximum
     missing_names = [name for name, is_present in known_fields.items() if not is_present]
-    return build_known(
-        id_, value, f"no {', '.join(missing_names)}" if missing_names else f"all {field_noun} given", fact
-    )
+    reason = f"no {', '.join(missing_names)}" if missing_names else f"all {field_noun} given"
+    return build_known(spec, value, reason, fact)
+
+
+#: The function of each signal, by id.
+FUNCTIONS: Final[Mapping[str, MeasureFunction[Context]]] = {
+    "readme": measure_readme,
+    "links": measure_links,
+    "basics": measure_basics,
+}

@@ -1,4 +1,4 @@
-"""What a licence statement means: which licences it names, how clearly, and what they ask of users."""
+"""Licence statements: which licences they name, how clearly, and what those demand of users."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
-from nerq_cli.methodology import SIGNALS
 from nerq_cli.signals.spdx import APPROVED, KINDS
 
-#: How clearly a statement names licences: the levels of signal C1.
+#: How clearly a statement names licences: a level of the signal ``licence``.
 Clarity = Literal["approved", "mapped", "unapproved", "ambiguous", "custom", "none", "unlicensed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Licence:
-    """A licence statement, understood. ``expression`` is an SPDX expression, empty when none could be made of it."""
+    """A parsed licence statement."""
 
     clarity: Clarity
+    #: SPDX expression; empty when the statement names none.
     expression: str = ""
 
 
 #: Classifiers (after ``License ::``, last part, lower case) and common free texts, as SPDX expressions. An empty
-#: value marks one that names a family but no licence.
+#: value marks a name of a family, not of a licence.
 _EXPRESSIONS_BY_SPELLING: Final[dict[str, str]] = {
     "mit license": "MIT",
     "the mit license": "MIT",
@@ -131,7 +131,7 @@ _TERMS_ORDER: Final = ("restricted use", "network copyleft", "strong copyleft", 
 
 @lru_cache(maxsize=4096)
 def parse_expression(text: str) -> Licence:
-    """Understand a field that is meant to hold an SPDX expression (npm ``license``, PyPI ``license_expression``)."""
+    """Parse a field defined to hold an SPDX expression (npm ``license``, PyPI ``license_expression``)."""
     stripped = text.strip()
     if not stripped:
         return Licence(clarity="none")
@@ -147,7 +147,7 @@ def parse_expression(text: str) -> Licence:
 
 @lru_cache(maxsize=4096)
 def parse_text(text: str) -> Licence:
-    """Understand a free-text licence field: a spelling people use, the start of a licence text, or something else."""
+    """Parse a free-text licence field: a common spelling, the start of a licence text, or other text."""
     normalised = " ".join(text.lower().split()).strip(" .\"'")
     if not normalised:
         return Licence(clarity="none")
@@ -164,7 +164,7 @@ def parse_text(text: str) -> Licence:
 
 
 def _recognise_text(normalised: str) -> str | None:
-    """Recognise a whole licence text by how it opens."""
+    """Return the licence whose text begins like this one; None when there is none."""
     for prefix, expression in (
         ("mit license", "MIT"),
         ("the mit license", "MIT"),
@@ -184,7 +184,7 @@ def _recognise_text(normalised: str) -> str | None:
 
 @lru_cache(maxsize=4096)
 def parse_classifiers(classifiers: tuple[str, ...]) -> Licence:
-    """Understand ``License ::`` classifiers. Several usually mean a choice, so they are joined by OR."""
+    """Parse ``License ::`` classifiers. Several usually mean a choice, so they are joined by OR."""
     names = [
         classifier.rpartition("::")[2].strip().lower()
         for classifier in classifiers
@@ -214,7 +214,7 @@ def _canonicalise(text: str) -> str:
 
 
 def classify_terms(expression: str) -> str:
-    """Return what a canonical SPDX expression asks of users, as a level of signal C2; empty when unsorted.
+    """Return what a canonical SPDX expression demands of users, a level of ``licence_terms``; empty when unclassified.
 
     AND takes the worst of its parts, OR the best (the user chooses).
     """
@@ -223,38 +223,38 @@ def classify_terms(expression: str) -> str:
 
 
 class _ExpressionEvaluator:
-    """Evaluates one canonical SPDX expression (``packaging`` has already checked its grammar)."""
+    """Evaluates one canonical SPDX expression, whose grammar ``packaging`` has checked."""
 
     def __init__(self, expression: str) -> None:
         self._tokens = _TOKEN.findall(expression)[::-1]
 
     def evaluate(self) -> int | None:
         ranks = [self._evaluate_conjunction()]
-        while self._accept_token("OR"):
+        while self._skip_token("OR"):
             ranks.append(self._evaluate_conjunction())
         return max((rank for rank in ranks if rank is not None), default=None)
 
     def _evaluate_conjunction(self) -> int | None:
         ranks = [self._evaluate_term()]
-        while self._accept_token("AND"):
+        while self._skip_token("AND"):
             ranks.append(self._evaluate_term())
         return None if None in ranks else min(rank for rank in ranks if rank is not None)
 
     def _evaluate_term(self) -> int | None:
-        if self._accept_token("("):
+        if self._skip_token("("):
             rank = self.evaluate()
-            self._accept_token(")")
+            self._skip_token(")")
             return rank
         identifier = self._tokens.pop() if self._tokens else ""
         terms = KINDS.get(identifier.lower().removesuffix("+"), "")
         rank = _TERMS_ORDER.index(terms) if terms else None
-        if self._accept_token("WITH"):
+        if self._skip_token("WITH"):
             self._tokens.pop()
-            # An exception grants more: a strong copyleft licence with one is as weak as the weak ones.
+            # An exception grants more: it makes a strong copyleft licence a weak one.
             return rank if rank is None else max(rank, _TERMS_ORDER.index("weak copyleft"))
         return rank
 
-    def _accept_token(self, token: str) -> bool:
+    def _skip_token(self, token: str) -> bool:
         if self._tokens and self._tokens[-1] == token:
             self._tokens.pop()
             return True
@@ -262,7 +262,7 @@ class _ExpressionEvaluator:
 
 
 def extract_identifiers(expression: str) -> frozenset[str]:
-    """Return the licence identifiers an expression names, lower case, without exceptions."""
+    """Return the licence identifiers in an expression, lower case, without exceptions."""
     tokens = _TOKEN.findall(expression)
     names = (
         token
@@ -279,17 +279,12 @@ def _is_approved(expression: str) -> bool:
 
 
 def are_conflicting(first: Licence, second: Licence) -> bool:
-    """Whether two statements name licences that have nothing in common."""
+    """Whether two statements name licences without a common one."""
     if not first.expression or not second.expression:
         return False
     return _extract_families(first.expression).isdisjoint(_extract_families(second.expression))
 
 
 def _extract_families(expression: str) -> frozenset[str]:
-    """Identifiers without the only/or-later ending: those two spellings do not disagree."""
+    """Return the identifiers without the only/or-later ending, whose two spellings do not conflict."""
     return frozenset(re.sub(r"-(only|or-later)$", "", name) for name in extract_identifiers(expression))
-
-
-def get_terms_value(terms: str) -> float:
-    """Return the C2 value of a kind of licence."""
-    return SIGNALS["C2"].levels[terms]

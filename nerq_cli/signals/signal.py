@@ -1,13 +1,14 @@
-"""One fact about one dependency on the 0-100 scale, and who stands behind it."""
+"""The Signal: one fact about one dependency on the 0-100 scale, with its source."""
 
 from __future__ import annotations
 
-from typing import Final, Literal, TypeAlias
+from collections.abc import Callable, Iterable
+from typing import Final, Literal, TypeAlias, TypeVar
 
 import msgspec
 
 from nerq_cli.facts import Absent, Fact, Found, T, Unknown
-from nerq_cli.methodology import SIGNALS
+from nerq_cli.methodology.types import SignalSpec
 
 SignalState: TypeAlias = Literal["known", "unknown", "not_applicable"]
 
@@ -15,73 +16,84 @@ DAY_SECONDS: Final = 86_400
 
 
 class Signal(msgspec.Struct, frozen=True, gc=False):
-    """One measured signal.
+    """One measured signal."""
 
-    ``value`` is 0-100 when ``state`` is ``known`` and None otherwise. ``retrieved_at`` is when the source was read (epoch
-    seconds UTC, 0 = never). ``share`` is the part of its weight it keeps (repository signals behind an unproven link
-    keep half).
-    """
-
+    #: Id of the signal in the methodology.
     id: str
     state: SignalState
+    #: 0-100 when ``state`` is ``known``, otherwise None.
     value: float | None
     reason: str
     source: str = ""
+    #: When the source was read (epoch seconds UTC, 0 = never).
     retrieved_at: int = 0
+    #: Part of its weight the signal keeps (0-1); below 1 for a repository behind an unverified link.
     share: float = 1.0
 
 
 class Flag(msgspec.Struct, frozen=True, gc=False):
-    """A condition that caps the score: a key of the cap table, the evidence in words, and its source.
+    """A condition that caps the score."""
 
-    ``further_count`` counts the further advisories that lower an advisory cap. ``fix`` is the version that clears it.
-    """
-
+    #: Id of the cap in the methodology.
     cap: str
     reason: str
     source: str = ""
+    #: When the source was read (epoch seconds UTC, 0 = never).
     retrieved_at: int = 0
+    #: Further advisories that lower an advisory cap.
     further_count: int = 0
 
 
 class Measurement(msgspec.Struct, frozen=True):
-    """All signals of one dependency, in the order of the table, and the flags raised on the way.
+    """All signals and flags of one dependency."""
 
-    ``no_score_reason`` says why there can be no score at all ("not found in the registry"); empty otherwise.
-    """
-
+    #: In the order of the methodology.
     signals: tuple[Signal, ...]
     flags: tuple[Flag, ...] = ()
+    #: Why there can be no score, such as "not found in the registry"; empty when there can be one.
     no_score_reason: str = ""
 
 
-def build_known(id_: str, value: float, reason: str, fact: Found[T] | Absent, *, share: float = 1.0) -> Signal:
-    """Return a known signal that rests on ``fact``."""
-    return Signal(id_, "known", value, reason, fact.source, fact.retrieved_at, share)
+#: What a function measures from: the evidence about one target.
+ContextT = TypeVar("ContextT")
+#: Measures one signal, given its row of the methodology, and raises the flags that go with it.
+MeasureFunction: TypeAlias = Callable[[ContextT, SignalSpec], Signal | Iterable[Signal | Flag]]
 
 
-def build_from_level(id_: str, level_name: str, reason: str, fact: Found[T] | Absent, *, share: float = 1.0) -> Signal:
-    """Return a known signal whose value is one of the table's named levels."""
-    return Signal(id_, "known", SIGNALS[id_].levels[level_name], reason, fact.source, fact.retrieved_at, share)
+def build_known(spec: SignalSpec, value: float, reason: str, fact: Found[T] | Absent, *, share: float = 1.0) -> Signal:
+    """Return a known signal based on ``fact``."""
+    return Signal(spec.id, "known", value, reason, fact.source, fact.retrieved_at, share)
 
 
-def build_unknown(id_: str, reason: str, source: str = "") -> Signal:
-    """Return a signal nobody could measure."""
-    return Signal(id_, "unknown", None, reason, source)
+def build_from_level(
+    spec: SignalSpec, level: str, reason: str, fact: Found[T] | Absent, *, share: float = 1.0
+) -> Signal:
+    """Return a known signal with the value of one of the levels of ``spec``."""
+    return build_known(spec, spec.levels[level], reason, fact, share=share)
 
 
-def build_not_applicable(id_: str, reason: str) -> Signal:
+def build_unknown(spec: SignalSpec, reason: str, source: str = "") -> Signal:
+    """Return an unknown signal."""
+    return Signal(spec.id, "unknown", None, reason, source)
+
+
+def build_not_applicable(spec: SignalSpec, reason: str) -> Signal:
     """Return a signal that does not apply to this dependency."""
-    return Signal(id_, "not_applicable", None, reason)
+    return Signal(spec.id, "not_applicable", None, reason)
 
 
-def build_missing(id_: str, fact: Fact[T]) -> Signal:
-    """Return the unknown signal for a fact that was not found, or was found without what the signal needs."""
+def build_missing(spec: SignalSpec, fact: Fact[T]) -> Signal:
+    """Return the unknown signal for a fact that was not found, or that lacks what the signal needs."""
     if isinstance(fact, Unknown):
-        return build_unknown(id_, fact.reason, fact.source)
+        return build_unknown(spec, fact.reason, fact.source)
     if isinstance(fact, Absent):
-        return build_unknown(id_, fact.reason or "nothing recorded", fact.source)
-    return build_unknown(id_, "not stated", fact.source)
+        return build_unknown(spec, fact.reason or "nothing recorded", fact.source)
+    return build_unknown(spec, "not stated", fact.source)
+
+
+def build_flag(cap: str, reason: str, fact: Found[T] | Absent, *, further_count: int = 0) -> Flag:
+    """Return a flag based on ``fact``."""
+    return Flag(cap, reason, fact.source, fact.retrieved_at, further_count)
 
 
 def days_between(earlier: int, later: int) -> int:
@@ -90,7 +102,7 @@ def days_between(earlier: int, later: int) -> int:
 
 
 def format_age(days: int) -> str:
-    """Return an age in words: ``45 days``, ``14 months``, ``8 years``."""
+    """Return an age as text: ``45 days``, ``14 months``, ``8 years``."""
     if days < 2 * 30:
         return f"{days} day" if days == 1 else f"{days} days"
     if days < 2 * 365:

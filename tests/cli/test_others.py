@@ -17,11 +17,11 @@ def test_the_schema_is_a_json_schema(nerq: Nerq) -> None:
 
 
 def test_the_methodology_prints_every_signal(nerq: Nerq) -> None:
-    from nerq_cli.methodology import CAPS, SIGNALS
+    from nerq_cli.methodology.packages import PACKAGES
 
     shown = " ".join(nerq("methodology").out.split())
-    assert all(signal.name in shown for signal in SIGNALS.values())
-    assert all(cap.id in shown for cap in CAPS.values())
+    assert all(signal.name in shown for signal in PACKAGES.signals.values())
+    assert all(cap.id in shown for cap in PACKAGES.caps.values())
 
 
 def test_the_cache_can_be_looked_at_tidied_and_emptied(nerq: Nerq, registry: Any, project: Path) -> None:

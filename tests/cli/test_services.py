@@ -161,7 +161,9 @@ def world(registry: Any, services: Any, nerq: Nerq, project: Path, monkeypatch: 
 
 # One service fails, in every way
 
-REPOSITORY = frozenset({"S8", "M3", "M5", "C3", "C4", "K2", "K3"})
+REPOSITORY = frozenset(
+    {"repository_hygiene", "commits", "closed_issues", "source_link", "disclosure_policy", "adoption", "contributors"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,15 +180,15 @@ class Part:
 
 
 PARTS = {
-    "OSV lists": Part("OSV", (OSV_LISTS,), frozenset({"S1", "S2", "S3"})),
-    "OSV records": Part("OSV", OSV_RECORDS, frozenset({"S2", "S3"}), lacks=True),
+    "OSV lists": Part("OSV", (OSV_LISTS,), frozenset({"malware", "known_advisories", "fix_record"})),
+    "OSV records": Part("OSV", OSV_RECORDS, frozenset({"known_advisories", "fix_record"}), lacks=True),
     "deps.dev versions": Part("deps.dev", (DEPS_DEV_VERSIONS,), REPOSITORY, lacks=True),
     "deps.dev findings": Part("deps.dev", (DEPS_DEV_FINDINGS,), REPOSITORY, lacks=True),
     "deps.dev projects": Part("deps.dev", (DEPS_DEV_PROJECTS,), REPOSITORY, lacks=True),
     "Scorecard": Part("OpenSSF Scorecard", (SCORECARD,), REPOSITORY, lacks=True),
     "GitHub": Part("GitHub", (GITHUB,), REPOSITORY),
-    "EPSS": Part("EPSS", (EPSS,), frozenset({"S2"})),
-    "KEV": Part("CISA KEV", (KEV,), frozenset({"S2"})),
+    "EPSS": Part("EPSS", (EPSS,), frozenset({"known_advisories"})),
+    "KEV": Part("CISA KEV", (KEV,), frozenset({"known_advisories"})),
 }
 FAILURES: dict[str, Any] = {
     "500": {"status": 500},
@@ -238,8 +240,8 @@ def require_calm(world: World, healthy: Any, failed: Any, part: Part, *, named: 
         if key[1] not in part.signals and before[key][0] == "known":
             assert (state, value, reason) == before[key], key
     if part is PARTS["OSV lists"]:
-        assert {after[name, "S2"][0] for name in ("demo", "third", "left")} == {"unknown"}
-        assert {after[name, "S1"][0] for name in ("demo", "third", "left")} == {"unknown"}
+        assert {after[name, "known_advisories"][0] for name in ("demo", "third", "left")} == {"unknown"}
+        assert {after[name, "malware"][0] for name in ("demo", "third", "left")} == {"unknown"}
         assert all(one["provisional"] for one in failed.json["dependencies"])
 
 
@@ -384,7 +386,7 @@ def test_repositories_that_an_answer_leaves_out_are_unknown_and_the_others_are_n
 
     world.ruin(partly, GITHUB)
     result = world.scan()
-    known = {name for name in ("demo", "third", "left") if "20 commits" in signals(result)[name, "M3"][2]}
+    known = {name for name in ("demo", "third", "left") if "20 commits" in signals(result)[name, "commits"][2]}
     assert len(known) == 2
     assert sources(result)["GitHub"]["state"] == "partial"
 
@@ -430,7 +432,7 @@ def test_the_record_of_another_advisory_says_nothing_of_this_one(world: World) -
 
 def test_what_records_cannot_be_read_makes_the_past_unknown_not_clean(world: World) -> None:
     world.ruin({"status": 404}, *OSV_RECORDS)
-    state, value, _ = signals(world.scan())["demo", "S3"]
+    state, value, _ = signals(world.scan())["demo", "fix_record"]
     assert (state, value) == ("unknown", None)
 
 
@@ -457,9 +459,9 @@ def test_a_token_that_is_refused_appears_nowhere(world: World, status: int) -> N
 def test_what_was_answered_to_a_token_is_not_shared(
     world: World, monkeypatch: pytest.MonkeyPatch, token: str, options: tuple[str, ...]
 ) -> None:
-    assert "20 commits" in signals(world.scan())["demo", "M3"][2]
+    assert "20 commits" in signals(world.scan())["demo", "commits"][2]
     world.ruin({"status": 403}, GITHUB, *(f"/github/repos/acme/{name}" for name in ("demo", "third", "left")))
-    assert "20 commits" in signals(world.scan(*options))["demo", "M3"][2]
+    assert "20 commits" in signals(world.scan(*options))["demo", "commits"][2]
     monkeypatch.setenv("GITHUB_TOKEN", token)
     assert all("20 commits" not in reason for _, _, reason in signals(world.scan(*options)).values())
 

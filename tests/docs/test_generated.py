@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from typer.core import TyperCommand, TyperGroup
 from nerq_cli.cli import about
 from nerq_cli.cli.app import app, load_command
 from nerq_cli.errors import EXIT_MEANINGS
-from nerq_cli.methodology import CAPS, SIGNALS
+from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.report.terminal import methodology_page
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -60,7 +61,11 @@ def document_parameter(param: Any) -> str:
 
 @pytest.mark.parametrize(
     ("name", "write"),
-    [("cli", reference), ("methodology", methodology_page.render_markdown), ("data-sources", about.render_markdown)],
+    [
+        ("cli", reference),
+        ("methodology", partial(methodology_page.render_markdown, PACKAGES)),
+        ("data-sources", about.render_markdown),
+    ],
 )
 def test_a_generated_page_says_what_the_code_says(name: str, write: object) -> None:
     page = DOCS / "reference" / f"{name}.md"
@@ -86,7 +91,7 @@ def test_the_readme_tells_every_exit_status() -> None:
 
 def test_the_methodology_page_names_every_signal_and_cap() -> None:
     page = (DOCS / "reference" / "methodology.md").read_text(encoding="utf-8")
-    assert all(id_ in page for id_ in (*SIGNALS, *CAPS))
+    assert all(id_ in page for id_ in (*PACKAGES.signals, *PACKAGES.caps))
 
 
 def test_every_link_between_pages_leads_somewhere() -> None:

@@ -10,6 +10,7 @@ from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.errors import ExitStatus
 from nerq_cli.facts import WHEEL, YANKED, AffectingAdvisory, PackageInfo
 from nerq_cli.inventory import Dependency, Package
+from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import STATES, State, decide_exit, judge_dependency
 from nerq_cli.policy.fix import find_fixing_version, find_newer_fixes, suggest_fix
 from nerq_cli.scoring import Cap, Score
@@ -32,6 +33,7 @@ def dependency(skip: str = "", version: str | None = "1.0") -> Dependency:
 
 def scored(value: float | None, *caps: tuple[str, float], provisional: bool = False) -> Score:
     return Score(
+        methodology=PACKAGES,
         value=value,
         total=value,
         grade=None,

@@ -20,6 +20,7 @@ from nerq_cli.facts import (
     Unknown,
 )
 from nerq_cli.inventory import Dependency, Package
+from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy.upgrade import Upgrade, choose, describe, find_candidates
 from nerq_cli.scoring import Score
 
@@ -165,6 +166,7 @@ def test_every_candidate_is_listed_final_newer_and_worth_going_to(
 
 def scored(value: float | None, *, provisional: bool = False) -> Score:
     return Score(
+        methodology=PACKAGES,
         value=value,
         total=value,
         grade="B",

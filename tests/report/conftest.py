@@ -33,6 +33,7 @@ from nerq_cli.facts import (
     Unknown,
 )
 from nerq_cli.inventory import Dependency, Location, Package
+from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import State, decide_exit, judge_dependency
 from nerq_cli.policy import findings as finding
 from nerq_cli.policy.upgrade import Upgrade
@@ -159,7 +160,7 @@ def assess_one(  # noqa: PLR0913 - every fact about a package can be set
             if isinstance(advisories, Unknown)
             else Found(tuple(advisories), "OSV", AS_OF - 14 * 60),
         )
-    score = scoring.compute_score(signals.measure_signals(ecosystem, version, evidence, AS_OF))
+    score = scoring.compute_score(PACKAGES, signals.measure_package(PACKAGES, ecosystem, version, evidence, AS_OF))
     found = state or judge_dependency(it, score, 70.0)
     reasons = tuple(filter(None, (first_reason, *(reason.text for reason in score.reasons))))
     if score.verdict and score.verdict not in reasons:
@@ -208,7 +209,7 @@ def make(
         ]
     return Report(
         version="0.1.0",
-        methodology="1.0",
+        methodology=PACKAGES,
         as_of=AS_OF,
         threshold=70.0,
         python="3.11",

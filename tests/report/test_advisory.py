@@ -14,7 +14,7 @@ from nerq_cli.inventory import Dependency, Package
 from nerq_cli.report import RenderOptions
 from nerq_cli.report.advisory import add_advisory_details, deduplicate_advisories
 from nerq_cli.report.terminal.layout import Page, cell_width
-from nerq_cli.signals.security import merge_advisories
+from nerq_cli.signals.advisories import merge_advisories
 
 Screen = Callable[..., str]
 Shown = Callable[..., str]

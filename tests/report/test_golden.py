@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
+from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.report import RenderOptions
 from nerq_cli.report.formats import json
 from nerq_cli.report.model import Report
@@ -50,7 +52,7 @@ def test_the_card_of_a_failing_package_looks_as_agreed(findings: Report, screen:
 
 
 def test_the_methodology_tree_looks_as_agreed(screen: Screen, golden: Golden) -> None:
-    golden("methodology.txt", screen(methodology_page.render_tree).encode())
+    golden("methodology.txt", screen(partial(methodology_page.render_tree, PACKAGES)).encode())
 
 
 @pytest.mark.parametrize("name", ["mixed", "calm", "doubtful", "broken", "listed", "empty", "hostile"])

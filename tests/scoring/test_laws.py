@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.methodology import CAPS, COVERAGE_FLOOR, GRADES, SIGNALS, find_grade
+from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.scoring import compute_score, round_half_up
 from nerq_cli.signals.signal import Flag, Measurement, Signal, SignalState
 
@@ -20,7 +20,7 @@ SHARES = st.sampled_from([1.0, 0.5])
 @st.composite
 def signals(draw: st.DrawFn) -> tuple[Signal, ...]:
     made = []
-    for id_ in SIGNALS:
+    for id_ in PACKAGES.signals:
         state: SignalState = draw(st.sampled_from(STATES))
         value = draw(VALUES) if state == "known" else None
         made.append(Signal(id_, state, value, f"{id_} is {state}", "registry", 1, draw(SHARES)))
@@ -28,14 +28,15 @@ def signals(draw: st.DrawFn) -> tuple[Signal, ...]:
 
 
 FLAGS = st.lists(
-    st.builds(Flag, st.sampled_from(sorted(CAPS)), st.just("why"), further_count=st.integers(0, 40)), max_size=4
+    st.builds(Flag, st.sampled_from(sorted(PACKAGES.caps)), st.just("why"), further_count=st.integers(0, 40)),
+    max_size=4,
 ).map(tuple)
 MEASURED = st.builds(Measurement, signals(), FLAGS)
 
 
 @given(MEASURED)
 def test_a_score_stays_on_its_scale_and_under_every_cap(measured: Measurement) -> None:
-    result = compute_score(measured)
+    result = compute_score(PACKAGES, measured)
     if result.value is None:
         assert result.grade is None
         return
@@ -49,19 +50,22 @@ def test_a_score_stays_on_its_scale_and_under_every_cap(measured: Measurement) -
 
 @given(MEASURED)
 def test_contributions_add_up_to_the_total(measured: Measurement) -> None:
-    result = compute_score(measured)
+    result = compute_score(PACKAGES, measured)
     if result.total is not None:
         assert sum(part.contribution for part in result.parts) == pytest.approx(result.total)
         assert sum(part.contribution + part.lost_points for part in result.parts) == pytest.approx(100)
 
 
-@given(MEASURED, st.sampled_from(sorted(SIGNALS)), VALUES, VALUES)
+@given(MEASURED, st.sampled_from(sorted(PACKAGES.signals)), VALUES, VALUES)
 def test_a_better_signal_never_lowers_the_score(measured: Measurement, id_: str, one: float, other: float) -> None:
     def with_value(value: float) -> Measurement:
         changed = (Signal(s.id, "known", value, "", "", 0, s.share) if s.id == id_ else s for s in measured.signals)
         return Measurement(tuple(changed), measured.flags)
 
-    worse, better = compute_score(with_value(min(one, other))), compute_score(with_value(max(one, other)))
+    worse, better = (
+        compute_score(PACKAGES, with_value(min(one, other))),
+        compute_score(PACKAGES, with_value(max(one, other))),
+    )
     assert (worse.value is None) == (better.value is None)
     if worse.value is not None and better.value is not None:
         assert worse.value <= better.value
@@ -69,7 +73,10 @@ def test_a_better_signal_never_lowers_the_score(measured: Measurement, id_: str,
 
 @given(MEASURED, FLAGS)
 def test_another_flag_never_raises_the_score(measured: Measurement, more: tuple[Flag, ...]) -> None:
-    before, after = compute_score(measured), compute_score(Measurement(measured.signals, measured.flags + more))
+    before, after = (
+        compute_score(PACKAGES, measured),
+        compute_score(PACKAGES, Measurement(measured.signals, measured.flags + more)),
+    )
     if before.value is not None and after.value is not None:
         assert after.value <= before.value
 
@@ -79,7 +86,10 @@ def test_the_order_of_the_evidence_has_no_effect(measured: Measurement, shuffler
     mixed_signals, mixed_flags = list(measured.signals), list(measured.flags)
     shuffler.shuffle(mixed_signals)
     shuffler.shuffle(mixed_flags)
-    one, other = compute_score(measured), compute_score(Measurement(tuple(mixed_signals), tuple(mixed_flags)))
+    one, other = (
+        compute_score(PACKAGES, measured),
+        compute_score(PACKAGES, Measurement(tuple(mixed_signals), tuple(mixed_flags))),
+    )
     assert (one.value, one.total, one.coverage, one.dimensions) == (
         other.value,
         other.total,
@@ -91,43 +101,53 @@ def test_the_order_of_the_evidence_has_no_effect(measured: Measurement, shuffler
 
 @given(MEASURED)
 def test_saying_a_flag_twice_is_saying_it_once(measured: Measurement) -> None:
-    assert compute_score(Measurement(measured.signals, measured.flags * 2)).caps == compute_score(measured).caps
+    assert (
+        compute_score(PACKAGES, Measurement(measured.signals, measured.flags * 2)).caps
+        == compute_score(PACKAGES, measured).caps
+    )
 
 
-@given(MEASURED, st.sampled_from(sorted(SIGNALS)))
+@given(MEASURED, st.sampled_from(sorted(PACKAGES.signals)))
 def test_not_knowing_a_signal_never_raises_coverage(measured: Measurement, id_: str) -> None:
     def in_state(state: SignalState) -> Measurement:
         value = 50.0 if state == "known" else None
         changed = (Signal(s.id, state, value, "", "", 0, s.share) if s.id == id_ else s for s in measured.signals)
         return Measurement(tuple(changed), measured.flags)
 
-    assert compute_score(in_state("unknown")).coverage <= compute_score(in_state("known")).coverage + 1e-9
+    assert (
+        compute_score(PACKAGES, in_state("unknown")).coverage
+        <= compute_score(PACKAGES, in_state("known")).coverage + 1e-9
+    )
 
 
-@given(MEASURED, st.sampled_from(sorted(SIGNALS)))
+@given(MEASURED, st.sampled_from(sorted(PACKAGES.signals)))
 def test_not_knowing_a_signal_leaves_every_other_dimension_alone(measured: Measurement, id_: str) -> None:
     lost = Measurement(
         tuple(Signal(s.id, "unknown", None, "", "") if s.id == id_ else s for s in measured.signals), measured.flags
     )
-    before, after = compute_score(measured).dimensions, compute_score(lost).dimensions
-    assert all(after[name] == before[name] for name in before if name != SIGNALS[id_].dimension)
+    before, after = compute_score(PACKAGES, measured).dimensions, compute_score(PACKAGES, lost).dimensions
+    assert all(after[name] == before[name] for name in before if name != PACKAGES.signals[id_].dimension)
 
 
 @given(MEASURED)
 def test_a_malicious_version_scores_zero_regardless_of_all_else(measured: Measurement) -> None:
-    result = compute_score(Measurement(measured.signals, (*measured.flags, Flag("malicious", "recorded as malicious"))))
+    result = compute_score(
+        PACKAGES, Measurement(measured.signals, (*measured.flags, Flag("malicious", "recorded as malicious")))
+    )
     assert result.value == 0.0
     assert result.grade == "F"
 
 
 @given(MEASURED)
 def test_a_number_needs_enough_coverage(measured: Measurement) -> None:
-    result = compute_score(Measurement(measured.signals))
-    assert (result.value is not None) == (result.coverage >= COVERAGE_FLOOR and result.total is not None)
+    result = compute_score(PACKAGES, Measurement(measured.signals))
+    assert (result.value is not None) == (result.coverage >= PACKAGES.coverage_floor and result.total is not None)
 
 
 def test_everything_unknown_gives_no_number_and_says_so() -> None:
-    result = compute_score(Measurement(tuple(Signal(id_, "unknown", None, "down") for id_ in SIGNALS)))
+    result = compute_score(
+        PACKAGES, Measurement(tuple(Signal(id_, "unknown", None, "down") for id_ in PACKAGES.signals))
+    )
     assert result.value is None
     assert result.low is None
     assert result.coverage == 0.0
@@ -137,18 +157,28 @@ def test_everything_unknown_gives_no_number_and_says_so() -> None:
 
 
 def test_a_verdict_withholds_the_number() -> None:
-    known = tuple(Signal(id_, "known", 100.0, "good") for id_ in SIGNALS)
-    result = compute_score(Measurement(known, (), "not found in the registry"))
+    known = tuple(Signal(id_, "known", 100.0, "good") for id_ in PACKAGES.signals)
+    result = compute_score(PACKAGES, Measurement(known, (), "not found in the registry"))
     assert result.value is None
     assert result.reasons[0].text == "not found in the registry"
 
 
 def test_thin_coverage_holds_the_grade_at_b() -> None:
-    half = {"S2", "S5", "S6", "M1", "M2", "D1", "C1", "K1"}
+    half = {
+        "known_advisories",
+        "install_code",
+        "name_confusion",
+        "status",
+        "last_release",
+        "readme",
+        "licence",
+        "publishers",
+    }
     made = (
-        Signal(id_, "known", 100.0, "") if id_ in half else Signal(id_, "unknown", None, "not asked") for id_ in SIGNALS
+        Signal(id_, "known", 100.0, "") if id_ in half else Signal(id_, "unknown", None, "not asked")
+        for id_ in PACKAGES.signals
     )
-    result = compute_score(Measurement(tuple(made)))
+    result = compute_score(PACKAGES, Measurement(tuple(made)))
     assert result.value == 100.0
     assert 0.40 <= result.coverage < 0.55
     assert result.grade == "B"
@@ -164,5 +194,5 @@ def test_scores_are_rounded_half_up_to_one_decimal(value: float, shown: float) -
     [(100, "A+"), (90, "A+"), (89.9, "A"), (70, "B"), (69.6, "C"), (45, "D"), (30, "E"), (29.9, "F")],
 )
 def test_a_grade_uses_the_very_number_that_is_shown(value: float, letter: str) -> None:
-    assert find_grade(value) == letter
-    assert [least for least, _ in GRADES] == sorted((least for least, _ in GRADES), reverse=True)
+    assert PACKAGES.find_grade(value) == letter
+    assert [least for least, _ in PACKAGES.grades] == sorted((least for least, _ in PACKAGES.grades), reverse=True)

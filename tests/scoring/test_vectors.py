@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nerq_cli.methodology import SIGNALS
+from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.scoring import compute_score
 from nerq_cli.signals.signal import Flag, Measurement, Signal
 
@@ -14,7 +14,7 @@ NOT_APPLICABLE = "n.a."
 def measured(values: dict[str, float | str], *flags: Flag) -> Measurement:
     """Build signals from values; ids left out are unknown, ``n.a.`` marks those that do not apply."""
     signals = []
-    for id_ in SIGNALS:
+    for id_ in PACKAGES.signals:
         value = values.get(id_)
         if isinstance(value, str):
             signals.append(Signal(id_, "not_applicable", None, "does not apply"))
@@ -26,80 +26,80 @@ def measured(values: dict[str, float | str], *flags: Flag) -> Measurement:
 
 
 HEALTHY: dict[str, float | str] = {
-    **dict.fromkeys(("S2", "S3", "S5", "S6", "S7"), 100),
-    "S4": 50,
-    "S8": 85.5,
-    **dict.fromkeys(("M1", "M2", "M3", "M4"), 100),
-    "M5": 80,
-    **dict.fromkeys(("D1", "D2", "D3"), 100),
-    **dict.fromkeys(("C1", "C2", "C4"), 100),
-    "C3": 80,
-    **dict.fromkeys(("K1", "K2", "K3"), 100),
+    **dict.fromkeys(("known_advisories", "fix_record", "install_code", "name_confusion", "newness"), 100),
+    "provenance": 50,
+    "repository_hygiene": 85.5,
+    **dict.fromkeys(("status", "last_release", "commits", "release_cadence"), 100),
+    "closed_issues": 80,
+    **dict.fromkeys(("readme", "links", "basics"), 100),
+    **dict.fromkeys(("licence", "licence_terms", "disclosure_policy"), 100),
+    "source_link": 80,
+    **dict.fromkeys(("publishers", "adoption", "contributors"), 100),
 }
 FINISHED_SOLO: dict[str, float | str] = {
-    "S2": 100,
-    "S3": NOT_APPLICABLE,
-    "S4": 50,
-    "S5": 100,
-    "S6": 100,
-    "S7": 100,
-    "M1": 100,
-    "M2": 70,
-    "M3": 70,
-    "M4": 70,
-    "D1": 71.4,
-    "D2": 30,
-    "D3": 75,
-    "C1": 100,
-    "C2": 100,
-    "C3": 80,
-    "C4": 40,
-    "K1": 55,
-    "K2": 78.2,
-    "K3": 60,
+    "known_advisories": 100,
+    "fix_record": NOT_APPLICABLE,
+    "provenance": 50,
+    "install_code": 100,
+    "name_confusion": 100,
+    "newness": 100,
+    "status": 100,
+    "last_release": 70,
+    "commits": 70,
+    "release_cadence": 70,
+    "readme": 71.4,
+    "links": 30,
+    "basics": 75,
+    "licence": 100,
+    "licence_terms": 100,
+    "source_link": 80,
+    "disclosure_policy": 40,
+    "publishers": 55,
+    "adoption": 78.2,
+    "contributors": 60,
 }
 STALE: dict[str, float | str] = {
-    "S2": 42.5,
-    "S3": 50,
-    "S4": 50,
-    "S5": 100,
-    "S6": 100,
-    "S7": 100,
-    "S8": 48,
-    "M1": 100,
-    "M2": 14.04,
-    "M3": 10,
-    "M4": 30,
-    "M5": 20,
-    "D1": 78.2,
-    "D2": 30,
-    "D3": 50,
-    "C1": 80,
-    "C2": 100,
-    "C3": 60,
-    "C4": 40,
-    "K1": 55,
-    "K2": 65.2,
-    "K3": 40,
+    "known_advisories": 42.5,
+    "fix_record": 50,
+    "provenance": 50,
+    "install_code": 100,
+    "name_confusion": 100,
+    "newness": 100,
+    "repository_hygiene": 48,
+    "status": 100,
+    "last_release": 14.04,
+    "commits": 10,
+    "release_cadence": 30,
+    "closed_issues": 20,
+    "readme": 78.2,
+    "links": 30,
+    "basics": 50,
+    "licence": 80,
+    "licence_terms": 100,
+    "source_link": 60,
+    "disclosure_policy": 40,
+    "publishers": 55,
+    "adoption": 65.2,
+    "contributors": 40,
 }
 LOOK_ALIKE: dict[str, float | str] = {
-    "S2": 100,
-    "S3": NOT_APPLICABLE,
-    "S4": 50,
-    "S5": 15,
-    "S6": 15,
-    "S7": 13.3,
-    "M1": 100,
-    "M2": 100,
-    "M4": 40,
-    "D1": 10,
-    "D2": 0,
-    "D3": 25,
-    "C1": 100,
-    "C2": 100,
-    "C3": 20,
-    "K1": 55,
-    "K2": 25,
+    "known_advisories": 100,
+    "fix_record": NOT_APPLICABLE,
+    "provenance": 50,
+    "install_code": 15,
+    "name_confusion": 15,
+    "newness": 13.3,
+    "status": 100,
+    "last_release": 100,
+    "release_cadence": 40,
+    "readme": 10,
+    "links": 0,
+    "basics": 25,
+    "licence": 100,
+    "licence_terms": 100,
+    "source_link": 20,
+    "publishers": 55,
+    "adoption": 25,
 }
 
 
@@ -107,10 +107,19 @@ LOOK_ALIKE: dict[str, float | str] = {
     ("name", "values", "flags", "dimensions", "coverage", "total", "final", "grade"),
     [
         ("healthy", HEALTHY, (), (92.1, 98.0, 100, 96.0, 100), 1.0, 96.1, 96, "A+"),
-        ("one high", {**HEALTHY, "S2": 50}, (Flag("high", "1 high"),), (72.1, 98, 100, 96, 100), 1.0, 89.1, 69, "C"),
+        (
+            "one high",
+            {**HEALTHY, "known_advisories": 50},
+            (Flag("high", "1 high"),),
+            (72.1, 98, 100, 96, 100),
+            1.0,
+            89.1,
+            69,
+            "C",
+        ),
         (
             "one critical",
-            {**HEALTHY, "S2": 15},
+            {**HEALTHY, "known_advisories": 15},
             (Flag("critical", "1 critical"),),
             (58.1, 98, 100, 96, 100),
             1.0,
@@ -120,7 +129,7 @@ LOOK_ALIKE: dict[str, float | str] = {
         ),
         (
             "two medium and one low",
-            {**HEALTHY, "S2": 68.6375},
+            {**HEALTHY, "known_advisories": 68.6375},
             (Flag("medium", "3", further_count=1),),
             (79.6, 98, 100, 96, 100),
             1.0,
@@ -161,7 +170,7 @@ def test_a_worked_example_gives_the_numbers_worked_out_by_hand(
     final: float,
     grade: str,
 ) -> None:
-    result = compute_score(measured(values, *flags))
+    result = compute_score(PACKAGES, measured(values, *flags))
     assert list(result.dimensions.values()) == pytest.approx(dimensions, abs=0.051), name
     assert result.coverage == pytest.approx(coverage, abs=0.006)
     assert result.total == pytest.approx(total, abs=0.051)
@@ -171,7 +180,12 @@ def test_a_worked_example_gives_the_numbers_worked_out_by_hand(
 
 
 def test_registry_dates_alone_are_too_little_for_a_number() -> None:
-    result = compute_score(measured({"S7": 100, "M2": 100, "M4": 100, "S5": 100, "S6": 100}))
+    result = compute_score(
+        PACKAGES,
+        measured(
+            {"newness": 100, "last_release": 100, "release_cadence": 100, "install_code": 100, "name_confusion": 100}
+        ),
+    )
     assert result.value is None
     assert result.grade is None
     assert result.coverage < 0.40
@@ -179,16 +193,16 @@ def test_registry_dates_alone_are_too_little_for_a_number() -> None:
 
 
 def test_without_an_advisory_source_the_score_is_provisional() -> None:
-    values = {id_: value for id_, value in HEALTHY.items() if id_ != "S2"}
-    assert compute_score(measured(values)).provisional
-    assert not compute_score(measured(HEALTHY)).provisional
+    values = {id_: value for id_, value in HEALTHY.items() if id_ != "known_advisories"}
+    assert compute_score(PACKAGES, measured(values)).provisional
+    assert not compute_score(PACKAGES, measured(HEALTHY)).provisional
 
 
 @pytest.mark.parametrize(("further", "limit"), [(0, 69), (5, 49), (29, 30)])
 def test_each_further_unknown_advisory_lowers_the_cap_by_four_down_to_thirty(further: int, limit: float) -> None:
-    result = compute_score(measured(HEALTHY, Flag("advisory", "advisories", further_count=further)))
+    result = compute_score(PACKAGES, measured(HEALTHY, Flag("advisory", "advisories", further_count=further)))
     assert result.value == limit
 
 
 def test_with_a_critical_advisory_the_cap_slides_down_to_twenty() -> None:
-    assert compute_score(measured(HEALTHY, Flag("critical", "many", further_count=30))).value == 20
+    assert compute_score(PACKAGES, measured(HEALTHY, Flag("critical", "many", further_count=30))).value == 20

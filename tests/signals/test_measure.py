@@ -32,8 +32,8 @@ from nerq_cli.facts import (
     SimilarName,
     Unknown,
 )
-from nerq_cli.methodology import SIGNALS
-from nerq_cli.signals.security import describe_advisories, merge_advisories
+from nerq_cli.methodology.packages import PACKAGES
+from nerq_cli.signals.advisories import describe_advisories, merge_advisories
 from nerq_cli.signals.signal import DAY_SECONDS, Measurement, Signal
 
 NOW = 1_790_000_000  # 2026-09-21
@@ -86,7 +86,7 @@ HEALTHY = Evidence(
 
 
 def measure(evidence: Evidence, *, version: str = "2.1.0", ecosystem: EcosystemId = PYPI) -> Measurement:
-    return signals.measure_signals(ecosystem, version, evidence, NOW)
+    return signals.measure_package(PACKAGES, ecosystem, version, evidence, NOW)
 
 
 def signal(measured: Measurement, id_: str) -> Signal:
@@ -121,8 +121,8 @@ def advisory(id_: str = "X-1", severity: str = "high", **changes: Any) -> Affect
 
 
 def test_every_signal_of_the_table_is_measured_exactly_once() -> None:
-    assert [one.id for one in measure(HEALTHY).signals] == list(SIGNALS)
-    assert [one.id for one in measure(Evidence()).signals] == list(SIGNALS)
+    assert [one.id for one in measure(HEALTHY).signals] == list(PACKAGES.signals)
+    assert [one.id for one in measure(Evidence()).signals] == list(PACKAGES.signals)
 
 
 def test_with_nothing_known_every_signal_is_unknown_and_says_why() -> None:
@@ -136,9 +136,9 @@ def test_a_healthy_package_raises_no_flag() -> None:
     measured = measure(HEALTHY)
     assert measured.flags == ()
     assert measured.no_score_reason == ""
-    assert signal(measured, "S2").value == 100
-    assert signal(measured, "M2").value == 100
-    assert signal(measured, "C1").value == 100
+    assert signal(measured, "known_advisories").value == 100
+    assert signal(measured, "last_release").value == 100
+    assert signal(measured, "licence").value == 100
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_a_healthy_package_raises_no_flag() -> None:
 )
 def test_each_advisory_takes_its_share_of_what_is_left(severities: tuple[str, ...], value: float) -> None:
     evidence = with_advisories(*(advisory(f"X-{n}", severity) for n, severity in enumerate(severities)))
-    assert signal(measure(evidence), "S2").value == pytest.approx(value)
+    assert signal(measure(evidence), "known_advisories").value == pytest.approx(value)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_the_worst_advisory_decides_the_cap(record: AffectingAdvisory, cap: str)
 
 
 def test_a_likely_exploited_advisory_counts_one_band_higher() -> None:
-    assert signal(measure(with_advisories(advisory(severity="medium", epss=0.10))), "S2").value == 50
+    assert signal(measure(with_advisories(advisory(severity="medium", epss=0.10))), "known_advisories").value == 50
 
 
 def test_one_vulnerability_under_two_names_counts_once() -> None:
@@ -185,7 +185,7 @@ def test_one_vulnerability_under_two_names_counts_once() -> None:
         advisory("PYSEC-1", "unknown", aliases=("CVE-1",), fixed_in=("3",)),
     )
     once = with_advisories(advisory("GHSA-1", "high", aliases=("CVE-1", "PYSEC-1"), fixed_in=("3",)))
-    assert signal(measure(twice), "S2").value == signal(measure(once), "S2").value
+    assert signal(measure(twice), "known_advisories").value == signal(measure(once), "known_advisories").value
     assert caps(measure(twice)) == caps(measure(once)) == {"high"}
 
 
@@ -224,21 +224,21 @@ def test_advisories_are_told_in_words_worst_first() -> None:
 
 def test_a_silent_advisory_source_is_not_a_clean_one() -> None:
     measured = measure(msgspec.structs.replace(HEALTHY, advisories=DOWN))
-    assert signal(measured, "S2").state == "unknown"
-    assert signal(measured, "S1").state == "unknown"
-    assert signal(measured, "S2").reason == DOWN.reason
+    assert signal(measured, "known_advisories").state == "unknown"
+    assert signal(measured, "malware").state == "unknown"
+    assert signal(measured, "known_advisories").reason == DOWN.reason
 
 
 def test_an_absent_advisory_is_a_known_clean_answer() -> None:
     measured = measure(msgspec.structs.replace(HEALTHY, advisories=Absent("advisories", NOW)))
-    assert signal(measured, "S2").value == 100
+    assert signal(measured, "known_advisories").value == 100
 
 
 @pytest.mark.parametrize(("status", "cap"), [("quarantined", "quarantined"), ("security-holding", "security-holding")])
 def test_a_package_taken_down_by_its_registry_is_capped(status: str, cap: str) -> None:
     measured = measure(with_project(status=status))
     assert cap in caps(measured)
-    assert signal(measured, "S1").value == 0
+    assert signal(measured, "malware").value == 0
 
 
 def test_a_recent_malicious_version_is_remembered() -> None:
@@ -253,7 +253,9 @@ def test_a_recent_malicious_version_is_remembered() -> None:
 
 def test_the_fix_record_is_smoothed_and_does_not_apply_without_history() -> None:
     def fix_record(history: History) -> Signal:
-        return signal(measure(msgspec.structs.replace(HEALTHY, history=Found(history, "advisories", NOW))), "S3")
+        return signal(
+            measure(msgspec.structs.replace(HEALTHY, history=Found(history, "advisories", NOW))), "fix_record"
+        )
 
     assert fix_record(History(old_advisories=3, fixed_advisories=1)).value == 50
     assert fix_record(History()).state == "not_applicable"
@@ -262,12 +264,12 @@ def test_the_fix_record_is_smoothed_and_does_not_apply_without_history() -> None
 def test_provenance_is_verified_none_lost_or_not_told() -> None:
     attested = with_project(flags=(WHEEL | ATTESTED, WHEEL, SDIST))
     lost = with_project(flags=(WHEEL, WHEEL | ATTESTED, SDIST))
-    assert signal(measure(attested), "S4").value == 100
-    assert signal(measure(HEALTHY), "S4").value == 50
-    assert signal(measure(lost), "S4").value == 10
+    assert signal(measure(attested), "provenance").value == 100
+    assert signal(measure(HEALTHY), "provenance").value == 50
+    assert signal(measure(lost), "provenance").value == 10
     assert "provenance-lost" not in caps(measure(lost))  # 45 days old: no longer the pattern of a takeover
-    assert signal(measure(with_project(has_attestation_data=False)), "S4").state == "unknown"
-    assert signal(measure(HEALTHY, version="1.0.0"), "S4").state == "not_applicable"
+    assert signal(measure(with_project(has_attestation_data=False)), "provenance").state == "unknown"
+    assert signal(measure(HEALTHY, version="1.0.0"), "provenance").state == "not_applicable"
 
 
 def test_provenance_lost_in_a_fresh_version_is_capped() -> None:
@@ -276,9 +278,9 @@ def test_provenance_lost_in_a_fresh_version_is_capped() -> None:
 
 
 def test_a_wheel_runs_nothing_and_a_source_archive_does() -> None:
-    assert signal(measure(HEALTHY), "S5").value == 100
-    assert signal(measure(HEALTHY, version="1.0.0"), "S5").value == 50
-    assert signal(measure(with_project(flags=(0, 0, 0))), "S5").state == "unknown"
+    assert signal(measure(HEALTHY), "install_code").value == 100
+    assert signal(measure(HEALTHY, version="1.0.0"), "install_code").value == 50
+    assert signal(measure(with_project(flags=(0, 0, 0))), "install_code").state == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -287,7 +289,10 @@ def test_a_wheel_runs_nothing_and_a_source_archive_does() -> None:
 def test_install_hooks_of_npm_cost_points(hooks: tuple[str, ...], value: float) -> None:
     evidence = with_metadata(hooks=hooks)
     project = Found(msgspec.structs.replace(PROJECT, flags=(INSTALL_HOOK,) * 3), "registry", NOW)
-    assert signal(measure(msgspec.structs.replace(evidence, package_info=project), ecosystem=NPM), "S5").value == value
+    assert (
+        signal(measure(msgspec.structs.replace(evidence, package_info=project), ecosystem=NPM), "install_code").value
+        == value
+    )
 
 
 def test_an_install_hook_new_in_a_fresh_version_is_capped() -> None:
@@ -296,12 +301,12 @@ def test_an_install_hook_new_in_a_fresh_version_is_capped() -> None:
         with_metadata(hooks=("postinstall",)), package_info=Found(fresh, "registry", NOW)
     )
     measured = measure(evidence, ecosystem=NPM)
-    assert signal(measured, "S5").value == 15
+    assert signal(measured, "install_code").value == 15
     assert "install-hook-new" in caps(measured)
 
 
 def test_hooks_nobody_told_about_are_unknown() -> None:
-    assert signal(measure(with_metadata(hooks=None), ecosystem=NPM), "S5").state == "unknown"
+    assert signal(measure(with_metadata(hooks=None), ecosystem=NPM), "install_code").state == "unknown"
 
 
 def look_alike(**changes: Any) -> Evidence:
@@ -317,7 +322,7 @@ def look_alike(**changes: Any) -> Evidence:
 
 def test_a_look_alike_is_suspected_only_when_all_four_conditions_hold() -> None:
     assert "name-confusion" in caps(measure(look_alike()))
-    assert signal(measure(look_alike()), "S6").value == 15
+    assert signal(measure(look_alike()), "name_confusion").value == 15
 
 
 @pytest.mark.parametrize(
@@ -338,7 +343,7 @@ def test_a_look_alike_is_suspected_only_when_all_four_conditions_hold() -> None:
 def test_a_look_alike_that_fails_one_condition_is_only_a_neighbour(evidence: Evidence) -> None:
     measured = measure(evidence)
     assert "name-confusion" not in caps(measured)
-    assert signal(measured, "S6").value == 85
+    assert signal(measured, "name_confusion").value == 85
 
 
 def test_a_little_used_look_alike_is_suspected_by_its_downloads() -> None:
@@ -349,7 +354,7 @@ def test_a_little_used_look_alike_is_suspected_by_its_downloads() -> None:
 @pytest.mark.parametrize(("age", "value", "fresh"), [(0, 10, True), (2, 40, True), (3, 50, False), (14, 100, False)])
 def test_a_new_version_has_not_been_looked_at_yet(age: int, value: float, *, fresh: bool) -> None:
     measured = measure(with_project(published=(days_ago(age), days_ago(300), days_ago(2000))))
-    assert signal(measured, "S7").value == pytest.approx(value)
+    assert signal(measured, "newness").value == pytest.approx(value)
     assert ("fresh" in caps(measured)) is fresh
 
 
@@ -357,13 +362,13 @@ def test_a_security_fix_is_not_held_back_for_being_new() -> None:
     evidence = with_project(published=(days_ago(0), days_ago(300), days_ago(2000)))
     history = Found(History(fixes_predecessor=True), "advisories", NOW)
     measured = measure(msgspec.structs.replace(evidence, history=history))
-    assert signal(measured, "S7").value == 80
+    assert signal(measured, "newness").value == 80
     assert "fresh" not in caps(measured)
 
 
 def test_dates_that_cannot_be_believed_make_no_signal() -> None:
     measured = measure(with_project(date_problem="its dates contradict the order of its versions"))
-    for id_ in ("S7", "M2", "M4"):
+    for id_ in ("newness", "last_release", "release_cadence"):
         assert signal(measured, id_).state == "unknown"
         assert "contradict" in signal(measured, id_).reason
 
@@ -374,7 +379,9 @@ CHECKS = {"Code-Review": 8, "Branch-Protection": 3, "Token-Permissions": 10, "Ma
 def test_hygiene_is_the_weighted_mean_of_conclusive_checks() -> None:
     def hygiene(checks: dict[str, int], date: int = NOW) -> Signal:
         card = Scorecard("code.example/demo", date, checks)
-        return signal(measure(msgspec.structs.replace(HEALTHY, scorecard=Found(card, "scorecard", NOW))), "S8")
+        return signal(
+            measure(msgspec.structs.replace(HEALTHY, scorecard=Found(card, "scorecard", NOW))), "repository_hygiene"
+        )
 
     assert hygiene(CHECKS).value == pytest.approx(90)
     assert hygiene({"Code-Review": 8, "Branch-Protection": -1}).state == "unknown"
@@ -384,8 +391,8 @@ def test_hygiene_is_the_weighted_mean_of_conclusive_checks() -> None:
 def test_a_foreign_repository_says_nothing_about_the_package() -> None:
     card = Found(Scorecard("code.example/demo", NOW, CHECKS), "scorecard", NOW)
     measured = measure(msgspec.structs.replace(with_repository(link_status="foreign"), scorecard=card))
-    assert signal(measured, "S8").state == "unknown"
-    assert signal(measured, "C3").value == 0
+    assert signal(measured, "repository_hygiene").state == "unknown"
+    assert signal(measured, "source_link").value == 0
 
 
 @pytest.mark.parametrize(
@@ -402,7 +409,7 @@ def test_a_foreign_repository_says_nothing_about_the_package() -> None:
 )
 def test_the_stated_status_counts_at_its_worst(evidence: Evidence, value: float, cap: str | None) -> None:
     measured = measure(evidence)
-    assert signal(measured, "M1").value == value
+    assert signal(measured, "status").value == value
     assert caps(measured) == ({cap} if cap else set())
 
 
@@ -414,24 +421,24 @@ def test_the_age_of_the_last_release_follows_its_curve(days: int, value: float) 
         with_project(published=(days_ago(days), days_ago(4000), days_ago(5000))),
         metadata=Found(msgspec.structs.replace(METADATA, readme=0), "registry", NOW),  # not a finished package
     )
-    assert signal(measure(evidence), "M2").value == pytest.approx(value, abs=0.051)
+    assert signal(measure(evidence), "last_release").value == pytest.approx(value, abs=0.051)
 
 
 def test_a_finished_package_is_not_a_dead_one() -> None:
     old = (days_ago(1400), days_ago(1500), days_ago(2000))
-    assert signal(measure(with_project(published=old)), "M2").value == 70
-    assert signal(measure(with_project(published=old, versions=("0.9", "0.8", "0.7"))), "M2").value != 70
-    assert signal(measure(with_project(published=old, status="deprecated")), "M2").value != 70
+    assert signal(measure(with_project(published=old)), "last_release").value == 70
+    assert signal(measure(with_project(published=old, versions=("0.9", "0.8", "0.7"))), "last_release").value != 70
+    assert signal(measure(with_project(published=old, status="deprecated")), "last_release").value != 70
 
 
 def test_an_old_python_package_without_a_sign_of_life_is_not_finished_and_an_npm_one_is() -> None:
     old = with_project(published=(days_ago(2200), days_ago(2300), days_ago(2400)))
-    assert signal(measure(old), "M2").value != 70
-    assert signal(measure(old, ecosystem=NPM), "M2").value == 70
+    assert signal(measure(old), "last_release").value != 70
+    assert signal(measure(old, ecosystem=NPM), "last_release").value == 70
     alive = msgspec.structs.replace(
         old, repository=Found(Repository("code.example/demo", last_commit=days_ago(300)), "host", NOW)
     )
-    assert signal(measure(alive), "M2").value == 70
+    assert signal(measure(alive), "last_release").value == 70
 
 
 def test_an_unfixed_advisory_or_many_open_issues_make_a_package_unfinished() -> None:
@@ -440,8 +447,8 @@ def test_an_unfixed_advisory_or_many_open_issues_make_a_package_unfinished() -> 
         with_advisories(advisory(severity="low")), package_info=Found(old, "registry", NOW)
     )
     busy = msgspec.structs.replace(with_repository(open_issues=15), package_info=Found(old, "registry", NOW))
-    assert signal(measure(unfixed), "M2").value != 70
-    assert signal(measure(busy), "M2").value != 70
+    assert signal(measure(unfixed), "last_release").value != 70
+    assert signal(measure(busy), "last_release").value != 70
 
 
 @pytest.mark.parametrize(
@@ -486,22 +493,22 @@ def test_commits_follow_their_curve(commits: int, value: float) -> None:
         with_repository(commits_90d=commits),
         metadata=Found(msgspec.structs.replace(METADATA, readme=0), "registry", NOW),
     )
-    assert signal(measure(evidence), "M3").value == value
+    assert signal(measure(evidence), "commits").value == value
 
 
 def test_scorecard_stands_in_for_commits_and_people() -> None:
     card = Found(Scorecard("code.example/demo", NOW, {"Maintained": 0, "Contributors": 10}), "scorecard", NOW)
     unfinished = Found(msgspec.structs.replace(METADATA, readme=0), "registry", NOW)
     measured = measure(msgspec.structs.replace(HEALTHY, scorecard=card, metadata=unfinished))
-    assert signal(measured, "M3").value == 10
-    assert signal(measured, "K3").value == 100
+    assert signal(measured, "commits").value == 10
+    assert signal(measured, "contributors").value == 100
 
 
 def test_cadence_counts_stable_releases_of_two_years() -> None:
     def cadence(**changes: Any) -> float | None:
         evidence = with_project(**changes)
         plain = Found(msgspec.structs.replace(METADATA, readme=0), "registry", NOW)
-        return signal(measure(msgspec.structs.replace(evidence, metadata=plain)), "M4").value
+        return signal(measure(msgspec.structs.replace(evidence, metadata=plain)), "release_cadence").value
 
     assert cadence() == 80
     assert cadence(published=(days_ago(45), days_ago(1000), days_ago(2000))) == 60
@@ -512,30 +519,32 @@ def test_cadence_counts_stable_releases_of_two_years() -> None:
 
 @pytest.mark.parametrize(("opened", "closed", "value"), [(20, 80, 100), (50, 50, 50), (10, 0, 0)])
 def test_closed_issues_follow_their_curve(opened: int, closed: int, value: float) -> None:
-    assert signal(measure(with_repository(open_items=opened, closed_items=closed)), "M5").value == pytest.approx(value)
+    assert signal(
+        measure(with_repository(open_items=opened, closed_items=closed)), "closed_issues"
+    ).value == pytest.approx(value)
 
 
 def test_a_handful_of_issues_says_nothing() -> None:
-    assert signal(measure(with_repository(open_items=2, closed_items=2)), "M5").state == "not_applicable"
-    assert signal(measure(with_repository()), "M5").state == "unknown"
+    assert signal(measure(with_repository(open_items=2, closed_items=2)), "closed_issues").state == "not_applicable"
+    assert signal(measure(with_repository()), "closed_issues").state == "unknown"
 
 
 @pytest.mark.parametrize(("length", "value"), [(0, 10), (400, 60), (1500, 85), (3000, 100), (90_000, 100)])
 def test_readme_length_follows_its_curve(length: int, value: float) -> None:
-    assert signal(measure(with_metadata(readme=length)), "D1").value == value
+    assert signal(measure(with_metadata(readme=length)), "readme").value == value
 
 
 def test_what_a_mirror_drops_is_unknown_and_not_missing() -> None:
     measured = measure(with_metadata(readme=None, documentation=None, changelog=None, homepage=None, repository=None))
-    assert {signal(measured, id_).state for id_ in ("D1", "D2", "C3")} == {"unknown"}
+    assert {signal(measured, id_).state for id_ in ("readme", "links", "source_link")} == {"unknown"}
 
 
 def test_links_and_basics_add_up() -> None:
     measured = measure(with_metadata(changelog="", homepage="", typed=False))
-    assert signal(measured, "D2").value == 40
-    assert signal(measured, "D2").reason == "no changelog, homepage"
-    assert signal(measured, "D3").value == 75
-    assert signal(measure(with_metadata(changelog=None, homepage="")), "D2").value == pytest.approx(100 * 40 / 70)
+    assert signal(measured, "links").value == 40
+    assert signal(measured, "links").reason == "no changelog, homepage"
+    assert signal(measured, "basics").value == 75
+    assert signal(measure(with_metadata(changelog=None, homepage="")), "links").value == pytest.approx(100 * 40 / 70)
 
 
 @pytest.mark.parametrize(
@@ -570,47 +579,47 @@ def test_links_and_basics_add_up() -> None:
 )
 def test_a_licence_is_as_clear_as_it_is_stated(fields: dict[str, Any], clarity: float, terms: float | None) -> None:
     measured = measure(with_metadata(**fields))
-    assert signal(measured, "C1").value == clarity
-    assert signal(measured, "C2").value == terms
+    assert signal(measured, "licence").value == clarity
+    assert signal(measured, "licence_terms").value == terms
     assert ("no-licence" in caps(measured)) is (clarity == 10)
 
 
 def test_a_licence_nobody_told_about_is_unknown() -> None:
     measured = measure(with_metadata(licence_expression=None, licence_classifiers=None, licence_text=None))
-    assert signal(measured, "C1").state == "unknown"
+    assert signal(measured, "licence").state == "unknown"
     assert caps(measured) == set()
 
 
 @given(st.text(max_size=60))
 def test_any_licence_text_is_understood_somehow(text: str) -> None:
     measured = measure(with_metadata(licence_expression=text, licence_text=text, licence_classifiers=(text,)))
-    assert signal(measured, "C1").state == "known"
+    assert signal(measured, "licence").state == "known"
 
 
 def test_a_source_link_is_worth_what_confirms_it() -> None:
-    assert signal(measure(with_metadata(attested_repository="https://code.example/demo")), "C3").value == 100
-    assert signal(measure(with_repository(link_status="confirmed")), "C3").value == 80
-    assert signal(measure(HEALTHY), "C3").value == 60
-    assert signal(measure(with_metadata(repository="")), "C3").value == 20
+    assert signal(measure(with_metadata(attested_repository="https://code.example/demo")), "source_link").value == 100
+    assert signal(measure(with_repository(link_status="confirmed")), "source_link").value == 80
+    assert signal(measure(HEALTHY), "source_link").value == 60
+    assert signal(measure(with_metadata(repository="")), "source_link").value == 20
 
 
 def test_a_disclosure_policy_is_found_by_either_source() -> None:
     card = Found(Scorecard("code.example/demo", NOW, {"Security-Policy": 10}), "scorecard", NOW)
     none = with_repository(security_policy=False)
-    assert signal(measure(none), "C4").value == 40
-    assert signal(measure(with_repository(security_policy=True)), "C4").value == 100
-    assert signal(measure(msgspec.structs.replace(none, scorecard=card)), "C4").value == 100
-    assert signal(measure(HEALTHY), "C4").state == "unknown"
+    assert signal(measure(none), "disclosure_policy").value == 40
+    assert signal(measure(with_repository(security_policy=True)), "disclosure_policy").value == 100
+    assert signal(measure(msgspec.structs.replace(none, scorecard=card)), "disclosure_policy").value == 100
+    assert signal(measure(HEALTHY), "disclosure_policy").state == "unknown"
 
 
 @pytest.mark.parametrize(("accounts", "value"), [(1, 55), (2, 80), (3, 100), (15, 100), (25, 85), (80, 85)])
 def test_publishers_follow_their_curve(accounts: int, value: float) -> None:
-    assert signal(measure(with_project(publishers=accounts)), "K1").value == value
+    assert signal(measure(with_project(publishers=accounts)), "publishers").value == value
 
 
 def test_an_organisation_relieves_a_single_publisher() -> None:
-    assert signal(measure(with_project(publishers=1, organisation=True)), "K1").value == 85
-    assert signal(measure(with_project(publishers=None)), "K1").state == "unknown"
+    assert signal(measure(with_project(publishers=1, organisation=True)), "publishers").value == 85
+    assert signal(measure(with_project(publishers=None)), "publishers").state == "unknown"
 
 
 @pytest.mark.parametrize(
@@ -618,7 +627,7 @@ def test_an_organisation_relieves_a_single_publisher() -> None:
 )
 def test_downloads_count_on_a_logarithmic_scale(downloads: float, value: float) -> None:
     evidence = msgspec.structs.replace(HEALTHY, adoption=Found(Adoption(downloads=downloads), "downloads", NOW))
-    assert signal(measure(evidence), "K2").value == pytest.approx(value)
+    assert signal(measure(evidence), "adoption").value == pytest.approx(value)
 
 
 def test_dependents_and_stars_join_the_downloads() -> None:
@@ -626,23 +635,24 @@ def test_dependents_and_stars_join_the_downloads() -> None:
         with_repository(stars=999, link_status="confirmed"),
         adoption=Found(Adoption(downloads=1e6, dependents=999), "deps", NOW),
     )
-    assert signal(measure(evidence), "K2").value == pytest.approx(0.6 * 90 + 0.3 * 82.5 + 0.1 * 75)
+    assert signal(measure(evidence), "adoption").value == pytest.approx(0.6 * 90 + 0.3 * 82.5 + 0.1 * 75)
 
 
 def test_outside_a_current_list_is_a_bound_and_outside_an_old_one_says_nothing() -> None:
     current = Popularity(snapshot_date=days_ago(10), list_size=15_000, min_downloads=1e4)
     old = msgspec.structs.replace(current, snapshot_date=days_ago(61))
-    middle = signal(measure(msgspec.structs.replace(HEALTHY, popularity=Found(current, "list", NOW))), "K2")
+    middle = signal(measure(msgspec.structs.replace(HEALTHY, popularity=Found(current, "list", NOW))), "adoption")
     assert middle.value == pytest.approx((25 + 60) / 2)
     assert "estimated" in middle.reason
     assert (
-        signal(measure(msgspec.structs.replace(HEALTHY, popularity=Found(old, "list", NOW))), "K2").state == "unknown"
+        signal(measure(msgspec.structs.replace(HEALTHY, popularity=Found(old, "list", NOW))), "adoption").state
+        == "unknown"
     )
 
 
 def test_a_young_package_cannot_be_popular_yet() -> None:
     young = (days_ago(45), days_ago(50), days_ago(60))
-    assert signal(measure(with_project(published=young)), "K2").value == 70
+    assert signal(measure(with_project(published=young)), "adoption").value == 70
 
 
 def test_a_famous_repository_merely_claimed_counts_half() -> None:
@@ -653,13 +663,13 @@ def test_a_famous_repository_merely_claimed_counts_half() -> None:
     proven = msgspec.structs.replace(
         claimed, repository=Found(Repository("x", link_status="attested", stars=90_000, contributors=10), "host", NOW)
     )
-    assert signal(measure(claimed), "K3").share == 0.5
-    assert signal(measure(proven), "K3").share == 1.0
+    assert signal(measure(claimed), "contributors").share == 0.5
+    assert signal(measure(proven), "contributors").share == 1.0
 
 
 @pytest.mark.parametrize(("people", "value"), [(1, 40), (2, 60), (3, 75), (5, 85), (10, 100), (500, 100)])
 def test_contributors_follow_their_curve(people: int, value: float) -> None:
-    assert signal(measure(with_repository(contributors=people)), "K3").value == value
+    assert signal(measure(with_repository(contributors=people)), "contributors").value == value
 
 
 @pytest.mark.parametrize(
@@ -679,4 +689,8 @@ def test_losing_a_source_only_ever_turns_signals_unknown() -> None:
         lost = measure(msgspec.structs.replace(HEALTHY, **{field: DOWN}))
         assert caps(lost) <= caps(full)
         for before, after in zip(full.signals, lost.signals, strict=True):
-            assert after.state == "unknown" or after.id in {"M1", "M2", "M4", "K2"} or after.value == before.value
+            assert (
+                after.state == "unknown"
+                or after.id in {"status", "last_release", "release_cadence", "adoption"}
+                or after.value == before.value
+            )

@@ -16,7 +16,7 @@ import pytest
 from nerq_cli.ecosystems import NPM, PYPI, EcosystemId, normalise_name
 from nerq_cli.facts import Adoption, Evidence, Found, PackageInfo, Popularity, SimilarName, Unknown
 from nerq_cli.inventory import Package
-from nerq_cli.methodology import COMPARED_NAMES, MIN_NOTABLE_DOWNLOADS
+from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.signals.context import Context
 from nerq_cli.signals.security import measure_name_confusion
 from nerq_cli.signals.signal import Flag
@@ -28,6 +28,7 @@ NOW: Final = 1_793_491_200  # 2026-11-01, the day of the lists
 YOUNG: Final = NOW - 100 * 86_400
 #: The largest share of honest names that may be suspected, and the smallest of forged ones that must be.
 ALLOWED, WANTED = 0.005, 0.99
+COMPARED_NAMES: Final = int(PACKAGES.limits["compared_names"].value)
 BITS: Final = COMPARED_NAMES.bit_length()
 Tell = Callable[[str, object], None]
 
@@ -57,7 +58,8 @@ def suspected(
         similar_package=Found(PackageInfo("theirs", publisher_tags=("zz",)), "registry", NOW),
         adoption=Unknown("not asked") if downloads is None else Found(Adoption(downloads), "downloads", NOW),
     )
-    return any(isinstance(said, Flag) for said in measure_name_confusion(Context(ecosystem, "1.0.0", evidence, NOW)))
+    context = Context(PACKAGES, ecosystem, "1.0.0", evidence, NOW)
+    return any(isinstance(said, Flag) for said in measure_name_confusion(context, PACKAGES.signals["name_confusion"]))
 
 
 # --- honest names: each popular one, as if it were not on the list
@@ -267,7 +269,7 @@ def caught(ecosystem: EcosystemId, names: Iterable[str], form: Form, shortest: i
         counts["forged"] += 1
         counts["resemble"] += bool(like.name)
         counts["the very name"] += like.name == name
-        counts["suspected"] += suspected(ecosystem, standing, like, MIN_NOTABLE_DOWNLOADS - 1.0)
+        counts["suspected"] += suspected(ecosystem, standing, like, PACKAGES.limits["obscure_downloads"].value - 1.0)
         counts["suspected by rank alone"] += suspected(ecosystem, standing, like)
     return counts
 

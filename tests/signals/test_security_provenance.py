@@ -6,6 +6,7 @@ import pytest
 
 from nerq_cli.ecosystems import NPM
 from nerq_cli.facts import ATTESTED, Absent, Evidence, Fact, Found, Metadata, PackageInfo, Unknown
+from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.signals.context import Context
 from nerq_cli.signals.security import measure_provenance
 from nerq_cli.signals.signal import Signal
@@ -21,7 +22,7 @@ def judged(*, attested: bool | None, project: Fact[PackageInfo] | None = None, v
         package_info=Found(TABLE, "deps.dev", NOW) if project is None else project,
         metadata=Found(Metadata(version=version, attested=attested), "npm", NOW),
     )
-    [signal] = measure_provenance(Context(NPM, version, evidence, NOW))
+    [signal] = measure_provenance(Context(PACKAGES, NPM, version, evidence, NOW), PACKAGES.signals["provenance"])
     assert isinstance(signal, Signal)
     return signal
 
@@ -46,7 +47,7 @@ def test_a_version_older_than_attestations_could_not_have_one() -> None:
 @pytest.mark.parametrize(
     ("project", "reason"),
     [
-        (None, "the registry does not tell about attestations"),
+        (None, "the registry does not list attestations"),
         (DOWN, DOWN.reason),
         (Absent("npm", NOW, "no such package"), "no such package"),
     ],

@@ -13,7 +13,7 @@ from nerq_cli.ecosystems import EcosystemId
 from nerq_cli.errors import Problem
 from nerq_cli.facts import AffectingAdvisory
 from nerq_cli.inventory import Location
-from nerq_cli.methodology import DIMENSIONS, SIGNALS, find_coverage_label
+from nerq_cli.methodology.types import Methodology
 from nerq_cli.policy import STATES, State
 from nerq_cli.policy.findings import Finding
 from nerq_cli.policy.fix import find_newer_fixes
@@ -90,6 +90,7 @@ class _Cap(_Struct, frozen=True):
 
 class _Signal(_Struct, frozen=True):
     id: str
+    label: str
     name: str
     dimension: str
     state: str
@@ -217,7 +218,7 @@ def render(report: Report, options: RenderOptions) -> bytes:  # noqa: ARG001 - t
     """Return the report as indented UTF-8 JSON. The same report gives the same bytes."""
     document = _Document(
         schema_version=SCHEMA_VERSION,
-        tool=_Tool(name="nerq-cli", version=report.version, methodology=report.methodology),
+        tool=_Tool(name="nerq-cli", version=report.version, methodology=report.methodology.version),
         as_of=format_timestamp(report.as_of),
         threshold=float(report.threshold),
         python=report.python or None,
@@ -234,7 +235,9 @@ def render(report: Report, options: RenderOptions) -> bytes:  # noqa: ARG001 - t
             for entry in group_by_project(report)
         ],
         dependency_files=[_build_dependency_file(dependency_file) for dependency_file in report.dependency_files],
-        dependencies=[_build_dependency(entry, list_only=report.list_only) for entry in report.dependencies],
+        dependencies=[
+            _build_dependency(entry, report.methodology, list_only=report.list_only) for entry in report.dependencies
+        ],
         findings=[_build_finding(finding) for finding in report.findings],
         sources=[_build_source(source) for source in report.sources],
         warnings=[_sanitize_long(warning) for warning in report.warnings],
@@ -307,7 +310,7 @@ def _build_source(source: SourceStatus) -> _Source:
     )
 
 
-def _build_dependency(assessment: Assessment, *, list_only: bool) -> _Dependency:
+def _build_dependency(assessment: Assessment, methodology: Methodology, *, list_only: bool) -> _Dependency:
     dependency = assessment.dependency
     declaration = _Dependency(
         ecosystem=dependency.package.ecosystem,
@@ -325,7 +328,7 @@ def _build_dependency(assessment: Assessment, *, list_only: bool) -> _Dependency
         aliases=_sanitize_texts(dependency.aliases),
         skip_reason=_sanitize_long(dependency.skip_reason) or None,
     )
-    return declaration if list_only else _add_assessment(declaration, assessment)
+    return declaration if list_only else _add_assessment(declaration, assessment, methodology)
 
 
 def _build_locations(locations: Iterable[Location]) -> list[_Location]:
@@ -342,10 +345,10 @@ def _build_finding(finding: Finding) -> _Finding:
     )
 
 
-def _add_assessment(declaration: _Dependency, assessment: Assessment) -> _Dependency:
+def _add_assessment(declaration: _Dependency, assessment: Assessment, methodology: Methodology) -> _Dependency:
     return msgspec.structs.replace(
         declaration,
-        **(_score_fields(assessment.score) if assessment.score is not None else _NO_SCORE_FIELDS),
+        **(_no_score_fields(methodology) if assessment.score is None else _score_fields(assessment.score)),
         state=assessment.state or UNSET,
         in_registry=assessment.in_registry,
         reasons=_sanitize_long_texts(assessment.reasons),
@@ -376,24 +379,24 @@ def _build_upgrade(upgrade: Upgrade | None) -> _Upgrade | None:
     )
 
 
-_NO_SCORE_FIELDS: Final[dict[str, object]] = {
-    **dict.fromkeys(
-        (
-            "score",
-            "grade",
-            "provisional",
-            "verified",
-            "coverage",
-            "coverage_label",
-            "score_range",
-            "uncapped_score",
-            "verdict",
-        )
-    ),
-    "dimensions": dict.fromkeys(DIMENSIONS),
-    "caps": [],
-    "signals": [],
-}
+def _no_score_fields(methodology: Methodology) -> dict[str, object]:
+    names = (
+        "score",
+        "grade",
+        "provisional",
+        "verified",
+        "coverage",
+        "coverage_label",
+        "score_range",
+        "uncapped_score",
+        "verdict",
+    )
+    return {
+        **dict.fromkeys(names),
+        "dimensions": dict.fromkeys(methodology.dimensions),
+        "caps": [],
+        "signals": [],
+    }
 
 
 def _score_fields(score: Score) -> dict[str, object]:
@@ -403,11 +406,11 @@ def _score_fields(score: Score) -> dict[str, object]:
         "provisional": score.provisional,
         "verified": score.is_verified,
         "coverage": round(score.coverage, 4),
-        "coverage_label": find_coverage_label(score.coverage),
+        "coverage_label": score.methodology.find_coverage_label(score.coverage),
         "score_range": None if score.low is None or score.high is None else [score.low, score.high],
         "uncapped_score": None if score.total is None else round(score.total, 2),
         "verdict": _sanitize_long(score.verdict) or None,
-        "dimensions": {name: score.dimensions.get(name) for name in DIMENSIONS},
+        "dimensions": dict(score.dimensions),
         "caps": [_build_cap(cap) for cap in score.caps],
         "signals": list(_build_signals(score)),
     }
@@ -425,7 +428,7 @@ def _build_cap(cap: Cap) -> _Cap:
 
 def _build_signals(score: Score) -> Iterable[_Signal]:
     """Yield the signals; their contributions are rounded so that they still add up to the total."""
-    specs = [SIGNALS[signal.id] for signal in score.signals]
+    specs = [score.methodology.signals[signal.id] for signal in score.signals]
     weights = [spec.weight * signal.share for spec, signal in zip(specs, score.signals, strict=True)]
     contributions = (
         score.points_per_weight[spec.dimension] * weight * (signal.value or 0.0)
@@ -436,6 +439,7 @@ def _build_signals(score: Score) -> Iterable[_Signal]:
     ):
         yield _Signal(
             signal.id,
+            spec.label,
             spec.name,
             spec.dimension,
             signal.state,

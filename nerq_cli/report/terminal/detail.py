@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from nerq_cli import methodology, scoring
-from nerq_cli.methodology import DIMENSIONS, SIGNALS
+from nerq_cli import scoring
 from nerq_cli.report import wording
 from nerq_cli.report.advisory import add_advisory_details, deduplicate_advisories
 from nerq_cli.report.model import Assessment, Report
@@ -58,7 +57,9 @@ def render_text(assessment: Assessment, report: Report, options: RenderOptions) 
     _add_next_command(page, assessment)
     page.add_gap()
     as_of = wording.format_timestamp(report.as_of)
-    page.add_paragraph(f"nerq {report.version}, methodology {report.methodology}, as of {as_of}", "dim", indent=0)
+    page.add_paragraph(
+        f"nerq {report.version}, methodology {report.methodology.version}, as of {as_of}", "dim", indent=0
+    )
     page.add_gap()
     return page.to_text()
 
@@ -133,30 +134,29 @@ def _score_qualifiers(score: Score | None) -> Iterable[str]:
         yield "provisional"
     elif score.is_verified:
         yield "verified"
-    yield f"coverage {score.coverage:.0%} ({methodology.find_coverage_label(score.coverage)})"
+    yield f"coverage {score.coverage:.0%} ({score.methodology.find_coverage_label(score.coverage)})"
     if score.low is not None and score.high is not None and score.low < score.high:
         yield f"range {score.low:.1f} to {score.high:.1f}"
 
 
 def _add_dimensions(page: Page, score: Score) -> None:
     page.add_gap()
-    name_width = max(map(len, DIMENSIONS))
-    for name in DIMENSIONS:
-        value = score.dimensions.get(name)
+    name_width = max(map(len, score.dimensions))
+    for name, value in score.dimensions.items():
         bar_length = 0 if value is None else round(value / 100.0 * _BAR_WIDTH)
         bar = page.glyphs.bar_full * bar_length + page.glyphs.bar_empty * (_BAR_WIDTH - bar_length)
         value_text = "not known" if value is None else f"{value:5.1f}"
         page.add_line(
             (f"  {pad_text(name, name_width)}  ", ""),
-            (bar, _value_style(value)),
+            (bar, _value_style(value, score.methodology.threshold)),
             (f"  {value_text}", "" if value else "dim"),
         )
 
 
-def _value_style(value: float | None) -> str:
+def _value_style(value: float | None, threshold: float) -> str:
     if value is None:
         return "dim"
-    return "good" if value >= methodology.DEFAULT_THRESHOLD else "bad"
+    return "good" if value >= threshold else "bad"
 
 
 def _add_version(page: Page, assessment: Assessment, report: Report) -> None:
@@ -214,11 +214,11 @@ def _add_advisories(page: Page, assessment: Assessment) -> None:
 def _add_signals(page: Page, score: Score) -> None:
     _add_heading(page, "Signals", "each 0-100, with its weight in the dimension and its points")
     rows: list[tuple[Span, ...]] = []
-    for name, weight in DIMENSIONS.items():
+    for name, weight in score.methodology.dimensions.items():
         value = score.dimensions.get(name)
         value_text = page.glyphs.unknown if value is None else f"{value:.1f}"
         rows.append((("", ""), (name, "strong"), (value_text, "strong"), (f"{weight:g}", "strong"), ("", ""), ("", "")))
-        dimension_parts = (part for part in score.parts if SIGNALS[part.signal.id].dimension == name)
+        dimension_parts = (part for part in score.parts if part.spec.dimension == name)
         rows += [_signal_row(page, part, with_points=score.total is not None) for part in dimension_parts]
     if score.total is not None:
         total = (f"{score.total:.2f}         ", "strong")
@@ -250,8 +250,8 @@ def _signal_row(page: Page, part: ScorePart, *, with_points: bool) -> tuple[Span
     value = {"known": f"{signal.value or 0.0:.1f}", "unknown": page.glyphs.unknown}.get(signal.state, "n/a")
     maximum = part.contribution + part.lost_points
     return (
-        (signal.id, "dim"),
-        (_signal_name(part), ""),
+        (part.spec.label, "dim"),
+        (part.spec.name, ""),
         (value, "" if signal.state == "known" else "dim"),
         (f"{part.weight:g}", "dim"),
         (f"{part.contribution:.2f} of {maximum:5.2f}" if maximum and with_points else "", ""),
@@ -265,7 +265,7 @@ def _add_unknown_signals(page: Page, score: Score) -> None:
     for part in score.parts:
         if part.signal.state == "unknown":
             names_by_reason.setdefault(_with_source(part.signal.reason, part.signal.source, 0), []).append(
-                _signal_name(part)
+                part.spec.name
             )
     if names_by_reason:
         _add_heading(page, "Not known", f"{1 - score.coverage:.0%} of the evidence; left out of every number above")
@@ -275,16 +275,12 @@ def _add_unknown_signals(page: Page, score: Score) -> None:
             )
 
 
-def _signal_name(part: ScorePart) -> str:
-    return SIGNALS[part.signal.id].name
-
-
 # --- what would raise it
 
 
 def _add_hints(page: Page, assessment: Assessment, score: Score) -> None:
     if score.total is None:
-        _add_heading(page, "What is needed for a score", f"coverage of {methodology.COVERAGE_FLOOR:.0%}")
+        _add_heading(page, "What is needed for a score", f"coverage of {score.methodology.coverage_floor:.0%}")
         for _, hint in list(_unknown_signal_hints(score))[:_MAX_HINTS]:
             page.add_paragraph(hint, indent=4, prefix=f"  {page.glyphs.unknown}")
         return
@@ -318,29 +314,29 @@ def _lost_point_hints(score: Score) -> Iterable[tuple[float, str]]:
     """Yield the known signals that cost most."""
     costly_parts = sorted(
         (part for part in score.parts if part.lost_points >= _MIN_HINT_POINTS),
-        key=lambda p: (-p.lost_points, p.signal.id),
+        key=lambda part: -part.lost_points,
     )
     for part in costly_parts[:_MAX_HINTS]:
-        yield part.lost_points, f"{part.signal.id} {_signal_name(part)}: {part.signal.reason}"
+        yield part.lost_points, f"{part.spec.label} {part.spec.name}: {part.signal.reason}"
 
 
 def _unknown_signal_hints(score: Score) -> Iterable[tuple[float, str]]:
     """Yield the unknown signals by what they would add if they were known and good, the most first."""
     gains = {part.signal.id: _potential_gain(score, part) for part in score.parts if part.signal.state == "unknown"}
-    for id_ in sorted(gains, key=lambda id_: (-gains[id_][0], -gains[id_][1], id_)):
-        points, coverage = gains[id_]
-        yield points, f"{id_} {SIGNALS[id_].name}, if known and good (coverage +{coverage:.0%})"
+    for id_ in sorted(gains, key=lambda id_: (-gains[id_][0], -gains[id_][1])):
+        (points, coverage), spec = gains[id_], score.methodology.signals[id_]
+        yield points, f"{spec.label} {spec.name}, if known and good (coverage +{coverage:.0%})"
 
 
 def _potential_gain(score: Score, unknown_part: ScorePart) -> tuple[float, float]:
     """Return the points before caps and the coverage that one unknown signal would add if it turned out good."""
-    assumed_value = methodology.RANGE_HIGH
+    assumed_value = score.methodology.range_high
     signals = tuple(
         msgspec.structs.replace(part.signal, state="known", value=assumed_value)
         if part.signal.id == unknown_part.signal.id
         else part.signal
         for part in score.parts
     )
-    potential_score = scoring.compute_score(Measurement(signals))
+    potential_score = scoring.compute_score(score.methodology, Measurement(signals))
     points = 0.0 if potential_score.total is None or score.total is None else potential_score.total - score.total
     return points, potential_score.coverage - score.coverage

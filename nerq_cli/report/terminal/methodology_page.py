@@ -1,4 +1,4 @@
-"""The methodology in print: a tree for the terminal, a page for the documentation. Both only read the one table."""
+"""A methodology as text: a tree for the terminal, a page for the documentation."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from nerq_cli import methodology as m
-from nerq_cli.methodology import CAPS, DIMENSIONS, SIGNALS, SignalSpec
+from nerq_cli.methodology.types import CapSpec, Limit, Methodology, SignalSpec
 
 if TYPE_CHECKING:
     from nerq_cli.report import RenderOptions
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
 Branch: TypeAlias = "tuple[str, Sequence[Branch]]"
 
 _INTRODUCTION: Final = (
-    "Every number behind a score. A score is the weighted mean of five dimensions, each the weighted mean of its "
-    "signals; hard limits (caps) come last. What is not known is left out of every mean, never counted as zero."
+    "Every number behind a score. A score is the weighted mean of the dimensions, each the weighted mean of its "
+    "signals; hard limits (caps) come last. Unknown signals are left out of every mean, never counted as zero."
 )
 _SIGNALS_INTRODUCTION: Final = (
     "Each signal is worth 0 to 100. Curves are straight lines between the points given, and flat outside them. "
@@ -26,37 +25,50 @@ _SIGNALS_INTRODUCTION: Final = (
 )
 
 
-def render_tree(options: RenderOptions) -> str:
-    """Return dimensions, signals, caps, grades and the rules about what is unknown as a tree."""
+def render_tree(methodology: Methodology, options: RenderOptions) -> str:
+    """Return dimensions, signals, caps, grades and limits as a tree."""
     from nerq_cli.report.terminal.layout import Page
 
     page = Page(options)
-    page.add_line((f"nerq methodology {m.VERSION}", "strong"))
+    page.add_line((f"nerq methodology {methodology.version}", "strong"))
     page.add_paragraph(page.safe_text(_INTRODUCTION, 0), indent=0)
-    for title, branches in _tree_sections():
+    for title, branches in _tree_sections(methodology):
         page.add_gap()
         page.add_paragraph(page.safe_text(title, 0), "strong", indent=0)
         _add_branches(page, branches, "")
     return page.to_text()
 
 
-def _tree_sections() -> Iterator[tuple[str, Sequence[Branch]]]:
-    yield "Score", [_dimension_branch(name, weight) for name, weight in DIMENSIONS.items()]
-    caps = [(f"at most {cap.limit:g}  {cap.id}: {cap.condition}", ()) for cap in CAPS.values()]
-    yield "Caps: the lowest one in force limits the score", [*caps, *((rule, ()) for rule in _cap_rules())]
-    yield "Grades", [(f"{grade}  {span}", ()) for grade, span in _grade_ranges()]
-    yield "Coverage: how much of the evidence is known", [(rule, ()) for rule in _coverage_rules()]
-
-
-def _dimension_branch(name: str, weight: float) -> Branch:
-    return f"{name}  weight {weight:g}", [_signal_branch(spec) for spec in SIGNALS.values() if spec.dimension == name]
+def _tree_sections(methodology: Methodology) -> Iterator[tuple[str, Sequence[Branch]]]:
+    yield (
+        "Score",
+        [
+            (f"{name}  weight {weight:g}", [_signal_branch(spec) for spec in methodology.signals_of(name)])
+            for name, weight in methodology.dimensions.items()
+        ],
+    )
+    if methodology.caps:
+        yield "Caps: the lowest one in force limits the score", [_cap_branch(cap) for cap in methodology.caps.values()]
+    yield "Grades", [(f"{grade}  {span}", ()) for grade, span in _grade_ranges(methodology)]
+    yield "Coverage: how much of the evidence is known", [(rule, ()) for rule in _coverage_rules(methodology)]
+    if methodology.limits:
+        yield (
+            "Limits",
+            [(f"{_limit_value(limit)}  {limit.description}", ()) for limit in methodology.limits.values()],
+        )
 
 
 def _signal_branch(spec: SignalSpec) -> Branch:
     leaves = [spec.description, *_describe_values(spec)]
     leaves += [f"unknown when: {spec.unknown_when}"] if spec.unknown_when else []
     leaves += [f"does not apply when: {spec.not_applicable_when}"] if spec.not_applicable_when else []
-    return f"{spec.id} {spec.name}  weight {spec.weight:g}", [(leaf, ()) for leaf in leaves]
+    return f"{spec.label} {spec.name}  weight {spec.weight:g}", [(leaf, ()) for leaf in leaves]
+
+
+def _cap_branch(cap: CapSpec) -> Branch:
+    step = _cap_step(cap)
+    text = f"at most {cap.limit:g}  {cap.id}: {cap.condition}"
+    return f"{text}; each further advisory {step}" if step else text, ()
 
 
 def _add_branches(page: Page, branches: Sequence[Branch], stem: str) -> None:
@@ -77,7 +89,7 @@ def _add_branch_text(page: Page, text: str, first_prefix: str, continuation: str
         page.add_line((continuation if number else first_prefix, "dim"), (line, ""))
 
 
-# --- what the table says, in words
+# --- parts of both
 
 
 def _describe_values(spec: SignalSpec) -> Iterator[str]:
@@ -88,93 +100,83 @@ def _describe_values(spec: SignalSpec) -> Iterator[str]:
         yield ", ".join(f"{name} {value:g}" for name, value in spec.levels.items())
 
 
-def _cap_rules() -> Iterator[str]:
-    yield (
-        f"each further advisory of medium, unknown or worse severity lowers an advisory cap by {m.ADVISORY_STEP:g}, "
-        f"but not below {m.ADVISORY_FLOOR:g} ({m.ADVISORY_FLOOR_CRITICAL:g} where the worst is critical)"
-    )
-    yield (
-        f"an exploit probability (EPSS) of {m.EPSS_RAISE_THRESHOLD:.0%} counts an advisory one band higher in "
-        f"{SIGNALS['S2'].name}; one of {m.EPSS_CAP_THRESHOLD:.0%} lowers the cap of a high one"
-    )
+def _cap_step(cap: CapSpec) -> str:
+    return f"-{cap.step:g}, not below {cap.floor:g}" if cap.step else ""
 
 
-def _grade_ranges() -> Iterator[tuple[str, str]]:
-    """Yield each grade and the scores it stands for."""
-    top_grade, *_ = m.GRADES
-    yield top_grade[1], f"{top_grade[0]:g} and above"
-    for (upper, _), (lower, grade) in pairwise(m.GRADES):
+def _grade_ranges(methodology: Methodology) -> Iterator[tuple[str, str]]:
+    """Yield each grade with its range of scores."""
+    minimum, top_grade = methodology.grades[0]
+    yield top_grade, f"{minimum:g} and above"
+    for (upper, _), (lower, grade) in pairwise(methodology.grades):
         yield grade, f"{lower:g} to under {upper:g}"
 
 
-def _coverage_rules() -> Iterator[str]:
-    for (lower, label), upper in zip(m.COVERAGE_LABELS, (None, *m.COVERAGE_LABELS), strict=False):
+def _coverage_rules(methodology: Methodology) -> Iterator[str]:
+    labels = methodology.coverage_labels
+    for (lower, label), upper in zip(labels, (None, *labels), strict=False):
         yield f"{label}: {lower:.0%} and above" if upper is None else f"{label}: {lower:.0%} to under {upper[0]:.0%}"
-    yield f"below {m.COVERAGE_FLOOR:.0%} there is no score"
-    yield f"below {m.LOW_COVERAGE:.0%} the grade is at most {m.LOW_COVERAGE_GRADE}"
-    yield f"a dimension counts when at least {m.DIMENSION_FLOOR:.0%} of its applicable weight is known"
+    yield f"below {methodology.coverage_floor:.0%} there is no score"
+    yield f"below {methodology.low_coverage:.0%} the grade is at most {methodology.low_coverage_grade}"
+    yield f"a dimension counts when at least {methodology.dimension_floor:.0%} of its applicable weight is known"
     yield (
-        f"the range of a score takes every unknown signal for {m.RANGE_LOW:g}, then for {m.RANGE_HIGH:g}, "
-        "and keeps the caps"
+        f"the range of a score sets every unknown signal to {methodology.range_low:g}, then to "
+        f"{methodology.range_high:g}, and keeps the caps"
     )
-    yield "without any advisory source a score is provisional: it can fail but never pass"
-    yield (
-        f"signals of a repository that the package only claims, and that is over {m.STARJACK_RATIO:g} times as popular "
-        f"as the package, keep {m.UNVERIFIED_SHARE:.0%} of their weight"
-    )
+    if methodology.required_signal:
+        name = methodology.signals[methodology.required_signal].name
+        yield f"a score is provisional while this is unknown: {name}; it can fail but never pass"
+
+
+def _limit_value(limit: Limit) -> str:
+    return f"{limit.value:,g} {limit.unit}"
 
 
 # --- the page
 
 
-def render_markdown() -> str:
-    """Return the reference page: the same tables in Markdown, with an anchor for each signal and cap."""
+def render_markdown(methodology: Methodology) -> str:
+    """Return the reference page in Markdown, with an anchor for each signal and cap."""
     blocks = [
-        f"# Methodology {m.VERSION}",
+        f"# Methodology {methodology.version}",
         "<!-- Generated by `nerq methodology --markdown`. Do not edit. -->",
-        f"{_INTRODUCTION} Unless told otherwise, a dependency must reach **{m.DEFAULT_THRESHOLD:g}**.",
+        f"{_INTRODUCTION} By default a dependency must reach **{methodology.threshold:g}**.",
         "## Dimensions",
         _markdown_table(
-            ("Dimension", "Weight"), ((f"[{name}](#{name})", f"{weight:g}") for name, weight in DIMENSIONS.items())
+            ("Dimension", "Weight"),
+            ((f"[{name}](#{name})", f"{weight:g}") for name, weight in methodology.dimensions.items()),
         ),
         "## Signals",
         _SIGNALS_INTRODUCTION,
-        *(block for name in DIMENSIONS for block in _signal_tables(name)),
-        "## Caps",
-        "While its condition holds, a cap limits the score; the lowest one counts.",
-        _markdown_table(
-            ("Cap", "At most", "When", "Stands in for"),
-            (
-                (_html_anchor(f"cap-{cap.id}", f"`{cap.id}`"), f"{cap.limit:g}", cap.condition, cap.signal)
-                for cap in CAPS.values()
-            ),
-        ),
-        _markdown_list(_cap_rules()),
+        *(block for name in methodology.dimensions for block in _signal_table(methodology, name)),
+        *_cap_table(methodology),
         "## Grades",
-        _markdown_table(("Grade", "Score"), _grade_ranges()),
+        _markdown_table(("Grade", "Score"), _grade_ranges(methodology)),
         "## Coverage",
         "Coverage is the known share of all evidence that applies, by weight.",
-        _markdown_list(_coverage_rules()),
-        "## Dates the rules use",
-        _markdown_list(_date_rules()),
-        "### Python versions",
-        "A version that no maintained Python can install is capped. Support as published upstream:",
-        _markdown_table(
-            ("Python", "Released", "Support ends"), ((version, *dates) for version, dates in m.PYTHON_SUPPORT.items())
-        ),
+        _markdown_list(_coverage_rules(methodology)),
+        *_limit_tables(methodology),
     ]
     return "\n\n".join(blocks) + "\n"
 
 
-def _signal_tables(dimension: str) -> Iterator[str]:
-    specs = [spec for spec in SIGNALS.values() if spec.dimension == dimension]
+def _signal_table(methodology: Methodology, dimension: str) -> Iterator[str]:
     yield f"### {dimension.capitalize()}"
-    headings = ("Signal", "Weight", "What it measures", "Values", "Unknown when", "Does not apply when", "Anchor")
     yield _markdown_table(
-        headings,
+        (
+            "Signal",
+            "Id",
+            "Weight",
+            "What it measures",
+            "Values",
+            "Unknown when",
+            "Does not apply when",
+            "Anchor",
+        ),
         (
             (
-                _html_anchor(spec.id.lower(), f"{spec.id} {spec.name}"),
+                _html_anchor(spec.id, f"{spec.label} {spec.name}"),
+                f"`{spec.id}`",
                 f"{spec.weight:g}",
                 spec.description,
                 "<br>".join(_describe_values(spec)),
@@ -182,22 +184,55 @@ def _signal_tables(dimension: str) -> Iterator[str]:
                 spec.not_applicable_when,
                 spec.reference,
             )
-            for spec in specs
+            for spec in methodology.signals_of(dimension)
         ),
     )
 
 
-def _date_rules() -> Iterator[str]:
+def _cap_table(methodology: Methodology) -> Iterator[str]:
+    if not methodology.caps:
+        return
+    yield "## Caps"
+    yield (
+        "While its condition holds, a cap limits the score; the lowest one counts. Further advisories of unknown, "
+        "medium or higher severity lower it."
+    )
+    yield _markdown_table(
+        ("Cap", "At most", "When", "Replaces the reason of", "Each further advisory"),
+        (
+            (
+                _html_anchor(f"cap-{cap.id}", f"`{cap.id}`"),
+                f"{cap.limit:g}",
+                cap.condition,
+                f"`{cap.signal}`" if cap.signal else "",
+                _cap_step(cap),
+            )
+            for cap in methodology.caps.values()
+        ),
+    )
+
+
+def _limit_tables(methodology: Methodology) -> Iterator[str]:
     from nerq_cli.report.wording import format_date
 
-    yield f"a version is fresh for {m.FRESH_DAYS} days; signs of a takeover count for {m.TAKEOVER_DAYS} days"
-    yield f"another malicious version is remembered for {m.MALWARE_HISTORY_DAYS} days"
-    yield (
-        f"abandoned after {m.ABANDONED_DAYS / 365.25:g} years, stale after {m.STALE_DAYS / 365.25:g}, "
-        f"silent after {m.INACTIVE_DAYS / 365.25:g} without a commit"
-    )
-    for registry, start in m.ATTESTATIONS_SINCE.items():
-        yield f"attestations exist on {registry} since {format_date(start)}"
+    if methodology.limits:
+        yield "## Limits"
+        yield _markdown_table(
+            ("Limit", "Value", "Meaning"),
+            ((f"`{limit.id}`", _limit_value(limit), limit.description) for limit in methodology.limits.values()),
+        )
+    if methodology.attestations_since:
+        yield _markdown_list(
+            f"attestations exist on {registry} since {format_date(start)}"
+            for registry, start in methodology.attestations_since.items()
+        )
+    if methodology.python_support:
+        yield "### Python versions"
+        yield "A version that no maintained Python can install is capped. Support as published upstream:"
+        yield _markdown_table(
+            ("Python", "Released", "Support ends"),
+            ((version, *dates) for version, dates in methodology.python_support.items()),
+        )
 
 
 def _html_anchor(id_: str, text: str) -> str:

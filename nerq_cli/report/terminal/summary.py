@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from nerq_cli.errors import ExitStatus
-from nerq_cli.methodology import SIGNALS
 from nerq_cli.policy import STATES
 from nerq_cli.policy.findings import KINDS, Finding, FindingId, group_by_kind
 from nerq_cli.report import wording
@@ -269,12 +268,12 @@ def _shared_reason(assessment: Assessment) -> str:
     """
     score = assessment.score
     if score is not None and score.provisional and score.value is not None:
-        return f"~{_unknown_reason(score, 'S2')}"
+        return f"~{_unknown_reason(score, 'known_advisories')}"
     if assessment.in_registry and score is not None and score.verdict.startswith("insufficient data"):
         return f"{score.verdict}, {_unknown_dimensions(score)}"
     if assessment.in_registry is not None or not assessment.reasons:
         return ""
-    return _unknown_reason(score, "M2") if score is not None else assessment.reasons[0]
+    return _unknown_reason(score, "last_release") if score is not None else assessment.reasons[0]
 
 
 def _unknown_dimensions(score: Score) -> str:
@@ -334,9 +333,10 @@ def _fix_text(page: Page, assessment: Assessment, threshold: float) -> str:
 
 def _relevant_reasons(assessment: Assessment) -> Sequence[str]:
     """Return the reasons; without a score only those why there is none, not what else would have kept it down."""
-    if assessment.state != "unknown" or assessment.score is None or assessment.score.value is not None:
+    score = assessment.score
+    if assessment.state != "unknown" or score is None or score.value is not None:
         return assessment.reasons
-    minor_reasons = {reason.text for reason in assessment.score.reasons if reason.origin in SIGNALS}
+    minor_reasons = {reason.text for reason in score.reasons if reason.origin in score.methodology.signals}
     return [reason for reason in assessment.reasons if reason not in minor_reasons]
 
 

@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 
 from nerq_cli.errors import EXIT_MEANINGS
 from nerq_cli.facts import AffectingAdvisory
-from nerq_cli.methodology import COVERAGE_LABELS, DIMENSIONS, GRADES
+from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import STATES
 from nerq_cli.policy.findings import Finding
 from nerq_cli.report import RenderOptions
@@ -104,9 +104,9 @@ def test_the_schema_promises_to_grow_only() -> None:
 def test_the_schema_knows_every_word_the_program_uses() -> None:
     properties = SCHEMA["$defs"]["dependency"]["properties"]
     assert set(properties["state"]["enum"]) == set(STATES)
-    assert properties["grade"]["enum"] == [*(grade for _, grade in GRADES), None]
-    assert properties["coverage_label"]["enum"] == [*(label for _, label in COVERAGE_LABELS), None]
-    assert list(properties["dimensions"]["properties"]) == list(DIMENSIONS)
+    assert properties["grade"]["enum"] == [*(grade for _, grade in PACKAGES.grades), None]
+    assert properties["coverage_label"]["enum"] == [*(label for _, label in PACKAGES.coverage_labels), None]
+    assert list(properties["dimensions"]["properties"]) == list(PACKAGES.dimensions)
     assert SCHEMA["properties"]["exit"]["properties"]["code"]["enum"] == [status.value for status in EXIT_MEANINGS]
 
 
@@ -283,7 +283,7 @@ def test_what_was_not_scored_has_nulls_and_reasons(findings: Report) -> None:
     celery = of(findings, "celery")
     assert celery["state"] == "unknown"
     assert celery["score"] is celery["grade"] is celery["coverage"] is celery["version"] is None
-    assert celery["dimensions"] == dict.fromkeys(DIMENSIONS)
+    assert celery["dimensions"] == dict.fromkeys(PACKAGES.dimensions)
     assert celery["signals"] == celery["caps"] == []
     assert celery["reasons"] == ["no version satisfies >=99"]
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from nerq_cli.facts import AffectingAdvisory, Evidence, Found, Unknown
-from nerq_cli.methodology import DIMENSIONS, SIGNALS
+from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy.upgrade import Upgrade
 from nerq_cli.report.model import Assessment, Report
 from nerq_cli.report.terminal import detail
@@ -71,7 +71,7 @@ def test_the_verdict_is_one_sentence_in_every_state(
 
 def test_each_dimension_has_a_bar_and_its_number(card_of: CardOf, findings: Report) -> None:
     printed = card_of(named(findings, "pillow"))
-    assert all(re.search(rf"  {name} +[█░]{{30}}  +\d+\.\d\n", printed) for name in DIMENSIONS)
+    assert all(re.search(rf"  {name} +[█░]{{30}}  +\d+\.\d\n", printed) for name in PACKAGES.dimensions)
 
 
 def test_bars_have_an_ascii_form_and_unknown_ones_no_number(card_of: CardOf, assess: Assess) -> None:
@@ -101,7 +101,8 @@ def test_every_signal_is_there_with_value_weight_points_reason_source_and_date(
 ) -> None:
     printed = card_of(everything.dependencies[0], width=120)
     assert all(
-        re.search(rf"^  {id_}  {spec.name} +(\d|\?|n/a)", printed, re.MULTILINE) for id_, spec in SIGNALS.items()
+        re.search(rf"^  {spec.label}  {spec.name} +(\d|\?|n/a)", printed, re.MULTILINE)
+        for spec in PACKAGES.signals.values()
     )
     assert re.search(r"  C1  licence +10\.0 +45 +1\.04 of 10\.38  no licence stated · PyPI 2026-11-21\n", printed)
     assert re.search(r"  C2  licence terms +\? +20 +licence not recognised · PyPI\n", printed)

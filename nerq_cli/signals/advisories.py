@@ -1,0 +1,87 @@
+"""Advisory records as vulnerabilities: each counted once, with its severity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from nerq_cli.facts import AffectingAdvisory
+
+#: Severities, mildest first. ``unknown`` ranks between low and medium, as its loss does.
+SEVERITIES: Final = ("low", "unknown", "medium", "high", "critical")
+_SEVERITY_RANKS: Final = {severity: rank for rank, severity in enumerate(SEVERITIES)}
+_RAISED_SEVERITIES: Final = {
+    "low": "medium",
+    "unknown": "medium",
+    "medium": "high",
+    "high": "critical",
+    "critical": "critical",
+}
+
+
+def merge_advisories(advisories: Iterable[AffectingAdvisory]) -> tuple[AffectingAdvisory, ...]:
+    """Return each vulnerability once, worst first: records that share an id or alias are merged to the worst of each.
+
+    The order of the records has no effect on the result.
+    """
+    groups: list[list[AffectingAdvisory]] = []
+    for advisory in sorted(advisories, key=lambda record: record.id):
+        ids = {advisory.id, *advisory.aliases}
+        overlapping = [group for group in groups if any(ids & {record.id, *record.aliases} for record in group)]
+        groups = [group for group in groups if group not in overlapping]
+        groups.append([record for group in overlapping for record in group] + [advisory])
+    merged_records = map(_merge_group, groups)
+    return tuple(sorted(merged_records, key=lambda record: (-_rank_severity(record), record.id)))
+
+
+def _rank_severity(advisory: AffectingAdvisory) -> int:
+    return _SEVERITY_RANKS["critical" if advisory.exploited else get_severity(advisory)]
+
+
+def _merge_group(group: Sequence[AffectingAdvisory]) -> AffectingAdvisory:
+    group = sorted(
+        group, key=lambda advisory: (advisory.id, advisory.severity, advisory.summary, advisory.fixed_in, advisory.link)
+    )
+    ids = {id_ for advisory in group for id_ in (advisory.id, *advisory.aliases)}
+    severities = [severity for advisory in group if (severity := get_severity(advisory)) != "unknown"]
+    exploited = {advisory.exploited for advisory in group}
+    return AffectingAdvisory(
+        id=group[0].id,
+        aliases=tuple(sorted(ids - {group[0].id})),
+        summary=next((advisory.summary for advisory in group if advisory.summary), ""),
+        severity=max(severities, key=_SEVERITY_RANKS.__getitem__, default="unknown"),
+        fixed_in=tuple(dict.fromkeys(version for advisory in group for version in advisory.fixed_in)),
+        link=next((advisory.link for advisory in group if advisory.link), ""),
+        malware=any(advisory.malware for advisory in group),
+        exploited=True if True in exploited else None if None in exploited else False,
+        epss=max((advisory.epss for advisory in group if advisory.epss is not None), default=None),
+    )
+
+
+def get_severity(advisory: AffectingAdvisory) -> str:
+    """Return one of ``SEVERITIES``; ``unknown`` for a severity that is not among them."""
+    return advisory.severity if advisory.severity in _SEVERITY_RANKS else "unknown"
+
+
+def raise_severity(advisory: AffectingAdvisory, epss_limit: float) -> str:
+    """Return the severity an advisory counts with: raised when it is exploited, or likely to be."""
+    if advisory.exploited:
+        return "critical"
+    severity = get_severity(advisory)
+    return _RAISED_SEVERITIES[severity] if (advisory.epss or 0.0) >= epss_limit else severity
+
+
+def describe_advisories(advisories: Sequence[AffectingAdvisory]) -> str:
+    """Return ``2 known advisories (1 high, 1 of unknown severity)``, or ``no known advisory``."""
+    if not advisories:
+        return "no known advisory"
+    severities = [get_severity(advisory) for advisory in advisories]
+    parts = [
+        f"{severities.count(severity)} {'of unknown severity' if severity == 'unknown' else severity}"
+        for severity in reversed(SEVERITIES)
+        if severity in severities
+    ]
+    if any(advisory.exploited for advisory in advisories):
+        parts.append("exploited in the wild")
+    noun = "known advisory" if len(advisories) == 1 else "known advisories"
+    return f"{len(advisories)} {noun} ({', '.join(parts)})"
