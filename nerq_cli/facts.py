@@ -33,9 +33,16 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 class Merged(Found[T_co], Generic[T_co], frozen=True):
-    """A record to which several sources contributed. ``source`` gave the fields that ``origins`` does not name."""
+    """A record to which several sources contributed."""
 
+    #: By field; ``source`` gave all other fields.
     origins: dict[str, Origin] = {}
+
+
+def get_origin(fact: Found[T], field: str) -> Origin:
+    """Return where one field of a record comes from."""
+    origins = fact.origins if isinstance(fact, Merged) else {}
+    return origins.get(field) or Origin(fact.source, fact.retrieved_at)
 
 
 class Absent(msgspec.Struct, frozen=True):

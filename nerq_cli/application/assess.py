@@ -104,6 +104,7 @@ def assess_release(dependency: Dependency, evidence: Evidence, options: ScanOpti
         releases_behind=None if package_info is None else count_newer(package_info, dependency.version or ""),
         released_at=_find_release_time(package_info, dependency.version or ""),
         advisories=advisories,
+        metadata=evidence.metadata if isinstance(evidence.metadata, Found) else None,
         in_registry=_is_in_registry(evidence.package_info),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nerq_cli.errors import ExitStatus, Problem
-from nerq_cli.facts import AffectingAdvisory
+from nerq_cli.facts import AffectingAdvisory, Found, Metadata
 from nerq_cli.inventory import Dependency
 from nerq_cli.methodology.types import Methodology
 from nerq_cli.policy import State
@@ -38,6 +38,8 @@ class Assessment:
     in_registry: bool | None = None
     upgrade: Upgrade | None = None
     latest_upgrade: Upgrade | None = None
+    #: Metadata of the version in use, each field with its source; None if no registry has any.
+    metadata: Found[Metadata] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

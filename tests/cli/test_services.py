@@ -159,6 +159,15 @@ def world(registry: Any, services: Any, nerq: Nerq, project: Path, monkeypatch: 
     return World(services, registry, nerq, project.parent)
 
 
+def test_each_field_of_the_metadata_names_its_source(world: World) -> None:
+    options = ("--as-of", "2026-11-21", "--format", "json", "--cache-dir", str(world.folder / "cache"))
+    [dependency] = world.nerq("check", "npm:left@1.0.0", *options).json["dependencies"]
+    fields = {key: (field["value"], field["source"]) for key, field in dependency["metadata"].items()}
+    assert fields["licence"] == ("MIT", "deps.dev")
+    assert fields["repository"] == ("https://github.com/acme/left", "npm")
+    assert all(field["retrieved_at"].endswith("Z") for field in dependency["metadata"].values())
+
+
 # One service fails, in every way
 
 REPOSITORY = frozenset(

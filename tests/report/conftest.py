@@ -24,7 +24,9 @@ from nerq_cli.facts import (
     AffectingAdvisory,
     Evidence,
     Found,
+    Merged,
     Metadata,
+    Origin,
     PackageInfo,
     Popularity,
     Repository,
@@ -489,7 +491,12 @@ def everything_report() -> Report:
         ),
         repository=Found(repository, "code host", AS_OF),
     )
-    return make([assess_one("whole", "2.0", evidence=evidence, releases=(("2.0", 20, WHEEL),))])
+    registry = metadata(PYPI, "2.0")
+    merged = Merged(
+        registry.value, registry.source, registry.retrieved_at, {"licence_expression": Origin("deps.dev", AS_OF)}
+    )
+    assessment = assess_one("whole", "2.0", evidence=evidence, releases=(("2.0", 20, WHEEL),))
+    return make([replace(assessment, metadata=merged)])
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from nerq_cli.ecosystems import EcosystemId
 from nerq_cli.errors import Problem
-from nerq_cli.facts import AffectingAdvisory
+from nerq_cli.facts import AffectingAdvisory, Found, Metadata, get_origin
 from nerq_cli.inventory import Location
 from nerq_cli.methodology.types import Methodology
 from nerq_cli.policy import STATES, State
@@ -31,6 +31,20 @@ if TYPE_CHECKING:
 
 #: Version of the schema; the file :func:`schema` returns describes it.
 SCHEMA_VERSION: Final = 1
+
+
+#: Keys of ``metadata``, and the fields of the record that hold the value, the best one first.
+_METADATA_FIELDS: Final = {
+    "licence": ("licence_expression", "licence_classifiers", "licence_text"),
+    "repository": ("repository",),
+    "attested_repository": ("attested_repository",),
+    "homepage": ("homepage",),
+    "documentation": ("documentation",),
+    "changelog": ("changelog",),
+    "required_interpreter": ("required_interpreter",),
+    "deprecated": ("deprecated",),
+    "readme_length": ("readme",),
+}
 
 
 class _Struct(msgspec.Struct, frozen=True, gc=False):
@@ -137,6 +151,12 @@ class _Finding(_Struct, frozen=True):
     locations: list[_Location]
 
 
+class _Field(_Struct, frozen=True):
+    value: str | int
+    source: str
+    retrieved_at: str
+
+
 class _Dependency(_Struct, frozen=True, kw_only=True):
     ecosystem: str
     name: str
@@ -174,6 +194,7 @@ class _Dependency(_Struct, frozen=True, kw_only=True):
     releases_behind: int | UnsetType | None = UNSET
     released_at: str | UnsetType | None = UNSET
     advisories: list[_Advisory] | UnsetType = UNSET
+    metadata: dict[str, _Field] | UnsetType = UNSET
 
 
 class _Project(_Struct, frozen=True):
@@ -362,7 +383,25 @@ def _add_assessment(declaration: _Dependency, assessment: Assessment, methodolog
             _build_advisory(advisory, assessment.dependency.package.ecosystem, assessment.dependency.version or "")
             for advisory in deduplicate_advisories(assessment.advisories)
         ],
+        metadata=UNSET if assessment.metadata is None else _build_metadata(assessment.metadata),
     )
+
+
+def _build_metadata(metadata: Found[Metadata]) -> dict[str, _Field]:
+    """Return the fields that a source has, each with that source."""
+    fields: dict[str, _Field] = {}
+    for key, names in _METADATA_FIELDS.items():
+        for name in names:
+            value = getattr(metadata.value, name)
+            if value and key not in fields:
+                origin = get_origin(metadata, name)
+                text = ", ".join(value) if isinstance(value, tuple) else value
+                fields[key] = _Field(
+                    text if isinstance(text, int) else _sanitize_long(text),
+                    sanitize_text(origin.source),
+                    format_timestamp(origin.retrieved_at),
+                )
+    return fields
 
 
 def _build_upgrade(upgrade: Upgrade | None) -> _Upgrade | None:

@@ -110,6 +110,13 @@ def test_the_schema_knows_every_word_the_program_uses() -> None:
     assert SCHEMA["properties"]["exit"]["properties"]["code"]["enum"] == [status.value for status in EXIT_MEANINGS]
 
 
+def test_a_field_of_the_metadata_names_the_source_that_gave_it(everything: Report) -> None:
+    fields = of(everything, "whole")["metadata"]
+    assert (fields["licence"]["value"], fields["licence"]["source"]) == ("MIT", "deps.dev")
+    assert (fields["readme_length"]["value"], fields["readme_length"]["source"]) == (4_200, "PyPI")
+    assert "attested_repository" not in fields
+
+
 REMOVED = object()
 FIRST = ("dependencies", 0)
 SIGNAL = (*FIRST, "signals", 0)
