@@ -22,7 +22,7 @@ class Row(NamedTuple):
 
 
 class CacheInfo(NamedTuple):
-    """Place and content of the cache. ``rows`` counts responses by source; ``oldest`` and ``newest`` are epoch seconds."""
+    """State of the cache. ``rows`` counts responses by source; ``oldest`` and ``newest`` are epoch seconds."""
 
     path: Path | None
     bytes: int
