@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from nerq_cli.config import Config, find_private_pattern, find_public_pattern
-from nerq_cli.ecosystems import PYPI, EcosystemId, normalise_name
+from nerq_cli.ecosystems import EcosystemId, get_ecosystem, normalise_name
 from nerq_cli.inventory import Declaration, DependencyFile, Package
 from nerq_cli.manifests.formats import format_ecosystems
 
@@ -58,6 +58,7 @@ def mark_withheld(declarations: Iterable[Declaration], rules: PrivacyRules) -> I
 def find_withheld_reason(declaration: Declaration, rules: PrivacyRules) -> str:
     """Return why a name stays here, in words; empty when it may be asked about."""
     package = declaration.package
+    ecosystem = get_ecosystem(package.ecosystem)
     pattern = find_private_pattern(rules.config, package)
     if pattern:
         return f"private name (matches {pattern})"
@@ -72,9 +73,9 @@ def find_withheld_reason(declaration: Declaration, rules: PrivacyRules) -> str:
     )
     if index:
         return f"{OTHER_INDEX_REASON} {_parse_host(index)}"
-    if package.ecosystem == PYPI and "+" in declaration.requirement:
+    if ecosystem.has_local_builds and "+" in declaration.requirement:
         return "local version: not on a public index"
-    return _find_extra_index_reason(declaration, package, rules) if package.ecosystem == PYPI else ""
+    return _find_extra_index_reason(declaration, package, rules) if ecosystem.has_extra_indexes else ""
 
 
 def _find_extra_index_reason(declaration: Declaration, package: Package, rules: PrivacyRules) -> str:

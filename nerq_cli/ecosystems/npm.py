@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from nerq_cli.ecosystems import semver
 from nerq_cli.ecosystems.protocol import NPM, Ecosystem, EcosystemId, Requirement, VersionChoice
@@ -15,10 +15,34 @@ if TYPE_CHECKING:
 
 #: The dist-tag that npm installs if none is given.
 _LATEST_TAG: Final = "latest"
-#: The characters of a dist-tag: those which encodeURIComponent does not escape (npm-package-arg).
-_DIST_TAG = re.compile(r"[A-Za-z0-9_.!~*'()-]+")
+#: Longest name of a package, in characters (validate-npm-package-name).
+MAX_NAME_LENGTH: Final = 214
+
+# The characters that encodeURIComponent does not escape.
+_URL_SAFE: Final = r"[A-Za-z0-9_.!~*'()-]+"
+_NAME_PATTERN = re.compile(rf"(?![._-]){_URL_SAFE}|@(?!\.){_URL_SAFE}/(?!\.){_URL_SAFE}")
+_RESERVED_NAMES: Final = frozenset({"node_modules", "favicon.ico"})
+#: A dist-tag (npm-package-arg).
+_DIST_TAG = re.compile(_URL_SAFE)
 #: Versions in advisories that leave out the minor or patch number; OSV reads the missing numbers as zeros.
 _SHORT_VERSION = re.compile(r"v?(\d+)(?:\.(\d+))?([-+].*)?", re.ASCII | re.DOTALL)
+
+
+def find_name_error(name: str) -> str:
+    """Return why no package can have this name; empty if one can.
+
+    The rules are those of validate-npm-package-name for existing packages, which may have capital letters. A scope
+    must not begin with a dot either.
+    """
+    if not name:
+        return "it is empty"
+    if len(name) > MAX_NAME_LENGTH:
+        return f"it is longer than {MAX_NAME_LENGTH} characters"
+    if name.lower() in _RESERVED_NAMES:
+        return "it is reserved"
+    if _NAME_PATTERN.fullmatch(name):
+        return ""
+    return "no name begins like this" if name[0] in "._-" else "it has characters that no name has"
 
 
 class NpmEcosystem(Ecosystem):
@@ -29,7 +53,28 @@ class NpmEcosystem(Ecosystem):
     purl_type = "npm"
     target_prefixes = ("npm", "node")
     version_separator = "@"
+    install_code: Literal["build", "scripts"] = "scripts"
     uses_python = False
+    has_local_builds = False
+    has_extra_indexes = False
+    index_suffix = ""
+    credential_key: Literal["host", "path"] = "path"
+    name_prefixes = ("node", "js")
+    name_suffixes = ("node", "cli", "js")
+
+    def find_name_error(self, name: str) -> str:
+        return find_name_error(name)
+
+    def get_artefact_url(self) -> str:
+        from packageurl.contrib.purl2url import get_download_url
+
+        return str(get_download_url("pkg:npm/x@1"))  # type: ignore[no-untyped-call]
+
+    def is_registry_url(self, url: str) -> bool:
+        from packageurl.contrib.url2purl import url2purl
+
+        purl = url2purl(f"{url}/x/-/x-1.0.0.tgz")  # type: ignore[no-untyped-call]
+        return purl is not None and purl.type == self.purl_type
 
     def normalise_name(self, name: str) -> str:
         return name

@@ -59,11 +59,36 @@ class Ecosystem(Protocol):
     target_prefixes: tuple[str, ...]
     #: Separator between name and version in a target: ``requests==2.31.0``, ``lodash@4.17.21``.
     version_separator: str
-    #: Whether markers and ``requires-python`` depend on the Python version in use.
+    #: What runs when a package is installed: the build of a source archive, or scripts named in the manifest.
+    install_code: Literal["build", "scripts"]
+    #: Whether releases depend on the Python version: markers, ``requires-python``, and age that makes them unusable.
     uses_python: bool
+    #: Whether ``+`` in a requirement names a local build, which no public index has.
+    has_local_builds: bool
+    #: Whether the client also installs from extra indexes, whichever has the higher version.
+    has_extra_indexes: bool
+    #: End of an index URL that is not part of the registry's base URL.
+    index_suffix: str
+    #: How the client looks up credentials: by host (netrc) or by host and path (npmrc).
+    credential_key: Literal["host", "path"]
+    #: Usual prefixes and suffixes of names, without separators: a name that differs only in them is similar.
+    name_prefixes: tuple[str, ...]
+    name_suffixes: tuple[str, ...]
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+    def find_name_error(self, name: str) -> str:
+        """Return why no package can have this name; empty if one can."""
+        ...
+
+    def get_artefact_url(self) -> str:
+        """Return the URL of a package or file on the public registry, whose host is the registry's."""
+        ...
+
+    def is_registry_url(self, url: str) -> bool:
+        """Return whether a base URL is another address of the public registry."""
+        ...
 
     def normalise_name(self, name: str) -> str:
         """Return the name under which the registry lists the package."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from nerq_cli.ecosystems.protocol import PYPI, Ecosystem, EcosystemId, Requirement, VersionChoice
 
 if TYPE_CHECKING:
     from nerq_cli.facts import PackageInfo
 
+_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
 _NAME_SEPARATORS = re.compile(r"[-_.]+")
 
 
@@ -22,7 +23,25 @@ class PypiEcosystem(Ecosystem):
     purl_type = "pypi"
     target_prefixes = ("pypi", "pip", "python")
     version_separator = "=="
+    install_code: Literal["build", "scripts"] = "build"
     uses_python = True
+    has_local_builds = True
+    has_extra_indexes = True
+    index_suffix = "/simple"
+    credential_key: Literal["host", "path"] = "host"
+    name_prefixes = ("python3", "python", "py")
+    name_suffixes = ("python3", "python", "cli", "py")
+
+    def find_name_error(self, name: str) -> str:
+        return "" if _NAME.fullmatch(name) else "PyPI has no such names"
+
+    def get_artefact_url(self) -> str:
+        from packageurl.contrib.purl2url import get_repo_url
+
+        return str(get_repo_url("pkg:pypi/x"))  # type: ignore[no-untyped-call]
+
+    def is_registry_url(self, url: str) -> bool:  # noqa: ARG002
+        return False
 
     def normalise_name(self, name: str) -> str:
         return _NAME_SEPARATORS.sub("-", name).lower()
@@ -95,5 +114,4 @@ class PypiEcosystem(Ecosystem):
 
     def get_public_version(self, version: str) -> str:
         """Return the version without its local part: advisories for 1.0 also concern 1.0+cu118."""
-        parsed = self.parse_version(version)
-        return version if parsed is None or not parsed.local else str(parsed.public)
+        return version.partition("+")[0] or version

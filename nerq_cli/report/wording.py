@@ -36,9 +36,9 @@ def check_target(dependency: Dependency) -> str:
     import shlex
 
     package = dependency.package
-    separator = "@" if package.ecosystem == NPM else "=="
-    version = f"{separator}{dependency.version}" if dependency.version else ""
-    return shlex.quote(f"{get_ecosystem(package.ecosystem).purl_type}:{package.name}{version}")
+    ecosystem = get_ecosystem(package.ecosystem)
+    version = f"{ecosystem.version_separator}{dependency.version}" if dependency.version else ""
+    return shlex.quote(f"{ecosystem.purl_type}:{package.name}{version}")
 
 
 def package_name(dependency: Dependency, *, mixed: bool) -> str:

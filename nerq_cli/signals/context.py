@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from functools import cached_property, lru_cache
 
-from nerq_cli.ecosystems import PYPI, EcosystemId
+from nerq_cli.ecosystems import EcosystemId, get_ecosystem
 from nerq_cli.facts import (
     Evidence,
     Fact,
@@ -154,7 +154,7 @@ class Context:
 
     @property
     def _is_active(self) -> bool:
-        if self.ecosystem != PYPI:
+        if not get_ecosystem(self.ecosystem).uses_python:
             return True
         if self.days_since_release is not None and self.days_since_release <= self.limit("stale_days"):
             return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from nerq_cli.ecosystems import PYPI
+from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.facts import PRERELEASE, Fact, Found
 from nerq_cli.methodology.types import SignalSpec
 from nerq_cli.signals.context import Context, build_unread, mentions_python
@@ -79,7 +79,7 @@ def measure_last_release(context: Context, spec: SignalSpec) -> Iterator[Signal 
         context, spec, spec.curves["days"].value_at(days), f"last stable release {format_age(days)} ago"
     )
     yield build_known(spec, value, reason, fact)
-    if context.ecosystem == PYPI and (cap := _choose_age_cap(context, days)):
+    if get_ecosystem(context.ecosystem).uses_python and (cap := _choose_age_cap(context, days)):
         yield build_flag(cap, f"{reason}, no commit known since", fact)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from typing import Final
 
-from nerq_cli.ecosystems import PYPI
+from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.facts import (
     ATTESTED,
     INSTALL_HOOK,
@@ -170,7 +170,7 @@ def _flag_takeover(context: Context, cap: str, reason: str, fact: Found[T]) -> I
 
 def measure_install_code(context: Context, spec: SignalSpec) -> Iterator[Signal | Flag]:
     """Measure what code runs when this version is installed."""
-    if context.ecosystem == PYPI:
+    if get_ecosystem(context.ecosystem).install_code == "build":
         yield _measure_pypi_build(context, spec)
         return
     fact = context.evidence.metadata

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
-from nerq_cli.ecosystems import PYPI, EcosystemId
+from nerq_cli.ecosystems import EcosystemId, get_ecosystem
 from nerq_cli.fetch.source import Endpoint
 from nerq_cli.sources import SOURCES, SourceInfo
 
@@ -96,8 +96,4 @@ def get_server(url: str) -> str:
 @lru_cache(maxsize=2)
 def get_public_registry_url(ecosystem: EcosystemId) -> str:
     """Return the address of the public registry, taken from the URL of one of its packages."""
-    from packageurl.contrib.purl2url import get_download_url, get_repo_url
-
-    if ecosystem == PYPI:
-        return get_server(str(get_repo_url("pkg:pypi/x")))  # type: ignore[no-untyped-call]
-    return get_server(str(get_download_url("pkg:npm/x@1")))  # type: ignore[no-untyped-call]
+    return get_server(get_ecosystem(ecosystem).get_artefact_url())

@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from nerq_cli.ecosystems import NPM
+from nerq_cli.ecosystems.npm import find_name_error
 from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
 from nerq_cli.manifests.npm.node_modules import (
     MAX_PATH_LENGTH,
@@ -25,7 +26,6 @@ from nerq_cli.manifests.npm.node_modules import (
     is_version,
     read_sections,
 )
-from nerq_cli.manifests.npm.npm_spec import find_name_error
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, PackageSource
 from nerq_cli.manifests.syntax.json_document import NotJsonError
 from nerq_cli.manifests.syntax.json_walk import JsonWalker, ProblemList, quote_text, strip_comments

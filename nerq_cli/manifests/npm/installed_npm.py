@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from nerq_cli.ecosystems import NPM
+from nerq_cli.ecosystems.npm import find_name_error
 from nerq_cli.errors import Problem
 from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
-from nerq_cli.manifests.npm.npm_spec import find_name_error
 from nerq_cli.manifests.npm.package_json import GROUPS
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, strip_credentials, url_reason
 from nerq_cli.manifests.read_file import CannotReadError, read_bytes

@@ -14,14 +14,6 @@ from urllib.parse import unquote, urlsplit
 
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, repository_reason, url_reason
 
-#: Longest name the registry takes, in characters (validate-npm-package-name).
-MAX_NAME_LENGTH: Final = 214
-
-# encodeURIComponent leaves these characters alone.
-_URL_SAFE: Final = r"[A-Za-z0-9_.!~*'()-]+"
-_NAME_PATTERN = re.compile(rf"(?![._-]){_URL_SAFE}|@(?!\.){_URL_SAFE}/(?!\.){_URL_SAFE}")
-_RESERVED_NAMES: Final = frozenset({"node_modules", "favicon.ico"})
-
 _PROTOCOL_PATTERN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):.*", re.DOTALL)
 _LOCAL_PATH = re.compile(r"[./\\]|~[/\\]|[A-Za-z]:")
 _ARCHIVE_SUFFIX = re.compile(r"\.(?:tgz|tar\.gz|tar)$", re.IGNORECASE)
@@ -58,23 +50,6 @@ class NpmSpec:
     requirement: str = ""
     skip: str = ""
     error: str = ""
-
-
-def find_name_error(name: str) -> str:
-    """Return why no package can have this name, however old it is; empty when one can.
-
-    The rules are those of validate-npm-package-name for packages that exist already, which may have capital letters.
-    A scope may not begin with a dot either.
-    """
-    if not name:
-        return "it is empty"
-    if len(name) > MAX_NAME_LENGTH:
-        return f"it is longer than {MAX_NAME_LENGTH} characters"
-    if name.lower() in _RESERVED_NAMES:
-        return "it is reserved"
-    if _NAME_PATTERN.fullmatch(name):
-        return ""
-    return "no name begins like this" if name[0] in "._-" else "it has characters that no name has"
 
 
 def parse_spec(name: str, specifier: str, catalogs: Catalogs) -> NpmSpec:

@@ -13,9 +13,10 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from nerq_cli.ecosystems import NPM
+from nerq_cli.ecosystems.npm import find_name_error
 from nerq_cli.errors import Problem
 from nerq_cli.inventory import Declaration, DependencyFile, Include, Location
-from nerq_cli.manifests.npm.npm_spec import Catalogs, NpmSpec, find_name_error, parse_spec
+from nerq_cli.manifests.npm.npm_spec import Catalogs, NpmSpec, parse_spec
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, mask_secrets
 from nerq_cli.manifests.syntax.json_document import JsonMember, JsonNode, LineIndex, NotJsonError, parse_json
 

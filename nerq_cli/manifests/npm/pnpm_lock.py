@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from typing import Final, NamedTuple
 
 from nerq_cli.ecosystems import NPM
+from nerq_cli.ecosystems.npm import find_name_error
 from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
 from nerq_cli.manifests.npm.npm_entries import (
     EntryKeys,
@@ -23,7 +24,7 @@ from nerq_cli.manifests.npm.npm_entries import (
     merge_entries,
     quote_value,
 )
-from nerq_cli.manifests.npm.npm_spec import Catalogs, find_name_error, parse_spec
+from nerq_cli.manifests.npm.npm_spec import Catalogs, parse_spec
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, repository_reason, url_reason
 from nerq_cli.manifests.syntax.yaml_document import SLOW_NOTE, NotYamlError, YamlNode, has_libyaml, parse_documents
 

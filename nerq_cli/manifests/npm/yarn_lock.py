@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from nerq_cli.ecosystems import NPM
+from nerq_cli.ecosystems.npm import find_name_error
 from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
 from nerq_cli.manifests.npm.npm_entries import (
     EntryKeys,
@@ -26,7 +27,7 @@ from nerq_cli.manifests.npm.npm_entries import (
     merge_entries,
     quote_value,
 )
-from nerq_cli.manifests.npm.npm_spec import find_name_error, parse_spec
+from nerq_cli.manifests.npm.npm_spec import parse_spec
 from nerq_cli.manifests.npm.yarn_classic import parse_entries
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE
 from nerq_cli.manifests.syntax.yaml_document import (

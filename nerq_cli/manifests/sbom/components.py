@@ -11,9 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from nerq_cli.ecosystems import ECOSYSTEMS, NPM, EcosystemId, normalise_name
+from nerq_cli.ecosystems import ECOSYSTEMS, NPM, EcosystemId, get_ecosystem, normalise_name
 from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
-from nerq_cli.manifests.npm.npm_spec import find_name_error
 from nerq_cli.manifests.package_source import strip_credentials, url_reason
 from nerq_cli.manifests.syntax.toml_document import quote_text
 
@@ -31,7 +30,6 @@ NO_SOURCE: Final = "no registry is stated: a workspace member, or a local path"
 MAX_COMPONENTS: Final = 200_000
 
 _ECOSYSTEMS: Final[Mapping[str, EcosystemId]] = {ecosystem.purl_type: ecosystem.id for ecosystem in ECOSYSTEMS}
-_PYPI_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
 #: One version, as either registry spells them; ranges and placeholders have other characters, or no digit.
 _VERSION: Final = re.compile(r"(?=\D*\d)[0-9A-Za-z][0-9A-Za-z.+!_-]*", re.ASCII)
 _MAX_VERSION_LENGTH: Final = 200
@@ -165,13 +163,7 @@ class _SbomReader:
                 self._skipped_kinds[purl.type if purl is not None else "without a package URL"] += 1
             return
         name = f"{purl.namespace}/{purl.name}" if purl.namespace else purl.name
-        name_error = (
-            find_name_error(name)
-            if ecosystem == NPM
-            else ""
-            if _PYPI_NAME.fullmatch(name)
-            else "PyPI has no such names"
-        )
+        name_error = get_ecosystem(ecosystem).find_name_error(name)
         if name_error:
             self.text_document.add_problem(
                 f"{quote_text(component.purl)} names no package: {name_error}", component.line

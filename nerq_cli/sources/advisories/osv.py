@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from nerq_cli.ecosystems import NPM, PYPI
+from nerq_cli.ecosystems import find_ecosystem, get_ecosystem
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Absent, Advisory, AffectedPackage, Fact, Found, Unknown
 from nerq_cli.fetch.fetcher import Fetcher
@@ -164,7 +164,8 @@ def _is_queryable(subject: Package | Release) -> bool:
     """Whether OSV accepts the query. A query without a version would return the advisories of all versions."""
     package = subject.package if isinstance(subject, Release) else subject
     fields = (package.name, subject.version) if isinstance(subject, Release) else (package.name,)
-    return package.ecosystem in (PYPI, NPM) and all(text.strip() and text.isprintable() for text in fields)
+    is_known = find_ecosystem(package.ecosystem) is not None
+    return is_known and all(text.strip() and text.isprintable() for text in fields)
 
 
 def _build_batch(lookups: Sequence[_Lookup], endpoint: Endpoint, *, page: int = 1) -> _BatchRequest[Any]:
@@ -185,14 +186,8 @@ def _build_query(lookup: _Lookup) -> dict[str, object]:
     package = subject.package if isinstance(subject, Release) else subject
     query: dict[str, object] = {"package": {"name": package.name, "ecosystem": package.ecosystem}}
     if isinstance(subject, Release):
-        query["version"] = _get_public_version(subject)
+        query["version"] = get_ecosystem(package.ecosystem).get_public_version(subject.version)
     return query | ({"page_token": lookup.token} if lookup.token else {})
-
-
-def _get_public_version(release: Release) -> str:
-    """Return the version that advisories use: for a local build of PyPI (1.0+cu118) the part before the plus."""
-    version = release.version
-    return version.partition("+")[0] or version if release.package.ecosystem == PYPI else version
 
 
 def _get_page(request: Request[Any]) -> int:

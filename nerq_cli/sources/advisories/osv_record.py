@@ -13,7 +13,7 @@ from typing import Any, Final, TypeGuard
 
 import msgspec
 
-from nerq_cli.ecosystems import NPM, PYPI, EcosystemId, normalise_name
+from nerq_cli.ecosystems import Ecosystem, find_ecosystem
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Advisory, AffectedPackage, Event, Range
 from nerq_cli.sources.text import MAX_SUMMARY, clean_text, clean_url, decode_json, parse_timestamp
@@ -206,18 +206,15 @@ def _is_malware(raw_record: _RawRecord, identifier: str) -> bool:
 
 
 def _parse_affected(value: object) -> Iterator[AffectedPackage]:
-    """Yield the affected packages of PyPI and npm; other indexes (``PyPI:https://…``) are other ecosystems."""
+    """Yield the affected packages of known ecosystems; another index (``PyPI:https://…``) is another ecosystem."""
     for raw_affected in _iter_objects(value):
         package = _as_object(raw_affected.get("package"))
-        ecosystem, name = package.get("ecosystem"), package.get("name")
-        if isinstance(name, str) and 0 < len(name) <= _MAX_NAME_LENGTH and name.isprintable():
-            if ecosystem == PYPI:
-                yield _build_affected(PYPI, name, raw_affected)
-            elif ecosystem == NPM:
-                yield _build_affected(NPM, name, raw_affected)
+        ecosystem, name = find_ecosystem(str(package.get("ecosystem"))), package.get("name")
+        if ecosystem and isinstance(name, str) and 0 < len(name) <= _MAX_NAME_LENGTH and name.isprintable():
+            yield _build_affected(ecosystem, name, raw_affected)
 
 
-def _build_affected(ecosystem: EcosystemId, name: str, raw_affected: dict[str, Any]) -> AffectedPackage:
+def _build_affected(ecosystem: Ecosystem, name: str, raw_affected: dict[str, Any]) -> AffectedPackage:
     versions = filter(_is_version, _as_list(raw_affected.get("versions"), _MAX_VERSIONS))
     ranges = (
         _parse_range(raw_range)
@@ -225,8 +222,8 @@ def _build_affected(ecosystem: EcosystemId, name: str, raw_affected: dict[str, A
         if raw_range.get("type") in _VERSION_RANGE_TYPES
     )
     return AffectedPackage(
-        ecosystem,
-        normalise_name(ecosystem, name),
+        ecosystem.id,
+        ecosystem.normalise_name(name),
         tuple(dict.fromkeys(versions)),
         tuple(raw_range for raw_range in ranges if raw_range.events),
     )

@@ -15,7 +15,7 @@ from operator import sub
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from nerq_cli.ecosystems import NPM, EcosystemId, get_ecosystem
+from nerq_cli.ecosystems import EcosystemId, get_ecosystem
 from nerq_cli.facts import Found, Popularity, SimilarName
 from nerq_cli.inventory import Package
 from nerq_cli.sources.popularity.typosquat import NameIndex, parse_scope
@@ -90,7 +90,7 @@ def _get_unlisted_popularity(ecosystem: EcosystemId) -> Found[Popularity]:
         snapshot_date=popular_list.list_date,
         list_size=len(popular_list.ranks),
         min_downloads=floor,
-        is_estimate=ecosystem != NPM,
+        is_estimate=not popular_list.monthly_thousands,
     )
     return Found(popularity, LABEL, popular_list.list_date)
 

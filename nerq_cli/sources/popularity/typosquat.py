@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from nerq_cli.ecosystems import NPM, PYPI, EcosystemId
+from nerq_cli.ecosystems import EcosystemId, get_ecosystem
 
 _SEPARATOR = re.compile(r"[-_.@/]+")
 _DIGITS: Final = "0123456789"
@@ -22,10 +22,7 @@ _MAX_SHORT_NAME: Final = 3
 #: From these lengths on, one or two typing errors are considered: shorter names are that close by chance.
 _MIN_ONE_EDIT: Final = 5
 _MIN_TWO_EDITS: Final = 10
-#: Usual prefixes and suffixes of a name, without separators.
-_PREFIXES: Final = {PYPI: ("python3", "python", "py"), NPM: ("node", "js")}
-_SUFFIXES: Final = {PYPI: ("python3", "python", "cli", "py"), NPM: ("node", "cli", "js")}
-#: Shortest name that may have such a prefix or suffix.
+#: Shortest name that may have a usual prefix or suffix.
 _MIN_STEM: Final = 4
 #: Shortest unscoped name that an invented scope borrows.
 _MIN_BORROWED: Final = 6
@@ -73,7 +70,7 @@ class NameIndex:
     """
 
     def __init__(self, ecosystem: EcosystemId, names: Sequence[str], known_scopes: Iterable[str] = ()) -> None:
-        self._ecosystem = ecosystem
+        self._ecosystem = get_ecosystem(ecosystem)
         self._known_scopes = frozenset(known_scopes)
         joined_names = "\n".join(names)  # all at once: name by name takes several times as long
         self._normalised = strip_separators(joined_names).split("\n")
@@ -134,11 +131,11 @@ class NameIndex:
 
     def _iter_affixed(self, normalised: str) -> Iterator[NameMatch]:
         """Yield names that are this one with or without a usual prefix, suffix or number."""
-        for prefix in _PREFIXES[self._ecosystem]:
+        for prefix in self._ecosystem.name_prefixes:
             reason = f"the same name but for “{prefix}” in front"
             yield from self._iter_position(self._find_stem(normalised.removeprefix(prefix), normalised), reason)
             yield from self._iter_position(self._by_name.get(prefix + normalised), reason)
-        for suffix in _SUFFIXES[self._ecosystem]:
+        for suffix in self._ecosystem.name_suffixes:
             reason = f"the same name but for “{suffix}” at the end"
             yield from self._iter_position(self._find_stem(normalised.removesuffix(suffix), normalised), reason)
             yield from self._iter_position(self._by_name.get(normalised + suffix), reason)
@@ -150,9 +147,7 @@ class NameIndex:
         return self._by_name.get(stem) if _MIN_STEM <= len(stem) < len(normalised) else None
 
     def _iter_scoped(self, name: str) -> Iterator[NameMatch]:
-        if self._ecosystem != NPM:
-            return
-        if parse_scope(name):
+        if self._ecosystem.split_name(name)[0]:
             bare_name = strip_separators(name.partition("/")[2])
             position = self._by_unscoped.get(bare_name) if len(bare_name) >= _MIN_BORROWED else None
             yield from self._iter_position(position, "the same name under a scope of its own")

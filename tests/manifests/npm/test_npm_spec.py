@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.manifests.npm.npm_spec import NpmSpec, find_name_error, is_catalog_missing, parse_spec
+from nerq_cli.ecosystems.npm import find_name_error
+from nerq_cli.manifests.npm.npm_spec import NpmSpec, is_catalog_missing, parse_spec
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from nerq_cli.ecosystems import PYPI, EcosystemId
+from nerq_cli.ecosystems import EcosystemId, get_ecosystem
 from nerq_cli.sources.endpoints import UNPRINTABLE, split_url
 
 #: Bytes read of any configuration file; real ones have a few hundred.
@@ -70,7 +70,7 @@ def find_project_folders(cwd: Path, home: Path) -> tuple[Path, ...]:
 def normalise_index_url(ecosystem: EcosystemId, index_url: str) -> str:
     """Return the address to ask, as Endpoint wants it; empty when it cannot be asked over HTTP."""
     url, _ = split_url(index_url)
-    return url.removesuffix("/simple") if ecosystem == PYPI else url
+    return url.removesuffix(get_ecosystem(ecosystem).index_suffix)
 
 
 def redact_url(url: str) -> str:

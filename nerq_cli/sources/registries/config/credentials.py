@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from nerq_cli.ecosystems import PYPI, EcosystemId
+from nerq_cli.ecosystems import EcosystemId, get_ecosystem
 from nerq_cli.fetch.source import Endpoint
 from nerq_cli.sources.endpoints import split_url
 from nerq_cli.sources.registries.config.config_files import ConfigFiles
@@ -25,7 +25,9 @@ class Credentials:
     def create_endpoint(self, ecosystem: EcosystemId, url: str) -> Endpoint:
         """Return the endpoint at this URL, with the user's credentials for exactly that place."""
         header = self.url_headers.get(url) or (
-            self._find_host_header(url) if ecosystem == PYPI else self._find_path_header(url)
+            self._find_host_header(url)
+            if get_ecosystem(ecosystem).credential_key == "host"
+            else self._find_path_header(url)
         )
         if not header:
             return Endpoint(url=url)

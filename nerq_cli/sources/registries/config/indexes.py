@@ -95,13 +95,12 @@ class IndexConfig:
 
     def find_endpoint(self, package: Package) -> Endpoint:
         """Return the registry to ask about this package."""
-        if self.npm_scopes and package.ecosystem == NPM:
-            return self.npm_scopes.get(_parse_scope(package.name)) or self.npm
-        return self._get_ecosystem_endpoint(package.ecosystem)
+        scope = get_ecosystem(package.ecosystem).split_name(package.name)[0] if self.npm_scopes else ""
+        return self.npm_scopes.get(scope) or self._get_ecosystem_endpoint(package.ecosystem)
 
     def is_public(self, package: Package) -> bool:
         """Say whether the registry to ask about a package is its ecosystem's public one, which keeps no secrets."""
-        has_scope_registry = package.ecosystem == NPM and _parse_scope(package.name) in self.npm_scopes
+        has_scope_registry = get_ecosystem(package.ecosystem).split_name(package.name)[0] in self.npm_scopes
         if package.ecosystem not in self.registries and not has_scope_registry:
             return True
         return self.find_endpoint(package).url == get_public_registry_url(package.ecosystem)
@@ -112,7 +111,7 @@ class IndexConfig:
         One on this disk tells by itself whether it has the package. ``NERQ_PYPI_URL`` overrules them all.
         """
         if (
-            package.ecosystem != PYPI
+            not get_ecosystem(package.ecosystem).has_extra_indexes
             or not self.extra_indexes
             or self.origins.get("pypi", "").endswith(SOURCES["pypi"].variable)
         ):
@@ -127,7 +126,7 @@ class IndexConfig:
         """
         if package.ecosystem == PYPI:
             return self.project_index
-        scope = _parse_scope(package.name)
+        scope = get_ecosystem(package.ecosystem).split_name(package.name)[0]
         claim = self.project_claims.npm_scopes.get(scope, "")
         if not claim and scope not in self.npm_scopes:
             claim = self.project_claims.npm_registry
@@ -165,22 +164,10 @@ def _may_contain(index: str, name: str) -> bool:
     return os.path.lexists(os.path.join(folder, name))  # noqa: PTH118 - the directory may be written in any way
 
 
-def _parse_scope(name: str) -> str:
-    """``@acme`` of ``@acme/web``; empty for a name without a scope."""
-    return name.partition("/")[0] if name.startswith("@") else ""
-
-
 @lru_cache(maxsize=1_024)
 def _is_public_url(ecosystem: EcosystemId, url: str) -> bool:
     """Whether this is the public registry, by whichever of its names: some clients call npm's by one of their own."""
-    if url == get_public_registry_url(ecosystem):
-        return True
-    if ecosystem == PYPI:
-        return False
-    from packageurl.contrib.url2purl import url2purl
-
-    purl = url2purl(f"{url}/x/-/x-1.0.0.tgz")  # type: ignore[no-untyped-call]
-    return purl is not None and purl.type == "npm"
+    return url == get_public_registry_url(ecosystem) or get_ecosystem(ecosystem).is_registry_url(url)
 
 
 @lru_cache(maxsize=8)
