@@ -12,9 +12,10 @@ from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
 from typing import Any, Final, TypeAlias, TypedDict
 
+import httpx
 import pytest
 
-from nerq_cli.fetch.fetcher import Fetcher, HttpSettings
+from nerq_cli.fetch.fetcher import Fetcher, FetchRun, HttpSettings
 from nerq_cli.store import MemoryCache
 
 _NOT_MODIFIED: Final = 304
@@ -204,14 +205,15 @@ QUICK = HttpSettings(timeout=2.0, backoff=0.001, seed=1)
 
 
 @pytest.fixture
-def open_run() -> Iterator[Callable[..., Fetcher]]:
+def open_run() -> Iterator[Callable[..., FetchRun]]:
     """Open a run, with a store of its own unless it is given one."""
     opened: list[Fetcher] = []
 
-    def open_one(store: Any = None, **options: Any) -> Fetcher:
-        usual: dict[str, Any] = {"now": NOW, "deadline_seconds": 10.0, "settings": QUICK}
-        opened.append(Fetcher(MemoryCache() if store is None else store, **usual | options))
-        return opened[-1]
+    def open_one(
+        store: Any = None, settings: HttpSettings = QUICK, transport: httpx.BaseTransport | None = None, **options: Any
+    ) -> FetchRun:
+        opened.append(Fetcher(MemoryCache() if store is None else store, settings=settings, transport=transport))
+        return opened[-1].open_run(**{"now": NOW, "deadline_seconds": 10.0} | options)
 
     yield open_one
     for one in opened:

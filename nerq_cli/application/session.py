@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from nerq_cli.evidence.collect import EvidenceCollector
     from nerq_cli.evidence.registry_lookup import RegistryFacts
     from nerq_cli.facts import Evidence
-    from nerq_cli.fetch.fetcher import Fetcher
+    from nerq_cli.fetch.fetcher import Fetcher, FetchRun
     from nerq_cli.inventory import DependencyFile, Package, Release
     from nerq_cli.privacy import PrivacyRules
     from nerq_cli.report.model import SourceStatus
@@ -79,6 +79,7 @@ class Session:
     _index_config: IndexConfig | None = None
     _store: Cache | None = None
     _fetcher: Fetcher | None = None
+    _run: FetchRun | None = None
     _collector: EvidenceCollector | None = None
     _database: AdvisoryDatabase | None = None
 
@@ -168,7 +169,7 @@ class Session:
 
     def sources(self) -> tuple[SourceStatus, ...]:
         """Return the status of each source that was used."""
-        if self._fetcher is None:
+        if self._run is None:
             return ()
         from nerq_cli.report.model import SourceStatus
         from nerq_cli.sources import is_required
@@ -186,7 +187,7 @@ class Session:
                 required=is_required(summary.name),
                 fallback=self._find_fallback(summary.name),
             )
-            for summary in self._fetcher.summarise_sources()
+            for summary in self._run.summarise_sources()
         )
         return (*statuses, *self._describe_databases())
 
@@ -251,8 +252,8 @@ class Session:
             now = int(time.time())
             directory = self.settings.cache_dir or get_default_directory()
             self._store = MemoryCache() if self.settings.no_cache else Store.open(directory, now=now)
-            self._fetcher = Fetcher(
-                self._store,
+            self._fetcher = Fetcher(self._store)
+            self._run = self._fetcher.open_run(
                 now=now,
                 offline=self.settings.offline,
                 refresh=self.settings.refresh,
@@ -261,8 +262,8 @@ class Session:
             )
             self._database = _open_database(directory, now, self._warnings)
             self._collector = EvidenceCollector(
-                RegistryLookup(self._fetcher, self.index_config),
-                ServiceLookup(self._fetcher, read_endpoints(os.environ), is_public=self._is_public),
+                RegistryLookup(self._run, self.index_config),
+                ServiceLookup(self._run, read_endpoints(os.environ), is_public=self._is_public),
                 self._store,
                 now=now,
                 database=self._database,

@@ -19,7 +19,7 @@ from nerq_cli.facts import (
     SimilarName,
     Unknown,
 )
-from nerq_cli.fetch.fetcher import Fetcher
+from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint
 from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.deps_dev import VersionFindings, VersionInfo
@@ -65,7 +65,7 @@ class RegistryFacts:
 class RegistryLookup:
     """Access to the registries that the configuration names."""
 
-    fetcher: Fetcher
+    fetcher: FetchRun
     index_config: IndexConfig
 
     def fetch_packages(self, packages: Collection[Package]) -> RegistryFacts:

@@ -14,7 +14,7 @@ from nerq_cli.evidence import repository_link
 from nerq_cli.evidence.plan import ByPackage, ByRelease
 from nerq_cli.evidence.registry_lookup import RegistryFacts, RegistryLookup
 from nerq_cli.facts import Adoption, Fact, Found, Metadata, PackageInfo, Scorecard, Unknown
-from nerq_cli.fetch.fetcher import Fetcher
+from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint
 from nerq_cli.inventory import Package, Release, RepositoryId, Subject
 from nerq_cli.sources import deps_dev
@@ -39,7 +39,7 @@ _NO_TOKEN: Final = Unknown("more repositories than can be asked about without a 
 class ServiceLookup:
     """Access to the public services, and the rule for which names each of them may receive."""
 
-    fetcher: Fetcher
+    fetcher: FetchRun
     endpoints: Endpoints
     #: Whether the name of a package is public.
     is_public: Callable[[Package], bool]
@@ -67,7 +67,7 @@ class ServiceLookup:
     def fetch_public(
         self,
         source_id: str,
-        collect: Callable[[Fetcher, Sequence[S], Endpoint], Mapping[S, Fact[T]]],
+        collect: Callable[[FetchRun, Sequence[S], Endpoint], Mapping[S, Fact[T]]],
         subjects: Iterable[S],
     ) -> dict[S, Fact[T]]:
         """Return a fact per subject, ``NOT_SENT`` for those whose name the service may not receive."""

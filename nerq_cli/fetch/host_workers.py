@@ -1,7 +1,7 @@
-"""Threads that ask, a few for each host, and never a reason to wait for them.
+"""Daemon threads for jobs, a limited number for each host.
 
-``concurrent.futures`` joins its threads when the interpreter exits, so one that hangs in a name look-up would hold the
-process for as long as that takes. These are daemons: nobody waits for them.
+``concurrent.futures`` joins its threads when the interpreter exits, so a thread that hangs in a name look-up would keep
+the process alive. Daemon threads do not.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Job = TypeVar("Job")
 
 
 class HostWorkers(Generic[Job]):
-    """Work waiting for each host, done by at most ``width`` threads a host. ``work`` must not raise."""
+    """Runs queued jobs in at most ``concurrency`` threads for each host. ``run_job`` must not raise."""
 
     def __init__(self, concurrency: int, run_job: Callable[[Job], None]) -> None:
         self._concurrency = concurrency
@@ -26,7 +26,7 @@ class HostWorkers(Generic[Job]):
         self._on_idle: Callable[[], None] | None = None
 
     def add_jobs(self, host: str, jobs: Iterable[Job]) -> None:
-        """Let these be done, after what is waiting for this host already."""
+        """Queue jobs for a host."""
         with self._lock:
             queue = self._queues[host]
             queue.extend(jobs)
@@ -35,15 +35,16 @@ class HostWorkers(Generic[Job]):
         for _ in range(new_threads):
             threading.Thread(target=self._run_worker, args=(host,), name=f"nerq {host}", daemon=True).start()
 
-    def clear_queues(self) -> None:
-        """Drop what is waiting; what has begun goes on."""
+    def drop_jobs(self, is_dropped: Callable[[Job], bool]) -> None:
+        """Drop queued jobs for which ``is_dropped`` is true; those that have begun continue."""
         with self._lock:
-            self._queues.clear()
+            for host, queue in self._queues.items():
+                self._queues[host] = deque(job for job in queue if not is_dropped(job))
 
     def call_when_idle(self, on_idle: Callable[[], None]) -> None:
-        """Drop what is waiting, and call ``on_idle`` as soon as no thread is at work: now, or by the last of them."""
-        self.clear_queues()
+        """Drop all queued jobs, and call ``on_idle`` once no thread is active: now, or from the last thread."""
         with self._lock:
+            self._queues.clear()
             is_idle = not sum(self._active.values())
             self._on_idle = None if is_idle else on_idle
         if is_idle:

@@ -1,6 +1,6 @@
-"""The one door to the network: a question goes out, an answer comes back whole, or a phrase says why not.
+"""The HTTP client: one request, and its whole response or a :class:`RequestError`.
 
-Everything the HTTP library can raise ends here, as a :class:`TroubleError`.
+All errors of the HTTP library are translated here.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.request import getproxies, proxy_bypass
@@ -24,46 +25,62 @@ import httpx
 import truststore
 
 from nerq_cli.errors import ConfigError
-from nerq_cli.fetch.circuit_breaker import RequestError
+from nerq_cli.fetch.request_error import RequestError
 from nerq_cli.fetch.source import Endpoint, Request, Response
 
 if TYPE_CHECKING:
     from zlib import _Decompress
 
-#: Failures in a row that end the asking: where nobody is at home, and where somebody is but does not manage.
+#: Consecutive failures that open the circuit if there is no connection.
 _UNREACHABLE_THRESHOLD: Final = 3
+#: Consecutive failures that open the circuit after a status 5xx or a time-out.
 _FAILING_THRESHOLD: Final = 5
 _MAX_REDIRECTS: Final = 5
-#: Bytes that are sooner read than a new connection made.
+#: Largest body in bytes that is read to reuse the connection; above that, a new connection is faster.
 _MAX_DRAIN_BYTES: Final = 16_384
 
-_REDIRECT_STATUSES: Final = frozenset({301, 302, 303, 307, 308})
-_SAME_METHOD_STATUSES: Final = frozenset({307, 308})
-_ACCESS_DENIED_STATUSES: Final = frozenset({401, 403})
-_RETRYABLE_STATUSES: Final = frozenset({429, 500, 502, 503, 504})
-_READABLE_STATUSES: Final = frozenset({304, 404, 405, 410})
-_SERVER_ERROR: Final = 500
-_PROXY_AUTH_REQUIRED: Final = 407
+_SAME_METHOD_STATUSES: Final = frozenset({HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT})
+_REDIRECT_STATUSES: Final = _SAME_METHOD_STATUSES | {
+    HTTPStatus.MOVED_PERMANENTLY,
+    HTTPStatus.FOUND,
+    HTTPStatus.SEE_OTHER,
+}
+_ACCESS_DENIED_STATUSES: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_RETRYABLE_STATUSES: Final = frozenset(
+    {
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
+#: Statuses that every source parses.
+_READABLE_STATUSES: Final = frozenset(
+    {HTTPStatus.NOT_MODIFIED, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE}
+)
 
-#: Where to look for certificates before the system's own; the names that OpenSSL, requests and pip go by.
+#: Variables that name certificates to use instead of the system's: those of OpenSSL, requests and pip.
 _CERTIFICATE_VARIABLES: Final = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
-#: Window bits for zlib to tell gzip and zlib apart by itself.
+#: Window bits of zlib that detect gzip and zlib headers.
 _ZLIB_AUTO_HEADER: Final = 47
 
 
 class Stream(NamedTuple):
-    """An answer on its way: ``headers`` are looked up in any case, ``chunks`` are the body as it is sent."""
+    """A response whose body is still arriving."""
 
     status: int
+    #: Lookup ignores case.
     headers: Mapping[str, str]
+    #: The body as it is sent, not decompressed.
     chunks: Iterator[bytes]
 
 
 class HttpClient:
-    """Pooled connections to any number of hosts. ``seconds`` is how long one request may take. Safe for threads.
+    """Pooled connections to any number of hosts. Safe for threads.
 
-    Each host has a client of its own: truststore holds a lock while it shakes hands, and a host that hangs in the
-    middle of that must not stop the others.
+    ``timeout`` limits one request, in seconds. Each host has its own httpx client: truststore holds a lock during the
+    TLS handshake, and a host that hangs there must not block the others.
     """
 
     def __init__(self, *, user_agent: str, timeout: float, transport: httpx.BaseTransport | None = None) -> None:
@@ -74,7 +91,7 @@ class HttpClient:
         self._lock = threading.Lock()
 
     def open_host(self, url: str) -> str:
-        """Make ready to ask this host; return its name as people write it, with the port where one is given.
+        """Create the client of a host if there is none; return the host, with the port if the URL has one.
 
         Raises:
             ConfigError: the proxy or the certificates that the environment names cannot be used.
@@ -93,13 +110,16 @@ class HttpClient:
             client.close()
 
     def send(self, request: Request[Any], *, limit: int, deadline: float, on_request: Callable[[], None]) -> Response:
-        """Return the answer to a question, following redirects within its host.
+        """Return the response to a request, after redirects within its host.
 
-        ``limit`` is the largest body in bytes, ``deadline`` a moment of the monotonic clock; ``on_request`` is called for each
-        request.
+        Args:
+            request: The request.
+            limit: Largest body in bytes.
+            deadline: End of the request on the monotonic clock.
+            on_request: Called before each HTTP request, redirects included.
 
         Raises:
-            TroubleError: there is no answer, or none that a source can read.
+            RequestError: there is no response, or none that a source can parse.
         """
         deadline = min(deadline, time.monotonic() + self._timeout)
         url = _parse_url(request.url)
@@ -115,10 +135,10 @@ class HttpClient:
 
     @contextmanager
     def stream(self, request: Request[Any], *, idle_timeout: float) -> Iterator[Stream]:
-        """Give access to an answer while it arrives, as it comes over the wire. ``idle_timeout`` is the longest silence, in s.
+        """Open a response whose body is read while it arrives. ``idle_timeout`` limits seconds without data.
 
         Raises:
-            TroubleError: there is no answer, it breaks off, or it is none that a source can read.
+            RequestError: there is no response, it breaks off, or it is none that a source can parse.
         """
         url = _parse_url(request.url)
         for _ in range(_MAX_REDIRECTS + 1):
@@ -161,7 +181,7 @@ class HttpClient:
 
 
 def parse_host(url: str) -> str:
-    """Return the host of an address, with the port where one is given and without any credentials; "" if it is none."""
+    """Return the host of a URL, with its port if it has one and without credentials; empty if it is no URL."""
     try:
         return _format_host(_parse_url(url))
     except RequestError:
@@ -181,12 +201,12 @@ def _format_host(url: httpx.URL) -> str:
 
 
 def _is_endpoint_host(url: httpx.URL, endpoint: Endpoint) -> bool:
-    """Whether credentials of this endpoint may be sent there."""
+    """Whether the credentials of an endpoint may be sent to a URL."""
     return _is_same_host(_parse_url(endpoint.url), url)
 
 
 def _is_same_host(source_url: httpx.URL, target_url: httpx.URL) -> bool:
-    """Whether it is the same host: on the same port and scheme, or from HTTP to HTTPS on their usual ports."""
+    """Whether host, port and scheme are the same, or only change from HTTP to HTTPS on the default ports."""
     if source_url.host != target_url.host:
         return False
     is_https_upgrade = (source_url.scheme, source_url.port, target_url.scheme, target_url.port) == (
@@ -199,7 +219,7 @@ def _is_same_host(source_url: httpx.URL, target_url: httpx.URL) -> bool:
 
 
 def _find_redirect(request: Request[Any], url: httpx.URL, response: httpx.Response) -> httpx.URL | None:
-    """Return where the question is sent on to; None when this is the answer."""
+    """Return the URL of a redirect; None if the response is not one."""
     location = response.headers.get("Location")
     if response.status_code not in _REDIRECT_STATUSES or not location:
         return None
@@ -224,10 +244,10 @@ def _read_response(url: httpx.URL, response: httpx.Response, limit: int, deadlin
 
 
 def _check_status(url: httpx.URL, response: httpx.Response) -> None:
-    """Let through what a source may read.
+    """Check that a source can parse a response with this status.
 
     Raises:
-        TroubleError: for every other status.
+        RequestError: it cannot.
     """
     status, host = response.status_code, _format_host(url)
     if response.is_success or status in _READABLE_STATUSES:
@@ -235,20 +255,20 @@ def _check_status(url: httpx.URL, response: httpx.Response) -> None:
     _drain_body(response)
     if status in _ACCESS_DENIED_STATUSES:
         raise RequestError(f"{host}: refused access ({status}); check the credentials for {host}", status=status)
-    if status == _PROXY_AUTH_REQUIRED:
+    if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
         raise _create_proxy_error(url, str(status))
     is_retryable = status in _RETRYABLE_STATUSES
     raise RequestError(
         f"{host}: HTTP {status}",
         retryable=is_retryable,
         retry_after=_read_retry_after(response.headers) if is_retryable else None,
-        failure_threshold=_FAILING_THRESHOLD if is_retryable or status >= _SERVER_ERROR else 0,
+        failure_threshold=_FAILING_THRESHOLD if is_retryable or status >= HTTPStatus.INTERNAL_SERVER_ERROR else 0,
         status=status,
     )
 
 
 def _read_retry_after(headers: httpx.Headers) -> float | None:
-    """Return how many seconds the server asks to wait: RFC 9110 §10.2.3, a number or a date."""
+    """Return the delay in seconds of Retry-After, a number or a date (RFC 9110 §10.2.3); None without a valid one."""
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
         return float(value[:9])
@@ -260,14 +280,14 @@ def _read_retry_after(headers: httpx.Headers) -> float | None:
 
 
 def _iter_body(url: httpx.URL, response: httpx.Response, limit: int, deadline: float) -> Iterator[bytes]:
-    """Yield the body, unpacked; neither it nor what it unpacks to is ever held beyond the limit."""
+    """Yield the decompressed body; at most ``limit`` bytes of it are held, compressed or not."""
     if _read_content_length(response) > limit:
         raise _create_size_error(url, limit)
     decompressor = _create_decompressor(url, response)
     remaining = limit
     for chunk in response.iter_raw():
         if time.monotonic() > deadline:
-            raise httpx.ReadTimeout("the body drips")
+            raise httpx.ReadTimeout("the body is too slow")
         data = decompressor.decompress(chunk, remaining + 1) if decompressor else chunk
         remaining -= len(data)
         if remaining < 0:
@@ -280,13 +300,13 @@ def _iter_body(url: httpx.URL, response: httpx.Response, limit: int, deadline: f
 
 
 def _read_content_length(response: httpx.Response) -> int:
-    """Return the length of the body as announced, in bytes; 0 when it is not."""
+    """Return the Content-Length in bytes; 0 without a valid one."""
     header = response.headers.get("Content-Length", "")
     return int(header[:18]) if header.isascii() and header.isdigit() else 0
 
 
 def _drain_body(response: httpx.Response) -> None:
-    """Read over a small body nobody wants, so that the connection can be used again."""
+    """Read and discard a small body, so that the connection can be reused."""
     if "Content-Length" in response.headers and _read_content_length(response) <= _MAX_DRAIN_BYTES:
         for _ in response.iter_raw():
             pass
@@ -307,15 +327,16 @@ def _create_size_error(url: httpx.URL, limit: int) -> RequestError:
 
 @contextmanager
 def _translate_errors(url: httpx.URL, timeout: float) -> Iterator[None]:
-    """Turn what the library raises into a phrase for people: the host and the cause, and never an address or secret."""
+    """Raise errors of the library as RequestError; messages name host and cause, and contain no URL and no secret."""
     host = _format_host(url)
     try:
         yield
     except httpx.TimeoutException:
-        # Not tried again: the patience of one request is spent, and a run has hardly more.
+        # No retry: the time of one request is over, and a run has hardly more.
         raise RequestError(
             f"{host}{_describe_proxy(url)}: no answer within {round(timeout, 1):g} s",
             failure_threshold=_FAILING_THRESHOLD,
+            timed_out=True,
         ) from None
     except httpx.ConnectError as error:
         raise _create_connect_error(url, error) from None
@@ -333,13 +354,13 @@ def _translate_errors(url: httpx.URL, timeout: float) -> Iterator[None]:
         ) from None
     except zlib.error:
         raise RequestError(f"{host}: the answer is not the gzip it claims to be") from None
-    except (httpx.TransportError, ValueError):  # a scheme other than HTTP, a header or a name nobody can send
+    except (httpx.TransportError, ValueError):  # a scheme other than HTTP, an invalid header or name
         raise RequestError(f"{host}: cannot be asked" if host else "its address cannot be used") from None
 
 
 def _create_proxy_error(url: httpx.URL, status: str) -> RequestError:
     detail = f" ({status})" if status.isdigit() else ""
-    hint = "; check its credentials" if status == str(_PROXY_AUTH_REQUIRED) else ""
+    hint = "; check its credentials" if status == str(HTTPStatus.PROXY_AUTHENTICATION_REQUIRED.value) else ""
     return RequestError(
         f"{_format_host(url)}{_describe_proxy(url)}: the proxy refused{detail}{hint}",
         failure_threshold=_UNREACHABLE_THRESHOLD,
@@ -376,7 +397,7 @@ def _iter_causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _describe_proxy(url: httpx.URL) -> str:
-    """Name the proxy that the environment puts in the way: then it, too, may be the one that fails."""
+    """Return a mention of the proxy that the environment sets: it may be the cause of a failure."""
     proxies = getproxies()
     proxy = proxies.get(url.scheme) or proxies.get("all")
     if not proxy or proxy_bypass(url.host):
@@ -398,7 +419,7 @@ def _create_client(transport: httpx.BaseTransport | None) -> httpx.Client:
 
 
 def _create_ssl_context() -> ssl.SSLContext:
-    """Return what tells which servers to believe: the file the environment names, else the operating system."""
+    """Return a context with the certificates that the environment names, else those of the operating system."""
     for variable in _CERTIFICATE_VARIABLES:
         if ca_path := os.environ.get(variable):
             return _load_certificates(Path(ca_path), variable)
@@ -425,10 +446,10 @@ def _load_openssl_context() -> ssl.SSLContext:
 
 
 def _create_system_context() -> ssl.SSLContext:
-    """Return the operating system's trust store.
+    """Return a context with the certificates of the operating system.
 
-    Where that is a file which OpenSSL finds by itself, truststore would use the same one, but read it again for each
-    connection (22 ms for 144 certificates) and let only one handshake happen at a time.
+    If OpenSSL finds them by itself, truststore is not used: it would read the same file again for each connection
+    (22 ms for 144 certificates) and run one handshake at a time.
     """
     if sys.platform not in ("darwin", "win32") and _load_openssl_context().cert_store_stats()["x509_ca"]:
         return _load_openssl_context()

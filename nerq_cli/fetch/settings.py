@@ -1,4 +1,4 @@
-"""How to behave towards a service."""
+"""Limits of the HTTP client."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from nerq_cli import __version__
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpSettings:
-    """How hard a service is asked, and how long it is waited for. Times are in seconds.
+    """How requests are sent."""
 
-    ``concurrency`` is how many questions one host gets at a time. ``timeout`` is how long one request may take, from
-    the connection to the last byte. ``attempts`` is how often a question is put in all, with a pause drawn from 0 to
-    ``backoff`` before the second, and from twice as much before each further one. ``seed`` makes those draws repeatable.
-    """
-
+    #: Requests that one host receives at a time.
     concurrency: int = 16
+    #: Seconds that one HTTP request may take, from the connection to the last byte.
     timeout: float = 20.0
+    #: Attempts for one request, the first included.
     attempts: int = 3
+    #: Upper limit of the random delay before the second attempt, in seconds; it doubles for each further one.
     backoff: float = 0.5
+    #: Seed of the random delays, to repeat them; None = unpredictable.
     seed: int | None = None
     user_agent: str = f"nerq-cli/{__version__}"

@@ -1,4 +1,4 @@
-"""What it takes to be a source: say what to ask, and read what comes back. Two pure functions and a few facts."""
+"""The protocol of sources: two pure functions, ``requests`` and ``parse``, and a few attributes."""
 
 from __future__ import annotations
 
@@ -14,25 +14,24 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """A base address of a service, and who we are there.
+    """A base URL of a service, and the credentials for it."""
 
-    ``url`` has no trailing slash. ``headers`` carry credentials and are sent to this host only; ``identity`` tells
-    apart what different credentials were answered (empty for anonymous) without containing any of them.
-    """
-
+    #: Without a trailing slash.
     url: str
+    #: Credentials; sent to the host of ``url`` only.
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    #: Distinguishes the answers to different credentials without containing them; empty if anonymous.
     identity: str = ""
 
     @property
     def scope(self) -> str:
-        """What cached answers are filed under: the address and the identity, never a secret."""
+        """Key of stored answers: URL and identity; contains no secret."""
         return f"{self.url}#{self.identity}" if self.identity else self.url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request(Generic[S]):
-    """One HTTP request, and the subjects its answer will speak about."""
+    """One HTTP request, and the subjects that its response is about."""
 
     url: str
     subjects: tuple[S, ...]
@@ -40,13 +39,13 @@ class Request(Generic[S]):
     accept: str = "application/json"
     body: bytes | None = None
     endpoint: Endpoint
-    #: Validator (ETag) of an answer already held, for a conditional request.
+    #: Validator (ETag) of the stored answer, for a conditional request.
     validator: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """A response that arrived whole: status 200-299, 304, 404, 405 or 410. Other statuses never reach a source."""
+    """A complete response with status 200-299, 304, 404, 405 or 410; a source gets no other status."""
 
     status: int
     body: bytes
@@ -55,60 +54,63 @@ class Response:
 
 
 class Source(Protocol[S, T]):
-    """One thing that can be asked of one service. A module-level constant in the module that knows the service.
+    """One kind of answer of one service. Usually a module-level constant.
 
-    A source may also be :class:`Paged` or :class:`Divisible`, and may have more attributes. Two are frozensets of HTTP
-    statuses: ``stops`` (after one of these nothing more is asked there in this run) and ``reads`` (handed to ``parse``
-    with an empty body, beside those that every source reads). ``cooldown`` says that a program can do without it: for so
-    many seconds after it gave no answer that makes sense it is left alone, and no question takes most of the time.
+    A source may also be :class:`Paged` or :class:`Divisible`, and may have these attributes:
+
+    - ``stops``: HTTP statuses after which the run sends no more requests to it.
+    - ``reads``: further HTTP statuses that ``parse`` gets, with an empty body.
+    - ``cooldown``: seconds without requests after it gave no usable answer. A request to such a source may take only
+      part of the remaining time.
     """
 
     #: Stable identifier, part of the cache key: ``pypi-json``.
     name: str
-    #: What people read: ``PyPI``.
+    #: Name that users read: ``PyPI``.
     label: str
-    #: The type of the facts, as the store keeps them.
+    #: Type of the facts.
     kind: type[T]
-    #: Seconds an answer, and an absence, stay fresh.
+    #: Seconds that an answer is fresh.
     fresh: int
+    #: Seconds that the answer "does not exist" is fresh.
     absent_fresh: int
-    #: Largest body read, in bytes.
+    #: Largest body in bytes.
     limit: int
-    #: Whether servers are known to lack this endpoint: then the first question is asked alone.
+    #: Whether some servers lack the endpoint: the first request is then sent alone.
     probe: bool
 
     def requests(self, subjects: Sequence[S], endpoint: Endpoint) -> Iterable[Request[S]]:
-        """Say what to ask about these subjects."""
+        """Yield the requests for these subjects."""
         ...
 
     def parse(self, request: Request[S], response: Response) -> Iterable[tuple[S, T | None]]:
-        """Pair each subject with what was said of it; None says the source knows no such thing.
+        """Yield each subject and its value; None if it does not exist.
 
         Raises:
-            AnswerError: the body is not what the service documents.
+            ResponseError: the body is not what the service documents.
             EndpointMissingError: this server does not offer the endpoint.
         """
         ...
 
 
-def is_optional(source: object) -> bool:
-    """Whether a run can do without what this source says."""
+def has_cooldown(source: object) -> bool:
+    """Whether no requests are sent to this source for a time after it gave no answer."""
     return bool(getattr(source, "cooldown", 0))
 
 
 @runtime_checkable
 class Paged(Protocol):
-    """A source whose answers may stop in the middle."""
+    """A source whose responses may be incomplete."""
 
     def more(self, request: Request[S], response: Response) -> Iterable[Request[S]]:
-        """Say what to ask for the rest, about subjects that this answer leaves out. Called after ``read``."""
+        """Yield the requests for the rest, about subjects that this response leaves out. Called after ``parse``."""
         ...
 
 
 @runtime_checkable
 class Divisible(Protocol):
-    """A source whose questions can be put in smaller pieces when a server does not manage them as a whole."""
+    """A source whose requests can be divided if the server cannot process them."""
 
     def divide(self, request: Request[S], status: int) -> Sequence[Request[S]]:
-        """Return smaller questions to put at once in place of this one; none where that is no remedy for the status."""
+        """Return smaller requests to send in place of this one; none if that does not help with the status."""
         ...

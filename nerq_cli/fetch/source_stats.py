@@ -1,4 +1,4 @@
-"""How each source did in a run."""
+"""Statistics of each source in a run."""
 
 from __future__ import annotations
 
@@ -11,48 +11,53 @@ SourceState: TypeAlias = Literal["ok", "partial", "unavailable", "not offered", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceSummary:
-    """How one source did. ``name`` is the one people read; sources that share it are reported as one.
+    """The statistics of one source. Sources with the same label are counted as one."""
 
-    ``requested`` and ``received`` count subjects, ``from_cache`` those answered without the network, ``requests`` what was
-    sent. ``oldest`` is when the oldest answer used was given, in epoch seconds. ``state`` is ``ok`` also where a server
-    lacks an endpoint and another one of the source answered; ``partial`` also where an expired answer had to do.
-    ``reason`` is the commonest cause of what is missing.
-    """
-
+    #: Label of the source.
     name: str
+    #: ``ok`` also if one of several endpoints is missing; ``partial`` also with expired answers.
     state: SourceState
+    #: Subjects that were requested.
     requested: int
+    #: Subjects with an answer.
     received: int
+    #: Subjects with an answer from the store.
     from_cache: int
+    #: HTTP requests sent.
     requests: int
+    #: When the oldest answer was fetched, in epoch seconds.
     oldest: int | None
+    #: Commonest cause of missing answers.
     reason: str
 
 
 @dataclass(slots=True)
 class SourceStats:
-    """The same, while it is being counted. ``stale`` counts expired answers used because no new one came."""
+    """Counters of one source."""
 
     name: str
     requested: int = 0
     received: int = 0
     from_cache: int = 0
     requests: int = 0
+    #: Expired answers used because no new one arrived.
     stale: int = 0
+    #: Subjects without an answer because the server does not offer the endpoint.
     missing: int = 0
+    #: Subjects without an answer for another reason.
     failed: int = 0
     oldest: int | None = None
     reasons: Counter[str] = field(default_factory=Counter)
 
     def add_answer(self, retrieved_at: int, *, cached: bool) -> None:
-        """Count one answer, given at ``retrieved_at`` (epoch seconds)."""
+        """Count one answer that was fetched at ``retrieved_at`` (epoch seconds)."""
         self.received += 1
         self.from_cache += cached
         self.oldest = retrieved_at if self.oldest is None else min(retrieved_at, self.oldest)
 
     @property
     def state(self) -> SourceState:
-        """What it comes to in a word."""
+        """The state of the source."""
         if not self.requested:
             return "not asked"
         if not (self.failed or self.stale):
@@ -60,7 +65,7 @@ class SourceStats:
         return "partial" if self.received else "unavailable"
 
     def summarise(self) -> SourceSummary:
-        """Return what was counted."""
+        """Return the statistics."""
         return SourceSummary(
             name=self.name,
             state=self.state,

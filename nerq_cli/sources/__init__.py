@@ -1,4 +1,4 @@
-"""The sources of data: one row each in ``SOURCES``. Rows are plain data, so that reading them imports no source module."""
+"""The sources of data: one row each in ``SOURCES``. Importing the table imports no source module."""
 
 from __future__ import annotations
 

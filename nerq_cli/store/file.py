@@ -62,7 +62,7 @@ class DatabaseFile:
 
     Reading creates nothing: file and directory appear with the first write. A file that is damaged or of another format
     is set aside under another name and a new one started. Failures are not raised: reads return nothing, writes are
-    dropped, and ``problem`` has the reason. For use by one thread.
+    dropped, and ``problem`` has the reason. For use by one thread at a time.
     """
 
     schema: ClassVar[FileSchema]
@@ -170,7 +170,7 @@ class DatabaseFile:
 
 def _open_connection(path: Path, version: int, mode: str) -> sqlite3.Connection:
     uri = f"{path.absolute().as_uri()}?{mode}"
-    connection = sqlite3.connect(uri, uri=True, timeout=_LOCK_TIMEOUT, isolation_level=None)
+    connection = sqlite3.connect(uri, uri=True, timeout=_LOCK_TIMEOUT, isolation_level=None, check_same_thread=False)
     try:
         _require_format(connection, version)
         connection.execute("PRAGMA synchronous = NORMAL")

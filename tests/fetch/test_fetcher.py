@@ -13,7 +13,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
@@ -28,7 +28,7 @@ from nerq_cli.ecosystems import PYPI
 from nerq_cli.errors import ConfigError, EndpointMissingError, ResponseError
 from nerq_cli.facts import Absent, Fact, Found, Unknown
 from nerq_cli.fetch import http_client
-from nerq_cli.fetch.fetcher import Fetcher, HttpSettings, SourceSummary
+from nerq_cli.fetch.fetcher import Fetcher, FetchRun, HttpSettings, SourceSummary
 from nerq_cli.fetch.host_workers import HostWorkers
 from nerq_cli.fetch.source import Endpoint, Request, Response
 from nerq_cli.inventory import Package
@@ -98,21 +98,28 @@ def memory() -> MemoryCache:
 
 
 @pytest.fixture
-def gatherer(memory: MemoryCache) -> Iterator[Callable[..., Fetcher]]:
+def gatherer(memory: MemoryCache) -> Iterator[Callable[..., FetchRun]]:
     opened: list[Fetcher] = []
 
-    def open_gatherer(store: Any = None, **options: Any) -> Fetcher:
-        usual: dict[str, Any] = {"now": NOW, "deadline_seconds": 10.0, "settings": QUICK}
-        opened.append(Fetcher(memory if store is None else store, **usual | options))
-        return opened[-1]
+    def open_gatherer(
+        store: Any = None, settings: HttpSettings = QUICK, transport: httpx.BaseTransport | None = None, **options: Any
+    ) -> FetchRun:
+        opened.append(Fetcher(memory if store is None else store, settings=settings, transport=transport))
+        return opened[-1].open_run(**{"now": NOW, "deadline_seconds": 10.0} | options)
 
     yield open_gatherer
     for one in opened:
         one.close()
 
 
+@contextmanager
+def opened_run(store: MemoryCache, *, settings: HttpSettings | None = None, **options: Any) -> Iterator[FetchRun]:
+    with closing(Fetcher(store, settings=settings)) as fetcher:
+        yield fetcher.open_run(**options)
+
+
 @pytest.fixture
-def ask(gatherer: Callable[..., Fetcher], site: Site) -> Callable[..., Any]:
+def ask(gatherer: Callable[..., FetchRun], site: Site) -> Callable[..., Any]:
     """Ask the site about one package in a run of its own."""
 
     def ask_about(subject: Package = A, source: Demos = DEMOS, **options: Any) -> Fact[Demo]:
@@ -159,7 +166,7 @@ def test_a_question_says_who_asks_and_what_it_takes(ask: Callable[..., Any], sit
 
 
 def test_several_sources_are_asked_at_once_and_answered_in_order(
-    gatherer: Callable[..., Fetcher], site: Site, other_site: Site
+    gatherer: Callable[..., FetchRun], site: Site, other_site: Site
 ) -> None:
     site.on("/a", {"body": {"name": "here"}})
     other_site.on("/a", {"body": {"name": "there"}})
@@ -189,7 +196,7 @@ class Batch(Demos):
 
 
 def test_one_question_may_be_about_many_subjects(
-    gatherer: Callable[..., Fetcher], site: Site, memory: MemoryCache
+    gatherer: Callable[..., FetchRun], site: Site, memory: MemoryCache
 ) -> None:
     site.on("/batch", {"body": {"a": "A", "b": None, "stranger": "S"}, "headers": {"ETag": '"all"'}})
     about = [A, B, package("left-out"), package("never-asked")]
@@ -226,7 +233,7 @@ def test_an_absence_stays_fresh_for_its_own_time(ask: Callable[..., Any], site: 
     assert len(site.requests) == 2
 
 
-def test_credentials_do_not_share_answers(gatherer: Callable[..., Fetcher], site: Site) -> None:
+def test_credentials_do_not_share_answers(gatherer: Callable[..., FetchRun], site: Site) -> None:
     site.on("/a", {"body": {"name": "a"}}, {"status": 404})
     gatherer().fetch(DEMOS, [A], Endpoint(url=site.url))
     assert gatherer().fetch(DEMOS, [A], Endpoint(url=site.url, identity="me")) == {A: Absent("Demo", NOW)}
@@ -292,7 +299,7 @@ def test_an_answer_from_the_future_is_asked_for_again(ask: Callable[..., Any], m
 
 
 def test_offline_takes_what_there_is_however_old_and_asks_nobody(
-    gatherer: Callable[..., Fetcher], memory: MemoryCache, site: Site
+    gatherer: Callable[..., FetchRun], memory: MemoryCache, site: Site
 ) -> None:
     hold(memory, site, age=1_000 * DAY)
     run = gatherer(offline=True)
@@ -305,7 +312,7 @@ def test_offline_takes_what_there_is_however_old_and_asks_nobody(
 
 
 def test_refreshing_asks_about_fresh_answers_too_but_once_in_a_run(
-    gatherer: Callable[..., Fetcher], memory: MemoryCache, site: Site
+    gatherer: Callable[..., FetchRun], memory: MemoryCache, site: Site
 ) -> None:
     hold(memory, site, age=-60)
     site.on("/a", {"status": 304})
@@ -316,7 +323,7 @@ def test_refreshing_asks_about_fresh_answers_too_but_once_in_a_run(
 
 
 def test_an_answer_expired_within_a_week_does_when_no_new_one_comes(
-    gatherer: Callable[..., Fetcher], memory: MemoryCache, site: Site
+    gatherer: Callable[..., FetchRun], memory: MemoryCache, site: Site
 ) -> None:
     hold(memory, site, age=7 * DAY - 1)
     site.on("/a", {"status": 500})
@@ -451,7 +458,7 @@ def test_a_body_is_read_up_to_the_limit(
     assert type(ask(source=Demos(limit=limit))) is kind
 
 
-def test_a_refused_connection_is_tried_three_times(gatherer: Callable[..., Fetcher]) -> None:
+def test_a_refused_connection_is_tried_three_times(gatherer: Callable[..., FetchRun]) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         host = f"127.0.0.1:{unused.getsockname()[1]}"
@@ -465,7 +472,7 @@ def test_a_refused_connection_is_tried_three_times(gatherer: Callable[..., Fetch
 
 
 def test_a_name_that_does_not_resolve_is_named(
-    gatherer: Callable[..., Fetcher], monkeypatch: pytest.MonkeyPatch
+    gatherer: Callable[..., FetchRun], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
@@ -475,7 +482,7 @@ def test_a_name_that_does_not_resolve_is_named(
     assert facts == {A: Unknown("pypi.example: name does not resolve after 3 tries", "Demo")}
 
 
-def test_an_unreachable_network_is_named(gatherer: Callable[..., Fetcher], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_network_is_named(gatherer: Callable[..., FetchRun], monkeypatch: pytest.MonkeyPatch) -> None:
     def unreachable(*_: object, **__: object) -> None:
         raise OSError(101, "Network is unreachable")
 
@@ -484,7 +491,7 @@ def test_an_unreachable_network_is_named(gatherer: Callable[..., Fetcher], monke
     assert facts == {A: Unknown("pypi.example: network is unreachable after 3 tries", "Demo")}
 
 
-def test_a_connection_that_fails_without_a_cause_is_named(gatherer: Callable[..., Fetcher]) -> None:
+def test_a_connection_that_fails_without_a_cause_is_named(gatherer: Callable[..., FetchRun]) -> None:
     def fail(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("", request=request)
 
@@ -492,7 +499,7 @@ def test_a_connection_that_fails_without_a_cause_is_named(gatherer: Callable[...
     assert facts == {A: Unknown("pypi.example: cannot connect after 3 tries", "Demo")}
 
 
-def test_a_connection_that_breaks_off_is_named(gatherer: Callable[..., Fetcher]) -> None:
+def test_a_connection_that_breaks_off_is_named(gatherer: Callable[..., FetchRun]) -> None:
     def fail(request: httpx.Request) -> httpx.Response:
         raise httpx.ReadError("", request=request)
 
@@ -508,7 +515,7 @@ def test_a_connection_that_breaks_off_is_named(gatherer: Callable[..., Fetcher])
         ("http://" + "a" * 64 + ".example", "a" * 64 + ".example: cannot be asked"),
     ],
 )
-def test_an_address_nobody_can_ask_is_named(gatherer: Callable[..., Fetcher], url: str, reason: str) -> None:
+def test_an_address_nobody_can_ask_is_named(gatherer: Callable[..., FetchRun], url: str, reason: str) -> None:
     assert gatherer().fetch(DEMOS, [A], Endpoint(url=url)) == {A: Unknown(reason, "Demo")}
 
 
@@ -520,7 +527,7 @@ def test_a_source_that_stumbles_over_an_answer_loses_only_that(ask: Callable[...
     assert ask(source=Stumbles()) == Unknown(f"{site.host}: the answer cannot be understood", "Demo")
 
 
-def test_no_credentials_are_ever_told(gatherer: Callable[..., Fetcher], site: Site) -> None:
+def test_no_credentials_are_ever_told(gatherer: Callable[..., FetchRun], site: Site) -> None:
     site.on("/a", {"status": 500})
     address = site.url.replace("http://", "http://user:secret@")
     at = Endpoint(url=address, headers={"Authorization": "Bearer secret"})
@@ -583,7 +590,7 @@ def test_pauses_grow_to_a_limit_and_can_be_repeated(ask: Callable[..., Any], sit
     assert 7 < max(pauses) <= 8
 
 
-def test_five_failures_in_a_row_end_the_asking(gatherer: Callable[..., Fetcher], site: Site) -> None:
+def test_five_failures_in_a_row_end_the_asking(gatherer: Callable[..., FetchRun], site: Site) -> None:
     for one in packages(30):
         site.on(f"/{one.name}", {"status": 503})
     run = gatherer(settings=HttpSettings(concurrency=1, backoff=0.001))
@@ -595,7 +602,7 @@ def test_five_failures_in_a_row_end_the_asking(gatherer: Callable[..., Fetcher],
     assert len(site.requests) == only(run.summarise_sources()).requests == 15
 
 
-def test_failures_with_answers_between_them_do_not(gatherer: Callable[..., Fetcher], site: Site) -> None:
+def test_failures_with_answers_between_them_do_not(gatherer: Callable[..., FetchRun], site: Site) -> None:
     for one in packages(20)[::2]:
         site.on(f"/{one.name}", {"status": 500})
     facts = gatherer(settings=HttpSettings(concurrency=1, backoff=0.001)).fetch(
@@ -607,7 +614,7 @@ def test_failures_with_answers_between_them_do_not(gatherer: Callable[..., Fetch
 
 @pytest.mark.parametrize("turn", [{"status": 403}, {"body": b"junk"}, {"status": 400}])
 def test_what_is_wrong_with_one_question_does_not_end_the_asking(
-    gatherer: Callable[..., Fetcher], site: Site, turn: Turn
+    gatherer: Callable[..., FetchRun], site: Site, turn: Turn
 ) -> None:
     for one in packages(10):
         site.on(f"/{one.name}", turn)
@@ -615,7 +622,7 @@ def test_what_is_wrong_with_one_question_does_not_end_the_asking(
     assert len(site.requests) == 10
 
 
-def test_another_source_on_the_same_host_is_still_asked(gatherer: Callable[..., Fetcher], site: Site) -> None:
+def test_another_source_on_the_same_host_is_still_asked(gatherer: Callable[..., FetchRun], site: Site) -> None:
     for one in packages(10):
         site.on(f"/{one.name}", {"status": 500})
     run = gatherer()
@@ -624,7 +631,7 @@ def test_another_source_on_the_same_host_is_still_asked(gatherer: Callable[..., 
     assert run.fetch(other, [A], Endpoint(url=site.url)) == {A: Absent("Other", NOW)}
 
 
-def test_a_try_that_waits_stops_when_the_service_is_given_up(gatherer: Callable[..., Fetcher], site: Site) -> None:
+def test_a_try_that_waits_stops_when_the_service_is_given_up(gatherer: Callable[..., FetchRun], site: Site) -> None:
     for one in packages(16):
         site.on(f"/{one.name}", {"status": 500})
     site.on("/a", {"status": 503, "headers": {"Retry-After": "1"}})
@@ -635,7 +642,7 @@ def test_a_try_that_waits_stops_when_the_service_is_given_up(gatherer: Callable[
 # Endpoints that are not there
 
 
-def test_a_missing_endpoint_is_noticed_once(gatherer: Callable[..., Fetcher], site: Site) -> None:
+def test_a_missing_endpoint_is_noticed_once(gatherer: Callable[..., FetchRun], site: Site) -> None:
     for one in packages(50):
         site.on(f"/{one.name}", {"status": 405})
     run = gatherer(settings=HttpSettings(concurrency=1))
@@ -647,7 +654,7 @@ def test_a_missing_endpoint_is_noticed_once(gatherer: Callable[..., Fetcher], si
 
 
 def test_where_endpoints_are_often_missing_one_question_goes_ahead(
-    gatherer: Callable[..., Fetcher], site: Site
+    gatherer: Callable[..., FetchRun], site: Site
 ) -> None:
     for one in packages(50):
         site.on(f"/{one.name}", {"status": 405, "delay": 0.05})
@@ -656,7 +663,7 @@ def test_where_endpoints_are_often_missing_one_question_goes_ahead(
     assert len(site.requests) == 1
 
 
-def test_the_others_follow_when_it_is_there(gatherer: Callable[..., Fetcher], site: Site) -> None:
+def test_the_others_follow_when_it_is_there(gatherer: Callable[..., FetchRun], site: Site) -> None:
     site.on("/p0", {"status": 404, "delay": 0.05})
     run = gatherer()
     at = Endpoint(url=site.url)
@@ -667,7 +674,7 @@ def test_the_others_follow_when_it_is_there(gatherer: Callable[..., Fetcher], si
     assert run.fetch(Demos(probe=True), [B], at) == {B: Absent("Demo", NOW)}
 
 
-def test_a_source_that_can_do_without_one_endpoint_is_ok(gatherer: Callable[..., Fetcher], site: Site) -> None:
+def test_a_source_that_can_do_without_one_endpoint_is_ok(gatherer: Callable[..., FetchRun], site: Site) -> None:
     site.on("/more/a", {"status": 405})
     run = gatherer()
     more = Demos(name="more", folder="/more")
@@ -680,7 +687,7 @@ def test_a_source_that_can_do_without_one_endpoint_is_ok(gatherer: Callable[...,
 # The deadline
 
 
-def test_a_host_that_hangs_costs_no_more_than_the_deadline(gatherer: Callable[..., Fetcher], site: Site) -> None:
+def test_a_host_that_hangs_costs_no_more_than_the_deadline(gatherer: Callable[..., FetchRun], site: Site) -> None:
     site.on("/p3", {"hang": True})
     start = time.monotonic()
     run = gatherer(deadline_seconds=0.8)
@@ -691,14 +698,14 @@ def test_a_host_that_hangs_costs_no_more_than_the_deadline(gatherer: Callable[..
     assert only(run.summarise_sources()).requests == 20
 
 
-def test_what_has_arrived_when_the_time_is_up_still_counts(gatherer: Callable[..., Fetcher], site: Site) -> None:
+def test_what_has_arrived_when_the_time_is_up_still_counts(gatherer: Callable[..., FetchRun], site: Site) -> None:
     naps = iter([0.0, 0.6])
     run = gatherer(deadline_seconds=0.5, progress=lambda *_: time.sleep(next(naps, 0.0)))
     facts = run.fetch(DEMOS, packages(5), Endpoint(url=site.url))
     assert set(facts.values()) == {Absent("Demo", NOW)}
 
 
-def test_what_was_not_even_begun_is_unknown_too(gatherer: Callable[..., Fetcher], site: Site) -> None:
+def test_what_was_not_even_begun_is_unknown_too(gatherer: Callable[..., FetchRun], site: Site) -> None:
     for one in packages(100):
         site.on(f"/{one.name}", {"hang": True})
     facts = gatherer(deadline_seconds=0.3).fetch(DEMOS, packages(100), Endpoint(url=site.url))
@@ -706,7 +713,7 @@ def test_what_was_not_even_begun_is_unknown_too(gatherer: Callable[..., Fetcher]
 
 
 def test_after_the_deadline_only_the_store_is_asked(
-    gatherer: Callable[..., Fetcher], site: Site, memory: MemoryCache
+    gatherer: Callable[..., FetchRun], site: Site, memory: MemoryCache
 ) -> None:
     hold(memory, site, age=-60)
     run = gatherer(deadline_seconds=0.0)
@@ -717,7 +724,7 @@ def test_after_the_deadline_only_the_store_is_asked(
 
 
 def test_a_name_look_up_that_hangs_costs_no_more_than_the_deadline(
-    gatherer: Callable[..., Fetcher], monkeypatch: pytest.MonkeyPatch
+    gatherer: Callable[..., FetchRun], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     released = threading.Event()
 
@@ -731,7 +738,7 @@ def test_a_name_look_up_that_hangs_costs_no_more_than_the_deadline(
     assert run.fetch(DEMOS, [A], Endpoint(url="http://pypi.example")) == {
         A: Unknown("deadline of 0.3 s reached", "Demo")
     }
-    run.close()
+    run.fetcher.close()
     assert time.monotonic() - start < 0.8
     released.set()
 
@@ -753,7 +760,7 @@ def test_a_slow_drip_ends_at_the_deadline(ask: Callable[..., Any], site: Site) -
     assert time.monotonic() - start < 0.8
 
 
-def test_hanging_requests_end_the_asking_after_five(gatherer: Callable[..., Fetcher], site: Site) -> None:
+def test_hanging_requests_end_the_asking_after_five(gatherer: Callable[..., FetchRun], site: Site) -> None:
     for one in packages(60):
         site.on(f"/{one.name}", {"hang": True})
     facts = gatherer(settings=HttpSettings(timeout=0.1)).fetch(DEMOS, packages(60), Endpoint(url=site.url))
@@ -766,7 +773,7 @@ def test_hanging_requests_end_the_asking_after_five(gatherer: Callable[..., Fetc
 
 @pytest.mark.parametrize("location", ["/b", "b", "//{host}/b", "http://{host}/b"])
 def test_a_redirect_within_the_host_is_followed_with_credentials(
-    gatherer: Callable[..., Fetcher], site: Site, location: str
+    gatherer: Callable[..., FetchRun], site: Site, location: str
 ) -> None:
     site.on("/a", {"status": 301, "headers": {"Location": location.format(host=site.host)}, "body": b"moved"})
     site.on("/b", {"body": {"name": "b"}})
@@ -783,7 +790,7 @@ def test_a_redirect_to_another_host_is_not_followed(ask: Callable[..., Any], sit
     assert other_site.requests == []
 
 
-def test_a_host_may_lead_from_http_to_https_and_not_back(gatherer: Callable[..., Fetcher]) -> None:
+def test_a_host_may_lead_from_http_to_https_and_not_back(gatherer: Callable[..., FetchRun]) -> None:
     def turn_round(request: httpx.Request) -> httpx.Response:
         there = {"http": "https", "https": "http"}[request.url.scheme]
         return httpx.Response(301, headers={"Location": f"{there}://pypi.example/a"})
@@ -797,7 +804,7 @@ def test_a_host_may_lead_from_http_to_https_and_not_back(gatherer: Callable[...,
 
 @pytest.mark.parametrize(("status", "methods"), [(307, ["POST", "POST"]), (301, ["POST"])])
 def test_a_question_with_a_body_is_sent_on_only_where_it_stays_the_same(
-    gatherer: Callable[..., Fetcher], site: Site, status: int, methods: list[str]
+    gatherer: Callable[..., FetchRun], site: Site, status: int, methods: list[str]
 ) -> None:
     site.on("/batch", {"status": status, "headers": {"Location": "/there"}})
     site.on("/there", {"body": {"a": "A"}})
@@ -805,7 +812,7 @@ def test_a_question_with_a_body_is_sent_on_only_where_it_stays_the_same(
     assert [request.method for request in site.requests] == methods
 
 
-def test_credentials_go_to_their_own_host_only(gatherer: Callable[..., Fetcher], site: Site, other_site: Site) -> None:
+def test_credentials_go_to_their_own_host_only(gatherer: Callable[..., FetchRun], site: Site, other_site: Site) -> None:
     class Elsewhere(Demos):
         def requests(self, about: Sequence[Package], at: Endpoint) -> Iterable[Request[Package]]:
             return (Request(url=f"{other_site.url}/{one.url_segment}", subjects=(one,), endpoint=at) for one in about)
@@ -815,7 +822,7 @@ def test_credentials_go_to_their_own_host_only(gatherer: Callable[..., Fetcher],
     assert "authorization" not in other_site.requests[0].headers
 
 
-def test_cookies_are_not_sent_back(gatherer: Callable[..., Fetcher], site: Site) -> None:
+def test_cookies_are_not_sent_back(gatherer: Callable[..., FetchRun], site: Site) -> None:
     site.on("/a", {"status": 404, "headers": {"Set-Cookie": "track=1"}})
     run = gatherer()
     run.fetch(DEMOS, [A], Endpoint(url=site.url))
@@ -827,7 +834,7 @@ def test_cookies_are_not_sent_back(gatherer: Callable[..., Fetcher], site: Site)
 
 
 def test_the_proxy_of_the_environment_is_used(
-    gatherer: Callable[..., Fetcher], site: Site, monkeypatch: pytest.MonkeyPatch
+    gatherer: Callable[..., FetchRun], site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", site.url)
     site.on("http://pypi.example/a", {"body": {"name": "a"}})
@@ -847,7 +854,7 @@ def test_a_host_named_in_no_proxy_is_asked_directly(
 
 @pytest.mark.parametrize("scheme", ["http://user:secret@", ""])
 def test_a_proxy_that_does_not_answer_is_named_without_its_password(
-    gatherer: Callable[..., Fetcher], monkeypatch: pytest.MonkeyPatch, scheme: str
+    gatherer: Callable[..., FetchRun], monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"{scheme}127.0.0.1:1")
     facts = gatherer().fetch(DEMOS, [A], Endpoint(url="http://pypi.example"))
@@ -857,7 +864,7 @@ def test_a_proxy_that_does_not_answer_is_named_without_its_password(
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_a_proxy_that_wants_a_login_is_named(
-    gatherer: Callable[..., Fetcher], site: Site, monkeypatch: pytest.MonkeyPatch, scheme: str
+    gatherer: Callable[..., FetchRun], site: Site, monkeypatch: pytest.MonkeyPatch, scheme: str
 ) -> None:
     monkeypatch.setenv(f"{scheme.upper()}_PROXY", site.url)
     site.on("http://pypi.example/a", {"status": 407})
@@ -924,7 +931,7 @@ def _serve_tls(listening: socket.socket, context: ssl.SSLContext) -> None:
 
 
 def test_a_certificate_nobody_vouches_for_is_not_trusted(
-    gatherer: Callable[..., Fetcher], secure: tuple[str, Path]
+    gatherer: Callable[..., FetchRun], secure: tuple[str, Path]
 ) -> None:
     host, _ = secure
     [fact] = gatherer().fetch(DEMOS, [A], Endpoint(url=f"https://{host}")).values()
@@ -934,7 +941,7 @@ def test_a_certificate_nobody_vouches_for_is_not_trusted(
 
 @pytest.mark.parametrize("folder", [False, True])
 def test_certificates_named_by_the_environment_are_trusted(
-    gatherer: Callable[..., Fetcher], secure: tuple[str, Path], monkeypatch: pytest.MonkeyPatch, *, folder: bool
+    gatherer: Callable[..., FetchRun], secure: tuple[str, Path], monkeypatch: pytest.MonkeyPatch, *, folder: bool
 ) -> None:
     host, certificate = secure
     if folder:
@@ -947,7 +954,7 @@ def test_certificates_named_by_the_environment_are_trusted(
     assert facts == {A: Found(Demo("secure"), "Demo", NOW)}
 
 
-def test_a_server_without_tls_is_named(gatherer: Callable[..., Fetcher], site: Site) -> None:
+def test_a_server_without_tls_is_named(gatherer: Callable[..., FetchRun], site: Site) -> None:
     facts = gatherer().fetch(DEMOS, [A], Endpoint(url=f"https://{site.host}"))
     assert facts == {A: Unknown(f"{site.host}: TLS handshake failed", "Demo")}
 
@@ -960,7 +967,7 @@ def test_truststore_is_asked_where_openssl_does_not_know_the_system(monkeypatch:
 # Many questions
 
 
-def test_a_host_is_asked_no_more_at_once_than_allowed(gatherer: Callable[..., Fetcher], site: Site) -> None:
+def test_a_host_is_asked_no_more_at_once_than_allowed(gatherer: Callable[..., FetchRun], site: Site) -> None:
     for one in packages(40):
         site.on(f"/{one.name}", {"status": 404, "delay": 0.01})
     run = gatherer(settings=HttpSettings(concurrency=4))
@@ -970,7 +977,7 @@ def test_a_host_is_asked_no_more_at_once_than_allowed(gatherer: Callable[..., Fe
     assert site.crowd == 4
 
 
-def test_progress_counts_questions_over_the_whole_run(gatherer: Callable[..., Fetcher], site: Site) -> None:
+def test_progress_counts_questions_over_the_whole_run(gatherer: Callable[..., FetchRun], site: Site) -> None:
     seen: list[tuple[int, int]] = []
     run = gatherer(progress=lambda done, total: seen.append((done, total)))
     run.fetch(DEMOS, [A, B], Endpoint(url=site.url))
@@ -978,7 +985,7 @@ def test_progress_counts_questions_over_the_whole_run(gatherer: Callable[..., Fe
     assert seen == [(0, 2), (1, 2), (2, 2), (2, 3), (3, 3)]
 
 
-def test_the_report_adds_up(gatherer: Callable[..., Fetcher], site: Site, memory: MemoryCache) -> None:
+def test_the_report_adds_up(gatherer: Callable[..., FetchRun], site: Site, memory: MemoryCache) -> None:
     hold(memory, site, age=-60)
     site.on("/b", {"body": {"name": "b"}})
     site.on("/p0", {"status": 400})
@@ -1000,14 +1007,14 @@ def test_the_report_adds_up(gatherer: Callable[..., Fetcher], site: Site, memory
     assert (idle.state, idle.oldest, idle.reason) == ("not asked", None, "")
 
 
-def test_many_answers_reach_the_store(gatherer: Callable[..., Fetcher], site: Site, tmp_path: Path) -> None:
+def test_many_answers_reach_the_store(gatherer: Callable[..., FetchRun], site: Site, tmp_path: Path) -> None:
     with closing(Store.open(tmp_path, now=NOW)) as store:
         gatherer(store=store).fetch(DEMOS, packages(300), Endpoint(url=site.url))
         assert store.get_info().rows == {"demo": 300}
 
 
 def test_a_broken_connection_to_one_host_does_not_hold_up_another(
-    gatherer: Callable[..., Fetcher], site: Site, other_site: Site
+    gatherer: Callable[..., FetchRun], site: Site, other_site: Site
 ) -> None:
     for one in packages(20):
         site.on(f"/{one.name}", {"hang": True})
@@ -1041,7 +1048,7 @@ asyncio.run(main())
 """
 
 
-def test_the_time_goes_into_waiting_for_answers(gatherer: Callable[..., Fetcher]) -> None:
+def test_the_time_goes_into_waiting_for_answers(gatherer: Callable[..., FetchRun]) -> None:
     """The limit leaves room for a busy machine; by itself it comes to 1.1 times the time the server takes."""
     command = [sys.executable, "-c", SERVER]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:  # noqa: S603 - the test's own code
@@ -1058,12 +1065,12 @@ def test_the_time_goes_into_waiting_for_answers(gatherer: Callable[..., Fetcher]
 # Leaving
 
 
-def test_closing_twice_or_before_asking_is_fine(gatherer: Callable[..., Fetcher], site: Site) -> None:
+def test_closing_twice_or_before_asking_is_fine(gatherer: Callable[..., FetchRun], site: Site) -> None:
     run = gatherer()
-    run.close()
+    run.fetcher.close()
     run.fetch(DEMOS, [A], Endpoint(url=site.url))
-    run.close()
-    run.close()
+    run.fetcher.close()
+    run.fetcher.close()
 
 
 def test_the_last_thread_at_work_closes_the_door() -> None:
@@ -1082,7 +1089,7 @@ def test_the_last_thread_at_work_closes_the_door() -> None:
     assert closed.wait(5)
 
 
-def test_a_try_that_waits_when_the_run_ends_is_given_up(gatherer: Callable[..., Fetcher], site: Site) -> None:
+def test_a_try_that_waits_when_the_run_ends_is_given_up(gatherer: Callable[..., FetchRun], site: Site) -> None:
     site.on("/a", {"status": 503, "headers": {"Retry-After": "5"}})
     run = gatherer(deadline_seconds=6)
     asking = threading.Thread(target=run.fetch, args=(DEMOS, [A], Endpoint(url=site.url)))
@@ -1090,7 +1097,7 @@ def test_a_try_that_waits_when_the_run_ends_is_given_up(gatherer: Callable[..., 
     while not site.requests:
         time.sleep(0.005)
     time.sleep(0.05)
-    run.close()
+    run.fetcher.close()
     asking.join(1)
     assert not asking.is_alive()
 
@@ -1101,7 +1108,7 @@ import threading
 from pathlib import Path
 import msgspec
 from nerq_cli.inventory import Package
-from nerq_cli.fetch.fetcher import Fetcher, HttpSettings
+from nerq_cli.fetch.fetcher import Fetcher, FetchRun, HttpSettings
 from nerq_cli.fetch.source import Endpoint, Request
 from nerq_cli.store import Store
 
@@ -1111,15 +1118,17 @@ class Demo(msgspec.Struct):
 class Demos:
     name, label, kind, fresh, absent_fresh, limit, probe = "demo", "Demo", Demo, 3600, 60, 1000, False
     def requests(self, subjects, endpoint):
-        return (Request(url=f"{endpoint.url}/{package.url_segment}", subjects=(package,), endpoint=endpoint) for package in subjects)
+        for package in subjects:
+            yield Request(url=f"{endpoint.url}/{package.url_segment}", subjects=(package,), endpoint=endpoint)
     def parse(self, request, response):
         return [(request.subjects[0], None if response.status == 404 else Demo("a"))]
 
 def gather(count, deadline=30.0):
-    fetcher = Fetcher(store, now=1_800_000_000, deadline_seconds=deadline)
+    fetcher = Fetcher(store)
+    run = fetcher.open_run(now=1_800_000_000, deadline_seconds=deadline)
     packages = [Package(ecosystem="PyPI", name=f"p{n}") for n in range(count)]
     try:
-        return list(fetcher.fetch(Demos(), packages, Endpoint(url=sys.argv[1])).values())
+        return list(run.fetch(Demos(), packages, Endpoint(url=sys.argv[1])).values())
     finally:
         fetcher.close()
 
@@ -1207,7 +1216,7 @@ def test_a_service_that_gave_no_answer_is_left_alone_for_a_while(site: Site) -> 
     memory, at = MemoryCache(), Endpoint(url=site.url)
     reasons = []
     for moment in (NOW, NOW + 60, NOW + 901):
-        with closing(Fetcher(memory, now=moment, settings=QUICK)) as run:
+        with opened_run(memory, now=moment, settings=QUICK) as run:
             fact = run.fetch(Extras(), some[:1], at)[some[0]]
         assert isinstance(fact, Unknown)
         reasons.append((len(site.requests), fact.reason))
@@ -1220,12 +1229,12 @@ def test_a_service_that_is_left_alone_is_asked_on_refresh(site: Site) -> None:
     some = [Package(ecosystem=PYPI, name=name) for name in ("a", "b")]
     site.on("/a", {"status": 403}, {"body": {"name": "a"}})
     memory, at = MemoryCache(), Endpoint(url=site.url)
-    with closing(Fetcher(memory, now=NOW, settings=QUICK)) as run:
+    with opened_run(memory, now=NOW, settings=QUICK) as run:
         run.fetch(Extras(), some[:1], at)
-    with closing(Fetcher(memory, now=NOW + 60, settings=QUICK, refresh=True)) as run:
+    with opened_run(memory, now=NOW + 60, settings=QUICK, refresh=True) as run:
         assert isinstance(run.fetch(Extras(), some[:1], at)[some[0]], Found)
     site.on("/b", {"body": {"name": "b"}})
-    with closing(Fetcher(memory, now=NOW + 90, settings=QUICK)) as run:
+    with opened_run(memory, now=NOW + 90, settings=QUICK) as run:
         assert isinstance(run.fetch(Extras(), some[1:], at)[some[1]], Found)
 
 
@@ -1234,7 +1243,7 @@ def test_an_answer_that_makes_no_sense_is_none(site: Site) -> None:
     site.on("/a", {"body": b"<html>"})
     memory, at = MemoryCache(), Endpoint(url=site.url)
     for moment in (NOW, NOW + 60):
-        with closing(Fetcher(memory, now=moment, settings=QUICK)) as run:
+        with opened_run(memory, now=moment, settings=QUICK) as run:
             assert isinstance(run.fetch(Extras(), some, at)[some[0]], Unknown)
     assert len(site.requests) == 1
 
@@ -1245,7 +1254,7 @@ def test_a_service_that_hangs_takes_a_third_of_the_time_and_is_not_asked_in_anot
         site.on(f"/{name}", {"hang": True})
     at = Endpoint(url=site.url)
     begun = time.monotonic()
-    with closing(Fetcher(MemoryCache(), now=NOW, deadline_seconds=1.5)) as run:
+    with opened_run(MemoryCache(), now=NOW, deadline_seconds=1.5) as run:
         [first] = run.fetch(Extras(), some[:1], at).values()
         [again] = run.fetch(Extras(), some[1:], at).values()
         [another] = run.fetch(Extras("other"), some[:1], at).values()
@@ -1261,10 +1270,10 @@ def test_a_service_that_had_hardly_any_time_is_not_left_alone(site: Site) -> Non
     site.on("/a", {"delay": 0.8, "body": {"name": "a"}})
     site.on("/b", {"hang": True}, {"body": {"name": "b"}})
     memory, at = MemoryCache(), Endpoint(url=site.url)
-    with closing(Fetcher(memory, now=NOW, deadline_seconds=1.0)) as run:
+    with opened_run(memory, now=NOW, deadline_seconds=1.0) as run:
         assert isinstance(run.fetch(DEMOS, some[:1], at)[some[0]], Found)
         assert isinstance(run.fetch(Extras("other"), some[1:], at)[some[1]], Unknown)
-    with closing(Fetcher(memory, now=NOW + 60, settings=QUICK)) as run:
+    with opened_run(memory, now=NOW + 60, settings=QUICK) as run:
         assert isinstance(run.fetch(Extras("other"), some[1:], at)[some[1]], Found)
 
 
@@ -1273,9 +1282,9 @@ def test_a_service_that_answered_something_is_asked_again_at_once(site: Site) ->
     site.on("/a", {"body": {"name": "a"}})
     site.on("/b", {"status": 403}, {"body": {"name": "b"}})
     memory, at = MemoryCache(), Endpoint(url=site.url)
-    with closing(Fetcher(memory, now=NOW, settings=QUICK)) as run:
+    with opened_run(memory, now=NOW, settings=QUICK) as run:
         run.fetch(Extras(), some, at)
-    with closing(Fetcher(memory, now=NOW + 60, settings=QUICK)) as run:
+    with opened_run(memory, now=NOW + 60, settings=QUICK) as run:
         assert isinstance(run.fetch(Extras(), some, at)[some[1]], Found)
 
 
@@ -1284,6 +1293,81 @@ def test_what_a_run_needs_is_asked_for_however_often_it_fails(site: Site) -> Non
     site.on("/a", {"status": 403})
     memory, at = MemoryCache(), Endpoint(url=site.url)
     for moment in (NOW, NOW + 60):
-        with closing(Fetcher(memory, now=moment, settings=QUICK)) as run:
+        with opened_run(memory, now=moment, settings=QUICK) as run:
             run.fetch(DEMOS, some[:1], at)
     assert len(site.requests) == 2
+
+
+# Several runs at once
+
+
+def fetch_in_thread(run: FetchRun, source: Demos, subjects: Sequence[Package], url: str) -> Callable[[], list[Any]]:
+    facts: list[Any] = []
+    thread = threading.Thread(target=lambda: facts.extend(run.fetch(source, subjects, Endpoint(url=url)).values()))
+    thread.start()
+
+    def wait() -> list[Any]:
+        thread.join(10)
+        assert not thread.is_alive()
+        return facts
+
+    return wait
+
+
+def test_two_threads_share_a_fetcher_and_each_run_has_its_own_deadline_and_statistics(
+    site: Site, tmp_path: Path
+) -> None:
+    for one in packages(3):
+        site.on(f"/{one.name}", {"delay": 0.8, "body": {"name": one.name}})
+    with closing(Store.open(tmp_path, now=NOW)) as store, closing(Fetcher(store, settings=QUICK)) as fetcher:
+        time.sleep(0.4)  # more than the short deadline: it does not count from the construction of the fetcher
+        short, long = fetcher.open_run(now=NOW, deadline_seconds=0.3), fetcher.open_run(now=NOW, deadline_seconds=5.0)
+        begun = time.monotonic()
+        wait_short = fetch_in_thread(short, DEMOS, packages(3), site.url)
+        wait_long = fetch_in_thread(long, DEMOS, packages(2), site.url)
+        assert wait_short() == [Unknown("deadline of 0.3 s reached", "Demo")] * 3
+        assert time.monotonic() - begun < 0.7
+        assert [fact.value.name for fact in wait_long()] == ["p0", "p1"]
+        assert (only(short.summarise_sources()).state, only(short.summarise_sources()).requested) == ("unavailable", 3)
+        assert (only(long.summarise_sources()).state, only(long.summarise_sources()).requested) == ("ok", 2)
+
+
+def test_a_short_deadline_opens_no_circuit_for_another_run(site: Site) -> None:
+    hang: Turn = {"hang": True}
+    site.on("/a", *[hang] * 8, {"body": {"name": "a"}})
+    with closing(Fetcher(MemoryCache(), settings=QUICK)) as fetcher:
+        for _ in range(8):
+            run = fetcher.open_run(now=NOW, deadline_seconds=0.06)
+            assert isinstance(run.fetch(DEMOS, [A], Endpoint(url=site.url))[A], Unknown)
+        while len(site.requests) < 8:
+            time.sleep(0.01)
+        run = fetcher.open_run(now=NOW, deadline_seconds=5.0)
+        assert isinstance(run.fetch(DEMOS, [A], Endpoint(url=site.url))[A], Found)
+
+
+def test_the_end_of_a_run_drops_its_own_waiting_jobs_only(site: Site) -> None:
+    site.on("/a", {"delay": 0.5, "body": {"name": "a"}})
+    settings = HttpSettings(concurrency=1, timeout=2.0)
+    with closing(Fetcher(MemoryCache(), settings=settings)) as fetcher:
+        first, second = fetcher.open_run(now=NOW, deadline_seconds=0.2), fetcher.open_run(now=NOW, deadline_seconds=5.0)
+        wait_first = fetch_in_thread(first, DEMOS, [A, *packages(5)], site.url)
+        while not site.requests:
+            time.sleep(0.005)
+        wait_second = fetch_in_thread(second, DEMOS, [B], site.url)
+        assert all(isinstance(fact, Unknown) for fact in wait_first())
+        assert all(isinstance(fact, Absent) for fact in wait_second())
+        assert {request.path for request in site.requests} == {"/a", "/b"}
+
+
+def test_an_open_circuit_is_shared_and_a_later_run_tries_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    some = packages(9)
+    for one in some:
+        site.on(f"/{one.name}", {"status": 500})
+    settings = HttpSettings(concurrency=1, attempts=1)
+    with closing(Fetcher(MemoryCache(), settings=settings)) as fetcher:
+        fetcher.open_run(now=NOW).fetch(DEMOS, some, Endpoint(url=site.url))
+        fetcher.open_run(now=NOW).fetch(DEMOS, some, Endpoint(url=site.url))
+        assert len(site.requests) == 5
+        monkeypatch.setattr("nerq_cli.fetch.fetcher._CIRCUIT_RESET", -1)
+        fetcher.open_run(now=NOW).fetch(DEMOS, some, Endpoint(url=site.url))
+        assert len(site.requests) == 10

@@ -8,7 +8,7 @@ import pytest
 
 from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.facts import Found, Scorecard, Unknown
-from nerq_cli.fetch.fetcher import Fetcher
+from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint
 from nerq_cli.inventory import Package, Release, RepositoryId
 from nerq_cli.sources import SOURCES
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 MAY = 1_777_593_600  # 2026-05-01T00:00:00Z
 DEMO = RepositoryId(id="github.com/acme/demo", spelling="github.com/Acme/Demo")
-OpenRun = Callable[..., Fetcher]
+OpenRun = Callable[..., FetchRun]
 
 
 def release(name: str, version: str = "1.0.0") -> Release:

@@ -12,7 +12,7 @@ import msgspec
 
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Absent, Fact, Unknown
-from nerq_cli.fetch.fetcher import Fetcher
+from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint, Request, Response
 from nerq_cli.inventory import AdvisoryId
 from nerq_cli.sources import SOURCES
@@ -97,10 +97,10 @@ class _EpssSource:
 EPSS_SOURCE: Final = _EpssSource()
 
 
-def fetch_probabilities(fetcher: Fetcher, cves: Iterable[str], endpoint: Endpoint) -> dict[str, Fact[float]]:
+def fetch_probabilities(run: FetchRun, cves: Iterable[str], endpoint: Endpoint) -> dict[str, Fact[float]]:
     """Return the probability that each CVE is exploited. A CVE without a number is unknown: it is new, or rejected."""
     subjects = [AdvisoryId(id=cve) for cve in dict.fromkeys(cves) if is_cve(cve)]
-    facts = fetcher.fetch(EPSS_SOURCE, subjects, endpoint) if subjects else {}
+    facts = run.fetch(EPSS_SOURCE, subjects, endpoint) if subjects else {}
     return {subject.id: _replace_absent(fact) for subject, fact in facts.items()}
 
 

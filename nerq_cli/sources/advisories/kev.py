@@ -10,7 +10,7 @@ import msgspec
 
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Fact
-from nerq_cli.fetch.fetcher import Fetcher
+from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint, Request, Response
 from nerq_cli.inventory import AdvisoryId
 from nerq_cli.sources import SOURCES
@@ -95,14 +95,14 @@ class CatalogueSource:
         )
 
 
-def fetch_catalogue(fetcher: Fetcher, endpoints: Sequence[Endpoint]) -> Fact[Catalogue]:
+def fetch_catalogue(run: FetchRun, endpoints: Sequence[Endpoint]) -> Fact[Catalogue]:
     """Return the catalogue from the first mirror that serves it. While it is unknown, a missing CVE proves nothing.
 
     Raises:
         ConfigError: the proxy or the certificates that the environment names cannot be used.
     """
     endpoint, *mirrors = endpoints
-    return fetcher.fetch(CatalogueSource(tuple(mirrors)), [CATALOGUE_ID], endpoint)[CATALOGUE_ID]
+    return run.fetch(CatalogueSource(tuple(mirrors)), [CATALOGUE_ID], endpoint)[CATALOGUE_ID]
 
 
 def _parse_catalogue(response: Response) -> Catalogue:

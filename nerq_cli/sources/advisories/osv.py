@@ -18,7 +18,7 @@ import msgspec
 from nerq_cli.ecosystems import find_ecosystem, get_ecosystem
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Absent, Advisory, AffectedPackage, Fact, Found, Unknown
-from nerq_cli.fetch.fetcher import Fetcher
+from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint, Request, Response
 from nerq_cli.inventory import AdvisoryId, Package, Release
 from nerq_cli.sources import SOURCES
@@ -274,7 +274,7 @@ RECORD_SOURCE: Final = _RecordSource("osv-record", fresh=_TEN_YEARS)
 LATEST_SOURCE: Final = _RecordSource("osv-latest", fresh=_INFO.max_age)
 
 
-def fetch_records(fetcher: Fetcher, ids: Iterable[tuple[str, int]], endpoint: Endpoint) -> dict[str, Fact[Advisory]]:
+def fetch_records(run: FetchRun, ids: Iterable[tuple[str, int]], endpoint: Endpoint) -> dict[str, Fact[Advisory]]:
     """Return the record of each id; the newest one when lists disagree on its last change.
 
     A record older than its list states is requested once more, and again every hour.
@@ -283,11 +283,11 @@ def fetch_records(fetcher: Fetcher, ids: Iterable[tuple[str, int]], endpoint: En
     for identifier, modified in ids:
         modified_by_id[identifier] = max(modified, modified_by_id.get(identifier, 0))
     subjects = [AdvisoryId(id=identifier, modified=modified) for identifier, modified in sorted(modified_by_id.items())]
-    record_facts = fetcher.fetch(RECORD_SOURCE, [subject for subject in subjects if subject.modified], endpoint)
+    record_facts = run.fetch(RECORD_SOURCE, [subject for subject in subjects if subject.modified], endpoint)
     outdated_subjects = [
         AdvisoryId(id=subject.id) for subject in subjects if _may_be_outdated(subject, record_facts.get(subject))
     ]
-    latest_facts = fetcher.fetch(LATEST_SOURCE, outdated_subjects, endpoint) if outdated_subjects else {}
+    latest_facts = run.fetch(LATEST_SOURCE, outdated_subjects, endpoint) if outdated_subjects else {}
     facts_by_id = {subject.id: fact for subject, fact in record_facts.items()}
     return facts_by_id | {
         subject.id: fact
@@ -315,7 +315,7 @@ class OsvAdvisories(NamedTuple):
 
 
 def fetch_advisories(
-    fetcher: Fetcher,
+    run: FetchRun,
     releases: Sequence[Release],
     packages: Sequence[Package],
     endpoint: Endpoint,
@@ -333,7 +333,7 @@ def fetch_advisories(
     Raises:
         ConfigError: the proxy or the certificates that the environment names cannot be used.
     """
-    affecting_hits, recorded_hits = fetcher.fetch_all(
+    affecting_hits, recorded_hits = run.fetch_all(
         [(create_affecting_source(), releases, endpoint), (create_recorded_source(), packages, endpoint)]
     )
 
@@ -341,11 +341,11 @@ def fetch_advisories(
         return all_records or identifier.startswith(_MALWARE_PREFIX)
 
     record_facts = fetch_records(
-        fetcher,
+        run,
         [*_iter_ids(affecting_hits), *(hit for hit in _iter_ids(recorded_hits) if is_required(hit[0]))],
         endpoint,
     )
-    record_facts |= fetch_records(fetcher, _iter_reviewed_aliases(record_facts), endpoint)
+    record_facts |= fetch_records(run, _iter_reviewed_aliases(record_facts), endpoint)
     return OsvAdvisories(
         {release: _build_release_advisories(release, fact, record_facts) for release, fact in affecting_hits.items()},
         {

@@ -23,8 +23,8 @@ from urllib.parse import quote
 from nerq_cli import __version__
 from nerq_cli.errors import ExitStatus, NerqError, ResponseError, UsageError
 from nerq_cli.facts import Advisory
-from nerq_cli.fetch.circuit_breaker import RequestError
 from nerq_cli.fetch.http_client import HttpClient, Stream, parse_host
+from nerq_cli.fetch.request_error import RequestError
 from nerq_cli.fetch.source import Endpoint, Request
 from nerq_cli.inventory import Package
 from nerq_cli.sources import SOURCES

@@ -19,7 +19,7 @@ from msgspec import UNSET
 from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.errors import EndpointMissingError, ResponseError
 from nerq_cli.facts import Absent, Fact, Scorecard, Unknown
-from nerq_cli.fetch.fetcher import Fetcher
+from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
 from nerq_cli.inventory import Package, Release, RepositoryId, Subject
 from nerq_cli.sources import SOURCES
@@ -489,36 +489,36 @@ REPOSITORY: Final[Source[RepositoryId, RepositoryInfo]] = _SingleSource(
 
 
 def collect_versions(
-    fetcher: Fetcher, releases: Sequence[Release], endpoint: Endpoint
+    run: FetchRun, releases: Sequence[Release], endpoint: Endpoint
 ) -> dict[Release, Fact[VersionInfo]]:
     """Return the facts of deps.dev about versions."""
-    return _collect_facts(fetcher, releases, endpoint, VERSIONS, VERSION)
+    return _collect_facts(run, releases, endpoint, VERSIONS, VERSION)
 
 
 def collect_findings(
-    fetcher: Fetcher, releases: Sequence[Release], endpoint: Endpoint
+    run: FetchRun, releases: Sequence[Release], endpoint: Endpoint
 ) -> dict[Release, Fact[VersionFindings]]:
     """Return the conclusions of deps.dev about versions, from the batch endpoint only."""
-    facts = fetcher.fetch(FINDINGS, releases, endpoint) if releases else {}
+    facts = run.fetch(FINDINGS, releases, endpoint) if releases else {}
     return {release: NOT_INDEXED if isinstance(fact, Absent) else fact for release, fact in facts.items()}
 
 
 def collect_repositories(
-    fetcher: Fetcher, repositories: Sequence[RepositoryId], endpoint: Endpoint
+    run: FetchRun, repositories: Sequence[RepositoryId], endpoint: Endpoint
 ) -> dict[RepositoryId, Fact[RepositoryInfo]]:
     """Return the facts of deps.dev about repositories; those on other code hosts are left out."""
     covered_repositories = [repository for repository in repositories if repository.id.partition("/")[0] in HOSTS]
-    facts = _collect_facts(fetcher, covered_repositories, endpoint, REPOSITORIES, REPOSITORY)
+    facts = _collect_facts(run, covered_repositories, endpoint, REPOSITORIES, REPOSITORY)
     return {repository: facts.get(repository, _HOST_NOT_COVERED) for repository in repositories}
 
 
 def _collect_facts(
-    fetcher: Fetcher, subjects: Sequence[S], endpoint: Endpoint, batch_source: Source[S, T], single_source: Source[S, T]
+    run: FetchRun, subjects: Sequence[S], endpoint: Endpoint, batch_source: Source[S, T], single_source: Source[S, T]
 ) -> dict[S, Fact[T]]:
-    facts = fetcher.fetch(batch_source, subjects, endpoint) if subjects else {}
+    facts = run.fetch(batch_source, subjects, endpoint) if subjects else {}
     remaining_subjects = [subject for subject, fact in facts.items() if _needs_single_request(fact)]
     if remaining_subjects:
-        facts |= fetcher.fetch(single_source, remaining_subjects, endpoint)
+        facts |= run.fetch(single_source, remaining_subjects, endpoint)
     return {subject: NOT_INDEXED if isinstance(fact, Absent) else fact for subject, fact in facts.items()}
 
 

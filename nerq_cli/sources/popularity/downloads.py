@@ -15,7 +15,7 @@ import msgspec
 from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Absent, Adoption, Fact, Unknown
-from nerq_cli.fetch.fetcher import Fetcher
+from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
 from nerq_cli.inventory import Package
 from nerq_cli.sources import SOURCES
@@ -121,13 +121,13 @@ def covers_package(source: Source[Package, Adoption], package: Package) -> bool:
 
 
 def collect_downloads(
-    fetcher: Fetcher, packages: Sequence[Package], *, npm: Endpoint, pypistats: Endpoint
+    run: FetchRun, packages: Sequence[Package], *, npm: Endpoint, pypistats: Endpoint
 ) -> dict[Package, Fact[Adoption]]:
     """Return the weekly downloads of packages; unknown without a count, or after a refusal."""
     by_ecosystem = {
         ecosystem: [package for package in packages if package.ecosystem == ecosystem] for ecosystem in (NPM, PYPI)
     }
-    results = fetcher.fetch_all([(NPM_DOWNLOADS, by_ecosystem[NPM], npm), (PYPISTATS, by_ecosystem[PYPI], pypistats)])
+    results = run.fetch_all([(NPM_DOWNLOADS, by_ecosystem[NPM], npm), (PYPISTATS, by_ecosystem[PYPI], pypistats)])
     return {
         package: Unknown(_NO_COUNT, fact.source) if isinstance(fact, Absent) else fact
         for facts in results

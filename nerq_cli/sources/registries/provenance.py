@@ -18,7 +18,7 @@ import msgspec
 from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.errors import EndpointMissingError, ResponseError
 from nerq_cli.facts import Fact, Unknown
-from nerq_cli.fetch.fetcher import Fetcher
+from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
 from nerq_cli.inventory import Package, Release
 from nerq_cli.sources import SOURCES
@@ -305,7 +305,7 @@ def create_integrity_source(files: Mapping[Release, str]) -> Source[Release, Pro
 
 
 def collect_provenance(
-    fetcher: Fetcher, releases: Mapping[Release, str], *, pypi: Endpoint, npm: Callable[[Package], Endpoint]
+    run: FetchRun, releases: Mapping[Release, str], *, pypi: Endpoint, npm: Callable[[Package], Endpoint]
 ) -> dict[Release, Fact[Provenance]]:
     """Return who published each release, as verified by its registry.
 
@@ -323,5 +323,5 @@ def collect_provenance(
             endpoint = npm(release.package)
             groups.setdefault(endpoint.scope, (endpoint, []))[1].append(release)
     plan += [(NPM_ATTESTATIONS, group, endpoint) for endpoint, group in groups.values()]
-    facts = {release: fact for results in fetcher.fetch_all(plan) for release, fact in results.items()}
+    facts = {release: fact for results in run.fetch_all(plan) for release, fact in results.items()}
     return {release: facts.get(release, _NO_ATTESTED_FILE) for release in releases}

@@ -18,7 +18,7 @@ import msgspec
 from nerq_cli.ecosystems import NPM, PYPI, normalise_name
 from nerq_cli.errors import RateLimitError, ResponseError
 from nerq_cli.facts import Absent, Fact, Unknown
-from nerq_cli.fetch.fetcher import Fetcher
+from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
 from nerq_cli.inventory import RepositoryId
 from nerq_cli.sources import SOURCES
@@ -326,12 +326,12 @@ def create_graphql_source(as_of: int) -> Source[RepositoryId, HostedRepository]:
 
 
 def fetch_repositories(
-    fetcher: Fetcher, subjects: Sequence[RepositoryId], endpoint: Endpoint, *, as_of: int
+    run: FetchRun, subjects: Sequence[RepositoryId], endpoint: Endpoint, *, as_of: int
 ) -> dict[RepositoryId, Fact[HostedRepository]]:
     """Return facts about repositories: by GraphQL when the endpoint has a token, by REST otherwise."""
     github_repositories = [repository for repository in subjects if repository.id.startswith(HOST_PREFIX)]
     source = create_graphql_source(as_of) if endpoint.identity else REST_SOURCE
-    facts = fetcher.fetch(source, github_repositories, endpoint) if github_repositories else {}
+    facts = run.fetch(source, github_repositories, endpoint) if github_repositories else {}
     return {repository: _replace_absent(facts.get(repository, _NOT_ON_GITHUB)) for repository in subjects}
 
 

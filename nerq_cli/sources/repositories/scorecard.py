@@ -15,7 +15,7 @@ import msgspec
 
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Absent, Fact, Scorecard, Unknown
-from nerq_cli.fetch.fetcher import Fetcher
+from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
 from nerq_cli.inventory import RepositoryId
 from nerq_cli.sources import SOURCES
@@ -78,13 +78,13 @@ SCORECARD_SOURCE: Final[Source[RepositoryId, Scorecard]] = _ScorecardSource()
 
 
 def fetch_scorecards(
-    fetcher: Fetcher, repositories: Sequence[RepositoryId], endpoint: Endpoint
+    run: FetchRun, repositories: Sequence[RepositoryId], endpoint: Endpoint
 ) -> dict[RepositoryId, Fact[Scorecard]]:
     """Return Scorecard results of repositories, one request each: for those without results at deps.dev."""
     scanned_repositories = [
         repository for repository in repositories if repository.id.partition("/")[0] in SCANNED_HOSTS
     ]
-    facts = fetcher.fetch(SCORECARD_SOURCE, scanned_repositories, endpoint) if scanned_repositories else {}
+    facts = run.fetch(SCORECARD_SOURCE, scanned_repositories, endpoint) if scanned_repositories else {}
     repository_facts = {repository: facts.get(repository, _HOST_NOT_SCANNED) for repository in repositories}
     return {
         repository: NEVER_SCANNED if isinstance(fact, Absent) else fact for repository, fact in repository_facts.items()

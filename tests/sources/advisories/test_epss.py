@@ -52,8 +52,9 @@ def ask(memory: MemoryCache, site: Site) -> Iterator[Callable[..., dict[str, Fac
 
     def ask_about(*cves: str, now: int = NOW, **options: Any) -> dict[str, Fact[float]]:
         manners = HttpSettings(timeout=0.3, backoff=0.001)
-        opened.append(Fetcher(memory, now=now, deadline_seconds=10, settings=manners, **options))
-        return fetch_probabilities(opened[-1], cves, Endpoint(url=f"{site.url}/"))
+        opened.append(Fetcher(memory, settings=manners))
+        run = opened[-1].open_run(now=now, deadline_seconds=10, **options)
+        return fetch_probabilities(run, cves, Endpoint(url=f"{site.url}/"))
 
     yield ask_about
     for one in opened:

@@ -41,9 +41,10 @@ def ask(memory: MemoryCache, site: Site, other_site: Site) -> Iterator[Callable[
 
     def ask_for_it(*, now: int = NOW, mirrored: bool = True, **options: Any) -> Fact[Catalogue]:
         manners = HttpSettings(timeout=0.3, backoff=0.001)
-        opened.append(Fetcher(memory, now=now, deadline_seconds=10, settings=manners, **options))
+        opened.append(Fetcher(memory, settings=manners))
+        run = opened[-1].open_run(now=now, deadline_seconds=10, **options)
         places = (Endpoint(url=f"{site.url}/kev"), Endpoint(url=f"{other_site.url}/copy"))
-        return fetch_catalogue(opened[-1], places if mirrored else places[:1])
+        return fetch_catalogue(run, places if mirrored else places[:1])
 
     yield ask_for_it
     for one in opened:

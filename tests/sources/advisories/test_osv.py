@@ -10,7 +10,7 @@ import pytest
 
 from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.facts import Advisory, Fact, Found, Unknown
-from nerq_cli.fetch.fetcher import Fetcher, HttpSettings
+from nerq_cli.fetch.fetcher import Fetcher, FetchRun, HttpSettings
 from nerq_cli.fetch.source import Endpoint, Response
 from nerq_cli.inventory import AdvisoryId, Package, Release
 from nerq_cli.sources import COOLDOWN, SOURCES
@@ -115,17 +115,13 @@ def memory() -> MemoryCache:
 
 
 @pytest.fixture
-def gatherer(memory: MemoryCache) -> Iterator[Callable[..., Fetcher]]:
+def gatherer(memory: MemoryCache) -> Iterator[Callable[..., FetchRun]]:
     opened: list[Fetcher] = []
 
-    def open_gatherer(**options: Any) -> Fetcher:
-        usual: dict[str, Any] = {
-            "now": NOW,
-            "deadline_seconds": 20.0,
-            "settings": HttpSettings(timeout=5, backoff=0.001),
-        }
-        opened.append(Fetcher(memory, **usual | options))
-        return opened[-1]
+    def open_gatherer(**options: Any) -> FetchRun:
+        settings = options.pop("settings", HttpSettings(timeout=5, backoff=0.001))
+        opened.append(Fetcher(memory, settings=settings))
+        return opened[-1].open_run(**{"now": NOW, "deadline_seconds": 20.0} | options)
 
     yield open_gatherer
     for one in opened:
@@ -133,7 +129,7 @@ def gatherer(memory: MemoryCache) -> Iterator[Callable[..., Fetcher]]:
 
 
 @pytest.fixture
-def listed(gatherer: Callable[..., Fetcher], site: Site) -> Callable[..., dict[Release, Fact[AdvisoryHits]]]:
+def listed(gatherer: Callable[..., FetchRun], site: Site) -> Callable[..., dict[Release, Fact[AdvisoryHits]]]:
     """Ask for what affects releases, in a run of its own."""
 
     def ask(*releases: Release, **options: Any) -> dict[Release, Fact[AdvisoryHits]]:
@@ -143,7 +139,7 @@ def listed(gatherer: Callable[..., Fetcher], site: Site) -> Callable[..., dict[R
 
 
 @pytest.fixture
-def look_up(gatherer: Callable[..., Fetcher], site: Site) -> Callable[..., OsvAdvisories]:
+def look_up(gatherer: Callable[..., FetchRun], site: Site) -> Callable[..., OsvAdvisories]:
     """Ask for everything about releases and their packages, in a run of its own."""
 
     def ask(*releases: Release, every_record: bool = False, **options: Any) -> OsvAdvisories:
@@ -190,7 +186,7 @@ def test_a_query_names_the_package_its_ecosystem_and_the_version(osv: Osv, liste
     ]
 
 
-def test_a_package_is_asked_about_without_a_version(osv: Osv, gatherer: Callable[..., Fetcher], site: Site) -> None:
+def test_a_package_is_asked_about_without_a_version(osv: Osv, gatherer: Callable[..., FetchRun], site: Site) -> None:
     osv.past = {"demo": [[hit("PYSEC-1")]]}
     facts = gatherer().fetch(create_recorded_source(), [DEMO.package], Endpoint(url=site.url))
     assert names(facts[DEMO.package]) == ["PYSEC-1"]
@@ -516,7 +512,7 @@ def test_a_changed_advisory_has_another_key() -> None:
     [({"status": 403}, "refused access (403)"), ({"status": 404}, "does not give out the record (HTTP 404)")],
 )
 def test_a_record_that_cannot_be_had_says_why(
-    osv: Osv, site: Site, gatherer: Callable[..., Fetcher], turn: Turn, words: str
+    osv: Osv, site: Site, gatherer: Callable[..., FetchRun], turn: Turn, words: str
 ) -> None:
     osv.lists, osv.past = {"demo": [[hit("GHSA-1")]]}, {"demo": [[hit("GHSA-1")]]}
     site.on("/v1/vulns/GHSA-1", turn)

@@ -7,7 +7,7 @@ import pytest
 
 from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.facts import Adoption, Fact, Found, Unknown
-from nerq_cli.fetch.fetcher import Fetcher
+from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint
 from nerq_cli.inventory import Package
 from nerq_cli.sources import SOURCES
@@ -19,7 +19,7 @@ from nerq_cli.sources.popularity.downloads import (
 if TYPE_CHECKING:
     from tests.conftest import Site, Turn
 
-OpenRun = Callable[..., Fetcher]
+OpenRun = Callable[..., FetchRun]
 NOBODY = Unknown("no downloads are counted for this name", "npm downloads")
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Absent, Fact, Found, Unknown
-from nerq_cli.fetch.fetcher import Fetcher
+from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint, Request, Response
 from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.registries.provenance import (
@@ -27,7 +27,7 @@ from nerq_cli.store import MemoryCache
 if TYPE_CHECKING:
     from tests.conftest import Site, Turn
 
-OpenRun = Callable[..., Fetcher]
+OpenRun = Callable[..., FetchRun]
 
 DEMO = Release(package=Package(ecosystem=PYPI, name="demo-lib"), version="2.0.3")
 WHEEL = "demo_lib-2.0.3-py3-none-any.whl"
@@ -71,7 +71,7 @@ def attestations(*members: object) -> dict[str, Any]:
     return {"attestations": [attestation({}, kind=NPM_PUBLISH), *members]}
 
 
-def ask(run: Fetcher, releases: Mapping[Release, str], site: Site) -> dict[Release, Fact[Provenance]]:
+def ask(run: FetchRun, releases: Mapping[Release, str], site: Site) -> dict[Release, Fact[Provenance]]:
     return collect_provenance(run, releases, pypi=Endpoint(url=site.url), npm=lambda _: Endpoint(url=site.url))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nerq_cli.facts import Fact, Found, Unknown
-from nerq_cli.fetch.fetcher import Fetcher
+from nerq_cli.fetch.run import FetchRun
 from nerq_cli.inventory import RepositoryId
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.endpoints import read_endpoint
@@ -29,7 +29,7 @@ NOW = 1_800_000_000  # 2027-01-15T08:00:00Z
 DAY = 86_400
 SINCE = NOW // DAY * DAY - 90 * DAY
 TOKEN = "ghp_verysecret0123456789"  # noqa: S105 - not a real one
-OpenRun = Callable[..., Fetcher]
+OpenRun = Callable[..., FetchRun]
 Told = Callable[..., dict[RepositoryId, Fact[HostedRepository]]]
 
 

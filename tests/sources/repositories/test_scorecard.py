@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nerq_cli.facts import Found, Scorecard, Unknown
-from nerq_cli.fetch.fetcher import Fetcher
+from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint
 from nerq_cli.inventory import RepositoryId
 from nerq_cli.sources import SOURCES
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MAY = 1_777_593_600  # 2026-05-01T00:00:00Z
 DEMO = RepositoryId(id="github.com/acme/demo", spelling="github.com/Acme/Demo")
 GIVEN, LOWER = "/projects/github.com/Acme/Demo", "/projects/github.com/acme/demo"
-OpenRun = Callable[..., Fetcher]
+OpenRun = Callable[..., FetchRun]
 
 
 def results(date: str = "2026-05-01") -> dict[str, Any]:

@@ -1,0 +1,88 @@
+"""The work of a run: a batch of subjects for one source, its jobs, their results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from queue import SimpleQueue
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from nerq_cli.facts import Absent, Fact, Found
+from nerq_cli.fetch.circuit_breaker import EndpointState
+from nerq_cli.fetch.source import Endpoint, Request, Source
+from nerq_cli.fetch.source_stats import SourceStats
+from nerq_cli.inventory import Subject
+from nerq_cli.store import Row
+
+S = TypeVar("S", bound=Subject)
+T = TypeVar("T")
+
+
+class StoredFact(NamedTuple):
+    """A row of the store, and its decoded value."""
+
+    row: Row
+    fact: Found[Any] | Absent
+
+
+class Batch(Generic[S, T]):
+    """The subjects to fetch from one source at one endpoint, and the facts about them so far."""
+
+    def __init__(
+        self,
+        source: Source[S, T],
+        subjects: Iterable[S],
+        endpoint: Endpoint,
+        *,
+        state: EndpointState,
+        stats: SourceStats,
+        has_time: bool,
+    ) -> None:
+        self.source = source
+        self.subjects = dict.fromkeys(subjects)
+        self.endpoint = endpoint
+        self.state = state
+        self.stats = stats
+        #: Whether enough time was left to conclude something from a missing answer.
+        self.has_time = has_time
+        #: Expired rows, to revalidate or to fall back to.
+        self.stored: dict[S, StoredFact] = {}
+        self.facts: dict[S, Fact[T]] = {}
+
+    @property
+    def store_key(self) -> tuple[str, str]:
+        """Source and scope of its rows in the store."""
+        return self.source.name, self.endpoint.scope
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One request to send."""
+
+    source: Source[Any, Any]
+    request: Request[Any]
+    state: EndpointState
+    #: Deadline of the run, on the monotonic clock.
+    deadline: float
+    #: Where its result goes.
+    results: SimpleQueue[Result]
+    #: HTTP requests sent for it so far: attempts and redirects.
+    request_count: int = 0
+
+    def count_request(self) -> None:
+        """Count one HTTP request."""
+        self.request_count += 1
+
+
+class Result(NamedTuple):
+    """The outcome of a job: a parsed response, or the reason why there is none."""
+
+    job: Job
+    #: Subject, value, and the value as the store keeps it; None and None if the subject does not exist.
+    entries: tuple[tuple[Subject, Any, bytes | None], ...] = ()
+    validator: str = ""
+    #: The stored answer is still valid.
+    not_modified: bool = False
+    failure: str = ""
+    #: Requests for the subjects that this result leaves open.
+    next_requests: tuple[Request[Any], ...] = ()

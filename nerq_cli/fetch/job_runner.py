@@ -1,0 +1,97 @@
+"""Runs jobs in the threads of their hosts: send, parse, encode."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from http import HTTPStatus
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from nerq_cli.errors import EndpointMissingError, RateLimitError, ResponseError
+from nerq_cli.fetch.batch import Job, Result
+from nerq_cli.fetch.host_workers import HostWorkers
+from nerq_cli.fetch.http_client import HttpClient, parse_host
+from nerq_cli.fetch.request_error import RequestError
+from nerq_cli.fetch.retry import RetryingClient
+from nerq_cli.fetch.settings import HttpSettings
+from nerq_cli.fetch.source import Paged, Response
+
+if TYPE_CHECKING:
+    import httpx
+
+_LOG = logging.getLogger(__name__)
+
+
+class JobRunner:
+    """The connections and the threads that use them. Safe for threads."""
+
+    def __init__(self, settings: HttpSettings, *, transport: httpx.BaseTransport | None = None) -> None:
+        self._client = HttpClient(user_agent=settings.user_agent, timeout=settings.timeout, transport=transport)
+        self._retrying_client = RetryingClient(self._client, settings)
+        self._workers: HostWorkers[Job] = HostWorkers(settings.concurrency, self._run_job)
+
+    def add_jobs(self, jobs: Iterable[Job]) -> None:
+        """Queue jobs; each puts one result into its own queue.
+
+        Raises:
+            ConfigError: the proxy or the certificates that the environment names cannot be used.
+        """
+        by_host: dict[str, list[Job]] = {}
+        for job in jobs:
+            by_host.setdefault(self._client.open_host(job.request.url), []).append(job)
+        for host, host_jobs in by_host.items():
+            self._workers.add_jobs(host, host_jobs)
+
+    def drop_pending(self, results: SimpleQueue[Result]) -> None:
+        """Drop the jobs with this queue of results that no thread has begun."""
+        self._workers.drop_jobs(lambda job: job.results is results)
+
+    def close(self) -> None:
+        """End all attempts, and close the connections once no thread uses them. Does not wait."""
+        self._retrying_client.close()
+        self._workers.call_when_idle(self._client.close)
+
+    def _run_job(self, job: Job) -> None:
+        job.results.put(self._process_job(job))
+
+    def _process_job(self, job: Job) -> Result:
+        """Return the result of a job, also of a response that breaks the parser."""
+        host = parse_host(job.request.url)
+        try:
+            return _parse_response(job, self._retrying_client.send(job))
+        except RequestError as error:
+            return Result(job, failure=str(error), next_requests=error.smaller_requests)
+        except RateLimitError as error:
+            job.state.shared.trip(f"{host}: {error}")
+            return Result(job, failure=job.state.open_reason)
+        except EndpointMissingError as error:
+            job.state.shared.mark_missing(f"{host}: {str(error) or 'does not offer this'}")
+            return Result(job, failure=job.state.open_reason)
+        except ResponseError as error:
+            return Result(job, failure=f"{host}: {str(error) or 'the answer makes no sense'}")
+        except Exception:  # noqa: BLE001 - without a result, the run would wait until its deadline
+            _LOG.debug("response of %s", host, exc_info=True)
+            return Result(job, failure=f"{host}: the answer cannot be understood")
+
+
+def _parse_response(job: Job, response: Response) -> Result:
+    """Return what the source parses, encoded for the store, so that the body can be freed."""
+    request = job.request
+    if response.status == HTTPStatus.NOT_MODIFIED:
+        if request.validator:
+            return Result(job, not_modified=True)
+        raise ResponseError(f"HTTP {response.status} without being asked for it")
+    entries = tuple(
+        (subject, value, None if value is None else msgspec.json.encode(value))
+        for subject, value in job.source.parse(request, response)
+    )
+    next_requests = tuple(job.source.more(request, response)) if isinstance(job.source, Paged) else ()
+    return Result(
+        job,
+        entries=entries,
+        validator=response.validator if len(request.subjects) == 1 else "",
+        next_requests=next_requests,
+    )

@@ -1,0 +1,352 @@
+"""One run: facts from the store, or else from the network, until the deadline."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+
+import msgspec
+
+from nerq_cli.facts import Absent, Fact, Found, Unknown
+from nerq_cli.fetch.batch import Batch, Job, Result, StoredFact
+from nerq_cli.fetch.circuit_breaker import EndpointState
+from nerq_cli.fetch.source import Endpoint, Source, has_cooldown
+from nerq_cli.fetch.source_stats import SourceStats, SourceSummary
+from nerq_cli.inventory import Subject
+from nerq_cli.store import Row
+from nerq_cli.units import DAY
+
+if TYPE_CHECKING:
+    from nerq_cli.fetch.fetcher import Fetcher
+
+S = TypeVar("S", bound=Subject)
+T = TypeVar("T")
+#: Sources, the subjects to fetch from each, and its endpoint.
+FetchPlan: TypeAlias = "Sequence[tuple[Source[Any, Any], Sequence[Any], Endpoint]]"
+
+#: Seconds after its expiry during which an answer is used if no new one arrives.
+_STALE_GRACE: Final = 7 * DAY
+#: Answers to collect before they are written to the store.
+_SAVE_THRESHOLD: Final = 250
+#: Seconds between two looks at the clock, and on Windows between two chances for Ctrl-C.
+_POLL_INTERVAL: Final = 0.1
+#: Key of the row that marks a missing endpoint; no subject has such a key.
+_MISSING_KEY: Final = "(endpoint missing)"
+#: Key of the row that marks a service without an answer.
+_NO_ANSWER_KEY: Final = "(no answer)"
+#: A missing answer counts against a service only if this share of the whole time was left.
+_MIN_TIME_SHARE: Final = 0.3
+_OFFLINE_REASON: Final = "offline: not in the cache"
+_INCOMPLETE_REASON: Final = "the answer leaves it out"
+
+
+class FetchRun:
+    """Fetches facts until one deadline. For use by one thread.
+
+    Stored answers are used while they are fresh. Expired ones are requested again, conditionally if the service gave a
+    validator. If that fails, an answer that expired at most 7 days ago is used and the source is ``partial``; an older
+    one is Unknown.
+    """
+
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        *,
+        now: int,
+        deadline_seconds: float,
+        offline: bool,
+        refresh: bool,
+        progress: Callable[[int, int], None] | None,
+    ) -> None:
+        #: The fetcher whose connections and store the run uses.
+        self.fetcher = fetcher
+        self._now = now
+        self._offline = offline
+        self._refresh = refresh
+        self._deadline = time.monotonic() + deadline_seconds
+        self._min_time = deadline_seconds * _MIN_TIME_SHARE
+        self._deadline_reason = f"deadline of {deadline_seconds:g} s reached"
+        self._progress = progress
+        self._states: dict[tuple[str, str], EndpointState] = {}
+        self._unreachable: dict[str, str] = {}
+        self._stats: dict[str, SourceStats] = {}
+        self._pending_rows: dict[tuple[str, str], dict[str, Row]] = {}
+        self._prefetched: dict[tuple[str, str], dict[Any, Fact[Any]]] = {}
+        self._completed = self._total = 0
+
+    def fetch(self, source: Source[S, T], subjects: Sequence[S], endpoint: Endpoint) -> dict[S, Fact[T]]:
+        """Return the fact of one source about each subject.
+
+        Raises:
+            ConfigError: the proxy or the certificates that the environment names cannot be used.
+        """
+        [facts] = self.fetch_all([(source, subjects, endpoint)])
+        return facts
+
+    def fetch_all(self, plan: FetchPlan, *, prefetch: FetchPlan = ()) -> list[dict[Any, Fact[Any]]]:
+        """Fetch from several sources at once; return the facts of each, in the order of the plan.
+
+        The facts of ``prefetch`` are fetched at the same time, for later calls about the same sources.
+
+        Raises:
+            ConfigError: the proxy or the certificates that the environment names cannot be used.
+        """
+        batches = [self._create_batch(*entry) for entry in plan]
+        prefetch_batches = [self._create_batch(*entry) for entry in prefetch]
+        self._run_batches([*batches, *prefetch_batches])
+        self._prefetched |= {batch.store_key: batch.facts for batch in prefetch_batches}
+        return [{subject: batch.facts[subject] for subject in batch.subjects} for batch in batches]
+
+    def summarise_sources(self) -> tuple[SourceSummary, ...]:
+        """Return a summary of each source so far, in the order of first use."""
+        return tuple(stats.summarise() for stats in self._stats.values())
+
+    def _create_batch(self, source: Source[S, T], subjects: Iterable[S], endpoint: Endpoint) -> Batch[S, T]:
+        key = (source.name, endpoint.url)
+        if key not in self._states:
+            self._states[key] = EndpointState(self.fetcher.get_breaker(*key))
+        batch = Batch(
+            source,
+            subjects,
+            endpoint,
+            state=self._states[key],
+            stats=self._stats.setdefault(source.label, SourceStats(source.label)),
+            has_time=self._seconds_left() >= self._min_time,
+        )
+        prefetched = self._prefetched.pop(batch.store_key, {})
+        batch.facts |= {subject: prefetched[subject] for subject in batch.subjects if subject in prefetched}
+        return batch
+
+    def _run_batches(self, batches: Sequence[Batch[Any, Any]]) -> None:
+        """Fill the facts of all batches."""
+        pending = [(batch, self._read_store(batch)) for batch in batches]
+        if not self._offline:
+            results: SimpleQueue[Result] = SimpleQueue()
+            self._run_jobs(
+                {job: batch for batch, subjects in pending for job in self._create_jobs(batch, subjects, results)},
+                results,
+            )
+        for batch, subjects in pending:
+            self._save_missing(batch)
+            self._save_failure(batch)
+            for subject in subjects:
+                if subject not in batch.facts:
+                    self._fall_back(batch, subject, batch.state.open_reason or self._explain_missing())
+
+    def _read_store(self, batch: Batch[S, T]) -> list[S]:
+        """Use the fresh answers of the store; return the subjects without one."""
+        decode = msgspec.json.Decoder(batch.source.kind).decode
+        subjects = {subject.key: subject for subject in batch.subjects if subject not in batch.facts}
+        batch.stats.requested += len(subjects)
+        for key, row in self.fetcher.read_rows(batch.store_key, list(subjects)).items():
+            fact = _decode_row(row, batch.source.label, decode)
+            if fact is not None and self._is_usable(row):
+                batch.facts[subjects[key]] = fact
+                batch.stats.add_answer(row.fetched_at, cached=True)
+            elif fact is not None:
+                batch.stored[subjects[key]] = StoredFact(row, fact)
+        return [subject for subject in batch.subjects if subject not in batch.facts]
+
+    def _is_usable(self, row: Row) -> bool:
+        """Whether a stored answer needs no new request. One from the future was written with a wrong clock."""
+        if self._offline or row.fetched_at == self._now:
+            return True
+        return not self._refresh and row.fetched_at - DAY <= self._now < row.expires_at
+
+    def _create_jobs(self, batch: Batch[S, T], subjects: Sequence[S], results: SimpleQueue[Result]) -> Iterator[Job]:
+        state = batch.state
+        if subjects and not state.attempted:
+            self._load_missing(batch)
+            self._load_failure(batch)
+        for request in batch.source.requests(subjects, batch.endpoint) if subjects and not state.open_reason else ():
+            stored = batch.stored.get(request.subjects[0]) if len(request.subjects) == 1 else None
+            if stored is not None and stored.row.validator:
+                request = replace(request, validator=stored.row.validator)  # noqa: PLW2901 - the same, conditionally
+            yield Job(batch.source, request, state, self._deadline, results)
+
+    def _load_missing(self, batch: Batch[Any, Any]) -> None:
+        """Send no requests to an endpoint that was missing less than a day ago."""
+        row = self.fetcher.read_rows(batch.store_key, [_MISSING_KEY]).get(_MISSING_KEY)
+        if row is not None and row.value and self._is_usable(row):
+            batch.state.local.mark_missing(row.value.decode(errors="replace"))
+
+    def _save_missing(self, batch: Batch[Any, Any]) -> None:
+        """Store that the endpoint is missing."""
+        if batch.state.endpoint_missing and batch.state.attempted:
+            row = Row(batch.state.open_reason.encode(), self._now, self._now + DAY, "")
+            self.fetcher.write_rows(batch.store_key, {_MISSING_KEY: row})
+
+    def _load_failure(self, batch: Batch[Any, Any]) -> None:
+        """Send no requests to a service in its cooldown, or that gave another source of this run no answer."""
+        if not has_cooldown(batch.source):
+            return
+        state = batch.state
+        row = None if self._refresh else self.fetcher.read_rows(batch.store_key, [_NO_ANSWER_KEY]).get(_NO_ANSWER_KEY)
+        if row is not None and row.value and self._is_usable(row):
+            state.local.trip(f"{row.value.decode(errors='replace')} ({_format_asked_at(row.fetched_at)})")
+            state.in_cooldown = True
+        elif batch.endpoint.url in self._unreachable:
+            state.local.trip(self._unreachable[batch.endpoint.url])
+            state.attempted = True
+
+    def _save_failure(self, batch: Batch[Any, Any]) -> None:
+        """Store that a service gave no answer at all, which begins its cooldown."""
+        state, cooldown = batch.state, getattr(batch.source, "cooldown", 0)
+        if cooldown and state.succeeded and self._refresh:
+            self.fetcher.write_rows(batch.store_key, {_NO_ANSWER_KEY: Row(b"", self._now, self._now, "")})
+        if not cooldown or not state.attempted or state.succeeded or state.endpoint_missing or state.in_cooldown:
+            return
+        reason = state.error or state.open_reason
+        state.local.trip(reason)
+        if state.unreachable:
+            self._unreachable.setdefault(batch.endpoint.url, reason)
+        if batch.has_time:
+            row = Row(reason.encode(), self._now, self._now + cooldown, "")
+            self.fetcher.write_rows(batch.store_key, {_NO_ANSWER_KEY: row})
+
+    def _run_jobs(self, jobs: dict[Job, Batch[Any, Any]], results: SimpleQueue[Result]) -> None:
+        """Send requests and process their results until all are complete or the deadline is over."""
+        if not jobs or self._seconds_left() <= 0:
+            return
+        runner = self.fetcher.open_runner()
+        ready_jobs, waiting_jobs = _split_probes(jobs)
+        self._report_progress(0, new_jobs=len(jobs))
+        try:
+            runner.add_jobs(ready_jobs)
+            while jobs and (result := self._next_result(results)) is not None:
+                batch = jobs.pop(result.job)
+                self._process_result(batch, result)
+                next_jobs = [
+                    Job(batch.source, request, batch.state, self._deadline, results) for request in result.next_requests
+                ]
+                jobs.update(dict.fromkeys(next_jobs, batch))
+                runner.add_jobs([*waiting_jobs.pop(batch.state, ()), *next_jobs])
+        finally:
+            runner.drop_pending(results)
+            self._save_rows(min_rows=1)
+            for job, batch in jobs.items():
+                batch.stats.requests += job.request_count
+
+    def _next_result(self, results: SimpleQueue[Result]) -> Result | None:
+        """Return the next result; None if there is none at the deadline."""
+        result = None
+        while result is None and (seconds_left := self._seconds_left()) > 0:
+            with suppress(Empty):
+                result = results.get(timeout=min(seconds_left, _POLL_INTERVAL))
+        if result is None and not results.empty():
+            result = results.get()
+        return result
+
+    def _process_result(self, batch: Batch[Any, Any], result: Result) -> None:
+        """Add the facts of one result to its batch."""
+        state = batch.state
+        state.attempted = True
+        state.succeeded = state.succeeded or bool(result.entries or result.not_modified)
+        state.error = state.error or result.failure or ("" if result.next_requests else _INCOMPLETE_REASON)
+        batch.stats.requests += result.job.request_count
+        subjects = result.job.request.subjects
+        deferred_subjects = {subject for request in result.next_requests for subject in request.subjects}
+        for subject, value, encoded in result.entries:
+            if subject in batch.subjects and subject not in batch.facts:
+                self._save_fact(
+                    batch, subject, _create_fact(value, batch.source.label, self._now), encoded, result.validator
+                )
+        for subject in subjects:
+            if result.not_modified and subject in batch.stored:
+                row, fact = batch.stored[subject]
+                renewed = msgspec.structs.replace(fact, retrieved_at=self._now)
+                self._save_fact(batch, subject, renewed, row.value, row.validator)
+            elif subject not in batch.facts and subject not in deferred_subjects:
+                is_late = result.failure and self._seconds_left() <= 0
+                self._fall_back(
+                    batch, subject, self._deadline_reason if is_late else result.failure or _INCOMPLETE_REASON
+                )
+        self._report_progress(1, new_jobs=len(result.next_requests))
+
+    def _save_fact(
+        self,
+        batch: Batch[Any, Any],
+        subject: Subject,
+        fact: Found[Any] | Absent,
+        encoded: bytes | None,
+        validator: str,
+    ) -> None:
+        """Keep one answer, and queue it for the store."""
+        max_age = batch.source.absent_fresh if encoded is None else batch.source.fresh
+        batch.facts[subject] = fact
+        batch.stats.add_answer(self._now, cached=False)
+        row = Row(encoded, self._now, self._now + max_age, validator)
+        self._pending_rows.setdefault(batch.store_key, {})[subject.key] = row
+        self._save_rows(min_rows=_SAVE_THRESHOLD)
+
+    def _fall_back(self, batch: Batch[S, T], subject: S, reason: str) -> None:
+        """Use the stored answer if it expired a short time ago, else Unknown."""
+        stored = batch.stored.get(subject)
+        batch.stats.reasons[reason] += 1
+        if stored is not None and self._now < stored.row.expires_at + _STALE_GRACE:
+            batch.facts[subject] = stored.fact
+            batch.stats.add_answer(stored.row.fetched_at, cached=True)
+            batch.stats.stale += 1
+            return
+        batch.facts[subject] = Unknown(reason, batch.source.label)
+        if batch.state.endpoint_missing:
+            batch.stats.missing += 1
+        else:
+            batch.stats.failed += 1
+
+    def _explain_missing(self) -> str:
+        """Return why no result is about a subject."""
+        if self._offline:
+            return _OFFLINE_REASON
+        return "not asked" if self._seconds_left() > 0 else self._deadline_reason
+
+    def _save_rows(self, *, min_rows: int) -> None:
+        for store_key, rows in self._pending_rows.items():
+            if len(rows) >= min_rows:
+                self.fetcher.write_rows(store_key, rows)
+                self._pending_rows[store_key] = {}
+
+    def _report_progress(self, completed: int, *, new_jobs: int = 0) -> None:
+        self._completed += completed
+        self._total += new_jobs
+        if self._progress is not None:
+            self._progress(self._completed, self._total)
+
+    def _seconds_left(self) -> float:
+        return self._deadline - time.monotonic()
+
+
+def _decode_row(row: Row, label: str, decode: Callable[[bytes], T]) -> Found[T] | Absent | None:
+    """Return the fact of a row; None if it cannot be decoded."""
+    if row.value is None:
+        return Absent(label, row.fetched_at)
+    try:
+        return Found(decode(row.value), label, row.fetched_at)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _format_asked_at(epoch_seconds: int) -> str:
+    """Return the time of a request as text; absolute, so that later runs print the same."""
+    return f"asked at {time.strftime('%Y-%m-%d %H:%M', time.gmtime(epoch_seconds))} UTC; --refresh asks again"
+
+
+def _create_fact(value: T | None, label: str, now: int) -> Found[T] | Absent:
+    return Absent(label, now) if value is None else Found(value, label, now)
+
+
+def _split_probes(jobs: Iterable[Job]) -> tuple[list[Job], dict[EndpointState, list[Job]]]:
+    """Return the jobs to send now, and those that wait for the first result at their endpoint."""
+    ready_jobs: list[Job] = []
+    waiting_jobs: dict[EndpointState, list[Job]] = {}
+    for job in jobs:
+        if job.source.probe and not job.state.attempted and job.state in waiting_jobs:
+            waiting_jobs[job.state].append(job)
+        else:
+            ready_jobs.append(job)
+            waiting_jobs.setdefault(job.state, [])
+    return ready_jobs, waiting_jobs
