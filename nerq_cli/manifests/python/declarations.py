@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Final, TypeVar
 
 from nerq_cli.ecosystems import PYPI
@@ -13,8 +14,13 @@ from nerq_cli.manifests.python.pep508 import NotASpecifierError, Specifier, pars
 from nerq_cli.manifests.syntax.text_document import TextDocument
 from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField, quote_text
 
+#: Most dependencies read from one file: groups that include groups, and sums of lists, can declare billions.
+MAX_DEPENDENCIES: Final = 50_000
 #: Skip reasons of packages that belong to the project itself.
 LOCAL_REASONS: Final = (LOCAL, WORKSPACE)
+#: The keys of setup.cfg and arguments of ``setup()`` that declare lists, and the group of each (setuptools'
+#: documentation, "Keywords" and "Configuring setuptools using setup.cfg files").
+SETUP_GROUPS: Final = {"install_requires": "main", "setup_requires": "build", "tests_require": "dev"}
 
 GroupMember = TypeVar("GroupMember", Declaration, Include)
 
@@ -90,7 +96,14 @@ def build_dependency_file(
         includes: the files it includes.
         own_names: normalised names of the project's own packages, besides those with a local path.
     """
-    declarations = tuple(declarations)
+    declarations = tuple(islice(declarations, MAX_DEPENDENCIES + 1))
+    if len(declarations) > MAX_DEPENDENCIES:
+        message = f"more than {MAX_DEPENDENCIES:,} dependencies: the rest is not read"
+        if isinstance(document, TomlDocument):
+            document.add_problem(message, None)
+        else:
+            document.add_problem(message, 0)
+        declarations = declarations[:MAX_DEPENDENCIES]
     local_names = {declaration.package.name for declaration in declarations if declaration.skip_reason in LOCAL_REASONS}
     return DependencyFile(
         path=document.path,

@@ -16,14 +16,11 @@ from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.inventory import Declaration, DependencyFile, Include
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.python import poetry, pyproject_tools
-from nerq_cli.manifests.python.declarations import build_dependency_file, parse_array, parse_field
+from nerq_cli.manifests.python.declarations import MAX_DEPENDENCIES, build_dependency_file, parse_array, parse_field
 from nerq_cli.manifests.python.dependency_groups import DependencyGroup, expand_groups, label_group
 from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField, quote_text
 
 NAME: Final = "pyproject"
-
-#: Most dependencies read from one file. Groups and sources multiply: a small file can ask for billions.
-MAX_DEPENDENCIES: Final = 50_000
 
 
 def matches(path: PurePosixPath) -> bool:
@@ -39,14 +36,10 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
     """
     document = TomlDocument(text, path)
     reader = _PyprojectReader(document.root)
-    declarations = list(islice(reader.read_declarations(), MAX_DEPENDENCIES + 1))
-    if len(declarations) > MAX_DEPENDENCIES:
-        document.add_problem(f"more than {MAX_DEPENDENCIES:,} dependencies: the rest is not read", None)
-        del declarations[MAX_DEPENDENCIES:]
     return build_dependency_file(
         document,
         NAME,
-        declarations,
+        reader.read_declarations(),
         group=group,
         constraint=constraint,
         includes=reader.read_includes(),

@@ -9,14 +9,10 @@ from typing import Final, TypeAlias
 
 from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.inventory import Declaration, DependencyFile, Include
-from nerq_cli.manifests.python.declarations import build_dependency_file, parse_line
+from nerq_cli.manifests.python.declarations import SETUP_GROUPS, build_dependency_file, parse_line
 from nerq_cli.manifests.syntax.text_document import TextDocument
 
 NAME: Final = "setup.cfg"
-
-#: The keys of ``[options]`` that declare dependencies, and the group each stands for (setuptools' documentation,
-#: "Configuring setuptools using setup.cfg files").
-KEY_GROUPS: Final[Mapping[str, str]] = {"install_requires": "main", "setup_requires": "build", "tests_require": "dev"}
 
 _SECTION_HEADER: Final = re.compile(r"\[(.+)\]")
 _DELIMITER: Final = re.compile("[=:]")
@@ -113,7 +109,7 @@ def _find_dependency_values(
 ) -> Iterator[tuple[str, _NumberedLines]]:
     """Go through all values that declare dependencies, each with its group."""
     for key, value in sections.get("options", {}).items():
-        group = KEY_GROUPS.get(key.lower().replace("-", "_"))  # dashes are what setuptools took before release 78
+        group = SETUP_GROUPS.get(key.lower().replace("-", "_"))  # dashes are what setuptools took before release 78
         if group:
             yield group, value
     for extra, value in sections.get(_EXTRAS_SECTION, {}).items():

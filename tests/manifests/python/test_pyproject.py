@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from nerq_cli.ecosystems import PYPI
 from nerq_cli.inventory import DependencyFile, Include
 from nerq_cli.manifests.python import pyproject
-from nerq_cli.manifests.python.pyproject import MAX_DEPENDENCIES, matches, read
+from nerq_cli.manifests.python.declarations import MAX_DEPENDENCIES
+from nerq_cli.manifests.python.pyproject import matches, read
 
 
 def items(manifest: DependencyFile) -> list[tuple[str, str, str, int]]:

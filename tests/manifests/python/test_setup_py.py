@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 import textwrap
 from pathlib import PurePosixPath
 
@@ -209,7 +210,10 @@ def test_a_file_that_calls_nothing_is_noted() -> None:
     "text",
     [
         "print 'hello'\nsetup(install_requires=['a'])",
-        "try:\n    pass\nexcept ImportError, error:\n    pass",
+        pytest.param(
+            "try:\n    pass\nexcept ImportError, error:\n    pass",
+            marks=pytest.mark.skipif(sys.version_info >= (3, 14), reason="valid since Python 3.14 (PEP 758)"),
+        ),
         "exec 'x'",
         "mode = 0644\n",
         "raise ValueError, 'x'",
@@ -287,3 +291,63 @@ def test_a_damaged_file_loses_nothing_in_silence(at: int, mark: str) -> None:
     manifest = read(f"{SETUP[:at]}{mark}{SETUP[at + 1 :]}", "setup.py")
     read(SETUP, "setup.py")
     assert manifest.declarations or manifest.problems or manifest.notes
+
+
+@pytest.mark.parametrize(
+    "additions",
+    [
+        "needs += ['b', 'c']",
+        "needs += ('b',)\nneeds += ['c']",
+        "needs.append('b')\nneeds.append('c')",
+        "needs.extend(['b', 'c'])",
+        "more = ['b']\nneeds += more + ['c']",
+        "needs.append('b'); needs.append('c')",
+    ],
+)
+def test_what_is_added_to_a_list_in_the_same_block_is_listed(additions: str) -> None:
+    manifest = read(f"needs = ['a']\n{additions}\nsetup(install_requires=needs)", "setup.py")
+    assert (names(manifest), manifest.notes) == (["a", "b", "c"], ())
+    body = textwrap.indent(f"needs = ['a']\n{additions}\nsetup(install_requires=needs)", "    ")
+    assert names(read(f"def main():\n{body}", "setup.py")) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "addition",
+    ["needs += read_it()", "needs.append(one())", "needs.extend(x for x in y)", "needs += needs", "needs += 'b'"],
+)
+def test_an_addition_that_is_computed_is_noted_with_its_line(addition: str) -> None:
+    manifest = read(f"needs = ['a']\n{addition}\nneeds.append('c')\nsetup(install_requires=needs)", "setup.py")
+    assert names(manifest) == ["a", "c"]
+    assert manifest.notes == ("install_requires is dynamic in part: the rest is not listed here (line 2)",)
+
+
+def test_what_is_added_after_a_use_is_noted_there() -> None:
+    text = "base = ['a']\ndev = base + ['b']\nbase.append('c')\nsetup(install_requires=base, tests_require=dev)"
+    manifest = read(text, "setup.py")
+    assert [(name, group) for name, _, group, _ in items(manifest)] == [
+        ("a", "main"),
+        ("c", "main"),
+        ("a", "dev"),
+        ("b", "dev"),
+    ]
+    assert manifest.notes == ("tests_require is dynamic in part: the rest is not listed here (line 3)",)
+
+
+@pytest.mark.parametrize("text", ["'a' '>=1' ',<2'", "'a' + '>=1' + ',<2'", "'a' + LOW + ',<2'", "'a' + (LOW + ',<2')"])
+def test_concatenated_strings_are_one_requirement(text: str) -> None:
+    manifest = read(f"LOW = '>=' '1'\nsetup(install_requires=[{text}])", "setup.py")
+    assert [(name, requirement) for name, requirement, _, _ in items(manifest)] == [("a", ">=1,<2")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a = []\n" + "a.append('')\n" * 10_000 + f"setup(install_requires=[{'a,' * 30_000}])",
+        "a = [" + "''," * 9_000 + f"]\nsetup(install_requires=[{'[*a],' * 20_000}])",
+        "a = [" + "'x'," * 9_000 + "]\nsetup(extras_require={" + ",".join(f"'{n}':a" for n in range(9_000)) + "})",
+        f"a = '{'x' * 99_000}'\nsetup(install_requires=[{'a+a[0:],' * 10_000}])",
+    ],
+)
+def test_values_that_multiply_are_bounded(text: str) -> None:
+    manifest = read(text, "setup.py")
+    assert manifest.notes or manifest.problems
