@@ -1,8 +1,7 @@
-"""What a source said: found, absent, or unknown and why. Three different things, everywhere.
+"""Facts: what a source returned about a subject. Found, absent and unknown are three different things.
 
-Facts are small. They are what the store keeps, so they are msgspec structs: quick to write, to read back, and to
-read *part* of. A field that is ``None`` means the source did not say (a mirror dropped the key), which is not the
-same as saying there is none.
+The store keeps facts, so they are small msgspec structs. A field that is ``None`` was not in the answer (some mirrors
+leave keys out), which differs from an empty value.
 """
 
 from __future__ import annotations
@@ -16,10 +15,12 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Found(msgspec.Struct, Generic[T_co], frozen=True):
-    """The source answered. ``retrieved_at`` is when, in epoch seconds (UTC); ``source`` is its display name."""
+    """The source has a value."""
 
     value: T_co
+    #: Display name of the source.
     source: str
+    #: Epoch seconds UTC.
     retrieved_at: int
 
 
@@ -46,79 +47,87 @@ def get_origin(fact: Found[T], field: str) -> Origin:
 
 
 class Absent(msgspec.Struct, frozen=True):
-    """The source was asked and says there is no such thing."""
+    """The source answered that the subject does not exist."""
 
+    #: Display name of the source.
     source: str
+    #: Epoch seconds UTC.
     retrieved_at: int
     reason: str = ""
 
 
 class Unknown(msgspec.Struct, frozen=True):
-    """Nobody knows: not asked, no answer, or an answer that makes no sense. ``reason`` is a phrase for the user."""
+    """There is no usable answer: no request was sent, or it failed, or the response was invalid."""
 
+    #: A phrase for the user.
     reason: str
+    #: Display name of the source; empty if no source was involved.
     source: str = ""
 
 
 Fact: TypeAlias = Found[T] | Absent | Unknown
 
-#: Evidence no part of the program gathers yet.
+#: Evidence that no step of the collection gives.
 NOT_AVAILABLE: Final = Unknown("source not available yet")
 
-# Bits of `Project.flags`, one integer per version.
-YANKED: Final = 1  # every file of it is yanked
+# Bits of `PackageInfo.flags`, one integer per version.
+#: All files of the version are yanked.
+YANKED: Final = 1
 PRERELEASE: Final = 2
-DEPRECATED: Final = 4  # npm: this version carries a deprecation message
+#: npm: the version has a deprecation message.
+DEPRECATED: Final = 4
 WHEEL: Final = 8
 SDIST: Final = 16
 ATTESTED: Final = 32
-EMPTY: Final = 64  # listed without any file
-INSTALL_HOOK: Final = 128  # npm: runs a script when it is installed
+#: The version is listed without files.
+EMPTY: Final = 64
+#: npm: the version runs a script when it is installed.
+INSTALL_HOOK: Final = 128
 _UNSTABLE: Final = YANKED | PRERELEASE | EMPTY
 
 
 class PackageInfo(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a registry says about a package as a whole.
-
-    ``versions`` are newest first in the ecosystem's own order; ``published`` (epoch seconds UTC, 0 = not stated),
-    ``flags`` and ``interpreter_indexes`` run beside them. ``interpreter_indexes`` indexes ``interpreters``: the Python (PyPI) or Node (npm)
-    versions that release asks for.
-    """
+    """A package on a registry. The tuples about versions run in parallel."""
 
     name: str
+    #: Newest first, in the order of the ecosystem.
     versions: tuple[str, ...] = ()
+    #: Epoch seconds UTC; 0 = not stated.
     published: tuple[int, ...] = ()
+    #: Bits, see above.
     flags: tuple[int, ...] = ()
+    #: Indexes into ``interpreters``.
     interpreter_indexes: tuple[int, ...] = ()
+    #: Python (PyPI) or Node (npm) versions that a version requires, as written.
     interpreters: tuple[str, ...] = ()
-    #: dist-tags of npm; for PyPI just {"latest": the version the project page shows}.
+    #: npm: dist-tags. PyPI: {"latest": the version that the project page shows}.
     tags: dict[str, str] = {}
     #: ``active``, ``archived``, ``deprecated``, ``quarantined``, ``unpublished`` or ``security-holding``; None = the
-    #: source cannot say.
+    #: source does not provide it.
     status: str | None = None
-    #: Accounts that can publish (a count, never names); None = not stated.
+    #: Number of accounts that can publish; None = not stated.
     publishers: int | None = None
-    #: One short irreversible tag for each such account, to tell whether two packages share one.
+    #: A short irreversible hash of each such account, to find accounts that two packages share.
     publisher_tags: tuple[str, ...] = ()
-    #: Owned by an organisation; None = not stated.
+    #: Whether an organisation owns the package; None = not stated.
     organisation: bool | None = None
-    #: Whether this source tells which versions carry provenance attestations.
+    #: Whether the source provides which versions carry provenance attestations.
     has_attestation_data: bool = False
-    #: Whether this source tells which versions run install hooks.
+    #: Whether the source provides which versions run install hooks.
     has_hook_data: bool = False
-    #: Why the publication dates cannot be believed; empty when they can.
+    #: Why the publication dates are not credible; empty if they are.
     date_problem: str = ""
-    #: Only some versions are listed: the one in use, and the newest where it is known.
+    #: Only some versions are listed: those in use, and the latest if it is known.
     partial: bool = False
 
     @property
     def stable_rows(self) -> tuple[int, ...]:
-        """Rows of final, non-yanked versions that have files, newest first."""
+        """Indexes of final, non-yanked versions that have files, newest first."""
         return tuple(row for row, flags in enumerate(self.flags) if not flags & _UNSTABLE)
 
     @property
     def newest_stable(self) -> str:
-        """The highest stable version; empty when there is none, and where not all are listed and no tag names it."""
+        """The highest stable version; empty if there is none, or if the list is partial and no tag names it."""
         if self.partial and not self.tags:
             return ""
         row = next((row for row, flags in enumerate(self.flags) if not flags & _UNSTABLE), None)
@@ -126,17 +135,21 @@ class PackageInfo(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class AffectingAdvisory(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One advisory that affects the version in use. ``severity`` is a band, ``unknown`` when nobody states one."""
+    """An advisory that affects the version in use."""
 
     id: str
     aliases: tuple[str, ...] = ()
     summary: str = ""
-    severity: str = "unknown"  # low, medium, high, critical, unknown
+    #: low, medium, high, critical or unknown.
+    severity: str = "unknown"
     fixed_in: tuple[str, ...] = ()
     link: str = ""
     malware: bool = False
-    exploited: bool | None = None  # listed in CISA KEV; None = the catalogue was not read
-    epss: float | None = None  # probability 0-1
+    #: Whether CISA KEV lists it; None = the catalogue was not read.
+    exploited: bool | None = None
+    #: Probability of exploitation within 30 days, 0 to 1.
+    epss: float | None = None
+    #: See ``Advisory.severity_from``.
     severity_from: str = ""
     #: The affected range in words: ">=1.0, <2.3.1".
     affected: str = ""
@@ -144,8 +157,9 @@ class AffectingAdvisory(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Event(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One event of an OSV range; exactly one field is set. ``introduced`` "0" means from the first version on."""
+    """One event of an OSV range; exactly one field is set."""
 
+    #: "0" = from the first version on.
     introduced: str = ""
     fixed: str = ""
     last_affected: str = ""
@@ -153,170 +167,179 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Range(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One OSV range: ``kind`` is ``ECOSYSTEM`` or ``SEMVER`` (GIT ranges are dropped on reading)."""
+    """One OSV range."""
 
+    #: ``ECOSYSTEM`` or ``SEMVER``; ranges of commits (``GIT``) are dropped when a record is read.
     kind: str
     events: tuple[Event, ...] = ()
 
 
 class AffectedPackage(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What an OSV record says of one package (``name`` normalised): enumerated versions, and ranges."""
+    """The versions of one package that an OSV record affects: listed ones, and ranges."""
 
     ecosystem: str
+    #: Normalised.
     name: str
     versions: tuple[str, ...] = ()
     ranges: tuple[Range, ...] = ()
 
 
 class Advisory(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An OSV record, reduced to what is scored and shown. Times are epoch seconds UTC, 0 where not stated.
-
-    ``severity`` is a band (low, medium, high, critical, unknown) and ``severity_from`` says in words where it came
-    from ("GHSA label", "CVSS 4.0 score 9.3", "alias GHSA-..."). ``malware`` marks a record of malicious code
-    (``MAL-`` or a GHSA malware advisory). ``links`` are at most five, advisory and fix first.
-    """
+    """An OSV record, reduced to what is scored and shown."""
 
     id: str
+    #: Epoch seconds UTC; 0 = not stated.
     modified: int = 0
+    #: Epoch seconds UTC; 0 = not stated.
     published: int = 0
     withdrawn: bool = False
     aliases: tuple[str, ...] = ()
     summary: str = ""
+    #: low, medium, high, critical or unknown.
     severity: str = "unknown"
+    #: The origin of the severity, in words: "GHSA label", "CVSS 4.0 score 9.3", "alias GHSA-...".
     severity_from: str = ""
     affected: tuple[AffectedPackage, ...] = ()
+    #: At most five, advisory and fix first.
     links: tuple[str, ...] = ()
+    #: Whether it records malicious code (``MAL-`` or a GHSA malware advisory).
     malware: bool = False
 
 
 class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a registry says about one version: lengths and yes/no answers, not texts.
-
-    ``None`` everywhere means "the source did not say".
-    """
+    """Metadata of one version: lengths and yes/no answers instead of texts. ``None`` = not in the answer."""
 
     version: str
     summary: bool | None = None
     keywords: bool | None = None
     typed: bool | None = None
-    #: Interpreters it asks for (``requires_python`` or ``engines.node``), as written; "" = states none.
+    #: Interpreters that the version requires (``requires_python`` or ``engines.node``), as written; "" = none.
     required_interpreter: str | None = None
-    #: Maintained-Python evidence on PyPI: the ``X.Y`` its classifiers name.
+    #: PyPI: the ``X.Y`` that the classifiers name.
     python_classifiers: tuple[str, ...] | None = None
-    #: README text length in characters, without badges, HTML and code fences; None = not readable.
+    #: README length in characters, without badges, HTML and code fences; None = not readable.
     readme: int | None = None
-    #: Links: None = metadata not read; "" = none declared.
+    #: Links: "" = none declared.
     documentation: str | None = None
     changelog: str | None = None
     homepage: str | None = None
     repository: str | None = None
-    #: Licence evidence, most to least explicit. "" = the field was read and is empty.
+    #: The licence, from the most to the least explicit field. "" = the field is empty.
     licence_expression: str | None = None
     licence_classifiers: tuple[str, ...] | None = None
-    licence_text: str | None = None  # at most 200 characters of a free-text licence field
-    #: True when the classifier says "7 - Inactive"; None where no classifiers were read.
+    #: At most 200 characters of a free-text licence field.
+    licence_text: str | None = None
+    #: Whether the classifier is "7 - Inactive"; None = no classifiers were read.
     inactive: bool | None = None
     yanked: bool | None = None
     yanked_reason: str = ""
-    #: npm deprecation message of this version ("" = none).
+    #: npm: deprecation message of this version; "" = none.
     deprecated: str | None = None
     #: npm: names of the scripts that run at installation; "node-gyp" for an implicit native build.
     hooks: tuple[str, ...] | None = None
-    #: Repository that the registry verified as the publisher of this version ("" = none).
+    #: Repository that the registry verified as the publisher of this version; "" = none.
     attested_repository: str | None = None
-    #: Advisories the registry itself lists for exactly this version; None = it lists none for any version.
+    #: Advisories that the registry lists for exactly this version; None = it lists none for any version.
     advisories: tuple[AffectingAdvisory, ...] | None = None
-    #: npm: how many accounts could publish when this version was; None = not stated.
+    #: npm: number of accounts that could publish when this version was published; None = not stated.
     publishers: int | None = None
     #: npm: whether this version carries attestations; None = not stated.
     attested: bool | None = None
 
 
 class Popularity(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Where a name stands in the shipped list of most-downloaded packages.
+    """The place of a name on the shipped list of most-downloaded packages."""
 
-    ``rank`` counts from 1, None when the name is not on the list; ``downloads`` a week are estimated where the list
-    gives only a rank. ``list_size`` is the number of rows, ``min_downloads`` the weekly downloads of its last row, ``snapshot_date``
-    the day (epoch seconds) the list was made.
-    """
-
+    #: When the list was made, in epoch seconds UTC.
     snapshot_date: int
+    #: Number of names on the list.
     list_size: int
+    #: Weekly downloads of the last name on the list.
     min_downloads: float
+    #: From 1; None = not on the list.
     rank: int | None = None
+    #: Weekly downloads.
     downloads: float | None = None
+    #: Whether ``downloads`` is estimated from the rank.
     is_estimate: bool = False
 
 
 class SimilarName(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The popular name that a name looks like, and in what way. An empty ``name`` means no likeness."""
+    """The popular name that a name resembles."""
 
+    #: Empty = it resembles none.
     name: str = ""
     rank: int = 0
+    #: In words: "one letter differs".
     similarity: str = ""
+    #: Weekly downloads of the popular package.
     downloads: float = 0.0
 
 
 class Scorecard(msgspec.Struct, frozen=True, omit_defaults=True):
-    """OpenSSF Scorecard's results for a repository: conclusive checks only (0-10), and when it looked."""
+    """Results of OpenSSF Scorecard for a repository."""
 
     repository: str
+    #: When Scorecard scanned it, in epoch seconds UTC.
     date: int
+    #: Conclusive checks only, 0 to 10.
     checks: dict[str, int] = {}
 
 
 class Repository(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a code host says about a repository. ``None`` = not read.
-
-    ``link_status`` tells how sure the link from package to repository is: ``attested``, ``confirmed`` (the repository names
-    the package), ``declared``, ``dead`` or ``foreign`` (proven to belong to another package). ``unread_reason`` is why the
-    code host itself was not read, where it was not.
-    """
+    """The repository behind a package. ``None`` = not read."""
 
     name: str
+    #: How certain the link from package to repository is: ``attested``, ``confirmed`` (the repository names the
+    #: package), ``declared``, ``dead`` or ``foreign`` (proven to belong to another package).
     link_status: str = "declared"
     archived: bool | None = None
     stars: int | None = None
     commits_90d: int | None = None
+    #: Epoch seconds UTC.
     last_commit: int | None = None
+    #: Issues and pull requests.
     open_items: int | None = None
     closed_items: int | None = None
     open_issues: int | None = None
     contributors: int | None = None
     security_policy: bool | None = None
+    #: Why the code host was not read; empty if it was.
     unread_reason: str = ""
 
 
 class History(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What advisories say about a package's past: how many older than 90 days, and how many of them have a fix.
+    """Advisories about all versions of a package."""
 
-    ``old_advisories`` is None where it is known that there are some, but not what they say.
-    ``malicious_version`` and ``malicious_at`` name the newest *other* version recorded as malware.
-    ``fixes_predecessor`` says that the version in use fixes an advisory that affected the one before it.
-    """
-
+    #: Number of advisories older than 90 days; None = there are some, and their records were not read.
     old_advisories: int | None = 0
+    #: How many of them have a fixed version.
     fixed_advisories: int = 0
+    #: The newest *other* version recorded as malware.
     malicious_version: str = ""
+    #: When that was recorded, in epoch seconds UTC.
     malicious_at: int = 0
+    #: Whether the version in use fixes an advisory that affects the version before it.
     fixes_predecessor: bool = False
 
 
 class Adoption(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Measured use: downloads a week, dependent packages. ``None`` = not read."""
+    """Measured use. ``None`` = not read."""
 
+    #: Per week.
     downloads: float | None = None
+    #: Number of packages that depend on it.
     dependents: int | None = None
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything known about one dependency before anything is scored."""
+    """All facts about one release, before scoring."""
 
     package_info: Fact[PackageInfo] = Unknown("not asked")
     metadata: Fact[Metadata] = Unknown("not asked")
     popularity: Fact[Popularity] = Unknown("not asked")
     similar_name: Fact[SimilarName] = Unknown("not asked")
-    #: The project the name may be mistaken for, where there is one (its publishers are compared).
+    #: The popular package that the name resembles; its publishers are compared.
     similar_package: Fact[PackageInfo] = Unknown("not asked")
     advisories: Fact[tuple[AffectingAdvisory, ...]] = Unknown("no advisory source answered")
     history: Fact[History] = NOT_AVAILABLE

@@ -23,10 +23,12 @@ from nerq_cli.facts import (
     Origin,
     PackageInfo,
     Repository,
+    Unknown,
 )
 from nerq_cli.inventory import Package, Release, RepositoryId
 from nerq_cli.sources.deps_dev import LABEL, RepositoryInfo, VersionInfo
 from nerq_cli.sources.registries.provenance import Provenance
+from nerq_cli.sources.repositories import github
 from nerq_cli.sources.repositories.github import HostedRepository
 from nerq_cli.sources.repository_url import parse_repository_id
 
@@ -222,7 +224,8 @@ def merge_repositories(
     return {
         release: repository_link.NO_REPOSITORY
         if repository_id is None
-        else repository_link.build_repository(
+        else merge_repository(
+            repository_id,
             release.package,
             package_metadata[release],
             versions[release],
@@ -232,3 +235,58 @@ def merge_repositories(
         )
         for release, repository_id in repository_ids.items()
     }
+
+
+def merge_repository(
+    repository_id: RepositoryId,
+    package: Package,
+    metadata: Fact[Metadata],
+    version: Fact[VersionInfo],
+    repository_info: Fact[RepositoryInfo],
+    hosted: Fact[HostedRepository],
+    *,
+    as_of: int,
+) -> Fact[Repository]:
+    """Return one repository. ``repository_info`` is deps.dev's record of it, ``hosted`` GitHub's.
+
+    ``as_of`` is in epoch seconds (UTC).
+    """
+    is_proven = repository_link.find_proven_repository(metadata, version) is not None
+    link_status = repository_link.classify_link(package, is_proven=is_proven, hosted=hosted)
+    if link_status == "dead":
+        retrieved_at = hosted.retrieved_at if isinstance(hosted, Found) else as_of
+        return Found(Repository(repository_id.id, link_status), github.LABEL, retrieved_at)
+    if isinstance(hosted, Found):
+        fact = Found(_build_hosted(hosted.value, link_status, as_of), hosted.source, hosted.retrieved_at)
+        if not isinstance(repository_info, Found):
+            return fact
+        fields = {"stars": repository_info.value.stars, "open_issues": repository_info.value.open_issues}
+        return merge_fields(fact, [(repository_info, _select_missing(fact.value, fields))])
+    unread_reason = f"{github.LABEL}: {hosted.reason}" if isinstance(hosted, Unknown) else ""
+    repository = Repository(repository_id.id, link_status, unread_reason=unread_reason)
+    if isinstance(repository_info, Found):
+        info = repository_info.value
+        repository = msgspec.structs.replace(repository, stars=info.stars, open_issues=info.open_issues)
+        return Found(repository, repository_info.source, repository_info.retrieved_at)
+    if link_status == "attested":
+        proof = version if isinstance(version, Found) and version.value.verified_repository else metadata
+        return Found(repository, proof.source, proof.retrieved_at if isinstance(proof, Found) else as_of)
+    unknown_facts = [fact for fact in (repository_info, hosted) if isinstance(fact, Unknown)]
+    reasons = dict.fromkeys(fact.reason for fact in unknown_facts)
+    labels = dict.fromkeys(fact.source for fact in unknown_facts if fact.source)
+    return Unknown("; ".join(reasons) or "no code host was requested", ", ".join(labels))
+
+
+def _build_hosted(hosted: HostedRepository, link_status: repository_link.LinkStatus, as_of: int) -> Repository:
+    return Repository(
+        name=hosted.name,
+        link_status=link_status,
+        archived=hosted.archived,
+        stars=hosted.stars,
+        commits_90d=github.get_recent_commits(hosted, as_of),
+        last_commit=hosted.last_commit,
+        open_items=hosted.open_items,
+        closed_items=hosted.closed_items,
+        open_issues=hosted.open_issues,
+        security_policy=hosted.security_policy,
+    )

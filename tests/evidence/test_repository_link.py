@@ -1,15 +1,14 @@
 from __future__ import annotations
 
 from nerq_cli.ecosystems import NPM
+from nerq_cli.evidence.merge import merge_repositories
 from nerq_cli.evidence.repository_link import (
     NO_REPOSITORY,
-    build_repository,
     choose_repository,
     choose_scorecard,
-    lacks_scorecard,
 )
-from nerq_cli.facts import Absent, Fact, Found, Metadata, Repository, Scorecard, Unknown
-from nerq_cli.inventory import Package, RepositoryId
+from nerq_cli.facts import Absent, Fact, Found, Merged, Metadata, Origin, Repository, Scorecard, Unknown
+from nerq_cli.inventory import Package, Release, RepositoryId
 from nerq_cli.sources.deps_dev import Attestation, RelatedRepository, RepositoryInfo, VersionInfo
 from nerq_cli.sources.repositories.github import NOT_REACHABLE, HostedRepository
 
@@ -32,7 +31,17 @@ def known(
     project: Fact[RepositoryInfo] = NO,
     hosted: Fact[HostedRepository] = NO,
 ) -> Fact[Repository]:
-    return build_repository(DEMO, metadata, version, project, hosted, as_of=NOW)
+    release = Release(package=DEMO, version="1")
+    repository_id = choose_repository(metadata, version)
+    merged = merge_repositories(
+        NOW,
+        {release: metadata},
+        {release: version},
+        {release: repository_id},
+        {} if repository_id is None else {repository_id: project},
+        {} if repository_id is None else {repository_id: hosted},
+    )
+    return merged[release]
 
 
 def on_github(hosted: HostedRepository) -> Found[HostedRepository]:
@@ -85,6 +94,12 @@ def test_github_goes_first_and_deps_dev_fills_in() -> None:
     assert value(known(project=PROJECT, hosted=on_github(HostedRepository(name="x")))).stars == 7
 
 
+def test_a_field_that_deps_dev_fills_in_remembers_it() -> None:
+    merged = known(project=PROJECT, hosted=on_github(HOSTED))
+    assert isinstance(merged, Merged)
+    assert (merged.source, merged.origins) == ("GitHub", {"open_issues": Origin("deps.dev", NOW)})
+
+
 def test_a_link_that_leads_nowhere_is_dead() -> None:
     assert value(known(project=PROJECT, hosted=NOT_REACHABLE)) == Repository("github.com/acme/demo", "dead")
     assert value(known(hosted=on_github(HostedRepository(name="x", taken_down=True)))).link_status == "dead"
@@ -94,7 +109,7 @@ def test_a_service_that_fails_kills_no_link() -> None:
     failed = Unknown("deps.dev: HTTP 500", "deps.dev")
     both = Unknown("deps.dev: HTTP 500; GitHub: HTTP 502", "deps.dev, GitHub")
     assert known(project=failed, hosted=Unknown("GitHub: HTTP 502", "GitHub")) == both
-    assert known(project=Absent("deps.dev", NOW), hosted=Absent("GitHub", NOW)) == Unknown("nobody was asked")
+    assert known(project=Absent("deps.dev", NOW), hosted=Absent("GitHub", NOW)) == Unknown("no code host was requested")
 
 
 def test_the_newer_scorecard_counts() -> None:
@@ -107,9 +122,3 @@ def test_the_newer_scorecard_counts() -> None:
     assert choose_scorecard(passed_on, older) == Found(result(5), "deps.dev", NOW)
     assert choose_scorecard(passed_on, NO) == Found(result(5), "deps.dev", NOW)
     assert choose_scorecard(PROJECT, older) is older
-
-
-def test_scorecard_itself_is_asked_only_for_what_deps_dev_lacks() -> None:
-    assert lacks_scorecard(PROJECT)
-    assert lacks_scorecard(NO)
-    assert not lacks_scorecard(Found(RepositoryInfo(scorecard=Scorecard("x", 1)), "deps.dev", NOW))
