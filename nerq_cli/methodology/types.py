@@ -71,7 +71,7 @@ class CapSpec:
         return min(self.limit, max(self.floor, self.limit - self.step * further_count))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Limit:
     """A threshold that signals or caps compare a fact with."""
 

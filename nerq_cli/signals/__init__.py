@@ -66,7 +66,7 @@ def _explain_no_score(evidence: Evidence) -> str:
     """Return why there can be no score; empty when there can be one."""
     package_info = evidence.package_info
     if isinstance(package_info, Absent):
-        return "not found in the registry: a typing error, a private package, or an open door for somebody else's"
+        return "not found in the registry: misspelt, or a private name that anyone could register"
     if isinstance(package_info, Found) and package_info.value.status == "unpublished":
         return "unpublished from the registry"
     return ""

@@ -41,7 +41,7 @@ def _measure_version_publishers(context: Context, spec: SignalSpec, count: int) 
     fact = context.evidence.metadata
     if not isinstance(fact, Found):
         return build_missing(spec, fact)
-    reason = f"{format_count(count, 'account')} could publish when this version was"
+    reason = f"{format_count(count, 'account')} could publish at the time of this version"
     return build_known(spec, spec.curves["accounts"].value_at(count), reason, fact)
 
 

@@ -53,7 +53,7 @@ ROBOTS = Methodology(
             id="slips", limit=40, condition="the brakes slip on a slope", signal="brakes", step=5, floor=30
         )
     },
-    limits={"slope": Limit(id="slope", value=7, unit="degrees", description="from here on a slope is steep")},
+    limits={"slope": Limit("slope", 7, "degrees", "from here on a slope is steep")},
     grades=((50.0, "fit"), (0.0, "unfit")),
     coverage_labels=((0.9, "full"), (0.0, "partial")),
     threshold=50.0,
