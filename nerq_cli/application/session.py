@@ -19,6 +19,7 @@ from nerq_cli.application.settings import (
 )
 from nerq_cli.config import Config, read_config
 from nerq_cli.errors import StaleDataError
+from nerq_cli.units import DAY
 
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
@@ -30,12 +31,11 @@ if TYPE_CHECKING:
     from nerq_cli.privacy import PrivacyRules
     from nerq_cli.report.model import SourceStatus
     from nerq_cli.sources.registries.config.indexes import IndexConfig
-    from nerq_cli.store import Cache
+    from nerq_cli.store import Cache, Store
     from nerq_cli.store.advisory_db import AdvisoryDatabase
 
 #: Seconds that gathering evidence may take, unless the user or the project says otherwise.
 DEFAULT_DEADLINE: Final = 30.0
-_DAY: Final = 86_400
 
 #: Called with what is done and what there is to do.
 Progress: TypeAlias = Callable[[int, int], None]
@@ -45,6 +45,18 @@ ProgressFactory: TypeAlias = Callable[[str], "Progress | None"]
 
 def hide_progress(_label: str) -> None:
     """Return no progress callback."""
+
+
+def read_clock() -> int:
+    """Return the present, in epoch seconds UTC."""
+    return int(time.time())
+
+
+def open_store(cache_dir: Path | None) -> Store:
+    """Return the cache of a directory, by default the user's."""
+    from nerq_cli.store import Store, get_default_directory
+
+    return Store.open(cache_dir or get_default_directory(), now=read_clock())
 
 
 class EvidenceProvider(Protocol):
@@ -212,17 +224,17 @@ class Session:
         from nerq_cli.sources.advisories.local_database import LABEL, STALE_AGE, read_snapshots
 
         if self._database is None and self.settings.offline and self.settings.max_db_age is not None:
-            raise StaleDataError("no advisories are kept", hint="nerq db update fetches them")
+            raise StaleDataError("the advisory database is empty", hint="nerq db update fills it")
         if self._database is None or self._collector is None:
             return
         for snapshot in read_snapshots(self._database).values():
             replaced_count = self._collector.answered_by_database[snapshot.ecosystem]
             needed_count = replaced_count or self._collector.missing_advisories[snapshot.ecosystem]
-            age = int(time.time()) - snapshot.valid_until
-            age_text = f"the advisories kept for {snapshot.ecosystem} are {age // _DAY:,} days old"
+            age = read_clock() - snapshot.valid_until
+            age_text = f"the local advisories for {snapshot.ecosystem} are {age // DAY:,} days old"
             if not snapshot.valid_until:
-                age_text = f"only single advisories are kept for {snapshot.ecosystem}"
-            if replaced_count and self.settings.max_db_age is not None and age > self.settings.max_db_age * _DAY:
+                age_text = f"the advisory database has only single advisories for {snapshot.ecosystem}"
+            if replaced_count and self.settings.max_db_age is not None and age > self.settings.max_db_age * DAY:
                 raise StaleDataError(
                     f"{age_text}, and --max-db-age allows {self.settings.max_db_age:g}",
                     hint="nerq db update fetches newer ones",
@@ -247,20 +259,19 @@ class Session:
             from nerq_cli.evidence.service_lookup import ServiceLookup
             from nerq_cli.fetch.fetcher import Fetcher
             from nerq_cli.sources.endpoints import read_endpoints
-            from nerq_cli.store import MemoryCache, Store, get_default_directory
+            from nerq_cli.store import MemoryCache
 
-            now = int(time.time())
-            directory = self.settings.cache_dir or get_default_directory()
-            self._store = MemoryCache() if self.settings.no_cache else Store.open(directory, now=now)
+            now = read_clock()
+            self._store = MemoryCache() if self.settings.no_cache else open_store(self.settings.cache_dir)
             self._fetcher = Fetcher(self._store)
             self._run = self._fetcher.open_run(
                 now=now,
                 offline=self.settings.offline,
                 refresh=self.settings.refresh,
                 deadline_seconds=self.settings.timeout or self.config.timeout or DEFAULT_DEADLINE,
-                progress=self.create_progress("asking the registries"),
+                progress=self.create_progress("querying registries and services"),
             )
-            self._database = _open_database(directory, now, self._warnings)
+            self._database = _open_database(self.settings.cache_dir)
             self._collector = EvidenceCollector(
                 RegistryLookup(self._run, self.index_config),
                 ServiceLookup(self._run, read_endpoints(os.environ), is_public=self._is_public),
@@ -280,14 +291,12 @@ class Session:
         return in_public_registry or ranks.is_listed(package) or bool(find_public_pattern(self.config, package))
 
 
-def _open_database(directory: Path, now: int, warnings: list[str]) -> AdvisoryDatabase | None:
-    """Return the advisory database, or None when there is none; add its problem to the warnings."""
-    from nerq_cli.store.advisory_db import AdvisoryDatabase
+def _open_database(cache_dir: Path | None) -> AdvisoryDatabase | None:
+    """Return the advisory database, or None when there is none."""
+    from nerq_cli.application.advisories import open_database
 
-    database = AdvisoryDatabase.open(directory, now=now)
-    if database.problem:
-        warnings.append(database.problem)
-    if database.path.exists():
+    database = open_database(cache_dir)
+    if database.problem or database.path.exists():
         return database
     database.close()
     return None

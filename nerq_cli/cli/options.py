@@ -109,10 +109,9 @@ class ReportOptions(Settings):
     @property
     def progress_factory(self) -> ProgressFactory:
         """Shows progress on stderr, unless ``--quiet`` is set."""
-        from nerq_cli.application.session import hide_progress
-        from nerq_cli.cli.progress import create_progress
+        from nerq_cli.cli.progress import get_progress_factory
 
-        return hide_progress if self.quiet else create_progress
+        return get_progress_factory(quiet=self.quiet)
 
 
 def with_report_options(command: Callable[..., None]) -> Callable[..., None]:

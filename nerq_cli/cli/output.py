@@ -89,6 +89,13 @@ def _read_umask() -> int:
     return mask
 
 
+def format_time(timestamp: int) -> str:
+    """Return a time in epoch seconds as ISO 8601 in UTC."""
+    from datetime import datetime, timezone
+
+    return datetime.fromtimestamp(timestamp, timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
 def write_message(kind: str, text: str) -> None:
     """Write one line to stderr: ``warning: …``."""
     sys.stderr.write(f"{kind}: {text}\n")

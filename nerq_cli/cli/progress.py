@@ -1,4 +1,4 @@
-"""A progress bar on stderr, for people at a terminal who have waited long enough to wonder."""
+"""A progress bar on stderr."""
 
 from __future__ import annotations
 
@@ -6,25 +6,30 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-#: Seconds before anything is shown; a run on a warm cache is over by then.
+if TYPE_CHECKING:
+    from nerq_cli.application.session import ProgressFactory
+
+#: Seconds before anything is shown. A run that only reads the cache is shorter.
 PROGRESS_DELAY: Final = 0.3
+#: Seconds between two drawings.
 _REDRAW_INTERVAL: Final = 0.1
+#: Columns.
 _BAR_WIDTH: Final = 24
 
 
 class ProgressBar:
-    """Draws one line and wipes it away. Not Rich's: that costs more start-up than most runs take."""
+    """A line on stderr, removed at the end. Rich's bar takes longer to import than most runs take."""
 
-    def __init__(self, label: str = "asking the registries") -> None:
+    def __init__(self, label: str) -> None:
         self._label = label
         self._started_at = time.monotonic()
         self._drawn_at = 0.0
         self._filled_character, self._empty_character = ("━", "─") if _is_encodable("━─") else ("#", "-")
 
     def __call__(self, completed: int, total: int) -> None:
-        """Show how many of the questions are answered; at the end, leave nothing behind."""
+        """Show how much is done; remove the line at the end."""
         now = time.monotonic()
         if completed >= total:
             self.clear()
@@ -36,18 +41,25 @@ class ProgressBar:
             sys.stderr.flush()
 
     def clear(self) -> None:
-        """Wipe the line."""
+        """Remove the line."""
         if self._drawn_at:
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
             self._drawn_at = 0.0
 
 
-def create_progress(label: str = "asking the registries") -> Callable[[int, int], None] | None:
-    """Return something that shows how far what is being done has come, or None where nobody is watching."""
+def create_progress(label: str) -> Callable[[int, int], None] | None:
+    """Return a progress callback, or None when stderr is not a terminal."""
     if not sys.stderr.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         return None
     return ProgressBar(label)
+
+
+def get_progress_factory(*, quiet: bool) -> ProgressFactory:
+    """Return what shows progress on stderr; with ``--quiet`` nothing does."""
+    from nerq_cli.application.session import hide_progress
+
+    return hide_progress if quiet else create_progress
 
 
 def _is_encodable(text: str) -> bool:

@@ -46,7 +46,7 @@ def test_a_scan_needs_nothing_of_the_command_line(site: Any, tmp_path: Path) -> 
     )
     assert done.stderr == ""
     states, modules = done.stdout.splitlines()
-    assert states.endswith("1 ['reading dependency files', 'asking the registries']")
+    assert states.endswith("1 ['reading dependency files', 'querying registries and services']")
     assert modules == "[]"
     assert "/pypi/demo/json" in [request.path for request in site.requests]
 

@@ -90,7 +90,7 @@ def test_the_namesake_is_found_by_its_folder(tmp_path: Path) -> None:
 def test_progress_is_shown_only_after_a_while_and_wiped_away(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bar = progress.ProgressBar()
+    bar = progress.ProgressBar("requests")
     bar(1, 10)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(progress, "PROGRESS_DELAY", 0.0)
@@ -103,12 +103,12 @@ def test_progress_is_shown_only_after_a_while_and_wiped_away(
 
 
 def test_progress_is_for_terminals(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert progress.create_progress() is None
+    assert progress.create_progress("requests") is None
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True, raising=False)
     monkeypatch.setenv("TERM", "dumb")
-    assert progress.create_progress() is None
+    assert progress.create_progress("requests") is None
     monkeypatch.setenv("TERM", "xterm")
-    assert isinstance(progress.create_progress(), progress.ProgressBar)
+    assert isinstance(progress.create_progress("requests"), progress.ProgressBar)
 
 
 def test_a_cache_that_cannot_be_opened_is_a_usage_error_for_cache_commands(nerq: Nerq, tmp_path: Path) -> None:

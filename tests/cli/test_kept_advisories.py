@@ -100,7 +100,7 @@ def test_the_silence_of_an_old_database_is_not_a_clean_answer(
 
 
 def test_the_database_says_what_it_has(nerq: Nerq, imported: Any) -> None:
-    assert "no advisories are kept" in nerq("db", "status").out
+    assert "the advisory database is empty" in nerq("db", "status").out
     imported(record("GHSA-1", "left", ecosystem="npm"), record("PYSEC-1", "demo"))
     shown = nerq("db", "status").out
     assert "PyPI: 1 advisories" in shown
