@@ -302,7 +302,6 @@ class Repository(msgspec.Struct, frozen=True, omit_defaults=True):
     open_items: int | None = None
     closed_items: int | None = None
     open_issues: int | None = None
-    contributors: int | None = None
     security_policy: bool | None = None
     #: Why the code host was not read; empty if it was.
     unread_reason: str = ""

@@ -316,10 +316,9 @@ _SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 dimension="community",
                 weight=20,
                 name="people",
-                description="distinct contributors, else Scorecard's Contributors check",
-                curves={"people": Curve(((1, 40), (2, 60), (3, 75), (5, 85), (10, 100)))},
+                description="Scorecard's Contributors check",
                 reference="Scorecard three organisations; Avelino",
-                unknown_when="no repository known, or not read",
+                unknown_when="no repository known, or no Scorecard result of it",
             ),
         )
     }

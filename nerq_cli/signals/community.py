@@ -109,12 +109,8 @@ def _format_number(number: float) -> str:
 
 
 def measure_contributors(context: Context, spec: SignalSpec) -> Signal:
-    """Measure the distinct contributors, else take Scorecard's Contributors check."""
-    repository, fact, scorecard = context.repository, context.evidence.repository, context.scorecard
-    if repository is not None and repository.contributors is not None and isinstance(fact, Found):
-        value = spec.curves["people"].value_at(repository.contributors)
-        reason = format_count(repository.contributors, "contributor")
-        return build_known(spec, value, reason, fact, share=context.repository_share)
+    """Measure Scorecard's Contributors check."""
+    scorecard = context.scorecard
     if isinstance(scorecard, Found) and (score := scorecard.value.checks.get("Contributors", -1)) >= 0:
         reason = f"Scorecard Contributors {score} of 10"
         return build_known(spec, score * 10.0, reason, scorecard, share=context.repository_share)

@@ -659,17 +659,20 @@ def test_a_famous_repository_merely_claimed_counts_half() -> None:
     obscure = Found(
         Popularity(snapshot_date=NOW, list_size=15_000, min_downloads=7_000, downloads=10.0, rank=9), "list", NOW
     )
-    claimed = msgspec.structs.replace(with_repository(stars=90_000, contributors=10), popularity=obscure)
+    card = Found(Scorecard("code.example/demo", NOW, {"Contributors": 10}), "scorecard", NOW)
+    claimed = msgspec.structs.replace(with_repository(stars=90_000), popularity=obscure, scorecard=card)
     proven = msgspec.structs.replace(
-        claimed, repository=Found(Repository("x", link_status="attested", stars=90_000, contributors=10), "host", NOW)
+        claimed, repository=Found(Repository("x", link_status="attested", stars=90_000), "host", NOW)
     )
     assert signal(measure(claimed), "contributors").share == 0.5
     assert signal(measure(proven), "contributors").share == 1.0
 
 
-@pytest.mark.parametrize(("people", "value"), [(1, 40), (2, 60), (3, 75), (5, 85), (10, 100), (500, 100)])
-def test_contributors_follow_their_curve(people: int, value: float) -> None:
-    assert signal(measure(with_repository(contributors=people)), "contributors").value == value
+@pytest.mark.parametrize("score", [0, 3, 10])
+def test_contributors_are_those_of_scorecard(score: int) -> None:
+    card = Found(Scorecard("code.example/demo", NOW, {"Contributors": score}), "scorecard", NOW)
+    measured = signal(measure(msgspec.structs.replace(HEALTHY, scorecard=card)), "contributors")
+    assert (measured.value, measured.source) == (score * 10, "scorecard")
 
 
 @pytest.mark.parametrize(
