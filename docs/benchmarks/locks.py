@@ -166,7 +166,7 @@ def cyclonedx(count: int) -> str:
 
 
 #: Reader, name of the file, and what writes it.
-FORMATS: dict[str, tuple[str, str, Callable[[int], str]]] = {
+CASES: dict[str, tuple[str, str, Callable[[int], str]]] = {
     "package-lock.json v3": ("package-lock.json", "package-lock.json", package_lock),
     "yarn.lock v1": ("yarn.lock", "yarn.lock", yarn_classic),
     "yarn.lock berry": ("yarn.lock", "yarn.lock", yarn_berry),
@@ -213,7 +213,7 @@ def listing(folder: Path, name: str, text: str) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    for label, (reader, name, write) in FORMATS.items():
+    for label, (reader, name, write) in CASES.items():
         text = write(1_000)
         took = best(text, reader, name, 1_000)
         size = len(text.encode()) / 1e6

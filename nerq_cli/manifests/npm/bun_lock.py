@@ -27,8 +27,9 @@ from nerq_cli.manifests.npm.node_modules import (
     read_sections,
 )
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, PackageSource
-from nerq_cli.manifests.syntax.json_document import NotJsonError
-from nerq_cli.manifests.syntax.json_walk import JsonWalker, ProblemList, quote_text, strip_comments
+from nerq_cli.manifests.syntax.json_comments import strip_comments
+from nerq_cli.manifests.syntax.json_document import JsonReader, NotJsonError
+from nerq_cli.manifests.syntax.problems import ProblemList, quote_text
 
 NAME: Final = "bun.lock"
 
@@ -67,7 +68,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
         ),
         constraint=constraint,
         local_names=tuple(sorted({importer.name for importer in importers or ()} - {""})),
-        problems=reader.problems.sorted_problems(),
+        problems=reader.problems.problems,
     )
 
 
@@ -118,13 +119,13 @@ class _BunLockReader:
 
     def read_entries(self) -> None:
         """Read the text, find all entries, and tell what lies where."""
-        walk = JsonWalker(strip_comments(self.text))
+        json_reader = JsonReader(strip_comments(self.text))
         try:
-            self._read_document(walk)
+            self._read_document(json_reader)
         except NotJsonError as error:
             self.problems.add_problem(f"not valid JSON: {error}", error.offset, hint=error.hint)
             self._clear_entries()
-        for key, offset in walk.repeated_keys:
+        for key, offset in json_reader.repeated_keys:
             self.problems.add_problem(f"{quote_text(key)} stands here twice", offset, hint=_REGENERATE_HINT)
         self._resolver = NodeResolver(self._read_catalogs())
         for path, entry in self._entries.items():
@@ -135,21 +136,21 @@ class _BunLockReader:
         self._entries.clear()
         self._members.clear()
 
-    def _read_document(self, walk: JsonWalker) -> None:
-        if not walk.in_object:
-            walk.skip_value()
-            walk.expect_end()
+    def _read_document(self, json_reader: JsonReader) -> None:
+        if not json_reader.in_object:
+            json_reader.skip_value()
+            json_reader.expect_end()
             self.problems.add_problem("a lock file of Bun is an object", 0)
             return
         readers = {"workspaces": self._read_member, "packages": self._read_entry}
-        for key, offset in walk.iter_members():
-            if key in readers and walk.in_object:
+        for key, offset in json_reader.iter_members():
+            if key in readers and json_reader.in_object:
                 self._header[key] = (_PARSED_SECTION, offset)
-                for path, path_offset in walk.iter_members():
-                    readers[key](path, walk, path_offset)
+                for path, path_offset in json_reader.iter_members():
+                    readers[key](path, json_reader, path_offset)
             else:
-                self._header[key] = (walk.read_value(), offset)
-        walk.expect_end()
+                self._header[key] = (json_reader.read_value(), offset)
+        json_reader.expect_end()
         self._check_header()
 
     def _check_header(self) -> None:
@@ -175,17 +176,17 @@ class _BunLockReader:
                     "the project itself is missing", self._header["workspaces"][1], hint=_REGENERATE_HINT
                 )
 
-    def _read_member(self, path: str, walk: JsonWalker, offset: int) -> None:
-        fields = walk.read_value()
+    def _read_member(self, path: str, json_reader: JsonReader, offset: int) -> None:
+        fields = json_reader.read_value()
         if not isinstance(fields, dict):
             self.problems.add_problem(f"{quote_text(path)} must be an object", offset, hint=_REGENERATE_HINT)
         elif not _is_project_path(path):
             self.problems.add_problem(f"{quote_text(path)} is no folder of this project", offset, hint=_REGENERATE_HINT)
         else:
-            self._members[path] = _WorkspaceMember(fields, offset, walk.offset)
+            self._members[path] = _WorkspaceMember(fields, offset, json_reader.offset)
 
-    def _read_entry(self, path: str, walk: JsonWalker, offset: int) -> None:
-        items = walk.read_value()
+    def _read_entry(self, path: str, json_reader: JsonReader, offset: int) -> None:
+        items = json_reader.read_value()
         if not isinstance(items, list) or not items or not isinstance(items[0], str):
             self.problems.add_problem(
                 f"{quote_text(path)} must be an array that begins with name@version", offset, hint=_REGENERATE_HINT
@@ -196,7 +197,7 @@ class _BunLockReader:
             )
         else:
             name, version = _split_name_version(items[0])
-            self._entries[path] = _BunEntry(name, version, tuple(items[1:]), offset, walk.offset)
+            self._entries[path] = _BunEntry(name, version, tuple(items[1:]), offset, json_reader.offset)
 
     def _read_catalogs(self) -> dict[str, dict[str, str]]:
         named_catalogs = self._header.get("catalogs", ({}, 0))[0]

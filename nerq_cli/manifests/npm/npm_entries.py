@@ -5,16 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
-from typing import Final
 
-from nerq_cli.errors import Problem
 from nerq_cli.inventory import LockedPackage
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, mask_secrets, strip_credentials
-
-#: Longest line repeated in a problem, in characters.
-MAX_QUOTE_LENGTH: Final = 500
-#: Longest piece of a value repeated in a message, in characters.
-_MAX_VALUE_LENGTH: Final = 80
 
 
 def extract_index(url: str, name: str) -> str:
@@ -81,32 +74,3 @@ def find_local_names(entries: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     entries = tuple(entries)
     registry_names = {name for name, skip_reason in entries if not skip_reason}
     return tuple(sorted({name for name, skip_reason in entries if skip_reason in {LOCAL, WORKSPACE}} - registry_names))
-
-
-class LineProblems:
-    """What is wrong with one file."""
-
-    def __init__(self, text: str, path: str) -> None:
-        self._text = text
-        self._path = path
-        self._lines: list[str] | None = None
-        self._problems: dict[Problem, None] = {}
-
-    @property
-    def problems(self) -> tuple[Problem, ...]:
-        """Everything reported, by line."""
-        return tuple(sorted(self._problems, key=lambda problem: problem.line))
-
-    def report_problem(self, message: str, line: int = 0, *, hint: str = "") -> None:
-        """Add a problem with one line, or with the file as a whole."""
-        if self._lines is None:
-            self._lines = self._text.split("\n")
-        line_text = self._lines[line - 1].rstrip("\r") if 0 < line <= len(self._lines) else ""
-        quote = mask_secrets(line_text) if len(line_text) <= MAX_QUOTE_LENGTH else ""
-        self._problems[Problem(path=self._path, line=line, message=mask_secrets(message), text=quote, hint=hint)] = None
-
-
-def quote_value(text: str) -> str:
-    """Return text of the file, ready to stand in a message: no credentials, and not too long."""
-    text = mask_secrets(text)  # before it is cut: half an address hides what is secret in it
-    return f'"{text}"' if len(text) <= _MAX_VALUE_LENGTH else f'"{text[:_MAX_VALUE_LENGTH]}…"'

@@ -14,11 +14,11 @@ from typing import Final
 
 from nerq_cli.ecosystems import NPM
 from nerq_cli.ecosystems.npm import find_name_error
-from nerq_cli.errors import Problem
 from nerq_cli.inventory import Declaration, DependencyFile, Include, Location
 from nerq_cli.manifests.npm.npm_spec import Catalogs, NpmSpec, parse_spec
-from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, mask_secrets
-from nerq_cli.manifests.syntax.json_document import JsonMember, JsonNode, LineIndex, NotJsonError, parse_json
+from nerq_cli.manifests.package_source import LOCAL, WORKSPACE
+from nerq_cli.manifests.syntax.json_document import JsonNode, NotJsonError, parse_json
+from nerq_cli.manifests.syntax.problems import ProblemList, quote_text
 
 NAME: Final = "package.json"
 
@@ -32,10 +32,6 @@ GROUPS: Final[Mapping[str, str]] = {
 #: Names of what is shipped inside the package; npm takes both spellings.
 BUNDLE_FIELDS: Final = ("bundleDependencies", "bundledDependencies")
 
-#: Lines longer than this are not repeated in a problem.
-MAX_QUOTE_LENGTH: Final = 500
-#: Longest piece of a value repeated in a message, in characters.
-_MAX_VALUE_LENGTH: Final = 60
 #: One version and nothing else.
 _EXACT_VERSION = re.compile(r"[=v]?\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?", re.ASCII)
 
@@ -76,7 +72,7 @@ def read(
         includes=includes,
         constraint=constraint,
         local_names=tuple(sorted(local_names - {""})),
-        problems=tuple(sorted(reader.problems, key=lambda problem: (problem.line, problem.column))),
+        problems=reader.problems.problems,
     )
 
 
@@ -98,14 +94,13 @@ class _PackageJsonReader:
         self.text = text.removeprefix("\ufeff")
         self.path = path
         self.workspace_catalogs = workspace_catalogs or {}
-        self.problems: dict[Problem, None] = {}
-        self._lines = LineIndex(self.text)
+        self.problems = ProblemList(path, self.text)
         self._root = self._parse_document()
 
     def read_name(self) -> str:
         """Return the name of the package itself; empty when it has none."""
         name = self._root.get("name")
-        return name.value.data if name is not None and isinstance(name.value.data, str) else ""
+        return name.data if name is not None and isinstance(name.data, str) else ""
 
     def read_declarations(self) -> Iterator[Declaration]:
         """Go through everything that is declared, in the order of `GROUPS`, and what overrides settle."""
@@ -125,40 +120,40 @@ class _PackageJsonReader:
     def read_includes(self) -> Iterator[Include]:
         """Go through the globs of workspaces."""
         field = self._root.get("workspaces")
-        if field is not None and isinstance(field.value.data, dict):
-            field = field.value.data.get("packages")
-        for glob, node in () if field is None else self._iter_strings(field.value, "workspaces"):
+        if field is not None and isinstance(field.data, dict):
+            field = field.data.get("packages")
+        for glob, node in () if field is None else self._iter_strings(field, "workspaces"):
             pattern = _build_workspace_glob(glob)
             if pattern:
-                yield Include(pattern=pattern, line=self._lines.line_number(node.offset), format=NAME)
+                yield Include(pattern=pattern, line=self.problems.line_index.line_number(node.offset), format=NAME)
 
-    def _parse_spec(self, name: str, member: JsonMember, catalogs: Catalogs) -> NpmSpec | None:
-        specifier = member.value.data
+    def _parse_spec(self, name: str, member: JsonNode, catalogs: Catalogs) -> NpmSpec | None:
+        specifier = member.data
         if not isinstance(specifier, str):
-            self._report_problem(
-                f"the version of {_quote_value(name)} must be a string, not {member.value.kind}", member.value.offset
+            self.problems.add_problem(
+                f"the version of {quote_text(name)} must be a string, not {member.kind}", member.offset
             )
             return None
         error = find_name_error(name)
         if error:
-            self._report_problem(f"{_quote_value(name)} is no package name: {error}", member.offset)
+            self.problems.add_problem(f"{quote_text(name)} is no package name: {error}", member.key_offset)
             return None
         spec = parse_spec(name, specifier, catalogs)
         error = spec.error or find_name_error(spec.name)
         if error:
-            self._report_problem(f"{_quote_value(specifier)} cannot be installed: {error}", member.value.offset)
+            self.problems.add_problem(f"{quote_text(specifier)} cannot be installed: {error}", member.offset)
             return None
         return spec
 
     def _make_declaration(
-        self, name: str, spec: NpmSpec, member: JsonMember, group: str, marker: str = ""
+        self, name: str, spec: NpmSpec, member: JsonNode, group: str, marker: str = ""
     ) -> Declaration:
         return Declaration(
             ecosystem=NPM,
             name=spec.name,
             requirement=spec.requirement,
             group=group,
-            location=Location(path=self.path, line=self._lines.line_number(member.offset)),
+            location=Location(path=self.path, line=self.problems.line_index.line_number(member.key_offset)),
             marker=marker,
             alias=name if spec.name != name else "",
             skip_reason=spec.skip,
@@ -176,7 +171,7 @@ class _PackageJsonReader:
                 override = _find_members({name: member}, name).get(
                     ".", member
                 )  # npm: {"name": {".": "1.2.3", "inner": …}}
-                version = override.value.data.strip() if isinstance(override.value.data, str) else ""
+                version = override.data.strip() if isinstance(override.data, str) else ""
                 if _EXACT_VERSION.fullmatch(version) and not find_name_error(name):
                     yield self._make_declaration(name, NpmSpec(name, version), member, "constraint")
 
@@ -195,74 +190,57 @@ class _PackageJsonReader:
         names: set[str] = set()
         for field_name in BUNDLE_FIELDS:
             field = self._root.get(field_name)
-            if field is not None and field.value.data is True:
+            if field is not None and field.data is True:
                 names.update(self._get_members(self._root, "dependencies"))
-            elif field is not None and field.value.data is not False:
-                names.update(name for name, _ in self._iter_strings(field.value, field_name))
+            elif field is not None and field.data is not False:
+                names.update(name for name, _ in self._iter_strings(field, field_name))
         return names
 
     def _find_optional_peers(self) -> set[str]:
         meta = self._get_members(self._root, "peerDependenciesMeta")
         flags = {name: self._get_members(meta, name).get("optional") for name in meta}
-        return {name for name, flag in flags.items() if flag is not None and flag.value.data is True}
+        return {name for name, flag in flags.items() if flag is not None and flag.data is True}
 
-    def _parse_document(self) -> Mapping[str, JsonMember]:
+    def _parse_document(self) -> Mapping[str, JsonNode]:
         try:
             node = parse_json(self.text)
         except NotJsonError as error:
-            self._report_problem(f"not valid JSON: {error}", error.offset, hint=error.hint)
+            self.problems.add_problem(f"not valid JSON: {error}", error.offset, hint=error.hint)
             return {}
         return self._as_object(node, "the file")
 
-    def _get_members(self, holder: Mapping[str, JsonMember], key: str) -> Mapping[str, JsonMember]:
+    def _get_members(self, holder: Mapping[str, JsonNode], key: str) -> Mapping[str, JsonNode]:
         """Return the members of an object inside another one; none where there is no such object."""
         member = holder.get(key)
-        return {} if member is None else self._as_object(member.value, key)
+        return {} if member is None else self._as_object(member, key)
 
-    def _as_object(self, node: JsonNode, label: str) -> Mapping[str, JsonMember]:
+    def _as_object(self, node: JsonNode, label: str) -> Mapping[str, JsonNode]:
         if isinstance(node.data, dict):
             return node.data
         if node.data is not None or label == "the file":
-            self._report_problem(f"{label[:_MAX_VALUE_LENGTH]} must be an object, not {node.kind}", node.offset)
+            self.problems.add_problem(f"{label[:60]} must be an object, not {node.kind}", node.offset)
         return {}
 
     def _iter_strings(self, node: JsonNode, label: str) -> Iterator[tuple[str, JsonNode]]:
         if not isinstance(node.data, list):
             if node.data is not None:
-                self._report_problem(f"{label} must be an array, not {node.kind}", node.offset)
+                self.problems.add_problem(f"{label} must be an array, not {node.kind}", node.offset)
             return
         for item in node.data:
             if isinstance(item.data, str):
                 yield item.data, item
             else:
-                self._report_problem(f"an item of {label} must be a string, not {item.kind}", item.offset)
-
-    def _report_problem(self, message: str, offset: int, *, hint: str = "") -> None:
-        line_text = self._lines.line_text(offset)
-        problem = Problem(
-            path=self.path,
-            line=self._lines.line_number(offset),
-            column=self._lines.column_number(offset),
-            message=mask_secrets(message),
-            text=mask_secrets(line_text) if len(line_text) <= MAX_QUOTE_LENGTH else "",
-            hint=hint,
-        )
-        self.problems[problem] = None
+                self.problems.add_problem(f"an item of {label} must be a string, not {item.kind}", item.offset)
 
 
-def _find_members(holder: Mapping[str, JsonMember], key: str) -> Mapping[str, JsonMember]:
+def _find_members(holder: Mapping[str, JsonNode], key: str) -> Mapping[str, JsonNode]:
     """Return the members of an object inside another one, where there happens to be one."""
     member = holder.get(key)
-    return member.value.data if member is not None and isinstance(member.value.data, dict) else {}
+    return member.data if member is not None and isinstance(member.data, dict) else {}
 
 
-def _select_strings(members: Mapping[str, JsonMember]) -> dict[str, str]:
-    return {name: text for name, member in members.items() if isinstance(text := member.value.data, str)}
-
-
-def _quote_value(text: str) -> str:
-    text = mask_secrets(text)  # before it is cut: half an address hides what is secret in it
-    return f'"{text}"' if len(text) <= _MAX_VALUE_LENGTH else f'"{text[:_MAX_VALUE_LENGTH]}…"'
+def _select_strings(members: Mapping[str, JsonNode]) -> dict[str, str]:
+    return {name: text for name, member in members.items() if isinstance(text := member.data, str)}
 
 
 def _build_workspace_glob(glob: str) -> str:

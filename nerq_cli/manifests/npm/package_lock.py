@@ -27,8 +27,8 @@ from nerq_cli.manifests.npm.node_modules import (
     read_sections,
 )
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, PackageSource
-from nerq_cli.manifests.syntax.json_document import MAX_DEPTH, NotJsonError
-from nerq_cli.manifests.syntax.json_walk import JsonWalker, ProblemList, quote_text
+from nerq_cli.manifests.syntax.json_document import MAX_DEPTH, JsonReader, NotJsonError
+from nerq_cli.manifests.syntax.problems import ProblemList, quote_text
 
 NAME: Final = "package-lock.json"
 #: The file names it goes by; the second one is for packages that publish it.
@@ -70,7 +70,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
         ),
         constraint=constraint,
         local_names=tuple(sorted({reader.project_name, *(importer.name for importer in importers or ())} - {""})),
-        problems=reader.problems.sorted_problems(),
+        problems=reader.problems.problems,
         notes=tuple(reader.build_notes()),
     )
 
@@ -127,40 +127,40 @@ class _PackageLockReader:
 
     def read_entries(self) -> None:
         """Read the text, find all entries, and tell what lies where."""
-        walk = JsonWalker(self.text)
+        json_reader = JsonReader(self.text)
         try:
-            self._read_document(walk)
+            self._read_document(json_reader)
         except NotJsonError as error:
             self.problems.add_problem(f"not valid JSON: {error}", error.offset, hint=error.hint)
             self._entries.clear()
-        for key, offset in walk.repeated_keys:
+        for key, offset in json_reader.repeated_keys:
             self.problems.add_problem(f"{quote_text(key)} stands here twice", offset, hint=_REGENERATE_HINT)
         for entry in self._entries.values():
             self._register_folder(entry)
         self.importers = self._read_importers()
         self._edges_by_path = {entry.path: self._find_edges(entry) for entry in self._iter_package_entries()}
 
-    def _read_document(self, walk: JsonWalker) -> None:
-        if not walk.in_object:
-            walk.skip_value()
-            walk.expect_end()
+    def _read_document(self, json_reader: JsonReader) -> None:
+        if not json_reader.in_object:
+            json_reader.skip_value()
+            json_reader.expect_end()
             self.problems.add_problem("a lock file of npm is an object", 0)
             return
         section_offsets: dict[str, tuple[int, int]] = {}
-        for key, offset in walk.iter_members():
+        for key, offset in json_reader.iter_members():
             if key in {"packages", "dependencies"}:
-                section_offsets[key] = (offset, walk.offset)
-            if key == "packages" and walk.in_object:
-                self._read_flat(walk)
+                section_offsets[key] = (offset, json_reader.offset)
+            if key == "packages" and json_reader.in_object:
+                self._read_flat(json_reader)
             elif key in {"packages", "dependencies"}:
-                walk.skip_value()
+                json_reader.skip_value()
             else:
-                self._header[key] = (walk.read_value(), offset)
-        walk.expect_end()
+                self._header[key] = (json_reader.read_value(), offset)
+        json_reader.expect_end()
         self._set_project_name(self._header.get("name", ("", 0))[0])
-        self._check_version(walk, section_offsets)
+        self._check_version(json_reader, section_offsets)
 
-    def _check_version(self, walk: JsonWalker, section_offsets: Mapping[str, tuple[int, int]]) -> None:
+    def _check_version(self, json_reader: JsonReader, section_offsets: Mapping[str, tuple[int, int]]) -> None:
         """Make sure that the entries are where this version of the format has them."""
         version, offset = self._header.get("lockfileVersion", (None, 0))
         if is_supported_version(version, _FLAT_VERSIONS):
@@ -178,7 +178,7 @@ class _PackageLockReader:
         key_offset, value_offset = section_offsets.get("dependencies", (offset, -1))
         if is_supported_version(version, (_NESTED_VERSION,)) or (version is None and value_offset >= 0):
             self._is_nested = True
-            self._read_nested(walk, key_offset, value_offset)
+            self._read_nested(json_reader, key_offset, value_offset)
         elif version is None:
             self.problems.add_problem("no lockfileVersion: this is not a lock file of npm", offset)
         else:
@@ -186,9 +186,9 @@ class _PackageLockReader:
             hint = "versions 1, 2 and 3 are read: npm install --package-lock-only --lockfile-version 3"
             self.problems.add_problem(f"unknown lockfileVersion {version_text}", offset, hint=hint)
 
-    def _read_flat(self, walk: JsonWalker) -> None:
-        for path, offset in walk.iter_members():
-            fields = walk.read_value()
+    def _read_flat(self, json_reader: JsonReader) -> None:
+        for path, offset in json_reader.iter_members():
+            fields = json_reader.read_value()
             if not isinstance(fields, dict):
                 self.problems.add_problem(f"{quote_text(path)} must be an object", offset, hint=_REGENERATE_HINT)
             elif len(path) > MAX_PATH_LENGTH or not path.isprintable():
@@ -196,35 +196,35 @@ class _PackageLockReader:
                     f"{quote_text(path)} cannot be the path of a folder", offset, hint=_REGENERATE_HINT
                 )
             else:
-                self._entries[path] = _FolderEntry(path, fields, offset, walk.offset)
+                self._entries[path] = _FolderEntry(path, fields, offset, json_reader.offset)
 
-    def _read_nested(self, walk: JsonWalker, offset: int, value_offset: int) -> None:
-        walk.offset = value_offset
+    def _read_nested(self, json_reader: JsonReader, offset: int, value_offset: int) -> None:
+        json_reader.offset = value_offset
         if value_offset < 0:
             return
-        if walk.in_object:
-            entries = sorted(self._iter_nested(walk, ""), key=lambda entry: entry.start)
+        if json_reader.in_object:
+            entries = sorted(self._iter_nested(json_reader, ""), key=lambda entry: entry.start)
             self._entries.update((entry.path, entry) for entry in entries)
         else:
             self.problems.add_problem("dependencies must be an object", offset, hint=_REGENERATE_HINT)
 
-    def _iter_nested(self, walk: JsonWalker, owner: str) -> Iterator[_FolderEntry]:
+    def _iter_nested(self, json_reader: JsonReader, owner: str) -> Iterator[_FolderEntry]:
         """Yield the entries of a version 1 file below a folder."""
-        for name, offset in walk.iter_members():
+        for name, offset in json_reader.iter_members():
             path = f"{owner}{_NODE_MODULES}{name}"
             if len(path) > MAX_PATH_LENGTH or path.count(_NODE_MODULES) > MAX_DEPTH // 2:
                 raise NotJsonError(f"nested more than {MAX_DEPTH} levels deep", offset)
-            if not walk.in_object:
-                walk.skip_value()
+            if not json_reader.in_object:
+                json_reader.skip_value()
                 self.problems.add_problem(f"{quote_text(name)} must be an object", offset, hint=_REGENERATE_HINT)
                 continue
             fields: dict[str, object] = {}
-            for key, _ in walk.iter_members():
-                if key == "dependencies" and walk.in_object:
-                    yield from self._iter_nested(walk, f"{path}/")
+            for key, _ in json_reader.iter_members():
+                if key == "dependencies" and json_reader.in_object:
+                    yield from self._iter_nested(json_reader, f"{path}/")
                 else:
-                    fields[key] = walk.read_value()
-            yield _FolderEntry(path, _convert_to_flat(fields), offset, walk.offset)
+                    fields[key] = json_reader.read_value()
+            yield _FolderEntry(path, _convert_to_flat(fields), offset, json_reader.offset)
 
     def _set_project_name(self, name: object) -> None:
         if isinstance(name, str) and name.isprintable():

@@ -18,14 +18,13 @@ from nerq_cli.ecosystems.npm import find_name_error
 from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
 from nerq_cli.manifests.npm.npm_entries import (
     EntryKeys,
-    LineProblems,
     extract_index,
     find_local_names,
     merge_entries,
-    quote_value,
 )
 from nerq_cli.manifests.npm.npm_spec import Catalogs, parse_spec
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, repository_reason, url_reason
+from nerq_cli.manifests.syntax.problems import ProblemList, quote_text
 from nerq_cli.manifests.syntax.yaml_document import SLOW_NOTE, NotYamlError, YamlNode, has_libyaml, parse_documents
 
 NAME: Final = "pnpm-lock.yaml"
@@ -81,7 +80,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
     try:
         reader.read_documents(parse_documents(text))
     except NotYamlError as error:
-        reader.problems.report_problem(str(error), error.line, hint=error.hint)
+        reader.problems.add_line_problem(str(error), error.line, hint=error.hint)
     return reader.build_result()
 
 
@@ -103,7 +102,7 @@ class _PnpmLockReader:
 
     def __init__(self, text: str, path: str) -> None:
         self.path = path
-        self.problems = LineProblems(text, path)
+        self.problems = ProblemList(path, text)
         self.keys = EntryKeys()
         self.packages: list[LockedPackage] = []
         self.importer_edges: dict[str, tuple[Edge, ...]] = {}
@@ -115,12 +114,12 @@ class _PnpmLockReader:
         """Read all documents; empty ones are left out, if not all are."""
         nonempty_documents = [document for document in yaml_documents if document.data]
         if not nonempty_documents:
-            self.problems.report_problem("the file is empty", hint=_REGENERATE_HINT)
+            self.problems.add_line_problem("the file is empty", hint=_REGENERATE_HINT)
         for document in nonempty_documents:
             if isinstance(document.data, dict):
                 self._read_document(document.data, document.line)
             else:
-                self.problems.report_problem(f"a lock file is a mapping, not {document.kind}", document.line)
+                self.problems.add_line_problem(f"a lock file is a mapping, not {document.kind}", document.line)
 
     def build_result(self) -> DependencyFile:
         """Return everything that was read."""
@@ -144,12 +143,12 @@ class _PnpmLockReader:
         version_node = root.get("lockfileVersion")
         version_match = _LOCK_VERSION.fullmatch(_get_text(version_node))
         if version_node is None:
-            self.problems.report_problem("this is not a lock file of pnpm's: it has no lockfileVersion", line)
+            self.problems.add_line_problem("this is not a lock file of pnpm's: it has no lockfileVersion", line)
         elif version_match is None or int(version_match[1]) not in SUPPORTED_VERSIONS:
             version_list = ", ".join(map(str, SUPPORTED_VERSIONS))
             hint = f"known are versions {version_list}"
-            self.problems.report_problem(
-                f"unknown version of the lock file: {quote_value(_get_text(version_node))}",
+            self.problems.add_line_problem(
+                f"unknown version of the lock file: {quote_text(_get_text(version_node))}",
                 version_node.line,
                 hint=hint,
             )
@@ -189,7 +188,7 @@ class _DocumentReader:
 
     def __init__(self, lockfile: _PnpmLockReader, root: _Members, version: int) -> None:
         self.lockfile = lockfile
-        self.report_problem = lockfile.problems.report_problem
+        self.report_problem = lockfile.problems.add_line_problem
         self.root = root
         self.version = version
         self.importers = self._read_importers()
@@ -226,7 +225,7 @@ class _DocumentReader:
             package = packages.get(package_key)
             if package is None:
                 self.report_problem(
-                    f"{quote_value(package_key)} stands in snapshots, but not in packages",
+                    f"{quote_text(package_key)} stands in snapshots, but not in packages",
                     node.line,
                     hint=_REGENERATE_HINT,
                 )
@@ -238,7 +237,7 @@ class _DocumentReader:
         for raw_key, node in unmatched_packages.items():
             if "snapshots" in self.root:
                 self.report_problem(
-                    f"{quote_value(raw_key)} stands in packages, but not in snapshots", node.line, hint=_REGENERATE_HINT
+                    f"{quote_text(raw_key)} stands in packages, but not in snapshots", node.line, hint=_REGENERATE_HINT
                 )
             yield raw_key, node.line, self._as_mapping(node, raw_key), _NO_MEMBERS
 
@@ -248,13 +247,13 @@ class _DocumentReader:
         error = find_name_error(name)
         if error:
             self.report_problem(
-                f"{quote_value(raw_key)} does not tell which package it is: {error}", line, hint=_REGENERATE_HINT
+                f"{quote_text(raw_key)} does not tell which package it is: {error}", line, hint=_REGENERATE_HINT
             )
             return None
         resolution = self._get_members(package, "resolution")
         if not resolution and package is not _NO_MEMBERS:
             self.report_problem(
-                f"{quote_value(raw_key)} has no resolution: the entry is damaged", line, hint=_REGENERATE_HINT
+                f"{quote_text(raw_key)} has no resolution: the entry is damaged", line, hint=_REGENERATE_HINT
             )
         skip = self._find_skip_reason(name, reference, resolution)
         version = reference if _SEMVER.fullmatch(reference) else _get_text(package.get("version"))
@@ -369,11 +368,11 @@ class _DocumentReader:
             return entry.key, name if entry.name != name else ""
         if not reference:
             self.report_problem(
-                f"{quote_value(name)} has no version here: the entry is damaged", line, hint=_REGENERATE_HINT
+                f"{quote_text(name)} has no version here: the entry is damaged", line, hint=_REGENERATE_HINT
             )
         elif not optional:
             self.report_problem(
-                f"{quote_value(name)} leads to {quote_value(reference)}, which is not in this file",
+                f"{quote_text(name)} leads to {quote_text(reference)}, which is not in this file",
                 line,
                 hint=_REGENERATE_HINT,
             )
@@ -392,7 +391,7 @@ class _DocumentReader:
         importers: dict[str, _Members] = {}
         for path, node in self._as_mapping(importers_node, "importers").items():
             if _ABSOLUTE_PATH.match(path):
-                self.report_problem(f"{quote_value(path)} is not a directory of this project", node.line)
+                self.report_problem(f"{quote_text(path)} is not a directory of this project", node.line)
             else:
                 importers[_normalise_path(path)] = self._as_mapping(node, path)
         return importers
@@ -414,9 +413,7 @@ class _DocumentReader:
     def _as_mapping(self, node: YamlNode, label: str) -> _Members:
         if isinstance(node.data, dict):
             return node.data
-        self.report_problem(
-            f"{quote_value(label)} must be a mapping, not {node.kind}", node.line, hint=_REGENERATE_HINT
-        )
+        self.report_problem(f"{quote_text(label)} must be a mapping, not {node.kind}", node.line, hint=_REGENERATE_HINT)
         return _NO_MEMBERS
 
 

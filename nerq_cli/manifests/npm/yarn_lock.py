@@ -21,15 +21,14 @@ from nerq_cli.ecosystems.npm import find_name_error
 from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
 from nerq_cli.manifests.npm.npm_entries import (
     EntryKeys,
-    LineProblems,
     extract_index,
     find_local_names,
     merge_entries,
-    quote_value,
 )
 from nerq_cli.manifests.npm.npm_spec import parse_spec
 from nerq_cli.manifests.npm.yarn_classic import parse_entries
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE
+from nerq_cli.manifests.syntax.problems import ProblemList, quote_text
 from nerq_cli.manifests.syntax.yaml_document import (
     SLOW_NOTE,
     NotYamlError,
@@ -83,7 +82,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
     try:
         entries = list(reader.read_berry(text) if is_berry else reader.read_classic(text))
     except NotYamlError as error:
-        reader.problems.report_problem(str(error), error.line, hint=error.hint)
+        reader.problems.add_line_problem(str(error), error.line, hint=error.hint)
         entries = []
     graph = _EntryGraph(reader, entries)
     packages = merge_entries(graph.build_packages())
@@ -134,7 +133,7 @@ class _YarnLockReader:
 
     def __init__(self, text: str, path: str) -> None:
         self.path = path
-        self.problems = LineProblems(text, path)
+        self.problems = ProblemList(path, text)
         self.keys = EntryKeys()
 
     # --- Classic -----------------------------------------------------------------------------------------------------
@@ -147,12 +146,12 @@ class _YarnLockReader:
         header = _HEADER_PATTERN.search(text)
         if header is not None and header[1] != CLASSIC_VERSION:
             line = text.count("\n", 0, header.start()) + 1
-            raise NotYamlError(
-                f"unknown version of the lock file: {quote_value(header[1])}", line, "known is version 1"
-            )
+            raise NotYamlError(f"unknown version of the lock file: {quote_text(header[1])}", line, "known is version 1")
         if not text.strip():
             raise NotYamlError("the file is empty", 0, _REGENERATE_HINT)
-        for patterns, line, fields in parse_entries(text, partial(self.problems.report_problem, hint=_REGENERATE_HINT)):
+        for patterns, line, fields in parse_entries(
+            text, partial(self.problems.add_line_problem, hint=_REGENERATE_HINT)
+        ):
             entry = self._make_classic_entry(patterns, line, fields)
             if entry is not None:
                 yield entry
@@ -160,8 +159,8 @@ class _YarnLockReader:
     def _make_classic_entry(self, patterns: tuple[str, ...], line: int, fields: _Members) -> _YarnEntry | None:
         version, resolved_url = _get_text(fields.get("version")), _get_text(fields.get("resolved"))
         if not version:
-            self.problems.report_problem(
-                f"{quote_value(patterns[0])} has no version: the entry is damaged", line, hint=_REGENERATE_HINT
+            self.problems.add_line_problem(
+                f"{quote_text(patterns[0])} has no version: the entry is damaged", line, hint=_REGENERATE_HINT
             )
             return None
         origin = _find_classic_origin(patterns, resolved_url, _get_text(fields.get("name")))
@@ -182,7 +181,7 @@ class _YarnLockReader:
         if _get_text(version_node) not in BERRY_VERSIONS:
             version_list = ", ".join(sorted(BERRY_VERSIONS, key=int))
             line = (version_node or metadata or root).line
-            message = f"unknown version of the lock file: {quote_value(_get_text(version_node))}"
+            message = f"unknown version of the lock file: {quote_text(_get_text(version_node))}"
             raise NotYamlError(message, line, f"known are versions {version_list}")
         member_count = 0
         for key, node in root.data.items():
@@ -191,19 +190,19 @@ class _YarnLockReader:
                 member_count += entry.member_directory is not None
                 yield entry
         if not member_count:
-            self.problems.report_problem("the project itself is missing: the file is damaged", hint=_REGENERATE_HINT)
+            self.problems.add_line_problem("the project itself is missing: the file is damaged", hint=_REGENERATE_HINT)
 
     def _make_berry_entry(self, key: str, node: YamlNode) -> _YarnEntry | None:
         if not isinstance(node.data, dict):
-            self.problems.report_problem(
-                f"{quote_value(key)} must be a mapping, not {node.kind}", node.line, hint=_REGENERATE_HINT
+            self.problems.add_line_problem(
+                f"{quote_text(key)} must be a mapping, not {node.kind}", node.line, hint=_REGENERATE_HINT
             )
             return None
         resolution, version = _get_text(node.data.get("resolution")), _get_text(node.data.get("version"))
         if not resolution or not version:
             missing_field = "version" if resolution else "resolution"
-            self.problems.report_problem(
-                f"{quote_value(key)} has no {missing_field}: the entry is damaged", node.line, hint=_REGENERATE_HINT
+            self.problems.add_line_problem(
+                f"{quote_text(key)} has no {missing_field}: the entry is damaged", node.line, hint=_REGENERATE_HINT
             )
             return None
         origin = _find_berry_origin(resolution)
@@ -212,8 +211,8 @@ class _YarnLockReader:
             return self._make_entry(patterns, origin, version, node.line, node.data, resolution)
         directory = origin.reference.removeprefix("workspace:")
         if _ABSOLUTE_PATH.match(directory):
-            message = f"{quote_value(directory)} is not a directory of this project"
-            self.problems.report_problem(message, node.line)
+            message = f"{quote_text(directory)} is not a directory of this project"
+            self.problems.add_line_problem(message, node.line)
             return None
         member_directory = posixpath.normpath(directory)
         member_directory = "" if member_directory == "." else member_directory
@@ -232,8 +231,8 @@ class _YarnLockReader:
         """Return the entry, if what it is called can be the name of a package."""
         error = find_name_error(origin.name)
         if error:
-            label = quote_value(resolution or patterns[0])
-            self.problems.report_problem(
+            label = quote_text(resolution or patterns[0])
+            self.problems.add_line_problem(
                 f"{label} does not tell which package it is: {error}", line, hint=_REGENERATE_HINT
             )
             return None
@@ -258,7 +257,7 @@ class _EntryGraph:
 
     def __init__(self, reader: _YarnLockReader, entries: list[_YarnEntry]) -> None:
         self.path = reader.path
-        self.report_problem = reader.problems.report_problem
+        self.report_problem = reader.problems.add_line_problem
         self.entries = entries
         self.missing_edges: dict[tuple[str, str, int], None] = {}
         self.by_pattern: dict[str, _YarnEntry] = {}
@@ -310,7 +309,7 @@ class _EntryGraph:
     def report_missing(self) -> None:
         """Report each edge that leads to nothing in the file."""
         for name, specifier, line in self.missing_edges:
-            label = quote_value(f"{name}@{specifier}")
+            label = quote_text(f"{name}@{specifier}")
             self.report_problem(f"{label} is asked for here, but is not in this file", line, hint=_REGENERATE_HINT)
 
     def describe_missing(self) -> Iterator[str]:
@@ -324,7 +323,7 @@ class _EntryGraph:
     def _index_pattern(self, pattern: str, entry: _YarnEntry) -> None:
         first_entry = self.by_pattern.setdefault(pattern, entry)
         if first_entry is not entry:
-            self.report_problem(f"{quote_value(pattern)} is here twice, first in line {first_entry.line}", entry.line)
+            self.report_problem(f"{quote_text(pattern)} is here twice, first in line {first_entry.line}", entry.line)
         name, _ = _split_pattern(pattern)
         self.by_name.setdefault(name, {})[entry.key] = entry
         base_pattern, separator, parameters = pattern.partition("::")

@@ -17,7 +17,8 @@ from nerq_cli.manifests.package_source import FileIndexes, PackageSource, mask_s
 from nerq_cli.manifests.python import pipfile
 from nerq_cli.manifests.python.pep508 import validate_marker
 from nerq_cli.manifests.python.python_locks import is_package_name, is_platform_specific, is_version, split_extras
-from nerq_cli.manifests.syntax.json_document import LineIndex, NotJsonError, parse_json
+from nerq_cli.manifests.syntax.json_document import NotJsonError, parse_json
+from nerq_cli.manifests.syntax.problems import LineIndex
 from nerq_cli.manifests.syntax.toml_document import MAX_PROBLEMS, MAX_QUOTED_LINE, quote_text
 
 NAME: Final = "Pipfile.lock"
@@ -212,7 +213,7 @@ class _PipfileLockReader:
     def _report_problem(self, message: str, offset: int, *, hint: str = "") -> None:
         if len(self.problems) >= MAX_PROBLEMS:
             return
-        text = self._lines.line_text(offset)
+        text = self._lines.line_text(self._lines.line_number(offset))
         problem = Problem(
             path=self.path,
             line=self._lines.line_number(offset),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from nerq_cli.manifests.sbom.components import EXCLUDED, PRIVATE, Component, Relation, Sbom, unique_refs
-from nerq_cli.manifests.syntax.json_objects import JsonObject
+from nerq_cli.manifests.syntax.json_document import JsonObject
 from nerq_cli.manifests.syntax.safe_xml import XmlElement
 from nerq_cli.manifests.syntax.text_document import TextDocument
 

@@ -10,8 +10,8 @@ from nerq_cli.inventory import DependencyFile
 from nerq_cli.manifests.sbom import cyclonedx, spdx
 from nerq_cli.manifests.sbom.components import Sbom, build_dependency_file
 from nerq_cli.manifests.syntax import safe_xml
-from nerq_cli.manifests.syntax.json_document import NotJsonError
-from nerq_cli.manifests.syntax.json_objects import JsonObject, decode_json, error_position
+from nerq_cli.manifests.syntax.json_document import JsonObject, JsonReader, NotJsonError
+from nerq_cli.manifests.syntax.problems import LineIndex
 from nerq_cli.manifests.syntax.text_document import TextDocument
 
 NAME: Final = "sbom"
@@ -51,14 +51,16 @@ def _read_xml(text_document: TextDocument) -> Sbom:
 
 
 def _read_json(text_document: TextDocument) -> Sbom:
+    reader, line_index = JsonReader(text_document.text), LineIndex(text_document.text)
     try:
-        document, repeated_keys = decode_json(text_document.text)
+        document = reader.read_objects()
+        reader.expect_end()
     except NotJsonError as error:
-        line, column = error_position(text_document.text, error)
+        line, column = line_index.line_number(error.offset), line_index.column_number(error.offset)
         text_document.add_problem(f"not valid JSON: {error}", line, column=column, hint=error.hint)
         return Sbom()
-    for key, line in repeated_keys:
-        text_document.add_problem(f"{key[:60]!r} is here twice in one object", line)
+    for key, offset in reader.repeated_keys:
+        text_document.add_problem(f"{key[:60]!r} is here twice in one object", line_index.line_number(offset))
     if isinstance(document, JsonObject) and isinstance(document.get("sbom"), JsonObject):  # as GitHub's API wraps one
         document = document["sbom"]
     if isinstance(document, JsonObject):

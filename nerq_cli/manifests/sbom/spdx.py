@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from nerq_cli.manifests.sbom.components import Component, Relation, Sbom, unique_refs
-from nerq_cli.manifests.syntax.json_objects import JsonObject
+from nerq_cli.manifests.syntax.json_document import JsonObject
 from nerq_cli.manifests.syntax.text_document import TextDocument
 
 _VERSION_2: Final = re.compile(r"SPDX-2\.[0-3]")

@@ -1,16 +1,19 @@
-"""JSON with positions: every value knows where it stands, and every mistake where it was made.
+"""JSON with positions: one reader for small files with every position, and for lock files of many megabytes.
 
-The standard library's parser forgets positions, so this one reads RFC 8259 itself: strictly, in linear time, and no
-deeper than documents written by people go.
+`JsonReader` goes through a text from left to right. Objects and arrays are either stepped through, which gives the
+offset of each key, or decoded whole by the standard library, which is about ten times faster. Where decoding fails,
+`JsonReader.read_node` reads the same value strictly (RFC 8259) and raises the error with its position.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from bisect import bisect_right
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
+
+from nerq_cli.manifests.syntax.problems import LineIndex
 
 #: Deepest nesting read, in levels.
 MAX_DEPTH: Final = 100
@@ -20,10 +23,17 @@ _OPEN_STRING = r'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-
 _UNCLOSED_STRING = re.compile(_OPEN_STRING)
 _STRING = re.compile(_OPEN_STRING + '"')
 _KEY = re.compile(rf'({_OPEN_STRING}")[ \t\n\r]*:[ \t\n\r]*')
+_COMMA = re.compile(r"[ \t\n\r]*,[ \t\n\r]*(?=[^ \t\n\r\]}])")
 _LITERAL = re.compile(r"(?:(true)|(false)|(null)|(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?))(?![\w.+-])")
+#: Whole strings, which may hold brackets, and brackets.
+_BRACKET: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
+#: Surrogate escapes: a pair, which is one character, or half of a pair, which cannot be printed.
+_SURROGATE_ESCAPE: Final = re.compile(
+    r"(\\[^u]|\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|\\u[dD][89a-fA-F][0-9a-fA-F]{2}", re.DOTALL
+)
 
 _IN_QUOTES: Final = "text stands in double quotes"
-#: What people write that is no JSON, wherever it stands: a pattern, what it is, and what to do.
+#: Common mistakes: pattern, message and hint.
 _COMMON_MISTAKES: Final = tuple(
     (re.compile(pattern), message, hint)
     for pattern, message, hint in (
@@ -38,7 +48,7 @@ _COMMON_MISTAKES: Final = tuple(
     )
 )
 
-JsonData: TypeAlias = "str | float | bool | list[JsonNode] | dict[str, JsonMember] | None"
+JsonData: TypeAlias = "str | float | bool | list[JsonNode] | dict[str, JsonNode] | None"
 
 _TYPE_NAMES: Final[dict[type, str]] = {
     str: "a string",
@@ -52,27 +62,51 @@ _TYPE_NAMES: Final[dict[type, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class JsonNode:
-    """One value, and the offset it begins at. Of members with the same key the last one counts, as in JavaScript."""
+    """One value with its position. Of members with the same key the last one counts, as in JavaScript."""
 
     data: JsonData
+    #: Offset of the value in the text.
     offset: int
+    #: Offset of its key, for a member of an object.
+    key_offset: int = -1
 
     @property
     def kind(self) -> str:
-        """What it is, for a message: ``an array``."""
+        """The type of the value for a message, such as ``an array``."""
         return _TYPE_NAMES[type(self.data)]
 
 
-@dataclass(frozen=True, slots=True)
-class JsonMember:
-    """One member of an object: its value, and the offset its key begins at."""
+class JsonObject(dict[str, Any]):
+    """One object, decoded by the standard library, with the line it begins on."""
 
-    value: JsonNode
-    offset: int
+    __slots__ = ("line",)
+
+    def __init__(self, members: Iterable[tuple[str, Any]], line: int) -> None:
+        super().__init__(members)
+        self.line = line
+
+    def get_text(self, key: str) -> str:
+        """Return the string under a key; empty if there is none."""
+        value = self.get(key)
+        return value if isinstance(value, str) else ""
+
+    def get_object(self, key: str) -> JsonObject:
+        """Return the object under a key; an empty one if there is none."""
+        value = self.get(key)
+        return value if isinstance(value, JsonObject) else JsonObject((), self.line)
+
+    def get_list(self, key: str) -> list[Any]:
+        """Return the array under a key; an empty one if there is none."""
+        value = self.get(key)
+        return value if isinstance(value, list) else []
+
+    def get_objects(self, key: str) -> list[JsonObject]:
+        """Return the objects in the array under a key, without its other items."""
+        return [item for item in self.get_list(key) if isinstance(item, JsonObject)]
 
 
 class NotJsonError(Exception):
-    """The text is not JSON: what is wrong, at which offset, and what to do about it."""
+    """The text is not JSON."""
 
     def __init__(self, message: str, offset: int, hint: str = "") -> None:
         super().__init__(message)
@@ -80,42 +114,196 @@ class NotJsonError(Exception):
         self.hint = hint
 
 
-class LineIndex:
-    """The lines of a text, to turn offsets into what an editor shows."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-        self._starts = [0, *(match.end() for match in re.finditer("\n", text))]
-
-    def line_number(self, offset: int) -> int:
-        """Return the line an offset is in, counted from 1."""
-        return bisect_right(self._starts, offset)
-
-    def column_number(self, offset: int) -> int:
-        """Return the place of an offset in its line, counted from 1."""
-        return offset - self._starts[self.line_number(offset) - 1] + 1
-
-    def line_text(self, offset: int) -> str:
-        """Return the line an offset is in, without its end."""
-        line = self.line_number(offset)
-        end = self._starts[line] if line < len(self._starts) else len(self._text)
-        return self._text[self._starts[line - 1] : end].rstrip("\r\n")
-
-
 def parse_json(text: str) -> JsonNode:
-    """Read a JSON text.
+    """Read a JSON text with the position of every value.
 
     Raises:
-        NotJsonError: it is none, or is nested deeper than `DEEPEST`.
+        NotJsonError: the text is not JSON, or is nested deeper than `MAX_DEPTH`.
     """
-    start = _skip_space(text, 0)
-    if start == len(text):
-        raise NotJsonError("the file is empty", 0)
-    node, end = _parse_value(text, start, 0)
-    offset = _skip_space(text, end)
-    if offset < len(text):
-        raise _describe_mistake(text, offset, "nothing may follow the end of the document")
+    reader = JsonReader(text)
+    node = reader.read_node()
+    reader.expect_end()
     return node
+
+
+class JsonReader:
+    """Reads a JSON text from left to right. All methods raise `NotJsonError` where the text is not JSON.
+
+    A caller of `iter_members` or `iter_items` consumes each value before it requests the next one: with `read_value`,
+    `skip_value` or `read_node`, or by stepping through it.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.text = _replace_surrogates(text)
+        #: Where the next value begins.
+        self.offset = _skip_space(self.text, 0)
+        #: Keys that occur twice in one object; the offset of the second key, or of the value that was decoded whole.
+        self.repeated_keys: list[tuple[str, int]] = []
+        self._depth = 0
+        self._dict_decoder = _make_decoder(self._make_dict)
+
+    @property
+    def in_object(self) -> bool:
+        """Whether the next value is an object."""
+        return self.text.startswith("{", self.offset)
+
+    def iter_members(self) -> Iterator[tuple[str, int]]:
+        """Step through the object that begins here: yield each key and its offset."""
+        text = self.text
+        keys: set[str] = set()
+        offset = self._first_item("}")
+        while offset is not None:
+            match = _KEY.match(text, offset)
+            if match is None:
+                raise _key_error(text, offset)
+            key = _decode_string(match[1])
+            if key in keys:
+                self.repeated_keys.append((key, offset))
+            keys.add(key)
+            self.offset = match.end()
+            yield key, offset
+            comma = _COMMA.match(text, self.offset)
+            offset = comma.end() if comma else self._next_item("}")
+
+    def iter_items(self) -> Iterator[int]:
+        """Step through the array that begins here: yield the offset of each item."""
+        offset = self._first_item("]")
+        while offset is not None:
+            self.offset = offset
+            yield offset
+            comma = _COMMA.match(self.text, self.offset)
+            offset = comma.end() if comma else self._next_item("]")
+
+    def read_value(self) -> object:
+        """Decode the next value whole. Numbers are floats."""
+        return self._decode(self._dict_decoder)
+
+    def skip_value(self) -> None:
+        """Skip the next value."""
+        self._decode(_SKIPPING_DECODER)
+
+    def read_objects(self) -> object:
+        """Decode the next value whole, with each object in it as a `JsonObject`."""
+        line_index = LineIndex(self.text)
+        starts = iter(self._find_object_starts())
+
+        def make_object(pairs: list[tuple[str, object]]) -> JsonObject:
+            start = next(starts)
+            json_object = JsonObject(pairs, line_index.line_number(start))
+            if len(json_object) < len(pairs):
+                self._note_repeated_keys(pairs, start)
+            return json_object
+
+        return self._decode(_make_decoder(make_object))
+
+    def read_node(self, key_offset: int = -1) -> JsonNode:
+        """Read the next value with all positions; the slow and strict way."""
+        text, start = self.text, self.offset
+        mark = text[start : start + 1]
+        data: JsonData
+        if mark == "{":
+            data = {key: self.read_node(offset) for key, offset in self.iter_members()}
+        elif mark == "[":
+            data = [self.read_node() for _ in self.iter_items()]
+        elif mark == '"':
+            match = _STRING.match(text, start)
+            if match is None:
+                raise _string_error(text, start)
+            data, self.offset = _decode_string(match[0]), match.end()
+        else:
+            match = _LITERAL.match(text, start)
+            if match is None:
+                raise _mistake(text, start, "a value is expected here")
+            data = float(match[4]) if match[4] else {"true": True, "false": False, "null": None}[match[0]]
+            self.offset = match.end()
+        return JsonNode(data, start, key_offset)
+
+    def expect_end(self) -> None:
+        """Check that nothing follows."""
+        offset = _skip_space(self.text, self.offset)
+        if offset < len(self.text):
+            raise _mistake(self.text, offset, "nothing may follow the end of the document")
+
+    def _first_item(self, closing: str) -> int | None:
+        """Return the offset of the first item or member of the container that begins here; None if it is empty."""
+        if self._depth == MAX_DEPTH:
+            raise NotJsonError(f"nested more than {MAX_DEPTH} levels deep", self.offset)
+        offset = _skip_space(self.text, self.offset + 1)
+        if not self.text.startswith(closing, offset):
+            self._depth += 1
+            return offset
+        self.offset = offset + 1
+        return None
+
+    def _next_item(self, closing: str) -> int | None:
+        """Return None after the last item or member of a container.
+
+        Raises:
+            NotJsonError: neither a comma and an item nor the closing bracket follows.
+        """
+        text = self.text
+        offset = _skip_space(text, self.offset)
+        if text.startswith(closing, offset):
+            self.offset = offset + 1
+            self._depth -= 1
+            return None
+        if not text.startswith(",", offset):
+            raise _comma_error(text, offset, closing)
+        next_offset = _skip_space(text, offset + 1)
+        if text.startswith(closing, next_offset):
+            raise NotJsonError("JSON has no comma after the last one", offset, "remove the comma")
+        return next_offset
+
+    def _decode(self, decoder: json.JSONDecoder) -> object:
+        start, repeated_count = self.offset, len(self.repeated_keys)
+        try:
+            value, self.offset = decoder.raw_decode(self.text, start)
+        except (ValueError, RecursionError, StopIteration) as error:
+            self.read_node()
+            del self.repeated_keys[repeated_count:]
+            raise NotJsonError("not readable", start) from error
+        return value
+
+    def _make_dict(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
+        members = dict(pairs)
+        if len(members) < len(pairs):
+            self._note_repeated_keys(pairs, self.offset)
+        return members
+
+    def _note_repeated_keys(self, pairs: list[tuple[str, object]], offset: int) -> None:
+        keys: set[str] = set()
+        for key, _ in pairs:
+            if key in keys:
+                self.repeated_keys.append((key, offset))
+            keys.add(key)
+
+    def _find_object_starts(self) -> list[int]:
+        """Return the offsets of all objects from here on, in the order in which the objects end."""
+        starts: list[int] = []
+        open_brackets: list[int] = []
+        for token in _BRACKET.finditer(self.text, self.offset):
+            offset = token.start()
+            mark = self.text[offset]
+            if mark in "{[":
+                open_brackets.append(offset)
+                if len(open_brackets) > MAX_DEPTH:
+                    raise NotJsonError(f"nested more than {MAX_DEPTH} levels deep", offset)
+            elif mark != '"' and open_brackets:
+                start = open_brackets.pop()
+                if mark == "}":
+                    starts.append(start)
+        return starts
+
+
+def _refuse_constant(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+def _make_decoder(make_object: Any) -> json.JSONDecoder:  # noqa: ANN401 - as the standard library declares it
+    return json.JSONDecoder(object_pairs_hook=make_object, parse_int=float, parse_constant=_refuse_constant)
+
+
+_SKIPPING_DECODER: Final = _make_decoder(lambda _: None)
 
 
 def _skip_space(text: str, offset: int) -> int:
@@ -123,86 +311,23 @@ def _skip_space(text: str, offset: int) -> int:
     return match.end() if match else offset  # it always matches
 
 
-def _parse_value(text: str, offset: int, depth: int) -> tuple[JsonNode, int]:
-    """Return the value that begins here, and where it ends."""
-    mark = text[offset : offset + 1]
-    if mark == '"':
-        match = _STRING.match(text, offset)
-        if match is None:
-            raise _string_error(text, offset)
-        return JsonNode(_decode_string(match[0]), offset), match.end()
-    if mark in {"{", "["} and depth == MAX_DEPTH:
-        raise NotJsonError(f"nested more than {MAX_DEPTH} levels deep", offset)
-    if mark == "{":
-        return _parse_object(text, offset, depth + 1)
-    if mark == "[":
-        return _parse_array(text, offset, depth + 1)
-    match = _LITERAL.match(text, offset)
-    if match is None:
-        raise _describe_mistake(text, offset, "a value is expected here")
-    return JsonNode(_parse_constant(match), offset), match.end()
-
-
-def _parse_constant(match: re.Match[str]) -> float | bool | None:
-    number = match[4]
-    return float(number) if number else {"true": True, "false": False, "null": None}[match[0]]
-
-
 def _decode_string(string: str) -> str:
-    """Return the text of a JSON string; half a surrogate pair is replaced, because nothing can print it."""
-    if "\\" not in string:
-        return string[1:-1]
-    text: str = json.loads(string)
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return str(json.loads(string)) if "\\" in string else string[1:-1]
 
 
-def _parse_object(text: str, start: int, depth: int) -> tuple[JsonNode, int]:
-    members: dict[str, JsonMember] = {}
-    offset = _skip_space(text, start + 1)
-    if text[offset : offset + 1] == "}":
-        return JsonNode(members, start), offset + 1
-    while True:
-        key = _KEY.match(text, offset)
-        if key is None:
-            raise _key_error(text, offset)
-        value, end = _parse_value(text, key.end(), depth)
-        members[_decode_string(key[1])] = JsonMember(value, offset)
-        offset, is_closed = _next_item(text, end, "}")
-        if is_closed:
-            return JsonNode(members, start), offset
+def _replace_surrogates(text: str) -> str:
+    """Return the text with halves of surrogate pairs replaced, every character still at its place."""
+    if "\\u" not in text:
+        return text
+    return _SURROGATE_ESCAPE.sub(lambda match: match[1] or "\\ufffd", text)
 
 
-def _parse_array(text: str, start: int, depth: int) -> tuple[JsonNode, int]:
-    items: list[JsonNode] = []
-    offset = _skip_space(text, start + 1)
-    if text[offset : offset + 1] == "]":
-        return JsonNode(items, start), offset + 1
-    while True:
-        value, end = _parse_value(text, offset, depth)
-        items.append(value)
-        offset, is_closed = _next_item(text, end, "]")
-        if is_closed:
-            return JsonNode(items, start), offset
+# --- Errors ----------------------------------------------------------------------------------------------------------
 
 
-def _next_item(text: str, end: int, closing: str) -> tuple[int, bool]:
-    """Return where the next member or item begins, or where the container ends, and whether it does."""
-    offset = _skip_space(text, end)
-    mark = text[offset : offset + 1]
-    if mark == closing:
-        return offset + 1, True
-    if mark != ",":
-        raise _comma_error(text, offset, closing)
-    next_offset = _skip_space(text, offset + 1)
-    if text[next_offset : next_offset + 1] == closing:
-        raise NotJsonError("JSON has no comma after the last one", offset, "remove the comma")
-    return next_offset, False
-
-
-# --- What went wrong -------------------------------------------------------------------------------------------------
-
-
-def _describe_mistake(text: str, offset: int, default_message: str) -> NotJsonError:
+def _mistake(text: str, offset: int, default_message: str) -> NotJsonError:
+    if _skip_space(text, 0) == len(text):
+        return NotJsonError("the file is empty", 0)
     for pattern, message, hint in _COMMON_MISTAKES:
         if pattern.match(text, offset):
             return NotJsonError(message, offset, hint)
@@ -224,16 +349,16 @@ def _key_error(text: str, offset: int) -> NotJsonError:
     key = _STRING.match(text, offset)
     if key is not None:
         return NotJsonError("a colon is missing after the key", _skip_space(text, key.end()))
-    if text[offset : offset + 1] == '"':
+    if text.startswith('"', offset):
         return _string_error(text, offset)
-    if text[offset : offset + 1] in {"{", "["}:
+    if text.startswith(("{", "["), offset):
         return NotJsonError("a key is missing here", offset)
-    return _describe_mistake(text, offset, "a key in double quotes is expected here")
+    return _mistake(text, offset, "a key in double quotes is expected here")
 
 
 def _comma_error(text: str, offset: int, closing: str) -> NotJsonError:
-    if _LITERAL.match(text, offset) or text[offset : offset + 1] in {'"', "{", "["}:
+    if _LITERAL.match(text, offset) or text.startswith(('"', "{", "["), offset):
         return NotJsonError("a comma is missing before this", offset)
-    if text[offset : offset + 1] in {"]", "}"}:
+    if text.startswith(("]", "}"), offset):
         return NotJsonError(f"the wrong bracket: {closing} is expected here", offset)
-    return _describe_mistake(text, offset, f"a comma or {closing} is expected here")
+    return _mistake(text, offset, f"a comma or {closing} is expected here")

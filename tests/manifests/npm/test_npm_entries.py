@@ -6,11 +6,9 @@ from nerq_cli.ecosystems import NPM
 from nerq_cli.inventory import Edge, Location, LockedPackage
 from nerq_cli.manifests.npm.npm_entries import (
     EntryKeys,
-    LineProblems,
     extract_index,
     find_local_names,
     merge_entries,
-    quote_value,
 )
 
 
@@ -56,19 +54,3 @@ def test_entries_of_one_key_are_one_that_leads_wherever_any_leads() -> None:
 def test_names_of_members_and_local_packages_are_the_projects_own_unless_the_registry_has_them_too() -> None:
     entries = [("a", "workspace member"), ("b", "local path"), ("c", "git: x"), ("d", ""), ("d", "local path")]
     assert find_local_names(entries) == ("a", "b")
-
-
-def test_a_mistake_quotes_its_line_without_secrets_and_comes_once() -> None:
-    mistakes = LineProblems("x\r\nurl https://me:secret@host.example\r\n" + "y" * 1000, "lock")
-    for _ in range(2):
-        mistakes.report_problem("wrong https://me:secret@host.example", 2)
-    mistakes.report_problem("as a whole")
-    mistakes.report_problem("too long to quote", 3)
-    whole, second, third = mistakes.problems
-    assert (whole.line, whole.text, third.text) == (0, "", "")
-    assert second.text == "url https://*********@host.example"
-    assert "secret" not in second.message
-
-
-def test_a_long_value_is_cut_in_a_message() -> None:
-    assert quote_value("a" * 200) == '"' + "a" * 80 + '…"'

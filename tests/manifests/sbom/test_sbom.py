@@ -268,7 +268,7 @@ def test_what_is_no_version_is_not_taken_for_one(version: str) -> None:
     [
         ("", 1, "not valid JSON: the file is empty"),
         ("{\n", 2, "not valid JSON: the file ends in the middle of a value"),
-        (f'{{"a": {"1" * 5_000}}}', 1, "not valid JSON: Exceeds the limit"),
+        (f'{{"a": {"1" * 5_000}}}', 1, "not a bill of materials"),
         ('{"a": NaN}', 1, "not valid JSON: this word means nothing in JSON"),
         ("[" * 200, 1, "not valid JSON: nested more than 100 levels deep"),
         ("[" * 200 + "]" * 200, 1, "not valid JSON: nested more than 100 levels deep"),

@@ -2,13 +2,15 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.manifests.syntax.json_document import MAX_DEPTH, JsonNode, LineIndex, NotJsonError, parse_json
+from nerq_cli.manifests.syntax.json_document import MAX_DEPTH, JsonNode, JsonReader, NotJsonError, parse_json
 
 scalars = (
     st.none()
@@ -25,7 +27,7 @@ values = st.recursive(
 def plain(node: JsonNode) -> object:
     """The value as the standard library returns it."""
     if isinstance(node.data, dict):
-        return {key: plain(member.value) for key, member in node.data.items()}
+        return {key: plain(member) for key, member in node.data.items()}
     if isinstance(node.data, list):
         return [plain(item) for item in node.data]
     return node.data
@@ -74,8 +76,8 @@ def test_every_key_and_value_knows_where_it_begins(value: object) -> None:
         assert decoder.raw_decode(text, node.offset)[0] == plain(node)
         children = list(node.data.values()) if isinstance(node.data, dict) else []
         for key, member in node.data.items() if isinstance(node.data, dict) else ():
-            assert decoder.raw_decode(text, member.offset)[0] == key
-        for child in [*(one.value for one in children), *(node.data if isinstance(node.data, list) else ())]:
+            assert decoder.raw_decode(text, member.key_offset)[0] == key
+        for child in [*children, *(node.data if isinstance(node.data, list) else ())]:
             check(child)
 
     check(parse_json(text))
@@ -85,7 +87,7 @@ def test_of_two_members_with_one_key_the_last_counts() -> None:
     node = parse_json('{"a": 1, "b": 2, "a": 3}')
     assert plain(node) == {"a": 3, "b": 2}
     assert isinstance(node.data, dict)
-    assert node.data["a"].offset == 17
+    assert node.data["a"].key_offset == 17
 
 
 def test_escapes_are_decoded_and_half_a_pair_is_replaced() -> None:
@@ -154,15 +156,118 @@ def test_every_value_has_a_kind(kind: str) -> None:
     assert parse_json(text).kind in kinds
 
 
-def test_lines_and_columns_are_what_an_editor_shows() -> None:
-    lines = LineIndex("ab\r\ncd\n\nef")
-    assert [(lines.line_number(at), lines.column_number(at)) for at in (0, 1, 4, 7, 8, 9, 10)] == [
-        (1, 1),
-        (1, 2),
-        (2, 1),
-        (3, 1),
-        (4, 1),
-        (4, 2),
-        (4, 3),
+# --- From left to right
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=12,
+)
+
+
+def gone_through(text: str) -> list[tuple[str, int, object]]:
+    reader = JsonReader(text)
+    found = [(key, at, reader.read_value()) for key, at in reader.iter_members()]
+    reader.expect_end()
+    return found
+
+
+@given(st.dictionaries(st.text(max_size=4), VALUES), st.sampled_from([None, 2]))
+def test_walking_finds_what_decoding_finds_and_where_it_is(document: dict[str, Any], indent: int | None) -> None:
+    text = f" {json.dumps(document, indent=indent, ensure_ascii=False)}\n"
+    found = gone_through(text)
+    assert {key: value for key, _, value in found} == document
+    assert all(text.startswith(json.dumps(key, ensure_ascii=False), at) for key, at, _ in found)
+
+
+def test_objects_are_walked_within_objects_and_values_skipped() -> None:
+    reader = JsonReader('{"a": {"b": 1, "c": {}}, "d": [{"e": 2}], "f": 3}')
+    keys: list[object] = []
+    for key, _ in reader.iter_members():
+        keys.append(key)
+        if reader.in_object:
+            keys += [(inner, reader.read_value()) for inner, _ in reader.iter_members()]
+        else:
+            reader.skip_value()
+    reader.expect_end()
+    assert keys == ["a", ("b", 1.0), ("c", {}), "d", "f"]
+
+
+def test_keys_that_stand_twice_are_noted_where_they_or_what_holds_them_stand() -> None:
+    text = '{"a": 1, "b": {"x": 1, "x": 2, "x": 3}, "a": [{"y": 1, "y": 1}]}'
+    reader = JsonReader(text)
+    for _ in reader.iter_members():
+        reader.read_value()
+    assert reader.repeated_keys == [
+        ("x", text.index('{"x"')),
+        ("x", text.index('{"x"')),
+        ("a", text.rindex('"a"')),
+        ("y", text.index('[{"y"')),
     ]
-    assert [lines.line_text(at) for at in (0, 5, 7, 9)] == ["ab", "cd", "", "ef"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "at"),
+    [
+        ('{"a": 1', "the file ends in the middle of a value", 7),
+        ('{"a": ', "the file ends in the middle of a value", 6),
+        ('{"a": 1,}', "JSON has no comma after the last one", 7),
+        ('{"a": 1 "b": 2}', "a comma is missing before this", 8),
+        ('{"a": 1]', "the wrong bracket: } is expected here", 7),
+        ('{"a" 1}', "a colon is missing after the key", 5),
+        ('{"a": 1, "b" 2}', "a colon is missing after the key", 13),
+        ('{"\\x": 1}', "this backslash begins nothing that JSON knows", 2),
+        ("{a: 1}", "this word means nothing in JSON", 1),
+        ('{"a": NaN}', "this word means nothing in JSON", 6),
+        ('{"a": [1, 2}', "the wrong bracket: ] is expected here", 11),
+        ('{"a": ]}', "a value is missing here", 6),
+        ('{"a": 1} {}', "nothing may follow the end of the document", 9),
+        ('{"a": ' + "[" * 100_000, "nested more than 100 levels deep", 105),
+        ('"a" "b"', "nothing may follow the end of the document", 4),
+        ("<<<<<<< HEAD\n{}", "this is a merge conflict marker", 0),
+        ("", "the file is empty", 0),
+        (" \n", "the file is empty", 0),
+    ],
+)
+def test_a_mistake_is_told_with_its_place_by_the_reader(text: str, message: str, at: int) -> None:
+    reader = JsonReader(text)
+    with pytest.raises(NotJsonError, match=re.escape(message)) as raised:
+        _whole(reader)
+    assert raised.value.offset == at
+
+
+def _whole(reader: JsonReader) -> None:
+    if reader.in_object:
+        for _ in reader.iter_members():
+            reader.read_value()
+    else:
+        reader.skip_value()
+    reader.expect_end()
+
+
+@given(st.dictionaries(st.text(max_size=2), VALUES, max_size=3), st.data())
+def test_walking_refuses_what_json_document_refuses(document: dict[str, Any], data: st.DataObject) -> None:
+    text = json.dumps(document)
+    at = data.draw(st.integers(0, len(text)))
+    damaged = text[:at] + data.draw(st.sampled_from(["", '"', ",", "}", "]", "x", ":", "\\"])) + text[at + 1 :]
+    assert _is_refused(damaged) == _is_refused_by_the_other(damaged)
+
+
+def _is_refused(text: str) -> bool:
+    try:
+        _whole(JsonReader(text))
+    except NotJsonError:
+        return True
+    return False
+
+
+def _is_refused_by_the_other(text: str) -> bool:
+    try:
+        parse_json(text)
+    except NotJsonError:
+        return True
+    return False
+
+
+def test_a_number_of_any_size_is_decoded() -> None:
+    assert gone_through('{"a": ' + "9" * 5000 + "}")[0][2] == float("inf")

@@ -1,0 +1,93 @@
+"""The problems of one file: where in the text each one is, with its line quoted and secrets masked."""
+
+from __future__ import annotations
+
+import json
+import re
+from bisect import bisect_right
+from functools import cached_property
+from typing import Final
+
+from nerq_cli.errors import Problem
+from nerq_cli.manifests.package_source import mask_secrets
+
+#: Number of problems listed; further ones are counted.
+MAX_PROBLEMS: Final = 1_000
+#: Longest line that a problem quotes, in characters.
+MAX_QUOTED_LINE: Final = 500
+#: Longest value that a message quotes, in characters.
+_MAX_QUOTED_VALUE: Final = 60
+
+
+class LineIndex:
+    """The lines of a text: from an offset to its line and column, both counted from 1."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._starts = [0, *(match.end() for match in re.finditer("\n", text))]
+
+    def line_number(self, offset: int) -> int:
+        """Return the line of an offset."""
+        return bisect_right(self._starts, offset)
+
+    def column_number(self, offset: int) -> int:
+        """Return the column of an offset."""
+        return offset - self._starts[self.line_number(offset) - 1] + 1
+
+    def line_text(self, number: int) -> str:
+        """Return a line without its end; empty if there is no such line."""
+        if not 0 < number <= len(self._starts):
+            return ""
+        end = self._starts[number] if number < len(self._starts) else len(self._text)
+        return self._text[self._starts[number - 1] : end].rstrip("\r\n")
+
+
+class ProblemList:
+    """Collects the problems of one file, each once."""
+
+    def __init__(self, path: str, text: str) -> None:
+        self._path = path
+        self._text = text
+        self._problems: dict[Problem, None] = {}
+        self._omitted = 0
+
+    @cached_property
+    def line_index(self) -> LineIndex:
+        """The lines of the file."""
+        return LineIndex(self._text)
+
+    def add_problem(self, message: str, offset: int, *, hint: str = "") -> None:
+        """Add a problem at an offset."""
+        line, column = self.line_index.line_number(offset), self.line_index.column_number(offset)
+        self.add_line_problem(message, line, column=column, hint=hint)
+
+    def add_line_problem(self, message: str, line: int = 0, *, column: int = 0, hint: str = "") -> None:
+        """Add a problem at a line; 0 means the whole file."""
+        text = self.line_index.line_text(line)
+        problem = Problem(
+            path=self._path,
+            line=line,
+            column=column,
+            message=mask_secrets(message),
+            text=mask_secrets(text) if len(text) <= MAX_QUOTED_LINE else "",
+            hint=hint,
+        )
+        if len(self._problems) < MAX_PROBLEMS:
+            self._problems[problem] = None
+        else:
+            self._omitted += 1
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """The problems, sorted by line and column, and a last one with the number of those left out."""
+        problems = sorted(self._problems, key=lambda problem: (problem.line, problem.column))
+        if self._omitted:
+            problems.append(Problem(path=self._path, message=f"and {self._omitted} more problems in this file"))
+        return tuple(problems)
+
+
+def quote_text(text: str) -> str:
+    """Return text in quotes for a message: on one line, with secrets masked, cut to 60 characters."""
+    text = mask_secrets(text)  # before it is cut: in half an address a secret is not recognised
+    short_text = text if len(text) <= _MAX_QUOTED_VALUE else f"{text[:_MAX_QUOTED_VALUE]}…"
+    return f'"{short_text}"' if short_text.isprintable() else json.dumps(short_text)
