@@ -13,7 +13,7 @@ from nerq_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from nerq_cli.inventory import DependencyFile, Package
-    from nerq_cli.resolve.lockfile import Step
+    from nerq_cli.resolve.graph import Step
 
 #: Ways that are shown; a widely used package may have thousands.
 _MAX_PATHS = 20
@@ -85,7 +85,7 @@ def _describe_declarations(package: Package, dependency_file: DependencyFile) ->
 
 
 def _describe_locked(package: Package, dependency_file: DependencyFile, limit: int) -> Iterator[str]:
-    from nerq_cli.resolve.lockfile import Graph
+    from nerq_cli.resolve.graph import Graph
 
     entries = [
         locked_package for locked_package in dependency_file.locked_packages if locked_package.package == package

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.inventory import Declaration, DependencyFile, Edge, Importer, Include, Location, LockedPackage, Package
-from nerq_cli.resolve.lockfile import Graph, apply_lockfiles
+from nerq_cli.resolve.graph import Graph
+from nerq_cli.resolve.lockfile import apply_lockfiles
 from nerq_cli.resolve.resolver import Declarations
 
 
