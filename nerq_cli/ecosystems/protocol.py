@@ -143,7 +143,7 @@ class Ecosystem(Protocol):
         ...
 
     def get_public_version(self, version: str) -> str:
-        """Return the version that advisories name for this one: a local build counts as the version it is built from."""
+        """Return the version that advisories name: for a local build the version it is built from."""
         ...
 
     def satisfies(self, requirement: str, version: str, *, prereleases: bool = False) -> bool:

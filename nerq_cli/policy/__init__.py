@@ -1,4 +1,4 @@
-"""Scores against the project's rules: which state each dependency is in, and how the run ends."""
+"""Compare scores with the threshold: the state of each dependency, and the exit status of the run."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from nerq_cli.errors import ExitStatus
 from nerq_cli.inventory import Dependency
 from nerq_cli.scoring.score import Score
 
-#: ``ok`` at or above the threshold · ``below`` it · ``waived`` below it but excused · ``unknown`` could not be judged ·
-#: ``skipped`` left out on purpose (local, private, from another index).
-State: TypeAlias = Literal["ok", "below", "waived", "unknown", "skipped"]
+#: ``ok``: at or above the threshold; ``below``: below it; ``unknown``: not enough evidence; ``skipped``: not scored
+#: (local, private, or from another index).
+State: TypeAlias = Literal["ok", "below", "unknown", "skipped"]
 
-STATES: tuple[State, ...] = ("below", "unknown", "waived", "ok", "skipped")
+#: The states, worst first.
+STATES: tuple[State, ...] = ("below", "unknown", "ok", "skipped")
 
 
 def judge_dependency(dependency: Dependency, score: Score | None, threshold: float) -> State:
     """Return the state of one dependency.
 
-    A cap below the threshold is proof enough even where too little is known for a number: whatever the rest may turn
-    out to be, the score cannot pass. A provisional score (no advisory source answered) can fail but never pass.
+    A cap below the threshold fails even without a score: no further evidence could raise it. A provisional score (no
+    advisory source answered) can fail but not pass.
     """
     if dependency.skip_reason:
         return "skipped"
@@ -45,12 +46,18 @@ def decide_exit(
     optional_missing: Sequence[str] = (),
     strict: bool = False,
 ) -> tuple[ExitStatus, str]:
-    """Return how the run ends and why, in words.
+    """Return the exit status and its reason.
 
-    ``problem_count`` counts problems in dependency files, ``findings`` says what was found beside scores, ``incomplete``
-    what else could not be checked, and ``optional_missing`` what is not known although no verdict hangs on it. Files that cannot
-    be read win over everything (the list itself is in doubt), below the threshold and findings win over incomplete,
-    and an incomplete run fails only when ``strict``.
+    Problems in files come first (the list of dependencies is in doubt), then failures, then incomplete checks.
+
+    Args:
+        states: the states of the dependencies.
+        threshold: lowest passing score, 0 to 100.
+        problem_count: number of problems in dependency files.
+        findings: what fails the run besides scores.
+        incomplete: what else could not be checked.
+        optional_missing: missing evidence that decides no state; never fails the run.
+        strict: whether an incomplete run fails.
     """
     below, unknown = _count_state(states, "below"), _count_state(states, "unknown")
     if problem_count:

@@ -1,4 +1,4 @@
-"""What is wrong beside scores: things no number could express, each of a named kind."""
+"""Findings: problems of a dependency that its score does not express, each of a named kind."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ FindingId: TypeAlias = Literal["not-in-registry", "lock-drift"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingKind:
-    """A kind of finding, in the words for one of them and for several.
+    """A kind of finding."""
 
-    ``headings`` stand above the findings of the kind, ``count_phrases`` in the reason a run ends with, each after a number.
-    ``hint`` says what to do. ``fails`` says that no run passes with one; the others leave it incomplete.
-    """
-
+    #: Heading above the findings, after their number: singular and plural.
     headings: tuple[str, str]
+    #: Reason of the exit status, after a number: singular and plural.
     count_phrases: tuple[str, str]
+    #: What to do.
     hint: str
+    #: Whether a finding fails the run; otherwise the run is incomplete.
     fails: bool = True
 
 
-#: Every kind.
+#: The kinds of findings by id.
 KINDS: Final[Mapping[FindingId, FindingKind]] = MappingProxyType(
     {
         "not-in-registry": FindingKind(
@@ -53,20 +53,18 @@ KINDS: Final[Mapping[FindingId, FindingKind]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing found: its kind, a sentence, what it is about (package URL and name) and where that is written.
-
-    ``purl`` and ``name`` are empty where it is about no single package.
-    """
+    """One finding."""
 
     id: FindingId
     text: str
+    #: Package URL and name; empty if the finding concerns no single package.
     purl: str = ""
     name: str = ""
     locations: tuple[Location, ...] = ()
 
 
 def find_unregistered(dependencies: Iterable[Dependency]) -> Iterator[Finding]:
-    """Yield a finding for each package among these, all of which their registry was asked about and does not know."""
+    """Yield a finding for each package of these dependencies, none of which is on its registry."""
     locations_by_package: dict[Package, dict[Location, None]] = {}
     for dependency in dependencies:
         locations_by_package.setdefault(dependency.package, {}).update(dict.fromkeys(dependency.locations))
@@ -81,7 +79,7 @@ def find_unregistered(dependencies: Iterable[Dependency]) -> Iterator[Finding]:
 
 
 def find_drift(drifts: Iterable[Drift]) -> Iterator[Finding]:
-    """Yield a finding for each dependency that a lock file no longer fits."""
+    """Yield a finding for each declaration that its lock file does not satisfy."""
     for drift in drifts:
         lockfile_content = f"holds {', '.join(drift.locked_versions)}" if drift.locked_versions else "does not have it"
         yield Finding(
@@ -102,7 +100,7 @@ def group_by_kind(findings: Iterable[Finding]) -> dict[FindingId, list[Finding]]
 
 
 def describe_counts(findings: Iterable[Finding], *, failing: bool = True) -> list[str]:
-    """Return how many there are of each kind that fails a run (or does not), in words: ``2 names no index knows``."""
+    """Return the number of findings of each kind that fails a run (or does not), as phrases."""
     return [
         f"{len(group):,} {KINDS[id_].count_phrases[len(group) > 1]}"
         for id_, group in group_by_kind(findings).items()

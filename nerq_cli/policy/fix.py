@@ -1,4 +1,4 @@
-"""What to do about a dependency: one short phrase for its row."""
+"""The version or the action that fixes a dependency."""
 
 from __future__ import annotations
 
@@ -16,11 +16,7 @@ def suggest_fix(
     package_info: PackageInfo | None,
     advisories: Iterable[AffectingAdvisory],
 ) -> str:
-    """Return the way out where the evidence names one, else an empty string.
-
-    An advisory names the version that fixes it; a yanked version has newer ones that are not; an unknown name may be
-    private. A deprecated package without a named successor has no remedy that could be stated honestly.
-    """
+    """Return the version that fixes the advisories, a newer version, or an action; empty if the evidence has none."""
     if score is None or dependency.version is None:
         return ""
     fixing = find_fixing_version(dependency.package.ecosystem, dependency.version, advisories)

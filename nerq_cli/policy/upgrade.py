@@ -1,7 +1,7 @@
-"""The way out: another version of a package that is below the threshold, and what it would score.
+"""Upgrades: other versions of a package that is below the threshold, with their scores.
 
-The versions worth scoring are few: the smallest that fixes what can be fixed, the newest that the written range
-admits, and the newest. Which of them is the way out is decided by their scores.
+The candidates are the smallest version that fixes the advisories, the newest in the declared range, and the newest.
+Their scores decide which one is suggested.
 """
 
 from __future__ import annotations
@@ -23,31 +23,30 @@ _REQUIREMENT_SEPARATOR: Final = " · "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upgrade:
-    """Another version of a package, scored as it would be if it were in use, at the same moment.
-
-    ``value``, ``grade`` and ``provisional`` are those of its :class:`~nerq_cli.scoring.score.Score`; ``value`` is None
-    where it could not be scored. ``in_range`` says that every requirement as written admits it, and ``excluding_ranges`` gives
-    the ranges that do not (an exact pin is none: it has no room for any other version). ``passes`` says that it would
-    be ``ok``. ``fixed_advisories`` are the ids of the advisories on the version in use that this one is rid of.
-    """
+    """Another version of a package, scored at the same moment as the version in use."""
 
     version: str
+    #: Score, 0 to 100; None if it could not be scored.
     value: float | None
     grade: str | None
     provisional: bool
+    #: Whether every declared requirement admits the version.
     in_range: bool
+    #: The declared ranges that exclude the version, without exact pins.
     excluding_ranges: str = ""
+    #: Whether the state would be ``ok``.
     passes: bool = False
+    #: Ids of the advisories that affect the version in use and not this one.
     fixed_advisories: tuple[str, ...] = ()
 
 
 def find_candidates(
     dependency: Dependency, package_info: PackageInfo, advisories: Sequence[AffectingAdvisory], *, python: str
 ) -> tuple[str, ...]:
-    """Return the versions worth scoring, at most three, the smallest step first: within the written range, then not.
+    """Return at most three versions to score: those in the declared range first, each group in ascending order.
 
-    All are final, newer than the one in use, neither yanked nor deprecated, and run on this Python (empty: on any)
-    where the one in use does.
+    All are final, newer than the one in use, neither yanked nor deprecated, and run on this Python if the one in use
+    does. An empty ``python`` admits any.
     """
     if dependency.version is None:
         return ()
@@ -91,10 +90,10 @@ def describe(
 
 
 def choose(current: float | None, upgrades: Sequence[Upgrade], threshold: float) -> Upgrade | None:
-    """Return the way out of a score: the first that clears the threshold, else the one that helps most, else None.
+    """Return the first upgrade that passes, else the one with the highest score above the current one, else None.
 
-    ``upgrades`` has the smallest step first. What cannot be scored helps if it fixes something, and only where nothing
-    is known to help.
+    ``upgrades`` are in the order of :func:`find_candidates`. Without any higher score, the first upgrade without a
+    score that fixes an advisory is returned.
     """
     passing = next((upgrade for upgrade in upgrades if upgrade.passes), None)
     if passing is not None:
@@ -105,19 +104,17 @@ def choose(current: float | None, upgrades: Sequence[Upgrade], threshold: float)
         if upgrade.value is not None and (current is None or upgrade.value > current)
     ]
     if improvements:
-        # Provisional ones that would clear, were their advisories known: among them too, the smallest step.
+        # Scores above the threshold are provisional here: the first of them is chosen.
         return max(improvements, key=lambda pair: min(pair[0], threshold))[1]
     return next((upgrade for upgrade in upgrades if upgrade.value is None and upgrade.fixed_advisories), None)
 
 
 class _NewerVersions:
-    """The final versions above one; each is looked at only when it is its turn, for some projects have thousands.
-
-    ``rows`` are theirs in the project, newest first; not everybody can be sent to all of them.
-    """
+    """The final versions above the one in use. Versions are checked lazily, because some packages have thousands."""
 
     def __init__(self, ecosystem: Ecosystem, version: str, package_info: PackageInfo, python: str) -> None:
         end = package_info.versions.index(version) if version in package_info.versions else len(package_info.versions)
+        #: Indexes of the versions, newest first.
         self.rows = [row for row in package_info.stable_rows if row < end]
         self._ecosystem = ecosystem
         self._package_info = package_info
@@ -125,7 +122,7 @@ class _NewerVersions:
         self._python = python if self._supports_python(version, python) else ""
 
     def find_first(self, rows: Sequence[int], *, minimum: str = "", dependency: Dependency | None = None) -> str:
-        """Return the first that anybody could be sent to, not under a version and within a range; else nothing."""
+        """Return the first usable version at or above a minimum and in the range of a dependency; else empty."""
         if dependency is not None and any(
             self._ecosystem.parse_pin(candidate) for candidate in _split_requirements(dependency)
         ):
@@ -177,7 +174,7 @@ def _find_excluding_ranges(dependency: Dependency, version: str) -> Iterator[str
 
 
 def _is_fixed(dependency: Dependency, version: str, advisory: AffectingAdvisory, evidence: Evidence) -> bool:
-    """Whether an advisory no longer affects a version: what is said of the version itself counts first."""
+    """Return whether an advisory does not affect a version; its own evidence outweighs the advisory's fixes."""
     if isinstance(evidence.advisories, Found):
         advisory_ids = {id_ for affecting in evidence.advisories.value for id_ in (affecting.id, *affecting.aliases)}
         return not advisory_ids & {advisory.id, *advisory.aliases}

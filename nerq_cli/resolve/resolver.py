@@ -1,4 +1,4 @@
-"""From declarations to dependencies: each package at each version in use once, with every place that says so."""
+"""Resolve declarations to dependencies: each package and version once, with all its locations."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from nerq_cli.ecosystems import Ecosystem, get_ecosystem
 from nerq_cli.facts import Fact, Found, PackageInfo
 from nerq_cli.inventory import Declaration, Dependency, Location, Package, Release
 
-#: The group of what a constraints file says: it narrows versions and adds nothing.
+#: The group of a constraints file: its declarations narrow versions and add no dependency.
 CONSTRAINT_GROUP: Final = "constraint"
 
-# One comparison in an environment marker, as packaging spells it out, and what makes it one about Python.
+# One comparison in an environment marker, as packaging formats it; a variable for the Python version.
 _COMPARISON = re.compile(r'(?:"[^"]*"|\w+) (?:not in|in|[<>=!~]+) (?:"[^"]*"|\w+)')
 _PYTHON_VARIABLE = re.compile(r'(?<!")\bpython_(?:full_)?version\b')
 _TRUE_COMPARISON: Final = 'python_version >= "0"'
@@ -24,18 +24,19 @@ _TRUE_COMPARISON: Final = 'python_version >= "0"'
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Unsatisfied:
-    """A requirement that no listed version satisfies: why, and the versions that come nearest, newest first."""
+    """A requirement that no listed version satisfies."""
 
     package: Package
     requirement: str
     reason: str
+    #: The nearest listed versions, newest first.
     nearest: tuple[str, ...]
     locations: tuple[Location, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What was declared, each dependency once and sorted, and the requirements that nothing satisfies."""
+    """The sorted dependencies, and the requirements that no listed version satisfies."""
 
     dependencies: tuple[Dependency, ...]
     unsatisfied: tuple[Unsatisfied, ...] = ()
@@ -47,17 +48,16 @@ def resolve(
     *,
     python: str | None = None,
 ) -> Resolution:
-    """Settle the version in use of every declaration, and list each package at each version once.
+    """Choose the version in use of every declaration, and return each package and version once.
 
-    A pin is its own version. A range takes the highest pin of the same project that satisfies it, else the exact
-    constraint that does, else the version that would be installed today. A project is a directory; its
-    ``requirements`` folder belongs to it. Constraints add no dependency, unless nothing else is declared at all.
+    A pin is its own version. A range gets the highest pin of the same project that satisfies it, else the exact
+    constraint that does, else the version that would be installed today. A project is a directory with its
+    ``requirements`` subdirectory. Constraints add no dependency, unless there are no other declarations.
 
     Args:
-        declared: what all the files declare, in any order.
-        projects: what the registries say. A package missing here is one nobody knows about: its pins stay as they
-            are written, its ranges unresolved.
-        python: the full Python version in use (``3.12.4``); None asks for no particular one.
+        declarations: the declarations of all files, in any order.
+        package_infos: what the registries list. Without an entry, pins stay as written and ranges unresolved.
+        python: the full Python version in use (``3.12.4``); None ignores it.
     """
     all_declarations = Declarations(declarations, python=python)
     return all_declarations.resolve_packages(all_declarations.packages, package_infos)
@@ -157,7 +157,7 @@ def _group_by_package(declarations: Iterable[Declaration]) -> dict[Package, list
 
 @lru_cache(maxsize=4_096)
 def _find_project_directory(path: str) -> str:
-    """Return the directory of the project that a file belongs to; empty for the one everything lies in."""
+    """Return the directory of the project that a file belongs to; empty for the scanned directory."""
     directory = path.rpartition("/")[0]
     parent, _, name = directory.rpartition("/")
     return parent if name == "requirements" else directory
@@ -168,28 +168,30 @@ def _find_project_directory(path: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _ResolvedDeclaration:
-    """What one declaration comes to. ``constraints`` are the constraints that had a say."""
+    """The version of one declaration."""
 
     declaration: Declaration
     version: str | None
     resolution: Literal["pinned", "range", "unresolved"]
+    #: The constraints that the version depends on.
     constraints: tuple[Declaration, ...] = ()
     unsatisfied: Unsatisfied | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Constraints:
-    """The constraints on one package, and the directories that declare dependencies of their own."""
+    """The constraints on one package."""
 
     constraints: Sequence[Declaration]
+    #: Directories with declarations that are not constraints.
     project_directories: frozenset[str]
     python: str | None
 
     def select_for(self, declaration: Declaration) -> tuple[Declaration, ...]:
-        """Return the constraints for one declaration.
+        """Return the constraints that apply to one declaration.
 
-        They stand in its project or above it, or in a directory kept for constraints alone; those of another project
-        are that project's own.
+        They are in its project, above it, or in a directory with nothing but constraints; those of another project
+        do not apply.
         """
         if not self.constraints:
             return ()
@@ -211,7 +213,7 @@ class _Constraints:
 
 @dataclass(frozen=True, slots=True)
 class _PackageResolver:
-    """One package, what its registry says of it, and the Python in use."""
+    """Resolves the declarations of one package."""
 
     package: Package
     fact: Fact[PackageInfo] | None
@@ -220,7 +222,7 @@ class _PackageResolver:
     def resolve_pin(
         self, declaration: Declaration, version: str, constraints: tuple[Declaration, ...] = ()
     ) -> _ResolvedDeclaration:
-        """Settle on a version that is written exactly, in the spelling of the registry where it lists it."""
+        """Return the pinned version, in the spelling of the registry if it is listed."""
         if not isinstance(self.fact, Found):
             return _ResolvedDeclaration(declaration, version, "pinned", constraints)
         ecosystem = get_ecosystem(self.package.ecosystem)
@@ -233,7 +235,7 @@ class _PackageResolver:
         return _ResolvedDeclaration(declaration, choice.version or version, "pinned", constraints, unsatisfied)
 
     def resolve_range(self, declaration: Declaration, constraints: tuple[Declaration, ...]) -> _ResolvedDeclaration:
-        """Settle on the constraint that pins a version in the range, or on what would be installed today."""
+        """Return the version that a constraint pins in the range, else the version that would be installed today."""
         ecosystem = get_ecosystem(self.package.ecosystem)
         pins = {
             constraint: version
@@ -301,12 +303,12 @@ def _resolve_declarations(
 
 
 def _find_exact_version(declaration: Declaration) -> str | None:
-    """Return the version that is written exactly, in the file itself or in its lock file."""
+    """Return the exact version in the file or in its lock file; None for a range."""
     return declaration.locked_version or get_ecosystem(declaration.ecosystem).parse_pin(declaration.requirement)
 
 
 def _find_project_pin(declaration: Declaration, pins: Sequence[_ResolvedDeclaration], python: str | None) -> str | None:
-    """Return the highest pin of the same project in the range, rather one that is meant for this Python."""
+    """Return the highest pin of the same project in the range, preferring pins that apply to this Python."""
     applicable_pins = [resolved for resolved in pins if _applies_to_python(resolved.declaration, python)]
     return _find_highest(
         get_ecosystem(declaration.ecosystem),
@@ -331,7 +333,7 @@ def _applies_to_python(declaration: Declaration, python: str | None) -> bool:
 
 @lru_cache(maxsize=4_096)
 def _marker_matches(marker: str, python: str) -> bool:
-    """Whether a marker lets this Python pass; what it says about anything else is taken to hold."""
+    """Return whether a marker applies to this Python; comparisons of other variables count as true."""
     from packaging.markers import Marker
 
     try:
@@ -341,11 +343,11 @@ def _marker_matches(marker: str, python: str) -> bool:
         )
         environment = {"python_version": ".".join(python.split(".")[:2]), "python_full_version": python}
         return Marker(python_marker).evaluate(environment)
-    except ValueError:  # no marker, or one that compares what cannot be compared
+    except ValueError:  # not a marker, or a comparison of incomparable values
         return True
 
 
-# --- Once each -------------------------------------------------------------------------------------------------------
+# --- One dependency per version -------------------------------------------------------------------------------------------------------
 
 
 def _build_dependencies(
@@ -422,13 +424,13 @@ def _build_dependency(
 
 
 def _sort_distinct(texts: list[str]) -> tuple[str, ...]:
-    if len(texts) == 1:  # nearly always
+    if len(texts) == 1:  # the usual case
         return (texts[0],) if texts[0] else ()
     return tuple(sorted({text for text in texts if text}))
 
 
 def _merge_unsatisfied(unsatisfied: Iterable[Unsatisfied]) -> Iterator[Unsatisfied]:
-    """Unite what is said of several places alike."""
+    """Merge equal entries of several locations."""
     locations_by_requirement: dict[tuple[Package, str, str, tuple[str, ...]], set[Location]] = defaultdict(set)
     for unsatisfied_requirement in unsatisfied:
         locations_by_requirement[
