@@ -21,7 +21,6 @@ STATE_STYLES: Final = {
     "ok": "good",
     "below": "bad",
     "unknown": "doubt",
-    "waived": "excused",
     "skipped": "dim",
     None: "",
 }

@@ -19,7 +19,6 @@ from nerq_cli.facts import (
     ATTESTED,
     SDIST,
     WHEEL,
-    YANKED,
     Absent,
     AffectingAdvisory,
     Evidence,
@@ -389,15 +388,12 @@ def no_version() -> Assessment:
     )
 
 
-def waived() -> Assessment:
+def old_release() -> Assessment:
     return assess_one(
         "pytz",
         "2023.3",
         32,
-        releases=(("2026.2", 30, WHEEL), ("2023.3", 1_300, WHEEL | YANKED), ("2004a", 5_000, SDIST)),
-        fields={"yanked": True, "yanked_reason": "wrong zone data"},
-        state="waived",
-        first_reason='waived until 2026-12-31 by @ann: "tz data only"',
+        releases=(("2026.2", 30, WHEEL), ("2023.3", 1_300, WHEEL), ("2004a", 5_000, SDIST)),
     )
 
 
@@ -406,7 +402,7 @@ def findings_report(healthy: int = len(HEALTHY)) -> Report:
         pillow(),
         django(),
         requests_of_2018(),
-        waived(),
+        old_release(),
         not_found(),
         no_version(),
         lodash(),
@@ -460,7 +456,7 @@ def hostile_report() -> Report:
 
 def many_report(n: int) -> Report:
     """A large project: every one of ``n`` packages fails."""
-    pattern = [pillow(), requests_of_2018(), waived(), *(assess_one(name) for name in HEALTHY[:5])]
+    pattern = [pillow(), requests_of_2018(), old_release(), *(assess_one(name) for name in HEALTHY[:5])]
     return make(
         [
             replace(

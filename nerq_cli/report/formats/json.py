@@ -67,7 +67,6 @@ class _Summary(_Struct, frozen=True):
     skipped: int
     ok: int | UnsetType = UNSET
     below: int | UnsetType = UNSET
-    waived: int | UnsetType = UNSET
     unknown: int | UnsetType = UNSET
 
 

@@ -114,7 +114,6 @@ def _verdict_sentence(assessment: Assessment, threshold: float) -> str:
         return f"{label} reaches {threshold:g}."
     sentences = {
         "below": f"{label} is below {threshold:g}{suffix}",
-        "waived": f"{label} is excused{suffix}",
         "skipped": f"{label} is left out on purpose{suffix}",
     }
     score = assessment.score

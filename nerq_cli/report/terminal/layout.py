@@ -29,7 +29,6 @@ STYLES: Final = {
     "bad": "bold red",
     "doubt": "bold yellow",
     "alarm": "bold black on yellow",
-    "excused": "magenta",
     "action": "cyan",
 }
 
@@ -47,7 +46,6 @@ class Glyphs:
     ok: str
     below: str
     unknown: str
-    waived: str
     skipped: str
     dot: str
     arrow: str
@@ -63,7 +61,6 @@ UNICODE_GLYPHS: Final = Glyphs(
     ok="✔",
     below="✖",
     unknown="?",
-    waived="⊘",
     skipped="–",  # noqa: RUF001 - an en dash, as nothing else uses it
     dot="·",
     arrow="→",
@@ -78,7 +75,6 @@ ASCII_GLYPHS: Final = Glyphs(
     ok="+",
     below="x",
     unknown="?",
-    waived="-",
     skipped=".",
     dot="|",
     arrow="->",
@@ -89,7 +85,7 @@ ASCII_GLYPHS: Final = Glyphs(
     corner="`- ",
     stem="|  ",
 )
-_NON_ASCII_GLYPHS: Final = "✔✖⊘–·→≤█░├└│…"  # noqa: RUF001 - see above
+_NON_ASCII_GLYPHS: Final = "✔✖–·→≤█░├└│…"  # noqa: RUF001 - see above
 _TO_ASCII: Final = str.maketrans({"·": "|", "→": "->", "≤": "<=", "…": "...", "×": "x", "–": "-", "✖": "x", "✔": "+"})  # noqa: RUF001
 
 

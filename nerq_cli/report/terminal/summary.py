@@ -202,10 +202,7 @@ def _add_assessments(page: Page, report: Report, options: RenderOptions) -> None
         assessment
         for assessment in assessments
         if show_all
-        or (
-            assessment.state in ("below", "unknown", "waived")
-            and assessment.dependency.package.purl not in missing_purls
-        )
+        or (assessment.state in ("below", "unknown") and assessment.dependency.package.purl not in missing_purls)
     ]
     groups = {} if show_all else _group_unknown(shown_assessments)
     grouped_ids = {id(assessment) for members in groups.values() for assessment in members}
