@@ -19,6 +19,7 @@ from nerq_cli.ecosystems import EcosystemId, normalise_name
 from nerq_cli.errors import ConfigError, Problem
 from nerq_cli.inventory import Package
 from nerq_cli.methodology.packages import PACKAGES
+from nerq_cli.units import DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +203,7 @@ class _SettingError(ValueError):
 
 
 #: Seconds in a day: nobody waits longer for a scan, and a number beyond any clock is a mistake.
-_MAX_TIMEOUT: Final = 86_400
+_MAX_TIMEOUT: Final = DAY
 
 
 def _read_points(value: object) -> float:

@@ -9,6 +9,7 @@ from nerq_cli.ecosystems import NPM, get_ecosystem
 from nerq_cli.inventory import Dependency, Location
 from nerq_cli.policy.fix import find_newer_fixes
 from nerq_cli.signals.signal import format_count
+from nerq_cli.units import DAY, HOUR
 
 if TYPE_CHECKING:
     from nerq_cli.facts import AffectingAdvisory
@@ -26,8 +27,6 @@ STATE_STYLES: Final = {
 }
 
 _MINUTE: Final = 60
-_HOUR: Final = 3_600
-_DAY: Final = 86_400
 
 
 def check_target(dependency: Dependency) -> str:
@@ -168,11 +167,11 @@ def format_age(seconds: int) -> str:
     """Return how old data is: ``14 min old``, ``3 h old``, ``2 days old``; ``just fetched`` under a minute."""
     if seconds < _MINUTE:
         return "just fetched"
-    if seconds < 2 * _HOUR:
+    if seconds < 2 * HOUR:
         return f"{seconds // _MINUTE} min old"
-    if seconds < 2 * _DAY:
-        return f"{seconds // _HOUR} h old"
-    return f"{seconds // _DAY} days old"
+    if seconds < 2 * DAY:
+        return f"{seconds // HOUR} h old"
+    return f"{seconds // DAY} days old"
 
 
 def format_timestamp(seconds: int) -> str:

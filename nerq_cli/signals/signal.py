@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final, Literal, TypeAlias, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 
 from nerq_cli.facts import Absent, Fact, Found, T, Unknown
 from nerq_cli.methodology.types import SignalSpec
+from nerq_cli.units import DAY
 
 SignalState: TypeAlias = Literal["known", "unknown", "not_applicable"]
-
-DAY_SECONDS: Final = 86_400
 
 
 class Signal(msgspec.Struct, frozen=True, gc=False):
@@ -98,7 +97,7 @@ def build_flag(cap: str, reason: str, fact: Found[T] | Absent, *, further_count:
 
 def days_between(earlier: int, later: int) -> int:
     """Return whole UTC days from one moment to a later one (epoch seconds); never negative."""
-    return max(0, later // DAY_SECONDS - earlier // DAY_SECONDS)
+    return max(0, later // DAY - earlier // DAY)
 
 
 def format_age(days: int) -> str:

@@ -15,11 +15,12 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from nerq_cli.ecosystems import PYPI, Ecosystem, find_ecosystem, get_ecosystem
 from nerq_cli.facts import Advisory, AffectedPackage, AffectingAdvisory, Event, History, Range
 from nerq_cli.inventory import Package
+from nerq_cli.units import DAY
 
 #: ``severity_from`` of a severity that GitHub reviewed; it outweighs every computed one.
 GHSA_LABEL: Final = "GHSA label"
 #: Seconds after which an advisory counts for the fix record (90 days).
-_MIN_HISTORY_AGE: Final = 90 * 86_400
+_MIN_HISTORY_AGE: Final = 90 * DAY
 #: Enumerated versions that are listed; beyond that they are counted.
 _MAX_NAMED_VERSIONS: Final = 5
 _SEVERITY_RANK: Final = {"unknown": 0, "low": 1, "medium": 2, "high": 3, "critical": 4}

@@ -34,14 +34,15 @@ from nerq_cli.facts import (
 )
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.signals.advisories import describe_advisories, merge_advisories
-from nerq_cli.signals.signal import DAY_SECONDS, Measurement, Signal
+from nerq_cli.signals.signal import Measurement, Signal
+from nerq_cli.units import DAY
 
 NOW = 1_790_000_000  # 2026-09-21
 DOWN = Unknown("registry.example: connection refused", "registry")
 
 
 def days_ago(days: float) -> int:
-    return int(NOW - days * DAY_SECONDS)
+    return int(NOW - days * DAY)
 
 
 PROJECT = PackageInfo(

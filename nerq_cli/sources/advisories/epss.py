@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
@@ -25,7 +26,6 @@ LABEL: Final = _INFO.label
 MAX_CVES: Final = 100
 MAX_LIST_LENGTH: Final = 2_000
 _CVE_PATTERN = re.compile(r"CVE-\d{4}-\d{4,19}", re.ASCII)
-_OK: Final = 200
 
 
 class _Row(msgspec.Struct):
@@ -75,7 +75,7 @@ class _EpssSource:
         Raises:
             AnswerError: the answer is not what the service documents.
         """
-        if response.status != _OK:
+        if response.status != HTTPStatus.OK:
             raise ResponseError(f"does not answer (HTTP {response.status})")
         page = decode_json(_PAGE_DECODER, response.body)
         raw_rows = split_list(page.data)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
@@ -20,7 +21,6 @@ _INFO: Final = SOURCES["kev"]
 LABEL: Final = _INFO.label
 
 CATALOGUE_ID: Final = AdvisoryId(id="catalogue")
-_OK: Final = 200
 _MAX_VERSION_LENGTH: Final = 40
 
 
@@ -106,7 +106,7 @@ def fetch_catalogue(run: FetchRun, endpoints: Sequence[Endpoint]) -> Fact[Catalo
 
 
 def _parse_catalogue(response: Response) -> Catalogue:
-    if response.status != _OK:
+    if response.status != HTTPStatus.OK:
         raise ResponseError(f"no catalogue there (HTTP {response.status})")
     document = decode_json(_FILE_DECODER, response.body)
     raw_entries = split_list(document.vulnerabilities) or []

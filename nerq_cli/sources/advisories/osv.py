@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from itertools import count
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import quote
@@ -43,8 +44,6 @@ _TEN_YEARS: Final = 10 * 365 * DAY
 #: Largest response read; over HTTP/1.1 the service sends at most 32 MiB.
 _MAX_BYTES: Final = 33_554_432
 _MAX_TOKEN_LENGTH: Final = 10_000
-_OK: Final = 200
-_BAD_REQUEST: Final = 400
 #: Form of an advisory id; the service refuses longer ones.
 _ID_PATTERN = re.compile(r"[A-Za-z0-9][\w.:-]{0,99}", re.ASCII)
 _MALWARE_PREFIX: Final = "MAL-"
@@ -141,7 +140,7 @@ class AdvisoryListSource(Generic[S]):
     def divide(self, request: Request[S], status: int) -> Sequence[Request[S]]:
         """Return the two halves of a refused batch: the server refuses a batch for one bad query."""
         lookups = _get_lookups(request)
-        if status != _BAD_REQUEST or len(lookups) == 1 or next(self._halvings) >= MAX_HALVINGS:
+        if status != HTTPStatus.BAD_REQUEST or len(lookups) == 1 or next(self._halvings) >= MAX_HALVINGS:
             return ()
         middle = len(lookups) // 2
         return [
@@ -208,7 +207,7 @@ def _parse_batch(request: Request[Any], response: Response) -> list[_Lookup]:
     Raises:
         AnswerError: the number of results differs from the number of queries; only their order connects them.
     """
-    if response.status != _OK:
+    if response.status != HTTPStatus.OK:
         raise ResponseError(f"does not answer batches (HTTP {response.status})")
     results = decode_json(_RESULTS_DECODER, response.body).results
     lookups = _get_lookups(request)
@@ -260,7 +259,7 @@ class _RecordSource:
             AnswerError: the response is no OSV record, or the record of another advisory.
         """
         [subject] = request.subjects
-        if response.status != _OK:
+        if response.status != HTTPStatus.OK:
             raise ResponseError(f"does not give out the record (HTTP {response.status})")
         advisory = parse_record(response.body)
         if advisory.id != subject.id:

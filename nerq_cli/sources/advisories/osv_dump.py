@@ -16,6 +16,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import ClassVar, Final, NamedTuple
 from urllib.parse import quote
@@ -46,12 +47,8 @@ _WORKER_COUNT: Final = 8
 #: Held by the process that updates the database; other processes wait.
 _LOCK_NAME: Final = "update.lock"
 _MAX_ATTEMPTS: Final = 4
-_PARTIAL_CONTENT: Final = 206
-_NOT_MODIFIED: Final = 304
 #: HTTP statuses of Google's storage for a missing object: 403 when listing is not allowed.
-_MISSING_STATUSES: Final = frozenset({403, 404, 410})
-_RANGE_NOT_SATISFIABLE: Final = 416
-_OK: Final = 200
+_MISSING_STATUSES: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _CHUNK_BYTES: Final = 1 << 20
 _MD5 = re.compile(r"\bmd5=([A-Za-z0-9+/]{22}==)")
 _CRC = re.compile(r"\bcrc32c=[A-Za-z0-9+/]{6}==")
@@ -220,7 +217,7 @@ class DumpClient:
         except RequestError as error:
             if error.status in _MISSING_STATUSES:
                 return self._build_missing_error(ecosystem, error.status)
-            if error.status == _RANGE_NOT_SATISFIABLE:
+            if error.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 self._delete_download(ecosystem)
                 return RequestError(
                     f"{self._host}: the download cannot be taken up again", retryable=True, retry_after=0
@@ -239,13 +236,15 @@ class DumpClient:
             f"{ecosystem}/all.zip", validator="" if partial_etag else validator, headers=headers
         )
         with self._http_client.stream(request, idle_timeout=self._idle_timeout) as stream:
-            if stream.status not in {_OK, _PARTIAL_CONTENT, _NOT_MODIFIED}:
+            if stream.status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT, HTTPStatus.NOT_MODIFIED}:
                 raise self._build_missing_error(ecosystem, stream.status)
             dump_validator = _get_validator(stream)
-            if stream.status == _NOT_MODIFIED or (dump_validator and dump_validator == validator):
+            if stream.status == HTTPStatus.NOT_MODIFIED or (dump_validator and dump_validator == validator):
                 self._delete_download(ecosystem)
                 return None
-            if stream.status == _PARTIAL_CONTENT and not self._is_continuation(stream, ecosystem, partial_etag):
+            if stream.status == HTTPStatus.PARTIAL_CONTENT and not self._is_continuation(
+                stream, ecosystem, partial_etag
+            ):
                 self._delete_download(ecosystem)
                 raise RequestError(f"{self._host} sent another part of the dump than was asked for", retryable=True)
             self._write_download(stream, ecosystem)
@@ -268,7 +267,7 @@ class DumpClient:
     def _write_download(self, stream: Stream, ecosystem: str) -> None:
         """Write the response after the data on disk, or in place of it."""
         part_path = self._get_part_path(ecosystem)
-        is_resumed = stream.status == _PARTIAL_CONTENT
+        is_resumed = stream.status == HTTPStatus.PARTIAL_CONTENT
         if not is_resumed:
             self._delete_download(ecosystem)
             etag = stream.headers.get("ETag", "")
@@ -334,7 +333,7 @@ class DumpClient:
         changes: dict[str, int] = {}
         request = self._build_request(f"{ecosystem}/modified_id.csv", headers={"Accept-Encoding": "identity"})
         with self._http_client.stream(request, idle_timeout=self._idle_timeout) as stream:
-            if stream.status != _OK:
+            if stream.status != HTTPStatus.OK:
                 return None
             for line in _iter_lines(stream.chunks):
                 row = _CHANGE_ROW.fullmatch(line)
@@ -362,7 +361,7 @@ class DumpClient:
         request = self._build_request(f"{ecosystem}/{quote(identifier, safe='')}.json")
         deadline = time.monotonic() + self._idle_timeout
         response = self._http_client.send(request, limit=MAX_RECORD_BYTES, deadline=deadline, on_request=lambda: None)
-        if response.status != _OK:
+        if response.status != HTTPStatus.OK:
             return None
         advisory = parse_record(response.body)
         if advisory.id != identifier:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from http import HTTPStatus
 from typing import Any, Final, Generic, Literal, TypeAlias, TypeVar
 from urllib.parse import quote
 
@@ -53,7 +54,7 @@ HOSTS: Final = frozenset({"github.com", "gitlab.com", "bitbucket.org"})
 _MAX_BYTES_SINGLE: Final = 5_000_000
 #: A version takes about 2 kB, a project with its Scorecard about 10 kB.
 _MAX_BYTES_BATCH: Final = 100_000_000
-_MISSING_STATUSES: Final = frozenset({404, 405, 410})
+_MISSING_STATUSES: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE})
 #: Lists are read up to this length, far more than any real one has.
 _MAX_ITEMS: Final = 200
 _NO_BATCH: Final = "does not answer batches as documented"

@@ -7,6 +7,7 @@ one at a time and forbids crawling (pypistats.org/api).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -25,8 +26,7 @@ _NPM_INFO: Final = SOURCES["npm-downloads"]
 _PYPISTATS_INFO: Final = SOURCES["pypistats"]
 #: Unscoped names in one question (npm/registry, docs/download-counts.md).
 MAX_BULK_NAMES: Final = 128
-_TOO_MANY_REQUESTS: Final = frozenset({429})
-_CLIENT_ERROR: Final = 400
+_TOO_MANY_REQUESTS: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS})
 _NO_COUNT: Final = "no downloads are counted for this name"
 _JSON_DECODER = msgspec.json.Decoder(dict[str, Any])
 
@@ -58,7 +58,7 @@ class _NpmDownloadsSource:
     def parse(self, request: Request[Package], response: Response) -> Iterator[tuple[Package, Adoption | None]]:
         """Read an object of counts by name, or a single count."""
         is_single = len(request.subjects) == 1
-        if response.status >= _CLIENT_ERROR:
+        if response.status >= HTTPStatus.BAD_REQUEST:
             yield from ((package, None) for package in request.subjects if is_single)
             return
         document = decode_json(_JSON_DECODER, response.body)
@@ -91,7 +91,7 @@ class _PypistatsSource:
     def parse(self, request: Request[Package], response: Response) -> Iterator[tuple[Package, Adoption | None]]:
         """Read one count."""
         [package] = request.subjects
-        if response.status >= _CLIENT_ERROR:
+        if response.status >= HTTPStatus.BAD_REQUEST:
             yield package, None
             return
         data = decode_json(_JSON_DECODER, response.body).get("data")

@@ -12,10 +12,11 @@ from nerq_cli.facts import Fact, Found, PackageInfo, SimilarName, Unknown
 from nerq_cli.inventory import Package
 from nerq_cli.sources.popularity import ranks
 from nerq_cli.store import Cache, Row
+from nerq_cli.units import DAY
 
 _STORE_SOURCE: Final = "names"
 _NEVER_EXPIRES: Final = 1 << 62
-_YEAR: Final = 366 * 86_400
+_YEAR: Final = 366 * DAY
 _NOT_REQUESTED: Final = Unknown("not asked")
 
 

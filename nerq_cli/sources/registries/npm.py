@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
@@ -55,9 +56,6 @@ from nerq_cli.units import DAY
 _INFO: Final = SOURCES["npm"]
 #: Largest answer read. Packuments of packages with thousands of versions pass 10 MB.
 _MAX_BYTES: Final = 25_000_000
-_NOT_FOUND: Final = 404
-_NOT_ALLOWED: Final = 405
-_GONE: Final = 410
 #: At most this many tags of publishing accounts are kept.
 _MAX_TAGS: Final = 50
 _LATEST_TAG: Final = "latest"
@@ -418,9 +416,9 @@ class _PackumentSource:
     def parse(self, request: Request[Package], response: Response) -> Iterator[tuple[Package, Packument | None]]:
         """Read one package. Some registries say 404 of a package that was unpublished, and when."""
         [package] = request.subjects
-        if response.status == _NOT_ALLOWED:
+        if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
             raise ResponseError("the registry does not take this name")
-        if response.status in {_NOT_FOUND, _GONE}:
+        if response.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
             yield package, _read_unpublished(package, response.body)
             return
         document = decode_json(_PACKUMENT_DECODER, response.body)
@@ -459,9 +457,9 @@ class _VersionManifestSource:
     def parse(self, request: Request[Release], response: Response) -> Iterator[tuple[Release, Metadata | None]]:
         """Read one version."""
         [release] = request.subjects
-        if response.status == _NOT_ALLOWED:
+        if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
             raise ResponseError("the registry does not take this name")
-        if response.status in {_NOT_FOUND, _GONE}:
+        if response.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
             yield release, None
             return
         manifest = decode_json(_STANDALONE_DECODER, response.body)
@@ -499,9 +497,9 @@ class _LatestSource:
     def parse(self, request: Request[Package], response: Response) -> Iterator[tuple[Package, str | None]]:
         """Read the number of the version."""
         [package] = request.subjects
-        if response.status == _NOT_ALLOWED:
+        if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
             raise ResponseError("the registry does not take this name")
-        if response.status in {_NOT_FOUND, _GONE}:
+        if response.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
             yield package, None
             return
         manifest = decode_json(_MANIFEST_DECODER, response.body)

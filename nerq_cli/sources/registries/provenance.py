@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
@@ -30,9 +31,6 @@ from nerq_cli.units import DAY
 _MAX_AGE: Final = 30 * DAY
 #: Largest answer read, in bytes; one attestation comes to some ten thousand.
 _MAX_BYTES: Final = 2_000_000
-_FORBIDDEN: Final = 403
-_NOT_ALLOWED: Final = 405
-_CLIENT_ERROR: Final = 400
 #: Longest name of a kind of publisher that is kept, in characters.
 _MAX_KIND_LENGTH: Final = 40
 #: Where the repositories of each kind of publisher are. Other kinds publish from no repository that they tell.
@@ -130,7 +128,7 @@ class _IntegritySource:
     absent_fresh = DAY
     limit = _MAX_BYTES
     probe = False
-    reads = frozenset({_FORBIDDEN})
+    reads = frozenset({HTTPStatus.FORBIDDEN})
 
     def __init__(self, files: Mapping[Release, str]) -> None:
         self._files = files
@@ -149,9 +147,9 @@ class _IntegritySource:
     def parse(self, request: Request[Release], response: Response) -> Iterator[tuple[Release, Provenance | None]]:
         """Read one release; an index that refuses has this switched off."""
         [release] = request.subjects
-        if response.status in {_FORBIDDEN, _NOT_ALLOWED}:
+        if response.status in {HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED}:
             raise EndpointMissingError("this index does not tell about provenance")
-        if response.status >= _CLIENT_ERROR:
+        if response.status >= HTTPStatus.BAD_REQUEST:
             yield release, None
             return
         bundles = decode_json(_INTEGRITY_DECODER, response.body).attestation_bundles
@@ -260,9 +258,9 @@ class _AttestationsSource:
     def parse(self, request: Request[Release], response: Response) -> Iterator[tuple[Release, Provenance | None]]:
         """Read one version."""
         [release] = request.subjects
-        if response.status == _NOT_ALLOWED:
+        if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
             raise EndpointMissingError("this registry does not tell about attestations")
-        if response.status >= _CLIENT_ERROR:
+        if response.status >= HTTPStatus.BAD_REQUEST:
             yield release, None
             return
         attestations = decode_json(_ATTESTATIONS_DECODER, response.body).attestations

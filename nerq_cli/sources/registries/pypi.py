@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
 
@@ -58,9 +59,6 @@ from nerq_cli.sources.text import (
 _INFO: Final = SOURCES["pypi"]
 #: Largest answer read. Projects with thousands of files come to some megabytes.
 _MAX_BYTES: Final = 25_000_000
-_NOT_FOUND: Final = 404
-_NOT_ALLOWED: Final = 405
-_GONE: Final = 410
 
 
 class ProjectJson(msgspec.Struct, frozen=True):
@@ -254,12 +252,12 @@ class _ProjectJsonSource:
     def parse(self, request: Request[Package], response: Response) -> Iterator[tuple[Package, ProjectJson | None]]:
         """Read one project; 404 means unknown, deleted or in quarantine."""
         [package] = request.subjects
-        if response.status in {_NOT_ALLOWED, _GONE}:
+        if response.status in {HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE}:
             raise EndpointMissingError("this index has no project JSON")
         yield (
             package,
             None
-            if response.status == _NOT_FOUND
+            if response.status == HTTPStatus.NOT_FOUND
             else _read_project_json(package, decode_json(_JSON_DECODER, response.body)),
         )
 
@@ -303,7 +301,7 @@ class _ReleaseJsonSource:
     def parse(self, request: Request[Release], response: Response) -> Iterator[tuple[Release, Metadata | None]]:
         """Read one release. As it is known to exist, a server that does not find it has no such endpoint."""
         [release] = request.subjects
-        if response.status in {_NOT_FOUND, _NOT_ALLOWED, _GONE}:
+        if response.status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE}:
             raise EndpointMissingError("this index has no JSON for single releases")
         document = decode_json(_JSON_DECODER, response.body)
         version = document.info.version
@@ -519,9 +517,9 @@ class _SimpleSource:
     def parse(self, request: Request[Package], response: Response) -> Iterator[tuple[Package, SimpleListing | None]]:
         """Read one project; a project in quarantine is listed without files."""
         [package] = request.subjects
-        if response.status == _NOT_ALLOWED:
+        if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
             raise EndpointMissingError("this index has no simple API")
-        if response.status in {_NOT_FOUND, _GONE}:
+        if response.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
             yield package, None
         elif _is_html(response):
             yield package, _read_simple_html(package, response.body)

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -36,10 +37,8 @@ HOST_PREFIX: Final = "github.com/"
 #: Days of commits counted, and how many days that window may be off when the answer is used.
 COMMIT_WINDOW_DAYS: Final = 90
 _MAX_DRIFT_DAYS: Final = 30
-_TIMEOUT_STATUSES: Final = frozenset({502, 504})
-_STOP_STATUSES: Final = frozenset({401, 403, 429})
-_UNAVAILABLE_FOR_LEGAL_REASONS: Final = 451
-_CLIENT_ERROR: Final = 400
+_TIMEOUT_STATUSES: Final = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.GATEWAY_TIMEOUT})
+_STOP_STATUSES: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS})
 #: Longest manifest that is read for its name, in characters.
 _MAX_MANIFEST_LENGTH: Final = 200_000
 #: The fact of a repository that GitHub reports as missing.
@@ -143,7 +142,7 @@ class _GraphQLSource:
         self, request: Request[RepositoryId], response: Response
     ) -> Iterator[tuple[RepositoryId, HostedRepository | None]]:
         """Read the repositories by their alias in the query; null with NOT_FOUND means missing or private."""
-        if response.status >= _CLIENT_ERROR:
+        if response.status >= HTTPStatus.BAD_REQUEST:
             raise ResponseError(f"no GraphQL there (HTTP {response.status})")
         document = decode_json(_GRAPHQL_DECODER, response.body)
         if any(error.type == "RATE_LIMITED" for error in document.errors):
@@ -278,7 +277,7 @@ class _RestSource:
     probe = True
     cooldown = _INFO.cooldown
     stops = _STOP_STATUSES
-    reads = frozenset({_UNAVAILABLE_FOR_LEGAL_REASONS})
+    reads = frozenset({HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS})
 
     def requests(self, subjects: Sequence[RepositoryId], endpoint: Endpoint) -> Iterator[Request[RepositoryId]]:
         """Request at most as many repositories as the rate limit allows."""
@@ -293,10 +292,10 @@ class _RestSource:
     ) -> Iterator[tuple[RepositoryId, HostedRepository | None]]:
         """Read one repository."""
         [repository] = request.subjects
-        if response.status == _UNAVAILABLE_FOR_LEGAL_REASONS:
+        if response.status == HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS:
             yield repository, HostedRepository(name=repository.spelling or repository.id, taken_down=True)
             return
-        if response.status >= _CLIENT_ERROR:
+        if response.status >= HTTPStatus.BAD_REQUEST:
             yield repository, None
             return
         repository_fields = decode_json(_JSON_DECODER, response.body)
