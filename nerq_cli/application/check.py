@@ -16,7 +16,8 @@ from nerq_cli.report.model import Assessment, Report
 
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
-    from nerq_cli.application.session import EvidenceProvider, Session
+    from nerq_cli.application.evidence_run import EvidenceProvider
+    from nerq_cli.application.session import Session
 
 #: The packages that each ambiguous name may mean, one per ecosystem.
 AmbiguousNames: TypeAlias = tuple[tuple[Assessment, ...], ...]
@@ -40,8 +41,9 @@ def run_check(names: Iterable[str], session: Session) -> CheckResult:
     """
     started_at = time.monotonic()
     declarations = [targets.parse_target(name) for name in names]
-    report, ambiguous = check_packages(declarations, session.build_rules(()), session.build_scan_options(), session)
-    return CheckResult(finish_report(report, session, started_at), ambiguous)
+    run = session.open_run()
+    report, ambiguous = check_packages(declarations, session.build_rules(()), session.build_scan_options(), run)
+    return CheckResult(finish_report(report, run, started_at), ambiguous)
 
 
 def check_packages(

@@ -20,8 +20,9 @@ from nerq_cli.resolve.resolver import CONSTRAINT_GROUP, Declarations, resolve
 
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
+    from nerq_cli.application.evidence_run import EvidenceProvider, EvidenceRun
     from nerq_cli.application.read_dependencies import Inputs
-    from nerq_cli.application.session import EvidenceProvider, Session
+    from nerq_cli.application.session import Session
 
 #: Packages held in memory at a time; their evidence is dropped once they are scored.
 BATCH_SIZE: Final = 1_000
@@ -52,7 +53,7 @@ def run_scan(inputs: Inputs, options: ScanOptions, session: Session, *, explain:
     """
     from nerq_cli.application.read_dependencies import read_inputs  # a check of single packages does without
 
-    started_at = time.monotonic()
+    started_at, run = time.monotonic(), session.open_run()
     selection: tuple[Assessment, ...] = ()
     inputs = replace(inputs, exclude=(*session.config.exclude, *inputs.exclude))
     try:
@@ -63,17 +64,17 @@ def run_scan(inputs: Inputs, options: ScanOptions, session: Session, *, explain:
         rules = session.build_rules(dependency_files)
         has_problems = any(file.problems for file in dependency_files) and not options.keep_going
         if explain and not has_problems:  # a misspelt name is reported before any request is sent
-            listing = scan_project(dependency_files, rules, replace(options, list_only=True), session)
+            listing = scan_project(dependency_files, rules, replace(options, list_only=True), run)
             select_dependencies(explain, listing.dependencies)
-        report = scan_project(dependency_files, rules, options, session)
+        report = scan_project(dependency_files, rules, options, run)
         if report.dependencies and not report.list_only:
             selection = select_dependencies(explain, report.dependencies)
-    return ScanResult(finish_report(report, session, started_at), selection)
+    return ScanResult(finish_report(report, run, started_at), selection)
 
 
-def finish_report(report: Report, session: Session, started_at: float) -> Report:
-    """Return a report with the warnings of its session and the time it took."""
-    return replace(report, elapsed=time.monotonic() - started_at, warnings=(*report.warnings, *session.warnings))
+def finish_report(report: Report, run: EvidenceRun, started_at: float) -> Report:
+    """Return a report with the warnings of its run and the time it took."""
+    return replace(report, elapsed=time.monotonic() - started_at, warnings=(*report.warnings, *run.warnings))
 
 
 def scan_project(

@@ -16,7 +16,7 @@ from nerq_cli.report.wording import score_ceiling
 
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
-    from nerq_cli.application.session import EvidenceProvider
+    from nerq_cli.application.evidence_run import EvidenceProvider
     from nerq_cli.evidence.registry_lookup import RegistryFacts
 
 
