@@ -111,10 +111,10 @@ class _DimensionSums:
 def _sum_dimensions(methodology: Methodology, signals: Sequence[Signal]) -> dict[str, _DimensionSums]:
     """Return the sums of each dimension, added in the order of the methodology so that they are always the same."""
     sums = {name: _DimensionSums(methodology.dimension_floor) for name in methodology.dimensions}
-    ranks = {id_: rank for rank, id_ in enumerate(methodology.signals)}
-    for signal in sorted(signals, key=lambda signal: ranks[signal.id]):
-        spec = methodology.signals[signal.id]
-        sums[spec.dimension].add_signal(spec.weight * signal.share, signal)
+    signals_by_id = {signal.id: signal for signal in signals}
+    for spec in methodology.signals.values():
+        if signal := signals_by_id.get(spec.id):
+            sums[spec.dimension].add_signal(spec.weight * signal.share, signal)
     return sums
 
 
@@ -210,8 +210,7 @@ def _build_reasons(
         for signal in measurement.signals
         if lost_points[signal.id] >= MIN_REASON_DAMAGE and signal.id not in signals_by_cap.values()
     ]
-    ranks = {id_: rank for rank, id_ in enumerate((*methodology.signals, *methodology.caps, "verdict"))}
-    return tuple(sorted(reasons, key=lambda reason: (-reason.damage, ranks[reason.origin], reason.text)))
+    return tuple(sorted(reasons, key=lambda reason: (-reason.damage, reason.origin, reason.text)))
 
 
 def _compute_lost_points(methodology: Methodology, signal: Signal, points_per_weight: Mapping[str, float]) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from nerq_cli.ecosystems import PYPI
+from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.facts import Found, Metadata
 from nerq_cli.methodology.types import SignalSpec
 from nerq_cli.signals.context import Context, allows_python
@@ -50,7 +50,9 @@ def measure_basics(context: Context, spec: SignalSpec) -> Iterator[Signal | Flag
         "types": metadata.typed,
     }
     yield _measure_presence(spec, fields, fact, "basics")
-    if context.ecosystem == PYPI and interpreter and not allows_python(interpreter, context.maintained_pythons):
+    if not interpreter or not get_ecosystem(context.ecosystem).uses_python:
+        return
+    if not allows_python(interpreter, context.maintained_pythons):
         yield build_flag("python-eol", f"needs Python {interpreter}: no maintained Python fits", fact)
 
 
