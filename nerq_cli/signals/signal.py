@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 
-from nerq_cli.facts import Absent, Fact, Found, T, Unknown
+from nerq_cli.facts import Absent, Fact, Found, T
 from nerq_cli.methodology.types import SignalSpec
 from nerq_cli.units import DAY
 
@@ -83,11 +83,8 @@ def build_not_applicable(spec: SignalSpec, reason: str) -> Signal:
 
 def build_missing(spec: SignalSpec, fact: Fact[T]) -> Signal:
     """Return the unknown signal for a fact that was not found, or that lacks what the signal needs."""
-    if isinstance(fact, Unknown):
-        return build_unknown(spec, fact.reason, fact.source)
-    if isinstance(fact, Absent):
-        return build_unknown(spec, fact.reason or "nothing recorded", fact.source)
-    return build_unknown(spec, "not stated", fact.source)
+    reason = "" if isinstance(fact, Found) else fact.reason
+    return build_unknown(spec, reason or "nothing recorded", fact.source)
 
 
 def build_flag(cap: str, reason: str, fact: Found[T] | Absent, *, further_count: int = 0) -> Flag:

@@ -196,3 +196,18 @@ def test_scores_are_rounded_half_up_to_one_decimal(value: float, shown: float) -
 def test_a_grade_uses_the_very_number_that_is_shown(value: float, letter: str) -> None:
     assert PACKAGES.find_grade(value) == letter
     assert [least for least, _ in PACKAGES.grades] == sorted((least for least, _ in PACKAGES.grades), reverse=True)
+
+
+def test_where_nothing_applies_only_a_malware_record_gives_a_number() -> None:
+    inapplicable = tuple(Signal(id_, "not_applicable", None, "does not apply") for id_ in PACKAGES.signals)
+    for signals_ in (inapplicable, ()):
+        assert compute_score(PACKAGES, Measurement(signals_)).value is None
+        result = compute_score(PACKAGES, Measurement(signals_, (Flag("malicious", "recorded as malicious"),)))
+        assert (result.value, result.total, result.coverage) == (0.0, None, 0.0)
+
+
+def test_an_id_that_the_methodology_does_not_list_is_an_error() -> None:
+    with pytest.raises(KeyError, match="horoscope"):
+        compute_score(PACKAGES, Measurement((Signal("horoscope", "known", 100.0, "good"),)))
+    with pytest.raises(KeyError, match="bad-luck"):
+        compute_score(PACKAGES, Measurement((), (Flag("bad-luck", "a black cat"),)))
