@@ -29,7 +29,7 @@ def get_ecosystem(ecosystem_id: EcosystemId) -> Ecosystem:
     match ecosystem_id:
         case "PyPI":
             return _PYPI
-        case "npm":
+        case "npm":  # pragma: no branch - the last id
             return _NPM
 
 
