@@ -39,6 +39,14 @@ def check_target(dependency: Dependency) -> str:
     return shlex.quote(f"{ecosystem.purl_type}:{package.name}{version}")
 
 
+def package_and_version(dependency: Dependency) -> str:
+    """Return name and version in use, or the range where there is none: ``idna 3.7 (via requests)``, ``celery >=99``."""
+    version = dependency.version or dependency.requirement
+    alias = f" (as {', '.join(dependency.aliases)})" if dependency.aliases else ""
+    via = f" (via {', '.join(dependency.via)})" if dependency.via else ""
+    return f"{package_name(dependency, mixed=False)}{version and f' {version}'}{alias}{via}"
+
+
 def package_name(dependency: Dependency, *, mixed: bool) -> str:
     """Return name and extras; npm names say so where both ecosystems occur (``mixed``)."""
     prefix = "npm:" if mixed and dependency.package.ecosystem == NPM else ""
@@ -104,7 +112,7 @@ def score_change(assessment: Assessment, glyphs: Glyphs) -> str:
     return (
         ""
         if upgrade is None or upgrade.value is None
-        else f"{format_score(assessment, glyphs)} {glyphs.arrow} {_format_value(upgrade)}"
+        else f"{format_score(assessment, glyphs)} {glyphs.arrow} {format_upgrade_score(upgrade)}"
     )
 
 
@@ -132,13 +140,14 @@ def describe_latest(assessment: Assessment) -> str:
     if upgrade is None:
         return ""
     return (
-        f"{upgrade.version} scores {_format_value(upgrade)}"
+        f"{upgrade.version} scores {format_upgrade_score(upgrade)}"
         if upgrade.value is not None
         else f"{upgrade.version}: no score"
     )
 
 
-def _format_value(upgrade: Upgrade) -> str:
+def format_upgrade_score(upgrade: Upgrade) -> str:
+    """Return the score of an upgrade as shown: ``93.1``, provisional ``~88.2``."""
     return f"{'~' * upgrade.provisional}{upgrade.value:.1f}"
 
 

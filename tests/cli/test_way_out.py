@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 AS_OF = ("--as-of", "2026-11-21")
 Nerq = Callable[..., Any]
@@ -21,7 +24,7 @@ def only(result: Any) -> Any:
 
 
 def test_a_scan_names_the_version_that_clears_the_threshold_and_changes_no_file(
-    nerq: Nerq, registry: Any, project: Path
+    nerq: Nerq, registry: Any, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry.pypi("demo", "1.0", "2.0", "3.0", vulnerabilities={"1.0": [HOLE]})
     write(project, "demo==1.0\n")
@@ -33,7 +36,9 @@ def test_a_scan_names_the_version_that_clears_the_threshold_and_changes_no_file(
         False,
         ["PYSEC-2026-1"],
     )
-    assert f"→ 2.0 ({one['score']:.1f} → {way['score']:.1f})" in nerq("scan", *AS_OF).out
+    assert re.search(rf" {one['score']:.1f} C .* 2\.0 +requirements", nerq("scan", *AS_OF).out)
+    monkeypatch.setenv("COLUMNS", "80")
+    assert f"→ 2.0 ({way['score']:.1f})" in nerq("scan", *AS_OF).out
     write(project, "demo==2.0\n")
     assert only(nerq("scan", *AS_OF, "--format", "json"))["score"] == way["score"]
     assert (project / "requirements.txt").read_text() == "demo==2.0\n"

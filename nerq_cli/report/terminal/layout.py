@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, TypeAlias
 
-from rich.cells import cell_len, chop_cells
+from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.color import ColorSystem
 from rich.style import Style
 
@@ -27,6 +27,7 @@ STYLES: Final = {
     "dim": "dim",
     "good": "bold green",
     "bad": "bold red",
+    "fair": "green",
     "doubt": "bold yellow",
     "alarm": "bold black on yellow",
     "action": "cyan",
@@ -55,6 +56,7 @@ class Glyphs:
     fork: str
     corner: str
     stem: str
+    ellipsis: str
 
 
 UNICODE_GLYPHS: Final = Glyphs(
@@ -70,6 +72,7 @@ UNICODE_GLYPHS: Final = Glyphs(
     fork="├─ ",
     corner="└─ ",
     stem="│  ",
+    ellipsis="…",
 )
 ASCII_GLYPHS: Final = Glyphs(
     ok="+",
@@ -84,6 +87,7 @@ ASCII_GLYPHS: Final = Glyphs(
     fork="|- ",
     corner="`- ",
     stem="|  ",
+    ellipsis="...",
 )
 _NON_ASCII_GLYPHS: Final = "✔✖–·→≤█░├└│…"  # noqa: RUF001 - see above
 _TO_ASCII: Final = str.maketrans({"·": "|", "→": "->", "≤": "<=", "…": "...", "×": "x", "–": "-", "✖": "x", "✔": "+"})  # noqa: RUF001
@@ -106,6 +110,17 @@ class Page:
         if text.isascii() or not self._encoding:
             return text
         return text.translate(_TO_ASCII).encode(self._encoding, "backslashreplace").decode(self._encoding)
+
+    def cut_text(self, text: str, width: int, *, keep_end: bool = False) -> str:
+        """Return a text of at most ``width`` cells; a longer one is cut at its end, or at its start (``keep_end``)."""
+        if cell_width(text) <= width:
+            return text
+        available = width - len(self.glyphs.ellipsis)
+        if not keep_end:
+            return set_cell_size(text, available).rstrip() + self.glyphs.ellipsis
+        while cell_width(text) > available:
+            text = text[1:]
+        return self.glyphs.ellipsis + text
 
     def add_line(self, *spans: Span) -> None:
         """Add a line. Blank space at its end is left out."""
@@ -215,6 +230,8 @@ class Column:
     max_width: int = 0
     min_width: int = 6
     align_right: bool = False
+    #: Whether a cell that is too long loses its start, not its end.
+    keep_end: bool = False
 
 
 def add_table(
@@ -227,7 +244,7 @@ def add_table(
         add_row(page, columns, widths, row, indent)
 
 
-def fit_widths(columns: Sequence[Column], rows: Iterable[Sequence[Span]], available: int) -> list[int]:
+def fit_widths(columns: Sequence[Column], rows: Iterable[Sequence[Span]], available: int, gap: int = 2) -> list[int]:
     """Return the width of each column: its content's, at most ``most``, the widest giving way until all fit.
 
     They may still be too wide together once each is down to its ``least``.
@@ -238,7 +255,7 @@ def fit_widths(columns: Sequence[Column], rows: Iterable[Sequence[Span]], availa
             if len(text) > widths[number] or not text.isascii():
                 widths[number] = max(widths[number], cell_width(text))
     widths = [min(width, column.max_width or width) for width, column in zip(widths, columns, strict=True)]
-    available -= 2 * (len(columns) - 1)
+    available -= gap * (len(columns) - 1)
     while sum(widths) > available:
         shrinkable = [number for number, column in enumerate(columns) if widths[number] > column.min_width]
         if not shrinkable:
@@ -256,6 +273,15 @@ def add_row(page: Page, columns: Sequence[Column], widths: Sequence[int], row: S
             for lines, (_, style) in zip(cell_lines, row, strict=True)
         ]
         page.add_line((" " * indent, ""), *_align_cells(line, columns, widths))
+
+
+def add_cut_row(page: Page, columns: Sequence[Column], widths: Sequence[int], row: Sequence[Span], gap: int) -> None:
+    """Add one row of a table on one line; cells that are too long are cut."""
+    spans: list[Span] = [(" ", "")]
+    for (text, style), column, width in zip(row, columns, widths, strict=True):
+        cell = page.cut_text(text, width, keep_end=column.keep_end)
+        spans += [(cell, style), (" " * (width - cell_width(cell) + gap), "")]
+    page.add_line(*spans)
 
 
 def _align_cells(line: Iterable[Span], columns: Sequence[Column], widths: Sequence[int]) -> Iterable[Span]:

@@ -9,21 +9,16 @@ from nerq_cli.errors import ExitStatus
 from nerq_cli.policy import STATES
 from nerq_cli.policy.findings import KINDS, Finding, FindingId, group_by_kind
 from nerq_cli.report import wording
-from nerq_cli.report.model import Assessment, Report, SourceStatus
+from nerq_cli.report.model import Report, SourceStatus
 from nerq_cli.report.projects import group_by_project, report_for_project
-from nerq_cli.report.terminal import listing
+from nerq_cli.report.terminal import listing, table
 from nerq_cli.report.terminal.layout import (
-    WIDE_TABLE_WIDTH,
-    Column,
     Page,
     Span,
-    add_table,
     cell_width,
-    fit_widths,
     wrap_text,
 )
 from nerq_cli.report.terminal.problems import format_position
-from nerq_cli.scoring.score import Score
 from nerq_cli.signals.signal import format_count
 
 if TYPE_CHECKING:
@@ -39,7 +34,6 @@ _MAX_FINDINGS: Final = 20
 _MAX_PROJECTS: Final = 10
 #: From this many projects on each has a line of its own.
 _MIN_PROJECTS: Final = 2
-_INDENT: Final = 12
 
 #: Score, package, reasons, fix, place.
 Row: TypeAlias = tuple[Span, Span, Span, Span, Span]
@@ -63,7 +57,7 @@ def render_text(report: Report, options: RenderOptions) -> str:
         page.add_gap()
         for id_, findings in group_by_kind(report.findings).items():
             _add_findings(page, id_, findings, limit=len(findings) if show_all or verbose else _MAX_FINDINGS)
-        _add_assessments(page, report, options)
+        table.add_dependencies(page, report, options)
         _add_projects(page, report, limit=None if show_all or verbose else _MAX_PROJECTS)
         _add_next_command(page, report)
     _add_notes(page, report, verbose=verbose)
@@ -182,200 +176,13 @@ def _add_findings(page: Page, id_: FindingId, findings: Sequence[Finding], *, li
             page.safe_text(finding.name or finding.text),
             page.safe_text(wording.format_locations(finding.locations)),
         )
-        page.add_wrapped((f"{page.glyphs.below:>10}  ", "bad"), (name, "strong"), (location, "dim"))
+        page.add_wrapped((f"  {page.glyphs.below} ", "bad"), (name, "strong"), (location, "dim"))
         if finding.name:
-            page.add_paragraph(page.safe_text(finding.text), indent=_INDENT)
+            page.add_paragraph(page.safe_text(finding.text), indent=4)
     if (hidden_count := len(findings) - limit) > 0:
-        page.add_paragraph(f"+{hidden_count:,} more (--all)", "dim", indent=_INDENT)
-    page.add_paragraph(page.safe_text(f"→ {kind.hint}"), "action", indent=_INDENT)
+        page.add_paragraph(f"+{hidden_count:,} more (--all)", "dim", indent=4)
+    page.add_paragraph(page.safe_text(f"→ {kind.hint}"), "action", indent=4)
     page.add_gap()
-
-
-# --- packages
-
-
-def _add_assessments(page: Page, report: Report, options: RenderOptions) -> None:
-    show_all, verbose = options.show_all or options.top is not None, options.verbose
-    assessments = sorted(report.dependencies, key=_sort_key)[: options.top]
-    missing_purls = {assessment.purl for assessment in report.findings if assessment.id == "not-in-registry"}
-    shown_assessments = [
-        assessment
-        for assessment in assessments
-        if show_all
-        or (assessment.state in ("below", "unknown") and assessment.dependency.package.purl not in missing_purls)
-    ]
-    groups = {} if show_all else _group_unknown(shown_assessments)
-    grouped_ids = {id(assessment) for members in groups.values() for assessment in members}
-    mixed = len({assessment.dependency.package.ecosystem for assessment in assessments}) > 1
-    max_reasons = len(assessments) if verbose else MAX_REASONS
-    rows = [
-        _build_row(
-            page,
-            assessment,
-            report.threshold,
-            mixed=mixed,
-            max_reasons=1 if assessment.state == "ok" and not verbose else max_reasons,
-        )
-        for assessment in shown_assessments
-        if id(assessment) not in grouped_ids
-    ]
-    if rows:
-        _add_rows(page, rows)
-    for reason, members in groups.items():
-        page.add_paragraph(
-            page.safe_text(_describe_group(reason, members, report.threshold)),
-            "doubt",
-            indent=_INDENT,
-            prefix=f"{page.glyphs.unknown:>10}",
-        )
-    page.add_gap()
-    _add_footer(
-        page, report, provisional=any("~" in row[0][0] or "\xa0~" in row[3][0] for row in rows), show_all=show_all
-    )
-
-
-def _sort_key(assessment: Assessment) -> tuple[int, float, float, str, str, str]:
-    """Order by state, then the lowest score, then the lowest total before caps, then name and version."""
-    total = assessment.score.total if assessment.score else None
-    ceiling = wording.score_ceiling(assessment)
-    package = assessment.dependency.package
-    return (
-        STATES.index(assessment.state) if assessment.state else len(STATES),
-        -1.0 if ceiling is None else ceiling,
-        -1.0 if total is None else total,
-        package.name,
-        package.ecosystem,
-        assessment.dependency.version or "",
-    )
-
-
-def _group_unknown(assessments: Iterable[Assessment]) -> dict[str, list[Assessment]]:
-    """Return the packages that cannot be judged for one shared reason, by reason, where there are many of them."""
-    groups: dict[str, list[Assessment]] = {}
-    for assessment in assessments:
-        if assessment.state == "unknown" and (reason := _shared_reason(assessment)):
-            groups.setdefault(reason, []).append(assessment)
-    return {reason: members for reason, members in groups.items() if len(members) >= MIN_GROUP_SIZE}
-
-
-def _shared_reason(assessment: Assessment) -> str:
-    """Return why a package cannot be judged where that is nothing about the package itself; empty otherwise.
-
-    A leading ``~`` says that it would pass, were it not for its advisories.
-    """
-    score = assessment.score
-    if score is not None and score.provisional and score.value is not None:
-        return f"~{_unknown_reason(score, 'known_advisories')}"
-    if assessment.in_registry and score is not None and score.verdict.startswith("insufficient data"):
-        return f"{score.verdict}, {_unknown_dimensions(score)}"
-    if assessment.in_registry is not None or not assessment.reasons:
-        return ""
-    return _unknown_reason(score, "last_release") if score is not None else assessment.reasons[0]
-
-
-def _unknown_dimensions(score: Score) -> str:
-    """Name the dimensions that too little is known about: ``too little on security, maintenance``."""
-    names = [name for name, mean in score.dimensions.items() if mean is None]
-    return f"too little on {', '.join(names)}" if names else "too little on every dimension"
-
-
-def _unknown_reason(score: Score, id_: str) -> str:
-    """Return why a signal is unknown: ``PyPI: connection refused``."""
-    signal = next(signal for signal in score.signals if signal.id == id_)
-    return f"{signal.source}: {signal.reason}" if signal.source else signal.reason
-
-
-def _describe_group(reason: str, members: Sequence[Assessment], threshold: float) -> str:
-    if not reason.startswith("~"):
-        return f"{wording.count_packages(len(members))} could not be judged: {reason} (--all lists them)"
-    values = [
-        assessment.score.value
-        for assessment in members
-        if assessment.score is not None and assessment.score.value is not None
-    ]
-    no_response = "no advisory source answered"
-    explanation = no_response if reason[1:] == no_response else f"{no_response} ({reason[1:]})"
-    return (
-        f"{wording.count_packages(len(members))} score {threshold:g} or above, but {explanation}: "
-        f"~{min(values):.1f} to ~{max(values):.1f} (--all lists them)"
-    )
-
-
-def _build_row(page: Page, assessment: Assessment, threshold: float, *, mixed: bool, max_reasons: int) -> Row:
-    style = wording.STATE_STYLES[assessment.state]
-    all_reasons = _relevant_reasons(assessment)
-    reasons = [page.safe_text(reason) for reason in all_reasons[:max_reasons]] or [
-        page.safe_text(assessment.dependency.skip_reason)
-    ]
-    if len(all_reasons) > max_reasons > 1:
-        reasons.append(f"+{len(all_reasons) - max_reasons} more")
-    return (
-        (f"{wording.format_score(assessment, page.glyphs):>6} {wording.state_glyph(assessment, page.glyphs)}", style),
-        (page.safe_text(wording.package_label(assessment.dependency, mixed=mixed)), "strong"),
-        (page.safe_text(" · ").join(reasons), ""),
-        (_fix_text(page, assessment, threshold), "action"),
-        (page.safe_text(wording.format_locations(assessment.dependency.locations)), "dim"),
-    )
-
-
-def _fix_text(page: Page, assessment: Assessment, threshold: float) -> str:
-    """Return what to do; the two scores of a way out stay on one line."""
-    version, *details = [
-        page.safe_text(piece) for piece in wording.describe_fix(assessment, page.glyphs, threshold)
-    ] or [""]
-    if details and details[0].startswith("("):
-        version, *details = f"{version} {details[0].replace(' ', chr(160))}", *details[1:]
-    return ", ".join([version, *details])
-
-
-def _relevant_reasons(assessment: Assessment) -> Sequence[str]:
-    """Return the reasons; without a score only those why there is none, not what else would have kept it down."""
-    score = assessment.score
-    if assessment.state != "unknown" or score is None or score.value is not None:
-        return assessment.reasons
-    minor_reasons = {reason.text for reason in score.reasons if reason.origin in score.methodology.signals}
-    return [reason for reason in assessment.reasons if reason not in minor_reasons]
-
-
-_COLUMNS: Final = (
-    Column(" Score"),
-    Column("Package", 40, 18),
-    Column("Why (worst first)", 110, 44),
-    Column("Fix", 48, 16),
-    Column("Where", 44, 44),
-)
-
-
-def _add_rows(page: Page, rows: Sequence[Row]) -> None:
-    """Add the packages: a line each where the page is wide enough, otherwise two or three."""
-    widths = fit_widths(_COLUMNS, rows, page.width - 2)
-    if page.width >= WIDE_TABLE_WIDTH and sum(widths) + 2 * len(widths) <= page.width:
-        add_table(page, _COLUMNS, rows, widths)
-        return
-    for row in rows:
-        _add_stacked_row(page, *row)
-
-
-def _add_stacked_row(page: Page, score: Span, package: Span, reason: Span, fix: Span, location: Span) -> None:
-    page.add_wrapped((f"  {score[0]}  ", score[1]), package, location)
-    arrow = f"{page.glyphs.arrow} {fix[0]}" if fix[0] else ""
-    if fix[0] and cell_width(reason[0]) + 2 + cell_width(arrow) <= page.width - _INDENT:
-        page.add_line((" " * _INDENT, ""), reason, ("  ", ""), (arrow.replace("\xa0", " "), fix[1]))
-        return
-    if reason[0]:
-        page.add_paragraph(*reason, indent=_INDENT)
-    if arrow:
-        page.add_paragraph(arrow, fix[1], indent=_INDENT)
-
-
-def _add_footer(page: Page, report: Report, *, provisional: bool, show_all: bool) -> None:
-    if provisional:
-        page.add_paragraph("~ provisional: no advisory source answered", "dim")
-    ok, skipped = report.count_state("ok"), report.count_state("skipped")
-    if ok and not show_all:
-        page.add_line((f"  {wording.count_packages(ok)} at {report.threshold:g} or above not shown (--all)", "dim"))
-    if skipped and not show_all:
-        page.add_line((f"  {skipped:,} skipped on purpose (--all)", "dim"))
 
 
 # --- foot
@@ -384,7 +191,7 @@ def _add_footer(page: Page, report: Report, *, provisional: bool, show_all: bool
 def _add_next_command(page: Page, report: Report) -> None:
     worst_assessment = min(
         (assessment for assessment in report.dependencies if assessment.state in ("below", "unknown")),
-        key=_sort_key,
+        key=table.sort_key,
         default=None,
     )
     if worst_assessment is not None:

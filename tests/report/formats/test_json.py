@@ -336,9 +336,9 @@ def test_a_thousand_packages_take_a_tenth_of_a_second(many: Callable[[int], Repo
 
 
 def _seconds(report: Report) -> float:
-    started = time.perf_counter()
+    started = time.process_time()
     json_report.render(report, RenderOptions())
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 def test_the_documentation_lists_each_renamed_key_under_the_name_it_has_now() -> None:

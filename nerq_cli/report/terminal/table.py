@@ -1,0 +1,297 @@
+"""The table of a scan: a row per dependency, worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from nerq_cli.ecosystems import get_ecosystem
+from nerq_cli.policy import STATES
+from nerq_cli.report import wording
+from nerq_cli.report.advisory import deduplicate_advisories
+from nerq_cli.report.terminal.layout import WIDE_TABLE_WIDTH, Column, Page, Span, add_cut_row, cell_width, fit_widths
+from nerq_cli.signals.advisories import describe_advisories
+
+if TYPE_CHECKING:
+    from nerq_cli.facts import AffectingAdvisory
+    from nerq_cli.report import RenderOptions
+    from nerq_cli.report.model import Assessment, Report
+    from nerq_cli.scoring.score import Score
+
+#: Dependencies up to which the table has a row for each.
+MAX_FULL_TABLE: Final = 40
+#: Packages from which on those that are unknown for one shared reason share a row of a long table.
+MIN_GROUP_SIZE: Final = 4
+#: Reasons in a row.
+MAX_REASONS: Final = 3
+#: From this width on columns are two cells apart, and a version to move to has its score beside it.
+_SPACIOUS_WIDTH: Final = 140
+#: Indent of the second line of a row on a narrow page, in cells.
+_INDENT: Final = 12
+#: Headings of dimensions whose first three letters are those of another, or hard to guess.
+_DIMENSION_LABELS: Final = {"maintenance": "Mnt", "compliance": "Cpl"}
+_GRADE_STYLES: Final = {"A+": "good", "A": "good", "B": "fair", "C": "doubt", "D": "bad", "E": "bad", "F": "bad"}
+
+
+class _Row(NamedTuple):
+    """The cells of a row, in the order of the columns."""
+
+    score: Span
+    package: Span
+    ecosystem: Span
+    dimensions: Span
+    reason: Span
+    upgrade: Span
+    location: Span
+
+
+def add_dependencies(page: Page, report: Report, options: RenderOptions) -> None:
+    """Add the table.
+
+    Up to 40 dependencies each has a row. Beyond that those that pass or are skipped have none unless they carry an
+    advisory, and many that are unknown for one shared reason share a row.
+    """
+    assessments = sorted(report.dependencies, key=sort_key)
+    shown = assessments
+    groups: dict[str, list[Assessment]] = {}
+    if options.top is not None:
+        shown = assessments[: options.top]
+    elif len(assessments) > MAX_FULL_TABLE and not options.show_all:
+        needs_row = ("below", "unknown")
+        shown = [entry for entry in assessments if entry.state in needs_row or entry.advisories]
+        groups = _group_unknown(shown)
+    grouped_ids = {id(assessment) for members in groups.values() for assessment in members}
+    rows = [
+        (_build_row(page, assessment, report.threshold), assessment)
+        for assessment in shown
+        if id(assessment) not in grouped_ids
+    ]
+    labels = [_DIMENSION_LABELS.get(name, name[:3].title()) for name in report.methodology.dimensions]
+    if rows:
+        _add_rows(page, rows, " ".join(labels), verbose=options.verbose)
+    for reason, members in groups.items():
+        page.add_paragraph(
+            page.safe_text(_describe_group(reason, members, report.threshold)),
+            "doubt",
+            indent=_INDENT,
+            prefix=f" {page.glyphs.unknown}",
+        )
+    shown_ids = {id(assessment) for assessment in shown}
+    _add_legend(page, [row for row, _ in rows], report, labels)
+    _add_rest(page, [assessment for assessment in assessments if id(assessment) not in shown_ids])
+
+
+def sort_key(assessment: Assessment) -> tuple[int, float, float, str, str, str]:
+    """Order by state, then the lowest score, then the lowest total before caps, then name and version."""
+    total = assessment.score.total if assessment.score else None
+    ceiling = wording.score_ceiling(assessment)
+    package = assessment.dependency.package
+    return (
+        STATES.index(assessment.state) if assessment.state else len(STATES),
+        -1.0 if ceiling is None else ceiling,
+        -1.0 if total is None else total,
+        package.name,
+        package.ecosystem,
+        assessment.dependency.version or "",
+    )
+
+
+# --- rows
+
+
+def _build_row(page: Page, assessment: Assessment, threshold: float) -> _Row:
+    dependency, score = assessment.dependency, assessment.score
+    grade = score.grade if score is not None and score.grade and not score.provisional else ""
+    mark = wording.state_glyph(assessment, page.glyphs)
+    style = _GRADE_STYLES.get(grade) or wording.STATE_STYLES[assessment.state]
+    if assessment.state == "below":
+        style = "bad"
+    return _Row(
+        (f"{mark} {wording.format_score(assessment, page.glyphs):>5} {grade}", style),
+        (page.safe_text(wording.package_and_version(dependency)), "strong"),
+        (get_ecosystem(dependency.package.ecosystem).purl_type, "dim"),
+        (_format_dimensions(page, score), ""),
+        (page.safe_text(" · ").join(map(page.safe_text, _shorten_reasons(assessment, _list_reasons(assessment)))), ""),
+        (page.safe_text(_format_upgrade(page, assessment, threshold)), "action"),
+        (page.safe_text(wording.format_locations(dependency.locations)), "dim"),
+    )
+
+
+def _format_dimensions(page: Page, score: Score | None) -> str:
+    values = [] if score is None else score.dimensions.values()
+    if not any(values):
+        return ""
+    return " ".join(f"{page.glyphs.unknown:>3}" if value is None else f"{value:3.0f}" for value in values)
+
+
+def _list_reasons(assessment: Assessment) -> list[str]:
+    """Return the worst advisory, then the other reasons; without a score only those why there is none."""
+    reasons = list(assessment.reasons or filter(None, [assessment.dependency.skip_reason]))
+    score = assessment.score
+    if assessment.state == "unknown" and score is not None and score.value is None:
+        minor_reasons = {reason.text for reason in score.reasons if reason.origin in score.methodology.signals}
+        reasons = [reason for reason in reasons if reason not in minor_reasons]
+    if not assessment.advisories:
+        return reasons
+    advisories = deduplicate_advisories(assessment.advisories)
+    count = describe_advisories(advisories)
+    return [_format_worst(advisories), *(reason for reason in reasons if not reason.startswith(count))]
+
+
+def _format_worst(advisories: Sequence[AffectingAdvisory]) -> str:
+    """Return ``GHSA-x84v-xcm2-53pg +2 (high)``: the worst advisory, the number of the others, its severity."""
+    worst, *others = advisories
+    labels = ["malware" if worst.malware else worst.severity, *(["exploited"] if worst.exploited else [])]
+    return f"{worst.id}{f' +{len(others)}' if others else ''} ({', '.join(labels)})"
+
+
+def _shorten_reasons(assessment: Assessment, reasons: Sequence[str]) -> list[str]:
+    """Return the first few reasons, a count of the rest, and what to do where that is no version."""
+    hidden_count = len(reasons) - MAX_REASONS
+    return [
+        *reasons[:MAX_REASONS],
+        *([f"+{hidden_count} more"] if hidden_count > 0 else []),
+        *([assessment.fix] if _is_instruction(assessment.fix) else []),
+    ]
+
+
+def _is_instruction(fix: str) -> bool:
+    return " " in fix
+
+
+def _format_upgrade(page: Page, assessment: Assessment, threshold: float) -> str:
+    """Return ``2.34.2 (93.1)``: the version to move to, with its score where there is room.
+
+    ``*`` marks a version outside the declared range, ``!`` one that is still below the threshold.
+    """
+    upgrade = assessment.upgrade
+    if upgrade is None:
+        return "" if _is_instruction(assessment.fix) else assessment.fix
+    mark = "*" * bool(upgrade.excluding_ranges) + "!" * (upgrade.value is not None and upgrade.value < threshold)
+    if upgrade.value is None or WIDE_TABLE_WIDTH <= page.width < _SPACIOUS_WIDTH:
+        return f"{upgrade.version}{mark}"
+    return f"{upgrade.version}{mark} ({wording.format_upgrade_score(upgrade)})"
+
+
+def _add_rows(page: Page, rows: Sequence[tuple[_Row, Assessment]], dimensions: str, *, verbose: bool) -> None:
+    """Add a line per row on a wide page, two on a narrow one; ``verbose`` adds every reason below."""
+    columns = (
+        Column("  Score", min_width=10),
+        Column("Package", 44, 14),
+        Column("Eco", min_width=4),
+        Column(dimensions, min_width=len(dimensions)),
+        Column("Why (worst first)", 160, 22),
+        Column("Move to", 24, 8),
+        Column("Where", 44, 11, keep_end=True),
+    )
+    gap = 1 if page.width < _SPACIOUS_WIDTH else 2
+    is_wide = page.width >= WIDE_TABLE_WIDTH
+    widths = fit_widths(columns, [row for row, _ in rows], page.width - 1, gap) if is_wide else []
+    if is_wide:
+        add_cut_row(page, columns, widths, [(column.heading, "dim") for column in columns], gap)
+    for row, assessment in rows:
+        if is_wide:
+            add_cut_row(page, columns, widths, row, gap)
+        else:
+            _add_stacked_row(page, row)
+        if verbose and assessment.reasons:
+            reasons = page.safe_text(" · ").join(map(page.safe_text, assessment.reasons))
+            page.add_paragraph(reasons, "dim", indent=_INDENT)
+
+
+def _add_stacked_row(page: Page, row: _Row) -> None:
+    ecosystem_width = cell_width(row.ecosystem[0])
+    upgrade = f"{page.glyphs.arrow} {row.upgrade[0]}" if row.upgrade[0] else ""
+    upgrade = page.cut_text(upgrade, (page.width - _INDENT) // 2)
+    package_width = page.width - _INDENT - ecosystem_width - cell_width(upgrade) - 4
+    score, style = row.score
+    page.add_justified(
+        [
+            (f" {score}".ljust(_INDENT), style),
+            (page.cut_text(row.package[0], package_width), row.package[1]),
+            ("  ", ""),
+            row.ecosystem,
+        ],
+        (upgrade, row.upgrade[1]),
+    )
+    location = page.cut_text(row.location[0], (page.width - _INDENT) // 2, keep_end=True)
+    reason = page.cut_text(row.reason[0], page.width - _INDENT - cell_width(location) - 2)
+    page.add_justified([(" " * _INDENT, ""), (reason, "")], (location, row.location[1]))
+
+
+def _add_legend(page: Page, rows: Sequence[_Row], report: Report, labels: Sequence[str]) -> None:
+    """Add what the abbreviations and signs of the rows mean."""
+    page.add_gap()
+    if rows and page.width >= WIDE_TABLE_WIDTH:
+        names = map(" ".join, zip(labels, report.methodology.dimensions, strict=True))
+        page.add_paragraph(page.safe_text(" · ".join(names)), "dim", indent=1)
+    if any("~" in row.score[0] or "(~" in row.upgrade[0] for row in rows):
+        page.add_paragraph("~ provisional: no advisory source answered", "dim", indent=1)
+    if any("*" in row.upgrade[0] for row in rows):
+        page.add_paragraph("* outside the declared range", "dim", indent=1)
+    if any("!" in row.upgrade[0] for row in rows):
+        page.add_paragraph(f"! still below {report.threshold:g}", "dim", indent=1)
+
+
+def _add_rest(page: Page, hidden: Sequence[Assessment]) -> None:
+    """Add the number of dependencies without a row."""
+    if not hidden:
+        return
+    states = [assessment.state for assessment in hidden]
+    counts = ", ".join(f"{states.count(state):,} {state}" for state in STATES if state in states)
+    page.add_paragraph(f"{wording.count_packages(len(hidden))} not shown: {counts} (--all)", "dim", indent=1)
+
+
+# --- groups
+
+
+def _group_unknown(assessments: Iterable[Assessment]) -> dict[str, list[Assessment]]:
+    """Return the packages that are unknown for one shared reason, by reason, where there are several of them."""
+    groups: dict[str, list[Assessment]] = {}
+    for assessment in assessments:
+        if assessment.state == "unknown" and (reason := _shared_reason(assessment)):
+            groups.setdefault(reason, []).append(assessment)
+    return {reason: members for reason, members in groups.items() if len(members) >= MIN_GROUP_SIZE}
+
+
+def _shared_reason(assessment: Assessment) -> str:
+    """Return why a package cannot be judged where that is nothing about the package itself; empty otherwise.
+
+    A leading ``~`` says that it would pass, were it not for its advisories.
+    """
+    score = assessment.score
+    if score is not None and score.provisional and score.value is not None:
+        return f"~{_unknown_reason(score, 'known_advisories')}"
+    if assessment.in_registry and score is not None and score.verdict.startswith("insufficient data"):
+        return f"{score.verdict}, {_unknown_dimensions(score)}"
+    if assessment.in_registry is not None or not assessment.reasons:
+        return ""
+    return _unknown_reason(score, "last_release") if score is not None else assessment.reasons[0]
+
+
+def _unknown_dimensions(score: Score) -> str:
+    """Name the dimensions that too little is known about: ``too little on security, maintenance``."""
+    names = [name for name, mean in score.dimensions.items() if mean is None]
+    return f"too little on {', '.join(names)}" if names else "too little on every dimension"
+
+
+def _unknown_reason(score: Score, id_: str) -> str:
+    """Return why a signal is unknown: ``PyPI: connection refused``."""
+    signal = next(signal for signal in score.signals if signal.id == id_)
+    return f"{signal.source}: {signal.reason}" if signal.source else signal.reason
+
+
+def _describe_group(reason: str, members: Sequence[Assessment], threshold: float) -> str:
+    if not reason.startswith("~"):
+        return f"{wording.count_packages(len(members))} could not be judged: {reason} (--all lists them)"
+    values = [
+        assessment.score.value
+        for assessment in members
+        if assessment.score is not None and assessment.score.value is not None
+    ]
+    no_response = "no advisory source answered"
+    explanation = no_response if reason[1:] == no_response else f"{no_response} ({reason[1:]})"
+    return (
+        f"{wording.count_packages(len(members))} score {threshold:g} or above, but {explanation}: "
+        f"~{min(values):.1f} to ~{max(values):.1f} (--all lists them)"
+    )
