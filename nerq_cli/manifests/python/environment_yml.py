@@ -1,6 +1,6 @@
-"""environment.yml: a conda environment, and what pip is to add to it.
+"""environment.yml: the packages of a conda environment, and those that pip adds to it.
 
-conda's own packages are listed and never looked up; the ``pip:`` section holds lines of a requirements file.
+Packages of conda are listed and not scored; the ``pip:`` section has the lines of a requirements file.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ if TYPE_CHECKING:
     from yaml.nodes import MappingNode, Node, ScalarNode
 
 NAME: Final = "environment.yml"
-#: Why conda's packages are not scored.
+#: Skip reason of the packages of conda.
 CONDA_REASON: Final = "conda package: not scored"
 
 _ENVIRONMENT_FILE: Final = re.compile(r"(?:environment(?:[-_.].*)?|conda)\.ya?ml")
-#: Deepest nesting read, in levels; conda's files have three.
+#: Deepest nesting read, in levels; files of conda have three.
 MAX_DEPTH: Final = 50
-#: A match specification of conda: channel, name, and what version and build it must be.
+#: A match specification of conda: channel, name, and the range of versions and builds.
 _MATCH_SPEC: Final = re.compile(r"(?:[^\s:]{1,200}::)?([A-Za-z0-9_][\w.-]*)\s*((?:[=<>!~*\d\[ ].*)?)", re.ASCII)
-#: One version, and the build of it.
+#: A version and its build.
 _EXACT_BUILD: Final = re.compile(r"==?\s*([\d][\w.!+]*)=[\w.]+")
 _PACKAGE_FILE: Final = re.compile(r"(?:[a-z]+://|[./~]).*?([A-Za-z0-9_][\w.-]*?)-([^-/]+)-[^-/]+\.(?:conda|tar\.bz2)")
 _MAX_SPEC_LENGTH: Final = 1_000
-#: What people call environments for development, and those for one task of it.
+#: Words in file names of environments for development, and for one task of it.
 _DEVELOPMENT_WORDS: Final = frozenset({"dev", "devel", "develop", "development"})
 _TASK_WORDS: Final = frozenset({"bench", "benchmark", "ci", "doc", "docs", "lint", "rtd", "test", "testing", "tests"})
 
 
 def matches(path: PurePosixPath) -> bool:
-    """Say whether this file describes a conda environment, by its name."""
+    """Return whether this file describes a conda environment, by its name."""
     return _ENVIRONMENT_FILE.fullmatch(path.name.lower()) is not None
 
 
 def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:
-    """Read what a conda environment is made of. What is wrong with it is in ``problems``; nothing is raised.
+    """Return what a conda environment declares. Never raises.
 
-    Without a ``group`` the file's name says which it is: ``environment-dev.yml`` is for development.
+    Without ``group``, the name of the file gives the group: ``environment-dev.yml`` is ``dev``.
     """
     reader = _EnvironmentReader(TextDocument(text, path))
     reader.read_dependencies()
@@ -67,14 +67,14 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
 
 
 def _guess_group(path: str) -> str:
-    """Return the group a file's name tells: what follows ``environment-``."""
+    """Return the group in the name of a file: what follows ``environment-``."""
     words = re.split(r"[^a-z0-9]+", PurePosixPath(path).stem.lower())[1:]
     task = next((word for word in words if word in _TASK_WORDS), "")
     return f"dev:{task}" if task else "dev" if _DEVELOPMENT_WORDS.intersection(words) else "main"
 
 
 class _EnvironmentReader:
-    """One file: conda's packages, and the lines for pip with the places they have here."""
+    """Reads one file: the packages of conda, and the lines for pip with their places."""
 
     def __init__(self, document: TextDocument) -> None:
         self.document = document
@@ -83,7 +83,7 @@ class _EnvironmentReader:
         self._list_ids: set[int] = set()
 
     def read_dependencies(self) -> None:
-        """Read the list of dependencies."""
+        """Read the list ``dependencies``."""
         from yaml.nodes import ScalarNode, SequenceNode
 
         root = self._compose_document()
@@ -100,8 +100,10 @@ class _EnvironmentReader:
             self._report_problem("dependencies must be a list", dependencies)
 
     def parse_pip_lines(self, *, constraint: bool, group: str) -> DependencyFile:
-        """Return what the lines for pip say, each at its place in this file."""
-        text = "\n\n".join(line for line, _, _ in self._pip_lines)  # a free line, so that no backslash joins two
+        """Return what the lines for pip declare, with their places in this file."""
+        text = "\n\n".join(
+            line for line, _, _ in self._pip_lines
+        )  # an empty line between two, so that no backslash joins them
         pip_file = requirements.read(text, self.document.path, constraint=constraint, group=group)
         return replace(
             pip_file,
@@ -117,7 +119,7 @@ class _EnvironmentReader:
         )
 
     def _locate_line(self, line: int) -> tuple[int, int]:
-        """Return the line and the column before the text here, of a line that was handed to pip's reader."""
+        """Return the line in this file, and the columns before its text, of a line of the text for pip."""
         _, number, column = self._pip_lines[min((line - 1) // 2, len(self._pip_lines) - 1)]
         return number, column
 
@@ -127,7 +129,7 @@ class _EnvironmentReader:
         return replace(problem, line=line, column=column, text=quote_line(self.document.lines[line - 1], column))
 
     def _compose_document(self) -> MappingNode | None:
-        """Return the document as YAML has it, with the places of everything in it."""
+        """Return the root node of the document, or None and add a problem."""
         import yaml
         from yaml.nodes import MappingNode
 
@@ -148,7 +150,7 @@ class _EnvironmentReader:
             return root
         message = "the file is empty" if root is None else "not a conda environment: it has no keys"
         self.document.add_problem(
-            message, root.start_mark.line + 1 if root else 0, hint="dependencies stand under dependencies:"
+            message, root.start_mark.line + 1 if root else 0, hint="list the packages under dependencies:"
         )
         return None
 
@@ -172,7 +174,7 @@ class _EnvironmentReader:
                     self._read_pip_section(value)
                 else:
                     self._report_problem(
-                        f"conda knows no section {name[:60]!r} in dependencies", value, hint="known is pip"
+                        f"not a section of dependencies: {name[:60]!r}", value, hint="conda supports pip only"
                     )
         else:
             self._report_problem("a list in the list of dependencies", node, hint="remove the second dash")
@@ -184,7 +186,7 @@ class _EnvironmentReader:
             return
         if not isinstance(node, SequenceNode):
             self._report_problem("pip must be a list", node)
-        elif id(node) not in self._list_ids:  # an alias of a list adds nothing to it
+        elif id(node) not in self._list_ids:  # an alias of a list that was read
             self._list_ids.add(id(node))
             for item_node in node.value:
                 if isinstance(item_node, ScalarNode):
@@ -197,7 +199,7 @@ class _EnvironmentReader:
         file_match = _PACKAGE_FILE.fullmatch(text) if len(text) <= _MAX_SPEC_LENGTH else None
         match = file_match or (_MATCH_SPEC.fullmatch(text) if len(text) <= _MAX_SPEC_LENGTH else None)
         if match is None:
-            self._report_problem(f"{text[:60]!r} is no package of conda's", node, hint="write name=1.2 or name>=1.2")
+            self._report_problem(f"{text[:60]!r} is not a conda package", node, hint="write name=1.2 or name>=1.2")
             return
         requirement = f"=={match[2]}" if file_match else _drop_build(match[2].strip())
         line = node.start_mark.line + 1
@@ -220,13 +222,13 @@ class _EnvironmentReader:
 
 
 def _drop_build(requirement: str) -> str:
-    """Return a requirement as written, but that of one build as that of its version."""
+    """Return a requirement as written; without the build if it is one exact build."""
     match = _EXACT_BUILD.fullmatch(requirement)
     return f"=={match[1]}" if match else requirement
 
 
 def _split_lines(node: ScalarNode) -> Iterator[tuple[str, int, int]]:
-    """Go through the lines of an item: each with its number and the characters before it."""
+    """Yield the lines of an item, each with its number and the columns before it."""
     line = node.start_mark.line + 1
     if node.style in ("|", ">"):
         for offset, text in enumerate(node.value.splitlines(), 1):
@@ -236,11 +238,11 @@ def _split_lines(node: ScalarNode) -> Iterator[tuple[str, int, int]]:
         yield " ".join(node.value.splitlines()), line, column_offset
 
 
-def _check_depth(text: str, loader: Any) -> None:  # noqa: ANN401 - one of two loaders without a common base
-    """Refuse what is nested too deeply, before a recursive reader meets it.
+def _check_depth(text: str, loader: Any) -> None:  # noqa: ANN401 - the two loaders have no common base
+    """Check the nesting before the document is composed, which is recursive.
 
     Raises:
-        ValueError: it is.
+        ValueError: The document is nested too deeply.
     """
     import yaml
     from yaml.events import CollectionEndEvent, CollectionStartEvent

@@ -1,4 +1,4 @@
-"""Dependency specifiers: the one-line notation ``name[extra]>=1.2; marker`` that most Python files share."""
+"""Dependency specifiers (PEP 508): ``name[extra]>=1.2; marker``."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from nerq_cli.manifests.package_source import url_reason
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
 
-#: The longest specifier read, in characters. Real ones stay below a few hundred; Python reads no longer integers
-#: than 4,300 digits, so nothing that passes here can trip whoever compares the versions.
+#: Longest specifier read, in characters. Real ones have a few hundred; Python's limit for an integer is 4,300 digits,
+#: so every version in a shorter text can be compared.
 MAX_LENGTH = 4_000
-#: The deepest nesting of parentheses read in a marker. `packaging` has a limit of its own, or none, by release.
+#: Deepest nesting of parentheses read in a marker. The limit of `packaging` differs from release to release.
 MAX_DEPTH = 50
 
 _ORDER_HINT = 'write name, extras, version and marker in this order: requests[socks]>=2.31; python_version >= "3.10"'
-_CARET_HINT = "^ and ~ are Poetry's and npm's: here ^1.2 is written >=1.2,<2 and ~1.2 is written >=1.2,<1.3"
+_CARET_HINT = "^ and ~ are syntax of Poetry and npm: write >=1.2,<2 for ^1.2 and >=1.2,<1.3 for ~1.2"
 _BACKSLASH_ERROR = "a marker has no backslashes"
 _DEPTH_ERROR = "the marker is nested too deeply"
-_OPTION_HINT = "options of pip have no place here, only names"
+_OPTION_HINT = "pip options are not supported here"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class Specifier:
 
 
 class NotASpecifierError(ValueError):
-    """The text is no dependency specifier. ``offset`` is where it goes wrong, counted in characters from 0."""
+    """The text is not a dependency specifier. ``offset`` is the place of the error, in characters from 0."""
 
     def __init__(self, message: str, *, offset: int = 0, hint: str = "") -> None:
         super().__init__(message)
@@ -55,10 +55,10 @@ class NotASpecifierError(ValueError):
 
 
 def parse_specifier(text: str) -> Specifier:
-    """Take a dependency specifier apart.
+    """Return the parts of a dependency specifier.
 
     Raises:
-        NotASpecifierError: the text is not one.
+        NotASpecifierError: The text is not a specifier.
     """
     from packaging.requirements import Requirement
 
@@ -86,14 +86,14 @@ def parse_specifier(text: str) -> Specifier:
 
 @lru_cache(maxsize=1024)
 def validate_marker(text: str) -> str:
-    """Return an environment marker without the space around it. Cached: the same few stand in every file.
+    """Return an environment marker without the space around it. Cached: files repeat a few markers.
 
     Raises:
-        ValueError: it is not one.
+        ValueError: The text is not a marker.
     """
     from packaging.markers import InvalidMarker, Marker
 
-    if "\\" in text:  # not in the grammar, yet handed to Python's own string reader, which warns
+    if "\\" in text:  # not in the grammar, but `packaging` evaluates the string, which warns
         raise ValueError(_BACKSLASH_ERROR)
     if len(text) > MAX_LENGTH:
         raise ValueError(f"the marker is longer than {MAX_LENGTH} characters")
@@ -107,7 +107,7 @@ def validate_marker(text: str) -> str:
 
 
 def _find_excess_depth(marker: str) -> int | None:
-    """Return the offset of the first parenthesis that is nested too deeply; None when there is none."""
+    """Return the offset of the first parenthesis that is nested too deeply, or None."""
     depth, quote = 0, ""
     for offset, char in enumerate(marker):
         if quote:
@@ -122,7 +122,7 @@ def _find_excess_depth(marker: str) -> int | None:
 
 
 def _convert_direct(requirement: Requirement) -> Specifier:
-    """Read ``name @ URL``, where a semicolon may belong to the URL."""
+    """Return the parts of ``name @ URL``, where a semicolon may belong to the URL."""
     return Specifier(
         name=requirement.name,
         extras=tuple(sorted(requirement.extras)),
@@ -134,7 +134,7 @@ def _convert_direct(requirement: Requirement) -> Specifier:
 
 
 def _extract_version(specifier_text: str, requirement: Requirement) -> str:
-    """Return the version part as written: `packaging` sorts its clauses."""
+    """Return the version range as written, because `packaging` sorts its clauses."""
     version = specifier_text.strip().removeprefix(requirement.name).strip()
     if version.startswith("["):
         version = version.partition("]")[2].strip()
@@ -142,19 +142,19 @@ def _extract_version(specifier_text: str, requirement: Requirement) -> str:
 
 
 def _explain_error(text: str) -> NotASpecifierError:
-    """Say what is wrong with a specifier that cannot be read."""
+    """Return the error of a specifier that cannot be parsed."""
     from packaging.requirements import Requirement
 
     try:
         Requirement(text)
-    except ValueError as error:  # InvalidRequirement is one; some releases let a plain one out
+    except ValueError as error:  # InvalidRequirement, or a plain ValueError in some releases
         offset, _ = getattr(error.__cause__, "span", (0, 0))
         return NotASpecifierError(_extract_message(error), offset=offset, hint=_suggest_fix(text))
     return NotASpecifierError("it cannot be read in parts", hint=_suggest_fix(text))
 
 
 def _extract_message(error: ValueError) -> str:
-    """Return `packaging`'s words without its drawing of the place."""
+    """Return the first line of a message of `packaging`; the others draw the place."""
     message, _, _ = str(error).partition("\n")
     return message[:1].lower() + message[1:]
 

@@ -1,7 +1,7 @@
-"""What one line of a requirements file asks for: a specifier, or something at a path, an address, in a repository.
+"""One requirement of a requirements file: a specifier, a path, an address or a repository; and pip's options.
 
-Options, and everything that is no specifier, are taken apart by `pip_requirements_parser`, pip's own code, which is
-imported when a file first has such a line.
+Options, paths and addresses are parsed by `pip_requirements_parser` (a copy of pip's code). It is imported when a file
+has such a line.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: How the reason begins for what lies on this disk.
+#: Beginning of the skip reason of a local path.
 LOCAL_PREFIX: Final = "local path"
 
 _HASH_OPTIONS: Final = re.compile(r"(?:\s+--hash(?:=|\s+)[A-Za-z0-9_-]+:[0-9a-fA-F]+)+")
 _HASH_VALUE: Final = re.compile(r"[A-Za-z0-9_-]+:[0-9a-fA-F]+")
 _OPTION_START: Final = re.compile(r"\s+(?=--?[A-Za-z])")
-#: Options about one requirement; all others are about the whole file.
+#: Options of one requirement; all others apply to the whole file.
 _REQUIREMENT_OPTIONS: Final = frozenset({"hashes", "install_options", "global_options", "config_settings"})
-#: Options that pip 26.3 reads in requirements files and the library, older, does not know.
+#: Options that pip 26.3 reads in requirements files, and the library does not.
 _ADDITIONAL_OPTIONS: Final = (
     (("-C", "--config-settings", "--config-setting"), "config_settings", "append"),
     (("--all-releases",), "all_releases", "append"),
@@ -40,7 +40,7 @@ _ADDITIONAL_OPTIONS: Final = (
     (("--no-require-hashes",), "no_require_hashes", "store_true"),
 )
 
-#: What no plain specifier has before its marker.
+#: What a specifier without an address does not contain before its marker.
 _NOT_SPECIFIER: Final = re.compile(
     r"[/\\@:]|^[.~]|\.(?:whl|zip|t[abglxz]+|tar\.\w+)\s*(?:\[[^\]]*\]\s*)?$", re.IGNORECASE
 )
@@ -60,10 +60,10 @@ _VERSION_FROM_ENVIRONMENT: Final = re.compile(rf"({NAME_PATTERN})([<>=!~][^;]*{V
 
 
 def parse_requirement(text: str) -> Specifier:
-    """Read a requirement with its own options.
+    """Return the requirement of a line, with its options.
 
     Raises:
-        NotASpecifierError: it is malformed.
+        NotASpecifierError: The line is malformed.
     """
     option = _OPTION_START.search(text)
     if option is None:
@@ -73,10 +73,10 @@ def parse_requirement(text: str) -> Specifier:
 
 
 def parse_editable_option(value: str, marker: str = "") -> Specifier:
-    """Read what ``-e`` points at: a directory or a repository.
+    """Return the requirement that is the value of ``-e``: a directory or a repository.
 
     Raises:
-        NotASpecifierError: it is malformed.
+        NotASpecifierError: The value is malformed.
     """
     from pip_requirements_parser import parse_editable
 
@@ -93,10 +93,10 @@ def parse_editable_option(value: str, marker: str = "") -> Specifier:
 
 
 def split_marker(text: str) -> tuple[str, str]:
-    """Split off the marker where a semicolon may belong to an address: a space tells.
+    """Return a path or an address and its marker: the semicolon before a marker has a space beside it.
 
     Raises:
-        NotASpecifierError: the marker is none.
+        NotASpecifierError: The marker is malformed.
     """
     match = _MARKER_START.search(text)
     if match is None:
@@ -108,10 +108,10 @@ def split_marker(text: str) -> tuple[str, str]:
 
 
 def parse_file_options(text: str) -> dict[str, list[str]]:
-    """Read a line of options about the whole file: what each was given, filed under the library's name for it.
+    """Return the values of the options on a line that apply to the whole file, by the library's name of the option.
 
     Raises:
-        NotASpecifierError: pip knows no such option, or not like this.
+        NotASpecifierError: The line has an unknown option, or one of a requirement, or more than options.
     """
     values_by_option, arguments = _parse_options(text)
     misplaced_option = next((name for name in values_by_option if name in _REQUIREMENT_OPTIONS), None)
@@ -119,13 +119,13 @@ def parse_file_options(text: str) -> dict[str, list[str]]:
         hint = "end the line before it in a backslash"
         raise NotASpecifierError(f"{_format_option(misplaced_option)} belongs to a requirement", hint=hint)
     if arguments:
-        hint = "put it on its own line, or behind a #"
+        hint = "put it on its own line, or after a #"
         raise NotASpecifierError("nothing may follow an option", offset=max(text.find(arguments[0]), 0), hint=hint)
     return values_by_option
 
 
 def _check_requirement_options(text: str, start: int) -> bool:
-    """Check the options after a requirement; return whether one is a hash."""
+    """Return whether the options after a requirement include a hash; raise if one does not belong there."""
     values_by_option, arguments = _parse_options(text, start)
     invalid_options = [
         _format_option(name) for name in values_by_option if name not in _REQUIREMENT_OPTIONS
@@ -140,7 +140,7 @@ def _check_requirement_options(text: str, start: int) -> bool:
 
 
 def _parse_options(text: str, start: int = 0) -> tuple[dict[str, list[str]], list[str]]:
-    """Return the values of each option, filed under the library's name for it, and what is left over."""
+    """Return the values of each option, by the library's name of it, and the arguments that are no options."""
     import shlex
     from optparse import Values
 
@@ -148,7 +148,7 @@ def _parse_options(text: str, start: int = 0) -> tuple[dict[str, list[str]], lis
 
     if len(text) > MAX_LENGTH:
         raise NotASpecifierError(_LENGTH_ERROR)
-    values = Values()  # empty, because the parser's defaults are lists that would grow from line to line
+    values = Values()  # the parser's own defaults are lists that it would extend with every line
     try:
         _, arguments = _build_option_parser().parse_args(shlex.split(text[start:]), values)
     except OptionParsingError as error:
@@ -159,19 +159,19 @@ def _parse_options(text: str, start: int = 0) -> tuple[dict[str, list[str]], lis
 
 
 def _list_values(value: object) -> list[str]:
-    """Return what an option was given, one or several; nothing for a switch. ``-r=file`` leaves the = in place."""
+    """Return the values of an option; none for a switch. The parser leaves the ``=`` of ``-r=file`` in the value."""
     values = value if isinstance(value, list) else [value]
     return [text.lstrip("=") for text in values if isinstance(text, str)]
 
 
 def _format_option(name: str) -> str:
-    """Return an option as it is written on a line."""
+    """Return how an option is written."""
     return next(option.get_opt_string() for option in _build_option_parser().option_list if option.dest == name)
 
 
 @lru_cache(maxsize=1)
 def _build_option_parser() -> OptionParser:
-    """Return pip's option parser; the library builds one anew for each line, which is what makes it slow."""
+    """Return the option parser; built once, because the library builds one per line, which is slow."""
     from pip_requirements_parser import build_parser
 
     parser: OptionParser = build_parser()
@@ -181,7 +181,7 @@ def _build_option_parser() -> OptionParser:
 
 
 def _explain_option_error(text: str, start: int, parser_message: str) -> NotASpecifierError:
-    """Say which option it is that pip does not know, and which one it may have been."""
+    """Return the error for an option that cannot be parsed, with the most similar option as a hint."""
     message = parser_message.partition("error: ")[2].strip()[:MAX_SHOWN_LENGTH]
     name = next(iter(re.findall(r"--?[\w-]+", message)), "")
     offset = max(text.find(name, start), start)
@@ -190,12 +190,12 @@ def _explain_option_error(text: str, start: int, parser_message: str) -> NotASpe
     suggestions = get_close_matches(
         name, [option.get_opt_string() for option in _build_option_parser().option_list], n=1
     )
-    hint = f"did you mean {suggestions[0]}?" if suggestions else "pip reads no such option in a requirements file"
+    hint = f"did you mean {suggestions[0]}?" if suggestions else "pip does not read this option in a requirements file"
     return NotASpecifierError(message, offset=offset, hint=hint)
 
 
 def _parse_bare_requirement(text: str) -> Specifier:
-    """Read a requirement without options."""
+    """Return a requirement without options."""
     if len(text) > MAX_LENGTH:
         raise NotASpecifierError(_LENGTH_ERROR)
     specifier_text = text.partition(";")[0]
@@ -213,7 +213,7 @@ def _parse_bare_requirement(text: str) -> Specifier:
 
 
 def _is_path_or_url(text: str) -> bool:
-    """Whether this is a path or an address, as pip would see it without looking at the disk."""
+    """Return whether pip would read this as a path or an address. The disk is not read."""
     if not _URL_SCHEME.match(text):
         return _LOCAL_PATH.fullmatch(text) is not None
     from pip_requirements_parser import is_url
@@ -232,7 +232,7 @@ def _parse_plain_specifier(text: str) -> Specifier:
 
 
 def _parse_direct_reference(text: str) -> Specifier:
-    """Read ``name @ address``."""
+    """Return the requirement of ``name @ address``."""
     specifier = parse_specifier(text)
     if not _URL_OR_PATH.match(specifier.url):
         raise NotASpecifierError("no address", offset=text.index("@") + 1, hint="write name @ https://…")
@@ -241,7 +241,7 @@ def _parse_direct_reference(text: str) -> Specifier:
 
 
 def _parse_path_or_url(text: str) -> Specifier:
-    """Read a path or an address; its name may be in its fragment or its file name."""
+    """Return the requirement of a path or an address, with the name of its fragment or a guess from its last part."""
     from pip_requirements_parser import parse_reqparts_from_string
 
     path_or_url, marker = split_marker(text)
@@ -258,7 +258,7 @@ def _parse_path_or_url(text: str) -> Specifier:
 
 
 def _call_pip_parser(function: Callable[[str], T], text: str) -> T:
-    """Have pip's code take a path or an address apart."""
+    """Call a function of the library with its errors translated."""
     from pip_requirements_parser import PipError
 
     try:
@@ -268,7 +268,7 @@ def _call_pip_parser(function: Callable[[str], T], text: str) -> T:
 
 
 def _describe_source(address: str) -> str:
-    """Return where something comes from, in words, for somebody to read."""
+    """Return the skip reason of a path or an address."""
     if _URL_SCHEME.match(address) and not _FILE_SCHEME.match(address):
         return url_reason(address)[:MAX_SHOWN_LENGTH]
     path = _FILE_SCHEME.sub("", strip_credentials(address) if "://" in address else address, count=1)
@@ -276,7 +276,7 @@ def _describe_source(address: str) -> str:
 
 
 def _guess_specifier(address: str) -> Specifier:
-    """Guess name and version from the last part of a path or an address."""
+    """Return name and version guessed from the last part of a path or an address."""
     path = re.split(r"[?#]", strip_credentials(address) if "://" in address else address, maxsplit=1)[0]
     if "+" in address.partition(":")[0]:
         path = (path.rpartition("@")[0] or path).removesuffix(".git")
@@ -287,7 +287,7 @@ def _guess_specifier(address: str) -> Specifier:
 
 
 def _split_file_name(file_name: str) -> tuple[str, str]:
-    """Return what a file name says, if it is one of a wheel or a source distribution; else the name as it is."""
+    """Return name and version of the file name of a wheel or a source archive; of any other, the name as it is."""
     from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 
     try:

@@ -1,4 +1,4 @@
-"""The lines of a requirements file as pip sees them: joined where a backslash says so, with comments set apart."""
+"""The logical lines of a requirements file: joined at backslashes, with their comments apart."""
 
 from __future__ import annotations
 
@@ -6,28 +6,29 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-#: A comment starts at a line's beginning or after a space; elsewhere ``#`` belongs to an address.
+#: A comment starts at the beginning of a line or after a space; elsewhere ``#`` belongs to an address.
 _COMMENT_START = re.compile(r"(?:^|\s)#")
-#: Package names and files that pip-compile lists after "via".
+#: One entry of what pip-compile lists after "via": a package or a file.
 _VIA_ENTRY = re.compile(r"-[rc] .*|[A-Za-z0-9][\w.\-\[\],]*|[^(]*\((?:[^()]*/)?(?:pyproject\.toml|setup\.(?:py|cfg))\)")
 
 
 class LogicalLine(NamedTuple):
-    """One logical line: physical lines ``start_line`` to ``end_line``, counted from 1.
+    """One logical line."""
 
-    ``text`` has neither comment nor space around it and begins at ``offset`` of the joined line. ``comments`` are the
-    comments on the line and, indented, below it.
-    """
-
+    #: The first of its physical lines, from 1.
     start_line: int
+    #: The last of its physical lines.
     end_line: int
+    #: The text without comments and without the space around it.
     text: str
+    #: Where the text begins in the joined line, in characters.
     offset: int
+    #: The comments on the line, and indented ones below it.
     comments: tuple[str, ...]
 
 
 def split_logical_lines(lines: Sequence[str]) -> Iterator[LogicalLine]:
-    """Yield the lines that say something."""
+    """Yield the logical lines that are not empty."""
     pending_line: tuple[int, int, str, int] | None = None
     comments: list[str] = []
     for start_line, end_line, line_text in _join_lines(lines):
@@ -44,7 +45,7 @@ def split_logical_lines(lines: Sequence[str]) -> Iterator[LogicalLine]:
 
 
 def locate_offset(lines: Sequence[str], line: LogicalLine, offset: int) -> tuple[int, int]:
-    """Return the physical line and column, both from 1, where a character of a logical line stands."""
+    """Return the physical line and column, both from 1, of a character of a logical line."""
     offset += line.offset
     for number in range(line.start_line, line.end_line):
         length = len(lines[number - 1].rstrip("\\"))
@@ -55,7 +56,7 @@ def locate_offset(lines: Sequence[str], line: LogicalLine, offset: int) -> tuple
 
 
 def is_transitive(comments: Sequence[str]) -> bool:
-    """Whether pip-compile's ``via`` says that only other packages, and no file of the project, ask for this one."""
+    """Return whether the ``via`` comment of pip-compile lists packages only, and no file of the project."""
     start = next((index for index, comment in enumerate(comments) if comment.split(" ", 1)[0] == "via"), None)
     if start is None:
         return False
@@ -70,7 +71,7 @@ def is_transitive(comments: Sequence[str]) -> bool:
 
 
 def _join_lines(lines: Sequence[str]) -> Iterator[tuple[int, int, str]]:
-    """Join what backslashes hold together; a comment ends it, whatever its last character is."""
+    """Yield each logical line with its first and last number; a comment never continues on the next line."""
     pieces: list[str] = []
     for number, line in enumerate(lines, 1):
         is_comment = "#" in line and line.lstrip().startswith("#")

@@ -1,4 +1,4 @@
-"""Requirements and constraints files, as pip reads them."""
+"""Requirements and constraints files of pip."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from nerq_cli.manifests.syntax.text_document import quote_line
 
 NAME: Final = "requirements"
 
-#: After so many malformed lines it is some other kind of file, and reading stops.
+#: Number of malformed lines after which reading stops: such a file has another format.
 MAX_PROBLEMS: Final = 100
 #: Most files that one file may include.
 MAX_INCLUDES: Final = 1_000
@@ -34,16 +34,16 @@ _SUFFIXES: Final = frozenset({".txt", ".in"})
 _FOLDER_NAME: Final = "requirements"
 _KIND_WORD: Final = re.compile(r"^(?:requirements?|constraints?)|[-_.](?:requirements?|constraints?)(?=[-_.]|$)")
 _CONSTRAINTS_WORD: Final = re.compile(r"^constraints?|[-_.]constraints?(?=[-_.]|$)", re.IGNORECASE)
-#: What else lies in a folder called requirements.
+#: Text files in a folder called requirements that are not requirements files.
 _PROSE_NAMES: Final = frozenset({"readme", "license", "licence", "changelog", "copying", "notes"})
 
 _DEVELOPMENT_WORDS: Final = frozenset({"dev", "devel", "develop", "development"})
-#: Development groups that people name files after; each is a group of its own, ``dev:docs``.
+#: Words in file names that name a development group: ``dev:docs``.
 _GROUP_WORDS: Final = frozenset(
     {"bench", "benchmark", "benchmarks", "ci", "coverage", "doc", "docs", "format", "lint", "linters", "linting"}
     | {"local", "mypy", "qa", "style", "test", "testing", "tests", "types", "typing"}
 )
-#: What a file for pip-compile may be called when neither it nor its folder says "requirements".
+#: Words in the names of files for pip-compile that are not called requirements.
 _SOURCE_WORDS: Final = (
     _DEVELOPMENT_WORDS | _GROUP_WORDS | {"all", "app", "base", "common", "core", "dependencies", "deps", "main", "prod"}
 )
@@ -53,7 +53,7 @@ _EDITABLE_OPTION: Final = re.compile(r"-e\b|--editable\b")
 
 
 def matches(path: PurePosixPath) -> bool:
-    """Say whether a file is one for pip, or for pip-compile, by its name and the name of its folder."""
+    """Return whether a file is for pip or pip-compile, by its name and the name of its folder."""
     name, suffix = path.stem.lower(), path.suffix.lower()
     if suffix not in _SUFFIXES or name in _PROSE_NAMES:
         return False
@@ -64,9 +64,9 @@ def matches(path: PurePosixPath) -> bool:
 
 
 def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:
-    """Read what a requirements file declares. What is wrong with it is in ``problems``; nothing is raised.
+    """Return what a requirements file declares. Never raises.
 
-    Without a ``group`` the file's name says which it is, and whether it is a constraints file.
+    Without ``group``, the name of the file gives the group, and whether it is a constraints file.
     """
     file = PurePosixPath(path)
     constraint = constraint or bool(not group and _CONSTRAINTS_WORD.search(file.stem))
@@ -74,9 +74,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
         path, "constraint" if constraint else group or _guess_group(file), text.removeprefix("\ufeff")
     )
     if _HTML_PAGE.match(text):
-        reader.add_problem(
-            1, "a web page, not a requirements file", hint="download the file itself, often called 'raw'"
-        )
+        reader.add_problem(1, "a web page, not a requirements file", hint="download the raw file")
     else:
         reader.read_lines()
     return reader.build_result(constraint=constraint)
@@ -85,7 +83,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
 def set_indexes(
     declarations: Iterable[Declaration], index: str, extra_indexes: tuple[str, ...]
 ) -> tuple[Declaration, ...]:
-    """Return the items as coming from these indexes; those that come from none stay as they are."""
+    """Return the declarations with their indexes set; those that are skipped come from none and stay unchanged."""
     if not index and not extra_indexes:
         return tuple(declarations)
     return tuple(
@@ -95,7 +93,7 @@ def set_indexes(
 
 
 def _choose_include_group(group: str) -> str:
-    """Return the group of what is asked for in a file of this group: a constraints file may name further files."""
+    """Return the group of the files that a file of this group includes with ``-r``."""
     return "main" if group == "constraint" else group
 
 
@@ -104,7 +102,7 @@ def _split_words(stem: str) -> list[str]:
 
 
 def _guess_group(file: PurePosixPath) -> str:
-    """Return the group a file's name tells; ``docs/requirements.txt`` has it from its folder."""
+    """Return the group in the name of a file, or of its folder (``docs/requirements.txt``)."""
     words = _split_words(file.stem) or [file.parent.name.lower()]
     group_word = next((word for word in words if word in _GROUP_WORDS), "")
     if group_word:
@@ -113,12 +111,12 @@ def _guess_group(file: PurePosixPath) -> str:
 
 
 def _strip_url_credentials(value: str) -> str:
-    """Return a path or an address, the latter without credentials."""
+    """Return a path as it is, or an address without credentials."""
     return strip_credentials(value) if "://" in value else value
 
 
 class _RequirementsReader:
-    """One file while it is read, line by line."""
+    """Reads one file line by line."""
 
     def __init__(self, path: str, group: str, text: str) -> None:
         self.path = path
@@ -134,26 +132,26 @@ class _RequirementsReader:
         self.no_index = False
 
     def read_lines(self) -> None:
-        """Read every line; of one that is malformed nothing is kept but the problem."""
+        """Read all lines; a malformed line adds a problem and nothing else."""
         for line in split_logical_lines(self.lines):
             if len(self.problems) == MAX_PROBLEMS:
                 self.add_problem(line.start_line, f"more than {MAX_PROBLEMS} malformed lines: the rest was not read")
                 return
             try:
                 self._read_line(line)
-            except ValueError as error:  # not always ours: Python and its libraries differ about odd characters
+            except ValueError as error:  # also of Python and its libraries, about characters they do not support
                 number, column = locate_offset(self.lines, line, getattr(error, "offset", 0))
                 self.add_problem(number, str(error), column=column, hint=getattr(error, "hint", ""))
 
     def add_problem(self, line: int, message: str, *, column: int = 0, hint: str = "") -> None:
-        """Note what is wrong with a physical line."""
+        """Add a problem at a physical line, from 1."""
         text = quote_line(self.lines[line - 1], column)
         self.problems.append(
             Problem(path=self.path, line=line, column=column, message=mask_secrets(message), text=text, hint=hint)
         )
 
     def build_result(self, *, constraint: bool) -> DependencyFile:
-        """Return what was read, now that every option is known."""
+        """Return what was read, with the options of the whole file applied."""
         index = next(iter(self.find_links), "--no-index") if self.no_index else self.index
         extra_indexes = () if self.no_index else tuple(dict.fromkeys(self.extra_indexes))
         return DependencyFile(

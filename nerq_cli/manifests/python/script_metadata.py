@@ -1,4 +1,4 @@
-"""Inline script metadata (PEP 723): the dependencies a single Python file states in a comment."""
+"""Inline script metadata (PEP 723): the dependencies in a comment of a Python script."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _BLOCK_START: Final = "# /// script"
 _BLOCK_END: Final = "# ///"
 
 
-def matches(path: PurePosixPath) -> bool:  # noqa: ARG001 - every reader is asked the same
-    """Say no: there are many Python files, and one that states its dependencies is named by whoever runs it."""
+def matches(path: PurePosixPath) -> bool:  # noqa: ARG001 - part of the protocol
+    """Return False: scripts are read only when they are named on the command line."""
     return False
 
 
 def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:
-    """Read what a script declares. What is wrong with it is in ``problems``; nothing is raised, nothing executed.
+    """Return what a script declares; ``group`` replaces ``main``. Never raises, and executes nothing.
 
-    ``group`` takes the place of ``main``. Sources and indexes of uv hold as they do in pyproject.toml.
+    The sources and indexes of uv apply as in pyproject.toml.
     """
     script = TextDocument(text, path)
     document = TomlDocument(_extract_toml(script), path)
@@ -56,7 +56,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
 
 
 def _extract_toml(script: TextDocument) -> str:
-    """Return the block's content, every line where it stands in the file; empty when there is no block."""
+    """Return the content of the block on the same lines as in the file; empty if there is no block."""
     blocks = []
     number = 0
     while number < len(script.lines):
@@ -64,24 +64,22 @@ def _extract_toml(script: TextDocument) -> str:
         if script.lines[number - 1] == _BLOCK_START:
             end = _find_block_end(script.lines, number)
             if end == number:
-                script.add_problem("this block is never closed", number, hint=f"end it with a line {_BLOCK_END}")
+                script.add_problem("this block is not closed", number, hint=f"end it with a line {_BLOCK_END}")
             else:
                 blocks.append((number, end))
                 number = end
     for start, _ in blocks[1:]:
-        script.add_problem(
-            "a second block of script metadata: one is allowed", start, hint="put everything into the first"
-        )
+        script.add_problem("a second block of script metadata: only one is allowed", start, hint="merge the two blocks")
     if not blocks:
         if not script.problems:
-            script.add_note("no inline script metadata: it declares nothing")
+            script.add_note("no inline script metadata")
         return ""
     start, end = blocks[0]
     return "\n" * start + "\n".join(line[2:] for line in script.lines[start : end - 1])
 
 
 def _find_block_end(lines: list[str], start: int) -> int:
-    """Return the line that closes a block, the last one to do so among its comments; the first when none does."""
+    """Return the last line that closes a block; ``start`` if no line closes it."""
     end = start
     for number in range(start + 1, len(lines) + 1):
         line = lines[number - 1]
@@ -93,7 +91,7 @@ def _find_block_end(lines: list[str], start: int) -> int:
 
 
 def _shift_problem(problem: Problem, script: TextDocument) -> Problem:
-    """Return a problem of the block's content as one of the file: two characters further to the right."""
+    """Return a problem of the content with its place in the file, two columns to the right."""
     if not 0 < problem.line <= len(script.lines):
         return problem
     column = problem.column + len("# ") if problem.column else 0

@@ -1,4 +1,4 @@
-"""setup.cfg: what setuptools' declarative configuration says a project depends on."""
+"""setup.cfg: the dependencies in the declarative configuration of setuptools."""
 
 from __future__ import annotations
 
@@ -19,20 +19,19 @@ _DELIMITER: Final = re.compile("[=:]")
 _FILE_PREFIX: Final = "file:"
 _EXTRAS_SECTION: Final = "options.extras_require"
 
-#: What a key is given: each line that says something, with its number. The first stands beside the key, or is empty.
+#: The lines of a value that are not empty, with their numbers. The first is beside the key, and may be empty.
 _NumberedLines: TypeAlias = "list[tuple[int, str]]"
 
 
 def matches(path: PurePosixPath) -> bool:
-    """Say whether this file is a setup.cfg."""
+    """Return whether this file is a setup.cfg."""
     return path.name == NAME
 
 
 def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:
-    """Read what a setup.cfg declares. What is wrong with it is in ``problems``; nothing is raised.
+    """Return what a setup.cfg declares; ``group`` replaces ``main``. Never raises.
 
-    One without ``[options]`` configures other tools, and declares nothing. ``group`` takes the place of ``main``
-    where the file that includes this one says so.
+    A file without ``[options]`` declares nothing: it configures other tools.
     """
     document = TextDocument(text, path)
     sections = _parse_sections(document)
@@ -54,7 +53,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
 
 
 def _parse_sections(document: TextDocument) -> dict[str, dict[str, _NumberedLines]]:
-    """Take the file apart as `configparser` does, which forgets the lines."""
+    """Return the values by section and key, as `configparser` reads them, but with line numbers."""
     sections: dict[str, dict[str, _NumberedLines]] = {}
     section: dict[str, _NumberedLines] | None = None
     value: _NumberedLines | None = None
@@ -80,7 +79,7 @@ def _add_section(
     document: TextDocument, sections: dict[str, dict[str, _NumberedLines]], name: str, number: int
 ) -> dict[str, _NumberedLines]:
     if name in sections:
-        document.add_problem(f"section [{name[:60]}] is here twice", number, hint="put everything under one heading")
+        document.add_problem(f"section [{name[:60]}] is here twice", number, hint="merge the two sections")
     return sections.setdefault(name, {})
 
 
@@ -93,7 +92,7 @@ def _add_option(
         return None
     if delimiter is None or not delimiter.start():
         document.add_problem(
-            "neither a [section] nor a key with a value", number, hint="indent what goes on from the line before"
+            "neither a [section] nor a key with a value", number, hint="indent the lines that continue a value"
         )
         return None
     key = text[: delimiter.start()].rstrip()
@@ -107,9 +106,9 @@ def _add_option(
 def _find_dependency_values(
     sections: Mapping[str, Mapping[str, _NumberedLines]],
 ) -> Iterator[tuple[str, _NumberedLines]]:
-    """Go through all values that declare dependencies, each with its group."""
+    """Yield the values that declare dependencies, each with its group."""
     for key, value in sections.get("options", {}).items():
-        group = SETUP_GROUPS.get(key.lower().replace("-", "_"))  # dashes are what setuptools took before release 78
+        group = SETUP_GROUPS.get(key.lower().replace("-", "_"))  # setuptools accepted dashes before release 78
         if group:
             yield group, value
     for extra, value in sections.get(_EXTRAS_SECTION, {}).items():
@@ -121,7 +120,7 @@ def _read_declarations(document: TextDocument, value: _NumberedLines, group: str
         return
     for number, text in _split_items(value):
         if "%(" in text:
-            document.add_note(f"what setup.cfg fills in from elsewhere is not listed here (line {number})")
+            document.add_note(f"interpolated values are not listed here (line {number})")
         elif not text.startswith("#") and not document.too_many_problems:
             declaration = parse_line(document, text.partition(" #")[0].rstrip(), number, group)
             if declaration:
@@ -129,7 +128,7 @@ def _read_declarations(document: TextDocument, value: _NumberedLines, group: str
 
 
 def _split_items(value: Sequence[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    """Go through the items: one a line, or on a single line with semicolons between them."""
+    """Yield the items of a value with their lines: one a line, or separated by semicolons on a single line."""
     for number, text in value:
         for item in text.split(";") if len(value) == 1 else [text]:
             if item.strip():
@@ -141,7 +140,7 @@ def _is_file_reference(value: _NumberedLines) -> bool:
 
 
 def _read_includes(value: _NumberedLines, group: str) -> Iterator[Include]:
-    """Go through the requirements files that take the place of a list."""
+    """Yield the requirements files that a value refers to instead of a list."""
     if _is_file_reference(value):
         for number, text in value:
             for file_name in filter(None, map(str.strip, text.removeprefix(_FILE_PREFIX).split(","))):

@@ -149,7 +149,7 @@ def test_a_cycle_of_groups_is_reported_at_every_include_on_it_and_the_groups_are
 def test_a_missing_group_is_reported_with_the_groups_there_are() -> None:
     manifest = read('[dependency-groups]\na = ["x",\n {include-group = "no"}]', "p")
     [problem] = manifest.problems
-    assert (problem.line, problem.message, problem.hint) == (3, 'no group is called "no"', 'the groups here: "a"')
+    assert (problem.line, problem.message, problem.hint) == (3, 'there is no group "no"', 'the groups here: "a"')
     assert groups(manifest) == [("x", "dev:a")]
 
 
@@ -603,7 +603,7 @@ def test_more_dependencies_than_anybody_has_are_cut_off_and_that_is_said() -> No
 
 
 def test_includes_are_followed_only_so_far() -> None:
-    assert "not everything is read" in read(HOSTILE["empty groups"], "p").problems[0].message
+    assert "the rest is not read" in read(HOSTILE["empty groups"], "p").problems[0].message
 
 
 def test_a_thousand_dependencies_take_milliseconds() -> None:

@@ -46,13 +46,13 @@ def test_windows_line_ends_change_nothing() -> None:
 
 def test_a_script_without_a_block_is_noted() -> None:
     manifest = read("print()\n# /// pyproject\n# a = 1\n# ///\n", "tool.py")
-    assert manifest.notes == ("no inline script metadata: it declares nothing",)
+    assert manifest.notes == ("no inline script metadata",)
     assert (manifest.problems, manifest.declarations) == ((), ())
 
 
 def test_a_block_that_is_never_closed_is_a_problem() -> None:
     [problem] = read("# /// script\n# dependencies = ['a']\nimport a\n", "tool.py").problems
-    assert (problem.line, problem.message) == (1, "this block is never closed")
+    assert (problem.line, problem.message) == (1, "this block is not closed")
 
 
 def test_two_blocks_are_a_problem_and_the_first_is_read() -> None:
@@ -60,7 +60,7 @@ def test_two_blocks_are_a_problem_and_the_first_is_read() -> None:
     manifest = read(block.format("a") + block.format("b"), "tool.py")
     assert [one.name for one in manifest.declarations] == ["a"]
     [problem] = manifest.problems
-    assert (problem.line, problem.message) == (5, "a second block of script metadata: one is allowed")
+    assert (problem.line, problem.message) == (5, "a second block of script metadata: only one is allowed")
 
 
 def test_a_block_ends_at_the_last_line_that_may_close_it() -> None:

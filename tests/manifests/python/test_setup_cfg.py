@@ -106,7 +106,7 @@ def test_keys_that_are_given_twice_lose_no_requirement() -> None:
 def test_what_is_filled_in_from_elsewhere_is_noted() -> None:
     manifest = read("[options]\ninstall_requires =\n  %(base)s\n  b\n", "setup.cfg")
     assert [name for name, *_ in items(manifest)] == ["b"]
-    assert manifest.notes == ("what setup.cfg fills in from elsewhere is not listed here (line 3)",)
+    assert manifest.notes == ("interpolated values are not listed here (line 3)",)
 
 
 def test_after_too_many_problems_reading_stops() -> None:
