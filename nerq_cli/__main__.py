@@ -1,4 +1,4 @@
-"""The way in: ``nerq``, ``nerq-cli`` and ``python -m nerq_cli`` are the same."""
+"""Entry point of ``nerq``, ``nerq-cli`` and ``python -m nerq_cli``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import sys
 
 
 def main() -> None:
-    """Run the command line and leave with its exit status."""
+    """Run the command line, and exit with its status."""
     from nerq_cli.cli.app import run_command_line
 
     sys.exit(run_command_line(sys.argv[1:]))

@@ -1,1 +1,1 @@
-"""What every front end calls: open a session, scan, build the report."""
+"""What every front end calls: open a session, scan or check, build the report."""

@@ -75,4 +75,4 @@ def check_packages(
         assessments += [assessment for assessment in matches if assessment not in assessments]
         if len({assessment.dependency.package for assessment in matches}) > 1:
             ambiguous.append(tuple(matches))
-    return build_report((), assessments, options, sources=provider.sources()), tuple(ambiguous)
+    return build_report((), assessments, options, sources=provider.describe_sources()), tuple(ambiguous)

@@ -53,8 +53,9 @@ def run_scan(inputs: Inputs, options: ScanOptions, session: Session, *, explain:
     """
     from nerq_cli.application.read_dependencies import read_inputs  # a check of single packages does without
 
-    started_at, run = time.monotonic(), session.open_run()
+    started_at = time.monotonic()
     selection: tuple[Assessment, ...] = ()
+    run = session.open_run()
     inputs = replace(inputs, exclude=(*session.config.exclude, *inputs.exclude))
     try:
         dependency_files = read_inputs(inputs, session.create_progress)
@@ -95,7 +96,7 @@ def scan_project(
         assessments = [Assessment(dependency=dependency, state=None) for dependency in resolution.dependencies]
         return build_report(dependency_files, assessments, options, sources=(), list_only=True)
     assessments = list(assess_declarations(declarations, options, provider))
-    return build_report(dependency_files, assessments, options, sources=provider.sources())
+    return build_report(dependency_files, assessments, options, sources=provider.describe_sources())
 
 
 def _iter_declarations(dependency_files: Iterable[DependencyFile]) -> Iterator[Declaration]:
@@ -132,10 +133,10 @@ def assess_declarations(
     resolver = Declarations(declarations, python=options.python or None)
     for packages in _split_batches(resolver.packages, BATCH_SIZE):
         queryable_packages = resolver.filter_queryable(packages)
-        projects = provider.projects(queryable_packages, resolver.find_pinned_releases(queryable_packages))
+        projects = provider.collect_packages(queryable_packages, resolver.find_pinned_releases(queryable_packages))
         resolution = resolver.resolve_packages(packages, projects.package_info)
         releases = [item.release for item in resolution.dependencies if item.release and not item.skip_reason]
-        evidence = provider.evidence(releases, projects)
+        evidence = provider.collect_evidence(releases, projects)
         assessments = assess_resolution(resolution, projects, evidence, options)
         yield from add_upgrades(assessments, evidence, projects, options, provider)
 

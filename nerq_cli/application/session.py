@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nerq_cli.fetch.fetcher import Fetcher
     from nerq_cli.inventory import DependencyFile, Package
     from nerq_cli.privacy import PrivacyRules
+    from nerq_cli.sources.endpoints import Endpoints
     from nerq_cli.sources.registries.config.indexes import IndexConfig
     from nerq_cli.store import Cache, Store
     from nerq_cli.store.advisory_db import AdvisoryDatabase
@@ -53,7 +54,10 @@ def open_store(cache_dir: Path | None) -> Store:
 
 @dataclass(slots=True)
 class Session:
-    """Evidence for the packages of one project. Everything is opened on first use; close it, or use ``with``."""
+    """Configuration and connections for the runs of one project, one thread at a time.
+
+    Everything is opened on first use. Close a session, or use ``with``.
+    """
 
     #: What the user set.
     settings: Settings
@@ -63,7 +67,6 @@ class Session:
     root: Path
     #: Where progress is shown.
     create_progress: ProgressFactory = hide_progress
-    _warnings: list[str] = field(default_factory=list)
     _index_config: IndexConfig | None = None
     _store: Cache | None = None
     _fetcher: Fetcher | None = None
@@ -89,8 +92,9 @@ class Session:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Sentences for the user about configuration, cache and advisory database."""
+        index_warnings = self._index_config.warnings if self._index_config is not None else ()
         storage_problems = (storage.problem for storage in (self._store, self._database) if storage is not None)
-        return tuple(dict.fromkeys(filter(None, (*self.config.warnings, *self._warnings, *storage_problems))))
+        return tuple(dict.fromkeys(filter(None, (*self.config.warnings, *index_warnings, *storage_problems))))
 
     @property
     def index_config(self) -> IndexConfig:
@@ -99,8 +103,41 @@ class Session:
             from nerq_cli.sources.registries.config.indexes import read_index_config
 
             self._index_config = read_index_config(os.environ, cwd=self.root)
-            self._warnings.extend(self._index_config.warnings)
         return self._index_config
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where the services are."""
+        from nerq_cli.sources.endpoints import read_endpoints
+
+        return read_endpoints(os.environ)
+
+    @property
+    def store(self) -> Cache:
+        """The cache of responses."""
+        if self._store is None:
+            from nerq_cli.store import MemoryCache
+
+            self._store = MemoryCache() if self.settings.no_cache else open_store(self.settings.cache_dir)
+        return self._store
+
+    @property
+    def fetcher(self) -> Fetcher:
+        """The connections and circuit breakers, shared by all runs."""
+        if self._fetcher is None:
+            from nerq_cli.fetch.fetcher import Fetcher
+
+            self._fetcher = Fetcher(self.store)
+        return self._fetcher
+
+    @property
+    def database(self) -> AdvisoryDatabase | None:
+        """The advisory database; None when there is none."""
+        if self._database is None:
+            from nerq_cli.application.advisories import open_database
+
+            self._database = open_database(self.settings.cache_dir)
+        return self._database if self._database.path.exists() else None
 
     def build_scan_options(
         self,
@@ -146,32 +183,10 @@ class Session:
         )
 
     def open_run(self) -> EvidenceRun:
-        """Return the evidence for one request. Runs have their own deadline, statistics and warnings."""
+        """Return the evidence of one run, with its own deadline, statistics and warnings."""
         from nerq_cli.application.evidence_run import EvidenceRun
 
         return EvidenceRun(self)
-
-    def open_fetcher(self) -> Fetcher:
-        """Return the fetcher that all runs share."""
-        if self._fetcher is None:
-            from nerq_cli.fetch.fetcher import Fetcher
-
-            self._fetcher = Fetcher(self.open_cache())
-        return self._fetcher
-
-    def open_cache(self) -> Cache:
-        """Return the cache of answers that all runs share."""
-        if self._store is None:
-            from nerq_cli.store import MemoryCache
-
-            self._store = MemoryCache() if self.settings.no_cache else open_store(self.settings.cache_dir)
-        return self._store
-
-    def open_database(self) -> AdvisoryDatabase | None:
-        """Return the advisory database that all runs share; None when there is none."""
-        if self._database is None:
-            self._database = _open_database(self.settings.cache_dir)
-        return self._database
 
     def close(self) -> None:
         """Close what was opened."""
@@ -186,14 +201,3 @@ class Session:
 
         in_public_registry = self.index_config.is_public(package) and not self.index_config.find_extra_indexes(package)
         return in_public_registry or ranks.is_listed(package) or bool(find_public_pattern(self.config, package))
-
-
-def _open_database(cache_dir: Path | None) -> AdvisoryDatabase | None:
-    """Return the advisory database, or None when there is none."""
-    from nerq_cli.application.advisories import open_database
-
-    database = open_database(cache_dir)
-    if database.problem or database.path.exists():
-        return database
-    database.close()
-    return None

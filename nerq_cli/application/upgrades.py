@@ -39,7 +39,9 @@ def add_upgrades(
     ]
     missing_releases = [release for release in dict.fromkeys(releases) if release not in known_evidence]
     evidence = (
-        {**known_evidence, **provider.evidence(missing_releases, projects)} if missing_releases else known_evidence
+        {**known_evidence, **provider.collect_evidence(missing_releases, projects)}
+        if missing_releases
+        else known_evidence
     )
     for assessment, candidates in zip(assessments, candidate_list, strict=True):
         yield _add_upgrade(assessment, candidates, evidence, options) if candidates.versions else assessment

@@ -1,1 +1,1 @@
-"""Options in, exit status out. One module per command; whatever they need is imported when they run."""
+"""The command line: one module per command. What a command needs is imported when it runs."""

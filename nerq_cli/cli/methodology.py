@@ -1,4 +1,4 @@
-"""``nerq methodology``: how a score comes about."""
+"""``nerq methodology``: how a score is computed."""
 
 from __future__ import annotations
 

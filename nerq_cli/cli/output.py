@@ -1,4 +1,4 @@
-"""Where reports go: stdout, and the files that ``--output`` names. Everything else goes to stderr."""
+"""Write reports to stdout and to files, and everything else to stderr."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 def find_format(path: Path) -> str:
-    """Return the format that a file name's suffix asks for.
+    """Return the name of the format with the suffix of a file.
 
     Raises:
-        UsageError: no format has that suffix, or the name is that of a dependency file.
+        UsageError: no format has this suffix, or the file name is that of a dependency file.
     """
-    from nerq_cli.manifests.formats import detect_format as reader_of
+    from nerq_cli.manifests.formats import detect_format
     from nerq_cli.report import FORMATS
 
-    if reader_of(PurePosixPath(path.resolve().as_posix())):
-        raise UsageError(f"{path}: a report would take the place of a dependency file", hint="choose another name")
+    if detect_format(PurePosixPath(path.resolve().as_posix())):
+        raise UsageError(f"{path}: the report would overwrite a dependency file", hint="choose another name")
     for name, report_format in FORMATS.items():
         if path.suffix.lower() == report_format.suffix:
             return name
@@ -36,21 +36,20 @@ def find_format(path: Path) -> str:
     )
 
 
-def check_format(name: str) -> str:
-    """Return the format's name if there is one.
+def check_format(name: str) -> None:
+    """Check the name of a format.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is no such format.
     """
     from nerq_cli.report import FORMATS
 
     if name not in FORMATS:
         raise UsageError(f"{name!r} is not a report format", hint=f"known formats: {', '.join(sorted(FORMATS))}")
-    return name
 
 
 def write_report(report: Report, format_name: str, paths: Iterable[Path], options: RenderOptions) -> None:
-    """Write a report to each path in the format of its suffix, and to stdout in the format named.
+    """Write a report to each path in the format of its suffix, and to stdout in the given format.
 
     A file is written as a whole or not at all. The options' width, colour and encoding are set here.
 
@@ -97,12 +96,12 @@ def format_time(timestamp: int) -> str:
 
 
 def write_message(kind: str, text: str) -> None:
-    """Write one line to stderr: ``warning: …``."""
+    """Write one line to stderr: ``warning: ...``."""
     sys.stderr.write(f"{kind}: {text}\n")
 
 
 def write_warnings(messages: Iterable[str]) -> None:
-    """Say each of these on stderr, once."""
+    """Write each message to stderr once; empty ones are left out."""
     for message in dict.fromkeys(messages):
         if message:
             write_message("warning", message)

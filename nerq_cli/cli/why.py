@@ -1,4 +1,4 @@
-"""``nerq why``: the ways from what a project declares to one package."""
+"""``nerq why``: the dependency paths from a project to one package."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nerq_cli.inventory import DependencyFile, Package
     from nerq_cli.resolve.graph import Step
 
-#: Ways that are shown; a widely used package may have thousands.
+#: Paths shown by default; a widely used package may have thousands.
 _MAX_PATHS = 20
 
 
@@ -30,11 +30,11 @@ def why(
         list[str] | None,
         typer.Argument(help="Files or directories to look in.  [default: this directory]", show_default=False),
     ] = None,
-    most: Annotated[int, typer.Option("--most", min=1, help="Show at most so many ways.")] = _MAX_PATHS,
+    limit: Annotated[int, typer.Option("--most", min=1, help="Number of paths to show.")] = _MAX_PATHS,
     exclude: options.Exclude = None,
-    debug: options.Debug = False,  # noqa: ARG001 - read where expected failures are met
+    debug: options.Debug = False,  # noqa: ARG001 - read by run_command_line
 ) -> None:
-    """Show what brings a package in, by the lock files; no network."""
+    """Show what depends on a package, from lock files; no network."""
     from nerq_cli.application.read_dependencies import Inputs, read_inputs
     from nerq_cli.cli.progress import create_progress
     from nerq_cli.report.sanitize import sanitize_text
@@ -43,7 +43,7 @@ def why(
     inputs = Inputs(paths=tuple(paths or ["."]), exclude=tuple(exclude or ()))
     dependency_files = read_inputs(inputs, create_progress)
     packages = _find_packages(name, dependency_files)
-    lines = [line for package in packages for line in explain_package(package, dependency_files, most)]
+    lines = [line for package in packages for line in explain_package(package, dependency_files, limit)]
     for line in lines:
         typer.echo(sanitize_text(line))
     if problems := tuple(problem for dependency_file in dependency_files for problem in dependency_file.problems):
@@ -56,7 +56,7 @@ def why(
 
 
 def _find_packages(name: str, dependency_files: Iterable[DependencyFile]) -> list[Package]:
-    """Return the packages that are meant: those that the project calls so itself, else those of this name."""
+    """Return the packages with this alias in the project, else those with this name."""
     from nerq_cli import targets
 
     aliased_packages = [
@@ -69,7 +69,7 @@ def _find_packages(name: str, dependency_files: Iterable[DependencyFile]) -> lis
 
 
 def explain_package(package: Package, dependency_files: Iterable[DependencyFile], limit: int) -> Iterator[str]:
-    """Yield what is to be said of a package: where it is declared, and the ways that lead to it."""
+    """Yield the lines about a package: where it is declared and locked, and the paths that lead to it."""
     for dependency_file in dependency_files:
         yield from _describe_declarations(package, dependency_file)
         yield from _describe_locked(package, dependency_file, limit)
@@ -81,7 +81,8 @@ def _describe_declarations(package: Package, dependency_file: DependencyFile) ->
             not declaration.locked_version or declaration.location.path != dependency_file.path
         ):
             requirement = declaration.requirement or "any version"
-            yield f"{package.name}: declared in {declaration.location.path}:{declaration.location.line} ({requirement}, {declaration.group})"
+            location = f"{declaration.location.path}:{declaration.location.line}"
+            yield f"{package.name}: declared in {location} ({requirement}, {declaration.group})"
 
 
 def _describe_locked(package: Package, dependency_file: DependencyFile, limit: int) -> Iterator[str]:
@@ -91,7 +92,8 @@ def _describe_locked(package: Package, dependency_file: DependencyFile, limit: i
         locked_package for locked_package in dependency_file.locked_packages if locked_package.package == package
     ]
     for locked_package in entries:
-        yield f"{package.name} {locked_package.version}: locked in {locked_package.location.path}:{locked_package.location.line}"
+        location = locked_package.location
+        yield f"{package.name} {locked_package.version}: locked in {location.path}:{location.line}"
     if not entries:
         return
     graph = Graph(dependency_file, dependency_file.importers or ())
@@ -101,10 +103,11 @@ def _describe_locked(package: Package, dependency_file: DependencyFile, limit: i
         for group, dependency_path in dependency_paths[:limit]
     )
     if len(dependency_paths) > limit:
-        yield f"  and more ways: --most {2 * limit} shows more of them"
+        yield f"  and more paths: --most {2 * limit} shows more of them"
     if not dependency_paths:
         has_edges = any(locked_package.edges is not None for locked_package in dependency_file.locked_packages)
-        yield f"  {'nothing that is declared leads to it' if has_edges else 'this file does not tell what brings it in'}"
+        reason = "nothing that is declared depends on it" if has_edges else "this file does not list what depends on it"
+        yield f"  {reason}"
 
 
 def _format_step(step: Step) -> str:

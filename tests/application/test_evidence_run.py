@@ -35,5 +35,5 @@ def test_each_request_has_statistics_of_its_own(session: Session) -> None:
 
 def test_a_run_that_requests_nothing_opens_nothing(session: Session, tmp_path: Path) -> None:
     with session:
-        assert session.open_run().sources() == ()
+        assert session.open_run().describe_sources() == ()
     assert not (tmp_path / "cache").exists()

@@ -26,7 +26,10 @@ from nerq_cli.application.settings import Settings
 progress = []
 settings = Settings(as_of="2026-11-21", cache_dir=Path("cache"))
 with Session.open(settings, Path(), lambda label: progress.append(label)) as session:
-    result = run_scan(Inputs(paths=(".",)), session.build_scan_options(), session, explain=["demo"])
+    first, result = (
+        run_scan(Inputs(paths=(".",)), session.build_scan_options(), session, explain=["demo"]) for _ in range(2)
+    )
+print([source.requests for scan in (first, result) for source in scan.report.sources if source.name == "PyPI"])
 print([assessment.state for assessment in result.report.dependencies], len(result.selection), progress)
 print([name for name in sys.modules if name.startswith(("nerq_cli.cli", "typer"))])
 """
@@ -45,8 +48,9 @@ def test_a_scan_needs_nothing_of_the_command_line(site: Any, tmp_path: Path) -> 
         [sys.executable, "-c", FRONT_END], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert done.stderr == ""
-    states, modules = done.stdout.splitlines()
-    assert states.endswith("1 ['reading dependency files', 'querying registries and services']")
+    requests, states, modules = done.stdout.splitlines()
+    assert requests == "[2, 0]"  # the runs of one session share the cache, and each counts for itself
+    assert states.endswith(f"1 {['reading dependency files', 'querying registries and services'] * 2}")
     assert modules == "[]"
     assert "/pypi/demo/json" in [request.path for request in site.requests]
 

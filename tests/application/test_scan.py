@@ -79,15 +79,15 @@ class World:
     asked: list[list[str]] = field(default_factory=list)
     pinned: list[list[str]] = field(default_factory=list)
 
-    def projects(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> RegistryFacts:
+    def collect_packages(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> RegistryFacts:
         self.pinned.append([release.key for release in pinned])
         return RegistryFacts({package: self._project(package) for package in packages})
 
-    def evidence(self, releases: Sequence[Release], projects: RegistryFacts) -> dict[Release, Evidence]:
+    def collect_evidence(self, releases: Sequence[Release], projects: RegistryFacts) -> dict[Release, Evidence]:
         self.asked.append([release.key for release in releases])
         return {release: self._evidence(release, projects.package_info[release.package]) for release in releases}
 
-    def sources(self) -> tuple[SourceStatus, ...]:
+    def describe_sources(self) -> tuple[SourceStatus, ...]:
         return (SourceStatus(name="PyPI", state="ok", subjects=1, answered_subjects=1),)
 
     def _project(self, package: Package) -> Fact[PackageInfo]:
