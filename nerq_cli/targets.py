@@ -5,18 +5,15 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from nerq_cli.ecosystems import ECOSYSTEMS, NPM, PYPI, EcosystemId
+from nerq_cli.ecosystems import ECOSYSTEMS, NPM, PYPI, EcosystemId, get_ecosystem
 from nerq_cli.errors import UsageError
 from nerq_cli.inventory import Declaration, Location
 
 _PREFIXES: Final[dict[str, EcosystemId]] = {
     prefix: ecosystem.id for ecosystem in ECOSYSTEMS for prefix in ecosystem.target_prefixes
 }
-_PYPI: Final = re.compile(
-    r"(?P<name>[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)(?P<extras>\s*\[[\w\s,.-]*\])?(?P<range>\s*(?:===?|~=|!=|<=?|>=?).*)?",
-    re.ASCII,
-)
-_NPM: Final = re.compile(r"(?P<name>(?:@[^@/\s]+/)?[^@/\s:]+)(?:@(?P<range>.*))?")
+_PYPI: Final = get_ecosystem(PYPI).target_pattern
+_NPM: Final = get_ecosystem(NPM).target_pattern
 #: What may be a version on either registry.
 _EXACT_VERSION: Final = re.compile(r"\d+(?:\.\d+)*[\w.]*")
 _HINT: Final = "write requests==2.31.0, npm:lodash@4.17.21, pypi:flask or pkg:npm/%40babel/core@7.24.0"
@@ -52,10 +49,11 @@ def parse_target(text: str) -> tuple[Declaration, ...]:
 
 
 def _parse_declaration(ecosystem: EcosystemId, text: str, original: str) -> Declaration:
-    match = (_PYPI if ecosystem == PYPI else _NPM).fullmatch(text)
-    if match is None and ecosystem == PYPI:
-        name, separator, version = text.partition("@")  # pypi:requests@2.31.0, as in a purl
-        match = _PYPI.fullmatch(f"{name}=={version}" if separator and version else name) if separator else None
+    pattern, version_separator = get_ecosystem(ecosystem).target_pattern, get_ecosystem(ecosystem).version_separator
+    match = pattern.fullmatch(text)
+    if match is None and "@" in text:  # pypi:requests@2.31.0, as in a purl
+        name, _, version = text.partition("@")
+        match = pattern.fullmatch(f"{name}{version_separator}{version}" if version else name)
     if match is None:
         raise UsageError(f"{original!r} names no {ecosystem} package", hint=_HINT)
     return _make_declaration(ecosystem, match["name"], (match["range"] or "").strip(), original)
@@ -73,18 +71,12 @@ def _parse_purl(text: str) -> Declaration:
         raise UsageError(f"{text!r}: packages of type {purl.type!r} are not covered yet", hint=_HINT)
     name = f"{purl.namespace}/{purl.name}" if purl.namespace else purl.name
     version = purl.version or ""
-    if ecosystem == PYPI:
-        return _make_declaration(PYPI, name, f"=={version}" if version else "", text)
-    return _make_declaration(NPM, name, version, text)
+    requirement = get_ecosystem(ecosystem).format_pin(version) if version else ""
+    return _make_declaration(ecosystem, name, requirement, text)
 
 
 def _make_declaration(ecosystem: EcosystemId, name: str, requirement: str, original: str) -> Declaration:
-    if ecosystem == PYPI and requirement:
-        from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
-        try:
-            SpecifierSet(requirement)
-        except InvalidSpecifier as error:
-            raise UsageError(f"{original!r}: {requirement!r} is not a version specifier", hint=_HINT) from error
+    if not get_ecosystem(ecosystem).accepts_requirement(requirement):
+        raise UsageError(f"{original!r}: {requirement!r} is not a version specifier", hint=_HINT)
     location = Location(path=COMMAND_LINE, line=0)
     return Declaration(ecosystem=ecosystem, name=name, requirement=requirement, group="main", location=location)

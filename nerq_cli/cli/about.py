@@ -37,22 +37,20 @@ def _iter_shipped_lists() -> Iterator[Credit]:
     """Yield the credits of the shipped lists, with the date of each."""
     from datetime import datetime, timezone
 
-    from nerq_cli.ecosystems import NPM, PYPI
+    from nerq_cli.ecosystems import ECOSYSTEMS
     from nerq_cli.sources.popularity.ranks import load_list
 
     estimate_notice = "Downloads are estimated from the ranks, on figures of hugovk/top-pypi-packages (mid-2025)."
-    for ecosystem, columns, notice in (
-        (PYPI, "ranks by downloads", estimate_notice),
-        (NPM, "ranks and downloads in the month", ""),
-    ):
-        popular_list = load_list(ecosystem)
+    for ecosystem in ECOSYSTEMS:
+        popular_list = load_list(ecosystem.id)
+        columns = "ranks and downloads in the month" if popular_list.monthly_thousands else "ranks by downloads"
         list_date = datetime.fromtimestamp(popular_list.list_date, timezone.utc).date()
         yield Credit(
-            f"List of popular {ecosystem} packages",
+            f"List of popular {ecosystem.id} packages",
             f"{len(popular_list.ranks):,} names, {columns}; edition of {list_date}, shipped with nerq-cli",
             "made from public download counts",
             "nerq_cli/sources/popularity/data/README.md",
-            notice,
+            "" if popular_list.monthly_thousands else estimate_notice,
         )
 
 

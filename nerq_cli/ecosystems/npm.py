@@ -24,6 +24,7 @@ _NAME_PATTERN = re.compile(rf"(?![._-]){_URL_SAFE}|@(?!\.){_URL_SAFE}/(?!\.){_UR
 _RESERVED_NAMES: Final = frozenset({"node_modules", "favicon.ico"})
 #: A dist-tag (npm-package-arg).
 _DIST_TAG = re.compile(_URL_SAFE)
+_TARGET: Final = re.compile(r"(?P<name>(?:@[^@/\s]+/)?[^@/\s:]+)(?:@(?P<range>.*))?")
 #: Versions in advisories that leave out the minor or patch number; OSV reads the missing numbers as zeros.
 _SHORT_VERSION = re.compile(r"v?(\d+)(?:\.(\d+))?([-+].*)?", re.ASCII | re.DOTALL)
 
@@ -52,6 +53,7 @@ class NpmEcosystem(Ecosystem):
     registry_name = "the npm registry"
     purl_type = "npm"
     target_prefixes = ("npm", "node")
+    target_pattern = _TARGET
     version_separator = "@"
     install_code: Literal["build", "scripts"] = "scripts"
     uses_python = False
@@ -61,6 +63,9 @@ class NpmEcosystem(Ecosystem):
     credential_key: Literal["host", "path"] = "path"
     name_prefixes = ("node", "js")
     name_suffixes = ("node", "cli", "js")
+
+    def accepts_requirement(self, requirement: str) -> bool:  # noqa: ARG002 - it may be any dist-tag
+        return True
 
     def find_name_error(self, name: str) -> str:
         return find_name_error(name)

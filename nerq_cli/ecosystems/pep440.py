@@ -98,6 +98,15 @@ def parse_specifiers(requirement: str) -> Specifiers | None:
     )
 
 
+def is_specifier_set(requirement: str) -> bool:
+    """Return whether the text is a set of clauses without alternatives."""
+    try:
+        SpecifierSet(requirement)
+    except ValueError:
+        return False
+    return True
+
+
 @lru_cache(maxsize=8_192)
 def parse_pin(requirement: str) -> str | None:
     """Return the version of an exact requirement (``==1.2``, ``===x``), else None."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
@@ -57,6 +58,8 @@ class Ecosystem(Protocol):
     purl_type: str
     #: Names that select the ecosystem in a target such as ``pypi:requests``.
     target_prefixes: tuple[str, ...]
+    #: A target without prefix, with the groups ``name`` and ``range``.
+    target_pattern: re.Pattern[str]
     #: Separator between name and version in a target: ``requests==2.31.0``, ``lodash@4.17.21``.
     version_separator: str
     #: What runs when a package is installed: the build of a source archive, or scripts named in the manifest.
@@ -77,6 +80,10 @@ class Ecosystem(Protocol):
 
     def __hash__(self) -> int:
         return hash(self.id)
+
+    def accepts_requirement(self, requirement: str) -> bool:
+        """Return whether a requirement may be written in a target."""
+        ...
 
     def find_name_error(self, name: str) -> str:
         """Return why no package can have this name; empty if one can."""

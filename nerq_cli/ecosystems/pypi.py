@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from nerq_cli.facts import PackageInfo
 
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
+_TARGET: Final = re.compile(
+    r"(?P<name>[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)(?P<extras>\s*\[[\w\s,.-]*\])?(?P<range>\s*(?:===?|~=|!=|<=?|>=?).*)?",
+    re.ASCII,
+)
 _NAME_SEPARATORS = re.compile(r"[-_.]+")
 
 
@@ -22,6 +26,7 @@ class PypiEcosystem(Ecosystem):
     registry_name = "PyPI"
     purl_type = "pypi"
     target_prefixes = ("pypi", "pip", "python")
+    target_pattern = _TARGET
     version_separator = "=="
     install_code: Literal["build", "scripts"] = "build"
     uses_python = True
@@ -31,6 +36,11 @@ class PypiEcosystem(Ecosystem):
     credential_key: Literal["host", "path"] = "host"
     name_prefixes = ("python3", "python", "py")
     name_suffixes = ("python3", "python", "cli", "py")
+
+    def accepts_requirement(self, requirement: str) -> bool:
+        from nerq_cli.ecosystems import pep440
+
+        return pep440.is_specifier_set(requirement)
 
     def find_name_error(self, name: str) -> str:
         return "" if _NAME.fullmatch(name) else "PyPI has no such names"

@@ -113,21 +113,23 @@ def _read_adoption(value: object) -> Adoption | None:
 
 NPM_DOWNLOADS: Final[Source[Package, Adoption]] = _NpmDownloadsSource()
 PYPISTATS: Final[Source[Package, Adoption]] = _PypistatsSource()
+_SOURCES_BY_ECOSYSTEM: Final = {NPM: NPM_DOWNLOADS, PYPI: PYPISTATS}
 
 
 def covers_package(source: Source[Package, Adoption], package: Package) -> bool:
     """Whether the service counts downloads of this package's registry."""
-    return package.ecosystem == (NPM if source is NPM_DOWNLOADS else PYPI)
+    return _SOURCES_BY_ECOSYSTEM.get(package.ecosystem) is source
 
 
 def collect_downloads(
     run: FetchRun, packages: Sequence[Package], *, npm: Endpoint, pypistats: Endpoint
 ) -> dict[Package, Fact[Adoption]]:
     """Return the weekly downloads of packages; unknown without a count, or after a refusal."""
-    by_ecosystem = {
-        ecosystem: [package for package in packages if package.ecosystem == ecosystem] for ecosystem in (NPM, PYPI)
-    }
-    results = run.fetch_all([(NPM_DOWNLOADS, by_ecosystem[NPM], npm), (PYPISTATS, by_ecosystem[PYPI], pypistats)])
+    plan = [
+        (source, [package for package in packages if covers_package(source, package)], endpoint)
+        for source, endpoint in ((NPM_DOWNLOADS, npm), (PYPISTATS, pypistats))
+    ]
+    results = run.fetch_all(plan)
     return {
         package: Unknown(_NO_COUNT, fact.source) if isinstance(fact, Absent) else fact
         for facts in results
