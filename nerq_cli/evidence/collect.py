@@ -60,7 +60,7 @@ RELEASE_STEPS: Final = (
     Step("version_manifests", registry_lookup.fetch_version_manifests),
     Step("complete_facts", registry_lookup.fetch_unresolved_packages),
     # metadata and repositories
-    Step("registry_metadata", registry_lookup.select_metadata),
+    Step("registry_metadata", merge.merge_registry_metadata),
     Step("publishers", registry_lookup.fetch_publishers),
     Step("package_metadata", merge.merge_package_metadata),
     Step("repository_ids", service_lookup.choose_repositories),

@@ -27,6 +27,7 @@ from nerq_cli.facts import (
 )
 from nerq_cli.inventory import Package, Release, RepositoryId
 from nerq_cli.sources.deps_dev import LABEL, RepositoryInfo, VersionInfo
+from nerq_cli.sources.registries import npm, pypi
 from nerq_cli.sources.registries.provenance import Provenance
 from nerq_cli.sources.repositories import github
 from nerq_cli.sources.repositories.github import HostedRepository
@@ -47,9 +48,10 @@ def merge_fields(fact: Found[T], additions: Iterable[tuple[Found[Any], Mapping[s
     changes: dict[str, Any] = {}
     origins: dict[str, Origin] = {}
     for source_fact, fields in additions:
-        for name in fields.keys() - changes.keys():
-            changes[name] = fields[name]
-            origins[name] = Origin(source_fact.source, source_fact.retrieved_at)
+        for name, value in fields.items():
+            if name not in changes:
+                changes[name] = value
+                origins[name] = Origin(source_fact.source, source_fact.retrieved_at)
     if not changes:
         return fact
     known_origins = fact.origins if isinstance(fact, Merged) else {}
@@ -64,6 +66,64 @@ def _select_missing(record: msgspec.Struct, fields: Mapping[str, Any]) -> dict[s
 
 
 # --- metadata of versions --------------------------------------------------------------------------------------------
+
+
+def merge_registry_metadata(
+    releases: Sequence[Release],
+    complete_facts: RegistryFacts,
+    release_pages: ByRelease[Metadata],
+    version_manifests: ByRelease[Metadata],
+) -> ByRelease[Metadata]:
+    """Return the metadata of each version as its registry has it."""
+    metadata: dict[Release, Fact[Metadata]] = {}
+    for release in releases:
+        package = release.package
+        if package.ecosystem == NPM:
+            packument = complete_facts.packuments.get(package, NOT_REQUESTED)
+            manifest = version_manifests.get(release, NOT_REQUESTED)
+            metadata[release] = npm.merge_metadata(release.version, packument, manifest)
+        else:
+            listing = complete_facts.listings.get(package, NOT_REQUESTED)
+            project_page = complete_facts.project_pages.get(package, NOT_REQUESTED)
+            release_page = release_pages.get(release, NOT_REQUESTED)
+            metadata[release] = merge_pypi_metadata(release.version, listing, project_page, release_page)
+    return metadata
+
+
+def merge_pypi_metadata(
+    version: str, listing: Fact[pypi.SimpleListing], project_page: Fact[pypi.ProjectJson], release_page: Fact[Metadata]
+) -> Fact[Metadata]:
+    """Return the metadata of one version on PyPI: of its own page, or of the project's page if it shows this version.
+
+    Many mirrors lack the pages of single releases. Then the project's page is used for what seldom differs between
+    releases (README, links, licence), and the source names the version that it shows. What belongs to one version
+    alone (yanked, required Python) comes from the tables of versions, or stays unknown.
+    """
+    page: Found[Metadata] | None = None
+    if isinstance(release_page, Found):
+        page = release_page
+    elif isinstance(project_page, Found) and project_page.value.metadata.version == version:
+        page = Found(project_page.value.metadata, project_page.source, project_page.retrieved_at)
+    if page is not None and page.value.yanked is not None:
+        return page
+    row = pypi.read_row_metadata(version, listing) or pypi.read_row_metadata(version, project_page)
+    if row is None:
+        return page or pypi.explain_absence(version, listing, project_page)
+    if page is None and isinstance(project_page, Found):
+        shown = project_page.value.metadata
+        metadata = msgspec.structs.replace(
+            shown, version=version, required_interpreter=None, attested_repository=None, advisories=None
+        )
+        page = Found(metadata, f"{project_page.source} (as of {shown.version})", project_page.retrieved_at)
+    if page is None:
+        return row
+    fields = {
+        "yanked": row.value.yanked,
+        "yanked_reason": row.value.yanked_reason,
+        **_select_missing(page.value, {"required_interpreter": row.value.required_interpreter}),
+    }
+    merged = merge_fields(page, [(row, fields)])
+    return msgspec.structs.replace(merged, retrieved_at=min(page.retrieved_at, row.retrieved_at))
 
 
 def merge_package_metadata(

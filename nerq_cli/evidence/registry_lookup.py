@@ -236,28 +236,6 @@ def fetch_unresolved_packages(
     )
 
 
-def select_metadata(
-    releases: Sequence[Release],
-    complete_facts: RegistryFacts,
-    release_pages: ByRelease[Metadata],
-    version_manifests: ByRelease[Metadata],
-) -> ByRelease[Metadata]:
-    """Return the metadata of each version as its registry has it."""
-    metadata: dict[Release, Fact[Metadata]] = {}
-    for release in releases:
-        package = release.package
-        if package.ecosystem == NPM:
-            packument = complete_facts.packuments.get(package, NOT_REQUESTED)
-            manifest = version_manifests.get(release, NOT_REQUESTED)
-            metadata[release] = npm.merge_metadata(release.version, packument, manifest)
-        else:
-            listing = complete_facts.listings.get(package, NOT_REQUESTED)
-            project_page = complete_facts.project_pages.get(package, NOT_REQUESTED)
-            release_page = release_pages.get(release, NOT_REQUESTED)
-            metadata[release] = pypi.merge_metadata(release.version, listing, project_page, release_page)
-    return metadata
-
-
 def select_advisories(
     releases: Sequence[Release], complete_facts: RegistryFacts, release_pages: ByRelease[Metadata]
 ) -> ByRelease[tuple[AffectingAdvisory, ...]]:

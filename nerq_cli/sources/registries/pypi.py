@@ -1,6 +1,6 @@
 """PyPI and the indexes that speak as it does: the project JSON, the JSON of one release, and the simple API.
 
-Each answer becomes a small fact of its own; ``merge_package_info``, ``merge_metadata`` and ``select_advisories`` say what they mean together.
+Each answer becomes a small fact of its own; ``merge_package_info`` and ``select_advisories`` combine them.
 What PyPI answers is documented in pypi/warehouse (docs/user/api) and PEPs 503, 592, 691, 700, 740 and 792.
 """
 
@@ -601,66 +601,8 @@ def _merge_rows(simple_info: PackageInfo, json_info: PackageInfo) -> dict[str, A
     )
 
 
-def merge_metadata(
-    version: str, simple: Fact[SimpleListing], json: Fact[ProjectJson], release: Fact[Metadata]
-) -> Fact[Metadata]:
-    """Return what is known of one version: its own answer, or that of the project if it shows this version.
-
-    Many mirrors do not offer the pages of single releases. Then the project's page stands in for what a package says
-    of itself in much the same words from release to release (README, links, licence); the source names the version it
-    was read of. What belongs to one version alone (yanked, the Python it needs) comes from the tables of versions, or
-    is not known.
-    """
-    full_metadata: Found[Metadata] | None = None
-    if isinstance(release, Found):
-        full_metadata = release
-    elif isinstance(json, Found) and json.value.metadata.version == version:
-        full_metadata = Found(json.value.metadata, json.source, json.retrieved_at)
-    if full_metadata is None or full_metadata.value.yanked is None:
-        return _complete_metadata(version, simple, json, full_metadata)
-    return full_metadata
-
-
-def _complete_metadata(
-    version: str, simple: Fact[SimpleListing], json: Fact[ProjectJson], full_metadata: Found[Metadata] | None
-) -> Fact[Metadata]:
-    """Return the metadata with what the tables say where it does not, or what they say alone."""
-    row_metadata = _read_row_metadata(version, simple) or _read_row_metadata(version, json)
-    if row_metadata is None:
-        return full_metadata or _explain_absence(version, simple, json)
-    row = row_metadata.value
-    if full_metadata is None:
-        return _substitute_metadata(json, row_metadata) if isinstance(json, Found) else row_metadata
-    metadata = msgspec.structs.replace(
-        full_metadata.value,
-        yanked=row.yanked,
-        yanked_reason=row.yanked_reason,
-        required_interpreter=row.required_interpreter
-        if full_metadata.value.required_interpreter is None
-        else full_metadata.value.required_interpreter,
-    )
-    return Found(metadata, full_metadata.source, min(full_metadata.retrieved_at, row_metadata.retrieved_at))
-
-
-def _substitute_metadata(json: Found[ProjectJson], row_metadata: Found[Metadata]) -> Found[Metadata]:
-    """Return the metadata of the version that the project's page shows, as evidence about another one."""
-    shown_metadata, row = json.value.metadata, row_metadata.value
-    metadata = msgspec.structs.replace(
-        shown_metadata,
-        version=row.version,
-        required_interpreter=row.required_interpreter,
-        yanked=row.yanked,
-        yanked_reason=row.yanked_reason,
-        attested_repository=None,
-        advisories=None,
-    )
-    return Found(
-        metadata, f"{json.source} (as of {shown_metadata.version})", min(json.retrieved_at, row_metadata.retrieved_at)
-    )
-
-
-def _read_row_metadata(version: str, fact: Fact[SimpleListing] | Fact[ProjectJson]) -> Found[Metadata] | None:
-    """Return what a table of versions says of one; None when it does not list it."""
+def read_row_metadata(version: str, fact: Fact[SimpleListing] | Fact[ProjectJson]) -> Found[Metadata] | None:
+    """Return the metadata of a version in a table of versions; None if the table does not list it."""
     if not isinstance(fact, Found) or version not in fact.value.package_info.versions:
         return None
     package_info = fact.value.package_info
@@ -674,7 +616,8 @@ def _read_row_metadata(version: str, fact: Fact[SimpleListing] | Fact[ProjectJso
     return Found(metadata, fact.source, fact.retrieved_at)
 
 
-def _explain_absence(version: str, simple: Fact[SimpleListing], json: Fact[ProjectJson]) -> Absent | Unknown:
+def explain_absence(version: str, simple: Fact[SimpleListing], json: Fact[ProjectJson]) -> Absent | Unknown:
+    """Return why there is no metadata of a version."""
     package_info = merge_package_info(simple, json)
     if not isinstance(package_info, Found):
         return package_info

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from nerq_cli.ecosystems import PYPI
 from nerq_cli.errors import EndpointMissingError, ResponseError
+from nerq_cli.evidence.merge import merge_pypi_metadata
 from nerq_cli.facts import (
     ATTESTED,
     EMPTY,
@@ -24,7 +25,9 @@ from nerq_cli.facts import (
     AffectingAdvisory,
     Fact,
     Found,
+    Merged,
     Metadata,
+    Origin,
     PackageInfo,
     Unknown,
 )
@@ -37,7 +40,6 @@ from nerq_cli.sources.registries.pypi import (
     ProjectJson,
     SimpleListing,
     find_attested_file,
-    merge_metadata,
     merge_package_info,
     select_advisories,
 )
@@ -719,20 +721,20 @@ def test_a_missing_project_json_alone_may_be_quarantine() -> None:
     assert merge_package_info(DOWN, ABSENT) == DOWN
     listing = read_listing({"meta": {"api-version": "1.4"}, "project-status": {"status": "quarantined"}, "files": []})
     assert value(merge_package_info(found(listing), ABSENT)).status == "quarantined"
-    assert isinstance(merge_metadata("1.0", found(listing), ABSENT, NOT_ASKED), Unknown)
+    assert isinstance(merge_pypi_metadata("1.0", found(listing), ABSENT, NOT_ASKED), Unknown)
 
 
 def test_metadata_is_that_of_the_release_asked_about() -> None:
     page = read_page(page_json())
     release = read_release({"info": {**INFO, "version": "1.0.0"}})
-    assert value(merge_metadata("1.0.0", DOWN, found(page), found(release))) == release
-    assert value(merge_metadata("2.0.3", DOWN, found(page), NOT_ASKED)) == page.metadata
+    assert value(merge_pypi_metadata("1.0.0", DOWN, found(page), found(release))) == release
+    assert value(merge_pypi_metadata("2.0.3", DOWN, found(page), NOT_ASKED)) == page.metadata
 
 
 def test_a_version_that_was_not_described_borrows_what_the_project_says_and_names_the_version_it_is_from() -> None:
     listing = read_listing(simple_json(link("demo_lib-1.0.0.tar.gz", yanked="bad", requires_python=">=3.7")))
     page = read_page(page_json())
-    said = merge_metadata("1.0.0", found(listing), found(page), DOWN)
+    said = merge_pypi_metadata("1.0.0", found(listing), found(page), DOWN)
     assert isinstance(said, Found)
     assert said.source == f"PyPI (as of {page.metadata.version})"
     assert (said.value.version, said.value.readme) == ("1.0.0", page.metadata.readme)
@@ -742,36 +744,38 @@ def test_a_version_that_was_not_described_borrows_what_the_project_says_and_name
 
 def test_metadata_of_a_listed_version_that_was_not_described_is_what_the_tables_say() -> None:
     listing = read_listing(simple_json(link("demo_lib-1.0.0.tar.gz", yanked="bad", requires_python=">=3.7")))
-    said = merge_metadata("1.0.0", found(listing), DOWN, DOWN)
+    said = merge_pypi_metadata("1.0.0", found(listing), DOWN, DOWN)
     assert value(said) == Metadata(version="1.0.0", required_interpreter=">=3.7", yanked=True, yanked_reason="bad")
 
 
 def test_what_the_release_json_of_a_mirror_leaves_out_comes_from_the_tables() -> None:
     listing = read_listing(simple_json(link("demo_lib-1.0.0.tar.gz", yanked="bad", requires_python=">=3.7")))
     release = found(read_release({"info": {"summary": "Demo"}}), NOON - 5)
-    said = merge_metadata("1.0.0", found(listing), DOWN, release)
-    assert said == Found(
+    said = merge_pypi_metadata("1.0.0", found(listing), DOWN, release)
+    row = Origin("PyPI", NOON)
+    assert said == Merged(
         Metadata(version="1.0.0", summary=True, required_interpreter=">=3.7", yanked=True, yanked_reason="bad"),
         "PyPI",
         NOON - 5,
+        {"yanked": row, "yanked_reason": row, "required_interpreter": row},
     )
-    assert merge_metadata("1.0.0", DOWN, DOWN, release) == release
+    assert merge_pypi_metadata("1.0.0", DOWN, DOWN, release) == release
 
 
 def test_what_the_release_json_does_say_is_not_overruled() -> None:
     listing = read_listing(simple_json(link("demo_lib-1.0.0.tar.gz", requires_python=">=3.7")))
     release = found(read_release({"info": {"requires_python": ">=3.8"}}))
-    assert value(merge_metadata("1.0.0", found(listing), DOWN, release)).required_interpreter == ">=3.8"
+    assert value(merge_pypi_metadata("1.0.0", found(listing), DOWN, release)).required_interpreter == ">=3.8"
 
 
 def test_a_version_that_nobody_lists_is_absent() -> None:
     page = found(read_page(page_json()))
-    assert merge_metadata("9.9", DOWN, page, NOT_ASKED) == Absent("PyPI", NOON, "no version 9.9 is listed")
+    assert merge_pypi_metadata("9.9", DOWN, page, NOT_ASKED) == Absent("PyPI", NOON, "no version 9.9 is listed")
 
 
 def test_nothing_answered_is_not_absence() -> None:
-    assert merge_metadata("1.0", DOWN, DOWN, DOWN) == DOWN
-    assert merge_metadata("1.0", ABSENT, ABSENT, NOT_ASKED) == ABSENT
+    assert merge_pypi_metadata("1.0", DOWN, DOWN, DOWN) == DOWN
+    assert merge_pypi_metadata("1.0", ABSENT, ABSENT, NOT_ASKED) == ABSENT
 
 
 LISTED = [advisory("PYSEC-1")]
