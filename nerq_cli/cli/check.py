@@ -58,7 +58,7 @@ def _report_ambiguous(ambiguous: AmbiguousNames) -> int:
     for candidates in ambiguous:
         name = candidates[0].dependency.package.name
         ecosystems = " and ".join(
-            f"{assessment.dependency.package.ecosystem}{'' if assessment.in_registry else ' (could not be asked)'}"
+            f"{assessment.dependency.package.ecosystem}{'' if assessment.in_registry else ' (not reachable)'}"
             for assessment in candidates
         )
         for assessment in candidates:

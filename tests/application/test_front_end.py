@@ -5,14 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
-
-import pytest
-
-from nerq_cli.application.settings import Settings
-from nerq_cli.cli.options import ReportOptions
 
 FRONT_END = """
 import sys
@@ -53,13 +47,3 @@ def test_a_scan_needs_nothing_of_the_command_line(site: Any, tmp_path: Path) -> 
     assert states.endswith(f"1 {['reading dependency files', 'querying registries and services'] * 2}")
     assert modules == "[]"
     assert "/pypi/demo/json" in [request.path for request in site.requests]
-
-
-def test_every_setting_is_an_option_of_the_report_commands() -> None:
-    options = ReportOptions.__annotations__
-    assert {field.name for field in fields(Settings)} <= set(options)
-
-
-@pytest.mark.parametrize("name", ["form", "output", "quiet", "debug"])
-def test_what_is_printed_where_is_no_setting_of_a_run(name: str) -> None:
-    assert name in {field.name for field in fields(ReportOptions)} - {field.name for field in fields(Settings)}
