@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
+from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.inventory import Declaration
 from nerq_cli.manifests.syntax.toml_document import TomlField, quote_text
 
@@ -26,7 +27,13 @@ class DependencyGroup:
 
 def label_group(name: str) -> str:
     """Return the label of a development group: ``dev``, or ``dev:name``."""
-    return "dev" if name == "dev" else f"dev:{name}"
+    group = normalise_name(PYPI, name)
+    return "dev" if group == "dev" else f"dev:{group}"
+
+
+def label_extra(name: str) -> str:
+    """Return the label of an extra: ``extra:name``."""
+    return f"extra:{normalise_name(PYPI, name)}"
 
 
 def expand_groups(groups: Mapping[str, DependencyGroup]) -> Iterator[Declaration]:

@@ -12,6 +12,7 @@ from nerq_cli.inventory import DependencyFile, Edge, LockedPackage
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.package_source import PackageSource
 from nerq_cli.manifests.python.python_locks import (
+    VCS_KEYS,
     EntryIndex,
     LockEntry,
     LockFile,
@@ -30,9 +31,8 @@ NAME: Final = "pdm.lock"
 #: The major version of the format that is read, and the newest minor one: PDM itself refuses any that is newer than
 #: it knows (``PDMLock.compatibility`` in PDM).
 VERSION: Final = (4, 5)
-_VCS_KEYS: Final = ("git", "hg", "svn", "bzr")
 #: What tells two packages of the same name and version apart.
-_SOURCE_KEYS: Final = (*_VCS_KEYS, "revision", "path", "url", "subdirectory")
+_SOURCE_KEYS: Final = (*VCS_KEYS, "revision", "path", "url", "subdirectory")
 
 
 def matches(path: PurePosixPath) -> bool:
@@ -98,7 +98,7 @@ def _find_edges(package: Sequence[LockEntry], entries_by_name: EntryIndex) -> It
 
 
 def _read_source(table: LockTable) -> PackageSource:
-    vcs = next((key for key in _VCS_KEYS if key in table.values), "")
+    vcs = next((key for key in VCS_KEYS if key in table.values), "")
     if vcs:
         revision = table.get_text("revision") or table.get_text("ref")
         return PackageSource(skip=package_source.repository_reason(table.get_text(vcs), revision, vcs=vcs))

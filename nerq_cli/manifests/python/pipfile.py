@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Final
 
-from nerq_cli.ecosystems import PYPI, normalise_name
+from nerq_cli.ecosystems import PYPI
 from nerq_cli.inventory import Declaration, DependencyFile, Location
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.package_source import FileIndexes, PackageSource, join_markers
 from nerq_cli.manifests.python.declarations import build_dependency_file
 from nerq_cli.manifests.python.dependency_groups import label_group
 from nerq_cli.manifests.python.pep508 import MAX_LENGTH, validate_marker
-from nerq_cli.manifests.python.python_locks import is_package_name, split_extras
+from nerq_cli.manifests.python.python_locks import VCS_KEYS, is_package_name, split_extras
 from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField, quote_text
 
 NAME: Final = "Pipfile"
@@ -38,7 +38,6 @@ _MARKER_KEYS: Final = (
     "implementation_name",
     "implementation_version",
 )
-_VCS_KEYS: Final = ("git", "hg", "svn", "bzr")
 _BARE_VERSION = re.compile(r"\s*v?[0-9]")
 _VERSION_HINT: Final = 'versions look like "*", "==1.2.3", "~=1.2" or ">=1.2,<2"'
 
@@ -63,12 +62,20 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
 
 def get_group(category: str) -> str:
     """Return the group a category of other than the two usual ones stands for."""
-    return CATEGORY_GROUPS.get(category) or label_group(normalise_name(PYPI, category))
+    return CATEGORY_GROUPS.get(category) or label_group(category)
 
 
-def find_source(name: str, indexes: FileIndexes) -> PackageSource:
-    """Return where a package comes from that names a source, or none: then the first one, and no other."""
-    return indexes.source_named(name) if name else indexes.default_source
+def read_source(get_text: Callable[[str], str], indexes: FileIndexes) -> PackageSource:
+    """Return the source in a table of a Pipfile or Pipfile.lock; ``get_text`` returns the string at a key, or ""."""
+    vcs = next(filter(get_text, VCS_KEYS), "")
+    if vcs:
+        return PackageSource(skip=package_source.repository_reason(get_text(vcs), get_text("ref"), vcs=vcs))
+    url = get_text("file") or get_text("url")
+    if url:
+        return PackageSource(skip=package_source.url_reason(url))
+    if get_text("path"):
+        return PackageSource(skip=package_source.LOCAL)
+    return indexes.source_named(get_text("index")) if get_text("index") else indexes.default_source
 
 
 def _read_indexes(sources: TomlField) -> FileIndexes:
@@ -121,22 +128,8 @@ def _read_declaration(raw_name: str, field: TomlField, indexes: FileIndexes) -> 
     except ValueError as error:
         field.report_problem(str(error), hint=_VERSION_HINT)
         return None
-    source = _read_source(field, indexes) if is_table else indexes.default_source
+    source = read_source(lambda key: field.get(key).get_text(), indexes) if is_table else indexes.default_source
     return replace(source.apply_to(declaration), requirement="" if source.skip else declaration.requirement)
-
-
-def _read_source(field: TomlField, indexes: FileIndexes) -> PackageSource:
-    vcs = next((key for key in _VCS_KEYS if field.get(key).get_text()), "")
-    if vcs:
-        return PackageSource(
-            skip=package_source.repository_reason(field.get(vcs).get_text(), field.get("ref").get_text(), vcs=vcs)
-        )
-    url = field.get("file").get_text() or field.get("url").get_text()
-    if url:
-        return PackageSource(skip=package_source.url_reason(url))
-    if field.get("path").get_text():
-        return PackageSource(skip=package_source.LOCAL)
-    return find_source(field.get("index").get_text(), indexes)
 
 
 def _build_marker(field: TomlField) -> str:

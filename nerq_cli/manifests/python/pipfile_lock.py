@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import PurePosixPath
 from typing import Final, cast
 
@@ -13,7 +14,7 @@ from nerq_cli.ecosystems import PYPI
 from nerq_cli.errors import Problem
 from nerq_cli.inventory import DependencyFile, Location, LockedPackage
 from nerq_cli.manifests import package_source
-from nerq_cli.manifests.package_source import FileIndexes, PackageSource, mask_secrets
+from nerq_cli.manifests.package_source import FileIndexes, mask_secrets
 from nerq_cli.manifests.python import pipfile
 from nerq_cli.manifests.python.pep508 import validate_marker
 from nerq_cli.manifests.python.python_locks import is_package_name, is_platform_specific, is_version, split_extras
@@ -27,7 +28,6 @@ NAME: Final = "Pipfile.lock"
 SPEC_VERSION: Final = 6
 #: What the categories are called that a Pipfile calls ``packages`` and ``dev-packages``.
 _PIPFILE_CATEGORIES: Final = {"default": "packages", "develop": "dev-packages"}
-_VCS_KEYS: Final = ("git", "hg", "svn", "bzr")
 _TOKEN = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*")([ \t\r\n]*:)?|[\[{]|[\]}]', re.DOTALL)
 #: How deep the keys of categories and of their packages lie.
 _CATEGORY_DEPTH, _PACKAGE_DEPTH = 1, 2
@@ -171,7 +171,7 @@ class _PipfileLockReader:
         if not is_package_name(name):
             self._report_problem(f"{quote_text(raw_name)} cannot be the name of a package", offset)
             return None
-        source = _read_source(entry, indexes)
+        source = pipfile.read_source(partial(_get_text, entry), indexes)
         version = _get_text(entry, "version").lstrip("=")
         if not (is_version(version) or (source.skip and not version)):
             error = f"{quote_text(version)} is not one version" if version else "no version"
@@ -223,20 +223,6 @@ class _PipfileLockReader:
             hint=hint,
         )
         self.problems[problem] = None
-
-
-def _read_source(entry: Mapping[str, object], indexes: FileIndexes) -> PackageSource:
-    vcs = next((key for key in _VCS_KEYS if _get_text(entry, key)), "")
-    if vcs:
-        return PackageSource(
-            skip=package_source.repository_reason(_get_text(entry, vcs), _get_text(entry, "ref"), vcs=vcs)
-        )
-    url = _get_text(entry, "file") or _get_text(entry, "url")
-    if url:
-        return PackageSource(skip=package_source.url_reason(url))
-    if _get_text(entry, "path"):
-        return PackageSource(skip=package_source.LOCAL)
-    return pipfile.find_source(_get_text(entry, "index"), indexes)
 
 
 def _get_text(entry: Mapping[str, object], key: str) -> str:

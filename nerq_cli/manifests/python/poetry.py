@@ -11,14 +11,15 @@ from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.inventory import Declaration, Location
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.package_source import FileIndexes, PackageSource, join_markers
-from nerq_cli.manifests.python.dependency_groups import DependencyGroup
+from nerq_cli.manifests.python.dependency_groups import DependencyGroup, label_extra
 from nerq_cli.manifests.python.pep508 import MAX_LENGTH, validate_marker
+from nerq_cli.manifests.python.pyproject_tools import read_git_source
+from nerq_cli.manifests.python.python_locks import is_package_name
 from nerq_cli.manifests.syntax.toml_document import TomlField, quote_text
 
 if TYPE_CHECKING:
     from packaging.version import Version
 
-_NAME_PATTERN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
 _CLAUSE_PATTERN = re.compile(r"(~=|===?|!=|<>|[<>]=?|[=^~])?\s*v?([^\s,=<>~^]+)\s*,?\s*", re.IGNORECASE)
 #: Poetry's operators of equality, and PEP 440's.
 _EQUALITY_OPERATORS = {"=": "==", "==": "==", "===": "===", "!=": "!=", "<>": "!="}
@@ -120,7 +121,7 @@ def _read_extras(table: TomlField) -> dict[str, dict[str, None]]:
     """Map each package to the extras that ask for it, in order."""
     groups_by_package: dict[str, dict[str, None]] = {}
     for extra, packages in table.items():
-        group = f"extra:{normalise_name(PYPI, extra)}"
+        group = label_extra(extra)
         for name, _ in packages.string_items():
             groups_by_package.setdefault(normalise_name(PYPI, name), {})[group] = None
     return groups_by_package
@@ -133,7 +134,7 @@ def _read_table(
     for name, field in table.items():
         if normalise_name(PYPI, name) == "python":
             continue
-        if not _NAME_PATTERN.fullmatch(name):
+        if not is_package_name(name):
             field.report_problem(f"{quote_text(name)} cannot be the name of a package")
             continue
         for constraint_field in field.elements() if isinstance(field.value, list) else (field,):
@@ -190,10 +191,9 @@ def _read_detailed(name: str, field: TomlField, indexes: FileIndexes) -> Declara
 
 def _read_source(field: TomlField, indexes: FileIndexes) -> PackageSource:
     """Read where the package comes from, if not from where all the others do."""
-    repository, path, url, source = (field.get(key).get_text() for key in ("git", "path", "url", "source"))
-    if repository:
-        revision = next(filter(None, (field.get(key).get_text() for key in ("rev", "tag", "branch"))), "")
-        return PackageSource(skip=package_source.repository_reason(repository, revision))
+    path, url, source = (field.get(key).get_text() for key in ("path", "url", "source"))
+    if field.get("git").get_text():
+        return read_git_source(field)
     if path or field.get("file").get_text():
         return PackageSource(skip=package_source.LOCAL)
     if url:

@@ -12,13 +12,14 @@ from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.inventory import DependencyFile, Edge, LockedPackage
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.package_source import PackageSource
-from nerq_cli.manifests.python.dependency_groups import label_group
+from nerq_cli.manifests.python.dependency_groups import label_extra, label_group
 from nerq_cli.manifests.python.poetry import translate_constraint
 from nerq_cli.manifests.python.python_locks import (
     EntryIndex,
     LockEntry,
     LockFile,
     LockTable,
+    find_extras,
     index_entries,
     join_alternatives,
     match_entries,
@@ -39,7 +40,6 @@ _UNLOCKED_NAMES: Final = frozenset({"distribute", "pip", "setuptools", "wheel"})
 _CONDITION_KEYS: Final = ("markers", "python", "platform", "optional")
 #: What makes it one that no index serves.
 _DIRECT_KEYS: Final = frozenset({"git", "hg", "path", "file", "url"})
-_EXTRA_CLAUSE = re.compile(r"""\bextra\s*==\s*["']([^"']+)["']""")
 #: Constraints in Poetry's own notation, or none at all.
 _POETRY_NOTATION = re.compile(r"[\^|*]|~(?!=)|^\s*[0-9v]|(?<![<>!=~])=(?!=)")
 
@@ -135,16 +135,12 @@ def _read_marker(table: LockTable) -> str:
 def _read_groups(table: LockTable) -> list[str]:
     """Return the groups of a package: version 2.1 of the format lists them, 1.x has one category."""
     groups = table.get_strings("groups") or list(filter(None, [table.get_text("category")]))
-    return ["main" if group == "main" else label_group(normalise_name(PYPI, group)) for group in groups]
+    return ["main" if group == "main" else label_group(group) for group in groups]
 
 
 def _read_optional_groups(table: LockTable, extras: tuple[str, ...], marker: str) -> list[str]:
     """Return the groups of an optional package: it is in ``main`` for the extras that ask for it."""
-    extra_groups = (
-        list(extras)
-        or [f"extra:{normalise_name(PYPI, extra)}" for extra in _EXTRA_CLAUSE.findall(marker)]
-        or ["optional"]
-    )
+    extra_groups = list(extras) or find_extras(marker) or ["optional"]
     return [
         group_name for group in _read_groups(table) for group_name in (extra_groups if group == "main" else [group])
     ]
@@ -155,7 +151,7 @@ def _read_extras(table: LockTable) -> Mapping[str, tuple[str, ...]]:
     for extra in table.values:
         for name in table.get_strings(extra):
             package = normalise_name(PYPI, name)
-            groups_by_package[package] = (*groups_by_package.get(package, ()), f"extra:{normalise_name(PYPI, extra)}")
+            groups_by_package[package] = (*groups_by_package.get(package, ()), label_extra(extra))
     return groups_by_package
 
 

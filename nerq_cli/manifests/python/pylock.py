@@ -14,7 +14,7 @@ from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.inventory import DependencyFile, Edge, LockedPackage
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.package_source import PackageSource
-from nerq_cli.manifests.python.dependency_groups import label_group
+from nerq_cli.manifests.python.dependency_groups import label_extra, label_group
 from nerq_cli.manifests.python.python_locks import (
     EntryIndex,
     LockEntry,
@@ -144,7 +144,7 @@ def _make_group_reader(lock: LockFile) -> Callable[[str], list[str]]:
         for name, kind in _CHOICE_CLAUSE.findall(marker):
             group = normalise_name(PYPI, name)
             group_names.append(
-                f"extra:{group}" if kind == "extras" else "main" if group in default_groups else label_group(group)
+                label_extra(group) if kind == "extras" else "main" if group in default_groups else label_group(group)
             )
         return group_names
 

@@ -17,7 +17,7 @@ from nerq_cli.inventory import Declaration, DependencyFile, Include
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.python import poetry, pyproject_tools
 from nerq_cli.manifests.python.declarations import MAX_DEPENDENCIES, build_dependency_file, parse_array, parse_field
-from nerq_cli.manifests.python.dependency_groups import DependencyGroup, expand_groups, label_group
+from nerq_cli.manifests.python.dependency_groups import DependencyGroup, expand_groups, label_extra, label_group
 from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField, quote_text
 
 NAME: Final = "pyproject"
@@ -84,7 +84,7 @@ class _PyprojectReader:
     def _read_main(self) -> Iterator[Declaration]:
         yield from parse_array(self.project_table.get("dependencies"), "main")
         for extra, field in self.project_table.get("optional-dependencies").items():
-            yield from self._exclude_own_names(parse_array(field, f"extra:{normalise_name(PYPI, extra)}"))
+            yield from self._exclude_own_names(parse_array(field, label_extra(extra)))
         yield from self._exclude_own_names(pyproject_tools.read_flit(self.tool))
 
     def _read_groups(self) -> dict[str, DependencyGroup]:

@@ -12,7 +12,7 @@ from nerq_cli.manifests import package_source
 from nerq_cli.manifests.package_source import FileIndexes, PackageSource
 from nerq_cli.manifests.python import pep508
 from nerq_cli.manifests.python.declarations import LOCAL_REASONS, parse_array, parse_field
-from nerq_cli.manifests.python.dependency_groups import label_group
+from nerq_cli.manifests.python.dependency_groups import label_extra, label_group
 from nerq_cli.manifests.syntax.toml_document import TomlField
 
 #: Most sources read for one package in uv, and most package patterns in PDM: each is tried on every dependency.
@@ -54,11 +54,17 @@ def find_local_names(sources: Mapping[str, Iterable[PackageSource]]) -> set[str]
     return {name for name, options in sources.items() if any(source.skip in LOCAL_REASONS for source in options)}
 
 
+def read_git_source(field: TomlField) -> PackageSource:
+    """Return the repository of a table with the key ``git``."""
+    revision = next(filter(None, (field.get(key).get_text() for key in ("rev", "tag", "branch"))), "")
+    return PackageSource(skip=package_source.repository_reason(field.get("git").get_text(), revision))
+
+
 def read_development(tool: TomlField) -> Iterator[Declaration]:
     """Read the development dependencies of uv, PDM and Hatch, as they were before there were standard groups."""
     yield from parse_array(tool.get_path("uv", "dev-dependencies"), "dev")
     for name, field in tool.get_path("pdm", "dev-dependencies").items():
-        yield from _read_pdm_group(field, label_group(normalise_name(PYPI, name)))
+        yield from _read_pdm_group(field, label_group(name))
     for name, field in tool.get_path("hatch", "envs").items():
         for key in ("dependencies", "extra-dependencies"):
             yield from _read_hatch_environment(field.get(key), f"dev:hatch.{name}")
@@ -75,7 +81,7 @@ def read_flit(tool: TomlField) -> Iterator[Declaration]:
     metadata = tool.get_path("flit", "metadata")
     yield from parse_array(metadata.get("requires"), "main")
     for extra, field in metadata.get("requires-extra").items():
-        yield from parse_array(field, "main" if extra == ".none" else f"extra:{normalise_name(PYPI, extra)}")
+        yield from parse_array(field, "main" if extra == ".none" else label_extra(extra))
     yield from parse_array(metadata.get("dev-requires"), "dev")
 
 
@@ -84,12 +90,12 @@ def read_includes(tool: TomlField) -> Iterator[Include]:
     dynamic = tool.get_path("setuptools", "dynamic")
     yield from _read_file_includes(dynamic.get_path("dependencies", "file"), "main")
     for extra, field in dynamic.get("optional-dependencies").items():
-        yield from _read_file_includes(field.get("file"), f"extra:{normalise_name(PYPI, extra)}")
+        yield from _read_file_includes(field.get("file"), label_extra(extra))
     hook = tool.get_path("hatch", "metadata", "hooks", "requirements_txt")
     yield from _read_file_includes(hook.get("filename"), "main")
     yield from _read_file_includes(hook.get("files"), "main")
     for extra, field in hook.get("optional-dependencies").items():
-        yield from _read_file_includes(field, f"extra:{normalise_name(PYPI, extra)}")
+        yield from _read_file_includes(field, label_extra(extra))
 
 
 def _read_file_includes(field: TomlField, group: str) -> Iterator[Include]:
@@ -123,19 +129,18 @@ def _read_uv_source(field: TomlField, indexes: FileIndexes) -> PackageSource:
     except ValueError as error:
         marker_field.report_problem(f"not an environment marker: {error}")
         marker = ""
-    extra, group = (normalise_name(PYPI, field.get(key).get_text()) for key in ("extra", "group"))
-    limit = f"extra:{extra}" if extra else label_group(group) if group else ""
+    extra, group = (field.get(key).get_text() for key in ("extra", "group"))
+    limit = label_extra(extra) if extra else label_group(group) if group else ""
     source = _read_uv_location(field, indexes)
     return PackageSource(index=source.index, skip=source.skip, marker=marker, group=limit)
 
 
 def _read_uv_location(field: TomlField, indexes: FileIndexes) -> PackageSource:
-    repository, url, path, index = (field.get(key).get_text() for key in ("git", "url", "path", "index"))
+    url, path, index = (field.get(key).get_text() for key in ("url", "path", "index"))
     if field.get("workspace").value is True:
         return PackageSource(skip=package_source.WORKSPACE)
-    if repository:
-        revision = next(filter(None, (field.get(key).get_text() for key in ("rev", "tag", "branch"))), "")
-        return PackageSource(skip=package_source.repository_reason(repository, revision))
+    if field.get("git").get_text():
+        return read_git_source(field)
     if path:
         return PackageSource(skip=package_source.LOCAL)
     if url:

@@ -9,16 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, cast
 
 from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.errors import Problem
-from nerq_cli.inventory import DependencyFile, Edge, Location, LockedPackage
-from nerq_cli.manifests.package_source import LOCAL, PackageSource
-from nerq_cli.manifests.python.pep508 import MAX_LENGTH, NotASpecifierError, parse_specifier, validate_marker
+from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
+from nerq_cli.manifests.package_source import PackageSource
+from nerq_cli.manifests.python.declarations import LOCAL_REASONS
+from nerq_cli.manifests.python.dependency_groups import label_extra
+from nerq_cli.manifests.python.pep508 import MAX_LENGTH, NotASpecifierError, Specifier, parse_specifier, validate_marker
 from nerq_cli.manifests.syntax.toml_document import TomlDocument, quote_text
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ _ARTEFACT_LINES = re.compile(rf"(?<=\n)({_ARTEFACT_LINE})((?:{_ARTEFACT_LINE})+)
 _NAME_PATTERN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
 _VERSION_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*", re.ASCII)
 _FORMAT_VERSION = re.compile(r"([0-9]{1,4})(?:\.([0-9]{1,4}))?(?:\.[0-9]{1,4})*", re.ASCII)
+#: An environment marker's comparison with an extra.
+_EXTRA_CLAUSE = re.compile(r"""\bextra\s*==\s*["']([^"']+)["']""")
 _NAME_WITH_EXTRAS = re.compile(r"([^\[\]]+?)\s*\[([^\[\]]*)\]\s*")
 #: The specifiers that lock files are full of; all others are left to the grammar.
 _VERSION_CLAUSE = r"(?:[<>!=~]=|[<>])[ ]*[A-Za-z0-9.*+!_-]+"
@@ -94,6 +98,9 @@ _PLATFORMS: Final = tuple(
     for machine in machines
 )
 
+#: Keys of repositories in lock files of PDM and Pipenv, and in a Pipfile.
+VCS_KEYS: Final = ("git", "hg", "svn", "bzr")
+
 TableKey: TypeAlias = "str | int"
 Item = TypeVar("Item")
 
@@ -122,18 +129,26 @@ class LockFile:
         """Whether so much is wrong that going on would help nobody."""
         return "_document" in self.__dict__ and self._document.too_many_problems
 
-    def build_file(self, format_: str, packages: Iterable[LockedPackage], *, constraint: bool) -> DependencyFile:
-        """Return all that was read: these packages, locked for the pyproject.toml beside the file."""
+    def build_file(
+        self,
+        format_: str,
+        packages: Iterable[LockedPackage],
+        *,
+        constraint: bool,
+        importers: Sequence[Importer] = (),
+        locked_filename: str = "pyproject.toml",
+    ) -> DependencyFile:
+        """Return what was read; ``locked_filename`` is the file that the lock file is made from."""
         locked_packages = tuple(packages)
+        local_packages = (package for package in locked_packages if package.skip_reason in LOCAL_REASONS)
         return DependencyFile(
             path=self.path,
             format=format_,
             locked_packages=locked_packages,
-            locked_filenames=("pyproject.toml",),
+            importers=tuple(importers) or None,
+            locked_filenames=(locked_filename,),
             constraint=constraint,
-            local_names=tuple(
-                sorted({package.package.name for package in locked_packages if package.skip_reason == LOCAL})
-            ),
+            local_names=tuple(sorted({package.package.name for package in local_packages})),
             problems=self.problems,
         )
 
@@ -299,7 +314,8 @@ def read_entries(
         elif entry_counts[name] > MAX_VERSIONS:
             table.report_problem(f"more than {MAX_VERSIONS} entries for {quote_text(entry.name)}: this one is not read")
         else:
-            by_identity[identity] = _assign_key(entry, key_counts)
+            number = key_counts[entry.key] = key_counts.get(entry.key, 0) + 1
+            by_identity[identity] = entry if number == 1 else replace(entry, key=f"{entry.key}#{number}")
     return list(by_identity.values())
 
 
@@ -330,19 +346,23 @@ def report_missing(table: LockTable, name: str, *keys: TableKey) -> None:
         )
 
 
+def find_extras(marker: str) -> list[str]:
+    """Return the groups of the extras that a marker compares with."""
+    return [label_extra(extra) for extra in _EXTRA_CLAUSE.findall(marker)]
+
+
 @lru_cache(maxsize=8192)
-def split_specifier(text: str) -> tuple[str, tuple[str, ...], str, str]:
-    """Return name, extras, version and marker of a dependency specifier.
+def parse_locked_specifier(text: str) -> Specifier:
+    """Return the parts of a dependency specifier; its marker may be malformed.
 
     Raises:
-        NotASpecifierError: the text is not one.
+        NotASpecifierError: The text is not a specifier.
     """
     match = _SIMPLE_SPECIFIER.fullmatch(text) if len(text) <= MAX_LENGTH else None
     if match:
-        extras = tuple(filter(None, (extra.strip() for extra in (match[2] or "").split(","))))
-        return match[1], extras, match[3].strip(), (match[4] or "").strip()
-    specifier = parse_specifier(text)
-    return specifier.name, specifier.extras, specifier.version, specifier.marker
+        _, extras = split_extras(f"{match[1]}[{match[2] or ''}]")
+        return Specifier(name=match[1], extras=extras, version=match[3].strip(), marker=(match[4] or "").strip())
+    return parse_specifier(text)
 
 
 def read_specifier_edges(table: LockTable, key: str, entries_by_name: EntryIndex) -> Iterator[Edge]:
@@ -351,14 +371,14 @@ def read_specifier_edges(table: LockTable, key: str, entries_by_name: EntryIndex
         if table.lock.too_many_problems:
             return
         try:
-            name, _, version, marker = split_specifier(text)
+            specifier = parse_locked_specifier(text)
         except NotASpecifierError as error:
             table.report_problem(f"{quote_text(text)} is no dependency: {error}", key, index, hint=error.hint)
             continue
-        targets = match_entries(entries_by_name.get(normalise_name(PYPI, name), ()), version)
-        if not targets and not marker:
-            report_missing(table, name, key, index)
-        yield from (Edge(target=target.key, requirement=version) for target in targets)
+        targets = match_entries(entries_by_name.get(normalise_name(PYPI, specifier.name), ()), specifier.version)
+        if not targets and not specifier.marker:
+            report_missing(table, specifier.name, key, index)
+        yield from (Edge(target=target.key, requirement=specifier.version) for target in targets)
 
 
 def is_package_name(text: str) -> bool:
@@ -464,21 +484,6 @@ def _read_entry(table: LockTable, source: PackageSource, line: int) -> LockEntry
         return None
     key = f"{name}@{version}" if version else name
     return LockEntry(table=table, key=key, name=name, version=version, line=line, source=source)
-
-
-def _assign_key(entry: LockEntry, key_counts: dict[str, int]) -> LockEntry:
-    """Return the entry with a key that no other has."""
-    number = key_counts[entry.key] = key_counts.get(entry.key, 0) + 1
-    if number == 1:
-        return entry
-    return LockEntry(
-        table=entry.table,
-        key=f"{entry.key}#{number}",
-        name=entry.name,
-        version=entry.version,
-        line=entry.line,
-        source=entry.source,
-    )
 
 
 @lru_cache(maxsize=1024)

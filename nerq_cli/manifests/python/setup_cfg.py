@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.inventory import Declaration, DependencyFile, Include
 from nerq_cli.manifests.python.declarations import SETUP_GROUPS, build_dependency_file, parse_line
+from nerq_cli.manifests.python.dependency_groups import label_extra
 from nerq_cli.manifests.syntax.text_document import TextDocument
 
 NAME: Final = "setup.cfg"
@@ -112,7 +113,7 @@ def _find_dependency_values(
         if group:
             yield group, value
     for extra, value in sections.get(_EXTRAS_SECTION, {}).items():
-        yield f"extra:{normalise_name(PYPI, extra)}", value
+        yield label_extra(extra), value
 
 
 def _read_declarations(document: TextDocument, value: _NumberedLines, group: str) -> Iterator[Declaration]:

@@ -16,6 +16,7 @@ from typing import Final
 from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.inventory import Declaration, DependencyFile
 from nerq_cli.manifests.python.declarations import SETUP_GROUPS, build_dependency_file, parse_line
+from nerq_cli.manifests.python.dependency_groups import label_extra
 from nerq_cli.manifests.python.literals import Evaluator, Text, Unknown, Value
 from nerq_cli.manifests.syntax.text_document import TextDocument
 
@@ -112,7 +113,7 @@ class _SetupReader:
             for key, member in value.items() if isinstance(value, dict) else ():
                 if isinstance(key, str) and keyword == _EXTRAS:
                     extra, _, marker = key.partition(":")
-                    group = f"extra:{normalise_name(PYPI, extra.strip())}" if extra.strip() else "main"
+                    group = label_extra(extra.strip()) if extra.strip() else "main"
                     yield from self._read_list(f"{keyword}[{key[:60]!r}]", member, group, marker.strip())
                 elif isinstance(key, str):
                     yield from self._read_keyword(key, member)

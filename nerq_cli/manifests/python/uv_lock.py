@@ -11,11 +11,12 @@ from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.inventory import DependencyFile, Edge, Importer, LockedPackage
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.package_source import PackageSource, strip_credentials
-from nerq_cli.manifests.python.dependency_groups import label_group
+from nerq_cli.manifests.python.dependency_groups import label_extra, label_group
 from nerq_cli.manifests.python.python_locks import (
     LockEntry,
     LockFile,
     LockTable,
+    find_extras,
     index_entries,
     join_alternatives,
     read_entries,
@@ -33,8 +34,6 @@ MAX_INCLUDED_EDGES: Final = 100_000
 _SCRIPT_SUFFIX: Final = ".py.lock"
 #: Where a source's package lies on disk.
 _LOCAL_KEYS: Final = ("editable", "virtual", "directory", "path")
-#: What a requirement's marker says when it is one of an extra's.
-_EXTRA_CLAUSE = re.compile(r"""\bextra\s*==\s*["']([^"']+)["']""")
 _REVISION_PARAMETER = re.compile(r"[?&](?:rev|tag|branch)=([^&#]*)")
 
 
@@ -47,29 +46,11 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
     """Read what uv locked. What is wrong with the file is in ``problems``; nothing is raised."""
     lock = LockFile(text, path)
     graph = _UvGraph(lock) if _is_supported(lock) else None
-    packages = tuple(graph.read_packages()) if graph else ()
-    importers = tuple(graph.read_importers()) if graph else ()
+    packages = list(graph.read_packages()) if graph else []
+    importers = list(graph.read_importers()) if graph else []
     file_name = PurePosixPath(path).name
-    return DependencyFile(
-        path=path,
-        format=NAME,
-        locked_packages=packages,
-        importers=importers or None,
-        locked_filenames=(file_name.removesuffix(".lock"),)
-        if file_name.endswith(_SCRIPT_SUFFIX)
-        else ("pyproject.toml",),
-        constraint=constraint,
-        local_names=tuple(
-            sorted(
-                {
-                    package.package.name
-                    for package in packages
-                    if package.skip_reason in (package_source.LOCAL, package_source.WORKSPACE)
-                }
-            )
-        ),
-        problems=lock.problems,
-    )
+    locked_filename = file_name.removesuffix(".lock") if file_name.endswith(_SCRIPT_SUFFIX) else "pyproject.toml"
+    return lock.build_file(NAME, packages, constraint=constraint, importers=importers, locked_filename=locked_filename)
 
 
 def _is_supported(lock: LockFile) -> bool:
@@ -157,8 +138,8 @@ class _UvGraph:
         extras, groups = table.get_table("optional-dependencies"), table.get_table("dev-dependencies")
         return {
             "main": table.get_tables("dependencies"),
-            **{f"extra:{normalise_name(PYPI, extra)}": extras.get_tables(extra) for extra in extras.values},
-            **{label_group(normalise_name(PYPI, group)): groups.get_tables(group) for group in groups.values},
+            **{label_extra(extra): extras.get_tables(extra) for extra in extras.values},
+            **{label_group(group): groups.get_tables(group) for group in groups.values},
         }
 
     def _find_requested_extras(self) -> Mapping[str, set[str]]:
@@ -168,7 +149,7 @@ class _UvGraph:
             for edge in (edge for section in sections.values() for edge in section):
                 for extra in edge.get_strings("extra"):
                     for target in self._match_targets(edge):
-                        extras_by_key.setdefault(target.key, set()).add(f"extra:{normalise_name(PYPI, extra)}")
+                        extras_by_key.setdefault(target.key, set()).add(label_extra(extra))
         return extras_by_key
 
     def _find_edges(self, entry: LockEntry) -> Iterator[Edge]:
@@ -199,7 +180,7 @@ class _UvGraph:
                 if normalise_name(PYPI, edge.get_text("name")) != own_name:
                     edges.append(edge)
                     continue
-                for extra in (f"extra:{normalise_name(PYPI, extra)}" for extra in edge.get_strings("extra")):
+                for extra in (label_extra(extra) for extra in edge.get_strings("extra")):
                     if extra not in section_names and self._reserve_includes(edge, len(sections.get(extra, ()))):
                         section_names.add(extra)
                         queue.append(extra)
@@ -219,7 +200,7 @@ class _UvGraph:
         """Return what a script asks for, or a workspace whose root is no project."""
         groups = self.manifest_table.get_table("dependency-groups")
         sections = [("main", self.manifest_table.get_tables("requirements"))]
-        sections += [(label_group(normalise_name(PYPI, group)), groups.get_tables(group)) for group in groups.values]
+        sections += [(label_group(group), groups.get_tables(group)) for group in groups.values]
         for group, requirements in sections:
             for requirement in requirements:
                 specifier = requirement.get_text("specifier")
@@ -259,13 +240,10 @@ def _read_ranges(metadata: LockTable) -> Mapping[tuple[str, str], str]:
     ranges: dict[tuple[str, str], dict[str, None]] = {}
     groups = metadata.get_table("requires-dev")
     sections = [("", metadata.get_tables("requires-dist"))]
-    sections += [(label_group(normalise_name(PYPI, group)), groups.get_tables(group)) for group in groups.values]
+    sections += [(label_group(group), groups.get_tables(group)) for group in groups.values]
     for section, requirements in sections:
         for requirement in requirements:
-            extras = [
-                f"extra:{normalise_name(PYPI, extra)}"
-                for extra in _EXTRA_CLAUSE.findall(requirement.get_text("marker"))
-            ]
+            extras = find_extras(requirement.get_text("marker"))
             for group in [section] if section else extras or ["main"]:
                 ranges.setdefault((group, normalise_name(PYPI, requirement.get_text("name"))), {})[
                     requirement.get_text("specifier")

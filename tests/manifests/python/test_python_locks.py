@@ -16,9 +16,9 @@ from nerq_cli.manifests.python.python_locks import (
     join_alternatives,
     match_entries,
     parse_format_version,
+    parse_locked_specifier,
     read_entries,
     split_extras,
-    split_specifier,
 )
 
 INDEX = PackageSource()
@@ -148,8 +148,8 @@ def test_the_short_way_to_read_a_specifier_agrees_with_the_long_one(text: str) -
         long = parse_specifier(text)
     except NotASpecifierError:
         return
-    name, extras, version, marker = split_specifier(text)
-    assert (name, sorted(extras), version.replace(" ", ""), marker) == (
+    short = parse_locked_specifier(text)
+    assert (short.name, sorted(short.extras), short.version.replace(" ", ""), short.marker) == (
         long.name,
         sorted(long.extras),
         long.version.replace(" ", ""),
@@ -159,7 +159,7 @@ def test_the_short_way_to_read_a_specifier_agrees_with_the_long_one(text: str) -
 
 def test_what_is_no_specifier_is_refused() -> None:
     with pytest.raises(NotASpecifierError):
-        split_specifier("^1")
+        parse_locked_specifier("^1")
 
 
 @pytest.mark.parametrize(
