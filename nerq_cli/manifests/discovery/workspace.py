@@ -21,7 +21,7 @@ from nerq_cli.manifests.npm.npm_spec import Catalogs, is_catalog_missing
 from nerq_cli.manifests.package_source import WORKSPACE
 from nerq_cli.manifests.read_file import CannotReadError, decode_text, read_bytes
 from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField
-from nerq_cli.manifests.syntax.yaml_document import NotYamlError, YamlNode, parse_documents
+from nerq_cli.manifests.syntax.yaml_document import NotYamlError, YamlNode, get_members, parse_documents
 
 #: How many directories upwards a workspace is looked for.
 MAX_PARENTS: Final = 16
@@ -180,17 +180,13 @@ def _parse_yaml_catalogs(text: str) -> Catalogs:
     catalogs: dict[str, dict[str, str]] = {}
     for root in roots:
         catalogs.setdefault("default", {}).update(_text_members(root.get("catalog")))
-        for name, catalog in _mapping_members(root.get("catalogs")).items():
+        for name, catalog in get_members(root.get("catalogs")).items():
             catalogs.setdefault(name, {}).update(_text_members(catalog))
     return catalogs
 
 
-def _mapping_members(node: YamlNode | None) -> Mapping[str, YamlNode]:
-    return node.data if node is not None and isinstance(node.data, dict) else {}
-
-
 def _text_members(node: YamlNode | None) -> dict[str, str]:
-    return {name: member.data for name, member in _mapping_members(node).items() if isinstance(member.data, str)}
+    return {name: member.data for name, member in get_members(node).items() if isinstance(member.data, str)}
 
 
 #: The files that hold catalogs, and what reads them.

@@ -1,8 +1,8 @@
-"""bun.lock: what Bun installs, in JSON with comments and a comma after every item.
+"""bun.lock, the lock file of Bun: JSON with comments and trailing commas.
 
-``packages`` maps each package's place to an array: what it is, where from, what it needs, its hash. A place is a path
-of names: ``a/b`` is the b that a finds. ``workspaces`` are the project and its members. Versions 0, 1 and 2 differ
-for neither (oven-sh/bun, ``src/install/lockfile/bun.lock.rs``).
+``packages`` maps the path of a package to an array: name and version, registry, metadata with dependencies, hash. The
+path ``a/b`` is the b that a resolves. ``workspaces`` has the project and its members. Both are the same in versions 0,
+1 and 2 (oven-sh/bun, ``src/install/lockfile/bun.lock.rs``).
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedP
 from nerq_cli.manifests.npm.node_modules import (
     MAX_PATH_LENGTH,
     NodeResolver,
-    describe_missing,
     find_origin,
     find_skip_reason,
     is_supported_version,
     is_version,
+    list_package_json_files,
     read_sections,
+    report_missing,
 )
+from nerq_cli.manifests.npm.npm_spec import split_name
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, PackageSource
 from nerq_cli.manifests.syntax.json_comments import strip_comments
 from nerq_cli.manifests.syntax.json_document import JsonReader, NotJsonError
@@ -34,7 +36,7 @@ from nerq_cli.manifests.syntax.problems import ProblemList, quote_text
 NAME: Final = "bun.lock"
 
 _SUPPORTED_VERSIONS: Final = (0, 1, 2)
-#: What stands for a version where a package is not from the registry, and why it is never looked up.
+#: Prefix in place of a version for a package that is on no registry, and the reason shown for it.
 _LOCAL_PREFIXES: Final[Mapping[str, str]] = {
     "workspace:": WORKSPACE,
     "root:": WORKSPACE,
@@ -42,18 +44,18 @@ _LOCAL_PREFIXES: Final[Mapping[str, str]] = {
     "file:": LOCAL,
 }
 _HASH_PATTERN = re.compile(r"sha\d+-[A-Za-z0-9+/=]+")
-#: Stands for a section that was gone through already.
+#: Value of a section that has been read entry by entry.
 _PARSED_SECTION: Final = object()
-_REGENERATE_HINT: Final = "bun install --lockfile-only writes it anew"
+_REGENERATE_HINT: Final = "bun install --lockfile-only writes it again"
 
 
 def matches(path: PurePosixPath) -> bool:
-    """Say whether this file is a bun.lock."""
+    """Whether the file is a bun.lock."""
     return path.name == NAME
 
 
-def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:  # noqa: ARG001 - all take it
-    """Read what a bun.lock holds. What is wrong with it is in ``problems``; nothing is raised."""
+def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:  # noqa: ARG001 - Reader protocol
+    """Return the packages of a bun.lock. Errors in the text are in ``problems``; nothing is raised."""
     reader = _BunLockReader(text.removeprefix("\ufeff"), path)
     reader.read_entries()
     packages = tuple(reader.read_packages())
@@ -63,9 +65,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
         format=NAME,
         locked_packages=packages,
         importers=importers,
-        locked_filenames=tuple(
-            (PurePosixPath(importer.path) / "package.json").as_posix() for importer in importers or (Importer(),)
-        ),
+        locked_filenames=list_package_json_files(importers),
         constraint=constraint,
         local_names=tuple(sorted({importer.name for importer in importers or ()} - {""})),
         problems=reader.problems.problems,
@@ -74,23 +74,26 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
 
 @dataclass(frozen=True, slots=True)
 class _BunEntry:
-    """One package: the name and what stands for its version, the rest of its array, and where it stands."""
+    """One package."""
 
     name: str
+    #: Version, or what Bun writes in its place: ``workspace:``, a path or a URL.
     version: str
+    #: Items of the array after the first one.
     items: tuple[object, ...]
+    #: Offsets of the entry in the text.
     start: int
     end: int
 
     @property
     def info(self) -> Mapping[str, object]:
-        """What it says about what it needs, and where it runs."""
+        """The metadata of the package: dependencies, platforms."""
         return next((item for item in self.items if isinstance(item, dict)), {})
 
 
 @dataclass(frozen=True, slots=True)
 class _WorkspaceMember:
-    """The project or a member of its workspace, and where it stands."""
+    """The project or a member of its workspace."""
 
     fields: Mapping[str, object]
     start: int
@@ -98,13 +101,13 @@ class _WorkspaceMember:
 
     @property
     def name(self) -> str:
-        """What it is called; empty when it has no name."""
+        """The package name; empty if it has none."""
         name = self.fields.get("name")
         return name if isinstance(name, str) and name.isprintable() else ""
 
 
 class _BunLockReader:
-    """One lock file, and what was found in it and wrong with it so far."""
+    """Reads one lock file: first all entries, then the packages and edges that they give."""
 
     def __init__(self, text: str, path: str) -> None:
         self.text = text
@@ -118,7 +121,7 @@ class _BunLockReader:
     # --- From the text to entries
 
     def read_entries(self) -> None:
-        """Read the text, find all entries, and tell what lies where."""
+        """Read all entries, and register each path with the resolver."""
         json_reader = JsonReader(strip_comments(self.text))
         try:
             self._read_document(json_reader)
@@ -196,7 +199,7 @@ class _BunLockReader:
                 f"{quote_text(path)} cannot be the place of a package", offset, hint=_REGENERATE_HINT
             )
         else:
-            name, version = _split_name_version(items[0])
+            name, version = split_name(items[0])
             self._entries[path] = _BunEntry(name, version, tuple(items[1:]), offset, json_reader.offset)
 
     def _read_catalogs(self) -> dict[str, dict[str, str]]:
@@ -212,7 +215,7 @@ class _BunLockReader:
     # --- From entries to packages
 
     def read_importers(self) -> tuple[Importer, ...] | None:
-        """Return the project and its members; None where the file has none."""
+        """Return the project and its members; None if the file has none."""
         importers = [
             Importer(
                 path=path,
@@ -224,7 +227,7 @@ class _BunLockReader:
         return tuple(importers) or None
 
     def read_packages(self) -> Iterator[LockedPackage]:
-        """Go through the packages in the order of the file."""
+        """Yield the packages in the order of the file."""
         for path, entry in self._entries.items():
             origin = self._find_origin(entry)
             error = _find_entry_error(entry, origin)
@@ -260,7 +263,7 @@ class _BunLockReader:
         if not is_version(entry.version):
             return PackageSource(skip=find_skip_reason(entry.name, entry.version))
         address = entry.items[0] if entry.items else ""
-        if not isinstance(address, str) or not address:  # that is the default one
+        if not isinstance(address, str) or not address:  # the default registry
             return PackageSource()
         return find_origin(address, entry.name, entry.version, is_direct_url=False)
 
@@ -272,14 +275,12 @@ class _BunLockReader:
         )
         edges, missing_names = self._resolver.find_edges(path, requirements)
         for name in missing_names if fields.get("bundled") is not True else ():
-            message, hint = describe_missing(name)
-            match = re.compile(rf'"{re.escape(name)}"\s*:').search(self.text, holder.start, holder.end)
-            self.problems.add_problem(message, holder.start if match is None else match.start(), hint=hint)
+            report_missing(self.problems, self.text, name, holder.start, holder.end)
         return edges
 
 
 def _find_entry_error(entry: _BunEntry, origin: PackageSource) -> str:
-    """Return why this cannot be an entry; empty when it can."""
+    """Return why the entry is invalid; empty if it is valid."""
     is_member = origin.skip == WORKSPACE and entry.name.isprintable()
     error = "" if is_member else find_name_error(entry.name)
     if error:
@@ -289,20 +290,14 @@ def _find_entry_error(entry: _BunEntry, origin: PackageSource) -> str:
     )
 
 
-def _split_name_version(identifier: str) -> tuple[str, str]:
-    """Split ``name@version``; the name may begin with an at sign itself."""
-    at = identifier.find("@", 1)
-    return (identifier, "") if at < 0 else (identifier[:at], identifier[at + 1 :])
-
-
 def _split_path(path: str) -> tuple[str, str]:
-    """Split the place of a package into that of its owner and its name there, which may have a scope."""
+    """Split a path into the path of the dependent and the name, which may have a scope."""
     owner, _, name = path.rpartition("/")
     parent, _, scope = owner.rpartition("/")
     return (parent, f"{scope}/{name}") if scope.startswith("@") else (owner, name)
 
 
 def _is_project_path(path: str) -> bool:
-    """Whether a folder is one of the project's own."""
+    """Whether a relative path stays inside the project."""
     parts = path.split("/")
     return ".." not in parts and not path.startswith("/") and path.isprintable() and not set(path) & set("\\:")

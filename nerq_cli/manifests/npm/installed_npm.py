@@ -1,4 +1,4 @@
-"""A ``node_modules`` directory: every package in it by its package.json, however npm, Yarn or pnpm laid it out."""
+"""The packages in a ``node_modules`` directory, in the layouts of npm, Yarn and pnpm, from their package.json files."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedP
 from nerq_cli.manifests.npm.package_json import GROUPS
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, strip_credentials, url_reason
 from nerq_cli.manifests.read_file import CannotReadError, read_bytes
+from nerq_cli.manifests.syntax.problems import list_examples
 
-#: Why a package that is marked private is not asked about: registries refuse such.
+#: Skip reason of a private package: registries reject those.
 PRIVATE_REASON: Final = "marked private: on no registry"
 #: Most packages read from one directory.
 MAX_PACKAGES: Final = 100_000
@@ -28,34 +29,38 @@ _NODE_MODULES: Final = "node_modules"
 _PNPM_STORE: Final = ".pnpm"
 _HIDDEN_LOCK: Final = ".package-lock.json"
 _VERSION_PATTERN: Final = re.compile(r"[vV=]?\d[0-9A-Za-z.+-]{0,199}", re.ASCII)
-#: pnpm's name for a package's directory: the registry's have a version after the name.
+#: Directory of a package from a registry in pnpm's store: name and version.
 _REGISTRY_FOLDER: Final = re.compile(r"@?[^@]+@\d[^/]*")
 _TARBALL_URL: Final = re.compile(r"(https?://.+?)/(?:@[^/]+(?:/|%2[fF]))?[^/]+/-/[^/]+\.tgz(?:[?#].*)?")
-#: The groups whose edges may lead nowhere.
+#: Groups whose packages may be missing.
 _OPTIONAL_GROUPS: Final = frozenset({"optional", "peer", "dev"})
 _MAX_EXAMPLES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class _InstalledPackage:
-    """One package: where it really lies, its place below the directory, and what its package.json says."""
+    """One package."""
 
+    #: Path with links resolved.
     real_path: str
+    #: Path below the project directory.
     key: str
     install_name: str
+    #: Its package.json.
     document: Mapping[str, Any]
+    #: Reason why it is not looked up; empty if it is.
     skip: str
 
 
 def read(path: Path, format_: str) -> DependencyFile:
-    """Read the packages in a ``node_modules`` directory and in those below it."""
+    """Return the packages in a ``node_modules`` directory and in those below it."""
     reader = _NodeModulesReader(path)
     reader.read_tree()
     return reader.build_result(format_)
 
 
 class _NodeModulesReader:
-    """One tree of packages while it is read."""
+    """Reads one tree of packages."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -68,7 +73,7 @@ class _NodeModulesReader:
         self.hidden_lock = _read_hidden_lock(path)
 
     def read_tree(self) -> None:
-        """Read every package once, wherever links lead to it from."""
+        """Read every package once, also if several links lead to it."""
         folder_queue = [self.real_root]
         while folder_queue:
             folder = folder_queue.pop()
@@ -86,7 +91,7 @@ class _NodeModulesReader:
                 return
 
     def _read_folder(self, folder: str, package_paths: dict[str, str]) -> Iterator[str]:
-        """Read the packages in one directory; go through the directories where theirs may be."""
+        """Read the packages in one directory; yield the ``node_modules`` directories inside them."""
         for name, real_path in _list_packages(folder):
             package_paths[name] = real_path
             if real_path not in self.packages:
@@ -95,7 +100,7 @@ class _NodeModulesReader:
                     yield _join_path(real_path, _NODE_MODULES)
 
     def build_result(self, format_: str) -> DependencyFile:
-        """Return what was read."""
+        """Return the result."""
         missing_dependents: dict[str, str] = {}
         valid_packages = [package for package in self.packages.values() if package.document]
         locked_packages = tuple(
@@ -113,7 +118,7 @@ class _NodeModulesReader:
         )
 
     def _read_package(self, name: str, real_path: str, path: str) -> None:
-        """Read one package. A link out of the directory leads to a member of the workspace, or away from it."""
+        """Read one package. A link out of the directory leads to a workspace member or to a local package."""
         if not self._is_inside_root(real_path):
             is_member = real_path.startswith(self.project_directory + os.sep)
             document, error = _read_document(Path(_join_path(real_path, _PACKAGE_JSON))) if is_member else ({}, "")
@@ -144,7 +149,7 @@ class _NodeModulesReader:
         return ""
 
     def _find_skip_reason(self, key: str, document: Mapping[str, Any]) -> str:
-        """Return why a package came from no registry."""
+        """Return why a package is not from a registry; empty if it is."""
         resolved_url = self.hidden_lock.get(key, {}).get("resolved")
         if isinstance(resolved_url, str) and resolved_url and not _TARBALL_URL.fullmatch(resolved_url):
             return url_reason(resolved_url)
@@ -181,7 +186,7 @@ class _NodeModulesReader:
     def _find_edges(
         self, real_path: str, document: Mapping[str, Any], dependent: str, missing_dependents: dict[str, str]
     ) -> Iterator[Edge]:
-        """Go through what a package needs, each where Node would find it."""
+        """Yield the edges of a package, resolved as Node does."""
         optional_names = _get_object(document, "optionalDependencies")
         for section in ("dependencies", "optionalDependencies", "peerDependencies"):
             group = GROUPS[section]
@@ -203,7 +208,7 @@ class _NodeModulesReader:
         return Edge(target=target.key, group=group, requirement=requirement, alias=alias)
 
     def _resolve_package(self, real_path: str, name: str) -> _InstalledPackage | None:
-        """Look a package up as Node does: beside the one that asks, then ever further up."""
+        """Return the package that Node finds: beside the dependent, then in each directory above."""
         folder = real_path
         while len(folder) >= len(self.project_directory):
             package_path = self.folder_packages.get(_join_path(folder, _NODE_MODULES), {}).get(name)
@@ -215,7 +220,7 @@ class _NodeModulesReader:
         return None
 
     def _read_importers(self) -> tuple[Importer, ...] | None:
-        """Return what the project beside the directory and the members of its workspace ask for; None if unsaid."""
+        """Return the project beside the directory and its members; None if its package.json cannot be read."""
         document, error = _read_document(Path(_join_path(self.project_directory, _PACKAGE_JSON)))
         if error:
             return None
@@ -252,7 +257,7 @@ class _NodeModulesReader:
 
 
 def _list_packages(folder: str) -> Iterator[tuple[str, str]]:
-    """Go through the packages in a directory, scoped ones too: the name of each, and where it really lies."""
+    """Yield name and real path of the packages in a directory, with scoped ones."""
     for entry in _scan_folder(folder):
         if entry.name.startswith("@"):
             scope_entries = (
@@ -268,7 +273,7 @@ def _list_packages(folder: str) -> Iterator[tuple[str, str]]:
 
 
 def _list_store_folders(folder: str) -> Iterator[str]:
-    """Go through the directories of pnpm's store, which holds what the links in ``node_modules`` lead to."""
+    """Yield the directories of pnpm's store, which the links in ``node_modules`` lead to."""
     for entry in _scan_folder(_join_path(folder, _PNPM_STORE)):
         if entry.is_dir(follow_symlinks=False):
             yield entry.path if entry.name == _NODE_MODULES else _join_path(entry.path, _NODE_MODULES)
@@ -286,7 +291,7 @@ def _scan_folder(folder: str) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name)
-    except OSError:  # not there, or not to be read
+    except OSError:  # missing, or not readable
         return []
 
 
@@ -302,7 +307,7 @@ def _resolve_link(entry: os.DirEntry[str]) -> str:
 
 
 def _read_document(file: Path) -> tuple[Mapping[str, Any], str]:
-    """Return a package.json, and why there is none."""
+    """Return a package.json, or why it cannot be read."""
     try:
         document = json.loads(read_bytes(file).decode("utf-8-sig"))
     except CannotReadError as error:
@@ -313,7 +318,7 @@ def _read_document(file: Path) -> tuple[Mapping[str, Any], str]:
 
 
 def _read_hidden_lock(path: Path) -> Mapping[str, Mapping[str, Any]]:
-    """Return what npm noted of every package when it installed it."""
+    """Return the entries of the lock file that npm writes into ``node_modules``."""
     document, _ = _read_document(path / _HIDDEN_LOCK)
     return {key: value for key, value in _get_object(document, "packages").items() if isinstance(value, dict)}
 
@@ -325,8 +330,8 @@ def _get_object(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 def _describe_missing(missing_dependents: Mapping[str, str]) -> Iterator[str]:
     if missing_dependents:
-        examples = [f"{name} for {dependent}" for name, dependent in sorted(missing_dependents.items())[:_MAX_EXAMPLES]]
-        yield f"{len(missing_dependents)} needed but not installed: {', '.join(examples)}{', …' if len(missing_dependents) > _MAX_EXAMPLES else ''}"
+        examples = [f"{name} for {dependent}" for name, dependent in sorted(missing_dependents.items())]
+        yield f"{len(missing_dependents)} required but not installed: {list_examples(examples, _MAX_EXAMPLES)}"
 
 
 def _decode_path(path: str) -> str:

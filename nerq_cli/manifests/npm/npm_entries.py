@@ -1,7 +1,8 @@
-"""What the readers of Yarn's and pnpm's lock files share: keys, indexes, and several entries for one package."""
+"""Entries of yarn.lock and pnpm-lock.yaml: keys, registries, and several entries for one package."""
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
@@ -11,9 +12,9 @@ from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, mask_secrets, st
 
 
 def extract_index(url: str, name: str) -> str:
-    """Return the base of the registry that an artefact's address belongs to; its host's where that cannot be told.
+    """Return the base URL of the registry that an artefact URL belongs to; of its host if the URL has another form.
 
-    A registry keeps artefacts at ``BASE/NAME/-/FILE``, the slash of a scope escaped by some.
+    Registries serve artefacts at ``BASE/NAME/-/FILE``; some escape the slash of a scope.
     """
     for spelling in (name, name.replace("/", "%2f"), name.replace("/", "%2F")):
         base, separator, _ = url.partition(f"/{spelling}/-/")
@@ -28,24 +29,27 @@ def _strip_credentials(base: str) -> str:
 
 
 class EntryKeys:
-    """The keys of a file's entries: ``name@version``, with more to it where that would be two different things."""
+    """Assigns the keys of one file: ``name@version``, with the registry where two entries would share a key."""
 
     def __init__(self) -> None:
         self._indexes: dict[str, str] = {}
 
     def assign_key(self, name: str, version_or_origin: str, index: str) -> str:
-        """Return the key of an entry; the same for all that are the same package, version and origin.
+        """Return the key of an entry: equal for equal package, version and origin.
 
-        ``version_or_origin`` is the version of a package from a registry; of another it is what tells where it comes from.
+        Args:
+            name: the package name.
+            version_or_origin: the version of a package from a registry, else the URL or path it comes from.
+            index: the registry that the entry names; empty if none.
         """
         key = mask_secrets(f"{name}@{version_or_origin}")
         return key if self._indexes.setdefault(key, index) == index else f"{key} from {index}"
 
 
 def merge_entries(entries: Iterable[LockedPackage]) -> tuple[LockedPackage, ...]:
-    """Return each key's entry once, leading wherever any of its entries leads.
+    """Return one entry per key, with the edges of all entries that share the key.
 
-    It can be gone without, or is pinned by hash, only if that holds for all of them.
+    It is optional, or has a hash, only if all of them are.
     """
     by_key: dict[str, LockedPackage] = {}
     for entry in entries:
@@ -66,10 +70,16 @@ def _merge_pair(first: LockedPackage, second: LockedPackage) -> LockedPackage:
     )
 
 
-def find_local_names(entries: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    """Return the names that only the project itself has, of entries given as their names and why they are skipped.
+def normalise_directory(path: str) -> str:
+    """Return a relative path in its shortest form; empty for the directory itself."""
+    normal_path = posixpath.normpath(path)
+    return "" if normal_path == "." else normal_path
 
-    What the file takes from a registry as well is not the project's own: the lock file says which of them is which.
+
+def find_local_names(entries: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Return the names of local packages and workspace members, given pairs of name and skip reason.
+
+    A name that the file also takes from a registry is public, and left out.
     """
     entries = tuple(entries)
     registry_names = {name for name, skip_reason in entries if not skip_reason}

@@ -1,4 +1,4 @@
-"""npm's names, and what the right side of a dependency asks for: registry, repository, address, directory, workspace.
+"""npm dependency specifiers: registry, repository, URL, directory, workspace.
 
 The forms are those of npm (npm-package-arg), Yarn (``patch:``, ``portal:``), pnpm and Bun (``workspace:``,
 ``catalog:``).
@@ -21,43 +21,43 @@ _SCP_ADDRESS = re.compile(r"[^@/\s]+@[^:/\s]+:.+")
 _GITHUB_SHORTHAND = re.compile(r"[^\s/@:#.~][^\s/@:#]*/[^\s/@:#]+(?:#.*)?")
 # ssh://git@host:owner/name, where what follows the colon is no port; never where it may be a password.
 _COLON_PATH = re.compile(r"^(ssh://(?:[^:/@]+@)?[^:/@]+):(?!\d+(?:/|$))(?!.*@)")
-# What versions, ranges and dist-tags are written with, up to a length nobody needs.
+# Characters of versions, ranges and dist-tags, up to a length beyond real ones.
 _REGISTRY_SPECIFIER = re.compile(r"[\w.+*^~<>=|!'() \t-]{0,1000}", re.ASCII)
 _BARE_RANGE = re.compile(r"[\^~<>=*][^@]*|v?\d+(?:\.[\dxX*]+)*(?:[-+][\w.+-]+)?(?:\s[^@]*)?|[xX]|latest|", re.ASCII)
 
 _REPOSITORY_HOSTS: Final = frozenset({"github.com", "gitlab.com", "bitbucket.org", "gist.github.com", "git.sr.ht"})
-#: How often one form may lead to another (``catalog:`` to ``patch:`` to ``npm:``).
+#: Most specifiers nested in one another (``catalog:`` to ``patch:`` to ``npm:``).
 _MAX_INDIRECTIONS: Final = 4
 #: Longest piece of a text repeated in a reason, in characters.
 _MAX_VALUE_LENGTH: Final = 60
 
-#: What says that a version stands in a catalog which this file has not.
+#: Skip reason of a specifier whose catalog is in another file.
 _CATALOG_PREFIX: Final = "catalog "
 _MISSING_SUFFIX: Final = ": not listed here"
 
-#: Versions that a project keeps in one place: by the catalog's name, then the package's.
+#: Specifiers by catalog name, then by package name.
 Catalogs: TypeAlias = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
 class NpmSpec:
-    """What is asked for: a package, and in what versions.
-
-    ``skip`` says why the registry is not meant, ``error`` why nothing can be meant; both empty when it is.
-    """
+    """A parsed specifier."""
 
     name: str
+    #: Version, range or dist-tag.
     requirement: str = ""
+    #: Reason why the package is not from the registry; empty if it is.
     skip: str = ""
+    #: Reason why the specifier is invalid; empty if it is valid.
     error: str = ""
 
 
 def parse_spec(name: str, specifier: str, catalogs: Catalogs) -> NpmSpec:
-    """Tell what is asked for under a name. Never raises."""
+    """Return the package and versions that a dependency requires. Never raises."""
     for _ in range(_MAX_INDIRECTIONS):
         specifier = specifier.strip()
         if specifier.startswith("patch:"):  # Yarn: patch:name@range#file, the range percent-encoded
-            name, specifier = _split_name(unquote(specifier.removeprefix("patch:").partition("#")[0]))
+            name, specifier = split_name(unquote(specifier.removeprefix("patch:").partition("#")[0]))
         elif specifier.startswith("catalog:"):
             catalog = specifier.removeprefix("catalog:").strip() or "default"
             catalog_specifier = catalogs.get(catalog, {}).get(name)
@@ -70,7 +70,7 @@ def parse_spec(name: str, specifier: str, catalogs: Catalogs) -> NpmSpec:
 
 
 def is_catalog_missing(skip_reason: str) -> bool:
-    """Say whether this reason for leaving a package out is that its version stands in a catalog kept elsewhere."""
+    """Whether a skip reason is that the catalog is in another file."""
     return skip_reason.startswith(_CATALOG_PREFIX) and skip_reason.endswith(_MISSING_SUFFIX)
 
 
@@ -89,8 +89,8 @@ def _parse_form(name: str, specifier: str) -> NpmSpec:
     return _parse_registry(name, specifier, "it is neither a version, a range, a dist-tag nor an address")
 
 
-def _split_name(specifier: str) -> tuple[str, str]:
-    """Split ``name@range``; the name may begin with an at sign itself."""
+def split_name(specifier: str) -> tuple[str, str]:
+    """Return the two parts of ``name@range``; the at sign of a scope does not separate."""
     at = specifier.find("@", 1)
     return (specifier, "") if at < 0 else (specifier[:at], specifier[at + 1 :])
 
@@ -105,7 +105,7 @@ def _parse_directory(name: str, _specifier: str) -> NpmSpec:
 
 def _parse_workspace(name: str, specifier: str) -> NpmSpec:
     member_specifier = specifier.partition(":")[2].strip()
-    member, requirement = _split_name(member_specifier)
+    member, requirement = split_name(member_specifier)
     if requirement:  # workspace:member@range, under another name
         return NpmSpec(member, requirement, skip=WORKSPACE)
     return NpmSpec(name, "" if "/" in member_specifier else member_specifier, skip=WORKSPACE)
@@ -113,7 +113,7 @@ def _parse_workspace(name: str, specifier: str) -> NpmSpec:
 
 def _parse_alias(name: str, specifier: str) -> NpmSpec:
     alias_target = specifier.partition(":")[2].strip()
-    real_name, requirement = (name, alias_target) if _BARE_RANGE.fullmatch(alias_target) else _split_name(alias_target)
+    real_name, requirement = (name, alias_target) if _BARE_RANGE.fullmatch(alias_target) else split_name(alias_target)
     return _parse_registry(real_name, requirement, "an alias has to name a package in the registry")
 
 

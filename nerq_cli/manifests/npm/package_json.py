@@ -1,7 +1,7 @@
-"""package.json: the dependencies of an npm project, as npm, Yarn, pnpm and Bun write them.
+"""package.json: the dependencies of an npm project, in the forms of npm, Yarn, pnpm and Bun.
 
-What comes from a repository, an address, a directory or the workspace itself keeps its place in the inventory and is
-never asked about; everything else is a version, a range or a dist-tag of a package in the registry.
+Dependencies from a repository, a URL, a directory or the workspace are listed and never looked up. All others are a
+version, a range or a dist-tag of a package in the registry.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from nerq_cli.manifests.syntax.problems import ProblemList, quote_text
 
 NAME: Final = "package.json"
 
-#: The objects that declare dependencies, and the group each stands for (npm's documentation of package.json).
+#: Sections with dependencies, and the group of each (npm's documentation of package.json).
 GROUPS: Final[Mapping[str, str]] = {
     "dependencies": "main",
     "devDependencies": "dev",
     "optionalDependencies": "optional",
     "peerDependencies": "peer",
 }
-#: Names of what is shipped inside the package; npm takes both spellings.
+#: Fields with the names of bundled dependencies; npm accepts both spellings.
 BUNDLE_FIELDS: Final = ("bundleDependencies", "bundledDependencies")
 
 #: One version and nothing else.
@@ -37,24 +37,24 @@ _EXACT_VERSION = re.compile(r"[=v]?\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?", re.AS
 
 
 def matches(path: PurePosixPath) -> bool:
-    """Say whether this file is a package.json."""
+    """Whether the file is a package.json."""
     return path.name == NAME
 
 
 def read(
     text: str, path: str, *, constraint: bool = False, group: str = "", workspace_catalogs: Catalogs | None = None
 ) -> DependencyFile:
-    """Read what a package.json declares. What is wrong with it is in ``problems``; nothing is raised.
+    """Return the declarations of a package.json. Errors in the text are in ``problems``; nothing is raised.
 
-    The globs in ``includes`` name the package.json files of the workspaces. They hold in their order: one that begins
-    with ``!`` takes out again what those before it let in.
+    The globs in ``includes`` match the package.json files of the workspaces. Their order counts: one that begins with
+    ``!`` excludes files that earlier ones match.
 
     Args:
-        text: the whole file.
-        path: what it is called.
-        constraint: whether it only narrows versions.
-        group: takes the place of ``main``, where the file that includes this one says so.
-        around: the catalogs of the workspace, where the file that keeps them is another one.
+        text: the content of the file.
+        path: its path in messages.
+        constraint: whether it only limits versions.
+        group: the group in place of ``main``, from the including file.
+        workspace_catalogs: catalogs from another file of the workspace.
     """
     reader = _PackageJsonReader(text, path, workspace_catalogs)
     declarations = tuple(
@@ -77,7 +77,7 @@ def read(
 
 
 def read_catalogs(text: str) -> Catalogs:
-    """Return the catalogs that a package.json keeps; Bun has them there."""
+    """Return the catalogs in a package.json, where Bun has them."""
     return _PackageJsonReader(text, "").read_catalogs()
 
 
@@ -88,7 +88,7 @@ def _set_group(declaration: Declaration, group: str, *, constraint: bool) -> Dec
 
 
 class _PackageJsonReader:
-    """One package.json, and what was found wrong with it so far."""
+    """Reads one package.json."""
 
     def __init__(self, text: str, path: str, workspace_catalogs: Catalogs | None = None) -> None:
         self.text = text.removeprefix("\ufeff")
@@ -98,12 +98,12 @@ class _PackageJsonReader:
         self._root = self._parse_document()
 
     def read_name(self) -> str:
-        """Return the name of the package itself; empty when it has none."""
+        """Return the name of the package; empty if it has none."""
         name = self._root.get("name")
         return name.data if name is not None and isinstance(name.data, str) else ""
 
     def read_declarations(self) -> Iterator[Declaration]:
-        """Go through everything that is declared, in the order of `GROUPS`, and what overrides settle."""
+        """Yield the declarations in the order of `GROUPS`, then the exact versions of overrides."""
         catalogs = self.read_catalogs()
         markers = {
             "main": ("bundled", self._read_bundled_names()),
@@ -118,7 +118,7 @@ class _PackageJsonReader:
         yield from self._read_overrides()
 
     def read_includes(self) -> Iterator[Include]:
-        """Go through the globs of workspaces."""
+        """Yield the globs of workspaces."""
         field = self._root.get("workspaces")
         if field is not None and isinstance(field.data, dict):
             field = field.data.get("packages")
@@ -160,7 +160,7 @@ class _PackageJsonReader:
         )
 
     def _read_overrides(self) -> Iterator[Declaration]:
-        """Go through the exact versions that npm, Yarn and pnpm let a project settle wherever a package occurs."""
+        """Yield the exact versions that a project sets for all occurrences of a package (npm, Yarn, pnpm)."""
         holders = (
             (self._root, "overrides"),
             (self._root, "resolutions"),
@@ -176,7 +176,7 @@ class _PackageJsonReader:
                     yield self._make_declaration(name, NpmSpec(name, version), member, "constraint")
 
     def read_catalogs(self) -> Catalogs:
-        """Return the catalogs that hold: those around, and the file's own: Bun's, at the top or in ``workspaces``."""
+        """Return the catalogs of the workspace and of the file itself (Bun: at the top or in ``workspaces``)."""
         catalogs = {name: dict(catalog) for name, catalog in self.workspace_catalogs.items()}
         for holder in (self._root, _find_members(self._root, "workspaces")):
             named_catalogs = _find_members(holder, "catalogs")
@@ -186,7 +186,7 @@ class _PackageJsonReader:
         return catalogs
 
     def _read_bundled_names(self) -> set[str]:
-        """Return the names of what is shipped inside the package; true means everything."""
+        """Return the names of bundled dependencies; the value true means all of them."""
         names: set[str] = set()
         for field_name in BUNDLE_FIELDS:
             field = self._root.get(field_name)
@@ -210,7 +210,7 @@ class _PackageJsonReader:
         return self._as_object(node, "the file")
 
     def _get_members(self, holder: Mapping[str, JsonNode], key: str) -> Mapping[str, JsonNode]:
-        """Return the members of an object inside another one; none where there is no such object."""
+        """Return the members of an object inside another one; none if it is missing. Other types are reported."""
         member = holder.get(key)
         return {} if member is None else self._as_object(member, key)
 
@@ -234,7 +234,7 @@ class _PackageJsonReader:
 
 
 def _find_members(holder: Mapping[str, JsonNode], key: str) -> Mapping[str, JsonNode]:
-    """Return the members of an object inside another one, where there happens to be one."""
+    """Return the members of an object inside another one; none if it is missing or has another type."""
     member = holder.get(key)
     return member.data if member is not None and isinstance(member.data, dict) else {}
 
@@ -244,7 +244,7 @@ def _select_strings(members: Mapping[str, JsonNode]) -> dict[str, str]:
 
 
 def _build_workspace_glob(glob: str) -> str:
-    """Return the glob of the package.json files in the directories that a workspace glob names; empty for none."""
+    """Return the glob of the package.json files in the directories that a workspace glob matches."""
     positive_glob = glob.lstrip("!")
     negation = "!" * ((len(glob) - len(positive_glob)) % 2)
     folder = re.sub(r"^\.?/+", "", positive_glob.replace("\\", "/")).rstrip("/")

@@ -1,8 +1,8 @@
-"""package-lock.json and npm-shrinkwrap.json: what npm installs, folder by folder.
+"""package-lock.json and npm-shrinkwrap.json, the lock files of npm.
 
-Versions 2 and 3 map every folder to its package (``packages``); version 1 nests the packages as the folders are
-(``dependencies``), and so does version 2 once more, which is not read. The format is that of npm's documentation of
-package-lock.json; what is found from where is as Node does it.
+Versions 2 and 3 map each folder to its package (``packages``). Version 1 nests the packages as their folders are nested
+(``dependencies``); version 2 repeats that, which is not read. The format is in npm's documentation of
+package-lock.json; dependencies are resolved as Node does.
 """
 
 from __future__ import annotations
@@ -19,42 +19,43 @@ from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedP
 from nerq_cli.manifests.npm.node_modules import (
     MAX_PATH_LENGTH,
     NodeResolver,
-    describe_missing,
     find_origin,
     find_skip_reason,
     is_supported_version,
     is_version,
+    list_package_json_files,
     read_sections,
+    report_missing,
 )
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, PackageSource
 from nerq_cli.manifests.syntax.json_document import MAX_DEPTH, JsonReader, NotJsonError
-from nerq_cli.manifests.syntax.problems import ProblemList, quote_text
+from nerq_cli.manifests.syntax.problems import ProblemList, list_examples, quote_text
 
 NAME: Final = "package-lock.json"
-#: The file names it goes by; the second one is for packages that publish it.
+#: File names; packages publish the second one.
 _FILE_NAMES: Final = (NAME, "npm-shrinkwrap.json")
 
 #: Versions of the format with ``packages``, and without.
 _FLAT_VERSIONS: Final = (2, 3)
 _NESTED_VERSION: Final = 1
 _NODE_MODULES: Final = "node_modules/"
-#: A path from the root of a file system, be it of Windows, or one that only Windows understands.
+#: Absolute paths, and all paths with Windows separators.
 _ABSOLUTE_PATH = re.compile(r"/|[^\\:]*[\\:]")
-#: Names of missing packages that fit into a note.
+#: Number of missing packages that a note lists.
 _MAX_EXAMPLES: Final = 5
-_REGENERATE_HINT: Final = "npm install --package-lock-only writes it anew"
+_REGENERATE_HINT: Final = "npm install --package-lock-only writes it again"
 _UNKNOWN_ORIGIN: Final = PackageSource()
 
 
 def matches(path: PurePosixPath) -> bool:
-    """Say whether this file is a lock file of npm; the copy that npm keeps in node_modules is not."""
+    """Whether the file is a lock file of npm; not the copy in node_modules."""
     return path.name in _FILE_NAMES
 
 
-def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:  # noqa: ARG001 - all take it
-    """Read what a lock file of npm holds. What is wrong with it is in ``problems``; nothing is raised.
+def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:  # noqa: ARG001 - Reader protocol
+    """Return the packages of a lock file. Errors in the text are in ``problems``; nothing is raised.
 
-    Keys are the paths of folders, as versions 2 and 3 of the format write them. A version 1 file has no ``importers``.
+    Keys are the paths of folders, as in versions 2 and 3 of the format. A version 1 file has no ``importers``.
     """
     reader = _PackageLockReader(text.removeprefix("\ufeff"), path)
     reader.read_entries()
@@ -65,9 +66,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
         format=NAME,
         locked_packages=packages,
         importers=importers,
-        locked_filenames=tuple(
-            (PurePosixPath(importer.path) / "package.json").as_posix() for importer in importers or (Importer(),)
-        ),
+        locked_filenames=list_package_json_files(importers),
         constraint=constraint,
         local_names=tuple(sorted({reader.project_name, *(importer.name for importer in importers or ())} - {""})),
         problems=reader.problems.problems,
@@ -77,16 +76,17 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
 
 @dataclass(slots=True)
 class _FolderEntry:
-    """One folder: what is in it as version 3 writes it, and where in the file that stands, from here to there.
-
-    ``install_name`` is what it is called in the node_modules of its ``owner``; empty for a folder that is in none.
-    """
+    """One folder with its package."""
 
     path: str
+    #: Members of the entry, in the terms of version 3.
     fields: Mapping[str, object]
+    #: Offsets of the entry in the text.
     start: int
     end: int
+    #: Folder whose node_modules it is in.
     owner: str = field(init=False)
+    #: Name in that node_modules; empty for a folder in none.
     install_name: str = field(init=False)
     package_name: str = field(init=False)
 
@@ -97,18 +97,18 @@ class _FolderEntry:
         self.package_name = str(name) if is_usable else self.install_name or _derive_name(self.path)
 
     def has_flag(self, flag: str) -> bool:
-        """Whether the entry is marked as this."""
+        """Whether a flag of the entry is true."""
         return self.fields.get(flag) is True
 
     @property
     def is_in_project(self) -> bool:
-        """Whether this folder is in the project, and not in another one beside it."""
+        """Whether the folder is inside the project directory."""
         path = self.path
         return not (".." in path and ".." in path.split("/")) and not _ABSOLUTE_PATH.match(path)
 
 
 class _PackageLockReader:
-    """One lock file, and what was found in it and wrong with it so far."""
+    """Reads one lock file: first all entries, then the packages and edges that they give."""
 
     def __init__(self, text: str, path: str) -> None:
         self.text = text
@@ -126,7 +126,7 @@ class _PackageLockReader:
     # --- From the text to entries
 
     def read_entries(self) -> None:
-        """Read the text, find all entries, and tell what lies where."""
+        """Read all entries, register each folder with the resolver, and find the edges."""
         json_reader = JsonReader(self.text)
         try:
             self._read_document(json_reader)
@@ -161,7 +161,7 @@ class _PackageLockReader:
         self._check_version(json_reader, section_offsets)
 
     def _check_version(self, json_reader: JsonReader, section_offsets: Mapping[str, tuple[int, int]]) -> None:
-        """Make sure that the entries are where this version of the format has them."""
+        """Report missing sections; for version 1 read the nested entries."""
         version, offset = self._header.get("lockfileVersion", (None, 0))
         if is_supported_version(version, _FLAT_VERSIONS):
             key_offset, value_offset = section_offsets.get("packages", (offset, -1))
@@ -233,7 +233,7 @@ class _PackageLockReader:
     # --- From entries to packages
 
     def _register_folder(self, entry: _FolderEntry) -> None:
-        """Note under which name a folder is found by others, and what they get there."""
+        """Register a folder, or the target of a link, with the resolver."""
         target: _FolderEntry | None = entry
         if entry.has_flag("link"):
             target = self._entries.get(str(entry.fields.get("resolved", "")))
@@ -246,7 +246,7 @@ class _PackageLockReader:
             self._resolver.add_package(entry.owner, entry.install_name, target.path, target.package_name)
 
     def _read_importers(self) -> tuple[Importer, ...] | None:
-        """Return the project and its members; None where the file does not tell what they ask for."""
+        """Return the project and its members; None if the file lacks their dependencies."""
         if self._is_nested or "" not in self._entries:
             return None
         return tuple(
@@ -260,7 +260,7 @@ class _PackageLockReader:
         )
 
     def read_packages(self) -> Iterator[LockedPackage]:
-        """Go through the packages in the order of the file."""
+        """Yield the packages in the order of the file."""
         root_entry = self._entries.get("")
         local_reason = LOCAL if root_entry is None or "workspaces" not in root_entry.fields else WORKSPACE
         for entry in self._iter_package_entries():
@@ -305,7 +305,7 @@ class _PackageLockReader:
         return find_origin(resolved_url, entry.package_name, str(version or ""), is_direct_url=is_direct_url)
 
     def _find_edges(self, entry: _FolderEntry) -> tuple[Edge, ...] | None:
-        """Return what a package needs when it is installed; None where the file never says so, as before npm 5."""
+        """Return the edges of a package; None for files before npm 5, which have no edges."""
         if self._is_nested and "requires" not in self._header:
             return None
         fields = entry.fields
@@ -314,7 +314,7 @@ class _PackageLockReader:
         )
         if not self._is_nested or entry.has_flag("optional"):
             return edges
-        # Version 1 does not tell which edges are optional: those are that lead to what an installation may go without.
+        # Version 1 marks packages as optional, not edges: the edges to such packages are optional.
         optional_keys = {edge.target for edge in edges if self._entries[edge.target].has_flag("optional")}
         return tuple(replace(edge, group="optional") if edge.target in optional_keys else edge for edge in edges)
 
@@ -327,31 +327,23 @@ class _PackageLockReader:
             if self._is_nested:
                 self._missing_dependents.setdefault(name, entry.install_name)
             else:
-                message, hint = describe_missing(name)
-                self.problems.add_problem(message, self._find_offset(name, entry), hint=hint)
+                report_missing(self.problems, self.text, name, entry.start, entry.end)
         return edges
 
-    def _find_offset(self, name: str, entry: _FolderEntry) -> int:
-        match = re.compile(rf'"{re.escape(name)}"\s*:').search(self.text, entry.start, entry.end)
-        return entry.start if match is None else match.start()
-
     def build_notes(self) -> Iterator[str]:
-        """Say what a version 1 file lacks: it does not tell whether it may, as npm 6 left out optional packages."""
+        """Yield a note on packages that a version 1 file lacks: npm 6 left out optional ones without a mark."""
         if self._missing_dependents:
             examples = [
-                f"{quote_text(name)} (needed by {dependent})"
-                for name, dependent in list(self._missing_dependents.items())[:_MAX_EXAMPLES]
+                f"{quote_text(name)} (required by {dependent})" for name, dependent in self._missing_dependents.items()
             ]
-            suffix = (
-                f" and {len(self._missing_dependents) - _MAX_EXAMPLES} more"
-                if len(self._missing_dependents) > _MAX_EXAMPLES
-                else ""
+            yield (
+                "required but not in this file, as npm 6 leaves out optional packages: "
+                f"{list_examples(examples, _MAX_EXAMPLES)}"
             )
-            yield f"needed and not in this file, as npm 6 leaves out what is optional: {', '.join(examples)}{suffix}"
 
 
 def _split_path(path: str) -> tuple[str, str]:
-    """Split the path of a folder into whose node_modules it lies in, and its name there; no name: it does not."""
+    """Split the path of a folder into its owner and its name in node_modules; the name is empty outside of one."""
     owner_path, separator, name = path.rpartition(_NODE_MODULES)
     return (
         (owner_path.removesuffix("/"), name)
@@ -361,14 +353,14 @@ def _split_path(path: str) -> tuple[str, str]:
 
 
 def _derive_name(path: str) -> str:
-    """Return the name of a folder, with its scope: what a package is called that does not say so."""
+    """Return the name of a folder, with its scope: the name of a package that states none."""
     parent, _, name = path.rpartition("/")
     scope = parent.rpartition("/")[2]
     return f"{scope}/{name}" if scope.startswith("@") else name
 
 
 def _find_entry_error(entry: _FolderEntry, origin: PackageSource) -> str:
-    """Return why this cannot be an entry; empty when it can."""
+    """Return why the entry is invalid; empty if it is valid."""
     error = find_name_error(entry.install_name) or find_name_error(entry.package_name) if entry.install_name else ""
     if error:
         return f"{quote_text(entry.package_name)} is no package name: {error}"
@@ -379,16 +371,16 @@ def _find_entry_error(entry: _FolderEntry, origin: PackageSource) -> str:
 
 
 def _must_be_complete(entry: _FolderEntry) -> bool:
-    """Whether everything an entry needs has to be in the file.
+    """Whether the file must have all dependencies of an entry.
 
-    It need not for a folder outside of the project, which is installed by itself; for what is bundled, whose author
-    knew what to leave out; and for what nothing leads to any more.
+    Not for a folder outside of the project, which is installed by itself; not for a bundled package, whose publisher
+    may leave some out; not for an extraneous one.
     """
     return entry.is_in_project and not entry.has_flag("inBundle") and not entry.has_flag("extraneous")
 
 
 def _find_groups(entry: _FolderEntry) -> tuple[str, ...]:
-    """Return what a package is for. One that is marked as optional or peer as well is that for development alone."""
+    """Return the groups of a package. The flag dev comes before optional and peer."""
     if entry.has_flag("extraneous") or not entry.install_name:
         return ()
     if entry.has_flag("devOptional"):
@@ -402,7 +394,7 @@ def _find_groups(entry: _FolderEntry) -> tuple[str, ...]:
 def _convert_to_flat(fields: Mapping[str, object]) -> dict[str, object]:
     """Return an entry of version 1 in the terms of version 3.
 
-    Its ``version`` may be an alias (``npm:real@1.0.0``), or the address of what is not in the registry.
+    Its ``version`` may be an alias (``npm:real@1.0.0``), or the URL of a package that is not from the registry.
     """
     flat = {"dependencies": fields.get("requires"), "inBundle": fields.get("bundled")}
     flat |= {key: fields.get(key) for key in ("resolved", "integrity", "dev", "optional", "version")}

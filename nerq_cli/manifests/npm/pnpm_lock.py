@@ -1,8 +1,7 @@
-"""pnpm-lock.yaml: every package of a pnpm workspace, as lock file versions 5, 6 and 9 write it.
+"""pnpm-lock.yaml, the lock file of pnpm, in versions 5, 6 and 9.
 
-pnpm lists a package once for each set of peers it meets (``react-dom@18.3.1(react@18.3.1)``); here these are one
-entry, leading wherever any of them leads. The documents that newer pnpm puts in front, for configuration and for pnpm
-itself, are read like the project's own.
+pnpm lists a package once per set of peers (``react-dom@18.3.1(react@18.3.1)``); here these are one entry with the edges
+of all. Newer pnpm writes further documents for configuration and for pnpm itself; they are read as well.
 """
 
 from __future__ import annotations
@@ -21,19 +20,30 @@ from nerq_cli.manifests.npm.npm_entries import (
     extract_index,
     find_local_names,
     merge_entries,
+    normalise_directory,
 )
-from nerq_cli.manifests.npm.npm_spec import Catalogs, parse_spec
+from nerq_cli.manifests.npm.npm_spec import Catalogs, parse_spec, split_name
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, repository_reason, url_reason
-from nerq_cli.manifests.syntax.problems import ProblemList, quote_text
-from nerq_cli.manifests.syntax.yaml_document import SLOW_NOTE, NotYamlError, YamlNode, has_libyaml, parse_documents
+from nerq_cli.manifests.syntax.problems import ProblemList, list_examples, quote_text
+from nerq_cli.manifests.syntax.yaml_document import (
+    NO_MEMBERS,
+    SLOW_NOTE,
+    NotYamlError,
+    YamlMembers,
+    YamlNode,
+    get_text,
+    has_libyaml,
+    parse_documents,
+)
 
 NAME: Final = "pnpm-lock.yaml"
 
-#: Major versions of the format that exist: pnpm 3 to 7 write 5, pnpm 8 writes 6, pnpm 9 and later write 9.
+#: Major versions of the format: pnpm 3 to 7 write 5, pnpm 8 writes 6, pnpm 9 and later write 9.
 SUPPORTED_VERSIONS: Final = (5, 6, 9)
-_SNAPSHOT_VERSION: Final = 9  # from this one on, edges stand apart from packages, in snapshots
+#: First version with edges in a section of their own, ``snapshots``.
+_SNAPSHOT_VERSION: Final = 9
 
-#: What an importer asks for, and the group each section stands for.
+#: Sections of an importer, and the group of each.
 GROUPS: Final[Mapping[str, str]] = {
     "dependencies": "main",
     "devDependencies": "dev",
@@ -42,40 +52,28 @@ GROUPS: Final[Mapping[str, str]] = {
     "packageManagerDependencies": "dev:package-manager",
 }
 _EDGE_SECTIONS: Final = (("dependencies", "main"), ("optionalDependencies", "optional"))
-#: What the key of a package is made of, for each version: its name and what follows.
+#: Key of a package by format version: name and version.
 _KEY_TEMPLATES: Final[Mapping[int, str]] = {5: "/{}/{}", 6: "/{}@{}", 9: "{}@{}"}
 
 _LOCK_VERSION = re.compile(r"(\d+)(?:\.\d+)?(?:-inlineSpecifiers)?", re.ASCII)
 _SEMVER = re.compile(r"\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]*)?", re.ASCII)
-#: A package from a registry, with the registry's host in front where it is not the default one.
+#: Key of a package from a registry; the host comes first if it is not the default registry.
 _REGISTRY_KEY: Final[Mapping[int, re.Pattern[str]]] = {
     5: re.compile(r"([^/@]*)/((?:@[^/]+/)?[^/@]+)/([^/_]+)(?:_.*)?", re.DOTALL),
     6: re.compile(r"([^/@]*)/((?:@[^/]+/)?[^/@]+)@([^/]+)"),
 }
 _ABSOLUTE_PATH = re.compile(r"[/\\]|[A-Za-z]:")
 _PLATFORM_FIELDS: Final = ("os", "cpu", "libc")
-#: How many names a note gives as examples.
-_MAX_EXAMPLES: Final = 3
-
-_REGENERATE_HINT: Final = "have pnpm write the file again: pnpm install --lockfile-only"
-_Members = Mapping[str, YamlNode]
-_NO_MEMBERS: Final[_Members] = {}
+_REGENERATE_HINT: Final = "pnpm install --lockfile-only writes it again"
 
 
 def matches(path: PurePosixPath) -> bool:
-    """Say whether this file is pnpm's lock file."""
+    """Whether the file is a pnpm-lock.yaml."""
     return path.name == NAME
 
 
-def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:  # noqa: ARG001 - a lock file
-    """Read what a pnpm-lock.yaml holds. What is wrong with it is in ``problems``; nothing is raised.
-
-    Args:
-        text: the whole file.
-        path: what it is called.
-        constraint: means nothing here; all readers take it.
-        group: means nothing here either.
-    """
+def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:  # noqa: ARG001 - Reader protocol
+    """Return the packages of a pnpm-lock.yaml. Errors in the text are in ``problems``; nothing is raised."""
     reader = _PnpmLockReader(text, path)
     try:
         reader.read_documents(parse_documents(text))
@@ -85,7 +83,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
 
 
 class _PnpmEntry(NamedTuple):
-    """One package as one key of the file stands for it: what is said of the package, and of where it leads."""
+    """One entry of the file."""
 
     key: str
     name: str
@@ -93,12 +91,14 @@ class _PnpmEntry(NamedTuple):
     skip: str
     registry: str
     line: int
-    package: _Members
-    snapshot: _Members
+    #: Members of the package.
+    package: YamlMembers
+    #: Members with its edges; before version 9 the same as ``package``.
+    snapshot: YamlMembers
 
 
 class _PnpmLockReader:
-    """One lock file while it is read, document by document."""
+    """Reads one lock file, document by document."""
 
     def __init__(self, text: str, path: str) -> None:
         self.path = path
@@ -111,7 +111,7 @@ class _PnpmLockReader:
         self.bundling_packages: dict[str, None] = {}
 
     def read_documents(self, yaml_documents: list[YamlNode]) -> None:
-        """Read all documents; empty ones are left out, if not all are."""
+        """Read all documents that are not empty; report a file without any."""
         nonempty_documents = [document for document in yaml_documents if document.data]
         if not nonempty_documents:
             self.problems.add_line_problem("the file is empty", hint=_REGENERATE_HINT)
@@ -122,7 +122,7 @@ class _PnpmLockReader:
                 self.problems.add_line_problem(f"a lock file is a mapping, not {document.kind}", document.line)
 
     def build_result(self) -> DependencyFile:
-        """Return everything that was read."""
+        """Return the result of all documents."""
         packages = (*merge_entries(self.packages), *self._make_linked_packages())
         names = {**self.injected_names, **{path: name for path, (name, _) in self.linked_folders.items()}}
         importers = tuple(
@@ -139,16 +139,16 @@ class _PnpmLockReader:
             notes=tuple(self._build_notes()),
         )
 
-    def _read_document(self, root: _Members, line: int) -> None:
+    def _read_document(self, root: YamlMembers, line: int) -> None:
         version_node = root.get("lockfileVersion")
-        version_match = _LOCK_VERSION.fullmatch(_get_text(version_node))
+        version_match = _LOCK_VERSION.fullmatch(get_text(version_node))
         if version_node is None:
             self.problems.add_line_problem("this is not a lock file of pnpm's: it has no lockfileVersion", line)
         elif version_match is None or int(version_match[1]) not in SUPPORTED_VERSIONS:
             version_list = ", ".join(map(str, SUPPORTED_VERSIONS))
             hint = f"known are versions {version_list}"
             self.problems.add_line_problem(
-                f"unknown version of the lock file: {quote_text(_get_text(version_node))}",
+                f"unknown version of the lock file: {quote_text(get_text(version_node))}",
                 version_node.line,
                 hint=hint,
             )
@@ -157,7 +157,7 @@ class _PnpmLockReader:
             document.read_document()
 
     def _make_linked_packages(self) -> Iterator[LockedPackage]:
-        """Go through the directories that are linked to; a member of the workspace leads to what it runs with."""
+        """Yield the linked directories; a workspace member has the edges of its runtime dependencies."""
         for path, (name, line) in self.linked_folders.items():
             edges = self.importer_edges.get(path)
             yield LockedPackage(
@@ -172,21 +172,15 @@ class _PnpmLockReader:
 
     def _build_notes(self) -> Iterator[str]:
         if self.bundling_packages:
-            examples = ", ".join(list(self.bundling_packages)[:_MAX_EXAMPLES])
-            suffix = (
-                f" and {len(self.bundling_packages) - _MAX_EXAMPLES} more"
-                if len(self.bundling_packages) > _MAX_EXAMPLES
-                else ""
-            )
-            yield f"not listed in this file: what is bundled with {examples}{suffix}"
+            yield f"not listed in this file: what is bundled with {list_examples(list(self.bundling_packages))}"
         if not has_libyaml():
             yield SLOW_NOTE
 
 
 class _DocumentReader:
-    """One document of a lock file."""
+    """Reads one document of a lock file."""
 
-    def __init__(self, lockfile: _PnpmLockReader, root: _Members, version: int) -> None:
+    def __init__(self, lockfile: _PnpmLockReader, root: YamlMembers, version: int) -> None:
         self.lockfile = lockfile
         self.report_problem = lockfile.problems.add_line_problem
         self.root = root
@@ -195,7 +189,7 @@ class _DocumentReader:
         self.entries: dict[str, _PnpmEntry] = {}
 
     def read_document(self) -> None:
-        """Read packages first, since anything may lead to any of them."""
+        """Read the packages, then the edges between them."""
         for raw_key, line, package, snapshot in self._iter_packages():
             entry = self._make_entry(raw_key, line, package, snapshot)
             if entry is not None:
@@ -210,8 +204,8 @@ class _DocumentReader:
 
     # --- Packages ----------------------------------------------------------------------------------------------------
 
-    def _iter_packages(self) -> Iterator[tuple[str, int, _Members, _Members]]:
-        """Go through keys, with what is said of the package and of where it leads."""
+    def _iter_packages(self) -> Iterator[tuple[str, int, YamlMembers, YamlMembers]]:
+        """Yield key, line, package members and snapshot members of each entry."""
         packages = self._get_members(self.root, "packages")
         if self.version < _SNAPSHOT_VERSION:
             for raw_key, node in packages.items():
@@ -225,11 +219,11 @@ class _DocumentReader:
             package = packages.get(package_key)
             if package is None:
                 self.report_problem(
-                    f"{quote_text(package_key)} stands in snapshots, but not in packages",
+                    f"{quote_text(package_key)} is in snapshots, but not in packages",
                     node.line,
                     hint=_REGENERATE_HINT,
                 )
-                yield raw_key, node.line, _NO_MEMBERS, self._as_mapping(node, raw_key)
+                yield raw_key, node.line, NO_MEMBERS, self._as_mapping(node, raw_key)
             else:
                 yield raw_key, package.line, self._as_mapping(package, package_key), self._as_mapping(node, raw_key)
         if packages and "snapshots" not in self.root:
@@ -237,50 +231,50 @@ class _DocumentReader:
         for raw_key, node in unmatched_packages.items():
             if "snapshots" in self.root:
                 self.report_problem(
-                    f"{quote_text(raw_key)} stands in packages, but not in snapshots", node.line, hint=_REGENERATE_HINT
+                    f"{quote_text(raw_key)} is in packages, but not in snapshots", node.line, hint=_REGENERATE_HINT
                 )
-            yield raw_key, node.line, self._as_mapping(node, raw_key), _NO_MEMBERS
+            yield raw_key, node.line, self._as_mapping(node, raw_key), NO_MEMBERS
 
-    def _make_entry(self, raw_key: str, line: int, package: _Members, snapshot: _Members) -> _PnpmEntry | None:
+    def _make_entry(self, raw_key: str, line: int, package: YamlMembers, snapshot: YamlMembers) -> _PnpmEntry | None:
         host, name, reference = self._split_key(raw_key)
-        name = name or _get_text(package.get("name"))
+        name = name or get_text(package.get("name"))
         error = find_name_error(name)
         if error:
             self.report_problem(
-                f"{quote_text(raw_key)} does not tell which package it is: {error}", line, hint=_REGENERATE_HINT
+                f"{quote_text(raw_key)} names no package: {error}", line, hint=_REGENERATE_HINT
             )
             return None
         resolution = self._get_members(package, "resolution")
-        if not resolution and package is not _NO_MEMBERS:
+        if not resolution and package is not NO_MEMBERS:
             self.report_problem(
                 f"{quote_text(raw_key)} has no resolution: the entry is damaged", line, hint=_REGENERATE_HINT
             )
         skip = self._find_skip_reason(name, reference, resolution)
-        version = reference if _SEMVER.fullmatch(reference) else _get_text(package.get("version"))
+        version = reference if _SEMVER.fullmatch(reference) else get_text(package.get("version"))
         index = "" if skip else _find_index(resolution, name, host)
         if skip == WORKSPACE:
-            self.lockfile.injected_names[_normalise_path(_get_text(resolution.get("directory")))] = name
-        origin = _get_text(package.get("id")) or reference  # version 5 tells what its keys are without peers
+            self.lockfile.injected_names[normalise_directory(get_text(resolution.get("directory")))] = name
+        origin = get_text(package.get("id")) or reference  # version 5: the key without peers
         key = self.lockfile.keys.assign_key(name, origin if skip else version, index)
         return _PnpmEntry(key, name, version, skip, index, line, package, snapshot)
 
     def _split_key(self, raw_key: str) -> tuple[str, str, str]:
-        """Return the host of the registry, where one is named, the package's name, and its version or address."""
+        """Return registry host (empty for the default one), name, and version or URL of a key."""
         if self.version >= _SNAPSHOT_VERSION:
-            name, _, reference = _split_name(_strip_peers(raw_key))
+            name, reference = split_name(_strip_peers(raw_key))
             return "", name, reference
         match = _REGISTRY_KEY[self.version].fullmatch(_strip_peers(raw_key))
         if match and _SEMVER.fullmatch(match[3]):
             return match[1], match[2], match[3]
         return "", "", _strip_peers(raw_key)
 
-    def _find_skip_reason(self, name: str, reference: str, resolution: _Members) -> str:
-        """Return why a package does not come from a registry; empty when it does."""
-        kind, tarball = _get_text(resolution.get("type")), _get_text(resolution.get("tarball"))
+    def _find_skip_reason(self, name: str, reference: str, resolution: YamlMembers) -> str:
+        """Return why a package is not from a registry; empty if it is."""
+        kind, tarball = get_text(resolution.get("type")), get_text(resolution.get("tarball"))
         if kind == "git":
-            return repository_reason(_get_text(resolution.get("repo")), _get_text(resolution.get("commit")))
+            return repository_reason(get_text(resolution.get("repo")), get_text(resolution.get("commit")))
         if kind == "directory":
-            return WORKSPACE if _normalise_path(_get_text(resolution.get("directory"))) in self.importers else LOCAL
+            return WORKSPACE if normalise_directory(get_text(resolution.get("directory"))) in self.importers else LOCAL
         if tarball.startswith("file:"):
             return LOCAL
         if _SEMVER.fullmatch(reference):
@@ -301,7 +295,7 @@ class _DocumentReader:
             location=Location(path=self.lockfile.path, line=entry.line),
             edges=self._find_edges(entry),
             groups=() if dev_node is None else ("dev",) if dev_node.data == "true" else ("main",),
-            optional=_get_text(snapshot.get("optional")) == "true",
+            optional=get_text(snapshot.get("optional")) == "true",
             marker=_format_platforms(package),
             skip_reason=entry.skip,
             index=entry.registry,
@@ -317,32 +311,32 @@ class _DocumentReader:
             for name, node in self._get_members(entry.snapshot, section).items():
                 peer_node = peers.get(name)
                 target = self._resolve_target(
-                    name, _get_text(node), "", node.line, optional=group == "optional" or peer_node is not None
+                    name, get_text(node), "", node.line, optional=group == "optional" or peer_node is not None
                 )
                 if target is None:
                     continue
                 if peer_node is None:
                     edge = Edge(target=target[0], group=group, alias=target[1])
                 else:
-                    edge = Edge(target=target[0], group="peer", requirement=_get_text(peer_node), alias=target[1])
+                    edge = Edge(target=target[0], group="peer", requirement=get_text(peer_node), alias=target[1])
                 edges[edge] = None
         return tuple(edges)
 
-    def _find_importer_edges(self, path: str, importer: _Members, catalogs: Catalogs) -> Iterator[Edge]:
+    def _find_importer_edges(self, path: str, importer: YamlMembers, catalogs: Catalogs) -> Iterator[Edge]:
         specifiers = self._get_members(importer, "specifiers")
         if specifiers and importer.keys().isdisjoint(GROUPS):
             self.report_problem(
-                "nothing says which versions these specifiers led to",
+                "the versions of these specifiers are missing",
                 importer["specifiers"].line,
                 hint=_REGENERATE_HINT,
             )
         for section, group in GROUPS.items():
             for name, node in self._get_members(importer, section).items():
                 fields = node.data if isinstance(node.data, dict) else {"version": node}
-                specifier = _get_text(fields.get("specifier") or specifiers.get(name))
+                specifier = get_text(fields.get("specifier") or specifiers.get(name))
                 spec = parse_spec(name, specifier, catalogs)
                 link_name = spec.name if spec.skip == WORKSPACE else name
-                version = _get_text(fields.get("version"))
+                version = get_text(fields.get("version"))
                 target = self._resolve_target(
                     name, version, path, node.line, optional=group == "optional", link_name=link_name
                 )
@@ -352,13 +346,13 @@ class _DocumentReader:
     def _resolve_target(
         self, name: str, reference: str, base_directory: str, line: int, *, optional: bool, link_name: str = ""
     ) -> tuple[str, str] | None:
-        """Return the key of what a reference leads to, and the alias it goes by; None where there is no such thing.
+        """Return the key that a reference resolves to, and its alias; None if the file lacks it, which is reported.
 
-        ``base_directory`` is the directory that links start from, ``link_name`` the name of what is linked to.
+        ``base_directory`` is the directory that links are relative to, ``link_name`` the package name of a link.
         """
         if reference.startswith("link:"):
             path, package_name = (
-                _normalise_path(posixpath.join(base_directory, reference.removeprefix("link:"))),
+                normalise_directory(posixpath.join(base_directory, reference.removeprefix("link:"))),
                 link_name or name,
             )
             self.lockfile.linked_folders.setdefault(path, (package_name, line))
@@ -380,55 +374,45 @@ class _DocumentReader:
 
     # --- The document ------------------------------------------------------------------------------------------------
 
-    def _read_importers(self) -> dict[str, _Members]:
-        """Return the projects of the workspace by their directories. One that is alone may stand at the top."""
+    def _read_importers(self) -> dict[str, YamlMembers]:
+        """Return the projects of the workspace by directory. A single project may be at the top level."""
         importers_node = self.root.get("importers")
         if importers_node is None:
             if self.version >= _SNAPSHOT_VERSION:
                 self.report_problem("the importers are missing: the file is damaged", hint=_REGENERATE_HINT)
                 return {}
             return {"": self.root}
-        importers: dict[str, _Members] = {}
+        importers: dict[str, YamlMembers] = {}
         for path, node in self._as_mapping(importers_node, "importers").items():
             if _ABSOLUTE_PATH.match(path):
                 self.report_problem(f"{quote_text(path)} is not a directory of this project", node.line)
             else:
-                importers[_normalise_path(path)] = self._as_mapping(node, path)
+                importers[normalise_directory(path)] = self._as_mapping(node, path)
         return importers
 
     def _read_catalogs(self) -> Catalogs:
         return {
             name: {
-                package: _get_text(self._as_mapping(entry, package).get("specifier"))
+                package: get_text(self._as_mapping(entry, package).get("specifier"))
                 for package, entry in self._as_mapping(node, name).items()
             }
             for name, node in self._get_members(self.root, "catalogs").items()
         }
 
-    def _get_members(self, holder: _Members, key: str) -> _Members:
-        """Return the members of a mapping inside another one; none where there is no such mapping."""
+    def _get_members(self, holder: YamlMembers, key: str) -> YamlMembers:
+        """Return the members of a mapping inside another one; none if it is missing. Other types are reported."""
         node = holder.get(key)
-        return _NO_MEMBERS if node is None else self._as_mapping(node, key)
+        return NO_MEMBERS if node is None else self._as_mapping(node, key)
 
-    def _as_mapping(self, node: YamlNode, label: str) -> _Members:
+    def _as_mapping(self, node: YamlNode, label: str) -> YamlMembers:
         if isinstance(node.data, dict):
             return node.data
         self.report_problem(f"{quote_text(label)} must be a mapping, not {node.kind}", node.line, hint=_REGENERATE_HINT)
-        return _NO_MEMBERS
-
-
-def _get_text(node: YamlNode | None) -> str:
-    return node.data if node is not None and isinstance(node.data, str) else ""
-
-
-def _split_name(key: str) -> tuple[str, str, str]:
-    """Split ``name@rest``; the name may begin with an at sign itself."""
-    at = key.find("@", 1)
-    return (key, "", "") if at < 0 else (key[:at], "@", key[at + 1 :])
+        return NO_MEMBERS
 
 
 def _strip_peers(key: str) -> str:
-    """Return a key without the peers in brackets at its end; brackets elsewhere may be part of a path."""
+    """Return a key without the peers in parentheses at its end; others may be part of a path."""
     if not key.endswith(")"):
         return key
     end, depth = len(key), 0
@@ -441,18 +425,13 @@ def _strip_peers(key: str) -> str:
     return key[:end]
 
 
-def _normalise_path(path: str) -> str:
-    normal_path = posixpath.normpath(path)
-    return "" if normal_path == "." else normal_path
-
-
 def _make_link_key(path: str) -> str:
     return f"link:{path or '.'}"
 
 
-def _find_index(resolution: _Members, name: str, host: str) -> str:
-    """Return the registry that an entry names: by its tarball's address, in its own field, or in the key."""
-    tarball, registry = _get_text(resolution.get("tarball")), _get_text(resolution.get("registry"))
+def _find_index(resolution: YamlMembers, name: str, host: str) -> str:
+    """Return the registry of an entry: from its tarball URL, its own field, or its key."""
+    tarball, registry = get_text(resolution.get("tarball")), get_text(resolution.get("registry"))
     if "://" in tarball:
         return extract_index(tarball, name)
     if registry:
@@ -460,13 +439,13 @@ def _find_index(resolution: _Members, name: str, host: str) -> str:
     return f"https://{host.replace('+', ':')}" if host else ""
 
 
-def _format_platforms(package: _Members) -> str:
-    """Return the platforms a package is for, as it states them: ``os: darwin, linux; cpu: arm64``."""
+def _format_platforms(package: YamlMembers) -> str:
+    """Return the platforms of a package: ``os: darwin, linux; cpu: arm64``."""
     parts = []
     for key in _PLATFORM_FIELDS:
         node = package.get(key)
         if node is not None and isinstance(node.data, list):
-            parts.append(f"{key}: {', '.join(map(_get_text, node.data))}")
+            parts.append(f"{key}: {', '.join(map(get_text, node.data))}")
         elif node is not None and isinstance(node.data, str):
             parts.append(f"{key}: {node.data}")
     return "; ".join(parts)

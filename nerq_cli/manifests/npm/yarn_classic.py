@@ -1,4 +1,4 @@
-"""The syntax of Yarn 1's lock files: keys, values and indentation, much like YAML and not quite it."""
+"""Syntax of the lock files of Yarn 1: keys, values and indentation, similar to YAML."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from nerq_cli.manifests.syntax.yaml_document import YamlNode
 _QUOTED_TEXT = r'"(?:[^"\\\x00-\x1f]|\\.)*"'
 _TOKEN_SOURCE = rf'(?:{_QUOTED_TEXT}|[^\s":,#][^\s":,]*)'
 _TOKEN_PATTERN = re.compile(_TOKEN_SOURCE)
-#: One line: its indentation, keys that a colon ends, or one key and its value; or nothing, or a comment.
+#: One line: indentation, then keys with a colon, or key and value, or nothing; then a comment.
 _LINE_PATTERN = re.compile(
-    rf'( *)(?! )(?:({_TOKEN_SOURCE}(?:, *{_TOKEN_SOURCE})*):|({_TOKEN_SOURCE}) +({_QUOTED_TEXT}|[^\s"]\S*))?[ \t\r]*(?:(?<![^\s])#.*)?',
+    rf'( *)(?! )(?:({_TOKEN_SOURCE}(?:, *{_TOKEN_SOURCE})*):|({_TOKEN_SOURCE}) +({_QUOTED_TEXT}|[^\s"]\S*))?'
+    r"[ \t\r]*(?:(?<![^\s])#.*)?",
     re.ASCII,
 )
 
-#: How deep things are indented, in spaces.
+#: Indentation, in spaces.
 _ENTRY_INDENT: Final = 0
 _FIELD_INDENT: Final = 2
 _ITEM_INDENT: Final = 4
 
 
 class _NotYarnError(Exception):
-    """A line that no Yarn 1 writes."""
+    """The line is not part of a lock file."""
 
     def __init__(self, message: str, line: int) -> None:
         super().__init__(message)
@@ -33,17 +34,19 @@ class _NotYarnError(Exception):
 
 
 class ClassicEntry(NamedTuple):
-    """One entry: the patterns it is for, the line it begins in, and what is said of it."""
+    """One entry."""
 
+    #: Requirements that it resolves, such as ``lodash@^4.0.0``.
     patterns: tuple[str, ...]
+    #: First line of the entry, counted from 1.
     line: int
     fields: dict[str, YamlNode]
 
 
 def parse_entries(text: str, report: Callable[[str, int], None]) -> Iterator[ClassicEntry]:
-    """Go through the entries of a lock file, up to the first line that is not one of a lock file's.
+    """Yield the entries of a lock file, up to the first invalid line, which is reported.
 
-    That line is reported, and so are fields that are there twice, of which the first one counts.
+    Repeated fields are reported as well; the first one counts.
     """
     entry: ClassicEntry | None = None
     section: dict[str, YamlNode] | None = None
@@ -72,16 +75,16 @@ def parse_entries(text: str, report: Callable[[str, int], None]) -> Iterator[Cla
 
 
 def _parse_line(line: str, number: int) -> tuple[int, str, str, str]:
-    """Return how far a line is indented, and its keys, or its key and value; these are empty in an empty line."""
+    """Return the indentation of a line, its keys, and its key and value; all empty for an empty line."""
     match = _LINE_PATTERN.fullmatch(line)
     if match is None:
-        raise _NotYarnError("this is not a line of a lock file of Yarn's", number)
+        raise _NotYarnError("this is not a line of a yarn.lock", number)
     indent, keys, key, value = match.groups("")
     return len(indent), keys, key, value
 
 
 def _raise_misplaced(number: int) -> NoReturn:
-    raise _NotYarnError("this line stands where none of its kind can", number)
+    raise _NotYarnError("this line is not allowed here", number)
 
 
 def _add_member(members: dict[str, YamlNode], key: str, node: YamlNode, report: Callable[[str, int], None]) -> None:
@@ -92,7 +95,7 @@ def _add_member(members: dict[str, YamlNode], key: str, node: YamlNode, report: 
 
 
 def _unquote_token(token: str, line: int) -> str:
-    """Return the text that a token stands for."""
+    """Return the text of a token."""
     if token[0] != '"':
         return token
     if "\\" not in token:
@@ -100,5 +103,5 @@ def _unquote_token(token: str, line: int) -> str:
     try:
         text: str = json.loads(token)
     except ValueError:
-        raise _NotYarnError("a backslash begins nothing that is known here", line) from None
+        raise _NotYarnError("unknown escape after this backslash", line) from None
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,16 +1,14 @@
-"""yarn.lock: every package of a project, as Yarn 1 ("classic") and Yarn 2 and later ("berry") write it.
+"""yarn.lock, the lock file of Yarn 1 ("classic") and of Yarn 2 and later ("berry").
 
-Both list entries under the patterns they were asked for by (``lodash@^4.0.0``), so an edge is found by its pattern.
-A pattern that ``resolutions`` in package.json overrule is not there any more: then the name decides, and where it has
-several versions an edge leads to all of them. Berry also lists the members of the workspace, which are roots; classic
-says nothing of the project.
+Entries are listed under the requirements that they resolve (patterns such as ``lodash@^4.0.0``), so an edge is found by
+its pattern. ``resolutions`` in package.json remove patterns: then the edge leads to all entries of the name. Berry
+also lists the members of the workspace, which are the roots; classic has no roots.
 """
 
 from __future__ import annotations
 
-import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Final, NamedTuple
@@ -24,25 +22,30 @@ from nerq_cli.manifests.npm.npm_entries import (
     extract_index,
     find_local_names,
     merge_entries,
+    normalise_directory,
 )
-from nerq_cli.manifests.npm.npm_spec import parse_spec
+from nerq_cli.manifests.npm.npm_spec import parse_spec, split_name
 from nerq_cli.manifests.npm.yarn_classic import parse_entries
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE
-from nerq_cli.manifests.syntax.problems import ProblemList, quote_text
+from nerq_cli.manifests.syntax.problems import ProblemList, list_examples, quote_text
 from nerq_cli.manifests.syntax.yaml_document import (
+    NO_MEMBERS,
     SLOW_NOTE,
     NotYamlError,
+    YamlMembers,
     YamlNode,
     find_conflict,
+    get_members,
+    get_text,
     has_libyaml,
     parse_documents,
 )
 
 NAME: Final = "yarn.lock"
 
-#: Version of classic's format, the only one there was.
+#: The only version of the classic format.
 CLASSIC_VERSION: Final = "1"
-#: Versions of berry's format: Yarn 2 wrote 4, Yarn 3 wrote 5 and 6, Yarn 4 writes 7 to 10.
+#: Versions of the berry format: Yarn 2 wrote 4, Yarn 3 wrote 5 and 6, Yarn 4 writes 7 to 10.
 BERRY_VERSIONS: Final = frozenset(map(str, range(4, 11)))
 
 _HEADER_PATTERN = re.compile(r"^# yarn lockfile v(\S+)", re.MULTILINE)
@@ -52,30 +55,18 @@ _ARCHIVE_URL = re.compile(r"(?:^|&)__archiveUrl=([^&]+)")
 _LOCATOR_PARAMETER = re.compile(r"(?:^|&)locator=([^&]+)")
 _COMMIT_PREFIX = re.compile(r"#commit=")
 _ABSOLUTE_PATH = re.compile(r"[/\\]|[A-Za-z]:")
-#: How often one resolution may be wrapped in another (``patch:`` in ``patch:`` in ``virtual:``).
+#: Most resolutions nested in one another (``patch:`` in ``patch:`` in ``virtual:``).
 _MAX_WRAPPINGS: Final = 4
-#: How many names a note gives as examples.
-_MAX_EXAMPLES: Final = 3
-_REGENERATE_HINT: Final = "have Yarn write the file again: yarn install"
-
-_Members = Mapping[str, YamlNode]
-_NO_MEMBERS: Final[_Members] = {}
+_REGENERATE_HINT: Final = "yarn install writes it again"
 
 
 def matches(path: PurePosixPath) -> bool:
-    """Say whether this file is Yarn's lock file."""
+    """Whether the file is a yarn.lock."""
     return path.name == NAME
 
 
-def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:  # noqa: ARG001 - a lock file
-    """Read what a yarn.lock holds. What is wrong with it is in ``problems``; nothing is raised.
-
-    Args:
-        text: the whole file.
-        path: what it is called.
-        constraint: means nothing here; all readers take it.
-        group: means nothing here either.
-    """
+def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:  # noqa: ARG001 - Reader protocol
+    """Return the packages of a yarn.lock. Errors in the text are in ``problems``; nothing is raised."""
     text = text.removeprefix("\ufeff")
     reader = _YarnLockReader(text, path)
     is_berry = _METADATA_PATTERN.search(text) is not None
@@ -105,17 +96,22 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
 
 
 class _EntryOrigin(NamedTuple):
-    """What an entry stands for: a package, why it is not from a registry, from which one it is, and what tells it."""
+    """The origin of an entry."""
 
+    #: Package name.
     name: str
+    #: Reason why it is not from a registry; empty if it is.
     skip: str = ""
+    #: Registry that the entry names; empty for the default one.
     registry: str = ""
+    #: URL or path of a package that is not from a registry.
     reference: str = ""
 
 
 class _YarnEntry(NamedTuple):
-    """One entry: the patterns it is for, and what it stands for. ``member_directory`` is the directory of a workspace member."""
+    """One entry."""
 
+    #: Requirements that it resolves.
     patterns: tuple[str, ...]
     key: str
     name: str
@@ -123,13 +119,15 @@ class _YarnEntry(NamedTuple):
     skip: str
     registry: str
     line: int
-    fields: _Members
+    fields: YamlMembers
+    #: Berry's identifier of the entry; empty in classic files.
     resolution: str = ""
+    #: Directory of a workspace member; None for other packages.
     member_directory: str | None = None
 
 
 class _YarnLockReader:
-    """One lock file while its entries are read."""
+    """Reads the entries of one lock file."""
 
     def __init__(self, text: str, path: str) -> None:
         self.path = path
@@ -139,7 +137,7 @@ class _YarnLockReader:
     # --- Classic -----------------------------------------------------------------------------------------------------
 
     def read_classic(self, text: str) -> Iterator[_YarnEntry]:
-        """Go through the entries of a lock file of Yarn 1's."""
+        """Yield the entries of a classic lock file."""
         line = find_conflict(text)
         if line:
             raise NotYamlError("this is a merge conflict marker", line, "choose one of the two versions")
@@ -156,32 +154,32 @@ class _YarnLockReader:
             if entry is not None:
                 yield entry
 
-    def _make_classic_entry(self, patterns: tuple[str, ...], line: int, fields: _Members) -> _YarnEntry | None:
-        version, resolved_url = _get_text(fields.get("version")), _get_text(fields.get("resolved"))
+    def _make_classic_entry(self, patterns: tuple[str, ...], line: int, fields: YamlMembers) -> _YarnEntry | None:
+        version, resolved_url = get_text(fields.get("version")), get_text(fields.get("resolved"))
         if not version:
             self.problems.add_line_problem(
                 f"{quote_text(patterns[0])} has no version: the entry is damaged", line, hint=_REGENERATE_HINT
             )
             return None
-        origin = _find_classic_origin(patterns, resolved_url, _get_text(fields.get("name")))
+        origin = _find_classic_origin(patterns, resolved_url, get_text(fields.get("name")))
         return self._make_entry(patterns, origin, version, line, fields)
 
     # --- Berry -------------------------------------------------------------------------------------------------------
 
     def read_berry(self, text: str) -> Iterator[_YarnEntry]:
-        """Go through the entries of a lock file of Yarn 2's or later."""
+        """Yield the entries of a berry lock file."""
         root, *extra_documents = parse_documents(text)
         if extra_documents:
             raise NotYamlError("a lock file is one document", extra_documents[0].line, _REGENERATE_HINT)
         if not isinstance(root.data, dict):
             raise NotYamlError(f"a lock file is a mapping, not {root.kind}", root.line, _REGENERATE_HINT)
         metadata = root.data.get("__metadata")
-        metadata_fields = metadata.data if metadata is not None and isinstance(metadata.data, dict) else _NO_MEMBERS
+        metadata_fields = get_members(metadata)
         version_node = metadata_fields.get("version")
-        if _get_text(version_node) not in BERRY_VERSIONS:
+        if get_text(version_node) not in BERRY_VERSIONS:
             version_list = ", ".join(sorted(BERRY_VERSIONS, key=int))
             line = (version_node or metadata or root).line
-            message = f"unknown version of the lock file: {quote_text(_get_text(version_node))}"
+            message = f"unknown version of the lock file: {quote_text(get_text(version_node))}"
             raise NotYamlError(message, line, f"known are versions {version_list}")
         member_count = 0
         for key, node in root.data.items():
@@ -198,7 +196,7 @@ class _YarnLockReader:
                 f"{quote_text(key)} must be a mapping, not {node.kind}", node.line, hint=_REGENERATE_HINT
             )
             return None
-        resolution, version = _get_text(node.data.get("resolution")), _get_text(node.data.get("version"))
+        resolution, version = get_text(node.data.get("resolution")), get_text(node.data.get("version"))
         if not resolution or not version:
             missing_field = "version" if resolution else "resolution"
             self.problems.add_line_problem(
@@ -214,9 +212,7 @@ class _YarnLockReader:
             message = f"{quote_text(directory)} is not a directory of this project"
             self.problems.add_line_problem(message, node.line)
             return None
-        member_directory = posixpath.normpath(directory)
-        member_directory = "" if member_directory == "." else member_directory
-        return self._make_entry(patterns, origin, "", node.line, node.data, resolution, member_directory)
+        return self._make_entry(patterns, origin, "", node.line, node.data, resolution, normalise_directory(directory))
 
     def _make_entry(
         self,
@@ -224,17 +220,15 @@ class _YarnLockReader:
         origin: _EntryOrigin,
         version: str,
         line: int,
-        fields: _Members,
+        fields: YamlMembers,
         resolution: str = "",
         member_directory: str | None = None,
     ) -> _YarnEntry | None:
-        """Return the entry, if what it is called can be the name of a package."""
+        """Return the entry; None if its name is invalid, which is reported."""
         error = find_name_error(origin.name)
         if error:
             label = quote_text(resolution or patterns[0])
-            self.problems.add_line_problem(
-                f"{label} does not tell which package it is: {error}", line, hint=_REGENERATE_HINT
-            )
+            self.problems.add_line_problem(f"{label} names no package: {error}", line, hint=_REGENERATE_HINT)
             return None
         key = self.keys.assign_key(origin.name, origin.reference if origin.skip else version, origin.registry)
         version = "" if version == "0.0.0-use.local" else version
@@ -253,7 +247,7 @@ class _YarnLockReader:
 
 
 class _EntryGraph:
-    """The entries of one file, and where each of them leads."""
+    """The entries of one file and the edges between them."""
 
     def __init__(self, reader: _YarnLockReader, entries: list[_YarnEntry]) -> None:
         self.path = reader.path
@@ -273,12 +267,12 @@ class _EntryGraph:
         }
 
     def build_packages(self) -> Iterator[LockedPackage]:
-        """Go through all packages; members of the workspace are among them where something leads to them."""
+        """Yield the packages, with the workspace members that an edge leads to."""
         for entry, edges in zip(self.entries, self.entry_edges, strict=True):
             if entry.member_directory is not None and entry.key not in self.target_keys:
                 continue
-            conditions = _get_text(entry.fields.get("conditions"))
-            names = [_split_pattern(pattern)[0] for pattern in entry.patterns]
+            conditions = get_text(entry.fields.get("conditions"))
+            names = [split_name(pattern)[0] for pattern in entry.patterns]
             is_berry = bool(entry.resolution)
             yield LockedPackage(
                 key=entry.key,
@@ -296,35 +290,33 @@ class _EntryGraph:
             )
 
     def build_importers(self) -> Iterator[Importer]:
-        """Go through the members of the workspace."""
+        """Yield the members of the workspace."""
         for entry, edges in zip(self.entries, self.entry_edges, strict=True):
             if entry.member_directory is not None:
                 yield Importer(path=entry.member_directory, name=entry.name, edges=edges)
 
     def is_truncated(self) -> bool:
-        """Whether something is missing that would stand behind the last entry: entries are sorted by name."""
+        """Whether a missing package would come after the last entry: entries are sorted by name."""
         last_name = max((entry.name for entry in self.entries), default="")
         return any(name > last_name for name, _, _ in self.missing_edges)
 
     def report_missing(self) -> None:
-        """Report each edge that leads to nothing in the file."""
+        """Report each edge whose target is missing."""
         for name, specifier, line in self.missing_edges:
             label = quote_text(f"{name}@{specifier}")
-            self.report_problem(f"{label} is asked for here, but is not in this file", line, hint=_REGENERATE_HINT)
+            self.report_problem(f"{label} is required here, but not in this file", line, hint=_REGENERATE_HINT)
 
     def describe_missing(self) -> Iterator[str]:
-        """Yield a note on what the file lacks: classic leaves out what a member of the workspace provides."""
+        """Yield a note on missing packages: classic leaves out those that a workspace member provides."""
         names = list(dict.fromkeys(name for name, _, _ in self.missing_edges))
         if names:
-            suffix = f" and {len(names) - _MAX_EXAMPLES} more" if len(names) > _MAX_EXAMPLES else ""
-            examples = ", ".join(names[:_MAX_EXAMPLES])
-            yield f"asked for but not in this file, as what members of a workspace provide: {examples}{suffix}"
+            yield f"required but not in this file, as what workspace members provide: {list_examples(names)}"
 
     def _index_pattern(self, pattern: str, entry: _YarnEntry) -> None:
         first_entry = self.by_pattern.setdefault(pattern, entry)
         if first_entry is not entry:
             self.report_problem(f"{quote_text(pattern)} is here twice, first in line {first_entry.line}", entry.line)
-        name, _ = _split_pattern(pattern)
+        name, _ = split_name(pattern)
         self.by_name.setdefault(name, {})[entry.key] = entry
         base_pattern, separator, parameters = pattern.partition("::")
         if separator:
@@ -341,15 +333,15 @@ class _EntryGraph:
         for name, node in self._get_members(entry, "optionalDependencies").items():
             yield from self._resolve_edges(entry, name, node, "optional")
         peers = self._get_members(entry, "peerDependencies")
-        peers_meta = self._get_members(entry, "peerDependenciesMeta") if peers else _NO_MEMBERS
+        peers_meta = self._get_members(entry, "peerDependenciesMeta") if peers else NO_MEMBERS
         for name, node in peers.items():
-            # Who provides a peer depends on who asks, which the file does not tell; with one candidate it is that one.
+            # The file does not state which package provides a peer; a single candidate is certain.
             candidates = self.by_name.get(name, {})
             if len(candidates) == 1 and name not in dependencies and not _is_optional(peers_meta.get(name)):
-                yield _make_edge(next(iter(candidates.values())), name, _get_text(node), "peer")
+                yield _make_edge(next(iter(candidates.values())), name, get_text(node), "peer")
 
     def _resolve_edges(self, entry: _YarnEntry, name: str, node: YamlNode, group: str) -> Iterator[Edge]:
-        specifier = _get_text(node)
+        specifier = get_text(node)
         target = self.by_pattern.get(f"{name}@{specifier}") or self.by_pattern.get(f"{name}@npm:{specifier}")
         if target is not None:
             yield _make_edge(target, name, specifier, group)
@@ -360,19 +352,19 @@ class _EntryGraph:
         yield from (_make_edge(candidate, name, specifier, group) for candidate in candidates)
 
     def _find_bound_entries(self, entry: _YarnEntry, pattern: str) -> list[_YarnEntry]:
-        """Return what is meant by a pattern relative to whoever asks: ``file:``, ``link:``, ``portal:``, ``patch:``."""
+        """Return the targets of a pattern relative to the dependent: ``file:``, ``link:``, ``portal:``, ``patch:``."""
         candidates = self.bound_entries.get(pattern, [])
         matches = [candidate for locator, candidate in candidates if locator == entry.resolution]
         return matches or [candidate for _, candidate in candidates]
 
-    def _get_members(self, entry: _YarnEntry, key: str) -> _Members:
+    def _get_members(self, entry: _YarnEntry, key: str) -> YamlMembers:
         node = entry.fields.get(key)
         if node is None:
-            return _NO_MEMBERS
+            return NO_MEMBERS
         if isinstance(node.data, dict):
             return node.data
         self.report_problem(f"{key} must be a mapping, not {node.kind}", node.line, hint=_REGENERATE_HINT)
-        return _NO_MEMBERS
+        return NO_MEMBERS
 
 
 def _make_edge(entry: _YarnEntry, name: str, specifier: str, group: str) -> Edge:
@@ -386,7 +378,7 @@ def _find_alias(entry: _YarnEntry, name: str) -> str:
 
 
 def _parse_requirement(name: str, specifier: str) -> str:
-    """Return the range alone; empty where no range is asked for."""
+    """Return the range of a specifier; empty if it has none."""
     requirement = specifier.removeprefix("npm:")
     return (
         parse_spec(name, specifier, {}).requirement
@@ -396,12 +388,12 @@ def _parse_requirement(name: str, specifier: str) -> str:
 
 
 def _find_classic_origin(patterns: tuple[str, ...], resolved_url: str, real_name: str) -> _EntryOrigin:
-    """Tell from the patterns of a classic entry, and from the address it was taken from, where it comes from."""
-    name, specifier = _split_pattern(patterns[0])
+    """Return the origin of a classic entry, from its patterns and its URL."""
+    name, specifier = split_name(patterns[0])
     for pattern in patterns:
-        spec = parse_spec(*_split_pattern(pattern), {})
+        spec = parse_spec(*split_name(pattern), {})
         name = spec.name
-        if not spec.skip:  # one pattern for the registry is enough: they all mean the same artefact
+        if not spec.skip:  # all patterns resolve to the same artefact
             break
     name = real_name or name
     if not spec.skip:
@@ -411,13 +403,13 @@ def _find_classic_origin(patterns: tuple[str, ...], resolved_url: str, real_name
 
 
 def _find_berry_origin(resolution: str) -> _EntryOrigin:
-    """Tell from the resolution of a berry entry where it comes from."""
-    name, full_reference = _split_pattern(resolution)
+    """Return the origin of a berry entry, from its resolution."""
+    name, full_reference = split_name(resolution)
     for _ in range(_MAX_WRAPPINGS):
         if full_reference.startswith("virtual:"):
             full_reference = full_reference.partition("#")[2]
         elif full_reference.startswith("patch:"):
-            name, full_reference = _split_pattern(unquote(full_reference.removeprefix("patch:").partition("#")[0]))
+            name, full_reference = split_name(unquote(full_reference.removeprefix("patch:").partition("#")[0]))
     reference, _, parameters = full_reference.partition("::")
     if reference.startswith("npm:"):
         archive = _ARCHIVE_URL.search(parameters)
@@ -429,19 +421,9 @@ def _find_berry_origin(resolution: str) -> _EntryOrigin:
     return _EntryOrigin(name, skip=skip, reference=f"{reference} of {unquote(locator[1])}" if locator else reference)
 
 
-def _is_hashed(fields: _Members) -> bool:
-    return "integrity" in fields or "checksum" in fields or "#" in _get_text(fields.get("resolved"))
+def _is_hashed(fields: YamlMembers) -> bool:
+    return "integrity" in fields or "checksum" in fields or "#" in get_text(fields.get("resolved"))
 
 
 def _is_optional(meta: YamlNode | None) -> bool:
-    return meta is not None and isinstance(meta.data, dict) and _get_text(meta.data.get("optional")) == "true"
-
-
-def _get_text(node: YamlNode | None) -> str:
-    return node.data if node is not None and isinstance(node.data, str) else ""
-
-
-def _split_pattern(pattern: str) -> tuple[str, str]:
-    """Split ``name@range``; the name may begin with an at sign itself."""
-    at = pattern.find("@", 1)
-    return (pattern, "") if at < 0 else (pattern[:at], pattern[at + 1 :])
+    return get_text(get_members(meta).get("optional")) == "true"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Final
 
@@ -84,6 +85,12 @@ class ProblemList:
         if self._omitted:
             problems.append(Problem(path=self._path, message=f"and {self._omitted} more problems in this file"))
         return tuple(problems)
+
+
+def list_examples(names: Sequence[str], limit: int = 3) -> str:
+    """Return the first names for a note, and the number of the others: ``a, b, c and 2 more``."""
+    suffix = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return f"{', '.join(names[:limit])}{suffix}"
 
 
 def quote_text(text: str) -> str:

@@ -8,7 +8,7 @@ Aliases and anchors, which can blow a small file up, tags and repeated keys are 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
@@ -43,6 +43,21 @@ class YamlNode(NamedTuple):
 
 
 YamlData: TypeAlias = "str | list[YamlNode] | dict[str, YamlNode]"
+
+
+#: The members of a mapping.
+YamlMembers: TypeAlias = Mapping[str, YamlNode]
+NO_MEMBERS: Final[YamlMembers] = {}
+
+
+def get_text(node: YamlNode | None) -> str:
+    """Return a scalar; empty if there is none."""
+    return node.data if node is not None and isinstance(node.data, str) else ""
+
+
+def get_members(node: YamlNode | None) -> YamlMembers:
+    """Return the members of a mapping; none if there is no mapping."""
+    return node.data if node is not None and isinstance(node.data, dict) else NO_MEMBERS
 
 
 class NotYamlError(Exception):

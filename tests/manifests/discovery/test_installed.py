@@ -320,7 +320,7 @@ def test_a_tree_of_npm_is_read_with_what_node_would_find(project: Project) -> No
             ),
         ),
     )
-    assert manifest.notes == ("1 needed but not installed: gone for b",)
+    assert manifest.notes == ("1 required but not installed: gone for b",)
     assert manifest.local_names == ("app",)
     assert manifest.locked_packages[1].location.path == "node_modules/a/package.json"
 

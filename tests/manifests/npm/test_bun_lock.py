@@ -171,8 +171,8 @@ def test_an_edge_to_nowhere_is_a_problem_where_it_is_asked_for() -> None:
         {"a": ["a@1.0.0", "", {"dependencies": {"gone": "1"}}, ""]}, {"dependencies": {"a": "1", "l\u00f6st": "2"}}
     )
     assert messages(text) == [
-        '4: "l\u00f6st" is needed here, and this file does not hold it',
-        '17: "gone" is needed here, and this file does not hold it',
+        '4: "l\u00f6st" is required here, but not in this file',
+        '17: "gone" is required here, but not in this file',
     ]
 
 
@@ -217,7 +217,7 @@ def test_what_is_no_lock_file_of_bun_is_a_problem(text: str, expected: str) -> N
         ("", ["a@1.0.0", ""], '"" cannot be the place of a package'),
         ("a/" * 3000 + "a", ["a@1.0.0", ""], f'"{"a/" * 30}…" cannot be the place of a package'),
         ("a", ["a@1.0.0", "", {"dependencies": 1}], "dependencies must be an object"),
-        ("a", ["a@1.0.0", "", {"peerDependencies": {"b": 1}}], "what peerDependencies asks for must be strings"),
+        ("a", ["a@1.0.0", "", {"peerDependencies": {"b": 1}}], "the values of peerDependencies must be strings"),
     ],
 )
 def test_a_damaged_entry_is_a_problem_at_its_line(key: str, value: object, expected: str) -> None:

@@ -402,11 +402,11 @@ def test_before_npm_5_a_file_knew_no_edges() -> None:
 def test_what_version_1_lacks_is_noted_for_it_may_be_optional() -> None:
     manifest = reading(nested({"a": {**entry("a"), "requires": {f"x{n}": "1" for n in range(7)}}}))
     [note] = manifest.notes
-    named = ", ".join(f'"x{n}" (needed by a)' for n in range(5))
-    assert note == f"needed and not in this file, as npm 6 leaves out what is optional: {named} and 2 more"
+    named = ", ".join(f'"x{n}" (required by a)' for n in range(5))
+    assert note == f"required but not in this file, as npm 6 leaves out optional packages: {named} and 2 more"
     assert only(manifest).edges == ()
     [note] = reading(nested({"a": {**entry("a"), "requires": {"x": "1"}}})).notes
-    assert note.endswith(': "x" (needed by a)')
+    assert note.endswith(': "x" (required by a)')
 
 
 def test_a_version_1_file_may_have_no_packages() -> None:
@@ -419,8 +419,8 @@ def test_a_version_1_file_may_have_no_packages() -> None:
 def test_an_edge_to_nowhere_is_a_problem_where_it_is_asked_for() -> None:
     text = flat({"node_modules/a": entry("a", dependencies={"gone": "1"})}, {"dependencies": {"a": "1", "lost": "2"}})
     assert messages(text) == [
-        '8: "lost" is needed here, and this file does not hold it',
-        '16: "gone" is needed here, and this file does not hold it',
+        '8: "lost" is required here, but not in this file',
+        '16: "gone" is required here, but not in this file',
     ]
     escaped = text.replace('"gone"', '"g\\u006fne"')
     assert messages(escaped)[1].startswith("11: ")
@@ -468,7 +468,7 @@ def test_what_is_no_lock_file_of_npm_is_a_problem(text: str, expected: str) -> N
         ("node_modules/\x1b", entry("a"), '"node_modules/\\u001b" cannot be the path of a folder'),
         ("node_modules/" * 400 + "a", entry("a"), f'"{("node_modules/" * 5)[:60]}…" cannot be the path of a folder'),
         ("node_modules/a", entry("a", dependencies=[]), "dependencies must be an object"),
-        ("node_modules/a", entry("a", peerDependencies={"b": 1}), "what peerDependencies asks for must be strings"),
+        ("node_modules/a", entry("a", peerDependencies={"b": 1}), "the values of peerDependencies must be strings"),
     ],
 )
 def test_a_damaged_entry_is_a_problem_at_its_line(key: str, value: object, expected: str) -> None:

@@ -477,11 +477,11 @@ def test_the_index_is_the_registry_that_a_tarballs_address_names() -> None:
         ),
         (
             "lockfileVersion: '6.0'\npackages:\n  strange: {resolution: {}}\n",
-            [(3, '"strange" does not tell which package it is: it is empty')],
+            [(3, '"strange" names no package: it is empty')],
         ),
         (
             "lockfileVersion: '6.0'\npackages:\n  /..@1.0.0: {resolution: {integrity: x}}\n",
-            [(3, '"/..@1.0.0" does not tell which package it is: no name begins like this')],
+            [(3, '"/..@1.0.0" names no package: no name begins like this')],
         ),
         (
             "lockfileVersion: '6.0'\ndependencies:\n  a: {specifier: ^1}\n  b: []\n  c: 1.0.0\n",
@@ -501,13 +501,13 @@ def test_the_index_is_the_registry_that_a_tarballs_address_names() -> None:
                 "packages:\n  a@1.0.0: {resolution: {integrity: x}}\nsnapshots:\n  b@1.0.0: {}\n"
             ),
             [
-                (4, '"a@1.0.0" stands in packages, but not in snapshots'),
-                (6, '"b@1.0.0" stands in snapshots, but not in packages'),
+                (4, '"a@1.0.0" is in packages, but not in snapshots'),
+                (6, '"b@1.0.0" is in snapshots, but not in packages'),
             ],
         ),
         (
             "lockfileVersion: 5.4\nspecifiers:\n  a: ^1\n",
-            [(2, "nothing says which versions these specifiers led to")],
+            [(2, "the versions of these specifiers are missing")],
         ),
         (
             "lockfileVersion: '9.0'\nimporters: {}\npackages: {a: {resolution: {integrity: x}}}\nsnapshots: {a: {}}\n",

@@ -348,21 +348,21 @@ def test_what_berry_takes_from_elsewhere_stays_in_the_list(resolution: str, name
         (" \n", [(0, "the file is empty")]),
         ("# yarn lockfile v2\n", [(1, 'unknown version of the lock file: "2"')]),
         ("a@1:\n<<<<<<< ours\n", [(2, "this is a merge conflict marker")]),
-        ('{\n  "name": "x"\n}\n', [(1, "this is not a line of a lock file of Yarn's")]),
-        ('[[package]]\nname = "x"\n', [(1, "this is not a line of a lock file of Yarn's")]),
-        ("\ta\n", [(1, "this is not a line of a lock file of Yarn's")]),
-        ('  version "1"\n', [(1, "this line stands where none of its kind can")]),
-        ('a "1"\n', [(1, "this line stands where none of its kind can")]),
-        ('a@1:\n    b "1"\n', [(2, "this line stands where none of its kind can"), (1, "")]),
+        ('{\n  "name": "x"\n}\n', [(1, "this is not a line of a yarn.lock")]),
+        ('[[package]]\nname = "x"\n', [(1, "this is not a line of a yarn.lock")]),
+        ("\ta\n", [(1, "this is not a line of a yarn.lock")]),
+        ('  version "1"\n', [(1, "this line is not allowed here")]),
+        ('a "1"\n', [(1, "this line is not allowed here")]),
+        ('a@1:\n    b "1"\n', [(2, "this line is not allowed here"), (1, "")]),
         ("a@1:\n", [(1, '"a@1" has no version: the entry is damaged')]),
-        ('a@1:\n  version "1\n', [(2, "this is not a line of a lock file of Yarn's"), (1, "")]),
-        ('"\\x":\n  version "1"\n', [(1, "a backslash begins nothing that is known here")]),
+        ('a@1:\n  version "1\n', [(2, "this is not a line of a yarn.lock"), (1, "")]),
+        ('"\\x":\n  version "1"\n', [(1, "unknown escape after this backslash")]),
         ('a@1:\n  version "1"\n  version "2"\n', [(3, '"version" is here twice, first in line 2')]),
         ('a@1:\n  version "1"\n\na@1:\n  version "2"\n', [(4, '"a@1" is here twice, first in line 1')]),
-        ('.a@1:\n  version "1"\n', [(1, '".a@1" does not tell which package it is: no name begins like this')]),
+        ('.a@1:\n  version "1"\n', [(1, '".a@1" names no package: no name begins like this')]),
         (
             'a@1:\n  version "1"\n  dependencies:\n    b "^1"\n',
-            [(4, '"b@^1" is asked for here, but is not in this file')],
+            [(4, '"b@^1" is required here, but not in this file')],
         ),
         ('a@1:\n  version "1"\n  dependencies "x"\n', [(3, "dependencies must be a mapping, not text")]),
         ("__metadata:\n  version: 3\n", [(2, 'unknown version of the lock file: "3"')]),
@@ -382,11 +382,11 @@ def test_what_berry_takes_from_elsewhere_stays_in_the_list(resolution: str, name
         ),
         (
             berry("a@1: {version: 1, resolution: '../a@npm:1'}\n"),
-            [(8, '"../a@npm:1" does not tell which package it is: no name begins like this')],
+            [(8, '"../a@npm:1" names no package: no name begins like this')],
         ),
         (
             berry("a@1: {version: 1, resolution: 'a@npm:1', dependencies: {b: '^1'}}\n"),
-            [(8, '"b@^1" is asked for here, but is not in this file')],
+            [(8, '"b@^1" is required here, but not in this file')],
         ),
     ],
 )
@@ -479,14 +479,12 @@ def test_classic_lacks_what_members_of_a_workspace_provide() -> None:
     manifest = good(text)
     assert manifest.locked_packages[0].edges == ()
     assert manifest.notes == (
-        "asked for but not in this file, as what members of a workspace provide: @w/a, @w/b, @w/c and 1 more",
+        "required but not in this file, as what workspace members provide: @w/a, @w/b, @w/c and 1 more",
     )
-    assert problems(text + 'x@1:\n  version "2"\n')[0][1] == '"@w/a@1" is asked for here, but is not in this file'
+    assert problems(text + 'x@1:\n  version "2"\n')[0][1] == '"@w/a@1" is required here, but not in this file'
 
 
 def test_a_file_of_classic_that_ends_early_is_damaged() -> None:
     text = 'b@1:\n  version "1"\n  dependencies:\n    a "1"\n'
-    assert read(text, "yarn.lock").notes == (
-        "asked for but not in this file, as what members of a workspace provide: a",
-    )
+    assert read(text, "yarn.lock").notes == ("required but not in this file, as what workspace members provide: a",)
     assert [line for line, _ in problems(text.replace(' a "1"', ' c "1"'))] == [4]
