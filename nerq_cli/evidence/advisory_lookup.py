@@ -74,7 +74,7 @@ def fetch_osv_advisories(services: ServiceLookup, now: int, positions: Mapping[R
     public_releases = services.select_public("osv", releases)
     packages = sorted({release.package for release in public_releases})
     advisories = (
-        osv.fetch_advisories(services.fetcher, public_releases, packages, services.endpoints["osv"])
+        osv.fetch_advisories(services.run, public_releases, packages, services.endpoints["osv"])
         if public_releases
         else OsvAdvisories({}, {})
     )
@@ -230,12 +230,12 @@ def collect_cves(merged_advisories: ByRelease[Affecting]) -> tuple[str, ...]:
 
 def fetch_exploited_cves(services: ServiceLookup, cves: tuple[str, ...]) -> Fact[Catalogue]:
     """Return the catalogue of exploited vulnerabilities, if there is a CVE to look up."""
-    return kev.fetch_catalogue(services.fetcher, services.endpoints.by_source["kev"]) if cves else NOT_REQUESTED
+    return kev.fetch_catalogue(services.run, services.endpoints.by_source["kev"]) if cves else NOT_REQUESTED
 
 
 def fetch_exploit_probabilities(services: ServiceLookup, cves: tuple[str, ...]) -> Mapping[str, Fact[float]]:
     """Return the EPSS probability of each CVE."""
-    return epss.fetch_probabilities(services.fetcher, cves, services.endpoints["epss"]) if cves else {}
+    return epss.fetch_probabilities(services.run, cves, services.endpoints["epss"]) if cves else {}
 
 
 def add_exploitation(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from inspect import signature
-from typing import Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from nerq_cli.facts import Fact
 from nerq_cli.inventory import Package, Release
+
+if TYPE_CHECKING:
+    from types import FunctionType
 
 T = TypeVar("T")
 
@@ -30,7 +32,8 @@ class Step:
     @property
     def needs(self) -> tuple[str, ...]:
         """The names of its parameters: inputs of the plan, or what other steps give."""
-        return tuple(signature(self.run).parameters)
+        code = cast("FunctionType", self.run).__code__  # much faster than inspect.signature
+        return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
 class Plan:

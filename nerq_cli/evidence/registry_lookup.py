@@ -65,7 +65,7 @@ class RegistryFacts:
 class RegistryLookup:
     """Access to the registries that the configuration names."""
 
-    fetcher: FetchRun
+    run: FetchRun
     index_config: IndexConfig
 
     def fetch_packages(self, packages: Collection[Package]) -> RegistryFacts:
@@ -81,7 +81,7 @@ class RegistryLookup:
             package for package in packages if package.ecosystem == NPM
         ):
             plan.append((npm.PACKUMENT, npm_packages, endpoint))
-        results = self.fetcher.fetch_all(plan)
+        results = self.run.fetch_all(plan)
         project_pages = results[0] if pypi_packages else {}
         packuments = {
             package: fact for result in results[1 if pypi_packages else 0 :] for package, fact in result.items()
@@ -101,7 +101,7 @@ class RegistryLookup:
         ]
         if not unlisted_packages:
             return registry_facts
-        listings = self.fetcher.fetch(pypi.SIMPLE_API, unlisted_packages, self.index_config.pypi)
+        listings = self.run.fetch(pypi.SIMPLE_API, unlisted_packages, self.index_config.pypi)
         project_pages = {
             package: registry_facts.project_pages.get(package, NOT_REQUESTED) for package in unlisted_packages
         }
@@ -116,9 +116,7 @@ class RegistryLookup:
         for release in releases:
             endpoint = self.index_config.find_endpoint(release.package)
             groups.setdefault(endpoint.scope, (endpoint, []))[1].append(release)
-        results = self.fetcher.fetch_all(
-            [(npm.VERSION_MANIFEST, group, endpoint) for endpoint, group in groups.values()]
-        )
+        results = self.run.fetch_all([(npm.VERSION_MANIFEST, group, endpoint) for endpoint, group in groups.values()])
         return {release: fact for result in results for release, fact in result.items()}
 
     def group_by_endpoint(self, packages: Iterable[Package]) -> list[tuple[Endpoint, list[Package]]]:
@@ -269,7 +267,7 @@ def fetch_publishers(
     if not files_by_release:
         return {}
     return collect_provenance(
-        registries.fetcher,
+        registries.run,
         files_by_release,
         pypi=registries.index_config.pypi,
         npm=registries.index_config.find_endpoint,
@@ -303,7 +301,7 @@ def fetch_latest_versions(
     plan = [(npm.LATEST, group, endpoint) for endpoint, group in registries.group_by_endpoint(remaining_packages)]
     return latest_versions | {
         package: fact.value
-        for result in registries.fetcher.fetch_all(plan)
+        for result in registries.run.fetch_all(plan)
         for package, fact in result.items()
         if isinstance(fact, Found)
     }

@@ -39,7 +39,7 @@ _NO_TOKEN: Final = Unknown("more repositories than can be asked about without a 
 class ServiceLookup:
     """Access to the public services, and the rule for which names each of them may receive."""
 
-    fetcher: FetchRun
+    run: FetchRun
     endpoints: Endpoints
     #: Whether the name of a package is public.
     is_public: Callable[[Package], bool]
@@ -73,7 +73,7 @@ class ServiceLookup:
         """Return a fact per subject, ``NOT_SENT`` for those whose name the service may not receive."""
         subjects = tuple(subjects)
         public_subjects = self.select_public(source_id, subjects)
-        facts = collect(self.fetcher, public_subjects, self.endpoints[source_id]) if public_subjects else {}
+        facts = collect(self.run, public_subjects, self.endpoints[source_id]) if public_subjects else {}
         return {subject: facts.get(subject, NOT_SENT) for subject in subjects}
 
     def select_repositories(
@@ -117,7 +117,7 @@ def fetch_release_pages(
 ) -> ByRelease[Metadata]:
     """Return the page of each PyPI version that the page of its project does not show.
 
-    The services are requested at the same time; the steps that need their answers find them in the fetcher.
+    The services are requested at the same time; the steps that need their answers find them in the run.
     """
     pypi_releases = [release for release in releases if release.package.ecosystem == PYPI]
     missing_releases = [
@@ -141,7 +141,7 @@ def fetch_release_pages(
             services.endpoints["osv"],
         ),
     )
-    [facts] = registries.fetcher.fetch_all(
+    [facts] = registries.run.fetch_all(
         [(pypi.RELEASE_JSON, missing_releases, registries.index_config.pypi)],
         prefetch=[entry for entry in prefetch if entry[1]],
     )
@@ -213,11 +213,7 @@ def fetch_repository_info(
 ) -> Mapping[RepositoryId, Fact[RepositoryInfo]]:
     """Return what deps.dev has about the repositories."""
     public_ids = services.select_repositories("deps-dev", repository_ids)
-    return (
-        deps_dev.collect_repositories(services.fetcher, public_ids, services.endpoints["deps-dev"])
-        if public_ids
-        else {}
-    )
+    return deps_dev.collect_repositories(services.run, public_ids, services.endpoints["deps-dev"]) if public_ids else {}
 
 
 def fetch_scorecards(
@@ -229,9 +225,7 @@ def fetch_scorecards(
     public_ids = services.select_repositories("scorecard", repository_ids)
     missing_ids = [id_ for id_ in public_ids if not isinstance(repository_info.get(id_), Found)]
     facts = (
-        scorecard.fetch_scorecards(services.fetcher, missing_ids, services.endpoints["scorecard"])
-        if missing_ids
-        else {}
+        scorecard.fetch_scorecards(services.run, missing_ids, services.endpoints["scorecard"]) if missing_ids else {}
     )
     return {id_: facts.get(id_, scorecard.NEVER_SCANNED) for id_ in public_ids}
 
@@ -246,7 +240,7 @@ def fetch_hosted_repositories(
         return dict.fromkeys(public_ids, _NO_TOKEN)
     if not public_ids:
         return {}
-    return github.fetch_repositories(services.fetcher, public_ids, services.endpoints["github"], as_of=now)
+    return github.fetch_repositories(services.run, public_ids, services.endpoints["github"], as_of=now)
 
 
 def choose_scorecards(
@@ -279,7 +273,7 @@ def fetch_downloads(
         if downloads.covers_package(source, package)
     ]
     facts = downloads.collect_downloads(
-        services.fetcher,
+        services.run,
         public_packages,
         npm=services.endpoints["npm-downloads"],
         pypistats=services.endpoints["pypistats"],
