@@ -1,7 +1,7 @@
-"""nerq's own settings: ``nerq.toml``, or ``[tool.nerq]`` in pyproject.toml, at the root of what is scanned.
+"""Settings of nerq: ``nerq.toml``, or ``[tool.nerq]`` in pyproject.toml, at the root of the scan.
 
-One file is obeyed: the nearest one at or above the place the scan starts from, not beyond the repository or the home
-directory. Files further down belong to what is being judged and get no say in the judgement.
+One file applies: the nearest one at or above the start of the scan, within the repository and below the home directory.
+Files in subdirectories are part of the scanned project and do not apply.
 """
 
 from __future__ import annotations
@@ -24,35 +24,37 @@ from nerq_cli.units import DAY
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """What a project wants of its scan. ``None`` means that it does not say.
+    """The settings of a project."""
 
-    ``threshold`` is in points, 0-100; ``timeout`` in seconds, above 0. ``private`` and ``public`` are glob patterns on
-    package names (``acme-*``, ``@acme/*``): the first are never asked about, the second may be asked about even though
-    they could come from a further index. ``exclude`` are path patterns in .gitignore syntax. ``groups`` are the
-    dependency groups to scan (empty = all of them), ``no_dev`` leaves the development groups out. ``path`` is the file
-    all this was read from, empty when there is none; ``warnings`` are sentences for the user.
-    """
-
+    #: Lowest passing score, 0 to 100.
     threshold: float = PACKAGES.threshold
+    #: Glob patterns of package names (``acme-*``, ``@acme/*``) that no service receives.
     private: tuple[str, ...] = ()
+    #: Glob patterns of package names that services may receive although an extra index may have the package.
     public: tuple[str, ...] = ()
+    #: Path patterns in .gitignore syntax.
     exclude: tuple[str, ...] = ()
+    #: Seconds, above 0; None if not set.
     timeout: float | None = None
+    #: None if not set.
     strict: bool | None = None
+    #: Dependency groups to scan; empty for all.
     groups: tuple[str, ...] = ()
+    #: Whether to leave out development groups; None if not set.
     no_dev: bool | None = None
+    #: The file of the settings; empty if there is none.
     path: str = ""
+    #: Sentences for the user.
     warnings: tuple[str, ...] = ()
 
 
 def read_config(start: Path, *, home: Path | None = None) -> Config:
-    """Read the settings that a scan of ``start`` (a file or a directory) obeys; all defaults when there are none.
+    """Return the settings for a scan of ``start`` (a file or a directory); the defaults without a file.
 
-    ``home`` is the user's home directory: settings in it or above it are nobody's in particular, and are obeyed only
-    when it is itself what is scanned.
+    Settings in the home directory (``home``) or above it apply only if it is itself scanned.
 
     Raises:
-        ConfigError: the file is not TOML, or settings in it are unknown or impossible; every one of them is named.
+        ConfigError: the file is not TOML, or has unknown settings or invalid values; it lists all of them.
     """
     for directory in _iter_directories(start, home or Path(os.path.expanduser("~"))):  # noqa: PTH111 - Path.home() may raise
         nerq_file, pyproject_file = _read_file(directory / "nerq.toml"), _read_file(directory / "pyproject.toml")
@@ -66,15 +68,15 @@ def read_config(start: Path, *, home: Path | None = None) -> Config:
 
 
 def find_private_pattern(config: Config, package: Package) -> str:
-    """Return the pattern that makes this package private, or "" when none does.
+    """Return the pattern that makes this package private, or "" if there is none.
 
-    PyPI names and the patterns meant for them are compared normalised (PEP 503), npm names exactly as written.
+    Names and patterns are compared in normalised form (PEP 503 on PyPI; npm names as written).
     """
     return _find_pattern(config.private, package)
 
 
 def find_public_pattern(config: Config, package: Package) -> str:
-    """Return the pattern that says this package is public, or "" when none does."""
+    """Return the pattern that makes this package public, or "" if there is none."""
     return _find_pattern(config.public, package)
 
 
@@ -94,7 +96,7 @@ _Matcher = Callable[[str], object]
 def _compile_patterns(
     patterns: tuple[str, ...], ecosystem: EcosystemId
 ) -> tuple[_Matcher, tuple[tuple[str, _Matcher], ...]]:
-    """Compile the patterns, once all together (most names match none) and once each (to tell which)."""
+    """Return a matcher of all patterns together, because most names match none, and one of each pattern."""
     regexes = [fnmatch.translate(normalise_name(ecosystem, pattern)) for pattern in patterns]
     matchers = tuple((pattern, re.compile(regex).match) for pattern, regex in zip(patterns, regexes, strict=True))
     return re.compile("|".join(regexes)).match, matchers
@@ -102,12 +104,12 @@ def _compile_patterns(
 
 # Finding and reading the file.
 
-#: A line by which a text speaks of nerq's table, broken or not.
+#: A header of the table ``tool.nerq``, also in a file that is not valid TOML.
 _TABLE_HEADER = re.compile(r"""^[ \t]*\[{0,2}[ \t]*["']?tool["']?[ \t]*\.[ \t]*["']?nerq\b""", re.MULTILINE)
 
 
 def _iter_directories(start: Path, home: Path) -> Iterator[Path]:
-    """The directory scanned and those around it, up to the repository's root; the home directory is out of bounds."""
+    """Yield the scanned directory and its parents, up to the root of the repository and below the home directory."""
     absolute = Path(os.path.abspath(start))  # noqa: PTH100 - resolve() would leave the path the user knows
     start_directory = absolute.parent if absolute.is_file() else absolute
     yield start_directory
@@ -120,20 +122,20 @@ def _iter_directories(start: Path, home: Path) -> Iterator[Path]:
 
 
 class _ConfigFile(NamedTuple):
-    """A file as it was read; bytes that are not UTF-8 stay recognisable (surrogateescape)."""
+    """The text of a file; invalid UTF-8 is kept as surrogate escapes."""
 
     path: Path
     text: str
 
     @property
     def is_pyproject(self) -> bool:
-        """Whether the settings stand in a table of their own among those of other tools."""
+        """Return whether the settings are in the table ``tool.nerq``."""
         return self.path.name == "pyproject.toml"
 
 
 def _read_file(path: Path) -> _ConfigFile | None:
-    """Read a file; None when there is none, or none of ours."""
-    if not os.path.isfile(path):  # noqa: PTH113 - is_file() raises where a folder may not be searched
+    """Return the file; None if it does not exist, or cannot be read and is a pyproject.toml."""
+    if not os.path.isfile(path):  # noqa: PTH113 - is_file() raises without permission to search the directory
         return None
     try:
         return _ConfigFile(path, path.read_bytes().decode("utf-8-sig", "surrogateescape"))
@@ -161,7 +163,7 @@ def _parse_toml(file: _ConfigFile) -> Mapping[str, object]:
 
 
 def _read_tool_table(file: _ConfigFile) -> Mapping[str, object] | None:
-    """``[tool.nerq]`` of a pyproject.toml; None when it has no such table, or is broken and never speaks of one."""
+    """Return ``[tool.nerq]`` of a pyproject.toml; None without that table, also if the file is not valid TOML."""
     if "nerq" not in file.text:
         return None
     try:
@@ -181,28 +183,28 @@ def _read_tool_table(file: _ConfigFile) -> Mapping[str, object] | None:
 
 
 def _warn_ignored_table(nerq_file: _ConfigFile, pyproject_file: _ConfigFile | None) -> tuple[str, ...]:
-    """What to tell the user about a [tool.nerq] that has no effect."""
+    """Return a warning about a [tool.nerq] that has no effect."""
     if pyproject_file is None or not _TABLE_HEADER.search(pyproject_file.text):
         return ()
-    return (f"{_display_path(nerq_file.path)} is obeyed; [tool.nerq] in the pyproject.toml beside it is not",)
+    return (f"{_display_path(nerq_file.path)} applies; [tool.nerq] in the pyproject.toml beside it does not",)
 
 
 def _display_path(path: Path) -> str:
-    """The path as the user would type it: relative where it is below the working directory."""
+    """Return the path relative to the working directory if it is below it."""
     try:
         return path.relative_to(Path.cwd()).as_posix()
     except (ValueError, OSError):
         return str(path)
 
 
-# Making sense of the table.
+# Reading the values.
 
 
 class _SettingError(ValueError):
-    """A value cannot be used; the message says what should stand there."""
+    """A value is invalid; the message describes a valid one."""
 
 
-#: Seconds in a day: nobody waits longer for a scan, and a number beyond any clock is a mistake.
+#: Longest timeout, in seconds.
 _MAX_TIMEOUT: Final = DAY
 
 
@@ -228,7 +230,7 @@ def _read_strings(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
         raise _SettingError('must be a list of strings, such as ["one", "two"]')
     if not all(text.strip() for text in value):
-        raise _SettingError("holds an empty string, which could mean everything or nothing")
+        raise _SettingError("has an empty string, which could mean everything or nothing")
     return tuple(text.strip() for text in value)
 
 
@@ -237,7 +239,7 @@ def _read_patterns(value: object, compile_pattern: Callable[[str], object]) -> t
         try:
             compile_pattern(pattern)
         except (ValueError, re.error) as error:
-            raise _SettingError(f"holds {pattern!r}, which is not a pattern: {error}") from error
+            raise _SettingError(f"has {pattern!r}, which is not a pattern: {error}") from error
         return pattern
 
     return tuple(check_pattern(pattern) for pattern in _read_strings(value))
@@ -250,7 +252,7 @@ def _read_name_patterns(value: object) -> tuple[str, ...]:
 def _read_private_patterns(value: object) -> tuple[str, ...]:
     patterns = _read_name_patterns(value)
     if any(not pattern.strip("*") for pattern in patterns):
-        raise _SettingError("holds a pattern that matches every package: nothing would be looked up")
+        raise _SettingError("has a pattern that matches every package: nothing would be looked up")
     return patterns
 
 
@@ -259,18 +261,18 @@ def _read_path_patterns(value: object) -> tuple[str, ...]:
 
     patterns = _read_patterns(value, lambda pattern: GitIgnoreSpec.from_lines([pattern]))
     if any(not pattern.strip("*/") for pattern in patterns):
-        raise _SettingError("holds a pattern that matches every file: nothing would be scanned")
+        raise _SettingError("has a pattern that matches every file: nothing would be scanned")
     return patterns
 
 
 class _Setting(NamedTuple):
-    """The field of Config that a key sets, and how its value is read."""
+    """The field of Config that a key sets, and the function that reads its value."""
 
     field: str
     read_value: Callable[[object], object]
 
 
-#: Every key there is.
+#: The settings by key.
 _SETTINGS: Final[Mapping[str, _Setting]] = {
     "threshold": _Setting("threshold", _read_points),
     "private": _Setting("private", _read_private_patterns),
@@ -308,7 +310,7 @@ def _suggest_setting(key: str) -> str:
     return f"did you mean {matches[0]!r}?" if matches else f"the settings are {', '.join(_SETTINGS)}"
 
 
-# Saying where it went wrong.
+# Errors with their place in the file.
 
 
 def _build_problem(file: _ConfigFile, key: str, message: str, hint: str = "") -> Problem:
@@ -322,7 +324,7 @@ def _split_lines(file: _ConfigFile) -> list[str]:
 
 
 def _find_line(file: _ConfigFile, key: str) -> int:
-    """Find the line that sets a key, 0 when it cannot be told: the TOML library does not keep positions."""
+    """Return the line that sets a key, 0 if not found: the TOML library keeps no positions."""
     key_pattern = re.compile(rf"""(?:.*[.{{,\[\s"'])?{re.escape(key)}["']?\s*[]=.]""")
     in_table = not file.is_pyproject
     for line_number, line in enumerate(_split_lines(file), start=1):
@@ -343,4 +345,4 @@ def _build_syntax_problem(file: _ConfigFile, message: str, line: int, column: in
 
 def _build_error(*problems: Problem) -> ConfigError:
     subject = "it" if len(problems) == 1 else f"{len(problems)} settings in it"
-    return ConfigError(f"{problems[0].path}: {subject} cannot be obeyed", problems=problems)
+    return ConfigError(f"{problems[0].path}: {subject} cannot be used", problems=problems)

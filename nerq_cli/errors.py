@@ -1,7 +1,6 @@
-"""The failures that are expected, and where in a file they happened.
+"""Expected errors, with their place in a file.
 
-Everything the program can foresee going wrong is a :class:`NerqError`; the command line turns one into a message, a
-hint and an exit status. Anything else that escapes is a bug.
+The command line prints a :class:`NerqError` as message and hint and exits with its status. Other exceptions are bugs.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from typing import ClassVar
 
 
 class ExitStatus(IntEnum):
-    """What the exit status says. The numbers are a promise: scripts depend on them."""
+    """Exit statuses of the commands. The numbers do not change: scripts depend on them."""
 
     PASSED = 0
     BELOW = 1
@@ -22,7 +21,7 @@ class ExitStatus(IntEnum):
     INTERRUPTED = 130
 
 
-#: One line about each status, for ``--help``, the README and the reference page.
+#: One line for each status, used by ``--help``, the README and the reference page.
 EXIT_MEANINGS: dict[ExitStatus, str] = {
     ExitStatus.PASSED: "passed",
     ExitStatus.BELOW: "something is below the threshold, or a finding",
@@ -35,36 +34,37 @@ EXIT_MEANINGS: dict[ExitStatus, str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Problem:
-    """One thing wrong in one file: where, what, and what to do about it.
-
-    ``line`` and ``column`` count from 1; 0 means the file as a whole (or the line as a whole). ``text`` is the
-    offending line as it stands in the file, for the caret underneath it.
-    """
+    """One problem in one file."""
 
     path: str
+    #: Counted from 1; 0 is the whole file.
     line: int = 0
+    #: Counted from 1; 0 is the whole line.
     column: int = 0
     message: str
+    #: The line as written.
     text: str = ""
+    #: What to do.
     hint: str = ""
 
 
 class NerqError(Exception):
-    """The root of every expected failure. ``hint`` says what the user can try."""
+    """Base class of expected errors."""
 
     exit: ClassVar[ExitStatus] = ExitStatus.USAGE
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
+        #: What the user can try.
         self.hint = hint
 
 
 class UsageError(NerqError):
-    """The command line asks for something that cannot be done."""
+    """An argument or option is invalid."""
 
 
 class ConfigError(NerqError):
-    """A configuration file cannot be obeyed; ``problems`` names every place at once."""
+    """A configuration file is invalid; ``problems`` has every place."""
 
     def __init__(self, message: str, *, problems: tuple[Problem, ...] = (), hint: str = "") -> None:
         super().__init__(message, hint=hint)
@@ -72,7 +72,7 @@ class ConfigError(NerqError):
 
 
 class DependencyFileError(NerqError):
-    """One or more dependency files cannot be read as what they claim to be; never raised for a network failure."""
+    """One or more dependency files are invalid; never raised for a network error."""
 
     def __init__(self, problems: tuple[Problem, ...], *, hint: str = "") -> None:
         super().__init__("; ".join(f"{p.path}:{p.line}: {p.message}" for p in problems), hint=hint)
@@ -80,24 +80,24 @@ class DependencyFileError(NerqError):
 
 
 class NothingToScanError(NerqError):
-    """No dependency file was found where the user pointed."""
+    """No dependency file was found in the given paths."""
 
     exit = ExitStatus.EMPTY
 
 
 class StaleDataError(NerqError):
-    """What is kept on this disk is older than the user accepts."""
+    """Stored data is older than the user accepts."""
 
     exit = ExitStatus.INCOMPLETE
 
 
 class ResponseError(NerqError):
-    """A source answered, but not with what its documentation promises."""
+    """A response is not as the source documents it."""
 
 
 class RateLimitError(NerqError):
-    """The service says that it answers nothing more for now (a rate limit); asking again in this run is useless."""
+    """The service rejects requests because of a rate limit; the run sends it no more."""
 
 
 class EndpointMissingError(NerqError):
-    """This server does not offer the endpoint at all (many mirrors lack some); asking again in this run is useless."""
+    """The server does not have the endpoint (many mirrors lack some); the run sends it no more."""

@@ -1,4 +1,4 @@
-"""What a project depends on: packages, where they are declared, and each of them once."""
+"""Packages, declarations and lock file entries of a project, and its dependencies."""
 
 from __future__ import annotations
 
@@ -22,265 +22,260 @@ def _build_purl(ecosystem: EcosystemId, name: str, version: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Package:
-    """One package, named as its ecosystem names it (``name`` is already normalised)."""
+    """One package of an ecosystem."""
 
     ecosystem: EcosystemId
+    #: Normalised name (PEP 503 on PyPI).
     name: str
 
     def __hash__(self) -> int:
-        """Hash the name alone: packages are the keys of everything, and hardly two share one."""
+        """Return the hash of the name alone: faster, and packages rarely share a name."""
         return hash(self.name)
 
     @property
     def key(self) -> str:
-        """The key facts about it are filed under: ``pypi/requests``."""
+        """Return the key of its stored facts: ``pypi/requests``."""
         return f"{get_ecosystem(self.ecosystem).purl_type}/{self.name}"
 
     @property
     def purl(self) -> str:
-        """Package URL without a version."""
+        """Return the package URL without a version."""
         return _build_purl(self.ecosystem, self.name, "")
 
     @property
     def url_segment(self) -> str:
-        """The name as one percent-encoded path segment (``@scope/name`` becomes ``%40scope%2Fname``)."""
+        """Return the name as one percent-encoded path segment (``%40scope%2Fname``)."""
         return quote(self.name, safe="")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Release:
-    """One version of one package, spelled as the registry spells it."""
+    """One version of one package."""
 
     package: Package
+    #: In the spelling of the registry.
     version: str
 
     def __hash__(self) -> int:
-        """Hash two texts that know their hashes already."""
+        """Return the hash of two strings, which cache their hashes."""
         return hash((self.package.name, self.version))
 
     @property
     def key(self) -> str:
-        """The key facts about it are filed under: ``pypi/requests@2.31.0``."""
+        """Return the key of its stored facts: ``pypi/requests@2.31.0``."""
         return f"{self.package.key}@{self.version}"
 
     @property
     def purl(self) -> str:
-        """Package URL with the version."""
+        """Return the package URL with the version."""
         return _build_purl(self.package.ecosystem, self.package.name, self.version)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class RepositoryId:
-    """A source repository: ``github.com/acme/demo``, in lower case.
+    """A source repository."""
 
-    ``spelling`` is the same as its owner or a link writes it, for the services that tell letters' case apart.
-    """
-
+    #: ``github.com/acme/demo``, in lower case.
     id: str
+    #: The same as written by its owner or in a link, for services that are case-sensitive.
     spelling: str = field(default="", compare=False)
 
     @property
     def key(self) -> str:
-        """The key facts about it are filed under."""
+        """Return the key of its stored facts."""
         return self.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class AdvisoryId:
-    """An advisory, or a CVE: its id, and when it was last changed (epoch seconds UTC, 0 where nobody says)."""
+    """An advisory or a CVE."""
 
     id: str
+    #: Time of the last change, in epoch seconds UTC; 0 if not stated.
     modified: int = 0
 
     @property
     def key(self) -> str:
-        """The key facts about it are filed under; another one after each change."""
+        """Return the key of its stored facts, which changes with each modification."""
         return f"{self.id}@{self.modified}" if self.modified else self.id
 
 
-#: What a source can be asked about.
+#: What a source returns facts about.
 Subject: TypeAlias = Package | Release | RepositoryId | AdvisoryId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Location:
-    """A place in a dependency file. ``line`` counts from 1; 0 means the file as a whole."""
+    """A place in a dependency file."""
 
     path: str
+    #: Counted from 1; 0 is the whole file.
     line: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
-    """One dependency as one line of one file writes it.
-
-    ``requirement`` is the version part alone as written (``>=2,<3``, ``^4.17``, ``==2.31.0``, empty when none).
-    ``group`` is one of ``main``, ``dev``, ``build``, ``peer``, ``optional`` or ``constraint``, or a named one:
-    ``dev:docs`` (a development group called docs), ``extra:socks`` (an extra called socks).
-    ``skip_reason`` says why this is never asked about on a public service ("local path", "git: … @ 1a2b3c"); empty when it
-    may be. ``index`` is a package index the file itself assigns to this item; ``extra_indexes`` are further ones it
-    may come from. ``alias`` is the name the project gives it, where that differs (npm ``npm:`` aliases).
-    ``has_hash`` says that the file pins the artefact by hash. ``indirect`` says the file itself marks it as brought in
-    by another package (pip-compile's ``# via``). ``locked_version`` is the version that a lock file settles it at, ``via`` the
-    direct dependency that brings it in, where the lock file tells.
-    """
+    """One dependency as one line of one file declares it."""
 
     ecosystem: EcosystemId
     name: str
+    #: The version part as written (``>=2,<3``, ``^4.17``, ``==2.31.0``); empty if there is none.
     requirement: str
+    #: ``main``, ``dev``, ``build``, ``peer``, ``optional``, ``constraint``, or named: ``dev:docs``, ``extra:socks``.
     group: str
     location: Location
     marker: str = ""
     extras: tuple[str, ...] = ()
+    #: Name in the project if it differs (npm ``npm:`` aliases).
     alias: str = ""
+    #: Why no public service receives the name ("local path", "git: … @ 1a2b3c"); empty if it may.
     skip_reason: str = ""
+    #: Package index that the file assigns to this item.
     index: str = ""
+    #: Further indexes that the item may come from.
     extra_indexes: tuple[str, ...] = ()
+    #: Whether the file pins the artefact by hash.
     has_hash: bool = False
+    #: Whether the file marks it as required by another package (pip-compile's ``# via``).
     indirect: bool = False
+    #: Version in the lock file.
     locked_version: str = ""
+    #: The direct dependency that requires it, according to the lock file.
     via: str = ""
 
     @property
     def package(self) -> Package:
-        """The package meant, under its normalised name."""
+        """Return the package, with its normalised name."""
         return Package(ecosystem=self.ecosystem, name=normalise_name(self.ecosystem, self.name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """Where a lock file no longer fits the file it was made from.
-
-    ``locked_versions`` are the versions of the package in the lock file, none where it lacks the package. ``lockfile`` is its path.
-    """
+    """A declaration that its lock file does not satisfy."""
 
     package: Package
     requirement: str
+    #: Versions of the package in the lock file; empty if it is not there.
     locked_versions: tuple[str, ...]
     location: Location
+    #: Path of the lock file.
     lockfile: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edge:
-    """An edge of a lock file's graph: what one package, or the project itself, leads to.
+    """An edge of a lock file's graph, from a package or an importer."""
 
-    ``target`` is the ``key`` of the entry it leads to in the same file. ``group`` is as in :class:`Declaration`; an edge
-    between two packages has ``main``, ``optional`` or ``peer``. ``requirement`` is the range that is asked for, where
-    the file says so. ``alias`` is the name it goes by here, where that differs from the package's own.
-    """
-
+    #: ``key`` of the target entry in the same file.
     target: str
+    #: As in :class:`Declaration`; ``main``, ``optional`` or ``peer`` between two packages.
     group: str = "main"
+    #: Required range, if the file states it.
     requirement: str = ""
+    #: Name of the target at its source, if it differs.
     alias: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockedPackage:
-    """One package as a lock file, an environment or an SBOM holds it: exactly one version.
+    """One package at one version in a lock file, an environment or an SBOM."""
 
-    ``key`` tells it from all others of the file (several versions of one package may be installed side by side).
-    ``groups`` are those the file itself states for it (empty = the graph has to tell). ``optional`` says that an
-    installation may go without it (optional, or of another platform). ``skip_reason``, ``index``, ``marker``, ``alias`` and
-    ``has_hash`` are as in :class:`Declaration`; a workspace member or a link is skipped as such. ``edges`` is None where
-    the file knows of no edges at all, which is not the same as a package without dependencies.
-    """
-
+    #: Unique in the file, which may have several versions of one package.
     key: str
     ecosystem: EcosystemId
     name: str
     version: str
     location: Location
+    #: None if the file has no edges at all; empty for a package without dependencies.
     edges: tuple[Edge, ...] | None = None
+    #: Groups that the file states; empty if they follow from the graph.
     groups: tuple[str, ...] = ()
+    #: Whether an installation may omit it (optional, or for another platform).
     optional: bool = False
     marker: str = ""
     alias: str = ""
+    #: As in :class:`Declaration` (also ``marker``, ``alias``, ``index``, ``has_hash``); set for workspace members.
     skip_reason: str = ""
     index: str = ""
     has_hash: bool = False
 
     @property
     def package(self) -> Package:
-        """The package meant, under its normalised name."""
+        """Return the package, with its normalised name."""
         return Package(ecosystem=self.ecosystem, name=normalise_name(self.ecosystem, self.name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Importer:
-    """The project a lock file is for, or a member of its workspace: where the graph begins.
+    """The project of a lock file, or a member of its workspace: a start of the graph."""
 
-    ``path`` is its directory relative to that of the lock file, as POSIX path ("" = the same). ``edges`` are what it
-    declares itself, group by group.
-    """
-
+    #: Directory relative to that of the lock file, as POSIX path; empty for the same directory.
     path: str = ""
     name: str = ""
+    #: Its declared dependencies.
     edges: tuple[Edge, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Include:
-    """Another file that a dependency file points at; the reader names it, the core opens it.
+    """Another file that a dependency file refers to."""
 
-    ``pattern`` is a POSIX path or glob relative to the directory of the file that names it. ``format`` is the
-    reader to use ("" = by its name). ``group`` is what its items belong to, where the including file says so.
-    ``constraint`` marks a pip constraints file: it narrows versions and adds no dependency.
-    """
-
+    #: POSIX path or glob, relative to the directory of the referring file.
     pattern: str
     line: int
+    #: Reader to use; empty to choose by file name.
     format: str = ""
+    #: Group of its items, if the referring file states it.
     group: str = ""
+    #: Whether it is a pip constraints file, which narrows versions and adds no dependency.
     constraint: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DependencyFile:
-    """One dependency file, read: what it declares, what is wrong with it, and what it leaves open.
-
-    ``notes`` are sentences for the user about what this file cannot tell ("dependencies are dynamic: not listed
-    here"). ``format`` is the reader's name. ``includes`` are files to be read as well. ``constraint`` marks a file
-    that was read as a pip constraints file. ``local_names`` are the package names the project itself provides (its own
-    name, workspace members): never looked up. ``index`` and ``extra_indexes`` are what a requirements file says of
-    package indexes; they hold for the files it includes, and for those that include it. A lock file has ``locked_packages``
-    in place of ``declarations``; ``importers`` is None where it does not tell what the project itself asks for, and ``locked_filenames``
-    names the files beside it whose versions it settles (``pyproject.toml``). ``lockfile`` is the path of the lock
-    file that settles this one's versions, ``locked_count`` how many declarations it has taken over; ``drift`` is where the
-    two disagree.
-    """
+    """The contents of one dependency file."""
 
     path: str
+    #: Name of the reader.
     format: str
     declarations: tuple[Declaration, ...] = ()
+    #: Entries of a lock file, which has no ``declarations``.
     locked_packages: tuple[LockedPackage, ...] = ()
+    #: None if the lock file does not state the direct dependencies.
     importers: tuple[Importer, ...] | None = None
+    #: Names of the files beside a lock file that it locks (``pyproject.toml``).
     locked_filenames: tuple[str, ...] = ()
+    #: Path of the lock file that locks this file.
     lockfile: str = ""
+    #: Number of declarations moved to the lock file.
     locked_count: int = 0
+    #: Declarations that the lock file does not satisfy.
     drift: tuple[Drift, ...] = ()
+    #: Further files to read.
     includes: tuple[Include, ...] = ()
+    #: Whether it was read as a pip constraints file.
     constraint: bool = False
+    #: Names of the project and its workspace members, which are never looked up.
     local_names: tuple[str, ...] = ()
+    #: Package index of a requirements file; also holds for files that it includes or that include it.
     index: str = ""
+    #: Further package indexes, with the same scope.
     extra_indexes: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
+    #: Sentences about what the file does not contain ("dependencies are dynamic: not listed here").
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependency:
-    """One package a project depends on at one version in use, with every place that says so.
-
-    ``requirement`` is the version range as written (several different ones joined by `` · ``). ``version`` is None
-    until one is known. ``resolution`` tells where it came from: ``pinned`` (written exactly), ``range`` (the version that
-    would be installed today) or ``unresolved``. ``skip_reason`` gives the reason when it is not scored on purpose.
-    """
+    """One package at one version in use, with all its locations."""
 
     package: Package
+    #: Version range as written; several are joined by `` · ``.
     requirement: str
+    #: None if it could not be resolved.
     version: str | None
+    #: ``pinned``: written exactly; ``range``: the version that would be installed today.
     resolution: Literal["pinned", "range", "unresolved"]
     direct: bool
     groups: tuple[str, ...]
@@ -288,16 +283,17 @@ class Dependency:
     markers: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
+    #: Why it is not scored on purpose.
     skip_reason: str = ""
-    #: Direct dependencies that bring it in, as far as lock files tell.
+    #: Direct dependencies that require it, according to lock files.
     via: tuple[str, ...] = ()
 
     @property
     def release(self) -> Release | None:
-        """The release in use, once its version is known."""
+        """Return the release in use; None without a version."""
         return None if self.version is None else Release(package=self.package, version=self.version)
 
     @property
     def purl(self) -> str:
-        """Package URL, with the version in use where it is known."""
+        """Return the package URL, with the version in use if known."""
         return _build_purl(self.package.ecosystem, self.package.name, self.version or "")

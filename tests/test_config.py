@@ -153,9 +153,9 @@ def test_nerq_toml_wins_over_pyproject_and_says_so(tmp_path: Path) -> None:
     write(tmp_path / "pyproject.toml", "[tool.nerq]\nthreshold = 2")
     config = read(tmp_path)
     assert config.threshold == 1.0
-    assert [warning.endswith("[tool.nerq] in the pyproject.toml beside it is not") for warning in config.warnings] == [
-        True
-    ]
+    assert [
+        warning.endswith("[tool.nerq] in the pyproject.toml beside it does not") for warning in config.warnings
+    ] == [True]
 
 
 def test_a_pyproject_without_our_table_is_no_reason_to_warn(tmp_path: Path) -> None:
@@ -223,11 +223,11 @@ def test_everything_wrong_is_reported_at_once_with_its_line(tmp_path: Path) -> N
 
 def test_an_error_is_a_usage_error_that_counts_what_is_wrong(tmp_path: Path) -> None:
     write(tmp_path / "nerq.toml", "a = 1\nb = 2")
-    with pytest.raises(ConfigError, match="2 settings in it cannot be obeyed") as failure:
+    with pytest.raises(ConfigError, match="2 settings in it cannot be used") as failure:
         read(tmp_path)
     assert failure.value.exit is ExitStatus.USAGE
     write(tmp_path / "nerq.toml", "a = 1")
-    with pytest.raises(ConfigError, match="it cannot be obeyed"):
+    with pytest.raises(ConfigError, match="it cannot be used"):
         read(tmp_path)
 
 
@@ -271,7 +271,7 @@ def test_a_list_of_strings_is_exactly_that(tmp_path: Path, key: str, value: str)
 @pytest.mark.parametrize("empty", ["", "  ", "\t"])
 def test_an_empty_pattern_is_refused(tmp_path: Path, key: str, empty: str) -> None:
     assert messages(tmp_path, f'{key} = ["one", "{empty}"]') == [
-        f"{key} holds an empty string, which could mean everything or nothing"
+        f"{key} has an empty string, which could mean everything or nothing"
     ]
 
 
@@ -282,14 +282,14 @@ def test_a_switch_is_true_or_false(tmp_path: Path, key: str) -> None:
 
 def test_a_pattern_that_would_leave_nothing_to_do_is_refused(tmp_path: Path) -> None:
     assert messages(tmp_path, 'private = ["**"]\nexclude = ["/**/*"]') == [
-        "private holds a pattern that matches every package: nothing would be looked up",
-        "exclude holds a pattern that matches every file: nothing would be scanned",
+        "private has a pattern that matches every package: nothing would be looked up",
+        "exclude has a pattern that matches every file: nothing would be scanned",
     ]
 
 
 def test_a_path_pattern_that_git_would_not_take_is_refused(tmp_path: Path) -> None:
     [message] = messages(tmp_path, 'exclude = ["!"]')
-    assert message.startswith("exclude holds '!', which is not a pattern: ")
+    assert message.startswith("exclude has '!', which is not a pattern: ")
 
 
 @pytest.mark.parametrize(

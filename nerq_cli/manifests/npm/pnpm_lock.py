@@ -240,9 +240,7 @@ class _DocumentReader:
         name = name or get_text(package.get("name"))
         error = find_name_error(name)
         if error:
-            self.report_problem(
-                f"{quote_text(raw_key)} names no package: {error}", line, hint=_REGENERATE_HINT
-            )
+            self.report_problem(f"{quote_text(raw_key)} names no package: {error}", line, hint=_REGENERATE_HINT)
             return None
         resolution = self._get_members(package, "resolution")
         if not resolution and package is not NO_MEMBERS:
