@@ -124,5 +124,4 @@ def _explain_skipped(assessments: Sequence[Assessment]) -> Iterator[str]:
 
 
 def _describe_incomplete(source: SourceStatus) -> str:
-    description = f"{source.name}: {source.answered_subjects} of {source.subjects} answered"
-    return description + (f" ({source.reason})" if source.reason else "")
+    return f"{source.name}: {source.answered_subjects} of {source.subjects} answered"

@@ -14,8 +14,8 @@ from nerq_cli.units import DAY, HOUR
 if TYPE_CHECKING:
     from nerq_cli.facts import AffectingAdvisory
     from nerq_cli.policy.upgrade import Upgrade
+    from nerq_cli.report.glyphs import Glyphs
     from nerq_cli.report.model import Assessment
-    from nerq_cli.report.terminal.layout import Glyphs
 
 #: Style of each state; None is a dependency that was only listed.
 STATE_STYLES: Final = {

@@ -12,7 +12,8 @@ from nerq_cli.ecosystems import NPM, PYPI, EcosystemId
 from nerq_cli.facts import AffectingAdvisory
 from nerq_cli.inventory import Dependency, Package
 from nerq_cli.report import RenderOptions
-from nerq_cli.report.advisory import add_advisory_details, deduplicate_advisories
+from nerq_cli.report.advisory import deduplicate_advisories
+from nerq_cli.report.terminal.advisory_details import add_advisories
 from nerq_cli.report.terminal.layout import Page, cell_width
 from nerq_cli.signals.advisories import merge_advisories
 
@@ -45,7 +46,7 @@ def in_use(version: str | None = "2.19.1", ecosystem: EcosystemId = PYPI) -> Dep
 
 def draw(advisories: Sequence[AffectingAdvisory], options: RenderOptions) -> str:
     page = Page(options)
-    add_advisory_details(page, advisories, in_use())
+    add_advisories(page, advisories, in_use())
     return page.to_text()
 
 
@@ -224,9 +225,7 @@ def test_what_is_distinct_stays_as_it_is(some: list[AffectingAdvisory]) -> None:
 def test_npm_versions_are_compared_as_npm_does(screen: Screen) -> None:
     def on_npm(options: RenderOptions) -> str:
         page = Page(options)
-        add_advisory_details(
-            page, (AffectingAdvisory(id="GHSA-1", fixed_in=("4.0.1", "10.0.2")),), in_use("9.1.0", NPM)
-        )
+        add_advisories(page, (AffectingAdvisory(id="GHSA-1", fixed_in=("4.0.1", "10.0.2")),), in_use("9.1.0", NPM))
         return page.to_text()
 
     assert "fixed in  10.0.2\n" in screen(on_npm)

@@ -9,8 +9,8 @@ from nerq_cli.facts import AffectingAdvisory
 from nerq_cli.inventory import Location
 from nerq_cli.policy.upgrade import Upgrade
 from nerq_cli.report import wording
+from nerq_cli.report.glyphs import ASCII_GLYPHS, UNICODE_GLYPHS
 from nerq_cli.report.model import Assessment
-from nerq_cli.report.terminal.layout import ASCII_GLYPHS, UNICODE_GLYPHS
 
 Assess = Callable[..., Assessment]
 

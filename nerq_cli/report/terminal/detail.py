@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -10,8 +10,9 @@ import msgspec
 
 from nerq_cli import scoring
 from nerq_cli.report import wording
-from nerq_cli.report.advisory import add_advisory_details, deduplicate_advisories
+from nerq_cli.report.advisory import deduplicate_advisories
 from nerq_cli.report.model import Assessment, Report
+from nerq_cli.report.terminal.advisory_details import add_advisories
 from nerq_cli.report.terminal.layout import (
     MAX_SHOWN_LENGTH,
     WIDE_TABLE_WIDTH,
@@ -51,7 +52,7 @@ def render_text(assessment: Assessment, report: Report, options: RenderOptions) 
     if score is not None and has_measurements:
         _add_signals(page, score)
     if score is not None:
-        _add_unknown_signals(page, score)
+        _add_unknown_signals(page, score, report)
     if score is not None and has_measurements:
         _add_hints(page, assessment, score)
     _add_next_command(page, assessment)
@@ -204,7 +205,7 @@ def _add_advisories(page: Page, assessment: Assessment) -> None:
     advisories = deduplicate_advisories(assessment.advisories)
     if advisories:
         _add_heading(page, "Advisories", f"{len(advisories)} for this version")
-        add_advisory_details(page, advisories, assessment.dependency)
+        add_advisories(page, advisories, assessment.dependency)
 
 
 # --- signals
@@ -248,30 +249,41 @@ def _signal_row(page: Page, part: ScorePart, *, with_points: bool) -> tuple[Span
     signal = part.signal
     value = {"known": f"{signal.value or 0.0:.1f}", "unknown": page.glyphs.unknown}.get(signal.state, "n/a")
     maximum = part.contribution + part.lost_points
+    # The reason of an unknown signal is printed once for all signals that share it.
+    reason = "" if signal.state == "unknown" else _with_source(signal.reason, signal.source, signal.retrieved_at)
     return (
         (part.spec.label, "dim"),
         (part.spec.name, ""),
         (value, "" if signal.state == "known" else "dim"),
         (f"{part.weight:g}", "dim"),
         (f"{part.contribution:.2f} of {maximum:5.2f}" if maximum and with_points else "", ""),
-        (page.safe_text(_with_source(signal.reason, signal.source, signal.retrieved_at)), "dim"),
+        (page.safe_text(reason), "dim"),
     )
 
 
-def _add_unknown_signals(page: Page, score: Score) -> None:
-    """Add what is not known, by the reason why."""
-    names_by_reason: dict[str, list[str]] = {}
+def _add_unknown_signals(page: Page, score: Score, report: Report) -> None:
+    """Add each reason for unknown signals once, with its sources and its share of the evidence."""
+    unreachable_names = {source.name for source in report.sources if source.state == "unavailable"}
+    parts_by_reason: dict[str, list[ScorePart]] = {}
     for part in score.parts:
         if part.signal.state == "unknown":
-            names_by_reason.setdefault(_with_source(part.signal.reason, part.signal.source, 0), []).append(
-                part.spec.name
-            )
-    if names_by_reason:
-        _add_heading(page, "Not known", f"{1 - score.coverage:.0%} of the evidence; left out of every number above")
-        for reason, names in names_by_reason.items():
-            page.add_paragraph(
-                page.safe_text(f"{', '.join(names)}: {reason}"), indent=4, prefix=f"  {page.glyphs.unknown}"
-            )
+            is_unreachable = unreachable_names.issuperset(_split_sources(part) or [""])
+            reason = "not reachable" if is_unreachable else part.signal.reason
+            parts_by_reason.setdefault(reason, []).append(part)
+    if not parts_by_reason:
+        return
+    _add_heading(page, "Not known", f"{1 - score.coverage:.0%} of the evidence; left out of every number above")
+    for reason, parts in parts_by_reason.items():
+        sources = ", ".join(dict.fromkeys(name for part in parts for name in _split_sources(part)))
+        _, share = _potential_gain(score, {part.signal.id for part in parts})
+        text = f"{reason}: {format_count(len(parts), 'signal')} unknown, {share:.0%} of the evidence"
+        prefix = f"  {page.glyphs.unknown}"
+        page.add_paragraph(page.safe_text(f"{sources}: {text}" if sources else text), indent=4, prefix=prefix)
+        page.add_paragraph(", ".join(part.spec.name for part in parts), "dim", indent=4)
+
+
+def _split_sources(part: ScorePart) -> list[str]:
+    return part.signal.source.split(", ") if part.signal.source else []
 
 
 # --- what would raise it
@@ -321,20 +333,22 @@ def _lost_point_hints(score: Score) -> Iterable[tuple[float, str]]:
 
 def _unknown_signal_hints(score: Score) -> Iterable[tuple[float, str]]:
     """Yield the unknown signals by what they would add if they were known and good, the most first."""
-    gains = {part.signal.id: _potential_gain(score, part) for part in score.parts if part.signal.state == "unknown"}
+    gains = {
+        part.signal.id: _potential_gain(score, {part.signal.id})
+        for part in score.parts
+        if part.signal.state == "unknown"
+    }
     for id_ in sorted(gains, key=lambda id_: (-gains[id_][0], -gains[id_][1])):
         (points, coverage), spec = gains[id_], score.methodology.signals[id_]
         yield points, f"{spec.label} {spec.name}, if known and good (coverage +{coverage:.0%})"
 
 
-def _potential_gain(score: Score, unknown_part: ScorePart) -> tuple[float, float]:
-    """Return the points before caps and the coverage that one unknown signal would add if it turned out good."""
+def _potential_gain(score: Score, signal_ids: Collection[str]) -> tuple[float, float]:
+    """Return the points before caps and the coverage that unknown signals would add if they were known and good."""
     assumed_value = score.methodology.range_high
     signals = tuple(
-        msgspec.structs.replace(part.signal, state="known", value=assumed_value)
-        if part.signal.id == unknown_part.signal.id
-        else part.signal
-        for part in score.parts
+        msgspec.structs.replace(signal, state="known", value=assumed_value) if signal.id in signal_ids else signal
+        for signal in score.signals
     )
     potential_score = scoring.compute_score(score.methodology, Measurement(signals))
     points = 0.0 if potential_score.total is None or score.total is None else potential_score.total - score.total

@@ -16,6 +16,7 @@ from rich.color import ColorSystem
 from rich.style import Style
 
 from nerq_cli.report import RenderOptions
+from nerq_cli.report.glyphs import ASCII_GLYPHS, UNICODE_GLYPHS
 from nerq_cli.report.sanitize import sanitize_text
 
 #: A piece of text and the name of its style (a key of :data:`STYLES`).
@@ -40,55 +41,6 @@ WIDE_TABLE_WIDTH: Final = 100
 _MIN_WIDTH: Final = 40
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Glyphs:
-    """The signs a screen is drawn with. Each state has its own: nothing is told by colour alone."""
-
-    ok: str
-    below: str
-    unknown: str
-    skipped: str
-    dot: str
-    arrow: str
-    at_most: str
-    bar_full: str
-    bar_empty: str
-    fork: str
-    corner: str
-    stem: str
-    ellipsis: str
-
-
-UNICODE_GLYPHS: Final = Glyphs(
-    ok="✔",
-    below="✖",
-    unknown="?",
-    skipped="–",  # noqa: RUF001 - an en dash, as nothing else uses it
-    dot="·",
-    arrow="→",
-    at_most="≤",
-    bar_full="█",
-    bar_empty="░",
-    fork="├─ ",
-    corner="└─ ",
-    stem="│  ",
-    ellipsis="…",
-)
-ASCII_GLYPHS: Final = Glyphs(
-    ok="+",
-    below="x",
-    unknown="?",
-    skipped=".",
-    dot="|",
-    arrow="->",
-    at_most="<=",
-    bar_full="#",
-    bar_empty=".",
-    fork="|- ",
-    corner="`- ",
-    stem="|  ",
-    ellipsis="...",
-)
 _NON_ASCII_GLYPHS: Final = "✔✖–·→≤█░├└│…"  # noqa: RUF001 - see above
 _TO_ASCII: Final = str.maketrans({"·": "|", "→": "->", "≤": "<=", "…": "...", "×": "x", "–": "-", "✖": "x", "✔": "+"})  # noqa: RUF001
 

@@ -251,7 +251,7 @@ def _is_unavailable(source: SourceStatus) -> bool:
 def _describe_unavailable(source: SourceStatus) -> str:
     reason = f": {source.reason}" if source.reason else ""
     missing = source.subjects - source.answered_subjects
-    return f"{source.name}{reason}" + (f" ({missing:,} of {source.subjects:,} questions)" if missing > 0 else "")
+    return f"{source.name}{reason}" + (f" ({missing:,} of {source.subjects:,} lookups)" if missing > 0 else "")
 
 
 def _describe_partial(source: SourceStatus) -> str:

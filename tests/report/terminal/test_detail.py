@@ -9,7 +9,7 @@ import pytest
 from nerq_cli.facts import AffectingAdvisory, Evidence, Found, Unknown
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy.upgrade import Upgrade
-from nerq_cli.report.model import Assessment, Report
+from nerq_cli.report.model import Assessment, Report, SourceStatus
 from nerq_cli.report.terminal import detail
 from nerq_cli.report.terminal.layout import cell_width
 
@@ -104,7 +104,8 @@ def test_every_signal_is_there_with_value_weight_points_reason_source_and_date(
         for spec in PACKAGES.signals.values()
     )
     assert re.search(r"  C1  licence +10\.0 +45 +1\.04 of 10\.38  no licence stated · PyPI 2026-11-21\n", printed)
-    assert re.search(r"  C2  licence terms +\? +20 +licence not recognised · PyPI\n", printed)
+    assert re.search(r"  C2  licence terms +\? +20\n", printed)
+    assert "PyPI: licence not recognised: 1 signal unknown, 3% of the evidence" in printed
 
 
 def test_on_a_narrow_screen_the_reason_of_a_signal_stands_under_it(card_of: CardOf, everything: Report) -> None:
@@ -177,7 +178,25 @@ def test_a_way_out_without_a_score_is_just_named(card_of: CardOf, findings: Repo
 def test_what_is_not_known_is_listed_by_reason(card_of: CardOf, findings: Report) -> None:
     printed = flat(card_of(named(findings, "requests")))
     assert "Not known 27% of the evidence" in printed
-    assert "? README: README not in the registry's answer · PyPI" in printed
+    assert re.search(r"PyPI: README not in the registry's \w+: 1 signal unknown, 5% of the evidence README", printed)
+    assert re.search(
+        r"\? [^?]+: 6 signals unknown, 22% of the evidence fix record, repository hygiene, commits,", printed
+    )
+
+
+def test_sources_that_are_not_reachable_are_one_reason(screen: Screen, report_of: Make, assess: Assess) -> None:
+    down = [("PyPI", "pypi.example: connection refused"), ("OSV", "osv.example: connection refused")]
+    evidence = Evidence(
+        package_info=Unknown(down[0][1], "PyPI"),
+        metadata=Unknown(down[0][1], "PyPI"),
+        advisories=Unknown(down[1][1], "OSV"),
+    )
+    one = assess("x", evidence=evidence)
+    sources = tuple(SourceStatus(name=name, state="unavailable", reason=reason) for name, reason in down)
+    printed = flat(screen(detail.render_text, one, report_of([one], sources=sources)))
+    assert re.search(r"\? OSV, PyPI: not reachable: \d+ signals unknown, \d+% of the evidence malware, ", printed)
+    assert printed.count("not reachable") == 1
+    assert "connection refused" not in printed.partition("Signals")[2]
 
 
 def test_hints_start_with_the_caps_then_the_costliest_then_the_unknown(card_of: CardOf, everything: Report) -> None:
@@ -214,7 +233,9 @@ def test_a_package_that_is_not_found_is_still_explained(card_of: CardOf, finding
     assert "could not be judged: not found in the registry" in printed
     assert "fix: if it is yours" in printed
     assert "? coverage 0% (insufficient)" in printed
-    assert "known advisories: no advisory source answered" in printed
+    assert (
+        "no advisory source answered: 2 signals unknown, 14% of the evidence malware, known advisories" in printed
+    )
     assert "Signals" not in printed
 
 

@@ -5,10 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nerq_cli.report import RenderOptions
+from nerq_cli.report.glyphs import ASCII_GLYPHS, UNICODE_GLYPHS
 from nerq_cli.report.sanitize import sanitize_text
 from nerq_cli.report.terminal.layout import (
-    ASCII_GLYPHS,
-    UNICODE_GLYPHS,
     Column,
     Page,
     add_table,

@@ -189,8 +189,8 @@ def test_sources_that_did_not_answer_are_named(screen: Screen, calm: Report) -> 
         SourceStatus(name="mirror", state="ok", subjects=3, answered_subjects=1, reason="no JSON for single releases"),
     )
     printed = drawn(screen, replace(calm, sources=sources))
-    assert "not checked: npm registry: connection refused (12 of 12 questions)" in printed
-    assert "not checked: PyPI (1 of 3 questions)" in printed
+    assert "not checked: npm registry: connection refused (12 of 12 lookups)" in printed
+    assert "not checked: PyPI (1 of 3 lookups)" in printed
     assert "not checked: OSV\n" in printed
     assert "index pages" not in printed
     assert "note: mirror answered 1 of 3: no JSON for single releases" in printed

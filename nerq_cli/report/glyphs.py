@@ -1,0 +1,57 @@
+"""Signs of a text report, in Unicode and in ASCII."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glyphs:
+    """The signs. Each state has its own, so that no information depends on colour."""
+
+    ok: str
+    below: str
+    unknown: str
+    skipped: str
+    dot: str
+    arrow: str
+    at_most: str
+    bar_full: str
+    bar_empty: str
+    fork: str
+    corner: str
+    stem: str
+    ellipsis: str
+
+
+UNICODE_GLYPHS: Final = Glyphs(
+    ok="✔",
+    below="✖",
+    unknown="?",
+    skipped="–",  # noqa: RUF001 - an en dash, as nothing else uses it
+    dot="·",
+    arrow="→",
+    at_most="≤",
+    bar_full="█",
+    bar_empty="░",
+    fork="├─ ",
+    corner="└─ ",
+    stem="│  ",
+    ellipsis="…",
+)
+ASCII_GLYPHS: Final = Glyphs(
+    ok="+",
+    below="x",
+    unknown="?",
+    skipped=".",
+    dot="|",
+    arrow="->",
+    at_most="<=",
+    bar_full="#",
+    bar_empty=".",
+    fork="|- ",
+    corner="`- ",
+    stem="|  ",
+    ellipsis="...",
+)

@@ -1,0 +1,70 @@
+"""Advisories on a report card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
+
+from nerq_cli.report import wording
+from nerq_cli.signals.advisories import SEVERITIES
+
+if TYPE_CHECKING:
+    from nerq_cli.facts import AffectingAdvisory
+    from nerq_cli.inventory import Dependency
+    from nerq_cli.report.terminal.layout import Page
+
+_NOT_STATED: Final = "not stated"
+#: Smallest EPSS probability (0-1) that is printed as a number.
+_MIN_PROBABILITY: Final = 0.001
+#: Cells.
+_INDENT: Final = 4
+#: Cells.
+_LABEL_WIDTH: Final = 10
+
+
+def add_advisories(page: Page, advisories: Sequence[AffectingAdvisory], dependency: Dependency) -> None:
+    """Add each advisory: ids, summary, severity, probability of exploitation, affected and fixed versions, links."""
+    for number, advisory in enumerate(advisories):
+        if number:
+            page.add_gap()
+        page.add_paragraph(page.safe_text(" · ".join([advisory.id, *advisory.aliases])), "strong")
+        if advisory.summary:
+            page.add_paragraph(page.safe_text(advisory.summary), indent=_INDENT)
+        for label, text, style in _fact_rows(advisory, dependency):
+            page.add_paragraph(
+                page.safe_text(text),
+                style,
+                indent=_INDENT + _LABEL_WIDTH,
+                prefix=" " * _INDENT + label,
+                prefix_style="dim",
+            )
+
+
+def _fact_rows(advisory: AffectingAdvisory, dependency: Dependency) -> Iterator[tuple[str, str, str]]:
+    """Yield each fact: label, text, style."""
+    if advisory.malware:
+        yield "malware", "recorded as malicious code", "bad"
+    if not advisory.malware or advisory.severity != "unknown":
+        origin = f" ({advisory.severity_from})" if advisory.severity_from else ""
+        yield "severity", f"{advisory.severity}{origin}", "bad" if advisory.severity in SEVERITIES[-2:] else "doubt"
+    if not advisory.malware or advisory.epss is not None:
+        yield "EPSS", _format_probability(advisory.epss), ""
+    if advisory.exploited:
+        yield "KEV", "yes: known to be exploited in the wild", "bad"
+    elif advisory.exploited is False:
+        yield "KEV", "no: not in the catalogue of exploited vulnerabilities", ""
+    yield "affected", advisory.affected or _NOT_STATED, ""
+    yield (
+        "fixed in",
+        wording.describe_fixed_versions(dependency, advisory).removeprefix("fixed in "),
+        "action" if advisory.fixed_in else "",
+    )
+    for number, link in enumerate(dict.fromkeys(filter(None, (advisory.link, *advisory.links)))):
+        yield "" if number else "links", link, "dim"
+
+
+def _format_probability(epss: float | None) -> str:
+    if epss is None:
+        return _NOT_STATED
+    percentage = f"under {_MIN_PROBABILITY:.1%}" if 0 < epss < _MIN_PROBABILITY else f"{epss:.1%}"
+    return f"{percentage} probable to be exploited within 30 days"
