@@ -1,4 +1,4 @@
-"""Repositories that a URL names."""
+"""Parse repository ids from URLs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Final
 from nerq_cli.inventory import RepositoryId
 from nerq_cli.sources.text import parse_repository_url
 
-#: An owner (GitLab: groups within groups) and a name, on a host.
+#: A host, an owner (GitLab: nested groups) and a name.
 _REPOSITORY = re.compile(r"([a-z0-9.-]+\.[a-z]{2,})((?:/[a-z0-9_.~-]+){2,8})", re.IGNORECASE | re.ASCII)
 _MAX_LENGTH: Final = 200
 
 
 def parse_repository_id(url: object) -> RepositoryId | None:
-    """Return the repository that a link, a clone address or ``github.com/owner/name`` means; None for anything else."""
+    """Return the repository of a link, a clone address or ``github.com/owner/name``; None for anything else."""
     return _parse_repository_id(url) if isinstance(url, str) and url else None
 
 

@@ -38,10 +38,10 @@ _SURROGATES = re.compile(
 
 
 def decode_json(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    """Decode a JSON body; half characters in its strings (npm cuts READMEs through them) are replaced.
+    """Decode a JSON body. Halves of characters in its strings (npm truncates READMEs inside them) are replaced.
 
     Raises:
-        AnswerError: it is not JSON, or not of the expected shape.
+        ResponseError: it is not JSON, or not of the expected shape.
     """
     try:
         return decoder.decode(repair_unicode(body))
@@ -162,7 +162,7 @@ def parse_repository_url(value: object) -> str:
 
 
 def parse_forge_url(value: object) -> str:
-    """Return the repository of a web address on a host that has nothing but repositories."""
+    """Return the repository of a web address on a host that contains only repositories."""
     url = parse_repository_url(clean_url(value))
     host = url.removeprefix("https://").partition("/")[0]
     return url if host in _OWNER_AND_NAME or host == _GITLAB else ""
@@ -202,7 +202,7 @@ def _build_repository_url(host: str, path: str) -> str:
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _RST_IMAGE = re.compile(r"\s*\.\. (?:\|[^|]*\| )?(?:image|figure)::")
 _RST_OPTION = re.compile(r"\s+:[a-z-]+:")
-# Each run stops at the next opening character, so that none of these looks at a character twice.
+# Each repetition stops at the next opening character, so that no pattern reads a character twice.
 _IMAGE = re.compile(r"!\[[^\[\]]*\](?:\([^()]*\)|\[[^\[\]]*\])?")
 _EMPTY_LINK = re.compile(r"\[\s*\](?:\([^()]*\)|\[[^\[\]]*\])")
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")

@@ -1,7 +1,7 @@
-"""The npm registry and what speaks as it does: the packument of a package, and the manifest of one version.
+"""npm registries: the packument of a package, and the manifest of one version.
 
-What the registry answers is documented in npm/registry (docs/REGISTRY-API.md, docs/responses/package-metadata.md).
-One packument answers for every version, so that neither a pin nor the version a range selects needs a second request.
+The responses are documented in npm/registry (docs/REGISTRY-API.md, docs/responses/package-metadata.md). One packument
+contains all versions, so that neither a pin nor the version that a range selects needs a second request.
 """
 
 from __future__ import annotations
@@ -54,33 +54,32 @@ from nerq_cli.sources.text import (
 from nerq_cli.units import DAY
 
 _INFO: Final = SOURCES["npm"]
-#: Largest answer read. Packuments of packages with thousands of versions pass 10 MB.
+#: Largest body in bytes. Packuments with thousands of versions have more than 10 MB.
 _MAX_BYTES: Final = 25_000_000
-#: At most this many tags of publishing accounts are kept.
+#: Largest number of hashed publishing accounts that are kept.
 _MAX_TAGS: Final = 50
 _LATEST_TAG: Final = "latest"
 
 
 class Packument(msgspec.Struct, frozen=True):
-    """What a packument says, folded: most versions of a package differ in nothing but their number.
+    """The content of a packument; equal metadata of several versions is stored once."""
 
-    ``package_info`` is packed when its table of versions is long. ``variants`` are the different descriptions that its
-    versions have (packed Metadata without a version), ``variant_indexes`` says for each version which one is its own.
-    """
-
+    #: Encoded if the table of versions is long.
     package_info: PackageInfo | bytes
+    #: The distinct metadata of the versions, encoded and without the version.
     variants: tuple[bytes, ...] = ()
+    #: For each version, the index of its metadata in ``variants``.
     variant_indexes: tuple[int, ...] = ()
 
 
-#: Packed projects longer than this are deflated, in bytes: it takes thousands of versions to save more than it costs.
+#: Encoded package infos of more bytes are compressed; below that, compression costs more than it saves.
 _COMPRESS_ABOVE: Final = 8_192
 _PACKAGE_INFO_DECODER = msgspec.msgpack.Decoder(PackageInfo)
 _METADATA_DECODER = msgspec.msgpack.Decoder(Metadata)
 
 
 def _fold_packument(package_info: PackageInfo, metadata_by_row: Sequence[Metadata]) -> Packument:
-    """Return the fact for a project and the description of each of its versions, in the same order."""
+    """Return the packument of a package and the metadata of its versions, both in the same order."""
     variants: dict[Metadata, int] = {}
     variant_indexes = tuple(variants.setdefault(metadata, len(variants)) for metadata in metadata_by_row)
     encoded = msgspec.msgpack.encode(package_info)
@@ -109,7 +108,7 @@ class _Dist(msgspec.Struct):
 
 
 class _VersionManifest(msgspec.Struct):
-    """The manifest of one version as far as it is read; ``UNSET`` where it lacks a key."""
+    """The fields of a manifest that are read; ``UNSET`` for a missing key."""
 
     name: Any = UNSET
     version: Any = UNSET
@@ -131,7 +130,7 @@ class _VersionManifest(msgspec.Struct):
 
 
 class _StandaloneManifest(_VersionManifest):
-    """A manifest that comes by itself; within a packument nobody reads who could publish each version."""
+    """A manifest outside a packument; inside one, the maintainers of each version are not read."""
 
     maintainers: Any = UNSET
 
@@ -140,17 +139,17 @@ _MANIFEST_DECODER = msgspec.json.Decoder(_VersionManifest)
 _STANDALONE_DECODER = msgspec.json.Decoder(_StandaloneManifest)
 _DIST_DECODER = msgspec.json.Decoder(_Dist)
 
-#: The scripts npm runs when a package is installed from the registry (npm documentation, "Life Cycle Scripts").
+#: Scripts that npm runs when it installs a package from a registry (npm documentation, "Life Cycle Scripts").
 _INSTALL_SCRIPTS: Final = ("preinstall", "install", "postinstall")
 _NATIVE_BUILD: Final = "node-gyp"
-#: What npm itself puts into ``scripts.install`` when a package ships a ``binding.gyp`` and no install script.
+#: The value that npm sets for ``scripts.install`` if a package contains ``binding.gyp`` and no install script.
 _IMPLICIT_BUILD: Final = "node-gyp rebuild"
 _README_PLACEHOLDER: Final = "ERROR: No README data found!"
 _NO_REASON: Final = "no reason given"
 
 
 def _read_metadata(manifest: _VersionManifest, *, readme: int | None, is_complete: bool) -> Metadata:
-    """Return what a manifest says, without its version; ``is_complete`` if a field it lacks was not declared either."""
+    """Return the metadata of a manifest, without its version; with ``is_complete``, a missing field is empty."""
     default = "" if is_complete else None
     repository_url = _read_repository(manifest.repository)
     homepage = clean_url(manifest.homepage)
@@ -174,7 +173,7 @@ def _read_metadata(manifest: _VersionManifest, *, readme: int | None, is_complet
 
 
 def _has_text(value: object, *, is_complete: bool) -> bool | None:
-    """Whether a text, or a list of them, says anything (mirrors may join keywords with commas)."""
+    """Whether a text or a list of texts is not empty (mirrors may join keywords with commas)."""
     if value is UNSET:
         return False if is_complete else None
     return any(clean_text(item, MAX_SUMMARY) for item in (value if isinstance(value, list) else [value]))
@@ -189,7 +188,7 @@ def _read_repository(value: object) -> str:
 
 
 def _read_licence(manifest: _VersionManifest) -> str:
-    """Return the licence expression; the old list of licences meant a choice among them."""
+    """Return the licence expression; the old list of licences is a choice."""
     if text := _read_licence_entry(manifest.license):
         return text
     entries = manifest.licenses if isinstance(manifest.licenses, list) else [manifest.licenses]
@@ -209,7 +208,7 @@ def _read_deprecation(value: object) -> str:
 
 
 def _read_install_hooks(manifest: _VersionManifest) -> tuple[str, ...]:
-    """Return what runs at installation, by name: the scripts, and ``node-gyp`` for a build npm starts by itself."""
+    """Return the names of what runs at installation: scripts, and ``node-gyp`` for a build that npm starts itself."""
     scripts = manifest.scripts if isinstance(manifest.scripts, dict) else {}
     commands = {hook: command for hook in _INSTALL_SCRIPTS if (command := clean_text(scripts.get(hook), MAX_SUMMARY))}
     if commands.get("install") == _IMPLICIT_BUILD or (manifest.gypfile is True and "install" not in commands):
@@ -218,14 +217,14 @@ def _read_install_hooks(manifest: _VersionManifest) -> tuple[str, ...]:
 
 
 def _has_attestations(dist: _Dist) -> bool | None:
-    """Whether a version carries attestations; None where the registry does not pass on what it knows of signatures."""
+    """Whether a version has attestations; None if the registry does not state signatures."""
     if isinstance(dist.attestations, dict) and dist.attestations:
         return True
     return None if dist.attestations is UNSET and dist.signatures is UNSET else False
 
 
 def _measure_readme(value: object) -> int | None:
-    """Return its length; None when there is none, for the registry loses READMEs that packages do have."""
+    """Return the length of a README; None without one, because the registry loses READMEs of packages."""
     text = value.strip() if isinstance(value, str) else ""
     return None if not text or text == _README_PLACEHOLDER else measure_readme(text)
 
@@ -244,14 +243,14 @@ class _PackumentDocument(msgspec.Struct):
 
 _PACKUMENT_DECODER = msgspec.json.Decoder(_PackumentDocument)
 _VERSIONS_DECODER = msgspec.json.Decoder(dict[str, msgspec.Raw])
-#: Versions that the registry leaves in place of what it removed for security.
+#: Placeholder versions of packages that the registry removed for security.
 _SECURITY_HOLDING = re.compile(r"0\.0\.\d+-security(?:\.\d+)?")
 
 
 class _VersionRow(NamedTuple):
     flags: int
     metadata: Metadata
-    #: Whether it carries attestations; None = not stated.
+    #: Whether it has attestations; None = not stated.
     attested: bool | None
 
 
@@ -327,7 +326,7 @@ def _read_dist_tags(value: object) -> dict[str, str]:
 
 
 def _read_status(tags: Mapping[str, str], order: Sequence[str], flags: Sequence[int]) -> str:
-    """Return the status of a package: that of its latest version (the newest final one, where no tag says which)."""
+    """Return the status of the latest version; without that tag, of the newest final version."""
     final_versions = (version for version, flag in zip(order, flags, strict=True) if not flag & PRERELEASE)
     latest = tags.get(_LATEST_TAG) or next(final_versions, order[0])
     if _SECURITY_HOLDING.fullmatch(latest):
@@ -336,29 +335,29 @@ def _read_status(tags: Mapping[str, str], order: Sequence[str], flags: Sequence[
 
 
 def _read_accounts(maintainers: object) -> set[str] | None:
-    """Return the accounts that can publish, as objects or as ``name <address>``; None where they are not stated."""
+    """Return the accounts that can publish, from objects or ``name <address>``; None if not stated."""
     if not isinstance(maintainers, list):
         return None
     names = (maintainer.get("name") if isinstance(maintainer, dict) else maintainer for maintainer in maintainers)
     return {name.partition("<")[0].strip() for name in names if isinstance(name, str) and name.strip()}
 
 
-# --- whether the dates can be believed -----------------------------------------------------------------------------
+# --- plausibility of dates -----------------------------------------------------------------------------------------
 
-#: Dates are doubted from this many contradictions on, and if they are at least this share of all steps.
+#: Dates are implausible with at least so many contradictions, if these are at least ``_MIN_SHARE`` of all steps.
 _MIN_CONTRADICTIONS: Final = 2
 _MIN_SHARE: Final = 0.1
 _FINAL_VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
 
 
 def check_dates(order: Sequence[str], timestamps: Sequence[int], flags: Sequence[int]) -> str:
-    """Return why the dates cannot be believed, empty if they can.
+    """Return why the dates are implausible; empty if they are not.
 
     Compares each final version with the one before it in the same release line (1.2.3 with 1.2.2) and each line's
     first version with that of the line before (1.3.0 with 1.2.0; 2.0.0 with 1.0.0). Maintainers publish fixes for old
-    lines after new lines have begun, but hardly ever a version before its predecessor in the same line: fewer than one
-    step in ten is the other way round in honest histories, while dates in random order turn every second one. Less
-    than a day counts as the same time, for the registry's oldest entries were imported in no order.
+    lines after the start of new ones, but rarely a version before its predecessor in the same line: fewer than one
+    step in ten is reversed in real histories, and every second one with dates in random order. Less than a day counts
+    as the same time, because the oldest entries of the registry were imported without an order.
     """
     dates: dict[tuple[int, int, int], int] = {}
     for version, date, flag in zip(order, timestamps, flags, strict=True):
@@ -372,7 +371,7 @@ def check_dates(order: Sequence[str], timestamps: Sequence[int], flags: Sequence
 
 
 def _iter_date_steps(history: Sequence[tuple[tuple[int, int, int], int]]) -> Iterator[tuple[int, int]]:
-    """Yield the dates of versions that came one after the other."""
+    """Yield the dates of each version and its predecessor."""
     first_dates: dict[tuple[int, ...], int] = {}
     for (previous_version, previous_date), (next_version, next_date) in pairwise(history):
         if previous_version[:2] == next_version[:2]:
@@ -393,7 +392,7 @@ def _iter_date_steps(history: Sequence[tuple[tuple[int, int, int], int]]) -> Ite
 
 
 def _build_package_url(package: Package, endpoint: Endpoint) -> str:
-    """Return the address of a package; npm itself leaves the @ of a scope and encodes its slash this way."""
+    """Return the URL of a package; like npm, it keeps the @ of a scope and encodes its slash."""
     return f"{endpoint.url}/{quote(package.name, safe='@/').replace('/', '%2f')}"
 
 
@@ -409,12 +408,12 @@ class _PackumentSource:
     probe = False
 
     def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
-        """Ask about one package at a time."""
+        """Yield one request for each package."""
         for package in subjects:
             yield Request(url=_build_package_url(package, endpoint), subjects=(package,), endpoint=endpoint)
 
     def parse(self, request: Request[Package], response: Response) -> Iterator[tuple[Package, Packument | None]]:
-        """Read one package. Some registries say 404 of a package that was unpublished, and when."""
+        """Parse one package. Some registries send the date of unpublishing with status 404."""
         [package] = request.subjects
         if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
             raise ResponseError("the registry does not take this name")
@@ -438,7 +437,7 @@ def _check_name(package: Package, name: object) -> None:
 
 
 class _VersionManifestSource:
-    """The manifest of one version, for packages whose packument is too large or not on offer."""
+    """The manifest of one version, for packages whose packument is too large or missing."""
 
     name = "npm-manifest"
     label = _INFO.label
@@ -449,13 +448,13 @@ class _VersionManifestSource:
     probe = False
 
     def requests(self, subjects: Sequence[Release], endpoint: Endpoint) -> Iterator[Request[Release]]:
-        """Ask about one version at a time."""
+        """Yield one request for each version."""
         for release in subjects:
             url = f"{_build_package_url(release.package, endpoint)}/{quote(release.version, safe='')}"
             yield Request(url=url, subjects=(release,), endpoint=endpoint)
 
     def parse(self, request: Request[Release], response: Response) -> Iterator[tuple[Release, Metadata | None]]:
-        """Read one version."""
+        """Parse one version."""
         [release] = request.subjects
         if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
             raise ResponseError("the registry does not take this name")
@@ -477,7 +476,7 @@ class _VersionManifestSource:
 
 
 class _LatestSource:
-    """Which version installers take today: the manifest that the tag ``latest`` leads to."""
+    """The version with the tag ``latest``, which installers choose by default."""
 
     name = "npm-latest"
     label = _INFO.label
@@ -488,14 +487,14 @@ class _LatestSource:
     probe = False
 
     def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
-        """Ask about one package at a time."""
+        """Yield one request for each package."""
         for package in subjects:
             yield Request(
                 url=f"{_build_package_url(package, endpoint)}/{_LATEST_TAG}", subjects=(package,), endpoint=endpoint
             )
 
     def parse(self, request: Request[Package], response: Response) -> Iterator[tuple[Package, str | None]]:
-        """Read the number of the version."""
+        """Parse the version."""
         [package] = request.subjects
         if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
             raise ResponseError("the registry does not take this name")
@@ -514,18 +513,18 @@ VERSION_MANIFEST: Final[Source[Release, Metadata]] = _VersionManifestSource()
 LATEST: Final[Source[Package, str]] = _LatestSource()
 
 
-# --- what the answers mean together --------------------------------------------------------------------------------
+# --- combined answers ----------------------------------------------------------------------------------------------
 
 
 def read_package_info(packument: Fact[Packument]) -> Fact[PackageInfo]:
-    """Return what is known of the package."""
+    """Return the package info of a packument."""
     if isinstance(packument, Found):
         return Found(_unfold_package_info(packument.value), packument.source, packument.retrieved_at)
     return packument
 
 
 def merge_metadata(version: str, packument: Fact[Packument], manifest: Fact[Metadata]) -> Fact[Metadata]:
-    """Return what is known of one version: what the packument says of it, or else its own manifest."""
+    """Return the metadata of one version from the packument, or else from its own manifest."""
     if not isinstance(packument, Found):
         prefers_manifest = isinstance(manifest, Found) or (
             isinstance(packument, Unknown) and isinstance(manifest, Absent)

@@ -1,8 +1,8 @@
-"""Which repository published a version, as its registry verified it: PyPI's integrity API and npm's attestations.
+"""The repository that published a version, as verified by its registry: PyPI's integrity API and npm's attestations.
 
-Nothing is verified again here: a registry takes an attestation in only after it has checked the signature, and that it
-comes from the publisher it names (PEP 740; npm documentation, "Generating provenance statements"). What is checked is
-that an answer is about the file or the version asked about.
+Signatures are not verified again: a registry accepts an attestation only after it has verified the signature and the
+publisher (PEP 740; npm documentation, "Generating provenance statements"). What is checked is that the response is
+about the requested file or version.
 """
 
 from __future__ import annotations
@@ -29,28 +29,26 @@ from nerq_cli.units import DAY
 
 #: An attestation is published with its file and never changes.
 _MAX_AGE: Final = 30 * DAY
-#: Largest answer read, in bytes; one attestation comes to some ten thousand.
+#: Largest body in bytes; one attestation has about ten thousand.
 _MAX_BYTES: Final = 2_000_000
-#: Longest name of a kind of publisher that is kept, in characters.
+#: Longest kind of publisher that is kept, in characters.
 _MAX_KIND_LENGTH: Final = 40
-#: Where the repositories of each kind of publisher are. Other kinds publish from no repository that they tell.
+#: Host of the repositories of each kind of publisher. Other kinds state no repository.
 _HOST_BY_KIND: Final = {"GitHub": "github.com", "GitLab": "gitlab.com"}
 _KIND_BY_HOST: Final = {host: kind for kind, host in _HOST_BY_KIND.items()}
-_NO_ATTESTED_FILE: Final = Unknown("no attested file of it is listed", "PyPI")
+_NO_ATTESTED_FILE: Final = Unknown("no attested file of it is listed", SOURCES["pypi"].label)
 
 
 class Provenance(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Who published a version, as its registry verified it.
+    """The publisher of a version, as verified by the registry."""
 
-    ``repository`` is spelled ``github.com/owner/name``; empty where the publisher is none that tells one, or where
-    attestations contradict each other. ``kind`` is what sort of publisher it is: "GitHub", "GitLab", "Google".
-    """
-
+    #: ``github.com/owner/name``; empty if the publisher states none, or if attestations contradict each other.
     repository: str = ""
+    #: Kind of publisher: "GitHub", "GitLab", "Google".
     kind: str = ""
 
 
-# --- what both have in common: statements of the in-toto attestation framework ---------------------------------------
+# --- both: statements of the in-toto attestation framework -----------------------------------------------------------
 
 
 class _Subject(msgspec.Struct):
@@ -77,13 +75,13 @@ def _decode_statement(encoded: str) -> _Statement:
 
 
 def _merge_provenance(provenances: Iterable[Provenance]) -> Provenance:
-    """Return what all attestations say; those that contradict each other prove nothing."""
+    """Return the provenance of all attestations; empty if they contradict each other."""
     unique_provenances = set(provenances)
     return unique_provenances.pop() if len(unique_provenances) == 1 else Provenance()
 
 
 def _normalise_repository(address: str) -> str:
-    """Return a repository's address as facts spell it; empty unless it is exactly that."""
+    """Return the URL of a repository as ``github.com/owner/name``; empty for anything else."""
     repository = parse_repository_id(address)
     return repository.spelling if repository is not None and repository.spelling == address else ""
 
@@ -114,12 +112,12 @@ class _IntegrityDocument(msgspec.Struct):
 
 
 _INTEGRITY_DECODER = msgspec.json.Decoder(_IntegrityDocument)
-#: The statements that PyPI takes in (PEP 740 and PyPI's documentation of attestations).
+#: Statements that PyPI accepts (PEP 740 and the documentation of PyPI about attestations).
 _ACCEPTED_PREDICATES = re.compile(r"https://[^/\s]+/attestations/publish/v1|https://slsa\.dev/provenance/v1")
 
 
 class _IntegritySource:
-    """The provenance of one file of each release; ``files`` names the file to ask about."""
+    """The provenance of one file of each release, named in ``files``."""
 
     name = "pypi-provenance"
     label = SOURCES["pypi"].label
@@ -134,7 +132,7 @@ class _IntegritySource:
         self._files = files
 
     def requests(self, subjects: Sequence[Release], endpoint: Endpoint) -> Iterator[Request[Release]]:
-        """Ask about one file at a time."""
+        """Yield one request for each file."""
         for release in subjects:
             version, file = (quote(text, safe="") for text in (release.version, self._files[release]))
             yield Request(
@@ -145,7 +143,7 @@ class _IntegritySource:
             )
 
     def parse(self, request: Request[Release], response: Response) -> Iterator[tuple[Release, Provenance | None]]:
-        """Read one release; an index that refuses has this switched off."""
+        """Parse one release; an index with status 403 or 405 does not offer the endpoint."""
         [release] = request.subjects
         if response.status in {HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED}:
             raise EndpointMissingError("this index does not tell about provenance")
@@ -171,7 +169,7 @@ def _covers_file(bundle: _Bundle, filename: str) -> bool:
 
 
 def _is_same_file(subject_name: str, filename: str) -> bool:
-    """Whether two names are of the same file; publishers may spell name and version in their own way."""
+    """Whether two names are of the same file; publishers may spell name and version differently."""
     return subject_name == filename or (
         subject_name[-4:] == filename[-4:]
         and _parse_filename(subject_name) is not None
@@ -224,8 +222,7 @@ class _AttestationsDocument(msgspec.Struct):
 
 _ATTESTATIONS_DECODER = msgspec.json.Decoder(_AttestationsDocument)
 _SIGSTORE_DECODER = msgspec.json.Decoder(_SigstoreBundle)
-#: Where each form of SLSA provenance names the repository that was built (slsa.dev/spec, and the build types of npm
-#: and GitLab).
+#: Paths to the built repository in each form of SLSA provenance (slsa.dev/spec; build types of npm and GitLab).
 _REPOSITORY_PATHS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     "https://slsa.dev/provenance/v0.2": (("invocation", "configSource", "uri"),),
     "https://slsa.dev/provenance/v1": (
@@ -233,12 +230,12 @@ _REPOSITORY_PATHS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
         ("buildDefinition", "externalParameters", "source"),
     ),
 }
-#: A repository over https, and perhaps the revision of it (SPDX download locations).
+#: A repository over https, optionally with a revision (SPDX download locations).
 _BUILD_URI = re.compile(r"(?:git\+)?https://([^\s@?#]+?)(?:\.git)?/?(?:@\S*)?")
 
 
 class _AttestationsSource:
-    """The attestations of one version: npm's own that it was published, and the provenance of the build."""
+    """The attestations of one version: that of npm about publishing, and the provenance of the build."""
 
     name = "npm-attestations"
     label = SOURCES["npm"].label
@@ -249,14 +246,14 @@ class _AttestationsSource:
     probe = False
 
     def requests(self, subjects: Sequence[Release], endpoint: Endpoint) -> Iterator[Request[Release]]:
-        """Ask about one version at a time."""
+        """Yield one request for each version."""
         for release in subjects:
             name = quote(release.package.name, safe="@")
             url = f"{endpoint.url}/-/npm/v1/attestations/{name}@{quote(release.version, safe='')}"
             yield Request(url=url, subjects=(release,), endpoint=endpoint)
 
     def parse(self, request: Request[Release], response: Response) -> Iterator[tuple[Release, Provenance | None]]:
-        """Read one version."""
+        """Parse one version."""
         [release] = request.subjects
         if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
             raise EndpointMissingError("this registry does not tell about attestations")
@@ -298,17 +295,17 @@ NPM_ATTESTATIONS: Final[Source[Release, Provenance]] = _AttestationsSource()
 
 
 def create_integrity_source(files: Mapping[Release, str]) -> Source[Release, Provenance]:
-    """Return the source for PyPI releases, of which ``files`` names one attested file each."""
+    """Return the source for PyPI releases; ``files`` names one attested file of each."""
     return _IntegritySource(files)
 
 
 def collect_provenance(
     run: FetchRun, releases: Mapping[Release, str], *, pypi: Endpoint, npm: Callable[[Package], Endpoint]
 ) -> dict[Release, Fact[Provenance]]:
-    """Return who published each release, as verified by its registry.
+    """Return the publisher of each release, as verified by its registry.
 
-    To be asked only of releases that are known to be attested, for each is a request. ``releases`` names an attested
-    file of each PyPI release (see ``pypi.attested_file``; unknown without one), and nothing for npm. ``npm`` tells the
+    Each release is one request, so only attested releases are worth it. ``releases`` names an attested file of each
+    PyPI release (:func:`pypi.find_attested_file`; Unknown without one) and is empty for npm. ``npm`` returns the
     registry of a package.
     """
     files = {release: file for release, file in releases.items() if release.package.ecosystem == PYPI and file}

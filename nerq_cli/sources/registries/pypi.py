@@ -1,7 +1,7 @@
-"""PyPI and the indexes that speak as it does: the project JSON, the JSON of one release, and the simple API.
+"""PyPI and compatible indexes: the project JSON, the JSON of one release, and the simple API.
 
-Each answer becomes a small fact of its own; ``merge_package_info`` and ``select_advisories`` combine them.
-What PyPI answers is documented in pypi/warehouse (docs/user/api) and PEPs 503, 592, 691, 700, 740 and 792.
+Each answer is a fact of its own; ``merge_package_info`` and ``select_advisories`` combine them.
+The responses are documented in pypi/warehouse (docs/user/api) and PEPs 503, 592, 691, 700, 740 and 792.
 """
 
 from __future__ import annotations
@@ -57,31 +57,30 @@ from nerq_cli.sources.text import (
 )
 
 _INFO: Final = SOURCES["pypi"]
-#: Largest answer read. Projects with thousands of files come to some megabytes.
+#: Largest body in bytes. Projects with thousands of files have some megabytes.
 _MAX_BYTES: Final = 25_000_000
 
 
 class ProjectJson(msgspec.Struct, frozen=True):
-    """What the project JSON alone says: every version it lists, and the metadata of the one it shows.
+    """The content of the project JSON."""
 
-    ``yank_reasons`` gives, by version, why it was yanked, where a reason is stated.
-    """
-
+    #: All versions.
     package_info: PackageInfo
+    #: Metadata of the version that it shows.
     metadata: Metadata
+    #: Stated reasons of yanked versions, by version.
     yank_reasons: dict[str, str] = {}
 
 
 class SimpleListing(msgspec.Struct, frozen=True):
-    """What the simple API alone says: every version that has files, and the status of the project.
+    """The content of the simple API."""
 
-    ``attested_rows`` tells one attested file of each version that has any: by its name, with ``*`` for the version, the
-    rows of the versions that have such a file. Rows whose file is named as source archives usually are stand nowhere.
-    None in answers kept from before this was read.
-    """
-
+    #: Status, and all versions that have files.
     package_info: PackageInfo
+    #: Stated reasons of yanked versions, by version.
     yank_reasons: dict[str, str] = {}
+    #: Rows of versions by the name of their attested file, with ``*`` for the version; without those whose file has the
+    #: usual name of source archives. None in stored answers that are older than this field.
     attested_rows: dict[str, tuple[int, ...]] | None = None
 
 
@@ -89,7 +88,7 @@ class SimpleListing(msgspec.Struct, frozen=True):
 
 
 class _JsonFile(msgspec.Struct):
-    """A file as the JSON API describes it."""
+    """A file in the JSON API."""
 
     filename: Any = None
     packagetype: Any = None
@@ -101,7 +100,7 @@ class _JsonFile(msgspec.Struct):
 
 
 class _SimpleFile(msgspec.Struct, rename="kebab"):
-    """A file as the simple API describes it."""
+    """A file in the simple API."""
 
     filename: Any = None
     upload_time: Any = None
@@ -111,11 +110,13 @@ class _SimpleFile(msgspec.Struct, rename="kebab"):
 
 
 class _Artefact(NamedTuple):
-    """A file, whoever described it: ``flags`` of its own, and why it was yanked (None = it was not)."""
+    """A file of either API."""
 
+    #: Epoch seconds (UTC).
     upload_time: int
     flags: int
     requires_python: str
+    #: Why it was yanked; None = not yanked.
     yank_reason: str | None
 
 
@@ -139,7 +140,7 @@ def _classify_file(filename: object, packagetype: object = None) -> int:
 
 
 def _read_yank_reason(value: object, reason: object = None) -> str | None:
-    """Return why a file was yanked, None when it was not. A reason alone yanks, even an empty one (PEP 592)."""
+    """Return why a file was yanked; None if it was not. A reason alone yanks, even an empty one (PEP 592)."""
     if isinstance(value, str):
         return clean_text(value, MAX_REASON)
     return clean_text(reason, MAX_REASON) if value is True else None
@@ -165,7 +166,7 @@ def _read_simple_file(file: _SimpleFile) -> _Artefact:
 
 
 def _build_row(version: str, artefacts: Sequence[_Artefact], *, empty_flag: int) -> _VersionRow:
-    """Return what the files of one version say about it; ``empty_flag`` is the flag of one without any."""
+    """Return the row of one version from its files; ``empty_flag`` is the flag of a version without files."""
     flags = (PRERELEASE if get_ecosystem(PYPI).is_prerelease(version) else 0) | (0 if artefacts else empty_flag)
     for artefact in artefacts:
         flags |= artefact.flags
@@ -179,7 +180,7 @@ def _build_row(version: str, artefacts: Sequence[_Artefact], *, empty_flag: int)
 
 
 def _build_columns(rows: Mapping[str, _VersionRow], order: Iterable[str]) -> dict[str, Any]:
-    """Return the columns of a project's version table."""
+    """Return the columns of the version table."""
     versions = tuple(order)
     interpreters: dict[str, int] = {}
     interpreter_indexes = tuple(
@@ -199,7 +200,7 @@ def _collect_yank_reasons(rows: Mapping[str, _VersionRow]) -> dict[str, str]:
 
 
 def _is_same_package(package: Package, name: object) -> bool:
-    """Whether an answer speaks of this package; one that names none is taken at its word."""
+    """Whether a response is about this package; true if it contains no name."""
     return not isinstance(name, str) or normalise_name(PYPI, name) == package.name
 
 
@@ -221,7 +222,7 @@ _SIMPLE_FILE_DECODER = msgspec.json.Decoder(_SimpleFile)
 
 
 def _read_releases(document: _JsonDocument) -> dict[str, _VersionRow]:
-    """Return a row for each version; for the version shown only, where a mirror leaves ``releases`` out."""
+    """Return a row for each version; only for the version shown if a mirror omits ``releases``."""
     releases = decode_optional(_RELEASES_DECODER, document.releases)
     if not releases and is_version(document.info.version):
         releases = {document.info.version: document.urls}
@@ -245,12 +246,12 @@ class _ProjectJsonSource:
     probe = False
 
     def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
-        """Ask about one project at a time."""
+        """Yield one request for each project."""
         for package in subjects:
             yield Request(url=f"{endpoint.url}/pypi/{package.url_segment}/json", subjects=(package,), endpoint=endpoint)
 
     def parse(self, request: Request[Package], response: Response) -> Iterator[tuple[Package, ProjectJson | None]]:
-        """Read one project; 404 means unknown, deleted or in quarantine."""
+        """Parse one project; status 404 means unknown, deleted or in quarantine."""
         [package] = request.subjects
         if response.status in {HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE}:
             raise EndpointMissingError("this index has no project JSON")
@@ -282,7 +283,7 @@ def _read_project_json(package: Package, document: _JsonDocument) -> ProjectJson
 
 
 class _ReleaseJsonSource:
-    """The JSON of one release: its metadata and its advisories. Asked only for versions the project JSON lists."""
+    """The JSON of one release: metadata and advisories. Requested only for versions in the project JSON."""
 
     name = "pypi-release"
     label = _INFO.label
@@ -293,13 +294,13 @@ class _ReleaseJsonSource:
     probe = True
 
     def requests(self, subjects: Sequence[Release], endpoint: Endpoint) -> Iterator[Request[Release]]:
-        """Ask about one release at a time."""
+        """Yield one request for each release."""
         for release in subjects:
             url = f"{endpoint.url}/pypi/{release.package.url_segment}/{quote(release.version, safe='')}/json"
             yield Request(url=url, subjects=(release,), endpoint=endpoint)
 
     def parse(self, request: Request[Release], response: Response) -> Iterator[tuple[Release, Metadata | None]]:
-        """Read one release. As it is known to exist, a server that does not find it has no such endpoint."""
+        """Parse one release. The release exists, so a server with status 404 does not offer the endpoint."""
         [release] = request.subjects
         if response.status in {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE}:
             raise EndpointMissingError("this index has no JSON for single releases")
@@ -316,7 +317,7 @@ class _ReleaseJsonSource:
 
 _STATUSES: Final = frozenset({"active", "archived", "deprecated", "quarantined"})
 _API_VERSION = re.compile(r"1\.(\d{1,4})")
-#: The version of the simple API that brought the status marker in (PEP 792).
+#: Minor version of the simple API that introduced the status marker (PEP 792).
 _API_WITH_STATUS: Final = 4
 
 
@@ -332,7 +333,7 @@ _SIMPLE_DECODER = msgspec.json.Decoder(_SimpleDocument)
 
 
 def _read_status(marker: object, api_version: object) -> str | None:
-    """Return the status of a project; an index that knows the marker and leaves it out means ``active``."""
+    """Return the status of a project; ``active`` if an index supports the marker and omits it."""
     if isinstance(marker, str):
         return marker if marker in _STATUSES else None
     match = _API_VERSION.fullmatch(api_version) if isinstance(api_version, str) else None
@@ -347,12 +348,12 @@ def _build_listing(
     status: str | None,
     has_provenance: bool,
 ) -> SimpleListing:
-    """Return what the links say of each version; ``listed_versions`` versions are listed even if no link is theirs."""
+    """Return the listing of the files; ``listed_versions`` are included even without files."""
     by_version: dict[str, list[_SimpleFile]] = {version: [] for version in listed_versions}
     file_versions = _FileVersions(by_version)
     for file in files:
         by_version.setdefault(file_versions.find_version(file.filename), []).append(file)
-    empty_flag = 0 if by_version.pop("", None) else EMPTY  # a file that nobody can place may be of any version
+    empty_flag = 0 if by_version.pop("", None) else EMPTY  # a file without a version may be of any version
     rows = {
         version: _build_row(version, [_read_simple_file(simple_file) for simple_file in group], empty_flag=empty_flag)
         for version, group in by_version.items()
@@ -373,17 +374,17 @@ def _build_listing(
     )
 
 
-#: What the name of a file can be made of.
+#: Valid names of files.
 _FILE_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+!_-]{0,254}", re.ASCII)
 
 
 def _build_sdist_pattern(name: str) -> str:
-    """Return how a project's source archives are named, with ``*`` for the version (PyPA, source distributions)."""
+    """Return the usual name of source archives, with ``*`` for the version (PyPA, source distributions)."""
     return f"{name.replace('-', '_')}-*.tar.gz"
 
 
 def _find_attested_pattern(version: str, files: Iterable[_SimpleFile], sdist_pattern: str) -> str | None:
-    """Return the name of an attested file: the usual one where it is among them. None without any, "" for no name."""
+    """Return the name of an attested file, preferably the usual one; None without any, "" for no valid name."""
     names = [file.filename for file in files if isinstance(file.provenance, str) and file.provenance]
     if not names:
         return None
@@ -396,7 +397,7 @@ def _find_attested_pattern(version: str, files: Iterable[_SimpleFile], sdist_pat
 
 
 def find_attested_file(version: str, simple: Fact[SimpleListing]) -> str:
-    """Return the name of a file of this version that carries attestations; empty when none is known."""
+    """Return the name of an attested file of this version; empty without one."""
     if not isinstance(simple, Found) or simple.value.attested_rows is None:
         return ""
     package_info = simple.value.package_info
@@ -416,7 +417,7 @@ def find_attested_file(version: str, simple: Fact[SimpleListing]) -> str:
 
 
 class _FileVersions:
-    """Which version a file is of, as far as its name tells, spelled as the index spells that version."""
+    """Maps names of files to versions, in the spelling of the index."""
 
     def __init__(self, versions: Iterable[str]) -> None:
         self._versions = frozenset(versions)
@@ -424,7 +425,7 @@ class _FileVersions:
         self._cache: dict[str, str] = {}
 
     def find_version(self, filename: object) -> str:
-        """Return the version; empty for a name that tells none, and for what is no name."""
+        """Return the version; empty for a name without one, and for anything else."""
         if not isinstance(filename, str):
             return ""
         raw = _extract_version(filename)
@@ -446,12 +447,12 @@ class _FileVersions:
 
 
 def _map_spellings(versions: Iterable[str]) -> dict[str, str]:
-    """Return how each version is spelled, by its canonical form."""
+    """Return the spelling of each version by its canonical form."""
     return {canonicalize_version(version): version for version in versions}
 
 
 def _extract_version(filename: str) -> str:
-    """Return what stands where the version belongs (binary and source distribution formats, PyPA)."""
+    """Return the part of a filename that is the version (PyPA, binary and source distribution formats)."""
     if filename.endswith((".whl", ".egg")):
         return next(iter(filename.split("-", 2)[1:2]), "").removesuffix(".egg")
     stem = next((filename[: -len(suffix)] for suffix in _SDIST_SUFFIXES if filename.endswith(suffix)), "")
@@ -493,7 +494,7 @@ def _read_simple_html(package: Package, body: bytes) -> SimpleListing:
 
 
 class _SimpleSource:
-    """The simple API: dates, yanks, status and provenance of everything. A mirror may answer with the HTML form."""
+    """The simple API: dates, yanks, status and provenance of all files. A mirror may send the HTML form."""
 
     name = "pypi-simple"
     label = _INFO.label
@@ -504,7 +505,7 @@ class _SimpleSource:
     probe = False
 
     def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
-        """Ask about one project at a time, for JSON first and HTML otherwise."""
+        """Yield one request for each project, which prefers JSON to HTML."""
         accept = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
         for package in subjects:
             yield Request(
@@ -515,7 +516,7 @@ class _SimpleSource:
             )
 
     def parse(self, request: Request[Package], response: Response) -> Iterator[tuple[Package, SimpleListing | None]]:
-        """Read one project; a project in quarantine is listed without files."""
+        """Parse one project; a project in quarantine is listed without files."""
         [package] = request.subjects
         if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
             raise EndpointMissingError("this index has no simple API")
@@ -537,13 +538,13 @@ RELEASE_JSON: Final[Source[Release, Metadata]] = _ReleaseJsonSource()
 SIMPLE_API: Final[Source[Package, SimpleListing]] = _SimpleSource()
 
 
-# --- what the answers mean together --------------------------------------------------------------------------------
+# --- combined answers ----------------------------------------------------------------------------------------------
 
 
 def merge_package_info(simple: Fact[SimpleListing], json: Fact[ProjectJson]) -> Fact[PackageInfo]:
-    """Return what is known of the project. Whichever answered counts; absent is what the simple API does not list.
+    """Return the package info of both answers, or of one. A project that the simple API does not list is Absent.
 
-    The project JSON does not tell a project in quarantine from one that does not exist; the simple API does.
+    Only the simple API distinguishes a project in quarantine from one that does not exist.
     """
     if isinstance(simple, Found):
         if isinstance(json, Found):
@@ -556,7 +557,7 @@ def merge_package_info(simple: Fact[SimpleListing], json: Fact[ProjectJson]) -> 
 
 
 def _merge_tables(simple_info: PackageInfo, json_info: PackageInfo) -> PackageInfo:
-    """Return the listing's rows, status and provenance with what only the project JSON tells."""
+    """Return the rows, status and provenance of the listing, completed from the project JSON."""
     changes = {
         "tags": json_info.tags,
         "publishers": json_info.publishers,
@@ -580,7 +581,7 @@ def _split_rows(package_info: PackageInfo) -> dict[str, _VersionRow]:
 
 
 def _merge_rows(simple_info: PackageInfo, json_info: PackageInfo) -> dict[str, Any]:
-    """Return the columns of both tables together; the HTML form has no dates and spells versions its own way."""
+    """Return the columns of both tables; the HTML form has no dates, and other spellings of versions."""
     rows = _split_rows(json_info)
     simple_rows = _split_rows(simple_info)
     spellings = {} if simple_rows.keys() <= rows.keys() else _map_spellings(rows)
@@ -629,9 +630,9 @@ def explain_absence(version: str, simple: Fact[SimpleListing], json: Fact[Projec
 def select_advisories(
     version: str, json: Fact[ProjectJson], release: Fact[Metadata]
 ) -> Fact[tuple[AffectingAdvisory, ...]]:
-    """Return the advisories the index lists for exactly this version.
+    """Return the advisories that the index lists for this version.
 
-    Those of the project JSON are about the version it shows and count for no other.
+    Those of the project JSON apply to the version that it shows only.
     """
     if isinstance(release, Found) and release.value.advisories is not None:
         return Found(release.value.advisories, release.source, release.retrieved_at)

@@ -1,6 +1,6 @@
-"""What PyPI's JSON says about one release: its metadata, its advisories, and who can publish the project.
+"""Metadata, advisories and ownership from the JSON of PyPI (pypi/warehouse, docs/user/api).
 
-A field of the wrong type counts as not stated, one that is null as stated and empty (pypi/warehouse, docs/user/api).
+A field of the wrong type counts as not stated, and null as empty.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from nerq_cli.sources.text import (
     split_list,
 )
 
-#: At most this many tags of publishing accounts are kept.
+#: Largest number of hashed publishing accounts that are kept.
 _MAX_TAGS: Final = 50
-#: At most this many advisories, aliases and fixed versions are read; no honest answer comes near.
+#: Largest number of advisories, aliases and fixed versions that are read; far above real responses.
 _MAX_ITEMS: Final = 1_000
 
 
 class ReleaseInfo(msgspec.Struct):
-    """The object ``info`` as far as it is read; ``UNSET`` where it lacks a key."""
+    """The fields of the object ``info`` that are read; ``UNSET`` for a missing key."""
 
     name: Any = UNSET
     version: Any = UNSET
@@ -66,7 +66,7 @@ class _AdvisoryRecord(msgspec.Struct):
 
 
 def _read_text(value: object, limit: int) -> str | None:
-    """Return a text field: None when it is missing or no text, empty when it is null or the old ``UNKNOWN``."""
+    """Return a text field: None if missing or no text, empty if null or the old ``UNKNOWN``."""
     if value is None:
         return ""
     if not isinstance(value, str):
@@ -95,7 +95,7 @@ _ADVISORY_DECODER = msgspec.json.Decoder(_AdvisoryRecord)
 
 
 def read_metadata(info: ReleaseInfo, version: str, advisories: tuple[AffectingAdvisory, ...] | None) -> Metadata:
-    """Return what ``info`` says about the version it describes."""
+    """Return the metadata in ``info``."""
     classifiers = _read_classifiers(info.classifiers)
     python_versions = (
         None
@@ -139,7 +139,7 @@ def _filter_by_prefix(classifiers: tuple[str, ...] | None, prefix: str) -> tuple
     )
 
 
-#: Labels of project links as people write them, without case, spaces and punctuation.
+#: Labels of project links in lower case, without spaces and punctuation.
 _DOCUMENTATION_LABELS: Final = ("documentation", "docs", "readthedocs", "readthedoc", "apidocs", "apidocumentation")
 _CHANGELOG_LABELS: Final = ("changelog", "changes", "releasenotes", "history", "whatsnew", "changehistory")
 _HOMEPAGE_LABELS: Final = ("homepage", "home", "website")
@@ -166,7 +166,7 @@ class _Links(NamedTuple):
 
 
 def _read_links(info: ReleaseInfo) -> _Links:
-    """Return the links by what they lead to; None for each when no field for links was read."""
+    """Return the links by kind; None for each if there is no field for links."""
     if not any(value is None or isinstance(value, dict | str) for value in (info.project_urls, info.home_page)):
         return _Links()
     urls = info.project_urls if isinstance(info.project_urls, dict) else {}
@@ -203,7 +203,7 @@ def _first_nonempty(texts: Iterable[str]) -> str:
 
 
 def read_ownership(value: object) -> dict[str, Any]:
-    """Return who can publish: how many accounts, a tag for each and for the organisation, and whether there is one."""
+    """Return the publishing accounts: their number, a hash of each and of the organisation, if there is one."""
     if not isinstance(value, dict):
         return {}
     organisation, roles = value.get("organization", UNSET), value.get("roles")
@@ -220,7 +220,7 @@ def read_ownership(value: object) -> dict[str, Any]:
 
 
 def read_advisories(raw: msgspec.Raw) -> tuple[AffectingAdvisory, ...] | None:
-    """Return the advisories that stand, each once; None when the answer holds no list of them."""
+    """Return the advisories that are not withdrawn, each once; None without a list."""
     if split_list(raw) is None:
         return None
     records = decode_list(_ADVISORY_DECODER, raw)[:_MAX_ITEMS]
@@ -247,7 +247,7 @@ def _read_advisory(record: _AdvisoryRecord) -> AffectingAdvisory:
 
 
 def _merge_advisories(advisories: Iterable[AffectingAdvisory]) -> tuple[AffectingAdvisory, ...]:
-    """Return each vulnerability once, sorted by id: records that share an id or an alias are one."""
+    """Return the advisories sorted by id; records that share an id or an alias are merged."""
     groups: dict[str, list[AffectingAdvisory]] = {}
     for advisory in sorted(advisories, key=lambda entry: entry.id):
         names = (advisory.id, *advisory.aliases)

@@ -1,6 +1,6 @@
-"""The HTML form of a package index page: its file links and the marks around them (PEPs 503, 592, 740, 792).
+"""The HTML form of a package index page: file links and their attributes (PEPs 503, 592, 740, 792).
 
-Apart from the module that asks for such pages, because only mirrors answer with them and the parser takes time to load.
+A module of its own, because only mirrors send this form and the parser takes time to import.
 """
 
 from __future__ import annotations
@@ -17,36 +17,38 @@ from nerq_cli.sources.text import remove_comments
 
 
 class Anchor(NamedTuple):
-    """A link to a file. ``yanked`` is the reason (empty for none given), None when the file is not yanked."""
+    """A link to a file."""
 
     filename: str
     requires_python: str | None
+    #: Why the file was yanked, empty without a reason; None = not yanked.
     yanked: str | None
     provenance: str | None
 
 
 @dataclass(slots=True)
 class IndexPage:
-    """What a page says; ``has_provenance`` tells whether any link carries the mark of PEP 740, and so whether it could."""
+    """The content of a page."""
 
     anchors: list[Anchor] = field(default_factory=list)
     meta_tags: dict[str, str] = field(default_factory=dict)
+    #: Whether any link has the attribute of PEP 740, and so whether the index writes it.
     has_provenance: bool = False
 
 
-#: The whole elements that matter; quotes may hold a bare ``>``. The parser takes quadratic time over broken ones.
+#: Complete elements that are read; quotes may contain ``>``. The parser needs quadratic time for broken ones.
 _ELEMENT = re.compile(r"""<(?:a|meta)\s(?:[^"'<>]|"[^"]*"|'[^']*')*>""", re.IGNORECASE)
 
 
-#: Most elements read; the projects with the most files have some ten thousand.
+#: Elements read at most; the largest projects have about ten thousand.
 _MAX_ELEMENTS: Final = 50_000
 
 
 def read_page(html: str) -> IndexPage:
-    """Read an index page, whatever else may be on it.
+    """Return the content of an index page.
 
     Raises:
-        AnswerError: no project has so many files.
+        ResponseError: it has more elements than the largest projects.
     """
     elements = _ELEMENT.findall(remove_comments(html))
     if len(elements) > _MAX_ELEMENTS:

@@ -1,4 +1,4 @@
-"""Files and URLs, as configuration has them: read with care, and shown without secrets."""
+"""Read configuration files, and format their paths and URLs without secrets."""
 
 from __future__ import annotations
 
@@ -11,23 +11,26 @@ from typing import Final, NamedTuple
 from nerq_cli.ecosystems import EcosystemId, get_ecosystem
 from nerq_cli.sources.endpoints import UNPRINTABLE, split_url
 
-#: Bytes read of any configuration file; real ones have a few hundred.
+#: Bytes read of one configuration file; usual ones have a few hundred.
 _MAX_BYTES: Final = 1_000_000
 
-#: Characters shown of something that is no URL.
+#: Characters shown of a text that is no URL.
 _MAX_SHOWN_LENGTH: Final = 200
 
 
 class ConfigFiles(NamedTuple):
-    """The places configuration is read from, and what was wrong there."""
+    """Access to the environment and to configuration files."""
 
     environ: Mapping[str, str]
+    #: Home directory of the user.
     home: Path
+    #: Directory that absolute paths of the system configuration are relative to.
     root: Path
+    #: Collects what could not be read.
     warnings: list[str]
 
     def read_text(self, path: Path) -> str:
-        """Return the text of a regular file (a pipe could hang), empty when it is not there."""
+        """Return the text of a regular file (a pipe could block); empty if there is none."""
         try:
             if not os.path.isfile(path):  # noqa: PTH113 - is_file() raises where a folder may not be searched
                 return ""
@@ -38,29 +41,31 @@ class ConfigFiles(NamedTuple):
             return ""
 
     def shorten_path(self, path: Path) -> str:
-        """Return the path, short where it lies in the home directory."""
+        """Return the path, with ``~`` for the home directory."""
         return f"~/{path.relative_to(self.home).as_posix()}" if path.is_relative_to(self.home) else str(path)
 
     def describe_origin(self, path: Path) -> str:
-        """Return what to say of a setting that stands in this file."""
+        """Return the origin of a setting in this file, for users."""
         return f"{path.name} ({self.shorten_path(path)})"
 
     def warn_about_lines(self, path: Path, lines: list[int], syntax: str) -> None:
-        """Warn about lines, once for a file and without what they say: it may be a secret."""
+        """Add one warning about lines of a file, without their text: it may contain a secret."""
         suffix = f" (nor are {len(lines) - 1} more)" if len(lines) > 1 else ""
         self.warnings.append(f"{self.shorten_path(path)} line {lines[0]} is not {syntax}{suffix}")
 
 
 class RegistrySetting(NamedTuple):
-    """A registry as one place names it; ``name`` is uv's name of the index."""
+    """A registry named by one setting."""
 
     url: str
+    #: Where the setting is, for users.
     origin: str
+    #: Name that uv gives the index.
     name: str = ""
 
 
 def find_project_folders(cwd: Path, home: Path) -> tuple[Path, ...]:
-    """Return the scanned directory and those around it in the same repository; the home directory is never one."""
+    """Return the scanned directory and its parents in the same repository, without the home directory."""
     start = Path(os.path.abspath(cwd))  # noqa: PTH100 - resolve() would lead out of the project
     folders = tuple(takewhile(lambda folder: folder != home, (start, *start.parents)))
     depth = next((depth for depth, folder in enumerate(folders) if os.path.lexists(folder / ".git")), 0)
@@ -68,13 +73,13 @@ def find_project_folders(cwd: Path, home: Path) -> tuple[Path, ...]:
 
 
 def normalise_index_url(ecosystem: EcosystemId, index_url: str) -> str:
-    """Return the address to ask, as Endpoint wants it; empty when it cannot be asked over HTTP."""
+    """Return the base URL of an index, without ``/simple``; empty if it is not a URL for HTTP."""
     url, _ = split_url(index_url)
     return url.removesuffix(get_ecosystem(ecosystem).index_suffix)
 
 
 def redact_url(url: str) -> str:
-    """Return a URL for people: without credentials, and without what a terminal would obey."""
+    """Return a URL to print: without credentials and terminal control characters."""
     scheme, slashes, remainder = url.rpartition("://")
     bare_url = f"{scheme}{slashes}{remainder.rpartition('@')[2]}"
     return split_url(url)[0] or UNPRINTABLE.sub("", bare_url)[:_MAX_SHOWN_LENGTH]

@@ -1,4 +1,4 @@
-"""Who we are at a registry: values of the Authorization header, and where each of them may be sent."""
+"""Credentials for registries: values of the Authorization header, and the URLs they may be sent to."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from nerq_cli.sources.registries.config.config_files import ConfigFiles
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Credentials:
-    """Values of the Authorization header, under what each is meant for: a URL, a host, or a host and path."""
+    """Values of the Authorization header."""
 
+    #: By URL.
     url_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    #: By host.
     host_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    #: By host and path, without a scheme.
     path_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def create_endpoint(self, ecosystem: EcosystemId, url: str) -> Endpoint:
-        """Return the endpoint at this URL, with the user's credentials for exactly that place."""
+        """Return the endpoint with this URL and the credentials of the user for it."""
         header = self.url_headers.get(url) or (
             self._find_host_header(url)
             if get_ecosystem(ecosystem).credential_key == "host"
@@ -37,7 +40,7 @@ class Credentials:
         return self.host_headers.get(urlsplit(url).hostname or "", "")
 
     def _find_path_header(self, url: str) -> str:
-        """Find what is filed under the longest leading part of the address, as npm does."""
+        """Return the header of the longest matching prefix of the URL, as npm does."""
         path = url.partition("//")[2]
         while path and path not in self.path_headers:
             path = path.rpartition("/")[0]
@@ -45,27 +48,27 @@ class Credentials:
 
 
 def _hash_identity(url: str, header: str) -> str:
-    """Tell apart what different credentials were answered: 48 bits of a hash, which lead back to none of them."""
+    """Return 48 bits of a keyed hash, which distinguish credentials and do not reveal them."""
     import hashlib
 
     return hashlib.blake2b(header.encode(), key=url.encode()[: hashlib.blake2b.MAX_KEY_SIZE], digest_size=6).hexdigest()
 
 
 def build_basic_header(user: str, password: str) -> str:
-    """Return the header for HTTP's basic authentication (RFC 7617)."""
+    """Return the header of HTTP basic authentication (RFC 7617)."""
     return "Basic " + binascii.b2a_base64(f"{user}:{password}".encode("utf-8", "replace"), newline=False).decode()
 
 
 def read_url_header(url: str) -> str:
-    """Return the header for what stands before the ``@`` of a URL, empty when nothing does."""
+    """Return the header for the credentials in a URL; empty without any."""
     user, _, password = split_url(url)[1].partition(":")
     return build_basic_header(unquote(user), unquote(password)) if user or password else ""
 
 
 def read_netrc_headers(files: ConfigFiles) -> dict[str, str]:
-    """Read the netrc file into headers by host.
+    """Return the headers of the netrc file by host.
 
-    Its ``default`` entry is left alone: it would send a password to whoever is asked.
+    The ``default`` entry is ignored: it would send a password to every host.
     """
     netrc_path = files.environ.get("NETRC")
     paths = [Path(netrc_path)] if netrc_path else [files.home / ".netrc", files.home / "_netrc"]

@@ -1,21 +1,20 @@
-"""Where the registries are, and who we are there: read from the user's own pip, uv and npm configuration.
+"""The registries to use, from the pip, uv and npm configuration.
 
-What is being scanned may be hostile, and it can bring configuration files of its own: ``[tool.uv]`` in a
-pyproject.toml, a uv.toml, an .npmrc. So two kinds of configuration are told apart.
+A scanned project may be hostile and may contain configuration files (``[tool.uv]`` in pyproject.toml, uv.toml, .npmrc).
+Therefore two kinds of configuration are distinguished:
 
-*The user's* is the environment, what lies in the home directory and what the system's administrator wrote. It decides
-which registries are asked, and its credentials go to the places it names.
+- That of the user: the environment, the home directory, the system. It decides which registries receive requests. Its
+  credentials are sent to the URLs it names.
+- That of the project: everything inside the scanned repository. A registry that only the project names receives no
+  requests and no credentials, and no environment variable is expanded for it. It is passed on in
+  :class:`ProjectClaims`, so that its packages can be reported as coming from elsewhere. They are not looked up on the
+  public registry either, because their names may be private. Two exceptions: the configuration of the user names the
+  same server (scheme, host and port), or the caller trusts the project.
 
-*The project's* is everything inside the scanned repository. An address that only the project names is not asked, gets
-no credentials and sees no environment variable. It is handed on as what the project claims (:class:`ProjectClaims`), so that
-the packages it speaks for can be reported as coming from elsewhere; they are not looked up on the public registry
-either, where their names would give away what is private. There are two exceptions: the project names a server that
-the user's configuration names as well (same scheme, host and port), or the caller says that the project is trusted.
-Strangers may share a server and differ by their path on it, so credentials do not follow the host alone: those in a
-URL belong to that URL, npm's to the path they are filed under. Only a netrc file speaks of whole hosts, and is taken
-at its word.
+Several parties may share a server under different paths. So credentials in a URL belong to that URL, and those of npm
+to the path they are stored under. Only a netrc file applies to whole hosts.
 
-No registry's address is written here. Without any configuration, it is taken from the URLs that purl2url builds.
+No address of a registry is written here. Without configuration, it is derived from the URLs that purl2url builds.
 """
 
 from __future__ import annotations
@@ -46,70 +45,68 @@ from nerq_cli.sources.registries.config.pip_uv import read_python_config
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectClaims:
-    """The registries that a scanned project, and nobody else, says its packages come from. Not asked.
+    """URLs of registries that only the scanned project names, without credentials. They receive no requests."""
 
-    ``pypi_index`` replaces the PyPI index, ``extra_indexes`` stand beside it; ``npm_registry`` replaces the npm registry, ``npm_scopes`` do
-    so for one scope each ("@acme"). All are without credentials.
-    """
-
+    #: Replaces the PyPI index.
     pypi_index: str = ""
+    #: Further indexes of Python packages.
     extra_indexes: tuple[str, ...] = ()
+    #: Replaces the npm registry.
     npm_registry: str = ""
+    #: Replace the npm registry for one scope each ("@acme").
     npm_scopes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexConfig:
-    """The registries to ask, and what else the configuration says about where packages come from.
+    """The registries to use, and what else the configuration states about the origin of packages.
 
-    ``registries`` are the registries that the configuration names; an ecosystem that is missing there has its public one,
-    which is worked out only when it is needed. An endpoint with an empty ``url`` stands for an address that cannot be
-    asked over HTTP (a directory, a mistake): it is kept, so that nothing is sent elsewhere instead. ``npm_scopes`` has
-    an endpoint for each scope ("@acme"). ``extra_indexes`` are further indexes that pip or uv would look into, without
-    credentials. ``project_claims`` is what only the scanned project says. ``origins`` tells where each address came from
-    (``pypi``, ``npm`` or a scope to "environment UV_INDEX_URL"), ``warnings`` what could not be understood.
+    An endpoint with an empty ``url`` stands for a setting that is not a URL for HTTP (a directory, a mistake). It is
+    kept, so that no request goes elsewhere instead.
     """
 
+    #: Registries that the configuration names; an ecosystem without one has its public registry.
     registries: Mapping[EcosystemId, Endpoint] = field(default_factory=dict)
+    #: Endpoints by npm scope ("@acme").
     npm_scopes: Mapping[str, Endpoint] = field(default_factory=dict)
+    #: Further indexes that pip or uv would search, without credentials.
     extra_indexes: tuple[str, ...] = ()
     project_claims: ProjectClaims = field(default_factory=ProjectClaims)
+    #: Where each address was set ("environment UV_INDEX_URL"), by ``pypi``, ``npm`` or scope.
     origins: Mapping[str, str] = field(default_factory=dict)
+    #: What could not be read.
     warnings: tuple[str, ...] = ()
     credentials: Credentials = field(default_factory=Credentials, repr=False, compare=False)
 
     @property
     def pypi(self) -> Endpoint:
-        """Where PyPI packages are looked up: the root of the index, without ``/simple``."""
+        """The index of PyPI packages: its root, without ``/simple``."""
         return self._get_ecosystem_endpoint(PYPI)
 
     @property
     def npm(self) -> Endpoint:
-        """Where npm packages are looked up, unless their scope has a registry of its own."""
+        """The registry of npm packages whose scope has no registry of its own."""
         return self._get_ecosystem_endpoint(NPM)
 
     @property
     def project_index(self) -> str:
-        """The PyPI index that only the scanned project names; empty when that is none, or the one asked anyway."""
+        """The PyPI index that only the scanned project names; empty without one, or if it is the one in use."""
         return "" if self.is_default_index(self.project_claims.pypi_index) else self.project_claims.pypi_index
 
     def find_endpoint(self, package: Package) -> Endpoint:
-        """Return the registry to ask about this package."""
+        """Return the registry of this package."""
         scope = get_ecosystem(package.ecosystem).split_name(package.name)[0] if self.npm_scopes else ""
         return self.npm_scopes.get(scope) or self._get_ecosystem_endpoint(package.ecosystem)
 
     def is_public(self, package: Package) -> bool:
-        """Say whether the registry to ask about a package is its ecosystem's public one, which keeps no secrets."""
+        """Whether the registry of a package is the public one of its ecosystem."""
         has_scope_registry = get_ecosystem(package.ecosystem).split_name(package.name)[0] in self.npm_scopes
         if package.ecosystem not in self.registries and not has_scope_registry:
             return True
         return self.find_endpoint(package).url == get_public_registry_url(package.ecosystem)
 
     def find_extra_indexes(self, package: Package) -> tuple[str, ...]:
-        """Return the further indexes of the user's own that a package may come from.
-
-        One on this disk tells by itself whether it has the package. ``NERQ_PYPI_URL`` overrules them all.
-        """
+        """Return the further indexes of the user that may contain a package; none if ``NERQ_PYPI_URL`` is set."""
         if (
             not get_ecosystem(package.ecosystem).has_extra_indexes
             or not self.extra_indexes
@@ -119,10 +116,10 @@ class IndexConfig:
         return tuple(url for url in self.extra_indexes if _may_contain(url, package.name))
 
     def find_claimed_registry(self, package: Package) -> str:
-        """Return the registry that only the project names for this package, empty when it names none.
+        """Return the registry that only the project names for this package; empty without one.
 
-        A package from elsewhere is not to be asked about: not there, which the user never chose, nor on another
-        registry, which would learn a private name.
+        Such a package must not be requested: not there, because the user did not choose that registry, and not from
+        another one, which would receive a private name.
         """
         if package.ecosystem == PYPI:
             return self.project_index
@@ -137,15 +134,12 @@ class IndexConfig:
         )
 
     def is_default_index(self, index_url: str, *, ecosystem: EcosystemId = PYPI) -> bool:
-        """Say whether an address written in a project's file is no other than the one asked anyway.
-
-        The public registry counts as that, too: a project that names it only says that its packages are public.
-        """
+        """Whether an address in a file of the project is the index in use, or the public registry."""
         url = normalise_index_url(ecosystem, index_url)
         return bool(url) and (url == self._get_ecosystem_endpoint(ecosystem).url or _is_public_url(ecosystem, url))
 
     def is_default_for(self, index_url: str, package: Package) -> bool:
-        """Say the same of the address that a file gives for one package, whose scope may have a registry of its own."""
+        """Whether an address that a file gives for one package is its registry, or the public one."""
         url = normalise_index_url(package.ecosystem, index_url)
         default_url = self.find_endpoint(package).url
         return bool(url) and (url == default_url or _is_public_url(package.ecosystem, url))
@@ -156,7 +150,7 @@ class IndexConfig:
 
 @lru_cache(maxsize=4_096)
 def _may_contain(index: str, name: str) -> bool:
-    """Whether an index may have a package of this name; of a directory it can be seen."""
+    """Whether an index may contain a package of this name; a directory is searched for it."""
     parts = urlsplit(index)
     if parts.scheme in ("http", "https"):
         return True
@@ -166,7 +160,7 @@ def _may_contain(index: str, name: str) -> bool:
 
 @lru_cache(maxsize=1_024)
 def _is_public_url(ecosystem: EcosystemId, url: str) -> bool:
-    """Whether this is the public registry, by whichever of its names: some clients call npm's by one of their own."""
+    """Whether a URL is the public registry; that of npm has further names, which some clients use."""
     return url == get_public_registry_url(ecosystem) or get_ecosystem(ecosystem).is_registry_url(url)
 
 
@@ -183,22 +177,22 @@ def read_index_config(
     root: Path = Path("/"),
     trust_project: bool = False,
 ) -> IndexConfig:
-    """Read where the registries are. Never fails: what cannot be understood becomes a warning.
+    """Return the registries to use. Never raises: what cannot be read becomes a warning.
 
-    For each ecosystem the first of these that names a registry decides:
+    For each ecosystem, the first of these that names a registry decides:
 
     1. ``NERQ_PYPI_URL``, ``NERQ_NPM_URL`` (scopes keep their own registries);
     2. the environment: ``UV_DEFAULT_INDEX``, ``UV_INDEX_URL``, ``PIP_INDEX_URL``; ``npm_config_registry``;
-    3. the project at ``cwd`` and around it, up to the root of its repository, under the conditions above;
+    3. the project at ``cwd`` up to the root of its repository, under the conditions of the module docstring;
     4. the user's and the system's uv.toml, then pip's configuration files; the user's and the global npmrc;
     5. the public registry.
 
     Args:
         environ: The environment variables.
-        cwd: The directory that is scanned.
-        home: The user's home directory; by default the one the environment names.
-        root: Where the system's configuration starts.
-        trust_project: Take the project's own configuration as if it were the user's.
+        cwd: The scanned directory.
+        home: The home directory; by default that of the environment.
+        root: The root directory of the system configuration.
+        trust_project: Treat the configuration of the project like that of the user.
     """
     home_path = environ.get("HOME") or environ.get("USERPROFILE") or os.path.expanduser("~")  # noqa: PTH111 - home() raises
     files = ConfigFiles(environ, Path(os.path.abspath(home or home_path)), root, [])  # noqa: PTH100 - resolve() changes the name

@@ -1,4 +1,4 @@
-"""What npm is configured to use as its registry, for all packages and for those of one scope."""
+"""Registries of npm packages from the npm configuration, in general and by scope."""
 
 from __future__ import annotations
 
@@ -26,25 +26,27 @@ _REGISTRY_KEY = re.compile(r"(?:(@[^/:]+):)?registry")
 
 
 class NpmConfig(NamedTuple):
-    """What all the places together say, by scope; the registry of packages without one has the scope "".
+    """The merged npm configuration."""
 
-    ``claimed_urls`` is only what the project says; ``url_headers`` and ``path_headers`` are headers by address, and by host and path.
-    """
-
+    #: Registries by scope; "" for packages without a registry for their scope.
     registries: Mapping[str, RegistrySetting]
+    #: Registries that only the project names, by scope.
     claimed_urls: Mapping[str, str]
+    #: Authorization headers by URL.
     url_headers: Mapping[str, str]
+    #: Authorization headers by host and path.
     path_headers: Mapping[str, str]
 
 
 class _Npmrc(NamedTuple):
-    """The settings of one place; those of the environment have no ``origin`` of their own."""
+    """The settings of one npmrc file or of the environment."""
 
     settings: Mapping[str, str]
+    #: The file, for users; empty for the environment.
     origin: str = ""
 
     def find_registries(self) -> dict[str, RegistrySetting]:
-        """Return the registries by scope; "" is the one for everything else."""
+        """Return the registries by scope; "" for packages without a registry for their scope."""
         registries = {}
         for key, url in self.settings.items():
             match = _REGISTRY_KEY.fullmatch(key)
@@ -54,7 +56,7 @@ class _Npmrc(NamedTuple):
 
 
 def read_npm_config(files: ConfigFiles, folders: Iterable[Path], *, trust: bool) -> NpmConfig:
-    """Read which registries npm packages come from: after the user's configuration, and after the project's."""
+    """Return the registries of npm packages from the configuration of the user and of the project."""
     environment = _read_environment(files.environ)
     user_npmrc = Path(environment.settings.get("userconfig") or files.home / ".npmrc")
     user_layers = [_read_npmrc(files, path, expand=True) for path in (*_find_global_npmrc(environment), user_npmrc)]
@@ -95,12 +97,12 @@ def read_npm_config(files: ConfigFiles, folders: Iterable[Path], *, trust: bool)
 
 
 def _merge_registries(layers: Iterable[_Npmrc]) -> dict[str, RegistrySetting]:
-    """Registries by scope; a later place overrules an earlier one."""
+    """Return the registries by scope; later layers win."""
     return {scope: registry for layer in layers for scope, registry in layer.find_registries().items()}
 
 
 def _find_global_npmrc(environment: _Npmrc) -> list[Path]:
-    """The global npmrc, where the environment tells; only npm itself knows otherwise."""
+    """Return the global npmrc if the environment names it; otherwise only npm can find it."""
     if config_path := environment.settings.get("globalconfig"):
         return [Path(config_path)]
     prefix = environment.settings.get("prefix")
@@ -108,7 +110,7 @@ def _find_global_npmrc(environment: _Npmrc) -> list[Path]:
 
 
 def _read_environment(environ: Mapping[str, str]) -> _Npmrc:
-    """Settings from the environment; npm takes their names in any case, and ``_`` for ``-``."""
+    """Return the settings in the environment; npm ignores the case of their names, and reads ``_`` as ``-``."""
     settings = {}
     for variable, value in environ.items():
         if variable[: len(_VARIABLE_PREFIX)].lower() == _VARIABLE_PREFIX and value:
@@ -119,14 +121,14 @@ def _read_environment(environ: Mapping[str, str]) -> _Npmrc:
 
 
 def _read_npmrc(files: ConfigFiles, path: Path, *, expand: bool) -> _Npmrc:
-    """Read an npmrc: ini without sections, as npm's own parser takes it. No parser for it is kept for Python."""
+    """Return the settings of an npmrc: ini without sections, as npm parses it."""
     settings, invalid_lines = {}, []
     environ = files.environ if expand else {}
     for number, line in enumerate(re.split(r"\r\n|\r|\n", files.read_text(path)), start=1):
         text = line.strip()
         if not text or text[0] in ";#":
             continue
-        if text.startswith("["):  # what follows belongs to a section, which npm never looks into
+        if text.startswith("["):  # npm ignores sections
             break
         key, separator, value = text.partition("=")
         if separator:
@@ -139,7 +141,7 @@ def _read_npmrc(files: ConfigFiles, path: Path, *, expand: bool) -> _Npmrc:
 
 
 def _strip_quotes(raw_value: str) -> str:
-    """Take off quotes, or else a comment behind the value."""
+    """Return the value without quotes, or else without a trailing comment."""
     text = raw_value.strip()
     if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
         return text[1:-1]
@@ -148,7 +150,7 @@ def _strip_quotes(raw_value: str) -> str:
 
 
 def _expand_variables(text: str, environ: Mapping[str, str]) -> str:
-    """Put variables in as npm does: ``${NAME}`` stays as it is when there is none, ``${NAME?}`` becomes empty."""
+    """Expand variables as npm does: an unset ``${NAME}`` is kept, an unset ``${NAME?}`` becomes empty."""
 
     def substitute_variable(match: re.Match[str]) -> str:
         escapes, name, optional = match.groups()
@@ -160,7 +162,7 @@ def _expand_variables(text: str, environ: Mapping[str, str]) -> str:
 
 
 def _read_credentials(files: ConfigFiles, layers: Iterable[_Npmrc]) -> dict[str, str]:
-    """Headers by host and path: settings such as ``//npm.example/team/:_authToken``."""
+    """Return headers by host and path, from settings such as ``//npm.example/team/:_authToken``."""
     settings_by_location: dict[str, dict[str, str]] = {}
     for location in layers:
         for key, value in location.settings.items():
@@ -176,7 +178,7 @@ def _read_credentials(files: ConfigFiles, layers: Iterable[_Npmrc]) -> dict[str,
 
 
 def _build_header(files: ConfigFiles, location: str, settings: Mapping[str, str]) -> str:
-    """The header for what is filed under one address, in npm's order; empty when it cannot be one."""
+    """Return the header of the credentials for one location, in the order of npm; empty without a valid one."""
     if token := settings.get("_authToken"):
         header = f"Bearer {token}"
     elif encoded_login := settings.get("_auth"):

@@ -1,4 +1,4 @@
-"""What pip and uv are configured to use as their package index."""
+"""Package indexes from the pip and uv configuration."""
 
 from __future__ import annotations
 
@@ -26,28 +26,31 @@ if TYPE_CHECKING:
 
 
 class _IndexSettings(NamedTuple):
-    """The indexes that one place names: what replaces PyPI (the first one counts), and what stands beside it."""
+    """The indexes that one source of configuration names."""
 
+    #: Replace PyPI; the first one counts.
     main: tuple[RegistrySetting, ...] = ()
+    #: Further indexes.
     extra: tuple[RegistrySetting, ...] = ()
 
 
 class PythonConfig(NamedTuple):
-    """What all the places together say.
+    """The merged pip and uv configuration."""
 
-    ``default_index`` is None for the public index; ``url_headers`` are headers by address; the rest is for people, and what is
-    ``claimed_index`` is only what the project says.
-    """
-
+    #: None = the public index.
     default_index: RegistrySetting | None
+    #: Further indexes, without credentials.
     extra_indexes: tuple[str, ...]
+    #: The index that only the project names; empty without one.
     claimed_index: str
+    #: Further indexes that only the project names.
     claimed_extra_indexes: tuple[str, ...]
+    #: Authorization headers by URL.
     url_headers: Mapping[str, str]
 
 
 def read_python_config(files: ConfigFiles, folders: Iterable[Path], *, trust: bool) -> PythonConfig:
-    """Read which index Python packages come from: after the user's configuration, and after the project's."""
+    """Return the indexes of Python packages from the configuration of the user and of the project."""
     nerq = _read_variables(files.environ, main=(SOURCES["pypi"].variable,))
     uv = _read_variables(
         files.environ, main=("UV_DEFAULT_INDEX", "UV_INDEX_URL"), extra=("UV_INDEX", "UV_EXTRA_INDEX_URL")
@@ -90,7 +93,7 @@ def _list_urls(indexes: Iterable[RegistrySetting], *, excluding: Iterable[Regist
 
 
 def _read_url_headers(environ: Mapping[str, str], indexes: _IndexSettings) -> dict[str, str]:
-    """Headers by address: what stands in a URL, or what the environment says for an index of that name (uv)."""
+    """Return headers by URL: the credentials in it, or those in the environment for the name of the index (uv)."""
     headers: dict[str, str] = {}
     for index in (*indexes.main, *indexes.extra):
         url, header = (
@@ -112,7 +115,7 @@ _NAME_AND_URL = re.compile(r"(?:(?P<name>[A-Za-z0-9._-]+)=)?(?P<url>.*)", re.DOT
 
 
 def _read_variables(environ: Mapping[str, str], *, main: Iterable[str], extra: Iterable[str] = ()) -> _IndexSettings:
-    """Read environment variables: one index each, or several with white space between them."""
+    """Return the indexes in environment variables: one each, or several separated by white space."""
 
     def iter_indexes(variables: Iterable[str]) -> Iterator[RegistrySetting]:
         for variable in variables:
@@ -124,17 +127,17 @@ def _read_variables(environ: Mapping[str, str], *, main: Iterable[str], extra: I
     return _IndexSettings(tuple(iter_indexes(main)), tuple(iter_indexes(extra)))
 
 
-#: Variables that take ``name=url`` as well as a URL.
+#: Variables that accept ``name=url`` as well as a URL.
 _NAMED_INDEX_VARIABLES: Final = ("UV_DEFAULT_INDEX", "UV_INDEX")
 
 
 def find_uv_files(
     environ: Mapping[str, str], *, home: Path, root: Path, platform: str = sys.platform
 ) -> tuple[Path, ...]:
-    """Return where uv keeps a user's and a system's settings, what decides first coming first.
+    """Return the configuration files of uv for user and system, by falling precedence.
 
-    After uv's documentation ("Configuration files"): the one UV_CONFIG_FILE names and no other, or the user's and
-    then the system's, in the order they are searched for.
+    As in the documentation of uv ("Configuration files"): only the one that UV_CONFIG_FILE names, or that of the user,
+    then that of the system.
     """
     if environ.get("UV_NO_CONFIG", "").lower() in ("1", "true", "yes", "on"):
         return ()
@@ -150,10 +153,10 @@ def find_uv_files(
 def find_pip_files(
     environ: Mapping[str, str], *, home: Path, root: Path, platform: str = sys.platform
 ) -> tuple[Path, ...]:
-    """Return where pip looks for its configuration, what decides first coming first.
+    """Return the configuration files of pip, by falling precedence.
 
-    After pip's documentation ("Configuration files"): the file PIP_CONFIG_FILE names, which also stands in for the
-    user's; that of the virtual environment; the user's, new place before old; the system's.
+    As in the documentation of pip ("Configuration files"): the file that PIP_CONFIG_FILE names, which also replaces
+    those of the user; that of the virtual environment; those of the user, new location before old; those of the system.
     """
     config_file = environ.get("PIP_CONFIG_FILE", "")
     if config_file == os.devnull:
@@ -172,7 +175,7 @@ def find_pip_files(
 def _find_pip_folders(
     environ: Mapping[str, str], home: Path, root: Path, platform: str
 ) -> tuple[list[Path], list[Path]]:
-    """The user's folders and the system's."""
+    """Return the folders of the user, and those of the system."""
     if platform == "win32":
         roaming, shared = (
             [Path(environ[key]) / "pip"] if environ.get(key) else [] for key in ("APPDATA", "PROGRAMDATA")
@@ -186,7 +189,7 @@ def _find_pip_folders(
 
 
 def _find_config_home(environ: Mapping[str, str], home: Path) -> Path:
-    """The XDG base directory for a user's configuration; a relative one is to be ignored."""
+    """Return the XDG base directory for configuration; a relative one is ignored."""
     directory = environ.get("XDG_CONFIG_HOME", "")
     return Path(directory) if directory.startswith("/") else home / ".config"
 
@@ -203,7 +206,7 @@ def _read_uv_settings(files: ConfigFiles) -> Iterator[_IndexSettings]:
 
 
 def _read_uv_project(files: ConfigFiles, folder: Path) -> _IndexSettings:
-    """Read uv's settings in one directory of the project: its uv.toml, or else ``[tool.uv]`` of its pyproject.toml."""
+    """Return the uv settings in one directory of the project: uv.toml, or else ``[tool.uv]`` in pyproject.toml."""
     uv_toml, pyproject = folder / "uv.toml", folder / "pyproject.toml"
     if text := files.read_text(uv_toml):
         return _read_uv_indexes(files, uv_toml, _parse_toml(files, uv_toml, text))
@@ -219,7 +222,7 @@ def _parse_toml(files: ConfigFiles, path: Path, text: str) -> Mapping[str, objec
     try:
         return tomli.loads(text)
     except (ValueError, RecursionError) as error:
-        if path.name != "pyproject.toml":  # the reader of manifests speaks about those
+        if path.name != "pyproject.toml":  # the reader of pyproject.toml reports those
             files.warn_about_lines(path, [getattr(error, "lineno", 1)], "TOML")
         return {}
 
@@ -259,7 +262,7 @@ def _read_strings(files: ConfigFiles, origin: str, table: Mapping[str, object], 
     return [item for item in values if isinstance(item, str)]
 
 
-#: Sections of pip's configuration: what ``pip install`` obeys first, what it would not obey last.
+#: Sections of the pip configuration, by falling precedence for ``pip install``; it ignores the last.
 _PIP_SECTIONS: Final = ("install", "global", "download")
 
 
@@ -279,7 +282,7 @@ def _read_pip_settings(files: ConfigFiles) -> _IndexSettings:
 
 
 def _parse_ini(files: ConfigFiles, path: Path) -> Mapping[tuple[str, str], str]:
-    """Read one of pip's files as pip does, but go on without the lines that pip would stop at."""
+    """Return the settings of a pip file, without the lines that pip would refuse."""
     text = files.read_text(path)
     if "index" not in text.lower():
         return {}
@@ -293,7 +296,7 @@ _SECTION_HEADER = re.compile(r"\s*\[.+\]")
 
 
 def _parse_sections(lines: list[str]) -> tuple[Mapping[tuple[str, str], str], list[int]]:
-    """Values by section and option, and the numbers of the lines that are neither."""
+    """Return values by section and option, and the numbers of invalid lines."""
     from configparser import ParsingError, RawConfigParser
 
     parser = RawConfigParser(strict=False)
@@ -313,7 +316,7 @@ def _parse_sections(lines: list[str]) -> tuple[Mapping[tuple[str, str], str], li
 
 
 def _find_invalid_lines(error: ParsingError, lines: list[str]) -> list[int]:
-    """The numbers of the lines a parser cannot use: those before the first section, or else all that are no option."""
+    """Return the numbers of invalid lines: those before the first section, or else all that are no option."""
     from configparser import MissingSectionHeaderError
 
     if isinstance(error, MissingSectionHeaderError):
