@@ -32,7 +32,7 @@ def _get_release_numbers(version: Version) -> tuple[float, ...]:
 
 
 def _get_upper_bound(operator: str, text: str) -> tuple[float, ...]:
-    """Return the highest release numbers that one clause admits."""
+    """Return the highest release numbers that one clause allows."""
     if operator in {"<", "<=", "=="} and not text.endswith(".*"):
         return _get_release_numbers(Version(text))
     if operator in {"~=", "=="}:
@@ -56,7 +56,7 @@ class Specifiers:
 
     #: The clauses of one alternative must all hold.
     alternatives: tuple[SpecifierSet, ...]
-    #: Highest epoch and release numbers that any alternative admits.
+    #: Highest epoch and release numbers that any alternative allows.
     upper_bound: tuple[float, ...]
     reference_version: str
     names_prerelease: bool
@@ -121,7 +121,7 @@ def parse_pin(requirement: str) -> str | None:
 
 @lru_cache(maxsize=4_096)
 def supports_python(requires_python: str, python: str) -> bool:
-    """Return whether a release admits this Python; a text that cannot be parsed excludes none, as in pip."""
+    """Return whether a release allows this Python; a text that cannot be parsed excludes none, as in pip."""
     try:
         return SpecifierSet(requires_python).contains(python, prereleases=True)
     except ValueError:

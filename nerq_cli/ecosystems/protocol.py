@@ -37,7 +37,7 @@ class Requirement(Protocol):
         ...
 
     def allows(self, version: str, *, prereleases: bool = False) -> bool:
-        """Return whether the version satisfies the requirement; ``prereleases`` also admits those it does not name."""
+        """Return whether the version satisfies the requirement; ``prereleases`` also allows those it does not name."""
         ...
 
     def is_above(self, version: str) -> bool:
@@ -139,7 +139,7 @@ class Ecosystem(Protocol):
         """Choose the version that the package manager would install today. A pin is chosen even if it is yanked.
 
         Args:
-            requirement: as written; on npm also a dist-tag. Empty admits any version.
+            requirement: as written; on npm also a dist-tag. Empty allows any version.
             package_info: what the registry lists, newest first.
             interpreter: full version of the interpreter in use (``3.12.4``); None ignores interpreter requirements.
         """
@@ -157,7 +157,7 @@ class Ecosystem(Protocol):
         """Return whether a version satisfies a requirement; False if either is not valid.
 
         A pre-release satisfies a requirement that names one (PyPI: any pre-release; npm: one of the same
-        major.minor.patch), and with ``prereleases`` any requirement whose bounds admit it.
+        major.minor.patch), and with ``prereleases`` any requirement whose bounds allow it.
         """
         parsed = self.parse_requirement(requirement)
         return parsed is not None and parsed.allows(version, prereleases=prereleases)

@@ -91,7 +91,7 @@ class PypiEcosystem(Ecosystem):
         return " || ".join(",".join(text.strip() for text in texts if text.strip(" *")) for texts in alternatives)
 
     def supports_interpreter(self, required: str, interpreter: str) -> bool:
-        """Return whether ``requires-python`` admits this Python; as in pip, a text that cannot be parsed does."""
+        """Return whether ``requires-python`` allows this Python; as in pip, a text that cannot be parsed does."""
         from nerq_cli.ecosystems import pep440
 
         return not required or pep440.supports_python(required, interpreter)
@@ -101,7 +101,7 @@ class PypiEcosystem(Ecosystem):
     ) -> VersionChoice:
         """Choose as pip does.
 
-        pip takes the newest final release that is not yanked, has files and admits this Python; a pre-release only if
+        pip takes the newest final release that is not yanked, has files and allows this Python; a pre-release only if
         the requirement names one or no final release satisfies it.
         """
         from nerq_cli.ecosystems.listing import Listing

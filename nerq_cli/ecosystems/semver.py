@@ -88,7 +88,7 @@ class _Comparators:
 
 @dataclass(frozen=True, slots=True)
 class VersionRange:
-    """A parsed range: the version satisfies it if one of the alternatives admits it."""
+    """A parsed range: the version satisfies it if one of the alternatives allows it."""
 
     alternatives: tuple[_Comparators, ...]
     #: None if there is none.

@@ -30,7 +30,7 @@ class Upgrade:
     value: float | None
     grade: str | None
     provisional: bool
-    #: Whether every declared requirement admits the version.
+    #: Whether every declared requirement allows the version.
     in_range: bool
     #: The declared ranges that exclude the version, without exact pins.
     excluding_ranges: str = ""
@@ -46,7 +46,7 @@ def find_candidates(
     """Return at most three versions to score: those in the declared range first, each group in ascending order.
 
     All are final, newer than the one in use, neither yanked nor deprecated, and run on this Python if the one in use
-    does. An empty ``python`` admits any.
+    does. An empty ``python`` allows any.
     """
     if dependency.version is None:
         return ()

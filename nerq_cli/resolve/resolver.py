@@ -64,7 +64,7 @@ def resolve(
 
 
 class Declarations:
-    """All declarations of a run, by package, so that versions can be settled a batch of packages at a time."""
+    """All declarations of a run by package, so that batches of packages can be resolved separately."""
 
     def __init__(self, declarations: Iterable[Declaration], *, python: str | None = None) -> None:
         """Take what all the files declare, in any order, and the Python in use."""
@@ -119,7 +119,7 @@ class Declarations:
     def resolve_packages(
         self, packages: Iterable[Package], package_infos: Mapping[Package, Fact[PackageInfo]]
     ) -> Resolution:
-        """Settle the version in use of each declaration of these packages; :func:`resolve` says how."""
+        """Return the dependencies of these packages, as described in :func:`resolve`."""
         dependencies: list[Dependency] = []
         unsatisfied: list[Unsatisfied] = []
         for package in packages:

@@ -233,9 +233,7 @@ def test_a_package_that_is_not_found_is_still_explained(card_of: CardOf, finding
     assert "could not be judged: not found in the registry" in printed
     assert "fix: if it is yours" in printed
     assert "? coverage 0% (insufficient)" in printed
-    assert (
-        "no advisory source answered: 2 signals unknown, 14% of the evidence malware, known advisories" in printed
-    )
+    assert "no advisory source answered: 2 signals unknown, 14% of the evidence malware, known advisories" in printed
     assert "Signals" not in printed
 
 
