@@ -1,4 +1,4 @@
-"""Select dependencies of a report by name."""
+"""Find dependencies by the name that a user gives them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nerq_cli.errors import UsageError
 
 if TYPE_CHECKING:
+    from nerq_cli.inventory import DependencyFile, Package
     from nerq_cli.report.model import Assessment
 
 
@@ -25,7 +26,8 @@ def select_dependencies(names: Iterable[str], dependencies: Sequence[Assessment]
             assessment for assessment in dependencies if name in assessment.dependency.aliases
         ] or _find_by_target(name, dependencies)
         if not matches:
-            raise UsageError(f"{name!r} is not among the dependencies scanned", hint=_suggest_names(name, dependencies))
+            known_names = [assessment.dependency.package.name for assessment in dependencies]
+            raise UsageError(f"{name!r} is not among the dependencies scanned", hint=suggest_names(name, known_names))
         selected_by_id |= {id(assessment): assessment for assessment in matches}
     return tuple(selected_by_id.values())
 
@@ -43,15 +45,30 @@ def _find_by_target(name: str, dependencies: Iterable[Assessment]) -> list[Asses
     return [entry for entry in dependencies if entry.dependency.package in packages]
 
 
-def _suggest_names(name: str, dependencies: Iterable[Assessment]) -> str:
-    """Return a hint with the most similar names of the scan."""
+def find_packages(name: str, dependency_files: Iterable[DependencyFile]) -> list[Package]:
+    """Return the packages with this alias in the dependency files, else those that the name stands for as a target.
+
+    Raises:
+        UsageError: the name is neither an alias nor a valid target.
+    """
+    from nerq_cli import targets
+
+    aliased_packages = [
+        declaration.package
+        for dependency_file in dependency_files
+        for declaration in dependency_file.declarations
+        if declaration.alias == name
+    ]
+    return list(dict.fromkeys(aliased_packages)) or [declaration.package for declaration in targets.parse_target(name)]
+
+
+def suggest_names(name: str, known_names: Iterable[str]) -> str:
+    """Return a hint with the known names that are most similar to the name of a target."""
     from difflib import get_close_matches
 
     from nerq_cli.report.sanitize import sanitize_text
 
-    names = {
-        assessment.dependency.package.name.lower(): assessment.dependency.package.name for assessment in dependencies
-    }
-    base_name = name.rpartition(":")[2].lower()
-    suggestions = [sanitize_text(names[match]) for match in get_close_matches(base_name, names, n=3)]
-    return f"did you mean {' or '.join(suggestions)}?" if suggestions else "nerq scan --list prints every name"
+    names = {known_name.lower(): known_name for known_name in known_names}
+    matches = get_close_matches(name.rpartition(":")[2].lower(), names, n=3)
+    suggestions = " or ".join(sanitize_text(names[match]) for match in matches)
+    return f"did you mean {suggestions}?" if suggestions else "nerq scan --list prints every name"

@@ -33,7 +33,7 @@ _GC_THRESHOLD: Final = 100_000
 
 
 class CommandGroup(TyperGroup):
-    """The commands of ``COMMANDS``. A module is imported when its command is run: that halves the start-up time."""
+    """The commands of ``COMMANDS``. A module is imported when its command is run, which keeps start-up short."""
 
     def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - handed through
         super().__init__(**attributes)

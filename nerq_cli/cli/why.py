@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 #: Paths shown by default; a widely used package may have thousands.
 _MAX_PATHS = 20
 
-
 app = create_app()
 
 
@@ -36,13 +35,14 @@ def why(
 ) -> None:
     """Show what depends on a package, from lock files; no network."""
     from nerq_cli.application.read_dependencies import Inputs, read_inputs
+    from nerq_cli.application.select_dependencies import find_packages, suggest_names
     from nerq_cli.cli.progress import create_progress
     from nerq_cli.report.sanitize import sanitize_text
     from nerq_cli.report.terminal.problems import print_problems
 
     inputs = Inputs(paths=tuple(paths or ["."]), exclude=tuple(exclude or ()))
     dependency_files = read_inputs(inputs, create_progress)
-    packages = _find_packages(name, dependency_files)
+    packages = find_packages(name, dependency_files)
     lines = [line for package in packages for line in explain_package(package, dependency_files, limit)]
     for line in lines:
         typer.echo(sanitize_text(line))
@@ -50,22 +50,9 @@ def why(
         print_problems(problems)
         raise typer.Exit(UsageError.exit)
     if not lines:
-        raise UsageError(
-            f"{name!r} is in none of the dependency files", hint=_suggest_names(packages, dependency_files)
-        )
-
-
-def _find_packages(name: str, dependency_files: Iterable[DependencyFile]) -> list[Package]:
-    """Return the packages with this alias in the project, else those with this name."""
-    from nerq_cli import targets
-
-    aliased_packages = [
-        declaration.package
-        for dependency_file in dependency_files
-        for declaration in dependency_file.declarations
-        if declaration.alias == name
-    ]
-    return list(dict.fromkeys(aliased_packages)) or [declaration.package for declaration in targets.parse_target(name)]
+        declarations = [declaration for file in dependency_files for declaration in file.declarations]
+        known_names = [text for entry in declarations for text in (entry.package.name, entry.alias) if text]
+        raise UsageError(f"{name!r} is in none of the dependency files", hint=suggest_names(name, known_names))
 
 
 def explain_package(package: Package, dependency_files: Iterable[DependencyFile], limit: int) -> Iterator[str]:
@@ -112,16 +99,3 @@ def _describe_locked(package: Package, dependency_file: DependencyFile, limit: i
 
 def _format_step(step: Step) -> str:
     return f"{step.name} {step.version}{f' ({step.requirement})' if step.requirement else ''}"
-
-
-def _suggest_names(packages: Iterable[Package], dependency_files: Iterable[DependencyFile]) -> str:
-    from difflib import get_close_matches
-
-    declarations = [declaration for dependency_file in dependency_files for declaration in dependency_file.declarations]
-    names = {name for declaration in declarations for name in (declaration.package.name, declaration.alias) if name}
-    suggestions = [match for package in packages for match in get_close_matches(package.name, names, n=3)]
-    return (
-        f"did you mean {' or '.join(dict.fromkeys(suggestions))}?"
-        if suggestions
-        else "nerq scan --list prints every name"
-    )

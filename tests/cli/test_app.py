@@ -159,3 +159,17 @@ def test_a_command_is_one_module_and_one_line(nerq: Nerq, monkeypatch: pytest.Mo
     assert nerq("greet", "ann").out == "hello ann\n"
     assert "greet" in nerq("--help").out
     assert nerq("greet", "--help").out.startswith("Usage: nerq greet [OPTIONS]")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "modules"), [(["--version"], []), (["--help"], []), (["cache", "info"], ["cache"])]
+)
+def test_only_the_command_that_runs_is_imported(project: Path, arguments: list[str], modules: list[str]) -> None:
+    watch = (
+        "import sys\n"
+        "from nerq_cli.cli.app import COMMANDS, run_command_line\n"
+        f"run_command_line({arguments})\n"
+        "sys.exit(repr([name for name in COMMANDS if f'nerq_cli.cli.{name}' in sys.modules]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", watch], capture_output=True, text=True, check=False)  # noqa: S603
+    assert done.stderr.strip() == repr(modules)
