@@ -67,6 +67,8 @@ class Unknown(msgspec.Struct, frozen=True):
 
 Fact: TypeAlias = Found[T] | Absent | Unknown
 
+#: No request was sent.
+NOT_REQUESTED: Final = Unknown("not requested")
 #: Evidence that no step of the collection gives.
 NOT_AVAILABLE: Final = Unknown("source not available yet")
 
@@ -334,12 +336,12 @@ class Adoption(msgspec.Struct, frozen=True, omit_defaults=True):
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """All facts about one release, before scoring."""
 
-    package_info: Fact[PackageInfo] = Unknown("not asked")
-    metadata: Fact[Metadata] = Unknown("not asked")
-    popularity: Fact[Popularity] = Unknown("not asked")
-    similar_name: Fact[SimilarName] = Unknown("not asked")
+    package_info: Fact[PackageInfo] = NOT_REQUESTED
+    metadata: Fact[Metadata] = NOT_REQUESTED
+    popularity: Fact[Popularity] = NOT_REQUESTED
+    similar_name: Fact[SimilarName] = NOT_REQUESTED
     #: The popular package that the name resembles; its publishers are compared.
-    similar_package: Fact[PackageInfo] = Unknown("not asked")
+    similar_package: Fact[PackageInfo] = NOT_REQUESTED
     advisories: Fact[tuple[AffectingAdvisory, ...]] = Unknown("no advisory source answered")
     history: Fact[History] = NOT_AVAILABLE
     scorecard: Fact[Scorecard] = NOT_AVAILABLE

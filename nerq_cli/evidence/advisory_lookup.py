@@ -9,9 +9,9 @@ from typing import NamedTuple
 import msgspec
 
 from nerq_cli.evidence.plan import ByRelease
-from nerq_cli.evidence.registry_lookup import NOT_REQUESTED, YOUNG_RELEASE_AGE, RegistryFacts
+from nerq_cli.evidence.registry_lookup import YOUNG_RELEASE_AGE, RegistryFacts
 from nerq_cli.evidence.service_lookup import NOT_SENT, ServiceLookup, find_previous_version
-from nerq_cli.facts import Advisory, AffectingAdvisory, Fact, Found, History, PackageInfo, Unknown
+from nerq_cli.facts import NOT_REQUESTED, Advisory, AffectingAdvisory, Fact, Found, History, PackageInfo, Unknown
 from nerq_cli.inventory import Release
 from nerq_cli.sources.advisories import epss, exploitation, kev, local_database, osv
 from nerq_cli.sources.advisories.kev import Catalogue
@@ -214,7 +214,7 @@ def _merge_advisories(
         known_ids = {advisory_id for advisory in merged for advisory_id in (advisory.id, *advisory.aliases)}
         merged += [advisory for advisory in fact.value if known_ids.isdisjoint((advisory.id, *advisory.aliases))]
     if isinstance(finding, Found) and finding.value.malicious and not any(advisory.malware for advisory in merged):
-        merged.append(AffectingAdvisory(id="MALICIOUS", summary="malicious, as deps.dev concludes", malware=True))
+        merged.append(AffectingAdvisory(id="MALICIOUS", summary="malicious according to deps.dev", malware=True))
         facts.append(Found((), finding.source, finding.retrieved_at))
     if not facts:
         return osv_fact

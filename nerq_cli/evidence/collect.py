@@ -10,9 +10,9 @@ from nerq_cli.ecosystems import NPM
 from nerq_cli.evidence import advisory_lookup, merge, registry_lookup, service_lookup
 from nerq_cli.evidence.advisory_lookup import AdvisoryCoverage
 from nerq_cli.evidence.plan import ByPackage, Plan, Step
-from nerq_cli.evidence.registry_lookup import NOT_REQUESTED, RegistryFacts, RegistryLookup
+from nerq_cli.evidence.registry_lookup import RegistryFacts, RegistryLookup
 from nerq_cli.evidence.service_lookup import ServiceLookup
-from nerq_cli.facts import Absent, Evidence, Popularity, SimilarName
+from nerq_cli.facts import NOT_REQUESTED, Absent, Evidence, Popularity, SimilarName
 from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.popularity import ranks, similar_names
 from nerq_cli.store import Cache

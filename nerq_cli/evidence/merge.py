@@ -10,11 +10,12 @@ import msgspec
 from nerq_cli.ecosystems import NPM, PYPI, get_ecosystem
 from nerq_cli.evidence import repository_link
 from nerq_cli.evidence.plan import ByPackage, ByRelease
-from nerq_cli.evidence.registry_lookup import NOT_REQUESTED, RegistryFacts
+from nerq_cli.evidence.registry_lookup import RegistryFacts
 from nerq_cli.evidence.service_lookup import NOT_SENT
 from nerq_cli.facts import (
     ATTESTED,
     DEPRECATED,
+    NOT_REQUESTED,
     PRERELEASE,
     Fact,
     Found,

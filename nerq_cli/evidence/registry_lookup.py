@@ -11,6 +11,7 @@ from nerq_cli.evidence.plan import ByPackage, ByRelease
 from nerq_cli.evidence.repository_link import find_proven_repository
 from nerq_cli.facts import (
     ATTESTED,
+    NOT_REQUESTED,
     AffectingAdvisory,
     Fact,
     Found,
@@ -29,7 +30,6 @@ from nerq_cli.sources.registries.config.indexes import IndexConfig
 from nerq_cli.sources.registries.provenance import Provenance, collect_provenance
 from nerq_cli.units import DAY
 
-NOT_REQUESTED: Final = Unknown("not asked")
 #: Age in seconds (30 days) below which an npm version is compared with all versions before it: a new install script, a
 #: lost attestation or a name without history are visible only beside them.
 YOUNG_RELEASE_AGE: Final = 30 * DAY

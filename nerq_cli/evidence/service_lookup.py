@@ -29,10 +29,10 @@ from nerq_cli.sources.repositories.github import HostedRepository
 S = TypeVar("S", bound=Subject)
 T = TypeVar("T")
 
-NOT_SENT: Final = Unknown("the name was not sent: its registry is not the public one, and it is on no list of names")
+NOT_SENT: Final = Unknown("the name was not sent: its registry is not public, and it is on no list of public names")
 #: Repositories requested without a token. GitHub answers 60 such requests an hour per address.
 MAX_ANONYMOUS: Final = 10
-_NO_TOKEN: Final = Unknown("more repositories than can be asked about without a GITHUB_TOKEN", github.LABEL)
+_NO_TOKEN: Final = Unknown("too many repositories to request without a GITHUB_TOKEN", github.LABEL)
 
 
 @dataclass(frozen=True, slots=True)

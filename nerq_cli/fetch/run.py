@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 import msgspec
 
-from nerq_cli.facts import Absent, Fact, Found, Unknown
+from nerq_cli.facts import NOT_REQUESTED, Absent, Fact, Found, Unknown
 from nerq_cli.fetch.batch import Batch, Job, Result, StoredFact
 from nerq_cli.fetch.circuit_breaker import EndpointState
 from nerq_cli.fetch.source import Endpoint, Source, has_cooldown
@@ -302,7 +302,7 @@ class FetchRun:
         """Return why no result is about a subject."""
         if self._offline:
             return _OFFLINE_REASON
-        return "not asked" if self._seconds_left() > 0 else self._deadline_reason
+        return NOT_REQUESTED.reason if self._seconds_left() > 0 else self._deadline_reason
 
     def _save_rows(self, *, min_rows: int) -> None:
         for store_key, rows in self._pending_rows.items():

@@ -407,7 +407,7 @@ def test_downloads_are_asked_for_only_on_request(world: World) -> None:
     world.npm("left", "1.0.0")
     [evidence] = world.evidence(npm()).values()
     assert isinstance(evidence.adoption, Unknown)
-    assert evidence.adoption.reason == "not asked"
+    assert evidence.adoption.reason == "not requested"
 
 
 def test_a_young_package_with_a_name_like_anothers_is_compared_with_that_one(world: World) -> None:

@@ -206,7 +206,7 @@ def test_one_question_may_be_about_many_subjects(
         Found(Demo("A"), "Demo", NOW),
         Absent("Demo", NOW),
         Unknown("the answer leaves it out", "Demo"),
-        Unknown("not asked", "Demo"),
+        Unknown("not requested", "Demo"),
     ]
     [request] = site.requests
     assert (request.method, request.body, request.headers["content-type"]) == ("POST", b"[]", "application/json")

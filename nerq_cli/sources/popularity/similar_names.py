@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from nerq_cli.facts import Fact, Found, PackageInfo, SimilarName, Unknown
+from nerq_cli.facts import NOT_REQUESTED, Fact, Found, PackageInfo, SimilarName
 from nerq_cli.inventory import Package
 from nerq_cli.sources.popularity import ranks
 from nerq_cli.store import Cache, Row
@@ -17,7 +17,6 @@ from nerq_cli.units import DAY
 _STORE_SOURCE: Final = "names"
 _NEVER_EXPIRES: Final = 1 << 62
 _YEAR: Final = 366 * DAY
-_NOT_REQUESTED: Final = Unknown("not asked")
 
 
 def find_similar_names(packages: Collection[Package], store: Cache, *, now: int) -> dict[Package, Fact[SimilarName]]:
@@ -55,14 +54,12 @@ def fetch_similar_packages(
     similar_packages = {
         package: Package(ecosystem=package.ecosystem, name=fact.value.name)
         for package, fact in similar_names.items()
-        if isinstance(fact, Found) and fact.value.name and _is_young(package_info.get(package, _NOT_REQUESTED), now)
+        if isinstance(fact, Found) and fact.value.name and _is_young(package_info.get(package, NOT_REQUESTED), now)
     }
     if not similar_packages:
         return {}
     facts = fetch_packages(sorted(set(similar_packages.values())))
-    return {
-        package: facts.get(similar_package, _NOT_REQUESTED) for package, similar_package in similar_packages.items()
-    }
+    return {package: facts.get(similar_package, NOT_REQUESTED) for package, similar_package in similar_packages.items()}
 
 
 def _is_young(package_info: Fact[PackageInfo], now: int) -> bool:

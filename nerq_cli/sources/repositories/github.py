@@ -18,7 +18,7 @@ import msgspec
 
 from nerq_cli.ecosystems import NPM, PYPI, normalise_name
 from nerq_cli.errors import RateLimitError, ResponseError
-from nerq_cli.facts import Absent, Fact, Unknown
+from nerq_cli.facts import NOT_REQUESTED, Absent, Fact, Unknown
 from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
 from nerq_cli.inventory import RepositoryId
@@ -337,7 +337,7 @@ def fetch_repositories(
 def _replace_absent(fact: Fact[HostedRepository]) -> Fact[HostedRepository]:
     if isinstance(fact, Absent):
         return NOT_REACHABLE
-    return _RATE_LIMITED if isinstance(fact, Unknown) and fact.reason == "not asked" else fact
+    return _RATE_LIMITED if isinstance(fact, Unknown) and fact.reason == NOT_REQUESTED.reason else fact
 
 
 def get_recent_commits(hosted: HostedRepository, as_of: int) -> int | None:
