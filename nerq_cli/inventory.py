@@ -43,6 +43,11 @@ class Package:
         return _build_purl(self.ecosystem, self.name, "")
 
     @property
+    def registry_api(self) -> Literal["pypi", "npm"]:
+        """Return the API of its registry."""
+        return get_ecosystem(self.ecosystem).registry_api
+
+    @property
     def url_segment(self) -> str:
         """Return the name as one percent-encoded path segment (``%40scope%2Fname``)."""
         return quote(self.name, safe="")

@@ -51,6 +51,7 @@ class NpmEcosystem(Ecosystem):
 
     id: EcosystemId = NPM
     registry_name = "the npm registry"
+    registry_api: Literal["pypi", "npm"] = "npm"
     purl_type = "npm"
     target_prefixes = ("npm", "node")
     target_pattern = _TARGET
@@ -61,6 +62,7 @@ class NpmEcosystem(Ecosystem):
     has_extra_indexes = False
     index_suffix = ""
     credential_key: Literal["host", "path"] = "path"
+    name_mark = "npm:"
     name_prefixes = ("node", "js")
     name_suffixes = ("node", "cli", "js")
 

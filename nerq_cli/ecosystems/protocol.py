@@ -54,6 +54,8 @@ class Ecosystem(Protocol):
     id: EcosystemId
     #: Name of the registry in a sentence.
     registry_name: str
+    #: API of the registry, which a module in ``sources/registries`` reads.
+    registry_api: Literal["pypi", "npm"]
     #: purl type (package-url/purl-spec, PURL-TYPES).
     purl_type: str
     #: Names that select the ecosystem in a target such as ``pypi:requests``.
@@ -74,6 +76,8 @@ class Ecosystem(Protocol):
     index_suffix: str
     #: How the client looks up credentials: by host (netrc) or by host and path (npmrc).
     credential_key: Literal["host", "path"]
+    #: Mark before names in output with packages of several ecosystems.
+    name_mark: str
     #: Usual prefixes and suffixes of names, without separators: a name that differs only in them is similar.
     name_prefixes: tuple[str, ...]
     name_suffixes: tuple[str, ...]

@@ -24,6 +24,7 @@ class PypiEcosystem(Ecosystem):
 
     id: EcosystemId = PYPI
     registry_name = "PyPI"
+    registry_api: Literal["pypi", "npm"] = "pypi"
     purl_type = "pypi"
     target_prefixes = ("pypi", "pip", "python")
     target_pattern = _TARGET
@@ -34,6 +35,7 @@ class PypiEcosystem(Ecosystem):
     has_extra_indexes = True
     index_suffix = "/simple"
     credential_key: Literal["host", "path"] = "host"
+    name_mark = ""
     name_prefixes = ("python3", "python", "py")
     name_suffixes = ("python3", "python", "cli", "py")
 

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final, cast
 
-from nerq_cli.ecosystems import NPM
 from nerq_cli.evidence import advisory_lookup, merge, registry_lookup, service_lookup
 from nerq_cli.evidence.advisory_lookup import AdvisoryCoverage
 from nerq_cli.evidence.plan import ByPackage, Plan, Step
@@ -136,7 +135,9 @@ class EvidenceCollector:
                 "registries": self._registries,
                 "services": self._services,
                 "packages": tuple(packages),
-                "pinned_releases": tuple(release for release in pinned_releases if release.package.ecosystem == NPM),
+                "pinned_releases": tuple(
+                    release for release in pinned_releases if release.package.registry_api == "npm"
+                ),
             }
         )
         return cast("RegistryFacts", values["registry_facts"])

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from nerq_cli.ecosystems import NPM, PYPI, get_ecosystem
+from nerq_cli.ecosystems import NPM, get_ecosystem
 from nerq_cli.evidence import repository_link
 from nerq_cli.evidence.plan import ByPackage, ByRelease
 from nerq_cli.evidence.registry_lookup import RegistryFacts
@@ -79,7 +79,7 @@ def merge_registry_metadata(
     metadata: dict[Release, Fact[Metadata]] = {}
     for release in releases:
         package = release.package
-        if package.ecosystem == NPM:
+        if package.registry_api == "npm":
             packument = complete_facts.packuments.get(package, NOT_REQUESTED)
             manifest = version_manifests.get(release, NOT_REQUESTED)
             metadata[release] = npm.merge_metadata(release.version, packument, manifest)
@@ -215,7 +215,7 @@ def merge_packages(
         registry_fact = complete_facts.package_info.get(package)
         if registry_fact is None:
             package_info[package] = build_partial_info(package, package_versions, latest_versions.get(package, ""))
-        elif package.ecosystem == PYPI and package not in complete_facts.listings and package_versions:
+        elif package.registry_api == "pypi" and package not in complete_facts.listings and package_versions:
             package_info[package] = add_attestations(registry_fact, package_versions)
         else:
             package_info[package] = registry_fact

@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.evidence.plan import ByPackage, ByRelease
 from nerq_cli.evidence.repository_link import find_proven_repository
 from nerq_cli.facts import (
@@ -73,12 +72,12 @@ class RegistryLookup:
 
         The simple API of PyPI is requested only for projects whose page lists no versions; see :meth:`fetch_listings`.
         """
-        pypi_packages = [package for package in packages if package.ecosystem == PYPI]
+        pypi_packages = [package for package in packages if package.registry_api == "pypi"]
         plan: list[tuple[Any, Sequence[Any], Endpoint]] = []
         if pypi_packages:
             plan.append((pypi.PROJECT_JSON, pypi_packages, self.index_config.pypi))
         for endpoint, npm_packages in self.group_by_endpoint(
-            package for package in packages if package.ecosystem == NPM
+            package for package in packages if package.registry_api == "npm"
         ):
             plan.append((npm.PACKUMENT, npm_packages, endpoint))
         results = self.run.fetch_all(plan)
@@ -97,7 +96,7 @@ class RegistryLookup:
     def fetch_listings(self, registry_facts: RegistryFacts, packages: Collection[Package]) -> RegistryFacts:
         """Add the simple API's listings: the state of each project, and which versions carry attestations."""
         unlisted_packages = [
-            package for package in packages if package.ecosystem == PYPI and package not in registry_facts.listings
+            package for package in packages if package.registry_api == "pypi" and package not in registry_facts.listings
         ]
         if not unlisted_packages:
             return registry_facts
@@ -183,7 +182,7 @@ def fetch_details(
     npm_packages = {
         release.package
         for release in releases
-        if release.package.ecosystem == NPM and release.package not in registry_facts.package_info
+        if release.package.registry_api == "npm" and release.package not in registry_facts.package_info
         if _needs_packument(versions[release], similar_name[release.package], matched_advisories[release], now)
     }
     return registry_facts.merge(registries.fetch_packages(sorted(npm_packages))) if npm_packages else registry_facts
@@ -213,7 +212,7 @@ def fetch_version_manifests(
     missing_releases = [
         release
         for release in releases
-        if release.package.ecosystem == NPM and release not in known_manifests
+        if release.package.registry_api == "npm" and release not in known_manifests
         if isinstance(detailed_facts.packuments.get(release.package, NOT_REQUESTED), Unknown)
     ]
     manifests = {release: known_manifests[release] for release in releases if release in known_manifests}
@@ -245,7 +244,7 @@ def select_advisories(
             release_pages.get(release, NOT_REQUESTED),
         )
         for release in releases
-        if release.package.ecosystem == PYPI
+        if release.package.registry_api == "pypi"
     }
 
 
@@ -262,7 +261,7 @@ def fetch_publishers(
             continue
         listing = complete_facts.listings.get(release.package, NOT_REQUESTED)
         file = pypi.find_attested_file(release.version, listing)
-        if file or (release.package.ecosystem == NPM and _is_attested(release, metadata, complete_facts)):
+        if file or (release.package.registry_api == "npm" and _is_attested(release, metadata, complete_facts)):
             files_by_release[release] = file
     if not files_by_release:
         return {}

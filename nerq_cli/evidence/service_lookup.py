@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeVar
 
-from nerq_cli.ecosystems import PYPI
 from nerq_cli.evidence import repository_link
 from nerq_cli.evidence.plan import ByPackage, ByRelease
 from nerq_cli.evidence.registry_lookup import RegistryFacts, RegistryLookup
@@ -119,7 +118,7 @@ def fetch_release_pages(
 
     The services are requested at the same time; the steps that need their answers find them in the run.
     """
-    pypi_releases = [release for release in releases if release.package.ecosystem == PYPI]
+    pypi_releases = [release for release in releases if release.package.registry_api == "pypi"]
     missing_releases = [
         release
         for release in pypi_releases
@@ -179,7 +178,7 @@ def fetch_related_versions(
     previous_releases = [
         Release(package=release.package, version=previous_version)
         for release in releases
-        if release.package.ecosystem == PYPI and release.package not in complete_facts.listings
+        if release.package.registry_api == "pypi" and release.package not in complete_facts.listings
         if isinstance(versions[release], Found)
         if (previous_version := find_previous_version(release, complete_facts.package_info.get(release.package)))
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from nerq_cli.ecosystems import NPM, get_ecosystem
+from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.inventory import Dependency, Location
 from nerq_cli.policy.fix import find_newer_fixes
 from nerq_cli.signals.signal import format_count
@@ -49,7 +49,7 @@ def package_and_version(dependency: Dependency) -> str:
 
 def package_name(dependency: Dependency, *, mixed: bool) -> str:
     """Return name and extras; npm names say so where both ecosystems occur (``mixed``)."""
-    prefix = "npm:" if mixed and dependency.package.ecosystem == NPM else ""
+    prefix = get_ecosystem(dependency.package.ecosystem).name_mark if mixed else ""
     extras = f"[{','.join(dependency.extras)}]" if dependency.extras else ""
     return f"{prefix}{dependency.package.name}{extras}"
 

@@ -67,7 +67,7 @@ class Declarations:
     """All declarations of a run by package, so that batches of packages can be resolved separately."""
 
     def __init__(self, declarations: Iterable[Declaration], *, python: str | None = None) -> None:
-        """Take what all the files declare, in any order, and the Python in use."""
+        """Group declarations, given in any order, by package; ``python`` is the full version in use."""
         ordered = sorted(declarations, key=_location_key)
         dependencies = [declaration for declaration in ordered if declaration.group != CONSTRAINT_GROUP]
         self._constraints = (
@@ -87,11 +87,11 @@ class Declarations:
 
     @property
     def packages(self) -> tuple[Package, ...]:
-        """Every package that is declared, sorted."""
+        """Return the declared packages, sorted."""
         return tuple(sorted(self._declarations))
 
     def filter_queryable(self, packages: Iterable[Package]) -> list[Package]:
-        """Return those of the packages that may be asked about somewhere."""
+        """Return the packages with a declaration that is not skipped."""
         return [
             package
             for package in packages
@@ -99,7 +99,7 @@ class Declarations:
         ]
 
     def find_pinned_releases(self, packages: Iterable[Package]) -> list[Release]:
-        """Return the releases in use of those packages that are pinned wherever they are declared."""
+        """Return the releases of packages that every declaration pins."""
         releases: list[Release] = []
         for package in packages:
             declarations = self._declarations[package]

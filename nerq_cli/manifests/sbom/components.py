@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from nerq_cli.ecosystems import ECOSYSTEMS, NPM, EcosystemId, get_ecosystem, normalise_name
+from nerq_cli.ecosystems import ECOSYSTEMS, EcosystemId, get_ecosystem, normalise_name
 from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
 from nerq_cli.manifests.package_source import strip_credentials, url_reason
 from nerq_cli.manifests.syntax.toml_document import quote_text
@@ -259,7 +259,7 @@ class _SbomReader:
 
         Tools for npm write members of a workspace like that, and links to directories. They are on no registry.
         """
-        npm = [ref for ref, package in self._packages.items() if package.ecosystem == NPM]
+        npm = [ref for ref, package in self._packages.items() if package.package.registry_api == "npm"]
         sourced_count = sum(self.components[ref].has_source for ref in npm)
         if not sourced_count or 2 * sourced_count < len(npm):
             return frozenset()

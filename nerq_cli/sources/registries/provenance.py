@@ -16,7 +16,6 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
-from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.errors import EndpointMissingError, ResponseError
 from nerq_cli.facts import Fact, Unknown
 from nerq_cli.fetch.run import FetchRun
@@ -308,13 +307,13 @@ def collect_provenance(
     PyPI release (:func:`pypi.find_attested_file`; Unknown without one) and is empty for npm. ``npm`` returns the
     registry of a package.
     """
-    files = {release: file for release, file in releases.items() if release.package.ecosystem == PYPI and file}
+    files = {release: file for release, file in releases.items() if release.package.registry_api == "pypi" and file}
     plan: list[tuple[Source[Any, Any], Sequence[Release], Endpoint]] = []
     if files:
         plan.append((create_integrity_source(files), tuple(files), pypi))
     groups: dict[str, tuple[Endpoint, list[Release]]] = {}
     for release in releases:
-        if release.package.ecosystem == NPM:
+        if release.package.registry_api == "npm":
             endpoint = npm(release.package)
             groups.setdefault(endpoint.scope, (endpoint, []))[1].append(release)
     plan += [(NPM_ATTESTATIONS, group, endpoint) for endpoint, group in groups.values()]

@@ -121,7 +121,7 @@ class IndexConfig:
         Such a package must not be requested: not there, because the user did not choose that registry, and not from
         another one, which would receive a private name.
         """
-        if package.ecosystem == PYPI:
+        if package.registry_api == "pypi":
             return self.project_index
         scope = get_ecosystem(package.ecosystem).split_name(package.name)[0]
         claim = self.project_claims.npm_scopes.get(scope, "")
