@@ -1,4 +1,4 @@
-"""A Python environment, read from the metadata that installers leave behind: dist-info and egg-info."""
+"""An installed Python environment, read from the metadata of its packages (dist-info and egg-info)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from nerq_cli.manifests.package_source import LOCAL, repository_reason, url_reas
 from nerq_cli.manifests.python.pep508 import MAX_LENGTH, validate_marker
 from nerq_cli.manifests.read_file import CannotReadError, read_bytes
 
-#: Why packages that conda put there are not scored.
+#: Skip reason of packages that conda installed.
 CONDA_REASON: Final = "conda package: not scored"
 
 #: Most packages read from one environment.
@@ -33,20 +33,27 @@ _EXTRA_CLAUSE: Final = re.compile(r"""\bextra\s*==\s*['"]([^'"]*)['"]|['"]([^'"]
 _PYTHON_FOLDER: Final = re.compile(r"(?:python|pypy)(\d+\.\d+)")
 _SYSTEM_SITE_PACKAGES: Final = re.compile(r"(?im)^include-system-site-packages\s*=\s*true\s*$")
 _PYVENV_VERSION: Final = re.compile(r"(?im)^version(?:_info)?\s*=\s*(\d+\.\d+(?:\.\d+)?)")
+#: Most packages listed in a note.
 _MAX_LISTED: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
 class _Distribution:
-    """One installed distribution: its metadata, and the file they stand in."""
+    """One installed distribution."""
 
+    #: Its metadata directory.
     folder: Path
+    #: Its metadata file.
     file: Path
     name: str
     version: str
+    #: The line of the name in the metadata file.
     line: int
+    #: The requirements, as written.
     requires: tuple[str, ...]
+    #: Why it is not scored; empty if it is.
     skip: str
+    #: Whether the user requested it, rather than another package (PEP 376).
     requested: bool
 
     @property
@@ -55,17 +62,17 @@ class _Distribution:
 
 
 def find_folders(path: Path) -> list[Path]:
-    """Return the directories of an environment that packages lie in, each once; none when this is no environment."""
+    """Return the distinct directories of packages in an environment; none if this is not an environment."""
     if any(_is_metadata(name) for name in _list_names(path)) or path.name in ("site-packages", "dist-packages"):
         return [path] if path.is_dir() else []
     by_real_path: dict[str, Path] = {}
     for folder in (folder for layout in _LAYOUTS for folder in sorted(path.glob(layout)) if folder.is_dir()):
-        by_real_path.setdefault(os.path.realpath(folder), folder)  # lib64 is often lib by another name
+        by_real_path.setdefault(os.path.realpath(folder), folder)  # lib64 is often a link to lib
     return list(by_real_path.values())
 
 
 def read(path: Path, folders: Iterable[Path], format_: str) -> DependencyFile:
-    """Read the packages in these directories of one environment."""
+    """Return the packages in these directories of one environment."""
     reader = _EnvironmentReader(path)
     for folder in folders:
         reader.read_folder(folder)
@@ -73,7 +80,7 @@ def read(path: Path, folders: Iterable[Path], format_: str) -> DependencyFile:
 
 
 class _EnvironmentReader:
-    """One environment while it is read."""
+    """Reads one environment."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -84,13 +91,11 @@ class _EnvironmentReader:
         self.environment = _detect_environment(path)
 
     def read_folder(self, folder: Path) -> None:
-        """Read every distribution in a directory, the first of a name first."""
+        """Read every distribution in a directory."""
         names = sorted(name for name in _list_names(folder) if _is_metadata(name))
         leftovers = [name for name in names if name.startswith("~")]
         if leftovers:
-            self.notes.append(
-                f"{len(leftovers)} left over from an interrupted installation: not listed ({leftovers[0]})"
-            )
+            self.notes.append(f"{len(leftovers)} left by an interrupted installation: not listed ({leftovers[0]})")
         for name in names:
             if len(self.distributions) + len(self.duplicates) >= MAX_PACKAGES:
                 self._report_problem(folder, f"more than {MAX_PACKAGES:,} packages: the rest is not read")
@@ -100,16 +105,19 @@ class _EnvironmentReader:
                 original = self.distributions[distribution.normalised_name]
                 if original.version != distribution.version:
                     self.duplicates.append(distribution)
-                    if original.folder.parent == distribution.folder.parent:  # elsewhere, the first is what is imported
+                    if (
+                        original.folder.parent == distribution.folder.parent
+                    ):  # in another directory: the first one is imported
                         self._report_problem(
                             distribution.file,
-                            f"{distribution.normalised_name} is installed twice: {original.version} and {distribution.version}",
+                            f"{distribution.normalised_name} is installed twice: "
+                            f"{original.version} and {distribution.version}",
                         )
             elif distribution is not None:
                 self.distributions[distribution.normalised_name] = distribution
 
     def build_result(self, format_: str) -> DependencyFile:
-        """Return what was read."""
+        """Return the packages, problems and notes."""
         missing_packages: dict[str, str] = {}
         packages = tuple(
             self._make_package(package, missing_packages)
@@ -130,7 +138,7 @@ class _EnvironmentReader:
         )
 
     def _read_distribution(self, folder: Path) -> _Distribution | None:
-        """Read one distribution, from its metadata or, where those are broken, from what it is called."""
+        """Return one distribution, from its metadata or, if they are broken, from the name of its directory."""
         file = _find_metadata_file(folder)
         if folder.name.endswith(".egg-link"):
             name = folder.name.removesuffix(".egg-link")
@@ -149,7 +157,7 @@ class _EnvironmentReader:
         if not _NAME_PATTERN.fullmatch(name) or not _VERSION_PATTERN.fullmatch(version):
             if not error:
                 self._report_problem(
-                    file, f"no package: name {name[:60]!r}, version {version[:60]!r}", hint="reinstall it"
+                    file, f"not a package: name {name[:60]!r}, version {version[:60]!r}", hint="reinstall it"
                 )
             return None
         requires = headers.get_all("requires-dist") or tuple(_read_egg_requires(folder))
@@ -159,14 +167,14 @@ class _EnvironmentReader:
         )
 
     def _find_skip_reason(self, folder: Path) -> str:
-        """Return why a distribution came from no index."""
+        """Return the skip reason of a distribution that did not come from an index."""
         if _read_text(folder / "INSTALLER").strip() == "conda":
             return CONDA_REASON
         text = _read_text(folder / "direct_url.json")
         return self._read_direct_url(folder / "direct_url.json", text) if text else ""
 
     def _read_direct_url(self, file: Path, text: str) -> str:
-        """Read where a distribution came from, as PEP 610 has it."""
+        """Return the skip reason of a direct_url.json (PEP 610)."""
         import json
 
         try:
@@ -174,8 +182,8 @@ class _EnvironmentReader:
         except (ValueError, RecursionError):
             direct_url = None
         if not isinstance(direct_url, dict) or not isinstance(direct_url.get("url"), str):
-            self._report_problem(file, "does not tell where the package came from", hint="reinstall the package")
-            return "from an address that cannot be read"
+            self._report_problem(file, "the source of the package is missing", hint="reinstall the package")
+            return "an unreadable address"
         vcs = direct_url.get("vcs_info")
         if isinstance(vcs, dict):
             return repository_reason(direct_url["url"], str(vcs.get("commit_id", "")), vcs=str(vcs.get("vcs", "git")))
@@ -196,11 +204,11 @@ class _EnvironmentReader:
         )
 
     def _find_edges(self, distribution: _Distribution, missing_packages: dict[str, str]) -> Iterator[Edge]:
-        """Go through what a distribution needs here. What only an extra of it asks for is there or is not."""
+        """Yield the edges of a distribution; a requirement of an extra that is not installed is left out."""
         for text in distribution.requires:
             match = _REQUIREMENT_PATTERN.fullmatch(text)
             if match is None or len(text) > MAX_LENGTH:
-                self._report_problem(distribution.file, f"what it requires cannot be read: {text[:60]!r}")
+                self._report_problem(distribution.file, f"unreadable requirement: {text[:60]!r}")
                 continue
             name = normalise_name(PYPI, match["name"])
             specifier, semicolon, marker = match["rest"].partition(" ;" if "@" in match["rest"] else ";")
@@ -223,9 +231,10 @@ class _EnvironmentReader:
 
 @dataclass(frozen=True, slots=True)
 class _Headers:
-    """The headers of a metadata file, and the line its name stands on."""
+    """The headers of a metadata file."""
 
     values: Mapping[str, tuple[str, ...]]
+    #: The line of the name; 0 if there is none.
     line: int = 0
 
     def get_all(self, key: str) -> tuple[str, ...]:
@@ -236,7 +245,7 @@ class _Headers:
 
 
 def _read_headers(file: Path) -> tuple[_Headers, str]:
-    """Return the headers that matter here, and why there are none."""
+    """Return name, version and requirements of a metadata file, and the error if it cannot be read."""
     try:
         data = read_bytes(file)
     except CannotReadError as error:
@@ -259,13 +268,13 @@ def _read_headers(file: Path) -> tuple[_Headers, str]:
 
 
 def _take_header(data: bytes) -> bytes:
-    """Return what stands before the first empty line: the rest is the description."""
+    """Return the part before the first empty line; the rest is the description."""
     ends = [end for end in (data.find(b"\n\n"), data.find(b"\n\r\n")) if end >= 0]
     return data[: min(ends)] if ends else data
 
 
 def _read_egg_requires(folder: Path) -> Iterator[str]:
-    """Go through requires.txt as setuptools writes it: under headings of the form ``[extra:marker]``."""
+    """Yield the requirements in a requires.txt of setuptools, which has headings ``[extra:marker]``."""
     condition = ""
     file = folder / "requires.txt" if folder.suffix != ".egg" else folder / "EGG-INFO" / "requires.txt"
     for line in _read_text(file).splitlines() if folder.is_dir() else ():
@@ -287,7 +296,7 @@ def _find_metadata_file(folder: Path) -> Path:
 
 
 def _select_group(marker: str, extras: tuple[str, ...], environment: tuple[tuple[str, str], ...]) -> str:
-    """Return the group of a requirement that holds here: ``main``, ``optional``, or empty when it does not."""
+    """Return the group of a requirement here: ``main``, ``optional``, or empty if its marker is false."""
     if _evaluate_marker(marker, "", environment):
         return "main"
     return "optional" if any(_evaluate_marker(marker, extra, environment) for extra in extras) else ""
@@ -295,7 +304,7 @@ def _select_group(marker: str, extras: tuple[str, ...], environment: tuple[tuple
 
 @lru_cache(maxsize=4096)
 def _evaluate_marker(marker: str, extra: str, environment: tuple[tuple[str, str], ...]) -> bool:
-    """Evaluate a marker. One that cannot be is taken to hold: the package is asked for somewhere."""
+    """Return the value of a marker; True if it cannot be evaluated."""
     from packaging.markers import Marker, UndefinedComparison, UndefinedEnvironmentName
 
     try:
@@ -305,7 +314,7 @@ def _evaluate_marker(marker: str, extra: str, environment: tuple[tuple[str, str]
 
 
 def _detect_environment(path: Path) -> tuple[tuple[str, str], ...]:
-    """Return what can be told of the environment's Python; this one's values stand for the rest."""
+    """Return the marker variables of the environment's Python that are certain; the others are those of this Python."""
     full_version = next(iter(_PYVENV_VERSION.findall(_read_text(path / "pyvenv.cfg"))), "")
     folder_version = next(
         (
@@ -324,7 +333,8 @@ def _detect_environment(path: Path) -> tuple[tuple[str, str], ...]:
 def _note_missing(missing_packages: Mapping[str, str]) -> Iterator[str]:
     if missing_packages:
         examples = [f"{name} for {requirer}" for name, requirer in sorted(missing_packages.items())[:_MAX_LISTED]]
-        yield f"{len(missing_packages)} needed but not installed: {', '.join(examples)}{', …' if len(missing_packages) > _MAX_LISTED else ''}"
+        examples += ["…"] if len(missing_packages) > _MAX_LISTED else []
+        yield f"{len(missing_packages)} needed but not installed: {', '.join(examples)}"
 
 
 def _list_names(folder: Path) -> list[str]:
@@ -339,7 +349,7 @@ def _is_metadata(name: str) -> bool:
 
 
 def _read_text(file: Path) -> str:
-    """Return a small file's text; empty when there is none."""
+    """Return the text of a file; empty if it cannot be read."""
     try:
         return read_bytes(file).decode("utf-8", "replace")
     except CannotReadError:

@@ -1,4 +1,4 @@
-"""pdm.lock: what PDM locked. It knows each package's edges, but not what the project itself asks for."""
+"""pdm.lock: the packages and their edges. The direct dependencies of the project are not in the file."""
 
 from __future__ import annotations
 
@@ -28,15 +28,14 @@ from nerq_cli.manifests.syntax.toml_document import quote_text
 
 NAME: Final = "pdm.lock"
 
-#: The major version of the format that is read, and the newest minor one: PDM itself refuses any that is newer than
-#: it knows (``PDMLock.compatibility`` in PDM).
+#: The major version of the format that is read, and its newest minor version (``PDMLock.compatibility`` in PDM).
 VERSION: Final = (4, 5)
-#: What tells two packages of the same name and version apart.
+#: Keys that distinguish packages of the same name and version.
 _SOURCE_KEYS: Final = (*VCS_KEYS, "revision", "path", "url", "subdirectory")
 
 
 def matches(path: PurePosixPath) -> bool:
-    """Say whether this file is a pdm.lock."""
+    """Return whether this file is a pdm.lock."""
     return path.name == NAME
 
 
@@ -48,9 +47,9 @@ def read(
     group: str = "",  # noqa: ARG001 - not included
     unlocked: Collection[str] = (),
 ) -> DependencyFile:
-    """Read what PDM locked. What is wrong with the file is in ``problems``; nothing is raised.
+    """Return the packages of a pdm.lock. Never raises.
 
-    ``unlocked`` are normalised names that the file may lack, though something in it needs them.
+    ``unlocked`` are the normalised names of packages that may be missing, though others depend on them.
     """
     lock = LockFile(text, path, unlocked)
     return lock.build_file(NAME, _read_packages(lock) if _is_supported(lock) else (), constraint=constraint)
@@ -62,10 +61,10 @@ def _is_supported(lock: LockFile) -> bool:
     version = lock.root.get_table("metadata").get_text("lock_version")
     major, minor = parse_format_version(version)
     if not version:
-        lock.add_problem("no lock_version in [metadata]: this is not a lock file of PDM's, or not all of it")
+        lock.add_problem("no lock_version in [metadata]: not a lock file of PDM, or truncated")
     elif major != VERSION[0] or minor > VERSION[1]:
-        hint = f"versions {VERSION[0]}.0 to {VERSION[0]}.{VERSION[1]} of the format are read"
-        lock.add_problem(f"lock_version {quote_text(version)} is not known", "metadata", "lock_version", hint=hint)
+        hint = f"versions {VERSION[0]}.0 to {VERSION[0]}.{VERSION[1]} of the format are supported"
+        lock.add_problem(f"lock_version {quote_text(version)} is not supported", "metadata", "lock_version", hint=hint)
     return not lock.problems
 
 
@@ -85,7 +84,7 @@ def _read_packages(lock: LockFile) -> Iterator[LockedPackage]:
 
 
 def _group_entries(lock_entries: Iterable[LockEntry]) -> Iterable[Sequence[LockEntry]]:
-    """Bring the entries of each package together: one for itself, and one for every set of its extras."""
+    """Return the entries of each package: one for itself, and one for every set of its extras."""
     packages: dict[tuple[str, ...], list[LockEntry]] = {}
     for entry in lock_entries:
         source_values = (repr(entry.table.values.get(key)) for key in _SOURCE_KEYS)
@@ -109,10 +108,10 @@ def _read_source(table: LockTable) -> PackageSource:
 
 
 def _read_groups(package: Sequence[LockEntry]) -> list[str]:
-    """Return the groups of a package, as far as the file tells which kind they are of.
+    """Return the groups of a package whose kind is certain.
 
-    PDM lists extras and development groups in one row. Only ``default`` and ``dev`` say what they are; of a package
-    that other groups ask for as well it can only be told that it is in ``default``.
+    PDM lists extras and development groups together. Only ``default`` and ``dev`` are certain; if there are others,
+    only ``default`` is returned.
     """
     group_names = {group for entry in package for group in entry.table.get_strings("groups")}
     if group_names <= {"default", "dev"}:

@@ -1,4 +1,4 @@
-"""Pipfile: the dependencies of a project as Pipenv has them declared, category by category."""
+"""Pipfile: the dependencies declared for Pipenv, by category."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField, quo
 
 NAME: Final = "Pipfile"
 
-#: The categories that are there without being asked for, and the group each stands for.
+#: The default categories, and their groups.
 CATEGORY_GROUPS: Final = {"packages": "main", "dev-packages": "dev"}
-#: The tables that are no category.
+#: The tables that are not categories.
 SETTINGS_TABLES: Final = frozenset({"source", "sources", "requires", "scripts", "pipenv"})
-#: Keys that are markers by themselves: ``sys_platform = "== 'win32'"``.
+#: Keys that are variables of a marker: ``sys_platform = "== 'win32'"``.
 _MARKER_KEYS: Final = (
     "os_name",
     "sys_platform",
@@ -43,15 +43,12 @@ _VERSION_HINT: Final = 'versions look like "*", "==1.2.3", "~=1.2" or ">=1.2,<2"
 
 
 def matches(path: PurePosixPath) -> bool:
-    """Say whether this file is a Pipfile."""
+    """Return whether this file is a Pipfile."""
     return path.name == NAME
 
 
 def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:
-    """Read what a Pipfile declares. What is wrong with it is in ``problems``; nothing is raised.
-
-    ``group`` takes the place of ``main`` where the file that includes this one says so.
-    """
+    """Return what a Pipfile declares; ``group`` replaces ``main``. Never raises."""
     document = TomlDocument(text, path)
     if not document.root.value and not document.problems:
         document.add_note("the file declares nothing")
@@ -61,7 +58,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
 
 
 def get_group(category: str) -> str:
-    """Return the group a category of other than the two usual ones stands for."""
+    """Return the group of a category."""
     return CATEGORY_GROUPS.get(category) or label_group(category)
 
 
@@ -79,7 +76,7 @@ def read_source(get_text: Callable[[str], str], indexes: FileIndexes) -> Package
 
 
 def _read_indexes(sources: TomlField) -> FileIndexes:
-    """Read ``[[source]]``. Since 2022 Pipenv takes from the first what names no other."""
+    """Return the indexes of ``[[source]]``: the first is the default (since Pipenv 2022)."""
     urls, urls_by_name = [], {}
     for source in sources.elements("an array of tables"):
         url = package_source.strip_credentials(source.get("url").get_text())
@@ -103,7 +100,7 @@ def _read_declarations(root: TomlField, indexes: FileIndexes) -> Iterator[Declar
 
 
 def _read_declaration(raw_name: str, field: TomlField, indexes: FileIndexes) -> Declaration | None:
-    """Read one dependency: a version, or a table that says more."""
+    """Return the declaration of one dependency, a version or a table; None if it is malformed, which is reported."""
     name, extras = split_extras(raw_name)
     if not is_package_name(name):
         field.report_problem(f"{quote_text(raw_name)} cannot be the name of a package")
@@ -133,14 +130,14 @@ def _read_declaration(raw_name: str, field: TomlField, indexes: FileIndexes) -> 
 
 
 def _build_marker(field: TomlField) -> str:
-    """Build the marker that ``markers`` and the keys named after single ones amount to together."""
+    """Return the marker of ``markers`` and of the keys of single variables."""
     single_markers = (f"{key} {field.get(key).get_text()}" for key in _MARKER_KEYS if field.get(key).get_text())
     marker = join_markers(field.get("markers").get_text(), *single_markers)
     return validate_marker(marker) if marker else ""
 
 
 def _parse_requirement(version: str) -> str:
-    """Return the versions asked for; a bare number means exactly that one, as for Pipenv."""
+    """Return the version range; a bare number is an exact version."""
     from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
     if version.strip() in ("", "*"):

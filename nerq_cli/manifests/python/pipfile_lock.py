@@ -1,4 +1,4 @@
-"""Pipfile.lock: what Pipenv locked, category by category. It knows of no edges, nor what is direct."""
+"""Pipfile.lock: the packages by category. Edges and direct dependencies are not in the file."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from nerq_cli.manifests.syntax.toml_document import MAX_PROBLEMS, MAX_QUOTED_LIN
 
 NAME: Final = "Pipfile.lock"
 
-#: The version of the format that is read; Pipenv has written no other since 2017.
+#: The version of the format that is read, the only one since 2017.
 SPEC_VERSION: Final = 6
-#: What the categories are called that a Pipfile calls ``packages`` and ``dev-packages``.
+#: The categories that have another name in a Pipfile.
 _PIPFILE_CATEGORIES: Final = {"default": "packages", "develop": "dev-packages"}
 _TOKEN = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*")([ \t\r\n]*:)?|[\[{]|[\]}]', re.DOTALL)
-#: How deep the keys of categories and of their packages lie.
+#: The depth of the keys of categories, and of packages.
 _CATEGORY_DEPTH, _PACKAGE_DEPTH = 1, 2
 
 
 def matches(path: PurePosixPath) -> bool:
-    """Say whether this file is a Pipfile.lock."""
+    """Return whether this file is a Pipfile.lock."""
     return path.name == NAME
 
 
 def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:  # noqa: ARG001 - not included
-    """Read what Pipenv locked. What is wrong with the file is in ``problems``; nothing is raised."""
+    """Return the packages of a Pipfile.lock. Never raises."""
     reader = _PipfileLockReader(text, path)
     packages = tuple(_merge_categories(reader.read_packages()))
     return DependencyFile(
@@ -56,7 +56,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
 
 
 def _merge_categories(locked_packages: Iterator[LockedPackage]) -> Iterator[LockedPackage]:
-    """Bring together what is in several categories at the same version."""
+    """Yield each package once, with all its categories."""
     by_identity: dict[tuple[str, ...], LockedPackage] = {}
     key_counts: dict[str, int] = {}
     for package in locked_packages:
@@ -73,7 +73,7 @@ def _merge_categories(locked_packages: Iterator[LockedPackage]) -> Iterator[Lock
 
 
 class _PipfileLockReader:
-    """One Pipfile.lock, and what was found wrong with it so far."""
+    """Reads one Pipfile.lock and collects its problems."""
 
     def __init__(self, text: str, path: str) -> None:
         self.text = text.removeprefix("\ufeff")
@@ -84,7 +84,7 @@ class _PipfileLockReader:
         self._root = self._parse_document()
 
     def read_packages(self) -> Iterator[LockedPackage]:
-        """Go through the packages of all categories."""
+        """Yield the packages of all categories."""
         if not self._is_supported():
             return
         indexes = self._read_indexes(self._get_table(self._root, "_meta"))
@@ -111,7 +111,7 @@ class _PipfileLockReader:
         return value
 
     def _report_json_error(self) -> None:
-        """Say why the text is no JSON, and where."""
+        """Report why the text is not JSON, and where."""
         try:
             parse_json(self.text)
         except NotJsonError as error:
@@ -120,7 +120,7 @@ class _PipfileLockReader:
             self._report_problem("not readable as JSON", 0)
 
     def _locate_keys(self) -> dict[tuple[str, ...], int]:
-        """Return where the keys of the categories and of their packages stand; those that occur twice are reported."""
+        """Return the offsets of the keys of categories and packages; report those that occur twice."""
         offsets: dict[tuple[str, ...], int] = {}
         depth, category = 0, ""
         for token in _TOKEN.finditer(self.text):
@@ -140,21 +140,23 @@ class _PipfileLockReader:
         return offsets
 
     def _is_supported(self) -> bool:
-        """Say whether this is the version of the format that is read."""
+        """Return whether the version of the format is supported; report if not."""
         if "_meta" not in self._root:
             if not self.problems:
-                self._report_problem("no _meta: this is not a lock file of Pipenv's", 0, hint="lock the project again")
+                self._report_problem("no _meta: not a lock file of Pipenv", 0, hint="lock the project again")
             return False
         spec = self._get_table(self._root, "_meta").get("pipfile-spec")
         if spec != SPEC_VERSION:
             offset = self._find_offset("_meta", "pipfile-spec") or self._find_offset("_meta")
             self._report_problem(
-                f"pipfile-spec {quote_text(str(spec))} is not known", offset, hint=f"version {SPEC_VERSION} is read"
+                f"pipfile-spec {quote_text(str(spec))} is not supported",
+                offset,
+                hint=f"version {SPEC_VERSION} is supported",
             )
         return spec == SPEC_VERSION
 
     def _read_indexes(self, meta: Mapping[str, object]) -> FileIndexes:
-        """Read the sources of the Pipfile as they were: the first is for all that name no other."""
+        """Return the sources of the Pipfile: the first is the default."""
         sources = meta.get("sources")
         source_tables = [source for source in sources if isinstance(source, dict)] if isinstance(sources, list) else []
         named_urls = [
@@ -231,5 +233,5 @@ def _get_text(entry: Mapping[str, object], key: str) -> str:
 
 
 def _decode_string(string: str) -> str:
-    """Return the text of a JSON string that is known to be valid."""
+    """Return the value of a valid JSON string."""
     return cast("str", json.loads(string)) if "\\" in string else string[1:-1]

@@ -1,4 +1,4 @@
-"""Poetry's own tables in pyproject.toml, and its version constraints in the terms of PEP 440."""
+"""The tables of Poetry in pyproject.toml, and the translation of its version constraints to PEP 440."""
 
 from __future__ import annotations
 
@@ -21,31 +21,33 @@ if TYPE_CHECKING:
     from packaging.version import Version
 
 _CLAUSE_PATTERN = re.compile(r"(~=|===?|!=|<>|[<>]=?|[=^~])?\s*v?([^\s,=<>~^]+)\s*,?\s*", re.IGNORECASE)
-#: Poetry's operators of equality, and PEP 440's.
+#: Poetry's operators of equality, and those of PEP 440.
 _EQUALITY_OPERATORS = {"=": "==", "==": "==", "===": "===", "!=": "!=", "<>": "!="}
 _WILDCARD_VERSION = re.compile(r"([0-9.!]*[0-9])(?:\.[*xX])+", re.ASCII)
 _ANY_VERSION = re.compile(r"[*xX](?:\.[*xX])*")
 _ALTERNATIVE_SEPARATOR = re.compile(r"\|\|?")
 _PLATFORM_CLAUSE = re.compile(r"([!=]=)?\s*([\w.-]+)", re.ASCII)
-#: A marker compares ``python_version`` with two numbers, ``python_full_version`` with more.
+#: Dots in a version from which on a marker compares ``python_full_version`` instead of ``python_version``.
 _FULL_VERSION_DOTS: Final = 2
 _CONSTRAINT_HINT = "constraints look like ^1.2, ~1.2, 1.2.*, >=1.2,<2.0 or ^1.2 || ^2.0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoetryTables:
-    """What Poetry's tables say: package indexes, what the project depends on, and its development groups."""
+    """The content of Poetry's tables."""
 
     indexes: FileIndexes
+    #: The dependencies of the project, with those of its extras.
     dependencies: Iterator[Declaration]
+    #: The development groups by normalised name.
     groups: dict[str, DependencyGroup]
 
 
 def read(tables: TomlField) -> PoetryTables:
-    """Read what ``[tool.poetry]`` says about dependencies and where they come from.
+    """Return the dependencies of ``[tool.poetry]`` and their indexes.
 
-    ``requirement`` of what is declared is PEP 440's, so that one rule matches all versions: ``^1.2.3`` becomes
-    ``>=1.2.3,<2.0.0``. Alternatives stay apart as Poetry writes them: ``>=1,<2 || >=3,<4``.
+    Requirements are translated to PEP 440 (``^1.2.3`` becomes ``>=1.2.3,<2.0.0``), except that alternatives stay
+    separated by ``||``: ``>=1,<2 || >=3,<4``.
     """
     indexes = _read_indexes(tables.get("source"))
     return PoetryTables(
@@ -56,9 +58,9 @@ def read(tables: TomlField) -> PoetryTables:
 
 
 def find_explicit_sources(declarations: Sequence[Declaration], indexes: FileIndexes) -> dict[str, list[PackageSource]]:
-    """Return what these items add to the same packages in ``[project]``: where they come from, if they say so.
+    """Return the sources of packages in Poetry's table that differ from the default, by normalised name.
 
-    Poetry's manual calls this enriching: the project's requirement holds, Poetry's table tells the source.
+    They apply to the same packages in ``[project]``, which have the requirements (see Poetry's manual on enriching).
     """
     markers_by_package: dict[str, dict[PackageSource, str]] = {}
     for declaration in declarations:
@@ -76,9 +78,9 @@ def find_explicit_sources(declarations: Sequence[Declaration], indexes: FileInde
 
 
 def _read_indexes(sources: TomlField) -> FileIndexes:
-    """Read ``[[tool.poetry.source]]``: primary ones are asked first, supplemental ones too, explicit ones by name only.
+    """Return the indexes of ``[[tool.poetry.source]]``: primary, supplemental, and explicit ones (by name only).
 
-    One called PyPI needs no address; ``default`` and ``secondary`` are what priorities were called before Poetry 1.5.
+    The source ``PyPI`` needs no address. ``default`` and ``secondary`` are the priorities before Poetry 1.5.
     """
     urls_by_name = {"pypi": ""}
     default_urls, primary_urls, supplemental_urls = [], [], []
@@ -118,7 +120,7 @@ def _read_groups(tables: TomlField, indexes: FileIndexes) -> dict[str, Dependenc
 
 
 def _read_extras(table: TomlField) -> dict[str, dict[str, None]]:
-    """Map each package to the extras that ask for it, in order."""
+    """Return the groups of the extras that include each package, in order."""
     groups_by_package: dict[str, dict[str, None]] = {}
     for extra, packages in table.items():
         group = label_extra(extra)
@@ -130,7 +132,7 @@ def _read_extras(table: TomlField) -> dict[str, dict[str, None]]:
 def _read_table(
     table: TomlField, indexes: FileIndexes, extras: dict[str, dict[str, None]] | None = None
 ) -> Iterator[Declaration]:
-    """Read a table of dependencies. With ``extras``, those marked optional belong to the extras that name them."""
+    """Yield the declarations of a table; with ``extras``, optional ones are in the groups of their extras."""
     for name, field in table.items():
         if normalise_name(PYPI, name) == "python":
             continue
@@ -152,7 +154,7 @@ def _read_table(
 
 
 def _read_constraint(name: str, field: TomlField, indexes: FileIndexes) -> Declaration | None:
-    """Read one constraint of one package: a string, or a table that says more."""
+    """Return the declaration of one constraint, a string or a table; None if it is malformed, which is reported."""
     if not isinstance(field.value, (str, dict)):
         field.report_expected("a version constraint, a table or an array of tables")
         return None
@@ -190,7 +192,7 @@ def _read_detailed(name: str, field: TomlField, indexes: FileIndexes) -> Declara
 
 
 def _read_source(field: TomlField, indexes: FileIndexes) -> PackageSource:
-    """Read where the package comes from, if not from where all the others do."""
+    """Return the source of a package."""
     path, url, source = (field.get(key).get_text() for key in ("path", "url", "source"))
     if field.get("git").get_text():
         return read_git_source(field)
@@ -202,7 +204,7 @@ def _read_source(field: TomlField, indexes: FileIndexes) -> PackageSource:
 
 
 def _build_marker(field: TomlField) -> str:
-    """Build the environment marker that ``python_marker``, ``platform_marker`` and ``markers`` amount to together."""
+    """Return the environment marker of ``python``, ``platform`` and ``markers`` together."""
     python_marker = _join_alternatives(field.get("python").get_text(), _build_python_marker)
     platform_marker = _join_alternatives(field.get("platform").get_text(), _build_platform_marker)
     marker = join_markers(python_marker, platform_marker, field.get("markers").get_text())
@@ -234,12 +236,13 @@ def _build_platform_marker(constraint: str) -> str:
 
 
 def translate_constraint(constraint: str) -> str:
-    """Translate a version constraint of Poetry's to PEP 440, alternatives joined by ``||``; empty when any will do.
+    """Return a version constraint of Poetry in the notation of PEP 440; empty if any version is allowed.
 
-    Caret, tilde, wildcard and bare versions mean what Poetry's manual says, chapter "Dependency specification".
+    Alternatives are separated by ``||``. Caret, tilde, wildcard and bare versions follow Poetry's manual, chapter
+    "Dependency specification".
 
     Raises:
-        ValueError: Poetry would not understand it either.
+        ValueError: The constraint is malformed.
     """
     if len(constraint) > MAX_LENGTH:
         raise ValueError(f"the constraint is longer than {MAX_LENGTH} characters")
@@ -252,7 +255,7 @@ def translate_constraint(constraint: str) -> str:
 
 
 def _translate_alternative(alternative: str) -> str:
-    """Translate clauses that must all hold, separated by commas or space."""
+    """Translate clauses that are separated by commas or space."""
     clauses: list[str] = []
     position = 0
     while position < len(alternative) or not clauses:
@@ -265,7 +268,7 @@ def _translate_alternative(alternative: str) -> str:
 
 
 def _translate_clause(operator: str, version: str) -> str:
-    """Translate one comparison. Poetry's own operators are ranges; a ``.*`` after any but equality is dropped."""
+    """Translate one comparison. ``.*`` is dropped after operators other than equality."""
     if _ANY_VERSION.fullmatch(version):
         return ""
     wildcard = _WILDCARD_VERSION.fullmatch(version)

@@ -1,4 +1,4 @@
-"""poetry.lock: what Poetry locked. It knows each package's edges, but not what the project itself asks for."""
+"""poetry.lock: the packages and their edges. The direct dependencies of the project are not in the file."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ from nerq_cli.manifests.syntax.toml_document import quote_text
 
 NAME: Final = "poetry.lock"
 
-#: Major versions of the format that are read; Poetry 2 takes the same (its ``_READ_VERSION_RANGE``).
+#: Major versions of the format that are read, as by Poetry 2 (its ``_READ_VERSION_RANGE``).
 SUPPORTED_VERSIONS: Final = (1, 2)
-#: Never locked by Poetry before 1.2, though packages name them among their dependencies.
+#: Packages that Poetry did not lock before 1.2, though others depend on them.
 _UNLOCKED_NAMES: Final = frozenset({"distribute", "pip", "setuptools", "wheel"})
-#: What makes a dependency one of certain environments, or of an extra.
+#: Keys that limit a dependency to some environments, or to an extra.
 _CONDITION_KEYS: Final = ("markers", "python", "platform", "optional")
-#: What makes it one that no index serves.
+#: Keys of a dependency that comes from no index.
 _DIRECT_KEYS: Final = frozenset({"git", "hg", "path", "file", "url"})
-#: Constraints in Poetry's own notation, or none at all.
+#: A constraint that is not in the notation of PEP 440.
 _POETRY_NOTATION = re.compile(r"[\^|*]|~(?!=)|^\s*[0-9v]|(?<![<>!=~])=(?!=)")
 
 
 def matches(path: PurePosixPath) -> bool:
-    """Say whether this file is a poetry.lock."""
+    """Return whether this file is a poetry.lock."""
     return path.name == NAME
 
 
@@ -57,26 +57,26 @@ def read(
     group: str = "",  # noqa: ARG001 - not included
     unlocked: Collection[str] = (),
 ) -> DependencyFile:
-    """Read what Poetry locked. What is wrong with the file is in ``problems``; nothing is raised.
+    """Return the packages of a poetry.lock. Never raises.
 
-    ``unlocked`` are normalised names that the file may lack, though something in it needs them.
+    ``unlocked`` are the normalised names of packages that may be missing, though others depend on them.
     """
     lock = LockFile(text, path, unlocked)
     return lock.build_file(NAME, _read_packages(lock) if _is_supported(lock) else (), constraint=constraint)
 
 
 def _is_supported(lock: LockFile) -> bool:
-    """Say whether the file is of a version that is read, and complete: its metadata come last."""
+    """Return whether the file is complete (its metadata come last) and of a supported version; report if not."""
     if lock.problems:
         return False
     version = lock.root.get_table("metadata").get_text("lock-version")
     if not version:
-        hint = "it may be cut off, or not be Poetry's: lock the project again"
-        lock.add_problem("no lock-version in [metadata], which poetry.lock ends with", hint=hint)
+        hint = "the file may be truncated or not of Poetry: lock the project again"
+        lock.add_problem("no lock-version in [metadata] at the end of the file", hint=hint)
         return False
     if parse_format_version(version)[0] not in SUPPORTED_VERSIONS:
-        hint = "versions 1 and 2 of the format are read"
-        lock.add_problem(f"lock-version {quote_text(version)} is not known", "metadata", "lock-version", hint=hint)
+        hint = "versions 1 and 2 of the format are supported"
+        lock.add_problem(f"lock-version {quote_text(version)} is not supported", "metadata", "lock-version", hint=hint)
         return False
     return True
 
@@ -119,13 +119,13 @@ def _read_source(table: LockTable) -> PackageSource:
     if kind == "url":
         return PackageSource(skip=package_source.url_reason(url))
     if source.values:
-        source.report_problem(f"{quote_text(kind)} is no type of source known here")
+        source.report_problem(f"{quote_text(kind)} is an unknown type of source")
         return PackageSource(skip="a source of an unknown type")
     return PackageSource()
 
 
 def _read_marker(table: LockTable) -> str:
-    """Read the marker; where groups have different ones, one of them must hold (a group without needs none)."""
+    """Return the marker; if groups have different markers, one that is true if any of them is."""
     if not isinstance(table.values.get("markers"), dict):
         return read_marker(table, "markers")
     markers = table.get_table("markers")
@@ -133,13 +133,13 @@ def _read_marker(table: LockTable) -> str:
 
 
 def _read_groups(table: LockTable) -> list[str]:
-    """Return the groups of a package: version 2.1 of the format lists them, 1.x has one category."""
+    """Return the groups of a package: a list since version 2.1 of the format, one category in 1.x."""
     groups = table.get_strings("groups") or list(filter(None, [table.get_text("category")]))
     return ["main" if group == "main" else label_group(group) for group in groups]
 
 
 def _read_optional_groups(table: LockTable, extras: tuple[str, ...], marker: str) -> list[str]:
-    """Return the groups of an optional package: it is in ``main`` for the extras that ask for it."""
+    """Return the groups of an optional package, with the extras that include it instead of ``main``."""
     extra_groups = list(extras) or find_extras(marker) or ["optional"]
     return [
         group_name for group in _read_groups(table) for group_name in (extra_groups if group == "main" else [group])
@@ -156,7 +156,7 @@ def _read_extras(table: LockTable) -> Mapping[str, tuple[str, ...]]:
 
 
 def _read_old_hashes(metadata: LockTable) -> Mapping[str, object]:
-    """Return the artefacts as Poetry filed them before 1.3: under the names of the packages, at the end."""
+    """Return the artefacts by package, where Poetry before 1.3 writes them."""
     return {
         normalise_name(PYPI, name): hashes
         for key in ("files", "hashes")
@@ -188,7 +188,7 @@ def _as_table(constraint: str | dict[str, object]) -> dict[str, object]:
 
 
 def _read_edges(constraint: LockTable, candidates: Sequence[LockEntry]) -> Iterator[Edge]:
-    """Return where one constraint of a package leads to."""
+    """Yield the edges of one constraint."""
     try:
         requirement = _normalise_constraint(constraint.get_text("version"))
     except ValueError as error:
@@ -203,5 +203,5 @@ def _read_edges(constraint: LockTable, candidates: Sequence[LockEntry]) -> Itera
 
 @lru_cache(maxsize=4096)
 def _normalise_constraint(constraint: str) -> str:
-    """Translate a constraint; most of those that are locked are PEP 440's already."""
+    """Return a constraint in the notation of PEP 440, which most locked constraints have already."""
     return translate_constraint(constraint) if _POETRY_NOTATION.search(constraint) else constraint

@@ -1,6 +1,6 @@
-"""pylock.toml: the lock file of PEP 751, which any tool may write, and in which edges are optional.
+"""pylock.toml: the standard lock file of PEP 751, in which edges are optional.
 
-`packaging` has a reader of its own since release 26; it stops at the first mistake and tells no lines.
+The reader of `packaging` (since release 26) stops at the first error and has no line numbers.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ from nerq_cli.manifests.syntax.toml_document import quote_text
 
 NAME: Final = "pylock.toml"
 
-#: The major version of the format that is read; a newer minor one may only add to it (PEP 751, "lock-version").
+#: The major version of the format that is read; minor versions are compatible (PEP 751, "lock-version").
 VERSION: Final = 1
 _FILE_NAME = re.compile(r"pylock\.(?:[^.]+\.)?toml")
 _CHOICE_CLAUSE = re.compile(r"""["']([^"']+)["']\s+in\s+(extras|dependency_groups)\b""")
 _CHOICE_VARIABLE = re.compile(r"\b(?:extras|dependency_groups)\b")
 _OR_OPERATOR = re.compile(r"\bor\b")
-#: What tells two packages of the same name and version apart.
+#: Keys that distinguish packages of the same name and version.
 _IDENTITY_KEYS: Final = ("marker", "requires-python", "index", "vcs", "directory", "archive")
 
 
 def matches(path: PurePosixPath) -> bool:
-    """Say whether this file is a pylock.toml, or a named one: pylock.docs.toml."""
+    """Return whether this file is a pylock.toml, or a named one: pylock.docs.toml."""
     return bool(_FILE_NAME.fullmatch(path.name))
 
 
 def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:  # noqa: ARG001 - not included
-    """Read what was locked. What is wrong with the file is in ``problems``; nothing is raised."""
+    """Return the packages of a pylock.toml. Never raises."""
     lock = LockFile(text, path)
     return lock.build_file(NAME, _read_packages(lock) if _is_supported(lock) else (), constraint=constraint)
 
@@ -57,10 +57,10 @@ def _is_supported(lock: LockFile) -> bool:
         return False
     version = lock.root.get_text("lock-version")
     if not version:
-        lock.add_problem("no lock-version: this is not a lock file of PEP 751")
+        lock.add_problem("no lock-version: not a lock file of PEP 751")
     elif parse_format_version(version)[0] != VERSION:
-        hint = f"version {VERSION} of the format is read"
-        lock.add_problem(f"lock-version {quote_text(version)} is not known", "lock-version", hint=hint)
+        hint = f"version {VERSION} of the format is supported"
+        lock.add_problem(f"lock-version {quote_text(version)} is not supported", "lock-version", hint=hint)
     elif "packages" not in lock.root.values:
         lock.add_problem("no packages: the file is not complete")
     return not lock.problems
@@ -95,7 +95,7 @@ def _read_source(table: LockTable) -> PackageSource:
 
 
 def _read_marker(table: LockTable) -> str:
-    """Read the marker; what PEP 751 adds to the grammar not every `packaging` in use understands yet."""
+    """Return the marker; with variables of PEP 751 unchecked, because older releases of `packaging` reject them."""
     text = table.get_text("marker")
     return text if _CHOICE_VARIABLE.search(text) else read_marker(table, "marker")
 
@@ -106,7 +106,7 @@ def _has_hashes(entry: LockEntry) -> bool:
 
 
 def _select_edge_reader(lock_entries: Iterable[LockEntry]) -> Callable[[LockTable], Iterator[Edge]] | None:
-    """Return what reads a package's edges; None where the file has none. PDM keeps them in a table of its own."""
+    """Return the function that reads the edges of a package; None if the file has no edges. PDM has its own table."""
     entries_by_name = index_entries(lock_entries)
     if any("dependencies" in entry.table.values for entry in lock_entries):
         return lambda table: _read_standard_edges(table, entries_by_name)
@@ -120,7 +120,7 @@ def _get_pdm_table(table: LockTable) -> LockTable:
 
 
 def _read_standard_edges(table: LockTable, entries_by_name: EntryIndex) -> Iterator[Edge]:
-    """Read edges: tables that say as much of a package as tells it from all others."""
+    """Yield the edges of a package: tables with the keys that identify their target."""
     for edge in table.get_tables("dependencies"):
         candidates = entries_by_name.get(normalise_name(PYPI, edge.get_text("name")), ())
         targets = [candidate for candidate in candidates if _matches_edge(edge, candidate.table)]
@@ -134,7 +134,7 @@ def _matches_edge(edge: LockTable, package: LockTable) -> bool:
 
 
 def _make_group_reader(lock: LockFile) -> Callable[[str], list[str]]:
-    """Return what tells a package's groups by its marker. A file that offers no choice does not say what it is for."""
+    """Return the function that finds the groups of a marker: none if the file has neither extras nor groups."""
     if not any(lock.root.get_strings(key) for key in ("extras", "dependency-groups")):
         return lambda _: []
     default_groups = {normalise_name(PYPI, group) for group in lock.root.get_strings("default-groups")}

@@ -1,7 +1,7 @@
-"""pyproject.toml: the standard tables, and those of the tools that keep dependencies in it.
+"""pyproject.toml: the dependencies in its standard tables, and in those of tools.
 
-Standard are PEP 621 (``[project]``), PEP 735 (``[dependency-groups]``) and PEP 518 (``[build-system]``); the tools are
-Poetry, PDM, Hatch, uv, Flit and setuptools. Everything is read from the text; no build backend is asked.
+The standards are PEP 621 (``[project]``), PEP 735 (``[dependency-groups]``) and PEP 518 (``[build-system]``); the tools
+are Poetry, PDM, Hatch, uv, Flit and setuptools. No build backend is run.
 """
 
 from __future__ import annotations
@@ -24,15 +24,14 @@ NAME: Final = "pyproject"
 
 
 def matches(path: PurePosixPath) -> bool:
-    """Say whether this file is a pyproject.toml."""
+    """Return whether this file is a pyproject.toml."""
     return path.name == "pyproject.toml"
 
 
 def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:
-    """Read what a pyproject.toml declares. What is wrong with it is in ``problems``; nothing is raised.
+    """Return what a pyproject.toml declares; ``group`` replaces ``main``. Never raises.
 
-    Versions are as written, except that Poetry's constraints are translated to PEP 440 (see `poetry.pep440`).
-    ``group`` takes the place of ``main`` where the file that includes this one says so.
+    Requirements are as written, except that Poetry's constraints are translated (see `poetry.translate_constraint`).
     """
     document = TomlDocument(text, path)
     reader = _PyprojectReader(document.root)
@@ -48,7 +47,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
 
 
 class _PyprojectReader:
-    """One pyproject.toml: its names, where its packages come from, and what it declares."""
+    """Reads one pyproject.toml."""
 
     def __init__(self, root: TomlField) -> None:
         self.root = root
@@ -65,13 +64,13 @@ class _PyprojectReader:
         self.own_names = {normalise_name(PYPI, field.get_text()) for field in name_fields} - {""}
 
     def read_declarations(self) -> Iterator[Declaration]:
-        """Go through everything declared anywhere in the file."""
+        """Yield the declarations of all tables."""
         yield from self._merge_poetry_sources(self._read_main(), self.poetry_tables.dependencies)
         yield from expand_groups(self._read_groups())
         yield from package_source.assign_sources(self._read_other_tables(), self.indexes, self.sources)
 
     def read_includes(self) -> Iterator[Include]:
-        """Go through the files that hold dynamic dependencies, and note what is dynamic without one."""
+        """Yield the files of dynamic dependencies; add a note for dynamic ones without a file."""
         includes = list(pyproject_tools.read_includes(self.tool))
         yield from includes
         known_fields = {"dependencies" if include.group == "main" else "optional-dependencies" for include in includes}
@@ -88,7 +87,7 @@ class _PyprojectReader:
         yield from self._exclude_own_names(pyproject_tools.read_flit(self.tool))
 
     def _read_groups(self) -> dict[str, DependencyGroup]:
-        """Read the standard's groups and Poetry's: those of the same name are one."""
+        """Return the standard groups merged with those of Poetry."""
         standard_groups = _read_standard_groups(self.root.get("dependency-groups"))
         names = dict.fromkeys((*standard_groups, *self.poetry_tables.groups))
         pairs = [
@@ -116,13 +115,13 @@ class _PyprojectReader:
         yield from pyproject_tools.read_constraints(self.tool)
 
     def _exclude_own_names(self, declarations: Iterable[Declaration]) -> Iterator[Declaration]:
-        """Leave out the project itself: extras and groups name it to take over other extras of its own."""
+        """Leave out the project itself, which extras and groups name to include its other extras."""
         return (declaration for declaration in declarations if declaration.package.name not in self.own_names)
 
     def _merge_poetry_sources(
         self, declarations: Iterable[Declaration], poetry_declarations: Iterable[Declaration]
     ) -> Iterator[Declaration]:
-        """Merge what Poetry's table says of packages that the standard's declares; the others are Poetry's alone."""
+        """Yield the standard declarations with the sources of Poetry's table, then those of that table alone."""
         standard_declarations = list(islice(declarations, MAX_DEPENDENCIES + 1))
         names = {declaration.package.name for declaration in standard_declarations}
         common_declarations: list[Declaration] = []
@@ -135,13 +134,13 @@ class _PyprojectReader:
 
 
 def _read_standard_groups(table: TomlField) -> dict[str, DependencyGroup]:
-    """Read ``[dependency-groups]``. Names are normalised, as PEP 735 has them compared."""
+    """Return the groups of ``[dependency-groups]`` by normalised name (PEP 735)."""
     groups: dict[str, DependencyGroup] = {}
     for raw_name, field in table.items():
         name = normalise_name(PYPI, raw_name)
         if name in groups:
             field.report_problem(
-                f"group {quote_text(raw_name)} is here twice: case, hyphens, dots and underscores do not count"
+                f"group {quote_text(raw_name)} is here twice: case, hyphens, dots and underscores are ignored"
             )
         group = groups.setdefault(name, DependencyGroup())
         for element in field.elements("an array of strings and include-group tables"):
@@ -160,4 +159,4 @@ def _read_include(field: TomlField) -> Iterator[tuple[str, TomlField]]:
     if isinstance(field.value, dict) and len(field.value) == 1 and isinstance(target.value, str):
         yield normalise_name(PYPI, target.value), field
     else:
-        field.report_problem("the only table a group may hold is an include", hint='write { include-group = "name" }')
+        field.report_problem("a table in a group must be an include", hint='write { include-group = "name" }')

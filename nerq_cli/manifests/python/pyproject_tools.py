@@ -1,4 +1,4 @@
-"""What uv, PDM, Hatch, Flit and setuptools keep in their tables of pyproject.toml; each function takes ``[tool]``."""
+"""The tables of uv, PDM, Hatch, Flit and setuptools in pyproject.toml. Public functions take ``[tool]``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nerq_cli.manifests.python.declarations import LOCAL_REASONS, parse_array, p
 from nerq_cli.manifests.python.dependency_groups import label_extra, label_group
 from nerq_cli.manifests.syntax.toml_document import TomlField
 
-#: Most sources read for one package in uv, and most package patterns in PDM: each is tried on every dependency.
+#: Most sources of one package in uv, and most package patterns in PDM: every dependency is compared with each.
 MAX_SOURCES: Final = 50
 
 _EDITABLE_OPTION = re.compile(r"(?:-e|--editable)[ =]+(\S+)")
@@ -23,20 +23,20 @@ _EGG_FRAGMENT = re.compile(r"[#&]egg=([A-Za-z0-9][A-Za-z0-9._-]*)")
 
 
 def find_name_fields(tool: TomlField) -> Iterator[TomlField]:
-    """Go through the names the project has in tables that are older than ``[project]``."""
+    """Yield the names of the project in tables older than ``[project]``."""
     flit = tool.get_path("flit", "metadata")
     yield flit.get("dist-name" if flit.get("dist-name").value else "module")
 
 
 def read_indexes(tool: TomlField) -> FileIndexes:
-    """Read the package indexes uv and PDM are to use."""
+    """Return the package indexes of uv and PDM."""
     return _read_uv_indexes(tool.get("uv")) | _read_pdm_indexes(tool.get_path("pdm", "source"))
 
 
 def read_sources(tool: TomlField, indexes: FileIndexes) -> dict[str, list[PackageSource]]:
-    """Read ``[tool.uv.sources]``: where single packages come from. An array gives one source per environment.
+    """Return the sources of ``[tool.uv.sources]`` by normalised name. An array has one source per environment.
 
-    No public index is assumed for environments that none of them covers: the name may be private.
+    A package is never taken from the public index in the other environments: its name may be private.
     """
     sources_by_package = {}
     for name, field in tool.get_path("uv", "sources").items():
@@ -61,7 +61,7 @@ def read_git_source(field: TomlField) -> PackageSource:
 
 
 def read_development(tool: TomlField) -> Iterator[Declaration]:
-    """Read the development dependencies of uv, PDM and Hatch, as they were before there were standard groups."""
+    """Yield the development dependencies of uv, PDM and Hatch, which are older than ``[dependency-groups]``."""
     yield from parse_array(tool.get_path("uv", "dev-dependencies"), "dev")
     for name, field in tool.get_path("pdm", "dev-dependencies").items():
         yield from _read_pdm_group(field, label_group(name))
@@ -71,13 +71,13 @@ def read_development(tool: TomlField) -> Iterator[Declaration]:
 
 
 def read_constraints(tool: TomlField) -> Iterator[Declaration]:
-    """Read what uv is told about versions of packages without depending on them."""
+    """Yield the constraints and overrides of uv."""
     for key in ("constraint-dependencies", "build-constraint-dependencies", "override-dependencies"):
         yield from parse_array(tool.get_path("uv", key), "constraint")
 
 
 def read_flit(tool: TomlField) -> Iterator[Declaration]:
-    """Read Flit's old metadata table. The extra called ``.none`` stands for no extra."""
+    """Yield the dependencies of Flit's old metadata table. Its extra ``.none`` means no extra."""
     metadata = tool.get_path("flit", "metadata")
     yield from parse_array(metadata.get("requires"), "main")
     for extra, field in metadata.get("requires-extra").items():
@@ -86,7 +86,7 @@ def read_flit(tool: TomlField) -> Iterator[Declaration]:
 
 
 def read_includes(tool: TomlField) -> Iterator[Include]:
-    """Read which requirements files setuptools, or the hatch-requirements-txt plugin, fills the metadata from."""
+    """Yield the requirements files from which setuptools and hatch-requirements-txt fill dynamic dependencies."""
     dynamic = tool.get_path("setuptools", "dynamic")
     yield from _read_file_includes(dynamic.get_path("dependencies", "file"), "main")
     for extra, field in dynamic.get("optional-dependencies").items():
@@ -104,7 +104,7 @@ def _read_file_includes(field: TomlField, group: str) -> Iterator[Include]:
 
 
 def _read_uv_indexes(uv: TomlField) -> FileIndexes:
-    """Read uv's indexes: one may be the default, an explicit one serves only what names it, the others anything."""
+    """Return the indexes of uv: the default, explicit ones (by name only), and others, which can have any package."""
     urls_by_name, default_urls, extra_urls = {}, [], []
     for index in uv.get("index").elements("an array of tables"):
         url = package_source.strip_credentials(index.get("url").get_text())
@@ -122,7 +122,7 @@ def _read_uv_indexes(uv: TomlField) -> FileIndexes:
 
 
 def _read_uv_source(field: TomlField, indexes: FileIndexes) -> PackageSource:
-    """Read one source of one package. What it is limited to, an extra or a group, becomes its ``group``."""
+    """Return one source of a package, with the extra or group that it is limited to as its ``group``."""
     marker_field = field.get("marker")
     try:
         marker = pep508.validate_marker(marker_field.get_text()) if marker_field.value else ""
@@ -147,20 +147,20 @@ def _read_uv_location(field: TomlField, indexes: FileIndexes) -> PackageSource:
         return PackageSource(skip=package_source.url_reason(url))
     if not index:
         field.report_problem(
-            f"{field.name} names no source", hint="a source is one of git, url, path, workspace or index"
+            f"{field.name} has no source", hint="a source is one of git, url, path, workspace or index"
         )
-        return PackageSource(skip="a source this file does not tell")
+        return PackageSource(skip="an unknown source")
     return indexes.source_named(index)
 
 
 def _read_pdm_indexes(source_table: TomlField) -> FileIndexes:
-    """Read ``[[tool.pdm.source]]``: one called pypi is the default, one with ``include_packages`` serves only those."""
+    """Return the indexes of PDM: ``pypi`` is the default, one with ``include_packages`` has only those packages."""
     default_url, extra_urls, glob_urls = "", [], []
     for source in source_table.elements("an array of tables"):
         name = source.get("name").get_text()
         url = (
             package_source.strip_credentials(source.get("url").get_text()) or name
-        )  # PDM may know the rest from elsewhere
+        )  # the address may be in the configuration of PDM
         globs = [(glob, url) for glob, _ in source.get("include_packages").string_items()]
         glob_urls += globs
         if name.lower() == "pypi":
@@ -174,7 +174,7 @@ def _read_pdm_indexes(source_table: TomlField) -> FileIndexes:
 
 
 def _read_pdm_group(field: TomlField, group: str) -> Iterator[Declaration]:
-    """Read a group of PDM's, where a dependency may also be editable: ``-e URL#egg=name``."""
+    """Yield the dependencies of a PDM group, where one can also be editable: ``-e URL#egg=name``."""
     for text, item_field in field.string_items():
         match = _EDITABLE_OPTION.fullmatch(text)
         declaration = _read_editable(match[1], item_field, group) if match else parse_field(text, item_field, group)
@@ -183,7 +183,7 @@ def _read_pdm_group(field: TomlField, group: str) -> Iterator[Declaration]:
 
 
 def _read_editable(url: str, field: TomlField, group: str) -> Declaration | None:
-    """Read an editable dependency. One that is not named after all is the directory's, and of no interest."""
+    """Return an editable dependency; None if it has no name."""
     match = _EGG_FRAGMENT.search(url)
     if not match:
         return None
@@ -198,10 +198,10 @@ def _read_editable(url: str, field: TomlField, group: str) -> Declaration | None
 
 
 def _read_hatch_environment(field: TomlField, group: str) -> Iterator[Declaration]:
-    """Read the dependencies of an environment, as far as they stand there: ``{…}`` is filled in when Hatch runs."""
+    """Yield the dependencies of a Hatch environment; add a note for those with placeholders ``{…}``."""
     for text, item_field in field.string_items():
         if "{" in text and not _is_specifier(text):
-            item_field.document.add_note(f"{field.name}: what Hatch fills in when it runs is not listed here")
+            item_field.document.add_note(f"{field.name}: dependencies with placeholders are not listed here")
             continue
         declaration = parse_field(text, item_field, group)
         if declaration:

@@ -1,7 +1,7 @@
-"""What Python's lock files in TOML have in common: a table for each package, and edges between the packages.
+"""Python lock files in TOML: a table for each package, and edges between the packages.
 
-Such files are long, and read in whole projects' numbers. So the values are read by `tomli` alone, the line of an entry
-is that of its header, and where anything else stands is only found out when there is something to say about it.
+Such files are long. To read them fast, the values are parsed by `tomli` alone, the line of an entry is that of its
+header, and the places of other values are located only when a problem is reported.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
     from packaging.version import Version
 
-#: Most entries read for one package: an edge to it has to look at all of them. Real files have a handful.
+#: Most entries read for one package: an edge to it is compared with each of them. Real files have a few.
 MAX_VERSIONS: Final = 20
-#: Lines with this many dots are left to the reader that is careful with keys of many parts (see `toml_document`).
+#: Dots in a line from which on the file is read by `TomlDocument` alone, which rejects keys of many parts.
 _DOTS_LIMIT: Final = 100
-#: Most markers that one package's marker is put together from; with more of them it is nobody's reading.
+#: Most markers that are joined to one.
 _MAX_MARKERS: Final = 8
 
 _STRING = r'"[^"\\\x00-\x1f\x7f]*"'
@@ -42,7 +42,7 @@ _ARTEFACT_FIELD = (
 )
 _HASH_FIELD = rf"(?:hash = {_STRING}|hashes = \{{ ?sha256 = {_STRING} ?\}})"
 _ARTEFACT_LINE = rf"[ \t]*\{{ ?(?:{_ARTEFACT_FIELD}, )*{_HASH_FIELD}(?:, {_ARTEFACT_FIELD})* ?\}},\n"
-#: Artefacts of one package, as the tools write them: one a line, each with its hash.
+#: Artefacts of one package as the tools write them: one a line, each with its hash.
 _ARTEFACT_LINES = re.compile(rf"(?<=\n)({_ARTEFACT_LINE})((?:{_ARTEFACT_LINE})+)")
 
 _NAME_PATTERN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
@@ -51,24 +51,24 @@ _FORMAT_VERSION = re.compile(r"([0-9]{1,4})(?:\.([0-9]{1,4}))?(?:\.[0-9]{1,4})*"
 #: An environment marker's comparison with an extra.
 _EXTRA_CLAUSE = re.compile(r"""\bextra\s*==\s*["']([^"']+)["']""")
 _NAME_WITH_EXTRAS = re.compile(r"([^\[\]]+?)\s*\[([^\[\]]*)\]\s*")
-#: The specifiers that lock files are full of; all others are left to the grammar.
+#: The usual specifiers of lock files; all others are parsed by `parse_specifier`.
 _VERSION_CLAUSE = r"(?:[<>!=~]=|[<>])[ ]*[A-Za-z0-9.*+!_-]+"
 _SIMPLE_SPECIFIER = re.compile(
     rf"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[([A-Za-z0-9,._ -]*)\])?"
     rf"[ ]*((?:{_VERSION_CLAUSE}(?:[ ]*,[ ]*{_VERSION_CLAUSE})*)?)(?:[ ]*;[ ]*([^;]+))?"
 )
-#: What a marker asks of the platform rather than of the Python version, or of what the user wants.
+#: The variables of a marker that depend on the platform, and ``extra``.
 _PLATFORM_VARIABLE = re.compile(
     r"\b(?:sys_platform|platform_\w+|os_name|os\.name|sys\.platform|platform\.\w+|implementation_\w+|extra)\b"
 )
 
-#: What a marker asks of the user's choice in the notation of PEP 751, and what always holds.
+#: A comparison with the extras or groups that are installed (PEP 751), and a marker that is always true.
 _CHOICE_CLAUSE = re.compile(r"""["'][^"']*["']\s+(?:not\s+)?in\s+(?:extras|dependency_groups)\b""")
 _ALWAYS_TRUE: Final = "python_version >= '3'"
 _OLDEST_MINOR: Final = 9
 _NEWEST_MINOR: Final = 15
-#: Pythons that a package is installed on: the first and a late release of each that is in use, or soon to be. The
-#: newest come first, since most markers hold for them.
+#: The Python versions that markers are evaluated for: the first and a late release of each minor version. The newest
+#: come first, because most markers are true for them.
 _PYTHONS: Final = tuple(
     {
         "python_version": f"3.{minor}",
@@ -77,7 +77,7 @@ _PYTHONS: Final = tuple(
     }
     for minor, micro in product(range(_NEWEST_MINOR, _OLDEST_MINOR - 1, -1), (0, 15))
 )
-#: Platforms that nearly everybody uses, each with both of its machines, all running CPython.
+#: The platforms that markers are evaluated for, each with its two usual machines and CPython.
 _PLATFORMS: Final = tuple(
     {
         "sys_platform": sys_platform,
@@ -106,9 +106,9 @@ Item = TypeVar("Item")
 
 
 class LockFile:
-    """A lock file in TOML that has been read, and what was found wrong with it so far. Reading one never raises.
+    """A lock file in TOML, with the problems found in it. Reading one never raises.
 
-    ``unlocked_names`` are normalised names that the file may well lack, though something in it needs them.
+    ``unlocked_names`` are the normalised names of packages that may be missing, though others depend on them.
     """
 
     def __init__(self, text: str, path: str, unlocked_names: Collection[str] = ()) -> None:
@@ -121,12 +121,12 @@ class LockFile:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What is wrong, each thing once, from top to bottom."""
+        """Return the distinct problems, sorted by line and column."""
         return self._document.problems if "_document" in self.__dict__ else ()
 
     @property
     def too_many_problems(self) -> bool:
-        """Whether so much is wrong that going on would help nobody."""
+        """Return whether reading should stop."""
         return "_document" in self.__dict__ and self._document.too_many_problems
 
     def build_file(
@@ -153,16 +153,17 @@ class LockFile:
         )
 
     def add_problem(self, message: str, *keys: TableKey, hint: str = "") -> None:
-        """Note a problem at the value these keys lead to; without keys it is the file's as a whole."""
+        """Add a problem at the value with this path of keys; without keys, at the file as a whole."""
         position = self._document.root.place
         for key in keys:
             position = position.children.get(key, position)
         self._document.add_problem(message, position.offset if keys else None, hint=hint)
 
     def find_lines(self, key: str, count: int) -> Sequence[int]:
-        """Return the line each table of an array begins on.
+        """Return the first line of each table of an array.
 
-        Counting headers is enough unless one stands inside a text, or the array is written in another way.
+        The headers are counted; if their number is wrong (one is in a string, or the array is inline), the file is
+        parsed again.
         """
         if '"""' not in self._text and "'''" not in self._text:
             headers = re.finditer(rf"^[ \t]*\[\[[ \t]*{key}[ \t]*\]\]", self._text, re.MULTILINE)
@@ -182,22 +183,22 @@ class LockFile:
         if all(line.count(".") < _DOTS_LIMIT for line in self._text.split("\n")):
             with suppress(ValueError, RecursionError):
                 return tomli.loads(self._text)
-        return cast("Mapping[str, object]", self._document.root.value)  # reads again, to say what is wrong and where
+        return cast(
+            "Mapping[str, object]", self._document.root.value
+        )  # parsed again to report the error with its place
 
 
 @dataclass(frozen=True, slots=True)
 class LockTable:
-    """One table of a lock file, and the keys that lead to it.
-
-    The methods that want a certain type report any other as a problem, and go on as if the value were missing.
-    """
+    """One table of a lock file. Its methods report a value of a wrong type, and treat it as missing."""
 
     lock: LockFile
+    #: The keys and indices from the root to the table.
     key_path: tuple[TableKey, ...]
     values: Mapping[str, object]
 
     def get_text(self, key: str) -> str:
-        """Return a string; empty when there is none."""
+        """Return a string; empty if there is none."""
         value = self.values.get(key)
         if isinstance(value, str):
             return value
@@ -206,7 +207,7 @@ class LockTable:
         return ""
 
     def get_table(self, key: str) -> LockTable:
-        """Return a table; empty when there is none."""
+        """Return a table; empty if there is none."""
         value = self.values.get(key)
         if isinstance(value, dict):
             return LockTable(self.lock, (*self.key_path, key), value)
@@ -215,18 +216,18 @@ class LockTable:
         return LockTable(self.lock, (*self.key_path, key), {})
 
     def get_tables(self, key: str) -> list[LockTable]:
-        """Return the tables of an array; none when there is no such array."""
+        """Return the tables of an array; none if there is no array."""
         return [
             LockTable(self.lock, (*self.key_path, key, index), values)
             for index, values in self._iter_items(key, dict, "tables")
         ]
 
     def get_strings(self, key: str) -> list[str]:
-        """Return the strings of an array; none when there is no such array."""
+        """Return the strings of an array; none if there is no array."""
         return [string for _, string in self._iter_items(key, str, "strings")]
 
     def report_problem(self, message: str, *keys: TableKey, hint: str = "") -> None:
-        """Report a problem at this place, or at a value in it."""
+        """Report a problem at this table, or at a value in it."""
         self.lock.add_problem(message, *self.key_path, *keys, hint=hint)
 
     def _iter_items(self, key: str, item_type: type[Item], type_name: str) -> Iterator[tuple[int, Item]]:
@@ -239,14 +240,15 @@ class LockTable:
             if isinstance(item, item_type):
                 yield index, item
             else:
-                self.report_problem(f"{quote_text(key)} may hold nothing but {type_name}", key, index)
+                self.report_problem(f"{quote_text(key)} may contain only {type_name}", key, index)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockEntry:
-    """One package of a lock file, before its edges are known. ``key`` tells it from all others of the file."""
+    """One package of a lock file, without its edges."""
 
     table: LockTable
+    #: A key that no other entry of the file has.
     key: str
     name: str
     version: str
@@ -262,7 +264,7 @@ class LockEntry:
         optional: bool = False,
         hashed: bool = False,
     ) -> LockedPackage:
-        """Return it with what else the file says of it; the edges once each, and none to itself."""
+        """Return the locked package, with distinct edges and none to itself."""
         return LockedPackage(
             key=self.key,
             ecosystem=PYPI,
@@ -279,20 +281,20 @@ class LockEntry:
         )
 
 
-#: The entries of each package, by its normalised name.
+#: The entries of each package, by normalised name.
 EntryIndex: TypeAlias = Mapping[str, Sequence[LockEntry]]
 
 
 def read_entries(
     lock: LockFile, array: str, read_source: Callable[[LockTable], PackageSource], identity_keys: Sequence[str]
 ) -> list[LockEntry]:
-    """Return the packages of an array of tables; what cannot be one is reported.
+    """Return the packages of an array of tables; report those that are malformed.
 
     Args:
         lock: the lock file.
         array: the name of the array.
-        origin: reads where a package comes from.
-        apart: the keys that tell entries apart which have the same name and version.
+        read_source: returns the source of a package.
+        identity_keys: the keys that distinguish entries of the same name and version.
     """
     tables = lock.root.get_tables(array)
     value = lock.root.values.get(array)
@@ -320,7 +322,7 @@ def read_entries(
 
 
 def index_entries(entries: Iterable[LockEntry]) -> EntryIndex:
-    """File entries under their packages' normalised names."""
+    """Return the entries by normalised name."""
     entries_by_name: dict[str, list[LockEntry]] = {}
     for entry in entries:
         entries_by_name.setdefault(normalise_name(PYPI, entry.name), []).append(entry)
@@ -330,7 +332,7 @@ def index_entries(entries: Iterable[LockEntry]) -> EntryIndex:
 def match_entries(candidates: Sequence[LockEntry], requirement: str) -> Sequence[LockEntry]:
     """Return the entries an edge leads to: those whose version satisfies the requirement, or all if none does.
 
-    Where one name has several entries, they serve different environments, and an edge may well lead to more than one.
+    Several entries of one name are for different environments, so an edge can lead to more than one.
     """
     if len(candidates) <= 1 or not requirement:
         return candidates
@@ -339,10 +341,10 @@ def match_entries(candidates: Sequence[LockEntry], requirement: str) -> Sequence
 
 
 def report_missing(table: LockTable, name: str, *keys: TableKey) -> None:
-    """Report an edge that leads to a package the file does not have, and should have."""
+    """Report an edge to a package that is not in the file, unless the package may be missing."""
     if normalise_name(PYPI, name) not in table.lock.unlocked_names:
         table.report_problem(
-            f"{quote_text(name)} is needed here, but not in this file", *keys, hint="lock the project again"
+            f"{quote_text(name)} is required here, but not in this file", *keys, hint="lock the project again"
         )
 
 
@@ -366,7 +368,7 @@ def parse_locked_specifier(text: str) -> Specifier:
 
 
 def read_specifier_edges(table: LockTable, key: str, entries_by_name: EntryIndex) -> Iterator[Edge]:
-    """Go through the edges of an array of dependency specifiers; those for other environments may lead nowhere."""
+    """Yield the edges of an array of specifiers. A target may be missing if the specifier has a marker."""
     for index, text in enumerate(table.get_strings(key)):
         if table.lock.too_many_problems:
             return
@@ -382,23 +384,23 @@ def read_specifier_edges(table: LockTable, key: str, entries_by_name: EntryIndex
 
 
 def is_package_name(text: str) -> bool:
-    """Say whether a package can be called this."""
+    """Return whether this is a valid package name."""
     return len(text) <= MAX_LENGTH and bool(_NAME_PATTERN.fullmatch(text))
 
 
 def is_version(text: str) -> bool:
-    """Say whether this can be one version, be it in the order of PEP 440 or older than that."""
+    """Return whether this can be one version, of PEP 440 or older."""
     return len(text) <= MAX_LENGTH and bool(_VERSION_PATTERN.fullmatch(text))
 
 
 def parse_format_version(version: str) -> tuple[int, int]:
-    """Return the first two numbers of the version of a lock file's format; (-1, 0) where it is none."""
+    """Return the major and minor version of a lock format; (-1, 0) if it is malformed."""
     match = _FORMAT_VERSION.fullmatch(version)
     return (int(match[1]), int(match[2] or 0)) if match else (-1, 0)
 
 
 def split_extras(name: str) -> tuple[str, tuple[str, ...]]:
-    """Take ``requests[socks]`` apart."""
+    """Return name and extras of ``requests[socks]``."""
     match = _NAME_WITH_EXTRAS.fullmatch(name)
     if not match:
         return name, ()
@@ -407,10 +409,10 @@ def split_extras(name: str) -> tuple[str, tuple[str, ...]]:
 
 @lru_cache(maxsize=4096)
 def is_platform_specific(marker: str) -> bool:
-    """Say whether a marker leaves a package out on some common platform, or where nobody asks for an extra.
+    """Return whether a marker excludes a package on some platform, or without an extra.
 
-    It does when there is a platform on which it holds for no Python in use. Of a marker that cannot be evaluated it
-    is only known that it asks for a platform.
+    That is so if there is a platform on which the marker is false for all Python versions, or if a marker about
+    platforms cannot be evaluated.
     """
     if not _PLATFORM_VARIABLE.search(marker):
         return False
@@ -426,10 +428,10 @@ def is_platform_specific(marker: str) -> bool:
 
 
 def _parse_marker(text: str) -> Marker:
-    """Return a marker that can be evaluated; what PEP 751 lets the user choose is taken as chosen.
+    """Return a marker in which every comparison with extras and groups (PEP 751) is true.
 
     Raises:
-        ValueError: it is none, or not one that is read (see `checked_marker`, which would parse it once more).
+        ValueError: The text is not a marker, or too long. `validate_marker` would parse it a second time.
     """
     from packaging.markers import Marker
 
@@ -439,7 +441,7 @@ def _parse_marker(text: str) -> Marker:
 
 
 def read_marker(table: LockTable, key: str) -> str:
-    """Return an environment marker of a table; one that is none is reported."""
+    """Return the environment marker of a table; report one that is malformed."""
     text = "" if table.lock.too_many_problems else table.get_text(key)
     try:
         return validate_marker(text) if text else ""
@@ -449,7 +451,7 @@ def read_marker(table: LockTable, key: str) -> str:
 
 
 def join_alternatives(markers: Iterable[str]) -> str:
-    """Join markers of which one must hold; empty where one of them always does, or where they are too many."""
+    """Return a marker that is true if one of these is; empty if one is empty, or if there are too many."""
     unique_markers = list(dict.fromkeys(markers))
     if "" in unique_markers or len(unique_markers) > _MAX_MARKERS:
         return ""
@@ -457,9 +459,9 @@ def join_alternatives(markers: Iterable[str]) -> str:
 
 
 def _condense_artefacts(text: str) -> str:
-    """Leave of each package's artefacts the first, and empty lines in place of the others.
+    """Replace all artefacts of a package but the first by empty lines.
 
-    They are most of the file, and all that is asked of them is whether they have hashes.
+    They are most of the file, and only whether they have hashes is read.
     """
     return _ARTEFACT_LINES.sub(lambda match: match[1] + "\n" * match[2].count("\n"), text)
 

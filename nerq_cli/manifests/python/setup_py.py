@@ -39,7 +39,7 @@ _ARGUMENTS: Final = "setup(**…)"
 
 
 def matches(path: PurePosixPath) -> bool:
-    """Say whether this file is a setup.py."""
+    """Return whether this file is a setup.py."""
     return path.name == NAME
 
 

@@ -1,4 +1,4 @@
-"""uv.lock: what uv locked, the members of the workspace among it. So the whole graph is in the file."""
+"""uv.lock: the packages, the members of the workspace, and all edges between them."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ from nerq_cli.manifests.syntax.toml_document import quote_text
 
 NAME: Final = "uv.lock"
 
-#: The version of the format that is read; revisions of it stay readable (uv's documentation, "Lockfile versioning").
+#: The version of the format that is read; its revisions are compatible (uv's documentation, "Lockfile versioning").
 VERSION: Final = 1
-#: Most dependencies that the extras of members take over from other extras, in one file.
+#: Most dependencies that extras of members include from other extras, in one file.
 MAX_INCLUDED_EDGES: Final = 100_000
-#: What the lock file of a script ends with, after the script's own name.
+#: The end of the name of a script's lock file.
 _SCRIPT_SUFFIX: Final = ".py.lock"
-#: Where a source's package lies on disk.
+#: Keys of a source with a local path.
 _LOCAL_KEYS: Final = ("editable", "virtual", "directory", "path")
 _REVISION_PARAMETER = re.compile(r"[?&](?:rev|tag|branch)=([^&#]*)")
 
 
 def matches(path: PurePosixPath) -> bool:
-    """Say whether this file is a uv.lock, or the lock file of a script."""
+    """Return whether this file is a uv.lock, or the lock file of a script."""
     return path.name == NAME or path.name.endswith(_SCRIPT_SUFFIX)
 
 
 def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:  # noqa: ARG001 - not included
-    """Read what uv locked. What is wrong with the file is in ``problems``; nothing is raised."""
+    """Return the packages of a uv.lock. Never raises."""
     lock = LockFile(text, path)
     graph = _UvGraph(lock) if _is_supported(lock) else None
     packages = list(graph.read_packages()) if graph else []
@@ -58,20 +58,20 @@ def _is_supported(lock: LockFile) -> bool:
         return False
     version = lock.root.values.get("version")
     if version is None:
-        lock.add_problem("no version: this is not a lock file of uv's, or not all of it", hint="lock the project again")
+        lock.add_problem("no version: not a lock file of uv, or truncated", hint="lock the project again")
     elif version != VERSION or isinstance(version, bool):
         lock.add_problem(
-            f"version {quote_text(str(version))} is not known", "version", hint=f"version {VERSION} is read"
+            f"version {quote_text(str(version))} is not supported", "version", hint=f"version {VERSION} is supported"
         )
     return not lock.problems
 
 
 class _UvGraph:
-    """The packages of one file, and what leads from one to another."""
+    """The packages of one file and the edges between them."""
 
     def __init__(self, lock: LockFile) -> None:
         self.manifest_table = lock.root.get_table("manifest")
-        self.array_name = "package" if "package" in lock.root.values else "distribution"  # as uv called it before 0.4
+        self.array_name = "package" if "package" in lock.root.values else "distribution"  # the name before uv 0.4
         self.members = {normalise_name(PYPI, name) for name in self.manifest_table.get_strings("members")}
         self.entries = read_entries(lock, self.array_name, self._read_source, ("source",))
         self.entries_by_name = index_entries(self.entries)
@@ -83,7 +83,7 @@ class _UvGraph:
         self.requested_extras = self._find_requested_extras()
 
     def read_packages(self) -> Iterator[LockedPackage]:
-        """Go through all packages, members of the workspace too."""
+        """Yield all packages, with the members of the workspace."""
         edges_by_key = {entry.key: list(self._find_edges(entry)) for entry in self.entries}
         markers = self._collect_markers()
         for entry in self.entries:
@@ -96,7 +96,7 @@ class _UvGraph:
             )
 
     def read_importers(self) -> Iterator[Importer]:
-        """Go through the project and the members of its workspace, and what there is to install without a project."""
+        """Yield the project and the members of its workspace, and the requirements without a project."""
         for entry in self.entries:
             if entry.source.skip == package_source.WORKSPACE:
                 edges = tuple(dict.fromkeys(self._read_member_edges(entry)))
@@ -122,11 +122,11 @@ class _UvGraph:
             return PackageSource(
                 skip=package_source.WORKSPACE if self._is_member(table, source) else package_source.LOCAL
             )
-        source.report_problem(f"{quote_text(table.get_text('name'))} has no source known here")
-        return PackageSource(skip="a source this file does not tell")
+        source.report_problem(f"{quote_text(table.get_text('name'))} has no known source")
+        return PackageSource(skip="an unknown source")
 
     def _is_member(self, table: LockTable, source: LockTable) -> bool:
-        """Say whether a directory is a member's. Without a workspace the only one is the file's own."""
+        """Return whether a package is a workspace member; without a workspace, the directory of the file is."""
         if "path" in source.values:
             return False
         return (
@@ -134,7 +134,7 @@ class _UvGraph:
         )
 
     def _read_sections(self, table: LockTable) -> dict[str, list[LockTable]]:
-        """Return a package's edges, by the group they belong to."""
+        """Return the edges of a package by group."""
         extras, groups = table.get_table("optional-dependencies"), table.get_table("dev-dependencies")
         return {
             "main": table.get_tables("dependencies"),
@@ -143,7 +143,7 @@ class _UvGraph:
         }
 
     def _find_requested_extras(self) -> Mapping[str, set[str]]:
-        """Return the extras of each package that any edge asks for."""
+        """Return the extras of each package that any edge requests."""
         extras_by_key: dict[str, set[str]] = {}
         for sections in self.sections_by_key.values():
             for edge in (edge for section in sections.values() for edge in section):
@@ -153,14 +153,14 @@ class _UvGraph:
         return extras_by_key
 
     def _find_edges(self, entry: LockEntry) -> Iterator[Edge]:
-        """Return what a package leads to by itself, and with the extras that are asked of it."""
+        """Yield the edges of a package, with those of its requested extras."""
         sections = self.sections_by_key[entry.key]
         for group in ("main", *sorted(self.requested_extras.get(entry.key, ()))):
             for edge in sections.get(group, ()):
                 yield from (Edge(target=target.key) for target in self._find_targets(edge))
 
     def _read_member_edges(self, member: LockEntry) -> Iterator[Edge]:
-        """Return what a member declares, group by group."""
+        """Yield what a member declares, group by group."""
         ranges = _read_ranges(member.table.get_table("metadata"))
         for group in self.sections_by_key[member.key]:
             for edge in self._expand_extras(member, group):
@@ -170,12 +170,12 @@ class _UvGraph:
                 )
 
     def _expand_extras(self, member: LockEntry, group: str) -> list[LockTable]:
-        """Return the edges of a group, and of those extras of the member's own that it asks for."""
+        """Return the edges of a group, with those of the member's own extras that the group includes."""
         sections = self.sections_by_key[member.key]
         own_name = normalise_name(PYPI, member.name)
         edges: list[LockTable] = []
         section_names, queue = {group}, [group]
-        for section in queue:  # grows while it is gone through
+        for section in queue:  # extended in the loop
             for edge in sections.get(section, ()):
                 if normalise_name(PYPI, edge.get_text("name")) != own_name:
                     edges.append(edge)
@@ -187,17 +187,17 @@ class _UvGraph:
         return edges
 
     def _reserve_includes(self, edge: LockTable, edge_count: int) -> bool:
-        """Keep count of what extras take over from one another: it grows with the square of their number."""
+        """Return whether the limit of included edges allows more: they grow with the square of the extras."""
         previous_count = self.remaining_includes
         self.remaining_includes -= edge_count + 1
         if previous_count >= 0 > self.remaining_includes:
             edge.report_problem(
-                f"extras include more than {MAX_INCLUDED_EDGES:,} dependencies of others: the rest is not read"
+                f"extras include more than {MAX_INCLUDED_EDGES:,} dependencies of other extras: the rest is not read"
             )
         return self.remaining_includes >= 0
 
     def _read_workspace_edges(self) -> Iterator[Edge]:
-        """Return what a script asks for, or a workspace whose root is no project."""
+        """Yield the requirements of a script, or of a workspace whose root is not a project."""
         groups = self.manifest_table.get_table("dependency-groups")
         sections = [("main", self.manifest_table.get_tables("requirements"))]
         sections += [(label_group(group), groups.get_tables(group)) for group in groups.values]
@@ -208,7 +208,7 @@ class _UvGraph:
                     yield Edge(target=target.key, group=group, requirement=specifier)
 
     def _collect_markers(self) -> Mapping[str, Iterable[str]]:
-        """Return the markers of all edges that lead to each package; an edge without one is an empty one."""
+        """Return the markers of the edges to each package; the marker of an edge without one is empty."""
         markers: dict[str, dict[str, None]] = {}
         for sections in self.sections_by_key.values():
             for edge in (edge for section in sections.values() for edge in section):
@@ -223,7 +223,7 @@ class _UvGraph:
         return targets
 
     def _match_targets(self, edge: LockTable) -> Sequence[LockEntry]:
-        """Return the entry an edge leads to: version and source are given where the name is not enough."""
+        """Return the entries an edge leads to; it has version and source if the name is ambiguous."""
         candidates = self.entries_by_name.get(normalise_name(PYPI, edge.get_text("name")), ())
         if len(candidates) <= 1:
             return candidates
@@ -236,7 +236,7 @@ class _UvGraph:
 
 
 def _read_ranges(metadata: LockTable) -> Mapping[tuple[str, str], str]:
-    """Return which versions a member asks for, by group and package."""
+    """Return the version ranges that a member declares, by group and package."""
     ranges: dict[tuple[str, str], dict[str, None]] = {}
     groups = metadata.get_table("requires-dev")
     sections = [("", metadata.get_tables("requires-dist"))]
@@ -252,7 +252,7 @@ def _read_ranges(metadata: LockTable) -> Mapping[tuple[str, str], str]:
 
 
 def _get_directory(source: LockTable) -> str:
-    """Return the directory of a source, relative to that of the file; empty when it is the same."""
+    """Return the directory of a source, relative to that of the file; empty if it is the same."""
     raw_path = next((source.get_text(key) for key in _LOCAL_KEYS if key in source.values), "")
     path = PurePosixPath(raw_path.replace("\\", "/")).as_posix()
     return "" if path == "." else path

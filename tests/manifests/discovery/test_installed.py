@@ -128,7 +128,7 @@ def test_an_origin_that_cannot_be_read_is_a_problem_and_nobody_is_asked(project:
     )
     manifest = read_installed(Path("env"))
     assert manifest.locked_packages[0].skip_reason
-    assert [problem.message for problem in manifest.problems] == ["does not tell where the package came from"]
+    assert [problem.message for problem in manifest.problems] == ["the source of the package is missing"]
 
 
 def test_what_conda_installed_is_not_scored(project: Project) -> None:
@@ -175,8 +175,8 @@ def test_older_kinds_of_metadata_are_read_too(project: Project) -> None:
         ({"a-1.0.dist-info/METADATA": "Name: a\n"}, "no version in it", ["a"]),
         ({"a-1.0.dist-info/METADATA": b"\xff\xfe\x00"}, "no name in it", ["a"]),
         ({"x.dist-info/METADATA": ""}, "no name in it", []),
-        ({"a-1.0.dist-info/METADATA": metadata("a b", "1.0")}, "no package: name 'a b', version '1.0'", []),
-        ({"a-1.0.dist-info/METADATA": metadata("a", "1.0", "!")}, "what it requires cannot be read: '!'", ["a"]),
+        ({"a-1.0.dist-info/METADATA": metadata("a b", "1.0")}, "not a package: name 'a b', version '1.0'", []),
+        ({"a-1.0.dist-info/METADATA": metadata("a", "1.0", "!")}, "unreadable requirement: '!'", ["a"]),
         (
             {
                 "a-1.0.dist-info/METADATA": metadata("a", "1.0"),
@@ -229,7 +229,7 @@ def test_leftovers_and_missing_packages_are_noted(project: Project) -> None:
         }
     )
     assert read_installed(Path("env")).notes == (
-        "1 left over from an interrupted installation: not listed (~a-1.0.dist-info)",
+        "1 left by an interrupted installation: not listed (~a-1.0.dist-info)",
         "8 needed but not installed: c0 for b, c1 for b, c2 for b, c3 for b, c4 for b, …",
         "packages of the system are used as well: not listed here",
     )

@@ -155,7 +155,7 @@ def test_an_edge_leads_to_the_versions_it_allows(edge: str, targets: list[str]) 
 @pytest.mark.parametrize(
     ("edge", "message"),
     [
-        ("c>=1", '"c" is needed here, but not in this file'),
+        ("c>=1", '"c" is required here, but not in this file'),
         ("c>=1<2; os_name == 'nt'", "\"c>=1<2; os_name == 'nt'\" is no dependency: expected"),
         ("^1", '"^1" is no dependency: expected'),
     ],
@@ -176,9 +176,9 @@ def test_after_a_thousand_problems_the_rest_goes_without_saying() -> None:
     ("text", "line", "message"),
     [
         ("", 0, "the file is empty"),
-        ("[[package]]\n", 0, "no lock_version in [metadata]: this is not a lock file of PDM's, or not all of it"),
-        ("[metadata]\nlock_version = '4.6.0'\n", 2, 'lock_version "4.6.0" is not known'),
-        ("[metadata]\nlock_version = '3.1'\n", 2, 'lock_version "3.1" is not known'),
+        ("[[package]]\n", 0, "no lock_version in [metadata]: not a lock file of PDM, or truncated"),
+        ("[metadata]\nlock_version = '4.6.0'\n", 2, 'lock_version "4.6.0" is not supported'),
+        ("[metadata]\nlock_version = '3.1'\n", 2, 'lock_version "3.1" is not supported'),
         ("metadata = 1\n", 1, "metadata must be a table"),
     ],
 )

@@ -142,9 +142,9 @@ def test_a_damaged_entry_is_a_problem_at_its_line(packages: object, line: int, m
     [
         ("", 1, "not valid JSON: the file is empty"),
         ("[]", 1, "the file must be an object"),
-        ('{"lockfileVersion": 3}', 1, "no _meta: this is not a lock file of Pipenv's"),
-        ('{\n"_meta": {"pipfile-spec": 7}}', 2, 'pipfile-spec "7" is not known'),
-        ('{\n"_meta": {}}', 2, 'pipfile-spec "None" is not known'),
+        ('{"lockfileVersion": 3}', 1, "no _meta: not a lock file of Pipenv"),
+        ('{\n"_meta": {"pipfile-spec": 7}}', 2, 'pipfile-spec "7" is not supported'),
+        ('{\n"_meta": {}}', 2, 'pipfile-spec "None" is not supported'),
         ('{\n"_meta": 1}', 2, '"_meta" must be an object'),
         ("[" * 100_000, 1, "not valid JSON: nested more than 100 levels deep"),
         ('{"_meta": "\\ud800"}', 1, "not readable as JSON"),

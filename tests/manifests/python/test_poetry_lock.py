@@ -165,7 +165,7 @@ def test_another_index_is_named_without_credentials() -> None:
 def test_an_unknown_source_is_a_problem_and_never_looked_up() -> None:
     manifest = packages('a version = "1"\n[package.source]\ntype = "moon"')
     assert manifest.locked_packages[0].skip_reason == "a source of an unknown type"
-    assert messages(manifest) == [(4, '"moon" is no type of source known here')]
+    assert messages(manifest) == [(4, '"moon" is an unknown type of source')]
 
 
 def edges(dependencies: str, *others: str, version: str = "2.1") -> list[tuple[str, str]]:
@@ -208,7 +208,7 @@ def test_an_edge_for_other_environments_may_lead_nowhere(dependency: str) -> Non
 
 def test_an_edge_to_a_package_that_is_not_there_is_a_problem_at_its_line() -> None:
     manifest = packages('a version = "1"\n[package.dependencies]\nb = ">=1"')
-    assert messages(manifest) == [(5, '"b" is needed here, but not in this file')]
+    assert messages(manifest) == [(5, '"b" is required here, but not in this file')]
 
 
 def test_what_poetry_left_out_before_1_2_is_no_damage_in_its_files() -> None:
@@ -235,10 +235,10 @@ def test_an_edge_that_cannot_be_read_is_a_problem(dependency: str, message: str)
     [
         ("", 0, "the file is empty"),
         ("\n# nothing\n", 0, "the file is empty"),
-        ("[[package]]\nname = 'a'\nversion = '1'\n", 0, "no lock-version in [metadata], which poetry.lock ends with"),
+        ("[[package]]\nname = 'a'\nversion = '1'\n", 0, "no lock-version in [metadata] at the end of the file"),
         ("lockfileVersion: '9.0'\n", 1, "not valid TOML: Expected '=' after a key in a key/value pair"),
-        ("[metadata]\nlock-version = '3.0'\n", 2, 'lock-version "3.0" is not known'),
-        ("[metadata]\nlock-version = 'x'\n", 2, 'lock-version "x" is not known'),
+        ("[metadata]\nlock-version = '3.0'\n", 2, 'lock-version "3.0" is not supported'),
+        ("[metadata]\nlock-version = 'x'\n", 2, 'lock-version "x" is not supported'),
         ("[metadata]\nlock-version = 2\n", 2, "lock-version must be a string"),
     ],
 )

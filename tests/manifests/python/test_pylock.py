@@ -132,12 +132,12 @@ def test_the_same_version_may_stand_there_for_several_environments() -> None:
     ("text", "line", "message"),
     [
         ("", 0, "the file is empty"),
-        ("a = 1\n", 0, "no lock-version: this is not a lock file of PEP 751"),
-        ("lock-version = '2.0'\n", 1, 'lock-version "2.0" is not known'),
+        ("a = 1\n", 0, "no lock-version: not a lock file of PEP 751"),
+        ("lock-version = '2.0'\n", 1, 'lock-version "2.0" is not supported'),
         ("lock-version = '1.0'\n", 0, "no packages: the file is not complete"),
         ("lock-version = '1.0'\npackages = 1\n", 2, '"packages" must be an array of tables'),
         (HEAD + "[[packages]]\nname='a'\nversion='1'\nmarker='x'\n", 6, "not an environment marker: expected"),
-        (HEAD + "[[packages]]\nname='a'\nversion='1'\n[[packages.dependencies]]\nname='b'", 6, '"b" is needed here'),
+        (HEAD + "[[packages]]\nname='a'\nversion='1'\n[[packages.dependencies]]\nname='b'", 6, '"b" is required here'),
     ],
 )
 def test_a_file_that_is_none_or_not_whole_is_a_problem(text: str, line: int, message: str) -> None:

@@ -324,7 +324,7 @@ def test_hatch_environments_are_development_groups() -> None:
         ("ruff", "dev:hatch.lint", ""),
     ]
     assert manifest.notes == (
-        "tool.hatch.envs.lint.extra-dependencies: what Hatch fills in when it runs is not listed here",
+        "tool.hatch.envs.lint.extra-dependencies: dependencies with placeholders are not listed here",
     )
     assert manifest.problems == ()
 
@@ -448,7 +448,7 @@ def test_uv_indexes_are_the_default_or_further_ones(text: str, index: str, extra
 @pytest.mark.parametrize(
     ("text", "line", "message"),
     [
-        ("[tool.uv.sources]\na = {}", 2, "tool.uv.sources.a names no source"),
+        ("[tool.uv.sources]\na = {}", 2, "tool.uv.sources.a has no source"),
         ("[tool.uv.sources]\na = 'x'", 2, "tool.uv.sources.a must be a table, here it is a string"),
         ("[tool.uv.sources]\na.path = 'x'\na.marker = 'y'", 3, "not an environment marker: expected a marker"),
         ("[[tool.uv.index]]\nname = 'x'", 1, "an index needs a url"),
@@ -464,7 +464,7 @@ def test_a_malformed_source_is_a_problem_at_its_line(text: str, line: int, messa
 
 def test_a_package_whose_source_cannot_be_read_is_not_taken_for_public() -> None:
     [found] = read('project.dependencies = ["a"]\n[tool.uv.sources]\na = {}', "p").declarations
-    assert found.skip_reason == "a source this file does not tell"
+    assert found.skip_reason == "an unknown source"
 
 
 # --- Flit
@@ -531,8 +531,8 @@ setuptools = {dynamic = {dependencies = "a.txt"}}
         (5, "project.dynamic must be an array of strings, here it is a string"),
         (7, "build-system.requires must be an array of strings, here it is a string"),
         (9, "an item of dependency-groups.dev must be a string or an include-group table, here it is an integer"),
-        (9, "the only table a group may hold is an include"),
-        (9, "the only table a group may hold is an include"),
+        (9, "a table in a group must be an include"),
+        (9, "a table in a group must be an include"),
         (10, "dependency-groups.odd must be an array of strings and include-group tables, here it is a string"),
         (12, "tool.poetry must be a table, here it is an array"),
         (13, "tool.pdm.dev-dependencies must be a table, here it is an integer"),

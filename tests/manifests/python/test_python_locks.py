@@ -106,7 +106,7 @@ def test_so_many_versions_of_one_package_are_no_real_file() -> None:
         (".".join("a" * 200) + " = 1", "a key of more than 100 parts"),
         ("a = " + "1" * 5_000, "not readable"),
         ("[[package]]\nname = 'a", "not valid TOML"),
-        ("package = [1]", '"package" may hold nothing but tables'),
+        ("package = [1]", '"package" may contain only tables'),
         ("package = 'x'", '"package" must be an array of tables'),
     ],
 )

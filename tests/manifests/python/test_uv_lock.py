@@ -258,7 +258,7 @@ def test_extras_that_include_one_another_end() -> None:
     manifest = locking(
         f'[[package]]\nname = "p"\nsource = {{ virtual = "." }}\n[package.optional-dependencies]\n{extras}'
     )
-    assert manifest.problems[0].message.startswith("extras include more than 100,000 dependencies of others")
+    assert manifest.problems[0].message.startswith("extras include more than 100,000 dependencies of other extras")
 
 
 def test_before_0_4_packages_were_called_distributions() -> None:
@@ -269,16 +269,16 @@ def test_before_0_4_packages_were_called_distributions() -> None:
     ("text", "line", "message"),
     [
         ("", 0, "the file is empty"),
-        ("[[package]]\n", 0, "no version: this is not a lock file of uv's, or not all of it"),
-        ("version = 2\n", 1, 'version "2" is not known'),
-        ("version = true\n", 1, 'version "True" is not known'),
-        ("version = 1\n[manifest]\nmembers = ['a']\n", 3, '"a" is needed here, but not in this file'),
-        ("version = 1\n[[package]]\nname='a'\nversion='1'\n", 2, '"a" has no source known here'),
+        ("[[package]]\n", 0, "no version: not a lock file of uv, or truncated"),
+        ("version = 2\n", 1, 'version "2" is not supported'),
+        ("version = true\n", 1, 'version "True" is not supported'),
+        ("version = 1\n[manifest]\nmembers = ['a']\n", 3, '"a" is required here, but not in this file'),
+        ("version = 1\n[[package]]\nname='a'\nversion='1'\n", 2, '"a" has no known source'),
         ("version = 1\n[[package]]\nname='a'\nversion='1'\nsource='x+y'\n", 5, "source must be a table"),
         (
             "version = 1\n[[package]]\nname='a'\nsource={url='https://x'}\ndependencies=[{name='b'}]\n",
             5,
-            '"b" is needed here, but not in this file',
+            '"b" is required here, but not in this file',
         ),
     ],
 )
