@@ -14,7 +14,7 @@ from nerq_cli.policy.fix import suggest_fix
 from nerq_cli.report.model import Assessment
 
 if TYPE_CHECKING:
-    from nerq_cli.evidence.registry_lookup import RegistryFacts
+    from nerq_cli.evidence.registry_lookup import PackageFacts
     from nerq_cli.inventory import Dependency, Release
     from nerq_cli.resolve.resolver import Resolution, Unsatisfied
 
@@ -46,7 +46,7 @@ class ScanOptions:
 
 
 def assess_resolution(
-    resolution: Resolution, projects: RegistryFacts, evidence: Mapping[Release, Evidence], options: ScanOptions
+    resolution: Resolution, package_facts: PackageFacts, evidence: Mapping[Release, Evidence], options: ScanOptions
 ) -> list[Assessment]:
     """Return the assessment of every dependency of a resolution, in its order."""
     unsatisfied = {(item.package, location): item for item in resolution.unsatisfied for location in item.locations}
@@ -61,7 +61,7 @@ def assess_resolution(
                 ),
                 None,
             ),
-            projects.package_info.get(dependency.package),
+            package_facts.package_info.get(dependency.package),
             evidence,
             options,
         )

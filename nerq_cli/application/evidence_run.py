@@ -14,7 +14,7 @@ from nerq_cli.units import DAY
 if TYPE_CHECKING:
     from nerq_cli.application.session import Session
     from nerq_cli.evidence.collect import EvidenceCollector
-    from nerq_cli.evidence.registry_lookup import RegistryFacts
+    from nerq_cli.evidence.registry_lookup import PackageFacts
     from nerq_cli.facts import Evidence
     from nerq_cli.fetch.fetcher import FetchRun
     from nerq_cli.inventory import Package, Release
@@ -27,11 +27,11 @@ DEFAULT_DEADLINE: Final = 30.0
 class EvidenceProvider(Protocol):
     """Where the evidence of a run comes from: ``EvidenceRun``, or dictionaries in tests."""
 
-    def collect_packages(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> RegistryFacts:
+    def collect_packages(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> PackageFacts:
         """Return what the registries publish about packages; of a package in ``pinned`` only those releases matter."""
         ...
 
-    def collect_evidence(self, releases: Sequence[Release], projects: RegistryFacts) -> Mapping[Release, Evidence]:
+    def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> Mapping[Release, Evidence]:
         """Return the evidence for each release: the versions in use, and possible upgrades."""
         ...
 
@@ -54,13 +54,13 @@ class EvidenceRun:
         """Sentences for the user, of this run and of its session."""
         return (*self._session.warnings, *self._notes)
 
-    def collect_packages(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> RegistryFacts:
+    def collect_packages(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> PackageFacts:
         """Return what the registries publish about packages."""
         return self._open_collector().collect_packages(packages, pinned)
 
-    def collect_evidence(self, releases: Sequence[Release], projects: RegistryFacts) -> dict[Release, Evidence]:
+    def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:
         """Return the evidence for each release."""
-        return self._open_collector().collect_evidence(releases, projects)
+        return self._open_collector().collect_evidence(releases, package_facts)
 
     def describe_sources(self) -> tuple[SourceStatus, ...]:
         """Return the status of each source that was used.

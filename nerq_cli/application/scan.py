@@ -133,12 +133,12 @@ def assess_declarations(
     resolver = Declarations(declarations, python=options.python or None)
     for packages in _split_batches(resolver.packages, BATCH_SIZE):
         queryable_packages = resolver.filter_queryable(packages)
-        projects = provider.collect_packages(queryable_packages, resolver.find_pinned_releases(queryable_packages))
-        resolution = resolver.resolve_packages(packages, projects.package_info)
+        package_facts = provider.collect_packages(queryable_packages, resolver.find_pinned_releases(queryable_packages))
+        resolution = resolver.resolve_packages(packages, package_facts.package_info)
         releases = [item.release for item in resolution.dependencies if item.release and not item.skip_reason]
-        evidence = provider.collect_evidence(releases, projects)
-        assessments = assess_resolution(resolution, projects, evidence, options)
-        yield from add_upgrades(assessments, evidence, projects, options, provider)
+        evidence = provider.collect_evidence(releases, package_facts)
+        assessments = assess_resolution(resolution, package_facts, evidence, options)
+        yield from add_upgrades(assessments, evidence, package_facts, options, provider)
 
 
 def _split_batches(packages: Iterable[Package], size: int) -> Iterator[list[Package]]:

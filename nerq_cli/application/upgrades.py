@@ -17,13 +17,13 @@ from nerq_cli.report.wording import score_ceiling
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
     from nerq_cli.application.evidence_run import EvidenceProvider
-    from nerq_cli.evidence.registry_lookup import RegistryFacts
+    from nerq_cli.evidence.registry_lookup import PackageFacts
 
 
 def add_upgrades(
     assessments: Sequence[Assessment],
     known_evidence: Mapping[Release, Evidence],
-    projects: RegistryFacts,
+    package_facts: PackageFacts,
     options: ScanOptions,
     provider: EvidenceProvider,
 ) -> Iterator[Assessment]:
@@ -39,7 +39,7 @@ def add_upgrades(
     ]
     missing_releases = [release for release in dict.fromkeys(releases) if release not in known_evidence]
     evidence = (
-        {**known_evidence, **provider.collect_evidence(missing_releases, projects)}
+        {**known_evidence, **provider.collect_evidence(missing_releases, package_facts)}
         if missing_releases
         else known_evidence
     )

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from nerq_cli.evidence.plan import ByRelease
-from nerq_cli.evidence.registry_lookup import YOUNG_RELEASE_AGE, RegistryFacts
+from nerq_cli.evidence.registry_lookup import YOUNG_RELEASE_AGE, PackageFacts
 from nerq_cli.evidence.service_lookup import NOT_SENT, ServiceLookup, find_previous_version
 from nerq_cli.facts import NOT_REQUESTED, Advisory, AffectingAdvisory, Fact, Found, History, PackageInfo, Unknown
 from nerq_cli.inventory import Release
@@ -43,11 +43,11 @@ class AdvisoryCoverage(NamedTuple):
 
 
 def locate_releases(
-    releases: Sequence[Release], registry_facts: RegistryFacts, versions: ByRelease[VersionInfo]
+    releases: Sequence[Release], package_facts: PackageFacts, versions: ByRelease[VersionInfo]
 ) -> Mapping[Release, Position]:
     """Return when each version was published, and the stable version before it."""
     return {
-        release: _locate_release(release, registry_facts.package_info.get(release.package), versions[release])
+        release: _locate_release(release, package_facts.package_info.get(release.package), versions[release])
         for release in releases
     }
 

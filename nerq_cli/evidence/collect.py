@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 from nerq_cli.evidence import advisory_lookup, merge, registry_lookup, service_lookup
 from nerq_cli.evidence.advisory_lookup import AdvisoryCoverage
 from nerq_cli.evidence.plan import ByPackage, Plan, Step
-from nerq_cli.evidence.registry_lookup import RegistryFacts, RegistryLookup
+from nerq_cli.evidence.registry_lookup import PackageFacts, RegistryLookup
 from nerq_cli.evidence.service_lookup import ServiceLookup
 from nerq_cli.facts import NOT_REQUESTED, Absent, Evidence, Popularity, SimilarName
 from nerq_cli.inventory import Package, Release
@@ -33,7 +33,7 @@ PACKAGE_STEPS: Final = (
     Step("is_deps_dev_usable", service_lookup.check_deps_dev),
     Step("pinned_manifests", registry_lookup.fetch_pinned_manifests),
     Step("pinned_versions", service_lookup.fetch_pinned_versions),
-    Step("registry_facts", registry_lookup.fetch_packages),
+    Step("package_facts", registry_lookup.fetch_packages),
 )
 PACKAGE_INPUTS: Final = ("registries", "services", "packages", "pinned_releases")
 
@@ -91,7 +91,7 @@ RELEASE_INPUTS: Final = (
     "database",
     "now",
     "include_downloads",
-    "registry_facts",
+    "package_facts",
     "releases",
 )
 
@@ -125,7 +125,7 @@ class EvidenceCollector:
 
     def collect_packages(
         self, packages: Collection[Package], pinned_releases: Collection[Release] = ()
-    ) -> RegistryFacts:
+    ) -> PackageFacts:
         """Return what is known about packages before their versions are resolved.
 
         ``pinned_releases`` are all versions in use of some of the packages; of npm packages only these are requested.
@@ -140,17 +140,17 @@ class EvidenceCollector:
                 ),
             }
         )
-        return cast("RegistryFacts", values["registry_facts"])
+        return cast("PackageFacts", values["package_facts"])
 
-    def collect_evidence(self, releases: Sequence[Release], registry_facts: RegistryFacts) -> dict[Release, Evidence]:
+    def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:
         """Return the evidence about versions in use."""
-        absent_packages = [package for package, fact in registry_facts.package_info.items() if isinstance(fact, Absent)]
+        absent_packages = [package for package, fact in package_facts.package_info.items() if isinstance(fact, Absent)]
         values = self._release_plan.run(
             {
                 **self._local_inputs,
                 "registries": self._registries,
                 "services": self._services.hide_packages(absent_packages),
-                "registry_facts": registry_facts,
+                "package_facts": package_facts,
                 "releases": releases,
             }
         )

@@ -10,7 +10,7 @@ import msgspec
 from nerq_cli.ecosystems import NPM, get_ecosystem
 from nerq_cli.evidence import repository_link
 from nerq_cli.evidence.plan import ByPackage, ByRelease
-from nerq_cli.evidence.registry_lookup import RegistryFacts
+from nerq_cli.evidence.registry_lookup import PackageFacts
 from nerq_cli.evidence.service_lookup import NOT_SENT
 from nerq_cli.facts import (
     ATTESTED,
@@ -71,7 +71,7 @@ def _select_missing(record: msgspec.Struct, fields: Mapping[str, Any]) -> dict[s
 
 def merge_registry_metadata(
     releases: Sequence[Release],
-    complete_facts: RegistryFacts,
+    complete_facts: PackageFacts,
     release_pages: ByRelease[Metadata],
     version_manifests: ByRelease[Metadata],
 ) -> ByRelease[Metadata]:
@@ -199,7 +199,7 @@ def _read_version_fields(version: VersionInfo) -> dict[str, str]:
 
 def merge_packages(
     releases: Sequence[Release],
-    complete_facts: RegistryFacts,
+    complete_facts: PackageFacts,
     versions: ByRelease[VersionInfo],
     related_versions: ByRelease[VersionInfo],
     latest_versions: Mapping[Package, str],

@@ -35,7 +35,7 @@ YOUNG_RELEASE_AGE: Final = 30 * DAY
 
 
 @dataclass(frozen=True, slots=True)
-class RegistryFacts:
+class PackageFacts:
     """What was collected about a batch of packages before their versions are resolved."""
 
     #: An npm package is missing here if the requests for its pinned versions are enough.
@@ -48,9 +48,9 @@ class RegistryFacts:
     #: Facts of deps.dev about pinned npm versions.
     versions: ByRelease[VersionInfo] = field(default_factory=dict)
 
-    def merge(self, other: RegistryFacts) -> RegistryFacts:
+    def merge(self, other: PackageFacts) -> PackageFacts:
         """Return both; ``other`` replaces facts about the same package."""
-        return RegistryFacts(
+        return PackageFacts(
             {**self.package_info, **other.package_info},
             {**self.project_pages, **other.project_pages},
             {**self.listings, **other.listings},
@@ -67,7 +67,7 @@ class RegistryLookup:
     run: FetchRun
     index_config: IndexConfig
 
-    def fetch_packages(self, packages: Collection[Package]) -> RegistryFacts:
+    def fetch_packages(self, packages: Collection[Package]) -> PackageFacts:
         """Return all versions, dates and owners of packages.
 
         The simple API of PyPI is requested only for projects whose page lists no versions; see :meth:`fetch_listings`.
@@ -89,25 +89,25 @@ class RegistryLookup:
             package: pypi.merge_package_info(NOT_REQUESTED, project_pages[package]) for package in pypi_packages
         }
         package_info |= {package: npm.read_package_info(fact) for package, fact in packuments.items()}
-        registry_facts = RegistryFacts(package_info, project_pages, {}, packuments)
+        package_facts = PackageFacts(package_info, project_pages, {}, packuments)
         empty_packages = [package for package in pypi_packages if not _has_versions(project_pages[package])]
-        return self.fetch_listings(registry_facts, empty_packages) if empty_packages else registry_facts
+        return self.fetch_listings(package_facts, empty_packages) if empty_packages else package_facts
 
-    def fetch_listings(self, registry_facts: RegistryFacts, packages: Collection[Package]) -> RegistryFacts:
+    def fetch_listings(self, package_facts: PackageFacts, packages: Collection[Package]) -> PackageFacts:
         """Add the simple API's listings: the state of each project, and which versions carry attestations."""
         unlisted_packages = [
-            package for package in packages if package.registry_api == "pypi" and package not in registry_facts.listings
+            package for package in packages if package.registry_api == "pypi" and package not in package_facts.listings
         ]
         if not unlisted_packages:
-            return registry_facts
+            return package_facts
         listings = self.run.fetch(pypi.SIMPLE_API, unlisted_packages, self.index_config.pypi)
         project_pages = {
-            package: registry_facts.project_pages.get(package, NOT_REQUESTED) for package in unlisted_packages
+            package: package_facts.project_pages.get(package, NOT_REQUESTED) for package in unlisted_packages
         }
         package_info = {
             package: pypi.merge_package_info(listings[package], project_pages[package]) for package in unlisted_packages
         }
-        return registry_facts.merge(RegistryFacts(package_info, project_pages, listings, {}))
+        return package_facts.merge(PackageFacts(package_info, project_pages, listings, {}))
 
     def fetch_manifests(self, releases: Iterable[Release]) -> ByRelease[Metadata]:
         """Return the manifests of single npm versions."""
@@ -147,7 +147,7 @@ def fetch_packages(
     pinned_releases: Sequence[Release],
     pinned_manifests: ByRelease[Metadata],
     pinned_versions: ByRelease[VersionInfo],
-) -> RegistryFacts:
+) -> PackageFacts:
     """Return the facts about packages.
 
     A packument holds every version of a package, in megabytes of JSON. It is not requested for packages whose pinned
@@ -158,8 +158,8 @@ def fetch_packages(
         release.package for release in pinned_releases if not isinstance(pinned_versions.get(release), Found)
     }
     complete_packages = pinned_packages - incomplete_packages
-    registry_facts = registries.fetch_packages([package for package in packages if package not in complete_packages])
-    return registry_facts.merge(RegistryFacts(version_manifests=pinned_manifests, versions=pinned_versions))
+    package_facts = registries.fetch_packages([package for package in packages if package not in complete_packages])
+    return package_facts.merge(PackageFacts(version_manifests=pinned_manifests, versions=pinned_versions))
 
 
 # --- steps about versions in use -------------------------------------------------------------------------------------
@@ -169,23 +169,23 @@ def fetch_details(
     registries: RegistryLookup,
     now: int,
     releases: Sequence[Release],
-    registry_facts: RegistryFacts,
+    package_facts: PackageFacts,
     versions: ByRelease[VersionInfo],
     similar_name: ByPackage[SimilarName],
     matched_advisories: ByRelease[tuple[AffectingAdvisory, ...]],
-) -> RegistryFacts:
+) -> PackageFacts:
     """Add what deps.dev lacks: listings of PyPI projects, and packuments of npm packages."""
     unindexed_packages = {release.package for release in releases if not isinstance(versions[release], Found)}
-    registry_facts = registries.fetch_listings(
-        registry_facts, sorted(unindexed_packages & registry_facts.project_pages.keys())
+    package_facts = registries.fetch_listings(
+        package_facts, sorted(unindexed_packages & package_facts.project_pages.keys())
     )
     npm_packages = {
         release.package
         for release in releases
-        if release.package.registry_api == "npm" and release.package not in registry_facts.package_info
+        if release.package.registry_api == "npm" and release.package not in package_facts.package_info
         if _needs_packument(versions[release], similar_name[release.package], matched_advisories[release], now)
     }
-    return registry_facts.merge(registries.fetch_packages(sorted(npm_packages))) if npm_packages else registry_facts
+    return package_facts.merge(registries.fetch_packages(sorted(npm_packages))) if npm_packages else package_facts
 
 
 def _needs_packument(
@@ -205,7 +205,7 @@ def _needs_packument(
 
 
 def fetch_version_manifests(
-    registries: RegistryLookup, releases: Sequence[Release], detailed_facts: RegistryFacts
+    registries: RegistryLookup, releases: Sequence[Release], detailed_facts: PackageFacts
 ) -> ByRelease[Metadata]:
     """Return the manifests of npm versions whose packument was not requested, or not received."""
     known_manifests = detailed_facts.version_manifests
@@ -220,8 +220,8 @@ def fetch_version_manifests(
 
 
 def fetch_unresolved_packages(
-    registries: RegistryLookup, detailed_facts: RegistryFacts, version_manifests: ByRelease[Metadata]
-) -> RegistryFacts:
+    registries: RegistryLookup, detailed_facts: PackageFacts, version_manifests: ByRelease[Metadata]
+) -> PackageFacts:
     """Add the packages whose version manifest was not received."""
     unresolved_packages = sorted(
         {release.package for release, fact in version_manifests.items() if not isinstance(fact, Found)}
@@ -234,7 +234,7 @@ def fetch_unresolved_packages(
 
 
 def select_advisories(
-    releases: Sequence[Release], complete_facts: RegistryFacts, release_pages: ByRelease[Metadata]
+    releases: Sequence[Release], complete_facts: PackageFacts, release_pages: ByRelease[Metadata]
 ) -> ByRelease[tuple[AffectingAdvisory, ...]]:
     """Return the advisories that the registry itself lists for each version. Only PyPI lists any."""
     return {
@@ -250,7 +250,7 @@ def select_advisories(
 
 def fetch_publishers(
     registries: RegistryLookup,
-    complete_facts: RegistryFacts,
+    complete_facts: PackageFacts,
     registry_metadata: ByRelease[Metadata],
     versions: ByRelease[VersionInfo],
 ) -> ByRelease[Provenance]:
@@ -273,16 +273,16 @@ def fetch_publishers(
     )
 
 
-def _is_attested(release: Release, metadata: Found[Metadata], registry_facts: RegistryFacts) -> bool:
+def _is_attested(release: Release, metadata: Found[Metadata], package_facts: PackageFacts) -> bool:
     """Whether an npm version carries attestations, by its row in the packument or else by its manifest."""
-    package_info = registry_facts.package_info.get(release.package)
+    package_info = package_facts.package_info.get(release.package)
     if isinstance(package_info, Found) and release.version in package_info.value.versions:
         return bool(package_info.value.flags[package_info.value.versions.index(release.version)] & ATTESTED)
     return metadata.value.attested is True
 
 
 def fetch_latest_versions(
-    registries: RegistryLookup, complete_facts: RegistryFacts, findings: ByRelease[VersionFindings]
+    registries: RegistryLookup, complete_facts: PackageFacts, findings: ByRelease[VersionFindings]
 ) -> Mapping[Package, str]:
     """Return the version that installers choose, of packages whose versions were not all requested.
 

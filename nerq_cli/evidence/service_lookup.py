@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from nerq_cli.evidence import repository_link
 from nerq_cli.evidence.plan import ByPackage, ByRelease
-from nerq_cli.evidence.registry_lookup import RegistryFacts, RegistryLookup
+from nerq_cli.evidence.registry_lookup import PackageFacts, RegistryLookup
 from nerq_cli.facts import Adoption, Fact, Found, Metadata, PackageInfo, Scorecard, Unknown
 from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint
@@ -112,7 +112,7 @@ def fetch_pinned_versions(services: ServiceLookup, pinned_manifests: ByRelease[M
 
 
 def fetch_release_pages(
-    registries: RegistryLookup, services: ServiceLookup, registry_facts: RegistryFacts, releases: Sequence[Release]
+    registries: RegistryLookup, services: ServiceLookup, package_facts: PackageFacts, releases: Sequence[Release]
 ) -> ByRelease[Metadata]:
     """Return the page of each PyPI version that the page of its project does not show.
 
@@ -122,7 +122,7 @@ def fetch_release_pages(
     missing_releases = [
         release
         for release in pypi_releases
-        if isinstance(project_page := registry_facts.project_pages.get(release.package), Found)
+        if isinstance(project_page := package_facts.project_pages.get(release.package), Found)
         and project_page.value.metadata.version != release.version
         and release.version in project_page.value.package_info.versions
     ]
@@ -148,10 +148,10 @@ def fetch_release_pages(
 
 
 def fetch_versions(
-    services: ServiceLookup, registry_facts: RegistryFacts, releases: Sequence[Release]
+    services: ServiceLookup, package_facts: PackageFacts, releases: Sequence[Release]
 ) -> ByRelease[VersionInfo]:
     """Return what deps.dev has about the versions, those fetched with the packages included."""
-    known_versions = registry_facts.versions
+    known_versions = package_facts.versions
     return {
         **{release: known_versions[release] for release in releases if release in known_versions},
         **_fetch_deps_dev_versions(services, [release for release in releases if release not in known_versions]),
@@ -166,7 +166,7 @@ def fetch_findings(services: ServiceLookup, releases: Sequence[Release]) -> ByRe
 def fetch_related_versions(
     services: ServiceLookup,
     releases: Sequence[Release],
-    complete_facts: RegistryFacts,
+    complete_facts: PackageFacts,
     versions: ByRelease[VersionInfo],
     latest_versions: Mapping[Package, str],
 ) -> ByRelease[VersionInfo]:

@@ -15,7 +15,7 @@ from nerq_cli.application.assess import ScanOptions
 from nerq_cli.config import Config
 from nerq_cli.ecosystems import PYPI, get_ecosystem
 from nerq_cli.errors import ExitStatus
-from nerq_cli.evidence.registry_lookup import RegistryFacts
+from nerq_cli.evidence.registry_lookup import PackageFacts
 from nerq_cli.facts import (
     PRERELEASE,
     WHEEL,
@@ -79,13 +79,13 @@ class World:
     asked: list[list[str]] = field(default_factory=list)
     pinned: list[list[str]] = field(default_factory=list)
 
-    def collect_packages(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> RegistryFacts:
+    def collect_packages(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> PackageFacts:
         self.pinned.append([release.key for release in pinned])
-        return RegistryFacts({package: self._project(package) for package in packages})
+        return PackageFacts({package: self._project(package) for package in packages})
 
-    def collect_evidence(self, releases: Sequence[Release], projects: RegistryFacts) -> dict[Release, Evidence]:
+    def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:
         self.asked.append([release.key for release in releases])
-        return {release: self._evidence(release, projects.package_info[release.package]) for release in releases}
+        return {release: self._evidence(release, package_facts.package_info[release.package]) for release in releases}
 
     def describe_sources(self) -> tuple[SourceStatus, ...]:
         return (SourceStatus(name="PyPI", state="ok", subjects=1, answered_subjects=1),)

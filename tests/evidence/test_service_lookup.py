@@ -12,7 +12,7 @@ from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.evidence.advisory_lookup import Position, fetch_osv_advisories
 from nerq_cli.evidence.collect import RELEASE_STEPS
 from nerq_cli.evidence.plan import Plan
-from nerq_cli.evidence.registry_lookup import RegistryFacts
+from nerq_cli.evidence.registry_lookup import PackageFacts
 from nerq_cli.evidence.service_lookup import (
     MAX_ANONYMOUS,
     NOT_SENT,
@@ -89,7 +89,7 @@ def everything(services: ServiceLookup, release: Release, repository: str) -> li
     behind = fetch_repositories(services, {release: described(repository)}, {release: Unknown("not asked")})
     known = fetch_advisories(services, [release])
     return [
-        fetch_versions(services, RegistryFacts(), [release])[release],
+        fetch_versions(services, PackageFacts(), [release])[release],
         fetch_findings(services, [release])[release],
         known.affecting[release],
         known.recorded[release.package],
@@ -121,7 +121,7 @@ def test_a_public_name_beside_a_private_one_is_all_that_is_sent(
 ) -> None:
     ask = services()
     both = [SECRET_RELEASE, OPEN_RELEASE]
-    fetch_versions(ask, RegistryFacts(), both)
+    fetch_versions(ask, PackageFacts(), both)
     fetch_findings(ask, both)
     fetch_advisories(ask, both)
     fetch_repositories(
