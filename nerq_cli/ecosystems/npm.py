@@ -62,7 +62,6 @@ class NpmEcosystem(Ecosystem):
     has_extra_indexes = False
     index_suffix = ""
     credential_key: Literal["host", "path"] = "path"
-    name_mark = "npm:"
     name_prefixes = ("node", "js")
     name_suffixes = ("node", "cli", "js")
 

@@ -76,8 +76,6 @@ class Ecosystem(Protocol):
     index_suffix: str
     #: How the client looks up credentials: by host (netrc) or by host and path (npmrc).
     credential_key: Literal["host", "path"]
-    #: Mark before names in output with packages of several ecosystems.
-    name_mark: str
     #: Usual prefixes and suffixes of names, without separators: a name that differs only in them is similar.
     name_prefixes: tuple[str, ...]
     name_suffixes: tuple[str, ...]

@@ -35,7 +35,6 @@ class PypiEcosystem(Ecosystem):
     has_extra_indexes = True
     index_suffix = "/simple"
     credential_key: Literal["host", "path"] = "host"
-    name_mark = ""
     name_prefixes = ("python3", "python", "py")
     name_suffixes = ("python3", "python", "cli", "py")
 

@@ -1,4 +1,4 @@
-"""The Report: one document, built once; every format only prints it."""
+"""The report as data: built once per run, printed by every format."""
 
 from __future__ import annotations
 
@@ -16,27 +16,30 @@ from nerq_cli.scoring.score import Score
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assessment:
-    """One dependency, judged.
-
-    ``score`` is None when it was not scored (listed only, skipped, or nothing could be asked). ``reasons`` are
-    sentences, worst first; they always say why a dependency is not ``ok``. ``fix`` says what to do about it, empty
-    when nothing is known. ``latest`` is the newest stable version and ``releases_behind`` how many stable releases lie
-    between; ``released_at`` when the version in use was published (epoch seconds UTC, 0 = not known). ``in_registry`` tells
-    whether the registry knows the package at all (None = could not be asked). ``upgrade`` is the version that lifts
-    one below the threshold above it, or else helps most; ``latest_upgrade`` is ``latest``, where it was scored as well.
-    """
+    """One dependency with its score and state."""
 
     dependency: Dependency
+    #: None when the dependency is only listed.
     state: State | None
+    #: None when it was not scored: listed only, skipped, or no version known.
     score: Score | None = None
+    #: Sentences, worst first; not empty unless the state is ``ok``.
     reasons: tuple[str, ...] = ()
+    #: A version to move to or an instruction; empty when none is known.
     fix: str = ""
+    #: Newest stable version; empty when not known.
     latest: str = ""
+    #: Number of stable releases after the version in use; None when not known.
     releases_behind: int | None = None
+    #: When the version in use was published (epoch seconds UTC; 0 = not known).
     released_at: int = 0
+    #: Advisories that affect the version in use.
     advisories: tuple[AffectingAdvisory, ...] = ()
+    #: Whether the registry has the package; None when the registry did not answer.
     in_registry: bool | None = None
+    #: For a dependency below the threshold: the version that passes, or else the one with the highest score.
     upgrade: Upgrade | None = None
+    #: The version ``latest``, where it was scored.
     latest_upgrade: Upgrade | None = None
     #: Metadata of the version in use, each field with its source; None if no registry has any.
     metadata: Found[Metadata] | None = None
@@ -44,55 +47,61 @@ class Assessment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DependencyFileSummary:
-    """One dependency file in the report: its reader, how many dependencies it declares, and what is wrong with it."""
+    """One dependency file of a run."""
 
     path: str
+    #: Name of the format in the table of formats.
     format: str
+    #: Number of dependencies that it declares.
     dependencies: int
     problems: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
-    #: The lock file that settles its versions.
+    #: Path of the lock file that pins its versions; empty when there is none.
     lockfile: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceStatus:
-    """How one source did in this run.
+    """The state of one source in a run."""
 
-    ``state`` is ``ok``, ``partial``, ``unavailable``, ``not offered`` or ``not asked``; ``subjects`` and ``answered_subjects``
-    count subjects, ``from_cache`` those answered without the network, ``requests`` what was sent. ``oldest_response`` is the
-    age of the oldest answer used, as epoch seconds UTC (0 = none). ``required`` says that no run is complete without
-    it; ``fallback`` names who answered in its place everything it left open. ``note`` is what the verdict must not
-    leave unsaid of it.
-    """
-
+    #: Display name.
     name: str
+    #: ``ok``, ``partial``, ``unavailable``, ``not offered`` or ``not asked``.
     state: str
+    #: Number of packages or versions requested.
     subjects: int = 0
+    #: Number of those that the source answered.
     answered_subjects: int = 0
+    #: Number of those answered from the cache.
     from_cache: int = 0
+    #: Number of requests sent.
     requests: int = 0
+    #: When the oldest response in use was retrieved (epoch seconds UTC; 0 = none).
     oldest_response: int = 0
+    #: Why subjects are unanswered.
     reason: str = ""
+    #: Whether a run is incomplete without the source.
     required: bool = True
+    #: Source that answered everything this one did not; empty when there is none.
     fallback: str = ""
+    #: Text added to the reason of the exit status, such as the age of the advisory database.
     note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything a run found out. ``as_of`` is the moment it judges from (epoch seconds UTC).
+    """The result of one run."""
 
-    ``complete`` is False whenever something could not be checked, ``strict`` where ``--strict`` fails for it.
-    ``list_only`` says that dependencies were listed only, not scored. ``elapsed`` (seconds) is for people and left out
-    of machine formats, which stay byte-identical for the same evidence and ``as_of``.
-    """
-
+    #: Version of nerq-cli.
     version: str
     methodology: Methodology
+    #: Moment that ages are counted to (epoch seconds UTC).
     as_of: int
+    #: Score that a dependency must reach (0-100).
     threshold: float
+    #: Python version that the scan assumes; empty when not known.
     python: str
+    #: Whether everything could be checked.
     complete: bool
     exit: ExitStatus
     exit_reason: str
@@ -102,8 +111,11 @@ class Report:
     sources: tuple[SourceStatus, ...] = ()
     warnings: tuple[str, ...] = ()
     errors: tuple[Problem, ...] = ()
+    #: Whether dependencies were listed only, not scored.
     list_only: bool = False
+    #: Whether the exit status is the same with ``--strict``.
     strict: bool = True
+    #: Seconds that the run took. Machine formats leave it out: the same evidence and ``as_of`` give the same bytes.
     elapsed: float = 0.0
 
     def count_state(self, state: State) -> int:

@@ -1,4 +1,4 @@
-"""The projects of a run: what each of them leans on. A dependency of two projects is counted in both."""
+"""The projects of a run. A dependency of two projects is counted in both."""
 
 from __future__ import annotations
 
@@ -10,15 +10,17 @@ from nerq_cli.report.model import Assessment, DependencyFileSummary, Report
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Project:
-    """One project: the directory of its lock file, else of its manifest (``.`` for the one everything lies in)."""
+    """One project with its dependencies."""
 
+    #: Directory of its lock file, else of its dependency file; ``.`` for the scanned directory.
     path: str
+    #: Paths.
     dependency_files: tuple[str, ...]
     dependencies: tuple[Assessment, ...]
 
 
 def group_by_project(report: Report) -> tuple[Project, ...]:
-    """Return the projects that the dependency files belong to, by path."""
+    """Return the projects of the dependency files, sorted by path."""
     project_paths = {
         dependency_file.path: _project_directory(dependency_file) for dependency_file in report.dependency_files
     }
@@ -29,7 +31,7 @@ def group_by_project(report: Report) -> tuple[Project, ...]:
 
     @cache
     def project_of(path: str) -> str | None:
-        """Return the project of a place: that of its file, or of the environment it lies in."""
+        """Return the project of a path: a dependency file, or a file in an environment."""
         if path in project_paths:
             return project_paths[path]
         return next((project_path for file, project_path in project_paths.items() if path.startswith(f"{file}/")), None)
@@ -49,7 +51,7 @@ def group_by_project(report: Report) -> tuple[Project, ...]:
 
 
 def report_for_project(report: Report, project: Project) -> Report:
-    """Return the report as if it were about one project alone, for counting."""
+    """Return the report with the dependencies of one project only."""
     return replace(report, dependencies=project.dependencies)
 
 

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 
 
 def round_to_sum(values: Iterable[float], digits: int) -> Iterator[float]:
-    """Round numbers so that they still add up to their rounded sum.
+    """Yield the numbers rounded so that they add up to their rounded sum.
 
-    Each becomes the step its running sum takes once that is rounded, so errors of rounding do not pile up; none is
-    off by more than one unit of the last digit.
+    Each is the difference of two rounded running sums, hence within one unit of the last digit.
     """
     running_sum = previous_sum = 0.0
     for value in values:

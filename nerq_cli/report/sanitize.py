@@ -1,4 +1,4 @@
-"""Words written by strangers, made safe to show and to hand on."""
+"""Untrusted text, made safe to print and to export."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Final
 
-#: Longest free text (a reason, a summary, a line of a file) that a report repeats, in characters.
+#: Longest free text in a report (a reason, a summary, a line of a file), in characters.
 TEXT_LIMIT: Final = 1_000
 
 # Whole terminal sequences (ECMA-48 CSI, terminated OSC and DCS, two-character escapes), so that no "[31m" is left over.
@@ -18,9 +18,9 @@ _UNSAFE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs"})
 
 
 def sanitize_text(text: str, limit: int = 0) -> str:
-    """Return a text without control, escape and direction-changing characters; every kind of space becomes one.
+    """Return a text without control, escape and bidirectional characters, with every kind of white space as a space.
 
-    A ``limit`` (characters) above 0 shortens it first and ends it with an ellipsis.
+    A ``limit`` above 0 is the length in characters to which the text is cut first, ellipsis included.
     """
     if limit and len(text) > limit:
         text = f"{text[: limit - 1]}…"

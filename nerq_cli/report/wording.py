@@ -1,4 +1,4 @@
-"""How a report speaks about one dependency: the same words on every screen."""
+"""Texts about one dependency that several formats print."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nerq_cli.report.glyphs import Glyphs
     from nerq_cli.report.model import Assessment
 
-#: Style of each state; None is a dependency that was only listed.
+#: Style of each state; None: only listed.
 STATE_STYLES: Final = {
     "ok": "good",
     "below": "bad",
@@ -30,7 +30,7 @@ _MINUTE: Final = 60
 
 
 def check_target(dependency: Dependency) -> str:
-    """Return what ``nerq check`` is to be told, quoted for a shell: ``pypi:pillow==9.5.0``, ``npm:lodash@4.17.15``."""
+    """Return the argument of ``nerq check``, quoted for a shell: ``pypi:pillow==9.5.0``, ``npm:lodash@4.17.15``."""
     import shlex
 
     package = dependency.package
@@ -40,29 +40,25 @@ def check_target(dependency: Dependency) -> str:
 
 
 def package_and_version(dependency: Dependency) -> str:
-    """Return name and version in use, or the range where there is none: ``idna 3.7 (via requests)``, ``celery >=99``."""
+    """Return name and version, or the range where no version is known: ``idna 3.7 (via requests)``, ``celery >=99``."""
     version = dependency.version or dependency.requirement
     alias = f" (as {', '.join(dependency.aliases)})" if dependency.aliases else ""
     via = f" (via {', '.join(dependency.via)})" if dependency.via else ""
-    return f"{package_name(dependency, mixed=False)}{version and f' {version}'}{alias}{via}"
+    return f"{name_with_extras(dependency)}{version and f' {version}'}{alias}{via}"
 
 
-def package_name(dependency: Dependency, *, mixed: bool) -> str:
-    """Return name and extras; npm names say so where both ecosystems occur (``mixed``)."""
-    prefix = get_ecosystem(dependency.package.ecosystem).name_mark if mixed else ""
+def name_with_extras(dependency: Dependency) -> str:
+    """Return ``requests[socks]``."""
     extras = f"[{','.join(dependency.extras)}]" if dependency.extras else ""
-    return f"{prefix}{dependency.package.name}{extras}"
+    return f"{dependency.package.name}{extras}"
 
 
-def package_label(dependency: Dependency, *, mixed: bool) -> str:
-    """Return name and version in use, and the range it was chosen from: ``requests 2.34.2 (range >=2)``.
-
-    Where that is not the project's own choice, it says what brings it in: ``idna 3.7 (via requests)``.
-    """
+def package_label(dependency: Dependency) -> str:
+    """Return name, version and range, or what brings it in: ``requests 2.34.2 (range >=2)``."""
     version = f" {dependency.version}" if dependency.version else ""
     alias = f" (as {', '.join(dependency.aliases)})" if dependency.aliases else ""
     via = f" (via {', '.join(dependency.via)})" if dependency.via else ""
-    return f"{package_name(dependency, mixed=mixed)}{version}{_range_suffix(dependency)}{alias}{via}"
+    return f"{name_with_extras(dependency)}{version}{_range_suffix(dependency)}{alias}{via}"
 
 
 def _range_suffix(dependency: Dependency) -> str:
@@ -74,7 +70,7 @@ def _range_suffix(dependency: Dependency) -> str:
 
 
 def format_locations(locations: tuple[Location, ...]) -> str:
-    """Return the first place, and how many more there are: ``requirements.txt:27 +2``."""
+    """Return the first location and the number of others: ``requirements.txt:27 +2``."""
     if not locations:
         return ""
     suffix = f" +{len(locations) - 1}" if len(locations) > 1 else ""
@@ -82,12 +78,12 @@ def format_locations(locations: tuple[Location, ...]) -> str:
 
 
 def format_location(location: Location) -> str:
-    """Return ``path:line``, or the path alone for a file as a whole."""
+    """Return ``path:line``, or the path alone where there is no line."""
     return f"{location.path}:{location.line}" if location.line else location.path
 
 
 def score_ceiling(assessment: Assessment) -> float | None:
-    """Return the score, or the most it can be where a cap is all that is known; None where neither is."""
+    """Return the score, else the lowest cap; None where there is neither."""
     if assessment.score is None:
         return None
     return (
@@ -98,7 +94,7 @@ def score_ceiling(assessment: Assessment) -> float | None:
 
 
 def format_score(assessment: Assessment, glyphs: Glyphs) -> str:
-    """Return the score as shown: ``63.0``, provisional ``~84.0``, bounded by a cap ``≤45.0``; empty where none is."""
+    """Return the score as printed: ``63.0``, provisional ``~84.0``, a cap alone ``≤45.0``; empty without any."""
     maximum = score_ceiling(assessment)
     if assessment.score is None or maximum is None:
         return ""
@@ -107,7 +103,7 @@ def format_score(assessment: Assessment, glyphs: Glyphs) -> str:
 
 
 def score_change(assessment: Assessment, glyphs: Glyphs) -> str:
-    """Return what the way out does to the score: ``45.0 → 91.0``; empty where there is none, or nobody knows."""
+    """Return the score now and after the upgrade: ``45.0 → 91.0``; empty where one is not known."""
     upgrade = assessment.upgrade
     return (
         ""
@@ -117,10 +113,7 @@ def score_change(assessment: Assessment, glyphs: Glyphs) -> str:
 
 
 def describe_fix(assessment: Assessment, glyphs: Glyphs, threshold: float) -> list[str]:
-    """Return what to do in pieces that are better not broken: ``2.32.4``, ``(45.0 → 91.0)``, ``outside >=2,<2.20``.
-
-    What must be known before doing it comes last: that it is not enough, that the written range does not allow it.
-    """
+    """Return the fix in parts: ``2.32.4``, ``(45.0 → 91.0)``, ``still below 70``, ``outside >=2,<2.20``."""
     upgrade = assessment.upgrade
     if upgrade is None:
         return [assessment.fix] if assessment.fix else []
@@ -135,7 +128,7 @@ def describe_fix(assessment: Assessment, glyphs: Glyphs, threshold: float) -> li
 
 
 def describe_latest(assessment: Assessment) -> str:
-    """Return the newest version beside the one in use: ``2.34.2 scores 93.1``; empty where it was not scored."""
+    """Return the newest version with its score: ``2.34.2 scores 93.1``; empty where it was not scored."""
     upgrade = assessment.latest_upgrade
     if upgrade is None:
         return ""
@@ -147,15 +140,12 @@ def describe_latest(assessment: Assessment) -> str:
 
 
 def format_upgrade_score(upgrade: Upgrade) -> str:
-    """Return the score of an upgrade as shown: ``93.1``, provisional ``~88.2``."""
+    """Return the score of an upgrade as printed: ``93.1``, provisional ``~88.2``."""
     return f"{'~' * upgrade.provisional}{upgrade.value:.1f}"
 
 
 def describe_fixed_versions(dependency: Dependency, advisory: AffectingAdvisory) -> str:
-    """Return what fixes an advisory: ``fixed in 1.26.18, newest fix 2.0.7``, or that nothing is known to.
-
-    First the smallest version above the one in use, then the newest where that is another.
-    """
+    """Return the nearest and the newest fix: ``fixed in 1.26.18, newest fix 2.0.7``, or ``no fix known``."""
     fixes = find_newer_fixes(dependency.package.ecosystem, dependency.version or "", advisory)
     if not fixes:
         return "no fix known"
@@ -163,7 +153,7 @@ def describe_fixed_versions(dependency: Dependency, advisory: AffectingAdvisory)
 
 
 def state_glyph(assessment: Assessment, glyphs: Glyphs) -> str:
-    """Return the sign of a state; nothing for a dependency that was only listed."""
+    """Return the sign of the state; empty for a dependency that is only listed."""
     return str(getattr(glyphs, assessment.state)) if assessment.state else ""
 
 
@@ -173,7 +163,7 @@ def count_packages(n: int) -> str:
 
 
 def format_age(seconds: int) -> str:
-    """Return how old data is: ``14 min old``, ``3 h old``, ``2 days old``; ``just fetched`` under a minute."""
+    """Return an age in seconds as text: ``just fetched``, ``14 min old``, ``3 h old``, ``2 days old``."""
     if seconds < _MINUTE:
         return "just fetched"
     if seconds < 2 * HOUR:
@@ -184,7 +174,7 @@ def format_age(seconds: int) -> str:
 
 
 def format_timestamp(seconds: int) -> str:
-    """Return a moment as ISO 8601 in UTC (``2026-11-21T02:40:00Z``); empty where it is not known or absurd."""
+    """Return epoch seconds as ISO 8601 in UTC: ``2026-11-21T02:40:00Z``; empty for 0 or a year out of range."""
     return _format_timestamp(seconds) if seconds else ""
 
 
@@ -199,5 +189,5 @@ def _format_timestamp(seconds: int) -> str:
 
 
 def format_date(seconds: int) -> str:
-    """Return a moment's date in UTC; empty where it is not known."""
+    """Return the date of epoch seconds in UTC; empty for 0."""
     return format_timestamp(seconds)[:10]

@@ -24,14 +24,13 @@ def test_a_target_is_what_check_takes_quoted_for_a_shell(assess: Assess) -> None
 
 def test_a_label_tells_version_range_extras_and_where_it_matters_the_ecosystem(assess: Assess) -> None:
     pinned = assess("lodash", "1.0", ecosystem="npm").dependency
-    assert wording.package_label(pinned, mixed=False) == "lodash 1.0"
-    assert wording.package_label(pinned, mixed=True) == "npm:lodash 1.0"
-    assert wording.package_label(replace(pinned, extras=("a", "b")), mixed=False) == "lodash[a,b] 1.0"
+    assert wording.package_label(pinned) == "lodash 1.0"
+    assert wording.package_label(replace(pinned, extras=("a", "b"))) == "lodash[a,b] 1.0"
     ranged = assess("x", "2.0", requirement=">=2").dependency
-    assert wording.package_label(ranged, mixed=True) == "x 2.0 (range >=2)"
-    assert wording.package_label(replace(ranged, requirement=""), mixed=True) == "x 2.0 (range any)"
-    assert wording.package_label(assess("x", None, requirement=">=99").dependency, mixed=True) == "x (>=99)"
-    assert wording.package_label(assess("x", None).dependency, mixed=True) == "x"
+    assert wording.package_label(ranged) == "x 2.0 (range >=2)"
+    assert wording.package_label(replace(ranged, requirement="")) == "x 2.0 (range any)"
+    assert wording.package_label(assess("x", None, requirement=">=99").dependency) == "x (>=99)"
+    assert wording.package_label(assess("x", None).dependency) == "x"
 
 
 def test_the_first_place_is_named_and_the_others_counted() -> None:

@@ -29,7 +29,7 @@ from nerq_cli.scoring.score import Cap, Score
 if TYPE_CHECKING:
     from nerq_cli.report import RenderOptions
 
-#: Version of the schema; the file :func:`schema` returns describes it.
+#: Version of the schema that :func:`read_schema` returns.
 SCHEMA_VERSION: Final = 1
 
 
@@ -48,7 +48,7 @@ _METADATA_FIELDS: Final = {
 
 
 class _Struct(msgspec.Struct, frozen=True, gc=False):
-    """Every key below is a key of the document, in this order; the schema says what each means."""
+    """An object of the document: its fields are the keys, in this order. The schema describes each."""
 
 
 class _Tool(_Struct, frozen=True):
@@ -267,7 +267,7 @@ def render(report: Report, options: RenderOptions) -> bytes:  # noqa: ARG001 - t
 
 
 def read_schema() -> str:
-    """Return the JSON Schema (2020-12) that every report follows."""
+    """Return the JSON Schema (2020-12) of the report."""
     from importlib.resources import files
 
     return files("nerq_cli.report").joinpath(f"schema-{SCHEMA_VERSION}.json").read_text(encoding="utf-8")
@@ -465,7 +465,7 @@ def _build_cap(cap: Cap) -> _Cap:
 
 
 def _build_signals(score: Score) -> Iterable[_Signal]:
-    """Yield the signals; their contributions are rounded so that they still add up to the total."""
+    """Yield the signals, with contributions rounded so that they add up to the total."""
     specs = [score.methodology.signals[signal.id] for signal in score.signals]
     weights = [spec.weight * signal.share for spec, signal in zip(specs, score.signals, strict=True)]
     contributions = (

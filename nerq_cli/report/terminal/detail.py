@@ -1,4 +1,4 @@
-"""The report card of ``nerq check``: one package, and where every one of its points comes from."""
+"""The report card of one dependency: score, dimensions, caps, advisories, signals, hints."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _BAR_WIDTH: Final = 30
 _MAX_HINTS: Final = 5
-#: Points below which a hint is not worth a line.
+#: Smallest gain of a hint, in points.
 _MIN_HINT_POINTS: Final = 0.1
 
 
@@ -74,7 +74,7 @@ def _add_heading(page: Page, text: str, note: str = "") -> None:
 
 
 def _add_header(page: Page, assessment: Assessment, report: Report) -> None:
-    label = page.safe_text(wording.package_label(assessment.dependency, mixed=False))
+    label = page.safe_text(wording.package_label(assessment.dependency))
     purl = page.safe_text(assessment.dependency.purl)
     if cell_width(label) + cell_width(purl) < page.width:
         page.add_justified([(label, "strong")], (purl, "dim"))
@@ -84,7 +84,7 @@ def _add_header(page: Page, assessment: Assessment, report: Report) -> None:
     page.add_gap()
     score, style = assessment.score, wording.STATE_STYLES[assessment.state]
     score_text = wording.format_score(assessment, page.glyphs) or page.glyphs.unknown
-    # No letter beside a score that stands under reserve: an A is remembered, a tilde is not.
+    # A provisional score has no grade: readers would remember the letter and not the tilde.
     grade = score.grade if score is not None and score.grade and not score.provisional else ""
     headline = f"  {score_text}  {grade}".rstrip()
     page.add_paragraph(
@@ -100,7 +100,7 @@ def _add_header(page: Page, assessment: Assessment, report: Report) -> None:
 
 
 def _fix_text(page: Page, assessment: Assessment, threshold: float) -> str:
-    """Return what to do, what that does to the score, and what speaks against it."""
+    """Return the fix: version, change of the score, restrictions."""
     action, *details = wording.describe_fix(assessment, page.glyphs, threshold) or [""]
     if details and details[0].startswith("("):
         action, *details = f"{action} {details[0]}", *details[1:]
@@ -109,7 +109,7 @@ def _fix_text(page: Page, assessment: Assessment, threshold: float) -> str:
 
 def _verdict_sentence(assessment: Assessment, threshold: float) -> str:
     """Return the verdict in one sentence."""
-    label = wording.package_label(assessment.dependency, mixed=False)
+    label = wording.package_label(assessment.dependency)
     suffix = f": {assessment.reasons[0]}" if assessment.reasons else ""
     if assessment.state == "ok":
         return f"{label} reaches {threshold:g}."
@@ -124,7 +124,7 @@ def _verdict_sentence(assessment: Assessment, threshold: float) -> str:
 
 
 def _score_qualifiers(score: Score | None) -> Iterable[str]:
-    """Yield how firm the score is, in a few words each."""
+    """Yield what qualifies the score: total before caps, provisional or verified, coverage, range."""
     if score is None:
         yield "not scored"
         return
@@ -145,7 +145,7 @@ def _add_dimensions(page: Page, score: Score) -> None:
     for name, value in score.dimensions.items():
         bar_length = 0 if value is None else round(value / 100.0 * _BAR_WIDTH)
         bar = page.glyphs.bar_full * bar_length + page.glyphs.bar_empty * (_BAR_WIDTH - bar_length)
-        value_text = "not known" if value is None else f"{value:5.1f}"
+        value_text = "unknown" if value is None else f"{value:5.1f}"
         page.add_line(
             (f"  {pad_text(name, name_width)}  ", ""),
             (bar, _value_style(value, score.methodology.threshold)),
@@ -160,7 +160,7 @@ def _value_style(value: float | None, threshold: float) -> str:
 
 
 def _add_version(page: Page, assessment: Assessment, report: Report) -> None:
-    """Add the version in use, and the newest one with its score where that is known."""
+    """Add the version in use, and the newest version with its score."""
     parts = []
     if assessment.releases_behind and assessment.latest:
         parts.append(f"{format_count(assessment.releases_behind, 'release')} behind {assessment.latest}")
@@ -241,7 +241,7 @@ _SIGNAL_COLUMNS: Final = (
     Column("Value", align_right=True),
     Column("Weight", align_right=True),
     Column("Points", align_right=True),
-    Column("Why, and who says so", 110, 24),
+    Column("Reason · source", 110, 24),
 )
 
 
@@ -304,7 +304,7 @@ def _add_hints(page: Page, assessment: Assessment, score: Score) -> None:
 
 
 def _add_next_command(page: Page, assessment: Assessment) -> None:
-    """Add the command that looks at the version to move to."""
+    """Add the command that checks the version to move to."""
     upgrade = assessment.upgrade
     version = upgrade.version if upgrade is not None else assessment.latest if assessment.releases_behind else ""
     if version:
@@ -314,7 +314,7 @@ def _add_next_command(page: Page, assessment: Assessment) -> None:
 
 
 def _cap_hints(assessment: Assessment, score: Score) -> Iterable[tuple[float, str]]:
-    """Yield what lifting the caps would give, and how."""
+    """Yield the gain without caps, and the fix."""
     gain = (score.total or 0.0) - (score.value or 0.0)
     if score.caps and gain >= _MIN_HINT_POINTS:
         fix_text = f"; fix: {assessment.fix}" if assessment.fix else ""
@@ -322,7 +322,7 @@ def _cap_hints(assessment: Assessment, score: Score) -> Iterable[tuple[float, st
 
 
 def _lost_point_hints(score: Score) -> Iterable[tuple[float, str]]:
-    """Yield the known signals that cost most."""
+    """Yield the known signals that lose most points."""
     costly_parts = sorted(
         (part for part in score.parts if part.lost_points >= _MIN_HINT_POINTS),
         key=lambda part: -part.lost_points,
@@ -332,7 +332,7 @@ def _lost_point_hints(score: Score) -> Iterable[tuple[float, str]]:
 
 
 def _unknown_signal_hints(score: Score) -> Iterable[tuple[float, str]]:
-    """Yield the unknown signals by what they would add if they were known and good, the most first."""
+    """Yield the unknown signals by the points they would add if they were known and good, most first."""
     gains = {
         part.signal.id: _potential_gain(score, {part.signal.id})
         for part in score.parts

@@ -19,7 +19,7 @@ from nerq_cli.report import RenderOptions
 from nerq_cli.report.glyphs import ASCII_GLYPHS, UNICODE_GLYPHS
 from nerq_cli.report.sanitize import sanitize_text
 
-#: A piece of text and the name of its style (a key of :data:`STYLES`).
+#: A text and its style, a key of :data:`STYLES`.
 Span: TypeAlias = tuple[str, str]
 
 STYLES: Final = {
@@ -34,9 +34,9 @@ STYLES: Final = {
     "action": "cyan",
 }
 
-#: Longest text shown in one place, in characters.
+#: Longest text in one place, in characters.
 MAX_SHOWN_LENGTH: Final = 300
-#: From this width on, a row of a wide table may take one line.
+#: Width from which a row takes one line, in cells.
 WIDE_TABLE_WIDTH: Final = 100
 _MIN_WIDTH: Final = 40
 
@@ -57,7 +57,7 @@ class Page:
         self._pieces: list[str] = []
 
     def safe_text(self, text: str, limit: int = MAX_SHOWN_LENGTH) -> str:
-        """Return a text made safe, shortened to ``limit`` characters (0: not) and spelled in what can be shown."""
+        """Return a text sanitized, cut to ``limit`` characters (0: not cut), in characters of the encoding."""
         text = sanitize_text(text, limit)
         if text.isascii() or not self._encoding:
             return text
@@ -75,7 +75,7 @@ class Page:
         return self.glyphs.ellipsis + text
 
     def add_line(self, *spans: Span) -> None:
-        """Add a line. Blank space at its end is left out."""
+        """Add a line without trailing spaces."""
         content = list(spans)
         while content and not content[-1][0].rstrip():
             content.pop()
@@ -91,19 +91,19 @@ class Page:
         )
 
     def add_gap(self) -> None:
-        """Add an empty line unless the page is empty or ends with one."""
+        """Add an empty line, unless the page is empty or ends with one."""
         if len(self._pieces) > 1 and self._pieces[-2:] != ["\n"] * 2:
             self.add_line()
 
     def add_paragraph(
         self, text: str, style: str = "", *, indent: int = 2, prefix: str = "", prefix_style: str = ""
     ) -> None:
-        """Add a text wrapped to the page, indented; ``prefix`` stands before its first line, within the indent."""
+        """Add a wrapped, indented text; ``prefix`` is printed within the indent of its first line."""
         for number, line in enumerate(wrap_text(text, self.width - indent)):
             self.add_line((pad_text("" if number else prefix, indent), "" if number else prefix_style), (line, style))
 
     def add_justified(self, left_spans: Sequence[Span], right_span: Span) -> None:
-        """Add a line with something at its right end, or two lines where both do not fit into one."""
+        """Add a line with ``right_span`` at its right end, or two lines where both do not fit into one."""
         left_width = sum(cell_width(text) for text, _ in left_spans)
         gap = self.width - left_width - cell_width(right_span[0])
         if gap < 1 and right_span[0]:
@@ -113,7 +113,7 @@ class Page:
             self.add_line(*left_spans, (" " * gap, ""), right_span)
 
     def add_wrapped(self, prefix: Span, left_span: Span, right_span: Span) -> None:
-        """Add ``left_span`` wrapped behind ``prefix``, and ``right_span`` at the right end of its last line or below it."""
+        """Add ``left_span`` wrapped after ``prefix``; ``right_span`` ends its last line, or the line below."""
         indent = cell_width(prefix[0])
         *upper_lines, last_line = wrap_text(left_span[0], self.width - indent)
         for number, line in enumerate(upper_lines):
@@ -142,20 +142,20 @@ def _parse_style(name: str) -> Style:
 
 
 def cell_width(text: str) -> int:
-    """Return how many terminal cells a text takes (wide characters take two)."""
+    """Return the width of a text in terminal cells; wide characters take two."""
     return len(text) if text.isascii() else cell_len(text)
 
 
 def pad_text(text: str, width: int) -> str:
-    """Return a text filled up with spaces to a width in cells."""
+    """Return a text padded with spaces to a width in cells."""
     return text + " " * (width - cell_width(text))
 
 
 def wrap_text(text: str, width: int) -> list[str]:
-    """Break a text at spaces into lines of at most ``width`` cells; only a word longer than a line is broken itself.
+    """Return the lines of a text, at least one, each of at most ``width`` cells.
 
-    The dot between reasons stays at the end of a line, and a no-break space (which :func:`plain` never leaves in a
-    text) becomes a space that holds. There is always at least one line.
+    Lines break at spaces; a longer word is broken itself. A line never starts with the dot between reasons. A no-break
+    space does not break and is printed as a space.
     """
     if cell_width(text) <= width:
         return [text.replace("\xa0", " ")]
@@ -176,10 +176,12 @@ def wrap_text(text: str, width: int) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table: its heading, the most and the least cells it takes, and the side it leans to."""
+    """A column of a table."""
 
     heading: str
+    #: Cells; 0: no limit.
     max_width: int = 0
+    #: Cells.
     min_width: int = 6
     align_right: bool = False
     #: Whether a cell that is too long loses its start, not its end.
@@ -189,7 +191,7 @@ class Column:
 def add_table(
     page: Page, columns: Sequence[Column], rows: Sequence[Sequence[Span]], widths: Sequence[int] = (), indent: int = 2
 ) -> None:
-    """Add a table with its headings; ``widths`` of the columns, where they have been worked out already."""
+    """Add a table with its headings; ``widths`` are those of the columns where they are known already."""
     widths = widths or fit_widths(columns, rows, page.width - indent)
     add_row(page, columns, widths, [(column.heading, "dim") for column in columns], indent)
     for row in rows:
@@ -197,9 +199,9 @@ def add_table(
 
 
 def fit_widths(columns: Sequence[Column], rows: Iterable[Sequence[Span]], available: int, gap: int = 2) -> list[int]:
-    """Return the width of each column: its content's, at most ``most``, the widest giving way until all fit.
+    """Return the width of each column: that of its widest cell, reduced until all fit into ``available`` cells.
 
-    They may still be too wide together once each is down to its ``least``.
+    The widest column is reduced first; none below its ``min_width``, so that the sum may exceed ``available``.
     """
     widths = [cell_width(column.heading) for column in columns]
     for row in rows:
@@ -217,7 +219,7 @@ def fit_widths(columns: Sequence[Column], rows: Iterable[Sequence[Span]], availa
 
 
 def add_row(page: Page, columns: Sequence[Column], widths: Sequence[int], row: Sequence[Span], indent: int = 2) -> None:
-    """Add one row of a table, over as many lines as its longest cell needs."""
+    """Add one row of a table; cells wrap."""
     cell_lines = [wrap_text(text, width) for (text, _), width in zip(row, widths, strict=True)]
     for number in range(max(map(len, cell_lines))):
         line = [

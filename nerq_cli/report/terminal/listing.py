@@ -1,33 +1,36 @@
-"""The list screen: what is declared where, without asking anybody about it."""
+"""The list of ``--list``: what is declared where."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeAlias
 
+from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.inventory import Dependency
 from nerq_cli.report import wording
 from nerq_cli.report.model import Report
 from nerq_cli.report.terminal.layout import Column, Page, Span, add_table, fit_widths
 
-_MAX_WIDTHS: Final = (44, 40, 28, 60)
-_MIN_WIDTHS: Final = (44, 11, 6, 60)
+_MAX_WIDTHS: Final = (44, 4, 40, 28, 60)
+_MIN_WIDTHS: Final = (44, 4, 11, 6, 60)
+
+#: Package, ecosystem, requirement, groups, location.
+Row: TypeAlias = tuple[Span, Span, Span, Span, Span]
 
 
 def add_dependencies(page: Page, report: Report) -> None:
-    """Add the dependencies by name, those left out of a scan on purpose after them, and the counts per group."""
+    """Add the dependencies by name, then those that are skipped, then the counts per group."""
     dependencies = sorted(
         (assessment.dependency for assessment in report.dependencies), key=lambda d: (d.package, d.version or "")
     )
-    mixed = len({dependency.package.ecosystem for dependency in dependencies}) > 1
-    active = [dependency for dependency in dependencies if not dependency.skip_reason]
-    skipped = [dependency for dependency in dependencies if dependency.skip_reason]
+    active = [_build_row(page, dependency) for dependency in dependencies if not dependency.skip_reason]
+    skipped = [_build_row(page, dependency) for dependency in dependencies if dependency.skip_reason]
     if active:
-        _add_declared(page, active, mixed=mixed)
+        _add_rows(page, ("Package", "Eco", "Requirement", "Groups", "Where"), active)
     if skipped:
         page.add_gap()
-        _add_skipped(page, skipped, mixed=mixed)
+        _add_rows(page, ("Skipped", "Eco", "Why", "Groups", "Where"), skipped)
     if not dependencies:
         page.add_line(("  no dependencies declared", ""))
     else:
@@ -36,15 +39,21 @@ def add_dependencies(page: Page, report: Report) -> None:
 
 
 def count_groups(dependencies: list[Dependency]) -> str:
-    """Return how many dependencies each group has: ``main 30 · dev 12``, the largest first."""
+    """Return the number of dependencies per group, largest first: ``main 30 · dev 12``."""
     counts = Counter(group for dependency in dependencies for group in dependency.groups)
     return " · ".join(f"{group} {n:,}" for group, n in sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _package_text(page: Page, dependency: Dependency, *, mixed: bool) -> str:
+def _build_row(page: Page, dependency: Dependency) -> Row:
     version = f" {dependency.version}" if dependency.version else ""
     alias = f" (as {', '.join(dependency.aliases)})" if dependency.aliases else ""
-    return page.safe_text(f"{wording.package_name(dependency, mixed=mixed)}{version}{alias}")
+    return (
+        (page.safe_text(f"{wording.name_with_extras(dependency)}{version}{alias}"), "strong"),
+        (get_ecosystem(dependency.package.ecosystem).purl_type, "dim"),
+        (page.safe_text(dependency.skip_reason or _requirement_text(dependency)), ""),
+        (page.safe_text(", ".join(dependency.groups)), ""),
+        (page.safe_text(wording.format_locations(dependency.locations)), "dim"),
+    )
 
 
 def _requirement_text(dependency: Dependency) -> str:
@@ -55,42 +64,14 @@ def _requirement_text(dependency: Dependency) -> str:
     return f"{dependency.requirement or 'any'}{markers}"
 
 
-def _add_declared(page: Page, dependencies: list[Dependency], *, mixed: bool) -> None:
-    rows = [
-        (
-            (_package_text(page, dependency, mixed=mixed), "strong"),
-            (page.safe_text(_requirement_text(dependency)), ""),
-            (page.safe_text(", ".join(dependency.groups)), ""),
-            (page.safe_text(wording.format_locations(dependency.locations)), "dim"),
-        )
-        for dependency in dependencies
-    ]
-    _add_dependency_table(page, ("Package", "Requirement", "Groups", "Where"), rows)
-
-
-def _add_skipped(page: Page, dependencies: list[Dependency], *, mixed: bool) -> None:
-    rows = [
-        (
-            (_package_text(page, dependency, mixed=mixed), ""),
-            (page.safe_text(dependency.skip_reason), ""),
-            (page.safe_text(", ".join(dependency.groups)), ""),
-            (page.safe_text(wording.format_locations(dependency.locations)), "dim"),
-        )
-        for dependency in dependencies
-    ]
-    _add_dependency_table(page, ("Skipped on purpose", "Why", "Groups", "Where"), rows)
-
-
-def _add_dependency_table(
-    page: Page, headings: tuple[str, str, str, str], rows: Sequence[tuple[Span, Span, Span, Span]]
-) -> None:
-    """Add a line each where names and places stay in one piece, otherwise two."""
+def _add_rows(page: Page, headings: tuple[str, str, str, str, str], rows: Sequence[Row]) -> None:
+    """Add a line per dependency where names and locations fit, else two."""
     columns = tuple(map(Column, headings, _MAX_WIDTHS, _MIN_WIDTHS))
     widths = fit_widths(columns, rows, page.width - 2)
     if sum(widths) + 2 * len(widths) <= page.width:
         add_table(page, columns, rows, widths)
         return
     page.add_line((f"  {headings[0]}", "dim"))
-    for name, requirement, group_names, location in rows:
+    for name, ecosystem, requirement, group_names, location in rows:
         page.add_wrapped(("  ", ""), name, location)
-        page.add_paragraph(f"{requirement[0]} ({group_names[0]})", requirement[1], indent=4)
+        page.add_paragraph(f"{ecosystem[0]}  {requirement[0]} ({group_names[0]})", requirement[1], indent=4)

@@ -1,4 +1,4 @@
-"""What is wrong in a file, shown the way compilers do: place, message, the line itself and a caret under it."""
+"""Problems in dependency files: position, message, source line, caret, hint."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from nerq_cli.report import RenderOptions
     from nerq_cli.report.terminal.layout import Page
 
-#: Characters kept on the left of the caret in a line too long for the screen.
+#: Characters before the caret in a line that is too long.
 _CONTEXT_BEFORE: Final = 20
-#: Problems shown of one file; who has more has another kind of file, or a mistake repeated.
+#: Problems printed per file.
 _MAX_PROBLEMS: Final = 10
 
 
@@ -47,7 +47,7 @@ def render_text(problems: Iterable[Problem], options: RenderOptions) -> str:
         if count > _MAX_PROBLEMS:
             page.add_line(
                 (
-                    f"{page.safe_text(path, 0)}: {count - _MAX_PROBLEMS:,} more problems (the JSON report has all of them)",
+                    f"{page.safe_text(path, 0)}: {count - _MAX_PROBLEMS:,} more problems (all are in the JSON report)",
                     "dim",
                 )
             )
@@ -55,7 +55,7 @@ def render_text(problems: Iterable[Problem], options: RenderOptions) -> str:
 
 
 def format_position(problem: Problem) -> str:
-    """Return ``path:line:column``, as far as they are known."""
+    """Return ``path:line:column``, without the parts that are not known."""
     return ":".join([problem.path, *(str(number) for number in (problem.line, problem.column) if number)])
 
 
@@ -75,7 +75,7 @@ def _add_source_line(page: Page, problem: Problem) -> None:
 
 
 def _trim_around_caret(before_caret: str, after_caret: str, available: int, ellipsis: str) -> tuple[str, str]:
-    """Return as much of a line on both sides of a caret as fits into ``available`` cells."""
+    """Return the texts on both sides of a caret, cut to ``available`` cells together."""
     from rich.cells import set_cell_size
 
     from nerq_cli.report.terminal.layout import cell_width

@@ -1,9 +1,9 @@
-"""The scan screen: a verdict, then findings and what needs looking at, worst first, then what to do next."""
+"""The text of a scan: verdict, findings, table, projects, next command, notes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from nerq_cli.errors import ExitStatus
 from nerq_cli.policy import STATES
@@ -24,19 +24,12 @@ from nerq_cli.signals.signal import format_count
 if TYPE_CHECKING:
     from nerq_cli.report import RenderOptions
 
-#: Reasons shown for one package unless everything is asked for.
-MAX_REASONS: Final = 3
-#: From this many on, packages that cannot be judged for one and the same reason share a line.
-MIN_GROUP_SIZE: Final = 4
 _MAX_FILES: Final = 3
 _MAX_NOTES: Final = 20
 _MAX_FINDINGS: Final = 20
 _MAX_PROJECTS: Final = 10
-#: From this many projects on each has a line of its own.
+#: Number of projects from which each has a line.
 _MIN_PROJECTS: Final = 2
-
-#: Score, package, reasons, fix, place.
-Row: TypeAlias = tuple[Span, Span, Span, Span, Span]
 
 
 def render_text(report: Report, options: RenderOptions) -> str:
@@ -70,7 +63,7 @@ def render_text(report: Report, options: RenderOptions) -> str:
 
 
 def _add_projects(page: Page, report: Report, *, limit: int | None) -> None:
-    """Add a line for each project, the worst first, where there are several."""
+    """Add a line per project, worst first, where there are several."""
     project_list = group_by_project(report)
     if len(project_list) < _MIN_PROJECTS:
         return
@@ -143,7 +136,7 @@ def _add_verdict(page: Page, report: Report) -> None:
 
 
 def _state_counts(page: Page, report: Report) -> Iterable[Span]:
-    """Yield how many packages are in each state, with the sign that marks it below; of zeros only that of ``ok``."""
+    """Yield the number of packages in each state with its sign; zero for ``ok`` only."""
     if not report.dependencies:
         yield ("nothing could be read" if report.errors else "no dependencies declared"), ""
         return
@@ -156,7 +149,7 @@ def _state_counts(page: Page, report: Report) -> Iterable[Span]:
 
 
 def overall_verdict(report: Report) -> tuple[str, str]:
-    """Return the word a run ends with, and its style. Whatever could not be judged keeps it from being a PASS."""
+    """Return ``FAIL``, ``INCOMPLETE`` or ``PASS``, and its style. A run with unknown dependencies is no PASS."""
     if report.exit in (ExitStatus.BELOW, ExitStatus.USAGE, ExitStatus.EMPTY) or report.count_state("below"):
         return "FAIL", "bad"
     if report.exit != ExitStatus.PASSED or not report.complete or report.count_state("unknown"):
@@ -168,7 +161,7 @@ def overall_verdict(report: Report) -> tuple[str, str]:
 
 
 def _add_findings(page: Page, id_: FindingId, findings: Sequence[Finding], *, limit: int) -> None:
-    """Add the findings of one kind: what they have in common, where each of them is, what to do."""
+    """Add the findings of one kind: heading, each with its location, hint."""
     kind = KINDS[id_]
     page.add_paragraph(page.safe_text(f"{len(findings):,} {kind.headings[len(findings) > 1]}"), "bad")
     for finding in findings[:limit]:
@@ -205,7 +198,7 @@ def _add_next_command(page: Page, report: Report) -> None:
 
 
 def _add_notes(page: Page, report: Report, *, verbose: bool) -> None:
-    """Add what was not read, not asked and not answered: what a reader must know before trusting the rest."""
+    """Add problems, sources that did not answer, warnings and notes."""
     notes = list(_problem_notes(report))
     notes += [
         ("doubt", f"not checked: {_describe_unavailable(source)}")
@@ -250,14 +243,15 @@ def _is_unavailable(source: SourceStatus) -> bool:
 
 def _describe_unavailable(source: SourceStatus) -> str:
     reason = f": {source.reason}" if source.reason else ""
-    missing = source.subjects - source.answered_subjects
-    return f"{source.name}{reason}" + (f" ({missing:,} of {source.subjects:,} lookups)" if missing > 0 else "")
+    unanswered_count = source.subjects - source.answered_subjects
+    lookups = f" ({unanswered_count:,} of {source.subjects:,} lookups)" if unanswered_count > 0 else ""
+    return f"{source.name}{reason}{lookups}"
 
 
 def _describe_partial(source: SourceStatus) -> str:
-    """Say what a source that works as well as it can does not offer, and who stood in for one that is away."""
+    """Return what a working source does not offer, or the source that answered in place of another."""
     if source.fallback:
-        return f"{source.name} did not answer ({source.reason}); {source.fallback} did in its place"
+        return f"{source.name} did not answer ({source.reason}); {source.fallback} was used"
     return f"{source.name} answered {source.answered_subjects:,} of {source.subjects:,}: {source.reason}"
 
 

@@ -52,18 +52,18 @@ def add_dependencies(page: Page, report: Report, options: RenderOptions) -> None
     advisory, and many that are unknown for one shared reason share a row.
     """
     assessments = sorted(report.dependencies, key=sort_key)
-    shown = assessments
+    visible = assessments
     groups: dict[str, list[Assessment]] = {}
     if options.top is not None:
-        shown = assessments[: options.top]
+        visible = assessments[: options.top]
     elif len(assessments) > MAX_FULL_TABLE and not options.show_all:
         needs_row = ("below", "unknown")
-        shown = [entry for entry in assessments if entry.state in needs_row or entry.advisories]
-        groups = _group_unknown(shown)
+        visible = [entry for entry in assessments if entry.state in needs_row or entry.advisories]
+        groups = _group_unknown(visible)
     grouped_ids = {id(assessment) for members in groups.values() for assessment in members}
     rows = [
         (_build_row(page, assessment, report.threshold), assessment)
-        for assessment in shown
+        for assessment in visible
         if id(assessment) not in grouped_ids
     ]
     labels = [_DIMENSION_LABELS.get(name, name[:3].title()) for name in report.methodology.dimensions]
@@ -76,9 +76,9 @@ def add_dependencies(page: Page, report: Report, options: RenderOptions) -> None
             indent=_INDENT,
             prefix=f" {page.glyphs.unknown}",
         )
-    shown_ids = {id(assessment) for assessment in shown}
+    visible_ids = {id(assessment) for assessment in visible}
     _add_legend(page, [row for row, _ in rows], report, labels)
-    _add_rest(page, [assessment for assessment in assessments if id(assessment) not in shown_ids])
+    _add_rest(page, [assessment for assessment in assessments if id(assessment) not in visible_ids])
 
 
 def sort_key(assessment: Assessment) -> tuple[int, float, float, str, str, str]:
@@ -140,9 +140,9 @@ def _list_reasons(assessment: Assessment) -> list[str]:
 
 def _format_worst(advisories: Sequence[AffectingAdvisory]) -> str:
     """Return ``GHSA-x84v-xcm2-53pg +2 (high)``: the worst advisory, the number of the others, its severity."""
-    worst, *others = advisories
+    worst, *further = advisories
     labels = ["malware" if worst.malware else worst.severity, *(["exploited"] if worst.exploited else [])]
-    return f"{worst.id}{f' +{len(others)}' if others else ''} ({', '.join(labels)})"
+    return f"{worst.id}{f' +{len(further)}' if further else ''} ({', '.join(labels)})"
 
 
 def _shorten_reasons(assessment: Assessment, reasons: Sequence[str]) -> list[str]:
@@ -255,9 +255,9 @@ def _group_unknown(assessments: Iterable[Assessment]) -> dict[str, list[Assessme
 
 
 def _shared_reason(assessment: Assessment) -> str:
-    """Return why a package cannot be judged where that is nothing about the package itself; empty otherwise.
+    """Return why a package could not be checked where the reason is not the package itself; else empty.
 
-    A leading ``~`` says that it would pass, were it not for its advisories.
+    A leading ``~`` marks a package that would pass if its advisories were known.
     """
     score = assessment.score
     if score is not None and score.provisional and score.value is not None:

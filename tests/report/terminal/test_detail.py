@@ -80,7 +80,7 @@ def test_bars_have_an_ascii_form_and_unknown_ones_no_number(card_of: CardOf, ass
     printed = card_of(thin, encoding="ascii")
     assert printed.isascii()
     assert re.search(r"  security +#{30}  100\.0\n", printed)
-    assert re.search(r"  community +\.{30}  not known\n", printed)
+    assert re.search(r"  community +\.{30}  unknown\n", printed)
 
 
 def test_the_version_in_use_stands_beside_the_newest(card_of: CardOf, findings: Report, assess: Assess) -> None:

@@ -237,9 +237,9 @@ def test_hostile_words_reach_the_screen_as_words(screen: Screen, hostile: Report
 
 def test_a_list_shows_requirement_groups_places_and_what_is_left_out(screen: Screen, listed: Report) -> None:
     printed = drawn(screen, listed)
-    assert re.search(r"npm:lodash 4\.17\.15 +\^4\.17\.0 +main +package\.json:9\n", printed)
-    assert re.search(r"celery +>=99 +main +requirements\.txt:8\n", printed)
-    assert re.search(r"acme-web +local path +dev +requirements\.txt:40\n", printed)
+    assert re.search(r"  lodash 4\.17\.15 +npm +\^4\.17\.0 +main +package\.json:9\n", printed)
+    assert re.search(r"celery +pypi +>=99 +main +requirements\.txt:8\n", printed)
+    assert re.search(r"acme-web +pypi +local path +dev +requirements\.txt:40\n", printed)
     assert "main 35 · dev 1" in printed
     assert "FAIL" not in printed
     assert printed.splitlines()[-1] == "exit 0 (listed, not scored)"
@@ -249,7 +249,8 @@ def test_a_list_shows_markers_and_any_version(screen: Screen, assess: Assess, re
     one = assess("x", None)
     marked = replace(one.dependency, requirement="", markers=("python_version < '3.9'", "os_name == 'nt'"))
     printed = drawn(screen, report_of([replace(one, dependency=marked)], listed=True), width=120)
-    assert re.search(r"x +any ; python_version < '3\.9' or os_name +main +requirements\.txt:1\n +== 'nt'\n", printed)
+    first_line = r"x +pypi +any ; python_version < '3\.9' or os_name +main +requirements\.txt:1"
+    assert re.search(rf"{first_line}\n +== 'nt'\n", printed)
 
 
 def test_a_list_keeps_names_and_places_in_one_piece_on_a_narrow_screen(
@@ -262,13 +263,13 @@ def test_a_list_keeps_names_and_places_in_one_piece_on_a_narrow_screen(
     assert "  python-dateutil 2.9.0.post0      docs/examples/service/requirements.txt:10\n" in re.sub(
         " {7,}", " " * 6, printed
     )
-    assert "    ==2.9.0.post0 (main)\n" in printed
+    assert "    pypi  ==2.9.0.post0 (main)\n" in printed
 
 
 def test_an_empty_list_says_so(screen: Screen, report_of: Make, assess: Assess) -> None:
     assert "no dependencies declared" in drawn(screen, report_of([], listed=True))
     skipped = drawn(screen, report_of([assess("x", None, skip="local path")], listed=True))
-    assert "Skipped on purpose" in skipped
+    assert "Skipped" in skipped
     assert "Requirement" not in skipped
 
 
