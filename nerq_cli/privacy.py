@@ -1,4 +1,4 @@
-"""Which names may leave this machine. What is local, private or from another index is never asked about."""
+"""Which package names may be sent to a registry or service: not those that are local, private or from another index."""
 
 from __future__ import annotations
 
@@ -12,29 +12,28 @@ from nerq_cli.ecosystems import EcosystemId, get_ecosystem, normalise_name
 from nerq_cli.inventory import Declaration, DependencyFile, Package
 from nerq_cli.manifests.formats import format_ecosystems
 
-#: How the reasons begin that only the scanned project's own files give. What is judged must not be able to excuse
-#: itself: what is skipped for these leaves a run incomplete.
+#: Prefixes of reasons that come from the files of the scanned project alone. Packages skipped for these leave a run
+#: incomplete: a project must not be able to exempt its own dependencies.
 OTHER_INDEX_REASON: Final = "from the index"
 EXTRA_INDEX_REASON: Final = "may come from the extra index"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrivacyRules:
-    """What decides whether a name may be asked about.
-
-    ``local_names`` are the names the scanned project itself provides. ``is_default_index`` tells whether an index written in a
-    project's file is the one that would be asked anyway; ``is_popular`` whether a name is among the most downloaded
-    public ones, and so no secret. ``assigned_index`` names the registry that the project's own configuration assigns a
-    package to, ``project_indexes`` the further indexes it names, ``user_indexes`` those of the user's own that a package may come
-    from.
-    """
+    """The conditions under which a name may be sent."""
 
     config: Config
+    #: Names that the scanned project provides itself.
     local_names: Collection[tuple[EcosystemId, str]] = frozenset()
+    #: Whether an index in a file of the project is the one used by default.
     is_default_index: Callable[[str, Package], bool] = lambda _, __: False
+    #: Whether a name is among the most downloaded public ones, and so not a secret.
     is_popular: Callable[[Package], bool] = bool
+    #: Registry that the configuration of the project assigns a package to; empty if none.
     assigned_index: Callable[[Package], str] = lambda _: ""
+    #: Further indexes that the configuration of the project names.
     project_indexes: Sequence[str] = ()
+    #: Indexes of the user that a package may come from.
     user_indexes: Callable[[Package], Sequence[str]] = lambda _: ()
 
 
@@ -49,14 +48,14 @@ def collect_local_names(dependency_files: Iterable[DependencyFile]) -> frozenset
 
 
 def mark_withheld(declarations: Iterable[Declaration], rules: PrivacyRules) -> Iterator[Declaration]:
-    """Yield every declaration, with the reason written in where it is not to be asked about."""
+    """Yield every declaration, with a skip reason if its name must not be sent."""
     for declaration in declarations:
         reason = declaration.skip_reason or find_withheld_reason(declaration, rules)
         yield replace(declaration, skip_reason=reason) if reason and not declaration.skip_reason else declaration
 
 
 def find_withheld_reason(declaration: Declaration, rules: PrivacyRules) -> str:
-    """Return why a name stays here, in words; empty when it may be asked about."""
+    """Return why a name must not be sent; empty if it may."""
     package = declaration.package
     ecosystem = get_ecosystem(package.ecosystem)
     pattern = find_private_pattern(rules.config, package)
@@ -79,7 +78,7 @@ def find_withheld_reason(declaration: Declaration, rules: PrivacyRules) -> str:
 
 
 def _find_extra_index_reason(declaration: Declaration, package: Package, rules: PrivacyRules) -> str:
-    """A further index may be where the name comes from; only names known to be public are asked about then."""
+    """Return a reason if the package may come from an extra index and its name is not known to be public."""
     extra_indexes = [
         index
         for index in (*declaration.extra_indexes, *rules.project_indexes, *rules.user_indexes(package))
@@ -87,7 +86,8 @@ def _find_extra_index_reason(declaration: Declaration, package: Package, rules: 
     ]
     if not extra_indexes or rules.is_popular(package) or find_public_pattern(rules.config, package):
         return ""
-    return f"{EXTRA_INDEX_REASON} {_parse_host(extra_indexes[0])} (list the name under public in [tool.nerq] if it does not)"
+    hint = "list the name under public in [tool.nerq] if it does not"
+    return f"{EXTRA_INDEX_REASON} {_parse_host(extra_indexes[0])} ({hint})"
 
 
 def _parse_host(index: str) -> str:

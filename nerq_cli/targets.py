@@ -1,4 +1,4 @@
-"""Reads what a person types to name a package: ``requests``, ``npm:lodash@4.17.15``, a purl."""
+"""Parses the packages named on a command line: ``requests``, ``npm:lodash@4.17.15``, a purl."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _PREFIXES: Final[dict[str, EcosystemId]] = {
 }
 _PYPI: Final = get_ecosystem(PYPI).target_pattern
 _NPM: Final = get_ecosystem(NPM).target_pattern
-#: What may be a version on either registry.
+#: A version that may be on either registry.
 _EXACT_VERSION: Final = re.compile(r"\d+(?:\.\d+)*[\w.]*")
 _HINT: Final = "write requests==2.31.0, npm:lodash@4.17.21, pypi:flask or pkg:npm/%40babel/core@7.24.0"
 COMMAND_LINE: Final = "<command line>"
 
 
 def parse_target(text: str) -> tuple[Declaration, ...]:
-    """Return the dependency that a target names; two, one per ecosystem, when the name could be of either.
+    """Return the package that a target names; one per ecosystem if the name is valid in both.
 
     Raises:
         UsageError: the text names no package.
@@ -51,7 +51,7 @@ def parse_target(text: str) -> tuple[Declaration, ...]:
 def _parse_declaration(ecosystem: EcosystemId, text: str, original: str) -> Declaration:
     pattern, version_separator = get_ecosystem(ecosystem).target_pattern, get_ecosystem(ecosystem).version_separator
     match = pattern.fullmatch(text)
-    if match is None and "@" in text:  # pypi:requests@2.31.0, as in a purl
+    if match is None and "@" in text:  # pypi:requests@2.31.0
         name, _, version = text.partition("@")
         match = pattern.fullmatch(f"{name}{version_separator}{version}" if version else name)
     if match is None:

@@ -1,6 +1,6 @@
-"""Where a package comes from when its file says so: another index, or no index at all.
+"""Where a package comes from: an index, a repository, a URL or a directory.
 
-Nothing here repeats a credential: addresses lose user, password, query and fragment before anybody sees them.
+URLs are shown without user, password, query and fragment.
 """
 
 from __future__ import annotations
@@ -17,42 +17,42 @@ from nerq_cli.inventory import Declaration
 LOCAL = "local path"
 WORKSPACE = "workspace member"
 
-#: Longest address shown in a reason, in characters.
+#: Longest URL in a reason, in characters.
 _MAX_LENGTH = 300
-#: User and password of an address, also one with a slash in it, and the values of its query.
+#: User and password of a URL, also with a slash in the password, and the values of its query.
 _SECRET = re.compile(r"""(?<=://)(?:[^\s/"']*|[^\s/@:"']*:(?!\d+[/\s"'])[^\s"']*)(?=@)|(?<=[?&])[^\s"'#]*=[^\s"'#]*""")
 _VCS = frozenset({"git", "hg", "svn", "bzr"})
 
 
 def strip_credentials(url: str) -> str:
-    """Return an address safe to show: no user, password, query or fragment; just the scheme of one that is malformed.
+    """Return a URL without user, password, query and fragment; only the scheme of a malformed one.
 
-    Also takes the ``user@host:path`` form of SSH.
+    Accepts the ``user@host:path`` form of SSH as well.
     """
     scheme, separator, _ = url.partition("://")
     if not separator:
         return re.sub(r"^[^/@]*@", "", re.split(r"[?#]", url, maxsplit=1)[0])
     try:
         parts = urlsplit(url)
-        _ = parts.port  # raises where a password with a slash in it ended up as one
+        _ = parts.port  # raises if part of a password with a slash is in its place
     except ValueError:
         return f"{scheme}://…"
     return f"{scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def mask_secrets(text: str) -> str:
-    """Return text with what may be secret in its addresses blotted out, every character still at its place."""
+    """Return text with the secrets of its URLs replaced by stars, every character still at its place."""
     return _SECRET.sub(lambda secret: "*" * len(secret[0]), text)
 
 
 def repository_reason(url: str, revision: str = "", *, vcs: str = "git") -> str:
-    """Return the reason for a package taken from a repository: ``git: https://host/repository @ revision``."""
+    """Return the skip reason of a package from a repository: ``git: https://host/repository @ revision``."""
     reason = f"{vcs}: {strip_credentials(url)}"
     return (f"{reason} @ {revision}" if revision else reason)[:_MAX_LENGTH]
 
 
 def url_reason(url: str) -> str:
-    """Return the reason for a package taken from an address, be it a file, a repository or a directory."""
+    """Return the skip reason of a package from a URL: an archive, a repository or a directory."""
     vcs, plus, repository_url = url.partition("+")
     if plus and vcs.lower() in _VCS:
         address, _, revision = strip_credentials(repository_url).rpartition("@")
@@ -63,7 +63,7 @@ def url_reason(url: str) -> str:
 
 
 def join_markers(*markers: str) -> str:
-    """Join markers that must all hold."""
+    """Return one marker that holds where all given ones hold."""
     nonempty = [marker for marker in markers if marker]
     if len(nonempty) == 1:
         return nonempty[0]
@@ -72,49 +72,50 @@ def join_markers(*markers: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageSource:
-    """Where one package comes from: an index, or for ``skip``'s reason from none. All empty: the public index.
+    """The source of one package. All fields empty: the public index."""
 
-    ``extra_indexes`` are further indexes that may have it. ``marker`` says in which environments this holds, ``group`` for
-    which group of dependencies alone; empty where it always does.
-    """
-
+    #: URL of the index.
     index: str = ""
+    #: Further indexes that may have it.
     extra_indexes: tuple[str, ...] = ()
+    #: Reason why it is on no index.
     skip: str = ""
+    #: Environments in which this source applies; empty means all.
     marker: str = ""
+    #: Group of dependencies for which it applies; empty means all.
     group: str = ""
 
     def apply_to(self, item: Declaration) -> Declaration:
-        """Return the item, coming from here."""
+        """Return the declaration with this source."""
         marker = join_markers(item.marker, self.marker)
         return replace(item, index=self.index, extra_indexes=self.extra_indexes, skip_reason=self.skip, marker=marker)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileIndexes:
-    """The package indexes a file names. ``default`` serves what names no other (empty: the public one).
+    """The package indexes that a file names."""
 
-    ``extra_indexes`` may serve anything as well; ``by_name`` are all that have a name (in lower case); ``by_pattern`` are patterns
-    of package names that come from one index only.
-    """
-
+    #: Index of packages that name no other; empty means the public one.
     default: str = ""
+    #: Indexes that may have any package as well.
     extra_indexes: tuple[str, ...] = ()
+    #: URL by name, in lower case.
     by_name: Mapping[str, str] = field(default_factory=dict)
+    #: Patterns of package names that come from one index only, with its URL.
     by_pattern: tuple[tuple[re.Pattern[str], str], ...] = ()
 
     @property
     def changes_default(self) -> bool:
-        """Whether anything may come from elsewhere than the public index without naming an index."""
+        """Whether packages that name no index may come from another one than the public index."""
         return bool(self.default or self.extra_indexes or self.by_pattern)
 
     @property
     def default_source(self) -> PackageSource:
-        """Where packages come from that name no index."""
+        """Source of packages that name no index."""
         return PackageSource(index=self.default, extra_indexes=self.extra_indexes)
 
     def source_named(self, name: str) -> PackageSource:
-        """Return the index of that name. One defined elsewhere cannot be asked, and no other may be in its place."""
+        """Return the index with a name; a source to skip if the file does not define it."""
         url = self.by_name.get(name.lower())
         return (
             PackageSource(skip=f"index {name[:_MAX_LENGTH]}, not defined in this file")
@@ -123,7 +124,7 @@ class FileIndexes:
         )
 
     def source_for(self, package: str) -> PackageSource:
-        """Return where a package (its normalised name) comes from that names no index itself."""
+        """Return the source of a package, by its normalised name, that names no index."""
         return next(
             (PackageSource(index=url) for name_pattern, url in self.by_pattern if name_pattern.match(package)),
             self.default_source,
@@ -139,16 +140,16 @@ class FileIndexes:
 
 
 def compile_name_glob(glob: str) -> re.Pattern[str]:
-    """Return a glob of package names, ready to match normalised ones."""
+    """Return the pattern of a glob, for normalised package names."""
     return re.compile(translate(normalise_name(PYPI, glob)))
 
 
 def assign_sources(
     items: Iterable[Declaration], indexes: FileIndexes, sources: Mapping[str, Sequence[PackageSource]]
 ) -> Iterator[Declaration]:
-    """Say of each item where it comes from; once for every origin that the file gives its package.
+    """Yield each declaration with its source; once per source if the file gives several.
 
-    ``sources`` are filed under normalised names. An item that states an address of its own keeps it.
+    ``sources`` are by normalised name. A declaration with a URL of its own keeps it.
     """
     for item in items:
         package = normalise_name(PYPI, item.name)

@@ -1,4 +1,4 @@
-"""From a file on disk, or whatever stands in its place, to its text; never waiting for a pipe or a device."""
+"""Reads the text of a file, bounded in size. Pipes and devices are refused."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import stat
 from pathlib import Path
 from typing import Final
 
-#: Largest dependency file read, in bytes (20 MiB): far above real ones, which stay below one.
+#: Largest dependency file read, in bytes (20 MiB). Real ones are below 1 MiB.
 MAX_BYTES: Final = 20 * 1024 * 1024
 
-#: Byte order marks. UTF-32's come first: the little-endian one begins with UTF-16's.
+#: Byte order marks. UTF-32 comes first: its little-endian mark begins with that of UTF-16.
 _BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -20,17 +20,17 @@ _BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-#: A comment that names an encoding, as PEP 263 defines it and pip honours it, among a file's first two lines.
+#: A comment with an encoding in the first two lines (PEP 263, which pip follows).
 _ENCODING_COMMENT: Final = re.compile(rb"(?:[^\n]*\n)?[ \t\f]*#[^\n]*?coding[:=][ \t]*([-\w.]+)")
-#: Codecs that no text file is in; slow, or given to printing warnings.
+#: Codecs that are not text encodings, are slow or print warnings.
 _REFUSED_CODECS: Final = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"})
 
-#: Opening a pipe that nobody writes to must not wait; systems without such a flag have no such pipes.
+#: O_NONBLOCK: opening a pipe without a writer must not block. Systems without the flag have no such pipes.
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 class CannotReadError(Exception):
-    """A file cannot be read as text. The message is for the user, ``hint`` what to do; ``line`` where, 0 all of it."""
+    """A file cannot be read as text. The message is for the user; ``line`` 0 means the whole file."""
 
     def __init__(self, message: str, *, hint: str = "", line: int = 0) -> None:
         super().__init__(message)
@@ -42,20 +42,20 @@ def read_bytes(file: Path) -> bytes:
     """Return the bytes of a regular file.
 
     Raises:
-        CannotReadError: it is not one, is too large, or may not be read.
+        CannotReadError: it is not a regular file, is too large, or is not readable.
     """
     try:
-        _check_regular_file(file.stat())  # before it is opened: opening a device can do things
+        _check_regular_file(file.stat())  # before opening: opening a device can have effects
         descriptor = os.open(file, _FLAGS)
         with os.fdopen(descriptor, "rb") as stream:
-            _check_regular_file(os.fstat(descriptor))  # it may be another file by now
+            _check_regular_file(os.fstat(descriptor))  # the path may lead to another file by now
             return require_within_limit(stream.read(MAX_BYTES + 1))
     except OSError as error:
         raise CannotReadError(f"cannot be read: {os_error_reason(error)}") from error
 
 
 def is_directory(path: Path) -> bool:
-    """Whether a path leads to a directory, as far as can be told."""
+    """Whether a path is a directory; False if it cannot be determined."""
     try:
         return path.is_dir()
     except OSError:
@@ -63,17 +63,17 @@ def is_directory(path: Path) -> bool:
 
 
 def require_within_limit(data: bytes) -> bytes:
-    """Return the data.
+    """Return the data unchanged.
 
     Raises:
-        CannotReadError: there is too much of it.
+        CannotReadError: it is longer than `MAX_BYTES`.
     """
     _check_size(len(data))
     return data
 
 
 def decode_text(data: bytes) -> str:
-    """Decode a dependency file: by its byte order mark, else by the encoding its first lines name, else as UTF-8.
+    """Return the text of a file: by its byte order mark, else by the encoding in its first lines, else as UTF-8.
 
     Raises:
         CannotReadError: the bytes are not in that encoding, or there is no such encoding.
@@ -90,7 +90,7 @@ def decode_text(data: bytes) -> str:
 
 
 def os_error_reason(error: OSError) -> str:
-    """Return the operating system's reason as a phrase."""
+    """Return the reason of the operating system in lower case."""
     return (error.strerror or str(error)).lower()
 
 
@@ -100,7 +100,7 @@ def _declared_encoding(data: bytes) -> str:
         return "utf-8"
     name = match[1].decode("ascii")
     if not _is_encoding(name):
-        raise CannotReadError(f"names an encoding that is none: {name}", hint="save it as UTF-8", line=1)
+        raise CannotReadError(f"names an unknown encoding: {name}", hint="save it as UTF-8", line=1)
     return name
 
 
@@ -109,9 +109,9 @@ def _is_encoding(name: str) -> bool:
         is_refused = codecs.lookup(name).name.replace("-", "_") in _REFUSED_CODECS
         if not is_refused:
             b"x".decode(name)
-    except UnicodeError:  # one letter may be too little
+    except UnicodeError:  # one byte may be too short
         return True
-    except LookupError:  # unknown, or not from bytes to text
+    except LookupError:  # unknown, or not a text encoding
         return False
     return not is_refused
 
@@ -119,7 +119,7 @@ def _is_encoding(name: str) -> bool:
 def _check_regular_file(status: os.stat_result) -> None:
     if not stat.S_ISREG(status.st_mode):
         kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
-        raise CannotReadError(f"is {kind}", hint="what comes out of a program can be read with a dash: … | nerq scan -")
+        raise CannotReadError(f"is {kind}", hint="to read the output of a program: … | nerq scan -")
     _check_size(status.st_size)
 
 

@@ -523,7 +523,7 @@ def test_prose_with_a_familiar_name_does_not_stop_a_scan(nerq: Nerq, registry: A
     result = nerq("scan", *AS_OF)
     assert result.status == 0
     assert "1 ok" in result.out
-    assert "docs/constraints.txt: does not read like a requirements file" in result.out
+    assert "docs/constraints.txt: not a requirements file by its content" in result.out
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell closes the streams")

@@ -1,4 +1,4 @@
-"""What git would leave out: ``.gitignore`` files as they nest, and ``info/exclude``."""
+"""The files that git ignores: nested ``.gitignore`` files and ``info/exclude``."""
 
 from __future__ import annotations
 
@@ -16,27 +16,30 @@ if TYPE_CHECKING:
 #: Longest ignore file read, in characters.
 _MAX_CHARACTERS = 1_000_000
 
-#: Everything, in the one spelling that says so with a slash.
+#: A pattern that matches everything, written with a slash.
 _EVERYTHING = re.compile(r"^(!?)/\*\*(?=/?\s*$)")
 
 
 class _PatternLine(NamedTuple):
-    """One pattern. ``scope`` tells what it is compared with, see `_pattern_scope`."""
+    """One pattern."""
 
     pattern: Pattern
+    #: What the pattern is compared with, see `_pattern_scope`.
     scope: Literal["to names", "to paths", "inside"]
 
 
 class IgnoreRules(NamedTuple):
-    """The patterns of one ignore file, the last one first, and the absolute directory they are relative to."""
+    """The patterns of one ignore file."""
 
+    #: Absolute directory that the patterns are relative to.
     base: str
+    #: Patterns in reverse order.
     lines: tuple[_PatternLine, ...]
 
 
 def compile_rules(base: str, lines: Sequence[str]) -> IgnoreRules:
-    """Compile patterns as git writes them. One that makes no sense matches nothing, as with git."""
-    with warnings.catch_warnings():  # about bracket expressions that will mean something else to Python
+    """Compile patterns in git's syntax. An invalid pattern matches nothing, as with git."""
+    with warnings.catch_warnings():  # future meaning of bracket expressions in Python
         warnings.simplefilter("ignore")
         lines = [_EVERYTHING.sub(r"\1**", line) for line in reversed(lines)]
         pattern_lines = [
@@ -46,9 +49,9 @@ def compile_rules(base: str, lines: Sequence[str]) -> IgnoreRules:
 
 
 def is_ignored(rules: Sequence[IgnoreRules], path: str, *, directory: bool = False) -> bool:
-    """Whether git would leave out this absolute path, in a directory that it does not leave out.
+    """Whether git ignores an absolute path in a directory that it does not ignore.
 
-    The rules stand in order, the deepest directory's last; the last line that matches decides.
+    The rules are in order, those of the deepest directory last; the last line that matches decides.
     """
     for base, lines in reversed(rules):
         relative = path[len(base.rstrip(os.sep)) + 1 :].replace(os.sep, "/") + "/" * directory
@@ -60,10 +63,10 @@ def is_ignored(rules: Sequence[IgnoreRules], path: str, *, directory: bool = Fal
 
 
 def _line_matches(line: _PatternLine, path: str, parent: str, name: str) -> bool:
-    """Whether a line means just this path.
+    """Whether a line matches exactly this path.
 
-    The library lets a pattern match whatever is below what it means. Here that has been decided on the way down, and
-    a pattern that brings back a directory must not bring back what is in it.
+    In the library a pattern also matches all paths below. Here the directories above have been checked before, and a
+    negated pattern for a directory must not include its files again.
     """
     match = line.pattern.match_file
     if line.scope == "to names":
@@ -74,7 +77,7 @@ def _line_matches(line: _PatternLine, path: str, parent: str, name: str) -> bool
 
 
 def _pattern_scope(line: str) -> Literal["to names", "to paths", "inside"]:
-    """Say what a pattern is compared with: names anywhere, whole paths, or the directories that a path is in."""
+    """Return what a pattern is compared with: the name, the whole path, or the directory of a path."""
     bare = line.strip().removeprefix("!").rstrip("/")
     if "/" not in bare.removeprefix("**/"):
         return "to names"
@@ -92,7 +95,7 @@ def _compile_line(line: str) -> Sequence[Pattern]:
 
 
 def rules_in(folder: Path) -> tuple[IgnoreRules, ...]:
-    """Return the rules that a directory's own ``.gitignore`` adds."""
+    """Return the rules of the ``.gitignore`` in a directory."""
     return _read_rules(folder, folder / ".gitignore")
 
 
@@ -102,9 +105,9 @@ def rules_of_work_tree(top: Path) -> tuple[IgnoreRules, ...]:
 
 
 def rules_above(folder: Path) -> tuple[IgnoreRules, ...]:
-    """Return the rules that directories above this one lay down for it, up to the top of its git work tree.
+    """Return the rules of the directories above, up to the top of the git work tree.
 
-    None when it is in no work tree, or is itself left out: who asks for it by name wants to see what is in it.
+    None outside of a work tree. None if the directory itself is ignored: it was named on the command line.
     """
     parents = _up_to_work_tree(folder)
     if not parents:
@@ -116,7 +119,7 @@ def rules_above(folder: Path) -> tuple[IgnoreRules, ...]:
 
 
 def _up_to_work_tree(folder: Path) -> list[Path]:
-    """Return the directories above this one, from the top of its work tree down; none where there is no work tree."""
+    """Return the directories above, from the top of the work tree down; none outside of a work tree."""
     for count, directory in enumerate((folder, *folder.parents)):
         if (directory / ".git").exists():
             return list(folder.parents)[:count][::-1]
@@ -124,7 +127,7 @@ def _up_to_work_tree(folder: Path) -> list[Path]:
 
 
 def _git_directory(git: Path) -> Path:
-    """Return where a work tree's git data is: ``.git``, or what it points at in submodules and linked work trees."""
+    """Return the git directory of a work tree: ``.git``, or its target in submodules and linked work trees."""
     pointer = _read_text(git).removeprefix("gitdir:").strip()
     directory = git.parent / pointer if pointer else git
     return directory / _read_text(directory / "commondir").strip()
@@ -136,11 +139,11 @@ def _read_rules(base: Path, file: Path) -> tuple[IgnoreRules, ...]:
 
 
 def _read_text(file: Path) -> str:
-    """Return what a small regular file holds, names in any encoding included; nothing where there is no such file."""
+    """Return the text of a small regular file, in any encoding; empty if there is none."""
     try:
         if not file.is_file():
             return ""
         with file.open(encoding="utf-8-sig", errors="surrogateescape") as stream:
             return stream.read(_MAX_CHARACTERS)
-    except (OSError, ValueError):  # a pointer to nowhere may have a NUL in it
+    except (OSError, ValueError):  # the path may contain a NUL
         return ""

@@ -1,4 +1,4 @@
-"""Globs that name several files at once, such as the workspaces of an npm project."""
+"""Globs for several files, such as the workspaces of an npm project."""
 
 from __future__ import annotations
 
@@ -12,24 +12,23 @@ _WILDCARD: Final = re.compile(r"[*?\[]")
 
 
 class Globs(NamedTuple):
-    """Globs, made relative to one directory that they may not leave.
+    """Globs relative to one directory."""
 
-    ``lines`` are patterns as in a ``.gitignore`` there; ``base_directories`` the directories below which everything lies that
-    they may match; ``outside_globs`` the globs that leave the directory and are left out.
-    """
-
+    #: Patterns in ``.gitignore`` syntax.
     lines: tuple[str, ...]
+    #: Directories that contain all possible matches.
     base_directories: tuple[str, ...]
+    #: Globs that lead out of the directory: not in ``lines``.
     outside_globs: tuple[str, ...]
 
 
 def is_glob(pattern: str) -> bool:
-    """Whether a pattern is more than a path: it has a wildcard, or takes out again what others let in."""
+    """Whether a pattern has a wildcard or is negated."""
     return pattern.startswith("!") or _WILDCARD.search(pattern) is not None
 
 
 def anchor_globs(globs: Iterable[str], directory: str) -> Globs:
-    """Gather globs that are written in the directory ``directory``, a relative path."""
+    """Return globs written in a directory (a relative path) relative to the top directory."""
     lines, base_directories, outside_globs = [], [], []
     for glob in globs:
         negation = "!" if glob.startswith("!") else ""

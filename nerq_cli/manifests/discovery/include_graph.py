@@ -1,4 +1,4 @@
-"""What includes what: the circles in it, and which files belong together."""
+"""The graph of includes between files: its cycles and its connected groups."""
 
 from __future__ import annotations
 
@@ -9,25 +9,24 @@ from nerq_cli.inventory import Include
 
 
 class IncludeEdge(NamedTuple):
-    """A file that another one includes, by its key."""
+    """An include, and the key of the included file."""
 
     include: Include
     target: str
 
 
 class IncludeCycle(NamedTuple):
-    """A file that includes itself, by way of others: ``include`` stands in ``includer`` and closes it.
+    """A file that includes itself through others."""
 
-    ``path`` leads from the file back to itself.
-    """
-
+    #: Key of the file whose include closes the cycle.
     includer: str
     include: Include
+    #: Keys from the file back to itself.
     path: tuple[str, ...]
 
 
 def find_cycles(graph: Mapping[str, Sequence[IncludeEdge]]) -> Iterator[IncludeCycle]:
-    """Yield each circle once, at the link that closes it."""
+    """Yield each cycle once, at the include that closes it."""
     visited: set[str] = set()
     for start in graph:
         if start not in visited:
@@ -35,7 +34,7 @@ def find_cycles(graph: Mapping[str, Sequence[IncludeEdge]]) -> Iterator[IncludeC
 
 
 def _cycles_from(start: str, graph: Mapping[str, Sequence[IncludeEdge]], visited: set[str]) -> Iterator[IncludeCycle]:
-    """Walk depth first, without recursion: files may include one another in long chains."""
+    """Walk depth first, without recursion: chains of includes may be long."""
     path, edge_iterators = [start], [iter(graph[start])]
     while path:
         edge = next(edge_iterators[-1], None)
@@ -50,7 +49,7 @@ def _cycles_from(start: str, graph: Mapping[str, Sequence[IncludeEdge]], visited
 
 
 def connected_groups(graph: Mapping[str, Sequence[IncludeEdge]]) -> Iterator[list[str]]:
-    """Yield the files that include one another, directly or not, in either direction: each group once."""
+    """Yield the groups of files that are connected by includes, in either direction."""
     adjacent: dict[str, list[str]] = {}
     for includer, edges in graph.items():
         for edge in edges:
@@ -61,7 +60,7 @@ def connected_groups(graph: Mapping[str, Sequence[IncludeEdge]]) -> Iterator[lis
         if start not in visited:
             visited.add(start)
             group = [start]
-            for member in group:  # which grows
+            for member in group:  # grows in the loop
                 new_members = [key for key in dict.fromkeys(adjacent[member]) if key not in visited]
                 visited.update(new_members)
                 group += new_members

@@ -1,7 +1,7 @@
-"""What is installed: a Python environment by its metadata, a ``node_modules`` by its package.json files.
+"""Installed packages: a Python environment by its metadata, a ``node_modules`` by its package.json files.
 
-Only files inside the directory are read, with one exception: the package.json beside a ``node_modules``, which says
-what is direct. Nothing is imported or executed.
+Only files inside the directory are read, except the package.json beside a ``node_modules``, which has the direct
+dependencies. Nothing is imported or executed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _HINT: Final = "name a virtual environment, its site-packages, or a node_modules
 
 
 def read_installed(path: Path) -> DependencyFile:
-    """Read what is installed in a directory; what is wrong with it is in ``problems``, nothing is raised.
+    """Return the packages installed in a directory. Errors are in ``problems``; nothing is raised.
 
     Args:
         path: a virtual environment, a site-packages directory, or a ``node_modules`` directory.
@@ -38,7 +38,7 @@ def read_installed(path: Path) -> DependencyFile:
         return _problem_file(path, "no such directory")
     candidates = [name for name in (".venv", "venv", NODE_MODULES) if is_directory(path / name)]
     suggestion = " and ".join(_display_path(path / name) for name in candidates)
-    return _problem_file(path, "holds no installed packages", f"there is {suggestion}" if candidates else _HINT)
+    return _problem_file(path, "no installed packages", f"there is {suggestion}" if candidates else _HINT)
 
 
 def _problem_file(path: Path, message: str, hint: str = _HINT) -> DependencyFile:

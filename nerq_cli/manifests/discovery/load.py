@@ -48,7 +48,7 @@ _MAX_LINE_LENGTH: Final = 300
 _URL_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
 
-def load_dependency_files(  # noqa: PLR0913 - all that a command line can say of a search
+def load_dependency_files(  # noqa: PLR0913 - the options of a search on the command line
     paths: Sequence[str],
     *,
     stdin: Callable[[], bytes] | None = None,
@@ -60,20 +60,20 @@ def load_dependency_files(  # noqa: PLR0913 - all that a command line can say of
     root: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[DependencyFile, ...]:
-    """Read the dependency files that paths stand for, and all that they include; each once.
+    """Return the dependency files at the paths and the files that they include, each once.
 
-    What is wrong with a file is in its ``problems``. See `find_dependency_files` for the other arguments.
+    Errors in a file are in its ``problems``.
 
     Args:
-        paths: files, directories to search, or ``-`` for standard input.
+        paths: as in `find_dependency_files`, and so are the arguments not listed here.
         stdin: returns all of standard input.
-        stdin_as: the format of standard input, or a file name that tells it.
-        exclude: what to leave out of directories.
-        include: what to keep of them, and nothing else; empty keeps everything.
-        recursive: whether to look into the directories in a directory.
-        as_format: the format of all files named here.
-        root: what paths are relative to; by default the current directory.
-        progress: is told how many files are read, of how many.
+        stdin_as: the format of standard input, or a file name that determines it.
+        exclude: patterns of files to leave out.
+        include: patterns of files to read; empty means all.
+        recursive: whether to search the directories in a directory.
+        as_format: the format of all files in ``paths``.
+        root: directory that paths are relative to; by default the current directory.
+        progress: called with the number of files read and the number of files known.
 
     Raises:
         NothingToScanError: there is no dependency file.
@@ -91,13 +91,13 @@ def load_dependency_files(  # noqa: PLR0913 - all that a command line can say of
 
 
 def _read_stdin() -> bytes:
-    if sys.stdin is None:  # as in a program without a console
+    if sys.stdin is None:  # a program without a console
         raise CannotReadError("there is no standard input")
     return sys.stdin.buffer.read(MAX_BYTES + 1)
 
 
 class _FileLoader:
-    """Files while they are read: at any time one may name others, and say what they are for."""
+    """Reads a queue of files; each file may add the files that it includes."""
 
     def __init__(self, finder: FileFinder, stdin: Callable[[], bytes]) -> None:
         self.finder = finder
@@ -111,13 +111,13 @@ class _FileLoader:
 
     @cached_property
     def workspaces(self) -> Workspaces:
-        """What lies above the files that are read."""
+        """The workspaces around the files."""
         from nerq_cli.manifests.discovery.workspace import Workspaces
 
         return Workspaces()
 
     def load_all(self, input_files: Iterable[InputFile], progress: Callable[[int, int], None]) -> None:
-        """Read these files and whatever they include, each once; as a constraints file only if it is nothing more."""
+        """Read the files and their includes. A file that is also included as constraints counts as requirements."""
         for input_file in input_files:
             self._enqueue(input_file, from_include=False)
         while self.queue:
@@ -131,7 +131,7 @@ class _FileLoader:
         progress(len(self.dependency_files), len(self.dependency_files))
 
     def collect_results(self, first_keys: Iterable[str]) -> tuple[DependencyFile, ...]:
-        """Return everything read: the files found first, then those they include."""
+        """Return all files read: first those found, then those included."""
         for cycle in find_cycles(self.include_edges):
             cycle_path = " -> ".join(self.dependency_files[key].path for key in cycle.path)
             self._add_problem(cycle.includer, cycle.include, CannotReadError(f"includes itself: {cycle_path}"))
@@ -139,7 +139,7 @@ class _FileLoader:
         return tuple(self.dependency_files[key] for key in dict.fromkeys((*first_keys, *self.dependency_files)))
 
     def _enqueue(self, file: InputFile, *, from_include: bool) -> None:
-        """Queue a file: constraints last, and who includes it has the say about what it is."""
+        """Queue a file: constraints last, and an included file before the same file from a search."""
         priority = (file.constraint, self.read_order.get(file.format, -1), not from_include, next(self.sequence))
         heappush(self.queue, (*priority, file))
 
@@ -158,7 +158,7 @@ class _FileLoader:
             text, file.path, constraint=file.constraint, group=file.group
         )
         if file.from_search and _is_prose(dependency_file):
-            note = "does not read like a requirements file: left out"
+            note = "not a requirements file by its content: left out"
             return DependencyFile(path=file.path, format=file.format, notes=(note,))
         if file.format in _WORKSPACE_FORMATS:
             dependency_file = self.workspaces.complete_file(
@@ -177,7 +177,7 @@ class _FileLoader:
             raise CannotReadError(f"cannot be read: {os_error_reason(error)}") from error
 
     def _follow_includes(self, file: InputFile, dependency_file: DependencyFile) -> None:
-        """Queue what a file includes. In a requirements file a star is a star; elsewhere it makes a glob."""
+        """Queue the includes of a file. Requirements files have no globs: a star is part of the name."""
         globs: list[str] = []
         for include in dependency_file.includes:
             if file.format != _REQUIREMENTS and is_glob(include.pattern):
@@ -214,7 +214,7 @@ class _FileLoader:
         return replace(input_file, group=include.group, constraint=include.constraint)
 
     def _expand_globs(self, file: InputFile, patterns: Sequence[str]) -> Iterator[InputFile]:
-        """Yield what globs match in the directory that is searched."""
+        """Yield the matches of globs in the directory that is searched."""
         folder = file.file.parent
         root = file.root if folder.is_relative_to(file.root) else folder
         globs = anchor_globs(patterns, folder.relative_to(root).as_posix())
@@ -226,7 +226,7 @@ class _FileLoader:
                 yield from self.finder.find_below(root / base_directory, root, lambda path: is_ignored(rules, path))
 
     def _add_problem(self, key: str, include: Include, error: CannotReadError) -> None:
-        """Note a problem at the line that names a file."""
+        """Add a problem at the line of an include."""
         dependency_file = self.dependency_files[key]
         text = next(iter(self.texts[key].splitlines()[include.line - 1 : include.line]), "")
         problem = Problem(
@@ -244,7 +244,7 @@ class _FileLoader:
         self.dependency_files[key] = replace(dependency_file, notes=(*dependency_file.notes, note))
 
     def _share_indexes(self) -> None:
-        """Let the indexes that a requirements file names hold for all files it is read together with, as pip does."""
+        """Apply the indexes of a requirements file to all files connected with it by includes, as pip does."""
         index_keys = [
             key
             for key, dependency_file in self.dependency_files.items()
@@ -272,7 +272,7 @@ def _apply_indexes(dependency_file: DependencyFile, index: str, extra_indexes: t
 
 
 def _reread_lockfile(dependency_file: DependencyFile, text: str, file: Path) -> DependencyFile:
-    """Read a lock file again, knowing what it may lack; what else is wrong with it stays."""
+    """Read a lock file again with the names that it may lack; its other problems remain."""
     from nerq_cli.manifests.discovery.workspace import unlocked_names
     from nerq_cli.manifests.python import pdm_lock, poetry_lock
 
@@ -283,6 +283,6 @@ def _reread_lockfile(dependency_file: DependencyFile, text: str, file: Path) -> 
 
 
 def _is_prose(dependency_file: DependencyFile) -> bool:
-    """Whether a file that only a search turned up is something else by a familiar name: most of it makes no sense."""
+    """Whether a file with the name of a requirements file is prose: most of its lines are malformed."""
     problems, items = len(dependency_file.problems), len(dependency_file.declarations)
     return dependency_file.format == _REQUIREMENTS and problems >= _MIN_PROSE_PROBLEMS and problems > 2 * items

@@ -1,4 +1,4 @@
-"""A directory and what is below it, without what git ignores and what installers put there."""
+"""Walks a directory tree, without ignored files and installed packages."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from typing import Final, NamedTuple
 from nerq_cli.manifests.discovery.gitignore import IgnoreRules, is_ignored, rules_above, rules_in, rules_of_work_tree
 from nerq_cli.manifests.read_file import is_directory, os_error_reason
 
-#: How many directories deep a search goes.
+#: Deepest directory searched, in levels.
 MAX_DEPTH: Final = 64
-#: Directories nobody keeps dependency files of their own in: installed packages, caches, version control.
+#: Directories of installed packages, caches and version control.
 _SKIPPED_DIRECTORIES: Final = frozenset(
     {".git", ".hg", ".mypy_cache", ".nox", ".pytest_cache", ".ruff_cache", ".svn", ".tox", ".venv"}
     | {"__pycache__", "node_modules", "site-packages"}
 )
-#: What tells a directory to be a virtual environment, of Python or of Conda.
+#: Entries of a virtual environment, of Python or of Conda.
 _ENVIRONMENT_MARKERS: Final = frozenset({"pyvenv.cfg", "conda-meta"})
 
 
 class WalkEntry(NamedTuple):
-    """A file that is wanted, or a directory that cannot be searched: then ``problem`` says why."""
+    """A file, or a directory that cannot be searched."""
 
     path: str
+    #: Reason why the directory cannot be searched.
     problem: str = ""
 
 
 class _Directory(NamedTuple):
-    """A directory to be searched, and the ignore rules that apply in it."""
+    """A directory to search, with the ignore rules that apply in it."""
 
     folder: str
     rules: tuple[IgnoreRules, ...]
@@ -37,12 +38,12 @@ class _Directory(NamedTuple):
 
 
 def walk_files(
-    top: Path, is_wanted: Callable[[str], bool], exclude: tuple[IgnoreRules, ...] = ()
+    top: Path, is_selected: Callable[[str], bool], exclude: tuple[IgnoreRules, ...] = ()
 ) -> Iterator[WalkEntry]:
-    """Yield the wanted files below a directory: its own first, then those of its directories, each by name.
+    """Yield the selected files below a directory, sorted by name: its own first, then those of its directories.
 
-    Symbolic links to files are files; those to directories are not followed, whatever they point at is found where
-    it is. The directory itself is searched even where git would ignore it.
+    Symbolic links to files count as files; links to directories are not followed. The directory itself is searched
+    even if git ignores it.
     """
     pending = [_Directory(str(top), rules_above(top))]
     while pending:
@@ -57,29 +58,29 @@ def walk_files(
         if directory.depth and names & _ENVIRONMENT_MARKERS:
             continue
         directory = directory._replace(rules=_rules_inside(directory, names))
-        yield from _wanted_files(sorted_entries, directory.rules, is_wanted, exclude)
+        yield from _selected_files(sorted_entries, directory.rules, is_selected, exclude)
         subfolders = _subfolders(sorted_entries, directory.rules, exclude)
         if subfolders and directory.depth == MAX_DEPTH:
-            yield WalkEntry(directory.folder, f"more than {MAX_DEPTH} directories deep: what is below was not searched")
+            yield WalkEntry(directory.folder, f"more than {MAX_DEPTH} directories deep: those below were not searched")
         else:
             pending += [_Directory(folder, directory.rules, directory.depth + 1) for folder in reversed(subfolders)]
 
 
 def _rules_inside(directory: _Directory, names: set[str]) -> tuple[IgnoreRules, ...]:
-    """Return the rules inside a directory. A repository inside another one has just its own."""
+    """Return the rules inside a directory. A nested repository has only its own."""
     rules = rules_of_work_tree(Path(directory.folder)) if ".git" in names else directory.rules
     return rules + rules_in(Path(directory.folder)) if ".gitignore" in names else rules
 
 
-def _wanted_files(
+def _selected_files(
     entries: list[os.DirEntry[str]],
     rules: tuple[IgnoreRules, ...],
-    is_wanted: Callable[[str], bool],
+    is_selected: Callable[[str], bool],
     exclude: tuple[IgnoreRules, ...],
 ) -> Iterator[WalkEntry]:
     for entry in entries:
         if (
-            is_wanted(entry.path)
+            is_selected(entry.path)
             and not is_directory(Path(entry.path))
             and not is_ignored(exclude, entry.path)
             and not is_ignored(rules, entry.path)

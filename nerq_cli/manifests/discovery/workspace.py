@@ -1,8 +1,7 @@
-"""What lies above a file and has a say about it: the workspace that it is a member of.
+"""The workspace around a file: its members and catalogs.
 
-A tool that is started in a member's directory looks upwards for the workspace, and so does this, up to the repository's
-own directory. Nothing that is found there is listed or looked up: it tells which names are the workspace's own, and
-which versions its catalogs stand for.
+A workspace is searched in the directories above a file, up to the repository, as package managers do. Its files are not
+listed: they give the local names of the workspace and the versions in its catalogs.
 """
 
 from __future__ import annotations
@@ -23,20 +22,22 @@ from nerq_cli.manifests.read_file import CannotReadError, decode_text, read_byte
 from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField
 from nerq_cli.manifests.syntax.yaml_document import NotYamlError, YamlNode, get_members, parse_documents
 
-#: How many directories upwards a workspace is looked for.
+#: Number of directories above a file that are searched.
 MAX_PARENTS: Final = 16
 _UV_LOCK: Final = "uv.lock"
 
 
 class UvWorkspace(NamedTuple):
-    """A workspace of uv's: the directory of its root, and the names its members have for each other."""
+    """A workspace of uv."""
 
+    #: Directory of its root.
     folder: Path
+    #: Normalised names of its members.
     names: frozenset[str]
 
 
 class Workspaces:
-    """The workspaces around the files of one run; each of their own files is read once."""
+    """The workspaces of one run; each of their files is read once."""
 
     def __init__(self) -> None:
         self._uv_workspaces: dict[Path, UvWorkspace | None] = {}
@@ -45,14 +46,14 @@ class Workspaces:
     def complete_file(
         self, dependency_file: DependencyFile, text: str, file: Path, *, search_root: Path, group: str = ""
     ) -> DependencyFile:
-        """Return what a pyproject.toml or a package.json declares, with what the workspace around it says of that.
+        """Return a pyproject.toml or package.json with the local names and catalogs of its workspace applied.
 
         Args:
-            manifest: what the file says by itself.
-            text: the whole file.
-            file: where it is.
-            searched: the directory whose files are read as well.
-            group: what the file was read with.
+            dependency_file: the file, read by itself.
+            text: its content.
+            file: its path on disk.
+            search_root: the directory whose files are read as well.
+            group: the group that the file was read with.
         """
         if dependency_file.format == package_json.NAME:
             return self._apply_catalogs(dependency_file, text, file, group)
@@ -70,7 +71,7 @@ class Workspaces:
         )
 
     def find_uv_workspace(self, file: Path) -> UvWorkspace | None:
-        """Return the workspace that lies above a pyproject.toml; None where there is none."""
+        """Return the uv workspace above a pyproject.toml; None if there is none."""
         for folder in islice(_parent_directories(file), 1, None):
             if folder not in self._uv_workspaces:
                 self._uv_workspaces[folder] = _read_uv_workspace(folder)
@@ -79,7 +80,7 @@ class Workspaces:
         return None
 
     def find_catalogs(self, file: Path) -> Catalogs:
-        """Return the catalogs that hold for a package.json: the nearest ones, whichever tool they are for."""
+        """Return the catalogs for a package.json: the nearest ones, of any tool."""
         for folder in _parent_directories(file):
             if folder not in self._catalogs:
                 self._catalogs[folder] = _read_catalogs(folder)
@@ -89,9 +90,9 @@ class Workspaces:
 
 
 def unlocked_names(lock: Path) -> frozenset[str]:
-    """Return the names that the lock file of a Python project may lack though something in it needs them.
+    """Return the names that the lock file of a Python project may lack although an entry requires them.
 
-    These are the project's own name, and what PDM is told to leave out (its ``resolution.excludes``).
+    These are the name of the project, and PDM's ``resolution.excludes``.
     """
     root = TomlDocument(_read_text(lock.parent / "pyproject.toml"), "").root
     name_fields = [root.get("project").get("name"), root.get_path("tool", "poetry").get("name")]
@@ -104,7 +105,7 @@ def unlocked_names(lock: Path) -> frozenset[str]:
 def _apply_uv_workspace(
     dependency_file: DependencyFile, workspace: UvWorkspace, file: Path, search_root: Path
 ) -> DependencyFile:
-    """Mark what comes from the workspace, and say where versions stand that nobody reads in this run."""
+    """Mark the workspace members, and add a note on a lock file that is outside of the search."""
     own_names = {item.package.name for item in dependency_file.declarations if item.package.name in workspace.names}
     lock = workspace.folder / _UV_LOCK
     notes = dependency_file.notes
@@ -126,7 +127,7 @@ def _apply_uv_workspace(
 
 
 def _parent_directories(file: Path) -> Iterator[Path]:
-    """Go through a file's directory and those above, up to the repository's."""
+    """Yield the directory of a file and those above, up to the repository."""
     folder = Path(os.path.realpath(file)).parent
     for directory in islice((folder, *folder.parents), MAX_PARENTS):
         yield directory
@@ -135,7 +136,7 @@ def _parent_directories(file: Path) -> Iterator[Path]:
 
 
 def _read_text(file: Path) -> str:
-    """Return the text of a file; empty where it cannot be read, of which nothing is to be said here."""
+    """Return the text of a file; empty if it cannot be read."""
     try:
         return decode_text(read_bytes(file)) if file.exists() else ""
     except (CannotReadError, OSError):
@@ -172,7 +173,7 @@ def _read_catalogs(folder: Path) -> Catalogs:
 
 
 def _parse_yaml_catalogs(text: str) -> Catalogs:
-    """Read catalogs as pnpm and Yarn keep them."""
+    """Return the catalogs in a YAML file of pnpm or Yarn."""
     try:
         roots = [document.data for document in parse_documents(text) if isinstance(document.data, dict)]
     except NotYamlError:
@@ -189,7 +190,7 @@ def _text_members(node: YamlNode | None) -> dict[str, str]:
     return {name: member.data for name, member in get_members(node).items() if isinstance(member.data, str)}
 
 
-#: The files that hold catalogs, and what reads them.
+#: Files with catalogs, and their parsers.
 _CATALOG_READERS: Final[Mapping[str, Callable[[str], Catalogs]]] = {
     "pnpm-workspace.yaml": _parse_yaml_catalogs,
     ".yarnrc.yml": _parse_yaml_catalogs,

@@ -1,1 +1,1 @@
-"""Readers of software bills of materials."""
+"""Readers of SBOMs."""

@@ -1,7 +1,4 @@
-"""What every software bill of materials comes down to: entries with a package URL, and who needs whom.
-
-The formats differ; which entries are packages of ours, how they are tied together, and what is left out does not.
-"""
+"""Common to all SBOM formats: components with a package URL, and the relations between them."""
 
 from __future__ import annotations
 
@@ -30,7 +27,7 @@ NO_SOURCE: Final = "no registry is stated: a workspace member, or a local path"
 MAX_COMPONENTS: Final = 200_000
 
 _ECOSYSTEMS: Final[Mapping[str, EcosystemId]] = {ecosystem.purl_type: ecosystem.id for ecosystem in ECOSYSTEMS}
-#: One version, as either registry spells them; ranges and placeholders have other characters, or no digit.
+#: One version of either registry; ranges and placeholders have other characters, or no digit.
 _VERSION: Final = re.compile(r"(?=\D*\d)[0-9A-Za-z][0-9A-Za-z.+!_-]*", re.ASCII)
 _MAX_VERSION_LENGTH: Final = 200
 _MAX_KINDS: Final = 8
@@ -40,13 +37,12 @@ _PACKAGE_GROUPS: Final = ("main", "optional", "peer")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Component:
-    """One component or package of a bill. ``ref`` is what its relations call it; ``purl`` may be empty.
+    """One component or package."""
 
-    ``has_source`` says that the bill tells where it was got from, or that it came inside another package.
-    """
-
+    #: Its identifier in relations.
     ref: str
     line: int
+    #: Package URL; may be empty.
     purl: str = ""
     name: str = ""
     version: str = ""
@@ -54,12 +50,13 @@ class Component:
     optional: bool = False
     skip: str = ""
     hashed: bool = False
+    #: Whether its origin is stated, or it is bundled in another package.
     has_source: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """One relation: what needs what, and for which group of dependencies."""
+    """A dependency: ``source`` requires ``target``."""
 
     source: str
     target: str
@@ -69,19 +66,19 @@ class Relation:
 
 @dataclass(slots=True)
 class Sbom:
-    """A bill of materials. ``root_refs`` are the refs of what it is a bill of, ``other_refs`` refs that are no packages.
-
-    ``relations`` is None where the file has no relations at all.
-    """
+    """The content of one SBOM."""
 
     components: list[Component] = field(default_factory=list)
+    #: None if the file has no relations at all.
     relations: list[Relation] | None = None
+    #: Refs of the subject of the SBOM.
     root_refs: list[str] = field(default_factory=list)
+    #: Refs of elements that are not packages.
     other_refs: set[str] = field(default_factory=set)
 
 
 def build_dependency_file(sbom: Sbom, text_document: TextDocument, name: str) -> DependencyFile:
-    """Return a bill as what a lock file holds."""
+    """Return an SBOM in the form of a lock file."""
     reader = _SbomReader(sbom, text_document)
     return DependencyFile(
         path=text_document.path,
@@ -95,7 +92,7 @@ def build_dependency_file(sbom: Sbom, text_document: TextDocument, name: str) ->
 
 
 class _SbomReader:
-    """One bill: which entries are listed, and what leads from one to the other."""
+    """Turns the components of one SBOM into packages and edges."""
 
     def __init__(self, sbom: Sbom, text_document: TextDocument) -> None:
         self.sbom = sbom
@@ -111,7 +108,7 @@ class _SbomReader:
         self._edges_by_ref = self._build_edges()
 
     def locked_packages(self) -> Iterator[LockedPackage]:
-        """Go through all packages that are listed, each with its edges."""
+        """Yield the packages with their edges."""
         self._note_skipped()
         for ref, package in self._packages.items():
             edges = None if self._edges_by_ref is None else self._edges_by_ref.get(ref, {})
@@ -122,9 +119,9 @@ class _SbomReader:
             )
 
     def importers(self) -> tuple[Importer, ...] | None:
-        """Return what the bill is of, and what else in it needs packages without being one.
+        """Return the subject of the SBOM and the other roots; None if they have no edges.
 
-        None where nothing is said of what those need: no edge then tells what is direct.
+        Without such edges it is unknown which packages are direct.
         """
         edges_by_ref = self._edges_by_ref or {}
         refs = dict.fromkeys((*self.sbom.root_refs, *(ref for ref in edges_by_ref if self._is_root(ref))))
@@ -154,7 +151,7 @@ class _SbomReader:
                 yield component
 
     def _add_component(self, component: Component) -> None:
-        """List an entry that is a package of ours; count any other."""
+        """Add a component of a covered ecosystem; count any other."""
         is_root = component.ref in self.sbom.root_refs
         purl = self._parse_purl(component)
         ecosystem = _ECOSYSTEMS.get(purl.type) if purl is not None else None
@@ -208,7 +205,7 @@ class _SbomReader:
         )
 
     def _dev_only_members(self) -> frozenset[str]:
-        """Find what alone brings in packages that are for development: that is done by members, not by packages."""
+        """Return the sole dependents of development packages: these are workspace members, not packages."""
         dev_relations = [relation for relation in self.sbom.relations or () if self._component_groups(relation.target)]
         shared_targets = {
             relation.target
@@ -218,7 +215,7 @@ class _SbomReader:
         return frozenset(relation.source for relation in dev_relations if relation.target not in shared_targets)
 
     def _build_edges(self) -> dict[str, dict[Edge, None]] | None:
-        """Return the edges that lead to a package that is listed, by where they come from."""
+        """Return the edges to packages, by the ref of the dependent."""
         if self.sbom.relations is None:
             return None
         edges_by_ref: dict[str, dict[Edge, None]] = {}
@@ -234,10 +231,10 @@ class _SbomReader:
         return edges_by_ref
 
     def _relation_groups(self, relation: Relation) -> Sequence[str]:
-        """Return the groups an edge is for; it may be the package it leads to that states them.
+        """Return the groups of a relation, which the target may state.
 
-        A package outside of a group does not bring in what is of that group alone, and got there in another way: such
-        an edge is that of an optional peer.
+        None for the relation of a package in no group to a package of a group: an optional peer, which another path
+        brings in.
         """
         target_groups = self._component_groups(relation.target)
         if self._is_root(relation.source):
@@ -247,17 +244,17 @@ class _SbomReader:
         return (relation.group if relation.group in _PACKAGE_GROUPS else "main",)
 
     def _component_groups(self, ref: str) -> tuple[str, ...]:
-        """Return the groups that an entry states itself."""
+        """Return the groups that a component states."""
         return self.components[ref].groups if ref in self.components else ()
 
     def _is_root(self, ref: str) -> bool:
-        """Whether this is the project, a member of it, or something that is no package."""
+        """Whether this is the project, a workspace member, or not a package."""
         return ref not in self._packages or ref in self._member_refs
 
     def _mark_sourceless(self) -> frozenset[str]:
-        """Find what the project asks for and the bill cannot say where it is from, though it can of most packages.
+        """Skip the direct npm dependencies without an origin, if most packages have one; return their refs.
 
-        Tools for npm write members of a workspace like that, and links to directories. They are on no registry.
+        npm tools write workspace members and links to directories so. They are on no registry.
         """
         npm = [ref for ref, package in self._packages.items() if package.package.registry_api == "npm"]
         sourced_count = sum(self.components[ref].has_source for ref in npm)
@@ -284,7 +281,7 @@ class _SbomReader:
             kinds = [f"{kind} {count}" for kind, count in self._skipped_kinds.most_common(_MAX_KINDS)]
             suffix = ", …" if len(self._skipped_kinds) > _MAX_KINDS else ""
             total = sum(self._skipped_kinds.values())
-            description = "entry is neither PyPI's nor npm's" if total == 1 else "entries are neither PyPI's nor npm's"
+            description = "entry is not from PyPI or npm" if total == 1 else "entries are not from PyPI or npm"
             self.text_document.add_note(f"{total:,} {description}: not listed here ({', '.join(kinds)}{suffix})")
 
 
@@ -293,5 +290,5 @@ def _is_version(text: str) -> bool:
 
 
 def unique_refs(refs: Iterable[str]) -> list[str]:
-    """Return refs once each, in their order."""
+    """Return the distinct refs that are not empty, in order."""
     return list(dict.fromkeys(filter(None, refs)))

@@ -1,4 +1,4 @@
-"""CycloneDX, a bill of materials in JSON (1.2 to 1.7) or XML (1.0 to 1.7)."""
+"""CycloneDX SBOMs in JSON (1.2 to 1.7) or XML (1.0 to 1.7)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nerq_cli.manifests.syntax.json_document import JsonObject
 from nerq_cli.manifests.syntax.safe_xml import XmlElement
 from nerq_cli.manifests.syntax.text_document import TextDocument
 
-#: The versions of the specification that are understood; the JSON format begins with 1.2.
+#: Supported versions of the specification; JSON begins with 1.2.
 VERSIONS: Final = ("1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7")
 
 _NAMESPACE: Final = re.compile(r"https?://cyclonedx\.org/schema/bom/(\d+\.\d+)")
@@ -22,17 +22,17 @@ _BUNDLED: Final = "cdx:npm:package:bundled"
 
 
 def is_json(document: JsonObject) -> bool:
-    """Say whether a JSON document is one of CycloneDX."""
+    """Whether a JSON document is a CycloneDX SBOM."""
     return document.get_text("bomFormat") == "CycloneDX" or ("specVersion" in document and "components" in document)
 
 
 def is_xml(root: XmlElement) -> bool:
-    """Say whether an XML document is one of CycloneDX."""
+    """Whether an XML document is a CycloneDX SBOM."""
     return root.name == "bom" and _NAMESPACE.match(root.namespace) is not None
 
 
 def read_xml(root: XmlElement, text_document: TextDocument) -> Sbom:
-    """Read a bill in XML."""
+    """Return the content of an SBOM in XML."""
     version = _NAMESPACE.match(root.namespace)
     members: list[tuple[str, Any]] = [("specVersion", version[1] if version else "")]
     metadata = root.first_child("metadata")
@@ -52,7 +52,7 @@ def read_xml(root: XmlElement, text_document: TextDocument) -> Sbom:
 
 
 def read_json(document: JsonObject, text_document: TextDocument) -> Sbom:
-    """Read a bill in JSON."""
+    """Return the content of an SBOM in JSON."""
     version = document.get_text("specVersion")
     if version not in VERSIONS:
         hint = f"known are {VERSIONS[0]} to {VERSIONS[-1]}"
@@ -74,7 +74,7 @@ def read_json(document: JsonObject, text_document: TextDocument) -> Sbom:
 
 
 def _walk_nested(items: list[Any], key: str) -> Iterator[JsonObject]:
-    """Go through objects and those nested in them, in the order of the file."""
+    """Yield objects and those nested under a key, in the order of the file."""
     pending = list(reversed(items))
     while pending:
         item = pending.pop()
@@ -86,7 +86,7 @@ def _walk_nested(items: list[Any], key: str) -> Iterator[JsonObject]:
 def _read_components(
     components: list[Any], text_document: TextDocument, *, first_number: int = 0, problem_line: int = 0
 ) -> Iterator[Component]:
-    """Go through components and those in them. ``first_number`` is how many come before, to tell those without a ref."""
+    """Yield components and nested ones. ``first_number`` is the number of the first one, the ref if it has none."""
     if any(not isinstance(component, JsonObject) for component in components):
         text_document.add_problem("a component must be an object", problem_line)
     for number, component in enumerate(_walk_nested(components, "components"), first_number):
@@ -120,7 +120,7 @@ def _read_relations(document: JsonObject, text_document: TextDocument) -> Iterat
 
 
 def _component_object(element: XmlElement) -> JsonObject:
-    """Return a component in XML as the same in JSON."""
+    """Return an XML component in its JSON form."""
     members: list[tuple[str, Any]] = [("bom-ref", _bom_ref(element))]
     for key in ("group", "name", "version", "scope", "purl"):
         child = element.first_child(key)

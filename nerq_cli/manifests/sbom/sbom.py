@@ -1,4 +1,4 @@
-"""Software bills of materials: CycloneDX in JSON or XML, SPDX in JSON. Their PyPI and npm packages are listed."""
+"""SBOMs (software bills of materials): CycloneDX in JSON or XML, SPDX in JSON."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ NAME: Final = "sbom"
 
 _FILE_NAME: Final = re.compile(r"s?bom\.(?:json|xml)|.*\.cdx\.(?:json|xml)|.*\.spdx\.json")
 _MARKUP: Final = re.compile(r"\s*<")
-_HINT: Final = "read are CycloneDX in JSON or XML, and SPDX 2 or 3 in JSON; --as tells another format"
+_HINT: Final = "read are CycloneDX in JSON or XML, and SPDX 2 or 3 in JSON; --as selects another format"
 
 
 def matches(path: PurePosixPath) -> bool:
-    """Say whether this file is a bill of materials, by its name."""
+    """Whether the file is an SBOM, by its name."""
     return _FILE_NAME.fullmatch(path.name.lower()) is not None
 
 
-def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:  # noqa: ARG001 - as all readers
-    """Read the packages of a bill of materials. What is wrong with it is in ``problems``; nothing is raised.
+def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:  # noqa: ARG001 - Reader protocol
+    """Return the packages of an SBOM. Errors in the text are in ``problems``; nothing is raised.
 
-    Packages of other ecosystems are counted in a note. ``constraint`` and ``group`` mean nothing here.
+    Packages of other ecosystems are counted in a note.
     """
     text_document = TextDocument(text, path)
     sbom = _read_xml(text_document) if _MARKUP.match(text_document.text) else _read_json(text_document)
@@ -61,7 +61,7 @@ def _read_json(text_document: TextDocument) -> Sbom:
         return Sbom()
     for key, offset in reader.repeated_keys:
         text_document.add_problem(f"{key[:60]!r} is here twice in one object", line_index.line_number(offset))
-    if isinstance(document, JsonObject) and isinstance(document.get("sbom"), JsonObject):  # as GitHub's API wraps one
+    if isinstance(document, JsonObject) and isinstance(document.get("sbom"), JsonObject):  # GitHub's API wraps the SBOM
         document = document["sbom"]
     if isinstance(document, JsonObject):
         for is_format, read_sbom in (

@@ -1,4 +1,4 @@
-"""SPDX, a bill of materials in JSON: version 2 as one tree, version 3 as a graph of elements (JSON-LD)."""
+"""SPDX SBOMs in JSON: version 2 is a tree, version 3 a graph of elements (JSON-LD)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from nerq_cli.manifests.syntax.text_document import TextDocument
 _VERSION_2: Final = re.compile(r"SPDX-2\.[0-3]")
 _CONTEXT_3: Final = re.compile(r"https://spdx\.org/rdf/3\.0\.\d+/spdx-context\.jsonld")
 
-#: Relations by which the first depends on the second, and the group that is for (SPDX 2.3, chapter 11).
+#: Relations where the first element depends on the second, with the group (SPDX 2.3, chapter 11).
 _FORWARD: Final[Mapping[str, str]] = {"DEPENDS_ON": "main"}
-#: Relations by which the second depends on the first.
+#: Relations where the second element depends on the first.
 _BACKWARD: Final[Mapping[str, str]] = {
     "DEPENDENCY_OF": "main",
     "RUNTIME_DEPENDENCY_OF": "main",
@@ -26,20 +26,20 @@ _BACKWARD: Final[Mapping[str, str]] = {
     "BUILD_DEPENDENCY_OF": "build",
     "OPTIONAL_DEPENDENCY_OF": "optional",
 }
-#: What SPDX 3 calls the phase in which a relation holds.
+#: Lifecycle scopes of SPDX 3, with the group.
 _SCOPES: Final[Mapping[str, str]] = {"development": "dev", "test": "dev", "build": "build"}
-#: What stands for no place a package can be got from.
+#: Values of a missing download location.
 _NO_LOCATION: Final = ("", "NONE", "NOASSERTION")
 _DOCUMENT_REF: Final = "SPDXRef-DOCUMENT"
 
 
 def is_version_2(document: JsonObject) -> bool:
-    """Say whether a JSON document is one of SPDX 2."""
+    """Whether a JSON document is an SPDX 2 SBOM."""
     return document.get_text("spdxVersion").startswith("SPDX-")
 
 
 def is_version_3(document: JsonObject) -> bool:
-    """Say whether a JSON document is one of SPDX 3."""
+    """Whether a JSON document is an SPDX 3 SBOM."""
     return "spdx" in str(document.get("@context")) and isinstance(document.get("@graph"), list)
 
 
@@ -47,7 +47,7 @@ def is_version_3(document: JsonObject) -> bool:
 
 
 def read_version_2(document: JsonObject, text_document: TextDocument) -> Sbom:
-    """Read a bill of SPDX 2."""
+    """Return the content of an SPDX 2 SBOM."""
     if not _VERSION_2.fullmatch(document.get_text("spdxVersion")):
         version = document.get_text("spdxVersion")[:20]
         text_document.add_problem(
@@ -110,12 +110,12 @@ def _read_relations(relations: list[JsonObject]) -> Iterator[Relation]:
 
 
 def _is_external(ref: str) -> bool:
-    """Whether this is an element of another document."""
+    """Whether a ref is in another document."""
     return ref.startswith("DocumentRef-")
 
 
 def _root_refs(sbom: Sbom, described_refs: list[str]) -> list[str]:
-    """Return what the bill is of. One that describes all its packages alike is a list, not a bill of something."""
+    """Return the subject of the SBOM; none if it describes all packages alike, as a list does."""
     return [] if len(described_refs) > 1 and len(described_refs) == len(sbom.components) else described_refs
 
 
@@ -123,7 +123,7 @@ def _root_refs(sbom: Sbom, described_refs: list[str]) -> list[str]:
 
 
 def read_version_3(document: JsonObject, text_document: TextDocument) -> Sbom:
-    """Read a bill of SPDX 3."""
+    """Return the content of an SPDX 3 SBOM."""
     context = document.get("@context")
     contexts = context if isinstance(context, list) else [context]
     if not any(isinstance(item, str) and _CONTEXT_3.fullmatch(item) for item in contexts):

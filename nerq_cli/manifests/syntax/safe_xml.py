@@ -1,6 +1,6 @@
-"""XML from strangers: elements with their lines, without document types, entities or anything fetched.
+"""Untrusted XML: elements with their lines. Nothing is fetched.
 
-A document type is where entity bombs and external entities are declared, so a text that has one is refused.
+A text with a document type is refused: entity bombs and external entities are declared there.
 """
 
 from __future__ import annotations
@@ -17,17 +17,20 @@ MAX_DEPTH: Final = 100
 
 @dataclass(slots=True)
 class XmlElement:
-    """One element: its name without the namespace, and what is in it. ``text`` is its own, before any child."""
+    """One element."""
 
+    #: Name without the namespace.
     name: str
     namespace: str
     attributes: dict[str, str]
+    #: Line of the start tag, counted from 1.
     line: int
+    #: Text before the first child.
     text: str = ""
     children: list[XmlElement] = field(default_factory=list)
 
     def children_named(self, name: str) -> Iterator[XmlElement]:
-        """Go through the children of that name."""
+        """Return the children of that name."""
         return (child for child in self.children if child.name == name)
 
     def first_child(self, name: str) -> XmlElement | None:
@@ -41,7 +44,7 @@ class XmlElement:
 
 
 class NotXmlError(Exception):
-    """The text is not XML, or has in it what is refused: what is wrong, and where (counted from 1)."""
+    """The text is not XML, or is refused; line and column count from 1."""
 
     def __init__(self, message: str, line: int, column: int) -> None:
         super().__init__(message)
@@ -50,20 +53,20 @@ class NotXmlError(Exception):
 
 
 def parse(text: str) -> XmlElement:
-    """Read an XML text.
+    """Return the root element of an XML text.
 
     Raises:
-        NotXmlError: it is none, has a document type, or is nested deeper than `DEEPEST`.
+        NotXmlError: the text is not XML, has a document type, or is nested deeper than `MAX_DEPTH`.
     """
     builder = _TreeBuilder()
     return builder.parse_root(text)
 
 
 class _TreeBuilder:
-    """The elements of one document while it is read."""
+    """Builds the elements of one document."""
 
     def __init__(self) -> None:
-        from xml.parsers.expat import ParserCreate  # what is dangerous about it is refused below
+        from xml.parsers.expat import ParserCreate  # document types are refused below
 
         self._parser = ParserCreate(encoding="utf-8", namespace_separator=" ")
         self._parser.buffer_text = True
@@ -80,7 +83,7 @@ class _TreeBuilder:
         from xml.parsers.expat import ExpatError, errors
 
         try:
-            self._parser.Parse(text.encode("utf-8", "replace"), True)  # noqa: FBT003 - it takes no keywords
+            self._parser.Parse(text.encode("utf-8", "replace"), True)  # noqa: FBT003 - positional only
         except ExpatError as error:
             raise NotXmlError(errors.messages.get(error.code, str(error)), error.lineno, error.offset + 1) from error
         return self._document.children[0]
@@ -102,7 +105,7 @@ class _TreeBuilder:
             element.text += data
 
     def _refuse_declaration(self, *_: object) -> None:
-        raise self._make_error("a document type or an entity: refused, because it can be a trap")
+        raise self._make_error("a document type or an entity: refused, because it can be an attack")
 
     def _make_error(self, message: str) -> NotXmlError:
         return NotXmlError(message, self._parser.CurrentLineNumber, self._parser.CurrentColumnNumber + 1)

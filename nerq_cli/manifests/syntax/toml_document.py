@@ -1,8 +1,7 @@
-"""A TOML file as its author sees it: the values, what each of them is called, and the line it stands on.
+"""TOML with positions: the values with their names and lines.
 
-TOML parsers return values and forget where they stood. Here `tomli` decides what the file says, and one pass of a
-scanner over the same text, by then known to be valid, notes where every key and every array item begins. The scanner
-only has to tell strings, comments and brackets apart; it interprets nothing.
+`tomli` parses the text but returns no positions. One pass of a scanner over the same text, which is valid by then,
+records the offset of every key and array item. The scanner distinguishes strings, comments and brackets only.
 """
 
 from __future__ import annotations
@@ -16,11 +15,11 @@ from itertools import accumulate
 from nerq_cli.errors import Problem
 from nerq_cli.manifests.package_source import mask_secrets
 
-#: Lines longer than this are not repeated in a problem: no screen shows them, and a file may hold a million of them.
+#: Longest line that a problem quotes, in characters.
 MAX_QUOTED_LINE = 500
-#: After so many problems reading stops: it is some other kind of file.
+#: Number of problems after which reading stops: such a file has another format.
 MAX_PROBLEMS = 1_000
-#: Characters of a name, or of a string, that a message has room for.
+#: Longest name or string that a message quotes, in characters.
 _MAX_NAME_LENGTH = 60
 
 _TOKEN = re.compile(
@@ -36,9 +35,9 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-#: A key of a hundred parts, for which TOML parsers need a time that grows with the square of their number.
+#: A key of 100 parts: the time of TOML parsers grows with the square of their number.
 _DEEP_KEY = re.compile(r"""(?<![\w."'-])(?:[\w"'-]+[ \t]*\.[ \t]*){100}""")
-#: What may stand between the opening of a multi-line string and its first visible character.
+#: From the opening of a multi-line string to its first visible character.
 _BEFORE_TEXT = re.compile(r"(?:\"{3}|'{3})(?:\\?\s)*")
 
 _TYPE_NAMES = {
@@ -53,13 +52,15 @@ _TYPE_NAMES = {
 
 @dataclass(slots=True)
 class Position:
-    """Where a value begins (offset in the text), and the places of its parts: keys of a table, indices of an array."""
+    """The position of a value and of its parts."""
 
+    #: Offset of the value in the text.
     offset: int
+    #: Positions by key of a table, or by index of an array.
     children: dict[str | int, Position] = field(default_factory=dict)
 
     def child(self, key: str | int, offset: int) -> Position:
-        """Return the place of one part, noting it when it is met for the first time."""
+        """Return the position of one part; add it if it is new."""
         position = self.children.get(key)
         if position is None:
             position = self.children[key] = Position(offset)
@@ -68,16 +69,17 @@ class Position:
 
 @dataclass(slots=True)
 class _Bracket:
-    """An array or inline table the scanner is inside of. ``index`` counts the items of an array."""
+    """An open array or inline table."""
 
     position: Position
     is_array: bool
+    #: Index of the current item of an array.
     index: int = 0
 
 
 @dataclass(slots=True)
 class _Scanner:
-    """What has been seen of the statement being read: its keys so far, its open brackets, where its value goes."""
+    """The state of the statement being read: its keys so far, its open brackets, the position of its value."""
 
     root: Position = field(default_factory=lambda: Position(0))
     table: Position = field(init=False)
@@ -90,14 +92,14 @@ class _Scanner:
         self.table = self.root
 
     def take_word(self, text: str, offset: int) -> None:
-        """Take a key, or a value without brackets."""
+        """Process a key, or a value without brackets."""
         if self.brackets and self.brackets[-1].is_array:
             self._item_position(offset + _leading_length(text))
         elif self.target is None:
             self.keys.append((_parse_key(text), offset))
 
     def take_mark(self, mark: str, offset: int) -> None:
-        """Take one of ``[ ] { } = ,`` or the end of a line."""
+        """Process one of ``[ ] { } = ,`` or the end of a line."""
         if mark == "=":
             self.target = self._key_position()
         elif mark in "[{":
@@ -107,7 +109,7 @@ class _Scanner:
         elif mark == ",":
             self.brackets[-1].index += 1
             self.target = None
-        elif not self.brackets:  # a line ends, and the statement with it
+        elif not self.brackets:  # end of the statement
             self.target = None
 
     def _item_position(self, offset: int) -> Position:
@@ -146,7 +148,7 @@ class _Scanner:
 
 
 def _last_item(position: Position) -> Position:
-    """Return the place of the last item of an array of tables, where headers that name the array go on."""
+    """Return the position of the last item of an array of tables, else the position itself."""
     return position.children[len(position.children) - 1] if 0 in position.children else position
 
 
@@ -166,7 +168,7 @@ def _parse_key(text: str) -> str:
 
 
 def locate_values(text: str) -> Position:
-    """Return where everything stands in a valid TOML text (lines end in a bare newline). Linear in its length."""
+    """Return the positions in a valid TOML text whose lines end in a bare newline. Linear in its length."""
     scanner = _Scanner()
     for token in _TOKEN.finditer(text):
         if token.lastindex == 1:
@@ -177,9 +179,9 @@ def locate_values(text: str) -> Position:
 
 
 class TomlField:
-    """One value of the document with its name and its place. A missing one has the value None, which TOML lacks.
+    """One value of the document with its name and position. The value of a missing one is None, which TOML lacks.
 
-    The methods that want a certain type report any other as a problem, and then go on as if the value were missing.
+    The methods that expect a type report any other as a problem, and treat the value as missing.
     """
 
     __slots__ = ("document", "name", "place", "value")
@@ -192,29 +194,29 @@ class TomlField:
 
     @property
     def line(self) -> int:
-        """The line it begins on; where a key and its value stand on different lines, that of the key."""
+        """The line of its key, counted from 1; of the value for an array item."""
         return self.document.line_at(self.place.offset)
 
     def get_path(self, *keys: str) -> TomlField:
-        """Return what these keys lead to."""
+        """Return the value at a path of keys."""
         current = self
         for key in keys:
             current = current.get(key)
         return current
 
     def get(self, key: str) -> TomlField:
-        """Return one value of a table."""
+        """Return the value under a key of a table."""
         return self._child(key, _join_name(self.name, key), self._as_table().get(key))
 
     def items(self) -> Iterator[tuple[str, TomlField]]:
-        """Go through a table."""
+        """Yield the keys and values of a table."""
         for key, value in self._as_table().items():
             if self.document.too_many_problems:
                 return
             yield key, self._child(key, _join_name(self.name, key), value)
 
     def elements(self, expected_type: str = "an array") -> Iterator[TomlField]:
-        """Go through an array."""
+        """Yield the items of an array."""
         if not isinstance(self.value, list):
             self.report_expected(expected_type)
             return
@@ -225,7 +227,7 @@ class TomlField:
             yield self._child(index, name, value)
 
     def string_items(self) -> Iterator[tuple[str, TomlField]]:
-        """Go through an array of strings."""
+        """Yield the strings of an array of strings."""
         for element in self.elements("an array of strings"):
             if isinstance(element.value, str):
                 yield element.value, element
@@ -233,20 +235,20 @@ class TomlField:
                 element.report_expected("a string")
 
     def get_text(self) -> str:
-        """Return a string; empty when there is none."""
+        """Return a string; empty if there is none."""
         if isinstance(self.value, str):
             return self.value
         self.report_expected("a string")
         return ""
 
     def report_expected(self, expected_type: str) -> None:
-        """Report a value that is not what it must be. A missing value is no problem."""
+        """Report a value of another type. A missing value is not a problem."""
         if self.value is not None:
             kind = _TYPE_NAMES.get(type(self.value), "a date or time")
             self.report_problem(f"{self.name or 'the file'} must be {expected_type}, here it is {kind}")
 
     def report_problem(self, message: str, *, hint: str = "", inner_offset: int = 0) -> None:
-        """Report a problem at this place; ``inner_offset`` is how many characters into a string it lies."""
+        """Report a problem at this value; ``inner_offset`` is the offset in a string."""
         self.document.add_problem(message, self.place.offset + self._inner_offset(inner_offset), hint=hint)
 
     def _as_table(self) -> dict[str, object]:
@@ -256,7 +258,7 @@ class TomlField:
         return {}
 
     def _inner_offset(self, inner_offset: int) -> int:
-        """Count the characters from the place of a string to one inside it; 0 where escapes make that a guess."""
+        """Return the characters from the start of a string to one inside it; 0 if escapes make that unknown."""
         text = self.value if isinstance(self.value, str) else ""
         return inner_offset + 1 if text and self.document.text.startswith(text, self.place.offset + 1) else 0
 
@@ -269,9 +271,9 @@ def _join_name(name: str, key: str) -> str:
 
 
 class TomlDocument:
-    """A TOML file that has been read, and what was found wrong with it so far. Reading one never raises.
+    """A TOML file with the problems and notes collected while it is read. Reading never raises.
 
-    ``root`` is the top-level table, empty where the text is no TOML.
+    ``root`` is the top-level table, empty if the text is not TOML.
     """
 
     def __init__(self, text: str, path: str) -> None:
@@ -286,29 +288,29 @@ class TomlDocument:
 
     @property
     def too_many_problems(self) -> bool:
-        """Whether so much is wrong that going on would help nobody."""
+        """Whether reading should stop."""
         return len(self._problems) >= MAX_PROBLEMS
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What is wrong, each thing once, from top to bottom. After `MOST_PROBLEMS` the rest of the file is unread."""
+        """The distinct problems, sorted by line and column."""
         return tuple(sorted(self._problems, key=lambda problem: (problem.line, problem.column)))
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the file leaves open, each thing once."""
+        """The distinct notes, in the order they were added."""
         return tuple(self._notes)
 
     def add_note(self, sentence: str) -> None:
-        """Note something the file cannot tell."""
+        """Add a note for the user about what cannot be read from the file."""
         self._notes[sentence] = None
 
     def line_at(self, offset: int) -> int:
-        """Return the line, counted from 1, an offset in the text lies on."""
+        """Return the line of an offset, counted from 1."""
         return bisect_right(self._starts, offset)
 
     def add_problem(self, message: str, offset: int | None, *, hint: str = "") -> None:
-        """Note a problem at an offset in the text; None means the file as a whole."""
+        """Add a problem at an offset; None means the whole file."""
         if self.too_many_problems:
             return
         line = 0 if offset is None else self.line_at(offset)
@@ -334,13 +336,13 @@ class TomlDocument:
         except tomli.TOMLDecodeError as error:
             hint = "strings stand in quotes, every key once in its table, and brackets are closed"
             self.add_problem(f"not valid TOML: {error.msg}", min(error.pos, len(self.text)), hint=hint)
-        except ValueError as error:  # what Python itself refuses: an integer of thousands of digits
+        except ValueError as error:  # Python refuses integers of thousands of digits
             self.add_problem(f"not readable: {error}", None)
         else:
             self.root = TomlField(self, "", data, locate_values(self.text))
 
 
 def quote_text(text: str) -> str:
-    """Return text in quotes for a message, on one line and cut to a length that fits one."""
+    """Return text in quotes for a message, on one line and cut to 60 characters."""
     short_text = text if len(text) <= _MAX_NAME_LENGTH else f"{text[:_MAX_NAME_LENGTH]}…"
     return '"' + short_text.replace("\n", "\\n") + '"'

@@ -1,8 +1,8 @@
-"""YAML with line numbers, as programs write it: mappings, lists and text, and none of YAML's surprises.
+"""YAML with line numbers: mappings, lists and text.
 
-Every scalar is taken as the text it is written as, so that 1.10 stays a version. The events come from libyaml, which
-the wheels of PyYAML hold; a PyYAML without it reads the same, some ten times slower (see `has_libyaml`).
-Aliases and anchors, which can blow a small file up, tags and repeated keys are refused.
+Every scalar is text, so that 1.10 stays a version. The events come from libyaml, which the wheels of PyYAML include; a
+PyYAML without it is about ten times slower (see `has_libyaml`). Aliases and anchors, with which a small file can expand
+to a huge one, tags and repeated keys are refused.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 #: Deepest nesting read, in levels. Lock files need seven.
 MAX_DEPTH: Final = 50
 _DEEP: Final = f"nested more than {MAX_DEPTH} levels deep"
-#: Most values and brackets read: five times what a lock file of 20,000 packages has.
+#: Most values and brackets read: five times those of a lock file of 20,000 packages.
 MAX_EVENTS: Final = 3_000_000
 
-#: What to tell users whose PyYAML lacks libyaml.
+#: Note for users whose PyYAML lacks libyaml.
 SLOW_NOTE: Final = "read slowly: the PyYAML installed here has no libyaml; its wheels do"
 
 _CONFLICT_MARKER = re.compile(r"^(?:<{7}|={7}|>{7}|\|{7})(?=\s|\Z)", re.MULTILINE)
@@ -31,14 +31,15 @@ _BRACKETS = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*"|(?<!\S)#[^\n]*|[\[\]{}]""",
 
 
 class YamlNode(NamedTuple):
-    """One value and its line, counted from 1; for a member of a mapping the line of its key."""
+    """One value."""
 
     data: YamlData
+    #: Line of the value, or of its key for a member of a mapping; counted from 1.
     line: int
 
     @property
     def kind(self) -> str:
-        """What it is, for a message: ``a list``."""
+        """The type of the value for a message, such as ``a list``."""
         return {str: "text" if self.data else "nothing", list: "a list", dict: "a mapping"}[type(self.data)]
 
 
@@ -61,7 +62,7 @@ def get_members(node: YamlNode | None) -> YamlMembers:
 
 
 class NotYamlError(Exception):
-    """The text is not YAML that is read here: what is wrong, in which line, and what to do about it."""
+    """The text is not YAML, or uses a refused feature."""
 
     def __init__(self, message: str, line: int = 0, hint: str = "") -> None:
         super().__init__(message)
@@ -70,23 +71,23 @@ class NotYamlError(Exception):
 
 
 def has_libyaml() -> bool:
-    """Whether PyYAML has its fast parser here."""
+    """Whether PyYAML is built with libyaml."""
     import yaml
 
     return hasattr(yaml, "CBaseLoader")
 
 
 def find_conflict(text: str) -> int:
-    """Return the line of the first marker that a merge left behind; 0 where there is none."""
+    """Return the line of the first merge conflict marker; 0 if there is none."""
     match = _CONFLICT_MARKER.search(text)
     return text.count("\n", 0, match.start()) + 1 if match else 0
 
 
 def parse_documents(text: str) -> list[YamlNode]:
-    """Read the documents of a YAML stream.
+    """Return the documents of a YAML stream.
 
     Raises:
-        NotYamlError: it is none, or uses what is refused here.
+        NotYamlError: the text is not YAML, or uses a refused feature.
     """
     import yaml
 
@@ -103,13 +104,15 @@ def parse_documents(text: str) -> list[YamlNode]:
         message = error.problem or str(error.context or "it cannot be parsed")
         raise NotYamlError(f"not valid YAML: {message}", line) from None
     except (yaml.YAMLError, UnicodeError):
-        raise NotYamlError("not valid YAML: it has characters that no YAML has", _unprintable_line(text)) from None
+        raise NotYamlError(
+            "not valid YAML: it has characters that YAML does not allow", _unprintable_line(text)
+        ) from None
 
 
 def _build_documents(events: Iterator[Any]) -> list[YamlNode]:
-    """Return the documents that events tell of.
+    """Return the documents of a stream of events.
 
-    An unfinished collection is a list of its items; in a mapping these are keys and values by turns.
+    An open collection is a list of its items; those of a mapping are keys and values in turn.
     """
     from yaml import events as kinds
 
@@ -140,15 +143,15 @@ def _build_documents(events: Iterator[Any]) -> list[YamlNode]:
 
 
 def _too_deep(text: str, last: int) -> int:
-    """Return the line of the first bracket that is nested too deeply, up to the line ``last``; 0 without one.
+    """Return the line of the first bracket nested too deeply, up to the line ``last``; 0 if there is none.
 
-    libyaml reads ahead and has a limit of its own, which differs between releases.
+    libyaml has a limit of its own, which differs between releases.
     """
     depth = 0
-    for found in _BRACKETS.finditer(text):
-        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(found[0], 0)
+    for bracket in _BRACKETS.finditer(text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(bracket[0], 0)
         if depth > MAX_DEPTH:
-            line = text.count("\n", 0, found.start()) + 1
+            line = text.count("\n", 0, bracket.start()) + 1
             return line if line <= last else 0
     return 0
 
@@ -164,7 +167,7 @@ def _build_mapping(items: list[YamlNode]) -> dict[str, YamlNode]:
     return members
 
 
-def _refused_error(event: Any) -> NotYamlError:  # noqa: ANN401 - yaml's events have no common type with these fields
+def _refused_error(event: Any) -> NotYamlError:  # noqa: ANN401 - the events have no common type with these fields
     construct = "a tag" if getattr(event, "tag", None) else "an anchor or alias"
     return NotYamlError(f"{construct} is not read in a lock file", _mark_line(event.start_mark))
 

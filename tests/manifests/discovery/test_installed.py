@@ -462,12 +462,12 @@ def test_a_tree_without_end_is_cut_and_says_so(project: Project, monkeypatch: py
         ({}, "no such directory", "name a virtual environment, its site-packages, or a node_modules directory"),
         (
             {"x/y": ""},
-            "holds no installed packages",
+            "no installed packages",
             "name a virtual environment, its site-packages, or a node_modules directory",
         ),
         (
             {"x/.venv/y": "", "x/node_modules/y": ""},
-            "holds no installed packages",
+            "no installed packages",
             "there is x/.venv and x/node_modules",
         ),
     ],

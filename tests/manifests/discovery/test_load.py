@@ -91,8 +91,8 @@ def test_readers_are_imported_when_a_file_of_theirs_turns_up(project: Project) -
     project({"requirements.txt": "requests\n", "notes.md": ""})
     script = (
         "import sys; from nerq_cli.manifests.discovery.load import load_dependency_files; load_dependency_files(['.']);"
-        "print(*(name in sys.modules for name in ('nerq_cli.manifests.python.requirements', 'nerq_cli.manifests.python.pyproject',"
-        " 'nerq_cli.manifests.npm.package_json', 'pathspec', 'pip_requirements_parser')))"
+        "print(*(name in sys.modules for name in ('nerq_cli.manifests.python.requirements',"
+        " 'nerq_cli.manifests.python.pyproject', 'nerq_cli.manifests.npm.package_json', 'pathspec', 'pip_requirements_parser')))"
     )
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)  # noqa: S603 - ours
     assert done.stdout.split() == ["True", "False", "False", "False", "False"]
@@ -497,7 +497,7 @@ def test_bytes_in_another_encoding_are_a_problem_at_their_line(project: Project)
 
 @pytest.mark.parametrize("name", ["klingon", "rot13", "hex", "punycode", "idna", "unicode_escape", "undefined", "..."])
 def test_an_encoding_that_is_none_is_a_problem(name: str) -> None:
-    with pytest.raises(CannotReadError, match="names an encoding that is none"):
+    with pytest.raises(CannotReadError, match="names an unknown encoding"):
         decode_text(f"# coding: {name}\nx\\d".encode())
 
 
