@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ NOW = 1_800_000_000
 DAY = 86_400
 VERSIONS, FINDINGS, PROJECTS = (f"/deps-dev/v3alpha/{one}batch" for one in ("version", "findings", "project"))
 LISTS = "/osv/v1/querybatch"
-SERVICES = ("OSV", "DEPS_DEV", "SCORECARD", "GITHUB", "EPSS", "KEV")
+SERVICES = ("OSV", "DEPS_DEV", "SCORECARD", "GITHUB", "EPSS", "KEV", "NPM_DOWNLOADS", "PYPISTATS")
 EVENTS = [{"introduced": "0"}, {"fixed": "2.0.0"}]
 
 
@@ -126,14 +126,17 @@ class World:
 def world(site: Any, services_site: Any, open_run: Callable[..., Any], tmp_path: Path) -> World:
     memory = MemoryCache()
 
-    def inquiry(**options: Any) -> EvidenceCollector:
+    def inquiry(*, is_public: bool = True, **options: Any) -> EvidenceCollector:
         given = {"NERQ_NPM_URL": site.url, "NERQ_PYPI_URL": site.url}
         run = open_run(memory)
         environment = {f"NERQ_{one}_URL": f"{services_site.url}/{one.lower().replace('_', '-')}" for one in SERVICES}
         environment["GITHUB_TOKEN"] = "of-nobody"  # noqa: S105 - of nobody, as it says
+        endpoints = read_endpoints(environment)
+        if not is_public:
+            endpoints = replace(endpoints, configured=frozenset())
         return EvidenceCollector(
             RegistryLookup(run, read_index_config(given, cwd=tmp_path, home=tmp_path, root=tmp_path)),
-            ServiceLookup(run, read_endpoints(environment), is_public=lambda _: True),
+            ServiceLookup(run, endpoints, is_public=lambda _: is_public),
             memory,
             now=NOW,
             **options,
@@ -472,3 +475,21 @@ def test_two_runs_share_no_counts(world: World) -> None:
     first, second = world.inquiry(), world.inquiry()
     first.collect_evidence([npm()], first.collect_packages([npm().package], [npm()]))
     assert (first.missing_advisories[NPM], second.missing_advisories[NPM]) == (1, 0)
+
+
+# Privacy: whatever steps there are
+
+
+def test_no_step_sends_a_private_name_to_a_service(world: World) -> None:
+    world.npm("left", "1.0.0", repository="https://github.com/acme/left")
+    world.pypi("demo", "1.0", "2.0")
+    evidence = world.evidence(npm(), pypi(), is_public=False, downloads=True)
+    assert all(isinstance(facts.metadata, Found) for facts in evidence.values())
+    assert world.asked
+    assert world.services.requests == []
+
+
+def test_no_step_sends_a_name_that_no_registry_has_to_a_service(world: World) -> None:
+    evidence = world.evidence(npm(name="our-own-tool"), pypi(name="our-own-tool"), downloads=True)
+    assert all(isinstance(facts.package_info, Absent) for facts in evidence.values())
+    assert world.services.requests == []
