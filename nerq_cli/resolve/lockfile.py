@@ -142,26 +142,9 @@ class _LockfileApplier:
         locked_declarations: list[Declaration] = []
         importers = list(self.lockfile.importers or ())
         for path, dependency_file in self.source_files.items():
-            importer = next((candidate for candidate in importers if candidate.path == path), None)
-            unlocked: list[Declaration] = []
-            edges: list[Edge] = list(importer.edges) if importer is not None else []
-            edge_groups: dict[Edge, list[str]] = {}
-            for declaration in dependency_file.declarations:
-                entry, edge = self._match_declaration(declaration, edges)
-                self._check_drift(declaration, entry, edge)
-                if entry is None:
-                    unlocked.append(declaration)
-                    continue
-                skip_reason, index = entry.skip_reason or declaration.skip_reason, entry.index or declaration.index
-                locked_declarations.append(
-                    replace(declaration, locked_version=entry.version, skip_reason=skip_reason, index=index)
-                )
-                edge = edge or Edge(target=entry.key, group=declaration.group, requirement=declaration.requirement)
-                edge_groups.setdefault(edge, []).append(declaration.group)
-            self.unlocked.append((dependency_file, unlocked))
-            all_edges = dict.fromkeys([*edges, *edge_groups])
+            importer = next((candidate for candidate in importers if candidate.path == path), Importer(path=path))
             importers = [candidate for candidate in importers if candidate.path != path]
-            importers.append(Importer(path=path, edges=tuple(_assign_groups(all_edges, edge_groups))))
+            importers.append(self._lock_declarations(dependency_file, importer, locked_declarations))
         if self.lockfile.importers is None and not self.source_files:
             importers = [Importer(edges=tuple(_infer_direct_edges(self.lockfile.locked_packages)))]
         graph = Graph(self.lockfile, importers)
@@ -176,6 +159,28 @@ class _LockfileApplier:
             importers=tuple(importers) if importers else self.lockfile.importers,
             drift=tuple(self.drift),
         )
+
+    def _lock_declarations(
+        self, dependency_file: DependencyFile, importer: Importer, locked_declarations: list[Declaration]
+    ) -> Importer:
+        """Add the locked declarations of one manifest to the list, and return its importer with their edges."""
+        unlocked: list[Declaration] = []
+        edge_groups: dict[Edge, list[str]] = {}
+        for declaration in dependency_file.declarations:
+            entry, edge = self._match_declaration(declaration, importer.edges)
+            self._check_drift(declaration, entry, edge)
+            if entry is None:
+                unlocked.append(declaration)
+                continue
+            skip_reason, index = entry.skip_reason or declaration.skip_reason, entry.index or declaration.index
+            locked_declarations.append(
+                replace(declaration, locked_version=entry.version, skip_reason=skip_reason, index=index)
+            )
+            edge = edge or Edge(target=entry.key, group=declaration.group, requirement=declaration.requirement)
+            edge_groups.setdefault(edge, []).append(declaration.group)
+        self.unlocked.append((dependency_file, unlocked))
+        all_edges = dict.fromkeys([*importer.edges, *edge_groups])
+        return Importer(path=importer.path, edges=tuple(_assign_groups(all_edges, edge_groups)))
 
     def _match_declaration(
         self, declaration: Declaration, edges: Sequence[Edge]

@@ -163,7 +163,7 @@ def _find_project_directory(path: str) -> str:
     return parent if name == "requirements" else directory
 
 
-# --- The version in use ----------------------------------------------------------------------------------------------
+# --- The version in use -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,7 +347,7 @@ def _marker_matches(marker: str, python: str) -> bool:
         return True
 
 
-# --- One dependency per version -------------------------------------------------------------------------------------------------------
+# --- One dependency per version ---------------------------------------------------------------------------------------
 
 
 def _build_dependencies(
