@@ -131,7 +131,7 @@ class HttpClient:
                     return _read_response(url, response, limit, deadline)
                 _drain_body(response)
             url = redirect_url
-        raise RequestError(f"{_format_host(url)}: redirects without an end")
+        raise RequestError(f"{_format_host(url)}: too many redirects")
 
     @contextmanager
     def stream(self, request: Request[Any], *, idle_timeout: float) -> Iterator[Stream]:
@@ -150,7 +150,7 @@ class HttpClient:
                     return
                 _drain_body(response)
             url = redirect_url
-        raise RequestError(f"{_format_host(url)}: redirects without an end")
+        raise RequestError(f"{_format_host(url)}: too many redirects")
 
     @contextmanager
     def _open_response(self, request: Request[Any], url: httpx.URL, deadline: float) -> Iterator[httpx.Response]:
@@ -193,7 +193,7 @@ def _parse_url(url: str) -> httpx.URL:
     try:
         return httpx.URL(url)
     except (httpx.InvalidURL, ValueError):
-        raise RequestError("the address cannot be understood") from None
+        raise RequestError("the URL cannot be parsed") from None
 
 
 def _format_host(url: httpx.URL) -> str:
@@ -295,7 +295,7 @@ def _iter_body(url: httpx.URL, response: httpx.Response, limit: int, deadline: f
         yield data
     if decompressor and remaining < limit and not decompressor.eof:
         raise RequestError(
-            f"{_format_host(url)}: the answer was cut short", retryable=True, failure_threshold=_FAILING_THRESHOLD
+            f"{_format_host(url)}: the response was cut short", retryable=True, failure_threshold=_FAILING_THRESHOLD
         )
 
 
@@ -317,12 +317,12 @@ def _create_decompressor(url: httpx.URL, response: httpx.Response) -> _Decompres
     if encoding in ("", "identity"):
         return None
     if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise RequestError(f"{_format_host(url)}: the answer is packed in a way that was not asked for")
+        raise RequestError(f"{_format_host(url)}: the content encoding was not requested")
     return zlib.decompressobj(_ZLIB_AUTO_HEADER)
 
 
 def _create_size_error(url: httpx.URL, limit: int) -> RequestError:
-    return RequestError(f"{_format_host(url)}: answer larger than {limit / 1e6:.3g} MB")
+    return RequestError(f"{_format_host(url)}: response larger than {limit / 1e6:.3g} MB")
 
 
 @contextmanager
@@ -344,7 +344,7 @@ def _translate_errors(url: httpx.URL, timeout: float) -> Iterator[None]:
         raise _create_proxy_error(url, str(error)[:3]) from None
     except httpx.RemoteProtocolError as error:
         is_disconnected = any(phrase in str(error) for phrase in ("disconnected", "peer closed"))
-        reason = "the connection was closed early" if is_disconnected else "the answer is not HTTP"
+        reason = "the connection was closed early" if is_disconnected else "the response is not HTTP"
         raise RequestError(
             f"{host}: {reason}", retryable=is_disconnected, failure_threshold=_FAILING_THRESHOLD
         ) from None
@@ -353,9 +353,9 @@ def _translate_errors(url: httpx.URL, timeout: float) -> Iterator[None]:
             f"{host}: the connection broke off", retryable=True, failure_threshold=_FAILING_THRESHOLD
         ) from None
     except zlib.error:
-        raise RequestError(f"{host}: the answer is not the gzip it claims to be") from None
+        raise RequestError(f"{host}: the response is not valid gzip") from None
     except (httpx.TransportError, ValueError):  # a scheme other than HTTP, an invalid header or name
-        raise RequestError(f"{host}: cannot be asked" if host else "its address cannot be used") from None
+        raise RequestError(f"{host}: the request cannot be sent" if host else "the URL cannot be used") from None
 
 
 def _create_proxy_error(url: httpx.URL, status: str) -> RequestError:

@@ -71,10 +71,10 @@ class JobRunner:
             job.state.shared.mark_missing(f"{host}: {str(error) or 'does not offer this'}")
             return Result(job, failure=job.state.open_reason)
         except ResponseError as error:
-            return Result(job, failure=f"{host}: {str(error) or 'the answer makes no sense'}")
+            return Result(job, failure=f"{host}: {str(error) or 'the response is not valid'}")
         except Exception:  # noqa: BLE001 - without a result, the run would wait until its deadline
             _LOG.debug("response of %s", host, exc_info=True)
-            return Result(job, failure=f"{host}: the answer cannot be understood")
+            return Result(job, failure=f"{host}: the response cannot be parsed")
 
 
 def _parse_response(job: Job, response: Response) -> Result:
@@ -83,7 +83,7 @@ def _parse_response(job: Job, response: Response) -> Result:
     if response.status == HTTPStatus.NOT_MODIFIED:
         if request.validator:
             return Result(job, not_modified=True)
-        raise ResponseError(f"HTTP {response.status} without being asked for it")
+        raise ResponseError(f"HTTP {response.status} without a conditional request")
     entries = tuple(
         (subject, value, None if value is None else msgspec.json.encode(value))
         for subject, value in job.source.parse(request, response)

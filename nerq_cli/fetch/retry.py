@@ -63,7 +63,7 @@ class RetryingClient:
                     error.smaller_requests = smaller_requests
                     raise
                 if error.status in _get_statuses(job.source, "stops"):
-                    job.state.shared.trip(f"{error}; nothing more is asked there in this run")
+                    job.state.shared.trip(f"{error}; no more requests in this run")
                     raise
                 delay = self._compute_delay(error, attempt, deadline)
                 if delay is None:
@@ -104,9 +104,9 @@ def _add_attempts(error: RequestError, attempts: int) -> RequestError:
     """Return the error with the number of attempts, or the delay that the server asked for."""
     reason = str(error)
     if attempts > 1:
-        reason += f" after {attempts} tries"
+        reason += f" after {attempts} attempts"
     elif error.retry_after is not None:
-        reason += f", asks to wait {error.retry_after:.0f} s"
+        reason += f", Retry-After {error.retry_after:.0f} s"
     return RequestError(reason, failure_threshold=error.failure_threshold, status=error.status)
 
 

@@ -41,7 +41,7 @@ _NO_ANSWER_KEY: Final = "(no answer)"
 #: A missing answer counts against a service only if this share of the whole time was left.
 _MIN_TIME_SHARE: Final = 0.3
 _OFFLINE_REASON: Final = "offline: not in the cache"
-_INCOMPLETE_REASON: Final = "the answer leaves it out"
+_INCOMPLETE_REASON: Final = "missing in the response"
 
 
 class FetchRun:
@@ -332,7 +332,7 @@ def _decode_row(row: Row, label: str, decode: Callable[[bytes], T]) -> Found[T] 
 
 def _format_asked_at(epoch_seconds: int) -> str:
     """Return the time of a request as text; absolute, so that later runs print the same."""
-    return f"asked at {time.strftime('%Y-%m-%d %H:%M', time.gmtime(epoch_seconds))} UTC; --refresh asks again"
+    return f"requested at {time.strftime('%Y-%m-%d %H:%M', time.gmtime(epoch_seconds))} UTC; --refresh retries"
 
 
 def _create_fact(value: T | None, label: str, now: int) -> Found[T] | Absent:

@@ -215,7 +215,7 @@ FAILURES: dict[str, Any] = {
 }
 #: Seconds a run gets when a service hangs, and otherwise.
 SHORT, LONG = 3.0, 20.0
-LATER = re.compile(r" \(asked at \d{4}-\d\d-\d\d \d\d:\d\d UTC; --refresh asks again\)")
+LATER = re.compile(r" \(requested at \d{4}-\d\d-\d\d \d\d:\d\d UTC; --refresh retries\)")
 
 
 def signals(result: Any) -> dict[tuple[str, str], tuple[str, float | None, str]]:

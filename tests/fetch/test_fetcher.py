@@ -205,7 +205,7 @@ def test_one_question_may_be_about_many_subjects(
     assert list(facts.values()) == [
         Found(Demo("A"), "Demo", NOW),
         Absent("Demo", NOW),
-        Unknown("the answer leaves it out", "Demo"),
+        Unknown("missing in the response", "Demo"),
         Unknown("not requested", "Demo"),
     ]
     [request] = site.requests
@@ -280,7 +280,7 @@ def test_a_validator_that_cannot_be_sent_is_not(
 
 def test_not_modified_without_being_asked_is_no_answer(ask: Callable[..., Any], site: Site) -> None:
     site.on("/a", {"status": 304})
-    assert ask() == Unknown(f"{site.host}: HTTP 304 without being asked for it", "Demo")
+    assert ask() == Unknown(f"{site.host}: HTTP 304 without a conditional request", "Demo")
 
 
 @pytest.mark.parametrize("junk", [b"", b"junk", b'{"name":1}', b'{"name":"\xff"}', b"[" * 100_000])
@@ -332,7 +332,7 @@ def test_an_answer_expired_within_a_week_does_when_no_new_one_comes(
     assert run.fetch(DEMOS, [A], Endpoint(url=site.url)) == {A: Found(Demo("old"), "Demo", seen)}
     report = only(run.summarise_sources())
     assert (report.state, report.received, report.from_cache) == ("partial", 1, 1)
-    assert report.reason == f"{site.host}: HTTP 500 after 3 tries"
+    assert report.reason == f"{site.host}: HTTP 500 after 3 attempts"
 
 
 def test_an_answer_expired_for_longer_does_not(ask: Callable[..., Any], memory: MemoryCache, site: Site) -> None:
@@ -359,44 +359,44 @@ def gzipped(content: bytes) -> Turn:
 BAD_DAYS: dict[str, tuple[Turn, str, int]] = {
     "bad request": ({"status": 400}, "HTTP 400", 1),
     "no content type": ({"status": 406}, "HTTP 406", 1),
-    "too many": ({"status": 429}, "HTTP 429 after 3 tries", 3),
-    "error": ({"status": 500}, "HTTP 500 after 3 tries", 3),
+    "too many": ({"status": 429}, "HTTP 429 after 3 attempts", 3),
+    "error": ({"status": 500}, "HTTP 500 after 3 attempts", 3),
     "not implemented": ({"status": 501}, "HTTP 501", 1),
-    "bad gateway": ({"status": 502}, "HTTP 502 after 3 tries", 3),
-    "unavailable": ({"status": 503}, "HTTP 503 after 3 tries", 3),
-    "gateway timeout": ({"status": 504}, "HTTP 504 after 3 tries", 3),
-    "long error page": ({"status": 500, "body": b"x" * 100_000}, "HTTP 500 after 3 tries", 3),
-    "wait too long": ({"status": 429, "headers": {"Retry-After": "31"}}, "HTTP 429, asks to wait 31 s", 1),
-    "wait past the deadline": ({"status": 503, "headers": {"Retry-After": "12"}}, "HTTP 503, asks to wait 12 s", 1),
-    "wait for ever": ({"status": 503, "headers": {"Retry-After": "9" * 30}}, "HTTP 503, asks to wait 999999999 s", 1),
+    "bad gateway": ({"status": 502}, "HTTP 502 after 3 attempts", 3),
+    "unavailable": ({"status": 503}, "HTTP 503 after 3 attempts", 3),
+    "gateway timeout": ({"status": 504}, "HTTP 504 after 3 attempts", 3),
+    "long error page": ({"status": 500, "body": b"x" * 100_000}, "HTTP 500 after 3 attempts", 3),
+    "wait too long": ({"status": 429, "headers": {"Retry-After": "31"}}, "HTTP 429, Retry-After 31 s", 1),
+    "wait past the deadline": ({"status": 503, "headers": {"Retry-After": "12"}}, "HTTP 503, Retry-After 12 s", 1),
+    "wait for ever": ({"status": 503, "headers": {"Retry-After": "9" * 30}}, "HTTP 503, Retry-After 999999999 s", 1),
     "method not allowed": ({"status": 405}, "this server has no demos", 1),
     "web page": ({"body": b"<html>Please log in</html>"}, "not JSON", 1),
     "nothing": ({"body": b""}, "not JSON", 1),
     "truncated JSON": ({"body": b'{"name":"a'}, "not JSON", 1),
     "wrong shape": ({"body": [{"name": "a"}]}, "not JSON", 1),
-    "garbage": ({"raw": b"\x00\xff garbage\r\n\r\n" * 10}, "the answer is not HTTP", 1),
-    "closed at once": ({"raw": b""}, "the connection was closed early after 3 tries", 3),
-    "closed in the head": ({"raw": b"HTTP/1.1 200 OK\r\nConte"}, "the connection was closed early after 3 tries", 3),
-    "closed in the body": ({"body": {"name": "a"}, "cut": 5}, "the connection was closed early after 3 tries", 3),
-    "announced 200 MB": ({"headers": {"Content-Length": "200000000"}, "cut": 1}, "answer larger than 0.1 MB", 1),
-    "sent 20 MB": ({"body": b"x" * 20_000_000, "chunked": True}, "answer larger than 0.1 MB", 1),
-    "bomb": (gzipped(bytes(20_000_000)), "answer larger than 0.1 MB", 1),
+    "garbage": ({"raw": b"\x00\xff garbage\r\n\r\n" * 10}, "the response is not HTTP", 1),
+    "closed at once": ({"raw": b""}, "the connection was closed early after 3 attempts", 3),
+    "closed in the head": ({"raw": b"HTTP/1.1 200 OK\r\nConte"}, "the connection was closed early after 3 attempts", 3),
+    "closed in the body": ({"body": {"name": "a"}, "cut": 5}, "the connection was closed early after 3 attempts", 3),
+    "announced 200 MB": ({"headers": {"Content-Length": "200000000"}, "cut": 1}, "response larger than 0.1 MB", 1),
+    "sent 20 MB": ({"body": b"x" * 20_000_000, "chunked": True}, "response larger than 0.1 MB", 1),
+    "bomb": (gzipped(bytes(20_000_000)), "response larger than 0.1 MB", 1),
     "no gzip": (
         {"body": b"plain", "headers": {"Content-Encoding": "gzip"}},
-        "the answer is not the gzip it claims to be",
+        "the response is not valid gzip",
         1,
     ),
     "half gzip": (
         {"body": gzip.compress(b'{"name":"a"}')[:-9], "headers": {"Content-Encoding": "gzip"}},
-        "the answer was cut short after 3 tries",
+        "the response was cut short after 3 attempts",
         3,
     ),
     "other packing": (
         {"body": b"x", "headers": {"Content-Encoding": "br"}},
-        "the answer is packed in a way that was not asked for",
+        "the content encoding was not requested",
         1,
     ),
-    "circle": ({"status": 302, "headers": {"Location": "/a"}}, "redirects without an end", 6),
+    "circle": ({"status": 302, "headers": {"Location": "/a"}}, "too many redirects", 6),
     "redirect to a stranger": (
         {"status": 301, "headers": {"Location": "http://other.example/a"}},
         "redirects to other.example, which is not followed",
@@ -409,7 +409,7 @@ BAD_DAYS: dict[str, tuple[Turn, str, int]] = {
     ),
     "redirect to nonsense": (
         {"status": 308, "headers": {"Location": "http://[::"}},
-        "the answer is not HTTP",
+        "the response is not HTTP",
         1,
     ),
     "redirect without a target": ({"status": 301}, "HTTP 301", 1),
@@ -464,7 +464,7 @@ def test_a_refused_connection_is_tried_three_times(gatherer: Callable[..., Fetch
         host = f"127.0.0.1:{unused.getsockname()[1]}"
         run = gatherer(settings=HttpSettings(concurrency=1, backoff=0.001))
         facts = run.fetch(DEMOS, packages(10), Endpoint(url=f"http://{host}"))
-    refused = f"{host}: connection refused after 3 tries"
+    refused = f"{host}: connection refused after 3 attempts"
     reasons = [fact.reason for fact in facts.values() if isinstance(fact, Unknown)]
     assert reasons == [refused] * 3 + [f"stopped after 3 failures: {refused}"] * 7
     assert only(run.summarise_sources()).requests == 9
@@ -479,7 +479,7 @@ def test_a_name_that_does_not_resolve_is_named(
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     facts = gatherer().fetch(DEMOS, [A], Endpoint(url="https://pypi.example/simple"))
-    assert facts == {A: Unknown("pypi.example: name does not resolve after 3 tries", "Demo")}
+    assert facts == {A: Unknown("pypi.example: name does not resolve after 3 attempts", "Demo")}
 
 
 def test_an_unreachable_network_is_named(gatherer: Callable[..., FetchRun], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -488,7 +488,7 @@ def test_an_unreachable_network_is_named(gatherer: Callable[..., FetchRun], monk
 
     monkeypatch.setattr(socket, "create_connection", unreachable)
     facts = gatherer().fetch(DEMOS, [A], Endpoint(url="http://pypi.example"))
-    assert facts == {A: Unknown("pypi.example: network is unreachable after 3 tries", "Demo")}
+    assert facts == {A: Unknown("pypi.example: network is unreachable after 3 attempts", "Demo")}
 
 
 def test_a_connection_that_fails_without_a_cause_is_named(gatherer: Callable[..., FetchRun]) -> None:
@@ -496,7 +496,7 @@ def test_a_connection_that_fails_without_a_cause_is_named(gatherer: Callable[...
         raise httpx.ConnectError("", request=request)
 
     facts = gatherer(transport=httpx.MockTransport(fail)).fetch(DEMOS, [A], Endpoint(url="http://pypi.example"))
-    assert facts == {A: Unknown("pypi.example: cannot connect after 3 tries", "Demo")}
+    assert facts == {A: Unknown("pypi.example: cannot connect after 3 attempts", "Demo")}
 
 
 def test_a_connection_that_breaks_off_is_named(gatherer: Callable[..., FetchRun]) -> None:
@@ -504,15 +504,15 @@ def test_a_connection_that_breaks_off_is_named(gatherer: Callable[..., FetchRun]
         raise httpx.ReadError("", request=request)
 
     facts = gatherer(transport=httpx.MockTransport(fail)).fetch(DEMOS, [A], Endpoint(url="http://pypi.example"))
-    assert facts == {A: Unknown("pypi.example: the connection broke off after 3 tries", "Demo")}
+    assert facts == {A: Unknown("pypi.example: the connection broke off after 3 attempts", "Demo")}
 
 
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
-        ("http://[::", "the address cannot be understood"),
-        ("ftp://pypi.example", "pypi.example: cannot be asked"),
-        ("http://" + "a" * 64 + ".example", "a" * 64 + ".example: cannot be asked"),
+        ("http://[::", "the URL cannot be parsed"),
+        ("ftp://pypi.example", "pypi.example: the request cannot be sent"),
+        ("http://" + "a" * 64 + ".example", "a" * 64 + ".example: the request cannot be sent"),
     ],
 )
 def test_an_address_nobody_can_ask_is_named(gatherer: Callable[..., FetchRun], url: str, reason: str) -> None:
@@ -524,7 +524,7 @@ def test_a_source_that_stumbles_over_an_answer_loses_only_that(ask: Callable[...
         def parse(self, *_: object) -> Iterable[tuple[Package, Demo | None]]:
             raise ZeroDivisionError
 
-    assert ask(source=Stumbles()) == Unknown(f"{site.host}: the answer cannot be understood", "Demo")
+    assert ask(source=Stumbles()) == Unknown(f"{site.host}: the response cannot be parsed", "Demo")
 
 
 def test_no_credentials_are_ever_told(gatherer: Callable[..., FetchRun], site: Site) -> None:
@@ -596,7 +596,7 @@ def test_five_failures_in_a_row_end_the_asking(gatherer: Callable[..., FetchRun]
     run = gatherer(settings=HttpSettings(concurrency=1, backoff=0.001))
     facts = run.fetch(DEMOS, packages(20), Endpoint(url=site.url))
     last = facts[package("p19")]
-    assert last == Unknown(f"stopped after 5 failures: {site.host}: HTTP 503 after 3 tries", "Demo")
+    assert last == Unknown(f"stopped after 5 failures: {site.host}: HTTP 503 after 3 attempts", "Demo")
     assert len(site.requests) == 15
     assert run.fetch(DEMOS, [package("p29")], Endpoint(url=site.url)) == {package("p29"): last}
     assert len(site.requests) == only(run.summarise_sources()).requests == 15
@@ -636,7 +636,7 @@ def test_a_try_that_waits_stops_when_the_service_is_given_up(gatherer: Callable[
         site.on(f"/{one.name}", {"status": 500})
     site.on("/a", {"status": 503, "headers": {"Retry-After": "1"}})
     facts = gatherer().fetch(DEMOS, [A, *packages(16)], Endpoint(url=site.url))
-    assert facts[A] == Unknown(f"stopped after 5 failures: {site.host}: HTTP 500 after 3 tries", "Demo")
+    assert facts[A] == Unknown(f"stopped after 5 failures: {site.host}: HTTP 500 after 3 attempts", "Demo")
 
 
 # Endpoints that are not there
@@ -858,7 +858,7 @@ def test_a_proxy_that_does_not_answer_is_named_without_its_password(
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", f"{scheme}127.0.0.1:1")
     facts = gatherer().fetch(DEMOS, [A], Endpoint(url="http://pypi.example"))
-    reason = "pypi.example (through the proxy 127.0.0.1:1): connection refused after 3 tries"
+    reason = "pypi.example (through the proxy 127.0.0.1:1): connection refused after 3 attempts"
     assert facts == {A: Unknown(reason, "Demo")}
 
 
@@ -1221,7 +1221,7 @@ def test_a_service_that_gave_no_answer_is_left_alone_for_a_while(site: Site) -> 
         assert isinstance(fact, Unknown)
         reasons.append((len(site.requests), fact.reason))
     assert [count for count, _ in reasons] == [1, 1, 2]
-    assert "asked at 2027-01-15 08:00 UTC" in reasons[1][1]
+    assert "requested at 2027-01-15 08:00 UTC" in reasons[1][1]
     assert "--refresh" in reasons[1][1]
 
 

@@ -416,7 +416,7 @@ class _PackumentSource:
         """Parse one package. Some registries send the date of unpublishing with status 404."""
         [package] = request.subjects
         if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
-            raise ResponseError("the registry does not take this name")
+            raise ResponseError("the registry rejects this name")
         if response.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
             yield package, _read_unpublished(package, response.body)
             return
@@ -457,7 +457,7 @@ class _VersionManifestSource:
         """Parse one version."""
         [release] = request.subjects
         if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
-            raise ResponseError("the registry does not take this name")
+            raise ResponseError("the registry rejects this name")
         if response.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
             yield release, None
             return
@@ -497,7 +497,7 @@ class _LatestSource:
         """Parse the version."""
         [package] = request.subjects
         if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
-            raise ResponseError("the registry does not take this name")
+            raise ResponseError("the registry rejects this name")
         if response.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
             yield package, None
             return

@@ -145,7 +145,7 @@ class _IntegritySource:
         """Parse one release; an index with status 403 or 405 does not offer the endpoint."""
         [release] = request.subjects
         if response.status in {HTTPStatus.FORBIDDEN, HTTPStatus.METHOD_NOT_ALLOWED}:
-            raise EndpointMissingError("this index does not tell about provenance")
+            raise EndpointMissingError("this index has no provenance")
         if response.status >= HTTPStatus.BAD_REQUEST:
             yield release, None
             return
@@ -255,7 +255,7 @@ class _AttestationsSource:
         """Parse one version."""
         [release] = request.subjects
         if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
-            raise EndpointMissingError("this registry does not tell about attestations")
+            raise EndpointMissingError("this registry has no attestations")
         if response.status >= HTTPStatus.BAD_REQUEST:
             yield release, None
             return

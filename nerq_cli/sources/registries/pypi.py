@@ -644,4 +644,4 @@ def select_advisories(
         return Unknown("this index lists no advisories", release.source)
     if isinstance(release, Unknown):
         return release if not isinstance(json, Unknown) else json
-    return Unknown("the index was not asked about this version", _INFO.label)
+    return Unknown("the index was not requested for this version", _INFO.label)

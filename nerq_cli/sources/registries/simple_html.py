@@ -52,7 +52,7 @@ def read_page(html: str) -> IndexPage:
     """
     elements = _ELEMENT.findall(remove_comments(html))
     if len(elements) > _MAX_ELEMENTS:
-        raise ResponseError("the index page is endless")
+        raise ResponseError("the index page has too many elements")
     parser = _IndexPageParser()
     parser.feed("".join(elements))
     parser.close()

@@ -54,7 +54,7 @@ def test_npm_counts_plain_names_in_bulk_and_scoped_ones_alone(told: Told, site: 
     facts = told(npm("a"), npm("@acme/d"), npm("b"), npm("c"))
     assert (counted(facts[npm("a")]), counted(facts[npm("@acme/d")])) == (5.0, 0.0)
     assert facts[npm("b")] == NOBODY
-    assert facts[npm("c")] == Unknown("the answer leaves it out", "npm downloads")
+    assert facts[npm("c")] == Unknown("missing in the response", "npm downloads")
 
 
 def test_no_more_than_128_names_are_asked_about_at_once(told: Told, site: Site) -> None:

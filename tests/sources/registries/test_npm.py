@@ -435,7 +435,7 @@ def test_the_manifest_of_another_version_is_an_answer_error(said: object) -> Non
 
 
 def test_the_manifest_stands_in_for_a_packument_that_was_not_read() -> None:
-    too_large, gone = Unknown("answer larger than 25 MB"), Absent("npm", MAY)
+    too_large, gone = Unknown("response larger than 25 MB"), Absent("npm", MAY)
     own = Found(Metadata(version="2.0.0"), "npm", MAY)
     assert merge_metadata("2.0.0", too_large, own) == own
     assert merge_metadata("2.0.0", too_large, gone) == gone

@@ -185,7 +185,7 @@ def test_an_index_with_the_feature_switched_off_is_not_asked_again(open_run: Ope
     for _ in range(2):
         fact = ask(open_run(store), {DEMO: WHEEL}, site)[DEMO]
         assert isinstance(fact, Unknown)
-        assert "does not tell about provenance" in fact.reason
+        assert "this index has no provenance" in fact.reason
     assert len(site.requests) == 1
 
 

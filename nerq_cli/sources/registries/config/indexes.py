@@ -241,7 +241,7 @@ def _normalise_setting(files: ConfigFiles, ecosystem: EcosystemId, setting: Regi
     url = normalise_index_url(ecosystem, setting.url)
     if not url:
         files.warnings.append(
-            f"{setting.origin} names {redact_url(setting.url)!r}, which cannot be asked over HTTP: "
+            f"{setting.origin} names {redact_url(setting.url)!r}, which is not a URL for HTTP: "
             f"no {ecosystem} package from there is looked up"
         )
     return url
