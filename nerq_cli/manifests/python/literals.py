@@ -38,9 +38,9 @@ class Unknown(NamedTuple):
     line: int
 
 
-List: TypeAlias = "list[Text | Unknown]"
-Dict: TypeAlias = "dict[str | Unknown, Value]"
-Value: TypeAlias = "Text | Unknown | List | Dict"
+Items: TypeAlias = "list[Text | Unknown]"
+Members: TypeAlias = "dict[str | Unknown, Value]"
+Value: TypeAlias = "Text | Unknown | Items | Members"
 
 
 class Evaluator:
@@ -145,7 +145,7 @@ class Evaluator:
         return value
 
     def _evaluate_list(self, node: ast.expr, elements: Iterable[ast.expr | Unknown]) -> Value:
-        items: List = []
+        items: Items = []
         for element in elements:
             expression = element.value if isinstance(element, ast.Starred) else element
             value = expression if isinstance(expression, Unknown) else self.evaluate(expression)
@@ -160,7 +160,7 @@ class Evaluator:
         return items if len(items) <= MAX_ITEMS else Unknown(node.lineno)
 
     def _evaluate_dict(self, node: ast.expr, members: Iterable[tuple[Value | None, ast.expr]]) -> Value:
-        items: Dict = {}
+        items: Members = {}
         for name, expression in members:
             value = self.evaluate(expression)
             if isinstance(name, Text) and not isinstance(value, Unknown):

@@ -8,9 +8,8 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Final
 
-from nerq_cli.errors import Problem
 from nerq_cli.inventory import Declaration, DependencyFile, Include, Location
-from nerq_cli.manifests.package_source import mask_secrets, strip_credentials
+from nerq_cli.manifests.package_source import strip_credentials
 from nerq_cli.manifests.python.declarations import make_declaration
 from nerq_cli.manifests.python.pep508 import NotASpecifierError, Specifier
 from nerq_cli.manifests.python.pip_items import (
@@ -21,12 +20,10 @@ from nerq_cli.manifests.python.pip_items import (
     split_marker,
 )
 from nerq_cli.manifests.python.pip_lines import LogicalLine, is_transitive, locate_offset, split_logical_lines
-from nerq_cli.manifests.syntax.text_document import quote_line
+from nerq_cli.manifests.syntax.text_document import TextDocument
 
 NAME: Final = "requirements"
 
-#: Number of malformed lines after which reading stops: such a file has another format.
-MAX_PROBLEMS: Final = 100
 #: Most files that one file may include.
 MAX_INCLUDES: Final = 1_000
 
@@ -70,11 +67,9 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
     """
     file = PurePosixPath(path)
     constraint = constraint or bool(not group and _CONSTRAINTS_WORD.search(file.stem))
-    reader = _RequirementsReader(
-        path, "constraint" if constraint else group or _guess_group(file), text.removeprefix("\ufeff")
-    )
+    reader = _RequirementsReader(path, "constraint" if constraint else group or _guess_group(file), text)
     if _HTML_PAGE.match(text):
-        reader.add_problem(1, "a web page, not a requirements file", hint="download the raw file")
+        reader.document.add_problem("a web page, not a requirements file", 1, hint="download the raw file")
     else:
         reader.read_lines()
     return reader.build_result(constraint=constraint)
@@ -90,11 +85,6 @@ def set_indexes(
         declaration if declaration.skip_reason else replace(declaration, index=index, extra_indexes=extra_indexes)
         for declaration in declarations
     )
-
-
-def _choose_include_group(group: str) -> str:
-    """Return the group of the files that a file of this group includes with ``-r``."""
-    return "main" if group == "constraint" else group
 
 
 def _split_words(stem: str) -> list[str]:
@@ -119,12 +109,11 @@ class _RequirementsReader:
     """Reads one file line by line."""
 
     def __init__(self, path: str, group: str, text: str) -> None:
-        self.path = path
+        self.document = TextDocument(text, path)
+        self.document.lines = self.document.text.splitlines()  # as pip does
         self.group = group
-        self.lines = text.splitlines()
         self.declarations: list[Declaration] = []
         self.includes: list[Include] = []
-        self.problems: list[Problem] = []
         self.local_names: set[str] = set()
         self.index = ""
         self.extra_indexes: list[str] = []
@@ -133,29 +122,24 @@ class _RequirementsReader:
 
     def read_lines(self) -> None:
         """Read all lines; a malformed line adds a problem and nothing else."""
-        for line in split_logical_lines(self.lines):
-            if len(self.problems) == MAX_PROBLEMS:
-                self.add_problem(line.start_line, f"more than {MAX_PROBLEMS} malformed lines: the rest was not read")
+        for line in split_logical_lines(self.document.lines):
+            if self.document.too_many_problems:
                 return
             try:
-                self._read_line(line)
+                if line.text.startswith("-"):
+                    self._read_options(line)
+                else:
+                    self._add_declaration(parse_requirement(line.text), line)
             except ValueError as error:  # also of Python and its libraries, about characters they do not support
-                number, column = locate_offset(self.lines, line, getattr(error, "offset", 0))
-                self.add_problem(number, str(error), column=column, hint=getattr(error, "hint", ""))
-
-    def add_problem(self, line: int, message: str, *, column: int = 0, hint: str = "") -> None:
-        """Add a problem at a physical line, from 1."""
-        text = quote_line(self.lines[line - 1], column)
-        self.problems.append(
-            Problem(path=self.path, line=line, column=column, message=mask_secrets(message), text=text, hint=hint)
-        )
+                number, column = locate_offset(self.document.lines, line, getattr(error, "offset", 0))
+                self.document.add_problem(str(error), number, column=column, hint=getattr(error, "hint", ""))
 
     def build_result(self, *, constraint: bool) -> DependencyFile:
         """Return what was read, with the options of the whole file applied."""
         index = next(iter(self.find_links), "--no-index") if self.no_index else self.index
         extra_indexes = () if self.no_index else tuple(dict.fromkeys(self.extra_indexes))
         return DependencyFile(
-            path=self.path,
+            path=self.document.path,
             format=NAME,
             declarations=set_indexes(self.declarations, index, extra_indexes),
             includes=tuple(self.includes),
@@ -163,17 +147,11 @@ class _RequirementsReader:
             local_names=tuple(sorted(self.local_names)),
             index=index,
             extra_indexes=extra_indexes,
-            problems=tuple(self.problems),
+            problems=self.document.problems,
         )
 
-    def _read_line(self, line: LogicalLine) -> None:
-        if line.text.startswith("-"):
-            self._read_options(line)
-        else:
-            self._add_declaration(parse_requirement(line.text), line)
-
     def _add_declaration(self, specifier: Specifier, line: LogicalLine) -> None:
-        declaration = make_declaration(specifier, self.group, Location(path=self.path, line=line.start_line))
+        declaration = make_declaration(specifier, self.group, Location(path=self.document.path, line=line.start_line))
         if line.comments and is_transitive(line.comments):
             declaration = replace(declaration, indirect=True)
         self.declarations.append(declaration)
@@ -187,8 +165,10 @@ class _RequirementsReader:
         for value in values_by_option.get("editables", ()):
             self._add_declaration(parse_editable_option(value, marker), line)
         for value in values_by_option.get("requirements", ()):
-            group = _choose_include_group(self.group) if _CONSTRAINTS_WORD.search(PurePosixPath(value).stem) else ""
-            self._add_include(value, line, group=group)
+            # A file called constraints.txt that is included with -r declares dependencies.
+            group = "main" if self.group == "constraint" else self.group
+            is_constraints_name = _CONSTRAINTS_WORD.search(PurePosixPath(value).stem)
+            self._add_include(value, line, group=group if is_constraints_name else "")
         for value in values_by_option.get("constraints", ()):
             self._add_include(value, line, constraint=True)
         self.index = _strip_url_credentials(values_by_option.get("index_url", [self.index])[-1])

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from nerq_cli.errors import Problem
 from nerq_cli.inventory import Declaration, DependencyFile, Include, Location
 from nerq_cli.manifests.python import requirements
-from nerq_cli.manifests.python.requirements import MAX_INCLUDES, MAX_PROBLEMS, matches, read
-from nerq_cli.manifests.syntax.text_document import MAX_SHOWN_LENGTH
+from nerq_cli.manifests.python.requirements import MAX_INCLUDES, matches, read
+from nerq_cli.manifests.syntax.text_document import MAX_PROBLEMS, MAX_SHOWN_LENGTH
 
 WHEEL = "tool-1.2.3-py3-none-any.whl"
 
@@ -559,7 +559,7 @@ def test_a_file_of_another_kind_is_given_up_after_a_while() -> None:
     manifest = read("what is this\n" * 5_000 + "requests\n", "requirements.txt")
     assert manifest.declarations == ()
     assert len(manifest.problems) == MAX_PROBLEMS + 1
-    assert manifest.problems[-1].message == f"more than {MAX_PROBLEMS} malformed lines: the rest was not read"
+    assert manifest.problems[-1].message == f"more than {MAX_PROBLEMS} problems: the rest is not read"
 
 
 @pytest.mark.parametrize(
