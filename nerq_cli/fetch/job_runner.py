@@ -88,7 +88,7 @@ def _parse_response(job: Job, response: Response) -> Result:
         (subject, value, None if value is None else msgspec.json.encode(value))
         for subject, value in job.source.parse(request, response)
     )
-    next_requests = tuple(job.source.more(request, response)) if isinstance(job.source, Paged) else ()
+    next_requests = tuple(job.source.request_more(request, response)) if isinstance(job.source, Paged) else ()
     return Result(
         job,
         entries=entries,

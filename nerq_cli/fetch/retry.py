@@ -57,12 +57,12 @@ class RetryingClient:
                     job.request, limit=job.source.limit, deadline=deadline, on_request=job.count_request
                 )
             except RequestError as error:
-                if error.status in _get_statuses(job.source, "reads"):
+                if error.status in _get_statuses(job.source, "extra_statuses"):
                     return Response(status=error.status, body=b"")
                 if smaller_requests := _divide_request(job, error.status):
                     error.smaller_requests = smaller_requests
                     raise
-                if error.status in _get_statuses(job.source, "stops"):
+                if error.status in _get_statuses(job.source, "stop_statuses"):
                     job.state.shared.trip(f"{error}; no more requests in this run")
                     raise
                 delay = self._compute_delay(error, attempt, deadline)

@@ -276,7 +276,7 @@ class FetchRun:
         validator: str,
     ) -> None:
         """Keep one answer, and queue it for the store."""
-        max_age = batch.source.absent_fresh if encoded is None else batch.source.fresh
+        max_age = batch.source.absent_max_age if encoded is None else batch.source.max_age
         batch.facts[subject] = fact
         batch.stats.add_answer(self._now, cached=False)
         row = Row(encoded, self._now, self._now + max_age, validator)

@@ -58,8 +58,8 @@ class Source(Protocol[S, T]):
 
     A source may also be :class:`Paged` or :class:`Divisible`, and may have these attributes:
 
-    - ``stops``: HTTP statuses after which the run sends no more requests to it.
-    - ``reads``: further HTTP statuses that ``parse`` gets, with an empty body.
+    - ``stop_statuses``: HTTP statuses after which the run sends no more requests to it.
+    - ``extra_statuses``: further HTTP statuses that ``parse`` gets, with an empty body.
     - ``cooldown``: seconds without requests after it gave no usable answer. A request to such a source may take only
       part of the remaining time.
     """
@@ -71,9 +71,9 @@ class Source(Protocol[S, T]):
     #: Type of the facts.
     kind: type[T]
     #: Seconds that an answer is fresh.
-    fresh: int
+    max_age: int
     #: Seconds that the answer "does not exist" is fresh.
-    absent_fresh: int
+    absent_max_age: int
     #: Largest body in bytes.
     limit: int
     #: Whether some servers lack the endpoint: the first request is then sent alone.
@@ -102,7 +102,7 @@ def has_cooldown(source: object) -> bool:
 class Paged(Protocol):
     """A source whose responses may be incomplete."""
 
-    def more(self, request: Request[S], response: Response) -> Iterable[Request[S]]:
+    def request_more(self, request: Request[S], response: Response) -> Iterable[Request[S]]:
         """Yield the requests for the rest, about subjects that this response leaves out. Called after ``parse``."""
         ...
 

@@ -41,8 +41,8 @@ class MirrorsSource:
     name = "mirrors"
     label = INFO.label
     kind = Mirrors
-    fresh = INFO.max_age
-    absent_fresh = INFO.absent_max_age
+    max_age = INFO.max_age
+    absent_max_age = INFO.absent_max_age
     limit = 1_000
     probe = False
     cooldown = INFO.cooldown

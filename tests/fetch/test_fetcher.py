@@ -54,8 +54,8 @@ class Demos:
     name: str = "demo"
     label: str = "Demo"
     kind: type[Demo] = Demo
-    fresh: int = 3_600
-    absent_fresh: int = 60
+    max_age: int = 3_600
+    absent_max_age: int = 60
     limit: int = 100_000
     probe: bool = False
     folder: str = ""
@@ -136,7 +136,7 @@ def hold(
     memory: MemoryCache, site: Site, value: bytes | None = b'{"name":"old"}', *, age: int = 0, etag: str = '"1"'
 ) -> None:
     """Put an answer by that expired ``age`` seconds ago."""
-    row = Row(value, NOW - age - DEMOS.fresh, NOW - age, etag)
+    row = Row(value, NOW - age - DEMOS.max_age, NOW - age, etag)
     memory.put_many("demo", site.url, {A.key: row})
 
 
@@ -221,7 +221,7 @@ def test_one_question_may_be_about_many_subjects(
 def test_a_fresh_answer_is_not_asked_for_again(ask: Callable[..., Any], site: Site) -> None:
     site.on("/a", {"body": {"name": "a"}})
     ask()
-    assert ask(now=NOW + DEMOS.fresh - 1) == Found(Demo("a"), "Demo", NOW)
+    assert ask(now=NOW + DEMOS.max_age - 1) == Found(Demo("a"), "Demo", NOW)
     assert len(site.requests) == 1
 
 
@@ -246,7 +246,7 @@ def test_an_expired_answer_is_asked_for_with_its_validator_and_renewed(
     site.on("/a", {"status": 304})
     assert ask() == Found(Demo("old"), "Demo", NOW)
     assert site.requests[0].headers["if-none-match"] == '"1"'
-    assert held(memory, site) == Row(b'{"name":"old"}', NOW, NOW + DEMOS.fresh, '"1"')
+    assert held(memory, site) == Row(b'{"name":"old"}', NOW, NOW + DEMOS.max_age, '"1"')
 
 
 def test_an_absence_that_still_stands_is_renewed_for_its_own_time(
@@ -255,7 +255,7 @@ def test_an_absence_that_still_stands_is_renewed_for_its_own_time(
     hold(memory, site, None)
     site.on("/a", {"status": 304})
     assert ask() == Absent("Demo", NOW)
-    assert held(memory, site) == Row(None, NOW, NOW + DEMOS.absent_fresh, '"1"')
+    assert held(memory, site) == Row(None, NOW, NOW + DEMOS.absent_max_age, '"1"')
 
 
 def test_an_answer_that_changed_takes_the_place_of_the_old_one(
@@ -304,7 +304,7 @@ def test_offline_takes_what_there_is_however_old_and_asks_nobody(
     hold(memory, site, age=1_000 * DAY)
     run = gatherer(offline=True)
     facts = run.fetch(DEMOS, [A, B], Endpoint(url=site.url))
-    seen = NOW - 1_000 * DAY - DEMOS.fresh
+    seen = NOW - 1_000 * DAY - DEMOS.max_age
     assert facts == {A: Found(Demo("old"), "Demo", seen), B: Unknown("offline: not in the cache", "Demo")}
     assert site.requests == []
     report = only(run.summarise_sources())
@@ -328,7 +328,7 @@ def test_an_answer_expired_within_a_week_does_when_no_new_one_comes(
     hold(memory, site, age=7 * DAY - 1)
     site.on("/a", {"status": 500})
     run = gatherer()
-    seen = NOW - 7 * DAY + 1 - DEMOS.fresh
+    seen = NOW - 7 * DAY + 1 - DEMOS.max_age
     assert run.fetch(DEMOS, [A], Endpoint(url=site.url)) == {A: Found(Demo("old"), "Demo", seen)}
     report = only(run.summarise_sources())
     assert (report.state, report.received, report.from_cache) == ("partial", 1, 1)
@@ -1001,7 +1001,7 @@ def test_the_report_adds_up(gatherer: Callable[..., FetchRun], site: Site, memor
         received=3,
         from_cache=1,
         requests=3,
-        oldest=NOW + 60 - DEMOS.fresh,
+        oldest=NOW + 60 - DEMOS.max_age,
         reason=f"{site.host}: HTTP 400",
     )
     assert (idle.state, idle.oldest, idle.reason) == ("not asked", None, "")
@@ -1116,7 +1116,7 @@ class Demo(msgspec.Struct):
     name: str
 
 class Demos:
-    name, label, kind, fresh, absent_fresh, limit, probe = "demo", "Demo", Demo, 3600, 60, 1000, False
+    name, label, kind, max_age, absent_max_age, limit, probe = "demo", "Demo", Demo, 3600, 60, 1000, False
     def requests(self, subjects, endpoint):
         for package in subjects:
             yield Request(url=f"{endpoint.url}/{package.url_segment}", subjects=(package,), endpoint=endpoint)

@@ -54,9 +54,9 @@ class _EpssSource:
     name: str = "epss"
     label: str = LABEL
     kind: type[float] = float
-    fresh: int = _INFO.max_age
+    max_age: int = _INFO.max_age
     #: New CVEs get their first number within about a day.
-    absent_fresh: int = _INFO.absent_max_age
+    absent_max_age: int = _INFO.absent_max_age
     limit: int = 1_000_000
     probe: bool = False
     cooldown: int = _INFO.cooldown

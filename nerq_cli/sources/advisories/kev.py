@@ -53,8 +53,8 @@ class CatalogueSource:
     name: str = "kev"
     label: str = LABEL
     kind: type[Catalogue] = Catalogue
-    fresh: int = _INFO.max_age
-    absent_fresh: int = _INFO.absent_max_age
+    max_age: int = _INFO.max_age
+    absent_max_age: int = _INFO.absent_max_age
     limit: int = 20_000_000
     probe: bool = False
     cooldown: int = _INFO.cooldown
@@ -78,7 +78,7 @@ class CatalogueSource:
         [subject] = request.subjects
         yield subject, catalogue
 
-    def more(self, request: Request[AdvisoryId], response: Response) -> Sequence[Request[AdvisoryId]]:
+    def request_more(self, request: Request[AdvisoryId], response: Response) -> Sequence[Request[AdvisoryId]]:
         """Request the next mirror after an invalid answer."""
         mirror_requests = self._build_mirror_request(request)
         return mirror_requests if mirror_requests and not _is_catalogue(response) else ()

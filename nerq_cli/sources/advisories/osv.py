@@ -105,8 +105,8 @@ class AdvisoryListSource(Generic[S]):
     name: str
     label: str = LABEL
     kind: type[AdvisoryHits] = AdvisoryHits
-    fresh: int = _INFO.max_age
-    absent_fresh: int = _INFO.absent_max_age
+    max_age: int = _INFO.max_age
+    absent_max_age: int = _INFO.absent_max_age
     limit: int = _MAX_BYTES
     probe: bool = False
     cooldown: int = _INFO.cooldown
@@ -131,7 +131,7 @@ class AdvisoryListSource(Generic[S]):
         for lookup in complete_lookups:
             yield lookup.subject, AdvisoryHits(tuple(dict.fromkeys(lookup.previous_hits)))
 
-    def more(self, request: Request[S], response: Response) -> Iterator[Request[S]]:
+    def request_more(self, request: Request[S], response: Response) -> Iterator[Request[S]]:
         """Request the next page of the lists that continue."""
         incomplete_lookups = [lookup for lookup in _parse_batch(request, response) if lookup.token]
         if incomplete_lookups and _get_page(request) < MAX_PAGES:
@@ -237,10 +237,10 @@ class _RecordSource:
     """The record of an advisory."""
 
     name: str
-    fresh: int
+    max_age: int
     label: str = LABEL
     kind: type[Advisory] = Advisory
-    absent_fresh: int = _INFO.absent_max_age
+    absent_max_age: int = _INFO.absent_max_age
     limit: int = _MAX_BYTES
     probe: bool = False
     cooldown: int = _INFO.cooldown
@@ -268,9 +268,9 @@ class _RecordSource:
 
 
 #: Records whose last change is known: valid until the next change.
-RECORD_SOURCE: Final = _RecordSource("osv-record", fresh=_TEN_YEARS)
+RECORD_SOURCE: Final = _RecordSource("osv-record", max_age=_TEN_YEARS)
 #: Records whose last change is not known.
-LATEST_SOURCE: Final = _RecordSource("osv-latest", fresh=_INFO.max_age)
+LATEST_SOURCE: Final = _RecordSource("osv-latest", max_age=_INFO.max_age)
 
 
 def fetch_records(run: FetchRun, ids: Iterable[tuple[str, int]], endpoint: Endpoint) -> dict[str, Fact[Advisory]]:

@@ -304,8 +304,8 @@ class _BatchSource(Generic[S, T]):
     """
 
     label = LABEL
-    fresh = _INFO.max_age
-    absent_fresh = _INFO.absent_max_age
+    max_age = _INFO.max_age
+    absent_max_age = _INFO.absent_max_age
     limit = _MAX_BYTES_BATCH
     probe = True
     cooldown = _INFO.cooldown
@@ -350,7 +350,7 @@ class _BatchSource(Generic[S, T]):
         for subject, raw in self._match_responses(request, response).items():
             yield subject, self._parse_value(subject, raw) if raw else None
 
-    def more(self, request: Request[S], response: Response) -> Iterator[Request[S]]:
+    def request_more(self, request: Request[S], response: Response) -> Iterator[Request[S]]:
         """Request the next page, as long as each page has new responses."""
         token = _read_page(response).nextPageToken
         if not token or not isinstance(token, str):
@@ -400,8 +400,8 @@ class _SingleSource(Generic[S, T]):
     """The stable endpoint: one subject in a request. ``address`` is its path below the base URL."""
 
     label = LABEL
-    fresh = _INFO.max_age
-    absent_fresh = _INFO.absent_max_age
+    max_age = _INFO.max_age
+    absent_max_age = _INFO.absent_max_age
     limit = _MAX_BYTES_SINGLE
     probe = False
     cooldown = _INFO.cooldown

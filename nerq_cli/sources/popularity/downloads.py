@@ -37,12 +37,12 @@ class _NpmDownloadsSource:
     name = "npm-downloads"
     label = _NPM_INFO.label
     kind = Adoption
-    fresh = _NPM_INFO.max_age
-    absent_fresh = _NPM_INFO.absent_max_age
+    max_age = _NPM_INFO.max_age
+    absent_max_age = _NPM_INFO.absent_max_age
     limit = 1_000_000
     probe = True
     cooldown = _NPM_INFO.cooldown
-    stops = _TOO_MANY_REQUESTS
+    stop_statuses = _TOO_MANY_REQUESTS
 
     def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
         """Request in bulk first, since later requests may be refused."""
@@ -75,12 +75,12 @@ class _PypistatsSource:
     name = "pypistats"
     label = _PYPISTATS_INFO.label
     kind = Adoption
-    fresh = _PYPISTATS_INFO.max_age
-    absent_fresh = _PYPISTATS_INFO.absent_max_age
+    max_age = _PYPISTATS_INFO.max_age
+    absent_max_age = _PYPISTATS_INFO.absent_max_age
     limit = 100_000
     probe = True
     cooldown = _PYPISTATS_INFO.cooldown
-    stops = _TOO_MANY_REQUESTS
+    stop_statuses = _TOO_MANY_REQUESTS
 
     def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
         """Request one package at a time."""

@@ -402,8 +402,8 @@ class _PackumentSource:
     name = "npm-packument"
     label = _INFO.label
     kind = Packument
-    fresh = _INFO.max_age
-    absent_fresh = _INFO.absent_max_age
+    max_age = _INFO.max_age
+    absent_max_age = _INFO.absent_max_age
     limit = _MAX_BYTES
     probe = False
 
@@ -442,8 +442,8 @@ class _VersionManifestSource:
     name = "npm-manifest"
     label = _INFO.label
     kind = Metadata
-    fresh = _INFO.max_age
-    absent_fresh = _INFO.absent_max_age
+    max_age = _INFO.max_age
+    absent_max_age = _INFO.absent_max_age
     limit = _MAX_BYTES
     probe = False
 
@@ -481,8 +481,8 @@ class _LatestSource:
     name = "npm-latest"
     label = _INFO.label
     kind = str
-    fresh = _INFO.max_age
-    absent_fresh = _INFO.absent_max_age
+    max_age = _INFO.max_age
+    absent_max_age = _INFO.absent_max_age
     limit = _MAX_BYTES
     probe = False
 

@@ -121,11 +121,11 @@ class _IntegritySource:
     name = "pypi-provenance"
     label = SOURCES["pypi"].label
     kind = Provenance
-    fresh = _MAX_AGE
-    absent_fresh = DAY
+    max_age = _MAX_AGE
+    absent_max_age = DAY
     limit = _MAX_BYTES
     probe = False
-    reads = frozenset({HTTPStatus.FORBIDDEN})
+    extra_statuses = frozenset({HTTPStatus.FORBIDDEN})
 
     def __init__(self, files: Mapping[Release, str]) -> None:
         self._files = files
@@ -239,8 +239,8 @@ class _AttestationsSource:
     name = "npm-attestations"
     label = SOURCES["npm"].label
     kind = Provenance
-    fresh = _MAX_AGE
-    absent_fresh = DAY
+    max_age = _MAX_AGE
+    absent_max_age = DAY
     limit = _MAX_BYTES
     probe = False
 

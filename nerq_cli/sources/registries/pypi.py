@@ -240,8 +240,8 @@ class _ProjectJsonSource:
     name = "pypi-json"
     label = _INFO.label
     kind = ProjectJson
-    fresh = _INFO.max_age
-    absent_fresh = _INFO.absent_max_age
+    max_age = _INFO.max_age
+    absent_max_age = _INFO.absent_max_age
     limit = _MAX_BYTES
     probe = False
 
@@ -288,8 +288,8 @@ class _ReleaseJsonSource:
     name = "pypi-release"
     label = _INFO.label
     kind = Metadata
-    fresh = _INFO.max_age
-    absent_fresh = _INFO.absent_max_age
+    max_age = _INFO.max_age
+    absent_max_age = _INFO.absent_max_age
     limit = _MAX_BYTES
     probe = True
 
@@ -499,8 +499,8 @@ class _SimpleSource:
     name = "pypi-simple"
     label = _INFO.label
     kind = SimpleListing
-    fresh = _INFO.max_age
-    absent_fresh = _INFO.absent_max_age
+    max_age = _INFO.max_age
+    absent_max_age = _INFO.absent_max_age
     limit = _MAX_BYTES
     probe = False
 

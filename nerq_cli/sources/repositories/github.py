@@ -116,12 +116,12 @@ class _GraphQLSource:
     name: str = "github-graphql"
     label: str = LABEL
     kind: type[HostedRepository] = HostedRepository
-    fresh: int = _INFO.max_age
-    absent_fresh: int = _INFO.absent_max_age
+    max_age: int = _INFO.max_age
+    absent_max_age: int = _INFO.absent_max_age
     limit: int = 25_000_000
     probe: bool = False
     cooldown: int = _INFO.cooldown
-    stops: frozenset[int] = _STOP_STATUSES
+    stop_statuses: frozenset[int] = _STOP_STATUSES
 
     def requests(self, subjects: Sequence[RepositoryId], endpoint: Endpoint) -> Iterator[Request[RepositoryId]]:
         """Request as many repositories at once as GitHub answers within its time limit."""
@@ -271,13 +271,13 @@ class _RestSource:
     name = "github-rest"
     label = LABEL
     kind = HostedRepository
-    fresh = _INFO.max_age
-    absent_fresh = _INFO.absent_max_age
+    max_age = _INFO.max_age
+    absent_max_age = _INFO.absent_max_age
     limit = 1_000_000
     probe = True
     cooldown = _INFO.cooldown
-    stops = _STOP_STATUSES
-    reads = frozenset({HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS})
+    stop_statuses = _STOP_STATUSES
+    extra_statuses = frozenset({HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS})
 
     def requests(self, subjects: Sequence[RepositoryId], endpoint: Endpoint) -> Iterator[Request[RepositoryId]]:
         """Request at most as many repositories as the rate limit allows."""

@@ -37,8 +37,8 @@ class _ScorecardSource:
     name = "scorecard"
     label = LABEL
     kind = Scorecard
-    fresh = _INFO.max_age
-    absent_fresh = _INFO.absent_max_age
+    max_age = _INFO.max_age
+    absent_max_age = _INFO.absent_max_age
     limit = 2_000_000
     probe = False
     cooldown = _INFO.cooldown
@@ -63,7 +63,7 @@ class _ScorecardSource:
             raise ResponseError("the answer holds no conclusive check")
         yield repository, result
 
-    def more(self, request: Request[RepositoryId], response: Response) -> Iterator[Request[RepositoryId]]:
+    def request_more(self, request: Request[RepositoryId], response: Response) -> Iterator[Request[RepositoryId]]:
         """Request the same repository in lower case."""
         lowercase_url = _build_url(request.endpoint, request.subjects[0].id)
         if response.status >= 400 and request.url != lowercase_url:  # noqa: PLR2004 - HTTP's client errors
