@@ -39,26 +39,27 @@ def check_target(dependency: Dependency) -> str:
     return shlex.quote(f"{ecosystem.purl_type}:{package.name}{version}")
 
 
-def package_and_version(dependency: Dependency) -> str:
-    """Return name and version, or the range where no version is known: ``idna 3.7 (via requests)``, ``celery >=99``."""
-    version = dependency.version or dependency.requirement
-    alias = f" (as {', '.join(dependency.aliases)})" if dependency.aliases else ""
-    via = f" (via {', '.join(dependency.via)})" if dependency.via else ""
-    return f"{name_with_extras(dependency)}{version and f' {version}'}{alias}{via}"
-
-
 def name_with_extras(dependency: Dependency) -> str:
     """Return ``requests[socks]``."""
     extras = f"[{','.join(dependency.extras)}]" if dependency.extras else ""
     return f"{dependency.package.name}{extras}"
 
 
+def describe_name(dependency: Dependency) -> str:
+    """Return the name with alias and what brings it in: ``idna (via requests)``, ``lodash (as _)``."""
+    return f"{name_with_extras(dependency)}{_origin_suffix(dependency)}"
+
+
 def package_label(dependency: Dependency) -> str:
     """Return name, version and range, or what brings it in: ``requests 2.34.2 (range >=2)``."""
     version = f" {dependency.version}" if dependency.version else ""
+    return f"{name_with_extras(dependency)}{version}{_range_suffix(dependency)}{_origin_suffix(dependency)}"
+
+
+def _origin_suffix(dependency: Dependency) -> str:
     alias = f" (as {', '.join(dependency.aliases)})" if dependency.aliases else ""
     via = f" (via {', '.join(dependency.via)})" if dependency.via else ""
-    return f"{name_with_extras(dependency)}{version}{_range_suffix(dependency)}{alias}{via}"
+    return f"{alias}{via}"
 
 
 def _range_suffix(dependency: Dependency) -> str:

@@ -26,6 +26,8 @@ MIN_GROUP_SIZE: Final = 4
 MAX_REASONS: Final = 3
 #: From this width on columns are two cells apart, and a version to move to has its score beside it.
 _SPACIOUS_WIDTH: Final = 140
+#: Cells.
+_MAX_VERSION_WIDTH: Final = 16
 #: Indent of the second line of a row on a narrow page, in cells.
 _INDENT: Final = 12
 #: Headings of dimensions whose first three letters are those of another, or hard to guess.
@@ -38,6 +40,7 @@ class _Row(NamedTuple):
 
     score: Span
     package: Span
+    version: Span
     ecosystem: Span
     dimensions: Span
     reason: Span
@@ -108,7 +111,8 @@ def _build_row(page: Page, assessment: Assessment, threshold: float) -> _Row:
         style = "bad"
     return _Row(
         (f"{mark} {wording.format_score(assessment, page.glyphs):>5} {grade}", style),
-        (page.safe_text(wording.package_and_version(dependency)), "strong"),
+        (page.safe_text(wording.describe_name(dependency)), "strong"),
+        (page.safe_text(dependency.version or dependency.requirement), ""),
         (get_ecosystem(dependency.package.ecosystem).purl_type, "dim"),
         (_format_dimensions(page, score), ""),
         (page.safe_text(" · ").join(map(page.safe_text, _shorten_reasons(assessment, _list_reasons(assessment)))), ""),
@@ -177,11 +181,12 @@ def _add_rows(page: Page, rows: Sequence[tuple[_Row, Assessment]], dimensions: s
     """Add a line per row on a wide page, two on a narrow one; ``verbose`` adds every reason below."""
     columns = (
         Column("  Score", min_width=10),
-        Column("Package", 44, 14),
+        Column("Package", 40, 10),
+        Column("Version", _MAX_VERSION_WIDTH, 7),
         Column("Eco", min_width=4),
         Column(dimensions, min_width=len(dimensions)),
         Column("Why (worst first)", 160, 22),
-        Column("Move to", 24, 8),
+        Column("Move to" if any(row.upgrade[0] for row, _ in rows) else "", 24, 8),
         Column("Where", 44, 11, keep_end=True),
     )
     gap = 1 if page.width < _SPACIOUS_WIDTH else 2
@@ -203,13 +208,14 @@ def _add_stacked_row(page: Page, row: _Row) -> None:
     ecosystem_width = cell_width(row.ecosystem[0])
     upgrade = f"{page.glyphs.arrow} {row.upgrade[0]}" if row.upgrade[0] else ""
     upgrade = page.cut_text(upgrade, (page.width - _INDENT) // 2)
-    package_width = page.width - _INDENT - ecosystem_width - cell_width(upgrade) - 4
+    version = page.cut_text(row.version[0], _MAX_VERSION_WIDTH)
+    package_width = page.width - _INDENT - cell_width(version) - ecosystem_width - cell_width(upgrade) - 5
     score, style = row.score
     page.add_justified(
         [
             (f" {score}".ljust(_INDENT), style),
             (page.cut_text(row.package[0], package_width), row.package[1]),
-            ("  ", ""),
+            (f" {version}  " if version else "  ", ""),
             row.ecosystem,
         ],
         (upgrade, row.upgrade[1]),
