@@ -61,18 +61,15 @@ def check_packages(
     assessments: list[Assessment] = []
     ambiguous: list[tuple[Assessment, ...]] = []
     for target in targets:
-        candidates = [assessment for declaration in target for assessment in by_package[declaration.package]]
-        existing = [
-            assessment
-            for assessment in candidates
-            if assessment.in_registry is not False and assessment.state != "skipped"
-        ]
-        matches = (
-            [assessment for assessment in existing if not (assessment.in_registry and assessment.score is None)]
-            or existing
-            or candidates[:1]
-        )
+        matches = _select_matches([entry for declaration in target for entry in by_package[declaration.package]])
         assessments += [assessment for assessment in matches if assessment not in assessments]
         if len({assessment.dependency.package for assessment in matches}) > 1:
             ambiguous.append(tuple(matches))
     return build_report((), assessments, options, sources=provider.describe_sources()), tuple(ambiguous)
+
+
+def _select_matches(candidates: Sequence[Assessment]) -> Sequence[Assessment]:
+    """Return the candidates that exist: those with a score, else those that may exist, else the first candidate."""
+    existing = [entry for entry in candidates if entry.in_registry is not False and entry.state != "skipped"]
+    scored = [entry for entry in existing if not (entry.in_registry and entry.score is None)]
+    return scored or existing or candidates[:1]
