@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from nerq_cli.inventory import DependencyFile
 from nerq_cli.manifests.python.setup_py import MAX_LENGTH, matches, read
+from nerq_cli.manifests.syntax.text_document import MAX_PROBLEMS
 
 SETUP = '''\
 """Set up."""
@@ -351,3 +352,22 @@ def test_concatenated_strings_are_one_requirement(text: str) -> None:
 def test_values_that_multiply_are_bounded(text: str) -> None:
     manifest = read(text, "setup.py")
     assert manifest.notes or manifest.problems
+
+
+def test_a_change_inside_a_dictionary_is_noted_with_its_line() -> None:
+    text = "extras = {'x': ['a']}\nextras['x'].append('b')\nf().append(extras)\nsetup(extras_require=extras)"
+    manifest = read(text, "setup.py")
+    assert names(manifest) == ["a"]
+    assert manifest.notes == ("extras_require is dynamic in part: the rest is not listed here (line 2)",)
+
+
+def test_other_arguments_in_a_dictionary_are_left_out() -> None:
+    manifest = read("setup(**{'version': '1', 'install_requires': ['a'], 'classifiers': ['b']})", "setup.py")
+    assert (names(manifest), manifest.notes) == (["a"], ())
+
+
+def test_after_too_many_problems_the_rest_is_not_read() -> None:
+    requirements = "'!',\n" * 200
+    manifest = read(f"setup(install_requires=[{requirements}], setup_requires=['a'])", "setup.py")
+    assert len(manifest.problems) == MAX_PROBLEMS + 1
+    assert names(manifest) == []
