@@ -37,7 +37,7 @@ def check(
     from nerq_cli.application.session import Session
     from nerq_cli.cli.output import write_report, write_warnings
     from nerq_cli.cli.shadowed_command import find_shadowed_command
-    from nerq_cli.report import RenderOptions
+    from nerq_cli.report import FORMATS, RenderOptions
 
     shared.check_formats()
     with Session.open(shared, Path(), shared.progress_factory) as session:
@@ -48,10 +48,11 @@ def check(
     write_report(report, shared.form, shared.output or (), RenderOptions(details=details))
     if not shared.quiet:
         write_warnings([*report.warnings, find_shadowed_command()])
-    raise typer.Exit(_report_ambiguous(ambiguous) if ambiguous else report.exit)
+    on_stderr = FORMATS[shared.form].machine_readable
+    raise typer.Exit(_report_ambiguous(ambiguous, on_stderr=on_stderr) if ambiguous else report.exit)
 
 
-def _report_ambiguous(ambiguous: AmbiguousNames) -> int:
+def _report_ambiguous(ambiguous: AmbiguousNames, *, on_stderr: bool) -> int:
     """Print the candidates of each ambiguous name, and the error."""
     from nerq_cli.cli.output import write_message
 
@@ -62,7 +63,7 @@ def _report_ambiguous(ambiguous: AmbiguousNames) -> int:
             for assessment in candidates
         )
         for assessment in candidates:
-            typer.echo(_summarise_assessment(assessment))
+            typer.echo(_summarise_assessment(assessment), err=on_stderr)
         write_message("error", f"{name} may be the package on {ecosystems}")
         target_texts = [
             f"{assessment.dependency.package.ecosystem.lower()}:{assessment.dependency.package.name}"

@@ -72,6 +72,9 @@ def test_a_bare_name_in_two_ecosystems_is_a_question_with_both_answers(nerq: Ner
     assert "nerq check npm:demo" in result.err
     assert "2.0" in result.out
     assert "3.0.0" in result.out
+    as_json = nerq("check", "demo", *AS_OF, "--format", "json")
+    assert {one["version"] for one in as_json.json["dependencies"]} == {"2.0", "3.0.0"}
+    assert "3.0.0" in as_json.err
 
 
 def test_a_bare_name_is_not_settled_while_one_registry_is_silent(nerq: Nerq, registry: Any) -> None:

@@ -1,4 +1,4 @@
-"""Reports to print: hand-made evidence, measured and scored by the real rooms, so that every number fits the others."""
+"""Reports to print: hand-made evidence, measured and scored by the real code, so that the numbers agree."""
 
 from __future__ import annotations
 
@@ -292,7 +292,7 @@ DJANGO = tuple(advisory(f"PYSEC-2023-{n}", severity, "3.2.25") for n, severity i
 
 
 def leads_to(one: Assessment, version: str, value: float | None, **more: Any) -> Assessment:
-    """The same, with a way out."""
+    """Return the assessment with an upgrade."""
     clears = value is not None and value >= 70 and not more.get("provisional")
     way = Upgrade(
         **{
@@ -417,7 +417,7 @@ def findings_report(healthy: int = len(HEALTHY)) -> Report:
 
 
 def provisional_report(n: int = 40) -> Report:
-    """Every package is fine as far as is known, and nobody knows about advisories."""
+    """Every package passes apart from its advisories, which are unknown."""
     down = SourceStatus(name="OSV", state="unavailable", subjects=n, reason="connection refused")
     known = SourceStatus(name="PyPI", state="ok", subjects=n, answered_subjects=n, oldest_response=AS_OF - 5)
     fine = [
@@ -470,7 +470,7 @@ def many_report(n: int) -> Report:
 
 
 def everything_report() -> Report:
-    """One package that every kind of source speaks about."""
+    """One package with evidence of every kind of source."""
     repository = Repository(
         "example/it", link_status="confirmed", stars=900, commits_90d=2, open_items=40, closed_items=60
     )
@@ -497,7 +497,7 @@ def everything_report() -> Report:
 
 @pytest.fixture(autouse=True)
 def calm_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of the machine that runs the tests reaches the screens."""
+    """Clear the settings of the machine that runs the tests."""
     for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LC_ALL", "TERM"):
         monkeypatch.delenv(name, raising=False)
 
