@@ -54,7 +54,7 @@ def read(
     path: str,
     *,
     constraint: bool = False,
-    group: str = "",  # noqa: ARG001 - not included
+    group: str = "",  # noqa: ARG001 - no file includes a lock file
     unlocked: Collection[str] = (),
 ) -> DependencyFile:
     """Return the packages of a poetry.lock. Never raises.

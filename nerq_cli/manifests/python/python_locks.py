@@ -375,7 +375,9 @@ def read_specifier_edges(table: LockTable, key: str, entries_by_name: EntryIndex
         try:
             specifier = parse_locked_specifier(text)
         except NotASpecifierError as error:
-            table.report_problem(f"{quote_text(text)} is no dependency: {error}", key, index, hint=error.hint)
+            table.report_problem(
+                f"{quote_text(text)} is not a dependency specifier: {error}", key, index, hint=error.hint
+            )
             continue
         targets = match_entries(entries_by_name.get(normalise_name(PYPI, specifier.name), ()), specifier.version)
         if not targets and not specifier.marker:

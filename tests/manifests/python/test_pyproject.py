@@ -526,7 +526,7 @@ setuptools = {dynamic = {dependencies = "a.txt"}}
     assert [(line, message.split(": expected")[0]) for line, message in complaints(manifest)] == [
         (2, "project.name must be a string, here it is an integer"),
         (3, "project.dependencies must be an array of strings, here it is a table"),
-        (4, '"b^2" is no dependency'),
+        (4, '"b^2" is not a dependency specifier'),
         (4, "an item of project.optional-dependencies.x must be a string, here it is an integer"),
         (5, "project.dynamic must be an array of strings, here it is a string"),
         (7, "build-system.requires must be an array of strings, here it is a string"),
