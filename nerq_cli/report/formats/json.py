@@ -1,4 +1,4 @@
-"""The JSON report, schema 1. Later versions of it only add keys; what is here keeps its name, type and meaning."""
+"""The JSON report. Within a schema version keys are only added: none changes its name, type or meaning."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def _verdict_sentence(assessment: Assessment, threshold: float) -> str:
         return f"{label} reaches {threshold:g}."
     sentences = {
         "below": f"{label} is below {threshold:g}{suffix}",
-        "skipped": f"{label} is left out on purpose{suffix}",
+        "skipped": f"{label} is skipped{suffix}",
     }
     score = assessment.score
     if score is not None and score.provisional and score.value is not None and assessment.state == "unknown":

@@ -12,12 +12,7 @@ from nerq_cli.report import wording
 from nerq_cli.report.model import Report, SourceStatus
 from nerq_cli.report.projects import group_by_project, report_for_project
 from nerq_cli.report.terminal import listing, table
-from nerq_cli.report.terminal.layout import (
-    Page,
-    Span,
-    cell_width,
-    wrap_text,
-)
+from nerq_cli.report.terminal.layout import Page, Span, cell_width, wrap_text
 from nerq_cli.report.terminal.problems import format_position
 from nerq_cli.signals.signal import format_count
 
@@ -35,25 +30,23 @@ _MIN_PROJECTS: Final = 2
 def render_text(report: Report, options: RenderOptions) -> str:
     """Return the list of a report without scores, else the table."""
     page = Page(options)
-    show_all, verbose = options.show_all, options.verbose
+    is_long = options.show_all or options.verbose
     _add_header(page, report)
     page.add_gap()
+    if not report.list_only:
+        _add_verdict(page, report)
+    elif report.exit != ExitStatus.PASSED:
+        page.add_paragraph("FAIL  nothing was scored", "bad")
+    page.add_gap()
+    for id_, findings in group_by_kind(report.findings).items():
+        _add_findings(page, id_, findings, limit=len(findings) if is_long else _MAX_FINDINGS)
     if report.list_only:
-        if report.exit != ExitStatus.PASSED:
-            page.add_paragraph("FAIL  nothing was scored", "bad")
-            page.add_gap()
-        for id_, findings in group_by_kind(report.findings).items():
-            _add_findings(page, id_, findings, limit=len(findings) if show_all or verbose else _MAX_FINDINGS)
         listing.add_dependencies(page, report)
     else:
-        _add_verdict(page, report)
-        page.add_gap()
-        for id_, findings in group_by_kind(report.findings).items():
-            _add_findings(page, id_, findings, limit=len(findings) if show_all or verbose else _MAX_FINDINGS)
         table.add_dependencies(page, report, options)
-        _add_projects(page, report, limit=None if show_all or verbose else _MAX_PROJECTS)
+        _add_projects(page, report, limit=None if is_long else _MAX_PROJECTS)
         _add_next_command(page, report)
-    _add_notes(page, report, verbose=verbose)
+    _add_notes(page, report, verbose=options.verbose)
     page.add_gap()
     page.add_paragraph(page.safe_text(f"exit {report.exit.value} ({report.exit_reason})"), "dim", indent=0)
     return page.to_text()

@@ -252,10 +252,10 @@ def _add_rest(page: Page, hidden: Sequence[Assessment]) -> None:
 
 
 def _group_unknown(assessments: Iterable[Assessment]) -> dict[str, list[Assessment]]:
-    """Return the packages that are unknown for one shared reason, by reason, where there are several of them."""
+    """Return the unknown packages without advisories by shared reason, where several have it."""
     groups: dict[str, list[Assessment]] = {}
     for assessment in assessments:
-        if assessment.state == "unknown" and (reason := _shared_reason(assessment)):
+        if assessment.state == "unknown" and not assessment.advisories and (reason := _shared_reason(assessment)):
             groups.setdefault(reason, []).append(assessment)
     return {reason: members for reason, members in groups.items() if len(members) >= MIN_GROUP_SIZE}
 
@@ -276,7 +276,7 @@ def _shared_reason(assessment: Assessment) -> str:
 
 
 def _unknown_dimensions(score: Score) -> str:
-    """Name the dimensions that too little is known about: ``too little on security, maintenance``."""
+    """Return the dimensions without a value: ``too little on security, maintenance``."""
     names = [name for name, mean in score.dimensions.items() if mean is None]
     return f"too little on {', '.join(names)}" if names else "too little on every dimension"
 

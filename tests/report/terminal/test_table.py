@@ -305,6 +305,16 @@ def test_packages_unknown_for_their_own_reason_are_always_shown(
     assert len(names(drawn(screen, long(*lost, *unsatisfied, silent)))) == 13
 
 
+def test_a_package_with_an_advisory_never_shares_a_line(
+    screen: Screen, assess: Assess, long: Callable[..., Report]
+) -> None:
+    thin = [replace(assess(f"p{n}", evidence=Evidence()), in_registry=True) for n in range(6)]
+    affected = replace(thin[0], advisories=(AffectingAdvisory(id="GHSA-1", severity="high"),))
+    printed = drawn(screen, long(affected, *thin[1:]))
+    assert "GHSA-1 (high)" in printed
+    assert "? 5 packages could not be judged" in flat(printed)
+
+
 # --- width
 
 
