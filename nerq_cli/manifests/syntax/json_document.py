@@ -149,30 +149,43 @@ class JsonReader:
 
     def iter_members(self) -> Iterator[tuple[str, int]]:
         """Step through the object that begins here: yield each key and its offset."""
-        text = self.text
         keys: set[str] = set()
-        offset = self._first_item("}")
-        while offset is not None:
-            match = _KEY.match(text, offset)
+        for offset in self._iter_entries("}"):
+            match = _KEY.match(self.text, offset)
             if match is None:
-                raise _key_error(text, offset)
+                raise _key_error(self.text, offset)
             key = _decode_string(match[1])
             if key in keys:
                 self.repeated_keys.append((key, offset))
             keys.add(key)
             self.offset = match.end()
             yield key, offset
-            comma = _COMMA.match(text, self.offset)
-            offset = comma.end() if comma else self._next_item("}")
 
     def iter_items(self) -> Iterator[int]:
         """Step through the array that begins here: yield the offset of each item."""
-        offset = self._first_item("]")
-        while offset is not None:
+        return self._iter_entries("]")
+
+    def _iter_entries(self, closing: str) -> Iterator[int]:
+        """Yield the offset of each member or item of the container that begins here."""
+        if self._depth == MAX_DEPTH:
+            raise NotJsonError(f"nested more than {MAX_DEPTH} levels deep", self.offset)
+        text = self.text
+        self._depth += 1
+        offset = _skip_space(text, self.offset + 1)
+        is_closed = text.startswith(closing, offset)
+        while not is_closed:
             self.offset = offset
             yield offset
-            comma = _COMMA.match(self.text, self.offset)
-            offset = comma.end() if comma else self._next_item("]")
+            comma = _COMMA.match(text, self.offset)
+            if comma:
+                offset = comma.end()
+                continue
+            offset = _skip_space(text, self.offset)
+            is_closed = text.startswith(closing, offset)
+            if not is_closed:
+                raise _comma_error(text, offset, closing)
+        self._depth -= 1
+        self.offset = offset + 1
 
     def read_value(self) -> object:
         """Decode the next value whole. Numbers are floats."""
@@ -223,36 +236,6 @@ class JsonReader:
         offset = _skip_space(self.text, self.offset)
         if offset < len(self.text):
             raise _mistake(self.text, offset, "nothing may follow the end of the document")
-
-    def _first_item(self, closing: str) -> int | None:
-        """Return the offset of the first item or member of the container that begins here; None if it is empty."""
-        if self._depth == MAX_DEPTH:
-            raise NotJsonError(f"nested more than {MAX_DEPTH} levels deep", self.offset)
-        offset = _skip_space(self.text, self.offset + 1)
-        if not self.text.startswith(closing, offset):
-            self._depth += 1
-            return offset
-        self.offset = offset + 1
-        return None
-
-    def _next_item(self, closing: str) -> int | None:
-        """Return None after the last item or member of a container.
-
-        Raises:
-            NotJsonError: neither a comma and an item nor the closing bracket follows.
-        """
-        text = self.text
-        offset = _skip_space(text, self.offset)
-        if text.startswith(closing, offset):
-            self.offset = offset + 1
-            self._depth -= 1
-            return None
-        if not text.startswith(",", offset):
-            raise _comma_error(text, offset, closing)
-        next_offset = _skip_space(text, offset + 1)
-        if text.startswith(closing, next_offset):
-            raise NotJsonError("JSON has no comma after the last one", offset, "remove the comma")
-        return next_offset
 
     def _decode(self, decoder: json.JSONDecoder) -> object:
         start, repeated_count = self.offset, len(self.repeated_keys)
@@ -339,7 +322,7 @@ def _string_error(text: str, offset: int) -> NotJsonError:
     end = match.end() if match else offset
     mark = text[end : end + 1]
     if mark == "\\" and end + 1 < len(text):
-        return NotJsonError("this backslash begins nothing that JSON knows", end, "a backslash itself is written \\\\")
+        return NotJsonError("unknown escape after this backslash", end, "a backslash itself is written \\\\")
     if mark in {"", "\\", "\n", "\r"}:
         return NotJsonError("this string is never closed", offset, "a double quote is missing")
     return NotJsonError("a control character may not stand in a string", end, "write a tab as \\t")
@@ -357,6 +340,11 @@ def _key_error(text: str, offset: int) -> NotJsonError:
 
 
 def _comma_error(text: str, offset: int, closing: str) -> NotJsonError:
+    if text.startswith(",", offset):
+        next_offset = _skip_space(text, offset + 1)
+        if text.startswith(closing, next_offset):
+            return NotJsonError("JSON has no comma after the last one", offset, "remove the comma")
+        return _mistake(text, next_offset, "a value is expected here")
     if _LITERAL.match(text, offset) or text.startswith(('"', "{", "["), offset):
         return NotJsonError("a comma is missing before this", offset)
     if text.startswith(("]", "}"), offset):

@@ -267,9 +267,9 @@ def test_five_hundred_packages_take_no_time(project: Project) -> None:
             for n in range(500)
         }
     )
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(read_installed(Path("env")).locked_packages) == 500
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 # --- npm -------------------------------------------------------------------------------------------------------------

@@ -92,7 +92,8 @@ def test_readers_are_imported_when_a_file_of_theirs_turns_up(project: Project) -
     script = (
         "import sys; from nerq_cli.manifests.discovery.load import load_dependency_files; load_dependency_files(['.']);"
         "print(*(name in sys.modules for name in ('nerq_cli.manifests.python.requirements',"
-        " 'nerq_cli.manifests.python.pyproject', 'nerq_cli.manifests.npm.package_json', 'pathspec', 'pip_requirements_parser')))"
+        " 'nerq_cli.manifests.python.pyproject', 'nerq_cli.manifests.npm.package_json',"
+        " 'pathspec', 'pip_requirements_parser')))"
     )
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)  # noqa: S603 - ours
     assert done.stdout.split() == ["True", "False", "False", "False", "False"]

@@ -283,7 +283,7 @@ def test_a_thousand_packages_are_read_in_no_time() -> None:
         for n in range(1000)
     }
     text = bun(packages)
-    start = time.perf_counter()
+    start = time.process_time()
     manifest = reading(text)
-    assert time.perf_counter() - start < 1.5  # ten times what is promised: the machine may be busy
+    assert time.process_time() - start < 1.5  # ten times what is promised: the machine may be busy
     assert sum(len(one.edges or ()) for one in manifest.locked_packages) == 4000

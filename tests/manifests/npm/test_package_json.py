@@ -333,9 +333,9 @@ def test_a_thousand_dependencies_are_read_in_linear_time() -> None:
         text = json.dumps(
             {"dependencies": {f"package-{number}": f"^{number}.0.0" for number in range(count)}}, indent=2
         )
-        start = time.perf_counter()
+        start = time.process_time()
         assert len(read(text, "package.json").declarations) == count
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     seconds(10)
     assert min(seconds(10_000) for _ in range(2)) < 40 * max(seconds(1_000), 0.005)

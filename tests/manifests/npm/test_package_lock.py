@@ -546,7 +546,7 @@ def test_a_thousand_packages_are_read_in_no_time(version: int) -> None:
     field = "requires" if version == 1 else "dependencies"
     entries = {name: entry(name, **{field: asked}) for name, asked in wishes.items()}
     text = nested(entries) if version == 1 else flat({f"node_modules/{name}": one for name, one in entries.items()})
-    start = time.perf_counter()
+    start = time.process_time()
     manifest = reading(text)
-    assert time.perf_counter() - start < 1.5  # ten times what is promised: the machine may be busy
+    assert time.process_time() - start < 1.5  # ten times what is promised: the machine may be busy
     assert sum(len(one.edges or ()) for one in manifest.locked_packages) == 4000

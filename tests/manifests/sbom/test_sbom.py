@@ -417,9 +417,9 @@ def test_a_thousand_packages_take_no_time() -> None:
     components = [{"bom-ref": f"r{n}", "name": f"a{n}", "purl": f"pkg:npm/%40a/a{n}@1.0.{n}"} for n in range(1_000)]
     edges = [{"ref": f"r{n}", "dependsOn": [f"r{(n * k) % 1_000}" for k in range(1, 5)]} for n in range(1_000)]
     text = json.dumps({"bomFormat": "CycloneDX", "specVersion": "1.6", "components": components, "dependencies": edges})
-    start = time.perf_counter()
+    start = time.process_time()
     assert len(read(text, "bom.json").locked_packages) == 1_000
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def npm(name: str, *, hashed: bool = True, **others: Any) -> dict[str, Any]:

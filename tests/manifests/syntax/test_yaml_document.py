@@ -97,6 +97,6 @@ def test_arbitrary_text_is_read_or_refused(text: str) -> None:
 
 
 def test_reading_takes_time_in_proportion_to_the_size() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     parse_documents("".join(f"k{i}: {{a: 1, b: [x, y]}}\n" for i in range(20_000)))
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
