@@ -32,6 +32,8 @@ _MAX_VERSION_WIDTH: Final = 16
 _INDENT: Final = 12
 #: Headings of dimensions whose first three letters are those of another, or hard to guess.
 _DIMENSION_LABELS: Final = {"maintenance": "Mnt", "compliance": "Cpl"}
+#: Start of the reason of a provisional score, in every report.
+_UNCHECKED: Final = "advisories not checked"
 _GRADE_STYLES: Final = {"A+": "good", "A": "good", "B": "fair", "C": "doubt", "D": "bad", "E": "bad", "F": "bad"}
 
 
@@ -129,12 +131,14 @@ def _format_dimensions(page: Page, score: Score | None) -> str:
 
 
 def _list_reasons(assessment: Assessment) -> list[str]:
-    """Return the worst advisory, then the other reasons; without a score only those why there is none."""
+    """Return the worst advisory, then the other reasons; first of an unknown state the reason why it is unknown."""
     reasons = list(assessment.reasons or filter(None, [assessment.dependency.skip_reason]))
     score = assessment.score
     if assessment.state == "unknown" and score is not None and score.value is None:
         minor_reasons = {reason.text for reason in score.reasons if reason.origin in score.methodology.signals}
         reasons = [reason for reason in reasons if reason not in minor_reasons]
+    elif assessment.state == "unknown" and score is not None and score.provisional:
+        reasons = [_UNCHECKED, *(reason for reason in reasons if not reason.startswith(_UNCHECKED))]
     if not assessment.advisories:
         return reasons
     advisories = deduplicate_advisories(assessment.advisories)

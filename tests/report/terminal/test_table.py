@@ -246,6 +246,14 @@ def test_a_version_to_move_to_that_was_not_scored_stands_alone(screen: Screen, a
 # --- many that are unknown for one reason
 
 
+def test_a_package_without_an_advisory_source_names_that_reason_first(screen: Screen, provisional: Report) -> None:
+    printed = rows(drawn(screen, provisional, show_all=True, width=200))
+    lines = [line for line in printed if " ? ~" in line]
+    assert len(lines) == 40
+    assert all(" · " not in line.split("advisories not checked")[0] for line in lines)
+    assert all("advisories not checked" in line for line in lines)
+
+
 def test_many_packages_without_advisories_share_one_line(screen: Screen, provisional: Report) -> None:
     printed = drawn(screen, provisional)
     assert names(printed) == ["celery", "40"]
