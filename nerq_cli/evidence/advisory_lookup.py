@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -21,7 +21,7 @@ from nerq_cli.sources.deps_dev import VersionFindings, VersionInfo
 from nerq_cli.store.advisory_db import AdvisoryDatabase
 from nerq_cli.vulnerabilities.matching import OSV_ID_PREFIXES, build_history, match_advisories
 
-Affecting = tuple[AffectingAdvisory, ...]
+Advisories: TypeAlias = tuple[AffectingAdvisory, ...]
 
 
 class Position(NamedTuple):
@@ -100,7 +100,7 @@ def match_osv_advisories(
     for release, position in positions.items():
         affecting, recorded = osv_advisories.affecting[release], osv_advisories.recorded[release.package]
         records = _merge_records([*_get_records(affecting), *_get_records(recorded)])
-        advisories: Fact[Affecting] = (
+        advisories: Fact[Advisories] = (
             Found(match_advisories(records, release.package, release.version), affecting.source, affecting.retrieved_at)
             if isinstance(affecting, Found)
             else affecting
@@ -139,7 +139,7 @@ def _merge_records(records: Iterable[Advisory]) -> list[Advisory]:
 
 def add_database_advisories(
     osv_findings: Mapping[Release, AdvisoryFindings], database_findings: Mapping[Release, AdvisoryFindings]
-) -> ByRelease[Affecting]:
+) -> ByRelease[Advisories]:
     """Return OSV's advisories with those that only the database has, or the database's if OSV did not answer."""
     return {
         release: _add_database_advisories(findings.advisories, database_findings[release].advisories)
@@ -149,7 +149,7 @@ def add_database_advisories(
     }
 
 
-def _add_database_advisories(osv_fact: Fact[Affecting], database_fact: Fact[Affecting]) -> Fact[Affecting]:
+def _add_database_advisories(osv_fact: Fact[Advisories], database_fact: Fact[Advisories]) -> Fact[Advisories]:
     if not isinstance(database_fact, Found):
         return osv_fact
     if isinstance(osv_fact, Unknown):
@@ -190,10 +190,10 @@ def count_coverage(
 
 
 def merge_advisories(
-    matched_advisories: ByRelease[Affecting],
-    registry_advisories: ByRelease[Affecting],
+    matched_advisories: ByRelease[Advisories],
+    registry_advisories: ByRelease[Advisories],
     findings: ByRelease[VersionFindings],
-) -> ByRelease[Affecting]:
+) -> ByRelease[Advisories]:
     """Return the advisories of all sources, each once."""
     return {
         release: _merge_advisories(fact, registry_advisories.get(release, NOT_REQUESTED), findings[release])
@@ -202,8 +202,8 @@ def merge_advisories(
 
 
 def _merge_advisories(
-    osv_fact: Fact[Affecting], registry_fact: Fact[Affecting], finding: Fact[VersionFindings]
-) -> Fact[Affecting]:
+    osv_fact: Fact[Advisories], registry_fact: Fact[Advisories], finding: Fact[VersionFindings]
+) -> Fact[Advisories]:
     """Merge the lists of one release.
 
     An empty list of the registry alone is no evidence: it has no malware records, and is updated later than the others.
@@ -221,7 +221,7 @@ def _merge_advisories(
     return Found(tuple(merged), facts[0].source, facts[0].retrieved_at)
 
 
-def collect_cves(merged_advisories: ByRelease[Affecting]) -> tuple[str, ...]:
+def collect_cves(merged_advisories: ByRelease[Advisories]) -> tuple[str, ...]:
     """Return the CVE ids of all advisories."""
     return exploitation.collect_cves(
         advisory for fact in merged_advisories.values() if isinstance(fact, Found) for advisory in fact.value
@@ -239,10 +239,10 @@ def fetch_exploit_probabilities(services: ServiceLookup, cves: tuple[str, ...]) 
 
 
 def add_exploitation(
-    merged_advisories: ByRelease[Affecting],
+    merged_advisories: ByRelease[Advisories],
     exploited_cves: Fact[Catalogue],
     exploit_probabilities: Mapping[str, Fact[float]],
-) -> ByRelease[Affecting]:
+) -> ByRelease[Advisories]:
     """Return the advisories with what EPSS and KEV have about their CVEs."""
     return {
         release: Found(
