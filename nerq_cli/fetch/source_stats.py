@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-SourceState: TypeAlias = Literal["ok", "partial", "unavailable", "not offered", "not asked"]
+SourceState: TypeAlias = Literal["ok", "partial", "unavailable", "not offered", "not requested"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class SourceStats:
     def state(self) -> SourceState:
         """The state of the source."""
         if not self.requested:
-            return "not asked"
+            return "not requested"
         if not (self.failed or self.stale):
             return "ok" if self.received or not self.missing else "not offered"
         return "partial" if self.received else "unavailable"

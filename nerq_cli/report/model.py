@@ -66,7 +66,7 @@ class SourceStatus:
 
     #: Display name.
     name: str
-    #: ``ok``, ``partial``, ``unavailable``, ``not offered`` or ``not asked``.
+    #: ``ok``, ``partial``, ``unavailable``, ``not offered`` or ``not requested``.
     state: str
     #: Number of packages or versions requested.
     subjects: int = 0

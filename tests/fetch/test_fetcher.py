@@ -1004,7 +1004,7 @@ def test_the_report_adds_up(gatherer: Callable[..., FetchRun], site: Site, memor
         oldest=NOW + 60 - DEMOS.max_age,
         reason=f"{site.host}: HTTP 400",
     )
-    assert (idle.state, idle.oldest, idle.reason) == ("not asked", None, "")
+    assert (idle.state, idle.oldest, idle.reason) == ("not requested", None, "")
 
 
 def test_many_answers_reach_the_store(gatherer: Callable[..., FetchRun], site: Site, tmp_path: Path) -> None:
@@ -1176,7 +1176,7 @@ def test_a_warm_run_opens_no_socket_and_imports_no_http(site: Site, tmp_path: Pa
 
 def test_a_process_leaves_at_once_though_threads_hang(site: Site, tmp_path: Path) -> None:
     for one in packages(20):
-        site.on(f"/{one.name}", {"body": b"x" * 900, "drip": 0.05})
+        site.on(f"/{one.name}", {"body": b"x" * 900, "drip": 0.5})
     begun = time.monotonic()
     output, errors = start(HANGS, site, tmp_path).communicate()
     assert errors == ""
