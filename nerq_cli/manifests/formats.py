@@ -46,6 +46,10 @@ class FileFormat:
     explicit_endings: tuple[str, ...] = ()
     #: Tool that writes the file, for lock files.
     tool: str = ""
+    #: Whether the declarations depend on the workspace around the file.
+    uses_workspace: bool = False
+    #: Whether a lock file of the tool may lack a package that one of its entries requires.
+    may_lack_packages: bool = False
 
     @property
     def reader(self) -> Reader:
@@ -63,12 +67,14 @@ FORMATS: Final[dict[str, FileFormat]] = {
         module=f"{_PYTHON}.pyproject",
         name_endings=("pyproject.toml",),
         file_patterns="pyproject.toml",
+        uses_workspace=True,
     ),
     "package.json": FileFormat(
         ecosystems=(NPM,),
         module=f"{_NPM}.package_json",
         name_endings=("package.json",),
         file_patterns="package.json",
+        uses_workspace=True,
     ),
     "requirements": FileFormat(
         ecosystems=(PYPI,),
@@ -107,6 +113,7 @@ FORMATS: Final[dict[str, FileFormat]] = {
         name_endings=("poetry.lock",),
         file_patterns="poetry.lock",
         tool="Poetry",
+        may_lack_packages=True,
     ),
     "uv.lock": FileFormat(
         ecosystems=(PYPI,),
@@ -121,6 +128,7 @@ FORMATS: Final[dict[str, FileFormat]] = {
         name_endings=("pdm.lock",),
         file_patterns="pdm.lock",
         tool="PDM",
+        may_lack_packages=True,
     ),
     "pylock.toml": FileFormat(
         ecosystems=(PYPI,),

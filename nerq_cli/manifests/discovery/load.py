@@ -35,10 +35,6 @@ if TYPE_CHECKING:
     from nerq_cli.manifests.discovery.workspace import Workspaces
 
 _REQUIREMENTS: Final = "requirements"
-#: Formats whose declarations depend on the workspace around the file.
-_WORKSPACE_FORMATS: Final = ("package.json", "pyproject")
-#: Formats of lock files that may lack packages which an entry requires.
-_INCOMPLETE_LOCKS: Final = ("pdm.lock", "poetry.lock")
 _JSON_PROBLEM: Final = "this looks like JSON, not like a requirements file"
 _JSON_HINT: Final = "name its kind with --as: package.json, package-lock.json, Pipfile.lock, bun.lock or sbom"
 #: Fewest problems for which a file found by a search is taken for prose.
@@ -160,11 +156,11 @@ class _FileLoader:
         if file.from_search and _is_prose(dependency_file):
             note = "not a requirements file by its content: left out"
             return DependencyFile(path=file.path, format=file.format, notes=(note,))
-        if file.format in _WORKSPACE_FORMATS:
+        if FORMATS[file.format].uses_workspace:
             dependency_file = self.workspaces.complete_file(
                 dependency_file, text, file.file, search_root=file.root, group=file.group
             )
-        if dependency_file.problems and file.format in _INCOMPLETE_LOCKS:
+        if dependency_file.problems and FORMATS[file.format].may_lack_packages:
             dependency_file = _reread_lockfile(dependency_file, text, file.file)
         if dependency_file.includes:
             self.texts[file.key] = text
