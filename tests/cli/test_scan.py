@@ -58,7 +58,7 @@ def test_a_dependency_below_the_threshold_fails_and_says_why_and_where(
     write(project, "# ours\ndemo==1.0\n")
     result = nerq("scan", *AS_OF)
     assert result.status == 1
-    for words in ("FAIL", "demo 1.0", "PYSEC-2026-1", "requirements.txt:2", "2.0", "exit 1", "nerq check"):
+    for words in ("FAIL", "demo    1.0 ", "PYSEC-2026-1", "requirements.txt:2", "2.0", "exit 1", "nerq check"):
         assert words in result.out
 
 

@@ -189,7 +189,7 @@ def _add_rows(page: Page, rows: Sequence[tuple[_Row, Assessment]], dimensions: s
         Column("Version", _MAX_VERSION_WIDTH, 7),
         Column("Eco", min_width=4),
         Column(dimensions, min_width=len(dimensions)),
-        Column("Why (worst first)", 160, 22),
+        Column("Why (worst first)", 160, 20),
         Column("Move to" if any(row.upgrade[0] for row, _ in rows) else "", 24, 8),
         Column("Where", 44, 11, keep_end=True),
     )
