@@ -48,6 +48,7 @@ class EvidenceRun:
         self._fetch_run: FetchRun | None = None
         self._collector: EvidenceCollector | None = None
         self._notes: list[str] = []
+        self._ecosystems: set[str] = set()
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -56,6 +57,7 @@ class EvidenceRun:
 
     def collect_packages(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> PackageFacts:
         """Return what the registries publish about packages."""
+        self._ecosystems.update(package.ecosystem for package in packages)
         return self._open_collector().collect_packages(packages, pinned)
 
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:
@@ -96,6 +98,8 @@ class EvidenceRun:
                 raise StaleDataError("the advisory database is empty", hint="nerq db update fills it")
             return
         for snapshot in read_snapshots(database).values():
+            if snapshot.ecosystem not in self._ecosystems:
+                continue
             note = _describe_age(snapshot, collector, settings.max_db_age)
             if note:
                 self._notes.append(f"{note}; nerq db update fetches newer ones")

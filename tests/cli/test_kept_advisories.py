@@ -173,3 +173,13 @@ def test_a_damaged_database_is_told(nerq: Nerq, registry: Any, project: Path, im
     database.write_bytes(b"\x00garbage" * 700)
     result = nerq("scan", *AS_OF, "--format", "json")
     assert any("advisor" in one or "set aside" in one for one in result.json["warnings"]), result.json["warnings"]
+
+
+def test_the_database_of_an_ecosystem_without_packages_in_the_run_is_no_source(
+    nerq: Nerq, registry: Any, project: Path, imported: Any
+) -> None:
+    registry.npm("left", "1.0.0", "2.0.0")
+    (project / "package.json").write_text('{"dependencies": {"left": "2.0.0"}}')
+    imported(record("GHSA-1", "left", ecosystem="npm"), record("GHSA-2", "right"))
+    names = [source["name"] for source in nerq("scan", *AS_OF, "--format", "json").json["sources"]]
+    assert [name for name in names if name.startswith("advisory database")] == ["advisory database (npm)"]

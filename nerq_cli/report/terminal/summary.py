@@ -82,7 +82,7 @@ def _add_projects(page: Page, report: Report, *, limit: int | None) -> None:
 def _add_header(page: Page, report: Report) -> None:
     parts = [f"nerq {report.version}", wording.count_packages(len(report.dependencies)), *_describe_files(report)]
     if not report.list_only:
-        parts.append(_describe_data_age(report))
+        parts += _describe_data_age(report)
     unbroken_parts = [page.safe_text(part, 0).replace(" ", "\xa0") for part in parts]
     summary_text = f" {page.glyphs.dot} ".join(unbroken_parts)
     elapsed = f"{report.elapsed:.1f} s" if report.elapsed else ""
@@ -99,16 +99,25 @@ def _describe_files(report: Report) -> Iterable[str]:
         yield f"{hidden_count} more {'file' if hidden_count == 1 else 'files'}"
 
 
-def _describe_data_age(report: Report) -> str:
+def _describe_data_age(report: Report) -> Iterable[str]:
+    """Yield the age of the oldest answer, and that of the advisory database, which receives no requests."""
     answer_count = sum(source.answered_subjects for source in report.sources)
     cached_count = sum(source.from_cache for source in report.sources)
-    oldest = min((source.oldest_response for source in report.sources if source.oldest_response), default=0)
+    age = _describe_oldest(report, [source for source in report.sources if source.answered_subjects])
     if not answer_count:
-        return "no data"
-    age = wording.format_age(max(0, report.as_of - oldest)) if oldest else "of unknown age"
-    if not cached_count:
-        return f"data {age}"
-    return f"data {age} (cache)" if cached_count >= answer_count else f"data up to {age} (partly cache)"
+        yield "no data"
+    elif not cached_count:
+        yield f"data {age}"
+    else:
+        yield f"data {age} (cache)" if cached_count >= answer_count else f"data up to {age} (partly cache)"
+    databases = [source for source in report.sources if not source.subjects and source.oldest_response]
+    if databases:
+        yield f"advisory database {_describe_oldest(report, databases)}"
+
+
+def _describe_oldest(report: Report, sources: Iterable[SourceStatus]) -> str:
+    oldest = min((source.oldest_response for source in sources if source.oldest_response), default=0)
+    return wording.format_age(max(0, report.as_of - oldest)) if oldest else "of unknown age"
 
 
 # --- verdict

@@ -82,6 +82,14 @@ def test_the_age_of_the_data_is_that_of_the_oldest_answer(
     assert words in flat(drawn(screen, replace(calm, sources=sources)))
 
 
+def test_the_age_of_the_advisory_database_stands_apart_from_that_of_the_answers(screen: Screen, calm: Report) -> None:
+    database = SourceStatus(name="advisory database (PyPI)", state="ok", oldest_response=AS_OF - 12 * 86_400)
+    age = "advisory database 12 days old"
+    assert f"data 14 min old (cache) · {age}" in flat(drawn(screen, replace(calm, sources=(*calm.sources, database))))
+    assert f"no data · {age}" in flat(drawn(screen, replace(calm, sources=(database,))))
+    assert "database" not in drawn(screen, calm)
+
+
 def test_further_files_are_counted(screen: Screen, calm: Report) -> None:
     [manifest] = calm.dependency_files
     five = replace(calm, dependency_files=tuple(replace(manifest, path=f"{n}.txt") for n in range(5)))
