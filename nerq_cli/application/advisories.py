@@ -32,15 +32,20 @@ def open_database(cache_dir: Path | None) -> AdvisoryDatabase:
 def update_ecosystem(
     database: AdvisoryDatabase, ecosystem: str, create_progress: ProgressFactory, *, full: bool = False
 ) -> UpdateResult | NerqError:
-    """Fetch the advisories of an ecosystem; return a failure as a value, so that others can still be updated."""
+    """Fetch the advisories of an ecosystem; return a failure as a value, so that others can still be updated.
+
+    Raises:
+        ConfigError: the variable of the endpoint holds no URL for HTTP.
+    """
     from nerq_cli.sources import SOURCES
     from nerq_cli.sources.advisories.osv_dump import DumpClient
+    from nerq_cli.sources.endpoints import read_endpoint
 
-    source = SOURCES["osv-dumps"]
+    source_id = "osv-dumps"
+    endpoint_url = read_endpoint(source_id, os.environ).url
+    url = os.environ.get(SOURCES[source_id].variable, "").strip() or endpoint_url  # with its credentials
     show_progress = create_progress(f"fetching {ecosystem} advisories (MB)")
-    client = DumpClient(
-        os.environ.get(source.variable) or str(source.url), database.path.parent, progress=show_progress
-    )
+    client = DumpClient(url, database.path.parent, progress=show_progress)
     with closing(client):
         try:
             return client.update_database(database, ecosystem, now=int(time.time()), full=full)

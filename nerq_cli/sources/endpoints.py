@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from nerq_cli.ecosystems import EcosystemId, get_ecosystem
+from nerq_cli.errors import ConfigError
 from nerq_cli.fetch.source import Endpoint
 from nerq_cli.sources import SOURCES, SourceInfo
 
@@ -34,8 +35,17 @@ class Endpoints:
 
 
 def read_endpoints(environ: Mapping[str, str]) -> Endpoints:
-    """Return the endpoints of all sources, as the environment sets them."""
-    rows = [info for info in SOURCES.values() if info.url]
+    """Return the endpoints of all sources, as the environment sets them.
+
+    Raises:
+        ConfigError: a variable holds no URL for HTTP.
+    """
+    rows = []
+    for info in SOURCES.values():
+        if info.url:
+            rows.append(info)
+        elif value := environ.get(info.variable, "").strip():
+            _parse_variable(info, value)
     return Endpoints(
         by_source={info.id: _read_row(info, environ) for info in rows},
         configured=frozenset(info.id for info in rows if environ.get(info.variable, "").strip()),
@@ -45,7 +55,8 @@ def read_endpoints(environ: Mapping[str, str]) -> Endpoints:
 def read_endpoint(source_id: str, environ: Mapping[str, str]) -> Endpoint:
     """Return the endpoint of one source, as the environment sets it.
 
-    If its variable holds no URL, the endpoint has none either: no request goes to the default instead.
+    Raises:
+        ConfigError: its variable holds no URL for HTTP; no request goes to the default instead.
     """
     return _read_row(SOURCES[source_id], environ)[0]
 
@@ -53,9 +64,20 @@ def read_endpoint(source_id: str, environ: Mapping[str, str]) -> Endpoint:
 def _read_row(info: SourceInfo, environ: Mapping[str, str]) -> tuple[Endpoint, ...]:
     value = environ.get(info.variable, "").strip()
     if value:
-        return (_add_token(split_url(value)[0], info, environ),)
+        return (_add_token(_parse_variable(info, value), info, environ),)
     url = info.url if isinstance(info.url, str) else info.url()
     return (_add_token(url, info, environ), *(Endpoint(url=mirror) for mirror in info.mirrors))
+
+
+def _parse_variable(info: SourceInfo, value: str) -> str:
+    url = split_url(value)[0]
+    if not url:
+        # The value is not shown: it may contain a password.
+        raise ConfigError(
+            f"environment {info.variable} is not a URL for HTTP: nothing was requested",
+            hint=f"set {info.variable} to an address such as https://mirror.example/path, or unset it",
+        )
+    return url
 
 
 def _add_token(url: str, info: SourceInfo, environ: Mapping[str, str]) -> Endpoint:

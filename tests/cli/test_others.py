@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import pytest
 
 Nerq = Callable[..., Any]
 
@@ -32,3 +33,21 @@ def test_the_cache_can_be_looked_at_tidied_and_emptied(nerq: Nerq, registry: Any
     assert "0 entries" in nerq("cache", "prune").out
     assert nerq("cache", "clear").status == 0
     assert "pypi-json" not in nerq("cache", "info").out
+
+
+@pytest.mark.parametrize("variable", ["NERQ_OSV_URL", "NERQ_PYPI_URL", "NERQ_OSV_DUMPS_URL"])
+@pytest.mark.parametrize("command", [("scan",), ("check", "pypi:demo"), ("db", "update")])
+def test_a_service_variable_that_holds_no_url_is_a_usage_error(
+    nerq: Nerq, registry: Any, project: Path, monkeypatch: pytest.MonkeyPatch, variable: str, command: tuple[str, ...]
+) -> None:
+    registry.pypi("demo", "2.0")
+    (project / "requirements.txt").write_text("demo==2.0\n")
+    monkeypatch.setenv("NERQ_OSV_DUMPS_URL", registry.site.url)
+    monkeypatch.setenv(variable, "http://[::1")
+    if command[0] == "db" and variable != "NERQ_OSV_DUMPS_URL":
+        return  # it asks for the dumps only
+    result = nerq(*command)
+    assert result.status == 2
+    assert f"error: environment {variable} is not a URL" in result.err
+    assert f"hint: set {variable}" in result.err
+    assert not registry.paths

@@ -342,12 +342,6 @@ def test_the_address_can_be_configured() -> None:
     assert read_endpoint("deps-dev", {"NERQ_DEPS_DEV_URL": "http://127.0.0.1:1/x/"}).url == "http://127.0.0.1:1/x"
 
 
-def test_an_address_that_is_none_sends_nothing_elsewhere(open_run: OpenRun) -> None:
-    at = read_endpoint("deps-dev", {"NERQ_DEPS_DEV_URL": "nonsense"})
-    assert not at.url
-    assert isinstance(collect_versions(open_run(), [A], at)[A], Unknown)
-
-
 def test_python_versions_are_asked_about_as_pypi() -> None:
     python = Release(package=Package(ecosystem=PYPI, name="demo"), version="1.0")
     [question] = VERSIONS.requests([python], Endpoint(url=""))

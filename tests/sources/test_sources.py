@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from nerq_cli.errors import ConfigError
 from nerq_cli.sources import SOURCES, SourceInfo, is_required
 from nerq_cli.sources.endpoints import read_endpoint, read_endpoints
 
@@ -36,6 +37,14 @@ def test_the_variable_of_each_source_replaces_its_endpoint_and_its_mirrors(row: 
     endpoints = read_endpoints({row.variable: "http://127.0.0.1:1/x/"})
     assert [endpoint.url for endpoint in endpoints.by_source[row.id]] == ["http://127.0.0.1:1/x"]
     assert endpoints.configured == {row.id}
+
+
+@pytest.mark.parametrize("value", ["garbage", "ftp://x", "http://[::1", "http://x:99999", "file:///tmp", "https://"])
+@pytest.mark.parametrize("row", SOURCES.values(), ids=lambda row: row.id)
+def test_a_variable_that_holds_no_url_is_an_error_that_names_it(row: SourceInfo, value: str) -> None:
+    with pytest.raises(ConfigError, match=row.variable) as caught:
+        read_endpoints({row.variable: value})
+    assert row.variable in caught.value.hint
 
 
 def test_a_run_is_complete_without_the_optional_sources_only() -> None:
