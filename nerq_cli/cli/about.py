@@ -100,5 +100,6 @@ def render_variables() -> str:
     rows = [("environment", "endpoint of", "default"), ("---",) * 3]
     for source in SOURCES.values():
         default = source.url if isinstance(source.url, str) else "beside the public registry"
-        rows.append((f"`{source.variable}`", source.label, default or source.credit.homepage))
+        addresses = (default or source.credit.homepage, *source.mirrors)
+        rows.append((f"`{source.variable}`", source.label, ", then ".join(addresses)))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows) + "\n"
