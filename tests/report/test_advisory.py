@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
 import msgspec
@@ -44,16 +44,19 @@ def in_use(version: str | None = "2.19.1", ecosystem: EcosystemId = PYPI) -> Dep
     )
 
 
-def draw(advisories: Sequence[AffectingAdvisory], options: RenderOptions) -> str:
+REACHED = {"EPSS": "ok", "CISA KEV": "ok"}
+
+
+def draw(advisories: Sequence[AffectingAdvisory], states: Mapping[str, str], options: RenderOptions) -> str:
     page = Page(options)
-    add_advisories(page, advisories, in_use())
+    add_advisories(page, advisories, in_use(), states)
     return page.to_text()
 
 
 @pytest.fixture
 def shown(screen: Screen) -> Shown:
-    def printed(*advisories: AffectingAdvisory, **more: object) -> str:
-        return screen(draw, advisories, **more)
+    def printed(*advisories: AffectingAdvisory, states: Mapping[str, str] = REACHED, **more: object) -> str:
+        return screen(draw, advisories, states, **more)
 
     return printed
 
@@ -95,9 +98,29 @@ def test_a_vulnerability_in_the_catalogue_is_exploited(shown: Shown) -> None:
     assert "KEV       yes: known to be exploited" in shown(AffectingAdvisory(id="GHSA-1", exploited=True))
 
 
-@pytest.mark.parametrize("one", [FULL, LISTED])
-def test_without_the_catalogue_nothing_is_said_of_exploitation(shown: Shown, one: AffectingAdvisory) -> None:
-    assert "KEV" not in shown(one)
+@pytest.mark.parametrize("one", [AffectingAdvisory(id="GHSA-1"), AffectingAdvisory(id="MAL-1", malware=True)])
+def test_of_an_advisory_without_a_cve_the_catalogue_has_nothing(shown: Shown, one: AffectingAdvisory) -> None:
+    assert "KEV" not in shown(one, states={})
+
+
+@pytest.mark.parametrize("state", ["unavailable", "not offered", "not requested", None])
+def test_what_was_not_reached_is_not_checked_and_what_has_no_number_is_not_stated(
+    shown: Shown, state: str | None
+) -> None:
+    printed = shown(LISTED, states={"EPSS": state, "CISA KEV": state} if state else {})
+    assert "EPSS      not checked\n" in printed
+    assert "KEV       not checked\n" in printed
+    reached = shown(LISTED)
+    assert "EPSS      not stated\n" in reached
+    assert "not checked" not in reached
+
+
+def test_of_a_source_that_answered_in_part_either_may_be_true(shown: Shown) -> None:
+    assert "EPSS      not stated, or not checked\n" in shown(LISTED, states={**REACHED, "EPSS": "partial"})
+
+
+def test_a_number_from_epss_is_shown_whatever_its_state(shown: Shown) -> None:
+    assert "EPSS      2.3% probable" in shown(FULL, states={"EPSS": "partial"})
 
 
 def test_malware_is_called_malware_and_needs_no_severity_or_probability(shown: Shown) -> None:
@@ -225,7 +248,9 @@ def test_what_is_distinct_stays_as_it_is(some: list[AffectingAdvisory]) -> None:
 def test_npm_versions_are_compared_as_npm_does(screen: Screen) -> None:
     def on_npm(options: RenderOptions) -> str:
         page = Page(options)
-        add_advisories(page, (AffectingAdvisory(id="GHSA-1", fixed_in=("4.0.1", "10.0.2")),), in_use("9.1.0", NPM))
+        add_advisories(
+            page, (AffectingAdvisory(id="GHSA-1", fixed_in=("4.0.1", "10.0.2")),), in_use("9.1.0", NPM), REACHED
+        )
         return page.to_text()
 
     assert "fixed in  10.0.2\n" in screen(on_npm)

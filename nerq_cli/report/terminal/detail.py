@@ -48,7 +48,7 @@ def render_text(assessment: Assessment, report: Report, options: RenderOptions) 
     _add_version(page, assessment, report)
     if score is not None and has_measurements:
         _add_caps(page, score)
-    _add_advisories(page, assessment)
+    _add_advisories(page, assessment, report)
     if score is not None and has_measurements:
         _add_signals(page, score)
     if score is not None:
@@ -201,11 +201,12 @@ def _with_source(reason: str, source: str, timestamp: int) -> str:
     return f"{reason} · {origin}" if origin else reason
 
 
-def _add_advisories(page: Page, assessment: Assessment) -> None:
+def _add_advisories(page: Page, assessment: Assessment, report: Report) -> None:
     advisories = deduplicate_advisories(assessment.advisories)
     if advisories:
         _add_heading(page, "Advisories", f"{len(advisories)} for this version")
-        add_advisories(page, advisories, assessment.dependency)
+        source_states = {source.name: source.state for source in report.sources}
+        add_advisories(page, advisories, assessment.dependency, source_states)
 
 
 # --- signals
