@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from nerq_cli import __version__, policy
 from nerq_cli.errors import ExitStatus
 from nerq_cli.methodology.packages import PACKAGES
-from nerq_cli.policy import findings
+from nerq_cli.policy import rules
 from nerq_cli.privacy import EXTRA_INDEX_REASON, OTHER_INDEX_REASON
 from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
 
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
     from nerq_cli.inventory import DependencyFile
-    from nerq_cli.policy.findings import Finding
 
 
 def build_report(
@@ -30,13 +29,13 @@ def build_report(
     problems = tuple(problem for file in dependency_files for problem in file.problems)
     notes = tuple(f"{file.path}: {note}" for file in dependency_files for note in file.notes)
     states = [assessment.state for assessment in assessments if assessment.state is not None]
-    report_findings = _collect_findings(dependency_files, assessments)
+    findings = rules.find_problems(rules.RuleInput(assessments=assessments, dependency_files=dependency_files))
     incomplete_sources = [
         source for source in sources if source.state in ("partial", "unavailable") and not source.fallback
     ]
     incomplete = [
         *(_describe_incomplete(source) for source in incomplete_sources if source.required),
-        *findings.describe_counts(report_findings, failing=False),
+        *rules.describe_counts(findings, "incomplete"),
         *notes,
         *_explain_skipped(assessments),
     ]
@@ -45,7 +44,7 @@ def build_report(
         states,
         threshold=options.threshold,
         problem_count=len(problems),
-        findings=findings.describe_counts(report_findings),
+        findings=rules.describe_counts(findings, "fail"),
         incomplete=incomplete,
         optional_missing=optional_missing,
         strict=options.strict,
@@ -65,7 +64,7 @@ def build_report(
         exit_reason=reason,
         dependency_files=tuple(map(_summarise_file, dependency_files)),
         dependencies=tuple(assessments),
-        findings=report_findings,
+        findings=findings,
         sources=tuple(sources),
         warnings=notes,
         errors=problems,
@@ -86,17 +85,6 @@ def build_empty_report(options: ScanOptions, reason: str) -> Report:
         exit_reason=reason,
         dependency_files=(),
         dependencies=(),
-    )
-
-
-def _collect_findings(
-    dependency_files: Iterable[DependencyFile], assessments: Iterable[Assessment]
-) -> tuple[Finding, ...]:
-    return (
-        *findings.find_unregistered(
-            assessment.dependency for assessment in assessments if assessment.in_registry is False
-        ),
-        *findings.find_drift(drift for file in dependency_files for drift in file.drift),
     )
 
 

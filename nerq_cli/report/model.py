@@ -5,44 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nerq_cli.errors import ExitStatus, Problem
-from nerq_cli.facts import AffectingAdvisory, Found, Metadata
-from nerq_cli.inventory import Dependency
 from nerq_cli.methodology.types import Methodology
 from nerq_cli.policy import State
+from nerq_cli.policy.assessment import Assessment
 from nerq_cli.policy.findings import Finding
-from nerq_cli.policy.upgrade import Upgrade
-from nerq_cli.scoring.score import Score
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assessment:
-    """One dependency with its score and state."""
-
-    dependency: Dependency
-    #: None when the dependency is only listed.
-    state: State | None
-    #: None when it was not scored: listed only, skipped, or no version known.
-    score: Score | None = None
-    #: Sentences, worst first; not empty unless the state is ``ok``.
-    reasons: tuple[str, ...] = ()
-    #: A version to move to or an instruction; empty when none is known.
-    fix: str = ""
-    #: Newest stable version; empty when not known.
-    latest: str = ""
-    #: Number of stable releases after the version in use; None when not known.
-    releases_behind: int | None = None
-    #: When the version in use was published (epoch seconds UTC; 0 = not known).
-    released_at: int = 0
-    #: Advisories that affect the version in use.
-    advisories: tuple[AffectingAdvisory, ...] = ()
-    #: Whether the registry has the package; None when the registry did not answer.
-    in_registry: bool | None = None
-    #: For a dependency below the threshold: the version that passes, or else the one with the highest score.
-    upgrade: Upgrade | None = None
-    #: The version ``latest``, where it was scored.
-    latest_upgrade: Upgrade | None = None
-    #: Metadata of the version in use, each field with its source; None if no registry has any.
-    metadata: Found[Metadata] | None = None
+__all__ = ["Assessment", "DependencyFileSummary", "Report", "SourceStatus"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

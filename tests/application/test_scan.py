@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,7 +34,10 @@ from nerq_cli.facts import (
     Unknown,
 )
 from nerq_cli.inventory import Declaration, DependencyFile, Location, Package, Release
+from nerq_cli.policy import rules
+from nerq_cli.policy.findings import Finding
 from nerq_cli.privacy import PrivacyRules
+from nerq_cli.report import FORMATS, RenderOptions
 from nerq_cli.report.model import Assessment, Report, SourceStatus
 
 AS_OF = 1_795_228_800
@@ -387,3 +392,40 @@ def test_a_name_that_stays_here_is_no_finding() -> None:
 
 def test_a_list_has_no_findings() -> None:
     assert scan(World({}), "lost==1.0", options=replace(OPTIONS, list_only=True)).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("effect", "options", "status"),
+    [
+        ("fail", OPTIONS, ExitStatus.BELOW),
+        ("incomplete", OPTIONS, ExitStatus.PASSED),
+        ("incomplete", replace(OPTIONS, strict=True), ExitStatus.INCOMPLETE),
+    ],
+)
+def test_a_rule_is_one_row(
+    monkeypatch: pytest.MonkeyPatch, effect: rules.Effect, options: ScanOptions, status: ExitStatus
+) -> None:
+    rule = rules.PolicyRule(
+        id="short-name",
+        effect=effect,
+        headings=("name is short", "names are short"),
+        count_phrases=("short name", "short names"),
+        hint="choose a longer name",
+        check=lambda known: [
+            Finding(text="it has four letters", name=one.dependency.package.name, locations=one.dependency.locations)
+            for one in known.assessments
+            if len(one.dependency.package.name) <= 4
+        ],
+    )
+    monkeypatch.setattr(rules, "RULES", (*rules.RULES, rule))
+    report = scan(World({"demo": demo()}), "demo==3.0", options=options)
+    assert report.exit is status
+    assert "1 short name" in report.exit_reason
+
+    text = FORMATS["table"].render(report, RenderOptions()).decode()
+    for words in ("1 name is short", "it has four letters", "→ choose a longer name", f"exit {status.value} ("):
+        assert words in text
+    document = json.loads(FORMATS["json"].render(report, RenderOptions()))
+    [finding] = document["findings"]
+    assert (finding["id"], finding["name"], finding["text"]) == ("short-name", "demo", "it has four letters")
+    assert document["exit"]["code"] == status.value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from nerq_cli.cli import about
 from nerq_cli.cli.app import app, load_command
 from nerq_cli.errors import EXIT_MEANINGS
 from nerq_cli.methodology.packages import PACKAGES
+from nerq_cli.policy.rules import RULES
+from nerq_cli.report.formats.json import SCHEMA_VERSION
 from nerq_cli.report.terminal import methodology_page
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -82,6 +85,32 @@ def test_the_configuration_page_ends_with_the_variable_of_each_source() -> None:
     if os.environ.get("NERQ_UPDATE_GOLDEN"):
         page.write_text(text, encoding="utf-8")
     assert page.read_text(encoding="utf-8") == text
+
+
+def test_the_page_about_the_json_report_lists_the_policy_rules() -> None:
+    page = DOCS / "reference" / "json.md"
+    start = "<!-- Generated from nerq_cli/policy/rules.py. Do not edit. -->\n\n"
+    effects = {"fail": "the run fails", "incomplete": "the run is incomplete"}
+    rows = "".join(f"| `{rule.id}` | {effects[rule.effect]} | {rule.headings[0]} |\n" for rule in RULES)
+    before, _, after = page.read_text(encoding="utf-8").partition(start)
+    text = f"{before}{start}| id | effect | finding |\n| --- | --- | --- |\n{rows}\n{after[after.index('## ') :]}"
+    if os.environ.get("NERQ_UPDATE_GOLDEN"):
+        page.write_text(text, encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == text
+
+
+def test_the_schema_lists_the_policy_rules() -> None:
+    path = DOCS.parent / "nerq_cli" / "report" / f"schema-{SCHEMA_VERSION}.json"
+    text = path.read_text(encoding="utf-8")
+    old = json.loads(text)["$defs"]["finding"]["properties"]["id"]["description"]
+    rules = ", ".join(f"{rule.id} ({rule.headings[0]})" for rule in RULES)
+    new = f"Id of the policy rule: {rules}. Readers must expect further ids."
+    if os.environ.get("NERQ_UPDATE_GOLDEN"):
+        path.write_text(
+            text.replace(json.dumps(old, ensure_ascii=False), json.dumps(new, ensure_ascii=False)), encoding="utf-8"
+        )
+    else:
+        assert old == new
 
 
 def test_the_readme_tells_every_exit_status() -> None:

@@ -35,8 +35,7 @@ from nerq_cli.facts import (
 )
 from nerq_cli.inventory import Dependency, Location, Package
 from nerq_cli.methodology.packages import PACKAGES
-from nerq_cli.policy import State, decide_exit, judge_dependency
-from nerq_cli.policy import findings as finding
+from nerq_cli.policy import State, decide_exit, judge_dependency, rules
 from nerq_cli.policy.upgrade import Upgrade
 from nerq_cli.report import RenderOptions
 from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
@@ -193,10 +192,8 @@ def make(
     elapsed: float = 0.62,
 ) -> Report:
     states = [one.state for one in dependencies if one.state]
-    findings = tuple(
-        finding.find_unregistered(one.dependency for one in dependencies if one.in_registry is False and not listed)
-    )
-    counted = finding.describe_counts(findings)
+    findings = rules.find_problems(rules.RuleInput(assessments=() if listed else dependencies, dependency_files=()))
+    counted = rules.describe_counts(findings, "fail")
     code, reason = decide_exit(states, threshold=70.0, problem_count=len(errors), findings=counted, strict=strict)
     paths = dict.fromkeys(place.path for one in dependencies for place in one.dependency.locations)
     if listed:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from nerq_cli.errors import ExitStatus
 from nerq_cli.policy import STATES
-from nerq_cli.policy.findings import KINDS, Finding, FindingId, group_by_kind
+from nerq_cli.policy.findings import Finding
+from nerq_cli.policy.rules import PolicyRule, group_by_rule
 from nerq_cli.report import wording
 from nerq_cli.report.model import Report, SourceStatus
 from nerq_cli.report.projects import group_by_project, report_for_project
@@ -38,8 +39,8 @@ def render_text(report: Report, options: RenderOptions) -> str:
     elif report.exit != ExitStatus.PASSED:
         page.add_paragraph("FAIL  nothing was scored", "bad")
     page.add_gap()
-    for id_, findings in group_by_kind(report.findings).items():
-        _add_findings(page, id_, findings, limit=len(findings) if is_long else _MAX_FINDINGS)
+    for rule, findings in group_by_rule(report.findings).items():
+        _add_findings(page, rule, findings, limit=len(findings) if is_long else _MAX_FINDINGS)
     if report.list_only:
         listing.add_dependencies(page, report)
     else:
@@ -162,10 +163,9 @@ def overall_verdict(report: Report) -> tuple[str, str]:
 # --- findings
 
 
-def _add_findings(page: Page, id_: FindingId, findings: Sequence[Finding], *, limit: int) -> None:
-    """Add the findings of one kind: heading, each with its location, hint."""
-    kind = KINDS[id_]
-    page.add_paragraph(page.safe_text(f"{len(findings):,} {kind.headings[len(findings) > 1]}"), "bad")
+def _add_findings(page: Page, rule: PolicyRule, findings: Sequence[Finding], *, limit: int) -> None:
+    """Add the findings of one rule: heading, each with its location, hint."""
+    page.add_paragraph(page.safe_text(f"{len(findings):,} {rule.headings[len(findings) > 1]}"), "bad")
     for finding in findings[:limit]:
         name, location = (
             page.safe_text(finding.name or finding.text),
@@ -176,7 +176,7 @@ def _add_findings(page: Page, id_: FindingId, findings: Sequence[Finding], *, li
             page.add_paragraph(page.safe_text(finding.text), indent=4)
     if (hidden_count := len(findings) - limit) > 0:
         page.add_paragraph(f"+{hidden_count:,} more (--all)", "dim", indent=4)
-    page.add_paragraph(page.safe_text(f"→ {kind.hint}"), "action", indent=4)
+    page.add_paragraph(page.safe_text(f"→ {rule.hint}"), "action", indent=4)
     page.add_gap()
 
 

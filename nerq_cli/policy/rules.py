@@ -1,0 +1,117 @@
+"""The policy rules: a table, one row per rule, with its check and its words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal, TypeAlias
+
+from nerq_cli.ecosystems import get_ecosystem
+from nerq_cli.inventory import DependencyFile, Location, Package
+from nerq_cli.policy.assessment import Assessment
+from nerq_cli.policy.findings import Finding
+
+#: ``fail``: a finding fails the run; ``incomplete``: it leaves the run incomplete.
+Effect: TypeAlias = Literal["fail", "incomplete"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleInput:
+    """What a run knows when the rules are checked."""
+
+    assessments: Sequence[Assessment]
+    dependency_files: Sequence[DependencyFile]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyRule:
+    """One rule."""
+
+    #: A word, the same in every format.
+    id: str
+    effect: Effect
+    #: Heading above the findings, after their number: singular and plural.
+    headings: tuple[str, str]
+    #: Reason of the exit status, after a number: singular and plural.
+    count_phrases: tuple[str, str]
+    #: What to do.
+    hint: str
+    #: Pure function that yields the findings, without an id.
+    check: Callable[[RuleInput], Iterable[Finding]]
+
+
+def _find_unregistered(rule_input: RuleInput) -> Iterator[Finding]:
+    """Yield a finding for each package that its registry does not have."""
+    locations_by_package: dict[Package, dict[Location, None]] = {}
+    for assessment in rule_input.assessments:
+        if assessment.in_registry is False:
+            dependency = assessment.dependency
+            locations_by_package.setdefault(dependency.package, {}).update(dict.fromkeys(dependency.locations))
+    for package, locations in locations_by_package.items():
+        yield Finding(
+            text=f"{get_ecosystem(package.ecosystem).registry_name} has no package of this name",
+            purl=package.purl,
+            name=package.name,
+            locations=tuple(locations),
+        )
+
+
+def _find_drift(rule_input: RuleInput) -> Iterator[Finding]:
+    """Yield a finding for each declaration that its lock file does not satisfy."""
+    for drift in (drift for file in rule_input.dependency_files for drift in file.drift):
+        lockfile_content = f"holds {', '.join(drift.locked_versions)}" if drift.locked_versions else "does not have it"
+        yield Finding(
+            text=f"{drift.requirement or 'any version'} is asked for, and {drift.lockfile} {lockfile_content}",
+            purl=drift.package.purl,
+            name=drift.package.name,
+            locations=(drift.location,),
+        )
+
+
+#: The rules, in the order of a report.
+RULES: Final[tuple[PolicyRule, ...]] = (
+    PolicyRule(
+        id="not-in-registry",
+        effect="fail",
+        headings=(
+            "name that the registry does not know: anybody could register it",
+            "names that the registry does not know: anybody could register them",
+        ),
+        count_phrases=("name no public index knows", "names no public index knows"),
+        hint="correct it, or list it under private in [tool.nerq] if it is yours",
+        check=_find_unregistered,
+    ),
+    PolicyRule(
+        id="lock-drift",
+        effect="incomplete",
+        headings=(
+            "dependency that its lock file no longer fits: what gets installed is open",
+            "dependencies that their lock files no longer fit: what gets installed is open",
+        ),
+        count_phrases=("dependency its lock file no longer fits", "dependencies their lock files no longer fit"),
+        hint="write the lock file anew",
+        check=_find_drift,
+    ),
+)
+
+
+def find_problems(rule_input: RuleInput) -> tuple[Finding, ...]:
+    """Return the findings of all rules, in the order of the table."""
+    return tuple(replace(finding, id=rule.id) for rule in RULES for finding in rule.check(rule_input))
+
+
+def group_by_rule(findings: Iterable[Finding]) -> dict[PolicyRule, list[Finding]]:
+    """Return the findings of each rule that has any, in the order of the table."""
+    grouped: dict[str, list[Finding]] = {rule.id: [] for rule in RULES}
+    for finding in findings:
+        grouped[finding.id].append(finding)
+    return {rule: grouped[rule.id] for rule in RULES if grouped[rule.id]}
+
+
+def describe_counts(findings: Iterable[Finding], effect: Effect) -> list[str]:
+    """Return the number of findings of each rule with this effect, as phrases."""
+    return [
+        f"{len(group):,} {rule.count_phrases[len(group) > 1]}"
+        for rule, group in group_by_rule(findings).items()
+        if rule.effect == effect
+    ]
