@@ -72,8 +72,10 @@ def require_within_limit(data: bytes) -> bytes:
     return data
 
 
-def decode_text(data: bytes) -> str:
+def decode_text(data: bytes, *, suggest_comment: bool = False) -> str:
     """Return the text of a file: by its byte order mark, else by the encoding in its first lines, else as UTF-8.
+
+    With ``suggest_comment``, the hint of an error names the comment that states an encoding.
 
     Raises:
         CannotReadError: the bytes are not in that encoding, or there is no such encoding.
@@ -85,7 +87,9 @@ def decode_text(data: bytes) -> str:
         return data[len(mark) :].decode(encoding)
     except UnicodeError as error:
         line = data.count(b"\n", 0, getattr(error, "start", 0)) + 1
-        hint = "save it as UTF-8, or name its encoding in the first line: # -*- coding: latin-1 -*-"
+        hint = "save it as UTF-8"
+        if suggest_comment:
+            hint += ", or name its encoding in the first line: # -*- coding: latin-1 -*-"
         raise CannotReadError(f"is not {encoding.upper()} text", hint=hint, line=line) from error
 
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from nerq_cli.manifests.discovery.workspace import Workspaces
 
 _REQUIREMENTS: Final = "requirements"
+#: Formats whose own tools read the encoding from a comment.
+_ENCODING_COMMENT_FORMATS: Final = frozenset({_REQUIREMENTS, "setup.py"})
 _JSON_PROBLEM: Final = "this looks like JSON, not like a requirements file"
 _JSON_HINT: Final = "name its kind with --as: package.json, package-lock.json, Pipfile.lock, bun.lock or sbom"
 #: Fewest problems for which a file found by a search is taken for prose.
@@ -143,7 +145,8 @@ class _FileLoader:
         if file.problem:
             return DependencyFile(path=file.path, format=file.format, problems=(file.problem,))
         try:
-            text = decode_text(self._stdin_bytes() if file.path == STDIN_LABEL else read_bytes(file.file))
+            data = self._stdin_bytes() if file.path == STDIN_LABEL else read_bytes(file.file)
+            text = decode_text(data, suggest_comment=file.format in _ENCODING_COMMENT_FORMATS)
         except CannotReadError as error:
             problem = Problem(path=file.path, line=error.line, message=str(error), hint=error.hint)
             return DependencyFile(path=file.path, format=file.format, problems=(problem,))

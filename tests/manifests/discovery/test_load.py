@@ -496,6 +496,15 @@ def test_bytes_in_another_encoding_are_a_problem_at_their_line(project: Project)
     assert (found.message, found.line) == ("is not UTF-8 text", 2)
 
 
+@pytest.mark.parametrize(("name", "count"), [("requirements.txt", 1), ("setup.py", 1), ("package.json", 0)])
+def test_only_formats_with_an_encoding_comment_suggest_one(project: Project, name: str, count: int) -> None:
+    project({name: b"\xff\x00binary\x80"})
+    found = problem(load_dependency_files([name]))
+    assert found.message == "is not UTF-8 text"
+    assert found.hint.startswith("save it as UTF-8")
+    assert found.hint.count("coding: latin-1") == count
+
+
 @pytest.mark.parametrize("name", ["klingon", "rot13", "hex", "punycode", "idna", "unicode_escape", "undefined", "..."])
 def test_an_encoding_that_is_none_is_a_problem(name: str) -> None:
     with pytest.raises(CannotReadError, match="names an unknown encoding"):
