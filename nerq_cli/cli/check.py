@@ -35,7 +35,7 @@ def check(
     """
     from nerq_cli.application.check import run_check
     from nerq_cli.application.session import Session
-    from nerq_cli.cli.output import write_report, write_warnings
+    from nerq_cli.cli.output import write_exit_reason, write_incomplete, write_report, write_warnings
     from nerq_cli.cli.shadowed_command import find_shadowed_command
     from nerq_cli.report import FORMATS, RenderOptions
 
@@ -48,6 +48,9 @@ def check(
     write_report(report, shared.form, shared.output or (), RenderOptions(details=details))
     if not shared.quiet:
         write_warnings([*report.warnings, find_shadowed_command()])
+        if not ambiguous:
+            write_exit_reason(report)
+            write_incomplete(report)
     on_stderr = FORMATS[shared.form].machine_readable
     raise typer.Exit(_report_ambiguous(ambiguous, on_stderr=on_stderr) if ambiguous else report.exit)
 

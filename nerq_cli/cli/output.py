@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from nerq_cli.errors import UsageError
+from nerq_cli.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
     from nerq_cli.report import RenderOptions
@@ -105,3 +105,16 @@ def write_warnings(messages: Iterable[str]) -> None:
     for message in dict.fromkeys(messages):
         if message:
             write_message("warning", message)
+
+
+def write_exit_reason(report: Report) -> None:
+    """Write to stderr why the exit status is not 0."""
+    if report.exit is not ExitStatus.PASSED:
+        write_message(f"exit {report.exit.value}", report.exit_reason)
+
+
+def write_incomplete(report: Report) -> None:
+    """Write a warning to stderr if a run passed although not everything could be checked."""
+    if report.exit is ExitStatus.PASSED and not report.complete and not report.list_only:
+        advice = "" if report.strict else f"; --strict makes this exit {ExitStatus.INCOMPLETE.value}"
+        write_message("warning", f"{report.exit_reason}{advice}")

@@ -8,7 +8,7 @@ import typer
 
 from nerq_cli.cli import options
 from nerq_cli.cli.command import EXIT_STATUSES, create_app
-from nerq_cli.errors import ExitStatus, UsageError
+from nerq_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from nerq_cli.report.model import Report
@@ -112,7 +112,7 @@ def scan(
 
 def _print_notices(report: Report, shared: options.ReportOptions, *, has_details: bool) -> None:
     """Print on stderr the problems of the files, and the warnings that the report on stdout does not show."""
-    from nerq_cli.cli.output import write_message, write_warnings
+    from nerq_cli.cli.output import write_exit_reason, write_incomplete, write_message, write_warnings
     from nerq_cli.cli.shadowed_command import find_shadowed_command
     from nerq_cli.report import FORMATS
 
@@ -126,8 +126,6 @@ def _print_notices(report: Report, shared: options.ReportOptions, *, has_details
     if shared.quiet:
         return
     write_warnings([*(report.warnings if machine_readable or has_details else ()), find_shadowed_command()])
-    if has_details and not machine_readable and report.exit is not ExitStatus.PASSED:
-        write_message(f"exit {report.exit.value}", report.exit_reason)
-    if report.exit is ExitStatus.PASSED and not report.complete and not report.list_only:
-        advice = "" if report.strict else f"; --strict makes this exit {ExitStatus.INCOMPLETE.value}"
-        write_message("warning", f"{report.exit_reason}{advice}")
+    if has_details and not machine_readable:
+        write_exit_reason(report)
+    write_incomplete(report)

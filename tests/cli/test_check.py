@@ -114,3 +114,20 @@ def test_a_private_name_is_not_asked_about_anywhere(nerq: Nerq, registry: Any, p
     assert result.status == 0
     assert "private name" in result.out
     assert registry.paths == []
+
+
+def test_the_reason_of_a_status_that_is_not_0_is_on_stderr(nerq: Nerq, registry: Any, project: Any) -> None:
+    result = nerq("check", "pypi:nosuchpkg-xyzzy-123", *AS_OF)
+    assert result.status == 1
+    assert "\nexit 1: " in f"\n{result.err}"
+    assert "exit 1" not in nerq("check", "pypi:nosuchpkg-xyzzy-123", *AS_OF, "--quiet").err
+
+
+def test_a_version_that_does_not_exist_was_not_judged_and_that_is_said(nerq: Nerq, registry: Any, project: Any) -> None:
+    registry.pypi("demo", "1.0", "2.0")
+    result = nerq("check", "pypi:demo==99", *AS_OF)
+    assert result.status == 0
+    assert "1 could not be judged" in result.err
+    assert "--strict makes this exit 3" in result.err
+    assert nerq("check", "pypi:demo==99", *AS_OF, "--strict").err.count("exit 3: ") == 1
+    assert "judged" not in nerq("check", "pypi:demo==2.0", *AS_OF).err
