@@ -42,7 +42,8 @@ def scan(
     list_only: Annotated[bool, typer.Option("--list", help="List the dependencies only; no network.")] = False,
     show_all: Annotated[bool, typer.Option("--all", "-a", help="Show the dependencies that pass as well.")] = False,
     top: Annotated[
-        int | None, typer.Option("--top", metavar="N", min=1, help="Show the N worst dependencies only.")
+        int | None,
+        typer.Option("--top", metavar="N", min=1, help="Show the N worst dependencies only; with --list the first N."),
     ] = None,
     explain: Annotated[
         list[str] | None,

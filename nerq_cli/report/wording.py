@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nerq_cli.facts import AffectingAdvisory
     from nerq_cli.policy.upgrade import Upgrade
     from nerq_cli.report.glyphs import Glyphs
-    from nerq_cli.report.model import Assessment
+    from nerq_cli.report.model import Assessment, Report
 
 #: Style of each state; None: only listed.
 STATE_STYLES: Final = {
@@ -161,6 +161,11 @@ def state_glyph(assessment: Assessment, glyphs: Glyphs) -> str:
 def count_packages(n: int) -> str:
     """Return ``1 package``, ``45 packages``."""
     return format_count(n, "package")
+
+
+def describe_empty(report: Report) -> str:
+    """Return why a report has no dependencies."""
+    return "nothing could be read" if report.errors else "no dependencies declared"
 
 
 def format_age(seconds: int) -> str:

@@ -19,22 +19,28 @@ _MIN_WIDTHS: Final = (44, 4, 11, 6, 60)
 Row: TypeAlias = tuple[Span, Span, Span, Span, Span]
 
 
-def add_dependencies(page: Page, report: Report) -> None:
-    """Add the dependencies by name, then those that are skipped, then the counts per group."""
+def add_dependencies(page: Page, report: Report, *, limit: int | None = None) -> None:
+    """Add the dependencies by name, then those that are skipped, then the counts per group.
+
+    ``limit`` is the number of dependencies to show.
+    """
     dependencies = sorted(
         (assessment.dependency for assessment in report.dependencies), key=lambda d: (d.package, d.version or "")
     )
-    active = [_build_row(page, dependency) for dependency in dependencies if not dependency.skip_reason]
-    skipped = [_build_row(page, dependency) for dependency in dependencies if dependency.skip_reason]
+    visible = sorted(dependencies, key=lambda dependency: bool(dependency.skip_reason))[:limit]
+    active = [_build_row(page, dependency) for dependency in visible if not dependency.skip_reason]
+    skipped = [_build_row(page, dependency) for dependency in visible if dependency.skip_reason]
     if active:
         _add_rows(page, ("Package", "Eco", "Requirement", "Groups", "Where"), active)
     if skipped:
         page.add_gap()
         _add_rows(page, ("Skipped", "Eco", "Why", "Groups", "Where"), skipped)
     if not dependencies:
-        page.add_line(("  no dependencies declared", ""))
+        page.add_line((f"  {wording.describe_empty(report)}", ""))
     else:
         page.add_gap()
+        if hidden_count := len(dependencies) - len(visible):
+            page.add_paragraph(f"{wording.count_packages(hidden_count)} not shown (--top {limit})", "dim")
         page.add_paragraph(page.safe_text(count_groups(dependencies), 0), "dim")
 
 

@@ -42,7 +42,7 @@ def render_text(report: Report, options: RenderOptions) -> str:
     for rule, findings in group_by_rule(report.findings).items():
         _add_findings(page, rule, findings, limit=len(findings) if is_long else _MAX_FINDINGS)
     if report.list_only:
-        listing.add_dependencies(page, report)
+        listing.add_dependencies(page, report, limit=options.top)
     else:
         table.add_dependencies(page, report, options)
         _add_projects(page, report, limit=None if is_long else _MAX_PROJECTS)
@@ -141,7 +141,7 @@ def _add_verdict(page: Page, report: Report) -> None:
 def _state_counts(page: Page, report: Report) -> Iterable[Span]:
     """Yield the number of packages in each state with its sign; zero for ``ok`` only."""
     if not report.dependencies:
-        yield ("nothing could be read" if report.errors else "no dependencies declared"), ""
+        yield wording.describe_empty(report), ""
         return
     labels = {"below": f"below {report.threshold:g}"}
     for state in sorted(STATES, key=lambda state: state != "ok"):

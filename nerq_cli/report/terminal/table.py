@@ -83,7 +83,8 @@ def add_dependencies(page: Page, report: Report, options: RenderOptions) -> None
         )
     visible_ids = {id(assessment) for assessment in visible}
     _add_legend(page, [row for row, _ in rows], report, labels)
-    _add_rest(page, [assessment for assessment in assessments if id(assessment) not in visible_ids])
+    hidden = [assessment for assessment in assessments if id(assessment) not in visible_ids]
+    _add_rest(page, hidden, "--all" if options.top is None else f"--top {options.top}")
 
 
 def sort_key(assessment: Assessment) -> tuple[int, float, float, str, str, str]:
@@ -243,13 +244,13 @@ def _add_legend(page: Page, rows: Sequence[_Row], report: Report, labels: Sequen
         page.add_paragraph(f"! still below {report.threshold:g}", "dim", indent=1)
 
 
-def _add_rest(page: Page, hidden: Sequence[Assessment]) -> None:
-    """Add the number of dependencies without a row."""
+def _add_rest(page: Page, hidden: Sequence[Assessment], option: str) -> None:
+    """Add the number of dependencies without a row, and the option that shows or hides them."""
     if not hidden:
         return
     states = [assessment.state for assessment in hidden]
     counts = ", ".join(f"{states.count(state):,} {state}" for state in STATES if state in states)
-    page.add_paragraph(f"{wording.count_packages(len(hidden))} not shown: {counts} (--all)", "dim", indent=1)
+    page.add_paragraph(f"{wording.count_packages(len(hidden))} not shown: {counts} ({option})", "dim", indent=1)
 
 
 # --- groups

@@ -281,6 +281,25 @@ def test_an_empty_list_says_so(screen: Screen, report_of: Make, assess: Assess) 
     assert "Requirement" not in skipped
 
 
+def test_a_list_of_files_that_could_not_be_read_does_not_say_that_nothing_is_declared(
+    screen: Screen, broken: Report
+) -> None:
+    printed = drawn(screen, replace(broken, dependencies=(), list_only=True))
+    assert "nothing could be read" in printed
+    assert "no dependencies declared" not in printed
+
+
+def test_top_limits_a_list_and_counts_the_rest(screen: Screen, listed: Report) -> None:
+    printed = screen(summary.render_text, listed, top=2)
+    assert "acme-utils 1.2 " in printed
+    assert "anyio 2.31.0 " in printed
+    assert "attrs" not in printed
+    assert "Skipped" not in printed
+    assert "34 packages not shown (--top 2)" in printed
+    assert "main 35 · dev 1" in printed
+    assert "not shown" not in screen(summary.render_text, listed, top=36)
+
+
 def test_a_list_that_stands_in_for_a_scan_says_that_nothing_was_scored(screen: Screen, broken: Report) -> None:
     printed = drawn(screen, replace(broken, list_only=True))
     assert "FAIL  nothing was scored" in printed

@@ -83,7 +83,8 @@ def test_all_shows_every_package_also_those_left_out_on_purpose(
 def test_top_shows_the_worst_rows_and_counts_the_rest(screen: Screen, findings: Report) -> None:
     printed = drawn(screen, findings, top=2)
     assert names(printed) == ["requests", "pillow"]
-    assert "34 packages not shown: 2 below, 2 unknown, 28 ok, 2 skipped (--all)" in printed
+    assert "34 packages not shown: 2 below, 2 unknown, 28 ok, 2 skipped (--top 2)" in printed
+    assert drawn(screen, findings, top=2, show_all=True) == printed
 
 
 def test_an_advisory_is_shown_with_its_id_also_where_the_package_passes(
