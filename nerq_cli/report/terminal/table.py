@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MAX_FULL_TABLE: Final = 40
 #: Packages from which on those that are unknown for one shared reason share a row of a long table.
 MIN_GROUP_SIZE: Final = 4
+#: States whose rows stand before the groups; each dependency in one of them has a row or is in a group.
+_STATES_BEFORE_GROUPS: Final = ("below", "unknown")
 #: Reasons in a row.
 MAX_REASONS: Final = 3
 #: From this width on columns are two cells apart, and a version to move to has its score beside it.
@@ -62,8 +64,7 @@ def add_dependencies(page: Page, report: Report, options: RenderOptions) -> None
     if options.top is not None:
         visible = assessments[: options.top]
     elif len(assessments) > MAX_FULL_TABLE and not options.show_all:
-        needs_row = ("below", "unknown")
-        visible = [entry for entry in assessments if entry.state in needs_row or entry.advisories]
+        visible = [entry for entry in assessments if entry.state in _STATES_BEFORE_GROUPS or entry.advisories]
         groups = _group_unknown(visible)
     grouped_ids = {id(assessment) for members in groups.values() for assessment in members}
     rows = [
@@ -72,15 +73,8 @@ def add_dependencies(page: Page, report: Report, options: RenderOptions) -> None
         if id(assessment) not in grouped_ids
     ]
     labels = [_DIMENSION_LABELS.get(name, name[:3].title()) for name in report.methodology.dimensions]
-    if rows:
-        _add_rows(page, rows, " ".join(labels), verbose=options.verbose)
-    for reason, members in groups.items():
-        page.add_paragraph(
-            page.safe_text(_describe_group(reason, members, report.threshold)),
-            "doubt",
-            indent=_INDENT,
-            prefix=f" {page.glyphs.unknown}",
-        )
+    group_texts = [_describe_group(reason, members, report.threshold) for reason, members in groups.items()]
+    _add_rows(page, rows, group_texts, " ".join(labels), verbose=options.verbose)
     visible_ids = {id(assessment) for assessment in visible}
     _add_legend(page, [row for row, _ in rows], report, labels)
     hidden = [assessment for assessment in assessments if id(assessment) not in visible_ids]
@@ -182,8 +176,18 @@ def _format_upgrade(page: Page, assessment: Assessment, threshold: float) -> str
     return f"{upgrade.version}{mark} ({wording.format_upgrade_score(upgrade)})"
 
 
-def _add_rows(page: Page, rows: Sequence[tuple[_Row, Assessment]], dimensions: str, *, verbose: bool) -> None:
-    """Add a line per row on a wide page, two on a narrow one; ``verbose`` adds every reason below."""
+def _add_rows(
+    page: Page,
+    rows: Sequence[tuple[_Row, Assessment]],
+    group_texts: Sequence[str],
+    dimensions: str,
+    *,
+    verbose: bool,
+) -> None:
+    """Add a line per row on a wide page, two on a narrow one; ``verbose`` adds every reason below.
+
+    The groups of unknown packages follow the last row of an unknown one, before those that pass.
+    """
     columns = (
         Column("  Score", min_width=10),
         Column("Package", 40, 10),
@@ -195,11 +199,14 @@ def _add_rows(page: Page, rows: Sequence[tuple[_Row, Assessment]], dimensions: s
         Column("Where", 44, 11, keep_end=True),
     )
     gap = 1 if page.width < _SPACIOUS_WIDTH else 2
-    is_wide = page.width >= WIDE_TABLE_WIDTH
+    is_wide = bool(rows) and page.width >= WIDE_TABLE_WIDTH
     widths = fit_widths(columns, [row for row, _ in rows], page.width - 1, gap) if is_wide else []
     if is_wide:
         add_cut_row(page, columns, widths, [(column.heading, "dim") for column in columns], gap)
-    for row, assessment in rows:
+    group_position = sum(assessment.state in _STATES_BEFORE_GROUPS for _, assessment in rows)
+    for position, (row, assessment) in enumerate(rows):
+        if position == group_position:
+            _add_groups(page, group_texts)
         if is_wide:
             add_cut_row(page, columns, widths, row, gap)
         else:
@@ -207,6 +214,13 @@ def _add_rows(page: Page, rows: Sequence[tuple[_Row, Assessment]], dimensions: s
         if verbose and assessment.reasons:
             reasons = page.safe_text(" · ").join(map(page.safe_text, assessment.reasons))
             page.add_paragraph(reasons, "dim", indent=_INDENT)
+    if group_position == len(rows):
+        _add_groups(page, group_texts)
+
+
+def _add_groups(page: Page, group_texts: Iterable[str]) -> None:
+    for text in group_texts:
+        page.add_paragraph(page.safe_text(text), "doubt", indent=_INDENT, prefix=f" {page.glyphs.unknown}")
 
 
 def _add_stacked_row(page: Page, row: _Row) -> None:

@@ -271,6 +271,18 @@ def test_the_shared_line_says_why_the_advisories_are_not_known(
     assert "no advisory source answered (OSV: deadline): ~97.3 to ~97.3" in flat(drawn(screen, long(*late)))
 
 
+@pytest.mark.parametrize("width", [80, 200])
+def test_the_shared_line_stands_before_the_packages_that_pass(
+    screen: Screen, assess: Assess, long: Callable[..., Report], width: int
+) -> None:
+    passing = assess("oldish", advisories=(AffectingAdvisory(id="GHSA-1", severity="low"),))
+    below = assess("yanked", fields={"yanked": True})
+    late = [assess(f"p{n}", advisories=Unknown("deadline", "OSV")) for n in range(4)]
+    assert passing.state == "ok"
+    assert names(drawn(screen, long(passing, below, *late), width=width)) == ["yanked", "4", "oldish"]
+    assert names(drawn(screen, long(passing, *late), width=width)) == ["4", "oldish"]
+
+
 def test_few_packages_are_shown_one_by_one(screen: Screen, assess: Assess, long: Callable[..., Report]) -> None:
     report = long(*(assess(f"p{n}", advisories=None) for n in range(3)))
     assert names(drawn(screen, report)) == ["p0", "p1", "p2"]
