@@ -119,7 +119,7 @@ def _verdict_sentence(assessment: Assessment, threshold: float) -> str:
     }
     score = assessment.score
     if score is not None and score.provisional and score.value is not None and assessment.state == "unknown":
-        return f"{label} would reach {threshold:g}, but no advisory source answered: not enough for a pass"
+        return f"{label} would reach {threshold:g}, but its advisories were not checked: not enough for a pass"
     return sentences.get(assessment.state or "", f"{label} could not be judged{suffix}")
 
 

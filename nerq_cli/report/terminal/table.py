@@ -251,7 +251,7 @@ def _add_legend(page: Page, rows: Sequence[_Row], report: Report, labels: Sequen
         names = map(" ".join, zip(labels, report.methodology.dimensions, strict=True))
         page.add_paragraph(page.safe_text(" · ".join(names)), "dim", indent=1)
     if any("~" in row.score[0] or "(~" in row.upgrade[0] for row in rows):
-        page.add_paragraph("~ provisional: no advisory source answered", "dim", indent=1)
+        page.add_paragraph(f"~ provisional: {_UNCHECKED}", "dim", indent=1)
     if any("*" in row.upgrade[0] for row in rows):
         page.add_paragraph("* outside the declared range", "dim", indent=1)
     if any("!" in row.upgrade[0] for row in rows):
@@ -314,9 +314,7 @@ def _describe_group(reason: str, members: Sequence[Assessment], threshold: float
         for assessment in members
         if assessment.score is not None and assessment.score.value is not None
     ]
-    no_response = "no advisory source answered"
-    explanation = no_response if reason[1:] == no_response else f"{no_response} ({reason[1:]})"
     return (
-        f"{wording.count_packages(len(members))} score {threshold:g} or above, but {explanation}: "
+        f"{wording.count_packages(len(members))} score {threshold:g} or above, but {_UNCHECKED} ({reason[1:]}): "
         f"~{min(values):.1f} to ~{max(values):.1f} (--all lists them)"
     )

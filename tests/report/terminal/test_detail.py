@@ -56,7 +56,7 @@ def test_score_grade_and_how_firm_they_are_stand_on_one_line(card_of: CardOf, fi
         ({"name": "x"}, "x 2.31.0 reaches 70."),
         (
             {"name": "x", "advisories": None},
-            "x 2.31.0 would reach 70, but no advisory source answered: not enough for a pass",
+            "x 2.31.0 would reach 70, but its advisories were not checked: not enough for a pass",
         ),
         ({"name": "x", "version": None, "skip": "local path"}, "x is skipped: local path"),
         ({"name": "x", "version": None, "first_reason": "why"}, "x could not be judged: why"),

@@ -151,7 +151,7 @@ def test_a_provisional_score_carries_a_tilde_an_explanation_and_no_grade(
 ) -> None:
     printed = drawn(screen, report_of([assess("x", advisories=None)]))
     assert " ? ~97.3    x 2.31.0  pypi" in printed
-    assert "~ provisional: no advisory source answered" in printed
+    assert "~ provisional: advisories not checked" in printed
 
 
 def test_a_score_has_its_grade_beside_it_and_an_unknown_one_has_none(screen: Screen, findings: Report) -> None:
@@ -229,7 +229,7 @@ def test_a_provisional_version_to_move_to_is_marked_and_the_mark_explained(scree
     [lodash] = (one for one in findings.dependencies if one.dependency.package.name == "lodash")
     printed = drawn(screen, replace(findings, dependencies=(lodash,)))
     assert "→ 4.17.21 (~88.2)\n" in printed
-    assert "~ provisional: no advisory source answered" in printed
+    assert "~ provisional: advisories not checked" in printed
     assert "* outside" not in printed
     assert "! still" not in printed
 
@@ -259,7 +259,8 @@ def test_many_packages_without_advisories_share_one_line(screen: Screen, provisi
     printed = drawn(screen, provisional)
     assert names(printed) == ["celery", "40"]
     assert (
-        "? 40 packages score 70 or above, but no advisory source answered: ~92.4 to ~97.3 (--all lists them)"
+        "? 40 packages score 70 or above, but advisories not checked (no advisory source answered): ~92.4 to ~97.3 "
+        "(--all lists them)"
     ) in flat(printed)
     assert len(names(drawn(screen, provisional, show_all=True))) == 41
 
@@ -268,7 +269,7 @@ def test_the_shared_line_says_why_the_advisories_are_not_known(
     screen: Screen, assess: Assess, long: Callable[..., Report]
 ) -> None:
     late = [assess(f"p{n}", advisories=Unknown("deadline", "OSV")) for n in range(4)]
-    assert "no advisory source answered (OSV: deadline): ~97.3 to ~97.3" in flat(drawn(screen, long(*late)))
+    assert "advisories not checked (OSV: deadline): ~97.3 to ~97.3" in flat(drawn(screen, long(*late)))
 
 
 @pytest.mark.parametrize("width", [80, 200])
