@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -93,13 +94,20 @@ def import_advisories(
                 hint="give records in the OSV format that concern PyPI or npm",
             )
 
-    import_info = ImportInfo(", ".join(path.name for path in paths)[:_MAX_SOURCE_LENGTH], int(time.time()))
+    import_info = ImportInfo(_name_source(paths), int(time.time()))
     is_written = (
         database.add_records(count_entries(), None) if add else database.replace_records(count_entries(), import_info)
     )
     if not is_written:
         raise UsageError(database.problem or "the advisory database could not be written")
     return result
+
+
+def _name_source(paths: Sequence[Path]) -> str:
+    """Return the names of files; those of one name are told apart by their folder (``PyPI/all.zip``)."""
+    counts = Counter(path.name for path in paths)
+    names = (path.name if counts[path.name] == 1 else "/".join(path.absolute().parts[-2:]) for path in paths)
+    return ", ".join(names)[:_MAX_SOURCE_LENGTH]
 
 
 def _describe_empty_import(paths: Sequence[Path], stats: ReadStats) -> str:

@@ -62,6 +62,15 @@ def test_files_are_imported_and_shown(cache: Path, tmp_path: Path) -> None:
     assert " from all.zip\n  newest    2026-01-01T00:00:00Z\n" in shown
 
 
+def test_imported_files_of_one_name_are_told_apart_by_their_folder(cache: Path, tmp_path: Path) -> None:
+    files = [tmp_path / "PyPI" / "all.zip", tmp_path / "npm" / "all.zip"]
+    for file, content in zip(files, (record("A-1"), record("A-2", LEFT)), strict=True):
+        file.parent.mkdir()
+        file.write_bytes(zipped(content))
+    said("import", *files)
+    assert said("status").count(" from PyPI/all.zip, npm/all.zip\n") == 2
+
+
 def test_one_ecosystem_can_be_chosen(cache: Path, tmp_path: Path) -> None:
     (tmp_path / "all.zip").write_bytes(zipped(record("A-1"), record("A-2", LEFT)))
     assert said("import", tmp_path / "all.zip", "--ecosystem", "NPM") == "npm: 1 advisories imported\n"
