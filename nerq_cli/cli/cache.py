@@ -24,8 +24,10 @@ app = create_app("Show, empty or prune the cache.")
 @app.command()
 def info(*, cache_dir: options.CacheDir = None) -> None:
     """Show the path, size and content of the cache."""
-    with _open_cache(cache_dir) as store:
+    with _open_cache(cache_dir, only_read=True) as store:
         cache_info = store.get_info()
+        if store.read_problem:
+            return  # the error follows
         typer.echo(f"path    {cache_info.path}")
         typer.echo(f"size    {cache_info.bytes / 1e6:.1f} MB")
         for source, row_count in sorted(cache_info.rows.items()):
@@ -37,10 +39,13 @@ def info(*, cache_dir: options.CacheDir = None) -> None:
 
 @app.command()
 def clear(*, cache_dir: options.CacheDir = None) -> None:
-    """Delete everything in the cache."""
+    """Delete every response in the cache. The advisory database, which nerq db fills, is kept."""
     with _open_cache(cache_dir) as store:
-        store.clear()
-    typer.echo("cache emptied")
+        directory = store.path.parent
+        is_missing = not store.problem and not directory.exists()
+        if not is_missing:
+            store.clear()
+    typer.echo(f"there is no cache at {directory}" if is_missing else "cache emptied")
 
 
 @app.command()
@@ -58,14 +63,18 @@ def prune(
 
 
 @contextmanager
-def _open_cache(cache_dir: Path | None) -> Iterator[Store]:
-    """Open the cache for a block. A problem of the cache is an error here: the command is about nothing else."""
+def _open_cache(cache_dir: Path | None, *, only_read: bool = False) -> Iterator[Store]:
+    """Open the cache for a block. A problem of the cache is an error here: the command is about nothing else.
+
+    With ``only_read``, a cache that cannot be written is no problem.
+    """
     from nerq_cli.application.session import open_store
 
     store = open_store(cache_dir)
     try:
         yield store
-        if store.problem:
-            raise UsageError(store.problem)
+        problem = store.read_problem if only_read else store.problem
+        if problem:
+            raise UsageError(problem)
     finally:
         store.close()

@@ -73,6 +73,7 @@ class DatabaseFile:
         self._connection: sqlite3.Connection | None = None
         self._opened_inode: int | None = None
         self._is_writable = True
+        self._read_only_problem = ""
         self._problems: list[str] = []
 
     @classmethod
@@ -86,6 +87,11 @@ class DatabaseFile:
     @property
     def problem(self) -> str:
         """Sentences for the user about failures; empty without one."""
+        return "; ".join(filter(None, (self._read_only_problem, *self._problems)))
+
+    @property
+    def read_problem(self) -> str:
+        """The failures that concern those who only read as well."""
         return "; ".join(self._problems)
 
     def close(self) -> None:
@@ -96,8 +102,9 @@ class DatabaseFile:
             self._connection = None
 
     def _connect_existing(self) -> None:
-        self._opened_inode = _get_inode(self.path)
-        if self._opened_inode is None:
+        try:
+            self._opened_inode = self.path.stat().st_ino
+        except FileNotFoundError:
             return
         try:
             self._connection = _open_connection(self.path, self.schema.format_version, "mode=rw")
@@ -107,7 +114,7 @@ class DatabaseFile:
             # A log beside the file is needed even to read it, unless SQLite is told that no process writes to it.
             self._connection = _open_connection(self.path, self.schema.format_version, "mode=ro&immutable=1")
             self._is_writable = False
-            self._add_problem(f"read-only {self.schema.label} {self.path}: {self.schema.write_failure}")
+            self._read_only_problem = f"read-only {self.schema.label} {self.path}: {self.schema.write_failure}"
 
     @contextmanager
     def _write_transaction(self) -> Iterator[sqlite3.Connection]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,32 @@ def test_the_cache_can_be_looked_at_tidied_and_emptied(nerq: Nerq, registry: Any
     assert "0 entries" in nerq("cache", "prune").out
     assert nerq("cache", "clear").status == 0
     assert "pypi-json" not in nerq("cache", "info").out
+
+
+def test_where_no_cache_is_clear_says_so(nerq: Nerq, tmp_path: Path) -> None:
+    result = nerq("cache", "clear", "--cache-dir", str(tmp_path / "none"))
+    assert (result.status, result.out) == (0, f"there is no cache at {tmp_path / 'none'}\n")
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_read_only_cache_can_be_looked_at(
+    nerq: Nerq, registry: Any, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.pypi("demo", "2.0")
+    (project / "requirements.txt").write_text("demo==2.0\n")
+    nerq("scan")
+    connect = sqlite3.connect
+
+    def refuse_writing(address: str, **options: Any) -> Any:
+        if "mode=rw" in address:
+            raise sqlite3.OperationalError("unable to open database file")
+        return connect(address, **options)
+
+    monkeypatch.setattr(sqlite3, "connect", refuse_writing)
+    result = nerq("cache", "info")
+    assert (result.status, result.err) == (0, "")
+    assert "pypi" in result.out
+    assert nerq("cache", "prune").status == 2
 
 
 @pytest.mark.parametrize("variable", ["NERQ_OSV_URL", "NERQ_PYPI_URL", "NERQ_OSV_DUMPS_URL"])

@@ -378,10 +378,11 @@ def test_the_cache_that_cannot_be_written_is_said_once_and_done_without(
     write(project, "demo==2.0\n")
     (project / "taken").write_text("")
     monkeypatch.setenv("NERQ_CACHE_DIR", str(project / "taken"))
-    result = nerq("scan", *AS_OF)
-    assert result.status == 0
-    assert re.sub(r"\s+", "", result.out + result.err).count("facts-2.sqlite3") == 1
-    assert "Traceback" not in result.err
+    for options in ((), ("--offline",)):
+        result = nerq("scan", *AS_OF, *options)
+        assert result.status == 0
+        assert re.sub(r"\s+", "", result.out + result.err).count("facts-2.sqlite3") == 1
+        assert "Traceback" not in result.err
 
 
 def test_hostile_texts_from_a_registry_do_not_reach_the_terminal(nerq: Nerq, registry: Any, project: Path) -> None:

@@ -568,7 +568,7 @@ def test_a_file_that_may_not_grow_stops_the_writing_and_not_the_reading(director
 def test_a_directory_whose_name_is_taken_means_no_cache(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file")
     store = Store.open(tmp_path / "cache" / "nerq", now=NOW)
-    assert store.problem == ""
+    assert store.problem.startswith(f"cannot use the cache {tmp_path}")
     store.put_many(*PLACE, {"pypi/demo": ROW})
     store.put_many(*PLACE, {"pypi/demo": ROW})
     assert store.get_many(*PLACE, ["pypi/demo"]) == {}
@@ -598,6 +598,7 @@ store = Store.open(directory, now=1)
 print(sorted(store.get_many("pypi-json", "scope", ["a", "b"])))
 store.put_many("pypi-json", "scope", {"b": Row(b"y", 1, 1)})
 print(sorted(store.get_many("pypi-json", "scope", ["a", "b"])))
+print("read problem:", store.read_problem)
 store.clear()
 print(store.problem.replace(str(directory), "CACHE"))
 store.close()
@@ -623,6 +624,7 @@ def test_a_read_only_directory_is_read_and_not_written(read_only: Path) -> None:
     output, errors = run(UNPRIVILEGED, str(read_only)).communicate()
     assert errors == ""
     assert output.splitlines()[:2] == ["['a']", "['a']"]
+    assert output.splitlines()[2] == "read problem: "
     assert "read-only cache CACHE/facts-2.sqlite3: new answers are not kept" in output
     assert left_in(read_only) == ["facts-2.sqlite3"]
 
