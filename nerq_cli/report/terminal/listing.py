@@ -12,11 +12,11 @@ from nerq_cli.report import wording
 from nerq_cli.report.model import Report
 from nerq_cli.report.terminal.layout import Column, Page, Span, add_table, fit_widths
 
-_MAX_WIDTHS: Final = (44, 4, 40, 28, 60)
-_MIN_WIDTHS: Final = (44, 4, 11, 6, 60)
+_MAX_WIDTHS: Final = (44, 16, 4, 40, 28, 60)
+_MIN_WIDTHS: Final = (44, 16, 4, 11, 6, 60)
 
-#: Package, ecosystem, requirement, groups, location.
-Row: TypeAlias = tuple[Span, Span, Span, Span, Span]
+#: Package, version, ecosystem, requirement, groups, location.
+Row: TypeAlias = tuple[Span, Span, Span, Span, Span, Span]
 
 
 def add_dependencies(page: Page, report: Report, *, limit: int | None = None) -> None:
@@ -31,10 +31,10 @@ def add_dependencies(page: Page, report: Report, *, limit: int | None = None) ->
     active = [_build_row(page, dependency) for dependency in visible if not dependency.skip_reason]
     skipped = [_build_row(page, dependency) for dependency in visible if dependency.skip_reason]
     if active:
-        _add_rows(page, ("Package", "Eco", "Requirement", "Groups", "Where"), active)
+        _add_rows(page, ("Package", "Version", "Eco", "Requirement", "Groups", "Where"), active)
     if skipped:
         page.add_gap()
-        _add_rows(page, ("Skipped", "Eco", "Why", "Groups", "Where"), skipped)
+        _add_rows(page, ("Skipped", "Version", "Eco", "Why", "Groups", "Where"), skipped)
     if not dependencies:
         page.add_line((f"  {wording.describe_empty(report)}", ""))
     else:
@@ -51,10 +51,10 @@ def count_groups(dependencies: list[Dependency]) -> str:
 
 
 def _build_row(page: Page, dependency: Dependency) -> Row:
-    version = f" {dependency.version}" if dependency.version else ""
     alias = f" (as {', '.join(dependency.aliases)})" if dependency.aliases else ""
     return (
-        (page.safe_text(f"{wording.name_with_extras(dependency)}{version}{alias}"), "strong"),
+        (page.safe_text(f"{wording.name_with_extras(dependency)}{alias}"), "strong"),
+        (page.safe_text(dependency.version or ""), ""),
         (get_ecosystem(dependency.package.ecosystem).purl_type, "dim"),
         (page.safe_text(dependency.skip_reason or _requirement_text(dependency)), ""),
         (page.safe_text(", ".join(dependency.groups)), ""),
@@ -70,7 +70,7 @@ def _requirement_text(dependency: Dependency) -> str:
     return f"{dependency.requirement or 'any'}{markers}"
 
 
-def _add_rows(page: Page, headings: tuple[str, str, str, str, str], rows: Sequence[Row]) -> None:
+def _add_rows(page: Page, headings: tuple[str, str, str, str, str, str], rows: Sequence[Row]) -> None:
     """Add a line per dependency where names and locations fit, else two."""
     columns = tuple(map(Column, headings, _MAX_WIDTHS, _MIN_WIDTHS))
     widths = fit_widths(columns, rows, page.width - 2)
@@ -78,6 +78,6 @@ def _add_rows(page: Page, headings: tuple[str, str, str, str, str], rows: Sequen
         add_table(page, columns, rows, widths)
         return
     page.add_line((f"  {headings[0]}", "dim"))
-    for name, ecosystem, requirement, group_names, location in rows:
-        page.add_wrapped(("  ", ""), name, location)
+    for name, version, ecosystem, requirement, group_names, location in rows:
+        page.add_wrapped(("  ", ""), (f"{name[0]} {version[0]}".rstrip(), name[1]), location)
         page.add_paragraph(f"{ecosystem[0]}  {requirement[0]} ({group_names[0]})", requirement[1], indent=4)
