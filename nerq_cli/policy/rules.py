@@ -61,7 +61,7 @@ def _find_drift(rule_input: RuleInput) -> Iterator[Finding]:
     for drift in (drift for file in rule_input.dependency_files for drift in file.drift):
         lockfile_content = f"holds {', '.join(drift.locked_versions)}" if drift.locked_versions else "does not have it"
         yield Finding(
-            text=f"{drift.requirement or 'any version'} is asked for, and {drift.lockfile} {lockfile_content}",
+            text=f"{drift.requirement or 'any version'} is required, but {drift.lockfile} {lockfile_content}",
             purl=drift.package.purl,
             name=drift.package.name,
             locations=(drift.location,),
@@ -74,10 +74,10 @@ RULES: Final[tuple[PolicyRule, ...]] = (
         id="not-in-registry",
         effect="fail",
         headings=(
-            "name that the registry does not know: anybody could register it",
-            "names that the registry does not know: anybody could register them",
+            "name that is not in the registry: anyone could register it",
+            "names that are not in the registry: anyone could register them",
         ),
-        count_phrases=("name no public index knows", "names no public index knows"),
+        count_phrases=("name in no public index", "names in no public index"),
         hint="correct it, or list it under private in [tool.nerq] if it is yours",
         check=_find_unregistered,
     ),
@@ -85,10 +85,10 @@ RULES: Final[tuple[PolicyRule, ...]] = (
         id="lock-drift",
         effect="incomplete",
         headings=(
-            "dependency that its lock file no longer fits: what gets installed is open",
-            "dependencies that their lock files no longer fit: what gets installed is open",
+            "dependency that does not fit its lock file: the installed version is open",
+            "dependencies that do not fit their lock files: the installed versions are open",
         ),
-        count_phrases=("dependency its lock file no longer fits", "dependencies their lock files no longer fit"),
+        count_phrases=("dependency that does not fit its lock file", "dependencies that do not fit their lock files"),
         hint="write the lock file anew",
         check=_find_drift,
     ),

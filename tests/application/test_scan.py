@@ -371,7 +371,7 @@ def test_a_name_that_no_index_knows_is_a_finding_and_no_pass() -> None:
         ("not-in-registry", "gone", 1),
         ("not-in-registry", "lost", 2),
     ]
-    assert (report.exit, report.exit_reason) == (ExitStatus.BELOW, "2 names no public index knows")
+    assert (report.exit, report.exit_reason) == (ExitStatus.BELOW, "2 names in no public index")
     assert report.count_state("unknown") == 3
     assert all(one.score is None or one.score.value is None for one in report.dependencies if one.in_registry is False)
 

@@ -43,8 +43,8 @@ def test_a_name_is_found_once_with_every_place_that_writes_it() -> None:
 def test_findings_are_counted_rule_by_rule_in_words() -> None:
     one, other = check(lost("x", 1), lost("y", 2))
     assert describe_counts([], "fail") == describe_counts([one], "incomplete") == []
-    assert describe_counts([one], "fail") == ["1 name no public index knows"]
-    assert describe_counts([one, other], "fail") == ["2 names no public index knows"]
+    assert describe_counts([one], "fail") == ["1 name in no public index"]
+    assert describe_counts([one, other], "fail") == ["2 names in no public index"]
     assert {rule.id: group for rule, group in group_by_rule([one, other]).items()} == {"not-in-registry": [one, other]}
     assert group_by_rule([]) == {}
 
@@ -55,7 +55,7 @@ def test_every_rule_has_an_id_of_its_own_and_words_for_one_and_for_several() -> 
 
 
 def test_a_finding_keeps_a_run_from_passing_and_is_named_beside_what_is_below() -> None:
-    said = ["1 name no public index knows"]
+    said = ["1 name in no public index"]
     assert decide_exit(["ok"], threshold=70, findings=said) == (ExitStatus.BELOW, said[0])
     assert decide_exit(["unknown"], threshold=70, findings=said, strict=True) == (ExitStatus.BELOW, said[0])
     assert decide_exit(["below"], threshold=70, findings=said) == (ExitStatus.BELOW, f"1 below 70, {said[0]}")

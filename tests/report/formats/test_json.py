@@ -230,7 +230,7 @@ def test_the_summary_counts_every_state(findings: Report) -> None:
 
 
 def test_exit_code_and_reason_are_repeated(findings: Report) -> None:
-    assert document(findings)["exit"] == {"code": 1, "reason": "4 below 70, 1 name no public index knows"}
+    assert document(findings)["exit"] == {"code": 1, "reason": "4 below 70, 1 name in no public index"}
 
 
 def test_a_way_out_says_what_it_scores_and_whether_that_is_enough(findings: Report) -> None:

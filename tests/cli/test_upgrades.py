@@ -85,7 +85,7 @@ def test_a_name_no_index_knows_fails_the_run_in_a_block_of_its_own(nerq: Nerq, r
     write(project, "demo==1.0\nacme-secret-tool>=1\n")
     result = nerq("scan", *AS_OF)
     assert result.status == 1
-    assert "1 name that the registry does not know: anybody could register it" in result.out
-    assert result.out.rstrip().endswith("exit 1 (1 name no public index knows)")
+    assert "1 name that is not in the registry: anyone could register it" in result.out
+    assert result.out.rstrip().endswith("exit 1 (1 name in no public index)")
     (project / "nerq.toml").write_text('private = ["acme-*"]\n')
     assert nerq("scan", *AS_OF).status == 0
