@@ -71,14 +71,6 @@ class ConfigError(NerqError):
         self.problems = problems
 
 
-class DependencyFileError(NerqError):
-    """One or more dependency files are invalid; never raised for a network error."""
-
-    def __init__(self, problems: tuple[Problem, ...], *, hint: str = "") -> None:
-        super().__init__("; ".join(f"{p.path}:{p.line}: {p.message}" for p in problems), hint=hint)
-        self.problems = problems
-
-
 class NothingToScanError(NerqError):
     """No dependency file was found in the given paths."""
 

@@ -109,7 +109,7 @@ def _select_rows(connection: sqlite3.Connection, source: str, scope: str, keys: 
             set(map(type, column)) - types
             for column, types in zip(zip(*fetched_rows, strict=True), _COLUMN_TYPES, strict=False)
         ):
-            raise sqlite3.DatabaseError("a column holds what nobody put there")
+            raise sqlite3.DatabaseError("a column holds a value of another type")
         stored_rows.update((row[4], Row._make(row[:4])) for row in fetched_rows)
     return stored_rows
 
