@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "contributing"
-RECIPES = ("format", "source", "output-format", "signal", "policy-rule", "ecosystem", "command")
+RECIPES = ("format", "source", "output-format", "signal", "policy-rule", "ecosystem", "command", "panel-row")
 TREE = re.compile(r"```\n(nerq_cli/.*?)```", re.DOTALL)
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import lru_cache
 from hashlib import sha256
@@ -32,7 +32,6 @@ from nerq_cli.facts import (
     History,
     Metadata,
     PackageInfo,
-    Popularity,
     Repository,
     Scorecard,
     SimilarName,
@@ -186,7 +185,7 @@ def build_evidence(row: Row, setting: Setting = "full") -> Evidence:
         history=row.recorded.history or _find(History()),
         scorecard=_build_scorecard(row),
         repository=_build_repository(row),
-        adoption=_build_adoption(row, popularity.value),
+        adoption=_find(build_adoption(row)),
     )
 
 
@@ -377,11 +376,11 @@ def _build_repository(row: Row) -> Fact[Repository]:
     )
 
 
-def _build_adoption(row: Row, popularity: Popularity) -> Found[Adoption]:
+def build_adoption(row: Row) -> Adoption:
     """Return the downloads of a week, which a list gives, and the dependents that were entered."""
     monthly = row.recorded.downloads
-    downloads = monthly * 7 / 30 if monthly is not None else popularity.downloads
-    return _find(Adoption(downloads=downloads, dependents=_get_number(row.entered["dependents"])))
+    downloads = monthly * 7 / 30 if monthly is not None else ranks.get_popularity(row.package).value.downloads
+    return Adoption(downloads=downloads, dependents=_get_number(row.entered["dependents"]))
 
 
 def _get_time(month: str) -> int:
@@ -393,6 +392,39 @@ def _get_time(month: str) -> int:
 
 def _get_number(text: str) -> int | None:
     return int(text) if text not in ("", _NOT_ENTERED) else None
+
+
+# --- errors of what was entered --------------------------------------------------------------------------------------
+
+#: Columns with counts.
+_COUNTS: Final = ("recent", "readme", "stars", "commits", "open_issues", "dependents")
+
+
+def disturb(row: Row, seed: int) -> Row:
+    """Return a row whose entered counts are up to three times too high or too low, and whose checks are 2 points off.
+
+    A count of 0 stays 0: that nothing happened is certain, how much happened is not.
+    """
+    entered = dict(row.entered)
+    for name in _COUNTS:
+        if number := _get_number(entered[name]):
+            entered[name] = str(max(1, round(number * 3 ** _draw(row, name, seed))))
+    if "/" in entered["items"]:
+        entered["items"] = "/".join(
+            str(round(int(part) * 3 ** _draw(row, f"items {index}", seed) if int(part) else 0))
+            for index, part in enumerate(entered["items"].split("/"))
+        )
+    if entered["scorecard"] != _NOT_ENTERED:
+        entered["scorecard"] = "".join(
+            mark if mark in "-0A" else f"{min(10, max(1, round(int(mark, 16) + 2 * _draw(row, name, seed)))):X}"
+            for name, mark in zip(_CHECKS, entered["scorecard"], strict=True)
+        )
+    return replace(row, entered=entered)
+
+
+def _draw(row: Row, name: str, seed: int) -> float:
+    """Return a number of -1 to 1 that depends on nothing but these."""
+    return int.from_bytes(sha256(f"{row} {name} {seed}".encode()).digest()[:4], "big") / 2**31 - 1
 
 
 # --- ablation --------------------------------------------------------------------------------------------------------
@@ -434,6 +466,11 @@ def _drop_adoption(field: str) -> Callable[[Evidence], Evidence]:
     return drop
 
 
+def _keep_registry_and_advisories(evidence: Evidence) -> Evidence:
+    names = ("package_info", "metadata", "advisories", "history", "popularity", "similar_name")
+    return Evidence(**{name: getattr(evidence, name) for name in names})
+
+
 #: Returns the evidence that is left without a source, by the name of the source.
 ABLATIONS: Final[Mapping[str, Callable[[Evidence], Evidence]]] = {
     "registry": _drop(package_info=_SILENT, metadata=_SILENT),
@@ -443,6 +480,7 @@ ABLATIONS: Final[Mapping[str, Callable[[Evidence], Evidence]]] = {
     "code host": _drop_code_host,
     "popularity list": _drop(popularity=_SILENT, similar_name=_SILENT),
     "downloads": _drop_adoption("downloads"),
+    "every helpful service": _keep_registry_and_advisories,
 }
 
 
@@ -465,11 +503,16 @@ def judge(row: Row, evidence: Evidence) -> Result:
     return Result(row, score, policy.judge_dependency(dependency, score, PACKAGES.threshold))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def judge_panel(setting: Setting = "full", without: str = "") -> tuple[Result, ...]:
     """Return the results of all rows, in one setting, with or without one of the sources."""
     remove = ABLATIONS[without] if without else (lambda evidence: evidence)
     return tuple(judge(row, remove(build_evidence(row, setting))) for row in read_panel())
+
+
+def judge_disturbed_panel(seed: int) -> tuple[Result, ...]:
+    """Return the results of all rows with errors in what was entered."""
+    return tuple(judge(row, build_evidence(disturb(row, seed))) for row in read_panel())
 
 
 def compute_auc(results: Iterable[Result]) -> float:
