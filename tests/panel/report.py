@@ -43,7 +43,7 @@ def render() -> Iterator[str]:
         states = [result.state for result in recorded if result.row.kind == kind]
         yield f"| {kind} | {states.count('ok')} | {states.count('unknown')} | {states.count('below')} |"
     yield from ("", "Without one of the sources:", "")
-    yield "| source | moved by more than 5 points | no firm score | below, then ok | good, then below |"
+    yield "| source | moved by more than 5 points | no verdict | below, then ok | good, then below |"
     yield "|---|--:|--:|--:|--:|"
     for source in ABLATIONS:
         pairs = list(zip(full, judge_panel(without=source), strict=True))
@@ -57,12 +57,12 @@ def render() -> Iterator[str]:
 
 
 def is_firm(result: Result) -> bool:
-    """Return whether there is a score that is not provisional."""
-    return result.value is not None and not result.score.provisional
+    """Return whether the evidence is enough for a verdict: the state is not ``unknown``."""
+    return result.value is not None and result.state != "unknown"
 
 
 def has_moved(before: Result, after: Result) -> bool:
-    """Return whether a firm score differs by more than 5 points from the one with everything known."""
+    """Return whether the score of a firm verdict differs by more than 5 points from the one with everything known."""
     if before.value is None or after.value is None or not is_firm(after):
         return False
     return abs(before.value - after.value) > 5
