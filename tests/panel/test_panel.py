@@ -158,6 +158,17 @@ def test_healthy_packages_pass_without_any_one_of_the_helpful_services(source: s
     assert sum(result.state == "ok" for result in healthy) >= 0.95 * len(healthy)
 
 
+def lowest_cap(result: Result) -> float:
+    return min((cap.limit for cap in result.score.caps), default=100.0)
+
+
+@pending
+@each_source
+def test_losing_a_source_activates_no_cap(source: str) -> None:
+    pairs = zip(judge_panel(), judge_panel(without=source), strict=True)
+    assert not describe([after for before, after in pairs if lowest_cap(after) < lowest_cap(before)])
+
+
 def test_the_page_has_the_results_of_the_present_methodology() -> None:
     page = (panel.DATA.parents[2] / "docs" / "decisions" / "0007-panel.md").read_text(encoding="utf-8")
     assert f"Methodology {PACKAGES.version}," in page
