@@ -85,6 +85,9 @@ ATTESTED: Final = 32
 EMPTY: Final = 64
 #: npm: the version runs a script when it is installed.
 INSTALL_HOOK: Final = 128
+#: npm: the version is the first one of its package that this account published, and not the first one of the package.
+#: Never set for a version that a trusted publisher (a build of a repository) published: no account did.
+NEW_PUBLISHER: Final = 256
 _UNSTABLE: Final = YANKED | PRERELEASE | EMPTY
 
 
@@ -117,6 +120,10 @@ class PackageInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     has_attestation_data: bool = False
     #: Whether the source provides which versions run install hooks.
     has_hook_data: bool = False
+    #: Whether the source provides which versions have a new publisher.
+    has_publisher_data: bool = False
+    #: PyPI: whether the classifiers of the version on the project page contain "7 - Inactive"; None = not read.
+    inactive: bool | None = None
     #: Why the publication dates are not credible; empty if they are.
     date_problem: str = ""
     #: Only some versions are listed: those in use, and the latest if it is known.
@@ -241,6 +248,9 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
     hooks: tuple[str, ...] | None = None
     #: Repository that the registry verified as the publisher of this version; "" = none.
     attested_repository: str | None = None
+    #: PyPI: repository that the registry verified as the publisher of the stable version before this one; "" = it has
+    #: none, or none was verified. None = not read; it is read for versions younger than 30 days.
+    previous_repository: str | None = None
     #: Advisories that the registry lists for exactly this version; None = it lists none for any version.
     advisories: tuple[AffectingAdvisory, ...] | None = None
     #: npm: number of accounts that could publish when this version was published; None = not stated.

@@ -23,6 +23,7 @@ from nerq_cli.facts import (
     ATTESTED,
     DEPRECATED,
     INSTALL_HOOK,
+    NEW_PUBLISHER,
     PRERELEASE,
     Absent,
     Fact,
@@ -126,6 +127,7 @@ class _VersionManifest(msgspec.Struct):
     hasInstallScript: Any = UNSET  # noqa: N815 - the registry's spelling
     deprecated: Any = UNSET
     readme: Any = UNSET
+    npm_user: Any = msgspec.field(name="_npmUser", default=UNSET)
     dist: msgspec.Raw = msgspec.Raw()
 
 
@@ -252,6 +254,8 @@ class _VersionRow(NamedTuple):
     metadata: Metadata
     #: Whether it has attestations; None = not stated.
     attested: bool | None
+    #: The account that published it; None = not stated, or a trusted publisher.
+    account: str | None
 
 
 _EMPTY_MANIFEST: Final = _VersionManifest()
@@ -267,7 +271,29 @@ def _read_version(version: str, raw: msgspec.Raw, *, readme: int | None, is_comp
         | (INSTALL_HOOK if metadata.hooks else 0)
         | (ATTESTED if attested else 0)
     )
-    return _VersionRow(flags, metadata, attested)
+    return _VersionRow(flags, metadata, attested, _read_publishing_account(manifest.npm_user))
+
+
+def _read_publishing_account(npm_user: object) -> str | None:
+    """Return the account that published a version; None if not stated, or if a trusted publisher did."""
+    if not isinstance(npm_user, dict) or npm_user.get("trustedPublisher"):
+        return None
+    name = npm_user.get("name")
+    return name.strip() or None if isinstance(name, str) else None
+
+
+def _find_new_publishers(timestamps: Sequence[int], rows: Sequence[_VersionRow]) -> set[int]:
+    """Return the rows of versions that are the first one by their account; never the first version of the package."""
+    known_accounts: set[str] = set()
+    new_rows: set[int] = set()
+    dated_rows = sorted((date, -row) for row, date in enumerate(timestamps) if date)
+    for position, (_, negative_row) in enumerate(dated_rows):
+        account = rows[-negative_row].account
+        if account is not None and account not in known_accounts:
+            known_accounts.add(account)
+            if position:
+                new_rows.add(-negative_row)
+    return new_rows
 
 
 def _read_packument(package: Package, document: _PackumentDocument) -> Packument:
@@ -296,7 +322,8 @@ def _build_package_info(
     rows: Sequence[_VersionRow],
 ) -> PackageInfo:
     timestamps = tuple(parse_timestamp(times.get(version)) for version in order)
-    flags = tuple(version.flags for version in rows)
+    new_publishers = _find_new_publishers(timestamps, rows)
+    flags = tuple(version.flags | (NEW_PUBLISHER if row in new_publishers else 0) for row, version in enumerate(rows))
     interpreters: dict[str, int] = {}
     node_ranges = [version.metadata.required_interpreter or "" for version in rows]
     tags = _read_dist_tags(document.tags)
@@ -314,6 +341,7 @@ def _build_package_info(
         publisher_tags=tuple(hash_account("npm", account) for account in sorted(publishers or ()))[:_MAX_TAGS],
         has_attestation_data=any(version.attested is not None for version in rows),
         has_hook_data=True,
+        has_publisher_data=any(version.account is not None for version in rows),
         date_problem=check_dates(order, timestamps, flags),
     )
 

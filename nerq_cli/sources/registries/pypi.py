@@ -269,15 +269,17 @@ def _read_project_json(package: Package, document: _JsonDocument) -> ProjectJson
     if not rows or not _is_same_package(package, info.name):
         raise ResponseError("the project JSON describes another project, or no version")
     shown_version = info.version if is_version(info.version) else ""
+    metadata = read_metadata(info, shown_version, read_advisories(document.vulnerabilities))
     package_info = PackageInfo(
         name=package.name,
         tags={"latest": shown_version} if shown_version else {},
+        inactive=metadata.inactive,
         **_build_columns(rows, get_ecosystem(PYPI).sort_newest_first(rows)),
         **read_ownership(document.ownership),
     )
     return ProjectJson(
         package_info,
-        read_metadata(info, shown_version, read_advisories(document.vulnerabilities)),
+        metadata,
         _collect_yank_reasons(rows),
     )
 
@@ -563,6 +565,7 @@ def _merge_tables(simple_info: PackageInfo, json_info: PackageInfo) -> PackageIn
         "publishers": json_info.publishers,
         "publisher_tags": json_info.publisher_tags,
         "organisation": json_info.organisation,
+        "inactive": json_info.inactive,
     }
     if simple_info.versions != json_info.versions or 0 in simple_info.published:
         changes |= _merge_rows(simple_info, json_info)

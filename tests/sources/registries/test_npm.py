@@ -18,6 +18,7 @@ from nerq_cli.facts import (
     ATTESTED,
     DEPRECATED,
     INSTALL_HOOK,
+    NEW_PUBLISHER,
     PRERELEASE,
     Absent,
     Found,
@@ -154,6 +155,50 @@ def test_maintainers_are_counted_where_they_are_stated(maintainers: object, publ
     said = project_of(document(manifest("1.0.0"), maintainers=maintainers))
     assert said.publishers == publishers
     assert len(said.publisher_tags) == (publishers or 0)
+
+
+def user(name: str, **more: object) -> dict[str, object]:
+    return {"name": name, "email": f"{name}@mail.example", **more}
+
+
+def test_the_first_version_by_an_account_is_marked() -> None:
+    users = {
+        "1.0.0": user("ann"),
+        "1.1.0": user("ann"),
+        "1.2.0": user("eve"),
+        "1.0.1": user("ann"),
+        "2.0.0": user("eve"),
+    }
+    times = {version: f"2026-0{month}-01T00:00:00.000Z" for month, version in enumerate(users, 1)}
+    package_info = project_of(document(*(manifest(v, _npmUser=users[v]) for v in users), time=times))
+    assert package_info.has_publisher_data
+    marked = [v for v, flags in zip(package_info.versions, package_info.flags, strict=True) if flags & NEW_PUBLISHER]
+    assert marked == ["1.2.0"]
+
+
+@pytest.mark.parametrize(
+    ("npm_user", "is_marked"),
+    [
+        (user("eve"), True),
+        (user("ann"), False),
+        (user("GitHub Actions", trustedPublisher={"id": "github"}), False),
+        ({}, False),
+        ("eve", False),
+        (None, False),
+    ],
+)
+def test_a_new_publisher_is_an_account_that_never_published_before(npm_user: object, *, is_marked: bool) -> None:
+    times = {"1.0.0": "2026-01-01T00:00:00.000Z", "2.0.0": "2026-02-01T00:00:00.000Z"}
+    package_info = project_of(
+        document(manifest("1.0.0", _npmUser=user("ann")), manifest("2.0.0", _npmUser=npm_user), time=times)
+    )
+    assert (bool(package_info.flags[0] & NEW_PUBLISHER), package_info.has_publisher_data) == (is_marked, True)
+
+
+def test_without_accounts_no_publisher_is_new() -> None:
+    package_info = project_of(document(manifest("1.0.0"), manifest("2.0.0")))
+    assert not package_info.has_publisher_data
+    assert not any(flags & NEW_PUBLISHER for flags in package_info.flags)
 
 
 def test_a_mirror_that_drops_signatures_does_not_state_attestations() -> None:

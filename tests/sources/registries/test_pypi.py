@@ -172,6 +172,13 @@ def test_the_project_json_tells_versions_files_dates_and_interpreters() -> None:
     )
 
 
+def test_the_newest_version_tells_whether_the_project_is_inactive() -> None:
+    inactive = ["Development Status :: 7 - Inactive"]
+    for classifiers, expected in ((inactive, True), ([], False), (None, None)):
+        page = read_page(page_json(info={"classifiers": classifiers}))
+        assert (page.package_info.inactive, page.metadata.inactive) == (expected, expected)
+
+
 def test_a_version_whose_files_are_all_gone_is_empty() -> None:
     said = read_page(page_json(releases={**RELEASES, "1.5": []})).package_info
     assert dict(zip(said.versions, said.flags, strict=True))["1.5"] == EMPTY
