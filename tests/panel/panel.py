@@ -240,6 +240,8 @@ def _build_package_info(row: Row) -> PackageInfo:
         organisation=accounts.endswith("o"),
         has_attestation_data=True,
         has_hook_data=row.package.ecosystem == "npm",
+        has_publisher_data=row.package.ecosystem == "npm",
+        inactive=None if row.package.ecosystem == "npm" else False,
     )
 
 
