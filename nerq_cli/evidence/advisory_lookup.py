@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 
 from nerq_cli.evidence.plan import ByRelease
-from nerq_cli.evidence.registry_lookup import YOUNG_RELEASE_AGE, PackageFacts
+from nerq_cli.evidence.registry_lookup import YOUNG_RELEASE_AGE, PackageFacts, select_package_info
 from nerq_cli.evidence.service_lookup import NOT_SENT, ServiceLookup, find_previous_version
 from nerq_cli.facts import NOT_REQUESTED, Advisory, AffectingAdvisory, Fact, Found, History, PackageInfo, Unknown
 from nerq_cli.inventory import Release
@@ -43,11 +43,16 @@ class AdvisoryCoverage(NamedTuple):
 
 
 def locate_releases(
-    releases: Sequence[Release], package_facts: PackageFacts, versions: ByRelease[VersionInfo]
+    releases: Sequence[Release],
+    unindexed_facts: PackageFacts,
+    unindexed_releases: frozenset[Release],
+    versions: ByRelease[VersionInfo],
 ) -> Mapping[Release, Position]:
     """Return when each version was published, and the stable version before it."""
     return {
-        release: _locate_release(release, package_facts.package_info.get(release.package), versions[release])
+        release: _locate_release(
+            release, select_package_info(release, unindexed_facts, unindexed_releases), versions[release]
+        )
         for release in releases
     }
 
@@ -60,16 +65,16 @@ def _locate_release(release: Release, fact: Fact[PackageInfo] | None, version: F
     return Position(published, find_previous_version(release, fact))
 
 
-def _find_young_predecessor(release: Release, position: Position, now: int) -> Release | None:
+def _find_young_predecessor(release: Release, position: Position, as_of: int) -> Release | None:
     """Return the release before a young one."""
-    if position.previous_version is None or now - position.published >= YOUNG_RELEASE_AGE:
+    if position.previous_version is None or as_of - position.published >= YOUNG_RELEASE_AGE:
         return None
     return Release(package=release.package, version=position.previous_version)
 
 
-def fetch_osv_advisories(services: ServiceLookup, now: int, positions: Mapping[Release, Position]) -> OsvAdvisories:
+def fetch_osv_advisories(services: ServiceLookup, as_of: int, positions: Mapping[Release, Position]) -> OsvAdvisories:
     """Return the advisories of releases and their packages; of young releases also those of the release before."""
-    predecessors = (_find_young_predecessor(release, position, now) for release, position in positions.items())
+    predecessors = (_find_young_predecessor(release, position, as_of) for release, position in positions.items())
     releases = [*positions, *(release for release in predecessors if release is not None)]
     public_releases = services.select_public("osv", releases)
     packages = sorted({release.package for release in public_releases})
@@ -86,14 +91,14 @@ def fetch_osv_advisories(services: ServiceLookup, now: int, positions: Mapping[R
 
 
 def find_database_advisories(
-    database: AdvisoryDatabase | None, now: int, positions: Mapping[Release, Position]
+    database: AdvisoryDatabase | None, as_of: int, positions: Mapping[Release, Position]
 ) -> Mapping[Release, AdvisoryFindings]:
     """Return the advisories in the local database, of the ecosystems that it has."""
-    return {} if database is None else local_database.find_advisories(database, positions, as_of=now)
+    return {} if database is None else local_database.find_advisories(database, positions, as_of=as_of)
 
 
 def match_osv_advisories(
-    now: int, positions: Mapping[Release, Position], osv_advisories: OsvAdvisories
+    as_of: int, positions: Mapping[Release, Position], osv_advisories: OsvAdvisories
 ) -> Mapping[Release, AdvisoryFindings]:
     """Return the advisories of OSV that affect each release, and the history of its package."""
     findings: dict[Release, AdvisoryFindings] = {}
@@ -108,11 +113,11 @@ def match_osv_advisories(
         if not isinstance(recorded, Found):
             findings[release] = AdvisoryFindings(advisories, recorded)
             continue
-        predecessor = _find_young_predecessor(release, position, now)
+        predecessor = _find_young_predecessor(release, position, as_of)
         if predecessor is not None:
             records = _merge_records([*records, *_get_records(osv_advisories.affecting[predecessor])])
         history = build_history(
-            records, release.package, release.version, predecessor.version if predecessor else None, now
+            records, release.package, release.version, predecessor.version if predecessor else None, as_of
         )
         if release.package in osv_advisories.incomplete:
             history = msgspec.structs.replace(history, old_advisories=None, fixed_advisories=0)

@@ -46,6 +46,9 @@ RELEASE_STEPS: Final = (
     # names
     Step("popularity", find_popularity),
     Step("similar_name", find_similar_names),
+    # versions that are judged by the list of all versions of their package
+    Step("unindexed_releases", registry_lookup.select_unindexed_releases),
+    Step("unindexed_facts", registry_lookup.fetch_unindexed_packages),
     # advisories
     Step("positions", advisory_lookup.locate_releases),
     Step("osv_advisories", advisory_lookup.fetch_osv_advisories),
@@ -55,9 +58,11 @@ RELEASE_STEPS: Final = (
     Step("advisory_coverage", advisory_lookup.count_coverage),
     Step("history", advisory_lookup.choose_history),
     # what the registries have and deps.dev lacks
+    Step("affected_releases", registry_lookup.select_affected_releases),
     Step("detailed_facts", registry_lookup.fetch_details),
     Step("version_manifests", registry_lookup.fetch_version_manifests),
-    Step("complete_facts", registry_lookup.fetch_unresolved_packages),
+    Step("listed_releases", registry_lookup.select_listed_releases),
+    Step("complete_facts", registry_lookup.fetch_complete_facts),
     # metadata and repositories
     Step("registry_metadata", merge.merge_registry_metadata),
     Step("publishers", registry_lookup.fetch_publishers),
@@ -90,6 +95,7 @@ RELEASE_INPUTS: Final = (
     "store",
     "database",
     "now",
+    "as_of",
     "include_downloads",
     "package_facts",
     "releases",
@@ -99,24 +105,34 @@ RELEASE_INPUTS: Final = (
 class EvidenceCollector:
     """Collects evidence for one run, in two rounds."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a run consists of
         self,
         registries: RegistryLookup,
         services: ServiceLookup,
         store: Cache,
         *,
         now: int,
+        as_of: int | None = None,
         database: AdvisoryDatabase | None = None,
         downloads: bool = False,
         release_steps: Sequence[Step] = RELEASE_STEPS,
         evidence_type: type[Evidence] = Evidence,
     ) -> None:
-        """``now`` is in epoch seconds (UTC); ``database`` is the local advisory database."""
+        """Collect evidence as of a moment, by default now; both in epoch seconds (UTC).
+
+        ``database`` is the local advisory database.
+        """
         self._registries = registries
         self._services = services
         self._package_plan = Plan(PACKAGE_STEPS, inputs=PACKAGE_INPUTS)
         self._release_plan = Plan(release_steps, inputs=RELEASE_INPUTS)
-        self._local_inputs = {"store": store, "database": database, "now": now, "include_downloads": downloads}
+        self._local_inputs = {
+            "store": store,
+            "database": database,
+            "now": now,
+            "as_of": now if as_of is None else as_of,
+            "include_downloads": downloads,
+        }
         self._evidence_type = evidence_type
         #: Releases without an answer of OSV that the local database answered, by ecosystem.
         self.answered_by_database: Counter[str] = Counter()

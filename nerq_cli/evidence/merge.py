@@ -8,10 +8,10 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from nerq_cli.ecosystems import NPM, get_ecosystem
-from nerq_cli.evidence import repository_link
-from nerq_cli.evidence.plan import ByPackage, ByRelease
+from nerq_cli.evidence import registry_lookup, repository_link
+from nerq_cli.evidence.plan import ByRelease
 from nerq_cli.evidence.registry_lookup import PackageFacts
-from nerq_cli.evidence.service_lookup import NOT_SENT
+from nerq_cli.evidence.service_lookup import NOT_SENT, find_previous_version
 from nerq_cli.facts import (
     ATTESTED,
     DEPRECATED,
@@ -28,7 +28,7 @@ from nerq_cli.facts import (
 )
 from nerq_cli.inventory import Package, Release, RepositoryId
 from nerq_cli.sources.deps_dev import LABEL, RepositoryInfo, VersionInfo
-from nerq_cli.sources.registries import npm, pypi
+from nerq_cli.sources.registries import pypi
 from nerq_cli.sources.registries.provenance import Provenance
 from nerq_cli.sources.repositories import github
 from nerq_cli.sources.repositories.github import HostedRepository
@@ -72,6 +72,7 @@ def _select_missing(record: msgspec.Struct, fields: Mapping[str, Any]) -> dict[s
 def merge_registry_metadata(
     releases: Sequence[Release],
     complete_facts: PackageFacts,
+    listed_releases: frozenset[Release],
     release_pages: ByRelease[Metadata],
     version_manifests: ByRelease[Metadata],
 ) -> ByRelease[Metadata]:
@@ -80,11 +81,11 @@ def merge_registry_metadata(
     for release in releases:
         package = release.package
         if package.registry_api == "npm":
-            packument = complete_facts.packuments.get(package, NOT_REQUESTED)
-            manifest = version_manifests.get(release, NOT_REQUESTED)
-            metadata[release] = npm.merge_metadata(release.version, packument, manifest)
+            metadata[release] = registry_lookup.read_npm_metadata(
+                release, complete_facts, version_manifests, is_listed=release in listed_releases
+            )
         else:
-            listing = complete_facts.listings.get(package, NOT_REQUESTED)
+            listing = registry_lookup.select_listing(release, complete_facts, listed_releases)
             project_page = complete_facts.project_pages.get(package, NOT_REQUESTED)
             release_page = release_pages.get(release, NOT_REQUESTED)
             metadata[release] = merge_pypi_metadata(release.version, listing, project_page, release_page)
@@ -200,26 +201,46 @@ def _read_version_fields(version: VersionInfo) -> dict[str, str]:
 def merge_packages(
     releases: Sequence[Release],
     complete_facts: PackageFacts,
+    listed_releases: frozenset[Release],
     versions: ByRelease[VersionInfo],
     related_versions: ByRelease[VersionInfo],
-    latest_versions: Mapping[Package, str],
-) -> ByPackage[PackageInfo]:
-    """Return what the registry has about each package, with what deps.dev adds, or else what deps.dev alone has."""
-    versions_by_package: dict[Package, dict[str, Found[VersionInfo]]] = {}
-    for release, fact in {**related_versions, **versions}.items():
-        if isinstance(fact, Found):
-            versions_by_package.setdefault(release.package, {})[release.version] = fact
-    package_info: dict[Package, Fact[PackageInfo]] = {}
-    for package in dict.fromkeys(release.package for release in releases):
-        package_versions = versions_by_package.get(package, {})
-        registry_fact = complete_facts.package_info.get(package)
+    latest_versions: Mapping[Release, str],
+) -> ByRelease[PackageInfo]:
+    """Return what the registry has about the package of each release, with what deps.dev adds, or else deps.dev alone.
+
+    Other releases of the package that are in use change nothing.
+    """
+    version_facts = {**related_versions, **versions}
+    package_info: dict[Release, Fact[PackageInfo]] = {}
+    for release in releases:
+        registry_fact = registry_lookup.select_package_info(release, complete_facts, listed_releases)
         if registry_fact is None:
-            package_info[package] = build_partial_info(package, package_versions, latest_versions.get(package, ""))
-        elif package.registry_api == "pypi" and package not in complete_facts.listings and package_versions:
-            package_info[package] = add_attestations(registry_fact, package_versions)
+            latest_version = latest_versions.get(release, "")
+            facts = _select_versions(version_facts, release, latest_version)
+            package_info[release] = (
+                build_partial_info(release.package, facts, latest_version) if facts else NOT_REQUESTED
+            )
+        elif (
+            release.package.registry_api == "pypi"
+            and registry_lookup.select_listing(release, complete_facts, listed_releases) is NOT_REQUESTED
+            and isinstance(versions[release], Found)
+        ):
+            previous_version = find_previous_version(release, registry_fact) or ""
+            package_info[release] = add_attestations(
+                registry_fact, _select_versions(version_facts, release, previous_version)
+            )
         else:
-            package_info[package] = registry_fact
+            package_info[release] = registry_fact
     return package_info
+
+
+def _select_versions(
+    version_facts: ByRelease[VersionInfo], release: Release, other_version: str
+) -> dict[str, Found[VersionInfo]]:
+    """Return what deps.dev has about a release, and about another version of its package."""
+    candidates = (release, Release(package=release.package, version=other_version))
+    facts = {candidate.version: version_facts.get(candidate) for candidate in candidates if candidate.version}
+    return {version: fact for version, fact in facts.items() if isinstance(fact, Found)}
 
 
 def build_partial_info(
@@ -274,7 +295,7 @@ def add_attestations(fact: Fact[PackageInfo], version_facts: Mapping[str, Found[
 
 
 def merge_repositories(
-    now: int,
+    as_of: int,
     package_metadata: ByRelease[Metadata],
     versions: ByRelease[VersionInfo],
     repository_ids: Mapping[Release, RepositoryId | None],
@@ -292,7 +313,7 @@ def merge_repositories(
             versions[release],
             repository_info.get(repository_id, NOT_SENT),
             hosted_repositories.get(repository_id, NOT_SENT),
-            as_of=now,
+            as_of=as_of,
         )
         for release, repository_id in repository_ids.items()
     }

@@ -9,7 +9,6 @@ from typing import Any, Final
 from nerq_cli.evidence.plan import ByPackage, ByRelease
 from nerq_cli.evidence.repository_link import find_proven_repository
 from nerq_cli.facts import (
-    ATTESTED,
     NOT_REQUESTED,
     AffectingAdvisory,
     Fact,
@@ -32,6 +31,10 @@ from nerq_cli.units import DAY
 #: Age in seconds (30 days) below which an npm version is compared with all versions before it: a new install script, a
 #: lost attestation or a name without history are visible only beside them.
 YOUNG_RELEASE_AGE: Final = 30 * DAY
+#: Age in seconds (90 days) below which the age of the package matters for a version that runs code at installation.
+YOUNG_HOOK_AGE: Final = 90 * DAY
+#: Seconds (1 day) between now and the moment of a report, above which it is a report about the past.
+REPLAY_AGE: Final = DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,34 @@ class RegistryLookup:
         return list(groups.values())
 
 
+def select_package_info(
+    release: Release, package_facts: PackageFacts, listed_releases: frozenset[Release]
+) -> Fact[PackageInfo] | None:
+    """Return the versions of a package as one release is judged by them; None if they are not listed.
+
+    Only what the release itself calls for is used, not what another release of the package brought in.
+    """
+    package = release.package
+    if package.registry_api == "pypi" and package in package_facts.project_pages:
+        project_page = package_facts.project_pages[package]
+        is_listed = release in listed_releases or not _has_versions(project_page)
+        listing = package_facts.listings.get(package, NOT_REQUESTED) if is_listed else NOT_REQUESTED
+        return pypi.merge_package_info(listing, project_page)
+    if package.registry_api == "npm" and package in package_facts.packuments and release not in listed_releases:
+        return None
+    return package_facts.package_info.get(package)
+
+
+def select_listing(
+    release: Release, package_facts: PackageFacts, listed_releases: frozenset[Release]
+) -> Fact[pypi.SimpleListing]:
+    """Return the listing of a PyPI project, where the release calls for it."""
+    package = release.package
+    if release in listed_releases or not _has_versions(package_facts.project_pages.get(package, NOT_REQUESTED)):
+        return package_facts.listings.get(package, NOT_REQUESTED)
+    return NOT_REQUESTED
+
+
 def _has_versions(project_page: Fact[pypi.ProjectJson]) -> bool:
     return isinstance(project_page, Found) and bool(project_page.value.package_info.versions)
 
@@ -165,43 +196,78 @@ def fetch_packages(
 # --- steps about versions in use -------------------------------------------------------------------------------------
 
 
-def fetch_details(
-    registries: RegistryLookup,
+# A version is judged by the list of all versions of its package only where that matters, and by the same rule however
+# its package was requested: pinned or as a range, alone or beside others. Each step adds releases to the rule.
+
+
+def select_unindexed_releases(
     now: int,
+    as_of: int,
     releases: Sequence[Release],
-    package_facts: PackageFacts,
     versions: ByRelease[VersionInfo],
     similar_name: ByPackage[SimilarName],
-    matched_advisories: ByRelease[tuple[AffectingAdvisory, ...]],
-) -> PackageFacts:
-    """Add what deps.dev lacks: listings of PyPI projects, and packuments of npm packages."""
-    unindexed_packages = {release.package for release in releases if not isinstance(versions[release], Found)}
-    package_facts = registries.fetch_listings(
-        package_facts, sorted(unindexed_packages & package_facts.project_pages.keys())
-    )
-    npm_packages = {
-        release.package
+) -> frozenset[Release]:
+    """Return the releases that need a listing: young, deprecated or unindexed ones, and those with a confusable name.
+
+    A report about the past needs all npm packages: deps.dev has only the newest version of today.
+    """
+    is_replay = now - as_of > REPLAY_AGE
+    return frozenset(
+        release
         for release in releases
-        if release.package.registry_api == "npm" and release.package not in package_facts.package_info
-        if _needs_packument(versions[release], similar_name[release.package], matched_advisories[release], now)
-    }
-    return package_facts.merge(registries.fetch_packages(sorted(npm_packages))) if npm_packages else package_facts
-
-
-def _needs_packument(
-    version: Fact[VersionInfo],
-    similar_name: Fact[SimilarName],
-    advisories: Fact[tuple[AffectingAdvisory, ...]],
-    now: int,
-) -> bool:
-    """Whether the age, the history or the newer versions of a package matter."""
-    return (
-        not isinstance(version, Found)
-        or now - version.value.published < YOUNG_RELEASE_AGE
-        or version.value.deprecated
-        or bool(isinstance(similar_name, Found) and similar_name.value.name)
-        or bool(isinstance(advisories, Found) and advisories.value)
+        if not isinstance(version := versions[release], Found)
+        or (
+            release.package.registry_api == "npm"
+            and (is_replay or _needs_packument(version.value, similar_name[release.package], as_of))
+        )
     )
+
+
+def _needs_packument(version: VersionInfo, similar_name: Fact[SimilarName], as_of: int) -> bool:
+    """Whether the age or the history of a package matters."""
+    return (
+        as_of - version.published < YOUNG_RELEASE_AGE
+        or version.deprecated
+        or bool(isinstance(similar_name, Found) and similar_name.value.name)
+    )
+
+
+def fetch_unindexed_packages(
+    registries: RegistryLookup, package_facts: PackageFacts, unindexed_releases: frozenset[Release]
+) -> PackageFacts:
+    """Add listings of PyPI projects, and packuments of npm packages."""
+    return _fetch_lists(registries, package_facts, unindexed_releases)
+
+
+def _fetch_lists(
+    registries: RegistryLookup, package_facts: PackageFacts, releases: Collection[Release]
+) -> PackageFacts:
+    packages = sorted({release.package for release in releases})
+    package_facts = registries.fetch_listings(
+        package_facts, [package for package in packages if package in package_facts.project_pages]
+    )
+    npm_packages = [
+        package for package in packages if package.registry_api == "npm" and package not in package_facts.package_info
+    ]
+    return package_facts.merge(registries.fetch_packages(npm_packages)) if npm_packages else package_facts
+
+
+def select_affected_releases(
+    unindexed_releases: frozenset[Release], matched_advisories: ByRelease[tuple[AffectingAdvisory, ...]]
+) -> frozenset[Release]:
+    """Return the releases that need a listing, those with advisories included: the newer versions matter."""
+    return unindexed_releases | {
+        release
+        for release, fact in matched_advisories.items()
+        if release.package.registry_api == "npm" and isinstance(fact, Found) and fact.value
+    }
+
+
+def fetch_details(
+    registries: RegistryLookup, unindexed_facts: PackageFacts, affected_releases: frozenset[Release]
+) -> PackageFacts:
+    """Add packuments of npm packages with advisories."""
+    return _fetch_lists(registries, unindexed_facts, affected_releases)
 
 
 def fetch_version_manifests(
@@ -219,18 +285,52 @@ def fetch_version_manifests(
     return {**manifests, **registries.fetch_manifests(missing_releases)}
 
 
-def fetch_unresolved_packages(
-    registries: RegistryLookup, detailed_facts: PackageFacts, version_manifests: ByRelease[Metadata]
+def select_listed_releases(
+    as_of: int,
+    releases: Sequence[Release],
+    affected_releases: frozenset[Release],
+    detailed_facts: PackageFacts,
+    version_manifests: ByRelease[Metadata],
+    versions: ByRelease[VersionInfo],
+) -> frozenset[Release]:
+    """Return all releases that need a listing.
+
+    Those whose metadata the registry did not give are included, and young ones that run code at installation.
+    """
+    return affected_releases | {
+        release
+        for release in releases
+        if release.package.registry_api == "npm" and release not in affected_releases
+        if not isinstance(metadata := read_npm_metadata(release, detailed_facts, version_manifests), Found)
+        or (metadata.value.hooks and _is_younger(versions[release], as_of, YOUNG_HOOK_AGE))
+    }
+
+
+def read_npm_metadata(
+    release: Release,
+    package_facts: PackageFacts,
+    version_manifests: ByRelease[Metadata],
+    *,
+    is_listed: bool = False,
+) -> Fact[Metadata]:
+    """Return the metadata of one npm version, from the packument or from its manifest."""
+    return npm.merge_metadata(
+        release.version,
+        package_facts.packuments.get(release.package, NOT_REQUESTED),
+        version_manifests.get(release, NOT_REQUESTED),
+        is_listed=is_listed,
+    )
+
+
+def _is_younger(version: Fact[VersionInfo], as_of: int, age: int) -> bool:
+    return isinstance(version, Found) and as_of - version.value.published < age
+
+
+def fetch_complete_facts(
+    registries: RegistryLookup, detailed_facts: PackageFacts, listed_releases: frozenset[Release]
 ) -> PackageFacts:
-    """Add the packages whose version manifest was not received."""
-    unresolved_packages = sorted(
-        {release.package for release, fact in version_manifests.items() if not isinstance(fact, Found)}
-    )
-    return detailed_facts.merge(
-        registries.fetch_packages(
-            [package for package in unresolved_packages if package not in detailed_facts.package_info]
-        )
-    )
+    """Add the packages of all other releases that need a listing."""
+    return _fetch_lists(registries, detailed_facts, listed_releases)
 
 
 def select_advisories(
@@ -251,6 +351,7 @@ def select_advisories(
 def fetch_publishers(
     registries: RegistryLookup,
     complete_facts: PackageFacts,
+    listed_releases: frozenset[Release],
     registry_metadata: ByRelease[Metadata],
     versions: ByRelease[VersionInfo],
 ) -> ByRelease[Provenance]:
@@ -259,9 +360,8 @@ def fetch_publishers(
     for release, metadata in registry_metadata.items():
         if not isinstance(metadata, Found) or find_proven_repository(metadata, versions[release]):
             continue
-        listing = complete_facts.listings.get(release.package, NOT_REQUESTED)
-        file = pypi.find_attested_file(release.version, listing)
-        if file or (release.package.registry_api == "npm" and _is_attested(release, metadata, complete_facts)):
+        file = pypi.find_attested_file(release.version, select_listing(release, complete_facts, listed_releases))
+        if file or (release.package.registry_api == "npm" and metadata.value.attested):
             files_by_release[release] = file
     if not files_by_release:
         return {}
@@ -273,46 +373,47 @@ def fetch_publishers(
     )
 
 
-def _is_attested(release: Release, metadata: Found[Metadata], package_facts: PackageFacts) -> bool:
-    """Whether an npm version carries attestations, by its row in the packument or else by its manifest."""
-    package_info = package_facts.package_info.get(release.package)
-    if isinstance(package_info, Found) and release.version in package_info.value.versions:
-        return bool(package_info.value.flags[package_info.value.versions.index(release.version)] & ATTESTED)
-    return metadata.value.attested is True
-
-
 def fetch_latest_versions(
-    registries: RegistryLookup, complete_facts: PackageFacts, findings: ByRelease[VersionFindings]
-) -> Mapping[Package, str]:
-    """Return the version that installers choose, of packages whose versions were not all requested.
+    registries: RegistryLookup,
+    releases: Sequence[Release],
+    complete_facts: PackageFacts,
+    listed_releases: frozenset[Release],
+    findings: ByRelease[VersionFindings],
+) -> Mapping[Release, str]:
+    """Return the version that installers choose, of each npm package that a release does not need a listing of.
 
     deps.dev names it with its findings; if it does not, the registry is requested.
     """
-    partial_findings = {
-        release: fact for release, fact in findings.items() if release.package not in complete_facts.package_info
-    }
-    latest_versions = {
-        release.package: fact.value.default
-        for release, fact in partial_findings.items()
-        if isinstance(fact, Found) and fact.value.default
-    }
-    remaining_packages = sorted({release.package for release in partial_findings} - latest_versions.keys())
+    latest_versions: dict[Release, str] = {}
+    for release in releases:
+        if release.package.registry_api != "npm" or release in listed_releases:
+            continue
+        finding = findings[release]
+        info = complete_facts.package_info.get(release.package)
+        latest_versions[release] = (finding.value.default if isinstance(finding, Found) else "") or (
+            info.value.tags.get("latest", "") if isinstance(info, Found) else ""
+        )
+    remaining_packages = sorted({release.package for release, latest in latest_versions.items() if not latest})
     plan = [(npm.LATEST, group, endpoint) for endpoint, group in registries.group_by_endpoint(remaining_packages)]
-    return latest_versions | {
+    fetched_versions = {
         package: fact.value
         for result in registries.run.fetch_all(plan)
         for package, fact in result.items()
         if isinstance(fact, Found)
     }
+    return {release: latest or fetched_versions.get(release.package, "") for release, latest in latest_versions.items()}
 
 
 def fetch_similar_packages(
     registries: RegistryLookup,
-    now: int,
+    as_of: int,
     similar_name: ByPackage[SimilarName],
-    package_info: ByPackage[PackageInfo],
+    package_info: ByRelease[PackageInfo],
 ) -> ByPackage[PackageInfo]:
     """Return the popular package that each name resembles, where their publishers are to be compared."""
     return similar_names.fetch_similar_packages(
-        similar_name, package_info, lambda packages: registries.fetch_packages(packages).package_info, now=now
+        similar_name,
+        {release.package: fact for release, fact in package_info.items()},
+        lambda packages: registries.fetch_packages(packages).package_info,
+        now=as_of,
     )

@@ -11,8 +11,8 @@ from typing import Final, TypeVar
 
 from nerq_cli.evidence import repository_link
 from nerq_cli.evidence.plan import ByPackage, ByRelease
-from nerq_cli.evidence.registry_lookup import PackageFacts, RegistryLookup
-from nerq_cli.facts import Adoption, Fact, Found, Metadata, PackageInfo, Scorecard, Unknown
+from nerq_cli.evidence.registry_lookup import PackageFacts, RegistryLookup, select_listing, select_package_info
+from nerq_cli.facts import NOT_REQUESTED, Adoption, Fact, Found, Metadata, PackageInfo, Scorecard, Unknown
 from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint
 from nerq_cli.inventory import Package, Release, RepositoryId, Subject
@@ -167,22 +167,29 @@ def fetch_related_versions(
     services: ServiceLookup,
     releases: Sequence[Release],
     complete_facts: PackageFacts,
+    listed_releases: frozenset[Release],
     versions: ByRelease[VersionInfo],
-    latest_versions: Mapping[Package, str],
+    latest_versions: Mapping[Release, str],
 ) -> ByRelease[VersionInfo]:
     """Return what deps.dev has about the versions to compare with those in use.
 
-    They are the latest ones, of packages that the registry did not list whole, and the stable ones before those in
-    use, of PyPI projects without a listing: it alone shows which versions are attested.
+    They are the latest ones, for npm versions that need no listing of their package, and the stable ones before those
+    in use, for PyPI versions without a listing: it alone shows which versions are attested.
     """
     previous_releases = [
         Release(package=release.package, version=previous_version)
         for release in releases
-        if release.package.registry_api == "pypi" and release.package not in complete_facts.listings
-        if isinstance(versions[release], Found)
-        if (previous_version := find_previous_version(release, complete_facts.package_info.get(release.package)))
+        if release.package.registry_api == "pypi" and isinstance(versions[release], Found)
+        if select_listing(release, complete_facts, listed_releases) is NOT_REQUESTED
+        if (
+            previous_version := find_previous_version(
+                release, select_package_info(release, complete_facts, listed_releases)
+            )
+        )
     ]
-    latest_releases = [Release(package=package, version=version) for package, version in latest_versions.items()]
+    latest_releases = [
+        Release(package=release.package, version=version) for release, version in latest_versions.items() if version
+    ]
     return _fetch_deps_dev_versions(services, [*previous_releases, *latest_releases])
 
 
@@ -230,7 +237,7 @@ def fetch_scorecards(
 
 
 def fetch_hosted_repositories(
-    services: ServiceLookup, now: int, repository_ids: Mapping[Release, RepositoryId | None]
+    services: ServiceLookup, as_of: int, repository_ids: Mapping[Release, RepositoryId | None]
 ) -> Mapping[RepositoryId, Fact[HostedRepository]]:
     """Return what GitHub has about the repositories: of all with a token, of a few without."""
     public_ids = services.select_repositories("github", repository_ids)
@@ -239,7 +246,7 @@ def fetch_hosted_repositories(
         return dict.fromkeys(public_ids, _NO_TOKEN)
     if not public_ids:
         return {}
-    return github.fetch_repositories(services.run, public_ids, services.endpoints["github"], as_of=now)
+    return github.fetch_repositories(services.run, public_ids, services.endpoints["github"], as_of=as_of)
 
 
 def choose_scorecards(

@@ -67,7 +67,7 @@ def fetch_repositories(
         *("repository_ids", "repository_info", "scorecards", "hosted_repositories"),
         *("repository", "scorecard", "metadata"),
     )
-    inputs = {"services": services, "now": NOW, "package_metadata": metadata, "versions": versions}
+    inputs = {"services": services, "as_of": NOW, "package_metadata": metadata, "versions": versions}
     return Plan([step for step in RELEASE_STEPS if step.gives in names], inputs=inputs).run(inputs)
 
 

@@ -71,6 +71,8 @@ class Packument(msgspec.Struct, frozen=True):
     variants: tuple[bytes, ...] = ()
     #: For each version, the index of its metadata in ``variants``.
     variant_indexes: tuple[int, ...] = ()
+    #: README length of the package; see ``Metadata.readme``.
+    readme: int | None = None
 
 
 #: Encoded package infos of more bytes are compressed; below that, compression costs more than it saves.
@@ -79,7 +81,7 @@ _PACKAGE_INFO_DECODER = msgspec.msgpack.Decoder(PackageInfo)
 _METADATA_DECODER = msgspec.msgpack.Decoder(Metadata)
 
 
-def _fold_packument(package_info: PackageInfo, metadata_by_row: Sequence[Metadata]) -> Packument:
+def _fold_packument(package_info: PackageInfo, metadata_by_row: Sequence[Metadata], readme: int | None) -> Packument:
     """Return the packument of a package and the metadata of its versions, both in the same order."""
     variants: dict[Metadata, int] = {}
     variant_indexes = tuple(variants.setdefault(metadata, len(variants)) for metadata in metadata_by_row)
@@ -88,6 +90,7 @@ def _fold_packument(package_info: PackageInfo, metadata_by_row: Sequence[Metadat
         package_info if len(encoded) <= _COMPRESS_ABOVE else zlib.compress(encoded),
         tuple(map(msgspec.msgpack.encode, variants)),
         variant_indexes,
+        readme,
     )
 
 
@@ -129,16 +132,11 @@ class _VersionManifest(msgspec.Struct):
     readme: Any = UNSET
     npm_user: Any = msgspec.field(name="_npmUser", default=UNSET)
     dist: msgspec.Raw = msgspec.Raw()
-
-
-class _StandaloneManifest(_VersionManifest):
-    """A manifest outside a packument; inside one, the maintainers of each version are not read."""
-
-    maintainers: Any = UNSET
+    maintainers: msgspec.Raw = msgspec.Raw()
 
 
 _MANIFEST_DECODER = msgspec.json.Decoder(_VersionManifest)
-_STANDALONE_DECODER = msgspec.json.Decoder(_StandaloneManifest)
+_MAINTAINERS_DECODER = msgspec.json.Decoder(list[Any])
 _DIST_DECODER = msgspec.json.Decoder(_Dist)
 
 #: Scripts that npm runs when it installs a package from a registry (npm documentation, "Life Cycle Scripts").
@@ -150,7 +148,7 @@ _README_PLACEHOLDER: Final = "ERROR: No README data found!"
 _NO_REASON: Final = "no reason given"
 
 
-def _read_metadata(manifest: _VersionManifest, *, readme: int | None, is_complete: bool) -> Metadata:
+def _read_metadata(manifest: _VersionManifest, *, publishers: int | None, is_complete: bool) -> Metadata:
     """Return the metadata of a manifest, without its version; with ``is_complete``, a missing field is empty."""
     default = "" if is_complete else None
     repository_url = _read_repository(manifest.repository)
@@ -165,12 +163,14 @@ def _read_metadata(manifest: _VersionManifest, *, readme: int | None, is_complet
         if is_complete
         else None,
         required_interpreter=_read_node_range(manifest.engines),
-        readme=readme,
+        readme=_measure_readme(manifest.readme),
         homepage=default if manifest.homepage is UNSET else select_homepage(repository_url, homepage),
         repository=repository_url or (default if manifest.repository is UNSET else ""),
         licence_expression=_read_licence(manifest) or (default if manifest.license is UNSET else ""),
         deprecated=_read_deprecation(manifest.deprecated),
         hooks=_read_install_hooks(manifest),
+        publishers=publishers,
+        attested=_has_attestations(decode_optional(_DIST_DECODER, manifest.dist) or _Dist()),
     )
 
 
@@ -252,8 +252,6 @@ _SECURITY_HOLDING = re.compile(r"0\.0\.\d+-security(?:\.\d+)?")
 class _VersionRow(NamedTuple):
     flags: int
     metadata: Metadata
-    #: Whether it has attestations; None = not stated.
-    attested: bool | None
     #: The account that published it; None = not stated, or a trusted publisher.
     account: str | None
 
@@ -261,17 +259,22 @@ class _VersionRow(NamedTuple):
 _EMPTY_MANIFEST: Final = _VersionManifest()
 
 
-def _read_version(version: str, raw: msgspec.Raw, *, readme: int | None, is_complete: bool) -> _VersionRow:
+def _read_version(
+    version: str, raw: msgspec.Raw, publisher_counts: dict[bytes, int | None], *, is_complete: bool
+) -> _VersionRow:
+    """Read one version; ``publisher_counts`` keeps what lists of maintainers hold, as most versions have the same."""
     manifest = decode_optional(_MANIFEST_DECODER, raw) or _EMPTY_MANIFEST
-    metadata = _read_metadata(manifest, readme=readme, is_complete=is_complete)
-    attested = _has_attestations(decode_optional(_DIST_DECODER, manifest.dist) or _Dist())
+    maintainers = bytes(manifest.maintainers)
+    if maintainers not in publisher_counts:
+        publisher_counts[maintainers] = _count_maintainers(manifest.maintainers)
+    metadata = _read_metadata(manifest, publishers=publisher_counts[maintainers], is_complete=is_complete)
     flags = (
         (PRERELEASE if get_ecosystem(NPM).is_prerelease(version) else 0)
         | (DEPRECATED if metadata.deprecated else 0)
         | (INSTALL_HOOK if metadata.hooks else 0)
-        | (ATTESTED if attested else 0)
+        | (ATTESTED if metadata.attested else 0)
     )
-    return _VersionRow(flags, metadata, attested, _read_publishing_account(manifest.npm_user))
+    return _VersionRow(flags, metadata, _read_publishing_account(manifest.npm_user))
 
 
 def _read_publishing_account(npm_user: object) -> str | None:
@@ -307,11 +310,14 @@ def _read_packument(package: Package, document: _PackumentDocument) -> Packument
         if document.name is UNSET and not times:
             raise ResponseError("the packument names neither a package nor a version")
         return Packument(PackageInfo(name=package.name, status="unpublished"))
-    is_complete, readme = document.time is not UNSET, _measure_readme(document.readme)
+    is_complete = document.time is not UNSET
     order = tuple(get_ecosystem(NPM).sort_newest_first(raw_manifests))
-    rows = [_read_version(version, raw_manifests[version], readme=readme, is_complete=is_complete) for version in order]
+    publisher_counts: dict[bytes, int | None] = {}
+    rows = [
+        _read_version(version, raw_manifests[version], publisher_counts, is_complete=is_complete) for version in order
+    ]
     package_info = _build_package_info(package, document, times, order, rows)
-    return _fold_packument(package_info, [version.metadata for version in rows])
+    return _fold_packument(package_info, [version.metadata for version in rows], _measure_readme(document.readme))
 
 
 def _build_package_info(
@@ -339,7 +345,7 @@ def _build_package_info(
         status=_read_status(tags, order, flags),
         publishers=None if publishers is None else len(publishers),
         publisher_tags=tuple(hash_account("npm", account) for account in sorted(publishers or ()))[:_MAX_TAGS],
-        has_attestation_data=any(version.attested is not None for version in rows),
+        has_attestation_data=any(version.metadata.attested is not None for version in rows),
         has_hook_data=True,
         has_publisher_data=any(version.account is not None for version in rows),
         date_problem=check_dates(order, timestamps, flags),
@@ -360,6 +366,13 @@ def _read_status(tags: Mapping[str, str], order: Sequence[str], flags: Sequence[
     if _SECURITY_HOLDING.fullmatch(latest):
         return "security-holding"
     return "deprecated" if latest in order and flags[order.index(latest)] & DEPRECATED else "active"
+
+
+def _count_maintainers(raw: msgspec.Raw) -> int | None:
+    """Return the number of accounts in a list of maintainers; None if not stated."""
+    maintainers = decode_optional(_MAINTAINERS_DECODER, raw)
+    accounts = _read_accounts(maintainers)
+    return None if accounts is None else len(accounts)
 
 
 def _read_accounts(maintainers: object) -> set[str] | None:
@@ -489,18 +502,13 @@ class _VersionManifestSource:
         if response.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
             yield release, None
             return
-        manifest = decode_json(_STANDALONE_DECODER, response.body)
+        manifest = decode_json(_MANIFEST_DECODER, response.body)
         _check_name(release.package, manifest.name)
         if manifest.version != release.version:
             raise ResponseError("the manifest is of another version")
-        accounts = _read_accounts(manifest.maintainers)
-        metadata = msgspec.structs.replace(
-            _read_metadata(manifest, readme=_measure_readme(manifest.readme), is_complete=True),
-            version=release.version,
-            publishers=None if accounts is None else len(accounts),
-            attested=_has_attestations(decode_optional(_DIST_DECODER, manifest.dist) or _Dist()),
-        )
-        yield release, metadata
+        publishers = _count_maintainers(manifest.maintainers)
+        metadata = _read_metadata(manifest, publishers=publishers, is_complete=True)
+        yield release, msgspec.structs.replace(metadata, version=release.version)
 
 
 class _LatestSource:
@@ -551,8 +559,13 @@ def read_package_info(packument: Fact[Packument]) -> Fact[PackageInfo]:
     return packument
 
 
-def merge_metadata(version: str, packument: Fact[Packument], manifest: Fact[Metadata]) -> Fact[Metadata]:
-    """Return the metadata of one version from the packument, or else from its own manifest."""
+def merge_metadata(
+    version: str, packument: Fact[Packument], manifest: Fact[Metadata], *, is_listed: bool = True
+) -> Fact[Metadata]:
+    """Return the metadata of one version from the packument, or else from its own manifest.
+
+    Without ``is_listed`` both give the same: what belongs to the whole package, its README, is left out.
+    """
     if not isinstance(packument, Found):
         prefers_manifest = isinstance(manifest, Found) or (
             isinstance(packument, Unknown) and isinstance(manifest, Absent)
@@ -563,4 +576,6 @@ def merge_metadata(version: str, packument: Fact[Packument], manifest: Fact[Meta
         return Absent(packument.source, packument.retrieved_at, f"no version {version} is listed")
     encoded = packument.value.variants[packument.value.variant_indexes[versions.index(version)]]
     version_metadata = msgspec.structs.replace(_METADATA_DECODER.decode(encoded), version=version)
+    if is_listed and version_metadata.readme is None:
+        version_metadata = msgspec.structs.replace(version_metadata, readme=packument.value.readme)
     return Found(version_metadata, packument.source, packument.retrieved_at)

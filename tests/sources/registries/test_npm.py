@@ -384,7 +384,7 @@ def test_what_the_short_form_leaves_out_is_not_stated() -> None:
     for key in ("license", "repository"):
         del one[key]
     assert described(short) == Metadata(
-        version="2.0.0", required_interpreter="", deprecated="", hooks=("install script",)
+        version="2.0.0", required_interpreter="", deprecated="", hooks=("install script",), attested=False
     )
     assert project_of(short).published == (0,)
     assert project_of(short).publishers is None
@@ -431,10 +431,14 @@ def read_manifest(said: object, status: int = 200) -> Metadata | None:
 
 
 def test_a_manifest_says_what_the_packument_says_of_its_version() -> None:
-    one = manifest("2.0.0", scripts={"install": "x"}, engines={"node": ">=18"}, readme="# Demo")
+    maintainers = [{"name": "ann"}, {"name": "bob"}]
+    one = manifest("2.0.0", scripts={"install": "x"}, engines={"node": ">=18"}, maintainers=maintainers)
+    packument = fact(document(one, manifest("1.0.0")))
     alone = read_manifest(one)
     assert alone is not None
-    assert msgspec.structs.replace(alone, attested=None) == described(document(one))
+    assert alone.publishers == 2
+    assert merge_metadata("2.0.0", packument, NOT_ASKED, is_listed=False) == Found(alone, "npm", MAY)
+    assert described(document(one)) == msgspec.structs.replace(alone, readme=len("# Demo"))
 
 
 @pytest.mark.parametrize(
