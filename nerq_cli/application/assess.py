@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from nerq_cli.facts import Evidence, Fact, Found, PackageInfo, Unknown
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy.fix import suggest_fix
 from nerq_cli.report.model import Assessment
+from nerq_cli.signals.signal import format_count
 
 if TYPE_CHECKING:
     from nerq_cli.evidence.registry_lookup import PackageFacts
@@ -92,13 +93,14 @@ def assess_release(dependency: Dependency, evidence: Evidence, options: ScanOpti
         PACKAGES, dependency.package.ecosystem, dependency.version or "", evidence, options.as_of
     )
     score = scoring.compute_score(PACKAGES, measurement)
+    state = policy.judge_dependency(dependency, score, options.threshold)
     package_info = evidence.package_info.value if isinstance(evidence.package_info, Found) else None
     advisories = evidence.advisories.value if isinstance(evidence.advisories, Found) else ()
     return Assessment(
         dependency=dependency,
-        state=policy.judge_dependency(dependency, score, options.threshold),
+        state=state,
         score=score,
-        reasons=_collect_reasons(score, evidence),
+        reasons=(*_explain_range(score, state), *_collect_reasons(score, evidence)),
         fix=suggest_fix(dependency, score, package_info, advisories),
         latest=package_info.newest_stable if package_info else "",
         releases_behind=None if package_info is None else count_newer(package_info, dependency.version or ""),
@@ -144,6 +146,14 @@ def _find_release_time(package_info: PackageInfo | None, version: str) -> int:
     if package_info is None or package_info.date_problem or version not in package_info.versions:
         return 0
     return package_info.published[package_info.versions.index(version)]
+
+
+def _explain_range(score: scoring.Score, state: policy.State) -> Iterator[str]:
+    """Yield why a score that is not provisional gives no verdict."""
+    if state == "unknown" and score.value is not None and not score.provisional:
+        unknown_count = sum(signal.state == "unknown" for signal in score.signals)
+        cause = "; ".join(score.doubts) or format_count(unknown_count, "unknown signal")
+        yield f"may score {score.low:.1f} to {score.high:.1f}: {cause}"
 
 
 def _collect_reasons(score: scoring.Score, evidence: Evidence) -> tuple[str, ...]:

@@ -417,6 +417,12 @@ _CAPS: Final[Mapping[str, CapSpec]] = MappingProxyType(
                 signal="last_release",
             ),
             CapSpec(
+                id="backlog",
+                limit=65,
+                condition="newest stable release over 3 years old, no commit in 24 months, 30 or more open issues",
+                signal="last_release",
+            ),
+            CapSpec(
                 id="high",
                 limit=69,
                 condition="a high advisory that has a fix",
@@ -463,6 +469,9 @@ _LIMITS: Final[Mapping[str, Limit]] = MappingProxyType(
                 "abandoned_days", 8 * 365.25, "days", "without a stable release for this long a package is abandoned"
             ),
             Limit("stale_days", 5 * 365.25, "days", "without a stable release for this long a package is stale"),
+            Limit("backlog_days", 3 * 365.25, "days", "without a stable release for this long issues are a backlog"),
+            Limit("backlog_issues", 30, "issues", "from this many open issues a package without commits is abandoned"),
+            Limit("widely_used_rank", 1_000, "rank", "the most used packages are never taken for abandoned"),
             Limit("inactive_days", 2 * 365.25, "days", "a commit within this time lifts the caps for age"),
             Limit("young_days", 365, "days", "a package is young for this long"),
             Limit("compared_names", 5_000, "names", "a name is compared with this many of the most used ones"),

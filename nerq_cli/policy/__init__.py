@@ -20,8 +20,9 @@ STATES: tuple[State, ...] = ("below", "unknown", "ok", "skipped")
 def judge_dependency(dependency: Dependency, score: Score | None, threshold: float) -> State:
     """Return the state of one dependency.
 
-    A cap below the threshold fails even without a score: no further evidence could raise it. A provisional score (no
-    advisory source answered) can fail but not pass.
+    A cap below the threshold fails even without a score: no further evidence could raise it. Apart from caps the range
+    of the score decides: it fails when no evidence that is missing could lift it to the threshold, and passes when none
+    could push it below. A provisional score (no advisory source answered) can fail but not pass.
     """
     if dependency.skip_reason:
         return "skipped"
@@ -31,9 +32,10 @@ def judge_dependency(dependency: Dependency, score: Score | None, threshold: flo
         return "below"
     if score.value is None:
         return "unknown"
-    if score.value < threshold:
+    low, high = (score.value if bound is None else bound for bound in (score.low, score.high))
+    if high < threshold:
         return "below"
-    return "unknown" if score.provisional else "ok"
+    return "unknown" if score.provisional or low < threshold else "ok"
 
 
 def decide_exit(

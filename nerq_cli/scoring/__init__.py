@@ -45,7 +45,7 @@ def compute_score(methodology: Methodology, measurement: Measurement) -> Score:
     coverage = _compute_coverage(methodology, sums)
     caps = tuple(
         sorted(
-            {_build_cap(methodology, flag) for flag in measurement.flags},
+            {_build_cap(methodology, flag) for flag in measurement.flags if not flag.possible},
             key=lambda cap: (cap.limit, cap.id, cap.reason),
         )
     )
@@ -56,6 +56,8 @@ def compute_score(methodology: Methodology, measurement: Measurement) -> Score:
     points_per_weight = _compute_points_per_weight(methodology, sums)
     value = _apply_caps(total, caps)
     low, high = _compute_range(methodology, sums, caps, value) if value is not None else (None, None)
+    if low is not None:
+        low = min([low, *(_build_cap(methodology, flag).limit for flag in measurement.flags if flag.possible)])
     return Score(
         methodology=methodology,
         value=value,
@@ -74,6 +76,7 @@ def compute_score(methodology: Methodology, measurement: Measurement) -> Score:
         ),
         verdict=measurement.no_score_reason
         or ("" if value is not None else f"insufficient data: {coverage:.0%} of the evidence"),
+        doubts=tuple(dict.fromkeys(flag.reason for flag in measurement.flags if flag.possible)),
     )
 
 

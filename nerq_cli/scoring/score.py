@@ -75,6 +75,8 @@ class Score:
     provisional: bool
     #: Why there is no number; empty when there is one.
     verdict: str = ""
+    #: Facts that were not read and may cap the score; they limit ``low`` only.
+    doubts: tuple[str, ...] = ()
 
     @property
     def parts(self) -> Iterator[ScorePart]:

@@ -112,21 +112,64 @@ class Context:
         return days_between(repository.last_commit, self.as_of) if repository.last_commit else None
 
     @cached_property
-    def is_finished(self) -> bool:
-        """Whether the package counts as finished rather than abandoned.
+    def is_widely_used(self) -> bool | None:
+        """Whether the package is one of the most used; None without a list."""
+        popularity = _get_value(self.evidence.popularity)
+        if popularity is None:
+            return None
+        return popularity.rank is not None and popularity.rank <= self.limit("widely_used_rank")
 
-        Stable from 1.0, not deprecated, its newest version without an unfixed advisory, with a README, few open
-        issues where that is known, and active (a stable release or a commit within the limits; npm packages need
-        neither, since old code keeps working there).
+    @cached_property
+    def is_activity_read(self) -> bool:
+        """Whether it is known when the last commit was, or that there is no repository to have any.
+
+        That no repository exists is known where the metadata name none and deps.dev was read.
         """
-        return (
-            self._has_major_version
-            and not self.is_deprecated
-            and not self._has_unfixed_advisory
-            and bool(self.metadata and self.metadata.readme)
-            and self._has_few_open_issues
-            and self._is_active
+        if self.repository is not None:
+            return self.repository.last_commit is not None or self.repository.commits_90d is not None
+        adoption = _get_value(self.evidence.adoption)
+        is_deps_dev_read = adoption is not None and adoption.dependents is not None
+        return is_deps_dev_read and self.metadata is not None and not self.metadata.repository
+
+    @cached_property
+    def is_inactive(self) -> bool:
+        """Whether no commit is known within the limit."""
+        return self.days_since_commit is None or self.days_since_commit > self.limit("inactive_days")
+
+    @cached_property
+    def is_quiet(self) -> bool:
+        """Whether no stable release is known within the limit."""
+        return self.days_since_release is None or self.days_since_release > self.limit("inactive_days")
+
+    @cached_property
+    def may_be_archived(self) -> bool:
+        """Whether the repository was not read, and nothing else shows that the package is maintained."""
+        if self.repository is not None and self.repository.archived is not None:
+            return False
+        if self.repository is None and self.metadata is not None and not self.metadata.repository:
+            return False
+        if isinstance(self.scorecard, Found) and self.scorecard.value.checks.get("Maintained", 0) > 0:
+            return False
+        return self.is_quiet
+
+    @cached_property
+    def is_finished(self) -> bool | None:
+        """Whether the package counts as finished rather than abandoned; None when a fact that decides it is unknown.
+
+        Stable from 1.0, not deprecated, its newest version without an unfixed advisory, few open issues, and active (a
+        stable release or a commit within the limits, or widely used; npm packages need none of these, since old code
+        keeps working there).
+        """
+        conditions = (
+            self._has_major_version,
+            not self.is_deprecated,
+            self._has_no_unfixed_advisory,
+            self._has_few_open_issues,
+            self._is_active,
         )
+        if False in conditions:
+            return False
+        return None if None in conditions else True
 
     @cached_property
     def maintained_pythons(self) -> tuple[str, ...]:
@@ -141,24 +184,28 @@ class Context:
         return major.isdigit() and int(major) >= 1
 
     @property
-    def _has_unfixed_advisory(self) -> bool:
+    def _has_no_unfixed_advisory(self) -> bool | None:
         advisories = self.evidence.advisories
-        if not isinstance(advisories, Found) or self.version != self.newest_stable:
-            return False
-        return any(not advisory.fixed_in and not advisory.malware for advisory in advisories.value)
+        if self.version != self.newest_stable:
+            return True
+        if not isinstance(advisories, Found):
+            return None
+        return all(advisory.fixed_in or advisory.malware for advisory in advisories.value)
 
     @property
-    def _has_few_open_issues(self) -> bool:
+    def _has_few_open_issues(self) -> bool | None:
         issues = self.repository.open_issues if self.repository else None
-        return issues is None or issues < self.limit("finished_issues")
+        return None if issues is None else issues < self.limit("finished_issues")
 
     @property
-    def _is_active(self) -> bool:
-        if not get_ecosystem(self.ecosystem).uses_python:
+    def _is_active(self) -> bool | None:
+        if not get_ecosystem(self.ecosystem).uses_python or self.is_widely_used:
             return True
         if self.days_since_release is not None and self.days_since_release <= self.limit("stale_days"):
             return True
-        return self.days_since_commit is not None and self.days_since_commit <= self.limit("inactive_days")
+        if self.days_since_commit is not None:
+            return self.days_since_commit <= self.limit("inactive_days")
+        return None if self.is_widely_used is None or self.repository is None else False
 
     @cached_property
     def scorecard(self) -> Fact[Scorecard]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from nerq_cli.ecosystems import get_ecosystem
-from nerq_cli.facts import PRERELEASE, Fact, Found
+from nerq_cli.facts import PRERELEASE, Fact, Found, T
 from nerq_cli.methodology.types import SignalSpec
 from nerq_cli.signals.context import Context, build_unread, mentions_python
 from nerq_cli.signals.signal import (
@@ -18,6 +18,7 @@ from nerq_cli.signals.signal import (
     build_known,
     build_missing,
     build_not_applicable,
+    build_possible_flag,
     build_unknown,
     days_between,
     format_age,
@@ -29,9 +30,14 @@ def measure_status(context: Context, spec: SignalSpec) -> Iterator[Signal | Flag
     """Measure the status set by maintainers or registry; the worst counts."""
     package_fact, metadata_fact = context.evidence.package_info, context.evidence.metadata
     fact: Fact[object] = package_fact if isinstance(package_fact, Found) else metadata_fact
+    if not isinstance(package_fact, Found):
+        yield build_possible_flag("deprecated", "not known whether the package is deprecated", package_fact)
     if not isinstance(fact, Found):
         yield build_missing(spec, fact)
         return
+    if isinstance(package_fact, Found) and context.may_be_archived:
+        reason = "not known whether the repository is archived"
+        yield build_possible_flag("deprecated", reason, context.evidence.repository)
     statuses = list(_find_statuses(context))
     status, reason = min(
         statuses,
@@ -75,12 +81,14 @@ def measure_last_release(context: Context, spec: SignalSpec) -> Iterator[Signal 
     if days is None:
         yield build_unknown(spec, fact.value.date_problem or _explain_no_date(context), fact.source)
         return
-    value, reason = _apply_finished_floor(
-        context, spec, spec.curves["days"].value_at(days), f"last stable release {format_age(days)} ago"
-    )
-    yield build_known(spec, value, reason, fact)
-    if get_ecosystem(context.ecosystem).uses_python and (cap := _choose_age_cap(context, days)):
-        yield build_flag(cap, f"{reason}, no commit known since", fact)
+    value, reason = spec.curves["days"].value_at(days), f"last stable release {format_age(days)} ago"
+    yield _measure_with_floor(context, spec, value, reason, fact)
+    if cap := _choose_age_cap(context, days):
+        reason = f"last stable release {format_age(days)} ago, no commit known since"
+        if context.is_activity_read and context.is_widely_used is False:
+            yield build_flag(cap, reason, fact)
+        else:
+            yield build_possible_flag(cap, reason, fact)
 
 
 def _explain_no_date(context: Context) -> str:
@@ -90,11 +98,18 @@ def _explain_no_date(context: Context) -> str:
 
 
 def _choose_age_cap(context: Context, days: int) -> str:
-    if context.days_since_commit is not None and context.days_since_commit <= context.limit("inactive_days"):
+    """Return the cap for a package that looks abandoned; never one of the most used."""
+    if context.is_widely_used or not context.is_inactive:
         return ""
-    if days > context.limit("abandoned_days"):
-        return "abandoned"
-    return "stale" if days > context.limit("stale_days") and not _mentions_maintained_python(context) else ""
+    if get_ecosystem(context.ecosystem).uses_python:
+        if days > context.limit("abandoned_days"):
+            return "abandoned"
+        if days > context.limit("stale_days") and not _mentions_maintained_python(context):
+            return "stale"
+    issues = context.repository.open_issues if context.repository else None
+    if days > context.limit("backlog_days") and issues is not None and issues >= context.limit("backlog_issues"):
+        return "backlog"
+    return ""
 
 
 def _mentions_maintained_python(context: Context) -> bool:
@@ -107,10 +122,16 @@ def _mentions_maintained_python(context: Context) -> bool:
     return mentions_python(metadata.required_interpreter or "", pythons)
 
 
-def _apply_finished_floor(context: Context, spec: SignalSpec, value: float, reason: str) -> tuple[float, str]:
-    """Raise the value of a finished package to the floor, and add that to the reason."""
+def _measure_with_floor(
+    context: Context, spec: SignalSpec, value: float, reason: str, fact: Found[T], share: float = 1.0
+) -> Signal:
+    """Return the signal, raised to the floor for a finished package; unknown for a quiet one that may be finished."""
     floor = spec.levels["finished floor"]
-    return (floor, f"{reason} (finished package)") if context.is_finished and value < floor else (value, reason)
+    if value >= floor or context.is_finished is False or (context.is_finished is None and not context.is_quiet):
+        return build_known(spec, value, reason, fact, share=share)
+    if context.is_finished is None:
+        return build_unknown(spec, f"{reason}; not known whether the package is finished", fact.source)
+    return build_known(spec, floor, f"{reason} (finished package)", fact, share=share)
 
 
 def measure_commits(context: Context, spec: SignalSpec) -> Signal:
@@ -125,8 +146,7 @@ def measure_commits(context: Context, spec: SignalSpec) -> Signal:
         reason = f"Scorecard Maintained {score} of 10"
     else:
         return build_unread(spec, context)
-    value, reason = _apply_finished_floor(context, spec, value, reason)
-    return build_known(spec, value, reason, source, share=context.repository_share)
+    return _measure_with_floor(context, spec, value, reason, source, context.repository_share)
 
 
 def measure_cadence(context: Context, spec: SignalSpec) -> Signal:
@@ -147,9 +167,9 @@ def measure_cadence(context: Context, spec: SignalSpec) -> Signal:
         value, reason = max(0.0, value + spec.levels["only pre-releases"]), "only pre-releases so far"
     if len(package_info.versions) == 1:
         value, reason = min(value, spec.levels["single version"]), "exactly one version ever"
-    else:
-        value, reason = _apply_finished_floor(context, spec, value, reason)
-    return build_known(spec, value, reason, fact)
+    if len(package_info.versions) == 1:
+        return build_known(spec, value, reason, fact)
+    return _measure_with_floor(context, spec, value, reason, fact)
 
 
 def measure_issues(context: Context, spec: SignalSpec) -> Signal:

@@ -41,6 +41,8 @@ class Flag(msgspec.Struct, frozen=True, gc=False):
     retrieved_at: int = 0
     #: Further advisories that lower an advisory cap.
     further_count: int = 0
+    #: Whether the fact was not read: the cap may apply. It limits the low end of the range only.
+    possible: bool = False
 
 
 class Measurement(msgspec.Struct, frozen=True):
@@ -90,6 +92,11 @@ def build_missing(spec: SignalSpec, fact: Fact[T]) -> Signal:
 def build_flag(cap: str, reason: str, fact: Found[T] | Absent, *, further_count: int = 0) -> Flag:
     """Return a flag based on ``fact``."""
     return Flag(cap, reason, fact.source, fact.retrieved_at, further_count)
+
+
+def build_possible_flag(cap: str, reason: str, fact: Fact[T]) -> Flag:
+    """Return the flag of a cap that may apply, because the fact that decides it was not read."""
+    return Flag(cap, reason, fact.source, possible=True)
 
 
 def days_between(earlier: int, later: int) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -123,3 +125,18 @@ def test_the_fixes_of_an_advisory_are_the_nearest_above_and_the_newest() -> None
     assert find_newer_fixes(PYPI, "1.0", hole("1.1", "1.1.0")) == ("1.1",)
     assert find_newer_fixes(NPM, "3.0.0", hole("2.0.7")) == ()
     assert find_newer_fixes(NPM, "3.0.0", hole()) == ()
+
+
+@pytest.mark.parametrize(
+    ("low", "value", "high", "state"),
+    [
+        (70.0, 84.0, 90.0, "ok"),
+        (69.9, 84.0, 90.0, "unknown"),
+        (50.0, 60.0, 70.0, "unknown"),
+        (50.0, 60.0, 69.9, "below"),
+    ],
+)
+def test_the_range_of_a_score_decides_its_state(low: float, value: float, high: float, state: State) -> None:
+    score = replace(scored(value), low=low, high=high)
+    assert judge_dependency(dependency(), score, 70.0) == state
+    assert judge_dependency(dependency(), replace(score, provisional=True), 70.0) in ("unknown", state)

@@ -211,3 +211,27 @@ def test_an_id_that_the_methodology_does_not_list_is_an_error() -> None:
         compute_score(PACKAGES, Measurement((Signal("horoscope", "known", 100.0, "good"),)))
     with pytest.raises(KeyError, match="bad-luck"):
         compute_score(PACKAGES, Measurement((), (Flag("bad-luck", "a black cat"),)))
+
+
+@given(MEASURED, st.sampled_from(sorted(PACKAGES.caps)))
+def test_a_possible_cap_lowers_the_low_end_of_the_range_alone(measured: Measurement, cap: str) -> None:
+    before = compute_score(PACKAGES, measured)
+    after = compute_score(
+        PACKAGES, Measurement(measured.signals, (*measured.flags, Flag(cap, "not read", possible=True)))
+    )
+    assert (after.value, after.caps, after.high) == (before.value, before.caps, before.high)
+    assert after.doubts == ("not read",)
+    if after.low is not None and before.low is not None:
+        assert after.low <= min(before.low, PACKAGES.caps[cap].limit)
+
+
+@given(MEASURED, st.sampled_from([spec.id for spec in PACKAGES.signals.values() if spec.weight]))
+def test_not_knowing_a_signal_above_the_low_guess_never_raises_the_low_end(measured: Measurement, id_: str) -> None:
+    kept = tuple(s for s in measured.signals if s.id != id_)
+    known = next((s for s in measured.signals if s.id == id_), None)
+    if known is None or known.value is None or known.value < PACKAGES.range_low:
+        return
+    unknown = Signal(known.id, "unknown", None, "not read", share=known.share)
+    full, lost = (compute_score(PACKAGES, Measurement((*kept, s), measured.flags)) for s in (known, unknown))
+    if full.low is not None and lost.low is not None:
+        assert lost.low <= full.low

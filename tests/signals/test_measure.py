@@ -22,6 +22,7 @@ from nerq_cli.facts import (
     Adoption,
     AffectingAdvisory,
     Evidence,
+    Fact,
     Found,
     History,
     Metadata,
@@ -96,7 +97,7 @@ def signal(measured: Measurement, id_: str) -> Signal:
 
 
 def caps(measured: Measurement) -> set[str]:
-    return {flag.cap for flag in measured.flags}
+    return {flag.cap for flag in measured.flags if not flag.possible}
 
 
 def with_project(**changes: Any) -> Evidence:
@@ -117,6 +118,10 @@ def with_repository(**changes: Any) -> Evidence:
     return msgspec.structs.replace(HEALTHY, repository=Found(Repository("code.example/demo", **changes), "host", NOW))
 
 
+#: Many open issues: not a finished package.
+BUSY = Repository("code.example/demo", open_issues=99, archived=False)
+
+
 def advisory(id_: str = "X-1", severity: str = "high", **changes: Any) -> AffectingAdvisory:
     return AffectingAdvisory(id=id_, severity=severity, **changes)
 
@@ -130,7 +135,7 @@ def test_with_nothing_known_every_signal_is_unknown_and_says_why() -> None:
     measured = measure(Evidence())
     assert {one.state for one in measured.signals} == {"unknown"}
     assert all(one.reason and one.value is None for one in measured.signals)
-    assert measured.flags == ()
+    assert all(flag.possible for flag in measured.flags)
 
 
 def test_a_healthy_package_raises_no_flag() -> None:
@@ -419,37 +424,64 @@ def test_the_stated_status_counts_at_its_worst(evidence: Evidence, value: float,
 )
 def test_the_age_of_the_last_release_follows_its_curve(days: int, value: float) -> None:
     evidence = msgspec.structs.replace(
-        with_project(published=(days_ago(days), days_ago(4000), days_ago(5000))),
-        metadata=Found(msgspec.structs.replace(METADATA, readme=0), "registry", NOW),  # not a finished package
+        with_project(published=(days_ago(days), days_ago(4000), days_ago(5000))), repository=Found(BUSY, "host", NOW)
     )
     assert signal(measure(evidence), "last_release").value == pytest.approx(value, abs=0.051)
 
 
+QUIET = Found(Repository("code.example/demo", open_issues=3, archived=False, last_commit=days_ago(1000)), "host", NOW)
+UNLISTED = Found(msgspec.structs.replace(POPULARITY, rank=None, downloads=None), "list", NOW)
+
+
+def last_release(evidence: Evidence, ecosystem: EcosystemId = PYPI) -> float | None:
+    return signal(measure(evidence, ecosystem=ecosystem), "last_release").value
+
+
+def old_package(days: float, repository: Fact[Repository] = QUIET, **changes: Any) -> Evidence:
+    """Return a package that is not widely used, with its last release some days ago."""
+    return msgspec.structs.replace(
+        with_project(published=(days_ago(days), days_ago(days + 100), days_ago(days + 200)), **changes),
+        repository=repository,
+        popularity=UNLISTED,
+    )
+
+
 def test_a_finished_package_is_not_a_dead_one() -> None:
-    old = (days_ago(1400), days_ago(1500), days_ago(2000))
-    assert signal(measure(with_project(published=old)), "last_release").value == 70
-    assert signal(measure(with_project(published=old, versions=("0.9", "0.8", "0.7"))), "last_release").value != 70
-    assert signal(measure(with_project(published=old, status="deprecated")), "last_release").value != 70
+    assert last_release(old_package(1400)) == 70
+    assert last_release(old_package(1400, versions=("0.9", "0.8", "0.7"))) != 70
+    assert last_release(old_package(1400, status="deprecated")) != 70
+
+
+def test_a_readme_that_was_not_read_leaves_a_package_finished() -> None:
+    unread = Found(msgspec.structs.replace(METADATA, readme=None), "registry", NOW)
+    assert last_release(msgspec.structs.replace(old_package(1400), metadata=unread)) == 70
+
+
+@pytest.mark.parametrize("changes", [{"repository": DOWN}, {"advisories": DOWN}])
+def test_whether_a_package_is_finished_is_unknown_where_a_fact_that_decides_it_is(changes: dict[str, Any]) -> None:
+    evidence = msgspec.structs.replace(old_package(1400), **changes)
+    assert last_release(evidence) is None
+    assert "not known whether the package is finished" in signal(measure(evidence), "last_release").reason
 
 
 def test_an_old_python_package_without_a_sign_of_life_is_not_finished_and_an_npm_one_is() -> None:
-    old = with_project(published=(days_ago(2200), days_ago(2300), days_ago(2400)))
-    assert signal(measure(old), "last_release").value != 70
-    assert signal(measure(old, ecosystem=NPM), "last_release").value == 70
-    alive = msgspec.structs.replace(
-        old, repository=Found(Repository("code.example/demo", last_commit=days_ago(300)), "host", NOW)
-    )
-    assert signal(measure(alive), "last_release").value == 70
+    old = old_package(2200)
+    assert last_release(old) not in (None, 70)
+    assert last_release(old, NPM) == 70
+    alive = msgspec.structs.replace(QUIET.value, last_commit=days_ago(300))
+    assert last_release(old_package(2200, Found(alive, "host", NOW))) == 70
+    widely_used = msgspec.structs.replace(old, popularity=Found(POPULARITY, "list", NOW))
+    assert last_release(widely_used) == 70
 
 
 def test_an_unfixed_advisory_or_many_open_issues_make_a_package_unfinished() -> None:
     old = msgspec.structs.replace(PROJECT, published=(days_ago(1400), days_ago(1500), days_ago(2000)))
     unfixed = msgspec.structs.replace(
-        with_advisories(advisory(severity="low")), package_info=Found(old, "registry", NOW)
+        with_advisories(advisory(severity="low")), package_info=Found(old, "registry", NOW), repository=QUIET
     )
     busy = msgspec.structs.replace(with_repository(open_issues=15), package_info=Found(old, "registry", NOW))
-    assert signal(measure(unfixed), "last_release").value != 70
-    assert signal(measure(busy), "last_release").value != 70
+    assert last_release(unfixed) not in (None, 70)
+    assert last_release(busy) not in (None, 70)
 
 
 @pytest.mark.parametrize(
@@ -466,19 +498,56 @@ def test_an_unfixed_advisory_or_many_open_issues_make_a_package_unfinished() -> 
 def test_a_python_package_long_silent_is_capped(
     days: int, pythons: tuple[str, ...] | None, interpreter: str, cap: str | None
 ) -> None:
-    project = msgspec.structs.replace(PROJECT, published=(days_ago(days), days_ago(4000), days_ago(5000)))
-    evidence = msgspec.structs.replace(
-        with_metadata(python_classifiers=pythons, required_interpreter=interpreter),
-        package_info=Found(project, "registry", NOW),
-    )
+    metadata = msgspec.structs.replace(METADATA, python_classifiers=pythons, required_interpreter=interpreter)
+    evidence = msgspec.structs.replace(old_package(days), metadata=Found(metadata, "registry", NOW))
     assert caps(measure(evidence)) == ({cap} if cap else set())
     assert caps(measure(evidence, ecosystem=NPM)) == set()
+    widely_used = msgspec.structs.replace(evidence, popularity=Found(POPULARITY, "list", NOW))
+    assert caps(measure(widely_used)) == set()
+
+
+@pytest.mark.parametrize("changes", [{"repository": DOWN}, {"popularity": DOWN}])
+def test_a_cap_for_age_is_only_possible_where_activity_or_use_was_not_read(changes: dict[str, Any]) -> None:
+    measured = measure(msgspec.structs.replace(old_package(3000), **changes))
+    assert caps(measured) == set()
+    assert "abandoned" in {flag.cap for flag in measured.flags if flag.possible}
+
+
+@pytest.mark.parametrize("ecosystem", [PYPI, NPM])
+@pytest.mark.parametrize(
+    ("days", "issues", "cap"), [(1100, 30, "backlog"), (1100, 29, None), (1000, 30, None), (1100, None, None)]
+)
+def test_an_old_package_with_a_backlog_and_no_commits_is_capped(
+    ecosystem: EcosystemId, days: int, issues: int | None, cap: str | None
+) -> None:
+    repository = Repository("code.example/demo", archived=False, open_issues=issues, last_commit=days_ago(900))
+    evidence = old_package(days, Found(repository, "host", NOW))
+    assert caps(measure(evidence, ecosystem=ecosystem)) == ({cap} if cap else set())
+    active = msgspec.structs.replace(repository, last_commit=days_ago(300))
+    alive = msgspec.structs.replace(evidence, repository=Found(active, "host", NOW))
+    assert caps(measure(alive, ecosystem=ecosystem)) == set()
 
 
 def test_a_known_commit_lifts_the_cap_of_a_silent_package() -> None:
-    project = msgspec.structs.replace(PROJECT, published=(days_ago(3000), days_ago(4000), days_ago(5000)))
-    evidence = msgspec.structs.replace(with_repository(commits_90d=1), package_info=Found(project, "registry", NOW))
-    assert caps(measure(evidence)) == set()
+    repository = Repository("code.example/demo", commits_90d=1, archived=False)
+    assert caps(measure(old_package(3000, Found(repository, "host", NOW)))) == set()
+
+
+def possible_caps(evidence: Evidence) -> set[str]:
+    return {flag.cap for flag in measure(evidence).flags if flag.possible}
+
+
+def test_a_quiet_package_whose_repository_was_not_read_may_be_archived() -> None:
+    unread = Found(Repository("code.example/demo", unread_reason="no token"), "deps.dev", NOW)
+    assert "deprecated" in possible_caps(old_package(800, unread))
+    assert possible_caps(old_package(700, unread)) == set()
+    assert possible_caps(old_package(800)) == set()
+    maintained = Found(Scorecard("code.example/demo", NOW, {"Maintained": 1}), "scorecard", NOW)
+    assert possible_caps(msgspec.structs.replace(old_package(800, unread), scorecard=maintained)) == set()
+
+
+def test_a_package_may_be_deprecated_where_its_registry_did_not_answer() -> None:
+    assert possible_caps(msgspec.structs.replace(HEALTHY, package_info=DOWN)) == {"deprecated"}
 
 
 @pytest.mark.parametrize(
@@ -490,26 +559,20 @@ def test_a_version_no_maintained_python_installs_is_capped(interpreter: str, *, 
 
 @pytest.mark.parametrize(("commits", "value"), [(0, 10), (1, 45), (3, 70), (13, 100)])
 def test_commits_follow_their_curve(commits: int, value: float) -> None:
-    evidence = msgspec.structs.replace(
-        with_repository(commits_90d=commits),
-        metadata=Found(msgspec.structs.replace(METADATA, readme=0), "registry", NOW),
-    )
+    evidence = with_repository(commits_90d=commits, open_issues=99)
     assert signal(measure(evidence), "commits").value == value
 
 
 def test_scorecard_stands_in_for_commits_and_people() -> None:
     card = Found(Scorecard("code.example/demo", NOW, {"Maintained": 0, "Contributors": 10}), "scorecard", NOW)
-    unfinished = Found(msgspec.structs.replace(METADATA, readme=0), "registry", NOW)
-    measured = measure(msgspec.structs.replace(HEALTHY, scorecard=card, metadata=unfinished))
+    measured = measure(msgspec.structs.replace(HEALTHY, scorecard=card, repository=Found(BUSY, "host", NOW)))
     assert signal(measured, "commits").value == 10
     assert signal(measured, "contributors").value == 100
 
 
 def test_cadence_counts_stable_releases_of_two_years() -> None:
     def cadence(**changes: Any) -> float | None:
-        evidence = with_project(**changes)
-        plain = Found(msgspec.structs.replace(METADATA, readme=0), "registry", NOW)
-        return signal(measure(msgspec.structs.replace(evidence, metadata=plain)), "release_cadence").value
+        return signal(measure(with_project(**changes)), "release_cadence").value
 
     assert cadence() == 80
     assert cadence(published=(days_ago(45), days_ago(1000), days_ago(2000))) == 60
