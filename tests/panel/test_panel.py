@@ -20,8 +20,6 @@ MIN_AUC = 0.97
 MIN_HALF_AUC = 0.96
 
 each_ecosystem = pytest.mark.parametrize("ecosystem", ["", *ECOSYSTEMS])
-#: What methodology 1.0 does not reach.
-pending = pytest.mark.xfail(strict=False, reason="needs methodology 2.0")
 each_source = pytest.mark.parametrize("source", ABLATIONS)
 
 
@@ -63,7 +61,6 @@ def test_each_row_is_entered_once_and_recorded_once() -> None:
 # --- everything known ------------------------------------------------------------------------------------------------
 
 
-@pending
 @each_ecosystem
 def test_good_packages_score_above_bad_ones(ecosystem: str) -> None:
     assert panel.compute_auc(select(judge_panel(), ecosystem=ecosystem)) >= MIN_AUC
@@ -80,7 +77,6 @@ def test_healthy_packages_have_a_high_median(ecosystem: str) -> None:
     assert median(values(select(judge_panel(), "healthy", ecosystem=ecosystem))) >= 85
 
 
-@pending
 @each_ecosystem
 def test_at_most_a_tenth_of_the_finished_packages_scores_below_70(ecosystem: str) -> None:
     finished = select(judge_panel(), "finished", ecosystem=ecosystem)
@@ -88,7 +84,6 @@ def test_at_most_a_tenth_of_the_finished_packages_scores_below_70(ecosystem: str
     assert len(low) <= len(finished) / 10, describe(low)
 
 
-@pending
 @each_ecosystem
 def test_at_most_a_twentieth_of_the_bad_packages_scores_70_or_more(ecosystem: str) -> None:
     bad = select(judge_panel(), "abandoned", "vulnerable", ecosystem=ecosystem)
@@ -122,7 +117,6 @@ def test_errors_in_what_was_entered_change_little(seed: int) -> None:
 # --- less known ------------------------------------------------------------------------------------------------------
 
 
-@pending
 def test_no_bad_version_passes_by_what_was_recorded_and_hardly_a_good_one_fails() -> None:
     results = judge_panel("recorded")
     assert not describe([r for r in select(results, "abandoned", "vulnerable") if r.state == "ok"])
@@ -130,14 +124,12 @@ def test_no_bad_version_passes_by_what_was_recorded_and_hardly_a_good_one_fails(
     assert len([result for result in good if result.state == "below"]) <= len(good) / 20
 
 
-@pending
 @each_source
 def test_losing_a_source_makes_nothing_pass(source: str) -> None:
     pairs = zip(judge_panel(), judge_panel(without=source), strict=True)
     assert not describe([after for before, after in pairs if before.state == "below" and after.state == "ok"])
 
 
-@pending
 @each_source
 def test_losing_a_source_moves_few_scores_that_still_give_a_verdict(source: str) -> None:
     pairs = list(zip(judge_panel(), judge_panel(without=source), strict=True))
@@ -162,7 +154,6 @@ def lowest_cap(result: Result) -> float:
     return min((cap.limit for cap in result.score.caps), default=100.0)
 
 
-@pending
 @each_source
 def test_losing_a_source_activates_no_cap(source: str) -> None:
     pairs = zip(judge_panel(), judge_panel(without=source), strict=True)
