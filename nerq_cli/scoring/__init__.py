@@ -58,11 +58,15 @@ def compute_score(methodology: Methodology, measurement: Measurement) -> Score:
     low, high = _compute_range(methodology, sums, caps, value) if value is not None else (None, None)
     if low is not None:
         low = min([low, *(_build_cap(methodology, flag).limit for flag in measurement.flags if flag.possible)])
+    is_provisional = any(
+        signal.id == methodology.required_signal and signal.state == "unknown" for signal in measurement.signals
+    )
+    is_certain = is_zeroed or not (is_provisional or _is_pass_uncertain(methodology, value, low))
     return Score(
         methodology=methodology,
         value=value,
         total=total,
-        grade=None if value is None else _compute_grade(methodology, value, coverage),
+        grade=_compute_grade(methodology, value, coverage) if value is not None and is_certain else None,
         coverage=coverage,
         low=low,
         high=high,
@@ -71,13 +75,16 @@ def compute_score(methodology: Methodology, measurement: Measurement) -> Score:
         signals=measurement.signals,
         points_per_weight=points_per_weight,
         reasons=_build_reasons(methodology, total, caps, measurement, points_per_weight),
-        provisional=any(
-            signal.id == methodology.required_signal and signal.state == "unknown" for signal in measurement.signals
-        ),
+        provisional=is_provisional,
         verdict=measurement.no_score_reason
         or ("" if value is not None else f"insufficient data: {coverage:.0%} of the evidence"),
         doubts=tuple(dict.fromkeys(flag.reason for flag in measurement.flags if flag.possible)),
     )
+
+
+def _is_pass_uncertain(methodology: Methodology, value: float | None, low: float | None) -> bool:
+    """Return whether a score reaches the default threshold, and evidence that is missing could take it below."""
+    return value is not None and low is not None and low < methodology.threshold <= value
 
 
 class _DimensionSums:

@@ -56,6 +56,8 @@ class Score:
     value: float | None
     #: Score before caps, unrounded.
     total: float | None
+    #: None without a score, while provisional, and where missing evidence decides whether the default threshold is
+    #: reached.
     grade: str | None
     #: Known share of the applicable weight (0-1).
     coverage: float
@@ -95,7 +97,7 @@ class Score:
 
     @property
     def is_verified(self) -> bool:
-        """Whether it reaches the default threshold, with no cap in force and at least medium coverage."""
-        if self.value is None or self.provisional or self.caps:
+        """Whether its whole range reaches the default threshold, with no cap in force and at least medium coverage."""
+        if self.value is None or self.low is None or self.provisional or self.caps:
             return False
-        return self.value >= self.methodology.threshold and self.coverage >= self.methodology.low_coverage
+        return self.low >= self.methodology.threshold and self.coverage >= self.methodology.low_coverage

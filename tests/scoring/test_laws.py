@@ -163,7 +163,7 @@ def test_a_verdict_withholds_the_number() -> None:
     assert result.reasons[0].text == "not found in the registry"
 
 
-def test_thin_coverage_holds_the_grade_at_b() -> None:
+def test_a_score_with_thin_coverage_has_no_grade() -> None:
     half = {
         "known_advisories",
         "install_code",
@@ -181,7 +181,10 @@ def test_thin_coverage_holds_the_grade_at_b() -> None:
     result = compute_score(PACKAGES, Measurement(tuple(made)))
     assert result.value == 100.0
     assert 0.40 <= result.coverage < 0.55
-    assert result.grade == "B"
+    assert result.low is not None
+    assert result.low < PACKAGES.threshold
+    assert result.grade is None
+    assert not result.is_verified
 
 
 @pytest.mark.parametrize(("value", "shown"), [(69.95, 70.0), (69.949, 69.9), (69.6, 69.6), (0.05, 0.1), (100.0, 100.0)])
@@ -235,3 +238,15 @@ def test_not_knowing_a_signal_above_the_low_guess_never_raises_the_low_end(measu
     full, lost = (compute_score(PACKAGES, Measurement((*kept, s), measured.flags)) for s in (known, unknown))
     if full.low is not None and lost.low is not None:
         assert lost.low <= full.low
+
+
+@given(MEASURED)
+def test_only_a_certain_score_has_a_grade_and_is_verified(measured: Measurement) -> None:
+    result = compute_score(PACKAGES, measured)
+    if result.value is None or result.low is None or result.value == 0:
+        return
+    if result.provisional or result.low < PACKAGES.threshold <= result.value:
+        assert result.grade is None
+        assert not result.is_verified
+    else:
+        assert result.grade is not None

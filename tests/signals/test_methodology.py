@@ -119,7 +119,7 @@ def test_its_caps_limits_and_floors_hold() -> None:
 
 def test_its_required_signal_makes_a_score_provisional() -> None:
     result = score(Inspection(Unknown("garage closed"), Found(10.0, "bench", 2)))
-    assert (result.value, result.coverage, result.grade, result.provisional) == (100.0, 0.4, "unfit", True)
+    assert (result.value, result.coverage, result.grade, result.provisional) == (100.0, 0.4, None, True)
     assert (result.low, result.high) == (46.0, 100.0)
 
 

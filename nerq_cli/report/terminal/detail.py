@@ -84,8 +84,8 @@ def _add_header(page: Page, assessment: Assessment, report: Report) -> None:
     page.add_gap()
     score, style = assessment.score, wording.STATE_STYLES[assessment.state]
     score_text = wording.format_score(assessment, page.glyphs) or page.glyphs.unknown
-    # A provisional score has no grade: readers would remember the letter and not the tilde.
-    grade = score.grade if score is not None and score.grade and not score.provisional else ""
+    # An uncertain score has no grade: readers would remember the letter and not the tilde.
+    grade = (score.grade if score is not None else None) or ""
     headline = f"  {score_text}  {grade}".rstrip()
     page.add_paragraph(
         page.safe_text(_verdict_sentence(assessment, report.threshold), 2 * MAX_SHOWN_LENGTH), "strong", indent=2

@@ -101,7 +101,7 @@ def sort_key(assessment: Assessment) -> tuple[int, float, float, str, str, str]:
 
 def _build_row(page: Page, assessment: Assessment, threshold: float) -> _Row:
     dependency, score = assessment.dependency, assessment.score
-    grade = score.grade if score is not None and score.grade and not score.provisional else ""
+    grade = (score.grade if score is not None else None) or ""
     mark = wording.state_glyph(assessment, page.glyphs)
     style = _GRADE_STYLES.get(grade) or wording.STATE_STYLES[assessment.state]
     if assessment.state == "below":
