@@ -87,6 +87,7 @@ def fetch_osv_advisories(services: ServiceLookup, as_of: int, positions: Mapping
         {release: advisories.affecting.get(release, NOT_SENT) for release in releases},
         {release.package: advisories.recorded.get(release.package, NOT_SENT) for release in releases},
         advisories.incomplete,
+        advisories.listed_ids,
     )
 
 
@@ -104,7 +105,9 @@ def match_osv_advisories(
     findings: dict[Release, AdvisoryFindings] = {}
     for release, position in positions.items():
         affecting, recorded = osv_advisories.affecting[release], osv_advisories.recorded[release.package]
-        records = _merge_records([*_get_records(affecting), *_get_records(recorded)])
+        own_ids = {record.id for record in _get_records(affecting)}
+        package_records = [record for record in _get_records(recorded) if record.malware or record.id in own_ids]
+        records = _merge_records([*_get_records(affecting), *package_records])
         advisories: Fact[Advisories] = (
             Found(match_advisories(records, release.package, release.version), affecting.source, affecting.retrieved_at)
             if isinstance(affecting, Found)
@@ -115,11 +118,17 @@ def match_osv_advisories(
             continue
         predecessor = _find_young_predecessor(release, position, as_of)
         if predecessor is not None:
+            own_ids |= {record.id for record in _get_records(osv_advisories.affecting[predecessor])}
             records = _merge_records([*records, *_get_records(osv_advisories.affecting[predecessor])])
         history = build_history(
             records, release.package, release.version, predecessor.version if predecessor else None, as_of
         )
-        if release.package in osv_advisories.incomplete:
+        unread_ids = osv_advisories.listed_ids.get(release.package, frozenset()) - {
+            record.id for record in package_records
+        }
+        if (
+            release.package in osv_advisories.incomplete or unread_ids - own_ids
+        ):  # read for other releases, or not at all
             history = msgspec.structs.replace(history, old_advisories=None, fixed_advisories=0)
         findings[release] = AdvisoryFindings(advisories, Found(history, recorded.source, recorded.retrieved_at))
     return findings

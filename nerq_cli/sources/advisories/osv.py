@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import count
+from types import MappingProxyType
 from typing import Any, Final, Generic, NamedTuple, TypeVar
 from urllib.parse import quote
 
@@ -305,12 +306,13 @@ def _may_be_outdated(subject: AdvisoryId, fact: Fact[Advisory] | None) -> bool:
 class OsvAdvisories(NamedTuple):
     """The advisories that affect each release, and the advisories of each package, whatever version they affect.
 
-    ``incomplete`` are the packages with records that were not read.
+    ``incomplete`` are the packages with records that were not read, ``listed_ids`` all that OSV lists for a package.
     """
 
     affecting: dict[Release, Fact[tuple[Advisory, ...]]]
     recorded: dict[Package, Fact[tuple[Advisory, ...]]]
     incomplete: frozenset[Package] = frozenset()
+    listed_ids: Mapping[Package, frozenset[str]] = MappingProxyType({})
 
 
 def fetch_advisories(
@@ -356,6 +358,7 @@ def fetch_advisories(
             for package, fact in recorded_hits.items()
             if any(not isinstance(record_facts.get(hit), Found) for hit, _ in _iter_ids({package: fact}))
         ),
+        {package: frozenset(hit for hit, _ in _iter_ids({package: fact})) for package, fact in recorded_hits.items()},
     )
 
 
