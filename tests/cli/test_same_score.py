@@ -189,7 +189,8 @@ class Runner:
         entries = self.run(*arguments, cache=cache)["dependencies"]
         found = [entry for entry in entries if (entry["name"], entry["version"]) == (name, version)]
         assert found, [(entry["name"], entry["version"], entry["reasons"]) for entry in entries]
-        return without_times({key: found[0][key] for key in JUDGED if key in found[0]})
+        judged: dict[str, Any] = without_times({key: found[0][key] for key in JUDGED if key in found[0]})
+        return judged
 
 
 @pytest.fixture
