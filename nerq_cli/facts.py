@@ -202,6 +202,8 @@ class Advisory(msgspec.Struct, frozen=True, omit_defaults=True):
     #: Epoch seconds UTC; 0 = not stated.
     published: int = 0
     withdrawn: bool = False
+    #: Epoch seconds UTC; 0 = not withdrawn, or not stated.
+    withdrawn_at: int = 0
     aliases: tuple[str, ...] = ()
     summary: str = ""
     #: low, medium, high, critical or unknown.

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from nerq_cli.application.session import read_clock
+from nerq_cli.application.settings import parse_as_of
 from nerq_cli.errors import StaleDataError
 from nerq_cli.report.model import SourceStatus
 from nerq_cli.sources import is_required
@@ -100,7 +101,7 @@ class EvidenceRun:
         for snapshot in read_snapshots(database).values():
             if snapshot.ecosystem not in self._ecosystems:
                 continue
-            note = _describe_age(snapshot, collector, settings.max_db_age)
+            note = _describe_age(snapshot, collector, parse_as_of(settings.as_of), settings.max_db_age)
             if note:
                 self._notes.append(f"{note}; nerq db update fetches newer ones")
             yield SourceStatus(
@@ -114,6 +115,7 @@ class EvidenceRun:
             from nerq_cli.evidence.service_lookup import ServiceLookup
 
             session, now = self._session, read_clock()
+            as_of = None if session.settings.as_of is None else parse_as_of(session.settings.as_of)
             self._fetch_run = session.fetcher.open_run(
                 now=now,
                 offline=session.settings.offline,
@@ -126,6 +128,7 @@ class EvidenceRun:
                 ServiceLookup(self._fetch_run, session.endpoints, is_public=session.is_public),
                 session.store,
                 now=now,
+                as_of=as_of,
                 database=session.database,
                 downloads=session.settings.downloads,
             )
@@ -141,7 +144,7 @@ def _find_fallback(source: str, collector: EvidenceCollector) -> str:
     return f"the {LABEL}" if source == OSV and is_replaced else ""
 
 
-def _describe_age(snapshot: Snapshot, collector: EvidenceCollector, max_age: float | None) -> str:
+def _describe_age(snapshot: Snapshot, collector: EvidenceCollector, as_of: int, max_age: float | None) -> str:
     """Return how old the advisories of an ecosystem are, if they were needed and are stale; else an empty string.
 
     Raises:
@@ -150,7 +153,7 @@ def _describe_age(snapshot: Snapshot, collector: EvidenceCollector, max_age: flo
     from nerq_cli.sources.advisories.local_database import STALE_AGE
 
     replaced_count = collector.answered_by_database[snapshot.ecosystem]
-    age = read_clock() - snapshot.valid_until
+    age = as_of - snapshot.valid_until
     text = (
         f"the local advisories for {snapshot.ecosystem} are {age // DAY:,} days old"
         if snapshot.valid_until

@@ -90,7 +90,8 @@ class ReportOptions(Settings):
         ),
     ] = None
     as_of: Annotated[
-        str | None, typer.Option("--as-of", help="Measure ages at this moment (2026-11-21 or a full ISO 8601 time).")
+        str | None,
+        typer.Option("--as-of", help="Report what was known at this moment (2026-11-21 or a full ISO 8601 time)."),
     ] = None
     python: Annotated[
         str | None, typer.Option("--python", help="Python version to install for.  [default: the one running nerq]")

@@ -10,6 +10,7 @@ import msgspec
 
 from nerq_cli.evidence.plan import ByRelease
 from nerq_cli.evidence.registry_lookup import YOUNG_RELEASE_AGE, PackageFacts, select_package_info
+from nerq_cli.evidence.replay import select_exploited
 from nerq_cli.evidence.service_lookup import NOT_SENT, ServiceLookup, find_previous_version
 from nerq_cli.facts import NOT_REQUESTED, Advisory, AffectingAdvisory, Fact, Found, History, PackageInfo, Unknown
 from nerq_cli.inventory import Release
@@ -19,7 +20,7 @@ from nerq_cli.sources.advisories.local_database import AdvisoryFindings
 from nerq_cli.sources.advisories.osv import OsvAdvisories
 from nerq_cli.sources.deps_dev import VersionFindings, VersionInfo
 from nerq_cli.store.advisory_db import AdvisoryDatabase
-from nerq_cli.vulnerabilities.matching import OSV_ID_PREFIXES, build_history, match_advisories
+from nerq_cli.vulnerabilities.matching import OSV_ID_PREFIXES, build_history, match_advisories, select_known_advisories
 
 Advisories: TypeAlias = tuple[AffectingAdvisory, ...]
 
@@ -47,11 +48,12 @@ def locate_releases(
     unindexed_facts: PackageFacts,
     unindexed_releases: frozenset[Release],
     versions: ByRelease[VersionInfo],
+    known_until: int,
 ) -> Mapping[Release, Position]:
     """Return when each version was published, and the stable version before it."""
     return {
         release: _locate_release(
-            release, select_package_info(release, unindexed_facts, unindexed_releases), versions[release]
+            release, select_package_info(release, unindexed_facts, unindexed_releases, known_until), versions[release]
         )
         for release in releases
     }
@@ -92,14 +94,16 @@ def fetch_osv_advisories(services: ServiceLookup, as_of: int, positions: Mapping
 
 
 def find_database_advisories(
-    database: AdvisoryDatabase | None, as_of: int, positions: Mapping[Release, Position]
+    database: AdvisoryDatabase | None, as_of: int, known_until: int, positions: Mapping[Release, Position]
 ) -> Mapping[Release, AdvisoryFindings]:
     """Return the advisories in the local database, of the ecosystems that it has."""
-    return {} if database is None else local_database.find_advisories(database, positions, as_of=as_of)
+    if database is None:
+        return {}
+    return local_database.find_advisories(database, positions, as_of=as_of, known_until=known_until)
 
 
 def match_osv_advisories(
-    as_of: int, positions: Mapping[Release, Position], osv_advisories: OsvAdvisories
+    as_of: int, known_until: int, positions: Mapping[Release, Position], osv_advisories: OsvAdvisories
 ) -> Mapping[Release, AdvisoryFindings]:
     """Return the advisories of OSV that affect each release, and the history of its package."""
     findings: dict[Release, AdvisoryFindings] = {}
@@ -108,8 +112,13 @@ def match_osv_advisories(
         own_ids = {record.id for record in _get_records(affecting)}
         package_records = [record for record in _get_records(recorded) if record.malware or record.id in own_ids]
         records = _merge_records([*_get_records(affecting), *package_records])
+        known_records = select_known_advisories(records, known_until)
         advisories: Fact[Advisories] = (
-            Found(match_advisories(records, release.package, release.version), affecting.source, affecting.retrieved_at)
+            Found(
+                match_advisories(known_records, release.package, release.version),
+                affecting.source,
+                affecting.retrieved_at,
+            )
             if isinstance(affecting, Found)
             else affecting
         )
@@ -120,8 +129,9 @@ def match_osv_advisories(
         if predecessor is not None:
             own_ids |= {record.id for record in _get_records(osv_advisories.affecting[predecessor])}
             records = _merge_records([*records, *_get_records(osv_advisories.affecting[predecessor])])
+            known_records = select_known_advisories(records, known_until)
         history = build_history(
-            records, release.package, release.version, predecessor.version if predecessor else None, as_of
+            known_records, release.package, release.version, predecessor.version if predecessor else None, as_of
         )
         unread_ids = osv_advisories.listed_ids.get(release.package, frozenset()) - {
             record.id for record in package_records
@@ -132,6 +142,20 @@ def match_osv_advisories(
             history = msgspec.structs.replace(history, old_advisories=None, fixed_advisories=0)
         findings[release] = AdvisoryFindings(advisories, Found(history, recorded.source, recorded.retrieved_at))
     return findings
+
+
+def collect_later_ids(osv_advisories: OsvAdvisories, known_until: int) -> frozenset[str]:
+    """Return the ids and aliases of the advisories that were published after ``known_until`` (epoch seconds UTC).
+
+    Lists without dates leave these out.
+    """
+    facts = (*osv_advisories.affecting.values(), *osv_advisories.recorded.values())
+    records = [record for fact in facts for record in _get_records(fact)]
+    known_ids = {name for record in records if record.published <= known_until for name in (record.id, *record.aliases)}
+    return (
+        frozenset(name for record in records if record.published > known_until for name in (record.id, *record.aliases))
+        - known_ids
+    )
 
 
 def _get_records(fact: Fact[tuple[Advisory, ...]]) -> tuple[Advisory, ...]:
@@ -207,12 +231,22 @@ def merge_advisories(
     matched_advisories: ByRelease[Advisories],
     registry_advisories: ByRelease[Advisories],
     findings: ByRelease[VersionFindings],
+    later_ids: frozenset[str],
 ) -> ByRelease[Advisories]:
     """Return the advisories of all sources, each once."""
     return {
-        release: _merge_advisories(fact, registry_advisories.get(release, NOT_REQUESTED), findings[release])
+        release: _merge_advisories(
+            fact, _hide_later(registry_advisories.get(release, NOT_REQUESTED), later_ids), findings[release]
+        )
         for release, fact in matched_advisories.items()
     }
+
+
+def _hide_later(fact: Fact[Advisories], later_ids: frozenset[str]) -> Fact[Advisories]:
+    if not isinstance(fact, Found) or not later_ids:
+        return fact
+    advisories = tuple(advisory for advisory in fact.value if later_ids.isdisjoint((advisory.id, *advisory.aliases)))
+    return Found(advisories, fact.source, fact.retrieved_at)
 
 
 def _merge_advisories(
@@ -256,8 +290,10 @@ def add_exploitation(
     merged_advisories: ByRelease[Advisories],
     exploited_cves: Fact[Catalogue],
     exploit_probabilities: Mapping[str, Fact[float]],
+    known_until: int,
 ) -> ByRelease[Advisories]:
     """Return the advisories with what EPSS and KEV have about their CVEs."""
+    exploited_cves = select_exploited(exploited_cves, known_until)
     return {
         release: Found(
             exploitation.add_exploitation(fact.value, exploit_probabilities, exploited_cves),

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, cast
 
 from nerq_cli.evidence import advisory_lookup, merge, registry_lookup, service_lookup
 from nerq_cli.evidence.advisory_lookup import AdvisoryCoverage
 from nerq_cli.evidence.plan import ByPackage, Plan, Step
 from nerq_cli.evidence.registry_lookup import PackageFacts, RegistryLookup
+from nerq_cli.evidence.replay import hide_later_versions
 from nerq_cli.evidence.service_lookup import ServiceLookup
 from nerq_cli.facts import NOT_REQUESTED, Absent, Evidence, Popularity, SimilarName
 from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.popularity import ranks, similar_names
 from nerq_cli.store import Cache
 from nerq_cli.store.advisory_db import AdvisoryDatabase
+from nerq_cli.units import NO_LIMIT
 
 
 def find_similar_names(store: Cache, now: int, releases: Sequence[Release]) -> ByPackage[SimilarName]:
@@ -56,6 +59,7 @@ RELEASE_STEPS: Final = (
     Step("database_findings", advisory_lookup.find_database_advisories),
     Step("matched_advisories", advisory_lookup.add_database_advisories),
     Step("advisory_coverage", advisory_lookup.count_coverage),
+    Step("later_ids", advisory_lookup.collect_later_ids),
     Step("history", advisory_lookup.choose_history),
     # what the registries have and deps.dev lacks
     Step("affected_releases", registry_lookup.select_affected_releases),
@@ -96,6 +100,7 @@ RELEASE_INPUTS: Final = (
     "database",
     "now",
     "as_of",
+    "known_until",
     "include_downloads",
     "package_facts",
     "releases",
@@ -126,11 +131,13 @@ class EvidenceCollector:
         self._services = services
         self._package_plan = Plan(PACKAGE_STEPS, inputs=PACKAGE_INPUTS)
         self._release_plan = Plan(release_steps, inputs=RELEASE_INPUTS)
+        self._known_until = NO_LIMIT if as_of is None or as_of >= now else as_of
         self._local_inputs = {
             "store": store,
             "database": database,
             "now": now,
             "as_of": now if as_of is None else as_of,
+            "known_until": self._known_until,
             "include_downloads": downloads,
         }
         self._evidence_type = evidence_type
@@ -156,7 +163,19 @@ class EvidenceCollector:
                 ),
             }
         )
-        return cast("PackageFacts", values["package_facts"])
+        package_facts = cast("PackageFacts", values["package_facts"])
+        return package_facts if self._known_until == NO_LIMIT else self._hide_later(package_facts, pinned_releases)
+
+    def _hide_later(self, package_facts: PackageFacts, pinned_releases: Collection[Release]) -> PackageFacts:
+        """Return the facts without the versions that were published later; those in use are kept."""
+        pinned_versions: dict[Package, set[str]] = {}
+        for release in pinned_releases:
+            pinned_versions.setdefault(release.package, set()).add(release.version)
+        package_info = {
+            package: hide_later_versions(fact, self._known_until, pinned_versions.get(package, ()))
+            for package, fact in package_facts.package_info.items()
+        }
+        return replace(package_facts, package_info=package_info)
 
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:
         """Return the evidence about versions in use."""

@@ -11,6 +11,7 @@ from nerq_cli.ecosystems import NPM, get_ecosystem
 from nerq_cli.evidence import registry_lookup, repository_link
 from nerq_cli.evidence.plan import ByRelease
 from nerq_cli.evidence.registry_lookup import PackageFacts
+from nerq_cli.evidence.replay import hide_later_versions
 from nerq_cli.evidence.service_lookup import NOT_SENT, find_previous_version
 from nerq_cli.facts import (
     ATTESTED,
@@ -205,6 +206,7 @@ def merge_packages(
     versions: ByRelease[VersionInfo],
     related_versions: ByRelease[VersionInfo],
     latest_versions: Mapping[Release, str],
+    known_until: int,
 ) -> ByRelease[PackageInfo]:
     """Return what the registry has about the package of each release, with what deps.dev adds, or else deps.dev alone.
 
@@ -213,13 +215,12 @@ def merge_packages(
     version_facts = {**related_versions, **versions}
     package_info: dict[Release, Fact[PackageInfo]] = {}
     for release in releases:
-        registry_fact = registry_lookup.select_package_info(release, complete_facts, listed_releases)
+        registry_fact = registry_lookup.select_package_info(release, complete_facts, listed_releases, known_until)
         if registry_fact is None:
             latest_version = latest_versions.get(release, "")
             facts = _select_versions(version_facts, release, latest_version)
-            package_info[release] = (
-                build_partial_info(release.package, facts, latest_version) if facts else NOT_REQUESTED
-            )
+            partial_info = build_partial_info(release.package, facts, latest_version) if facts else NOT_REQUESTED
+            package_info[release] = hide_later_versions(partial_info, known_until, {release.version})
         elif (
             release.package.registry_api == "pypi"
             and registry_lookup.select_listing(release, complete_facts, listed_releases) is NOT_REQUESTED

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from nerq_cli.evidence.plan import ByPackage, ByRelease
+from nerq_cli.evidence.replay import hide_later_versions
 from nerq_cli.evidence.repository_link import find_proven_repository
 from nerq_cli.facts import (
     NOT_REQUESTED,
@@ -131,12 +132,20 @@ class RegistryLookup:
 
 
 def select_package_info(
-    release: Release, package_facts: PackageFacts, listed_releases: frozenset[Release]
+    release: Release, package_facts: PackageFacts, listed_releases: frozenset[Release], known_until: int
 ) -> Fact[PackageInfo] | None:
     """Return the versions of a package as one release is judged by them; None if they are not listed.
 
-    Only what the release itself calls for is used, not what another release of the package brought in.
+    Only what the release itself calls for is used, not what another release of the package brought in. Versions
+    published after ``known_until`` (epoch seconds UTC) are left out.
     """
+    fact = _select_package_info(release, package_facts, listed_releases)
+    return None if fact is None else hide_later_versions(fact, known_until, {release.version})
+
+
+def _select_package_info(
+    release: Release, package_facts: PackageFacts, listed_releases: frozenset[Release]
+) -> Fact[PackageInfo] | None:
     package = release.package
     if package.registry_api == "pypi" and package in package_facts.project_pages:
         project_page = package_facts.project_pages[package]

@@ -170,6 +170,7 @@ def fetch_related_versions(
     listed_releases: frozenset[Release],
     versions: ByRelease[VersionInfo],
     latest_versions: Mapping[Release, str],
+    known_until: int,
 ) -> ByRelease[VersionInfo]:
     """Return what deps.dev has about the versions to compare with those in use.
 
@@ -183,7 +184,7 @@ def fetch_related_versions(
         if select_listing(release, complete_facts, listed_releases) is NOT_REQUESTED
         if (
             previous_version := find_previous_version(
-                release, select_package_info(release, complete_facts, listed_releases)
+                release, select_package_info(release, complete_facts, listed_releases, known_until)
             )
         )
     ]

@@ -12,6 +12,8 @@ from enum import IntEnum
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
 
+import msgspec
+
 from nerq_cli.ecosystems import PYPI, Ecosystem, find_ecosystem, get_ecosystem
 from nerq_cli.facts import Advisory, AffectedPackage, AffectingAdvisory, Event, History, Range
 from nerq_cli.inventory import Package
@@ -356,6 +358,18 @@ def _choose_severity(main_advisory: Advisory, records: Iterable[Advisory]) -> tu
         ),
     )
     return best.severity, best.severity_from if best is main_advisory else f"alias {best.id}"
+
+
+def select_known_advisories(records: Iterable[Advisory], known_until: int) -> tuple[Advisory, ...]:
+    """Return the records that were published by then; those withdrawn later count as not withdrawn.
+
+    A record without a date is kept.
+    """
+    return tuple(
+        msgspec.structs.replace(record, withdrawn=False) if record.withdrawn_at > known_until else record
+        for record in records
+        if record.published <= known_until
+    )
 
 
 # --- the past --------------------------------------------------------------------------------------------------------

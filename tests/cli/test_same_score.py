@@ -5,18 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
+from nerq_cli.application.session import read_clock
 from nerq_cli.cli.app import run_command_line
 
-AS_OF = "2026-11-21"
-YEARS_AGO = {"old": "2023-03-01", "quarter": "2026-09-10", "young": "2026-11-10", "fresh": "2026-11-19"}
+DAYS_AGO = {"old": 1300, "quarter": 70, "young": 10, "fresh": 1}
+
+
+def days_ago(days: int) -> str:
+    return f"{datetime.fromtimestamp(read_clock(), timezone.utc) - timedelta(days=days):%Y-%m-%d}"
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ class Npm:
         self.seen.append(request.path)
         if number:
             return {"status": 404} if self.manifests_missing else {"body": self.manifest(name, number)}
-        times = {one: f"{YEARS_AGO[version.age]}T08:00:00.000Z" for one, version in self.versions.items()}
+        times = {one: f"{days_ago(DAYS_AGO[version.age])}T08:00:00.000Z" for one, version in self.versions.items()}
         return {
             "body": {
                 "name": name,
@@ -94,7 +99,7 @@ class Npm:
             return {}
         if kind == "findings":
             return {"findings": {"defaultVersion": {"versionKey": {"version": max(self.versions)}}}}
-        published = {"publishedAt": f"{YEARS_AGO[one.age]}T08:00:00Z"}
+        published = {"publishedAt": f"{days_ago(DAYS_AGO[one.age])}T08:00:00Z"}
         return {"version": {"versionKey": key, "licenses": ["MIT"], "isDeprecated": one.is_deprecated, **published}}
 
     def answer_osv(self, request: Any) -> dict[str, Any]:
@@ -120,7 +125,7 @@ class Npm:
 
 VERSIONS = st.builds(
     Version,
-    age=st.sampled_from(sorted(YEARS_AGO)),
+    age=st.sampled_from(sorted(DAYS_AGO)),
     has_hook=st.booleans(),
     is_deprecated=st.sampled_from([False, False, False, True]),
     is_indexed=st.sampled_from([True, True, True, False]),
@@ -174,6 +179,8 @@ class Runner:
         self._monkeypatch = monkeypatch
         self._capfd = capfd
         self._numbers = count()
+        #: Options of every run.
+        self.options: tuple[str, ...] = ()
 
     def new_folder(self) -> Path:
         return self.folder / f"{next(self._numbers)}"
@@ -181,7 +188,7 @@ class Runner:
     def run(self, *arguments: str, cache: Path | None = None) -> Any:
         self._monkeypatch.setenv("NERQ_CACHE_DIR", str(cache or self.new_folder()))
         self._capfd.readouterr()
-        run_command_line([*arguments, "--as-of", AS_OF, "--format", "json"])
+        run_command_line([*arguments, *self.options, "--format", "json"])
         return json.loads(self._capfd.readouterr().out)
 
     def judge(self, *arguments: str, version: str, cache: Path | None = None, name: str = "demo") -> dict[str, Any]:
@@ -215,10 +222,12 @@ def install(world: Npm, site: Any, services: Any) -> None:
     phases=(Phase.explicit, Phase.reuse, Phase.generate),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(world=WORLDS, version=st.sampled_from(["1.1.0", "2.0.0"]))
+@given(world=WORLDS, version=st.sampled_from(["1.1.0", "2.0.0"]), is_replay=st.booleans())
 def test_an_npm_version_gets_the_same_score_however_it_was_asked_for(
-    registry: Any, services: Any, runner: Runner, world: Npm, version: str
+    registry: Any, services: Any, runner: Runner, world: Npm, version: str, *, is_replay: bool
 ) -> None:
+    assume(not is_replay or world.versions[version].age != "fresh")
+    runner.options = ("--as-of", days_ago(5)) if is_replay else ()
     install(world, registry.site, services)
     pinned = write_manifest(runner.new_folder(), demo=version)
     cache = runner.new_folder()

@@ -27,6 +27,7 @@ from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.advisories.osv import OsvAdvisories
 from nerq_cli.sources.deps_dev import Attestation, VersionInfo
 from nerq_cli.sources.endpoints import Endpoints, read_endpoints
+from nerq_cli.units import NO_LIMIT
 
 NOW = 1_800_000_000
 SECRET = Package(ecosystem=NPM, name="@acme/secret-tool")
@@ -74,7 +75,7 @@ def fetch_repositories(
 def add_exploitation(services: ServiceLookup, advisories: Mapping[Release, Fact[Any]]) -> Mapping[Release, Fact[Any]]:
     """Run the steps about exploitation."""
     names = ("cves", "exploited_cves", "exploit_probabilities", "advisories")
-    inputs = {"services": services, "merged_advisories": advisories}
+    inputs = {"services": services, "merged_advisories": advisories, "known_until": NO_LIMIT}
     plan = Plan([step for step in RELEASE_STEPS if step.gives in names], inputs=inputs)
     result: Mapping[Release, Fact[Any]] = plan.run(inputs)["advisories"]
     return result

@@ -15,7 +15,7 @@ from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint, Request, Response
 from nerq_cli.inventory import AdvisoryId
 from nerq_cli.sources import SOURCES
-from nerq_cli.sources.text import clean_text, decode_json, decode_list, split_list
+from nerq_cli.sources.text import clean_text, decode_json, decode_list, parse_timestamp, split_list
 
 _INFO: Final = SOURCES["kev"]
 LABEL: Final = _INFO.label
@@ -29,10 +29,13 @@ class Catalogue(msgspec.Struct, frozen=True):
 
     cves: frozenset[str]
     version: str = ""
+    #: When each CVE was added, in epoch seconds UTC; without those that state no date.
+    added_at: dict[str, int] = {}
 
 
 class _Entry(msgspec.Struct):
     cveID: str  # noqa: N815 - the file's spelling
+    dateAdded: Any = None  # noqa: N815 - the file's spelling
 
 
 class _File(msgspec.Struct):
@@ -114,7 +117,9 @@ def _parse_catalogue(response: Response) -> Catalogue:
     if not raw_entries or len(entries) != len(raw_entries) or document.count not in (None, len(raw_entries)):
         raise ResponseError("the catalogue is not complete")
     return Catalogue(
-        frozenset(entry.cveID for entry in entries), clean_text(document.catalogVersion, _MAX_VERSION_LENGTH)
+        frozenset(entry.cveID for entry in entries),
+        clean_text(document.catalogVersion, _MAX_VERSION_LENGTH),
+        {entry.cveID: added_at for entry in entries if (added_at := parse_timestamp(f"{entry.dateAdded}T00:00:00Z"))},
     )
 
 

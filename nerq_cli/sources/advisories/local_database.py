@@ -9,8 +9,8 @@ from nerq_cli.facts import Advisory, AffectingAdvisory, Fact, Found, History, Un
 from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.advisories.osv_files import decode_advisories
 from nerq_cli.store.advisory_db import AdvisoryDatabase, EcosystemStatus
-from nerq_cli.units import DAY
-from nerq_cli.vulnerabilities.matching import build_history, match_advisories
+from nerq_cli.units import DAY, NO_LIMIT
+from nerq_cli.vulnerabilities.matching import build_history, match_advisories, select_known_advisories
 
 LABEL: Final = "advisory database"
 #: A database whose newest record is older than this many seconds is used, and its age is reported (7 days).
@@ -53,13 +53,17 @@ def _find_valid_until(status: EcosystemStatus) -> int:
 
 
 def find_advisories(
-    database: AdvisoryDatabase, releases: Mapping[Release, tuple[int, str | None]], *, as_of: int
+    database: AdvisoryDatabase,
+    releases: Mapping[Release, tuple[int, str | None]],
+    *,
+    as_of: int,
+    known_until: int = NO_LIMIT,
 ) -> dict[Release, AdvisoryFindings]:
     """Return the findings for these releases; ecosystems without a snapshot are left out.
 
     ``releases`` gives for each its publication time (epoch seconds, 0 = not known) and the version before it. An empty
     result is Unknown for a version published after the snapshot, and for a snapshot older than ``MAX_AGE``. Advisories
-    that are found count in any case.
+    that are found count in any case, without those published after ``known_until`` (epoch seconds UTC).
     """
     snapshots = read_snapshots(database)
     covered_releases = [release for release in releases if release.package.ecosystem in snapshots]
@@ -68,7 +72,9 @@ def find_advisories(
     findings = {}
     for release in covered_releases:
         published, previous_version = releases[release]
-        release_records = records.get((release.package.ecosystem, release.package.name), ())
+        release_records = select_known_advisories(
+            records.get((release.package.ecosystem, release.package.name), ()), known_until
+        )
         findings[release] = _build_findings(
             release, release_records, published, previous_version, snapshots[release.package.ecosystem], as_of
         )

@@ -96,6 +96,7 @@ def parse_record(record: bytes | Mapping[str, Any]) -> Advisory:
         modified=parse_timestamp(raw_record.modified),
         published=parse_timestamp(raw_record.published),
         withdrawn=_is_present(raw_record.withdrawn),
+        withdrawn_at=parse_timestamp(raw_record.withdrawn),
         aliases=_parse_aliases(raw_record.aliases, identifier),
         summary=clean_text(raw_record.summary, MAX_SUMMARY) or clean_text(raw_record.details, MAX_SUMMARY),
         severity=severity,
