@@ -50,6 +50,7 @@ RELEASE_STEPS: Final = (
     Step("popularity", find_popularity),
     Step("similar_name", find_similar_names),
     # versions that are judged by the list of all versions of their package
+    Step("superseded_releases", service_lookup.find_superseded_releases),
     Step("unindexed_releases", registry_lookup.select_unindexed_releases),
     Step("unindexed_facts", registry_lookup.fetch_unindexed_packages),
     # advisories

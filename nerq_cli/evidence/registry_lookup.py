@@ -34,8 +34,6 @@ from nerq_cli.units import DAY
 YOUNG_RELEASE_AGE: Final = 30 * DAY
 #: Age in seconds (90 days) below which the age of the package matters for a version that runs code at installation.
 YOUNG_HOOK_AGE: Final = 90 * DAY
-#: Seconds (1 day) between now and the moment of a report, above which it is a report about the past.
-REPLAY_AGE: Final = DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,24 +208,25 @@ def fetch_packages(
 
 
 def select_unindexed_releases(
-    now: int,
     as_of: int,
     releases: Sequence[Release],
     versions: ByRelease[VersionInfo],
     similar_name: ByPackage[SimilarName],
+    superseded_releases: frozenset[Release],
 ) -> frozenset[Release]:
     """Return the releases that need a listing: young, deprecated or unindexed ones, and those with a confusable name.
 
-    A report about the past needs all npm packages: deps.dev has only the newest version of today.
+    A report about the past needs the packages with a newer version since: deps.dev has only the newest one of today.
     """
-    is_replay = now - as_of > REPLAY_AGE
     return frozenset(
         release
         for release in releases
         if not isinstance(version := versions[release], Found)
         or (
             release.package.registry_api == "npm"
-            and (is_replay or _needs_packument(version.value, similar_name[release.package], as_of))
+            and (
+                release in superseded_releases or _needs_packument(version.value, similar_name[release.package], as_of)
+            )
         )
     )
 

@@ -24,6 +24,7 @@ from nerq_cli.sources.popularity import downloads, ranks
 from nerq_cli.sources.registries import pypi
 from nerq_cli.sources.repositories import github, scorecard
 from nerq_cli.sources.repositories.github import HostedRepository
+from nerq_cli.units import NO_LIMIT
 
 S = TypeVar("S", bound=Subject)
 T = TypeVar("T")
@@ -156,6 +157,29 @@ def fetch_versions(
         **{release: known_versions[release] for release in releases if release in known_versions},
         **_fetch_deps_dev_versions(services, [release for release in releases if release not in known_versions]),
     }
+
+
+def find_superseded_releases(
+    services: ServiceLookup, releases: Sequence[Release], findings: ByRelease[VersionFindings], known_until: int
+) -> frozenset[Release]:
+    """Return the npm releases whose package has a newest version from after the moment of the report.
+
+    The dates of the newest versions are those that :func:`fetch_related_versions` needs as well.
+    """
+    if known_until == NO_LIMIT:
+        return frozenset()
+    newest_releases = {
+        release: Release(package=release.package, version=finding.value.default)
+        for release in releases
+        if release.package.registry_api == "npm"
+        if isinstance(finding := findings[release], Found) and finding.value.default
+    }
+    newest_versions = _fetch_deps_dev_versions(services, dict.fromkeys(newest_releases.values()))
+    return frozenset(
+        release
+        for release, newest_release in newest_releases.items()
+        if isinstance(fact := newest_versions[newest_release], Found) and fact.value.published > known_until
+    )
 
 
 def fetch_findings(services: ServiceLookup, releases: Sequence[Release]) -> ByRelease[VersionFindings]:
