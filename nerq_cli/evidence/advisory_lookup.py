@@ -74,6 +74,14 @@ def _find_young_predecessor(release: Release, position: Position, as_of: int) ->
     return Release(package=release.package, version=position.previous_version)
 
 
+def find_young_predecessors(as_of: int, positions: Mapping[Release, Position]) -> Mapping[Release, Release]:
+    """Return the release before each young one."""
+    predecessors = {
+        release: _find_young_predecessor(release, position, as_of) for release, position in positions.items()
+    }
+    return {release: predecessor for release, predecessor in predecessors.items() if predecessor is not None}
+
+
 def fetch_osv_advisories(services: ServiceLookup, as_of: int, positions: Mapping[Release, Position]) -> OsvAdvisories:
     """Return the advisories of releases and their packages; of young releases also those of the release before."""
     predecessors = (_find_young_predecessor(release, position, as_of) for release, position in positions.items())

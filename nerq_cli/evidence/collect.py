@@ -55,6 +55,7 @@ RELEASE_STEPS: Final = (
     Step("unindexed_facts", registry_lookup.fetch_unindexed_packages),
     # advisories
     Step("positions", advisory_lookup.locate_releases),
+    Step("predecessors", advisory_lookup.find_young_predecessors),
     Step("osv_advisories", advisory_lookup.fetch_osv_advisories),
     Step("osv_findings", advisory_lookup.match_osv_advisories),
     Step("database_findings", advisory_lookup.find_database_advisories),
@@ -68,9 +69,13 @@ RELEASE_STEPS: Final = (
     Step("version_manifests", registry_lookup.fetch_version_manifests),
     Step("listed_releases", registry_lookup.select_listed_releases),
     Step("complete_facts", registry_lookup.fetch_complete_facts),
+    # other versions to compare with
+    Step("latest_versions", registry_lookup.fetch_latest_versions),
+    Step("related_versions", service_lookup.fetch_related_versions),
     # metadata and repositories
     Step("registry_metadata", merge.merge_registry_metadata),
     Step("publishers", registry_lookup.fetch_publishers),
+    Step("previous_publishers", registry_lookup.fetch_previous_publishers),
     Step("package_metadata", merge.merge_package_metadata),
     Step("repository_ids", service_lookup.choose_repositories),
     Step("repository_info", service_lookup.fetch_repository_info),
@@ -80,8 +85,6 @@ RELEASE_STEPS: Final = (
     Step("scorecard", service_lookup.choose_scorecards),
     Step("metadata", merge.add_readme_sizes),
     # packages
-    Step("latest_versions", registry_lookup.fetch_latest_versions),
-    Step("related_versions", service_lookup.fetch_related_versions),
     Step("package_info", merge.merge_packages),
     # exploitation
     Step("registry_advisories", registry_lookup.select_advisories),

@@ -130,13 +130,41 @@ def merge_pypi_metadata(
 
 
 def merge_package_metadata(
-    registry_metadata: ByRelease[Metadata], versions: ByRelease[VersionInfo], publishers: ByRelease[Provenance]
+    registry_metadata: ByRelease[Metadata],
+    versions: ByRelease[VersionInfo],
+    publishers: ByRelease[Provenance],
+    predecessors: Mapping[Release, Release],
+    previous_publishers: ByRelease[Provenance],
+    related_versions: ByRelease[VersionInfo],
 ) -> ByRelease[Metadata]:
     """Return the registries' metadata, with what deps.dev and verified provenance add."""
-    return {
-        release: merge_metadata(fact, versions[release], publishers.get(release, NOT_REQUESTED))
-        for release, fact in registry_metadata.items()
-    }
+    metadata: dict[Release, Fact[Metadata]] = {}
+    for release, fact in registry_metadata.items():
+        metadata[release] = merge_metadata(fact, versions[release], publishers.get(release, NOT_REQUESTED))
+        predecessor = predecessors.get(release)
+        if predecessor is not None and release.package.registry_api == "pypi":
+            metadata[release] = add_previous_repository(
+                metadata[release],
+                previous_publishers.get(predecessor, NOT_REQUESTED),
+                related_versions.get(predecessor, NOT_REQUESTED),
+            )
+    return metadata
+
+
+def add_previous_repository(
+    metadata: Fact[Metadata], publisher: Fact[Provenance], version: Fact[VersionInfo]
+) -> Fact[Metadata]:
+    """Return metadata with the repository that verifiably published the version before.
+
+    ``publisher`` is what the registry verified of that version, ``version`` what deps.dev has about it.
+    """
+    if not isinstance(metadata, Found):
+        return metadata
+    if isinstance(publisher, Found):
+        return merge_fields(metadata, [(publisher, {"previous_repository": publisher.value.repository})])
+    if isinstance(version, Found):
+        return merge_fields(metadata, [(version, {"previous_repository": version.value.verified_repository})])
+    return metadata
 
 
 def merge_metadata(

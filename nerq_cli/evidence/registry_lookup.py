@@ -371,6 +371,10 @@ def fetch_publishers(
         file = pypi.find_attested_file(release.version, select_listing(release, complete_facts, listed_releases))
         if file or (release.package.registry_api == "npm" and metadata.value.attested):
             files_by_release[release] = file
+    return _collect_provenance(registries, files_by_release)
+
+
+def _collect_provenance(registries: RegistryLookup, files_by_release: Mapping[Release, str]) -> ByRelease[Provenance]:
     if not files_by_release:
         return {}
     return collect_provenance(
@@ -379,6 +383,29 @@ def fetch_publishers(
         pypi=registries.index_config.pypi,
         npm=registries.index_config.find_endpoint,
     )
+
+
+def fetch_previous_publishers(
+    registries: RegistryLookup,
+    complete_facts: PackageFacts,
+    listed_releases: frozenset[Release],
+    predecessors: Mapping[Release, Release],
+) -> ByRelease[Provenance]:
+    """Return the verified publisher of the version before each young PyPI version, where that one is attested.
+
+    A version that is not attested has a publisher without a repository. deps.dev has the other versions.
+    """
+    files_by_release: dict[Release, str] = {}
+    publishers: dict[Release, Fact[Provenance]] = {}
+    for release, predecessor in predecessors.items():
+        listing = select_listing(release, complete_facts, listed_releases)
+        if release.package.registry_api != "pypi" or not isinstance(listing, Found):
+            continue
+        if file := pypi.find_attested_file(predecessor.version, listing):
+            files_by_release[predecessor] = file
+        elif listing.value.package_info.has_attestation_data:
+            publishers[predecessor] = Found(Provenance(), listing.source, listing.retrieved_at)
+    return {**publishers, **_collect_provenance(registries, files_by_release)}
 
 
 def fetch_latest_versions(

@@ -5,10 +5,17 @@ from __future__ import annotations
 import pytest
 
 from nerq_cli.ecosystems import NPM
-from nerq_cli.evidence.merge import add_attestations, add_readme_sizes, build_partial_info, merge_metadata
+from nerq_cli.evidence.merge import (
+    add_attestations,
+    add_previous_repository,
+    add_readme_sizes,
+    build_partial_info,
+    merge_metadata,
+)
 from nerq_cli.facts import (
     ATTESTED,
     DEPRECATED,
+    NOT_REQUESTED,
     PRERELEASE,
     Absent,
     Fact,
@@ -154,3 +161,21 @@ def test_the_readme_of_a_package_goes_before_that_of_its_repository(metadata: Fa
     release, repository = Release(package=LEFT, version="1.0.0"), RepositoryId(id="github.com/acme/left")
     hosted = Found(HostedRepository(name="github.com/acme/left", readme=4_000), "GitHub", 3)
     assert add_readme_sizes({release: metadata}, {release: repository}, {repository: hosted}) == {release: metadata}
+
+
+@pytest.mark.parametrize(
+    ("publisher", "version", "expected"),
+    [
+        (Found(Provenance("github.com/acme/demo", "GitHub"), "PyPI", 5), NOT_REQUESTED, "github.com/acme/demo"),
+        (Found(Provenance(), "PyPI", 5), ATTESTED_VERSION, ""),
+        (NOT_REQUESTED, Found(VersionInfo(), LABEL, 7), ""),
+        (NOT_REQUESTED, NOT_REQUESTED, None),
+        (Unknown("HTTP 500"), NOT_REQUESTED, None),
+    ],
+)
+def test_the_repository_of_the_version_before_is_what_was_verified(
+    publisher: Fact[Provenance], version: Fact[VersionInfo], expected: str | None
+) -> None:
+    merged = add_previous_repository(Found(Metadata(version="2.0"), "PyPI", 1), publisher, version)
+    assert isinstance(merged, Found)
+    assert merged.value.previous_repository == expected
