@@ -150,7 +150,7 @@ def _find_release_time(package_info: PackageInfo | None, version: str) -> int:
 
 def _explain_range(score: scoring.Score, state: policy.State) -> Iterator[str]:
     """Yield why a score that is not provisional gives no verdict."""
-    if state == "unknown" and score.value is not None and not score.provisional:
+    if state == "unknown" and score.value is not None and score.has_required_signal:
         unknown_count = sum(signal.state == "unknown" for signal in score.signals)
         cause = "; ".join(score.doubts) or format_count(unknown_count, "unknown signal")
         yield f"may score {score.low:.1f} to {score.high:.1f}: {cause}"
@@ -160,7 +160,7 @@ def _collect_reasons(score: scoring.Score, evidence: Evidence) -> tuple[str, ...
     reasons = tuple(reason.text for reason in score.reasons)
     if score.verdict and not any(score.verdict == reason for reason in reasons):
         reasons = (score.verdict, *reasons)
-    if score.provisional:
+    if not score.has_required_signal:
         unknown_reason = evidence.advisories.reason if not isinstance(evidence.advisories, Found) else ""
         reasons = (*reasons, f"advisories not checked: {unknown_reason}")
     return reasons

@@ -31,7 +31,7 @@ _SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 id="known_advisories",
                 label="S2",
                 dimension="security",
-                weight=40,
+                weight=38,
                 name="known advisories",
                 description="advisories that affect this version, each vulnerability once: 100 x product of (1 - loss)",
                 levels={"critical": 0.85, "high": 0.50, "medium": 0.15, "low": 0.05, "unknown": 0.20},
@@ -42,7 +42,7 @@ _SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 id="fix_record",
                 label="S3",
                 dimension="security",
-                weight=5,
+                weight=6,
                 name="fix record",
                 description="fixed share of the package's advisories older than 90 days: 100 x (fixed + 1) / (n + 1)",
                 reference="Zahan 2025",
@@ -53,11 +53,12 @@ _SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 id="provenance",
                 label="S4",
                 dimension="security",
-                weight=12,
+                weight=8,
                 name="provenance",
-                description="the version carries a provenance attestation the registry verified",
-                levels={"verified": 100, "none": 50, "lost": 10},
-                reference="PEP 740, npm provenance; Depdive",
+                description="the version carries a provenance attestation that the registry verified, and that names "
+                "the repository which names the package too (confirmed)",
+                levels={"confirmed": 100, "verified": 80, "none": 50, "lost": 10},
+                reference="PEP 740, npm provenance; Depdive. An own attestation is easy to obtain",
                 unknown_when="not stated by the registry",
                 not_applicable_when="released before the registry supported attestations (npm 2023-04, PyPI 2024-11)",
             ),
@@ -65,7 +66,7 @@ _SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 id="install_code",
                 label="S5",
                 dimension="security",
-                weight=12,
+                weight=10,
                 name="code at install",
                 description="what runs when the version is installed: npm install scripts, PyPI source builds",
                 levels={"none": 100, "native": 70, "hook": 40, "hook new": 15, "wheel": 100, "sdist": 50},
@@ -76,7 +77,7 @@ _SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 id="name_confusion",
                 label="S6",
                 dimension="security",
-                weight=8,
+                weight=6,
                 name="name confusion",
                 description="whether the name may be mistaken for a popular one",
                 levels={"clean": 100, "similar": 85, "suspicion": 15},
@@ -87,7 +88,7 @@ _SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 id="newness",
                 label="S7",
                 dimension="security",
-                weight=10,
+                weight=9,
                 name="newness",
                 description="the worse of the version's and the package's age in days",
                 curves={
@@ -102,7 +103,7 @@ _SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 id="repository_hygiene",
                 label="S8",
                 dimension="security",
-                weight=13,
+                weight=11,
                 name="repository hygiene",
                 description="risk-weighted mean of Scorecard's Code-Review, Branch-Protection, Dangerous-Workflow, "
                 "Token-Permissions, Binary-Artifacts, Signed-Releases and Pinned-Dependencies",
@@ -119,12 +120,23 @@ _SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 reference="Scorecard's own weights; population mean 3.5-5.4",
                 unknown_when="not scanned, fewer than 3 conclusive checks, older than 90 days, or the link is disputed",
             ),
+            SignalSpec(
+                id="release_line",
+                label="S9",
+                dimension="security",
+                weight=12,
+                name="release line",
+                description="whether the release line of the version (its major version, or 0.x) still gets releases",
+                levels={"newest": 100, "maintained": 90, "ended": 30},
+                reference="end-of-life release lines get no fixes",
+                unknown_when="not all versions are listed, no credible publication dates, or no stable version",
+            ),
             # --- maintenance
             SignalSpec(
                 id="status",
                 label="M1",
                 dimension="maintenance",
-                weight=20,
+                weight=15,
                 name="status",
                 description="status on registry or repository: deprecated, archived, inactive, yanked (worst counts)",
                 levels={"none": 100, "inactive": 30, "yanked": 20, "archived": 15, "deprecated": 10},
@@ -135,7 +147,7 @@ _SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 id="last_release",
                 label="M2",
                 dimension="maintenance",
-                weight=30,
+                weight=22,
                 name="last stable release",
                 description="days since the newest stable release of the package",
                 curves={
@@ -149,7 +161,7 @@ _SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 id="commits",
                 label="M3",
                 dimension="maintenance",
-                weight=30,
+                weight=22,
                 name="commits",
                 description="commits on the default branch in 90 days, else Scorecard's Maintained check",
                 curves={"commits": Curve(((0, 10), (1, 45), (3, 70), (7, 90), (13, 100)))},
@@ -161,7 +173,7 @@ _SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 id="release_cadence",
                 label="M4",
                 dimension="maintenance",
-                weight=10,
+                weight=8,
                 name="release cadence",
                 description="stable versions in 24 months; only pre-releases -20; exactly one version ever: at most 50",
                 curves={"releases": Curve(((0, 30), (1, 60), (2, 80), (3, 80), (4, 100)))},
@@ -173,7 +185,7 @@ _SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 id="closed_issues",
                 label="M5",
                 dimension="maintenance",
-                weight=10,
+                weight=8,
                 name="closed issues",
                 description="closed share of all issues and pull requests",
                 curves={"share": Curve(((0, 0), (0.5, 50), (0.8, 100)))},
@@ -181,12 +193,28 @@ _SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 unknown_when="code host not read",
                 not_applicable_when="fewer than 5 issues and pull requests, or issues disabled",
             ),
+            SignalSpec(
+                id="version_lag",
+                label="M6",
+                dimension="maintenance",
+                weight=25,
+                name="version lag",
+                description="how far the version in use is behind the newest stable one, in days between their "
+                "releases and in major versions (worst counts)",
+                curves={
+                    "days": Curve(((0, 100), (180, 95), (365, 85), (730, 65), (1095, 45), (1825, 20), (3650, 0))),
+                    "majors": Curve(((0, 100), (1, 85), (2, 60), (3, 40), (5, 15))),
+                },
+                levels={"newest of its line": 80},
+                reference="libyear (Cox et al. 2015)",
+                unknown_when="newest stable version not known, or no credible publication dates",
+            ),
             # --- documentation
             SignalSpec(
                 id="readme",
                 label="D1",
                 dimension="documentation",
-                weight=50,
+                weight=40,
                 name="README",
                 description="characters of README text without badges, HTML and code",
                 curves={"characters": Curve(((0, 10), (400, 60), (1500, 85), (3000, 100)))},
@@ -208,7 +236,7 @@ _SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 id="basics",
                 label="D3",
                 dimension="documentation",
-                weight=20,
+                weight=30,
                 name="basic metadata",
                 description="summary, keywords or classifiers, supported interpreter, type information",
                 levels={"summary": 25, "keywords": 25, "interpreter": 25, "types": 25},
@@ -280,45 +308,46 @@ _SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 id="publishers",
                 label="K1",
                 dimension="community",
-                weight=40,
+                weight=15,
                 name="publishers",
-                description="accounts that can publish; owned by an organisation: at least 85",
-                curves={"accounts": Curve(((1, 55), (2, 80), (3, 100), (15, 100), (25, 85)))},
-                levels={"organisation": 85},
-                reference="Socket 1 - e^(-x/3), softened; too many maintainers (weak links)",
+                description="whether an organisation owns the package; the number of accounts has no effect",
+                levels={"organisation": 100, "accounts": 75},
+                reference="Valiev 2018 (organisational support); most packages have one account, and more are easy to "
+                "add",
                 unknown_when="not stated by the registry",
             ),
             SignalSpec(
                 id="adoption",
                 label="K2",
                 dimension="community",
-                weight=40,
+                weight=55,
                 name="adoption",
-                description="0.6 x downloads + 0.3 x dependents + 0.1 x stars, logarithmic, over what is known",
+                description="0.5 x downloads + 0.45 x dependents + 0.05 x stars, logarithmic, over what is known; stars alone do not "
+                "count",
                 levels={
-                    "downloads": 0.6,
-                    "dependents": 0.3,
-                    "stars": 0.1,
+                    "downloads": 0.5,
+                    "dependents": 0.45,
+                    "stars": 0.05,
                     "per tenfold downloads": 15,
                     "least": 25,
                     "dependents base": 30,
                     "per tenfold dependents": 17.5,
                     "per tenfold stars": 25,
                     "young limit": 70,
-                    "list days": 60,
                 },
-                reference="logarithms as in SourceRank; low weight because popularity can be bought",
-                unknown_when="no current popularity list and no download count",
+                reference="logarithms as in SourceRank; dependents are harder to buy than downloads and stars",
+                unknown_when="on no list of the most used packages, and neither downloads nor dependents were read",
             ),
             SignalSpec(
-                id="contributors",
+                id="track_record",
                 label="K3",
                 dimension="community",
-                weight=20,
-                name="contributors",
-                description="Scorecard's Contributors check",
-                reference="Scorecard three organisations; Avelino",
-                unknown_when="no repository known, or no Scorecard result of it",
+                weight=30,
+                name="track record",
+                description="calendar years in which the package had a stable release",
+                curves={"years": Curve(((0, 10), (1, 40), (2, 60), (3, 75), (5, 90), (8, 100)))},
+                reference="MeMPtec 2024: age and history are hard to fake",
+                unknown_when="not all versions are listed, or no credible publication dates",
             ),
         )
     }
@@ -385,6 +414,12 @@ _CAPS: Final[Mapping[str, CapSpec]] = MappingProxyType(
             ),
             CapSpec(id="deprecated", limit=55, condition="the package is deprecated or archived", signal="status"),
             CapSpec(
+                id="inactive",
+                limit=55,
+                condition="PyPI: the newest version is classified as inactive",
+                signal="status",
+            ),
+            CapSpec(
                 id="abandoned",
                 limit=55,
                 condition="PyPI: newest stable release over 8 years old, no commit known in 24 months",
@@ -409,6 +444,26 @@ _CAPS: Final[Mapping[str, CapSpec]] = MappingProxyType(
                 limit=60,
                 condition="an install hook new in this version, which is under 14 days old",
                 signal="install_code",
+            ),
+            CapSpec(
+                id="new-publisher",
+                limit=60,
+                condition="first version by this account or repository, in a package over a year old, under 30 days "
+                "old",
+                signal="newness",
+            ),
+            CapSpec(
+                id="young-installer",
+                limit=60,
+                condition="package under 90 days old that runs code at installation, on no list of the most used, "
+                "without known dependents",
+                signal="install_code",
+            ),
+            CapSpec(
+                id="outdated",
+                limit=65,
+                condition="over 3 years behind the newest stable version, with an advisory that a newer version fixes",
+                signal="version_lag",
             ),
             CapSpec(
                 id="stale",
@@ -441,8 +496,14 @@ _CAPS: Final[Mapping[str, CapSpec]] = MappingProxyType(
             CapSpec(
                 id="fresh",
                 limit=69,
-                condition="the version is under 72 hours old (security fixes exempt)",
+                condition="the version is under 7 days old (security fixes exempt)",
                 signal="newness",
+            ),
+            CapSpec(
+                id="deprecated-version",
+                limit=69,
+                condition="exactly this version is deprecated",
+                signal="status",
             ),
             CapSpec(
                 id="malware-history",
@@ -452,6 +513,12 @@ _CAPS: Final[Mapping[str, CapSpec]] = MappingProxyType(
             ),
             CapSpec(id="no-licence", limit=74, condition="no licence in any readable source", signal="licence"),
             CapSpec(id="medium", limit=75, condition="a medium advisory", signal="known_advisories", step=4, floor=30),
+            CapSpec(
+                id="behind",
+                limit=79,
+                condition="over 3 years behind the newest stable version, and not the newest of a maintained line",
+                signal="version_lag",
+            ),
             CapSpec(id="low", limit=89, condition="a low advisory", signal="known_advisories", step=4, floor=30),
         )
     }
@@ -462,7 +529,14 @@ _LIMITS: Final[Mapping[str, Limit]] = MappingProxyType(
     {
         limit.id: limit
         for limit in (
-            Limit("fresh_days", 3, "days", "a version is fresh for this long"),
+            Limit("fresh_days", 7, "days", "a version is fresh for this long"),
+            Limit("new_publisher_days", 30, "days", "the first version by a new publisher caps for this long"),
+            Limit(
+                "silence_days", 1.5 * 365.25, "days", "from this gap on a release is reported as one after a silence"
+            ),
+            Limit("young_installer_days", 90, "days", "code at installation caps a package for this long"),
+            Limit("outdated_days", 3 * 365.25, "days", "behind by more, a version is capped"),
+            Limit("line_days", 2 * 365.25, "days", "a release line without a release for this long has ended"),
             Limit("takeover_days", 14, "days", "a lost attestation or a new install hook caps a version for this long"),
             Limit("malware_history_days", 180, "days", "another malicious version of the package caps for this long"),
             Limit(
@@ -524,7 +598,7 @@ _PYTHON_SUPPORT: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 )
 
 PACKAGES: Final = Methodology(
-    version="1.0",
+    version="2.0",
     dimensions=MappingProxyType(
         {"security": 35.0, "maintenance": 25.0, "documentation": 10.0, "compliance": 15.0, "community": 15.0}
     ),
@@ -540,6 +614,7 @@ PACKAGES: Final = Methodology(
     low_coverage_grade="B",
     range_low=30.0,
     range_high=90.0,
+    verified_days=90,
     required_signal="known_advisories",
     # npm provenance (2023-04-01) and PEP 740 on PyPI (2024-11-01).
     attestations_since=MappingProxyType({"npm": 1680307200, "PyPI": 1730419200}),

@@ -108,6 +108,8 @@ class Methodology:
     #: Values of unknown signals at the two ends of a score's range.
     range_low: float
     range_high: float
+    #: A version is verified only when its package is known to be this many days old.
+    verified_days: int = 0
     #: Id of the signal without which a score is provisional; empty when there is none.
     required_signal: str = ""
     #: First moment at which a version on the registry could carry an attestation (epoch seconds UTC).

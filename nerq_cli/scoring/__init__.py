@@ -58,9 +58,17 @@ def compute_score(methodology: Methodology, measurement: Measurement) -> Score:
     low, high = _compute_range(methodology, sums, caps, value) if value is not None else (None, None)
     if low is not None:
         low = min([low, *(_build_cap(methodology, flag).limit for flag in measurement.flags if flag.possible)])
-    is_provisional = any(
+    doubts = tuple(
+        dict.fromkeys(
+            flag.reason
+            for flag in measurement.flags
+            if flag.possible and value is not None and _build_cap(methodology, flag).limit < value
+        )
+    )
+    is_required_unknown = any(
         signal.id == methodology.required_signal and signal.state == "unknown" for signal in measurement.signals
     )
+    is_provisional = not is_zeroed and (is_required_unknown or bool(doubts))
     is_certain = is_zeroed or not (is_provisional or _is_pass_uncertain(methodology, value, low))
     return Score(
         methodology=methodology,
@@ -78,7 +86,8 @@ def compute_score(methodology: Methodology, measurement: Measurement) -> Score:
         provisional=is_provisional,
         verdict=measurement.no_score_reason
         or ("" if value is not None else f"insufficient data: {coverage:.0%} of the evidence"),
-        doubts=tuple(dict.fromkeys(flag.reason for flag in measurement.flags if flag.possible)),
+        age_days=measurement.age_days,
+        doubts=doubts,
     )
 
 

@@ -73,10 +73,12 @@ class Score:
     points_per_weight: Mapping[str, float]
     #: Most damage first.
     reasons: tuple[Reason, ...]
-    #: Whether the signal that a firm score requires is unknown.
+    #: Whether the signal that a firm score requires is unknown, or a fact that may cap the score was not read.
     provisional: bool
     #: Why there is no number; empty when there is one.
     verdict: str = ""
+    #: Age of the target in whole UTC days; None = not known.
+    age_days: int | None = None
     #: Facts that were not read and may cap the score; they limit ``low`` only.
     doubts: tuple[str, ...] = ()
 
@@ -96,8 +98,19 @@ class Score:
             )
 
     @property
+    def has_required_signal(self) -> bool:
+        """Whether the signal that a firm score requires is known."""
+        required = self.methodology.required_signal
+        return not any(signal.id == required and signal.state == "unknown" for signal in self.signals)
+
+    @property
     def is_verified(self) -> bool:
-        """Whether its whole range reaches the default threshold, with no cap in force and at least medium coverage."""
+        """Whether its whole range reaches the default threshold, with no cap, medium coverage, and a known age.
+
+        Every advisory sets a cap, so that no version with one is verified.
+        """
         if self.value is None or self.low is None or self.provisional or self.caps:
+            return False
+        if self.methodology.verified_days and (self.age_days or 0) < self.methodology.verified_days:
             return False
         return self.low >= self.methodology.threshold and self.coverage >= self.methodology.low_coverage

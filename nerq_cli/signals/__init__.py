@@ -35,6 +35,7 @@ def measure_signals(
     functions: Mapping[str, MeasureFunction[ContextT]],
     context: ContextT,
     no_score_reason: str = "",
+    age_days: int | None = None,
 ) -> Measurement:
     """Measure every signal of a methodology, each with the function of its id.
 
@@ -48,7 +49,7 @@ def measure_signals(
         measured = functions[spec.id](context, spec)
         for item in (measured,) if isinstance(measured, Signal) else measured:
             signals.append(item) if isinstance(item, Signal) else flags.append(item)
-    return Measurement(tuple(signals), tuple(flags), no_score_reason)
+    return Measurement(tuple(signals), tuple(flags), no_score_reason, age_days)
 
 
 def measure_package(
@@ -59,7 +60,8 @@ def measure_package(
     Pure: the same evidence and moment give the same result. No evidence makes it raise.
     """
     context = Context(methodology, ecosystem, version, evidence, as_of)
-    return measure_signals(methodology, PACKAGE_FUNCTIONS, context, _explain_no_score(evidence))
+    no_score_reason = _explain_no_score(evidence)
+    return measure_signals(methodology, PACKAGE_FUNCTIONS, context, no_score_reason, context.package_days)
 
 
 def _explain_no_score(evidence: Evidence) -> str:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from math import log10
 from typing import Final
 
 from nerq_cli.facts import Found, Popularity
 from nerq_cli.methodology.types import SignalSpec
-from nerq_cli.signals.context import Context, build_unread
+from nerq_cli.signals.context import Context
 from nerq_cli.signals.signal import (
     MeasureFunction,
     Signal,
+    build_from_level,
     build_known,
     build_missing,
     build_unknown,
-    days_between,
     format_count,
 )
 
@@ -26,23 +27,15 @@ def measure_publishers(context: Context, spec: SignalSpec) -> Signal:
     if package_info is None or not isinstance(fact, Found):
         return build_missing(spec, fact)
     if package_info.partial and context.metadata is not None and context.metadata.publishers:
-        return _measure_version_publishers(context, spec, context.metadata.publishers)
-    if not package_info.publishers:
+        count, accounts = context.metadata.publishers, "could publish at the time of this version"
+    elif package_info.publishers:
+        count, accounts = package_info.publishers, "can publish"
+    else:
         return build_unknown(spec, "the registry does not list publishers", fact.source)
-    value = spec.curves["accounts"].value_at(package_info.publishers)
-    reason = f"{format_count(package_info.publishers, 'account')} can publish"
+    reason = f"{format_count(count, 'account')} {accounts}"
     if package_info.organisation:
-        value, reason = max(value, spec.levels["organisation"]), f"{reason}, owned by an organisation"
-    return build_known(spec, value, reason, fact)
-
-
-def _measure_version_publishers(context: Context, spec: SignalSpec, count: int) -> Signal:
-    """Measure the accounts in the manifest of the version, for a package whose own record was not read in full."""
-    fact = context.evidence.metadata
-    if not isinstance(fact, Found):
-        return build_missing(spec, fact)
-    reason = f"{format_count(count, 'account')} could publish at the time of this version"
-    return build_known(spec, spec.curves["accounts"].value_at(count), reason, fact)
+        return build_from_level(spec, "organisation", f"{reason}, owned by an organisation", fact)
+    return build_from_level(spec, "accounts", reason, fact)
 
 
 def measure_adoption(context: Context, spec: SignalSpec) -> Signal:
@@ -56,23 +49,22 @@ def measure_adoption(context: Context, spec: SignalSpec) -> Signal:
         downloads = adoption_fact.value.downloads
         value = _score_downloads(levels, downloads)
         components.append((levels["downloads"], value, f"{downloads:,.0f} downloads a week"))
-    elif isinstance(popularity_fact, Found) and (
-        estimate := _score_popularity(levels, popularity_fact.value, context.as_of)
-    ):
+    elif isinstance(popularity_fact, Found) and (estimate := _score_popularity(levels, popularity_fact.value)):
         source = source or popularity_fact
         components.append((levels["downloads"], *estimate))
     if dependents is not None:
         value = min(100.0, levels["dependents base"] + levels["per tenfold dependents"] * log10(1 + dependents))
         components.append((levels["dependents"], value, format_count(dependents, "dependent package")))
-    repository, repository_fact = context.repository, context.evidence.repository
-    if repository is not None and repository.stars is not None and isinstance(repository_fact, Found):
-        source = source or repository_fact
-        value = min(100.0, levels["per tenfold stars"] * log10(1 + repository.stars))
-        components.append((levels["stars"] * context.repository_share, value, format_count(repository.stars, "star")))
     if source is None or not components:
         if isinstance(popularity_fact, Found):
-            return build_unknown(spec, "popularity list too old")
+            reason = f"outside the {popularity_fact.value.list_size:,} most downloaded, and dependents not read"
+            return build_unknown(spec, reason, popularity_fact.source)
         return build_missing(spec, popularity_fact)
+    # Stars add to downloads and dependents; alone they are no evidence of use.
+    repository = context.repository
+    if repository is not None and repository.stars is not None:
+        value = min(100.0, levels["per tenfold stars"] * log10(1 + repository.stars))
+        components.append((levels["stars"] * context.repository_share, value, format_count(repository.stars, "star")))
     weighted_sum = sum(weight * component_value for weight, component_value, _ in components)
     value = weighted_sum / sum(weight for weight, _, _ in components)
     reason = ", ".join(text for _, _, text in components)
@@ -89,16 +81,13 @@ def _score_downloads(levels: Mapping[str, float], downloads: float) -> float:
     return min(100.0, max(levels["least"], levels["per tenfold downloads"] * log10(downloads)))
 
 
-def _score_popularity(levels: Mapping[str, float], popularity: Popularity, as_of: int) -> tuple[float, str] | None:
-    """Return the 0-100 value of a rank in the list; None when the package is not in it and the list is old."""
-    if popularity.downloads is not None:
-        qualifier = "about " if popularity.is_estimate else ""
-        text = f"rank {popularity.rank:,} by downloads ({qualifier}{_format_number(popularity.downloads)} a week)"
-        return _score_downloads(levels, popularity.downloads), text
-    if days_between(popularity.snapshot_date, as_of) > levels["list days"]:
+def _score_popularity(levels: Mapping[str, float], popularity: Popularity) -> tuple[float, str] | None:
+    """Return the 0-100 value of a rank in the list; None when the package is not in it."""
+    if popularity.downloads is None:
         return None
-    midpoint = (levels["least"] + _score_downloads(levels, popularity.min_downloads)) / 2
-    return midpoint, f"outside the {popularity.list_size:,} most downloaded (estimated)"
+    qualifier = "about " if popularity.is_estimate else ""
+    text = f"rank {popularity.rank:,} by downloads ({qualifier}{_format_number(popularity.downloads)} a week)"
+    return _score_downloads(levels, popularity.downloads), text
 
 
 def _format_number(number: float) -> str:
@@ -108,18 +97,28 @@ def _format_number(number: float) -> str:
     return f"{number:.0f}"
 
 
-def measure_contributors(context: Context, spec: SignalSpec) -> Signal:
-    """Measure Scorecard's Contributors check."""
-    scorecard = context.scorecard
-    if isinstance(scorecard, Found) and (score := scorecard.value.checks.get("Contributors", -1)) >= 0:
-        reason = f"Scorecard Contributors {score} of 10"
-        return build_known(spec, score * 10.0, reason, scorecard, share=context.repository_share)
-    return build_unread(spec, context)
+def measure_track_record(context: Context, spec: SignalSpec) -> Signal:
+    """Measure in how many calendar years the package had a stable release."""
+    fact, package_info = context.evidence.package_info, context.package_info
+    if package_info is None or not isinstance(fact, Found):
+        return build_missing(spec, fact)
+    if package_info.partial:
+        return build_unknown(spec, "not all versions were requested", fact.source)
+    if context.package_days is None:
+        return build_unknown(spec, package_info.date_problem or "no publication dates", fact.source)
+    dates = (package_info.published[row] for row in context.stable_rows)
+    years = {datetime.fromtimestamp(date, timezone.utc).year for date in dates if date}
+    return build_known(
+        spec,
+        spec.curves["years"].value_at(len(years)),
+        f"stable releases in {format_count(len(years), 'calendar year')}",
+        fact,
+    )
 
 
 #: The function of each signal, by id.
 FUNCTIONS: Final[Mapping[str, MeasureFunction[Context]]] = {
     "publishers": measure_publishers,
     "adoption": measure_adoption,
-    "contributors": measure_contributors,
+    "track_record": measure_track_record,
 }

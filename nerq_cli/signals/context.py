@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timezone
 from functools import cached_property, lru_cache
+from typing import Final
 
 from nerq_cli.ecosystems import EcosystemId, get_ecosystem
 from nerq_cli.facts import (
@@ -19,6 +21,10 @@ from nerq_cli.facts import (
 )
 from nerq_cli.methodology.types import Methodology, SignalSpec
 from nerq_cli.signals.signal import Signal, build_missing, build_unknown, days_between
+
+#: Major versions from here on are years.
+FIRST_YEAR: Final = 1990
+_LINE: Final = re.compile(r"v?(?:[0-9]{1,9}!)?(?P<major>[0-9]{1,9})(?:\.(?P<minor>[0-9]{1,9}))?")
 
 
 class Context:
@@ -94,6 +100,72 @@ class Context:
     def newest_stable(self) -> str:
         """The highest stable version; empty when there is none."""
         return "" if self.package_info is None else self.package_info.newest_stable
+
+    @cached_property
+    def days_since_previous(self) -> int | None:
+        """Whole UTC days between the version and the one published before it; None when not known."""
+        if self.package_info is None or not self.published_at or self.package_info.partial:
+            return None
+        earlier_dates = [date for date in self.package_info.published if 0 < date < self.published_at]
+        return days_between(max(earlier_dates), self.published_at) if earlier_dates else None
+
+    @cached_property
+    def is_newer_than_stable(self) -> bool:
+        """Whether the version is the newest stable one or a newer one, such as a pre-release."""
+        if not self.newest_stable:
+            return False
+        return get_ecosystem(self.ecosystem).is_at_least(self.version, self.newest_stable)
+
+    @cached_property
+    def days_behind(self) -> int | None:
+        """Whole UTC days from the publication of the version to that of the newest stable one; None when not known.
+
+        A version published later than the newest one, on an older release line, is 0 days behind.
+        """
+        if self.package_info is None or not self.published_at or self.newest_stable not in self.package_info.versions:
+            return None
+        newest_at = self.package_info.published[self.package_info.versions.index(self.newest_stable)]
+        return days_between(self.published_at, newest_at) if newest_at else None
+
+    @cached_property
+    def majors_behind(self) -> int | None:
+        """Number of major versions that the newest stable one is ahead; None for versions without a number.
+
+        Versions named after a year (from 1990 on) count as one major version.
+        """
+        major, newest = _parse_major(self.version), _parse_major(self.newest_stable)
+        if major is None or newest is None:
+            return None
+        if newest >= FIRST_YEAR:
+            return int(major < FIRST_YEAR)
+        return max(0, newest - major)
+
+    def line_of(self, version: str) -> str:
+        """Return the release line of a version: ``4`` of 4.2.1, ``0.3`` of 0.3.7; empty for one without a number."""
+        numbers = _LINE.match(version)
+        if not numbers:
+            return ""
+        major, minor = numbers["major"], numbers["minor"] or "0"
+        return major if int(major) else f"0.{minor}"
+
+    @cached_property
+    def is_newest_of_line(self) -> bool:
+        """Whether the version is the newest of its release line, and that line still gets releases."""
+        package_info, line = self.package_info, self.line_of(self.version)
+        if package_info is None or package_info.partial or not line or not self.version_days:
+            return False
+        newest_row = next((row for row in self.stable_rows if self.line_of(package_info.versions[row]) == line), None)
+        return newest_row == self.row and self.version_days <= self.limit("line_days")
+
+    @cached_property
+    def has_newer_fix(self) -> bool:
+        """Whether a newer version fixes a known advisory of this one."""
+        advisories, ecosystem = self.evidence.advisories, get_ecosystem(self.ecosystem)
+        return isinstance(advisories, Found) and any(
+            not ecosystem.is_at_least(self.version, fixed)
+            for advisory in advisories.value
+            for fixed in advisory.fixed_in
+        )
 
     @cached_property
     def is_deprecated(self) -> bool:
@@ -239,6 +311,11 @@ class Context:
         if isinstance(adoption, Found) and adoption.value.downloads is not None:
             return adoption.value.downloads
         return popularity.value.downloads if isinstance(popularity, Found) else None
+
+
+def _parse_major(version: str) -> int | None:
+    numbers = _LINE.match(version)
+    return int(numbers["major"]) if numbers else None
 
 
 def build_unread(spec: SignalSpec, context: Context) -> Signal:

@@ -51,6 +51,10 @@ def measure_status(context: Context, spec: SignalSpec) -> Iterator[Signal | Flag
     if context.is_deprecated:
         reason = next((reason for status, reason in statuses if status in ("deprecated", "archived")), "deprecated")
         yield build_flag("deprecated", reason, fact)
+    elif "deprecated" in reasons:
+        yield build_flag("deprecated-version", reasons["deprecated"], fact)
+    if "inactive" in reasons:
+        yield build_flag("inactive", reasons["inactive"], fact)
 
 
 def _find_statuses(context: Context) -> Iterator[tuple[str, str]]:
@@ -67,7 +71,11 @@ def _find_statuses(context: Context) -> Iterator[tuple[str, str]]:
         yield "archived", "repository is archived"
     if metadata is not None and metadata.yanked:
         yield "yanked", f"version yanked: {metadata.yanked_reason}" if metadata.yanked_reason else "version yanked"
-    if metadata is not None and metadata.inactive:
+    # The newest version decides, so that every version of the package is judged alike; its own, where that is unread.
+    inactive = package_info.inactive if package_info is not None else None
+    if inactive is None and metadata is not None:
+        inactive = metadata.inactive
+    if inactive:
         yield "inactive", "classified as inactive"
 
 
@@ -172,6 +180,38 @@ def measure_cadence(context: Context, spec: SignalSpec) -> Signal:
     return _measure_with_floor(context, spec, value, reason, fact)
 
 
+def measure_version_lag(context: Context, spec: SignalSpec) -> Iterator[Signal | Flag]:
+    """Measure how far the version in use is behind the newest stable one."""
+    fact, package_info = context.evidence.package_info, context.package_info
+    if package_info is None or not isinstance(fact, Found):
+        yield build_missing(spec, fact)
+        return
+    newest = context.newest_stable
+    if not newest:
+        yield build_unknown(spec, "the newest stable version is not known", fact.source)
+        return
+    if context.is_newer_than_stable:
+        yield build_known(spec, 100.0, "the newest stable version, or a newer one", fact)
+        return
+    days, majors = context.days_behind, context.majors_behind
+    if days is None:
+        yield build_unknown(spec, package_info.date_problem or "no publication dates", fact.source)
+        return
+    value = min(spec.curves["days"].value_at(days), spec.curves["majors"].value_at(majors or 0))
+    reason = f"{format_age(days)} behind {newest}"
+    if majors:
+        reason = f"{format_count(majors, 'major version')} and {reason}"
+    if value < spec.levels["newest of its line"] and context.is_newest_of_line:
+        value, reason = spec.levels["newest of its line"], f"{reason}, but the newest of a maintained line"
+    yield build_known(spec, value, reason, fact)
+    if days <= context.limit("outdated_days"):
+        return
+    if context.has_newer_fix:
+        yield build_flag("outdated", f"{reason}, advisories fixed since", fact)
+    elif not context.is_newest_of_line:
+        yield build_flag("behind", reason, fact)
+
+
 def measure_issues(context: Context, spec: SignalSpec) -> Signal:
     """Measure the closed share of issues and pull requests."""
     fact, repository = context.evidence.repository, context.repository
@@ -195,4 +235,5 @@ FUNCTIONS: Final[Mapping[str, MeasureFunction[Context]]] = {
     "commits": measure_commits,
     "release_cadence": measure_cadence,
     "closed_issues": measure_issues,
+    "version_lag": measure_version_lag,
 }

@@ -10,6 +10,7 @@ from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.facts import (
     ATTESTED,
     INSTALL_HOOK,
+    NEW_PUBLISHER,
     SDIST,
     WHEEL,
     Absent,
@@ -133,7 +134,7 @@ def measure_provenance(context: Context, spec: SignalSpec) -> Iterator[Signal | 
     if package_info is None or not isinstance(fact, Found) or row is None or not package_info.has_attestation_data:
         yield _measure_version_provenance(context, spec)
     elif package_info.flags[row] & ATTESTED:
-        yield build_from_level(spec, "verified", _VERIFIED_REASON, fact)
+        yield _build_attested(context, spec, fact)
     elif any(flags & ATTESTED for flags in package_info.flags[row + 1 :]):
         reason = "earlier versions were attested, this one is not"
         yield build_from_level(spec, "lost", reason, fact)
@@ -152,10 +153,25 @@ def _measure_version_provenance(context: Context, spec: SignalSpec) -> Signal:
             return build_unknown(spec, "the registry does not list attestations", fact.source)
         return build_missing(spec, fact)
     if metadata.value.attested:
-        return build_from_level(spec, "verified", _VERIFIED_REASON, metadata)
+        return _build_attested(context, spec, metadata)
     if _predates_attestations(context):
         return build_not_applicable(spec, _PREDATES_ATTESTATIONS_REASON)
     return build_from_level(spec, "none", "no attestation (earlier versions were not read)", metadata)
+
+
+def _build_attested(context: Context, spec: SignalSpec, fact: Found[T]) -> Signal:
+    """Return the signal of an attested version: confirmed when metadata and Scorecard name the same repository."""
+    repository, metadata = context.repository, context.metadata
+    declared_url = (metadata.repository or "").lower() if metadata is not None else ""
+    if (
+        repository is not None
+        and repository.link_status in ("attested", "confirmed")
+        and repository.name.lower() in declared_url
+        and isinstance(context.scorecard, Found)
+    ):
+        reason = f"{_VERIFIED_REASON}; metadata and {context.scorecard.source} name the same repository"
+        return build_from_level(spec, "confirmed", reason, fact)
+    return build_from_level(spec, "verified", _VERIFIED_REASON, fact)
 
 
 def _predates_attestations(context: Context) -> bool:
@@ -170,6 +186,26 @@ def _flag_takeover(context: Context, cap: str, reason: str, fact: Found[T]) -> I
 
 def measure_install_code(context: Context, spec: SignalSpec) -> Iterator[Signal | Flag]:
     """Measure what code runs when this version is installed."""
+    for item in _measure_install_code(context, spec):
+        yield item
+        if isinstance(item, Signal) and item.value is not None and item.value < spec.levels["none"]:
+            yield from _flag_young_installer(context, item)
+
+
+def _flag_young_installer(context: Context, signal: Signal) -> Iterator[Flag]:
+    """Yield the cap of a young package that runs code at installation, and that no use is known of."""
+    days, popularity, adoption = context.package_days, context.evidence.popularity, context.evidence.adoption
+    if days is None or days >= context.limit("young_installer_days"):
+        return
+    if isinstance(popularity, Found) and popularity.value.rank is not None:
+        return
+    if isinstance(adoption, Found) and adoption.value.dependents:
+        return
+    reason = f"{signal.reason}; the package first appeared {format_age(days)} ago, and no use of it is known"
+    yield Flag("young-installer", reason, signal.source, signal.retrieved_at)
+
+
+def _measure_install_code(context: Context, spec: SignalSpec) -> Iterator[Signal | Flag]:
     if get_ecosystem(context.ecosystem).install_code == "build":
         yield _measure_pypi_build(context, spec)
         return
@@ -279,13 +315,66 @@ def measure_newness(context: Context, spec: SignalSpec) -> Iterator[Signal | Fla
     version_value = spec.curves["version"].value_at(version_days)
     if is_fix:
         version_value = max(version_value, spec.levels["security fix"])
-    package_value = 100.0 if package_days is None else spec.curves["package"].value_at(package_days)
     reason = f"version is {format_age(version_days)} old"
-    if package_days is not None and package_value < version_value:
-        reason = f"package first appeared {format_age(package_days)} ago"
-    yield build_known(spec, min(version_value, package_value), reason, fact)
+    if package_days is None:
+        yield build_unknown(spec, f"{reason}; age of the package not known", fact.source)
+    else:
+        package_value = spec.curves["package"].value_at(package_days)
+        if package_value < version_value:
+            reason = f"package first appeared {format_age(package_days)} ago"
+        yield build_known(spec, min(version_value, package_value), reason, fact)
+    yield from _flag_new_publisher(context, version_days)
     if version_days < context.limit("fresh_days") and not is_fix:
         yield build_flag("fresh", f"released {format_age(version_days)} ago", fact)
+
+
+def _flag_new_publisher(context: Context, version_days: int) -> Iterator[Flag]:
+    """Yield the cap of a young version that another account or repository published than those before it."""
+    fact, row, package_days = context.evidence.package_info, context.row, context.package_days
+    if not isinstance(fact, Found) or row is None or version_days >= context.limit("new_publisher_days"):
+        return
+    if package_days is None or package_days <= context.limit("young_days"):
+        return
+    metadata = context.metadata
+    attested, previous = (metadata.attested_repository, metadata.previous_repository) if metadata else (None, None)
+    if fact.value.has_publisher_data and fact.value.flags[row] & NEW_PUBLISHER:
+        reason = "first version that this account published"
+    elif attested and previous and attested.lower() != previous.lower():
+        reason = f"published from {attested}, the version before from {previous}"
+    else:
+        return
+    reason = f"{reason}, {format_age(version_days)} ago"
+    gap = context.days_since_previous
+    if gap is not None and gap > context.limit("silence_days"):
+        reason = f"{reason}, after {format_age(gap)} without a release"
+    yield build_flag("new-publisher", reason, fact)
+
+
+def measure_release_line(context: Context, spec: SignalSpec) -> Signal:
+    """Measure whether the release line of the version still gets releases."""
+    fact, package_info = context.evidence.package_info, context.package_info
+    if package_info is None or not isinstance(fact, Found):
+        return build_missing(spec, fact)
+    line, newest_line = context.line_of(context.version), context.line_of(context.newest_stable)
+    if not line or not newest_line:
+        return build_unknown(spec, "no release line known", fact.source)
+    if line == newest_line or context.is_newer_than_stable:
+        return build_from_level(spec, "newest", "on the newest release line", fact)
+    if package_info.partial or package_info.date_problem:
+        return build_unknown(spec, package_info.date_problem or "not all versions were requested", fact.source)
+    newest_release = max(
+        (
+            package_info.published[row]
+            for row in context.stable_rows
+            if context.line_of(package_info.versions[row]) == line
+        ),
+        default=0,
+    )
+    if not newest_release:
+        return build_unknown(spec, "no stable version of its release line is dated", fact.source)
+    days = days_between(newest_release, context.as_of)
+    reason = f"last release of line {line} {format_age(days)} ago, newest line is {newest_line}"
+    return build_from_level(spec, "ended" if days > context.limit("line_days") else "maintained", reason, fact)
 
 
 def measure_hygiene(context: Context, spec: SignalSpec) -> Signal:
@@ -313,4 +402,5 @@ FUNCTIONS: Final[Mapping[str, MeasureFunction[Context]]] = {
     "name_confusion": measure_name_confusion,
     "newness": measure_newness,
     "repository_hygiene": measure_hygiene,
+    "release_line": measure_release_line,
 }

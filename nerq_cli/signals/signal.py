@@ -53,6 +53,8 @@ class Measurement(msgspec.Struct, frozen=True):
     flags: tuple[Flag, ...] = ()
     #: Why there can be no score, such as "not found in the registry"; empty when there can be one.
     no_score_reason: str = ""
+    #: Age of the target in whole UTC days; None = not known.
+    age_days: int | None = None
 
 
 #: What a function measures from: the evidence about one target.

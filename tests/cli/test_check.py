@@ -97,7 +97,7 @@ def test_a_card_is_json_too(nerq: Nerq, registry: Any) -> None:
     registry.pypi("demo", "1.0", "2.0")
     report = nerq("check", "demo==2.0", *AS_OF, "--format", "json").json
     assert [one["name"] for one in report["dependencies"]] == ["demo"]
-    assert len(report["dependencies"][0]["signals"]) == 23
+    assert len(report["dependencies"][0]["signals"]) == 25
 
 
 def test_several_targets_are_checked_in_one_run(nerq: Nerq, registry: Any) -> None:

@@ -171,7 +171,7 @@ def test_each_field_of_the_metadata_names_its_source(world: World) -> None:
 # One service fails, in every way
 
 REPOSITORY = frozenset(
-    {"repository_hygiene", "commits", "closed_issues", "source_link", "disclosure_policy", "adoption", "contributors"}
+    {"repository_hygiene", "commits", "closed_issues", "source_link", "disclosure_policy", "adoption"}
 )
 
 

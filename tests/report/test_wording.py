@@ -43,8 +43,8 @@ def test_the_first_place_is_named_and_the_others_counted() -> None:
 def test_a_number_says_whether_it_is_provisional_or_only_a_bound(assess: Assess) -> None:
     one = assess("x")
     assert one.score is not None
-    assert wording.format_score(one, UNICODE_GLYPHS) == "96.9"
-    assert wording.format_score(assess("x", advisories=None), UNICODE_GLYPHS) == "~96.9"
+    assert wording.format_score(one, UNICODE_GLYPHS) == "94.4"
+    assert wording.format_score(assess("x", advisories=None), UNICODE_GLYPHS) == "~93.8"
     assert wording.format_score(replace(one, score=replace(one.score, value=None)), UNICODE_GLYPHS) == ""
     assert wording.format_score(assess("x", None), UNICODE_GLYPHS) == ""
     yanked = assess("x", fields={"yanked": True})

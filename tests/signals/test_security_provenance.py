@@ -29,8 +29,8 @@ def judged(*, attested: bool | None, project: Fact[PackageInfo] | None = None, v
 
 def test_the_manifest_alone_tells_of_an_attestation() -> None:
     signal = judged(attested=True)
-    assert (signal.value, signal.source) == (100, "npm")
-    assert judged(attested=True, project=DOWN).value == 100
+    assert (signal.value, signal.source) == (80, "npm")
+    assert judged(attested=True, project=DOWN).value == 80
 
 
 def test_without_the_earlier_versions_none_is_not_called_lost() -> None:
@@ -59,5 +59,5 @@ def test_what_nobody_tells_is_unknown(project: Fact[PackageInfo] | None, reason:
 
 def test_the_table_of_versions_goes_before_the_manifest() -> None:
     stated = Found(PackageInfo("demo", ("2.0.0",), (NOW,), (ATTESTED,), has_attestation_data=True), "npm", NOW)
-    assert judged(attested=False, project=stated).value == 100
+    assert judged(attested=False, project=stated).value == 80
     assert judged(attested=False, project=stated, version="9.9.9").value == 50

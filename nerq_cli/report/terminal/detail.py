@@ -118,7 +118,8 @@ def _verdict_sentence(assessment: Assessment, threshold: float) -> str:
         "skipped": f"{label} is skipped{suffix}",
     }
     score = assessment.score
-    if score is not None and score.provisional and score.value is not None and assessment.state == "unknown":
+    is_unchecked = score is not None and not score.has_required_signal and score.value is not None
+    if is_unchecked and assessment.state == "unknown":
         return f"{label} would reach {threshold:g}, but its advisories were not checked: not enough for a pass"
     return sentences.get(assessment.state or "", f"{label} could not be judged{suffix}")
 

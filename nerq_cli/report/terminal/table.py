@@ -132,7 +132,7 @@ def _list_reasons(assessment: Assessment) -> list[str]:
     if assessment.state == "unknown" and score is not None and score.value is None:
         minor_reasons = {reason.text for reason in score.reasons if reason.origin in score.methodology.signals}
         reasons = [reason for reason in reasons if reason not in minor_reasons]
-    elif assessment.state == "unknown" and score is not None and score.provisional:
+    elif assessment.state == "unknown" and score is not None and not score.has_required_signal:
         reasons = [_UNCHECKED, *(reason for reason in reasons if not reason.startswith(_UNCHECKED))]
     if not assessment.advisories:
         return reasons
@@ -251,7 +251,7 @@ def _add_legend(page: Page, rows: Sequence[_Row], report: Report, labels: Sequen
         names = map(" ".join, zip(labels, report.methodology.dimensions, strict=True))
         page.add_paragraph(page.safe_text(" · ".join(names)), "dim", indent=1)
     if any("~" in row.score[0] or "(~" in row.upgrade[0] for row in rows):
-        page.add_paragraph(f"~ provisional: {_UNCHECKED}", "dim", indent=1)
+        page.add_paragraph(f"~ provisional: {_UNCHECKED}, or a fact that may cap the score", "dim", indent=1)
     if any("*" in row.upgrade[0] for row in rows):
         page.add_paragraph("* outside the declared range", "dim", indent=1)
     if any("!" in row.upgrade[0] for row in rows):
@@ -285,7 +285,7 @@ def _shared_reason(assessment: Assessment) -> str:
     A leading ``~`` marks a package that would pass if its advisories were known.
     """
     score = assessment.score
-    if score is not None and score.provisional and score.value is not None:
+    if score is not None and not score.has_required_signal and score.value is not None:
         return f"~{_unknown_reason(score, 'known_advisories')}"
     if assessment.in_registry and score is not None and score.verdict.startswith("insufficient data"):
         return f"{score.verdict}, {_unknown_dimensions(score)}"
