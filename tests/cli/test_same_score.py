@@ -263,3 +263,138 @@ def test_an_upgrade_gets_the_score_that_the_version_has_in_use(
         newest = runner.judge("check", "npm:demo@2.0.0", version="2.0.0")
         assert older["latest_upgrade"]["version"] == "2.0.0"
         assert older["latest_upgrade"]["score"] == newest["score"]
+
+
+@dataclass(frozen=True)
+class PypiVersion:
+    """One generated version of a PyPI project."""
+
+    age: str
+    is_yanked: bool
+    is_indexed: bool
+    is_attested: bool
+    has_advisory: bool
+
+
+@dataclass
+class Pypi:
+    """An index and its services: three versions of one project."""
+
+    versions: Mapping[str, PypiVersion]
+    silent: frozenset[str]
+    #: Whether the index has the pages of single releases.
+    has_release_pages: bool
+    has_listing: bool
+
+    def file(self, number: str) -> dict[str, Any]:
+        one = self.versions[number]
+        return {
+            "filename": f"demo-{number}-py3-none-any.whl",
+            "packagetype": "bdist_wheel",
+            "upload_time_iso_8601": f"{days_ago(DAYS_AGO[one.age])}T08:00:00.000000Z",
+            "upload-time": f"{days_ago(DAYS_AGO[one.age])}T08:00:00.000000Z",
+            "requires-python": ">=3.9",
+            "yanked": one.is_yanked,
+            "provenance": "https://index.example/provenance" if one.is_attested else None,
+        }
+
+    def page(self, shown: str) -> dict[str, Any]:
+        info: dict[str, Any] = {
+            "name": "demo",
+            "version": shown,
+            "summary": "x",
+            "description": f"{shown} " * 300,
+            "license": "MIT",
+        }
+        info |= {"classifiers": [], "project_urls": {"Source": "https://code.example/acme/demo"}, "yanked": False}
+        releases = {number: [self.file(number)] for number in self.versions}
+        return {"info": info, "releases": releases, "urls": [], "vulnerabilities": [], "ownership": None}
+
+    def describe(self, kind: str, number: str) -> dict[str, Any]:
+        one = self.versions.get(number)
+        if one is None or not one.is_indexed or kind != "version":
+            return {}
+        attestations = [{"verified": True, "sourceRepository": "https://code.example/acme/demo"}]
+        published = f"{days_ago(DAYS_AGO[one.age])}T08:00:00Z"
+        more = {"attestations": attestations} if one.is_attested else {}
+        return {"version": {"versionKey": {"version": number}, "licenses": ["MIT"], "publishedAt": published, **more}}
+
+    def answer_deps_dev(self, request: Any) -> dict[str, Any]:
+        kind = request.path.rpartition("/")[2].removesuffix("batch")
+        requests = json.loads(request.body)["requests"]
+        return {
+            "body": {
+                "responses": [
+                    {"request": one, **self.describe(kind, one.get("versionKey", {"version": ""})["version"])}
+                    for one in requests
+                ]
+            }
+        }
+
+    def install(self, site: Any, services: Any) -> None:
+        silence = {"status": 404}
+        site.on("/pypi/demo/json", {"body": self.page("2.0.0")})
+        for number in self.versions:
+            site.on(f"/pypi/demo/{number}/json", {"body": self.page(number)} if self.has_release_pages else silence)
+        files = [self.file(number) for number in self.versions]
+        listing = {"meta": {"api-version": "1.4"}, "name": "demo", "versions": list(self.versions), "files": files}
+        headers = {"Content-Type": "application/vnd.pypi.simple.v1+json"}
+        site.on("/simple/demo/", {"headers": headers, "body": listing} if self.has_listing else silence)
+        for kind in ("version", "findings", "project"):
+            answer = silence if "deps_dev" in self.silent else self.answer_deps_dev
+            services.site.on(f"/deps_dev/v3alpha/{kind}batch", answer)
+        services.affecting.clear()
+        services.recorded.clear()
+        services.silent() if "osv" in self.silent else services.speak()
+        affected = [number for number, one in self.versions.items() if one.has_advisory]
+        if affected:
+            services.advisory("demo", *affected, identifier="PYSEC-2026-1")
+
+
+PYPI_VERSIONS = st.builds(
+    PypiVersion,
+    age=st.sampled_from(sorted(DAYS_AGO)),
+    is_yanked=st.sampled_from([False, False, False, True]),
+    is_indexed=st.booleans(),
+    is_attested=st.booleans(),
+    has_advisory=st.sampled_from([False, False, True]),
+)
+PYPI_WORLDS = st.builds(
+    Pypi,
+    versions=st.fixed_dictionaries({"1.0.0": PYPI_VERSIONS, "1.1.0": PYPI_VERSIONS, "2.0.0": PYPI_VERSIONS}),
+    silent=st.frozensets(st.sampled_from(["deps_dev", "osv"]), max_size=2),
+    has_release_pages=st.booleans(),
+    has_listing=st.booleans(),
+)
+
+
+def write_requirements(folder: Path, **files: str) -> Path:
+    for name, line in files.items():
+        (folder / name).mkdir(parents=True)
+        (folder / name / "requirements.txt").write_text(f"{line}\n")
+    return folder
+
+
+@settings(
+    max_examples=12,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(world=PYPI_WORLDS, version=st.sampled_from(["1.1.0", "2.0.0"]), is_replay=st.booleans())
+def test_a_pypi_version_gets_the_same_score_however_it_was_asked_for(
+    registry: Any, services: Any, runner: Runner, world: Pypi, version: str, *, is_replay: bool
+) -> None:
+    one = world.versions[version]
+    assume(not one.is_yanked and not (is_replay and one.age == "fresh"))
+    runner.options = ("--as-of", days_ago(5)) if is_replay else ()
+    world.install(registry.site, services)
+    cache = runner.new_folder()
+    pinned = write_requirements(runner.new_folder(), a=f"demo=={version}")
+    expected = runner.judge("scan", str(pinned), version=version, cache=cache)
+    as_range = write_requirements(runner.new_folder(), a=f"demo~={version}")
+    beside = write_requirements(runner.new_folder(), a="demo==1.0.0", b=f"demo=={version}")
+    assert runner.judge("scan", str(as_range), version=version) == expected
+    assert runner.judge("scan", str(as_range), version=version, cache=cache) == expected
+    assert runner.judge("scan", str(beside), version=version) == expected
+    assert runner.judge("scan", str(beside), version=version, cache=cache) == expected
+    assert runner.judge("check", f"pypi:demo=={version}", version=version) == expected
