@@ -322,8 +322,8 @@ _SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                 dimension="community",
                 weight=55,
                 name="adoption",
-                description="0.5 x downloads + 0.45 x dependents + 0.05 x stars, logarithmic, over what is known; stars alone do not "
-                "count",
+                description="0.5 x downloads + 0.45 x dependents + 0.05 x stars, logarithmic, over what is known; "
+                "stars alone do not count",
                 levels={
                     "downloads": 0.5,
                     "dependents": 0.45,

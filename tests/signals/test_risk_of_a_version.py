@@ -39,7 +39,10 @@ LISTED = msgspec.structs.replace(UNLISTED, rank=9, downloads=1e6)
 def build_evidence(versions: dict[str, float], *, hooks: tuple[str, ...] = (), **changes: Any) -> Evidence:
     """Return evidence about versions by their age in days, newest first."""
     info: dict[str, Any] = {"flags": (WHEEL,) * len(versions), "has_publisher_data": True, "status": "active"}
-    fields = {"popularity": Found(UNLISTED, "list", NOW), "similar_name": Found(SimilarName(), "list", NOW)}
+    fields: dict[str, Any] = {
+        "popularity": Found(UNLISTED, "list", NOW),
+        "similar_name": Found(SimilarName(), "list", NOW),
+    }
     for name, value in changes.items():
         (fields if name in Evidence.__struct_fields__ else info)[name] = value
     package_info = PackageInfo(
@@ -50,12 +53,10 @@ def build_evidence(versions: dict[str, float], *, hooks: tuple[str, ...] = (), *
     )
     metadata = Metadata(version=next(iter(versions)), hooks=hooks, readme=900, repository="https://code.example/a/demo")
     return Evidence(
-        **{
-            "package_info": Found(package_info, "registry", NOW),
-            "metadata": Found(metadata, "registry", NOW),
-            "advisories": Found((), "advisories", NOW),
-            **fields,
-        }
+        package_info=Found(package_info, "registry", NOW),
+        metadata=Found(metadata, "registry", NOW),
+        advisories=fields.pop("advisories", Found((), "advisories", NOW)),
+        **fields,
     )
 
 
