@@ -126,6 +126,8 @@ class PackageInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     inactive: bool | None = None
     #: Why the publication dates are not credible; empty if they are.
     date_problem: str = ""
+    #: npm: versions that were published once and are not listed any more.
+    removed: tuple[str, ...] = ()
     #: Only some versions are listed: those in use, and the latest if it is known.
     partial: bool = False
 

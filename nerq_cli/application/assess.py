@@ -77,14 +77,19 @@ def _assess_dependency(
     evidence: Mapping[Release, Evidence],
     options: ScanOptions,
 ) -> Assessment:
-    is_published = isinstance(fact, Found) and dependency.version in fact.value.versions
     if dependency.skip_reason:
         return Assessment(dependency=dependency, state="skipped", reasons=(dependency.skip_reason,))
-    if unsatisfied is not None and (dependency.release is None or not is_published):
-        return _assess_unsatisfied(dependency, unsatisfied)
     if dependency.release is None:
-        return _assess_unresolved(dependency, fact)
-    return assess_release(dependency, evidence[dependency.release], options)
+        return (
+            _assess_unresolved(dependency, fact)
+            if unsatisfied is None
+            else _assess_unsatisfied(dependency, unsatisfied)
+        )
+    assessment = assess_release(dependency, evidence[dependency.release], options)
+    is_published = isinstance(fact, Found) and dependency.version in fact.value.versions
+    if unsatisfied is None or is_published or assessment.advisories or not unsatisfied.nearest:
+        return assessment
+    return _assess_unsatisfied(dependency, unsatisfied)
 
 
 def assess_release(dependency: Dependency, evidence: Evidence, options: ScanOptions) -> Assessment:

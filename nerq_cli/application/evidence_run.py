@@ -32,6 +32,10 @@ class EvidenceProvider(Protocol):
         """Return what the registries publish about packages; of a package in ``pinned`` only those releases matter."""
         ...
 
+    def find_named_versions(self, packages: Sequence[Package]) -> Mapping[Package, tuple[str, ...]]:
+        """Return the versions that advisories on this machine name, listed by the registry or not."""
+        ...
+
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> Mapping[Release, Evidence]:
         """Return the evidence for each release: the versions in use, and possible upgrades."""
         ...
@@ -60,6 +64,10 @@ class EvidenceRun:
         """Return what the registries publish about packages."""
         self._ecosystems.update(package.ecosystem for package in packages)
         return self._open_collector().collect_packages(packages, pinned)
+
+    def find_named_versions(self, packages: Sequence[Package]) -> dict[Package, tuple[str, ...]]:
+        """Return the versions that advisories on this machine name."""
+        return self._open_collector().find_named_versions(packages)
 
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:
         """Return the evidence for each release."""

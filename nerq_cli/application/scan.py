@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from nerq_cli.application.assess import assess_resolution
 from nerq_cli.application.build_report import build_empty_report, build_report
 from nerq_cli.application.select_dependencies import select_dependencies
 from nerq_cli.application.upgrades import add_upgrades
 from nerq_cli.errors import NothingToScanError, UsageError
+from nerq_cli.facts import Fact, Found, PackageInfo
 from nerq_cli.inventory import Declaration, DependencyFile, Package
 from nerq_cli.privacy import PrivacyRules, mark_withheld
 from nerq_cli.report.model import Assessment, Report
-from nerq_cli.resolve.resolver import CONSTRAINT_GROUP, Declarations, resolve
+from nerq_cli.resolve.resolver import CONSTRAINT_GROUP, Declarations, Resolution, resolve
 
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
@@ -134,11 +137,39 @@ def assess_declarations(
     for packages in _split_batches(resolver.packages, BATCH_SIZE):
         queryable_packages = resolver.filter_queryable(packages)
         package_facts = provider.collect_packages(queryable_packages, resolver.find_pinned_releases(queryable_packages))
-        resolution = resolver.resolve_packages(packages, package_facts.package_info)
+        resolution = _resolve(resolver, packages, package_facts.package_info, provider)
         releases = [item.release for item in resolution.dependencies if item.release and not item.skip_reason]
         evidence = provider.collect_evidence(releases, package_facts)
         assessments = assess_resolution(resolution, package_facts, evidence, options)
         yield from add_upgrades(assessments, evidence, package_facts, options, provider)
+
+
+def _resolve(
+    resolver: Declarations,
+    packages: Sequence[Package],
+    package_infos: Mapping[Package, Fact[PackageInfo]],
+    provider: EvidenceProvider,
+) -> Resolution:
+    """Return the resolution of a batch; ranges that no listed version satisfies may get one that an advisory names.
+
+    Registries remove malicious versions. A range that only those satisfied is judged by them.
+    """
+    resolution = resolver.resolve_packages(packages, package_infos)
+    open_packages = sorted(
+        {item.package for item in resolution.unsatisfied}
+        & {item.package for item in resolution.dependencies if item.version is None}
+    )
+    named_versions = provider.find_named_versions(open_packages) if open_packages else {}
+    if not named_versions:
+        return resolution
+    extended_infos = {
+        package: msgspec.structs.replace(
+            fact, value=msgspec.structs.replace(fact.value, removed=(*fact.value.removed, *versions))
+        )
+        for package, versions in named_versions.items()
+        if isinstance(fact := package_infos.get(package), Found)
+    }
+    return resolver.resolve_packages(packages, {**package_infos, **extended_infos})
 
 
 def _split_batches(packages: Iterable[Package], size: int) -> Iterator[list[Package]]:

@@ -15,6 +15,7 @@ from nerq_cli.evidence.replay import hide_later_versions
 from nerq_cli.evidence.service_lookup import ServiceLookup
 from nerq_cli.facts import NOT_REQUESTED, Absent, Evidence, Popularity, SimilarName
 from nerq_cli.inventory import Package, Release
+from nerq_cli.sources.advisories import local_database
 from nerq_cli.sources.popularity import ranks, similar_names
 from nerq_cli.store import Cache
 from nerq_cli.store.advisory_db import AdvisoryDatabase
@@ -144,6 +145,7 @@ class EvidenceCollector:
             "known_until": self._known_until,
             "include_downloads": downloads,
         }
+        self._database = database
         self._evidence_type = evidence_type
         #: Releases without an answer of OSV that the local database answered, by ecosystem.
         self.answered_by_database: Counter[str] = Counter()
@@ -180,6 +182,10 @@ class EvidenceCollector:
             for package, fact in package_facts.package_info.items()
         }
         return replace(package_facts, package_info=package_info)
+
+    def find_named_versions(self, packages: Sequence[Package]) -> dict[Package, tuple[str, ...]]:
+        """Return the versions that advisories in the local database name, by package."""
+        return {} if self._database is None else local_database.find_named_versions(self._database, packages)
 
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:
         """Return the evidence about versions in use."""

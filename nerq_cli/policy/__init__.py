@@ -28,7 +28,8 @@ def judge_dependency(dependency: Dependency, score: Score | None, threshold: flo
         return "skipped"
     if score is None:
         return "unknown"
-    if min((cap.limit for cap in score.caps), default=100.0) < threshold:
+    lowest_cap = min((cap.limit for cap in score.caps), default=100.0)
+    if lowest_cap < threshold or lowest_cap == 0:  # malware fails whatever the threshold
         return "below"
     if score.value is None:
         return "unknown"

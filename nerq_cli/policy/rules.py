@@ -56,6 +56,18 @@ def _find_unregistered(rule_input: RuleInput) -> Iterator[Finding]:
         )
 
 
+def _find_malicious(rule_input: RuleInput) -> Iterator[Finding]:
+    """Yield a finding for each version that is recorded as malicious, whatever the threshold."""
+    for assessment in rule_input.assessments:
+        score = assessment.score
+        reasons = [cap.reason for cap in score.caps if cap.limit == 0] if score is not None else []
+        if reasons:
+            dependency = assessment.dependency
+            yield Finding(
+                text=reasons[0], purl=dependency.purl, name=dependency.package.name, locations=dependency.locations
+            )
+
+
 def _find_drift(rule_input: RuleInput) -> Iterator[Finding]:
     """Yield a finding for each declaration that its lock file does not satisfy."""
     for drift in (drift for file in rule_input.dependency_files for drift in file.drift):
@@ -70,6 +82,14 @@ def _find_drift(rule_input: RuleInput) -> Iterator[Finding]:
 
 #: The rules, in the order of a report.
 RULES: Final[tuple[PolicyRule, ...]] = (
+    PolicyRule(
+        id="malicious",
+        effect="fail",
+        headings=("malicious version", "malicious versions"),
+        count_phrases=("malicious version", "malicious versions"),
+        hint="remove it, and treat every machine that installed it as compromised",
+        check=_find_malicious,
+    ),
     PolicyRule(
         id="not-in-registry",
         effect="fail",

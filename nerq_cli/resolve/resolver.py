@@ -50,9 +50,10 @@ def resolve(
 ) -> Resolution:
     """Choose the version in use of every declaration, and return each package and version once.
 
-    A pin is its own version. A range gets the highest pin of the same project that satisfies it, else the exact
-    constraint that does, else the version that would be installed today. A project is a directory with its
-    ``requirements`` subdirectory. Constraints add no dependency, unless there are no other declarations.
+    A pin is its own version, also one that is not listed. A range gets the highest pin of the same project that
+    satisfies it, else the exact constraint that does, else the version that would be installed today, else the highest
+    removed version. A project is a directory with its ``requirements`` subdirectory. Constraints add no dependency,
+    unless there are no other declarations.
 
     Args:
         declarations: the declarations of all files, in any order.
@@ -227,11 +228,13 @@ class _PackageResolver:
             return _ResolvedDeclaration(declaration, version, "pinned", constraints)
         ecosystem = get_ecosystem(self.package.ecosystem)
         choice = ecosystem.choose_version(ecosystem.format_pin(version), self.fact.value)
-        unsatisfied = (
-            None
-            if choice.version
-            else self._build_unsatisfied(declaration, declaration.requirement, choice.reason, choice.suggestions)
-        )
+        unsatisfied = None
+        if not choice.version:
+            # A locked version, or one that was removed, is no typing error: no other version is suggested.
+            is_real = bool(declaration.locked_version) or version in self.fact.value.removed
+            unsatisfied = self._build_unsatisfied(
+                declaration, declaration.requirement, choice.reason, () if is_real else choice.suggestions
+            )
         return _ResolvedDeclaration(declaration, choice.version or version, "pinned", constraints, unsatisfied)
 
     def resolve_range(self, declaration: Declaration, constraints: tuple[Declaration, ...]) -> _ResolvedDeclaration:
@@ -255,8 +258,12 @@ class _PackageResolver:
         choice = ecosystem.choose_version(requirement, self.fact.value, interpreter=self._select_python(declaration))
         if choice.version is not None:
             return _ResolvedDeclaration(declaration, choice.version, "range", constraints)
-        unsatisfied = self._build_unsatisfied(declaration, requirement, choice.reason, choice.suggestions)
-        return _ResolvedDeclaration(declaration, None, "unresolved", constraints, unsatisfied)
+        removed_version = _find_highest(ecosystem, requirement, self.fact.value.removed)
+        unsatisfied = self._build_unsatisfied(
+            declaration, requirement, choice.reason, () if removed_version else choice.suggestions
+        )
+        resolution: Literal["range", "unresolved"] = "range" if removed_version else "unresolved"
+        return _ResolvedDeclaration(declaration, removed_version, resolution, constraints, unsatisfied)
 
     def _select_python(self, declaration: Declaration) -> str | None:
         return self.python if _applies_to_python(declaration, self.python) else None

@@ -60,15 +60,19 @@ def measure_package(
     Pure: the same evidence and moment give the same result. No evidence makes it raise.
     """
     context = Context(methodology, ecosystem, version, evidence, as_of)
-    no_score_reason = _explain_no_score(evidence)
+    no_score_reason = _explain_no_score(context)
     return measure_signals(methodology, PACKAGE_FUNCTIONS, context, no_score_reason, context.package_days)
 
 
-def _explain_no_score(evidence: Evidence) -> str:
+def _explain_no_score(context: Context) -> str:
     """Return why there can be no score; empty when there can be one."""
-    package_info = evidence.package_info
+    package_info = context.evidence.package_info
     if isinstance(package_info, Absent):
         return "not found in the registry: misspelt, or a private name that anyone could register"
     if isinstance(package_info, Found) and package_info.value.status == "unpublished":
         return "unpublished from the registry"
+    if isinstance(package_info, Found) and context.version and context.row is None and not package_info.value.partial:
+        if context.version in package_info.value.removed:
+            return f"version {context.version} was removed from the registry"
+        return f"version {context.version} is not listed by the registry: removed, or not there yet"
     return ""

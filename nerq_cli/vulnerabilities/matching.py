@@ -434,6 +434,19 @@ def _find_malicious_versions(
                 yield _get_published(advisory), get_ecosystem(package.ecosystem).sort_newest_first(other_versions)[0]
 
 
+def list_named_versions(advisories: Iterable[Advisory], package: Package) -> tuple[str, ...]:
+    """Return the versions of a package that its malware records enumerate, sorted by text."""
+    versions = {
+        version
+        for advisory in advisories
+        if advisory.malware and not advisory.withdrawn
+        for affected in advisory.affected
+        if (affected.ecosystem, affected.name) == (package.ecosystem, package.name)
+        for version in _list_named_versions(affected)
+    }
+    return tuple(sorted(versions))
+
+
 def _list_named_versions(affected: AffectedPackage) -> tuple[str, ...]:
     """Return the affected versions that a record enumerates."""
     bounds = (

@@ -81,12 +81,16 @@ class World:
 
     packages: Mapping[str, Listed]
     silent: Sequence[str] = ()
+    named: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     asked: list[list[str]] = field(default_factory=list)
     pinned: list[list[str]] = field(default_factory=list)
 
     def collect_packages(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> PackageFacts:
         self.pinned.append([release.key for release in pinned])
         return PackageFacts({package: self._project(package) for package in packages})
+
+    def find_named_versions(self, packages: Sequence[Package]) -> dict[Package, tuple[str, ...]]:
+        return {package: self.named[package.name] for package in packages if package.name in self.named}
 
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:
         self.asked.append([release.key for release in releases])

@@ -97,9 +97,10 @@ class Registry:
         ]
         return {"meta": {"api-version": "1.4"}, "name": name, "versions": list(versions), "files": files}
 
-    def npm(self, name: str, *versions: str, **manifest: Any) -> None:
+    def npm(self, name: str, *versions: str, removed: tuple[str, ...] = (), **manifest: Any) -> None:
         """List an npm package with these versions, oldest first, released a year apart."""
-        times = {version: f"{2026 - n}-10-20T08:00:00.000Z" for n, version in enumerate(reversed(versions))}
+        times = dict.fromkeys(removed, "2020-01-01T00:00:00.000Z")
+        times |= {version: f"{2026 - n}-10-20T08:00:00.000Z" for n, version in enumerate(reversed(versions))}
         manifests = {
             version: {
                 "name": name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from nerq_cli.facts import Advisory, AffectingAdvisory, Fact, Found, History, Unknown
@@ -10,7 +10,12 @@ from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.advisories.osv_files import decode_advisories
 from nerq_cli.store.advisory_db import AdvisoryDatabase, EcosystemStatus
 from nerq_cli.units import DAY, NO_LIMIT
-from nerq_cli.vulnerabilities.matching import build_history, match_advisories, select_known_advisories
+from nerq_cli.vulnerabilities.matching import (
+    build_history,
+    list_named_versions,
+    match_advisories,
+    select_known_advisories,
+)
 
 LABEL: Final = "advisory database"
 #: A database whose newest record is older than this many seconds is used, and its age is reported (7 days).
@@ -79,6 +84,18 @@ def find_advisories(
             release, release_records, published, previous_version, snapshots[release.package.ecosystem], as_of
         )
     return findings
+
+
+def find_named_versions(database: AdvisoryDatabase, packages: Sequence[Package]) -> dict[Package, tuple[str, ...]]:
+    """Return the versions that advisories list one by one, by package; without an entry there are none."""
+    packages_by_key: dict[tuple[str, str], Package] = {
+        (package.ecosystem, package.name): package for package in packages
+    }
+    named_versions = {
+        packages_by_key[key]: list_named_versions(decode_advisories(values), packages_by_key[key])
+        for key, values in database.find_by_packages(sorted(packages_by_key)).items()
+    }
+    return {package: versions for package, versions in named_versions.items() if versions}
 
 
 def _build_findings(

@@ -349,6 +349,7 @@ def _build_package_info(
         has_hook_data=True,
         has_publisher_data=any(version.account is not None for version in rows),
         date_problem=check_dates(order, timestamps, flags),
+        removed=tuple(sorted(version for version in times.keys() - set(order) if is_version(version))),
     )
 
 
