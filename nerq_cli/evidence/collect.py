@@ -8,12 +8,13 @@ from dataclasses import replace
 from typing import Any, Final, cast
 
 from nerq_cli.evidence import advisory_lookup, merge, registry_lookup, service_lookup
+from nerq_cli.evidence.absence import doubt_absences, may_be_private
 from nerq_cli.evidence.advisory_lookup import AdvisoryCoverage
 from nerq_cli.evidence.plan import ByPackage, Plan, Step
 from nerq_cli.evidence.registry_lookup import PackageFacts, RegistryLookup
 from nerq_cli.evidence.replay import hide_later_versions
 from nerq_cli.evidence.service_lookup import ServiceLookup
-from nerq_cli.facts import NOT_REQUESTED, Absent, Evidence, Popularity, SimilarName
+from nerq_cli.facts import NOT_REQUESTED, Evidence, Popularity, SimilarName
 from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.advisories import local_database
 from nerq_cli.sources.popularity import ranks, similar_names
@@ -37,7 +38,8 @@ PACKAGE_STEPS: Final = (
     Step("is_deps_dev_usable", service_lookup.check_deps_dev),
     Step("pinned_manifests", registry_lookup.fetch_pinned_manifests),
     Step("pinned_versions", service_lookup.fetch_pinned_versions),
-    Step("package_facts", registry_lookup.fetch_packages),
+    Step("registry_facts", registry_lookup.fetch_packages),
+    Step("package_facts", doubt_absences),
 )
 PACKAGE_INPUTS: Final = ("registries", "services", "packages", "pinned_releases")
 
@@ -189,7 +191,7 @@ class EvidenceCollector:
 
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:
         """Return the evidence about versions in use."""
-        absent_packages = [package for package, fact in package_facts.package_info.items() if isinstance(fact, Absent)]
+        absent_packages = [package for package, fact in package_facts.package_info.items() if may_be_private(fact)]
         values = self._release_plan.run(
             {
                 **self._local_inputs,

@@ -120,12 +120,16 @@ class RegistryLookup:
         results = self.run.fetch_all([(npm.VERSION_MANIFEST, group, endpoint) for endpoint, group in groups.values()])
         return {release: fact for result in results for release, fact in result.items()}
 
+    def find_endpoint(self, package: Package) -> Endpoint:
+        """Return the registry that a package is requested from."""
+        return self.index_config.pypi if package.registry_api == "pypi" else self.index_config.find_endpoint(package)
+
     def group_by_endpoint(self, packages: Iterable[Package]) -> list[tuple[Endpoint, list[Package]]]:
         """Return the packages of each registry."""
-        groups: dict[str, tuple[Endpoint, list[Package]]] = {}
+        groups: dict[tuple[str, str], tuple[Endpoint, list[Package]]] = {}
         for package in packages:
-            endpoint = self.index_config.find_endpoint(package)
-            groups.setdefault(endpoint.scope, (endpoint, []))[1].append(package)
+            endpoint = self.find_endpoint(package)
+            groups.setdefault((package.registry_api, endpoint.scope), (endpoint, []))[1].append(package)
         return list(groups.values())
 
 

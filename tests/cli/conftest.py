@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from nerq_cli.cli.app import run_command_line
+from nerq_cli.ecosystems import NPM, PYPI
+from nerq_cli.sources.popularity.ranks import get_most_used
 
 README = "What this package does and how it is used, in enough words to count. " * 60
 AS_OF = "2026-11-21"
@@ -123,6 +125,11 @@ class Registry:
         }
         self.site.on("/" + name.replace("/", "%2F"), {"body": packument})
         self.site.on("/" + name.replace("/", "%2f"), {"body": packument})
+
+    def most_used(self) -> None:
+        """List the most used package of each registry, without which an index is not believed."""
+        self.pypi(get_most_used(PYPI), "1.0")
+        self.npm(get_most_used(NPM), "1.0.0")
 
     @property
     def paths(self) -> list[str]:

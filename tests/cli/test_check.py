@@ -57,6 +57,7 @@ def test_the_card_shows_every_signal_with_its_weight_and_source(nerq: Nerq, regi
 
 
 def test_a_bare_name_in_one_ecosystem_is_that_one(nerq: Nerq, registry: Any) -> None:
+    registry.most_used()
     registry.pypi("demo", "1.0", "2.0")
     result = nerq("check", "demo", *AS_OF)
     assert result.status == 0
@@ -86,6 +87,7 @@ def test_a_bare_name_is_not_settled_while_one_registry_is_silent(nerq: Nerq, reg
 
 
 def test_an_unknown_name_gets_a_card_that_explains(nerq: Nerq, registry: Any) -> None:
+    registry.most_used()
     result = nerq("check", "pypi:no-such-thing", *AS_OF)
     assert result.status == 1
     assert "not found" in result.out
@@ -117,6 +119,7 @@ def test_a_private_name_is_not_asked_about_anywhere(nerq: Nerq, registry: Any, p
 
 
 def test_the_reason_of_a_status_that_is_not_0_is_on_stderr(nerq: Nerq, registry: Any, project: Any) -> None:
+    registry.most_used()
     result = nerq("check", "pypi:nosuchpkg-xyzzy-123", *AS_OF)
     assert result.status == 1
     assert "\nexit 1: " in f"\n{result.err}"

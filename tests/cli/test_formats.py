@@ -33,6 +33,7 @@ def third_format(monkeypatch: pytest.MonkeyPatch, registry: Any, project: Path) 
     monkeypatch.setitem(sys.modules, "third_format", module)
     row = ReportFormat(name="count", suffix=".count", module="third_format")
     monkeypatch.setattr(formats, "FORMATS", MappingProxyType({**formats.FORMATS, "count": row}))
+    registry.most_used()
     registry.pypi("demo-lib", "1.0")
     (project / "requirements.txt").write_text("demo-lib==1.0\n")
 

@@ -117,7 +117,7 @@ def test_a_range_that_only_removed_versions_satisfy_is_judged_by_them(
 def test_a_package_that_left_its_registry_keeps_its_malware_record(
     nerq: Nerq, registry: Any, project: Path, import_records: Any
 ) -> None:
-    registry.npm("other", "1.0.0")
+    registry.most_used()
     import_records(build_malware("flatmap-streams", "0.1.1"))
     write_lock(project, "flatmap-streams", "0.1.1")
     result = nerq("scan", *AS_OF, "--format", "json")

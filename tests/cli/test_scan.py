@@ -137,6 +137,7 @@ def test_below_the_threshold_wins_over_incomplete(nerq: Nerq, registry: Any, pro
 
 
 def test_a_name_the_index_does_not_have_is_never_scored(nerq: Nerq, registry: Any, project: Path) -> None:
+    registry.most_used()
     write(project, "demo-internal==2.0\n")
     result = nerq("scan", *AS_OF, "--format", "json")
     dependency = only(result.json)

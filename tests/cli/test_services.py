@@ -484,6 +484,7 @@ def sent(world: World) -> list[bytes]:
 
 
 def test_a_name_that_no_registry_knows_is_sent_to_no_service(world: World, project: Path) -> None:
+    world.registry.most_used()
     (project / "requirements.txt").write_text("demo==1.0.0\nhouse-lib==1.0\n")
     (project / "package.json").write_text('{"dependencies": {"left": "1.0.0", "house-js": "1.0.0"}}')
     result = world.scan()

@@ -23,6 +23,7 @@ from nerq_cli.sources.advisories.osv_files import build_entries
 from nerq_cli.sources.advisories.osv_record import parse_record
 from nerq_cli.sources.deps_dev import VersionFindings
 from nerq_cli.sources.endpoints import read_endpoints
+from nerq_cli.sources.popularity.ranks import get_most_used
 from nerq_cli.sources.registries.config.indexes import read_index_config
 from nerq_cli.store import MemoryCache
 from nerq_cli.store.advisory_db import AdvisoryDatabase, ImportInfo
@@ -401,6 +402,7 @@ def test_what_the_registry_does_not_say_is_filled_in_from_the_others(world: Worl
 
 
 def test_a_name_no_registry_knows_is_absent(world: World) -> None:
+    world.npm(get_most_used(NPM), "1.0.0")
     [evidence] = world.evidence(npm(name="nobody-has-this")).values()
     assert isinstance(evidence.package_info, Absent)
     assert isinstance(evidence.metadata, Absent)
@@ -490,6 +492,8 @@ def test_no_step_sends_a_private_name_to_a_service(world: World) -> None:
 
 
 def test_no_step_sends_a_name_that_no_registry_has_to_a_service(world: World) -> None:
+    world.npm(get_most_used(NPM), "1.0.0")
+    world.pypi(get_most_used(PYPI), "1.0")
     evidence = world.evidence(npm(name="our-own-tool"), pypi(name="our-own-tool"), downloads=True)
     assert all(isinstance(facts.package_info, Absent) for facts in evidence.values())
     assert world.services.requests == []

@@ -60,6 +60,11 @@ def get_list_date(ecosystem: EcosystemId) -> int:
     return load_list(ecosystem).list_date
 
 
+def get_most_used(ecosystem: EcosystemId) -> str:
+    """Return the first name of the list."""
+    return next(filter(None, load_list(ecosystem).names))
+
+
 def is_listed(package: Package) -> bool:
     """Whether a package is on the list at all."""
     return package.name in load_list(package.ecosystem).ranks
