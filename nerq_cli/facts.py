@@ -40,6 +40,13 @@ class Merged(Found[T_co], Generic[T_co], frozen=True):
     origins: dict[str, Origin] = {}
 
 
+class LowerBound(Found[T_co], Generic[T_co], frozen=True):
+    """The source has these values, and there may be more: what it lacks is not known."""
+
+    #: Why there may be more, as a phrase.
+    reason: str = ""
+
+
 def get_origin(fact: Found[T], field: str) -> Origin:
     """Return where one field of a record comes from."""
     origins = fact.origins if isinstance(fact, Merged) else {}

@@ -57,12 +57,14 @@ def update_ecosystem(
                 show_progress(1, 1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ImportResult:
     """What an import read and wrote."""
 
     #: Advisories written, by ecosystem.
     counts: dict[str, int]
+    #: Number of those that name no version or range.
+    unevaluable: int
     #: What was read, and what could not be.
     stats: ReadStats
 
@@ -82,11 +84,12 @@ def import_advisories(
         ResponseError: there is no advisory in the files; nothing is written.
         UsageError: the database cannot be written.
     """
-    result = ImportResult({}, ReadStats())
+    result = ImportResult({}, 0, ReadStats())
 
     def count_entries() -> Iterator[AdvisoryEntry]:
         for entry in build_entries(read_advisories(paths, result.stats), ecosystems):
             result.counts[entry.ecosystem] = result.counts.get(entry.ecosystem, 0) + 1
+            result.unevaluable += not entry.evaluable
             yield entry
         if not result.counts:
             raise ResponseError(
@@ -125,6 +128,8 @@ class EcosystemAdvisories:
     ecosystem: str
     #: Number of advisories.
     records: int
+    #: Number of those that name no version or range: they leave the versions of their packages unknown.
+    unevaluable: int
     #: Seconds since they were complete; None when they never were.
     age: int | None
     #: Where they come from, and when (epoch seconds UTC).
@@ -138,6 +143,7 @@ def read_status(database: AdvisoryDatabase) -> tuple[EcosystemAdvisories, ...]:
         EcosystemAdvisories(
             ecosystem=row.ecosystem,
             records=row.records,
+            unevaluable=row.unevaluable,
             age=now - valid_until if (valid_until := snapshots[row.ecosystem].valid_until) else None,
             import_info=row.import_info,
         )

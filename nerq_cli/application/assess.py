@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from nerq_cli import policy, scoring, signals
 from nerq_cli.ecosystems.listing import count_newer
-from nerq_cli.facts import Evidence, Fact, Found, PackageInfo, Unknown
+from nerq_cli.facts import Evidence, Fact, Found, LowerBound, PackageInfo, Unknown
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy.fix import suggest_fix
 from nerq_cli.report.model import Assessment
@@ -166,6 +166,9 @@ def _collect_reasons(score: scoring.Score, evidence: Evidence) -> tuple[str, ...
     if score.verdict and not any(score.verdict == reason for reason in reasons):
         reasons = (score.verdict, *reasons)
     if not score.has_required_signal:
-        unknown_reason = evidence.advisories.reason if not isinstance(evidence.advisories, Found) else ""
-        reasons = (*reasons, f"advisories not checked: {unknown_reason}")
+        fact = evidence.advisories
+        if isinstance(fact, LowerBound):
+            reasons = (*reasons, f"there may be further advisories: {fact.reason}")
+        elif not isinstance(fact, Found):
+            reasons = (*reasons, f"advisories not checked: {fact.reason}")
     return reasons

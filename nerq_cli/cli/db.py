@@ -78,6 +78,8 @@ def import_files(
         result = import_advisories(database, paths, ecosystem_ids, add=add)
     for name, count in sorted(result.counts.items()):
         typer.echo(f"{name}: {count:,} advisories imported")
+    if result.unevaluable:
+        typer.echo(f"{result.unevaluable:,} name no version or range: they leave their packages unknown")
     if result.stats.withdrawn_count:
         typer.echo(f"{result.stats.withdrawn_count:,} withdrawn records left out")
     _warn_unreadable(result.stats)
@@ -96,6 +98,8 @@ def status(*, cache_dir: options.CacheDir = None) -> None:
         age_text = "single records, without a date of the whole" if row.age is None else f"{format_age(row.age)} old"
         typer.echo(f"{row.ecosystem}: {row.records:,} advisories, {age_text}")
         typer.echo(f"  imported  {format_time(row.import_info.imported_at)} from {row.import_info.source}")
+        if row.unevaluable:
+            typer.echo(f"  open      {row.unevaluable:,} advisories name no version or range")
         if row.import_info.newest:
             typer.echo(f"  newest    {format_time(row.import_info.newest)}")
 

@@ -12,7 +12,17 @@ from nerq_cli.evidence.plan import ByRelease
 from nerq_cli.evidence.registry_lookup import YOUNG_RELEASE_AGE, PackageFacts, select_package_info
 from nerq_cli.evidence.replay import select_exploited
 from nerq_cli.evidence.service_lookup import NOT_SENT, ServiceLookup, find_previous_version
-from nerq_cli.facts import NOT_REQUESTED, Advisory, AffectingAdvisory, Fact, Found, History, PackageInfo, Unknown
+from nerq_cli.facts import (
+    NOT_REQUESTED,
+    Advisory,
+    AffectingAdvisory,
+    Fact,
+    Found,
+    History,
+    LowerBound,
+    PackageInfo,
+    Unknown,
+)
 from nerq_cli.inventory import Release
 from nerq_cli.sources.advisories import epss, exploitation, kev, local_database, osv
 from nerq_cli.sources.advisories.kev import Catalogue
@@ -121,15 +131,7 @@ def match_osv_advisories(
         package_records = [record for record in _get_records(recorded) if record.malware or record.id in own_ids]
         records = _merge_records([*_get_records(affecting), *package_records])
         known_records = select_known_advisories(records, known_until)
-        advisories: Fact[Advisories] = (
-            Found(
-                match_advisories(known_records, release.package, release.version),
-                affecting.source,
-                affecting.retrieved_at,
-            )
-            if isinstance(affecting, Found)
-            else affecting
-        )
+        advisories = _match_records(known_records, release, affecting)
         if not isinstance(recorded, Found):
             findings[release] = AdvisoryFindings(advisories, recorded)
             continue
@@ -166,6 +168,20 @@ def collect_later_ids(osv_advisories: OsvAdvisories, known_until: int) -> frozen
     )
 
 
+def _match_records(
+    records: Sequence[Advisory], release: Release, affecting: Fact[tuple[Advisory, ...]]
+) -> Fact[Advisories]:
+    if not isinstance(affecting, Found):
+        return affecting
+    advisories = match_advisories(records, release.package, release.version)
+    gap = local_database.find_gap(records, release)
+    if not gap:
+        return Found(advisories, affecting.source, affecting.retrieved_at)
+    if advisories:
+        return LowerBound(advisories, affecting.source, affecting.retrieved_at, gap)
+    return Unknown(gap, affecting.source)
+
+
 def _get_records(fact: Fact[tuple[Advisory, ...]]) -> tuple[Advisory, ...]:
     return fact.value if isinstance(fact, Found) else ()
 
@@ -196,17 +212,20 @@ def add_database_advisories(
 
 
 def _add_database_advisories(osv_fact: Fact[Advisories], database_fact: Fact[Advisories]) -> Fact[Advisories]:
+    if not isinstance(osv_fact, Found):
+        if isinstance(osv_fact, Unknown) and isinstance(database_fact, Unknown):
+            reason = f"{osv_fact.reason}; {database_fact.source}: {database_fact.reason}"
+            return Unknown(reason, osv_fact.source)
+        return database_fact if isinstance(database_fact, Found) else osv_fact
     if not isinstance(database_fact, Found):
         return osv_fact
-    if isinstance(osv_fact, Unknown):
-        return database_fact
     # OSV's answer is newer than the database's copy of its records: only records from elsewhere are added.
     extra_advisories = tuple(
         advisory for advisory in database_fact.value if not advisory.id.startswith(OSV_ID_PREFIXES)
     )
     if not extra_advisories or not isinstance(osv_fact, Found):
         return osv_fact
-    return Found((*osv_fact.value, *extra_advisories), osv_fact.source, osv_fact.retrieved_at)
+    return msgspec.structs.replace(osv_fact, value=(*osv_fact.value, *extra_advisories))
 
 
 def choose_history(
@@ -262,7 +281,8 @@ def _merge_advisories(
 ) -> Fact[Advisories]:
     """Merge the lists of one release.
 
-    An empty list of the registry alone is no evidence: it has no malware records, and is updated later than the others.
+    The registry's list has no malware records, and is updated later than the others: alone it is a lower bound, and no
+    evidence where it is empty. So is a finding of deps.dev.
     """
     facts = [fact for fact in (osv_fact, registry_fact) if isinstance(fact, Found) and (fact is osv_fact or fact.value)]
     merged: list[AffectingAdvisory] = []
@@ -274,6 +294,9 @@ def _merge_advisories(
         facts.append(Found((), finding.source, finding.retrieved_at))
     if not facts:
         return osv_fact
+    gap = osv_fact.reason if isinstance(osv_fact, Unknown | LowerBound) else ""
+    if gap:
+        return LowerBound(tuple(merged), facts[0].source, facts[0].retrieved_at, gap)
     return Found(tuple(merged), facts[0].source, facts[0].retrieved_at)
 
 
@@ -303,10 +326,8 @@ def add_exploitation(
     """Return the advisories with what EPSS and KEV have about their CVEs."""
     exploited_cves = select_exploited(exploited_cves, known_until)
     return {
-        release: Found(
-            exploitation.add_exploitation(fact.value, exploit_probabilities, exploited_cves),
-            fact.source,
-            fact.retrieved_at,
+        release: msgspec.structs.replace(
+            fact, value=exploitation.add_exploitation(fact.value, exploit_probabilities, exploited_cves)
         )
         if isinstance(fact, Found) and fact.value
         else fact

@@ -16,6 +16,7 @@ from nerq_cli.facts import (
     Absent,
     AffectingAdvisory,
     Found,
+    LowerBound,
     Popularity,
     SimilarName,
     T,
@@ -63,6 +64,8 @@ def measure_malware(context: Context, spec: SignalSpec) -> Iterator[Signal | Fla
         reason = f"this version is recorded as malicious ({min(advisory.id for advisory in records)})"
         yield build_from_level(spec, "malicious", reason, fact)
         yield build_flag("malicious", reason, fact)
+    elif isinstance(fact, LowerBound):
+        yield build_unknown(spec, fact.reason, fact.source)
     else:
         yield build_from_level(spec, "clean", "no malware record for this version", fact)
     history = context.evidence.history
@@ -86,7 +89,10 @@ def measure_advisories(context: Context, spec: SignalSpec) -> Iterator[Signal | 
     reason = signal_reason = describe_advisories(advisories)
     if any(advisory.exploited is None and _has_cve(advisory) for advisory in advisories):
         signal_reason = f"{reason}; not known whether exploited"
-    yield build_known(spec, value, signal_reason, fact)
+    if isinstance(fact, LowerBound):
+        yield build_unknown(spec, f"{signal_reason}, and perhaps more: {fact.reason}", fact.source)
+    else:
+        yield build_known(spec, value, signal_reason, fact)
     if advisories and isinstance(fact, Found):
         yield _flag_advisories(context, advisories, reason, fact)
 

@@ -22,8 +22,9 @@ CREATE TABLE ecosystem (
 );
 CREATE TABLE record (
     ecosystem INTEGER NOT NULL, id TEXT NOT NULL, modified INTEGER NOT NULL, value BLOB NOT NULL,
-    UNIQUE (ecosystem, id)
+    evaluable INTEGER NOT NULL, UNIQUE (ecosystem, id)
 );
+CREATE INDEX unevaluable ON record (ecosystem) WHERE evaluable = 0;
 CREATE TABLE package (
     ecosystem INTEGER NOT NULL, name TEXT NOT NULL, record TEXT NOT NULL,
     PRIMARY KEY (ecosystem, name, record)
@@ -33,7 +34,11 @@ CREATE TABLE package (
 _MAX_KEYS: Final = 500
 #: Records written at a time: enough to be quick, and nothing in memory.
 _WRITE_BATCH: Final = 1_000
-_SELECT_ECOSYSTEMS: Final = "SELECT name, source, imported_at, records, newest, validator FROM ecosystem ORDER BY name"
+_SELECT_ECOSYSTEMS: Final = """
+SELECT name, source, imported_at, records, newest, validator,
+    (SELECT COUNT(*) FROM record WHERE record.ecosystem = ecosystem.id AND evaluable = 0)
+FROM ecosystem ORDER BY name
+"""
 _SELECT_BY_PACKAGE: Final = """
 SELECT package.name, record.value FROM package
 JOIN record ON record.ecosystem = package.ecosystem AND record.id = package.record
@@ -41,8 +46,9 @@ WHERE package.ecosystem = ? AND package.name IN ({}) ORDER BY package.name, pack
 """
 _SELECT_BY_ID: Final = "SELECT id, value FROM record WHERE id IN ({}) ORDER BY id, ecosystem"
 _INSERT_RECORD: Final = """
-INSERT INTO record (ecosystem, id, modified, value) VALUES (?, ?, ?, ?)
-ON CONFLICT (ecosystem, id) DO UPDATE SET modified = excluded.modified, value = excluded.value
+INSERT INTO record (ecosystem, id, modified, value, evaluable) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (ecosystem, id) DO UPDATE SET
+    modified = excluded.modified, value = excluded.value, evaluable = excluded.evaluable
 WHERE excluded.modified >= record.modified
 """
 
@@ -55,6 +61,8 @@ class AdvisoryEntry(NamedTuple):
     packages: tuple[str, ...]
     modified: int
     value: bytes
+    #: Whether it names any version or range of its packages.
+    evaluable: bool = True
 
 
 class ImportInfo(NamedTuple):
@@ -71,27 +79,28 @@ class ImportInfo(NamedTuple):
 
 
 class EcosystemStatus(NamedTuple):
-    """One ecosystem in the database, and the number of its records."""
+    """One ecosystem in the database, the number of its records, and of those that name no version or range."""
 
     ecosystem: str
     import_info: ImportInfo
     records: int
+    unevaluable: int = 0
 
 
 class AdvisoryDatabase(DatabaseFile):
     """Advisory records on disk; see ``DatabaseFile`` for failures. Methods that write return whether they did."""
 
-    schema = FileSchema("advisories", 1, _TABLES, "advisory database", "nothing was written")
+    schema = FileSchema("advisories", 2, _TABLES, "advisory database", "nothing was written")
 
     def get_status(self) -> tuple[EcosystemStatus, ...]:
         """Return the status of every ecosystem, sorted by name, also of one imported without records."""
-        rows: list[tuple[str, str, int, int, int, str]] = []
+        rows: list[tuple[str, str, int, int, int, str, int]] = []
         with self._handle_errors():
             if self._connection is not None:
                 rows = self._connection.execute(_SELECT_ECOSYSTEMS).fetchall()
         return tuple(
-            EcosystemStatus(name, ImportInfo(source, imported_at, newest, validator), records)
-            for name, source, imported_at, records, newest, validator in rows
+            EcosystemStatus(name, ImportInfo(source, imported_at, newest, validator), records, unevaluable)
+            for name, source, imported_at, records, newest, validator, unevaluable in rows
         )
 
     def find_by_packages(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[bytes, ...]]:
@@ -209,7 +218,10 @@ class _RecordWriter:
     def write_entries(self, entries: Sequence[AdvisoryEntry]) -> None:
         """Write some records."""
         numbered_entries = [(self.prepare_ecosystem(entry.ecosystem), entry) for entry in entries]
-        rows = ((ecosystem_id, entry.id, entry.modified, entry.value) for ecosystem_id, entry in numbered_entries)
+        rows = (
+            (ecosystem_id, entry.id, entry.modified, entry.value, entry.evaluable)
+            for ecosystem_id, entry in numbered_entries
+        )
         self.connection.executemany(_INSERT_RECORD, rows)
         package_rows = (
             (ecosystem_id, name, entry.id) for ecosystem_id, entry in numbered_entries for name in entry.packages

@@ -306,6 +306,35 @@ def match_advisories(advisories: Iterable[Advisory], package: Package, version: 
     return tuple(sorted(affecting_advisories, key=lambda affecting_advisory: affecting_advisory.id))
 
 
+def find_unevaluable(advisories: Iterable[Advisory], package: Package, version: str) -> tuple[str, ...]:
+    """Return the ids of records of a package that cannot be compared with a version, sorted.
+
+    Such a record names neither versions nor a range, or versions that the ecosystem cannot order. A vulnerability of
+    which another record can be compared is left out.
+    """
+    return tuple(
+        sorted(
+            package_advisory.advisory.id
+            for group in _group_aliases(advisories, package)
+            if all(not _is_evaluable(package_advisory.affected, version) for package_advisory in group)
+            for package_advisory in group
+        )
+    )
+
+
+def _is_evaluable(affected: AffectedPackage, version: str) -> bool:
+    if affects_version(affected, version):
+        return True
+    if not affected.ranges:
+        return bool(affected.versions)
+    ecosystem = _get_ecosystem(affected)
+    return _get_public_position(ecosystem, version)[0] != _UNPARSED and all(
+        boundary.position[0] != _UNPARSED
+        for version_range in affected.ranges
+        for boundary in _build_boundaries(ecosystem, version_range.events)
+    )
+
+
 def _build_affecting_advisory(
     affecting_group: Sequence[_PackageAdvisory], group: Sequence[_PackageAdvisory], version: str
 ) -> AffectingAdvisory:

@@ -120,7 +120,7 @@ def test_a_database_that_cannot_be_written_is_an_error(tmp_path: Path, monkeypat
 
 def test_a_damaged_database_is_told(cache: Path) -> None:
     cache.mkdir()
-    (cache / "advisories-1.sqlite3").write_bytes(b"not a database" * 100)
+    (cache / "advisories-2.sqlite3").write_bytes(b"not a database" * 100)
     assert "set aside" in said("status")
 
 

@@ -14,7 +14,7 @@ from nerq_cli.store.advisory_db import AdvisoryDatabase, AdvisoryEntry, Ecosyste
 
 NOW = 1_800_000_000
 STAMP = ImportInfo("dump", NOW, 0, '"etag"')
-FILE = "advisories-1.sqlite3"
+FILE = "advisories-2.sqlite3"
 
 
 @pytest.fixture

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from nerq_cli.facts import Advisory, AffectingAdvisory, Fact, Found, History, Unknown
+from nerq_cli.facts import Advisory, AffectingAdvisory, Fact, Found, History, LowerBound, Unknown
 from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.advisories.osv_files import decode_advisories
 from nerq_cli.store.advisory_db import AdvisoryDatabase, EcosystemStatus
 from nerq_cli.units import DAY, NO_LIMIT
 from nerq_cli.vulnerabilities.matching import (
     build_history,
+    find_unevaluable,
     list_named_versions,
     match_advisories,
     select_known_advisories,
@@ -20,8 +21,8 @@ from nerq_cli.vulnerabilities.matching import (
 LABEL: Final = "advisory database"
 #: A database whose newest record is older than this many seconds is used, and its age is reported (7 days).
 STALE_AGE: Final = 7 * DAY
-#: Beyond this age in seconds an empty result is Unknown (90 days, as for Scorecard results).
-_MAX_AGE: Final = 90 * DAY
+#: Beyond this age in seconds what the database lacks is Unknown (30 days).
+_MAX_AGE: Final = 30 * DAY
 
 
 class AdvisoryFindings(NamedTuple):
@@ -66,22 +67,26 @@ def find_advisories(
 ) -> dict[Release, AdvisoryFindings]:
     """Return the findings for these releases; ecosystems without a snapshot are left out.
 
-    ``releases`` gives for each its publication time (epoch seconds, 0 = not known) and the version before it. An empty
-    result is Unknown for a version published after the snapshot, and for a snapshot older than ``MAX_AGE``. Advisories
-    that are found count in any case, without those published after ``known_until`` (epoch seconds UTC).
+    ``releases`` gives for each its publication time (epoch seconds, 0 = not known) and the version before it. What is
+    found is a lower bound, and nothing found is Unknown, for a version published after the snapshot, for a snapshot
+    older than ``_MAX_AGE``, and where a record cannot be evaluated. Advisories published after ``known_until`` (epoch
+    seconds UTC) are left out.
     """
     snapshots = read_snapshots(database)
     covered_releases = [release for release in releases if release.package.ecosystem in snapshots]
     keys = sorted({(release.package.ecosystem, release.package.name) for release in covered_releases})
-    records = {key: decode_advisories(values) for key, values in database.find_by_packages(keys).items()}
+    encoded_records = database.find_by_packages(keys)
+    records = {key: decode_advisories(values) for key, values in encoded_records.items()}
+    damaged_keys = {key for key, values in encoded_records.items() if len(records[key]) < len(values)}
     findings = {}
     for release in covered_releases:
         published, previous_version = releases[release]
-        release_records = select_known_advisories(
-            records.get((release.package.ecosystem, release.package.name), ()), known_until
-        )
+        key = (release.package.ecosystem, release.package.name)
+        release_records = select_known_advisories(records.get(key, ()), known_until)
+        snapshot = snapshots[release.package.ecosystem]
+        gap = "a record is damaged" if key in damaged_keys else find_gap(release_records, release)
         findings[release] = _build_findings(
-            release, release_records, published, previous_version, snapshots[release.package.ecosystem], as_of
+            release, release_records, published, previous_version, snapshot, as_of, gap=gap
         )
     return findings
 
@@ -105,19 +110,36 @@ def _build_findings(
     previous_version: str | None,
     snapshot: Snapshot,
     as_of: int,
+    *,
+    gap: str,
 ) -> AdvisoryFindings:
     package: Package = release.package
     advisories = match_advisories(records, package, release.version)
     history_fact = Found(
         build_history(records, package, release.version, previous_version, as_of), LABEL, snapshot.valid_until
     )
-    if not advisories and not snapshot.valid_until:
-        return AdvisoryFindings(Unknown("only single advisories are kept", LABEL), history_fact)
-    if not advisories and published > snapshot.valid_until:
-        return AdvisoryFindings(Unknown("published after the advisory database was made", LABEL), history_fact)
-    if not advisories and as_of - snapshot.valid_until > _MAX_AGE:
-        return AdvisoryFindings(
-            Unknown(f"the advisories kept are {(as_of - snapshot.valid_until) // DAY:,} days old", LABEL),
-            history_fact,
-        )
-    return AdvisoryFindings(Found(advisories, LABEL, snapshot.valid_until), history_fact)
+    gap = gap or _find_snapshot_gap(snapshot, published, as_of)
+    if not gap:
+        return AdvisoryFindings(Found(advisories, LABEL, snapshot.valid_until), history_fact)
+    if advisories:
+        return AdvisoryFindings(LowerBound(advisories, LABEL, snapshot.valid_until, gap), history_fact)
+    return AdvisoryFindings(Unknown(gap, LABEL), history_fact)
+
+
+def find_gap(records: Iterable[Advisory], release: Release) -> str:
+    """Return why records are no complete list of the advisories of a release; empty if they are."""
+    unevaluable_ids = find_unevaluable(records, release.package, release.version)
+    if not unevaluable_ids:
+        return ""
+    more = f" and {len(unevaluable_ids) - 1} more" if len(unevaluable_ids) > 1 else ""
+    return f"{unevaluable_ids[0]}{more} cannot be compared with this version"
+
+
+def _find_snapshot_gap(snapshot: Snapshot, published: int, as_of: int) -> str:
+    """Return why a snapshot may lack advisories of a version published at a moment; empty if it is complete."""
+    if not snapshot.valid_until:
+        return "only single advisories are kept"
+    if published > snapshot.valid_until:
+        return "published after the advisory database was made"
+    age = as_of - snapshot.valid_until
+    return f"the advisories kept are {age // DAY:,} days old" if age > _MAX_AGE else ""

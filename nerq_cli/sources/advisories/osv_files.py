@@ -102,8 +102,15 @@ def build_entries(advisories: Iterable[Advisory], ecosystems: Collection[str] = 
             if not ecosystems or ecosystem in ecosystems:
                 by_ecosystem.setdefault(ecosystem, []).append(name)
         for ecosystem, names in by_ecosystem.items():
-            encoded_advisory = _ENCODER.encode(filter_ecosystem(advisory, ecosystem))
-            yield AdvisoryEntry(ecosystem, advisory.id, tuple(names), advisory.modified, encoded_advisory)
+            filtered_advisory = filter_ecosystem(advisory, ecosystem)
+            yield AdvisoryEntry(
+                ecosystem,
+                advisory.id,
+                tuple(names),
+                advisory.modified,
+                _ENCODER.encode(filtered_advisory),
+                all(entry.versions or entry.ranges for entry in filtered_advisory.affected),
+            )
 
 
 def decode_advisories(encoded_advisories: Iterable[bytes]) -> tuple[Advisory, ...]:

@@ -87,7 +87,7 @@ def test_a_dump_is_fetched_and_taken_in(
     site.on(ZIP, {"body": body, "headers": {"ETag": '"one"', **goog(body)}})
     outcome = dumps.update_database(database, "PyPI", now=NOW)
     assert (outcome.changed_count, outcome.stats.read_count) == (None, 2)
-    [(name, stamp, records)] = database.get_status()
+    [(name, stamp, records, _)] = database.get_status()
     assert (name, stamp, records) == ("PyPI", ImportInfo(f"{site.url}{ZIP}", NOW, 1_767_225_600, '"one"'), 2)
     assert left(tmp_path) == []
 
@@ -240,7 +240,7 @@ def test_only_what_has_changed_is_fetched(database: AdvisoryDatabase, dumps: Dum
     assert dumps.update_database(database, "PyPI", now=NOW + DAY).changed_count == 4
     assert ids(database) == {"A-1", "A-4", "A-5", "A-6"}
     assert sorted(paths(site)) == ["/PyPI/A-1.json", "/PyPI/A-2.json", "/PyPI/A-3.json", "/PyPI/A-6.json", CSV]
-    [(_, stamp, records)] = database.get_status()
+    [(_, stamp, records, _)] = database.get_status()
     assert (stamp.imported_at, stamp.newest, records) == (NOW + DAY, 1_769_904_000, 4)
 
 
