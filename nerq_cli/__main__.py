@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import sys
 
+# ``-m`` puts the current directory first: a scanned project could replace any module with a file of its name.
+if __name__ == "__main__" and sys.path and not getattr(sys.flags, "safe_path", False):
+    del sys.path[0]
+
 
 def main() -> None:
     """Run the command line, and exit with its status."""
