@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import fnmatch
 import os
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 #: Longest ignore file read, in characters.
 _MAX_CHARACTERS = 1_000_000
 
+#: Most wildcards in one name that the expressions of the library match quickly.
+_MAX_BACKTRACKING = 2
+
 #: A pattern that matches everything, written with a slash.
 _EVERYTHING = re.compile(r"^(!?)/\*\*(?=/?\s*$)")
 
@@ -23,7 +27,7 @@ _EVERYTHING = re.compile(r"^(!?)/\*\*(?=/?\s*$)")
 class _PatternLine(NamedTuple):
     """One pattern."""
 
-    pattern: Pattern
+    pattern: Pattern | LinearPattern
     #: What the pattern is compared with, see `_pattern_scope`.
     scope: Literal["to names", "to paths", "inside"]
 
@@ -84,9 +88,69 @@ def _pattern_scope(line: str) -> Literal["to names", "to paths", "inside"]:
     return "inside" if bare.endswith("/**") else "to paths"
 
 
-def _compile_line(line: str) -> Sequence[Pattern]:
+class LinearPattern:
+    """A pattern with many wildcards, matched in time linear in the length of a path.
+
+    The regular expressions of the library take time that grows with a power of the number of wildcards.
+    """
+
+    def __init__(self, line: str) -> None:
+        """Read one line in git's syntax.
+
+        Raises:
+            re.error: a bracket expression is not valid.
+        """
+        text = line.strip()
+        #: False for a negated pattern.
+        self.include = not text.startswith("!")
+        text = text.removeprefix("!")
+        self._directories_only = text.endswith("/")
+        segments = text.strip("/").split("/")
+        is_anchored = "/" in text.rstrip("/")
+        self._segments = [
+            None if segment == "**" else _compile_segment(segment)
+            for segment in (segments if is_anchored else ["**", *segments])
+        ]
+
+    def match_file(self, path: str) -> bool | None:
+        """Return True if a path, or a directory that holds it, matches; None if not."""
+        parts = path.rstrip("/").split("/")
+        for count in range(1, len(parts) + 1):
+            is_directory = count < len(parts) or path.endswith("/")
+            if (is_directory or not self._directories_only) and self._matches_exactly(parts[:count]):
+                return True
+        return None
+
+    def _matches_exactly(self, parts: Sequence[str]) -> bool:
+        reachable = [True] + [False] * len(parts)
+        for position, segment in enumerate(self._segments):
+            if segment is not None:
+                reachable = [False] + [
+                    was and segment(part) is not None for was, part in zip(reachable, parts, strict=False)
+                ]
+            else:  # any number of directories; at the end of a pattern at least one name
+                least = int(position == len(self._segments) - 1)
+                first = reachable.index(True) if True in reachable else len(reachable)
+                reachable = [index >= first + least for index in range(len(parts) + 1)]
+        return reachable[-1]
+
+
+def _compile_segment(segment: str) -> Callable[[str], object]:
+    """Return the matcher of a name; ``fnmatch`` builds expressions that match without backtracking."""
+    unescaped = re.sub(r"\\(.)", lambda match: f"[{match[1]}]", re.sub(r"\*+", "*", segment.replace("[^", "[!")))
+    return re.compile(fnmatch.translate(unescaped)).match
+
+
+def _compile_line(line: str) -> Sequence[Pattern | LinearPattern]:
     from pathspec import GitIgnoreSpec
 
+    if any(segment.count("*") > _MAX_BACKTRACKING for segment in line.split("/") if segment.strip("*")) or (
+        line.count("**") > _MAX_BACKTRACKING
+    ):
+        try:
+            return (LinearPattern(line),)
+        except re.error:
+            return ()
     try:
         spec: GitIgnoreSpec = GitIgnoreSpec.from_lines([line])
     except (ValueError, re.error):
