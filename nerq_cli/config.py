@@ -9,8 +9,9 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -44,8 +45,23 @@ class Config:
     no_dev: bool | None = None
     #: The file of the settings; empty if there is none.
     path: str = ""
+    #: Each setting that makes the run accept or see less than the defaults, as text.
+    weakenings: tuple[str, ...] = ()
     #: Sentences for the user.
     warnings: tuple[str, ...] = ()
+
+
+def read_config_file(path: Path) -> Config:
+    """Return the settings of a file that the user named: settings alone, or a pyproject.toml.
+
+    Raises:
+        ConfigError: the file does not exist, is not TOML, or has unknown settings or invalid values.
+    """
+    file = _read_file(path, is_named=True)
+    if file is None:
+        raise ConfigError(f"{_display_path(path)} cannot be used: there is no such settings file")
+    table = _read_tool_table(file) if file.is_pyproject else _parse_toml(file)
+    return _build_config(file, table or {})
 
 
 def read_config(start: Path, *, home: Path | None = None) -> Config:
@@ -104,6 +120,14 @@ def _compile_patterns(
 
 # Finding and reading the file.
 
+#: Largest settings file, in bytes; a pyproject.toml has other tables too.
+_MAX_BYTES: Final = 64 * 1024
+_MAX_PYPROJECT_BYTES: Final = 1024 * 1024
+#: Letters and digits that a pattern of names with wildcards has at least.
+_MIN_NAME_CHARACTERS: Final = 2
+#: Patterns of one setting that a warning shows.
+_MAX_SHOWN: Final = 5
+
 #: A header of the table ``tool.nerq``, also in a file that is not valid TOML.
 _TABLE_HEADER = re.compile(r"""^[ \t]*\[{0,2}[ \t]*["']?tool["']?[ \t]*\.[ \t]*["']?nerq\b""", re.MULTILINE)
 
@@ -133,18 +157,39 @@ class _ConfigFile(NamedTuple):
         return self.path.name == "pyproject.toml"
 
 
-def _read_file(path: Path) -> _ConfigFile | None:
-    """Return the file; None if it does not exist, or cannot be read and is a pyproject.toml."""
-    if not os.path.isfile(path):  # noqa: PTH113 - is_file() raises without permission to search the directory
+def _read_file(path: Path, *, is_named: bool = False) -> _ConfigFile | None:
+    """Return the file; None if it does not exist, or cannot be read and is a pyproject.toml.
+
+    Only a regular file of at most ``_MAX_BYTES`` is read. A link that leads out of its directory is not followed,
+    unless the user named the file: a scanned project could show files of the machine in messages.
+    """
+    if not os.path.lexists(path):
         return None
     try:
-        return _ConfigFile(path, path.read_bytes().decode("utf-8-sig", "surrogateescape"))
+        status = os.stat(path)  # noqa: PTH116 - is_file() raises without permission to search the directory
+        problem = _find_file_problem(path, status, is_named=is_named)
+        content = b"" if problem else path.read_bytes()
     except OSError as error:
-        if path.name == "nerq.toml":
-            raise _build_error(
-                Problem(path=_display_path(path), message=f"cannot be read: {error.strerror}")
-            ) from error
+        content, problem = b"", f"cannot be read: {error.strerror}"
+    if not problem:
+        return _ConfigFile(path, content.decode("utf-8-sig", "surrogateescape"))
+    if path.name == "pyproject.toml":  # it need not have settings for this program
         return None
+    raise _build_error(Problem(path=_display_path(path), message=problem))
+
+
+def _find_file_problem(path: Path, status: os.stat_result, *, is_named: bool) -> str:
+    if not stat.S_ISREG(status.st_mode):
+        return "is not a regular file"
+    if not is_named and os.path.islink(path) and not _stays_inside(path):  # noqa: PTH114
+        return "is a link out of its directory, which is not followed"
+    max_bytes = _MAX_PYPROJECT_BYTES if path.name == "pyproject.toml" else _MAX_BYTES
+    return f"is larger than {max_bytes // 1024:,} KB" if status.st_size > max_bytes else ""
+
+
+def _stays_inside(path: Path) -> bool:
+    target, directory = os.path.realpath(path), os.path.realpath(path.parent)
+    return target.startswith(directory + os.sep)
 
 
 def _parse_toml(file: _ConfigFile) -> Mapping[str, object]:
@@ -239,7 +284,7 @@ def _read_patterns(value: object, compile_pattern: Callable[[str], object]) -> t
         try:
             compile_pattern(pattern)
         except (ValueError, re.error) as error:
-            raise _SettingError(f"has {pattern!r}, which is not a pattern: {error}") from error
+            raise _SettingError("has a text that is not a pattern") from error
         return pattern
 
     return tuple(check_pattern(pattern) for pattern in _read_strings(value))
@@ -251,17 +296,24 @@ def _read_name_patterns(value: object) -> tuple[str, ...]:
 
 def _read_private_patterns(value: object) -> tuple[str, ...]:
     patterns = _read_name_patterns(value)
-    if any(not pattern.strip("*") for pattern in patterns):
-        raise _SettingError("has a pattern that matches every package: nothing would be looked up")
+    if any(_is_unspecific(pattern, _MIN_NAME_CHARACTERS) for pattern in patterns):
+        raise _SettingError("has a pattern that matches almost every package: nothing would be looked up")
     return patterns
+
+
+def _is_unspecific(pattern: str, min_characters: int) -> bool:
+    """Whether a pattern with wildcards fixes fewer letters and digits than this."""
+    has_wildcards = any(character in pattern for character in "*?[")
+    fixed_text = re.sub(r"\[[^\]]*\]?", "", pattern)
+    return has_wildcards and sum(character.isalnum() for character in fixed_text) < min_characters
 
 
 def _read_path_patterns(value: object) -> tuple[str, ...]:
     from pathspec import GitIgnoreSpec
 
     patterns = _read_patterns(value, lambda pattern: GitIgnoreSpec.from_lines([pattern]))
-    if any(not pattern.strip("*/") for pattern in patterns):
-        raise _SettingError("has a pattern that matches every file: nothing would be scanned")
+    if any(not pattern.strip("*/") or _is_unspecific(pattern, 1) for pattern in patterns):
+        raise _SettingError("has a pattern that matches almost every file: nothing would be scanned")
     return patterns
 
 
@@ -300,7 +352,30 @@ def _build_config(file: _ConfigFile, table: Mapping[str, object], *, warnings: t
                 problems.append(_build_problem(file, key, f"{key} {error}"))
     if problems:
         raise _build_error(*sorted(problems))
-    return Config(**values, path=_display_path(file.path), warnings=warnings)
+    config = Config(**values, path=_display_path(file.path), warnings=warnings)
+    weakenings = tuple(_find_weakenings(config))
+    if weakenings:
+        warning = f"{config.path} weakens the check: {'; '.join(weakenings)}"
+        config = replace(config, weakenings=weakenings, warnings=(*warnings, warning))
+    return config
+
+
+def _find_weakenings(config: Config) -> Iterator[str]:
+    """Yield each setting with which a run accepts more, or looks at less, than without settings."""
+    if config.threshold < PACKAGES.threshold:
+        yield f"threshold = {config.threshold:g} (default {PACKAGES.threshold:g})"
+    if config.strict is False:
+        yield "strict = false"
+    if config.no_dev:
+        yield "no-dev = true"
+    for key, patterns in (
+        ("private", config.private),
+        ("public", config.public),
+        ("exclude", config.exclude),
+        ("groups", config.groups),
+    ):
+        if patterns:
+            yield f"{key} = {', '.join(patterns[:_MAX_SHOWN])}{', …' * (len(patterns) > _MAX_SHOWN)}"
 
 
 def _suggest_setting(key: str) -> str:
@@ -314,9 +389,11 @@ def _suggest_setting(key: str) -> str:
 
 
 def _build_problem(file: _ConfigFile, key: str, message: str, hint: str = "") -> Problem:
+    # The value is not quoted: it may be a secret, and the file may be another one than the user thinks.
     line_number = _find_line(file, key)
-    line_text = _split_lines(file)[line_number - 1] if line_number else ""
-    return Problem(path=_display_path(file.path), line=line_number, message=message, text=line_text, hint=hint)
+    return Problem(
+        path=_display_path(file.path), line=line_number, message=message, text=key if line_number else "", hint=hint
+    )
 
 
 def _split_lines(file: _ConfigFile) -> list[str]:
@@ -337,10 +414,7 @@ def _find_line(file: _ConfigFile, key: str) -> int:
 
 
 def _build_syntax_problem(file: _ConfigFile, message: str, line: int, column: int) -> Problem:
-    line_text = _split_lines(file)[line - 1]
-    return Problem(
-        path=_display_path(file.path), line=line, column=column, message=f"is not TOML: {message}", text=line_text
-    )
+    return Problem(path=_display_path(file.path), line=line, column=column, message=f"is not TOML: {message}")
 
 
 def _build_error(*problems: Problem) -> ConfigError:

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.config import Config, find_private_pattern, find_public_pattern, read_config
+from nerq_cli.config import Config, find_private_pattern, find_public_pattern, read_config, read_config_file
 from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.errors import ConfigError, ExitStatus, Problem
 from nerq_cli.inventory import Package
@@ -56,7 +58,7 @@ def test_nothing_configured_gives_the_defaults(tmp_path: Path) -> None:
 
 def test_every_setting_of_nerq_toml_is_read(tmp_path: Path) -> None:
     path = write(tmp_path / "nerq.toml", EVERYTHING)
-    assert read(tmp_path) == Config(
+    assert replace(read(tmp_path), weakenings=(), warnings=()) == Config(
         threshold=65.0,
         private=("acme-*", "@acme/*"),
         public=("*",),
@@ -155,13 +157,13 @@ def test_nerq_toml_wins_over_pyproject_and_says_so(tmp_path: Path) -> None:
     assert config.threshold == 1.0
     assert [
         warning.endswith("[tool.nerq] in the pyproject.toml beside it does not") for warning in config.warnings
-    ] == [True]
+    ] == [True, False]
 
 
 def test_a_pyproject_without_our_table_is_no_reason_to_warn(tmp_path: Path) -> None:
     write(tmp_path / "nerq.toml", "threshold = 1")
     write(tmp_path / "pyproject.toml", "[project]\nname = 'x'")
-    assert read(tmp_path).warnings == ()
+    assert not any("beside it" in warning for warning in read(tmp_path).warnings)
 
 
 # Somebody else's pyproject.toml.
@@ -179,7 +181,7 @@ def test_a_pyproject_that_says_nothing_to_us_is_no_configuration(tmp_path: Path,
 def test_a_broken_pyproject_that_speaks_to_us_is_an_error(tmp_path: Path) -> None:
     path = write(tmp_path / "pyproject.toml", "[tool.nerq]\nthreshold = = 3\n")
     [problem] = problems(tmp_path)
-    assert (problem.path, problem.line, problem.column, problem.text) == (str(path), 2, 13, "threshold = = 3")
+    assert (problem.path, problem.line, problem.column, problem.text) == (str(path), 2, 13, "")
     assert problem.message.startswith("is not TOML: ")
 
 
@@ -188,7 +190,7 @@ def test_a_value_where_the_table_should_be_is_an_error(tmp_path: Path, text: str
     write(tmp_path / "pyproject.toml", text)
     [problem] = problems(tmp_path)
     assert "table" in problem.message
-    assert "nerq" in problem.text
+    assert problem.text in ("nerq", "")
     assert problem.hint
 
 
@@ -216,7 +218,7 @@ def test_everything_wrong_is_reported_at_once_with_its_line(tmp_path: Path) -> N
     write(tmp_path / "nerq.toml", text)
     found = problems(tmp_path)
     assert [problem.line for problem in found] == [2, 3, 5, 6]
-    assert [problem.text for problem in found] == [text.splitlines()[line - 1] for line in (2, 3, 5, 6)]
+    assert [problem.text for problem in found] == ["treshold", "private", "strict", "timeout"]
     assert found[0].hint == "did you mean 'threshold'?"
     assert {problem.path for problem in found} == {str(tmp_path / "nerq.toml")}
 
@@ -282,14 +284,14 @@ def test_a_switch_is_true_or_false(tmp_path: Path, key: str) -> None:
 
 def test_a_pattern_that_would_leave_nothing_to_do_is_refused(tmp_path: Path) -> None:
     assert messages(tmp_path, 'private = ["**"]\nexclude = ["/**/*"]') == [
-        "private has a pattern that matches every package: nothing would be looked up",
-        "exclude has a pattern that matches every file: nothing would be scanned",
+        "private has a pattern that matches almost every package: nothing would be looked up",
+        "exclude has a pattern that matches almost every file: nothing would be scanned",
     ]
 
 
 def test_a_path_pattern_that_git_would_not_take_is_refused(tmp_path: Path) -> None:
     [message] = messages(tmp_path, 'exclude = ["!"]')
-    assert message.startswith("exclude has '!', which is not a pattern: ")
+    assert message == "exclude has a text that is not a pattern"
 
 
 @pytest.mark.parametrize(
@@ -308,13 +310,13 @@ def test_the_line_is_found_however_the_table_is_written(tmp_path: Path, text: st
     write(tmp_path / "pyproject.toml", text)
     [problem] = problems(tmp_path)
     assert problem.line == line
-    assert problem.text == (text.split("\n")[line - 1] if line else "")
+    assert problem.text == ("threshold" if line else "")
 
 
 def test_a_syntax_error_says_where_it_is(tmp_path: Path) -> None:
     write(tmp_path / "nerq.toml", 'threshold = 1\r\nprivate = ["a" "b"]\r\n')
     [problem] = problems(tmp_path)
-    assert (problem.line, problem.column, problem.text) == (2, 16, 'private = ["a" "b"]')
+    assert (problem.line, problem.column, problem.text) == (2, 16, "")
 
 
 def test_an_unfinished_file_is_an_error_on_its_last_line(tmp_path: Path) -> None:
@@ -385,3 +387,75 @@ def test_reading_no_configuration_imports_no_parser(tmp_path: Path) -> None:
         "sys.exit(any(name in sys.modules for name in ('tomli', 'pathspec', 'difflib')))"
     )
     assert subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=False).returncode == 0  # noqa: S603 - ours
+
+
+# What a scanned project may not do.
+
+
+@pytest.mark.parametrize("pattern", ["*", "**", "?*", "[!x]*", "@*/*", "*-*", "*a*", "[a-z]*"])
+def test_a_pattern_that_fixes_almost_nothing_is_refused(tmp_path: Path, pattern: str) -> None:
+    [message] = messages(tmp_path, f'private = ["{pattern}"]')
+    assert "almost every package" in message
+
+
+@pytest.mark.parametrize("pattern", ["acme-*", "@acme/*", "x", "*-internal", "ab?"])
+def test_a_pattern_that_fixes_letters_is_taken(tmp_path: Path, pattern: str) -> None:
+    write(tmp_path / "nerq.toml", f'private = ["{pattern}"]')
+    assert read(tmp_path).private == (pattern,)
+
+
+def test_each_weakening_is_named(tmp_path: Path) -> None:
+    text = 'threshold = 0\nstrict = false\nno-dev = true\nprivate = ["evil-*"]\nexclude = ["lib/"]\ngroups = ["main"]'
+    path = write(tmp_path / "nerq.toml", text)
+    config = read(tmp_path)
+    assert config.weakenings == (
+        "threshold = 0 (default 70)",
+        "strict = false",
+        "no-dev = true",
+        "private = evil-*",
+        "exclude = lib/",
+        "groups = main",
+    )
+    assert config.warnings == (f"{path} weakens the check: {'; '.join(config.weakenings)}",)
+
+
+def test_a_stricter_setting_is_no_weakening(tmp_path: Path) -> None:
+    write(tmp_path / "nerq.toml", "threshold = 90\nstrict = true\ntimeout = 9")
+    assert read(tmp_path).weakenings == ()
+
+
+@pytest.mark.skipif(not Path("/proc/self/environ").exists(), reason="a system without /proc")
+def test_a_link_out_of_the_directory_is_not_followed_and_nothing_of_it_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "nerq.toml").symlink_to("/proc/self/environ")
+    [problem] = problems(tmp_path)
+    assert problem.message == "is a link out of its directory, which is not followed"
+    assert problem.text == ""
+
+
+def test_a_link_inside_the_directory_is_followed(tmp_path: Path) -> None:
+    write(tmp_path / "settings/shared.toml", "threshold = 80")
+    (tmp_path / "nerq.toml").symlink_to("settings/shared.toml")
+    assert read(tmp_path).threshold == 80
+
+
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "nerq.toml")
+    assert [problem.message for problem in problems(tmp_path)] == ["is not a regular file"]
+
+
+def test_a_large_file_is_refused(tmp_path: Path) -> None:
+    write(tmp_path / "nerq.toml", "#" * 65_537)
+    assert [problem.message for problem in problems(tmp_path)] == ["is larger than 64 KB"]
+
+
+def test_a_value_is_never_quoted(tmp_path: Path) -> None:
+    write(tmp_path / "nerq.toml", 'threshold = "hunter2"\nhunter3 = 1\nexclude = ["!"]\n')
+    shown = [f"{problem.message} {problem.text} {problem.hint}" for problem in problems(tmp_path)]
+    assert "hunter2" not in " ".join(shown)
+
+
+def test_a_named_file_may_be_anywhere(tmp_path: Path) -> None:
+    path = write(tmp_path / "elsewhere/ci.toml", "threshold = 85")
+    assert read_config_file(path).threshold == 85
+    with pytest.raises(ConfigError, match="there is no such settings file"):
+        read_config_file(tmp_path / "missing.toml")

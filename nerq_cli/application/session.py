@@ -17,7 +17,7 @@ from nerq_cli.application.settings import (
     resolve_strict,
     resolve_threshold,
 )
-from nerq_cli.config import Config, read_config
+from nerq_cli.config import Config, read_config, read_config_file
 
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
@@ -79,7 +79,7 @@ class Session:
         Raises:
             ConfigError: the configuration of the project is not valid.
         """
-        return cls(settings, read_config(root), root, create_progress)
+        return cls(settings, _read_settings(settings, root), root, create_progress)
 
     def __enter__(self) -> Session:  # noqa: PYI034 - Python 3.10 has no Self
         return self
@@ -201,3 +201,11 @@ class Session:
 
         in_public_registry = self.index_config.is_public(package) and not self.index_config.find_extra_indexes(package)
         return in_public_registry or ranks.is_listed(package) or bool(find_public_pattern(self.config, package))
+
+
+def _read_settings(settings: Settings, root: Path) -> Config:
+    """Return the settings of the file that NERQ_CONFIG names, else of the project, unless the user wants none."""
+    if settings.no_config:
+        return Config()
+    named_path = os.environ.get("NERQ_CONFIG", "").strip()
+    return read_config_file(Path(named_path)) if named_path else read_config(root)

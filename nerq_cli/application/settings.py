@@ -42,6 +42,8 @@ class Settings:
     refresh: bool = False
     #: Neither read nor write the cache.
     no_cache: bool = False
+    #: Apply no settings file.
+    no_config: bool = False
     #: Directory of the cache and the advisory database.
     cache_dir: Path | None = None
     #: Seconds that gathering evidence may take, above 0.

@@ -70,6 +70,9 @@ class ReportOptions(Settings):
     offline: Annotated[bool, typer.Option("--offline", help="Use the cache only, and show its age.")] = False
     refresh: Annotated[bool, typer.Option("--refresh", help="Send every request again, cached or not.")] = False
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither read nor write the cache.")] = False
+    no_config: Annotated[
+        bool, typer.Option("--no-config", help="Apply no settings file; NERQ_CONFIG=FILE applies another one.")
+    ] = False
     cache_dir: CacheDir = None
     timeout: Annotated[
         float | None,
