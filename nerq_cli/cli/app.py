@@ -14,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from nerq_cli import __version__
 from nerq_cli.cli.command import EXIT_STATUSES
+from nerq_cli.cli.defused_stream import DefusedStream
 from nerq_cli.errors import ExitStatus, NerqError
 
 #: Commands in the order of ``--help``: the module in this folder, and what it does.
@@ -106,6 +107,14 @@ def run_command_line(arguments: Sequence[str]) -> int:
     for stream, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, stream) is None:  # closed by the parent process
             setattr(sys, stream, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - open until the process ends
+    sys.stdout, sys.stderr = DefusedStream(sys.stdout), DefusedStream(sys.stderr)
+    try:
+        return _run(arguments)
+    finally:
+        sys.stdout, sys.stderr = sys.stdout.stream, sys.stderr.stream
+
+
+def _run(arguments: Sequence[str]) -> int:
     try:
         app(args=_complete_env_option(arguments), prog_name="nerq")
     except SystemExit as system_exit:

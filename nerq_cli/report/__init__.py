@@ -8,6 +8,8 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
+from nerq_cli.report.sanitize import defuse_ci_commands, defuse_json
+
 if TYPE_CHECKING:
     from nerq_cli.report.model import Assessment, Report
 
@@ -59,8 +61,11 @@ class ReportFormat:
     machine_readable: bool = True
 
     def render(self, report: Report, options: RenderOptions) -> bytes:
-        """Return the report in this format."""
-        return cast("Renderer", import_module(self.module)).render(report, options)
+        """Return the report in this format, without text that a CI system takes for a command."""
+        content = cast("Renderer", import_module(self.module)).render(report, options)
+        defuse = defuse_json if self.suffix == ".json" else defuse_ci_commands
+        encoding = "utf-8" if self.machine_readable else options.encoding
+        return defuse(content.decode(encoding)).encode(encoding)
 
 
 FORMATS: Final[Mapping[str, ReportFormat]] = MappingProxyType(

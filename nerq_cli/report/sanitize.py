@@ -29,6 +29,26 @@ def sanitize_text(text: str, limit: int = 0) -> str:
     return "".join(map(_safe_character, _ESCAPE_SEQUENCE.sub("", text)))
 
 
+#: Commands that CI systems read anywhere in a line of the output of a job: Azure Pipelines, GitHub, TeamCity, GitLab.
+_CI_MARKER: Final = re.compile(r"##(?=[A-Za-z]{0,20}\[)|section_(?=(?:start|end):)")
+#: GitHub's at the start of a line.
+_CI_LINE_START: Final = re.compile(r"^([ \t]*):(?=:)", re.MULTILINE)
+
+
+def defuse_ci_commands(text: str) -> str:
+    """Return a text in which no CI system finds a command: a space parts the characters that mark one."""
+    if "##" in text or "section_" in text:
+        text = _CI_MARKER.sub(lambda match: "# #" if match[0] == "##" else "section _", text)
+    return _CI_LINE_START.sub(r"\1: ", text) if "::" in text else text
+
+
+def defuse_json(text: str) -> str:
+    """Return a JSON document of the same value in which no CI system finds a command."""
+    if "##" not in text and "section_" not in text:
+        return text
+    return _CI_MARKER.sub(lambda match: "#\\u0023" if match[0] == "##" else "section\\u005f", text)
+
+
 def _safe_character(character: str) -> str:
     if character.isspace():
         return " "
