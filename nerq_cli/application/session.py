@@ -137,7 +137,8 @@ class Session:
             from nerq_cli.application.advisories import open_database
 
             self._database = open_database(self.settings.cache_dir)
-        return self._database if self._database.path.exists() else None
+        # Unlike Path.exists() this is no error in a directory that cannot be searched.
+        return self._database if os.path.exists(self._database.path) else None  # noqa: PTH110
 
     def build_scan_options(
         self,

@@ -6,8 +6,10 @@ every 1,000 pages, halves the time of writing 10,000 rows.
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -103,9 +105,12 @@ class DatabaseFile:
 
     def _connect_existing(self) -> None:
         try:
-            self._opened_inode = self.path.stat().st_ino
+            status = self.path.stat()
         except FileNotFoundError:
             return
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe could wait forever
+            raise OSError(errno.EINVAL, "not a regular file")
+        self._opened_inode = status.st_ino
         try:
             self._connection = _open_connection(self.path, self.schema.format_version, "mode=rw")
         except sqlite3.OperationalError as error:
