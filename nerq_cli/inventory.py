@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 from urllib.parse import quote
 
 from nerq_cli.ecosystems import EcosystemId, get_ecosystem, normalise_name
@@ -271,6 +271,12 @@ class DependencyFile:
     notes: tuple[str, ...] = ()
 
 
+#: Start of the reason of a name that the user declares private.
+PRIVATE_REASON: Final = "private name"
+#: Starts of the reasons of packages that are left out on purpose.
+_OWN_REASONS: Final = ("local path", "workspace member", "provided by this project", PRIVATE_REASON)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependency:
     """One package at one version in use, with all its locations."""
@@ -288,15 +294,29 @@ class Dependency:
     markers: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
-    #: Why it is not scored on purpose.
+    #: Why it is not looked up; see ``is_own``.
     skip_reason: str = ""
     #: Direct dependencies that require it, according to lock files.
     via: tuple[str, ...] = ()
 
     @property
+    def is_own(self) -> bool:
+        """Whether it is left out on purpose: the project's own, or declared private; others are third parties."""
+        return self.skip_reason.startswith(_OWN_REASONS)
+
+    @property
     def release(self) -> Release | None:
-        """Return the release in use; None without a version."""
-        return None if self.version is None else Release(package=self.package, version=self.version)
+        """Return the release in use, for a local build the public one it is built from; None without a version."""
+        if self.version is None:
+            return None
+        public_version = get_ecosystem(self.package.ecosystem).get_public_version(self.version)
+        return Release(package=self.package, version=public_version)
+
+    @property
+    def local_build(self) -> str:
+        """Return the local part of the version, such as ``+cu117``; empty without one."""
+        release = self.release
+        return "" if release is None or self.version is None else self.version.removeprefix(release.version)
 
     @property
     def purl(self) -> str:

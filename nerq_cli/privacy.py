@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from nerq_cli.config import Config, find_private_pattern, find_public_pattern
 from nerq_cli.ecosystems import EcosystemId, get_ecosystem, normalise_name
-from nerq_cli.inventory import Declaration, DependencyFile, Package
+from nerq_cli.inventory import PRIVATE_REASON, Declaration, DependencyFile, Package
 from nerq_cli.manifests.formats import format_ecosystems
 
 #: Prefixes of reasons that come from the files of the scanned project alone. Packages skipped for these leave a run
@@ -60,7 +60,7 @@ def find_withheld_reason(declaration: Declaration, rules: PrivacyRules) -> str:
     ecosystem = get_ecosystem(package.ecosystem)
     pattern = find_private_pattern(rules.config, package)
     if pattern:
-        return f"private name (matches {pattern})"
+        return f"{PRIVATE_REASON} (matches {pattern})"
     if (package.ecosystem, package.name) in rules.local_names:
         return "provided by this project"
     index = (
@@ -72,7 +72,9 @@ def find_withheld_reason(declaration: Declaration, rules: PrivacyRules) -> str:
     )
     if index:
         return f"{OTHER_INDEX_REASON} {_parse_host(index)}"
-    if ecosystem.has_local_builds and "+" in declaration.requirement:
+    version = declaration.locked_version or declaration.requirement
+    is_local_build = ecosystem.has_local_builds and "+" in version
+    if is_local_build and not (rules.is_popular(package) or find_public_pattern(rules.config, package)):
         return "local version: not on a public index"
     return _find_extra_index_reason(declaration, package, rules) if ecosystem.has_extra_indexes else ""
 

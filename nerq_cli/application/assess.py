@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nerq_cli import policy, scoring, signals
@@ -78,7 +78,7 @@ def _assess_dependency(
     options: ScanOptions,
 ) -> Assessment:
     if dependency.skip_reason:
-        return Assessment(dependency=dependency, state="skipped", reasons=(dependency.skip_reason,))
+        return _assess_skipped(dependency, evidence, options)
     if dependency.release is None:
         return (
             _assess_unresolved(dependency, fact)
@@ -86,17 +86,28 @@ def _assess_dependency(
             else _assess_unsatisfied(dependency, unsatisfied)
         )
     assessment = assess_release(dependency, evidence[dependency.release], options)
-    is_published = isinstance(fact, Found) and dependency.version in fact.value.versions
+    is_published = isinstance(fact, Found) and dependency.release.version in fact.value.versions
     if unsatisfied is None or is_published or assessment.advisories or not unsatisfied.nearest:
         return assessment
     return _assess_unsatisfied(dependency, unsatisfied)
 
 
+def _assess_skipped(dependency: Dependency, evidence: Mapping[Release, Evidence], options: ScanOptions) -> Assessment:
+    """Return the assessment of a dependency that is not looked up: what advisories on this machine have counts."""
+    local_evidence = evidence.get(dependency.release) if dependency.release and not dependency.is_own else None
+    if local_evidence is None or not isinstance(local_evidence.advisories, Found):
+        state = policy.judge_dependency(dependency, None, options.threshold)
+        return Assessment(dependency=dependency, state=state, reasons=(dependency.skip_reason,))
+    assessment = assess_release(dependency, local_evidence, options)
+    caps = assessment.score.caps if assessment.score is not None else ()
+    reasons = (*(cap.reason for cap in caps), dependency.skip_reason)
+    return replace(assessment, reasons=reasons, in_registry=None)
+
+
 def assess_release(dependency: Dependency, evidence: Evidence, options: ScanOptions) -> Assessment:
-    """Return the assessment of a dependency whose version is known."""
-    measurement = signals.measure_package(
-        PACKAGES, dependency.package.ecosystem, dependency.version or "", evidence, options.as_of
-    )
+    """Return the assessment of a dependency whose version is known; of a local build that of its public version."""
+    version = dependency.release.version if dependency.release is not None else ""
+    measurement = signals.measure_package(PACKAGES, dependency.package.ecosystem, version, evidence, options.as_of)
     score = scoring.compute_score(PACKAGES, measurement)
     state = policy.judge_dependency(dependency, score, options.threshold)
     package_info = evidence.package_info.value if isinstance(evidence.package_info, Found) else None
@@ -105,11 +116,15 @@ def assess_release(dependency: Dependency, evidence: Evidence, options: ScanOpti
         dependency=dependency,
         state=state,
         score=score,
-        reasons=(*_explain_range(score, state), *_collect_reasons(score, evidence)),
+        reasons=(
+            *_explain_range(score, state),
+            *_collect_reasons(score, evidence),
+            *_explain_local_build(dependency, version),
+        ),
         fix=suggest_fix(dependency, score, package_info, advisories),
         latest=package_info.newest_stable if package_info else "",
-        releases_behind=None if package_info is None else count_newer(package_info, dependency.version or ""),
-        released_at=_find_release_time(package_info, dependency.version or ""),
+        releases_behind=None if package_info is None else count_newer(package_info, version),
+        released_at=_find_release_time(package_info, version),
         advisories=advisories,
         metadata=evidence.metadata if isinstance(evidence.metadata, Found) else None,
         in_registry=_is_in_registry(evidence.package_info),
@@ -151,6 +166,11 @@ def _find_release_time(package_info: PackageInfo | None, version: str) -> int:
     if package_info is None or package_info.date_problem or version not in package_info.versions:
         return 0
     return package_info.published[package_info.versions.index(version)]
+
+
+def _explain_local_build(dependency: Dependency, version: str) -> Iterator[str]:
+    if dependency.local_build:
+        yield f"judged as {version}; what the local build {dependency.local_build} changes was not checked"
 
 
 def _explain_range(score: scoring.Score, state: policy.State) -> Iterator[str]:

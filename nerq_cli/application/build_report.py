@@ -9,7 +9,6 @@ from nerq_cli import __version__, policy
 from nerq_cli.errors import ExitStatus
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import rules
-from nerq_cli.privacy import EXTRA_INDEX_REASON, OTHER_INDEX_REASON
 from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
 
 if TYPE_CHECKING:
@@ -52,14 +51,15 @@ def build_report(
     reason = "; ".join((reason, *(source.note for source in sources if source.note)))
     if list_only and not problems:
         status, reason = ExitStatus.PASSED, "listed, not scored"
+    unjudged_states = {"unknown", "not-judged"}
     return Report(
         version=__version__,
         methodology=PACKAGES,
         as_of=options.as_of,
         threshold=options.threshold,
         python=options.python,
-        complete=not (list_only or problems or incomplete or optional_missing or "unknown" in states),
-        strict=not (incomplete or "unknown" in states),
+        complete=not (list_only or problems or incomplete or optional_missing or unjudged_states & {*states}),
+        strict=not (incomplete or unjudged_states & {*states}),
         exit=status,
         exit_reason=reason,
         dependency_files=tuple(map(_summarise_file, dependency_files)),
@@ -100,13 +100,7 @@ def _summarise_file(file: DependencyFile) -> DependencyFileSummary:
 
 
 def _explain_skipped(assessments: Sequence[Assessment]) -> Iterator[str]:
-    """Yield why skipped dependencies make a run incomplete: a scanned file alone caused it, or nothing is left."""
-    other_index_count = sum(
-        assessment.dependency.skip_reason.startswith((OTHER_INDEX_REASON, EXTRA_INDEX_REASON))
-        for assessment in assessments
-    )
-    if other_index_count:
-        yield f"{other_index_count} from an index that only the scanned files name"
+    """Yield why skipped dependencies make a run incomplete: nothing else is left."""
     if assessments and all(assessment.state == "skipped" for assessment in assessments):
         yield "everything was skipped, nothing was judged"
 

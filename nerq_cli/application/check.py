@@ -70,6 +70,8 @@ def check_packages(
 
 def _select_matches(candidates: Sequence[Assessment]) -> Sequence[Assessment]:
     """Return the candidates that exist: those with a score, else those that may exist, else the first candidate."""
-    existing = [entry for entry in candidates if entry.in_registry is not False and entry.state != "skipped"]
+    existing = [
+        entry for entry in candidates if entry.in_registry is not False and entry.state not in ("skipped", "not-judged")
+    ]
     scored = [entry for entry in existing if not (entry.in_registry and entry.score is None)]
     return scored or existing or candidates[:1]

@@ -36,6 +36,10 @@ class EvidenceProvider(Protocol):
         """Return the versions that advisories on this machine name, listed by the registry or not."""
         ...
 
+    def find_local_evidence(self, releases: Sequence[Release]) -> Mapping[Release, Evidence]:
+        """Return what advisories on this machine have about releases whose names may not be sent."""
+        ...
+
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> Mapping[Release, Evidence]:
         """Return the evidence for each release: the versions in use, and possible upgrades."""
         ...
@@ -68,6 +72,10 @@ class EvidenceRun:
     def find_named_versions(self, packages: Sequence[Package]) -> dict[Package, tuple[str, ...]]:
         """Return the versions that advisories on this machine name."""
         return self._open_collector().find_named_versions(packages)
+
+    def find_local_evidence(self, releases: Sequence[Release]) -> dict[Release, Evidence]:
+        """Return what advisories on this machine have about releases."""
+        return self._open_collector().find_local_evidence(releases)
 
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:
         """Return the evidence for each release."""

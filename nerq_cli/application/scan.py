@@ -139,7 +139,14 @@ def assess_declarations(
         package_facts = provider.collect_packages(queryable_packages, resolver.find_pinned_releases(queryable_packages))
         resolution = _resolve(resolver, packages, package_facts.package_info, provider)
         releases = [item.release for item in resolution.dependencies if item.release and not item.skip_reason]
-        evidence = provider.collect_evidence(releases, package_facts)
+        evidence = dict(provider.collect_evidence(releases, package_facts))
+        third_party_releases = [
+            item.release
+            for item in resolution.dependencies
+            if item.release and item.skip_reason and not item.is_own and item.release not in evidence
+        ]
+        if third_party_releases:
+            evidence.update(provider.find_local_evidence(third_party_releases))
         assessments = assess_resolution(resolution, package_facts, evidence, options)
         yield from add_upgrades(assessments, evidence, package_facts, options, provider)
 

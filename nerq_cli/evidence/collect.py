@@ -14,7 +14,7 @@ from nerq_cli.evidence.plan import ByPackage, Plan, Step
 from nerq_cli.evidence.registry_lookup import PackageFacts, RegistryLookup
 from nerq_cli.evidence.replay import hide_later_versions
 from nerq_cli.evidence.service_lookup import ServiceLookup
-from nerq_cli.facts import NOT_REQUESTED, Evidence, Popularity, SimilarName
+from nerq_cli.facts import NOT_REQUESTED, Evidence, Found, LowerBound, Popularity, SimilarName
 from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.advisories import local_database
 from nerq_cli.sources.popularity import ranks, similar_names
@@ -148,6 +148,7 @@ class EvidenceCollector:
             "include_downloads": downloads,
         }
         self._database = database
+        self._as_of = now if as_of is None else as_of
         self._evidence_type = evidence_type
         #: Releases without an answer of OSV that the local database answered, by ecosystem.
         self.answered_by_database: Counter[str] = Counter()
@@ -188,6 +189,25 @@ class EvidenceCollector:
     def find_named_versions(self, packages: Sequence[Package]) -> dict[Package, tuple[str, ...]]:
         """Return the versions that advisories in the local database name, by package."""
         return {} if self._database is None else local_database.find_named_versions(self._database, packages)
+
+    def find_local_evidence(self, releases: Sequence[Release]) -> dict[Release, Evidence]:
+        """Return the advisories of the local database that affect releases; no request is sent.
+
+        The files may differ from those of the public release of this name: the list is a lower bound.
+        """
+        if self._database is None:
+            return {}
+        findings = local_database.find_advisories(
+            self._database,
+            dict.fromkeys(releases, (0, None)),
+            as_of=self._as_of,
+            known_until=self._known_until,
+        )
+        return {
+            release: Evidence(advisories=LowerBound(fact.value, fact.source, fact.retrieved_at, "it was not looked up"))
+            for release, (fact, _) in findings.items()
+            if isinstance(fact, Found) and fact.value
+        }
 
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:
         """Return the evidence about versions in use."""

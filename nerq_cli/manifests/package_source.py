@@ -16,6 +16,8 @@ from nerq_cli.inventory import Declaration
 
 LOCAL = "local path"
 WORKSPACE = "workspace member"
+#: A file or directory by its absolute address.
+LOCAL_FILE = "local file"
 
 #: Longest URL in a reason, in characters.
 _MAX_LENGTH = 300
@@ -57,6 +59,8 @@ def url_reason(url: str) -> str:
     if plus and vcs.lower() in _VCS:
         address, _, revision = strip_credentials(repository_url).rpartition("@")
         return repository_reason(address or revision, revision if address else "", vcs=vcs.lower())
+    if url.lower().startswith("file:///") and "${" not in url:
+        return LOCAL_FILE  # somewhere on the machine: conda and pip freeze write packages of third parties so
     if "://" not in url or url.lower().startswith(("file:", "{")):
         return LOCAL
     return f"URL: {strip_credentials(url)}"[:_MAX_LENGTH]

@@ -9,12 +9,13 @@ from nerq_cli.errors import ExitStatus
 from nerq_cli.inventory import Dependency
 from nerq_cli.scoring.score import Score
 
-#: ``ok``: at or above the threshold; ``below``: below it; ``unknown``: not enough evidence; ``skipped``: not scored
-#: (local, private, or from another index).
-State: TypeAlias = Literal["ok", "below", "unknown", "skipped"]
+#: ``ok``: at or above the threshold; ``below``: below it; ``unknown``: not enough evidence; ``not-judged``: a third
+#: party that is not looked up (from a URL, a repository or another index); ``skipped``: left out on purpose (the
+#: project's own, or declared private).
+State: TypeAlias = Literal["ok", "below", "unknown", "not-judged", "skipped"]
 
 #: The states, worst first.
-STATES: tuple[State, ...] = ("below", "unknown", "ok", "skipped")
+STATES: tuple[State, ...] = ("below", "unknown", "not-judged", "ok", "skipped")
 
 
 def judge_dependency(dependency: Dependency, score: Score | None, threshold: float) -> State:
@@ -24,15 +25,16 @@ def judge_dependency(dependency: Dependency, score: Score | None, threshold: flo
     of the score decides: it fails when no evidence that is missing could lift it to the threshold, and passes when none
     could push it below. A provisional score (no advisory source answered) can fail but not pass.
     """
-    if dependency.skip_reason:
+    if dependency.is_own:
         return "skipped"
+    open_state: State = "not-judged" if dependency.skip_reason else "unknown"
     if score is None:
-        return "unknown"
+        return open_state
     lowest_cap = min((cap.limit for cap in score.caps), default=100.0)
     if lowest_cap < threshold or lowest_cap == 0:  # malware fails whatever the threshold
         return "below"
-    if score.value is None:
-        return "unknown"
+    if dependency.skip_reason or score.value is None:
+        return open_state
     low, high = (score.value if bound is None else bound for bound in (score.low, score.high))
     if high < threshold:
         return "below"
@@ -71,7 +73,9 @@ def decide_exit(
     failed = [*([f"{below} below {threshold:g}"] if below else []), *findings]
     if failed:
         return ExitStatus.BELOW, ", ".join(failed)
+    unjudged = _count_state(states, "not-judged")
     unchecked = [f"{unknown} could not be judged"] if unknown else []
+    unchecked += [f"{unjudged} not judged"] if unjudged else []
     unchecked += incomplete
     if unchecked and strict:
         return ExitStatus.INCOMPLETE, "not everything could be checked: " + "; ".join(unchecked)

@@ -13,6 +13,7 @@ class Glyphs:
     ok: str
     below: str
     unknown: str
+    not_judged: str
     skipped: str
     dot: str
     arrow: str
@@ -29,6 +30,7 @@ UNICODE_GLYPHS: Final = Glyphs(
     ok="✔",
     below="✖",
     unknown="?",
+    not_judged="!",
     skipped="–",  # noqa: RUF001 - an en dash, as nothing else uses it
     dot="·",
     arrow="→",
@@ -44,6 +46,7 @@ ASCII_GLYPHS: Final = Glyphs(
     ok="+",
     below="x",
     unknown="?",
+    not_judged="!",
     skipped=".",
     dot="|",
     arrow="->",

@@ -22,6 +22,7 @@ STATE_STYLES: Final = {
     "ok": "good",
     "below": "bad",
     "unknown": "doubt",
+    "not-judged": "doubt",
     "skipped": "dim",
     None: "",
 }
@@ -155,7 +156,7 @@ def describe_fixed_versions(dependency: Dependency, advisory: AffectingAdvisory)
 
 def state_glyph(assessment: Assessment, glyphs: Glyphs) -> str:
     """Return the sign of the state; empty for a dependency that is only listed."""
-    return str(getattr(glyphs, assessment.state)) if assessment.state else ""
+    return str(getattr(glyphs, assessment.state.replace("-", "_"))) if assessment.state else ""
 
 
 def count_packages(n: int) -> str:

@@ -228,6 +228,11 @@ class _PackageResolver:
             return _ResolvedDeclaration(declaration, version, "pinned", constraints)
         ecosystem = get_ecosystem(self.package.ecosystem)
         choice = ecosystem.choose_version(ecosystem.format_pin(version), self.fact.value)
+        public_version = ecosystem.get_public_version(version)
+        if not choice.version and public_version != version:
+            public_choice = ecosystem.choose_version(ecosystem.format_pin(public_version), self.fact.value)
+            if public_choice.version:
+                return _ResolvedDeclaration(declaration, version, "pinned", constraints)
         unsatisfied = None
         if not choice.version:
             # A locked version, or one that was removed, is no typing error: no other version is suggested.

@@ -92,6 +92,9 @@ class World:
     def find_named_versions(self, packages: Sequence[Package]) -> dict[Package, tuple[str, ...]]:
         return {package: self.named[package.name] for package in packages if package.name in self.named}
 
+    def find_local_evidence(self, releases: Sequence[Release]) -> dict[Release, Evidence]:
+        return dict.fromkeys(releases, Evidence()) if self.silent else {}
+
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:
         self.asked.append([release.key for release in releases])
         return {release: self._evidence(release, package_facts.package_info[release.package]) for release in releases}

@@ -189,7 +189,7 @@ def test_a_package_that_a_lock_file_takes_from_elsewhere_is_never_asked_about(
     head, _, tail = text.partition('name = "beta"')
     (locked / "uv.lock").write_text(head + 'name = "beta"' + tail.replace(registry.site.url, "https://corp.example", 1))
     result = nerq("scan", *AS_OF, "--format", "json")
-    assert found(result)["beta"]["state"] == "skipped"
+    assert found(result)["beta"]["state"] == "not-judged"
     assert result.json["complete"] is False
     sent = [request.path.encode() + request.body for request in (*registry.site.requests, *services.site.requests)]
     assert not any(b"beta" in one for one in sent)
@@ -201,7 +201,7 @@ def test_a_direct_dependency_that_its_lock_file_takes_from_elsewhere_is_never_as
     text = (locked / "uv.lock").read_text()
     (locked / "uv.lock").write_text(text.replace(registry.site.url, "https://corp.example", 1))
     result = nerq("scan", *AS_OF, "--format", "json")
-    assert found(result)["alpha"]["state"] == "skipped"
+    assert found(result)["alpha"]["state"] == "not-judged"
     sent = [request.path.encode() + request.body for request in (*registry.site.requests, *services.site.requests)]
     assert [one for one in sent if b'"alpha"' in one or b"/alpha" in one] == []
 

@@ -503,6 +503,6 @@ def test_what_may_come_from_an_index_of_the_users_own_is_not_asked_about(
     (project / "package.json").unlink()
     result = world.scan()
     [demo] = result.json["dependencies"]
-    assert demo["state"] == "skipped"
+    assert demo["state"] == "not-judged"
     assert "corp.example" in demo["skip_reason"]
     assert sent(world) == []

@@ -8,6 +8,7 @@ from nerq_cli.ecosystems import PYPI
 from nerq_cli.inventory import Declaration, Location
 from nerq_cli.manifests.package_source import (
     LOCAL,
+    LOCAL_FILE,
     FileIndexes,
     PackageSource,
     assign_sources,
@@ -59,7 +60,7 @@ def test_an_address_is_shown_without_anything_secret(url: str, shown: str) -> No
         ("GIT+ssh://git@h.example/o/r.git", "git: ssh://h.example/o/r.git"),
         ("hg+https://h.example/r@12", "hg: https://h.example/r @ 12"),
         ("https://me:t0k@h.example/a.whl?sig=1", "URL: https://h.example/a.whl"),
-        ("file:///srv/a.whl", LOCAL),
+        ("file:///srv/a.whl", LOCAL_FILE),
         ("{root:uri}/../b", LOCAL),
         ("../b", LOCAL),
         ("C:\\b", LOCAL),

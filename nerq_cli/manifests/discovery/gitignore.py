@@ -117,19 +117,21 @@ class LinearPattern:
         parts = path.rstrip("/").split("/")
         for count in range(1, len(parts) + 1):
             is_directory = count < len(parts) or path.endswith("/")
-            if (is_directory or not self._directories_only) and self._matches_exactly(parts[:count]):
+            if (is_directory or not self._directories_only) and self._matches_exactly(
+                parts[:count], is_directory=is_directory
+            ):
                 return True
         return None
 
-    def _matches_exactly(self, parts: Sequence[str]) -> bool:
+    def _matches_exactly(self, parts: Sequence[str], *, is_directory: bool) -> bool:
         reachable = [True] + [False] * len(parts)
         for position, segment in enumerate(self._segments):
             if segment is not None:
                 reachable = [False] + [
                     was and segment(part) is not None for was, part in zip(reachable, parts, strict=False)
                 ]
-            else:  # any number of directories; at the end of a pattern at least one name
-                least = int(position == len(self._segments) - 1)
+            else:  # any number of directories; at the end of a pattern a directory, or at least one name
+                least = int(position == len(self._segments) - 1 and not is_directory)
                 first = reachable.index(True) if True in reachable else len(reachable)
                 reachable = [index >= first + least for index in range(len(parts) + 1)]
         return reachable[-1]

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from nerq_cli.ecosystems import PYPI
 from nerq_cli.inventory import Declaration, DependencyFile, Include, Location
-from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, join_markers
+from nerq_cli.manifests.package_source import LOCAL, LOCAL_FILE, WORKSPACE, join_markers
 from nerq_cli.manifests.python.pep508 import NotASpecifierError, Specifier, parse_specifier, validate_marker
 from nerq_cli.manifests.syntax.text_document import TextDocument
 from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField, quote_text
@@ -17,7 +17,7 @@ from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField, quo
 #: Most dependencies read from one file: groups that include groups, and sums of lists, can declare billions.
 MAX_DEPENDENCIES: Final = 50_000
 #: Skip reasons of packages that belong to the project itself.
-LOCAL_REASONS: Final = (LOCAL, WORKSPACE)
+LOCAL_REASONS: Final = (LOCAL, WORKSPACE, LOCAL_FILE)
 #: The keys of setup.cfg and arguments of ``setup()`` that declare lists, and the group of each (setuptools'
 #: documentation, "Keywords" and "Configuring setuptools using setup.cfg files").
 SETUP_GROUPS: Final = {"install_requires": "main", "setup_requires": "build", "tests_require": "dev"}

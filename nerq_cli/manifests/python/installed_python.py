@@ -13,7 +13,7 @@ from typing import Final
 from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.errors import Problem
 from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
-from nerq_cli.manifests.package_source import LOCAL, repository_reason, url_reason
+from nerq_cli.manifests.package_source import LOCAL, LOCAL_FILE, repository_reason, url_reason
 from nerq_cli.manifests.python.pep508 import MAX_LENGTH, validate_marker
 from nerq_cli.manifests.read_file import CannotReadError, read_bytes
 
@@ -132,7 +132,9 @@ class _EnvironmentReader:
             format=format_,
             locked_packages=packages,
             importers=(Importer(edges=requested_edges),) if requested_edges else None,
-            local_names=tuple(sorted({package.package.name for package in packages if package.skip_reason == LOCAL})),
+            local_names=tuple(
+                sorted({package.package.name for package in packages if package.skip_reason in (LOCAL, LOCAL_FILE)})
+            ),
             problems=tuple(self.problems),
             notes=tuple(notes),
         )
@@ -187,7 +189,10 @@ class _EnvironmentReader:
         vcs = direct_url.get("vcs_info")
         if isinstance(vcs, dict):
             return repository_reason(direct_url["url"], str(vcs.get("commit_id", "")), vcs=str(vcs.get("vcs", "git")))
-        return LOCAL if "dir_info" in direct_url else url_reason(direct_url["url"])
+        directory = direct_url.get("dir_info")
+        if directory is None:
+            return url_reason(direct_url["url"])
+        return LOCAL if isinstance(directory, dict) and directory.get("editable") else LOCAL_FILE
 
     def _make_package(self, distribution: _Distribution, missing_packages: dict[str, str]) -> LockedPackage:
         is_first = self.distributions[distribution.normalised_name] is distribution

@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import unquote
 
-from nerq_cli.manifests.package_source import strip_credentials, url_reason
+from nerq_cli.manifests.package_source import LOCAL_FILE, strip_credentials, url_reason
 from nerq_cli.manifests.python.pep508 import MAX_LENGTH, NotASpecifierError, Specifier, parse_specifier, validate_marker
 from nerq_cli.manifests.python.pip_mistakes import NAME_PATTERN, VARIABLE_PATTERN, detect_mistake
 from nerq_cli.manifests.syntax.text_document import MAX_SHOWN_LENGTH
@@ -272,7 +272,10 @@ def _describe_source(address: str) -> str:
     if _URL_SCHEME.match(address) and not _FILE_SCHEME.match(address):
         return url_reason(address)[:MAX_SHOWN_LENGTH]
     path = _FILE_SCHEME.sub("", strip_credentials(address) if "://" in address else address, count=1)
-    return f"{LOCAL_PREFIX} {path.partition('#')[0]}"[:MAX_SHOWN_LENGTH]
+    # An absolute address is somewhere on the machine, where conda builds its packages.
+    is_absolute = _FILE_SCHEME.match(address) and address.partition(":")[2].startswith("///") and "${" not in address
+    prefix = f"{LOCAL_FILE}:" if is_absolute else LOCAL_PREFIX
+    return f"{prefix} {path.partition('#')[0]}"[:MAX_SHOWN_LENGTH]
 
 
 def _guess_specifier(address: str) -> Specifier:

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from nerq_cli.inventory import Declaration, DependencyFile, Include, Location
-from nerq_cli.manifests.package_source import strip_credentials
+from nerq_cli.manifests.package_source import LOCAL_FILE, strip_credentials
 from nerq_cli.manifests.python.declarations import make_declaration
 from nerq_cli.manifests.python.pep508 import NotASpecifierError, Specifier
 from nerq_cli.manifests.python.pip_items import (
@@ -156,7 +156,11 @@ class _RequirementsReader:
             declaration = replace(declaration, indirect=True)
         self.declarations.append(declaration)
         # A wheel or source archive (it has a version) may be a copy of a public package.
-        if specifier.is_named and specifier.skip_reason.startswith(LOCAL_PREFIX) and not specifier.version:
+        if (
+            specifier.is_named
+            and specifier.skip_reason.startswith((LOCAL_PREFIX, LOCAL_FILE))
+            and not specifier.version
+        ):
             self.local_names.add(declaration.package.name)
 
     def _read_options(self, line: LogicalLine) -> None:

@@ -14,7 +14,7 @@ from nerq_cli.errors import Problem
 from nerq_cli.facts import AffectingAdvisory, Found, Metadata, get_origin
 from nerq_cli.inventory import Location
 from nerq_cli.methodology.types import Methodology
-from nerq_cli.policy import STATES, State
+from nerq_cli.policy import STATES
 from nerq_cli.policy.findings import Finding
 from nerq_cli.policy.fix import find_newer_fixes
 from nerq_cli.policy.upgrade import Upgrade
@@ -68,6 +68,7 @@ class _Summary(_Struct, frozen=True):
     ok: int | UnsetType = UNSET
     below: int | UnsetType = UNSET
     unknown: int | UnsetType = UNSET
+    not_judged: int | UnsetType = UNSET
 
 
 class _Error(_Struct, frozen=True):
@@ -289,7 +290,7 @@ def _build_summary(report: Report) -> _Summary:
     skipped = sum(1 for assessment in report.dependencies if assessment.dependency.skip_reason)
     if report.list_only:
         return _Summary(total=len(report.dependencies), skipped=skipped)
-    counts: dict[State, int] = {state: report.count_state(state) for state in STATES}
+    counts = {state.replace("-", "_"): report.count_state(state) for state in STATES}
     return _Summary(total=len(report.dependencies), **counts)
 
 

@@ -115,6 +115,7 @@ def _verdict_sentence(assessment: Assessment, threshold: float) -> str:
         return f"{label} reaches {threshold:g}."
     sentences = {
         "below": f"{label} is below {threshold:g}{suffix}",
+        "not-judged": f"{label} was not judged{suffix}",
         "skipped": f"{label} is skipped{suffix}",
     }
     score = assessment.score

@@ -143,19 +143,23 @@ def _state_counts(page: Page, report: Report) -> Iterable[Span]:
     if not report.dependencies:
         yield wording.describe_empty(report), ""
         return
-    labels = {"below": f"below {report.threshold:g}"}
+    labels = {"below": f"below {report.threshold:g}", "not-judged": "not judged"}
     for state in sorted(STATES, key=lambda state: state != "ok"):
         n = report.count_state(state)
         if n or state == "ok":
             style = wording.STATE_STYLES[state] if n else "dim"
-            yield f"{getattr(page.glyphs, state)} {n:,} {labels.get(state, state)}", style
+            yield f"{getattr(page.glyphs, state.replace('-', '_'))} {n:,} {labels.get(state, state)}", style
 
 
 def overall_verdict(report: Report) -> tuple[str, str]:
     """Return ``FAIL``, ``INCOMPLETE`` or ``PASS``, and its style. A run with unknown dependencies is no PASS."""
     if report.exit in (ExitStatus.BELOW, ExitStatus.USAGE, ExitStatus.EMPTY) or report.count_state("below"):
         return "FAIL", "bad"
-    if report.exit != ExitStatus.PASSED or not report.complete or report.count_state("unknown"):
+    if (
+        report.exit != ExitStatus.PASSED
+        or not report.complete
+        or report.count_state("unknown") + report.count_state("not-judged")
+    ):
         return "INCOMPLETE", "alarm"
     return "PASS", "good"
 

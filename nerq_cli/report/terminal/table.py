@@ -23,7 +23,7 @@ MAX_FULL_TABLE: Final = 40
 #: Packages from which on those that are unknown for one shared reason share a row of a long table.
 MIN_GROUP_SIZE: Final = 4
 #: States whose rows stand before the groups; each dependency in one of them has a row or is in a group.
-_STATES_BEFORE_GROUPS: Final = ("below", "unknown")
+_STATES_BEFORE_GROUPS: Final = ("below", "unknown", "not-judged")
 #: Reasons in a row.
 MAX_REASONS: Final = 3
 #: From this width on columns are two cells apart, and a version to move to has its score beside it.

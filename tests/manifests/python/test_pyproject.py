@@ -90,7 +90,7 @@ def test_addresses_in_dependencies_are_skipped_without_their_secrets() -> None:
     assert [(d.name, d.skip_reason, d.requirement) for d in manifest.declarations] == [
         ("a", "git: https://h.example/a.git @ v1", ""),
         ("b", "URL: https://h.example/b.whl", ""),
-        ("c", "local path", ""),
+        ("c", "local file", ""),
     ]
     assert manifest.local_names == ("c",)
 

@@ -226,7 +226,7 @@ def test_numbers_keep_one_decimal_and_moments_are_utc(findings: Report) -> None:
 
 def test_the_summary_counts_every_state(findings: Report) -> None:
     summary = document(findings)["summary"]
-    assert summary == {"total": 36, "ok": 28, "below": 4, "unknown": 2, "skipped": 2}
+    assert summary == {"total": 36, "ok": 28, "below": 4, "unknown": 2, "not_judged": 0, "skipped": 2}
 
 
 def test_exit_code_and_reason_are_repeated(findings: Report) -> None:

@@ -1,0 +1,90 @@
+"""A third party that is not looked up is no pass, and what this machine knows of it counts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+AS_OF = ("--as-of", "2026-11-21")
+Nerq = Callable[..., Any]
+
+
+@pytest.fixture(autouse=True)
+def good_package(registry: Any) -> None:
+    registry.pypi("demo", "1.0")
+
+
+def scan(nerq: Nerq, project: Path, *lines: str, strict: bool = False) -> tuple[int, dict[str, Any], Any]:
+    (project / "requirements.txt").write_text("".join(f"{line}\n" for line in ("demo==1.0", *lines)))
+    result = nerq("scan", *AS_OF, "--format", "json", *(["--strict"] if strict else []))
+    return result.status, {one["name"]: one for one in result.json["dependencies"]}, result.json
+
+
+LINES = [
+    "fork @ git+https://code.example/a/fork@v1.2.3",
+    "fork @ https://files.example/fork-1.2.3-py3-none-any.whl",
+    "fork @ https://files.example/fork-1.2.3.tar.gz",
+    "fork @ file:///croot/fork_1700000000000/work",
+    "fork==1.2.3+corp.1",
+    "--extra-index-url https://pkgs.example/simple\nfork==1.2.3",
+]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_it_is_counted_and_leaves_the_run_incomplete(nerq: Nerq, registry: Any, project: Path, line: str) -> None:
+    status, by_name, report = scan(nerq, project, line, strict=True)
+    assert (status, by_name["fork"]["state"]) == (3, "not-judged")
+    assert report["summary"]["not_judged"] >= 1
+    assert report["complete"] is False
+    assert not any("fork" in path for path in registry.paths)
+    printed = nerq("scan", *AS_OF).out
+    assert "INCOMPLETE" in printed
+    assert "not judged" in printed
+
+
+@pytest.mark.parametrize("line", [LINES[1], LINES[4], LINES[5]])
+@pytest.mark.parametrize("known", [("MAL-2026-1", "", 0.0), ("GHSA-1", "CRITICAL", None)])
+def test_what_the_local_database_has_counts_and_no_name_is_sent(
+    nerq: Nerq, registry: Any, services: Any, project: Path, line: str, known: tuple[str, str, Any]
+) -> None:
+    id_, severity, score = known
+    record = {
+        "id": id_,
+        "modified": "2026-11-20T00:00:00Z",
+        "affected": [{"package": {"ecosystem": "PyPI", "name": "fork"}, "versions": ["1.2.3"]}],
+        "database_specific": {"severity": severity},
+    }
+    (project / "record.json").write_text(json.dumps(record))
+    assert nerq("db", "import", str(project / "record.json")).status == 0
+    status, by_name, report = scan(nerq, project, line)
+    assert (status, by_name["fork"]["state"], by_name["fork"]["score"]) == (1, "below", score)
+    assert by_name["fork"]["advisories"][0]["id"] == id_
+    assert (report["findings"] != []) is (score == 0.0)
+    requests = [*registry.site.requests, *services.site.requests]
+    assert not any("fork" in request.path or b"fork" in request.body for request in requests)
+
+
+def test_a_local_build_of_a_public_package_is_judged_as_what_it_is_built_from(
+    nerq: Nerq, registry: Any, services: Any, project: Path
+) -> None:
+    registry.pypi("torch", "1.13.0", "2.0")
+    services.advisory("torch", "1.13.0", identifier="GHSA-2", database_specific={"severity": "CRITICAL"})
+    status, by_name, _ = scan(nerq, project, "torch==1.13.0+cu117")
+    plain_status, plain, _ = scan(nerq, project, "torch==1.13.0")
+    assert status == plain_status == 1
+    assert by_name["torch"]["state"] == plain["torch"]["state"] == "below"
+    assert by_name["torch"]["score"] == plain["torch"]["score"]
+    assert by_name["torch"]["version"] == "1.13.0+cu117"
+    assert any("what the local build +cu117 changes was not checked" in text for text in by_name["torch"]["reasons"])
+
+
+def test_only_what_is_the_projects_own_or_declared_private_is_skipped(nerq: Nerq, project: Path) -> None:
+    (project / "nerq.toml").write_text('private = ["acme-*"]\n')
+    status, by_name, report = scan(nerq, project, "acme-billing==1.0", "-e ./libs/own", strict=True)
+    assert status == 0
+    assert by_name["acme-billing"]["state"] == "skipped"
+    assert report["summary"]["not_judged"] == 0
