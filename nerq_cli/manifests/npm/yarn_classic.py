@@ -11,7 +11,7 @@ from nerq_cli.manifests.syntax.yaml_document import YamlNode
 
 _QUOTED_TEXT = r'"(?:[^"\\\x00-\x1f]|\\.)*"'
 _TOKEN_SOURCE = rf'(?:{_QUOTED_TEXT}|[^\s":,#][^\s":,]*)'
-_TOKEN_PATTERN = re.compile(_TOKEN_SOURCE)
+_TOKEN_PATTERN = re.compile(_TOKEN_SOURCE, re.ASCII)
 #: One line: indentation, then keys with a colon, or key and value, or nothing; then a comment.
 _LINE_PATTERN = re.compile(
     rf'( *)(?! )(?:({_TOKEN_SOURCE}(?:, *{_TOKEN_SOURCE})*):|({_TOKEN_SOURCE}) +({_QUOTED_TEXT}|[^\s"]\S*))?'

@@ -5,7 +5,7 @@ from pathlib import PurePosixPath
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nerq_cli.inventory import DependencyFile, Edge, Importer, LockedPackage
@@ -418,6 +418,7 @@ def packages(manifest: DependencyFile) -> set[tuple[str, str]]:
     return {(entry.name, entry.version) for entry in manifest.locked_packages}
 
 
+@example("\x85:", "")
 @given(
     st.text(st.characters(codec="utf-8")) | st.text('ab@:",\\ \n\t#1', max_size=60),
     st.sampled_from(["", "# yarn lockfile v1\n", "__metadata:\n  version: 8\n"]),
