@@ -157,8 +157,13 @@ def _compute_total(methodology: Methodology, means: Mapping[str, float | None]) 
 
 
 def _build_cap(methodology: Methodology, flag: Flag) -> Cap:
-    limit = methodology.caps[flag.cap].limit_after(flag.further_count)
-    return Cap(id=flag.cap, limit=limit, reason=flag.reason, source=flag.source, retrieved_at=flag.retrieved_at)
+    spec = methodology.caps[flag.cap]
+    limit = spec.limit_after(flag.further_count)
+    reason = flag.reason
+    if limit < spec.limit:
+        floor = f", not below {spec.floor:g}" if limit == spec.floor else ""
+        reason += f"; {spec.limit:g}, less {spec.step:g} for each of {flag.further_count} more{floor} = {limit:g}"
+    return Cap(id=flag.cap, limit=limit, reason=reason, source=flag.source, retrieved_at=flag.retrieved_at)
 
 
 def _apply_caps(total: float | None, caps: Sequence[Cap]) -> float | None:

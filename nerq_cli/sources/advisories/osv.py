@@ -404,7 +404,10 @@ def _build_affecting(release: Release, identifier: str, fact: Fact[Advisory]) ->
     if advisory.withdrawn or any(affects_version(entry, release.version) for entry in package_entries):
         return advisory
     affected_package = AffectedPackage(package.ecosystem, package.name, (release.version,))
-    return msgspec.structs.replace(advisory, affected=(*advisory.affected, affected_package))
+    summary = advisory.summary
+    if isinstance(fact, Found):
+        summary = clean_text(f"contradictory: OSV lists this version, its record does not. {summary}", MAX_SUMMARY)
+    return msgspec.structs.replace(advisory, summary=summary, affected=(*advisory.affected, affected_package))
 
 
 def _build_unread(identifier: str, fact: Absent | Unknown) -> Advisory:

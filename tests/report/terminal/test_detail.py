@@ -127,7 +127,10 @@ def test_the_points_shown_add_up_to_the_total_shown(card_of: CardOf, everything:
 
 def test_caps_tell_their_limit_and_the_evidence(card_of: CardOf, findings: Report) -> None:
     printed = flat(card_of(named(findings, "pillow")))
-    assert "≤ 65.0 high 2 known advisories (1 high, 1 medium) · OSV 2026-11-21" in printed
+    assert (
+        "≤ 65.0 high 2 known advisories (1 high, 1 medium); 69, less 4 for each of 1 more = 65 · OSV 2026-11-21"
+        in printed
+    )
     assert "76.1 before caps" in printed
 
 
