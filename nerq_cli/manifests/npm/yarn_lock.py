@@ -50,7 +50,7 @@ BERRY_VERSIONS: Final = frozenset(map(str, range(4, 11)))
 
 _HEADER_PATTERN = re.compile(r"^# yarn lockfile v(\S+)", re.MULTILINE)
 _METADATA_PATTERN = re.compile(r"""^["']?__metadata["']?:""", re.MULTILINE)
-_PATTERN_SEPARATOR = re.compile(r"\s*,\s*")
+_PATTERN_SEPARATOR = re.compile(r"(?<!\s)\s*,\s*")
 _ARCHIVE_URL = re.compile(r"(?:^|&)__archiveUrl=([^&]+)")
 _LOCATOR_PARAMETER = re.compile(r"(?:^|&)locator=([^&]+)")
 _COMMIT_PREFIX = re.compile(r"#commit=")

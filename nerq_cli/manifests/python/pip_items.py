@@ -27,9 +27,9 @@ T = TypeVar("T")
 #: Beginning of the skip reason of a local path.
 LOCAL_PREFIX: Final = "local path"
 
-_HASH_OPTIONS: Final = re.compile(r"(?:\s+--hash(?:=|\s+)[A-Za-z0-9_-]+:[0-9a-fA-F]+)+")
+_HASH_OPTIONS: Final = re.compile(r"(?:(?<!\s)\s+--hash(?:=|\s+)[A-Za-z0-9_-]+:[0-9a-fA-F]+)+")
 _HASH_VALUE: Final = re.compile(r"[A-Za-z0-9_-]+:[0-9a-fA-F]+")
-_OPTION_START: Final = re.compile(r"\s+(?=--?[A-Za-z])")
+_OPTION_START: Final = re.compile(r"(?<!\s)\s+(?=--?[A-Za-z])")
 #: Options of one requirement; all others apply to the whole file.
 _REQUIREMENT_OPTIONS: Final = frozenset({"hashes", "install_options", "global_options", "config_settings"})
 #: Options that pip 26.3 reads in requirements files, and the library does not.

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import PurePosixPath
 
 import pytest
@@ -670,3 +671,19 @@ def test_plain_files_are_read_without_the_library_for_the_others() -> None:
 
 def test_the_reader_is_called_requirements() -> None:
     assert requirements.NAME == "requirements"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "demo=={}1.0",
+        "demo {}; python_version{}<'3'",
+        "demo==1.0{}--hash={}sha256:x",
+        "-r{}b.txt{}# via{}a",
+        "-e{}./x{}#egg=a",
+    ],
+)
+def test_a_line_of_spaces_takes_no_time(line: str) -> None:
+    started_at = time.monotonic()
+    read(line.replace("{}", " " * 80_000), "requirements.txt")
+    assert time.monotonic() - started_at < 2
