@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import islice
+from itertools import count, islice
 from typing import Final
 
 from nerq_cli.inventory import DependencyFile, Edge, Importer, LockedPackage, Package
@@ -15,6 +15,8 @@ MAIN_GROUP: Final = "main"
 OPTIONAL_GROUP: Final = "optional"
 #: Paths of one length that are extended in the search for all paths to a package.
 _MAX_PATHS: Final = 2_000
+#: Edges tried while paths are built: enough for the shortest ones of any real graph.
+_MAX_STEPS: Final = 500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,9 @@ class Graph:
     def find_paths(self, package: Package, *, limit: int = 20) -> Iterator[tuple[str, tuple[Step, ...]]]:
         """Yield the group and the steps of paths from direct dependencies to a package, the shortest first.
 
-        Paths are built backwards from the package. The number kept of each length is limited, because a dense graph
-        has exponentially many. No path contains a package twice. At most ``limit`` paths are yielded.
+        Paths are built backwards from the package. The number kept of each length and the number of steps tried are
+        limited, because a dense graph has exponentially many paths. No path contains a package twice. At most ``limit``
+        paths are yielded.
         """
         targets = {item.key for item in self.lockfile.locked_packages if item.package == package}
         relevant_keys = self._find_ancestors(targets)
@@ -116,6 +119,7 @@ class Graph:
                 if edge.target in relevant_keys:
                     predecessors.setdefault(edge.target, []).append((key, edge))
         partial_paths: list[tuple[str, tuple[Edge, ...]]] = [(key, ()) for key in sorted(targets)]
+        steps = count()
         while partial_paths and limit > 0:
             for key, partial_path in partial_paths:
                 for edge in self.direct_edges.get(key, ()) if limit > 0 else ():
@@ -125,6 +129,7 @@ class Graph:
                 (key, (edge, *partial_path))
                 for start, partial_path in partial_paths
                 for key, edge in predecessors.get(start, ())
+                if next(steps) < _MAX_STEPS
                 if key not in targets and key != start and all(key != item.target for item in partial_path)
             )
             partial_paths = list(islice(extended_paths, _MAX_PATHS))
