@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from nerq_cli import policy, scoring, signals
 from nerq_cli.ecosystems.listing import count_newer
-from nerq_cli.facts import Evidence, Fact, Found, LowerBound, PackageInfo, Unknown
+from nerq_cli.facts import AffectingAdvisory, Evidence, Fact, Found, LowerBound, PackageInfo, Unknown
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy.fix import suggest_fix
 from nerq_cli.report.model import Assessment
@@ -16,7 +19,7 @@ from nerq_cli.signals.signal import format_count
 
 if TYPE_CHECKING:
     from nerq_cli.evidence.registry_lookup import PackageFacts
-    from nerq_cli.inventory import Dependency, Release
+    from nerq_cli.inventory import Dependency, Package, Release
     from nerq_cli.resolve.resolver import Resolution, Unsatisfied
 
 
@@ -47,9 +50,16 @@ class ScanOptions:
 
 
 def assess_resolution(
-    resolution: Resolution, package_facts: PackageFacts, evidence: Mapping[Release, Evidence], options: ScanOptions
+    resolution: Resolution,
+    package_facts: PackageFacts,
+    evidence: Mapping[Release, Evidence],
+    options: ScanOptions,
+    package_advisories: Mapping[Package, LowerBound[tuple[AffectingAdvisory, ...]]] = MappingProxyType({}),
 ) -> list[Assessment]:
-    """Return the assessment of every dependency of a resolution, in its order."""
+    """Return the assessment of every dependency of a resolution, in its order.
+
+    ``package_advisories`` affect every version of packages whose version in use is not known.
+    """
     unsatisfied = {(item.package, location): item for item in resolution.unsatisfied for location in item.locations}
     return [
         _assess_dependency(
@@ -65,6 +75,7 @@ def assess_resolution(
             package_facts.package_info.get(dependency.package),
             evidence,
             options,
+            package_advisories.get(dependency.package),
         )
         for dependency in resolution.dependencies
     ]
@@ -76,15 +87,17 @@ def _assess_dependency(
     fact: Fact[PackageInfo] | None,
     evidence: Mapping[Release, Evidence],
     options: ScanOptions,
+    package_advisories: LowerBound[tuple[AffectingAdvisory, ...]] | None,
 ) -> Assessment:
     if dependency.skip_reason:
         return _assess_skipped(dependency, evidence, options)
     if dependency.release is None:
-        return (
+        assessment = (
             _assess_unresolved(dependency, fact)
             if unsatisfied is None
             else _assess_unsatisfied(dependency, unsatisfied)
         )
+        return _add_package_advisories(assessment, fact, package_advisories, options)
     assessment = assess_release(dependency, evidence[dependency.release], options)
     is_published = isinstance(fact, Found) and dependency.release.version in fact.value.versions
     if unsatisfied is None or is_published or assessment.advisories or not unsatisfied.nearest:
@@ -155,6 +168,29 @@ def _assess_unresolved(dependency: Dependency, fact: Fact[PackageInfo] | None) -
         state="unknown",
         reasons=(measurement.no_score_reason or f"version in use not known: {reason}",),
         in_registry=_is_in_registry(fact),
+    )
+
+
+def _add_package_advisories(
+    assessment: Assessment,
+    fact: Fact[PackageInfo] | None,
+    advisories: LowerBound[tuple[AffectingAdvisory, ...]] | None,
+    options: ScanOptions,
+) -> Assessment:
+    """Return the assessment of an unknown version with the advisories that affect every version."""
+    if advisories is None:
+        return assessment
+    evidence = Evidence(advisories=advisories)
+    if fact is not None:
+        evidence = msgspec.structs.replace(evidence, package_info=fact)
+    score = assess_release(assessment.dependency, evidence, options).score
+    return replace(
+        assessment,
+        state=policy.judge_dependency(assessment.dependency, score, options.threshold),
+        score=score,
+        reasons=(*(cap.reason for cap in (score.caps if score is not None else ())), *assessment.reasons),
+        fix="",
+        advisories=advisories.value,
     )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from nerq_cli.application.session import Session
     from nerq_cli.evidence.collect import EvidenceCollector
     from nerq_cli.evidence.registry_lookup import PackageFacts
-    from nerq_cli.facts import Evidence
+    from nerq_cli.facts import Advisory, Evidence, Found
     from nerq_cli.fetch.fetcher import FetchRun
     from nerq_cli.inventory import Package, Release
     from nerq_cli.sources.advisories.local_database import Snapshot
@@ -32,8 +32,10 @@ class EvidenceProvider(Protocol):
         """Return what the registries publish about packages; of a package in ``pinned`` only those releases matter."""
         ...
 
-    def find_named_versions(self, packages: Sequence[Package]) -> Mapping[Package, tuple[str, ...]]:
-        """Return the versions that advisories on this machine name, listed by the registry or not."""
+    def find_package_records(
+        self, packages: Sequence[Package], package_facts: PackageFacts
+    ) -> Mapping[Package, Found[tuple[Advisory, ...]]]:
+        """Return the advisory records of packages whose version in use is not known."""
         ...
 
     def find_local_evidence(self, releases: Sequence[Release]) -> Mapping[Release, Evidence]:
@@ -69,9 +71,11 @@ class EvidenceRun:
         self._ecosystems.update(package.ecosystem for package in packages)
         return self._open_collector().collect_packages(packages, pinned)
 
-    def find_named_versions(self, packages: Sequence[Package]) -> dict[Package, tuple[str, ...]]:
-        """Return the versions that advisories on this machine name."""
-        return self._open_collector().find_named_versions(packages)
+    def find_package_records(
+        self, packages: Sequence[Package], package_facts: PackageFacts
+    ) -> dict[Package, Found[tuple[Advisory, ...]]]:
+        """Return the advisory records of packages whose version in use is not known."""
+        return self._open_collector().find_package_records(packages, package_facts)
 
     def find_local_evidence(self, releases: Sequence[Release]) -> dict[Release, Evidence]:
         """Return what advisories on this machine have about releases."""

@@ -3,31 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Final
-
-import msgspec
 
 from nerq_cli.application.assess import assess_resolution
 from nerq_cli.application.build_report import build_empty_report, build_report
 from nerq_cli.application.select_dependencies import select_dependencies
 from nerq_cli.application.upgrades import add_upgrades
 from nerq_cli.errors import NothingToScanError, UsageError
-from nerq_cli.facts import Fact, Found, PackageInfo
+from nerq_cli.facts import AffectingAdvisory, LowerBound
 from nerq_cli.inventory import Declaration, DependencyFile, Package
 from nerq_cli.privacy import PrivacyRules, mark_withheld
 from nerq_cli.report.model import Assessment, Report
 from nerq_cli.resolve.resolver import CONSTRAINT_GROUP, Declarations, Resolution, resolve
+from nerq_cli.vulnerabilities.matching import list_named_versions, match_advisories
 
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
     from nerq_cli.application.evidence_run import EvidenceProvider, EvidenceRun
     from nerq_cli.application.read_dependencies import Inputs
     from nerq_cli.application.session import Session
+    from nerq_cli.evidence.registry_lookup import PackageFacts
 
 #: Packages held in memory at a time; their evidence is dropped once they are scored.
+_NO_VERSION: Final = "the version in use is not known"
 BATCH_SIZE: Final = 1_000
 _DEV: Final = "dev"
 
@@ -137,7 +138,7 @@ def assess_declarations(
     for packages in _split_batches(resolver.packages, BATCH_SIZE):
         queryable_packages = resolver.filter_queryable(packages)
         package_facts = provider.collect_packages(queryable_packages, resolver.find_pinned_releases(queryable_packages))
-        resolution = _resolve(resolver, packages, package_facts.package_info, provider)
+        resolution, package_advisories = _resolve(resolver, packages, package_facts, provider)
         releases = [item.release for item in resolution.dependencies if item.release and not item.skip_reason]
         evidence = dict(provider.collect_evidence(releases, package_facts))
         third_party_releases = [
@@ -147,36 +148,38 @@ def assess_declarations(
         ]
         if third_party_releases:
             evidence.update(provider.find_local_evidence(third_party_releases))
-        assessments = assess_resolution(resolution, package_facts, evidence, options)
+        assessments = assess_resolution(resolution, package_facts, evidence, options, package_advisories)
         yield from add_upgrades(assessments, evidence, package_facts, options, provider)
 
 
-def _resolve(
-    resolver: Declarations,
-    packages: Sequence[Package],
-    package_infos: Mapping[Package, Fact[PackageInfo]],
-    provider: EvidenceProvider,
-) -> Resolution:
-    """Return the resolution of a batch; ranges that no listed version satisfies may get one that an advisory names.
+def _list_open(resolution: Resolution) -> list[Package]:
+    """Return the packages that are looked up and have a dependency without a version in use."""
+    return sorted({item.package for item in resolution.dependencies if item.release is None and not item.skip_reason})
 
-    Registries remove malicious versions. A range that only those satisfied is judged by them.
+
+def _resolve(
+    resolver: Declarations, packages: Sequence[Package], package_facts: PackageFacts, provider: EvidenceProvider
+) -> tuple[Resolution, dict[Package, LowerBound[tuple[AffectingAdvisory, ...]]]]:
+    """Return the resolution of a batch, and the advisories of the packages without a version in use.
+
+    Registries remove malicious versions. A range that only those satisfied is judged by them, and one that no named
+    version satisfies by the advisories that affect every version.
     """
+    package_infos = package_facts.package_info
     resolution = resolver.resolve_packages(packages, package_infos)
-    open_packages = sorted(
-        {item.package for item in resolution.unsatisfied}
-        & {item.package for item in resolution.dependencies if item.version is None}
-    )
-    named_versions = provider.find_named_versions(open_packages) if open_packages else {}
-    if not named_versions:
-        return resolution
-    extended_infos = {
-        package: msgspec.structs.replace(
-            fact, value=msgspec.structs.replace(fact.value, removed=(*fact.value.removed, *versions))
-        )
-        for package, versions in named_versions.items()
-        if isinstance(fact := package_infos.get(package), Found)
-    }
-    return resolver.resolve_packages(packages, {**package_infos, **extended_infos})
+    open_packages = _list_open(resolution)
+    records = provider.find_package_records(open_packages, package_facts) if open_packages else {}
+    if not records:
+        return resolution, {}
+    named_versions = {package: list_named_versions(fact.value, package) for package, fact in records.items()}
+    resolution = resolver.resolve_packages(packages, package_infos, named_versions)
+    package_advisories = {}
+    for package in _list_open(resolution):
+        fact = records.get(package)
+        # no version: the advisories that affect every one
+        if fact is not None and (advisories := match_advisories(fact.value, package, "")):
+            package_advisories[package] = LowerBound(advisories, fact.source, fact.retrieved_at, _NO_VERSION)
+    return resolution, package_advisories
 
 
 def _split_batches(packages: Iterable[Package], size: int) -> Iterator[list[Package]]:

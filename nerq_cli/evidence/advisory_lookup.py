@@ -23,7 +23,7 @@ from nerq_cli.facts import (
     PackageInfo,
     Unknown,
 )
-from nerq_cli.inventory import Release
+from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.advisories import epss, exploitation, kev, local_database, osv
 from nerq_cli.sources.advisories.kev import Catalogue
 from nerq_cli.sources.advisories.local_database import AdvisoryFindings
@@ -109,6 +109,32 @@ def fetch_osv_advisories(services: ServiceLookup, as_of: int, positions: Mapping
         advisories.incomplete,
         advisories.listed_ids,
     )
+
+
+def find_package_records(
+    services: ServiceLookup, database: AdvisoryDatabase | None, packages: Sequence[Package], known_until: int
+) -> dict[Package, Found[tuple[Advisory, ...]]]:
+    """Return the records of packages whose version in use is not known; of OSV only the malware records.
+
+    Records published after ``known_until`` (epoch seconds UTC) are left out.
+    """
+    public_packages = services.select_public("osv", packages)
+    recorded = (
+        osv.fetch_advisories(services.run, [], public_packages, services.endpoints["osv"]).recorded
+        if public_packages
+        else {}
+    )
+    database_records = {} if database is None else local_database.find_records(database, packages)
+    found_records = {}
+    for package in packages:
+        candidates = (recorded.get(package), database_records.get(package))
+        facts = [fact for fact in candidates if isinstance(fact, Found) and fact.value]
+        records = select_known_advisories(
+            _merge_records(record for fact in facts for record in fact.value), known_until
+        )
+        if records:
+            found_records[package] = Found(records, facts[0].source, facts[0].retrieved_at)
+    return found_records
 
 
 def find_database_advisories(

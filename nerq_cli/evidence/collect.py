@@ -14,7 +14,7 @@ from nerq_cli.evidence.plan import ByPackage, Plan, Step
 from nerq_cli.evidence.registry_lookup import PackageFacts, RegistryLookup
 from nerq_cli.evidence.replay import hide_later_versions
 from nerq_cli.evidence.service_lookup import ServiceLookup
-from nerq_cli.facts import NOT_REQUESTED, Evidence, Found, LowerBound, Popularity, SimilarName
+from nerq_cli.facts import NOT_REQUESTED, Advisory, Evidence, Found, LowerBound, Popularity, SimilarName
 from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.advisories import local_database
 from nerq_cli.sources.popularity import ranks, similar_names
@@ -114,6 +114,10 @@ RELEASE_INPUTS: Final = (
 )
 
 
+def _list_private(package_facts: PackageFacts) -> list[Package]:
+    return [package for package, fact in package_facts.package_info.items() if may_be_private(fact)]
+
+
 class EvidenceCollector:
     """Collects evidence for one run, in two rounds."""
 
@@ -186,9 +190,12 @@ class EvidenceCollector:
         }
         return replace(package_facts, package_info=package_info)
 
-    def find_named_versions(self, packages: Sequence[Package]) -> dict[Package, tuple[str, ...]]:
-        """Return the versions that advisories in the local database name, by package."""
-        return {} if self._database is None else local_database.find_named_versions(self._database, packages)
+    def find_package_records(
+        self, packages: Sequence[Package], package_facts: PackageFacts
+    ) -> dict[Package, Found[tuple[Advisory, ...]]]:
+        """Return the advisory records of packages whose version in use is not known."""
+        services = self._services.hide_packages(_list_private(package_facts))
+        return advisory_lookup.find_package_records(services, self._database, packages, self._known_until)
 
     def find_local_evidence(self, releases: Sequence[Release]) -> dict[Release, Evidence]:
         """Return the advisories of the local database that affect releases; no request is sent.
@@ -211,12 +218,11 @@ class EvidenceCollector:
 
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:
         """Return the evidence about versions in use."""
-        absent_packages = [package for package, fact in package_facts.package_info.items() if may_be_private(fact)]
         values = self._release_plan.run(
             {
                 **self._local_inputs,
                 "registries": self._registries,
-                "services": self._services.hide_packages(absent_packages),
+                "services": self._services.hide_packages(_list_private(package_facts)),
                 "package_facts": package_facts,
                 "releases": releases,
             }

@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final, Literal
 
 from nerq_cli.ecosystems import Ecosystem, get_ecosystem
-from nerq_cli.facts import Fact, Found, PackageInfo
+from nerq_cli.facts import Absent, Fact, Found, PackageInfo
 from nerq_cli.inventory import Declaration, Dependency, Location, Package, Release
 
 #: The group of a constraints file: its declarations narrow versions and add no dependency.
@@ -118,9 +119,15 @@ class Declarations:
         return releases
 
     def resolve_packages(
-        self, packages: Iterable[Package], package_infos: Mapping[Package, Fact[PackageInfo]]
+        self,
+        packages: Iterable[Package],
+        package_infos: Mapping[Package, Fact[PackageInfo]],
+        named_versions: Mapping[Package, Sequence[str]] = MappingProxyType({}),
     ) -> Resolution:
-        """Return the dependencies of these packages, as described in :func:`resolve`."""
+        """Return the dependencies of these packages, as described in :func:`resolve`.
+
+        ``named_versions`` are those that advisories name: they count as removed where the registry does not list them.
+        """
         dependencies: list[Dependency] = []
         unsatisfied: list[Unsatisfied] = []
         for package in packages:
@@ -128,7 +135,9 @@ class Declarations:
             dependencies.extend(
                 _build_skipped_dependencies(declaration for declaration in declarations if declaration.skip_reason)
             )
-            resolver = _PackageResolver(package, package_infos.get(package), self._python)
+            resolver = _PackageResolver(
+                package, package_infos.get(package), self._python, tuple(named_versions.get(package, ()))
+            )
             constraints = _Constraints(self._constraints.get(package, ()), self._project_directories, self._python)
             resolved_declarations = _resolve_declarations(
                 resolver, [declaration for declaration in declarations if not declaration.skip_reason], constraints
@@ -219,6 +228,8 @@ class _PackageResolver:
     package: Package
     fact: Fact[PackageInfo] | None
     python: str | None
+    #: Versions that advisories name.
+    named_versions: tuple[str, ...] = ()
 
     def resolve_pin(
         self, declaration: Declaration, version: str, constraints: tuple[Declaration, ...] = ()
@@ -255,20 +266,29 @@ class _PackageResolver:
             return self.resolve_pin(
                 declaration, highest, tuple(constraint for constraint, version in pins.items() if version == highest)
             )
-        if not isinstance(self.fact, Found):
-            return _ResolvedDeclaration(declaration, None, "unresolved", constraints)
         requirement = ecosystem.join_requirements(
             declaration.requirement, [constraint.requirement for constraint in constraints]
         )
+        removed_version = _find_highest(ecosystem, requirement, self._list_removed())
+        if not isinstance(self.fact, Found):
+            return _ResolvedDeclaration(
+                declaration, removed_version, "range" if removed_version else "unresolved", constraints
+            )
         choice = ecosystem.choose_version(requirement, self.fact.value, interpreter=self._select_python(declaration))
         if choice.version is not None:
             return _ResolvedDeclaration(declaration, choice.version, "range", constraints)
-        removed_version = _find_highest(ecosystem, requirement, self.fact.value.removed)
         unsatisfied = self._build_unsatisfied(
             declaration, requirement, choice.reason, () if removed_version else choice.suggestions
         )
         resolution: Literal["range", "unresolved"] = "range" if removed_version else "unresolved"
         return _ResolvedDeclaration(declaration, removed_version, resolution, constraints, unsatisfied)
+
+    def _list_removed(self) -> list[str]:
+        """Return the versions that were published once and are not listed; none while the registry is silent."""
+        if isinstance(self.fact, Found):
+            known_versions = (*self.fact.value.removed, *self.named_versions)
+            return [version for version in known_versions if version not in self.fact.value.versions]
+        return list(self.named_versions) if isinstance(self.fact, Absent) else []
 
     def _select_python(self, declaration: Declaration) -> str | None:
         return self.python if _applies_to_python(declaration, self.python) else None

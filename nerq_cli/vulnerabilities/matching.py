@@ -464,11 +464,11 @@ def _find_malicious_versions(
 
 
 def list_named_versions(advisories: Iterable[Advisory], package: Package) -> tuple[str, ...]:
-    """Return the versions of a package that its malware records enumerate, sorted by text."""
+    """Return the versions of a package that its records enumerate as affected, sorted by text."""
     versions = {
         version
         for advisory in advisories
-        if advisory.malware and not advisory.withdrawn
+        if not advisory.withdrawn
         for affected in advisory.affected
         if (affected.ecosystem, affected.name) == (package.ecosystem, package.name)
         for version in _list_named_versions(affected)

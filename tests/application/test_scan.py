@@ -23,6 +23,7 @@ from nerq_cli.facts import (
     WHEEL,
     YANKED,
     Absent,
+    Advisory,
     AffectingAdvisory,
     Evidence,
     Fact,
@@ -81,7 +82,6 @@ class World:
 
     packages: Mapping[str, Listed]
     silent: Sequence[str] = ()
-    named: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     asked: list[list[str]] = field(default_factory=list)
     pinned: list[list[str]] = field(default_factory=list)
 
@@ -89,8 +89,12 @@ class World:
         self.pinned.append([release.key for release in pinned])
         return PackageFacts({package: self._project(package) for package in packages})
 
-    def find_named_versions(self, packages: Sequence[Package]) -> dict[Package, tuple[str, ...]]:
-        return {package: self.named[package.name] for package in packages if package.name in self.named}
+    def find_package_records(
+        self,
+        packages: Sequence[Package],  # noqa: ARG002
+        package_facts: PackageFacts,  # noqa: ARG002
+    ) -> dict[Package, Found[tuple[Advisory, ...]]]:
+        return {}
 
     def find_local_evidence(self, releases: Sequence[Release]) -> dict[Release, Evidence]:
         return dict.fromkeys(releases, Evidence()) if self.silent else {}

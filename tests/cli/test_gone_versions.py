@@ -154,3 +154,92 @@ def test_a_removed_version_is_named_as_such(nerq: Nerq, registry: Any, project: 
     write_manifest(project, "left", "1.1.0")
     [dependency] = nerq("scan", *AS_OF, "--format", "json").json["dependencies"]
     assert dependency["reasons"][0] == "version 1.1.0 was removed from the registry"
+
+
+def build_malicious_package(name: str, ecosystem: str = "npm") -> dict[str, Any]:
+    """Return a record of a package of which every version is malicious."""
+    record = build_malware(name, ecosystem=ecosystem)
+    kind = "SEMVER" if ecosystem == "npm" else "ECOSYSTEM"
+    record["affected"][0]["ranges"] = [{"type": kind, "events": [{"introduced": "0"}]}]
+    return record
+
+
+@pytest.mark.parametrize("listed", [(), ("0.0.1-security",), ("0.9.0", "3.0.0")])
+@pytest.mark.parametrize("threshold", ["70", "0"])
+def test_a_range_of_a_malicious_package_fails_although_no_version_satisfies_it(
+    nerq: Nerq,
+    registry: Any,
+    services: Any,
+    project: Path,
+    import_records: Any,
+    listed: tuple[str, ...],
+    threshold: str,
+) -> None:
+    services.silent()
+    registry.most_used()
+    if listed:
+        registry.npm("stealer", *listed)
+    import_records(build_malicious_package("stealer"))
+    write_manifest(project, "stealer", "^1.0.0")
+    result = nerq("scan", *AS_OF, "--format", "json", "-t", threshold)
+    [dependency] = result.json["dependencies"]
+    assert (result.status, dependency["state"], dependency["score"]) == (1, "below", 0.0)
+    assert [advisory["id"] for advisory in dependency["advisories"]] == ["MAL-2026-7"]
+    assert "malicious" in {finding["id"] for finding in result.json["findings"]}
+    printed = nerq("scan", *AS_OF, "-t", threshold)
+    assert "MAL-2026-7" in printed.out
+    assert "nearest" not in printed.out
+    checked = nerq("check", "npm:stealer@^1.0.0", *AS_OF, "-t", threshold)
+    assert checked.status == 1
+    assert "MAL-2026-7" in checked.out
+
+
+@pytest.mark.parametrize("requirement", ["==8.3.41.*", ">=8.3.41,<8.3.43"])
+def test_a_range_that_only_removed_malware_satisfies_is_known_from_osv(
+    nerq: Nerq, registry: Any, services: Any, project: Path, requirement: str
+) -> None:
+    registry.pypi("ultra", "8.3.40", "8.3.43")
+    services.advisory("ultra", "8.3.41", identifier="MAL-2024-9")
+    (project / "requirements.txt").write_text(f"ultra{requirement}\n")
+    result = nerq("scan", *AS_OF, "--format", "json")
+    [dependency] = result.json["dependencies"]
+    assert (result.status, dependency["state"], dependency["version"]) == (1, "below", "8.3.41")
+    assert [advisory["id"] for advisory in dependency["advisories"]] == ["MAL-2024-9"]
+
+
+def test_a_range_of_a_package_that_left_its_registry_is_judged_by_the_version_a_record_names(
+    nerq: Nerq, registry: Any, services: Any, project: Path, import_records: Any
+) -> None:
+    registry.most_used()
+    import_records(build_malware("flatmap-streams", "0.1.1"))
+    write_manifest(project, "flatmap-streams", "^0.1.0")
+    result = nerq("scan", *AS_OF, "--format", "json")
+    [dependency] = result.json["dependencies"]
+    assert (result.status, dependency["state"], dependency["version"]) == (1, "below", "0.1.1")
+    assert {finding["id"] for finding in result.json["findings"]} == {"malicious", "not-in-registry"}
+    assert not any(b"flatmap" in request.body for request in services.site.requests)
+
+
+def test_an_advisory_about_a_removed_version_counts_for_a_range(
+    nerq: Nerq, registry: Any, services: Any, project: Path, import_records: Any
+) -> None:
+    services.silent()
+    registry.npm("left", "3.7.1", "4.0.0")
+    record = {**build_malware("left", "3.7.2"), "id": "GHSA-1", "database_specific": {"severity": "HIGH"}}
+    import_records(record)
+    write_manifest(project, "left", "~3.7.2")
+    result = nerq("scan", *AS_OF, "--format", "json")
+    [dependency] = result.json["dependencies"]
+    assert (result.status, dependency["state"], dependency["version"]) == (1, "below", "3.7.2")
+    assert "nearest" not in nerq("scan", *AS_OF).out
+
+
+def test_a_record_that_was_published_later_names_no_version(
+    nerq: Nerq, registry: Any, services: Any, project: Path, import_records: Any
+) -> None:
+    services.silent()
+    registry.npm("left", "3.7.1", "4.0.0")
+    import_records(build_malware("left", "3.7.2"))
+    write_manifest(project, "left", "~3.7.2")
+    [dependency] = nerq("scan", "--as-of", "2026-10-25", "--format", "json").json["dependencies"]
+    assert (dependency["state"], dependency["version"]) == ("unknown", None)

@@ -13,7 +13,6 @@ from nerq_cli.units import DAY, NO_LIMIT
 from nerq_cli.vulnerabilities.matching import (
     build_history,
     find_unevaluable,
-    list_named_versions,
     match_advisories,
     select_known_advisories,
 )
@@ -91,16 +90,17 @@ def find_advisories(
     return findings
 
 
-def find_named_versions(database: AdvisoryDatabase, packages: Sequence[Package]) -> dict[Package, tuple[str, ...]]:
-    """Return the versions that advisories list one by one, by package; without an entry there are none."""
+def find_records(database: AdvisoryDatabase, packages: Sequence[Package]) -> dict[Package, Found[tuple[Advisory, ...]]]:
+    """Return the records of packages, whatever the version; without an entry there are none."""
+    snapshots = read_snapshots(database)
     packages_by_key: dict[tuple[str, str], Package] = {
         (package.ecosystem, package.name): package for package in packages
     }
-    named_versions = {
-        packages_by_key[key]: list_named_versions(decode_advisories(values), packages_by_key[key])
+    return {
+        packages_by_key[key]: Found(decode_advisories(values), LABEL, snapshots[key[0]].valid_until)
         for key, values in database.find_by_packages(sorted(packages_by_key)).items()
+        if values and key[0] in snapshots
     }
-    return {package: versions for package, versions in named_versions.items() if versions}
 
 
 def _build_findings(
