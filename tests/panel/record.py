@@ -13,13 +13,12 @@ import argparse
 from pathlib import Path
 
 import msgspec
+from panel import panel
 
 from nerq_cli.application.session import Session
 from nerq_cli.application.settings import Settings
 from nerq_cli.facts import AffectingAdvisory, Fact, Found, PackageInfo, T
 from nerq_cli.inventory import Release
-
-from . import panel
 
 #: Most packages that one run may ask the registries about.
 MAX_ONLINE = 5

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import median
 
-from nerq_cli.methodology.packages import PACKAGES
+from panel import panel
+from panel.panel import ABLATIONS, Result, judge_panel
 
-from . import panel
-from .panel import ABLATIONS, Result, judge_panel
+from nerq_cli.methodology.packages import PACKAGES
 
 _THRESHOLD = PACKAGES.threshold
 
@@ -65,7 +65,7 @@ def has_moved(before: Result, after: Result) -> bool:
     """Return whether the score of a firm verdict differs by more than 5 points from the one with everything known."""
     if before.value is None or after.value is None or not is_firm(after):
         return False
-    return abs(before.value - after.value) > 5
+    return bool(abs(before.value - after.value) > 5)
 
 
 def correlate_downloads(results: Sequence[Result]) -> float:
@@ -75,7 +75,7 @@ def correlate_downloads(results: Sequence[Result]) -> float:
         adoption = panel.build_adoption(result.row)
         if result.value is not None and adoption.downloads is not None:
             pairs.append((result.value, adoption.downloads))
-    return panel.compute_rank_correlation(pairs)
+    return float(panel.compute_rank_correlation(pairs))
 
 
 def _summarise(results: Sequence[Result]) -> str:

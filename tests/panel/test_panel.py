@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from statistics import median
 
 import pytest
+from panel import panel, report
+from panel.panel import ABLATIONS, Result, judge_panel, read_panel
 
 from nerq_cli.methodology.packages import PACKAGES
-
-from . import panel, report
-from .panel import ABLATIONS, Result, judge_panel, read_panel
 
 ECOSYSTEMS = ("PyPI", "npm")
 CLASSES = ("healthy", "finished", "abandoned", "vulnerable")

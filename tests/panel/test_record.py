@@ -7,11 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from panel import panel, record
 
 from nerq_cli.application.session import Session
 from nerq_cli.application.settings import Settings
-
-from . import panel, record
 
 
 @pytest.fixture
