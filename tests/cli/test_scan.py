@@ -15,7 +15,11 @@ from typing import Any
 import jsonschema
 import pytest
 
+import nerq_cli
+
 AS_OF = ("--as-of", "2026-11-21")
+#: The folder that nerq_cli is imported from.
+SOURCE = Path(nerq_cli.__file__).parents[1]
 ADVISORY = {
     "id": "PYSEC-2026-1",
     "aliases": ["CVE-2026-1"],
@@ -450,7 +454,8 @@ def test_help_tells_the_exit_statuses(nerq: Nerq) -> None:
 def test_the_other_package_called_nerq_is_noticed(project: Path) -> None:
     fake = project / "site" / "nerq-1.3.0.dist-info"
     fake.mkdir(parents=True)
-    environment = {**os.environ, "PYTHONPATH": str(fake.parent)}
+    # nerq_cli itself may be found by PYTHONPATH alone, where it is not installed.
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(fake.parent), str(SOURCE)])}
     command = [sys.executable, "-m", "nerq_cli", "--version"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603
     assert done.returncode == 0
