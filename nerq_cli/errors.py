@@ -42,7 +42,7 @@ class Problem:
     #: Counted from 1; 0 is the whole line.
     column: int = 0
     message: str
-    #: The line as written.
+    #: The line up to its first name or key, as written, and ``…`` for what follows. Never a value.
     text: str = ""
     #: What to do.
     hint: str = ""

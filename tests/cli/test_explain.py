@@ -170,7 +170,7 @@ def test_files_with_problems_are_reported_first(nerq: Nerq, two: Any, project: P
     (project / "requirements.txt").write_text("demo-lib==1.0\nthis is none\n")
     result = nerq("scan", "--explain", "nowhere", *AS_OF)
     assert result.status == 2
-    assert "this is none" in result.err
+    assert "this …" in result.err
     assert "nothing was scored" in result.out
     kept = nerq("scan", "--explain", "demo-lib", *AS_OF, "--keep-going")
     assert kept.status == 2

@@ -120,7 +120,8 @@ class FileFinder:
         yield self.make_file(file, root=file.parent, name=name)
         lock = file.with_name(f"{file.name}.lock")
         if not self.as_format and file.suffix == ".py" and os.path.lexists(lock):  # uv's lock file for a script
-            yield self.make_file(lock, root=file.parent, name=detect_format(PurePosixPath(lock)))
+            problem = _find_link_problem(lock, Path(os.path.realpath(file.parent)))
+            yield self.make_file(lock, root=file.parent, name=detect_format(PurePosixPath(lock)), problem=problem)
 
     def find_below(self, top: Path, root: Path, matches: Callable[[str], bool] = bool) -> Iterator[InputFile]:
         """Yield the dependency files below a directory whose absolute path ``matches``."""
@@ -132,8 +133,7 @@ class FileFinder:
             self._exclude_rules(real_path),
         ):
             name = "" if entry.problem else detect_format(PurePosixPath(entry.path))
-            leads_outside = not entry.problem and not is_inside(Path(entry.path), project_root(real_path))
-            problem = "a link that leads out of the project: not followed" if leads_outside else entry.problem
+            problem = entry.problem or _find_link_problem(Path(entry.path), real_path)
             file = self.make_file(top / Path(entry.path).relative_to(real_path), root=root, name=name, problem=problem)
             yield replace(file, from_search=True)
 
@@ -203,6 +203,11 @@ def project_root(folder: Path) -> Path:
 def is_inside(path: Path, root: Path) -> bool:
     """Whether a path is below a directory after symbolic links are resolved."""
     return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root))
+
+
+def _find_link_problem(file: Path, root: Path) -> str:
+    """Return the problem of a file that nobody named and that is a link out of the project; empty if it is none."""
+    return "" if is_inside(file, project_root(root)) else "a link that leads out of the project: not followed"
 
 
 def _is_dependency_file(path: str) -> bool:

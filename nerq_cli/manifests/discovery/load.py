@@ -30,6 +30,7 @@ from nerq_cli.manifests.read_file import (
     read_bytes,
     require_within_limit,
 )
+from nerq_cli.manifests.syntax.quote import excerpt_line
 
 if TYPE_CHECKING:
     from nerq_cli.manifests.discovery.workspace import Workspaces
@@ -41,8 +42,6 @@ _JSON_PROBLEM: Final = "this looks like JSON, not like a requirements file"
 _JSON_HINT: Final = "name its kind with --as: package.json, package-lock.json, Pipfile.lock, bun.lock or sbom"
 #: Fewest problems for which a file found by a search is taken for prose.
 _MIN_PROSE_PROBLEMS: Final = 3
-#: Longest line repeated in a problem, in characters.
-_MAX_LINE_LENGTH: Final = 300
 _URL_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
 
@@ -232,8 +231,8 @@ class _FileLoader:
             path=dependency_file.path,
             line=include.line,
             column=text.find(include.pattern) + 1,
-            message=str(error),
-            text=mask_secrets(text) if len(text) <= _MAX_LINE_LENGTH else "",
+            message=mask_secrets(str(error)),
+            text=excerpt_line(text),
             hint=error.hint,
         )
         self.dependency_files[key] = replace(dependency_file, problems=(*dependency_file.problems, problem))

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.inventory import DependencyFile
+from nerq_cli.manifests.discovery.find import is_inside, project_root
 from nerq_cli.manifests.npm import package_json
 from nerq_cli.manifests.npm.npm_spec import Catalogs, is_catalog_missing
 from nerq_cli.manifests.package_source import WORKSPACE
@@ -136,9 +137,10 @@ def _parent_directories(file: Path) -> Iterator[Path]:
 
 
 def _read_text(file: Path) -> str:
-    """Return the text of a file; empty if it cannot be read."""
+    """Return the text of a file; empty if it cannot be read, or is a link that leads out of the project."""
     try:
-        return decode_text(read_bytes(file)) if file.exists() else ""
+        is_readable = file.exists() and is_inside(file, project_root(Path(os.path.realpath(file.parent))))
+        return decode_text(read_bytes(file)) if is_readable else ""
     except (CannotReadError, OSError):
         return ""
 

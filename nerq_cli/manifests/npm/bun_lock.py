@@ -31,7 +31,8 @@ from nerq_cli.manifests.npm.npm_spec import split_name
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, PackageSource
 from nerq_cli.manifests.syntax.json_comments import strip_comments
 from nerq_cli.manifests.syntax.json_document import JsonReader, NotJsonError
-from nerq_cli.manifests.syntax.problems import ProblemList, quote_text
+from nerq_cli.manifests.syntax.problems import ProblemList
+from nerq_cli.manifests.syntax.quote import quote_text
 
 NAME: Final = "bun.lock"
 

@@ -18,7 +18,8 @@ from nerq_cli.inventory import Declaration, DependencyFile, Include, Location
 from nerq_cli.manifests.npm.npm_spec import Catalogs, NpmSpec, parse_spec
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE
 from nerq_cli.manifests.syntax.json_document import JsonNode, NotJsonError, parse_json
-from nerq_cli.manifests.syntax.problems import ProblemList, quote_text
+from nerq_cli.manifests.syntax.problems import ProblemList
+from nerq_cli.manifests.syntax.quote import quote_text
 
 NAME: Final = "package.json"
 
@@ -141,7 +142,7 @@ class _PackageJsonReader:
         spec = parse_spec(name, specifier, catalogs)
         error = spec.error or find_name_error(spec.name)
         if error:
-            self.problems.add_problem(f"{quote_text(specifier)} cannot be installed: {error}", member.offset)
+            self.problems.add_problem(f"{quote_text(name)} cannot be installed: {error}", member.offset)
             return None
         return spec
 

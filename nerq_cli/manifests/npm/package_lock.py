@@ -29,7 +29,8 @@ from nerq_cli.manifests.npm.node_modules import (
 )
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, PackageSource
 from nerq_cli.manifests.syntax.json_document import MAX_DEPTH, JsonReader, NotJsonError
-from nerq_cli.manifests.syntax.problems import ProblemList, list_examples, quote_text
+from nerq_cli.manifests.syntax.problems import ProblemList, list_examples
+from nerq_cli.manifests.syntax.quote import quote_text
 
 NAME: Final = "package-lock.json"
 #: File names; packages publish the second one.

@@ -24,7 +24,8 @@ from nerq_cli.manifests.npm.npm_entries import (
 )
 from nerq_cli.manifests.npm.npm_spec import Catalogs, parse_spec, split_name
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, repository_reason, url_reason
-from nerq_cli.manifests.syntax.problems import ProblemList, list_examples, quote_text
+from nerq_cli.manifests.syntax.problems import ProblemList, list_examples
+from nerq_cli.manifests.syntax.quote import quote_text, quote_version
 from nerq_cli.manifests.syntax.yaml_document import (
     NO_MEMBERS,
     SLOW_NOTE,
@@ -148,7 +149,7 @@ class _PnpmLockReader:
             version_list = ", ".join(map(str, SUPPORTED_VERSIONS))
             hint = f"known are versions {version_list}"
             self.problems.add_line_problem(
-                f"unknown version of the lock file: {quote_text(get_text(version_node))}",
+                f"unknown version of the lock file: {quote_version(get_text(version_node))}",
                 version_node.line,
                 hint=hint,
             )

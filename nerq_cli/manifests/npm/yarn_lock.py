@@ -27,7 +27,8 @@ from nerq_cli.manifests.npm.npm_entries import (
 from nerq_cli.manifests.npm.npm_spec import parse_spec, split_name
 from nerq_cli.manifests.npm.yarn_classic import parse_entries
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE
-from nerq_cli.manifests.syntax.problems import ProblemList, list_examples, quote_text
+from nerq_cli.manifests.syntax.problems import ProblemList, list_examples
+from nerq_cli.manifests.syntax.quote import quote_text, quote_version
 from nerq_cli.manifests.syntax.yaml_document import (
     NO_MEMBERS,
     SLOW_NOTE,
@@ -144,7 +145,9 @@ class _YarnLockReader:
         header = _HEADER_PATTERN.search(text)
         if header is not None and header[1] != CLASSIC_VERSION:
             line = text.count("\n", 0, header.start()) + 1
-            raise NotYamlError(f"unknown version of the lock file: {quote_text(header[1])}", line, "known is version 1")
+            raise NotYamlError(
+                f"unknown version of the lock file: {quote_version(header[1])}", line, "known is version 1"
+            )
         if not text.strip():
             raise NotYamlError("the file is empty", 0, _REGENERATE_HINT)
         for patterns, line, fields in parse_entries(
@@ -179,7 +182,7 @@ class _YarnLockReader:
         if get_text(version_node) not in BERRY_VERSIONS:
             version_list = ", ".join(sorted(BERRY_VERSIONS, key=int))
             line = (version_node or metadata or root).line
-            message = f"unknown version of the lock file: {quote_text(get_text(version_node))}"
+            message = f"unknown version of the lock file: {quote_version(get_text(version_node))}"
             raise NotYamlError(message, line, f"known are versions {version_list}")
         member_count = 0
         for key, node in root.data.items():

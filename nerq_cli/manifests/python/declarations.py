@@ -11,8 +11,9 @@ from nerq_cli.ecosystems import PYPI
 from nerq_cli.inventory import Declaration, DependencyFile, Include, Location
 from nerq_cli.manifests.package_source import LOCAL, LOCAL_FILE, WORKSPACE, join_markers
 from nerq_cli.manifests.python.pep508 import NotASpecifierError, Specifier, parse_specifier, validate_marker
+from nerq_cli.manifests.syntax.quote import quote_requirement
 from nerq_cli.manifests.syntax.text_document import TextDocument
-from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField, quote_text
+from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField
 
 #: Most dependencies read from one file: groups that include groups, and sums of lists, can declare billions.
 MAX_DEPENDENCIES: Final = 50_000
@@ -53,7 +54,7 @@ def parse_field(text: str, field: TomlField, group: str) -> Declaration | None:
     try:
         return make_declaration(parse_specifier(text), group, Location(path=field.document.path, line=field.line))
     except NotASpecifierError as error:
-        message = f"{quote_text(text)} is not a dependency specifier: {error}"
+        message = f"{quote_requirement(text)} is not a dependency specifier: {error}"
         field.report_problem(message, hint=error.hint, inner_offset=error.offset)
         return None
 
@@ -69,7 +70,7 @@ def parse_line(document: TextDocument, text: str, line: int, group: str, *, mark
     except ValueError as error:
         start = document.lines[line - 1].find(text) if 0 < line <= len(document.lines) else -1
         column = start + 1 + getattr(error, "offset", 0) if start >= 0 else 0
-        message = f"{quote_text(text)} is not a dependency specifier: {error}"
+        message = f"{quote_requirement(text)} is not a dependency specifier: {error}"
         document.add_problem(message, line, column=column, hint=getattr(error, "hint", ""))
         return None
     return make_declaration(replace(specifier, marker=markers), group, Location(path=document.path, line=line))

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.inventory import Declaration
-from nerq_cli.manifests.syntax.toml_document import TomlField, quote_text
+from nerq_cli.manifests.syntax.quote import quote_text
+from nerq_cli.manifests.syntax.toml_document import TomlField
 
 #: Most includes followed in one file: groups that include all others grow with the square of their number.
 MAX_INCLUDES = 100_000

@@ -15,7 +15,8 @@ from nerq_cli.ecosystems import PYPI
 from nerq_cli.errors import Problem
 from nerq_cli.inventory import Declaration, DependencyFile, Location
 from nerq_cli.manifests.python import requirements
-from nerq_cli.manifests.syntax.text_document import TextDocument, quote_line
+from nerq_cli.manifests.syntax.quote import excerpt_line, quote_requirement, quote_text
+from nerq_cli.manifests.syntax.text_document import TextDocument
 
 if TYPE_CHECKING:
     from yaml.nodes import MappingNode, Node, ScalarNode
@@ -126,7 +127,7 @@ class _EnvironmentReader:
     def _move_problem(self, problem: Problem) -> Problem:
         line, column_offset = self._locate_line(problem.line)
         column = problem.column + column_offset if problem.column else 0
-        return replace(problem, line=line, column=column, text=quote_line(self.document.lines[line - 1], column))
+        return replace(problem, line=line, column=column, text=excerpt_line(self.document.lines[line - 1]))
 
     def _compose_document(self) -> MappingNode | None:
         """Return the root node of the document, or None and add a problem."""
@@ -159,7 +160,7 @@ class _EnvironmentReader:
         for key, value in node.value:
             name = key.value if isinstance(key.value, str) else ""
             if name in members:
-                self._report_problem(f"{name[:60]} is here twice", key)
+                self._report_problem(f"{quote_text(name)} is here twice", key)
             members[name] = value
         return members
 
@@ -174,7 +175,7 @@ class _EnvironmentReader:
                     self._read_pip_section(value)
                 else:
                     self._report_problem(
-                        f"not a section of dependencies: {name[:60]!r}", value, hint="conda supports pip only"
+                        f"not a section of dependencies: {quote_text(name)}", value, hint="conda supports pip only"
                     )
         else:
             self._report_problem("a list in the list of dependencies", node, hint="remove the second dash")
@@ -199,7 +200,9 @@ class _EnvironmentReader:
         file_match = _PACKAGE_FILE.fullmatch(text) if len(text) <= _MAX_SPEC_LENGTH else None
         match = file_match or (_MATCH_SPEC.fullmatch(text) if len(text) <= _MAX_SPEC_LENGTH else None)
         if match is None:
-            self._report_problem(f"{text[:60]!r} is not a conda package", node, hint="write name=1.2 or name>=1.2")
+            self._report_problem(
+                f"{quote_requirement(text)} is not a conda package", node, hint="write name=1.2 or name>=1.2"
+            )
             return
         requirement = f"=={match[2]}" if file_match else _drop_build(match[2].strip())
         line = node.start_mark.line + 1

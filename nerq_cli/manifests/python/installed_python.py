@@ -16,6 +16,7 @@ from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedP
 from nerq_cli.manifests.package_source import LOCAL, LOCAL_FILE, repository_reason, url_reason
 from nerq_cli.manifests.python.pep508 import MAX_LENGTH, validate_marker
 from nerq_cli.manifests.read_file import CannotReadError, read_bytes
+from nerq_cli.manifests.syntax.quote import quote_requirement, quote_text
 
 #: Skip reason of packages that conda installed.
 CONDA_REASON: Final = "conda package: not scored"
@@ -158,9 +159,7 @@ class _EnvironmentReader:
             self._report_problem(file, error, hint="reinstall the package")
         if not _NAME_PATTERN.fullmatch(name) or not _VERSION_PATTERN.fullmatch(version):
             if not error:
-                self._report_problem(
-                    file, f"not a package: name {name[:60]!r}, version {version[:60]!r}", hint="reinstall it"
-                )
+                self._report_problem(file, f"not a package: {quote_text(name)}", hint="reinstall it")
             return None
         requires = headers.get_all("requires-dist") or tuple(_read_egg_requires(folder))
         requested = (folder / "REQUESTED").exists()
@@ -213,7 +212,7 @@ class _EnvironmentReader:
         for text in distribution.requires:
             match = _REQUIREMENT_PATTERN.fullmatch(text)
             if match is None or len(text) > MAX_LENGTH:
-                self._report_problem(distribution.file, f"unreadable requirement: {text[:60]!r}")
+                self._report_problem(distribution.file, f"unreadable requirement: {quote_requirement(text)}")
                 continue
             name = normalise_name(PYPI, match["name"])
             specifier, semicolon, marker = match["rest"].partition(" ;" if "@" in match["rest"] else ";")

@@ -24,7 +24,7 @@ from nerq_cli.manifests.python.python_locks import (
     read_marker,
     read_specifier_edges,
 )
-from nerq_cli.manifests.syntax.toml_document import quote_text
+from nerq_cli.manifests.syntax.quote import quote_version
 
 NAME: Final = "pdm.lock"
 
@@ -64,7 +64,9 @@ def _is_supported(lock: LockFile) -> bool:
         lock.add_problem("no lock_version in [metadata]: not a lock file of PDM, or truncated")
     elif major != VERSION[0] or minor > VERSION[1]:
         hint = f"versions {VERSION[0]}.0 to {VERSION[0]}.{VERSION[1]} of the format are supported"
-        lock.add_problem(f"lock_version {quote_text(version)} is not supported", "metadata", "lock_version", hint=hint)
+        lock.add_problem(
+            f"lock_version {quote_version(version)} is not supported", "metadata", "lock_version", hint=hint
+        )
     return not lock.problems
 
 

@@ -154,8 +154,8 @@ def _explain_error(text: str) -> NotASpecifierError:
 
 
 def _extract_message(error: ValueError) -> str:
-    """Return the first line of a message of `packaging`; the others draw the place."""
-    message, _, _ = str(error).partition("\n")
+    """Return what a message of `packaging` says, without the text: quoted after a colon, or drawn on further lines."""
+    message = str(error).partition("\n")[0].partition(": ")[0]
     return message[:1].lower() + message[1:]
 
 

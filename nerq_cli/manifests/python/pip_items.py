@@ -17,6 +17,7 @@ from urllib.parse import unquote
 from nerq_cli.manifests.package_source import LOCAL_FILE, strip_credentials, url_reason
 from nerq_cli.manifests.python.pep508 import MAX_LENGTH, NotASpecifierError, Specifier, parse_specifier, validate_marker
 from nerq_cli.manifests.python.pip_mistakes import NAME_PATTERN, VARIABLE_PATTERN, detect_mistake
+from nerq_cli.manifests.syntax.quote import quote_text
 from nerq_cli.manifests.syntax.text_document import MAX_SHOWN_LENGTH
 
 if TYPE_CHECKING:
@@ -127,11 +128,11 @@ def parse_file_options(text: str) -> dict[str, list[str]]:
 def _check_requirement_options(text: str, start: int) -> bool:
     """Return whether the options after a requirement include a hash; raise if one does not belong there."""
     values_by_option, arguments = _parse_options(text, start)
-    invalid_options = [
-        _format_option(name) for name in values_by_option if name not in _REQUIREMENT_OPTIONS
-    ] + arguments
+    invalid_options = [_format_option(name) for name in values_by_option if name not in _REQUIREMENT_OPTIONS] + [
+        *map(quote_text, arguments)
+    ]
     if invalid_options:
-        message = f"{invalid_options[0][:MAX_SHOWN_LENGTH]} cannot follow a requirement"
+        message = f"{invalid_options[0]} cannot follow a requirement"
         raise NotASpecifierError(message, offset=start, hint="put it on its own line")
     hashes = values_by_option.get("hashes", [])
     if not all(map(_HASH_VALUE.fullmatch, hashes)):
@@ -182,7 +183,7 @@ def _build_option_parser() -> OptionParser:
 
 def _explain_option_error(text: str, start: int, parser_message: str) -> NotASpecifierError:
     """Return the error for an option that cannot be parsed, with the most similar option as a hint."""
-    message = parser_message.partition("error: ")[2].strip()[:MAX_SHOWN_LENGTH]
+    message = parser_message.partition("error: ")[2].strip().partition(" value: ")[0][:MAX_SHOWN_LENGTH]
     name = next(iter(re.findall(r"--?[\w-]+", message)), "")
     offset = max(text.find(name, start), start)
     if not message.startswith("no such option"):

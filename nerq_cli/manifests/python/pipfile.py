@@ -16,7 +16,8 @@ from nerq_cli.manifests.python.declarations import build_dependency_file
 from nerq_cli.manifests.python.dependency_groups import label_group
 from nerq_cli.manifests.python.pep508 import MAX_LENGTH, validate_marker
 from nerq_cli.manifests.python.python_locks import VCS_KEYS, is_package_name, split_extras
-from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField, quote_text
+from nerq_cli.manifests.syntax.quote import quote_text
+from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField
 
 NAME: Final = "Pipfile"
 
@@ -123,7 +124,7 @@ def _read_declaration(raw_name: str, field: TomlField, indexes: FileIndexes) -> 
             ),
         )
     except ValueError as error:
-        field.report_problem(str(error), hint=_VERSION_HINT)
+        field.report_problem(f"{quote_text(raw_name)}: {error}", hint=_VERSION_HINT)
         return None
     source = read_source(lambda key: field.get(key).get_text(), indexes) if is_table else indexes.default_source
     return replace(source.apply_to(declaration), requirement="" if source.skip else declaration.requirement)
@@ -148,5 +149,5 @@ def _parse_requirement(version: str) -> str:
     try:
         SpecifierSet(requirement)
     except InvalidSpecifier:
-        raise ValueError(f"{quote_text(version)} is not a version or a range of them") from None
+        raise ValueError("not a version or a range of versions") from None
     return requirement

@@ -20,7 +20,8 @@ from nerq_cli.manifests.python.pep508 import validate_marker
 from nerq_cli.manifests.python.python_locks import is_package_name, is_platform_specific, is_version, split_extras
 from nerq_cli.manifests.syntax.json_document import NotJsonError, parse_json
 from nerq_cli.manifests.syntax.problems import LineIndex
-from nerq_cli.manifests.syntax.toml_document import MAX_PROBLEMS, MAX_QUOTED_LINE, quote_text
+from nerq_cli.manifests.syntax.quote import excerpt_line, quote_text, quote_version
+from nerq_cli.manifests.syntax.toml_document import MAX_PROBLEMS
 
 NAME: Final = "Pipfile.lock"
 
@@ -149,7 +150,7 @@ class _PipfileLockReader:
         if spec != SPEC_VERSION:
             offset = self._find_offset("_meta", "pipfile-spec") or self._find_offset("_meta")
             self._report_problem(
-                f"pipfile-spec {quote_text(str(spec))} is not supported",
+                f"pipfile-spec {quote_version(str(spec))} is not supported",
                 offset,
                 hint=f"version {SPEC_VERSION} is supported",
             )
@@ -176,7 +177,7 @@ class _PipfileLockReader:
         source = pipfile.read_source(partial(_get_text, entry), indexes)
         version = _get_text(entry, "version").lstrip("=")
         if not (is_version(version) or (source.skip and not version)):
-            error = f"{quote_text(version)} is not one version" if version else "no version"
+            error = "the version is not one version" if version else "no version"
             self._report_problem(f"{quote_text(raw_name)}: {error}", offset)
             return None
         marker = self._read_marker(entry, offset)
@@ -215,13 +216,12 @@ class _PipfileLockReader:
     def _report_problem(self, message: str, offset: int, *, hint: str = "") -> None:
         if len(self.problems) >= MAX_PROBLEMS:
             return
-        text = self._lines.line_text(self._lines.line_number(offset))
         problem = Problem(
             path=self.path,
             line=self._lines.line_number(offset),
             column=self._lines.column_number(offset),
             message=mask_secrets(message),
-            text=mask_secrets(text) if len(text) <= MAX_QUOTED_LINE else "",
+            text=excerpt_line(self._lines.line_text(self._lines.line_number(offset))),
             hint=hint,
         )
         self.problems[problem] = None

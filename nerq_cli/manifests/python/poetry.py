@@ -15,7 +15,8 @@ from nerq_cli.manifests.python.dependency_groups import DependencyGroup, label_e
 from nerq_cli.manifests.python.pep508 import MAX_LENGTH, validate_marker
 from nerq_cli.manifests.python.pyproject_tools import read_git_source
 from nerq_cli.manifests.python.python_locks import is_package_name
-from nerq_cli.manifests.syntax.toml_document import TomlField, quote_text
+from nerq_cli.manifests.syntax.quote import quote_text
+from nerq_cli.manifests.syntax.toml_document import TomlField
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -163,7 +164,7 @@ def _read_constraint(name: str, field: TomlField, indexes: FileIndexes) -> Decla
             _read_plain(name, field, indexes) if isinstance(field.value, str) else _read_detailed(name, field, indexes)
         )
     except ValueError as error:
-        field.report_problem(str(error), hint=_CONSTRAINT_HINT)
+        field.report_problem(f"{quote_text(name)}: {error}", hint=_CONSTRAINT_HINT)
         return None
 
 
@@ -230,7 +231,7 @@ def _build_platform_marker(constraint: str) -> str:
     for clause in filter(None, map(str.strip, constraint.split(","))):
         match = _PLATFORM_CLAUSE.fullmatch(clause)
         if not match:
-            raise ValueError(f"{quote_text(clause)} is not the name of a platform")
+            raise ValueError("not the name of a platform")
         clauses.append(f'sys_platform {match[1] or "=="} "{match[2]}"')
     return " and ".join(clauses)
 
@@ -261,7 +262,7 @@ def _translate_alternative(alternative: str) -> str:
     while position < len(alternative) or not clauses:
         clause = _CLAUSE_PATTERN.match(alternative, position)
         if not clause:
-            raise ValueError(f"{quote_text(alternative)} is not a version constraint")
+            raise ValueError("not a version constraint")
         clauses.append(_translate_clause(clause[1] or "==", clause[2]))
         position = clause.end()
     return ",".join(filter(None, clauses))
@@ -295,4 +296,4 @@ def _parse_version(text: str) -> Version:
     try:
         return Version(text)
     except InvalidVersion:
-        raise ValueError(f"{quote_text(text)} is not a version") from None
+        raise ValueError("not a version") from None

@@ -28,7 +28,7 @@ from nerq_cli.manifests.python.python_locks import (
     read_marker,
     report_missing,
 )
-from nerq_cli.manifests.syntax.toml_document import quote_text
+from nerq_cli.manifests.syntax.quote import quote_text, quote_version
 
 NAME: Final = "poetry.lock"
 
@@ -76,7 +76,9 @@ def _is_supported(lock: LockFile) -> bool:
         return False
     if parse_format_version(version)[0] not in SUPPORTED_VERSIONS:
         hint = "versions 1 and 2 of the format are supported"
-        lock.add_problem(f"lock-version {quote_text(version)} is not supported", "metadata", "lock-version", hint=hint)
+        lock.add_problem(
+            f"lock-version {quote_version(version)} is not supported", "metadata", "lock-version", hint=hint
+        )
         return False
     return True
 

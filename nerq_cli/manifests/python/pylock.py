@@ -27,7 +27,7 @@ from nerq_cli.manifests.python.python_locks import (
     read_specifier_edges,
     report_missing,
 )
-from nerq_cli.manifests.syntax.toml_document import quote_text
+from nerq_cli.manifests.syntax.quote import quote_version
 
 NAME: Final = "pylock.toml"
 
@@ -60,7 +60,7 @@ def _is_supported(lock: LockFile) -> bool:
         lock.add_problem("no lock-version: not a lock file of PEP 751")
     elif parse_format_version(version)[0] != VERSION:
         hint = f"version {VERSION} of the format is supported"
-        lock.add_problem(f"lock-version {quote_text(version)} is not supported", "lock-version", hint=hint)
+        lock.add_problem(f"lock-version {quote_version(version)} is not supported", "lock-version", hint=hint)
     elif "packages" not in lock.root.values:
         lock.add_problem("no packages: the file is not complete")
     return not lock.problems

@@ -18,7 +18,8 @@ from nerq_cli.manifests import package_source
 from nerq_cli.manifests.python import poetry, pyproject_tools
 from nerq_cli.manifests.python.declarations import MAX_DEPENDENCIES, build_dependency_file, parse_array, parse_field
 from nerq_cli.manifests.python.dependency_groups import DependencyGroup, expand_groups, label_extra, label_group
-from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField, quote_text
+from nerq_cli.manifests.syntax.quote import quote_text
+from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField
 
 NAME: Final = "pyproject"
 

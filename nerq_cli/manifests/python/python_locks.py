@@ -21,7 +21,8 @@ from nerq_cli.manifests.package_source import PackageSource
 from nerq_cli.manifests.python.declarations import LOCAL_REASONS
 from nerq_cli.manifests.python.dependency_groups import label_extra
 from nerq_cli.manifests.python.pep508 import MAX_LENGTH, NotASpecifierError, Specifier, parse_specifier, validate_marker
-from nerq_cli.manifests.syntax.toml_document import TomlDocument, quote_text
+from nerq_cli.manifests.syntax.quote import quote_requirement, quote_text
+from nerq_cli.manifests.syntax.toml_document import TomlDocument
 
 if TYPE_CHECKING:
     from packaging.markers import Marker
@@ -376,7 +377,7 @@ def read_specifier_edges(table: LockTable, key: str, entries_by_name: EntryIndex
             specifier = parse_locked_specifier(text)
         except NotASpecifierError as error:
             table.report_problem(
-                f"{quote_text(text)} is not a dependency specifier: {error}", key, index, hint=error.hint
+                f"{quote_requirement(text)} is not a dependency specifier: {error}", key, index, hint=error.hint
             )
             continue
         targets = match_entries(entries_by_name.get(normalise_name(PYPI, specifier.name), ()), specifier.version)
@@ -483,7 +484,7 @@ def _read_entry(table: LockTable, source: PackageSource, line: int) -> LockEntry
         table.report_problem(message, *(["name"] if name else []))
         return None
     if not (is_version(version) or (source.skip and not version)):
-        message = f"{quote_text(version)} is not a version" if version else f"{quote_text(name)} has no version"
+        message = f"{quote_text(name)} has {'no version that can be one' if version else 'no version'}"
         table.report_problem(message, *(["version"] if version else []))
         return None
     key = f"{name}@{version}" if version else name

@@ -11,7 +11,8 @@ from nerq_cli.inventory import DependencyFile
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.python import pyproject_tools
 from nerq_cli.manifests.python.declarations import build_dependency_file, parse_array
-from nerq_cli.manifests.syntax.text_document import TextDocument, quote_line
+from nerq_cli.manifests.syntax.quote import excerpt_line
+from nerq_cli.manifests.syntax.text_document import TextDocument
 from nerq_cli.manifests.syntax.toml_document import TomlDocument
 
 NAME: Final = "script"
@@ -95,4 +96,4 @@ def _shift_problem(problem: Problem, script: TextDocument) -> Problem:
     if not 0 < problem.line <= len(script.lines):
         return problem
     column = problem.column + len("# ") if problem.column else 0
-    return replace(problem, column=column, text=quote_line(script.lines[problem.line - 1], column))
+    return replace(problem, column=column, text=excerpt_line(script.lines[problem.line - 1]))

@@ -11,6 +11,7 @@ from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.inventory import Declaration, DependencyFile, Include
 from nerq_cli.manifests.python.declarations import SETUP_GROUPS, build_dependency_file, parse_line
 from nerq_cli.manifests.python.dependency_groups import label_extra
+from nerq_cli.manifests.syntax.quote import MAX_QUOTED_NAME, quote_text
 from nerq_cli.manifests.syntax.text_document import TextDocument
 
 NAME: Final = "setup.cfg"
@@ -80,7 +81,7 @@ def _add_section(
     document: TextDocument, sections: dict[str, dict[str, _NumberedLines]], name: str, number: int
 ) -> dict[str, _NumberedLines]:
     if name in sections:
-        document.add_problem(f"section [{name[:60]}] is here twice", number, hint="merge the two sections")
+        document.add_problem(f"section [{name[:MAX_QUOTED_NAME]}] is here twice", number, hint="merge the two sections")
     return sections.setdefault(name, {})
 
 
@@ -98,7 +99,7 @@ def _add_option(
         return None
     key = text[: delimiter.start()].rstrip()
     if key in section:
-        document.add_problem(f"{key[:60]} is here twice", number)
+        document.add_problem(f"{quote_text(key)} is here twice", number)
     lines: _NumberedLines = [(number, text[delimiter.end() :].strip())]
     section.setdefault(key, []).extend(lines)
     return section[key]

@@ -22,7 +22,7 @@ from nerq_cli.manifests.python.python_locks import (
     read_entries,
     report_missing,
 )
-from nerq_cli.manifests.syntax.toml_document import quote_text
+from nerq_cli.manifests.syntax.quote import quote_text, quote_version
 
 NAME: Final = "uv.lock"
 
@@ -61,7 +61,7 @@ def _is_supported(lock: LockFile) -> bool:
         lock.add_problem("no version: not a lock file of uv, or truncated", hint="lock the project again")
     elif version != VERSION or isinstance(version, bool):
         lock.add_problem(
-            f"version {quote_text(str(version))} is not supported", "version", hint=f"version {VERSION} is supported"
+            f"version {quote_version(str(version))} is not supported", "version", hint=f"version {VERSION} is supported"
         )
     return not lock.problems
 

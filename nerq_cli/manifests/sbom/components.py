@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from nerq_cli.ecosystems import ECOSYSTEMS, EcosystemId, get_ecosystem, normalise_name
 from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
 from nerq_cli.manifests.package_source import strip_credentials, url_reason
-from nerq_cli.manifests.syntax.toml_document import quote_text
+from nerq_cli.manifests.syntax.quote import quote_text
 
 if TYPE_CHECKING:
     from packageurl import PackageURL

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from nerq_cli.manifests.sbom.components import EXCLUDED, PRIVATE, Component, Relation, Sbom, unique_refs
 from nerq_cli.manifests.syntax.json_document import JsonObject
+from nerq_cli.manifests.syntax.quote import quote_version
 from nerq_cli.manifests.syntax.safe_xml import XmlElement
 from nerq_cli.manifests.syntax.text_document import TextDocument
 
@@ -56,7 +57,9 @@ def read_json(document: JsonObject, text_document: TextDocument) -> Sbom:
     version = document.get_text("specVersion")
     if version not in VERSIONS:
         hint = f"known are {VERSIONS[0]} to {VERSIONS[-1]}"
-        text_document.add_problem(f"CycloneDX {version[:20]!r} is not a known version", document.line, hint=hint)
+        text_document.add_problem(
+            f"CycloneDX {quote_version(version)} is not a known version", document.line, hint=hint
+        )
     root = document.get_object("metadata").get("component")
     sbom = Sbom()
     if isinstance(root, JsonObject):

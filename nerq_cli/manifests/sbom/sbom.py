@@ -12,6 +12,7 @@ from nerq_cli.manifests.sbom.components import Sbom, build_dependency_file
 from nerq_cli.manifests.syntax import safe_xml
 from nerq_cli.manifests.syntax.json_document import JsonObject, JsonReader, NotJsonError
 from nerq_cli.manifests.syntax.problems import LineIndex
+from nerq_cli.manifests.syntax.quote import quote_text
 from nerq_cli.manifests.syntax.text_document import TextDocument
 
 NAME: Final = "sbom"
@@ -60,7 +61,7 @@ def _read_json(text_document: TextDocument) -> Sbom:
         text_document.add_problem(f"not valid JSON: {error}", line, column=column, hint=error.hint)
         return Sbom()
     for key, offset in reader.repeated_keys:
-        text_document.add_problem(f"{key[:60]!r} is here twice in one object", line_index.line_number(offset))
+        text_document.add_problem(f"{quote_text(key)} is here twice in one object", line_index.line_number(offset))
     if isinstance(document, JsonObject) and isinstance(document.get("sbom"), JsonObject):  # GitHub's API wraps the SBOM
         document = document["sbom"]
     if isinstance(document, JsonObject):

@@ -8,6 +8,7 @@ from typing import Final
 
 from nerq_cli.manifests.sbom.components import Component, Relation, Sbom, unique_refs
 from nerq_cli.manifests.syntax.json_document import JsonObject
+from nerq_cli.manifests.syntax.quote import quote_version
 from nerq_cli.manifests.syntax.text_document import TextDocument
 
 _VERSION_2: Final = re.compile(r"SPDX-2\.[0-3]")
@@ -49,9 +50,11 @@ def is_version_3(document: JsonObject) -> bool:
 def read_version_2(document: JsonObject, text_document: TextDocument) -> Sbom:
     """Return the content of an SPDX 2 SBOM."""
     if not _VERSION_2.fullmatch(document.get_text("spdxVersion")):
-        version = document.get_text("spdxVersion")[:20]
+        version = document.get_text("spdxVersion")
         text_document.add_problem(
-            f"{version!r} is not a known version of SPDX", document.line, hint="known are SPDX-2.0 to SPDX-2.3"
+            f"{quote_version(version)} is not a known version of SPDX",
+            document.line,
+            hint="known are SPDX-2.0 to SPDX-2.3",
         )
     relations = document.get_objects("relationships")
     described_refs = [

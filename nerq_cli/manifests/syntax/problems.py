@@ -1,8 +1,7 @@
-"""The problems of one file: where in the text each one is, with its line quoted and secrets masked."""
+"""The problems of one file: where in the text each one is, with the name or key of its line."""
 
 from __future__ import annotations
 
-import json
 import re
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -11,13 +10,10 @@ from typing import Final
 
 from nerq_cli.errors import Problem
 from nerq_cli.manifests.package_source import mask_secrets
+from nerq_cli.manifests.syntax.quote import excerpt_line
 
 #: Number of problems listed; further ones are counted.
 MAX_PROBLEMS: Final = 1_000
-#: Longest line that a problem quotes, in characters.
-MAX_QUOTED_LINE: Final = 500
-#: Longest value that a message quotes, in characters.
-_MAX_QUOTED_VALUE: Final = 60
 
 
 class LineIndex:
@@ -64,13 +60,12 @@ class ProblemList:
 
     def add_line_problem(self, message: str, line: int = 0, *, column: int = 0, hint: str = "") -> None:
         """Add a problem at a line; 0 means the whole file."""
-        text = self.line_index.line_text(line)
         problem = Problem(
             path=self._path,
             line=line,
             column=column,
             message=mask_secrets(message),
-            text=mask_secrets(text) if len(text) <= MAX_QUOTED_LINE else "",
+            text=excerpt_line(self.line_index.line_text(line)),
             hint=hint,
         )
         if len(self._problems) < MAX_PROBLEMS:
@@ -91,10 +86,3 @@ def list_examples(names: Sequence[str], limit: int = 3) -> str:
     """Return the first names for a note, and the number of the others: ``a, b, c and 2 more``."""
     suffix = f" and {len(names) - limit} more" if len(names) > limit else ""
     return f"{', '.join(names[:limit])}{suffix}"
-
-
-def quote_text(text: str) -> str:
-    """Return text in quotes for a message: on one line, with secrets masked, cut to 60 characters."""
-    text = mask_secrets(text)  # before it is cut: in half an address a secret is not recognised
-    short_text = text if len(text) <= _MAX_QUOTED_VALUE else f"{text[:_MAX_QUOTED_VALUE]}…"
-    return f'"{short_text}"' if short_text.isprintable() else json.dumps(short_text)

@@ -7,10 +7,11 @@ from typing import Final
 
 from nerq_cli.errors import Problem
 from nerq_cli.manifests.package_source import mask_secrets
+from nerq_cli.manifests.syntax.quote import excerpt_line
 
 #: Number of problems after which reading stops: such a file has another format.
 MAX_PROBLEMS: Final = 100
-#: Longest line that a problem quotes, in characters.
+#: Longest message or reason with a part of the file, in characters.
 MAX_SHOWN_LENGTH: Final = 300
 #: Characters that no text has, and the replacement of bytes that are not UTF-8: a set of a regular expression.
 CONTROL_CHARACTERS: Final = r"\x00-\x08\x0e-\x1f\x7f\ufffd"
@@ -53,14 +54,6 @@ class TextDocument:
             message, column, hint = f"more than {MAX_PROBLEMS} problems: the rest is not read", 0, ""
         if self.too_many_problems:
             return
-        text = quote_line(self.lines[line - 1], column) if 0 < line <= len(self.lines) else ""
+        text = excerpt_line(self.lines[line - 1]) if 0 < line <= len(self.lines) else ""
         problem = Problem(path=self.path, line=line, column=column, message=mask_secrets(message), text=text, hint=hint)
         self._problems[problem] = None
-
-
-def quote_line(line: str, column: int) -> str:
-    """Return a line to quote in a problem, with secrets masked; empty if ``column`` is beyond what is shown."""
-    if column > MAX_SHOWN_LENGTH:
-        return ""
-    printable = re.sub(f"[{CONTROL_CHARACTERS}]", "\ufffd", line[: 2 * MAX_SHOWN_LENGTH])
-    return mask_secrets(printable)[:MAX_SHOWN_LENGTH]

@@ -14,9 +14,8 @@ from itertools import accumulate
 
 from nerq_cli.errors import Problem
 from nerq_cli.manifests.package_source import mask_secrets
+from nerq_cli.manifests.syntax.quote import excerpt_line
 
-#: Longest line that a problem quotes, in characters.
-MAX_QUOTED_LINE = 500
 #: Number of problems after which reading stops: such a file has another format.
 MAX_PROBLEMS = 1_000
 #: Longest name or string that a message quotes, in characters.
@@ -316,9 +315,8 @@ class TomlDocument:
         line = 0 if offset is None else self.line_at(offset)
         column = 0 if offset is None else offset - self._starts[line - 1] + 1
         text = self._lines[line - 1] if line else ""
-        quote = mask_secrets(text) if len(text) <= MAX_QUOTED_LINE else ""
         problem = Problem(
-            path=self.path, line=line, column=column, message=mask_secrets(message), text=quote, hint=hint
+            path=self.path, line=line, column=column, message=mask_secrets(message), text=excerpt_line(text), hint=hint
         )
         self._problems[problem] = None
 
@@ -340,9 +338,3 @@ class TomlDocument:
             self.add_problem(f"not readable: {error}", None)
         else:
             self.root = TomlField(self, "", data, locate_values(self.text))
-
-
-def quote_text(text: str) -> str:
-    """Return text in quotes for a message, on one line and cut to 60 characters."""
-    short_text = text if len(text) <= _MAX_NAME_LENGTH else f"{text[:_MAX_NAME_LENGTH]}…"
-    return '"' + short_text.replace("\n", "\\n") + '"'

@@ -70,7 +70,7 @@ def _add_source_line(page: Page, problem: Problem) -> None:
         before_caret, after_caret, page.width - len(number) - 5, page.safe_text("…")
     )
     page.add_line((f"  {number} | ", "dim"), (before_caret + after_caret, ""))
-    if problem.column:
+    if problem.column <= len(problem.text) and problem.column:
         page.add_line((f"  {' ' * len(number)} | {' ' * cell_width(before_caret)}", "dim"), ("^", "bad"))
 
 

@@ -175,8 +175,8 @@ def test_older_kinds_of_metadata_are_read_too(project: Project) -> None:
         ({"a-1.0.dist-info/METADATA": "Name: a\n"}, "no version in it", ["a"]),
         ({"a-1.0.dist-info/METADATA": b"\xff\xfe\x00"}, "no name in it", ["a"]),
         ({"x.dist-info/METADATA": ""}, "no name in it", []),
-        ({"a-1.0.dist-info/METADATA": metadata("a b", "1.0")}, "not a package: name 'a b', version '1.0'", []),
-        ({"a-1.0.dist-info/METADATA": metadata("a", "1.0", "!")}, "unreadable requirement: '!'", ["a"]),
+        ({"a-1.0.dist-info/METADATA": metadata("a b", "1.0")}, 'not a package: "a b"', []),
+        ({"a-1.0.dist-info/METADATA": metadata("a", "1.0", "!")}, 'unreadable requirement: "…"', ["a"]),
         (
             {
                 "a-1.0.dist-info/METADATA": metadata("a", "1.0"),

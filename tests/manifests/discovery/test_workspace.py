@@ -30,6 +30,7 @@ catalogs:
   old: {ms: 2.0.0}
   odd: text
 """
+CATALOG_JSON = '{"catalog": {"chalk": "^4"}}'
 ASKING = '{"dependencies": {"chalk": "catalog:", "ms": "catalog:old", "other": "catalog:"}}'
 
 
@@ -39,6 +40,19 @@ def skips(manifest: DependencyFile) -> dict[str, str]:
 
 def ranges(manifest: DependencyFile) -> dict[str, str]:
     return {item.name: item.requirement for item in manifest.declarations if not item.skip_reason}
+
+
+@pytest.mark.parametrize("name", ["pnpm-workspace.yaml", ".yarnrc.yml", "package.json"])
+def test_a_catalog_that_links_out_of_the_project_is_not_read(project: Project, name: str) -> None:
+    home = project({"../outside": CATALOGS if name != "package.json" else CATALOG_JSON, "a/package.json": ASKING})
+    (home / ".git").mkdir()
+    (home / name).symlink_to(home.parent / "outside")
+    [manifest] = load_dependency_files(["a"])
+    assert ranges(manifest) == {}
+    (home / name).unlink()
+    (home.parent / "outside").rename(home / name)
+    [manifest] = load_dependency_files(["a"])
+    assert ranges(manifest)["chalk"] == "^4"
 
 
 # --- uv --------------------------------------------------------------------------------------------------------------

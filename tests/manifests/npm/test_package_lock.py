@@ -466,7 +466,7 @@ def test_what_is_no_lock_file_of_npm_is_a_problem(text: str, expected: str) -> N
         ("node_modules/a/b", entry("a"), '"a/b" is no package name: it has characters that no name has'),
         ("node_modules/a", entry("a", name="-"), '"-" is no package name: no name begins like this'),
         ("node_modules/\x1b", entry("a"), '"node_modules/\\u001b" cannot be the path of a folder'),
-        ("node_modules/" * 400 + "a", entry("a"), f'"{("node_modules/" * 5)[:60]}…" cannot be the path of a folder'),
+        ("node_modules/" * 400 + "a", entry("a"), f'"{("node_modules/" * 5)[:40]}…" cannot be the path of a folder'),
         ("node_modules/a", entry("a", dependencies=[]), "dependencies must be an object"),
         ("node_modules/a", entry("a", peerDependencies={"b": 1}), "the values of peerDependencies must be strings"),
     ],

@@ -156,8 +156,8 @@ def test_an_edge_leads_to_the_versions_it_allows(edge: str, targets: list[str]) 
     ("edge", "message"),
     [
         ("c>=1", '"c" is required here, but not in this file'),
-        ("c>=1<2; os_name == 'nt'", "\"c>=1<2; os_name == 'nt'\" is not a dependency specifier: expected"),
-        ("^1", '"^1" is not a dependency specifier: expected'),
+        ("c>=1<2; os_name == 'nt'", '"c" is not a dependency specifier: expected'),
+        ("^1", '"…" is not a dependency specifier: expected'),
     ],
 )
 def test_an_edge_that_leads_nowhere_is_a_problem_at_its_line(edge: str, message: str) -> None:

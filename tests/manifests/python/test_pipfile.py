@@ -103,10 +103,10 @@ def test_what_lies_beside_the_file_is_never_looked_up() -> None:
     [
         ("packages = 1", 1, "packages must be a table, here it is an integer"),
         ("[packages]\na = 1", 2, "packages.a must be a version or a table, here it is an integer"),
-        ('[packages]\na = "^1.2"', 2, '"^1.2" is not a version or a range of them'),
-        ('[packages]\na = "' + "1" * 5_000 + '"', 2, "the version is longer than 4000 characters"),
+        ('[packages]\na = "^1.2"', 2, '"a": not a version or a range of versions'),
+        ('[packages]\na = "' + "1" * 5_000 + '"', 2, '"a": the version is longer than 4000 characters'),
         ('[packages]\n"a b" = "*"', 2, '"a b" cannot be the name of a package'),
-        ("[packages]\na = {markers = 'x'}", 2, "expected"),
+        ("[packages]\na = {markers = 'x'}", 2, '"a": expected'),
         ("[[source]]\nname = 'x'", 1, "a source needs a url"),
         ("[packages]\na = '*'\na = '*'", 3, "not valid TOML"),
     ],

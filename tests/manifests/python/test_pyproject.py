@@ -526,7 +526,7 @@ setuptools = {dynamic = {dependencies = "a.txt"}}
     assert [(line, message.split(": expected")[0]) for line, message in complaints(manifest)] == [
         (2, "project.name must be a string, here it is an integer"),
         (3, "project.dependencies must be an array of strings, here it is a table"),
-        (4, '"b^2" is not a dependency specifier'),
+        (4, '"b" is not a dependency specifier'),
         (4, "an item of project.optional-dependencies.x must be a string, here it is an integer"),
         (5, "project.dynamic must be an array of strings, here it is a string"),
         (7, "build-system.requires must be an array of strings, here it is a string"),
@@ -544,13 +544,13 @@ setuptools = {dynamic = {dependencies = "a.txt"}}
 def test_a_problem_in_a_string_has_its_column_and_a_hint() -> None:
     [problem] = read('[project]\ndependencies = ["ok", "requests^2"]', "a/pyproject.toml").problems
     assert (problem.path, problem.line, problem.column) == ("a/pyproject.toml", 2, 32)
-    assert problem.text == 'dependencies = ["ok", "requests^2"]'
+    assert problem.text == 'dependencies = ["…'
     assert ">=1.2,<2" in problem.hint
 
 
 def test_text_that_is_no_toml_is_one_problem_with_its_place() -> None:
     [problem] = read("[project]\nname = app", "p").problems
-    assert (problem.line, problem.column, problem.text) == (2, 8, "name = app")
+    assert (problem.line, problem.column, problem.text) == (2, 8, "name = …")
 
 
 def test_a_tool_that_is_no_table_is_one_problem() -> None:

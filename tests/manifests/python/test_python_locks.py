@@ -76,7 +76,7 @@ def test_what_only_looks_like_an_artefact_is_left_alone() -> None:
         ("name = 1\nversion = '1'", 2, "name must be a string"),
         ("name = '../a'\nversion = '1'", 2, '"../a" cannot be the name of a package'),
         ("name = 'a'", 1, '"a" has no version'),
-        ("name = 'a'\nversion = '1/../2'", 3, '"1/../2" is not a version'),
+        ("name = 'a'\nversion = '1/../2'", 3, '"a" has no version that can be one'),
     ],
 )
 def test_an_entry_that_is_no_package_is_a_problem_at_its_line(entry: str, line: int, message: str) -> None:

@@ -69,14 +69,18 @@ def test_a_block_ends_at_the_last_line_that_may_close_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "line", "column"),
-    [("dependencies = ['a b']", 2, 22), ("dependencies = [", 2, 19), ("dependencies = 'a'", 2, 3)],
+    ("content", "line", "column", "text"),
+    [
+        ("dependencies = ['a b']", 2, 22, "dependencies = ['…"),
+        ("dependencies = [", 2, 19, "dependencies = ["),
+        ("dependencies = 'a'", 2, 3, "dependencies = '…"),
+    ],
 )
-def test_a_mistake_is_shown_where_it_stands(content: str, line: int, column: int) -> None:
+def test_a_mistake_is_shown_where_it_stands(content: str, line: int, column: int, text: str) -> None:
     manifest = read(f"# /// script\n# {content}\n# ///\n", "tool.py")
     [problem] = manifest.problems
     assert (problem.line, problem.column) == (line, column)
-    assert problem.text == f"# {content}"
+    assert problem.text == f"# {text}"
 
 
 def test_the_including_file_says_what_the_items_are() -> None:

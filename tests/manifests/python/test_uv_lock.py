@@ -271,7 +271,7 @@ def test_before_0_4_packages_were_called_distributions() -> None:
         ("", 0, "the file is empty"),
         ("[[package]]\n", 0, "no version: not a lock file of uv, or truncated"),
         ("version = 2\n", 1, 'version "2" is not supported'),
-        ("version = true\n", 1, 'version "True" is not supported'),
+        ("version = true\n", 1, 'version "…" is not supported'),
         ("version = 1\n[manifest]\nmembers = ['a']\n", 3, '"a" is required here, but not in this file'),
         ("version = 1\n[[package]]\nname='a'\nversion='1'\n", 2, '"a" has no known source'),
         ("version = 1\n[[package]]\nname='a'\nversion='1'\nsource='x+y'\n", 5, "source must be a table"),

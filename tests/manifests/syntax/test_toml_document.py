@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nerq_cli.errors import Problem
-from nerq_cli.manifests.syntax.toml_document import MAX_PROBLEMS, Position, TomlDocument, locate_values, quote_text
+from nerq_cli.manifests.syntax.toml_document import MAX_PROBLEMS, Position, TomlDocument, locate_values
 
 
 def line_of(text: str, *keys: str | int) -> int:
@@ -75,7 +75,8 @@ def test_a_value_of_the_wrong_type_is_a_problem_at_its_line(value: str, kind: st
     document = TomlDocument(f"\n[t]\nname = {value}", "x.toml")
     assert document.root.get_path("t", "name").get_text() == ""
     message = f"t.name must be a string, here it is {kind}"
-    assert document.problems == (Problem(path="x.toml", line=3, column=1, message=message, text=f"name = {value}"),)
+    problem_text = "name = [{…" if value.startswith("[{") else f"name = {value[0] if value[0] in '[{' else ''}…"
+    assert document.problems == (Problem(path="x.toml", line=3, column=1, message=message, text=problem_text),)
 
 
 def test_tables_and_arrays_of_the_wrong_type_are_problems_and_read_as_empty() -> None:
@@ -116,7 +117,7 @@ def test_notes_are_kept_once_and_in_order() -> None:
 def test_a_syntax_error_has_line_column_text_and_hint_and_leaves_an_empty_document() -> None:
     document = TomlDocument("[t]\nb = 'x", "x.toml")
     [problem] = document.problems
-    assert (problem.line, problem.column, problem.text) == (2, 7, "b = 'x")
+    assert (problem.line, problem.column, problem.text) == (2, 7, "b = '…")
     assert problem.message.startswith("not valid TOML: ")
     assert problem.hint
     assert document.root.value == {}
@@ -144,16 +145,15 @@ def test_what_the_parser_refuses_is_one_problem(text: str) -> None:
 def test_a_very_long_line_is_not_repeated_in_a_problem() -> None:
     document = TomlDocument(f"a = 1 # {'x' * 1_000}", "x.toml")
     document.root.get("a").get_text()
-    assert document.problems[0].text == ""
+    assert document.problems[0].text == "a = …"
 
 
-def test_secrets_in_addresses_are_blotted_out_of_problems_without_moving_the_caret() -> None:
+def test_addresses_are_not_part_of_problems() -> None:
     line = 'a = [1, "https://me:pa55@host/x?token=abc"]'
     document = TomlDocument(line, "x.toml")
     list(document.root.get("a").string_items())
     [problem] = document.problems
-    assert problem.text == 'a = [1, "https://*******@host/x?*********"]'
-    assert len(problem.text) == len(line)
+    assert problem.text == "a = […"
 
 
 def test_reading_stops_after_a_thousand_problems() -> None:
@@ -163,11 +163,6 @@ def test_reading_stops_after_a_thousand_problems() -> None:
     assert len(document.problems) == MAX_PROBLEMS
     assert document.too_many_problems
     assert list(document.root.get("b").items()) == []
-
-
-def test_a_quoted_text_stays_on_one_line_and_short() -> None:
-    assert quote_text("a\nb") == '"a\\nb"'
-    assert quote_text("x" * 100) == '"' + "x" * 60 + '…"'
 
 
 # --- The law: whatever the parser finds in a valid text, the scanner has a place for, and the place is right.
