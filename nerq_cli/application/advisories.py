@@ -15,7 +15,7 @@ from nerq_cli.errors import NerqError, ResponseError, UsageError
 from nerq_cli.sources.advisories.local_database import read_snapshots
 from nerq_cli.sources.advisories.osv_files import ReadStats, build_entries, read_advisories
 from nerq_cli.store import get_default_directory
-from nerq_cli.store.advisory_db import AdvisoryDatabase, AdvisoryEntry, ImportInfo
+from nerq_cli.store.advisory_db import NO_ECOSYSTEM, AdvisoryDatabase, AdvisoryEntry, ImportInfo
 
 if TYPE_CHECKING:
     from nerq_cli.application.session import ProgressFactory
@@ -65,6 +65,8 @@ class ImportResult:
     counts: dict[str, int]
     #: Number of those that name no version or range.
     unevaluable: int
+    #: Number of records kept for their severity alone.
+    ratings: int
     #: What was read, and what could not be.
     stats: ReadStats
 
@@ -80,18 +82,24 @@ def import_advisories(
         ecosystems: the ecosystems to read; empty reads all.
         add: keep the records of these ecosystems; by default they are replaced.
 
+    Records without a package of an ecosystem are kept for the severity that they give to their aliases; alone they can
+    only be added.
+
     Raises:
         ResponseError: there is no advisory in the files; nothing is written.
         UsageError: the database cannot be written.
     """
-    result = ImportResult({}, 0, ReadStats())
+    result = ImportResult({}, 0, 0, ReadStats())
 
     def count_entries() -> Iterator[AdvisoryEntry]:
         for entry in build_entries(read_advisories(paths, result.stats), ecosystems):
-            result.counts[entry.ecosystem] = result.counts.get(entry.ecosystem, 0) + 1
-            result.unevaluable += not entry.evaluable
+            if entry.ecosystem == NO_ECOSYSTEM:
+                result.ratings += 1
+            else:
+                result.counts[entry.ecosystem] = result.counts.get(entry.ecosystem, 0) + 1
+                result.unevaluable += not entry.evaluable
             yield entry
-        if not result.counts:
+        if not result.counts and not (add and result.ratings):
             raise ResponseError(
                 _describe_empty_import(paths, result.stats),
                 hint="give records in the OSV format that concern PyPI or npm",

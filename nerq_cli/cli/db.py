@@ -80,6 +80,8 @@ def import_files(
         typer.echo(f"{name}: {count:,} advisories imported")
     if result.unevaluable:
         typer.echo(f"{result.unevaluable:,} name no version or range: they leave their packages unknown")
+    if result.ratings:
+        typer.echo(f"{result.ratings:,} records without a package kept for the severity of their aliases")
     if result.stats.withdrawn_count:
         typer.echo(f"{result.stats.withdrawn_count:,} withdrawn records left out")
     _warn_unreadable(result.stats)

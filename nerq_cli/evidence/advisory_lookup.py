@@ -31,6 +31,7 @@ from nerq_cli.sources.advisories.osv import OsvAdvisories
 from nerq_cli.sources.deps_dev import VersionFindings, VersionInfo
 from nerq_cli.store.advisory_db import AdvisoryDatabase
 from nerq_cli.vulnerabilities.matching import OSV_ID_PREFIXES, build_history, match_advisories, select_known_advisories
+from nerq_cli.vulnerabilities.severity import is_rated
 
 Advisories: TypeAlias = tuple[AffectingAdvisory, ...]
 
@@ -92,14 +93,18 @@ def find_young_predecessors(as_of: int, positions: Mapping[Release, Position]) -
     return {release: predecessor for release, predecessor in predecessors.items() if predecessor is not None}
 
 
-def fetch_osv_advisories(services: ServiceLookup, as_of: int, positions: Mapping[Release, Position]) -> OsvAdvisories:
+def fetch_osv_advisories(
+    services: ServiceLookup, as_of: int, known_until: int, positions: Mapping[Release, Position]
+) -> OsvAdvisories:
     """Return the advisories of releases and their packages; of young releases also those of the release before."""
     predecessors = (_find_young_predecessor(release, position, as_of) for release, position in positions.items())
     releases = [*positions, *(release for release in predecessors if release is not None)]
     public_releases = services.select_public("osv", releases)
     packages = sorted({release.package for release in public_releases})
     advisories = (
-        osv.fetch_advisories(services.run, public_releases, packages, services.endpoints["osv"])
+        osv.fetch_advisories(
+            services.run, public_releases, packages, services.endpoints["osv"], known_until=known_until
+        )
         if public_releases
         else OsvAdvisories({}, {})
     )
@@ -124,7 +129,9 @@ def find_package_records(
         if public_packages
         else {}
     )
-    database_records = {} if database is None else local_database.find_records(database, packages)
+    database_records = (
+        {} if database is None else local_database.find_records(database, packages, known_until=known_until)
+    )
     found_records = {}
     for package in packages:
         candidates = (recorded.get(package), database_records.get(package))
@@ -147,9 +154,16 @@ def find_database_advisories(
 
 
 def match_osv_advisories(
-    as_of: int, known_until: int, positions: Mapping[Release, Position], osv_advisories: OsvAdvisories
+    database: AdvisoryDatabase | None,
+    as_of: int,
+    known_until: int,
+    positions: Mapping[Release, Position],
+    osv_advisories: OsvAdvisories,
 ) -> Mapping[Release, AdvisoryFindings]:
-    """Return the advisories of OSV that affect each release, and the history of its package."""
+    """Return the advisories of OSV that affect each release, and the history of its package.
+
+    A severity that OSV has under none of the ids of an advisory is taken from the database, if that has it.
+    """
     findings: dict[Release, AdvisoryFindings] = {}
     for release, position in positions.items():
         affecting, recorded = osv_advisories.affecting[release], osv_advisories.recorded[release.package]
@@ -157,6 +171,8 @@ def match_osv_advisories(
         package_records = [record for record in _get_records(recorded) if record.malware or record.id in own_ids]
         records = _merge_records([*_get_records(affecting), *package_records])
         known_records = select_known_advisories(records, known_until)
+        if database is not None:
+            known_records = _add_database_severities(known_records, database, known_until)
         advisories = _match_records(known_records, release, affecting)
         if not isinstance(recorded, Found):
             findings[release] = AdvisoryFindings(advisories, recorded)
@@ -178,6 +194,15 @@ def match_osv_advisories(
             history = msgspec.structs.replace(history, old_advisories=None, fixed_advisories=0)
         findings[release] = AdvisoryFindings(advisories, Found(history, recorded.source, recorded.retrieved_at))
     return findings
+
+
+def _add_database_severities(
+    records: Sequence[Advisory], database: AdvisoryDatabase, known_until: int
+) -> tuple[Advisory, ...]:
+    """Return the records with the severities that only the database has."""
+    unrated_records = {record.id: (record,) for record in records if not is_rated(record)}
+    rated_records = local_database.rate_records(database, unrated_records, known_until)
+    return tuple(rated_records[record.id][0] if record.id in rated_records else record for record in records)
 
 
 def collect_later_ids(osv_advisories: OsvAdvisories, known_until: int) -> frozenset[str]:

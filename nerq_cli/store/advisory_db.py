@@ -1,7 +1,8 @@
 """The advisory database: published records by the packages they affect, in one SQLite file.
 
 A record is stored under every package it names; its content is opaque here. A package may still lead to a record that
-was changed and no longer names it, so callers check the content.
+was changed and no longer names it, so callers check the content. So may a name lead to a rating. A rating is the part
+of a record that gives other records of the same vulnerability their severity; it needs no package.
 """
 
 from __future__ import annotations
@@ -29,7 +30,17 @@ CREATE TABLE package (
     ecosystem INTEGER NOT NULL, name TEXT NOT NULL, record TEXT NOT NULL,
     PRIMARY KEY (ecosystem, name, record)
 ) WITHOUT ROWID;
+CREATE TABLE rating (
+    ecosystem INTEGER NOT NULL, id TEXT NOT NULL, modified INTEGER NOT NULL, value BLOB NOT NULL,
+    PRIMARY KEY (ecosystem, id)
+) WITHOUT ROWID;
+CREATE TABLE alias (
+    name TEXT NOT NULL, ecosystem INTEGER NOT NULL, rating TEXT NOT NULL, PRIMARY KEY (name, ecosystem, rating)
+) WITHOUT ROWID;
 """
+#: Ecosystem of entries that have a rating only, and its number in the tables. No import replaces them.
+NO_ECOSYSTEM: Final = ""
+_NO_ECOSYSTEM_ID: Final = 0
 #: Keys to a query: below the 999 variables that SQLite took before 3.32.
 _MAX_KEYS: Final = 500
 #: Records written at a time: enough to be quick, and nothing in memory.
@@ -44,12 +55,22 @@ SELECT package.name, record.value FROM package
 JOIN record ON record.ecosystem = package.ecosystem AND record.id = package.record
 WHERE package.ecosystem = ? AND package.name IN ({}) ORDER BY package.name, package.record
 """
+_SELECT_RATINGS: Final = """
+SELECT rating.id, rating.value FROM alias
+JOIN rating ON rating.ecosystem = alias.ecosystem AND rating.id = alias.rating
+WHERE alias.name IN ({}) ORDER BY rating.modified, rating.ecosystem
+"""
 _SELECT_BY_ID: Final = "SELECT id, value FROM record WHERE id IN ({}) ORDER BY id, ecosystem"
 _INSERT_RECORD: Final = """
 INSERT INTO record (ecosystem, id, modified, value, evaluable) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (ecosystem, id) DO UPDATE SET
     modified = excluded.modified, value = excluded.value, evaluable = excluded.evaluable
 WHERE excluded.modified >= record.modified
+"""
+_INSERT_RATING: Final = """
+INSERT INTO rating (ecosystem, id, modified, value) VALUES (?, ?, ?, ?)
+ON CONFLICT (ecosystem, id) DO UPDATE SET modified = excluded.modified, value = excluded.value
+WHERE excluded.modified >= rating.modified
 """
 
 
@@ -63,6 +84,9 @@ class AdvisoryEntry(NamedTuple):
     value: bytes
     #: Whether it names any version or range of its packages.
     evaluable: bool = True
+    #: The part with the severity, and the ids and aliases that find it; empty without a severity.
+    rating: bytes = b""
+    names: tuple[str, ...] = ()
 
 
 class ImportInfo(NamedTuple):
@@ -90,7 +114,7 @@ class EcosystemStatus(NamedTuple):
 class AdvisoryDatabase(DatabaseFile):
     """Advisory records on disk; see ``DatabaseFile`` for failures. Methods that write return whether they did."""
 
-    schema = FileSchema("advisories", 2, _TABLES, "advisory database", "nothing was written")
+    schema = FileSchema("advisories", 3, _TABLES, "advisory database", "nothing was written")
 
     def get_status(self) -> tuple[EcosystemStatus, ...]:
         """Return the status of every ecosystem, sorted by name, also of one imported without records."""
@@ -123,6 +147,15 @@ class AdvisoryDatabase(DatabaseFile):
                 for batch in _split_batches(ids):
                     records.update(self._connection.execute(_SELECT_BY_ID.format(_build_placeholders(batch)), batch))
         return records
+
+    def find_ratings(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Return the ratings that these ids and aliases find, by id; the newest one when ecosystems differ."""
+        ratings: dict[str, bytes] = {}
+        with self._handle_errors():
+            if self._connection is not None:
+                for batch in _split_batches(names):
+                    ratings.update(self._connection.execute(_SELECT_RATINGS.format(_build_placeholders(batch)), batch))
+        return ratings
 
     def get_modified_times(self, ecosystem: str, ids: Iterable[str]) -> dict[str, int]:
         """Return when each of these records was last changed; unknown ids are left out."""
@@ -202,6 +235,8 @@ class _RecordWriter:
 
     def prepare_ecosystem(self, ecosystem: str) -> int:
         """Return the number of an ecosystem, ready to take records."""
+        if ecosystem == NO_ECOSYSTEM:
+            return _NO_ECOSYSTEM_ID
         if ecosystem not in self._ecosystem_ids:
             self._ecosystem_ids[ecosystem] = self._create_ecosystem(ecosystem)
         return self._ecosystem_ids[ecosystem]
@@ -211,13 +246,15 @@ class _RecordWriter:
         self.connection.execute(insert, (ecosystem,))
         ecosystem_id = _get_ecosystem_id(self.connection, ecosystem)
         if self._replacing:
-            self.connection.execute("DELETE FROM record WHERE ecosystem = ?", (ecosystem_id,))
-            self.connection.execute("DELETE FROM package WHERE ecosystem = ?", (ecosystem_id,))
+            for table in ("record", "package", "rating", "alias"):
+                self.connection.execute(f"DELETE FROM {table} WHERE ecosystem = ?", (ecosystem_id,))  # noqa: S608 - names of tables
         return ecosystem_id
 
     def write_entries(self, entries: Sequence[AdvisoryEntry]) -> None:
         """Write some records."""
         numbered_entries = [(self.prepare_ecosystem(entry.ecosystem), entry) for entry in entries]
+        self._write_ratings(numbered_entries)
+        numbered_entries = [pair for pair in numbered_entries if pair[0] != _NO_ECOSYSTEM_ID]
         rows = (
             (ecosystem_id, entry.id, entry.modified, entry.value, entry.evaluable)
             for ecosystem_id, entry in numbered_entries
@@ -230,10 +267,22 @@ class _RecordWriter:
         for ecosystem_id, entry in numbered_entries:
             self._newest_by_ecosystem[ecosystem_id] = max(self._newest_by_ecosystem[ecosystem_id], entry.modified)
 
+    def _write_ratings(self, numbered_entries: Sequence[tuple[int, AdvisoryEntry]]) -> None:
+        """Write the ratings of entries. A record that has none any more loses the one it had."""
+        rated_entries = [(ecosystem_id, entry) for ecosystem_id, entry in numbered_entries if entry.rating]
+        if not self._replacing:
+            rows = ((ecosystem_id, entry.id) for ecosystem_id, entry in numbered_entries if not entry.rating)
+            self.connection.executemany("DELETE FROM rating WHERE ecosystem = ? AND id = ?", rows)
+        rating_rows = ((ecosystem_id, entry.id, entry.modified, entry.rating) for ecosystem_id, entry in rated_entries)
+        self.connection.executemany(_INSERT_RATING, rating_rows)
+        alias_rows = ((name, ecosystem_id, entry.id) for ecosystem_id, entry in rated_entries for name in entry.names)
+        self.connection.executemany("INSERT OR IGNORE INTO alias VALUES (?, ?, ?)", alias_rows)
+
     def delete_records(self, ecosystem: str, ids: Iterable[str]) -> None:
-        """Delete records; their packages then lead to nothing."""
-        rows = ((self.prepare_ecosystem(ecosystem), identifier) for identifier in ids)
+        """Delete records with their ratings; their packages and aliases then lead to nothing."""
+        rows = [(self.prepare_ecosystem(ecosystem), identifier) for identifier in ids]
         self.connection.executemany("DELETE FROM record WHERE ecosystem = ? AND id = ?", rows)
+        self.connection.executemany("DELETE FROM rating WHERE ecosystem = ? AND id = ?", rows)
 
     def update_ecosystems(self) -> None:
         """Stamp every ecosystem written."""

@@ -18,14 +18,12 @@ from nerq_cli.ecosystems import PYPI, Ecosystem, find_ecosystem, get_ecosystem
 from nerq_cli.facts import Advisory, AffectedPackage, AffectingAdvisory, Event, History, Range
 from nerq_cli.inventory import Package
 from nerq_cli.units import DAY
+from nerq_cli.vulnerabilities.severity import ALIAS_PREFIX, choose_rated
 
-#: ``severity_from`` of a severity that GitHub reviewed; it outweighs every computed one.
-GHSA_LABEL: Final = "GHSA label"
 #: Seconds after which an advisory counts for the fix record (90 days).
 _MIN_HISTORY_AGE: Final = 90 * DAY
 #: Enumerated versions that are listed; beyond that they are counted.
 _MAX_NAMED_VERSIONS: Final = 5
-_SEVERITY_RANK: Final = {"unknown": 0, "low": 1, "medium": 2, "high": 3, "critical": 4}
 #: OSV's page of a record, and the prefixes of the ids that it publishes.
 _OSV_PAGE_URL: Final = "https://osv.dev/vulnerability/"
 OSV_ID_PREFIXES: Final = ("GHSA-", "PYSEC-", "MAL-", "OSV-")
@@ -373,20 +371,12 @@ def _build_affecting_advisory(
 
 
 def _choose_severity(main_advisory: Advisory, records: Iterable[Advisory]) -> tuple[str, str]:
-    """Return the severity and its origin: a reviewed label first, then the record's own, then the worst."""
-    rated_records = [record for record in records if _SEVERITY_RANK.get(record.severity)]
-    if not rated_records:
+    """Return the severity and its origin: a reviewed label first, then the highest."""
+    best = choose_rated(records, main_advisory)
+    if best is None:
         return "unknown", ""
-    best = min(
-        rated_records,
-        key=lambda record: (
-            record.severity_from != GHSA_LABEL,
-            record is not main_advisory,
-            -_SEVERITY_RANK[record.severity],
-            record.id,
-        ),
-    )
-    return best.severity, best.severity_from if best is main_advisory else f"alias {best.id}"
+    is_own = best is main_advisory or best.severity_from.startswith(ALIAS_PREFIX)
+    return best.severity, best.severity_from if is_own else f"{ALIAS_PREFIX}{best.id}"
 
 
 def select_known_advisories(records: Iterable[Advisory], known_until: int) -> tuple[Advisory, ...]:

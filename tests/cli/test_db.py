@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from nerq_cli.cli import db
 from nerq_cli.errors import NerqError
+from nerq_cli.store.advisory_db import AdvisoryDatabase
 
 DEMO = {"package": {"ecosystem": "PyPI", "name": "demo"}, "versions": ["1.0"]}
 LEFT = {"package": {"ecosystem": "npm", "name": "left"}, "versions": ["1.0.0"]}
@@ -120,7 +121,7 @@ def test_a_database_that_cannot_be_written_is_an_error(tmp_path: Path, monkeypat
 
 def test_a_damaged_database_is_told(cache: Path) -> None:
     cache.mkdir()
-    (cache / "advisories-2.sqlite3").write_bytes(b"not a database" * 100)
+    (cache / AdvisoryDatabase.schema.filename).write_bytes(b"not a database" * 100)
     assert "set aside" in said("status")
 
 

@@ -82,7 +82,7 @@ def add_exploitation(services: ServiceLookup, advisories: Mapping[Release, Fact[
 
 
 def fetch_advisories(services: ServiceLookup, releases: Sequence[Release]) -> OsvAdvisories:
-    return fetch_osv_advisories(services, NOW, dict.fromkeys(releases, Position(0, None)))
+    return fetch_osv_advisories(services, NOW, NO_LIMIT, dict.fromkeys(releases, Position(0, None)))
 
 
 def everything(services: ServiceLookup, release: Release, repository: str) -> list[Any]:

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from nerq_cli.errors import ResponseError
-from nerq_cli.store.advisory_db import AdvisoryDatabase, AdvisoryEntry, EcosystemStatus, ImportInfo
+from nerq_cli.store.advisory_db import NO_ECOSYSTEM, AdvisoryDatabase, AdvisoryEntry, EcosystemStatus, ImportInfo
 
 NOW = 1_800_000_000
 STAMP = ImportInfo("dump", NOW, 0, '"etag"')
-FILE = "advisories-2.sqlite3"
+FILE = "advisories-3.sqlite3"
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_a_process_that_is_killed_leaves_everything_as_it_was(database: Advisory
     code = """
 import os, sys
 from pathlib import Path
-from nerq_cli.store.advisory_db import AdvisoryDatabase, AdvisoryEntry, ImportInfo
+from nerq_cli.store.advisory_db import NO_ECOSYSTEM, AdvisoryDatabase, AdvisoryEntry, ImportInfo
 def entries():
     for number in range(5_000):
         yield AdvisoryEntry("PyPI", f"B-{number}", ("demo",), 1, b"x" * 500)
@@ -183,3 +183,37 @@ def test_a_thousand_packages_are_looked_up_at_once_in_a_large_database(database:
     started = time.process_time()
     assert len(database.find_by_packages(keys)) == 500
     assert time.process_time() - started < 0.25  # 0.01 s on a quiet machine
+
+
+def rated(
+    identifier: str, *names: str, ecosystem: str = "PyPI", modified: int = 5, rating: bytes = b""
+) -> AdvisoryEntry:
+    rating = rating or identifier.encode()
+    return entry(identifier, ecosystem=ecosystem, modified=modified)._replace(rating=rating, names=(identifier, *names))
+
+
+def test_ratings_are_found_by_id_and_by_alias_in_every_ecosystem(database: AdvisoryDatabase) -> None:
+    alone = rated("C", "A", ecosystem=NO_ECOSYSTEM)
+    assert database.replace_records([rated("A", "X"), rated("N", "X", ecosystem="npm"), alone, entry("B")], STAMP)
+    assert database.find_ratings(["X", "none"]) == {"A": b"A", "N": b"N"}
+    assert database.find_ratings(["A"]) == {"A": b"A", "C": b"C"}
+    assert database.find_ratings(["B"]) == {}
+    assert [(status.ecosystem, status.records) for status in database.get_status()] == [("PyPI", 2), ("npm", 1)]
+
+
+def test_ratings_are_replaced_with_their_ecosystem_and_those_without_one_are_kept(database: AdvisoryDatabase) -> None:
+    database.replace_records([rated("A", "X"), rated("C", "X", ecosystem=NO_ECOSYSTEM)], STAMP)
+    database.replace_records([rated("B", "X")], STAMP)
+    assert database.find_ratings(["A", "X"]) == {"B": b"B", "C": b"C"}
+
+
+def test_a_record_that_changes_or_goes_takes_its_rating_along(database: AdvisoryDatabase) -> None:
+    database.replace_records([rated("A"), rated("B"), rated("C")], STAMP)
+    changes = [rated("A", modified=6, rating=b"new"), entry("B", modified=6)]
+    database.add_records(changes, STAMP, deleted_ids={"PyPI": ["C"]})
+    assert database.find_ratings(["A", "B", "C"]) == {"A": b"new"}
+
+
+def test_of_two_copies_the_newest_rating_counts(database: AdvisoryDatabase) -> None:
+    database.replace_records([rated("A", modified=9, rating=b"new"), rated("A", ecosystem="npm", rating=b"old")], STAMP)
+    assert database.find_ratings(["A"]) == {"A": b"new"}

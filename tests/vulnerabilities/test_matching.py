@@ -12,13 +12,13 @@ from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.facts import Advisory, AffectedPackage, Event, History, Range
 from nerq_cli.inventory import Package
 from nerq_cli.vulnerabilities.matching import (
-    GHSA_LABEL,
     affects_version,
     build_history,
     find_fixes,
     format_affected_range,
     match_advisories,
 )
+from nerq_cli.vulnerabilities.severity import GHSA_LABEL
 
 DEMO = Package(ecosystem=PYPI, name="demo")
 NOW = 1_800_000_000
@@ -289,13 +289,14 @@ def test_the_page_of_a_record_that_osv_does_not_keep_is_its_first_link() -> None
     ("records", "severity", "origin"),
     [
         ([("A-1", "unknown", "")], "unknown", ""),
-        ([("A-1", "low", "CVSS 3.1 score 2.0"), ("B-1", "high", "CVSS 3.1 score 8.0")], "low", "CVSS 3.1 score 2.0"),
+        ([("A-1", "low", "CVSS 3.1 score 2.0"), ("B-1", "high", "CVSS 3.1 score 8.0")], "high", "alias B-1"),
         ([("A-1", "low", "CVSS 3.1 score 2.0"), ("GHSA-1", "high", GHSA_LABEL)], "high", "alias GHSA-1"),
         ([("A-1", "unknown", ""), ("B-1", "low", "x"), ("C-1", "high", "y")], "high", "alias C-1"),
-        ([("GHSA-1", "medium", GHSA_LABEL), ("GHSA-2", "critical", GHSA_LABEL)], "medium", GHSA_LABEL),
+        ([("GHSA-1", "medium", GHSA_LABEL), ("GHSA-2", "critical", GHSA_LABEL)], "critical", "alias GHSA-2"),
+        ([("GHSA-1", "medium", GHSA_LABEL), ("B-1", "critical", "CVSS 3.1 score 9.8")], "medium", "alias GHSA-1"),
     ],
 )
-def test_severity_is_the_reviewed_label_else_the_own_one_else_that_of_an_alias(
+def test_severity_is_the_highest_reviewed_label_else_the_highest_of_all_records(
     records: list[tuple[str, str, str]], severity: str, origin: str
 ) -> None:
     made = [advisory(one, aliases=("CVE-1",), severity=band, origin=source) for one, band, source in records]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 from nerq_cli.facts import Advisory, AffectingAdvisory, Fact, Found, History, LowerBound, Unknown
 from nerq_cli.inventory import Package, Release
@@ -16,6 +16,14 @@ from nerq_cli.vulnerabilities.matching import (
     match_advisories,
     select_known_advisories,
 )
+from nerq_cli.vulnerabilities.severity import (
+    is_reviewed,
+    list_reviewed_aliases,
+    needs_aliases,
+    rate_by_aliases,
+)
+
+K = TypeVar("K")
 
 LABEL: Final = "advisory database"
 #: A database whose newest record is older than this many seconds is used, and its age is reported (7 days).
@@ -76,12 +84,14 @@ def find_advisories(
     keys = sorted({(release.package.ecosystem, release.package.name) for release in covered_releases})
     encoded_records = database.find_by_packages(keys)
     records = {key: decode_advisories(values) for key, values in encoded_records.items()}
+    known_records = {key: select_known_advisories(values, known_until) for key, values in records.items()}
+    rated_records = rate_records(database, known_records, known_until)
     damaged_keys = {key for key, values in encoded_records.items() if len(records[key]) < len(values)}
     findings = {}
     for release in covered_releases:
         published, previous_version = releases[release]
         key = (release.package.ecosystem, release.package.name)
-        release_records = select_known_advisories(records.get(key, ()), known_until)
+        release_records = rated_records.get(key, ())
         snapshot = snapshots[release.package.ecosystem]
         gap = "a record is damaged" if key in damaged_keys else find_gap(release_records, release)
         findings[release] = _build_findings(
@@ -90,17 +100,77 @@ def find_advisories(
     return findings
 
 
-def find_records(database: AdvisoryDatabase, packages: Sequence[Package]) -> dict[Package, Found[tuple[Advisory, ...]]]:
-    """Return the records of packages, whatever the version; without an entry there are none."""
+def find_records(
+    database: AdvisoryDatabase, packages: Sequence[Package], *, known_until: int = NO_LIMIT
+) -> dict[Package, Found[tuple[Advisory, ...]]]:
+    """Return the records of packages, whatever the version; without an entry there are none.
+
+    Records published after ``known_until`` (epoch seconds UTC) are left out.
+    """
     snapshots = read_snapshots(database)
     packages_by_key: dict[tuple[str, str], Package] = {
         (package.ecosystem, package.name): package for package in packages
     }
-    return {
-        packages_by_key[key]: Found(decode_advisories(values), LABEL, snapshots[key[0]].valid_until)
+    known_records = {
+        packages_by_key[key]: select_known_advisories(decode_advisories(values), known_until)
         for key, values in database.find_by_packages(sorted(packages_by_key)).items()
         if values and key[0] in snapshots
     }
+    return {
+        package: Found(records, LABEL, snapshots[package.ecosystem].valid_until)
+        for package, records in rate_records(database, known_records, known_until).items()
+    }
+
+
+def rate_records(
+    database: AdvisoryDatabase, packages: Mapping[K, Sequence[Advisory]], known_until: int = NO_LIMIT
+) -> dict[K, tuple[Advisory, ...]]:
+    """Return the records of packages with the severities that the database has under their ids and aliases.
+
+    Those published after ``known_until`` (epoch seconds UTC) do not count.
+    """
+    unrated_ids = {package: _find_dependent(records) for package, records in packages.items()}
+    names = {
+        name
+        for package, records in packages.items()
+        for record in records
+        if record.id in unrated_ids[package]
+        for name in (record.id, *record.aliases)
+    }
+    ratings = _find_ratings(database, names)
+    ratings |= _find_ratings(database, {name for rating in ratings.values() for name in rating.aliases} - names)
+    ratings_by_name: dict[str, list[Advisory]] = {}
+    for rating in select_known_advisories(ratings.values(), known_until):
+        for name in (rating.id, *rating.aliases):
+            ratings_by_name.setdefault(name, []).append(rating)
+    return {
+        package: tuple(
+            rate_by_aliases(record, lambda name: ratings_by_name.get(name, ()))
+            if record.id in unrated_ids[package]
+            else record
+            for record in records
+        )
+        for package, records in packages.items()
+    }
+
+
+def _find_dependent(records: Iterable[Advisory]) -> set[str]:
+    """Return the ids of the records of one package whose severity depends on records elsewhere.
+
+    Those whose reviewed aliases are all among them are left out: matching takes their severity.
+    """
+    records = tuple(records)
+    reviewed_ids = {record.id for record in records if is_reviewed(record)}
+    return {
+        record.id
+        for record in filter(needs_aliases, records)
+        if not (aliases := list_reviewed_aliases(record)) or not reviewed_ids.issuperset(aliases)
+    }
+
+
+def _find_ratings(database: AdvisoryDatabase, names: Iterable[str]) -> dict[str, Advisory]:
+    values = database.find_ratings(sorted(names))
+    return {advisory.id: advisory for advisory in decode_advisories(values.values())}
 
 
 def _build_findings(

@@ -26,8 +26,14 @@ from nerq_cli.inventory import AdvisoryId, Package, Release
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.advisories.osv_record import parse_record
 from nerq_cli.sources.text import MAX_SUMMARY, clean_text, decode_json, decode_optional, parse_timestamp
-from nerq_cli.units import DAY
-from nerq_cli.vulnerabilities.matching import affects_version
+from nerq_cli.units import DAY, NO_LIMIT
+from nerq_cli.vulnerabilities.matching import affects_version, select_known_advisories
+from nerq_cli.vulnerabilities.severity import (
+    RecordLookup,
+    find_missing_aliases,
+    list_reviewed_aliases,
+    rate_by_aliases,
+)
 
 S = TypeVar("S", Package, Release)
 
@@ -245,6 +251,8 @@ class _RecordSource:
     limit: int = _MAX_BYTES
     probe: bool = False
     cooldown: int = _INFO.cooldown
+    #: Whether OSV may lack the record: it has those of few of the databases that aliases name.
+    may_be_absent: bool = False
 
     def requests(self, subjects: Sequence[AdvisoryId], endpoint: Endpoint) -> Iterator[Request[AdvisoryId]]:
         """Request one record at a time."""
@@ -254,12 +262,15 @@ class _RecordSource:
             )
 
     def parse(self, request: Request[AdvisoryId], response: Response) -> Iterator[tuple[AdvisoryId, Advisory | None]]:
-        """Pair the id with its record. A listed record that is not served is unknown, not absent.
+        """Pair the id with its record. A listed record that is not served is unknown, not absent; an alias is absent.
 
         Raises:
             AnswerError: the response is no OSV record, or the record of another advisory.
         """
         [subject] = request.subjects
+        if response.status == HTTPStatus.NOT_FOUND and self.may_be_absent:
+            yield subject, None
+            return
         if response.status != HTTPStatus.OK:
             raise ResponseError(f"does not give out the record (HTTP {response.status})")
         advisory = parse_record(response.body)
@@ -272,6 +283,8 @@ class _RecordSource:
 RECORD_SOURCE: Final = _RecordSource("osv-record", max_age=_TEN_YEARS)
 #: Records whose last change is not known.
 LATEST_SOURCE: Final = _RecordSource("osv-latest", max_age=_INFO.max_age)
+#: Records of aliases, which no list names.
+ALIAS_SOURCE: Final = _RecordSource("osv-alias", max_age=_INFO.max_age, may_be_absent=True)
 
 
 def fetch_records(run: FetchRun, ids: Iterable[tuple[str, int]], endpoint: Endpoint) -> dict[str, Fact[Advisory]]:
@@ -322,14 +335,17 @@ def fetch_advisories(
     endpoint: Endpoint,
     *,
     all_records: bool = False,
+    known_until: int = NO_LIMIT,
 ) -> OsvAdvisories:
     """Return the advisories of releases, and the malware records of packages, whatever the version.
 
     An advisory whose record is not available is kept by its id, with unknown severity, for that version. Of packages
     only the malware records are read, beside those that affect a release; with ``all_records`` all of them. A package
-    is unknown when a record that is needed is not available.
+    is unknown when a record that is needed is not available. No record published after ``known_until`` (epoch seconds
+    UTC) gives another one its severity.
 
-    It takes a request for each 1,000 releases, for each 1,000 packages, and for each record that is not cached.
+    It takes a request for each 1,000 releases, for each 1,000 packages, and for each record that is not cached, those
+    of aliases included.
 
     Raises:
         ConfigError: the proxy or the certificates that the environment names cannot be used.
@@ -346,7 +362,7 @@ def fetch_advisories(
         [*_iter_ids(affecting_hits), *(hit for hit in _iter_ids(recorded_hits) if is_required(hit[0]))],
         endpoint,
     )
-    record_facts |= fetch_records(run, _iter_reviewed_aliases(record_facts), endpoint)
+    record_facts = _rate_records(record_facts, fetch_aliases(run, record_facts, endpoint), known_until)
     return OsvAdvisories(
         {release: _build_release_advisories(release, fact, record_facts) for release, fact in affecting_hits.items()},
         {
@@ -362,15 +378,45 @@ def fetch_advisories(
     )
 
 
-def _iter_reviewed_aliases(record_facts: Mapping[str, Fact[Advisory]]) -> Iterator[tuple[str, int]]:
-    """Yield the reviewed advisories that are aliases of records without a severity and are missing from the lists."""
-    for fact in record_facts.values():
-        if isinstance(fact, Found) and fact.value.severity == "unknown" and not fact.value.malware:
-            yield from (
-                (alias, 0)
-                for alias in fact.value.aliases
-                if alias.startswith(_GHSA_PREFIX) and alias not in record_facts
-            )
+def fetch_aliases(
+    run: FetchRun, record_facts: Mapping[str, Fact[Advisory]], endpoint: Endpoint
+) -> dict[str, Fact[Advisory]]:
+    """Return the records of the aliases that the severity of records depends on, and that are none of them.
+
+    Those that GitHub may have reviewed are always requested, all others only for records without a severity.
+    """
+    alias_facts: dict[str, Fact[Advisory]] = {}
+    lookup = _create_lookup(record_facts, alias_facts)
+    records = [fact.value for fact in record_facts.values() if isinstance(fact, Found)]
+    while missing_ids := sorted({alias for record in records for alias in find_missing_aliases(record, lookup)}):
+        facts = run.fetch(ALIAS_SOURCE, [AdvisoryId(id=alias) for alias in missing_ids], endpoint)
+        alias_facts |= {subject.id: fact for subject, fact in facts.items()}
+    return alias_facts
+
+
+def _create_lookup(*fact_maps: Mapping[str, Fact[Advisory]], known_until: int = NO_LIMIT) -> RecordLookup:
+    """Return a lookup of records by id, without those published after ``known_until`` (epoch seconds UTC)."""
+
+    def find_records(identifier: str) -> tuple[Advisory, ...] | None:
+        facts = [fact_map[identifier] for fact_map in fact_maps if identifier in fact_map]
+        records = (fact.value for fact in facts if isinstance(fact, Found))
+        return select_known_advisories(records, known_until) if facts else None
+
+    return find_records
+
+
+def _rate_records(
+    record_facts: Mapping[str, Fact[Advisory]], alias_facts: Mapping[str, Fact[Advisory]], known_until: int
+) -> dict[str, Fact[Advisory]]:
+    """Return the records with the severities of their aliases, and those of reviewed aliases."""
+    lookup = _create_lookup(record_facts, alias_facts, known_until=known_until)
+    reviewed_facts = {alias: fact for alias, fact in alias_facts.items() if alias.startswith(_GHSA_PREFIX)}
+    return {
+        identifier: msgspec.structs.replace(fact, value=rate_by_aliases(fact.value, lookup))
+        if isinstance(fact, Found)
+        else fact
+        for identifier, fact in (reviewed_facts | {**record_facts}).items()
+    }
 
 
 def _iter_ids(facts: Mapping[Any, Fact[AdvisoryHits]]) -> Iterator[tuple[str, int]]:
@@ -387,7 +433,10 @@ def _build_release_advisories(
     ids = _list_ids(fact)
     advisories = [_build_affecting(release, identifier, record_facts[identifier]) for identifier in ids]
     aliases = (
-        alias for advisory in advisories for alias in advisory.aliases if alias in record_facts and alias not in ids
+        alias
+        for advisory in advisories
+        for alias in list_reviewed_aliases(advisory)
+        if alias in record_facts and alias not in ids
     )
     reviewed_facts = (record_facts[alias] for alias in dict.fromkeys(aliases))
     advisories += [reviewed_fact.value for reviewed_fact in reviewed_facts if isinstance(reviewed_fact, Found)]

@@ -15,13 +15,16 @@ import msgspec
 from nerq_cli.errors import ResponseError, UsageError
 from nerq_cli.facts import Advisory
 from nerq_cli.sources.advisories.osv_record import filter_ecosystem, list_packages, parse_record, parse_yaml_record
-from nerq_cli.store.advisory_db import AdvisoryEntry
+from nerq_cli.store.advisory_db import NO_ECOSYSTEM, AdvisoryEntry
+from nerq_cli.vulnerabilities.severity import is_rated
 
 #: Largest record read, in bytes, and the most of them.
 MAX_RECORD_BYTES: Final = 10_000_000
 MAX_RECORDS: Final = 2_000_000
 #: Unreadable records that are listed by name; the others are counted.
 _MAX_PROBLEMS: Final = 20
+#: Records that others name as aliases, even if they name none.
+_ALIASED_PREFIXES: Final = ("CVE-", "GHSA-")
 _YAML_SUFFIXES: Final = (".yaml", ".yml")
 _RECORD_SUFFIXES: Final = (".json", *_YAML_SUFFIXES)
 #: Errors of reading a member of a zip: damage, an unsupported compression method, a password.
@@ -95,22 +98,47 @@ def _parse_document(document: _Document, stats: ReadStats) -> Advisory | None:
 
 
 def build_entries(advisories: Iterable[Advisory], ecosystems: Collection[str] = ()) -> Iterator[AdvisoryEntry]:
-    """Yield database entries, one for each ecosystem of a record (limited to ``ecosystems`` when given)."""
+    """Yield database entries, one for each ecosystem of a record (limited to ``ecosystems`` when given).
+
+    A record without an ecosystem gives an entry too, if it may have the severity of one that has: such are those of
+    the CVE list.
+    """
     for advisory in advisories:
         by_ecosystem: dict[str, list[str]] = {}
         for ecosystem, name in list_packages(advisory):
             if not ecosystems or ecosystem in ecosystems:
                 by_ecosystem.setdefault(ecosystem, []).append(name)
-        for ecosystem, names in by_ecosystem.items():
+        rating = _encode_rating(advisory)
+        names = (advisory.id, *advisory.aliases) if rating else ()
+        for ecosystem, package_names in by_ecosystem.items():
             filtered_advisory = filter_ecosystem(advisory, ecosystem)
             yield AdvisoryEntry(
                 ecosystem,
                 advisory.id,
-                tuple(names),
+                tuple(package_names),
                 advisory.modified,
                 _ENCODER.encode(filtered_advisory),
                 all(entry.versions or entry.ranges for entry in filtered_advisory.affected),
+                rating,
+                names,
             )
+        if not by_ecosystem and rating and (advisory.aliases or advisory.id.startswith(_ALIASED_PREFIXES)):
+            yield AdvisoryEntry(NO_ECOSYSTEM, advisory.id, (), advisory.modified, b"", rating=rating, names=names)
+
+
+def _encode_rating(advisory: Advisory) -> bytes:
+    """Return the part of a record that gives its aliases their severity; empty without one."""
+    if advisory.malware or not is_rated(advisory):
+        return b""
+    return _ENCODER.encode(
+        Advisory(
+            id=advisory.id,
+            published=advisory.published,
+            aliases=advisory.aliases,
+            severity=advisory.severity,
+            severity_from=advisory.severity_from,
+        )
+    )
 
 
 def decode_advisories(encoded_advisories: Iterable[bytes]) -> tuple[Advisory, ...]:

@@ -17,7 +17,7 @@ from nerq_cli.ecosystems import Ecosystem, find_ecosystem
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Advisory, AffectedPackage, Event, Range
 from nerq_cli.sources.text import MAX_SUMMARY, clean_text, clean_url, decode_json, parse_timestamp
-from nerq_cli.vulnerabilities.matching import GHSA_LABEL
+from nerq_cli.vulnerabilities.severity import GHSA_LABEL
 
 #: Form of an id: the character set of the OSV databases, at most as long as the API accepts (100 characters).
 _ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,99}", re.ASCII)

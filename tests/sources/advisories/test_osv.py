@@ -521,3 +521,72 @@ def test_a_record_that_cannot_be_had_says_why(
     assert isinstance(fact, Found)
     assert words in fact.value[0].summary
     assert said.incomplete == {DEMO.package}
+
+
+# --- aliases ---------------------------------------------------------------------------------------------------------
+
+CRITICAL = [{"type": "CVSS_V3", "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}]
+
+
+def severities(found: OsvAdvisories, *releases: Release) -> list[tuple[str, str]]:
+    return [
+        (one.severity, one.severity_from)
+        for of in releases or (DEMO,)
+        for one in match_advisories(told(found.affecting[of]), of.package, of.version)
+    ]
+
+
+def test_a_record_without_a_severity_takes_that_of_any_alias(osv: Osv, look_up: Callable[..., OsvAdvisories]) -> None:
+    osv.lists = {"demo": [[hit("PYSEC-1")]]}
+    osv.record("PYSEC-1", aliases=["CVE-1"])
+    osv.record("CVE-1", "another", severity=CRITICAL)
+    assert severities(look_up(DEMO)) == [("critical", "alias CVE-1")]
+
+
+def test_an_alias_that_osv_lacks_is_no_failure_and_is_asked_for_once(
+    osv: Osv, gatherer: Callable[..., FetchRun], site: Site
+) -> None:
+    osv.lists = {"demo": [[hit("PYSEC-1")]]}
+    osv.record("PYSEC-1", aliases=["CVE-1", "GHSA-1"])
+    at = Endpoint(url=site.url)
+    for _ in range(2):
+        run = gatherer()
+        assert severities(fetch_advisories(run, [DEMO], [DEMO.package], at)) == [("unknown", "")]
+        assert [(source.state, source.reason) for source in run.summarise_sources()] == [("ok", "")]
+    assert (osv.asked["/v1/vulns/CVE-1"], osv.asked["/v1/vulns/GHSA-1"]) == (1, 1)
+
+
+def test_one_alias_is_asked_for_once_for_all_packages(osv: Osv, look_up: Callable[..., OsvAdvisories]) -> None:
+    releases = [release(f"demo{number}") for number in range(20)]
+    osv.lists = {one.package.name: [[hit(f"PYSEC-{one.package.name}")]] for one in releases}
+    for one in releases:
+        osv.record(f"PYSEC-{one.package.name}", one.package.name, aliases=["CVE-1"])
+    osv.record("CVE-1", "another", aliases=["CVE-2"])
+    osv.record("CVE-2", "another", aliases=["CVE-1"], severity=CRITICAL)
+    assert severities(look_up(*releases), *releases) == [("critical", "alias CVE-2")] * 20
+    assert (osv.asked["/v1/vulns/CVE-1"], osv.asked["/v1/vulns/CVE-2"]) == (1, 1)
+
+
+@pytest.mark.parametrize("turn", [{"hang": True}, {"status": 500}, {"status": 403}])
+def test_an_alias_that_cannot_be_had_is_a_failure_and_the_others_count(
+    osv: Osv, site: Site, gatherer: Callable[..., FetchRun], turn: Turn
+) -> None:
+    osv.lists = {"demo": [[hit("PYSEC-1")]]}
+    osv.record("PYSEC-1", aliases=["CVE-1", "GHSA-1"])
+    site.on("/v1/vulns/GHSA-1", turn)
+    osv.record("CVE-1", "another", severity=CRITICAL)
+    run = gatherer(settings=HttpSettings(timeout=1, attempts=1, backoff=0.001))
+    assert severities(fetch_advisories(run, [DEMO], [DEMO.package], Endpoint(url=site.url))) == [
+        ("critical", "alias CVE-1")
+    ]
+    assert [source.state for source in run.summarise_sources()] == ["partial"]
+
+
+def test_an_alias_published_later_counts_only_later(osv: Osv, site: Site, gatherer: Callable[..., FetchRun]) -> None:
+    osv.lists = {"demo": [[hit("PYSEC-1")]]}
+    osv.record("PYSEC-1", aliases=["CVE-1"], published=moment(MAY))
+    osv.record("CVE-1", "another", severity=CRITICAL, published=moment(MAY + 10))
+    at = Endpoint(url=site.url)
+    for known_until, severity in ((MAY + 5, "unknown"), (MAY + 10, "critical")):
+        found = fetch_advisories(gatherer(), [DEMO], [DEMO.package], at, known_until=known_until)
+        assert [one for one, _ in severities(found)] == [severity]
