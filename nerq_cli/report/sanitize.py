@@ -29,24 +29,35 @@ def sanitize_text(text: str, limit: int = 0) -> str:
     return "".join(map(_safe_character, _ESCAPE_SEQUENCE.sub("", text)))
 
 
-#: Commands that CI systems read anywhere in a line of the output of a job: Azure Pipelines, GitHub, TeamCity, GitLab.
-_CI_MARKER: Final = re.compile(r"##(?=[A-Za-z]{0,20}\[)|section_(?=(?:start|end):)")
-#: GitHub's at the start of a line.
-_CI_LINE_START: Final = re.compile(r"^([ \t]*):(?=:)", re.MULTILINE)
+#: Commands that CI systems read anywhere in a line of the output of a job: Azure Pipelines, GitHub and TeamCity (one
+#: form), GitLab, Travis CI. Parted before the last character.
+_CI_MARKER: Final = re.compile(r"##(?=[A-Za-z]{0,20}\[)|section_(?=(?:start|end):)|travis_(?=(?:fold|time):)")
+#: GitHub's at the start of a line, after white space.
+_GITHUB_COMMAND: Final = re.compile(r"^([ \t]*):(?=:)", re.MULTILINE)
+#: Groups of Buildkite at the start of a line, in which its agent ignores colours. Parted after the first character.
+#: A line of dashes alone, a rule in Markdown, is none.
+_COLORS: Final = r"(?:\x1b\[[0-9;]*[mK])*"
+_BUILDKITE_GROUP: Final = re.compile(
+    rf"^{_COLORS}(?:-(?=--{_COLORS}[ \t])|\+(?=\+\+{_COLORS}[ \t])|~(?=~~{_COLORS}[ \t])"
+    rf"|\^(?=\^\^{_COLORS}[ \t]{_COLORS}\+\+\+))",
+    re.MULTILINE,
+)
 
 
 def defuse_ci_commands(text: str) -> str:
     """Return a text in which no CI system finds a command: a space parts the characters that mark one."""
-    if "##" in text or "section_" in text:
-        text = _CI_MARKER.sub(lambda match: "# #" if match[0] == "##" else "section _", text)
-    return _CI_LINE_START.sub(r"\1: ", text) if "::" in text else text
+    if "##" in text or "section_" in text or "travis_" in text:
+        text = _CI_MARKER.sub(lambda match: f"{match[0][:-1]} {match[0][-1]}", text)
+    if "::" in text:
+        text = _GITHUB_COMMAND.sub(r"\1: ", text)
+    return _BUILDKITE_GROUP.sub(r"\g<0> ", text)
 
 
 def defuse_json(text: str) -> str:
     """Return a JSON document of the same value in which no CI system finds a command."""
-    if "##" not in text and "section_" not in text:
+    if "##" not in text and "section_" not in text and "travis_" not in text:
         return text
-    return _CI_MARKER.sub(lambda match: "#\\u0023" if match[0] == "##" else "section\\u005f", text)
+    return _CI_MARKER.sub(lambda match: f"{match[0][:-1]}\\u{ord(match[0][-1]):04x}", text)
 
 
 def _safe_character(character: str) -> str:

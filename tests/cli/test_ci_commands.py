@@ -16,17 +16,28 @@ from nerq_cli.report.sanitize import defuse_ci_commands, defuse_json
 
 AS_OF = ("--as-of", "2026-11-21")
 Nerq = Callable[..., Any]
-LIVE = re.compile(r"##[A-Za-z]*\[|^\s*::|section_(?:start|end):", re.MULTILINE)
+# Buildkite takes colours out of a line before it looks for a group.
+COLORS = r"(?:\x1b\[[0-9;]*[mK])*"
+LIVE = re.compile(
+    r"##[A-Za-z]*\[|^\s*::|section_(?:start|end):|travis_(?:fold|time):"
+    rf"|^{COLORS}(?:(?:---|\+\+\+|~~~){COLORS}[ \t]|\^\^\^{COLORS}[ \t]{COLORS}\+\+\+)",
+    re.MULTILINE,
+)
 MARKERS = [
     "##vso[task.setvariable variable=x]y",
     "##[error]x",
     "##teamcity[buildStop]",
     "::error::x",
     "section_start:1:x",
+    "travis_fold:start:x",
+    "travis_time:end:x",
+    "--- x",
+    "+++ x",
+    "~~~ x",
+    "^^^ +++",
 ]
-TEXTS = st.lists(st.sampled_from([*MARKERS, "#", ":", "::", "##", "[", "\n", " ", "a", "section_", "end:"])).map(
-    "".join
-)
+PIECES = ["#", ":", "::", "##", "[", "\n", " ", "a", "section_", "end:", "travis_", "fold:", "-", "--", "+", "~", "^"]
+TEXTS = st.lists(st.sampled_from([*MARKERS, *PIECES, "\x1b[1m"])).map("".join)
 
 
 @given(TEXTS)
@@ -39,6 +50,38 @@ def test_a_document_keeps_its_value(text: str) -> None:
     document = json.dumps({text: [text]}, indent=2)
     assert json.loads(defuse_json(document)) == {text: [text]}
     assert not LIVE.search(defuse_json(document))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["| --- | --- |", "---", "---\nname: x\n---\n", "a --- b", "~~~~ x", "++ x", "section_3: x", "std::x", "# # a"],
+)
+def test_other_text_stays_as_it_is(text: str) -> None:
+    assert defuse_ci_commands(text) == text
+
+
+@pytest.mark.parametrize(
+    "sequence",
+    [
+        "\x1b]1338;url=https://host.example/x.png;alt=x\x07",
+        "\x1b]1339;url=https://host.example/;content=x\x07",
+        "\x1b]1337;File=name=eA==;inline=1:QUJD\x07",
+        "\x1b]8;;https://host.example/\x1b\\",
+        "\x1b[8mha:QUJD\x1b[0m",
+        "\x1b_bk;t=1\x07",
+        "\x1b]1338;url=https://host.example/never-ends",
+    ],
+)
+def test_escape_sequences_that_ci_systems_read_are_taken_out(
+    nerq: Nerq, registry: Any, project: Path, monkeypatch: pytest.MonkeyPatch, sequence: str
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    registry.pypi("demo", "1.0", "2.0", summary=f"{sequence}x", yanked_reason=sequence, yanked=True)
+    (project / "requirements.txt").write_text(f"demo==1.0\na b {sequence}\n")
+    for command in (("scan", "--keep-going", *AS_OF), ("check", "pypi:demo==1.0", *AS_OF), ("check", sequence)):
+        result = nerq(*command)
+        for output in (result.out, result.err):
+            assert not re.search(r"\x1b(?!\[[0-9;]*m)|\x07|\x1b\[8m", output), command
 
 
 @pytest.mark.parametrize("marker", MARKERS)
