@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 MAX_FULL_TABLE: Final = 40
 #: Packages from which on those that are unknown for one shared reason share a row of a long table.
 MIN_GROUP_SIZE: Final = 4
+#: Dependencies with advisories that are named below a table cut with ``--top``.
+_MAX_HIDDEN_AFFECTED: Final = 20
 #: States whose rows stand before the groups; each dependency in one of them has a row or is in a group.
 _STATES_BEFORE_GROUPS: Final = ("below", "unknown", "not-judged")
 #: Reasons in a row.
@@ -30,6 +32,8 @@ MAX_REASONS: Final = 3
 _SPACIOUS_WIDTH: Final = 140
 #: Cells.
 _MAX_VERSION_WIDTH: Final = 16
+#: The id of an advisory and an ellipsis, in cells: ids have up to 19 characters (GHSA-xxxx-xxxx-xxxx).
+_MIN_REASON_WIDTH: Final = 20
 #: Indent of the second line of a row on a narrow page, in cells.
 _INDENT: Final = 12
 #: Headings of dimensions whose first three letters are those of another, or hard to guess.
@@ -194,7 +198,7 @@ def _add_rows(
         Column("Version", _MAX_VERSION_WIDTH, 7),
         Column("Eco", min_width=4),
         Column(dimensions, min_width=len(dimensions)),
-        Column("Why (worst first)", 160, 20),
+        Column("Why (worst first)", 160, _MIN_REASON_WIDTH),
         Column("Move to" if any(row.upgrade[0] for row, _ in rows) else "", 24, 8),
         Column("Where", 44, 11, keep_end=True),
     )
@@ -212,7 +216,8 @@ def _add_rows(
         else:
             _add_stacked_row(page, row)
         if verbose and assessment.reasons:
-            reasons = page.safe_text(" · ").join(map(page.safe_text, assessment.reasons))
+            ids = [advisory.id for advisory in deduplicate_advisories(assessment.advisories)]
+            reasons = page.safe_text(" · ").join(map(page.safe_text, [*ids, *assessment.reasons]))
             page.add_paragraph(reasons, "dim", indent=_INDENT)
     if group_position == len(rows):
         _add_groups(page, group_texts)
@@ -239,7 +244,8 @@ def _add_stacked_row(page: Page, row: _Row) -> None:
         ],
         (upgrade, row.upgrade[1]),
     )
-    location = page.cut_text(row.location[0], (page.width - _INDENT) // 2, keep_end=True)
+    room = page.width - _INDENT - 2 - min(cell_width(row.reason[0]), _MIN_REASON_WIDTH)
+    location = page.cut_text(row.location[0], min((page.width - _INDENT) // 2, room), keep_end=True)
     reason = page.cut_text(row.reason[0], page.width - _INDENT - cell_width(location) - 2)
     page.add_justified([(" " * _INDENT, ""), (reason, "")], (location, row.location[1]))
 
@@ -265,6 +271,15 @@ def _add_rest(page: Page, hidden: Sequence[Assessment], option: str) -> None:
     states = [assessment.state for assessment in hidden]
     counts = ", ".join(f"{states.count(state):,} {state}" for state in STATES if state in states)
     page.add_paragraph(f"{wording.count_packages(len(hidden))} not shown: {counts} ({option})", "dim", indent=1)
+    affected = [assessment for assessment in hidden if assessment.advisories]
+    if affected:
+        names = [
+            f"{wording.describe_name(entry.dependency)} {_format_worst(deduplicate_advisories(entry.advisories))}"
+            for entry in affected[:_MAX_HIDDEN_AFFECTED]
+        ]
+        further = len(affected) - len(names)
+        suffix = f" and {further:,} more" if further else ""
+        page.add_paragraph(page.safe_text(f"with advisories: {', '.join(names)}{suffix}", 0), "doubt", indent=1)
 
 
 # --- groups
