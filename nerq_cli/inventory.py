@@ -118,6 +118,21 @@ class Location:
     line: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Origin:
+    """A source of packages that a file of the project names: an index, a registry or a directory of archives."""
+
+    #: Without credentials; a path if it is a directory.
+    url: str
+    location: Location
+
+
+def locate_url(text: str, path: str, url: str) -> Location:
+    """Return the first line of a file that has a URL, with or without credentials; line 0 if none has."""
+    offset = text.find(url.partition("://")[2] or url)
+    return Location(path=path, line=text.count("\n", 0, offset) + 1 if offset >= 0 else 0)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declaration:
     """One dependency as one line of one file declares it."""
@@ -139,6 +154,8 @@ class Declaration:
     index: str = ""
     #: Further indexes that the item may come from.
     extra_indexes: tuple[str, ...] = ()
+    #: Whether a lock file states ``index``, so that no configuration assigns another one.
+    has_stated_index: bool = False
     #: Whether the file pins the artefact by hash.
     has_hash: bool = False
     #: Whether the file marks it as required by another package (pip-compile's ``# via``).
@@ -199,9 +216,11 @@ class LockedPackage:
     optional: bool = False
     marker: str = ""
     alias: str = ""
-    #: As in :class:`Declaration` (also ``marker``, ``alias``, ``index``, ``has_hash``); set for workspace members.
+    #: As in :class:`Declaration` (so are ``marker``, ``alias``, ``index``, ``extra_indexes`` and ``has_hash``); set for
+    #: workspace members.
     skip_reason: str = ""
     index: str = ""
+    extra_indexes: tuple[str, ...] = ()
     has_hash: bool = False
 
     @property
@@ -266,6 +285,8 @@ class DependencyFile:
     index: str = ""
     #: Further package indexes, with the same scope.
     extra_indexes: tuple[str, ...] = ()
+    #: Where it names the indexes of its declarations.
+    origins: tuple[Origin, ...] = ()
     problems: tuple[Problem, ...] = ()
     #: Sentences about what the file does not contain ("dependencies are dynamic: not listed here").
     notes: tuple[str, ...] = ()

@@ -9,13 +9,17 @@ from urllib.parse import urlsplit
 
 from nerq_cli.config import Config, find_private_pattern, find_public_pattern
 from nerq_cli.ecosystems import EcosystemId, get_ecosystem, normalise_name
-from nerq_cli.inventory import PRIVATE_REASON, Declaration, DependencyFile, Package
+from nerq_cli.inventory import PRIVATE_REASON, Declaration, DependencyFile, Location, Origin, Package
 from nerq_cli.manifests.formats import format_ecosystems
 
 #: Prefixes of reasons that come from the files of the scanned project alone. Packages skipped for these leave a run
 #: incomplete: a project must not be able to exempt its own dependencies.
 OTHER_INDEX_REASON: Final = "from the index"
 EXTRA_INDEX_REASON: Final = "may come from the extra index"
+
+
+#: Starts of the skip reasons of packages that are at an address of their own, or replaced by another.
+_ADDRESS_REASONS: Final = ("URL: ", "git: ", "hg: ", "svn: ", "bzr: ", "replaced by ")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +39,10 @@ class PrivacyRules:
     project_indexes: Sequence[str] = ()
     #: Indexes of the user that a package may come from.
     user_indexes: Callable[[Package], Sequence[str]] = lambda _: ()
+    #: Whether the configuration of the user names an index.
+    is_user_index: Callable[[str], bool] = lambda _: False
+    #: Where the configuration of the project, and not that of the user, lets a package come from.
+    project_origins: Callable[[Package], Sequence[Origin]] = lambda _: ()
 
 
 def collect_local_names(dependency_files: Iterable[DependencyFile]) -> frozenset[tuple[EcosystemId, str]]:
@@ -79,12 +87,33 @@ def find_withheld_reason(declaration: Declaration, rules: PrivacyRules) -> str:
     return _find_extra_index_reason(declaration, package, rules) if ecosystem.has_extra_indexes else ""
 
 
+def find_foreign_origins(declaration: Declaration, rules: PrivacyRules) -> Iterator[tuple[str, Location | None]]:
+    """Yield where a declared package may come from that neither the user nor the registry in use stands for.
+
+    Each is the address, or the repository or URL, with the line of a configuration file that names it; None if the
+    dependency files do. The project's own packages and those that the user declares private have none.
+    """
+    package = declaration.package
+    if declaration.skip_reason.startswith(_ADDRESS_REASONS):
+        yield declaration.skip_reason, None
+        return
+    if declaration.skip_reason or find_private_pattern(rules.config, package):
+        return
+    if (package.ecosystem, package.name) in rules.local_names:
+        return
+    for index in dict.fromkeys(filter(None, (declaration.index, *declaration.extra_indexes))):
+        if not rules.is_default_index(index, package) and not rules.is_user_index(index):
+            yield index, None
+    if not declaration.has_stated_index:
+        for origin in rules.project_origins(package):
+            yield origin.url, origin.location
+
+
 def _find_extra_index_reason(declaration: Declaration, package: Package, rules: PrivacyRules) -> str:
     """Return a reason if the package may come from an extra index and its name is not known to be public."""
+    configured = () if declaration.has_stated_index else (*rules.project_indexes, *rules.user_indexes(package))
     extra_indexes = [
-        index
-        for index in (*declaration.extra_indexes, *rules.project_indexes, *rules.user_indexes(package))
-        if not rules.is_default_index(index, package)
+        index for index in (*declaration.extra_indexes, *configured) if not rules.is_default_index(index, package)
     ]
     if not extra_indexes or rules.is_popular(package) or find_public_pattern(rules.config, package):
         return ""

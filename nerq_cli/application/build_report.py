@@ -22,13 +22,16 @@ def build_report(
     options: ScanOptions,
     *,
     sources: Sequence[SourceStatus],
+    foreign_origins: Sequence[rules.ForeignOrigin] = (),
     list_only: bool = False,
 ) -> Report:
     """Return the report on these dependencies, with the exit status and its reason."""
     problems = tuple(problem for file in dependency_files for problem in file.problems)
     notes = tuple(f"{file.path}: {note}" for file in dependency_files for note in file.notes)
     states = [assessment.state for assessment in assessments if assessment.state is not None]
-    findings = rules.find_problems(rules.RuleInput(assessments=assessments, dependency_files=dependency_files))
+    findings = rules.find_problems(
+        rules.RuleInput(assessments=assessments, dependency_files=dependency_files, foreign_origins=foreign_origins)
+    )
     incomplete_sources = [
         source for source in sources if source.state in ("partial", "unavailable") and not source.fallback
     ]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from nerq_cli.application.assess import assess_resolution
 from nerq_cli.application.build_report import build_empty_report, build_report
+from nerq_cli.application.foreign_origins import list_foreign_origins
 from nerq_cli.application.select_dependencies import select_dependencies
 from nerq_cli.application.upgrades import add_upgrades
 from nerq_cli.errors import NothingToScanError, UsageError
@@ -94,13 +95,18 @@ def scan_project(
     """
     problems = [problem for dependency_file in dependency_files for problem in dependency_file.problems]
     _check_groups(dependency_files, options)
-    declarations = list(mark_withheld(select_groups(_iter_declarations(dependency_files), options), rules))
+    selected = list(select_groups(_iter_declarations(dependency_files), options))
+    foreign_origins = list_foreign_origins(selected, dependency_files, rules)
+    declarations = list(mark_withheld(selected, rules))
     if options.list_only or (problems and not options.keep_going):
         resolution = resolve(declarations, {}, python=options.python or None)
         assessments = [Assessment(dependency=dependency, state=None) for dependency in resolution.dependencies]
-        return build_report(dependency_files, assessments, options, sources=(), list_only=True)
+        return build_report(
+            dependency_files, assessments, options, sources=(), foreign_origins=foreign_origins, list_only=True
+        )
     assessments = list(assess_declarations(declarations, options, provider))
-    return build_report(dependency_files, assessments, options, sources=provider.describe_sources())
+    sources = provider.describe_sources()
+    return build_report(dependency_files, assessments, options, sources=sources, foreign_origins=foreign_origins)
 
 
 def _iter_declarations(dependency_files: Iterable[DependencyFile]) -> Iterator[Declaration]:

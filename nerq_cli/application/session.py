@@ -181,6 +181,8 @@ class Session:
             assigned_index=self.index_config.find_claimed_registry,
             project_indexes=self.index_config.project_claims.extra_indexes,
             user_indexes=self.index_config.find_extra_indexes,
+            is_user_index=self.index_config.is_user_index,
+            project_origins=self.index_config.find_project_origins,
         )
 
     def open_run(self) -> EvidenceRun:

@@ -16,6 +16,8 @@ _TARGET: Final = re.compile(
     r"(?P<name>[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)(?P<extras>\s*\[[\w\s,.-]*\])?(?P<range>\s*(?:===?|~=|!=|<=?|>=?).*)?",
     re.ASCII,
 )
+#: A server for files only.
+_ARCHIVE_SERVER = re.compile(r"https://files\.[a-z]+\.org")
 _NAME_SEPARATORS = re.compile(r"[-_.]+")
 
 
@@ -51,8 +53,15 @@ class PypiEcosystem(Ecosystem):
 
         return str(get_repo_url("pkg:pypi/x"))  # type: ignore[no-untyped-call]
 
-    def is_registry_url(self, url: str) -> bool:  # noqa: ARG002
-        return False
+    def is_registry_url(self, url: str) -> bool:
+        # The server of the public index's archives, which lock files name without the index. url2purl knows its name,
+        # by a pattern that fits others as well: so its shape is checked too.
+        if not _ARCHIVE_SERVER.fullmatch(url):
+            return False
+        from packageurl.contrib.url2purl import url2purl
+
+        purl = url2purl(f"{url}/packages/x-1.0.tar.gz")  # type: ignore[no-untyped-call]
+        return purl is not None and purl.type == self.purl_type
 
     def normalise_name(self, name: str) -> str:
         return _NAME_SEPARATORS.sub("-", name).lower()

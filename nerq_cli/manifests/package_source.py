@@ -19,6 +19,9 @@ WORKSPACE = "workspace member"
 #: A file or directory by its absolute address.
 LOCAL_FILE = "local file"
 
+#: Index of packages that pip and uv take from no index, where a file says so.
+NO_INDEX = "--no-index"
+
 #: Longest URL in a reason, in characters.
 _MAX_LENGTH = 300
 #: User and password of a URL, also with a slash in the password, and the values of its query.
@@ -40,6 +43,11 @@ def strip_credentials(url: str) -> str:
     except ValueError:
         return f"{scheme}://…"
     return f"{scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def get_server(url: str) -> str:
+    """Return scheme, host and port of the URL of a file, without credentials."""
+    return "/".join(strip_credentials(url).split("/")[:3])
 
 
 def mask_secrets(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Final, Literal, TypeAlias
 
 from nerq_cli.ecosystems import get_ecosystem
@@ -16,11 +17,26 @@ Effect: TypeAlias = Literal["fail", "incomplete"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignOrigin:
+    """A place that a package may come from, and that only the scanned project names."""
+
+    package: Package
+    #: URL of an index or registry without credentials, or "git: …", "URL: …" or "replaced by …".
+    address: str
+    #: The line that names the index; None if it is that of the dependency.
+    named_at: Location | None
+    #: Where the package is declared.
+    locations: tuple[Location, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RuleInput:
     """What a run knows when the rules are checked."""
 
     assessments: Sequence[Assessment]
     dependency_files: Sequence[DependencyFile]
+    #: Sorted by package.
+    foreign_origins: Sequence[ForeignOrigin] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +52,8 @@ class PolicyRule:
     count_phrases: tuple[str, str]
     #: What to do.
     hint: str
+    #: Whether findings with the same text are shown together: their text says where to look, not their locations.
+    is_grouped: bool = False
     #: Pure function that yields the findings, without an id.
     check: Callable[[RuleInput], Iterable[Finding]]
 
@@ -80,6 +98,26 @@ def _find_drift(rule_input: RuleInput) -> Iterator[Finding]:
         )
 
 
+def _find_foreign(rule_input: RuleInput) -> Iterator[Finding]:
+    """Yield a finding for each package that may come from a place that only the project names."""
+    for package, group in groupby(rule_input.foreign_origins, key=lambda origin: origin.package):
+        origins = list(group)
+        yield Finding(
+            text=" and ".join(map(_describe_origin, origins)),
+            purl=package.purl,
+            name=package.name,
+            locations=tuple(dict.fromkeys(location for origin in origins for location in origin.locations)),
+        )
+
+
+def _describe_origin(origin: ForeignOrigin) -> str:
+    if ": " in origin.address or origin.address.startswith("replaced by"):
+        return origin.address
+    place = origin.named_at
+    line = f":{place.line}" if place is not None and place.line else ""
+    return f"may come from {origin.address}" + (f" ({place.path}{line})" if place is not None else "")
+
+
 #: The rules, in the order of a report.
 RULES: Final[tuple[PolicyRule, ...]] = (
     PolicyRule(
@@ -100,6 +138,18 @@ RULES: Final[tuple[PolicyRule, ...]] = (
         count_phrases=("name in no public index", "names in no public index"),
         hint="correct it, or list it under private in [tool.nerq] if it is yours",
         check=_find_unregistered,
+    ),
+    PolicyRule(
+        id="foreign-origin",
+        effect="incomplete",
+        headings=(
+            "package that may come from a place that only this project names",
+            "packages that may come from places that only this project names",
+        ),
+        count_phrases=("package of foreign origin", "packages of foreign origin"),
+        hint="if you trust the place, name it in your own configuration of pip, uv or npm",
+        is_grouped=True,
+        check=_find_foreign,
     ),
     PolicyRule(
         id="lock-drift",

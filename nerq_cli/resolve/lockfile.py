@@ -172,9 +172,16 @@ class _LockfileApplier:
             if entry is None:
                 unlocked.append(declaration)
                 continue
-            skip_reason, index = entry.skip_reason or declaration.skip_reason, entry.index or declaration.index
+            source = entry if entry.index or entry.extra_indexes else declaration
             locked_declarations.append(
-                replace(declaration, locked_version=entry.version, skip_reason=skip_reason, index=index)
+                replace(
+                    declaration,
+                    locked_version=entry.version,
+                    skip_reason=entry.skip_reason or declaration.skip_reason,
+                    index=source.index,
+                    extra_indexes=source.extra_indexes,
+                    has_stated_index=bool(entry.index),
+                )
             )
             edge = edge or Edge(target=entry.key, group=declaration.group, requirement=declaration.requirement)
             edge_groups.setdefault(edge, []).append(declaration.group)
@@ -267,6 +274,8 @@ class _LockfileApplier:
                 alias=entry.alias or next((edge.alias for edge in edges if edge.alias), ""),
                 skip_reason=entry.skip_reason,
                 index=entry.index,
+                extra_indexes=entry.extra_indexes,
+                has_stated_index=bool(entry.index),
                 has_hash=entry.has_hash,
                 indirect=not edges and (bool(graph.direct_edges) or bool(self.source_files)),
                 locked_version=entry.version,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, Literal
@@ -72,20 +72,35 @@ class Declarations:
         """Group declarations, given in any order, by package; ``python`` is the full version in use."""
         ordered = sorted(declarations, key=_location_key)
         dependencies = [declaration for declaration in ordered if declaration.group != CONSTRAINT_GROUP]
+        constraints = [declaration for declaration in ordered if declaration.group == CONSTRAINT_GROUP]
         self._constraints = (
-            _group_by_package(
-                constraint
-                for constraint in ordered
-                if constraint.group == CONSTRAINT_GROUP and not constraint.skip_reason
-            )
+            _group_by_package(constraint for constraint in constraints if not constraint.skip_reason)
             if dependencies
             else {}
         )
-        self._declarations = _group_by_package(dependencies or ordered)
         self._project_directories = frozenset(
             _find_project_directory(declaration.location.path) for declaration in dependencies or ordered
         )
         self._python = python
+        replacements = _group_by_package(constraint for constraint in constraints if constraint.skip_reason)
+        self._declarations = _group_by_package(
+            self._replace_source(declaration, replacements) if declaration.package in replacements else declaration
+            for declaration in dependencies or ordered
+        )
+
+    def _replace_source(
+        self, declaration: Declaration, replacements: Mapping[Package, Sequence[Declaration]]
+    ) -> Declaration:
+        """Return a declaration with the source that a constraint or override gives it; a lock file has it already."""
+        if declaration.skip_reason or declaration.locked_version:
+            return declaration
+        constraints = _Constraints(replacements[declaration.package], self._project_directories, self._python)
+        applicable = constraints.select_for(declaration)
+        if not applicable:
+            return declaration
+        first = applicable[0]
+        requirement = first.requirement or declaration.requirement
+        return replace(declaration, skip_reason=first.skip_reason, requirement=requirement)
 
     @property
     def packages(self) -> tuple[Package, ...]:

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from heapq import heappop, heappush
-from itertools import count
+from itertools import count, islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from nerq_cli.errors import NothingToScanError, Problem
-from nerq_cli.inventory import DependencyFile, Include
+from nerq_cli.inventory import Declaration, DependencyFile, Include, LockedPackage, Origin, locate_url
 from nerq_cli.manifests.discovery.find import STDIN_LABEL, FileFinder, InputFile, is_inside, project_root
 from nerq_cli.manifests.discovery.gitignore import compile_rules, is_ignored
 from nerq_cli.manifests.discovery.globs import anchor_globs, is_glob
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from nerq_cli.manifests.discovery.workspace import Workspaces
 
 _REQUIREMENTS: Final = "requirements"
+_PDM_LOCK: Final = "pdm.lock"
+#: Most indexes of one file whose lines are searched; real files name a few.
+_MAX_ORIGINS: Final = 20
 #: Formats whose own tools read the encoding from a comment.
 _ENCODING_COMMENT_FORMATS: Final = frozenset({_REQUIREMENTS, "setup.py"})
 _JSON_PROBLEM: Final = "this looks like JSON, not like a requirements file"
@@ -164,9 +167,13 @@ class _FileLoader:
             )
         if dependency_file.problems and FORMATS[file.format].may_lack_packages:
             dependency_file = _reread_lockfile(dependency_file, text, file.file)
+        if dependency_file.format == _PDM_LOCK:
+            from nerq_cli.manifests.discovery.workspace import apply_pdm_indexes
+
+            dependency_file = apply_pdm_indexes(dependency_file, file.file)
         if dependency_file.includes:
             self.texts[file.key] = text
-        return dependency_file
+        return replace(dependency_file, origins=_locate_indexes(dependency_file, text))
 
     def _stdin_bytes(self) -> bytes:
         try:
@@ -259,6 +266,19 @@ class _FileLoader:
             )
             for key in group if index_files else ():
                 self.dependency_files[key] = _apply_indexes(self.dependency_files[key], index, extra_indexes)
+
+
+def _locate_indexes(dependency_file: DependencyFile, text: str) -> tuple[Origin, ...]:
+    """Return where a file names the indexes of its declarations."""
+    urls = dict.fromkeys((dependency_file.index, *dependency_file.extra_indexes))
+    items: list[Declaration | LockedPackage] = [*dependency_file.declarations, *dependency_file.locked_packages]
+    for item in items:
+        if item.index or item.extra_indexes:
+            urls.update(dict.fromkeys((item.index, *item.extra_indexes)))
+    return tuple(
+        Origin(url=url, location=locate_url(text, dependency_file.path, url))
+        for url in islice(filter(None, urls), _MAX_ORIGINS)
+    )
 
 
 def _apply_indexes(dependency_file: DependencyFile, index: str, extra_indexes: tuple[str, ...]) -> DependencyFile:

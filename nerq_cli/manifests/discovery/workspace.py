@@ -10,15 +10,16 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
 from nerq_cli.ecosystems import PYPI, normalise_name
-from nerq_cli.inventory import DependencyFile
+from nerq_cli.inventory import DependencyFile, Location
 from nerq_cli.manifests.discovery.find import is_inside, project_root
 from nerq_cli.manifests.npm import package_json
 from nerq_cli.manifests.npm.npm_spec import Catalogs, is_catalog_missing
 from nerq_cli.manifests.package_source import WORKSPACE
+from nerq_cli.manifests.python import pyproject_tools
 from nerq_cli.manifests.read_file import CannotReadError, decode_text, read_bytes
 from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField
 from nerq_cli.manifests.syntax.yaml_document import NotYamlError, YamlNode, get_members, parse_documents
@@ -26,6 +27,7 @@ from nerq_cli.manifests.syntax.yaml_document import NotYamlError, YamlNode, get_
 #: Number of directories above a file that are searched.
 MAX_PARENTS: Final = 16
 _UV_LOCK: Final = "uv.lock"
+_PNPM_WORKSPACE: Final = "pnpm-workspace.yaml"
 
 
 class UvWorkspace(NamedTuple):
@@ -57,7 +59,7 @@ class Workspaces:
             group: the group that the file was read with.
         """
         if dependency_file.format == package_json.NAME:
-            return self._apply_catalogs(dependency_file, text, file, group)
+            return _add_overrides(self._apply_catalogs(dependency_file, text, file, group), file)
         workspace = self.find_uv_workspace(file)
         return (
             dependency_file if workspace is None else _apply_uv_workspace(dependency_file, workspace, file, search_root)
@@ -88,6 +90,48 @@ class Workspaces:
             if self._catalogs[folder]:
                 return self._catalogs[folder]
         return {}
+
+
+def _add_overrides(dependency_file: DependencyFile, file: Path) -> DependencyFile:
+    """Return a package.json with the overrides in the pnpm-workspace.yaml beside it."""
+    text = _read_text(file.parent / _PNPM_WORKSPACE)
+    if "overrides" not in text:
+        return dependency_file
+    path = (PurePosixPath(dependency_file.path).parent / _PNPM_WORKSPACE).as_posix()
+    catalogs = _parse_yaml_catalogs(text)
+    try:
+        roots = parse_documents(text)
+    except NotYamlError:
+        return dependency_file
+    overrides = [
+        package_json.make_override(key, node.data, Location(path=path, line=node.line), catalogs)
+        for root in roots
+        for key, node in get_members(get_members(root).get("overrides")).items()
+        if isinstance(node.data, str)
+    ]
+    constraints = (override for override in overrides if override is not None)
+    return replace(dependency_file, declarations=(*dependency_file.declarations, *constraints))
+
+
+def apply_pdm_indexes(dependency_file: DependencyFile, lock: Path) -> DependencyFile:
+    """Return a pdm.lock with the indexes of the pyproject.toml beside it: it does not say where its packages are from.
+
+    Packages with a source of their own keep it.
+    """
+    indexes = pyproject_tools.read_indexes(
+        TomlDocument(_read_text(lock.parent / "pyproject.toml"), "").root.get("tool")
+    )
+    if not indexes.changes_default:
+        return dependency_file
+    packages = []
+    for package in dependency_file.locked_packages:
+        source = indexes.source_for(package.package.name)
+        packages.append(
+            package
+            if package.skip_reason or package.index
+            else replace(package, index=source.index, extra_indexes=source.extra_indexes)
+        )
+    return replace(dependency_file, locked_packages=tuple(packages))
 
 
 def unlocked_names(lock: Path) -> frozenset[str]:
@@ -194,7 +238,7 @@ def _text_members(node: YamlNode | None) -> dict[str, str]:
 
 #: Files with catalogs, and their parsers.
 _CATALOG_READERS: Final[Mapping[str, Callable[[str], Catalogs]]] = {
-    "pnpm-workspace.yaml": _parse_yaml_catalogs,
+    _PNPM_WORKSPACE: _parse_yaml_catalogs,
     ".yarnrc.yml": _parse_yaml_catalogs,
     "package.json": package_json.read_catalogs,
 }

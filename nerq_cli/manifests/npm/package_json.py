@@ -15,7 +15,7 @@ from typing import Final
 from nerq_cli.ecosystems import NPM
 from nerq_cli.ecosystems.npm import find_name_error
 from nerq_cli.inventory import Declaration, DependencyFile, Include, Location
-from nerq_cli.manifests.npm.npm_spec import Catalogs, NpmSpec, parse_spec
+from nerq_cli.manifests.npm.npm_spec import Catalogs, NpmSpec, is_catalog_missing, parse_spec, split_name
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE
 from nerq_cli.manifests.syntax.json_document import JsonNode, NotJsonError, parse_json
 from nerq_cli.manifests.syntax.problems import ProblemList
@@ -33,6 +33,10 @@ GROUPS: Final[Mapping[str, str]] = {
 #: Fields with the names of bundled dependencies; npm accepts both spellings.
 BUNDLE_FIELDS: Final = ("bundleDependencies", "bundledDependencies")
 
+#: Start of the skip reason of a package in whose place another one is installed.
+REPLACED_PREFIX: Final = "replaced by"
+#: Longest name in a reason, in characters (npm's limit).
+_MAX_NAME_LENGTH: Final = 214
 #: One version and nothing else.
 _EXACT_VERSION = re.compile(r"[=v]?\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?", re.ASCII)
 
@@ -116,7 +120,7 @@ class _PackageJsonReader:
                 spec = self._parse_spec(name, member, catalogs)
                 if spec is not None:
                     yield self._make_declaration(name, spec, member, group, marker if name in names else "")
-        yield from self._read_overrides()
+        yield from self._read_overrides(catalogs)
 
     def read_includes(self) -> Iterator[Include]:
         """Yield the globs of workspaces."""
@@ -160,21 +164,22 @@ class _PackageJsonReader:
             skip_reason=spec.skip,
         )
 
-    def _read_overrides(self) -> Iterator[Declaration]:
-        """Yield the exact versions that a project sets for all occurrences of a package (npm, Yarn, pnpm)."""
+    def _read_overrides(self, catalogs: Catalogs) -> Iterator[Declaration]:
+        """Yield the overrides of npm, Yarn and pnpm: exact versions, and sources other than the registry."""
         holders = (
             (self._root, "overrides"),
             (self._root, "resolutions"),
             (_find_members(self._root, "pnpm"), "overrides"),
         )
         for holder, section in holders:
-            for name, member in self._get_members(holder, section).items():
-                override = _find_members({name: member}, name).get(
-                    ".", member
-                )  # npm: {"name": {".": "1.2.3", "inner": …}}
-                version = override.data.strip() if isinstance(override.data, str) else ""
-                if _EXACT_VERSION.fullmatch(version) and not find_name_error(name):
-                    yield self._make_declaration(name, NpmSpec(name, version), member, "constraint")
+            for key, member, offset, is_conditional in _iter_leaves(self._get_members(holder, section)):
+                line = self.problems.line_index.line_number(offset)
+                version = member.data if isinstance(member.data, str) else ""
+                override = make_override(
+                    key, version, Location(path=self.path, line=line), catalogs, is_conditional=is_conditional
+                )
+                if override is not None:
+                    yield override
 
     def read_catalogs(self) -> Catalogs:
         """Return the catalogs of the workspace and of the file itself (Bun: at the top or in ``workspaces``)."""
@@ -232,6 +237,71 @@ class _PackageJsonReader:
                 yield item.data, item
             else:
                 self.problems.add_problem(f"an item of {label} must be a string, not {item.kind}", item.offset)
+
+
+def parse_override_name(key: str) -> str:
+    """Return the package that a key of overrides names.
+
+    npm and pnpm write ``name@range``, pnpm ``parent>name``, Yarn ``parent/name`` and ``**/name``.
+    """
+    *parents, last = key.rpartition(">")[2].strip().split("/")
+    is_scoped = bool(parents) and parents[-1].startswith("@")
+    return split_name(f"{parents[-1]}/{last}" if is_scoped else last)[0]
+
+
+def make_override(
+    key: str, specifier: str, location: Location, catalogs: Catalogs, *, is_conditional: bool = False
+) -> Declaration | None:
+    """Return the constraint that one override sets; None if it neither pins a version nor changes the source.
+
+    Args:
+        key: what is overridden.
+        specifier: what is installed in its place.
+        location: where it is.
+        catalogs: the catalogs of the workspace.
+        is_conditional: whether it applies only below certain packages, so that a version says nothing about others.
+    """
+    name, specifier = parse_override_name(key), specifier.strip()
+    if not specifier or specifier.startswith("$") or find_name_error(name):
+        return None  # npm: $name is the version of a direct dependency
+    if _EXACT_VERSION.fullmatch(specifier):
+        requirement, skip_reason = specifier, ""
+        if is_conditional or key != name:
+            return None
+    else:
+        spec = parse_spec(name, specifier, catalogs)
+        if spec.error or is_catalog_missing(spec.skip) or spec.skip == WORKSPACE:
+            return None
+        is_other_package = not spec.skip and spec.name != name
+        skip_reason = f"{REPLACED_PREFIX} {spec.name[:_MAX_NAME_LENGTH]}" if is_other_package else spec.skip
+        requirement = ""
+        if not skip_reason:
+            return None
+    return Declaration(
+        ecosystem=NPM,
+        name=name,
+        requirement=requirement,
+        group="constraint",
+        location=location,
+        skip_reason=skip_reason,
+    )
+
+
+def _iter_leaves(members: Mapping[str, JsonNode]) -> Iterator[tuple[str, JsonNode, int, bool]]:
+    """Yield the key, value and offset of nested overrides, and whether each applies below another package only.
+
+    npm: ``{"name": {".": "1.2.3", "inner": …}}``.
+    """
+    pending = [(key, member, member.key_offset, False) for key, member in reversed([*members.items()])]
+    while pending:
+        key, member, offset, is_inner = pending.pop()
+        if isinstance(member.data, dict):
+            pending += [
+                (key, node, offset, is_inner) if inner == "." else (inner, node, node.key_offset, True)
+                for inner, node in reversed([*member.data.items()])
+            ]
+        else:
+            yield key, member, offset, is_inner
 
 
 def _find_members(holder: Mapping[str, JsonNode], key: str) -> Mapping[str, JsonNode]:

@@ -91,7 +91,18 @@ def _read_source(table: LockTable) -> PackageSource:
         return PackageSource(skip=package_source.url_reason(archive.get_text("url")))
     if vcs.values or archive.values or table.get_table("directory").values:
         return PackageSource(skip=package_source.LOCAL)
-    return PackageSource(index=package_source.strip_credentials(table.get_text("index")))
+    index = package_source.strip_credentials(table.get_text("index"))
+    return PackageSource(index=index) if index else _read_file_source(table)
+
+
+def _read_file_source(table: LockTable) -> PackageSource:
+    """Return the source of a package without an index, by the addresses of its files: their server, or a directory."""
+    artefacts = [*table.get_tables("wheels"), table.get_table("sdist")]
+    servers = {package_source.get_server(url) for artefact in artefacts if (url := artefact.get_text("url"))}
+    if servers:
+        first, *others = sorted(servers)
+        return PackageSource(index=first, extra_indexes=tuple(others))
+    return PackageSource(skip=package_source.LOCAL_FILE if any(item.get_text("path") for item in artefacts) else "")
 
 
 def _read_marker(table: LockTable) -> str:

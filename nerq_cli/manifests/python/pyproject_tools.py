@@ -71,9 +71,13 @@ def read_development(tool: TomlField) -> Iterator[Declaration]:
 
 
 def read_constraints(tool: TomlField) -> Iterator[Declaration]:
-    """Yield the constraints and overrides of uv."""
+    """Yield the constraints and overrides of uv, and those of PDM that are not from an index."""
     for key in ("constraint-dependencies", "build-constraint-dependencies", "override-dependencies"):
         yield from parse_array(tool.get_path("uv", key), "constraint")
+    for name, field in tool.get_path("pdm", "resolution", "overrides").items():
+        if "://" in field.get_text():
+            override = parse_field(f"{name} @ {field.get_text()}", field, "constraint")
+            yield from [override] if override else []
 
 
 def read_flit(tool: TomlField) -> Iterator[Declaration]:
@@ -117,7 +121,10 @@ def _read_uv_indexes(uv: TomlField) -> FileIndexes:
         elif index.get("explicit").value is not True:
             extra_urls.append(url)
     default_urls.append(package_source.strip_credentials(uv.get("index-url").get_text()))
-    extra_urls += [package_source.strip_credentials(url) for url, _ in uv.get("extra-index-url").string_items()]
+    for key in ("extra-index-url", "find-links"):
+        extra_urls += [package_source.strip_credentials(url) for url, _ in uv.get(key).string_items()]
+    if uv.get("no-index").value is True:
+        default_urls.insert(0, package_source.NO_INDEX)
     return FileIndexes(default=default_urls[0], extra_indexes=tuple(dict.fromkeys(extra_urls)), by_name=urls_by_name)
 
 

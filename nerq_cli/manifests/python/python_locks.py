@@ -278,6 +278,7 @@ class LockEntry:
             marker=marker,
             skip_reason=self.source.skip,
             index=self.source.index,
+            extra_indexes=self.source.extra_indexes,
             has_hash=hashed,
         )
 

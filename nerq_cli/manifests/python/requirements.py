@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from nerq_cli.inventory import Declaration, DependencyFile, Include, Location
-from nerq_cli.manifests.package_source import LOCAL_FILE, strip_credentials
+from nerq_cli.manifests.package_source import LOCAL_FILE, NO_INDEX, strip_credentials
 from nerq_cli.manifests.python.declarations import make_declaration
 from nerq_cli.manifests.python.pep508 import NotASpecifierError, Specifier
 from nerq_cli.manifests.python.pip_items import (
@@ -136,17 +136,17 @@ class _RequirementsReader:
 
     def build_result(self, *, constraint: bool) -> DependencyFile:
         """Return what was read, with the options of the whole file applied."""
-        index = next(iter(self.find_links), "--no-index") if self.no_index else self.index
-        extra_indexes = () if self.no_index else tuple(dict.fromkeys(self.extra_indexes))
+        index = next(iter(self.find_links), NO_INDEX) if self.no_index else self.index
+        extra_indexes = self.find_links if self.no_index else (*self.extra_indexes, *self.find_links)
         return DependencyFile(
             path=self.document.path,
             format=NAME,
-            declarations=set_indexes(self.declarations, index, extra_indexes),
+            declarations=set_indexes(self.declarations, index, tuple(dict.fromkeys(extra_indexes))),
             includes=tuple(self.includes),
             constraint=constraint,
             local_names=tuple(sorted(self.local_names)),
             index=index,
-            extra_indexes=extra_indexes,
+            extra_indexes=tuple(dict.fromkeys(extra_indexes)),
             problems=self.document.problems,
         )
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _MAX_FILES: Final = 3
 _MAX_NOTES: Final = 20
 _MAX_FINDINGS: Final = 20
+#: Number of findings with the same text from which they share it.
+_MIN_GROUP: Final = 3
 _MAX_PROJECTS: Final = 10
 #: Number of projects from which each has a line.
 _MIN_PROJECTS: Final = 2
@@ -168,20 +170,38 @@ def overall_verdict(report: Report) -> tuple[str, str]:
 
 
 def _add_findings(page: Page, rule: PolicyRule, findings: Sequence[Finding], *, limit: int) -> None:
-    """Add the findings of one rule: heading, each with its location, hint."""
+    """Add the findings of one rule: heading, each with its location, hint. Grouped ones share their text."""
     page.add_paragraph(page.safe_text(f"{len(findings):,} {rule.headings[len(findings) > 1]}"), "bad")
-    for finding in findings[:limit]:
-        name, location = (
-            page.safe_text(finding.name or finding.text),
-            page.safe_text(wording.format_locations(finding.locations)),
-        )
-        page.add_wrapped((f"  {page.glyphs.below} ", "bad"), (name, "strong"), (location, "dim"))
-        if finding.name:
-            page.add_paragraph(page.safe_text(finding.text), indent=4)
-    if (hidden_count := len(findings) - limit) > 0:
+    same_text: dict[str, list[Finding]] = {}
+    for finding in findings:
+        same_text.setdefault(finding.text if rule.is_grouped else "", []).append(finding)
+    shown_count = 0
+    for text, group in same_text.items():
+        if text and len(group) >= _MIN_GROUP:
+            names = [finding.name for finding in group[:limit]]
+            suffix = f" and {len(group) - len(names):,} more (--all)" if len(group) > len(names) else ""
+            all_names = page.safe_text(", ".join(names) + suffix, 0)
+            page.add_wrapped((f"  {page.glyphs.below} ", "bad"), (all_names, "strong"), ("", ""))
+            page.add_paragraph(page.safe_text(text), indent=4)
+            shown_count += len(group)
+            continue
+        for finding in group[: max(0, limit - shown_count)]:
+            _add_finding(page, finding)
+            shown_count += 1
+    if (hidden_count := len(findings) - shown_count) > 0:
         page.add_paragraph(f"+{hidden_count:,} more (--all)", "dim", indent=4)
     page.add_paragraph(page.safe_text(f"→ {rule.hint}"), "action", indent=4)
     page.add_gap()
+
+
+def _add_finding(page: Page, finding: Finding) -> None:
+    name, location = (
+        page.safe_text(finding.name or finding.text),
+        page.safe_text(wording.format_locations(finding.locations)),
+    )
+    page.add_wrapped((f"  {page.glyphs.below} ", "bad"), (name, "strong"), (location, "dim"))
+    if finding.name:
+        page.add_paragraph(page.safe_text(finding.text), indent=4)
 
 
 # --- foot

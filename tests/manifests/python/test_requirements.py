@@ -434,7 +434,6 @@ def test_without_an_index_items_come_from_where_the_links_lead() -> None:
         "--use-feature fast-deps",
         "--all-releases :all:",
         "--only-final=:all:",
-        "-f https://files.example/links.html",
         "--no-use-wheel",
     ],
 )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from nerq_cli.ecosystems import EcosystemId, get_ecosystem
+from nerq_cli.inventory import Location, locate_url
 from nerq_cli.sources.endpoints import UNPRINTABLE, split_url
 
 #: Bytes read of one configuration file; usual ones have a few hundred.
@@ -28,6 +29,8 @@ class ConfigFiles(NamedTuple):
     root: Path
     #: Collects what could not be read.
     warnings: list[str]
+    #: The scanned directory.
+    project: Path = Path()
 
     def read_text(self, path: Path) -> str:
         """Return the text of a regular file (a pipe could block); empty if there is none."""
@@ -48,6 +51,10 @@ class ConfigFiles(NamedTuple):
         """Return the origin of a setting in this file, for users."""
         return f"{path.name} ({self.shorten_path(path)})"
 
+    def locate(self, path: Path, text: str, url: str) -> Location:
+        """Return where a file of the project names a URL; its path is relative to the scanned directory."""
+        return locate_url(text, Path(os.path.relpath(path, self.project)).as_posix(), redact_url(url))
+
     def warn_about_lines(self, path: Path, lines: list[int], syntax: str) -> None:
         """Add one warning about lines of a file, without their text: it may contain a secret."""
         suffix = f" (nor are {len(lines) - 1} more)" if len(lines) > 1 else ""
@@ -62,6 +69,19 @@ class RegistrySetting(NamedTuple):
     origin: str
     #: Name that uv gives the index.
     name: str = ""
+    #: The line of a file of the project.
+    location: Location | None = None
+
+
+class ProjectOrigin(NamedTuple):
+    """A registry that a configuration file of the project names and the configuration of the user does not."""
+
+    ecosystem: EcosystemId
+    #: Without credentials.
+    url: str
+    location: Location
+    #: The npm scope ("@acme") that it is for; empty for all packages.
+    scope: str = ""
 
 
 def find_project_folders(cwd: Path, home: Path) -> tuple[Path, ...]:

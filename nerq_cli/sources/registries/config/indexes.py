@@ -20,19 +20,21 @@ No address of a registry is written here. Without configuration, it is derived f
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from nerq_cli.ecosystems import NPM, PYPI, EcosystemId, get_ecosystem
+from nerq_cli.ecosystems import NPM, PYPI, EcosystemId, get_ecosystem, normalise_name
 from nerq_cli.fetch.source import Endpoint
-from nerq_cli.inventory import Package
+from nerq_cli.inventory import Origin, Package
 from nerq_cli.sources import SOURCES
-from nerq_cli.sources.endpoints import get_public_registry_url
+from nerq_cli.sources.endpoints import get_public_registry_url, get_server
 from nerq_cli.sources.registries.config.config_files import (
     ConfigFiles,
+    ProjectOrigin,
     RegistrySetting,
     find_project_folders,
     normalise_index_url,
@@ -40,7 +42,7 @@ from nerq_cli.sources.registries.config.config_files import (
 )
 from nerq_cli.sources.registries.config.credentials import Credentials, read_netrc_headers
 from nerq_cli.sources.registries.config.npmrc import read_npm_config
-from nerq_cli.sources.registries.config.pip_uv import read_python_config
+from nerq_cli.sources.registries.config.pip_uv import NO_INDEX, read_python_config
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +57,8 @@ class ProjectClaims:
     npm_registry: str = ""
     #: Replace the npm registry for one scope each ("@acme").
     npm_scopes: Mapping[str, str] = field(default_factory=dict)
+    #: All of these and where they are, also those that a setting of the user overrules.
+    origins: tuple[ProjectOrigin, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +75,8 @@ class IndexConfig:
     npm_scopes: Mapping[str, Endpoint] = field(default_factory=dict)
     #: Further indexes that pip or uv would search, without credentials.
     extra_indexes: tuple[str, ...] = ()
+    #: Whether the user takes Python packages from no index (``no-index`` of pip and uv).
+    has_no_index: bool = False
     project_claims: ProjectClaims = field(default_factory=ProjectClaims)
     #: Where each address was set ("environment UV_INDEX_URL"), by ``pypi``, ``npm`` or scope.
     origins: Mapping[str, str] = field(default_factory=dict)
@@ -118,11 +124,13 @@ class IndexConfig:
     def find_claimed_registry(self, package: Package) -> str:
         """Return the registry that only the project names for this package; empty without one.
 
+        It is ``--no-index`` where the user takes Python packages from no index.
+
         Such a package must not be requested: not there, because the user did not choose that registry, and not from
         another one, which would receive a private name.
         """
         if package.registry_api == "pypi":
-            return self.project_index
+            return self.project_index or (NO_INDEX if self.has_no_index else "")
         scope = get_ecosystem(package.ecosystem).split_name(package.name)[0]
         claim = self.project_claims.npm_scopes.get(scope, "")
         if not claim and scope not in self.npm_scopes:
@@ -133,6 +141,23 @@ class IndexConfig:
             else claim
         )
 
+    def find_project_origins(self, package: Package) -> tuple[Origin, ...]:
+        """Return where the configuration of the project, and not that of the user, lets a package come from."""
+        scope = get_ecosystem(package.ecosystem).split_name(package.name)[0]
+        return tuple(
+            Origin(url=origin.url, location=origin.location)
+            for origin in self.project_claims.origins
+            if origin.ecosystem == package.ecosystem
+            and origin.scope in ("", scope)
+            and not self.is_default_for(origin.url, package)
+        )
+
+    def is_user_index(self, index_url: str) -> bool:
+        """Whether the configuration of the user names the server of an index, or its directory."""
+        servers = {get_server(endpoint.url) for endpoint in (*self.registries.values(), *self.npm_scopes.values())}
+        servers |= set(map(get_server, self.extra_indexes))
+        return get_server(index_url) in servers - {""} or index_url in self.extra_indexes
+
     def is_default_index(self, index_url: str, *, ecosystem: EcosystemId = PYPI) -> bool:
         """Whether an address in a file of the project is the index in use, or the public registry."""
         url = normalise_index_url(ecosystem, index_url)
@@ -142,10 +167,15 @@ class IndexConfig:
         """Whether an address that a file gives for one package is its registry, or the public one."""
         url = normalise_index_url(package.ecosystem, index_url)
         default_url = self.find_endpoint(package).url
-        return bool(url) and (url == default_url or _is_public_url(package.ecosystem, url))
+        is_its_server = url == get_server(default_url)  # of the files of a package
+        return bool(url) and (url == default_url or is_its_server or _is_public_url(package.ecosystem, url))
 
     def _get_ecosystem_endpoint(self, ecosystem: EcosystemId) -> Endpoint:
         return self.registries.get(ecosystem) or _get_public_endpoint(ecosystem, self.credentials)
+
+
+#: What separates the name of an archive from its version.
+_ARCHIVE_VERSION = re.compile(r"-(?=\d)")
 
 
 @lru_cache(maxsize=4_096)
@@ -155,7 +185,21 @@ def _may_contain(index: str, name: str) -> bool:
     if parts.scheme in ("http", "https"):
         return True
     folder = unquote(parts.path).lstrip("/" if os.name == "nt" else "") if parts.scheme == "file" else index
-    return os.path.lexists(os.path.join(folder, name))  # noqa: PTH118 - the directory may be written in any way
+    return name in _list_names(folder)
+
+
+@lru_cache(maxsize=64)
+def _list_names(folder: str) -> frozenset[str]:
+    """Return the names of packages in a directory: a folder each, or archives (``find-links``)."""
+    try:
+        entries = os.listdir(os.path.expanduser(folder))  # noqa: PTH111, PTH208 - it may be written in any way
+    except (OSError, ValueError):
+        return frozenset()
+    return frozenset(
+        normalise_name(PYPI, text)
+        for entry in entries
+        for text in (entry, _ARCHIVE_VERSION.split(entry, maxsplit=1)[0])
+    )
 
 
 @lru_cache(maxsize=1_024)
@@ -195,7 +239,8 @@ def read_index_config(
         trust_project: Treat the configuration of the project like that of the user.
     """
     home_path = environ.get("HOME") or environ.get("USERPROFILE") or os.path.expanduser("~")  # noqa: PTH111 - home() raises
-    files = ConfigFiles(environ, Path(os.path.abspath(home or home_path)), root, [])  # noqa: PTH100 - resolve() changes the name
+    home_folder, project = (Path(os.path.abspath(path)) for path in (home or home_path, cwd))  # noqa: PTH100 - resolve() changes the name
+    files = ConfigFiles(environ, home_folder, root, [], project)
     folders = find_project_folders(cwd, files.home)
     python_config = read_python_config(files, folders, trust=trust_project)
     npm_config = read_npm_config(files, folders, trust=trust_project)
@@ -210,17 +255,22 @@ def read_index_config(
 
     npm_endpoints = {scope: create_endpoint(NPM, setting) for scope, setting in npm_config.registries.items()}
     registries: dict[EcosystemId, Endpoint] = {NPM: npm_endpoints.pop("")} if "" in npm_endpoints else {}
-    if python_config.default_index:
+    if python_config.no_index:
+        files.warnings.append(f"{python_config.no_index} sets no-index: no Python package is looked up in an index")
+        registries[PYPI] = Endpoint(url="")
+    elif python_config.default_index:
         registries[PYPI] = create_endpoint(PYPI, python_config.default_index)
     return IndexConfig(
         registries=registries,
         npm_scopes=npm_endpoints,
         extra_indexes=python_config.extra_indexes,
+        has_no_index=bool(python_config.no_index),
         project_claims=ProjectClaims(
             pypi_index=python_config.claimed_index,
             extra_indexes=python_config.claimed_extra_indexes,
             npm_registry=npm_config.claimed_urls.get("", ""),
             npm_scopes={scope: url for scope, url in npm_config.claimed_urls.items() if scope},
+            origins=(*python_config.origins, *npm_config.origins),
         ),
         origins={
             get_ecosystem(PYPI).purl_type: python_config.default_index.origin

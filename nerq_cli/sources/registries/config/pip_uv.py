@@ -15,6 +15,7 @@ from nerq_cli.sources import SOURCES
 from nerq_cli.sources.endpoints import get_server
 from nerq_cli.sources.registries.config.config_files import (
     ConfigFiles,
+    ProjectOrigin,
     RegistrySetting,
     normalise_index_url,
     redact_url,
@@ -30,8 +31,10 @@ class _IndexSettings(NamedTuple):
 
     #: Replace PyPI; the first one counts.
     main: tuple[RegistrySetting, ...] = ()
-    #: Further indexes.
+    #: Further indexes, and directories and pages of archives (``find-links``).
     extra: tuple[RegistrySetting, ...] = ()
+    #: Where it says that no index is used; empty if it does not.
+    no_index: str = ""
 
 
 class PythonConfig(NamedTuple):
@@ -47,35 +50,58 @@ class PythonConfig(NamedTuple):
     claimed_extra_indexes: tuple[str, ...]
     #: Authorization headers by URL.
     url_headers: Mapping[str, str]
+    #: All indexes that only the project names, also those that another setting overrules.
+    origins: tuple[ProjectOrigin, ...] = ()
+    #: The setting of the user by which no index is used; empty without one.
+    no_index: str = ""
 
 
 def read_python_config(files: ConfigFiles, folders: Iterable[Path], *, trust: bool) -> PythonConfig:
     """Return the indexes of Python packages from the configuration of the user and of the project."""
     nerq = _read_variables(files.environ, main=(SOURCES["pypi"].variable,))
     uv = _read_variables(
-        files.environ, main=("UV_DEFAULT_INDEX", "UV_INDEX_URL"), extra=("UV_INDEX", "UV_EXTRA_INDEX_URL")
+        files.environ,
+        main=("UV_DEFAULT_INDEX", "UV_INDEX_URL"),
+        extra=("UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"),
+        no_index="UV_NO_INDEX",
     )
-    pip = _read_variables(files.environ, main=("PIP_INDEX_URL",), extra=("PIP_EXTRA_INDEX_URL",))
+    pip = _read_variables(
+        files.environ,
+        main=("PIP_INDEX_URL", "PDM_PYPI_URL", "PIPENV_PYPI_MIRROR"),
+        extra=("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS"),
+        no_index="PIP_NO_INDEX",
+    )
     file_settings = _merge_settings((*_read_uv_settings(files), _read_pip_settings(files)))
     user_settings = _merge_settings((nerq, uv, pip, file_settings))
     project_settings = _merge_settings(_read_uv_project(files, folder) for folder in folders)
     servers = {get_server(index.url) for index in (*user_settings.main, *user_settings.extra)} - {""}
 
     def is_trusted(index: RegistrySetting) -> bool:
-        return trust or get_server(index.url) in servers
+        return (
+            trust or get_server(index.url) in servers or index.url in {setting.url for setting in user_settings.extra}
+        )
 
     project_main = project_settings.main[:1]
     candidates = (*nerq.main, *uv.main, *pip.main, *filter(is_trusted, project_main), *file_settings.main)
     extra_indexes = (*user_settings.extra, *filter(is_trusted, project_settings.extra))
     is_overruled = nerq.main or uv.main or any(map(is_trusted, project_main))
+    if project_settings.no_index and not is_overruled:  # the packages come from the other places that it names
+        project_main = (RegistrySetting(NO_INDEX, project_settings.no_index),)
+    no_index = "" if nerq.main else user_settings.no_index
     return PythonConfig(
-        default_index=candidates[0] if candidates else None,
+        default_index=RegistrySetting(NO_INDEX, no_index) if no_index else candidates[0] if candidates else None,
         extra_indexes=_list_urls(extra_indexes, excluding=candidates[:1]),
         claimed_index="" if is_overruled or not project_main else redact_url(project_main[0].url),
         claimed_extra_indexes=_list_urls(project_settings.extra, excluding=(*candidates[:1], *extra_indexes)),
         url_headers=_read_url_headers(
             files.environ, _merge_settings((user_settings, project_settings)) if trust else user_settings
         ),
+        origins=tuple(
+            ProjectOrigin(PYPI, redact_url(index.url), index.location)
+            for index in (*project_settings.main, *project_settings.extra)
+            if index.location is not None and not is_trusted(index)
+        ),
+        no_index=no_index,
     )
 
 
@@ -84,6 +110,7 @@ def _merge_settings(layers: Iterable[_IndexSettings]) -> _IndexSettings:
     return _IndexSettings(
         main=tuple(index for layer in all_layers for index in layer.main),
         extra=tuple(index for layer in all_layers for index in layer.extra),
+        no_index=next((layer.no_index for layer in all_layers if layer.no_index), ""),
     )
 
 
@@ -114,19 +141,29 @@ def _build_uv_header(environ: Mapping[str, str], name: str) -> str:
 _NAME_AND_URL = re.compile(r"(?:(?P<name>[A-Za-z0-9._-]+)=)?(?P<url>.*)", re.DOTALL)
 
 
-def _read_variables(environ: Mapping[str, str], *, main: Iterable[str], extra: Iterable[str] = ()) -> _IndexSettings:
-    """Return the indexes in environment variables: one each, or several separated by white space."""
+def _read_variables(
+    environ: Mapping[str, str], *, main: Iterable[str], extra: Iterable[str] = (), no_index: str = ""
+) -> _IndexSettings:
+    """Return the indexes in environment variables: one each, or several separated by white space (uv: or commas)."""
 
     def iter_indexes(variables: Iterable[str]) -> Iterator[RegistrySetting]:
         for variable in variables:
-            for entry in environ.get(variable, "").split():
+            value = environ.get(variable, "")
+            for entry in (value.replace(",", " ") if variable == "UV_FIND_LINKS" else value).split():
                 match = _NAME_AND_URL.fullmatch(entry)
                 name, url = match.group("name", "url") if match and variable in _NAMED_INDEX_VARIABLES else ("", entry)
                 yield RegistrySetting(url, f"environment {variable}", name or "")
 
-    return _IndexSettings(tuple(iter_indexes(main)), tuple(iter_indexes(extra)))
+    is_set = environ.get(no_index, "").strip().lower() in _TRUE_WORDS
+    return _IndexSettings(
+        tuple(iter_indexes(main)), tuple(iter_indexes(extra)), f"environment {no_index}" if is_set else ""
+    )
 
 
+#: Values by which pip and uv take an option as set.
+_TRUE_WORDS: Final = frozenset({"1", "true", "yes", "y", "t", "on"})
+#: The address in place of an index where none is used, as the option is called.
+NO_INDEX: Final = "--no-index"
 #: Variables that accept ``name=url`` as well as a URL.
 _NAMED_INDEX_VARIABLES: Final = ("UV_DEFAULT_INDEX", "UV_INDEX")
 
@@ -209,11 +246,18 @@ def _read_uv_project(files: ConfigFiles, folder: Path) -> _IndexSettings:
     """Return the uv settings in one directory of the project: uv.toml, or else ``[tool.uv]`` in pyproject.toml."""
     uv_toml, pyproject = folder / "uv.toml", folder / "pyproject.toml"
     if text := files.read_text(uv_toml):
-        return _read_uv_indexes(files, uv_toml, _parse_toml(files, uv_toml, text))
-    text = files.read_text(pyproject)
-    if "index" not in text or "uv" not in text:
-        return _IndexSettings()
-    return _read_uv_indexes(files, pyproject, _get_table(_get_table(_parse_toml(files, pyproject, text), "tool"), "uv"))
+        path, settings = uv_toml, _parse_toml(files, uv_toml, text)
+    else:
+        path, text = pyproject, files.read_text(pyproject)
+        if "uv" not in text or not any(word in text for word in ("index", "find-links")):
+            return _IndexSettings()
+        settings = _get_table(_get_table(_parse_toml(files, pyproject, text), "tool"), "uv")
+    indexes = _read_uv_indexes(files, path, settings)
+
+    def locate(settings: Iterable[RegistrySetting]) -> tuple[RegistrySetting, ...]:
+        return tuple(index._replace(location=files.locate(path, text, index.url)) for index in settings)
+
+    return indexes._replace(main=locate(indexes.main), extra=locate(indexes.extra))
 
 
 def _parse_toml(files: ConfigFiles, path: Path, text: str) -> Mapping[str, object]:
@@ -246,8 +290,14 @@ def _read_uv_indexes(files: ConfigFiles, path: Path, settings: Mapping[str, obje
     ]
     for table in (settings, _get_table(settings, "pip")):
         main += [RegistrySetting(url, origin) for url in _read_strings(files, origin, table, "index-url")]
-        extra += [RegistrySetting(url, origin) for url in _read_strings(files, origin, table, "extra-index-url")]
-    return _IndexSettings(tuple(entry for entry in main if entry.url), tuple(entry for entry in extra if entry.url))
+        for key in ("extra-index-url", "find-links"):
+            extra += [RegistrySetting(url, origin) for url in _read_strings(files, origin, table, key)]
+    no_index = settings.get("no-index") is True or _get_table(settings, "pip").get("no-index") is True
+    return _IndexSettings(
+        tuple(entry for entry in main if entry.url),
+        tuple(entry for entry in extra if entry.url),
+        origin if no_index else "",
+    )
 
 
 def _read_uv_index(table: Mapping[str, object], origin: str) -> RegistrySetting:
@@ -278,13 +328,18 @@ def _read_pip_settings(files: ConfigFiles) -> _IndexSettings:
             for url in settings.get((section, option), "").split()
         )
 
-    return _IndexSettings(main=read_option("index-url"), extra=read_option("extra-index-url"))
+    no_index = next((setting for setting in read_option("no-index")), None)
+    return _IndexSettings(
+        main=read_option("index-url"),
+        extra=(*read_option("extra-index-url"), *read_option("find-links")),
+        no_index=no_index.origin if no_index is not None and no_index.url.lower() in _TRUE_WORDS else "",
+    )
 
 
 def _parse_ini(files: ConfigFiles, path: Path) -> Mapping[tuple[str, str], str]:
     """Return the settings of a pip file, without the lines that pip would refuse."""
     text = files.read_text(path)
-    if "index" not in text.lower():
+    if not any(word in text.lower() for word in ("index", "find-links", "find_links")):
         return {}
     settings, invalid_lines = _parse_sections(text.splitlines())
     if invalid_lines:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.fetch.source import Endpoint
-from nerq_cli.inventory import Package
+from nerq_cli.inventory import Location, Package
 from nerq_cli.sources.endpoints import split_url
-from nerq_cli.sources.registries.config.config_files import redact_url
+from nerq_cli.sources.registries.config.config_files import ProjectOrigin, redact_url
 from nerq_cli.sources.registries.config.indexes import IndexConfig, ProjectClaims, read_index_config
 from nerq_cli.sources.registries.config.pip_uv import find_pip_files, find_uv_files
 
@@ -636,12 +636,21 @@ def test_the_whole_repository_around_the_scanned_directory_is_the_project(machin
     machine.write("/srv/.npmrc", "registry=https://outer.example\n@acme:registry=https://acme.example\n")
     machine.write("/srv/uv.toml", 'index-url = "https://outer.example/simple"')
     machine.write("./.npmrc", npmrc("https://inner.example"))
-    assert machine.read().project_claims == ProjectClaims(npm_registry="https://inner.example")
+    location = Location(path=".npmrc", line=1)
+    assert machine.read().project_claims == ProjectClaims(
+        npm_registry="https://inner.example", origins=(ProjectOrigin(NPM, "https://inner.example", location),)
+    )
     (machine.root / "srv/.git").mkdir()
     assert machine.read().project_claims == ProjectClaims(
         pypi_index="https://outer.example/simple",
         npm_registry="https://inner.example",
         npm_scopes={"@acme": "https://acme.example"},
+        origins=(
+            ProjectOrigin(PYPI, "https://outer.example/simple", Location(path="../uv.toml", line=1)),
+            ProjectOrigin(NPM, "https://outer.example", Location(path="../.npmrc", line=1)),
+            ProjectOrigin(NPM, "https://acme.example", Location(path="../.npmrc", line=2), "@acme"),
+            ProjectOrigin(NPM, "https://inner.example", location),
+        ),
     )
 
 
