@@ -31,10 +31,15 @@ class ConfigFiles(NamedTuple):
     warnings: list[str]
     #: The scanned directory.
     project: Path = Path()
+    #: The root of its repository; links in it that lead out are not followed. None in the home directory.
+    boundary: Path | None = None
 
     def read_text(self, path: Path) -> str:
         """Return the text of a regular file (a pipe could block); empty if there is none."""
         try:
+            if self._leads_out(path):
+                self.warnings.append(f"{self.shorten_path(path)} is a link that leads out of the project: not read")
+                return ""
             if not os.path.isfile(path):  # noqa: PTH113 - is_file() raises where a folder may not be searched
                 return ""
             with path.open("rb") as file:
@@ -42,6 +47,11 @@ class ConfigFiles(NamedTuple):
         except (OSError, ValueError) as error:
             self.warnings.append(f"{self.shorten_path(path)} cannot be read ({type(error).__name__})")
             return ""
+
+    def _leads_out(self, path: Path) -> bool:
+        if self.boundary is None or not path.is_relative_to(self.boundary) or not os.path.lexists(path):
+            return False
+        return not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self.boundary))
 
     def shorten_path(self, path: Path) -> str:
         """Return the path, with ``~`` for the home directory."""

@@ -240,8 +240,8 @@ def read_index_config(
     """
     home_path = environ.get("HOME") or environ.get("USERPROFILE") or os.path.expanduser("~")  # noqa: PTH111 - home() raises
     home_folder, project = (Path(os.path.abspath(path)) for path in (home or home_path, cwd))  # noqa: PTH100 - resolve() changes the name
-    files = ConfigFiles(environ, home_folder, root, [], project)
-    folders = find_project_folders(cwd, files.home)
+    folders = find_project_folders(cwd, home_folder)
+    files = ConfigFiles(environ, home_folder, root, [], project, folders[-1] if folders else None)
     python_config = read_python_config(files, folders, trust=trust_project)
     npm_config = read_npm_config(files, folders, trust=trust_project)
     credentials = Credentials(

@@ -632,6 +632,14 @@ def test_uv_toml_takes_the_place_of_the_pyproject_beside_it(machine: Machine) ->
     assert machine.read().project_index == "https://other.example/simple"
 
 
+def test_a_file_of_the_project_that_is_a_link_out_of_it_is_not_read(machine: Machine) -> None:
+    secret = machine.write("~/elsewhere", "registry=https://secret.example\n")
+    (machine.project / ".npmrc").symlink_to(secret)
+    config = machine.read()
+    assert config.project_claims == ProjectClaims()
+    assert ["leads out of the project" in warning for warning in config.warnings] == [True]
+
+
 def test_the_whole_repository_around_the_scanned_directory_is_the_project(machine: Machine) -> None:
     machine.write("/srv/.npmrc", "registry=https://outer.example\n@acme:registry=https://acme.example\n")
     machine.write("/srv/uv.toml", 'index-url = "https://outer.example/simple"')
