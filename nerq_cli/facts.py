@@ -70,6 +70,8 @@ class Unknown(msgspec.Struct, frozen=True):
     reason: str
     #: Display name of the source; empty if no source was involved.
     source: str = ""
+    #: Environment variable of the token that the source demands; empty if a token would change nothing.
+    token: str = ""
 
 
 Fact: TypeAlias = Found[T] | Absent | Unknown
@@ -326,8 +328,10 @@ class Repository(msgspec.Struct, frozen=True, omit_defaults=True):
     closed_items: int | None = None
     open_issues: int | None = None
     security_policy: bool | None = None
-    #: Why the code host was not read; empty if it was.
+    #: Why the code host, or a part of it, was not read; empty if it was.
     unread_reason: str = ""
+    #: See ``Unknown.token``.
+    unread_token: str = ""
 
 
 class History(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from nerq_cli.errors import ExitStatus
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import rules
 from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
+from nerq_cli.report.wording import suggest_token
+from nerq_cli.signals.signal import format_count
 
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
@@ -70,6 +73,7 @@ def build_report(
         findings=findings,
         sources=tuple(sources),
         warnings=notes,
+        hints=tuple(_suggest_tokens(assessments)),
         errors=problems,
         list_only=list_only,
     )
@@ -106,6 +110,18 @@ def _explain_skipped(assessments: Sequence[Assessment]) -> Iterator[str]:
     """Yield why skipped dependencies make a run incomplete: nothing else is left."""
     if assessments and all(assessment.state == "skipped" for assessment in assessments):
         yield "everything was skipped, nothing was judged"
+
+
+def _suggest_tokens(assessments: Sequence[Assessment]) -> Iterator[str]:
+    """Yield each token that would settle dependencies, with their number; not those without advisory data as well."""
+    tokens = Counter(
+        assessment.score.token
+        for assessment in assessments
+        if assessment.state == "unknown" and assessment.score is not None and assessment.score.has_required_signal
+    )
+    for token, count in sorted(tokens.items()):
+        if token:
+            yield suggest_token(token, format_count(count, "unknown package"))
 
 
 def _describe_incomplete(source: SourceStatus) -> str:

@@ -62,6 +62,11 @@ class EvidenceRun:
         self._ecosystems: set[str] = set()
 
     @property
+    def is_offline(self) -> bool:
+        """Whether no request is sent."""
+        return self._session.settings.offline
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         """Sentences for the user, of this run and of its session."""
         return (*self._session.warnings, *self._notes)

@@ -79,8 +79,14 @@ def run_scan(inputs: Inputs, options: ScanOptions, session: Session, *, explain:
 
 
 def finish_report(report: Report, run: EvidenceRun, started_at: float) -> Report:
-    """Return a report with the warnings of its run and the time it took."""
-    return replace(report, elapsed=time.monotonic() - started_at, warnings=(*report.warnings, *run.warnings))
+    """Return a report with the warnings of its run and the time it took. Without a network no token would help."""
+    return replace(
+        report,
+        elapsed=time.monotonic() - started_at,
+        warnings=(*report.warnings, *run.warnings),
+        hints=() if run.is_offline else report.hints,
+        offline=run.is_offline,
+    )
 
 
 def scan_project(

@@ -374,7 +374,8 @@ def merge_repository(
         fields = {"stars": repository_info.value.stars, "open_issues": repository_info.value.open_issues}
         return merge_fields(fact, [(repository_info, _select_missing(fact.value, fields))])
     unread_reason = f"{github.LABEL}: {hosted.reason}" if isinstance(hosted, Unknown) else ""
-    repository = Repository(repository_id.id, link_status, unread_reason=unread_reason)
+    unread_token = hosted.token if isinstance(hosted, Unknown) else ""
+    repository = Repository(repository_id.id, link_status, unread_reason=unread_reason, unread_token=unread_token)
     if isinstance(repository_info, Found):
         info = repository_info.value
         repository = msgspec.structs.replace(repository, stars=info.stars, open_issues=info.open_issues)
@@ -385,10 +386,11 @@ def merge_repository(
     unknown_facts = [fact for fact in (repository_info, hosted) if isinstance(fact, Unknown)]
     reasons = dict.fromkeys(fact.reason for fact in unknown_facts)
     labels = dict.fromkeys(fact.source for fact in unknown_facts if fact.source)
-    return Unknown("; ".join(reasons) or "no code host was requested", ", ".join(labels))
+    return Unknown("; ".join(reasons) or "no code host was requested", ", ".join(labels), unread_token)
 
 
 def _build_hosted(hosted: HostedRepository, link_status: repository_link.LinkStatus, as_of: int) -> Repository:
+    is_anonymous = github.is_anonymous_answer(hosted)
     return Repository(
         name=hosted.name,
         link_status=link_status,
@@ -400,4 +402,6 @@ def _build_hosted(hosted: HostedRepository, link_status: repository_link.LinkSta
         closed_items=hosted.closed_items,
         open_issues=hosted.open_issues,
         security_policy=hosted.security_policy,
+        unread_reason=f"{github.LABEL}: {github.NEEDS_TOKEN.reason}" if is_anonymous else "",
+        unread_token=github.NEEDS_TOKEN.token if is_anonymous else "",
     )

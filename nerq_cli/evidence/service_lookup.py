@@ -32,7 +32,9 @@ T = TypeVar("T")
 NOT_SENT: Final = Unknown("the name was not sent: its registry is not public, and it is on no list of public names")
 #: Repositories requested without a token. GitHub answers 60 such requests an hour per address.
 MAX_ANONYMOUS: Final = 10
-_NO_TOKEN: Final = Unknown("too many repositories to request without a GITHUB_TOKEN", github.LABEL)
+_NO_TOKEN: Final = Unknown(
+    f"too many repositories to request without a {github.TOKEN_VARIABLE}", github.LABEL, github.TOKEN_VARIABLE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,10 +266,14 @@ def fetch_scorecards(
 def fetch_hosted_repositories(
     services: ServiceLookup, as_of: int, repository_ids: Mapping[Release, RepositoryId | None]
 ) -> Mapping[RepositoryId, Fact[HostedRepository]]:
-    """Return what GitHub has about the repositories: of all with a token, of a few without."""
+    """Return what GitHub has about the repositories: of all with a token, of a few without.
+
+    Without a network it is what earlier runs were answered, of any number.
+    """
     public_ids = services.select_repositories("github", repository_ids)
     github_ids = [id_ for id_ in public_ids if id_.id.startswith(github.HOST_PREFIX)]
-    if not services.endpoints["github"].identity and len(github_ids) > MAX_ANONYMOUS:
+    is_limited = not services.endpoints["github"].identity and not services.run.is_offline
+    if is_limited and len(github_ids) > MAX_ANONYMOUS:
         return dict.fromkeys(public_ids, _NO_TOKEN)
     if not public_ids:
         return {}

@@ -78,6 +78,11 @@ class FetchRun:
         self._prefetched: dict[tuple[str, str], dict[Any, Fact[Any]]] = {}
         self._completed = self._total = 0
 
+    @property
+    def is_offline(self) -> bool:
+        """Whether only stored answers are used."""
+        return self._offline
+
     def fetch(self, source: Source[S, T], subjects: Sequence[S], endpoint: Endpoint) -> dict[S, Fact[T]]:
         """Return the fact of one source about each subject.
 

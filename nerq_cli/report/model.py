@@ -78,9 +78,13 @@ class Report:
     findings: tuple[Finding, ...] = ()
     sources: tuple[SourceStatus, ...] = ()
     warnings: tuple[str, ...] = ()
+    #: What the user can do to learn what is unknown.
+    hints: tuple[str, ...] = ()
     errors: tuple[Problem, ...] = ()
     #: Whether dependencies were listed only, not scored.
     list_only: bool = False
+    #: Whether no request was sent: no token would help.
+    offline: bool = False
     #: Whether the exit status is the same with ``--strict``.
     strict: bool = True
     #: Seconds that the run took. Machine formats leave it out: the same evidence and ``as_of`` give the same bytes.

@@ -159,6 +159,11 @@ def state_glyph(assessment: Assessment, glyphs: Glyphs) -> str:
     return str(getattr(glyphs, assessment.state.replace("-", "_"))) if assessment.state else ""
 
 
+def suggest_token(variable: str, subject: str) -> str:
+    """Return what a token would settle, and the environment variable for it."""
+    return f"a GitHub token ({variable}) would settle {subject}"
+
+
 def count_packages(n: int) -> str:
     """Return ``1 package``, ``45 packages``."""
     return format_count(n, "package")

@@ -104,12 +104,20 @@ class Score:
         return not any(signal.id == required and signal.state == "unknown" for signal in self.signals)
 
     @property
+    def token(self) -> str:
+        """Environment variable of the token that would make unknown signals known; empty without such signals."""
+        return next((signal.token for signal in self.signals if signal.token and signal.state == "unknown"), "")
+
+    @property
     def is_verified(self) -> bool:
         """Whether its whole range reaches the default threshold, with no cap, medium coverage, and a known age.
 
-        Every advisory sets a cap, so that no version with one is verified.
+        Every advisory sets a cap, so that no version with one is verified. Nor is one whose repository is read only
+        with a token: how many repositories are read without depends on what else is scanned.
         """
         if self.value is None or self.low is None or self.provisional or self.caps:
+            return False
+        if any(signal.token and signal.state == "known" for signal in self.signals):
             return False
         if self.methodology.verified_days and (self.age_days or 0) < self.methodology.verified_days:
             return False

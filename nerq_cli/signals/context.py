@@ -192,6 +192,17 @@ class Context:
         return popularity.rank is not None and popularity.rank <= self.limit("widely_used_rank")
 
     @cached_property
+    def unread_token(self) -> str:
+        """Environment variable of the token with which more of the repository would be read; empty if none would be."""
+        fact = self.evidence.repository
+        return self.repository.unread_token if self.repository else fact.token if isinstance(fact, Unknown) else ""
+
+    @cached_property
+    def unread_repository_token(self) -> str:
+        """The same where nothing of the repository was read, so that it may be archived or gone."""
+        return "" if self.repository is not None and self.repository.archived is not None else self.unread_token
+
+    @cached_property
     def is_activity_read(self) -> bool:
         """Whether it is known when the last commit was, or that there is no repository to have any.
 
@@ -275,9 +286,12 @@ class Context:
             return True
         if self.days_since_release is not None and self.days_since_release <= self.limit("stale_days"):
             return True
+        if isinstance(self.scorecard, Found) and self.scorecard.value.checks.get("Maintained", 0) > 0:
+            return True
         if self.days_since_commit is not None:
             return self.days_since_commit <= self.limit("inactive_days")
-        return None if self.is_widely_used is None or self.repository is None else False
+        is_read = self.repository is not None and self.is_activity_read
+        return False if is_read and self.is_widely_used is not None else None
 
     @cached_property
     def scorecard(self) -> Fact[Scorecard]:
@@ -326,7 +340,8 @@ def build_unread(spec: SignalSpec, context: Context) -> Signal:
     reasons = [context.repository.unread_reason]
     if isinstance(scorecard, Unknown):
         reasons.append(f"{scorecard.source or 'Scorecard'}: {scorecard.reason}")
-    return build_unknown(spec, "; ".join(filter(None, reasons)) or "not stated", fact.source)
+    reason = "; ".join(filter(None, reasons)) or "not stated"
+    return build_unknown(spec, reason, fact.source, context.repository.unread_token)
 
 
 def _get_value(fact: Fact[T]) -> T | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+import msgspec
+
 from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.facts import PRERELEASE, Fact, Found, T
 from nerq_cli.methodology.types import SignalSpec
@@ -44,7 +46,8 @@ def measure_status(context: Context, spec: SignalSpec) -> Iterator[Signal | Flag
         key=lambda item: spec.levels[item[0]],
         default=("none", "no adverse status"),
     )
-    yield build_from_level(spec, status, reason, fact)
+    signal = build_from_level(spec, status, reason, fact)
+    yield msgspec.structs.replace(signal, token=context.unread_repository_token)
     reasons = dict(reversed(statuses))
     if "yanked" in reasons:
         yield build_flag("yanked", reasons["yanked"], fact)
@@ -138,7 +141,8 @@ def _measure_with_floor(
     if value >= floor or context.is_finished is False or (context.is_finished is None and not context.is_quiet):
         return build_known(spec, value, reason, fact, share=share)
     if context.is_finished is None:
-        return build_unknown(spec, f"{reason}; not known whether the package is finished", fact.source)
+        reason = f"{reason}; not known whether the package is finished"
+        return build_unknown(spec, reason, fact.source, context.unread_token)
     return build_known(spec, floor, f"{reason} (finished package)", fact, share=share)
 
 
@@ -218,7 +222,8 @@ def measure_issues(context: Context, spec: SignalSpec) -> Signal:
     if repository is None or not isinstance(fact, Found):
         return build_missing(spec, fact)
     if repository.open_items is None or repository.closed_items is None:
-        return build_unknown(spec, repository.unread_reason or "issue counts not read", fact.source)
+        reason = repository.unread_reason or "issue counts not read"
+        return build_unknown(spec, reason, fact.source, repository.unread_token)
     total = repository.open_items + repository.closed_items
     total_text = format_count(total, "issue")
     if total < context.limit("rated_issues"):

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias, TypeVar
 
 import msgspec
 
-from nerq_cli.facts import Absent, Fact, Found, T
+from nerq_cli.facts import Absent, Fact, Found, T, Unknown
 from nerq_cli.methodology.types import SignalSpec
 from nerq_cli.units import DAY
 
@@ -28,6 +28,9 @@ class Signal(msgspec.Struct, frozen=True, gc=False):
     retrieved_at: int = 0
     #: Part of its weight the signal keeps (0-1); below 1 for a repository behind an unverified link.
     share: float = 1.0
+    #: Environment variable of the token without which some of its facts were not read; empty if a token would change
+    #: nothing. A known signal with one may change with the token.
+    token: str = ""
 
 
 class Flag(msgspec.Struct, frozen=True, gc=False):
@@ -75,9 +78,9 @@ def build_from_level(
     return build_known(spec, spec.levels[level], reason, fact, share=share)
 
 
-def build_unknown(spec: SignalSpec, reason: str, source: str = "") -> Signal:
-    """Return an unknown signal."""
-    return Signal(spec.id, "unknown", None, reason, source)
+def build_unknown(spec: SignalSpec, reason: str, source: str = "", token: str = "") -> Signal:
+    """Return an unknown signal; ``token`` is the environment variable of the token that would make it known."""
+    return Signal(spec.id, "unknown", None, reason, source, token=token)
 
 
 def build_not_applicable(spec: SignalSpec, reason: str) -> Signal:
@@ -88,7 +91,8 @@ def build_not_applicable(spec: SignalSpec, reason: str) -> Signal:
 def build_missing(spec: SignalSpec, fact: Fact[T]) -> Signal:
     """Return the unknown signal for a fact that was not found, or that lacks what the signal needs."""
     reason = "" if isinstance(fact, Found) else fact.reason
-    return build_unknown(spec, reason or "nothing recorded", fact.source)
+    token = fact.token if isinstance(fact, Unknown) else ""
+    return build_unknown(spec, reason or "nothing recorded", fact.source, token)
 
 
 def build_flag(cap: str, reason: str, fact: Found[T] | Absent, *, further_count: int = 0) -> Flag:

@@ -477,6 +477,15 @@ def test_an_old_python_package_without_a_sign_of_life_is_not_finished_and_an_npm
     assert last_release(widely_used) == 70
 
 
+def test_commits_that_were_not_read_leave_open_whether_an_old_python_package_is_finished() -> None:
+    unread = Found(Repository("code.example/demo", open_issues=3, unread_token="TOKEN"), "deps.dev", NOW)  # noqa: S106
+    old = old_package(2200, unread)
+    assert last_release(old) is None
+    assert signal(measure(old), "last_release").token == "TOKEN"  # noqa: S105 - the name of a variable
+    maintained = Found(Scorecard("code.example/demo", NOW, {"Maintained": 1}), "scorecard", NOW)
+    assert last_release(msgspec.structs.replace(old, scorecard=maintained)) == 70
+
+
 def test_an_unfixed_advisory_or_many_open_issues_make_a_package_unfinished() -> None:
     old = msgspec.structs.replace(PROJECT, published=(days_ago(1400), days_ago(1500), days_ago(2000)))
     unfixed = msgspec.structs.replace(

@@ -232,6 +232,7 @@ class _Document(_Struct, frozen=True, kw_only=True):
     findings: list[_Finding]
     sources: list[_Source]
     warnings: list[str]
+    hints: list[str]
     errors: list[_Error]
 
 
@@ -262,6 +263,7 @@ def render(report: Report, options: RenderOptions) -> bytes:  # noqa: ARG001 - t
         findings=[_build_finding(finding) for finding in report.findings],
         sources=[_build_source(source) for source in report.sources],
         warnings=[_sanitize_long(warning) for warning in report.warnings],
+        hints=_sanitize_long_texts(report.hints),
         errors=[_build_error(problem) for problem in report.errors],
     )
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"

@@ -283,6 +283,10 @@ def _add_unknown_signals(page: Page, score: Score, report: Report) -> None:
         prefix = f"  {page.glyphs.unknown}"
         page.add_paragraph(page.safe_text(f"{sources}: {text}" if sources else text), indent=4, prefix=prefix)
         page.add_paragraph(", ".join(part.spec.name for part in parts), "dim", indent=4)
+    token_count = sum(bool(part.signal.token) for parts in parts_by_reason.values() for part in parts)
+    if token_count and not report.offline:
+        suggestion = wording.suggest_token(score.token, f"{token_count} of these signals")
+        page.add_paragraph(page.safe_text(suggestion), "action", indent=4)
 
 
 def _split_sources(part: ScorePart) -> list[str]:

@@ -236,6 +236,7 @@ def _add_notes(page: Page, report: Report, *, verbose: bool) -> None:
         for source in report.sources
         if source.reason and not _is_unavailable(source)
     ]
+    notes += [("action", hint) for hint in report.hints]
     warnings = dict.fromkeys(report.warnings)
     notes += [("doubt", f"warning: {warning}") for warning in warnings]
     file_notes = [

@@ -44,7 +44,13 @@ _MAX_MANIFEST_LENGTH: Final = 200_000
 #: The fact of a repository that GitHub reports as missing.
 NOT_REACHABLE: Final = Unknown("not reachable on GitHub (deleted, or private)", LABEL)
 _NOT_ON_GITHUB: Final = Unknown("not on GitHub", LABEL)
-_RATE_LIMITED: Final = Unknown("beyond the 60 requests an hour without a GITHUB_TOKEN", LABEL)
+#: Environment variable of the token.
+TOKEN_VARIABLE: Final = _INFO.token_variables[0]
+#: What is unknown about repositories that were requested without a token.
+NEEDS_TOKEN: Final = Unknown(f"not read without a {TOKEN_VARIABLE}", LABEL, TOKEN_VARIABLE)
+_RATE_LIMITED: Final = Unknown(f"beyond the 60 requests an hour without a {TOKEN_VARIABLE}", LABEL, TOKEN_VARIABLE)
+#: How reasons name the statuses of a reached rate limit (docs.github.com, "Rate limits for the REST API").
+_LIMIT_MARKS: Final = (f"({HTTPStatus.FORBIDDEN:d})", f"HTTP {HTTPStatus.TOO_MANY_REQUESTS:d}")
 
 _QUERY: Final = """\
 query(%s) {
@@ -331,13 +337,27 @@ def fetch_repositories(
     github_repositories = [repository for repository in subjects if repository.id.startswith(HOST_PREFIX)]
     source = create_graphql_source(as_of) if endpoint.identity else REST_SOURCE
     facts = run.fetch(source, github_repositories, endpoint) if github_repositories else {}
-    return {repository: _replace_absent(facts.get(repository, _NOT_ON_GITHUB)) for repository in subjects}
+    return {
+        repository: _explain(facts.get(repository, _NOT_ON_GITHUB), is_anonymous=not endpoint.identity)
+        for repository in subjects
+    }
 
 
-def _replace_absent(fact: Fact[HostedRepository]) -> Fact[HostedRepository]:
+def _explain(fact: Fact[HostedRepository], *, is_anonymous: bool) -> Fact[HostedRepository]:
+    """Return what an answer says about a repository; of an unknown one also whether a token would help."""
     if isinstance(fact, Absent):
         return NOT_REACHABLE
-    return _RATE_LIMITED if isinstance(fact, Unknown) and fact.reason == NOT_REQUESTED.reason else fact
+    if not isinstance(fact, Unknown) or not is_anonymous:
+        return fact
+    if fact.reason == NOT_REQUESTED.reason:
+        return _RATE_LIMITED
+    is_limited = any(mark in fact.reason for mark in _LIMIT_MARKS)
+    return msgspec.structs.replace(fact, token=TOKEN_VARIABLE) if is_limited else fact
+
+
+def is_anonymous_answer(hosted: HostedRepository) -> bool:
+    """Whether a repository was read without a token: commits and issues were not counted then."""
+    return not hosted.since and not hosted.taken_down
 
 
 def get_recent_commits(hosted: HostedRepository, as_of: int) -> int | None:
