@@ -127,7 +127,7 @@ def measure_fix_record(context: Context, spec: SignalSpec) -> Signal:
         return build_missing(spec, fact)
     fixed_count, count = fact.value.fixed_advisories, fact.value.old_advisories
     if count is None:
-        return build_unknown(spec, "older advisories were not read", fact.source)
+        return build_unknown(spec, "older advisories were not read; nerq db update fetches them", fact.source)
     if not count:
         return build_not_applicable(spec, "no advisory older than 90 days")
     value = min(100.0, 100.0 * (fixed_count + 1) / (count + 1))
