@@ -111,13 +111,18 @@ class RegistryLookup:
         }
         return package_facts.merge(PackageFacts(package_info, project_pages, listings, {}))
 
-    def fetch_manifests(self, releases: Iterable[Release]) -> ByRelease[Metadata]:
-        """Return the manifests of single npm versions."""
+    def fetch_manifests(
+        self, releases: Iterable[Release], *, prefetched_pages: Sequence[Package] = ()
+    ) -> ByRelease[Metadata]:
+        """Return the manifests of single npm versions, and fetch the pages of PyPI projects at the same time."""
         groups: dict[str, tuple[Endpoint, list[Release]]] = {}
         for release in releases:
             endpoint = self.index_config.find_endpoint(release.package)
             groups.setdefault(endpoint.scope, (endpoint, []))[1].append(release)
-        results = self.run.fetch_all([(npm.VERSION_MANIFEST, group, endpoint) for endpoint, group in groups.values()])
+        results = self.run.fetch_all(
+            [(npm.VERSION_MANIFEST, group, endpoint) for endpoint, group in groups.values()],
+            prefetch=[(pypi.PROJECT_JSON, prefetched_pages, self.index_config.pypi)] if prefetched_pages else (),
+        )
         return {release: fact for result in results for release, fact in result.items()}
 
     def find_endpoint(self, package: Package) -> Endpoint:
@@ -177,10 +182,20 @@ def _has_versions(project_page: Fact[pypi.ProjectJson]) -> bool:
 
 
 def fetch_pinned_manifests(
-    registries: RegistryLookup, pinned_releases: Sequence[Release], *, is_deps_dev_usable: bool
+    registries: RegistryLookup,
+    packages: Sequence[Package],
+    pinned_releases: Sequence[Release],
+    *,
+    is_deps_dev_usable: bool,
 ) -> ByRelease[Metadata]:
-    """Return the manifests of pinned npm versions; none if deps.dev cannot complete them."""
-    return registries.fetch_manifests(pinned_releases) if is_deps_dev_usable else {}
+    """Return the manifests of pinned npm versions; none if deps.dev cannot complete them.
+
+    PyPI is requested at the same time, so that its packages do not wait for an npm registry that hangs.
+    """
+    if not is_deps_dev_usable:
+        return {}
+    pypi_packages = [package for package in packages if package.registry_api == "pypi"]
+    return registries.fetch_manifests(pinned_releases, prefetched_pages=pypi_packages)
 
 
 def fetch_packages(
