@@ -13,18 +13,19 @@ import sqlite3
 import time
 from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import ClassVar, Final, NamedTuple
 from urllib.parse import quote
 
 from nerq_cli import __version__
 from nerq_cli.errors import ExitStatus, NerqError, ResponseError, UsageError
 from nerq_cli.facts import Advisory
-from nerq_cli.fetch.http_client import HttpClient, Stream, parse_host
+from nerq_cli.fetch.host_workers import HostWorkers
+from nerq_cli.fetch.http_client import HttpClient, Stream, create_timeout_error, parse_host
 from nerq_cli.fetch.request_error import RequestError
 from nerq_cli.fetch.source import Endpoint, Request
 from nerq_cli.inventory import Package
@@ -44,6 +45,8 @@ _MAX_DUMP_BYTES: Final = 4_000_000_000
 #: Largest list of changes read, in bytes; it begins with the newest, so little of it is read.
 _MAX_LIST_BYTES: Final = 200_000_000
 _WORKER_COUNT: Final = 8
+#: Seconds beyond its own timeout that a record may take.
+_RECORD_DELAY: Final = 0.5
 #: Held by the process that updates the database; other processes wait.
 _LOCK_NAME: Final = "update.lock"
 _MAX_ATTEMPTS: Final = 4
@@ -349,13 +352,29 @@ class DumpClient:
 
     def _fetch_records(self, ecosystem: str, ids: Collection[str]) -> dict[str, Advisory | None]:
         """Fetch records by id; None for a record that is withdrawn, missing, or no longer about this ecosystem."""
-        pool = ThreadPoolExecutor(_WORKER_COUNT)
+        results: SimpleQueue[tuple[str, Advisory | Exception | None]] = SimpleQueue()
+
+        def fetch_record(identifier: str) -> None:
+            try:
+                results.put((identifier, self._fetch_record(ecosystem, identifier)))
+            except Exception as error:  # noqa: BLE001 - it is raised in the thread of the caller
+                results.put((identifier, error))
+
+        # A pool of concurrent.futures would wait for its threads, and a server may drip bytes for ever.
+        workers = HostWorkers(_WORKER_COUNT, fetch_record)
+        records: dict[str, Advisory | None] = {}
         try:
-            return dict(
-                zip(ids, pool.map(lambda identifier: self._fetch_record(ecosystem, identifier), ids), strict=True)
-            )
+            workers.add_jobs(self._host, ids)
+            for _ in ids:
+                identifier, record = results.get(timeout=self._idle_timeout + _RECORD_DELAY)
+                if isinstance(record, Exception):
+                    raise record
+                records[identifier] = record
+        except Empty:
+            raise create_timeout_error(self.url, self._idle_timeout) from None
         finally:
-            pool.shutdown(cancel_futures=True)
+            workers.abandon_jobs(lambda _: True)
+        return records
 
     def _fetch_record(self, ecosystem: str, identifier: str) -> Advisory | None:
         request = self._build_request(f"{ecosystem}/{quote(identifier, safe='')}.json")
