@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -11,6 +12,7 @@ from nerq_cli.facts import Absent, Fact, Found
 from nerq_cli.fetch.circuit_breaker import EndpointState
 from nerq_cli.fetch.source import Endpoint, Request, Source
 from nerq_cli.fetch.source_stats import SourceStats
+from nerq_cli.fetch.time_budget import TimeBudget
 from nerq_cli.inventory import Subject
 from nerq_cli.store import Row
 
@@ -36,6 +38,7 @@ class Batch(Generic[S, T]):
         *,
         state: EndpointState,
         stats: SourceStats,
+        budgets: tuple[TimeBudget, ...],
         has_time: bool,
     ) -> None:
         self.source = source
@@ -43,6 +46,8 @@ class Batch(Generic[S, T]):
         self.endpoint = endpoint
         self.state = state
         self.stats = stats
+        #: The time budget of its service, and the joint one if that counts too.
+        self.budgets = budgets
         #: Whether enough time was left to conclude something from a missing answer.
         self.has_time = has_time
         #: Expired rows, to revalidate or to fall back to.
@@ -54,6 +59,21 @@ class Batch(Generic[S, T]):
         """Source and scope of its rows in the store."""
         return self.source.name, self.endpoint.scope
 
+    @property
+    def used_up_reason(self) -> str:
+        """Why there is no time for its requests; empty if there is some."""
+        return next(filter(None, (budget.reason for budget in self.budgets)), "")
+
+    def begin_jobs(self, count: int) -> None:
+        """Begin to count the time until this many results."""
+        for budget in self.budgets:
+            budget.add_jobs(count)
+
+    def end_job(self, *, has_response: bool) -> None:
+        """End to count the time of one job."""
+        for budget in self.budgets:
+            budget.end_job(has_response=has_response)
+
 
 @dataclass(slots=True, eq=False)
 class Job:
@@ -64,10 +84,20 @@ class Job:
     state: EndpointState
     #: Deadline of the run, on the monotonic clock.
     deadline: float
+    #: When the time budget of its service ends at the latest, on the monotonic clock.
+    budget_end: float
+    #: Seconds that one attempt may take, from the name look-up to the last byte.
+    max_seconds: float
     #: Where its result goes.
     results: SimpleQueue[Result]
     #: HTTP requests sent for it so far: attempts and redirects.
     request_count: int = 0
+    #: Seconds that the last attempt may take.
+    attempt_seconds: float = 0.0
+    #: When it is to end, on the monotonic clock; infinite while no attempt is under way.
+    attempt_deadline: float = math.inf
+    #: Nothing waits for its result any more.
+    is_abandoned: bool = False
 
     def count_request(self) -> None:
         """Count one HTTP request."""

@@ -13,11 +13,12 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from http import HTTPStatus
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.request import getproxies, proxy_bypass
 
@@ -38,6 +39,10 @@ _FAILING_THRESHOLD: Final = 5
 _MAX_REDIRECTS: Final = 5
 #: Largest body in bytes that is read to reuse the connection; above that, a new connection is faster.
 _MAX_DRAIN_BYTES: Final = 16_384
+#: Bytes of a streamed body that have to arrive within the time without data: a server that drips is no use.
+_MIN_STREAM_BYTES: Final = 1_024
+#: Seconds beyond its own timeout that a response may take to open.
+_OPEN_DELAY: Final = 0.2
 
 _SAME_METHOD_STATUSES: Final = frozenset({HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT})
 _REDIRECT_STATUSES: Final = _SAME_METHOD_STATUSES | {
@@ -129,26 +134,29 @@ class HttpClient:
                 redirect_url = _find_redirect(request, url, response)
                 if redirect_url is None:
                     return _read_response(url, response, limit, deadline)
-                _drain_body(response)
+                _drain_body(response, deadline)
             url = redirect_url
         raise RequestError(f"{_format_host(url)}: too many redirects")
 
     @contextmanager
     def stream(self, request: Request[Any], *, idle_timeout: float) -> Iterator[Stream]:
-        """Open a response whose body is read while it arrives. ``idle_timeout`` limits seconds without data.
+        """Open a response whose body is read while it arrives.
+
+        ``idle_timeout`` limits the seconds until the body begins, and those in which hardly any data of it arrive.
 
         Raises:
             RequestError: there is no response, it breaks off, or it is none that a source can parse.
         """
         url = _parse_url(request.url)
         for _ in range(_MAX_REDIRECTS + 1):
-            with self._open_response(request, url, time.monotonic() + idle_timeout) as response:
+            with ExitStack() as exit_stack:
+                opened = self._open_response(request, url, time.monotonic() + idle_timeout)
+                response = _enter_bounded(opened, exit_stack, url, idle_timeout)
                 redirect_url = _find_redirect(request, url, response)
                 if redirect_url is None:
                     _check_status(url, response)
-                    yield Stream(response.status_code, response.headers, response.iter_raw())
+                    yield Stream(response.status_code, response.headers, _iter_stream(response, idle_timeout))
                     return
-                _drain_body(response)
             url = redirect_url
         raise RequestError(f"{_format_host(url)}: too many redirects")
 
@@ -234,7 +242,7 @@ def _find_redirect(request: Request[Any], url: httpx.URL, response: httpx.Respon
 
 
 def _read_response(url: httpx.URL, response: httpx.Response, limit: int, deadline: float) -> Response:
-    _check_status(url, response)
+    _check_status(url, response, deadline)
     return Response(
         status=response.status_code,
         body=b"".join(_iter_body(url, response, limit, deadline)),
@@ -243,8 +251,8 @@ def _read_response(url: httpx.URL, response: httpx.Response, limit: int, deadlin
     )
 
 
-def _check_status(url: httpx.URL, response: httpx.Response) -> None:
-    """Check that a source can parse a response with this status.
+def _check_status(url: httpx.URL, response: httpx.Response, deadline: float = 0.0) -> None:
+    """Check that a source can parse a response with this status. Else its body is discarded until the deadline.
 
     Raises:
         RequestError: it cannot.
@@ -252,7 +260,7 @@ def _check_status(url: httpx.URL, response: httpx.Response) -> None:
     status, host = response.status_code, _format_host(url)
     if response.is_success or status in _READABLE_STATUSES:
         return
-    _drain_body(response)
+    _drain_body(response, deadline)
     if status in _ACCESS_DENIED_STATUSES:
         raise RequestError(f"{host}: refused access ({status}); check the credentials for {host}", status=status)
     if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
@@ -305,11 +313,56 @@ def _read_content_length(response: httpx.Response) -> int:
     return int(header[:18]) if header.isascii() and header.isdigit() else 0
 
 
-def _drain_body(response: httpx.Response) -> None:
+def _drain_body(response: httpx.Response, deadline: float) -> None:
     """Read and discard a small body, so that the connection can be reused."""
     if "Content-Length" in response.headers and _read_content_length(response) <= _MAX_DRAIN_BYTES:
         for _ in response.iter_raw():
-            pass
+            if time.monotonic() > deadline:
+                return
+
+
+def _enter_bounded(
+    opened: AbstractContextManager[httpx.Response], exit_stack: ExitStack, url: httpx.URL, seconds: float
+) -> httpx.Response:
+    """Return a response once its headers are there, which a server may send byte by byte.
+
+    Raises:
+        RequestError: they are not there in time. The thread that waits for them ends with the connection.
+    """
+    results: SimpleQueue[httpx.Response | BaseException] = SimpleQueue()
+
+    def enter() -> None:
+        try:
+            results.put(exit_stack.enter_context(opened))
+        except BaseException as error:  # noqa: BLE001 - it is raised in the thread of the caller
+            results.put(error)
+
+    threading.Thread(target=enter, name=f"nerq {_format_host(url)}", daemon=True).start()
+    try:
+        result = results.get(timeout=seconds + _OPEN_DELAY)
+    except Empty:
+        raise create_timeout_error(str(url), seconds) from None
+    if isinstance(result, BaseException):
+        raise result
+    return result
+
+
+def _iter_stream(response: httpx.Response, idle_timeout: float) -> Iterator[bytes]:
+    """Yield the body as it arrives, as long as more than a few bytes arrive in each ``idle_timeout`` seconds."""
+    seconds, received_bytes = 0.0, 0
+    chunks = response.iter_raw()
+    while True:
+        started_at = time.monotonic()
+        chunk = next(chunks, None)
+        if chunk is None:
+            return
+        seconds += time.monotonic() - started_at
+        received_bytes += len(chunk)
+        if received_bytes >= _MIN_STREAM_BYTES:
+            seconds, received_bytes = 0.0, 0
+        elif seconds > idle_timeout:
+            raise httpx.ReadTimeout("the body is too slow")
+        yield chunk
 
 
 def _create_decompressor(url: httpx.URL, response: httpx.Response) -> _Decompress | None:
@@ -332,12 +385,7 @@ def _translate_errors(url: httpx.URL, timeout: float) -> Iterator[None]:
     try:
         yield
     except httpx.TimeoutException:
-        # No retry: the time of one request is over, and a run has hardly more.
-        raise RequestError(
-            f"{host}{_describe_proxy(url)}: no answer within {round(timeout, 1):g} s",
-            failure_threshold=_FAILING_THRESHOLD,
-            timed_out=True,
-        ) from None
+        raise create_timeout_error(str(url), timeout) from None
     except httpx.ConnectError as error:
         raise _create_connect_error(url, error) from None
     except httpx.ProxyError as error:
@@ -356,6 +404,16 @@ def _translate_errors(url: httpx.URL, timeout: float) -> Iterator[None]:
         raise RequestError(f"{host}: the response is not valid gzip") from None
     except (httpx.TransportError, ValueError):  # a scheme other than HTTP, an invalid header or name
         raise RequestError(f"{host}: the request cannot be sent" if host else "the URL cannot be used") from None
+
+
+def create_timeout_error(url: str, seconds: float) -> RequestError:
+    """Return the error of a request without a response in its time. No retry: a run has hardly more time."""
+    parsed_url = _parse_url(url)
+    return RequestError(
+        f"{_format_host(parsed_url)}{_describe_proxy(parsed_url)}: no answer within {round(seconds, 1):g} s",
+        failure_threshold=_FAILING_THRESHOLD,
+        timed_out=True,
+    )
 
 
 def _create_proxy_error(url: httpx.URL, status: str) -> RequestError:

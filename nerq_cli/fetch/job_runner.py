@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ import msgspec
 from nerq_cli.errors import EndpointMissingError, RateLimitError, ResponseError
 from nerq_cli.fetch.batch import Job, Result
 from nerq_cli.fetch.host_workers import HostWorkers
-from nerq_cli.fetch.http_client import HttpClient, parse_host
+from nerq_cli.fetch.http_client import HttpClient, create_timeout_error, parse_host
 from nerq_cli.fetch.request_error import RequestError
 from nerq_cli.fetch.retry import RetryingClient
 from nerq_cli.fetch.settings import HttpSettings
@@ -45,9 +45,19 @@ class JobRunner:
         for host, host_jobs in by_host.items():
             self._workers.add_jobs(host, host_jobs)
 
-    def drop_pending(self, results: SimpleQueue[Result]) -> None:
-        """Drop the jobs with this queue of results that no thread has begun."""
-        self._workers.drop_jobs(lambda job: job.results is results)
+    def abandon_jobs(self, jobs: Mapping[Job, str]) -> None:
+        """End to wait for jobs, whatever their threads do. Each has a result with the reason.
+
+        An empty reason stands for an attempt without a response in its time; that counts as a failure of the service.
+        """
+        for job, reason in jobs.items():
+            job.is_abandoned = True
+            job.results.put(Result(job, failure=reason or _record_timeout(job)))
+        self._workers.abandon_jobs(jobs.__contains__)
+
+    def end_run(self, results: SimpleQueue[Result]) -> None:
+        """Drop the jobs with this queue of results, those that have begun too."""
+        self._workers.abandon_jobs(lambda job: job.results is results)
 
     def close(self) -> None:
         """End all attempts, and close the connections once no thread uses them. Does not wait."""
@@ -75,6 +85,13 @@ class JobRunner:
         except Exception:  # noqa: BLE001 - without a result, the run would wait until its deadline
             _LOG.debug("response of %s", host, exc_info=True)
             return Result(job, failure=f"{host}: the response cannot be parsed")
+
+
+def _record_timeout(job: Job) -> str:
+    """Count a time-out for this run, and return its reason."""
+    error = create_timeout_error(job.request.url, job.attempt_seconds)
+    job.state.local.record_failure(error)
+    return str(error)
 
 
 def _parse_response(job: Job, response: Response) -> Result:

@@ -7,6 +7,7 @@ program. It would also add 40 ms of imports to each run.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from random import Random
@@ -20,6 +21,8 @@ from nerq_cli.fetch.source import Divisible, Request, Response, has_cooldown
 
 #: Share of the remaining time that one request to a source with a cooldown may take, so that time is left for others.
 _COOLDOWN_SHARE: Final = 1 / 3
+#: A time-out says something about the server, and not only about this run, if it took this share of the setting.
+_CONCLUSIVE_SHARE: Final = 1 / 3
 #: Longest delay that a server may ask for, in seconds.
 _MAX_RETRY_AFTER: Final = 30.0
 #: Longest delay without such a wish, in seconds.
@@ -49,14 +52,17 @@ class RetryingClient:
         attempt = 0
         while True:
             attempt += 1
-            if job.state.open_reason or self._closing.is_set():
+            if job.state.open_reason or self._closing.is_set() or job.is_abandoned:
                 raise RequestError(job.state.open_reason or "the run has ended")
-            is_cut_short = deadline - time.monotonic() < self._settings.timeout
+            now = time.monotonic()
+            job.attempt_seconds = min(deadline - now, job.max_seconds, self._settings.timeout)
+            job.attempt_deadline = now + job.attempt_seconds
             try:
                 response = self._client.send(
-                    job.request, limit=job.source.limit, deadline=deadline, on_request=job.count_request
+                    job.request, limit=job.source.limit, deadline=job.attempt_deadline, on_request=job.count_request
                 )
             except RequestError as error:
+                job.attempt_deadline = math.inf
                 if error.status in _get_statuses(job.source, "extra_statuses"):
                     return Response(status=error.status, body=b"")
                 if smaller_requests := _divide_request(job, error.status):
@@ -68,10 +74,12 @@ class RetryingClient:
                 delay = self._compute_delay(error, attempt, deadline)
                 if delay is None:
                     failure = _add_attempts(error, attempt)
+                    is_cut_short = job.attempt_seconds < self._settings.timeout * _CONCLUSIVE_SHARE
                     _record_failure(job, failure, is_local=is_cut_short and error.timed_out)
                     raise failure from None
                 self._closing.wait(delay)
             else:
+                job.attempt_deadline = math.inf
                 job.state.record_success()
                 return response
 
@@ -91,12 +99,13 @@ class RetryingClient:
 def _compute_deadline(job: Job) -> float:
     """Return the moment until which a request that begins now may be attempted."""
     now = time.monotonic()
-    return now + (job.deadline - now) * _COOLDOWN_SHARE if has_cooldown(job.source) else job.deadline
+    share = _COOLDOWN_SHARE if has_cooldown(job.source) else 1.0
+    return min(now + (job.deadline - now) * share, job.budget_end)
 
 
 def _record_failure(job: Job, error: RequestError, *, is_local: bool) -> None:
     """Count a failure, unless the deadline of the run is its cause. A time-out cut short counts for this run only."""
-    if time.monotonic() < job.deadline:
+    if time.monotonic() < job.deadline and not job.is_abandoned:
         (job.state.local if is_local else job.state.shared).record_failure(error)
 
 

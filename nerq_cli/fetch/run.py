@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from queue import Empty, SimpleQueue
@@ -14,14 +14,16 @@ import msgspec
 from nerq_cli.facts import NOT_REQUESTED, Absent, Fact, Found, Unknown
 from nerq_cli.fetch.batch import Batch, Job, Result, StoredFact
 from nerq_cli.fetch.circuit_breaker import EndpointState
-from nerq_cli.fetch.source import Endpoint, Source, has_cooldown
+from nerq_cli.fetch.source import Endpoint, Request, Source, has_cooldown
 from nerq_cli.fetch.source_stats import SourceStats, SourceSummary
+from nerq_cli.fetch.time_budget import JOINT_SHARE, TimeBudget, get_time_limits
 from nerq_cli.inventory import Subject
 from nerq_cli.store import Row
 from nerq_cli.units import DAY
 
 if TYPE_CHECKING:
     from nerq_cli.fetch.fetcher import Fetcher
+    from nerq_cli.fetch.job_runner import JobRunner
 
 S = TypeVar("S", bound=Subject)
 T = TypeVar("T")
@@ -38,6 +40,8 @@ _POLL_INTERVAL: Final = 0.1
 _MISSING_KEY: Final = "(endpoint missing)"
 #: Key of the row that marks a service without an answer.
 _NO_ANSWER_KEY: Final = "(no answer)"
+#: Seconds after which nothing waits any more for a request whose time is over: its thread is to say so first.
+_GIVE_UP_DELAY: Final = 0.2
 #: A missing answer counts against a service only if this share of the whole time was left.
 _MIN_TIME_SHARE: Final = 0.3
 _OFFLINE_REASON: Final = "offline: not in the cache"
@@ -46,6 +50,9 @@ _INCOMPLETE_REASON: Final = "missing in the response"
 
 class FetchRun:
     """Fetches facts until one deadline. For use by one thread.
+
+    A request and a service may take the share of the deadline that the ``time_limits`` of its source state. Then the
+    remaining facts of the service are Unknown at once, so that time is left for the other services.
 
     Stored answers are used while they are fresh. Expired ones are requested again, conditionally if the service gave a
     validator. If that fails, an answer that expired at most 7 days ago is used and the source is ``partial``; an older
@@ -68,11 +75,15 @@ class FetchRun:
         self._offline = offline
         self._refresh = refresh
         self._deadline = time.monotonic() + deadline_seconds
+        self._deadline_seconds = deadline_seconds
         self._min_time = deadline_seconds * _MIN_TIME_SHARE
         self._deadline_reason = f"deadline of {deadline_seconds:g} s reached"
         self._progress = progress
         self._states: dict[tuple[str, str], EndpointState] = {}
         self._unreachable: dict[str, str] = {}
+        self._budgets: dict[tuple[str, str], TimeBudget] = {}
+        self._joint_budget = TimeBudget(deadline_seconds * JOINT_SHARE, name="joint time budget")
+        self._next_check = 0.0
         self._stats: dict[str, SourceStats] = {}
         self._pending_rows: dict[tuple[str, str], dict[str, Row]] = {}
         self._prefetched: dict[tuple[str, str], dict[Any, Fact[Any]]] = {}
@@ -114,17 +125,28 @@ class FetchRun:
         key = (source.name, endpoint.url)
         if key not in self._states:
             self._states[key] = EndpointState(self.fetcher.get_breaker(*key))
+        budgets = self._open_budgets(source, endpoint)
         batch = Batch(
             source,
             subjects,
             endpoint,
             state=self._states[key],
             stats=self._stats.setdefault(source.label, SourceStats(source.label)),
-            has_time=self._seconds_left() >= self._min_time,
+            budgets=budgets,
+            has_time=self._seconds_left() >= self._min_time
+            and all(budget.share_left >= _MIN_TIME_SHARE for budget in budgets),
         )
         prefetched = self._prefetched.pop(batch.store_key, {})
         batch.facts |= {subject: prefetched[subject] for subject in batch.subjects if subject in prefetched}
         return batch
+
+    def _open_budgets(self, source: Source[Any, Any], endpoint: Endpoint) -> tuple[TimeBudget, ...]:
+        """Return the time budgets of a service: all sources with one label at one endpoint share them."""
+        limits, key = get_time_limits(source), (source.label, endpoint.url)
+        if key not in self._budgets:
+            seconds = self._deadline_seconds
+            self._budgets[key] = TimeBudget(seconds * limits.total, seconds * limits.idle)
+        return (self._budgets[key], *([self._joint_budget] if limits.is_joint else ()))
 
     def _run_batches(self, batches: Sequence[Batch[Any, Any]]) -> None:
         """Fill the facts of all batches."""
@@ -140,7 +162,7 @@ class FetchRun:
             self._save_failure(batch)
             for subject in subjects:
                 if subject not in batch.facts:
-                    self._fall_back(batch, subject, batch.state.open_reason or self._explain_missing())
+                    self._fall_back(batch, subject, batch.state.open_reason or self._explain_missing(batch))
 
     def _read_store(self, batch: Batch[S, T]) -> list[S]:
         """Use the fresh answers of the store; return the subjects without one."""
@@ -167,11 +189,24 @@ class FetchRun:
         if subjects and not state.attempted:
             self._load_missing(batch)
             self._load_failure(batch)
-        for request in batch.source.requests(subjects, batch.endpoint) if subjects and not state.open_reason else ():
+        may_send = subjects and not state.open_reason and not batch.used_up_reason
+        for request in batch.source.requests(subjects, batch.endpoint) if may_send else ():
             stored = batch.stored.get(request.subjects[0]) if len(request.subjects) == 1 else None
             if stored is not None and stored.row.validator:
                 request = replace(request, validator=stored.row.validator)  # noqa: PLW2901 - the same, conditionally
-            yield Job(batch.source, request, state, self._deadline, results)
+            yield self._create_job(batch, request, results)
+
+    def _create_job(self, batch: Batch[S, T], request: Request[S], results: SimpleQueue[Result]) -> Job:
+        now = time.monotonic()
+        return Job(
+            batch.source,
+            request,
+            batch.state,
+            deadline=self._deadline,
+            budget_end=min(self._deadline, *(now + budget.total_left for budget in batch.budgets)),
+            max_seconds=self._deadline_seconds * get_time_limits(batch.source).request,
+            results=results,
+        )
 
     def _load_missing(self, batch: Batch[Any, Any]) -> None:
         """Send no requests to an endpoint that was missing less than a day ago."""
@@ -220,37 +255,49 @@ class FetchRun:
         runner = self.fetcher.open_runner()
         ready_jobs, waiting_jobs = _split_probes(jobs)
         self._report_progress(0, new_jobs=len(jobs))
+        for batch in jobs.values():
+            batch.begin_jobs(1)
         try:
             runner.add_jobs(ready_jobs)
-            while jobs and (result := self._next_result(results)) is not None:
+            while jobs and (result := self._next_result(jobs, results, runner)) is not None:
                 batch = jobs.pop(result.job)
                 self._process_result(batch, result)
-                next_jobs = [
-                    Job(batch.source, request, batch.state, self._deadline, results) for request in result.next_requests
-                ]
+                next_jobs = [self._create_job(batch, request, results) for request in result.next_requests]
+                batch.begin_jobs(len(next_jobs))
                 jobs.update(dict.fromkeys(next_jobs, batch))
                 runner.add_jobs([*waiting_jobs.pop(batch.state, ()), *next_jobs])
         finally:
-            runner.drop_pending(results)
+            runner.end_run(results)
             self._save_rows(min_rows=1)
             for job, batch in jobs.items():
+                job.is_abandoned = True
+                batch.end_job(has_response=False)
                 batch.stats.requests += job.request_count
 
-    def _next_result(self, results: SimpleQueue[Result]) -> Result | None:
-        """Return the next result; None if there is none at the deadline."""
-        result = None
-        while result is None and (seconds_left := self._seconds_left()) > 0:
+    def _next_result(
+        self, jobs: Mapping[Job, Batch[Any, Any]], results: SimpleQueue[Result], runner: JobRunner
+    ) -> Result | None:
+        """Return the next result of a job; None if there is none at the deadline."""
+        while (seconds_left := self._seconds_left()) > 0:
+            if results.empty() and time.monotonic() >= self._next_check:
+                runner.abandon_jobs(_find_overdue(jobs))
+                self._next_check = time.monotonic() + _POLL_INTERVAL
             with suppress(Empty):
                 result = results.get(timeout=min(seconds_left, _POLL_INTERVAL))
-        if result is None and not results.empty():
+                if result.job in jobs:  # else a result that comes after the job was abandoned
+                    return result
+        while not results.empty():
             result = results.get()
-        return result
+            if result.job in jobs:
+                return result
+        return None
 
     def _process_result(self, batch: Batch[Any, Any], result: Result) -> None:
         """Add the facts of one result to its batch."""
         state = batch.state
         state.attempted = True
         state.succeeded = state.succeeded or bool(result.entries or result.not_modified)
+        batch.end_job(has_response=bool(result.entries or result.not_modified or result.next_requests))
         state.error = state.error or result.failure or ("" if result.next_requests else _INCOMPLETE_REASON)
         batch.stats.requests += result.job.request_count
         subjects = result.job.request.subjects
@@ -303,11 +350,13 @@ class FetchRun:
         else:
             batch.stats.failed += 1
 
-    def _explain_missing(self) -> str:
+    def _explain_missing(self, batch: Batch[Any, Any]) -> str:
         """Return why no result is about a subject."""
         if self._offline:
             return _OFFLINE_REASON
-        return NOT_REQUESTED.reason if self._seconds_left() > 0 else self._deadline_reason
+        if self._seconds_left() <= 0:
+            return self._deadline_reason
+        return batch.used_up_reason or NOT_REQUESTED.reason
 
     def _save_rows(self, *, min_rows: int) -> None:
         for store_key, rows in self._pending_rows.items():
@@ -342,6 +391,21 @@ def _format_asked_at(epoch_seconds: int) -> str:
 
 def _create_fact(value: T | None, label: str, now: int) -> Found[T] | Absent:
     return Absent(label, now) if value is None else Found(value, label, now)
+
+
+def _find_overdue(jobs: Mapping[Job, Batch[Any, Any]]) -> dict[Job, str]:
+    """Return the jobs to wait for no longer: empty if an attempt takes too long, else why there is no time left."""
+    latest_deadline = time.monotonic() - _GIVE_UP_DELAY
+    reasons = {
+        batch: batch.used_up_reason
+        for batch in set(jobs.values())
+        if any(budget.seconds_left < -_GIVE_UP_DELAY for budget in batch.budgets)
+    }
+    return {
+        job: "" if job.attempt_deadline < latest_deadline else reasons[batch]
+        for job, batch in jobs.items()
+        if job.attempt_deadline < latest_deadline or batch in reasons
+    }
 
 
 def _split_probes(jobs: Iterable[Job]) -> tuple[list[Job], dict[EndpointState, list[Job]]]:

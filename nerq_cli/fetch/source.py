@@ -60,6 +60,7 @@ class Source(Protocol[S, T]):
 
     - ``stop_statuses``: HTTP statuses after which the run sends no more requests to it.
     - ``extra_statuses``: further HTTP statuses that ``parse`` gets, with an empty body.
+    - ``time_limits``: how long a run waits for it (``TimeLimits``); by default as for a registry.
     - ``cooldown``: seconds without requests after it gave no usable answer. A request to such a source may take only
       part of the remaining time.
     """

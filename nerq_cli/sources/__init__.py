@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
+from nerq_cli.fetch.time_budget import (
+    ADVISORY_LIMITS,
+    DETAIL_LIMITS,
+    HELPFUL_LIMITS,
+    REGISTRY_LIMITS,
+    TimeLimits,
+)
 from nerq_cli.units import DAY, HOUR, MINUTE
 
 #: Seconds without requests to a service that gave no answer, so that the next runs need not wait for it.
@@ -49,6 +56,8 @@ class SourceInfo(NamedTuple):
     absent_max_age: int = DAY
     #: Seconds without requests after the source gave no answer; 0 = it is tried again at once.
     cooldown: int = COOLDOWN
+    #: How long a run waits for it.
+    time_limits: TimeLimits = DETAIL_LIMITS
     #: Databases whose records the source passes on.
     databases: tuple[Credit, ...] = ()
 
@@ -79,6 +88,7 @@ _ROWS: Final = (
         variable="NERQ_DEPS_DEV_URL",
         url="https://api.deps.dev",
         required=False,
+        time_limits=HELPFUL_LIMITS,
         absent_max_age=HOUR,
     ),
     SourceInfo(
@@ -93,6 +103,7 @@ _ROWS: Final = (
         variable="NERQ_SCORECARD_URL",
         url="https://api.scorecard.dev",
         required=False,
+        time_limits=HELPFUL_LIMITS,
         max_age=7 * DAY,
     ),
     SourceInfo(
@@ -105,6 +116,7 @@ _ROWS: Final = (
         ),
         variable="NERQ_OSV_URL",
         url="https://api.osv.dev",
+        time_limits=ADVISORY_LIMITS,
         max_age=HOUR,
         absent_max_age=HOUR,
         # Terms as OSV lists them: google.github.io/osv.dev/data.
@@ -180,6 +192,7 @@ _ROWS: Final = (
         max_age=6 * HOUR,
         absent_max_age=HOUR,
         cooldown=0,
+        time_limits=REGISTRY_LIMITS,
     ),
     SourceInfo(
         id="npm",
@@ -193,6 +206,7 @@ _ROWS: Final = (
         max_age=6 * HOUR,
         absent_max_age=HOUR,
         cooldown=0,
+        time_limits=REGISTRY_LIMITS,
     ),
     SourceInfo(
         id="github",
@@ -207,6 +221,7 @@ _ROWS: Final = (
         # As GitHub's own command line reads them: cli.github.com/manual/gh_help_environment.
         token_variables=("GITHUB_TOKEN", "GH_TOKEN"),
         required=False,
+        time_limits=HELPFUL_LIMITS,
     ),
     SourceInfo(
         id="npm-downloads",
@@ -219,6 +234,7 @@ _ROWS: Final = (
         variable="NERQ_NPM_DOWNLOADS_URL",
         url=_build_npm_downloads_url,
         required=False,
+        time_limits=HELPFUL_LIMITS,
     ),
     SourceInfo(
         id="pypistats",
@@ -231,6 +247,7 @@ _ROWS: Final = (
         variable="NERQ_PYPISTATS_URL",
         url="https://pypistats.org/api",
         required=False,
+        time_limits=HELPFUL_LIMITS,
     ),
 )
 

@@ -112,13 +112,13 @@ def test_a_registry_that_fails_makes_the_run_incomplete_and_never_clean(
     assert report["complete"] is False
 
 
-def test_a_registry_that_hangs_ends_at_the_deadline(nerq: Nerq, registry: Any, project: Path) -> None:
+def test_a_registry_that_hangs_ends_in_its_time(nerq: Nerq, registry: Any, project: Path) -> None:
     for path in ("/pypi/demo/json", "/simple/demo/"):
         registry.site.on(path, {"hang": True})
     write(project, "demo==2.0\n")
     result = nerq("scan", *AS_OF, "--timeout", "0.5", "--strict")
     assert result.status == 3
-    assert "deadline" in result.out
+    assert "no answer within 0.2 s" in result.out
 
 
 def test_in_ci_an_incomplete_run_fails_by_itself(

@@ -21,6 +21,7 @@ from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy.rules import RULES
 from nerq_cli.report.formats.json import SCHEMA_VERSION
 from nerq_cli.report.terminal import methodology_page
+from nerq_cli.sources import SOURCES
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -82,6 +83,21 @@ def test_the_configuration_page_ends_with_the_variable_of_each_source() -> None:
     page = DOCS / "reference" / "configuration.md"
     start = "<!-- Generated from nerq_cli/sources/__init__.py. Do not edit. -->\n\n"
     text = f"{page.read_text(encoding='utf-8').partition(start)[0]}{start}{about.render_variables()}"
+    if os.environ.get("NERQ_UPDATE_GOLDEN"):
+        page.write_text(text, encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == text
+
+
+def test_the_page_about_time_limits_ends_with_the_limits_of_each_source() -> None:
+    page = DOCS / "reference" / "time-limits.md"
+    start = "<!-- Generated from nerq_cli/sources/__init__.py. Do not edit. -->\n\n"
+    rows = "".join(
+        f"| {row.label} | {limits.request * 30:g} s | {limits.total * 30:g} s | {('no', 'yes')[limits.is_joint]} |\n"
+        for row in SOURCES.values()
+        if row.id != "osv-dumps" and (limits := row.time_limits)
+    )
+    header = "| Source, with a deadline of 30 s | One request | All requests | Joint |\n| --- | --- | --- | --- |\n"
+    text = f"{page.read_text(encoding='utf-8').partition(start)[0]}{start}{header}{rows}"
     if os.environ.get("NERQ_UPDATE_GOLDEN"):
         page.write_text(text, encoding="utf-8")
     assert page.read_text(encoding="utf-8") == text

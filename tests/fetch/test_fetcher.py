@@ -687,13 +687,13 @@ def test_a_source_that_can_do_without_one_endpoint_is_ok(gatherer: Callable[...,
 # The deadline
 
 
-def test_a_host_that_hangs_costs_no_more_than_the_deadline(gatherer: Callable[..., FetchRun], site: Site) -> None:
+def test_one_request_that_hangs_costs_a_third_of_the_deadline(gatherer: Callable[..., FetchRun], site: Site) -> None:
     site.on("/p3", {"hang": True})
     start = time.monotonic()
-    run = gatherer(deadline_seconds=0.8)
+    run = gatherer(deadline_seconds=1.8)
     facts = run.fetch(DEMOS, packages(20), Endpoint(url=site.url))
-    assert time.monotonic() - start < 1.3
-    assert facts.pop(package("p3")) == Unknown("deadline of 0.8 s reached", "Demo")
+    assert 0.5 < time.monotonic() - start < 1.6
+    assert facts.pop(package("p3")) == Unknown(f"{site.host}: no answer within 0.6 s", "Demo")
     assert set(facts.values()) == {Absent("Demo", NOW)}
     assert only(run.summarise_sources()).requests == 20
 
@@ -708,8 +708,10 @@ def test_what_has_arrived_when_the_time_is_up_still_counts(gatherer: Callable[..
 def test_what_was_not_even_begun_is_unknown_too(gatherer: Callable[..., FetchRun], site: Site) -> None:
     for one in packages(100):
         site.on(f"/{one.name}", {"hang": True})
-    facts = gatherer(deadline_seconds=0.3).fetch(DEMOS, packages(100), Endpoint(url=site.url))
-    assert set(facts.values()) == {Unknown("deadline of 0.3 s reached", "Demo")}
+    facts = gatherer(deadline_seconds=0.6).fetch(DEMOS, packages(100), Endpoint(url=site.url))
+    reason = f"{site.host}: no answer within 0.2 s"
+    assert set(facts.values()) == {Unknown(reason, "Demo"), Unknown(f"stopped after 5 failures: {reason}", "Demo")}
+    assert len(site.requests) < 40
 
 
 def test_after_the_deadline_only_the_store_is_asked(
@@ -1144,7 +1146,7 @@ store.close()
 """
 
 HANGS = """
-print(gather(20, 0.6)[-1].reason)
+print(type(gather(20, 0.6)[-1]).__name__)
 print(threading.active_count() > 1)
 store.close()
 """
@@ -1176,11 +1178,11 @@ def test_a_warm_run_opens_no_socket_and_imports_no_http(site: Site, tmp_path: Pa
 
 def test_a_process_leaves_at_once_though_threads_hang(site: Site, tmp_path: Path) -> None:
     for one in packages(20):
-        site.on(f"/{one.name}", {"body": b"x" * 900, "drip": 0.5})
+        site.on(f"/{one.name}", {"body": b"x" * 900, "drip": 0.02})  # its headers last longer than the deadline
     begun = time.monotonic()
     output, errors = start(HANGS, site, tmp_path).communicate()
     assert errors == ""
-    assert output == "deadline of 0.6 s reached\nTrue\n"
+    assert output == "Unknown\nTrue\n"
     assert time.monotonic() - begun < 2.5
 
 
@@ -1267,11 +1269,10 @@ def test_a_service_that_hangs_takes_a_third_of_the_time_and_is_not_asked_in_anot
 
 def test_a_service_that_had_hardly_any_time_is_not_left_alone(site: Site) -> None:
     some = [Package(ecosystem=PYPI, name=name) for name in ("a", "b")]
-    site.on("/a", {"delay": 0.8, "body": {"name": "a"}})
     site.on("/b", {"hang": True}, {"body": {"name": "b"}})
     memory, at = MemoryCache(), Endpoint(url=site.url)
     with opened_run(memory, now=NOW, deadline_seconds=1.0) as run:
-        assert isinstance(run.fetch(DEMOS, some[:1], at)[some[0]], Found)
+        time.sleep(0.8)
         assert isinstance(run.fetch(Extras("other"), some[1:], at)[some[1]], Unknown)
     with opened_run(memory, now=NOW + 60, settings=QUICK) as run:
         assert isinstance(run.fetch(Extras("other"), some[1:], at)[some[1]], Found)
@@ -1325,7 +1326,7 @@ def test_two_threads_share_a_fetcher_and_each_run_has_its_own_deadline_and_stati
         begun = time.monotonic()
         wait_short = fetch_in_thread(short, DEMOS, packages(3), site.url)
         wait_long = fetch_in_thread(long, DEMOS, packages(2), site.url)
-        assert wait_short() == [Unknown("deadline of 0.3 s reached", "Demo")] * 3
+        assert wait_short() == [Unknown(f"{site.host}: no answer within 0.1 s", "Demo")] * 3
         assert time.monotonic() - begun < 0.7
         assert [fact.value.name for fact in wait_long()] == ["p0", "p1"]
         assert (only(short.summarise_sources()).state, only(short.summarise_sources()).requested) == ("unavailable", 3)
@@ -1346,17 +1347,20 @@ def test_a_short_deadline_opens_no_circuit_for_another_run(site: Site) -> None:
 
 
 def test_the_end_of_a_run_drops_its_own_waiting_jobs_only(site: Site) -> None:
-    site.on("/a", {"delay": 0.5, "body": {"name": "a"}})
+    for one in [A, *packages(20)]:
+        site.on(f"/{one.name}", {"hang": True})
     settings = HttpSettings(concurrency=1, timeout=2.0)
     with closing(Fetcher(MemoryCache(), settings=settings)) as fetcher:
         first, second = fetcher.open_run(now=NOW, deadline_seconds=0.2), fetcher.open_run(now=NOW, deadline_seconds=5.0)
-        wait_first = fetch_in_thread(first, DEMOS, [A, *packages(5)], site.url)
+        wait_first = fetch_in_thread(first, DEMOS, [A, *packages(20)], site.url)
         while not site.requests:
             time.sleep(0.005)
         wait_second = fetch_in_thread(second, DEMOS, [B], site.url)
         assert all(isinstance(fact, Unknown) for fact in wait_first())
+        asked = len(site.requests)
         assert all(isinstance(fact, Absent) for fact in wait_second())
-        assert {request.path for request in site.requests} == {"/a", "/b"}
+        assert {request.path for request in site.requests[asked + 1 :]} <= {"/b"}  # + 1: sent at the very end
+        assert len(site.requests) < 10
 
 
 def test_an_open_circuit_is_shared_and_a_later_run_tries_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Absent, Fact, Unknown
 from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint, Request, Response
+from nerq_cli.fetch.time_budget import TimeLimits
 from nerq_cli.inventory import AdvisoryId
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.text import decode_json, decode_list, split_list
@@ -60,6 +61,7 @@ class _EpssSource:
     limit: int = 1_000_000
     probe: bool = False
     cooldown: int = _INFO.cooldown
+    time_limits: TimeLimits = _INFO.time_limits
 
     def requests(self, subjects: Sequence[AdvisoryId], endpoint: Endpoint) -> Iterator[Request[AdvisoryId]]:
         """Request as many CVEs at a time as the service accepts; other ids are left out."""

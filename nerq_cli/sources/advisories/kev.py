@@ -13,6 +13,7 @@ from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Fact
 from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint, Request, Response
+from nerq_cli.fetch.time_budget import TimeLimits
 from nerq_cli.inventory import AdvisoryId
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.text import clean_text, decode_json, decode_list, parse_timestamp, split_list
@@ -61,6 +62,7 @@ class CatalogueSource:
     limit: int = 20_000_000
     probe: bool = False
     cooldown: int = _INFO.cooldown
+    time_limits: TimeLimits = _INFO.time_limits
 
     def requests(self, subjects: Sequence[AdvisoryId], endpoint: Endpoint) -> Iterator[Request[AdvisoryId]]:
         """Request the whole file."""

@@ -22,6 +22,7 @@ from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Absent, Advisory, AffectedPackage, Fact, Found, Unknown
 from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint, Request, Response
+from nerq_cli.fetch.time_budget import TimeLimits
 from nerq_cli.inventory import AdvisoryId, Package, Release
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.advisories.osv_record import parse_record
@@ -117,6 +118,7 @@ class AdvisoryListSource(Generic[S]):
     limit: int = _MAX_BYTES
     probe: bool = False
     cooldown: int = _INFO.cooldown
+    time_limits: TimeLimits = _INFO.time_limits
     _halvings: Iterator[int] = field(default_factory=count, compare=False, repr=False)
 
     def requests(self, subjects: Sequence[S], endpoint: Endpoint) -> Iterator[Request[S]]:
@@ -251,6 +253,7 @@ class _RecordSource:
     limit: int = _MAX_BYTES
     probe: bool = False
     cooldown: int = _INFO.cooldown
+    time_limits: TimeLimits = _INFO.time_limits
     #: Whether OSV may lack the record: it has those of few of the databases that aliases name.
     may_be_absent: bool = False
 

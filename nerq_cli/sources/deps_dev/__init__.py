@@ -309,6 +309,7 @@ class _BatchSource(Generic[S, T]):
     limit = _MAX_BYTES_BATCH
     probe = True
     cooldown = _INFO.cooldown
+    time_limits = _INFO.time_limits
 
     def __init__(
         self,
@@ -405,6 +406,7 @@ class _SingleSource(Generic[S, T]):
     limit = _MAX_BYTES_SINGLE
     probe = False
     cooldown = _INFO.cooldown
+    time_limits = _INFO.time_limits
 
     def __init__(
         self,

@@ -42,6 +42,7 @@ class _NpmDownloadsSource:
     limit = 1_000_000
     probe = True
     cooldown = _NPM_INFO.cooldown
+    time_limits = _NPM_INFO.time_limits
     stop_statuses = _TOO_MANY_REQUESTS
 
     def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
@@ -80,6 +81,7 @@ class _PypistatsSource:
     limit = 100_000
     probe = True
     cooldown = _PYPISTATS_INFO.cooldown
+    time_limits = _PYPISTATS_INFO.time_limits
     stop_statuses = _TOO_MANY_REQUESTS
 
     def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:

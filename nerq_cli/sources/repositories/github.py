@@ -21,6 +21,7 @@ from nerq_cli.errors import RateLimitError, ResponseError
 from nerq_cli.facts import NOT_REQUESTED, Absent, Fact, Unknown
 from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
+from nerq_cli.fetch.time_budget import TimeLimits
 from nerq_cli.inventory import RepositoryId
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.repository_url import parse_repository_id
@@ -127,6 +128,7 @@ class _GraphQLSource:
     limit: int = 25_000_000
     probe: bool = False
     cooldown: int = _INFO.cooldown
+    time_limits: TimeLimits = _INFO.time_limits
     stop_statuses: frozenset[int] = _STOP_STATUSES
 
     def requests(self, subjects: Sequence[RepositoryId], endpoint: Endpoint) -> Iterator[Request[RepositoryId]]:
@@ -282,6 +284,7 @@ class _RestSource:
     limit = 1_000_000
     probe = True
     cooldown = _INFO.cooldown
+    time_limits = _INFO.time_limits
     stop_statuses = _STOP_STATUSES
     extra_statuses = frozenset({HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS})
 

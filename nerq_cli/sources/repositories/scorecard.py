@@ -42,6 +42,7 @@ class _ScorecardSource:
     limit = 2_000_000
     probe = False
     cooldown = _INFO.cooldown
+    time_limits = _INFO.time_limits
 
     def requests(self, subjects: Sequence[RepositoryId], endpoint: Endpoint) -> Iterator[Request[RepositoryId]]:
         """Request one repository at a time."""
