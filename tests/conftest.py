@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from socketserver import ThreadingTCPServer
 from typing import Any, Final, TypeAlias, TypedDict
 
@@ -17,6 +21,7 @@ import httpx
 import hypothesis
 import pytest
 
+from nerq_cli.fetch.certificates import CERTIFICATE_VARIABLES
 from nerq_cli.fetch.fetcher import Fetcher, FetchRun, HttpSettings
 from nerq_cli.store import MemoryCache
 
@@ -203,8 +208,46 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "PIP_CERT"):
+    for name in CERTIFICATE_VARIABLES:
         monkeypatch.delenv(name, raising=False)
+
+
+def _serve_tls(listening: socket.socket, context: ssl.SSLContext) -> None:
+    body = b'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{"name":"secure"}'
+    while True:
+        try:
+            connection, _ = listening.accept()
+        except OSError:
+            return
+        with connection:
+            try:
+                with context.wrap_socket(connection, server_side=True) as secured:
+                    secured.recv(65_536)
+                    secured.sendall(body)
+            except OSError:
+                continue
+
+
+@pytest.fixture
+def secure(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A TLS server with a certificate of its own making: its address, and the file to trust it by."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("no openssl to make a certificate with")
+    folder = tmp_path / "tls"
+    folder.mkdir()
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
+    command = [openssl, "req", "-x509", *kind, *names, "-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - the test's own words
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    listening = socket.create_server(("127.0.0.1", 0))
+    threading.Thread(target=_serve_tls, args=(listening, context), daemon=True).start()
+    yield f"127.0.0.1:{listening.getsockname()[1]}", certificate
+    listening.shutdown(socket.SHUT_RDWR)
+    listening.close()
 
 
 NOW = 1_800_000_000

@@ -41,12 +41,14 @@ def update_ecosystem(
     from nerq_cli.sources import SOURCES
     from nerq_cli.sources.advisories.osv_dump import DumpClient
     from nerq_cli.sources.endpoints import read_endpoint
+    from nerq_cli.sources.registries.config.indexes import read_index_config
 
     source_id = "osv-dumps"
     endpoint_url = read_endpoint(source_id, os.environ).url
     url = os.environ.get(SOURCES[source_id].variable, "").strip() or endpoint_url  # with its credentials
     show_progress = create_progress(f"fetching {ecosystem} advisories (MB)")
-    client = DumpClient(url, database.path.parent, progress=show_progress)
+    ca_bundles = read_index_config(os.environ, cwd=Path()).ca_bundles
+    client = DumpClient(url, database.path.parent, ca_bundles=ca_bundles, progress=show_progress)
     with closing(client):
         try:
             return client.update_database(database, ecosystem, now=int(time.time()), full=full)

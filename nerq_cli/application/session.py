@@ -125,9 +125,9 @@ class Session:
     def fetcher(self) -> Fetcher:
         """The connections and circuit breakers, shared by all runs."""
         if self._fetcher is None:
-            from nerq_cli.fetch.fetcher import Fetcher
+            from nerq_cli.fetch.fetcher import Fetcher, HttpSettings
 
-            self._fetcher = Fetcher(self.store)
+            self._fetcher = Fetcher(self.store, settings=HttpSettings(ca_bundles=self.index_config.ca_bundles))
         return self._fetcher
 
     @property
@@ -169,10 +169,15 @@ class Session:
         )
 
     def build_rules(self, dependency_files: Sequence[DependencyFile]) -> PrivacyRules:
-        """Return the rules that decide which names may leave the machine."""
+        """Return the rules that decide which names may leave the machine.
+
+        Raises:
+            ConfigError: a variable of an endpoint holds no URL for HTTP.
+        """
         from nerq_cli.privacy import PrivacyRules, collect_local_names
         from nerq_cli.sources.popularity import ranks
 
+        _ = self.endpoints  # a listing, too, must not hide that an address is none
         return PrivacyRules(
             config=self.config,
             local_names=collect_local_names(dependency_files),

@@ -5,27 +5,25 @@ All errors of the HTTP library are translated here.
 
 from __future__ import annotations
 
-import os
 import socket
 import ssl
-import sys
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from http import HTTPStatus
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
-import truststore
 
 from nerq_cli.errors import ConfigError
+from nerq_cli.fetch.ca_bundle import CaBundle
+from nerq_cli.fetch.certificates import create_ssl_context, describe_trust
+from nerq_cli.fetch.proxies import find_proxy
 from nerq_cli.fetch.request_error import RequestError
 from nerq_cli.fetch.source import Endpoint, Request, Response
 
@@ -65,8 +63,6 @@ _READABLE_STATUSES: Final = frozenset(
     {HTTPStatus.NOT_MODIFIED, HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.GONE}
 )
 
-#: Variables that name certificates to use instead of the system's: those of OpenSSL, requests and pip.
-_CERTIFICATE_VARIABLES: Final = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
 #: Window bits of zlib that detect gzip and zlib headers.
 _ZLIB_AUTO_HEADER: Final = 47
 
@@ -88,9 +84,17 @@ class HttpClient:
     TLS handshake, and a host that hangs there must not block the others.
     """
 
-    def __init__(self, *, user_agent: str, timeout: float, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        user_agent: str,
+        timeout: float,
+        ca_bundles: Sequence[CaBundle] = (),
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
         self._user_agent = user_agent
         self._timeout = timeout
+        self._ca_bundles = ca_bundles
         self._transport = transport
         self._clients: dict[str, httpx.Client] = {}
         self._lock = threading.Lock()
@@ -104,7 +108,7 @@ class HttpClient:
         host = parse_host(url)
         with self._lock:
             if host not in self._clients:
-                self._clients[host] = _create_client(self._transport)
+                self._clients[host] = _create_client(_parse_name(url), self._ca_bundles, self._transport)
         return host
 
     def close(self) -> None:
@@ -163,7 +167,7 @@ class HttpClient:
     @contextmanager
     def _open_response(self, request: Request[Any], url: httpx.URL, deadline: float) -> Iterator[httpx.Response]:
         timeout = max(deadline - time.monotonic(), 0.001)
-        with _translate_errors(url, timeout):
+        with _translate_errors(url, timeout, self._ca_bundles):
             http_request = httpx.Request(
                 request.method,
                 url,
@@ -192,6 +196,14 @@ def parse_host(url: str) -> str:
     """Return the host of a URL, with its port if it has one and without credentials; empty if it is no URL."""
     try:
         return _format_host(_parse_url(url))
+    except RequestError:
+        return ""
+
+
+def _parse_name(url: str) -> str:
+    """Return the name or address of the host of a URL, without its port; empty if it is no URL."""
+    try:
+        return _parse_url(url).host
     except RequestError:
         return ""
 
@@ -379,7 +391,7 @@ def _create_size_error(url: httpx.URL, limit: int) -> RequestError:
 
 
 @contextmanager
-def _translate_errors(url: httpx.URL, timeout: float) -> Iterator[None]:
+def _translate_errors(url: httpx.URL, timeout: float, ca_bundles: Sequence[CaBundle]) -> Iterator[None]:
     """Raise errors of the library as RequestError; messages name host and cause, and contain no URL and no secret."""
     host = _format_host(url)
     try:
@@ -387,7 +399,7 @@ def _translate_errors(url: httpx.URL, timeout: float) -> Iterator[None]:
     except httpx.TimeoutException:
         raise create_timeout_error(str(url), timeout) from None
     except httpx.ConnectError as error:
-        raise _create_connect_error(url, error) from None
+        raise _create_connect_error(url, error, ca_bundles) from None
     except httpx.ProxyError as error:
         raise _create_proxy_error(url, str(error)[:3]) from None
     except httpx.RemoteProtocolError as error:
@@ -425,13 +437,14 @@ def _create_proxy_error(url: httpx.URL, status: str) -> RequestError:
     )
 
 
-def _create_connect_error(url: httpx.URL, error: BaseException) -> RequestError:
+def _create_connect_error(url: httpx.URL, error: BaseException, ca_bundles: Sequence[CaBundle]) -> RequestError:
     host = f"{_format_host(url)}{_describe_proxy(url)}"
     for cause in _iter_causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             detail = getattr(cause, "verify_message", "") or "no reason given"
             return RequestError(
-                f"{host}: TLS certificate not trusted ({detail})", failure_threshold=_UNREACHABLE_THRESHOLD
+                f"{host}: TLS certificate not trusted ({detail}); {describe_trust(ca_bundles)}",
+                failure_threshold=_UNREACHABLE_THRESHOLD,
             )
         if isinstance(cause, ssl.SSLError):
             return RequestError(f"{host}: TLS handshake failed", failure_threshold=_UNREACHABLE_THRESHOLD)
@@ -456,59 +469,26 @@ def _iter_causes(error: BaseException | None) -> Iterator[BaseException]:
 
 def _describe_proxy(url: httpx.URL) -> str:
     """Return a mention of the proxy that the environment sets: it may be the cause of a failure."""
-    proxies = getproxies()
-    proxy = proxies.get(url.scheme) or proxies.get("all")
-    if not proxy or proxy_bypass(url.host):
-        return ""
-    return f" (through the proxy {_format_host(_parse_url(proxy if '://' in proxy else f'http://{proxy}'))})"
+    proxy = find_proxy(url.scheme, url.host)
+    return f" (through the proxy {_format_host(_parse_url(proxy))})" if proxy else ""
 
 
-def _create_client(transport: httpx.BaseTransport | None) -> httpx.Client:
+def _create_client(name: str, ca_bundles: Sequence[CaBundle], transport: httpx.BaseTransport | None) -> httpx.Client:
+    """Return a client for the host of a name or address: directly, or through the proxy of the environment."""
     if transport is not None:
         return httpx.Client(transport=transport)
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=30)
+    context = create_ssl_context(ca_bundles)
     try:
-        return httpx.Client(verify=_create_ssl_context(), limits=limits)
+        proxies = {f"{scheme}://": find_proxy(scheme, name) for scheme in ("http", "https")}
+        mounts = {
+            scheme: httpx.HTTPTransport(verify=context, limits=limits, proxy=proxy)
+            for scheme, proxy in proxies.items()
+            if proxy
+        }
+        return httpx.Client(verify=context, limits=limits, mounts=mounts, trust_env=False)
     except (ImportError, ValueError, httpx.InvalidURL):
         raise ConfigError(
             "the proxy that the environment sets cannot be used",
             hint="HTTP_PROXY, HTTPS_PROXY and ALL_PROXY take http://HOST:PORT",
         ) from None
-
-
-def _create_ssl_context() -> ssl.SSLContext:
-    """Return a context with the certificates that the environment names, else those of the operating system."""
-    for variable in _CERTIFICATE_VARIABLES:
-        if ca_path := os.environ.get(variable):
-            return _load_certificates(Path(ca_path), variable)
-    return _create_system_context()
-
-
-def _load_certificates(ca_path: Path, variable: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        if ca_path.is_dir():
-            context.load_verify_locations(capath=ca_path)
-        else:
-            context.load_verify_locations(cafile=ca_path)
-    except OSError as error:  # ssl.SSLError is one
-        raise ConfigError(f"no certificates can be read from {ca_path}", hint=f"{variable} names it") from error
-    return context
-
-
-@lru_cache(maxsize=1)
-def _load_openssl_context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_default_certs()
-    return context
-
-
-def _create_system_context() -> ssl.SSLContext:
-    """Return a context with the certificates of the operating system.
-
-    If OpenSSL finds them by itself, truststore is not used: it would read the same file again for each connection
-    (22 ms for 144 certificates) and run one handshake at a time.
-    """
-    if sys.platform not in ("darwin", "win32") and _load_openssl_context().cert_store_stats()["x509_ca"]:
-        return _load_openssl_context()
-    return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -29,7 +29,12 @@ class JobRunner:
     """The connections and the threads that use them. Safe for threads."""
 
     def __init__(self, settings: HttpSettings, *, transport: httpx.BaseTransport | None = None) -> None:
-        self._client = HttpClient(user_agent=settings.user_agent, timeout=settings.timeout, transport=transport)
+        self._client = HttpClient(
+            user_agent=settings.user_agent,
+            timeout=settings.timeout,
+            ca_bundles=settings.ca_bundles,
+            transport=transport,
+        )
         self._retrying_client = RetryingClient(self._client, settings)
         self._workers: HostWorkers[Job] = HostWorkers(settings.concurrency, self._run_job)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nerq_cli import __version__
+from nerq_cli.fetch.ca_bundle import CaBundle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,4 +22,6 @@ class HttpSettings:
     backoff: float = 0.5
     #: Seed of the random delays, to repeat them; None = unpredictable.
     seed: int | None = None
+    #: Certificates that the configuration of the user names, beside those of the system and the environment.
+    ca_bundles: tuple[CaBundle, ...] = ()
     user_agent: str = f"nerq-cli/{__version__}"

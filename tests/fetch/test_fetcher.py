@@ -3,10 +3,8 @@ from __future__ import annotations
 import gzip
 import http.client
 import os
-import shutil
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import threading
@@ -22,12 +20,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import msgspec
 import pytest
-import truststore
 
 from nerq_cli.ecosystems import PYPI
 from nerq_cli.errors import ConfigError, EndpointMissingError, ResponseError
 from nerq_cli.facts import Absent, Fact, Found, Unknown
-from nerq_cli.fetch import http_client
 from nerq_cli.fetch.fetcher import Fetcher, FetchRun, HttpSettings, SourceSummary
 from nerq_cli.fetch.host_workers import HostWorkers
 from nerq_cli.fetch.source import Endpoint, Request, Response
@@ -843,11 +839,12 @@ def test_the_proxy_of_the_environment_is_used(
     assert gatherer().fetch(DEMOS, [A], Endpoint(url="http://pypi.example")) == {A: Found(Demo("a"), "Demo", NOW)}
 
 
+@pytest.mark.parametrize("no_proxy", ["127.0.0.1", "fd00::/8, 127.0.0.0/8"])
 def test_a_host_named_in_no_proxy_is_asked_directly(
-    ask: Callable[..., Any], site: Site, monkeypatch: pytest.MonkeyPatch
+    ask: Callable[..., Any], site: Site, monkeypatch: pytest.MonkeyPatch, no_proxy: str
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("NO_PROXY", no_proxy)
     assert ask() == Absent("Demo", NOW)
     site.on("/a", {"hang": True})
     reason = f"{site.host}: no answer within 0.1 s"
@@ -886,84 +883,9 @@ def test_a_proxy_that_makes_no_sense_is_a_mistake_of_the_configuration(
     assert "secret" not in str(raised.value)
 
 
-@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT"])
-def test_certificates_that_cannot_be_read_are_a_mistake_of_the_configuration(
-    ask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
-) -> None:
-    monkeypatch.setenv(variable, str(tmp_path / "missing.pem"))
-    with pytest.raises(ConfigError, match=r"missing\.pem") as raised:
-        ask()
-    assert raised.value.hint == f"{variable} names it"
-
-
-@pytest.fixture
-def secure(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """A TLS server with a certificate of its own making: its address, and the file to trust it by."""
-    openssl = shutil.which("openssl")
-    if openssl is None:
-        pytest.skip("no openssl to make a certificate with")
-    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
-    names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
-    kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
-    command = [openssl, "req", "-x509", *kind, *names, "-keyout", str(key), "-out", str(certificate)]
-    subprocess.run(command, check=True, capture_output=True)  # noqa: S603 - the test's own words
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    listening = socket.create_server(("127.0.0.1", 0))
-    threading.Thread(target=_serve_tls, args=(listening, context), daemon=True).start()
-    yield f"127.0.0.1:{listening.getsockname()[1]}", certificate
-    listening.shutdown(socket.SHUT_RDWR)
-    listening.close()
-
-
-def _serve_tls(listening: socket.socket, context: ssl.SSLContext) -> None:
-    body = b'HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{"name":"secure"}'
-    while True:
-        try:
-            connection, _ = listening.accept()
-        except OSError:
-            return
-        with connection:
-            try:
-                with context.wrap_socket(connection, server_side=True) as secured:
-                    secured.recv(65_536)
-                    secured.sendall(body)
-            except OSError:
-                continue
-
-
-def test_a_certificate_nobody_vouches_for_is_not_trusted(
-    gatherer: Callable[..., FetchRun], secure: tuple[str, Path]
-) -> None:
-    host, _ = secure
-    [fact] = gatherer().fetch(DEMOS, [A], Endpoint(url=f"https://{host}")).values()
-    assert isinstance(fact, Unknown)
-    assert fact.reason.startswith(f"{host}: TLS certificate not trusted (self")
-
-
-@pytest.mark.parametrize("folder", [False, True])
-def test_certificates_named_by_the_environment_are_trusted(
-    gatherer: Callable[..., FetchRun], secure: tuple[str, Path], monkeypatch: pytest.MonkeyPatch, *, folder: bool
-) -> None:
-    host, certificate = secure
-    if folder:
-        openssl = shutil.which("openssl") or ""
-        command = [openssl, "x509", "-hash", "-noout", "-in", str(certificate)]
-        name = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()  # noqa: S603
-        shutil.copy(certificate, certificate.with_name(f"{name}.0"))
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.parent if folder else certificate))
-    facts = gatherer().fetch(DEMOS, [A], Endpoint(url=f"https://{host}"))
-    assert facts == {A: Found(Demo("secure"), "Demo", NOW)}
-
-
 def test_a_server_without_tls_is_named(gatherer: Callable[..., FetchRun], site: Site) -> None:
     facts = gatherer().fetch(DEMOS, [A], Endpoint(url=f"https://{site.host}"))
     assert facts == {A: Unknown(f"{site.host}: TLS handshake failed", "Demo")}
-
-
-def test_truststore_is_asked_where_openssl_does_not_know_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "platform", "darwin")
-    assert isinstance(http_client._create_ssl_context(), truststore.SSLContext)  # noqa: SLF001 - needs a Mac otherwise
 
 
 # Many questions

@@ -12,7 +12,7 @@ import re
 import sqlite3
 import time
 from base64 import b64encode
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -24,6 +24,7 @@ from urllib.parse import quote
 from nerq_cli import __version__
 from nerq_cli.errors import ExitStatus, NerqError, ResponseError, UsageError
 from nerq_cli.facts import Advisory
+from nerq_cli.fetch.ca_bundle import CaBundle
 from nerq_cli.fetch.host_workers import HostWorkers
 from nerq_cli.fetch.http_client import HttpClient, Stream, create_timeout_error, parse_host
 from nerq_cli.fetch.request_error import RequestError
@@ -85,7 +86,8 @@ class DumpClient:
     """The dumps at one address. Downloads are kept in ``directory`` until they are complete, and resumed from there.
 
     ``idle_timeout`` is the longest time without data and ``wait`` the longest wait for another update, in seconds;
-    ``progress`` receives the megabytes that have arrived, and their total.
+    ``progress`` receives the megabytes that have arrived, and their total. ``ca_bundles`` are trusted beside the
+    certificates of the system.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class DumpClient:
         url: str,
         directory: Path,
         *,
+        ca_bundles: Sequence[CaBundle] = (),
         idle_timeout: float = 30.0,
         backoff: float = 1.0,
         lock_timeout: float = 600.0,
@@ -105,7 +108,9 @@ class DumpClient:
         self._backoff = backoff
         self._lock_timeout = lock_timeout
         self._progress = progress or _ignore_progress
-        self._http_client = HttpClient(user_agent=f"nerq-cli/{__version__}", timeout=idle_timeout)
+        self._http_client = HttpClient(
+            user_agent=f"nerq-cli/{__version__}", timeout=idle_timeout, ca_bundles=ca_bundles
+        )
 
     def close(self) -> None:
         """Close all connections."""

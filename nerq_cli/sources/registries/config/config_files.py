@@ -57,6 +57,10 @@ class ConfigFiles(NamedTuple):
         """Return the path, with ``~`` for the home directory."""
         return f"~/{path.relative_to(self.home).as_posix()}" if path.is_relative_to(self.home) else str(path)
 
+    def expand_home(self, text: str) -> str:
+        """Return a path of a setting, with ``~`` replaced by the home directory."""
+        return str(self.home / text[2:]) if text.startswith(("~/", "~\\")) else text
+
     def describe_origin(self, path: Path) -> str:
         """Return the origin of a setting in this file, for users."""
         return f"{path.name} ({self.shorten_path(path)})"

@@ -28,6 +28,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from nerq_cli.ecosystems import NPM, PYPI, EcosystemId, get_ecosystem, normalise_name
+from nerq_cli.fetch.ca_bundle import CaBundle
 from nerq_cli.fetch.source import Endpoint
 from nerq_cli.inventory import Origin, Package
 from nerq_cli.sources import SOURCES
@@ -82,6 +83,8 @@ class IndexConfig:
     origins: Mapping[str, str] = field(default_factory=dict)
     #: What could not be read.
     warnings: tuple[str, ...] = ()
+    #: Certificates that the configuration of pip and npm names.
+    ca_bundles: tuple[CaBundle, ...] = ()
     credentials: Credentials = field(default_factory=Credentials, repr=False, compare=False)
 
     @property
@@ -283,6 +286,7 @@ def read_index_config(
             },
         },
         warnings=tuple(files.warnings),
+        ca_bundles=(*python_config.ca_bundles, *npm_config.ca_bundles),
         credentials=credentials,
     )
 

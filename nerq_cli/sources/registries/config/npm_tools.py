@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 
 #: Characters parsed of one file; real ones have a few hundred, those with catalogs some thousand.
 _MAX_LENGTH: Final = 200_000
-_CLASSIC_LINE = re.compile(r"""\s*"?((?:@[^/:"\s]+:)?registry)"?\s+"?([^"\s]+)"?\s*""")
+_CLASSIC_LINE = re.compile(r"""\s*"?((?:@[^/:"\s]+:)?registry|cafile)"?\s+"?([^"\s]+)"?\s*""")
 
 Settings: TypeAlias = Mapping[str, str]
 
@@ -29,7 +29,7 @@ VARIABLES: Final[Mapping[str, str]] = {
 
 
 def read_yarnrc_yml(text: str) -> Settings:
-    """Return the registries and tokens in the configuration of Yarn 2 and later.
+    """Return the registries, tokens and certificates in the configuration of Yarn 2 and later.
 
     Raises:
         ValueError: the text is not YAML.
@@ -40,6 +40,8 @@ def read_yarnrc_yml(text: str) -> Settings:
         settings.update(_read_yarn_registry(members, f"@{scope.lstrip('@')}:registry"))
     for address, members in _get_table(document, "npmRegistries").items():
         settings.update(_build_credentials(address, _as_table(members)))
+    if ca_path := _get_text(document, "httpsCaFilePath"):
+        settings["cafile"] = ca_path
     return settings
 
 
@@ -67,7 +69,7 @@ def read_yarnrc(text: str) -> Settings:
 
 
 def read_bunfig(text: str) -> Settings:
-    """Return the registries and tokens in the configuration of Bun.
+    """Return the registries, tokens and certificates in the configuration of Bun.
 
     Raises:
         ValueError: the text is not TOML.
@@ -81,6 +83,8 @@ def read_bunfig(text: str) -> Settings:
     settings = _read_bun_registry(install.get("registry"), "registry")
     for scope, value in _get_table(install, "scopes").items():
         settings.update(_read_bun_registry(value, f"@{scope.lstrip('@')}:registry"))
+    if ca_path := _get_text(install, "cafile"):
+        settings["cafile"] = ca_path
     return settings
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from nerq_cli.ecosystems import NPM
+from nerq_cli.fetch.ca_bundle import CaBundle
 from nerq_cli.inventory import Location
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.endpoints import UNPRINTABLE, get_public_registry_url, get_server, split_url
@@ -44,6 +45,8 @@ class NpmConfig(NamedTuple):
     path_headers: Mapping[str, str]
     #: All registries that only the project names, also those that another setting overrules.
     origins: tuple[ProjectOrigin, ...] = ()
+    #: Certificates that the configuration of the user names.
+    ca_bundles: tuple[CaBundle, ...] = ()
 
 
 class _Layer(NamedTuple):
@@ -131,7 +134,23 @@ def read_npm_config(files: ConfigFiles, folders: Iterable[Path], *, trust: bool)
             for scope, claim in layer.find_registries().items()
             if claim.location is not None and not is_trusted(claim)
         ),
+        ca_bundles=tuple(_read_certificates(files, (*user_layers, *variable_layers))),
     )
+
+
+def _read_certificates(files: ConfigFiles, layers: Iterable[_Layer]) -> Iterator[CaBundle]:
+    """Yield the certificates that npm trusts, then those of the other tools: of each setting the last one counts."""
+    settings = {
+        (layer.is_npm, key): (value, layer.origin or f"environment {_VARIABLE_PREFIX}{key}")
+        for layer in layers
+        for key, value in layer.settings.items()
+        if key in ("cafile", "ca") and value not in ("", "null")
+    }
+    for (_, key), (value, origin) in settings.items():
+        if key == "cafile":
+            yield CaBundle(origin=origin, path=files.expand_home(value))
+        else:
+            yield CaBundle(origin=origin, pem=value.replace("\\n", "\n"))
 
 
 def _prefer_private(
@@ -221,7 +240,8 @@ def _read_environment(environ: Mapping[str, str]) -> _Layer:
 
 def _read_npmrc(files: ConfigFiles, path: Path, *, expand: bool) -> _Layer:
     """Return the settings of an npmrc: ini without sections, as npm parses it."""
-    settings, invalid_lines = {}, []
+    settings: dict[str, str] = {}
+    invalid_lines = []
     environ = files.environ if expand else {}
     for number, line in enumerate(re.split(r"\r\n|\r|\n", files.read_text(path)), start=1):
         text = line.strip()
@@ -231,7 +251,10 @@ def _read_npmrc(files: ConfigFiles, path: Path, *, expand: bool) -> _Layer:
             break
         key, separator, value = text.partition("=")
         if separator:
-            settings[_expand_variables(_strip_quotes(key), environ)] = _expand_variables(_strip_quotes(value), environ)
+            name, text = (_expand_variables(_strip_quotes(part), environ) for part in (key, value))
+            is_list = name.endswith("[]")
+            name = name.removesuffix("[]")
+            settings[name] = f"{settings[name]}\n{text}" if is_list and name in settings else text
         else:
             invalid_lines.append(number)
     if invalid_lines:

@@ -6,11 +6,12 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from nerq_cli.ecosystems import PYPI
+from nerq_cli.fetch.ca_bundle import CaBundle
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.endpoints import get_server
 from nerq_cli.sources.registries.config.config_files import (
@@ -54,6 +55,8 @@ class PythonConfig(NamedTuple):
     origins: tuple[ProjectOrigin, ...] = ()
     #: The setting of the user by which no index is used; empty without one.
     no_index: str = ""
+    #: Certificates that pip's files name.
+    ca_bundles: tuple[CaBundle, ...] = ()
 
 
 def read_python_config(files: ConfigFiles, folders: Iterable[Path], *, trust: bool) -> PythonConfig:
@@ -71,7 +74,8 @@ def read_python_config(files: ConfigFiles, folders: Iterable[Path], *, trust: bo
         extra=("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS"),
         no_index="PIP_NO_INDEX",
     )
-    file_settings = _merge_settings((*_read_uv_settings(files), _read_pip_settings(files)))
+    pip_files = _read_pip_files(files)
+    file_settings = _merge_settings((*_read_uv_settings(files), _read_pip_settings(pip_files)))
     user_settings = _merge_settings((nerq, uv, pip, file_settings))
     project_settings = _merge_settings(_read_uv_project(files, folder) for folder in folders)
     servers = {get_server(index.url) for index in (*user_settings.main, *user_settings.extra)} - {""}
@@ -102,6 +106,7 @@ def read_python_config(files: ConfigFiles, folders: Iterable[Path], *, trust: bo
             if index.location is not None and not is_trusted(index)
         ),
         no_index=no_index,
+        ca_bundles=() if files.environ.get("PIP_CERT") else _read_pip_certificates(files, pip_files),
     )
 
 
@@ -316,16 +321,31 @@ def _read_strings(files: ConfigFiles, origin: str, table: Mapping[str, object], 
 _PIP_SECTIONS: Final = ("install", "global", "download")
 
 
-def _read_pip_settings(files: ConfigFiles) -> _IndexSettings:
-    paths = find_pip_files(files.environ, home=files.home, root=files.root)
-    settings_by_origin = [(files.describe_origin(path), _parse_ini(files, path)) for path in paths]
+#: The settings of each file of pip by section and option, with the file, for users; by falling precedence.
+_PipFiles: TypeAlias = "list[tuple[str, Mapping[tuple[str, str], str]]]"
 
+
+def _read_pip_files(files: ConfigFiles) -> _PipFiles:
+    paths = find_pip_files(files.environ, home=files.home, root=files.root)
+    return [(files.describe_origin(path), _parse_ini(files, path)) for path in paths]
+
+
+def _list_pip_values(pip_files: _PipFiles, option: str) -> list[tuple[str, str]]:
+    """Return the values of an option and where each is, by falling precedence."""
+    return [
+        (value, origin)
+        for section in _PIP_SECTIONS
+        for origin, settings in pip_files
+        if (value := settings.get((section, option), "").strip())
+    ]
+
+
+def _read_pip_settings(pip_files: _PipFiles) -> _IndexSettings:
     def read_option(option: str) -> tuple[RegistrySetting, ...]:
         return tuple(
             RegistrySetting(url, origin)
-            for section in _PIP_SECTIONS
-            for origin, settings in settings_by_origin
-            for url in settings.get((section, option), "").split()
+            for value, origin in _list_pip_values(pip_files, option)
+            for url in value.split()
         )
 
     no_index = next((setting for setting in read_option("no-index")), None)
@@ -336,10 +356,18 @@ def _read_pip_settings(files: ConfigFiles) -> _IndexSettings:
     )
 
 
+def _read_pip_certificates(files: ConfigFiles, pip_files: _PipFiles) -> tuple[CaBundle, ...]:
+    """Return the bundle that pip uses, if its files name one."""
+    bundles = (
+        CaBundle(origin=origin, path=files.expand_home(value)) for value, origin in _list_pip_values(pip_files, "cert")
+    )
+    return tuple(islice(bundles, 1))
+
+
 def _parse_ini(files: ConfigFiles, path: Path) -> Mapping[tuple[str, str], str]:
     """Return the settings of a pip file, without the lines that pip would refuse."""
     text = files.read_text(path)
-    if not any(word in text.lower() for word in ("index", "find-links", "find_links")):
+    if not any(word in text.lower() for word in ("index", "find-links", "find_links", "cert")):
         return {}
     settings, invalid_lines = _parse_sections(text.splitlines())
     if invalid_lines:
