@@ -113,7 +113,8 @@ class EvidenceRun:
             )
             for summary in self._fetch_run.summarise_sources()
         )
-        return (*statuses, *self._describe_database(self._collector))
+        databases = (*self._describe_database(self._collector), *self._describe_shipped(self._collector))
+        return (*statuses, *databases)
 
     def _describe_database(self, collector: EvidenceCollector) -> Iterator[SourceStatus]:
         from nerq_cli.sources.advisories.local_database import LABEL, read_snapshots
@@ -133,11 +134,25 @@ class EvidenceRun:
                 name=f"{LABEL} ({snapshot.ecosystem})", state="ok", oldest_response=snapshot.valid_until, note=note
             )
 
+    def _describe_shipped(self, collector: EvidenceCollector) -> Iterator[SourceStatus]:
+        """Yield the shipped advisories of each ecosystem that were looked up for want of an answer."""
+        from nerq_cli.sources.advisories.shipped_editions import LABEL, read_editions
+
+        for edition in read_editions().values():
+            if collector.looked_up_in_shipped[edition.ecosystem]:
+                yield SourceStatus(
+                    name=f"{LABEL} ({edition.ecosystem})",
+                    state="ok",
+                    oldest_response=edition.newest,
+                    note=f"the {LABEL} for {edition.ecosystem} are of {edition.date}",
+                )
+
     def _open_collector(self) -> EvidenceCollector:
         if self._collector is None:
             from nerq_cli.evidence.collect import EvidenceCollector
             from nerq_cli.evidence.registry_lookup import RegistryLookup
             from nerq_cli.evidence.service_lookup import ServiceLookup
+            from nerq_cli.sources.advisories.shipped_advisories import ShippedAdvisories
 
             session, now = self._session, read_clock()
             as_of = None if session.settings.as_of is None else parse_as_of(session.settings.as_of)
@@ -155,6 +170,7 @@ class EvidenceRun:
                 now=now,
                 as_of=as_of,
                 database=session.database,
+                shipped=ShippedAdvisories(),
                 downloads=session.settings.downloads,
             )
         return self._collector

@@ -29,6 +29,7 @@ _LICENCE_URLS: Final = {
     "CC-BY-4.0": "https://creativecommons.org/licenses/by/4.0/",
     "CC0-1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
     "CDLA-Permissive-2.0": "https://cdla.dev/permissive-2-0/",
+    "MIT": "https://opensource.org/license/mit",
     "Apache-2.0": "https://www.apache.org/licenses/LICENSE-2.0",
 }
 
@@ -54,10 +55,20 @@ def _iter_shipped_lists() -> Iterator[Credit]:
         )
 
 
+def _iter_shipped_advisories() -> Iterator[Credit]:
+    """Yield the credits of the shipped advisories, with the number and date of each edition."""
+    from nerq_cli.sources.advisories.shipped_editions import DATABASES, read_editions
+
+    for database in DATABASES:
+        edition = read_editions()[database.ecosystem]
+        content = f"{database.credit.content}; {edition.records:,} up to {edition.date}, shipped with nerq-cli"
+        yield database.credit._replace(content=content)
+
+
 def list_credits() -> tuple[Credit, ...]:
-    """Return the credits of all sources of data, the shipped lists last."""
+    """Return the credits of all sources of data, the shipped data last."""
     credits_of_sources = (credit for source in SOURCES.values() for credit in (source.credit, *source.databases))
-    return (*credits_of_sources, *_iter_shipped_lists())
+    return (*credits_of_sources, *_iter_shipped_advisories(), *_iter_shipped_lists())
 
 
 def render_text() -> str:

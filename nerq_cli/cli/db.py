@@ -89,7 +89,7 @@ def import_files(
 
 @app.command()
 def status(*, cache_dir: options.CacheDir = None) -> None:
-    """Show the number, age and origin of the advisories in the database."""
+    """Show the number, age and origin of the advisories in the database, and of those shipped with nerq-cli."""
     from nerq_cli.application.advisories import read_status
 
     with _open_database(cache_dir) as database:
@@ -104,6 +104,19 @@ def status(*, cache_dir: options.CacheDir = None) -> None:
             typer.echo(f"  open      {row.unevaluable:,} advisories name no version or range")
         if row.import_info.newest:
             typer.echo(f"  newest    {format_time(row.import_info.newest)}")
+    typer.echo(f"shipped with nerq-cli: {_describe_editions()}")
+
+
+def _describe_editions() -> str:
+    from nerq_cli.sources.advisories.shipped_editions import read_editions
+
+    first, *others = read_editions().values()
+    return ", ".join(
+        (
+            f"{first.records:,} advisories for {first.ecosystem} up to {first.date}",
+            *(f"{edition.records:,} for {edition.ecosystem} up to {edition.date}" for edition in others),
+        )
+    )
 
 
 def format_age(seconds: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
 import msgspec
@@ -24,10 +24,11 @@ from nerq_cli.facts import (
     Unknown,
 )
 from nerq_cli.inventory import Package, Release
-from nerq_cli.sources.advisories import epss, exploitation, kev, local_database, osv
+from nerq_cli.sources.advisories import epss, exploitation, kev, local_database, osv, shipped_advisories
 from nerq_cli.sources.advisories.kev import Catalogue
 from nerq_cli.sources.advisories.local_database import AdvisoryFindings
 from nerq_cli.sources.advisories.osv import OsvAdvisories
+from nerq_cli.sources.advisories.shipped_advisories import ShippedAdvisories
 from nerq_cli.sources.deps_dev import VersionFindings, VersionInfo
 from nerq_cli.store.advisory_db import AdvisoryDatabase
 from nerq_cli.vulnerabilities.matching import OSV_ID_PREFIXES, build_history, match_advisories, select_known_advisories
@@ -52,6 +53,13 @@ class AdvisoryCoverage(NamedTuple):
     replaced: Counter[str]
     #: Those for which neither has one.
     missing: Counter[str]
+
+
+class ShippedFindings(NamedTuple):
+    """What the shipped advisories have about releases, and the number of releases looked up, by ecosystem."""
+
+    findings: Mapping[Release, AdvisoryFindings]
+    looked_up: Counter[str]
 
 
 def locate_releases(
@@ -117,9 +125,15 @@ def fetch_osv_advisories(
 
 
 def find_package_records(
-    services: ServiceLookup, database: AdvisoryDatabase | None, packages: Sequence[Package], known_until: int
+    services: ServiceLookup,
+    database: AdvisoryDatabase | None,
+    shipped: ShippedAdvisories | None,
+    packages: Sequence[Package],
+    known_until: int,
 ) -> dict[Package, Found[tuple[Advisory, ...]]]:
     """Return the records of packages whose version in use is not known; of OSV only the malware records.
+
+    The shipped records are those of packages for which OSV has no answer.
 
     Records published after ``known_until`` (epoch seconds UTC) are left out.
     """
@@ -132,9 +146,17 @@ def find_package_records(
     database_records = (
         {} if database is None else local_database.find_records(database, packages, known_until=known_until)
     )
+    open_packages = [package for package in packages if not isinstance(recorded.get(package), Found)]
+    shipped_records = (
+        {}
+        if shipped is None
+        else shipped_advisories.find_records(
+            shipped, _select_uncovered(shipped, database, open_packages), known_until=known_until
+        )
+    )
     found_records = {}
     for package in packages:
-        candidates = (recorded.get(package), database_records.get(package))
+        candidates = (recorded.get(package), database_records.get(package), shipped_records.get(package))
         facts = [fact for fact in candidates if isinstance(fact, Found) and fact.value]
         records = select_known_advisories(
             _merge_records(record for fact in facts for record in fact.value), known_until
@@ -151,6 +173,86 @@ def find_database_advisories(
     if database is None:
         return {}
     return local_database.find_advisories(database, positions, as_of=as_of, known_until=known_until)
+
+
+def _select_uncovered(
+    shipped: ShippedAdvisories, database: AdvisoryDatabase | None, packages: Iterable[Package]
+) -> list[Package]:
+    """Return the packages of ecosystems for which the shipped records are newer than those of the database."""
+    snapshots = {} if database is None else local_database.read_snapshots(database)
+    ecosystems = {
+        ecosystem
+        for ecosystem, edition in shipped.editions.items()
+        if ecosystem not in snapshots or snapshots[ecosystem].valid_until < edition.newest
+    }
+    return [package for package in packages if package.ecosystem in ecosystems]
+
+
+def find_local_advisories(
+    database: AdvisoryDatabase | None,
+    shipped: ShippedAdvisories | None,
+    releases: Sequence[Release],
+    as_of: int,
+    known_until: int,
+) -> dict[Release, Fact[Advisories]]:
+    """Return the advisories on this machine that affect releases, without those that OSV lists."""
+    positions = dict.fromkeys(releases, Position(0, None))
+    findings = find_database_advisories(database, as_of, known_until, positions)
+    facts = {release: finding.advisories for release, finding in findings.items()}
+    if shipped is None:
+        return facts
+    packages = set(_select_uncovered(shipped, database, (release.package for release in releases)))
+    shipped_findings = shipped_advisories.find_advisories(
+        shipped, [release for release in releases if release.package in packages], as_of=as_of, known_until=known_until
+    )
+    return facts | {
+        release: _add_shipped_advisories(facts.get(release, NOT_REQUESTED), finding.advisories)
+        for release, finding in shipped_findings.items()
+    }
+
+
+def find_shipped_advisories(
+    shipped: ShippedAdvisories | None,
+    database: AdvisoryDatabase | None,
+    as_of: int,
+    known_until: int,
+    positions: Mapping[Release, Position],
+    osv_advisories: OsvAdvisories,
+) -> ShippedFindings:
+    """Return what the shipped advisories have about releases that OSV has no answer for, and no newer database covers.
+
+    A record that OSV does not list any more for the package of such a release is left out: it was withdrawn.
+    """
+    open_releases = [release for release in positions if not isinstance(osv_advisories.affecting[release], Found)]
+    if shipped is None or not open_releases:
+        return ShippedFindings({}, Counter())
+    packages = set(_select_uncovered(shipped, database, (release.package for release in open_releases)))
+    releases = [release for release in open_releases if release.package in packages]
+    findings = shipped_advisories.find_advisories(shipped, releases, as_of=as_of, known_until=known_until)
+    return ShippedFindings(
+        {
+            release: _drop_unlisted(finding, osv_advisories.listed_ids[release.package])
+            if isinstance(osv_advisories.recorded[release.package], Found)
+            else finding
+            for release, finding in findings.items()
+        },
+        Counter(release.package.ecosystem for release in releases),
+    )
+
+
+def _drop_unlisted(finding: AdvisoryFindings, listed_ids: Collection[str]) -> AdvisoryFindings:
+    """Return a finding without the records of databases that OSV publishes, and that it does not list."""
+    if not isinstance(finding.advisories, Found):
+        return finding
+    advisories = tuple(
+        advisory
+        for advisory in finding.advisories.value
+        if not advisory.id.startswith(OSV_ID_PREFIXES)
+        or any(identifier in listed_ids for identifier in (advisory.id, *advisory.aliases))
+    )
+    if not advisories:
+        return finding._replace(advisories=Unknown("no shipped advisory is listed by OSV", finding.advisories.source))
+    return finding._replace(advisories=msgspec.structs.replace(finding.advisories, value=advisories))
 
 
 def match_osv_advisories(
@@ -279,16 +381,52 @@ def _add_database_advisories(osv_fact: Fact[Advisories], database_fact: Fact[Adv
     return msgspec.structs.replace(osv_fact, value=(*osv_fact.value, *extra_advisories))
 
 
-def choose_history(
-    osv_findings: Mapping[Release, AdvisoryFindings], database_findings: Mapping[Release, AdvisoryFindings]
-) -> ByRelease[History]:
-    """Return the history of each package: OSV's if complete, else the database's, which has every record."""
+def add_shipped_advisories(
+    kept_advisories: ByRelease[Advisories], shipped_findings: ShippedFindings
+) -> ByRelease[Advisories]:
+    """Return the advisories with those that only the shipped records have."""
     return {
+        release: _add_shipped_advisories(fact, shipped_findings.findings[release].advisories)
+        if release in shipped_findings.findings
+        else fact
+        for release, fact in kept_advisories.items()
+    }
+
+
+def _add_shipped_advisories(fact: Fact[Advisories], shipped_fact: Fact[Advisories]) -> Fact[Advisories]:
+    """Add shipped advisories to those of an older database, or take them as a lower bound where nothing is known."""
+    if not isinstance(shipped_fact, LowerBound):
+        return fact
+    if not isinstance(fact, Found):
+        reason = f"{fact.reason}; {shipped_fact.reason}" if fact.reason else shipped_fact.reason
+        return msgspec.structs.replace(shipped_fact, reason=reason)
+    known_ids = {identifier for advisory in fact.value for identifier in (advisory.id, *advisory.aliases)}
+    extra_advisories = tuple(
+        advisory for advisory in shipped_fact.value if known_ids.isdisjoint((advisory.id, *advisory.aliases))
+    )
+    return msgspec.structs.replace(fact, value=(*fact.value, *extra_advisories)) if extra_advisories else fact
+
+
+def choose_history(
+    osv_findings: Mapping[Release, AdvisoryFindings],
+    database_findings: Mapping[Release, AdvisoryFindings],
+    shipped_findings: ShippedFindings,
+) -> ByRelease[History]:
+    """Return the history of each package: OSV's if complete, else the database's, which has every record.
+
+    The shipped advisories add malware where neither has an answer.
+    """
+    histories = {
         release: findings.history
         if release not in database_findings
         or (isinstance(findings.history, Found) and findings.history.value.old_advisories is not None)
         else database_findings[release].history
         for release, findings in osv_findings.items()
+    }
+    return histories | {
+        release: finding.history
+        for release, finding in shipped_findings.findings.items()
+        if isinstance(finding.history, Found) and not isinstance(histories[release], Found)
     }
 
 

@@ -16,7 +16,7 @@ from nerq_cli.evidence.replay import hide_later_versions
 from nerq_cli.evidence.service_lookup import ServiceLookup
 from nerq_cli.facts import NOT_REQUESTED, Advisory, Evidence, Found, LowerBound, Popularity, SimilarName
 from nerq_cli.inventory import Package, Release
-from nerq_cli.sources.advisories import local_database
+from nerq_cli.sources.advisories.shipped_advisories import ShippedAdvisories
 from nerq_cli.sources.popularity import ranks, similar_names
 from nerq_cli.store import Cache
 from nerq_cli.store.advisory_db import AdvisoryDatabase
@@ -62,7 +62,9 @@ RELEASE_STEPS: Final = (
     Step("osv_advisories", advisory_lookup.fetch_osv_advisories),
     Step("osv_findings", advisory_lookup.match_osv_advisories),
     Step("database_findings", advisory_lookup.find_database_advisories),
-    Step("matched_advisories", advisory_lookup.add_database_advisories),
+    Step("shipped_findings", advisory_lookup.find_shipped_advisories),
+    Step("kept_advisories", advisory_lookup.add_database_advisories),
+    Step("matched_advisories", advisory_lookup.add_shipped_advisories),
     Step("advisory_coverage", advisory_lookup.count_coverage),
     Step("later_ids", advisory_lookup.collect_later_ids),
     Step("history", advisory_lookup.choose_history),
@@ -105,6 +107,7 @@ RELEASE_INPUTS: Final = (
     "services",
     "store",
     "database",
+    "shipped",
     "now",
     "as_of",
     "known_until",
@@ -130,13 +133,14 @@ class EvidenceCollector:
         now: int,
         as_of: int | None = None,
         database: AdvisoryDatabase | None = None,
+        shipped: ShippedAdvisories | None = None,
         downloads: bool = False,
         release_steps: Sequence[Step] = RELEASE_STEPS,
         evidence_type: type[Evidence] = Evidence,
     ) -> None:
         """Collect evidence as of a moment, by default now; both in epoch seconds (UTC).
 
-        ``database`` is the local advisory database.
+        ``database`` is the local advisory database, ``shipped`` has the advisories that are shipped with nerq-cli.
         """
         self._registries = registries
         self._services = services
@@ -146,18 +150,22 @@ class EvidenceCollector:
         self._local_inputs = {
             "store": store,
             "database": database,
+            "shipped": shipped,
             "now": now,
             "as_of": now if as_of is None else as_of,
             "known_until": self._known_until,
             "include_downloads": downloads,
         }
         self._database = database
+        self._shipped = shipped
         self._as_of = now if as_of is None else as_of
         self._evidence_type = evidence_type
         #: Releases without an answer of OSV that the local database answered, by ecosystem.
         self.answered_by_database: Counter[str] = Counter()
         #: Releases without an answer of either, by ecosystem.
         self.missing_advisories: Counter[str] = Counter()
+        #: Releases that were looked up in the shipped advisories, by ecosystem.
+        self.looked_up_in_shipped: Counter[str] = Counter()
 
     def collect_packages(
         self, packages: Collection[Package], pinned_releases: Collection[Release] = ()
@@ -195,24 +203,21 @@ class EvidenceCollector:
     ) -> dict[Package, Found[tuple[Advisory, ...]]]:
         """Return the advisory records of packages whose version in use is not known."""
         services = self._services.hide_packages(_list_private(package_facts))
-        return advisory_lookup.find_package_records(services, self._database, packages, self._known_until)
+        return advisory_lookup.find_package_records(
+            services, self._database, self._shipped, packages, self._known_until
+        )
 
     def find_local_evidence(self, releases: Sequence[Release]) -> dict[Release, Evidence]:
-        """Return the advisories of the local database that affect releases; no request is sent.
+        """Return the advisories on this machine that affect releases; no request is sent.
 
         The files may differ from those of the public release of this name: the list is a lower bound.
         """
-        if self._database is None:
-            return {}
-        findings = local_database.find_advisories(
-            self._database,
-            dict.fromkeys(releases, (0, None)),
-            as_of=self._as_of,
-            known_until=self._known_until,
+        facts = advisory_lookup.find_local_advisories(
+            self._database, self._shipped, releases, self._as_of, self._known_until
         )
         return {
             release: Evidence(advisories=LowerBound(fact.value, fact.source, fact.retrieved_at, "it was not looked up"))
-            for release, (fact, _) in findings.items()
+            for release, fact in facts.items()
             if isinstance(fact, Found) and fact.value
         }
 
@@ -230,6 +235,7 @@ class EvidenceCollector:
         coverage: AdvisoryCoverage = values["advisory_coverage"]
         self.answered_by_database += coverage.replaced
         self.missing_advisories += coverage.missing
+        self.looked_up_in_shipped += values["shipped_findings"].looked_up
         return {release: self._build_evidence(release, values) for release in releases}
 
     def _build_evidence(self, release: Release, values: Mapping[str, Any]) -> Evidence:

@@ -103,7 +103,7 @@ def _describe_files(report: Report) -> Iterable[str]:
 
 
 def _describe_data_age(report: Report) -> Iterable[str]:
-    """Yield the age of the oldest answer, and that of the advisory database, which receives no requests."""
+    """Yield the age of the oldest answer, and those of the advisories on this machine."""
     answer_count = sum(source.answered_subjects for source in report.sources)
     cached_count = sum(source.from_cache for source in report.sources)
     age = _describe_oldest(report, [source for source in report.sources if source.answered_subjects])
@@ -113,9 +113,12 @@ def _describe_data_age(report: Report) -> Iterable[str]:
         yield f"data {age}"
     else:
         yield f"data {age} (cache)" if cached_count >= answer_count else f"data up to {age} (partly cache)"
-    databases = [source for source in report.sources if not source.subjects and source.oldest_response]
-    if databases:
-        yield f"advisory database {_describe_oldest(report, databases)}"
+    databases: dict[str, list[SourceStatus]] = {}
+    for source in report.sources:
+        if not source.subjects and source.oldest_response:
+            databases.setdefault(source.name.partition(" (")[0], []).append(source)  # one of each ecosystem
+    for name, statuses in databases.items():
+        yield f"{name} {_describe_oldest(report, statuses)}"
 
 
 def _describe_oldest(report: Report, sources: Iterable[SourceStatus]) -> str:

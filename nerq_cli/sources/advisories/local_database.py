@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 from nerq_cli.facts import Advisory, AffectingAdvisory, Fact, Found, History, LowerBound, Unknown
 from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.advisories.osv_files import decode_advisories
-from nerq_cli.store.advisory_db import AdvisoryDatabase, EcosystemStatus
+from nerq_cli.store.advisory_db import EcosystemStatus
 from nerq_cli.units import DAY, NO_LIMIT
 from nerq_cli.vulnerabilities.matching import (
     build_history,
@@ -32,6 +32,22 @@ STALE_AGE: Final = 7 * DAY
 _MAX_AGE: Final = 30 * DAY
 
 
+class AdvisoryRecords(Protocol):
+    """Where encoded records are read: an ``AdvisoryDatabase``, or the shipped advisories."""
+
+    def get_status(self) -> tuple[EcosystemStatus, ...]:
+        """Return the status of every ecosystem."""
+        ...
+
+    def find_by_packages(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[bytes, ...]]:
+        """Return the records of packages, given as ecosystem and name."""
+        ...
+
+    def find_ratings(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Return the records that these ids and aliases find for their severity."""
+        ...
+
+
 class AdvisoryFindings(NamedTuple):
     """The advisories that affect one version, and the history of its package."""
 
@@ -47,7 +63,7 @@ class Snapshot(NamedTuple):
     valid_until: int
 
 
-def read_snapshots(database: AdvisoryDatabase) -> dict[str, Snapshot]:
+def read_snapshots(database: AdvisoryRecords) -> dict[str, Snapshot]:
     """Return the snapshots of the database, by ecosystem.
 
     Records from a file are complete up to the newest change among them, whenever they were imported; records from the
@@ -66,7 +82,7 @@ def _find_valid_until(status: EcosystemStatus) -> int:
 
 
 def find_advisories(
-    database: AdvisoryDatabase,
+    database: AdvisoryRecords,
     releases: Mapping[Release, tuple[int, str | None]],
     *,
     as_of: int,
@@ -101,7 +117,7 @@ def find_advisories(
 
 
 def find_records(
-    database: AdvisoryDatabase, packages: Sequence[Package], *, known_until: int = NO_LIMIT
+    database: AdvisoryRecords, packages: Sequence[Package], *, known_until: int = NO_LIMIT
 ) -> dict[Package, Found[tuple[Advisory, ...]]]:
     """Return the records of packages, whatever the version; without an entry there are none.
 
@@ -123,7 +139,7 @@ def find_records(
 
 
 def rate_records(
-    database: AdvisoryDatabase, packages: Mapping[K, Sequence[Advisory]], known_until: int = NO_LIMIT
+    database: AdvisoryRecords, packages: Mapping[K, Sequence[Advisory]], known_until: int = NO_LIMIT
 ) -> dict[K, tuple[Advisory, ...]]:
     """Return the records of packages with the severities that the database has under their ids and aliases.
 
@@ -168,7 +184,7 @@ def _find_dependent(records: Iterable[Advisory]) -> set[str]:
     }
 
 
-def _find_ratings(database: AdvisoryDatabase, names: Iterable[str]) -> dict[str, Advisory]:
+def _find_ratings(database: AdvisoryRecords, names: Iterable[str]) -> dict[str, Advisory]:
     values = database.find_ratings(sorted(names))
     return {advisory.id: advisory for advisory in decode_advisories(values.values())}
 
