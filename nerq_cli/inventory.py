@@ -43,8 +43,8 @@ class Package:
         return _build_purl(self.ecosystem, self.name, "")
 
     @property
-    def registry_api(self) -> Literal["pypi", "npm"]:
-        """Return the API of its registry."""
+    def registry_api(self) -> Literal["pypi", "npm", ""]:
+        """Return the API of its registry; empty if it is listed and not scored."""
         return get_ecosystem(self.ecosystem).registry_api
 
     @property

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Final, get_args
 
+from nerq_cli.ecosystems.listed import CondaEcosystem, GenericEcosystem
 from nerq_cli.ecosystems.npm import NpmEcosystem
-from nerq_cli.ecosystems.protocol import NPM, PYPI, Ecosystem, EcosystemId, VersionChoice
+from nerq_cli.ecosystems.protocol import CONDA, GENERIC, NPM, PYPI, Ecosystem, EcosystemId, VersionChoice
 from nerq_cli.ecosystems.pypi import PypiEcosystem
 
 __all__ = [
+    "CONDA",
     "ECOSYSTEMS",
+    "GENERIC",
     "NPM",
     "PYPI",
     "Ecosystem",
@@ -22,6 +25,8 @@ __all__ = [
 
 _PYPI: Final = PypiEcosystem()
 _NPM: Final = NpmEcosystem()
+_CONDA: Final = CondaEcosystem()
+_GENERIC: Final = GenericEcosystem()
 
 
 def get_ecosystem(ecosystem_id: EcosystemId) -> Ecosystem:
@@ -29,17 +34,23 @@ def get_ecosystem(ecosystem_id: EcosystemId) -> Ecosystem:
     match ecosystem_id:
         case "PyPI":
             return _PYPI
-        case "npm":  # pragma: no branch - the last id
+        case "npm":
             return _NPM
+        case "conda":
+            return _CONDA
+        case "generic":  # pragma: no branch - the last id
+            return _GENERIC
 
 
-#: Every ecosystem.
-ECOSYSTEMS: Final[tuple[Ecosystem, ...]] = tuple(get_ecosystem(ecosystem_id) for ecosystem_id in get_args(EcosystemId))
+#: Every ecosystem whose packages are scored.
+ECOSYSTEMS: Final[tuple[Ecosystem, ...]] = tuple(
+    ecosystem for ecosystem in map(get_ecosystem, get_args(EcosystemId)) if ecosystem.registry_api
+)
 _ECOSYSTEMS_BY_ID: Final[dict[str, Ecosystem]] = {ecosystem.id: ecosystem for ecosystem in ECOSYSTEMS}
 
 
 def find_ecosystem(name: str) -> Ecosystem | None:
-    """Return the ecosystem with this id, as OSV spells it; None if there is no such ecosystem."""
+    """Return the scored ecosystem with this id, as OSV spells it; None if there is no such ecosystem."""
     return _ECOSYSTEMS_BY_ID.get(name)
 
 

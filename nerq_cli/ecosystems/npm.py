@@ -51,7 +51,7 @@ class NpmEcosystem(Ecosystem):
 
     id: EcosystemId = NPM
     registry_name = "the npm registry"
-    registry_api: Literal["pypi", "npm"] = "npm"
+    registry_api: Literal["pypi", "npm", ""] = "npm"
     purl_type = "npm"
     target_prefixes = ("npm", "node")
     target_pattern = _TARGET

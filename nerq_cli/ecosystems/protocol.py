@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 if TYPE_CHECKING:
     from nerq_cli.facts import PackageInfo
 
-#: Id of an ecosystem, spelled as OSV spells it (ossf/osv-schema, "Defined ecosystems").
-EcosystemId: TypeAlias = Literal["PyPI", "npm"]
+#: Id of an ecosystem, spelled as OSV spells it (ossf/osv-schema, "Defined ecosystems"); else the type of its purls.
+EcosystemId: TypeAlias = Literal["PyPI", "npm", "conda", "generic"]
 PYPI: Final = "PyPI"
 NPM: Final = "npm"
+CONDA: Final = "conda"
+GENERIC: Final = "generic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +56,8 @@ class Ecosystem(Protocol):
     id: EcosystemId
     #: Name of the registry in a sentence.
     registry_name: str
-    #: API of the registry, which a module in ``sources/registries`` reads.
-    registry_api: Literal["pypi", "npm"]
+    #: API of the registry, which a module in ``sources/registries`` reads; empty if packages are listed and not scored.
+    registry_api: Literal["pypi", "npm", ""]
     #: purl type (package-url/purl-spec, PURL-TYPES).
     purl_type: str
     #: Names that select the ecosystem in a target such as ``pypi:requests``.

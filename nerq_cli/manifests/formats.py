@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import PurePosixPath
-from typing import Final, Protocol, cast, get_args
+from typing import Final, Protocol, cast
 
-from nerq_cli.ecosystems import NPM, PYPI, EcosystemId
+from nerq_cli.ecosystems import ECOSYSTEMS, NPM, PYPI, EcosystemId
 from nerq_cli.inventory import DependencyFile
 
 
@@ -197,7 +197,7 @@ def format_ecosystems(name: str) -> tuple[EcosystemId, ...]:
     """Return the ecosystems of the names in files of a format; all ecosystems for a format that is in no table."""
     if name in FORMATS:
         return FORMATS[name].ecosystems
-    return _DIRECTORY_ECOSYSTEMS.get(name, get_args(EcosystemId))
+    return _DIRECTORY_ECOSYSTEMS.get(name, tuple(ecosystem.id for ecosystem in ECOSYSTEMS))
 
 
 def detect_format(path: PurePosixPath) -> str:

@@ -9,9 +9,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import translate
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-from nerq_cli.ecosystems import PYPI, normalise_name
+from nerq_cli.ecosystems import PYPI, get_ecosystem, normalise_name
 from nerq_cli.inventory import Declaration
 
 LOCAL = "local path"
@@ -154,6 +155,26 @@ class FileIndexes:
 def compile_name_glob(glob: str) -> re.Pattern[str]:
     """Return the pattern of a glob, for normalised package names."""
     return re.compile(translate(normalise_name(PYPI, glob)))
+
+
+def judge_by_files(index: str, file_urls: Iterable[str]) -> PackageSource:
+    """Return the source of a package that a lock file takes from a Python index, given the URLs of its files.
+
+    Files of the public index make the package a public one, whatever proxy of it the lock file names. Files on another
+    server than that of the public index may be others than those that it has.
+    """
+    servers = {get_server(url) for url in file_urls if "://" in url}
+    foreign_servers = sorted(server for server in servers if not is_public_server(server))
+    if is_public_server(get_server(index)):
+        return PackageSource(index=index, extra_indexes=tuple(foreign_servers))
+    return PackageSource(index=index if foreign_servers or not servers else min(servers))
+
+
+@lru_cache(maxsize=1024)
+def is_public_server(server: str) -> bool:
+    """Return whether a server is that of the public Python index, or that of its files."""
+    ecosystem = get_ecosystem(PYPI)
+    return server == get_server(ecosystem.get_artefact_url()) or ecosystem.is_registry_url(server)
 
 
 def assign_sources(

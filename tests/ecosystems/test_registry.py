@@ -12,14 +12,17 @@ import pytest
 
 import nerq_cli.ecosystems
 from nerq_cli.ecosystems import ECOSYSTEMS, Ecosystem, EcosystemId, find_ecosystem, get_ecosystem, normalise_name
+from nerq_cli.facts import PackageInfo
 from nerq_cli.inventory import Package, Release
 
 PACKAGE = Path(nerq_cli.ecosystems.__file__).parent
 
 
 def test_every_id_has_its_own_object() -> None:
-    assert tuple(ecosystem.id for ecosystem in ECOSYSTEMS) == get_args(EcosystemId)
-    assert all(get_ecosystem(ecosystem.id) is ecosystem for ecosystem in ECOSYSTEMS)
+    objects = tuple(get_ecosystem(ecosystem_id) for ecosystem_id in get_args(EcosystemId))
+    assert tuple(ecosystem.id for ecosystem in objects) == get_args(EcosystemId)
+    assert tuple(ecosystem for ecosystem in objects if ecosystem.registry_api) == ECOSYSTEMS
+    assert len({ecosystem.purl_type for ecosystem in objects}) == len(objects)
     assert all(find_ecosystem(ecosystem.id) is ecosystem for ecosystem in ECOSYSTEMS)
     assert find_ecosystem("crates.io") is None
 
@@ -52,6 +55,14 @@ def test_names_and_package_urls_follow_the_ecosystem() -> None:
     assert Release(package=package, version="7.0.0").purl == "pkg:npm/%40babel/core@7.0.0"
 
 
+def test_packages_of_conda_are_listed_under_their_own_names() -> None:
+    package = Package(ecosystem="conda", name="_libgcc_mutex")
+    assert (package.key, package.purl) == ("conda/_libgcc_mutex", "pkg:conda/_libgcc_mutex")
+    conda = get_ecosystem("conda")
+    assert (conda.parse_pin("==0.1"), conda.parse_pin("=0.1"), conda.parse_pin("==0.1,<1")) == ("0.1", None, None)
+    assert conda.choose_version("==0.1", PackageInfo(name="x")).version == "0.1"
+
+
 @pytest.mark.parametrize("ecosystem", ECOSYSTEMS)
 def test_an_empty_name_is_the_name_of_no_package(ecosystem: Ecosystem) -> None:
     assert ecosystem.find_name_error("")
@@ -72,7 +83,7 @@ def test_an_id_without_an_object_fails_the_type_check(tmp_path: Path) -> None:
 
     assert "[return]" not in check_types()
     protocol = package / "protocol.py"
-    protocol.write_text(protocol.read_text().replace('Literal["PyPI", "npm"]', 'Literal["PyPI", "npm", "crates.io"]'))
+    protocol.write_text(protocol.read_text().replace('Literal["PyPI", "npm", ', 'Literal["PyPI", "npm", "Hex", ', 1))
     assert "Missing return statement  [return]" in check_types()
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import Final, TypeVar
 
-from nerq_cli.ecosystems import PYPI
+from nerq_cli.ecosystems import GENERIC, PYPI
 from nerq_cli.inventory import Declaration, DependencyFile, Include, Location
 from nerq_cli.manifests.package_source import LOCAL, LOCAL_FILE, WORKSPACE, join_markers
 from nerq_cli.manifests.python.pep508 import NotASpecifierError, Specifier, parse_specifier, validate_marker
@@ -27,9 +27,12 @@ GroupMember = TypeVar("GroupMember", Declaration, Include)
 
 
 def make_declaration(specifier: Specifier, group: str, location: Location) -> Declaration:
-    """Return the declaration of a specifier in a group, at its place."""
+    """Return the declaration of a specifier in a group, at its place.
+
+    A name that is guessed from an address is the name of no package; file names of archives state one, with a version.
+    """
     return Declaration(
-        ecosystem=PYPI,
+        ecosystem=PYPI if specifier.is_named or specifier.version else GENERIC,
         name=specifier.name,
         requirement=specifier.version,
         group=group,

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
-from nerq_cli.ecosystems import PYPI
+from nerq_cli.ecosystems import CONDA
 from nerq_cli.errors import Problem
 from nerq_cli.inventory import Declaration, DependencyFile, Location
 from nerq_cli.manifests.python import requirements
@@ -30,8 +30,13 @@ _ENVIRONMENT_FILE: Final = re.compile(r"(?:environment(?:[-_.].*)?|conda)\.ya?ml
 MAX_DEPTH: Final = 50
 #: A match specification of conda: channel, name, and the range of versions and builds.
 _MATCH_SPEC: Final = re.compile(r"(?:[^\s:]{1,200}::)?([A-Za-z0-9_][\w.-]*)\s*((?:[=<>!~*\d\[ ].*)?)", re.ASCII)
-#: A version and its build.
-_EXACT_BUILD: Final = re.compile(r"==?\s*([\d][\w.!+]*)=[\w.]+")
+#: One exact version: ``=1.2=build``, ``1.2``, ``1.2 build`` or ``[version='1.2']`` (conda's manual, "Package match
+#: specifications").
+_EXACT_VERSION: Final = re.compile(
+    r"==?\s*(\d[\w.!+]*)=[\w.*]+|==\s*(\d[\w.!+]*)(?:\s+[\w.*]+)?|(\d[\w.!+]*)(?:\s+[\w.*]+)?"
+    r"|\[(?:.*,)?\s*version\s*=\s*(?P<quote>[\"']?)(?:==)?(\d[\w.!+]*)(?P=quote)\s*(?:,.*)?\]",
+    re.ASCII,
+)
 _PACKAGE_FILE: Final = re.compile(r"(?:[a-z]+://|[./~]).*?([A-Za-z0-9_][\w.-]*?)-([^-/]+)-[^-/]+\.(?:conda|tar\.bz2)")
 _MAX_SPEC_LENGTH: Final = 1_000
 #: Words in file names of environments for development, and for one task of it.
@@ -204,11 +209,11 @@ class _EnvironmentReader:
                 f"{quote_requirement(text)} is not a conda package", node, hint="write name=1.2 or name>=1.2"
             )
             return
-        requirement = f"=={match[2]}" if file_match else _drop_build(match[2].strip())
+        requirement = f"=={match[2]}" if file_match else _read_requirement(match[2].strip())
         line = node.start_mark.line + 1
         self.conda_packages.append(
             Declaration(
-                ecosystem=PYPI,
+                ecosystem=CONDA,
                 name=match[1],
                 requirement=requirement,
                 group="main",
@@ -224,10 +229,10 @@ class _EnvironmentReader:
         )
 
 
-def _drop_build(requirement: str) -> str:
-    """Return a requirement as written; without the build if it is one exact build."""
-    match = _EXACT_BUILD.fullmatch(requirement)
-    return f"=={match[1]}" if match else requirement
+def _read_requirement(requirement: str) -> str:
+    """Return a requirement as written, or ``==`` and the version if it is exact."""
+    match = _EXACT_VERSION.fullmatch(requirement)
+    return f"=={next(filter(None, match.group(1, 2, 3, 5)))}" if match else requirement
 
 
 def _split_lines(node: ScalarNode) -> Iterator[tuple[str, int, int]]:

@@ -43,6 +43,8 @@ class Specifier:
     skip_reason: str = ""
     #: Whether the line has a hash of the artefact.
     has_hash: bool = False
+    #: Whether the line has more after its first option, which pip does not read.
+    has_ignored_text: bool = False
 
 
 class NotASpecifierError(ValueError):

@@ -17,7 +17,6 @@ from urllib.parse import unquote
 from nerq_cli.manifests.package_source import LOCAL_FILE, strip_credentials, url_reason
 from nerq_cli.manifests.python.pep508 import MAX_LENGTH, NotASpecifierError, Specifier, parse_specifier, validate_marker
 from nerq_cli.manifests.python.pip_mistakes import NAME_PATTERN, VARIABLE_PATTERN, detect_mistake
-from nerq_cli.manifests.syntax.quote import quote_text
 from nerq_cli.manifests.syntax.text_document import MAX_SHOWN_LENGTH
 
 if TYPE_CHECKING:
@@ -33,6 +32,8 @@ _HASH_VALUE: Final = re.compile(r"[A-Za-z0-9_-]+:[0-9a-fA-F]+")
 _OPTION_START: Final = re.compile(r"(?<!\s)\s+(?=--?[A-Za-z])")
 #: Options of one requirement; all others apply to the whole file.
 _REQUIREMENT_OPTIONS: Final = frozenset({"hashes", "install_options", "global_options", "config_settings"})
+#: Addresses of repositories that pip accepts in ``-e``: its prefixes, and the schemes it completes to them.
+_EDITABLE_SCHEMES: Final = ("git+", "hg+", "svn+", "bzr+", "git:", "hg:", "svn:", "bzr:", "file:")
 #: Options that pip 26.3 reads in requirements files, and the library does not.
 _ADDITIONAL_OPTIONS: Final = (
     (("-C", "--config-settings", "--config-setting"), "config_settings", "append"),
@@ -51,6 +52,7 @@ _LOCAL_PATH: Final = re.compile(
 )
 _URL_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
 _URL_OR_PATH: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|file:|\.{0,2}/|\$\{", re.IGNORECASE)
+_DRIVE: Final = re.compile(r"[A-Za-z]:[/\\]")
 _FILE_SCHEME: Final = re.compile(r"file:(?://(?:localhost)?(?=/))?", re.IGNORECASE)
 _MARKER_START: Final = re.compile(r"\s;|;\s")
 _EXTRAS_SUFFIX: Final = re.compile(r"\[[^\]]*\]$")
@@ -69,8 +71,11 @@ def parse_requirement(text: str) -> Specifier:
     option = _OPTION_START.search(text)
     if option is None:
         return _parse_bare_requirement(text)
-    has_hash = bool(_HASH_OPTIONS.fullmatch(text, option.start())) or _check_requirement_options(text, option.end())
-    return replace(_parse_bare_requirement(text[: option.start()]), has_hash=has_hash)
+    specifier = _parse_bare_requirement(text[: option.start()])
+    if _HASH_OPTIONS.fullmatch(text, option.start()):
+        return replace(specifier, has_hash=True)
+    has_hash, has_ignored_text = _check_requirement_options(text, option.end())
+    return replace(specifier, has_hash=has_hash, has_ignored_text=has_ignored_text)
 
 
 def parse_editable_option(value: str, marker: str = "") -> Specifier:
@@ -84,6 +89,9 @@ def parse_editable_option(value: str, marker: str = "") -> Specifier:
     if _DIRECT_REFERENCE.match(value):
         return _parse_direct_reference(f"{value} ;{marker}" if marker else value)
     name, url, extras = _call_pip_parser(parse_editable, value)
+    if _URL_SCHEME.match(url) and not url.lower().startswith(_EDITABLE_SCHEMES) and not _DRIVE.match(url):
+        hint = "write git+ before the address of a repository, or leave -e out"
+        raise NotASpecifierError("only a directory or a repository can be editable", hint=hint)
     specifier = parse_specifier(name) if name else _guess_specifier(url)
     return replace(
         specifier,
@@ -108,36 +116,32 @@ def split_marker(text: str) -> tuple[str, str]:
         raise NotASpecifierError(f"the marker cannot be read: {_extract_message(error)}", offset=match.end()) from error
 
 
-def parse_file_options(text: str) -> dict[str, list[str]]:
-    """Return the values of the options on a line that apply to the whole file, by the library's name of the option.
+def parse_file_options(text: str) -> tuple[dict[str, list[str]], bool]:
+    """Return the options on a line of options, and whether the line has more, which pip does not read.
+
+    The options apply to the whole file; their values are by the library's name of the option.
 
     Raises:
-        NotASpecifierError: The line has an unknown option, or one of a requirement, or more than options.
+        NotASpecifierError: The line has an unknown option.
     """
     values_by_option, arguments = _parse_options(text)
-    misplaced_option = next((name for name in values_by_option if name in _REQUIREMENT_OPTIONS), None)
-    if misplaced_option:
-        hint = "end the line before it in a backslash"
-        raise NotASpecifierError(f"{_format_option(misplaced_option)} belongs to a requirement", hint=hint)
-    if arguments:
-        hint = "put it on its own line, or after a #"
-        raise NotASpecifierError("nothing may follow an option", offset=max(text.find(arguments[0]), 0), hint=hint)
-    return values_by_option
+    file_options = {name: values for name, values in values_by_option.items() if name not in _REQUIREMENT_OPTIONS}
+    return file_options, bool(arguments) or len(file_options) < len(values_by_option)
 
 
-def _check_requirement_options(text: str, start: int) -> bool:
-    """Return whether the options after a requirement include a hash; raise if one does not belong there."""
+def _check_requirement_options(text: str, start: int) -> tuple[bool, bool]:
+    """Return whether the options after a requirement include a hash, and whether there is more, which pip ignores.
+
+    pip ignores words and the options of a file there; only ``-e`` begins another requirement.
+    """
     values_by_option, arguments = _parse_options(text, start)
-    invalid_options = [_format_option(name) for name in values_by_option if name not in _REQUIREMENT_OPTIONS] + [
-        *map(quote_text, arguments)
-    ]
-    if invalid_options:
-        message = f"{invalid_options[0]} cannot follow a requirement"
+    if "editables" in values_by_option:
+        message = f"{_format_option('editables')} cannot follow a requirement"
         raise NotASpecifierError(message, offset=start, hint="put it on its own line")
     hashes = values_by_option.get("hashes", [])
     if not all(map(_HASH_VALUE.fullmatch, hashes)):
         raise NotASpecifierError("not a hash", offset=start, hint="write --hash=sha256:… in hexadecimal digits")
-    return bool(hashes)
+    return bool(hashes), bool(arguments) or not _REQUIREMENT_OPTIONS.issuperset(values_by_option)
 
 
 def _parse_options(text: str, start: int = 0) -> tuple[dict[str, list[str]], list[str]]:

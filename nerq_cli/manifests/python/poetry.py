@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from nerq_cli.ecosystems import PYPI, normalise_name
+from nerq_cli.ecosystems import PYPI, get_ecosystem, normalise_name
 from nerq_cli.inventory import Declaration, Location
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.package_source import FileIndexes, PackageSource, join_markers
@@ -58,24 +58,38 @@ def read(tables: TomlField) -> PoetryTables:
     )
 
 
-def find_explicit_sources(declarations: Sequence[Declaration], indexes: FileIndexes) -> dict[str, list[PackageSource]]:
-    """Return the sources of packages in Poetry's table that differ from the default, by normalised name.
+def refine_declaration(
+    declaration: Declaration, refinements: Iterable[Declaration], indexes: FileIndexes
+) -> Iterator[Declaration]:
+    """Yield a standard declaration as Poetry's table refines it: once for each of its entries for the package.
 
-    They apply to the same packages in ``[project]``, which have the requirements (see Poetry's manual on enriching).
+    Poetry installs what both requirements allow, where both markers hold (poetry-core, ``_enrich_dependency``). A URL
+    of the standard declaration remains, else the source is that of the table.
     """
-    markers_by_package: dict[str, dict[PackageSource, str]] = {}
-    for declaration in declarations:
-        source = PackageSource(
-            index=declaration.index, extra_indexes=declaration.extra_indexes, skip=declaration.skip_reason
+    if declaration.skip_reason:
+        yield declaration
+        return
+    refined: dict[Declaration, None] = {}
+    for refinement in refinements:
+        marker = join_markers(declaration.marker, refinement.marker)
+        refined_declaration = replace(
+            declaration,
+            requirement=_intersect(declaration.requirement, refinement.requirement),
+            marker=marker,
+            skip_reason=refinement.skip_reason,
         )
-        markers_by_package.setdefault(declaration.package.name, {}).setdefault(source, declaration.marker)
-    return {
-        name: [replace(source, marker=marker) for source, marker in markers_by_source.items()]
-        if len(markers_by_source) > 1
-        else list(markers_by_source)
-        for name, markers_by_source in markers_by_package.items()
-        if list(markers_by_source) != [indexes.default_source]
-    }
+        source = PackageSource(index=refinement.index, extra_indexes=refinement.extra_indexes)
+        if source != indexes.default_source:
+            refined_declaration = replace(refined_declaration, index=source.index, extra_indexes=source.extra_indexes)
+        refined[refined_declaration] = None
+    yield from refined
+
+
+def _intersect(requirement: str, refinement: str) -> str:
+    """Return what both requirements allow, each clause once."""
+    joined = get_ecosystem(PYPI).join_requirements(requirement, [refinement] if refinement else [])
+    alternatives = (dict.fromkeys(clause.strip() for clause in text.split(",")) for text in joined.split("||"))
+    return " || ".join(",".join(filter(None, clauses)) for clauses in alternatives)
 
 
 def _read_indexes(sources: TomlField) -> FileIndexes:

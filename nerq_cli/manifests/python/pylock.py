@@ -92,7 +92,9 @@ def _read_source(table: LockTable) -> PackageSource:
     if vcs.values or archive.values or table.get_table("directory").values:
         return PackageSource(skip=package_source.LOCAL)
     index = package_source.strip_credentials(table.get_text("index"))
-    return PackageSource(index=index) if index else _read_file_source(table)
+    artefacts = (*table.get_tables("wheels"), table.get_table("sdist"))
+    urls = [artefact.get_text("url") for artefact in artefacts]
+    return package_source.judge_by_files(index, urls) if index else _read_file_source(table)
 
 
 def _read_file_source(table: LockTable) -> PackageSource:

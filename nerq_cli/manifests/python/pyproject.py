@@ -6,7 +6,6 @@ are Poetry, PDM, Hatch, uv, Flit and setuptools. No build backend is run.
 
 from __future__ import annotations
 
-from collections import ChainMap
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import PurePosixPath
@@ -22,6 +21,9 @@ from nerq_cli.manifests.syntax.quote import quote_text
 from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField
 
 NAME: Final = "pyproject"
+
+#: Fields that ``[project]`` may leave to Poetry's tables, and the groups of what these declare.
+_DYNAMIC_GROUPS: Final = {"dependencies": ("main",), "optional-dependencies": ("extra", "optional")}
 
 
 def matches(path: PurePosixPath) -> bool:
@@ -66,7 +68,11 @@ class _PyprojectReader:
 
     def read_declarations(self) -> Iterator[Declaration]:
         """Yield the declarations of all tables."""
-        yield from self._merge_poetry_sources(self._read_main(), self.poetry_tables.dependencies)
+        dynamic_fields = {name for name, _ in self.project_table.get("dynamic").string_items()}
+        dynamic_groups = [
+            group for field, groups in _DYNAMIC_GROUPS.items() if field in dynamic_fields for group in groups
+        ]
+        yield from self._refine_with_poetry(self._read_main(), self.poetry_tables.dependencies, *dynamic_groups)
         yield from expand_groups(self._read_groups())
         yield from package_source.assign_sources(self._read_other_tables(), self.indexes, self.sources)
 
@@ -102,7 +108,7 @@ class _PyprojectReader:
         group_declarations = (
             (group_name, declaration)
             for group_name, standard_group, poetry_group in pairs
-            for declaration in self._merge_poetry_sources(
+            for declaration in self._refine_with_poetry(
                 self._exclude_own_names(standard_group.declarations), poetry_group.declarations
             )
         )
@@ -119,18 +125,31 @@ class _PyprojectReader:
         """Leave out the project itself, which extras and groups name to include its other extras."""
         return (declaration for declaration in declarations if declaration.package.name not in self.own_names)
 
-    def _merge_poetry_sources(
-        self, declarations: Iterable[Declaration], poetry_declarations: Iterable[Declaration]
+    def _refine_with_poetry(
+        self, declarations: Iterable[Declaration], poetry_declarations: Iterable[Declaration], *dynamic_groups: str
     ) -> Iterator[Declaration]:
-        """Yield the standard declarations with the sources of Poetry's table, then those of that table alone."""
+        """Yield the standard declarations as Poetry's table refines them.
+
+        What only that table has is a dependency if there are no standard ones, or the group of it is dynamic: one of
+        ``dynamic_groups``.
+        """
         standard_declarations = list(islice(declarations, MAX_DEPENDENCIES + 1))
         names = {declaration.package.name for declaration in standard_declarations}
-        common_declarations: list[Declaration] = []
+        refinements: dict[str, list[Declaration]] = {}
         poetry_only: list[Declaration] = []
         for declaration in islice(poetry_declarations, MAX_DEPENDENCIES + 1):
-            (common_declarations if declaration.package.name in names else poetry_only).append(declaration)
-        sources = ChainMap(self.sources, poetry.find_explicit_sources(common_declarations, self.poetry_tables.indexes))
-        yield from package_source.assign_sources(standard_declarations, self.indexes, sources)
+            if declaration.package.name in names:
+                refinements.setdefault(declaration.package.name, []).append(declaration)
+            elif not standard_declarations or declaration.group.partition(":")[0] in dynamic_groups:
+                poetry_only.append(declaration)
+            else:
+                self.root.document.add_note("packages that only a table of Poetry has: not installed, not listed here")
+        for declaration in package_source.assign_sources(standard_declarations, self.indexes, self.sources):
+            name = declaration.package.name
+            if name in refinements and name not in self.sources:
+                yield from poetry.refine_declaration(declaration, refinements[name], self.poetry_tables.indexes)
+            else:
+                yield declaration
         yield from poetry_only
 
 

@@ -119,6 +119,7 @@ class _RequirementsReader:
         self.extra_indexes: list[str] = []
         self.find_links: list[str] = []
         self.no_index = False
+        self.ignored_lines: list[int] = []
 
     def read_lines(self) -> None:
         """Read all lines; a malformed line adds a problem and nothing else."""
@@ -138,6 +139,9 @@ class _RequirementsReader:
         """Return what was read, with the options of the whole file applied."""
         index = next(iter(self.find_links), NO_INDEX) if self.no_index else self.index
         extra_indexes = self.find_links if self.no_index else (*self.extra_indexes, *self.find_links)
+        if self.ignored_lines:
+            more = f" and {len(self.ignored_lines) - 1:,} more lines" if len(self.ignored_lines) > 1 else ""
+            self.document.add_note(f"pip ignores what follows the options on line {self.ignored_lines[0]}{more}")
         return DependencyFile(
             path=self.document.path,
             format=NAME,
@@ -148,9 +152,12 @@ class _RequirementsReader:
             index=index,
             extra_indexes=tuple(dict.fromkeys(extra_indexes)),
             problems=self.document.problems,
+            notes=self.document.notes,
         )
 
     def _add_declaration(self, specifier: Specifier, line: LogicalLine) -> None:
+        if specifier.has_ignored_text:
+            self.ignored_lines.append(line.start_line)
         declaration = make_declaration(specifier, self.group, Location(path=self.document.path, line=line.start_line))
         if line.comments and is_transitive(line.comments):
             declaration = replace(declaration, indirect=True)
@@ -165,7 +172,9 @@ class _RequirementsReader:
 
     def _read_options(self, line: LogicalLine) -> None:
         text, marker = split_marker(line.text) if _EDITABLE_OPTION.match(line.text) else (line.text, "")
-        values_by_option = parse_file_options(text)
+        values_by_option, has_ignored_text = parse_file_options(text)
+        if has_ignored_text:
+            self.ignored_lines.append(line.start_line)
         for value in values_by_option.get("editables", ()):
             self._add_declaration(parse_editable_option(value, marker), line)
         for value in values_by_option.get("requirements", ()):

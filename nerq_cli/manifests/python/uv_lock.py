@@ -10,7 +10,7 @@ from typing import Final
 from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.inventory import DependencyFile, Edge, Importer, LockedPackage
 from nerq_cli.manifests import package_source
-from nerq_cli.manifests.package_source import PackageSource, strip_credentials
+from nerq_cli.manifests.package_source import PackageSource, judge_by_files, strip_credentials
 from nerq_cli.manifests.python.dependency_groups import label_extra, label_group
 from nerq_cli.manifests.python.python_locks import (
     LockEntry,
@@ -109,11 +109,10 @@ class _UvGraph:
         source = table.get_table("source")
         registry, repository, url = (source.get_text(key) for key in ("registry", "git", "url"))
         if registry:
-            return (
-                PackageSource(index=strip_credentials(registry))
-                if "://" in registry
-                else PackageSource(skip=package_source.LOCAL)
-            )
+            if "://" not in registry:
+                return PackageSource(skip=package_source.LOCAL)
+            artefacts = (*table.get_tables("wheels"), table.get_table("sdist"))
+            return judge_by_files(strip_credentials(registry), (artefact.get_text("url") for artefact in artefacts))
         if repository:
             return PackageSource(skip=_describe_repository(repository))
         if url:

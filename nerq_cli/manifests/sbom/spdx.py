@@ -86,7 +86,7 @@ def _package_component(package: JsonObject, number: int) -> Component:
     purls = [
         reference.get_text("referenceLocator")
         for reference in references
-        if reference.get_text("referenceType") == "purl"
+        if _get_term(reference, "referenceType") == "purl"
     ]
     return Component(
         ref=package.get_text("SPDXID") or f"#{number}",
@@ -97,6 +97,11 @@ def _package_component(package: JsonObject, number: int) -> Component:
         hashed=bool(package.get_list("checksums")),
         has_source=bool(package.get_list("checksums")) or package.get_text("downloadLocation") not in _NO_LOCATION,
     )
+
+
+def _get_term(element: JsonObject, key: str) -> str:
+    """Return a term of SPDX without the address of its vocabulary: ``purl`` of ``http://…/references/purl``."""
+    return re.split(r"[/#]", element.get_text(key))[-1]
 
 
 def _read_relations(relations: list[JsonObject]) -> Iterator[Relation]:
@@ -152,7 +157,7 @@ def read_version_3(document: JsonObject, text_document: TextDocument) -> Sbom:
 
 
 def _element_type(element: JsonObject) -> str:
-    return element.get_text("type") or element.get_text("@type")
+    return _get_term(element, "type") or _get_term(element, "@type")
 
 
 def _is_package(element: JsonObject) -> bool:
@@ -170,7 +175,7 @@ def _element_component(element: JsonObject, number: int) -> Component:
         *(
             identifier.get_text("identifier")
             for identifier in identifiers
-            if identifier.get_text("externalIdentifierType") == "packageUrl"
+            if _get_term(identifier, "externalIdentifierType") in ("packageUrl", "purl")
         ),
     ]
     return Component(
@@ -187,9 +192,9 @@ def _element_component(element: JsonObject, number: int) -> Component:
 
 def _read_dependencies(graph: list[JsonObject]) -> Iterator[Relation]:
     for element in graph:
-        kind = element.get_text("relationshipType")
+        kind = _get_term(element, "relationshipType")
         if kind in ("dependsOn", "hasOptionalDependency", "hasProvidedDependency"):
-            group = "optional" if kind == "hasOptionalDependency" else _SCOPES.get(element.get_text("scope"), "main")
+            group = "optional" if kind == "hasOptionalDependency" else _SCOPES.get(_get_term(element, "scope"), "main")
             targets = element.get_list("to") or [element.get_text("to")]
             for target in unique_refs(ref for ref in targets if isinstance(ref, str)):
                 yield Relation(element.get_text("from"), target, element.line, group)

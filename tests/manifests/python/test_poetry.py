@@ -325,7 +325,7 @@ def test_a_source_without_a_url_is_a_problem_and_nothing_is_taken_for_public_bec
     assert manifest.declarations[0].skip_reason
 
 
-def test_a_package_in_both_tables_is_one_item_with_the_projects_requirement() -> None:
+def test_a_package_in_both_tables_is_one_item_with_what_both_allow() -> None:
     manifest = read(
         """
         [project]
@@ -352,13 +352,12 @@ def test_a_package_in_both_tables_is_one_item_with_the_projects_requirement() ->
     )
     assert [(d.name, d.requirement, d.group, d.index, d.skip_reason) for d in manifest.declarations] == [
         ("Requests", ">=2,<3", "main", "https://corp.example", ""),
-        ("plain", ">=1", "main", "", ""),
+        ("plain", ">=1,<2", "main", "", ""),
         ("local", "", "main", "", "local path"),
         ("pysocks", ">1", "extra:socks", "https://corp.example", ""),
-        ("alone", ">=4,<5", "main", "", ""),
         ("ruff", "==1.0", "dev", "", "git: https://h.example/ruff.git"),
-        ("black", "==1", "dev", "", ""),
     ]
+    assert manifest.notes == ("packages that only a table of Poetry has: not installed, not listed here",)
     assert manifest.local_names == ("app", "local")
 
 
@@ -383,7 +382,52 @@ def test_sources_that_differ_by_environment_enrich_with_their_markers() -> None:
     assert [(d.requirement, d.index, d.marker, d.location.line) for d in manifest.declarations] == [
         (">=2", "https://corp.example", 'sys_platform == "linux"', 3),
         (">=2", "", 'sys_platform != "linux"', 3),
+        (">=2", "", "sys_platform != \"linux\" and os_name == 'nt'", 3),
     ]
+
+
+def test_poetrys_table_refines_requirements_and_markers() -> None:
+    manifest = read(  # the result is that of poetry-core 2.5
+        """
+        [project]
+        dependencies = ["requests>=2.20", "flask", "either>=1,<4", "url @ https://h.example/x.zip"]
+        optional-dependencies.socks = ["pysocks>1"]
+        [tool.poetry.dependencies]
+        requests = "^2.28"
+        flask = {version = ">=2,<3", python = ">=3.9"}
+        either = "^2 || ^3"
+        pysocks = {version = "1.7.1", optional = true}
+        url = ">1"
+        """,
+        "pyproject.toml",
+    )
+    assert [(d.name, d.requirement, d.marker, d.group) for d in manifest.declarations] == [
+        ("requests", ">=2.20,>=2.28,<3.0", "", "main"),
+        ("flask", ">=2,<3", 'python_version >= "3.9"', "main"),
+        ("either", ">=1,<4,>=2,<3 || >=1,<4,>=3", "", "main"),
+        ("url", "", "", "main"),
+        ("pysocks", ">1,==1.7.1", "", "extra:socks"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("project", "names"),
+    [
+        ("dependencies = ['a']", ["a"]),
+        ("optional-dependencies.s = ['a']", ["a"]),
+        ("dependencies = ['a']\ndynamic = ['optional-dependencies']", ["a", "optional"]),
+        ("optional-dependencies.s = ['a']\ndynamic = ['dependencies']", ["a", "alone"]),
+        ("dynamic = ['dependencies']", ["alone", "optional"]),
+        ("dependencies = []", ["alone", "optional"]),
+        ("name = 'x'", ["alone", "optional"]),
+    ],
+)
+def test_what_only_poetrys_table_has_is_installed_where_the_standard_ones_leave_it_to_poetry(
+    project: str, names: list[str]
+) -> None:
+    tables = "[tool.poetry.dependencies]\nalone = '1'\noptional = {version = '1', optional = true}"
+    manifest = read(f"[project]\n{project}\n{tables}", "pyproject.toml")
+    assert [declaration.name for declaration in manifest.declarations] == names
 
 
 @pytest.mark.parametrize(

@@ -217,8 +217,7 @@ def test_other_options_of_a_requirement_are_accepted() -> None:
     [
         ("requests==1 --hash=sha256:xyz", "not a hash"),
         ("requests==1 --hash=58cd2187", "not a hash"),
-        ("requests==1 --index-url https://registry.example", "--index-url cannot follow a requirement"),
-        ("requests==1 --hash=md5:00 flask", '"flask" cannot follow a requirement'),
+        ("requests==1 -e .", "--editable cannot follow a requirement"),
         ("requests==1 --no-such", "no such option: --no-such"),
         ('requests==1 --global-option="', "a quotation mark is missing"),
     ],
@@ -227,6 +226,50 @@ def test_options_that_do_not_belong_to_a_requirement_are_a_problem(text: str, me
     problem = wrong(text)
     assert problem.message == message
     assert problem.column == 13
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("requests==1 --hash=sha256:00 and words", ["requests"]),
+        ("requests==1 --hash=sha256:00 flask==2", ["requests"]),
+        ("requests==1 --index-url https://registry.example/simple", ["requests"]),
+        ("requests==1 --pre", ["requests"]),
+        ("requests==1 -r base.txt", ["requests"]),
+        ("--index-url https://registry.example/simple words", []),
+        ("--pre flask", []),
+        ("--hash=sha256:00", []),
+        ("-", []),
+    ],
+)
+def test_what_pip_ignores_after_an_option_is_a_note_and_the_requirement_is_kept(text: str, names: list[str]) -> None:
+    manifest = read(f"{text}\nsix\n--pre six\n", "requirements.txt")
+    assert [item.name for item in manifest.declarations] == [*names, "six"]
+    assert (manifest.problems, manifest.includes) == ((), ())
+    assert manifest.notes == ("pip ignores what follows the options on line 1 and 1 more lines",)
+
+
+@pytest.mark.parametrize(
+    "address", ["https://git.example/o/r.git", "https://git.example/o/r.git#egg=r", "ssh://git@git.example/o/r"]
+)
+def test_an_address_that_is_no_repository_cannot_be_editable(address: str) -> None:
+    assert wrong(f"-e {address}").message == "only a directory or a repository can be editable"
+
+
+@pytest.mark.parametrize(
+    ("text", "purl"),
+    [
+        ("https://files.example/o/shop/tarball/master", "pkg:generic/master"),
+        ("git+https://git.example/o/shop.git", "pkg:generic/shop"),
+        ("./libs/shop", "pkg:generic/shop"),
+        ("-e .", "pkg:generic/local-project"),
+        ("https://files.example/tool-1.2.3.tar.gz", "pkg:pypi/tool"),
+        ("https://files.example/main.zip#egg=tool", "pkg:pypi/tool"),
+        ("shop @ https://files.example/main.zip", "pkg:pypi/shop"),
+    ],
+)
+def test_a_name_that_is_guessed_from_an_address_is_no_package_of_pypi(text: str, purl: str) -> None:
+    assert only(text).package.purl == purl
 
 
 # --- pip-compile -----------------------------------------------------------------------------------------------------
@@ -448,8 +491,6 @@ def test_options_that_pip_knows_are_accepted(line: str) -> None:
         ("--zzzzzz", 1, "no such option: --zzzzzz", "pip does not read this option in a requirements file"),
         ("--pre --quux", 7, "no such option: --quux", "pip does not read this option in a requirements file"),
         ("-i", 1, "-i option requires 1 argument", ""),
-        ("-r base.txt flask", 13, "nothing may follow an option", "put it on its own line, or after a #"),
-        ("--hash=sha256:00", 1, "--hash belongs to a requirement", "end the line before it in a backslash"),
         ("-r 'base.txt", 1, "a quotation mark is missing", ""),
         (
             "-e . ; nonsense",
@@ -532,7 +573,6 @@ def test_words_are_no_package() -> None:
         ("\x7fELF\x02\x01", 1, "binary data, not text", "save it as plain text in UTF-8"),
         ("{", 1, "a requirement begins with the package name", ""),
         ("naïve==1", 3, "this letter is not allowed in a package name", "use ASCII letters"),
-        ("-", 1, "nothing may follow an option", ""),
     ],
 )
 def test_a_malformed_line_is_a_problem_where_it_goes_wrong(text: str, column: int, message: str, hint: str) -> None:

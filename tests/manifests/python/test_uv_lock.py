@@ -6,7 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nerq_cli.ecosystems import get_ecosystem
+from nerq_cli.ecosystems.pypi import PypiEcosystem
 from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
+from nerq_cli.manifests import package_source
 from nerq_cli.manifests.python.uv_lock import NAME, matches, read
 
 REGISTRY = 'source = { registry = "https://registry.example/simple" }'
@@ -251,6 +254,31 @@ def test_without_a_workspace_only_the_directory_of_the_file_is_the_project() -> 
 def test_a_package_says_where_it_comes_from(source: str, skip: str, index: str) -> None:
     one = only(locking(f'[[package]]\nname = "a"\nversion = "1"\nsource = {{ {source} }}\n'))
     assert (one.skip_reason, one.index) == (skip, index)
+
+
+PUBLIC = "/".join(get_ecosystem("PyPI").get_artefact_url().split("/")[:3])
+FILES = "https://files.example"
+
+
+@pytest.mark.parametrize(
+    ("registry", "file", "index", "extra"),
+    [
+        ("https://proxy.example/simple", FILES, FILES, ()),
+        ("https://proxy.example/simple", "https://proxy.example", "https://proxy.example/simple", ()),
+        ("https://proxy.example/simple", "", "https://proxy.example/simple", ()),
+        (f"{PUBLIC}/simple", FILES, f"{PUBLIC}/simple", ()),
+        (f"{PUBLIC}/simple", "https://proxy.example", f"{PUBLIC}/simple", ("https://proxy.example",)),
+    ],
+)
+def test_the_files_of_a_package_decide_beside_its_registry_whether_it_is_public(
+    registry: str, file: str, index: str, extra: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PypiEcosystem, "is_registry_url", lambda _, url: url == FILES)
+    package_source.is_public_server.cache_clear()
+    wheel = f'wheels = [{{ url = "{file}/packages/a-1-py3-none-any.whl", hash = "sha256:00" }}]\n' if file else ""
+    one = only(locking(f'[[package]]\nname = "a"\nversion = "1"\nsource = {{ registry = "{registry}" }}\n{wheel}'))
+    assert (one.index, one.extra_indexes, one.skip_reason) == (index, extra, "")
+    package_source.is_public_server.cache_clear()
 
 
 def test_extras_that_include_one_another_end() -> None:

@@ -198,6 +198,17 @@ def test_spdx_2_is_read_with_its_relations() -> None:
     assert (manifest.problems, manifest.notes) == ((), ())
 
 
+def test_terms_of_spdx_may_be_full_addresses() -> None:
+    text = SPDX_2.replace('"referenceType": "purl"', '"referenceType": "http://spdx.org/rdf/references/purl"')
+    assert text != SPDX_2
+    assert read(text, "a.spdx.json") == read(SPDX_2, "a.spdx.json")
+    terms = "https://spdx.org/rdf/3.0.1/terms"
+    text = SPDX_3.replace('"dependsOn"', f'"{terms}/Core/RelationshipType/dependsOn"')
+    text = text.replace('"packageUrl"', f'"{terms}/Core/ExternalIdentifierType/packageUrl"')
+    assert text.count(terms) >= 2
+    assert read(text, "a.spdx.json") == read(SPDX_3, "a.spdx.json")
+
+
 def test_spdx_3_is_read_as_a_graph() -> None:
     manifest = read(SPDX_3, "a.spdx.json")
     assert [(p.name, p.version, p.location.line) for p in manifest.locked_packages] == [

@@ -1,0 +1,108 @@
+"""Ecosystems whose packages are listed and not scored: conda, and whatever else has a package URL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from nerq_cli.ecosystems.protocol import CONDA, GENERIC, Ecosystem, EcosystemId, Requirement, VersionChoice
+
+if TYPE_CHECKING:
+    from nerq_cli.facts import PackageInfo
+
+#: An exact requirement: ``==1.2``.
+_PIN: Final = re.compile(r"==\s*([^\s,|*<>=!~]+)")
+
+
+class ListedEcosystem(Ecosystem):
+    """Packages that are on no registry that is asked. Versions have no order: only equal texts are the same one."""
+
+    registry_api: Literal["pypi", "npm", ""] = ""
+    target_prefixes = ()
+    target_pattern = re.compile(r"(?!)")  # no target names them
+    version_separator = "="
+    install_code: Literal["build", "scripts"] = "scripts"
+    uses_python = False
+    has_local_builds = False
+    has_extra_indexes = False
+    index_suffix = ""
+    credential_key: Literal["host", "path"] = "host"
+    name_prefixes = ()
+    name_suffixes = ()
+
+    def accepts_requirement(self, requirement: str) -> bool:  # noqa: ARG002 - no target names them
+        return False
+
+    def find_name_error(self, name: str) -> str:
+        return "" if name.strip() and name.isprintable() else "it is empty or has characters that no name has"
+
+    def get_artefact_url(self) -> str:
+        return ""
+
+    def is_registry_url(self, url: str) -> bool:  # noqa: ARG002 - there is no registry
+        return False
+
+    def normalise_name(self, name: str) -> str:
+        return name
+
+    def split_name(self, name: str) -> tuple[str, str]:
+        namespace, _, base_name = name.rpartition("/")
+        return namespace, base_name
+
+    def parse_version(self, version: str) -> Any | None:  # noqa: ANN401, ARG002 - no order is known
+        return None
+
+    def is_prerelease(self, version: str) -> bool:  # noqa: ARG002 - no order is known
+        return True
+
+    def parse_requirement(self, requirement: str) -> Requirement | None:  # noqa: ARG002 - no order is known
+        return None
+
+    def parse_pin(self, requirement: str) -> str | None:
+        match = _PIN.fullmatch(requirement.strip())
+        return match[1] if match else None
+
+    def format_pin(self, version: str) -> str:
+        return f"=={version}"
+
+    def join_requirements(self, requirement: str, constraints: Sequence[str]) -> str:  # noqa: ARG002 - none apply
+        return requirement
+
+    def supports_interpreter(self, required: str, interpreter: str) -> bool:  # noqa: ARG002 - nothing is required
+        return True
+
+    def choose_version(
+        self,
+        requirement: str,
+        package_info: PackageInfo,  # noqa: ARG002 - there is no registry
+        *,
+        interpreter: str | None = None,  # noqa: ARG002
+    ) -> VersionChoice:
+        pin = self.parse_pin(requirement)
+        return VersionChoice(pin) if pin else VersionChoice(None, reason="no exact version is stated")
+
+    def parse_advisory_version(self, version: str) -> Any | None:  # noqa: ANN401
+        return self.parse_version(version)
+
+    def get_public_version(self, version: str) -> str:
+        return version
+
+
+class CondaEcosystem(ListedEcosystem):
+    """Packages of conda channels: their names are not those of PyPI."""
+
+    id: EcosystemId = CONDA
+    registry_name = "a conda channel"
+    purl_type = "conda"
+
+    def normalise_name(self, name: str) -> str:
+        return name.lower()  # CEP 26
+
+
+class GenericEcosystem(ListedEcosystem):
+    """What is on no registry, such as an archive at a URL that states no name."""
+
+    id: EcosystemId = GENERIC
+    registry_name = "no registry"
+    purl_type = "generic"
