@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias
 
 
 class ExitStatus(IntEnum):
@@ -32,6 +32,11 @@ EXIT_MEANINGS: dict[ExitStatus, str] = {
 }
 
 
+#: ``error``: a dependency file or a line that counts could not be read; ``incomplete``: what it refers to is not
+#: there; ``note``: it has no effect.
+ProblemLevel: TypeAlias = Literal["error", "incomplete", "note"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Problem:
     """One problem in one file."""
@@ -46,6 +51,7 @@ class Problem:
     text: str = ""
     #: What to do.
     hint: str = ""
+    level: ProblemLevel = "error"
 
 
 class NerqError(Exception):

@@ -277,6 +277,8 @@ class DependencyFile:
     drift: tuple[Drift, ...] = ()
     #: Further files to read.
     includes: tuple[Include, ...] = ()
+    #: The members of the workspace that a lock file was read for, with the paths of their manifests; empty means all.
+    members: tuple[tuple[str, str], ...] = ()
     #: Whether it was read as a pip constraints file.
     constraint: bool = False
     #: Names of the project and its workspace members, which are never looked up.
@@ -292,6 +294,8 @@ class DependencyFile:
     notes: tuple[str, ...] = ()
 
 
+#: Reason of a dependency whose line cannot be read apart from its name.
+NOT_UNDERSTOOD: Final = "line not understood"
 #: Start of the reason of a name that the user declares private.
 PRIVATE_REASON: Final = "private name"
 #: Starts of the reasons of packages that are left out on purpose.

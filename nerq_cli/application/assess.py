@@ -41,8 +41,8 @@ class ScanOptions:
     strict: bool = False
     #: List the dependencies, without evidence and scores.
     list_only: bool = False
-    #: Score what could be read although a dependency file has problems.
-    keep_going: bool = False
+    #: Score nothing when a dependency file has problems.
+    stop_on_problem: bool = False
     #: Pass when there is no dependency file.
     allow_empty: bool = False
     #: Score the newest version of each package as well.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from nerq_cli import __version__, policy
-from nerq_cli.errors import ExitStatus
+from nerq_cli.errors import ExitStatus, Problem
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import rules
 from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
@@ -29,7 +29,8 @@ def build_report(
     list_only: bool = False,
 ) -> Report:
     """Return the report on these dependencies, with the exit status and its reason."""
-    problems = tuple(problem for file in dependency_files for problem in file.problems)
+    problems = tuple(problem for file in dependency_files for problem in file.problems if problem.level != "note")
+    error_count = sum(problem.level == "error" for problem in problems)
     notes = tuple(f"{file.path}: {note}" for file in dependency_files for note in file.notes)
     states = [assessment.state for assessment in assessments if assessment.state is not None]
     findings = rules.find_problems(
@@ -41,6 +42,7 @@ def build_report(
     incomplete = [
         *(_describe_incomplete(source) for source in incomplete_sources if source.required),
         *rules.describe_counts(findings, "incomplete"),
+        *_describe_problems(len(problems) - error_count),
         *notes,
         *_explain_skipped(assessments),
     ]
@@ -48,14 +50,14 @@ def build_report(
     status, reason = policy.decide_exit(
         states,
         threshold=options.threshold,
-        problem_count=len(problems),
+        problem_count=error_count,
         findings=rules.describe_counts(findings, "fail"),
         incomplete=incomplete,
         optional_missing=optional_missing,
         strict=options.strict,
     )
     reason = "; ".join((reason, *(source.note for source in sources if source.note)))
-    if list_only and not problems:
+    if list_only and not error_count:
         status, reason = ExitStatus.PASSED, "listed, not scored"
     unjudged_states = {"unknown", "not-judged"}
     return Report(
@@ -100,10 +102,14 @@ def _summarise_file(file: DependencyFile) -> DependencyFileSummary:
         path=file.path,
         format=file.format,
         dependencies=len(file.locked_packages) or len(file.declarations) + file.locked_count,
-        problems=file.problems,
-        notes=file.notes,
+        problems=tuple(problem for problem in file.problems if problem.level != "note"),
+        notes=(*file.notes, *(_format_note(problem) for problem in file.problems if problem.level == "note")),
         lockfile=file.lockfile,
     )
+
+
+def _format_note(problem: Problem) -> str:
+    return f"line {problem.line}: {problem.message}" if problem.line else problem.message
 
 
 def _explain_skipped(assessments: Sequence[Assessment]) -> Iterator[str]:
@@ -122,6 +128,12 @@ def _suggest_tokens(assessments: Sequence[Assessment]) -> Iterator[str]:
     for token, count in sorted(tokens.items()):
         if token:
             yield suggest_token(token, format_count(count, "unknown package"))
+
+
+def _describe_problems(count: int) -> Iterator[str]:
+    """Yield the number of problems that leave the list of dependencies incomplete."""
+    if count:
+        yield f"{count} {'reference' if count == 1 else 'references'} in dependency files lead nowhere"
 
 
 def _describe_incomplete(source: SourceStatus) -> str:

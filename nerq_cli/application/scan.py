@@ -68,8 +68,9 @@ def run_scan(inputs: Inputs, options: ScanOptions, session: Session, *, explain:
         report = build_empty_report(options, f"{error}")
     else:
         rules = session.build_rules(dependency_files)
-        has_problems = any(file.problems for file in dependency_files) and not options.keep_going
-        if explain and not has_problems:  # a misspelt name is reported before any request is sent
+        if explain and not _must_stop(
+            dependency_files, options
+        ):  # a misspelt name is reported before any request is sent
             listing = scan_project(dependency_files, rules, replace(options, list_only=True), run)
             select_dependencies(explain, listing.dependencies)
         report = scan_project(dependency_files, rules, options, run)
@@ -94,17 +95,16 @@ def scan_project(
 ) -> Report:
     """Score all dependencies that the files declare, and report on them.
 
-    Problems in the files end the run before any request is sent, unless ``options.keep_going`` is set.
+    With ``options.stop_on_problem``, problems in the files end the run before any request is sent.
 
     Raises:
         UsageError: no file has a group of the options.
     """
-    problems = [problem for dependency_file in dependency_files for problem in dependency_file.problems]
     _check_groups(dependency_files, options)
     selected = list(select_groups(_iter_declarations(dependency_files), options))
     foreign_origins = list_foreign_origins(selected, dependency_files, rules)
     declarations = list(mark_withheld(selected, rules))
-    if options.list_only or (problems and not options.keep_going):
+    if options.list_only or _must_stop(dependency_files, options):
         resolution = resolve(declarations, {}, python=options.python or None)
         assessments = [Assessment(dependency=dependency, state=None) for dependency in resolution.dependencies]
         return build_report(
@@ -113,6 +113,13 @@ def scan_project(
     assessments = list(assess_declarations(declarations, options, provider))
     sources = provider.describe_sources()
     return build_report(dependency_files, assessments, options, sources=sources, foreign_origins=foreign_origins)
+
+
+def _must_stop(dependency_files: Iterable[DependencyFile], options: ScanOptions) -> bool:
+    """Whether errors in the files end the run."""
+    return options.stop_on_problem and any(
+        problem.level == "error" for dependency_file in dependency_files for problem in dependency_file.problems
+    )
 
 
 def _iter_declarations(dependency_files: Iterable[DependencyFile]) -> Iterator[Declaration]:

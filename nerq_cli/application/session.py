@@ -146,7 +146,7 @@ class Session:
         groups: Sequence[str] = (),
         no_dev: bool = False,
         list_only: bool = False,
-        keep_going: bool = False,
+        stop_on_problem: bool = False,
         allow_empty: bool = False,
     ) -> ScanOptions:
         """Return the options of a run, completed from the settings of the user and of the project.
@@ -164,7 +164,7 @@ class Session:
             groups=tuple(groups or self.config.groups),
             no_dev=no_dev or bool(self.config.no_dev and not groups),
             list_only=list_only,
-            keep_going=keep_going,
+            stop_on_problem=stop_on_problem,
             allow_empty=allow_empty,
         )
 

@@ -64,8 +64,8 @@ def scan(
     recursive: Annotated[
         bool, typer.Option("--recursive/--no-recursive", "-r/-R", help="Search the directories below as well.")
     ] = True,
-    keep_going: Annotated[
-        bool, typer.Option("--keep-going", help="Scan what can be read although a dependency file has problems.")
+    stop_on_problem: Annotated[
+        bool, typer.Option("--stop-on-problem", help="Score nothing when a dependency file has problems.")
     ] = False,
     allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Exit 0 when there is nothing to scan.")] = False,
     verbose: Annotated[
@@ -96,7 +96,7 @@ def scan(
             groups=group or (),
             no_dev=no_dev,
             list_only=list_only,
-            keep_going=keep_going,
+            stop_on_problem=stop_on_problem,
             allow_empty=allow_empty,
         )
         result = run_scan(inputs, scan_options, session, explain=explain or ())
@@ -107,11 +107,12 @@ def scan(
         shared.output or (),
         RenderOptions(show_all=show_all, top=top, verbose=verbose, details=result.selection or None),
     )
-    _print_notices(report, shared, has_details=bool(result.selection))
+    stopped = stop_on_problem and report.list_only and not list_only
+    _print_notices(report, shared, has_details=bool(result.selection), stopped=stopped)
     raise typer.Exit(report.exit)
 
 
-def _print_notices(report: Report, shared: options.ReportOptions, *, has_details: bool) -> None:
+def _print_notices(report: Report, shared: options.ReportOptions, *, has_details: bool, stopped: bool) -> None:
     """Print on stderr the problems of the files, and the warnings that the report on stdout does not show."""
     from nerq_cli.cli.output import write_exit_reason, write_incomplete, write_message, write_warnings
     from nerq_cli.cli.shadowed_command import find_shadowed_command
@@ -122,8 +123,8 @@ def _print_notices(report: Report, shared: options.ReportOptions, *, has_details
         from nerq_cli.report.terminal.problems import print_problems
 
         print_problems(report.errors)
-        if not report.dependencies or report.list_only:
-            write_message("hint", "nothing was scored; --keep-going scores what could be read, and still exits 2")
+        if stopped:
+            write_message("hint", "nothing was scored; without --stop-on-problem what can be read is")
     if shared.quiet:
         return
     write_warnings([*(report.warnings if machine_readable or has_details else ()), find_shadowed_command()])

@@ -46,7 +46,8 @@ def why(
     lines = [line for package in packages for line in explain_package(package, dependency_files, limit)]
     for line in lines:
         typer.echo(sanitize_text(line))
-    if problems := tuple(problem for dependency_file in dependency_files for problem in dependency_file.problems):
+    all_problems = (problem for dependency_file in dependency_files for problem in dependency_file.problems)
+    if problems := tuple(problem for problem in all_problems if problem.level != "note"):
         print_problems(problems)
         raise typer.Exit(UsageError.exit)
     if not lines:

@@ -9,6 +9,8 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from nerq_cli.errors import ProblemLevel
+
 #: Largest dependency file read, in bytes (20 MiB). Real ones are below 1 MiB.
 MAX_BYTES: Final = 20 * 1024 * 1024
 
@@ -32,10 +34,11 @@ _FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINA
 class CannotReadError(Exception):
     """A file cannot be read as text. The message is for the user; ``line`` 0 means the whole file."""
 
-    def __init__(self, message: str, *, hint: str = "", line: int = 0) -> None:
+    def __init__(self, message: str, *, hint: str = "", line: int = 0, level: ProblemLevel = "error") -> None:
         super().__init__(message)
         self.hint = hint
         self.line = line
+        self.level = level
 
 
 def read_bytes(file: Path) -> bytes:
@@ -50,6 +53,9 @@ def read_bytes(file: Path) -> bytes:
         with os.fdopen(descriptor, "rb") as stream:
             _check_regular_file(os.fstat(descriptor))  # the path may lead to another file by now
             return require_within_limit(stream.read(MAX_BYTES + 1))
+    except FileNotFoundError as error:
+        level: ProblemLevel = "incomplete" if os.path.islink(file) else "error"  # noqa: PTH114 - never raises
+        raise CannotReadError(f"cannot be read: {os_error_reason(error)}", level=level) from error
     except OSError as error:
         raise CannotReadError(f"cannot be read: {os_error_reason(error)}") from error
 

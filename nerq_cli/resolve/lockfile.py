@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Final
 
 from nerq_cli.ecosystems import get_ecosystem
+from nerq_cli.errors import Problem
 from nerq_cli.inventory import (
     Declaration,
     DependencyFile,
@@ -36,12 +37,20 @@ def apply_lockfiles(dependency_files: Sequence[DependencyFile]) -> tuple[Depende
     files_by_location = {_split_path(file.path): file for file in dependency_files if file.path not in lockfiles}
     updated_files: dict[str, DependencyFile] = {}
     remaining: dict[str, list[Declaration]] = {}
+    #: Lock files of workspaces that have none of the manifests, and their paths by manifest.
+    omitted: set[str] = set()
+    unlisted: dict[str, list[str]] = {}
     for lockfile in lockfiles.values():
         shrinkwrap = _find_overriding_lockfile(lockfile.path)
         if shrinkwrap in lockfiles:
             updated_files[lockfile.path] = replace(lockfile, locked_packages=(), importers=None, lockfile=shrinkwrap)
             continue
         applier = _LockfileApplier(lockfile, files_by_location, frozenset(_split_path(path)[0] for path in lockfiles))
+        if lockfile.members and not applier.source_files:
+            omitted.add(lockfile.path)
+            for _, manifest_path in lockfile.members:
+                unlisted.setdefault(manifest_path, []).append(lockfile.path)
+            continue
         updated_files[lockfile.path] = applier.apply()
         for dependency_file, unlocked in applier.unlocked:
             candidates = remaining.get(dependency_file.path, list(dependency_file.declarations))
@@ -53,7 +62,22 @@ def apply_lockfiles(dependency_files: Sequence[DependencyFile]) -> tuple[Depende
                 lockfile=current.lockfile or lockfile.path,
                 locked_count=len(dependency_file.declarations) - len(remaining[dependency_file.path]),
             )
-    return tuple(updated_files.get(file.path, file) for file in dependency_files)
+    return tuple(
+        _note_unlisted(updated_files.get(file.path, file), unlisted.get(file.path, ()))
+        for file in dependency_files
+        if file.path not in omitted
+    )
+
+
+def _note_unlisted(dependency_file: DependencyFile, lockfiles: Sequence[str]) -> DependencyFile:
+    """Return a manifest with a note on each lock file above it that does not have it."""
+    if dependency_file.lockfile:
+        return dependency_file
+    notes = [
+        Problem(path=dependency_file.path, message=f"{path} does not list this directory: not used", level="note")
+        for path in lockfiles
+    ]
+    return replace(dependency_file, problems=(*dependency_file.problems, *notes))
 
 
 def _find_overriding_lockfile(path: str) -> str:
@@ -93,6 +117,8 @@ class _LockfileApplier:
     @cached_property
     def source_files(self) -> dict[str, DependencyFile]:
         """Return the manifests of the lock file by their directory, relative to it."""
+        if self.lockfile.members:
+            return self._find_governed_files()
         lockfile_directory = _split_path(self.lockfile.path)[0]
         file_names = {file_name.rpartition("/")[2] for file_name in self.lockfile.locked_filenames}
         files: dict[str, DependencyFile] = {}
@@ -111,6 +137,16 @@ class _LockfileApplier:
         if self.lockfile.importers is None and "" in files:
             files |= self._find_members(lockfile_directory, file_names, files[""])
         return files
+
+    def _find_governed_files(self) -> dict[str, DependencyFile]:
+        """Return the manifests of the members that the lock file was read for, if it has them."""
+        paths = None if self.lockfile.importers is None else {importer.path for importer in self.lockfile.importers}
+        manifests = {file.path: file for file in self.dependency_files.values()}
+        return {
+            member: manifests[path]
+            for member, path in self.lockfile.members
+            if path in manifests and (paths is None or member in paths)
+        }
 
     @cached_property
     def local_names(self) -> frozenset[str]:
@@ -141,6 +177,8 @@ class _LockfileApplier:
         """Return the lock file with declarations for its entries and the locked declarations of its manifests."""
         locked_declarations: list[Declaration] = []
         importers = list(self.lockfile.importers or ())
+        if self.lockfile.members:
+            importers = [importer for importer in importers if importer.path in self.source_files]
         for path, dependency_file in self.source_files.items():
             importer = next((candidate for candidate in importers if candidate.path == path), Importer(path=path))
             importers = [candidate for candidate in importers if candidate.path != path]
@@ -148,13 +186,15 @@ class _LockfileApplier:
         if self.lockfile.importers is None and not self.source_files:
             importers = [Importer(edges=tuple(_infer_direct_edges(self.lockfile.locked_packages)))]
         graph = Graph(self.lockfile, importers)
+        entries = self.lockfile.locked_packages
+        if self.lockfile.members:  # the other members require the rest
+            entries = tuple(entry for entry in entries if entry.key in graph.nearest_direct)
         entry_declarations = [
-            declaration
-            for candidate in self.lockfile.locked_packages
-            for declaration in self._declare_entry(candidate, graph)
+            declaration for candidate in entries for declaration in self._declare_entry(candidate, graph)
         ]
         return replace(
             self.lockfile,
+            locked_packages=entries,
             declarations=(*locked_declarations, *entry_declarations),
             importers=tuple(importers) if importers else self.lockfile.importers,
             drift=tuple(self.drift),

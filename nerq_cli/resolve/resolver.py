@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from nerq_cli.ecosystems import Ecosystem, get_ecosystem
 from nerq_cli.facts import Absent, Fact, Found, PackageInfo
-from nerq_cli.inventory import Declaration, Dependency, Location, Package, Release
+from nerq_cli.inventory import NOT_UNDERSTOOD, Declaration, Dependency, Location, Package, Release
 
 #: The group of a constraints file: its declarations narrow versions and add no dependency.
 CONSTRAINT_GROUP: Final = "constraint"
@@ -82,7 +82,9 @@ class Declarations:
             _find_project_directory(declaration.location.path) for declaration in dependencies or ordered
         )
         self._python = python
-        replacements = _group_by_package(constraint for constraint in constraints if constraint.skip_reason)
+        replacements = _group_by_package(
+            constraint for constraint in constraints if constraint.skip_reason not in ("", NOT_UNDERSTOOD)
+        )
         self._declarations = _group_by_package(
             self._replace_source(declaration, replacements) if declaration.package in replacements else declaration
             for declaration in dependencies or ordered

@@ -78,7 +78,7 @@ def test_escape_sequences_that_ci_systems_read_are_taken_out(
     monkeypatch.setenv("FORCE_COLOR", "1")
     registry.pypi("demo", "1.0", "2.0", summary=f"{sequence}x", yanked_reason=sequence, yanked=True)
     (project / "requirements.txt").write_text(f"demo==1.0\na b {sequence}\n")
-    for command in (("scan", "--keep-going", *AS_OF), ("check", "pypi:demo==1.0", *AS_OF), ("check", sequence)):
+    for command in (("scan", *AS_OF), ("check", "pypi:demo==1.0", *AS_OF), ("check", sequence)):
         result = nerq(*command)
         for output in (result.out, result.err):
             assert not re.search(r"\x1b(?!\[[0-9;]*m)|\x07|\x1b\[8m", output), command
@@ -96,9 +96,9 @@ def test_no_command_passes_text_of_a_registry_or_a_file_on(
     (folder / "package.json").write_text('{"dependencies": {"left": "1.0.0"}}')
     (folder / "requirements.txt").write_text(f"demo==1.0\n{marker}\n")
     commands = [
-        ("scan", "--keep-going", *AS_OF),
-        ("scan", "--keep-going", *AS_OF, "-f", "json"),
-        ("scan", "--keep-going", "-v", "--all", *AS_OF),
+        ("scan", *AS_OF),
+        ("scan", *AS_OF, "-f", "json"),
+        ("scan", "-v", "--all", *AS_OF),
         ("scan", "--list"),
         ("scan", marker),
         ("check", marker),
@@ -111,6 +111,6 @@ def test_no_command_passes_text_of_a_registry_or_a_file_on(
         result = nerq(*command)
         assert not LIVE.search(result.out), command
         assert not LIVE.search(result.err), command
-    nerq("scan", "--keep-going", *AS_OF, "-o", "report.json", "-o", "report.txt")
+    nerq("scan", *AS_OF, "-o", "report.json", "-o", "report.txt")
     assert not LIVE.search((project / "report.json").read_text())
     assert not LIVE.search((project / "report.txt").read_text())

@@ -168,11 +168,11 @@ def test_a_report_in_a_file_holds_the_cards_too_and_json_holds_everything(nerq: 
 
 def test_files_with_problems_are_reported_first(nerq: Nerq, two: Any, project: Path) -> None:
     (project / "requirements.txt").write_text("demo-lib==1.0\nthis is none\n")
-    result = nerq("scan", "--explain", "nowhere", *AS_OF)
+    result = nerq("scan", "--explain", "nowhere", "--stop-on-problem", *AS_OF)
     assert result.status == 2
     assert "this …" in result.err
-    assert "nothing was scored" in result.out
-    kept = nerq("scan", "--explain", "demo-lib", *AS_OF, "--keep-going")
+    assert "nothing was scored" in result.err
+    kept = nerq("scan", "--explain", "demo-lib", *AS_OF)
     assert kept.status == 2
     assert "PYSEC-2026-1" in kept.out
 

@@ -230,15 +230,15 @@ def test_private_local_and_foreign_names_are_never_sent_out(nerq: Nerq, registry
 def test_a_malformed_line_is_shown_with_a_caret_and_never_looked_up(nerq: Nerq, registry: Any, project: Path) -> None:
     registry.pypi("demo", "2.0")
     write(project, "demo==2.0\nthis is not a requirement\nother==1.0 oops\n")
-    result = nerq("scan", *AS_OF)
+    result = nerq("scan", *AS_OF, "--stop-on-problem")
     assert result.status == 2
     assert "requirements.txt:2" in result.err
     assert "requirements.txt:3" in result.err
     assert "^" in result.err
     assert registry.paths == []
-    kept = nerq("scan", *AS_OF, "--keep-going", "--format", "json")
+    kept = nerq("scan", *AS_OF, "--format", "json")
     assert kept.status == 2
-    assert only(kept.json)["state"] == "ok"
+    assert {one["name"]: one["state"] for one in kept.json["dependencies"]} == {"demo": "ok", "other": "not-judged"}
     assert kept.json["exit"]["code"] == 2
     assert len(kept.json["errors"]) == 2
     assert not any("this" in path or "other" in path for path in registry.paths)
@@ -515,7 +515,7 @@ def test_a_project_cannot_make_us_read_what_lies_beside_it(
     (tmp_path / "token").write_text("hunter2\n")
     write(project, f"-r {tmp_path / 'token'}\n")
     (project / "constraints.txt").symlink_to(tmp_path / "token")
-    result = nerq("scan", *AS_OF, "--keep-going")
+    result = nerq("scan", *AS_OF)
     assert result.status == 2
     assert "outside of the project" in result.err
     assert "hunter2" not in result.out + result.err

@@ -10,6 +10,7 @@ from typing import Final
 
 from nerq_cli.errors import Problem, UsageError
 from nerq_cli.manifests.discovery.gitignore import IgnoreRules, compile_rules, is_ignored
+from nerq_cli.manifests.discovery.governing import find_governing_locks
 from nerq_cli.manifests.discovery.walk import walk_files
 from nerq_cli.manifests.formats import FORMATS, describe_known_files, detect_explicit_format, detect_format
 from nerq_cli.manifests.read_file import is_directory
@@ -45,6 +46,8 @@ class InputFile:
     problem: Problem | None = None
     #: Whether a search found it by its name: it may be another kind of file.
     from_search: bool = False
+    #: The members of its workspace that it is read for, with the paths of their manifests; empty means all.
+    members: tuple[tuple[str, str], ...] = ()
 
     @property
     def key(self) -> str:
@@ -103,7 +106,27 @@ class FileFinder:
         for path in paths:
             for file in [self._make_stdin_file(stdin_as)] if path == STDIN else self._find_at(path):
                 files_by_key.setdefault(file.key, file)
+        for manifest in tuple(files_by_key.values()):
+            for lock in self._find_governing_locks(manifest):
+                known = files_by_key.get(lock.key, lock)
+                members = (
+                    tuple(dict.fromkeys((*known.members, *lock.members))) if known.members and lock.members else ()
+                )
+                files_by_key[lock.key] = replace(known, members=members)
         return tuple(files_by_key.values())
+
+    def _find_governing_locks(self, manifest: InputFile) -> Iterator[InputFile]:
+        """Yield the lock files of a manifest that the search does not find."""
+        if manifest.problem or self.as_format or manifest.path == STDIN_LABEL:
+            return
+        searched = manifest.root if manifest.from_search else None
+        for lock in find_governing_locks(manifest.file, manifest.format, searched=searched):
+            file = Path(os.path.relpath(lock.file, os.path.realpath(self.base)))
+            path = self.base / file
+            problem = _find_link_problem(path, Path(os.path.realpath(path.parent)))
+            name = detect_format(PurePosixPath(path))
+            members = ((lock.member, manifest.path),) if lock.member else ()
+            yield replace(self.make_file(path, root=path.parent, name=name, problem=problem), members=members)
 
     def _make_stdin_file(self, stdin_as: str) -> InputFile:
         name = self.as_format or _resolve_format(stdin_as)
@@ -207,7 +230,8 @@ def is_inside(path: Path, root: Path) -> bool:
 
 def _find_link_problem(file: Path, root: Path) -> str:
     """Return the problem of a file that nobody named and that is a link out of the project; empty if it is none."""
-    return "" if is_inside(file, project_root(root)) else "a link that leads out of the project: not followed"
+    leads_out = os.path.exists(file) and not is_inside(file, project_root(root))  # noqa: PTH110 - as in is_inside
+    return "a link that leads out of the project: not followed" if leads_out else ""
 
 
 def _is_dependency_file(path: str) -> bool:

@@ -14,10 +14,11 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from nerq_cli.errors import NothingToScanError, Problem
-from nerq_cli.inventory import Declaration, DependencyFile, Include, LockedPackage, Origin, locate_url
+from nerq_cli.inventory import NOT_UNDERSTOOD, Declaration, DependencyFile, Include, LockedPackage, Origin, locate_url
 from nerq_cli.manifests.discovery.find import STDIN_LABEL, FileFinder, InputFile, is_inside, project_root
 from nerq_cli.manifests.discovery.gitignore import compile_rules, is_ignored
 from nerq_cli.manifests.discovery.globs import anchor_globs, is_glob
+from nerq_cli.manifests.discovery.governing import lists_member
 from nerq_cli.manifests.discovery.include_graph import IncludeEdge, connected_groups, find_cycles
 from nerq_cli.manifests.formats import FORMATS, describe_searched_files, detect_format
 from nerq_cli.manifests.package_source import mask_secrets
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
 
 _REQUIREMENTS: Final = "requirements"
 _PDM_LOCK: Final = "pdm.lock"
+#: What a template engine replaces (Jinja, Cookiecutter, ERB).
+_TEMPLATE: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|<%.*?%>")
+_TEMPLATE_MESSAGE: Final = "a template"
 #: Most indexes of one file whose lines are searched; real files name a few.
 _MAX_ORIGINS: Final = 20
 #: Formats whose own tools read the encoding from a comment.
@@ -150,7 +154,7 @@ class _FileLoader:
             data = self._stdin_bytes() if file.path == STDIN_LABEL else read_bytes(file.file)
             text = decode_text(data, suggest_comment=file.format in _ENCODING_COMMENT_FORMATS)
         except CannotReadError as error:
-            problem = Problem(path=file.path, line=error.line, message=str(error), hint=error.hint)
+            problem = Problem(path=file.path, line=error.line, message=str(error), hint=error.hint, level=error.level)
             return DependencyFile(path=file.path, format=file.format, problems=(problem,))
         if file.format == _REQUIREMENTS and not file.from_search and text.lstrip().startswith("{"):
             problem = Problem(path=file.path, line=1, message=_JSON_PROBLEM, hint=_JSON_HINT)
@@ -159,12 +163,11 @@ class _FileLoader:
             text, file.path, constraint=file.constraint, group=file.group
         )
         if file.from_search and _is_prose(dependency_file):
-            note = "not a requirements file by its content: left out"
-            return DependencyFile(path=file.path, format=file.format, notes=(note,))
+            message = "not a requirements file by its content: left out"
+            note = Problem(path=file.path, message=message, level="note")
+            return DependencyFile(path=file.path, format=file.format, problems=(note,))
         if FORMATS[file.format].uses_workspace:
-            dependency_file = self.workspaces.complete_file(
-                dependency_file, text, file.file, search_root=file.root, group=file.group
-            )
+            dependency_file = self.workspaces.complete_file(dependency_file, text, file.file, group=file.group)
         if dependency_file.problems and FORMATS[file.format].may_lack_packages:
             dependency_file = _reread_lockfile(dependency_file, text, file.file)
         if dependency_file.format == _PDM_LOCK:
@@ -173,7 +176,16 @@ class _FileLoader:
             dependency_file = apply_pdm_indexes(dependency_file, file.file)
         if dependency_file.includes:
             self.texts[file.key] = text
-        return replace(dependency_file, origins=_locate_indexes(dependency_file, text))
+        if file.members and dependency_file.importers is None:
+            members = tuple(pair for pair in file.members if lists_member(file.file, pair[0]))
+            file = replace(file, members=members or file.members)
+            dependency_file = dependency_file if members else replace(dependency_file, importers=())
+        return replace(
+            dependency_file,
+            origins=_locate_indexes(dependency_file, text),
+            members=file.members,
+            problems=tuple(_grade_problems(dependency_file, text)),
+        )
 
     def _stdin_bytes(self) -> bytes:
         try:
@@ -204,11 +216,12 @@ class _FileLoader:
 
     def _resolve_include(self, file: InputFile, include: Include) -> InputFile:
         if _URL_SCHEME.match(include.pattern):
-            raise CannotReadError("a file at an address is not fetched", hint="download it and name the copy")
+            message, hint = "a file at an address is not fetched", "download it and name the copy"
+            raise CannotReadError(message, hint=hint, level="incomplete")
         path = file.file.parent / include.pattern
         if not os.path.lexists(path):
             hint = "environment variables are left as they are" if "${" in include.pattern else ""
-            raise CannotReadError(f"no such file: {self.finder.display_path(path)}", hint=hint)
+            raise CannotReadError(f"no such file: {self.finder.display_path(path)}", hint=hint, level="incomplete")
         if is_directory(path):
             raise CannotReadError(f"a directory, not a file: {self.finder.display_path(path)}")
         if not is_inside(path, project_root(Path(os.path.realpath(file.root)))):
@@ -241,6 +254,7 @@ class _FileLoader:
             message=mask_secrets(str(error)),
             text=excerpt_line(text),
             hint=error.hint,
+            level=error.level,
         )
         self.dependency_files[key] = replace(dependency_file, problems=(*dependency_file.problems, problem))
 
@@ -281,6 +295,18 @@ def _locate_indexes(dependency_file: DependencyFile, text: str) -> tuple[Origin,
     )
 
 
+def _grade_problems(dependency_file: DependencyFile, text: str) -> Iterator[Problem]:
+    """Yield the problems of a file; those that a template explains are notes: a program fills it before it is used."""
+    lines = text.splitlines() if dependency_file.problems else []
+    for problem in dependency_file.problems:
+        line = lines[problem.line - 1] if 0 < problem.line <= len(lines) else ""
+        is_template = _TEMPLATE.search(line) is not None or _TEMPLATE.search(dependency_file.path) is not None
+        if is_template and problem.level == "error":
+            yield replace(problem, message=f"{_TEMPLATE_MESSAGE}: {problem.message}", hint="", level="note")
+        else:
+            yield problem
+
+
 def _apply_indexes(dependency_file: DependencyFile, index: str, extra_indexes: tuple[str, ...]) -> DependencyFile:
     from nerq_cli.manifests.python.requirements import set_indexes
 
@@ -302,5 +328,6 @@ def _reread_lockfile(dependency_file: DependencyFile, text: str, file: Path) -> 
 
 def _is_prose(dependency_file: DependencyFile) -> bool:
     """Whether a file with the name of a requirements file is prose: most of its lines are malformed."""
-    problems, items = len(dependency_file.problems), len(dependency_file.declarations)
+    problems = len(dependency_file.problems)
+    items = sum(declaration.skip_reason != NOT_UNDERSTOOD for declaration in dependency_file.declarations)
     return dependency_file.format == _REQUIREMENTS and problems >= _MIN_PROSE_PROBLEMS and problems > 2 * items

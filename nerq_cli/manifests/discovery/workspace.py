@@ -26,7 +26,6 @@ from nerq_cli.manifests.syntax.yaml_document import NotYamlError, YamlNode, get_
 
 #: Number of directories above a file that are searched.
 MAX_PARENTS: Final = 16
-_UV_LOCK: Final = "uv.lock"
 _PNPM_WORKSPACE: Final = "pnpm-workspace.yaml"
 
 
@@ -47,7 +46,7 @@ class Workspaces:
         self._catalogs: dict[Path, Catalogs] = {}
 
     def complete_file(
-        self, dependency_file: DependencyFile, text: str, file: Path, *, search_root: Path, group: str = ""
+        self, dependency_file: DependencyFile, text: str, file: Path, *, group: str = ""
     ) -> DependencyFile:
         """Return a pyproject.toml or package.json with the local names and catalogs of its workspace applied.
 
@@ -55,15 +54,12 @@ class Workspaces:
             dependency_file: the file, read by itself.
             text: its content.
             file: its path on disk.
-            search_root: the directory whose files are read as well.
             group: the group that the file was read with.
         """
         if dependency_file.format == package_json.NAME:
             return _add_overrides(self._apply_catalogs(dependency_file, text, file, group), file)
         workspace = self.find_uv_workspace(file)
-        return (
-            dependency_file if workspace is None else _apply_uv_workspace(dependency_file, workspace, file, search_root)
-        )
+        return dependency_file if workspace is None else _apply_uv_workspace(dependency_file, workspace)
 
     def _apply_catalogs(self, dependency_file: DependencyFile, text: str, file: Path, group: str) -> DependencyFile:
         if not any(is_catalog_missing(item.skip_reason) for item in dependency_file.declarations):
@@ -147,19 +143,9 @@ def unlocked_names(lock: Path) -> frozenset[str]:
     ) - {""}
 
 
-def _apply_uv_workspace(
-    dependency_file: DependencyFile, workspace: UvWorkspace, file: Path, search_root: Path
-) -> DependencyFile:
-    """Mark the workspace members, and add a note on a lock file that is outside of the search."""
+def _apply_uv_workspace(dependency_file: DependencyFile, workspace: UvWorkspace) -> DependencyFile:
+    """Mark the workspace members."""
     own_names = {item.package.name for item in dependency_file.declarations if item.package.name in workspace.names}
-    lock = workspace.folder / _UV_LOCK
-    notes = dependency_file.notes
-    if lock.exists() and not workspace.folder.is_relative_to(os.path.realpath(search_root)):
-        lock_path = Path(os.path.relpath(lock, os.path.realpath(file.parent))).as_posix()
-        notes = (
-            *notes,
-            f"a member of a workspace: the versions in use are in {lock_path}, which is not read along with it",
-        )
     return replace(
         dependency_file,
         declarations=tuple(
@@ -167,7 +153,6 @@ def _apply_uv_workspace(
             for item in dependency_file.declarations
         ),
         local_names=tuple(sorted({*dependency_file.local_names, *own_names})),
-        notes=notes,
     )
 
 

@@ -252,7 +252,9 @@ class _NodeModulesReader:
     def _report_problem(self, file: str, message: str) -> None:
         problem_path = self.path / os.path.relpath(file, self.real_root)
         self.problems.append(
-            Problem(path=_decode_path(problem_path.as_posix()), message=message, hint="install it again")
+            Problem(
+                path=_decode_path(problem_path.as_posix()), message=message, hint="install it again", level="incomplete"
+            )
         )
 
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from nerq_cli.ecosystems import NPM
 from nerq_cli.ecosystems.npm import find_name_error
-from nerq_cli.inventory import Declaration, DependencyFile, Include, Location
+from nerq_cli.inventory import NOT_UNDERSTOOD, Declaration, DependencyFile, Include, Location
 from nerq_cli.manifests.npm.npm_spec import Catalogs, NpmSpec, is_catalog_missing, parse_spec, split_name
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE
 from nerq_cli.manifests.syntax.json_document import JsonNode, NotJsonError, parse_json
@@ -138,7 +138,7 @@ class _PackageJsonReader:
             self.problems.add_problem(
                 f"the version of {quote_text(name)} must be a string, not {member.kind}", member.offset
             )
-            return None
+            return None if find_name_error(name) else NpmSpec(name, skip=NOT_UNDERSTOOD)
         error = find_name_error(name)
         if error:
             self.problems.add_problem(f"{quote_text(name)} is no package name: {error}", member.key_offset)
@@ -147,7 +147,7 @@ class _PackageJsonReader:
         error = spec.error or find_name_error(spec.name)
         if error:
             self.problems.add_problem(f"{quote_text(name)} cannot be installed: {error}", member.offset)
-            return None
+            return NpmSpec(name, skip=NOT_UNDERSTOOD)
         return spec
 
     def _make_declaration(

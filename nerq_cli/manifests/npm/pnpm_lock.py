@@ -368,6 +368,7 @@ class _DocumentReader:
                 f"{quote_text(name)} leads to {quote_text(reference)}, which is not in this file",
                 line,
                 hint=_REGENERATE_HINT,
+                level="incomplete",
             )
         return None
 

@@ -307,7 +307,9 @@ class _EntryGraph:
         """Report each edge whose target is missing."""
         for name, specifier, line in self.missing_edges:
             label = quote_text(f"{name}@{specifier}")
-            self.report_problem(f"{label} is required here, but not in this file", line, hint=_REGENERATE_HINT)
+            self.report_problem(
+                f"{label} is required here, but not in this file", line, hint=_REGENERATE_HINT, level="incomplete"
+            )
 
     def describe_missing(self) -> Iterator[str]:
         """Yield a note on missing packages: classic leaves out those that a workspace member provides."""

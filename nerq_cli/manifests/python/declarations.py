@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import Final, TypeVar
 
 from nerq_cli.ecosystems import GENERIC, PYPI
-from nerq_cli.inventory import Declaration, DependencyFile, Include, Location
+from nerq_cli.inventory import NOT_UNDERSTOOD, Declaration, DependencyFile, Include, Location
 from nerq_cli.manifests.package_source import LOCAL, LOCAL_FILE, WORKSPACE, join_markers
 from nerq_cli.manifests.python.pep508 import NotASpecifierError, Specifier, parse_specifier, validate_marker
 from nerq_cli.manifests.syntax.quote import quote_requirement
@@ -22,6 +23,11 @@ LOCAL_REASONS: Final = (LOCAL, WORKSPACE, LOCAL_FILE)
 #: The keys of setup.cfg and arguments of ``setup()`` that declare lists, and the group of each (setuptools'
 #: documentation, "Keywords" and "Configuring setuptools using setup.cfg files").
 SETUP_GROUPS: Final = {"install_requires": "main", "setup_requires": "build", "tests_require": "dev"}
+
+#: A name, and what makes it the start of a dependency specifier.
+_NAME_BEFORE_VERSION = re.compile(
+    r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?)\s*(?:\[[^\[\]]{0,200}\]\s*)?(?:[=<>!~;@]|$)", re.ASCII
+)
 
 GroupMember = TypeVar("GroupMember", Declaration, Include)
 
@@ -52,6 +58,16 @@ def parse_array(array: TomlField, group: str) -> Iterator[Declaration]:
             yield declaration
 
 
+def make_unreadable(text: str, group: str, location: Location) -> Declaration | None:
+    """Return a dependency of which only the name can be read; None if there is no name, or none of a dependency."""
+    match = _NAME_BEFORE_VERSION.match(text)
+    if match is None:
+        return None
+    return Declaration(
+        ecosystem=PYPI, name=match[1], requirement="", group=group, location=location, skip_reason=NOT_UNDERSTOOD
+    )
+
+
 def parse_field(text: str, field: TomlField, group: str) -> Declaration | None:
     """Return the declaration of a specifier in a TOML string; None if it is malformed, which is reported."""
     try:
@@ -59,7 +75,7 @@ def parse_field(text: str, field: TomlField, group: str) -> Declaration | None:
     except NotASpecifierError as error:
         message = f"{quote_requirement(text)} is not a dependency specifier: {error}"
         field.report_problem(message, hint=error.hint, inner_offset=error.offset)
-        return None
+        return make_unreadable(text, group, Location(path=field.document.path, line=field.line))
 
 
 def parse_line(document: TextDocument, text: str, line: int, group: str, *, marker: str = "") -> Declaration | None:
@@ -75,7 +91,7 @@ def parse_line(document: TextDocument, text: str, line: int, group: str, *, mark
         column = start + 1 + getattr(error, "offset", 0) if start >= 0 else 0
         message = f"{quote_requirement(text)} is not a dependency specifier: {error}"
         document.add_problem(message, line, column=column, hint=getattr(error, "hint", ""))
-        return None
+        return make_unreadable(text, group, Location(path=document.path, line=line))
     return make_declaration(replace(specifier, marker=markers), group, Location(path=document.path, line=line))
 
 

@@ -230,7 +230,8 @@ class _EnvironmentReader:
             yield "packages of the system are used as well: not listed here"
 
     def _report_problem(self, file: Path, message: str, *, hint: str = "") -> None:
-        self.problems.append(Problem(path=_format_path(file), message=message, hint=hint))
+        # One damaged package leaves the others as they are.
+        self.problems.append(Problem(path=_format_path(file), message=message, hint=hint, level="incomplete"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, cast
 
 from nerq_cli.ecosystems import PYPI, normalise_name
-from nerq_cli.errors import Problem
+from nerq_cli.errors import Problem, ProblemLevel
 from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
 from nerq_cli.manifests.package_source import PackageSource
 from nerq_cli.manifests.python.declarations import LOCAL_REASONS
@@ -153,12 +153,12 @@ class LockFile:
             problems=self.problems,
         )
 
-    def add_problem(self, message: str, *keys: TableKey, hint: str = "") -> None:
+    def add_problem(self, message: str, *keys: TableKey, hint: str = "", level: ProblemLevel = "error") -> None:
         """Add a problem at the value with this path of keys; without keys, at the file as a whole."""
         position = self._document.root.place
         for key in keys:
             position = position.children.get(key, position)
-        self._document.add_problem(message, position.offset if keys else None, hint=hint)
+        self._document.add_problem(message, position.offset if keys else None, hint=hint, level=level)
 
     def find_lines(self, key: str, count: int) -> Sequence[int]:
         """Return the first line of each table of an array.
@@ -227,9 +227,9 @@ class LockTable:
         """Return the strings of an array; none if there is no array."""
         return [string for _, string in self._iter_items(key, str, "strings")]
 
-    def report_problem(self, message: str, *keys: TableKey, hint: str = "") -> None:
+    def report_problem(self, message: str, *keys: TableKey, hint: str = "", level: ProblemLevel = "error") -> None:
         """Report a problem at this table, or at a value in it."""
-        self.lock.add_problem(message, *self.key_path, *keys, hint=hint)
+        self.lock.add_problem(message, *self.key_path, *keys, hint=hint, level=level)
 
     def _iter_items(self, key: str, item_type: type[Item], type_name: str) -> Iterator[tuple[int, Item]]:
         array = self.values.get(key)
@@ -345,9 +345,8 @@ def match_entries(candidates: Sequence[LockEntry], requirement: str) -> Sequence
 def report_missing(table: LockTable, name: str, *keys: TableKey) -> None:
     """Report an edge to a package that is not in the file, unless the package may be missing."""
     if normalise_name(PYPI, name) not in table.lock.unlocked_names:
-        table.report_problem(
-            f"{quote_text(name)} is required here, but not in this file", *keys, hint="lock the project again"
-        )
+        message = f"{quote_text(name)} is required here, but not in this file"
+        table.report_problem(message, *keys, hint="lock the project again", level="incomplete")
 
 
 def find_extras(marker: str) -> list[str]:

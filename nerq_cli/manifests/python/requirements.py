@@ -10,7 +10,7 @@ from typing import Final
 
 from nerq_cli.inventory import Declaration, DependencyFile, Include, Location
 from nerq_cli.manifests.package_source import LOCAL_FILE, NO_INDEX, strip_credentials
-from nerq_cli.manifests.python.declarations import make_declaration
+from nerq_cli.manifests.python.declarations import make_declaration, make_unreadable
 from nerq_cli.manifests.python.pep508 import NotASpecifierError, Specifier
 from nerq_cli.manifests.python.pip_items import (
     LOCAL_PREFIX,
@@ -134,6 +134,9 @@ class _RequirementsReader:
             except ValueError as error:  # also of Python and its libraries, about characters they do not support
                 number, column = locate_offset(self.document.lines, line, getattr(error, "offset", 0))
                 self.document.add_problem(str(error), number, column=column, hint=getattr(error, "hint", ""))
+                location = Location(path=self.document.path, line=line.start_line)
+                if (unreadable := make_unreadable(line.text, self.group, location)) is not None:
+                    self.declarations.append(unreadable)
 
     def build_result(self, *, constraint: bool) -> DependencyFile:
         """Return what was read, with the options of the whole file applied."""

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Final
 
-from nerq_cli.errors import Problem
+from nerq_cli.errors import Problem, ProblemLevel
 from nerq_cli.manifests.package_source import mask_secrets
 from nerq_cli.manifests.syntax.quote import excerpt_line
 
@@ -53,12 +53,14 @@ class ProblemList:
         """The lines of the file."""
         return LineIndex(self._text)
 
-    def add_problem(self, message: str, offset: int, *, hint: str = "") -> None:
+    def add_problem(self, message: str, offset: int, *, hint: str = "", level: ProblemLevel = "error") -> None:
         """Add a problem at an offset."""
         line, column = self.line_index.line_number(offset), self.line_index.column_number(offset)
-        self.add_line_problem(message, line, column=column, hint=hint)
+        self.add_line_problem(message, line, column=column, hint=hint, level=level)
 
-    def add_line_problem(self, message: str, line: int = 0, *, column: int = 0, hint: str = "") -> None:
+    def add_line_problem(
+        self, message: str, line: int = 0, *, column: int = 0, hint: str = "", level: ProblemLevel = "error"
+    ) -> None:
         """Add a problem at a line; 0 means the whole file."""
         problem = Problem(
             path=self._path,
@@ -67,6 +69,7 @@ class ProblemList:
             message=mask_secrets(message),
             text=excerpt_line(self.line_index.line_text(line)),
             hint=hint,
+            level=level,
         )
         if len(self._problems) < MAX_PROBLEMS:
             self._problems[problem] = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from nerq_cli.errors import Problem
+from nerq_cli.errors import Problem, ProblemLevel
 from nerq_cli.manifests.package_source import mask_secrets
 from nerq_cli.manifests.syntax.quote import excerpt_line
 
@@ -48,12 +48,22 @@ class TextDocument:
         """Add a note for the user about what cannot be read from the file."""
         self._notes[sentence] = None
 
-    def add_problem(self, message: str, line: int, *, column: int = 0, hint: str = "") -> None:
+    def add_problem(
+        self, message: str, line: int, *, column: int = 0, hint: str = "", level: ProblemLevel = "error"
+    ) -> None:
         """Add a problem at a line, counted from 1; 0 means the whole file."""
         if len(self._problems) >= MAX_PROBLEMS:
             message, column, hint = f"more than {MAX_PROBLEMS} problems: the rest is not read", 0, ""
         if self.too_many_problems:
             return
         text = excerpt_line(self.lines[line - 1]) if 0 < line <= len(self.lines) else ""
-        problem = Problem(path=self.path, line=line, column=column, message=mask_secrets(message), text=text, hint=hint)
+        problem = Problem(
+            path=self.path,
+            line=line,
+            column=column,
+            message=mask_secrets(message),
+            text=text,
+            hint=hint,
+            level=level,
+        )
         self._problems[problem] = None

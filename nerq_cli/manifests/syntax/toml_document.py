@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from nerq_cli.errors import Problem
+from nerq_cli.errors import Problem, ProblemLevel
 from nerq_cli.manifests.package_source import mask_secrets
 from nerq_cli.manifests.syntax.quote import excerpt_line
 
@@ -246,9 +246,12 @@ class TomlField:
             kind = _TYPE_NAMES.get(type(self.value), "a date or time")
             self.report_problem(f"{self.name or 'the file'} must be {expected_type}, here it is {kind}")
 
-    def report_problem(self, message: str, *, hint: str = "", inner_offset: int = 0) -> None:
+    def report_problem(
+        self, message: str, *, hint: str = "", inner_offset: int = 0, level: ProblemLevel = "error"
+    ) -> None:
         """Report a problem at this value; ``inner_offset`` is the offset in a string."""
-        self.document.add_problem(message, self.place.offset + self._inner_offset(inner_offset), hint=hint)
+        offset = self.place.offset + self._inner_offset(inner_offset)
+        self.document.add_problem(message, offset, hint=hint, level=level)
 
     def _as_table(self) -> dict[str, object]:
         if isinstance(self.value, dict):
@@ -308,7 +311,7 @@ class TomlDocument:
         """Return the line of an offset, counted from 1."""
         return bisect_right(self._starts, offset)
 
-    def add_problem(self, message: str, offset: int | None, *, hint: str = "") -> None:
+    def add_problem(self, message: str, offset: int | None, *, hint: str = "", level: ProblemLevel = "error") -> None:
         """Add a problem at an offset; None means the whole file."""
         if self.too_many_problems:
             return
@@ -316,7 +319,13 @@ class TomlDocument:
         column = 0 if offset is None else offset - self._starts[line - 1] + 1
         text = self._lines[line - 1] if line else ""
         problem = Problem(
-            path=self.path, line=line, column=column, message=mask_secrets(message), text=excerpt_line(text), hint=hint
+            path=self.path,
+            line=line,
+            column=column,
+            message=mask_secrets(message),
+            text=excerpt_line(text),
+            hint=hint,
+            level=level,
         )
         self._problems[problem] = None
 

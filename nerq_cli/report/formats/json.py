@@ -78,6 +78,7 @@ class _Error(_Struct, frozen=True):
     message: str
     hint: str | None
     text: str | None
+    level: str
 
 
 class _DependencyFile(_Struct, frozen=True):
@@ -304,6 +305,7 @@ def _build_error(problem: Problem) -> _Error:
         message=_sanitize_long(problem.message),
         hint=_sanitize_long(problem.hint) or None,
         text=_sanitize_long(problem.text) or None,
+        level=problem.level,
     )
 
 

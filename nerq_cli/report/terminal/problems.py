@@ -36,8 +36,9 @@ def render_text(problems: Iterable[Problem], options: RenderOptions) -> str:
         counts[problem.path] += 1
         if counts[problem.path] > _MAX_PROBLEMS:
             continue
+        style = "bad" if problem.level == "error" else "doubt"
         page.add_line(
-            (f"{page.safe_text(format_position(problem), 0)}: ", "strong"), (page.safe_text(problem.message), "bad")
+            (f"{page.safe_text(format_position(problem), 0)}: ", "strong"), (page.safe_text(problem.message), style)
         )
         if problem.text.strip():
             _add_source_line(page, problem)

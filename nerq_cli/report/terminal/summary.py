@@ -39,7 +39,7 @@ def render_text(report: Report, options: RenderOptions) -> str:
     if not report.list_only:
         _add_verdict(page, report)
     elif report.exit != ExitStatus.PASSED:
-        page.add_paragraph("FAIL  nothing was scored", "bad")
+        page.add_paragraph("FAIL  not every dependency file could be read", "bad")
     page.add_gap()
     for rule, findings in group_by_rule(report.findings).items():
         _add_findings(page, rule, findings, limit=len(findings) if is_long else _MAX_FINDINGS)
@@ -264,7 +264,8 @@ def _problem_notes(report: Report) -> Iterable[tuple[str, str]]:
         n = len(report.errors)
         positions = ", ".join(format_position(problem) for problem in report.errors[:_MAX_FILES])
         suffix = f" and {n - _MAX_FILES} more" if n > _MAX_FILES else ""
-        yield "bad", f"{n} {'problem' if n == 1 else 'problems'} in dependency files: {positions}{suffix}"
+        style = "bad" if any(problem.level == "error" for problem in report.errors) else "doubt"
+        yield style, f"{n} {'problem' if n == 1 else 'problems'} in dependency files: {positions}{suffix}"
 
 
 def _is_unavailable(source: SourceStatus) -> bool:

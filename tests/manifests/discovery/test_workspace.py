@@ -68,13 +68,12 @@ def test_members_of_a_workspace_are_never_looked_up_wherever_the_search_begins(p
     assert skips(member) == skips(manifest)
 
 
-def test_a_lock_file_above_is_pointed_at_unless_it_is_read(project: Project) -> None:
+def test_a_lock_file_above_is_read_for_the_member(project: Project) -> None:
     project({"pyproject.toml": UV, "packages/api/pyproject.toml": MEMBER, "uv.lock": "version = 1"})
-    [manifest] = load_dependency_files(["packages/api"])
-    assert manifest.notes == (
-        "a member of a workspace: the versions in use are in ../../uv.lock, which is not read along with it",
-    )
-    assert [one.notes for one in load_dependency_files(["."])] == [(), (), ()]
+    manifest, lock = load_dependency_files(["packages/api"])
+    assert lock.path == "uv.lock"
+    assert lock.members == (("packages/api", manifest.path),)
+    assert [one.members for one in load_dependency_files(["."])] == [(), (), ()]
 
 
 @pytest.mark.parametrize(

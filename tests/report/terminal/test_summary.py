@@ -301,9 +301,10 @@ def test_top_limits_a_list_and_counts_the_rest(screen: Screen, listed: Report) -
     assert "not shown" not in screen(summary.render_text, listed, top=36)
 
 
-def test_a_list_that_stands_in_for_a_scan_says_that_nothing_was_scored(screen: Screen, broken: Report) -> None:
+def test_a_list_with_problems_says_that_not_every_file_could_be_read(screen: Screen, broken: Report) -> None:
     printed = drawn(screen, replace(broken, list_only=True))
-    assert "FAIL  nothing was scored" in printed
+    assert "FAIL  not every dependency file could be read" in printed
+    assert "nothing was scored" not in printed
 
 
 def test_a_place_without_a_line_is_the_file_itself(screen: Screen, assess: Assess, report_of: Make) -> None:
