@@ -76,10 +76,16 @@ FORMATS: Final[dict[str, FileFormat]] = {
         file_patterns="package.json",
         uses_workspace=True,
     ),
+    "deno.json": FileFormat(
+        ecosystems=(NPM,),
+        module=f"{_NPM}.deno_json",
+        name_endings=("deno.json", "deno.jsonc"),
+        file_patterns="deno.json",
+    ),
     "requirements": FileFormat(
         ecosystems=(PYPI,),
         module=f"{_PYTHON}.requirements",
-        name_endings=(".txt", ".in"),
+        name_endings=(".txt", ".in", ".lock"),
         explicit_endings=(".in",),
         file_patterns="requirements*.txt, *.in, constraints*.txt",
     ),
@@ -100,6 +106,12 @@ FORMATS: Final[dict[str, FileFormat]] = {
         module=f"{_PYTHON}.environment_yml",
         name_endings=(".yml", ".yaml"),
         file_patterns="environment*.yml",
+    ),
+    "pixi.toml": FileFormat(
+        ecosystems=(PYPI,),
+        module=f"{_PYTHON}.pixi",
+        name_endings=("pixi.toml",),
+        file_patterns="pixi.toml",
     ),
     "Pipfile": FileFormat(
         ecosystems=(PYPI,),
@@ -144,6 +156,20 @@ FORMATS: Final[dict[str, FileFormat]] = {
         file_patterns="Pipfile.lock",
         tool="Pipenv",
     ),
+    "pixi.lock": FileFormat(
+        ecosystems=(PYPI,),
+        module=f"{_PYTHON}.pixi_lock",
+        name_endings=("pixi.lock",),
+        file_patterns="pixi.lock",
+        tool="pixi",
+    ),
+    "conda-lock.yml": FileFormat(
+        ecosystems=(PYPI,),
+        module=f"{_PYTHON}.conda_lock",
+        name_endings=("conda-lock.yml", "conda-lock.yaml"),
+        file_patterns="conda-lock.yml",
+        tool="conda-lock",
+    ),
     "package-lock.json": FileFormat(
         ecosystems=(NPM,),
         module=f"{_NPM}.package_lock",
@@ -161,8 +187,8 @@ FORMATS: Final[dict[str, FileFormat]] = {
     "pnpm-lock.yaml": FileFormat(
         ecosystems=(NPM,),
         module=f"{_NPM}.pnpm_lock",
-        name_endings=("pnpm-lock.yaml",),
-        file_patterns="pnpm-lock.yaml",
+        name_endings=(".yaml",),
+        file_patterns="pnpm-lock.yaml, pnpm-lock.BRANCH.yaml",
         tool="pnpm",
     ),
     "bun.lock": FileFormat(
@@ -171,6 +197,13 @@ FORMATS: Final[dict[str, FileFormat]] = {
         name_endings=("bun.lock",),
         file_patterns="bun.lock",
         tool="Bun",
+    ),
+    "deno.lock": FileFormat(
+        ecosystems=(NPM,),
+        module=f"{_NPM}.deno_lock",
+        name_endings=("deno.lock",),
+        file_patterns="deno.lock",
+        tool="Deno",
     ),
     # A search does not find the two below: lock files hold what an SBOM repeats, and any script may have metadata.
     "sbom": FileFormat(

@@ -243,6 +243,12 @@ class _LockfileApplier:
             if edge.target in by_key and declaration.alias in (edge.alias, by_key[edge.target].alias)
         ]
         if matching_edges:
+            # Deno locks several ranges of one package, all without an alias.
+            matching_edges = (
+                [edge for edge in matching_edges if edge.requirement == declaration.requirement]
+                or [edge for edge in matching_edges if _allows_version(declaration, by_key[edge.target].version)]
+                or matching_edges
+            )
             edge = next(
                 (candidate for candidate in matching_edges if candidate.group == declaration.group), matching_edges[0]
             )

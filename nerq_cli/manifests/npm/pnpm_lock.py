@@ -56,6 +56,7 @@ _EDGE_SECTIONS: Final = (("dependencies", "main"), ("optionalDependencies", "opt
 #: Key of a package by format version: name and version.
 _KEY_TEMPLATES: Final[Mapping[int, str]] = {5: "/{}/{}", 6: "/{}@{}", 9: "{}@{}"}
 
+_FILE_NAME = re.compile(r"pnpm-lock(?:\.[^/]+)?\.yaml")
 _LOCK_VERSION = re.compile(r"(\d+)(?:\.\d+)?(?:-inlineSpecifiers)?", re.ASCII)
 _SEMVER = re.compile(r"\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]*)?", re.ASCII)
 #: Key of a package from a registry; the host comes first if it is not the default registry.
@@ -69,8 +70,8 @@ _REGENERATE_HINT: Final = "pnpm install --lockfile-only writes it again"
 
 
 def matches(path: PurePosixPath) -> bool:
-    """Whether the file is a pnpm-lock.yaml."""
-    return path.name == NAME
+    """Whether the file is a pnpm-lock.yaml, or that of a Git branch (``git-branch-lockfile`` in pnpm's manual)."""
+    return _FILE_NAME.fullmatch(path.name) is not None
 
 
 def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:  # noqa: ARG001 - Reader protocol

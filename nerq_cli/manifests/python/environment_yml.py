@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
-from nerq_cli.ecosystems import CONDA
 from nerq_cli.errors import Problem
 from nerq_cli.inventory import Declaration, DependencyFile, Location
 from nerq_cli.manifests.python import requirements
+from nerq_cli.manifests.python.conda_packages import make_conda_declaration, parse_file_url
 from nerq_cli.manifests.syntax.quote import excerpt_line, quote_requirement, quote_text
 from nerq_cli.manifests.syntax.text_document import TextDocument
 
@@ -22,22 +22,15 @@ if TYPE_CHECKING:
     from yaml.nodes import MappingNode, Node, ScalarNode
 
 NAME: Final = "environment.yml"
-#: Skip reason of the packages of conda.
-CONDA_REASON: Final = "conda package: not scored"
-
-_ENVIRONMENT_FILE: Final = re.compile(r"(?:environment(?:[-_.].*)?|conda)\.ya?ml")
+_ENVIRONMENT_FILE: Final = re.compile(r"(?:environment(?:[-_.].*)?|conda|env)\.ya?ml")
+#: Names that files of other tools have as well.
+_AMBIGUOUS_NAMES: Final = ("env.yml", "env.yaml")
+#: The list of a conda environment.
+_DEPENDENCIES_KEY: Final = re.compile(r"^dependencies:", re.MULTILINE)
 #: Deepest nesting read, in levels; files of conda have three.
 MAX_DEPTH: Final = 50
 #: A match specification of conda: channel, name, and the range of versions and builds.
 _MATCH_SPEC: Final = re.compile(r"(?:[^\s:]{1,200}::)?([A-Za-z0-9_][\w.-]*)\s*((?:[=<>!~*\d\[ ].*)?)", re.ASCII)
-#: One exact version: ``=1.2=build``, ``1.2``, ``1.2 build`` or ``[version='1.2']`` (conda's manual, "Package match
-#: specifications").
-_EXACT_VERSION: Final = re.compile(
-    r"==?\s*(\d[\w.!+]*)=[\w.*]+|==\s*(\d[\w.!+]*)(?:\s+[\w.*]+)?|(\d[\w.!+]*)(?:\s+[\w.*]+)?"
-    r"|\[(?:.*,)?\s*version\s*=\s*(?P<quote>[\"']?)(?:==)?(\d[\w.!+]*)(?P=quote)\s*(?:,.*)?\]",
-    re.ASCII,
-)
-_PACKAGE_FILE: Final = re.compile(r"(?:[a-z]+://|[./~]).*?([A-Za-z0-9_][\w.-]*?)-([^-/]+)-[^-/]+\.(?:conda|tar\.bz2)")
 _MAX_SPEC_LENGTH: Final = 1_000
 #: Words in file names of environments for development, and for one task of it.
 _DEVELOPMENT_WORDS: Final = frozenset({"dev", "devel", "develop", "development"})
@@ -54,7 +47,11 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
 
     Without ``group``, the name of the file gives the group: ``environment-dev.yml`` is ``dev``.
     """
-    reader = _EnvironmentReader(TextDocument(text, path))
+    document = TextDocument(text, path)
+    if PurePosixPath(path).name in _AMBIGUOUS_NAMES and not _DEPENDENCIES_KEY.search(document.text):
+        document.add_note("not a conda environment: it has no dependencies")
+        return DependencyFile(path=path, format=NAME, constraint=constraint, notes=document.notes)
+    reader = _EnvironmentReader(document)
     reader.read_dependencies()
     target_group = "constraint" if constraint else group or _guess_group(path)
     pip_file = reader.parse_pip_lines(constraint=constraint, group=target_group)
@@ -202,37 +199,25 @@ class _EnvironmentReader:
 
     def _read_package(self, node: ScalarNode) -> None:
         text = node.value.strip()
-        file_match = _PACKAGE_FILE.fullmatch(text) if len(text) <= _MAX_SPEC_LENGTH else None
-        match = file_match or (_MATCH_SPEC.fullmatch(text) if len(text) <= _MAX_SPEC_LENGTH else None)
-        if match is None:
+        file = parse_file_url(text) if len(text) <= _MAX_SPEC_LENGTH else None
+        match = _MATCH_SPEC.fullmatch(text) if len(text) <= _MAX_SPEC_LENGTH else None
+        if file is not None:
+            name, requirement = file[0], f"=={file[1]}"
+        elif match is not None:
+            name, requirement = match[1], match[2].strip()
+        else:
             self._report_problem(
                 f"{quote_requirement(text)} is not a conda package", node, hint="write name=1.2 or name>=1.2"
             )
             return
-        requirement = f"=={match[2]}" if file_match else _read_requirement(match[2].strip())
-        line = node.start_mark.line + 1
-        self.conda_packages.append(
-            Declaration(
-                ecosystem=CONDA,
-                name=match[1],
-                requirement=requirement,
-                group="main",
-                location=Location(path=self.document.path, line=line),
-                skip_reason=CONDA_REASON,
-            )
-        )
+        location = Location(path=self.document.path, line=node.start_mark.line + 1)
+        self.conda_packages.append(make_conda_declaration(name, requirement, "main", location))
 
     def _report_problem(self, message: str, node: Node, *, hint: str = "") -> None:
         mark = node.start_mark
         self.document.add_problem(
             message, min(mark.line + 1, len(self.document.lines)), column=mark.column + 1, hint=hint
         )
-
-
-def _read_requirement(requirement: str) -> str:
-    """Return a requirement as written, or ``==`` and the version if it is exact."""
-    match = _EXACT_VERSION.fullmatch(requirement)
-    return f"=={next(filter(None, match.group(1, 2, 3, 5)))}" if match else requirement
 
 
 def _split_lines(node: ScalarNode) -> Iterator[tuple[str, int, int]]:

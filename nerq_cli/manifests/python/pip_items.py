@@ -288,7 +288,7 @@ def _guess_specifier(address: str) -> Specifier:
     path = re.split(r"[?#]", strip_credentials(address) if "://" in address else address, maxsplit=1)[0]
     if "+" in address.partition(":")[0]:
         path = (path.rpartition("@")[0] or path).removesuffix(".git")
-    file_name = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+    file_name = re.split(r"[/\\]", _FILE_SCHEME.sub("", path).rstrip("/\\"))[-1]
     name, version = _split_file_name(unquote(file_name))
     name = _NON_NAME_CHARACTERS.sub("-", name).strip("-._") or "local-project"
     return Specifier(name=name, is_named=False, version=version)

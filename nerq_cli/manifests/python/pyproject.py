@@ -1,7 +1,7 @@
 """pyproject.toml: the dependencies in its standard tables, and in those of tools.
 
 The standards are PEP 621 (``[project]``), PEP 735 (``[dependency-groups]``) and PEP 518 (``[build-system]``); the tools
-are Poetry, PDM, Hatch, uv, Flit and setuptools. No build backend is run.
+are Poetry, PDM, Hatch, uv, Rye, pixi, Flit and setuptools. No build backend is run.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.inventory import Declaration, DependencyFile, Include
 from nerq_cli.manifests import package_source
-from nerq_cli.manifests.python import poetry, pyproject_tools
+from nerq_cli.manifests.python import pixi, poetry, pyproject_tools
 from nerq_cli.manifests.python.declarations import MAX_DEPENDENCIES, build_dependency_file, parse_array, parse_field
 from nerq_cli.manifests.python.dependency_groups import DependencyGroup, expand_groups, label_extra, label_group
 from nerq_cli.manifests.syntax.quote import quote_text
@@ -75,6 +75,7 @@ class _PyprojectReader:
         yield from self._refine_with_poetry(self._read_main(), self.poetry_tables.dependencies, *dynamic_groups)
         yield from expand_groups(self._read_groups())
         yield from package_source.assign_sources(self._read_other_tables(), self.indexes, self.sources)
+        yield from self._exclude_own_names(pixi.read_tables(self.tool.get("pixi")))
 
     def read_includes(self) -> Iterator[Include]:
         """Yield the files of dynamic dependencies; add a note for dynamic ones without a file."""

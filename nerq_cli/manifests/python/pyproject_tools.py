@@ -1,4 +1,4 @@
-"""The tables of uv, PDM, Hatch, Flit and setuptools in pyproject.toml. Public functions take ``[tool]``."""
+"""The tables of uv, PDM, Hatch, Rye, Flit and setuptools in pyproject.toml. Public functions take ``[tool]``."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ def find_name_fields(tool: TomlField) -> Iterator[TomlField]:
 
 
 def read_indexes(tool: TomlField) -> FileIndexes:
-    """Return the package indexes of uv and PDM."""
-    return _read_uv_indexes(tool.get("uv")) | _read_pdm_indexes(tool.get_path("pdm", "source"))
+    """Return the package indexes of uv, PDM and Rye."""
+    pdm_and_rye = _read_pdm_indexes(tool.get_path("pdm", "source")) | _read_rye_indexes(tool.get_path("rye", "sources"))
+    return _read_uv_indexes(tool.get("uv")) | pdm_and_rye
 
 
 def read_sources(tool: TomlField, indexes: FileIndexes) -> dict[str, list[PackageSource]]:
@@ -61,8 +62,9 @@ def read_git_source(field: TomlField) -> PackageSource:
 
 
 def read_development(tool: TomlField) -> Iterator[Declaration]:
-    """Yield the development dependencies of uv, PDM and Hatch, which are older than ``[dependency-groups]``."""
+    """Yield the development dependencies of uv, Rye, PDM and Hatch, which are older than ``[dependency-groups]``."""
     yield from parse_array(tool.get_path("uv", "dev-dependencies"), "dev")
+    yield from parse_array(tool.get_path("rye", "dev-dependencies"), "dev")
     for name, field in tool.get_path("pdm", "dev-dependencies").items():
         yield from _read_pdm_group(field, label_group(name))
     for name, field in tool.get_path("hatch", "envs").items():
@@ -158,6 +160,20 @@ def _read_uv_location(field: TomlField, indexes: FileIndexes) -> PackageSource:
         )
         return PackageSource(skip="an unknown source")
     return indexes.source_named(index)
+
+
+def _read_rye_indexes(sources: TomlField) -> FileIndexes:
+    """Return the indexes of Rye: ``default`` replaces the public one, all others can have any package."""
+    default_url, extra_urls = "", []
+    for source in sources.elements("an array of tables"):
+        url = package_source.strip_credentials(source.get("url").get_text())
+        if not url:
+            source.report_problem("a source needs a url")
+        elif source.get("name").get_text() == "default":
+            default_url = url
+        else:
+            extra_urls.append(url)
+    return FileIndexes(default=default_url, extra_indexes=tuple(extra_urls))
 
 
 def _read_pdm_indexes(source_table: TomlField) -> FileIndexes:

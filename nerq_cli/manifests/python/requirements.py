@@ -28,6 +28,8 @@ NAME: Final = "requirements"
 MAX_INCLUDES: Final = 1_000
 
 _SUFFIXES: Final = frozenset({".txt", ".in"})
+#: Suffix of the files that Rye writes, and uv for some: ``requirements.lock``, ``requirements-dev.lock``.
+_LOCK_SUFFIX: Final = ".lock"
 _FOLDER_NAME: Final = "requirements"
 _KIND_WORD: Final = re.compile(r"^(?:requirements?|constraints?)|[-_.](?:requirements?|constraints?)(?=[-_.]|$)")
 _CONSTRAINTS_WORD: Final = re.compile(r"^constraints?|[-_.]constraints?(?=[-_.]|$)", re.IGNORECASE)
@@ -52,6 +54,8 @@ _EDITABLE_OPTION: Final = re.compile(r"-e\b|--editable\b")
 def matches(path: PurePosixPath) -> bool:
     """Return whether a file is for pip or pip-compile, by its name and the name of its folder."""
     name, suffix = path.stem.lower(), path.suffix.lower()
+    if suffix == _LOCK_SUFFIX:
+        return _KIND_WORD.search(name) is not None
     if suffix not in _SUFFIXES or name in _PROSE_NAMES:
         return False
     if path.parent.name.lower() == _FOLDER_NAME or _KIND_WORD.search(name):

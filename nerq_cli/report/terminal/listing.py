@@ -12,8 +12,8 @@ from nerq_cli.report import wording
 from nerq_cli.report.model import Report
 from nerq_cli.report.terminal.layout import Column, Page, Span, add_table, fit_widths
 
-_MAX_WIDTHS: Final = (44, 16, 4, 40, 28, 60)
-_MIN_WIDTHS: Final = (44, 16, 4, 11, 6, 60)
+_MAX_WIDTHS: Final = (44, 16, 7, 40, 28, 60)
+_MIN_WIDTHS: Final = (44, 16, 7, 11, 6, 60)
 
 #: Package, version, ecosystem, requirement, groups, location.
 Row: TypeAlias = tuple[Span, Span, Span, Span, Span, Span]

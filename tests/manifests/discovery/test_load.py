@@ -918,8 +918,8 @@ def test_what_is_looked_for_is_told_in_few_words_without_what_is_not(project: Pr
     project({"x.zz": ""})
     with pytest.raises(NothingToScanError) as raised:
         load_dependency_files(["."])
-    assert raised.value.hint.endswith("npm, Yarn, pnpm, Bun")
+    assert raised.value.hint.endswith("npm, Yarn, pnpm, Bun, Deno")
     assert "SBOM" not in raised.value.hint
     hint = problem(load_dependency_files(["x.zz"])).hint
     assert "SBOM" in hint
-    assert len(hint) <= 300
+    assert len(hint) <= 340

@@ -33,7 +33,10 @@ def problems(text: str) -> list[tuple[int, str]]:
     return [(problem.line, problem.message) for problem in read(text, "pnpm-lock.yaml").problems]
 
 
-@pytest.mark.parametrize(("path", "wanted"), [("a/pnpm-lock.yaml", True), ("pnpm-workspace.yaml", False)])
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [("a/pnpm-lock.yaml", True), ("pnpm-lock.feature!login.yaml", True), ("pnpm-workspace.yaml", False)],
+)
 def test_it_wants_pnpms_lock_file(path: str, *, wanted: bool) -> None:
     assert matches(PurePosixPath(path)) is wanted
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nerq_cli.inventory import DependencyFile, Include
-from nerq_cli.manifests.python.environment_yml import CONDA_REASON, matches, read
+from nerq_cli.manifests.python.conda_packages import CONDA_REASON
+from nerq_cli.manifests.python.environment_yml import matches, read
 
 ENVIRONMENT = """\
 name: acme
@@ -48,6 +49,37 @@ def test_packages_of_conda_are_listed_and_never_looked_up() -> None:
         ("pip", "", 9),
     ]
     assert (manifest.problems, manifest.notes) == ((), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "requirement"),
+    [
+        ("a=0.1=main", "==0.1"),
+        ("a 1.26.4 py311h64a7726_0", "==1.26.4"),
+        ("a 1.2.13", "==1.2.13"),
+        ("a==1.11.4", "==1.11.4"),
+        ("a[version='1.2',build=x]", "==1.2"),
+        ("a[build=x, version=1.2]", "==1.2"),
+        ("a=3.11", "=3.11"),
+        ("a 3.11.*", "3.11.*"),
+        ("a 1.2|1.3", "1.2|1.3"),
+        ("a >=1.2,<3 py_0", ">=1.2,<3 py_0"),
+    ],
+)
+def test_a_name_with_a_version_and_perhaps_a_build_is_exact(text: str, requirement: str) -> None:
+    [declaration] = read(f'dependencies: ["{text}"]', "environment.yml").declarations
+    assert (declaration.package.purl, declaration.requirement) == ("pkg:conda/a", requirement)
+
+
+def test_env_yml_is_read_if_it_is_one_of_condas() -> None:
+    assert matches(PurePosixPath("a/env.yml"))
+    assert matches(PurePosixPath("env.yaml"))
+    assert not matches(PurePosixPath("prod.env.yml"))
+    assert items(read("dependencies: [a]", "a/env.yml")) == [("a", "", 1)]
+    for text in ("", "- {{ .Values.env }}\n- [", "PORT: 80\n"):
+        manifest = read(text, "env.yml")
+        assert (manifest.declarations, manifest.problems) == ((), ())
+        assert manifest.notes == ("not a conda environment: it has no dependencies",)
 
 
 def test_the_section_for_pip_is_read_as_pip_would() -> None:

@@ -782,3 +782,31 @@ def test_a_damaged_file_gives_a_manifest(text: str, damages: list[tuple[float, f
 @patient
 def test_any_value_in_any_place_gives_a_manifest(values: dict[str, str]) -> None:
     check("\n".join(f"{path} = {value}" for path, value in values.items()))
+
+
+def test_the_tables_of_rye_are_read() -> None:
+    manifest = read(
+        """
+        [project]
+        dependencies = ["a"]
+        [tool.rye]
+        dev-dependencies = ["pytest>=8"]
+        [[tool.rye.sources]]
+        name = "default"
+        url = "https://u:p@corp.example/simple"
+        [[tool.rye.sources]]
+        name = "more"
+        url = "https://more.example/simple"
+        [[tool.rye.sources]]
+        name = "none"
+        """,
+        "pyproject.toml",
+    )
+    assert [(d.name, d.requirement, d.group) for d in manifest.declarations] == [
+        ("a", "", "main"),
+        ("pytest", ">=8", "dev"),
+    ]
+    assert {(d.index, d.extra_indexes) for d in manifest.declarations} == {
+        ("https://corp.example/simple", ("https://more.example/simple",))
+    }
+    assert [problem.message for problem in manifest.problems] == ["a source needs a url"]
