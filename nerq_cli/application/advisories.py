@@ -5,24 +5,29 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nerq_cli.errors import NerqError, ResponseError, UsageError
-from nerq_cli.sources.advisories.local_database import read_snapshots
+from nerq_cli.sources.advisories.local_database import find_valid_until, read_snapshots
 from nerq_cli.sources.advisories.osv_files import ReadStats, build_entries, read_advisories
 from nerq_cli.store import get_default_directory
 from nerq_cli.store.advisory_db import NO_ECOSYSTEM, AdvisoryDatabase, AdvisoryEntry, ImportInfo
 
 if TYPE_CHECKING:
     from nerq_cli.application.session import ProgressFactory
+    from nerq_cli.sources.advisories.exported_database import ExportedDatabase, ExportedEdition
     from nerq_cli.sources.advisories.osv_dump import UpdateResult
+    from nerq_cli.sources.registries.config.indexes import IndexConfig
+    from nerq_cli.sources.registries.wheel_index import Index
 
 #: Characters kept of the file names that an import records as its source.
 _MAX_SOURCE_LENGTH = 200
+#: Seconds that a request to a package index may take.
+_INDEX_TIMEOUT = 30.0
 
 
 def open_database(cache_dir: Path | None) -> AdvisoryDatabase:
@@ -80,7 +85,7 @@ def import_advisories(
 
     Args:
         database: where to write.
-        paths: JSON and YAML files, zip archives and directories.
+        paths: JSON and YAML files, zip archives and directories; or one exported database, with its dates.
         ecosystems: the ecosystems to read; empty reads all.
         add: keep the records of these ecosystems; by default they are replaced.
 
@@ -91,7 +96,18 @@ def import_advisories(
         ResponseError: there is no advisory in the files; nothing is written.
         UsageError: the database cannot be written.
     """
+    from nerq_cli.sources.advisories.exported_database import ExportedDatabase, is_exported
+
     result = ImportResult({}, 0, 0, ReadStats())
+    if exported_paths := [path for path in paths if is_exported(path)]:
+        if add or len(paths) > 1:
+            raise UsageError(
+                f"{exported_paths[0]} is an exported database, which replaces the one on disk",
+                hint="import it alone and without --add",
+            )
+        with ExportedDatabase(exported_paths[0], now=int(time.time())) as exported:
+            _import_exported(database, exported, exported.editions, ecosystems, result)
+        return result
 
     def count_entries() -> Iterator[AdvisoryEntry]:
         for entry in build_entries(read_advisories(paths, result.stats), ecosystems):
@@ -114,6 +130,183 @@ def import_advisories(
     if not is_written:
         raise UsageError(database.problem or "the advisory database could not be written")
     return result
+
+
+def _import_exported(
+    database: AdvisoryDatabase,
+    exported: ExportedDatabase,
+    editions: Iterable[ExportedEdition],
+    ecosystems: Sequence[str],
+    result: ImportResult,
+) -> None:
+    """Write the editions of an exported database, limited to ``ecosystems`` unless that is empty.
+
+    Raises:
+        ResponseError: it is damaged, or has none of the ecosystems; nothing is written.
+        UsageError: the database cannot be written.
+    """
+    chosen_editions = [edition for edition in editions if not ecosystems or edition.ecosystem in ecosystems]
+    if not any(edition.records for edition in chosen_editions):
+        raise ResponseError("no advisory of these ecosystems is in the exported database")
+    exported.check([*(edition.ecosystem for edition in chosen_editions), NO_ECOSYSTEM])
+
+    def count_entries(ecosystem: str) -> Iterator[AdvisoryEntry]:
+        for entry in exported.iter_entries(ecosystem):
+            if ecosystem == NO_ECOSYSTEM:
+                result.ratings += 1
+            else:
+                result.counts[ecosystem] = result.counts.get(ecosystem, 0) + 1
+                result.unevaluable += not entry.evaluable
+            yield entry
+
+    is_written = all(
+        database.replace_records(count_entries(edition.ecosystem), edition.import_info, ecosystems=[edition.ecosystem])
+        for edition in chosen_editions
+    ) and database.add_records(count_entries(NO_ECOSYSTEM), None)
+    if not is_written:
+        raise UsageError(database.problem or "the advisory database could not be written")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexUpdate:
+    """The result of an update from a package index."""
+
+    #: The wheel, and the host of the index.
+    label: str
+    #: Advisories written, by ecosystem.
+    counts: dict[str, int]
+    #: Ecosystems whose records on disk are at least as new.
+    unchanged: tuple[str, ...]
+
+
+def update_from_index(
+    database: AdvisoryDatabase,
+    name: str,
+    ecosystems: Sequence[str],
+    create_progress: ProgressFactory,
+    *,
+    full: bool = False,
+) -> IndexUpdate:
+    """Fetch the newest wheel of a package on the user's indexes, an exported database, and write what is newer in it.
+
+    Further indexes of the user come before the default one, and only the first that has the package is used. Of the
+    project's configuration only what names a server of the user's counts. ``full`` writes all of it. No code of the
+    wheel is executed.
+
+    Raises:
+        UsageError: the user's configuration names no index, or the database cannot be written.
+        UpdateError: the wheel cannot be had, or is not the file that the index states.
+        ResponseError: the wheel is no exported database; nothing is written.
+    """
+    from nerq_cli import __version__
+    from nerq_cli.fetch.http_client import HttpClient, parse_host
+    from nerq_cli.fetch.request_error import RequestError
+    from nerq_cli.sources.advisories.exported_database import ExportedDatabase
+    from nerq_cli.sources.advisories.osv_dump import UpdateError
+    from nerq_cli.sources.registries.config.indexes import read_index_config
+    from nerq_cli.sources.registries.wheel_index import download_wheel, find_newest_wheel
+
+    index_config = read_index_config(os.environ, cwd=Path.cwd())
+    show_progress = create_progress(f"fetching {name}")
+    directory = database.path.parent
+    wheel_path = directory / f"from-index.{os.getpid()}.part.whl"
+    http_client = HttpClient(
+        user_agent=f"nerq-cli/{__version__}", timeout=_INDEX_TIMEOUT, ca_bundles=index_config.ca_bundles
+    )
+    with closing(http_client):
+        try:
+            wheel = find_newest_wheel(http_client, _list_indexes(index_config, name), name)
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            download_wheel(http_client, wheel, wheel_path)
+            label = f"{wheel.filename} of {parse_host(wheel.package_index.url)}"
+            with ExportedDatabase(wheel_path, now=int(time.time()), label=label) as exported:
+                return _import_newer(database, exported, ecosystems, label, full=full)
+        except RequestError as error:
+            raise UpdateError(str(error), hint="the advisories on disk are unchanged") from error
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise UsageError(f"cannot keep the download in {directory}: {reason}") from error
+        finally:
+            with suppress(OSError):
+                wheel_path.unlink(missing_ok=True)
+            if show_progress:
+                show_progress(1, 1)
+
+
+def _list_indexes(index_config: IndexConfig, name: str) -> list[Index]:
+    """Return the indexes of the user that may have a package, further ones first."""
+    from nerq_cli.ecosystems import PYPI
+    from nerq_cli.inventory import Package
+    from nerq_cli.sources.registries.config.config_files import normalise_index_url
+    from nerq_cli.sources.registries.wheel_index import Index
+
+    indexes = [
+        Index(url.rstrip("/"), index_config.credentials.create_endpoint(PYPI, base_url))
+        for url in index_config.find_extra_indexes(Package(ecosystem=PYPI, name=name))
+        if (base_url := normalise_index_url(PYPI, url))
+    ]
+    if index_config.pypi.url:
+        indexes.append(Index(f"{index_config.pypi.url}/simple", index_config.pypi))
+    if not indexes:
+        raise UsageError(
+            "your configuration names no package index that is a URL for HTTP",
+            hint="download the wheel in another way, and read it with nerq db import",
+        )
+    return indexes
+
+
+def _import_newer(
+    database: AdvisoryDatabase, exported: ExportedDatabase, ecosystems: Sequence[str], label: str, *, full: bool
+) -> IndexUpdate:
+    snapshots = read_snapshots(database)
+
+    def is_newer(edition: ExportedEdition) -> bool:
+        snapshot = snapshots.get(edition.ecosystem)
+        return full or snapshot is None or find_valid_until(edition.import_info) > snapshot.valid_until
+
+    editions = [edition for edition in exported.editions if not ecosystems or edition.ecosystem in ecosystems]
+    newer_editions = list(filter(is_newer, editions))
+    result = ImportResult({}, 0, 0, ReadStats())
+    if newer_editions or not editions:
+        _import_exported(database, exported, newer_editions, ecosystems, result)
+    unchanged = (edition.ecosystem for edition in editions if edition not in newer_editions)
+    return IndexUpdate(label=label, counts=result.counts, unchanged=tuple(unchanged))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportResult:
+    """The file that an export wrote, and the number of advisories in it by ecosystem."""
+
+    path: Path
+    counts: dict[str, int]
+
+
+def export_database(database: AdvisoryDatabase, path: Path) -> ExportResult:
+    """Write the database to a file that another machine imports.
+
+    Raises:
+        UsageError: the database is empty or cannot be read, or the file cannot be written.
+    """
+    from nerq_cli.sources.advisories.exported_database import write_file
+
+    return ExportResult(path=path, counts={row.ecosystem: row.records for row in write_file(database, path)})
+
+
+def export_wheel(database: AdvisoryDatabase, directory: Path, name: str) -> ExportResult:
+    """Write the database as a wheel, whose version is the day up to which its newest records are complete.
+
+    Raises:
+        UsageError: the database is empty or cannot be read, the name is none of a package, or the wheel cannot be
+            written.
+    """
+    from datetime import datetime, timezone
+
+    from nerq_cli.sources.advisories.exported_database import write_wheel
+
+    newest = max((snapshot.valid_until for snapshot in read_snapshots(database).values()), default=0)
+    day = datetime.fromtimestamp(newest or int(time.time()), timezone.utc)
+    path, rows = write_wheel(database, directory, name=name, version=f"{day.year}.{day.month}.{day.day}")
+    return ExportResult(path=path, counts={row.ecosystem: row.records for row in rows})
 
 
 def _name_source(paths: Sequence[Path]) -> str:

@@ -35,13 +35,25 @@ def update(
     full: Annotated[
         bool, typer.Option("--full", help="Fetch all advisories, even when few of them have changed.")
     ] = False,
+    from_index: Annotated[
+        str | None,
+        typer.Option(
+            "--from-index",
+            metavar="NAME",
+            help="Take them from this package on your own index, as nerq db export --wheel wrote it.",
+        ),
+    ] = None,
     cache_dir: options.CacheDir = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Fetch the published advisories, or only those changed since the last update.
 
-    They come from OSV's public dumps; NERQ_OSV_DUMPS_URL sets a mirror.
+    They come from OSV's public dumps; NERQ_OSV_DUMPS_URL sets a mirror. With --from-index they come from a wheel on the
+    index that pip or uv is configured for. It is compared with the hash that the index states; nothing is installed.
     """
+    if from_index is not None:
+        _update_from_index(from_index, ecosystem, cache_dir, full=full, quiet=quiet)
+        return
     from nerq_cli.application.advisories import update_ecosystem
     from nerq_cli.cli.progress import get_progress_factory
     from nerq_cli.ecosystems import ECOSYSTEMS
@@ -62,9 +74,58 @@ def update(
         raise failures[-1]
 
 
+def _update_from_index(
+    name: str, ecosystem: Sequence[str] | None, cache_dir: Path | None, *, full: bool, quiet: bool
+) -> None:
+    from nerq_cli.application.advisories import update_from_index
+    from nerq_cli.cli.progress import get_progress_factory
+
+    with _open_database(cache_dir) as database:
+        outcome = update_from_index(
+            database, name, _parse_ecosystems(ecosystem), get_progress_factory(quiet=quiet), full=full
+        )
+    for ecosystem_id, count in sorted(outcome.counts.items()):
+        typer.echo(f"{ecosystem_id}: {count:,} advisories from {outcome.label}")
+    for ecosystem_id in outcome.unchanged:
+        typer.echo(f"{ecosystem_id}: unchanged; {outcome.label} has none that are newer")
+
+
+@app.command("export")
+def export_advisories(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="Where to write; nerq db import reads it.", show_default=False)
+    ] = None,
+    *,
+    wheel: Annotated[
+        Path | None,
+        typer.Option("--wheel", metavar="DIR", help="Write a wheel without code there, for a package index."),
+    ] = None,
+    name: Annotated[str, typer.Option("--name", help="Name of the package in the wheel.")] = "nerq-advisories",
+    cache_dir: options.CacheDir = None,
+) -> None:
+    """Write the advisory database to a file, for machines without a network.
+
+    Give a FILE, or --wheel DIR: a package index can carry the wheel, and nerq db update --from-index NAME fetches it.
+    """
+    from nerq_cli.application.advisories import export_database, export_wheel
+
+    if (file is None) == (wheel is None):
+        raise UsageError("nerq db export needs a FILE or --wheel DIR", hint="nerq db export advisories.zip")
+    with _open_database(cache_dir) as database:
+        result = export_database(database, file) if file is not None else export_wheel(database, wheel or Path(), name)
+    for ecosystem_id, count in sorted(result.counts.items()):
+        typer.echo(f"{ecosystem_id}: {count:,} advisories exported")
+    typer.echo(f"written to {result.path}")
+
+
 @app.command("import")
 def import_files(
-    paths: Annotated[list[Path], typer.Argument(metavar="FILE|DIR…", help="OSV records: JSON, YAML, a zip, a folder.")],
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE|DIR…", help="OSV records: JSON, YAML, a zip, a folder; or what nerq db export wrote."
+        ),
+    ],
     *,
     ecosystem: Ecosystems = None,
     add: Annotated[bool, typer.Option("--add", help="Add to the advisories in the database.")] = False,

@@ -157,6 +157,30 @@ class AdvisoryDatabase(DatabaseFile):
                     ratings.update(self._connection.execute(_SELECT_RATINGS.format(_build_placeholders(batch)), batch))
         return ratings
 
+    @contextmanager
+    def read_edition(self) -> Iterator[None]:
+        """Let all reads inside be of one edition, even while another run writes the next."""
+        if self._connection is None:
+            yield
+            return
+        with _read_transaction(self._connection):
+            yield
+
+    def iter_records(self, ecosystem: str) -> Iterator[bytes]:
+        """Yield all records of an ecosystem, sorted by id. After a failure it ends early."""
+        with self._handle_errors():
+            if self._connection is not None:
+                select = "SELECT value FROM record WHERE ecosystem = ? ORDER BY id"
+                rows = self._connection.execute(select, (_get_ecosystem_id(self._connection, ecosystem),))
+                yield from (value for (value,) in rows)
+
+    def iter_ratings(self, ecosystem: str) -> Iterator[tuple[int, bytes]]:
+        """Yield the last change (epoch seconds UTC) and the value of all ratings of an ecosystem, sorted by id."""
+        with self._handle_errors():
+            if self._connection is not None:
+                select = "SELECT modified, value FROM rating WHERE ecosystem = ? ORDER BY id"
+                yield from self._connection.execute(select, (_get_ecosystem_id(self._connection, ecosystem),))
+
     def get_modified_times(self, ecosystem: str, ids: Iterable[str]) -> dict[str, int]:
         """Return when each of these records was last changed; unknown ids are left out."""
         modified_times: dict[str, int] = {}

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple, Protocol, TypeVar
 from nerq_cli.facts import Advisory, AffectingAdvisory, Fact, Found, History, LowerBound, Unknown
 from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.advisories.osv_files import decode_advisories
-from nerq_cli.store.advisory_db import EcosystemStatus
+from nerq_cli.store.advisory_db import EcosystemStatus, ImportInfo
 from nerq_cli.units import DAY, NO_LIMIT
 from nerq_cli.vulnerabilities.matching import (
     build_history,
@@ -70,15 +70,15 @@ def read_snapshots(database: AdvisoryRecords) -> dict[str, Snapshot]:
     published dumps are complete up to the last comparison with those.
     """
     return {
-        status.ecosystem: Snapshot(status.ecosystem, status.records, _find_valid_until(status))
+        status.ecosystem: Snapshot(status.ecosystem, status.records, find_valid_until(status.import_info))
         for status in database.get_status()
     }
 
 
-def _find_valid_until(status: EcosystemStatus) -> int:
-    """Return the moment; 0 for single records, which prove nothing about other advisories."""
-    validator = status.import_info.validator
-    return status.import_info.imported_at if validator or not status.import_info.newest else status.import_info.newest
+def find_valid_until(import_info: ImportInfo) -> int:
+    """Return up to when records are complete; 0 for single records, which prove nothing about other advisories."""
+    is_compared = bool(import_info.validator) or not import_info.newest
+    return import_info.imported_at if is_compared else import_info.newest
 
 
 def find_advisories(

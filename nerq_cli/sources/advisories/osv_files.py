@@ -28,7 +28,7 @@ _ALIASED_PREFIXES: Final = ("CVE-", "GHSA-")
 _YAML_SUFFIXES: Final = (".yaml", ".yml")
 _RECORD_SUFFIXES: Final = (".json", *_YAML_SUFFIXES)
 #: Errors of reading a member of a zip: damage, an unsupported compression method, a password.
-_ZIP_ERRORS: Final = (
+ZIP_ERRORS: Final = (
     zipfile.BadZipFile,
     zlib.error,
     EOFError,
@@ -141,6 +141,11 @@ def _encode_rating(advisory: Advisory) -> bytes:
     )
 
 
+def encode_advisory(advisory: Advisory) -> bytes:
+    """Return a record as it is stored."""
+    return _ENCODER.encode(advisory)
+
+
 def decode_advisories(encoded_advisories: Iterable[bytes]) -> tuple[Advisory, ...]:
     """Decode stored records; damaged ones are skipped."""
     return tuple(
@@ -153,7 +158,7 @@ def decode_advisories(encoded_advisories: Iterable[bytes]) -> tuple[Advisory, ..
 def _decode_advisory(encoded_advisory: bytes) -> Advisory | None:
     try:
         return _DECODER.decode(encoded_advisory)
-    except (msgspec.MsgspecError, ValueError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
 
 
@@ -212,7 +217,7 @@ def _build_document(name: str, content: bytes) -> _Document:
 def _iter_zip(path: Path) -> Iterator[_Document]:
     try:
         archive = zipfile.ZipFile(path)
-    except _ZIP_ERRORS as error:
+    except ZIP_ERRORS as error:
         raise ResponseError(f"{path}: this is no zip file, or only a part of one") from error
     with archive:
         for member in archive.filelist:
@@ -225,6 +230,6 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> _Document
     try:
         with archive.open(member) as stream:
             content = stream.read(MAX_RECORD_BYTES + 1)
-    except _ZIP_ERRORS:
+    except ZIP_ERRORS:
         return _Document(name, b"", "damaged in the zip")
     return _build_document(name, content)

@@ -29,6 +29,8 @@ _MAX_VERSION_LENGTH: Final = 128
 _MAX_ITEMS: Final = 1_000
 _MAX_VERSIONS: Final = 20_000
 _MAX_LINKS: Final = 5
+#: 2100-01-01 in epoch seconds UTC.
+_MAX_TIME: Final = 4_102_444_800
 #: Types of version ranges that hold version numbers, not commits.
 _VERSION_RANGE_TYPES: Final = frozenset({"ECOSYSTEM", "SEMVER"})
 _EVENT_KINDS: Final = ("introduced", "fixed", "last_affected", "limit")
@@ -319,6 +321,44 @@ def _compute_score(vector: str) -> float | None:
     except (CVSSError, ArithmeticError, KeyError, ValueError):
         return None
     return float(score) if score is not None and 0 <= score <= _MAX_SCORE else None
+
+
+def check_advisory(advisory: Advisory) -> Advisory:
+    """Return a record of an untrusted file that holds records already read, with its texts cleaned.
+
+    Raises:
+        ResponseError: it is none that ``parse_record`` returns.
+    """
+    is_valid = (
+        _ID_PATTERN.fullmatch(advisory.id) is not None
+        and all(map(_ID_PATTERN.fullmatch, advisory.aliases))
+        and (advisory.severity in _RANK or advisory.severity == _UNKNOWN_SEVERITY[0])
+        and all(0 <= time <= _MAX_TIME for time in (advisory.modified, advisory.published, advisory.withdrawn_at))
+        and all(map(_is_valid_affected, advisory.affected))
+    )
+    if not is_valid:
+        raise ResponseError(f"{clean_text(advisory.id, MAX_SUMMARY)} is no record of an advisory")
+    return msgspec.structs.replace(
+        advisory,
+        summary=clean_text(advisory.summary, MAX_SUMMARY),
+        severity_from=clean_text(advisory.severity_from, MAX_SUMMARY),
+        links=tuple(filter(None, map(clean_url, advisory.links)))[:_MAX_LINKS],
+    )
+
+
+def _is_valid_affected(affected: AffectedPackage) -> bool:
+    ecosystem = find_ecosystem(affected.ecosystem)
+    events = [event for version_range in affected.ranges for event in version_range.events]
+    versions = [version for event in events for version in msgspec.structs.astuple(event) if version]
+    return (
+        ecosystem is not None
+        and affected.name.isprintable()
+        and 0 < len(affected.name) <= _MAX_NAME_LENGTH
+        and affected.name == ecosystem.normalise_name(affected.name)
+        and all(version_range.kind in _VERSION_RANGE_TYPES for version_range in affected.ranges)
+        and len(affected.versions) <= _MAX_VERSIONS
+        and all(map(_is_version, (*affected.versions, *versions)))
+    )
 
 
 def filter_ecosystem(advisory: Advisory, ecosystem: str) -> Advisory:

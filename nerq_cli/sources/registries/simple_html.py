@@ -24,6 +24,8 @@ class Anchor(NamedTuple):
     #: Why the file was yanked, empty without a reason; None = not yanked.
     yanked: str | None
     provenance: str | None
+    #: As written, with the hash of the file as its fragment.
+    href: str = ""
 
 
 @dataclass(slots=True)
@@ -80,4 +82,5 @@ def _read_anchor(attributes: Mapping[str, str | None]) -> Anchor:
         attributes.get("data-requires-python"),
         (attributes["data-yanked"] or "") if "data-yanked" in attributes else None,
         attributes.get("data-provenance"),
+        attributes["href"] or "",
     )
