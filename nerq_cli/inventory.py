@@ -162,8 +162,12 @@ class Declaration:
     indirect: bool = False
     #: Version in the lock file.
     locked_version: str = ""
-    #: The direct dependency that requires it, according to the lock file.
+    #: The nearest direct dependency of the group that requires it, according to the lock file.
     via: str = ""
+    #: Number of edges from that direct dependency.
+    via_distance: int = 0
+    #: Names of the packages of the group that require it, according to the lock file.
+    parents: tuple[str, ...] = ()
 
     @property
     def package(self) -> Package:
@@ -240,6 +244,15 @@ class Importer:
     edges: tuple[Edge, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingPackage:
+    """A package that an entry of a lock file requires and the file lacks, unless the workspace provides it."""
+
+    name: str
+    #: The problem that it is if the workspace does not provide it.
+    problem: Problem
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Include:
     """Another file that a dependency file refers to."""
@@ -267,6 +280,14 @@ class DependencyFile:
     locked_packages: tuple[LockedPackage, ...] = ()
     #: None if the lock file does not state the direct dependencies.
     importers: tuple[Importer, ...] | None = None
+    #: Requirements with the entries that they lead to, if the file does not state who has them (Yarn 1).
+    patterns: tuple[Edge, ...] = ()
+    #: Packages that the file lacks, as Yarn 1 leaves out the members of a workspace.
+    missing_packages: tuple[MissingPackage, ...] = ()
+    #: Names of packages that the project overrides, so that a lock file may differ from their declarations.
+    overridden_names: tuple[str, ...] = ()
+    #: Whether a frozen installation compares the requirements themselves, not only whether the versions satisfy them.
+    compares_requirements: bool = False
     #: Names of the files beside a lock file that it locks (``pyproject.toml``).
     locked_filenames: tuple[str, ...] = ()
     #: Path of the lock file that locks this file.
@@ -321,8 +342,10 @@ class Dependency:
     extras: tuple[str, ...] = ()
     #: Why it is not looked up; see ``is_own``.
     skip_reason: str = ""
-    #: Direct dependencies that require it, according to lock files.
+    #: The nearest direct dependency that requires it, according to each lock file.
     via: tuple[str, ...] = ()
+    #: All packages that require it, according to lock files.
+    parents: tuple[str, ...] = ()
 
     @property
     def is_own(self) -> bool:

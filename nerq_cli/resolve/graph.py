@@ -17,6 +17,8 @@ OPTIONAL_GROUP: Final = "optional"
 _MAX_PATHS: Final = 2_000
 #: Edges tried while paths are built: enough for the shortest ones of any real graph.
 _MAX_STEPS: Final = 500_000
+#: Most groups of one project that are searched one by one for nearest direct dependencies and parents.
+_MAX_SEARCHED_GROUPS: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +93,61 @@ class Graph:
             for key, mask in masks.items()
         }
 
+    def find_nearest(self, key: str, group: str) -> tuple[str, int]:
+        """Return the key of the nearest direct dependency of a group that leads to an entry, and its distance in edges.
+
+        If none of the group does, it is the nearest one of all groups; without any the key is empty.
+        """
+        name = group if group in self._group_names else ""
+        return self._nearest_by_group(name).get(key) or self._nearest_by_group("").get(key) or ("", 0)
+
+    def find_parents(self, key: str, group: str) -> tuple[str, ...]:
+        """Return the sorted names of the entries of a group that have an edge to an entry."""
+        parent_keys = self._parents.get(key, ())
+        wanted = {group} if group in self._group_names else frozenset(self._group_names)
+        if group in (MAIN_GROUP, OPTIONAL_GROUP):
+            wanted = {MAIN_GROUP, OPTIONAL_GROUP}
+        reached = [parent for parent in parent_keys if not wanted.isdisjoint(self.groups[parent])]
+        return tuple(sorted({self.entries[parent].name for parent in reached or parent_keys}))
+
     @cached_property
-    def nearest_direct(self) -> dict[str, str]:
-        """Return the key of the nearest direct dependency for each reachable entry."""
-        nearest = {key: key for key in self.direct_edges}
-        queue = deque(nearest)
-        while queue:
-            key = queue.popleft()
-            for edge in self.entries[key].edges or ():
-                if edge.target in self.entries and edge.target not in nearest:
-                    nearest[edge.target] = nearest[key]
-                    queue.append(edge.target)
-        return nearest
+    def _group_names(self) -> frozenset[str]:
+        """Return the groups that are searched one by one; none if there are too many."""
+        names = frozenset(edge.group for edges in self.direct_edges.values() for edge in edges)
+        return names | {OPTIONAL_GROUP} if len(names) <= _MAX_SEARCHED_GROUPS else frozenset()
+
+    @cached_property
+    def _parents(self) -> dict[str, list[str]]:
+        """Return the keys of the entries with an edge to each entry."""
+        parents: dict[str, list[str]] = {}
+        for entry in self.lockfile.locked_packages:
+            for edge in entry.edges or ():
+                parents.setdefault(edge.target, []).append(entry.key)
+        return parents
+
+    @cached_property
+    def _nearest(self) -> dict[str, dict[str, tuple[str, int]]]:
+        return {}
+
+    def _nearest_by_group(self, group: str) -> dict[str, tuple[str, int]]:
+        """Return the nearest direct dependency of a group, and its distance, for each entry; of all groups if empty."""
+        if group not in self._nearest:
+            groups = {MAIN_GROUP, OPTIONAL_GROUP} if group == OPTIONAL_GROUP else {group}
+            nearest = {
+                key: (key, 0)
+                for key, edges in self.direct_edges.items()
+                if not group or any(edge.group in groups for edge in edges)
+            }
+            queue = deque(nearest)
+            while queue:
+                key = queue.popleft()
+                direct_key, distance = nearest[key]
+                for edge in self.entries[key].edges or ():
+                    if edge.target in self.entries and edge.target not in nearest:
+                        nearest[edge.target] = (direct_key, distance + 1)
+                        queue.append(edge.target)
+            self._nearest[group] = nearest
+        return self._nearest[group]
 
     def find_paths(self, package: Package, *, limit: int = 20) -> Iterator[tuple[str, tuple[Step, ...]]]:
         """Yield the group and the steps of paths from direct dependencies to a package, the shortest first.
@@ -136,14 +181,10 @@ class Graph:
 
     def _find_ancestors(self, targets: Iterable[str]) -> set[str]:
         """Return the keys of the targets and of all entries that lead to them."""
-        parents: dict[str, list[str]] = {}
-        for entry in self.lockfile.locked_packages:
-            for edge in entry.edges or ():
-                parents.setdefault(edge.target, []).append(entry.key)
         ancestors = set(targets)
         stack = list(ancestors)
         while stack:
-            for key in parents.get(stack.pop(), ()):
+            for key in self._parents.get(stack.pop(), ()):
                 if key not in ancestors:
                     ancestors.add(key)
                     stack.append(key)

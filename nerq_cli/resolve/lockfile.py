@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Final
 
 from nerq_cli.ecosystems import get_ecosystem
@@ -23,8 +23,11 @@ from nerq_cli.resolve.graph import MAIN_GROUP, OPTIONAL_GROUP, Graph
 
 #: Groups whose declarations are in no lock file.
 _UNLOCKED_GROUPS: Final = ("build", "constraint")
+_PEER_GROUP: Final = "peer"
 _SHRINKWRAP: Final = "npm-shrinkwrap.json"
 _PACKAGE_LOCK: Final = "package-lock.json"
+#: Number of missing packages that a note lists.
+_MAX_EXAMPLES: Final = 3
 
 
 def apply_lockfiles(dependency_files: Sequence[DependencyFile]) -> tuple[DependencyFile, ...]:
@@ -33,7 +36,7 @@ def apply_lockfiles(dependency_files: Sequence[DependencyFile]) -> tuple[Depende
     A manifest keeps the declarations that are in none of its lock files. npm ignores a package-lock.json beside an
     npm-shrinkwrap.json; so does this function.
     """
-    lockfiles = {file.path: file for file in dependency_files if file.locked_packages or file.importers is not None}
+    lockfiles = {file.path: file for file in dependency_files if _is_lockfile(file)}
     files_by_location = {_split_path(file.path): file for file in dependency_files if file.path not in lockfiles}
     updated_files: dict[str, DependencyFile] = {}
     remaining: dict[str, list[Declaration]] = {}
@@ -78,6 +81,12 @@ def _note_unlisted(dependency_file: DependencyFile, lockfiles: Sequence[str]) ->
         for path in lockfiles
     ]
     return replace(dependency_file, problems=(*dependency_file.problems, *notes))
+
+
+def _is_lockfile(file: DependencyFile) -> bool:
+    """Whether a file decides versions: it has locked packages, or was read without problems and locks none."""
+    is_empty_lockfile = bool(file.locked_filenames) and all(problem.level == "note" for problem in file.problems)
+    return bool(file.locked_packages) or file.importers is not None or is_empty_lockfile
 
 
 def _find_overriding_lockfile(path: str) -> str:
@@ -149,6 +158,27 @@ class _LockfileApplier:
         }
 
     @cached_property
+    def entries(self) -> dict[str, LockedPackage]:
+        """Return the entries by key."""
+        return {entry.key: entry for entry in self.lockfile.locked_packages}
+
+    @cached_property
+    def patterns(self) -> dict[str, list[Edge]]:
+        """Return the requirements that the lock file resolves without stating who has them."""
+        return self._group_edges(self.lockfile.patterns)
+
+    @cached_property
+    def removable_names(self) -> frozenset[str]:
+        """Return the names whose packages an override may remove, so that the lock file lacks them."""
+        root_file = self.source_files.get("")
+        return frozenset((*self.lockfile.overridden_names, *(root_file.overridden_names if root_file else ())))
+
+    @cached_property
+    def overridden_names(self) -> frozenset[str]:
+        """Return the names whose requirements in the lock file are those of overrides, or are not there at all."""
+        return self.removable_names if self.lockfile.importers is None else frozenset(self.lockfile.overridden_names)
+
+    @cached_property
     def local_names(self) -> frozenset[str]:
         """Return the names of the project and of the members of its workspace."""
         return frozenset(name for file in (self.lockfile, *self.source_files.values()) for name in file.local_names)
@@ -188,17 +218,37 @@ class _LockfileApplier:
         graph = Graph(self.lockfile, importers)
         entries = self.lockfile.locked_packages
         if self.lockfile.members:  # the other members require the rest
-            entries = tuple(entry for entry in entries if entry.key in graph.nearest_direct)
+            entries = tuple(entry for entry in entries if graph.find_nearest(entry.key, "")[0])
         entry_declarations = [
             declaration for candidate in entries for declaration in self._declare_entry(candidate, graph)
         ]
+        problems, notes = self._judge_missing()
         return replace(
             self.lockfile,
             locked_packages=entries,
             declarations=(*locked_declarations, *entry_declarations),
             importers=tuple(importers) if importers else self.lockfile.importers,
             drift=tuple(self.drift),
+            missing_packages=(),
+            problems=(*self.lockfile.problems, *problems),
+            notes=(*self.lockfile.notes, *notes),
         )
+
+    def _judge_missing(self) -> tuple[list[Problem], list[str]]:
+        """Return the problems and notes of packages that the lock file lacks and no member of the workspace provides.
+
+        Entries are sorted by name: the file is damaged if one after the last is missing, or if it has problems.
+        """
+        missing_packages = [item for item in self.lockfile.missing_packages if item.name not in self.local_names]
+        last_name = max((entry.name for entry in self.lockfile.locked_packages), default="")
+        if self.lockfile.problems or any(item.name > last_name for item in missing_packages):
+            return [item.problem for item in missing_packages], []
+        names = list(dict.fromkeys(item.name for item in missing_packages))
+        examples = ", ".join(names[:_MAX_EXAMPLES])
+        if len(names) > _MAX_EXAMPLES:
+            examples += f" and {len(names) - _MAX_EXAMPLES} more"
+        note = f"required but not in this file, as what workspace members provide: {examples}"
+        return [], [note] if names else []
 
     def _lock_declarations(
         self, dependency_file: DependencyFile, importer: Importer, locked_declarations: list[Declaration]
@@ -206,16 +256,27 @@ class _LockfileApplier:
         """Add the locked declarations of one manifest to the list, and return its importer with their edges."""
         unlocked: list[Declaration] = []
         edge_groups: dict[Edge, list[str]] = {}
-        for declaration in dependency_file.declarations:
-            entry, edge = self._match_declaration(declaration, importer.edges)
-            self._check_drift(declaration, entry, edge)
+        edges_by_name = self.patterns if self.lockfile.importers is None else self._group_edges(importer.edges)
+        matches = [
+            (declaration, *self._match_declaration(declaration, edges_by_name))
+            for declaration in dependency_file.declarations
+        ]
+        # A name in several sections has one requirement in the lock file.
+        locked_names = {_get_dependency_name(item) for item, _, edge in matches if _has_requirement(edge, item)}
+        for declaration, entry, matched_edge in matches:
+            self._check_drift(declaration, entry, matched_edge, locked_names)
             if entry is None:
-                unlocked.append(declaration)
+                if not self._is_left_out(declaration):
+                    unlocked.append(declaration)
                 continue
             source = entry if entry.index or entry.extra_indexes else declaration
             locked_declarations.append(
                 replace(
                     declaration,
+                    name=declaration.name if declaration.package == entry.package else entry.name,
+                    alias=declaration.alias
+                    if declaration.package == entry.package
+                    else entry.alias or declaration.name,
                     locked_version=entry.version,
                     skip_reason=entry.skip_reason or declaration.skip_reason,
                     index=source.index,
@@ -223,36 +284,42 @@ class _LockfileApplier:
                     has_stated_index=bool(entry.index),
                 )
             )
+            edge = matched_edge if self.lockfile.importers is not None else None
             edge = edge or Edge(target=entry.key, group=declaration.group, requirement=declaration.requirement)
             edge_groups.setdefault(edge, []).append(declaration.group)
         self.unlocked.append((dependency_file, unlocked))
         all_edges = dict.fromkeys([*importer.edges, *edge_groups])
         return Importer(path=importer.path, edges=tuple(_assign_groups(all_edges, edge_groups)))
 
+    def _group_edges(self, edges: Iterable[Edge]) -> dict[str, list[Edge]]:
+        """Return the edges to entries by the name that their source uses."""
+        edges_by_name: dict[str, list[Edge]] = {}
+        for edge in edges:
+            entry = self.entries.get(edge.target)
+            if entry is not None:
+                edges_by_name.setdefault(edge.alias or entry.package.name, []).append(edge)
+                if entry.alias and entry.alias != edge.alias:
+                    edges_by_name.setdefault(entry.alias, []).append(edge)
+        return edges_by_name
+
     def _match_declaration(
-        self, declaration: Declaration, edges: Sequence[Edge]
+        self, declaration: Declaration, edges_by_name: Mapping[str, Sequence[Edge]]
     ) -> tuple[LockedPackage | None, Edge | None]:
         """Return the entry that locks a declaration, and the edge of the lock file that leads to it."""
-        entries = self.entries_by_package.get(declaration.package, ())
-        if declaration.group in _UNLOCKED_GROUPS or not entries:
+        if declaration.group in _UNLOCKED_GROUPS:
             return None, None
-        by_key = {candidate.key: candidate for candidate in entries}
+        name = _get_dependency_name(declaration)
         matching_edges = [
             edge
-            for edge in edges
-            if edge.target in by_key and declaration.alias in (edge.alias, by_key[edge.target].alias)
+            for edge in edges_by_name.get(name, ())
+            if self.entries[edge.target].package == declaration.package or name in self.overridden_names
         ]
         if matching_edges:
-            # Deno locks several ranges of one package, all without an alias.
-            matching_edges = (
-                [edge for edge in matching_edges if edge.requirement == declaration.requirement]
-                or [edge for edge in matching_edges if _allows_version(declaration, by_key[edge.target].version)]
-                or matching_edges
-            )
-            edge = next(
-                (candidate for candidate in matching_edges if candidate.group == declaration.group), matching_edges[0]
-            )
-            return by_key[edge.target], edge
+            edge = max(matching_edges, key=lambda candidate: self._rate_edge(declaration, candidate))
+            return self.entries[edge.target], edge
+        entries = self.entries_by_package.get(declaration.package, ())
+        if not entries:
+            return None, None
         compatible_entries = [
             candidate for candidate in entries if _allows_version(declaration, candidate.version)
         ] or entries
@@ -261,25 +328,50 @@ class _LockfileApplier:
         )[0]
         return next(candidate for candidate in compatible_entries if candidate.version == newest_version), None
 
-    def _check_drift(self, declaration: Declaration, entry: LockedPackage | None, edge: Edge | None) -> None:
-        """Record a declaration that the locked version does not satisfy.
+    def _is_left_out(self, declaration: Declaration) -> bool:
+        """Whether a declaration that is not locked is not installed: a peer dependency, or removed by an override."""
+        is_removed = _get_dependency_name(declaration) in self.removable_names
+        return declaration.group == _PEER_GROUP or (is_removed and declaration.group not in _UNLOCKED_GROUPS)
+
+    def _rate_edge(self, declaration: Declaration, edge: Edge) -> tuple[bool, bool, bool]:
+        """Return how well an edge fits a declaration: same requirement, a version in the range, same group."""
+        return (
+            _has_requirement(edge, declaration),
+            _allows_version(declaration, self.entries[edge.target].version),
+            edge.group == declaration.group,
+        )
+
+    def _check_drift(
+        self,
+        declaration: Declaration,
+        entry: LockedPackage | None,
+        edge: Edge | None,
+        locked_names: Collection[str],
+    ) -> None:
+        """Record a declaration that a frozen installation from the lock file would refuse.
 
         A lock file with the same requirement is up to date, even if an override locks another version.
         """
+        name = _get_dependency_name(declaration)
         if declaration.skip_reason or declaration.group in _UNLOCKED_GROUPS:
             return
         if entry is None:
-            # A lock file may omit what a marker or an option excludes.
+            # A lock file may omit what a marker, an option or an override excludes.
             if (
                 declaration.marker
-                or declaration.group in ("peer", OPTIONAL_GROUP)
+                or declaration.group in (_PEER_GROUP, OPTIONAL_GROUP)
                 or declaration.name in self.local_names
+                or name in self.removable_names
             ):
                 return
         elif (
-            (edge is not None and edge.requirement == declaration.requirement)
+            name in self.overridden_names
             or entry.skip_reason
-            or _allows_version(declaration, entry.version)
+            or _has_requirement(edge, declaration)
+            or (
+                _allows_version(declaration, entry.version)
+                and (declaration.group == _PEER_GROUP or name in locked_names or not self._compares_requirement(edge))
+            )
         ):
             return
         locked_versions = tuple(
@@ -295,21 +387,29 @@ class _LockfileApplier:
             )
         )
 
+    def _compares_requirement(self, edge: Edge | None) -> bool:
+        """Whether a frozen installation compares the requirement of an edge with that of the manifest."""
+        return self.lockfile.compares_requirements and (edge is None or bool(edge.requirement))
+
     def _declare_entry(self, entry: LockedPackage, graph: Graph) -> Iterator[Declaration]:
         """Yield a declaration of one entry for each of its groups.
 
-        Yields nothing for the project itself and for a workspace member that no package depends on.
+        Yields nothing for the project itself, for a workspace member that no package depends on, and for what Yarn 1
+        locks for an override that applies to no package.
         """
-        if entry.skip_reason and entry.name in self.lockfile.local_names and entry.key not in graph.nearest_direct:
+        is_reached = bool(graph.find_nearest(entry.key, "")[0])
+        is_pattern_of_override = self.lockfile.importers is None and entry.package.name in self.overridden_names
+        if not is_reached and (
+            is_pattern_of_override or (entry.skip_reason and entry.name in self.lockfile.local_names)
+        ):
             return
         edges = graph.direct_edges.get(entry.key, ())
-        direct_key = graph.nearest_direct.get(entry.key)
-        via = graph.entries[direct_key].name if direct_key is not None and not edges else ""
         groups = graph.groups.get(entry.key) or entry.groups or (MAIN_GROUP,)
         if entry.groups and not edges and self.lockfile.importers is None:
             groups = entry.groups  # more reliable than a graph with inferred direct dependencies
         requirement = next((edge.requirement for edge in edges if edge.requirement), "")
         for group in groups:
+            direct_key, distance = ("", 0) if edges else graph.find_nearest(entry.key, group)
             yield Declaration(
                 ecosystem=entry.ecosystem,
                 name=entry.name,
@@ -325,8 +425,34 @@ class _LockfileApplier:
                 has_hash=entry.has_hash,
                 indirect=not edges and (bool(graph.direct_edges) or bool(self.source_files)),
                 locked_version=entry.version,
-                via=via,
+                via=graph.entries[direct_key].name if direct_key else "",
+                via_distance=distance,
+                parents=graph.find_parents(entry.key, group),
             )
+
+
+def _get_dependency_name(declaration: Declaration) -> str:
+    """Return the name of a dependency in its manifest, normalised."""
+    return declaration.alias or declaration.package.name
+
+
+def _has_requirement(edge: Edge | None, declaration: Declaration) -> bool:
+    """Whether a lock file repeats the requirement of a declaration, or one of several for the same name."""
+    if edge is None:
+        return False
+    return edge.requirement == declaration.requirement or any(
+        _is_same_requirement(alternative, declaration.requirement) for alternative in edge.requirement.split(" || ")
+    )
+
+
+@lru_cache(maxsize=4_096)
+def _is_same_requirement(first: str, second: str) -> bool:
+    """Whether two requirements have the same comparisons, in any order and spacing."""
+    return _split_comparisons(first) == _split_comparisons(second)
+
+
+def _split_comparisons(requirement: str) -> frozenset[str]:
+    return frozenset("".join(part.split()) for part in requirement.split(","))
 
 
 def _infer_direct_edges(entries: Sequence[LockedPackage]) -> Iterator[Edge]:

@@ -429,9 +429,10 @@ def _group_by_version(
 
 
 def _build_skipped_dependencies(declarations: Iterable[Declaration]) -> list[Dependency]:
-    grouped: dict[tuple[Package, str, str], list[Declaration]] = defaultdict(list)
+    grouped: dict[tuple[Package, str, str | None], list[Declaration]] = defaultdict(list)
     for declaration in declarations:
-        grouped[declaration.package, declaration.requirement, declaration.skip_reason].append(declaration)
+        version = _find_exact_version(declaration)
+        grouped[declaration.package, declaration.skip_reason, version].append(declaration)
     return [_build_skipped_dependency(package, group) for (package, _, _), group in grouped.items()]
 
 
@@ -466,10 +467,22 @@ def _build_dependency(
         aliases=_sort_distinct([declaration.alias for declaration in declarations]),
         extras=_sort_distinct([extra for declaration in declarations for extra in declaration.extras]),
         skip_reason=declarations[0].skip_reason,
-        via=_sort_distinct([declaration.via for declaration in declarations])
-        if not any(declaration.via == "" for declaration in declarations)
-        else (),
+        via=_select_nearest(declarations),
+        parents=_sort_distinct([parent for declaration in declarations for parent in declaration.parents]),
     )
+
+
+def _select_nearest(declarations: Sequence[Declaration]) -> tuple[str, ...]:
+    """Return the nearest direct dependency of each lock file; none for a direct dependency."""
+    if any(declaration.via == "" for declaration in declarations):
+        return ()
+    if len(declarations) == 1:  # the usual case
+        return (declarations[0].via,)
+    distances: dict[str, int] = {}
+    for declaration in declarations:
+        path = declaration.location.path
+        distances[path] = min(distances.get(path, declaration.via_distance), declaration.via_distance)
+    return _sort_distinct([item.via for item in declarations if item.via_distance == distances[item.location.path]])
 
 
 def _sort_distinct(texts: list[str]) -> tuple[str, ...]:

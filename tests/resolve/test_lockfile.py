@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nerq_cli.ecosystems import NPM, PYPI
-from nerq_cli.inventory import Declaration, DependencyFile, Edge, Importer, Include, Location, LockedPackage, Package
+from nerq_cli.errors import Problem
+from nerq_cli.inventory import (
+    Declaration,
+    DependencyFile,
+    Edge,
+    Importer,
+    Include,
+    Location,
+    LockedPackage,
+    MissingPackage,
+    Package,
+)
 from nerq_cli.resolve.graph import Graph
 from nerq_cli.resolve.lockfile import apply_lockfiles
 from nerq_cli.resolve.resolver import Declarations
@@ -233,3 +244,147 @@ def test_a_project_may_lie_anywhere() -> None:
             [declared, member, lock(entry("a"), entry("b"), roots=roots, path=f"{folder}uv.lock")]
         )
         assert [one.locked_count for one in together] == [1, 1, 0], folder
+
+
+# --- What frozen installations accept
+
+
+def node(name: str, version: str, /, **more: object) -> LockedPackage:
+    at = Location(path="yarn.lock", line=1)
+    base = LockedPackage(key=f"{name}@{version}", ecosystem=NPM, name=name, version=version, location=at, edges=())
+    return replace(base, **more)  # type: ignore[arg-type]
+
+
+def need(name: str, requirement: str, group: str = "main", **more: object) -> Declaration:
+    at = Location(path="package.json", line=1)
+    base = Declaration(ecosystem=NPM, name=name, requirement=requirement, group=group, location=at)
+    return replace(base, **more)  # type: ignore[arg-type]
+
+
+def node_lock(*entries: LockedPackage, **more: object) -> DependencyFile:
+    base = DependencyFile(
+        path="yarn.lock",
+        format="yarn.lock",
+        locked_packages=entries,
+        locked_filenames=("package.json",),
+        compares_requirements=True,
+    )
+    return replace(base, **more)  # type: ignore[arg-type]
+
+
+def apply_node(lockfile: DependencyFile, *needs: Declaration, **more: object) -> tuple[list[str], set[str]]:
+    """Return the names that have drifted, and the names that are listed."""
+    manifest_file = DependencyFile(path="package.json", format="package.json", declarations=needs)
+    files = apply_lockfiles([replace(manifest_file, **more), lockfile])  # type: ignore[arg-type]
+    drifted = [drift.package.name for file in files for drift in file.drift]
+    return drifted, {declaration.name for file in files for declaration in file.declarations}
+
+
+def test_a_pattern_decides_in_a_lock_file_without_roots() -> None:
+    patterns = (
+        Edge(target="a@2.0.0", requirement="latest"),
+        Edge(target="a@1.0.0", requirement="^1"),
+        Edge(target="c@1.0.0", requirement="next", alias="b"),
+    )
+    lockfile = node_lock(node("a", "1.0.0"), node("a", "2.0.0"), node("c", "1.0.0"), patterns=patterns)
+    assert apply_node(lockfile, need("a", "latest"), need("c", "next", alias="b"))[0] == []
+    assert apply_node(lockfile, need("a", ">=1"))[0] == ["a"]
+    assert apply_node(lockfile, need("c", "latest", alias="b"))[0] == ["c"]
+    assert apply_node(lockfile, need("a", ">=1"), overridden_names=("a",))[0] == []
+
+
+def test_an_override_in_the_lock_file_decides_about_a_direct_dependency() -> None:
+    importer = root(Edge(target="a@2.0.0", requirement="2.0.0"), Edge(target="c@1.0.0", requirement="1.0.0", alias="b"))
+    lockfile = node_lock(
+        node("a", "2.0.0"), node("c", "1.0.0"), importers=(importer,), overridden_names=("a", "b", "gone")
+    )
+    assert apply_node(lockfile, need("a", "^1"), need("b", "^1"), need("gone", "^1")) == ([], {"a", "c"})
+
+
+def test_a_removed_dependency_is_neither_drift_nor_listed() -> None:
+    lockfile = node_lock(importers=(root(),))
+    assert apply_node(lockfile, need("a", "^1"), overridden_names=("a",)) == ([], set())
+    assert apply_node(lockfile, need("a", "^1")) == (["a"], {"a"})
+
+
+def test_another_requirement_is_drift_where_the_tool_compares_them() -> None:
+    lockfile = node_lock(node("a", "1.5.0"), importers=(root(Edge(target="a@1.5.0", requirement="^1.0.0")),))
+    assert apply_node(lockfile, need("a", "^1.1.0"))[0] == ["a"]
+    assert apply_node(replace(lockfile, compares_requirements=False), need("a", "^1.1.0"))[0] == []
+    assert apply_node(lockfile, need("a", "^1.1.0", "peer"), need("a", "^1.0.0", "dev"))[0] == []
+    assert apply_node(lockfile, need("a", "^2.0.0", "dev"), need("a", "^1.0.0"))[0] == ["a"]
+
+
+def test_the_order_of_comparisons_is_no_difference() -> None:
+    lockfile = replace(
+        lock(entry("a"), roots=(root(Edge(target="a@1.0", requirement="<2,>=1")),)), compares_requirements=True
+    )
+    [_, made] = apply_lockfiles([manifest(item("a", ">=1, <2")), lockfile])
+    assert made.drift == ()
+
+
+def test_peer_dependencies_that_are_not_locked_are_not_installed() -> None:
+    lockfile = node_lock(importers=(root(),))
+    assert apply_node(lockfile, need("a", "*", "peer", marker="optional peer"), need("b", "*", "peer")) == ([], set())
+
+
+def test_a_lock_file_without_packages_is_a_lock_file() -> None:
+    lockfile = node_lock()
+    assert apply_node(lockfile) == ([], set())
+    assert apply_node(lockfile, need("a", "^1")) == (["a"], {"a"})
+
+
+def missing(name: str) -> MissingPackage:
+    return MissingPackage(name=name, problem=Problem(path="yarn.lock", message=f"{name} is missing"))
+
+
+def test_members_of_the_workspace_may_be_missing() -> None:
+    lockfile = node_lock(node("m", "1.0.0"), missing_packages=(missing("@w/a"), missing("zed")))
+    workspace = DependencyFile(
+        path="package.json",
+        format="package.json",
+        includes=(Include(pattern="w/*/package.json", line=1, format="package.json"),),
+        local_names=("@w/a",),
+    )
+    member = DependencyFile(path="w/z/package.json", format="package.json", local_names=("zed",))
+    *_, made = apply_lockfiles([workspace, member, lockfile])
+    assert (made.problems, made.notes) == ((), ())
+    *_, made = apply_lockfiles([workspace, lockfile])
+    assert [problem.message for problem in made.problems] == ["zed is missing"]
+    *_, made = apply_lockfiles([replace(lockfile, missing_packages=(missing("a"),))])
+    assert (made.problems, made.notes) == ((), ("required but not in this file, as what workspace members provide: a",))
+
+
+# --- Each dependency once
+
+
+def test_what_brings_a_package_in_is_of_the_groups_that_are_asked_for() -> None:
+    needs = root(Edge(target="m@1.0"), Edge(target="d@1.0", group="dev"))
+    entries = (entry("m", "1.0", "n"), entry("n", "1.0", "x"), entry("d", "1.0", "x"), entry("x"))
+    lockfile = lock(*entries, roots=(needs,))
+    assert (by_name(lockfile)["x"].via, by_name(lockfile)["x"].parents) == (("d",), ("d", "n"))  # type: ignore[attr-defined]
+    [made] = apply_lockfiles([lockfile])
+    main = [declaration for declaration in made.declarations if declaration.group == "main"]
+    declarations = Declarations(main)
+    found = {one.package.name: one for one in declarations.resolve_packages(declarations.packages, {}).dependencies}
+    assert (found["x"].via, found["x"].parents) == (("m",), ("n",))
+
+
+def test_a_skipped_dependency_of_manifest_and_lock_file_is_one() -> None:
+    needs = root(Edge(target="a@1.0", requirement=">=1"))
+    declared = manifest(item("a", ">=1", skip_reason="git: x"))
+    files = apply_lockfiles([declared, lock(entry("a", skip_reason="git: x @ 1a2b3c"), roots=(needs,))])
+    declarations = Declarations([one for file in files for one in file.declarations])
+    [found] = declarations.resolve_packages(declarations.packages, {}).dependencies
+    assert [place.path for place in found.locations] == ["pyproject.toml", "uv.lock"]
+    assert (found.version, found.requirement, found.skip_reason) == ("1.0", ">=1", "git: x @ 1a2b3c")
+
+
+def test_what_yarn_1_locks_for_an_override_without_use_is_not_listed() -> None:
+    patterns = (Edge(target="a@1.0.0", requirement="^1"), Edge(target="a@2.0.0", requirement="2.0.0"))
+    lockfile = node_lock(node("a", "1.0.0"), node("a", "2.0.0"), patterns=patterns)
+    manifest_file = DependencyFile(
+        path="package.json", format="package.json", declarations=(need("a", "^1"),), overridden_names=("a",)
+    )
+    files = apply_lockfiles([manifest_file, lockfile])
+    assert {one.locked_version for file in files for one in file.declarations} == {"1.0.0"}

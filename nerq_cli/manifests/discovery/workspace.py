@@ -106,7 +106,16 @@ def _add_overrides(dependency_file: DependencyFile, file: Path) -> DependencyFil
         if isinstance(node.data, str)
     ]
     constraints = (override for override in overrides if override is not None)
-    return replace(dependency_file, declarations=(*dependency_file.declarations, *constraints))
+    names = (
+        package_json.find_overridden_name(key)
+        for root in roots
+        for key in get_members(get_members(root).get("overrides"))
+    )
+    return replace(
+        dependency_file,
+        declarations=(*dependency_file.declarations, *constraints),
+        overridden_names=tuple(dict.fromkeys((*dependency_file.overridden_names, *filter(None, names)))),
+    )
 
 
 def apply_pdm_indexes(dependency_file: DependencyFile, lock: Path) -> DependencyFile:

@@ -77,6 +77,7 @@ def read(
         includes=includes,
         constraint=constraint,
         local_names=tuple(sorted(local_names - {""})),
+        overridden_names=tuple(reader.find_overridden_names()),
         problems=reader.problems.problems,
     )
 
@@ -181,6 +182,11 @@ class _PackageJsonReader:
                 if override is not None:
                     yield override
 
+    def find_overridden_names(self) -> Iterator[str]:
+        """Yield the direct dependencies that Yarn and pnpm may override; npm refuses to."""
+        for holder, section in ((self._root, "resolutions"), (_find_members(self._root, "pnpm"), "overrides")):
+            yield from filter(None, map(find_overridden_name, _find_members(holder, section)))
+
     def read_catalogs(self) -> Catalogs:
         """Return the catalogs of the workspace and of the file itself (Bun: at the top or in ``workspaces``)."""
         catalogs = {name: dict(catalog) for name, catalog in self.workspace_catalogs.items()}
@@ -223,7 +229,7 @@ class _PackageJsonReader:
     def _as_object(self, node: JsonNode, label: str) -> Mapping[str, JsonNode]:
         if isinstance(node.data, dict):
             return node.data
-        if node.data is not None or label == "the file":
+        if (node.data is not None and node.data != []) or label == "the file":  # [] is {} for tools that know no maps
             self.problems.add_problem(f"{label[:60]} must be an object, not {node.kind}", node.offset)
         return {}
 
@@ -247,6 +253,13 @@ def parse_override_name(key: str) -> str:
     *parents, last = key.rpartition(">")[2].strip().split("/")
     is_scoped = bool(parents) and parents[-1].startswith("@")
     return split_name(f"{parents[-1]}/{last}" if is_scoped else last)[0]
+
+
+def find_overridden_name(key: str) -> str:
+    """Return the package that a key of overrides names; empty if it applies only below another package."""
+    name = parse_override_name(key)
+    parents = key.removesuffix(key[key.rfind(name) :]) if name else key
+    return name if parents in {"", "**/"} else ""
 
 
 def make_override(

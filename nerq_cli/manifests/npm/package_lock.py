@@ -1,8 +1,9 @@
 """package-lock.json and npm-shrinkwrap.json, the lock files of npm.
 
 Versions 2 and 3 map each folder to its package (``packages``). Version 1 nests the packages as their folders are nested
-(``dependencies``); version 2 repeats that, which is not read. The format is in npm's documentation of
-package-lock.json; dependencies are resolved as Node does.
+(``dependencies``); version 2 repeats that, which is read only if ``packages`` is missing. The format is in npm's
+documentation of package-lock.json; dependencies are resolved as Node does. Entries that ``npm ci`` does not install are
+left out: extraneous ones, and those without a version.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ _FILE_NAMES: Final = (NAME, "npm-shrinkwrap.json")
 _FLAT_VERSIONS: Final = (2, 3)
 _NESTED_VERSION: Final = 1
 _NODE_MODULES: Final = "node_modules/"
+#: Members of an entry that npm writes for a package that it knew of and did not install (npm/cli issue 4828).
+_FLAGS: Final = frozenset({"dev", "optional", "devOptional", "peer", "extraneous", "ideallyInert"})
 #: Absolute paths, and all paths with Windows separators.
 _ABSOLUTE_PATH = re.compile(r"/|[^\\:]*[\\:]")
 #: Number of missing packages that a note lists.
@@ -102,6 +105,13 @@ class _FolderEntry:
         return self.fields.get(flag) is True
 
     @property
+    def is_installed(self) -> bool:
+        """Whether ``npm ci`` installs the package: it is not extraneous, and has more than flags."""
+        return not self.has_flag("extraneous") and not (
+            self.install_name and self.fields and self.fields.keys() <= _FLAGS
+        )
+
+    @property
     def is_in_project(self) -> bool:
         """Whether the folder is inside the project directory."""
         path = self.path
@@ -119,6 +129,7 @@ class _PackageLockReader:
         self._header: dict[str, tuple[object, int]] = {}
         self._entries: dict[str, _FolderEntry] = {}
         self._is_nested = False
+        self._lacks_project = False
         self._resolver = NodeResolver()
         self._missing_dependents: dict[str, str] = {}
         self._edges_by_path: dict[str, tuple[Edge, ...] | None] = {}
@@ -136,6 +147,7 @@ class _PackageLockReader:
             self._entries.clear()
         for key, offset in json_reader.repeated_keys:
             self.problems.add_problem(f"{quote_text(key)} stands here twice", offset, hint=_REGENERATE_HINT)
+        self._entries = {path: entry for path, entry in self._entries.items() if entry.is_installed}
         for entry in self._entries.values():
             self._register_folder(entry)
         self.importers = self._read_importers()
@@ -166,10 +178,15 @@ class _PackageLockReader:
         version, offset = self._header.get("lockfileVersion", (None, 0))
         if is_supported_version(version, _FLAT_VERSIONS):
             key_offset, value_offset = section_offsets.get("packages", (offset, -1))
-            if value_offset < 0 or not self.text.startswith("{", value_offset):
+            if value_offset < 0 and "dependencies" in section_offsets:
+                self._is_nested = True
+                self._read_nested(json_reader, *section_offsets["dependencies"])
+            elif value_offset < 0 or not self.text.startswith(("{", "[]"), value_offset):
                 self.problems.add_problem(
                     "a lock file of this version needs an object called packages", key_offset, hint=_REGENERATE_HINT
                 )
+            elif not self._entries:
+                self._lacks_project = True  # npm writes no entry for a package.json with nothing in it
             elif "" not in self._entries:
                 self.problems.add_problem(
                     "the project itself is missing from packages", key_offset, hint=_REGENERATE_HINT
@@ -206,7 +223,7 @@ class _PackageLockReader:
         if json_reader.in_object:
             entries = sorted(self._iter_nested(json_reader, ""), key=lambda entry: entry.start)
             self._entries.update((entry.path, entry) for entry in entries)
-        else:
+        elif json_reader.read_value() != []:
             self.problems.add_problem("dependencies must be an object", offset, hint=_REGENERATE_HINT)
 
     def _iter_nested(self, json_reader: JsonReader, owner: str) -> Iterator[_FolderEntry]:
@@ -248,6 +265,8 @@ class _PackageLockReader:
 
     def _read_importers(self) -> tuple[Importer, ...] | None:
         """Return the project and its members; None if the file lacks their dependencies."""
+        if self._lacks_project:
+            return (Importer(name=self.project_name),)
         if self._is_nested or "" not in self._entries:
             return None
         return tuple(
@@ -375,14 +394,14 @@ def _must_be_complete(entry: _FolderEntry) -> bool:
     """Whether the file must have all dependencies of an entry.
 
     Not for a folder outside of the project, which is installed by itself; not for a bundled package, whose publisher
-    may leave some out; not for an extraneous one.
+    may leave some out.
     """
-    return entry.is_in_project and not entry.has_flag("inBundle") and not entry.has_flag("extraneous")
+    return entry.is_in_project and not entry.has_flag("inBundle")
 
 
 def _find_groups(entry: _FolderEntry) -> tuple[str, ...]:
     """Return the groups of a package. The flag dev comes before optional and peer."""
-    if entry.has_flag("extraneous") or not entry.install_name:
+    if not entry.install_name:
         return ()
     if entry.has_flag("devOptional"):
         return ("dev", "optional")

@@ -23,6 +23,7 @@ from nerq_cli.manifests.npm.npm_entries import (
     normalise_directory,
 )
 from nerq_cli.manifests.npm.npm_spec import Catalogs, parse_spec, split_name
+from nerq_cli.manifests.npm.package_json import find_overridden_name
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, repository_reason, url_reason
 from nerq_cli.manifests.syntax.problems import ProblemList, list_examples
 from nerq_cli.manifests.syntax.quote import quote_text, quote_version
@@ -78,7 +79,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
     """Return the packages of a pnpm-lock.yaml. Errors in the text are in ``problems``; nothing is raised."""
     reader = _PnpmLockReader(text, path)
     try:
-        reader.read_documents(parse_documents(text))
+        reader.read_documents(parse_documents(text, reader.problems.add_line_problem))
     except NotYamlError as error:
         reader.problems.add_line_problem(str(error), error.line, hint=error.hint)
     return reader.build_result()
@@ -111,6 +112,7 @@ class _PnpmLockReader:
         self.linked_folders: dict[str, tuple[str, int]] = {}
         self.injected_names: dict[str, str] = {}
         self.bundling_packages: dict[str, None] = {}
+        self.overridden_names: dict[str, None] = {}
 
     def read_documents(self, yaml_documents: list[YamlNode]) -> None:
         """Read all documents that are not empty; report a file without any."""
@@ -137,6 +139,8 @@ class _PnpmLockReader:
             importers=importers,
             locked_filenames=("package.json",),
             local_names=find_local_names((entry.name, entry.skip_reason) for entry in packages),
+            overridden_names=tuple(self.overridden_names),
+            compares_requirements=True,
             problems=self.problems.problems,
             notes=tuple(self._build_notes()),
         )
@@ -197,6 +201,8 @@ class _DocumentReader:
             if entry is not None:
                 self.entries[raw_key] = entry
         self.lockfile.packages += map(self._make_package, self.entries.values())
+        overrides = self._get_members(self.root, "overrides")
+        self.lockfile.overridden_names |= dict.fromkeys(filter(None, map(find_overridden_name, overrides)))
         catalogs = self._read_catalogs()
         for path, importer in self.importers.items():
             edges = self._find_importer_edges(path, importer, catalogs)

@@ -2,7 +2,8 @@
 
 Entries are listed under the requirements that they resolve (patterns such as ``lodash@^4.0.0``), so an edge is found by
 its pattern. ``resolutions`` in package.json remove patterns: then the edge leads to all entries of the name. Berry
-also lists the members of the workspace, which are the roots; classic has no roots.
+also lists the members of the workspace, which are the roots. Classic has no roots and leaves the members out, so that
+an entry may require what only the workspace provides. An empty file is a lock file of classic without packages.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import partial
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from nerq_cli.ecosystems import NPM
 from nerq_cli.ecosystems.npm import find_name_error
-from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
+from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage, MissingPackage
 from nerq_cli.manifests.npm.npm_entries import (
     EntryKeys,
     extract_index,
@@ -27,7 +29,7 @@ from nerq_cli.manifests.npm.npm_entries import (
 from nerq_cli.manifests.npm.npm_spec import parse_spec, split_name
 from nerq_cli.manifests.npm.yarn_classic import parse_entries
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE
-from nerq_cli.manifests.syntax.problems import ProblemList, list_examples
+from nerq_cli.manifests.syntax.problems import MAX_PROBLEMS, ProblemList
 from nerq_cli.manifests.syntax.quote import quote_text, quote_version
 from nerq_cli.manifests.syntax.yaml_document import (
     NO_MEMBERS,
@@ -78,21 +80,21 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
         entries = []
     graph = _EntryGraph(reader, entries)
     packages = merge_entries(graph.build_packages())
-    if is_berry or reader.problems.problems or graph.is_truncated():
+    missing_packages = tuple(graph.find_missing_packages())
+    if is_berry:
         graph.report_missing()
     return DependencyFile(
         path=path,
         format=NAME,
         locked_packages=packages,
         importers=tuple(graph.build_importers()) if is_berry else None,
+        patterns=() if is_berry else tuple(graph.build_patterns()),
+        missing_packages=() if is_berry else missing_packages,
+        compares_requirements=True,
         locked_filenames=("package.json",),
         local_names=find_local_names((entry.name, entry.skip) for entry in entries),
         problems=reader.problems.problems,
-        notes=(SLOW_NOTE,)
-        if is_berry and not has_libyaml()
-        else ()
-        if reader.problems.problems
-        else tuple(graph.describe_missing()),
+        notes=(SLOW_NOTE,) if is_berry and not has_libyaml() else (),
     )
 
 
@@ -148,8 +150,6 @@ class _YarnLockReader:
             raise NotYamlError(
                 f"unknown version of the lock file: {quote_version(header[1])}", line, "known is version 1"
             )
-        if not text.strip():
-            raise NotYamlError("the file is empty", 0, _REGENERATE_HINT)
         for patterns, line, fields in parse_entries(
             text, partial(self.problems.add_line_problem, hint=_REGENERATE_HINT)
         ):
@@ -171,7 +171,7 @@ class _YarnLockReader:
 
     def read_berry(self, text: str) -> Iterator[_YarnEntry]:
         """Yield the entries of a berry lock file."""
-        root, *extra_documents = parse_documents(text)
+        root, *extra_documents = parse_documents(text, partial(self.problems.add_line_problem, hint=_REGENERATE_HINT))
         if extra_documents:
             raise NotYamlError("a lock file is one document", extra_documents[0].line, _REGENERATE_HINT)
         if not isinstance(root.data, dict):
@@ -254,6 +254,7 @@ class _EntryGraph:
 
     def __init__(self, reader: _YarnLockReader, entries: list[_YarnEntry]) -> None:
         self.path = reader.path
+        self.problems = reader.problems
         self.report_problem = reader.problems.add_line_problem
         self.entries = entries
         self.missing_edges: dict[tuple[str, str, int], None] = {}
@@ -298,24 +299,23 @@ class _EntryGraph:
             if entry.member_directory is not None:
                 yield Importer(path=entry.member_directory, name=entry.name, edges=edges)
 
-    def is_truncated(self) -> bool:
-        """Whether a missing package would come after the last entry: entries are sorted by name."""
-        last_name = max((entry.name for entry in self.entries), default="")
-        return any(name > last_name for name, _, _ in self.missing_edges)
+    def build_patterns(self) -> Iterator[Edge]:
+        """Yield the requirements that the entries resolve."""
+        for entry in self.entries:
+            for pattern in entry.patterns:
+                yield _make_edge(entry, *split_name(pattern), "main")
 
     def report_missing(self) -> None:
         """Report each edge whose target is missing."""
         for name, specifier, line in self.missing_edges:
-            label = quote_text(f"{name}@{specifier}")
-            self.report_problem(
-                f"{label} is required here, but not in this file", line, hint=_REGENERATE_HINT, level="incomplete"
-            )
+            self.report_problem(_describe_missing(name, specifier), line, hint=_REGENERATE_HINT, level="incomplete")
 
-    def describe_missing(self) -> Iterator[str]:
-        """Yield a note on missing packages: classic leaves out those that a workspace member provides."""
-        names = list(dict.fromkeys(name for name, _, _ in self.missing_edges))
-        if names:
-            yield f"required but not in this file, as what workspace members provide: {list_examples(names)}"
+    def find_missing_packages(self) -> Iterator[MissingPackage]:
+        """Yield the target of each edge that has none in this file."""
+        for name, specifier, line in islice(self.missing_edges, MAX_PROBLEMS):
+            message = _describe_missing(name, specifier)
+            problem = self.problems.make_line_problem(message, line, hint=_REGENERATE_HINT, level="incomplete")
+            yield MissingPackage(name=name, problem=problem)
 
     def _index_pattern(self, pattern: str, entry: _YarnEntry) -> None:
         first_entry = self.by_pattern.setdefault(pattern, entry)
@@ -376,6 +376,10 @@ def _make_edge(entry: _YarnEntry, name: str, specifier: str, group: str) -> Edge
     return Edge(
         target=entry.key, group=group, requirement=_parse_requirement(name, specifier), alias=_find_alias(entry, name)
     )
+
+
+def _describe_missing(name: str, specifier: str) -> str:
+    return f"{quote_text(f'{name}@{specifier}')} is required here, but not in this file"
 
 
 def _find_alias(entry: _YarnEntry, name: str) -> str:

@@ -40,6 +40,8 @@ _UNLOCKED_NAMES: Final = frozenset({"distribute", "pip", "setuptools", "wheel"})
 _CONDITION_KEYS: Final = ("markers", "python", "platform", "optional")
 #: Keys of a dependency that comes from no index.
 _DIRECT_KEYS: Final = frozenset({"git", "hg", "path", "file", "url"})
+#: The version of a file that states none: Poetry before 1.1 did not write it.
+_UNSTATED_VERSION: Final = "1.0"
 #: A constraint that is not in the notation of PEP 440.
 _POETRY_NOTATION = re.compile(r"[\^|*]|~(?!=)|^\s*[0-9v]|(?<![<>!=~])=(?!=)")
 
@@ -69,10 +71,12 @@ def _is_supported(lock: LockFile) -> bool:
     """Return whether the file is complete (its metadata come last) and of a supported version; report if not."""
     if lock.problems:
         return False
-    version = lock.root.get_table("metadata").get_text("lock-version")
-    if not version:
+    if "metadata" not in lock.root.values:
         hint = "the file may be truncated or not of Poetry: lock the project again"
-        lock.add_problem("no lock-version in [metadata] at the end of the file", hint=hint)
+        lock.add_problem("no [metadata] at the end of the file", hint=hint)
+        return False
+    version = _read_version(lock)
+    if lock.problems:
         return False
     if parse_format_version(version)[0] not in SUPPORTED_VERSIONS:
         hint = "versions 1 and 2 of the format are supported"
@@ -83,15 +87,16 @@ def _is_supported(lock: LockFile) -> bool:
     return True
 
 
+def _read_version(lock: LockFile) -> str:
+    """Return the version of the format."""
+    return lock.root.get_table("metadata").get_text("lock-version") or _UNSTATED_VERSION
+
+
 def _read_packages(lock: LockFile) -> Iterator[LockedPackage]:
     lock_entries = read_entries(lock, "package", _read_source, ("source",))
     entries_by_name = index_entries(lock_entries)
     extra_groups = _read_extras(lock.root.get_table("extras"))
-    unlocked_names = (
-        _UNLOCKED_NAMES
-        if parse_format_version(lock.root.get_table("metadata").get_text("lock-version"))[0] == 1
-        else ()
-    )
+    unlocked_names = _UNLOCKED_NAMES if parse_format_version(_read_version(lock))[0] == 1 else ()
     hashes = _read_old_hashes(lock.root.get_table("metadata"))
     for entry in lock_entries:
         table = entry.table

@@ -7,6 +7,7 @@ are Poetry, PDM, Hatch, uv, Rye, pixi, Flit and setuptools. No build backend is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import Final
@@ -38,7 +39,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
     """
     document = TomlDocument(text, path)
     reader = _PyprojectReader(document.root)
-    return build_dependency_file(
+    dependency_file = build_dependency_file(
         document,
         NAME,
         reader.read_declarations(),
@@ -47,6 +48,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
         includes=reader.read_includes(),
         own_names=reader.own_names | pyproject_tools.find_local_names(reader.sources),
     )
+    return replace(dependency_file, overridden_names=tuple(pyproject_tools.find_overridden_names(reader.tool)))
 
 
 class _PyprojectReader:

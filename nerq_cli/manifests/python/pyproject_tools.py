@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Final
 
 from nerq_cli.ecosystems import PYPI, normalise_name
@@ -80,6 +81,15 @@ def read_constraints(tool: TomlField) -> Iterator[Declaration]:
         if "://" in field.get_text():
             override = parse_field(f"{name} @ {field.get_text()}", field, "constraint")
             yield from [override] if override else []
+
+
+def find_overridden_names(tool: TomlField) -> Iterator[str]:
+    """Yield the names of the packages that uv and PDM override, also where they are direct dependencies."""
+    for text, _ in tool.get_path("uv", "override-dependencies").string_items():
+        with suppress(pep508.NotASpecifierError):
+            yield normalise_name(PYPI, pep508.parse_specifier(text).name)
+    for name in dict(tool.get_path("pdm", "resolution", "overrides").items()):
+        yield normalise_name(PYPI, name)
 
 
 def read_flit(tool: TomlField) -> Iterator[Declaration]:

@@ -138,6 +138,7 @@ class LockFile:
         constraint: bool,
         importers: Sequence[Importer] = (),
         locked_filename: str = "pyproject.toml",
+        compares_requirements: bool = False,
     ) -> DependencyFile:
         """Return what was read; ``locked_filename`` is the file that the lock file is made from."""
         locked_packages = tuple(packages)
@@ -148,6 +149,7 @@ class LockFile:
             locked_packages=locked_packages,
             importers=tuple(importers) or None,
             locked_filenames=(locked_filename,),
+            compares_requirements=compares_requirements,
             constraint=constraint,
             local_names=tuple(sorted({package.package.name for package in local_packages})),
             problems=self.problems,

@@ -70,7 +70,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
     Without ``group``, the name of the file gives the group, and whether it is a constraints file.
     """
     file = PurePosixPath(path)
-    constraint = constraint or bool(not group and _CONSTRAINTS_WORD.search(file.stem))
+    constraint = constraint or (not group and is_constraints_name(file))
     reader = _RequirementsReader(path, "constraint" if constraint else group or _guess_group(file), text)
     if _HTML_PAGE.match(text):
         reader.document.add_problem("a web page, not a requirements file", 1, hint="download the raw file")
@@ -93,6 +93,11 @@ def set_indexes(
 
 def _split_words(stem: str) -> list[str]:
     return [word for word in re.split(r"[^a-z0-9]+", _KIND_WORD.sub(" ", stem.lower())) if word]
+
+
+def is_constraints_name(path: PurePosixPath) -> bool:
+    """Return whether a file is a constraints file by its name."""
+    return _CONSTRAINTS_WORD.search(path.stem) is not None
 
 
 def _guess_group(file: PurePosixPath) -> str:
@@ -187,8 +192,7 @@ class _RequirementsReader:
         for value in values_by_option.get("requirements", ()):
             # A file called constraints.txt that is included with -r declares dependencies.
             group = "main" if self.group == "constraint" else self.group
-            is_constraints_name = _CONSTRAINTS_WORD.search(PurePosixPath(value).stem)
-            self._add_include(value, line, group=group if is_constraints_name else "")
+            self._add_include(value, line, group=group if is_constraints_name(PurePosixPath(value)) else "")
         for value in values_by_option.get("constraints", ()):
             self._add_include(value, line, constraint=True)
         self.index = _strip_url_credentials(values_by_option.get("index_url", [self.index])[-1])

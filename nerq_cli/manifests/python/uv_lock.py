@@ -50,7 +50,14 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
     importers = list(graph.read_importers()) if graph else []
     file_name = PurePosixPath(path).name
     locked_filename = file_name.removesuffix(".lock") if file_name.endswith(_SCRIPT_SUFFIX) else "pyproject.toml"
-    return lock.build_file(NAME, packages, constraint=constraint, importers=importers, locked_filename=locked_filename)
+    return lock.build_file(
+        NAME,
+        packages,
+        constraint=constraint,
+        importers=importers,
+        locked_filename=locked_filename,
+        compares_requirements=True,
+    )
 
 
 def _is_supported(lock: LockFile) -> bool:

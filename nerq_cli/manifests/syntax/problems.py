@@ -62,7 +62,17 @@ class ProblemList:
         self, message: str, line: int = 0, *, column: int = 0, hint: str = "", level: ProblemLevel = "error"
     ) -> None:
         """Add a problem at a line; 0 means the whole file."""
-        problem = Problem(
+        problem = self.make_line_problem(message, line, column=column, hint=hint, level=level)
+        if len(self._problems) < MAX_PROBLEMS:
+            self._problems[problem] = None
+        else:
+            self._omitted += 1
+
+    def make_line_problem(
+        self, message: str, line: int, *, column: int = 0, hint: str = "", level: ProblemLevel = "error"
+    ) -> Problem:
+        """Return a problem at a line without adding it."""
+        return Problem(
             path=self._path,
             line=line,
             column=column,
@@ -71,10 +81,6 @@ class ProblemList:
             hint=hint,
             level=level,
         )
-        if len(self._problems) < MAX_PROBLEMS:
-            self._problems[problem] = None
-        else:
-            self._omitted += 1
 
     @property
     def problems(self) -> tuple[Problem, ...]:

@@ -2,13 +2,13 @@
 
 Every scalar is text, so that 1.10 stays a version. The events come from libyaml, which the wheels of PyYAML include; a
 PyYAML without it is about ten times slower (see `has_libyaml`). Aliases and anchors, with which a small file can expand
-to a huge one, tags and repeated keys are refused.
+to a huge one, tags and, unless they are reported, repeated keys are refused.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
@@ -83,8 +83,13 @@ def find_conflict(text: str) -> int:
     return text.count("\n", 0, match.start()) + 1 if match else 0
 
 
-def parse_documents(text: str) -> list[YamlNode]:
+def parse_documents(text: str, report: Callable[[str, int], None] | None = None) -> list[YamlNode]:
     """Return the documents of a YAML stream.
+
+    Args:
+        text: the stream.
+        report: called with the message and the line of each repeated key, of which the last value counts (as in Yarn);
+            by default a repeated key is an error.
 
     Raises:
         NotYamlError: the text is not YAML, or uses a refused feature.
@@ -95,7 +100,7 @@ def parse_documents(text: str) -> list[YamlNode]:
     if line:
         raise NotYamlError("this is a merge conflict marker", line, "choose one of the two versions")
     try:
-        return _build_documents(yaml.parse(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader)))
+        return _build_documents(yaml.parse(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader)), report)
     except yaml.MarkedYAMLError as error:
         line = _mark_line(error.problem_mark or error.context_mark)
         deep = _too_deep(text, line)
@@ -109,7 +114,7 @@ def parse_documents(text: str) -> list[YamlNode]:
         ) from None
 
 
-def _build_documents(events: Iterator[Any]) -> list[YamlNode]:
+def _build_documents(events: Iterator[Any], report: Callable[[str, int], None] | None) -> list[YamlNode]:
     """Return the documents of a stream of events.
 
     An open collection is a list of its items; those of a mapping are keys and values in turn.
@@ -132,7 +137,7 @@ def _build_documents(events: Iterator[Any]) -> list[YamlNode]:
             if len(open_collections) > MAX_DEPTH:
                 raise NotYamlError(_DEEP, _mark_line(event.start_mark))
         elif isinstance(event, end):
-            data: YamlData = _build_mapping(items) if isinstance(event, kinds.MappingEndEvent) else items
+            data: YamlData = _build_mapping(items, report) if isinstance(event, kinds.MappingEndEvent) else items
             items, line = open_collections.pop()
             items.append(YamlNode(data, line))
         elif isinstance(event, kinds.AliasEvent):
@@ -156,13 +161,16 @@ def _too_deep(text: str, last: int) -> int:
     return 0
 
 
-def _build_mapping(items: list[YamlNode]) -> dict[str, YamlNode]:
+def _build_mapping(items: list[YamlNode], report: Callable[[str, int], None] | None) -> dict[str, YamlNode]:
     members: dict[str, YamlNode] = {}
     for (key, line), (data, _) in zip(items[::2], items[1::2], strict=True):
         if not isinstance(key, str):
             raise NotYamlError("a key must be text", line)
         if key in members:
-            raise NotYamlError(f'"{key[:60]}" is here twice, first in line {members[key].line}', line)
+            message = f'"{key[:60]}" is here twice, first in line {members[key].line}'
+            if report is None:
+                raise NotYamlError(message, line)
+            report(message, line)
         members[key] = YamlNode(data, line)
     return members
 

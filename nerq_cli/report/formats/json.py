@@ -167,6 +167,7 @@ class _Dependency(_Struct, frozen=True, kw_only=True):
     resolution: str
     direct: bool
     via: list[str]
+    parents: list[str]
     groups: list[str]
     locations: list[_Location]
     markers: list[str]
@@ -346,6 +347,7 @@ def _build_dependency(assessment: Assessment, methodology: Methodology, *, list_
         resolution=dependency.resolution,
         direct=dependency.direct,
         via=_sanitize_texts(dependency.via),
+        parents=_sanitize_texts(dependency.parents),
         groups=_sanitize_texts(dependency.groups),
         locations=_build_locations(dependency.locations),
         markers=_sanitize_texts(dependency.markers),

@@ -163,6 +163,21 @@ def test_each_file_is_read_once(project: Project) -> None:
     assert [names(manifest) for manifest in manifests] == [[], ["requests"]]
 
 
+@pytest.mark.parametrize(
+    ("name", "link", "kept"),
+    [
+        ("requirements.txt", "constraints.txt", "requirements.txt"),
+        ("constraints.txt", "requirements.txt", "requirements.txt"),
+        ("requirements.txt", "requirements-dev.txt", "requirements.txt"),
+    ],
+)
+def test_a_link_moves_nothing_into_another_group(project: Project, name: str, link: str, kept: str) -> None:
+    home = project({name: "requests"})
+    (home / link).symlink_to(name)
+    [manifest] = load_dependency_files(["."])
+    assert (manifest.path, [item.group for item in manifest.declarations]) == (kept, ["main"])
+
+
 def test_a_path_that_does_not_exist_is_a_usage_error(project: Project) -> None:
     project({})
     for path in ("nowhere", "nowhere/requirements.txt", "a\x00b"):

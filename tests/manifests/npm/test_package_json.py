@@ -203,6 +203,20 @@ def test_what_is_no_object_is_one_problem(text: str) -> None:
     assert len(read(text, "package.json").problems) == 1
 
 
+def test_an_empty_array_is_an_empty_object() -> None:
+    manifest = reading(dependencies=[], devDependencies=[], overrides=[], peerDependenciesMeta=[])
+    assert (messages(manifest), manifest.declarations) == ([], ())
+
+
+def test_the_names_that_yarn_and_pnpm_override_are_known() -> None:
+    manifest = reading(
+        resolutions={"a": "1", "**/@s/b": "1", "x/c": "1", "d@npm:^1": "2", "x/@s/e": "1"},
+        pnpm={"overrides": {"f": "-", "g@^1": "2", "x>h": "1"}},
+        overrides={"i": "1"},
+    )
+    assert manifest.overridden_names == ("a", "@s/b", "d", "f", "g")
+
+
 def test_wrong_shapes_are_reported_and_the_rest_is_read() -> None:
     manifest = reading(
         name=5,
@@ -213,7 +227,7 @@ def test_wrong_shapes_are_reported_and_the_rest_is_read() -> None:
         peerDependenciesMeta={"a": True},
         bundleDependencies={"a": 1},
         bundledDependencies=[1],
-        overrides=[],
+        overrides=["a"],
         workspaces=[1, "packages/*"],
     )
     assert messages(manifest) == [

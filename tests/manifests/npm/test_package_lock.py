@@ -182,7 +182,6 @@ def test_edges_are_main_optional_or_peer_and_the_last_two_may_lead_nowhere() -> 
         ({"devOptional": True}, ("dev", "optional"), True),
         ({"peer": True}, ("peer",), False),
         ({"dev": True, "peer": True}, ("dev",), False),
-        ({"extraneous": True, "dev": True}, (), False),
         ({"dev": False, "optional": None}, ("main",), False),
     ],
 )
@@ -426,8 +425,40 @@ def test_an_edge_to_nowhere_is_a_problem_where_it_is_asked_for() -> None:
     assert messages(escaped)[1].startswith("11: ")
 
 
-def test_what_nothing_leads_to_need_not_be_complete() -> None:
-    assert only(reading(flat({"node_modules/a": entry("a", extraneous=True, dependencies={"gone": "1"})}))).edges == ()
+def test_what_npm_ci_does_not_install_is_left_out() -> None:
+    extraneous = entry("a", extraneous=True, dependencies={"gone": "1"})
+    flags = [{"dev": True, "optional": True, "peer": True}, {"optional": True}, {"ideallyInert": True, "dev": True}]
+    left_out = {f"node_modules/b{number}": fields for number, fields in enumerate(flags)}
+    text = flat({"node_modules/a": extraneous, "node_modules/k": entry("k"), **left_out}, {"dependencies": {"k": "1"}})
+    assert [*packages(reading(text))] == ["node_modules/k"]
+
+
+def test_a_required_entry_of_flags_alone_is_missing() -> None:
+    text = flat({"node_modules/a": {"dev": True}}, {"devDependencies": {"a": "^1"}})
+    assert messages(text) == ['7: "a" is required here, but not in this file']
+
+
+def test_a_project_with_nothing_has_no_entry() -> None:
+    manifest = reading('{"name": "web", "lockfileVersion": 3, "requires": true, "packages": {}}')
+    assert (manifest.locked_packages, manifest.importers) == ((), (Importer(name="web"),))
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_dependencies_alone_are_read_as_in_version_1(version: int) -> None:
+    manifest = reading(nested({"a": {"version": "1.0.0", "resolved": tarball("a")}}, lockfileVersion=version))
+    assert (only(manifest).name, only(manifest).version, manifest.importers) == ("a", "1.0.0", None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"lockfileVersion": 1, "requires": true, "dependencies": []}',
+        '{"lockfileVersion": 3, "packages": []}',
+        '{"lockfileVersion": 3, "packages": {"": {"dependencies": [], "devDependencies": []}}}',
+    ],
+)
+def test_an_empty_array_is_an_empty_object(text: str) -> None:
+    assert reading(text).locked_packages == ()
 
 
 @pytest.mark.parametrize(
@@ -443,9 +474,12 @@ def test_what_nothing_leads_to_need_not_be_complete() -> None:
         ('{\n"lockfileVersion": "3"}', "2: unknown lockfileVersion that is no number"),
         ('{\n"lockfileVersion": true}', "2: unknown lockfileVersion that is no number"),
         ('{\n"lockfileVersion": 3}', "2: a lock file of this version needs an object called packages"),
-        ('{"lockfileVersion": 3,\n"packages": []}', "2: a lock file of this version needs an object called packages"),
-        ('{"lockfileVersion": 3,\n"packages": {}}', "2: the project itself is missing from packages"),
-        ('{"lockfileVersion": 1,\n"dependencies": []}', "2: dependencies must be an object"),
+        ('{"lockfileVersion": 3,\n"packages": [1]}', "2: a lock file of this version needs an object called packages"),
+        (
+            '{"lockfileVersion": 3,\n"packages": {"node_modules/a": {"dev": true}}}',
+            "2: the project itself is missing from packages",
+        ),
+        ('{"lockfileVersion": 1,\n"dependencies": [1]}', "2: dependencies must be an object"),
         ('{"lockfileVersion": 1, "dependencies": {\n"a": "1.0.0"}}', '2: "a" must be an object'),
         ('{"dependencies": {\n"a": "^1.0.0"}}', '2: "a" must be an object'),
     ],
@@ -467,7 +501,7 @@ def test_what_is_no_lock_file_of_npm_is_a_problem(text: str, expected: str) -> N
         ("node_modules/a", entry("a", name="-"), '"-" is no package name: no name begins like this'),
         ("node_modules/\x1b", entry("a"), '"node_modules/\\u001b" cannot be the path of a folder'),
         ("node_modules/" * 400 + "a", entry("a"), f'"{("node_modules/" * 5)[:40]}…" cannot be the path of a folder'),
-        ("node_modules/a", entry("a", dependencies=[]), "dependencies must be an object"),
+        ("node_modules/a", entry("a", dependencies=[1]), "dependencies must be an object"),
         ("node_modules/a", entry("a", peerDependencies={"b": 1}), "the values of peerDependencies must be strings"),
     ],
 )

@@ -344,8 +344,6 @@ def test_what_berry_takes_from_elsewhere_stays_in_the_list(resolution: str, name
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("", [(0, "the file is empty")]),
-        (" \n", [(0, "the file is empty")]),
         ("# yarn lockfile v2\n", [(1, 'unknown version of the lock file: "2"')]),
         ("a@1:\n<<<<<<< ours\n", [(2, "this is a merge conflict marker")]),
         ('{\n  "name": "x"\n}\n', [(1, "this is not a line of a yarn.lock")]),
@@ -360,10 +358,6 @@ def test_what_berry_takes_from_elsewhere_stays_in_the_list(resolution: str, name
         ('a@1:\n  version "1"\n  version "2"\n', [(3, '"version" is here twice, first in line 2')]),
         ('a@1:\n  version "1"\n\na@1:\n  version "2"\n', [(4, '"a@1" is here twice, first in line 1')]),
         ('.a@1:\n  version "1"\n', [(1, '".a@1" names no package: no name begins like this')]),
-        (
-            'a@1:\n  version "1"\n  dependencies:\n    b "^1"\n',
-            [(4, '"b@^1" is required here, but not in this file')],
-        ),
         ('a@1:\n  version "1"\n  dependencies "x"\n', [(3, "dependencies must be a mapping, not text")]),
         ("__metadata:\n  version: 3\n", [(2, 'unknown version of the lock file: "3"')]),
         ("__metadata:\n  version: 99\n", [(2, 'unknown version of the lock file: "99"')]),
@@ -372,7 +366,13 @@ def test_what_berry_takes_from_elsewhere_stays_in_the_list(resolution: str, name
         ("__metadata:\n  version: 8\n---\na: 1\n", [(4, "a lock file is one document")]),
         ('a: "\n__metadata:\n"\n', [(1, 'unknown version of the lock file: ""')]),
         ('"\n__metadata: "\n', [(1, "a lock file is a mapping, not text")]),
-        ("__metadata:\n  version: 8\n  version: 8\n", [(3, '"version" is here twice, first in line 2')]),
+        (
+            "__metadata:\n  version: 8\n  version: 8\n",
+            [
+                (0, "the project itself is missing: the file is damaged"),
+                (3, '"version" is here twice, first in line 2'),
+            ],
+        ),
         (berry("a@1: 1\n"), [(8, '"a@1" must be a mapping, not text')]),
         (berry("a@1: {version: 1}\n"), [(8, '"a@1" has no resolution: the entry is damaged')]),
         (berry("a@1: {resolution: 'a@npm:1'}\n"), [(8, '"a@1" has no version: the entry is damaged')]),
@@ -433,14 +433,18 @@ def test_a_lost_line_loses_no_package_in_silence(text: str, data: st.DataObject)
     lines = text.splitlines(keepends=True)
     lost = data.draw(st.integers(0, len(lines) - 1))
     manifest = read("".join(lines[:lost] + lines[lost + 1 :]), "yarn.lock")
-    assert manifest.problems or packages(manifest) >= packages(good(text)) - {("@acme/lib", "")}
+    assert (
+        manifest.problems
+        or manifest.missing_packages
+        or packages(manifest) >= packages(good(text)) - {("@acme/lib", "")}
+    )
 
 
 @given(st.integers(len(CLASSIC) // 10, len(CLASSIC)))
 def test_a_file_that_ends_too_early_loses_no_package_in_silence(end: int) -> None:
     # What a file ends before is missed where something leads to it; the last entry is one that something leads to.
     manifest = read(CLASSIC[: max(end, CLASSIC.index('"old-b" ') + 25)], "yarn.lock")
-    assert manifest.problems or packages(manifest) == packages(good(CLASSIC))
+    assert manifest.problems or manifest.missing_packages or packages(manifest) == packages(good(CLASSIC))
 
 
 @given(st.sampled_from([CLASSIC, BERRY]), st.integers(0, 2500), st.integers(0, 40), st.text(max_size=5))
@@ -475,17 +479,32 @@ def test_a_thousand_packages_take_no_more_than_the_time_allowed() -> None:
 
 
 def test_classic_lacks_what_members_of_a_workspace_provide() -> None:
-    needs = "".join(f'    "@w/{name}" "1"\n' for name in "abcd")
-    text = f'x@1:\n  version "1"\n  dependencies:\n{needs}'
-    manifest = good(text)
+    manifest = good('x@1:\n  version "1"\n  dependencies:\n    "@w/a" "1"\n')
     assert manifest.locked_packages[0].edges == ()
-    assert manifest.notes == (
-        "required but not in this file, as what workspace members provide: @w/a, @w/b, @w/c and 1 more",
-    )
-    assert problems(text + 'x@1:\n  version "2"\n')[0][1] == '"@w/a@1" is required here, but not in this file'
+    assert [(item.name, item.problem.line, item.problem.message) for item in manifest.missing_packages] == [
+        ("@w/a", 4, '"@w/a@1" is required here, but not in this file')
+    ]
 
 
-def test_a_file_of_classic_that_ends_early_is_damaged() -> None:
-    text = 'b@1:\n  version "1"\n  dependencies:\n    a "1"\n'
-    assert read(text, "yarn.lock").notes == ("required but not in this file, as what workspace members provide: a",)
-    assert [line for line, _ in problems(text.replace(' a "1"', ' c "1"'))] == [4]
+def test_classic_has_its_patterns_for_the_manifests() -> None:
+    manifest = good('a@latest, a@^1:\n  version "1.2.0"\n\n"b@npm:c@^2":\n  version "2.0.0"\n')
+    assert [(edge.target, edge.requirement, edge.alias) for edge in manifest.patterns] == [
+        ("a@1.2.0", "latest", ""),
+        ("a@1.2.0", "^1", ""),
+        ("c@2.0.0", "^2", "b"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["", " \n", "# yarn lockfile v1\n\n\n"])
+def test_an_empty_file_locks_nothing(text: str) -> None:
+    manifest = good(text)
+    assert (manifest.locked_packages, manifest.importers, manifest.notes) == ((), None, ())
+
+
+def test_a_repeated_key_in_berry_loses_no_other_entry() -> None:
+    repeated = "b@npm:^1: {version: 1.1.0, resolution: 'b@npm:1.1.0'}\n"
+    text = berry(repeated + repeated + "c@npm:^1: {version: 1.0.0, resolution: 'c@npm:1.0.0'}\n")
+    manifest = read(text, "yarn.lock")
+    assert {("b", "1.1.0"), ("c", "1.0.0")} <= packages(manifest)
+    [problem] = manifest.problems
+    assert problem.message.startswith('"b@npm:^1" is here twice')

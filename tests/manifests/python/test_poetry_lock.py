@@ -235,7 +235,7 @@ def test_an_edge_that_cannot_be_read_is_a_problem(dependency: str, message: str)
     [
         ("", 0, "the file is empty"),
         ("\n# nothing\n", 0, "the file is empty"),
-        ("[[package]]\nname = 'a'\nversion = '1'\n", 0, "no lock-version in [metadata] at the end of the file"),
+        ("[[package]]\nname = 'a'\nversion = '1'\n", 0, "no [metadata] at the end of the file"),
         ("lockfileVersion: '9.0'\n", 1, "not valid TOML: Expected '=' after a key in a key/value pair"),
         ("[metadata]\nlock-version = '3.0'\n", 2, 'lock-version "3.0" is not supported'),
         ("[metadata]\nlock-version = 'x'\n", 2, 'lock-version "…" is not supported'),
@@ -246,6 +246,13 @@ def test_a_file_that_is_not_poetrys_or_not_whole_is_a_problem(text: str, line: i
     manifest = read(text, "poetry.lock")
     assert (line, message) in messages(manifest)
     assert manifest.locked_packages == ()
+
+
+def test_a_file_without_a_version_is_of_version_1() -> None:
+    package = '[[package]]\nname = "a"\nversion = "1"\ncategory = "dev"\n[package.dependencies]\nsetuptools = "*"\n'
+    manifest = read(f'{package}[metadata]\ncontent-hash = "x"\n[metadata.hashes]\na = ["0"]\n', "poetry.lock")
+    assert manifest.problems == ()
+    assert [(one.name, one.groups, one.has_hash) for one in manifest.locked_packages] == [("a", ("dev",), True)]
 
 
 def test_a_project_without_dependencies_has_none() -> None:
