@@ -7,7 +7,8 @@ with uv and poetry; npm is the one in PATH. Registries are those of the user's c
 
 Each tool locks twelve small projects. Then it installs them frozen, as written and after two edits of one requirement:
 to a range that the locked version does not satisfy, and to another range that it does. Compared are whether the
-frozen installation is accepted with whether nerq reports no drift, and the tool's list of packages with nerq's.
+frozen installation is accepted with whether nerq reports no drift, and the tool's list of packages with nerq's, apart
+from optional ones that the tool does not list because they are for another platform.
 """
 
 from __future__ import annotations
@@ -90,19 +91,21 @@ def edit(folder: Path, manifest: str, project: Project, requirement: str) -> Non
         )
 
 
-def nerq(folder: Path) -> tuple[bool, Packages]:
-    """Return whether nerq reports drift, and its list."""
+def nerq(folder: Path) -> tuple[bool, Packages, Packages]:
+    """Return whether nerq reports drift, its list, and what is optional in it."""
     command = [sys.executable, "-m", "nerq_cli", "scan", "--list", "--offline", "--no-config", "--format", "json", "."]
     result = subprocess.run(command, cwd=folder, text=True, capture_output=True, check=False)
     report = json.loads(result.stdout)
-    packages = {
-        (item["name"], item["version"] or "")
+    items = [
+        item
         for item in report["dependencies"]
         if not (item["skip_reason"] or "").startswith(LOCAL_REASONS) and item["groups"] != ["build"]
-    }
+    ]
+    packages = {(item["name"], item["version"] or "") for item in items}
+    optional = {(item["name"], item["version"] or "") for item in items if item["groups"] == ["optional"]}
     for problem in (problem for file in report["dependency_files"] for problem in file["errors"]):
         print(f"    nerq: {problem}")
-    return any(finding["id"] == "lock-drift" for finding in report["findings"]), packages
+    return any(finding["id"] == "lock-drift" for finding in report["findings"]), packages, optional
 
 
 # --- npm, pnpm, Yarn, Bun ---------------------------------------------------------------------------------------------
@@ -207,9 +210,12 @@ def list_members(folder: Path) -> set[str]:
     return {json.loads(path.read_text("utf-8"))["name"] for path in folder.glob("packages/*/package.json")}
 
 
-def split_alias(requirement: str) -> str:
-    """Return the package that an alias stands for; empty if it is none."""
-    return requirement.removeprefix("npm:").rpartition("@")[0] if requirement.startswith("npm:") else ""
+def use_real_names(packages: Packages, folder: Path) -> Packages:
+    """Return a list without members of the workspace, and with packages in place of aliases."""
+    requirements = json.loads((folder / "package.json").read_text("utf-8"))["dependencies"].items()
+    real_names = {name: text[4:].rpartition("@")[0] for name, text in requirements if text.startswith("npm:")}
+    members = list_members(folder)
+    return {(real_names.get(name, name), version) for name, version in packages if name not in members}
 
 
 def _walk_npm(node: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
@@ -248,10 +254,7 @@ def list_yarn_classic(folder: Path, command: list[str]) -> Packages:
         name, _, version = tree["name"].rpartition("@")
         if not tree.get("shadow"):
             packages.add((name, version))
-    aliases = json.loads((folder / "package.json").read_text("utf-8"))["dependencies"]
-    real_names = {name: split_alias(requirement) or name for name, requirement in aliases.items()}
-    members = list_members(folder)
-    return {(real_names.get(name, name), version) for name, version in packages if name not in members}
+    return use_real_names(packages, folder)
 
 
 def list_yarn_berry(folder: Path, command: list[str]) -> Packages:
@@ -269,7 +272,7 @@ def list_bun(folder: Path, command: list[str]) -> Packages:
     """Return what `bun pm ls` lists."""
     output = run_text([*command, "pm", "ls", "--all"], folder)
     lines = re.findall(r"[├└]── (@?[^@\s]+)@(\S+)", output)
-    return {(name, version) for name, version in lines if not version.startswith("workspace:")}
+    return use_real_names({(name, version) for name, version in lines if not version.startswith("workspace:")}, folder)
 
 
 # --- uv and Poetry ----------------------------------------------------------------------------------------------------
@@ -282,20 +285,25 @@ def pyproject(dependencies: Iterable[str], more: str = "", *, name: str = "root"
     return f"{head}dependencies = [\n{lines}]\n{extra}\n{more}"
 
 
-def python_projects(repository: Path, tool: str) -> dict[str, Project]:
+def python_projects(repository: Path, tool: str, index: str = "") -> dict[str, Project]:
     """Return the twelve projects of Python's kind."""
     is_uv = tool == "uv"
     base = ["idna>=3.4"]
     package_mode = "" if is_uv else "[tool.poetry]\npackage-mode = false\n"
+    if index and not is_uv:
+        package_mode += f'[[tool.poetry.source]]\nname = "index"\nurl = "{index}"\npriority = "primary"\n'
     settings = f"[tool.uv]\n{{}}\n{package_mode}" if is_uv else f"{{}}\n{package_mode}"
 
     def single(dependencies: Iterable[str], uv: str = "", poetry: str = "", extra: str = "") -> Project:
         text = pyproject(dependencies, settings.format(uv if is_uv else poetry), extra=extra)
         return Project({"pyproject.toml": text}, "idna", "<3", ">=3")
 
-    path_source = '[tool.uv.sources]\nlocal = { path = "local" }\n' if is_uv else package_mode
+    path_source = (
+        '[tool.uv.sources]\nlocal = { path = "local" }\n'
+        if is_uv
+        else f'[tool.poetry.dependencies]\nlocal = {{ path = "local" }}\n{package_mode}'
+    )
     local = pyproject(["six>=1.16"], name="local", extra='[build-system]\nrequires = ["setuptools"]\n')
-    local_dependency = "local" if is_uv else "local @ file:local"
     projects = {
         "alias": single(["Typing_Extensions>=4.5", *base]),
         "override": single(
@@ -311,7 +319,7 @@ def python_projects(repository: Path, tool: str) -> dict[str, Project]:
         "peer": single(["six==1.16.0 ; python_version < '3.12'", "six>=1.17 ; python_version >= '3.12'", *base]),
         "patched": Project(
             {
-                "pyproject.toml": pyproject([local_dependency, *base], path_source),
+                "pyproject.toml": pyproject(["local", *base], path_source),
                 "local/pyproject.toml": local,
                 "local/local.py": "",
             },
@@ -381,7 +389,7 @@ def make_repository(folder: Path) -> Path:
     return repository
 
 
-def make_tools(tools: Path, repository: Path) -> list[Tool]:
+def make_tools(tools: Path, repository: Path, index: str) -> list[Tool]:
     """Return the tools that are installed."""
     modules, scripts = tools / "node_modules", tools / "py" / "bin"
     yarn_1 = ["node", str(modules / "yarn" / "bin" / "yarn.js")]
@@ -447,7 +455,7 @@ def make_tools(tools: Path, repository: Path) -> list[Tool]:
             [*poetry, "lock", "--no-interaction"],
             [*poetry, "check", "--lock", "--no-interaction"],
             lambda folder: list_poetry(folder, poetry),
-            python_projects(repository, "poetry"),
+            python_projects(repository, "poetry", index),
             {"POETRY_VIRTUALENVS_IN_PROJECT": "1"},
         ),
     ]
@@ -466,7 +474,7 @@ def compare(tool: Tool, name: str, project: Project, folder: Path) -> str:
         saved = (folder / tool.manifest).read_bytes()
         if requirement is not None:
             edit(folder, tool.manifest, project, requirement)
-        drift, packages = nerq(folder)
+        drift, packages, optional = nerq(folder)
         frozen = tool.run(tool.frozen, folder)
         accepted = frozen.returncode == 0
         results.append(accepted != drift)
@@ -474,7 +482,8 @@ def compare(tool: Tool, name: str, project: Project, folder: Path) -> str:
             detail = (frozen.stdout + frozen.stderr).strip()[-300:]
             print(f"{tool.name}/{name}, {label}: frozen {accepted}, drift {drift}\n    {detail}")
         if requirement is None:
-            results.append(compare_lists(tool, name, packages, tool.list_packages(folder)))
+            listed = tool.list_packages(folder)
+            results.append(compare_lists(tool, name, packages, listed | (packages & optional)))
         (folder / tool.manifest).write_bytes(saved)
     return f"{sum(results)}/{len(results)}"
 
@@ -496,13 +505,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tools", type=Path, required=True)
     parser.add_argument("--only", default="")
+    parser.add_argument("--index", default="", help="index that Poetry uses; it asks no other file for one")
     parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
     only_tool, _, only_project = options.only.partition("/")
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.keep or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        tools = make_tools(options.tools.resolve(), make_repository(Path(temporary)))
+        tools = make_tools(options.tools.resolve(), make_repository(Path(temporary)), options.index)
         tools = [tool for tool in tools if tool.name == (only_tool or tool.name)]
         names = list(dict.fromkeys(name for tool in tools for name in tool.projects))
         table: dict[str, dict[str, str]] = {name: {} for name in names}

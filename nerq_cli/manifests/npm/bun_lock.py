@@ -69,7 +69,6 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
         locked_filenames=list_package_json_files(importers),
         constraint=constraint,
         local_names=tuple(sorted({importer.name for importer in importers or ()} - {""})),
-        compares_requirements=True,
         problems=reader.problems.problems,
     )
 
