@@ -37,10 +37,14 @@ class PrivacyRules:
     assigned_index: Callable[[Package], str] = lambda _: ""
     #: Further indexes that the configuration of the project names.
     project_indexes: Sequence[str] = ()
-    #: Indexes of the user that a package may come from.
+    #: Pages and directories of the user that a package may come from; they are not requested.
     user_indexes: Callable[[Package], Sequence[str]] = lambda _: ()
     #: Whether the configuration of the user names an index.
     is_user_index: Callable[[str], bool] = lambda _: False
+    #: Whether an index in a file of the project is requested, because the configuration of the user names it.
+    is_requested: Callable[[str], bool] = lambda _: False
+    #: Whether indexes of the user are requested for a package beside its registry.
+    is_searched: Callable[[Package], bool] = lambda _: False
     #: Where the configuration of the project, and not that of the user, lets a package come from.
     project_origins: Callable[[Package], Sequence[Origin]] = lambda _: ()
 
@@ -76,13 +80,15 @@ def find_withheld_reason(declaration: Declaration, rules: PrivacyRules) -> str:
         if not declaration.index
         else ""
         if rules.is_default_index(declaration.index, package)
+        or (ecosystem.has_extra_indexes and rules.is_requested(declaration.index))
         else declaration.index
     )
     if index:
         return f"{OTHER_INDEX_REASON} {_parse_host(index)}"
     version = declaration.locked_version or declaration.requirement
     is_local_build = ecosystem.has_local_builds and "+" in version
-    if is_local_build and not (rules.is_popular(package) or find_public_pattern(rules.config, package)):
+    may_be_listed = rules.is_searched(package) or rules.is_popular(package)
+    if is_local_build and not (may_be_listed or find_public_pattern(rules.config, package)):
         return "local version: not on a public index"
     return _find_extra_index_reason(declaration, package, rules) if ecosystem.has_extra_indexes else ""
 
@@ -111,10 +117,9 @@ def find_foreign_origins(declaration: Declaration, rules: PrivacyRules) -> Itera
 
 def _find_extra_index_reason(declaration: Declaration, package: Package, rules: PrivacyRules) -> str:
     """Return a reason if the package may come from an extra index and its name is not known to be public."""
+    declared = (index for index in declaration.extra_indexes if not rules.is_requested(index))
     configured = () if declaration.has_stated_index else (*rules.project_indexes, *rules.user_indexes(package))
-    extra_indexes = [
-        index for index in (*declaration.extra_indexes, *configured) if not rules.is_default_index(index, package)
-    ]
+    extra_indexes = [index for index in (*declared, *configured) if not rules.is_default_index(index, package)]
     if not extra_indexes or rules.is_popular(package) or find_public_pattern(rules.config, package):
         return ""
     hint = "list the name under public in [tool.nerq] if it does not"

@@ -165,7 +165,12 @@ class EvidenceRun:
             )
             self._collector = EvidenceCollector(
                 RegistryLookup(self._fetch_run, session.index_config),
-                ServiceLookup(self._fetch_run, session.endpoints, is_public=session.is_public),
+                ServiceLookup(
+                    self._fetch_run,
+                    session.endpoints,
+                    is_public=session.is_public,
+                    is_known_name=session.is_known_name,
+                ),
                 session.store,
                 now=now,
                 as_of=as_of,

@@ -176,7 +176,11 @@ class Session:
         """
         from nerq_cli.privacy import PrivacyRules, collect_local_names
         from nerq_cli.sources.popularity import ranks
+        from nerq_cli.sources.registries.config.indexes import IndexSearch
 
+        self._index_config = self.index_config.assign_packages(
+            declaration for dependency_file in dependency_files for declaration in dependency_file.declarations
+        )
         _ = self.endpoints  # a listing, too, must not hide that an address is none
         return PrivacyRules(
             config=self.config,
@@ -187,6 +191,8 @@ class Session:
             project_indexes=self.index_config.project_claims.extra_indexes,
             user_indexes=self.index_config.find_extra_indexes,
             is_user_index=self.index_config.is_user_index,
+            is_requested=self.index_config.is_requested,
+            is_searched=lambda package: self.index_config.find_search(package) != IndexSearch(),
             project_origins=self.index_config.find_project_origins,
         )
 
@@ -203,12 +209,19 @@ class Session:
                 resource.close()
 
     def is_public(self, package: Package) -> bool:
-        """Return whether a name is public: by its registry, the list of popular packages or the configuration."""
+        """Return whether a name is public: by its only registry, the list of popular packages or the configuration."""
+        from nerq_cli.sources.registries.config.indexes import IndexSearch
+
+        config = self.index_config
+        is_searched = config.find_search(package) != IndexSearch() or bool(config.find_extra_indexes(package))
+        return (config.is_public(package) and not is_searched) or self.is_known_name(package)
+
+    def is_known_name(self, package: Package) -> bool:
+        """Return whether a name is public by the list of popular packages or the configuration."""
         from nerq_cli.config import find_public_pattern
         from nerq_cli.sources.popularity import ranks
 
-        in_public_registry = self.index_config.is_public(package) and not self.index_config.find_extra_indexes(package)
-        return in_public_registry or ranks.is_listed(package) or bool(find_public_pattern(self.config, package))
+        return ranks.is_listed(package) or bool(find_public_pattern(self.config, package))
 
 
 def _read_settings(settings: Settings, root: Path) -> Config:

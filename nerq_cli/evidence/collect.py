@@ -202,10 +202,13 @@ class EvidenceCollector:
         self, packages: Sequence[Package], package_facts: PackageFacts
     ) -> dict[Package, Found[tuple[Advisory, ...]]]:
         """Return the advisory records of packages whose version in use is not known."""
-        services = self._services.hide_packages(_list_private(package_facts))
+        services = self._select_services(package_facts)
         return advisory_lookup.find_package_records(
             services, self._database, self._shipped, packages, self._known_until
         )
+
+    def _select_services(self, package_facts: PackageFacts) -> ServiceLookup:
+        return self._services.use_facts(package_facts).hide_packages(_list_private(package_facts))
 
     def find_local_evidence(self, releases: Sequence[Release]) -> dict[Release, Evidence]:
         """Return the advisories on this machine that affect releases; no request is sent.
@@ -227,7 +230,7 @@ class EvidenceCollector:
             {
                 **self._local_inputs,
                 "registries": self._registries,
-                "services": self._services.hide_packages(_list_private(package_facts)),
+                "services": self._select_services(package_facts),
                 "package_facts": package_facts,
                 "releases": releases,
             }

@@ -6,11 +6,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from nerq_cli.evidence.index_search import IndexResult, merge_listings, search_indexes
 from nerq_cli.evidence.plan import ByPackage, ByRelease
 from nerq_cli.evidence.replay import hide_later_versions
 from nerq_cli.evidence.repository_link import find_proven_repository
 from nerq_cli.facts import (
     NOT_REQUESTED,
+    Absent,
     AffectingAdvisory,
     Fact,
     Found,
@@ -49,6 +51,10 @@ class PackageFacts:
     version_manifests: ByRelease[Metadata] = field(default_factory=dict)
     #: Facts of deps.dev about pinned npm versions.
     versions: ByRelease[VersionInfo] = field(default_factory=dict)
+    #: The index that has the metadata of a PyPI package, for those that an index beside the default one has.
+    indexes: Mapping[Package, Endpoint] = field(default_factory=dict)
+    #: Whether only the public index has a package, for those that several indexes were requested for.
+    is_public: Mapping[Package, bool] = field(default_factory=dict)
 
     def merge(self, other: PackageFacts) -> PackageFacts:
         """Return both; ``other`` replaces facts about the same package."""
@@ -59,7 +65,13 @@ class PackageFacts:
             {**self.packuments, **other.packuments},
             {**self.version_manifests, **other.version_manifests},
             {**self.versions, **other.versions},
+            {**self.indexes, **other.indexes},
+            {**self.is_public, **other.is_public},
         )
+
+    def has_own_listing(self, package: Package) -> bool:
+        """Whether the versions of a package are those of an index beside the default one, or of several."""
+        return package in self.indexes
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,25 +87,88 @@ class RegistryLookup:
         The simple API of PyPI is requested only for projects whose page lists no versions; see :meth:`fetch_listings`.
         """
         pypi_packages = [package for package in packages if package.registry_api == "pypi"]
+        results = search_indexes(self.run, self.index_config, pypi_packages)
+        default_packages = [
+            package for package in pypi_packages if package not in results or results[package].has_default
+        ]
         plan: list[tuple[Any, Sequence[Any], Endpoint]] = []
-        if pypi_packages:
-            plan.append((pypi.PROJECT_JSON, pypi_packages, self.index_config.pypi))
+        has_pages = bool(default_packages) and not self.index_config.pypi.is_simple_index
+        if has_pages:
+            plan.append((pypi.PROJECT_JSON, default_packages, self.index_config.pypi))
         for endpoint, npm_packages in self.group_by_endpoint(
             package for package in packages if package.registry_api == "npm"
         ):
             plan.append((npm.PACKUMENT, npm_packages, endpoint))
-        results = self.run.fetch_all(plan)
-        project_pages = results[0] if pypi_packages else {}
-        packuments = {
-            package: fact for result in results[1 if pypi_packages else 0 :] for package, fact in result.items()
-        }
+        fetched = self.run.fetch_all(plan)
+        project_pages = {**dict.fromkeys(pypi_packages, pypi.NO_PROJECT_JSON), **(fetched[0] if has_pages else {})}
+        packuments = {package: fact for result in fetched[1 if has_pages else 0 :] for package, fact in result.items()}
         package_info = {
             package: pypi.merge_package_info(NOT_REQUESTED, project_pages[package]) for package in pypi_packages
         }
         package_info |= {package: npm.read_package_info(fact) for package, fact in packuments.items()}
         package_facts = PackageFacts(package_info, project_pages, {}, packuments)
-        empty_packages = [package for package in pypi_packages if not _has_versions(project_pages[package])]
-        return self.fetch_listings(package_facts, empty_packages) if empty_packages else package_facts
+        empty_packages = [package for package in default_packages if not _has_versions(project_pages[package])]
+        package_facts = self.fetch_listings(package_facts, empty_packages) if empty_packages else package_facts
+        return self._add_results(package_facts, results) if results else package_facts
+
+    def _add_results(self, package_facts: PackageFacts, results: Mapping[Package, IndexResult]) -> PackageFacts:
+        """Add what the indexes beside the default one have to the facts from there."""
+        found = {package: result for package, result in results.items() if isinstance(result.listing, Found)}
+        in_default = [
+            package
+            for package, result in found.items()
+            if result.has_default and isinstance(package_facts.package_info[package], Found)
+        ]
+        is_private = {
+            package
+            for package, result in results.items()
+            if result.has_default
+            and not self.index_config.is_public(package)
+            and not isinstance(package_facts.package_info[package], Absent)
+        }
+        package_facts = self.fetch_listings(package_facts, in_default)
+        endpoints = {package: result.endpoint for package, result in found.items() if package not in in_default}
+        pages = self._fetch_other_pages(endpoints)
+        listings: dict[Package, Fact[pypi.SimpleListing]] = {}
+        project_pages: dict[Package, Fact[pypi.ProjectJson]] = {}
+        package_info: dict[Package, Fact[PackageInfo]] = {}
+        for package, result in results.items():
+            if package in found:
+                default_listing = package_facts.listings.get(package, NOT_REQUESTED)
+                listings[package] = merge_listings([default_listing, result.listing])
+                project_pages[package] = pages.get(package, package_facts.project_pages[package])
+                package_info[package] = pypi.merge_package_info(listings[package], project_pages[package])
+            elif not result.has_default or (
+                isinstance(result.listing, Unknown) and isinstance(package_facts.package_info[package], Absent)
+            ):
+                listings[package] = result.listing
+                project_pages[package] = pypi.NO_PROJECT_JSON
+                package_info[package] = pypi.merge_package_info(result.listing, pypi.NO_PROJECT_JSON)
+        default = self.index_config.pypi
+        return package_facts.merge(
+            PackageFacts(
+                package_info,
+                project_pages,
+                listings,
+                indexes={**dict.fromkeys(in_default, default), **endpoints},
+                is_public={
+                    package: result.is_public and package not in is_private for package, result in results.items()
+                },
+            )
+        )
+
+    def _fetch_other_pages(self, endpoints: Mapping[Package, Endpoint]) -> dict[Package, Fact[pypi.ProjectJson]]:
+        """Return the project JSON of packages at indexes that may offer it."""
+        groups: dict[str, tuple[Endpoint, list[Package]]] = {}
+        for package, endpoint in endpoints.items():
+            if not endpoint.is_simple_index:
+                groups.setdefault(endpoint.scope, (endpoint, []))[1].append(package)
+        results = self.run.fetch_all([(pypi.PROJECT_JSON, group, endpoint) for endpoint, group in groups.values()])
+        pages = {package: fact for result in results for package, fact in result.items()}
+        return {
+            package: fact if isinstance(fact := pages.get(package), Found) else pypi.NO_PROJECT_JSON
+            for package in endpoints
+        }
 
     def fetch_listings(self, package_facts: PackageFacts, packages: Collection[Package]) -> PackageFacts:
         """Add the simple API's listings: the state of each project, and which versions carry attestations."""
@@ -126,8 +201,11 @@ class RegistryLookup:
         return {release: fact for result in results for release, fact in result.items()}
 
     def find_endpoint(self, package: Package) -> Endpoint:
-        """Return the registry that a package is requested from."""
-        return self.index_config.pypi if package.registry_api == "pypi" else self.index_config.find_endpoint(package)
+        """Return the registry that a package is requested from; the first index, if it is none but others."""
+        if package.registry_api != "pypi":
+            return self.index_config.find_endpoint(package)
+        search = self.index_config.find_search(package)
+        return self.index_config.pypi if search.has_default else search.merged[0]
 
     def group_by_endpoint(self, packages: Iterable[Package]) -> list[tuple[Endpoint, list[Package]]]:
         """Return the packages of each registry."""
@@ -156,7 +234,9 @@ def _select_package_info(
     package = release.package
     if package.registry_api == "pypi" and package in package_facts.project_pages:
         project_page = package_facts.project_pages[package]
-        is_listed = release in listed_releases or not _has_versions(project_page)
+        is_listed = (
+            release in listed_releases or not _has_versions(project_page) or package_facts.has_own_listing(package)
+        )
         listing = package_facts.listings.get(package, NOT_REQUESTED) if is_listed else NOT_REQUESTED
         return pypi.merge_package_info(listing, project_page)
     if package.registry_api == "npm" and package in package_facts.packuments and release not in listed_releases:
@@ -169,7 +249,8 @@ def select_listing(
 ) -> Fact[pypi.SimpleListing]:
     """Return the listing of a PyPI project, where the release calls for it."""
     package = release.package
-    if release in listed_releases or not _has_versions(package_facts.project_pages.get(package, NOT_REQUESTED)):
+    has_versions = _has_versions(package_facts.project_pages.get(package, NOT_REQUESTED))
+    if release in listed_releases or not has_versions or package_facts.has_own_listing(package):
         return package_facts.listings.get(package, NOT_REQUESTED)
     return NOT_REQUESTED
 
@@ -388,9 +469,17 @@ def fetch_publishers(
         if not isinstance(metadata, Found) or find_proven_repository(metadata, versions[release]):
             continue
         file = pypi.find_attested_file(release.version, select_listing(release, complete_facts, listed_releases))
+        if _is_elsewhere(release.package, complete_facts, registries):
+            continue  # the default index does not have the file
         if file or (release.package.registry_api == "npm" and metadata.value.attested):
             files_by_release[release] = file
     return _collect_provenance(registries, files_by_release)
+
+
+def _is_elsewhere(package: Package, package_facts: PackageFacts, registries: RegistryLookup) -> bool:
+    """Whether only an index beside the default one has a PyPI package."""
+    default = registries.index_config.pypi
+    return package_facts.indexes.get(package, default) != default
 
 
 def _collect_provenance(registries: RegistryLookup, files_by_release: Mapping[Release, str]) -> ByRelease[Provenance]:
@@ -419,6 +508,8 @@ def fetch_previous_publishers(
     for release, predecessor in predecessors.items():
         listing = select_listing(release, complete_facts, listed_releases)
         if release.package.registry_api != "pypi" or not isinstance(listing, Found):
+            continue
+        if _is_elsewhere(release.package, complete_facts, registries):
             continue
         if file := pypi.find_attested_file(predecessor.version, listing):
             files_by_release[predecessor] = file

@@ -6,7 +6,7 @@ Every service is optional here: what it does not answer stays unknown.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from nerq_cli.evidence import repository_link
@@ -47,10 +47,24 @@ class ServiceLookup:
     is_public: Callable[[Package], bool]
     #: Packages that no registry has. Their names are probably private: no service receives them.
     hidden_packages: frozenset[Package] = frozenset()
+    #: Whether the name of a package is public wherever it comes from: by a list, or because the user says so.
+    is_known_name: Callable[[Package], bool] = lambda _: False
+    #: Whether only the public index has a package, for those that several indexes were requested for.
+    in_public_index: Mapping[Package, bool] = field(default_factory=dict)
 
     def hide_packages(self, packages: Iterable[Package]) -> ServiceLookup:
         """Return the same access, with packages whose names no service receives."""
         return replace(self, hidden_packages=self.hidden_packages | frozenset(packages))
+
+    def use_facts(self, package_facts: PackageFacts) -> ServiceLookup:
+        """Return the same access, with what the registries told about the packages."""
+        return replace(self, in_public_index={**self.in_public_index, **package_facts.is_public})
+
+    def may_send(self, package: Package) -> bool:
+        """Whether a service whose endpoint the user did not configure may receive the name of a package."""
+        if package in self.in_public_index:
+            return self.in_public_index[package] or self.is_known_name(package)
+        return self.is_public(package)
 
     def select_public(self, source_id: str, subjects: Iterable[S]) -> list[S]:
         """Return the packages or releases whose name the service may receive.
@@ -63,7 +77,7 @@ class ServiceLookup:
             subject
             for subject, package in pairs
             if isinstance(package, Package) and package not in self.hidden_packages
-            if is_configured or self.is_public(package)
+            if is_configured or self.may_send(package)
         ]
 
     def fetch_public(
@@ -143,11 +157,15 @@ def fetch_release_pages(
             services.endpoints["osv"],
         ),
     )
-    [facts] = registries.run.fetch_all(
-        [(pypi.RELEASE_JSON, missing_releases, registries.index_config.pypi)],
+    groups: dict[str, tuple[Endpoint, list[Release]]] = {}
+    for release in missing_releases:
+        endpoint = package_facts.indexes.get(release.package, registries.index_config.pypi)
+        groups.setdefault(endpoint.scope, (endpoint, []))[1].append(release)
+    results = registries.run.fetch_all(
+        [(pypi.RELEASE_JSON, group, endpoint) for endpoint, group in groups.values()],
         prefetch=[entry for entry in prefetch if entry[1]],
     )
-    return facts
+    return {release: fact for result in results for release, fact in result.items()}
 
 
 def fetch_versions(

@@ -19,14 +19,17 @@ class Endpoint:
     #: Without a trailing slash.
     url: str
     #: Credentials; sent to the host of ``url`` only.
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     #: Distinguishes the answers to different credentials without containing them; empty if anonymous.
     identity: str = ""
+    #: Whether ``url`` is itself a simple index (PEP 503), with the packages below it, and not the root of a registry.
+    is_simple_index: bool = False
 
     @property
     def scope(self) -> str:
         """Key of stored answers: URL and identity; contains no secret."""
-        return f"{self.url}#{self.identity}" if self.identity else self.url
+        address = f"{self.url}/" if self.is_simple_index else self.url
+        return f"{address}#{self.identity}" if self.identity else address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

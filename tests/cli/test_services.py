@@ -494,12 +494,12 @@ def test_a_name_that_no_registry_knows_is_sent_to_no_service(world: World, proje
     assert not any(b"house" in one for one in sent(world))
 
 
-def test_what_may_come_from_an_index_of_the_users_own_is_not_asked_about(
+def test_what_may_come_from_an_page_of_the_users_own_is_not_asked_about(
     world: World, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("NERQ_PYPI_URL")
     monkeypatch.setenv("PIP_INDEX_URL", f"{world.registry.site.url}/simple")
-    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "https://corp.example/simple")
+    monkeypatch.setenv("PIP_FIND_LINKS", "https://corp.example/wheels")
     (project / "requirements.txt").write_text("demo==1.0.0\n")
     (project / "package.json").unlink()
     result = world.scan()

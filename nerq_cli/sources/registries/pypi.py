@@ -509,9 +509,10 @@ class _SimpleSource:
     def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
         """Yield one request for each project, which prefers JSON to HTML."""
         accept = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
+        index_url = endpoint.url if endpoint.is_simple_index else f"{endpoint.url}/simple"
         for package in subjects:
             yield Request(
-                url=f"{endpoint.url}/simple/{package.url_segment}/",
+                url=f"{index_url}/{package.url_segment}/",
                 subjects=(package,),
                 accept=accept,
                 endpoint=endpoint,
@@ -534,6 +535,9 @@ def _is_html(response: Response) -> bool:
     content_type = response.content_type.lower()
     return "html" in content_type or ("json" not in content_type and response.body.lstrip()[:1] == b"<")
 
+
+#: In place of the project JSON of an index that does not offer it.
+NO_PROJECT_JSON: Final = Unknown("this index has no project JSON", _INFO.label)
 
 PROJECT_JSON: Final[Source[Package, ProjectJson]] = _ProjectJsonSource()
 RELEASE_JSON: Final[Source[Release, Metadata]] = _ReleaseJsonSource()
@@ -570,6 +574,41 @@ def _merge_tables(simple_info: PackageInfo, json_info: PackageInfo) -> PackageIn
     if simple_info.versions != json_info.versions or 0 in simple_info.published:
         changes |= _merge_rows(simple_info, json_info)
     return msgspec.structs.replace(simple_info, **changes)
+
+
+def merge_listings(listings: Sequence[SimpleListing]) -> SimpleListing:
+    """Return one listing of the versions of all, as pip sees them; of a version in several the first one counts."""
+    first = listings[0]
+    if len(listings) == 1:
+        return first
+    rows: dict[str, _VersionRow] = {}
+    reasons: dict[str, str] = {}
+    spellings: dict[str, str] = {}
+    for listing in listings:
+        for version, row in _split_rows(listing.package_info).items():
+            canonical = canonicalize_version(version)
+            if canonical not in spellings:
+                spellings[canonical] = version
+                rows[version] = row
+                reasons |= {version: listing.yank_reasons[version]} if version in listing.yank_reasons else {}
+    package_info = PackageInfo(
+        name=first.package_info.name,
+        status=first.package_info.status,
+        has_attestation_data=first.package_info.has_attestation_data,
+        **_build_columns(rows, get_ecosystem(PYPI).sort_newest_first(rows)),
+    )
+    return SimpleListing(package_info, reasons, _move_attested_rows(first, package_info.versions))
+
+
+def _move_attested_rows(listing: SimpleListing, versions: Sequence[str]) -> dict[str, tuple[int, ...]] | None:
+    """Return the attested rows of a listing by the numbers that its versions have among ``versions``."""
+    if listing.attested_rows is None:
+        return None
+    numbers = {version: number for number, version in enumerate(versions)}
+    return {
+        pattern: tuple(numbers[listing.package_info.versions[row]] for row in rows)
+        for pattern, rows in listing.attested_rows.items()
+    }
 
 
 def _split_rows(package_info: PackageInfo) -> dict[str, _VersionRow]:

@@ -40,6 +40,7 @@ from nerq_cli.sources.registries.pypi import (
     ProjectJson,
     SimpleListing,
     find_attested_file,
+    merge_listings,
     merge_package_info,
     select_advisories,
 )
@@ -590,6 +591,37 @@ def test_file_names_are_matched_with_versions_spelled_another_way() -> None:
 def test_a_listed_version_without_files_is_empty_unless_a_file_cannot_be_placed() -> None:
     assert read_listing(simple_json(versions=["1.0"])).package_info.flags == (EMPTY,)
     assert read_listing(simple_json(link("demo-lib-1.0.exe"), versions=["1.0"])).package_info.flags == (0,)
+
+
+def test_listings_of_several_indexes_have_the_versions_of_all_and_the_first_one_counts() -> None:
+    attested = {"provenance": "https://pypi.example/p"}
+    one = read_listing(
+        simple_json(
+            link("demo_lib-1.0-py3-none-any.whl", hour=1),
+            link("demo_lib-2.0-py3-none-any.whl", hour=2, **attested),
+            versions=["1.0", "2.0"],
+        )
+    )
+    two = read_listing(
+        simple_json(
+            link("demo_lib-2.0.0-py3-none-any.whl", hour=9),
+            link("demo_lib-3.0-py3-none-any.whl", hour=3, yanked="broken"),
+            versions=["2.0.0", "3.0"],
+        )
+    )
+    merged = merge_listings([one, two])
+    assert merged.package_info.versions == ("3.0", "2.0", "1.0")
+    assert [time - NOON for time in merged.package_info.published] == [-9 * 3600, -10 * 3600, -11 * 3600]
+    assert merged.yank_reasons == {"3.0": "broken"}
+    assert find_attested_file("2.0", found(merged)) == "demo_lib-2.0-py3-none-any.whl"
+    assert find_attested_file("3.0", found(merged)) == ""
+    assert merge_listings([one]) == one
+
+
+def test_an_index_that_is_no_registry_has_the_projects_below_its_own_address() -> None:
+    index = Endpoint(url="https://pypi.example/root/dev/+simple", is_simple_index=True)
+    [request] = SIMPLE_API.requests([DEMO], index)
+    assert request.url == "https://pypi.example/root/dev/+simple/demo-lib/"
 
 
 @pytest.mark.parametrize("document", [[], {}, {"files": {}}, {"files": None}, {"name": "another", "files": []}])

@@ -85,6 +85,10 @@ class RegistrySetting(NamedTuple):
     name: str = ""
     #: The line of a file of the project.
     location: Location | None = None
+    #: Whether it is a page or directory of archives (``find-links``), not an index.
+    is_page: bool = False
+    #: Whether the search ends at it if it has a package, as in uv; pip takes the best version of all indexes.
+    ends_search: bool = False
 
 
 class ProjectOrigin(NamedTuple):
@@ -110,6 +114,12 @@ def normalise_index_url(ecosystem: EcosystemId, index_url: str) -> str:
     """Return the base URL of an index, without ``/simple``; empty if it is not a URL for HTTP."""
     url, _ = split_url(index_url)
     return url.removesuffix(get_ecosystem(ecosystem).index_suffix)
+
+
+def is_simple_index(ecosystem: EcosystemId, index_url: str) -> bool:
+    """Whether the packages of an index are below its URL as it is; false where it ends in ``/simple``."""
+    suffix = get_ecosystem(ecosystem).index_suffix
+    return bool(suffix) and not split_url(index_url)[0].endswith(suffix)
 
 
 def redact_url(url: str) -> str:

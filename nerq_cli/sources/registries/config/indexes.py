@@ -21,16 +21,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from nerq_cli.ecosystems import NPM, PYPI, EcosystemId, get_ecosystem, normalise_name
 from nerq_cli.fetch.ca_bundle import CaBundle
 from nerq_cli.fetch.source import Endpoint
-from nerq_cli.inventory import Origin, Package
+from nerq_cli.inventory import Declaration, Origin, Package
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.endpoints import get_public_registry_url, get_server
 from nerq_cli.sources.registries.config.config_files import (
@@ -38,12 +39,13 @@ from nerq_cli.sources.registries.config.config_files import (
     ProjectOrigin,
     RegistrySetting,
     find_project_folders,
+    is_simple_index,
     normalise_index_url,
     redact_url,
 )
 from nerq_cli.sources.registries.config.credentials import Credentials, read_netrc_headers
 from nerq_cli.sources.registries.config.npmrc import read_npm_config
-from nerq_cli.sources.registries.config.pip_uv import NO_INDEX, read_python_config
+from nerq_cli.sources.registries.config.pip_uv import NO_INDEX, PythonConfig, read_python_config
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +64,17 @@ class ProjectClaims:
     origins: tuple[ProjectOrigin, ...] = ()
 
 
+class IndexSearch(NamedTuple):
+    """The indexes to request for one Python package beside the default one, or in its place."""
+
+    #: Each ends the search if it has the package, in this order.
+    first: tuple[Endpoint, ...] = ()
+    #: The best version of all of these and of the default index counts.
+    merged: tuple[Endpoint, ...] = ()
+    #: Whether the default index is requested if none of ``first`` has the package.
+    has_default: bool = True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IndexConfig:
     """The registries to use, and what else the configuration states about the origin of packages.
@@ -74,8 +87,14 @@ class IndexConfig:
     registries: Mapping[EcosystemId, Endpoint] = field(default_factory=dict)
     #: Endpoints by npm scope ("@acme").
     npm_scopes: Mapping[str, Endpoint] = field(default_factory=dict)
-    #: Further indexes that pip or uv would search, without credentials.
+    #: Further indexes that pip or uv would search, and pages and directories of archives, without credentials.
     extra_indexes: tuple[str, ...] = ()
+    #: Those of them that are requested.
+    search: IndexSearch = field(default_factory=IndexSearch)
+    #: Indexes that only packages assigned to them come from, without credentials.
+    explicit_indexes: tuple[str, ...] = ()
+    #: Searches of packages that the scanned files assign to indexes of the user.
+    assigned_searches: Mapping[Package, IndexSearch] = field(default_factory=dict)
     #: Whether the user takes Python packages from no index (``no-index`` of pip and uv).
     has_no_index: bool = False
     project_claims: ProjectClaims = field(default_factory=ProjectClaims)
@@ -115,14 +134,76 @@ class IndexConfig:
         return self.find_endpoint(package).url == get_public_registry_url(package.ecosystem)
 
     def find_extra_indexes(self, package: Package) -> tuple[str, ...]:
-        """Return the further indexes of the user that may contain a package; none if ``NERQ_PYPI_URL`` is set."""
+        """Return the pages and directories of the user that may contain a package; they are not requested.
+
+        None if ``NERQ_PYPI_URL`` is set.
+        """
         if (
             not get_ecosystem(package.ecosystem).has_extra_indexes
             or not self.extra_indexes
             or self.origins.get("pypi", "").endswith(SOURCES["pypi"].variable)
         ):
             return ()
-        return tuple(url for url in self.extra_indexes if _may_contain(url, package.name))
+        requested = {endpoint.url for endpoint in (*self.search.first, *self.search.merged)}
+        return tuple(
+            url
+            for url in self.extra_indexes
+            if normalise_index_url(PYPI, url) not in requested and _may_contain(url, package.name)
+        )
+
+    def find_search(self, package: Package) -> IndexSearch:
+        """Return the indexes to request for a package; an empty search where only its registry is."""
+        if not get_ecosystem(package.ecosystem).has_extra_indexes:
+            return IndexSearch()
+        return self.assigned_searches.get(package, self.search)
+
+    def is_requested(self, index_url: str) -> bool:
+        """Whether an index that a file of the project names is one of the user's, or on the server of one."""
+        url = normalise_index_url(PYPI, index_url)
+        if not url or self.has_no_index or url.endswith(_PAGE_SUFFIXES):
+            return False
+        endpoints = (*self.search.first, *self.search.merged, self.registries.get(PYPI, Endpoint(url="")))
+        urls = {endpoint.url for endpoint in endpoints} | set(self.explicit_indexes)
+        pages = {normalise_index_url(PYPI, page) for page in self.extra_indexes} - urls
+        return url not in pages and get_server(url) in set(map(get_server, urls)) - {""}
+
+    def assign_packages(self, declarations: Iterable[Declaration]) -> IndexConfig:
+        """Return the same configuration, with the searches of packages that a file assigns to an index of the user.
+
+        A lock file that states the default index leaves no choice either.
+        """
+        if not (self.extra_indexes or self.explicit_indexes or PYPI in self.registries):
+            return self
+        assigned: dict[Package, IndexSearch] = {}
+        for declaration in declarations:
+            if declaration.skip_reason or not get_ecosystem(declaration.ecosystem).has_extra_indexes:
+                continue
+            package = declaration.package
+            search = self._find_declared_search(declaration, package, assigned.get(package, self.search))
+            if search != self.search or package in assigned:
+                assigned[package] = search
+        return replace(self, assigned_searches=assigned) if assigned else self
+
+    def _find_declared_search(self, declaration: Declaration, package: Package, search: IndexSearch) -> IndexSearch:
+        if declaration.index and not self.is_default_for(declaration.index, package):
+            if not self.is_requested(declaration.index):
+                return search
+            others = () if search.has_default else search.merged
+            endpoint = self._create_endpoint(declaration.index)
+            return IndexSearch(merged=tuple(dict.fromkeys((*others, endpoint))), has_default=False)
+        if declaration.has_stated_index and search.has_default:
+            return IndexSearch()
+        further = tuple(
+            self._create_endpoint(url)
+            for url in declaration.extra_indexes
+            if self.is_requested(url) and not self.is_default_for(url, package)
+        )
+        known = {endpoint.url for endpoint in (*search.first, *search.merged)}
+        further = tuple(endpoint for endpoint in dict.fromkeys(further) if endpoint.url not in known)
+        return search._replace(merged=(*search.merged, *further)) if further and search.has_default else search
+
+    def _create_endpoint(self, index_url: str) -> Endpoint:
+        return _create_index_endpoint(self.credentials, index_url)
 
     def find_claimed_registry(self, package: Package) -> str:
         """Return the registry that only the project names for this package; empty without one.
@@ -158,7 +239,7 @@ class IndexConfig:
     def is_user_index(self, index_url: str) -> bool:
         """Whether the configuration of the user names the server of an index, or its directory."""
         servers = {get_server(endpoint.url) for endpoint in (*self.registries.values(), *self.npm_scopes.values())}
-        servers |= set(map(get_server, self.extra_indexes))
+        servers |= set(map(get_server, (*self.extra_indexes, *self.explicit_indexes)))
         return get_server(index_url) in servers - {""} or index_url in self.extra_indexes
 
     def is_default_index(self, index_url: str, *, ecosystem: EcosystemId = PYPI) -> bool:
@@ -177,6 +258,14 @@ class IndexConfig:
         return self.registries.get(ecosystem) or _get_public_endpoint(ecosystem, self.credentials)
 
 
+def _create_index_endpoint(credentials: Credentials, index_url: str) -> Endpoint:
+    """Return the endpoint of an index: the root of a registry where the URL ends in ``/simple``, else as given."""
+    endpoint = credentials.create_endpoint(PYPI, normalise_index_url(PYPI, index_url))
+    return replace(endpoint, is_simple_index=is_simple_index(PYPI, index_url)) if endpoint.url else endpoint
+
+
+#: Ends of URLs of pages of archives (``find-links``), which are no indexes.
+_PAGE_SUFFIXES: Final = (".html", ".htm")
 #: What separates the name of an archive from its version.
 _ARCHIVE_VERSION = re.compile(r"-(?=\d)")
 
@@ -262,11 +351,17 @@ def read_index_config(
         files.warnings.append(f"{python_config.no_index} sets no-index: no Python package is looked up in an index")
         registries[PYPI] = Endpoint(url="")
     elif python_config.default_index:
-        registries[PYPI] = create_endpoint(PYPI, python_config.default_index)
+        setting = python_config.default_index
+        registries[PYPI] = create_endpoint(PYPI, setting)
+        is_root = setting.origin.endswith(SOURCES["pypi"].variable)
+        if registries[PYPI].url and not is_root:
+            registries[PYPI] = replace(registries[PYPI], is_simple_index=is_simple_index(PYPI, setting.url))
     return IndexConfig(
         registries=registries,
         npm_scopes=npm_endpoints,
         extra_indexes=python_config.extra_indexes,
+        search=_create_search(credentials, python_config),
+        explicit_indexes=tuple(redact_url(index.url) for index in python_config.explicit_indexes),
         has_no_index=bool(python_config.no_index),
         project_claims=ProjectClaims(
             pypi_index=python_config.claimed_index,
@@ -288,6 +383,18 @@ def read_index_config(
         warnings=tuple(files.warnings),
         ca_bundles=(*python_config.ca_bundles, *npm_config.ca_bundles),
         credentials=credentials,
+    )
+
+
+def _create_search(credentials: Credentials, python_config: PythonConfig) -> IndexSearch:
+    if python_config.no_index:
+        return IndexSearch()
+    endpoints = [
+        (_create_index_endpoint(credentials, index.url), index.ends_search) for index in python_config.searched_indexes
+    ]
+    return IndexSearch(
+        first=tuple(endpoint for endpoint, ends_search in endpoints if ends_search),
+        merged=tuple(endpoint for endpoint, ends_search in endpoints if not ends_search),
     )
 
 

@@ -34,6 +34,8 @@ class _IndexSettings(NamedTuple):
     main: tuple[RegistrySetting, ...] = ()
     #: Further indexes, and directories and pages of archives (``find-links``).
     extra: tuple[RegistrySetting, ...] = ()
+    #: Indexes that only packages assigned to them come from (uv's ``explicit``).
+    explicit: tuple[RegistrySetting, ...] = ()
     #: Where it says that no index is used; empty if it does not.
     no_index: str = ""
 
@@ -55,6 +57,10 @@ class PythonConfig(NamedTuple):
     origins: tuple[ProjectOrigin, ...] = ()
     #: The setting of the user by which no index is used; empty without one.
     no_index: str = ""
+    #: Further indexes that are requested, by rank: those that end the search first.
+    searched_indexes: tuple[RegistrySetting, ...] = ()
+    #: Indexes of the user that only packages assigned to them come from.
+    explicit_indexes: tuple[RegistrySetting, ...] = ()
     #: Certificates that pip's files name.
     ca_bundles: tuple[CaBundle, ...] = ()
 
@@ -64,6 +70,7 @@ def read_python_config(files: ConfigFiles, folders: Iterable[Path], *, trust: bo
     nerq = _read_variables(files.environ, main=(SOURCES["pypi"].variable,))
     uv = _read_variables(
         files.environ,
+        is_uv=True,
         main=("UV_DEFAULT_INDEX", "UV_INDEX_URL"),
         extra=("UV_INDEX", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"),
         no_index="UV_NO_INDEX",
@@ -78,12 +85,11 @@ def read_python_config(files: ConfigFiles, folders: Iterable[Path], *, trust: bo
     file_settings = _merge_settings((*_read_uv_settings(files), _read_pip_settings(pip_files)))
     user_settings = _merge_settings((nerq, uv, pip, file_settings))
     project_settings = _merge_settings(_read_uv_project(files, folder) for folder in folders)
-    servers = {get_server(index.url) for index in (*user_settings.main, *user_settings.extra)} - {""}
+    user_indexes = (*user_settings.main, *user_settings.extra, *user_settings.explicit)
+    servers = {get_server(index.url) for index in user_indexes} - {""}
 
     def is_trusted(index: RegistrySetting) -> bool:
-        return (
-            trust or get_server(index.url) in servers or index.url in {setting.url for setting in user_settings.extra}
-        )
+        return trust or get_server(index.url) in servers or index.url in {setting.url for setting in user_indexes}
 
     project_main = project_settings.main[:1]
     candidates = (*nerq.main, *uv.main, *pip.main, *filter(is_trusted, project_main), *file_settings.main)
@@ -106,6 +112,8 @@ def read_python_config(files: ConfigFiles, folders: Iterable[Path], *, trust: bo
             if index.location is not None and not is_trusted(index)
         ),
         no_index=no_index,
+        searched_indexes=() if nerq.main else _select_searched(files.environ, extra_indexes, excluding=candidates[:1]),
+        explicit_indexes=user_settings.explicit,
         ca_bundles=() if files.environ.get("PIP_CERT") else _read_pip_certificates(files, pip_files),
     )
 
@@ -115,8 +123,28 @@ def _merge_settings(layers: Iterable[_IndexSettings]) -> _IndexSettings:
     return _IndexSettings(
         main=tuple(index for layer in all_layers for index in layer.main),
         extra=tuple(index for layer in all_layers for index in layer.extra),
+        explicit=tuple(index for layer in all_layers for index in layer.explicit),
         no_index=next((layer.no_index for layer in all_layers if layer.no_index), ""),
     )
+
+
+def _select_searched(
+    environ: Mapping[str, str], indexes: Iterable[RegistrySetting], *, excluding: Iterable[RegistrySetting]
+) -> tuple[RegistrySetting, ...]:
+    """Return the indexes that are requested beside the first one, by rank.
+
+    uv stops at the first index that has a package, unless its strategy is an unsafe one. An index that pip has as well
+    does not end the search: which of the two installs is not known.
+    """
+    excluded_urls = {normalise_index_url(PYPI, index.url) for index in excluding}
+    candidates: dict[str, RegistrySetting] = {}
+    is_unsafe = environ.get("UV_INDEX_STRATEGY", "").startswith("unsafe")
+    for index in indexes:
+        url = normalise_index_url(PYPI, index.url)
+        if url and url not in excluded_urls and not index.is_page:
+            known = candidates.setdefault(url, index._replace(ends_search=index.ends_search and not is_unsafe))
+            candidates[url] = known._replace(ends_search=known.ends_search and index.ends_search)
+    return tuple(sorted(candidates.values(), key=lambda index: not index.ends_search))
 
 
 def _list_urls(indexes: Iterable[RegistrySetting], *, excluding: Iterable[RegistrySetting]) -> tuple[str, ...]:
@@ -127,7 +155,7 @@ def _list_urls(indexes: Iterable[RegistrySetting], *, excluding: Iterable[Regist
 def _read_url_headers(environ: Mapping[str, str], indexes: _IndexSettings) -> dict[str, str]:
     """Return headers by URL: the credentials in it, or those in the environment for the name of the index (uv)."""
     headers: dict[str, str] = {}
-    for index in (*indexes.main, *indexes.extra):
+    for index in (*indexes.main, *indexes.extra, *indexes.explicit):
         url, header = (
             normalise_index_url(PYPI, index.url),
             read_url_header(index.url) or _build_uv_header(environ, index.name),
@@ -147,7 +175,12 @@ _NAME_AND_URL = re.compile(r"(?:(?P<name>[A-Za-z0-9._-]+)=)?(?P<url>.*)", re.DOT
 
 
 def _read_variables(
-    environ: Mapping[str, str], *, main: Iterable[str], extra: Iterable[str] = (), no_index: str = ""
+    environ: Mapping[str, str],
+    *,
+    main: Iterable[str],
+    extra: Iterable[str] = (),
+    no_index: str = "",
+    is_uv: bool = False,
 ) -> _IndexSettings:
     """Return the indexes in environment variables: one each, or several separated by white space (uv: or commas)."""
 
@@ -157,11 +190,14 @@ def _read_variables(
             for entry in (value.replace(",", " ") if variable == "UV_FIND_LINKS" else value).split():
                 match = _NAME_AND_URL.fullmatch(entry)
                 name, url = match.group("name", "url") if match and variable in _NAMED_INDEX_VARIABLES else ("", entry)
-                yield RegistrySetting(url, f"environment {variable}", name or "")
+                is_page = variable.endswith("FIND_LINKS")
+                yield RegistrySetting(url, f"environment {variable}", name or "", None, is_page, is_uv)
 
     is_set = environ.get(no_index, "").strip().lower() in _TRUE_WORDS
     return _IndexSettings(
-        tuple(iter_indexes(main)), tuple(iter_indexes(extra)), f"environment {no_index}" if is_set else ""
+        tuple(iter_indexes(main)),
+        tuple(iter_indexes(extra)),
+        no_index=f"environment {no_index}" if is_set else "",
     )
 
 
@@ -288,25 +324,31 @@ def _read_uv_indexes(files: ConfigFiles, path: Path, settings: Mapping[str, obje
     if not isinstance(indexes, list) or len(tables) < len(indexes):
         files.warnings.append(f"{origin}: index is not a list of tables")
     main = [_read_uv_index(entry, origin) for entry in tables if entry.get("default") is True]
-    extra = [
-        _read_uv_index(entry, origin)
-        for entry in tables
-        if entry.get("default") is not True and entry.get("explicit") is not True
-    ]
+    further = [entry for entry in tables if entry.get("default") is not True]
+    extra = [_read_uv_index(entry, origin) for entry in further if entry.get("explicit") is not True]
+    explicit = [_read_uv_index(entry, origin) for entry in further if entry.get("explicit") is True]
     for table in (settings, _get_table(settings, "pip")):
         main += [RegistrySetting(url, origin) for url in _read_strings(files, origin, table, "index-url")]
         for key in ("extra-index-url", "find-links"):
-            extra += [RegistrySetting(url, origin) for url in _read_strings(files, origin, table, key)]
+            is_page = key == "find-links"
+            extra += [
+                RegistrySetting(url, origin, is_page=is_page, ends_search=True)
+                for url in _read_strings(files, origin, table, key)
+            ]
     no_index = settings.get("no-index") is True or _get_table(settings, "pip").get("no-index") is True
     return _IndexSettings(
         tuple(entry for entry in main if entry.url),
         tuple(entry for entry in extra if entry.url),
+        tuple(entry for entry in explicit if entry.url),
         origin if no_index else "",
     )
 
 
 def _read_uv_index(table: Mapping[str, object], origin: str) -> RegistrySetting:
-    return RegistrySetting(str(table.get("url", "")), origin, str(table.get("name", "")))
+    is_page = table.get("format") == "flat"
+    return RegistrySetting(
+        str(table.get("url", "")), origin, str(table.get("name", "")), is_page=is_page, ends_search=True
+    )
 
 
 def _read_strings(files: ConfigFiles, origin: str, table: Mapping[str, object], key: str) -> list[str]:
@@ -341,9 +383,9 @@ def _list_pip_values(pip_files: _PipFiles, option: str) -> list[tuple[str, str]]
 
 
 def _read_pip_settings(pip_files: _PipFiles) -> _IndexSettings:
-    def read_option(option: str) -> tuple[RegistrySetting, ...]:
+    def read_option(option: str, *, is_page: bool = False) -> tuple[RegistrySetting, ...]:
         return tuple(
-            RegistrySetting(url, origin)
+            RegistrySetting(url, origin, is_page=is_page)
             for value, origin in _list_pip_values(pip_files, option)
             for url in value.split()
         )
@@ -351,7 +393,7 @@ def _read_pip_settings(pip_files: _PipFiles) -> _IndexSettings:
     no_index = next((setting for setting in read_option("no-index")), None)
     return _IndexSettings(
         main=read_option("index-url"),
-        extra=(*read_option("extra-index-url"), *read_option("find-links")),
+        extra=(*read_option("extra-index-url"), *read_option("find-links", is_page=True)),
         no_index=no_index.origin if no_index is not None and no_index.url.lower() in _TRUE_WORDS else "",
     )
 

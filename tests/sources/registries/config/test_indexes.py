@@ -16,7 +16,7 @@ from nerq_cli.fetch.source import Endpoint
 from nerq_cli.inventory import Location, Package
 from nerq_cli.sources.endpoints import split_url
 from nerq_cli.sources.registries.config.config_files import ProjectOrigin, redact_url
-from nerq_cli.sources.registries.config.indexes import IndexConfig, ProjectClaims, read_index_config
+from nerq_cli.sources.registries.config.indexes import IndexConfig, IndexSearch, ProjectClaims, read_index_config
 from nerq_cli.sources.registries.config.pip_uv import find_pip_files, find_uv_files
 
 REQUESTS = Package(ecosystem=PYPI, name="requests")
@@ -858,8 +858,9 @@ def test_a_further_index_on_this_disk_tells_by_itself_what_it_has(tmp_path: Path
     environ = {"HOME": str(tmp_path), "PIP_EXTRA_INDEX_URL": indexes}
     addresses = read_index_config(environ, cwd=tmp_path, root=tmp_path)
     ours, theirs = Package(ecosystem=PYPI, name="ours"), Package(ecosystem=PYPI, name="theirs")
-    assert addresses.find_extra_indexes(ours) == (f"file://{tmp_path}/simple", "https://more.example/simple")
-    assert addresses.find_extra_indexes(theirs) == ("https://more.example/simple",)
+    assert addresses.find_extra_indexes(ours) == (f"file://{tmp_path}/simple",)
+    assert addresses.find_extra_indexes(theirs) == ()
+    assert addresses.find_search(ours) == IndexSearch(merged=(Endpoint(url="https://more.example"),))
     assert addresses.find_extra_indexes(Package(ecosystem=NPM, name="ours")) == ()
 
 
@@ -870,4 +871,85 @@ def test_the_address_given_to_this_program_overrules_further_indexes(tmp_path: P
         "NERQ_PYPI_URL": "https://pypi.example",
     }
     addresses = read_index_config(environ, cwd=tmp_path, root=tmp_path)
-    assert addresses.find_extra_indexes(Package(ecosystem=PYPI, name="ours")) == ()
+    package = Package(ecosystem=PYPI, name="ours")
+    assert (addresses.find_extra_indexes(package), addresses.find_search(package)) == ((), IndexSearch())
+
+
+SEARCHES: dict[str, tuple[dict[str, str], IndexSearch]] = {
+    "pip": (
+        {"PIP_EXTRA_INDEX_URL": "https://a.example/simple https://b.example/root/dev/+simple/"},
+        IndexSearch(
+            merged=(
+                Endpoint(url="https://a.example"),
+                Endpoint(url="https://b.example/root/dev/+simple", is_simple_index=True),
+            )
+        ),
+    ),
+    "uv": (
+        {"UV_INDEX": "a=https://a.example/simple https://b.example/whl/cpu"},
+        IndexSearch(
+            first=(Endpoint(url="https://a.example"), Endpoint(url="https://b.example/whl/cpu", is_simple_index=True))
+        ),
+    ),
+    "both": (
+        {
+            "UV_INDEX": "https://a.example/simple https://b.example/simple",
+            "PIP_EXTRA_INDEX_URL": "https://a.example/simple/ https://c.example/simple",
+        },
+        IndexSearch(
+            first=(Endpoint(url="https://b.example"),),
+            merged=(Endpoint(url="https://a.example"), Endpoint(url="https://c.example")),
+        ),
+    ),
+    "an unsafe strategy": (
+        {"UV_INDEX": "https://a.example/simple", "UV_INDEX_STRATEGY": "unsafe-first-match"},
+        IndexSearch(merged=(Endpoint(url="https://a.example"),)),
+    ),
+    "pages": ({"PIP_FIND_LINKS": "https://a.example/wheels", "UV_FIND_LINKS": "https://b.example"}, IndexSearch()),
+    "the default one": (
+        {"PIP_INDEX_URL": "https://a.example/simple", "PIP_EXTRA_INDEX_URL": "https://a.example/simple/"},
+        IndexSearch(),
+    ),
+    "no index": ({"PIP_NO_INDEX": "1", "PIP_EXTRA_INDEX_URL": "https://a.example/simple"}, IndexSearch()),
+}
+
+
+@pytest.mark.parametrize("case", SEARCHES)
+def test_extra_indexes_are_searched_as_pip_and_uv_do(machine: Machine, case: str) -> None:
+    environ, search = SEARCHES[case]
+    addresses = machine.read(environ)
+    assert addresses.find_search(Package(ecosystem=PYPI, name="ours")) == search
+    assert addresses.find_search(LODASH) == IndexSearch()
+
+
+def test_the_default_index_is_used_as_it_is_given(machine: Machine) -> None:
+    def read(**environ: str) -> Endpoint:
+        return machine.read(environ).pypi
+
+    assert read(PIP_INDEX_URL="https://a.example/simple/") == Endpoint(url="https://a.example")
+    as_given = Endpoint(url="https://a.example/+simple", is_simple_index=True)
+    assert read(PIP_INDEX_URL="https://a.example/+simple/") == as_given
+    assert as_given.scope == "https://a.example/+simple/"
+    assert read(NERQ_PYPI_URL="https://a.example/pypi") == Endpoint(url="https://a.example/pypi")
+
+
+def test_flat_and_explicit_indexes_of_uv_are_not_searched(machine: Machine) -> None:
+    machine.write(
+        "~/.config/uv/uv.toml",
+        '[[index]]\nname = "a"\nurl = "https://a.example/simple"\nexplicit = true\n'
+        '[[index]]\nname = "b"\nurl = "https://b.example/wheels"\nformat = "flat"\n'
+        '[[index]]\nname = "c"\nurl = "https://c.example/simple"\n',
+    )
+    addresses = machine.read()
+    assert addresses.find_search(REQUESTS) == IndexSearch(first=(Endpoint(url="https://c.example"),))
+    assert addresses.explicit_indexes == ("https://a.example/simple",)
+    requested = [addresses.is_requested(f"https://{name}.example/simple") for name in "abcd"]
+    assert requested == [True, False, True, False]
+    assert not addresses.is_requested("https://c.example/wheels.html")
+
+
+def test_the_credentials_of_an_extra_index_are_its_own(machine: Machine) -> None:
+    machine.write("~/.netrc", "machine b.example login me password netrc\n")
+    environ = {"PIP_EXTRA_INDEX_URL": "https://u:p@a.example/simple https://b.example/simple https://c.example/simple"}
+    search = machine.read(environ).find_search(REQUESTS)
+    assert [dict(endpoint.headers) for endpoint in search.merged] == [basic("u", "p"), basic("me", "netrc"), {}]
