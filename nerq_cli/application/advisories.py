@@ -237,16 +237,11 @@ def _list_indexes(index_config: IndexConfig, name: str) -> list[Index]:
     """Return the indexes of the user that may have a package, further ones first."""
     from nerq_cli.ecosystems import PYPI
     from nerq_cli.inventory import Package
-    from nerq_cli.sources.registries.config.config_files import normalise_index_url
     from nerq_cli.sources.registries.wheel_index import Index
 
-    indexes = [
-        Index(url.rstrip("/"), index_config.credentials.create_endpoint(PYPI, base_url))
-        for url in index_config.find_extra_indexes(Package(ecosystem=PYPI, name=name))
-        if (base_url := normalise_index_url(PYPI, url))
-    ]
-    if index_config.pypi.url:
-        indexes.append(Index(f"{index_config.pypi.url}/simple", index_config.pypi))
+    search = index_config.find_search(Package(ecosystem=PYPI, name=name))
+    endpoints = (*search.first, *search.merged, index_config.pypi)
+    indexes = [Index(endpoint.simple_url, endpoint) for endpoint in endpoints if endpoint.url]
     if not indexes:
         raise UsageError(
             "your configuration names no package index that is a URL for HTTP",

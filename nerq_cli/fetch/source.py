@@ -26,6 +26,11 @@ class Endpoint:
     is_simple_index: bool = False
 
     @property
+    def simple_url(self) -> str:
+        """The address below which each Python package has its page (PEP 503)."""
+        return self.url if self.is_simple_index else f"{self.url}/simple"
+
+    @property
     def scope(self) -> str:
         """Key of stored answers: URL and identity; contains no secret."""
         address = f"{self.url}/" if self.is_simple_index else self.url

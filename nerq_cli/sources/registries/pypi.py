@@ -509,10 +509,9 @@ class _SimpleSource:
     def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
         """Yield one request for each project, which prefers JSON to HTML."""
         accept = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"
-        index_url = endpoint.url if endpoint.is_simple_index else f"{endpoint.url}/simple"
         for package in subjects:
             yield Request(
-                url=f"{index_url}/{package.url_segment}/",
+                url=f"{endpoint.simple_url}/{package.url_segment}/",
                 subjects=(package,),
                 accept=accept,
                 endpoint=endpoint,
