@@ -6,6 +6,7 @@ leave keys out), which differs from an empty value.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, Generic, TypeAlias, TypeVar
 
 import msgspec
@@ -100,6 +101,12 @@ NEW_PUBLISHER: Final = 256
 _UNSTABLE: Final = YANKED | PRERELEASE | EMPTY
 
 
+@lru_cache(maxsize=4_096)
+def _find_stable_rows(flags: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the rows of stable versions; several signals need them for each package."""
+    return tuple([row for row, bits in enumerate(flags) if not bits & _UNSTABLE])
+
+
 class PackageInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     """A package on a registry. The tuples about versions run in parallel."""
 
@@ -143,15 +150,15 @@ class PackageInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def stable_rows(self) -> tuple[int, ...]:
         """Indexes of final, non-yanked versions that have files, newest first."""
-        return tuple(row for row, flags in enumerate(self.flags) if not flags & _UNSTABLE)
+        return _find_stable_rows(self.flags)
 
     @property
     def newest_stable(self) -> str:
         """The highest stable version; empty if there is none, or if the list is partial and no tag names it."""
         if self.partial and not self.tags:
             return ""
-        row = next((row for row, flags in enumerate(self.flags) if not flags & _UNSTABLE), None)
-        return "" if row is None else self.versions[row]
+        rows = _find_stable_rows(self.flags)
+        return self.versions[rows[0]] if rows else ""
 
 
 class AffectingAdvisory(msgspec.Struct, frozen=True, omit_defaults=True):

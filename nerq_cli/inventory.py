@@ -323,6 +323,12 @@ PRIVATE_REASON: Final = "private name"
 _OWN_REASONS: Final = ("local path", "workspace member", "provided by this project", PRIVATE_REASON)
 
 
+@lru_cache(maxsize=16_384)
+def _get_release(package: Package, version: str) -> Release:
+    public_version = get_ecosystem(package.ecosystem).get_public_version(version)
+    return Release(package=package, version=public_version)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependency:
     """One package at one version in use, with all its locations."""
@@ -357,8 +363,7 @@ class Dependency:
         """Return the release in use, for a local build the public one it is built from; None without a version."""
         if self.version is None:
             return None
-        public_version = get_ecosystem(self.package.ecosystem).get_public_version(self.version)
-        return Release(package=self.package, version=public_version)
+        return _get_release(self.package, self.version)
 
     @property
     def local_build(self) -> str:

@@ -27,6 +27,16 @@ FIRST_YEAR: Final = 1990
 _LINE: Final = re.compile(r"v?(?:[0-9]{1,9}!)?(?P<major>[0-9]{1,9})(?:\.(?P<minor>[0-9]{1,9}))?")
 
 
+@lru_cache(maxsize=16_384)
+def find_line(version: str) -> str:
+    """Return the release line of a version: ``4`` of 4.2.1, ``0.3`` of 0.3.7; empty for one without a number."""
+    numbers = _LINE.match(version)
+    if not numbers:
+        return ""
+    major, minor = numbers["major"], numbers["minor"] or "0"
+    return major if int(major) else f"0.{minor}"
+
+
 class Context:
     """The evidence about one version at one moment (epoch seconds UTC), and the methodology to measure it by."""
 
@@ -140,21 +150,13 @@ class Context:
             return int(major < FIRST_YEAR)
         return max(0, newest - major)
 
-    def line_of(self, version: str) -> str:
-        """Return the release line of a version: ``4`` of 4.2.1, ``0.3`` of 0.3.7; empty for one without a number."""
-        numbers = _LINE.match(version)
-        if not numbers:
-            return ""
-        major, minor = numbers["major"], numbers["minor"] or "0"
-        return major if int(major) else f"0.{minor}"
-
     @cached_property
     def is_newest_of_line(self) -> bool:
         """Whether the version is the newest of its release line, and that line still gets releases."""
-        package_info, line = self.package_info, self.line_of(self.version)
+        package_info, line = self.package_info, find_line(self.version)
         if package_info is None or package_info.partial or not line or not self.version_days:
             return False
-        newest_row = next((row for row in self.stable_rows if self.line_of(package_info.versions[row]) == line), None)
+        newest_row = next((row for row in self.stable_rows if find_line(package_info.versions[row]) == line), None)
         return newest_row == self.row and self.version_days <= self.limit("line_days")
 
     @cached_property

@@ -23,7 +23,7 @@ from nerq_cli.facts import (
 )
 from nerq_cli.methodology.types import SignalSpec
 from nerq_cli.signals.advisories import describe_advisories, get_severity, merge_advisories, raise_severity
-from nerq_cli.signals.context import Context
+from nerq_cli.signals.context import Context, find_line
 from nerq_cli.signals.signal import (
     Flag,
     MeasureFunction,
@@ -361,7 +361,7 @@ def measure_release_line(context: Context, spec: SignalSpec) -> Signal:
     fact, package_info = context.evidence.package_info, context.package_info
     if package_info is None or not isinstance(fact, Found):
         return build_missing(spec, fact)
-    line, newest_line = context.line_of(context.version), context.line_of(context.newest_stable)
+    line, newest_line = find_line(context.version), find_line(context.newest_stable)
     if not line or not newest_line:
         return build_unknown(spec, "no release line known", fact.source)
     if line == newest_line or context.is_newer_than_stable:
@@ -369,11 +369,7 @@ def measure_release_line(context: Context, spec: SignalSpec) -> Signal:
     if package_info.partial or package_info.date_problem:
         return build_unknown(spec, package_info.date_problem or "not all versions were requested", fact.source)
     newest_release = max(
-        (
-            package_info.published[row]
-            for row in context.stable_rows
-            if context.line_of(package_info.versions[row]) == line
-        ),
+        (package_info.published[row] for row in context.stable_rows if find_line(package_info.versions[row]) == line),
         default=0,
     )
     if not newest_release:
