@@ -321,6 +321,9 @@ NOT_UNDERSTOOD: Final = "line not understood"
 PRIVATE_REASON: Final = "private name"
 #: Starts of the reasons of packages that are left out on purpose.
 _OWN_REASONS: Final = ("local path", "workspace member", "provided by this project", PRIVATE_REASON)
+#: Start of the reason of a wheel, source archive or npm tarball by its path. It was built elsewhere: a third party's,
+#: where a directory is the project's own.
+LOCAL_ARCHIVE: Final = "local archive"
 
 
 @lru_cache(maxsize=16_384)

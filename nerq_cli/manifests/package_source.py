@@ -13,7 +13,7 @@ from functools import lru_cache
 from urllib.parse import urlsplit
 
 from nerq_cli.ecosystems import PYPI, get_ecosystem, normalise_name
-from nerq_cli.inventory import Declaration
+from nerq_cli.inventory import LOCAL_ARCHIVE, Declaration
 
 LOCAL = "local path"
 WORKSPACE = "workspace member"
@@ -27,6 +27,7 @@ NO_INDEX = "--no-index"
 _MAX_LENGTH = 300
 #: User and password of a URL, also with a slash in the password, and the values of its query.
 _SECRET = re.compile(r"""(?<=://)(?:[^\s/"']*|[^\s/@:"']*:(?!\d+[/\s"'])[^\s"']*)(?=@)|(?<=[?&])[^\s"'#]*=[^\s"'#]*""")
+_ARCHIVE_SUFFIX = re.compile(r"\.(?:whl|egg|zip|t[abglxz]+|tar(?:\.\w+)?)$", re.IGNORECASE)
 _VCS = frozenset({"git", "hg", "svn", "bzr"})
 
 
@@ -71,8 +72,14 @@ def url_reason(url: str) -> str:
     if url.lower().startswith("file:///") and "${" not in url:
         return LOCAL_FILE  # somewhere on the machine: conda and pip freeze write packages of third parties so
     if "://" not in url or url.lower().startswith(("file:", "{")):
-        return LOCAL
+        return local_reason(url)
     return f"URL: {strip_credentials(url)}"[:_MAX_LENGTH]
+
+
+def local_reason(path: str) -> str:
+    """Return the skip reason of a path in the project: of an archive by its suffix, else of a directory."""
+    bare_path = re.split(r"[?#]", path, maxsplit=1)[0]
+    return LOCAL_ARCHIVE if _ARCHIVE_SUFFIX.search(bare_path) else LOCAL
 
 
 def join_markers(*markers: str) -> str:
@@ -97,11 +104,20 @@ class PackageSource:
     marker: str = ""
     #: Group of dependencies for which it applies; empty means all.
     group: str = ""
+    #: Version of a local archive by its file name, as a requirement.
+    requirement: str = ""
 
     def apply_to(self, item: Declaration) -> Declaration:
         """Return the declaration with this source."""
         marker = join_markers(item.marker, self.marker)
-        return replace(item, index=self.index, extra_indexes=self.extra_indexes, skip_reason=self.skip, marker=marker)
+        return replace(
+            item,
+            index=self.index,
+            extra_indexes=self.extra_indexes,
+            skip_reason=self.skip,
+            marker=marker,
+            requirement=self.requirement or item.requirement,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import Final
 from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.errors import Problem
 from nerq_cli.inventory import (
+    LOCAL_ARCHIVE,
     Declaration,
     DependencyFile,
     Drift,
@@ -399,9 +400,8 @@ class _LockfileApplier:
         """
         is_reached = bool(graph.find_nearest(entry.key, "")[0])
         is_pattern_of_override = self.lockfile.importers is None and entry.package.name in self.overridden_names
-        if not is_reached and (
-            is_pattern_of_override or (entry.skip_reason and entry.name in self.lockfile.local_names)
-        ):
+        is_local = entry.skip_reason not in ("", LOCAL_ARCHIVE) and entry.name in self.lockfile.local_names
+        if not is_reached and (is_pattern_of_override or is_local):
             return
         edges = graph.direct_edges.get(entry.key, ())
         groups = graph.groups.get(entry.key) or entry.groups or (MAIN_GROUP,)

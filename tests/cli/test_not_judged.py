@@ -68,6 +68,87 @@ def test_what_the_local_database_has_counts_and_no_name_is_sent(
     assert not any("fork" in request.path or b"fork" in request.body for request in requests)
 
 
+ARCHIVES = {
+    "requirements.txt": "./vendor/fork-1.2.3-py3-none-any.whl\n",
+    "requirements-b.txt": "fork @ file:./vendor/fork-1.2.3.tar.gz\n",
+    "Pipfile": '[packages]\nfork = {path = "./vendor/fork-1.2.3-py3-none-any.whl"}\n',
+    "pyproject.toml": (
+        '[project]\nname = "own"\ndependencies = ["fork"]\n'
+        '[tool.uv.sources]\nfork = {path = "vendor/fork-1.2.3-py3-none-any.whl"}\n'
+    ),
+    "poetry/pyproject.toml": (
+        '[tool.poetry]\nname = "own"\n[tool.poetry.dependencies]\nfork = {path = "vendor/fork-1.2.3.tar.gz"}\n'
+    ),
+    "pylock.toml": (
+        'lock-version = "1.0"\ncreated-by = "x"\n[[packages]]\nname = "fork"\nversion = "1.2.3"\n'
+        '[packages.archive]\npath = "vendor/fork-1.2.3.tar.gz"\n'
+    ),
+    "uv.lock": (
+        'version = 1\n[[package]]\nname = "fork"\nversion = "1.2.3"\n'
+        'source = { path = "vendor/fork-1.2.3-py3-none-any.whl" }\n'
+        '[[package]]\nname = "own"\nversion = "0"\nsource = { virtual = "." }\ndependencies = [{ name = "fork" }]\n'
+    ),
+    "poetry.lock": (
+        '[[package]]\nname = "fork"\nversion = "1.2.3"\n[package.source]\ntype = "file"\n'
+        'url = "vendor/fork-1.2.3.tar.gz"\n[metadata]\nlock-version = "2.1"\n'
+    ),
+    "package.json": '{"name": "own", "dependencies": {"fork": "file:vendor/fork-1.2.3.tgz"}}',
+    "package-lock.json": (
+        '{"lockfileVersion": 3, "packages": {"": {"dependencies": {"fork": "file:vendor/fork-1.2.3.tgz"}}, '
+        '"node_modules/fork": {"version": "1.2.3", "resolved": "file:vendor/fork-1.2.3.tgz"}}}'
+    ),
+    "pnpm-lock.yaml": (
+        "lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      fork:\n"
+        "        specifier: file:vendor/fork-1.2.3.tgz\n        version: file:vendor/fork-1.2.3.tgz\n"
+        "packages:\n  fork@file:vendor/fork-1.2.3.tgz:\n    version: 1.2.3\n"
+        "    resolution: {integrity: sha512-x, tarball: file:vendor/fork-1.2.3.tgz}\n"
+        "snapshots:\n  fork@file:vendor/fork-1.2.3.tgz: {}\n"
+    ),
+    "yarn.lock": (
+        '# yarn lockfile v1\n\n"fork@file:vendor/fork-1.2.3.tgz":\n  version "1.2.3"\n'
+        '  resolved "file:vendor/fork-1.2.3.tgz#abc"\n'
+    ),
+    "bun.lock": (
+        '{"lockfileVersion": 1, "workspaces": {"": {"dependencies": {"fork": "file:vendor/fork-1.2.3.tgz"}}}, '
+        '"packages": {"fork": ["fork@file:vendor/fork-1.2.3.tgz", {}]}}'
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ARCHIVES)
+def test_a_local_archive_is_a_third_party_and_judged_by_the_local_database(
+    nerq: Nerq, registry: Any, services: Any, project: Path, name: str
+) -> None:
+    registry.npm("good", "1.0.0")
+    for folder, good in (("py", "demo==1.0\n"), ("js", '{"dependencies": {"good": "1.0.0"}}')):
+        (project / folder).mkdir()
+        (project / folder / ("requirements.txt" if folder == "py" else "package.json")).write_text(good)
+    file = project / "app" / name
+    file.parent.mkdir(parents=True)
+    file.write_text(ARCHIVES[name])
+    result = nerq("scan", *AS_OF, "--format", "json", "--strict")
+    [fork] = [one for one in result.json["dependencies"] if one["name"] == "fork"]
+    assert (result.status, fork["state"]) == (3, "not-judged")
+    affected = [{"package": {"ecosystem": one, "name": "fork"}, "versions": ["1.2.3"]} for one in ("PyPI", "npm")]
+    record = {"id": "MAL-2026-1", "modified": "2026-11-20T00:00:00Z", "affected": affected}
+    (project / "record.json").write_text(json.dumps(record))
+    assert nerq("db", "import", str(project / "record.json")).status == 0
+    result = nerq("scan", *AS_OF, "--format", "json", "--exclude", "record.json")
+    [fork] = [one for one in result.json["dependencies"] if one["name"] == "fork"]
+    assert (result.status, fork["state"], fork["version"]) == (1, "below", "1.2.3")
+    requests = [*registry.site.requests, *services.site.requests]
+    assert not any("fork" in request.path or b"fork" in request.body for request in requests)
+
+
+def test_a_local_directory_is_the_projects_own(nerq: Nerq, project: Path) -> None:
+    (project / "app").mkdir()
+    (project / "app/package.json").write_text('{"dependencies": {"fork": "file:libs/fork", "b": "file:./c.tgz/d"}}')
+    status, by_name, report = scan(nerq, project, "./libs/own", "./vendor.whl/other", strict=True)
+    assert status == 0
+    assert [one["state"] for one in by_name.values() if one["name"] != "demo"] == ["skipped"] * 4
+    assert report["summary"]["not_judged"] == 0
+
+
 def test_a_local_build_of_a_public_package_is_judged_as_what_it_is_built_from(
     nerq: Nerq, registry: Any, services: Any, project: Path
 ) -> None:

@@ -15,7 +15,7 @@ from typing import Final
 
 from nerq_cli.ecosystems import NPM
 from nerq_cli.ecosystems.npm import find_name_error
-from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
+from nerq_cli.inventory import LOCAL_ARCHIVE, DependencyFile, Edge, Importer, Location, LockedPackage
 from nerq_cli.manifests.npm.node_modules import (
     MAX_PATH_LENGTH,
     NodeResolver,
@@ -27,8 +27,8 @@ from nerq_cli.manifests.npm.node_modules import (
     read_sections,
     report_missing,
 )
-from nerq_cli.manifests.npm.npm_spec import split_name
-from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, PackageSource
+from nerq_cli.manifests.npm.npm_spec import guess_archive_version, split_name
+from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, PackageSource, local_reason
 from nerq_cli.manifests.syntax.json_comments import strip_comments
 from nerq_cli.manifests.syntax.json_document import JsonReader, NotJsonError
 from nerq_cli.manifests.syntax.problems import ProblemList
@@ -242,6 +242,8 @@ class _BunLockReader:
         member = self._members.get(entry.version.partition(":")[2]) if origin.skip == WORKSPACE else None
         fields = entry.info if member is None else member.fields
         version = fields.get("version") if origin.skip else entry.version
+        if origin.skip == LOCAL_ARCHIVE:  # a path in place of the version
+            version = guess_archive_version(entry.name, entry.version)
         return LockedPackage(
             key=path,
             ecosystem=NPM,
@@ -260,7 +262,7 @@ class _BunLockReader:
     def _find_origin(self, entry: _BunEntry) -> PackageSource:
         for prefix, reason in _LOCAL_PREFIXES.items():
             if entry.version.startswith(prefix):
-                return PackageSource(skip=reason)
+                return PackageSource(skip=local_reason(entry.version) if reason == LOCAL else reason)
         if not is_version(entry.version):
             return PackageSource(skip=find_skip_reason(entry.name, entry.version))
         address = entry.items[0] if entry.items else ""

@@ -15,7 +15,7 @@ from nerq_cli.ecosystems.npm import find_name_error
 from nerq_cli.errors import Problem
 from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
 from nerq_cli.manifests.npm.package_json import GROUPS
-from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, strip_credentials, url_reason
+from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, local_reason, strip_credentials, url_reason
 from nerq_cli.manifests.read_file import CannotReadError, read_bytes
 from nerq_cli.manifests.syntax.problems import list_examples
 
@@ -157,7 +157,8 @@ class _NodeModulesReader:
         if _PNPM_STORE in parts[1:-1]:
             store_folder = parts[parts.index(_PNPM_STORE) + 1]
             if not _REGISTRY_FOLDER.fullmatch(store_folder):
-                return LOCAL if "file+" in store_folder else "not from the npm registry"
+                is_path = "file+" in store_folder
+                return local_reason(store_folder.partition("(")[0]) if is_path else "not from the npm registry"
         return PRIVATE_REASON if document.get("private") is True else ""
 
     def _make_package(self, package: _InstalledPackage, missing_dependents: dict[str, str]) -> LockedPackage:

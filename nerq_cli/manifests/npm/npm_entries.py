@@ -6,9 +6,13 @@ import posixpath
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
+from typing import Final
 
-from nerq_cli.inventory import LockedPackage
+from nerq_cli.inventory import LOCAL_ARCHIVE, LockedPackage
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, mask_secrets, strip_credentials
+
+#: Skip reasons of packages whose names are not sent wherever else they stand.
+LOCAL_REASONS: Final = (LOCAL, WORKSPACE, LOCAL_ARCHIVE)
 
 
 def extract_index(url: str, name: str) -> str:
@@ -83,4 +87,4 @@ def find_local_names(entries: Iterable[tuple[str, str]]) -> tuple[str, ...]:
     """
     entries = tuple(entries)
     registry_names = {name for name, skip_reason in entries if not skip_reason}
-    return tuple(sorted({name for name, skip_reason in entries if skip_reason in {LOCAL, WORKSPACE}} - registry_names))
+    return tuple(sorted({name for name, skip_reason in entries if skip_reason in LOCAL_REASONS} - registry_names))

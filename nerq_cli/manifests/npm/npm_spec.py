@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 from urllib.parse import unquote, urlsplit
 
-from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, repository_reason, url_reason
+from nerq_cli.inventory import LOCAL_ARCHIVE
+from nerq_cli.manifests.package_source import WORKSPACE, local_reason, repository_reason, url_reason
 
 _PROTOCOL_PATTERN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):.*", re.DOTALL)
 _LOCAL_PATH = re.compile(r"[./\\]|~[/\\]|[A-Za-z]:")
 _ARCHIVE_SUFFIX = re.compile(r"\.(?:tgz|tar\.gz|tar)$", re.IGNORECASE)
+_PACKED_VERSION = re.compile(r"-(\d+\.\d+\.\d+(?:[-+][\w.+-]+?)?)\.(?:tgz|tar\.gz|tar)$", re.ASCII)
 _SCP_ADDRESS = re.compile(r"[^@/\s]+@[^:/\s]+:.+")
 _GITHUB_SHORTHAND = re.compile(r"[^\s/@:#.~][^\s/@:#]*/[^\s/@:#]+(?:#.*)?")
 # ssh://git@host:owner/name, where what follows the colon is no port; never where it may be a password.
@@ -99,8 +101,17 @@ def _parse_registry(name: str, specifier: str, error: str) -> NpmSpec:
     return NpmSpec(name, specifier.strip()) if _REGISTRY_SPECIFIER.fullmatch(specifier) else NpmSpec(name, error=error)
 
 
-def _parse_directory(name: str, _specifier: str) -> NpmSpec:
-    return NpmSpec(name, skip=LOCAL)
+def _parse_directory(name: str, specifier: str) -> NpmSpec:
+    skip = local_reason(specifier)
+    return NpmSpec(name, guess_archive_version(name, specifier) if skip == LOCAL_ARCHIVE else "", skip=skip)
+
+
+def guess_archive_version(name: str, path: str) -> str:
+    """Return the version in the file name that ``npm pack`` gives an archive of a package; empty for another name."""
+    file_name = re.split(r"[/\\]", re.split(r"[?#]", path, maxsplit=1)[0])[-1]
+    match = _PACKED_VERSION.search(file_name)
+    known_names = (name.lstrip("@").replace("/", "-"), name.rpartition("/")[2])
+    return match[1] if match and file_name[: match.start()] in known_names else ""
 
 
 def _parse_workspace(name: str, specifier: str) -> NpmSpec:

@@ -15,8 +15,9 @@ from typing import Final
 from nerq_cli.ecosystems import NPM
 from nerq_cli.ecosystems.npm import find_name_error
 from nerq_cli.inventory import NOT_UNDERSTOOD, Declaration, DependencyFile, Include, Location
+from nerq_cli.manifests.npm.npm_entries import LOCAL_REASONS
 from nerq_cli.manifests.npm.npm_spec import Catalogs, NpmSpec, is_catalog_missing, parse_spec, split_name
-from nerq_cli.manifests.package_source import LOCAL, WORKSPACE
+from nerq_cli.manifests.package_source import WORKSPACE
 from nerq_cli.manifests.syntax.json_document import JsonNode, NotJsonError, parse_json
 from nerq_cli.manifests.syntax.problems import ProblemList
 from nerq_cli.manifests.syntax.quote import quote_text
@@ -68,7 +69,7 @@ def read(
     includes = tuple(reader.read_includes())
     local_names = {
         reader.read_name(),
-        *(declaration.name for declaration in declarations if declaration.skip_reason in {LOCAL, WORKSPACE}),
+        *(declaration.name for declaration in declarations if declaration.skip_reason in LOCAL_REASONS),
     }
     return DependencyFile(
         path=path,

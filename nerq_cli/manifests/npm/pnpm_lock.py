@@ -24,7 +24,7 @@ from nerq_cli.manifests.npm.npm_entries import (
 )
 from nerq_cli.manifests.npm.npm_spec import Catalogs, parse_spec, split_name
 from nerq_cli.manifests.npm.package_json import find_overridden_name
-from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, repository_reason, url_reason
+from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, local_reason, repository_reason, url_reason
 from nerq_cli.manifests.syntax.problems import ProblemList, list_examples
 from nerq_cli.manifests.syntax.quote import quote_text, quote_version
 from nerq_cli.manifests.syntax.yaml_document import (
@@ -282,7 +282,7 @@ class _DocumentReader:
         if kind == "directory":
             return WORKSPACE if normalise_directory(get_text(resolution.get("directory"))) in self.importers else LOCAL
         if tarball.startswith("file:"):
-            return LOCAL
+            return local_reason(tarball)
         if _SEMVER.fullmatch(reference):
             return f"{kind[:20]}: not from the npm registry" if kind else ""
         return url_reason(tarball) if tarball else parse_spec(name, reference, {}).skip or "not from the npm registry"

@@ -18,7 +18,15 @@ from urllib.parse import unquote
 
 from nerq_cli.ecosystems import NPM
 from nerq_cli.ecosystems.npm import find_name_error
-from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage, MissingPackage
+from nerq_cli.inventory import (
+    LOCAL_ARCHIVE,
+    DependencyFile,
+    Edge,
+    Importer,
+    Location,
+    LockedPackage,
+    MissingPackage,
+)
 from nerq_cli.manifests.npm.npm_entries import (
     EntryKeys,
     extract_index,
@@ -407,7 +415,11 @@ def _find_classic_origin(patterns: tuple[str, ...], resolved_url: str, real_name
     name = real_name or name
     if not spec.skip:
         return _EntryOrigin(name, registry=extract_index(resolved_url, name) if "://" in resolved_url else "")
-    skip = spec.skip if spec.skip == LOCAL or not resolved_url else parse_spec(name, resolved_url, {}).skip or spec.skip
+    skip = (
+        spec.skip
+        if spec.skip in (LOCAL, LOCAL_ARCHIVE) or not resolved_url
+        else parse_spec(name, resolved_url, {}).skip or spec.skip
+    )
     return _EntryOrigin(name, skip=skip, reference=resolved_url or specifier)
 
 

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Final, TypeVar
 
 from nerq_cli.ecosystems import GENERIC, PYPI
-from nerq_cli.inventory import NOT_UNDERSTOOD, Declaration, DependencyFile, Include, Location
+from nerq_cli.inventory import LOCAL_ARCHIVE, NOT_UNDERSTOOD, Declaration, DependencyFile, Include, Location
 from nerq_cli.manifests.package_source import LOCAL, LOCAL_FILE, WORKSPACE, join_markers
 from nerq_cli.manifests.python.pep508 import NotASpecifierError, Specifier, parse_specifier, validate_marker
 from nerq_cli.manifests.syntax.quote import quote_requirement
@@ -18,8 +18,8 @@ from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField
 
 #: Most dependencies read from one file: groups that include groups, and sums of lists, can declare billions.
 MAX_DEPENDENCIES: Final = 50_000
-#: Skip reasons of packages that belong to the project itself.
-LOCAL_REASONS: Final = (LOCAL, WORKSPACE, LOCAL_FILE)
+#: Skip reasons of packages whose names are not sent wherever else they stand.
+LOCAL_REASONS: Final = (LOCAL, WORKSPACE, LOCAL_FILE, LOCAL_ARCHIVE)
 #: The keys of setup.cfg and arguments of ``setup()`` that declare lists, and the group of each (setuptools'
 #: documentation, "Keywords" and "Configuring setuptools using setup.cfg files").
 SETUP_GROUPS: Final = {"install_requires": "main", "setup_requires": "build", "tests_require": "dev"}

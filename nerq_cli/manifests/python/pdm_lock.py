@@ -104,7 +104,7 @@ def _read_source(table: LockTable) -> PackageSource:
         revision = table.get_text("revision") or table.get_text("ref")
         return PackageSource(skip=package_source.repository_reason(table.get_text(vcs), revision, vcs=vcs))
     if table.get_text("path"):
-        return PackageSource(skip=package_source.LOCAL)
+        return PackageSource(skip=package_source.local_reason(table.get_text("path")))
     url = table.get_text("url")
     return PackageSource(skip=package_source.url_reason(url)) if url else PackageSource()
 

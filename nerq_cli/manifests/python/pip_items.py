@@ -14,7 +14,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import unquote
 
-from nerq_cli.manifests.package_source import LOCAL_FILE, strip_credentials, url_reason
+from nerq_cli.manifests.package_source import LOCAL_FILE, local_reason, strip_credentials, url_reason
+from nerq_cli.manifests.python.archive_names import split_file_name
 from nerq_cli.manifests.python.pep508 import MAX_LENGTH, NotASpecifierError, Specifier, parse_specifier, validate_marker
 from nerq_cli.manifests.python.pip_mistakes import NAME_PATTERN, VARIABLE_PATTERN, detect_mistake
 from nerq_cli.manifests.syntax.text_document import MAX_SHOWN_LENGTH
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 #: Beginning of the skip reason of a local path.
-LOCAL_PREFIX: Final = "local path"
 
 _HASH_OPTIONS: Final = re.compile(r"(?:(?<!\s)\s+--hash(?:=|\s+)[A-Za-z0-9_-]+:[0-9a-fA-F]+)+")
 _HASH_VALUE: Final = re.compile(r"[A-Za-z0-9_-]+:[0-9a-fA-F]+")
@@ -279,7 +279,7 @@ def _describe_source(address: str) -> str:
     path = _FILE_SCHEME.sub("", strip_credentials(address) if "://" in address else address, count=1)
     # An absolute address is somewhere on the machine, where conda builds its packages.
     is_absolute = _FILE_SCHEME.match(address) and address.partition(":")[2].startswith("///") and "${" not in address
-    prefix = f"{LOCAL_FILE}:" if is_absolute else LOCAL_PREFIX
+    prefix = f"{LOCAL_FILE}:" if is_absolute else local_reason(path)
     return f"{prefix} {path.partition('#')[0]}"[:MAX_SHOWN_LENGTH]
 
 
@@ -289,20 +289,9 @@ def _guess_specifier(address: str) -> Specifier:
     if "+" in address.partition(":")[0]:
         path = (path.rpartition("@")[0] or path).removesuffix(".git")
     file_name = re.split(r"[/\\]", _FILE_SCHEME.sub("", path).rstrip("/\\"))[-1]
-    name, version = _split_file_name(unquote(file_name))
+    name, version = split_file_name(unquote(file_name))
     name = _NON_NAME_CHARACTERS.sub("-", name).strip("-._") or "local-project"
     return Specifier(name=name, is_named=False, version=version)
-
-
-def _split_file_name(file_name: str) -> tuple[str, str]:
-    """Return name and version of the file name of a wheel or a source archive; of any other, the name as it is."""
-    from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
-
-    try:
-        name, version = (parse_wheel_filename if file_name.endswith(".whl") else parse_sdist_filename)(file_name)[:2]
-    except (InvalidSdistFilename, InvalidWheelFilename):
-        return file_name, ""
-    return name, f"=={version}"
 
 
 def _extract_message(error: Exception) -> str:

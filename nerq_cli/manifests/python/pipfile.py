@@ -12,6 +12,7 @@ from nerq_cli.ecosystems import PYPI
 from nerq_cli.inventory import Declaration, DependencyFile, Location
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.package_source import FileIndexes, PackageSource, join_markers
+from nerq_cli.manifests.python.archive_names import guess_requirement
 from nerq_cli.manifests.python.declarations import build_dependency_file
 from nerq_cli.manifests.python.dependency_groups import label_group
 from nerq_cli.manifests.python.pep508 import MAX_LENGTH, validate_marker
@@ -70,9 +71,11 @@ def read_source(get_text: Callable[[str], str], indexes: FileIndexes) -> Package
         return PackageSource(skip=package_source.repository_reason(get_text(vcs), get_text("ref"), vcs=vcs))
     url = get_text("file") or get_text("url")
     if url:
-        return PackageSource(skip=package_source.url_reason(url))
+        return PackageSource(skip=package_source.url_reason(url), requirement=guess_requirement(url))
     if get_text("path"):
-        return PackageSource(skip=package_source.LOCAL)
+        return PackageSource(
+            skip=package_source.local_reason(get_text("path")), requirement=guess_requirement(get_text("path"))
+        )
     return indexes.source_named(get_text("index")) if get_text("index") else indexes.default_source
 
 
@@ -127,7 +130,9 @@ def _read_declaration(raw_name: str, field: TomlField, indexes: FileIndexes) -> 
         field.report_problem(f"{quote_text(raw_name)}: {error}", hint=_VERSION_HINT)
         return None
     source = read_source(lambda key: field.get(key).get_text(), indexes) if is_table else indexes.default_source
-    return replace(source.apply_to(declaration), requirement="" if source.skip else declaration.requirement)
+    return replace(
+        source.apply_to(declaration), requirement=source.requirement if source.skip else declaration.requirement
+    )
 
 
 def _build_marker(field: TomlField) -> str:

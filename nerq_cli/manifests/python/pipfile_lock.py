@@ -12,9 +12,9 @@ from typing import Final, cast
 
 from nerq_cli.ecosystems import PYPI
 from nerq_cli.errors import Problem
-from nerq_cli.inventory import DependencyFile, Location, LockedPackage
+from nerq_cli.inventory import LOCAL_ARCHIVE, DependencyFile, Location, LockedPackage
 from nerq_cli.manifests import package_source
-from nerq_cli.manifests.package_source import FileIndexes, mask_secrets
+from nerq_cli.manifests.package_source import LOCAL, FileIndexes, mask_secrets
 from nerq_cli.manifests.python import pipfile
 from nerq_cli.manifests.python.pep508 import validate_marker
 from nerq_cli.manifests.python.python_locks import is_package_name, is_platform_specific, is_version, split_extras
@@ -50,7 +50,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
         locked_filenames=("Pipfile",),
         constraint=constraint,
         local_names=tuple(
-            sorted({package.package.name for package in packages if package.skip_reason == package_source.LOCAL})
+            sorted({package.package.name for package in packages if package.skip_reason in (LOCAL, LOCAL_ARCHIVE)})
         ),
         problems=tuple(sorted(reader.problems, key=lambda problem: (problem.line, problem.column))),
     )

@@ -11,6 +11,7 @@ from nerq_cli.ecosystems import PYPI, get_ecosystem, normalise_name
 from nerq_cli.inventory import Declaration, Location
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.package_source import FileIndexes, PackageSource, join_markers
+from nerq_cli.manifests.python.archive_names import guess_requirement
 from nerq_cli.manifests.python.dependency_groups import DependencyGroup, label_extra
 from nerq_cli.manifests.python.pep508 import MAX_LENGTH, validate_marker
 from nerq_cli.manifests.python.pyproject_tools import read_git_source
@@ -202,19 +203,20 @@ def _read_detailed(name: str, field: TomlField, indexes: FileIndexes) -> Declara
     return replace(
         source.apply_to(declaration),
         marker=_build_marker(field),
-        requirement="" if source.skip else declaration.requirement,
+        requirement=source.requirement if source.skip else declaration.requirement,
     )
 
 
 def _read_source(field: TomlField, indexes: FileIndexes) -> PackageSource:
     """Return the source of a package."""
-    path, url, source = (field.get(key).get_text() for key in ("path", "url", "source"))
+    url, source = (field.get(key).get_text() for key in ("url", "source"))
+    path = field.get("path").get_text() or field.get("file").get_text()
     if field.get("git").get_text():
         return read_git_source(field)
-    if path or field.get("file").get_text():
-        return PackageSource(skip=package_source.LOCAL)
+    if path:
+        return PackageSource(skip=package_source.local_reason(path), requirement=guess_requirement(path))
     if url:
-        return PackageSource(skip=package_source.url_reason(url))
+        return PackageSource(skip=package_source.url_reason(url), requirement=guess_requirement(url))
     return indexes.source_named(source) if source else indexes.default_source
 
 

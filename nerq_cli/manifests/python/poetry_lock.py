@@ -122,7 +122,7 @@ def _read_source(table: LockTable) -> PackageSource:
         revision = source.get_text("resolved_reference") or source.get_text("reference")
         return PackageSource(skip=package_source.repository_reason(url, revision, vcs=kind))
     if kind in ("directory", "file"):
-        return PackageSource(skip=package_source.LOCAL)
+        return PackageSource(skip=package_source.LOCAL if kind == "directory" else package_source.local_reason(url))
     if kind == "url":
         return PackageSource(skip=package_source.url_reason(url))
     if source.values:

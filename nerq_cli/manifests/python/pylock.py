@@ -89,6 +89,8 @@ def _read_source(table: LockTable) -> PackageSource:
         )
     if archive.get_text("url"):
         return PackageSource(skip=package_source.url_reason(archive.get_text("url")))
+    if archive.get_text("path"):
+        return PackageSource(skip=package_source.local_reason(archive.get_text("path")))
     if vcs.values or archive.values or table.get_table("directory").values:
         return PackageSource(skip=package_source.LOCAL)
     index = package_source.strip_credentials(table.get_text("index"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
 from nerq_cli.ecosystems import PYPI, normalise_name
@@ -12,6 +13,7 @@ from nerq_cli.inventory import Declaration, Include, Location
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.package_source import FileIndexes, PackageSource
 from nerq_cli.manifests.python import pep508
+from nerq_cli.manifests.python.archive_names import guess_requirement
 from nerq_cli.manifests.python.declarations import LOCAL_REASONS, parse_array, parse_field
 from nerq_cli.manifests.python.dependency_groups import label_extra, label_group
 from nerq_cli.manifests.syntax.toml_document import TomlField
@@ -151,7 +153,7 @@ def _read_uv_source(field: TomlField, indexes: FileIndexes) -> PackageSource:
     extra, group = (field.get(key).get_text() for key in ("extra", "group"))
     limit = label_extra(extra) if extra else label_group(group) if group else ""
     source = _read_uv_location(field, indexes)
-    return PackageSource(index=source.index, skip=source.skip, marker=marker, group=limit)
+    return replace(source, marker=marker, group=limit)
 
 
 def _read_uv_location(field: TomlField, indexes: FileIndexes) -> PackageSource:
@@ -161,9 +163,9 @@ def _read_uv_location(field: TomlField, indexes: FileIndexes) -> PackageSource:
     if field.get("git").get_text():
         return read_git_source(field)
     if path:
-        return PackageSource(skip=package_source.LOCAL)
+        return PackageSource(skip=package_source.local_reason(path), requirement=guess_requirement(path))
     if url:
-        return PackageSource(skip=package_source.url_reason(url))
+        return PackageSource(skip=package_source.url_reason(url), requirement=guess_requirement(url))
     if not index:
         field.report_problem(
             f"{field.name} has no source", hint="a source is one of git, url, path, workspace or index"

@@ -9,11 +9,10 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from nerq_cli.inventory import Declaration, DependencyFile, Include, Location
-from nerq_cli.manifests.package_source import LOCAL_FILE, NO_INDEX, strip_credentials
-from nerq_cli.manifests.python.declarations import make_declaration, make_unreadable
+from nerq_cli.manifests.package_source import NO_INDEX, strip_credentials
+from nerq_cli.manifests.python.declarations import LOCAL_REASONS, make_declaration, make_unreadable
 from nerq_cli.manifests.python.pep508 import NotASpecifierError, Specifier
 from nerq_cli.manifests.python.pip_items import (
-    LOCAL_PREFIX,
     parse_editable_option,
     parse_file_options,
     parse_requirement,
@@ -175,11 +174,7 @@ class _RequirementsReader:
             declaration = replace(declaration, indirect=True)
         self.declarations.append(declaration)
         # A wheel or source archive (it has a version) may be a copy of a public package.
-        if (
-            specifier.is_named
-            and specifier.skip_reason.startswith((LOCAL_PREFIX, LOCAL_FILE))
-            and not specifier.version
-        ):
+        if specifier.is_named and specifier.skip_reason.startswith(LOCAL_REASONS) and not specifier.version:
             self.local_names.add(declaration.package.name)
 
     def _read_options(self, line: LogicalLine) -> None:

@@ -125,8 +125,9 @@ class _UvGraph:
         if url:
             return PackageSource(skip=package_source.url_reason(url))
         if any(key in source.values for key in _LOCAL_KEYS):
+            path = source.get_text("path")
             return PackageSource(
-                skip=package_source.WORKSPACE if self._is_member(table, source) else package_source.LOCAL
+                skip=package_source.WORKSPACE if self._is_member(table, source) else package_source.local_reason(path)
             )
         source.report_problem(f"{quote_text(table.get_text('name'))} has no known source")
         return PackageSource(skip="an unknown source")

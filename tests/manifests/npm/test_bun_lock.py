@@ -144,7 +144,7 @@ def test_three_versions_are_read(version: int) -> None:
         ("a@git+ssh://git@host.example/o/a.git#1a2b3c", "git: ssh://host.example/o/a.git @ 1a2b3c"),
         ("a@github:o/a#1a2b3c", "git: github:o/a @ 1a2b3c"),
         ("a@https://u:secret@files.example/a.tgz", "URL: https://files.example/a.tgz"),
-        ("a@./a.tgz", "local path"),
+        ("a@./a.tgz", "local archive"),
         ("a@file:lib", "local path"),
         ("a@link:a", "local path"),
         ("a@workspace:gone", "workspace member"),

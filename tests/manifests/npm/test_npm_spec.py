@@ -118,7 +118,7 @@ def test_aliases_and_patches_name_the_real_package(text: str, asked: NpmSpec) ->
         (r"C:\x", "local path", ""),
         (r"packages\x", "local path", ""),
         ("packages/x/y", "local path", ""),
-        ("x.tgz", "local path", ""),
+        ("x.tgz", "local archive", ""),
         ("workspace:*", "workspace member", "*"),
         ("workspace:^1.2.3", "workspace member", "^1.2.3"),
         ("workspace:./packages/x", "workspace member", ""),

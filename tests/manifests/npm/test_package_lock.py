@@ -218,7 +218,7 @@ def test_what_is_bundled_is_kept_and_need_not_be_complete() -> None:
     [
         ("git+ssh://git@host.example/o/a.git#1a2b3c", "git: ssh://host.example/o/a.git @ 1a2b3c"),
         ("git+https://user:secret@host.example/o/a.git#1a2b3c", "git: https://host.example/o/a.git @ 1a2b3c"),
-        ("file:../a-1.0.0.tgz", "local path"),
+        ("file:../a-1.0.0.tgz", "local archive"),
         ("a-1.0.0", "local path"),
     ],
 )

@@ -373,8 +373,13 @@ def nine(*packages: str) -> str:
         ),
         ("a@file:local {resolution: {directory: local, type: directory}}", "a", "", "local path"),
         ("@s/b@file:packages/b {resolution: {directory: packages/b, type: directory}}", "@s/b", "", "workspace member"),
-        ("a@file:a.tgz {resolution: {tarball: file:a.tgz, integrity: x}, version: 1.0.0}", "a", "1.0.0", "local path"),
-        ("a@1.0.0 {resolution: {tarball: file:a.tgz}}", "a", "1.0.0", "local path"),
+        (
+            "a@file:a.tgz {resolution: {tarball: file:a.tgz, integrity: x}, version: 1.0.0}",
+            "a",
+            "1.0.0",
+            "local archive",
+        ),
+        ("a@1.0.0 {resolution: {tarball: file:a.tgz}}", "a", "1.0.0", "local archive"),
         (
             "node@runtime:22.0.0 {resolution: {type: variations, variants: []}, version: 22.0.0}",
             "node",

@@ -99,7 +99,7 @@ def test_classic_does_not_tell_what_the_project_asks_for() -> None:
         ("a@o/a", "https://codeload.github.com/o/a/tar.gz/abc", "1.0.0", "URL: https://codeload.github.com/o/a"),
         ('"a@https://host.example/a.tgz"', "https://host.example/a.tgz#abc", "1.0.0", "URL: https://host.example/a"),
         ('"a@file:./a"', "", "1.0.0", "local path"),
-        ('"a@file:./a.tgz"', "file:./a.tgz#abc", "1.0.0", "local path"),
+        ('"a@file:./a.tgz"', "file:./a.tgz#abc", "1.0.0", "local archive"),
         ('"a@link:../a"', "", "", "local path"),
         ("a@o/a", "", "1.0.0", "git: github:o/a"),
     ],
@@ -111,7 +111,7 @@ def test_what_classic_takes_from_elsewhere_stays_in_the_list(head: str, resolved
     assert (entry.name, entry.version, entry.index) == ("a", version, "")
     assert entry.skip_reason.startswith(skip)
     assert "pw" not in f"{entry.key}{entry.skip_reason}"
-    assert manifest.local_names == (("a",) if skip == "local path" else ())
+    assert manifest.local_names == (("a",) if skip in ("local path", "local archive") else ())
 
 
 def test_one_pattern_for_the_registry_is_enough_to_come_from_it() -> None:

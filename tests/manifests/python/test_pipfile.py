@@ -85,7 +85,7 @@ def test_each_dependency_has_its_version_group_index_and_line(text: str) -> None
         ('{hg = "https://hg.example/a", version = "*"}', "hg: https://hg.example/a"),
         ('{path = "./a", editable = true}', "local path"),
         ('{file = "https://x.example/a.zip"}', "URL: https://x.example/a.zip"),
-        ('{file = "a.zip"}', "local path"),
+        ('{file = "a.zip"}', "local archive"),
         ('{version = "==1", index = "elsewhere"}', "index elsewhere, not defined in this file"),
     ],
 )

@@ -138,7 +138,7 @@ def test_a_table_says_the_same_however_it_is_written(text: str) -> None:
         ('git = "git@h.example:o/a.git", rev = "1a2b", branch = "b"', "git: h.example:o/a.git @ 1a2b"),
         ('git = "https://h.example/a.git"', "git: https://h.example/a.git"),
         ('path = "../a", develop = true', "local path"),
-        ('file = "a.whl"', "local path"),
+        ('file = "a.whl"', "local archive"),
         ('url = "https://me:pw@h.example/a.whl"', "URL: https://h.example/a.whl"),
         ('version = "1", source = "elsewhere"', "index elsewhere, not defined in this file"),
     ],

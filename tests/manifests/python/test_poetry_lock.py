@@ -146,14 +146,14 @@ def test_before_1_3_the_hashes_stood_at_the_end(table: str) -> None:
         ),
         ('type = "git"\nurl = "g.example/a"\nreference = "main"\nresolved_reference = "1f"', "git: g.example/a @ 1f"),
         ('type = "directory"\nurl = "../lib"', "local path"),
-        ('type = "file"\nurl = "lib/a.whl"', "local path"),
+        ('type = "file"\nurl = "lib/a.whl"', "local archive"),
         ('type = "url"\nurl = "https://x.example/a.whl?token=1"', "URL: https://x.example/a.whl"),
     ],
 )
 def test_what_no_index_serves_says_where_it_comes_from(source: str, skip: str) -> None:
     manifest = packages(f'a version = "1"\n[package.source]\n{source}')
     assert (only(manifest).skip_reason, only(manifest).index) == (skip, "")
-    assert manifest.local_names == (("a",) if skip == "local path" else ())
+    assert manifest.local_names == (("a",) if skip in ("local path", "local archive") else ())
 
 
 def test_another_index_is_named_without_credentials() -> None:

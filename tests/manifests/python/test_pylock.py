@@ -115,7 +115,7 @@ def test_pdm_keeps_edges_in_its_own_table() -> None:
         ('vcs = { url = "https://git.example/a", requested-revision = "x" }', "git: https://git.example/a @ x"),
         ('vcs = { type = "git", path = "../a", commit-id = "1f" }', "local path"),
         ('archive = { url = "https://x.example/a.zip", hashes = { sha256 = "00" } }', "URL: https://x.example/a.zip"),
-        ('archive = { path = "a.zip", hashes = { sha256 = "00" } }', "local path"),
+        ('archive = { path = "a.zip", hashes = { sha256 = "00" } }', "local archive"),
     ],
 )
 def test_what_no_index_serves_says_where_it_comes_from(source: str, skip: str) -> None:

@@ -192,7 +192,7 @@ def test_each_package_has_its_version_source_marker_and_line() -> None:
     assert (old.marker, old.optional, old.has_hash) == ("python_full_version < '3.12'", False, True)
     assert (new.marker, new.has_hash) == ("python_full_version >= '3.12'", False)
     assert (rich.skip_reason, rich.marker) == ("git: https://git.example/rich @ 1f2e", "")
-    assert tool.skip_reason == "local path"
+    assert tool.skip_reason == "local archive"
 
 
 def test_edges_without_a_version_lead_to_all_that_are_called_so() -> None:
