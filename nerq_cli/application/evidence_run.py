@@ -33,9 +33,12 @@ class EvidenceProvider(Protocol):
         ...
 
     def find_package_records(
-        self, packages: Sequence[Package], package_facts: PackageFacts
+        self, packages: Sequence[Package], neighbours: Sequence[Release], package_facts: PackageFacts
     ) -> Mapping[Package, Found[tuple[Advisory, ...]]]:
-        """Return the advisory records of packages whose version in use is not known."""
+        """Return the advisory records of packages whose version in use is not known or not listed.
+
+        ``neighbours`` are listed releases beside those versions.
+        """
         ...
 
     def find_local_evidence(self, releases: Sequence[Release]) -> Mapping[Release, Evidence]:
@@ -77,10 +80,10 @@ class EvidenceRun:
         return self._open_collector().collect_packages(packages, pinned)
 
     def find_package_records(
-        self, packages: Sequence[Package], package_facts: PackageFacts
+        self, packages: Sequence[Package], neighbours: Sequence[Release], package_facts: PackageFacts
     ) -> dict[Package, Found[tuple[Advisory, ...]]]:
-        """Return the advisory records of packages whose version in use is not known."""
-        return self._open_collector().find_package_records(packages, package_facts)
+        """Return the advisory records of packages whose version in use is not known or not listed."""
+        return self._open_collector().find_package_records(packages, neighbours, package_facts)
 
     def find_local_evidence(self, releases: Sequence[Release]) -> dict[Release, Evidence]:
         """Return what advisories on this machine have about releases."""

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Final
 from nerq_cli.application.assess import assess_resolution
 from nerq_cli.application.build_report import build_empty_report, build_report
 from nerq_cli.application.foreign_origins import list_foreign_origins
+from nerq_cli.application.named_versions import list_by_package
 from nerq_cli.application.select_dependencies import select_dependencies
 from nerq_cli.application.upgrades import add_upgrades
 from nerq_cli.errors import NothingToScanError, UsageError
 from nerq_cli.facts import AffectingAdvisory, LowerBound
-from nerq_cli.inventory import Declaration, DependencyFile, Package
+from nerq_cli.inventory import Declaration, DependencyFile, Package, Release
 from nerq_cli.privacy import PrivacyRules, mark_withheld
 from nerq_cli.report.model import Assessment, Report
 from nerq_cli.resolve.resolver import CONSTRAINT_GROUP, Declarations, Resolution, resolve
-from nerq_cli.vulnerabilities.matching import list_named_versions, match_advisories
+from nerq_cli.vulnerabilities.matching import match_advisories
 
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
@@ -181,17 +182,21 @@ def _resolve(
 ) -> tuple[Resolution, dict[Package, LowerBound[tuple[AffectingAdvisory, ...]]]]:
     """Return the resolution of a batch, and the advisories of the packages without a version in use.
 
-    Registries remove malicious versions. A range that only those satisfied is judged by them, and one that no named
-    version satisfies by the advisories that affect every version.
+    Registries remove malicious versions. A range that only removed versions satisfied is judged by the worst of them,
+    and one that no named version satisfies by the advisories that affect every version. An advisory that names a pin,
+    if only as its fix, shows that it is no typing error.
     """
     package_infos = package_facts.package_info
     resolution = resolver.resolve_packages(packages, package_infos)
-    open_packages = _list_open(resolution)
-    records = provider.find_package_records(open_packages, package_facts) if open_packages else {}
+    open_packages = sorted({*_list_open(resolution), *(item.package for item in resolution.unsatisfied)})
+    neighbours = [
+        Release(package=item.package, version=version) for item in resolution.unsatisfied for version in item.nearest
+    ]
+    records = provider.find_package_records(open_packages, neighbours, package_facts) if open_packages else {}
     if not records:
         return resolution, {}
-    named_versions = {package: list_named_versions(fact.value, package) for package, fact in records.items()}
-    resolution = resolver.resolve_packages(packages, package_infos, named_versions)
+    named_versions = list_by_package(records, package_infos)
+    resolution = resolver.resolve_packages(packages, package_infos, named_versions.by_severity, named_versions.real)
     package_advisories = {}
     for package in _list_open(resolution):
         fact = records.get(package)

@@ -129,24 +129,27 @@ def find_package_records(
     database: AdvisoryDatabase | None,
     shipped: ShippedAdvisories | None,
     packages: Sequence[Package],
+    neighbours: Sequence[Release],
     known_until: int,
 ) -> dict[Package, Found[tuple[Advisory, ...]]]:
-    """Return the records of packages whose version in use is not known; of OSV only the malware records.
+    """Return the records of packages whose version in use is not known or not listed.
 
-    The shipped records are those of packages for which OSV has no answer.
+    Of OSV only the malware records, and those that affect the releases beside that version (``neighbours``), which
+    have it as their fix. The shipped records are those of packages for which OSV has no answer.
 
     Records published after ``known_until`` (epoch seconds UTC) are left out.
     """
     public_packages = services.select_public("osv", packages)
-    recorded = (
-        osv.fetch_advisories(services.run, [], public_packages, services.endpoints["osv"]).recorded
+    public_neighbours = services.select_public("osv", neighbours)
+    advisories = (
+        osv.fetch_advisories(services.run, public_neighbours, public_packages, services.endpoints["osv"])
         if public_packages
-        else {}
+        else OsvAdvisories({}, {})
     )
     database_records = (
         {} if database is None else local_database.find_records(database, packages, known_until=known_until)
     )
-    open_packages = [package for package in packages if not isinstance(recorded.get(package), Found)]
+    open_packages = [package for package in packages if not isinstance(advisories.recorded.get(package), Found)]
     shipped_records = (
         {}
         if shipped is None
@@ -156,7 +159,12 @@ def find_package_records(
     )
     found_records = {}
     for package in packages:
-        candidates = (recorded.get(package), database_records.get(package), shipped_records.get(package))
+        candidates = (
+            advisories.recorded.get(package),
+            *(advisories.affecting.get(release) for release in public_neighbours if release.package == package),
+            database_records.get(package),
+            shipped_records.get(package),
+        )
         facts = [fact for fact in candidates if isinstance(fact, Found) and fact.value]
         records = select_known_advisories(
             _merge_records(record for fact in facts for record in fact.value), known_until

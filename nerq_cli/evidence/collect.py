@@ -199,12 +199,12 @@ class EvidenceCollector:
         return replace(package_facts, package_info=package_info)
 
     def find_package_records(
-        self, packages: Sequence[Package], package_facts: PackageFacts
+        self, packages: Sequence[Package], neighbours: Sequence[Release], package_facts: PackageFacts
     ) -> dict[Package, Found[tuple[Advisory, ...]]]:
-        """Return the advisory records of packages whose version in use is not known."""
+        """Return the advisory records of packages whose version in use is not known or not listed."""
         services = self._select_services(package_facts)
         return advisory_lookup.find_package_records(
-            services, self._database, self._shipped, packages, self._known_until
+            services, self._database, self._shipped, packages, neighbours, self._known_until
         )
 
     def _select_services(self, package_facts: PackageFacts) -> ServiceLookup:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
@@ -139,11 +139,14 @@ class Declarations:
         self,
         packages: Iterable[Package],
         package_infos: Mapping[Package, Fact[PackageInfo]],
-        named_versions: Mapping[Package, Sequence[str]] = MappingProxyType({}),
+        named_versions: Mapping[Package, Sequence[Sequence[str]]] = MappingProxyType({}),
+        real_versions: Mapping[Package, Collection[str]] = MappingProxyType({}),
     ) -> Resolution:
         """Return the dependencies of these packages, as described in :func:`resolve`.
 
         ``named_versions`` are those that advisories name: they count as removed where the registry does not list them.
+        They are in groups, the worst first: a range that only removed versions satisfy gets the highest of the first
+        group that has one. No other version is suggested in place of a pin in ``real_versions``.
         """
         dependencies: list[Dependency] = []
         unsatisfied: list[Unsatisfied] = []
@@ -153,7 +156,11 @@ class Declarations:
                 _build_skipped_dependencies(declaration for declaration in declarations if declaration.skip_reason)
             )
             resolver = _PackageResolver(
-                package, package_infos.get(package), self._python, tuple(named_versions.get(package, ()))
+                package,
+                package_infos.get(package),
+                self._python,
+                tuple(named_versions.get(package, ())),
+                frozenset(real_versions.get(package, ())),
             )
             constraints = _Constraints(self._constraints.get(package, ()), self._project_directories, self._python)
             resolved_declarations = _resolve_declarations(
@@ -245,8 +252,10 @@ class _PackageResolver:
     package: Package
     fact: Fact[PackageInfo] | None
     python: str | None
-    #: Versions that advisories name.
-    named_versions: tuple[str, ...] = ()
+    #: Versions that advisories name, in groups, the worst first.
+    named_versions: tuple[Sequence[str], ...] = ()
+    #: Versions known to have existed.
+    real_versions: frozenset[str] = frozenset()
 
     def resolve_pin(
         self, declaration: Declaration, version: str, constraints: tuple[Declaration, ...] = ()
@@ -263,8 +272,12 @@ class _PackageResolver:
                 return _ResolvedDeclaration(declaration, version, "pinned", constraints)
         unsatisfied = None
         if not choice.version:
-            # A locked version, or one that was removed, is no typing error: no other version is suggested.
-            is_real = bool(declaration.locked_version) or version in self.fact.value.removed
+            # A version that was locked, was removed or is named by an advisory is no typing error.
+            is_real = (
+                bool(declaration.locked_version)
+                or version in self.fact.value.removed
+                or any(ecosystem.is_same_version(version, real_version) for real_version in self.real_versions)
+            )
             unsatisfied = self._build_unsatisfied(
                 declaration, declaration.requirement, choice.reason, () if is_real else choice.suggestions
             )
@@ -286,7 +299,8 @@ class _PackageResolver:
         requirement = ecosystem.join_requirements(
             declaration.requirement, [constraint.requirement for constraint in constraints]
         )
-        removed_version = _find_highest(ecosystem, requirement, self._list_removed())
+        candidates = (_find_highest(ecosystem, requirement, versions) for versions in self._list_removed())
+        removed_version = next(filter(None, candidates), None)
         if not isinstance(self.fact, Found):
             return _ResolvedDeclaration(
                 declaration, removed_version, "range" if removed_version else "unresolved", constraints
@@ -300,12 +314,13 @@ class _PackageResolver:
         resolution: Literal["range", "unresolved"] = "range" if removed_version else "unresolved"
         return _ResolvedDeclaration(declaration, removed_version, resolution, constraints, unsatisfied)
 
-    def _list_removed(self) -> list[str]:
-        """Return the versions that were published once and are not listed; none while the registry is silent."""
+    def _list_removed(self) -> Iterator[Sequence[str]]:
+        """Yield groups of versions that were published once and are not listed; none while the registry is silent."""
         if isinstance(self.fact, Found):
-            known_versions = (*self.fact.value.removed, *self.named_versions)
-            return [version for version in known_versions if version not in self.fact.value.versions]
-        return list(self.named_versions) if isinstance(self.fact, Absent) else []
+            for versions in (*self.named_versions, self.fact.value.removed):
+                yield [version for version in versions if version not in self.fact.value.versions]
+        elif isinstance(self.fact, Absent):
+            yield from self.named_versions
 
     def _select_python(self, declaration: Declaration) -> str | None:
         return self.python if _applies_to_python(declaration, self.python) else None

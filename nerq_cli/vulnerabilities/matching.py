@@ -466,6 +466,21 @@ def list_named_versions(advisories: Iterable[Advisory], package: Package) -> tup
     return tuple(sorted(versions))
 
 
+def list_fixed_versions(advisories: Iterable[Advisory], package: Package) -> tuple[str, ...]:
+    """Return the versions of a package that its records name as fixes, sorted by text."""
+    versions = {
+        event.fixed
+        for advisory in advisories
+        if not advisory.withdrawn
+        for affected in advisory.affected
+        if (affected.ecosystem, affected.name) == (package.ecosystem, package.name)
+        for version_range in affected.ranges
+        for event in version_range.events
+        if event.fixed
+    }
+    return tuple(sorted(versions))
+
+
 def _list_named_versions(affected: AffectedPackage) -> tuple[str, ...]:
     """Return the affected versions that a record enumerates."""
     bounds = (

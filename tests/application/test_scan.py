@@ -92,6 +92,7 @@ class World:
     def find_package_records(
         self,
         packages: Sequence[Package],  # noqa: ARG002
+        neighbours: Sequence[Release],  # noqa: ARG002
         package_facts: PackageFacts,  # noqa: ARG002
     ) -> dict[Package, Found[tuple[Advisory, ...]]]:
         return {}

@@ -234,6 +234,69 @@ def test_an_advisory_about_a_removed_version_counts_for_a_range(
     assert "nearest" not in nerq("scan", *AS_OF).out
 
 
+@pytest.mark.parametrize("removed", [(), ("3.7.2", "3.7.4")])
+@pytest.mark.parametrize(
+    "others", [(), ({"id": "GHSA-1", "database_specific": {"severity": "CRITICAL"}},), ({"id": "GHSA-2"},)]
+)
+def test_of_several_removed_versions_a_range_is_judged_by_the_worst(
+    nerq: Nerq,
+    registry: Any,
+    services: Any,
+    project: Path,
+    import_records: Any,
+    removed: tuple[str, ...],
+    others: tuple[dict[str, Any], ...],
+) -> None:
+    services.silent()
+    registry.npm("left", "3.7.1", "4.0.0", removed=removed)
+    import_records(build_malware("left", "3.7.2"), *({**build_malware("left", "3.7.3"), **other} for other in others))
+    write_manifest(project, "left", "~3.7.2")
+    result = nerq("scan", *AS_OF, "--format", "json")
+    [dependency] = result.json["dependencies"]
+    assert (result.status, dependency["state"], dependency["version"]) == (1, "below", "3.7.2")
+    assert [advisory["id"] for advisory in dependency["advisories"]] == ["MAL-2026-4"]
+    assert {finding["id"] for finding in result.json["findings"]} == {"malicious"}
+
+
+def test_of_several_removed_versions_a_range_is_judged_by_the_worst_severity(
+    nerq: Nerq, registry: Any, services: Any, project: Path, import_records: Any
+) -> None:
+    services.silent()
+    registry.npm("left", "3.7.1", "4.0.0", removed=("3.7.5",))
+    severities = {"3.7.2": "LOW", "3.7.3": "HIGH", "3.7.4": "MODERATE"}
+    import_records(
+        *(
+            {**build_malware("left", version), "id": f"GHSA-{version}", "database_specific": {"severity": severity}}
+            for version, severity in severities.items()
+        )
+    )
+    write_manifest(project, "left", "~3.7.2")
+    [dependency] = nerq("scan", *AS_OF, "--format", "json").json["dependencies"]
+    assert dependency["version"] == "3.7.3"
+
+
+@pytest.mark.parametrize("source", ["database", "OSV"])
+@pytest.mark.parametrize("pin", ["2.0", "2.0.0"])
+def test_a_pin_that_an_advisory_names_as_its_fix_is_no_typing_error(
+    nerq: Nerq, registry: Any, services: Any, project: Path, import_records: Any, source: str, pin: str
+) -> None:
+    registry.pypi("demo", "1.0", "3.0")
+    events = [{"introduced": "0"}, {"fixed": "2.0"}]
+    affected = {"package": {"ecosystem": "PyPI", "name": "demo"}, "ranges": [{"type": "ECOSYSTEM", "events": events}]}
+    if source == "OSV":
+        services.advisory("demo", "1.0", identifier="GHSA-1", affected=[affected])
+    else:
+        services.silent()
+        import_records({**build_malware("demo"), "id": "GHSA-1", "affected": [affected]})
+    (project / "requirements.txt").write_text(f"demo=={pin}\n")
+    [dependency] = nerq("scan", *AS_OF, "--format", "json").json["dependencies"]
+    assert dependency["state"] == "unknown"
+    assert "nearest" not in json.dumps(dependency)
+    assert "nearest" not in nerq("check", f"demo=={pin}", *AS_OF).out
+    (project / "requirements.txt").write_text("demo==2.5\n")
+    assert "nearest" in json.dumps(nerq("scan", *AS_OF, "--format", "json").json["dependencies"])
+
+
 def test_a_record_that_was_published_later_names_no_version(
     nerq: Nerq, registry: Any, services: Any, project: Path, import_records: Any
 ) -> None:
