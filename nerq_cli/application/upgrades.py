@@ -113,7 +113,7 @@ def _score_upgrade(assessment: Assessment, version: str, evidence: Evidence, opt
         assessment.dependency,
         version,
         score=upgrade_assessment.score,
-        passes=upgrade_assessment.state == "ok",
+        state=upgrade_assessment.state or "unknown",
         advisories=assessment.advisories,
         evidence=evidence,
     )

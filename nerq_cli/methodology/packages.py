@@ -611,7 +611,6 @@ PACKAGES: Final = Methodology(
     dimension_floor=0.30,
     coverage_floor=0.40,
     low_coverage=0.55,
-    low_coverage_grade="B",
     range_low=30.0,
     range_high=90.0,
     verified_days=90,

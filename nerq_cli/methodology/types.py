@@ -102,9 +102,8 @@ class Methodology:
     dimension_floor: float
     #: Below this coverage there is no score.
     coverage_floor: float
-    #: Below this coverage the grade is at most ``low_coverage_grade``.
+    #: Below this coverage no version is verified.
     low_coverage: float
-    low_coverage_grade: str
     #: Values of unknown signals at the two ends of a score's range.
     range_low: float
     range_high: float

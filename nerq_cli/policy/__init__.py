@@ -70,8 +70,9 @@ def decide_exit(
             ExitStatus.USAGE,
             f"{problem_count} {'problem' if problem_count == 1 else 'problems'} in dependency files",
         )
-    failed = [*([f"{below} below {threshold:g}"] if below else []), *findings]
-    if failed:
+    # Below a threshold of 0 are malicious versions alone, and each of them is a finding.
+    failed = [*([f"{below} below {threshold:g}"] if below and threshold else []), *findings]
+    if below or failed:
         return ExitStatus.BELOW, ", ".join(failed)
     unjudged = _count_state(states, "not-judged")
     unchecked = [f"{unknown} could not be judged"] if unknown else []

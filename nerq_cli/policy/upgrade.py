@@ -14,6 +14,7 @@ from nerq_cli.ecosystems import Ecosystem, get_ecosystem
 from nerq_cli.ecosystems.listing import Listing
 from nerq_cli.facts import DEPRECATED, AffectingAdvisory, Evidence, Found, PackageInfo
 from nerq_cli.inventory import Dependency
+from nerq_cli.policy import State
 from nerq_cli.policy.fix import find_fixing_version, find_newer_fixes
 from nerq_cli.scoring.score import Score
 
@@ -30,6 +31,8 @@ class Upgrade:
     value: float | None
     grade: str | None
     provisional: bool
+    #: Whether facts that are not known may take the score below the threshold that it reaches.
+    uncertain: bool = False
     #: Whether every declared requirement allows the version.
     in_range: bool
     #: The declared ranges that exclude the version, without exact pins.
@@ -70,7 +73,7 @@ def describe(
     version: str,
     *,
     score: Score | None,
-    passes: bool,
+    state: State,
     advisories: Sequence[AffectingAdvisory],
     evidence: Evidence,
 ) -> Upgrade:
@@ -80,9 +83,10 @@ def describe(
         value=None if score is None else score.value,
         grade=None if score is None else score.grade,
         provisional=score is not None and score.provisional,
+        uncertain=score is not None and score.value is not None and state == "unknown",
         in_range=_is_in_range(dependency, version),
         excluding_ranges=_REQUIREMENT_SEPARATOR.join(_find_excluding_ranges(dependency, version)),
-        passes=passes,
+        passes=state == "ok",
         fixed_advisories=tuple(
             advisory.id for advisory in advisories if _is_fixed(dependency, version, advisory, evidence)
         ),

@@ -28,6 +28,8 @@ STATE_STYLES: Final = {
 }
 
 _MINUTE: Final = 60
+#: Age below a minute.
+JUST_FETCHED: Final = "just fetched"
 
 
 def check_target(dependency: Dependency) -> str:
@@ -141,9 +143,14 @@ def describe_latest(assessment: Assessment) -> str:
     )
 
 
+def describe_below(threshold: float) -> str:
+    """Return the state ``below`` in words: ``below 70``; ``malicious`` where nothing else can fail."""
+    return f"below {threshold:g}" if threshold else "malicious"
+
+
 def format_upgrade_score(upgrade: Upgrade) -> str:
-    """Return the score of an upgrade as printed: ``93.1``, provisional ``~88.2``."""
-    return f"{'~' * upgrade.provisional}{upgrade.value:.1f}"
+    """Return the score of an upgrade as printed: ``93.1``; ``~88.2`` when it is provisional or may yet fail."""
+    return f"{'~' * (upgrade.provisional or upgrade.uncertain)}{upgrade.value:.1f}"
 
 
 def describe_fixed_versions(dependency: Dependency, advisory: AffectingAdvisory) -> str:
@@ -177,7 +184,7 @@ def describe_empty(report: Report) -> str:
 def format_age(seconds: int) -> str:
     """Return an age in seconds as text: ``just fetched``, ``14 min old``, ``3 h old``, ``2 days old``."""
     if seconds < _MINUTE:
-        return "just fetched"
+        return JUST_FETCHED
     if seconds < 2 * HOUR:
         return f"{seconds // _MINUTE} min old"
     if seconds < 2 * DAY:

@@ -74,7 +74,7 @@ def compute_score(methodology: Methodology, measurement: Measurement) -> Score:
         methodology=methodology,
         value=value,
         total=total,
-        grade=_compute_grade(methodology, value, coverage) if value is not None and is_certain else None,
+        grade=methodology.find_grade(value) if value is not None and is_certain else None,
         coverage=coverage,
         low=low,
         high=high,
@@ -171,14 +171,6 @@ def _apply_caps(total: float | None, caps: Sequence[Cap]) -> float | None:
     if lowest == 0:
         return 0.0
     return None if total is None else round_half_up(min(total, lowest))
-
-
-def _compute_grade(methodology: Methodology, value: float, coverage: float) -> str:
-    grade = methodology.find_grade(value)
-    if coverage < methodology.low_coverage:
-        grades = [letter for _, letter in methodology.grades]
-        return max(grade, methodology.low_coverage_grade, key=grades.index)
-    return grade
 
 
 def _compute_range(

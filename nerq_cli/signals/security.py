@@ -53,6 +53,8 @@ def measure_malware(context: Context, spec: SignalSpec) -> Iterator[Signal | Fla
     package_fact, fact = context.evidence.package_info, context.evidence.advisories
     if isinstance(package_fact, Found) and (status := package_fact.value.status) in _SECURITY_STATUSES:
         reason = _SECURITY_STATUSES[status]
+        if isinstance(fact, Found) and (ids := [advisory.id for advisory in fact.value if advisory.malware]):
+            reason = f"{reason} ({min(ids)})"
         yield build_from_level(spec, "malicious", reason, package_fact)
         yield build_flag(status, reason, package_fact)
         return

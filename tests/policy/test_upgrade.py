@@ -21,6 +21,7 @@ from nerq_cli.facts import (
 )
 from nerq_cli.inventory import Dependency, Package
 from nerq_cli.methodology.packages import PACKAGES
+from nerq_cli.policy import State
 from nerq_cli.policy.upgrade import Upgrade, choose, describe, find_candidates
 from nerq_cli.scoring import Score
 
@@ -189,7 +190,7 @@ def test_an_alternative_is_rid_of_what_is_not_said_of_it() -> None:
         dependency("2.0", ">=2,<2.5 · ==2.0 · >=1"),
         "2.5",
         score=scored(88.0),
-        passes=True,
+        state="ok",
         advisories=here,
         evidence=there,
     )
@@ -204,7 +205,7 @@ def test_where_nobody_speaks_of_the_alternative_its_fixes_are_those_that_advisor
         dependency("2.0", ">=2"),
         "2.5",
         score=None,
-        passes=False,
+        state="unknown",
         advisories=here,
         evidence=Evidence(advisories=Unknown("not in the cache")),
     )
@@ -216,6 +217,16 @@ def test_where_nobody_speaks_of_the_alternative_its_fixes_are_those_that_advisor
         True,
         "",
     )
+
+
+@pytest.mark.parametrize(
+    ("state", "value", "uncertain"),
+    [("ok", 88.0, False), ("unknown", 88.0, True), ("below", 50.0, False), ("unknown", None, False)],
+)
+def test_an_alternative_that_may_yet_fail_is_uncertain(state: State, value: float | None, *, uncertain: bool) -> None:
+    score = None if value is None else scored(value)
+    made = describe(dependency("2.0", ">=2"), "2.5", score=score, state=state, advisories=(), evidence=Evidence())
+    assert (made.passes, made.uncertain) == (state == "ok", uncertain)
 
 
 # --- the choice

@@ -247,6 +247,14 @@ def test_a_package_taken_down_by_its_registry_is_capped(status: str, cap: str) -
     assert signal(measured, "malware").value == 0
 
 
+def test_a_package_taken_down_by_its_registry_names_the_malware_record_that_is_known() -> None:
+    project = with_project(status="security-holding")
+    advisories = (AffectingAdvisory(id="MAL-2026-2", malware=True), AffectingAdvisory(id="GHSA-1"))
+    measured = measure(msgspec.structs.replace(project, advisories=Found(advisories, "advisories", NOW)))
+    assert signal(measured, "malware").reason == "removed from npm for security; a placeholder is left (MAL-2026-2)"
+    assert signal(measure(project), "malware").reason == "removed from npm for security; a placeholder is left"
+
+
 def test_a_recent_malicious_version_is_remembered() -> None:
     history = History(malicious_version="1.9.9", malicious_at=days_ago(100))
     remembered = msgspec.structs.replace(HEALTHY, history=Found(history, "advisories", NOW))

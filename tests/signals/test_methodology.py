@@ -60,7 +60,6 @@ ROBOTS = Methodology(
     dimension_floor=0.5,
     coverage_floor=0.3,
     low_coverage=0.5,
-    low_coverage_grade="unfit",
     range_low=10.0,
     range_high=80.0,
     required_signal="brakes",

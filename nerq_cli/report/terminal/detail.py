@@ -114,7 +114,7 @@ def _verdict_sentence(assessment: Assessment, threshold: float) -> str:
     if assessment.state == "ok":
         return f"{label} reaches {threshold:g}."
     sentences = {
-        "below": f"{label} is below {threshold:g}{suffix}",
+        "below": f"{label} is {wording.describe_below(threshold)}{suffix}",
         "not-judged": f"{label} was not judged{suffix}",
         "skipped": f"{label} is skipped{suffix}",
     }

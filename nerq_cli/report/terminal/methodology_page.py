@@ -117,7 +117,7 @@ def _coverage_rules(methodology: Methodology) -> Iterator[str]:
     for (lower, label), upper in zip(labels, (None, *labels), strict=False):
         yield f"{label}: {lower:.0%} and above" if upper is None else f"{label}: {lower:.0%} to under {upper[0]:.0%}"
     yield f"below {methodology.coverage_floor:.0%} there is no score"
-    yield f"below {methodology.low_coverage:.0%} the grade is at most {methodology.low_coverage_grade}"
+    yield f"below {methodology.low_coverage:.0%} no version is verified"
     yield f"a dimension counts when at least {methodology.dimension_floor:.0%} of its applicable weight is known"
     yield (
         f"the range of a score sets every unknown signal to {methodology.range_low:g}, then to "

@@ -112,7 +112,10 @@ def _describe_data_age(report: Report) -> Iterable[str]:
     elif not cached_count:
         yield f"data {age}"
     else:
-        yield f"data {age} (cache)" if cached_count >= answer_count else f"data up to {age} (partly cache)"
+        is_all_cached = cached_count >= answer_count
+        # An age below a minute is no bound to name.
+        bound = "" if is_all_cached or age == wording.JUST_FETCHED else "up to "
+        yield f"data {bound}{age} ({'cache' if is_all_cached else 'partly cache'})"
     databases: dict[str, list[SourceStatus]] = {}
     for source in report.sources:
         if not source.subjects and source.oldest_response:
@@ -148,7 +151,7 @@ def _state_counts(page: Page, report: Report) -> Iterable[Span]:
     if not report.dependencies:
         yield wording.describe_empty(report), ""
         return
-    labels = {"below": f"below {report.threshold:g}", "not-judged": "not judged"}
+    labels = {"below": wording.describe_below(report.threshold), "not-judged": "not judged"}
     for state in sorted(STATES, key=lambda state: state != "ok"):
         n = report.count_state(state)
         if n or state == "ok":

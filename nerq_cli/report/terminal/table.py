@@ -257,7 +257,7 @@ def _add_legend(page: Page, rows: Sequence[_Row], report: Report, labels: Sequen
         names = map(" ".join, zip(labels, report.methodology.dimensions, strict=True))
         page.add_paragraph(page.safe_text(" · ".join(names)), "dim", indent=1)
     if any("~" in row.score[0] or "(~" in row.upgrade[0] for row in rows):
-        page.add_paragraph(f"~ provisional: {_UNCHECKED}, or a fact that may cap the score", "dim", indent=1)
+        page.add_paragraph(f"~ provisional: {_UNCHECKED}, or unknown facts may lower the score", "dim", indent=1)
     if any("*" in row.upgrade[0] for row in rows):
         page.add_paragraph("* outside the declared range", "dim", indent=1)
     if any("!" in row.upgrade[0] for row in rows):

@@ -63,6 +63,14 @@ def test_the_first_line_says_what_was_scanned_how_old_the_data_is_and_how_long_i
             "data up to 2 h old (partly cache)",
         ),
         (
+            (
+                SourceStatus(
+                    name="PyPI", state="ok", subjects=3, answered_subjects=3, from_cache=1, oldest_response=AS_OF - 2
+                ),
+            ),
+            "data just fetched (partly cache)",
+        ),
+        (
             (SourceStatus(name="PyPI", state="ok", subjects=3, answered_subjects=3, from_cache=3),),
             "data of unknown age (cache)",
         ),

@@ -225,6 +225,15 @@ def test_the_version_to_move_to_has_its_score_and_marks(screen: Screen, findings
     assert " * outside the declared range\n" in printed
 
 
+def test_a_version_to_move_to_that_may_yet_fail_is_marked_as_such(screen: Screen, findings: Report) -> None:
+    [lodash] = (one for one in findings.dependencies if one.dependency.package.name == "lodash")
+    assert lodash.upgrade is not None
+    uncertain = replace(lodash, upgrade=replace(lodash.upgrade, provisional=False, uncertain=True))
+    printed = drawn(screen, replace(findings, dependencies=(uncertain,)))
+    assert "→ 4.17.21 (~88.2)\n" in printed
+    assert "or unknown facts may lower the score" in printed
+
+
 def test_a_provisional_version_to_move_to_is_marked_and_the_mark_explained(screen: Screen, findings: Report) -> None:
     [lodash] = (one for one in findings.dependencies if one.dependency.package.name == "lodash")
     printed = drawn(screen, replace(findings, dependencies=(lodash,)))
