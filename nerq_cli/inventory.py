@@ -177,12 +177,15 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
-    """A declaration that its lock file does not satisfy."""
+    """A declaration that its lock file does not satisfy, or a manifest that has changed since it was locked."""
 
-    package: Package
+    #: None if it is not known which declaration has changed.
+    package: Package | None
     requirement: str
     #: Versions of the package in the lock file; empty if it is not there.
     locked_versions: tuple[str, ...]
+    #: Requirement that the lock file was made for, where the tool compares requirements; empty if it has none.
+    locked_requirement: str = ""
     location: Location
     #: Path of the lock file.
     lockfile: str
@@ -288,6 +291,8 @@ class DependencyFile:
     overridden_names: tuple[str, ...] = ()
     #: Whether a frozen installation compares the requirements themselves, not only whether the versions satisfy them.
     compares_requirements: bool = False
+    #: Hash of the manifest in a lock file; of a manifest the one for each release of the tool (Poetry).
+    content_hashes: tuple[str, ...] = ()
     #: Names of the files beside a lock file that it locks (``pyproject.toml``).
     locked_filenames: tuple[str, ...] = ()
     #: Path of the lock file that locks this file.

@@ -17,6 +17,7 @@ from nerq_cli.inventory import (
     Drift,
     Edge,
     Importer,
+    Location,
     LockedPackage,
     Package,
 )
@@ -223,6 +224,7 @@ class _LockfileApplier:
         entry_declarations = [
             declaration for candidate in entries for declaration in self._declare_entry(candidate, graph)
         ]
+        self._check_content()
         problems, notes = self._judge_missing()
         return replace(
             self.lockfile,
@@ -383,10 +385,22 @@ class _LockfileApplier:
                 package=declaration.package,
                 requirement=declaration.requirement,
                 locked_versions=locked_versions,
+                locked_requirement=edge.requirement if edge and self._compares_requirement(edge) else "",
                 location=declaration.location,
                 lockfile=self.lockfile.path,
             )
         )
+
+    def _check_content(self) -> None:
+        """Record that the manifest has changed since it was locked, unless it is known which declaration."""
+        manifest = self.source_files.get("")
+        if manifest is None or self.drift or not manifest.content_hashes:
+            return
+        if self.lockfile.content_hashes and set(self.lockfile.content_hashes).isdisjoint(manifest.content_hashes):
+            location = Location(path=manifest.path, line=0)
+            self.drift.append(
+                Drift(package=None, requirement="", locked_versions=(), location=location, lockfile=self.lockfile.path)
+            )
 
     def _compares_requirement(self, edge: Edge | None) -> bool:
         """Whether a frozen installation compares the requirement of an edge with that of the manifest."""

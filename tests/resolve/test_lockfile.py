@@ -105,7 +105,7 @@ def test_a_lock_file_that_tells_no_groups_takes_them_from_the_manifest() -> None
 def test_a_lock_file_that_no_longer_fits_is_told() -> None:
     declared = manifest(item("a", ">=2"), item("new", ">=1"), item("fine", ">=1"), item("b", "", "build"))
     together = apply_lockfiles([declared, lock(entry("a"), entry("fine"))])
-    assert [(one.package.name, one.requirement, one.locked_versions) for one in together[1].drift] == [
+    assert [(one.package and one.package.name, one.requirement, one.locked_versions) for one in together[1].drift] == [
         ("a", ">=2", ("1.0",)),
         ("new", ">=1", ()),
     ]
@@ -276,7 +276,7 @@ def apply_node(lockfile: DependencyFile, *needs: Declaration, **more: object) ->
     """Return the names that have drifted, and the names that are listed."""
     manifest_file = DependencyFile(path="package.json", format="package.json", declarations=needs)
     files = apply_lockfiles([replace(manifest_file, **more), lockfile])  # type: ignore[arg-type]
-    drifted = [drift.package.name for file in files for drift in file.drift]
+    drifted = [drift.package.name if drift.package else "" for file in files for drift in file.drift]
     return drifted, {declaration.name for file in files for declaration in file.declarations}
 
 
@@ -388,3 +388,20 @@ def test_what_yarn_1_locks_for_an_override_without_use_is_not_listed() -> None:
     )
     files = apply_lockfiles([manifest_file, lockfile])
     assert {one.locked_version for file in files for one in file.declarations} == {"1.0.0"}
+
+
+def test_a_manifest_that_changed_since_it_was_locked_is_drift() -> None:
+    lockfile = replace(lock(entry("a")), content_hashes=("2",))
+    for hashes, drifted in ((("1", "2"), []), (("3",), [None]), ((), [])):
+        declared = replace(manifest(item("a", ">=1")), content_hashes=hashes)
+        [_, made] = apply_lockfiles([declared, lockfile])
+        assert [drift.package for drift in made.drift] == drifted
+    [_, made] = apply_lockfiles([replace(manifest(item("a", ">=2")), content_hashes=("3",)), lockfile])
+    assert [drift.package.name for drift in made.drift if drift.package] == ["a"]
+
+
+def test_drift_tells_the_requirement_that_was_locked() -> None:
+    lockfile = node_lock(node("a", "1.5.0"), importers=(root(Edge(target="a@1.5.0", requirement="^1.0.0")),))
+    manifest_file = DependencyFile(path="package.json", format="package.json", declarations=(need("a", "^1.1.0"),))
+    [_, made] = apply_lockfiles([manifest_file, lockfile])
+    assert [(drift.requirement, drift.locked_requirement) for drift in made.drift] == [("^1.1.0", "^1.0.0")]

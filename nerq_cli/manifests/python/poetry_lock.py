@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Final
@@ -42,6 +43,7 @@ _CONDITION_KEYS: Final = ("markers", "python", "platform", "optional")
 _DIRECT_KEYS: Final = frozenset({"git", "hg", "path", "file", "url"})
 #: The version of a file that states none: Poetry before 1.1 did not write it.
 _UNSTATED_VERSION: Final = "1.0"
+_CONTENT_HASH = re.compile(r"[0-9a-f]{64}")
 #: A constraint that is not in the notation of PEP 440.
 _POETRY_NOTATION = re.compile(r"[\^|*]|~(?!=)|^\s*[0-9v]|(?<![<>!=~])=(?!=)")
 
@@ -64,7 +66,10 @@ def read(
     ``unlocked`` are the normalised names of packages that may be missing, though others depend on them.
     """
     lock = LockFile(text, path, unlocked)
-    return lock.build_file(NAME, _read_packages(lock) if _is_supported(lock) else (), constraint=constraint)
+    dependency_file = lock.build_file(NAME, _read_packages(lock) if _is_supported(lock) else (), constraint=constraint)
+    content_hash = lock.root.get_table("metadata").values.get("content-hash")
+    is_hash = isinstance(content_hash, str) and _CONTENT_HASH.fullmatch(content_hash)
+    return replace(dependency_file, content_hashes=(str(content_hash),) if is_hash else ())
 
 
 def _is_supported(lock: LockFile) -> bool:

@@ -48,7 +48,13 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
         includes=reader.read_includes(),
         own_names=reader.own_names | pyproject_tools.find_local_names(reader.sources),
     )
-    return replace(dependency_file, overridden_names=tuple(pyproject_tools.find_overridden_names(reader.tool)))
+    return replace(
+        dependency_file,
+        overridden_names=tuple(pyproject_tools.find_overridden_names(reader.tool)),
+        content_hashes=tuple(poetry.list_content_hashes(document.root.value))
+        if isinstance(document.root.value, dict)
+        else (),
+    )
 
 
 class _PyprojectReader:

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nerq_cli.inventory import DependencyFile, Edge, Location, LockedPackage
+from nerq_cli.manifests.python import pyproject
 from nerq_cli.manifests.python.poetry_lock import NAME, matches, read
 
 FILE = """\
@@ -292,3 +293,24 @@ def test_what_the_project_provides_itself_need_not_be_locked() -> None:
     text = f'{package}[metadata]\nlock-version = "2.1"\n'
     assert len(read(text, "poetry.lock").problems) == 1
     assert read(text, "poetry.lock", unlocked={"acme-app"}).problems == ()
+
+
+PROJECT = '[project]\nname = "a"\nversion = "1"\nrequires-python = ">=3.11"\n'
+POETRY = '[tool.poetry]\nname = "a"\nversion = "1"\n[tool.poetry.dependencies]\npython = "^3.11"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "content_hash"),
+    [  # written by Poetry 2.5.1
+        (PROJECT, "dc7d249c43736b4dc5c67d29d4918f1ddf6778b40ca2b95bc8536b20175944eb"),
+        (POETRY, "81b2fa642d7f2d1219cf80112ace12d689d053d81be7f7addb98144d56fc0fb2"),
+        (
+            f"{PROJECT}[dependency-groups]\ndev = []\n",
+            "042c1809cdbc230ede8088a71ad6ec7cbeb12ef0dc1761f2922e5f04a49b721c",
+        ),
+    ],
+)
+def test_the_hash_of_the_manifest_is_that_of_poetry(text: str, content_hash: str) -> None:
+    assert content_hash in pyproject.read(text, "pyproject.toml").content_hashes
+    lock = read(f'package = []\n[metadata]\nlock-version = "2.1"\ncontent-hash = "{content_hash}"\n', "poetry.lock")
+    assert lock.content_hashes == (content_hash,)
