@@ -76,4 +76,4 @@ def test_a_lock_format_in_the_table_is_scanned_and_its_workspace_members_stay_pr
 
 @pytest.mark.usefixtures("orbit_lock")
 def test_messages_name_what_the_table_lists() -> None:
-    assert "Bun, Orbit" in describe_searched_files()
+    assert "Deno, Orbit" in describe_searched_files()
