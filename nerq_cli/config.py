@@ -13,6 +13,7 @@ import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -125,11 +126,14 @@ _MAX_BYTES: Final = 64 * 1024
 _MAX_PYPROJECT_BYTES: Final = 1024 * 1024
 #: Letters and digits that a pattern of names with wildcards has at least.
 _MIN_NAME_CHARACTERS: Final = 2
+#: Unknown settings that are reported. The file is searched for each of them.
+_MAX_UNKNOWN: Final = 50
 #: Patterns of one setting that a warning shows.
 _MAX_SHOWN: Final = 5
 
 #: A header of the table ``tool.nerq``, also in a file that is not valid TOML.
-_TABLE_HEADER = re.compile(r"""^[ \t]*\[{0,2}[ \t]*["']?tool["']?[ \t]*\.[ \t]*["']?nerq\b""", re.MULTILINE)
+#: Each run of white space can match in one way only: a line of 100,000 spaces takes no time.
+_TABLE_HEADER = re.compile(r"""^[ \t]*(?:\[{1,2}[ \t]*)?["']?tool["']?[ \t]*\.[ \t]*["']?nerq\b""", re.MULTILINE)
 
 
 def _iter_directories(start: Path, home: Path) -> Iterator[Path]:
@@ -340,8 +344,7 @@ _SETTINGS: Final[Mapping[str, _Setting]] = {
 def _build_config(file: _ConfigFile, table: Mapping[str, object], *, warnings: tuple[str, ...] = ()) -> Config:
     problems = [
         _build_problem(file, key, f"there is no setting {key!r}", _suggest_setting(key))
-        for key in table
-        if key not in _SETTINGS
+        for key in islice((key for key in table if key not in _SETTINGS), _MAX_UNKNOWN)
     ]
     values: dict[str, Any] = {}
     for key, setting in _SETTINGS.items():
@@ -407,7 +410,8 @@ def _find_line(file: _ConfigFile, key: str) -> int:
     for line_number, line in enumerate(_split_lines(file), start=1):
         if file.is_pyproject and line.lstrip().startswith("["):
             in_table = line.strip() == "[tool]"
-        if (in_table or _TABLE_HEADER.match(line)) and key_pattern.match(line):
+        short_line = " ".join(line.split())  # the pattern would try every part of a run of white space
+        if (in_table or _TABLE_HEADER.match(line)) and key_pattern.match(short_line):
             return line_number
         in_table = in_table or bool(_TABLE_HEADER.match(line))
     return 0

@@ -4,6 +4,7 @@ import fnmatch
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -459,3 +460,22 @@ def test_a_named_file_may_be_anywhere(tmp_path: Path) -> None:
     assert read_config_file(path).threshold == 85
     with pytest.raises(ConfigError, match="there is no such settings file"):
         read_config_file(tmp_path / "missing.toml")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("nerq.toml", "".join(f"setting-{number} = 1\n" for number in range(3_000))),
+        ("nerq.toml", '"" = 1\n' + " " * 65_000 + "\n"),
+        ("pyproject.toml", "nerq = [\n" + " " * 400_000 + "\n"),
+        ("pyproject.toml", "[tool.nerq]\n" + "".join(f"setting-{number} = 1\n" for number in range(40_000))),
+    ],
+)
+def test_a_large_or_padded_file_is_judged_in_no_time(tmp_path: Path, name: str, text: str) -> None:
+    path = write(tmp_path / name, text)
+    begun = time.process_time()
+    try:
+        read_config_file(path)
+    except ConfigError as error:
+        assert len(error.problems) <= 50  # noqa: PT017 - the first file is refused, and may be
+    assert time.process_time() - begun < 5
