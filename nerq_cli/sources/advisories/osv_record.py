@@ -222,7 +222,7 @@ def _build_affected(ecosystem: Ecosystem, name: str, raw_affected: dict[str, Any
     ranges = (
         _parse_range(raw_range)
         for raw_range in _iter_objects(raw_affected.get("ranges"))
-        if raw_range.get("type") in _VERSION_RANGE_TYPES
+        if isinstance(kind := raw_range.get("type"), str) and kind in _VERSION_RANGE_TYPES
     )
     return AffectedPackage(
         ecosystem.id,
@@ -270,7 +270,11 @@ def _parse_severity(raw_record: _RawRecord, identifier: str) -> tuple[str, str]:
 
 def _compute_severity(value: object) -> tuple[str, str]:
     """Return the band of the newest version of CVSS that a score is stated in."""
-    cvss_entries = (entry for entry in _iter_objects(value) if entry.get("type", "") in _CVSS_TYPES)
+    cvss_entries = (
+        entry
+        for entry in _iter_objects(value)
+        if isinstance(kind := entry.get("type", ""), str) and kind in _CVSS_TYPES
+    )
     vectors = [entry["score"].strip() for entry in cvss_entries if isinstance(entry.get("score"), str)]
     scored_vectors = (
         (vector, score)

@@ -155,6 +155,20 @@ def test_at_most_five_links_are_kept() -> None:
     assert len(parse_record(written(references=links)).links) == 5
 
 
+@pytest.mark.parametrize("kind", [[], {}, ["ECOSYSTEM"], 7, None])
+def test_a_range_of_another_kind_is_left_out(kind: object) -> None:
+    ranges = [{"type": kind, "events": [{"introduced": "0"}]}]
+    affected = [{"package": {"ecosystem": "PyPI", "name": "demo"}, "ranges": ranges}]
+    [entry] = parse_record(written(affected=affected)).affected
+    assert entry.ranges == ()
+
+
+@pytest.mark.parametrize("kind", [[], {}, ["CVSS_V3"], 7, None])
+def test_a_score_of_another_kind_is_left_out(kind: object) -> None:
+    severity = [{"type": kind, "score": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"}]
+    assert parse_record(written(severity=severity, database_specific={})).severity == "unknown"
+
+
 @pytest.mark.parametrize(
     "body",
     [
