@@ -27,6 +27,8 @@ MAX_SPECIFIER: Final = 200
 _MAX_URL: Final = 500
 #: Characters of a README that are measured: npm's own limit, far above what any score needs.
 _MAX_README: Final = 65_536
+#: Largest count: larger integers do not fit into the 64 bits of the services' own formats, nor always into a float.
+_MAX_COUNT: Final = 2**63 - 1
 
 # --- JSON ----------------------------------------------------------------------------------------------------------
 
@@ -277,7 +279,7 @@ def hash_account(registry: str, account: str) -> str:
 
 
 def parse_count(value: object) -> int | None:
-    """Return a count, also from a string (protobuf-JSON writes 64-bit integers so); None for anything else."""
+    """Return a count below 2^63, also from a string (protobuf-JSON writes such integers so); None for anything else."""
     if isinstance(value, str) and value.isascii() and value.isdigit():
         value = int(value[:18])
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MAX_COUNT else None

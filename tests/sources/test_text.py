@@ -19,6 +19,7 @@ from nerq_cli.sources.text import (
     hash_account,
     is_version,
     measure_readme,
+    parse_count,
     parse_forge_url,
     parse_repository_url,
     parse_timestamp,
@@ -287,6 +288,25 @@ def test_versions_are_short_and_plain() -> None:
     assert is_version("2.0.0-rc.1")
     for other in ("", "1.0 beta", "1.0\x1b[31m", "../1.0", "1" * 200, 1.0, None):
         assert not is_version(other)
+
+
+@pytest.mark.parametrize(
+    ("value", "count"),
+    [
+        (0, 0),
+        ("12345", 12_345),
+        (2**63 - 1, 2**63 - 1),
+        (2**63, None),
+        (10**400, None),
+        (-1, None),
+        (True, None),
+        ("1e3", None),
+        (1.5, None),
+        (None, None),
+    ],
+)
+def test_a_count_is_an_integer_of_64_bits(value: object, count: int | None) -> None:
+    assert parse_count(value) == count
 
 
 def test_an_account_has_a_short_tag_of_its_own_on_each_registry() -> None:
