@@ -127,4 +127,7 @@ def _find_extra_index_reason(declaration: Declaration, package: Package, rules: 
 
 
 def _parse_host(index: str) -> str:
-    return urlsplit(index).hostname or index
+    try:
+        return urlsplit(index).hostname or index
+    except ValueError:  # a host in brackets that is no address
+        return index

@@ -52,6 +52,12 @@ def test_a_name_that_may_come_from_a_further_index_stays_here() -> None:
     )
 
 
+def test_an_index_that_is_no_address_is_named_as_it_is_written() -> None:
+    index = "https://[pkgs.example"
+    assert f"may come from the extra index {index}" in find_withheld_reason(item("demo", extra_indexes=(index,)), RULES)
+    assert f"from the index {index}" in find_withheld_reason(item("demo", index=index), RULES)
+
+
 def test_a_reason_a_file_gives_is_kept() -> None:
     [kept] = mark_withheld([item("acme-x", skip_reason="local path ./x")], RULES)
     assert kept.skip_reason == "local path ./x"

@@ -273,7 +273,10 @@ _ARCHIVE_VERSION = re.compile(r"-(?=\d)")
 @lru_cache(maxsize=4_096)
 def _may_contain(index: str, name: str) -> bool:
     """Whether an index may contain a package of this name; a directory is searched for it."""
-    parts = urlsplit(index)
+    try:
+        parts = urlsplit(index)
+    except ValueError:  # a host in brackets that is no address
+        return True
     if parts.scheme in ("http", "https"):
         return True
     folder = unquote(parts.path).lstrip("/" if os.name == "nt" else "") if parts.scheme == "file" else index

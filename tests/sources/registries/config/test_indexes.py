@@ -864,6 +864,12 @@ def test_a_further_index_on_this_disk_tells_by_itself_what_it_has(tmp_path: Path
     assert addresses.find_extra_indexes(Package(ecosystem=NPM, name="ours")) == ()
 
 
+def test_a_further_index_that_is_no_address_may_have_every_package(tmp_path: Path) -> None:
+    environ = {"HOME": str(tmp_path), "PIP_EXTRA_INDEX_URL": "http://[more.example/simple"}
+    addresses = read_index_config(environ, cwd=tmp_path, root=tmp_path)
+    assert addresses.find_extra_indexes(Package(ecosystem=PYPI, name="ours")) == ("http://[more.example/simple",)
+
+
 def test_the_address_given_to_this_program_overrules_further_indexes(tmp_path: Path) -> None:
     environ = {
         "HOME": str(tmp_path),
