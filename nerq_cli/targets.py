@@ -15,7 +15,7 @@ _PREFIXES: Final[dict[str, EcosystemId]] = {
 _PYPI: Final = get_ecosystem(PYPI).target_pattern
 _NPM: Final = get_ecosystem(NPM).target_pattern
 #: A version that may be on either registry.
-_EXACT_VERSION: Final = re.compile(r"\d+(?:\.\d+)*[\w.]*")
+_EXACT_VERSION: Final = re.compile(r"\d[\w.]*")
 _HINT: Final = "write requests==2.31.0, npm:lodash@4.17.21, pypi:flask or pkg:npm/%40babel/core@7.24.0"
 COMMAND_LINE: Final = "<command line>"
 

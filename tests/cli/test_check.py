@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -46,6 +47,15 @@ def test_what_names_no_package_is_refused_with_a_hint(text: str) -> None:
     with pytest.raises(UsageError) as refused:
         targets.parse_target(text)
     assert refused.value.hint
+
+
+def test_a_long_version_is_judged_in_no_time() -> None:
+    begun = time.process_time()
+    pypi, npm = targets.parse_target("demo@" + "1" * 50_000)
+    assert (pypi.requirement, npm.requirement) == ("==" + "1" * 50_000, "1" * 50_000)
+    [npm_only] = targets.parse_target("demo@" + "1" * 50_000 + " !")
+    assert npm_only.ecosystem == "npm"
+    assert time.process_time() - begun < 2
 
 
 def test_the_card_shows_every_signal_with_its_weight_and_source(nerq: Nerq, registry: Any) -> None:
