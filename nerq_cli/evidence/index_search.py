@@ -27,6 +27,8 @@ class IndexResult:
     has_default: bool
     #: Whether no index but the public one has the package, or may have it.
     is_public: bool
+    #: Whether an index refers to the public one for the package.
+    is_referred: bool
 
 
 def search_indexes(run: FetchRun, index_config: IndexConfig, packages: Sequence[Package]) -> dict[Package, IndexResult]:
@@ -68,6 +70,7 @@ def _build_result(answers: Sequence[tuple[Endpoint, Fact[pypi.SimpleListing]]], 
         listing=merge_listings([fact for _, fact in found]) if found else _drop_empty(fact),
         endpoint=endpoint,
         has_default=has_default,
+        is_referred=any(is_referral(fact) for _, fact in answers),
         is_public=all(_is_public(endpoint) for endpoint, _ in (*found, *unknown)),
     )
 
@@ -75,6 +78,11 @@ def _build_result(answers: Sequence[tuple[Endpoint, Fact[pypi.SimpleListing]]], 
 def _has_versions(fact: Fact[pypi.SimpleListing]) -> bool:
     """Whether an index has versions of a package; some answer to every name with an empty page."""
     return isinstance(fact, Found) and bool(fact.value.package_info.versions)
+
+
+def is_referral(fact: Fact[pypi.SimpleListing]) -> bool:
+    """Whether an index refers to the public one for a package."""
+    return isinstance(fact, Found) and bool(fact.value.referred_server)
 
 
 def _drop_empty(fact: Fact[pypi.SimpleListing]) -> Fact[pypi.SimpleListing]:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from nerq_cli.evidence.index_search import IndexResult, merge_listings, search_indexes
+from nerq_cli.evidence.index_search import IndexResult, is_referral, merge_listings, search_indexes
 from nerq_cli.evidence.plan import ByPackage, ByRelease
 from nerq_cli.evidence.replay import hide_later_versions
 from nerq_cli.evidence.repository_link import find_proven_repository
@@ -109,7 +109,39 @@ class RegistryLookup:
         package_facts = PackageFacts(package_info, project_pages, {}, packuments)
         empty_packages = [package for package in default_packages if not _has_versions(project_pages[package])]
         package_facts = self.fetch_listings(package_facts, empty_packages) if empty_packages else package_facts
+        package_facts = self._follow_referrals(package_facts, results)
         return self._add_results(package_facts, results) if results else package_facts
+
+    def _follow_referrals(self, package_facts: PackageFacts, results: Mapping[Package, IndexResult]) -> PackageFacts:
+        """Add what the public index has of the packages that an index of the user refers to it for, as pip does."""
+        public = self.index_config.public_pypi
+        referred = [package for package, fact in package_facts.listings.items() if is_referral(fact)] + [
+            package
+            for package, result in results.items()
+            if result.is_referred
+            and not isinstance(result.listing, Found)
+            and (
+                not result.has_default
+                or (
+                    self.index_config.pypi.url != public.url and isinstance(package_facts.package_info[package], Absent)
+                )
+            )
+        ]
+        if not referred:
+            return package_facts
+        pages, listings = self.run.fetch_all(
+            [(pypi.PROJECT_JSON, referred, public), (pypi.SIMPLE_API, referred, public)]
+        )
+        package_info = {package: pypi.merge_package_info(listings[package], pages[package]) for package in referred}
+        return package_facts.merge(
+            PackageFacts(
+                package_info,
+                pages,
+                listings,
+                indexes=dict.fromkeys(referred, public),
+                is_public=dict.fromkeys(referred, True),
+            )
+        )
 
     def _add_results(self, package_facts: PackageFacts, results: Mapping[Package, IndexResult]) -> PackageFacts:
         """Add what the indexes beside the default one have to the facts from there."""
@@ -123,6 +155,7 @@ class RegistryLookup:
             package
             for package, result in results.items()
             if result.has_default
+            and package not in package_facts.is_public
             and not self.index_config.is_public(package)
             and not isinstance(package_facts.package_info[package], Absent)
         }
@@ -138,6 +171,8 @@ class RegistryLookup:
                 listings[package] = merge_listings([default_listing, result.listing])
                 project_pages[package] = pages.get(package, package_facts.project_pages[package])
                 package_info[package] = pypi.merge_package_info(listings[package], project_pages[package])
+            elif package in package_facts.indexes:
+                continue
             elif not result.has_default or (
                 isinstance(result.listing, Unknown) and isinstance(package_facts.package_info[package], Absent)
             ):
@@ -150,7 +185,7 @@ class RegistryLookup:
                 package_info,
                 project_pages,
                 listings,
-                indexes={**dict.fromkeys(in_default, default), **endpoints},
+                indexes={**dict.fromkeys(in_default, default), **package_facts.indexes, **endpoints},
                 is_public={
                     package: result.is_public and package not in is_private for package, result in results.items()
                 },

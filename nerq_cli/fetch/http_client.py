@@ -248,7 +248,9 @@ def _find_redirect(request: Request[Any], url: httpx.URL, response: httpx.Respon
     redirect_url = url.join(location)
     if not _is_same_host(url, redirect_url):
         raise RequestError(
-            f"{_format_host(url)}: redirects to {_format_host(redirect_url) or 'nowhere'}, which is not followed"
+            f"{_format_host(url)}: redirects to {_format_host(redirect_url) or 'nowhere'}, which is not followed",
+            status=response.status_code,
+            location=str(redirect_url),
         )
     return redirect_url
 

@@ -19,6 +19,7 @@ class RequestError(Exception):
         failure_threshold: int = 0,
         status: int = 0,
         timed_out: bool = False,
+        location: str = "",
     ) -> None:
         super().__init__(reason)
         #: Whether another attempt may succeed.
@@ -31,5 +32,7 @@ class RequestError(Exception):
         self.status = status
         #: Whether the time for the request was over.
         self.timed_out = timed_out
+        #: URL on another host that the response refers to.
+        self.location = location
         #: Smaller requests to send in place of this one.
         self.smaller_requests: tuple[Request[Any], ...] = ()

@@ -64,7 +64,7 @@ class RetryingClient:
             except RequestError as error:
                 job.attempt_deadline = math.inf
                 if error.status in _get_statuses(job.source, "extra_statuses"):
-                    return Response(status=error.status, body=b"")
+                    return Response(status=error.status, body=b"", location=error.location)
                 if smaller_requests := _divide_request(job, error.status):
                     error.smaller_requests = smaller_requests
                     raise

@@ -59,6 +59,8 @@ class Response:
     body: bytes
     content_type: str = ""
     validator: str = ""
+    #: URL on another host that a redirect refers to; only for a source with this status among its ``extra_statuses``.
+    location: str = ""
 
 
 class Source(Protocol[S, T]):

@@ -396,3 +396,29 @@ def test_a_local_build_of_an_extra_index_is_judged(
     monkeypatch.setenv("PIP_EXTRA_INDEX_URL", corp.url)
     corp.on("acme-lib", "1.0+cpu")
     assert scan(nerq, project, "acme-lib==1.0+cpu")["acme-lib"]["state"] != "not-judged"
+
+
+@pytest.mark.parametrize("variable", ["PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_INDEX"])
+def test_an_index_may_refer_to_the_public_one_for_what_it_does_not_have(
+    nerq: Any, project: Path, public: Any, corp: Index, services_site: Any, monkeypatch: Any, variable: str
+) -> None:
+    monkeypatch.setenv(variable, corp.url)
+    corp.on("acme-lib", "1.0")
+    for name in ("demo", "other"):
+        corp.site.on(f"/simple/{name}/", {"status": 302, "headers": {"Location": f"{public.site.url}/simple/{name}/"}})
+    public.pypi("demo", "1.0", "2.0")
+    found = scan(nerq, project, "acme-lib", "demo==1.0", "other")
+    assert (found["acme-lib"]["version"], found["demo"]["version"]) == ("1.0", "1.0")
+    assert found["demo"]["releases_behind"] == 1
+    assert found["other"]["in_registry"] is False
+    assert sent(services_site) == {"demo"}
+    assert asked(public, "acme-lib") is (variable == "PIP_EXTRA_INDEX_URL")
+
+
+def test_an_index_that_refers_to_another_server_is_not_followed(
+    nerq: Any, project: Path, public: Any, corp: Index, services_site: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", corp.url)
+    corp.site.on("/simple/demo/", {"status": 302, "headers": {"Location": f"{services_site.url}/simple/demo/"}})
+    assert "redirects to" in json.dumps(scan(nerq, project, "demo==1.0"))
+    assert sent(services_site) == set()

@@ -43,6 +43,7 @@ from nerq_cli.facts import (
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
 from nerq_cli.inventory import Package, Release
 from nerq_cli.sources import SOURCES
+from nerq_cli.sources.endpoints import get_public_registry_url, get_server
 from nerq_cli.sources.registries.pypi_metadata import ReleaseInfo, read_advisories, read_metadata, read_ownership
 from nerq_cli.sources.text import (
     MAX_REASON,
@@ -82,6 +83,8 @@ class SimpleListing(msgspec.Struct, frozen=True):
     #: Rows of versions by the name of their attested file, with ``*`` for the version; without those whose file has the
     #: usual name of source archives. None in stored answers that are older than this field.
     attested_rows: dict[str, tuple[int, ...]] | None = None
+    #: Server that the index refers to for a project that it does not have; empty if it has it.
+    referred_server: str = ""
 
 
 # --- files and versions --------------------------------------------------------------------------------------------
@@ -495,6 +498,18 @@ def _read_simple_html(package: Package, body: bytes) -> SimpleListing:
     return listing
 
 
+#: Redirects; those to another server are not followed.
+_REDIRECT_STATUSES: Final = frozenset(
+    {
+        HTTPStatus.MOVED_PERMANENTLY,
+        HTTPStatus.FOUND,
+        HTTPStatus.SEE_OTHER,
+        HTTPStatus.TEMPORARY_REDIRECT,
+        HTTPStatus.PERMANENT_REDIRECT,
+    }
+)
+
+
 class _SimpleSource:
     """The simple API: dates, yanks, status and provenance of all files. A mirror may send the HTML form."""
 
@@ -505,6 +520,7 @@ class _SimpleSource:
     absent_max_age = _INFO.absent_max_age
     limit = _MAX_BYTES
     probe = False
+    extra_statuses = _REDIRECT_STATUSES
 
     def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
         """Yield one request for each project, which prefers JSON to HTML."""
@@ -522,12 +538,28 @@ class _SimpleSource:
         [package] = request.subjects
         if response.status == HTTPStatus.METHOD_NOT_ALLOWED:
             raise EndpointMissingError("this index has no simple API")
+        if response.location:
+            yield package, _read_referral(package, response)
+            return
         if response.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
             yield package, None
         elif _is_html(response):
             yield package, _read_simple_html(package, response.body)
         else:
             yield package, _read_simple_json(package, response.body)
+
+
+def _read_referral(package: Package, response: Response) -> SimpleListing:
+    """Return the listing of a project that an index refers to the public one for, as pypiserver does.
+
+    Raises:
+        ResponseError: it refers to another server, which is not followed.
+    """
+    server = get_server(response.location)
+    if server != get_public_registry_url(PYPI):
+        host = server.rpartition("/")[2] or "nowhere"
+        raise ResponseError(f"redirects to {host}, which is not followed")
+    return SimpleListing(PackageInfo(name=package.name), referred_server=server)
 
 
 def _is_html(response: Response) -> bool:

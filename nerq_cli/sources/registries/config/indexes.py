@@ -112,6 +112,11 @@ class IndexConfig:
         return self._get_ecosystem_endpoint(PYPI)
 
     @property
+    def public_pypi(self) -> Endpoint:
+        """The public index, whatever the configuration names."""
+        return _get_public_endpoint(PYPI, self.credentials)
+
+    @property
     def npm(self) -> Endpoint:
         """The registry of npm packages whose scope has no registry of its own."""
         return self._get_ecosystem_endpoint(NPM)
