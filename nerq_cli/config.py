@@ -305,6 +305,13 @@ def _read_private_patterns(value: object) -> tuple[str, ...]:
     return patterns
 
 
+def _read_public_patterns(value: object) -> tuple[str, ...]:
+    patterns = _read_name_patterns(value)
+    if any(_is_unspecific(pattern, _MIN_NAME_CHARACTERS) for pattern in patterns):
+        raise _SettingError("has a pattern that matches almost every package: private names would be sent")
+    return patterns
+
+
 def _is_unspecific(pattern: str, min_characters: int) -> bool:
     """Whether a pattern with wildcards fixes fewer letters and digits than this."""
     has_wildcards = any(character in pattern for character in "*?[")
@@ -332,7 +339,7 @@ class _Setting(NamedTuple):
 _SETTINGS: Final[Mapping[str, _Setting]] = {
     "threshold": _Setting("threshold", _read_points),
     "private": _Setting("private", _read_private_patterns),
-    "public": _Setting("public", _read_name_patterns),
+    "public": _Setting("public", _read_public_patterns),
     "exclude": _Setting("exclude", _read_path_patterns),
     "timeout": _Setting("timeout", _read_seconds),
     "strict": _Setting("strict", _read_boolean),

@@ -309,6 +309,8 @@ class DependencyFile:
     constraint: bool = False
     #: Names of the project and its workspace members, which are never looked up.
     local_names: tuple[str, ...] = ()
+    #: The version of the project by its name in ``local_names``, where the file states it.
+    local_versions: tuple[tuple[str, str], ...] = ()
     #: Package index of a requirements file; also holds for files that it includes or that include it.
     index: str = ""
     #: Further package indexes, with the same scope.
@@ -322,10 +324,12 @@ class DependencyFile:
 
 #: Reason of a dependency whose line cannot be read apart from its name.
 NOT_UNDERSTOOD: Final = "line not understood"
+#: Reason of a name that the scanned projects provide.
+PROVIDED_REASON: Final = "provided by this project"
 #: Start of the reason of a name that the user declares private.
 PRIVATE_REASON: Final = "private name"
 #: Starts of the reasons of packages that are left out on purpose.
-_OWN_REASONS: Final = ("local path", "workspace member", "provided by this project", PRIVATE_REASON)
+_OWN_REASONS: Final = ("local path", "workspace member", PROVIDED_REASON, PRIVATE_REASON)
 #: Start of the reason of a wheel, source archive or npm tarball by its path. It was built elsewhere: a third party's,
 #: where a directory is the project's own.
 LOCAL_ARCHIVE: Final = "local archive"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import urlsplit
 
 from nerq_cli.config import Config, find_private_pattern, find_public_pattern
 from nerq_cli.ecosystems import EcosystemId, get_ecosystem, normalise_name
-from nerq_cli.inventory import PRIVATE_REASON, Declaration, DependencyFile, Location, Origin, Package
+from nerq_cli.inventory import PRIVATE_REASON, PROVIDED_REASON, Declaration, DependencyFile, Location, Origin, Package
 from nerq_cli.manifests.formats import format_ecosystems
 
 #: Prefixes of reasons that come from the files of the scanned project alone. Packages skipped for these leave a run
@@ -18,6 +18,8 @@ OTHER_INDEX_REASON: Final = "from the index"
 EXTRA_INDEX_REASON: Final = "may come from the extra index"
 
 
+#: Reason of a name that the project has, required at a version that it does not have: it is sent nowhere either.
+_SAME_NAME_REASON: Final = "named like this project, at another version"
 #: Starts of the skip reasons of packages that are at an address of their own, or replaced by another.
 _ADDRESS_REASONS: Final = ("URL: ", "git: ", "hg: ", "svn: ", "bzr: ", "replaced by ")
 
@@ -29,6 +31,8 @@ class PrivacyRules:
     config: Config
     #: Names that the scanned project provides itself.
     local_names: Collection[tuple[EcosystemId, str]] = frozenset()
+    #: The versions that the scanned project states for such names.
+    local_versions: Mapping[tuple[EcosystemId, str], Collection[str]] = field(default_factory=dict)
     #: Whether an index in a file of the project is the one used by default.
     is_default_index: Callable[[str, Package], bool] = lambda _, __: False
     #: Whether a name is among the most downloaded public ones, and so not a secret.
@@ -59,6 +63,25 @@ def collect_local_names(dependency_files: Iterable[DependencyFile]) -> frozenset
     )
 
 
+def collect_local_versions(dependency_files: Iterable[DependencyFile]) -> dict[tuple[EcosystemId, str], set[str]]:
+    """Return the versions of the names that the scanned projects provide; none of a name whose version is not stated.
+
+    A name that several projects provide has none if one of them does not state its version.
+    """
+    versions: dict[tuple[EcosystemId, str], set[str]] = {}
+    unstated: set[tuple[EcosystemId, str]] = set()
+    for dependency_file in dependency_files:
+        stated = dict(dependency_file.local_versions)
+        for ecosystem in format_ecosystems(dependency_file.format):
+            for name in dependency_file.local_names:
+                key = (ecosystem, normalise_name(ecosystem, name))
+                if name in stated:
+                    versions.setdefault(key, set()).add(stated[name])
+                elif not dependency_file.locked_packages:  # a lock file lists names that manifests have as well
+                    unstated.add(key)
+    return {key: found for key, found in versions.items() if key not in unstated}
+
+
 def mark_withheld(declarations: Iterable[Declaration], rules: PrivacyRules) -> Iterator[Declaration]:
     """Yield every declaration, with a skip reason if its name must not be sent."""
     for declaration in declarations:
@@ -73,8 +96,8 @@ def find_withheld_reason(declaration: Declaration, rules: PrivacyRules) -> str:
     pattern = find_private_pattern(rules.config, package)
     if pattern:
         return f"{PRIVATE_REASON} (matches {pattern})"
-    if (package.ecosystem, package.name) in rules.local_names:
-        return "provided by this project"
+    if (package.ecosystem, package.name) in rules.local_names and not declaration.has_stated_index:
+        return PROVIDED_REASON if _is_provided(declaration, rules) else _SAME_NAME_REASON
     index = (
         rules.assigned_index(package)
         if not declaration.index
@@ -93,6 +116,22 @@ def find_withheld_reason(declaration: Declaration, rules: PrivacyRules) -> str:
     return _find_extra_index_reason(declaration, package, rules) if ecosystem.has_extra_indexes else ""
 
 
+def _is_provided(declaration: Declaration, rules: PrivacyRules) -> bool:
+    """Whether a dependency with the name of the project is the project: its version is in the range, or not stated."""
+    if declaration.alias:  # npm: another name for a package of the registry
+        return False
+    package = declaration.package
+    versions = rules.local_versions.get((package.ecosystem, package.name), ())
+    requirement = declaration.locked_version or declaration.requirement
+    ecosystem = get_ecosystem(package.ecosystem)
+    return (
+        not versions
+        or not requirement
+        or any(ecosystem.satisfies(requirement, version, prereleases=True) for version in versions)
+        or (declaration.locked_version or ecosystem.parse_pin(requirement)) in versions
+    )
+
+
 def find_foreign_origins(declaration: Declaration, rules: PrivacyRules) -> Iterator[tuple[str, Location | None]]:
     """Yield where a declared package may come from that neither the user nor the registry in use stands for.
 
@@ -105,7 +144,7 @@ def find_foreign_origins(declaration: Declaration, rules: PrivacyRules) -> Itera
         return
     if declaration.skip_reason or find_private_pattern(rules.config, package):
         return
-    if (package.ecosystem, package.name) in rules.local_names:
+    if (package.ecosystem, package.name) in rules.local_names and not declaration.has_stated_index:
         return
     for index in dict.fromkeys(filter(None, (declaration.index, *declaration.extra_indexes))):
         if not rules.is_default_index(index, package) and not rules.is_user_index(index):

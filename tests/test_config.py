@@ -42,7 +42,7 @@ def messages(folder: Path, text: str) -> list[str]:
 EVERYTHING = """\
 threshold = 65
 private = ["acme-*", "@acme/*"]
-public = ["*"]
+public = ["open-*"]
 exclude = ["vendor/", "/docs/**"]
 timeout = 12.5
 strict = true
@@ -62,7 +62,7 @@ def test_every_setting_of_nerq_toml_is_read(tmp_path: Path) -> None:
     assert replace(read(tmp_path), weakenings=(), warnings=()) == Config(
         threshold=65.0,
         private=("acme-*", "@acme/*"),
-        public=("*",),
+        public=("open-*",),
         exclude=("vendor/", "/docs/**"),
         timeout=12.5,
         strict=True,
@@ -479,3 +479,9 @@ def test_a_large_or_padded_file_is_judged_in_no_time(tmp_path: Path, name: str, 
     except ConfigError as error:
         assert len(error.problems) <= 50  # noqa: PT017 - the first file is refused, and may be
     assert time.process_time() - begun < 5
+
+
+@pytest.mark.parametrize("pattern", ["*", "?*", "[a-z]*"])
+def test_public_patterns_that_match_everything_are_refused(tmp_path: Path, pattern: str) -> None:
+    [message] = messages(tmp_path, f'public = ["{pattern}"]')
+    assert "private names would be sent" in message

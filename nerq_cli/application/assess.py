@@ -107,11 +107,14 @@ def _assess_dependency(
 
 def _assess_skipped(dependency: Dependency, evidence: Mapping[Release, Evidence], options: ScanOptions) -> Assessment:
     """Return the assessment of a dependency that is not looked up: what advisories on this machine have counts."""
-    local_evidence = evidence.get(dependency.release) if dependency.release and not dependency.is_own else None
+    local_evidence = evidence.get(dependency.release) if dependency.release else None
+    state = policy.judge_dependency(dependency, None, options.threshold)
+    unjudged = Assessment(dependency=dependency, state=state, reasons=(dependency.skip_reason,))
     if local_evidence is None or not isinstance(local_evidence.advisories, Found):
-        state = policy.judge_dependency(dependency, None, options.threshold)
-        return Assessment(dependency=dependency, state=state, reasons=(dependency.skip_reason,))
+        return unjudged
     assessment = assess_release(dependency, local_evidence, options)
+    if dependency.is_own and assessment.state != "below":  # the advisories of a public package of the same name
+        return unjudged
     caps = assessment.score.caps if assessment.score is not None else ()
     reasons = (*(cap.reason for cap in caps), dependency.skip_reason)
     return replace(assessment, reasons=reasons, in_registry=None)

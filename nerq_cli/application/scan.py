@@ -161,13 +161,13 @@ def assess_declarations(
         resolution, package_advisories = _resolve(resolver, packages, package_facts, provider)
         releases = [item.release for item in resolution.dependencies if item.release and not item.skip_reason]
         evidence = dict(provider.collect_evidence(releases, package_facts))
-        third_party_releases = [
+        skipped_releases = [
             item.release
             for item in resolution.dependencies
-            if item.release and item.skip_reason and not item.is_own and item.release not in evidence
+            if item.release and item.skip_reason and item.release not in evidence
         ]
-        if third_party_releases:
-            evidence.update(provider.find_local_evidence(third_party_releases))
+        if skipped_releases:
+            evidence.update(provider.find_local_evidence(skipped_releases))
         assessments = assess_resolution(resolution, package_facts, evidence, options, package_advisories)
         yield from add_upgrades(assessments, evidence, package_facts, options, provider)
 

@@ -174,7 +174,7 @@ class Session:
         Raises:
             ConfigError: a variable of an endpoint holds no URL for HTTP.
         """
-        from nerq_cli.privacy import PrivacyRules, collect_local_names
+        from nerq_cli.privacy import PrivacyRules, collect_local_names, collect_local_versions
         from nerq_cli.sources.popularity import ranks
         from nerq_cli.sources.registries.config.indexes import IndexSearch
 
@@ -185,6 +185,7 @@ class Session:
         return PrivacyRules(
             config=self.config,
             local_names=collect_local_names(dependency_files),
+            local_versions=collect_local_versions(dependency_files),
             is_default_index=self.index_config.is_default_for,
             is_popular=ranks.is_listed,
             assigned_index=self.index_config.find_claimed_registry,

@@ -26,7 +26,8 @@ def judge_dependency(dependency: Dependency, score: Score | None, threshold: flo
     could push it below. A provisional score (no advisory source answered) can fail but not pass.
     """
     if dependency.is_own:
-        return "skipped"
+        is_malicious = score is not None and any(cap.limit == 0 for cap in score.caps)
+        return "below" if is_malicious else "skipped"
     open_state: State = "not-judged" if dependency.skip_reason else "unknown"
     if score is None:
         return open_state

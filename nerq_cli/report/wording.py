@@ -53,6 +53,12 @@ def describe_name(dependency: Dependency) -> str:
     return f"{name_with_extras(dependency)}{_origin_suffix(dependency)}"
 
 
+def find_malware_reason(assessment: Assessment) -> str:
+    """Return why a version counts as malicious; empty if it does not."""
+    caps = assessment.score.caps if assessment.score is not None else ()
+    return next((cap.reason for cap in caps if cap.limit == 0), "")
+
+
 def package_label(dependency: Dependency) -> str:
     """Return name, version and range, or what brings it in: ``requests 2.34.2 (range >=2)``."""
     version = f" {dependency.version}" if dependency.version else ""

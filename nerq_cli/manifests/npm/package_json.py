@@ -71,9 +71,11 @@ def read(
         reader.read_name(),
         *(declaration.name for declaration in declarations if declaration.skip_reason in LOCAL_REASONS),
     }
+    name, version = reader.read_name(), reader.read_version()
     return DependencyFile(
         path=path,
         format=NAME,
+        local_versions=((name, version),) if name and version else (),
         declarations=declarations,
         includes=includes,
         constraint=constraint,
@@ -108,6 +110,12 @@ class _PackageJsonReader:
         """Return the name of the package; empty if it has none."""
         name = self._root.get("name")
         return name.data if name is not None and isinstance(name.data, str) else ""
+
+    def read_version(self) -> str:
+        """Return the version of the package; empty if it has none."""
+        version = self._root.get("version")
+        text = version.data.strip() if version is not None and isinstance(version.data, str) else ""
+        return text if _EXACT_VERSION.fullmatch(text) else ""
 
     def read_declarations(self) -> Iterator[Declaration]:
         """Yield the declarations in the order of `GROUPS`, then the exact versions of overrides."""

@@ -54,6 +54,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
         content_hashes=tuple(poetry.list_content_hashes(document.root.value))
         if isinstance(document.root.value, dict)
         else (),
+        local_versions=tuple(reader.read_versions()),
     )
 
 
@@ -73,6 +74,13 @@ class _PyprojectReader:
             *pyproject_tools.find_name_fields(self.tool),
         )
         self.own_names = {normalise_name(PYPI, field.get_text()) for field in name_fields} - {""}
+
+    def read_versions(self) -> Iterator[tuple[str, str]]:
+        """Yield the name and version of the project, if both are stated."""
+        for table in (self.project_table, self.tool.get("poetry")):
+            name, version = normalise_name(PYPI, table.get("name").get_text()), table.get("version").get_text()
+            if name in self.own_names and version:
+                yield name, version
 
     def read_declarations(self) -> Iterator[Declaration]:
         """Yield the declarations of all tables."""

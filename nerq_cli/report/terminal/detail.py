@@ -110,6 +110,9 @@ def _fix_text(page: Page, assessment: Assessment, threshold: float) -> str:
 def _verdict_sentence(assessment: Assessment, threshold: float) -> str:
     """Return the verdict in one sentence."""
     label = wording.package_label(assessment.dependency)
+    malware_reason = wording.find_malware_reason(assessment)
+    if malware_reason:
+        return f"{label} is malicious: {malware_reason}"
     suffix = f": {assessment.reasons[0]}" if assessment.reasons else ""
     if assessment.state == "ok":
         return f"{label} reaches {threshold:g}."
@@ -172,6 +175,9 @@ def _add_version(page: Page, assessment: Assessment, report: Report) -> None:
     if assessment.released_at:
         age = format_age(days_between(assessment.released_at, report.as_of))
         parts.append(f"released {age} ago ({wording.format_date(assessment.released_at)})")
+    if assessment.dependency.local_build and assessment.dependency.release is not None:
+        build, version = assessment.dependency.local_build, assessment.dependency.release.version
+        parts.append(f"judged as {version}, what the build {build} changes is not known")
     if parts:
         page.add_gap()
         version = assessment.dependency.version or "no version in use"

@@ -251,6 +251,11 @@ def _add_notes(page: Page, report: Report, *, verbose: bool) -> None:
         for note in dependency_file.notes
     ]
     notes += [("dim", f"note: {note}") for note in file_notes if note not in warnings]
+    builds = [item.dependency for item in report.dependencies if item.dependency.local_build and item.score is not None]
+    if builds:
+        labels = ", ".join(wording.package_label(dependency) for dependency in builds[:_MAX_FILES])
+        suffix = f" and {len(builds) - _MAX_FILES} more" if len(builds) > _MAX_FILES else ""
+        notes.append(("dim", f"note: judged as the public versions that they are built from: {labels}{suffix}"))
     limit = len(notes) if verbose else _MAX_NOTES
     page.add_gap()
     for style, note in notes[:limit]:
