@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from nerq_cli.errors import ExitStatus
@@ -28,6 +29,12 @@ _MIN_GROUP: Final = 3
 _MAX_PROJECTS: Final = 10
 #: Number of projects from which each has a line.
 _MIN_PROJECTS: Final = 2
+#: Number of sources without any answer from which they share a line, and causes that it names.
+_MIN_SILENT: Final = 2
+_MAX_CAUSES: Final = 2
+#: What the reason of a failed lookup ends with: the number of attempts, and when it failed in an earlier run.
+_ATTEMPTS = re.compile(r"(?: after [0-9]+ attempts)?(?: \(requested at [^()]*\))?$")
+_RETRY_HINT: Final = "--refresh retries"
 
 
 def render_text(report: Report, options: RenderOptions) -> str:
@@ -232,11 +239,7 @@ def _add_next_command(page: Page, report: Report) -> None:
 def _add_notes(page: Page, report: Report, *, verbose: bool) -> None:
     """Add problems, sources that did not answer, warnings and notes."""
     notes = list(_problem_notes(report))
-    notes += [
-        ("doubt", f"not checked: {_describe_unavailable(source)}")
-        for source in report.sources
-        if _is_unavailable(source)
-    ]
+    notes += [("doubt", f"not checked{text}") for text in _describe_missing(report.sources, verbose=verbose)]
     notes += [
         ("dim", f"note: {_describe_partial(source)}")
         for source in report.sources
@@ -278,6 +281,29 @@ def _problem_notes(report: Report) -> Iterable[tuple[str, str]]:
 
 def _is_unavailable(source: SourceStatus) -> bool:
     return source.state in ("partial", "unavailable") and not source.fallback
+
+
+def _describe_missing(sources: Iterable[SourceStatus], *, verbose: bool) -> Iterator[str]:
+    """Yield what follows the words "not checked".
+
+    Sources without any answer share a line, unless ``verbose`` is set; each of the others has its own.
+    """
+    missing = [source for source in sources if _is_unavailable(source)]
+    silent = [source for source in missing if source.state == "unavailable" and not source.answered_subjects]
+    if len(silent) >= _MIN_SILENT and not verbose:
+        names = ", ".join(source.name for source in silent)
+        causes = list(dict.fromkeys(filter(None, (_find_cause(source.reason) for source in silent))))
+        listed_causes = [*causes[:_MAX_CAUSES], *(["other reasons"] if len(causes) > _MAX_CAUSES else [])]
+        if any(_RETRY_HINT in source.reason for source in silent):
+            listed_causes.append(_RETRY_HINT)
+        yield f" ({'; '.join(listed_causes)}): {names}" if listed_causes else f": {names}"
+        missing = [source for source in missing if source not in silent]
+    yield from (f": {_describe_unavailable(source)}" for source in missing)
+
+
+def _find_cause(reason: str) -> str:
+    """Return a reason without the host, the attempts and the time, which differ from source to source."""
+    return _ATTEMPTS.sub("", reason.rpartition(": ")[2], count=1)
 
 
 def _describe_unavailable(source: SourceStatus) -> str:

@@ -217,6 +217,32 @@ def test_sources_that_did_not_answer_are_named(screen: Screen, calm: Report) -> 
     )
 
 
+def test_sources_without_any_answer_share_a_line(screen: Screen, calm: Report) -> None:
+    reasons = {
+        "OSV": "osv.example: name does not resolve after 3 attempts",
+        "EPSS": "stopped after 3 failures: epss.example: name does not resolve after 2 attempts",
+        "KEV": "kev.example: connection refused",
+    }
+    sources = [SourceStatus(name=name, state="unavailable", subjects=9, reason=text) for name, text in reasons.items()]
+    partial = SourceStatus(name="npm", state="partial", subjects=3, answered_subjects=2, reason="npm.example: HTTP 500")
+    report = replace(calm, sources=(*sources, partial))
+    printed = drawn(screen, report, width=160)
+    assert "not checked (name does not resolve; connection refused): OSV, EPSS, KEV\n" in printed
+    assert "not checked: npm: npm.example: HTTP 500 (1 of 3 lookups)" in printed
+    assert "osv.example" not in printed
+    earlier = [
+        replace(source, reason=f"{source.reason} (requested at 2026-11-29 09:57 UTC; --refresh retries)")
+        for source in sources
+    ]
+    printed = drawn(screen, replace(calm, sources=tuple(earlier)), width=160)
+    assert "not checked (name does not resolve; connection refused; --refresh retries): OSV, EPSS, KEV\n" in printed
+    fourth = SourceStatus(name="GitHub", state="unavailable", subjects=1, reason="api.example: HTTP 500")
+    assert "connection refused; other reasons): " in drawn(
+        screen, replace(report, sources=(*sources, fourth)), width=160
+    )
+    assert "OSV: osv.example: name does not" in flat(drawn(screen, report, verbose=True))
+
+
 def test_what_a_file_cannot_tell_is_said_once(screen: Screen, findings: Report) -> None:
     note = "requirements.txt: dependencies are dynamic: not listed here"
     assert f"note: {note}" in drawn(screen, findings)
