@@ -19,6 +19,7 @@ from nerq_cli.application.session import Session
 from nerq_cli.application.settings import Settings
 from nerq_cli.facts import AffectingAdvisory, Fact, Found, PackageInfo, T
 from nerq_cli.inventory import Release
+from nerq_cli.sources.advisories.shipped_editions import LABEL as SHIPPED
 
 #: Most packages that one run may ask the registries about.
 MAX_ONLINE = 5
@@ -95,8 +96,8 @@ def _trim(fact: Fact[PackageInfo], version: str) -> Found[PackageInfo] | None:
 
 
 def _shorten(fact: Fact[tuple[AffectingAdvisory, ...]]) -> Found[tuple[AffectingAdvisory, ...]] | None:
-    """Return advisories without texts and links."""
-    if not isinstance(fact, Found):
+    """Return advisories without texts and links; those that are shipped are no answer of a source."""
+    if not isinstance(fact, Found) or fact.source == SHIPPED:
         return None
     changes = {"summary": "", "link": "", "links": (), "affected": ""}
     return Found(tuple(msgspec.structs.replace(a, **changes) for a in fact.value), fact.source, fact.retrieved_at)
