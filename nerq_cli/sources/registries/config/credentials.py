@@ -65,6 +65,12 @@ def read_url_header(url: str) -> str:
     return build_basic_header(unquote(user), unquote(password)) if user or password else ""
 
 
+def has_user_only(url: str) -> bool:
+    """Whether the credentials in a URL are a user without a password."""
+    user, separator, _ = split_url(url)[1].partition(":")
+    return bool(user) and not separator
+
+
 def read_netrc_headers(files: ConfigFiles) -> dict[str, str]:
     """Return the headers of the netrc file by host.
 

@@ -342,11 +342,12 @@ def read_index_config(
     home_folder, project = (Path(os.path.abspath(path)) for path in (home or home_path, cwd))  # noqa: PTH100 - resolve() changes the name
     folders = find_project_folders(cwd, home_folder)
     files = ConfigFiles(environ, home_folder, root, [], project, folders[-1] if folders else None)
-    python_config = read_python_config(files, folders, trust=trust_project)
+    host_headers = read_netrc_headers(files)
+    python_config = read_python_config(files, folders, trust=trust_project, netrc_hosts=host_headers)
     npm_config = read_npm_config(files, folders, trust=trust_project)
     credentials = Credentials(
         url_headers={**python_config.url_headers, **npm_config.url_headers},
-        host_headers=read_netrc_headers(files),
+        host_headers=host_headers,
         path_headers=npm_config.path_headers,
     )
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from urllib.parse import urlsplit
 
 from nerq_cli.ecosystems import PYPI
 from nerq_cli.fetch.ca_bundle import CaBundle
@@ -21,7 +22,7 @@ from nerq_cli.sources.registries.config.config_files import (
     normalise_index_url,
     redact_url,
 )
-from nerq_cli.sources.registries.config.credentials import build_basic_header, read_url_header
+from nerq_cli.sources.registries.config.credentials import build_basic_header, has_user_only, read_url_header
 
 if TYPE_CHECKING:
     from configparser import ParsingError
@@ -65,8 +66,13 @@ class PythonConfig(NamedTuple):
     ca_bundles: tuple[CaBundle, ...] = ()
 
 
-def read_python_config(files: ConfigFiles, folders: Iterable[Path], *, trust: bool) -> PythonConfig:
-    """Return the indexes of Python packages from the configuration of the user and of the project."""
+def read_python_config(
+    files: ConfigFiles, folders: Iterable[Path], *, trust: bool, netrc_hosts: Collection[str] = ()
+) -> PythonConfig:
+    """Return the indexes of Python packages from the configuration of the user and of the project.
+
+    The credentials of ``netrc_hosts`` complete URLs with a user and no password.
+    """
     nerq = _read_variables(files.environ, main=(SOURCES["pypi"].variable,))
     uv = _read_variables(
         files.environ,
@@ -104,7 +110,9 @@ def read_python_config(files: ConfigFiles, folders: Iterable[Path], *, trust: bo
         claimed_index="" if is_overruled or not project_main else redact_url(project_main[0].url),
         claimed_extra_indexes=_list_urls(project_settings.extra, excluding=(*candidates[:1], *extra_indexes)),
         url_headers=_read_url_headers(
-            files.environ, _merge_settings((user_settings, project_settings)) if trust else user_settings
+            files.environ,
+            _merge_settings((user_settings, project_settings)) if trust else user_settings,
+            netrc_hosts,
         ),
         origins=tuple(
             ProjectOrigin(PYPI, redact_url(index.url), index.location)
@@ -152,14 +160,21 @@ def _list_urls(indexes: Iterable[RegistrySetting], *, excluding: Iterable[Regist
     return tuple(url for url in dict.fromkeys(redact_url(index.url) for index in indexes) if url not in excluded_urls)
 
 
-def _read_url_headers(environ: Mapping[str, str], indexes: _IndexSettings) -> dict[str, str]:
-    """Return headers by URL: the credentials in it, or those in the environment for the name of the index (uv)."""
+def _read_url_headers(
+    environ: Mapping[str, str], indexes: _IndexSettings, netrc_hosts: Collection[str]
+) -> dict[str, str]:
+    """Return headers by URL: the credentials in it, or those in the environment for the name of the index (uv).
+
+    As in pip, a user without a password gives way to the login of netrc.
+    """
     headers: dict[str, str] = {}
     for index in (*indexes.main, *indexes.extra, *indexes.explicit):
         url, header = (
             normalise_index_url(PYPI, index.url),
             read_url_header(index.url) or _build_uv_header(environ, index.name),
         )
+        if has_user_only(index.url) and urlsplit(url).hostname in netrc_hosts:
+            continue
         if url and header:
             headers.setdefault(url, header)
     return headers

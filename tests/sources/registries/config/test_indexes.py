@@ -959,3 +959,13 @@ def test_the_credentials_of_an_extra_index_are_its_own(machine: Machine) -> None
     environ = {"PIP_EXTRA_INDEX_URL": "https://u:p@a.example/simple https://b.example/simple https://c.example/simple"}
     search = machine.read(environ).find_search(REQUESTS)
     assert [dict(endpoint.headers) for endpoint in search.merged] == [basic("u", "p"), basic("me", "netrc"), {}]
+
+
+def test_a_user_without_a_password_gives_way_to_netrc_and_a_token_does_not(machine: Machine) -> None:
+    machine.write("~/.netrc", "machine b.example login me password netrc\n")
+    environ = {
+        "PIP_EXTRA_INDEX_URL": "https://me@b.example/simple https://token@c.example/simple https://me:@b.example/two/simple"
+    }
+    search = machine.read(environ).find_search(REQUESTS)
+    headers = [dict(endpoint.headers) for endpoint in search.merged]
+    assert headers == [basic("me", "netrc"), basic("token", ""), basic("me", "")]
