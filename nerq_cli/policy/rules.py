@@ -124,6 +124,8 @@ def _describe_origin(origin: ForeignOrigin) -> str:
     return f"may come from {origin.address}" + (f" ({place.path}{line})" if place is not None else "")
 
 
+#: What to do about a version that is recorded as malicious: another version does not undo what it did.
+MALWARE_HINT: Final = "remove it, and treat every machine that installed it as compromised"
 #: The rules, in the order of a report.
 RULES: Final[tuple[PolicyRule, ...]] = (
     PolicyRule(
@@ -131,7 +133,7 @@ RULES: Final[tuple[PolicyRule, ...]] = (
         effect="fail",
         headings=("malicious version", "malicious versions"),
         count_phrases=("malicious version", "malicious versions"),
-        hint="remove it, and treat every machine that installed it as compromised",
+        hint=MALWARE_HINT,
         check=_find_malicious,
     ),
     PolicyRule(

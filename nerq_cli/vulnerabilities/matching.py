@@ -18,6 +18,7 @@ from nerq_cli.ecosystems import PYPI, Ecosystem, find_ecosystem, get_ecosystem
 from nerq_cli.facts import Advisory, AffectedPackage, AffectingAdvisory, Event, History, Range
 from nerq_cli.inventory import Package
 from nerq_cli.units import DAY
+from nerq_cli.vulnerabilities.malware import MARKING_PREFIXES
 from nerq_cli.vulnerabilities.severity import ALIAS_PREFIX, choose_rated
 
 #: Seconds after which an advisory counts for the fix record (90 days).
@@ -292,7 +293,8 @@ def match_advisories(advisories: Iterable[Advisory], package: Package, version: 
     """Return the advisories that affect a version, each vulnerability once, sorted by id.
 
     Records are one vulnerability when they are aliases, directly or through others; related ones are not. Withdrawn
-    records are ignored. ``malware`` is set only when such a record names exactly this version.
+    records are ignored. ``malware`` is set only when such a record affects this version; one that is known as malware
+    by its text alone must name the version, or contain it in a range that ends.
     """
     affecting_advisories = []
     for group in _group_aliases(advisories, package):
@@ -365,9 +367,29 @@ def _build_affecting_advisory(
         if main_advisory.id.startswith(OSV_ID_PREFIXES)
         else next(iter(links), ""),
         links=links[:_MAX_NAMED_VERSIONS],
-        malware=any(record.malware for record in records),
+        malware=any(_is_malicious(package_advisory, version) for package_advisory in affecting_group),
         affected=format_affected_range(affecting_group[0].affected),
     )
+
+
+def _is_malicious(package_advisory: _PackageAdvisory, version: str) -> bool:
+    """Whether a record that affects a version states that it is malicious.
+
+    Databases without a field for malware leave ranges open that contain later releases of the rightful owner.
+    """
+    advisory, affected = package_advisory
+    if not advisory.malware:
+        return False
+    if advisory.id.startswith(MARKING_PREFIXES) or not affected.versions:
+        return True
+    ecosystem = _get_ecosystem(affected)
+    closed_ranges = tuple(
+        version_range
+        for version_range in affected.ranges
+        if (boundaries := _build_boundaries(ecosystem, version_range.events))
+        and boundaries[-1].kind != _BoundaryKind.INTRODUCED
+    )
+    return affects_version(msgspec.structs.replace(affected, ranges=closed_ranges), version)
 
 
 def _choose_severity(main_advisory: Advisory, records: Iterable[Advisory]) -> tuple[str, str]:

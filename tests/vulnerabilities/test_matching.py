@@ -397,3 +397,21 @@ def test_stretches_that_touch_are_one_and_an_empty_one_is_none(
     one = AffectedPackage(PYPI, "demo", (), (Range("ECOSYSTEM", tuple(Event(**event) for event in events)),))
     assert [version for version in ("0.9", "1", "2", "2.5", "3") if affects_version(one, version)] == affected
     assert format_affected_range(one) == words
+
+
+@pytest.mark.parametrize(
+    ("identifier", "affected", "version", "malware"),
+    [
+        ("PYSEC-1", pypi(span("+1.8"), versions=("1.8",)), "1.8", True),
+        ("PYSEC-1", pypi(span("+1.8"), versions=("1.8",)), "1.9", False),
+        ("PYSEC-1", pypi(span("+1.8", "-2.0"), versions=("1.8",)), "1.9", True),
+        ("PYSEC-1", pypi(span("+1.8", "-1.9", "+2.0"), versions=("1.8",)), "2.1", False),
+        ("PYSEC-1", pypi(span("+0")), "1.9", True),
+        ("MAL-1", pypi(span("+1.8"), versions=("1.8",)), "1.9", True),
+    ],
+)
+def test_malware_known_by_its_text_is_not_what_an_open_range_adds(
+    identifier: str, affected: AffectedPackage, version: str, *, malware: bool
+) -> None:
+    [affecting_advisory] = match_advisories([advisory(identifier, affected, malware=True)], DEMO, version)
+    assert affecting_advisory.malware is malware

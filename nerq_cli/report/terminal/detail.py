@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from nerq_cli import scoring
+from nerq_cli.policy.rules import MALWARE_HINT
 from nerq_cli.report import wording
 from nerq_cli.report.advisory import deduplicate_advisories
 from nerq_cli.report.model import Assessment, Report
@@ -92,11 +93,18 @@ def _add_header(page: Page, assessment: Assessment, report: Report) -> None:
     )
     for reason in assessment.reasons[1:] if score is None else ():
         page.add_paragraph(page.safe_text(reason))
+    is_malicious = score is not None and _is_malicious(score)
+    if is_malicious:
+        page.add_paragraph(MALWARE_HINT, "action")
     if fix := _fix_text(page, assessment, report.threshold):
-        page.add_paragraph(page.safe_text(f"fix: {fix}"), "action")
+        page.add_paragraph(page.safe_text(f"{'another version' if is_malicious else 'fix'}: {fix}"), "action")
     page.add_gap()
     qualifiers = page.safe_text(" · ".join(_score_qualifiers(score)))
     page.add_paragraph(qualifiers, "dim", indent=cell_width(headline) + 2, prefix=headline, prefix_style=style)
+
+
+def _is_malicious(score: Score) -> bool:
+    return any(cap.id == "malicious" for cap in score.caps)
 
 
 def _fix_text(page: Page, assessment: Assessment, threshold: float) -> str:
@@ -329,7 +337,7 @@ def _add_next_command(page: Page, assessment: Assessment) -> None:
 def _cap_hints(assessment: Assessment, score: Score) -> Iterable[tuple[float, str]]:
     """Yield the gain without caps, and the fix."""
     gain = (score.total or 0.0) - (score.value or 0.0)
-    if score.caps and gain >= _MIN_HINT_POINTS:
+    if score.caps and gain >= _MIN_HINT_POINTS and not _is_malicious(score):
         fix_text = f"; fix: {assessment.fix}" if assessment.fix else ""
         yield gain, f"no cap in force (now: {', '.join(dict.fromkeys(cap.id for cap in score.caps))}){fix_text}"
 

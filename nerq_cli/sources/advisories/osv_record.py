@@ -17,6 +17,7 @@ from nerq_cli.ecosystems import Ecosystem, find_ecosystem
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Advisory, AffectedPackage, Event, Range
 from nerq_cli.sources.text import MAX_SUMMARY, clean_text, clean_url, decode_json, parse_timestamp
+from nerq_cli.vulnerabilities.malware import describes_malware
 from nerq_cli.vulnerabilities.severity import GHSA_LABEL
 
 #: Form of an id: the character set of the OSV databases, at most as long as the API accepts (100 characters).
@@ -93,6 +94,7 @@ def parse_record(record: bytes | Mapping[str, Any]) -> Advisory:
     ):
         raise ResponseError(f"{identifier} is of a version of the OSV schema that is not known")
     severity, severity_source = _parse_severity(raw_record, identifier)
+    affected = tuple(_parse_affected(raw_record.affected))
     return Advisory(
         id=identifier,
         modified=parse_timestamp(raw_record.modified),
@@ -103,9 +105,9 @@ def parse_record(record: bytes | Mapping[str, Any]) -> Advisory:
         summary=clean_text(raw_record.summary, MAX_SUMMARY) or clean_text(raw_record.details, MAX_SUMMARY),
         severity=severity,
         severity_from=severity_source,
-        affected=tuple(_parse_affected(raw_record.affected)),
+        affected=affected,
         links=_parse_links(raw_record.references),
-        malware=_is_malware(raw_record, identifier),
+        malware=_is_malware(raw_record, identifier, affected),
     )
 
 
@@ -176,6 +178,10 @@ def _as_object(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
 def _is_present(value: object) -> bool:
     return isinstance(value, str) and value.strip() not in _YAML_NULLS
 
@@ -198,11 +204,16 @@ def _parse_links(value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(urls))[:_MAX_LINKS]
 
 
-def _is_malware(raw_record: _RawRecord, identifier: str) -> bool:
+def _is_malware(raw_record: _RawRecord, identifier: str, affected: Iterable[AffectedPackage]) -> bool:
     """Whether the record itself is about malicious code; an alias about malware does not count."""
     database_fields = _as_object(raw_record.database_specific)
     has_malware_cwe = identifier.startswith("GHSA-") and _MALICIOUS_CODE_CWE in _as_list(database_fields.get("cwe_ids"))
-    return identifier.startswith("MAL-") or _MALWARE_ORIGINS_KEY in database_fields or has_malware_cwe
+    return (
+        identifier.startswith("MAL-")
+        or _MALWARE_ORIGINS_KEY in database_fields
+        or has_malware_cwe
+        or describes_malware(identifier, _as_text(raw_record.summary), _as_text(raw_record.details), affected)
+    )
 
 
 # --- what is affected ------------------------------------------------------------------------------------------------

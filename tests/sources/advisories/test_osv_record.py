@@ -139,6 +139,40 @@ def test_malware_is_what_the_record_itself_is_about(fields: dict[str, Any], *, m
     assert parse_record(written(**fields)).malware is malware
 
 
+def affecting(name: str, *, versions: tuple[str, ...] = (), events: tuple[dict[str, str], ...] = ()) -> dict[str, Any]:
+    ranges = [{"type": "ECOSYSTEM", "events": list(events)}] if events else []
+    return {"package": {"ecosystem": "PyPI", "name": name}, "versions": list(versions), "ranges": ranges}
+
+
+ENDED = affecting("demo", versions=("0.1",), events=({"introduced": "0.1"}, {"fixed": "0.2"}))
+OPEN = affecting("demo", versions=("0.1", "0.2"), events=({"introduced": "0"},))
+BACKDOOR = "as distributed on PyPI, included a code-execution backdoor inserted by a third party."
+TAKEOVER = "The demo project on PyPI was taken over via user account compromise via a phishing attack and "
+
+
+@pytest.mark.parametrize(
+    ("fields", "malware"),
+    [
+        ({"id": "NSWG-ECO-450", "summary": "Malicious Package in demo"}, True),
+        ({"id": "NSWG-ECO-477", "summary": "Embedded Malicious Code in demo"}, True),
+        ({"id": "NSWG-ECO-9", "summary": "Loads a malicious package in demo"}, False),
+        ({"id": "PYSEC-9", "summary": "Malicious Package in demo"}, False),
+        ({"id": "PYSEC-1", "details": f"The demo package, {BACKDOOR}", "affected": [ENDED]}, True),
+        ({"id": "PYSEC-1", "details": "found to contain a code execution\nbackdoor.", "affected": [ENDED]}, True),
+        ({"id": "PYSEC-2", "details": f"The demo package, {BACKDOOR}", "affected": [OPEN]}, False),
+        ({"id": "PYSEC-2", "details": "included a potential code-execution backdoor.", "affected": [ENDED]}, False),
+        ({"id": "PYSEC-3", "details": f"{TAKEOVER}a new malicious release made which"}, True),
+        ({"id": "PYSEC-4", "details": f"{TAKEOVER}replaced with a malicious project"}, True),
+        ({"id": "PYSEC-5", "details": "Malicious package. Exfiltrated secrets."}, True),
+        ({"id": "PYSEC-6", "details": "A tool. Version 0.5 contained obfuscated, malicious code."}, True),
+        ({"id": "PYSEC-7", "details": "Signatures are ignored, so that a malicious package is installed."}, False),
+        ({"id": "CVE-1", "details": "Malicious package."}, False),
+    ],
+)  # fmt: skip
+def test_malware_without_a_mark_is_known_by_its_text(fields: dict[str, Any], *, malware: bool) -> None:
+    assert parse_record(written(**fields)).malware is malware
+
+
 def test_details_stand_in_for_a_summary_and_are_cut() -> None:
     summary = parse_record(written(details="word " * 500)).summary
     assert len(summary) <= 200
