@@ -31,6 +31,9 @@ TIMEOUT = 180
 #: Reasons of packages that are part of the project, which the lists leave out.
 LOCAL_REASONS = ("workspace member", "local path", "provided by this project")
 
+#: Address that git replaces by the directory of the repository: Yarn 4 accepts no repository on disk.
+GIT_ADDRESS = "https://git.example/x/"
+
 Files = Mapping[str, Any]
 Packages = set[tuple[str, str]]
 
@@ -181,6 +184,9 @@ def node_projects(repository: Path, tool: str) -> dict[str, Project]:
         projects["catalog"] = Project({"package.json": package(cataloged), "pnpm-workspace.yaml": catalog})
         patched = {"pnpm": {"patchedDependencies": {"isarray@2.0.5": "p.patch"}}}
     elif is_berry:
+        git = {"gitdep": f"{GIT_ADDRESS}{repository.name}#tag=v1.0.0", "ms": "^2.1.0"}
+        approved = f'approvedGitRepositories: ["{GIT_ADDRESS}**"]\n'
+        projects["git"] = Project({"package.json": package(git), ".yarnrc.yml": approved})
         catalog = "catalog:\n  isarray: ^2.0.0\n"
         projects["catalog"] = Project({"package.json": package(cataloged), ".yarnrc.yml": catalog})
         dependency = {"ms": "^2.1.0", "isarray": "patch:isarray@npm%3A2.0.5#./p.patch"}
@@ -398,7 +404,14 @@ def make_tools(tools: Path, repository: Path, index: str) -> list[Tool]:
     pnpm = ["node", *pnpm]
     uv, poetry = [str(scripts / "uv")], [str(scripts / "poetry")]
     quiet = ["--ignore-scripts"]
-    berry = {"YARN_ENABLE_TELEMETRY": "0", "YARN_ENABLE_GLOBAL_CACHE": "1", "YARN_NODE_LINKER": "node-modules"}
+    berry = {
+        "YARN_ENABLE_TELEMETRY": "0",
+        "YARN_ENABLE_GLOBAL_CACHE": "1",
+        "YARN_NODE_LINKER": "node-modules",
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.file://{repository.parent}/.insteadOf",
+        "GIT_CONFIG_VALUE_0": GIT_ADDRESS,
+    }
     tools_by_name = [
         Tool(
             "npm",
