@@ -19,7 +19,7 @@ import pytest
 Nerq = Callable[..., Any]
 SCAN = ("scan", "--as-of", "2026-11-21", "--format", "json")
 #: Seconds of a run in which something hangs.
-SHORT = 4.0
+SHORT = 6.0
 #: What a server sends before it goes on byte by byte, every 50 ms, for ever. None = nothing, and no further byte.
 FAILURES = {
     "hang": None,

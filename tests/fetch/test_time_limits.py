@@ -93,9 +93,9 @@ def test_a_request_takes_a_third_of_a_short_deadline(
     open_run: Open, site: Site, begun: Callable[[], float], turn: Turn
 ) -> None:
     site.on("/a", turn)
-    facts = fetch(open_run(settings=HttpSettings(), deadline_seconds=3.0), site, "a")
-    assert 0.9 < begun() < 2.5
-    assert reasons(facts) == {f"{site.host}: no answer within 1 s"}
+    facts = fetch(open_run(settings=HttpSettings(), deadline_seconds=6.0), site, "a")
+    assert 1.9 < begun() < 5.5
+    assert reasons(facts) == {f"{site.host}: no answer within 2 s"}
 
 
 def test_a_name_look_up_that_hangs_ends_in_time(
@@ -181,14 +181,14 @@ def test_a_service_that_answers_and_then_drips_takes_no_more_than_its_budget(
 def test_services_that_no_verdict_depends_on_take_no_more_than_half_of_the_run(
     open_run: Open, site: Site, begun: Callable[[], float]
 ) -> None:
-    run = open_run(settings=HttpSettings(), deadline_seconds=4.0)
+    run = open_run(settings=HttpSettings(), deadline_seconds=6.0)
     facts = []
     for number in range(8):
         site.on(f"/p{number}", HANG)
         source = Demos(f"helpful-{number}", f"Helpful {number}", time_limits=TimeLimits(total=1 / 4, is_joint=True))
         facts += fetch(run, site, f"p{number}", source=source)
-    assert 1.9 < begun() < 3.5
-    assert reasons(facts[-3:]) == {"joint time budget of 2 s used up"}
+    assert 2.9 < begun() < 5.5
+    assert reasons(facts[-3:]) == {"joint time budget of 3 s used up"}
     assert isinstance(fetch(run, site, "a")[0], Absent)
 
 
@@ -197,10 +197,10 @@ def test_a_registry_that_is_silent_for_half_of_the_run_is_not_asked_again(
 ) -> None:
     for name in ("a", "b", "c", "d", "e"):
         site.on(f"/{name}", HANG)
-    run = open_run(settings=HttpSettings(), deadline_seconds=3.0)
+    run = open_run(settings=HttpSettings(), deadline_seconds=6.0)
     facts = [fetch(run, site, name, source=Demos(f"demo-{name}"))[0] for name in ("a", "b", "c", "d", "e")]
-    assert 1.4 < begun() < 2.7
-    assert reasons(facts[-2:]) == {"time budget used up: no response for 1.5 s"}
+    assert 2.9 < begun() < 5.5
+    assert reasons(facts[-2:]) == {"time budget used up: no response for 3 s"}
     assert len(site.requests) == 2
 
 
@@ -223,13 +223,13 @@ def test_a_host_that_hangs_costs_another_one_nothing(
     for name in names:
         site.on(f"/{name}", turn)
         other_site.on(f"/{name}", {"body": {}})
-    run = open_run(settings=HttpSettings(), deadline_seconds=4.0)
+    run = open_run(settings=HttpSettings(), deadline_seconds=6.0)
     silent, good = run.fetch_all(
         [(Demos(), packages(*names), Endpoint(url=one.url)) for one in (site, other_site)],
     )
     assert {type(fact) for fact in silent.values()} == {Unknown}
     assert {type(fact) for fact in good.values()} == {Found}
-    assert begun() < 3.5
+    assert begun() < 5.5
     assert isinstance(fetch(run, other_site, "more")[0], Absent)
 
 
