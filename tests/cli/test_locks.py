@@ -92,6 +92,8 @@ def test_what_only_development_needs_can_be_left_out(nerq: Nerq) -> None:
     listed = nerq("scan", "--list", "--no-dev", "--format", "json")
     assert "tester" not in found(listed)
     assert "beta" in found(listed)
+    [beta] = [item for item in listed.json["dependencies"] if item["name"] == "beta"]
+    assert (beta["via"], beta["parents"]) == (["alpha"], ["alpha"])
 
 
 def test_a_lock_file_that_no_longer_fits_is_a_finding_and_leaves_the_run_incomplete(nerq: Nerq, locked: Path) -> None:

@@ -601,3 +601,15 @@ def test_a_thousand_packages_take_no_more_than_the_time_allowed() -> None:
     start = time.process_time()
     assert len(read(text, "pnpm-lock.yaml").locked_packages) == 1000
     assert time.process_time() - start < 0.6  # four times what is promised, for a machine that has other things to do
+
+
+def test_overrides_of_direct_dependencies_are_known_and_a_repeated_key_loses_nothing_else() -> None:
+    text = (
+        "lockfileVersion: '9.0'\noverrides:\n  a: 2.0.0\n  b@^1: '-'\n  x>c: 1.0.0\n"
+        "importers:\n  .: {}\npackages:\n  d@1.0.0: {resolution: {integrity: sha512-x}}\n"
+        "  d@1.0.0: {resolution: {integrity: sha512-x}}\nsnapshots:\n  d@1.0.0: {}\n"
+    )
+    manifest = read(text, "pnpm-lock.yaml")
+    assert manifest.overridden_names == ("a", "b")
+    assert [entry.key for entry in manifest.locked_packages] == ["d@1.0.0"]
+    assert [problem.message for problem in manifest.problems] == ['"d@1.0.0" is here twice, first in line 9']

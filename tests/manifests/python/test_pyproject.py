@@ -810,3 +810,9 @@ def test_the_tables_of_rye_are_read() -> None:
         ("https://corp.example/simple", ("https://more.example/simple",))
     }
     assert [problem.message for problem in manifest.problems] == ["a source needs a url"]
+
+
+def test_the_names_that_uv_and_pdm_override_are_known() -> None:
+    text = '[tool.uv]\noverride-dependencies = ["A_b>=2", "c ; sys_platform == \'never\'", "?"]\n'
+    assert read(text, "pyproject.toml").overridden_names == ("a-b", "c")
+    assert read('[tool.pdm.resolution.overrides]\nD = "2"\n', "pyproject.toml").overridden_names == ("d",)
