@@ -361,18 +361,24 @@ def _merge_records(records: Iterable[Advisory]) -> list[Advisory]:
 
 
 def add_database_advisories(
-    osv_findings: Mapping[Release, AdvisoryFindings], database_findings: Mapping[Release, AdvisoryFindings]
+    osv_findings: Mapping[Release, AdvisoryFindings],
+    database_findings: Mapping[Release, AdvisoryFindings],
+    unlisted_advisories: Mapping[Release, Advisories],
 ) -> ByRelease[Advisories]:
     """Return OSV's advisories with those that only the database has, or the database's if OSV did not answer."""
     return {
-        release: _add_database_advisories(findings.advisories, database_findings[release].advisories)
+        release: _add_database_advisories(
+            findings.advisories, database_findings[release].advisories, unlisted_advisories.get(release, ())
+        )
         if release in database_findings
         else findings.advisories
         for release, findings in osv_findings.items()
     }
 
 
-def _add_database_advisories(osv_fact: Fact[Advisories], database_fact: Fact[Advisories]) -> Fact[Advisories]:
+def _add_database_advisories(
+    osv_fact: Fact[Advisories], database_fact: Fact[Advisories], unlisted_advisories: Advisories
+) -> Fact[Advisories]:
     if not isinstance(osv_fact, Found):
         if isinstance(osv_fact, Unknown) and isinstance(database_fact, Unknown):
             reason = f"{osv_fact.reason}; {database_fact.source}: {database_fact.reason}"
@@ -380,11 +386,10 @@ def _add_database_advisories(osv_fact: Fact[Advisories], database_fact: Fact[Adv
         return database_fact if isinstance(database_fact, Found) else osv_fact
     if not isinstance(database_fact, Found):
         return osv_fact
-    # OSV's answer is newer than the database's copy of its records: only records from elsewhere are added.
-    extra_advisories = tuple(
-        advisory for advisory in database_fact.value if not advisory.id.startswith(OSV_ID_PREFIXES)
-    )
-    if not extra_advisories or not isinstance(osv_fact, Found):
+    # Of the records that OSV publishes, those that its list lacks were looked up; records from elsewhere all count.
+    other_advisories = (advisory for advisory in database_fact.value if not advisory.id.startswith(OSV_ID_PREFIXES))
+    extra_advisories = (*unlisted_advisories, *other_advisories)
+    if not extra_advisories:
         return osv_fact
     return msgspec.structs.replace(osv_fact, value=(*osv_fact.value, *extra_advisories))
 

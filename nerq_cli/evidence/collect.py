@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, cast
 
-from nerq_cli.evidence import advisory_lookup, merge, registry_lookup, service_lookup
+from nerq_cli.evidence import advisory_lookup, merge, registry_lookup, service_lookup, unlisted_advisories
 from nerq_cli.evidence.absence import doubt_absences, may_be_private
 from nerq_cli.evidence.advisory_lookup import AdvisoryCoverage
 from nerq_cli.evidence.plan import ByPackage, Plan, Step
@@ -63,6 +63,7 @@ RELEASE_STEPS: Final = (
     Step("osv_findings", advisory_lookup.match_osv_advisories),
     Step("database_findings", advisory_lookup.find_database_advisories),
     Step("shipped_findings", advisory_lookup.find_shipped_advisories),
+    Step("unlisted_advisories", unlisted_advisories.find_unlisted_advisories),
     Step("kept_advisories", advisory_lookup.add_database_advisories),
     Step("matched_advisories", advisory_lookup.add_shipped_advisories),
     Step("advisory_coverage", advisory_lookup.count_coverage),

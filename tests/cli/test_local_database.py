@@ -124,6 +124,7 @@ def test_where_osv_answers_the_database_adds_only_records_that_osv_does_not_publ
     services.speak()
     registry.pypi("demo", "1.0", "2.0")
     (project / "requirements.txt").write_text("demo==1.0\n")
+    services.site.on("/osv/v1/vulns/GHSA-old", {"body": record("GHSA-old", "demo", withdrawn="2026-11-01T00:00:00Z")})
     imported(record("GHSA-old", "demo"), record("ACME-2026-1", "demo"))
     [dependency] = nerq("scan", *AS_OF, "--format", "json").json["dependencies"]
     assert [one["id"] for one in dependency["advisories"]] == ["ACME-2026-1"]

@@ -372,6 +372,7 @@ def test_where_osv_answers_only_what_it_does_not_publish_is_added(
 ) -> None:
     world.npm("left", "1.0.0")
     world.listed["left"] = ["GHSA-1"]
+    world.services.on("/osv/v1/vulns/GHSA-1", {"body": record("GHSA-1", "other")})
     kept = database(record("GHSA-1", "left"), record("ACME-1", "left"))
     [evidence] = world.evidence(npm(), database=kept).values()
     assert ids(evidence) == ["ACME-1"]

@@ -286,7 +286,7 @@ class _RecordSource:
 RECORD_SOURCE: Final = _RecordSource("osv-record", max_age=_TEN_YEARS)
 #: Records whose last change is not known.
 LATEST_SOURCE: Final = _RecordSource("osv-latest", max_age=_INFO.max_age)
-#: Records of aliases, which no list names.
+#: Records that no list names: those of aliases, and those that only the advisory database has.
 ALIAS_SOURCE: Final = _RecordSource("osv-alias", max_age=_INFO.max_age, may_be_absent=True)
 
 
@@ -310,6 +310,14 @@ def fetch_records(run: FetchRun, ids: Iterable[tuple[str, int]], endpoint: Endpo
         for subject, fact in latest_facts.items()
         if isinstance(fact, Found) or subject.id not in facts_by_id
     }
+
+
+def fetch_by_ids(run: FetchRun, ids: Sequence[str], endpoint: Endpoint) -> dict[str, Fact[Advisory]]:
+    """Return the record of each id that no list names; Absent where OSV does not have it."""
+    if not ids:
+        return {}
+    facts = run.fetch(ALIAS_SOURCE, [AdvisoryId(id=identifier) for identifier in ids], endpoint)
+    return {subject.id: fact for subject, fact in facts.items()}
 
 
 def _may_be_outdated(subject: AdvisoryId, fact: Fact[Advisory] | None) -> bool:
@@ -392,8 +400,7 @@ def fetch_aliases(
     lookup = _create_lookup(record_facts, alias_facts)
     records = [fact.value for fact in record_facts.values() if isinstance(fact, Found)]
     while missing_ids := sorted({alias for record in records for alias in find_missing_aliases(record, lookup)}):
-        facts = run.fetch(ALIAS_SOURCE, [AdvisoryId(id=alias) for alias in missing_ids], endpoint)
-        alias_facts |= {subject.id: fact for subject, fact in facts.items()}
+        alias_facts |= fetch_by_ids(run, missing_ids, endpoint)
     return alias_facts
 
 
