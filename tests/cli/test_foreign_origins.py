@@ -265,3 +265,34 @@ def test_a_lock_file_that_states_the_registry_leaves_no_choice(nerq: Nerq, proje
     write(project, {"pyproject.toml": PYPROJECT.replace("requests==2.31.0", "demo") + index, "uv.lock": lock})
     assert find_origins(nerq)[1] == {}
     assert any("demo" in path for path in registry.paths)
+
+
+@pytest.mark.parametrize("lockfile", ["yarn.lock", "pnpm-lock.yaml", "uv.lock"])
+def test_the_artefact_of_another_package_in_a_lock_file_is_one_also_on_the_registry_in_use(
+    nerq: Nerq, project: Path, registry: Any, lockfile: str
+) -> None:
+    tarball = f"{registry.site.url}/eslint-scope/-/eslint-scope-3.7.2.tgz"
+    wheel = f"{registry.site.url}/packages/bad-2.0-py3-none-any.whl"
+    locks = {
+        "yarn.lock": f'lodash@4.17.21:\n  version "4.17.21"\n  resolved "{tarball}#abc"\n',
+        "pnpm-lock.yaml": (
+            "lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      lodash:\n"
+            "        specifier: 4.17.21\n        version: 4.17.21\npackages:\n  lodash@4.17.21:\n"
+            f"    resolution: {{integrity: sha512-x, tarball: '{tarball}'}}\nsnapshots:\n  lodash@4.17.21: {{}}\n"
+        ),
+        "uv.lock": (
+            'version = 1\nrequires-python = ">=3.9"\n\n[[package]]\nname = "x"\nversion = "1"\n'
+            'source = { virtual = "." }\ndependencies = [{ name = "demo" }]\n\n[[package]]\nname = "demo"\n'
+            f'version = "1.0"\nsource = {{ registry = "{registry.site.url}" }}\n'
+            f'wheels = [{{ url = "{wheel}", hash = "sha256:00" }}]\n'
+        ),
+    }
+    pyproject = PYPROJECT.replace("requests==2.31.0", "demo==1.0")
+    manifest_name = "pyproject.toml" if lockfile == "uv.lock" else "package.json"
+    write(project, {manifest_name: pyproject if lockfile == "uv.lock" else manifest(), lockfile: locks[lockfile]})
+    status, origins = find_origins(nerq)
+    name, address = ("demo", wheel) if lockfile == "uv.lock" else ("lodash", tarball)
+    assert status == 3
+    assert list(origins) == [name]
+    assert address in origins[name]
+    assert not any(name in path for path in registry.paths)

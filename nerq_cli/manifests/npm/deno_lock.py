@@ -167,7 +167,7 @@ class _DenoLockReader:
             optional=bool(platforms),
             marker="; ".join(f"{key}: {', '.join(map(str, values))}" for key, values in platforms.items()),
             skip_reason=JSR_REASON if registry == "jsr" else "",
-            index=extract_index(tarball, name) if tarball else "",
+            index=extract_index(tarball, name, version) if tarball else "",
             has_hash="integrity" in entry,
         )
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final
+from urllib.parse import unquote
 
 from nerq_cli.inventory import LOCAL_ARCHIVE, LockedPackage
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, mask_secrets, strip_credentials
@@ -15,20 +16,35 @@ from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, mask_secrets, st
 LOCAL_REASONS: Final = (LOCAL, WORKSPACE, LOCAL_ARCHIVE)
 
 
-def extract_index(url: str, name: str) -> str:
-    """Return the base URL of the registry that an artefact URL belongs to; of its host if the URL has another form.
+def extract_index(url: str, name: str, version: str) -> str:
+    """Return the base URL of the registry that the artefact of a package is from; of its host for other forms of URL.
 
-    Registries serve artefacts at ``BASE/NAME/-/FILE``; some escape the slash of a scope.
+    Registries serve artefacts at ``BASE/NAME/-/FILE-VERSION.tgz``; some escape the slash of a scope. A URL with another
+    name or version is an index of its own, as the artefact is another package. A path has no registry, unless it is
+    that of another package.
     """
-    for spelling in (name, name.replace("/", "%2f"), name.replace("/", "%2F")):
-        base, separator, _ = url.partition(f"/{spelling}/-/")
-        if separator:
-            return _strip_credentials(base)
-    return _strip_credentials("/".join(url.split("/", 3)[:3]))
+    address = url.partition("?")[0].partition("#")[0]
+    file_version = version.partition("+")[0]
+    if "://" not in address:
+        is_own_file = address.endswith(f"{name.rpartition('/')[2]}-{file_version}.tgz")
+        return "" if is_own_file else strip_credentials(address)
+    base, separator, file_name = address.partition("/-/")
+    if separator and file_name.endswith(f"-{file_version}.tgz"):
+        for spelling in (name, name.replace("/", "%2f"), name.replace("/", "%2F")):
+            if base.endswith(f"/{spelling}"):
+                return strip_registry_credentials(base[: -len(spelling) - 1])
+    host, path = "/".join(address.split("/", 3)[:3]), unquote(address).split("/", 3)[-1]
+    is_other_form = not separator and f"/{name}/" in f"/{path}/" and ".." not in path.split("/")
+    if is_other_form and any(
+        part.removesuffix(".tgz") == file_version or part.endswith(f"-{file_version}.tgz") for part in path.split("/")
+    ):
+        return strip_registry_credentials(host)
+    return strip_credentials(address)
 
 
 @lru_cache(maxsize=256)
-def _strip_credentials(base: str) -> str:
+def strip_registry_credentials(base: str) -> str:
+    """Return the base URL of a registry without user and password. Cached: a file has few."""
     return strip_credentials(base)
 
 

@@ -21,6 +21,7 @@ from nerq_cli.manifests.npm.npm_entries import (
     find_local_names,
     merge_entries,
     normalise_directory,
+    strip_registry_credentials,
 )
 from nerq_cli.manifests.npm.npm_spec import Catalogs, parse_spec, split_name
 from nerq_cli.manifests.npm.package_json import find_overridden_name
@@ -257,7 +258,7 @@ class _DocumentReader:
             )
         skip = self._find_skip_reason(name, reference, resolution)
         version = reference if _SEMVER.fullmatch(reference) else get_text(package.get("version"))
-        index = "" if skip else _find_index(resolution, name, host)
+        index = "" if skip else _find_index(resolution, name, version, host)
         if skip == WORKSPACE:
             self.lockfile.injected_names[normalise_directory(get_text(resolution.get("directory")))] = name
         origin = get_text(package.get("id")) or reference  # version 5: the key without peers
@@ -436,13 +437,14 @@ def _make_link_key(path: str) -> str:
     return f"link:{path or '.'}"
 
 
-def _find_index(resolution: YamlMembers, name: str, host: str) -> str:
+def _find_index(resolution: YamlMembers, name: str, version: str, host: str) -> str:
     """Return the registry of an entry: from its tarball URL, its own field, or its key."""
     tarball, registry = get_text(resolution.get("tarball")), get_text(resolution.get("registry"))
-    if "://" in tarball:
-        return extract_index(tarball, name)
+    index = extract_index(tarball, name, version) if tarball else ""
+    if index:
+        return index
     if registry:
-        return extract_index(f"{registry.rstrip('/')}/{name}/-/", name)
+        return strip_registry_credentials(registry.rstrip("/"))
     return f"https://{host.replace('+', ':')}" if host else ""
 
 

@@ -117,6 +117,8 @@ class _EntryOrigin(NamedTuple):
     registry: str = ""
     #: URL or path of a package that is not from a registry.
     reference: str = ""
+    #: Version that the resolution names; empty if it names none.
+    version: str = ""
 
 
 class _YarnEntry(NamedTuple):
@@ -172,7 +174,7 @@ class _YarnLockReader:
                 f"{quote_text(patterns[0])} has no version: the entry is damaged", line, hint=_REGENERATE_HINT
             )
             return None
-        origin = _find_classic_origin(patterns, resolved_url, get_text(fields.get("name")))
+        origin = _find_classic_origin(patterns, resolved_url, get_text(fields.get("name")), version)
         return self._make_entry(patterns, origin, version, line, fields)
 
     # --- Berry -------------------------------------------------------------------------------------------------------
@@ -217,7 +219,7 @@ class _YarnLockReader:
         origin = _find_berry_origin(resolution)
         patterns = tuple(_PATTERN_SEPARATOR.split(key.strip()))
         if origin.skip != WORKSPACE:
-            return self._make_entry(patterns, origin, version, node.line, node.data, resolution)
+            return self._make_entry(patterns, origin, origin.version or version, node.line, node.data, resolution)
         directory = origin.reference.removeprefix("workspace:")
         if _ABSOLUTE_PATH.match(directory):
             message = f"{quote_text(directory)} is not a directory of this project"
@@ -404,7 +406,7 @@ def _parse_requirement(name: str, specifier: str) -> str:
     )
 
 
-def _find_classic_origin(patterns: tuple[str, ...], resolved_url: str, real_name: str) -> _EntryOrigin:
+def _find_classic_origin(patterns: tuple[str, ...], resolved_url: str, real_name: str, version: str) -> _EntryOrigin:
     """Return the origin of a classic entry, from its patterns and its URL."""
     name, specifier = split_name(patterns[0])
     for pattern in patterns:
@@ -414,7 +416,7 @@ def _find_classic_origin(patterns: tuple[str, ...], resolved_url: str, real_name
             break
     name = real_name or name
     if not spec.skip:
-        return _EntryOrigin(name, registry=extract_index(resolved_url, name) if "://" in resolved_url else "")
+        return _EntryOrigin(name, registry=extract_index(resolved_url, name, version) if resolved_url else "")
     skip = (
         spec.skip
         if spec.skip in (LOCAL, LOCAL_ARCHIVE) or not resolved_url
@@ -434,7 +436,9 @@ def _find_berry_origin(resolution: str) -> _EntryOrigin:
     reference, _, parameters = full_reference.partition("::")
     if reference.startswith("npm:"):
         archive = _ARCHIVE_URL.search(parameters)
-        return _EntryOrigin(name, registry=extract_index(unquote(archive[1]), name) if archive else "")
+        version = reference.removeprefix("npm:")  # Yarn installs this one, whatever the field states
+        registry = extract_index(unquote(archive[1]), name, version) if archive else ""
+        return _EntryOrigin(name, version=version, registry=registry)
     if reference.startswith("workspace:"):
         return _EntryOrigin(name, skip=WORKSPACE, reference=reference)
     skip = parse_spec(name, _COMMIT_PREFIX.sub("#", reference), {}).skip or "not from the npm registry"

@@ -51,8 +51,8 @@ def _read_package(builder: CondaLockBuilder, members: YamlMembers, line: int) ->
         builder.problems.add_line_problem(message, line, hint="known are conda and pip")
         return
     url = get_text(get_members(members.get("source")).get("url")) or get_text(members.get("url"))
-    source = read_file_source(url, ()) if ecosystem == PYPI and url else None
     name, version = get_text(members.get("name")), get_text(members.get("version"))
+    source = read_file_source(url, (), name, version) if ecosystem == PYPI and url else None
     entry = builder.add_entry(ecosystem, name, version, line, source)
     if entry is None:
         return

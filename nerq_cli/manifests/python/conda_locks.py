@@ -10,6 +10,7 @@ from nerq_cli.ecosystems import CONDA, PYPI, EcosystemId, get_ecosystem, normali
 from nerq_cli.inventory import DependencyFile, Edge, Location, LockedPackage
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.package_source import PackageSource
+from nerq_cli.manifests.python.artefact_names import find_other_artefact
 from nerq_cli.manifests.python.conda_packages import CONDA_REASON
 from nerq_cli.manifests.python.dependency_groups import label_group
 from nerq_cli.manifests.python.pep508 import NotASpecifierError
@@ -160,10 +161,15 @@ def label_environment(name: str) -> str:
     return "main" if name in _MAIN_NAMES else label_group(name)
 
 
-def read_file_source(address: str, indexes: Iterable[str]) -> PackageSource:
-    """Return the source of a package of PyPI, given the URL or path of its file and the indexes of its environment."""
+def read_file_source(address: str, indexes: Iterable[str], name: str, version: str) -> PackageSource:
+    """Return the source of a package of PyPI, given the URL or path of its file and the indexes of its environment.
+
+    The file of another package or version is an index of its own, so that it does not count as that of the package.
+    """
     if not address.startswith(("https://", "http://")):
         return PackageSource(skip=package_source.url_reason(address))
+    if find_other_artefact([address], name, version):
+        return PackageSource(index=package_source.strip_credentials(address))
     server = package_source.get_server(address)
     index = next((index for index in indexes if package_source.get_server(index) == server), server)
     return PackageSource(index=package_source.strip_credentials(index))

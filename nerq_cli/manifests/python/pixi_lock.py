@@ -92,7 +92,9 @@ class _PixiLockReader:
         url, name, version = _find_url(members), get_text(members.get("name")), get_text(members.get("version"))
         if _PYPI_KEY in members or get_text(members.get("kind")) == _PYPI_KEY:
             index = get_text(members.get("index"))
-            source = read_file_source(url, [index] if index else self.indexes) if url else PackageSource()
+            source = (
+                read_file_source(url, [index] if index else self.indexes, name, version) if url else PackageSource()
+            )
             entry = self.builder.add_entry(PYPI, name, version, line, source)
             if entry is not None:
                 self.builder.add_specifiers(entry, list_texts(members.get("requires_dist")), line)

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, cast
 from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.errors import Problem, ProblemLevel
 from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
-from nerq_cli.manifests.package_source import PackageSource
+from nerq_cli.manifests.package_source import PackageSource, strip_credentials
+from nerq_cli.manifests.python.artefact_names import find_other_artefact
 from nerq_cli.manifests.python.declarations import LOCAL_REASONS
 from nerq_cli.manifests.python.dependency_groups import label_extra
 from nerq_cli.manifests.python.pep508 import MAX_LENGTH, NotASpecifierError, Specifier, parse_specifier, validate_marker
@@ -45,6 +46,12 @@ _HASH_FIELD = rf"(?:hash = {_STRING}|hashes = \{{ ?sha256 = {_STRING} ?\}})"
 _ARTEFACT_LINE = rf"[ \t]*\{{ ?(?:{_ARTEFACT_FIELD}, )*{_HASH_FIELD}(?:, {_ARTEFACT_FIELD})* ?\}},\n"
 #: Artefacts of one package as the tools write them: one a line, each with its hash.
 _ARTEFACT_LINES = re.compile(rf"(?<=\n)({_ARTEFACT_LINE})((?:{_ARTEFACT_LINE})+)")
+
+#: Server and file name of an artefact.
+_ARTEFACT_ADDRESS = re.compile(r'(?:url|file|path|name) = "((?:https?://[^/"?#%]*/)?)(?:[^"?#%]*/)?([^"/?#]+)"')
+#: Keys of the artefacts of a package, and those that name the file of one.
+_ARTEFACT_KEYS: Final = ("wheels", "files", "sdist")
+_FILE_KEYS: Final = ("url", "path", "file", "filename", "name")
 
 _NAME_PATTERN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
 _VERSION_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*", re.ASCII)
@@ -464,11 +471,31 @@ def join_alternatives(markers: Iterable[str]) -> str:
 
 
 def _condense_artefacts(text: str) -> str:
-    """Replace all artefacts of a package but the first by empty lines.
+    """Replace the artefacts of a package by empty lines, but for the first of each server, name and version.
 
-    They are most of the file, and only whether they have hashes is read.
+    They are most of the file, and only their origins and whether they have hashes is read.
     """
-    return _ARTEFACT_LINES.sub(lambda match: match[1] + "\n" * match[2].count("\n"), text)
+    return _ARTEFACT_LINES.sub(_condense_lines, text)
+
+
+def _condense_lines(match: re.Match[str]) -> str:
+    lines = [match[1]]
+    previous_origin = _find_artefact_origin(match[1])
+    for line in match[2].splitlines(keepends=True):
+        origin = _find_artefact_origin(line)
+        lines.append("\n" if origin == previous_origin else line)
+        previous_origin = origin
+    return "".join(lines)
+
+
+def _find_artefact_origin(line: str) -> list[tuple[str, str]] | str:
+    """Return what the artefacts of a release share: servers, names and versions; a line of unusual form as it is."""
+    if "%2f" in line.lower() or "?" in line or "#" in line:
+        return line
+    return [
+        (server, "-".join(file_name.split("-", 2)[:2]) if file_name.endswith(".whl") else file_name)
+        for server, file_name in _ARTEFACT_ADDRESS.findall(line)
+    ]
 
 
 def _count_lines(text: str, offsets: Iterable[int]) -> Iterator[int]:
@@ -489,8 +516,23 @@ def _read_entry(table: LockTable, source: PackageSource, line: int) -> LockEntry
         message = f"{quote_text(name)} has {'no version that can be one' if version else 'no version'}"
         table.report_problem(message, *(["version"] if version else []))
         return None
+    other = "" if source.skip else find_other_artefact(_iter_artefacts(table, name, version), name, version)
+    if other:  # an index of its own, so that it does not count as that of the package
+        source = PackageSource(index=strip_credentials(other))
     key = f"{name}@{version}" if version else name
     return LockEntry(table=table, key=key, name=name, version=version, line=line, source=source)
+
+
+def _iter_artefacts(table: LockTable, name: str, version: str) -> Iterator[str]:
+    """Yield the addresses and names of the files of a package; PDM before 2.8 has them at the end of the lock file."""
+    values = [table.values.get(key) for key in _ARTEFACT_KEYS]
+    metadata = table.lock.root.values.get("metadata")
+    files = metadata.get("files") if isinstance(metadata, dict) else None
+    values += [files.get(f"{name} {version}")] if isinstance(files, dict) else []
+    for value in values:
+        for artefact in value if isinstance(value, list) else [value]:
+            if isinstance(artefact, dict):
+                yield from (text for key in _FILE_KEYS if isinstance(text := artefact.get(key), str))
 
 
 @lru_cache(maxsize=1024)

@@ -25,7 +25,29 @@ from nerq_cli.manifests.npm.npm_entries import (
     ],
 )
 def test_the_index_is_the_base_that_an_artefacts_address_begins_with(url: str, name: str, index: str) -> None:
-    assert extract_index(url, name) == index
+    assert extract_index(url, name, "1.0.0") == index
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://npm.example/b/-/b-1.0.0.tgz",
+        "https://npm.example/a/-/a-2.0.0.tgz",
+        "https://npm.example/a/1.0.0/../../b/-/b-1.0.0.tgz",
+        "https://npm.example/a/1.0.0/%2e%2e/%2e%2e/b.tgz",
+        "https://npm.example/download/b/1.0.0/abc",
+        "https://npm.example/download/a/11.0.0/abc",
+        "b-1.0.0.tgz",
+        "b/-/b-1.0.0.tgz",
+    ],
+)
+def test_the_artefact_of_another_package_is_an_index_of_its_own(url: str) -> None:
+    assert extract_index(f"{url}?q=/a/-/a-1.0.0.tgz#/a/-/a-1.0.0.tgz", "a", "1.0.0") == url
+
+
+@pytest.mark.parametrize("path", ["a-1.0.0.tgz", "@s/a/-/a-1.0.0.tgz", "@s-a-1.0.0.tgz"])
+def test_a_path_has_no_registry(path: str) -> None:
+    assert extract_index(path, "@s/a", "1.0.0+build") == ""
 
 
 def test_a_key_tells_two_registries_and_two_origins_apart_and_no_secret() -> None:

@@ -457,6 +457,13 @@ def test_the_index_is_the_registry_that_a_tarballs_address_names() -> None:
     assert [(entry.index, entry.skip_reason) for entry in manifest.locked_packages] == [("https://npm.example/x", "")]
 
 
+@pytest.mark.parametrize("base", ["https://registry.example/", ""])
+def test_the_tarball_of_another_package_is_an_index_of_its_own(base: str) -> None:
+    other = f"{base}eslint-scope/-/eslint-scope-3.7.2.tgz"
+    manifest = good(nine(f"lodash@4.17.21 {{resolution: {{integrity: x, tarball: '{other}'}}}}"))
+    assert [(entry.index, entry.skip_reason) for entry in manifest.locked_packages] == [(other, "")]
+
+
 # --- What is wrong
 
 

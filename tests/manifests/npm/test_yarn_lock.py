@@ -120,6 +120,21 @@ def test_one_pattern_for_the_registry_is_enough_to_come_from_it() -> None:
     assert (entry.skip_reason, entry.index) == ("", "https://npm.example")
 
 
+def test_classic_takes_the_artefact_of_another_package_from_an_index_of_its_own() -> None:
+    other = "https://registry.example/eslint-scope/-/eslint-scope-3.7.2.tgz"
+    [entry] = good(f'good@^3.0.0:\n  version "3.0.0"\n  resolved "{other}#abc"\n').locked_packages
+    assert (entry.name, entry.version, entry.index) == ("good", "3.0.0", other)
+
+
+def test_berry_installs_the_version_of_the_resolution() -> None:
+    old = 'version: 1.9.0\n  resolution: "b@npm:1.9.0::'
+    assert old in BERRY
+    entry = by_key(good(BERRY.replace(old, old.replace("1.9.0\n", "2.0.0\n"))))["b@1.9.0"]
+    assert (entry.version, entry.index) == ("1.9.0", "https://npm.example")
+    other = by_key(good(BERRY.replace("%2Fb%2F-%2Fb-1.9.0.tgz", "%2Fc%2F-%2Fc-1.9.0.tgz")))["b@1.9.0"]
+    assert other.index == "https://npm.example/c/-/c-1.9.0.tgz"
+
+
 def test_a_name_that_an_entry_states_itself_is_the_packages() -> None:
     [entry] = good('x@o/real:\n  name real\n  version "1.0.0"\n').locked_packages
     assert (entry.name, entry.alias) == ("real", "x")

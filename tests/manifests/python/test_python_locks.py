@@ -47,6 +47,21 @@ def test_the_line_of_an_entry_is_where_it_begins(text: str, lines: list[int]) ->
     assert lock.problems == ()
 
 
+@pytest.mark.parametrize("key", ["file", "url"])
+def test_a_file_of_another_package_is_an_index_of_its_own_wherever_it_is_listed(key: str) -> None:
+    prefix = "https://x.example/" if key == "url" else ""
+    names = ("a-1-py3-none-any.whl", "a-1-py2-none-any.whl", "b-1-py3-none-any.whl", "a-1.tar.gz")
+    files = "".join(f'    {{{key} = "{prefix}{name}", hash = "sha256:00"}},\n' for name in names)
+    _, [entry] = reading(f'[[package]]\nname = "a"\nversion = "1"\nfiles = [\n{files}]\n')
+    assert entry.source == PackageSource(index=f"{prefix}b-1-py3-none-any.whl")
+
+
+def test_the_files_that_older_releases_of_pdm_list_at_the_end_are_compared_as_well() -> None:
+    files = '[metadata.files]\n"a 1" = [{file = "b-1.tar.gz", hash = "sha256:00"}]\n'
+    _, [entry] = reading(f'[[package]]\nname = "a"\nversion = "1"\n{files}')
+    assert entry.source == PackageSource(index="b-1.tar.gz")
+
+
 ARTEFACTS = (
     '    {file = "a.whl", hash = "sha256:00"},\n',
     '    { url = "https://x.example/a.whl", hash = "sha256:00", size = 1, upload-time = "2024" },\n',

@@ -281,6 +281,17 @@ def test_the_files_of_a_package_decide_beside_its_registry_whether_it_is_public(
     package_source.is_public_server.cache_clear()
 
 
+@pytest.mark.parametrize("files", ["wheels = [\n    {own},\n    {other},\n    {own},\n]", "sdist = {other}"])
+def test_the_artefact_of_another_package_is_an_index_of_its_own(files: str) -> None:
+    file_name = "bad-2.0-py3-none-any.whl" if "wheels" in files else "bad-2.0.tar.gz"
+    address = f"https://files.example/packages/{file_name}"
+    other = f'{{ url = "{address}", hash = "sha256:00", size = 1 }}'
+    own = other.replace(file_name, "six-1.17.0-py2.py3-none-any.whl").replace("}", " }").replace("  }", " }")
+    artefacts = files.replace("{own}", own).replace("{other}", other)
+    entry = only(locking(f'[[package]]\nname = "six"\nversion = "1.17.0"\n{REGISTRY}\n{artefacts}\n'))
+    assert (entry.version, entry.index, entry.extra_indexes) == ("1.17.0", address, ())
+
+
 def test_extras_that_include_one_another_end() -> None:
     extras = "".join(f'e{number} = [{{ name = "p", extra = ["e{number + 1}"] }}]\n' for number in range(1_500))
     manifest = locking(

@@ -165,7 +165,7 @@ class IndexConfig:
     def is_requested(self, index_url: str) -> bool:
         """Whether an index that a file of the project names is one of the user's, or on the server of one."""
         url = normalise_index_url(PYPI, index_url)
-        if not url or self.has_no_index or url.endswith(_PAGE_SUFFIXES):
+        if not url or self.has_no_index or url.endswith(_PAGE_SUFFIXES) or _ARCHIVE_SUFFIX.search(url):
             return False
         endpoints = (*self.search.first, *self.search.merged, self.registries.get(PYPI, Endpoint(url="")))
         urls = {endpoint.url for endpoint in endpoints} | set(self.explicit_indexes)
@@ -242,7 +242,12 @@ class IndexConfig:
         )
 
     def is_user_index(self, index_url: str) -> bool:
-        """Whether the configuration of the user names the server of an index, or its directory."""
+        """Whether the configuration of the user names the server of an index, or its directory.
+
+        It names no archive: a lock file that has one in place of an index takes another package from the server.
+        """
+        if _ARCHIVE_SUFFIX.search(index_url):
+            return False
         servers = {get_server(endpoint.url) for endpoint in (*self.registries.values(), *self.npm_scopes.values())}
         servers |= set(map(get_server, (*self.extra_indexes, *self.explicit_indexes)))
         return get_server(index_url) in servers - {""} or index_url in self.extra_indexes
@@ -271,6 +276,8 @@ def _create_index_endpoint(credentials: Credentials, index_url: str) -> Endpoint
 
 #: Ends of URLs of pages of archives (``find-links``), which are no indexes.
 _PAGE_SUFFIXES: Final = (".html", ".htm")
+#: End of the URL of an archive.
+_ARCHIVE_SUFFIX = re.compile(r"\.(?:whl|zip|tgz|tbz|tar(?:\.\w+)?)$", re.IGNORECASE)
 #: What separates the name of an archive from its version.
 _ARCHIVE_VERSION = re.compile(r"-(?=\d)")
 

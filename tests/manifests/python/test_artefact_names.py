@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import pytest
+
+from nerq_cli.manifests.python.artefact_names import find_other_artefact
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "python_dateutil-2.8.2-py2.py3-none-any.whl",
+        "Python.Dateutil-2.8.2.0-1-py3-none-any.whl",
+        "python-dateutil-2.8.2.tar.gz",
+        "python_dateutil-2.8.2.zip",
+        "https://files.example/x/python_dateutil-2.8.2%2Bcu118-py3-none-any.whl#sha256=00",
+        "python-dateutil-2.8.2-beta-build.tar.gz",
+        "python_dateutil.whl",
+        "other.tar.gz",
+        "https://files.example/download/abc",
+    ],
+)
+def test_a_file_of_the_package_or_with_an_unknown_name_is_accepted(file: str) -> None:
+    assert find_other_artefact([file], "Python-DateUtil", "2.8.2") == ""
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "bad-2.8.2-py2.py3-none-any.whl",
+        "python_dateutil-2.8.3-py2.py3-none-any.whl",
+        "bad-2.8.2.tar.gz",
+        "python-dateutil-2.8.3.tar.gz",
+        "dateutil-2.8.2.zip",
+        "https://files.example/bad-2.0-py3-none-any.whl?x=/python_dateutil-2.8.2-py3-none-any.whl",
+    ],
+)
+def test_a_file_of_another_package_or_version_is_found(file: str) -> None:
+    own = "python_dateutil-2.8.2-py3-none-any.whl"
+    assert find_other_artefact([own, file], "python-dateutil", "2.8.2") == file
