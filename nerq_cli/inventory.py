@@ -160,6 +160,8 @@ class Declaration:
     has_hash: bool = False
     #: Whether the file marks it as required by another package (pip-compile's ``# via``).
     indirect: bool = False
+    #: Name of the files in which it replaces the requirements of the package; empty if it is no override.
+    override_of: str = ""
     #: Version in the lock file.
     locked_version: str = ""
     #: The nearest direct dependency of the group that requires it, according to the lock file.

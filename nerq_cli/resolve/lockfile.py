@@ -68,10 +68,28 @@ def apply_lockfiles(dependency_files: Sequence[DependencyFile]) -> tuple[Depende
                 locked_count=len(dependency_file.declarations) - len(remaining[dependency_file.path]),
             )
     return tuple(
-        _note_unlisted(updated_files.get(file.path, file), unlisted.get(file.path, ()))
+        _declare_overrides(_note_unlisted(updated_files.get(file.path, file), unlisted.get(file.path, ())))
         for file in dependency_files
         if file.path not in omitted
     )
+
+
+def _declare_overrides(dependency_file: DependencyFile) -> DependencyFile:
+    """Return a file without a lock file with the exact overrides of packages that it does not declare.
+
+    Another package may require them, at this version.
+    """
+    if dependency_file.lockfile:
+        return dependency_file
+    declared = {item.package for item in dependency_file.declarations if item.group not in _UNLOCKED_GROUPS}
+    undeclared = [
+        replace(item, group=MAIN_GROUP, indirect=True, override_of="")
+        for item in dependency_file.declarations
+        if item.override_of
+        and item.package not in declared
+        and get_ecosystem(item.ecosystem).parse_pin(item.requirement) is not None
+    ]
+    return replace(dependency_file, declarations=(*dependency_file.declarations, *undeclared))
 
 
 def _note_unlisted(dependency_file: DependencyFile, lockfiles: Sequence[str]) -> DependencyFile:

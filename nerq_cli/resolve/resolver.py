@@ -51,7 +51,8 @@ def resolve(
 ) -> Resolution:
     """Choose the version in use of every declaration, and return each package and version once.
 
-    A pin is its own version, also one that is not listed. A range gets the highest pin of the same project that
+    An override replaces the requirements of its project, and is resolved as they would be. A pin is its own version,
+    also one that is not listed. A range gets the highest pin of the same project that
     satisfies it, else the exact constraint that does, else the version that would be installed today, else the highest
     removed version. A project is a directory with its ``requirements`` subdirectory. Constraints add no dependency,
     unless there are no other declarations.
@@ -122,8 +123,9 @@ class Declarations:
         releases: list[Release] = []
         for package in packages:
             declarations = self._declarations[package]
+            has_override = any(constraint.override_of for constraint in self._constraints.get(package, ()))
             versions = [
-                None if declaration.group == CONSTRAINT_GROUP else _find_exact_version(declaration)
+                None if has_override or declaration.group == CONSTRAINT_GROUP else _find_exact_version(declaration)
                 for declaration in declarations
                 if not declaration.skip_reason
             ]
@@ -236,6 +238,13 @@ class _Constraints:
             if self._covers_directory(constraint, project_directory) and _applies_to_python(constraint, self.python)
         )
 
+    def select_overrides(self, declaration: Declaration) -> tuple[Declaration, ...]:
+        """Return the overrides that replace the requirement of one declaration; a lock file has them already."""
+        if declaration.locked_version:
+            return ()
+        file_name = declaration.location.path.rpartition("/")[2]
+        return tuple(item for item in self.select_for(declaration) if item.override_of == file_name)
+
     def _covers_directory(self, constraint: Declaration, project_directory: str) -> bool:
         constraint_directory = _find_project_directory(constraint.location.path)
         return (
@@ -344,8 +353,11 @@ def _resolve_declarations(
     pins_by_directory: dict[str, list[_ResolvedDeclaration]] = defaultdict(list)
     range_declarations: list[Declaration] = []
     for declaration in declarations:
+        overrides = constraints.select_overrides(declaration)
         version = _find_exact_version(declaration)
-        if version is None:
+        if overrides:
+            resolved_declarations += _resolve_overrides(resolver, declaration, overrides)
+        elif version is None:
             range_declarations.append(declaration)
         else:
             resolved_declarations.append(resolver.resolve_pin(declaration, version))
@@ -364,6 +376,17 @@ def _resolve_declarations(
             else _ResolvedDeclaration(declaration, version, "pinned")
         )
     return resolved_declarations
+
+
+def _resolve_overrides(
+    resolver: _PackageResolver, declaration: Declaration, overrides: Sequence[Declaration]
+) -> Iterator[_ResolvedDeclaration]:
+    """Yield the version of each override: with several, each applies in other environments."""
+    for override in {override.requirement: override for override in overrides}.values():
+        replaced = replace(declaration, requirement=override.requirement)
+        version = _find_exact_version(replaced)
+        resolved = resolver.resolve_range(replaced, ()) if version is None else resolver.resolve_pin(replaced, version)
+        yield replace(resolved, declaration=declaration, constraints=(override,))
 
 
 def _find_exact_version(declaration: Declaration) -> str | None:

@@ -169,3 +169,42 @@ def test_only_what_is_the_projects_own_or_declared_private_is_skipped(nerq: Nerq
     assert status == 0
     assert by_name["acme-billing"]["state"] == "skipped"
     assert report["summary"]["not_judged"] == 0
+
+
+OVERRIDES = {
+    "uv": (
+        "pyproject.toml",
+        '[project]\nname = "x"\ndependencies = [{}]\n[tool.uv]\noverride-dependencies = ["fork==1.2.3"]\n',
+    ),
+    "PDM": (
+        "pyproject.toml",
+        '[project]\nname = "x"\nversion = "1"\ndependencies = [{}]\n[tool.pdm.resolution.overrides]\nfork = "1.2.3"\n',
+    ),
+    "npm": ("package.json", '{{"name": "x", "dependencies": {{{}}}, "overrides": {{"fork": "1.2.3"}}}}'),
+    "Yarn": ("package.json", '{{"name": "x", "dependencies": {{{}}}, "resolutions": {{"**/fork": "1.2.3"}}}}'),
+    "pnpm": (
+        "package.json",
+        '{{"name": "x", "dependencies": {{{}}}, "pnpm": {{"overrides": {{"fork": "npm:fork@1.2.3"}}}}}}',
+    ),
+}
+
+
+@pytest.mark.parametrize("requirement", [">=2", "==2.0.0", ""])
+@pytest.mark.parametrize("tool", OVERRIDES)
+def test_an_override_decides_the_version_in_use(
+    nerq: Nerq, registry: Any, services: Any, project: Path, tool: str, requirement: str
+) -> None:
+    services.silent()
+    file_name, template = OVERRIDES[tool]
+    ecosystem = "PyPI" if file_name == "pyproject.toml" else "npm"
+    (registry.pypi if ecosystem == "PyPI" else registry.npm)("fork", "1.2.3", "2.0.0")
+    affected = {"package": {"ecosystem": ecosystem, "name": "fork"}, "versions": ["1.2.3"]}
+    record = {"id": "MAL-2026-1", "modified": "2026-11-20T00:00:00Z", "affected": [affected]}
+    (project / "record.json").write_text(json.dumps(record))
+    assert nerq("db", "import", str(project / "record.json")).status == 0
+    declared = f'"fork{requirement}"' if ecosystem == "PyPI" else f'"fork": "{requirement.removeprefix("==")}"'
+    (project / file_name).write_text(template.format(declared if requirement else ""))
+    report = nerq("scan", *AS_OF, "--format", "json").json
+    [found] = report["dependencies"]
+    assert (found["name"], found["version"], found["direct"]) == ("fork", "1.2.3", bool(requirement))
+    assert "malicious" in {finding["id"] for finding in report["findings"]}

@@ -380,6 +380,19 @@ def test_a_skipped_dependency_of_manifest_and_lock_file_is_one() -> None:
     assert (found.version, found.requirement, found.skip_reason) == ("1.0", ">=1", "git: x @ 1a2b3c")
 
 
+def test_an_exact_override_of_an_undeclared_package_is_indirect_unless_there_is_a_lock_file() -> None:
+    def override(name: str, requirement: str) -> Declaration:
+        return item(name, requirement, "constraint", override_of="pyproject.toml")
+
+    file = manifest(item("own", ">=1"), override("own", "==1"), override("deep", "==2"), override("range", ">2"))
+    found = by_name(file)
+    assert {name: (one.version, one.direct) for name, one in found.items()} == {  # type: ignore[attr-defined]
+        "own": ("1", True),
+        "deep": ("2", False),
+    }
+    assert set(by_name(file, lock(entry("own"), roots=(root(Edge(target="own@1.0")),)))) == {"own"}
+
+
 def test_what_yarn_1_locks_for_an_override_without_use_is_not_listed() -> None:
     patterns = (Edge(target="a@1.0.0", requirement="^1"), Edge(target="a@2.0.0", requirement="2.0.0"))
     lockfile = node_lock(node("a", "1.0.0"), node("a", "2.0.0"), patterns=patterns)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -277,6 +278,40 @@ def test_an_npm_override_settles_a_range_and_a_range_override_does_nothing() -> 
     assert alone(resolve([item, exact], facts)).version == "1.0.0"
     loose = declare("~1.0.0", "package.json:9", ecosystem=NPM, group="constraint")
     assert alone(resolve([item, loose], facts)).version == "1.5.0"
+
+
+OVERRIDE = declare("==2.0", "pyproject.toml:9", group="constraint", override_of="pyproject.toml")
+
+
+@pytest.mark.parametrize("requirement", ["", ">=1", ">=3", "==1.0"])
+def test_an_override_replaces_what_its_project_requires(requirement: str) -> None:
+    item = declare(requirement, "pyproject.toml:3")
+    found = alone(resolve([item, OVERRIDE], DEMO))
+    assert (found.version, found.resolution) == ("2.0", "pinned")
+    assert found.locations == (item.location, OVERRIDE.location)
+    assert resolve([item, OVERRIDE], DEMO).unsatisfied == ()
+    assert Declarations([item, OVERRIDE]).find_pinned_releases([item.package]) == []
+
+
+def test_an_override_with_a_range_replaces_the_requirement_as_well() -> None:
+    override = replace(OVERRIDE, requirement="<2")
+    assert alone(resolve([declare(">=3", "pyproject.toml:3"), override], DEMO)).version == "1.5"
+
+
+def test_an_override_replaces_no_lock_and_no_pin_of_another_tool() -> None:
+    locked = declare(">=1", "pyproject.toml:3", locked_version="3.0")
+    assert alone(resolve([locked, OVERRIDE], DEMO)).version == "3.0"
+    assert alone(resolve([declare("==3.0", "requirements.txt:1"), OVERRIDE], DEMO)).version == "3.0"
+
+
+def test_overrides_for_several_environments_are_listed_each() -> None:
+    overrides = [
+        replace(OVERRIDE, requirement=f"=={version}", marker=f'python_version {sign} "3.9"')
+        for version, sign in (("1.0", "<"), ("2.0", ">="))
+    ]
+    item = declare(">=1", "pyproject.toml:3")
+    assert versions(resolve([item, *overrides], DEMO)) == ["1.0", "2.0"]
+    assert versions(resolve([item, *overrides], DEMO, python="3.12.0")) == ["2.0"]
 
 
 # --- The Python in use

@@ -286,12 +286,12 @@ def make_override(
     name, specifier = parse_override_name(key), specifier.strip()
     if not specifier or specifier.startswith("$") or find_name_error(name):
         return None  # npm: $name is the version of a direct dependency
-    if _EXACT_VERSION.fullmatch(specifier):
-        requirement, skip_reason = specifier, ""
-        if is_conditional or key != name:
+    spec = parse_spec(name, specifier, catalogs)
+    if spec.name == name and not spec.skip and _EXACT_VERSION.fullmatch(spec.requirement):
+        requirement, skip_reason = spec.requirement, ""
+        if is_conditional or key not in (name, f"**/{name}"):
             return None
     else:
-        spec = parse_spec(name, specifier, catalogs)
         if spec.error or is_catalog_missing(spec.skip) or spec.skip == WORKSPACE:
             return None
         is_other_package = not spec.skip and spec.name != name
@@ -306,6 +306,7 @@ def make_override(
         group="constraint",
         location=location,
         skip_reason=skip_reason,
+        override_of="" if skip_reason else NAME,
     )
 
 

@@ -76,12 +76,20 @@ def read_development(tool: TomlField) -> Iterator[Declaration]:
 
 
 def read_constraints(tool: TomlField) -> Iterator[Declaration]:
-    """Yield the constraints and overrides of uv, and those of PDM that are not from an index."""
-    for key in ("constraint-dependencies", "build-constraint-dependencies", "override-dependencies"):
+    """Yield the constraints of uv, and the overrides of uv and PDM."""
+    for key in ("constraint-dependencies", "build-constraint-dependencies"):
         yield from parse_array(tool.get_path("uv", key), "constraint")
+    for override in _read_overrides(tool):
+        yield override if override.skip_reason else replace(override, override_of="pyproject.toml")
+
+
+def _read_overrides(tool: TomlField) -> Iterator[Declaration]:
+    yield from parse_array(tool.get_path("uv", "override-dependencies"), "constraint")
     for name, field in tool.get_path("pdm", "resolution", "overrides").items():
-        if "://" in field.get_text():
-            override = parse_field(f"{name} @ {field.get_text()}", field, "constraint")
+        value = field.get_text().strip()
+        if value:  # a URL, an exact version or a range (PDM's documentation, "Override the resolved package versions")
+            operator = " @ " if "://" in value else "==" if value[0].isdigit() else " "
+            override = parse_field(f"{name}{operator}{value}", field, "constraint")
             yield from [override] if override else []
 
 

@@ -145,7 +145,12 @@ def test_exact_overrides_are_constraints(where: str) -> None:
     manifest = reading(**{where: {"overrides": settled} if where == "pnpm" else settled})
     found = [(d.name, d.requirement, d.group, d.location.line) for d in manifest.declarations]
     line = 4 if where == "pnpm" else 3
-    assert found == [("a", "1.2.3", "constraint", line), ("e", "2.0.0-rc.1", "constraint", line + 4)]
+    assert found == [
+        ("a", "1.2.3", "constraint", line),
+        ("d", "1.0.0", "constraint", line + 3),
+        ("e", "2.0.0-rc.1", "constraint", line + 4),
+    ]
+    assert {declared.override_of for declared in manifest.declarations} == {"package.json"}
     assert not manifest.problems
 
 
