@@ -88,7 +88,7 @@ def test_a_key_with_escapes_is_the_name_it_spells() -> None:
 
 def test_a_file_without_dependencies_declares_nothing() -> None:
     assert reading(name="a", version="1.0.0", scripts={"test": "x"}) == DependencyFile(
-        path="package.json", format=NAME, local_names=("a",)
+        path="package.json", format=NAME, local_versions=(("a", "1.0.0"),), local_names=("a",)
     )
 
 
