@@ -105,6 +105,7 @@ def scan_project(
     selected = list(select_groups(_iter_declarations(dependency_files), options))
     foreign_origins = list_foreign_origins(selected, dependency_files, rules)
     declarations = list(mark_withheld(selected, rules))
+    del selected  # most declarations are in both lists
     if options.list_only or _must_stop(dependency_files, options):
         resolution = resolve(declarations, {}, python=options.python or None)
         assessments = [Assessment(dependency=dependency, state=None) for dependency in resolution.dependencies]

@@ -64,7 +64,8 @@ class PypiEcosystem(Ecosystem):
         return purl is not None and purl.type == self.purl_type
 
     def normalise_name(self, name: str) -> str:
-        return _NAME_SEPARATORS.sub("-", name).lower()
+        normalised_name = _NAME_SEPARATORS.sub("-", name).lower()
+        return name if normalised_name == name else normalised_name  # one text in memory where both are equal
 
     def split_name(self, name: str) -> tuple[str, str]:
         return "", name

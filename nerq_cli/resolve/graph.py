@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import count, islice
-from typing import Final
+from heapq import heappop, heappush
+from itertools import count
+from typing import Final, TypeAlias
 
 from nerq_cli.inventory import DependencyFile, Edge, Importer, LockedPackage, Package
 
 MAIN_GROUP: Final = "main"
 OPTIONAL_GROUP: Final = "optional"
-#: Paths of one length that are extended in the search for all paths to a package.
-_MAX_PATHS: Final = 2_000
 #: Edges tried while paths are built: enough for the shortest ones of any real graph.
-_MAX_STEPS: Final = 500_000
+_MAX_STEPS: Final = 100_000
 #: Most groups of one project that are searched one by one for nearest direct dependencies and parents.
 _MAX_SEARCHED_GROUPS: Final = 64
+
+#: The edges of a path from its second entry on: the first of them, and the rest.
+_PartialPath: TypeAlias = "tuple[Edge, _PartialPath | None]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,22 +70,20 @@ class Graph:
         )
         bits = {name: 1 << position for position, name in enumerate(group_names)}
         masks = dict.fromkeys(self.entries, 0)
-        queue: deque[str] = deque()
-
-        def add_groups(key: str, mask: int) -> None:
-            if key in masks and masks[key] | mask != masks[key]:
-                masks[key] |= mask
-                queue.append(key)
-
         for key, edges in self.direct_edges.items():
             for outgoing in edges:
-                add_groups(key, bits[outgoing.group])
+                masks[key] |= bits[outgoing.group]
+        queue = deque(self.direct_edges)
         while queue:
             key = queue.popleft()
             mask = masks[key]
             optional_mask = (mask & ~bits[MAIN_GROUP]) | bits[OPTIONAL_GROUP] if mask & bits[MAIN_GROUP] else mask
             for outgoing in self.entries[key].edges or ():
-                add_groups(outgoing.target, optional_mask if outgoing.group == OPTIONAL_GROUP else mask)
+                target_mask = masks.get(outgoing.target)
+                added_mask = optional_mask if outgoing.group == OPTIONAL_GROUP else mask
+                if target_mask is not None and added_mask & ~target_mask:
+                    masks[outgoing.target] = target_mask | added_mask
+                    queue.append(outgoing.target)
         return {
             key: tuple(
                 name
@@ -103,27 +103,25 @@ class Graph:
 
     def find_parents(self, key: str, group: str) -> tuple[str, ...]:
         """Return the sorted names of the entries of a group that have an edge to an entry."""
-        parent_keys = self._parents.get(key, ())
-        wanted = {group} if group in self._group_names else frozenset(self._group_names)
-        if group in (MAIN_GROUP, OPTIONAL_GROUP):
-            wanted = {MAIN_GROUP, OPTIONAL_GROUP}
-        reached = [parent for parent in parent_keys if not wanted.isdisjoint(self.groups[parent])]
+        parent_keys = [parent for parent, _ in self._predecessors.get(key, ())]
+        if group not in self._members:
+            wanted = {group} if group in self._group_names else self._group_names
+            wanted = {MAIN_GROUP, OPTIONAL_GROUP} if group in (MAIN_GROUP, OPTIONAL_GROUP) else wanted
+            self._members[group] = {key for key, groups in self.groups.items() if not wanted.isdisjoint(groups)}
+        members = self._members[group]
+        reached = [parent for parent in parent_keys if parent in members]
         return tuple(sorted({self.entries[parent].name for parent in reached or parent_keys}))
+
+    @cached_property
+    def _members(self) -> dict[str, set[str]]:
+        """The entries of the groups whose parents were searched."""
+        return {}
 
     @cached_property
     def _group_names(self) -> frozenset[str]:
         """Return the groups that are searched one by one; none if there are too many."""
         names = frozenset(edge.group for edges in self.direct_edges.values() for edge in edges)
         return names | {OPTIONAL_GROUP} if len(names) <= _MAX_SEARCHED_GROUPS else frozenset()
-
-    @cached_property
-    def _parents(self) -> dict[str, list[str]]:
-        """Return the keys of the entries with an edge to each entry."""
-        parents: dict[str, list[str]] = {}
-        for entry in self.lockfile.locked_packages:
-            for edge in entry.edges or ():
-                parents.setdefault(edge.target, []).append(entry.key)
-        return parents
 
     @cached_property
     def _nearest(self) -> dict[str, dict[str, tuple[str, int]]]:
@@ -152,44 +150,48 @@ class Graph:
     def find_paths(self, package: Package, *, limit: int = 20) -> Iterator[tuple[str, tuple[Step, ...]]]:
         """Yield the group and the steps of paths from direct dependencies to a package, the shortest first.
 
-        Paths are built backwards from the package. The number kept of each length and the number of steps tried are
-        limited, because a dense graph has exponentially many paths. No path contains a package twice. At most ``limit``
-        paths are yielded.
+        Paths are built backwards from the package, those first that can become the shortest. No path contains a package
+        twice. At most ``limit`` paths are yielded, and the number of edges tried is limited, because a dense graph has
+        exponentially many paths.
         """
         targets = {item.key for item in self.lockfile.locked_packages if item.package == package}
-        relevant_keys = self._find_ancestors(targets)
-        predecessors: dict[str, list[tuple[str, Edge]]] = {}
-        for key in sorted(relevant_keys):
-            for edge in self.entries[key].edges or ():
-                if edge.target in relevant_keys:
-                    predecessors.setdefault(edge.target, []).append((key, edge))
-        partial_paths: list[tuple[str, tuple[Edge, ...]]] = [(key, ()) for key in sorted(targets)]
-        steps = count()
-        while partial_paths and limit > 0:
-            for key, partial_path in partial_paths:
-                for edge in self.direct_edges.get(key, ()) if limit > 0 else ():
-                    limit -= 1
-                    yield edge.group, tuple(self._build_step(item) for item in (edge, *partial_path))
-            extended_paths = (
-                (key, (edge, *partial_path))
-                for start, partial_path in partial_paths
-                for key, edge in predecessors.get(start, ())
-                if next(steps) < _MAX_STEPS
-                if key not in targets and key != start and all(key != item.target for item in partial_path)
-            )
-            partial_paths = list(islice(extended_paths, _MAX_PATHS))
+        distances = {key: distance for key, (_, distance) in self._nearest_by_group("").items()}
+        # Length of the shortest path that a partial path can become, a number that keeps the order, and its first key.
+        heap: list[tuple[int, int, str, _PartialPath | None]] = [
+            (distances[key], number, key, None) for number, key in enumerate(sorted(targets)) if key in distances
+        ]
+        steps = count(len(heap))
+        while heap and limit > 0:
+            _, _, key, partial_path = heappop(heap)
+            for edge in self.direct_edges.get(key, ())[:limit]:
+                limit -= 1
+                yield edge.group, tuple(self._build_step(item) for item in (edge, *_iter_edges(partial_path)))
+            visited_keys = {key, *(edge.target for edge in _iter_edges(partial_path))}
+            edge_count = len(visited_keys)
+            for predecessor, edge in self._predecessors.get(key, ()):
+                if predecessor in targets or predecessor in visited_keys or predecessor not in distances:
+                    continue
+                step = next(steps)
+                if step > _MAX_STEPS:
+                    break
+                heappush(heap, (edge_count + distances[predecessor], step, predecessor, (edge, partial_path)))
 
-    def _find_ancestors(self, targets: Iterable[str]) -> set[str]:
-        """Return the keys of the targets and of all entries that lead to them."""
-        ancestors = set(targets)
-        stack = list(ancestors)
-        while stack:
-            for key in self._parents.get(stack.pop(), ()):
-                if key not in ancestors:
-                    ancestors.add(key)
-                    stack.append(key)
-        return ancestors
+    @cached_property
+    def _predecessors(self) -> dict[str, list[tuple[str, Edge]]]:
+        """Return the entries that depend on each entry, sorted by key, with their edges."""
+        predecessors: dict[str, list[tuple[str, Edge]]] = {key: [] for key in self.entries}
+        for key in sorted(self.entries):
+            for edge in self.entries[key].edges or ():
+                if edge.target in predecessors:
+                    predecessors[edge.target].append((key, edge))
+        return predecessors
 
     def _build_step(self, edge: Edge) -> Step:
         entry = self.entries[edge.target]
         return Step(edge.alias or entry.name, entry.version, edge.requirement)
+
+
+def _iter_edges(partial_path: _PartialPath | None) -> Iterator[Edge]:
+    while partial_path is not None:
+        edge, partial_path = partial_path
+        yield edge

@@ -525,8 +525,14 @@ def _select_nearest(declarations: Sequence[Declaration]) -> tuple[str, ...]:
 
 def _sort_distinct(texts: list[str]) -> tuple[str, ...]:
     if len(texts) == 1:  # the usual case
-        return (texts[0],) if texts[0] else ()
+        return _make_single(texts[0]) if texts[0] else ()
     return tuple(sorted({text for text in texts if text}))
+
+
+@lru_cache(maxsize=1024)
+def _make_single(text: str) -> tuple[str, ...]:
+    """Return a tuple of one text, the same object for equal texts: a million dependencies have few groups."""
+    return (text,)
 
 
 def _merge_unsatisfied(unsatisfied: Iterable[Unsatisfied]) -> Iterator[Unsatisfied]:

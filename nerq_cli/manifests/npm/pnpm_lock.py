@@ -194,6 +194,8 @@ class _DocumentReader:
         self.version = version
         self.importers = self._read_importers()
         self.entries: dict[str, _PnpmEntry] = {}
+        #: Edges between packages by name, reference and group: many packages have the same one.
+        self._edge_cache: dict[tuple[str, str, str], Edge] = {}
 
     def read_document(self) -> None:
         """Read the packages, then the edges between them."""
@@ -312,22 +314,31 @@ class _DocumentReader:
     # --- Edges -------------------------------------------------------------------------------------------------------
 
     def _find_edges(self, entry: _PnpmEntry) -> tuple[Edge, ...]:
-        edges: dict[Edge, None] = {}
+        edges: list[Edge] = []
         peers = self._get_members(entry.package, "peerDependencies")
-        for section, group in _EDGE_SECTIONS:
-            for name, node in self._get_members(entry.snapshot, section).items():
+        sections = [
+            (group, members)
+            for section, group in _EDGE_SECTIONS
+            if (members := self._get_members(entry.snapshot, section))
+        ]
+        for group, members in sections:
+            for name, node in members.items():
+                reference = get_text(node)
                 peer_node = peers.get(name)
-                target = self._resolve_target(
-                    name, get_text(node), "", node.line, optional=group == "optional" or peer_node is not None
-                )
-                if target is None:
-                    continue
-                if peer_node is None:
-                    edge = Edge(target=target[0], group=group, alias=target[1])
-                else:
-                    edge = Edge(target=target[0], group="peer", requirement=get_text(peer_node), alias=target[1])
-                edges[edge] = None
-        return tuple(edges)
+                edge = self._edge_cache.get((name, reference, group)) if peer_node is None else None
+                if edge is None:
+                    target = self._resolve_target(
+                        name, reference, "", node.line, optional=group == "optional" or peer_node is not None
+                    )
+                    if target is None:
+                        continue
+                    if peer_node is None:
+                        edge = Edge(target=target[0], group=group, alias=target[1])
+                        self._edge_cache[name, reference, group] = edge
+                    else:
+                        edge = Edge(target=target[0], group="peer", requirement=get_text(peer_node), alias=target[1])
+                edges.append(edge)
+        return tuple(dict.fromkeys(edges) if len(sections) > 1 else edges)
 
     def _find_importer_edges(self, path: str, importer: YamlMembers, catalogs: Catalogs) -> Iterator[Edge]:
         specifiers = self._get_members(importer, "specifiers")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from sys import intern
 from typing import TYPE_CHECKING
 
 from nerq_cli.manifests.package_source import url_reason
@@ -140,7 +141,7 @@ def _extract_version(specifier_text: str, requirement: Requirement) -> str:
     version = specifier_text.strip().removeprefix(requirement.name).strip()
     if version.startswith("["):
         version = version.partition("]")[2].strip()
-    return version[1:-1].strip() if version.startswith("(") else version
+    return intern(version[1:-1].strip() if version.startswith("(") else version)  # most versions occur often
 
 
 def _explain_error(text: str) -> NotASpecifierError:

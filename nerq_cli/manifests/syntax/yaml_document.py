@@ -117,34 +117,46 @@ def parse_documents(text: str, report: Callable[[str, int], None] | None = None)
 def _build_documents(events: Iterator[Any], report: Callable[[str, int], None] | None) -> list[YamlNode]:
     """Return the documents of a stream of events.
 
-    An open collection is a list of its items; those of a mapping are keys and values in turn.
+    An open collection is a list of values and one of their lines; the values of a mapping are keys and values in turn.
+    Types are compared by identity and nodes made without their constructor: a lock file has millions of events.
     """
     from yaml import events as kinds
 
-    scalar, start, end = kinds.ScalarEvent, kinds.CollectionStartEvent, kinds.CollectionEndEvent
-    items: list[YamlNode] = []
-    open_collections: list[tuple[list[YamlNode], int]] = []
+    scalar, mapping_end, sequence_end = kinds.ScalarEvent, kinds.MappingEndEvent, kinds.SequenceEndEvent
+    starts = (kinds.MappingStartEvent, kinds.SequenceStartEvent)
+    values: list[YamlData] = []
+    lines: list[int] = []
+    open_collections: list[tuple[list[YamlData], list[int], int]] = []
     for count, event in enumerate(events):
-        if isinstance(event, scalar):
+        kind = type(event)
+        if kind is scalar:
             if event.anchor or event.tag:
                 raise _refused_error(event)
-            items.append(YamlNode(event.value, _mark_line(event.start_mark)))
-        elif isinstance(event, start):
+            values.append(event.value)
+            lines.append(event.start_mark.line + 1)
+        elif kind in starts:
             if event.anchor or event.tag:
                 raise _refused_error(event)
-            open_collections.append((items, _mark_line(event.start_mark)))
-            items = []
+            open_collections.append((values, lines, event.start_mark.line + 1))
+            values, lines = [], []
             if len(open_collections) > MAX_DEPTH:
-                raise NotYamlError(_DEEP, _mark_line(event.start_mark))
-        elif isinstance(event, end):
-            data: YamlData = _build_mapping(items, report) if isinstance(event, kinds.MappingEndEvent) else items
-            items, line = open_collections.pop()
-            items.append(YamlNode(data, line))
-        elif isinstance(event, kinds.AliasEvent):
+                raise NotYamlError(_DEEP, event.start_mark.line + 1)
+        elif kind is mapping_end or kind is sequence_end:
+            data: YamlData = (
+                _build_mapping(values, lines, report) if kind is mapping_end else _make_nodes(values, lines)
+            )
+            values, lines, line = open_collections.pop()
+            values.append(data)
+            lines.append(line)
+        elif kind is kinds.AliasEvent:
             raise _refused_error(event)
         if count > MAX_EVENTS:
             raise NotYamlError(f"more than {MAX_EVENTS:,} values in one file", _mark_line(event.start_mark))
-    return items
+    return _make_nodes(values, lines)
+
+
+def _make_nodes(values: list[YamlData], lines: list[int]) -> list[YamlNode]:
+    return [tuple.__new__(YamlNode, pair) for pair in zip(values, lines, strict=True)]
 
 
 def _too_deep(text: str, last: int) -> int:
@@ -161,9 +173,13 @@ def _too_deep(text: str, last: int) -> int:
     return 0
 
 
-def _build_mapping(items: list[YamlNode], report: Callable[[str, int], None] | None) -> dict[str, YamlNode]:
+def _build_mapping(
+    values: list[YamlData], lines: list[int], report: Callable[[str, int], None] | None
+) -> dict[str, YamlNode]:
+    """Return the members of a mapping, each with the line of its key."""
+    keys, key_lines = values[::2], lines[::2]
     members: dict[str, YamlNode] = {}
-    for (key, line), (data, _) in zip(items[::2], items[1::2], strict=True):
+    for key, line, node in zip(keys, key_lines, _make_nodes(values[1::2], key_lines), strict=True):
         if not isinstance(key, str):
             raise NotYamlError("a key must be text", line)
         if key in members:
@@ -171,7 +187,7 @@ def _build_mapping(items: list[YamlNode], report: Callable[[str, int], None] | N
             if report is None:
                 raise NotYamlError(message, line)
             report(message, line)
-        members[key] = YamlNode(data, line)
+        members[key] = node
     return members
 
 

@@ -39,6 +39,8 @@ MAX_SHOWN_LENGTH: Final = 300
 #: Width from which a row takes one line, in cells.
 WIDE_TABLE_WIDTH: Final = 100
 _MIN_WIDTH: Final = 40
+#: Lines that are joined to one text: a text of its own for each line takes several times the memory.
+_BLOCK_LINES: Final = 10_000
 
 
 _NON_ASCII_GLYPHS: Final = "✔✖–·→≤█░├└│…"  # noqa: RUF001 - see above
@@ -54,7 +56,8 @@ class Page:
         self._has_color = options.color
         self._encoding = _limited_encoding(options.encoding)
         self.glyphs = ASCII_GLYPHS if self._encoding else UNICODE_GLYPHS
-        self._pieces: list[str] = []
+        self._blocks: list[str] = []
+        self._lines: list[str] = []
 
     def safe_text(self, text: str, limit: int = MAX_SHOWN_LENGTH) -> str:
         """Return a text sanitized, cut to ``limit`` characters (0: not cut), in characters of the encoding."""
@@ -79,11 +82,13 @@ class Page:
         content = list(spans)
         while content and not content[-1][0].rstrip():
             content.pop()
-        for text, style in content[:-1]:
-            self._pieces.append(self._color(text, style))
+        pieces = [self._color(text, style) for text, style in content[:-1]]
         if content:
-            self._pieces.append(self._color(content[-1][0].rstrip(), content[-1][1]))
-        self._pieces.append("\n")
+            pieces.append(self._color(content[-1][0].rstrip(), content[-1][1]))
+        if len(self._lines) >= _BLOCK_LINES:
+            self._blocks.append("".join(self._lines[:-1]))
+            del self._lines[:-1]
+        self._lines.append("".join((*pieces, "\n")))
 
     def _color(self, text: str, style: str) -> str:
         return (
@@ -92,7 +97,7 @@ class Page:
 
     def add_gap(self) -> None:
         """Add an empty line, unless the page is empty or ends with one."""
-        if len(self._pieces) > 1 and self._pieces[-2:] != ["\n"] * 2:
+        if self._lines and self._lines[-1] != "\n":
             self.add_line()
 
     def add_paragraph(
@@ -122,7 +127,9 @@ class Page:
 
     def to_text(self) -> str:
         """Return the lines, with escape sequences where the page has colour."""
-        return "".join(self._pieces)
+        self._blocks = ["".join((*self._blocks, *self._lines))]  # the parts are freed before the text is encoded
+        self._lines = []
+        return self._blocks[0]
 
 
 def _limited_encoding(encoding: str) -> str:
@@ -189,10 +196,12 @@ class Column:
 
 
 def add_table(
-    page: Page, columns: Sequence[Column], rows: Sequence[Sequence[Span]], widths: Sequence[int] = (), indent: int = 2
+    page: Page, columns: Sequence[Column], rows: Iterable[Sequence[Span]], widths: Sequence[int] = (), indent: int = 2
 ) -> None:
     """Add a table with its headings; ``widths`` are those of the columns where they are known already."""
-    widths = widths or fit_widths(columns, rows, page.width - indent)
+    if not widths:
+        rows = list(rows)
+        widths = fit_widths(columns, rows, page.width - indent)
     add_row(page, columns, widths, [(column.heading, "dim") for column in columns], indent)
     for row in rows:
         add_row(page, columns, widths, row, indent)

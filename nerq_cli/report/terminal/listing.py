@@ -27,21 +27,23 @@ def add_dependencies(page: Page, report: Report, *, limit: int | None = None) ->
     dependencies = sorted(
         (assessment.dependency for assessment in report.dependencies), key=lambda d: (d.package, d.version or "")
     )
-    visible = sorted(dependencies, key=lambda dependency: bool(dependency.skip_reason))[:limit]
-    active = [_build_row(page, dependency) for dependency in visible if not dependency.skip_reason]
-    skipped = [_build_row(page, dependency) for dependency in visible if dependency.skip_reason]
+    total_count, group_counts = len(dependencies), count_groups(dependencies)
+    active = [dependency for dependency in dependencies if not dependency.skip_reason][:limit]
+    skipped_limit = None if limit is None else limit - len(active)
+    skipped = [dependency for dependency in dependencies if dependency.skip_reason][:skipped_limit]
+    del dependencies  # a million of them: the memory is needed for the text
     if active:
         _add_rows(page, ("Package", "Version", "Eco", "Requirement", "Groups", "Where"), active)
     if skipped:
         page.add_gap()
         _add_rows(page, ("Skipped", "Version", "Eco", "Why", "Groups", "Where"), skipped)
-    if not dependencies:
+    if not total_count:
         page.add_line((f"  {wording.describe_empty(report)}", ""))
     else:
         page.add_gap()
-        if hidden_count := len(dependencies) - len(visible):
+        if hidden_count := total_count - len(active) - len(skipped):
             page.add_paragraph(f"{wording.count_packages(hidden_count)} not shown (--top {limit})", "dim")
-        page.add_paragraph(page.safe_text(count_groups(dependencies), 0), "dim")
+        page.add_paragraph(page.safe_text(group_counts, 0), "dim")
 
 
 def count_groups(dependencies: list[Dependency]) -> str:
@@ -70,10 +72,14 @@ def _requirement_text(dependency: Dependency) -> str:
     return f"{dependency.requirement or 'any'}{markers}"
 
 
-def _add_rows(page: Page, headings: tuple[str, str, str, str, str, str], rows: Sequence[Row]) -> None:
-    """Add a line per dependency where names and locations fit, else two."""
+def _add_rows(page: Page, headings: tuple[str, str, str, str, str, str], dependencies: Sequence[Dependency]) -> None:
+    """Add a line per dependency where names and locations fit, else two.
+
+    The rows are built twice: a million of them take more memory than the rest of the run.
+    """
     columns = tuple(map(Column, headings, _MAX_WIDTHS, _MIN_WIDTHS))
-    widths = fit_widths(columns, rows, page.width - 2)
+    widths = fit_widths(columns, (_build_row(page, dependency) for dependency in dependencies), page.width - 2)
+    rows = (_build_row(page, dependency) for dependency in dependencies)
     if sum(widths) + 2 * len(widths) <= page.width:
         add_table(page, columns, rows, widths)
         return

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import codecs
+import gc
 import io
 import os
 import shutil
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -22,6 +24,7 @@ from nerq_cli.manifests.discovery.include_graph import IncludeEdge, connected_gr
 from nerq_cli.manifests.discovery.load import load_dependency_files
 from nerq_cli.manifests.discovery.walk import MAX_DEPTH
 from nerq_cli.manifests.formats import FORMATS, detect_format
+from nerq_cli.manifests.python import requirements
 from nerq_cli.manifests.read_file import MAX_BYTES, CannotReadError, decode_text, read_bytes
 
 Project = Callable[[Mapping[str, str | bytes]], Path]
@@ -938,3 +941,25 @@ def test_what_is_looked_for_is_told_in_few_words_without_what_is_not(project: Pr
     hint = problem(load_dependency_files(["x.zz"])).hint
     assert "SBOM" in hint
     assert len(hint) <= 340
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+def test_garbage_is_collected_as_before_once_a_file_is_read(
+    project: Project, monkeypatch: pytest.MonkeyPatch, *, is_enabled: bool
+) -> None:
+    project({"requirements.txt": "a==1\n"})
+    states: list[bool] = []
+    read = requirements.read
+
+    def read_and_note(*arguments: Any, **options: Any) -> DependencyFile:
+        states.append(gc.isenabled())
+        return read(*arguments, **options)
+
+    monkeypatch.setattr(requirements, "read", read_and_note)
+    was_enabled = gc.isenabled()
+    (gc.enable if is_enabled else gc.disable)()
+    try:
+        load_dependency_files(["."])
+        assert (states, gc.isenabled()) == ([False], is_enabled)
+    finally:
+        (gc.enable if was_enabled else gc.disable)()

@@ -43,6 +43,18 @@ def test_a_no_break_space_holds_words_together_and_ends_up_a_space() -> None:
     assert wrap_text("bb\xa0cc", 6) == ["bb cc"]
 
 
+def test_the_lines_of_a_long_page_stay_in_order_with_their_gaps() -> None:
+    page, expected = page_of(), []
+    for number in range(25_000):
+        page.add_line((f"line {number}", ""))
+        expected.append(f"line {number}\n")
+        if number % 9_999 == 0:
+            page.add_gap()
+            page.add_gap()
+            expected.append("\n")
+    assert page.to_text() == page.to_text() == "".join(expected)
+
+
 def test_wide_characters_count_double() -> None:
     assert cell_width("这é") == 3
     assert pad_text("这", 4) == "这  "
