@@ -137,4 +137,5 @@ def _describe_problems(count: int) -> Iterator[str]:
 
 
 def _describe_incomplete(source: SourceStatus) -> str:
-    return f"{source.name}: {source.answered_subjects} of {source.subjects} answered"
+    text = f"{source.name}: {source.answered_subjects - source.outdated} of {source.subjects} answered"
+    return f"{text}, {source.outdated} from the cache" if source.outdated else text

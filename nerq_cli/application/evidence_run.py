@@ -108,6 +108,7 @@ class EvidenceRun:
                 subjects=summary.requested,
                 answered_subjects=summary.received,
                 from_cache=summary.from_cache,
+                outdated=summary.outdated,
                 requests=summary.requests,
                 oldest_response=summary.oldest or 0,
                 reason=summary.reason,

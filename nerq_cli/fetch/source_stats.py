@@ -23,6 +23,8 @@ class SourceSummary:
     received: int
     #: Subjects with an answer from the store.
     from_cache: int
+    #: Those of them that expired, or were to be refreshed, and no new one arrived.
+    outdated: int
     #: HTTP requests sent.
     requests: int
     #: When the oldest answer was fetched, in epoch seconds.
@@ -72,6 +74,7 @@ class SourceStats:
             requested=self.requested,
             received=self.received,
             from_cache=self.from_cache,
+            outdated=self.stale,
             requests=self.requests,
             oldest=self.oldest,
             reason=max(self.reasons, key=self.reasons.__getitem__, default=""),

@@ -42,6 +42,8 @@ class SourceStatus:
     answered_subjects: int = 0
     #: Number of those answered from the cache.
     from_cache: int = 0
+    #: Number of those whose answer in the cache is used because no new one arrived.
+    outdated: int = 0
     #: Number of requests sent.
     requests: int = 0
     #: When the oldest response in use was retrieved (epoch seconds UTC; 0 = none).

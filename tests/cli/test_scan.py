@@ -193,6 +193,23 @@ def test_offline_uses_the_cache_and_admits_what_it_does_not_know(nerq: Nerq, reg
     assert len(registry.paths) == asked
 
 
+def test_cached_answers_that_could_not_be_refreshed_are_no_new_answers(
+    nerq: Nerq, registry: Any, services: Any, project: Path
+) -> None:
+    registry.pypi("demo", "1.0", "2.0")
+    (project / "requirements.txt").write_text("demo==2.0\n")
+    assert nerq("scan", *AS_OF).status == 0
+    services.silent()
+    time.sleep(1.1)  # an answer of this very second is not asked for again
+    result = nerq("scan", *AS_OF, "--refresh", "--strict")
+    assert result.status == 3
+    printed = " ".join(result.out.split())
+    assert "not checked: OSV" not in printed
+    assert "not refreshed: OSV: " in printed
+    assert "(2 of 2 answered from the cache)" in printed
+    assert "OSV: 0 of 2 answered, 2 from the cache" in printed.partition("exit 3 (")[2]
+
+
 def test_refresh_asks_again(nerq: Nerq, registry: Any, project: Path) -> None:
     registry.pypi("demo", "2.0")
     write(project, "demo==2.0\n")

@@ -924,6 +924,7 @@ def test_the_report_adds_up(gatherer: Callable[..., FetchRun], site: Site, memor
         requested=4,
         received=3,
         from_cache=1,
+        outdated=0,
         requests=3,
         oldest=NOW + 60 - DEMOS.max_age,
         reason=f"{site.host}: HTTP 400",

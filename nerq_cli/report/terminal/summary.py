@@ -239,7 +239,7 @@ def _add_next_command(page: Page, report: Report) -> None:
 def _add_notes(page: Page, report: Report, *, verbose: bool) -> None:
     """Add problems, sources that did not answer, warnings and notes."""
     notes = list(_problem_notes(report))
-    notes += [("doubt", f"not checked{text}") for text in _describe_missing(report.sources, verbose=verbose)]
+    notes += [("doubt", text) for text in _describe_missing(report.sources, verbose=verbose)]
     notes += [
         ("dim", f"note: {_describe_partial(source)}")
         for source in report.sources
@@ -284,7 +284,7 @@ def _is_unavailable(source: SourceStatus) -> bool:
 
 
 def _describe_missing(sources: Iterable[SourceStatus], *, verbose: bool) -> Iterator[str]:
-    """Yield what follows the words "not checked".
+    """Yield what was not checked, or not refreshed where everything is answered from the cache.
 
     Sources without any answer share a line, unless ``verbose`` is set; each of the others has its own.
     """
@@ -296,9 +296,11 @@ def _describe_missing(sources: Iterable[SourceStatus], *, verbose: bool) -> Iter
         listed_causes = [*causes[:_MAX_CAUSES], *(["other reasons"] if len(causes) > _MAX_CAUSES else [])]
         if any(_RETRY_HINT in source.reason for source in silent):
             listed_causes.append(_RETRY_HINT)
-        yield f" ({'; '.join(listed_causes)}): {names}" if listed_causes else f": {names}"
+        yield f"not checked ({'; '.join(listed_causes)}): {names}" if listed_causes else f"not checked: {names}"
         missing = [source for source in missing if source not in silent]
-    yield from (f": {_describe_unavailable(source)}" for source in missing)
+    for source in missing:
+        is_complete = source.outdated and source.answered_subjects == source.subjects
+        yield f"{'not refreshed' if is_complete else 'not checked'}: {_describe_unavailable(source)}"
 
 
 def _find_cause(reason: str) -> str:
@@ -309,8 +311,11 @@ def _find_cause(reason: str) -> str:
 def _describe_unavailable(source: SourceStatus) -> str:
     reason = f": {source.reason}" if source.reason else ""
     unanswered_count = source.subjects - source.answered_subjects
-    lookups = f" ({unanswered_count:,} of {source.subjects:,} lookups)" if unanswered_count > 0 else ""
-    return f"{source.name}{reason}{lookups}"
+    lookups = [f"{unanswered_count:,} of {source.subjects:,} lookups"] if unanswered_count > 0 else []
+    if source.outdated:
+        lookups.append(f"{source.outdated:,} of {source.subjects:,} answered from the cache")
+    details = f" ({', '.join(lookups)})" if lookups else ""
+    return f"{source.name}{reason}{details}"
 
 
 def _describe_partial(source: SourceStatus) -> str:
