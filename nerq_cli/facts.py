@@ -73,6 +73,8 @@ class Unknown(msgspec.Struct, frozen=True):
     source: str = ""
     #: Environment variable of the token that the source demands; empty if a token would change nothing.
     token: str = ""
+    #: Ids of records about the subject that exist and cannot be evaluated.
+    unevaluable: tuple[str, ...] = ()
 
 
 Fact: TypeAlias = Found[T] | Absent | Unknown

@@ -13,6 +13,7 @@ from nerq_cli import policy, scoring, signals
 from nerq_cli.ecosystems.listing import count_newer
 from nerq_cli.facts import AffectingAdvisory, Evidence, Fact, Found, LowerBound, PackageInfo, Unknown
 from nerq_cli.methodology.packages import PACKAGES
+from nerq_cli.policy.assessment import UNEVALUABLE
 from nerq_cli.policy.fix import suggest_fix
 from nerq_cli.report.model import Assessment
 from nerq_cli.signals.signal import format_count
@@ -230,4 +231,7 @@ def _collect_reasons(score: scoring.Score, evidence: Evidence) -> tuple[str, ...
             reasons = (*reasons, f"there may be further advisories: {fact.reason}")
         elif not isinstance(fact, Found):
             reasons = (*reasons, f"advisories not checked: {fact.reason}")
+            if isinstance(fact, Unknown) and fact.unevaluable:
+                more = f" and {len(fact.unevaluable) - 1} more" if len(fact.unevaluable) > 1 else ""
+                reasons = (f"{fact.unevaluable[0]}{more} {UNEVALUABLE}", *reasons)
     return reasons

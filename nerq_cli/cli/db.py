@@ -85,7 +85,7 @@ def _update_from_index(
             database, name, _parse_ecosystems(ecosystem), get_progress_factory(quiet=quiet), full=full
         )
     for ecosystem_id, count in sorted(outcome.counts.items()):
-        typer.echo(f"{ecosystem_id}: {count:,} advisories from {outcome.label}")
+        typer.echo(f"{ecosystem_id}: {_count_advisories(count)} from {outcome.label}")
     for ecosystem_id in outcome.unchanged:
         typer.echo(f"{ecosystem_id}: unchanged; {outcome.label} has none that are newer")
 
@@ -114,7 +114,7 @@ def export_advisories(
     with _open_database(cache_dir) as database:
         result = export_database(database, file) if file is not None else export_wheel(database, wheel or Path(), name)
     for ecosystem_id, count in sorted(result.counts.items()):
-        typer.echo(f"{ecosystem_id}: {count:,} advisories exported")
+        typer.echo(f"{ecosystem_id}: {_count_advisories(count)} exported")
     typer.echo(f"written to {result.path}")
 
 
@@ -138,9 +138,11 @@ def import_files(
     with _open_database(cache_dir) as database:
         result = import_advisories(database, paths, ecosystem_ids, add=add)
     for name, count in sorted(result.counts.items()):
-        typer.echo(f"{name}: {count:,} advisories imported")
+        typer.echo(f"{name}: {_count_advisories(count)} imported")
     if result.unevaluable:
-        typer.echo(f"{result.unevaluable:,} name no version or range: they leave their packages unknown")
+        typer.echo(
+            f"{_count_advisories(result.unevaluable)} without a version or range: what is affected stays unknown"
+        )
     if result.ratings:
         typer.echo(f"{result.ratings:,} records without a package kept for the severity of their aliases")
     if result.stats.withdrawn_count:
@@ -159,10 +161,10 @@ def status(*, cache_dir: options.CacheDir = None) -> None:
         typer.echo("the advisory database is empty; nerq db update fills it")
     for row in rows:
         age_text = "single records, without a date of the whole" if row.age is None else f"{format_age(row.age)} old"
-        typer.echo(f"{row.ecosystem}: {row.records:,} advisories, {age_text}")
+        typer.echo(f"{row.ecosystem}: {_count_advisories(row.records)}, {age_text}")
         typer.echo(f"  imported  {format_time(row.import_info.imported_at)} from {row.import_info.source}")
         if row.unevaluable:
-            typer.echo(f"  open      {row.unevaluable:,} advisories name no version or range")
+            typer.echo(f"  open      {_count_advisories(row.unevaluable)} without a version or range")
         if row.import_info.newest:
             typer.echo(f"  newest    {format_time(row.import_info.newest)}")
     typer.echo(f"shipped with nerq-cli: {_describe_editions()}")
@@ -174,7 +176,7 @@ def _describe_editions() -> str:
     first, *others = read_editions().values()
     return ", ".join(
         (
-            f"{first.records:,} advisories for {first.ecosystem} up to {first.date}",
+            f"{_count_advisories(first.records)} for {first.ecosystem} up to {first.date}",
             *(f"{edition.records:,} for {edition.ecosystem} up to {edition.date}" for edition in others),
         )
     )
@@ -184,6 +186,10 @@ def format_age(seconds: int) -> str:
     """Return an age in days, or in hours below two days."""
     amount, unit = (seconds // DAY, "day") if seconds >= 2 * DAY else (max(seconds, 0) // HOUR, "hour")
     return f"{amount} {unit}" if amount == 1 else f"{amount} {unit}s"
+
+
+def _count_advisories(count: int) -> str:
+    return "1 advisory" if count == 1 else f"{count:,} advisories"
 
 
 def _parse_ecosystems(names: Sequence[str] | None) -> tuple[str, ...]:
@@ -202,7 +208,7 @@ def _describe_update(outcome: UpdateResult, database: AdvisoryDatabase) -> str:
     change_text = (
         "fetched anew" if changed_count is None else f"{changed_count:,} changed" if changed_count else "unchanged"
     )
-    return f"{outcome.ecosystem}: {records:,} advisories ({change_text})"
+    return f"{outcome.ecosystem}: {_count_advisories(records)} ({change_text})"
 
 
 def _warn_unreadable(stats: ReadStats) -> None:

@@ -31,7 +31,13 @@ from nerq_cli.sources.advisories.osv import OsvAdvisories
 from nerq_cli.sources.advisories.shipped_advisories import ShippedAdvisories
 from nerq_cli.sources.deps_dev import VersionFindings, VersionInfo
 from nerq_cli.store.advisory_db import AdvisoryDatabase
-from nerq_cli.vulnerabilities.matching import OSV_ID_PREFIXES, build_history, match_advisories, select_known_advisories
+from nerq_cli.vulnerabilities.matching import (
+    OSV_ID_PREFIXES,
+    build_history,
+    find_unevaluable,
+    match_advisories,
+    select_known_advisories,
+)
 from nerq_cli.vulnerabilities.severity import is_rated
 
 Advisories: TypeAlias = tuple[AffectingAdvisory, ...]
@@ -340,7 +346,8 @@ def _match_records(
         return Found(advisories, affecting.source, affecting.retrieved_at)
     if advisories:
         return LowerBound(advisories, affecting.source, affecting.retrieved_at, gap)
-    return Unknown(gap, affecting.source)
+    unevaluable_ids = find_unevaluable(records, release.package, release.version)
+    return Unknown(gap, affecting.source, unevaluable=unevaluable_ids)
 
 
 def _get_records(fact: Fact[tuple[Advisory, ...]]) -> tuple[Advisory, ...]:
@@ -382,7 +389,8 @@ def _add_database_advisories(
     if not isinstance(osv_fact, Found):
         if isinstance(osv_fact, Unknown) and isinstance(database_fact, Unknown):
             reason = f"{osv_fact.reason}; {database_fact.source}: {database_fact.reason}"
-            return Unknown(reason, osv_fact.source)
+            unevaluable_ids = dict.fromkeys((*osv_fact.unevaluable, *database_fact.unevaluable))
+            return Unknown(reason, osv_fact.source, unevaluable=tuple(unevaluable_ids))
         return database_fact if isinstance(database_fact, Found) else osv_fact
     if not isinstance(database_fact, Found):
         return osv_fact

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from nerq_cli.facts import AffectingAdvisory, Found, Metadata
 from nerq_cli.inventory import Dependency
 from nerq_cli.policy import State
 from nerq_cli.policy.upgrade import Upgrade
 from nerq_cli.scoring.score import Score
+
+#: End of the reason that names records which exist and cannot be evaluated.
+UNEVALUABLE: Final = "cannot be compared with this version"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

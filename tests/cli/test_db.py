@@ -56,10 +56,10 @@ def test_files_are_imported_and_shown(cache: Path, tmp_path: Path) -> None:
         zipped(record("A-1"), record("A-2", LEFT), record("A-3", withdrawn="2026-01-01T00:00:00Z"), b"{")
     )
     output = said("import", tmp_path / "all.zip")
-    assert "PyPI: 1 advisories imported\nnpm: 1 advisories imported\n1 withdrawn records left out\n" in output
+    assert "PyPI: 1 advisory imported\nnpm: 1 advisory imported\n1 withdrawn records left out\n" in output
     assert "warning: all.zip/3.json: " in output
     shown = said("status")
-    assert "PyPI: 1 advisories, " in shown
+    assert "PyPI: 1 advisory, " in shown
     assert " from all.zip\n  newest    2026-01-01T00:00:00Z\n" in shown
 
 
@@ -74,7 +74,7 @@ def test_imported_files_of_one_name_are_told_apart_by_their_folder(cache: Path, 
 
 def test_one_ecosystem_can_be_chosen(cache: Path, tmp_path: Path) -> None:
     (tmp_path / "all.zip").write_bytes(zipped(record("A-1"), record("A-2", LEFT)))
-    assert said("import", tmp_path / "all.zip", "--ecosystem", "NPM") == "npm: 1 advisories imported\n"
+    assert said("import", tmp_path / "all.zip", "--ecosystem", "NPM") == "npm: 1 advisory imported\n"
     with pytest.raises(NerqError, match="--ecosystem Go is not known"):
         said("import", tmp_path / "all.zip", "--ecosystem", "Go")
 
@@ -84,7 +84,7 @@ def test_an_import_replaces_and_with_add_it_does_not(cache: Path, tmp_path: Path
         (tmp_path / f"{name}.json").write_bytes(record(name))
     said("import", tmp_path / "A-1.json")
     said("import", tmp_path / "A-2.json")
-    assert "PyPI: 1 advisories" in said("status")
+    assert "PyPI: 1 advisory" in said("status")
     said("import", tmp_path / "A-3.json", "--add")
     assert "PyPI: 2 advisories" in said("status")
 
@@ -104,7 +104,7 @@ def test_an_import_of_nothing_is_refused_and_changes_nothing(
     (tmp_path / "bad.json").write_bytes(content)
     with pytest.raises(NerqError, match=words):
         said("import", tmp_path / "bad.json")
-    assert "PyPI: 1 advisories" in said("status")
+    assert "PyPI: 1 advisory" in said("status")
 
 
 def test_damage_beyond_what_is_named_is_counted(cache: Path, tmp_path: Path) -> None:
@@ -131,7 +131,7 @@ def test_both_ecosystems_are_updated(cache: Path, site: Any, monkeypatch: pytest
     site.on("/npm/all.zip", {"body": zipped(record("A-3", LEFT)), "headers": {"ETag": '"1"'}})
     output = said("update", "--quiet")
     assert "PyPI: 2 advisories (fetched anew)\n" in output
-    assert "npm: 1 advisories (fetched anew)\n" in output
+    assert "npm: 1 advisory (fetched anew)\n" in output
     assert "warning: osv-PyPI.part.zip/2.json: " in output
     site.on("/PyPI/modified_id.csv", {"body": b"2026-01-01T00:00:00Z,A-1\n2026-01-01T00:00:00Z,A-2\n"})
     assert said("update", "-e", "PyPI") == "PyPI: 2 advisories (unchanged)\n"
@@ -147,7 +147,7 @@ def test_one_ecosystem_that_fails_does_not_stop_the_other(
     site.on("/npm/all.zip", {"body": zipped(record("A-3", LEFT))})
     with pytest.raises(NerqError, match="has no dump for PyPI"):
         said("update")
-    assert "npm: 1 advisories" in said("status")
+    assert "npm: 1 advisory" in said("status")
     site.on("/npm/all.zip", {"status": 404})
     with pytest.raises(NerqError, match="has no dump for npm"):
         said("update", "--full")

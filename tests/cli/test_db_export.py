@@ -80,10 +80,10 @@ def test_an_exported_database_gives_another_machine_the_same_verdicts(
     result = nerq("db", "export", str(tmp_path / "advisories.zip"))
     assert (result.status, result.out) == (
         0,
-        f"PyPI: 1 advisories exported\nwritten to {tmp_path / 'advisories.zip'}\n",
+        f"PyPI: 1 advisory exported\nwritten to {tmp_path / 'advisories.zip'}\n",
     )
     other_machine()
-    assert nerq("db", "import", str(tmp_path / "advisories.zip")).out == "PyPI: 1 advisories imported\n"
+    assert nerq("db", "import", str(tmp_path / "advisories.zip")).out == "PyPI: 1 advisory imported\n"
     after = nerq("scan", *AS_OF, "--format", "json").json
     assert [row["id"] for row in after["dependencies"][0]["advisories"]] == ["GHSA-1"]
     keys = ("state", "provisional", "score", "score_range", "caps", "advisories", "fix")
@@ -110,7 +110,7 @@ def test_an_exported_database_is_imported_alone(nerq: Nerq, wheel: bytes, tmp_pa
     assert nerq("db", "import", str(path), "-e", "npm").status == 2
     assert "alone and without --add" in nerq("db", "import", str(path), "--add").err
     assert "alone and without --add" in nerq("db", "import", str(path), str(path)).err
-    assert nerq("db", "import", str(path)).out == "PyPI: 1 advisories imported\n"
+    assert nerq("db", "import", str(path)).out == "PyPI: 1 advisory imported\n"
 
 
 @pytest.mark.parametrize("form", ["json", "html"])
@@ -132,10 +132,10 @@ def test_an_update_takes_the_newest_wheel_from_the_index_of_the_user(
     other_machine()
     result = nerq("db", "update", "--from-index", NAME)
     assert (result.status, result.err) == (0, "")
-    assert result.out == f"PyPI: 1 advisories from {WHEEL} of {registry.site.host}\n"
+    assert result.out == f"PyPI: 1 advisory from {WHEEL} of {registry.site.host}\n"
     assert "newest    2026-11-20T00:00:00Z" in nerq("db", "status").out
     assert nerq("db", "update", "--from-index", NAME).out.startswith("PyPI: unchanged")
-    assert nerq("db", "update", "--from-index", NAME, "--full").out.startswith("PyPI: 1 advisories from")
+    assert nerq("db", "update", "--from-index", NAME, "--full").out.startswith("PyPI: 1 advisory from")
     assert [path.rpartition("/")[2] for path in registry.paths if "files" in path] == [WHEEL] * 3
 
 

@@ -57,7 +57,7 @@ def test_what_is_imported_is_what_a_scan_knows(nerq: Nerq, registry: Any, projec
     (project / "package.json").write_text('{"dependencies": {"left": "1.0.0"}}')
     before = nerq("scan", *AS_OF, "--format", "json").json["dependencies"][0]
     assert before["provisional"] is True
-    assert "1 advisories" in imported(record("GHSA-1", "left", ecosystem="npm")).out
+    assert "1 advisory" in imported(record("GHSA-1", "left", ecosystem="npm")).out
     asked = len(registry.paths)
     result = nerq("scan", *AS_OF, "--format", "json")
     [dependency] = result.json["dependencies"]
@@ -103,8 +103,8 @@ def test_the_database_says_what_it_has(nerq: Nerq, imported: Any) -> None:
     assert "the advisory database is empty" in nerq("db", "status").out
     imported(record("GHSA-1", "left", ecosystem="npm"), record("PYSEC-1", "demo"))
     shown = nerq("db", "status").out
-    assert "PyPI: 1 advisories" in shown
-    assert "npm: 1 advisories" in shown
+    assert "PyPI: 1 advisory" in shown
+    assert "npm: 1 advisory" in shown
 
 
 def test_what_is_no_record_is_refused_and_changes_nothing(nerq: Nerq, tmp_path: Path, imported: Any) -> None:
@@ -113,7 +113,7 @@ def test_what_is_no_record_is_refused_and_changes_nothing(nerq: Nerq, tmp_path: 
     result = nerq("db", "import", str(tmp_path / "bad.json"))
     assert result.status == 2
     assert "Traceback" not in result.err
-    assert "PyPI: 1 advisories" in nerq("db", "status").out
+    assert "PyPI: 1 advisory" in nerq("db", "status").out
     assert nerq("db", "import", str(tmp_path / "missing.zip")).status == 2
     assert nerq("db", "import", str(tmp_path / "bad.json"), "-e", "cargo").status == 2
 

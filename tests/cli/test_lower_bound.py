@@ -91,6 +91,17 @@ def test_a_record_that_cannot_be_compared_makes_advisories_unknown(scan: Any, af
     assert known["reason"].endswith("advisory database: GHSA-9 cannot be compared with this version")
 
 
+@pytest.mark.parametrize("columns", [60, 100, 200])
+def test_a_record_that_cannot_be_compared_is_named_in_the_table(
+    scan: Any, nerq: Nerq, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    _, dependency = scan(build_record("GHSA-9", "left", affected=UNEVALUABLE[0]), version="3.0.0")
+    assert dependency["reasons"][0] == "GHSA-9 cannot be compared with this version"
+    monkeypatch.setenv("COLUMNS", str(columns))
+    table = nerq("scan", *AS_OF).out.partition("not checked: OSV")[0]
+    assert "GHSA-9 cannot" in table
+
+
 def test_one_such_record_hides_no_other(scan: Any) -> None:
     high: dict[str, Any] = {"database_specific": {"severity": "HIGH"}}
     status, dependency = scan(
@@ -112,8 +123,8 @@ def test_a_record_whose_alias_can_be_compared_leaves_nothing_open(scan: Any) -> 
 def test_such_records_are_counted_when_they_are_imported_and_shown(nerq: Nerq, tmp_path: Path) -> None:
     (tmp_path / "GHSA-9.json").write_text(json.dumps(build_record("GHSA-9", "left", affected=UNEVALUABLE[0])))
     imported = nerq("db", "import", str(tmp_path / "GHSA-9.json")).out
-    assert "1 name no version or range: they leave their packages unknown" in imported
-    assert "open      1 advisories name no version or range" in nerq("db", "status").out
+    assert "1 advisory without a version or range: what is affected stays unknown" in imported
+    assert "open      1 advisory without a version or range" in nerq("db", "status").out
 
 
 def test_advisories_of_the_registry_alone_are_no_complete_list(

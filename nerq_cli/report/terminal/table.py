@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.policy import STATES
+from nerq_cli.policy.assessment import UNEVALUABLE
 from nerq_cli.report import wording
 from nerq_cli.report.advisory import deduplicate_advisories
 from nerq_cli.report.terminal.layout import WIDE_TABLE_WIDTH, Column, Page, Span, add_cut_row, cell_width, fit_widths
@@ -137,7 +138,9 @@ def _list_reasons(assessment: Assessment) -> list[str]:
         minor_reasons = {reason.text for reason in score.reasons if reason.origin in score.methodology.signals}
         reasons = [reason for reason in reasons if reason not in minor_reasons]
     elif assessment.state == "unknown" and score is not None and not score.has_required_signal:
-        reasons = [_UNCHECKED, *(reason for reason in reasons if not reason.startswith(_UNCHECKED))]
+        other_reasons = [reason for reason in reasons if not reason.startswith(_UNCHECKED)]
+        records = [reason for reason in other_reasons if reason.endswith(UNEVALUABLE)]
+        reasons = [*records, _UNCHECKED, *(reason for reason in other_reasons if reason not in records)]
     if not assessment.advisories:
         return reasons
     advisories = deduplicate_advisories(assessment.advisories)

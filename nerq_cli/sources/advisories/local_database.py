@@ -209,7 +209,8 @@ def _build_findings(
         return AdvisoryFindings(Found(advisories, LABEL, snapshot.valid_until), history_fact)
     if advisories:
         return AdvisoryFindings(LowerBound(advisories, LABEL, snapshot.valid_until, gap), history_fact)
-    return AdvisoryFindings(Unknown(gap, LABEL), history_fact)
+    unevaluable_ids = find_unevaluable(records, package, release.version)
+    return AdvisoryFindings(Unknown(gap, LABEL, unevaluable=unevaluable_ids), history_fact)
 
 
 def find_gap(records: Iterable[Advisory], release: Release) -> str:
