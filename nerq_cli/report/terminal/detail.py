@@ -93,7 +93,7 @@ def _add_header(page: Page, assessment: Assessment, report: Report) -> None:
     )
     for reason in assessment.reasons[1:] if score is None else ():
         page.add_paragraph(page.safe_text(reason))
-    is_malicious = score is not None and _is_malicious(score)
+    is_malicious = bool(wording.find_malware_reason(assessment))
     if is_malicious:
         page.add_paragraph(MALWARE_HINT, "action")
     if fix := _fix_text(page, assessment, report.threshold):
@@ -101,10 +101,6 @@ def _add_header(page: Page, assessment: Assessment, report: Report) -> None:
     page.add_gap()
     qualifiers = page.safe_text(" · ".join(_score_qualifiers(score)))
     page.add_paragraph(qualifiers, "dim", indent=cell_width(headline) + 2, prefix=headline, prefix_style=style)
-
-
-def _is_malicious(score: Score) -> bool:
-    return any(cap.id == "malicious" for cap in score.caps)
 
 
 def _fix_text(page: Page, assessment: Assessment, threshold: float) -> str:
@@ -337,7 +333,7 @@ def _add_next_command(page: Page, assessment: Assessment) -> None:
 def _cap_hints(assessment: Assessment, score: Score) -> Iterable[tuple[float, str]]:
     """Yield the gain without caps, and the fix."""
     gain = (score.total or 0.0) - (score.value or 0.0)
-    if score.caps and gain >= _MIN_HINT_POINTS and not _is_malicious(score):
+    if score.caps and gain >= _MIN_HINT_POINTS and not wording.find_malware_reason(assessment):
         fix_text = f"; fix: {assessment.fix}" if assessment.fix else ""
         yield gain, f"no cap in force (now: {', '.join(dict.fromkeys(cap.id for cap in score.caps))}){fix_text}"
 
