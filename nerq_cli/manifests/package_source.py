@@ -104,7 +104,7 @@ class PackageSource:
     marker: str = ""
     #: Group of dependencies for which it applies; empty means all.
     group: str = ""
-    #: Version of a local archive by its file name, as a requirement.
+    #: Version by the file name of an archive or the tag of a repository, as a requirement.
     requirement: str = ""
 
     def apply_to(self, item: Declaration) -> Declaration:

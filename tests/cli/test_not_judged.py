@@ -208,3 +208,44 @@ def test_an_override_decides_the_version_in_use(
     [found] = report["dependencies"]
     assert (found["name"], found["version"], found["direct"]) == ("fork", "1.2.3", bool(requirement))
     assert "malicious" in {finding["id"] for finding in report["findings"]}
+
+
+NPM_ADDRESSES = [
+    "https://registry.example/fork/-/fork-1.2.3.tgz",
+    "https://code.example/owner/fork/tar.gz/v1.2.3",
+    "https://code.example/owner/fork/archive/refs/tags/v1.2.3.tar.gz",
+    "https://files.example/fork-1.2.3.tgz",
+    "git+https://code.example/owner/fork.git#v1.2.3",
+    "git+https://code.example/owner/fork.git#semver:1.2.3",
+    "owner/fork#1.2.3",
+]
+PYTHON_ADDRESSES = [
+    "git+https://code.example/owner/fork@1.2.3",
+    "git+https://code.example/owner/fork.git@v1.2.3#egg=fork",
+    "https://files.example/fork-1.2.3.tar.gz",
+    "file:///home/x/croot/fork_1.2.3/work",
+]
+
+
+@pytest.mark.parametrize("file_name", ["package.json", "requirements.txt", "pyproject.toml"])
+def test_the_local_database_knows_packages_at_addresses_with_a_version(
+    nerq: Nerq, registry: Any, services: Any, project: Path, file_name: str
+) -> None:
+    ecosystem = "npm" if file_name == "package.json" else "PyPI"
+    affected = {"package": {"ecosystem": ecosystem, "name": "fork"}, "versions": ["1.2.3"]}
+    record = {"id": "MAL-2026-1", "modified": "2026-11-20T00:00:00Z", "affected": [affected]}
+    (project / "record.json").write_text(json.dumps(record))
+    assert nerq("db", "import", str(project / "record.json")).status == 0
+    for address in NPM_ADDRESSES if ecosystem == "npm" else PYTHON_ADDRESSES:
+        texts = {
+            "package.json": json.dumps({"name": "x", "dependencies": {"fork": address}}),
+            "requirements.txt": f"fork @ {address}\n",
+            "pyproject.toml": f'[project]\nname = "x"\ndependencies = ["fork @ {address}"]\n',
+        }
+        (project / file_name).write_text(texts[file_name])
+        report = nerq("scan", *AS_OF, "--format", "json").json
+        [found] = report["dependencies"]
+        assert (found["name"], found["version"], found["state"]) == ("fork", "1.2.3", "below"), address
+        assert "malicious" in {finding["id"] for finding in report["findings"]}, address
+    requests = [*registry.site.requests, *services.site.requests]
+    assert not any("fork" in request.path or b"fork" in request.body for request in requests)

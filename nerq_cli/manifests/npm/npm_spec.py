@@ -12,12 +12,17 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 from urllib.parse import unquote, urlsplit
 
+from nerq_cli.ecosystems.npm import find_name_error
 from nerq_cli.inventory import LOCAL_ARCHIVE
 from nerq_cli.manifests.package_source import WORKSPACE, local_reason, repository_reason, url_reason
 
 _PROTOCOL_PATTERN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):.*", re.DOTALL)
 _LOCAL_PATH = re.compile(r"[./\\]|~[/\\]|[A-Za-z]:")
 _ARCHIVE_SUFFIX = re.compile(r"\.(?:tgz|tar\.gz|tar)$", re.IGNORECASE)
+#: An exact version, as tags have it.
+_VERSION_TAG = re.compile(r"[vV]?(\d+\.\d+\.\d+(?:[-+][\w.+-]{1,100})?)", re.ASCII)
+#: Name and file name in the URL of an archive of a registry.
+_REGISTRY_ARCHIVE = re.compile(r"/((?:@[^/@]+(?:/|%2[fF]))?[^/@]+)/-/(?:@[^/]+/)?([^/]+)\.tgz$")
 _PACKED_VERSION = re.compile(r"-(\d+\.\d+\.\d+(?:[-+][\w.+-]+?)?)\.(?:tgz|tar\.gz|tar)$", re.ASCII)
 _SCP_ADDRESS = re.compile(r"[^@/\s]+@[^:/\s]+:.+")
 _GITHUB_SHORTHAND = re.compile(r"[^\s/@:#.~][^\s/@:#]*/[^\s/@:#]+(?:#.*)?")
@@ -129,9 +134,27 @@ def _parse_alias(name: str, specifier: str) -> NpmSpec:
 
 
 def _parse_url(name: str, specifier: str) -> NpmSpec:
-    return (
-        _parse_repository(name, specifier) if _is_repository(specifier) else NpmSpec(name, skip=url_reason(specifier))
-    )
+    if _is_repository(specifier):
+        return _parse_repository(name, specifier)
+    name, version = _split_archive_url(name, specifier)
+    return NpmSpec(name, version, skip=url_reason(specifier))
+
+
+def _split_archive_url(name: str, url: str) -> tuple[str, str]:
+    """Return the package and version of the archive at a URL: of a registry, of ``npm pack``, or of a tag.
+
+    Without a version, the name is the given one and the version empty.
+    """
+    address = re.split(r"[?#]", url, maxsplit=1)[0]
+    match = _REGISTRY_ARCHIVE.search(address)
+    if match is not None:
+        served_name = unquote(match[1])
+        base_name = f"{served_name.rpartition('/')[2]}-"
+        version = match[2].removeprefix(base_name)
+        if match[2].startswith(base_name) and _VERSION_TAG.fullmatch(version) and not find_name_error(served_name):
+            return served_name, version
+    tag = _VERSION_TAG.fullmatch(_ARCHIVE_SUFFIX.sub("", address.rpartition("/")[2]))
+    return name, guess_archive_version(name, address) or (tag[1] if tag else "")
 
 
 def _is_repository(url: str) -> bool:
@@ -154,7 +177,9 @@ def _parse_repository(name: str, specifier: str) -> NpmSpec:
             requirement = unquote(value)
     repository_url = _COLON_PATH.sub(r"\1/", re.sub(r"^git\+", "", address, flags=re.IGNORECASE))
     requirement = requirement if _REGISTRY_SPECIFIER.fullmatch(requirement) else ""
-    return NpmSpec(name, requirement, skip=repository_reason(repository_url, revision or requirement))
+    tag = _VERSION_TAG.fullmatch(revision.removeprefix(f"{name}@"))
+    reason = repository_reason(repository_url, revision or requirement)
+    return NpmSpec(name, requirement or (tag[1] if tag else ""), skip=reason)
 
 
 def _parse_unsupported(name: str, specifier: str) -> NpmSpec:

@@ -296,7 +296,7 @@ def make_override(
             return None
         is_other_package = not spec.skip and spec.name != name
         skip_reason = f"{REPLACED_PREFIX} {spec.name[:_MAX_NAME_LENGTH]}" if is_other_package else spec.skip
-        requirement = ""
+        requirement = spec.requirement if spec.skip and spec.name == name else ""
         if not skip_reason:
             return None
     return Declaration(

@@ -10,7 +10,7 @@ from nerq_cli.ecosystems import CONDA, PYPI, EcosystemId, get_ecosystem, normali
 from nerq_cli.inventory import DependencyFile, Edge, Location, LockedPackage
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.package_source import PackageSource
-from nerq_cli.manifests.python.artefact_names import find_other_artefact
+from nerq_cli.manifests.python.archive_names import find_other_artefact
 from nerq_cli.manifests.python.conda_packages import CONDA_REASON
 from nerq_cli.manifests.python.dependency_groups import label_group
 from nerq_cli.manifests.python.pep508 import NotASpecifierError

@@ -8,6 +8,7 @@ from sys import intern
 from typing import TYPE_CHECKING
 
 from nerq_cli.manifests.package_source import url_reason
+from nerq_cli.manifests.python.archive_names import guess_requirement
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -129,7 +130,7 @@ def _convert_direct(requirement: Requirement) -> Specifier:
     return Specifier(
         name=requirement.name,
         extras=tuple(sorted(requirement.extras)),
-        version=str(requirement.specifier),
+        version=guess_requirement(requirement.url) if requirement.url else str(requirement.specifier),
         marker=str(requirement.marker or ""),
         url=requirement.url or "",
         skip_reason=url_reason(requirement.url) if requirement.url else "",

@@ -12,7 +12,7 @@ from nerq_cli.ecosystems import PYPI
 from nerq_cli.inventory import Declaration, DependencyFile, Location
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.package_source import FileIndexes, PackageSource, join_markers
-from nerq_cli.manifests.python.archive_names import guess_requirement
+from nerq_cli.manifests.python.archive_names import guess_requirement, guess_tag_requirement
 from nerq_cli.manifests.python.declarations import build_dependency_file
 from nerq_cli.manifests.python.dependency_groups import label_group
 from nerq_cli.manifests.python.pep508 import MAX_LENGTH, validate_marker
@@ -68,7 +68,11 @@ def read_source(get_text: Callable[[str], str], indexes: FileIndexes) -> Package
     """Return the source in a table of a Pipfile or Pipfile.lock; ``get_text`` returns the string at a key, or ""."""
     vcs = next(filter(get_text, VCS_KEYS), "")
     if vcs:
-        return PackageSource(skip=package_source.repository_reason(get_text(vcs), get_text("ref"), vcs=vcs))
+        revision = get_text("ref")
+        return PackageSource(
+            skip=package_source.repository_reason(get_text(vcs), revision, vcs=vcs),
+            requirement=guess_tag_requirement(revision),
+        )
     url = get_text("file") or get_text("url")
     if url:
         return PackageSource(skip=package_source.url_reason(url), requirement=guess_requirement(url))

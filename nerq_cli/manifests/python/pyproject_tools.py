@@ -13,7 +13,7 @@ from nerq_cli.inventory import Declaration, Include, Location
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.package_source import FileIndexes, PackageSource
 from nerq_cli.manifests.python import pep508
-from nerq_cli.manifests.python.archive_names import guess_requirement
+from nerq_cli.manifests.python.archive_names import guess_requirement, guess_tag_requirement
 from nerq_cli.manifests.python.declarations import LOCAL_REASONS, parse_array, parse_field
 from nerq_cli.manifests.python.dependency_groups import label_extra, label_group
 from nerq_cli.manifests.syntax.toml_document import TomlField
@@ -61,7 +61,10 @@ def find_local_names(sources: Mapping[str, Iterable[PackageSource]]) -> set[str]
 def read_git_source(field: TomlField) -> PackageSource:
     """Return the repository of a table with the key ``git``."""
     revision = next(filter(None, (field.get(key).get_text() for key in ("rev", "tag", "branch"))), "")
-    return PackageSource(skip=package_source.repository_reason(field.get("git").get_text(), revision))
+    return PackageSource(
+        skip=package_source.repository_reason(field.get("git").get_text(), revision),
+        requirement=guess_tag_requirement(revision),
+    )
 
 
 def read_development(tool: TomlField) -> Iterator[Declaration]:

@@ -18,7 +18,7 @@ from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.errors import Problem, ProblemLevel
 from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
 from nerq_cli.manifests.package_source import PackageSource, strip_credentials
-from nerq_cli.manifests.python.artefact_names import find_other_artefact
+from nerq_cli.manifests.python.archive_names import find_other_artefact
 from nerq_cli.manifests.python.declarations import LOCAL_REASONS
 from nerq_cli.manifests.python.dependency_groups import label_extra
 from nerq_cli.manifests.python.pep508 import MAX_LENGTH, NotASpecifierError, Specifier, parse_specifier, validate_marker

@@ -196,3 +196,25 @@ def test_a_version_in_a_catalog_that_is_kept_elsewhere_is_awaited() -> None:
     assert is_catalog_missing(parse_spec("a", "catalog:old", {}).skip)
     assert not is_catalog_missing(parse_spec("a", "workspace:*", {}).skip)
     assert not is_catalog_missing("")
+
+
+@pytest.mark.parametrize(
+    ("specifier", "name", "requirement"),
+    [
+        ("https://registry.example/eslint-scope/-/eslint-scope-3.7.2.tgz", "eslint-scope", "3.7.2"),
+        ("https://registry.example/@s%2fb/-/b-3.7.2-rc.1.tgz#abc", "@s/b", "3.7.2-rc.1"),
+        ("https://registry.example/b/-/c-3.7.2.tgz", "good", ""),
+        ("https://files.example/good-3.7.2.tgz", "good", "3.7.2"),
+        ("https://files.example/bad-3.7.2.tgz", "good", ""),
+        ("https://code.example/o/r/tar.gz/v3.3.6", "good", "3.3.6"),
+        ("https://code.example/o/r/tar.gz/main", "good", ""),
+        ("git+https://code.example/o/r.git#v3.7.2", "good", "3.7.2"),
+        ("o/r#good@3.7.2", "good", "3.7.2"),
+        ("o/r#semver:3.7.2", "good", "3.7.2"),
+        ("o/r#0123456789abcdef", "good", ""),
+        ("o/r#v3", "good", ""),
+    ],
+)
+def test_an_address_with_an_exact_version_states_it(specifier: str, name: str, requirement: str) -> None:
+    spec = parse_spec("good", specifier, {})
+    assert (spec.name, spec.requirement, bool(spec.skip)) == (name, requirement, True)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nerq_cli.manifests.python.artefact_names import find_other_artefact
+from nerq_cli.manifests.python.archive_names import find_other_artefact, guess_requirement
 
 
 @pytest.mark.parametrize(
@@ -16,6 +16,7 @@ from nerq_cli.manifests.python.artefact_names import find_other_artefact
         "python-dateutil-2.8.2-beta-build.tar.gz",
         "python_dateutil.whl",
         "other.tar.gz",
+        f"{'bad-' * 100_000}2.0.tar.gz",
         "https://files.example/download/abc",
     ],
 )
@@ -37,3 +38,22 @@ def test_a_file_of_the_package_or_with_an_unknown_name_is_accepted(file: str) ->
 def test_a_file_of_another_package_or_version_is_found(file: str) -> None:
     own = "python_dateutil-2.8.2-py3-none-any.whl"
     assert find_other_artefact([own, file], "python-dateutil", "2.8.2") == file
+
+
+@pytest.mark.parametrize(
+    ("address", "requirement"),
+    [
+        ("https://files.example/bad-2.0-py3-none-any.whl", "==2.0"),
+        ("git+https://code.example/acme/bad@2.0", "==2.0"),
+        ("git+ssh://git@code.example/acme/bad.git@v2.0#egg=bad", "==2.0"),
+        ("git+ssh://git@code.example/acme/bad.git", ""),
+        ("git+https://code.example/acme/bad@main", ""),
+        ("git+https://code.example/acme/bad@1234567", ""),
+        ("git+https://code.example/acme/bad@release/2.0", ""),
+        ("file:///home/x/croot/bad_2.0/work", "==2.0"),
+        ("file:///home/x/croot/bad_2.0_1700000000000/work/python", "==2.0"),
+        ("file:///croot/bad_1700000000000/work", ""),
+    ],
+)
+def test_an_address_with_an_exact_version_states_it(address: str, requirement: str) -> None:
+    assert guess_requirement(address) == requirement
