@@ -11,12 +11,12 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from email.utils import parsedate_to_datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from http import HTTPStatus
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import httpx
 
@@ -29,6 +29,8 @@ from nerq_cli.fetch.source import Endpoint, Request, Response
 
 if TYPE_CHECKING:
     from zlib import _Decompress
+
+T = TypeVar("T")
 
 #: Consecutive failures that open the circuit if there is no connection.
 _UNREACHABLE_THRESHOLD: Final = 3
@@ -121,6 +123,8 @@ class HttpClient:
     def send(self, request: Request[Any], *, limit: int, deadline: float, on_request: Callable[[], None]) -> Response:
         """Return the response to a request, after redirects within its host.
 
+        The deadline does not end headers that arrive byte by byte: ``FetchRun`` and ``send_bounded`` do.
+
         Args:
             request: The request.
             limit: Largest body in bytes.
@@ -142,6 +146,16 @@ class HttpClient:
             url = redirect_url
         raise RequestError(f"{_format_host(url)}: too many redirects")
 
+    def send_bounded(self, request: Request[Any], *, limit: int, seconds: float) -> Response:
+        """Return the response to a request as ``send`` does, for callers without a ``FetchRun`` that ends it in time.
+
+        Raises:
+            RequestError: there is no response in time, or none that a source can parse.
+        """
+        deadline = time.monotonic() + seconds
+        send = partial(self.send, request, limit=limit, deadline=deadline, on_request=lambda: None)
+        return _call_bounded(send, _parse_url(request.url), min(seconds, self._timeout))
+
     @contextmanager
     def stream(self, request: Request[Any], *, idle_timeout: float) -> Iterator[Stream]:
         """Open a response whose body is read while it arrives.
@@ -155,7 +169,7 @@ class HttpClient:
         for _ in range(_MAX_REDIRECTS + 1):
             with ExitStack() as exit_stack:
                 opened = self._open_response(request, url, time.monotonic() + idle_timeout)
-                response = _enter_bounded(opened, exit_stack, url, idle_timeout)
+                response = _call_bounded(partial(exit_stack.enter_context, opened), url, idle_timeout)
                 redirect_url = _find_redirect(request, url, response)
                 if redirect_url is None:
                     _check_status(url, response)
@@ -335,30 +349,28 @@ def _drain_body(response: httpx.Response, deadline: float) -> None:
                 return
 
 
-def _enter_bounded(
-    opened: AbstractContextManager[httpx.Response], exit_stack: ExitStack, url: httpx.URL, seconds: float
-) -> httpx.Response:
-    """Return a response once its headers are there, which a server may send byte by byte.
+def _call_bounded(call: Callable[[], T], url: httpx.URL, seconds: float) -> T:
+    """Return the result of a call, which runs in a thread of its own: a server may send its headers byte by byte.
 
     Raises:
-        RequestError: they are not there in time. The thread that waits for them ends with the connection.
+        RequestError: there is no result in time. The thread ends with its connection.
     """
-    results: SimpleQueue[httpx.Response | BaseException] = SimpleQueue()
+    results: SimpleQueue[tuple[T] | BaseException] = SimpleQueue()
 
-    def enter() -> None:
+    def run() -> None:
         try:
-            results.put(exit_stack.enter_context(opened))
+            results.put((call(),))
         except BaseException as error:  # noqa: BLE001 - it is raised in the thread of the caller
             results.put(error)
 
-    threading.Thread(target=enter, name=f"nerq {_format_host(url)}", daemon=True).start()
+    threading.Thread(target=run, name=f"nerq {_format_host(url)}", daemon=True).start()
     try:
         result = results.get(timeout=seconds + _OPEN_DELAY)
     except Empty:
         raise create_timeout_error(str(url), seconds) from None
     if isinstance(result, BaseException):
         raise result
-    return result
+    return result[0]
 
 
 def _iter_stream(response: httpx.Response, idle_timeout: float) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ from nerq_cli.ecosystems import PYPI
 from nerq_cli.facts import Absent, Fact, Found, Unknown
 from nerq_cli.fetch.fetcher import FetchRun, HttpSettings
 from nerq_cli.fetch.host_workers import HostWorkers
+from nerq_cli.fetch.http_client import HttpClient
+from nerq_cli.fetch.request_error import RequestError
 from nerq_cli.fetch.source import Endpoint, Request, Response
 from nerq_cli.fetch.time_budget import REGISTRY_LIMITS, TimeLimits
 from nerq_cli.inventory import Package
@@ -123,6 +126,22 @@ def test_a_body_that_is_discarded_ends_in_time_too(open_run: Open, site: Site, b
         f"{site.host}: refused access (403); check the credentials for {site.host}",
         f"{site.host}: no answer within 1.5 s",
     }
+
+
+@pytest.mark.parametrize("turn", [HANG, HEADER_DRIP, BODY_DRIP], ids=["hang", "headers", "body"])
+def test_a_request_outside_of_a_run_ends_in_time_too(site: Site, begun: Callable[[], float], turn: Turn) -> None:
+    site.on("/a", turn)
+    site.on("/b", {"body": b"here"})
+    endpoint = Endpoint(url=site.url)
+    with closing(HttpClient(user_agent="nerq-cli/test", timeout=20.0)) as client:
+        client.open_host(site.url)
+        with pytest.raises(RequestError, match=r"no answer within 0\.5 s"):
+            client.send_bounded(Request(url=f"{site.url}/a", subjects=(), endpoint=endpoint), limit=99_999, seconds=0.5)
+        assert begun() < 10
+        response = client.send_bounded(
+            Request(url=f"{site.url}/b", subjects=(), endpoint=endpoint), limit=99_999, seconds=20.0
+        )
+    assert response.body == b"here"
 
 
 def test_a_request_that_drips_gives_its_place_to_the_next_one(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import time
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from pathlib import Path
@@ -91,8 +90,7 @@ def _request_page(http_client: HttpClient, index: Index, name: str) -> Response:
     url = f"{index.url}/{canonicalize_name(name)}/"
     request: Request[Package] = Request(url=url, subjects=(), endpoint=index.endpoint, accept=_ACCEPT)
     http_client.open_host(url)
-    deadline = time.monotonic() + _PAGE_TIMEOUT
-    return http_client.send(request, limit=_MAX_PAGE_BYTES, deadline=deadline, on_request=lambda: None)
+    return http_client.send_bounded(request, limit=_MAX_PAGE_BYTES, seconds=_PAGE_TIMEOUT)
 
 
 def _choose_wheel(index: Index, name: str, response: Response) -> Wheel:
