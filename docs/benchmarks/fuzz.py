@@ -512,9 +512,16 @@ def encode(value: object) -> bytes:
     return json.dumps(value, indent=1).encode()
 
 
+def list_examples(name: str) -> list[tuple[str, str]]:
+    """Return the examples of a dependency file format; of one without any an empty file, with a note."""
+    if name not in seeds.FORMATS:
+        print(f"no example of {name} in fuzz_seeds.py: it begins with an empty file")
+    return seeds.FORMATS.get(name, [(FORMATS[name].file_patterns.split(",")[0], "")])
+
+
 def build_areas(directory: Path) -> list[Area]:
     areas = [
-        Area(name, [(read_dependency_file(name, path), example.encode()) for path, example in seeds.FORMATS[name]])
+        Area(name, [(read_dependency_file(name, path), example.encode()) for path, example in list_examples(name)])
         for name in FORMATS
     ]
     settings = [("nerq.toml", seeds.NERQ_TOML), ("pyproject.toml", seeds.PYPROJECT)]

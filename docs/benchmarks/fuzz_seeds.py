@@ -198,6 +198,112 @@ PACKAGE_LOCK_1 = {
     },
 }
 
+DENO_JSON = """\
+{
+  // the import map
+  "name": "@acme/app",
+  "workspace": ["./a", "./b"],
+  "imports": {
+    "chalk": "npm:chalk@4",
+    "rd": "npm:/react-dom@18/server",
+    "@std/path": "jsr:@std/path@^1",
+    "local": "./x.ts",
+  },
+  "scopes": { "./y/": { "debug": "npm:debug@4" } },
+}
+"""
+
+DENO_LOCK = {
+    "version": "5",
+    "specifiers": {"npm:chalk@4": "4.1.2", "npm:react-dom@18": "18.3.1_react@18.3.1", "jsr:@std/path@1": "1.0.8"},
+    "jsr": {"@std/path@1.0.8": {"integrity": "00", "dependencies": ["npm:chalk@4"]}},
+    "npm": {
+        "chalk@4.1.2": {"integrity": "sha512-00", "dependencies": ["react@18.3.1", "style@npm:other@1.0.0"]},
+        "react-dom@18.3.1_react@18.3.1": {"dependencies": ["react"], "optionalPeers": ["chalk@4"], "os": ["linux"]},
+        "react@18.3.1": {"integrity": "sha512-00"},
+    },
+    "workspace": {"dependencies": ["npm:chalk@4"], "members": {"a": {"dependencies": ["npm:react-dom@18"]}}},
+}
+
+PIXI_TOML = """\
+[workspace]
+name = "acme"
+channels = ["conda-forge"]
+platforms = ["linux-64", "win-64"]
+[dependencies]
+python = "3.11.*"
+numpy = { version = "==1.26.4", channel = "conda-forge" }
+[pypi-options]
+extra-index-urls = ["https://user:secret@other.example/simple"]
+[pypi-dependencies]
+requests = "==2.31.0"
+flask = { version = ">=2", extras = ["async"], env-markers = "os_name == 'nt'" }
+own = { path = ".", editable = true }
+tool = { git = "https://code.example/tool.git", rev = "abc" }
+[target.win-64.pypi-dependencies]
+pywin32 = ">=300"
+[feature.test.target.osx-arm64.dependencies]
+lld = ">=1"
+"""
+
+PIXI_LOCK = """\
+version: 6
+environments:
+  default:
+    channels:
+    - url: https://conda.example/conda-forge/
+    indexes:
+    - https://registry.example/simple
+    packages:
+      linux-64:
+      - conda: https://conda.example/conda-forge/linux-64/python-3.12.7-hc5c86c4_0_cpython.conda
+      - pypi: https://files.example/requests-2.31.0-py3-none-any.whl
+      - pypi: ./
+packages:
+- conda: https://conda.example/conda-forge/linux-64/python-3.12.7-hc5c86c4_0_cpython.conda
+  sha256: 00
+  depends:
+  - __glibc >=2.17
+- pypi: https://files.example/requests-2.31.0-py3-none-any.whl
+  name: requests
+  version: 2.31.0
+  sha256: 00
+  requires_dist:
+  - idna<4,>=2.5
+  - pysocks!=1.5.7,>=1.5.6 ; extra == 'socks'
+- pypi: ./
+  name: acme
+  version: 0.1.0
+  editable: true
+"""
+
+CONDA_LOCK = """\
+version: 1
+metadata:
+  platforms: [linux-64, osx-64]
+package:
+- name: python
+  version: '3.12.7'
+  manager: conda
+  platform: linux-64
+  url: https://conda.example/python.conda
+  dependencies: {_libgcc_mutex: '>=0.1'}
+  hash: {sha256: '00'}
+- name: requests
+  version: '2.31.0'
+  manager: pip
+  platform: linux-64
+  url: https://files.example/requests.whl
+  dependencies: {idna: '>=2.5,<4', python: '>=3.8'}
+  category: main
+  optional: false
+- name: own
+  version: '1.0'
+  manager: pip
+  platform: linux-64
+  source: {type: url, url: git+https://code.example/own.git@abc}
+"""
+
 #: Path and content of examples of each dependency file format.
 FORMATS: dict[str, list[tuple[str, str]]] = {
     "pyproject": [("pyproject.toml", PYPROJECT)],
@@ -219,6 +325,11 @@ FORMATS: dict[str, list[tuple[str, str]]] = {
     "yarn.lock": [("yarn.lock", locks.yarn_classic(COUNT)), ("yarn.lock", locks.yarn_berry(COUNT))],
     "pnpm-lock.yaml": [("pnpm-lock.yaml", locks.pnpm(COUNT))],
     "bun.lock": [("bun.lock", locks.bun_lock(COUNT))],
+    "deno.json": [("deno.json", DENO_JSON)],
+    "deno.lock": [("deno.lock", json.dumps(DENO_LOCK, indent=2))],
+    "pixi.toml": [("pixi.toml", PIXI_TOML)],
+    "pixi.lock": [("pixi.lock", PIXI_LOCK)],
+    "conda-lock.yml": [("conda-lock.yml", CONDA_LOCK)],
     "sbom": [("bom.json", locks.cyclonedx(COUNT)), ("bom.xml", CYCLONEDX_XML), ("spdx.json", json.dumps(SPDX))],
     "script": [("tool.py", SCRIPT)],
 }
