@@ -160,7 +160,7 @@ def find_package_records(
         {}
         if shipped is None
         else shipped_advisories.find_records(
-            shipped, _select_uncovered(shipped, database, open_packages), known_until=known_until
+            shipped, select_uncovered(shipped, database, open_packages), known_until=known_until
         )
     )
     found_records = {}
@@ -189,7 +189,7 @@ def find_database_advisories(
     return local_database.find_advisories(database, positions, as_of=as_of, known_until=known_until)
 
 
-def _select_uncovered(
+def select_uncovered(
     shipped: ShippedAdvisories, database: AdvisoryDatabase | None, packages: Iterable[Package]
 ) -> list[Package]:
     """Return the packages of ecosystems for which the shipped records are newer than those of the database."""
@@ -215,7 +215,7 @@ def find_local_advisories(
     facts = {release: finding.advisories for release, finding in findings.items()}
     if shipped is None:
         return facts
-    packages = set(_select_uncovered(shipped, database, (release.package for release in releases)))
+    packages = set(select_uncovered(shipped, database, (release.package for release in releases)))
     shipped_findings = shipped_advisories.find_advisories(
         shipped, [release for release in releases if release.package in packages], as_of=as_of, known_until=known_until
     )
@@ -240,7 +240,7 @@ def find_shipped_advisories(
     open_releases = [release for release in positions if not isinstance(osv_advisories.affecting[release], Found)]
     if shipped is None or not open_releases:
         return ShippedFindings({}, Counter())
-    packages = set(_select_uncovered(shipped, database, (release.package for release in open_releases)))
+    packages = set(select_uncovered(shipped, database, (release.package for release in open_releases)))
     releases = [release for release in open_releases if release.package in packages]
     findings = shipped_advisories.find_advisories(shipped, releases, as_of=as_of, known_until=known_until)
     return ShippedFindings(
@@ -375,10 +375,10 @@ def add_database_advisories(
     """Return OSV's advisories with those that only the database has, or the database's if OSV did not answer."""
     return {
         release: _add_database_advisories(
-            findings.advisories, database_findings[release].advisories, unlisted_advisories.get(release, ())
+            findings.advisories,
+            database_findings[release].advisories if release in database_findings else NOT_REQUESTED,
+            unlisted_advisories.get(release, ()),
         )
-        if release in database_findings
-        else findings.advisories
         for release, findings in osv_findings.items()
     }
 
@@ -386,16 +386,17 @@ def add_database_advisories(
 def _add_database_advisories(
     osv_fact: Fact[Advisories], database_fact: Fact[Advisories], unlisted_advisories: Advisories
 ) -> Fact[Advisories]:
+    if database_fact is NOT_REQUESTED and not unlisted_advisories:
+        return osv_fact
     if not isinstance(osv_fact, Found):
         if isinstance(osv_fact, Unknown) and isinstance(database_fact, Unknown):
             reason = f"{osv_fact.reason}; {database_fact.source}: {database_fact.reason}"
             unevaluable_ids = dict.fromkeys((*osv_fact.unevaluable, *database_fact.unevaluable))
             return Unknown(reason, osv_fact.source, unevaluable=tuple(unevaluable_ids))
         return database_fact if isinstance(database_fact, Found) else osv_fact
-    if not isinstance(database_fact, Found):
-        return osv_fact
+    database_advisories = database_fact.value if isinstance(database_fact, Found) else ()
     # Of the records that OSV publishes, those that its list lacks were looked up; records from elsewhere all count.
-    other_advisories = (advisory for advisory in database_fact.value if not advisory.id.startswith(OSV_ID_PREFIXES))
+    other_advisories = (advisory for advisory in database_advisories if not advisory.id.startswith(OSV_ID_PREFIXES))
     extra_advisories = (*unlisted_advisories, *other_advisories)
     if not extra_advisories:
         return osv_fact

@@ -1,4 +1,4 @@
-"""Advisories of the local database that OSV's list of a version lacks: OSV is asked for the records themselves.
+"""Advisories on this machine that OSV's list of a version lacks: OSV is asked for the records themselves.
 
 The list may be older than the database, or the database older than the list. The record decides: a withdrawn one, or a
 newer one that does not affect the version, ends the advisory. Without such a record what is known stays.
@@ -6,17 +6,19 @@ newer one that does not affect the version, ends the advisory. Without such a re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
+from nerq_cli.evidence.advisory_lookup import select_uncovered
 from nerq_cli.evidence.service_lookup import ServiceLookup
 from nerq_cli.facts import Absent, Advisory, AffectingAdvisory, Fact, Found
 from nerq_cli.inventory import Package, Release
-from nerq_cli.sources.advisories import local_database, osv
-from nerq_cli.sources.advisories.local_database import AdvisoryFindings
+from nerq_cli.sources.advisories import local_database, osv, shipped_advisories
+from nerq_cli.sources.advisories.local_database import AdvisoryFindings, AdvisoryRecords
 from nerq_cli.sources.advisories.osv import OsvAdvisories
+from nerq_cli.sources.advisories.shipped_advisories import ShippedAdvisories
 from nerq_cli.sources.text import MAX_SUMMARY, clean_text
 from nerq_cli.store.advisory_db import AdvisoryDatabase
 from nerq_cli.vulnerabilities.matching import OSV_ID_PREFIXES, affects_version, select_known_advisories
@@ -37,6 +39,8 @@ class _UnlistedAdvisory(NamedTuple):
 def find_unlisted_advisories(
     services: ServiceLookup,
     database: AdvisoryDatabase | None,
+    shipped: ShippedAdvisories | None,
+    as_of: int,
     known_until: int,
     osv_advisories: OsvAdvisories,
     osv_findings: Mapping[Release, AdvisoryFindings],
@@ -44,52 +48,103 @@ def find_unlisted_advisories(
 ) -> Mapping[Release, tuple[AffectingAdvisory, ...]]:
     """Return the advisories of the database that count although OSV's list of the release lacks them.
 
-    Only ids of databases that OSV publishes are sent, only for releases that OSV answered about, and only where both
-    disagree. ``known_until`` is in epoch seconds UTC.
+    Of the shipped advisories those about malware count too; the others are not read where OSV answers. Only ids of
+    databases that OSV publishes are sent, only for releases that OSV answered about, and only where both disagree.
+    ``as_of`` and ``known_until`` are in epoch seconds UTC.
     """
-    candidates = {
-        release: unlisted
+    unlisted = {
+        release: tuple(_list_unlisted(osv_findings[release].advisories, finding.advisories))
         for release, finding in database_findings.items()
-        if (unlisted := _list_unlisted(osv_findings[release].advisories, finding.advisories))
     }
-    if database is None or not candidates:
+    candidates = _collect_records(database, unlisted, known_until)
+    unlisted_malware = (
+        {} if shipped is None else _find_malware(shipped, database, as_of, known_until, osv_findings, database_findings)
+    )
+    for release, advisories in _collect_records(shipped, unlisted_malware, known_until).items():
+        candidates.setdefault(release, []).extend(advisories)
+    if not candidates:
         return {}
-    packages = sorted({release.package for release in candidates})
-    package_records = local_database.find_records(database, packages, known_until=known_until)
-    unlisted_advisories = {
-        release: [
-            _UnlistedAdvisory(advisory, _select_records(package_records.get(release.package), release, advisory))
-            for advisory in advisories
-        ]
-        for release, advisories in candidates.items()
-    }
     facts = _fetch_records(
         services,
         osv_advisories,
-        [record for unlisted in unlisted_advisories.values() for _, records in unlisted for record in records],
+        [record for advisories in candidates.values() for _, records in advisories for record in records],
     )
     return {
         release: tuple(
             _add_note(advisory)
-            for advisory, records in unlisted
+            for advisory, records in advisories
             if not records or any(_is_in_force(record, release, facts, known_until) for record in records)
         )
-        for release, unlisted in unlisted_advisories.items()
+        for release, advisories in candidates.items()
     }
 
 
 def _list_unlisted(
-    osv_fact: Fact[tuple[AffectingAdvisory, ...]], database_fact: Fact[tuple[AffectingAdvisory, ...]]
-) -> tuple[AffectingAdvisory, ...]:
-    """Return the advisories of the database of which OSV has neither id nor alias."""
-    if not isinstance(osv_fact, Found) or not isinstance(database_fact, Found):
-        return ()
-    listed_ids = {name for advisory in osv_fact.value for name in (advisory.id, *advisory.aliases)}
-    return tuple(
-        advisory
-        for advisory in database_fact.value
-        if advisory.id.startswith(OSV_ID_PREFIXES) and listed_ids.isdisjoint((advisory.id, *advisory.aliases))
+    osv_fact: Fact[tuple[AffectingAdvisory, ...]], other_fact: Fact[tuple[AffectingAdvisory, ...]]
+) -> Iterator[AffectingAdvisory]:
+    """Yield the advisories of which OSV has neither id nor alias, of the databases that it publishes."""
+    if isinstance(osv_fact, Found) and isinstance(other_fact, Found):
+        for advisory in _exclude_listed(other_fact.value, osv_fact.value):
+            if advisory.id.startswith(OSV_ID_PREFIXES):
+                yield advisory
+
+
+def _exclude_listed(
+    advisories: Iterable[AffectingAdvisory], listed: Iterable[AffectingAdvisory]
+) -> Iterator[AffectingAdvisory]:
+    """Yield the advisories that share no id with the listed ones."""
+    listed_ids = {name for advisory in listed for name in (advisory.id, *advisory.aliases)}
+    return (advisory for advisory in advisories if listed_ids.isdisjoint((advisory.id, *advisory.aliases)))
+
+
+def _find_malware(
+    shipped: ShippedAdvisories,
+    database: AdvisoryDatabase | None,
+    as_of: int,
+    known_until: int,
+    osv_findings: Mapping[Release, AdvisoryFindings],
+    database_findings: Mapping[Release, AdvisoryFindings],
+) -> dict[Release, tuple[AffectingAdvisory, ...]]:
+    """Return the shipped malware records of releases about which OSV answered, and no newer database has them."""
+    releases = [
+        release
+        for release, finding in osv_findings.items()
+        if isinstance(finding.advisories, Found)
+        and (edition := shipped.editions.get(release.package.ecosystem)) is not None
+        and release.package.name in edition.malware
+    ]
+    if not releases:
+        return {}
+    packages = set(select_uncovered(shipped, database, (release.package for release in releases)))
+    findings = shipped_advisories.find_advisories(
+        shipped, [release for release in releases if release.package in packages], as_of=as_of, known_until=known_until
     )
+    malware = {}
+    for release, finding in findings.items():
+        other_findings = [osv_findings[release], *filter(None, [database_findings.get(release)])]
+        facts = [other_finding.advisories for other_finding in other_findings]
+        listed = [advisory for fact in facts if isinstance(fact, Found) for advisory in fact.value]
+        advisories = finding.advisories.value if isinstance(finding.advisories, Found) else ()
+        malware[release] = tuple(advisory for advisory in _exclude_listed(advisories, listed) if advisory.malware)
+    return malware
+
+
+def _collect_records(
+    store: AdvisoryRecords | None, advisories: Mapping[Release, tuple[AffectingAdvisory, ...]], known_until: int
+) -> dict[Release, list[_UnlistedAdvisory]]:
+    """Return the advisories with their records, without releases that have none."""
+    packages = sorted({release.package for release, release_advisories in advisories.items() if release_advisories})
+    if store is None or not packages:
+        return {}
+    package_records = local_database.find_records(store, packages, known_until=known_until)
+    return {
+        release: [
+            _UnlistedAdvisory(advisory, _select_records(package_records.get(release.package), release, advisory))
+            for advisory in release_advisories
+        ]
+        for release, release_advisories in advisories.items()
+        if release_advisories
+    }
 
 
 def _select_records(
@@ -173,5 +228,7 @@ def _is_ended(record: Advisory, osv_record: Advisory, release: Release, known_un
 
 
 def _add_note(advisory: AffectingAdvisory) -> AffectingAdvisory:
+    if not advisory.id.startswith(OSV_ID_PREFIXES):
+        return advisory
     summary = clean_text(f"{_NOTE}. {advisory.summary}", MAX_SUMMARY)
     return msgspec.structs.replace(advisory, summary=summary)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -101,3 +102,23 @@ def test_ids_of_other_databases_are_not_sent(scan: Any, services: Any) -> None:
     _, dependency = scan(build_record("ACME-1", "3.0"))
     assert [advisory["id"] for advisory in dependency["advisories"]] == ["ACME-1"]
     assert list_lookups(services) == []
+
+
+def test_shipped_malware_counts_while_osv_lists_nothing(nerq: Any, registry: Any, services: Any, project: Path) -> None:
+    registry.pypi("requests", "2.9")
+    registry.npm("eslint-scope", "3.7.1", "3.7.2", "4.0.0")
+    registry.pypi("ctx", "0.2.6", "0.3")
+    (project / "package.json").write_text('{"dependencies": {"eslint-scope": "3.7.2"}}')
+    (project / "requirements.txt").write_text("ctx==0.2.6\n")
+    result = nerq("scan", *AS_OF, "--format", "json")
+    assert result.status == 1
+    assert [(one["name"], one["score"]) for one in result.json["dependencies"]] == [("ctx", 0), ("eslint-scope", 0)]
+    assert {finding["id"] for finding in result.json["findings"]} == {"malicious"}
+    [[ctx], [eslint_scope]] = [dependency["advisories"] for dependency in result.json["dependencies"]]
+    assert (ctx["id"], ctx["summary"].startswith(NOTE)) == ("PYSEC-2022-199", True)
+    assert (eslint_scope["id"], eslint_scope["summary"]) == ("NSWG-ECO-450", "Malicious Package in eslint-scope")
+    assert list_lookups(services) == ["PYSEC-2022-199"]
+    services.site.on("/osv/v1/vulns/PYSEC-2022-199", {"body": {"id": "PYSEC-2022-199", **WITHDRAWN, "affected": []}})
+    time.sleep(1.1)  # an answer of this very second is not asked for again
+    dependencies = nerq("scan", *AS_OF, "--format", "json", "--refresh").json["dependencies"]
+    assert [len(dependency["advisories"]) for dependency in dependencies] == [0, 1]

@@ -145,18 +145,32 @@ def write_edition(
     """
     editions: list[Edition] = []
     for ecosystem in ECOSYSTEMS:
-        entries = sorted(
-            entry
+        advisories = [
+            _reduce_versions(advisory)
             for advisory in read_advisories(ecosystem)
             if not advisory.id.startswith(tuple(left_out))
-            for entry in build_entries([_reduce_versions(advisory)], {ecosystem.id})
-        )
+        ]
+        entries = sorted(entry for advisory in advisories for entry in build_entries([advisory], {ecosystem.id}))
         own_entries = [entry for entry in entries if entry.ecosystem == ecosystem.id]
         path = directory / f"{ecosystem.id}.msgpack"
         path.write_bytes(_pack_entries(own_entries, [entry for entry in entries if entry.rating]))
         newest = max((entry.modified for entry in own_entries), default=0)
-        editions.append(Edition(ecosystem.id, len(own_entries), newest))
-    rows = {edition.ecosystem: {"newest": edition.newest, "records": edition.records} for edition in editions}
+        malware = {
+            affected.name
+            for advisory in advisories
+            if advisory.malware
+            for affected in advisory.affected
+            if affected.ecosystem == ecosystem.id
+        }
+        editions.append(Edition(ecosystem.id, len(own_entries), newest, frozenset(malware)))
+    rows = {
+        edition.ecosystem: {
+            "malware": sorted(edition.malware),
+            "newest": edition.newest,
+            "records": edition.records,
+        }
+        for edition in editions
+    }
     (directory / EDITIONS_NAME).write_text(json.dumps(rows, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return tuple(editions)
 

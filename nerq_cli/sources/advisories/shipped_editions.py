@@ -26,6 +26,8 @@ class Edition(NamedTuple):
     ecosystem: str
     records: int
     newest: int
+    #: The packages with records about malicious releases.
+    malware: frozenset[str] = frozenset()
 
     @property
     def date(self) -> str:
@@ -72,4 +74,7 @@ DATABASES: Final = (
 def read_editions(directory: Path = DATA_DIRECTORY) -> Mapping[str, Edition]:
     """Return what is shipped, by ecosystem."""
     rows = json.loads((directory / EDITIONS_NAME).read_bytes())
-    return {ecosystem: Edition(ecosystem, row["records"], row["newest"]) for ecosystem, row in sorted(rows.items())}
+    return {
+        ecosystem: Edition(ecosystem, row["records"], row["newest"], frozenset(row["malware"]))
+        for ecosystem, row in sorted(rows.items())
+    }
