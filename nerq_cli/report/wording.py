@@ -184,7 +184,8 @@ def count_packages(n: int) -> str:
 
 def describe_empty(report: Report) -> str:
     """Return why a report has no dependencies."""
-    return "nothing could be read" if report.errors else "no dependencies declared"
+    is_unread = any(file.notes and not file.dependencies for file in report.dependency_files)
+    return "nothing could be read" if report.errors or is_unread else "no dependencies declared"
 
 
 def format_age(seconds: int) -> str:

@@ -299,7 +299,8 @@ class _LockfileApplier:
                     if declaration.package == entry.package
                     else entry.alias or declaration.name,
                     locked_version=entry.version,
-                    skip_reason=entry.skip_reason or declaration.skip_reason,
+                    # An address that is one of a registry is judged by it, as the entry says.
+                    skip_reason=entry.skip_reason or ("" if entry.index else declaration.skip_reason),
                     index=source.index,
                     extra_indexes=source.extra_indexes,
                     has_stated_index=bool(entry.index),

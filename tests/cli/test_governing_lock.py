@@ -305,3 +305,65 @@ def test_nothing_above_the_repository_is_looked_at(nerq: Nerq, project: Path, mo
     versions, report = list_versions(nerq, ".")
     assert versions == {"other": None}
     assert len(report["dependency_files"]) == 1
+
+
+def test_a_member_of_yarn_1_has_its_siblings_and_what_they_require(
+    nerq: Nerq, project: Path, registry: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(
+        project,
+        {
+            ".git/HEAD": "",
+            "package.json": ROOT,
+            "packages/w/package.json": manifest("w", dependencies={"other": "^2.0.0", "mine": "1.0.0"}),
+            "packages/z/package.json": manifest("mine", dependencies={"demo": "^1.0.0"}),
+            "packages/y/package.json": manifest("y", dependencies={"unused": "^1.0.0"}),
+            "yarn.lock": YARN_1_LOCK,
+        },
+    )
+    monkeypatch.chdir(project / "packages/w")
+    versions, report = list_versions(nerq, ".")
+    assert {name: version for name, version in versions.items() if name != "mine"} == {
+        "other": "2.1.0",
+        "deep": "3.0.1",
+        "demo": "1.5.0",
+    }
+    assert not report["findings"]
+    nerq("scan", ".")
+    assert not any("mine" in path for path in registry.paths)
+
+
+def test_an_address_in_the_registry_is_one_dependency_that_is_judged(nerq: Nerq, project: Path, registry: Any) -> None:
+    url = f"{registry.site.url}/demo/-/demo-1.5.0.tgz"
+    registry.npm("demo", "1.5.0")
+    lock = {
+        "name": "x",
+        "lockfileVersion": 3,
+        "packages": {
+            "": {"name": "x", "dependencies": {"demo": url}},
+            "node_modules/demo": {"version": "1.5.0", "resolved": url, "integrity": "sha512-AAAA"},
+        },
+    }
+    write(
+        project,
+        {"package.json": manifest("x", dependencies={"demo": url}), "package-lock.json": json.dumps(lock)},
+    )
+    report = nerq("scan", "--format", "json").json
+    [demo] = report["dependencies"]
+    assert (demo["version"], demo["state"] in ("ok", "unknown", "below")) == ("1.5.0", True)
+    assert not report["findings"]
+
+
+def test_what_pipenv_could_not_resolve_here_is_open_and_no_problem(nerq: Nerq, project: Path) -> None:
+    lock = {
+        "_meta": {"pipfile-spec": 6, "sources": []},
+        "default": {
+            "demo": {"version": "==1.5"},
+            "other": {"markers": "sys_platform == 'win32'", "version": "*"},
+        },
+    }
+    pipfile = "[packages]\ndemo = '*'\nother = {version = '*', markers = \"sys_platform == 'win32'\"}\n"
+    write(project, {"Pipfile": pipfile, "Pipfile.lock": json.dumps(lock)})
+    versions, report = list_versions(nerq, ".")
+    assert versions == {"demo": "1.5", "other": None}
+    assert (report["errors"], report["findings"]) == ([], [])

@@ -181,6 +181,7 @@ class _FileLoader:
             self.texts[file.key] = text
         if file.members and dependency_file.importers is None:
             members = tuple(pair for pair in file.members if lists_member(file.file, pair[0]))
+            members += tuple(self._enqueue_siblings(file, members)) if members else ()
             file = replace(file, members=members or file.members)
             dependency_file = dependency_file if members else replace(dependency_file, importers=())
         return replace(
@@ -189,6 +190,46 @@ class _FileLoader:
             members=file.members,
             problems=tuple(_grade_problems(dependency_file, text)),
         )
+
+    def _enqueue_siblings(self, lock: InputFile, members: Sequence[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+        """Queue the members of a workspace that the given ones require, and yield them as members.
+
+        A lock file of Yarn 1 has neither the members nor what they require.
+        """
+        from nerq_cli.manifests.npm import package_json
+
+        root_file = self.finder.make_file(
+            lock.file.with_name(package_json.NAME), root=lock.root, name=package_json.NAME
+        )
+        includes = package_json.read(_read_text(root_file.file), root_file.path).includes
+        siblings: dict[str, InputFile] = {}
+        patterns = [include.pattern for include in includes if ".." not in include.pattern]
+        for sibling in self._expand_globs(root_file, patterns):
+            if sibling.problem:
+                continue
+            name = next(iter(package_json.read(_read_text(sibling.file), sibling.path).local_versions), ("",))[0]
+            siblings.setdefault(name, sibling)
+        pending = [self.dependency_files[path] for path in self.dependency_files if path in self._list_keys(members)]
+        found: dict[str, InputFile] = {}
+        while pending:
+            for declaration in pending.pop().declarations:
+                sibling_file = siblings.get(declaration.name)
+                if sibling_file is not None and declaration.name not in found:
+                    found[declaration.name] = sibling_file
+                    pending.append(package_json.read(_read_text(sibling_file.file), sibling_file.path))
+        known_paths = {path for _, path in members}
+        for sibling in found.values():
+            if sibling.path not in known_paths:
+                self._enqueue(replace(sibling, from_search=False), from_include=True)
+                member = Path(
+                    os.path.relpath(os.path.realpath(sibling.file.parent), os.path.realpath(lock.file.parent))
+                )
+                yield member.as_posix(), sibling.path
+
+    def _list_keys(self, members: Sequence[tuple[str, str]]) -> set[str]:
+        """Return the keys of the manifests of members."""
+        paths = {path for _, path in members}
+        return {key for key, dependency_file in self.dependency_files.items() if dependency_file.path in paths}
 
     def _stdin_bytes(self) -> bytes:
         try:
@@ -283,6 +324,14 @@ class _FileLoader:
             )
             for key in group if index_files else ():
                 self.dependency_files[key] = _apply_indexes(self.dependency_files[key], index, extra_indexes)
+
+
+def _read_text(file: Path) -> str:
+    """Return the text of a file; empty if it cannot be read."""
+    try:
+        return decode_text(read_bytes(file))
+    except CannotReadError:
+        return ""
 
 
 def _locate_indexes(dependency_file: DependencyFile, text: str) -> tuple[Origin, ...]:

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Final, cast
 
 from nerq_cli.ecosystems import PYPI
-from nerq_cli.errors import Problem
+from nerq_cli.errors import Problem, ProblemLevel
 from nerq_cli.inventory import LOCAL_ARCHIVE, DependencyFile, Location, LockedPackage
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.package_source import LOCAL, FileIndexes, mask_secrets
@@ -176,6 +176,12 @@ class _PipfileLockReader:
             return None
         source = pipfile.read_source(partial(_get_text, entry), indexes)
         version = _get_text(entry, "version").lstrip("=")
+        if version == "*" and not source.skip:
+            # Pipenv could not resolve it where the file was made: it is for another platform.
+            self._report_problem(
+                f"{quote_text(raw_name)} has no version here: its version is open", offset, level="note"
+            )
+            return None
         if not (is_version(version) or (source.skip and not version)):
             error = "the version is not one version" if version else "no version"
             self._report_problem(f"{quote_text(raw_name)}: {error}", offset)
@@ -213,7 +219,7 @@ class _PipfileLockReader:
     def _find_offset(self, *key: str) -> int:
         return self._offsets.get(key, 0)
 
-    def _report_problem(self, message: str, offset: int, *, hint: str = "") -> None:
+    def _report_problem(self, message: str, offset: int, *, hint: str = "", level: ProblemLevel = "error") -> None:
         if len(self.problems) >= MAX_PROBLEMS:
             return
         problem = Problem(
@@ -223,6 +229,7 @@ class _PipfileLockReader:
             message=mask_secrets(message),
             text=excerpt_line(self._lines.line_text(self._lines.line_number(offset))),
             hint=hint,
+            level=level,
         )
         self.problems[problem] = None
 

@@ -306,7 +306,7 @@ class ExportedDatabase:
             raise self._create_error("it has more members than an exported database, or one of them twice")
         for name in names:
             if name not in own_names and (".." in name or not _METADATA_FILE.fullmatch(name)):
-                raise self._create_error(f"{clean_text(name, 80)!r} does not belong into an exported database")
+                raise self._create_error(f"{clean_text(name, 80)!r} does not belong in an exported database")
         if _CONTENTS_MEMBER not in names:
             raise self._create_error("no advisories are in it")
         if sum(member.file_size for member in members) > _MAX_TOTAL_BYTES:
