@@ -16,8 +16,8 @@ def _build_purl(ecosystem: EcosystemId, name: str, version: str) -> str:
     from packageurl import PackageURL
 
     kind = get_ecosystem(ecosystem)
-    namespace, base_name = kind.split_name(name)
-    return PackageURL(kind.purl_type, namespace or None, base_name, version or None).to_string()
+    purl_type, namespace, base_name = kind.split_purl(name)
+    return PackageURL(purl_type, namespace or None, base_name, version or None).to_string()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -332,6 +332,10 @@ PROVIDED_REASON: Final = "provided by this project"
 PRIVATE_REASON: Final = "private name"
 #: Starts of the reasons of packages that are left out on purpose.
 _OWN_REASONS: Final = ("local path", "workspace member", PROVIDED_REASON, PRIVATE_REASON)
+#: Start of the reason of a component of a distribution, and the ends for one that OSV has advisories of, and others.
+EMBEDDED_REASON: Final = "inside "
+ADVISORIES_ONLY: Final = ": only its advisories are looked up"
+NOT_CHECKABLE: Final = ": known, not checkable"
 #: Start of the reason of a wheel, source archive or npm tarball by its path. It was built elsewhere: a third party's,
 #: where a directory is the project's own.
 LOCAL_ARCHIVE: Final = "local archive"
@@ -371,6 +375,16 @@ class Dependency:
     def is_own(self) -> bool:
         """Whether it is left out on purpose: the project's own, or declared private; others are third parties."""
         return self.skip_reason.startswith(_OWN_REASONS)
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether an SBOM inside of an installed distribution lists it (PEP 770)."""
+        return self.skip_reason.startswith(EMBEDDED_REASON)
+
+    @property
+    def is_advisories_only(self) -> bool:
+        """Whether only its advisories are looked up."""
+        return self.is_embedded and self.skip_reason.endswith(ADVISORIES_ONLY)
 
     @property
     def release(self) -> Release | None:

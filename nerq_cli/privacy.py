@@ -8,8 +8,19 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from nerq_cli.config import Config, find_private_pattern, find_public_pattern
-from nerq_cli.ecosystems import EcosystemId, get_ecosystem, normalise_name
-from nerq_cli.inventory import PRIVATE_REASON, PROVIDED_REASON, Declaration, DependencyFile, Location, Origin, Package
+from nerq_cli.ecosystems import PYPI, EcosystemId, get_ecosystem, normalise_name
+from nerq_cli.inventory import (
+    ADVISORIES_ONLY,
+    EMBEDDED_REASON,
+    NOT_CHECKABLE,
+    PRIVATE_REASON,
+    PROVIDED_REASON,
+    Declaration,
+    DependencyFile,
+    Location,
+    Origin,
+    Package,
+)
 from nerq_cli.manifests.formats import format_ecosystems
 
 #: Prefixes of reasons that come from the files of the scanned project alone. Packages skipped for these leave a run
@@ -85,8 +96,24 @@ def collect_local_versions(dependency_files: Iterable[DependencyFile]) -> dict[t
 def mark_withheld(declarations: Iterable[Declaration], rules: PrivacyRules) -> Iterator[Declaration]:
     """Yield every declaration, with a skip reason if its name must not be sent."""
     for declaration in declarations:
-        reason = declaration.skip_reason or find_withheld_reason(declaration, rules)
-        yield replace(declaration, skip_reason=reason) if reason and not declaration.skip_reason else declaration
+        if declaration.skip_reason:
+            yield _withhold_embedded(declaration, rules)
+        else:
+            reason = find_withheld_reason(declaration, rules)
+            yield replace(declaration, skip_reason=reason) if reason else declaration
+
+
+def _withhold_embedded(declaration: Declaration, rules: PrivacyRules) -> Declaration:
+    """Return a skipped declaration; a component whose own name, or that of its distribution, is private is not sent."""
+    reason = declaration.skip_reason
+    if not (reason.startswith(EMBEDDED_REASON) and reason.endswith(ADVISORIES_ONLY)):
+        return declaration
+    carrier = reason.removeprefix(EMBEDDED_REASON).partition(" ")[0]
+    if not find_private_pattern(rules.config, declaration.package) and not find_withheld_reason(
+        replace(declaration, ecosystem=PYPI, name=carrier, locked_version="", skip_reason=""), rules
+    ):
+        return declaration
+    return replace(declaration, skip_reason=f"{reason.removesuffix(ADVISORIES_ONLY)}{NOT_CHECKABLE}")
 
 
 def find_withheld_reason(declaration: Declaration, rules: PrivacyRules) -> str:

@@ -111,6 +111,12 @@ def _assess_skipped(dependency: Dependency, evidence: Mapping[Release, Evidence]
     local_evidence = evidence.get(dependency.release) if dependency.release else None
     state = policy.judge_dependency(dependency, None, options.threshold)
     unjudged = Assessment(dependency=dependency, state=state, reasons=(dependency.skip_reason,))
+    if dependency.is_advisories_only:
+        fact = None if local_evidence is None else local_evidence.advisories
+        if not isinstance(fact, Found):
+            return replace(unjudged, state="not-judged", reasons=(f"{dependency.skip_reason}: not known",))
+        if not fact.value:
+            return replace(unjudged, reasons=(f"{dependency.skip_reason}: none known",))
     if local_evidence is None or not isinstance(local_evidence.advisories, Found):
         return unjudged
     assessment = assess_release(dependency, local_evidence, options)

@@ -45,6 +45,10 @@ class EvidenceProvider(Protocol):
         """Return what advisories on this machine have about releases whose names may not be sent."""
         ...
 
+    def find_advisories(self, releases: Sequence[Release], package_facts: PackageFacts) -> Mapping[Release, Evidence]:
+        """Return the advisories that affect releases of which nothing else is looked up."""
+        ...
+
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> Mapping[Release, Evidence]:
         """Return the evidence for each release: the versions in use, and possible upgrades."""
         ...
@@ -88,6 +92,10 @@ class EvidenceRun:
     def find_local_evidence(self, releases: Sequence[Release]) -> dict[Release, Evidence]:
         """Return what advisories on this machine have about releases."""
         return self._open_collector().find_local_evidence(releases)
+
+    def find_advisories(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:
+        """Return the advisories that affect releases of which nothing else is looked up."""
+        return self._open_collector().find_advisories(releases, package_facts)
 
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:
         """Return the evidence for each release."""

@@ -169,6 +169,12 @@ def assess_declarations(
         ]
         if skipped_releases:
             evidence.update(provider.find_local_evidence(skipped_releases))
+        embedded_releases = [
+            item.release for item in resolution.dependencies if item.release and item.is_advisories_only
+        ]
+        if embedded_releases:
+            facts = provider.find_advisories(embedded_releases, package_facts)
+            evidence.update({release: fact for release, fact in facts.items() if release not in releases})
         assessments = assess_resolution(resolution, package_facts, evidence, options, package_advisories)
         yield from add_upgrades(assessments, evidence, package_facts, options, provider)
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Final, get_args
 
-from nerq_cli.ecosystems.listed import CondaEcosystem, GenericEcosystem
+from nerq_cli.ecosystems.listed import CondaEcosystem, CratesEcosystem, GenericEcosystem, OtherEcosystem
 from nerq_cli.ecosystems.npm import NpmEcosystem
-from nerq_cli.ecosystems.protocol import CONDA, GENERIC, NPM, PYPI, Ecosystem, EcosystemId, VersionChoice
+from nerq_cli.ecosystems.protocol import CONDA, CRATES, GENERIC, NPM, OTHER, PYPI, Ecosystem, EcosystemId, VersionChoice
 from nerq_cli.ecosystems.pypi import PypiEcosystem
 
 __all__ = [
     "CONDA",
+    "CRATES",
     "ECOSYSTEMS",
     "GENERIC",
     "NPM",
+    "OTHER",
     "PYPI",
     "Ecosystem",
     "EcosystemId",
@@ -25,8 +27,10 @@ __all__ = [
 
 _PYPI: Final = PypiEcosystem()
 _NPM: Final = NpmEcosystem()
+_CRATES: Final = CratesEcosystem()
 _CONDA: Final = CondaEcosystem()
 _GENERIC: Final = GenericEcosystem()
+_OTHER: Final = OtherEcosystem()
 
 
 def get_ecosystem(ecosystem_id: EcosystemId) -> Ecosystem:
@@ -38,20 +42,26 @@ def get_ecosystem(ecosystem_id: EcosystemId) -> Ecosystem:
             return _NPM
         case "conda":
             return _CONDA
-        case "generic":  # pragma: no branch - the last id
+        case "generic":
             return _GENERIC
+        case "crates.io":
+            return _CRATES
+        case "other":  # pragma: no branch - the last id
+            return _OTHER
 
 
 #: Every ecosystem whose packages are scored.
 ECOSYSTEMS: Final[tuple[Ecosystem, ...]] = tuple(
     ecosystem for ecosystem in map(get_ecosystem, get_args(EcosystemId)) if ecosystem.registry_api
 )
-_ECOSYSTEMS_BY_ID: Final[dict[str, Ecosystem]] = {ecosystem.id: ecosystem for ecosystem in ECOSYSTEMS}
+_ADVISORY_ECOSYSTEMS: Final[dict[str, Ecosystem]] = {
+    ecosystem.id: ecosystem for ecosystem in map(get_ecosystem, get_args(EcosystemId)) if ecosystem.has_advisories
+}
 
 
 def find_ecosystem(name: str) -> Ecosystem | None:
-    """Return the scored ecosystem with this id, as OSV spells it; None if there is no such ecosystem."""
-    return _ECOSYSTEMS_BY_ID.get(name)
+    """Return the ecosystem that OSV spells so; None if its advisories are not read."""
+    return _ADVISORY_ECOSYSTEMS.get(name)
 
 
 def normalise_name(ecosystem_id: EcosystemId, name: str) -> str:

@@ -1,4 +1,4 @@
-"""Ecosystems whose packages are listed and not scored: conda, and whatever else has a package URL."""
+"""Ecosystems whose packages are listed and not scored: crates, conda, and whatever else has a package URL."""
 
 from __future__ import annotations
 
@@ -6,7 +6,17 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from nerq_cli.ecosystems.protocol import CONDA, GENERIC, Ecosystem, EcosystemId, Requirement, VersionChoice
+from nerq_cli.ecosystems import semver
+from nerq_cli.ecosystems.protocol import (
+    CONDA,
+    CRATES,
+    GENERIC,
+    OTHER,
+    Ecosystem,
+    EcosystemId,
+    Requirement,
+    VersionChoice,
+)
 
 if TYPE_CHECKING:
     from nerq_cli.facts import PackageInfo
@@ -19,6 +29,7 @@ class ListedEcosystem(Ecosystem):
     """Packages that are on no registry that is asked. Versions have no order: only equal texts are the same one."""
 
     registry_api: Literal["pypi", "npm", ""] = ""
+    has_advisories = False
     target_prefixes = ()
     target_pattern = re.compile(r"(?!)")  # no target names them
     version_separator = "="
@@ -106,3 +117,31 @@ class GenericEcosystem(ListedEcosystem):
     id: EcosystemId = GENERIC
     registry_name = "no registry"
     purl_type = "generic"
+
+
+class OtherEcosystem(ListedEcosystem):
+    """Everything else that has a package URL. A name begins with its type: ``rpm/almalinux/openssl-libs``."""
+
+    id: EcosystemId = OTHER
+    registry_name = "another registry"
+    purl_type = "other"
+
+    def split_purl(self, name: str) -> tuple[str, str, str]:
+        purl_type, _, rest = name.partition("/")
+        return purl_type, *self.split_name(rest)
+
+
+class CratesEcosystem(ListedEcosystem):
+    """Crates of Rust, which SBOMs inside of wheels name: only their advisories are looked up."""
+
+    id: EcosystemId = CRATES
+    registry_name = "crates.io"
+    purl_type = "cargo"
+    has_advisories = True
+
+    def parse_version(self, version: str) -> Any | None:  # noqa: ANN401
+        return semver.parse_version(version)
+
+    def is_prerelease(self, version: str) -> bool:
+        parsed = semver.parse_version(version)
+        return parsed is None or not parsed.is_final

@@ -52,6 +52,7 @@ class NpmEcosystem(Ecosystem):
     id: EcosystemId = NPM
     registry_name = "the npm registry"
     registry_api: Literal["pypi", "npm", ""] = "npm"
+    has_advisories = True
     purl_type = "npm"
     target_prefixes = ("npm", "node")
     target_pattern = _TARGET

@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from nerq_cli.facts import PackageInfo
 
 #: Id of an ecosystem, spelled as OSV spells it (ossf/osv-schema, "Defined ecosystems"); else the type of its purls.
-EcosystemId: TypeAlias = Literal["PyPI", "npm", "conda", "generic"]
+EcosystemId: TypeAlias = Literal["PyPI", "npm", "crates.io", "conda", "generic", "other"]
 PYPI: Final = "PyPI"
 NPM: Final = "npm"
+CRATES: Final = "crates.io"
 CONDA: Final = "conda"
 GENERIC: Final = "generic"
+OTHER: Final = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Ecosystem(Protocol):
     registry_name: str
     #: API of the registry, which a module in ``sources/registries`` reads; empty if packages are listed and not scored.
     registry_api: Literal["pypi", "npm", ""]
+    #: Whether OSV has advisories about its packages.
+    has_advisories: bool
     #: purl type (package-url/purl-spec, PURL-TYPES).
     purl_type: str
     #: Names that select the ecosystem in a target such as ``pypi:requests``.
@@ -108,6 +112,10 @@ class Ecosystem(Protocol):
     def split_name(self, name: str) -> tuple[str, str]:
         """Return the namespace (empty if none) and the rest of a name, as a purl separates them."""
         ...
+
+    def split_purl(self, name: str) -> tuple[str, str, str]:
+        """Return the type, the namespace (empty if none) and the rest of a name in a purl."""
+        return self.purl_type, *self.split_name(name)
 
     def parse_version(self, version: str) -> Any | None:  # noqa: ANN401 - comparable within its ecosystem only
         """Return a value that orders the version within its ecosystem; None if the text is not a version."""

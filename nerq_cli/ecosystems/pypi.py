@@ -27,6 +27,7 @@ class PypiEcosystem(Ecosystem):
     id: EcosystemId = PYPI
     registry_name = "PyPI"
     registry_api: Literal["pypi", "npm", ""] = "pypi"
+    has_advisories = True
     purl_type = "pypi"
     target_prefixes = ("pypi", "pip", "python")
     target_pattern = _TARGET

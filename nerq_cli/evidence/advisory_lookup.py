@@ -225,6 +225,20 @@ def find_local_advisories(
     }
 
 
+def fetch_listed_advisories(
+    services: ServiceLookup,
+    database: AdvisoryDatabase | None,
+    releases: Iterable[Release],
+    as_of: int,
+    known_until: int,
+) -> dict[Release, Fact[Advisories]]:
+    """Return the advisories of OSV that affect releases of which nothing else is known."""
+    positions = dict.fromkeys(releases, Position(0, None))
+    osv_advisories = fetch_osv_advisories(services, as_of, known_until, positions)
+    findings = match_osv_advisories(database, as_of, known_until, positions, osv_advisories)
+    return {release: finding.advisories for release, finding in findings.items()}
+
+
 def find_shipped_advisories(
     shipped: ShippedAdvisories | None,
     database: AdvisoryDatabase | None,

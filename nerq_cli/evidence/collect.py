@@ -225,6 +225,18 @@ class EvidenceCollector:
             if isinstance(fact, Found) and fact.value
         }
 
+    def find_advisories(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:
+        """Return the advisories that affect releases of which nothing else is looked up.
+
+        Where OSV has no answer it is that of this machine, which may be Unknown.
+        """
+        facts = advisory_lookup.fetch_listed_advisories(
+            self._select_services(package_facts), self._database, releases, self._as_of, self._known_until
+        )
+        open_releases = [release for release, fact in facts.items() if not isinstance(fact, Found)]
+        local_evidence = self.find_local_evidence(open_releases) if open_releases else {}
+        return {release: Evidence(advisories=fact) for release, fact in facts.items()} | local_evidence
+
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:
         """Return the evidence about versions in use."""
         values = self._release_plan.run(

@@ -28,7 +28,7 @@ def judge_dependency(dependency: Dependency, score: Score | None, threshold: flo
     if dependency.is_own:
         is_malicious = score is not None and any(cap.limit == 0 for cap in score.caps)
         return "below" if is_malicious else "skipped"
-    open_state: State = "not-judged" if dependency.skip_reason else "unknown"
+    open_state: State = "skipped" if dependency.is_embedded else "not-judged" if dependency.skip_reason else "unknown"
     if score is None:
         return open_state
     lowest_cap = min((cap.limit for cap in score.caps), default=100.0)

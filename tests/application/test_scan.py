@@ -100,6 +100,9 @@ class World:
     def find_local_evidence(self, releases: Sequence[Release]) -> dict[Release, Evidence]:
         return dict.fromkeys(releases, Evidence()) if self.silent else {}
 
+    def find_advisories(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:
+        return {release: Evidence() for release in releases if release.package in package_facts.package_info}
+
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:
         self.asked.append([release.key for release in releases])
         return {release: self._evidence(release, package_facts.package_info[release.package]) for release in releases}

@@ -24,7 +24,8 @@ def test_every_id_has_its_own_object() -> None:
     assert tuple(ecosystem for ecosystem in objects if ecosystem.registry_api) == ECOSYSTEMS
     assert len({ecosystem.purl_type for ecosystem in objects}) == len(objects)
     assert all(find_ecosystem(ecosystem.id) is ecosystem for ecosystem in ECOSYSTEMS)
-    assert find_ecosystem("crates.io") is None
+    assert find_ecosystem("crates.io") is get_ecosystem("crates.io")
+    assert find_ecosystem("conda") is None
 
 
 @pytest.mark.parametrize(

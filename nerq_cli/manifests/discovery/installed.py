@@ -12,6 +12,7 @@ from typing import Final
 
 from nerq_cli.errors import Problem
 from nerq_cli.inventory import DependencyFile
+from nerq_cli.manifests.discovery.embedded_sboms import add_embedded_components
 from nerq_cli.manifests.formats import ENVIRONMENT, NODE_MODULES
 from nerq_cli.manifests.npm import installed_npm
 from nerq_cli.manifests.python import installed_python
@@ -31,7 +32,7 @@ def read_installed(path: Path) -> DependencyFile:
             return installed_npm.read(path, NODE_MODULES)
         folders = installed_python.find_folders(path)
         if folders:
-            return installed_python.read(path, folders, ENVIRONMENT)
+            return add_embedded_components(installed_python.read(path, folders, ENVIRONMENT))
     except OSError as error:
         return _problem_file(path, f"cannot be read: {os_error_reason(error)}")
     if not is_directory(path):

@@ -33,8 +33,12 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
     Packages of other ecosystems are counted in a note.
     """
     text_document = TextDocument(text, path)
-    sbom = _read_xml(text_document) if _MARKUP.match(text_document.text) else _read_json(text_document)
-    return build_dependency_file(sbom, text_document, NAME)
+    return build_dependency_file(read_sbom(text_document), text_document, NAME)
+
+
+def read_sbom(text_document: TextDocument) -> Sbom:
+    """Return the components of an SBOM and the relations between them; an empty one, and a problem, for other text."""
+    return _read_xml(text_document) if _MARKUP.match(text_document.text) else _read_json(text_document)
 
 
 def _read_xml(text_document: TextDocument) -> Sbom:
