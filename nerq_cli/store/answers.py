@@ -122,4 +122,6 @@ def _insert_rows(connection: sqlite3.Connection, source: str, scope: str, rows: 
 
 def _get_place_id(connection: sqlite3.Connection, source: str, scope: str) -> int | None:
     row = connection.execute("SELECT id FROM place WHERE source = ? AND scope = ?", (source, scope)).fetchone()
+    if row is not None and not isinstance(row[0], int):
+        raise sqlite3.DatabaseError("an id is of another type")
     return None if row is None else int(row[0])
