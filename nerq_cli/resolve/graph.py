@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from heapq import heappop, heappush
-from itertools import count
-from typing import Final, TypeAlias
+from itertools import count, pairwise
+from typing import Final
 
 from nerq_cli.inventory import DependencyFile, Edge, Importer, LockedPackage, Package
 
@@ -18,9 +18,6 @@ OPTIONAL_GROUP: Final = "optional"
 _MAX_STEPS: Final = 100_000
 #: Most groups of one project that are searched one by one for nearest direct dependencies and parents.
 _MAX_SEARCHED_GROUPS: Final = 64
-
-#: The edges of a path from its second entry on: the first of them, and the rest.
-_PartialPath: TypeAlias = "tuple[Edge, _PartialPath | None]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +100,7 @@ class Graph:
 
     def find_parents(self, key: str, group: str) -> tuple[str, ...]:
         """Return the sorted names of the entries of a group that have an edge to an entry."""
-        parent_keys = [parent for parent, _ in self._predecessors.get(key, ())]
+        parent_keys = self._parents.get(key, ())
         if group not in self._members:
             wanted = {group} if group in self._group_names else self._group_names
             wanted = {MAIN_GROUP, OPTIONAL_GROUP} if group in (MAIN_GROUP, OPTIONAL_GROUP) else wanted
@@ -156,42 +153,39 @@ class Graph:
         """
         targets = {item.key for item in self.lockfile.locked_packages if item.package == package}
         distances = {key: distance for key, (_, distance) in self._nearest_by_group("").items()}
-        # Length of the shortest path that a partial path can become, a number that keeps the order, and its first key.
-        heap: list[tuple[int, int, str, _PartialPath | None]] = [
-            (distances[key], number, key, None) for number, key in enumerate(sorted(targets)) if key in distances
+        # Length of the shortest path that a partial path can become, a number that keeps the order, and its keys.
+        heap: list[tuple[int, int, tuple[str, ...]]] = [
+            (distances[key], number, (key,)) for number, key in enumerate(sorted(targets)) if key in distances
         ]
         steps = count(len(heap))
         while heap and limit > 0:
-            _, _, key, partial_path = heappop(heap)
-            for edge in self.direct_edges.get(key, ())[:limit]:
+            _, _, keys = heappop(heap)
+            for edge in self.direct_edges.get(keys[0], ())[:limit]:
                 limit -= 1
-                yield edge.group, tuple(self._build_step(item) for item in (edge, *_iter_edges(partial_path)))
-            visited_keys = {key, *(edge.target for edge in _iter_edges(partial_path))}
-            edge_count = len(visited_keys)
-            for predecessor, edge in self._predecessors.get(key, ()):
-                if predecessor in targets or predecessor in visited_keys or predecessor not in distances:
+                edges = (edge, *(self._find_edge(source, target) for source, target in pairwise(keys)))
+                yield edge.group, tuple(self._build_step(item) for item in edges)
+            for parent in self._parents.get(keys[0], ()):
+                if parent in targets or parent in keys or parent not in distances:
                     continue
                 step = next(steps)
                 if step > _MAX_STEPS:
                     break
-                heappush(heap, (edge_count + distances[predecessor], step, predecessor, (edge, partial_path)))
+                heappush(heap, (len(keys) + distances[parent], step, (parent, *keys)))
 
     @cached_property
-    def _predecessors(self) -> dict[str, list[tuple[str, Edge]]]:
-        """Return the entries that depend on each entry, sorted by key, with their edges."""
-        predecessors: dict[str, list[tuple[str, Edge]]] = {key: [] for key in self.entries}
+    def _parents(self) -> dict[str, list[str]]:
+        """Return the keys of the entries with an edge to each entry, sorted."""
+        parents: dict[str, list[str]] = {key: [] for key in self.entries}
         for key in sorted(self.entries):
-            for edge in self.entries[key].edges or ():
-                if edge.target in predecessors:
-                    predecessors[edge.target].append((key, edge))
-        return predecessors
+            for target in dict.fromkeys([edge.target for edge in self.entries[key].edges or ()]):
+                if target in parents:
+                    parents[target].append(key)
+        return parents
+
+    def _find_edge(self, source: str, target: str) -> Edge:
+        """Return the first edge from one entry to another."""
+        return next(edge for edge in self.entries[source].edges or () if edge.target == target)
 
     def _build_step(self, edge: Edge) -> Step:
         entry = self.entries[edge.target]
         return Step(edge.alias or entry.name, entry.version, edge.requirement)
-
-
-def _iter_edges(partial_path: _PartialPath | None) -> Iterator[Edge]:
-    while partial_path is not None:
-        edge, partial_path = partial_path
-        yield edge

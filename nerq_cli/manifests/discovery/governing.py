@@ -18,13 +18,16 @@ _YARN_LOCK: Final = "yarn.lock"
 #: Lock files beside a manifest, by its format.
 _LOCK_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     _PACKAGE_JSON: ("npm-shrinkwrap.json", "package-lock.json", "pnpm-lock.yaml", _YARN_LOCK, "bun.lock"),
-    "pyproject": ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml"),
+    "pyproject": ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml", "pixi.lock"),
     "Pipfile": ("Pipfile.lock",),
+    "pixi.toml": ("pixi.lock",),
+    "deno.json": ("deno.lock",),
 }
 #: Lock files that have workspaces, by the format of a member's manifest.
 _WORKSPACE_LOCK_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     _PACKAGE_JSON: _LOCK_NAMES[_PACKAGE_JSON],
     "pyproject": ("uv.lock",),
+    "deno.json": ("deno.lock",),
 }
 
 

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nerq_cli.inventory import DependencyFile, Edge, Importer
+from nerq_cli.manifests.discovery.load import load_dependency_files
 from nerq_cli.manifests.formats import detect_format
 from nerq_cli.manifests.npm import deno_json, deno_lock
 from nerq_cli.manifests.npm.deno_specifiers import JSR_REASON, parse_specifier
@@ -278,6 +279,21 @@ def test_any_text_is_read_or_refused(text: str, position: int) -> None:
 def test_what_names_no_package_is_no_specifier() -> None:
     for text in ("./a", "https://deno.example/a.ts", "node:fs", "npm", "data:a"):
         assert parse_specifier(text) is None
+
+
+@pytest.mark.parametrize("manifest", ["deno.json", "packages/a/deno.json"])
+def test_the_lock_file_governs_the_manifest_of_the_project_and_those_of_its_members(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manifest: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "packages" / "a").mkdir(parents=True)
+    (tmp_path / "deno.json").write_text(MANIFEST)
+    (tmp_path / "packages" / "a" / "deno.json").write_text('{"imports": {"is-even": "npm:is-even@1"}}')
+    (tmp_path / "deno.lock").write_text(LOCK)
+    files = apply_lockfiles(load_dependency_files([manifest]))
+    assert {file.format for file in files} == {"deno.json", "deno.lock"}
+    versions = {d.name: d.locked_version for file in files for d in file.declarations}
+    assert (versions["is-odd"], versions.get("chalk")) == ("0.1.2", "4.1.2" if manifest == "deno.json" else None)
 
 
 def test_both_files_are_found() -> None:
