@@ -184,9 +184,9 @@ def evil(wheel: bytes, tmp_path: Path, name: str, content: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("../../../outside.txt", "does not belong into an exported database"),
-        ("nerq_advisories/__init__.py", "does not belong into an exported database"),
-        ("nerq_advisories/Go.records", "does not belong into an exported database"),
+        ("../../../outside.txt", "does not belong in an exported database"),
+        ("nerq_advisories/__init__.py", "does not belong in an exported database"),
+        ("nerq_advisories/Go.records", "does not belong in an exported database"),
     ],
 )
 def test_a_hostile_wheel_is_refused_and_changes_nothing(
