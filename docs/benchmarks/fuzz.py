@@ -440,7 +440,7 @@ def read_ignore_patterns(data: bytes) -> None:
     lines = data.decode("utf-8", "surrogateescape")[:100_000].splitlines()  # what is read of a .gitignore
     rules = [compile_rules("/work", [line for line in lines if line.strip() and not line.startswith("#")])]
     for path in PATHS:
-        is_ignored(rules, f"/work/{path}")
+        is_ignored(rules, f"/project/{path}")
 
 
 def read_record(parse: Callable[[bytes], Any]) -> Read:

@@ -47,7 +47,7 @@ class ServiceLookup:
     is_public: Callable[[Package], bool]
     #: Packages that no registry has. Their names are probably private: no service receives them.
     hidden_packages: frozenset[Package] = frozenset()
-    #: Whether the name of a package is public wherever it comes from: by a list, or because the user says so.
+    #: Whether the name of a package is public wherever it comes from: by a list, or because the user declares it.
     is_known_name: Callable[[Package], bool] = lambda _: False
     #: Whether only the public index has a package, for those that several indexes were requested for.
     in_public_index: Mapping[Package, bool] = field(default_factory=dict)
@@ -57,7 +57,7 @@ class ServiceLookup:
         return replace(self, hidden_packages=self.hidden_packages | frozenset(packages))
 
     def use_facts(self, package_facts: PackageFacts) -> ServiceLookup:
-        """Return the same access, with what the registries told about the packages."""
+        """Return the same access, with what the registries answered about the packages."""
         return replace(self, in_public_index={**self.in_public_index, **package_facts.is_public})
 
     def may_send(self, package: Package) -> bool:

@@ -21,7 +21,7 @@ from nerq_cli.fetch.source import Divisible, Request, Response, has_cooldown
 
 #: Share of the remaining time that one request to a source with a cooldown may take, so that time is left for others.
 _COOLDOWN_SHARE: Final = 1 / 3
-#: A time-out says something about the server, and not only about this run, if it took this share of the setting.
+#: A time-out concerns the server, and not only this run, if it took this share of the setting.
 _CONCLUSIVE_SHARE: Final = 1 / 3
 #: Longest delay that a server may ask for, in seconds.
 _MAX_RETRY_AFTER: Final = 30.0

@@ -35,7 +35,7 @@ class TimeLimits(NamedTuple):
         return min(_REQUEST_SHARE, self.total * _REQUEST_BUDGET_SHARE)
 
 
-#: A registry may be slow, because a run may need thousands of its responses, but it may not be silent.
+#: A registry may be slow, because a run may need thousands of its responses, but it has to answer.
 REGISTRY_LIMITS: Final = TimeLimits(total=3 / 4, idle=1 / 2)
 #: OSV, which states and scores depend on.
 ADVISORY_LIMITS: Final = TimeLimits(total=1 / 2)

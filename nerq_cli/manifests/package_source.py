@@ -20,7 +20,7 @@ WORKSPACE = "workspace member"
 #: A file or directory by its absolute address.
 LOCAL_FILE = "local file"
 
-#: Index of packages that pip and uv take from no index, where a file says so.
+#: Index of packages that pip and uv take from no index, where a file states it.
 NO_INDEX = "--no-index"
 
 #: Longest URL in a reason, in characters.

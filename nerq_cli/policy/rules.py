@@ -52,7 +52,7 @@ class PolicyRule:
     count_phrases: tuple[str, str]
     #: What to do.
     hint: str
-    #: Whether findings with the same text are shown together: their text says where to look, not their locations.
+    #: Whether findings with the same text are shown together: their text has the place, not their locations.
     is_grouped: bool = False
     #: Pure function that yields the findings, without an id.
     check: Callable[[RuleInput], Iterable[Finding]]

@@ -299,7 +299,7 @@ class _LockfileApplier:
                     if declaration.package == entry.package
                     else entry.alias or declaration.name,
                     locked_version=entry.version,
-                    # An address that is one of a registry is judged by it, as the entry says.
+                    # An address that is one of a registry is judged by it, as the entry states.
                     skip_reason=entry.skip_reason or ("" if entry.index else declaration.skip_reason),
                     index=source.index,
                     extra_indexes=source.extra_indexes,

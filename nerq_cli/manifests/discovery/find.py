@@ -101,7 +101,7 @@ class FileFinder:
         self.as_format = _resolve_format(as_format) if as_format else ""
 
     def find_all(self, paths: Sequence[str], stdin_as: str) -> tuple[InputFile, ...]:
-        """Return the files at all paths, each once: of a file and a link to it the one whose name says more."""
+        """Return the files at all paths, each once: of a file and a link to it the one with the more specific name."""
         files_by_key: dict[str, InputFile] = {}
         for path in paths:
             for file in [self._make_stdin_file(stdin_as)] if path == STDIN else self._find_at(path):
@@ -231,13 +231,13 @@ def is_inside(path: Path, root: Path) -> bool:
 
 
 def _find_link_problem(file: Path, root: Path) -> str:
-    """Return the problem of a file that nobody named and that is a link out of the project; empty if it is none."""
+    """Return the problem of a file that was not named and that is a link out of the project; empty if it is none."""
     leads_out = os.path.exists(file) and not is_inside(file, project_root(root))  # noqa: PTH110 - as in is_inside
     return "a link that leads out of the project: not followed" if leads_out else ""
 
 
 def _rate_name(file: InputFile) -> tuple[bool, bool]:
-    """Return how well a name tells what a file is for: a constraints file that also has another name is none."""
+    """Return how well a name shows what a file is for: a constraints file that also has another name is none."""
     from nerq_cli.manifests.python.requirements import is_constraints_name
 
     return not is_constraints_name(PurePosixPath(file.file)), not file.file.is_symlink()

@@ -281,7 +281,7 @@ def make_override(
         specifier: what is installed in its place.
         location: where it is.
         catalogs: the catalogs of the workspace.
-        is_conditional: whether it applies only below certain packages, so that a version says nothing about others.
+        is_conditional: whether it applies only below certain packages, so that its version does not hold elsewhere.
     """
     name, specifier = parse_override_name(key), specifier.strip()
     if not specifier or specifier.startswith("$") or find_name_error(name):

@@ -1,6 +1,6 @@
 """Quotes parts of untrusted files in messages: names and keys, never values.
 
-A file may be another one than its name says, a file of credentials for instance.
+A file may be another one than its name suggests, a file of credentials for instance.
 """
 
 from __future__ import annotations

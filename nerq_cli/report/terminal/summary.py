@@ -30,7 +30,7 @@ _MAX_PROJECTS: Final = 10
 #: Number of projects from which each has a line.
 _MIN_PROJECTS: Final = 2
 #: Number of sources without any answer from which they share a line, and causes that it names.
-_MIN_SILENT: Final = 2
+_MIN_UNANSWERED: Final = 2
 _MAX_CAUSES: Final = 2
 #: What the reason of a failed lookup ends with: the number of attempts, and when it failed in an earlier run.
 _ATTEMPTS = re.compile(r"(?: after [0-9]+ attempts)?(?: \(requested at [^()]*\))?$")
@@ -289,15 +289,15 @@ def _describe_missing(sources: Iterable[SourceStatus], *, verbose: bool) -> Iter
     Sources without any answer share a line, unless ``verbose`` is set; each of the others has its own.
     """
     missing = [source for source in sources if _is_unavailable(source)]
-    silent = [source for source in missing if source.state == "unavailable" and not source.answered_subjects]
-    if len(silent) >= _MIN_SILENT and not verbose:
-        names = ", ".join(source.name for source in silent)
-        causes = list(dict.fromkeys(filter(None, (_find_cause(source.reason) for source in silent))))
+    unanswered = [source for source in missing if source.state == "unavailable" and not source.answered_subjects]
+    if len(unanswered) >= _MIN_UNANSWERED and not verbose:
+        names = ", ".join(source.name for source in unanswered)
+        causes = list(dict.fromkeys(filter(None, (_find_cause(source.reason) for source in unanswered))))
         listed_causes = [*causes[:_MAX_CAUSES], *(["other reasons"] if len(causes) > _MAX_CAUSES else [])]
-        if any(_RETRY_HINT in source.reason for source in silent):
+        if any(_RETRY_HINT in source.reason for source in unanswered):
             listed_causes.append(_RETRY_HINT)
         yield f"not checked ({'; '.join(listed_causes)}): {names}" if listed_causes else f"not checked: {names}"
-        missing = [source for source in missing if source not in silent]
+        missing = [source for source in missing if source not in unanswered]
     for source in missing:
         is_complete = source.outdated and source.answered_subjects == source.subjects
         yield f"{'not refreshed' if is_complete else 'not checked'}: {_describe_unavailable(source)}"

@@ -347,7 +347,7 @@ def fetch_repositories(
 
 
 def _explain(fact: Fact[HostedRepository], *, is_anonymous: bool) -> Fact[HostedRepository]:
-    """Return what an answer says about a repository; of an unknown one also whether a token would help."""
+    """Return what an answer states about a repository; of an unknown one also whether a token would help."""
     if isinstance(fact, Absent):
         return NOT_REACHABLE
     if not isinstance(fact, Unknown) or not is_anonymous:

@@ -37,7 +37,7 @@ class _IndexSettings(NamedTuple):
     extra: tuple[RegistrySetting, ...] = ()
     #: Indexes that only packages assigned to them come from (uv's ``explicit``).
     explicit: tuple[RegistrySetting, ...] = ()
-    #: Where it says that no index is used; empty if it does not.
+    #: Where it states that no index is used; empty if it does not.
     no_index: str = ""
 
 
