@@ -158,7 +158,7 @@ def _explain_error(text: str) -> NotASpecifierError:
 
 
 def _extract_message(error: ValueError) -> str:
-    """Return what a message of `packaging` states, without the text: quoted after a colon, or drawn on further lines."""
+    """Return what a message of `packaging` states, without the text after a colon or on further lines."""
     message = str(error).partition("\n")[0].partition(": ")[0]
     return message[:1].lower() + message[1:]
 
