@@ -324,7 +324,7 @@ class _PackageResolver:
         return _ResolvedDeclaration(declaration, removed_version, resolution, constraints, unsatisfied)
 
     def _list_removed(self) -> Iterator[Sequence[str]]:
-        """Yield groups of versions that were published once and are not listed; none without an answer of the registry."""
+        """Yield groups of versions that were published once and are not listed; none without the registry's answer."""
         if isinstance(self.fact, Found):
             for versions in (*self.named_versions, self.fact.value.removed):
                 yield [version for version in versions if version not in self.fact.value.versions]
