@@ -154,9 +154,12 @@ class Declarations:
         unsatisfied: list[Unsatisfied] = []
         for package in packages:
             declarations = self._declarations[package]
-            dependencies.extend(
-                _build_skipped_dependencies(declaration for declaration in declarations if declaration.skip_reason)
-            )
+            skipped = [declaration for declaration in declarations if declaration.skip_reason]
+            if skipped:
+                dependencies.extend(_build_skipped_dependencies(skipped))
+                declarations = [declaration for declaration in declarations if not declaration.skip_reason]
+            if not declarations:
+                continue
             resolver = _PackageResolver(
                 package,
                 package_infos.get(package),
@@ -165,13 +168,11 @@ class Declarations:
                 frozenset(real_versions.get(package, ())),
             )
             constraints = _Constraints(self._constraints.get(package, ()), self._project_directories, self._python)
-            resolved_declarations = _resolve_declarations(
-                resolver, [declaration for declaration in declarations if not declaration.skip_reason], constraints
-            )
+            resolved_declarations = _resolve_declarations(resolver, declarations, constraints)
             dependencies.extend(_build_dependencies(package, resolved_declarations))
-            unsatisfied.extend(
-                _merge_unsatisfied(resolved.unsatisfied for resolved in resolved_declarations if resolved.unsatisfied)
-            )
+            problems = [resolved.unsatisfied for resolved in resolved_declarations if resolved.unsatisfied]
+            if problems:
+                unsatisfied.extend(_merge_unsatisfied(problems))
         return Resolution(tuple(sorted(dependencies, key=_dependency_key)), tuple(sorted(unsatisfied)))
 
 
@@ -486,11 +487,24 @@ def _build_dependency(
     version: str | None,
     resolution: Literal["pinned", "range", "unresolved"],
 ) -> Dependency:
-    sources = (
-        sorted([*declarations, *constraints], key=_location_key)
-        if constraints or len(declarations) > 1
-        else declarations
-    )
+    if len(declarations) == 1 and not constraints:  # the usual case
+        only = declarations[0]
+        return Dependency(
+            package=package,
+            requirement=only.requirement,
+            version=version,
+            resolution=resolution,
+            direct=not only.indirect,
+            groups=_make_single(only.group) if only.group else (),
+            locations=(only.location,),
+            markers=_make_single(only.marker) if only.marker else (),
+            aliases=_make_single(only.alias) if only.alias else (),
+            extras=_sort_distinct(list(only.extras)),
+            skip_reason=only.skip_reason,
+            via=_make_single(only.via) if only.via else (),
+            parents=_sort_distinct(list(only.parents)),
+        )
+    sources = sorted([*declarations, *constraints], key=_location_key)
     return Dependency(
         package=package,
         requirement=" · ".join(

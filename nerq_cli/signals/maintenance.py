@@ -22,10 +22,10 @@ from nerq_cli.signals.signal import (
     build_not_applicable,
     build_possible_flag,
     build_unknown,
-    days_between,
     format_age,
     format_count,
 )
+from nerq_cli.units import DAY
 
 
 def measure_status(context: Context, spec: SignalSpec) -> Iterator[Signal | Flag]:
@@ -170,9 +170,9 @@ def measure_cadence(context: Context, spec: SignalSpec) -> Signal:
         return build_unknown(spec, "not all versions were requested", fact.source)
     if context.package_days is None:
         return build_unknown(spec, package_info.date_problem or "no publication dates", fact.source)
-    dates = (package_info.published[row] for row in context.stable_rows)
-    max_days = context.limit("cadence_days")
-    recent_count = sum(1 for date in dates if date and days_between(date, context.as_of) <= max_days)
+    dates = package_info.published
+    first_date = max(1, (context.as_of // DAY - int(context.limit("cadence_days"))) * DAY)
+    recent_count = sum([dates[row] >= first_date for row in context.stable_rows])
     value = spec.curves["releases"].value_at(recent_count)
     reason = f"{format_count(recent_count, 'stable release')} in 24 months"
     if package_info.versions and all(flags & PRERELEASE for flags in package_info.flags):

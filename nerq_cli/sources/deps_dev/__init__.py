@@ -112,9 +112,13 @@ class VersionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def verified_repository(self) -> str:
         """The repository that provably built it; empty when unknown."""
-        attested_repositories = (entry.repository for entry in self.attestations if entry.verified)
-        related_repositories = (entry.repository for entry in self.related if entry.is_verified)
-        return next(filter(None, (*attested_repositories, *related_repositories)), "")
+        for attestation in self.attestations:
+            if attestation.verified and attestation.repository:
+                return attestation.repository
+        for related in self.related:
+            if related.is_verified and related.repository:
+                return related.repository
+        return ""
 
     @property
     def declared_repository(self) -> str:
