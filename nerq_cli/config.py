@@ -10,6 +10,7 @@ import fnmatch
 import os
 import re
 import stat
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -286,7 +287,9 @@ def _read_strings(value: object) -> tuple[str, ...]:
 def _read_patterns(value: object, compile_pattern: Callable[[str], object]) -> tuple[str, ...]:
     def check_pattern(pattern: str) -> str:
         try:
-            compile_pattern(pattern)
+            with warnings.catch_warnings():  # future meaning of bracket expressions in Python
+                warnings.simplefilter("ignore")
+                compile_pattern(pattern)
         except (ValueError, re.error) as error:
             raise _SettingError("has a text that is not a pattern") from error
         return pattern

@@ -462,6 +462,12 @@ def test_a_named_file_may_be_anywhere(tmp_path: Path) -> None:
         read_config_file(tmp_path / "missing.toml")
 
 
+@pytest.mark.parametrize("pattern", ["a[[:alpha:]]b", "x[a&&b]", "x[a||b]"])
+def test_no_pattern_makes_python_warn(tmp_path: Path, pattern: str) -> None:
+    text = f"exclude = ['{pattern}']\nprivate = ['name-{pattern}']\n"
+    assert read_config_file(write(tmp_path / "nerq.toml", text)).exclude == (pattern,)
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [

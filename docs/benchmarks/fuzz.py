@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -676,6 +677,7 @@ def main() -> int:
         arguments.save.mkdir(parents=True, exist_ok=True)
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY, MAX_MEMORY))
     signal.signal(signal.SIGPROF, end_input)
+    warnings.simplefilter("error")  # a warning of a library would reach the terminal of the user
     findings = Findings(arguments.save)
     with tempfile.TemporaryDirectory() as directory:
         areas = [one for one in build_areas(Path(directory)) if arguments.area in ("", one.name)]

@@ -115,11 +115,11 @@ def parse_python(text: str | None) -> str:
     """
     if text is None:
         return ".".join(map(str, sys.version_info[:3]))
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         version = Version(text)
-    except InvalidVersion as error:
+    except ValueError as error:  # InvalidVersion, or a number with more digits than Python converts
         raise UsageError(f"--python {text!r} is not a version", hint="write 3.12 or 3.12.4") from error
     if len(version.release) == 1:
         raise UsageError(f"--python {text!r} has no minor version", hint="write 3.12 or 3.12.4")

@@ -17,8 +17,9 @@ _WHEEL_SUFFIX: Final = ".whl"
 _SDIST_SUFFIX = re.compile(r"\.(?:zip|tar(?:\.(?:gz|bz2|xz|Z))?|tgz|tbz)$")
 #: Parts of the name of a wheel: name, version, perhaps a build number, and three tags (PyPA's specification).
 _WHEEL_PARTS: Final = (5, 6)
-#: Longest file name that is read, in characters (NAME_MAX of Linux).
+#: Longest file name, and longest path or URL, that is read, in characters (NAME_MAX and PATH_MAX of Linux).
 _MAX_FILE_NAME_LENGTH: Final = 255
+_MAX_PATH_LENGTH: Final = 4_096
 _VCS_SCHEME = re.compile(r"(?:git|hg|svn|bzr)\+", re.IGNORECASE)
 #: A version with a dot, as a number alone may be an abbreviated commit or a time.
 _VERSION_TAG = re.compile(r"[vV]?(\d+\.\d[\w.!+-]{0,100})", re.ASCII)
@@ -27,11 +28,11 @@ _CONDA_DIRECTORY = re.compile(r"/[A-Za-z0-9._-]+_(\d+\.\d[\w.]*?)(?:_\d+)?/work(
 
 def split_file_name(file_name: str) -> tuple[str, str]:
     """Return name and requirement (``==1.0``) of the file name of a wheel or a source archive, else the name alone."""
-    from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
+    from packaging.utils import parse_sdist_filename, parse_wheel_filename
 
     try:
         name, version = (parse_wheel_filename if file_name.endswith(".whl") else parse_sdist_filename)(file_name)[:2]
-    except (InvalidSdistFilename, InvalidWheelFilename):
+    except ValueError:  # no such name, or a number with more digits than Python converts
         return file_name, ""
     return name, f"=={version}"
 
@@ -43,6 +44,8 @@ def guess_requirement(path: str) -> str:
     which conda built the package (``NAME_1.0/work``).
     """
     bare_path = re.split(r"[?#]", path, maxsplit=1)[0]
+    if len(bare_path) > _MAX_PATH_LENGTH:
+        return ""
     if _VCS_SCHEME.match(bare_path):
         return guess_tag_requirement(bare_path.rpartition("/")[2].partition("@")[2])
     match = _CONDA_DIRECTORY.search(bare_path)
@@ -99,9 +102,9 @@ def _differs(text: str, version: str) -> bool:
 
 @lru_cache(maxsize=8192)
 def _parse_version(text: str) -> Version | None:
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         return Version(text)
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion, or a number with more digits than Python converts
         return None

@@ -18,12 +18,16 @@ _EXACT_VERSION: Final = re.compile(
     r"|\[(?:.*,)?\s*version\s*=\s*(?P<quote>[\"']?)(?:==)?(\d[\w.!+]*)(?P=quote)\s*(?:,.*)?\]",
     re.ASCII,
 )
-_PACKAGE_FILE: Final = re.compile(r"(?:[a-z]+://|[./~]).*?([A-Za-z0-9_][\w.-]*?)-([^-/]+)-[^-/]+\.(?:conda|tar\.bz2)")
+#: Longest requirement that may be an exact one, and longest file name (NAME_MAX of Linux), in characters.
+_MAX_REQUIREMENT_LENGTH: Final = 1_000
+_MAX_FILE_NAME_LENGTH: Final = 255
+_ADDRESS: Final = re.compile(r"[a-z]+://|[./~]")
+_PACKAGE_FILE: Final = re.compile(r".*?([A-Za-z0-9_][\w.-]*?)-([^-/]+)-[^-/]+\.(?:conda|tar\.bz2)")
 
 
 def make_conda_declaration(name: str, requirement: str, group: str, location: Location) -> Declaration:
     """Return the declaration of a package of conda; an exact requirement in the form ``==1.2``."""
-    match = _EXACT_VERSION.fullmatch(requirement)
+    match = _EXACT_VERSION.fullmatch(requirement) if len(requirement) <= _MAX_REQUIREMENT_LENGTH else None
     return Declaration(
         ecosystem=CONDA,
         name=name,
@@ -36,5 +40,8 @@ def make_conda_declaration(name: str, requirement: str, group: str, location: Lo
 
 def parse_file_url(url: str) -> tuple[str, str] | None:
     """Return name and version of the URL or path of a conda package, whose file is ``name-version-build``."""
-    match = _PACKAGE_FILE.fullmatch(url)
+    file_name = url.rpartition("/")[2]
+    if not _ADDRESS.match(url) or len(file_name) > _MAX_FILE_NAME_LENGTH:
+        return None
+    match = _PACKAGE_FILE.fullmatch(file_name)
     return (match[1], match[2]) if match else None

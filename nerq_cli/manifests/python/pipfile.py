@@ -148,7 +148,7 @@ def _build_marker(field: TomlField) -> str:
 
 def _parse_requirement(version: str) -> str:
     """Return the version range; a bare number is an exact version."""
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.specifiers import SpecifierSet
 
     if version.strip() in ("", "*"):
         return ""
@@ -157,6 +157,6 @@ def _parse_requirement(version: str) -> str:
     requirement = f"=={version.strip()}" if _BARE_VERSION.match(version) else version.strip()
     try:
         SpecifierSet(requirement)
-    except InvalidSpecifier:
+    except ValueError:  # InvalidSpecifier, or a number with more digits than Python converts
         raise ValueError("not a version or a range of versions") from None
     return requirement

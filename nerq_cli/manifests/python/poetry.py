@@ -345,9 +345,9 @@ def _translate_clause(operator: str, version: str) -> str:
 
 
 def _parse_version(text: str) -> Version:
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         return Version(text)
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion, or a number with more digits than Python converts
         raise ValueError("not a version") from None

@@ -537,11 +537,11 @@ def _iter_artefacts(table: LockTable, name: str, version: str) -> Iterator[str]:
 
 @lru_cache(maxsize=1024)
 def _parse_alternatives(requirement: str) -> tuple[SpecifierSet, ...]:
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+    from packaging.specifiers import SpecifierSet
 
     try:
         return tuple(SpecifierSet(part) for part in requirement.split("||"))
-    except InvalidSpecifier:
+    except ValueError:  # InvalidSpecifier, or a number with more digits than Python converts
         return ()
 
 
@@ -554,9 +554,9 @@ def _is_allowed(version: str, alternatives: Iterable[SpecifierSet]) -> bool:
 
 @lru_cache(maxsize=8192)
 def _parse_version(version: str) -> Version | None:
-    from packaging.version import InvalidVersion, Version
+    from packaging.version import Version
 
     try:
         return Version(version)
-    except InvalidVersion:
+    except ValueError:  # InvalidVersion, or a number with more digits than Python converts
         return None

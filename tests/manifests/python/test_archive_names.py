@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from nerq_cli.manifests.python.archive_names import find_other_artefact, guess_requirement
@@ -17,6 +19,7 @@ from nerq_cli.manifests.python.archive_names import find_other_artefact, guess_r
         "python_dateutil.whl",
         "other.tar.gz",
         f"{'bad-' * 100_000}2.0.tar.gz",
+        f"python_dateutil-{'9' * 200}-py3-none-any.whl.zip",
         "https://files.example/download/abc",
     ],
 )
@@ -57,3 +60,15 @@ def test_a_file_of_another_package_or_version_is_found(file: str) -> None:
 )
 def test_an_address_with_an_exact_version_states_it(address: str, requirement: str) -> None:
     assert guess_requirement(address) == requirement
+
+
+@pytest.mark.parametrize("version", ["9" * 5_000, "1." + "9" * 5_000])
+def test_a_version_with_more_digits_than_python_converts_is_none(version: str) -> None:
+    assert find_other_artefact(["demo-1.0-py3-none-any.whl"], "demo", version) == ""
+    assert guess_requirement(f"https://files.example/demo-{version}.tar.gz") == ""
+
+
+def test_a_long_address_is_read_in_no_time() -> None:
+    begun = time.process_time()
+    assert guess_requirement("/demo" + "_1.1" * 10_000) == ""
+    assert time.process_time() - begun < 2

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+import time
 from pathlib import PurePosixPath
 
 import pytest
 
-from nerq_cli.inventory import Edge
+from nerq_cli.inventory import Edge, Location
 from nerq_cli.manifests.formats import detect_format
 from nerq_cli.manifests.python.conda_lock import NAME, read
-from nerq_cli.manifests.python.conda_packages import CONDA_REASON
+from nerq_cli.manifests.python.conda_packages import CONDA_REASON, make_conda_declaration, parse_file_url
 
 
 def entry(name: str, version: str, manager: str, platform: str, **more: str) -> str:
@@ -81,3 +82,27 @@ def test_what_is_damaged_is_a_problem_at_its_place(text: str, line: int, message
 @pytest.mark.parametrize("name", ["conda-lock.yml", "conda-lock.yaml", "gpu.conda-lock.yml"])
 def test_it_is_found(name: str) -> None:
     assert detect_format(PurePosixPath("a") / name) == NAME
+
+
+@pytest.mark.parametrize(
+    ("address", "package"),
+    [
+        ("https://conda.example/linux-64/_libgcc_mutex-0.1-conda_forge.tar.bz2", ("_libgcc_mutex", "0.1")),
+        ("./a-b-1.0-0.conda", ("a-b", "1.0")),
+        ("~x-1-b.conda", ("x", "1")),
+        ("a-1-b.conda", None),
+        ("/a-1-b.zip", None),
+        ("https://conda.example/py" + "thon-3.12.7-hc5c86c4_0_cpython.conda" * 600, None),
+    ],
+)
+def test_the_file_of_a_package_names_it(address: str, package: tuple[str, str] | None) -> None:
+    begun = time.process_time()
+    assert parse_file_url(address) == package
+    assert time.process_time() - begun < 2
+
+
+@pytest.mark.parametrize("requirement", ["[" + "version=1," * 8_000, "=1" * 20_000, "1 " * 20_000])
+def test_a_long_requirement_is_judged_in_no_time(requirement: str) -> None:
+    begun = time.process_time()
+    declaration = make_conda_declaration("a", requirement, "main", Location(path="e.yml", line=1))
+    assert (declaration.requirement, time.process_time() - begun < 2) == (requirement, True)
