@@ -82,6 +82,17 @@ def read(path: Path) -> dict[str, list[Any]]:
         return {name: list(database.iter_entries(name)) for name in names}
 
 
+def decode(value: bytes) -> Any:
+    """Return a record without empty fields: not every release of msgspec omits them."""
+
+    def prune(item: Any) -> Any:
+        if isinstance(item, dict):
+            return {key: prune(field) for key, field in item.items() if field not in ([], {}, "")}
+        return [prune(element) for element in item] if isinstance(item, list) else item
+
+    return prune(msgspec.msgpack.decode(value))
+
+
 def test_what_is_written_is_read(filled: AdvisoryDatabase, exported: Path) -> None:
     entries = read(exported)
     assert {name: [entry.id for entry in rows] for name, rows in entries.items()} == {
@@ -89,7 +100,7 @@ def test_what_is_written_is_read(filled: AdvisoryDatabase, exported: Path) -> No
         NPM: ["GHSA-1"],
         NO_ECOSYSTEM: ["CVE-2026-1"],
     }
-    assert [entry.value for entry in entries[PYPI]] == list(filled.iter_records(PYPI))
+    assert [decode(entry.value) for entry in entries[PYPI]] == [decode(row) for row in filled.iter_records(PYPI)]
     assert [entry.modified for entry in entries[NO_ECOSYSTEM]] == [1_767_225_600]
     with ExportedDatabase(exported, now=NOW) as database:
         edition = next(edition for edition in database.editions if edition.ecosystem == PYPI)
