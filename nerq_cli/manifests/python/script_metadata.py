@@ -60,7 +60,8 @@ def _extract_toml(script: TextDocument) -> str:
     """Return the content of the block on the same lines as in the file; empty if there is no block."""
     blocks = []
     number = 0
-    while number < len(script.lines):
+    # Each start of a block that is not closed costs a search to the end of the comment.
+    while number < len(script.lines) and not script.too_many_problems:
         number += 1
         if script.lines[number - 1] == _BLOCK_START:
             end = _find_block_end(script.lines, number)

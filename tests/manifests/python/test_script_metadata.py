@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import PurePosixPath
 
 import pytest
@@ -106,3 +107,10 @@ def test_nothing_is_ever_raised(text: str) -> None:
 def test_a_damaged_file_loses_nothing_in_silence(at: int, mark: str) -> None:
     manifest = read(f"{SCRIPT[:at]}{mark}{SCRIPT[at + 1 :]}", "tool.py")
     assert manifest.declarations or manifest.problems or manifest.notes
+
+
+def test_thousands_of_blocks_that_are_not_closed_take_no_time() -> None:
+    begun = time.process_time()
+    script = read("# /// script\n# requir\n" * 6_000, "tool.py")
+    assert time.process_time() - begun < 2
+    assert script.problems[0].message == "this block is not closed"
