@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -69,6 +68,8 @@ def write_report(report: Report, format_name: str, paths: Iterable[Path], option
 
 
 def _write_file(path: Path, content: bytes) -> None:
+    import tempfile
+
     try:
         if path.exists() and not path.is_file():  # a pipe, /dev/stdout
             path.write_bytes(content)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from datetime import datetime, timezone
 from functools import lru_cache
-from hashlib import blake2b
 from typing import Final, TypeVar
 
 import msgspec
@@ -275,6 +274,8 @@ def is_version(value: object) -> bool:
 
 def hash_account(registry: str, account: str) -> str:
     """Return a short irreversible tag for an account that can publish: 12 hexadecimal digits."""
+    from hashlib import blake2b
+
     return blake2b(f"{registry}:{account}".encode(errors="replace"), digest_size=6).hexdigest()
 
 

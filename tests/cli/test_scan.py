@@ -431,17 +431,23 @@ def test_a_reader_that_leaves_early_gets_no_traceback(registry: Any, project: Pa
     assert "BrokenPipe" not in done.stderr
 
 
-def test_a_warm_scan_opens_no_socket_and_imports_no_http_library(registry: Any, project: Path) -> None:
+@pytest.mark.parametrize("format_name", ["json", "table"])
+def test_a_warm_scan_opens_no_socket_and_imports_no_http_library(
+    registry: Any, project: Path, format_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)  # one of this machine would be read with configparser
     registry.pypi("demo", "1.0", "2.0")
     registry.npm("left", "1.0.0")
     write(project, "demo==1.0\n")
     write(project, '{"dependencies": {"left": "1.0.0"}}', "package.json")
+    heavy = "httpx httpcore h11 h2 idna ssl truststore email http.client urllib.request configparser hashlib tempfile"
+    heavy += " fractions statistics pygments rapidfuzz asyncio concurrent.futures multiprocessing"
     watch = (
         "import sys\n"
         "sys.addaudithook(lambda name, _: name in ('socket.connect', 'socket.getaddrinfo') and sys.exit('socket!'))\n"
         "from nerq_cli.cli.app import run_command_line\n"
-        "status = run_command_line(['scan', '--as-of', '2026-11-21', '--format', 'json', '--quiet'])\n"
-        "loaded = {'httpx', 'httpcore', 'ssl', 'rapidfuzz'} & set(sys.modules)\n"
+        f"status = run_command_line(['scan', '--as-of', '2026-11-21', '--format', {format_name!r}, '--quiet'])\n"
+        f"loaded = set({heavy!r}.split()) & set(sys.modules)\n"
         "sys.exit(f'imported {loaded}' if loaded else status)\n"
     )
     subprocess.run([sys.executable, "-m", "nerq_cli", "scan", *AS_OF], capture_output=True, check=False)  # noqa: S603
