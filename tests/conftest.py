@@ -113,6 +113,11 @@ class Site:
         """Do this when asked for a path: one after the other, and the last one from then on."""
         self._scripts[path] = list(scripts)
 
+    @property
+    def scripts(self) -> Mapping[str, list[Script]]:
+        """What it does from now on, by path."""
+        return self._scripts
+
     def close(self) -> None:
         """Stop, and let go of everybody who hangs."""
         self._closing.set()
