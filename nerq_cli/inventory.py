@@ -231,6 +231,8 @@ class LockedPackage:
     index: str = ""
     extra_indexes: tuple[str, ...] = ()
     has_hash: bool = False
+    #: Directory of a package outside of the workspace whose dependencies the file locks, relative to that of the file.
+    directory: str = ""
 
     @property
     def package(self) -> Package:
@@ -293,6 +295,8 @@ class DependencyFile:
     overridden_names: tuple[str, ...] = ()
     #: Whether a frozen installation compares the requirements themselves, not only whether the versions satisfy them.
     compares_requirements: bool = False
+    #: Whether a frozen installation also compares those of local packages outside of the workspace.
+    compares_local_packages: bool = False
     #: Hash of the manifest in a lock file; of a manifest the one for each release of the tool (Poetry).
     content_hashes: tuple[str, ...] = ()
     #: Names of the files beside a lock file that it locks (``pyproject.toml``).

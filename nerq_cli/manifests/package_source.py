@@ -28,6 +28,7 @@ _MAX_LENGTH = 300
 #: User and password of a URL, also with a slash in the password, and the values of its query.
 _SECRET = re.compile(r"""(?<=://)(?:[^\s/"']*|[^\s/@:"']*:(?!\d+[/\s"'])[^\s"']*)(?=@)|(?<=[?&])[^\s"'#]*=[^\s"'#]*""")
 _ARCHIVE_SUFFIX = re.compile(r"\.(?:whl|egg|zip|t[abglxz]+|tar(?:\.\w+)?)$", re.IGNORECASE)
+_ABSOLUTE_PATH = re.compile(r"/|~|[A-Za-z][A-Za-z0-9+.-]*:|\$")
 _VCS = frozenset({"git", "hg", "svn", "bzr"})
 
 
@@ -82,6 +83,12 @@ def local_reason(path: str) -> str:
     return LOCAL_ARCHIVE if _ARCHIVE_SUFFIX.search(bare_path) else LOCAL
 
 
+def find_directory(path: str) -> str:
+    """Return a path in the project if it is relative and that of a directory; else nothing."""
+    path = path.replace("\\", "/")
+    return "" if _ABSOLUTE_PATH.match(path) or local_reason(path) != LOCAL else path
+
+
 def join_markers(*markers: str) -> str:
     """Return one marker that holds where all given ones hold."""
     nonempty = [marker for marker in markers if marker]
@@ -100,6 +107,8 @@ class PackageSource:
     extra_indexes: tuple[str, ...] = ()
     #: Reason why it is on no index.
     skip: str = ""
+    #: Directory of a local package, relative to that of the file; empty for any other, and for an absolute path.
+    directory: str = ""
     #: Environments in which this source applies; empty means all.
     marker: str = ""
     #: Group of dependencies for which it applies; empty means all.

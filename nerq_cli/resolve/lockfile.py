@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 from typing import Final
 
-from nerq_cli.ecosystems import get_ecosystem
+from nerq_cli.ecosystems import NPM, PYPI, EcosystemId, get_ecosystem
 from nerq_cli.errors import Problem
 from nerq_cli.inventory import (
     LOCAL_ARCHIVE,
@@ -26,6 +26,11 @@ from nerq_cli.resolve.graph import MAIN_GROUP, OPTIONAL_GROUP, Graph
 #: Groups whose declarations are in no lock file.
 _UNLOCKED_GROUPS: Final = ("build", "constraint")
 _PEER_GROUP: Final = "peer"
+#: Files that declare the dependencies of a local package.
+_PACKAGE_FILENAMES: Final[Mapping[EcosystemId, tuple[str, ...]]] = {
+    NPM: ("package.json",),
+    PYPI: ("pyproject.toml", "setup.cfg", "setup.py"),
+}
 _SHRINKWRAP: Final = "npm-shrinkwrap.json"
 _PACKAGE_LOCK: Final = "package-lock.json"
 #: Number of missing packages that a note lists.
@@ -51,7 +56,7 @@ def apply_lockfiles(dependency_files: Sequence[DependencyFile]) -> tuple[Depende
             updated_files[lockfile.path] = replace(lockfile, locked_packages=(), importers=None, lockfile=shrinkwrap)
             continue
         applier = _LockfileApplier(lockfile, files_by_location, frozenset(_split_path(path)[0] for path in lockfiles))
-        if lockfile.members and not applier.source_files:
+        if lockfile.members and not applier.source_files and not applier.local_files:
             omitted.add(lockfile.path)
             for _, manifest_path in lockfile.members:
                 unlisted.setdefault(manifest_path, []).append(lockfile.path)
@@ -167,6 +172,27 @@ class _LockfileApplier:
             files |= self._find_members(lockfile_directory, file_names, files[""])
         return files
 
+    @cached_property
+    def local_files(self) -> list[tuple[LockedPackage, DependencyFile]]:
+        """Return the local packages outside of the workspace that have no lock file of their own, and their files."""
+        base_directory = _split_path(self.lockfile.path)[0]
+        member_directories = {member: _split_path(path)[0] for member, path in self.lockfile.members}
+        directories: dict[str, LockedPackage] = {}
+        for entry in self.lockfile.locked_packages:
+            if entry.directory and not member_directories:
+                directories[_join_path(base_directory, entry.directory)] = entry
+            elif entry.directory and _join_path("", entry.directory) in member_directories:
+                directories[member_directories[_join_path("", entry.directory)]] = entry
+        known_paths = {file.path for file in self.source_files.values()}
+        return [
+            (directories[directory], file)
+            for (directory, name), file in (self.dependency_files.items() if directories else ())
+            if directory in directories
+            and directory not in self.lockfile_directories
+            and file.path not in known_paths
+            and name in _PACKAGE_FILENAMES.get(directories[directory].ecosystem, ())
+        ]
+
     def _find_governed_files(self) -> dict[str, DependencyFile]:
         """Return the manifests of the members that the lock file was read for, if it has them."""
         paths = None if self.lockfile.importers is None else {importer.path for importer in self.lockfile.importers}
@@ -233,6 +259,9 @@ class _LockfileApplier:
             importer = next((candidate for candidate in importers if candidate.path == path), Importer(path=path))
             importers = [candidate for candidate in importers if candidate.path != path]
             importers.append(self._lock_declarations(dependency_file, importer, locked_declarations))
+        for entry, dependency_file in self.local_files:
+            importer = Importer(path=entry.directory, name=entry.name, edges=entry.edges or ())
+            importers.append(self._lock_declarations(dependency_file, importer, locked_declarations, entry))
         if self.lockfile.importers is None and not self.source_files:
             importers = [Importer(edges=tuple(_infer_direct_edges(self.lockfile.locked_packages)))]
         graph = Graph(self.lockfile, importers)
@@ -272,20 +301,35 @@ class _LockfileApplier:
         return [], [note] if names else []
 
     def _lock_declarations(
-        self, dependency_file: DependencyFile, importer: Importer, locked_declarations: list[Declaration]
+        self,
+        dependency_file: DependencyFile,
+        importer: Importer,
+        locked_declarations: list[Declaration],
+        local_package: LockedPackage | None = None,
     ) -> Importer:
-        """Add the locked declarations of one manifest to the list, and return its importer with their edges."""
+        """Add the locked declarations of one manifest to the list, and return its importer with their edges.
+
+        ``local_package`` is the entry of the manifest if it is none of the workspace: its extras and groups are locked
+        only where another package requests them.
+        """
         unlocked: list[Declaration] = []
         edge_groups: dict[Edge, list[str]] = {}
-        edges_by_name = self.patterns if self.lockfile.importers is None else self._group_edges(importer.edges)
+        has_edges = self.lockfile.importers is not None
+        edges_by_name = self._group_edges(importer.edges) if has_edges else self.patterns
+        if local_package is not None:
+            edges_by_name = self._group_edges(importer.edges) or edges_by_name
+        by_name = local_package is None or local_package.edges is None
         matches = [
-            (declaration, *self._match_declaration(declaration, edges_by_name))
+            (declaration, *self._match_declaration(declaration, edges_by_name, by_name=by_name))
             for declaration in dependency_file.declarations
         ]
         # A name in several sections has one requirement in the lock file.
         locked_names = {_get_dependency_name(item) for item, _, edge in matches if _has_requirement(edge, item)}
         for declaration, entry, matched_edge in matches:
-            self._check_drift(declaration, entry, matched_edge, locked_names)
+            if local_package is None or (
+                self.lockfile.compares_local_packages and (entry is not None or declaration.group == MAIN_GROUP)
+            ):
+                self._check_drift(declaration, entry, matched_edge, locked_names)
             if entry is None:
                 if not self._is_left_out(declaration):
                     unlocked.append(declaration)
@@ -306,7 +350,7 @@ class _LockfileApplier:
                     has_stated_index=bool(entry.index),
                 )
             )
-            edge = matched_edge if self.lockfile.importers is not None else None
+            edge = matched_edge if has_edges or local_package is not None else None
             edge = edge or Edge(target=entry.key, group=declaration.group, requirement=declaration.requirement)
             edge_groups.setdefault(edge, []).append(declaration.group)
         self.unlocked.append((dependency_file, unlocked))
@@ -325,9 +369,12 @@ class _LockfileApplier:
         return edges_by_name
 
     def _match_declaration(
-        self, declaration: Declaration, edges_by_name: Mapping[str, Sequence[Edge]]
+        self, declaration: Declaration, edges_by_name: Mapping[str, Sequence[Edge]], *, by_name: bool
     ) -> tuple[LockedPackage | None, Edge | None]:
-        """Return the entry that locks a declaration, and the edge of the lock file that leads to it."""
+        """Return the entry that locks a declaration, and the edge of the lock file that leads to it.
+
+        ``by_name``: without an edge, an entry of the same name is taken.
+        """
         if declaration.group in _UNLOCKED_GROUPS:
             return None, None
         name = _get_dependency_name(declaration)
@@ -339,7 +386,7 @@ class _LockfileApplier:
         if matching_edges:
             edge = max(matching_edges, key=lambda candidate: self._rate_edge(declaration, candidate))
             return self.entries[edge.target], edge
-        entries = self.entries_by_package.get(declaration.package, ())
+        entries = self.entries_by_package.get(declaration.package, ()) if by_name else ()
         if not entries:
             return None, None
         compatible_entries = [

@@ -28,7 +28,7 @@ from nerq_cli.manifests.npm.node_modules import (
     report_missing,
 )
 from nerq_cli.manifests.npm.npm_spec import guess_archive_version, split_name
-from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, PackageSource, local_reason
+from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, PackageSource, find_directory, local_reason
 from nerq_cli.manifests.syntax.json_comments import strip_comments
 from nerq_cli.manifests.syntax.json_document import JsonReader, NotJsonError
 from nerq_cli.manifests.syntax.problems import ProblemList
@@ -242,6 +242,8 @@ class _BunLockReader:
         member = self._members.get(entry.version.partition(":")[2]) if origin.skip == WORKSPACE else None
         fields = entry.info if member is None else member.fields
         version = fields.get("version") if origin.skip else entry.version
+        if not origin.directory:  # Bun installs the development dependencies of a directory
+            fields = {**fields, "devDependencies": None}
         if origin.skip == LOCAL_ARCHIVE:  # a path in place of the version
             version = guess_archive_version(entry.name, entry.version)
         return LockedPackage(
@@ -250,19 +252,22 @@ class _BunLockReader:
             name=entry.name,
             version=version if is_version(version) else "",
             location=Location(path=self.path, line=self.problems.line_index.line_number(entry.start)),
-            edges=self._resolve_edges(path, {**fields, "devDependencies": None}, entry),
+            edges=self._resolve_edges(path, fields, entry),
             optional="os" in entry.info or "cpu" in entry.info,
             marker="bundled" if entry.info.get("bundled") is True else "",
             alias=install_name if install_name != entry.name else "",
             skip_reason=origin.skip,
             index=origin.index,
             has_hash=any(isinstance(item, str) and _HASH_PATTERN.fullmatch(item) for item in entry.items[1:]),
+            directory=origin.directory,
         )
 
     def _find_origin(self, entry: _BunEntry) -> PackageSource:
         for prefix, reason in _LOCAL_PREFIXES.items():
             if entry.version.startswith(prefix):
-                return PackageSource(skip=local_reason(entry.version) if reason == LOCAL else reason)
+                skip = local_reason(entry.version) if reason == LOCAL else reason
+                path = entry.version.removeprefix("file:")
+                return PackageSource(skip=skip, directory=find_directory(path) if prefix == "file:" else "")
         if not is_version(entry.version):
             return PackageSource(skip=find_skip_reason(entry.name, entry.version))
         address = entry.items[0] if entry.items else ""

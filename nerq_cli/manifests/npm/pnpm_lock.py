@@ -25,7 +25,14 @@ from nerq_cli.manifests.npm.npm_entries import (
 )
 from nerq_cli.manifests.npm.npm_spec import Catalogs, parse_spec, split_name
 from nerq_cli.manifests.npm.package_json import find_overridden_name
-from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, local_reason, repository_reason, url_reason
+from nerq_cli.manifests.package_source import (
+    LOCAL,
+    WORKSPACE,
+    find_directory,
+    local_reason,
+    repository_reason,
+    url_reason,
+)
 from nerq_cli.manifests.syntax.problems import ProblemList, list_examples
 from nerq_cli.manifests.syntax.quote import quote_text, quote_version
 from nerq_cli.manifests.syntax.yaml_document import (
@@ -99,6 +106,8 @@ class _PnpmEntry(NamedTuple):
     package: YamlMembers
     #: Members with its edges; before version 9 the same as ``package``.
     snapshot: YamlMembers
+    #: As in `LockedPackage`.
+    directory: str
 
 
 class _PnpmLockReader:
@@ -265,7 +274,8 @@ class _DocumentReader:
             self.lockfile.injected_names[normalise_directory(get_text(resolution.get("directory")))] = name
         origin = get_text(package.get("id")) or reference  # version 5: the key without peers
         key = self.lockfile.keys.assign_key(name, origin if skip else version, index)
-        return _PnpmEntry(key, name, version, skip, index, line, package, snapshot)
+        directory = find_directory(get_text(resolution.get("directory"))) if skip == LOCAL else ""
+        return _PnpmEntry(key, name, version, skip, index, line, package, snapshot, directory)
 
     def _split_key(self, raw_key: str) -> tuple[str, str, str]:
         """Return registry host (empty for the default one), name, and version or URL of a key."""
@@ -309,6 +319,7 @@ class _DocumentReader:
             skip_reason=entry.skip,
             index=entry.registry,
             has_hash="integrity" in self._get_members(package, "resolution"),
+            directory=entry.directory,
         )
 
     # --- Edges -------------------------------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ from nerq_cli.manifests.npm.npm_entries import (
 )
 from nerq_cli.manifests.npm.npm_spec import parse_spec, split_name
 from nerq_cli.manifests.npm.yarn_classic import parse_entries
-from nerq_cli.manifests.package_source import LOCAL, WORKSPACE
+from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, find_directory
 from nerq_cli.manifests.syntax.problems import MAX_PROBLEMS, ProblemList
 from nerq_cli.manifests.syntax.quote import quote_text, quote_version
 from nerq_cli.manifests.syntax.yaml_document import (
@@ -99,6 +99,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
         patterns=() if is_berry else tuple(graph.build_patterns()),
         missing_packages=() if is_berry else missing_packages,
         compares_requirements=True,
+        compares_local_packages=is_berry,
         locked_filenames=("package.json",),
         local_names=find_local_names((entry.name, entry.skip) for entry in entries),
         problems=reader.problems.problems,
@@ -119,6 +120,8 @@ class _EntryOrigin(NamedTuple):
     reference: str = ""
     #: Version that the resolution names; empty if it names none.
     version: str = ""
+    #: As in `LockedPackage`.
+    directory: str = ""
 
 
 class _YarnEntry(NamedTuple):
@@ -137,6 +140,8 @@ class _YarnEntry(NamedTuple):
     resolution: str = ""
     #: Directory of a workspace member; None for other packages.
     member_directory: str | None = None
+    #: As in `LockedPackage`.
+    directory: str = ""
 
 
 class _YarnLockReader:
@@ -256,6 +261,7 @@ class _YarnLockReader:
             fields,
             resolution,
             member_directory,
+            origin.directory,
         )
 
 
@@ -301,6 +307,7 @@ class _EntryGraph:
                 skip_reason=entry.skip,
                 index=entry.registry,
                 has_hash=_is_hashed(entry.fields),
+                directory=entry.directory,
             )
 
     def build_importers(self) -> Iterator[Importer]:
@@ -422,7 +429,8 @@ def _find_classic_origin(patterns: tuple[str, ...], resolved_url: str, real_name
         if spec.skip in (LOCAL, LOCAL_ARCHIVE) or not resolved_url
         else parse_spec(name, resolved_url, {}).skip or spec.skip
     )
-    return _EntryOrigin(name, skip=skip, reference=resolved_url or specifier)
+    directory = "" if resolved_url else _find_directory(specifier)
+    return _EntryOrigin(name, skip=skip, reference=resolved_url or specifier, directory=directory)
 
 
 def _find_berry_origin(resolution: str) -> _EntryOrigin:
@@ -443,7 +451,23 @@ def _find_berry_origin(resolution: str) -> _EntryOrigin:
         return _EntryOrigin(name, skip=WORKSPACE, reference=reference)
     skip = parse_spec(name, _COMMIT_PREFIX.sub("#", reference), {}).skip or "not from the npm registry"
     locator = _LOCATOR_PARAMETER.search(parameters)
-    return _EntryOrigin(name, skip=skip, reference=f"{reference} of {unquote(locator[1])}" if locator else reference)
+    if locator is None:
+        return _EntryOrigin(name, skip=skip, reference=reference)
+    dependent = unquote(locator[1])
+    member = split_name(dependent)[1].removeprefix("workspace:")
+    directory = _find_directory(reference)
+    return _EntryOrigin(
+        name,
+        skip=skip,
+        reference=f"{reference} of {dependent}",
+        # Yarn installs nothing for a link.
+        directory=f"{member}/{directory}" if directory and ":" not in member and reference[:5] != "link:" else "",
+    )
+
+
+def _find_directory(reference: str) -> str:
+    protocol, _, path = reference.partition(":")
+    return find_directory(path.partition("#")[0]) if protocol in ("file", "portal", "link") else ""
 
 
 def _is_hashed(fields: YamlMembers) -> bool:

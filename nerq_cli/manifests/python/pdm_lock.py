@@ -104,7 +104,8 @@ def _read_source(table: LockTable) -> PackageSource:
         revision = table.get_text("revision") or table.get_text("ref")
         return PackageSource(skip=package_source.repository_reason(table.get_text(vcs), revision, vcs=vcs))
     if table.get_text("path"):
-        return PackageSource(skip=package_source.local_reason(table.get_text("path")))
+        path = table.get_text("path")
+        return PackageSource(skip=package_source.local_reason(path), directory=package_source.find_directory(path))
     url = table.get_text("url")
     return PackageSource(skip=package_source.url_reason(url)) if url else PackageSource()
 

@@ -127,7 +127,9 @@ def _read_source(table: LockTable) -> PackageSource:
         revision = source.get_text("resolved_reference") or source.get_text("reference")
         return PackageSource(skip=package_source.repository_reason(url, revision, vcs=kind))
     if kind in ("directory", "file"):
-        return PackageSource(skip=package_source.LOCAL if kind == "directory" else package_source.local_reason(url))
+        is_directory = kind == "directory"
+        skip = package_source.LOCAL if is_directory else package_source.local_reason(url)
+        return PackageSource(skip=skip, directory=package_source.find_directory(url) if is_directory else "")
     if kind == "url":
         return PackageSource(skip=package_source.url_reason(url))
     if source.values:

@@ -91,8 +91,10 @@ def _read_source(table: LockTable) -> PackageSource:
         return PackageSource(skip=package_source.url_reason(archive.get_text("url")))
     if archive.get_text("path"):
         return PackageSource(skip=package_source.local_reason(archive.get_text("path")))
-    if vcs.values or archive.values or table.get_table("directory").values:
-        return PackageSource(skip=package_source.LOCAL)
+    directory = table.get_table("directory")
+    if vcs.values or archive.values or directory.values:
+        path = package_source.find_directory(directory.get_text("path"))
+        return PackageSource(skip=package_source.LOCAL, directory=path)
     index = package_source.strip_credentials(table.get_text("index"))
     artefacts = (*table.get_tables("wheels"), table.get_table("sdist"))
     urls = [artefact.get_text("url") for artefact in artefacts]

@@ -146,6 +146,7 @@ class LockFile:
         importers: Sequence[Importer] = (),
         locked_filename: str = "pyproject.toml",
         compares_requirements: bool = False,
+        compares_local_packages: bool = False,
     ) -> DependencyFile:
         """Return what was read; ``locked_filename`` is the file that the lock file is made from."""
         locked_packages = tuple(packages)
@@ -157,6 +158,7 @@ class LockFile:
             importers=tuple(importers) or None,
             locked_filenames=(locked_filename,),
             compares_requirements=compares_requirements,
+            compares_local_packages=compares_local_packages,
             constraint=constraint,
             local_names=tuple(sorted({package.package.name for package in local_packages})),
             problems=self.problems,
@@ -289,6 +291,7 @@ class LockEntry:
             index=self.source.index,
             extra_indexes=self.source.extra_indexes,
             has_hash=hashed,
+            directory=self.source.directory,
         )
 
 

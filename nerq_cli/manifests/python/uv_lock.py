@@ -57,6 +57,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
         importers=importers,
         locked_filename=locked_filename,
         compares_requirements=True,
+        compares_local_packages=True,
     )
 
 
@@ -125,9 +126,10 @@ class _UvGraph:
         if url:
             return PackageSource(skip=package_source.url_reason(url))
         if any(key in source.values for key in _LOCAL_KEYS):
-            path = source.get_text("path")
+            is_member = self._is_member(table, source)
             return PackageSource(
-                skip=package_source.WORKSPACE if self._is_member(table, source) else package_source.local_reason(path)
+                skip=package_source.WORKSPACE if is_member else package_source.local_reason(source.get_text("path")),
+                directory="" if is_member else package_source.find_directory(_get_directory(source)),
             )
         source.report_problem(f"{quote_text(table.get_text('name'))} has no known source")
         return PackageSource(skip="an unknown source")
@@ -160,11 +162,13 @@ class _UvGraph:
         return extras_by_key
 
     def _find_edges(self, entry: LockEntry) -> Iterator[Edge]:
-        """Yield the edges of a package, with those of its requested extras."""
+        """Yield the edges of a package, with those of its requested extras; a local package states their ranges."""
         sections = self.sections_by_key[entry.key]
+        ranges = _read_ranges(entry.table.get_table("metadata")) if "metadata" in entry.table.values else {}
         for group in ("main", *sorted(self.requested_extras.get(entry.key, ()))):
             for edge in sections.get(group, ()):
-                yield from (Edge(target=target.key) for target in self._find_targets(edge))
+                requirement = ranges.get((group, normalise_name(PYPI, edge.get_text("name"))), "")
+                yield from (Edge(target=target.key, requirement=requirement) for target in self._find_targets(edge))
 
     def _read_member_edges(self, member: LockEntry) -> Iterator[Edge]:
         """Yield what a member declares, group by group."""
