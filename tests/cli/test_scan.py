@@ -469,6 +469,29 @@ def test_asking_for_help_imports_nothing_heavy(option: str) -> None:
     assert done.stderr.strip() == "[]"
 
 
+def test_asking_for_the_version_imports_next_to_nothing() -> None:
+    watch = (
+        "import sys\n"
+        "from nerq_cli.__main__ import main\n"
+        "before = set(sys.modules)\n"
+        "sys.argv = ['nerq', '--version']\n"
+        "try:\n    main()\n"
+        "except SystemExit as status:\n"
+        "    print(status.code, *sorted(set(sys.modules) - before), file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", watch], capture_output=True, text=True, check=True)  # noqa: S603
+    modules = ["nerq_cli.cli", "nerq_cli.cli.shadowed_command", "nerq_cli.cli.stdout", "nerq_cli.cli.version"]
+    assert done.stderr.split() == ["0", *modules]
+    assert done.stdout == f"nerq-cli {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["-V"], ["--version", "scan"]])
+def test_the_version_is_printed_in_the_same_words(arguments: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", "nerq_cli", *arguments], capture_output=True, text=True, check=True)  # noqa: S603
+    assert done.stdout.splitlines()[0] == f"nerq-cli {__version__}"
+    assert done.stderr == ""
+
+
 def test_help_tells_the_exit_statuses(nerq: Nerq) -> None:
     shown = " ".join(nerq("scan", "--help").out.split())
     assert "1 something is below the threshold" in shown
