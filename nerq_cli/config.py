@@ -12,21 +12,24 @@ import re
 import stat
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+import msgspec
+from msgspec.structs import replace
+
 from nerq_cli.ecosystems import EcosystemId, normalise_name
-from nerq_cli.errors import ConfigError, Problem
+from nerq_cli.errors import ConfigError
 from nerq_cli.inventory import Package
 from nerq_cli.methodology.packages import PACKAGES
+from nerq_cli.patterns import compile_late
+from nerq_cli.problem import Problem
 from nerq_cli.units import DAY
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Config(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of a project."""
 
     #: Lowest passing score, 0 to 100.
@@ -134,7 +137,7 @@ _MAX_SHOWN: Final = 5
 
 #: A header of the table ``tool.nerq``, also in a file that is not valid TOML.
 #: Each run of white space can match in one way only: a line of 100,000 spaces takes no time.
-_TABLE_HEADER = re.compile(r"""^[ \t]*(?:\[{1,2}[ \t]*)?["']?tool["']?[ \t]*\.[ \t]*["']?nerq\b""", re.MULTILINE)
+_TABLE_HEADER = compile_late(r"""^[ \t]*(?:\[{1,2}[ \t]*)?["']?tool["']?[ \t]*\.[ \t]*["']?nerq\b""", re.MULTILINE)
 
 
 def _iter_directories(start: Path, home: Path) -> Iterator[Path]:

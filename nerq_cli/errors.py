@@ -1,13 +1,15 @@
-"""Expected errors, with their place in a file.
+"""Expected errors, and the exit statuses.
 
 The command line prints a :class:`NerqError` as message and hint and exits with its status. Other exceptions are bugs.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from nerq_cli.problem import Problem
 
 
 class ExitStatus(IntEnum):
@@ -30,28 +32,6 @@ EXIT_MEANINGS: dict[ExitStatus, str] = {
     ExitStatus.EMPTY: "nothing to scan (--allow-empty makes it 0)",
     ExitStatus.INTERRUPTED: "interrupted",
 }
-
-
-#: ``error``: a dependency file or a line that counts could not be read; ``incomplete``: what it refers to is not
-#: there; ``note``: it has no effect.
-ProblemLevel: TypeAlias = Literal["error", "incomplete", "note"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Problem:
-    """One problem in one file."""
-
-    path: str
-    #: Counted from 1; 0 is the whole file.
-    line: int = 0
-    #: Counted from 1; 0 is the whole line.
-    column: int = 0
-    message: str
-    #: The line up to its first name or key, as written, and ``…`` for what follows. Never a value.
-    text: str = ""
-    #: What to do.
-    hint: str = ""
-    level: ProblemLevel = "error"
 
 
 class NerqError(Exception):

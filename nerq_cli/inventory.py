@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 from urllib.parse import quote
 
+import msgspec
+
 from nerq_cli.ecosystems import EcosystemId, get_ecosystem, normalise_name
-from nerq_cli.errors import Problem
+from nerq_cli.problem import Problem
 
 
 @lru_cache(maxsize=8192)
@@ -20,8 +21,7 @@ def _build_purl(ecosystem: EcosystemId, name: str, version: str) -> str:
     return PackageURL(purl_type, namespace or None, base_name, version or None).to_string()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Package:
+class Package(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """One package of an ecosystem."""
 
     ecosystem: EcosystemId
@@ -53,8 +53,7 @@ class Package:
         return quote(self.name, safe="")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Release:
+class Release(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """One version of one package."""
 
     package: Package
@@ -76,14 +75,21 @@ class Release:
         return _build_purl(self.package.ecosystem, self.package.name, self.version)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class RepositoryId:
+class RepositoryId(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """A source repository."""
 
     #: ``github.com/acme/demo``, in lower case.
     id: str
     #: The same as written by its owner or in a link, for services that are case-sensitive.
-    spelling: str = field(default="", compare=False)
+    spelling: str = ""
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both are the same repository, however it is written."""
+        return self.id == other.id if isinstance(other, RepositoryId) else NotImplemented
+
+    def __hash__(self) -> int:
+        """Return the hash of the id."""
+        return hash(self.id)
 
     @property
     def key(self) -> str:
@@ -91,8 +97,7 @@ class RepositoryId:
         return self.id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class AdvisoryId:
+class AdvisoryId(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """An advisory or a CVE."""
 
     id: str
@@ -109,8 +114,7 @@ class AdvisoryId:
 Subject: TypeAlias = Package | Release | RepositoryId | AdvisoryId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Location:
+class Location(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """A place in a dependency file."""
 
     path: str
@@ -118,8 +122,7 @@ class Location:
     line: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """A source of packages that a file of the project names: an index, a registry or a directory of archives."""
 
     #: Without credentials; a path if it is a directory.
@@ -133,8 +136,7 @@ def locate_url(text: str, path: str, url: str) -> Location:
     return Location(path=path, line=text.count("\n", 0, offset) + 1 if offset >= 0 else 0)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Declaration:
+class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     """One dependency as one line of one file declares it."""
 
     ecosystem: EcosystemId
@@ -177,8 +179,7 @@ class Declaration:
         return Package(ecosystem=self.ecosystem, name=normalise_name(self.ecosystem, self.name))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drift:
+class Drift(msgspec.Struct, frozen=True, kw_only=True):
     """A declaration that its lock file does not satisfy, or a manifest that has changed since it was locked."""
 
     #: None if it is not known which declaration has changed.
@@ -193,8 +194,7 @@ class Drift:
     lockfile: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edge:
+class Edge(msgspec.Struct, frozen=True, kw_only=True):
     """An edge of a lock file's graph, from a package or an importer."""
 
     #: ``key`` of the target entry in the same file.
@@ -207,8 +207,7 @@ class Edge:
     alias: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockedPackage:
+class LockedPackage(msgspec.Struct, frozen=True, kw_only=True):
     """One package at one version in a lock file, an environment or an SBOM."""
 
     #: Unique in the file, which may have several versions of one package.
@@ -240,8 +239,7 @@ class LockedPackage:
         return Package(ecosystem=self.ecosystem, name=normalise_name(self.ecosystem, self.name))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Importer:
+class Importer(msgspec.Struct, frozen=True, kw_only=True):
     """The project of a lock file, or a member of its workspace: a start of the graph."""
 
     #: Directory relative to that of the lock file, as POSIX path; empty for the same directory.
@@ -251,8 +249,7 @@ class Importer:
     edges: tuple[Edge, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MissingPackage:
+class MissingPackage(msgspec.Struct, frozen=True, kw_only=True):
     """A package that an entry of a lock file requires and the file lacks, unless the workspace provides it."""
 
     name: str
@@ -260,8 +257,7 @@ class MissingPackage:
     problem: Problem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Include:
+class Include(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """Another file that a dependency file refers to."""
 
     #: POSIX path or glob, relative to the directory of the referring file.
@@ -275,8 +271,7 @@ class Include:
     constraint: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DependencyFile:
+class DependencyFile(msgspec.Struct, frozen=True, kw_only=True):
     """The contents of one dependency file."""
 
     path: str
@@ -351,8 +346,7 @@ def _get_release(package: Package, version: str) -> Release:
     return Release(package=package, version=public_version)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dependency:
+class Dependency(msgspec.Struct, frozen=True, kw_only=True):
     """One package at one version in use, with all its locations."""
 
     package: Package

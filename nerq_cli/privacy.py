@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import urlsplit
+
+import msgspec
+from msgspec.structs import replace
 
 from nerq_cli.config import Config, find_private_pattern, find_public_pattern
 from nerq_cli.ecosystems import PYPI, EcosystemId, get_ecosystem, normalise_name
@@ -35,15 +37,14 @@ _SAME_NAME_REASON: Final = "named like this project, at another version"
 _ADDRESS_REASONS: Final = ("URL: ", "git: ", "hg: ", "svn: ", "bzr: ", "replaced by ")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrivacyRules:
+class PrivacyRules(msgspec.Struct, frozen=True, kw_only=True):
     """The conditions under which a name may be sent."""
 
     config: Config
     #: Names that the scanned project provides itself.
     local_names: Collection[tuple[EcosystemId, str]] = frozenset()
     #: The versions that the scanned project states for such names.
-    local_versions: Mapping[tuple[EcosystemId, str], Collection[str]] = field(default_factory=dict)
+    local_versions: Mapping[tuple[EcosystemId, str], Collection[str]] = {}
     #: Whether an index in a file of the project is the one used by default.
     is_default_index: Callable[[str, Package], bool] = lambda _, __: False
     #: Whether a name is among the most downloaded public ones, and so not a secret.

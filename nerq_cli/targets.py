@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from nerq_cli.ecosystems import ECOSYSTEMS, NPM, PYPI, EcosystemId, get_ecosystem
 from nerq_cli.errors import UsageError
 from nerq_cli.inventory import Declaration, Location
+from nerq_cli.patterns import compile_late
 
 _PREFIXES: Final[dict[str, EcosystemId]] = {
     prefix: ecosystem.id for ecosystem in ECOSYSTEMS for prefix in ecosystem.target_prefixes
@@ -15,7 +15,7 @@ _PREFIXES: Final[dict[str, EcosystemId]] = {
 _PYPI: Final = get_ecosystem(PYPI).target_pattern
 _NPM: Final = get_ecosystem(NPM).target_pattern
 #: A version that may be on either registry.
-_EXACT_VERSION: Final = re.compile(r"\d[\w.]*")
+_EXACT_VERSION: Final = compile_late(r"\d[\w.]*")
 _HINT: Final = "write requests==2.31.0, npm:lodash@4.17.21, pypi:flask or pkg:npm/%40babel/core@7.24.0"
 COMMAND_LINE: Final = "<command line>"
 

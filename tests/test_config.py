@@ -5,17 +5,18 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from nerq_cli.config import Config, find_private_pattern, find_public_pattern, read_config, read_config_file
 from nerq_cli.ecosystems import NPM, PYPI
-from nerq_cli.errors import ConfigError, ExitStatus, Problem
+from nerq_cli.errors import ConfigError, ExitStatus
 from nerq_cli.inventory import Package
+from nerq_cli.problem import Problem
 
 
 def write(path: Path, text: str) -> Path:

@@ -7,9 +7,10 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from nerq_cli.errors import NerqError, ResponseError, UsageError
 from nerq_cli.sources.advisories.local_database import find_valid_until, read_snapshots
@@ -64,8 +65,7 @@ def update_ecosystem(
                 show_progress(1, 1)
 
 
-@dataclass(slots=True)
-class ImportResult:
+class ImportResult(msgspec.Struct):
     """What an import read and wrote."""
 
     #: Advisories written, by ecosystem.
@@ -167,8 +167,7 @@ def _import_exported(
         raise UsageError(database.problem or "the advisory database could not be written")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexUpdate:
+class IndexUpdate(msgspec.Struct, frozen=True, kw_only=True):
     """The result of an update from a package index."""
 
     #: The wheel, and the host of the index.
@@ -268,8 +267,7 @@ def _import_newer(
     return IndexUpdate(label=label, counts=result.counts, unchanged=tuple(unchanged))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportResult:
+class ExportResult(msgspec.Struct, frozen=True, kw_only=True):
     """The file that an export wrote, and the number of advisories in it by ecosystem."""
 
     path: Path
@@ -318,8 +316,7 @@ def _describe_empty_import(paths: Sequence[Path], stats: ReadStats) -> str:
     return f"{path_list}: no advisory in it"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EcosystemAdvisories:
+class EcosystemAdvisories(msgspec.Struct, frozen=True, kw_only=True):
     """The advisories of one ecosystem in the database."""
 
     #: Id of the ecosystem.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from nerq_cli import policy, scoring, signals
 from nerq_cli.ecosystems.listing import count_newer
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from nerq_cli.resolve.resolver import Resolution, Unsatisfied
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScanOptions:
+class ScanOptions(msgspec.Struct, frozen=True, kw_only=True):
     """What one run does."""
 
     #: Moment that ages are measured from, in epoch seconds UTC.

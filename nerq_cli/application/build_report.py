@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from nerq_cli import __version__, policy
-from nerq_cli.errors import ExitStatus, Problem
+from nerq_cli.errors import ExitStatus
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import rules
+from nerq_cli.problem import Problem
 from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
 from nerq_cli.report.wording import suggest_token
 from nerq_cli.signals.signal import format_count

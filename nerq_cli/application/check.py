@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+from msgspec.structs import replace
 
 from nerq_cli import targets
 from nerq_cli.application.build_report import build_report
@@ -23,8 +25,7 @@ if TYPE_CHECKING:
 AmbiguousNames: TypeAlias = tuple[tuple[Assessment, ...], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
+class CheckResult(msgspec.Struct, frozen=True):
     """What a check returns."""
 
     report: Report

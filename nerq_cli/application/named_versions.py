@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from nerq_cli.facts import Advisory, Fact, Found, PackageInfo
 from nerq_cli.inventory import Package
@@ -12,14 +13,13 @@ from nerq_cli.signals.advisories import SEVERITIES
 from nerq_cli.vulnerabilities.matching import list_fixed_versions, list_named_versions, match_advisories
 
 
-@dataclass(frozen=True, slots=True)
-class NamedVersions:
+class NamedVersions(msgspec.Struct, frozen=True):
     """Versions by package."""
 
     #: Affected and removed versions, in groups: malware first, then by the worst severity, then the others.
-    by_severity: dict[Package, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    by_severity: dict[Package, tuple[tuple[str, ...], ...]] = {}
     #: Versions that advisories name as affected or as fixes.
-    real: dict[Package, tuple[str, ...]] = field(default_factory=dict)
+    real: dict[Package, tuple[str, ...]] = {}
 
 
 def list_by_package(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from nerq_cli.errors import NothingToScanError
 from nerq_cli.manifests.discovery.load import load_dependency_files
@@ -20,8 +21,7 @@ ACTIVE_ENVIRONMENT: Final = "(active)"
 _STDIN: Final = "-"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
+class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     """What to read."""
 
     #: Files and directories; ``-`` is standard input.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
 
 from nerq_cli.application.settings import (
     Settings,
@@ -52,8 +53,7 @@ def open_store(cache_dir: Path | None) -> Store:
     return Store.open(cache_dir or get_default_directory(), now=read_clock())
 
 
-@dataclass(slots=True)
-class Session:
+class Session(msgspec.Struct):
     """Configuration and connections for the runs of one project, one thread at a time.
 
     Everything is opened on first use. Close a session, or use ``with``.

@@ -7,10 +7,11 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from nerq_cli.errors import UsageError
 
@@ -24,8 +25,7 @@ class OptionalSource(str, Enum):
     DOWNLOADS = "downloads"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How evidence is gathered and judged, as given by the user; None means "not given".
 
     Raises:

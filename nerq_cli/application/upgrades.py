@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
 
 from nerq_cli.application.assess import assess_release
 from nerq_cli.facts import Evidence, Found
@@ -47,8 +49,7 @@ def add_upgrades(
         yield _add_upgrade(assessment, candidates, evidence, options) if candidates.versions else assessment
 
 
-@dataclass(frozen=True, slots=True)
-class _UpgradeCandidates:
+class _UpgradeCandidates(msgspec.Struct, frozen=True):
     """Other versions of a package to score."""
 
     package: Package

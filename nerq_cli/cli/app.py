@@ -12,9 +12,10 @@ from typing import Annotated, Any, Final, cast
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from nerq_cli import __version__
 from nerq_cli.cli.command import EXIT_STATUSES
 from nerq_cli.cli.defused_stream import DefusedStream
+from nerq_cli.cli.stdout import discard_stdout, flush_stdout
+from nerq_cli.cli.version import print_version
 from nerq_cli.errors import ExitStatus, NerqError
 
 #: Commands in the order of ``--help``: the module in this folder, and what it does.
@@ -65,12 +66,7 @@ app = typer.Typer(
 
 def _show_version(is_requested: bool) -> None:  # noqa: FBT001 - typer hands option values over by position
     if is_requested:
-        from nerq_cli.cli.shadowed_command import find_shadowed_command
-
-        typer.echo(f"nerq-cli {__version__}")
-        if warning := find_shadowed_command():
-            typer.echo(warning)
-        raise typer.Exit
+        raise typer.Exit(print_version())
 
 
 def _show_about(is_requested: bool) -> None:  # noqa: FBT001 - see above
@@ -118,17 +114,17 @@ def _run(arguments: Sequence[str]) -> int:
     try:
         app(args=_complete_env_option(arguments), prog_name="nerq")
     except SystemExit as system_exit:
-        return _flush_stdout(system_exit.code if isinstance(system_exit.code, int) else ExitStatus.USAGE)
+        return flush_stdout(system_exit.code if isinstance(system_exit.code, int) else ExitStatus.USAGE)
     except KeyboardInterrupt:
         sys.stderr.write("\ninterrupted\n")
         return ExitStatus.INTERRUPTED
     except BrokenPipeError:
-        return _discard_stdout()
+        return discard_stdout(ExitStatus.PASSED)
     except Exception as error:
         if "--debug" in arguments:
             raise
         return _report_error(error)
-    return _flush_stdout(ExitStatus.PASSED)
+    return flush_stdout(ExitStatus.PASSED)
 
 
 def _complete_env_option(arguments: Sequence[str]) -> list[str]:
@@ -150,7 +146,7 @@ def _report_error(error: Exception) -> int:
     if isinstance(error, OSError):  # a full disk or a closed terminal: no bug, and no traceback needed
         location = f": {error.filename}" if error.filename else ""
         sys.stderr.write(f"error: {error.strerror or error}{location}\n")
-        return _discard_stdout(ExitStatus.USAGE)
+        return discard_stdout(ExitStatus.USAGE)
     sys.stderr.write(f"nerq: internal error: {type(error).__name__}: {error}\n")
     sys.stderr.write("hint: this is a bug in nerq-cli; run again with --debug and report what it prints\n")
     return ExitStatus.INCOMPLETE
@@ -167,21 +163,3 @@ def _print_error(error: NerqError) -> int:
     if error.hint:
         sys.stderr.write(f"hint: {error.hint}\n")
     return error.exit
-
-
-def _flush_stdout(status: int) -> int:
-    """Write buffered output, and return the status: here a closed pipe can still be handled."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        return _discard_stdout(status)
-    except OSError as error:
-        sys.stderr.write(f"error: the report cannot be written: {error.strerror}\n")
-        return _discard_stdout(ExitStatus.USAGE)
-    return status
-
-
-def _discard_stdout(status: int = ExitStatus.PASSED) -> int:
-    """Send the rest of stdout to the null device: its reader is closed (``nerq scan | head``)."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return status

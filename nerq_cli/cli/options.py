@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
@@ -13,12 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
 import typer
 
 from nerq_cli.application.settings import OptionalSource, Settings
+from nerq_cli.patterns import compile_late
 from nerq_cli.report import FORMATS
 
 if TYPE_CHECKING:
     from nerq_cli.application.session import ProgressFactory
 
-_DAYS_PATTERN: Final = re.compile(r"(\d+(?:\.\d+)?)\s*d?", re.ASCII)
+_DAYS_PATTERN: Final = compile_late(r"(\d+(?:\.\d+)?)\s*d?", re.ASCII)
 
 
 def parse_days(text: str) -> float:
@@ -41,8 +41,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the report onl
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when an error occurs.")]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportOptions(Settings):
+class ReportOptions(Settings, frozen=True, kw_only=True):
     """Options of every command that prints a report: where it goes, and the settings of the run."""
 
     form: Annotated[
@@ -120,15 +119,14 @@ class ReportOptions(Settings):
 
 def with_report_options(command: Callable[..., None]) -> Callable[..., None]:
     """Return a command with one parameter for each field of ``ReportOptions`` in place of its parameter ``shared``."""
-    names = tuple(field.name for field in fields(ReportOptions))
+    names = ReportOptions.__struct_fields__
+    defaults = dict(zip(names, ReportOptions.__struct_defaults__, strict=True))
     annotations = get_type_hints(ReportOptions, include_extras=True)
     signature = inspect.signature(command, eval_str=True)
     parameters = [parameter for parameter in signature.parameters.values() if parameter.name != "shared"]
     parameters += [
-        inspect.Parameter(
-            field.name, inspect.Parameter.KEYWORD_ONLY, default=field.default, annotation=annotations[field.name]
-        )
-        for field in fields(ReportOptions)
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name], annotation=annotations[name])
+        for name in names
     ]
 
     @wraps(command)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -17,12 +16,13 @@ from nerq_cli.ecosystems.protocol import (
     Requirement,
     VersionChoice,
 )
+from nerq_cli.patterns import compile_late
 
 if TYPE_CHECKING:
     from nerq_cli.facts import PackageInfo
 
 #: An exact requirement: ``==1.2``.
-_PIN: Final = re.compile(r"==\s*([^\s,|*<>=!~]+)")
+_PIN: Final = compile_late(r"==\s*([^\s,|*<>=!~]+)")
 
 
 class ListedEcosystem(Ecosystem):
@@ -31,7 +31,7 @@ class ListedEcosystem(Ecosystem):
     registry_api: Literal["pypi", "npm", ""] = ""
     has_advisories = False
     target_prefixes = ()
-    target_pattern = re.compile(r"(?!)")  # no target names them
+    target_pattern = compile_late(r"(?!)")  # no target names them
     version_separator = "="
     install_code: Literal["build", "scripts"] = "scripts"
     uses_python = False

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from nerq_cli.ecosystems.protocol import Ecosystem, Requirement, VersionChoice
 from nerq_cli.facts import EMPTY, PRERELEASE, YANKED, PackageInfo
@@ -26,8 +27,7 @@ def count_newer(package_info: PackageInfo, version: str) -> int | None:
     return index - sum(bool(flags & _NOT_FINAL) for flags in package_info.flags[:index])
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(msgspec.Struct, frozen=True):
     """The listed versions of a package, newest first, and the interpreter that has to run them."""
 
     ecosystem: Ecosystem

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from nerq_cli.ecosystems import semver
 from nerq_cli.ecosystems.protocol import NPM, Ecosystem, EcosystemId, Requirement, VersionChoice
+from nerq_cli.patterns import compile_late
 
 if TYPE_CHECKING:
     from nerq_cli.ecosystems.listing import Listing
@@ -20,13 +21,13 @@ MAX_NAME_LENGTH: Final = 214
 
 # The characters that encodeURIComponent does not escape.
 _URL_SAFE: Final = r"[A-Za-z0-9_.!~*'()-]+"
-_NAME_PATTERN = re.compile(rf"(?![._-]){_URL_SAFE}|@(?!\.){_URL_SAFE}/(?!\.){_URL_SAFE}")
+_NAME_PATTERN = compile_late(rf"(?![._-]){_URL_SAFE}|@(?!\.){_URL_SAFE}/(?!\.){_URL_SAFE}")
 _RESERVED_NAMES: Final = frozenset({"node_modules", "favicon.ico"})
 #: A dist-tag (npm-package-arg).
-_DIST_TAG = re.compile(_URL_SAFE)
-_TARGET: Final = re.compile(r"(?P<name>(?:@[^@/\s]+/)?[^@/\s:]+)(?:@(?P<range>.*))?")
+_DIST_TAG = compile_late(_URL_SAFE)
+_TARGET: Final = compile_late(r"(?P<name>(?:@[^@/\s]+/)?[^@/\s:]+)(?:@(?P<range>.*))?")
 #: Versions in advisories that leave out the minor or patch number; OSV reads the missing numbers as zeros.
-_SHORT_VERSION = re.compile(r"v?(\d+)(?:\.(\d+))?([-+].*)?", re.ASCII | re.DOTALL)
+_SHORT_VERSION = compile_late(r"v?(\d+)(?:\.(\d+))?([-+].*)?", re.ASCII | re.DOTALL)
 
 
 def find_name_error(name: str) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+import msgspec
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
@@ -50,8 +50,7 @@ def _names_prerelease(operator: str, text: str) -> bool:
     return operator != "!=" and parsed is not None and parsed.is_prerelease
 
 
-@dataclass(frozen=True, slots=True)
-class Specifiers:
+class Specifiers(msgspec.Struct, frozen=True):
     """A parsed requirement."""
 
     #: The clauses of one alternative must all hold.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
+
+import msgspec
 
 if TYPE_CHECKING:
     from nerq_cli.facts import PackageInfo
@@ -20,8 +21,7 @@ GENERIC: Final = "generic"
 OTHER: Final = "other"
 
 
-@dataclass(frozen=True, slots=True)
-class VersionChoice:
+class VersionChoice(msgspec.Struct, frozen=True):
     """The version that would be installed, or the reason why there is none."""
 
     #: None if no listed version can be installed.

@@ -7,18 +7,19 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from nerq_cli.ecosystems.protocol import PYPI, Ecosystem, EcosystemId, Requirement, VersionChoice
+from nerq_cli.patterns import compile_late
 
 if TYPE_CHECKING:
     from nerq_cli.facts import PackageInfo
 
-_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
-_TARGET: Final = re.compile(
+_NAME: Final = compile_late(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
+_TARGET: Final = compile_late(
     r"(?P<name>[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9])?)(?P<extras>\s*\[[\w\s,.-]*\])?(?P<range>\s*(?:===?|~=|!=|<=?|>=?).*)?",
     re.ASCII,
 )
 #: A server for files only.
-_ARCHIVE_SERVER = re.compile(r"https://files\.[a-z]+\.org")
-_NAME_SEPARATORS = re.compile(r"[-_.]+")
+_ARCHIVE_SERVER = compile_late(r"https://files\.[a-z]+\.org")
+_NAME_SEPARATORS = compile_late(r"[-_.]+")
 
 
 class PypiEcosystem(Ecosystem):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
+
+import msgspec
+
+from nerq_cli.patterns import compile_late
 
 #: Longest version or range that is parsed, in characters.
 _MAX_LENGTH: Final = 500
@@ -25,10 +28,10 @@ class Precedence(NamedTuple):
 
 
 # npm parses loosely: the hyphen may be missing, and numbers may begin with zeros.
-_SEMVER = re.compile(
+_SEMVER = compile_late(
     r"[v=\s]*(\d+)\.(\d+)\.(\d+)(?:-?([0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?(?:\+[0-9A-Za-z.-]+)?\s*", re.ASCII
 )
-_BUILD_METADATA = re.compile(r"\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*")
+_BUILD_METADATA = compile_late(r"\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*")
 
 
 def _parse_identifier(text: str) -> _Identifier:
@@ -62,8 +65,7 @@ _COMPARISONS: Final[dict[str, Callable[[Precedence, Precedence], bool]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Comparators:
+class _Comparators(msgspec.Struct, frozen=True):
     """Comparators that must all hold (``>=1.2.0 <2.0.0``); without any, every version is admitted."""
 
     bounds: tuple[tuple[str, Precedence], ...]
@@ -86,8 +88,7 @@ class _Comparators:
         return min((bound for operator, bound in self.bounds if operator in {"=", "<", "<="}), default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class VersionRange:
+class VersionRange(msgspec.Struct, frozen=True):
     """A parsed range: the version satisfies it if one of the alternatives allows it."""
 
     alternatives: tuple[_Comparators, ...]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from nerq_cli.evidence.registry_lookup import PackageFacts, RegistryLookup
 from nerq_cli.facts import Absent, Fact, PackageInfo, Unknown

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final, cast
+
+from msgspec.structs import replace
 
 from nerq_cli.evidence import advisory_lookup, merge, registry_lookup, service_lookup, unlisted_advisories
 from nerq_cli.evidence.absence import doubt_absences, may_be_private

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from nerq_cli.ecosystems import PYPI
 from nerq_cli.facts import NOT_REQUESTED, Absent, Fact, Found, Unknown
@@ -15,8 +16,7 @@ from nerq_cli.sources.registries import pypi
 from nerq_cli.sources.registries.config.indexes import IndexConfig, IndexSearch
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexResult:
+class IndexResult(msgspec.Struct, frozen=True, kw_only=True):
     """What the indexes beside the default one have of a package."""
 
     #: Their listings merged; Unknown if none has the package and one gave no answer.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+
+import msgspec
 
 from nerq_cli.facts import Fact
 from nerq_cli.inventory import Package, Release
@@ -22,8 +23,7 @@ class PlanError(ValueError):
     """The steps cannot be put in order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """One part of the collection: a function, and the name under which later steps find its result."""
 
     gives: str

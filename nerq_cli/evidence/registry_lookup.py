@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+import msgspec
 
 from nerq_cli.evidence.index_search import IndexResult, is_referral, merge_listings, search_indexes
 from nerq_cli.evidence.plan import ByPackage, ByRelease
@@ -38,23 +39,22 @@ YOUNG_RELEASE_AGE: Final = 30 * DAY
 YOUNG_HOOK_AGE: Final = 90 * DAY
 
 
-@dataclass(frozen=True, slots=True)
-class PackageFacts:
+class PackageFacts(msgspec.Struct, frozen=True):
     """What was collected about a batch of packages before their versions are resolved."""
 
     #: An npm package is missing here if the requests for its pinned versions are enough.
-    package_info: ByPackage[PackageInfo] = field(default_factory=dict)
-    project_pages: ByPackage[pypi.ProjectJson] = field(default_factory=dict)
-    listings: ByPackage[pypi.SimpleListing] = field(default_factory=dict)
-    packuments: ByPackage[npm.Packument] = field(default_factory=dict)
+    package_info: ByPackage[PackageInfo] = {}
+    project_pages: ByPackage[pypi.ProjectJson] = {}
+    listings: ByPackage[pypi.SimpleListing] = {}
+    packuments: ByPackage[npm.Packument] = {}
     #: Manifests of pinned npm versions.
-    version_manifests: ByRelease[Metadata] = field(default_factory=dict)
+    version_manifests: ByRelease[Metadata] = {}
     #: Facts of deps.dev about pinned npm versions.
-    versions: ByRelease[VersionInfo] = field(default_factory=dict)
+    versions: ByRelease[VersionInfo] = {}
     #: The index that has the metadata of a PyPI package, for those that an index beside the default one has.
-    indexes: Mapping[Package, Endpoint] = field(default_factory=dict)
+    indexes: Mapping[Package, Endpoint] = {}
     #: Whether only the public index has a package, for those that several indexes were requested for.
-    is_public: Mapping[Package, bool] = field(default_factory=dict)
+    is_public: Mapping[Package, bool] = {}
 
     def merge(self, other: PackageFacts) -> PackageFacts:
         """Return both; ``other`` replaces facts about the same package."""
@@ -74,8 +74,7 @@ class PackageFacts:
         return package in self.indexes
 
 
-@dataclass(frozen=True, slots=True)
-class RegistryLookup:
+class RegistryLookup(msgspec.Struct, frozen=True):
     """Access to the registries that the configuration names."""
 
     run: FetchRun

@@ -6,8 +6,10 @@ Every service is optional here: what it does not answer stays unknown.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
+
+import msgspec
+from msgspec.structs import replace
 
 from nerq_cli.evidence import repository_link
 from nerq_cli.evidence.plan import ByPackage, ByRelease
@@ -37,8 +39,7 @@ _NO_TOKEN: Final = Unknown(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceLookup:
+class ServiceLookup(msgspec.Struct, frozen=True):
     """Access to the public services, and the rule for which names each of them may receive."""
 
     run: FetchRun
@@ -50,7 +51,7 @@ class ServiceLookup:
     #: Whether the name of a package is public wherever it comes from: by a list, or because the user declares it.
     is_known_name: Callable[[Package], bool] = lambda _: False
     #: Whether only the public index has a package, for those that several indexes were requested for.
-    in_public_index: Mapping[Package, bool] = field(default_factory=dict)
+    in_public_index: Mapping[Package, bool] = {}
 
     def hide_packages(self, packages: Iterable[Package]) -> ServiceLookup:
         """Return the same access, with packages whose names no service receives."""

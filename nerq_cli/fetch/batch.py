@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, Generic, NamedTuple, TypeVar
+
+import msgspec
 
 from nerq_cli.facts import Absent, Fact, Found
 from nerq_cli.fetch.circuit_breaker import EndpointState
@@ -75,8 +76,7 @@ class Batch(Generic[S, T]):
             budget.end_job(has_response=has_response)
 
 
-@dataclass(slots=True, eq=False)
-class Job:
+class Job(msgspec.Struct, eq=False):
     """One request to send."""
 
     source: Source[Any, Any]

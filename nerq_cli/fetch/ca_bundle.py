@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CaBundle:
+class CaBundle(msgspec.Struct, frozen=True, kw_only=True):
     """Certificates of authorities that the user trusts, from one setting."""
 
     #: The setting, for users ("PIP_CERT", "pip.conf (~/.config/pip/pip.conf)").

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import ssl
 import sys
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ import truststore
 
 from nerq_cli.errors import ConfigError
 from nerq_cli.fetch.ca_bundle import CaBundle
+from nerq_cli.patterns import compile_late
 
 #: Variables that name certificates: those of OpenSSL, requests, curl, pip and Node.js.
 CERTIFICATE_VARIABLES: Final = (
@@ -29,7 +29,7 @@ CERTIFICATE_VARIABLES: Final = (
 #: The only variable that may name several places.
 _DIRECTORIES_VARIABLE: Final = "SSL_CERT_DIR"
 #: Names by which OpenSSL finds certificates in a directory: the hash of the subject and a number (``openssl rehash``).
-_HASHED_NAME: Final = re.compile(r"[0-9a-f]{8}\.\d+")
+_HASHED_NAME: Final = compile_late(r"[0-9a-f]{8}\.\d+")
 
 _CERTIFICATE_SUFFIXES: Final = frozenset({".pem", ".crt", ".cer"})
 

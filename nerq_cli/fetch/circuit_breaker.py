@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass, field
+
+import msgspec
 
 from nerq_cli.fetch.request_error import RequestError
 
 
-@dataclass(slots=True, eq=False)
-class CircuitBreaker:
+class CircuitBreaker(msgspec.Struct, eq=False):
     """Stops the requests of one source to one endpoint after consecutive failures. Safe for threads."""
 
     #: Why no more requests are sent; empty while the circuit is closed.
@@ -22,7 +22,7 @@ class CircuitBreaker:
     #: The last failure came without any response.
     unreachable: bool = False
     _failures: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
 
     def record_success(self) -> None:
         """Reset the count of consecutive failures."""
@@ -56,14 +56,13 @@ class CircuitBreaker:
             self.opened_at = time.monotonic()
 
 
-@dataclass(slots=True, eq=False)
-class EndpointState:
+class EndpointState(msgspec.Struct, eq=False):
     """One source at one endpoint, in one run."""
 
     #: Circuit breaker of all runs.
     shared: CircuitBreaker
     #: Circuit breaker of this run: for failures that follow from its own deadline or options.
-    local: CircuitBreaker = field(default_factory=CircuitBreaker)
+    local: CircuitBreaker = msgspec.field(default_factory=CircuitBreaker)
     #: A request of this run has a result.
     attempted: bool = False
     #: A request of this run has a usable response.

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from nerq_cli import __version__
 from nerq_cli.fetch.ca_bundle import CaBundle
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpSettings:
+class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How requests are sent."""
 
     #: Requests that one host receives at a time.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar, runtime_checkable
+
+import msgspec
 
 from nerq_cli.inventory import Subject
 
@@ -12,18 +13,25 @@ S = TypeVar("S", bound=Subject)
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoint:
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """A base URL of a service, and the credentials for it."""
 
     #: Without a trailing slash.
     url: str
     #: Credentials; sent to the host of ``url`` only.
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
+    headers: Mapping[str, str] = {}
     #: Distinguishes the answers to different credentials without containing them; empty if anonymous.
     identity: str = ""
     #: Whether ``url`` is itself a simple index (PEP 503), with the packages below it, and not the root of a registry.
     is_simple_index: bool = False
+
+    def __hash__(self) -> int:
+        """Return a hash; headers have none."""
+        return hash((self.url, self.identity))
+
+    def __repr__(self) -> str:
+        """Return the values without the credentials."""
+        return f"Endpoint(url={self.url!r}, identity={self.identity!r})"
 
     @property
     def simple_url(self) -> str:
@@ -37,8 +45,7 @@ class Endpoint:
         return f"{address}#{self.identity}" if self.identity else address
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request(Generic[S]):
+class Request(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
     """One HTTP request, and the subjects that its response is about."""
 
     url: str
@@ -51,8 +58,7 @@ class Request(Generic[S]):
     validator: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
+class Response(msgspec.Struct, frozen=True, kw_only=True):
     """A complete response with status 200-299, 304, 404, 405 or 410; a source gets no other status."""
 
     status: int

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
+
+import msgspec
 
 SourceState: TypeAlias = Literal["ok", "partial", "unavailable", "not offered", "not requested"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceSummary:
+class SourceSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The statistics of one source. Sources with the same label are counted as one."""
 
     #: Label of the source.
@@ -33,8 +33,7 @@ class SourceSummary:
     reason: str
 
 
-@dataclass(slots=True)
-class SourceStats:
+class SourceStats(msgspec.Struct):
     """Counters of one source."""
 
     name: str
@@ -49,7 +48,7 @@ class SourceStats:
     #: Subjects without an answer for another reason.
     failed: int = 0
     oldest: int | None = None
-    reasons: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = msgspec.field(default_factory=Counter)
 
     def add_answer(self, retrieved_at: int, *, cached: bool) -> None:
         """Count one answer that was fetched at ``retrieved_at`` (epoch seconds)."""

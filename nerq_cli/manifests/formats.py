@@ -6,10 +6,11 @@ functions are pure. `discovery` finds the files, opens them and follows their in
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import PurePosixPath
 from typing import Final, Protocol, cast
+
+import msgspec
 
 from nerq_cli.ecosystems import ECOSYSTEMS, NPM, PYPI, EcosystemId
 from nerq_cli.inventory import DependencyFile
@@ -30,8 +31,7 @@ class Reader(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileFormat:
+class FileFormat(msgspec.Struct, frozen=True, kw_only=True):
     """One format: its ecosystems, its module, and the files that it applies to."""
 
     #: Ecosystems of the names in the file. The local names of the file stay private in each of them.

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from fnmatch import translate
 from functools import lru_cache
 from urllib.parse import urlsplit
 
+import msgspec
+from msgspec.structs import replace
+
 from nerq_cli.ecosystems import PYPI, get_ecosystem, normalise_name
 from nerq_cli.inventory import LOCAL_ARCHIVE, Declaration
+from nerq_cli.patterns import compile_late
 
 LOCAL = "local path"
 WORKSPACE = "workspace member"
@@ -26,9 +29,11 @@ NO_INDEX = "--no-index"
 #: Longest URL in a reason, in characters.
 _MAX_LENGTH = 300
 #: User and password of a URL, also with a slash in the password, and the values of its query.
-_SECRET = re.compile(r"""(?<=://)(?:[^\s/"']*|[^\s/@:"']*:(?!\d+[/\s"'])[^\s"']*)(?=@)|(?<=[?&])[^\s"'#]*=[^\s"'#]*""")
-_ARCHIVE_SUFFIX = re.compile(r"\.(?:whl|egg|zip|t[abglxz]+|tar(?:\.\w+)?)$", re.IGNORECASE)
-_ABSOLUTE_PATH = re.compile(r"/|~|[A-Za-z][A-Za-z0-9+.-]*:|\$")
+_SECRET = compile_late(
+    r"""(?<=://)(?:[^\s/"']*|[^\s/@:"']*:(?!\d+[/\s"'])[^\s"']*)(?=@)|(?<=[?&])[^\s"'#]*=[^\s"'#]*"""
+)
+_ARCHIVE_SUFFIX = compile_late(r"\.(?:whl|egg|zip|t[abglxz]+|tar(?:\.\w+)?)$", re.IGNORECASE)
+_ABSOLUTE_PATH = compile_late(r"/|~|[A-Za-z][A-Za-z0-9+.-]*:|\$")
 _VCS = frozenset({"git", "hg", "svn", "bzr"})
 
 
@@ -97,8 +102,7 @@ def join_markers(*markers: str) -> str:
     return " and ".join(f"({marker})" if " or " in marker else marker for marker in nonempty)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PackageSource:
+class PackageSource(msgspec.Struct, frozen=True, kw_only=True):
     """The source of one package. All fields empty: the public index."""
 
     #: URL of the index.
@@ -129,8 +133,7 @@ class PackageSource:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileIndexes:
+class FileIndexes(msgspec.Struct, frozen=True, kw_only=True):
     """The package indexes that a file names."""
 
     #: Index of packages that name no other; empty means the public one.
@@ -138,7 +141,7 @@ class FileIndexes:
     #: Indexes that may have any package as well.
     extra_indexes: tuple[str, ...] = ()
     #: URL by name, in lower case.
-    by_name: Mapping[str, str] = field(default_factory=dict)
+    by_name: Mapping[str, str] = {}
     #: Patterns of package names that come from one index only, with its URL.
     by_pattern: tuple[tuple[re.Pattern[str], str], ...] = ()
 

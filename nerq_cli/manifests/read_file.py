@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import codecs
 import os
-import re
 import stat
 from pathlib import Path
 from typing import Final
 
-from nerq_cli.errors import ProblemLevel
+from nerq_cli.patterns import compile_late
+from nerq_cli.problem import ProblemLevel
 
 #: Largest dependency file read, in bytes (20 MiB). Real ones are below 1 MiB.
 MAX_BYTES: Final = 20 * 1024 * 1024
@@ -23,7 +23,7 @@ _BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 #: A comment with an encoding in the first two lines (PEP 263, which pip follows).
-_ENCODING_COMMENT: Final = re.compile(rb"(?:[^\n]*\n)?[ \t\f]*#[^\n]*?coding[:=][ \t]*([-\w.]+)")
+_ENCODING_COMMENT: Final = compile_late(rb"(?:[^\n]*\n)?[ \t\f]*#[^\n]*?coding[:=][ \t]*([-\w.]+)")
 #: Codecs that are not text encodings, are slow or print warnings.
 _REFUSED_CODECS: Final = frozenset({"idna", "punycode", "unicode_escape", "raw_unicode_escape", "undefined"})
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Curve:
+class Curve(msgspec.Struct, frozen=True):
     """A piecewise linear curve, constant outside its points."""
 
     #: Points (x, y) with x ascending.
@@ -29,8 +29,7 @@ class Curve:
         return ", ".join(f"{x:g} → {y:g}" for x, y in self.points)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignalSpec:
+class SignalSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One signal: what it measures, its weight, and the numbers that turn a fact into 0-100."""
 
     #: Identifier in code and JSON: a word such as ``provenance``.
@@ -43,17 +42,16 @@ class SignalSpec:
     #: Name in reports.
     name: str
     description: str
-    curves: Mapping[str, Curve] = field(default_factory=dict)
+    curves: Mapping[str, Curve] = {}
     #: Values (0-100) of the cases the signal distinguishes, or weights of its parts.
-    levels: Mapping[str, float] = field(default_factory=dict)
+    levels: Mapping[str, float] = {}
     #: Prior work the numbers are derived from.
     reference: str = ""
     unknown_when: str = ""
     not_applicable_when: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CapSpec:
+class CapSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A hard limit: while its condition holds, the final score is at most ``limit``."""
 
     id: str
@@ -71,8 +69,7 @@ class CapSpec:
         return min(self.limit, max(self.floor, self.limit - self.step * further_count))
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(msgspec.Struct, frozen=True):
     """A threshold that signals or caps compare a fact with."""
 
     id: str
@@ -81,8 +78,7 @@ class Limit:
     description: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Methodology:
+class Methodology(msgspec.Struct, frozen=True, kw_only=True):
     """Every number behind the scores of one kind of target."""
 
     #: Changes whenever a number in the methodology changes.
@@ -90,8 +86,8 @@ class Methodology:
     #: Weight of each dimension in the total.
     dimensions: Mapping[str, float]
     signals: Mapping[str, SignalSpec]
-    caps: Mapping[str, CapSpec] = field(default_factory=dict)
-    limits: Mapping[str, Limit] = field(default_factory=dict)
+    caps: Mapping[str, CapSpec] = {}
+    limits: Mapping[str, Limit] = {}
     #: Grades, best first: (lowest score, grade).
     grades: tuple[tuple[float, str], ...]
     #: Labels of coverage, best first: (lowest coverage, label).
@@ -112,9 +108,9 @@ class Methodology:
     #: Id of the signal without which a score is provisional; empty when there is none.
     required_signal: str = ""
     #: First moment at which a version on the registry could carry an attestation (epoch seconds UTC).
-    attestations_since: Mapping[str, int] = field(default_factory=dict)
+    attestations_since: Mapping[str, int] = {}
     #: First release and end of upstream support of each Python, as ISO dates.
-    python_support: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    python_support: Mapping[str, tuple[str, str]] = {}
 
     def find_grade(self, score: float) -> str:
         """Return the grade of a final score (one decimal, 0-100)."""

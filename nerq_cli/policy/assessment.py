@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from nerq_cli.facts import AffectingAdvisory, Found, Metadata
 from nerq_cli.inventory import Dependency
@@ -15,8 +16,7 @@ from nerq_cli.scoring.score import Score
 UNEVALUABLE: Final = "cannot be compared with this version"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assessment:
+class Assessment(msgspec.Struct, frozen=True, kw_only=True):
     """One dependency with its score and state."""
 
     dependency: Dependency

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from nerq_cli.inventory import Location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One finding."""
 
     #: Id of the policy rule. A check leaves it empty; ``rules.find_problems`` sets it.

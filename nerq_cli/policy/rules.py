@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final, Literal, TypeAlias
+
+import msgspec
+from msgspec.structs import replace
 
 from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.inventory import DependencyFile, Location, Package
@@ -16,8 +18,7 @@ from nerq_cli.policy.findings import Finding
 Effect: TypeAlias = Literal["fail", "incomplete"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ForeignOrigin:
+class ForeignOrigin(msgspec.Struct, frozen=True, kw_only=True):
     """A place that a package may come from, and that only the scanned project names."""
 
     package: Package
@@ -29,8 +30,7 @@ class ForeignOrigin:
     locations: tuple[Location, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleInput:
+class RuleInput(msgspec.Struct, frozen=True, kw_only=True):
     """What a run knows when the rules are checked."""
 
     assessments: Sequence[Assessment]
@@ -39,8 +39,7 @@ class RuleInput:
     foreign_origins: Sequence[ForeignOrigin] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyRule:
+class PolicyRule(msgspec.Struct, frozen=True, kw_only=True):
     """One rule."""
 
     #: A word, the same in every format.

@@ -7,8 +7,9 @@ Their scores decide which one is suggested.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from nerq_cli.ecosystems import Ecosystem, get_ecosystem
 from nerq_cli.ecosystems.listing import Listing
@@ -22,8 +23,7 @@ from nerq_cli.scoring.score import Score
 _REQUIREMENT_SEPARATOR: Final = " · "
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Upgrade:
+class Upgrade(msgspec.Struct, frozen=True, kw_only=True):
     """Another version of a package, scored at the same moment as the version in use."""
 
     version: str

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
 from nerq_cli.report.sanitize import defuse_ci_commands, defuse_json
 
@@ -19,8 +18,7 @@ __all__ = ["FORMATS", "RenderOptions", "Renderer", "ReportFormat"]
 DEFAULT_WIDTH: Final = 100
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RenderOptions:
+class RenderOptions(NamedTuple):
     """What a format may need beside the report. A format ignores the options that it has no use for."""
 
     #: Width of a text, in terminal columns.
@@ -47,8 +45,7 @@ class Renderer(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportFormat:
+class ReportFormat(NamedTuple):
     """A format of the report. Its module is imported when it is used."""
 
     #: Value of ``--format``.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Glyphs:
+
+class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
     """The signs. Each state has its own, so that no information depends on colour."""
 
     ok: str

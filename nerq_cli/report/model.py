@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
-from nerq_cli.errors import ExitStatus, Problem
+from nerq_cli.errors import ExitStatus
 from nerq_cli.methodology.types import Methodology
 from nerq_cli.policy import State
 from nerq_cli.policy.assessment import Assessment
 from nerq_cli.policy.findings import Finding
+from nerq_cli.problem import Problem
 
 __all__ = ["Assessment", "DependencyFileSummary", "Report", "SourceStatus"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DependencyFileSummary:
+class DependencyFileSummary(msgspec.Struct, frozen=True, kw_only=True):
     """One dependency file of a run."""
 
     path: str
@@ -28,8 +28,7 @@ class DependencyFileSummary:
     lockfile: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceStatus:
+class SourceStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The state of one source in a run."""
 
     #: Display name.
@@ -58,8 +57,7 @@ class SourceStatus:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The result of one run."""
 
     #: Version of nerq-cli.

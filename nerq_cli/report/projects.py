@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import cache
+
+import msgspec
+from msgspec.structs import replace
 
 from nerq_cli.report.model import Assessment, DependencyFileSummary, Report
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Project:
+class Project(msgspec.Struct, frozen=True, kw_only=True):
     """One project with its dependencies."""
 
     #: Directory of its lock file, else of its dependency file; ``.`` for the scanned directory.

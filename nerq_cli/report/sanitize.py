@@ -6,11 +6,13 @@ import re
 import unicodedata
 from typing import Final
 
+from nerq_cli.patterns import compile_late
+
 #: Longest free text in a report (a reason, a summary, a line of a file), in characters.
 TEXT_LIMIT: Final = 1_000
 
 # Whole terminal sequences (ECMA-48 CSI, terminated OSC and DCS, two-character escapes), so that no "[31m" is left over.
-_ESCAPE_SEQUENCE: Final = re.compile(
+_ESCAPE_SEQUENCE: Final = compile_late(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -/]*[0-Z\\^-~]"
 )
 #: Control, format (bidirectional marks, zero-width characters) and surrogate characters.
@@ -31,13 +33,13 @@ def sanitize_text(text: str, limit: int = 0) -> str:
 
 #: Commands that CI systems read anywhere in a line of the output of a job: Azure Pipelines, GitHub and TeamCity (one
 #: form), GitLab, Travis CI. Parted before the last character.
-_CI_MARKER: Final = re.compile(r"##(?=[A-Za-z]{0,20}\[)|section_(?=(?:start|end):)|travis_(?=(?:fold|time):)")
+_CI_MARKER: Final = compile_late(r"##(?=[A-Za-z]{0,20}\[)|section_(?=(?:start|end):)|travis_(?=(?:fold|time):)")
 #: GitHub's at the start of a line, after white space.
-_GITHUB_COMMAND: Final = re.compile(r"^([ \t]*):(?=:)", re.MULTILINE)
+_GITHUB_COMMAND: Final = compile_late(r"^([ \t]*):(?=:)", re.MULTILINE)
 #: Groups of Buildkite at the start of a line, in which its agent ignores colours. Parted after the first character.
 #: A line of dashes alone, a rule in Markdown, is none.
 _COLORS: Final = r"(?:\x1b\[[0-9;]*[mK])*"
-_BUILDKITE_GROUP: Final = re.compile(
+_BUILDKITE_GROUP: Final = compile_late(
     rf"^{_COLORS}(?:-(?=--{_COLORS}[ \t])|\+(?=\+\+{_COLORS}[ \t])|~(?=~~{_COLORS}[ \t])"
     rf"|\^(?=\^\^{_COLORS}[ \t]{_COLORS}\+\+\+))",
     re.MULTILINE,

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from heapq import heappop, heappush
 from itertools import count, pairwise
 from typing import Final
+
+import msgspec
 
 from nerq_cli.inventory import DependencyFile, Edge, Importer, LockedPackage, Package
 
@@ -20,8 +21,7 @@ _MAX_STEPS: Final = 100_000
 _MAX_SEARCHED_GROUPS: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(msgspec.Struct, frozen=True):
     """One package on a path through the graph."""
 
     name: str
@@ -30,8 +30,7 @@ class Step:
     requirement: str = ""
 
 
-@dataclass
-class Graph:
+class Graph(msgspec.Struct, dict=True):
     """The graph of one lock file."""
 
     lockfile: DependencyFile

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property, lru_cache
 from typing import Final
 
+import msgspec
+from msgspec.structs import replace
+
 from nerq_cli.ecosystems import NPM, PYPI, EcosystemId, get_ecosystem
-from nerq_cli.errors import Problem
 from nerq_cli.inventory import (
     LOCAL_ARCHIVE,
     Declaration,
@@ -21,6 +22,7 @@ from nerq_cli.inventory import (
     LockedPackage,
     Package,
 )
+from nerq_cli.problem import Problem
 from nerq_cli.resolve.graph import MAIN_GROUP, OPTIONAL_GROUP, Graph
 
 #: Groups whose declarations are in no lock file.
@@ -126,8 +128,7 @@ def _split_path(path: str) -> tuple[str, str]:
     return directory, name
 
 
-@dataclass
-class _LockfileApplier:
+class _LockfileApplier(msgspec.Struct, dict=True):
     """Application of one lock file to its manifests."""
 
     lockfile: DependencyFile
@@ -136,9 +137,9 @@ class _LockfileApplier:
     #: Directories with a lock file.
     lockfile_directories: frozenset[str]
     #: Differences between the manifests and the lock file.
-    drift: list[Drift] = field(default_factory=list)
+    drift: list[Drift] = []
     #: The manifests of the lock file, each with the declarations that are not locked.
-    unlocked: list[tuple[DependencyFile, list[Declaration]]] = field(default_factory=list)
+    unlocked: list[tuple[DependencyFile, list[Declaration]]] = []
 
     @cached_property
     def entries_by_package(self) -> dict[Package, list[LockedPackage]]:

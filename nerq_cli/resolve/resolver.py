@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, Literal
 
+import msgspec
+from msgspec.structs import replace
+
 from nerq_cli.ecosystems import Ecosystem, get_ecosystem
 from nerq_cli.facts import Absent, Fact, Found, PackageInfo
 from nerq_cli.inventory import NOT_UNDERSTOOD, Declaration, Dependency, Location, Package, Release
+from nerq_cli.patterns import compile_late
 
 #: The group of a constraints file: its declarations narrow versions and add no dependency.
 CONSTRAINT_GROUP: Final = "constraint"
 
 # One comparison in an environment marker, as packaging formats it; a variable for the Python version.
-_COMPARISON = re.compile(r'(?:"[^"]*"|\w+) (?:not in|in|[<>=!~]+) (?:"[^"]*"|\w+)')
-_PYTHON_VARIABLE = re.compile(r'(?<!")\bpython_(?:full_)?version\b')
+_COMPARISON = compile_late(r'(?:"[^"]*"|\w+) (?:not in|in|[<>=!~]+) (?:"[^"]*"|\w+)')
+_PYTHON_VARIABLE = compile_late(r'(?<!")\bpython_(?:full_)?version\b')
 _TRUE_COMPARISON: Final = 'python_version >= "0"'
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
-class Unsatisfied:
+class Unsatisfied(msgspec.Struct, frozen=True, kw_only=True, order=True):
     """A requirement that no listed version satisfies."""
 
     package: Package
@@ -35,8 +36,7 @@ class Unsatisfied:
     locations: tuple[Location, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Resolution:
+class Resolution(msgspec.Struct, frozen=True):
     """The sorted dependencies, and the requirements that no listed version satisfies."""
 
     dependencies: tuple[Dependency, ...]
@@ -203,8 +203,7 @@ def _find_project_directory(path: str) -> str:
 # --- The version in use -----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _ResolvedDeclaration:
+class _ResolvedDeclaration(msgspec.Struct, frozen=True):
     """The version of one declaration."""
 
     declaration: Declaration
@@ -215,8 +214,7 @@ class _ResolvedDeclaration:
     unsatisfied: Unsatisfied | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Constraints:
+class _Constraints(msgspec.Struct, frozen=True):
     """The constraints on one package."""
 
     constraints: Sequence[Declaration]
@@ -255,8 +253,7 @@ class _Constraints:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _PackageResolver:
+class _PackageResolver(msgspec.Struct, frozen=True):
     """Resolves the declarations of one package."""
 
     package: Package

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from nerq_cli.methodology.types import Methodology, SignalSpec
 from nerq_cli.signals.signal import Signal
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScorePart:
+class ScorePart(msgspec.Struct, frozen=True, kw_only=True):
     """The part of one signal in a score."""
 
     signal: Signal
@@ -24,8 +24,7 @@ class ScorePart:
     lost_points: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cap:
+class Cap(msgspec.Struct, frozen=True, kw_only=True):
     """A hard limit in force."""
 
     id: str
@@ -36,8 +35,7 @@ class Cap:
     retrieved_at: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
+class Reason(msgspec.Struct, frozen=True, kw_only=True):
     """Something that keeps the score down."""
 
     #: Points (0-100).
@@ -47,11 +45,10 @@ class Reason:
     origin: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Score:
+class Score(msgspec.Struct, frozen=True, kw_only=True):
     """The score of one dependency, and its parts."""
 
-    methodology: Methodology = field(repr=False)
+    methodology: Methodology
     #: Final score, 0-100 with one decimal; None when too little is known.
     value: float | None
     #: Score before caps, unrounded.

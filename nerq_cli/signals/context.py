@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime, timezone
 from functools import cached_property, lru_cache
 from typing import Final
@@ -20,11 +19,12 @@ from nerq_cli.facts import (
     Unknown,
 )
 from nerq_cli.methodology.types import Methodology, SignalSpec
+from nerq_cli.patterns import compile_late
 from nerq_cli.signals.signal import Signal, build_missing, build_unknown, days_between
 
 #: Major versions from here on are years.
 FIRST_YEAR: Final = 1990
-_LINE: Final = re.compile(r"v?(?:[0-9]{1,9}!)?(?P<major>[0-9]{1,9})(?:\.(?P<minor>[0-9]{1,9}))?")
+_LINE: Final = compile_late(r"v?(?:[0-9]{1,9}!)?(?P<major>[0-9]{1,9})(?:\.(?P<minor>[0-9]{1,9}))?")
 
 
 @lru_cache(maxsize=16_384)

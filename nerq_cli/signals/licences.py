@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
+import msgspec
+
+from nerq_cli.patterns import compile_late
 from nerq_cli.signals.spdx import APPROVED, KINDS
 
 #: How clearly a statement names licences: a level of the signal ``licence``.
 Clarity = Literal["approved", "mapped", "unapproved", "ambiguous", "custom", "none", "unlicensed"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Licence:
+class Licence(msgspec.Struct, frozen=True, kw_only=True):
     """A parsed licence statement."""
 
     clarity: Clarity
@@ -123,7 +124,7 @@ _EXPRESSIONS_BY_SPELLING: Final[dict[str, str]] = {
 }
 _CUSTOM_CLASSIFIERS: Final = frozenset({"other/proprietary license", "proprietary", "free for non-commercial use"})
 _ALL_RIGHTS_RESERVED: Final = frozenset({"unlicensed", "proprietary", "all rights reserved", "commercial"})
-_TOKEN: Final = re.compile(r"\(|\)|[^\s()]+")
+_TOKEN: Final = compile_late(r"\(|\)|[^\s()]+")
 #: Longer texts are licence texts, not expressions.
 _MAX_EXPRESSION_LENGTH: Final = 500
 _TERMS_ORDER: Final = ("restricted use", "network copyleft", "strong copyleft", "weak copyleft", "permissive")

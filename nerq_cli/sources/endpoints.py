@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
+import msgspec
+
 from nerq_cli.ecosystems import EcosystemId, get_ecosystem
 from nerq_cli.errors import ConfigError
 from nerq_cli.fetch.source import Endpoint
+from nerq_cli.patterns import compile_late
 from nerq_cli.sources import SOURCES, SourceInfo
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
-_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f.]*:[0-9a-f:.]+")
+_HOST = compile_late(r"[a-z0-9._-]+|[0-9a-f.]*:[0-9a-f:.]+")
 #: Anything that is no visible ASCII character.
-UNPRINTABLE = re.compile(r"[^!-~]")
+UNPRINTABLE = compile_late(r"[^!-~]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Endpoints:
+class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
     """The endpoints of all sources that the registry configuration does not decide about."""
 
     #: By source id: the endpoint, then its mirrors.

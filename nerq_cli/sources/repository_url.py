@@ -7,10 +7,11 @@ from functools import lru_cache
 from typing import Final
 
 from nerq_cli.inventory import RepositoryId
+from nerq_cli.patterns import compile_late
 from nerq_cli.sources.text import parse_repository_url
 
 #: A host, an owner (GitLab: nested groups) and a name.
-_REPOSITORY = re.compile(r"([a-z0-9.-]+\.[a-z]{2,})((?:/[a-z0-9_.~-]+){2,8})", re.IGNORECASE | re.ASCII)
+_REPOSITORY = compile_late(r"([a-z0-9.-]+\.[a-z]{2,})((?:/[a-z0-9_.~-]+){2,8})", re.IGNORECASE | re.ASCII)
 _MAX_LENGTH: Final = 200
 
 

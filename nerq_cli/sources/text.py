@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from nerq_cli.errors import ResponseError
+from nerq_cli.patterns import compile_late
 
 T = TypeVar("T")
 
@@ -32,7 +33,7 @@ _MAX_COUNT: Final = 2**63 - 1
 # --- JSON ----------------------------------------------------------------------------------------------------------
 
 # An escaped backslash and a valid pair of surrogates are skipped; what remains is half a character.
-_SURROGATES = re.compile(
+_SURROGATES = compile_late(
     rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
     rb"|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
@@ -86,7 +87,7 @@ def decode_list(decoder: msgspec.json.Decoder[T], raw: msgspec.Raw | bytes) -> l
 # --- prose ---------------------------------------------------------------------------------------------------------
 
 # ECMA-48: control sequences, then control strings (titles, links), then two-character escapes.
-_ESCAPES = re.compile(
+_ESCAPES = compile_late(
     r"(?:\x1b\[|\x9b)[0-?]*[ -/]*[@-~]?"
     r"|(?:\x1b[\]PX^_]|[\x9d\x90])[^\x07\x1b\x9c]*(?:\x07|\x1b\\|\x9c)?"
     r"|\x1b[ -/]*[0-~]?"
@@ -111,7 +112,7 @@ def clean_text(value: object, limit: int) -> str:
 
 # --- addresses -----------------------------------------------------------------------------------------------------
 
-_WEB_URL = re.compile(
+_WEB_URL = compile_late(
     r"(https?)://(?:[^\s/?#@]*@)?([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?)((?:[/?#][^\s<>\"]*)?)", re.IGNORECASE
 )
 
@@ -137,7 +138,7 @@ _REPOSITORY_PAGES: Final = frozenset(
     | {"releases", "src", "tags", "tree", "wiki", "wikis"}
 )
 #: The shorthands of npm's package.json ("repository", npm documentation); bare owner/name means GitHub.
-_SHORTHAND = re.compile(r"(?:(github|gitlab|bitbucket|gist):)?((?:[\w.-]+/)?[\w.-]+)(?:#.*)?", re.ASCII)
+_SHORTHAND = compile_late(r"(?:(github|gitlab|bitbucket|gist):)?((?:[\w.-]+/)?[\w.-]+)(?:#.*)?", re.ASCII)
 _SHORTHAND_HOSTS: Final = {
     None: "github.com",
     "github": "github.com",
@@ -145,7 +146,7 @@ _SHORTHAND_HOSTS: Final = {
     "bitbucket": "bitbucket.org",
     "gist": "gist.github.com",
 }
-_CLONE_URL = re.compile(
+_CLONE_URL = compile_late(
     r"(?:(?:git\+)?(https?|ssh|git)://(?:[^\s/?#@]*@)?|[\w.-]+@)"
     r"([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?)(:\d{1,5}(?=/|$))?[:/]*([^\s?#<>\"]*)(?:[?#]\S*)?",
     re.IGNORECASE | re.ASCII,
@@ -200,13 +201,13 @@ def _build_repository_url(host: str, path: str) -> str:
 
 # --- READMEs -------------------------------------------------------------------------------------------------------
 
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-_RST_IMAGE = re.compile(r"\s*\.\. (?:\|[^|]*\| )?(?:image|figure)::")
-_RST_OPTION = re.compile(r"\s+:[a-z-]+:")
+_FENCE = compile_late(r" {0,3}(`{3,}|~{3,})")
+_RST_IMAGE = compile_late(r"\s*\.\. (?:\|[^|]*\| )?(?:image|figure)::")
+_RST_OPTION = compile_late(r"\s+:[a-z-]+:")
 # Each repetition stops at the next opening character, so that no pattern reads a character twice.
-_IMAGE = re.compile(r"!\[[^\[\]]*\](?:\([^()]*\)|\[[^\[\]]*\])?")
-_EMPTY_LINK = re.compile(r"\[\s*\](?:\([^()]*\)|\[[^\[\]]*\])")
-_TAG = re.compile(r"</?[A-Za-z][^<>]*>")
+_IMAGE = compile_late(r"!\[[^\[\]]*\](?:\([^()]*\)|\[[^\[\]]*\])?")
+_EMPTY_LINK = compile_late(r"\[\s*\](?:\([^()]*\)|\[[^\[\]]*\])")
+_TAG = compile_late(r"</?[A-Za-z][^<>]*>")
 
 
 def measure_readme(text: str) -> int:
@@ -261,7 +262,7 @@ def parse_timestamp(value: object) -> int:
 # --- versions ------------------------------------------------------------------------------------------------------
 
 #: Characters of a version in either registry.
-_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+!_-]{0,127}", re.ASCII)
+_VERSION = compile_late(r"[0-9A-Za-z][0-9A-Za-z.+!_-]{0,127}", re.ASCII)
 
 
 def is_version(value: object) -> bool:

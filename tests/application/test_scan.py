@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from dataclasses import replace as replace_fields
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from nerq_cli.application import check as packages_check
 from nerq_cli.application import scan as pipeline
@@ -279,7 +281,7 @@ def test_where_nothing_helps_there_is_no_way_out() -> None:
 
 
 def test_what_is_not_known_of_the_way_out_leaves_it_without_a_number() -> None:
-    listed = replace(demo(v2_0=hole("A", "critical", "2.1")), lost=("2.1", "3.0"))
+    listed = replace_fields(demo(v2_0=hole("A", "critical", "2.1")), lost=("2.1", "3.0"))
     [one] = scan(World({"demo": listed}), "demo==2.0").dependencies
     assert one.upgrade is not None
     assert (one.upgrade.version, one.upgrade.value, one.upgrade.grade) == ("2.1", None, None)
@@ -287,14 +289,14 @@ def test_what_is_not_known_of_the_way_out_leaves_it_without_a_number() -> None:
 
 
 def test_a_way_out_whose_advisories_nobody_knows_is_provisional_and_clears_nothing() -> None:
-    listed = replace(demo(v2_0=hole("A", "critical", "2.1")), silent=("2.1", "3.0"))
+    listed = replace_fields(demo(v2_0=hole("A", "critical", "2.1")), silent=("2.1", "3.0"))
     [one] = scan(World({"demo": listed}), "demo==2.0").dependencies
     assert one.upgrade is not None
     assert (one.upgrade.version, one.upgrade.provisional, one.upgrade.passes) == ("2.1", True, False)
 
 
 def test_a_version_that_turns_out_to_be_yanked_is_no_way_out() -> None:
-    listed = replace(demo(v2_0=hole("A", "critical", "2.1")), yanked=("2.1",))
+    listed = replace_fields(demo(v2_0=hole("A", "critical", "2.1")), yanked=("2.1",))
     [one] = scan(World({"demo": listed}), "demo==2.0").dependencies
     assert one.upgrade is not None
     assert one.upgrade.version == "3.0"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from nerq_cli.ecosystems.pypi import PypiEcosystem
 from nerq_cli.manifests.package_source import is_public_server

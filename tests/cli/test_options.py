@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import pytest
+from msgspec.structs import fields
 
 from nerq_cli.application.settings import Settings
 from nerq_cli.cli.app import load_command

@@ -482,13 +482,13 @@ def test_asking_for_the_version_imports_next_to_nothing() -> None:
     done = subprocess.run([sys.executable, "-c", watch], capture_output=True, text=True, check=True)  # noqa: S603
     modules = ["nerq_cli.cli", "nerq_cli.cli.shadowed_command", "nerq_cli.cli.stdout", "nerq_cli.cli.version"]
     assert done.stderr.split() == ["0", *modules]
-    assert done.stdout == f"nerq-cli {__version__}\n"
+    assert done.stdout == f"nerq-cli {nerq_cli.__version__}\n"
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["-V"], ["--version", "scan"]])
 def test_the_version_is_printed_in_the_same_words(arguments: list[str]) -> None:
     done = subprocess.run([sys.executable, "-m", "nerq_cli", *arguments], capture_output=True, text=True, check=True)  # noqa: S603
-    assert done.stdout.splitlines()[0] == f"nerq-cli {__version__}"
+    assert done.stdout.splitlines()[0] == f"nerq-cli {nerq_cli.__version__}"
     assert done.stderr == ""
 
 

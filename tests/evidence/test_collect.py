@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from nerq_cli.ecosystems import NPM, PYPI, EcosystemId
 from nerq_cli.evidence.collect import RELEASE_STEPS, EvidenceCollector

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from nerq_cli import scoring, signals
 from nerq_cli.ecosystems import NPM, PYPI, EcosystemId
-from nerq_cli.errors import ExitStatus, Problem
+from nerq_cli.errors import ExitStatus
 from nerq_cli.facts import (
     ATTESTED,
     SDIST,
@@ -37,6 +37,7 @@ from nerq_cli.inventory import Dependency, Location, Package
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import State, decide_exit, judge_dependency, rules
 from nerq_cli.policy.upgrade import Upgrade
+from nerq_cli.problem import Problem
 from nerq_cli.report import RenderOptions
 from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from nerq_cli.ecosystems import NPM, PYPI
-from nerq_cli.errors import Problem
 from nerq_cli.inventory import (
     Declaration,
     DependencyFile,
@@ -20,6 +18,7 @@ from nerq_cli.inventory import (
     MissingPackage,
     Package,
 )
+from nerq_cli.problem import Problem
 from nerq_cli.resolve.graph import Graph
 from nerq_cli.resolve.lockfile import apply_lockfiles
 from nerq_cli.resolve.resolver import Declarations
@@ -29,13 +28,13 @@ def entry(name: str, version: str = "1.0", *needs: str, optional: str = "", **mo
     edges = tuple(Edge(target=f"{to}@1.0", group="optional" if to == optional else "main") for to in needs)
     at = Location(path="uv.lock", line=len(name))
     base = LockedPackage(key=f"{name}@{version}", ecosystem=PYPI, name=name, version=version, location=at, edges=edges)
-    return replace(base, **more)  # type: ignore[arg-type]
+    return replace(base, **more)
 
 
 def item(name: str, requirement: str = "", group: str = "main", **more: object) -> Declaration:
     at = Location(path="pyproject.toml", line=1)
     base = Declaration(ecosystem=PYPI, name=name, requirement=requirement, group=group, location=at)
-    return replace(base, **more)  # type: ignore[arg-type]
+    return replace(base, **more)
 
 
 def lock(*entries: LockedPackage, roots: tuple[Importer, ...] | None = None, path: str = "uv.lock") -> DependencyFile:
@@ -252,13 +251,13 @@ def test_a_project_may_lie_anywhere() -> None:
 def node(name: str, version: str, /, **more: object) -> LockedPackage:
     at = Location(path="yarn.lock", line=1)
     base = LockedPackage(key=f"{name}@{version}", ecosystem=NPM, name=name, version=version, location=at, edges=())
-    return replace(base, **more)  # type: ignore[arg-type]
+    return replace(base, **more)
 
 
 def need(name: str, requirement: str, group: str = "main", **more: object) -> Declaration:
     at = Location(path="package.json", line=1)
     base = Declaration(ecosystem=NPM, name=name, requirement=requirement, group=group, location=at)
-    return replace(base, **more)  # type: ignore[arg-type]
+    return replace(base, **more)
 
 
 def node_lock(*entries: LockedPackage, **more: object) -> DependencyFile:
@@ -269,13 +268,13 @@ def node_lock(*entries: LockedPackage, **more: object) -> DependencyFile:
         locked_filenames=("package.json",),
         compares_requirements=True,
     )
-    return replace(base, **more)  # type: ignore[arg-type]
+    return replace(base, **more)
 
 
 def apply_node(lockfile: DependencyFile, *needs: Declaration, **more: object) -> tuple[list[str], set[str]]:
     """Return the names that have drifted, and the names that are listed."""
     manifest_file = DependencyFile(path="package.json", format="package.json", declarations=needs)
-    files = apply_lockfiles([replace(manifest_file, **more), lockfile])  # type: ignore[arg-type]
+    files = apply_lockfiles([replace(manifest_file, **more), lockfile])
     drifted = [drift.package.name if drift.package else "" for file in files for drift in file.drift]
     return drifted, {declaration.name for file in files for declaration in file.declarations}
 

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from nerq_cli.ecosystems import NPM, PYPI, EcosystemId
 from nerq_cli.facts import Absent, Fact, Found, PackageInfo, Unknown

@@ -144,7 +144,7 @@ def test_its_pages_show_its_own_rows_and_no_others() -> None:
 
 
 def test_pages_leave_out_what_a_methodology_does_not_have() -> None:
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     bare = replace(ROBOTS, caps={}, limits={}, required_signal="")
     page = methodology_page.render_markdown(bare)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from msgspec.structs import replace
+
 from nerq_cli.ecosystems import CONDA, CRATES, GENERIC, NPM, OTHER, PYPI, EcosystemId, get_ecosystem, normalise_name
-from nerq_cli.errors import Problem
 from nerq_cli.inventory import (
     ADVISORIES_ONLY,
     EMBEDDED_REASON,
@@ -27,6 +27,7 @@ from nerq_cli.manifests.read_file import CannotReadError, decode_text, read_byte
 from nerq_cli.manifests.sbom.components import Component
 from nerq_cli.manifests.sbom.sbom import read_sbom
 from nerq_cli.manifests.syntax.text_document import TextDocument
+from nerq_cli.problem import Problem
 
 #: Most SBOMs read from one distribution, and most components listed of it.
 MAX_SBOMS: Final = 20

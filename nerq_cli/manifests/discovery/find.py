@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from nerq_cli.errors import Problem, UsageError
+import msgspec
+from msgspec.structs import replace
+
+from nerq_cli.errors import UsageError
 from nerq_cli.manifests.discovery.gitignore import IgnoreRules, compile_rules, is_ignored
 from nerq_cli.manifests.discovery.governing import find_governing_locks
 from nerq_cli.manifests.discovery.walk import walk_files
 from nerq_cli.manifests.formats import FORMATS, describe_known_files, detect_explicit_format, detect_format
 from nerq_cli.manifests.read_file import is_directory
+from nerq_cli.problem import Problem
 
 #: Path of standard input on a command line, and its name in messages.
 STDIN: Final = "-"
@@ -26,8 +29,7 @@ _BINARY_PROBLEM: Final = "a binary lock file: not read, so the versions in use a
 _BINARY_HINT: Final = "bun install --save-text-lockfile writes bun.lock, which is read"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InputFile:
+class InputFile(msgspec.Struct, frozen=True, kw_only=True):
     """A file to read."""
 
     #: Path in messages.

@@ -10,6 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from nerq_cli.patterns import compile_late
+
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
     from pathspec.pattern import Pattern
@@ -21,7 +23,7 @@ _MAX_CHARACTERS = 1_000_000
 _MAX_BACKTRACKING = 2
 
 #: A pattern that matches everything, written with a slash.
-_EVERYTHING = re.compile(r"^(!?)/\*\*(?=/?\s*$)")
+_EVERYTHING = compile_late(r"^(!?)/\*\*(?=/?\s*$)")
 
 
 class _PatternLine(NamedTuple):

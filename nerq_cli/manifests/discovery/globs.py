@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterable
 from itertools import takewhile
 from typing import Final, NamedTuple
 
-_WILDCARD: Final = re.compile(r"[*?\[]")
+from nerq_cli.patterns import compile_late
+
+_WILDCARD: Final = compile_late(r"[*?\[]")
 
 
 class Globs(NamedTuple):

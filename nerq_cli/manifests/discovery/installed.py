@@ -10,13 +10,13 @@ import os
 from pathlib import Path
 from typing import Final
 
-from nerq_cli.errors import Problem
 from nerq_cli.inventory import DependencyFile
 from nerq_cli.manifests.discovery.embedded_sboms import add_embedded_components
 from nerq_cli.manifests.formats import ENVIRONMENT, NODE_MODULES
 from nerq_cli.manifests.npm import installed_npm
 from nerq_cli.manifests.python import installed_python
 from nerq_cli.manifests.read_file import is_directory, os_error_reason
+from nerq_cli.problem import Problem
 
 _HINT: Final = "name a virtual environment, its site-packages, or a node_modules directory"
 

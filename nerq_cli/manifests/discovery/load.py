@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import gc
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cached_property
 from heapq import heappop, heappush
 from itertools import count, islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from nerq_cli.errors import NothingToScanError, Problem
+from msgspec.structs import replace
+
+from nerq_cli.errors import NothingToScanError
 from nerq_cli.inventory import NOT_UNDERSTOOD, Declaration, DependencyFile, Include, LockedPackage, Origin, locate_url
 from nerq_cli.manifests.discovery.find import STDIN_LABEL, FileFinder, InputFile, is_inside, project_root
 from nerq_cli.manifests.discovery.gitignore import compile_rules, is_ignored
@@ -34,6 +34,8 @@ from nerq_cli.manifests.read_file import (
     require_within_limit,
 )
 from nerq_cli.manifests.syntax.quote import excerpt_line
+from nerq_cli.patterns import compile_late
+from nerq_cli.problem import Problem
 
 if TYPE_CHECKING:
     from nerq_cli.manifests.discovery.workspace import Workspaces
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
 _REQUIREMENTS: Final = "requirements"
 _PDM_LOCK: Final = "pdm.lock"
 #: What a template engine replaces (Jinja, Cookiecutter, ERB).
-_TEMPLATE: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|<%.*?%>")
+_TEMPLATE: Final = compile_late(r"\{\{.*?\}\}|\{%.*?%\}|<%.*?%>")
 _TEMPLATE_MESSAGE: Final = "a template"
 #: Most indexes of one file whose lines are searched; real files name a few.
 _MAX_ORIGINS: Final = 20
@@ -51,7 +53,7 @@ _JSON_PROBLEM: Final = "this looks like JSON, not like a requirements file"
 _JSON_HINT: Final = "name its kind with --as: package.json, package-lock.json, Pipfile.lock, bun.lock or sbom"
 #: Fewest problems for which a file found by a search is taken for prose.
 _MIN_PROSE_PROBLEMS: Final = 3
-_URL_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_URL_SCHEME: Final = compile_late(r"[A-Za-z][A-Za-z0-9+.-]+:")
 
 
 def load_dependency_files(  # noqa: PLR0913 - the options of a search on the command line

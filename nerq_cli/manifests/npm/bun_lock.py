@@ -7,11 +7,11 @@ path ``a/b`` is the b that a resolves. ``workspaces`` has the project and its me
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
+
+import msgspec
 
 from nerq_cli.ecosystems import NPM
 from nerq_cli.ecosystems.npm import find_name_error
@@ -33,6 +33,7 @@ from nerq_cli.manifests.syntax.json_comments import strip_comments
 from nerq_cli.manifests.syntax.json_document import JsonReader, NotJsonError
 from nerq_cli.manifests.syntax.problems import ProblemList
 from nerq_cli.manifests.syntax.quote import quote_text
+from nerq_cli.patterns import compile_late
 
 NAME: Final = "bun.lock"
 
@@ -44,7 +45,7 @@ _LOCAL_PREFIXES: Final[Mapping[str, str]] = {
     "link:": LOCAL,
     "file:": LOCAL,
 }
-_HASH_PATTERN = re.compile(r"sha\d+-[A-Za-z0-9+/=]+")
+_HASH_PATTERN = compile_late(r"sha\d+-[A-Za-z0-9+/=]+")
 #: Value of a section that has been read entry by entry.
 _PARSED_SECTION: Final = object()
 _REGENERATE_HINT: Final = "bun install --lockfile-only writes it again"
@@ -73,8 +74,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _BunEntry:
+class _BunEntry(msgspec.Struct, frozen=True):
     """One package."""
 
     name: str
@@ -92,8 +92,7 @@ class _BunEntry:
         return next((item for item in self.items if isinstance(item, dict)), {})
 
 
-@dataclass(frozen=True, slots=True)
-class _WorkspaceMember:
+class _WorkspaceMember(msgspec.Struct, frozen=True):
     """The project or a member of its workspace."""
 
     fields: Mapping[str, object]

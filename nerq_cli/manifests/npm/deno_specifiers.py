@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from nerq_cli.ecosystems import GENERIC, NPM, EcosystemId, get_ecosystem
 from nerq_cli.manifests.npm.npm_spec import split_name
@@ -16,8 +17,7 @@ _SCHEMES: Final[dict[str, tuple[EcosystemId, str]]] = {"npm": (NPM, ""), "jsr": 
 _ANY_VERSION: Final = "*"
 
 
-@dataclass(frozen=True, slots=True)
-class DenoSpecifier:
+class DenoSpecifier(msgspec.Struct, frozen=True):
     """A parsed specifier of a package."""
 
     ecosystem: EcosystemId

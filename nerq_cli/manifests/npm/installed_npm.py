@@ -6,18 +6,20 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from nerq_cli.ecosystems import NPM
 from nerq_cli.ecosystems.npm import find_name_error
-from nerq_cli.errors import Problem
 from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
 from nerq_cli.manifests.npm.package_json import GROUPS
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, local_reason, strip_credentials, url_reason
 from nerq_cli.manifests.read_file import CannotReadError, read_bytes
 from nerq_cli.manifests.syntax.problems import list_examples
+from nerq_cli.patterns import compile_late
+from nerq_cli.problem import Problem
 
 #: Skip reason of a private package: registries reject those.
 PRIVATE_REASON: Final = "marked private: on no registry"
@@ -28,17 +30,16 @@ _PACKAGE_JSON: Final = "package.json"
 _NODE_MODULES: Final = "node_modules"
 _PNPM_STORE: Final = ".pnpm"
 _HIDDEN_LOCK: Final = ".package-lock.json"
-_VERSION_PATTERN: Final = re.compile(r"[vV=]?\d[0-9A-Za-z.+-]{0,199}", re.ASCII)
+_VERSION_PATTERN: Final = compile_late(r"[vV=]?\d[0-9A-Za-z.+-]{0,199}", re.ASCII)
 #: Directory of a package from a registry in pnpm's store: name and version.
-_REGISTRY_FOLDER: Final = re.compile(r"@?[^@]+@\d[^/]*")
-_TARBALL_URL: Final = re.compile(r"(https?://.+?)/(?:@[^/]+(?:/|%2[fF]))?[^/]+/-/[^/]+\.tgz(?:[?#].*)?")
+_REGISTRY_FOLDER: Final = compile_late(r"@?[^@]+@\d[^/]*")
+_TARBALL_URL: Final = compile_late(r"(https?://.+?)/(?:@[^/]+(?:/|%2[fF]))?[^/]+/-/[^/]+\.tgz(?:[?#].*)?")
 #: Groups whose packages may be missing.
 _OPTIONAL_GROUPS: Final = frozenset({"optional", "peer", "dev"})
 _MAX_EXAMPLES: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
-class _InstalledPackage:
+class _InstalledPackage(msgspec.Struct, frozen=True):
     """One package."""
 
     #: Path with links resolved.

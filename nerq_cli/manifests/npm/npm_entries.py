@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote
+
+from msgspec.structs import replace
 
 from nerq_cli.inventory import LOCAL_ARCHIVE, LockedPackage
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, mask_secrets, strip_credentials

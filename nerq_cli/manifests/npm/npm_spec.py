@@ -8,29 +8,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 from urllib.parse import unquote, urlsplit
+
+import msgspec
 
 from nerq_cli.ecosystems.npm import find_name_error
 from nerq_cli.inventory import LOCAL_ARCHIVE
 from nerq_cli.manifests.package_source import WORKSPACE, local_reason, repository_reason, url_reason
+from nerq_cli.patterns import compile_late
 
-_PROTOCOL_PATTERN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):.*", re.DOTALL)
-_LOCAL_PATH = re.compile(r"[./\\]|~[/\\]|[A-Za-z]:")
-_ARCHIVE_SUFFIX = re.compile(r"\.(?:tgz|tar\.gz|tar)$", re.IGNORECASE)
+_PROTOCOL_PATTERN = compile_late(r"([A-Za-z][A-Za-z0-9+.-]*):.*", re.DOTALL)
+_LOCAL_PATH = compile_late(r"[./\\]|~[/\\]|[A-Za-z]:")
+_ARCHIVE_SUFFIX = compile_late(r"\.(?:tgz|tar\.gz|tar)$", re.IGNORECASE)
 #: An exact version, as tags have it.
-_VERSION_TAG = re.compile(r"[vV]?(\d+\.\d+\.\d+(?:[-+][\w.+-]{1,100})?)", re.ASCII)
+_VERSION_TAG = compile_late(r"[vV]?(\d+\.\d+\.\d+(?:[-+][\w.+-]{1,100})?)", re.ASCII)
 #: Name and file name in the URL of an archive of a registry.
-_REGISTRY_ARCHIVE = re.compile(r"/((?:@[^/@]+(?:/|%2[fF]))?[^/@]+)/-/(?:@[^/]+/)?([^/]+)\.tgz$")
-_PACKED_VERSION = re.compile(r"-(\d+\.\d+\.\d+(?:[-+][\w.+-]+?)?)\.(?:tgz|tar\.gz|tar)$", re.ASCII)
-_SCP_ADDRESS = re.compile(r"[^@/\s]+@[^:/\s]+:.+")
-_GITHUB_SHORTHAND = re.compile(r"[^\s/@:#.~][^\s/@:#]*/[^\s/@:#]+(?:#.*)?")
+_REGISTRY_ARCHIVE = compile_late(r"/((?:@[^/@]+(?:/|%2[fF]))?[^/@]+)/-/(?:@[^/]+/)?([^/]+)\.tgz$")
+_PACKED_VERSION = compile_late(r"-(\d+\.\d+\.\d+(?:[-+][\w.+-]+?)?)\.(?:tgz|tar\.gz|tar)$", re.ASCII)
+_SCP_ADDRESS = compile_late(r"[^@/\s]+@[^:/\s]+:.+")
+_GITHUB_SHORTHAND = compile_late(r"[^\s/@:#.~][^\s/@:#]*/[^\s/@:#]+(?:#.*)?")
 # ssh://git@host:owner/name, where what follows the colon is no port; never where it may be a password.
-_COLON_PATH = re.compile(r"^(ssh://(?:[^:/@]+@)?[^:/@]+):(?!\d+(?:/|$))(?!.*@)")
+_COLON_PATH = compile_late(r"^(ssh://(?:[^:/@]+@)?[^:/@]+):(?!\d+(?:/|$))(?!.*@)")
 # Characters of versions, ranges and dist-tags, up to a length beyond real ones.
-_REGISTRY_SPECIFIER = re.compile(r"[\w.+*^~<>=|!'() \t-]{0,1000}", re.ASCII)
-_BARE_RANGE = re.compile(r"[\^~<>=*][^@]*|v?\d+(?:\.[\dxX*]+)*(?:[-+][\w.+-]+)?(?:\s[^@]*)?|[xX]|latest|", re.ASCII)
+_REGISTRY_SPECIFIER = compile_late(r"[\w.+*^~<>=|!'() \t-]{0,1000}", re.ASCII)
+_BARE_RANGE = compile_late(r"[\^~<>=*][^@]*|v?\d+(?:\.[\dxX*]+)*(?:[-+][\w.+-]+)?(?:\s[^@]*)?|[xX]|latest|", re.ASCII)
 
 _REPOSITORY_HOSTS: Final = frozenset({"github.com", "gitlab.com", "bitbucket.org", "gist.github.com", "git.sr.ht"})
 #: Most specifiers nested in one another (``catalog:`` to ``patch:`` to ``npm:``).
@@ -46,8 +48,7 @@ _MISSING_SUFFIX: Final = ": not listed here"
 Catalogs: TypeAlias = Mapping[str, Mapping[str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class NpmSpec:
+class NpmSpec(msgspec.Struct, frozen=True):
     """A parsed specifier."""
 
     name: str

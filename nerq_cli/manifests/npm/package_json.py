@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Final
+
+from msgspec.structs import replace
 
 from nerq_cli.ecosystems import NPM
 from nerq_cli.ecosystems.npm import find_name_error
@@ -21,6 +22,7 @@ from nerq_cli.manifests.package_source import WORKSPACE
 from nerq_cli.manifests.syntax.json_document import JsonNode, NotJsonError, parse_json
 from nerq_cli.manifests.syntax.problems import ProblemList
 from nerq_cli.manifests.syntax.quote import quote_text
+from nerq_cli.patterns import compile_late
 
 NAME: Final = "package.json"
 
@@ -39,7 +41,7 @@ REPLACED_PREFIX: Final = "replaced by"
 #: Longest name in a reason, in characters (npm's limit).
 _MAX_NAME_LENGTH: Final = 214
 #: One version and nothing else.
-_EXACT_VERSION = re.compile(r"[=v]?\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?", re.ASCII)
+_EXACT_VERSION = compile_late(r"[=v]?\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?", re.ASCII)
 
 
 def matches(path: PurePosixPath) -> bool:

@@ -8,11 +8,12 @@ left out: extraneous ones, and those without a version.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from nerq_cli.ecosystems import NPM
 from nerq_cli.ecosystems.npm import find_name_error
@@ -32,6 +33,7 @@ from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, PackageSource
 from nerq_cli.manifests.syntax.json_document import MAX_DEPTH, JsonReader, NotJsonError
 from nerq_cli.manifests.syntax.problems import ProblemList, list_examples
 from nerq_cli.manifests.syntax.quote import quote_text
+from nerq_cli.patterns import compile_late
 
 NAME: Final = "package-lock.json"
 #: File names; packages publish the second one.
@@ -44,7 +46,7 @@ _NODE_MODULES: Final = "node_modules/"
 #: Members of an entry that npm writes for a package that it knew of and did not install (npm/cli issue 4828).
 _FLAGS: Final = frozenset({"dev", "optional", "devOptional", "peer", "extraneous", "ideallyInert"})
 #: Absolute paths, and all paths with Windows separators.
-_ABSOLUTE_PATH = re.compile(r"/|[^\\:]*[\\:]")
+_ABSOLUTE_PATH = compile_late(r"/|[^\\:]*[\\:]")
 #: Number of missing packages that a note lists.
 _MAX_EXAMPLES: Final = 5
 _REGENERATE_HINT: Final = "npm install --package-lock-only writes it again"
@@ -78,8 +80,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
     )
 
 
-@dataclass(slots=True)
-class _FolderEntry:
+class _FolderEntry(msgspec.Struct):
     """One folder with its package."""
 
     path: str
@@ -89,10 +90,10 @@ class _FolderEntry:
     start: int
     end: int
     #: Folder whose node_modules it is in.
-    owner: str = field(init=False)
+    owner: str = ""
     #: Name in that node_modules; empty for a folder in none.
-    install_name: str = field(init=False)
-    package_name: str = field(init=False)
+    install_name: str = ""
+    package_name: str = ""
 
     def __post_init__(self) -> None:
         self.owner, self.install_name = _split_path(self.path)

@@ -45,6 +45,7 @@ from nerq_cli.manifests.syntax.yaml_document import (
     has_libyaml,
     parse_documents,
 )
+from nerq_cli.patterns import compile_late
 
 NAME: Final = "pnpm-lock.yaml"
 
@@ -65,15 +66,15 @@ _EDGE_SECTIONS: Final = (("dependencies", "main"), ("optionalDependencies", "opt
 #: Key of a package by format version: name and version.
 _KEY_TEMPLATES: Final[Mapping[int, str]] = {5: "/{}/{}", 6: "/{}@{}", 9: "{}@{}"}
 
-_FILE_NAME = re.compile(r"pnpm-lock(?:\.[^/]+)?\.yaml")
-_LOCK_VERSION = re.compile(r"(\d+)(?:\.\d+)?(?:-inlineSpecifiers)?", re.ASCII)
-_SEMVER = re.compile(r"\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]*)?", re.ASCII)
+_FILE_NAME = compile_late(r"pnpm-lock(?:\.[^/]+)?\.yaml")
+_LOCK_VERSION = compile_late(r"(\d+)(?:\.\d+)?(?:-inlineSpecifiers)?", re.ASCII)
+_SEMVER = compile_late(r"\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]*)?", re.ASCII)
 #: Key of a package from a registry; the host comes first if it is not the default registry.
 _REGISTRY_KEY: Final[Mapping[int, re.Pattern[str]]] = {
-    5: re.compile(r"([^/@]*)/((?:@[^/]+/)?[^/@]+)/([^/_]+)(?:_.*)?", re.DOTALL),
-    6: re.compile(r"([^/@]*)/((?:@[^/]+/)?[^/@]+)@([^/]+)"),
+    5: compile_late(r"([^/@]*)/((?:@[^/]+/)?[^/@]+)/([^/_]+)(?:_.*)?", re.DOTALL),
+    6: compile_late(r"([^/@]*)/((?:@[^/]+/)?[^/@]+)@([^/]+)"),
 }
-_ABSOLUTE_PATH = re.compile(r"[/\\]|[A-Za-z]:")
+_ABSOLUTE_PATH = compile_late(r"[/\\]|[A-Za-z]:")
 _PLATFORM_FIELDS: Final = ("os", "cpu", "libc")
 _REGENERATE_HINT: Final = "pnpm install --lockfile-only writes it again"
 

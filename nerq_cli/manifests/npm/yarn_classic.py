@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple, NoReturn
 
 from nerq_cli.manifests.syntax.yaml_document import YamlNode
+from nerq_cli.patterns import compile_late
 
 _QUOTED_TEXT = r'"(?:[^"\\\x00-\x1f]|\\.)*"'
 _TOKEN_SOURCE = rf'(?:{_QUOTED_TEXT}|[^\s":,#][^\s":,]*)'
-_TOKEN_PATTERN = re.compile(_TOKEN_SOURCE, re.ASCII)
+_TOKEN_PATTERN = compile_late(_TOKEN_SOURCE, re.ASCII)
 #: One line: indentation, then keys with a colon, or key and value, or nothing; then a comment.
-_LINE_PATTERN = re.compile(
+_LINE_PATTERN = compile_late(
     rf'( *)(?! )(?:({_TOKEN_SOURCE}(?:, *{_TOKEN_SOURCE})*):|({_TOKEN_SOURCE}) +({_QUOTED_TEXT}|[^\s"]\S*))?'
     r"[ \t\r]*(?:(?<![^\s])#.*)?",
     re.ASCII,

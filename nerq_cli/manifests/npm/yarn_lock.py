@@ -51,6 +51,7 @@ from nerq_cli.manifests.syntax.yaml_document import (
     has_libyaml,
     parse_documents,
 )
+from nerq_cli.patterns import compile_late
 
 NAME: Final = "yarn.lock"
 
@@ -59,13 +60,13 @@ CLASSIC_VERSION: Final = "1"
 #: Versions of the berry format: Yarn 2 wrote 4, Yarn 3 wrote 5 and 6, Yarn 4 writes 7 to 10.
 BERRY_VERSIONS: Final = frozenset(map(str, range(4, 11)))
 
-_HEADER_PATTERN = re.compile(r"^# yarn lockfile v(\S+)", re.MULTILINE)
-_METADATA_PATTERN = re.compile(r"""^["']?__metadata["']?:""", re.MULTILINE)
-_PATTERN_SEPARATOR = re.compile(r"(?<!\s)\s*,\s*")
-_ARCHIVE_URL = re.compile(r"(?:^|&)__archiveUrl=([^&]+)")
-_LOCATOR_PARAMETER = re.compile(r"(?:^|&)locator=([^&]+)")
-_COMMIT_PREFIX = re.compile(r"#commit=")
-_ABSOLUTE_PATH = re.compile(r"[/\\]|[A-Za-z]:")
+_HEADER_PATTERN = compile_late(r"^# yarn lockfile v(\S+)", re.MULTILINE)
+_METADATA_PATTERN = compile_late(r"""^["']?__metadata["']?:""", re.MULTILINE)
+_PATTERN_SEPARATOR = compile_late(r"(?<!\s)\s*,\s*")
+_ARCHIVE_URL = compile_late(r"(?:^|&)__archiveUrl=([^&]+)")
+_LOCATOR_PARAMETER = compile_late(r"(?:^|&)locator=([^&]+)")
+_COMMIT_PREFIX = compile_late(r"#commit=")
+_ABSOLUTE_PATH = compile_late(r"[/\\]|[A-Za-z]:")
 #: Most resolutions nested in one another (``patch:`` in ``patch:`` in ``virtual:``).
 _MAX_WRAPPINGS: Final = 4
 _REGENERATE_HINT: Final = "yarn install writes it again"

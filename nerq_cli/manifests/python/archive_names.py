@@ -9,21 +9,22 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
 from nerq_cli.ecosystems import PYPI, normalise_name
+from nerq_cli.patterns import compile_late
 
 if TYPE_CHECKING:
     from packaging.version import Version
 
 _WHEEL_SUFFIX: Final = ".whl"
-_SDIST_SUFFIX = re.compile(r"\.(?:zip|tar(?:\.(?:gz|bz2|xz|Z))?|tgz|tbz)$")
+_SDIST_SUFFIX = compile_late(r"\.(?:zip|tar(?:\.(?:gz|bz2|xz|Z))?|tgz|tbz)$")
 #: Parts of the name of a wheel: name, version, perhaps a build number, and three tags (PyPA's specification).
 _WHEEL_PARTS: Final = (5, 6)
 #: Longest file name, and longest path or URL, that is read, in characters (NAME_MAX and PATH_MAX of Linux).
 _MAX_FILE_NAME_LENGTH: Final = 255
 _MAX_PATH_LENGTH: Final = 4_096
-_VCS_SCHEME = re.compile(r"(?:git|hg|svn|bzr)\+", re.IGNORECASE)
+_VCS_SCHEME = compile_late(r"(?:git|hg|svn|bzr)\+", re.IGNORECASE)
 #: A version with a dot, as a number alone may be an abbreviated commit or a time.
-_VERSION_TAG = re.compile(r"[vV]?(\d+\.\d[\w.!+-]{0,100})", re.ASCII)
-_CONDA_DIRECTORY = re.compile(r"/[A-Za-z0-9._-]+_(\d+\.\d[\w.]*?)(?:_\d+)?/work(?:/|$)", re.ASCII)
+_VERSION_TAG = compile_late(r"[vV]?(\d+\.\d[\w.!+-]{0,100})", re.ASCII)
+_CONDA_DIRECTORY = compile_late(r"/[A-Za-z0-9._-]+_(\d+\.\d[\w.]*?)(?:_\d+)?/work(?:/|$)", re.ASCII)
 
 
 def split_file_name(file_name: str) -> tuple[str, str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 from nerq_cli.ecosystems import CONDA, PYPI, EcosystemId, get_ecosystem, normalise_name
 from nerq_cli.inventory import DependencyFile, Edge, Location, LockedPackage
@@ -32,8 +33,7 @@ from nerq_cli.manifests.syntax.yaml_document import (
 _MAIN_NAMES: Final = ("default", "main")
 
 
-@dataclass(slots=True)
-class CondaLockEntry:
+class CondaLockEntry(msgspec.Struct):
     """One package at one version, on all platforms of the file."""
 
     #: A key that no other package of the file has.
@@ -44,10 +44,10 @@ class CondaLockEntry:
     line: int
     source: PackageSource
     #: Required ranges by ecosystem and normalised name, with the group of the edge.
-    requirements: dict[tuple[EcosystemId, str], tuple[str, str]] = field(default_factory=dict)
-    groups: dict[str, None] = field(default_factory=dict)
+    requirements: dict[tuple[EcosystemId, str], tuple[str, str]] = {}
+    groups: dict[str, None] = {}
     #: Pairs of an environment and a platform that have it.
-    platforms: set[tuple[str, str]] = field(default_factory=set)
+    platforms: set[tuple[str, str]] = set()
     has_hash: bool = True
 
 

@@ -7,13 +7,14 @@ from typing import Final
 
 from nerq_cli.ecosystems import CONDA
 from nerq_cli.inventory import Declaration, Location
+from nerq_cli.patterns import compile_late
 
 #: Skip reason of the packages of conda.
 CONDA_REASON: Final = "conda package: not scored"
 
 #: One exact version: ``=1.2=build``, ``1.2``, ``1.2 build`` or ``[version='1.2']`` (conda's manual, "Package match
 #: specifications").
-_EXACT_VERSION: Final = re.compile(
+_EXACT_VERSION: Final = compile_late(
     r"==?\s*(\d[\w.!+]*)=[\w.*]+|==\s*(\d[\w.!+]*)(?:\s+[\w.*]+)?|(\d[\w.!+]*)(?:\s+[\w.*]+)?"
     r"|\[(?:.*,)?\s*version\s*=\s*(?P<quote>[\"']?)(?:==)?(\d[\w.!+]*)(?P=quote)\s*(?:,.*)?\]",
     re.ASCII,
@@ -21,8 +22,8 @@ _EXACT_VERSION: Final = re.compile(
 #: Longest requirement that may be an exact one, and longest file name (NAME_MAX of Linux), in characters.
 _MAX_REQUIREMENT_LENGTH: Final = 1_000
 _MAX_FILE_NAME_LENGTH: Final = 255
-_ADDRESS: Final = re.compile(r"[a-z]+://|[./~]")
-_PACKAGE_FILE: Final = re.compile(r".*?([A-Za-z0-9_][\w.-]*?)-([^-/]+)-[^-/]+\.(?:conda|tar\.bz2)")
+_ADDRESS: Final = compile_late(r"[a-z]+://|[./~]")
+_PACKAGE_FILE: Final = compile_late(r".*?([A-Za-z0-9_][\w.-]*?)-([^-/]+)-[^-/]+\.(?:conda|tar\.bz2)")
 
 
 def make_conda_declaration(name: str, requirement: str, group: str, location: Location) -> Declaration:

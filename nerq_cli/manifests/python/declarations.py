@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import islice
 from typing import Final, TypeVar
+
+from msgspec.structs import replace
 
 from nerq_cli.ecosystems import GENERIC, PYPI
 from nerq_cli.inventory import LOCAL_ARCHIVE, NOT_UNDERSTOOD, Declaration, DependencyFile, Include, Location
@@ -15,6 +16,7 @@ from nerq_cli.manifests.python.pep508 import NotASpecifierError, Specifier, pars
 from nerq_cli.manifests.syntax.quote import quote_requirement
 from nerq_cli.manifests.syntax.text_document import TextDocument
 from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField
+from nerq_cli.patterns import compile_late
 
 #: Most dependencies read from one file: groups that include groups, and sums of lists, can declare billions.
 MAX_DEPENDENCIES: Final = 50_000
@@ -25,7 +27,7 @@ LOCAL_REASONS: Final = (LOCAL, WORKSPACE, LOCAL_FILE, LOCAL_ARCHIVE)
 SETUP_GROUPS: Final = {"install_requires": "main", "setup_requires": "build", "tests_require": "dev"}
 
 #: A name, and what makes it the start of a dependency specifier.
-_NAME_BEFORE_VERSION = re.compile(
+_NAME_BEFORE_VERSION = compile_late(
     r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]{0,98}[A-Za-z0-9])?)\s*(?:\[[^\[\]]{0,200}\]\s*)?(?:[=<>!~;@]|$)", re.ASCII
 )
 

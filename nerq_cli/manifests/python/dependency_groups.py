@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.inventory import Declaration
@@ -16,14 +18,13 @@ MAX_INCLUDES = 100_000
 _MAX_LISTED = 12
 
 
-@dataclass(slots=True)
-class DependencyGroup:
+class DependencyGroup(msgspec.Struct):
     """A development group."""
 
     #: The dependencies that it declares itself.
-    declarations: list[Declaration] = field(default_factory=list)
+    declarations: list[Declaration] = []
     #: The names of the groups it includes, with the places of the includes.
-    includes: list[tuple[str, TomlField]] = field(default_factory=list)
+    includes: list[tuple[str, TomlField]] = []
 
 
 def label_group(name: str) -> str:

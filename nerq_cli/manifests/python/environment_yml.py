@@ -7,30 +7,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
-from nerq_cli.errors import Problem
+from msgspec.structs import replace
+
 from nerq_cli.inventory import Declaration, DependencyFile, Location
 from nerq_cli.manifests.python import requirements
 from nerq_cli.manifests.python.conda_packages import make_conda_declaration, parse_file_url
 from nerq_cli.manifests.syntax.quote import excerpt_line, quote_requirement, quote_text
 from nerq_cli.manifests.syntax.text_document import TextDocument
+from nerq_cli.patterns import compile_late
+from nerq_cli.problem import Problem
 
 if TYPE_CHECKING:
     from yaml.nodes import MappingNode, Node, ScalarNode
 
 NAME: Final = "environment.yml"
-_ENVIRONMENT_FILE: Final = re.compile(r"(?:environment(?:[-_.].*)?|conda|env)\.ya?ml")
+_ENVIRONMENT_FILE: Final = compile_late(r"(?:environment(?:[-_.].*)?|conda|env)\.ya?ml")
 #: Names that files of other tools have as well.
 _AMBIGUOUS_NAMES: Final = ("env.yml", "env.yaml")
 #: The list of a conda environment.
-_DEPENDENCIES_KEY: Final = re.compile(r"^dependencies:", re.MULTILINE)
+_DEPENDENCIES_KEY: Final = compile_late(r"^dependencies:", re.MULTILINE)
 #: Deepest nesting read, in levels; files of conda have three.
 MAX_DEPTH: Final = 50
 #: A match specification of conda: channel, name, and the range of versions and builds.
-_MATCH_SPEC: Final = re.compile(r"(?:[^\s:]{1,200}::)?([A-Za-z0-9_][\w.-]*)\s*((?:[=<>!~*\d\[ ].*)?)", re.ASCII)
+_MATCH_SPEC: Final = compile_late(r"(?:[^\s:]{1,200}::)?([A-Za-z0-9_][\w.-]*)\s*((?:[=<>!~*\d\[ ].*)?)", re.ASCII)
 _MAX_SPEC_LENGTH: Final = 1_000
 #: Words in file names of environments for development, and for one task of it.
 _DEVELOPMENT_WORDS: Final = frozenset({"dev", "devel", "develop", "development"})

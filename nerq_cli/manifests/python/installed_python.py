@@ -5,18 +5,20 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+import msgspec
+
 from nerq_cli.ecosystems import PYPI, normalise_name
-from nerq_cli.errors import Problem
 from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
 from nerq_cli.manifests.package_source import LOCAL, LOCAL_FILE, repository_reason, url_reason
 from nerq_cli.manifests.python.pep508 import MAX_LENGTH, validate_marker
 from nerq_cli.manifests.read_file import CannotReadError, read_bytes
 from nerq_cli.manifests.syntax.quote import quote_requirement, quote_text
+from nerq_cli.patterns import compile_late
+from nerq_cli.problem import Problem
 
 #: Skip reason of packages that conda installed.
 CONDA_REASON: Final = "conda package: not scored"
@@ -24,22 +26,21 @@ CONDA_REASON: Final = "conda package: not scored"
 #: Most packages read from one environment.
 MAX_PACKAGES: Final = 20_000
 _LAYOUTS: Final = ("lib/*/site-packages", "lib/*/dist-packages", "Lib/site-packages", "lib64/*/site-packages")
-_METADATA_NAME: Final = re.compile(r"(?P<name>.+?)-(?P<version>[^-]+)(?:-.+)?\.(?:dist-info|egg-info|egg)")
-_NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
-_VERSION_PATTERN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,199}", re.ASCII)
-_REQUIREMENT_PATTERN: Final = re.compile(
+_METADATA_NAME: Final = compile_late(r"(?P<name>.+?)-(?P<version>[^-]+)(?:-.+)?\.(?:dist-info|egg-info|egg)")
+_NAME_PATTERN: Final = compile_late(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
+_VERSION_PATTERN: Final = compile_late(r"[A-Za-z0-9][A-Za-z0-9.!+_-]{0,199}", re.ASCII)
+_REQUIREMENT_PATTERN: Final = compile_late(
     r"\s*(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*(?P<rest>.*)", re.DOTALL
 )
-_EXTRA_CLAUSE: Final = re.compile(r"""\bextra\s*==\s*['"]([^'"]*)['"]|['"]([^'"]*)['"]\s*==\s*extra\b""")
-_PYTHON_FOLDER: Final = re.compile(r"(?:python|pypy)(\d+\.\d+)")
-_SYSTEM_SITE_PACKAGES: Final = re.compile(r"(?im)^include-system-site-packages\s*=\s*true\s*$")
-_PYVENV_VERSION: Final = re.compile(r"(?im)^version(?:_info)?\s*=\s*(\d+\.\d+(?:\.\d+)?)")
+_EXTRA_CLAUSE: Final = compile_late(r"""\bextra\s*==\s*['"]([^'"]*)['"]|['"]([^'"]*)['"]\s*==\s*extra\b""")
+_PYTHON_FOLDER: Final = compile_late(r"(?:python|pypy)(\d+\.\d+)")
+_SYSTEM_SITE_PACKAGES: Final = compile_late(r"(?im)^include-system-site-packages\s*=\s*true\s*$")
+_PYVENV_VERSION: Final = compile_late(r"(?im)^version(?:_info)?\s*=\s*(\d+\.\d+(?:\.\d+)?)")
 #: Most packages listed in a note.
 _MAX_LISTED: Final = 5
 
 
-@dataclass(frozen=True, slots=True)
-class _Distribution:
+class _Distribution(msgspec.Struct, frozen=True):
     """One installed distribution."""
 
     #: Its metadata directory.
@@ -234,8 +235,7 @@ class _EnvironmentReader:
         self.problems.append(Problem(path=_format_path(file), message=message, hint=hint, level="incomplete"))
 
 
-@dataclass(frozen=True, slots=True)
-class _Headers:
+class _Headers(msgspec.Struct, frozen=True):
     """The headers of a metadata file."""
 
     values: Mapping[str, tuple[str, ...]]

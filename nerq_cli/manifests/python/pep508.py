@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from sys import intern
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from nerq_cli.manifests.package_source import url_reason
 from nerq_cli.manifests.python.archive_names import guess_requirement
@@ -26,8 +27,7 @@ _DEPTH_ERROR = "the marker is nested too deeply"
 _OPTION_HINT = "pip options are not supported here"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Specifier:
+class Specifier(msgspec.Struct, frozen=True, kw_only=True):
     """The parts of a dependency specifier, or of another line that pip installs a package from."""
 
     #: The name as written, or a guess (see ``is_named``).

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import unquote
+
+from msgspec.structs import replace
 
 from nerq_cli.manifests.package_source import LOCAL_FILE, local_reason, strip_credentials, url_reason
 from nerq_cli.manifests.python.archive_names import split_file_name
 from nerq_cli.manifests.python.pep508 import MAX_LENGTH, NotASpecifierError, Specifier, parse_specifier, validate_marker
 from nerq_cli.manifests.python.pip_mistakes import NAME_PATTERN, VARIABLE_PATTERN, detect_mistake
 from nerq_cli.manifests.syntax.text_document import MAX_SHOWN_LENGTH
+from nerq_cli.patterns import compile_late
 
 if TYPE_CHECKING:
     from optparse import OptionParser
@@ -27,9 +29,9 @@ T = TypeVar("T")
 
 #: Beginning of the skip reason of a local path.
 
-_HASH_OPTIONS: Final = re.compile(r"(?:(?<!\s)\s+--hash(?:=|\s+)[A-Za-z0-9_-]+:[0-9a-fA-F]+)+")
-_HASH_VALUE: Final = re.compile(r"[A-Za-z0-9_-]+:[0-9a-fA-F]+")
-_OPTION_START: Final = re.compile(r"(?<!\s)\s+(?=--?[A-Za-z])")
+_HASH_OPTIONS: Final = compile_late(r"(?:(?<!\s)\s+--hash(?:=|\s+)[A-Za-z0-9_-]+:[0-9a-fA-F]+)+")
+_HASH_VALUE: Final = compile_late(r"[A-Za-z0-9_-]+:[0-9a-fA-F]+")
+_OPTION_START: Final = compile_late(r"(?<!\s)\s+(?=--?[A-Za-z])")
 #: Options of one requirement; all others apply to the whole file.
 _REQUIREMENT_OPTIONS: Final = frozenset({"hashes", "install_options", "global_options", "config_settings"})
 #: Addresses of repositories that pip accepts in ``-e``: its prefixes, and the schemes it completes to them.
@@ -43,23 +45,23 @@ _ADDITIONAL_OPTIONS: Final = (
 )
 
 #: What a specifier without an address does not contain before its marker.
-_NOT_SPECIFIER: Final = re.compile(
+_NOT_SPECIFIER: Final = compile_late(
     r"[/\\@:]|^[.~]|\.(?:whl|zip|t[abglxz]+|tar\.\w+)\s*(?:\[[^\]]*\]\s*)?$", re.IGNORECASE
 )
-_DIRECT_REFERENCE: Final = re.compile(NAME_PATTERN + "@")
-_LOCAL_PATH: Final = re.compile(
+_DIRECT_REFERENCE: Final = compile_late(NAME_PATTERN + "@")
+_LOCAL_PATH: Final = compile_late(
     r"(?:\.{1,2}|(?:~|[A-Za-z]:|[\w.+${}-]*)[/\\][^\s<>|\"?*\[]*|[\w$][\w.+${}-]*)(?:\[[^\]]*\])?"
 )
-_URL_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
-_URL_OR_PATH: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|file:|\.{0,2}/|\$\{", re.IGNORECASE)
-_DRIVE: Final = re.compile(r"[A-Za-z]:[/\\]")
-_FILE_SCHEME: Final = re.compile(r"file:(?://(?:localhost)?(?=/))?", re.IGNORECASE)
-_MARKER_START: Final = re.compile(r"\s;|;\s")
-_EXTRAS_SUFFIX: Final = re.compile(r"\[[^\]]*\]$")
-_WHITESPACE: Final = re.compile(r"\s")
-_NON_NAME_CHARACTERS: Final = re.compile(r"[^A-Za-z0-9._-]+")
+_URL_SCHEME: Final = compile_late(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_URL_OR_PATH: Final = compile_late(r"[A-Za-z][A-Za-z0-9+.-]*://|file:|\.{0,2}/|\$\{", re.IGNORECASE)
+_DRIVE: Final = compile_late(r"[A-Za-z]:[/\\]")
+_FILE_SCHEME: Final = compile_late(r"file:(?://(?:localhost)?(?=/))?", re.IGNORECASE)
+_MARKER_START: Final = compile_late(r"\s;|;\s")
+_EXTRAS_SUFFIX: Final = compile_late(r"\[[^\]]*\]$")
+_WHITESPACE: Final = compile_late(r"\s")
+_NON_NAME_CHARACTERS: Final = compile_late(r"[^A-Za-z0-9._-]+")
 _LENGTH_ERROR: Final = f"longer than {MAX_LENGTH:,} characters"
-_VERSION_FROM_ENVIRONMENT: Final = re.compile(rf"({NAME_PATTERN})([<>=!~][^;]*{VARIABLE_PATTERN}[^;]*)(;.*)?")
+_VERSION_FROM_ENVIRONMENT: Final = compile_late(rf"({NAME_PATTERN})([<>=!~][^;]*{VARIABLE_PATTERN}[^;]*)(;.*)?")
 
 
 def parse_requirement(text: str) -> Specifier:

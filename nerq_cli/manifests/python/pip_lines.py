@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from nerq_cli.patterns import compile_late
+
 #: A comment starts at the beginning of a line or after a space; elsewhere ``#`` belongs to an address.
-_COMMENT_START = re.compile(r"(?:^|\s)#")
+_COMMENT_START = compile_late(r"(?:^|\s)#")
 #: One entry of what pip-compile lists after "via": a package or a file.
-_VIA_ENTRY = re.compile(r"-[rc] .*|[A-Za-z0-9][\w.\-\[\],]*|[^(]*\((?:[^()]*/)?(?:pyproject\.toml|setup\.(?:py|cfg))\)")
+_VIA_ENTRY = compile_late(
+    r"-[rc] .*|[A-Za-z0-9][\w.\-\[\],]*|[^(]*\((?:[^()]*/)?(?:pyproject\.toml|setup\.(?:py|cfg))\)"
+)
 
 
 class LogicalLine(NamedTuple):

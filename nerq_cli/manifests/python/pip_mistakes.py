@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from nerq_cli.manifests.python.pep508 import NotASpecifierError
 from nerq_cli.manifests.syntax.text_document import CONTROL_CHARACTERS
+from nerq_cli.patterns import compile_late
 
 #: A package name with its extras.
 NAME_PATTERN: Final = r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[^\]]*\]\s*)?"
@@ -28,7 +29,7 @@ class _Mistake(NamedTuple):
 
 #: In this order: the first that matches is reported.
 _COMMON_MISTAKES: Final = tuple(
-    _Mistake(re.compile(pattern, re.IGNORECASE), message, hint)
+    _Mistake(compile_late(pattern, re.IGNORECASE), message, hint)
     for pattern, message, hint in (
         (
             r"(?P<at><{7}|={7}|>{7}|\|{7})(?:\s|$)",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Final
+
+from msgspec.structs import replace
 
 from nerq_cli.ecosystems import PYPI
 from nerq_cli.inventory import Declaration, DependencyFile, Location
@@ -19,6 +19,7 @@ from nerq_cli.manifests.python.pep508 import MAX_LENGTH, validate_marker
 from nerq_cli.manifests.python.python_locks import VCS_KEYS, is_package_name, split_extras
 from nerq_cli.manifests.syntax.quote import quote_text
 from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField
+from nerq_cli.patterns import compile_late
 
 NAME: Final = "Pipfile"
 
@@ -40,7 +41,7 @@ _MARKER_KEYS: Final = (
     "implementation_name",
     "implementation_version",
 )
-_BARE_VERSION = re.compile(r"\s*v?[0-9]")
+_BARE_VERSION = compile_late(r"\s*v?[0-9]")
 _VERSION_HINT: Final = 'versions look like "*", "==1.2.3", "~=1.2" or ">=1.2,<2"'
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Final, cast
 
+from msgspec.structs import replace
+
 from nerq_cli.ecosystems import PYPI
-from nerq_cli.errors import Problem, ProblemLevel
 from nerq_cli.inventory import LOCAL_ARCHIVE, DependencyFile, Location, LockedPackage
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.package_source import LOCAL, FileIndexes, mask_secrets
@@ -22,6 +22,8 @@ from nerq_cli.manifests.syntax.json_document import NotJsonError, parse_json
 from nerq_cli.manifests.syntax.problems import LineIndex
 from nerq_cli.manifests.syntax.quote import excerpt_line, quote_text, quote_version
 from nerq_cli.manifests.syntax.toml_document import MAX_PROBLEMS
+from nerq_cli.patterns import compile_late
+from nerq_cli.problem import Problem, ProblemLevel
 
 NAME: Final = "Pipfile.lock"
 
@@ -29,7 +31,7 @@ NAME: Final = "Pipfile.lock"
 SPEC_VERSION: Final = 6
 #: The categories that have another name in a Pipfile.
 _PIPFILE_CATEGORIES: Final = {"default": "packages", "develop": "dev-packages"}
-_TOKEN = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*")([ \t\r\n]*:)?|[\[{]|[\]}]', re.DOTALL)
+_TOKEN = compile_late(r'("[^"\\]*(?:\\.[^"\\]*)*")([ \t\r\n]*:)?|[\[{]|[\]}]', re.DOTALL)
 #: The depth of the keys of categories, and of packages.
 _CATEGORY_DEPTH, _PACKAGE_DEPTH = 1, 2
 

@@ -6,9 +6,10 @@ See pixi's manual, "Manifest reference".
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Final
+
+from msgspec.structs import replace
 
 from nerq_cli.inventory import Declaration, DependencyFile, Location
 from nerq_cli.manifests import package_source

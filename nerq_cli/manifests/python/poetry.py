@@ -6,8 +6,10 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+
+import msgspec
+from msgspec.structs import replace
 
 from nerq_cli.ecosystems import PYPI, get_ecosystem, normalise_name
 from nerq_cli.inventory import Declaration, Location
@@ -20,17 +22,18 @@ from nerq_cli.manifests.python.pyproject_tools import read_git_source
 from nerq_cli.manifests.python.python_locks import is_package_name
 from nerq_cli.manifests.syntax.quote import quote_text
 from nerq_cli.manifests.syntax.toml_document import TomlField
+from nerq_cli.patterns import compile_late
 
 if TYPE_CHECKING:
     from packaging.version import Version
 
-_CLAUSE_PATTERN = re.compile(r"(~=|===?|!=|<>|[<>]=?|[=^~])?\s*v?([^\s,=<>~^]+)\s*,?\s*", re.IGNORECASE)
+_CLAUSE_PATTERN = compile_late(r"(~=|===?|!=|<>|[<>]=?|[=^~])?\s*v?([^\s,=<>~^]+)\s*,?\s*", re.IGNORECASE)
 #: Poetry's operators of equality, and those of PEP 440.
 _EQUALITY_OPERATORS = {"=": "==", "==": "==", "===": "===", "!=": "!=", "<>": "!="}
-_WILDCARD_VERSION = re.compile(r"([0-9.!]*[0-9])(?:\.[*xX])+", re.ASCII)
-_ANY_VERSION = re.compile(r"[*xX](?:\.[*xX])*")
-_ALTERNATIVE_SEPARATOR = re.compile(r"\|\|?")
-_PLATFORM_CLAUSE = re.compile(r"([!=]=)?\s*([\w.-]+)", re.ASCII)
+_WILDCARD_VERSION = compile_late(r"([0-9.!]*[0-9])(?:\.[*xX])+", re.ASCII)
+_ANY_VERSION = compile_late(r"[*xX](?:\.[*xX])*")
+_ALTERNATIVE_SEPARATOR = compile_late(r"\|\|?")
+_PLATFORM_CLAUSE = compile_late(r"([!=]=)?\s*([\w.-]+)", re.ASCII)
 #: Dots in a version from which on a marker compares ``python_full_version`` instead of ``python_version``.
 _FULL_VERSION_DOTS: Final = 2
 #: Keys of ``[tool.poetry]`` and ``[project]`` that the hash in a lock file covers.
@@ -39,8 +42,7 @@ _HASHED_PROJECT_KEYS: Final = ("requires-python", "dependencies", "optional-depe
 _CONSTRAINT_HINT = "constraints look like ^1.2, ~1.2, 1.2.*, >=1.2,<2.0 or ^1.2 || ^2.0"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoetryTables:
+class PoetryTables(msgspec.Struct, frozen=True, kw_only=True):
     """The content of Poetry's tables."""
 
     indexes: FileIndexes

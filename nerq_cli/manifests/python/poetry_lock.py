@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Final
+
+from msgspec.structs import replace
 
 from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.inventory import DependencyFile, Edge, LockedPackage
@@ -30,6 +30,7 @@ from nerq_cli.manifests.python.python_locks import (
     report_missing,
 )
 from nerq_cli.manifests.syntax.quote import quote_text, quote_version
+from nerq_cli.patterns import compile_late
 
 NAME: Final = "poetry.lock"
 
@@ -43,9 +44,9 @@ _CONDITION_KEYS: Final = ("markers", "python", "platform", "optional")
 _DIRECT_KEYS: Final = frozenset({"git", "hg", "path", "file", "url"})
 #: The version of a file that states none: Poetry before 1.1 did not write it.
 _UNSTATED_VERSION: Final = "1.0"
-_CONTENT_HASH = re.compile(r"[0-9a-f]{64}")
+_CONTENT_HASH = compile_late(r"[0-9a-f]{64}")
 #: A constraint that is not in the notation of PEP 440.
-_POETRY_NOTATION = re.compile(r"[\^|*]|~(?!=)|^\s*[0-9v]|(?<![<>!=~])=(?!=)")
+_POETRY_NOTATION = compile_late(r"[\^|*]|~(?!=)|^\s*[0-9v]|(?<![<>!=~])=(?!=)")
 
 
 def matches(path: PurePosixPath) -> bool:

@@ -5,7 +5,6 @@ The reader of `packaging` (since release 26) stops at the first error and has no
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Final
@@ -28,15 +27,16 @@ from nerq_cli.manifests.python.python_locks import (
     report_missing,
 )
 from nerq_cli.manifests.syntax.quote import quote_version
+from nerq_cli.patterns import compile_late
 
 NAME: Final = "pylock.toml"
 
 #: The major version of the format that is read; minor versions are compatible (PEP 751, "lock-version").
 VERSION: Final = 1
-_FILE_NAME = re.compile(r"pylock\.(?:[^.]+\.)?toml")
-_CHOICE_CLAUSE = re.compile(r"""["']([^"']+)["']\s+in\s+(extras|dependency_groups)\b""")
-_CHOICE_VARIABLE = re.compile(r"\b(?:extras|dependency_groups)\b")
-_OR_OPERATOR = re.compile(r"\bor\b")
+_FILE_NAME = compile_late(r"pylock\.(?:[^.]+\.)?toml")
+_CHOICE_CLAUSE = compile_late(r"""["']([^"']+)["']\s+in\s+(extras|dependency_groups)\b""")
+_CHOICE_VARIABLE = compile_late(r"\b(?:extras|dependency_groups)\b")
+_OR_OPERATOR = compile_late(r"\bor\b")
 #: Keys that distinguish packages of the same name and version.
 _IDENTITY_KEYS: Final = ("marker", "requires-python", "index", "vcs", "directory", "archive")
 

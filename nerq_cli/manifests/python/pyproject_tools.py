@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.inventory import Declaration, Include, Location
@@ -17,12 +17,13 @@ from nerq_cli.manifests.python.archive_names import guess_requirement, guess_tag
 from nerq_cli.manifests.python.declarations import LOCAL_REASONS, parse_array, parse_field
 from nerq_cli.manifests.python.dependency_groups import label_extra, label_group
 from nerq_cli.manifests.syntax.toml_document import TomlField
+from nerq_cli.patterns import compile_late
 
 #: Most sources of one package in uv, and most package patterns in PDM: every dependency is compared with each.
 MAX_SOURCES: Final = 50
 
-_EDITABLE_OPTION = re.compile(r"(?:-e|--editable)[ =]+(\S+)")
-_EGG_FRAGMENT = re.compile(r"[#&]egg=([A-Za-z0-9][A-Za-z0-9._-]*)")
+_EDITABLE_OPTION = compile_late(r"(?:-e|--editable)[ =]+(\S+)")
+_EGG_FRAGMENT = compile_late(r"[#&]egg=([A-Za-z0-9][A-Za-z0-9._-]*)")
 
 
 def find_name_fields(tool: TomlField) -> Iterator[TomlField]:

@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, cast
 
+import msgspec
+from msgspec.structs import replace
+
 from nerq_cli.ecosystems import PYPI, normalise_name
-from nerq_cli.errors import Problem, ProblemLevel
 from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
 from nerq_cli.manifests.package_source import PackageSource, strip_credentials
 from nerq_cli.manifests.python.archive_names import find_other_artefact
@@ -24,6 +25,8 @@ from nerq_cli.manifests.python.dependency_groups import label_extra
 from nerq_cli.manifests.python.pep508 import MAX_LENGTH, NotASpecifierError, Specifier, parse_specifier, validate_marker
 from nerq_cli.manifests.syntax.quote import quote_requirement, quote_text
 from nerq_cli.manifests.syntax.toml_document import TomlDocument
+from nerq_cli.patterns import compile_late
+from nerq_cli.problem import Problem, ProblemLevel
 
 if TYPE_CHECKING:
     from packaging.markers import Marker
@@ -45,33 +48,33 @@ _ARTEFACT_FIELD = (
 _HASH_FIELD = rf"(?:hash = {_STRING}|hashes = \{{ ?sha256 = {_STRING} ?\}})"
 _ARTEFACT_LINE = rf"[ \t]*\{{ ?(?:{_ARTEFACT_FIELD}, )*{_HASH_FIELD}(?:, {_ARTEFACT_FIELD})* ?\}},\n"
 #: Artefacts of one package as the tools write them: one a line, each with its hash.
-_ARTEFACT_LINES = re.compile(rf"(?<=\n)({_ARTEFACT_LINE})((?:{_ARTEFACT_LINE})+)")
+_ARTEFACT_LINES = compile_late(rf"(?<=\n)({_ARTEFACT_LINE})((?:{_ARTEFACT_LINE})+)")
 
 #: Server and file name of an artefact.
-_ARTEFACT_ADDRESS = re.compile(r'(?:url|file|path|name) = "((?:https?://[^/"?#%]*/)?)(?:[^"?#%]*/)?([^"/?#]+)"')
+_ARTEFACT_ADDRESS = compile_late(r'(?:url|file|path|name) = "((?:https?://[^/"?#%]*/)?)(?:[^"?#%]*/)?([^"/?#]+)"')
 #: Keys of the artefacts of a package, and those that name the file of one.
 _ARTEFACT_KEYS: Final = ("wheels", "files", "sdist")
 _FILE_KEYS: Final = ("url", "path", "file", "filename", "name")
 
-_NAME_PATTERN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
-_VERSION_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*", re.ASCII)
-_FORMAT_VERSION = re.compile(r"([0-9]{1,4})(?:\.([0-9]{1,4}))?(?:\.[0-9]{1,4})*", re.ASCII)
+_NAME_PATTERN = compile_late(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
+_VERSION_PATTERN = compile_late(r"[A-Za-z0-9][A-Za-z0-9.!+_-]*", re.ASCII)
+_FORMAT_VERSION = compile_late(r"([0-9]{1,4})(?:\.([0-9]{1,4}))?(?:\.[0-9]{1,4})*", re.ASCII)
 #: An environment marker's comparison with an extra.
-_EXTRA_CLAUSE = re.compile(r"""\bextra\s*==\s*["']([^"']+)["']""")
-_NAME_WITH_EXTRAS = re.compile(r"([^\[\]]+?)\s*\[([^\[\]]*)\]\s*")
+_EXTRA_CLAUSE = compile_late(r"""\bextra\s*==\s*["']([^"']+)["']""")
+_NAME_WITH_EXTRAS = compile_late(r"([^\[\]]+?)\s*\[([^\[\]]*)\]\s*")
 #: The usual specifiers of lock files; all others are parsed by `parse_specifier`.
 _VERSION_CLAUSE = r"(?:[<>!=~]=|[<>])[ ]*[A-Za-z0-9.*+!_-]+"
-_SIMPLE_SPECIFIER = re.compile(
+_SIMPLE_SPECIFIER = compile_late(
     rf"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[([A-Za-z0-9,._ -]*)\])?"
     rf"[ ]*((?:{_VERSION_CLAUSE}(?:[ ]*,[ ]*{_VERSION_CLAUSE})*)?)(?:[ ]*;[ ]*([^;]+))?"
 )
 #: The variables of a marker that depend on the platform, and ``extra``.
-_PLATFORM_VARIABLE = re.compile(
+_PLATFORM_VARIABLE = compile_late(
     r"\b(?:sys_platform|platform_\w+|os_name|os\.name|sys\.platform|platform\.\w+|implementation_\w+|extra)\b"
 )
 
 #: A comparison with the extras or groups that are installed (PEP 751), and a marker that is always true.
-_CHOICE_CLAUSE = re.compile(r"""["'][^"']*["']\s+(?:not\s+)?in\s+(?:extras|dependency_groups)\b""")
+_CHOICE_CLAUSE = compile_late(r"""["'][^"']*["']\s+(?:not\s+)?in\s+(?:extras|dependency_groups)\b""")
 _ALWAYS_TRUE: Final = "python_version >= '3'"
 _OLDEST_MINOR: Final = 9
 _NEWEST_MINOR: Final = 15
@@ -200,8 +203,7 @@ class LockFile:
         )  # parsed again to report the error with its place
 
 
-@dataclass(frozen=True, slots=True)
-class LockTable:
+class LockTable(msgspec.Struct, frozen=True):
     """One table of a lock file. Its methods report a value of a wrong type, and treat it as missing."""
 
     lock: LockFile
@@ -255,8 +257,7 @@ class LockTable:
                 self.report_problem(f"{quote_text(key)} may contain only {type_name}", key, index)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LockEntry:
+class LockEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One package of a lock file, without its edges."""
 
     table: LockTable

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Final
+
+from msgspec.structs import replace
 
 from nerq_cli.inventory import Declaration, DependencyFile, Include, Location
 from nerq_cli.manifests.package_source import NO_INDEX, strip_credentials
@@ -20,6 +21,7 @@ from nerq_cli.manifests.python.pip_items import (
 )
 from nerq_cli.manifests.python.pip_lines import LogicalLine, is_transitive, locate_offset, split_logical_lines
 from nerq_cli.manifests.syntax.text_document import TextDocument
+from nerq_cli.patterns import compile_late
 
 NAME: Final = "requirements"
 
@@ -30,8 +32,8 @@ _SUFFIXES: Final = frozenset({".txt", ".in"})
 #: Suffix of the files that Rye writes, and uv for some: ``requirements.lock``, ``requirements-dev.lock``.
 _LOCK_SUFFIX: Final = ".lock"
 _FOLDER_NAME: Final = "requirements"
-_KIND_WORD: Final = re.compile(r"^(?:requirements?|constraints?)|[-_.](?:requirements?|constraints?)(?=[-_.]|$)")
-_CONSTRAINTS_WORD: Final = re.compile(r"^constraints?|[-_.]constraints?(?=[-_.]|$)", re.IGNORECASE)
+_KIND_WORD: Final = compile_late(r"^(?:requirements?|constraints?)|[-_.](?:requirements?|constraints?)(?=[-_.]|$)")
+_CONSTRAINTS_WORD: Final = compile_late(r"^constraints?|[-_.]constraints?(?=[-_.]|$)", re.IGNORECASE)
 #: Text files in a folder called requirements that are not requirements files.
 _PROSE_NAMES: Final = frozenset({"readme", "license", "licence", "changelog", "copying", "notes"})
 
@@ -46,8 +48,8 @@ _SOURCE_WORDS: Final = (
     _DEVELOPMENT_WORDS | _GROUP_WORDS | {"all", "app", "base", "common", "core", "dependencies", "deps", "main", "prod"}
 )
 
-_HTML_PAGE: Final = re.compile(r"\s*(?:<!doctype|<html|<head|<\?xml)", re.IGNORECASE)
-_EDITABLE_OPTION: Final = re.compile(r"-e\b|--editable\b")
+_HTML_PAGE: Final = compile_late(r"\s*(?:<!doctype|<html|<head|<\?xml)", re.IGNORECASE)
+_EDITABLE_OPTION: Final = compile_late(r"-e\b|--editable\b")
 
 
 def matches(path: PurePosixPath) -> bool:

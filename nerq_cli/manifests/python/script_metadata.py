@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Final
 
-from nerq_cli.errors import Problem
+from msgspec.structs import replace
+
 from nerq_cli.inventory import DependencyFile
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.python import pyproject_tools
@@ -14,6 +14,7 @@ from nerq_cli.manifests.python.declarations import build_dependency_file, parse_
 from nerq_cli.manifests.syntax.quote import excerpt_line
 from nerq_cli.manifests.syntax.text_document import TextDocument
 from nerq_cli.manifests.syntax.toml_document import TomlDocument
+from nerq_cli.problem import Problem
 
 NAME: Final = "script"
 

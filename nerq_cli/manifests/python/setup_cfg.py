@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Final, TypeAlias
@@ -13,11 +12,12 @@ from nerq_cli.manifests.python.declarations import SETUP_GROUPS, build_dependenc
 from nerq_cli.manifests.python.dependency_groups import label_extra
 from nerq_cli.manifests.syntax.quote import MAX_QUOTED_NAME, quote_text
 from nerq_cli.manifests.syntax.text_document import TextDocument
+from nerq_cli.patterns import compile_late
 
 NAME: Final = "setup.cfg"
 
-_SECTION_HEADER: Final = re.compile(r"\[(.+)\]")
-_DELIMITER: Final = re.compile("[=:]")
+_SECTION_HEADER: Final = compile_late(r"\[(.+)\]")
+_DELIMITER: Final = compile_late("[=:]")
 _FILE_PREFIX: Final = "file:"
 _EXTRAS_SECTION: Final = "options.extras_require"
 

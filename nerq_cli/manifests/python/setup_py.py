@@ -19,6 +19,7 @@ from nerq_cli.manifests.python.declarations import SETUP_GROUPS, build_dependenc
 from nerq_cli.manifests.python.dependency_groups import label_extra
 from nerq_cli.manifests.python.literals import Evaluator, Text, Unknown, Value
 from nerq_cli.manifests.syntax.text_document import TextDocument
+from nerq_cli.patterns import compile_late
 
 NAME: Final = "setup.py"
 
@@ -27,7 +28,7 @@ MAX_LENGTH: Final = 1_000_000
 #: Modules that have a ``setup`` function; of a dotted name the last part.
 _SETUP_MODULES: Final = frozenset({"setuptools", "core", "skbuild"})
 #: Syntax that only Python 2 accepts.
-_PYTHON_2_SYNTAX: Final = re.compile(
+_PYTHON_2_SYNTAX: Final = compile_late(
     r"""^[ \t]*(?:print[ \t]+[^=\s(.,]|print[ \t]*>>|exec[ \t]+["'\w]|raise[ \t]+[\w.]+[ \t]*,"""
     r"""|except\b[^:\n]*,[ \t]*\w+[ \t]*:)|^[^#\n"']*(?:<>|(?<![\w.])0[0-7]+\b)""",
     re.MULTILINE,

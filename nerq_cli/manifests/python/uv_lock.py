@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Final
@@ -23,6 +22,7 @@ from nerq_cli.manifests.python.python_locks import (
     report_missing,
 )
 from nerq_cli.manifests.syntax.quote import quote_text, quote_version
+from nerq_cli.patterns import compile_late
 
 NAME: Final = "uv.lock"
 
@@ -34,7 +34,7 @@ MAX_INCLUDED_EDGES: Final = 100_000
 _SCRIPT_SUFFIX: Final = ".py.lock"
 #: Keys of a source with a local path.
 _LOCAL_KEYS: Final = ("editable", "virtual", "directory", "path")
-_REVISION_PARAMETER = re.compile(r"[?&](?:rev|tag|branch)=([^&#]*)")
+_REVISION_PARAMETER = compile_late(r"[?&](?:rev|tag|branch)=([^&#]*)")
 
 
 def matches(path: PurePosixPath) -> bool:

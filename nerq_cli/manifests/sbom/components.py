@@ -5,13 +5,16 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
+
+import msgspec
+from msgspec.structs import replace
 
 from nerq_cli.ecosystems import ECOSYSTEMS, EcosystemId, get_ecosystem, normalise_name
 from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
 from nerq_cli.manifests.package_source import strip_credentials, url_reason
 from nerq_cli.manifests.syntax.quote import quote_text
+from nerq_cli.patterns import compile_late
 
 if TYPE_CHECKING:
     from packageurl import PackageURL
@@ -28,15 +31,14 @@ MAX_COMPONENTS: Final = 200_000
 
 _ECOSYSTEMS: Final[Mapping[str, EcosystemId]] = {ecosystem.purl_type: ecosystem.id for ecosystem in ECOSYSTEMS}
 #: One version of either registry; ranges and placeholders have other characters, or no digit.
-_VERSION: Final = re.compile(r"(?=\D*\d)[0-9A-Za-z][0-9A-Za-z.+!_-]*", re.ASCII)
+_VERSION: Final = compile_late(r"(?=\D*\d)[0-9A-Za-z][0-9A-Za-z.+!_-]*", re.ASCII)
 _MAX_VERSION_LENGTH: Final = 200
 _MAX_KINDS: Final = 8
 #: Groups that an edge between two packages may have.
 _PACKAGE_GROUPS: Final = ("main", "optional", "peer")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Component:
+class Component(msgspec.Struct, frozen=True, kw_only=True):
     """One component or package."""
 
     #: Its identifier in relations.
@@ -54,8 +56,7 @@ class Component:
     has_source: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Relation:
+class Relation(msgspec.Struct, frozen=True):
     """A dependency: ``source`` requires ``target``."""
 
     source: str
@@ -64,17 +65,16 @@ class Relation:
     group: str = "main"
 
 
-@dataclass(slots=True)
-class Sbom:
+class Sbom(msgspec.Struct):
     """The content of one SBOM."""
 
-    components: list[Component] = field(default_factory=list)
+    components: list[Component] = []
     #: None if the file has no relations at all.
     relations: list[Relation] | None = None
     #: Refs of the subject of the SBOM.
-    root_refs: list[str] = field(default_factory=list)
+    root_refs: list[str] = []
     #: Refs of elements that are not packages.
-    other_refs: set[str] = field(default_factory=set)
+    other_refs: set[str] = set()
 
 
 def build_dependency_file(sbom: Sbom, text_document: TextDocument, name: str) -> DependencyFile:

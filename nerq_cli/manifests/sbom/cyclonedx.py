@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -11,11 +10,12 @@ from nerq_cli.manifests.syntax.json_document import JsonObject
 from nerq_cli.manifests.syntax.quote import quote_version
 from nerq_cli.manifests.syntax.safe_xml import XmlElement
 from nerq_cli.manifests.syntax.text_document import TextDocument
+from nerq_cli.patterns import compile_late
 
 #: Supported versions of the specification; JSON begins with 1.2.
 VERSIONS: Final = ("1.0", "1.1", "1.2", "1.3", "1.4", "1.5", "1.6", "1.7")
 
-_NAMESPACE: Final = re.compile(r"https?://cyclonedx\.org/schema/bom/(\d+\.\d+)")
+_NAMESPACE: Final = compile_late(r"https?://cyclonedx\.org/schema/bom/(\d+\.\d+)")
 #: Properties that cyclonedx-npm sets.
 _DEVELOPMENT: Final = "cdx:npm:package:development"
 _PRIVATE: Final = "cdx:npm:package:private"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -14,11 +13,12 @@ from nerq_cli.manifests.syntax.json_document import JsonObject, JsonReader, NotJ
 from nerq_cli.manifests.syntax.problems import LineIndex
 from nerq_cli.manifests.syntax.quote import quote_text
 from nerq_cli.manifests.syntax.text_document import TextDocument
+from nerq_cli.patterns import compile_late
 
 NAME: Final = "sbom"
 
-_FILE_NAME: Final = re.compile(r"s?bom\.(?:json|xml)|.*\.cdx\.(?:json|xml)|.*\.spdx\.json")
-_MARKUP: Final = re.compile(r"\s*<")
+_FILE_NAME: Final = compile_late(r"s?bom\.(?:json|xml)|.*\.cdx\.(?:json|xml)|.*\.spdx\.json")
+_MARKUP: Final = compile_late(r"\s*<")
 _HINT: Final = "read are CycloneDX in JSON or XML, and SPDX 2 or 3 in JSON; --as selects another format"
 
 

@@ -10,9 +10,10 @@ from nerq_cli.manifests.sbom.components import Component, Relation, Sbom, unique
 from nerq_cli.manifests.syntax.json_document import JsonObject
 from nerq_cli.manifests.syntax.quote import quote_version
 from nerq_cli.manifests.syntax.text_document import TextDocument
+from nerq_cli.patterns import compile_late
 
-_VERSION_2: Final = re.compile(r"SPDX-2\.[0-3]")
-_CONTEXT_3: Final = re.compile(r"https://spdx\.org/rdf/3\.0\.\d+/spdx-context\.jsonld")
+_VERSION_2: Final = compile_late(r"SPDX-2\.[0-3]")
+_CONTEXT_3: Final = compile_late(r"https://spdx\.org/rdf/3\.0\.\d+/spdx-context\.jsonld")
 
 #: Relations where the first element depends on the second, with the group (SPDX 2.3, chapter 11).
 _FORWARD: Final[Mapping[str, str]] = {"DEPENDS_ON": "main"}

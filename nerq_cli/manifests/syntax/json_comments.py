@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from nerq_cli.patterns import compile_late
+
 _LENIENT_STRING: Final = r'"[^"\\\n]*(?:\\[^\n][^"\\\n]*)*"?'
-_COMMENT = re.compile(rf"{_LENIENT_STRING}|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
-_TRAILING_COMMA = re.compile(rf"{_LENIENT_STRING}|,(?=[ \t\n\r]*[\]}}])")
-_NOT_LINE_END = re.compile(r"[^\n]")
+_COMMENT = compile_late(rf"{_LENIENT_STRING}|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_TRAILING_COMMA = compile_late(rf"{_LENIENT_STRING}|,(?=[ \t\n\r]*[\]}}])")
+_NOT_LINE_END = compile_late(r"[^\n]")
 
 
 def strip_comments(text: str) -> str:

@@ -10,32 +10,34 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final, NoReturn, TypeAlias
 
+import msgspec
+
 from nerq_cli.manifests.syntax.problems import LineIndex
+from nerq_cli.patterns import compile_late
 
 #: Deepest nesting read, in levels.
 MAX_DEPTH: Final = 100
 
-_SPACE = re.compile(r"[ \t\n\r]*")
+_SPACE = compile_late(r"[ \t\n\r]*")
 _OPEN_STRING = r'"[^"\\\x00-\x1f]*(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*)*'
-_UNCLOSED_STRING = re.compile(_OPEN_STRING)
-_STRING = re.compile(_OPEN_STRING + '"')
-_KEY = re.compile(rf'({_OPEN_STRING}")[ \t\n\r]*:[ \t\n\r]*')
-_COMMA = re.compile(r"[ \t\n\r]*,[ \t\n\r]*(?=[^ \t\n\r\]}])")
-_LITERAL = re.compile(r"(?:(true)|(false)|(null)|(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?))(?![\w.+-])")
+_UNCLOSED_STRING = compile_late(_OPEN_STRING)
+_STRING = compile_late(_OPEN_STRING + '"')
+_KEY = compile_late(rf'({_OPEN_STRING}")[ \t\n\r]*:[ \t\n\r]*')
+_COMMA = compile_late(r"[ \t\n\r]*,[ \t\n\r]*(?=[^ \t\n\r\]}])")
+_LITERAL = compile_late(r"(?:(true)|(false)|(null)|(-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?))(?![\w.+-])")
 #: Whole strings, which may hold brackets, and brackets.
-_BRACKET: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
+_BRACKET: Final = compile_late(r'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
 #: Surrogate escapes: a pair, which is one character, or half of a pair, which cannot be printed.
-_SURROGATE_ESCAPE: Final = re.compile(
+_SURROGATE_ESCAPE: Final = compile_late(
     r"(\\[^u]|\\u[dD][89abAB]..\\u[dD][c-fC-F]..)|\\u[dD][89a-fA-F][0-9a-fA-F]{2}", re.DOTALL
 )
 
 _IN_QUOTES: Final = "text stands in double quotes"
 #: Common mistakes: pattern, message and hint.
 _COMMON_MISTAKES: Final = tuple(
-    (re.compile(pattern), message, hint)
+    (compile_late(pattern), message, hint)
     for pattern, message, hint in (
         (r"\Z", "the file ends in the middle of a value", "a closing bracket is missing"),
         (r"(?:<{7}|={7}|>{7}|\|{7})(?:\s|\Z)", "this is a merge conflict marker", "choose one of the two versions"),
@@ -60,8 +62,7 @@ _TYPE_NAMES: Final[dict[type, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class JsonNode:
+class JsonNode(msgspec.Struct, frozen=True):
     """One value with its position. Of members with the same key the last one counts, as in JavaScript."""
 
     data: JsonData

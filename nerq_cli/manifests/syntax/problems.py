@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Final
 
-from nerq_cli.errors import Problem, ProblemLevel
 from nerq_cli.manifests.package_source import mask_secrets
 from nerq_cli.manifests.syntax.quote import excerpt_line
+from nerq_cli.problem import Problem, ProblemLevel
 
 #: Number of problems listed; further ones are counted.
 MAX_PROBLEMS: Final = 1_000

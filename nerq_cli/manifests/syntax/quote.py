@@ -6,22 +6,23 @@ A file may be another one than its name suggests, a file of credentials for inst
 from __future__ import annotations
 
 import json
-import re
 from typing import Final
+
+from nerq_cli.patterns import compile_late
 
 #: Longest name that is quoted, in characters.
 MAX_QUOTED_NAME: Final = 40
 
 #: Where the value begins in ``key = value``, ``name [extra]``, the query of a URL, and what follows its scheme.
-_NAME_END: Final = re.compile(r"""[\t\r\n='"`?#;,<>|]|://""")
+_NAME_END: Final = compile_late(r"""[\t\r\n='"`?#;,<>|]|://""")
 #: What a line may begin with before its first name: indentation, list marks, quotes, brackets, a comment sign, options.
 #: The name is that of a package or a key, and the characters after it lead to its value.
-_LINE_START: Final = re.compile(
+_LINE_START: Final = compile_late(
     r"""(?P<indent>[ \t"'\[{(#-]*)(?P<name>@?[\w.-]*(?:/[\w.-]+)?)(?P<rest>[ \t]*[<>=!~^:@,;"'\[({]*[ \t"'\[({]*)"""
 )
 #: A version or the version of a format: digits first.
-_VERSION: Final = re.compile(r"(?:v|SPDX-)?\d[\w.+!-]{0,19}")
-_REQUIREMENT_NAME: Final = re.compile(r"@?[A-Za-z0-9][\w.-]*(?:/[\w.-]+)?")
+_VERSION: Final = compile_late(r"(?:v|SPDX-)?\d[\w.+!-]{0,19}")
+_REQUIREMENT_NAME: Final = compile_late(r"@?[A-Za-z0-9][\w.-]*(?:/[\w.-]+)?")
 #: Longest indentation shown, in characters.
 _MAX_INDENT: Final = 80
 

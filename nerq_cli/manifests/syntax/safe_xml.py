@@ -5,8 +5,9 @@ A text with a document type is refused: entity bombs and external entities are d
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
 MAX_DEPTH: Final = 100
 
 
-@dataclass(slots=True)
-class XmlElement:
+class XmlElement(msgspec.Struct):
     """One element."""
 
     #: Name without the namespace.
@@ -27,7 +27,7 @@ class XmlElement:
     line: int
     #: Text before the first child.
     text: str = ""
-    children: list[XmlElement] = field(default_factory=list)
+    children: list[XmlElement] = []
 
     def children_named(self, name: str) -> Iterator[XmlElement]:
         """Return the children of that name."""

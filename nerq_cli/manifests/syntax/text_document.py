@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
-from nerq_cli.errors import Problem, ProblemLevel
 from nerq_cli.manifests.package_source import mask_secrets
 from nerq_cli.manifests.syntax.quote import excerpt_line
+from nerq_cli.patterns import compile_late
+from nerq_cli.problem import Problem, ProblemLevel
 
 #: Number of problems after which reading stops: such a file has another format.
 MAX_PROBLEMS: Final = 100
@@ -16,7 +16,7 @@ MAX_SHOWN_LENGTH: Final = 300
 #: Characters that no text has, and the replacement of bytes that are not UTF-8: a set of a regular expression.
 CONTROL_CHARACTERS: Final = r"\x00-\x08\x0e-\x1f\x7f\ufffd"
 
-_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+_LINE_END: Final = compile_late(r"\r\n|\r|\n")
 
 
 class TextDocument:

@@ -9,19 +9,21 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import accumulate
 
-from nerq_cli.errors import Problem, ProblemLevel
+import msgspec
+
 from nerq_cli.manifests.package_source import mask_secrets
 from nerq_cli.manifests.syntax.quote import excerpt_line
+from nerq_cli.patterns import compile_late
+from nerq_cli.problem import Problem, ProblemLevel
 
 #: Number of problems after which reading stops: such a file has another format.
 MAX_PROBLEMS = 1_000
 #: Longest name or string that a message quotes, in characters.
 _MAX_NAME_LENGTH = 60
 
-_TOKEN = re.compile(
+_TOKEN = compile_late(
     r"""
       \#[^\n]*                                                                      # comment
     | ( \"{3} [^"\\]* (?: (?: \\. | "(?!"") ) [^"\\]* )* \"{3,5}                    # multi-line basic string
@@ -35,9 +37,9 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 #: A key of 100 parts: the time of TOML parsers grows with the square of their number.
-_DEEP_KEY = re.compile(r"""(?<![\w."'-])(?:[\w"'-]+[ \t]*\.[ \t]*){100}""")
+_DEEP_KEY = compile_late(r"""(?<![\w."'-])(?:[\w"'-]+[ \t]*\.[ \t]*){100}""")
 #: From the opening of a multi-line string to its first visible character.
-_BEFORE_TEXT = re.compile(r"(?:\"{3}|'{3})(?:\\?\s)*")
+_BEFORE_TEXT = compile_late(r"(?:\"{3}|'{3})(?:\\?\s)*")
 
 _TYPE_NAMES = {
     dict: "a table",
@@ -49,14 +51,13 @@ _TYPE_NAMES = {
 }
 
 
-@dataclass(slots=True)
-class Position:
+class Position(msgspec.Struct):
     """The position of a value and of its parts."""
 
     #: Offset of the value in the text.
     offset: int
     #: Positions by key of a table, or by index of an array.
-    children: dict[str | int, Position] = field(default_factory=dict)
+    children: dict[str | int, Position] = {}
 
     def child(self, key: str | int, offset: int) -> Position:
         """Return the position of one part; add it if it is new."""
@@ -66,8 +67,7 @@ class Position:
         return position
 
 
-@dataclass(slots=True)
-class _Bracket:
+class _Bracket(msgspec.Struct):
     """An open array or inline table."""
 
     position: Position
@@ -76,14 +76,14 @@ class _Bracket:
     index: int = 0
 
 
-@dataclass(slots=True)
-class _Scanner:
+class _Scanner(msgspec.Struct):
     """The state of the statement being read: its keys so far, its open brackets, the position of its value."""
 
-    root: Position = field(default_factory=lambda: Position(0))
-    table: Position = field(init=False)
-    keys: list[tuple[str, int]] = field(default_factory=list)
-    brackets: list[_Bracket] = field(default_factory=list)
+    root: Position = msgspec.field(default_factory=lambda: Position(0))
+    #: Table of the last header; at first the root.
+    table: Position = msgspec.field(default_factory=lambda: Position(0))
+    keys: list[tuple[str, int]] = []
+    brackets: list[_Bracket] = []
     target: Position | None = None
     header: int = 0
 

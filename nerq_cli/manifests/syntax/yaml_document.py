@@ -11,6 +11,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+from nerq_cli.patterns import compile_late
+
 if TYPE_CHECKING:
     from yaml import Mark
     from yaml._yaml import Mark as FastMark
@@ -24,10 +26,10 @@ MAX_EVENTS: Final = 3_000_000
 #: Note for users whose PyYAML lacks libyaml.
 SLOW_NOTE: Final = "read slowly: the PyYAML installed here has no libyaml; its wheels do"
 
-_CONFLICT_MARKER = re.compile(r"^(?:<{7}|={7}|>{7}|\|{7})(?=\s|\Z)", re.MULTILINE)
+_CONFLICT_MARKER = compile_late(r"^(?:<{7}|={7}|>{7}|\|{7})(?=\s|\Z)", re.MULTILINE)
 
 #: Quoted text, comments and brackets.
-_BRACKETS = re.compile(r"""'[^']*'|"(?:[^"\\]|\\.)*"|(?<!\S)#[^\n]*|[\[\]{}]""", re.DOTALL)
+_BRACKETS = compile_late(r"""'[^']*'|"(?:[^"\\]|\\.)*"|(?<!\S)#[^\n]*|[\[\]{}]""", re.DOTALL)
 
 
 class YamlNode(NamedTuple):

@@ -10,7 +10,6 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from nerq_cli.ecosystems import EcosystemId
-from nerq_cli.errors import Problem
 from nerq_cli.facts import AffectingAdvisory, Found, Metadata, get_origin
 from nerq_cli.inventory import Location
 from nerq_cli.methodology.types import Methodology
@@ -18,6 +17,7 @@ from nerq_cli.policy import STATES
 from nerq_cli.policy.findings import Finding
 from nerq_cli.policy.fix import find_newer_fixes
 from nerq_cli.policy.upgrade import Upgrade
+from nerq_cli.problem import Problem
 from nerq_cli.report.advisory import deduplicate_advisories
 from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
 from nerq_cli.report.projects import group_by_project, report_for_project

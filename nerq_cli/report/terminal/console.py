@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Final, TextIO
 
 from nerq_cli.errors import UsageError
@@ -27,8 +26,7 @@ def stream_options(stream: TextIO, options: RenderOptions | None = None, color: 
     """
     if color not in (None, *COLORS):
         raise UsageError(f"unknown colour setting {color!r}", hint=f"use one of {', '.join(COLORS)}")
-    return replace(
-        options or RenderOptions(),
+    return (options or RenderOptions())._replace(
         width=_find_width(stream),
         color=_has_color(color, os.environ, is_terminal=stream.isatty()),
         encoding="ascii" if _is_limited_to_ascii(os.environ) else stream.encoding or "utf-8",
@@ -37,7 +35,7 @@ def stream_options(stream: TextIO, options: RenderOptions | None = None, color: 
 
 def file_options(options: RenderOptions) -> RenderOptions:
     """Return the options for a file: no colour, UTF-8, and the width that ``COLUMNS`` sets."""
-    return replace(options, width=_read_columns() or DEFAULT_WIDTH, color=False, encoding="utf-8")
+    return options._replace(width=_read_columns() or DEFAULT_WIDTH, color=False, encoding="utf-8")
 
 
 def _find_width(stream: TextIO) -> int:

@@ -7,10 +7,10 @@ here. No markup is parsed, so that a package name cannot style the text.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, TypeAlias
 
+import msgspec
 from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.color import ColorSystem
 from rich.style import Style
@@ -181,8 +181,7 @@ def wrap_text(text: str, width: int) -> list[str]:
     return [text_line.replace("\xa0", " ") for text_line in lines]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(msgspec.Struct, frozen=True):
     """A column of a table."""
 
     heading: str

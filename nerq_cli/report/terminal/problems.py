@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
-from nerq_cli.errors import Problem
+from nerq_cli.problem import Problem
 
 if TYPE_CHECKING:
     from nerq_cli.report import RenderOptions

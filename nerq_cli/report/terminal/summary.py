@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from nerq_cli.errors import ExitStatus
+from nerq_cli.patterns import compile_late
 from nerq_cli.policy import STATES
 from nerq_cli.policy.findings import Finding
 from nerq_cli.policy.rules import PolicyRule, group_by_rule
@@ -33,7 +33,7 @@ _MIN_PROJECTS: Final = 2
 _MIN_UNANSWERED: Final = 2
 _MAX_CAUSES: Final = 2
 #: What the reason of a failed lookup ends with: the number of attempts, and when it failed in an earlier run.
-_ATTEMPTS = re.compile(r"(?: after [0-9]+ attempts)?(?: \(requested at [^()]*\))?$")
+_ATTEMPTS = compile_late(r"(?: after [0-9]+ attempts)?(?: \(requested at [^()]*\))?$")
 _RETRY_HINT: Final = "--refresh retries"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint, Request, Response
 from nerq_cli.fetch.time_budget import TimeLimits
 from nerq_cli.inventory import AdvisoryId
+from nerq_cli.patterns import compile_late
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.text import decode_json, decode_list, split_list
 
@@ -26,7 +26,7 @@ LABEL: Final = _INFO.label
 #: Rows in one answer unless more are asked for, and characters of the list of CVEs (first.org/epss/api).
 MAX_CVES: Final = 100
 MAX_LIST_LENGTH: Final = 2_000
-_CVE_PATTERN = re.compile(r"CVE-\d{4}-\d{4,19}", re.ASCII)
+_CVE_PATTERN = compile_late(r"CVE-\d{4}-\d{4,19}", re.ASCII)
 
 
 class _Row(msgspec.Struct):
@@ -48,8 +48,7 @@ def is_cve(identifier: str) -> bool:
     return _CVE_PATTERN.fullmatch(identifier) is not None
 
 
-@dataclass(slots=True)
-class _EpssSource:
+class _EpssSource(msgspec.Struct):
     """Probabilities from 0 to 1."""
 
     name: str = "epss"

@@ -29,6 +29,7 @@ import msgspec
 from nerq_cli.ecosystems import ECOSYSTEMS
 from nerq_cli.errors import ResponseError, UsageError
 from nerq_cli.facts import Advisory
+from nerq_cli.patterns import compile_late
 from nerq_cli.sources.advisories.osv_files import (
     MAX_RECORD_BYTES,
     MAX_RECORDS,
@@ -56,9 +57,9 @@ _MAX_SOURCE_LENGTH: Final = 200
 #: Characters kept of the validator of an edition.
 _MAX_VALIDATOR_LENGTH: Final = 200
 #: A folder of metadata at the root of a wheel, and the files in it.
-_METADATA_FILE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*\.dist-info/[A-Za-z0-9._/-]+", re.ASCII)
+_METADATA_FILE = compile_late(r"[A-Za-z0-9][A-Za-z0-9._+!-]*\.dist-info/[A-Za-z0-9._/-]+", re.ASCII)
 #: Names of a distribution (PyPA, names and normalization).
-_DISTRIBUTION_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
+_DISTRIBUTION_NAME = compile_late(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
 #: Time of every member, the earliest that zip archives can state: equal databases give equal files.
 _MEMBER_TIME: Final = (1980, 1, 1, 0, 0, 0)
 #: 2100-01-01 in epoch seconds UTC: later dates of an edition are mistakes.

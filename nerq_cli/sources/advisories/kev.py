@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -49,8 +48,7 @@ _ENTRY_DECODER: Final = msgspec.json.Decoder(_Entry)
 _FILE_DECODER: Final = msgspec.json.Decoder(_File)
 
 
-@dataclass(slots=True)
-class CatalogueSource:
+class CatalogueSource(msgspec.Struct):
     """The catalogue, from the endpoint or else from the first mirror that serves it. Cached under the endpoint."""
 
     mirrors: tuple[Endpoint, ...] = ()

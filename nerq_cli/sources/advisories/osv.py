@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import count
 from types import MappingProxyType
@@ -24,6 +23,7 @@ from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint, Request, Response
 from nerq_cli.fetch.time_budget import TimeLimits
 from nerq_cli.inventory import AdvisoryId, Package, Release
+from nerq_cli.patterns import compile_late
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.advisories.osv_record import parse_record
 from nerq_cli.sources.text import MAX_SUMMARY, clean_text, decode_json, decode_optional, parse_timestamp
@@ -53,7 +53,7 @@ _TEN_YEARS: Final = 10 * 365 * DAY
 _MAX_BYTES: Final = 33_554_432
 _MAX_TOKEN_LENGTH: Final = 10_000
 #: Form of an advisory id; the service refuses longer ones.
-_ID_PATTERN = re.compile(r"[A-Za-z0-9][\w.:-]{0,99}", re.ASCII)
+_ID_PATTERN = compile_late(r"[A-Za-z0-9][\w.:-]{0,99}", re.ASCII)
 _MALWARE_PREFIX: Final = "MAL-"
 _GHSA_PREFIX: Final = "GHSA-"
 
@@ -67,8 +67,7 @@ class AdvisoryHits(msgspec.Struct, frozen=True):
 # --- lists of ids --------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _BatchRequest(Request[S]):
+class _BatchRequest(Request[S], frozen=True, kw_only=True):
     """A request about many subjects. ``tokens`` and ``previous_hits``, beside ``subjects``, continue their lists."""
 
     page: int
@@ -102,8 +101,7 @@ _RESULTS_DECODER: Final = msgspec.json.Decoder(_Results)
 _RESULT_DECODER: Final = msgspec.json.Decoder(_Result)
 
 
-@dataclass(slots=True)
-class AdvisoryListSource(Generic[S]):
+class AdvisoryListSource(msgspec.Struct, Generic[S], eq=False):
     """The ids of the advisories of a release, or of all advisories of a package. One source per run.
 
     A list may come in pages: then only its query is sent again, with its token. A refused batch is halved until the
@@ -119,7 +117,7 @@ class AdvisoryListSource(Generic[S]):
     probe: bool = False
     cooldown: int = _INFO.cooldown
     time_limits: TimeLimits = _INFO.time_limits
-    _halvings: Iterator[int] = field(default_factory=count, compare=False, repr=False)
+    _halvings: Iterator[int] = msgspec.field(default_factory=count)
 
     def requests(self, subjects: Sequence[S], endpoint: Endpoint) -> Iterator[Request[S]]:
         """Request up to 1,000 subjects at a time; invalid names and versions are left out."""
@@ -241,8 +239,7 @@ def _extend_lookup(lookup: _Lookup, raw: msgspec.Raw) -> _Lookup | None:
 # --- records -------------------------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _RecordSource:
+class _RecordSource(msgspec.Struct):
     """The record of an advisory."""
 
     name: str

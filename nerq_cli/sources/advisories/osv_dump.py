@@ -14,12 +14,13 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import ClassVar, Final, NamedTuple
 from urllib.parse import quote
+
+import msgspec
 
 from nerq_cli import __version__
 from nerq_cli.errors import ExitStatus, NerqError, ResponseError, UsageError
@@ -30,6 +31,7 @@ from nerq_cli.fetch.http_client import HttpClient, Stream, create_timeout_error,
 from nerq_cli.fetch.request_error import RequestError
 from nerq_cli.fetch.source import Endpoint, Request
 from nerq_cli.inventory import Package
+from nerq_cli.patterns import compile_late
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.advisories.osv_files import MAX_RECORD_BYTES, ReadStats, build_entries, read_advisories
 from nerq_cli.sources.advisories.osv_record import filter_ecosystem, parse_record
@@ -54,10 +56,10 @@ _MAX_ATTEMPTS: Final = 4
 #: HTTP statuses of Google's storage for a missing object: 403 when listing is not allowed.
 _MISSING_STATUSES: Final = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _CHUNK_BYTES: Final = 1 << 20
-_MD5 = re.compile(r"\bmd5=([A-Za-z0-9+/]{22}==)")
-_CRC = re.compile(r"\bcrc32c=[A-Za-z0-9+/]{6}==")
-_CREDENTIALS = re.compile(r"(?<=:)//[^/?#]*@")
-_CHANGE_ROW = re.compile(r"([0-9T:.+Z-]{10,40}),([A-Za-z0-9][A-Za-z0-9._:+-]{0,99})", re.ASCII)
+_MD5 = compile_late(r"\bmd5=([A-Za-z0-9+/]{22}==)")
+_CRC = compile_late(r"\bcrc32c=[A-Za-z0-9+/]{6}==")
+_CREDENTIALS = compile_late(r"(?<=:)//[^/?#]*@")
+_CHANGE_ROW = compile_late(r"([0-9T:.+Z-]{10,40}),([A-Za-z0-9][A-Za-z0-9._:+-]{0,99})", re.ASCII)
 
 
 class UpdateError(NerqError):
@@ -66,8 +68,7 @@ class UpdateError(NerqError):
     exit: ClassVar[ExitStatus] = ExitStatus.INCOMPLETE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UpdateResult:
+class UpdateResult(msgspec.Struct, frozen=True, kw_only=True):
     """The result of an update. ``changed_count`` counts records written or dropped; None after a full update."""
 
     ecosystem: str

@@ -6,7 +6,6 @@ import os
 import zipfile
 import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -50,14 +49,13 @@ class _Document(NamedTuple):
     problem: str = ""
 
 
-@dataclass(slots=True)
-class ReadStats:
+class ReadStats(msgspec.Struct):
     """Counts of an import. ``problems`` lists the first unreadable records, and why."""
 
     read_count: int = 0
     withdrawn_count: int = 0
     unreadable_count: int = 0
-    problems: list[str] = field(default_factory=list)
+    problems: list[str] = []
 
     def add_problem(self, name: str, reason: str) -> None:
         """Count an unreadable record."""

@@ -16,13 +16,14 @@ import msgspec
 from nerq_cli.ecosystems import Ecosystem, find_ecosystem
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Advisory, AffectedPackage, Event, Range
+from nerq_cli.patterns import compile_late
 from nerq_cli.sources.text import MAX_SUMMARY, clean_text, clean_url, decode_json, parse_timestamp
 from nerq_cli.vulnerabilities.malware import describes_malware
 from nerq_cli.vulnerabilities.severity import GHSA_LABEL
 
 #: Form of an id: the character set of the OSV databases, at most as long as the API accepts (100 characters).
-_ID_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,99}", re.ASCII)
-_SUPPORTED_SCHEMA = re.compile(r"1(?:\.|$)")
+_ID_PATTERN = compile_late(r"[A-Za-z0-9][A-Za-z0-9._:+-]{0,99}", re.ASCII)
+_SUPPORTED_SCHEMA = compile_late(r"1(?:\.|$)")
 #: Longest name of a package (npm's limit) and longest version kept, in characters.
 _MAX_NAME_LENGTH: Final = 214
 _MAX_VERSION_LENGTH: Final = 128

@@ -7,13 +7,13 @@ scopes left out or invented.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from nerq_cli.ecosystems import EcosystemId, get_ecosystem
+from nerq_cli.patterns import compile_late
 
-_SEPARATOR = re.compile(r"[-_.@/]+")
+_SEPARATOR = compile_late(r"[-_.@/]+")
 _DIGITS: Final = "0123456789"
 #: Characters that look like another one or like a pair, each with what all its look-alikes become.
 _CONFUSABLES: Final = str.maketrans({"0": "o", "1": "l", "i": "l", "5": "s", "m": "rn", "w": "vv", "d": "cl"})

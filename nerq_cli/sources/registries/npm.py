@@ -6,7 +6,6 @@ contains all versions, so that neither a pin nor the version that a range select
 
 from __future__ import annotations
 
-import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
@@ -34,6 +33,7 @@ from nerq_cli.facts import (
 )
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
 from nerq_cli.inventory import Package, Release
+from nerq_cli.patterns import compile_late
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.text import (
     MAX_LICENCE,
@@ -246,7 +246,7 @@ class _PackumentDocument(msgspec.Struct):
 _PACKUMENT_DECODER = msgspec.json.Decoder(_PackumentDocument)
 _VERSIONS_DECODER = msgspec.json.Decoder(dict[str, msgspec.Raw])
 #: Placeholder versions of packages that the registry removed for security.
-_SECURITY_HOLDING = re.compile(r"0\.0\.\d+-security(?:\.\d+)?")
+_SECURITY_HOLDING = compile_late(r"0\.0\.\d+-security(?:\.\d+)?")
 
 
 class _VersionRow(NamedTuple):
@@ -389,7 +389,7 @@ def _read_accounts(maintainers: object) -> set[str] | None:
 #: Dates are implausible with at least so many contradictions, if these are at least ``_MIN_SHARE`` of all steps.
 _MIN_CONTRADICTIONS: Final = 2
 _MIN_SHARE: Final = 0.1
-_FINAL_VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
+_FINAL_VERSION = compile_late(r"(\d{1,9})\.(\d{1,9})\.(\d{1,9})")
 
 
 def check_dates(order: Sequence[str], timestamps: Sequence[int], flags: Sequence[int]) -> str:

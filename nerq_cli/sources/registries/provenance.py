@@ -7,7 +7,6 @@ about the requested file or version.
 
 from __future__ import annotations
 
-import re
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
@@ -21,6 +20,7 @@ from nerq_cli.facts import Fact, Unknown
 from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
 from nerq_cli.inventory import Package, Release
+from nerq_cli.patterns import compile_late
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.repository_url import parse_repository_id
 from nerq_cli.sources.text import clean_text, decode_json, decode_optional
@@ -112,7 +112,7 @@ class _IntegrityDocument(msgspec.Struct):
 
 _INTEGRITY_DECODER = msgspec.json.Decoder(_IntegrityDocument)
 #: Statements that PyPI accepts (PEP 740 and the documentation of PyPI about attestations).
-_ACCEPTED_PREDICATES = re.compile(r"https://[^/\s]+/attestations/publish/v1|https://slsa\.dev/provenance/v1")
+_ACCEPTED_PREDICATES = compile_late(r"https://[^/\s]+/attestations/publish/v1|https://slsa\.dev/provenance/v1")
 
 
 class _IntegritySource:
@@ -230,7 +230,7 @@ _REPOSITORY_PATHS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     ),
 }
 #: A repository over https, optionally with a revision (SPDX download locations).
-_BUILD_URI = re.compile(r"(?:git\+)?https://([^\s@?#]+?)(?:\.git)?/?(?:@\S*)?")
+_BUILD_URI = compile_late(r"(?:git\+)?https://([^\s@?#]+?)(?:\.git)?/?(?:@\S*)?")
 
 
 class _AttestationsSource:

@@ -42,6 +42,7 @@ from nerq_cli.facts import (
 )
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
 from nerq_cli.inventory import Package, Release
+from nerq_cli.patterns import compile_late
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.endpoints import get_public_registry_url, get_server
 from nerq_cli.sources.registries.pypi_metadata import ReleaseInfo, read_advisories, read_metadata, read_ownership
@@ -321,7 +322,7 @@ class _ReleaseJsonSource:
 # --- the simple API ------------------------------------------------------------------------------------------------
 
 _STATUSES: Final = frozenset({"active", "archived", "deprecated", "quarantined"})
-_API_VERSION = re.compile(r"1\.(\d{1,4})")
+_API_VERSION = compile_late(r"1\.(\d{1,4})")
 #: Minor version of the simple API that introduced the status marker (PEP 792).
 _API_WITH_STATUS: Final = 4
 
@@ -380,7 +381,7 @@ def _build_listing(
 
 
 #: Valid names of files.
-_FILE_NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+!_-]{0,254}", re.ASCII)
+_FILE_NAME = compile_late(r"[0-9A-Za-z][0-9A-Za-z.+!_-]{0,254}", re.ASCII)
 
 
 def _build_sdist_pattern(name: str) -> str:

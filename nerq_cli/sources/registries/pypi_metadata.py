@@ -5,7 +5,6 @@ A field of the wrong type counts as not stated, and null as empty.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -13,6 +12,7 @@ import msgspec
 from msgspec import UNSET
 
 from nerq_cli.facts import AffectingAdvisory, Metadata
+from nerq_cli.patterns import compile_late
 from nerq_cli.sources.text import (
     MAX_LICENCE,
     MAX_REASON,
@@ -86,7 +86,7 @@ def _measure_readme(description: object) -> int | None:
     return 0 if description.strip() == "UNKNOWN" else measure_readme(description)
 
 
-_PYTHON_CLASSIFIER = re.compile(r"Programming Language :: Python :: (\d{1,2}\.\d{1,3})")
+_PYTHON_CLASSIFIER = compile_late(r"Programming Language :: Python :: (\d{1,2}\.\d{1,3})")
 _INACTIVE_CLASSIFIER: Final = "Development Status :: 7 - Inactive"
 _TYPED_CLASSIFIER: Final = "Typing :: Typed"
 
@@ -154,8 +154,10 @@ _REPOSITORY_LABELS: Final = (
     "gitlab",
     "codeberg",
 )
-_DOCUMENTATION_HOST = re.compile(r"https?://(?:docs?\.|[^/]*\.(?:readthedocs\.(?:io|org)|rtfd\.(?:io|org))(?:[/?#]|$))")
-_PUNCTUATION = re.compile(r"[^a-z0-9]+")
+_DOCUMENTATION_HOST = compile_late(
+    r"https?://(?:docs?\.|[^/]*\.(?:readthedocs\.(?:io|org)|rtfd\.(?:io|org))(?:[/?#]|$))"
+)
+_PUNCTUATION = compile_late(r"[^a-z0-9]+")
 
 
 class _Links(NamedTuple):

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
+import msgspec
+
 from nerq_cli.errors import ResponseError
+from nerq_cli.patterns import compile_late
 from nerq_cli.sources.text import remove_comments
 
 
@@ -28,18 +30,17 @@ class Anchor(NamedTuple):
     href: str = ""
 
 
-@dataclass(slots=True)
-class IndexPage:
+class IndexPage(msgspec.Struct):
     """The content of a page."""
 
-    anchors: list[Anchor] = field(default_factory=list)
-    meta_tags: dict[str, str] = field(default_factory=dict)
+    anchors: list[Anchor] = []
+    meta_tags: dict[str, str] = {}
     #: Whether any link has the attribute of PEP 740, and so whether the index writes it.
     has_provenance: bool = False
 
 
 #: Complete elements that are read; quotes may contain ``>``. The parser needs quadratic time for broken ones.
-_ELEMENT = re.compile(r"""<(?:a|meta)\s(?:[^"'<>]|"[^"]*"|'[^']*')*>""", re.IGNORECASE)
+_ELEMENT = compile_late(r"""<(?:a|meta)\s(?:[^"'<>]|"[^"]*"|'[^']*')*>""", re.IGNORECASE)
 
 
 #: Elements read at most; the largest projects have about ten thousand.

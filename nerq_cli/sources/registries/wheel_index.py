@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from pathlib import Path
@@ -19,6 +18,7 @@ from nerq_cli.fetch.http_client import HttpClient, parse_host
 from nerq_cli.fetch.request_error import RequestError
 from nerq_cli.fetch.source import Endpoint, Request, Response
 from nerq_cli.inventory import Package
+from nerq_cli.patterns import compile_late
 from nerq_cli.sources.endpoints import get_server
 from nerq_cli.sources.text import decode_json
 
@@ -28,7 +28,7 @@ _MAX_PAGE_BYTES: Final = 20_000_000
 _MAX_WHEEL_BYTES: Final = 1_000_000_000
 #: Algorithms that a hash of a file may be of, the strongest first.
 _ALGORITHMS: Final = ("sha512", "sha384", "sha256")
-_DIGEST = re.compile(r"[0-9a-f]{64,128}")
+_DIGEST = compile_late(r"[0-9a-f]{64,128}")
 #: Seconds that one request for a page may take, and seconds without data that end a download.
 _PAGE_TIMEOUT: Final = 30.0
 _IDLE_TIMEOUT: Final = 30.0

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
+from msgspec.structs import replace
 
 from nerq_cli.ecosystems import NPM, PYPI, normalise_name
 from nerq_cli.errors import RateLimitError, ResponseError
@@ -115,8 +115,7 @@ _GRAPHQL_DECODER = msgspec.json.Decoder(_GraphQLResponse)
 _JSON_DECODER = msgspec.json.Decoder(dict[str, Any])
 
 
-@dataclass(slots=True)
-class _GraphQLSource:
+class _GraphQLSource(msgspec.Struct):
     """Fifty repositories in a query. ``since`` is the start of the 90 days whose commits are counted."""
 
     since: int

@@ -7,11 +7,11 @@ followed: the given spelling is requested first, then lower case.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
 import msgspec
+from msgspec.structs import replace
 
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Absent, Fact, Scorecard, Unknown

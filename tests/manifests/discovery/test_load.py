@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nerq_cli.errors import NothingToScanError, Problem, UsageError
+from nerq_cli.errors import NothingToScanError, UsageError
 from nerq_cli.inventory import DependencyFile, Include
 from nerq_cli.manifests.discovery import gitignore
 from nerq_cli.manifests.discovery.find import find_dependency_files
@@ -26,6 +26,7 @@ from nerq_cli.manifests.discovery.walk import MAX_DEPTH
 from nerq_cli.manifests.formats import FORMATS, detect_format
 from nerq_cli.manifests.python import requirements
 from nerq_cli.manifests.read_file import MAX_BYTES, CannotReadError, decode_text, read_bytes
+from nerq_cli.problem import Problem
 
 Project = Callable[[Mapping[str, str | bytes]], Path]
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.errors import Problem
 from nerq_cli.inventory import Declaration, DependencyFile
 from nerq_cli.manifests.npm.package_json import NAME, matches, read
+from nerq_cli.problem import Problem
 
 
 def reading(**fields: object) -> DependencyFile:

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nerq_cli.errors import Problem
 from nerq_cli.inventory import NOT_UNDERSTOOD, Declaration, DependencyFile, Include, Location
 from nerq_cli.manifests.python import requirements
 from nerq_cli.manifests.python.requirements import MAX_INCLUDES, matches, read
 from nerq_cli.manifests.syntax.text_document import MAX_PROBLEMS, MAX_SHOWN_LENGTH
+from nerq_cli.problem import Problem
 
 WHEEL = "tool-1.2.3-py3-none-any.whl"
 

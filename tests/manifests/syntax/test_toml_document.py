@@ -8,8 +8,8 @@ import tomli
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nerq_cli.errors import Problem
 from nerq_cli.manifests.syntax.toml_document import MAX_PROBLEMS, Position, TomlDocument, locate_values
+from nerq_cli.problem import Problem
 
 
 def line_of(text: str, *keys: str | int) -> int:

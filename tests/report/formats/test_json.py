@@ -6,12 +6,12 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
+from msgspec.structs import replace
 
 from nerq_cli.errors import EXIT_MEANINGS
 from nerq_cli.facts import AffectingAdvisory

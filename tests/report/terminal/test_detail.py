@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from nerq_cli.facts import AffectingAdvisory, Evidence, Found, Unknown
 from nerq_cli.methodology.packages import PACKAGES

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from nerq_cli.errors import Problem
+from nerq_cli.problem import Problem
 from nerq_cli.report.model import Report
 from nerq_cli.report.terminal.problems import format_position, print_problems, render_text
 

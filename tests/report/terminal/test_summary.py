@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
-from nerq_cli.errors import ExitStatus, Problem
+from nerq_cli.errors import ExitStatus
 from nerq_cli.inventory import Location
 from nerq_cli.policy.findings import Finding
+from nerq_cli.problem import Problem
 from nerq_cli.report.model import Assessment, Report, SourceStatus
 from nerq_cli.report.terminal import summary
 from nerq_cli.report.terminal.layout import cell_width

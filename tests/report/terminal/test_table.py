@@ -4,10 +4,10 @@ import re
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from nerq_cli.facts import AffectingAdvisory, Evidence, Unknown
 from nerq_cli.report.model import Assessment, Report

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+
+import msgspec
 
 from nerq_cli.ecosystems import EcosystemId, get_ecosystem
 from nerq_cli.fetch.source import Endpoint
@@ -14,16 +15,23 @@ from nerq_cli.sources.endpoints import split_url
 from nerq_cli.sources.registries.config.config_files import ConfigFiles
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Credentials:
+class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     """Values of the Authorization header."""
 
     #: By URL.
-    url_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    url_headers: Mapping[str, str] = {}
     #: By host.
-    host_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    host_headers: Mapping[str, str] = {}
     #: By host and path, without a scheme.
-    path_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    path_headers: Mapping[str, str] = {}
+
+    def __hash__(self) -> int:
+        """Return the hash of the addresses."""
+        return hash(frozenset([*self.url_headers, *self.host_headers, *self.path_headers]))
+
+    def __repr__(self) -> str:
+        """Return no value: they are secrets."""
+        return "Credentials()"
 
     def create_endpoint(self, ecosystem: EcosystemId, url: str) -> Endpoint:
         """Return the endpoint with this URL and the credentials of the user for it."""

@@ -22,16 +22,19 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+import msgspec
+from msgspec.structs import replace
+
 from nerq_cli.ecosystems import NPM, PYPI, EcosystemId, get_ecosystem, normalise_name
 from nerq_cli.fetch.ca_bundle import CaBundle
 from nerq_cli.fetch.source import Endpoint
 from nerq_cli.inventory import Declaration, Origin, Package
+from nerq_cli.patterns import compile_late
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.endpoints import get_public_registry_url, get_server
 from nerq_cli.sources.registries.config.config_files import (
@@ -48,8 +51,7 @@ from nerq_cli.sources.registries.config.npmrc import read_npm_config
 from nerq_cli.sources.registries.config.pip_uv import NO_INDEX, PythonConfig, read_python_config
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProjectClaims:
+class ProjectClaims(msgspec.Struct, frozen=True, kw_only=True):
     """URLs of registries that only the scanned project names, without credentials. They receive no requests."""
 
     #: Replaces the PyPI index.
@@ -59,7 +61,7 @@ class ProjectClaims:
     #: Replaces the npm registry.
     npm_registry: str = ""
     #: Replace the npm registry for one scope each ("@acme").
-    npm_scopes: Mapping[str, str] = field(default_factory=dict)
+    npm_scopes: Mapping[str, str] = {}
     #: All of these and where they are, also those that a setting of the user overrules.
     origins: tuple[ProjectOrigin, ...] = ()
 
@@ -75,8 +77,7 @@ class IndexSearch(NamedTuple):
     has_default: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IndexConfig:
+class IndexConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The registries to use, and what else the configuration states about the origin of packages.
 
     An endpoint with an empty ``url`` stands for a setting that is not a URL for HTTP (a directory, a mistake). It is
@@ -84,27 +85,27 @@ class IndexConfig:
     """
 
     #: Registries that the configuration names; an ecosystem without one has its public registry.
-    registries: Mapping[EcosystemId, Endpoint] = field(default_factory=dict)
+    registries: Mapping[EcosystemId, Endpoint] = {}
     #: Endpoints by npm scope ("@acme").
-    npm_scopes: Mapping[str, Endpoint] = field(default_factory=dict)
+    npm_scopes: Mapping[str, Endpoint] = {}
     #: Further indexes that pip or uv would search, and pages and directories of archives, without credentials.
     extra_indexes: tuple[str, ...] = ()
     #: Those of them that are requested.
-    search: IndexSearch = field(default_factory=IndexSearch)
+    search: IndexSearch = IndexSearch()
     #: Indexes that only packages assigned to them come from, without credentials.
     explicit_indexes: tuple[str, ...] = ()
     #: Searches of packages that the scanned files assign to indexes of the user.
-    assigned_searches: Mapping[Package, IndexSearch] = field(default_factory=dict)
+    assigned_searches: Mapping[Package, IndexSearch] = {}
     #: Whether the user takes Python packages from no index (``no-index`` of pip and uv).
     has_no_index: bool = False
-    project_claims: ProjectClaims = field(default_factory=ProjectClaims)
+    project_claims: ProjectClaims = ProjectClaims()
     #: Where each address was set ("environment UV_INDEX_URL"), by ``pypi``, ``npm`` or scope.
-    origins: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, str] = {}
     #: What could not be read.
     warnings: tuple[str, ...] = ()
     #: Certificates that the configuration of pip and npm names.
     ca_bundles: tuple[CaBundle, ...] = ()
-    credentials: Credentials = field(default_factory=Credentials, repr=False, compare=False)
+    credentials: Credentials = Credentials()
 
     @property
     def pypi(self) -> Endpoint:
@@ -277,9 +278,9 @@ def _create_index_endpoint(credentials: Credentials, index_url: str) -> Endpoint
 #: Ends of URLs of pages of archives (``find-links``), which are no indexes.
 _PAGE_SUFFIXES: Final = (".html", ".htm")
 #: End of the URL of an archive.
-_ARCHIVE_SUFFIX = re.compile(r"\.(?:whl|zip|tgz|tbz|tar(?:\.\w+)?)$", re.IGNORECASE)
+_ARCHIVE_SUFFIX = compile_late(r"\.(?:whl|zip|tgz|tbz|tar(?:\.\w+)?)$", re.IGNORECASE)
 #: What separates the name of an archive from its version.
-_ARCHIVE_VERSION = re.compile(r"-(?=\d)")
+_ARCHIVE_VERSION = compile_late(r"-(?=\d)")
 
 
 @lru_cache(maxsize=4_096)

@@ -10,13 +10,14 @@ Their own files name registries that npm does not know: a name from there may be
 from __future__ import annotations
 
 import binascii
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 
+from nerq_cli.patterns import compile_late
+
 #: Characters parsed of one file; real ones have a few hundred, those with catalogs some thousand.
 _MAX_LENGTH: Final = 200_000
-_CLASSIC_LINE = re.compile(r"""\s*"?((?:@[^/:"\s]+:)?registry|cafile)"?\s+"?([^"\s]+)"?\s*""")
+_CLASSIC_LINE = compile_late(r"""\s*"?((?:@[^/:"\s]+:)?registry|cafile)"?\s+"?([^"\s]+)"?\s*""")
 
 Settings: TypeAlias = Mapping[str, str]
 

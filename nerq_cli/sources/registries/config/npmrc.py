@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from nerq_cli.ecosystems import NPM
 from nerq_cli.fetch.ca_bundle import CaBundle
 from nerq_cli.inventory import Location
+from nerq_cli.patterns import compile_late
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.endpoints import UNPRINTABLE, get_public_registry_url, get_server, split_url
 from nerq_cli.sources.registries.config import npm_tools
@@ -26,10 +27,10 @@ from nerq_cli.sources.registries.config.config_files import (
 from nerq_cli.sources.registries.config.credentials import build_basic_header, read_url_header
 
 _VARIABLE_PREFIX: Final = "npm_config_"
-_VARIABLE_REFERENCE = re.compile(r"(?<!\\)(\\*)\$\{([^${}?]+)(\?)?\}")
-_VALUE_BEFORE_COMMENT = re.compile(r"(?:\\.|[^;#\\])*\\?")
-_TOOL_VARIABLE = re.compile(r"\$\{(\w+)(?::?-([^}]*))?\}|\$(\w+)")
-_REGISTRY_KEY = re.compile(r"(?:(@[^/:]+):)?registry")
+_VARIABLE_REFERENCE = compile_late(r"(?<!\\)(\\*)\$\{([^${}?]+)(\?)?\}")
+_VALUE_BEFORE_COMMENT = compile_late(r"(?:\\.|[^;#\\])*\\?")
+_TOOL_VARIABLE = compile_late(r"\$\{(\w+)(?::?-([^}]*))?\}|\$(\w+)")
+_REGISTRY_KEY = compile_late(r"(?:(@[^/:]+):)?registry")
 
 
 class NpmConfig(NamedTuple):

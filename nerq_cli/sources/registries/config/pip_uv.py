@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from nerq_cli.ecosystems import PYPI
 from nerq_cli.fetch.ca_bundle import CaBundle
+from nerq_cli.patterns import compile_late
 from nerq_cli.sources import SOURCES
 from nerq_cli.sources.endpoints import get_server
 from nerq_cli.sources.registries.config.config_files import (
@@ -186,7 +187,7 @@ def _build_uv_header(environ: Mapping[str, str], name: str) -> str:
     return build_basic_header(user, password) if name and (user or password) else ""
 
 
-_NAME_AND_URL = re.compile(r"(?:(?P<name>[A-Za-z0-9._-]+)=)?(?P<url>.*)", re.DOTALL)
+_NAME_AND_URL = compile_late(r"(?:(?P<name>[A-Za-z0-9._-]+)=)?(?P<url>.*)", re.DOTALL)
 
 
 def _read_variables(
@@ -432,7 +433,7 @@ def _parse_ini(files: ConfigFiles, path: Path) -> Mapping[tuple[str, str], str]:
     return settings
 
 
-_SECTION_HEADER = re.compile(r"\s*\[.+\]")
+_SECTION_HEADER = compile_late(r"\s*\[.+\]")
 
 
 def _parse_sections(lines: list[str]) -> tuple[Mapping[tuple[str, str], str], list[int]]:
