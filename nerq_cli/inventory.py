@@ -292,8 +292,11 @@ class DependencyFile(msgspec.Struct, frozen=True, kw_only=True):
     compares_requirements: bool = False
     #: Whether a frozen installation also compares those of local packages outside of the workspace.
     compares_local_packages: bool = False
-    #: Hash of the manifest in a lock file; of a manifest the one for each release of the tool (Poetry).
+    #: Hash of the manifest in a lock file; of a manifest those that releases of Poetry and PDM have for it, which begin
+    #: with ``sha256:`` for PDM.
     content_hashes: tuple[str, ...] = ()
+    #: Groups that a lock file was made for; None means all. It may lack what only others require.
+    locked_groups: tuple[str, ...] | None = None
     #: Names of the files beside a lock file that it locks (``pyproject.toml``).
     locked_filenames: tuple[str, ...] = ()
     #: Path of the lock file that locks this file.

@@ -3,7 +3,7 @@
     python docs/benchmarks/lockfiles.py --tools DIRECTORY [--only TOOL[/PROJECT]] [--keep DIRECTORY]
 
 DIRECTORY has `node_modules` with npm's packages pnpm, yarn, @yarnpkg/cli-dist and bun, and a virtual environment `py`
-with uv and poetry; npm is the one in PATH. Registries are those of the user's configuration.
+with uv, poetry and pdm; npm is the one in PATH. Registries are those of the user's configuration.
 
 Each tool locks twelve small projects. Then it installs them frozen, as written and after two edits of one requirement:
 to a range that the locked version does not satisfy, and to another range that it does. Compared are whether the
@@ -293,20 +293,24 @@ def pyproject(dependencies: Iterable[str], more: str = "", *, name: str = "root"
 
 def python_projects(repository: Path, tool: str, index: str = "") -> dict[str, Project]:
     """Return the twelve projects of Python's kind."""
-    is_uv = tool == "uv"
+    is_uv, is_pdm = tool == "uv", tool == "pdm"
     base = ["idna>=3.4"]
-    package_mode = "" if is_uv else "[tool.poetry]\npackage-mode = false\n"
-    if index and not is_uv:
+    package_mode = {"uv": "", "pdm": "[tool.pdm]\ndistribution = false\n"}.get(
+        tool, "[tool.poetry]\npackage-mode = false\n"
+    )
+    if index and tool == "poetry":
         package_mode += f'[[tool.poetry.source]]\nname = "index"\nurl = "{index}"\npriority = "primary"\n'
     settings = f"[tool.uv]\n{{}}\n{package_mode}" if is_uv else f"{{}}\n{package_mode}"
 
-    def single(dependencies: Iterable[str], uv: str = "", poetry: str = "", extra: str = "") -> Project:
-        text = pyproject(dependencies, settings.format(uv if is_uv else poetry), extra=extra)
+    def single(dependencies: Iterable[str], uv: str = "", pdm: str = "", extra: str = "") -> Project:
+        text = pyproject(dependencies, settings.format(uv if is_uv else pdm if is_pdm else ""), extra=extra)
         return Project({"pyproject.toml": text}, "idna", "<3", ">=3")
 
     path_source = (
         '[tool.uv.sources]\nlocal = { path = "local" }\n'
         if is_uv
+        else package_mode
+        if is_pdm
         else f'[tool.poetry.dependencies]\nlocal = {{ path = "local" }}\n{package_mode}'
     )
     local = pyproject(["six>=1.16"], name="local", extra='[build-system]\nrequires = ["setuptools"]\n')
@@ -316,6 +320,7 @@ def python_projects(repository: Path, tool: str, index: str = "") -> dict[str, P
             ["typing-extensions<4.10", "six>=1.15", *base],
             'override-dependencies = ["typing-extensions==4.12.2", "six ; sys_platform == \'never\'"]\n'
             'constraint-dependencies = ["idna<3.8"]',
+            '[tool.pdm.resolution.overrides]\ntyping-extensions = "==4.12.2"\n',
         ),
         "optional peer": single(base, extra='[project.optional-dependencies]\nx = ["six>=1.16"]\n'),
         "platform": single(["colorama>=0.4 ; sys_platform == 'win32'", *base]),
@@ -325,7 +330,9 @@ def python_projects(repository: Path, tool: str, index: str = "") -> dict[str, P
         "peer": single(["six==1.16.0 ; python_version < '3.12'", "six>=1.17 ; python_version >= '3.12'", *base]),
         "patched": Project(
             {
-                "pyproject.toml": pyproject(["local", *base], path_source),
+                "pyproject.toml": pyproject(
+                    ["local @ file:///${PROJECT_ROOT}/local" if is_pdm else "local", *base], path_source
+                ),
                 "local/pyproject.toml": local,
                 "local/local.py": "",
             },
@@ -345,6 +352,8 @@ def python_projects(repository: Path, tool: str, index: str = "") -> dict[str, P
             "packages/a/pyproject.toml": pyproject(["six>=1.16"], name="a"),
         }
         projects["workspace"] = Project(members, "idna", "<3", ">=3")
+    if is_pdm:  # it clones no repository on disk, and has one version of a package
+        del projects["git"], projects["peer"]
     return projects
 
 
@@ -361,6 +370,13 @@ def list_poetry(folder: Path, command: list[str]) -> Packages:
     output = run_text([*command, "show", "--all", "--no-truncate", "--no-ansi"], folder)
     rows = re.findall(r"^([A-Za-z0-9._-]+)\s+(?:\(!\)\s+)?(\S+)( [0-9a-f]{7})?( \S*local)?", output, re.MULTILINE)
     return {(name, version) for name, version, *_ in rows if name != "local"}
+
+
+def list_pdm(folder: Path, command: list[str]) -> Packages:
+    """Return what `pdm export` lists."""
+    output = run_text([*command, "export", "--lockfile", "pdm.lock", "-G", ":all", "--no-hashes"], folder)
+    packages = set(re.findall(r"^([A-Za-z0-9._-]+)==([^\s;]+)", output, re.MULTILINE))
+    return packages | {(name, "") for name in re.findall(r"^([A-Za-z0-9._-]+) @ git", output, re.MULTILINE)}
 
 
 # --- The comparison ---------------------------------------------------------------------------------------------------
@@ -402,7 +418,7 @@ def make_tools(tools: Path, repository: Path, index: str) -> list[Tool]:
     yarn_4 = ["node", str(modules / "@yarnpkg" / "cli-dist" / "bin" / "yarn.js")]
     pnpm, bun = [str(modules / "pnpm" / "bin" / "pnpm.cjs")], [str(modules / ".bin" / "bun")]
     pnpm = ["node", *pnpm]
-    uv, poetry = [str(scripts / "uv")], [str(scripts / "poetry")]
+    uv, poetry, pdm = ([str(scripts / name)] for name in ("uv", "poetry", "pdm"))
     quiet = ["--ignore-scripts"]
     berry = {
         "YARN_ENABLE_TELEMETRY": "0",
@@ -470,6 +486,15 @@ def make_tools(tools: Path, repository: Path, index: str) -> list[Tool]:
             lambda folder: list_poetry(folder, poetry),
             python_projects(repository, "poetry", index),
             {"POETRY_VIRTUALENVS_IN_PROJECT": "1"},
+        ),
+        Tool(
+            "pdm",
+            "pyproject.toml",
+            [*pdm, "lock", "-G", ":all"],
+            [*pdm, "lock", "--check"],
+            lambda folder: list_pdm(folder, pdm),
+            python_projects(repository, "pdm"),
+            {"PDM_CHECK_UPDATE": "0"},
         ),
     ]
     return [tool for tool in tools_by_name if shutil.which(tool.lock[0])]

@@ -432,6 +432,7 @@ class _LockfileApplier(msgspec.Struct, dict=True):
                 or declaration.group in (_PEER_GROUP, OPTIONAL_GROUP)
                 or declaration.name in self.local_names
                 or name in self.removable_names
+                or (self.lockfile.locked_groups is not None and declaration.group not in self.lockfile.locked_groups)
             ):
                 return
         elif (
@@ -463,7 +464,9 @@ class _LockfileApplier(msgspec.Struct, dict=True):
         manifest = self.source_files.get("")
         if manifest is None or self.drift or not manifest.content_hashes:
             return
-        if self.lockfile.content_hashes and set(self.lockfile.content_hashes).isdisjoint(manifest.content_hashes):
+        locked_hash = next(iter(self.lockfile.content_hashes), "")
+        hashes = [candidate for candidate in manifest.content_hashes if (":" in candidate) == (":" in locked_hash)]
+        if locked_hash and hashes and locked_hash not in hashes:
             location = Location(path=manifest.path, line=0)
             self.drift.append(
                 Drift(package=None, requirement="", locked_versions=(), location=location, lockfile=self.lockfile.path)

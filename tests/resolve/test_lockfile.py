@@ -412,6 +412,27 @@ def test_a_manifest_that_changed_since_it_was_locked_is_drift() -> None:
     assert [drift.package.name for drift in made.drift if drift.package] == ["a"]
 
 
+def test_a_hash_of_pdm_is_compared_with_those_of_pdm_only() -> None:
+    for locked_hash, hashes, drifts in (
+        ("sha256:2", ("1", "sha256:2"), False),
+        ("sha256:2", ("1", "sha256:3"), True),
+        ("sha256:2", ("1",), False),
+        ("1", ("1", "sha256:3"), False),
+        ("1", ("sha256:1",), False),
+    ):
+        lockfile = replace(lock(entry("a")), content_hashes=(locked_hash,))
+        [_, made] = apply_lockfiles([replace(manifest(item("a")), content_hashes=hashes), lockfile])
+        assert bool(made.drift) is drifts
+
+
+def test_what_a_group_requires_that_the_lock_file_was_not_made_for_is_open_and_no_drift() -> None:
+    declared = manifest(item("a"), item("b", group="extra:x"), item("c", group="dev"))
+    for locked_groups, missing in ((None, ["b", "c"]), (("main", "dev"), ["c"]), ((), [])):
+        [rest, made] = apply_lockfiles([declared, replace(lock(entry("a")), locked_groups=locked_groups)])
+        assert [drift.package.name for drift in made.drift if drift.package] == missing
+        assert [one.name for one in rest.declarations] == ["b", "c"]
+
+
 def test_drift_tells_the_requirement_that_was_locked() -> None:
     lockfile = node_lock(node("a", "1.5.0"), importers=(root(Edge(target="a@1.5.0", requirement="^1.0.0")),))
     manifest_file = DependencyFile(path="package.json", format="package.json", declarations=(need("a", "^1.1.0"),))

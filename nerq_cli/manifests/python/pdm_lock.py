@@ -7,10 +7,13 @@ from itertools import chain
 from pathlib import PurePosixPath
 from typing import Final
 
+from msgspec.structs import replace
+
 from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.inventory import DependencyFile, Edge, LockedPackage
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.package_source import PackageSource
+from nerq_cli.manifests.python.dependency_groups import label_extra, label_group
 from nerq_cli.manifests.python.python_locks import (
     VCS_KEYS,
     EntryIndex,
@@ -25,11 +28,13 @@ from nerq_cli.manifests.python.python_locks import (
     read_specifier_edges,
 )
 from nerq_cli.manifests.syntax.quote import quote_version
+from nerq_cli.patterns import compile_late
 
 NAME: Final = "pdm.lock"
 
 #: The major version of the format that is read, and its newest minor version (``PDMLock.compatibility`` in PDM).
 VERSION: Final = (4, 5)
+_CONTENT_HASH = compile_late(r"sha256:[0-9a-f]{64}")
 #: Keys that distinguish packages of the same name and version.
 _SOURCE_KEYS: Final = (*VCS_KEYS, "revision", "path", "url", "subdirectory")
 
@@ -52,7 +57,24 @@ def read(
     ``unlocked`` are the normalised names of packages that may be missing, though others depend on them.
     """
     lock = LockFile(text, path, unlocked)
-    return lock.build_file(NAME, _read_packages(lock) if _is_supported(lock) else (), constraint=constraint)
+    dependency_file = lock.build_file(NAME, _read_packages(lock) if _is_supported(lock) else (), constraint=constraint)
+    content_hash = lock.root.get_table("metadata").values.get("content_hash")
+    is_hash = isinstance(content_hash, str) and _CONTENT_HASH.fullmatch(content_hash)
+    return replace(
+        dependency_file,
+        content_hashes=(str(content_hash),) if is_hash else (),
+        locked_groups=_list_locked_groups(lock),
+    )
+
+
+def _list_locked_groups(lock: LockFile) -> tuple[str, ...] | None:
+    """Return the groups that the file was made for; None if it does not state them.
+
+    By its name alone a group may be an extra or one of development.
+    """
+    names = lock.root.get_table("metadata").get_strings("groups")
+    labels = (("main",) if name == "default" else (label_extra(name), label_group(name)) for name in names)
+    return tuple(chain.from_iterable(labels)) or None
 
 
 def _is_supported(lock: LockFile) -> bool:

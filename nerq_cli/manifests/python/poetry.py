@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -36,9 +34,6 @@ _ALTERNATIVE_SEPARATOR = compile_late(r"\|\|?")
 _PLATFORM_CLAUSE = compile_late(r"([!=]=)?\s*([\w.-]+)", re.ASCII)
 #: Dots in a version from which on a marker compares ``python_full_version`` instead of ``python_version``.
 _FULL_VERSION_DOTS: Final = 2
-#: Keys of ``[tool.poetry]`` and ``[project]`` that the hash in a lock file covers.
-_HASHED_KEYS: Final = ("dependencies", "source", "extras", "dev-dependencies")
-_HASHED_PROJECT_KEYS: Final = ("requires-python", "dependencies", "optional-dependencies")
 _CONSTRAINT_HINT = "constraints look like ^1.2, ~1.2, 1.2.*, >=1.2,<2.0 or ^1.2 || ^2.0"
 
 
@@ -257,39 +252,6 @@ def _build_platform_marker(constraint: str) -> str:
             raise ValueError("not the name of a platform")
         clauses.append(f'sys_platform {match[1] or "=="} "{match[2]}"')
     return " and ".join(clauses)
-
-
-def list_content_hashes(root: Mapping[str, object]) -> Iterator[str]:
-    """Yield the hashes that releases of Poetry write into the lock file of a pyproject.toml (``Locker`` of Poetry).
-
-    Each is the SHA-256 of the declarations as JSON: since 2.2 with ``[dependency-groups]``, since 2.0 with
-    ``[project]``, before only of ``[tool.poetry]``.
-    """
-    poetry_table = _get_table(_get_table(root, "tool"), "poetry")
-    legacy_content = {
-        **{key: poetry_table.get(key) for key in _HASHED_KEYS},
-        **({"group": poetry_table["group"]} if poetry_table.get("group") is not None else {}),
-    }
-    project_table = _get_table(root, "project")
-    project_content = {key: project_table[key] for key in _HASHED_PROJECT_KEYS if project_table.get(key) is not None}
-    if not poetry_table and not project_table:
-        return
-    for groups in (_get_table(root, "dependency-groups"), {}):
-        standard_content = {"project": project_content, "dependency-groups": groups}
-        content: dict[str, object] = {key: value for key, value in standard_content.items() if value}
-        if content:
-            content["tool"] = {"poetry": {key: value for key, value in legacy_content.items() if value is not None}}
-            yield _hash_json(content)
-    yield _hash_json(legacy_content)
-
-
-def _get_table(table: Mapping[str, object], key: str) -> Mapping[str, object]:
-    value = table.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _hash_json(content: object) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def translate_constraint(constraint: str) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import PurePosixPath
 from typing import Final
 
+from msgspec.structs import replace
+
 from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.inventory import DependencyFile, Edge, LockedPackage
 from nerq_cli.manifests import package_source
@@ -49,7 +51,25 @@ def matches(path: PurePosixPath) -> bool:
 def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> DependencyFile:  # noqa: ARG001 - not included
     """Return the packages of a pylock.toml. Never raises."""
     lock = LockFile(text, path)
-    return lock.build_file(NAME, _read_packages(lock) if _is_supported(lock) else (), constraint=constraint)
+    dependency_file = lock.build_file(NAME, _read_packages(lock) if _is_supported(lock) else (), constraint=constraint)
+    return replace(
+        dependency_file,
+        locked_groups=_list_groups(lock, PurePosixPath(path).name),
+        content_hashes=_find_content_hashes(lock),
+    )
+
+
+def _list_groups(lock: LockFile, file_name: str) -> tuple[str, ...]:
+    """Return the groups that a file is for, as far as it states them: one with a name may be for any."""
+    extras, groups = (lock.root.get_strings(key) for key in ("extras", "dependency-groups"))
+    default = () if file_name != NAME else ("main",)
+    return (*default, *map(label_extra, extras), *map(label_group, groups))
+
+
+def _find_content_hashes(lock: LockFile) -> tuple[str, ...]:
+    """Return the hash of the manifest that PDM writes."""
+    sha256 = lock.root.get_table("tool").get_table("pdm").get_table("hashes").values.get("sha256")
+    return (f"sha256:{sha256}",) if isinstance(sha256, str) else ()
 
 
 def _is_supported(lock: LockFile) -> bool:
@@ -70,6 +90,7 @@ def _read_packages(lock: LockFile) -> Iterator[LockedPackage]:
     lock_entries = read_entries(lock, "packages", _read_source, _IDENTITY_KEYS)
     find_edges = _select_edge_reader(lock_entries)
     find_groups = _make_group_reader(lock)
+    environments = tuple(lock.root.get_strings("environments"))
     for entry in lock_entries:
         marker = _read_marker(entry.table)
         yield entry.make_package(
@@ -77,6 +98,7 @@ def _read_packages(lock: LockFile) -> Iterator[LockedPackage]:
             groups=find_groups(marker),
             marker=marker,
             hashed=_has_hashes(entry),
+            environments=environments,
         )
 
 

@@ -17,6 +17,7 @@ from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.inventory import Declaration, DependencyFile, Include
 from nerq_cli.manifests import package_source
 from nerq_cli.manifests.python import pixi, poetry, pyproject_tools
+from nerq_cli.manifests.python.content_hashes import list_content_hashes
 from nerq_cli.manifests.python.declarations import MAX_DEPENDENCIES, build_dependency_file, parse_array, parse_field
 from nerq_cli.manifests.python.dependency_groups import DependencyGroup, expand_groups, label_extra, label_group
 from nerq_cli.manifests.syntax.quote import quote_text
@@ -52,9 +53,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
     return replace(
         dependency_file,
         overridden_names=tuple(pyproject_tools.find_overridden_names(reader.tool)),
-        content_hashes=tuple(poetry.list_content_hashes(document.root.value))
-        if isinstance(document.root.value, dict)
-        else (),
+        content_hashes=tuple(list_content_hashes(document.root.value)) if isinstance(document.root.value, dict) else (),
         local_versions=tuple(reader.read_versions()),
     )
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nerq_cli.inventory import DependencyFile, Edge, Location, LockedPackage
+from nerq_cli.manifests.python import pyproject
 from nerq_cli.manifests.python.pdm_lock import NAME, matches, read
 
 FILE = """\
@@ -211,3 +212,61 @@ def test_what_pdm_leaves_out_need_not_be_locked() -> None:
     text = '[metadata]\nlock_version = "4.5.0"\n[[package]]\nname = "a"\nversion = "1"\ndependencies = ["B>=1", "c"]\n'
     assert len(read(text, "pdm.lock").problems) == 2
     assert len(read(text, "pdm.lock", unlocked={"b"}).problems) == 1
+
+
+MANIFEST = """\
+[project]
+name = "demo"
+version = "1"
+requires-python = ">=3.10"
+dependencies = ["idna>=3.4"]
+
+[project.optional-dependencies]
+fast = ["six"]
+
+[dependency-groups]
+Dev_One = ["six>=1"]
+
+[tool.pdm]
+distribution = false
+
+[tool.pdm.dev-dependencies]
+test = ["attrs"]
+
+[tool.pdm.resolution]
+respect-source-order = true
+
+[tool.pdm.resolution.overrides]
+attrs = "25.1.0"
+"""
+
+
+@pytest.mark.parametrize(
+    "content_hash",  # of PDM 2.15.4, 2.18.2 and 2.29.4
+    [
+        "sha256:1eabb68e3037034edbfcd3a81891768cc48e3600ab97bf61edd3b4f4790de078",
+        "sha256:eeb8c0db4f6674c3e69a4ec0edae43caeaf204ca4aeb3e44905ca658f1f99441",
+        "sha256:881360ab9b615fbf17b218217f01b460da8350e638653c777cdceb6eb6c29dcf",
+    ],
+)
+def test_the_hash_of_the_manifest_is_that_of_pdm(content_hash: str) -> None:
+    assert content_hash in pyproject.read(MANIFEST, "pyproject.toml").content_hashes
+    lock = read(f'{HEAD}content_hash = "{content_hash}"\n', "pdm.lock")
+    assert lock.content_hashes == (content_hash,)
+    changed = MANIFEST.replace("idna>=3.4", "idna>=3.5")
+    assert content_hash not in pyproject.read(changed, "pyproject.toml").content_hashes
+
+
+def test_the_root_of_a_workspace_has_no_hash_of_pdm() -> None:
+    text = MANIFEST + '\n[tool.pdm.workspace]\nmembers = ["packages/*"]\n'
+    assert not [value for value in pyproject.read(text, "pyproject.toml").content_hashes if value.startswith("sha256:")]
+
+
+def test_tables_of_other_types_than_pdm_has_are_hashed_without_an_error() -> None:
+    text = '[project]\nname = "a"\n[dependency-groups]\ndev = 1\n[tool.pdm]\nresolution = 1\ndev-dependencies = 2\n'
+    assert pyproject.read(text, "pyproject.toml").content_hashes
+
+
+def test_the_groups_that_it_was_made_for_are_known() -> None:
+    assert read(FILE, "pdm.lock").locked_groups == ("main", "extra:dev", "dev", "extra:docs", "dev:docs")
+    assert read(HEAD, "pdm.lock").locked_groups is None

@@ -162,3 +162,32 @@ def test_damage_loses_no_package_in_silence(data: st.DataObject) -> None:
 @settings(deadline=None)
 def test_any_text_is_read_or_refused(text: str) -> None:
     assert read(text, "pylock.toml").problems
+
+
+@pytest.mark.parametrize(
+    ("environments", "optional"),
+    [
+        ("", True),
+        ("environments = [\"sys_platform == 'linux'\"]", False),
+        ("environments = [\"sys_platform == 'linux' and python_version >= '3.12'\"]", False),
+        ("environments = [\"sys_platform == 'linux'\", \"sys_platform == 'win32'\"]", True),
+        ("environments = [\"sys_platform == 'haiku'\"]", False),
+        ("environments = ['not a marker']", True),
+    ],
+)
+def test_a_package_for_each_environment_of_the_file_is_not_optional(environments: str, *, optional: bool) -> None:
+    text = f"{HEAD}{environments}\n[[packages]]\nname = 'a'\nversion = '1'\nmarker = \"sys_platform == 'linux'\"\n"
+    assert read(text, "pylock.dev.toml").locked_packages[0].optional is optional
+
+
+@pytest.mark.parametrize(
+    ("path", "groups"),
+    [("pylock.toml", ("main", "extra:cli", "dev:docs")), ("pylock.x.toml", ("extra:cli", "dev:docs"))],
+)
+def test_the_groups_that_it_was_made_for_are_those_that_it_states(path: str, groups: tuple[str, ...]) -> None:
+    assert read(f"{HEAD}extras = ['cli']\ndependency-groups = ['docs']\npackages = []\n", path).locked_groups == groups
+
+
+def test_the_hash_that_pdm_writes_is_known() -> None:
+    text = f"{HEAD}packages = []\n[tool.pdm]\nhashes = {{ sha256 = '0a' }}\n"
+    assert read(text, "pylock.toml").content_hashes == ("sha256:0a",)
