@@ -220,18 +220,13 @@ class RegistryLookup(msgspec.Struct, frozen=True):
         }
         return package_facts.merge(PackageFacts(package_info, project_pages, listings, {}))
 
-    def fetch_manifests(
-        self, releases: Iterable[Release], *, prefetched_pages: Sequence[Package] = ()
-    ) -> ByRelease[Metadata]:
-        """Return the manifests of single npm versions, and fetch the pages of PyPI projects at the same time."""
+    def fetch_manifests(self, releases: Iterable[Release]) -> ByRelease[Metadata]:
+        """Return the manifests of single npm versions."""
         groups: dict[str, tuple[Endpoint, list[Release]]] = {}
         for release in releases:
             endpoint = self.index_config.find_endpoint(release.package)
             groups.setdefault(endpoint.scope, (endpoint, []))[1].append(release)
-        results = self.run.fetch_all(
-            [(npm.VERSION_MANIFEST, group, endpoint) for endpoint, group in groups.values()],
-            prefetch=[(pypi.PROJECT_JSON, prefetched_pages, self.index_config.pypi)] if prefetched_pages else (),
-        )
+        results = self.run.fetch_all([(npm.VERSION_MANIFEST, group, endpoint) for endpoint, group in groups.values()])
         return {release: fact for result in results for release, fact in result.items()}
 
     def find_endpoint(self, package: Package) -> Endpoint:
@@ -310,7 +305,8 @@ def fetch_pinned_manifests(
     if not is_deps_dev_usable:
         return {}
     pypi_packages = [package for package in packages if package.registry_api == "pypi"]
-    return registries.fetch_manifests(pinned_releases, prefetched_pages=pypi_packages)
+    registries.run.start(pypi.PROJECT_JSON, pypi_packages, registries.index_config.pypi)
+    return registries.fetch_manifests(pinned_releases)
 
 
 def fetch_packages(

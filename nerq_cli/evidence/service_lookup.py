@@ -19,7 +19,6 @@ from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint
 from nerq_cli.inventory import Package, Release, RepositoryId, Subject
 from nerq_cli.sources import deps_dev
-from nerq_cli.sources.advisories import osv
 from nerq_cli.sources.deps_dev import NOT_INDEXED, RepositoryInfo, VersionFindings, VersionInfo
 from nerq_cli.sources.endpoints import Endpoints
 from nerq_cli.sources.popularity import downloads, ranks
@@ -130,12 +129,9 @@ def fetch_pinned_versions(services: ServiceLookup, pinned_manifests: ByRelease[M
 
 
 def fetch_release_pages(
-    registries: RegistryLookup, services: ServiceLookup, package_facts: PackageFacts, releases: Sequence[Release]
+    registries: RegistryLookup, package_facts: PackageFacts, releases: Sequence[Release]
 ) -> ByRelease[Metadata]:
-    """Return the page of each PyPI version that the page of its project does not show.
-
-    The services are requested at the same time; the steps that need their answers find them in the run.
-    """
+    """Return the page of each PyPI version that the page of its project does not show."""
     pypi_releases = [release for release in releases if release.package.registry_api == "pypi"]
     missing_releases = [
         release
@@ -146,26 +142,11 @@ def fetch_release_pages(
     ]
     if not missing_releases:
         return {}
-    deps_dev_releases = services.select_public("deps-dev", pypi_releases)
-    osv_releases = services.select_public("osv", pypi_releases)
-    prefetch = (
-        (deps_dev.VERSIONS, deps_dev_releases, services.endpoints["deps-dev"]),
-        (deps_dev.FINDINGS, deps_dev_releases, services.endpoints["deps-dev"]),
-        (osv.create_affecting_source(), osv_releases, services.endpoints["osv"]),
-        (
-            osv.create_recorded_source(),
-            sorted({release.package for release in osv_releases}),
-            services.endpoints["osv"],
-        ),
-    )
     groups: dict[str, tuple[Endpoint, list[Release]]] = {}
     for release in missing_releases:
         endpoint = package_facts.indexes.get(release.package, registries.index_config.pypi)
         groups.setdefault(endpoint.scope, (endpoint, []))[1].append(release)
-    results = registries.run.fetch_all(
-        [(pypi.RELEASE_JSON, group, endpoint) for endpoint, group in groups.values()],
-        prefetch=[entry for entry in prefetch if entry[1]],
-    )
+    results = registries.run.fetch_all([(pypi.RELEASE_JSON, group, endpoint) for endpoint, group in groups.values()])
     return {release: fact for result in results for release, fact in result.items()}
 
 

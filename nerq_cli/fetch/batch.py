@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from queue import SimpleQueue
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -12,7 +12,7 @@ import msgspec
 from nerq_cli.facts import Absent, Fact, Found
 from nerq_cli.fetch.circuit_breaker import EndpointState
 from nerq_cli.fetch.source import Endpoint, Request, Source
-from nerq_cli.fetch.source_stats import SourceStats
+from nerq_cli.fetch.source_stats import Outcome
 from nerq_cli.fetch.time_budget import TimeBudget
 from nerq_cli.inventory import Subject
 from nerq_cli.store import Row
@@ -38,7 +38,6 @@ class Batch(Generic[S, T]):
         endpoint: Endpoint,
         *,
         state: EndpointState,
-        stats: SourceStats,
         budgets: tuple[TimeBudget, ...],
         has_time: bool,
     ) -> None:
@@ -46,7 +45,6 @@ class Batch(Generic[S, T]):
         self.subjects = dict.fromkeys(subjects)
         self.endpoint = endpoint
         self.state = state
-        self.stats = stats
         #: The time budget of its service, and the joint one if that counts too.
         self.budgets = budgets
         #: Whether enough time was left to conclude something from a missing answer.
@@ -54,6 +52,12 @@ class Batch(Generic[S, T]):
         #: Expired rows, to revalidate or to fall back to.
         self.stored: dict[S, StoredFact] = {}
         self.facts: dict[S, Fact[T]] = {}
+        #: How each fact came about.
+        self.outcomes: dict[S, Outcome] = {}
+        #: Requests that are queued or under way.
+        self.job_count = 0
+        #: Receives new facts.
+        self.on_facts: Callable[[Mapping[S, Fact[T]]], None] | None = None
 
     @property
     def store_key(self) -> tuple[str, str]:
@@ -65,13 +69,20 @@ class Batch(Generic[S, T]):
         """Why there is no time for its requests; empty if there is some."""
         return next(filter(None, (budget.reason for budget in self.budgets)), "")
 
+    def add_fact(self, subject: S, fact: Fact[T], outcome: Outcome) -> None:
+        """Add a fact, and how it came about."""
+        self.facts[subject] = fact
+        self.outcomes[subject] = outcome
+
     def begin_jobs(self, count: int) -> None:
         """Begin to count the time until this many results."""
+        self.job_count += count
         for budget in self.budgets:
             budget.add_jobs(count)
 
     def end_job(self, *, has_response: bool) -> None:
         """End to count the time of one job."""
+        self.job_count -= 1
         for budget in self.budgets:
             budget.end_job(has_response=has_response)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
@@ -15,7 +17,7 @@ from nerq_cli.facts import NOT_REQUESTED, Absent, Fact, Found, Unknown
 from nerq_cli.fetch.batch import Batch, Job, Result, StoredFact
 from nerq_cli.fetch.circuit_breaker import EndpointState
 from nerq_cli.fetch.source import Endpoint, Request, Source, has_cooldown
-from nerq_cli.fetch.source_stats import SourceStats, SourceSummary
+from nerq_cli.fetch.source_stats import Outcome, SourceStats, SourceSummary
 from nerq_cli.fetch.time_budget import JOINT_SHARE, TimeBudget, get_time_limits
 from nerq_cli.inventory import Subject
 from nerq_cli.store import Row
@@ -23,7 +25,6 @@ from nerq_cli.units import DAY
 
 if TYPE_CHECKING:
     from nerq_cli.fetch.fetcher import Fetcher
-    from nerq_cli.fetch.job_runner import JobRunner
 
 S = TypeVar("S", bound=Subject)
 T = TypeVar("T")
@@ -86,7 +87,15 @@ class FetchRun:
         self._next_check = 0.0
         self._stats: dict[str, SourceStats] = {}
         self._pending_rows: dict[tuple[str, str], dict[str, Row]] = {}
-        self._prefetched: dict[tuple[str, str], dict[Any, Fact[Any]]] = {}
+        self._request_counts: Counter[str] = Counter()
+        #: Batches that were started, by the key of their source in the store and by subject.
+        self._started: dict[tuple[str, str], dict[Any, Batch[Any, Any]]] = {}
+        self._results: SimpleQueue[Result] = SimpleQueue()
+        #: Requests that are queued or under way.
+        self._jobs: dict[Job, Batch[Any, Any]] = {}
+        #: Endpoints whose first request is under way, with the requests that wait for its result.
+        self._probes: dict[EndpointState, list[Job]] = {}
+        self._idle_callbacks: list[Callable[[], None]] = []
         self._completed = self._total = 0
 
     @property
@@ -103,42 +112,95 @@ class FetchRun:
         [facts] = self.fetch_all([(source, subjects, endpoint)])
         return facts
 
-    def fetch_all(self, plan: FetchPlan, *, prefetch: FetchPlan = ()) -> list[dict[Any, Fact[Any]]]:
+    def fetch_all(self, plan: FetchPlan) -> list[dict[Any, Fact[Any]]]:
         """Fetch from several sources at once; return the facts of each, in the order of the plan.
 
-        The facts of ``prefetch`` are fetched at the same time, for later calls about the same sources.
+        Facts that :meth:`start` began to fetch are waited for, and not requested again.
 
         Raises:
             ConfigError: the proxy or the certificates that the environment names cannot be used.
         """
-        batches = [self._create_batch(*entry) for entry in plan]
-        prefetch_batches = [self._create_batch(*entry) for entry in prefetch]
-        self._run_batches([*batches, *prefetch_batches])
-        self._prefetched |= {batch.store_key: batch.facts for batch in prefetch_batches}
-        return [{subject: batch.facts[subject] for subject in batch.subjects} for batch in batches]
+        self._process_waiting_results()
+        groups = [self._collect_batches(*entry) for entry in plan]
+        self._wait([pair for group in groups for pair in group])
+        self._save_rows(min_rows=_SAVE_THRESHOLD if self._jobs else 1)
+        return [self._take_facts(group) for group in groups]
+
+    def start(
+        self,
+        source: Source[S, T],
+        subjects: Iterable[S],
+        endpoint: Endpoint,
+        on_facts: Callable[[Mapping[S, Fact[T]]], None] | None = None,
+    ) -> None:
+        """Begin to fetch facts, for a later :meth:`fetch_all` about the same source and subjects; wait for nothing.
+
+        What is never asked for by such a call is in no summary. ``on_facts`` receives the facts as they arrive, those
+        of the store at once; it is called from this thread, while the run waits, and may start further requests.
+        Without a network nothing is begun.
+
+        Raises:
+            ConfigError: the proxy or the certificates that the environment names cannot be used.
+        """
+        if self._offline:
+            return
+        started = self._started.setdefault((source.name, endpoint.scope), {})
+        new_subjects = [subject for subject in dict.fromkeys(subjects) if subject not in started]
+        if not new_subjects:
+            return
+        batch = self._create_batch(source, new_subjects, endpoint)
+        started.update(dict.fromkeys(batch.subjects, batch))
+        self._begin(batch)
+        batch.on_facts = on_facts
+        if on_facts is not None and batch.facts:
+            on_facts(dict(batch.facts))
+
+    def call_when_idle(self, on_idle: Callable[[], None]) -> None:
+        """Call ``on_idle`` whenever every result so far is processed: before the run waits for more, or returns."""
+        self._idle_callbacks.append(on_idle)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a request is under way, or queued."""
+        return bool(self._jobs)
+
+    def finish(self) -> None:
+        """Give up what was started and never asked for, and store all answers."""
+        self._abandon_jobs()
+        self._save_rows(min_rows=1)
 
     def summarise_sources(self) -> tuple[SourceSummary, ...]:
         """Return a summary of each source so far, in the order of first use."""
-        return tuple(stats.summarise() for stats in self._stats.values())
+        return tuple(
+            replace(stats, requests=self._request_counts[label]).summarise() for label, stats in self._stats.items()
+        )
+
+    def _collect_batches(
+        self, source: Source[S, T], subjects: Iterable[S], endpoint: Endpoint
+    ) -> list[tuple[Batch[S, T], S]]:
+        """Return each subject with the batch that fetches it: one that was started, or else a new one."""
+        self._stats.setdefault(source.label, SourceStats(source.label))
+        subjects = dict.fromkeys(subjects)
+        started = self._started.get((source.name, endpoint.scope), {})
+        batches = {subject: started.pop(subject) for subject in subjects if subject in started}
+        batch = self._create_batch(source, [subject for subject in subjects if subject not in batches], endpoint)
+        self._begin(batch)
+        return [(batches.get(subject, batch), subject) for subject in subjects]
 
     def _create_batch(self, source: Source[S, T], subjects: Iterable[S], endpoint: Endpoint) -> Batch[S, T]:
         key = (source.name, endpoint.url)
         if key not in self._states:
             self._states[key] = EndpointState(self.fetcher.get_breaker(*key))
         budgets = self._open_budgets(source, endpoint)
-        batch = Batch(
+        return Batch(
             source,
             subjects,
             endpoint,
             state=self._states[key],
-            stats=self._stats.setdefault(source.label, SourceStats(source.label)),
             budgets=budgets,
             has_time=self._seconds_left() >= self._min_time
             and all(budget.share_left >= _MIN_TIME_SHARE for budget in budgets),
         )
-        prefetched = self._prefetched.pop(batch.store_key, {})
-        batch.facts |= {subject: prefetched[subject] for subject in batch.subjects if subject in prefetched}
-        return batch
 
     def _open_budgets(self, source: Source[Any, Any], endpoint: Endpoint) -> tuple[TimeBudget, ...]:
         """Return the time budgets of a service: all sources with one label at one endpoint share them."""
@@ -148,32 +210,35 @@ class FetchRun:
             self._budgets[key] = TimeBudget(seconds * limits.total, seconds * limits.idle)
         return (self._budgets[key], *([self._joint_budget] if limits.is_joint else ()))
 
-    def _run_batches(self, batches: Sequence[Batch[Any, Any]]) -> None:
-        """Fill the facts of all batches."""
-        pending = [(batch, self._read_store(batch)) for batch in batches]
-        if not self._offline:
-            results: SimpleQueue[Result] = SimpleQueue()
-            self._run_jobs(
-                {job: batch for batch, subjects in pending for job in self._create_jobs(batch, subjects, results)},
-                results,
-            )
-        for batch, subjects in pending:
+    def _begin(self, batch: Batch[Any, Any]) -> None:
+        """Use the answers of the store, and send requests for the others."""
+        subjects = self._read_store(batch)
+        if subjects and not self._offline:
+            self._add_jobs(batch, list(self._create_jobs(batch, subjects)))
+
+    def _take_facts(self, group: Sequence[tuple[Batch[S, T], S]]) -> dict[S, Fact[T]]:
+        """Return the facts of one source, and count them."""
+        for batch in dict.fromkeys(batch for batch, _ in group):
             self._save_missing(batch)
             self._save_failure(batch)
-            for subject in subjects:
-                if subject not in batch.facts:
-                    self._fall_back(batch, subject, batch.state.open_reason or self._explain_missing(batch))
+        facts = {}
+        for batch, subject in group:
+            if subject not in batch.facts:
+                self._fall_back(batch, subject, batch.state.open_reason or self._explain_missing(batch))
+            self._stats[batch.source.label].add_outcome(batch.outcomes[subject])
+            facts[subject] = batch.facts[subject]
+        return facts
 
     def _read_store(self, batch: Batch[S, T]) -> list[S]:
         """Use the fresh answers of the store; return the subjects without one."""
         decode = msgspec.json.Decoder(batch.source.kind).decode
-        subjects = {subject.key: subject for subject in batch.subjects if subject not in batch.facts}
-        batch.stats.requested += len(subjects)
+        subjects = {subject.key: subject for subject in batch.subjects}
+        if self._pending_rows.get(batch.store_key):
+            self._save_rows(min_rows=1)
         for key, row in self.fetcher.read_rows(batch.store_key, list(subjects)).items():
             fact = _decode_row(row, batch.source.label, decode)
             if fact is not None and self._is_usable(row):
-                batch.facts[subjects[key]] = fact
-                batch.stats.add_answer(row.fetched_at, cached=True)
+                batch.add_fact(subjects[key], fact, Outcome(row.fetched_at, is_cached=True))
             elif fact is not None:
                 batch.stored[subjects[key]] = StoredFact(row, fact)
         return [subject for subject in batch.subjects if subject not in batch.facts]
@@ -184,7 +249,7 @@ class FetchRun:
             return True
         return not self._refresh and row.fetched_at - DAY <= self._now < row.expires_at
 
-    def _create_jobs(self, batch: Batch[S, T], subjects: Sequence[S], results: SimpleQueue[Result]) -> Iterator[Job]:
+    def _create_jobs(self, batch: Batch[S, T], subjects: Sequence[S]) -> Iterator[Job]:
         state = batch.state
         if subjects and not state.attempted:
             self._load_missing(batch)
@@ -194,9 +259,9 @@ class FetchRun:
             stored = batch.stored.get(request.subjects[0]) if len(request.subjects) == 1 else None
             if stored is not None and stored.row.validator:
                 request = replace(request, validator=stored.row.validator)  # noqa: PLW2901 - the same, conditionally
-            yield self._create_job(batch, request, results)
+            yield self._create_job(batch, request)
 
-    def _create_job(self, batch: Batch[S, T], request: Request[S], results: SimpleQueue[Result]) -> Job:
+    def _create_job(self, batch: Batch[S, T], request: Request[S]) -> Job:
         now = time.monotonic()
         return Job(
             batch.source,
@@ -205,7 +270,7 @@ class FetchRun:
             deadline=self._deadline,
             budget_end=min(self._deadline, *(now + budget.total_left for budget in batch.budgets)),
             max_seconds=self._deadline_seconds * get_time_limits(batch.source).request,
-            results=results,
+            results=self._results,
         )
 
     def _load_missing(self, batch: Batch[Any, Any]) -> None:
@@ -248,58 +313,99 @@ class FetchRun:
             row = Row(reason.encode(), self._now, self._now + cooldown, "")
             self.fetcher.write_rows(batch.store_key, {_NO_ANSWER_KEY: row})
 
-    def _run_jobs(self, jobs: dict[Job, Batch[Any, Any]], results: SimpleQueue[Result]) -> None:
-        """Send requests and process their results until all are complete or the deadline is over."""
+    def _add_jobs(self, batch: Batch[Any, Any], jobs: Sequence[Job]) -> None:
+        """Send requests, or let them wait for the first result at their endpoint."""
         if not jobs or self._seconds_left() <= 0:
             return
-        runner = self.fetcher.open_runner()
-        ready_jobs, waiting_jobs = _split_probes(jobs)
         self._report_progress(0, new_jobs=len(jobs))
-        for batch in jobs.values():
-            batch.begin_jobs(1)
-        try:
-            runner.add_jobs(ready_jobs)
-            while jobs and (result := self._next_result(jobs, results, runner)) is not None:
-                batch = jobs.pop(result.job)
-                self._process_result(batch, result)
-                next_jobs = [self._create_job(batch, request, results) for request in result.next_requests]
-                batch.begin_jobs(len(next_jobs))
-                jobs.update(dict.fromkeys(next_jobs, batch))
-                runner.add_jobs([*waiting_jobs.pop(batch.state, ()), *next_jobs])
-        finally:
-            runner.end_run(results)
-            self._save_rows(min_rows=1)
-            for job, batch in jobs.items():
-                job.is_abandoned = True
-                batch.end_job(has_response=False)
-                batch.stats.requests += job.request_count
+        batch.begin_jobs(len(jobs))
+        self._jobs.update(dict.fromkeys(jobs, batch))
+        state, ready_jobs = batch.state, jobs
+        if batch.source.probe and not state.attempted:
+            ready_jobs = [] if state in self._probes else jobs[:1]
+            self._probes.setdefault(state, []).extend(jobs[len(ready_jobs) :])
+        if ready_jobs:
+            self.fetcher.open_runner().add_jobs(ready_jobs)
 
-    def _next_result(
-        self, jobs: Mapping[Job, Batch[Any, Any]], results: SimpleQueue[Result], runner: JobRunner
-    ) -> Result | None:
+    def _wait(self, pending: list[tuple[Batch[Any, Any], Any]]) -> None:
+        """Process results until each batch has a fact about its subject or no request left, or the deadline is over."""
+        try:
+            while pending:
+                batch, subject = pending[-1]
+                if subject in batch.facts or not batch.job_count:
+                    pending.pop()
+                    continue
+                if self._results.empty():
+                    self._call_idle_callbacks()
+                result = self._next_result()
+                if result is None:
+                    self._abandon_jobs()
+                else:
+                    self._process_result(result)
+            self._call_idle_callbacks()
+        except BaseException:
+            self._abandon_jobs()
+            self._save_rows(min_rows=1)
+            raise
+
+    def _call_idle_callbacks(self) -> None:
+        for on_idle in self._idle_callbacks:
+            on_idle()
+
+    def _process_waiting_results(self) -> None:
+        """Process the results that arrived while the run did something else."""
+        while self._jobs and not self._results.empty():
+            result = self._results.get()
+            if result.job in self._jobs:
+                self._process_result(result)
+
+    def _abandon_jobs(self) -> None:
+        """Wait for no request any more."""
+        if not self._jobs:
+            return
+        self.fetcher.open_runner().end_run(self._results)
+        for job, batch in self._jobs.items():
+            job.is_abandoned = True
+            batch.end_job(has_response=False)
+            self._request_counts[batch.source.label] += job.request_count
+        self._jobs.clear()
+        self._probes.clear()
+
+    def _next_result(self) -> Result | None:
         """Return the next result of a job; None if there is none at the deadline."""
         while (seconds_left := self._seconds_left()) > 0:
-            if results.empty() and time.monotonic() >= self._next_check:
-                runner.abandon_jobs(_find_overdue(jobs))
+            if self._results.empty() and time.monotonic() >= self._next_check:
+                self.fetcher.open_runner().abandon_jobs(_find_overdue(self._jobs))
                 self._next_check = time.monotonic() + _POLL_INTERVAL
             with suppress(Empty):
-                result = results.get(timeout=min(seconds_left, _POLL_INTERVAL))
-                if result.job in jobs:  # else a result that comes after the job was abandoned
+                result = self._results.get(timeout=min(seconds_left, _POLL_INTERVAL))
+                if result.job in self._jobs:  # else a result that comes after the job was abandoned
                     return result
-        while not results.empty():
-            result = results.get()
-            if result.job in jobs:
+        while not self._results.empty():
+            result = self._results.get()
+            if result.job in self._jobs:
                 return result
         return None
 
-    def _process_result(self, batch: Batch[Any, Any], result: Result) -> None:
-        """Add the facts of one result to its batch."""
+    def _process_result(self, result: Result) -> None:
+        """Add the facts of one result to its batch, and send the requests that follow from it."""
+        batch = self._jobs.pop(result.job)
+        known_count = len(batch.facts)
+        self._add_result(batch, result)
+        self._add_jobs(batch, [self._create_job(batch, request) for request in result.next_requests])
+        waiting_jobs = self._probes.pop(batch.state, ())
+        if waiting_jobs:
+            self.fetcher.open_runner().add_jobs(waiting_jobs)
+        if batch.on_facts is not None and len(batch.facts) > known_count:
+            batch.on_facts(dict(islice(batch.facts.items(), known_count, None)))
+
+    def _add_result(self, batch: Batch[Any, Any], result: Result) -> None:
         state = batch.state
         state.attempted = True
         state.succeeded = state.succeeded or bool(result.entries or result.not_modified)
         batch.end_job(has_response=bool(result.entries or result.not_modified or result.next_requests))
         state.error = state.error or result.failure or ("" if result.next_requests else _INCOMPLETE_REASON)
-        batch.stats.requests += result.job.request_count
+        self._request_counts[batch.source.label] += result.job.request_count
         subjects = result.job.request.subjects
         deferred_subjects = {subject for request in result.next_requests for subject in request.subjects}
         for subject, value, encoded in result.entries:
@@ -310,14 +416,14 @@ class FetchRun:
         for subject in subjects:
             if result.not_modified and subject in batch.stored:
                 row, fact = batch.stored[subject]
-                renewed = msgspec.structs.replace(fact, retrieved_at=self._now)
+                renewed = replace(fact, retrieved_at=self._now)
                 self._save_fact(batch, subject, renewed, row.value, row.validator)
             elif subject not in batch.facts and subject not in deferred_subjects:
                 is_late = result.failure and self._seconds_left() <= 0
                 self._fall_back(
                     batch, subject, self._deadline_reason if is_late else result.failure or _INCOMPLETE_REASON
                 )
-        self._report_progress(1, new_jobs=len(result.next_requests))
+        self._report_progress(1)
 
     def _save_fact(
         self,
@@ -329,8 +435,7 @@ class FetchRun:
     ) -> None:
         """Keep one answer, and queue it for the store."""
         max_age = batch.source.absent_max_age if encoded is None else batch.source.max_age
-        batch.facts[subject] = fact
-        batch.stats.add_answer(self._now, cached=False)
+        batch.add_fact(subject, fact, Outcome(self._now))
         row = Row(encoded, self._now, self._now + max_age, validator)
         self._pending_rows.setdefault(batch.store_key, {})[subject.key] = row
         self._save_rows(min_rows=_SAVE_THRESHOLD)
@@ -338,17 +443,12 @@ class FetchRun:
     def _fall_back(self, batch: Batch[S, T], subject: S, reason: str) -> None:
         """Use the stored answer if it expired a short time ago, else Unknown."""
         stored = batch.stored.get(subject)
-        batch.stats.reasons[reason] += 1
         if stored is not None and self._now < stored.row.expires_at + _STALE_GRACE:
-            batch.facts[subject] = stored.fact
-            batch.stats.add_answer(stored.row.fetched_at, cached=True)
-            batch.stats.stale += 1
+            outcome = Outcome(stored.row.fetched_at, is_cached=True, is_stale=True, reason=reason)
+            batch.add_fact(subject, stored.fact, outcome)
             return
-        batch.facts[subject] = Unknown(reason, batch.source.label)
-        if batch.state.endpoint_missing:
-            batch.stats.missing += 1
-        else:
-            batch.stats.failed += 1
+        outcome = Outcome(None, is_missing=batch.state.endpoint_missing, reason=reason)
+        batch.add_fact(subject, Unknown(reason, batch.source.label), outcome)
 
     def _explain_missing(self, batch: Batch[Any, Any]) -> str:
         """Return why no result is about a subject."""
@@ -406,16 +506,3 @@ def _find_overdue(jobs: Mapping[Job, Batch[Any, Any]]) -> dict[Job, str]:
         for job, batch in jobs.items()
         if job.attempt_deadline < latest_deadline or batch in reasons
     }
-
-
-def _split_probes(jobs: Iterable[Job]) -> tuple[list[Job], dict[EndpointState, list[Job]]]:
-    """Return the jobs to send now, and those that wait for the first result at their endpoint."""
-    ready_jobs: list[Job] = []
-    waiting_jobs: dict[EndpointState, list[Job]] = {}
-    for job in jobs:
-        if job.source.probe and not job.state.attempted and job.state in waiting_jobs:
-            waiting_jobs[job.state].append(job)
-        else:
-            ready_jobs.append(job)
-            waiting_jobs.setdefault(job.state, [])
-    return ready_jobs, waiting_jobs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -33,6 +33,20 @@ class SourceSummary(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
+class Outcome(NamedTuple):
+    """How the fact about a subject came about."""
+
+    #: When the answer was fetched, in epoch seconds; None without one.
+    fetched_at: int | None
+    is_cached: bool = False
+    #: The answer expired, and no new one arrived.
+    is_stale: bool = False
+    #: The server does not offer the endpoint.
+    is_missing: bool = False
+    #: Why there is no answer, or no new one.
+    reason: str = ""
+
+
 class SourceStats(msgspec.Struct):
     """Counters of one source."""
 
@@ -50,11 +64,19 @@ class SourceStats(msgspec.Struct):
     oldest: int | None = None
     reasons: Counter[str] = msgspec.field(default_factory=Counter)
 
-    def add_answer(self, retrieved_at: int, *, cached: bool) -> None:
-        """Count one answer that was fetched at ``retrieved_at`` (epoch seconds)."""
+    def add_outcome(self, outcome: Outcome) -> None:
+        """Count one subject that was requested."""
+        self.requested += 1
+        if outcome.reason:
+            self.reasons[outcome.reason] += 1
+        if outcome.fetched_at is None:
+            self.missing += outcome.is_missing
+            self.failed += not outcome.is_missing
+            return
         self.received += 1
-        self.from_cache += cached
-        self.oldest = retrieved_at if self.oldest is None else min(retrieved_at, self.oldest)
+        self.from_cache += outcome.is_cached
+        self.stale += outcome.is_stale
+        self.oldest = outcome.fetched_at if self.oldest is None else min(outcome.fetched_at, self.oldest)
 
     @property
     def state(self) -> SourceState:

@@ -339,6 +339,7 @@ def normalise(result: Any, world: World) -> list[str]:
         # Of several reasons the commonest is named, by the order of answers if there are equally many of each.
         for field in ("requests", "subjects", "answered_subjects", "cached_subjects", "reason"):
             del source[field]
+    del document["python"], document["tool"]
     dependencies = document.pop("dependencies")
     return [json.dumps(part, sort_keys=True) for part in ({"status": result.status, **document}, *dependencies)]
 
