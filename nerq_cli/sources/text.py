@@ -102,11 +102,12 @@ def clean_text(value: object, limit: int) -> str:
     """
     if not isinstance(value, str):
         return ""
-    text = value.lstrip()[: 8 * limit]
-    if not (text.isascii() and text.isprintable()):
-        text = _ESCAPES.sub("", text)
+    start = value.lstrip()[: 8 * limit]
+    text = " ".join(start.split())
+    if not text.isprintable():  # it has more than white space to replace
+        text = _ESCAPES.sub("", start)
         text = "".join(char if char.isprintable() else " " if char.isspace() else "" for char in text)
-    text = " ".join(text.split())
+        text = " ".join(text.split())
     return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
 
 
@@ -250,13 +251,24 @@ def _select_prose(lines: list[str]) -> list[str]:
 
 def parse_timestamp(value: object) -> int:
     """Return an RFC 3339 time as epoch seconds, read as UTC without a zone; 0 for an invalid one."""
-    if not isinstance(value, str):
-        return 0
+    return to_epoch_seconds(parse_time(value))
+
+
+def parse_time(value: object) -> datetime | None:
+    """Return an RFC 3339 time; None for an invalid one."""
+    if not isinstance(value, str) or not value:
+        return None
     try:
-        timestamp = msgspec.convert(value, datetime)
+        return msgspec.convert(value, datetime)
     except msgspec.ValidationError:
+        return None
+
+
+def to_epoch_seconds(time: datetime | None) -> int:
+    """Return a time as epoch seconds, read as UTC without a zone; 0 for one before 1970, and for None."""
+    if time is None:
         return 0
-    return max(0, int((timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=timezone.utc)).timestamp()))
+    return max(0, int((time if time.tzinfo else time.replace(tzinfo=timezone.utc)).timestamp()))
 
 
 # --- versions ------------------------------------------------------------------------------------------------------

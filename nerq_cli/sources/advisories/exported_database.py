@@ -33,12 +33,12 @@ from nerq_cli.patterns import compile_late
 from nerq_cli.sources.advisories.osv_files import (
     MAX_RECORD_BYTES,
     MAX_RECORDS,
-    ZIP_ERRORS,
     build_entries,
     decode_advisories,
     encode_advisory,
 )
 from nerq_cli.sources.advisories.osv_record import check_advisory
+from nerq_cli.sources.advisories.zip_members import ZIP_ERRORS
 from nerq_cli.sources.text import clean_text
 from nerq_cli.store.advisory_db import NO_ECOSYSTEM, AdvisoryDatabase, AdvisoryEntry, EcosystemStatus, ImportInfo
 
@@ -51,6 +51,9 @@ _ECOSYSTEM_IDS: Final = tuple(ecosystem.id for ecosystem in ECOSYSTEMS)
 _MAX_CONTENTS_BYTES: Final = 100_000
 _MAX_TOTAL_BYTES: Final = 4_000_000_000
 _MAX_MEMBERS: Final = 50
+#: Bytes at the end of an archive that hold its table of contents if it has so few members; to read that of a dump
+#: takes a second.
+_END_BYTES: Final = 200_000
 _LENGTH_BYTES: Final = 4
 #: Characters kept of the origin of records.
 _MAX_SOURCE_LENGTH: Final = 200
@@ -224,10 +227,24 @@ def is_exported(path: Path) -> bool:
     try:
         if not path.is_file() or not zipfile.is_zipfile(path):
             return False
-        with zipfile.ZipFile(path) as archive:
-            return path.suffix.lower() == ".whl" or _CONTENTS_MEMBER in archive.NameToInfo
+        if path.suffix.lower() == ".whl":
+            zipfile.ZipFile(path).close()
+            return True
+        return _CONTENTS_MEMBER.encode() in _read_end(path) and _has_contents(path)
     except ZIP_ERRORS:
         return False
+
+
+def _read_end(path: Path) -> bytes:
+    """Return the end of an archive: that of its table of contents, which names its members."""
+    with path.open("rb") as stream:
+        stream.seek(-min(path.stat().st_size, _END_BYTES), os.SEEK_END)
+        return stream.read()
+
+
+def _has_contents(path: Path) -> bool:
+    with zipfile.ZipFile(path) as archive:
+        return _CONTENTS_MEMBER in archive.NameToInfo
 
 
 class ExportedDatabase:

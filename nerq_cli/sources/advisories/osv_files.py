@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import zipfile
-import zlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -14,6 +13,7 @@ import msgspec
 from nerq_cli.errors import ResponseError, UsageError
 from nerq_cli.facts import Advisory
 from nerq_cli.sources.advisories.osv_record import filter_ecosystem, list_packages, parse_record, parse_yaml_record
+from nerq_cli.sources.advisories.zip_members import ZIP_ERRORS, MemberReader, ZipMember, list_members
 from nerq_cli.store.advisory_db import NO_ECOSYSTEM, AdvisoryEntry
 from nerq_cli.vulnerabilities.severity import is_rated
 
@@ -26,17 +26,6 @@ _MAX_PROBLEMS: Final = 20
 _ALIASED_PREFIXES: Final = ("CVE-", "GHSA-")
 _YAML_SUFFIXES: Final = (".yaml", ".yml")
 _RECORD_SUFFIXES: Final = (".json", *_YAML_SUFFIXES)
-#: Errors of reading a member of a zip: damage, an unsupported compression method, a password.
-ZIP_ERRORS: Final = (
-    zipfile.BadZipFile,
-    zlib.error,
-    EOFError,
-    OSError,
-    NotImplementedError,
-    RuntimeError,
-    ValueError,
-)
-
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Advisory)
 
@@ -213,21 +202,25 @@ def _build_document(name: str, content: bytes) -> _Document:
 
 
 def _iter_zip(path: Path) -> Iterator[_Document]:
+    members = _list_members(path)
+    with MemberReader(path, max_bytes=MAX_RECORD_BYTES) as reader:
+        for member in members:
+            yield _read_member(reader, path, member)
+
+
+def _list_members(path: Path) -> list[ZipMember]:
+    """Return the members of an archive that may be records."""
     try:
-        archive = zipfile.ZipFile(path)
+        with zipfile.ZipFile(path) as archive:
+            return list_members(archive, _RECORD_SUFFIXES)
     except ZIP_ERRORS as error:
         raise ResponseError(f"{path}: this is no zip file, or only a part of one") from error
-    with archive:
-        for member in archive.filelist:
-            if member.filename.lower().endswith(_RECORD_SUFFIXES):
-                yield _read_member(archive, member)
 
 
-def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> _Document:
-    name = f"{Path(archive.filename or '').name}/{member.filename}"
+def _read_member(reader: MemberReader, path: Path, member: ZipMember) -> _Document:
+    name = f"{path.name}/{member.name}"
     try:
-        with archive.open(member) as stream:
-            content = stream.read(MAX_RECORD_BYTES + 1)
+        content = reader.read(member)
     except ZIP_ERRORS:
         return _Document(name, b"", "damaged in the zip")
     return _build_document(name, content)

@@ -7,17 +7,26 @@ ignored. Only the parts about PyPI and npm are kept.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final, TypeGuard
+from typing import Any, Final
 
 import msgspec
 
-from nerq_cli.ecosystems import Ecosystem, find_ecosystem
+from nerq_cli.ecosystems import find_ecosystem
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Advisory, AffectedPackage, Event, Range
 from nerq_cli.patterns import compile_late
-from nerq_cli.sources.text import MAX_SUMMARY, clean_text, clean_url, decode_json, parse_timestamp
+from nerq_cli.sources.text import (
+    MAX_SUMMARY,
+    clean_text,
+    clean_url,
+    decode_json,
+    parse_time,
+    parse_timestamp,
+    to_epoch_seconds,
+)
 from nerq_cli.vulnerabilities.malware import describes_malware
 from nerq_cli.vulnerabilities.severity import GHSA_LABEL
 
@@ -58,8 +67,59 @@ _CVSS_TYPES: Final = frozenset({"", "CVSS_V2", "CVSS_V3", "CVSS_V4"})
 _MAX_VECTOR_LENGTH: Final = 400
 
 
-class _RawRecord(msgspec.Struct):
-    """A record as written; a value of another type than documented counts as not stated."""
+class _Package(msgspec.Struct, frozen=True):
+    ecosystem: str = ""
+    name: str = ""
+
+
+class _Range(msgspec.Struct, frozen=True):
+    type: str = ""
+    events: tuple[Event, ...] = ()
+
+
+class _Score(msgspec.Struct, frozen=True):
+    type: str = ""
+    score: str = ""
+
+
+class _Affected(msgspec.Struct, frozen=True):
+    package: _Package = _Package()
+    versions: tuple[str, ...] = ()
+    ranges: tuple[_Range, ...] = ()
+    severity: tuple[_Score, ...] = ()
+
+
+class _Reference(msgspec.Struct, frozen=True):
+    type: str = ""
+    url: str = ""
+
+
+class _DatabaseFields(msgspec.Struct, frozen=True):
+    severity: str = ""
+    cwe_ids: tuple[str, ...] = ()
+    #: Only whether it is there counts.
+    malware_origins: msgspec.Raw = msgspec.field(default=msgspec.Raw(), name="malicious-packages-origins")
+
+
+class _Record(msgspec.Struct, frozen=True):
+    """A record, with the types that are documented."""
+
+    id: str = ""
+    schema_version: str = ""
+    modified: datetime | None = None
+    published: datetime | None = None
+    withdrawn: str = ""
+    aliases: tuple[str, ...] = ()
+    summary: str = ""
+    details: str = ""
+    severity: tuple[_Score, ...] = ()
+    affected: tuple[_Affected, ...] = ()
+    references: tuple[_Reference, ...] = ()
+    database_specific: _DatabaseFields = _DatabaseFields()
+
+
+class _UntypedRecord(msgspec.Struct, frozen=True):
+    """A record as written, whatever its types are."""
 
     id: Any = None
     schema_version: Any = None
@@ -75,40 +135,37 @@ class _RawRecord(msgspec.Struct):
     database_specific: Any = None
 
 
-_RECORD_DECODER = msgspec.json.Decoder(_RawRecord)
+_DECODER = msgspec.json.Decoder(_Record)
+_UNTYPED_DECODER = msgspec.json.Decoder(_UntypedRecord)
 
 
 def parse_record(record: bytes | Mapping[str, Any]) -> Advisory:
     """Read one record, from JSON or from a document already parsed.
 
     Raises:
-        AnswerError: it is not an OSV record.
+        ResponseError: it is not an OSV record.
     """
     raw_record = _decode_record(record)
-    identifier = raw_record.id if isinstance(raw_record.id, str) and _ID_PATTERN.fullmatch(raw_record.id) else ""
-    if not identifier or not isinstance(raw_record.affected, list | None):
+    identifier = raw_record.id
+    if not _ID_PATTERN.fullmatch(identifier):
         raise ResponseError("this is no OSV record: it has no id, or no list of what is affected")
-    if (
-        isinstance(raw_record.schema_version, str)
-        and raw_record.schema_version
-        and not _SUPPORTED_SCHEMA.match(raw_record.schema_version)
-    ):
+    if raw_record.schema_version and not _SUPPORTED_SCHEMA.match(raw_record.schema_version):
         raise ResponseError(f"{identifier} is of a version of the OSV schema that is not known")
-    severity, severity_source = _parse_severity(raw_record, identifier)
-    affected = tuple(_parse_affected(raw_record.affected))
+    severity, severity_source = _choose_severity(raw_record)
+    affected = tuple(_build_affected(raw_record.affected[:_MAX_ITEMS]))
     return Advisory(
         id=identifier,
-        modified=parse_timestamp(raw_record.modified),
-        published=parse_timestamp(raw_record.published),
-        withdrawn=_is_present(raw_record.withdrawn),
+        modified=to_epoch_seconds(raw_record.modified),
+        published=to_epoch_seconds(raw_record.published),
+        withdrawn=raw_record.withdrawn.strip() not in _YAML_NULLS,
         withdrawn_at=parse_timestamp(raw_record.withdrawn),
-        aliases=_parse_aliases(raw_record.aliases, identifier),
+        aliases=_select_aliases(raw_record),
         summary=clean_text(raw_record.summary, MAX_SUMMARY) or clean_text(raw_record.details, MAX_SUMMARY),
         severity=severity,
         severity_from=severity_source,
         affected=affected,
-        links=_parse_links(raw_record.references),
-        malware=_is_malware(raw_record, identifier, affected),
+        links=_select_links(raw_record.references[:_MAX_ITEMS]),
+        malware=_is_malware(raw_record, affected),
     )
 
 
@@ -160,11 +217,81 @@ def _build_mapping(items: list[Any]) -> dict[str, Any]:
     return {key: value for key, value in zip(items[::2], items[1::2], strict=True) if isinstance(key, str)}
 
 
-def _decode_record(record: bytes | Mapping[str, Any]) -> _RawRecord:
+# --- records whose values are not of the documented types ------------------------------------------------------------
+
+
+def _decode_record(record: bytes | Mapping[str, Any]) -> _Record:
+    """Return a record with the documented types; a value of another type counts as not stated.
+
+    Nearly every record has no such value, and is decoded in one step.
+
+    Raises:
+        ResponseError: it is no JSON object, or what is affected is no list.
+    """
     if isinstance(record, bytes):
-        return decode_json(_RECORD_DECODER, record)
-    fields = {name: record[name] for name in _RawRecord.__struct_fields__ if name in record}
-    return _RawRecord(**fields)
+        try:
+            return _DECODER.decode(record)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return _convert_record(decode_json(_UNTYPED_DECODER, record))
+    fields = {name: record[name] for name in _UntypedRecord.__struct_fields__ if name in record}
+    return _convert_record(_UntypedRecord(**fields))
+
+
+def _convert_record(record: _UntypedRecord) -> _Record:
+    database_fields = _as_object(record.database_specific)
+    return _Record(
+        id=_as_text(record.id) if isinstance(record.affected, list | None) else "",
+        schema_version=_as_text(record.schema_version),
+        modified=parse_time(record.modified),
+        published=parse_time(record.published),
+        withdrawn=_as_text(record.withdrawn),
+        aliases=_convert_texts(record.aliases),
+        summary=_as_text(record.summary),
+        details=_as_text(record.details),
+        severity=_convert_scores(record.severity),
+        affected=tuple(map(_convert_affected, _iter_objects(record.affected))),
+        references=tuple(
+            _Reference(str(reference.get("type")), _as_text(reference.get("url")))
+            for reference in _iter_objects(record.references)
+        ),
+        database_specific=_DatabaseFields(
+            _as_text(database_fields.get("severity")),
+            _convert_texts(database_fields.get("cwe_ids")),
+            msgspec.Raw(b"null" if _MALWARE_ORIGINS_KEY in database_fields else b""),
+        ),
+    )
+
+
+def _convert_affected(affected: dict[str, Any]) -> _Affected:
+    package = _as_object(affected.get("package"))
+    return _Affected(
+        package=_Package(_as_text(package.get("ecosystem")), _as_text(package.get("name"))),
+        versions=_convert_texts(affected.get("versions"), _MAX_VERSIONS),
+        ranges=tuple(
+            _Range(
+                _as_text(version_range.get("type")),
+                tuple(map(_convert_event, _iter_objects(version_range.get("events")))),
+            )
+            for version_range in _iter_objects(affected.get("ranges"))
+        ),
+        severity=_convert_scores(affected.get("severity")),
+    )
+
+
+def _convert_event(event: dict[str, Any]) -> Event:
+    return Event(**{kind: _as_text(event.get(kind)) for kind in _EVENT_KINDS})
+
+
+def _convert_scores(value: object) -> tuple[_Score, ...]:
+    return tuple(
+        _Score(kind, _as_text(entry.get("score")))
+        for entry in _iter_objects(value)
+        if isinstance(kind := entry.get("type", ""), str)
+    )
+
+
+def _convert_texts(value: object, limit: int = _MAX_ITEMS) -> tuple[str, ...]:
+    return tuple(item for item in _as_list(value, limit) if isinstance(item, str))
 
 
 def _as_list(value: object, limit: int = _MAX_ITEMS) -> list[Any]:
@@ -183,111 +310,103 @@ def _as_text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _is_present(value: object) -> bool:
-    return isinstance(value, str) and value.strip() not in _YAML_NULLS
+# --- ids, links, malware ---------------------------------------------------------------------------------------------
 
 
-def _parse_aliases(value: object, identifier: str) -> tuple[str, ...]:
-    alias_ids = (
-        alias
-        for alias in _as_list(value)
-        if isinstance(alias, str) and _ID_PATTERN.fullmatch(alias) and alias != identifier
-    )
+def _select_aliases(record: _Record) -> tuple[str, ...]:
+    alias_ids = (alias for alias in record.aliases[:_MAX_ITEMS] if _ID_PATTERN.fullmatch(alias) and alias != record.id)
     return tuple(dict.fromkeys(alias_ids))
 
 
-def _parse_links(value: object) -> tuple[str, ...]:
+def _select_links(references: Sequence[_Reference]) -> tuple[str, ...]:
     """Return at most five addresses, the advisory and the fix first."""
-    references = sorted(
-        _iter_objects(value), key=lambda reference: _LINK_ORDER.get(str(reference.get("type")), len(_LINK_ORDER))
-    )
-    urls = (url for reference in references if (url := clean_url(reference.get("url"))))
-    return tuple(dict.fromkeys(urls))[:_MAX_LINKS]
+    urls: dict[str, None] = {}
+    for reference in sorted(references, key=_get_link_order):
+        if url := clean_url(reference.url):
+            urls[url] = None
+            if len(urls) == _MAX_LINKS:
+                break
+    return tuple(urls)
 
 
-def _is_malware(raw_record: _RawRecord, identifier: str, affected: Iterable[AffectedPackage]) -> bool:
+def _get_link_order(reference: _Reference) -> int:
+    return _LINK_ORDER.get(reference.type, len(_LINK_ORDER))
+
+
+def _is_malware(record: _Record, affected: Sequence[AffectedPackage]) -> bool:
     """Whether the record itself is about malicious code; an alias about malware does not count."""
-    database_fields = _as_object(raw_record.database_specific)
-    has_malware_cwe = identifier.startswith("GHSA-") and _MALICIOUS_CODE_CWE in _as_list(database_fields.get("cwe_ids"))
+    fields = record.database_specific
     return (
-        identifier.startswith("MAL-")
-        or _MALWARE_ORIGINS_KEY in database_fields
-        or has_malware_cwe
-        or describes_malware(identifier, _as_text(raw_record.summary), _as_text(raw_record.details), affected)
+        record.id.startswith("MAL-")
+        or bool(fields.malware_origins)
+        or (record.id.startswith("GHSA-") and _MALICIOUS_CODE_CWE in fields.cwe_ids[:_MAX_ITEMS])
+        or describes_malware(record.id, record.summary, record.details, affected)
     )
 
 
 # --- what is affected ------------------------------------------------------------------------------------------------
 
 
-def _parse_affected(value: object) -> Iterator[AffectedPackage]:
+def _build_affected(entries: Iterable[_Affected]) -> Iterator[AffectedPackage]:
     """Yield the affected packages of known ecosystems; another index (``PyPI:https://…``) is another ecosystem."""
-    for raw_affected in _iter_objects(value):
-        package = _as_object(raw_affected.get("package"))
-        ecosystem, name = find_ecosystem(str(package.get("ecosystem"))), package.get("name")
-        if ecosystem and isinstance(name, str) and 0 < len(name) <= _MAX_NAME_LENGTH and name.isprintable():
-            yield _build_affected(ecosystem, name, raw_affected)
+    for entry in entries:
+        ecosystem, name = find_ecosystem(entry.package.ecosystem), entry.package.name
+        if ecosystem and 0 < len(name) <= _MAX_NAME_LENGTH and name.isprintable():
+            ranges = (
+                Range(version_range.type, _select_events(version_range.events[:_MAX_ITEMS]))
+                for version_range in entry.ranges[:_MAX_ITEMS]
+                if version_range.type in _VERSION_RANGE_TYPES
+            )
+            yield AffectedPackage(
+                ecosystem.id,
+                ecosystem.normalise_name(name),
+                _select_versions(entry.versions[:_MAX_VERSIONS]),
+                tuple(version_range for version_range in ranges if version_range.events),
+            )
 
 
-def _build_affected(ecosystem: Ecosystem, name: str, raw_affected: dict[str, Any]) -> AffectedPackage:
-    versions = filter(_is_version, _as_list(raw_affected.get("versions"), _MAX_VERSIONS))
-    ranges = (
-        _parse_range(raw_range)
-        for raw_range in _iter_objects(raw_affected.get("ranges"))
-        if isinstance(kind := raw_range.get("type"), str) and kind in _VERSION_RANGE_TYPES
+def _select_versions(versions: tuple[str, ...]) -> tuple[str, ...]:
+    """Return valid versions, each once."""
+    lengths = set(map(len, versions))
+    are_valid = "".join(versions).isprintable() and 0 not in lengths and max(lengths, default=0) <= _MAX_VERSION_LENGTH
+    return tuple(dict.fromkeys(versions if are_valid else filter(_is_version, versions)))
+
+
+def _select_events(events: tuple[Event, ...]) -> tuple[Event, ...]:
+    """Return events with one valid version each: usually these; in some old records one object holds two."""
+    versions = [version for event in events for version in msgspec.structs.astuple(event) if version]
+    if len(versions) == len(events) and all(map(_is_version, versions)) and Event() not in events:
+        return events
+    return tuple(
+        Event(**{kind: version})
+        for event in events
+        for kind in _EVENT_KINDS
+        if _is_version(version := getattr(event, kind))
     )
-    return AffectedPackage(
-        ecosystem.id,
-        ecosystem.normalise_name(name),
-        tuple(dict.fromkeys(versions)),
-        tuple(raw_range for raw_range in ranges if raw_range.events),
-    )
 
 
-def _parse_range(raw_range: dict[str, Any]) -> Range:
-    events = (event for raw_event in _iter_objects(raw_range.get("events")) for event in _parse_events(raw_event))
-    return Range(raw_range["type"], tuple(events))
-
-
-def _parse_events(raw_event: dict[str, Any]) -> Iterator[Event]:
-    """Yield the events of one object: usually one, in some old records two."""
-    for kind in _EVENT_KINDS:
-        if _is_version(version := raw_event.get(kind)):
-            yield Event(**{kind: version})
-
-
-def _is_version(value: object) -> TypeGuard[str]:
-    return isinstance(value, str) and 0 < len(value) <= _MAX_VERSION_LENGTH and value.isprintable()
+def _is_version(value: str) -> bool:
+    return 0 < len(value) <= _MAX_VERSION_LENGTH and value.isprintable()
 
 
 # --- how bad it is ---------------------------------------------------------------------------------------------------
 
 
-def _parse_severity(raw_record: _RawRecord, identifier: str) -> tuple[str, str]:
+def _choose_severity(record: _Record) -> tuple[str, str]:
     """Return the severity band and its origin: the label of the database, else the band of the CVSS vectors."""
-    label = _as_object(raw_record.database_specific).get("severity")
-    band = _LABEL_BANDS.get(label.strip().upper()) if isinstance(label, str) else None
+    band = _LABEL_BANDS.get(record.database_specific.severity.strip().upper())
     if band:
-        return band, GHSA_LABEL if identifier.startswith("GHSA-") else "label of its database"
-    record_severity = _compute_severity(raw_record.severity)
+        return band, GHSA_LABEL if record.id.startswith("GHSA-") else "label of its database"
+    record_severity = _compute_severity(record.severity)
     if record_severity != _UNKNOWN_SEVERITY:
         return record_severity
-    package_severities = [
-        _compute_severity(entry.get("severity"))
-        for entry in _iter_objects(raw_record.affected)
-        if entry.get("severity")
-    ]
+    package_severities = [_compute_severity(entry.severity) for entry in record.affected[:_MAX_ITEMS] if entry.severity]
     return max(package_severities, key=lambda entry: (_RANK.get(entry[0], 0), entry[1]), default=_UNKNOWN_SEVERITY)
 
 
-def _compute_severity(value: object) -> tuple[str, str]:
+def _compute_severity(scores: Sequence[_Score]) -> tuple[str, str]:
     """Return the band of the newest version of CVSS that a score is stated in."""
-    cvss_entries = (
-        entry
-        for entry in _iter_objects(value)
-        if isinstance(kind := entry.get("type", ""), str) and kind in _CVSS_TYPES
-    )
-    vectors = [entry["score"].strip() for entry in cvss_entries if isinstance(entry.get("score"), str)]
+    vectors = [entry.score.strip() for entry in scores[:_MAX_ITEMS] if entry.type in _CVSS_TYPES]
     scored_vectors = (
         (vector, score)
         for vector in sorted(vectors, key=_cvss_sort_key)

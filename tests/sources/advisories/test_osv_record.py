@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import AffectedPackage, Event, Range
+from nerq_cli.sources.advisories import osv_record
 from nerq_cli.sources.advisories.osv_record import filter_ecosystem, list_packages, parse_record, parse_yaml_record
 
 RECORD: dict[str, Any] = {
@@ -221,6 +222,13 @@ def test_a_score_of_another_kind_is_left_out(kind: object) -> None:
 def test_what_is_no_record_is_refused(body: bytes) -> None:
     with pytest.raises(ResponseError):
         parse_record(body)
+
+
+def test_a_record_with_the_documented_types_is_decoded_in_one_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    documented = {**RECORD, "aliases": RECORD["aliases"][:-1]}
+    whole = parse_record(json.dumps(RECORD).encode())
+    monkeypatch.setattr(osv_record, "_convert_record", None)
+    assert parse_record(json.dumps(documented).encode()) == whole
 
 
 def test_yaml_keeps_versions_and_times_as_they_are_written() -> None:
