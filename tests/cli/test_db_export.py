@@ -99,10 +99,18 @@ def test_an_exported_database_gives_another_machine_the_same_verdicts(
 def test_an_export_needs_a_place_and_a_database(nerq: Nerq, tmp_path: Path) -> None:
     assert "needs a FILE or --wheel DIR" in nerq("db", "export").err
     assert nerq("db", "export", "a.zip", "--wheel", ".").status == 2
-    result = nerq("db", "export", str(tmp_path / "a.zip"))
-    assert result.status == 2
-    assert "the advisory database is empty" in result.err
-    assert not (tmp_path / "a.zip").exists()
+
+
+@pytest.mark.parametrize("arguments", [("a.zip",), ("--wheel", "dist")])
+def test_without_a_database_of_its_own_there_is_nothing_to_export(
+    nerq: Nerq, project: Path, arguments: tuple[str, ...]
+) -> None:
+    assert "shipped with nerq-cli: " in nerq("db", "status").out
+    result = nerq("db", "export", *arguments)
+    assert (result.status, result.out) == (2, "")
+    assert "the advisory database is empty: nothing to export" in result.err
+    assert "nerq db update or nerq db import fills it" in result.err
+    assert not (project / arguments[-1]).exists()
 
 
 def test_an_exported_database_is_imported_alone(nerq: Nerq, wheel: bytes, tmp_path: Path) -> None:

@@ -120,6 +120,7 @@ def write_wheel(
     """
     if not _DISTRIBUTION_NAME.fullmatch(name):
         raise UsageError(f"{name!r} is no name of a package", hint="letters, digits, and . _ - between them")
+    _list_statuses(database)  # an empty database leaves no directory behind
     stem = f"{re.sub('[-_.]+', '_', name).lower()}-{version}"
     path = directory / f"{stem}-py3-none-any.whl"
     try:
@@ -161,14 +162,27 @@ def _create_write_error(path: Path, error: OSError) -> UsageError:
     return UsageError(f"cannot write {path}: {(error.strerror or str(error)).lower()}")
 
 
+def _list_statuses(database: AdvisoryDatabase) -> tuple[EcosystemStatus, ...]:
+    """Return what the database holds.
+
+    Raises:
+        UsageError: it is empty or cannot be read.
+    """
+    statuses = tuple(status for status in database.get_status() if status.ecosystem in _ECOSYSTEM_IDS)
+    if not any(status.records for status in statuses):
+        raise UsageError(
+            database.read_problem or "the advisory database is empty: nothing to export",
+            hint="nerq db update or nerq db import fills it; what is shipped with nerq-cli is on every machine",
+        )
+    return statuses
+
+
 def _write_members(
     database: AdvisoryDatabase, archive: zipfile.ZipFile
 ) -> tuple[tuple[EcosystemStatus, ...], list[tuple[str, str, int]]]:
     """Write the members with the records; return what they hold, and name, hash and size of each."""
     with database.read_edition():
-        statuses = tuple(status for status in database.get_status() if status.ecosystem in _ECOSYSTEM_IDS)
-        if not any(status.records for status in statuses):
-            raise UsageError(database.read_problem or "the advisory database is empty", hint="nerq db update fills it")
+        statuses = _list_statuses(database)
         rows = []
         for status in statuses:
             values = _CountedValues(database.iter_records(status.ecosystem))
