@@ -22,8 +22,12 @@ _MAX_CHARACTERS = 1_000_000
 #: Most wildcards in one name that the expressions of the library match quickly.
 _MAX_BACKTRACKING = 2
 
-#: A pattern that matches everything, written with a slash.
-_EVERYTHING = compile_late(r"^(!?)/\*\*(?=/?\s*$)")
+#: Patterns that match everything, written with a slash.
+_EVERYTHING = compile_late(r"^(!?)/\*\*(?:/\*\*)*(?=/?\s*$)")
+#: Directories at any depth, written more than once: some releases of the library match nothing then.
+_REPEATED = compile_late(r"(?<![^/!])(?:\*\*/){2,}")
+#: The end of a pattern for the directories in a directory, where the library also matches the files in it.
+_INNER_DIRECTORIES = compile_late(r"(?<=[^/!]/\*\*)/(?=\s*$)")
 
 
 class _PatternLine(NamedTuple):
@@ -47,11 +51,17 @@ def compile_rules(base: str, lines: Sequence[str]) -> IgnoreRules:
     """Compile patterns in git's syntax. An invalid pattern matches nothing, as with git."""
     with warnings.catch_warnings():  # future meaning of bracket expressions in Python
         warnings.simplefilter("ignore")
-        lines = [_EVERYTHING.sub(r"\1**", line) for line in reversed(lines)]
+        lines = [rewrite_line(line) for line in reversed(lines)]
         pattern_lines = [
             _PatternLine(pattern, _pattern_scope(line)) for line in lines for pattern in _compile_line(line)
         ]
     return IgnoreRules(base, tuple(line for line in pattern_lines if line.pattern.include is not None))
+
+
+def rewrite_line(line: str) -> str:
+    """Return a pattern in a form that the library matches as git does."""
+    line = _EVERYTHING.sub(r"\1**", _REPEATED.sub("**/", line))
+    return _INNER_DIRECTORIES.sub("/*/", line)
 
 
 def is_ignored(rules: Sequence[IgnoreRules], path: str, *, directory: bool = False) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.manifests.discovery.gitignore import LinearPattern, compile_rules, is_ignored
+from nerq_cli.manifests.discovery.gitignore import LinearPattern, compile_rules, is_ignored, rewrite_line
 
 SEGMENTS = st.sampled_from(["a", "b", "*", "a*", "*b", "?", "[ab]", "**"])
 PATTERNS = st.builds(
@@ -25,8 +25,7 @@ PATHS = st.lists(st.sampled_from(["a", "b", "ab", "c"]), min_size=1, max_size=4)
 def test_it_matches_what_the_library_matches(pattern: str, path: str, ending: str) -> None:
     from pathspec import GitIgnoreSpec
 
-    if "**" in pattern.strip("!/").split("/")[0] and "/" not in pattern.strip("!/"):
-        return  # a lone ``**`` is rewritten before either sees it
+    pattern = rewrite_line(pattern)
     expected = GitIgnoreSpec.from_lines([pattern]).patterns[0]
     linear = LinearPattern(pattern)
     assert linear.include == expected.include
@@ -49,3 +48,40 @@ def test_the_order_of_lines_and_negations_counts() -> None:
     assert is_ignored([rules], "/top/aaa.txt")
     assert not is_ignored([rules], "/top/aaakeep.txt")
     assert not is_ignored([rules], "/top/aa.txt")
+
+
+TREE = ("f", "a/", "a/f", "a/b/", "a/b/f", "c/", "c/f")
+EVERYTHING = set(TREE)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "ignored"),  # as `git check-ignore` has them
+    [
+        ("**", EVERYTHING),
+        ("/**", EVERYTHING),
+        ("/**/**", EVERYTHING),
+        ("/**/**/**", EVERYTHING),
+        ("**/", EVERYTHING - {"f"}),
+        ("/**/", EVERYTHING - {"f"}),
+        ("**/**/", EVERYTHING - {"f"}),
+        ("/**/**/", EVERYTHING - {"f"}),
+        ("/**/**/**/", EVERYTHING - {"f"}),
+        ("a/**", {"a/f", "a/b/", "a/b/f"}),
+        ("a/**/", {"a/b/", "a/b/f"}),
+        ("a/**/**/", {"a/b/", "a/b/f"}),
+        ("a/**/f", {"a/f", "a/b/f"}),
+        ("a/**/**/f", {"a/f", "a/b/f"}),
+        ("/**/**/f", {"f", "a/f", "a/b/f", "c/f"}),
+    ],
+)
+def test_directories_at_any_depth_match_as_in_git(pattern: str, ignored: set[str]) -> None:
+    rules = [compile_rules("/top", [pattern])]
+
+    def is_listed(path: str) -> bool:
+        parts = path.rstrip("/").split("/")
+        parents = ("/".join(parts[:count]) for count in range(1, len(parts)))
+        return is_ignored(rules, f"/top/{path.rstrip('/')}", directory=path.endswith("/")) or any(
+            is_ignored(rules, f"/top/{parent}", directory=True) for parent in parents
+        )
+
+    assert {path for path in TREE if is_listed(path)} == ignored
