@@ -10,8 +10,10 @@ import msgspec
 from msgspec.structs import replace
 
 from nerq_cli import policy, scoring, signals
+from nerq_cli.application.scores import score_release
 from nerq_cli.ecosystems.listing import count_newer
 from nerq_cli.facts import AffectingAdvisory, Evidence, Fact, Found, LowerBound, PackageInfo, Unknown
+from nerq_cli.inventory import Release
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy.assessment import UNEVALUABLE
 from nerq_cli.policy.fix import suggest_fix
@@ -20,7 +22,7 @@ from nerq_cli.signals.signal import format_count
 
 if TYPE_CHECKING:
     from nerq_cli.evidence.registry_lookup import PackageFacts
-    from nerq_cli.inventory import Dependency, Package, Release
+    from nerq_cli.inventory import Dependency, Package
     from nerq_cli.resolve.resolver import Resolution, Unsatisfied
 
 
@@ -55,10 +57,12 @@ def assess_resolution(
     evidence: Mapping[Release, Evidence],
     options: ScanOptions,
     package_advisories: Mapping[Package, LowerBound[tuple[AffectingAdvisory, ...]]] = MappingProxyType({}),
+    scores: Mapping[Release, scoring.Score] = MappingProxyType({}),
 ) -> list[Assessment]:
     """Return the assessment of every dependency of a resolution, in its order.
 
-    ``package_advisories`` affect every version of packages whose version in use is not known.
+    ``package_advisories`` affect every version of packages whose version in use is not known. Releases that are not in
+    ``scores`` are scored here.
     """
     unsatisfied = {(item.package, location): item for item in resolution.unsatisfied for location in item.locations}
     return [
@@ -76,6 +80,7 @@ def assess_resolution(
             evidence,
             options,
             package_advisories.get(dependency.package),
+            scores,
         )
         for dependency in resolution.dependencies
     ]
@@ -88,6 +93,7 @@ def _assess_dependency(
     evidence: Mapping[Release, Evidence],
     options: ScanOptions,
     package_advisories: LowerBound[tuple[AffectingAdvisory, ...]] | None,
+    scores: Mapping[Release, scoring.Score],
 ) -> Assessment:
     if dependency.skip_reason:
         return _assess_skipped(dependency, evidence, options)
@@ -98,7 +104,7 @@ def _assess_dependency(
             else _assess_unsatisfied(dependency, unsatisfied)
         )
         return _add_package_advisories(assessment, fact, package_advisories, options)
-    assessment = assess_release(dependency, evidence[dependency.release], options)
+    assessment = assess_release(dependency, evidence[dependency.release], options, scores.get(dependency.release))
     is_published = isinstance(fact, Found) and dependency.release.version in fact.value.versions
     if unsatisfied is None or is_published or assessment.advisories or not unsatisfied.nearest:
         return assessment
@@ -126,11 +132,17 @@ def _assess_skipped(dependency: Dependency, evidence: Mapping[Release, Evidence]
     return replace(assessment, reasons=reasons, in_registry=None)
 
 
-def assess_release(dependency: Dependency, evidence: Evidence, options: ScanOptions) -> Assessment:
-    """Return the assessment of a dependency whose version is known; of a local build that of its public version."""
-    version = dependency.release.version if dependency.release is not None else ""
-    measurement = signals.measure_package(PACKAGES, dependency.package.ecosystem, version, evidence, options.as_of)
-    score = scoring.compute_score(PACKAGES, measurement)
+def assess_release(
+    dependency: Dependency, evidence: Evidence, options: ScanOptions, score: scoring.Score | None = None
+) -> Assessment:
+    """Return the assessment of a dependency whose version is known; of a local build that of its public version.
+
+    ``score`` is that of the evidence; without one it is computed.
+    """
+    release = dependency.release or Release(package=dependency.package, version="")
+    version = release.version
+    if score is None:
+        score = score_release(release, evidence, options.as_of)
     state = policy.judge_dependency(dependency, score, options.threshold)
     package_info = evidence.package_info.value if isinstance(evidence.package_info, Found) else None
     advisories = evidence.advisories.value if isinstance(evidence.advisories, Found) else ()

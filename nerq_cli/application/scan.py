@@ -14,6 +14,7 @@ from nerq_cli.application.assess import assess_resolution
 from nerq_cli.application.build_report import build_empty_report, build_report
 from nerq_cli.application.foreign_origins import list_foreign_origins
 from nerq_cli.application.named_versions import list_by_package
+from nerq_cli.application.scores import score_releases
 from nerq_cli.application.select_dependencies import select_dependencies
 from nerq_cli.application.upgrades import add_upgrades
 from nerq_cli.errors import NothingToScanError, UsageError
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
     from nerq_cli.application.evidence_run import EvidenceProvider, EvidenceRun
     from nerq_cli.application.read_dependencies import Inputs
+    from nerq_cli.application.scores import Scorer
     from nerq_cli.application.session import Session
     from nerq_cli.evidence.registry_lookup import PackageFacts
 
@@ -75,7 +77,7 @@ def run_scan(inputs: Inputs, options: ScanOptions, session: Session, *, explain:
         ):  # a misspelt name is reported before any request is sent
             listing = scan_project(dependency_files, rules, replace(options, list_only=True), run)
             select_dependencies(explain, listing.dependencies)
-        report = scan_project(dependency_files, rules, options, run)
+        report = scan_project(dependency_files, rules, options, run, session.scorer)
         if report.dependencies and not report.list_only:
             selection = select_dependencies(explain, report.dependencies)
     return ScanResult(finish_report(report, run, started_at), selection)
@@ -93,7 +95,11 @@ def finish_report(report: Report, run: EvidenceRun, started_at: float) -> Report
 
 
 def scan_project(
-    dependency_files: Sequence[DependencyFile], rules: PrivacyRules, options: ScanOptions, provider: EvidenceProvider
+    dependency_files: Sequence[DependencyFile],
+    rules: PrivacyRules,
+    options: ScanOptions,
+    provider: EvidenceProvider,
+    scorer: Scorer = score_releases,
 ) -> Report:
     """Score all dependencies that the files declare, and report on them.
 
@@ -113,7 +119,7 @@ def scan_project(
         return build_report(
             dependency_files, assessments, options, sources=(), foreign_origins=foreign_origins, list_only=True
         )
-    assessments = list(assess_declarations(declarations, options, provider))
+    assessments = list(assess_declarations(declarations, options, provider, scorer))
     sources = provider.describe_sources()
     return build_report(dependency_files, assessments, options, sources=sources, foreign_origins=foreign_origins)
 
@@ -153,7 +159,10 @@ def select_groups(declarations: Iterable[Declaration], options: ScanOptions) -> 
 
 
 def assess_declarations(
-    declarations: Sequence[Declaration], options: ScanOptions, provider: EvidenceProvider
+    declarations: Sequence[Declaration],
+    options: ScanOptions,
+    provider: EvidenceProvider,
+    scorer: Scorer = score_releases,
 ) -> Iterator[Assessment]:
     """Yield every dependency with its score and state, a batch of packages at a time."""
     resolver = Declarations(declarations, python=options.python or None)
@@ -176,8 +185,9 @@ def assess_declarations(
         if embedded_releases:
             facts = provider.find_advisories(embedded_releases, package_facts)
             evidence.update({release: fact for release, fact in facts.items() if release not in releases})
-        assessments = assess_resolution(resolution, package_facts, evidence, options, package_advisories)
-        yield from add_upgrades(assessments, evidence, package_facts, options, provider)
+        scores = scorer({release: evidence[release] for release in dict.fromkeys(releases)}, options.as_of)
+        assessments = assess_resolution(resolution, package_facts, evidence, options, package_advisories, scores)
+        yield from add_upgrades(assessments, evidence, package_facts, options, provider, scorer)
 
 
 def _list_open(resolution: Resolution) -> list[Package]:

@@ -23,6 +23,7 @@ from nerq_cli.config import Config, read_config, read_config_file
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
     from nerq_cli.application.evidence_run import EvidenceRun
+    from nerq_cli.application.scores import Scorer
     from nerq_cli.fetch.fetcher import Fetcher
     from nerq_cli.inventory import DependencyFile, Package
     from nerq_cli.privacy import PrivacyRules
@@ -139,6 +140,13 @@ class Session(msgspec.Struct):
             self._database = open_database(self.settings.cache_dir)
         # Unlike Path.exists() this is no error in a directory that cannot be searched.
         return self._database if os.path.exists(self._database.path) else None  # noqa: PTH110
+
+    @property
+    def scorer(self) -> Scorer:
+        """Computes scores; keeps them in the cache, if there is one."""
+        from nerq_cli.application.scores import ScoreCache, score_releases
+
+        return score_releases if self.settings.no_cache else ScoreCache(self.store, read_clock()).score_releases
 
     def build_scan_options(
         self,

@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from nerq_cli.application.assess import assess_release
+from nerq_cli.application.scores import score_releases
 from nerq_cli.facts import Evidence, Found
 from nerq_cli.inventory import Package, Release
 from nerq_cli.policy import upgrade
@@ -19,7 +20,9 @@ from nerq_cli.report.wording import score_ceiling
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
     from nerq_cli.application.evidence_run import EvidenceProvider
+    from nerq_cli.application.scores import Scorer
     from nerq_cli.evidence.registry_lookup import PackageFacts
+    from nerq_cli.scoring import Score
 
 
 def add_upgrades(
@@ -28,6 +31,7 @@ def add_upgrades(
     package_facts: PackageFacts,
     options: ScanOptions,
     provider: EvidenceProvider,
+    scorer: Scorer = score_releases,
 ) -> Iterator[Assessment]:
     """Yield the assessments, those below the threshold with the version to move to.
 
@@ -45,8 +49,9 @@ def add_upgrades(
         if missing_releases
         else known_evidence
     )
+    scores = scorer({release: evidence[release] for release in releases}, options.as_of) if releases else {}
     for assessment, candidates in zip(assessments, candidate_list, strict=True):
-        yield _add_upgrade(assessment, candidates, evidence, options) if candidates.versions else assessment
+        yield _add_upgrade(assessment, candidates, evidence, options, scores) if candidates.versions else assessment
 
 
 class _UpgradeCandidates(msgspec.Struct, frozen=True):
@@ -91,12 +96,15 @@ def _add_upgrade(
     candidates: _UpgradeCandidates,
     known_evidence: Mapping[Release, Evidence],
     options: ScanOptions,
+    scores: Mapping[Release, Score],
 ) -> Assessment:
     evidence = {
         version: known_evidence[Release(package=candidates.package, version=version)] for version in candidates.versions
     }
     upgrades = {
-        version: _score_upgrade(assessment, version, version_evidence, options)
+        version: _score_upgrade(
+            assessment, version, version_evidence, options, scores[Release(package=candidates.package, version=version)]
+        )
         for version, version_evidence in evidence.items()
     }
     ranked_upgrades = [
@@ -107,9 +115,11 @@ def _add_upgrade(
     return replace(assessment, fix=fix, upgrade=best_upgrade, latest_upgrade=upgrades.get(candidates.latest))
 
 
-def _score_upgrade(assessment: Assessment, version: str, evidence: Evidence, options: ScanOptions) -> Upgrade:
+def _score_upgrade(
+    assessment: Assessment, version: str, evidence: Evidence, options: ScanOptions, score: Score
+) -> Upgrade:
     """Score another version by the same rules as the version in use."""
-    upgrade_assessment = assess_release(replace(assessment.dependency, version=version), evidence, options)
+    upgrade_assessment = assess_release(replace(assessment.dependency, version=version), evidence, options, score)
     return upgrade.describe(
         assessment.dependency,
         version,

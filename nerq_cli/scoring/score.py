@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from nerq_cli.methodology.types import Methodology, SignalSpec
-from nerq_cli.signals.signal import Signal
+from nerq_cli.signals.signal import Number, Signal
 
 
 class ScorePart(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,8 +28,8 @@ class Cap(msgspec.Struct, frozen=True, kw_only=True):
     """A hard limit in force."""
 
     id: str
-    #: 0-100, lowered for further advisories.
-    limit: float
+    #: 0-100, lowered for further advisories. Both types: a stored whole number is read as one.
+    limit: int | float
     reason: str
     source: str
     retrieved_at: int
@@ -50,18 +50,18 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
     methodology: Methodology
     #: Final score, 0-100 with one decimal; None when too little is known.
-    value: float | None
+    value: Number | None
     #: Score before caps, unrounded.
-    total: float | None
+    total: Number | None
     #: None without a score, while provisional, and where missing evidence decides whether the default threshold is
     #: reached.
     grade: str | None
     #: Known share of the applicable weight (0-1).
     coverage: float
     #: Lowest final score that the unknown signals allow.
-    low: float | None
+    low: Number | None
     #: Highest final score that the unknown signals allow.
-    high: float | None
+    high: Number | None
     #: Mean of each dimension; None when too little of it is known.
     dimensions: Mapping[str, float | None]
     caps: tuple[Cap, ...]

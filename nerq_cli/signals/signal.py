@@ -11,6 +11,9 @@ from nerq_cli.facts import Absent, Fact, Found, T, Unknown
 from nerq_cli.methodology.types import SignalSpec
 from nerq_cli.units import DAY
 
+#: A number that stays as it was computed, 55 or 55.0, when it is stored and read: msgspec makes a float of a stored
+#: whole number where only ``float`` is allowed.
+Number: TypeAlias = int | float
 SignalState: TypeAlias = Literal["known", "unknown", "not_applicable"]
 
 
@@ -20,8 +23,8 @@ class Signal(msgspec.Struct, frozen=True, gc=False):
     #: Id of the signal in the methodology.
     id: str
     state: SignalState
-    #: 0-100 when ``state`` is ``known``, otherwise None.
-    value: float | None
+    #: 0-100 when ``state`` is ``known``, otherwise None. Both types: a stored whole number is read as one.
+    value: int | float | None
     reason: str
     source: str = ""
     #: When the source was read (epoch seconds UTC, 0 = never).

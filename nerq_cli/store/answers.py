@@ -31,6 +31,7 @@ _COLUMN_TYPES: Final[tuple[set[type], ...]] = ({bytes, type(None)}, {int}, {int}
 _INSERT_ROW: Final = """
 INSERT OR REPLACE INTO fact (place, key, value, fetched_at, expires_at, validator) VALUES (?, ?, ?, ?, ?, ?)
 """
+_DELETE_EXPIRED: Final = "DELETE FROM fact WHERE place IN (SELECT id FROM place WHERE source = ?) AND expires_at < ?"
 _COUNT_BY_SOURCE: Final = """
 SELECT source, COUNT(*), MIN(fetched_at), MAX(fetched_at) FROM fact JOIN place ON place.id = fact.place GROUP BY source
 """
@@ -57,6 +58,12 @@ class Store(DatabaseFile):
                     with self._write_transaction() as connection:
                         _insert_rows(connection, source, scope, rows)
                     return
+
+    def drop_expired(self, source: str, now: int) -> None:
+        """Delete the rows of a source that expired before ``now`` (epoch seconds UTC)."""
+        if self._is_writable and self._connection is not None:
+            with self._handle_errors(), self._write_transaction() as connection:
+                connection.execute(_DELETE_EXPIRED, (source, now))
 
     def get_info(self) -> CacheInfo:
         """Return size, counts and dates of the cache."""

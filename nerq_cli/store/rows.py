@@ -59,6 +59,10 @@ class Cache(Protocol):
         """Delete rows that expired more than ``older_than`` seconds before ``now``; return how many."""
         ...
 
+    def drop_expired(self, source: str, now: int) -> None:
+        """Delete the rows of a source that expired before ``now`` (epoch seconds UTC)."""
+        ...
+
     def close(self) -> None:
         """Close files. No method may be called afterwards."""
         ...
@@ -99,6 +103,10 @@ class MemoryCache:
         for row_key in expired_keys:
             del self._rows[row_key]
         return len(expired_keys)
+
+    def drop_expired(self, source: str, now: int) -> None:
+        """Delete the rows of a source that expired before ``now`` (epoch seconds UTC)."""
+        self._rows = {key: row for key, row in self._rows.items() if key[0] != source or row.expires_at >= now}
 
     def close(self) -> None:
         """Do nothing: there is no file."""
