@@ -14,7 +14,7 @@ import msgspec
 
 from nerq_cli.errors import NerqError, ResponseError, UsageError
 from nerq_cli.sources.advisories.local_database import find_valid_until, read_snapshots
-from nerq_cli.sources.advisories.osv_files import ReadStats, build_entries, read_advisories
+from nerq_cli.sources.advisories.osv_files import ReadStats
 from nerq_cli.store import get_default_directory
 from nerq_cli.store.advisory_db import NO_ECOSYSTEM, AdvisoryDatabase, AdvisoryEntry, ImportInfo
 
@@ -96,6 +96,7 @@ def import_advisories(
         ResponseError: there is no advisory in the files; nothing is written.
         UsageError: the database cannot be written.
     """
+    from nerq_cli.sources.advisories.entry_reader import read_entries
     from nerq_cli.sources.advisories.exported_database import ExportedDatabase, is_exported
 
     result = ImportResult({}, 0, 0, ReadStats())
@@ -110,7 +111,7 @@ def import_advisories(
         return result
 
     def count_entries() -> Iterator[AdvisoryEntry]:
-        for entry in build_entries(read_advisories(paths, result.stats), ecosystems):
+        for entry in read_entries(paths, result.stats, ecosystems):
             if entry.ecosystem == NO_ECOSYSTEM:
                 result.ratings += 1
             else:

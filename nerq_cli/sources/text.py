@@ -102,13 +102,15 @@ def clean_text(value: object, limit: int) -> str:
     """
     if not isinstance(value, str):
         return ""
-    start = value.lstrip()[: 8 * limit]
-    text = " ".join(start.split())
-    if not text.isprintable():  # it has more than white space to replace
-        text = _ESCAPES.sub("", start)
+    text = value.lstrip()[: 8 * limit]
+    folded_text = " ".join(text[: 2 * limit].split())
+    if len(folded_text) <= limit:
+        folded_text = " ".join(text.split())
+    if not folded_text.isprintable():  # it has more than white space to replace
+        text = _ESCAPES.sub("", text)
         text = "".join(char if char.isprintable() else " " if char.isspace() else "" for char in text)
-        text = " ".join(text.split())
-    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
+        folded_text = " ".join(text.split())
+    return folded_text if len(folded_text) <= limit else f"{folded_text[: limit - 1].rstrip()}…"
 
 
 # --- addresses -----------------------------------------------------------------------------------------------------

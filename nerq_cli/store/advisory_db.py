@@ -276,7 +276,8 @@ class _RecordWriter:
 
     def write_entries(self, entries: Sequence[AdvisoryEntry]) -> None:
         """Write some records."""
-        numbered_entries = [(self.prepare_ecosystem(entry.ecosystem), entry) for entry in entries]
+        ecosystem_ids = {name: self.prepare_ecosystem(name) for name in {entry.ecosystem: None for entry in entries}}
+        numbered_entries = [(ecosystem_ids[entry.ecosystem], entry) for entry in entries]
         self._write_ratings(numbered_entries)
         numbered_entries = [pair for pair in numbered_entries if pair[0] != _NO_ECOSYSTEM_ID]
         rows = (
@@ -288,8 +289,9 @@ class _RecordWriter:
             (ecosystem_id, name, entry.id) for ecosystem_id, entry in numbered_entries for name in entry.packages
         )
         self.connection.executemany("INSERT OR IGNORE INTO package VALUES (?, ?, ?)", package_rows)
-        for ecosystem_id, entry in numbered_entries:
-            self._newest_by_ecosystem[ecosystem_id] = max(self._newest_by_ecosystem[ecosystem_id], entry.modified)
+        for ecosystem_id in ecosystem_ids.values():
+            newest = max((entry.modified for id_, entry in numbered_entries if id_ == ecosystem_id), default=0)
+            self._newest_by_ecosystem[ecosystem_id] = max(self._newest_by_ecosystem[ecosystem_id], newest)
 
     def _write_ratings(self, numbered_entries: Sequence[tuple[int, AdvisoryEntry]]) -> None:
         """Write the ratings of entries. A record that has none any more loses the one it had."""

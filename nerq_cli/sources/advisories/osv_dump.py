@@ -33,10 +33,11 @@ from nerq_cli.fetch.source import Endpoint, Request
 from nerq_cli.inventory import Package
 from nerq_cli.patterns import compile_late
 from nerq_cli.sources import SOURCES
-from nerq_cli.sources.advisories.osv_files import MAX_RECORD_BYTES, ReadStats, build_entries, read_advisories
+from nerq_cli.sources.advisories.entry_reader import read_entries
+from nerq_cli.sources.advisories.osv_files import MAX_RECORD_BYTES, ReadStats, build_entries
 from nerq_cli.sources.advisories.osv_record import filter_ecosystem, parse_record
 from nerq_cli.sources.text import parse_timestamp
-from nerq_cli.store.advisory_db import AdvisoryDatabase, ImportInfo
+from nerq_cli.store.advisory_db import AdvisoryDatabase, AdvisoryEntry, ImportInfo
 from nerq_cli.units import DAY
 
 _INFO: Final = SOURCES["osv-dumps"]
@@ -187,10 +188,8 @@ class DumpClient:
             raise RequestError(f"{self._host} says that the dump is unchanged, but it was never fetched")
         new_import_info = ImportInfo(source, now, validator=download.validator)
         try:
-            records = _check_records(read_advisories([download.path], stats), stats, download.path)
-            is_written = database.replace_records(
-                build_entries(records, {ecosystem}), new_import_info, ecosystems=[ecosystem]
-            )
+            entries = _check_records(read_entries([download.path], stats, {ecosystem}), stats, download.path)
+            is_written = database.replace_records(entries, new_import_info, ecosystems=[ecosystem])
         finally:
             self._delete_download(ecosystem)
         _require_written(is_written, database)
@@ -410,9 +409,9 @@ def _require_written(is_written: bool, database: AdvisoryDatabase) -> None:  # n
         raise UsageError(database.problem or "the advisory database could not be written")
 
 
-def _check_records(records: Iterable[Advisory], stats: ReadStats, path: Path) -> Iterator[Advisory]:
-    """Pass records on; refuse all of them when most could not be read."""
-    yield from records
+def _check_records(entries: Iterable[AdvisoryEntry], stats: ReadStats, path: Path) -> Iterator[AdvisoryEntry]:
+    """Pass entries on; refuse all of them when most records could not be read."""
+    yield from entries
     if stats.unreadable_count >= max(stats.read_count, 1):
         raise ResponseError(f"{path.name}: {stats.read_count} records can be read and {stats.unreadable_count} cannot")
     if not stats.read_count:

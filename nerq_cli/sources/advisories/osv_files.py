@@ -30,7 +30,7 @@ _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(Advisory)
 
 
-class _Document(NamedTuple):
+class Document(NamedTuple):
     """A file that may hold a record: its name, and its content or the reason why it is not readable."""
 
     name: str
@@ -46,6 +46,32 @@ class ReadStats(msgspec.Struct):
     unreadable_count: int = 0
     problems: list[str] = []
 
+    def count_record(self, *, withdrawn: bool) -> None:
+        """Count a valid record.
+
+        Raises:
+            ResponseError: these are more than 2,000,000.
+        """
+        self.read_count += 1
+        self.withdrawn_count += withdrawn
+        self._check_count()
+
+    def _check_count(self) -> None:
+        if self.read_count > MAX_RECORDS:
+            raise ResponseError(f"more than {MAX_RECORDS:,} records; this is no advisory database")
+
+    def add(self, stats: ReadStats) -> None:
+        """Add the counts of further records.
+
+        Raises:
+            ResponseError: these are more than 2,000,000.
+        """
+        self.read_count += stats.read_count
+        self.withdrawn_count += stats.withdrawn_count
+        self.unreadable_count += stats.unreadable_count
+        self.problems += stats.problems[: _MAX_PROBLEMS - len(self.problems)]
+        self._check_count()
+
     def add_problem(self, name: str, reason: str) -> None:
         """Count an unreadable record."""
         self.unreadable_count += 1
@@ -60,18 +86,20 @@ def read_advisories(paths: Sequence[Path], stats: ReadStats) -> Iterator[Advisor
         UsageError: a path does not exist, or its type cannot hold records.
         AnswerError: a file is not of the type its name states, or holds more than 2,000,000 records.
     """
-    for document in _iter_documents(paths):
+    return read_documents(iter_documents(paths), stats)
+
+
+def read_documents(documents: Iterable[Document], stats: ReadStats) -> Iterator[Advisory]:
+    """Yield the valid records of documents, without those withdrawn; all are counted."""
+    for document in documents:
         advisory = _parse_document(document, stats)
         if advisory is not None:
-            stats.read_count += 1
-            stats.withdrawn_count += advisory.withdrawn
-            if stats.read_count > MAX_RECORDS:
-                raise ResponseError(f"more than {MAX_RECORDS:,} records; this is no advisory database")
+            stats.count_record(withdrawn=advisory.withdrawn)
             if not advisory.withdrawn:
                 yield advisory
 
 
-def _parse_document(document: _Document, stats: ReadStats) -> Advisory | None:
+def _parse_document(document: Document, stats: ReadStats) -> Advisory | None:
     problem = document.problem
     if not problem:
         try:
@@ -152,7 +180,24 @@ def _decode_advisory(encoded_advisory: bytes) -> Advisory | None:
 # --- where they are --------------------------------------------------------------------------------------------------
 
 
-def _iter_documents(paths: Iterable[Path]) -> Iterator[_Document]:
+def iter_documents(paths: Iterable[Path]) -> Iterator[Document]:
+    """Yield the documents in files, folders and zips, in their order."""
+    for file in iter_files(paths):
+        if isinstance(file, Path):
+            members = list_record_members(file)
+            with MemberReader(file, max_bytes=MAX_RECORD_BYTES) as reader:
+                for member in members:
+                    yield read_member(reader, file, member)
+        else:
+            yield file
+
+
+def iter_files(paths: Iterable[Path]) -> Iterator[Document | Path]:
+    """Yield the documents in files and folders, and the paths of zips, in their order.
+
+    Raises:
+        UsageError: a path does not exist, or its type cannot hold records.
+    """
     for path in paths:
         if path.is_dir():
             yield from _iter_folder(path)
@@ -161,15 +206,15 @@ def _iter_documents(paths: Iterable[Path]) -> Iterator[_Document]:
         elif path.suffix.lower() in _RECORD_SUFFIXES:
             yield _read_file(path)
         elif path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
-            yield from _iter_zip(path)
+            yield path
         else:
             raise UsageError(
                 f"{path}: neither a zip nor a JSON or YAML file", hint="give OSV records, or a zip of them"
             )
 
 
-def _iter_folder(folder: Path) -> Iterator[_Document]:
-    """Yield the files below a folder, and those in zips there, in the order of their names.
+def _iter_folder(folder: Path) -> Iterator[Document | Path]:
+    """Yield the files below a folder in the order of their names.
 
     Hidden files are skipped, links are not followed.
     """
@@ -179,37 +224,34 @@ def _iter_folder(folder: Path) -> Iterator[_Document]:
             if name.lower().endswith(_RECORD_SUFFIXES) and not name.startswith("."):
                 yield _read_file(Path(directory) / name)
             elif name.lower().endswith(".zip") and not name.startswith("."):
-                yield from _iter_zip(Path(directory) / name)
+                yield Path(directory) / name
 
 
 def _raise_usage_error(error: OSError) -> None:
     raise UsageError(f"{error.filename}: {(error.strerror or 'cannot be read').lower()}") from error
 
 
-def _read_file(path: Path) -> _Document:
+def _read_file(path: Path) -> Document:
     try:
         with path.open("rb") as stream:
             content = stream.read(MAX_RECORD_BYTES + 1)
     except OSError as error:
-        return _Document(str(path), b"", (error.strerror or "cannot be read").lower())
+        return Document(str(path), b"", (error.strerror or "cannot be read").lower())
     return _build_document(str(path), content)
 
 
-def _build_document(name: str, content: bytes) -> _Document:
+def _build_document(name: str, content: bytes) -> Document:
     if len(content) > MAX_RECORD_BYTES:
-        return _Document(name, b"", f"larger than {MAX_RECORD_BYTES // 1_000_000} MB")
-    return _Document(name, content)
+        return Document(name, b"", f"larger than {MAX_RECORD_BYTES // 1_000_000} MB")
+    return Document(name, content)
 
 
-def _iter_zip(path: Path) -> Iterator[_Document]:
-    members = _list_members(path)
-    with MemberReader(path, max_bytes=MAX_RECORD_BYTES) as reader:
-        for member in members:
-            yield _read_member(reader, path, member)
+def list_record_members(path: Path) -> list[ZipMember]:
+    """Return the members of an archive that may be records.
 
-
-def _list_members(path: Path) -> list[ZipMember]:
-    """Return the members of an archive that may be records."""
+    Raises:
+        ResponseError: it is no zip file.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             return list_members(archive, _RECORD_SUFFIXES)
@@ -217,10 +259,11 @@ def _list_members(path: Path) -> list[ZipMember]:
         raise ResponseError(f"{path}: this is no zip file, or only a part of one") from error
 
 
-def _read_member(reader: MemberReader, path: Path, member: ZipMember) -> _Document:
+def read_member(reader: MemberReader, path: Path, member: ZipMember) -> Document:
+    """Return a member of an archive."""
     name = f"{path.name}/{member.name}"
     try:
         content = reader.read(member)
     except ZIP_ERRORS:
-        return _Document(name, b"", "damaged in the zip")
+        return Document(name, b"", "damaged in the zip")
     return _build_document(name, content)

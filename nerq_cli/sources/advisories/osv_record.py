@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -84,7 +84,7 @@ class _Score(msgspec.Struct, frozen=True):
 
 class _Affected(msgspec.Struct, frozen=True):
     package: _Package = _Package()
-    versions: tuple[str, ...] = ()
+    versions: tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=_MAX_VERSION_LENGTH)], ...] = ()
     ranges: tuple[_Range, ...] = ()
     severity: tuple[_Score, ...] = ()
 
@@ -266,7 +266,7 @@ def _convert_affected(affected: dict[str, Any]) -> _Affected:
     package = _as_object(affected.get("package"))
     return _Affected(
         package=_Package(_as_text(package.get("ecosystem")), _as_text(package.get("name"))),
-        versions=_convert_texts(affected.get("versions"), _MAX_VERSIONS),
+        versions=tuple(filter(_is_version, _convert_texts(affected.get("versions"), _MAX_VERSIONS))),
         ranges=tuple(
             _Range(
                 _as_text(version_range.get("type")),
@@ -366,10 +366,10 @@ def _build_affected(entries: Iterable[_Affected]) -> Iterator[AffectedPackage]:
 
 
 def _select_versions(versions: tuple[str, ...]) -> tuple[str, ...]:
-    """Return valid versions, each once."""
-    lengths = set(map(len, versions))
-    are_valid = "".join(versions).isprintable() and 0 not in lengths and max(lengths, default=0) <= _MAX_VERSION_LENGTH
-    return tuple(dict.fromkeys(versions if are_valid else filter(_is_version, versions)))
+    """Return the versions that are printable, each once."""
+    if not "".join(versions).isprintable():
+        versions = tuple(filter(str.isprintable, versions))
+    return versions if len(set(versions)) == len(versions) else tuple(dict.fromkeys(versions))
 
 
 def _select_events(events: tuple[Event, ...]) -> tuple[Event, ...]:
