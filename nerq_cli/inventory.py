@@ -21,16 +21,12 @@ def _build_purl(ecosystem: EcosystemId, name: str, version: str) -> str:
     return PackageURL(purl_type, namespace or None, base_name, version or None).to_string()
 
 
-class Package(msgspec.Struct, frozen=True, kw_only=True, order=True):
+class Package(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True):
     """One package of an ecosystem."""
 
     ecosystem: EcosystemId
     #: Normalised name (PEP 503 on PyPI).
     name: str
-
-    def __hash__(self) -> int:
-        """Return the hash of the name alone: faster, and packages rarely share a name."""
-        return hash(self.name)
 
     @property
     def key(self) -> str:
@@ -53,16 +49,12 @@ class Package(msgspec.Struct, frozen=True, kw_only=True, order=True):
         return quote(self.name, safe="")
 
 
-class Release(msgspec.Struct, frozen=True, kw_only=True, order=True):
+class Release(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True):
     """One version of one package."""
 
     package: Package
     #: In the spelling of the registry.
     version: str
-
-    def __hash__(self) -> int:
-        """Return the hash of two strings, which cache their hashes."""
-        return hash((self.package.name, self.version))
 
     @property
     def key(self) -> str:
