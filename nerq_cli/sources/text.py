@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from nerq_cli.decoders import build_json_decoder_late
 from nerq_cli.errors import ResponseError
 from nerq_cli.patterns import compile_late
 
@@ -71,7 +72,7 @@ def decode_optional(decoder: msgspec.json.Decoder[T], raw: msgspec.Raw | bytes) 
         return None
 
 
-_LIST_DECODER = msgspec.json.Decoder(list[msgspec.Raw])
+_LIST_DECODER = build_json_decoder_late(list[msgspec.Raw])
 
 
 def split_list(raw: msgspec.Raw | bytes) -> list[msgspec.Raw] | None:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from nerq_cli.decoders import build_json_decoder_late
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Absent, Fact, Unknown
 from nerq_cli.fetch.run import FetchRun
@@ -39,8 +40,8 @@ class _Page(msgspec.Struct):
     total: Any = None
 
 
-_ROW_DECODER: Final = msgspec.json.Decoder(_Row)
-_PAGE_DECODER: Final = msgspec.json.Decoder(_Page)
+_ROW_DECODER: Final = build_json_decoder_late(_Row)
+_PAGE_DECODER: Final = build_json_decoder_late(_Page)
 
 
 def is_cve(identifier: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
+from nerq_cli.decoders import build_json_decoder_late
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Fact
 from nerq_cli.fetch.run import FetchRun
@@ -44,8 +45,8 @@ class _File(msgspec.Struct):
     count: Any = None
 
 
-_ENTRY_DECODER: Final = msgspec.json.Decoder(_Entry)
-_FILE_DECODER: Final = msgspec.json.Decoder(_File)
+_ENTRY_DECODER: Final = build_json_decoder_late(_Entry)
+_FILE_DECODER: Final = build_json_decoder_late(_File)
 
 
 class CatalogueSource(msgspec.Struct):

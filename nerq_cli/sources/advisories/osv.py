@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 import msgspec
 
+from nerq_cli.decoders import build_json_decoder_late
 from nerq_cli.ecosystems import find_ecosystem, get_ecosystem
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Absent, Advisory, AffectedPackage, Fact, Found, Unknown
@@ -97,8 +98,8 @@ class _Result(msgspec.Struct):
     next_page_token: str | None = None
 
 
-_RESULTS_DECODER: Final = msgspec.json.Decoder(_Results)
-_RESULT_DECODER: Final = msgspec.json.Decoder(_Result)
+_RESULTS_DECODER: Final = build_json_decoder_late(_Results)
+_RESULT_DECODER: Final = build_json_decoder_late(_Result)
 
 
 class AdvisoryListSource(msgspec.Struct, Generic[S], eq=False):

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from nerq_cli.decoders import build_msgpack_decoder_late
 from nerq_cli.errors import ResponseError, UsageError
 from nerq_cli.facts import Advisory
 from nerq_cli.sources.advisories.osv_record import filter_ecosystem, list_packages, parse_record, parse_yaml_record
@@ -27,7 +28,7 @@ _ALIASED_PREFIXES: Final = ("CVE-", "GHSA-")
 _YAML_SUFFIXES: Final = (".yaml", ".yml")
 _RECORD_SUFFIXES: Final = (".json", *_YAML_SUFFIXES)
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(Advisory)
+_DECODER = build_msgpack_decoder_late(Advisory)
 
 
 class Document(NamedTuple):

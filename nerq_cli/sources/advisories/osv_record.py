@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from nerq_cli.decoders import build_json_decoder_late
 from nerq_cli.ecosystems import find_ecosystem
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Advisory, AffectedPackage, Event, Range
@@ -135,8 +136,8 @@ class _UntypedRecord(msgspec.Struct, frozen=True):
     database_specific: Any = None
 
 
-_DECODER = msgspec.json.Decoder(_Record)
-_UNTYPED_DECODER = msgspec.json.Decoder(_UntypedRecord)
+_DECODER = build_json_decoder_late(_Record)
+_UNTYPED_DECODER = build_json_decoder_late(_UntypedRecord)
 
 
 def parse_record(record: bytes | Mapping[str, Any]) -> Advisory:

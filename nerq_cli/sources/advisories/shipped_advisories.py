@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from nerq_cli.decoders import build_msgpack_decoder_late
 from nerq_cli.ecosystems import ECOSYSTEMS, Ecosystem
 from nerq_cli.facts import Advisory, AffectedPackage, Found, History, LowerBound, Unknown
 from nerq_cli.inventory import Package, Release
@@ -41,7 +42,7 @@ class ShippedRecords(msgspec.Struct, array_like=True, frozen=True):
     ratings: tuple[bytes, ...]
 
 
-_DECODER = msgspec.msgpack.Decoder(ShippedRecords)
+_DECODER = build_msgpack_decoder_late(ShippedRecords)
 
 
 class ShippedAdvisories:

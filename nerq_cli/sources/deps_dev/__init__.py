@@ -17,6 +17,7 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from nerq_cli.decoders import build_json_decoder_late
 from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.errors import EndpointMissingError, ResponseError
 from nerq_cli.facts import Absent, Fact, Scorecard, Unknown
@@ -220,12 +221,12 @@ class _ProjectDocument(msgspec.Struct):
     scorecard: Any = None
 
 
-_ITEM_DECODER = msgspec.json.Decoder(_BatchItem)
-_PAGE_DECODER = msgspec.json.Decoder(_BatchPage)
-_BODY_DECODER = msgspec.json.Decoder(_BatchBody)
-_VERSION_DECODER = msgspec.json.Decoder(_VersionDocument)
-_PROJECT_DECODER = msgspec.json.Decoder(_ProjectDocument)
-_FINDINGS_DECODER = msgspec.json.Decoder(_FindingsDocument)
+_ITEM_DECODER = build_json_decoder_late(_BatchItem)
+_PAGE_DECODER = build_json_decoder_late(_BatchPage)
+_BODY_DECODER = build_json_decoder_late(_BatchBody)
+_VERSION_DECODER = build_json_decoder_late(_VersionDocument)
+_PROJECT_DECODER = build_json_decoder_late(_ProjectDocument)
+_FINDINGS_DECODER = build_json_decoder_late(_FindingsDocument)
 
 
 def _build_version_info(document: _VersionDocument) -> VersionInfo:

@@ -11,8 +11,7 @@ from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote
 
-import msgspec
-
+from nerq_cli.decoders import build_json_decoder_late
 from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Absent, Adoption, Fact, Unknown
@@ -28,7 +27,7 @@ _PYPISTATS_INFO: Final = SOURCES["pypistats"]
 MAX_BULK_NAMES: Final = 128
 _TOO_MANY_REQUESTS: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS})
 _NO_COUNT: Final = "no downloads are counted for this name"
-_JSON_DECODER = msgspec.json.Decoder(dict[str, Any])
+_JSON_DECODER = build_json_decoder_late(dict[str, Any])
 
 
 class _NpmDownloadsSource:

@@ -16,6 +16,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec import UNSET
 
+from nerq_cli.decoders import build_json_decoder_late, build_msgpack_decoder_late
 from nerq_cli.ecosystems import NPM, get_ecosystem
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import (
@@ -77,8 +78,8 @@ class Packument(msgspec.Struct, frozen=True):
 
 #: Encoded package infos of more bytes are compressed; below that, compression costs more than it saves.
 _COMPRESS_ABOVE: Final = 8_192
-_PACKAGE_INFO_DECODER = msgspec.msgpack.Decoder(PackageInfo)
-_METADATA_DECODER = msgspec.msgpack.Decoder(Metadata)
+_PACKAGE_INFO_DECODER = build_msgpack_decoder_late(PackageInfo)
+_METADATA_DECODER = build_msgpack_decoder_late(Metadata)
 
 
 def _fold_packument(package_info: PackageInfo, metadata_by_row: Sequence[Metadata], readme: int | None) -> Packument:
@@ -135,9 +136,9 @@ class _VersionManifest(msgspec.Struct):
     maintainers: msgspec.Raw = msgspec.Raw()
 
 
-_MANIFEST_DECODER = msgspec.json.Decoder(_VersionManifest)
-_MAINTAINERS_DECODER = msgspec.json.Decoder(list[Any])
-_DIST_DECODER = msgspec.json.Decoder(_Dist)
+_MANIFEST_DECODER = build_json_decoder_late(_VersionManifest)
+_MAINTAINERS_DECODER = build_json_decoder_late(list[Any])
+_DIST_DECODER = build_json_decoder_late(_Dist)
 
 #: Scripts that npm runs when it installs a package from a registry (npm documentation, "Life Cycle Scripts").
 _INSTALL_SCRIPTS: Final = ("preinstall", "install", "postinstall")
@@ -243,8 +244,8 @@ class _PackumentDocument(msgspec.Struct):
     readme: Any = UNSET
 
 
-_PACKUMENT_DECODER = msgspec.json.Decoder(_PackumentDocument)
-_VERSIONS_DECODER = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_PACKUMENT_DECODER = build_json_decoder_late(_PackumentDocument)
+_VERSIONS_DECODER = build_json_decoder_late(dict[str, msgspec.Raw])
 #: Placeholder versions of packages that the registry removed for security.
 _SECURITY_HOLDING = compile_late(r"0\.0\.\d+-security(?:\.\d+)?")
 

@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 
 import msgspec
 
+from nerq_cli.decoders import build_json_decoder_late
 from nerq_cli.errors import EndpointMissingError, ResponseError
 from nerq_cli.facts import Fact, Unknown
 from nerq_cli.fetch.run import FetchRun
@@ -60,7 +61,7 @@ class _Statement(msgspec.Struct, rename="camel"):
     predicate: Any = None
 
 
-_STATEMENT_DECODER = msgspec.json.Decoder(_Statement)
+_STATEMENT_DECODER = build_json_decoder_late(_Statement)
 
 
 def _decode_statement(encoded: str) -> _Statement:
@@ -110,7 +111,7 @@ class _IntegrityDocument(msgspec.Struct):
     attestation_bundles: list[_Bundle]
 
 
-_INTEGRITY_DECODER = msgspec.json.Decoder(_IntegrityDocument)
+_INTEGRITY_DECODER = build_json_decoder_late(_IntegrityDocument)
 #: Statements that PyPI accepts (PEP 740 and the documentation of PyPI about attestations).
 _ACCEPTED_PREDICATES = compile_late(r"https://[^/\s]+/attestations/publish/v1|https://slsa\.dev/provenance/v1")
 
@@ -219,8 +220,8 @@ class _AttestationsDocument(msgspec.Struct):
     attestations: list[_Attestation]
 
 
-_ATTESTATIONS_DECODER = msgspec.json.Decoder(_AttestationsDocument)
-_SIGSTORE_DECODER = msgspec.json.Decoder(_SigstoreBundle)
+_ATTESTATIONS_DECODER = build_json_decoder_late(_AttestationsDocument)
+_SIGSTORE_DECODER = build_json_decoder_late(_SigstoreBundle)
 #: Paths to the built repository in each form of SLSA provenance (slsa.dev/spec; build types of npm and GitLab).
 _REPOSITORY_PATHS: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
     "https://slsa.dev/provenance/v0.2": (("invocation", "configSource", "uri"),),

@@ -23,6 +23,7 @@ from packaging.utils import (
     parse_wheel_filename,
 )
 
+from nerq_cli.decoders import build_json_decoder_late
 from nerq_cli.ecosystems import PYPI, get_ecosystem, normalise_name
 from nerq_cli.errors import EndpointMissingError, ResponseError
 from nerq_cli.facts import (
@@ -219,10 +220,10 @@ class _JsonDocument(msgspec.Struct):
     ownership: Any = None
 
 
-_JSON_DECODER = msgspec.json.Decoder(_JsonDocument)
-_RELEASES_DECODER = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_JSON_FILE_DECODER = msgspec.json.Decoder(_JsonFile)
-_SIMPLE_FILE_DECODER = msgspec.json.Decoder(_SimpleFile)
+_JSON_DECODER = build_json_decoder_late(_JsonDocument)
+_RELEASES_DECODER = build_json_decoder_late(dict[str, msgspec.Raw])
+_JSON_FILE_DECODER = build_json_decoder_late(_JsonFile)
+_SIMPLE_FILE_DECODER = build_json_decoder_late(_SimpleFile)
 
 
 def _read_releases(document: _JsonDocument) -> dict[str, _VersionRow]:
@@ -335,7 +336,7 @@ class _SimpleDocument(msgspec.Struct, rename="kebab"):
     project_status: Any = None
 
 
-_SIMPLE_DECODER = msgspec.json.Decoder(_SimpleDocument)
+_SIMPLE_DECODER = build_json_decoder_late(_SimpleDocument)
 
 
 def _read_status(marker: object, api_version: object) -> str | None:

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec import UNSET
 
+from nerq_cli.decoders import build_json_decoder_late
 from nerq_cli.facts import AffectingAdvisory, Metadata
 from nerq_cli.patterns import compile_late
 from nerq_cli.sources.text import (
@@ -91,7 +92,7 @@ _INACTIVE_CLASSIFIER: Final = "Development Status :: 7 - Inactive"
 _TYPED_CLASSIFIER: Final = "Typing :: Typed"
 
 
-_ADVISORY_DECODER = msgspec.json.Decoder(_AdvisoryRecord)
+_ADVISORY_DECODER = build_json_decoder_late(_AdvisoryRecord)
 
 
 def read_metadata(info: ReleaseInfo, version: str, advisories: tuple[AffectingAdvisory, ...] | None) -> Metadata:

@@ -13,6 +13,7 @@ import msgspec
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import Version
 
+from nerq_cli.decoders import build_json_decoder_late
 from nerq_cli.errors import ResponseError
 from nerq_cli.fetch.http_client import HttpClient, parse_host
 from nerq_cli.fetch.request_error import RequestError
@@ -67,7 +68,7 @@ class _Page(msgspec.Struct):
     files: Any = None
 
 
-_PAGE_DECODER: Final = msgspec.json.Decoder(_Page)
+_PAGE_DECODER: Final = build_json_decoder_late(_Page)
 
 
 def find_newest_wheel(http_client: HttpClient, indexes: Sequence[Index], name: str) -> Wheel:

@@ -16,6 +16,7 @@ from urllib.parse import quote
 import msgspec
 from msgspec.structs import replace
 
+from nerq_cli.decoders import build_json_decoder_late
 from nerq_cli.ecosystems import NPM, PYPI, normalise_name
 from nerq_cli.errors import RateLimitError, ResponseError
 from nerq_cli.facts import NOT_REQUESTED, Absent, Fact, Unknown
@@ -111,8 +112,8 @@ class _GraphQLResponse(msgspec.Struct):
     errors: list[_GraphQLError] = []
 
 
-_GRAPHQL_DECODER = msgspec.json.Decoder(_GraphQLResponse)
-_JSON_DECODER = msgspec.json.Decoder(dict[str, Any])
+_GRAPHQL_DECODER = build_json_decoder_late(_GraphQLResponse)
+_JSON_DECODER = build_json_decoder_late(dict[str, Any])
 
 
 class _GraphQLSource(msgspec.Struct):

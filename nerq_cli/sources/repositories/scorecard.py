@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 from urllib.parse import quote
 
-import msgspec
 from msgspec.structs import replace
 
+from nerq_cli.decoders import build_json_decoder_late
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Absent, Fact, Scorecard, Unknown
 from nerq_cli.fetch.run import FetchRun
@@ -28,7 +28,7 @@ LABEL: Final = _INFO.label
 SCANNED_HOSTS: Final = frozenset({"github.com", "gitlab.com"})
 NEVER_SCANNED: Final = Unknown("never scanned by Scorecard", LABEL)
 _HOST_NOT_SCANNED: Final = Unknown("on a host that Scorecard does not scan", LABEL)
-_JSON_DECODER = msgspec.json.Decoder(dict[str, Any])
+_JSON_DECODER = build_json_decoder_late(dict[str, Any])
 
 
 class _ScorecardSource:
