@@ -5,7 +5,6 @@ A file may be another one than its name suggests, a file of credentials for inst
 
 from __future__ import annotations
 
-import json
 from typing import Final
 
 from nerq_cli.patterns import compile_late
@@ -32,7 +31,11 @@ def quote_text(text: str) -> str:
     end = _NAME_END.search(text)
     name = text[: end.start()] if end else text
     short_name = f"{name[:MAX_QUOTED_NAME]}{'…' if len(name) > MAX_QUOTED_NAME or end else ''}"
-    return f'"{short_name}"' if short_name.isprintable() else json.dumps(short_name, ensure_ascii=True)
+    if short_name.isprintable():
+        return f'"{short_name}"'
+    import json  # rarely needed, and slow to import
+
+    return json.dumps(short_name, ensure_ascii=True)
 
 
 def quote_version(text: str) -> str:

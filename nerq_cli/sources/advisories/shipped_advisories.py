@@ -6,7 +6,6 @@ known. ``data/README.md`` describes the files.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -172,6 +171,8 @@ def write_edition(
         }
         for edition in editions
     }
+    import json  # to write only
+
     (directory / EDITIONS_NAME).write_text(json.dumps(rows, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return tuple(editions)
 

@@ -5,12 +5,13 @@ Imports neither the records nor the database, so that ``nerq --about`` stays sma
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, NamedTuple
+
+import msgspec
 
 from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.sources import Credit
@@ -73,7 +74,7 @@ DATABASES: Final = (
 @lru_cache(maxsize=4)
 def read_editions(directory: Path = DATA_DIRECTORY) -> Mapping[str, Edition]:
     """Return what is shipped, by ecosystem."""
-    rows = json.loads((directory / EDITIONS_NAME).read_bytes())
+    rows = msgspec.json.decode((directory / EDITIONS_NAME).read_bytes())
     return {
         ecosystem: Edition(ecosystem, row["records"], row["newest"], frozenset(row["malware"]))
         for ecosystem, row in sorted(rows.items())

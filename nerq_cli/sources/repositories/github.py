@@ -6,7 +6,6 @@ repository looks like a missing one, so absence proves nothing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from http import HTTPStatus
@@ -172,6 +171,8 @@ class _GraphQLSource(msgspec.Struct):
         variables = {"since": f"{datetime.fromtimestamp(self.since, timezone.utc):%Y-%m-%dT%H:%M:%SZ}"}
         for index, repository in enumerate(repositories):
             variables[f"o{index}"], variables[f"n{index}"] = _split_owner_and_name(repository)
+        import json  # only where there is a token
+
         return json.dumps({"query": _QUERY % (declarations, selections), "variables": variables}).encode()
 
 
