@@ -11,8 +11,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-import truststore
-
 from nerq_cli.errors import ConfigError
 from nerq_cli.fetch.ca_bundle import CaBundle
 from nerq_cli.patterns import compile_late
@@ -83,6 +81,8 @@ def _load_openssl_context(bundles: tuple[CaBundle, ...]) -> ssl.SSLContext | Non
 
 
 def _create_truststore_context(bundles: Sequence[CaBundle]) -> ssl.SSLContext:
+    import truststore
+
     context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for bundle in bundles:
         _add_bundle(context, bundle)

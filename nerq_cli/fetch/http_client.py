@@ -10,25 +10,29 @@ import ssl
 import threading
 import time
 import zlib
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from email.utils import parsedate_to_datetime
-from functools import lru_cache, partial
+from functools import partial
 from http import HTTPStatus
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-import httpx
+import httpcore
 
 from nerq_cli.errors import ConfigError
 from nerq_cli.fetch.ca_bundle import CaBundle
 from nerq_cli.fetch.certificates import create_ssl_context, describe_trust
+from nerq_cli.fetch.connections import KEEPALIVE_EXPIRY, DirectSender, RawResponse, Sender, TransportSender
 from nerq_cli.fetch.proxies import find_proxy
 from nerq_cli.fetch.request_error import RequestError
 from nerq_cli.fetch.source import Endpoint, Request, Response
+from nerq_cli.fetch.url import Url, parse_url
 
 if TYPE_CHECKING:
     from zlib import _Decompress
+
+    import httpx
 
 T = TypeVar("T")
 
@@ -80,9 +84,9 @@ class Stream(NamedTuple):
 
 
 class HttpClient:
-    """Pooled connections to any number of hosts. Safe for threads.
+    """Connections to any number of hosts. Safe for threads.
 
-    ``timeout`` limits one request, in seconds. Each host has its own httpx client: truststore holds a lock during the
+    ``timeout`` limits one request, in seconds. Each host has its own TLS context: truststore holds a lock during the
     TLS handshake, and a host that hangs there must not block the others.
     """
 
@@ -98,27 +102,33 @@ class HttpClient:
         self._timeout = timeout
         self._ca_bundles = ca_bundles
         self._transport = transport
-        self._clients: dict[str, httpx.Client] = {}
+        #: How each host is reached, by scheme.
+        self._senders: dict[str, dict[str, Sender]] = {}
         self._lock = threading.Lock()
 
     def open_host(self, url: str) -> str:
-        """Create the client of a host if there is none; return the host, with the port if the URL has one.
+        """Prepare connections to a host if it is new; return the host, with the port if the URL has one.
 
         Raises:
             ConfigError: the proxy or the certificates that the environment names cannot be used.
         """
-        host = parse_host(url)
+        try:
+            parsed_url = parse_url(url)
+        except RequestError:  # it is reported as the failure of the request
+            return ""
+        host = parsed_url.netloc
         with self._lock:
-            if host not in self._clients:
-                self._clients[host] = _create_client(_parse_name(url), self._ca_bundles, self._transport)
+            if host not in self._senders:
+                self._senders[host] = _create_senders(parsed_url, self._ca_bundles, self._transport)
         return host
 
     def close(self) -> None:
         """Close all connections."""
         with self._lock:
-            clients, self._clients = self._clients, {}
-        for client in clients.values():
-            client.close()
+            senders, self._senders = self._senders, {}
+        for by_scheme in senders.values():
+            for sender in set(by_scheme.values()):
+                sender.close()
 
     def send(self, request: Request[Any], *, limit: int, deadline: float, on_request: Callable[[], None]) -> Response:
         """Return the response to a request, after redirects within its host.
@@ -135,7 +145,7 @@ class HttpClient:
             RequestError: there is no response, or none that a source can parse.
         """
         deadline = min(deadline, time.monotonic() + self._timeout)
-        url = _parse_url(request.url)
+        url = parse_url(request.url)
         for _ in range(_MAX_REDIRECTS + 1):
             on_request()
             with self._open_response(request, url, deadline) as response:
@@ -144,7 +154,7 @@ class HttpClient:
                     return _read_response(url, response, limit, deadline)
                 _drain_body(response, deadline)
             url = redirect_url
-        raise RequestError(f"{_format_host(url)}: too many redirects")
+        raise RequestError(f"{url.netloc}: too many redirects")
 
     def send_bounded(self, request: Request[Any], *, limit: int, seconds: float) -> Response:
         """Return the response to a request as ``send`` does, for callers without a ``FetchRun`` that ends it in time.
@@ -154,7 +164,7 @@ class HttpClient:
         """
         deadline = time.monotonic() + seconds
         send = partial(self.send, request, limit=limit, deadline=deadline, on_request=lambda: None)
-        return _call_bounded(send, _parse_url(request.url), min(seconds, self._timeout))
+        return _call_bounded(send, parse_url(request.url), min(seconds, self._timeout))
 
     @contextmanager
     def stream(self, request: Request[Any], *, idle_timeout: float) -> Iterator[Stream]:
@@ -165,7 +175,7 @@ class HttpClient:
         Raises:
             RequestError: there is no response, it breaks off, or it is none that a source can parse.
         """
-        url = _parse_url(request.url)
+        url = parse_url(request.url)
         for _ in range(_MAX_REDIRECTS + 1):
             with ExitStack() as exit_stack:
                 opened = self._open_response(request, url, time.monotonic() + idle_timeout)
@@ -173,34 +183,32 @@ class HttpClient:
                 redirect_url = _find_redirect(request, url, response)
                 if redirect_url is None:
                     _check_status(url, response)
-                    yield Stream(response.status_code, response.headers, _iter_stream(response, idle_timeout))
+                    yield Stream(response.status, response.headers, _iter_stream(response, idle_timeout))
                     return
             url = redirect_url
-        raise RequestError(f"{_format_host(url)}: too many redirects")
+        raise RequestError(f"{url.netloc}: too many redirects")
 
     @contextmanager
-    def _open_response(self, request: Request[Any], url: httpx.URL, deadline: float) -> Iterator[httpx.Response]:
+    def _open_response(self, request: Request[Any], url: Url, deadline: float) -> Iterator[RawResponse]:
         timeout = max(deadline - time.monotonic(), 0.001)
         with _translate_errors(url, timeout, self._ca_bundles):
-            http_request = httpx.Request(
-                request.method,
-                url,
-                headers=self._build_headers(request, url),
-                content=request.body,
-                extensions={"timeout": httpx.Timeout(timeout).as_dict()},
-            )
-            response = self._clients[parse_host(request.url)].send(http_request, stream=True)
+            sender = self._senders[parse_url(request.url).netloc].get(url.scheme)
+            if sender is None:
+                raise httpcore.UnsupportedProtocol(url.scheme)
+            response = sender.send(request.method, url, self._build_headers(request, url), request.body, timeout)
             try:
                 yield response
             finally:
                 response.close()
 
-    def _build_headers(self, request: Request[Any], url: httpx.URL) -> dict[str, str]:
+    def _build_headers(self, request: Request[Any], url: Url) -> dict[str, str]:
         headers = {"User-Agent": self._user_agent, "Accept": request.accept, "Accept-Encoding": "gzip"}
         if request.validator.isascii() and request.validator.isprintable() and request.validator:
             headers["If-None-Match"] = request.validator
         if request.body is not None:
             headers["Content-Type"] = "application/json"
+        if url.user_info:
+            headers["Authorization"] = f"Basic {b64encode(':'.join(url.user_info).encode()).decode()}"
         if _is_endpoint_host(url, request.endpoint):
             headers.update(request.endpoint.headers)
         return headers
@@ -209,37 +217,17 @@ class HttpClient:
 def parse_host(url: str) -> str:
     """Return the host of a URL, with its port if it has one and without credentials; empty if it is no URL."""
     try:
-        return _format_host(_parse_url(url))
+        return parse_url(url).netloc
     except RequestError:
         return ""
 
 
-def _parse_name(url: str) -> str:
-    """Return the name or address of the host of a URL, without its port; empty if it is no URL."""
-    try:
-        return _parse_url(url).host
-    except RequestError:
-        return ""
-
-
-@lru_cache(maxsize=64)
-def _parse_url(url: str) -> httpx.URL:
-    try:
-        return httpx.URL(url)
-    except (httpx.InvalidURL, ValueError):
-        raise RequestError("the URL cannot be parsed") from None
-
-
-def _format_host(url: httpx.URL) -> str:
-    return url.netloc.decode("ascii")
-
-
-def _is_endpoint_host(url: httpx.URL, endpoint: Endpoint) -> bool:
+def _is_endpoint_host(url: Url, endpoint: Endpoint) -> bool:
     """Whether the credentials of an endpoint may be sent to a URL."""
-    return _is_same_host(_parse_url(endpoint.url), url)
+    return _is_same_host(parse_url(endpoint.url), url)
 
 
-def _is_same_host(source_url: httpx.URL, target_url: httpx.URL) -> bool:
+def _is_same_host(source_url: Url, target_url: Url) -> bool:
     """Whether host, port and scheme are the same, or only change from HTTP to HTTPS on the default ports."""
     if source_url.host != target_url.host:
         return False
@@ -252,40 +240,43 @@ def _is_same_host(source_url: httpx.URL, target_url: httpx.URL) -> bool:
     return is_https_upgrade or (source_url.scheme, source_url.port) == (target_url.scheme, target_url.port)
 
 
-def _find_redirect(request: Request[Any], url: httpx.URL, response: httpx.Response) -> httpx.URL | None:
+def _find_redirect(request: Request[Any], url: Url, response: RawResponse) -> Url | None:
     """Return the URL of a redirect; None if the response is not one."""
     location = response.headers.get("Location")
-    if response.status_code not in _REDIRECT_STATUSES or not location:
+    if response.status not in _REDIRECT_STATUSES or not location:
         return None
-    if request.method != "GET" and response.status_code not in _SAME_METHOD_STATUSES:
+    if request.method != "GET" and response.status not in _SAME_METHOD_STATUSES:
         return None
-    redirect_url = url.join(location)
+    try:
+        redirect_url = url.join(location)
+    except ValueError as error:
+        raise httpcore.RemoteProtocolError("the redirect leads to no URL") from error
     if not _is_same_host(url, redirect_url):
         raise RequestError(
-            f"{_format_host(url)}: redirects to {_format_host(redirect_url) or 'nowhere'}, which is not followed",
-            status=response.status_code,
-            location=str(redirect_url),
+            f"{url.netloc}: redirects to {redirect_url.netloc or 'nowhere'}, which is not followed",
+            status=response.status,
+            location=redirect_url.text,
         )
     return redirect_url
 
 
-def _read_response(url: httpx.URL, response: httpx.Response, limit: int, deadline: float) -> Response:
+def _read_response(url: Url, response: RawResponse, limit: int, deadline: float) -> Response:
     _check_status(url, response, deadline)
     return Response(
-        status=response.status_code,
+        status=response.status,
         body=b"".join(_iter_body(url, response, limit, deadline)),
         content_type=response.headers.get("Content-Type", ""),
         validator=response.headers.get("ETag", ""),
     )
 
 
-def _check_status(url: httpx.URL, response: httpx.Response, deadline: float = 0.0) -> None:
+def _check_status(url: Url, response: RawResponse, deadline: float = 0.0) -> None:
     """Check that a source can parse a response with this status. Else its body is discarded until the deadline.
 
     Raises:
         RequestError: it cannot.
     """
-    status, host = response.status_code, _format_host(url)
+    status, host = response.status, url.netloc
     if response.is_success or status in _READABLE_STATUSES:
         return
     _drain_body(response, deadline)
@@ -303,11 +294,13 @@ def _check_status(url: httpx.URL, response: httpx.Response, deadline: float = 0.
     )
 
 
-def _read_retry_after(headers: httpx.Headers) -> float | None:
+def _read_retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the delay in seconds of Retry-After, a number or a date (RFC 9110 §10.2.3); None without a valid one."""
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
         return float(value[:9])
+    from email.utils import parsedate_to_datetime
+
     try:
         until, now = (parsedate_to_datetime(date) for date in (value, headers.get("Date", "")))
         return max((until - now).total_seconds(), 0.0)
@@ -315,15 +308,15 @@ def _read_retry_after(headers: httpx.Headers) -> float | None:
         return None
 
 
-def _iter_body(url: httpx.URL, response: httpx.Response, limit: int, deadline: float) -> Iterator[bytes]:
+def _iter_body(url: Url, response: RawResponse, limit: int, deadline: float) -> Iterator[bytes]:
     """Yield the decompressed body; at most ``limit`` bytes of it are held, compressed or not."""
     if _read_content_length(response) > limit:
         raise _create_size_error(url, limit)
     decompressor = _create_decompressor(url, response)
     remaining = limit
-    for chunk in response.iter_raw():
+    for chunk in response.chunks:
         if time.monotonic() > deadline:
-            raise httpx.ReadTimeout("the body is too slow")
+            raise httpcore.ReadTimeout("the body is too slow")
         data = decompressor.decompress(chunk, remaining + 1) if decompressor else chunk
         remaining -= len(data)
         if remaining < 0:
@@ -331,25 +324,25 @@ def _iter_body(url: httpx.URL, response: httpx.Response, limit: int, deadline: f
         yield data
     if decompressor and remaining < limit and not decompressor.eof:
         raise RequestError(
-            f"{_format_host(url)}: the response was cut short", retryable=True, failure_threshold=_FAILING_THRESHOLD
+            f"{url.netloc}: the response was cut short", retryable=True, failure_threshold=_FAILING_THRESHOLD
         )
 
 
-def _read_content_length(response: httpx.Response) -> int:
+def _read_content_length(response: RawResponse) -> int:
     """Return the Content-Length in bytes; 0 without a valid one."""
     header = response.headers.get("Content-Length", "")
     return int(header[:18]) if header.isascii() and header.isdigit() else 0
 
 
-def _drain_body(response: httpx.Response, deadline: float) -> None:
+def _drain_body(response: RawResponse, deadline: float) -> None:
     """Read and discard a small body, so that the connection can be reused."""
     if "Content-Length" in response.headers and _read_content_length(response) <= _MAX_DRAIN_BYTES:
-        for _ in response.iter_raw():
+        for _ in response.chunks:
             if time.monotonic() > deadline:
                 return
 
 
-def _call_bounded(call: Callable[[], T], url: httpx.URL, seconds: float) -> T:
+def _call_bounded(call: Callable[[], T], url: Url, seconds: float) -> T:
     """Return the result of a call, which runs in a thread of its own: a server may send its headers byte by byte.
 
     Raises:
@@ -363,20 +356,20 @@ def _call_bounded(call: Callable[[], T], url: httpx.URL, seconds: float) -> T:
         except BaseException as error:  # noqa: BLE001 - it is raised in the thread of the caller
             results.put(error)
 
-    threading.Thread(target=run, name=f"nerq {_format_host(url)}", daemon=True).start()
+    threading.Thread(target=run, name=f"nerq {url.netloc}", daemon=True).start()
     try:
         result = results.get(timeout=seconds + _OPEN_DELAY)
     except Empty:
-        raise create_timeout_error(str(url), seconds) from None
+        raise create_timeout_error(url.text, seconds) from None
     if isinstance(result, BaseException):
         raise result
     return result[0]
 
 
-def _iter_stream(response: httpx.Response, idle_timeout: float) -> Iterator[bytes]:
+def _iter_stream(response: RawResponse, idle_timeout: float) -> Iterator[bytes]:
     """Yield the body as it arrives, as long as more than a few bytes arrive in each ``idle_timeout`` seconds."""
     seconds, received_bytes = 0.0, 0
-    chunks = response.iter_raw()
+    chunks = response.chunks
     while True:
         started_at = time.monotonic()
         chunk = next(chunks, None)
@@ -387,72 +380,75 @@ def _iter_stream(response: httpx.Response, idle_timeout: float) -> Iterator[byte
         if received_bytes >= _MIN_STREAM_BYTES:
             seconds, received_bytes = 0.0, 0
         elif seconds > idle_timeout:
-            raise httpx.ReadTimeout("the body is too slow")
+            raise httpcore.ReadTimeout("the body is too slow")
         yield chunk
 
 
-def _create_decompressor(url: httpx.URL, response: httpx.Response) -> _Decompress | None:
+def _create_decompressor(url: Url, response: RawResponse) -> _Decompress | None:
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
     if encoding in ("", "identity"):
         return None
     if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise RequestError(f"{_format_host(url)}: the content encoding was not requested")
+        raise RequestError(f"{url.netloc}: the content encoding was not requested")
     return zlib.decompressobj(_ZLIB_AUTO_HEADER)
 
 
-def _create_size_error(url: httpx.URL, limit: int) -> RequestError:
-    return RequestError(f"{_format_host(url)}: response larger than {limit / 1e6:.3g} MB")
+def _create_size_error(url: Url, limit: int) -> RequestError:
+    return RequestError(f"{url.netloc}: response larger than {limit / 1e6:.3g} MB")
 
 
 @contextmanager
-def _translate_errors(url: httpx.URL, timeout: float, ca_bundles: Sequence[CaBundle]) -> Iterator[None]:
+def _translate_errors(url: Url, timeout: float, ca_bundles: Sequence[CaBundle]) -> Iterator[None]:
     """Raise errors of the library as RequestError; messages name host and cause, and contain no URL and no secret."""
-    host = _format_host(url)
+    host = url.netloc
     try:
         yield
-    except httpx.TimeoutException:
-        raise create_timeout_error(str(url), timeout) from None
-    except httpx.ConnectError as error:
+    except httpcore.TimeoutException:
+        raise create_timeout_error(url.text, timeout) from None
+    except httpcore.ConnectError as error:
         raise _create_connect_error(url, error, ca_bundles) from None
-    except httpx.ProxyError as error:
+    except httpcore.ProxyError as error:
         raise _create_proxy_error(url, str(error)[:3]) from None
-    except httpx.RemoteProtocolError as error:
+    except httpcore.RemoteProtocolError as error:
         is_disconnected = any(phrase in str(error) for phrase in ("disconnected", "peer closed"))
         reason = "the connection was closed early" if is_disconnected else "the response is not HTTP"
         raise RequestError(
             f"{host}: {reason}", retryable=is_disconnected, failure_threshold=_FAILING_THRESHOLD
         ) from None
-    except httpx.NetworkError:
+    except httpcore.NetworkError:
         raise RequestError(
             f"{host}: the connection broke off", retryable=True, failure_threshold=_FAILING_THRESHOLD
         ) from None
     except zlib.error:
         raise RequestError(f"{host}: the response is not valid gzip") from None
-    except (httpx.TransportError, ValueError):  # a scheme other than HTTP, an invalid header or name
+    except ConfigError as error:
+        raise RequestError(f"{host}: {error}") from None
+    # A scheme other than HTTP, an invalid header or name.
+    except (httpcore.UnsupportedProtocol, httpcore.ProtocolError, ValueError):
         raise RequestError(f"{host}: the request cannot be sent" if host else "the URL cannot be used") from None
 
 
 def create_timeout_error(url: str, seconds: float) -> RequestError:
     """Return the error of a request without a response in its time. No retry: a run has hardly more time."""
-    parsed_url = _parse_url(url)
+    parsed_url = parse_url(url)
     return RequestError(
-        f"{_format_host(parsed_url)}{_describe_proxy(parsed_url)}: no answer within {round(seconds, 1):g} s",
+        f"{parsed_url.netloc}{_describe_proxy(parsed_url)}: no answer within {round(seconds, 1):g} s",
         failure_threshold=_FAILING_THRESHOLD,
         timed_out=True,
     )
 
 
-def _create_proxy_error(url: httpx.URL, status: str) -> RequestError:
+def _create_proxy_error(url: Url, status: str) -> RequestError:
     detail = f" ({status})" if status.isdigit() else ""
     hint = "; check its credentials" if status == str(HTTPStatus.PROXY_AUTHENTICATION_REQUIRED.value) else ""
     return RequestError(
-        f"{_format_host(url)}{_describe_proxy(url)}: the proxy refused{detail}{hint}",
+        f"{url.netloc}{_describe_proxy(url)}: the proxy refused{detail}{hint}",
         failure_threshold=_UNREACHABLE_THRESHOLD,
     )
 
 
-def _create_connect_error(url: httpx.URL, error: BaseException, ca_bundles: Sequence[CaBundle]) -> RequestError:
-    host = f"{_format_host(url)}{_describe_proxy(url)}"
+def _create_connect_error(url: Url, error: BaseException, ca_bundles: Sequence[CaBundle]) -> RequestError:
+    host = f"{url.netloc}{_describe_proxy(url)}"
     for cause in _iter_causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             detail = getattr(cause, "verify_message", "") or "no reason given"
@@ -481,26 +477,39 @@ def _iter_causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _describe_proxy(url: httpx.URL) -> str:
+def _describe_proxy(url: Url) -> str:
     """Return a mention of the proxy that the environment sets: it may be the cause of a failure."""
     proxy = find_proxy(url.scheme, url.host)
-    return f" (through the proxy {_format_host(_parse_url(proxy))})" if proxy else ""
+    return f" (through the proxy {parse_url(proxy).netloc})" if proxy else ""
 
 
-def _create_client(name: str, ca_bundles: Sequence[CaBundle], transport: httpx.BaseTransport | None) -> httpx.Client:
-    """Return a client for the host of a name or address: directly, or through the proxy of the environment."""
+def _create_senders(
+    url: Url, ca_bundles: Sequence[CaBundle], transport: httpx.BaseTransport | None
+) -> dict[str, Sender]:
+    """Return how the host of a URL is reached by each scheme: directly, or through the proxy of the environment.
+
+    Raises:
+        ConfigError: the proxy or the certificates that the environment names cannot be used.
+    """
     if transport is not None:
-        return httpx.Client(transport=transport)
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=30)
+        return dict.fromkeys(("http", "https"), TransportSender(transport))
+    direct_sender = DirectSender(partial(create_ssl_context, ca_bundles))
+    senders: dict[str, Sender] = dict.fromkeys(("http", "https"), direct_sender)
+    for scheme in senders:
+        if proxy := find_proxy(scheme, url.host):
+            senders[scheme] = TransportSender(_create_proxy_transport(proxy, ca_bundles))
+        elif scheme == url.scheme:
+            direct_sender.prepare(scheme)
+    return senders
+
+
+def _create_proxy_transport(proxy: str, ca_bundles: Sequence[CaBundle]) -> httpx.HTTPTransport:
+    import httpx
+
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=KEEPALIVE_EXPIRY)
     context = create_ssl_context(ca_bundles)
     try:
-        proxies = {f"{scheme}://": find_proxy(scheme, name) for scheme in ("http", "https")}
-        mounts = {
-            scheme: httpx.HTTPTransport(verify=context, limits=limits, proxy=proxy)
-            for scheme, proxy in proxies.items()
-            if proxy
-        }
-        return httpx.Client(verify=context, limits=limits, mounts=mounts, trust_env=False)
+        return httpx.HTTPTransport(verify=context, limits=limits, proxy=proxy)
     except (ImportError, ValueError, httpx.InvalidURL):
         raise ConfigError(
             "the proxy that the environment sets cannot be used",

@@ -1063,7 +1063,13 @@ WARM = """
 events = []
 sys.addaudithook(lambda event, _: events.append(event) if event.startswith("socket.") else None)
 print(gather(20)[-1])
-print(events, sorted({"httpx", "ssl", "truststore", "random"} & set(sys.modules)))
+print(events, sorted({"httpcore", "httpx", "ssl", "truststore", "random"} & set(sys.modules)))
+store.close()
+"""
+
+COLD = """
+gather(2)
+print(sorted({"httpx", "truststore", "email", "http.client", "urllib.request"} & set(sys.modules)))
 store.close()
 """
 
@@ -1096,6 +1102,13 @@ def test_a_warm_run_opens_no_socket_and_imports_no_http(site: Site, tmp_path: Pa
     assert errors == ""
     assert output == "Absent(source='Demo', retrieved_at=1800000000, reason='')\n[] []\n"
     assert len(site.requests) == asked == 20
+
+
+def test_requests_without_proxy_are_sent_without_the_layers_above_the_core(site: Site, tmp_path: Path) -> None:
+    output, errors = start(COLD, site, tmp_path).communicate()
+    assert errors == ""
+    assert output == "[]\n"
+    assert len(site.requests) == 2
 
 
 def test_a_process_leaves_at_once_though_threads_hang(site: Site, tmp_path: Path) -> None:
