@@ -9,7 +9,9 @@ import argparse
 import asyncio
 import json
 import random
+import time
 from functools import cache
+from pathlib import Path
 from urllib.parse import unquote
 
 README = "Some words about what this package does and how it is used, long enough to count. " * 60
@@ -157,13 +159,18 @@ def answer(path: str) -> bytes:
     return manifest(unquote(parts[0]), parts[1]) if len(parts) > 1 else packument(unquote(parts[0]))
 
 
-async def serve(delay: float, port: int) -> None:
-    """Answer until killed; prints the port it listens on."""
+async def serve(delay: float, port: int, log: str = "") -> None:
+    """Answer until killed; prints the port it listens on.
+
+    ``log`` is a file to which each request is added: when it came, when it was answered (in seconds), and its path.
+    """
+    log_file = Path(log).open("a", buffering=1) if log else None  # noqa: ASYNC230, SIM115 - open until killed
 
     async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
+                started = time.monotonic()
                 path = head.split(b" ", 2)[1].decode()
                 _, _, rest = head.lower().partition(b"content-length:")
                 sent = await reader.readexactly(int(rest.partition(b"\r\n")[0] or 0))
@@ -173,6 +180,8 @@ async def serve(delay: float, port: int) -> None:
                 head = b"HTTP/1.1 %d Said\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n"
                 writer.write(head % (status, kind, len(body)) + body)
                 await writer.drain()
+                if log_file is not None:
+                    log_file.write(f"{started:.6f} {time.monotonic():.6f} {path}\n")
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
@@ -189,5 +198,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--delay", type=float, default=0.0)
     parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--log", default="")
     options = parser.parse_args()
-    asyncio.run(serve(options.delay, options.port))
+    asyncio.run(serve(options.delay, options.port, options.log))

@@ -109,6 +109,7 @@ class EvidenceRun:
         """
         if self._fetch_run is None or self._collector is None:
             return ()
+        self._fetch_run.finish()
         statuses = tuple(
             SourceStatus(
                 name=summary.name,

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from nerq_cli.evidence import advisory_lookup, merge, registry_lookup, service_lookup, unlisted_advisories
 from nerq_cli.evidence.absence import doubt_absences, may_be_private
 from nerq_cli.evidence.advisory_lookup import AdvisoryCoverage
+from nerq_cli.evidence.early_requests import EarlyRequests
 from nerq_cli.evidence.plan import ByPackage, Plan, Step
 from nerq_cli.evidence.registry_lookup import PackageFacts, RegistryLookup
 from nerq_cli.evidence.replay import hide_later_versions
@@ -158,6 +159,7 @@ class EvidenceCollector:
             "known_until": self._known_until,
             "include_downloads": downloads,
         }
+        self._early_requests: EarlyRequests | None = None
         self._database = database
         self._shipped = shipped
         self._as_of = now if as_of is None else as_of
@@ -176,6 +178,10 @@ class EvidenceCollector:
 
         ``pinned_releases`` are all versions in use of some of the packages; of npm packages only these are requested.
         """
+        self._early_requests = EarlyRequests(
+            self._registries, self._services, as_of=self._as_of, known_until=self._known_until
+        )
+        self._early_requests.begin_packages(packages, pinned_releases)
         values = self._package_plan.run(
             {
                 "registries": self._registries,
@@ -240,11 +246,14 @@ class EvidenceCollector:
 
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:
         """Return the evidence about versions in use."""
+        services = self._select_services(package_facts)
+        if self._early_requests is not None:
+            self._early_requests.begin_releases(services, package_facts, releases)
         values = self._release_plan.run(
             {
                 **self._local_inputs,
                 "registries": self._registries,
-                "services": self._select_services(package_facts),
+                "services": services,
                 "package_facts": package_facts,
                 "releases": releases,
             }

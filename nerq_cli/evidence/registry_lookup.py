@@ -292,20 +292,11 @@ def _has_versions(project_page: Fact[pypi.ProjectJson]) -> bool:
 
 
 def fetch_pinned_manifests(
-    registries: RegistryLookup,
-    packages: Sequence[Package],
-    pinned_releases: Sequence[Release],
-    *,
-    is_deps_dev_usable: bool,
+    registries: RegistryLookup, pinned_releases: Sequence[Release], *, is_deps_dev_usable: bool
 ) -> ByRelease[Metadata]:
-    """Return the manifests of pinned npm versions; none if deps.dev cannot complete them.
-
-    PyPI is requested at the same time, so that its packages do not wait for an npm registry that hangs.
-    """
+    """Return the manifests of pinned npm versions; none if deps.dev cannot complete them."""
     if not is_deps_dev_usable:
         return {}
-    pypi_packages = [package for package in packages if package.registry_api == "pypi"]
-    registries.run.start(pypi.PROJECT_JSON, pypi_packages, registries.index_config.pypi)
     return registries.fetch_manifests(pinned_releases)
 
 

@@ -69,6 +69,11 @@ class Batch(Generic[S, T]):
         """Why there is no time for its requests; empty if there is some."""
         return next(filter(None, (budget.reason for budget in self.budgets)), "")
 
+    @property
+    def open_count(self) -> int:
+        """How many subjects still await their fact."""
+        return len(self.subjects) - len(self.facts) if self.job_count else 0
+
     def add_fact(self, subject: S, fact: Fact[T], outcome: Outcome) -> None:
         """Add a fact, and how it came about."""
         self.facts[subject] = fact

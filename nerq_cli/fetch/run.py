@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -47,6 +47,14 @@ _GIVE_UP_DELAY: Final = 0.2
 _MIN_TIME_SHARE: Final = 0.3
 _OFFLINE_REASON: Final = "offline: not in the cache"
 _INCOMPLETE_REASON: Final = "missing in the response"
+
+
+class IdleCallback(Protocol):
+    """Called when every result is processed."""
+
+    def __call__(self, *, is_quiet: bool) -> None:
+        """Begin requests; ``is_quiet`` tells that no result arrived for some time."""
+        ...
 
 
 class FetchRun:
@@ -95,7 +103,7 @@ class FetchRun:
         self._jobs: dict[Job, Batch[Any, Any]] = {}
         #: Endpoints whose first request is under way, with the requests that wait for its result.
         self._probes: dict[EndpointState, list[Job]] = {}
-        self._idle_callbacks: list[Callable[[], None]] = []
+        self._on_idle: IdleCallback | None = None
         self._completed = self._total = 0
 
     @property
@@ -132,32 +140,37 @@ class FetchRun:
         subjects: Iterable[S],
         endpoint: Endpoint,
         on_facts: Callable[[Mapping[S, Fact[T]]], None] | None = None,
-    ) -> None:
+    ) -> Batch[S, T] | None:
         """Begin to fetch facts, for a later :meth:`fetch_all` about the same source and subjects; wait for nothing.
 
-        What is never asked for by such a call is in no summary. ``on_facts`` receives the facts as they arrive, those
-        of the store at once; it is called from this thread, while the run waits, and may start further requests.
-        Without a network nothing is begun.
+        Returns the batch of those subjects that were not started before; None without any. What is never asked for by
+        such a call is in no summary. ``on_facts`` receives the facts as they arrive, those of the store at once; it is
+        called from this thread, while the run waits, and may start further requests. Without a network nothing is
+        begun.
 
         Raises:
             ConfigError: the proxy or the certificates that the environment names cannot be used.
         """
         if self._offline:
-            return
+            return None
         started = self._started.setdefault((source.name, endpoint.scope), {})
         new_subjects = [subject for subject in dict.fromkeys(subjects) if subject not in started]
         if not new_subjects:
-            return
+            return None
         batch = self._create_batch(source, new_subjects, endpoint)
         started.update(dict.fromkeys(batch.subjects, batch))
         self._begin(batch)
         batch.on_facts = on_facts
         if on_facts is not None and batch.facts:
             on_facts(dict(batch.facts))
+        return batch
 
-    def call_when_idle(self, on_idle: Callable[[], None]) -> None:
-        """Call ``on_idle`` whenever every result so far is processed: before the run waits for more, or returns."""
-        self._idle_callbacks.append(on_idle)
+    def call_when_idle(self, on_idle: IdleCallback) -> None:
+        """Call ``on_idle`` whenever every result so far is processed: before the run waits for more, or returns.
+
+        ``is_quiet`` tells that none arrived for ``_POLL_INTERVAL`` seconds. It replaces the one of an earlier call.
+        """
+        self._on_idle = on_idle
 
     @property
     def is_waiting(self) -> bool:
@@ -335,22 +348,19 @@ class FetchRun:
                 if subject in batch.facts or not batch.job_count:
                     pending.pop()
                     continue
-                if self._results.empty():
-                    self._call_idle_callbacks()
+                if self._on_idle is not None and self._results.empty():
+                    self._on_idle(is_quiet=False)
                 result = self._next_result()
                 if result is None:
                     self._abandon_jobs()
                 else:
                     self._process_result(result)
-            self._call_idle_callbacks()
+            if self._on_idle is not None:
+                self._on_idle(is_quiet=False)
         except BaseException:
             self._abandon_jobs()
             self._save_rows(min_rows=1)
             raise
-
-    def _call_idle_callbacks(self) -> None:
-        for on_idle in self._idle_callbacks:
-            on_idle()
 
     def _process_waiting_results(self) -> None:
         """Process the results that arrived while the run did something else."""
@@ -381,6 +391,8 @@ class FetchRun:
                 result = self._results.get(timeout=min(seconds_left, _POLL_INTERVAL))
                 if result.job in self._jobs:  # else a result that comes after the job was abandoned
                     return result
+            if self._on_idle is not None and self._results.empty():
+                self._on_idle(is_quiet=True)
         while not self._results.empty():
             result = self._results.get()
             if result.job in self._jobs:

@@ -16,7 +16,7 @@ BENCHMARKS = Path(__file__).parents[2] / "docs" / "benchmarks"
 PACKAGES = 1_000
 ADVISORIES = 40
 #: Requests that may be sent beside those to the registry.
-ALLOWED = 64
+ALLOWED = 80
 Nerq = Callable[..., Any]
 
 

@@ -313,7 +313,9 @@ def test_one_service_that_hangs_leaves_time_for_all_the_others(world: World) -> 
         "EPSS",
         "CISA KEV",
     }
-    assert Counter(world.asked) == {DEPS_DEV_VERSIONS: 1, SCORECARD: 1, GITHUB: 1}
+    asked = Counter(world.asked)
+    assert asked.keys() == {DEPS_DEV_VERSIONS, DEPS_DEV_FINDINGS, SCORECARD, GITHUB}
+    assert max(asked.values()) <= 2  # a second batch, where a page came late
 
 
 def test_a_service_that_had_hardly_any_time_is_asked_again_in_the_next_run(

@@ -119,7 +119,7 @@ def test_it_is_called_when_every_result_is_processed(run: FetchRun, site: Site) 
     collected: list[Any] = []
     at = Endpoint(url=site.url)
 
-    def send() -> None:
+    def send(*, is_quiet: bool) -> None:
         run.start(OTHERS, collected, at)
 
     run.call_when_idle(send)

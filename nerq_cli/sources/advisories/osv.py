@@ -318,6 +318,11 @@ def fetch_by_ids(run: FetchRun, ids: Sequence[str], endpoint: Endpoint) -> dict[
     return {subject.id: fact for subject, fact in facts.items()}
 
 
+def is_malware(identifier: str) -> bool:
+    """Whether this is the id of a malware record."""
+    return identifier.startswith(_MALWARE_PREFIX)
+
+
 def _may_be_outdated(subject: AdvisoryId, fact: Fact[Advisory] | None) -> bool:
     return fact is None or (isinstance(fact, Found) and fact.value.modified < subject.modified)
 
@@ -395,11 +400,18 @@ def fetch_aliases(
     Those that GitHub may have reviewed are always requested, all others only for records without a severity.
     """
     alias_facts: dict[str, Fact[Advisory]] = {}
-    lookup = _create_lookup(record_facts, alias_facts)
-    records = [fact.value for fact in record_facts.values() if isinstance(fact, Found)]
-    while missing_ids := sorted({alias for record in records for alias in find_missing_aliases(record, lookup)}):
+    while missing_ids := list_missing_aliases(record_facts, alias_facts):
         alias_facts |= fetch_by_ids(run, missing_ids, endpoint)
     return alias_facts
+
+
+def list_missing_aliases(
+    record_facts: Mapping[str, Fact[Advisory]], alias_facts: Mapping[str, Fact[Advisory]]
+) -> list[str]:
+    """Return the aliases to request next for the severities of records, beside those that were requested."""
+    lookup = _create_lookup(record_facts, alias_facts)
+    records = [fact.value for fact in record_facts.values() if isinstance(fact, Found)]
+    return sorted({alias for record in records for alias in find_missing_aliases(record, lookup)})
 
 
 def _create_lookup(*fact_maps: Mapping[str, Fact[Advisory]], known_until: int = NO_LIMIT) -> RecordLookup:

@@ -312,7 +312,7 @@ class _BatchSource(Generic[S, T]):
     max_age = _INFO.max_age
     absent_max_age = _INFO.absent_max_age
     limit = _MAX_BYTES_BATCH
-    probe = True
+    probe = False  # a batch holds more than most runs need: waiting for the first one would cost more than it saves
     cooldown = _INFO.cooldown
     time_limits = _INFO.time_limits
 
@@ -524,11 +524,12 @@ def _collect_facts(
     run: FetchRun, subjects: Sequence[S], endpoint: Endpoint, batch_source: Source[S, T], single_source: Source[S, T]
 ) -> dict[S, Fact[T]]:
     facts = run.fetch(batch_source, subjects, endpoint) if subjects else {}
-    remaining_subjects = [subject for subject, fact in facts.items() if _needs_single_request(fact)]
+    remaining_subjects = [subject for subject, fact in facts.items() if needs_single_request(fact)]
     if remaining_subjects:
         facts |= run.fetch(single_source, remaining_subjects, endpoint)
     return {subject: NOT_INDEXED if isinstance(fact, Absent) else fact for subject, fact in facts.items()}
 
 
-def _needs_single_request(fact: Fact[Any]) -> bool:
+def needs_single_request(fact: Fact[Any]) -> bool:
+    """Whether the stable endpoint may have an answer where the batch endpoint has none."""
     return isinstance(fact, Unknown) and fact.reason.endswith(_SINGLE_REQUEST_REASONS)

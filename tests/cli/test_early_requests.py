@@ -1,0 +1,205 @@
+"""When requests leave: as soon as what each needs is known, and not before a name may be told."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Nerq = Callable[..., Any]
+SCAN = ("scan", "--as-of", "2026-11-21", "--format", "json", "--timeout", "30")
+#: Seconds that an answer waits at most for a request that is to come before it.
+PATIENCE = 6
+
+
+class Waiting:
+    """A turn that answers once a request arrived at the services, and remembers whether it did."""
+
+    def __init__(self, services: Any, turn: Any, arrives: Callable[[Any], bool]) -> None:
+        self.has_arrived: bool | None = None
+        self._services, self._turn, self._arrives = services, turn, arrives
+
+    def __call__(self, _: Any) -> Any:
+        pause = threading.Event()
+        for _ in range(PATIENCE * 100):
+            self.has_arrived = any(self._arrives(request) for request in list(self._services.site.requests))
+            if self.has_arrived:
+                break
+            pause.wait(0.01)
+        return self._turn
+
+
+def names(*words: str) -> Callable[[Any], bool]:
+    """Return whether a request has all of these words in its path or body."""
+    return lambda request: all(word in f"{request.path} {request.body.decode()}" for word in words)
+
+
+def hold(registry: Any, services: Any, path: str, arrives: Callable[[Any], bool]) -> Waiting:
+    """Let a path answer what it does, but not before a request arrived at the services."""
+    waiting = Waiting(services, registry.site.scripts[path][0], arrives)
+    registry.site.on(path, waiting)
+    return waiting
+
+
+@pytest.fixture
+def pins(registry: Any, project: Path) -> Any:
+    """A project with two pinned packages that are on no list, and a popular one."""
+    for name in ("requests", "quick", "slow"):
+        registry.pypi(name, "1.0", "2.0")
+    (project / "requirements.txt").write_text("requests==1.0\nquick==1.0\nslow==1.0\n")
+    return registry
+
+
+@pytest.mark.parametrize(
+    "kind", ["/osv/v1/querybatch", "/deps_dev/v3alpha/versionbatch", "/deps_dev/v3alpha/findingsbatch"]
+)
+def test_a_package_does_not_wait_for_the_page_of_another(nerq: Nerq, pins: Any, services: Any, kind: str) -> None:
+    page = hold(pins, services, "/pypi/slow/json", names(kind, '"quick"'))
+    assert nerq(*SCAN).status == 0
+    assert page.has_arrived
+
+
+def test_the_page_of_a_release_does_not_wait_for_the_page_of_another_project(
+    nerq: Nerq, pins: Any, services: Any
+) -> None:
+    page = Waiting(pins, pins.site.scripts["/pypi/slow/json"][0], names("/pypi/quick/1.0/json"))
+    pins.site.on("/pypi/slow/json", page)
+    assert nerq(*SCAN).status == 0
+    assert page.has_arrived
+
+
+@pytest.mark.parametrize("kind", ["/osv/v1/querybatch", "/deps_dev/v3alpha/versionbatch"])
+def test_a_popular_name_is_told_at_once(nerq: Nerq, pins: Any, services: Any, kind: str) -> None:
+    page = hold(pins, services, "/pypi/requests/json", names(kind, '"requests"', '"1.0"'))
+    assert nerq(*SCAN).status == 0
+    assert page.has_arrived
+
+
+def test_a_name_that_is_declared_public_is_told_at_once(nerq: Nerq, pins: Any, services: Any, project: Path) -> None:
+    (project / "pyproject.toml").write_text('[tool.nerq]\npublic = ["sl*"]\n')
+    page = hold(pins, services, "/pypi/slow/json", names("/osv/v1/querybatch", '"slow"'))
+    assert nerq(*SCAN).status == 0
+    assert page.has_arrived
+
+
+def test_no_other_name_is_told_before_its_registry_has_it(nerq: Nerq, pins: Any, services: Any) -> None:
+    told: list[str] = []
+    turn = pins.site.scripts["/pypi/slow/json"][0]
+
+    def answer(_: Any) -> Any:
+        threading.Event().wait(1.0)
+        told.extend(request.path for request in list(services.site.requests) if names("slow")(request))
+        return turn
+
+    pins.site.on("/pypi/slow/json", answer)
+    assert nerq(*SCAN).status == 0
+    assert told == []
+    assert any(names("slow")(request) for request in services.site.requests)
+
+
+def test_a_name_that_its_registry_lacks_is_told_to_nobody_while_others_are(
+    nerq: Nerq, pins: Any, services: Any, project: Path
+) -> None:
+    (project / "requirements.txt").write_text("quick==1.0\nslow==1.0\nour-own-tool==1.0\n")
+    pins.site.on("/pypi/our-own-tool/json", {"status": 404, "delay": 0.3})
+    nerq(*SCAN)
+    assert any(names("quick")(request) for request in services.site.requests)
+    assert not any(names("our-own-tool")(request) for request in services.site.requests)
+
+
+def test_a_name_of_the_users_own_registry_is_told_to_no_public_service(
+    nerq: Nerq, pins: Any, services: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nerq_cli.sources import endpoints
+
+    configured = endpoints.read_endpoints
+
+    def read(environ: Any) -> Any:
+        return endpoints.Endpoints(by_source=configured(environ).by_source, configured=frozenset())
+
+    monkeypatch.setattr(endpoints, "read_endpoints", read)
+    nerq(*SCAN)
+    bodies = [f"{request.path} {request.body.decode()}" for request in services.site.requests]
+    assert any('"requests"' in body for body in bodies)
+    assert not any("quick" in body or "slow" in body for body in bodies)
+
+
+def test_the_catalogue_of_exploited_vulnerabilities_is_requested_at_once_and_named_only_if_needed(
+    nerq: Nerq, pins: Any, services: Any
+) -> None:
+    pages = [hold(pins, services, f"/pypi/{name}/json", names("/kev")) for name in ("requests", "quick", "slow")]
+    result = nerq(*SCAN).json
+    assert all(page.has_arrived for page in pages)
+    assert "CISA KEV" not in {source["name"] for source in result["sources"]}
+    assert result["complete"]
+
+
+def test_a_catalogue_that_is_not_needed_fails_nothing(nerq: Nerq, pins: Any, services: Any) -> None:
+    services.site.on("/kev", {"status": 404})
+    assert nerq(*SCAN, "--strict").status == 0
+    services.site.on("/kev", {"hang": True})
+    assert nerq(*SCAN, "--strict", "--refresh").status == 0
+
+
+def test_records_and_their_probabilities_do_not_wait_for_the_page_of_another_package(
+    nerq: Nerq, pins: Any, services: Any
+) -> None:
+    services.advisory("quick", "1.0", identifier="GHSA-1", aliases=["CVE-2026-1111"],
+                      database_specific={"severity": "LOW"})  # fmt: skip
+    page = hold(pins, services, "/pypi/slow/json", names("/epss", "CVE-2026-1111"))
+    nerq(*SCAN)
+    assert page.has_arrived
+    lists = [request.path for request in services.site.requests]
+    assert lists.count("/osv/v1/vulns/GHSA-1") == 1
+
+
+def test_the_versions_to_move_to_are_requested_beside_the_records(nerq: Nerq, pins: Any, services: Any) -> None:
+    services.advisory("quick", "1.0", identifier="GHSA-1", database_specific={"severity": "CRITICAL"})
+    record = Waiting(services, services.site.scripts["/osv/v1/vulns/GHSA-1"][0],
+                     names("/osv/v1/querybatch", '"quick"', '"2.0"'))  # fmt: skip
+    services.site.on("/osv/v1/vulns/GHSA-1", record)
+    result = nerq(*SCAN).json
+    assert record.has_arrived
+    [quick] = [dependency for dependency in result["dependencies"] if dependency["name"] == "quick"]
+    assert quick["upgrade"]["version"] == "2.0"
+
+
+def test_an_npm_package_does_not_wait_for_the_manifest_of_another(
+    nerq: Nerq, registry: Any, services: Any, project: Path
+) -> None:
+    for name in ("quick", "slow"):
+        registry.npm(name, "1.0.0", "2.0.0")
+        body = {"name": name, "version": "1.0.0", "description": "What it is"}
+        registry.site.on(f"/{name}/1.0.0", {"body": body})
+    (project / "package.json").write_text(json.dumps({"dependencies": {"quick": "1.0.0", "slow": "1.0.0"}}))
+    manifest = hold(registry, services, "/slow/1.0.0", names("/osv/v1/querybatch", '"quick"', '"1.0.0"'))
+    nerq(*SCAN)
+    assert manifest.has_arrived
+
+
+def test_a_second_scan_begins_nothing(nerq: Nerq, pins: Any, services: Any) -> None:
+    nerq(*SCAN)
+    count = len(pins.site.requests) + len(services.site.requests)
+    nerq(*SCAN)
+    assert len(pins.site.requests) + len(services.site.requests) == count
+
+
+def test_other_versions_of_known_packages_are_requested_at_once(
+    nerq: Nerq, pins: Any, services: Any, project: Path
+) -> None:
+    nerq(*SCAN)
+    (project / "requirements.txt").write_text("requests==2.0\nquick==2.0\nslow==2.0\n")
+    versions = services.site.scripts["/deps_dev/v3alpha/versionbatch"][0]
+    waiting = Waiting(services, None, names("/osv/v1/querybatch", '"quick"', '"2.0"'))
+
+    def answer(request: Any) -> Any:
+        waiting(request)
+        return versions(request)
+
+    services.site.on("/deps_dev/v3alpha/versionbatch", answer)
+    nerq(*SCAN)
+    assert waiting.has_arrived
