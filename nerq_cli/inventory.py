@@ -174,8 +174,10 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
 class Drift(msgspec.Struct, frozen=True, kw_only=True):
     """A declaration that its lock file does not satisfy, or a manifest that has changed since it was locked."""
 
-    #: None if it is not known which declaration has changed.
+    #: None if it is not known which declaration has changed, or if a setting has.
     package: Package | None
+    #: Name of the setting of the project that has changed; empty if none.
+    setting: str = ""
     requirement: str
     #: Versions of the package in the lock file; empty if it is not there.
     locked_versions: tuple[str, ...]
@@ -287,6 +289,9 @@ class DependencyFile(msgspec.Struct, frozen=True, kw_only=True):
     #: Hash of the manifest in a lock file; of a manifest those that releases of Poetry and PDM have for it, which begin
     #: with ``sha256:`` for PDM.
     content_hashes: tuple[str, ...] = ()
+    #: Settings that a frozen installation compares, by name: in a lock file the values that it was made for, in a
+    #: manifest all values that they may have for releases of the tool.
+    settings: tuple[tuple[str, str], ...] = ()
     #: Groups that a lock file was made for; None means all. It may lack what only others require.
     locked_groups: tuple[str, ...] | None = None
     #: Names of the files beside a lock file that it locks (``pyproject.toml``).

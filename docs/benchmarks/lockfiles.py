@@ -5,10 +5,10 @@
 DIRECTORY has `node_modules` with npm's packages pnpm, yarn, @yarnpkg/cli-dist and bun, and a virtual environment `py`
 with uv, poetry and pdm; npm is the one in PATH. Registries are those of the user's configuration.
 
-Each tool locks twelve small projects. Then it installs them frozen, as written and after two edits of one requirement:
-to a range that the locked version does not satisfy, and to another range that it does. Compared are whether the
-frozen installation is accepted with whether nerq reports no drift, and the tool's list of packages with nerq's, apart
-from optional ones that the tool does not list because they are for another platform.
+Each tool locks some small projects. Then it installs them frozen, as written, after two edits of one requirement (to a
+range that the locked version does not satisfy, and to another range that it does), and after an edit of an override.
+Compared are whether the frozen installation is accepted with whether nerq reports no drift, and the tool's list of
+packages with nerq's, apart from optional ones that the tool does not list because they are for another platform.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ class Project:
     edited: str = "ms"
     broken: str = "1.0.0"
     other: str = ">=1.0.0"
+    #: Text of an override in the manifest, and what is written instead.
+    override: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,12 @@ def node_projects(repository: Path, tool: str) -> dict[str, Project]:
         overrides = {"overrides": overrides | ({} if tool == "npm" else {"isarray": "2.0.5"})}
     projects = {
         "alias": Project({"package.json": package({"old-ms": "npm:ms@^2.0.0", "ms": "^2.1.0"})}),
-        "override": Project({"package.json": package({"debug": "^4.3.0", **direct}, **overrides)}, "debug", "3.1.0"),
+        "override": Project(
+            {"package.json": package({"debug": "^4.3.0", **direct}, **overrides)},
+            "debug",
+            "3.1.0",
+            override=('"ms": "2.1.2"', '"ms": "2.1.1"'),
+        ),
         "workspace": Project(
             {
                 "package.json": package({"ms": "^2.1.0"}, **workspaces),
@@ -304,7 +311,8 @@ def python_projects(repository: Path, tool: str, index: str = "") -> dict[str, P
 
     def single(dependencies: Iterable[str], uv: str = "", pdm: str = "", extra: str = "") -> Project:
         text = pyproject(dependencies, settings.format(uv if is_uv else pdm if is_pdm else ""), extra=extra)
-        return Project({"pyproject.toml": text}, "idna", "<3", ">=3")
+        override = ("4.12.2", "4.12.1") if "4.12.2" in text else ("", "")
+        return Project({"pyproject.toml": text}, "idna", "<3", ">=3", override)
 
     path_source = (
         '[tool.uv.sources]\nlocal = { path = "local" }\n'
@@ -508,9 +516,12 @@ def compare(tool: Tool, name: str, project: Project, folder: Path) -> str:
         print(f"{tool.name}/{name}: not locked: {(locked.stdout + locked.stderr).strip()[-600:]}")
         return "not locked"
     results = []
-    for label, requirement in (("as written", None), ("broken", project.broken), ("other", project.other)):
+    edits = [("as written", None), ("broken", project.broken), ("other", project.other)]
+    for label, requirement in edits + [("overridden", None)] * any(project.override):
         saved = (folder / tool.manifest).read_bytes()
-        if requirement is not None:
+        if label == "overridden":
+            (folder / tool.manifest).write_text(saved.decode().replace(*project.override))
+        elif requirement is not None:
             edit(folder, tool.manifest, project, requirement)
         drift, packages, optional = nerq(folder)
         frozen = tool.run(tool.frozen, folder)
@@ -519,7 +530,7 @@ def compare(tool: Tool, name: str, project: Project, folder: Path) -> str:
         if accepted == drift:
             detail = (frozen.stdout + frozen.stderr).strip()[-300:]
             print(f"{tool.name}/{name}, {label}: frozen {accepted}, drift {drift}\n    {detail}")
-        if requirement is None:
+        if label == "as written":
             listed = tool.list_packages(folder)
             results.append(compare_lists(tool, name, packages, listed | (packages & optional)))
         (folder / tool.manifest).write_bytes(saved)

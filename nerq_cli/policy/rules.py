@@ -89,7 +89,8 @@ def _find_drift(rule_input: RuleInput) -> Iterator[Finding]:
     """Yield a finding for each declaration that its lock file does not satisfy, and for each manifest that changed."""
     for drift in (drift for file in rule_input.dependency_files for drift in file.drift):
         if drift.package is None:
-            text = f"{drift.location.path} has changed since {drift.lockfile} was written"
+            changed = f"the {drift.setting} have" if drift.setting else f"{drift.location.path} has"
+            text = f"{changed} changed since {drift.lockfile} was written"
             yield Finding(text=text, locations=(drift.location,))
             continue
         lockfile_content = f"holds {', '.join(drift.locked_versions)}" if drift.locked_versions else "does not have it"

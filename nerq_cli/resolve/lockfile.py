@@ -24,6 +24,7 @@ from nerq_cli.inventory import (
 )
 from nerq_cli.problem import Problem
 from nerq_cli.resolve.graph import MAIN_GROUP, OPTIONAL_GROUP, Graph
+from nerq_cli.resolve.settings import find_changed_settings
 
 #: Groups whose declarations are in no lock file.
 _UNLOCKED_GROUPS: Final = ("build", "constraint")
@@ -273,6 +274,7 @@ class _LockfileApplier(msgspec.Struct, dict=True):
             declaration for candidate in entries for declaration in self._declare_entry(candidate, graph)
         ]
         self._check_content()
+        self._check_settings(importers)
         problems, notes = self._judge_missing()
         return replace(
             self.lockfile,
@@ -470,6 +472,26 @@ class _LockfileApplier(msgspec.Struct, dict=True):
             location = Location(path=manifest.path, line=0)
             self.drift.append(
                 Drift(package=None, requirement="", locked_versions=(), location=location, lockfile=self.lockfile.path)
+            )
+
+    def _check_settings(self, importers: Iterable[Importer]) -> None:
+        """Record the settings that have changed since the project was locked."""
+        manifest = self.source_files.get("")
+        if manifest is None or not self.lockfile.settings:
+            return
+        edges = [(importer.path, edge) for importer in importers for edge in importer.edges]
+        edges += [(entry.key, edge) for entry in self.lockfile.locked_packages for edge in entry.edges or ()]
+        location = Location(path=manifest.path, line=0)
+        for setting in find_changed_settings(self.lockfile, manifest, edges):
+            self.drift.append(
+                Drift(
+                    package=None,
+                    setting=setting,
+                    requirement="",
+                    locked_versions=(),
+                    location=location,
+                    lockfile=self.lockfile.path,
+                )
             )
 
     def _compares_requirement(self, edge: Edge | None) -> bool:

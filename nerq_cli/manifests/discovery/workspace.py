@@ -17,11 +17,12 @@ from msgspec.structs import replace
 from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.inventory import DependencyFile, Location
 from nerq_cli.manifests.discovery.find import is_inside, project_root
-from nerq_cli.manifests.npm import package_json
+from nerq_cli.manifests.npm import package_json, pnpm_settings
 from nerq_cli.manifests.npm.npm_spec import Catalogs, is_catalog_missing
 from nerq_cli.manifests.package_source import WORKSPACE
 from nerq_cli.manifests.python import pyproject_tools
 from nerq_cli.manifests.read_file import CannotReadError, decode_text, read_bytes
+from nerq_cli.manifests.syntax.json_document import NotJsonError, parse_json
 from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField
 from nerq_cli.manifests.syntax.yaml_document import NotYamlError, YamlNode, get_members, parse_documents
 
@@ -58,7 +59,10 @@ class Workspaces:
             group: the group that the file was read with.
         """
         if dependency_file.format == package_json.NAME:
-            return _add_overrides(self._apply_catalogs(dependency_file, text, file, group), file)
+            dependency_file = _add_overrides(self._apply_catalogs(dependency_file, text, file, group), file)
+            return self._add_pnpm_settings(dependency_file, text, file)
+        if (file.parent / "uv.toml").exists():  # uv reads its settings in place of those of the manifest
+            dependency_file = replace(dependency_file, settings=())
         workspace = self.find_uv_workspace(file)
         return dependency_file if workspace is None else _apply_uv_workspace(dependency_file, workspace)
 
@@ -69,6 +73,28 @@ class Workspaces:
         return package_json.read(
             text, dependency_file.path, constraint=dependency_file.constraint, group=group, workspace_catalogs=catalogs
         )
+
+    def _add_pnpm_settings(self, dependency_file: DependencyFile, text: str, file: Path) -> DependencyFile:
+        """Return the package.json beside a lock file of pnpm with the settings that the lock file repeats."""
+        folder = file.parent
+        if not any(folder.glob("pnpm-lock*.yaml")):
+            return dependency_file
+        workspace_text = _read_text(folder / _PNPM_WORKSPACE)
+        if "configDependencies" in workspace_text or (not workspace_text and _has_workspace_above(file)):
+            return dependency_file  # a package, or the root of another workspace, may change them
+        try:
+            manifest = pnpm_settings.convert_json(parse_json(text.removeprefix("\ufeff")))
+            roots = [pnpm_settings.convert_yaml(root) for root in parse_documents(workspace_text)]
+        except (NotJsonError, NotYamlError):
+            return dependency_file
+        workspace = next((root for root in roots if isinstance(root, dict)), {})
+        settings = pnpm_settings.read_settings(
+            manifest if isinstance(manifest, dict) else {},
+            workspace,
+            self.find_catalogs(file),
+            lambda path: _read_text(folder / path),
+        )
+        return replace(dependency_file, settings=(*dependency_file.settings, *dict.fromkeys(settings)))
 
     def find_uv_workspace(self, file: Path) -> UvWorkspace | None:
         """Return the uv workspace above a pyproject.toml; None if there is none."""
@@ -117,6 +143,10 @@ def _add_overrides(dependency_file: DependencyFile, file: Path) -> DependencyFil
         declarations=(*dependency_file.declarations, *constraints),
         overridden_names=tuple(dict.fromkeys((*dependency_file.overridden_names, *filter(None, names)))),
     )
+
+
+def _has_workspace_above(file: Path) -> bool:
+    return any((folder / _PNPM_WORKSPACE).exists() for folder in islice(_parent_directories(file), 1, None))
 
 
 def apply_pdm_indexes(dependency_file: DependencyFile, lock: Path) -> DependencyFile:

@@ -28,12 +28,14 @@ from nerq_cli.manifests.npm.node_modules import (
     report_missing,
 )
 from nerq_cli.manifests.npm.npm_spec import guess_archive_version, split_name
+from nerq_cli.manifests.npm.package_json import dump_overrides_of_bun
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, PackageSource, find_directory, local_reason
 from nerq_cli.manifests.syntax.json_comments import strip_comments
 from nerq_cli.manifests.syntax.json_document import JsonReader, NotJsonError
 from nerq_cli.manifests.syntax.problems import ProblemList
 from nerq_cli.manifests.syntax.quote import quote_text
 from nerq_cli.patterns import compile_late
+from nerq_cli.resolve.settings import BUN_OVERRIDES
 
 NAME: Final = "bun.lock"
 
@@ -67,6 +69,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
         format=NAME,
         locked_packages=packages,
         importers=importers,
+        settings=reader.read_settings(),
         locked_filenames=list_package_json_files(importers),
         constraint=constraint,
         local_names=tuple(sorted({importer.name for importer in importers or ()} - {""})),
@@ -225,6 +228,11 @@ class _BunLockReader:
             for path, member in self._members.items()
         ]
         return tuple(importers) or None
+
+    def read_settings(self) -> tuple[tuple[str, str], ...]:
+        """Return the settings that the file repeats."""
+        overrides = self._header.get("overrides", ({}, 0))[0]
+        return ((BUN_OVERRIDES, dump_overrides_of_bun(overrides)),) if isinstance(overrides, dict) else ()
 
     def read_packages(self) -> Iterator[LockedPackage]:
         """Yield the packages in the order of the file."""

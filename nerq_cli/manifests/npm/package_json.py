@@ -23,6 +23,7 @@ from nerq_cli.manifests.syntax.json_document import JsonNode, NotJsonError, pars
 from nerq_cli.manifests.syntax.problems import ProblemList
 from nerq_cli.manifests.syntax.quote import quote_text
 from nerq_cli.patterns import compile_late
+from nerq_cli.resolve.settings import BUN_OVERRIDES, NPM_OVERRIDES, YARN_RESOLUTIONS, dump_mapping
 
 NAME: Final = "package.json"
 
@@ -83,6 +84,7 @@ def read(
         constraint=constraint,
         local_names=tuple(sorted(local_names - {""})),
         overridden_names=tuple(reader.find_overridden_names()),
+        settings=tuple(reader.read_settings()),
         problems=reader.problems.problems,
     )
 
@@ -198,6 +200,21 @@ class _PackageJsonReader:
         for holder, section in ((self._root, "resolutions"), (_find_members(self._root, "pnpm"), "overrides")):
             yield from filter(None, map(find_overridden_name, _find_members(holder, section)))
 
+    def read_settings(self) -> Iterator[tuple[str, str]]:
+        """Yield the overrides as npm, Yarn and Bun have them; those of pnpm are in further files."""
+        if not self._root or self.problems.problems:
+            return
+        overrides = {key: _convert(node) for key, node in _find_members(self._root, "overrides").items()}
+        yield NPM_OVERRIDES, dump_mapping(overrides)
+        resolutions = _select_strings(_find_members(self._root, "resolutions"))
+        by_name: dict[str, dict[str, str]] = {}
+        for key, specifier in resolutions.items():
+            by_name.setdefault(parse_override_name(key), {})[key] = specifier.removeprefix("npm:")
+        yield YARN_RESOLUTIONS, dump_mapping(by_name)
+        bun_overrides = dump_overrides_of_bun(overrides or resolutions)
+        if '"$' not in bun_overrides:
+            yield BUN_OVERRIDES, bun_overrides
+
     def read_catalogs(self) -> Catalogs:
         """Return the catalogs of the workspace and of the file itself (Bun: at the top or in ``workspaces``)."""
         catalogs = {name: dict(catalog) for name, catalog in self.workspace_catalogs.items()}
@@ -273,6 +290,16 @@ def find_overridden_name(key: str) -> str:
     return name if parents in {"", "**/"} else ""
 
 
+def dump_overrides_of_bun(overrides: Mapping[str, object]) -> str:
+    """Return the one text for overrides that are equal for Bun."""
+    return dump_mapping(
+        {
+            name: value.removeprefix(f"npm:{name}@") if isinstance(value, str) else value
+            for name, value in overrides.items()
+        }
+    )
+
+
 def make_override(
     key: str, specifier: str, location: Location, catalogs: Catalogs, *, is_conditional: bool = False
 ) -> Declaration | None:
@@ -333,6 +360,13 @@ def _find_members(holder: Mapping[str, JsonNode], key: str) -> Mapping[str, Json
     """Return the members of an object inside another one; none if it is missing or has another type."""
     member = holder.get(key)
     return member.data if member is not None and isinstance(member.data, dict) else {}
+
+
+def _convert(node: JsonNode) -> object:
+    """Return the value of a parsed document."""
+    if isinstance(node.data, dict):
+        return {key: _convert(member) for key, member in node.data.items()}
+    return None if isinstance(node.data, list) else node.data
 
 
 def _select_strings(members: Mapping[str, JsonNode]) -> dict[str, str]:

@@ -34,6 +34,7 @@ from nerq_cli.manifests.syntax.json_document import MAX_DEPTH, JsonReader, NotJs
 from nerq_cli.manifests.syntax.problems import ProblemList, list_examples
 from nerq_cli.manifests.syntax.quote import quote_text
 from nerq_cli.patterns import compile_late
+from nerq_cli.resolve.settings import NPM_OVERRIDES
 
 NAME: Final = "package-lock.json"
 #: File names; packages publish the second one.
@@ -72,6 +73,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
         format=NAME,
         locked_packages=packages,
         importers=importers,
+        settings=((NPM_OVERRIDES, ""),) if importers else (),  # it shows in the versions
         locked_filenames=list_package_json_files(importers),
         constraint=constraint,
         local_names=tuple(sorted({reader.project_name, *(importer.name for importer in importers or ())} - {""})),

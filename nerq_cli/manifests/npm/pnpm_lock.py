@@ -25,6 +25,7 @@ from nerq_cli.manifests.npm.npm_entries import (
 )
 from nerq_cli.manifests.npm.npm_spec import Catalogs, parse_spec, split_name
 from nerq_cli.manifests.npm.package_json import find_overridden_name
+from nerq_cli.manifests.npm.pnpm_settings import Settings, read_locked_settings
 from nerq_cli.manifests.package_source import (
     LOCAL,
     WORKSPACE,
@@ -124,6 +125,7 @@ class _PnpmLockReader:
         self.injected_names: dict[str, str] = {}
         self.bundling_packages: dict[str, None] = {}
         self.overridden_names: dict[str, None] = {}
+        self.settings: Settings = ()
 
     def read_documents(self, yaml_documents: list[YamlNode]) -> None:
         """Read all documents that are not empty; report a file without any."""
@@ -152,6 +154,7 @@ class _PnpmLockReader:
             local_names=find_local_names((entry.name, entry.skip_reason) for entry in packages),
             overridden_names=tuple(self.overridden_names),
             compares_requirements=True,
+            settings=self.settings,
             problems=self.problems.problems,
             notes=tuple(self._build_notes()),
         )
@@ -215,6 +218,8 @@ class _DocumentReader:
                 self.entries[raw_key] = entry
         self.lockfile.packages += map(self._make_package, self.entries.values())
         overrides = self._get_members(self.root, "overrides")
+        if "settings" in self.root:  # the document of the project, since version 6
+            self.lockfile.settings = read_locked_settings(self.root)
         self.lockfile.overridden_names |= dict.fromkeys(filter(None, map(find_overridden_name, overrides)))
         catalogs = self._read_catalogs()
         for path, importer in self.importers.items():

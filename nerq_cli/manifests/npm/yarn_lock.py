@@ -52,6 +52,7 @@ from nerq_cli.manifests.syntax.yaml_document import (
     parse_documents,
 )
 from nerq_cli.patterns import compile_late
+from nerq_cli.resolve.settings import YARN_RESOLUTIONS, dump_mapping
 
 NAME: Final = "yarn.lock"
 
@@ -100,6 +101,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
         patterns=() if is_berry else tuple(graph.build_patterns()),
         missing_packages=() if is_berry else missing_packages,
         compares_requirements=True,
+        settings=((YARN_RESOLUTIONS, dump_mapping(graph.find_replaced_specifiers())),) if is_berry else (),
         compares_local_packages=is_berry,
         locked_filenames=("package.json",),
         local_names=find_local_names((entry.name, entry.skip) for entry in entries),
@@ -275,6 +277,7 @@ class _EntryGraph:
         self.report_problem = reader.problems.add_line_problem
         self.entries = entries
         self.missing_edges: dict[tuple[str, str, int], None] = {}
+        self.replaced_names: dict[str, None] = {}
         self.by_pattern: dict[str, _YarnEntry] = {}
         self.by_name: dict[str, dict[str, _YarnEntry]] = {}
         self.bound_entries: dict[str, list[tuple[str, _YarnEntry]]] = {}
@@ -323,6 +326,18 @@ class _EntryGraph:
             for pattern in entry.patterns:
                 yield _make_edge(entry, *split_name(pattern), "main")
 
+    def find_replaced_specifiers(self) -> dict[str, list[str]]:
+        """Return the names whose requirements a resolution replaces, and the specifiers that the file has for each."""
+        return {
+            name: sorted(
+                split_name(pattern)[1].removeprefix("npm:")
+                for entry in self.by_name[name].values()
+                for pattern in entry.patterns
+                if split_name(pattern)[0] == name
+            )
+            for name in self.replaced_names
+        }
+
     def report_missing(self) -> None:
         """Report each edge whose target is missing."""
         for name, specifier, line in self.missing_edges:
@@ -369,7 +384,11 @@ class _EntryGraph:
         if target is not None:
             yield _make_edge(target, name, specifier, group)
             return
-        candidates = self._find_bound_entries(entry, f"{name}@{specifier}") or list(self.by_name.get(name, {}).values())
+        candidates = self._find_bound_entries(entry, f"{name}@{specifier}")
+        if not candidates:
+            candidates = list(self.by_name.get(name, {}).values())
+            if candidates and ":" not in specifier.removeprefix("npm:"):
+                self.replaced_names[name] = None
         if not candidates and group == "main":
             self.missing_edges[name, specifier, node.line] = None
         yield from (_make_edge(candidate, name, specifier, group) for candidate in candidates)

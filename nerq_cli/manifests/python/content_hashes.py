@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -84,4 +82,7 @@ def _get_table(table: Mapping[str, object], key: str) -> Mapping[str, object]:
 
 
 def _hash_json(content: object) -> str:
+    import hashlib
+    import json
+
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.inventory import Declaration, DependencyFile, Include
 from nerq_cli.manifests import package_source
-from nerq_cli.manifests.python import pixi, poetry, pyproject_tools
+from nerq_cli.manifests.python import pixi, poetry, pyproject_tools, uv_settings
 from nerq_cli.manifests.python.content_hashes import list_content_hashes
 from nerq_cli.manifests.python.declarations import MAX_DEPENDENCIES, build_dependency_file, parse_array, parse_field
 from nerq_cli.manifests.python.dependency_groups import DependencyGroup, expand_groups, label_extra, label_group
@@ -53,6 +53,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
     return replace(
         dependency_file,
         overridden_names=tuple(pyproject_tools.find_overridden_names(reader.tool)),
+        settings=tuple(uv_settings.read_settings(reader.tool.get("uv"))) if document.root.value else (),
         content_hashes=tuple(list_content_hashes(document.root.value)) if isinstance(document.root.value, dict) else (),
         local_versions=tuple(reader.read_versions()),
     )

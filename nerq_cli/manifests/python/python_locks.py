@@ -150,6 +150,7 @@ class LockFile:
         locked_filename: str = "pyproject.toml",
         compares_requirements: bool = False,
         compares_local_packages: bool = False,
+        settings: tuple[tuple[str, str], ...] = (),
     ) -> DependencyFile:
         """Return what was read; ``locked_filename`` is the file that the lock file is made from."""
         locked_packages = tuple(packages)
@@ -162,6 +163,7 @@ class LockFile:
             locked_filenames=(locked_filename,),
             compares_requirements=compares_requirements,
             compares_local_packages=compares_local_packages,
+            settings=settings,
             constraint=constraint,
             local_names=tuple(sorted({package.package.name for package in local_packages})),
             problems=self.problems,

@@ -21,6 +21,7 @@ from nerq_cli.manifests.python.python_locks import (
     read_entries,
     report_missing,
 )
+from nerq_cli.manifests.python.uv_settings import UV_SETTINGS, dump_requirements
 from nerq_cli.manifests.syntax.quote import quote_text, quote_version
 from nerq_cli.patterns import compile_late
 
@@ -48,6 +49,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
     graph = _UvGraph(lock) if _is_supported(lock) else None
     packages = list(graph.read_packages()) if graph else []
     importers = list(graph.read_importers()) if graph else []
+    settings = graph.read_settings() if graph else ()
     file_name = PurePosixPath(path).name
     locked_filename = file_name.removesuffix(".lock") if file_name.endswith(_SCRIPT_SUFFIX) else "pyproject.toml"
     return lock.build_file(
@@ -58,6 +60,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
         locked_filename=locked_filename,
         compares_requirements=True,
         compares_local_packages=True,
+        settings=settings,
     )
 
 
@@ -112,6 +115,21 @@ class _UvGraph:
         edges = tuple(dict.fromkeys(self._read_workspace_edges()))
         if edges:
             yield Importer(edges=edges)
+
+    def read_settings(self) -> tuple[tuple[str, str], ...]:
+        """Return the settings of the project that the file repeats."""
+        return tuple(
+            (
+                name,
+                dump_requirements(
+                    (table.get_text("name"), table.get_text("specifier"))
+                    for table in self.manifest_table.get_tables(key)
+                )
+                if key != "excludes"
+                else dump_requirements((name, "") for name in self.manifest_table.get_strings(key)),
+            )
+            for name, key, _ in UV_SETTINGS
+        )
 
     def _read_source(self, table: LockTable) -> PackageSource:
         source = table.get_table("source")

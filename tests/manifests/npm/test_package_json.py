@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from nerq_cli.inventory import Declaration, DependencyFile
 from nerq_cli.manifests.npm.package_json import NAME, matches, read
@@ -87,7 +88,7 @@ def test_a_key_with_escapes_is_the_name_it_spells() -> None:
 
 
 def test_a_file_without_dependencies_declares_nothing() -> None:
-    assert reading(name="a", version="1.0.0", scripts={"test": "x"}) == DependencyFile(
+    assert replace(reading(name="a", version="1.0.0", scripts={"test": "x"}), settings=()) == DependencyFile(
         path="package.json", format=NAME, local_versions=(("a", "1.0.0"),), local_names=("a",)
     )
 
@@ -182,7 +183,7 @@ def test_workspaces_are_included_in_their_order(wrap: object) -> None:
 
 
 def test_workspaces_without_packages_include_nothing() -> None:
-    assert reading(workspaces={"catalog": {}}) == DependencyFile(path="package.json", format=NAME)
+    assert replace(reading(workspaces={"catalog": {}}), settings=()) == DependencyFile(path="package.json", format=NAME)
 
 
 # --- What is wrong
