@@ -198,6 +198,12 @@ def judge_by_files(index: str, file_urls: Iterable[str]) -> PackageSource:
     return PackageSource(index=index if foreign_servers or not servers else min(servers))
 
 
+def judge_by_servers(file_urls: Iterable[str]) -> PackageSource:
+    """Return the source of a package whose lock file names no index for it, by the servers of its files."""
+    first, *others = sorted({get_server(url) for url in file_urls if "://" in url}) or [""]
+    return PackageSource(index=first, extra_indexes=tuple(others))
+
+
 @lru_cache(maxsize=1024)
 def is_public_server(server: str) -> bool:
     """Return whether a server is that of the public Python index, or that of its files."""

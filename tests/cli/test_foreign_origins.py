@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from nerq_cli.ecosystems import PYPI, get_ecosystem
+
 AS_OF = ("--as-of", "2026-11-21")
 Nerq = Callable[..., Any]
 PAGE = "https://pkgs.example/simple"
+PUBLIC = "/".join(get_ecosystem(PYPI).get_artefact_url().split("/")[:3])
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +113,25 @@ PLACES: dict[str, tuple[dict[str, str], str, str]] = {
         },
         "requests",
         "URL: https://files.example/r.tar.gz",
+    ),
+    "static addresses of PDM": (
+        {
+            "pyproject.toml": PYPROJECT,
+            "pdm.lock": '[metadata]\nlock_version = "4.5.0"\n\n[[package]]\nname = "requests"\nversion = "2.31.0"\n'
+            'files = [\n    {url = "https://pkgs.example/a/requests-2.31.0.tar.gz", hash = "sha256:00"},\n]\n',
+        },
+        "requests",
+        "may come from https://pkgs.example (pdm.lock:8)",
+    ),
+    "static addresses of PDM before 2.8": (
+        {
+            "pyproject.toml": PYPROJECT,
+            "pdm.lock": '[[package]]\nname = "requests"\nversion = "2.31.0"\n\n[metadata]\nlock_version = "4.2"\n\n'
+            '[metadata.files]\n"requests 2.31.0" = [\n'
+            '    {url = "https://pkgs.example/a/requests-2.31.0.tar.gz", hash = "sha256:00"},\n]\n',
+        },
+        "requests",
+        "may come from https://pkgs.example (pdm.lock:10)",
     ),
     "npm override": ({"package.json": manifest(overrides={"lodash": ARCHIVE})}, "lodash", f"URL: {ARCHIVE}"),
     "npm override of one version": (
@@ -265,6 +287,17 @@ def test_a_lock_file_that_states_the_registry_leaves_no_choice(nerq: Nerq, proje
     write(project, {"pyproject.toml": PYPROJECT.replace("requests==2.31.0", "demo") + index, "uv.lock": lock})
     assert find_origins(nerq)[1] == {}
     assert any("demo" in path for path in registry.paths)
+
+
+def test_static_addresses_of_the_public_index_leave_no_choice_either(nerq: Nerq, project: Path) -> None:
+    address = f"{PUBLIC}/packages/demo-1.0.tar.gz"
+    lock = (
+        '[metadata]\nlock_version = "4.5.0"\n\n[[package]]\nname = "demo"\nversion = "1.0"\n'
+        f'files = [{{url = "{address}", hash = "sha256:00"}}]\n'
+    )
+    index = f'[[tool.pdm.source]]\nname = "corp"\nurl = "{PAGE}"\n'
+    write(project, {"pyproject.toml": PYPROJECT.replace("requests==2.31.0", "demo") + index, "pdm.lock": lock})
+    assert find_origins(nerq)[1] == {}
 
 
 @pytest.mark.parametrize("lockfile", ["yarn.lock", "pnpm-lock.yaml", "uv.lock"])

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from nerq_cli.ecosystems import PYPI, get_ecosystem
+
 Nerq = Callable[..., Any]
 
 PYTHON_PACKAGE = """\
@@ -32,7 +34,7 @@ version = 1
 [[package]]
 name = "demo"
 version = "1.5.0"
-source = { registry = "https://pypi.org/simple" }
+source = { registry = "INDEX/simple" }
 
 [[package]]
 name = "root"
@@ -54,7 +56,7 @@ requires-dist = [
     { name = "demo", specifier = ">=1" },
     { name = "other", marker = "extra == 'fast'", specifier = ">=2" },
 ]
-"""
+""".replace("INDEX", "/".join(get_ecosystem(PYPI).get_artefact_url().split("/")[:3]))
 POETRY_LOCK = """\
 [[package]]
 name = "demo"

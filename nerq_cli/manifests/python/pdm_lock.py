@@ -129,7 +129,21 @@ def _read_source(table: LockTable) -> PackageSource:
         path = table.get_text("path")
         return PackageSource(skip=package_source.local_reason(path), directory=package_source.find_directory(path))
     url = table.get_text("url")
-    return PackageSource(skip=package_source.url_reason(url)) if url else PackageSource()
+    if url:
+        return PackageSource(skip=package_source.url_reason(url))
+    return package_source.judge_by_servers(_iter_file_urls(table))
+
+
+def _iter_file_urls(table: LockTable) -> Iterator[str]:
+    """Yield the addresses of the files of a package (PDM's strategy ``static_urls``).
+
+    PDM before 2.8 has the files at the end of the lock file.
+    """
+    by_package = table.lock.root.get_table("metadata").get_table("files").values
+    for files in (table.values.get("files"), by_package.get(f"{table.get_text('name')} {table.get_text('version')}")):
+        for file in files if isinstance(files, list) else ():
+            if isinstance(file, dict) and isinstance(url := file.get("url"), str):
+                yield url
 
 
 def _read_groups(package: Sequence[LockEntry]) -> list[str]:

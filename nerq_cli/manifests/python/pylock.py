@@ -126,10 +126,9 @@ def _read_source(table: LockTable) -> PackageSource:
 def _read_file_source(table: LockTable) -> PackageSource:
     """Return the source of a package without an index, by the addresses of its files: their server, or a directory."""
     artefacts = [*table.get_tables("wheels"), table.get_table("sdist")]
-    servers = {package_source.get_server(url) for artefact in artefacts if (url := artefact.get_text("url"))}
-    if servers:
-        first, *others = sorted(servers)
-        return PackageSource(index=first, extra_indexes=tuple(others))
+    source = package_source.judge_by_servers(artefact.get_text("url") for artefact in artefacts)
+    if source.index:
+        return source
     return PackageSource(skip=package_source.LOCAL_FILE if any(item.get_text("path") for item in artefacts) else "")
 
 

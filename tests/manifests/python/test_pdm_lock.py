@@ -114,6 +114,17 @@ def test_a_group_that_may_be_an_extra_or_for_development_is_left_to_the_graph(gr
     assert only(locking(f'a version = "1"\ngroups = {groups}')).groups == told
 
 
+def test_the_addresses_of_files_say_which_servers_a_package_is_from() -> None:
+    files = (
+        '[{url = "https://b.example/a.whl"}, {url = "https://a.example/x/a.zip"}, {url = "https://b.example/a.zip"}]'
+    )
+    at_the_end = (
+        f'[[package]]\nname = "A"\nversion = "1"\n[metadata]\nlock_version = "4.1"\n[metadata.files]\n"A 1" = {files}\n'
+    )
+    for package in (only(locking(f'A version = "1"\nfiles = {files}')), only(read(at_the_end, "pdm.lock"))):
+        assert (package.index, package.extra_indexes) == ("https://a.example", ("https://b.example",))
+
+
 def test_before_4_3_hashes_stood_at_the_end() -> None:
     end = '[[package]]\nname = "A"\nversion = "1"\n[metadata]\nlock_version = "4.1"\n[metadata.files]\n"A 1" = ["x"]\n'
     assert only(read(end, "pdm.lock")).has_hash
@@ -126,7 +137,7 @@ def test_before_4_3_hashes_stood_at_the_end() -> None:
         ('hg = "https://hg.example/a"', "hg: https://hg.example/a"),
         ('path = "./lib"\neditable = true', "local path"),
         ('url = "https://x.example/a.whl"', "URL: https://x.example/a.whl"),
-        ('files = [{url = "https://files.example/a.whl", hash = "sha256:00"}]', ""),
+        ('files = [{file = "a.whl", hash = "sha256:00"}]', ""),
     ],
 )
 def test_a_package_says_where_it_comes_from(source: str, skip: str) -> None:
