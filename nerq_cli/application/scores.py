@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import sys
+import zlib
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, get_type_hints
 
 import msgspec
+from msgspec.structs import replace
 
 from nerq_cli import __version__, scoring, signals
 from nerq_cli.facts import Evidence
 from nerq_cli.inventory import Release
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.scoring import Score
+from nerq_cli.signals.packed import PackedSignals, pack_signals
 from nerq_cli.store import Row
 from nerq_cli.units import DAY
 
@@ -32,6 +35,8 @@ SOURCE: Final = "scores"
 _MAX_AGE: Final = 2 * DAY
 #: Bytes of a digest; 16 make a collision by chance impossible in practice.
 _DIGEST_SIZE: Final = 16
+#: Bytes of the checksum before each stored score.
+_CHECKSUM_SIZE: Final = 4
 #: Below this number of releases computing them takes no longer than reading and writing the cache.
 _MIN_RELEASES: Final = 20
 
@@ -67,6 +72,7 @@ class ScoreCache:
             score = _read_score(rows.get(digest))
             if score is None:
                 score = score_release(release, evidence[release], as_of)
+                score = replace(score, signals=PackedSignals(pack_signals(score.signals)))
                 new_rows[digest] = Row(_encode_score(score), self._now, self._now + _MAX_AGE)
             scores[release] = score
         if new_rows:
@@ -84,22 +90,27 @@ def compute_digest(release: Release, evidence: Evidence) -> str:
 
 
 def _encode_score(score: Score) -> bytes:
-    return msgspec.msgpack.encode([getattr(score, field) for field in _FIELDS])
+    signals = score.signals.content if isinstance(score.signals, PackedSignals) else pack_signals(score.signals)
+    content = msgspec.msgpack.encode((signals, *(getattr(score, field) for field in _FIELDS)))
+    return zlib.crc32(content).to_bytes(_CHECKSUM_SIZE, "big") + content
 
 
 def _read_score(row: Row | None) -> Score | None:
     """Return a stored score; None without one, or if it cannot be read."""
     if row is None or row.value is None:
         return None
+    checksum, content = row.value[:_CHECKSUM_SIZE], row.value[_CHECKSUM_SIZE:]
+    if zlib.crc32(content).to_bytes(_CHECKSUM_SIZE, "big") != checksum:  # its signals are read later, if at all
+        return None
     try:
-        values = _build_decoder().decode(row.value)
+        signals, *values = _build_decoder().decode(content)
     except msgspec.DecodeError:
         return None
-    return Score(methodology=PACKAGES, **dict(zip(_FIELDS, values, strict=True)))
+    return Score(methodology=PACKAGES, signals=PackedSignals(signals), **dict(zip(_FIELDS, values, strict=True)))
 
 
-#: The fields of a score that are stored: all but the methodology, which the scope names.
-_FIELDS: Final = tuple(field for field in Score.__struct_fields__ if field != "methodology")
+#: The fields of a score that are stored beside its signals: all but the methodology, which the scope names.
+_FIELDS: Final = tuple(field for field in Score.__struct_fields__ if field not in ("methodology", "signals"))
 #: Of sets and dictionaries in any order the same bytes.
 _DIGEST_ENCODER: Final = msgspec.msgpack.Encoder(order="deterministic")
 
@@ -107,7 +118,7 @@ _DIGEST_ENCODER: Final = msgspec.msgpack.Encoder(order="deterministic")
 @lru_cache(maxsize=1)
 def _build_decoder() -> msgspec.msgpack.Decoder[tuple[Any, ...]]:
     types = get_type_hints(Score)
-    return msgspec.msgpack.Decoder(tuple.__class_getitem__(tuple(types[field] for field in _FIELDS)))
+    return msgspec.msgpack.Decoder(tuple.__class_getitem__((bytes, *(types[field] for field in _FIELDS))))
 
 
 @lru_cache(maxsize=1)

@@ -88,6 +88,9 @@ def compute_score(methodology: Methodology, measurement: Measurement) -> Score:
         or ("" if value is not None else f"insufficient data: {coverage:.0%} of the evidence"),
         age_days=measurement.age_days,
         doubts=doubts,
+        has_required_signal=not is_required_unknown,
+        token=next((signal.token for signal in measurement.signals if signal.token and signal.state == "unknown"), ""),
+        depends_on_token=any(signal.token and signal.state == "known" for signal in measurement.signals),
     )
 
 

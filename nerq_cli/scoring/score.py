@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -65,7 +65,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     #: Mean of each dimension; None when too little of it is known.
     dimensions: Mapping[str, float | None]
     caps: tuple[Cap, ...]
-    signals: tuple[Signal, ...]
+    #: In the order of the methodology.
+    signals: Sequence[Signal]
     #: Points of the total that one unit of a signal's weight is worth, by dimension; 0 when it does not count.
     points_per_weight: Mapping[str, float]
     #: Most damage first.
@@ -78,6 +79,12 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     age_days: int | None = None
     #: Facts that were not read and may cap the score; they limit ``low`` only.
     doubts: tuple[str, ...] = ()
+    #: Whether the signal that a firm score requires is known.
+    has_required_signal: bool = True
+    #: Environment variable of the token that would make unknown signals known; empty without such signals.
+    token: str = ""
+    #: Whether a known signal may change with a token.
+    depends_on_token: bool = False
 
     @property
     def parts(self) -> Iterator[ScorePart]:
@@ -95,26 +102,13 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
             )
 
     @property
-    def has_required_signal(self) -> bool:
-        """Whether the signal that a firm score requires is known."""
-        required = self.methodology.required_signal
-        return not any(signal.id == required and signal.state == "unknown" for signal in self.signals)
-
-    @property
-    def token(self) -> str:
-        """Environment variable of the token that would make unknown signals known; empty without such signals."""
-        return next((signal.token for signal in self.signals if signal.token and signal.state == "unknown"), "")
-
-    @property
     def is_verified(self) -> bool:
         """Whether its whole range reaches the default threshold, with no cap, medium coverage, and a known age.
 
         Every advisory sets a cap, so that no version with one is verified. Nor is one whose repository is read only
         with a token: how many repositories are read without depends on what else is scanned.
         """
-        if self.value is None or self.low is None or self.provisional or self.caps:
-            return False
-        if any(signal.token and signal.state == "known" for signal in self.signals):
+        if self.value is None or self.low is None or self.provisional or self.caps or self.depends_on_token:
             return False
         if self.methodology.verified_days and (self.age_days or 0) < self.methodology.verified_days:
             return False

@@ -61,7 +61,13 @@ def score(store: Cache, evidence: Mapping[Release, Evidence] = EVIDENCE, as_of: 
 
 
 def encode(score: Score) -> bytes:
-    return msgspec.json.encode([getattr(score, field) for field in Score.__struct_fields__ if field != "methodology"])
+    return msgspec.json.encode(
+        [
+            tuple(score.signals) if field == "signals" else getattr(score, field)
+            for field in Score.__struct_fields__
+            if field != "methodology"
+        ]
+    )
 
 
 def test_a_score_that_is_read_has_the_bytes_of_one_that_is_computed(store: Cache, computed: list[Release]) -> None:
@@ -99,7 +105,8 @@ def test_a_row_that_cannot_be_read_is_computed_again(store: Cache, computed: lis
     scope = f"{module.describe_code()}/{AS_OF // DAY}"
     keys = [module.compute_digest(release, facts) for release, facts in EVIDENCE.items()]
     rows = store.get_many(SOURCE, scope, keys)
-    damages = [b"", b"\x90", b"\xc1", msgspec.msgpack.encode([1, 2]), None]
+    content = rows[keys[0]].value or b""
+    damages = [b"", b"\x90", b"\xc1", msgspec.msgpack.encode([1, 2]), content[:-9] + b"x" + content[-8:], None]
     store.put_many(
         SOURCE, scope, {key: rows[key]._replace(value=damage) for key, damage in zip(keys, damages, strict=False)}
     )

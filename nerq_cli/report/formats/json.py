@@ -473,15 +473,14 @@ def _build_cap(cap: Cap) -> _Cap:
 
 def _build_signals(score: Score) -> Iterable[_Signal]:
     """Yield the signals, with contributions rounded so that they add up to the total."""
-    specs = [score.methodology.signals[signal.id] for signal in score.signals]
-    weights = [spec.weight * signal.share for spec, signal in zip(specs, score.signals, strict=True)]
+    signals = tuple(score.signals)
+    specs = [score.methodology.signals[signal.id] for signal in signals]
+    weights = [spec.weight * signal.share for spec, signal in zip(specs, signals, strict=True)]
     contributions = (
         score.points_per_weight[spec.dimension] * weight * (signal.value or 0.0)
-        for spec, weight, signal in zip(specs, weights, score.signals, strict=True)
+        for spec, weight, signal in zip(specs, weights, signals, strict=True)
     )
-    for signal, spec, weight, contribution in zip(
-        score.signals, specs, weights, round_to_sum(contributions, 2), strict=True
-    ):
+    for signal, spec, weight, contribution in zip(signals, specs, weights, round_to_sum(contributions, 2), strict=True):
         yield _Signal(
             signal.id,
             spec.label,
