@@ -45,7 +45,7 @@ def check(
     report, ambiguous = result.report, result.ambiguous
     ambiguous_ids = {id(assessment) for candidates in ambiguous for assessment in candidates}
     details = tuple(assessment for assessment in report.dependencies if id(assessment) not in ambiguous_ids)
-    write_report(report, shared.form, shared.output or (), RenderOptions(details=details))
+    write_report(report, shared.form, shared.output or (), RenderOptions(details=details, compact=shared.compact))
     if not shared.quiet:
         write_warnings([*report.warnings, find_shadowed_command()])
         if not ambiguous:

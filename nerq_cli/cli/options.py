@@ -56,6 +56,10 @@ class ReportOptions(Settings, frozen=True, kw_only=True):
             f"{', '.join(report_format.suffix for report_format in FORMATS.values())}.",
         ),
     ] = None
+    compact: Annotated[
+        bool,
+        typer.Option("--compact", help="Leave keys that have their default value out of JSON (nerq schema --compact)."),
+    ] = False
     threshold: Annotated[
         float | None,
         typer.Option("--threshold", "-t", min=0, max=100, help="Score a dependency must reach.  [default: 70]"),

@@ -59,24 +59,25 @@ def write_report(report: Report, format_name: str, paths: Iterable[Path], option
     from nerq_cli.report.terminal.console import file_options, stream_options
 
     for path in paths:
-        content = FORMATS[find_format(path)].render(report, file_options(options))
-        _write_file(Path(os.path.realpath(path)), content)
-    content = FORMATS[format_name].render(report, stream_options(sys.stdout, options))
+        parts = FORMATS[find_format(path)].render_parts(report, file_options(options))
+        _write_file(Path(os.path.realpath(path)), parts)
     sys.stdout.flush()
-    sys.stdout.buffer.write(content)
+    for part in FORMATS[format_name].render_parts(report, stream_options(sys.stdout, options)):
+        sys.stdout.buffer.write(part)
     sys.stdout.buffer.flush()
 
 
-def _write_file(path: Path, content: bytes) -> None:
+def _write_file(path: Path, parts: Iterable[bytes]) -> None:
     import tempfile
 
     try:
         if path.exists() and not path.is_file():  # a pipe, /dev/stdout
-            path.write_bytes(content)
+            with path.open("wb") as file:
+                file.writelines(parts)
             return
         descriptor, temporary_name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            file.writelines(parts)
         Path(temporary_name).chmod(0o666 & ~_read_umask())
         Path(temporary_name).replace(path)
     except OSError as error:

@@ -105,7 +105,9 @@ def scan(
         report,
         shared.form,
         shared.output or (),
-        RenderOptions(show_all=show_all, top=top, verbose=verbose, details=result.selection or None),
+        RenderOptions(
+            show_all=show_all, top=top, verbose=verbose, details=result.selection or None, compact=shared.compact
+        ),
     )
     stopped = stop_on_problem and report.list_only and not list_only
     _print_notices(report, shared, has_details=bool(result.selection), stopped=stopped)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from nerq_cli.cli.command import create_app
@@ -10,8 +12,11 @@ app = create_app()
 
 
 @app.command()
-def schema() -> None:
+def schema(
+    *,
+    compact: Annotated[bool, typer.Option("--compact", help="Print the schema of compact reports.")] = False,
+) -> None:
     """Print the JSON Schema (2020-12) of the JSON report."""
     from nerq_cli.report.formats import json
 
-    typer.echo(json.read_schema(), nl=False)
+    typer.echo(json.read_schema(compact=compact), nl=False)

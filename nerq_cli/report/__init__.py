@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
@@ -33,6 +33,8 @@ class RenderOptions(NamedTuple):
     top: int | None = None
     #: Whether all reasons, notes and sources are shown.
     verbose: bool = False
+    #: Whether a document leaves out keys that have their default value.
+    compact: bool = False
     #: Dependencies whose report card is printed in place of the table; None prints the table.
     details: tuple[Assessment, ...] | None = None
 
@@ -59,10 +61,18 @@ class ReportFormat(NamedTuple):
 
     def render(self, report: Report, options: RenderOptions) -> bytes:
         """Return the report in this format, without text that a CI system takes for a command."""
-        content = cast("Renderer", import_module(self.module)).render(report, options)
+        return b"".join(self.render_parts(report, options))
+
+    def render_parts(self, report: Report, options: RenderOptions) -> Iterator[bytes]:
+        """Yield the parts of the same; there is one if the module has no function ``render_parts``."""
+        module = import_module(self.module)
+        render_parts = getattr(module, "render_parts", None)
         defuse = defuse_json if self.suffix == ".json" else defuse_ci_commands
         encoding = "utf-8" if self.machine_readable else options.encoding
-        return defuse(content.decode(encoding)).encode(encoding)
+        for part in (
+            render_parts(report, options) if render_parts else [cast("Renderer", module).render(report, options)]
+        ):
+            yield defuse(part.decode(encoding)).encode(encoding)
 
 
 FORMATS: Final[Mapping[str, ReportFormat]] = MappingProxyType(

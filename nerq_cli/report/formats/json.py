@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, get_args, get_type_hints
+from typing import get_origin as get_origin_type
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -238,9 +239,94 @@ class _Document(_Struct, frozen=True, kw_only=True):
     errors: list[_Error]
 
 
-def render(report: Report, options: RenderOptions) -> bytes:  # noqa: ARG001 - the document is always complete
-    """Return the report as indented UTF-8 JSON. The same report gives the same bytes."""
-    document = _Document(
+def render(report: Report, options: RenderOptions) -> bytes:
+    """Return the report as UTF-8 JSON. The same report gives the same bytes."""
+    return b"".join(render_parts(report, options))
+
+
+def render_parts(report: Report, options: RenderOptions) -> Iterator[bytes]:
+    """Yield the parts of the report, one dependency at a time: the whole would be several times as large in memory."""
+    document = _build_document(report)
+    dependencies = (
+        _build_dependency(entry, report.methodology, list_only=report.list_only) for entry in report.dependencies
+    )
+    yield from _write_compact(document, dependencies) if options.compact else _write_indented(document, dependencies)
+
+
+def _write_indented(document: _Document, dependencies: Iterable[_Dependency]) -> Iterator[bytes]:
+    """Yield the document with these dependencies in place of its empty list."""
+    start, end = _split_document(msgspec.json.format(msgspec.json.encode(document), indent=2), b'\n  "dependencies": ')
+    yield start
+    separator = b""
+    for dependency in dependencies:
+        part = msgspec.json.format(msgspec.json.encode(dependency), indent=2)
+        yield separator + b"\n    " + part.replace(b"\n", b"\n    ")  # text in JSON has no line ends of its own
+        separator = b","
+    yield (b"\n  " if separator else b"") + end + b"\n"
+
+
+def _write_compact(document: _Document, dependencies: Iterable[_Dependency]) -> Iterator[bytes]:
+    """Yield the document with a line for each dependency, without keys that have their default value."""
+    values = {
+        field: _drop_defaults(value) if isinstance(value := getattr(document, field), list) else value
+        for field in document.__struct_fields__
+    }
+    start, end = _split_document(msgspec.json.encode(values), b',"dependencies":')
+    yield start
+    separator = b""
+    for dependency in dependencies:
+        yield separator + b"\n" + msgspec.json.encode(_drop_defaults(dependency))
+        separator = b","
+    yield (b"\n" if separator else b"") + end + b"\n"
+
+
+def _split_document(text: bytes, key: bytes) -> tuple[bytes, bytes]:
+    """Return the text up to the opening bracket of the empty list of a key, and from its closing bracket on.
+
+    No text within the document equals the key, because its quotes would be escaped.
+    """
+    start = text.index(key + b"[]") + len(key) + 1
+    return text[:start], text[start:]
+
+
+def _drop_defaults(value: object) -> object:
+    """Return a value without the keys of its objects that have their default."""
+    if isinstance(value, list):
+        return [_drop_defaults(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _drop_defaults(item) for key, item in value.items()}
+    if not isinstance(value, _Struct):
+        return value
+    defaults = find_defaults(type(value))
+    items = ((field, getattr(value, field)) for field in value.__struct_fields__)
+    return {
+        field: _drop_defaults(item)
+        for field, item in items
+        if item is not UNSET and not (field in defaults and item == defaults[field])
+    }
+
+
+@lru_cache(maxsize=64)
+def find_defaults(struct: type[_Struct]) -> dict[str, object]:
+    """Return the default of each key of an object that has one: null, false or an empty list, the first that it may be.
+
+    False is no default where null means that something is not known.
+    """
+    defaults: dict[str, object] = {}
+    for field, type_ in get_type_hints(struct).items():
+        options = get_args(type_) or (type_,)
+        if type(None) in options:
+            defaults[field] = None
+        elif bool in options:
+            defaults[field] = False
+        elif list in (get_origin_type(type_), *map(get_origin_type, options)):
+            defaults[field] = []
+    return defaults
+
+
+def _build_document(report: Report) -> _Document:
+    """Return the document without its dependencies."""
+    return _Document(
         schema_version=SCHEMA_VERSION,
         tool=_Tool(name="nerq-cli", version=report.version, methodology=report.methodology.version),
         as_of=format_timestamp(report.as_of),
@@ -259,23 +345,32 @@ def render(report: Report, options: RenderOptions) -> bytes:  # noqa: ARG001 - t
             for entry in group_by_project(report)
         ],
         dependency_files=[_build_dependency_file(dependency_file) for dependency_file in report.dependency_files],
-        dependencies=[
-            _build_dependency(entry, report.methodology, list_only=report.list_only) for entry in report.dependencies
-        ],
+        dependencies=[],
         findings=[_build_finding(finding) for finding in report.findings],
         sources=[_build_source(source) for source in report.sources],
         warnings=[_sanitize_long(warning) for warning in report.warnings],
         hints=_sanitize_long_texts(report.hints),
         errors=[_build_error(problem) for problem in report.errors],
     )
-    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
 
-def read_schema() -> str:
-    """Return the JSON Schema (2020-12) of the report."""
+def read_schema(*, compact: bool = False) -> str:
+    """Return the JSON Schema (2020-12) of the report; of a compact one, in which keys with a default may be absent."""
     from importlib.resources import files
 
-    return files("nerq_cli.report").joinpath(f"schema-{SCHEMA_VERSION}.json").read_text(encoding="utf-8")
+    text = files("nerq_cli.report").joinpath(f"schema-{SCHEMA_VERSION}.json").read_text(encoding="utf-8")
+    if not compact:
+        return text
+    schema = msgspec.json.decode(text)
+    definitions = schema["$defs"]
+    objects = [(definition, definition.get("properties", {})) for definition in definitions.values()]
+    # What a report that scores has beside one that only lists.
+    branches = [schema[word]["properties"]["dependencies"]["items"] for word in ("then", "else") if word in schema]
+    objects += [(branch, definitions["dependency"]["properties"]) for branch in branches if "required" in branch]
+    for definition, properties in objects:
+        required = definition.get("required", ())
+        definition["required"] = [key for key in required if "default" not in properties[key]]
+    return msgspec.json.format(msgspec.json.encode(schema).decode(), indent=2) + "\n"
 
 
 def _sanitize_long(text: str) -> str:

@@ -47,6 +47,69 @@ def any_report(request: pytest.FixtureRequest) -> Report:
     return report
 
 
+# --- the compact report
+
+
+COMPACT_SCHEMA: dict[str, Json] = json.loads(json_report.read_schema(compact=True))
+COMPACT = RenderOptions(compact=True)
+
+
+def render_compact(report: Report) -> Json:
+    return json.loads(json_report.render(report, COMPACT))
+
+
+def find_properties(schema: Json) -> Json:
+    """The properties of what a part of the schema describes."""
+    for part in (schema, schema.get("items", {}), schema.get("additionalProperties"), *schema.get("anyOf", ())):
+        if isinstance(part, dict) and "$ref" in part:
+            return SCHEMA["$defs"][part["$ref"].removeprefix("#/$defs/")].get("properties", {})
+    return {}
+
+
+def add_defaults(value: Json, properties: Json) -> Json:
+    """A part of a compact report with the keys that it lacks, by the schema."""
+    if isinstance(value, list):
+        return [add_defaults(item, properties) for item in value]
+    if not isinstance(value, dict) or not properties:
+        return value
+    defaults = {key: part["default"] for key, part in properties.items() if "default" in part}
+    return {**defaults, **{key: add_defaults(item, find_properties(properties[key])) for key, item in value.items()}}
+
+
+def test_a_compact_report_validates_and_lacks_only_defaults(any_report: Report) -> None:
+    compact, full = render_compact(any_report), document(any_report)
+    Draft202012Validator(COMPACT_SCHEMA, format_checker=FormatChecker()).validate(compact)
+    assert compact.keys() == full.keys()
+    for key in ("dependencies", "findings", "sources", "errors", "dependency_files"):
+        properties = find_properties(SCHEMA["properties"][key])
+        for left, right in zip(add_defaults(compact[key], properties), full[key], strict=True):
+            assert {name: left[name] for name in right if name != "metadata"} == {
+                name: item for name, item in right.items() if name != "metadata"
+            }
+            assert left.get("metadata") == right.get("metadata")
+
+
+def test_not_known_and_false_differ_in_a_compact_report(everything: Report) -> None:
+    for left, right in zip(
+        render_compact(everything)["dependencies"], document(everything)["dependencies"], strict=True
+    ):
+        for key in ("in_registry", "provisional"):
+            assert (key in left) == (right.get(key) is not None)
+
+
+def test_a_compact_report_has_a_line_for_each_dependency(everything: Report) -> None:
+    lines = json_report.render(everything, COMPACT).splitlines()
+    assert len(lines) == len(everything.dependencies) + 2
+    assert json.loads(lines[1].rstrip(b","))["name"] == everything.dependencies[0].dependency.package.name
+    assert len(b"".join(lines)) < 0.6 * len(json_report.render(everything, RenderOptions()))
+
+
+def test_the_report_is_written_in_parts(any_report: Report) -> None:
+    parts = [*json_report.render_parts(any_report, RenderOptions())]
+    assert len(parts) == len(any_report.dependencies) + 2
+    assert json.dumps(document(any_report), indent=2, ensure_ascii=False).encode() + b"\n" == b"".join(parts)
+
+
 # --- the schema
 
 
