@@ -146,6 +146,8 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     skip_reason: str = ""
     #: Package index that the file assigns to this item.
     index: str = ""
+    #: Name of an index that only the configuration of the user may define (uv).
+    index_name: str = ""
     #: Further indexes that the item may come from.
     extra_indexes: tuple[str, ...] = ()
     #: Whether a lock file states ``index``, so that no configuration assigns another one.

@@ -67,7 +67,7 @@ def run_scan(inputs: Inputs, options: ScanOptions, session: Session, *, explain:
     run = session.open_run()
     inputs = replace(inputs, exclude=(*session.config.exclude, *inputs.exclude))
     try:
-        dependency_files = read_inputs(inputs, session.create_progress)
+        dependency_files = session.name_indexes(read_inputs(inputs, session.create_progress))
     except NothingToScanError as error:
         report = build_empty_report(options, f"{error}")
     else:

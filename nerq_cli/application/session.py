@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
+from msgspec.structs import replace
 
 from nerq_cli.application.settings import (
     Settings,
@@ -174,6 +175,15 @@ class Session(msgspec.Struct):
             list_only=list_only,
             stop_on_problem=stop_on_problem,
             allow_empty=allow_empty,
+        )
+
+    def name_indexes(self, dependency_files: Sequence[DependencyFile]) -> tuple[DependencyFile, ...]:
+        """Return the files with the indexes whose names only the configuration of the user defines."""
+        return tuple(
+            replace(file, declarations=tuple(map(self.index_config.find_named, file.declarations)))
+            if any(declaration.index_name for declaration in file.declarations)
+            else file
+            for file in dependency_files
         )
 
     def build_rules(self, dependency_files: Sequence[DependencyFile]) -> PrivacyRules:

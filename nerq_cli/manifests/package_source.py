@@ -107,6 +107,8 @@ class PackageSource(msgspec.Struct, frozen=True, kw_only=True):
 
     #: URL of the index.
     index: str = ""
+    #: Name of an index that only the configuration of the user may define (uv).
+    index_name: str = ""
     #: Further indexes that may have it.
     extra_indexes: tuple[str, ...] = ()
     #: Reason why it is on no index.
@@ -126,6 +128,7 @@ class PackageSource(msgspec.Struct, frozen=True, kw_only=True):
         return replace(
             item,
             index=self.index,
+            index_name=self.index_name,
             extra_indexes=self.extra_indexes,
             skip_reason=self.skip,
             marker=marker,

@@ -425,7 +425,8 @@ class _LockfileApplier(msgspec.Struct, dict=True):
         A lock file with the same requirement is up to date, even if an override locks another version.
         """
         name = _get_dependency_name(declaration)
-        if declaration.skip_reason or declaration.group in _UNLOCKED_GROUPS:
+        is_skipped = bool(declaration.skip_reason) and not declaration.index_name
+        if is_skipped or declaration.group in _UNLOCKED_GROUPS:
             return
         if entry is None:
             # A lock file may omit what a marker, an option or an override excludes.

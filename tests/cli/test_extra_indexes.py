@@ -291,6 +291,48 @@ def test_a_package_that_the_project_assigns_to_an_index_of_the_user_comes_from_t
     assert ("demo" in corp.names) is not is_explicit
 
 
+NAMED = (
+    '[project]\nname = "x"\nversion = "1"\ndependencies = ["acme-lib", "demo"]\n'
+    '[tool.uv.sources]\nacme-lib = { index = "Corp" }\n'
+)
+
+
+@pytest.mark.parametrize("variable", ["UV_INDEX", "UV_DEFAULT_INDEX", "uv.toml", "uv.toml, explicit"])
+def test_an_index_that_only_the_user_defines_is_found_by_its_name(
+    nerq: Any, project: Path, public: Any, corp: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    if variable.startswith("uv.toml"):
+        path = tmp_path / "home/.config/uv/uv.toml"
+        path.parent.mkdir(parents=True)
+        flag = "explicit = true\n" if "explicit" in variable else ""
+        path.write_text(f'[[index]]\nname = "corp"\nurl = "{corp.url}"\n{flag}', encoding="utf-8")
+    else:
+        monkeypatch.setenv(variable, f"corp={corp.url}")
+    (project / "pyproject.toml").write_text(NAMED, encoding="utf-8")
+    corp.on("acme-lib", "1.0")
+    corp.on("demo", "7.0")
+    public.pypi("acme-lib", "9.0")
+    public.pypi("demo", "1.0")
+    result = nerq("scan", *AS_OF, "--format", "json", "--no-cache")
+    found = {one["name"]: one["version"] for one in result.json["dependencies"]}
+    assert found == {"acme-lib": "1.0", "demo": "1.0" if "explicit" in variable else "7.0"}
+    assert not [finding for finding in result.json["findings"] if finding["id"] == "foreign-origin"]
+    assert not asked(public, "acme-lib")
+
+
+def test_an_index_that_nobody_defines_is_not_requested(
+    nerq: Any, project: Path, public: Any, corp: Index, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_INDEX", f"other={corp.url}")
+    (project / "pyproject.toml").write_text(NAMED, encoding="utf-8")
+    public.pypi("demo", "1.0")
+    result = nerq("scan", *AS_OF, "--format", "json", "--no-cache")
+    [item] = [one for one in result.json["dependencies"] if one["name"] == "acme-lib"]
+    assert item["skip_reason"] == "index Corp, not defined in this file"
+    assert "acme-lib" not in corp.names
+    assert not asked(public, "acme-lib")
+
+
 def test_a_package_that_the_project_assigns_to_an_index_of_its_own_is_not_requested(
     nerq: Any, project: Path, public: Any, corp: Index
 ) -> None:

@@ -183,7 +183,8 @@ def _read_uv_location(field: TomlField, indexes: FileIndexes) -> PackageSource:
             f"{field.name} has no source", hint="a source is one of git, url, path, workspace or index"
         )
         return PackageSource(skip="an unknown source")
-    return indexes.source_named(index)
+    source = indexes.source_named(index)
+    return replace(source, index_name=index) if source.skip else source
 
 
 def _read_rye_indexes(sources: TomlField) -> FileIndexes:

@@ -94,6 +94,8 @@ class IndexConfig(msgspec.Struct, frozen=True, kw_only=True):
     search: IndexSearch = IndexSearch()
     #: Indexes that only packages assigned to them come from, without credentials.
     explicit_indexes: tuple[str, ...] = ()
+    #: URLs of the indexes of the user by the name that uv gives each, in lower case; without credentials.
+    named_indexes: Mapping[str, str] = {}
     #: Searches of packages that the scanned files assign to indexes of the user.
     assigned_searches: Mapping[Package, IndexSearch] = {}
     #: Whether the user takes Python packages from no index (``no-index`` of pip and uv).
@@ -172,6 +174,11 @@ class IndexConfig(msgspec.Struct, frozen=True, kw_only=True):
         urls = {endpoint.url for endpoint in endpoints} | set(self.explicit_indexes)
         pages = {normalise_index_url(PYPI, page) for page in self.extra_indexes} - urls
         return url not in pages and get_server(url) in set(map(get_server, urls)) - {""}
+
+    def find_named(self, declaration: Declaration) -> Declaration:
+        """Return a declaration with the index of the user whose name the project gives it; else the same one."""
+        url = self.named_indexes.get(declaration.index_name.lower()) if declaration.index_name else None
+        return declaration if url is None else replace(declaration, index=url, index_name="", skip_reason="")
 
     def assign_packages(self, declarations: Iterable[Declaration]) -> IndexConfig:
         """Return the same configuration, with the searches of packages that a file assigns to an index of the user.
@@ -379,6 +386,7 @@ def read_index_config(
         extra_indexes=python_config.extra_indexes,
         search=_create_search(credentials, python_config),
         explicit_indexes=tuple(redact_url(index.url) for index in python_config.explicit_indexes),
+        named_indexes=python_config.named_indexes,
         has_no_index=bool(python_config.no_index),
         project_claims=ProjectClaims(
             pypi_index=python_config.claimed_index,

@@ -63,6 +63,8 @@ class PythonConfig(NamedTuple):
     searched_indexes: tuple[RegistrySetting, ...] = ()
     #: Indexes of the user that only packages assigned to them come from.
     explicit_indexes: tuple[RegistrySetting, ...] = ()
+    #: URLs of the indexes of the user by the name that uv gives each, in lower case; without credentials.
+    named_indexes: Mapping[str, str] = {}
     #: Certificates that pip's files name.
     ca_bundles: tuple[CaBundle, ...] = ()
 
@@ -123,6 +125,7 @@ def read_python_config(
         no_index=no_index,
         searched_indexes=() if nerq.main else _select_searched(files.environ, extra_indexes, excluding=candidates[:1]),
         explicit_indexes=user_settings.explicit,
+        named_indexes={index.name.lower(): redact_url(index.url) for index in reversed(user_indexes) if index.name},
         ca_bundles=() if files.environ.get("PIP_CERT") else _read_pip_certificates(files, pip_files),
     )
 
