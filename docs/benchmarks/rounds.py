@@ -95,6 +95,7 @@ def measure(tree: str, path: str, address: str, log: Path) -> Measured:
     with tempfile.TemporaryDirectory() as cache:
         places = {"NERQ_PYPI_URL": address, "NERQ_NPM_URL": address, "NERQ_CACHE_DIR": cache, "HOME": cache}
         env = {**os.environ, **places, **services.environment(address), "PYTHONPATH": tree}
+        env.pop("PYTHONDONTWRITEBYTECODE", None)  # or each run would compile every module
         before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
         command = [*run.NERQ, "scan", path, "--timeout", "300"]
         done = subprocess.run(command, env=env, capture_output=True, check=False, cwd=cache)

@@ -77,8 +77,8 @@ class EarlyRequests:
         self._is_active = False
         #: Facts that arrived and are not looked at yet.
         self._inbox: list[tuple[Callable[[Any], None], Mapping[Any, Fact[Any]]]] = []
-        #: Batches of requests under way, with what they are about.
-        self._batches: list[tuple[str, Batch[Any, Any]]] = []
+        #: Subjects without an answer, by what the requests are about.
+        self._open: Counter[str] = Counter()
         #: Versions in use, and others that may be compared with them.
         self._releases: dict[Package, list[Release]] = {}
         self._told_packages: set[Package] = set()
@@ -220,17 +220,22 @@ class EarlyRequests:
     ) -> None:
         """Begin requests whose facts ``handle`` receives."""
         subjects = list(subjects)
-        batch = self._run.start(source, subjects, endpoint, lambda facts: self._inbox.append((handle, facts)))
-        if batch is not None and batch.open_count:
-            self._batches.append((stage, batch))
+        if not subjects:
+            return
+        count = 0
 
-    def _count_open(self) -> Counter[str]:
-        """Return the number of subjects without an answer, by the kind of request."""
-        self._batches = [(stage, batch) for stage, batch in self._batches if batch.open_count]
-        counts: Counter[str] = Counter()
-        for stage, batch in self._batches:
-            counts[stage] += batch.open_count
-        return counts
+        def receive(facts: Mapping[Any, Fact[Any]]) -> None:
+            nonlocal count
+            self._inbox.append((handle, facts))
+            if batch is not None:
+                self._open[stage] += batch.open_count - count
+                count = batch.open_count
+
+        batch: Batch[Any, Any] | None = None
+        batch = self._run.start(source, subjects, endpoint, receive)
+        if batch is not None:
+            count = batch.open_count
+            self._open[stage] += count
 
     def _send(self, collector: _Collector[Any]) -> None:
         stage, handle = self._handlers[collector]
@@ -248,7 +253,7 @@ class EarlyRequests:
             inbox, self._inbox = self._inbox, []
             for handle, facts in inbox:
                 handle(facts)
-            open_counts = self._count_open()
+            open_counts = self._open
             if inbox and not open_counts["record"]:
                 self._start_aliases()
             if self._candidates and not (open_counts["name"] or open_counts["list"]):

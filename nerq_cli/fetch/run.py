@@ -449,8 +449,10 @@ class FetchRun:
         max_age = batch.source.absent_max_age if encoded is None else batch.source.max_age
         batch.add_fact(subject, fact, Outcome(self._now))
         row = Row(encoded, self._now, self._now + max_age, validator)
-        self._pending_rows.setdefault(batch.store_key, {})[subject.key] = row
-        self._save_rows(min_rows=_SAVE_THRESHOLD)
+        rows = self._pending_rows.setdefault(batch.store_key, {})
+        rows[subject.key] = row
+        if len(rows) >= _SAVE_THRESHOLD:
+            self._save_rows(min_rows=_SAVE_THRESHOLD)
 
     def _fall_back(self, batch: Batch[S, T], subject: S, reason: str) -> None:
         """Use the stored answer if it expired a short time ago, else Unknown."""

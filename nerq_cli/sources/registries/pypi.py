@@ -151,15 +151,6 @@ def _read_yank_reason(value: object, reason: object = None) -> str | None:
     return clean_text(reason, MAX_REASON) if value is True else None
 
 
-def _read_json_file(file: _JsonFile) -> _Artefact:
-    return _Artefact(
-        parse_timestamp(file.upload_time_iso_8601) or parse_timestamp(file.upload_time),
-        _classify_file(file.filename, file.packagetype),
-        clean_text(file.requires_python, MAX_SPECIFIER),
-        _read_yank_reason(file.yanked, file.yanked_reason),
-    )
-
-
 def _read_simple_file(file: _SimpleFile) -> _Artefact:
     attested_flag = ATTESTED if isinstance(file.provenance, str) and file.provenance else 0
     return _Artefact(
@@ -221,22 +212,68 @@ class _JsonDocument(msgspec.Struct):
 
 
 _JSON_DECODER = build_json_decoder_late(_JsonDocument)
-_RELEASES_DECODER = build_json_decoder_late(dict[str, msgspec.Raw])
+_RELEASES_DECODER = build_json_decoder_late(dict[str, list[_JsonFile]])
+_RAW_RELEASES_DECODER = build_json_decoder_late(dict[str, msgspec.Raw])
 _JSON_FILE_DECODER = build_json_decoder_late(_JsonFile)
 _SIMPLE_FILE_DECODER = build_json_decoder_late(_SimpleFile)
 
 
 def _read_releases(document: _JsonDocument) -> dict[str, _VersionRow]:
     """Return a row for each version; only for the version shown if a mirror omits ``releases``."""
-    releases = decode_optional(_RELEASES_DECODER, document.releases)
+    texts: dict[str, str] = {}
+    files_by_version = decode_optional(_RELEASES_DECODER, document.releases)
+    if files_by_version:
+        return {
+            version: _read_release(version, files, texts, empty_flag=EMPTY)
+            for version, files in files_by_version.items()
+            if is_version(version)
+        }
+    releases = decode_optional(_RAW_RELEASES_DECODER, document.releases)
     if not releases and is_version(document.info.version):
         releases = {document.info.version: document.urls}
-    return {version: _read_release(version, raw) for version, raw in (releases or {}).items() if is_version(version)}
+    return {
+        version: _read_release(
+            version, decode_list(_JSON_FILE_DECODER, raw), texts, empty_flag=EMPTY if split_list(raw) == [] else 0
+        )
+        for version, raw in (releases or {}).items()
+        if is_version(version)
+    }
 
 
-def _read_release(version: str, raw: msgspec.Raw) -> _VersionRow:
-    files = [_read_json_file(file) for file in decode_list(_JSON_FILE_DECODER, raw)]
-    return _build_row(version, files, empty_flag=EMPTY if split_list(raw) == [] else 0)
+def _read_release(version: str, files: Sequence[_JsonFile], texts: dict[str, str], *, empty_flag: int) -> _VersionRow:
+    """Return the row of one version; ``texts`` keeps cleaned texts, as most versions have the same."""
+    flags = (PRERELEASE if get_ecosystem(PYPI).is_prerelease(version) else 0) | (0 if files else empty_flag)
+    requires_python, is_yanked = "", bool(files)
+    for file in files:
+        flags |= _classify_file(file.filename, file.packagetype)
+        is_yanked = is_yanked and (file.yanked is True or isinstance(file.yanked, str))
+        if not requires_python and isinstance(file.requires_python, str):
+            if file.requires_python not in texts:
+                texts[file.requires_python] = clean_text(file.requires_python, MAX_SPECIFIER)
+            requires_python = texts[file.requires_python]
+    reasons = (_read_yank_reason(file.yanked, file.yanked_reason) for file in files) if is_yanked else ()
+    return _VersionRow(
+        _find_first_upload(files),
+        flags | (YANKED if is_yanked else 0),
+        requires_python,
+        next(filter(None, reasons), ""),
+    )
+
+
+def _find_first_upload(files: Sequence[_JsonFile]) -> int:
+    """Return when the first file was uploaded, in epoch seconds UTC; 0 if no file states it.
+
+    Times of one form are compared as text, so that only the first one is read.
+    """
+    texts = [file.upload_time_iso_8601 for file in files]
+    if texts and all(
+        isinstance(text, str) and len(text) == len(texts[0]) and text[10:11] + text[-1:] == "TZ" for text in texts
+    ):
+        first = parse_timestamp(min(texts))
+        if first:
+            return first
+    times = (parse_timestamp(file.upload_time_iso_8601) or parse_timestamp(file.upload_time) for file in files)
+    return min(filter(None, times), default=0)
 
 
 class _ProjectJsonSource:

@@ -44,6 +44,7 @@ from nerq_cli.sources.registries.pypi import (
     merge_package_info,
     select_advisories,
 )
+from nerq_cli.sources.text import parse_timestamp
 
 INDEX = Endpoint(url="https://pypi.example")
 DEMO = Package(ecosystem=PYPI, name="demo-lib")
@@ -197,6 +198,64 @@ def test_a_version_is_yanked_only_if_all_its_files_are() -> None:
 def test_a_time_without_a_zone_is_utc() -> None:
     old = {"filename": "demo_lib-1.0.tar.gz", "upload_time": "2026-04-21T12:00:00"}
     assert read_page(page_json(releases={"1.0": [old]})).package_info.published == (NOON,)
+
+
+TIMES = st.sampled_from(
+    [
+        "2026-04-21T12:00:00.000000Z",
+        "2026-04-21T11:59:59.999999Z",
+        "2026-04-20T12:00:00.000000Z",
+        "2026-13-41T12:00:00.000000Z",
+        "0026-04-21T12:00:00.000000Z",
+        "2026-04-21 12:00:00.000000Z",
+        "2026-04-21T12:00:00Z",
+        "2026-04-21T12:00:00",
+        "2026-04-21T12:00:00+02:00",
+        "",
+        None,
+    ]
+)
+STATED_FILES = st.lists(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "filename": st.sampled_from(["demo-1.0.tar.gz", "demo-1.0-py3-none-any.whl", "demo.exe", None]),
+            "packagetype": st.sampled_from(["sdist", "bdist_wheel", "bdist_egg", None]),
+            "upload_time_iso_8601": TIMES,
+            "upload_time": TIMES,
+            "requires_python": st.sampled_from([">=3.9", " >=3.8 ", "", None, 3]),
+            "yanked": st.sampled_from([True, False, "broken", "", None]),
+            "yanked_reason": st.sampled_from(["wrong", "", None]),
+        },
+    ),
+    max_size=4,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["1.0", "1.1", "2.0rc1"]), STATED_FILES, min_size=1))
+def test_a_page_is_read_alike_at_once_and_part_by_part(releases: dict[str, list[dict[str, object]]]) -> None:
+    page = read_page(page_json(releases=releases))
+    parted = read_page(page_json(releases={**releases, "0.0.1": 7}))  # no list: each version is read alone
+    info, parted_info = page.package_info, parted.package_info
+    assert parted_info.versions == (*info.versions, "0.0.1")
+    assert (parted_info.published[:-1], parted_info.flags[:-1]) == (info.published, info.flags)
+    assert parted.yank_reasons == page.yank_reasons
+    for version, published in zip(info.versions, info.published, strict=True):
+        singles = [read_page(page_json(releases={version: [one]})).package_info for one in releases[version]]
+        assert published == min(filter(None, (single.published[0] for single in singles)), default=0)
+
+
+def test_of_many_files_of_a_version_one_date_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[object] = []
+
+    def parse(text: object) -> int:
+        read.append(text)
+        return parse_timestamp(text)
+
+    monkeypatch.setattr("nerq_cli.sources.registries.pypi.parse_timestamp", parse)
+    files = [file(f"demo_lib-1.0-cp3{n}-none-any.whl", hour=23 - n) for n in range(20)]
+    assert read_page(page_json(releases={"1.0": files})).package_info.published == (NOON - 8 * 3_600,)
+    assert read == ["2026-04-21T04:00:00.000000Z"]
 
 
 def test_prereleases_are_marked() -> None:
