@@ -7,15 +7,47 @@ the process alive. Daemon threads do not.
 from __future__ import annotations
 
 import threading
-from collections import Counter, defaultdict, deque
+from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
+
+from nerq_cli.fetch.concurrency import MAX_CONCURRENCY, HostConcurrency
 
 Job = TypeVar("Job")
 
+#: Seconds that a thread without a job waits for one: the next requests often follow from the last answers.
+_IDLE_SECONDS: Final = 0.5
+
+
+class _Host(Generic[Job]):
+    """The jobs and threads of one host. Whoever uses it holds the lock."""
+
+    def __init__(self, concurrency: HostConcurrency, lock: threading.Lock) -> None:
+        self.concurrency = concurrency
+        self.queue: deque[Job] = deque()
+        #: Threads that take jobs.
+        self.thread_count = 0
+        #: Those of them that wait for one.
+        self.idle_count = 0
+        #: Notified for each job that an idle thread is to take.
+        self.has_job = threading.Condition(lock)
+
+    @property
+    def is_over_limit(self) -> bool:
+        """Whether more threads than allowed are busy, or about to take a job."""
+        return self.thread_count - self.idle_count > self.concurrency.limit
+
+    def reserve_threads(self) -> int:
+        """Wake threads for the jobs in the queue; return how many to start besides."""
+        self.has_job.notify(len(self.queue))
+        free_count = self.concurrency.limit - (self.thread_count - self.idle_count)
+        count = max(min(free_count, len(self.queue)) - self.idle_count, 0)
+        self.thread_count += count
+        return count
+
 
 class HostWorkers(Generic[Job]):
-    """Runs queued jobs in at most ``concurrency`` threads for each host. ``run_job`` must not raise.
+    """Runs queued jobs in as many threads for each host as its ``HostConcurrency`` allows. ``run_job`` must not raise.
 
     A job that does not end in time can be abandoned: another thread takes its place, and its own ends with the job. No
     timeout of a library is needed for that, so it holds for a name look-up and for a server that drips bytes, too.
@@ -25,48 +57,56 @@ class HostWorkers(Generic[Job]):
         self._concurrency = concurrency
         self._run_job = run_job
         self._lock = threading.Lock()
-        self._queues: defaultdict[str, deque[Job]] = defaultdict(deque)
-        #: Threads that take jobs, by host.
-        self._threads: Counter[str] = Counter()
+        self._hosts: dict[str, _Host[Job]] = {}
         #: Jobs that have begun and are not abandoned, with their host.
         self._begun: dict[Job, str] = {}
         #: Threads whose job is abandoned.
         self._abandoned_count = 0
+        self._is_closing = False
         self._on_idle: Callable[[], None] | None = None
 
-    def add_jobs(self, host: str, jobs: Iterable[Job]) -> None:
-        """Queue jobs for a host."""
+    def add_jobs(self, host: str, jobs: Iterable[Job], *, max_concurrency: int = MAX_CONCURRENCY) -> None:
+        """Queue jobs for a host, which receives at most ``max_concurrency`` requests at a time."""
         with self._lock:
-            self._queues[host].extend(jobs)
-            new_threads = self._reserve_threads(host)
+            if host not in self._hosts:
+                concurrency = HostConcurrency(min(self._concurrency, max_concurrency))
+                self._hosts[host] = _Host(concurrency, self._lock)
+            state = self._hosts[host]
+            state.queue.extend(jobs)
+            new_threads = state.reserve_threads()
+        self._start_threads(host, new_threads)
+
+    def record_answer(self, host: str, kind: str, begun_at: float, status: int) -> None:
+        """Adapt the number of threads to an answer; see ``HostConcurrency.record_answer``."""
+        with self._lock:
+            state = self._hosts[host]
+            state.concurrency.record_answer(kind, begun_at, status, is_needed=len(state.queue) > state.idle_count)
+            new_threads = state.reserve_threads()
         self._start_threads(host, new_threads)
 
     def abandon_jobs(self, is_abandoned: Callable[[Job], bool]) -> None:
         """Drop queued jobs for which ``is_abandoned`` is true, and count threads of begun ones as lost."""
         with self._lock:
-            for host, queue in self._queues.items():
-                self._queues[host] = deque(job for job in queue if not is_abandoned(job))
+            for state in self._hosts.values():
+                state.queue = deque(job for job in state.queue if not is_abandoned(job))
             for job in [job for job in self._begun if is_abandoned(job)]:
-                self._threads[self._begun.pop(job)] -= 1
+                self._hosts[self._begun.pop(job)].thread_count -= 1
                 self._abandoned_count += 1
-            new_threads = {host: self._reserve_threads(host) for host in self._queues}
+            new_threads = {host: state.reserve_threads() for host, state in self._hosts.items()}
         for host, count in new_threads.items():
             self._start_threads(host, count)
 
     def call_when_idle(self, on_idle: Callable[[], None]) -> None:
-        """Drop all queued jobs, and call ``on_idle`` once no thread is active: now, or from the last thread."""
+        """Drop all queued jobs, and call ``on_idle`` once no thread has a job: now, or from the last thread."""
         with self._lock:
-            self._queues.clear()
+            self._is_closing = True
+            for state in self._hosts.values():
+                state.queue.clear()
+                state.has_job.notify_all()
             is_idle = self._is_idle()
             self._on_idle = None if is_idle else on_idle
         if is_idle:
             on_idle()
-
-    def _reserve_threads(self, host: str) -> int:
-        """Return the number of threads to start for the jobs of a host. The lock is held."""
-        count = max(min(self._concurrency - self._threads[host], len(self._queues[host])), 0)
-        self._threads[host] += count
-        return count
 
     def _start_threads(self, host: str, count: int) -> None:
         for _ in range(count):
@@ -79,21 +119,28 @@ class HostWorkers(Generic[Job]):
             job = self._take_job(host, job)
 
     def _take_job(self, host: str, ended_job: Job | None = None) -> Job | None:
-        """Return the next job; None if the thread is to end: there is no job, or another thread has its place."""
+        """Return the next job, after a while of waiting; None if the thread is to end."""
+        on_idle = None
         with self._lock:
+            state = self._hosts[host]
             if ended_job is not None and self._begun.pop(ended_job, None) is None:
                 self._abandoned_count -= 1
-            elif self._queues[host]:
-                job = self._queues[host].popleft()
-                self._begun[job] = host
-                return job
             else:
-                self._threads[host] -= 1
-            on_idle = self._on_idle if self._is_idle() else None
+                if not (state.queue or state.is_over_limit or self._is_closing):
+                    state.idle_count += 1
+                    state.has_job.wait(_IDLE_SECONDS)
+                    state.idle_count -= 1
+                if state.queue and not state.is_over_limit:
+                    job = state.queue.popleft()
+                    self._begun[job] = host
+                    return job
+                state.thread_count -= 1
+            if self._is_idle():
+                on_idle, self._on_idle = self._on_idle, None
         if on_idle is not None:
             on_idle()
         return None
 
     def _is_idle(self) -> bool:
         """Whether no thread runs a job, abandoned or not. The lock is held."""
-        return not self._abandoned_count and not sum(self._threads.values())
+        return not self._abandoned_count and not self._begun

@@ -12,12 +12,13 @@ import msgspec
 
 from nerq_cli.errors import EndpointMissingError, RateLimitError, ResponseError
 from nerq_cli.fetch.batch import Job, Result
+from nerq_cli.fetch.concurrency import MAX_CONCURRENCY
 from nerq_cli.fetch.host_workers import HostWorkers
 from nerq_cli.fetch.http_client import HttpClient, create_timeout_error, parse_host
 from nerq_cli.fetch.request_error import RequestError
 from nerq_cli.fetch.retry import RetryingClient
 from nerq_cli.fetch.settings import HttpSettings
-from nerq_cli.fetch.source import Paged, Response
+from nerq_cli.fetch.source import Paged, Response, get_max_concurrency
 
 if TYPE_CHECKING:
     import httpx
@@ -35,7 +36,7 @@ class JobRunner:
             ca_bundles=settings.ca_bundles,
             transport=transport,
         )
-        self._retrying_client = RetryingClient(self._client, settings)
+        self._retrying_client = RetryingClient(self._client, settings, self._record_answer)
         self._workers: HostWorkers[Job] = HostWorkers(settings.concurrency, self._run_job)
 
     def add_jobs(self, jobs: Iterable[Job]) -> None:
@@ -44,11 +45,12 @@ class JobRunner:
         Raises:
             ConfigError: the proxy or the certificates that the environment names cannot be used.
         """
-        by_host: dict[str, list[Job]] = {}
+        by_queue: dict[str, list[Job]] = {}
         for job in jobs:
-            by_host.setdefault(self._client.open_host(job.request.url), []).append(job)
-        for host, host_jobs in by_host.items():
-            self._workers.add_jobs(host, host_jobs)
+            self._client.open_host(job.request.url)
+            by_queue.setdefault(_get_queue(job), []).append(job)
+        for queue, queued_jobs in by_queue.items():
+            self._workers.add_jobs(queue, queued_jobs, max_concurrency=get_max_concurrency(queued_jobs[0].source))
 
     def abandon_jobs(self, jobs: Mapping[Job, str]) -> None:
         """End to wait for jobs, whatever their threads do. Each has a result with the reason.
@@ -68,6 +70,10 @@ class JobRunner:
         """End all attempts, and close the connections once no thread uses them. Does not wait."""
         self._retrying_client.close()
         self._workers.call_when_idle(self._client.close)
+
+    def _record_answer(self, job: Job, begun_at: float, status: int) -> None:
+        if not job.is_abandoned:
+            self._workers.record_answer(_get_queue(job), job.source.name, begun_at, status)
 
     def _run_job(self, job: Job) -> None:
         job.results.put(self._process_job(job))
@@ -90,6 +96,12 @@ class JobRunner:
         except Exception:  # noqa: BLE001 - without a result, the run would wait until its deadline
             _LOG.debug("response of %s", host, exc_info=True)
             return Result(job, failure=f"{host}: the response cannot be parsed")
+
+
+def _get_queue(job: Job) -> str:
+    """Return the name of the queue of a job: its host, with its source if that states how much the host may receive."""
+    host = parse_host(job.request.url)
+    return host if get_max_concurrency(job.source) == MAX_CONCURRENCY else f"{host} {job.source.name}"
 
 
 def _record_timeout(job: Job) -> str:

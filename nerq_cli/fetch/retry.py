@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import threading
 import time
+from collections.abc import Callable
 from random import Random
 from typing import Any, Final
 
@@ -32,8 +33,12 @@ _MAX_BACKOFF: Final = 8.0
 class RetryingClient:
     """Sends requests, again after failures that may pass. Safe for threads."""
 
-    def __init__(self, client: HttpClient, settings: HttpSettings) -> None:
+    def __init__(
+        self, client: HttpClient, settings: HttpSettings, on_answer: Callable[[Job, float, int], None]
+    ) -> None:
         self._client = client
+        #: Called with each attempt: its job, when it began on the monotonic clock, and the status; 0 = no answer.
+        self._on_answer = on_answer
         self._settings = settings
         self._closing = threading.Event()
         self._random = Random(settings.seed)  # noqa: S311 - it spreads delays, and protects no secret
@@ -63,6 +68,8 @@ class RetryingClient:
                 )
             except RequestError as error:
                 job.attempt_deadline = math.inf
+                if error.status or error.failure_threshold:
+                    self._on_answer(job, now, error.status)
                 if error.status in _get_statuses(job.source, "extra_statuses"):
                     return Response(status=error.status, body=b"", location=error.location)
                 if smaller_requests := _divide_request(job, error.status):
@@ -80,6 +87,7 @@ class RetryingClient:
                 self._closing.wait(delay)
             else:
                 job.attempt_deadline = math.inf
+                self._on_answer(job, now, response.status)
                 job.state.record_success()
                 return response
 

@@ -6,13 +6,14 @@ import msgspec
 
 from nerq_cli import __version__
 from nerq_cli.fetch.ca_bundle import CaBundle
+from nerq_cli.fetch.concurrency import MAX_CONCURRENCY
 
 
 class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How requests are sent."""
 
-    #: Requests that one host receives at a time.
-    concurrency: int = 16
+    #: Requests that one host receives at a time at most; ``HostConcurrency`` begins with fewer.
+    concurrency: int = MAX_CONCURRENCY
     #: Seconds that one HTTP request may take, from the connection to the last byte.
     timeout: float = 20.0
     #: Attempts for one request, the first included.

@@ -7,6 +7,7 @@ from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
+from nerq_cli.fetch.concurrency import MAX_CONCURRENCY
 from nerq_cli.inventory import Subject
 
 S = TypeVar("S", bound=Subject)
@@ -79,6 +80,8 @@ class Source(Protocol[S, T]):
     - ``time_limits``: how long a run waits for it (``TimeLimits``); by default as for a registry.
     - ``cooldown``: seconds without requests after it gave no usable answer. A request to such a source may take only
       part of the remaining time.
+    - ``max_concurrency``: requests of this source that its host receives at a time, if it is to be asked more gently
+      than ``MAX_CONCURRENCY`` allows.
     """
 
     #: Stable identifier, part of the cache key: ``pypi-json``.
@@ -113,6 +116,12 @@ class Source(Protocol[S, T]):
 def has_cooldown(source: object) -> bool:
     """Whether no requests are sent to this source for a time after it gave no answer."""
     return bool(getattr(source, "cooldown", 0))
+
+
+def get_max_concurrency(source: object) -> int:
+    """Return how many requests the host of this source may receive from it at a time."""
+    limit: int = getattr(source, "max_concurrency", MAX_CONCURRENCY)
+    return limit
 
 
 @runtime_checkable

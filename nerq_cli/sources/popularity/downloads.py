@@ -15,6 +15,7 @@ from nerq_cli.decoders import build_json_decoder_late
 from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Absent, Adoption, Fact, Unknown
+from nerq_cli.fetch.concurrency import INITIAL_CONCURRENCY
 from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
 from nerq_cli.inventory import Package
@@ -43,6 +44,7 @@ class _NpmDownloadsSource:
     cooldown = _NPM_INFO.cooldown
     time_limits = _NPM_INFO.time_limits
     stop_statuses = _TOO_MANY_REQUESTS
+    max_concurrency = INITIAL_CONCURRENCY
 
     def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
         """Request in bulk first, since later requests may be refused."""
@@ -82,6 +84,7 @@ class _PypistatsSource:
     cooldown = _PYPISTATS_INFO.cooldown
     time_limits = _PYPISTATS_INFO.time_limits
     stop_statuses = _TOO_MANY_REQUESTS
+    max_concurrency = INITIAL_CONCURRENCY
 
     def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
         """Request one package at a time."""

@@ -19,6 +19,7 @@ from nerq_cli.decoders import build_json_decoder_late
 from nerq_cli.ecosystems import NPM, PYPI, normalise_name
 from nerq_cli.errors import RateLimitError, ResponseError
 from nerq_cli.facts import NOT_REQUESTED, Absent, Fact, Unknown
+from nerq_cli.fetch.concurrency import INITIAL_CONCURRENCY
 from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
 from nerq_cli.fetch.time_budget import TimeLimits
@@ -129,6 +130,7 @@ class _GraphQLSource(msgspec.Struct):
     cooldown: int = _INFO.cooldown
     time_limits: TimeLimits = _INFO.time_limits
     stop_statuses: frozenset[int] = _STOP_STATUSES
+    max_concurrency: int = INITIAL_CONCURRENCY
 
     def requests(self, subjects: Sequence[RepositoryId], endpoint: Endpoint) -> Iterator[Request[RepositoryId]]:
         """Request as many repositories at once as GitHub answers within its time limit."""
@@ -287,6 +289,7 @@ class _RestSource:
     cooldown = _INFO.cooldown
     time_limits = _INFO.time_limits
     stop_statuses = _STOP_STATUSES
+    max_concurrency = INITIAL_CONCURRENCY
     extra_statuses = frozenset({HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS})
 
     def requests(self, subjects: Sequence[RepositoryId], endpoint: Endpoint) -> Iterator[Request[RepositoryId]]:

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from nerq_cli.decoders import build_json_decoder_late
 from nerq_cli.errors import ResponseError
 from nerq_cli.facts import Absent, Fact, Scorecard, Unknown
+from nerq_cli.fetch.concurrency import INITIAL_CONCURRENCY
 from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
 from nerq_cli.inventory import RepositoryId
@@ -42,6 +43,7 @@ class _ScorecardSource:
     limit = 2_000_000
     probe = False
     cooldown = _INFO.cooldown
+    max_concurrency = INITIAL_CONCURRENCY
     time_limits = _INFO.time_limits
 
     def requests(self, subjects: Sequence[RepositoryId], endpoint: Endpoint) -> Iterator[Request[RepositoryId]]:
