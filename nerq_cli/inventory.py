@@ -170,7 +170,12 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def package(self) -> Package:
         """Return the package, with its normalised name."""
-        return Package(ecosystem=self.ecosystem, name=normalise_name(self.ecosystem, self.name))
+        return _build_package(self.ecosystem, self.name)
+
+
+@lru_cache(maxsize=16_384)
+def _build_package(ecosystem: EcosystemId, name: str) -> Package:
+    return Package(ecosystem=ecosystem, name=normalise_name(ecosystem, name))
 
 
 class Drift(msgspec.Struct, frozen=True, kw_only=True):
@@ -232,7 +237,9 @@ class LockedPackage(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def package(self) -> Package:
         """Return the package, with its normalised name."""
-        return Package(ecosystem=self.ecosystem, name=normalise_name(self.ecosystem, self.name))
+        return _build_package(self.ecosystem, self.name)
+
+        return _build_package(self.ecosystem, self.name)
 
 
 class Importer(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ import msgspec
 
 from nerq_cli.manifests.package_source import url_reason
 from nerq_cli.manifests.python.archive_names import guess_requirement
+from nerq_cli.patterns import compile_late
 
 if TYPE_CHECKING:
     from packaging.requirements import Requirement
@@ -20,6 +21,9 @@ MAX_LENGTH = 4_000
 #: Deepest nesting of parentheses read in a marker. The limit of `packaging` differs from release to release.
 MAX_DEPTH = 50
 
+#: A name and one exact version, the most frequent specifier by far: read without ``packaging``, which takes ten times
+#: as long. Nothing else may match it.
+_PIN = compile_late(r"([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)(==[0-9]+(?:\.[0-9]+)*)")
 _ORDER_HINT = 'write name, extras, version and marker in this order: requests[socks]>=2.31; python_version >= "3.10"'
 _CARET_HINT = "^ and ~ are syntax of Poetry and npm: write >=1.2,<2 for ^1.2 and >=1.2,<1.3 for ~1.2"
 _BACKSLASH_ERROR = "a marker has no backslashes"
@@ -64,10 +68,12 @@ def parse_specifier(text: str) -> Specifier:
     Raises:
         NotASpecifierError: The text is not a specifier.
     """
-    from packaging.requirements import Requirement
-
     if len(text) > MAX_LENGTH:
         raise NotASpecifierError(f"longer than {MAX_LENGTH} characters")
+    if pin := _PIN.fullmatch(text):
+        return Specifier(name=pin[1], version=pin[2])
+    from packaging.requirements import Requirement
+
     specifier_text, semicolon, marker = text.partition(";")
     if "\\" in marker:
         raise NotASpecifierError(_BACKSLASH_ERROR, offset=text.index("\\", len(specifier_text)))

@@ -5,6 +5,8 @@ import warnings
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import SpecifierSet
 
 from nerq_cli.manifests.python.pep508 import (
     MAX_DEPTH,
@@ -104,3 +106,33 @@ def test_any_text_is_a_specifier_or_refused(text: str) -> None:
         except NotASpecifierError:
             return
     assert name in text
+
+
+@given(
+    st.text(alphabet="abZ0189.-_=", max_size=14) | st.from_regex(r"[A-Za-z0-9._-]{1,8}==[0-9.]{1,9}", fullmatch=True)
+)
+@settings(deadline=None)
+def test_a_pin_is_read_as_the_library_reads_it(text: str) -> None:
+    try:
+        requirement = Requirement(text)
+    except InvalidRequirement:
+        with pytest.raises(NotASpecifierError):
+            parse_specifier(text)
+        return
+    found = parse_specifier(text)
+    assert (found.name, found.extras, found.marker, found.url) == (requirement.name, (), "", "")
+    assert SpecifierSet(found.version) == requirement.specifier
+    assert text == found.name + found.version
+
+
+@pytest.mark.parametrize("text", ["a==1\n", "a==\u0661", "é==1", "a==1.", "a==.1", "-a==1", "a-==1", "a==1=="])
+def test_what_resembles_a_pin_is_left_to_the_library(text: str) -> None:
+    try:
+        expected: object = Requirement(text).name
+    except InvalidRequirement:
+        expected = NotASpecifierError
+    try:
+        found: object = parse_specifier(text).name
+    except NotASpecifierError as error:
+        found = type(error)
+    assert found == expected
