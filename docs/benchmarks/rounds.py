@@ -56,10 +56,7 @@ def npm_lock(folder: Path, count: int) -> str:
     """Write a package-lock.json with that many packages."""
     pins = {f"module-{n:05}": f"{1 + n % 4}.{n % 10}.0" for n in range(count)}
     packages: dict[str, object] = {"": {"name": "x", "version": "1.0.0", "dependencies": pins}}
-    packages |= {
-        f"node_modules/{name}": {"version": version, "resolved": f"https://registry.example/{name}-{version}.tgz"}
-        for name, version in pins.items()
-    }
+    packages |= {f"node_modules/{name}": {"version": version} for name, version in pins.items()}
     path = folder / "package-lock.json"
     path.write_text(json.dumps({"name": "x", "lockfileVersion": 3, "packages": packages}))
     (folder / "package.json").write_text(json.dumps({"name": "x", "version": "1.0.0", "dependencies": pins}))

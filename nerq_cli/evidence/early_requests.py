@@ -38,6 +38,8 @@ S = TypeVar("S")
 #: packages take two batches then.
 _BATCH_RATIO: Final = 3
 _MIN_BATCH: Final = 200
+#: What the requests about versions to move to are counted as.
+_CANDIDATE: Final = "candidate"
 
 
 class _Collector(Generic[S]):
@@ -93,7 +95,7 @@ class EarlyRequests:
         self._records: dict[str, Fact[Advisory]] = {}
         self._unread_ids: set[str] = set()
         self._aliases: dict[str, Fact[Advisory]] = {}
-        self._may_read_repositories = False
+        self._may_read_repositories = self._has_read_repositories = False
         self._pages: dict[Package, Found[pypi.ProjectJson]] = {}
         #: Releases whose page is to be requested, by the index.
         self._page_queues: dict[str, _Collector[Release]] = {}
@@ -111,9 +113,7 @@ class EarlyRequests:
         self._recorded_batch = _Collector[Package](
             osv.create_recorded_source(), endpoints["osv"], osv.MAX_QUERIES, "name"
         )
-        self._cve_batch = _Collector[AdvisoryId](
-            epss.EPSS_SOURCE, endpoints["epss"], epss.MAX_CVES, "name", "list", "record"
-        )
+        self._cve_batch = _Collector[AdvisoryId](epss.EPSS_SOURCE, endpoints["epss"], epss.MAX_CVES, "name", "record")
         self._repository_batch = _Collector[RepositoryId](
             deps_dev.REPOSITORIES, endpoints["deps-dev"], deps_dev.MAX_BATCH_REQUESTS, "name", "version", "page"
         )
@@ -237,11 +237,13 @@ class EarlyRequests:
             count = batch.open_count
             self._open[stage] += count
 
-    def _send(self, collector: _Collector[Any]) -> None:
-        stage, handle = self._handlers[collector]
+    def _send(self, collector: _Collector[Any], stage: str | None = None) -> None:
+        usual_stage, handle = self._handlers[collector]
         subjects, collector.subjects = collector.subjects, {}
         # in an order that does not depend on that of the answers
-        self._start(stage, collector.source, sorted(subjects), collector.endpoint, handle)
+        self._start(
+            usual_stage if stage is None else stage, collector.source, sorted(subjects), collector.endpoint, handle
+        )
 
     def _proceed(self, *, is_quiet: bool = False) -> None:
         """Look at the facts that arrived, and send what follows from them."""
@@ -258,13 +260,20 @@ class EarlyRequests:
                 self._start_aliases()
             if self._candidates and not (open_counts["name"] or open_counts["list"]):
                 self._tell_candidates()
-            for queue in self._page_queues.values():
-                subjects, queue.subjects = queue.subjects, {}
-                self._start("page", queue.source, subjects, queue.endpoint, self._add_release_pages)
+            self._send_pages("page")
             for collector in self._handlers:
                 if collector.is_due(open_counts, is_quiet=is_quiet):
                     self._send(collector)
             is_new = bool(self._inbox)
+        if self._affecting_ids and not any(
+            open_counts[stage] for stage in ("name", "list", "record", "version", "page")
+        ):
+            self._start_candidate_repositories()
+
+    def _send_pages(self, stage: str) -> None:
+        for queue in self._page_queues.values():
+            subjects, queue.subjects = queue.subjects, {}
+            self._start(stage, queue.source, subjects, queue.endpoint, self._add_release_pages)
 
     def _start_packuments(self, packages: Iterable[Package]) -> None:
         new_packages = [package for package in packages if package not in self._listed]
@@ -526,12 +535,39 @@ class EarlyRequests:
             )
 
     def _tell_candidates(self) -> None:
+        self._send_pages("page")
         candidates, self._candidates = sorted(self._candidates - self._told_releases), set()
         for candidate in candidates:
             self._track(candidate)
             self._use_page(candidate)
         self._tell_releases(candidates)
         self._compare(candidates)
+        for collector in (self._version_batch, self._findings_batch, self._affecting_batch):
+            self._send(collector, _CANDIDATE)  # nothing that concerns the versions in use waits for it
+        self._send_pages(_CANDIDATE)
+
+    def _start_candidate_repositories(self) -> None:
+        """Request the repositories of packages below the threshold from GitHub, if they are few.
+
+        Without a token those of all packages are not requested where there are more than a few, and those of the
+        versions to move to are.
+        """
+        if self._may_read_repositories or self._has_read_repositories:
+            return
+        self._has_read_repositories = True
+        releases = {
+            release: repository_link.choose_repository(self._metadata[release], self._versions[release])
+            for release, ids in self._affecting_ids.items()
+            if release in self._metadata and release in self._versions
+            if any(isinstance(fact := self._records.get(id_), Found) and fact.value.severity != "low" for id_ in ids)
+        }
+        ids = [
+            id_
+            for id_ in self._services.select_repositories("github", releases)
+            if id_.id.startswith(github.HOST_PREFIX)
+        ]
+        if len(ids) <= MAX_ANONYMOUS:
+            self._start("", github.REST_SOURCE, ids, self._services.endpoints["github"], _ignore)
 
 
 def _group_by_endpoint(
