@@ -239,8 +239,6 @@ class LockedPackage(msgspec.Struct, frozen=True, kw_only=True):
         """Return the package, with its normalised name."""
         return _build_package(self.ecosystem, self.name)
 
-        return _build_package(self.ecosystem, self.name)
-
 
 class Importer(msgspec.Struct, frozen=True, kw_only=True):
     """The project of a lock file, or a member of its workspace: a start of the graph."""
