@@ -33,9 +33,7 @@ from nerq_cli.sources.deps_dev import VersionFindings, VersionInfo
 from nerq_cli.store.advisory_db import AdvisoryDatabase
 from nerq_cli.vulnerabilities.matching import (
     OSV_ID_PREFIXES,
-    build_history,
-    find_unevaluable,
-    match_advisories,
+    VersionMatch,
     select_known_advisories,
 )
 from nerq_cli.vulnerabilities.severity import is_rated
@@ -303,7 +301,8 @@ def match_osv_advisories(
         known_records = select_known_advisories(records, known_until)
         if database is not None:
             known_records = _add_database_severities(known_records, database, known_until)
-        advisories = _match_records(known_records, release, affecting)
+        match = VersionMatch(known_records, release.package, release.version)
+        advisories = _find_affecting(match, affecting)
         if not isinstance(recorded, Found):
             findings[release] = AdvisoryFindings(advisories, recorded)
             continue
@@ -312,9 +311,8 @@ def match_osv_advisories(
             own_ids |= {record.id for record in _get_records(osv_advisories.affecting[predecessor])}
             records = _merge_records([*records, *_get_records(osv_advisories.affecting[predecessor])])
             known_records = select_known_advisories(records, known_until)
-        history = build_history(
-            known_records, release.package, release.version, predecessor.version if predecessor else None, as_of
-        )
+            match = VersionMatch(known_records, release.package, release.version)
+        history = match.build_history(predecessor.version if predecessor else None, as_of)
         unread_ids = osv_advisories.listed_ids.get(release.package, frozenset()) - {
             record.id for record in package_records
         }
@@ -331,6 +329,8 @@ def _add_database_severities(
 ) -> tuple[Advisory, ...]:
     """Return the records with the severities that only the database has."""
     unrated_records = {record.id: (record,) for record in records if not is_rated(record)}
+    if not unrated_records:
+        return tuple(records)
     rated_records = local_database.rate_records(database, unrated_records, known_until)
     return tuple(rated_records[record.id][0] if record.id in rated_records else record for record in records)
 
@@ -349,19 +349,16 @@ def collect_later_ids(osv_advisories: OsvAdvisories, known_until: int) -> frozen
     )
 
 
-def _match_records(
-    records: Sequence[Advisory], release: Release, affecting: Fact[tuple[Advisory, ...]]
-) -> Fact[Advisories]:
+def _find_affecting(match: VersionMatch, affecting: Fact[tuple[Advisory, ...]]) -> Fact[Advisories]:
     if not isinstance(affecting, Found):
         return affecting
-    advisories = match_advisories(records, release.package, release.version)
-    gap = local_database.find_gap(records, release)
+    advisories = match.find_affecting()
+    gap = local_database.find_gap(match)
     if not gap:
         return Found(advisories, affecting.source, affecting.retrieved_at)
     if advisories:
         return LowerBound(advisories, affecting.source, affecting.retrieved_at, gap)
-    unevaluable_ids = find_unevaluable(records, release.package, release.version)
-    return Unknown(gap, affecting.source, unevaluable=unevaluable_ids)
+    return Unknown(gap, affecting.source, unevaluable=match.find_unevaluable())
 
 
 def _get_records(fact: Fact[tuple[Advisory, ...]]) -> tuple[Advisory, ...]:

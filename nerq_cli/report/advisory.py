@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
@@ -18,15 +18,19 @@ def deduplicate_advisories(advisories: Iterable[AffectingAdvisory]) -> tuple[Aff
     """
     records = tuple(advisories)
     combined = (
-        _combine_records(advisory, [record for record in records if record.id in {advisory.id, *advisory.aliases}])
+        _combine_records(advisory, _select_records(records, {advisory.id, *advisory.aliases}))
         for advisory in merge_advisories(records)
     )
     return tuple(sorted(combined, key=lambda advisory: not advisory.malware))
 
 
+def _select_records(records: Iterable[AffectingAdvisory], ids: Collection[str]) -> list[AffectingAdvisory]:
+    return [record for record in records if record.id in ids]
+
+
 def _combine_records(advisory: AffectingAdvisory, records: Sequence[AffectingAdvisory]) -> AffectingAdvisory:
     """Return one record with the values of all records of one vulnerability."""
-    ordered = sorted(sorted(records, key=repr), key=_completeness_key, reverse=True)
+    ordered = records if len(records) == 1 else sorted(sorted(records, key=repr), key=_completeness_key, reverse=True)
     return msgspec.structs.replace(
         advisory,
         summary=next((record.summary for record in ordered if record.summary), ""),

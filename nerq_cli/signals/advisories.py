@@ -24,13 +24,15 @@ def merge_advisories(advisories: Iterable[AffectingAdvisory]) -> tuple[Affecting
 
     The order of the records has no effect on the result.
     """
-    groups: list[list[AffectingAdvisory]] = []
+    groups: list[tuple[set[str], list[AffectingAdvisory]]] = []  # the ids and aliases of the records of each
     for advisory in sorted(advisories, key=lambda record: record.id):
-        ids = {advisory.id, *advisory.aliases}
-        overlapping = [group for group in groups if any(ids & {record.id, *record.aliases} for record in group)]
-        groups = [group for group in groups if group not in overlapping]
-        groups.append([record for group in overlapping for record in group] + [advisory])
-    merged_records = map(_merge_group, groups)
+        ids, group = {advisory.id, *advisory.aliases}, [advisory]
+        if overlapping := [other for other in groups if not ids.isdisjoint(other[0])]:
+            groups = [other for other in groups if ids.isdisjoint(other[0])]
+            ids = ids.union(*(other_ids for other_ids, _ in overlapping))
+            group = [*(record for _, records in overlapping for record in records), advisory]
+        groups.append((ids, group))
+    merged_records = (_merge_group(group) for _, group in groups)
     return tuple(sorted(merged_records, key=lambda record: (-_rank_severity(record), record.id)))
 
 

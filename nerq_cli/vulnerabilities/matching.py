@@ -136,12 +136,15 @@ def _contains_unparsed(version_range: Range, version: str) -> bool:
 _IGNORED_BYTES: Final = bytes(set(range(256)) - set(b"123456789\n"))
 
 
-def _compute_digit_signatures(texts: Sequence[str]) -> list[bytes]:
-    """Return the digits from 1 to 9 of each text: a cheap filter, equal for two spellings of one version."""
+def _compute_digit_signatures(texts: Sequence[str]) -> bytes:
+    """Return the digits from 1 to 9 of each version, one line each, without those of its local part.
+
+    They are equal for two spellings of one version: a cheap filter.
+    """
     joined_text = "\n".join(texts)
-    if joined_text.count("\n") >= len(texts):
-        joined_text = "\n".join(text.replace("\n", "") for text in texts)
-    return joined_text.encode(errors="replace").translate(None, _IGNORED_BYTES).split(b"\n")
+    if "+" in joined_text or joined_text.count("\n") >= len(texts):
+        joined_text = "\n".join(text.partition("+")[0].replace("\n", "") for text in texts)
+    return joined_text.encode(errors="replace").translate(None, _IGNORED_BYTES)
 
 
 def _is_enumerated(affected: AffectedPackage, version: str) -> bool:
@@ -151,9 +154,13 @@ def _is_enumerated(affected: AffectedPackage, version: str) -> bool:
     position = _get_public_position(ecosystem, version)
     if position[0] == _UNPARSED or not affected.versions:
         return False
-    [signature] = _compute_digit_signatures([version.partition("+")[0]])
-    signatures = _compute_digit_signatures([text.partition("+")[0] for text in affected.versions])
-    candidates = (text for text, digits in zip(affected.versions, signatures, strict=True) if digits == signature)
+    signature = _compute_digit_signatures([version])
+    signatures = _compute_digit_signatures(affected.versions)
+    if signature not in signatures:
+        return False
+    candidates = (
+        text for text, digits in zip(affected.versions, signatures.split(b"\n"), strict=True) if digits == signature
+    )
     return any(_get_position(ecosystem, text) == position for text in candidates)
 
 
@@ -187,7 +194,7 @@ def find_fixes(affected: AffectedPackage, version: str) -> tuple[str, ...]:
         if boundary.kind == _BoundaryKind.FIXED
     )
     newer_fixes = sorted(
-        boundary for boundary in set(boundaries) if boundary.position > position and boundary.position[0] == _PARSED
+        boundary for boundary in boundaries if boundary.position[0] == _PARSED and boundary.position > position
     )
     unaffected_fixes = [boundary for boundary in newer_fixes if not affects_version(affected, boundary.text)]
     if not unaffected_fixes:
@@ -289,50 +296,117 @@ def _build_package_advisory(advisory: Advisory, package: Package) -> _PackageAdv
     return _PackageAdvisory(advisory, merged_entry)
 
 
-def match_advisories(advisories: Iterable[Advisory], package: Package, version: str) -> tuple[AffectingAdvisory, ...]:
-    """Return the advisories that affect a version, each vulnerability once, sorted by id.
+class VersionMatch:
+    """The records of a package beside one version. Each is compared with the version once.
 
     Records are one vulnerability when they are aliases, directly or through others; related ones are not. Withdrawn
-    records are ignored. ``malware`` is set only when such a record affects this version; one that is known as malware
-    by its text alone must name the version, or contain it in a range that ends.
+    records are ignored.
     """
-    affecting_advisories = []
-    for group in _group_aliases(advisories, package):
-        affecting_group = [
-            package_advisory for package_advisory in group if affects_version(package_advisory.affected, version)
+
+    def __init__(self, advisories: Iterable[Advisory], package: Package, version: str) -> None:
+        self._package = package
+        self._version = version
+        self._groups = _group_aliases(advisories, package)
+        self._affecting_ids = {
+            package_advisory.advisory.id
+            for group in self._groups
+            for package_advisory in group
+            if affects_version(package_advisory.affected, version)
+        }
+
+    def _is_affecting(self, package_advisory: _PackageAdvisory) -> bool:
+        return package_advisory.advisory.id in self._affecting_ids
+
+    def find_affecting(self) -> tuple[AffectingAdvisory, ...]:
+        """Return the advisories that affect the version, each vulnerability once, sorted by id.
+
+        ``malware`` is set only when such a record affects this version; one that is known as malware by its text alone
+        must name the version, or contain it in a range that ends.
+        """
+        affecting_advisories = [
+            _build_affecting_advisory(affecting_group, group, self._version)
+            for group in self._groups
+            if (affecting_group := list(filter(self._is_affecting, group)))
         ]
-        if affecting_group:
-            affecting_advisories.append(_build_affecting_advisory(affecting_group, group, version))
-    return tuple(sorted(affecting_advisories, key=lambda affecting_advisory: affecting_advisory.id))
+        return tuple(sorted(affecting_advisories, key=lambda affecting_advisory: affecting_advisory.id))
+
+    def find_unevaluable(self) -> tuple[str, ...]:
+        """Return the ids of records that cannot be compared with the version, sorted.
+
+        Such a record names neither versions nor a range, or versions that the ecosystem cannot order. A vulnerability
+        of which another record can be compared is left out.
+        """
+        return tuple(
+            sorted(
+                package_advisory.advisory.id
+                for group in self._groups
+                if not any(map(self._is_evaluable, group))
+                for package_advisory in group
+            )
+        )
+
+    def _is_evaluable(self, package_advisory: _PackageAdvisory) -> bool:
+        if self._is_affecting(package_advisory):
+            return True
+        affected = package_advisory.affected
+        if not affected.ranges:
+            return bool(affected.versions)
+        ecosystem = _get_ecosystem(affected)
+        return _get_public_position(ecosystem, self._version)[0] != _UNPARSED and all(
+            boundary.position[0] != _UNPARSED
+            for version_range in affected.ranges
+            for boundary in _build_boundaries(ecosystem, version_range.events)
+        )
+
+    def build_history(self, predecessor: str | None, as_of: int) -> History:
+        """Return the advisory history of the package; ``as_of`` is the moment to judge from, in epoch seconds.
+
+        Malware is not part of the fix record. A record without a date counts by its last change. ``predecessor`` is the
+        version before the one in use, None without one.
+        """
+        fixable_groups = [
+            group for group in self._groups if not any(package_advisory.advisory.malware for package_advisory in group)
+        ]
+        last_time = as_of - _MIN_HISTORY_AGE
+        old_groups = [
+            group
+            for group in fixable_groups
+            if 0 < min(_get_published(package_advisory.advisory) for package_advisory in group) <= last_time
+        ]
+        malicious_versions = _find_malicious_versions(self._groups, self._package, self._version)
+        malicious_at, malicious_version = max(malicious_versions, default=(0, ""))
+        return History(
+            old_advisories=len(old_groups),
+            fixed_advisories=sum(
+                any(_has_fix(package_advisory.affected) for package_advisory in group) for group in old_groups
+            ),
+            malicious_version=malicious_version,
+            malicious_at=malicious_at,
+            fixes_predecessor=predecessor is not None
+            and any(self._is_fixed_since(group, predecessor) for group in fixable_groups),
+        )
+
+    def _is_fixed_since(self, group: Sequence[_PackageAdvisory], predecessor: str) -> bool:
+        return not any(map(self._is_affecting, group)) and any(
+            affects_version(package_advisory.affected, predecessor) for package_advisory in group
+        )
+
+
+def match_advisories(advisories: Iterable[Advisory], package: Package, version: str) -> tuple[AffectingAdvisory, ...]:
+    """Return the advisories that affect a version; see ``VersionMatch``."""
+    return VersionMatch(advisories, package, version).find_affecting()
 
 
 def find_unevaluable(advisories: Iterable[Advisory], package: Package, version: str) -> tuple[str, ...]:
-    """Return the ids of records of a package that cannot be compared with a version, sorted.
-
-    Such a record names neither versions nor a range, or versions that the ecosystem cannot order. A vulnerability of
-    which another record can be compared is left out.
-    """
-    return tuple(
-        sorted(
-            package_advisory.advisory.id
-            for group in _group_aliases(advisories, package)
-            if all(not _is_evaluable(package_advisory.affected, version) for package_advisory in group)
-            for package_advisory in group
-        )
-    )
+    """Return the ids of records of a package that cannot be compared with a version; see ``VersionMatch``."""
+    return VersionMatch(advisories, package, version).find_unevaluable()
 
 
-def _is_evaluable(affected: AffectedPackage, version: str) -> bool:
-    if affects_version(affected, version):
-        return True
-    if not affected.ranges:
-        return bool(affected.versions)
-    ecosystem = _get_ecosystem(affected)
-    return _get_public_position(ecosystem, version)[0] != _UNPARSED and all(
-        boundary.position[0] != _UNPARSED
-        for version_range in affected.ranges
-        for boundary in _build_boundaries(ecosystem, version_range.events)
-    )
+def build_history(
+    advisories: Iterable[Advisory], package: Package, version: str, predecessor: str | None, as_of: int
+) -> History:
+    """Return the advisory history of a package; see ``VersionMatch``."""
+    return VersionMatch(advisories, package, version).build_history(predecessor, as_of)
 
 
 def _build_affecting_advisory(
@@ -416,48 +490,12 @@ def select_known_advisories(records: Iterable[Advisory], known_until: int) -> tu
 # --- the past --------------------------------------------------------------------------------------------------------
 
 
-def build_history(
-    advisories: Iterable[Advisory], package: Package, version: str, predecessor: str | None, as_of: int
-) -> History:
-    """Return the advisory history of a package; ``as_of`` is the moment to judge from, in epoch seconds.
-
-    Malware is not part of the fix record. A record without a date counts by its last change. ``predecessor`` is the
-    version before the one in use, None without one.
-    """
-    groups = _group_aliases(advisories, package)
-    fixable_groups = [
-        group for group in groups if not any(package_advisory.advisory.malware for package_advisory in group)
-    ]
-    old_groups = [
-        group
-        for group in fixable_groups
-        if 0 < min(_get_published(package_advisory.advisory) for package_advisory in group) <= as_of - _MIN_HISTORY_AGE
-    ]
-    malicious_at, malicious_version = max(_find_malicious_versions(groups, package, version), default=(0, ""))
-    return History(
-        old_advisories=len(old_groups),
-        fixed_advisories=sum(
-            any(_has_fix(package_advisory.affected) for package_advisory in group) for group in old_groups
-        ),
-        malicious_version=malicious_version,
-        malicious_at=malicious_at,
-        fixes_predecessor=predecessor is not None
-        and any(_is_fixed_between(group, predecessor, version) for group in fixable_groups),
-    )
-
-
 def _get_published(advisory: Advisory) -> int:
     return advisory.published or advisory.modified
 
 
 def _has_fix(affected: AffectedPackage) -> bool:
     return any(event.fixed for version_range in affected.ranges for event in version_range.events)
-
-
-def _is_fixed_between(group: Sequence[_PackageAdvisory], predecessor: str, version: str) -> bool:
-    return any(affects_version(package_advisory.affected, predecessor) for package_advisory in group) and not any(
-        affects_version(package_advisory.affected, version) for package_advisory in group
-    )
 
 
 def _find_malicious_versions(

@@ -67,7 +67,7 @@ def choose_rated(records: Iterable[Advisory], main_advisory: Advisory | None = N
 
 def list_reviewed_aliases(advisory: Advisory) -> list[str]:
     """Return the aliases of an advisory that GitHub may have reviewed; at most ``MAX_ALIASES``."""
-    return [alias for alias in _list_aliases([advisory], ()) if alias.startswith(_GHSA_PREFIX)]
+    return sorted({alias for alias in advisory.aliases if alias.startswith(_GHSA_PREFIX)})[:MAX_ALIASES]
 
 
 def needs_aliases(advisory: Advisory) -> bool:

@@ -11,7 +11,9 @@ from packaging.version import Version
 from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.facts import Advisory, AffectedPackage, Event, History, Range
 from nerq_cli.inventory import Package
+from nerq_cli.vulnerabilities import matching
 from nerq_cli.vulnerabilities.matching import (
+    VersionMatch,
     affects_version,
     build_history,
     find_fixes,
@@ -381,6 +383,32 @@ def test_a_thousand_packages_are_matched_in_a_fifth_of_a_second() -> None:
         match_advisories(some, package, "2.7.1")
         build_history(some, package, "2.7.1", "2.7.0", NOW)
     assert time.process_time() - started < 1.0  # 0.2 s on a quiet machine
+
+
+def test_each_record_is_compared_with_the_version_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[str, str]] = []
+
+    def observe(affected: AffectedPackage, version: str) -> bool:
+        compared.append((affected.versions[0], version))
+        return affects_version(affected, version)
+
+    monkeypatch.setattr(matching, "affects_version", observe)
+    records = [advisory(f"A-{number}", pypi(versions=(f"{number}.0",))) for number in range(5)]
+    match = VersionMatch(records, DEMO, "2.0")
+    assert [found.id for found in match.find_affecting()] == ["A-2"]
+    assert match.find_unevaluable() == ()
+    assert match.build_history(None, NOW).old_advisories == 5
+    assert compared == [(f"{number}.0", "2.0") for number in range(5)]
+
+
+@pytest.mark.parametrize("local", ["", "+cu118"])
+def test_the_versions_of_a_record_are_compared_only_with_one_of_the_same_digits(
+    monkeypatch: pytest.MonkeyPatch, local: str
+) -> None:
+    record = pypi(versions=tuple(f"{major}.{minor}{local}" for major in range(20) for minor in range(20)))
+    monkeypatch.setattr(matching, "_get_position", None)
+    monkeypatch.setattr(matching, "_get_public_position", lambda *_: (2, None))
+    assert not affects_version(record, "88.88.8")
 
 
 @pytest.mark.parametrize(

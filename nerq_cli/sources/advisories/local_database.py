@@ -10,12 +10,7 @@ from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.advisories.osv_files import decode_advisories
 from nerq_cli.store.advisory_db import EcosystemStatus, ImportInfo
 from nerq_cli.units import DAY, NO_LIMIT
-from nerq_cli.vulnerabilities.matching import (
-    build_history,
-    find_unevaluable,
-    match_advisories,
-    select_known_advisories,
-)
+from nerq_cli.vulnerabilities.matching import VersionMatch, select_known_advisories
 from nerq_cli.vulnerabilities.severity import (
     is_reviewed,
     list_reviewed_aliases,
@@ -109,10 +104,9 @@ def find_advisories(
         key = (release.package.ecosystem, release.package.name)
         release_records = rated_records.get(key, ())
         snapshot = snapshots[release.package.ecosystem]
-        gap = "a record is damaged" if key in damaged_keys else find_gap(release_records, release)
-        findings[release] = _build_findings(
-            release, release_records, published, previous_version, snapshot, as_of, gap=gap
-        )
+        match = VersionMatch(release_records, release.package, release.version)
+        gap = "a record is damaged" if key in damaged_keys else find_gap(match)
+        findings[release] = _build_findings(match, published, previous_version, snapshot, as_of, gap=gap)
     return findings
 
 
@@ -163,6 +157,7 @@ def rate_records(
         package: tuple(
             rate_by_aliases(record, lambda name: ratings_by_name.get(name, ()))
             if record.id in unrated_ids[package]
+            and any(name in ratings_by_name for name in (record.id, *record.aliases))
             else record
             for record in records
         )
@@ -190,32 +185,21 @@ def _find_ratings(database: AdvisoryRecords, names: Iterable[str]) -> dict[str, 
 
 
 def _build_findings(
-    release: Release,
-    records: tuple[Advisory, ...],
-    published: int,
-    previous_version: str | None,
-    snapshot: Snapshot,
-    as_of: int,
-    *,
-    gap: str,
+    match: VersionMatch, published: int, previous_version: str | None, snapshot: Snapshot, as_of: int, *, gap: str
 ) -> AdvisoryFindings:
-    package: Package = release.package
-    advisories = match_advisories(records, package, release.version)
-    history_fact = Found(
-        build_history(records, package, release.version, previous_version, as_of), LABEL, snapshot.valid_until
-    )
+    advisories = match.find_affecting()
+    history_fact = Found(match.build_history(previous_version, as_of), LABEL, snapshot.valid_until)
     gap = gap or _find_snapshot_gap(snapshot, published, as_of)
     if not gap:
         return AdvisoryFindings(Found(advisories, LABEL, snapshot.valid_until), history_fact)
     if advisories:
         return AdvisoryFindings(LowerBound(advisories, LABEL, snapshot.valid_until, gap), history_fact)
-    unevaluable_ids = find_unevaluable(records, package, release.version)
-    return AdvisoryFindings(Unknown(gap, LABEL, unevaluable=unevaluable_ids), history_fact)
+    return AdvisoryFindings(Unknown(gap, LABEL, unevaluable=match.find_unevaluable()), history_fact)
 
 
-def find_gap(records: Iterable[Advisory], release: Release) -> str:
+def find_gap(match: VersionMatch) -> str:
     """Return why records are no complete list of the advisories of a release; empty if they are."""
-    unevaluable_ids = find_unevaluable(records, release.package, release.version)
+    unevaluable_ids = match.find_unevaluable()
     if not unevaluable_ids:
         return ""
     more = f" and {len(unevaluable_ids) - 1} more" if len(unevaluable_ids) > 1 else ""
