@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import ceil
 from typing import TYPE_CHECKING, Final, Protocol
 
 from nerq_cli.application.session import read_clock
@@ -21,8 +22,15 @@ if TYPE_CHECKING:
     from nerq_cli.inventory import Package, Release
     from nerq_cli.sources.advisories.local_database import Snapshot
 
-#: Seconds that gathering evidence may take, unless the user or the project sets another number.
+#: Seconds that gathering evidence may take, unless the user or the project sets another number: for up to 1,000
+#: dependencies, and again for each further 1,000.
 DEFAULT_DEADLINE: Final = 30.0
+_DEADLINE_UNIT: Final = 1_000
+
+
+def compute_default_deadline(dependency_count: int) -> float:
+    """Return the seconds that gathering evidence about this many dependencies may take by default."""
+    return DEFAULT_DEADLINE * max(1, ceil(dependency_count / _DEADLINE_UNIT))
 
 
 class EvidenceProvider(Protocol):
@@ -67,6 +75,8 @@ class EvidenceRun:
         self._collector: EvidenceCollector | None = None
         self._notes: list[str] = []
         self._ecosystems: set[str] = set()
+        #: Number of dependencies that the run will be asked about, as far as it is known at its first use.
+        self.expected_count = 0
 
     @property
     def is_offline(self) -> bool:
@@ -168,13 +178,16 @@ class EvidenceRun:
             from nerq_cli.sources.advisories.shipped_advisories import ShippedAdvisories
 
             session, now = self._session, read_clock()
+            default_deadline = compute_default_deadline(self.expected_count)
+            deadline = session.settings.timeout or session.config.timeout or default_deadline
+            limit = f", {deadline:g} s at most" if deadline > DEFAULT_DEADLINE else ""
             as_of = None if session.settings.as_of is None else parse_as_of(session.settings.as_of)
             self._fetch_run = session.fetcher.open_run(
                 now=now,
                 offline=session.settings.offline,
                 refresh=session.settings.refresh,
-                deadline_seconds=session.settings.timeout or session.config.timeout or DEFAULT_DEADLINE,
-                progress=session.create_progress("querying registries and services"),
+                deadline_seconds=deadline,
+                progress=session.create_progress(f"querying registries and services{limit}"),
             )
             self._collector = EvidenceCollector(
                 RegistryLookup(self._fetch_run, session.index_config),

@@ -77,6 +77,7 @@ def run_scan(inputs: Inputs, options: ScanOptions, session: Session, *, explain:
         ):  # a misspelt name is reported before any request is sent
             listing = scan_project(dependency_files, rules, replace(options, list_only=True), run)
             select_dependencies(explain, listing.dependencies)
+        run.expected_count = sum(len(file.declarations) for file in dependency_files)
         report = scan_project(dependency_files, rules, options, run, session.scorer)
         if report.dependencies and not report.list_only:
             selection = select_dependencies(explain, report.dependencies)

@@ -79,7 +79,11 @@ class ReportOptions(Settings, frozen=True, kw_only=True):
     cache_dir: CacheDir = None
     timeout: Annotated[
         float | None,
-        typer.Option("--timeout", min=0.1, help="Seconds the whole run may take to gather evidence.  [default: 30]"),
+        typer.Option(
+            "--timeout",
+            min=0.1,
+            help="Seconds the whole run may take to gather evidence.  [default: 30 for each 1,000 dependencies]",
+        ),
     ] = None
     optional_sources: Annotated[
         list[OptionalSource] | None,

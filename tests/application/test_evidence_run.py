@@ -6,8 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from nerq_cli.application.check import run_check
+from nerq_cli.application.evidence_run import compute_default_deadline
+from nerq_cli.application.read_dependencies import Inputs
+from nerq_cli.application.scan import run_scan
 from nerq_cli.application.session import Session
 from nerq_cli.application.settings import Settings
 
@@ -37,3 +41,29 @@ def test_a_run_that_requests_nothing_opens_nothing(session: Session, tmp_path: P
     with session:
         assert session.open_run().describe_sources() == ()
     assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize(("count", "seconds"), [(0, 30), (1, 30), (1_000, 30), (1_001, 60), (10_000, 300)])
+def test_the_default_deadline_grows_with_the_number_of_dependencies(count: int, seconds: float) -> None:
+    assert compute_default_deadline(count) == seconds
+
+
+@pytest.mark.parametrize(
+    ("timeout", "lines", "label"),
+    [
+        (None, 1, "querying registries and services"),
+        (None, 1_500, "querying registries and services, 60 s at most"),
+        (5.0, 1_500, "querying registries and services"),
+    ],
+)
+def test_a_long_deadline_is_stated_and_one_that_the_user_sets_stays(
+    session: Session, tmp_path: Path, timeout: float | None, lines: int, label: str
+) -> None:
+    labels: list[str] = []
+    path = tmp_path / "requirements.txt"
+    path.write_text("demo==1.0\n" * lines)
+    session.settings = replace(session.settings, timeout=timeout)
+    session.create_progress = labels.append
+    with session:
+        run_scan(Inputs(paths=(str(path),)), session.build_scan_options(), session)
+    assert labels[-1] == label
