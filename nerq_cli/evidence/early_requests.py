@@ -148,7 +148,7 @@ class EarlyRequests:
         self._start_packuments(
             package for package in requested if package.registry_api == "npm" and package not in self._releases
         )
-        self._is_active = self._run.is_waiting
+        self._is_active = self._run.has_open_requests
         if not self._is_active:
             self._inbox.clear()
             return
@@ -180,7 +180,7 @@ class EarlyRequests:
             missing = [release for release in new_releases if release not in self._versions]
             self._version_batch.add(services.select_public("deps-dev", missing))
             self._send(self._version_batch)
-            self._is_active = self._run.is_waiting
+            self._is_active = self._run.has_open_requests
             if not self._is_active:
                 self._inbox.clear()
                 return

@@ -92,6 +92,8 @@ class FetchRun:
         self._unreachable: dict[str, str] = {}
         self._budgets: dict[tuple[str, str], TimeBudget] = {}
         self._joint_budget = TimeBudget(deadline_seconds * JOINT_SHARE, name="joint time budget")
+        self._joint_budget.pause()
+        self._is_waiting = False
         self._next_check = 0.0
         self._stats: dict[str, SourceStats] = {}
         self._pending_rows: dict[tuple[str, str], dict[str, Row]] = {}
@@ -173,7 +175,7 @@ class FetchRun:
         self._on_idle = on_idle
 
     @property
-    def is_waiting(self) -> bool:
+    def has_open_requests(self) -> bool:
         """Whether a request is under way, or queued."""
         return bool(self._jobs)
 
@@ -221,6 +223,8 @@ class FetchRun:
         if key not in self._budgets:
             seconds = self._deadline_seconds
             self._budgets[key] = TimeBudget(seconds * limits.total, seconds * limits.idle)
+            if not self._is_waiting:
+                self._budgets[key].pause()
         return (self._budgets[key], *([self._joint_budget] if limits.is_joint else ()))
 
     def _begin(self, batch: Batch[Any, Any]) -> None:
@@ -342,6 +346,9 @@ class FetchRun:
 
     def _wait(self, pending: list[tuple[Batch[Any, Any], Any]]) -> None:
         """Process results until each batch has a fact about its subject or no request left, or the deadline is over."""
+        for budget in self._iter_budgets():
+            budget.resume()
+        self._is_waiting = True
         try:
             while pending:
                 batch, subject = pending[-1]
@@ -361,6 +368,14 @@ class FetchRun:
             self._abandon_jobs()
             self._save_rows(min_rows=1)
             raise
+        finally:
+            self._is_waiting = False
+            for budget in self._iter_budgets():
+                budget.pause()
+
+    def _iter_budgets(self) -> Iterator[TimeBudget]:
+        yield from self._budgets.values()
+        yield self._joint_budget
 
     def _process_waiting_results(self) -> None:
         """Process the results that arrived while the run did something else."""

@@ -68,6 +68,7 @@ class TimeBudget:
         self._clock = clock
         self._used = self._idle = 0.0
         self._pending = 0
+        self._is_paused = False
         self._updated_at = clock()
 
     @property
@@ -96,6 +97,16 @@ class TimeBudget:
             return f"{self._name} of {round(self._seconds, 1):g} s used up"
         return f"{self._name} used up: no response for {round(self._idle_seconds, 1):g} s"
 
+    def pause(self) -> None:
+        """Count no time: the run does something else than to wait."""
+        self._update()
+        self._is_paused = True
+
+    def resume(self) -> None:
+        """Count the time again."""
+        self._update()
+        self._is_paused = False
+
     def add_jobs(self, count: int) -> None:
         """Begin to wait for this many responses."""
         self._update()
@@ -110,7 +121,7 @@ class TimeBudget:
 
     def _update(self) -> None:
         now = self._clock()
-        if self._pending:
+        if self._pending and not self._is_paused:
             self._used += now - self._updated_at
             self._idle += now - self._updated_at
         self._updated_at = now

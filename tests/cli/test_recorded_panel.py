@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
 import re
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -376,3 +378,24 @@ def test_a_report_is_the_recorded_one_cold_and_warm(nerq: Nerq, world: World, pr
         compare(f"{name}-warm", [shorten(line) for line in warm])
     else:
         assert warm == cold
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_report_does_not_depend_on_the_order_of_answers(
+    nerq: Nerq, world: World, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    numbers = random.Random(seed)  # noqa: S311 - no secret
+    with_token(world)
+    for site in (world.registry.site, world.services.site):
+        monkeypatch.setattr(site, "serve", delay_answers(site.serve, numbers))
+    compare("with_token", [shorten(line) for line in normalise(nerq("scan", *AS_OF, "--format", "json"), world)])
+
+
+def delay_answers(serve: Callable[[Any, Any], bool], numbers: random.Random) -> Callable[[Any, Any], bool]:
+    """Return a server whose answers take up to 0.2 s."""
+
+    def serve_late(request: Any, connection: Any) -> bool:
+        time.sleep(numbers.choice([0.0, 0.01, 0.05, 0.2]))
+        return serve(request, connection)
+
+    return serve_late

@@ -13,6 +13,7 @@ from nerq_cli.ecosystems import PYPI
 from nerq_cli.facts import Absent, Found, Unknown
 from nerq_cli.fetch.fetcher import Fetcher, FetchRun, HttpSettings
 from nerq_cli.fetch.source import Endpoint
+from nerq_cli.fetch.time_budget import TimeLimits
 from nerq_cli.inventory import Package
 from nerq_cli.store import MemoryCache
 from tests.fetch.test_fetcher import Demo, Demos
@@ -69,9 +70,9 @@ def test_nothing_waits_for_what_was_only_started(run: FetchRun, site: Site) -> N
     run.start(OTHERS, [A], Endpoint(url=site.url))
     assert run.fetch(DEMOS, [A], Endpoint(url=site.url)) == {A: Absent("Demo", NOW)}
     assert time.monotonic() - begun < 3
-    assert run.is_waiting
+    assert run.has_open_requests
     run.finish()
-    assert not run.is_waiting
+    assert not run.has_open_requests
 
 
 def test_facts_start_further_requests_while_the_run_waits(run: FetchRun, site: Site) -> None:
@@ -127,6 +128,16 @@ def test_it_is_called_when_every_result_is_processed(run: FetchRun, site: Site) 
     run.fetch(DEMOS, [A, B], at)
     wait_for_requests(site, 4)
     assert {request.path for request in site.requests} == {"/a", "/b", "/others/a", "/others/b"}
+
+
+def test_only_the_time_that_a_run_waits_counts_for_a_service(run: FetchRun, site: Site) -> None:
+    brief = Demos(name="brief", label="Brief")
+    brief.time_limits = TimeLimits(total=0.05)  # type: ignore[attr-defined] # half a second
+    site.on("/a", {"status": 404, "delay": 0.1})
+    run.start(brief, [A], Endpoint(url=site.url))
+    time.sleep(0.8)
+    facts = run.fetch(brief, [A, B], Endpoint(url=site.url))
+    assert set(facts.values()) == {Absent("Brief", NOW)}
 
 
 def test_one_failure_among_many_started_requests_ends_nothing(run: FetchRun, site: Site) -> None:
