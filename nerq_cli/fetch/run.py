@@ -19,6 +19,7 @@ from nerq_cli.fetch.circuit_breaker import EndpointState
 from nerq_cli.fetch.source import Endpoint, Request, Source, has_cooldown
 from nerq_cli.fetch.source_stats import Outcome, SourceStats, SourceSummary
 from nerq_cli.fetch.time_budget import JOINT_SHARE, TimeBudget, get_time_limits
+from nerq_cli.fetch.validator import pack_validator, unpack_validator
 from nerq_cli.inventory import Subject
 from nerq_cli.store import Row
 from nerq_cli.units import DAY
@@ -274,8 +275,8 @@ class FetchRun:
         may_send = subjects and not state.open_reason and not batch.used_up_reason
         for request in batch.source.requests(subjects, batch.endpoint) if may_send else ():
             stored = batch.stored.get(request.subjects[0]) if len(request.subjects) == 1 else None
-            if stored is not None and stored.row.validator:
-                request = replace(request, validator=stored.row.validator)  # noqa: PLW2901 - the same, conditionally
+            if stored is not None and (etag := unpack_validator(stored.row.validator)):
+                request = replace(request, validator=etag)  # noqa: PLW2901 - the same, conditionally
             yield self._create_job(batch, request)
 
     def _create_job(self, batch: Batch[S, T], request: Request[S]) -> Job:
@@ -437,9 +438,8 @@ class FetchRun:
         deferred_subjects = {subject for request in result.next_requests for subject in request.subjects}
         for subject, value, encoded in result.entries:
             if subject in batch.subjects and subject not in batch.facts:
-                self._save_fact(
-                    batch, subject, _create_fact(value, batch.source.label, self._now), encoded, result.validator
-                )
+                fact = _create_fact(value, batch.source.label, self._now)
+                self._save_fact(batch, subject, fact, encoded, pack_validator(result.validator))
         for subject in subjects:
             if result.not_modified and subject in batch.stored:
                 row, fact = batch.stored[subject]

@@ -11,8 +11,8 @@ from typing import NamedTuple, Protocol
 class Row(NamedTuple):
     """One stored response. Times are epoch seconds (UTC).
 
-    ``value`` is None when the source reported that the subject does not exist. ``validator`` is the ETag for a
-    conditional request, empty without one.
+    ``value`` is None when the source reported that the subject does not exist. ``validator`` is what
+    ``fetch`` needs for a conditional request, empty without one.
     """
 
     value: bytes | None

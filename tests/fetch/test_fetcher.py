@@ -27,6 +27,7 @@ from nerq_cli.facts import Absent, Fact, Found, Unknown
 from nerq_cli.fetch.fetcher import Fetcher, FetchRun, HttpSettings, SourceSummary
 from nerq_cli.fetch.host_workers import HostWorkers
 from nerq_cli.fetch.source import Endpoint, Request, Response
+from nerq_cli.fetch.validator import pack_validator
 from nerq_cli.inventory import Package
 from nerq_cli.store import MemoryCache, Row, Store
 
@@ -132,7 +133,7 @@ def hold(
     memory: MemoryCache, site: Site, value: bytes | None = b'{"name":"old"}', *, age: int = 0, etag: str = '"1"'
 ) -> None:
     """Put an answer by that expired ``age`` seconds ago."""
-    row = Row(value, NOW - age - DEMOS.max_age, NOW - age, etag)
+    row = Row(value, NOW - age - DEMOS.max_age, NOW - age, pack_validator(etag))
     memory.put_many("demo", site.url, {A.key: row})
 
 
@@ -242,7 +243,7 @@ def test_an_expired_answer_is_asked_for_with_its_validator_and_renewed(
     site.on("/a", {"status": 304})
     assert ask() == Found(Demo("old"), "Demo", NOW)
     assert site.requests[0].headers["if-none-match"] == '"1"'
-    assert held(memory, site) == Row(b'{"name":"old"}', NOW, NOW + DEMOS.max_age, '"1"')
+    assert held(memory, site) == Row(b'{"name":"old"}', NOW, NOW + DEMOS.max_age, pack_validator('"1"'))
 
 
 def test_an_absence_that_still_stands_is_renewed_for_its_own_time(
@@ -251,7 +252,7 @@ def test_an_absence_that_still_stands_is_renewed_for_its_own_time(
     hold(memory, site, None)
     site.on("/a", {"status": 304})
     assert ask() == Absent("Demo", NOW)
-    assert held(memory, site) == Row(None, NOW, NOW + DEMOS.absent_max_age, '"1"')
+    assert held(memory, site) == Row(None, NOW, NOW + DEMOS.absent_max_age, pack_validator('"1"'))
 
 
 def test_an_answer_that_changed_takes_the_place_of_the_old_one(
@@ -262,7 +263,18 @@ def test_an_answer_that_changed_takes_the_place_of_the_old_one(
     assert ask() == Found(Demo("new"), "Demo", NOW)
     row = held(memory, site)
     assert row is not None
-    assert (msgspec.json.decode(row.value or b""), row.validator) == ({"name": "new", "size": 0}, '"2"')
+    assert (msgspec.json.decode(row.value or b""), row.validator) == ({"name": "new", "size": 0}, pack_validator('"2"'))
+
+
+def test_an_answer_that_another_version_has_read_is_read_again(
+    ask: Callable[..., Any], memory: MemoryCache, site: Site
+) -> None:
+    hold(memory, site)
+    row = held(memory, site)
+    assert row is not None
+    memory.put_many("demo", site.url, {A.key: row._replace(validator='0.0.9 "1"')})
+    site.on("/a", lambda request: {"status": 304} if "if-none-match" in request.headers else {"body": {"name": "new"}})
+    assert ask() == Found(Demo("new"), "Demo", NOW)
 
 
 @pytest.mark.parametrize("etag", ["", "line\nbreak", "ünicode"])
