@@ -33,8 +33,12 @@ PLACES = {
 
 
 def environment(address: str) -> dict[str, str]:
-    """Return the variables that point nerq at the stand-ins."""
-    return {variable: address + path for variable, path in PLACES.items()}
+    """Return the variables that point nerq at the stand-ins, by another name than the registries have.
+
+    A host receives a limited number of requests at a time: services are on other hosts than registries.
+    """
+    own_address = address.replace("127.0.0.1", "localhost")
+    return {variable: own_address + path for variable, path in PLACES.items()}
 
 
 def answers(path: str) -> bool:

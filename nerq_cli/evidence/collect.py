@@ -150,7 +150,7 @@ class EvidenceCollector:
         self._package_plan = Plan(PACKAGE_STEPS, inputs=PACKAGE_INPUTS)
         self._release_plan = Plan(release_steps, inputs=RELEASE_INPUTS)
         self._known_until = NO_LIMIT if as_of is None or as_of >= now else as_of
-        self._local_inputs = {
+        self._local_inputs: dict[str, Any] = {
             "store": store,
             "database": database,
             "shipped": shipped,
@@ -182,6 +182,8 @@ class EvidenceCollector:
             self._registries, self._services, as_of=self._as_of, known_until=self._known_until
         )
         self._early_requests.begin_packages(packages, pinned_releases)
+        if self._early_requests.is_active:  # while the first answers are under way; the step finds it in the store
+            similar_names.find_similar_names(set(packages), self._local_inputs["store"], now=self._local_inputs["now"])
         values = self._package_plan.run(
             {
                 "registries": self._registries,

@@ -75,8 +75,8 @@ class EarlyRequests:
         self._run = services.run
         self._as_of = as_of
         self._known_until = known_until
-        #: Whether a request had to be sent: an answer of the store needs no early request.
-        self._is_active = False
+        #: Whether a request had to be sent: what the store has needs none, and leaves no time to use.
+        self.is_active = False
         #: Facts that arrived and are not looked at yet.
         self._inbox: list[tuple[Callable[[Any], None], Mapping[Any, Fact[Any]]]] = []
         #: Subjects without an answer, by what the requests are about.
@@ -148,8 +148,8 @@ class EarlyRequests:
         self._start_packuments(
             package for package in requested if package.registry_api == "npm" and package not in self._releases
         )
-        self._is_active = self._run.has_open_requests
-        if not self._is_active:
+        self.is_active = self._run.has_open_requests
+        if not self.is_active:
             self._inbox.clear()
             return
         self._may_read_repositories = bool(self._services.endpoints["github"].identity) or (
@@ -176,12 +176,12 @@ class EarlyRequests:
             self._told_packages.add(release.package)
             if release in package_facts.versions:
                 self._versions[release] = package_facts.versions[release]
-        if not self._is_active:  # has the store what deps.dev told about them?
+        if not self.is_active:  # has the store what deps.dev told about them?
             missing = [release for release in new_releases if release not in self._versions]
             self._version_batch.add(services.select_public("deps-dev", missing))
             self._send(self._version_batch)
-            self._is_active = self._run.has_open_requests
-            if not self._is_active:
+            self.is_active = self._run.has_open_requests
+            if not self.is_active:
                 self._inbox.clear()
                 return
         self._tell_releases(new_releases)
@@ -247,7 +247,7 @@ class EarlyRequests:
 
     def _proceed(self, *, is_quiet: bool = False) -> None:
         """Look at the facts that arrived, and send what follows from them."""
-        if not self._is_active:
+        if not self.is_active:
             self._inbox.clear()
             return
         is_new = True

@@ -194,14 +194,19 @@ class FetchRun:
     def _collect_batches(
         self, source: Source[S, T], subjects: Iterable[S], endpoint: Endpoint
     ) -> list[tuple[Batch[S, T], S]]:
-        """Return each subject with the batch that fetches it: one that was started, or else a new one."""
+        """Return each subject with the batch that fetches it: one that was started, or else a new one.
+
+        What is started meanwhile about the same subjects sends no second request.
+        """
         self._stats.setdefault(source.label, SourceStats(source.label))
-        subjects = dict.fromkeys(subjects)
-        started = self._started.get((source.name, endpoint.scope), {})
-        batches = {subject: started.pop(subject) for subject in subjects if subject in started}
-        batch = self._create_batch(source, [subject for subject in subjects if subject not in batches], endpoint)
-        self._begin(batch)
-        return [(batches.get(subject, batch), subject) for subject in subjects]
+        started = self._started.setdefault((source.name, endpoint.scope), {})
+        unique_subjects = dict.fromkeys(subjects)
+        new_subjects = [subject for subject in unique_subjects if subject not in started]
+        if new_subjects:
+            batch = self._create_batch(source, new_subjects, endpoint)
+            started.update(dict.fromkeys(new_subjects, batch))
+            self._begin(batch)
+        return [(started[subject], subject) for subject in unique_subjects]
 
     def _create_batch(self, source: Source[S, T], subjects: Iterable[S], endpoint: Endpoint) -> Batch[S, T]:
         key = (source.name, endpoint.url)
@@ -244,6 +249,7 @@ class FetchRun:
             if subject not in batch.facts:
                 self._fall_back(batch, subject, batch.state.open_reason or self._explain_missing(batch))
             self._stats[batch.source.label].add_outcome(batch.outcomes[subject])
+            self._started[batch.source.name, batch.endpoint.scope].pop(subject, None)
             facts[subject] = batch.facts[subject]
         return facts
 

@@ -96,6 +96,18 @@ def test_facts_start_further_requests_while_the_run_waits(run: FetchRun, site: S
     assert paths.index("/others/a") < 3  # before the answer about b
 
 
+def test_what_is_waited_for_is_not_requested_again(run: FetchRun, site: Site) -> None:
+    at = Endpoint(url=site.url)
+    site.on("/others/a", {"status": 404, "delay": 0.3})
+
+    def follow(_: object) -> None:
+        run.start(OTHERS, [A], at)
+
+    run.start(DEMOS, [B], at, follow)
+    assert run.fetch(OTHERS, [A], at) == {A: Absent("Others", NOW)}
+    assert [request.path for request in site.requests].count("/others/a") == 1
+
+
 def test_facts_of_the_store_arrive_at_once(run: FetchRun, site: Site) -> None:
     run.fetch(DEMOS, [A], Endpoint(url=site.url))
     seen: list[Any] = []
