@@ -1,22 +1,20 @@
 """Stand-ins for the services beside the registries: OSV, deps.dev, Scorecard, GitHub, EPSS, KEV.
 
-Every twenty-fifth package (``package-00000``, ``module-00025``...) has one advisory, which affects every version before
-its fix. deps.dev knows every version, and one repository for each package.
+Every twenty-fifth package (``package-00000``, ``module-00025``...; every third with the sizes of ``bodies.py``) has
+one advisory, which affects every version before its fix. deps.dev knows every version, and one repository for each
+package.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import bodies
 from registry import versions
 
-_NUMBER = re.compile(r"-(\d{5})$")
-#: One advisory for so many packages.
-EVERY = 25
 FIXED = "4.9.1"
 MODIFIED = "2026-06-01T00:00:00Z"
 #: Where each service is below the address of the stand-in, by the variable that says so.
@@ -30,6 +28,8 @@ PLACES = {
     "NERQ_NPM_DOWNLOADS_URL": "/npm-downloads",
     "NERQ_PYPISTATS_URL": "/pypistats",
 }
+#: What npm audit asks.
+NPM_AUDIT = "/-/npm/v1/security/advisories/bulk"
 
 
 def environment(address: str) -> dict[str, str]:
@@ -43,7 +43,7 @@ def environment(address: str) -> dict[str, str]:
 
 def answers(path: str) -> bool:
     """Whether a path belongs to one of the services."""
-    return path.startswith(tuple(PLACES.values()))
+    return path.startswith((*PLACES.values(), NPM_AUDIT))
 
 
 def answer(path: str, body: bytes = b"") -> tuple[int, bytes]:
@@ -66,7 +66,7 @@ def _lists(asked: _Asked) -> dict[str, Any]:
 
 def _query(asked: _Asked) -> dict[str, Any]:
     name = asked.body["package"]["name"]
-    return {"vulns": [record(name)] if _is_affected(name) else []}
+    return {"vulns": [record(name)] if bodies.is_affected(name) else []}
 
 
 def _vulnerability(asked: _Asked) -> dict[str, Any]:
@@ -92,20 +92,15 @@ def _graphql(asked: _Asked) -> dict[str, Any]:
     return {"data": {f"r{n}": _hosted(variables, n) for n in range(50) if f"o{n}" in variables}}
 
 
-def _is_affected(name: str) -> bool:
-    found = _NUMBER.search(name)
-    return found is not None and int(found[1]) % EVERY == 0
-
-
 def _hits(query: dict[str, Any]) -> dict[str, Any]:
     name = query["package"]["name"]
-    return {"vulns": [{"id": f"GHSA-{name}", "modified": MODIFIED}]} if _is_affected(name) else {}
+    return {"vulns": [{"id": f"GHSA-{name}", "modified": MODIFIED}]} if bodies.is_affected(name) else {}
 
 
 def record(name: str) -> dict[str, Any]:
     """Return the OSV record of a package's advisory."""
     ecosystem, kind = ("npm", "SEMVER") if name.startswith("module") else ("PyPI", "ECOSYSTEM")
-    return {
+    made: dict[str, Any] = {
         "id": f"GHSA-{name}",
         "modified": MODIFIED,
         "published": MODIFIED,
@@ -115,10 +110,29 @@ def record(name: str) -> dict[str, Any]:
             {
                 "package": {"ecosystem": ecosystem, "name": name},
                 "ranges": [{"type": kind, "events": [{"introduced": "0"}, {"fixed": FIXED}]}],
-                "versions": [version for version, _ in versions(name)],
+                "versions": [version for version, _ in versions(name) if version.endswith(".0")],
             }
         ],
         "database_specific": {"severity": "MODERATE"},
+    }
+    return {**made, **bodies.details(made, len(json.dumps(made)))}
+
+
+def _bulk(asked: _Asked) -> dict[str, Any]:
+    return {
+        name: [
+            {
+                "id": 1_000_000 + (bodies.number_of(name) or 0),
+                "url": f"https://advisories.example/GHSA-{name}",
+                "title": f"A hole in {name}",
+                "severity": "moderate",
+                "vulnerable_versions": f"<{FIXED}",
+                "cwe": ["CWE-22"],
+                "cvss": {"score": 5.3, "vectorString": "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:L/I:N/A:N"},
+            }
+        ]
+        for name in asked.body
+        if bodies.is_affected(name)
     }
 
 
@@ -184,4 +198,5 @@ ROUTES: dict[str, Callable[[_Asked], dict[str, Any]]] = {
     "/kev": _catalogue,
     "/github/repos/": _rest,
     "/github/graphql": _graphql,
+    NPM_AUDIT: _bulk,
 }

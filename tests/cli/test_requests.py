@@ -44,7 +44,7 @@ def stand_ins(site: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[st
 
     monkeypatch.setattr(site, "serve", serve)
     yield asked
-    for name in ("registry", "services"):
+    for name in ("bodies", "registry", "services"):
         sys.modules.pop(name, None)
 
 

@@ -1,0 +1,114 @@
+"""How large the bodies of the stand-ins are: small by default; with ``real`` as large as those of the real services.
+
+Then one package in three has an advisory instead of one in 25. Records of advisories have 1.8 kB, the mean of the PyPA
+database. One package in ten has 320 releases and one in fifty 2,000: their pages are of hundreds of kilobytes, and of
+megabytes. Hashes and signatures are random, so that bodies are compressed about as well as real ones.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from base64 import b64encode
+from typing import Any
+
+_NUMBER = re.compile(r"-(\d{5})$")
+_WORDS = ("the", "a", "of", "when", "user", "may", "read", "write", "path", "header", "request", "token", "attacker")
+#: Bytes of a record.
+_RECORD_BYTES = 1_800
+
+real = False
+
+
+def number_of(name: str) -> int | None:
+    """Return the number in the name of a package."""
+    found = _NUMBER.search(name)
+    return None if found is None else int(found[1])
+
+
+def is_affected(name: str) -> bool:
+    """Whether a package has an advisory."""
+    number = number_of(name)
+    return number is not None and number % (3 if real else 25) == 0
+
+
+def patches(name: str) -> int:
+    """Return how many releases each of the forty minor versions has."""
+    number = number_of(name)
+    if not real or number is None:
+        return 1
+    return 50 if number % 50 == 7 else 8 if number % 10 == 3 else 1
+
+
+def text(name: str, size: int) -> str:
+    """Return words, always the same for one name."""
+    chosen = random.Random(name)
+    words = ""
+    while len(words) < size:
+        words += f"{chosen.choice(_WORDS)} "
+    return words[:size]
+
+
+def digest(seed: str, size: int) -> bytes:
+    """Return random bytes, always the same for one seed."""
+    return random.Random(seed).randbytes(size)
+
+
+def details(record: dict[str, Any], size: int) -> dict[str, Any]:
+    """Return what makes a record of that size one of the real size."""
+    return {"details": text(record["id"], max(0, _RECORD_BYTES - size))} if real else {}
+
+
+def file_fields(filename: str) -> dict[str, Any]:
+    """Return the further fields of a file on a project page."""
+    if not real:
+        return {}
+    digests = {"blake2b_256": 32, "md5": 16, "sha256": 32}
+    return {
+        "comment_text": "",
+        "digests": {name: digest(f"{name} {filename}", size).hex() for name, size in digests.items()},
+        "downloads": -1,
+        "has_sig": False,
+        "md5_digest": digest(f"md5 {filename}", 16).hex(),
+        "python_version": "py3",
+    }
+
+
+def manifest_fields(name: str, version: str) -> dict[str, Any]:
+    """Return the further fields of one version in a packument."""
+    if not real:
+        return {}
+    seed = f"{name} {version}"
+    return {
+        "main": "dist/index.js",
+        "module": "dist/index.mjs",
+        "author": {"name": "ann", "email": "ann@demo.example"},
+        "bugs": {"url": f"https://github.com/acme/{name}/issues"},
+        "gitHead": digest(seed, 20).hex(),
+        "scripts": {
+            "build": "tsc -p .",
+            "test": "node --test",
+            "lint": "eslint src",
+            "prepublishOnly": "npm run build",
+        },
+        "dependencies": {f"module-9{n:04}": f"^{n}.1.0" for n in range(4)},
+        "devDependencies": {f"module-8{n:04}": f"^{n}.4.2" for n in range(8)},
+        "_npmUser": {"name": "ann", "email": "ann@demo.example"},
+        "_nodeVersion": "20.11.0",
+        "_npmVersion": "10.2.4",
+        "_npmOperationalInternal": {"host": "s3://packages.example", "tmp": f"tmp/{seed}_{digest(seed, 8).hex()}"},
+        "_hasShrinkwrap": False,
+        "dist": {
+            "tarball": f"https://files.registry.example/{name}-{version}.tgz",
+            "shasum": digest(seed, 20).hex(),
+            "integrity": f"sha512-{b64encode(digest(seed, 64)).decode()}",
+            "fileCount": 24,
+            "unpackedSize": 123456,
+            "signatures": [
+                {
+                    "keyid": "SHA256:0000000000000000000000000000000000000000000",
+                    "sig": b64encode(digest(seed, 70)).decode(),
+                }
+            ],
+        },
+    }
