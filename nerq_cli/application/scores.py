@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
+from sys import intern
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, get_type_hints
 
 import msgspec
@@ -16,7 +17,7 @@ from nerq_cli import __version__, scoring, signals
 from nerq_cli.facts import Evidence
 from nerq_cli.inventory import Release
 from nerq_cli.methodology.packages import PACKAGES
-from nerq_cli.scoring import Score
+from nerq_cli.scoring import Reason, Score
 from nerq_cli.signals.packed import PackedSignals, pack_signals
 from nerq_cli.store import Row
 from nerq_cli.units import DAY
@@ -90,8 +91,15 @@ def compute_digest(release: Release, evidence: Evidence) -> str:
 
 
 def _encode_score(score: Score) -> bytes:
-    signals = score.signals.content if isinstance(score.signals, PackedSignals) else pack_signals(score.signals)
-    content = msgspec.msgpack.encode((signals, *(getattr(score, field) for field in _FIELDS)))
+    content = msgspec.msgpack.encode(
+        (
+            score.signals.content if isinstance(score.signals, PackedSignals) else pack_signals(score.signals),
+            [score.dimensions[name] for name in PACKAGES.dimensions],
+            [score.points_per_weight[name] for name in PACKAGES.dimensions],
+            [(reason.damage, reason.text, reason.origin) for reason in score.reasons],
+            *(getattr(score, field) for field in _FIELDS),
+        )
+    )
     return zlib.crc32(content).to_bytes(_CHECKSUM_SIZE, "big") + content
 
 
@@ -103,14 +111,28 @@ def _read_score(row: Row | None) -> Score | None:
     if zlib.crc32(content).to_bytes(_CHECKSUM_SIZE, "big") != checksum:  # its signals are read later, if at all
         return None
     try:
-        signals, *values = _build_decoder().decode(content)
+        signals, dimensions, points, reasons, *values = _build_decoder().decode(content)
     except msgspec.DecodeError:
         return None
-    return Score(methodology=PACKAGES, signals=PackedSignals(signals), **dict(zip(_FIELDS, values, strict=True)))
+    return Score(
+        methodology=PACKAGES,
+        signals=PackedSignals(signals),
+        dimensions=dict(zip(PACKAGES.dimensions, dimensions, strict=True)),
+        points_per_weight=dict(zip(PACKAGES.dimensions, points, strict=True)),
+        # Thousands of scores have the same few texts: they share them.
+        reasons=tuple(
+            Reason(damage=damage, text=intern(text), origin=intern(origin)) for damage, text, origin in reasons
+        ),
+        **dict(zip(_FIELDS, values, strict=True)),
+    )
 
 
-#: The fields of a score that are stored beside its signals: all but the methodology, which the scope names.
-_FIELDS: Final = tuple(field for field in Score.__struct_fields__ if field not in ("methodology", "signals"))
+#: The fields of a score that are stored as they are. The methodology is not stored: the scope names it.
+_FIELDS: Final = tuple(
+    field
+    for field in Score.__struct_fields__
+    if field not in ("methodology", "signals", "dimensions", "points_per_weight", "reasons")
+)
 #: Of sets and dictionaries in any order the same bytes.
 _DIGEST_ENCODER: Final = msgspec.msgpack.Encoder(order="deterministic")
 
@@ -118,7 +140,8 @@ _DIGEST_ENCODER: Final = msgspec.msgpack.Encoder(order="deterministic")
 @lru_cache(maxsize=1)
 def _build_decoder() -> msgspec.msgpack.Decoder[tuple[Any, ...]]:
     types = get_type_hints(Score)
-    return msgspec.msgpack.Decoder(tuple.__class_getitem__((bytes, *(types[field] for field in _FIELDS))))
+    packed = (bytes, list[float | None], list[float], list[tuple[float, str, str]])
+    return msgspec.msgpack.Decoder(tuple.__class_getitem__((*packed, *(types[field] for field in _FIELDS))))
 
 
 @lru_cache(maxsize=1)
