@@ -14,12 +14,14 @@ packages with nerq's, apart from optional ones that the tool does not list becau
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -34,6 +36,7 @@ LOCAL_REASONS = ("workspace member", "local path", "provided by this project")
 #: Address that git replaces by the directory of the repository: Yarn 4 accepts no repository on disk.
 GIT_ADDRESS = "https://git.example/x/"
 
+#: Content of files by their path: text, bytes, or what is written as JSON.
 Files = Mapping[str, Any]
 Packages = set[tuple[str, str]]
 
@@ -76,7 +79,10 @@ def write(folder: Path, files: Files) -> None:
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content if isinstance(content, str) else json.dumps(content, indent=2) + "\n", "utf-8")
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            path.write_text(content if isinstance(content, str) else json.dumps(content, indent=2) + "\n", "utf-8")
 
 
 def edit(folder: Path, manifest: str, project: Project, requirement: str) -> None:
@@ -121,21 +127,46 @@ def package(dependencies: Files | None = None, **more: object) -> dict[str, obje
     return {"name": "root", "version": "1.0.0", "private": True, "dependencies": dependencies or {}, **more}
 
 
+def pack(files: Files) -> bytes:
+    """Return an archive as `npm pack` makes it."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+        for name, content in files.items():
+            data = (content if isinstance(content, str) else json.dumps(content)).encode()
+            member = tarfile.TarInfo(f"package/{name}")
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return stream.getvalue()
+
+
+def bundle() -> bytes:
+    """Return the archive of a package with two packages in it: one that it requires, and one that this one requires."""
+    fields = {"name": "bundler", "version": "1.0.0", "dependencies": {"debug": "^4.3.0", "isarray": "^2.0.0"}}
+    return pack(
+        {
+            "package.json": {**fields, "bundleDependencies": ["debug"]},
+            "index.js": "",
+            "node_modules/debug/package.json": {"name": "debug", "version": "4.3.4", "dependencies": {"ms": "2.1.2"}},
+            "node_modules/ms/package.json": {"name": "ms", "version": "2.1.2"},
+        }
+    )
+
+
 def node_projects(repository: Path, tool: str) -> dict[str, Project]:
     """Return the twelve projects of npm's kind, with what only one tool has in that tool's form."""
-    is_pnpm, is_berry = tool == "pnpm", tool == "yarn 4"
+    is_npm, is_pnpm, is_berry = tool.startswith("npm"), tool == "pnpm", tool == "yarn 4"
     link = "workspace:*" if tool in ("pnpm", "yarn 4", "bun") else "1.0.0"
     workspaces: dict[str, Any] = {} if is_pnpm else {"workspaces": ["packages/*"]}
     pnpm_workspace = {"pnpm-workspace.yaml": "packages:\n  - packages/*\n"} if is_pnpm else {}
     overrides: dict[str, Any] = {"ms": "2.1.2"}
-    direct = {} if tool == "npm" else {"isarray": "^1.0.0"}
+    direct = {} if is_npm else {"isarray": "^1.0.0"}
     if is_pnpm:
         overrides = {"pnpm": {"overrides": {**overrides, "isarray": "2.0.5", "has-flag": "-"}}}
         direct["has-flag"] = "^4.0.0"
     elif tool.startswith("yarn"):
         overrides = {"resolutions": {**overrides, "isarray": "2.0.5"}}
     else:
-        overrides = {"overrides": overrides | ({} if tool == "npm" else {"isarray": "2.0.5"})}
+        overrides = {"overrides": overrides | ({} if is_npm else {"isarray": "2.0.5"})}
     projects = {
         "alias": Project({"package.json": package({"old-ms": "npm:ms@^2.0.0", "ms": "^2.1.0"})}),
         "override": Project(
@@ -167,6 +198,15 @@ def node_projects(repository: Path, tool: str) -> dict[str, Project]:
         "bundled": Project(
             {"package.json": package({"debug": "^4.3.0", "ms": "^2.1.0"}, bundleDependencies=["debug"])}
         ),
+        "packed bundle": Project(
+            {"package.json": package({"bundler": "file:./bundler.tgz", "ms": "^2.1.3"}), "bundler.tgz": bundle()}
+        ),
+        "local package": Project(
+            {
+                "package.json": package({"lib": "file:./lib", "ms": "^2.1.0"}),
+                "lib/package.json": {"name": "lib", "version": "1.0.0", "dependencies": {"isarray": "^2.0.0"}},
+            }
+        ),
         "peer": Project(
             {
                 "package.json": package(
@@ -182,6 +222,8 @@ def node_projects(repository: Path, tool: str) -> dict[str, Project]:
         "catalog": Project({"package.json": package({"ms": "^2.1.0", "isarray": "^2.0.0"})}),
         "patched": Project({"package.json": package({"ms": "^2.1.0", "isarray": "2.0.5"})}),
     }
+    if tool == "npm, version 1":  # npm since 7 refuses the lock files of these, as they have no version
+        del projects["git"], projects["packed bundle"]
     patch = "diff --git a/index.js b/index.js\n--- a/index.js\n+++ b/index.js\n@@ -1,5 +1,6 @@\n+// patched\n"
     patch += " var toString = {}.toString;\n \n module.exports = Array.isArray || function (arr) {\n"
     patch += "   return toString.call(arr) == '[object Array]';\n };\n"
@@ -219,8 +261,9 @@ def list_npm(folder: Path) -> Packages:
 
 
 def list_members(folder: Path) -> set[str]:
-    """Return the names of the members of a workspace."""
-    return {json.loads(path.read_text("utf-8"))["name"] for path in folder.glob("packages/*/package.json")}
+    """Return the names of the members of a workspace, and of a local package."""
+    paths = [*folder.glob("packages/*/package.json"), *folder.glob("lib/package.json")]
+    return {json.loads(path.read_text("utf-8"))["name"] for path in paths}
 
 
 def use_real_names(packages: Packages, folder: Path) -> Packages:
@@ -241,9 +284,14 @@ def _walk_npm(node: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
 def list_pnpm(folder: Path, command: list[str]) -> Packages:
     """Return what `pnpm list` lists of all projects."""
     packages: Packages = set()
-    for project in run_json([*command, "list", "--recursive", "--depth", "Infinity", "--json"], folder):
-        packages.update(_walk_pnpm(project))
-    return packages
+    text = run_text([*command, "list", "--recursive", "--depth", "Infinity", "--json"], folder)
+    while text.strip():  # a document for the workspace, and one for each project outside of it
+        projects, end = json.JSONDecoder().raw_decode(text.strip())
+        text = text.strip()[end:]
+        for project in projects:
+            packages.update(_walk_pnpm(project))
+    members = list_members(folder)
+    return {(name, version) for name, version in packages if name not in members}
 
 
 def _walk_pnpm(node: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
@@ -251,7 +299,7 @@ def _walk_pnpm(node: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
         for child in node.get(section, {}).values():
             version = child["version"]
             if not version.startswith("link:"):
-                yield child["from"], version.rpartition("@")[2] if "://" not in version else ""
+                yield child["from"], version.rpartition("@")[2] if ":" not in version else ""
             yield from _walk_pnpm(child)
 
 
@@ -278,7 +326,8 @@ def list_yarn_berry(folder: Path, command: list[str]) -> Packages:
         locator, version = line["value"], line["children"]["Version"]
         if "@workspace:" not in locator:
             packages.add((locator[: locator.index("@", 1)], version))
-    return packages
+    members = list_members(folder)
+    return {(name, version) for name, version in packages if name not in members}
 
 
 def list_bun(folder: Path, command: list[str]) -> Packages:
@@ -336,7 +385,7 @@ def python_projects(repository: Path, tool: str, index: str = "") -> dict[str, P
         "tag": single(["typing-extensions==4.*", "six~=1.16", *base]),
         "bundled": single(base, extra='[dependency-groups]\ndev = ["six>=1.16"]\n'),
         "peer": single(["six==1.16.0 ; python_version < '3.12'", "six>=1.17 ; python_version >= '3.12'", *base]),
-        "patched": Project(
+        "local package": Project(
             {
                 "pyproject.toml": pyproject(
                     ["local @ file:///${PROJECT_ROOT}/local" if is_pdm else "local", *base], path_source
@@ -444,6 +493,14 @@ def make_tools(tools: Path, repository: Path, index: str) -> list[Tool]:
             ["npm", "ci", "--no-audit", "--no-fund", *quiet],
             list_npm,
             node_projects(repository, "npm"),
+        ),
+        Tool(
+            "npm, version 1",
+            "package.json",
+            ["npm", "install", "--lockfile-version=1", "--no-audit", "--no-fund", *quiet],
+            ["npm", "ci", "--no-audit", "--no-fund", *quiet],
+            list_npm,
+            node_projects(repository, "npm, version 1"),
         ),
         Tool(
             "pnpm",

@@ -442,6 +442,7 @@ class _LockfileApplier(msgspec.Struct, dict=True):
             name in self.overridden_names
             or entry.skip_reason
             or _has_requirement(edge, declaration)
+            or (self.lockfile.importers is None and not self.lockfile.compares_requirements and _is_tag(declaration))
             or (
                 _allows_version(declaration, entry.version)
                 and (declaration.group == _PEER_GROUP or name in locked_names or not self._compares_requirement(edge))
@@ -591,6 +592,11 @@ def _join_path(directory: str, path: str) -> str:
         elif part not in ("", "."):
             parts.append(part)
     return ("/" if directory.startswith("/") else "") + "/".join(parts)
+
+
+def _is_tag(declaration: Declaration) -> bool:
+    """Whether a requirement is none of versions, but a dist-tag: which version it was is not known."""
+    return get_ecosystem(declaration.ecosystem).parse_requirement(declaration.requirement) is None
 
 
 def _allows_version(declaration: Declaration, version: str) -> bool:

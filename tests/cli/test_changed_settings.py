@@ -231,6 +231,23 @@ def test_overrides_of_npm(nerq: Nerq, project: Path, locked: str, overrides: dic
     assert list_drift(nerq) == ["the overrides of npm have changed since package-lock.json was written"] * drifts
 
 
+@pytest.mark.parametrize(
+    ("overrides", "drifts"),
+    [({"ms": "2.1.2"}, False), ({"ms": "2.1.2 || 2.1.3"}, False), ({"ms": "2.1.3"}, True), ({}, False)],
+)
+def test_overrides_of_npm_beside_a_lock_file_of_version_1(
+    nerq: Nerq, project: Path, overrides: dict[str, Any], *, drifts: bool
+) -> None:
+    packages = {
+        "debug": {"version": "4.4.3", "requires": {"ms": "2.1.2"}},
+        "is-number": {"version": "7.0.0"},
+        "ms": {"version": "2.1.2"},
+    }
+    lock = {"name": "root", "lockfileVersion": 1, "requires": True, "dependencies": packages}
+    write(project, {"package.json": manifest(overrides=overrides), "package-lock.json": json.dumps(lock)})
+    assert list_drift(nerq) == ["the overrides of npm have changed since package-lock.json was written"] * drifts
+
+
 def test_what_is_bundled_or_required_as_a_peer_may_have_another_version(nerq: Nerq, project: Path) -> None:
     packages = {
         "": {"name": "root", "dependencies": {"a": "1.0.0", "b": "1.0.0", "c": "latest"}},

@@ -292,6 +292,14 @@ def test_a_pattern_decides_in_a_lock_file_without_roots() -> None:
     assert apply_node(lockfile, need("a", ">=1"), overridden_names=("a",))[0] == []
 
 
+def test_a_tag_is_no_drift_where_the_lock_file_does_not_state_what_was_required() -> None:
+    lockfile = replace(node_lock(node("a", "1.0.0")), compares_requirements=False)
+    assert apply_node(lockfile, need("a", "latest"))[0] == []
+    assert apply_node(lockfile, need("a", "^2"))[0] == ["a"]
+    stated = root(Edge(target="a@1.0.0", requirement="^1"))
+    assert apply_node(replace(lockfile, importers=(stated,)), need("a", "latest"))[0] == ["a"]
+
+
 def test_an_override_in_the_lock_file_decides_about_a_direct_dependency() -> None:
     importer = root(Edge(target="a@2.0.0", requirement="2.0.0"), Edge(target="c@1.0.0", requirement="1.0.0", alias="b"))
     lockfile = node_lock(

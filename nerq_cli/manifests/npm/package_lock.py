@@ -73,7 +73,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
         format=NAME,
         locked_packages=packages,
         importers=importers,
-        settings=((NPM_OVERRIDES, ""),) if importers else (),  # it shows in the versions
+        settings=((NPM_OVERRIDES, ""),) if reader.has_edges else (),  # they show in the versions
         locked_filenames=list_package_json_files(importers),
         constraint=constraint,
         local_names=tuple(sorted({reader.project_name, *(importer.name for importer in importers or ())} - {""})),
@@ -137,6 +137,11 @@ class _PackageLockReader:
         self._missing_dependents: dict[str, str] = {}
         self._edges_by_path: dict[str, tuple[Edge, ...] | None] = {}
         self.importers: tuple[Importer, ...] | None = None
+
+    @property
+    def has_edges(self) -> bool:
+        """Whether the file states what its packages require; npm before 5 left that out."""
+        return not self._is_nested or "requires" in self._header
 
     # --- From the text to entries
 
@@ -329,7 +334,7 @@ class _PackageLockReader:
 
     def _find_edges(self, entry: _FolderEntry) -> tuple[Edge, ...] | None:
         """Return the edges of a package; None for files before npm 5, which have no edges."""
-        if self._is_nested and "requires" not in self._header:
+        if not self.has_edges:
             return None
         fields = entry.fields
         edges = self._resolve_edges(
