@@ -179,7 +179,11 @@ class EvidenceCollector:
         ``pinned_releases`` are all versions in use of some of the packages; of npm packages only these are requested.
         """
         self._early_requests = EarlyRequests(
-            self._registries, self._services, as_of=self._as_of, known_until=self._known_until
+            self._registries,
+            self._services,
+            as_of=self._as_of,
+            known_until=self._known_until,
+            include_downloads=self._local_inputs["include_downloads"],
         )
         self._early_requests.begin_packages(packages, pinned_releases)
         if self._early_requests.is_active:  # while the first answers are under way; the step finds it in the store

@@ -26,7 +26,8 @@ from nerq_cli.policy.fix import find_fixing_version
 from nerq_cli.sources import deps_dev
 from nerq_cli.sources.advisories import epss, kev, osv
 from nerq_cli.sources.deps_dev import RepositoryInfo, VersionFindings, VersionInfo
-from nerq_cli.sources.registries import npm, pypi
+from nerq_cli.sources.popularity import downloads
+from nerq_cli.sources.registries import npm, provenance, pypi
 from nerq_cli.sources.registries.config.indexes import IndexSearch
 from nerq_cli.sources.repositories import github, scorecard
 from nerq_cli.units import NO_LIMIT
@@ -68,7 +69,15 @@ class _Collector(Generic[S]):
 class EarlyRequests:
     """Begins the requests of one batch of packages. For use by the thread of the run."""
 
-    def __init__(self, registries: RegistryLookup, services: ServiceLookup, *, as_of: int, known_until: int) -> None:
+    def __init__(
+        self,
+        registries: RegistryLookup,
+        services: ServiceLookup,
+        *,
+        as_of: int,
+        known_until: int,
+        include_downloads: bool = False,
+    ) -> None:
         """Begin nothing yet; ``as_of`` and ``known_until`` are in epoch seconds UTC."""
         self._registries = registries
         self._services = services
@@ -120,7 +129,18 @@ class EarlyRequests:
         self._hosted_batch = _Collector[RepositoryId](
             github.create_graphql_source(as_of), endpoints["github"], github.MAX_REPOSITORIES, "name", "version", "page"
         )
+        self._download_batches = (
+            (
+                _Collector[Package](
+                    downloads.NPM_DOWNLOADS, endpoints["npm-downloads"], downloads.MAX_BULK_NAMES, "name"
+                ),
+                _Collector[Package](downloads.PYPISTATS, endpoints["pypistats"], 1, "name"),
+            )
+            if include_downloads
+            else ()
+        )
         self._handlers: Mapping[_Collector[Any], tuple[str, Callable[[Any], None]]] = {
+            **dict.fromkeys(self._download_batches, ("", _ignore)),
             self._version_batch: ("version", self._add_versions),
             self._findings_batch: ("", self._add_findings),
             self._affecting_batch: ("list", self._add_affecting),
@@ -299,6 +319,9 @@ class EarlyRequests:
         if package not in self._told_packages:
             self._told_packages.add(package)
             self._recorded_batch.add(self._services.select_public("osv", [package]))
+            for batch in self._download_batches:
+                if downloads.covers_package(batch.source, package):
+                    batch.add(self._services.select_public(batch.source.name, [package]))
         self._tell_releases(self._releases.get(package, ()))
 
     def _tell_releases(self, releases: Iterable[Release]) -> None:
@@ -436,6 +459,7 @@ class EarlyRequests:
             for release in releases
             if release in self._metadata and release in self._versions
         }
+        self._start_attestations(repository_ids)
         covered = (
             id_
             for id_ in self._services.select_repositories("deps-dev", repository_ids)
@@ -449,6 +473,18 @@ class EarlyRequests:
                 self._hosted_batch.add(hosted)
             else:
                 self._start("", github.REST_SOURCE, hosted, self._services.endpoints["github"], _ignore)
+
+    def _start_attestations(self, releases: Iterable[Release]) -> None:
+        """Request the publishers of attested npm versions whose repository deps.dev has not verified."""
+        attested = [
+            release
+            for release in releases
+            if release.package.registry_api == "npm"
+            if isinstance(fact := self._metadata[release], Found) and fact.value.attested
+            if not repository_link.find_proven_repository(fact, self._versions[release])
+        ]
+        for endpoint, group in _group_by_endpoint(attested, self._registries).values():
+            self._start("", provenance.NPM_ATTESTATIONS, group, endpoint, _ignore)
 
     def _add_repositories(self, facts: Mapping[RepositoryId, Fact[RepositoryInfo]]) -> None:
         missing = (

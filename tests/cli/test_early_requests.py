@@ -181,6 +181,35 @@ def test_an_npm_package_does_not_wait_for_the_manifest_of_another(
     assert manifest.has_arrived
 
 
+def test_download_counts_do_not_wait_for_the_page_of_another_package(nerq: Nerq, pins: Any, services: Any) -> None:
+    page = hold(pins, services, "/pypi/slow/json", names("/pypistats/packages/quick/recent"))
+    nerq(*SCAN, "--with", "downloads")
+    assert page.has_arrived
+
+
+def test_attestations_do_not_wait_for_the_manifest_of_another_package(
+    nerq: Nerq, registry: Any, services: Any, project: Path
+) -> None:
+    for name in ("quick", "slow"):
+        registry.npm(name, "1.0.0", "2.0.0")
+        dist = {"attestations": {"url": "x"}, "signatures": []}
+        body = {"name": name, "version": "1.0.0", "description": "What it is", "dist": dist}
+        registry.site.on(f"/{name}/1.0.0", {"body": body})
+    (project / "package.json").write_text(json.dumps({"dependencies": {"quick": "1.0.0", "slow": "1.0.0"}}))
+
+    def describe(request: Any) -> Any:
+        keys = [one["versionKey"] for one in json.loads(request.body)["requests"]]
+        version = {"publishedAt": "2025-01-01T00:00:00Z"}
+        responses = [{"request": {"versionKey": key}, "version": {"versionKey": key, **version}} for key in keys]
+        return {"body": {"responses": responses}}
+
+    services.site.on("/deps_dev/v3alpha/versionbatch", describe)
+    manifest = Waiting(registry, registry.site.scripts["/slow/1.0.0"][0], names("/-/npm/v1/attestations/quick@1.0.0"))
+    registry.site.on("/slow/1.0.0", manifest)
+    nerq(*SCAN)
+    assert manifest.has_arrived
+
+
 def test_a_second_scan_begins_nothing(nerq: Nerq, pins: Any, services: Any) -> None:
     nerq(*SCAN)
     count = len(pins.site.requests) + len(services.site.requests)
