@@ -54,14 +54,16 @@ class HostConcurrency:
         self._good_count = 0
         #: When the limit was last reduced. Requests that began earlier tell nothing new.
         self._reduced_at = float("-inf")
+        #: What it was before.
+        self._limit_before = self.limit
         #: Averages of the seconds of an answer, by the kind of request: the recent, and all.
         self._averages: dict[str, tuple[float, float]] = {}
         self._is_busy = True
         self._measured_at = clock()
         self._processor_seconds = processor_clock()
 
-    def record_answer(self, kind: str, begun_at: float, status: int, *, is_needed: bool) -> None:
-        """Adapt the limit to one answer.
+    def record_answer(self, kind: str, begun_at: float, status: int, *, is_needed: bool) -> bool:
+        """Adapt the limit to one answer; return whether the host refused it because the limit had grown too far.
 
         Args:
             kind: Requests with the same kind take about the same time.
@@ -71,17 +73,21 @@ class HostConcurrency:
         """
         now = self._clock()
         is_slow, is_busy = self._is_slow(kind, now - begun_at), self._measure_busy(now)
+        is_refusal = status in _OVERLOAD_STATUSES
         if begun_at < self._reduced_at:
-            return
-        if status in _OVERLOAD_STATUSES:
+            return is_refusal and self._limit_before > INITIAL_CONCURRENCY
+        is_premature = is_refusal and self.limit > INITIAL_CONCURRENCY
+        if is_refusal:
             self._reduce(now, minimum=1)
         elif is_slow or not status:
             self._reduce(now, minimum=_MIN_SLOW_CONCURRENCY)
         elif status < HTTPStatus.INTERNAL_SERVER_ERROR and is_needed and not is_busy:
             self._grow()
+        return is_premature
 
     def _reduce(self, now: float, *, minimum: int) -> None:
         if self.limit > minimum:
+            self._limit_before = self.limit
             self.limit = self._threshold = max(self.limit // 2, minimum)
             self._good_count = 0
             self._reduced_at = now

@@ -7,8 +7,10 @@ the process alive. Daemon threads do not.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Final, Generic, TypeVar
 
 from nerq_cli.fetch.concurrency import MAX_CONCURRENCY, HostConcurrency
@@ -29,18 +31,32 @@ class _Host(Generic[Job]):
         self.thread_count = 0
         #: Those of them that wait for one.
         self.idle_count = 0
+        #: Jobs that wait for their next attempt, each in a thread.
+        self.paused_jobs: set[Job] = set()
         #: Notified for each job that an idle thread is to take.
         self.has_job = threading.Condition(lock)
+        #: Notified for each paused job that may go on.
+        self.may_go_on = threading.Condition(lock)
+
+    @property
+    def busy_count(self) -> int:
+        """Threads that have a job, or are about to take one."""
+        return self.thread_count - self.idle_count
 
     @property
     def is_over_limit(self) -> bool:
-        """Whether more threads than allowed are busy, or about to take a job."""
-        return self.thread_count - self.idle_count > self.concurrency.limit
+        """Whether more threads than allowed are busy."""
+        return self.busy_count > self.concurrency.limit
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the host receives as many requests as it may, those that are paused left out."""
+        return self.busy_count - len(self.paused_jobs) >= self.concurrency.limit
 
     def reserve_threads(self) -> int:
         """Wake threads for the jobs in the queue; return how many to start besides."""
         self.has_job.notify(len(self.queue))
-        free_count = self.concurrency.limit - (self.thread_count - self.idle_count)
+        free_count = self.concurrency.limit - self.busy_count
         count = max(min(free_count, len(self.queue)) - self.idle_count, 0)
         self.thread_count += count
         return count
@@ -76,13 +92,37 @@ class HostWorkers(Generic[Job]):
             new_threads = state.reserve_threads()
         self._start_threads(host, new_threads)
 
-    def record_answer(self, host: str, kind: str, begun_at: float, status: int) -> None:
+    def record_answer(self, host: str, kind: str, begun_at: float, status: int) -> bool:
         """Adapt the number of threads to an answer; see ``HostConcurrency.record_answer``."""
         with self._lock:
             state = self._hosts[host]
-            state.concurrency.record_answer(kind, begun_at, status, is_needed=len(state.queue) > state.idle_count)
+            is_needed = len(state.queue) > state.idle_count
+            is_premature = state.concurrency.record_answer(kind, begun_at, status, is_needed=is_needed)
             new_threads = state.reserve_threads()
+            state.may_go_on.notify()
         self._start_threads(host, new_threads)
+        return is_premature
+
+    @contextmanager
+    def pause(self, host: str, job: Job, deadline: float) -> Iterator[None]:
+        """Let the thread of a job wait; after that, until its host may receive one more request, or the deadline.
+
+        The deadline is on the monotonic clock. The thread keeps its place: a host that refused a request receives no
+        other for it.
+        """
+        state = self._hosts[host]
+        with self._lock:
+            if job in self._begun:
+                state.paused_jobs.add(job)
+                state.may_go_on.notify()
+        yield
+        with self._lock:
+            while job in state.paused_jobs and state.is_full and not self._is_closing:
+                if not state.may_go_on.wait(max(deadline - time.monotonic(), 0.0)):
+                    break
+            state.paused_jobs.discard(job)
+            if not state.is_full:
+                state.may_go_on.notify()
 
     def abandon_jobs(self, is_abandoned: Callable[[Job], bool]) -> None:
         """Drop queued jobs for which ``is_abandoned`` is true, and count threads of begun ones as lost."""
@@ -90,7 +130,10 @@ class HostWorkers(Generic[Job]):
             for state in self._hosts.values():
                 state.queue = deque(job for job in state.queue if not is_abandoned(job))
             for job in [job for job in self._begun if is_abandoned(job)]:
-                self._hosts[self._begun.pop(job)].thread_count -= 1
+                state = self._hosts[self._begun.pop(job)]
+                state.thread_count -= 1
+                state.paused_jobs.discard(job)
+                state.may_go_on.notify_all()
                 self._abandoned_count += 1
             new_threads = {host: state.reserve_threads() for host, state in self._hosts.items()}
         for host, count in new_threads.items():
@@ -103,6 +146,7 @@ class HostWorkers(Generic[Job]):
             for state in self._hosts.values():
                 state.queue.clear()
                 state.has_job.notify_all()
+                state.may_go_on.notify_all()
             is_idle = self._is_idle()
             self._on_idle = None if is_idle else on_idle
         if is_idle:
@@ -128,6 +172,7 @@ class HostWorkers(Generic[Job]):
             else:
                 if not (state.queue or state.is_over_limit or self._is_closing):
                     state.idle_count += 1
+                    state.may_go_on.notify()
                     state.has_job.wait(_IDLE_SECONDS)
                     state.idle_count -= 1
                 if state.queue and not state.is_over_limit:
@@ -135,6 +180,7 @@ class HostWorkers(Generic[Job]):
                     self._begun[job] = host
                     return job
                 state.thread_count -= 1
+                state.may_go_on.notify()
             if self._is_idle():
                 on_idle, self._on_idle = self._on_idle, None
         if on_idle is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from http import HTTPStatus
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -36,7 +37,7 @@ class JobRunner:
             ca_bundles=settings.ca_bundles,
             transport=transport,
         )
-        self._retrying_client = RetryingClient(self._client, settings, self._record_answer)
+        self._retrying_client = RetryingClient(self._client, settings, self)
         self._workers: HostWorkers[Job] = HostWorkers(settings.concurrency, self._run_job)
 
     def add_jobs(self, jobs: Iterable[Job]) -> None:
@@ -66,14 +67,19 @@ class JobRunner:
         """Drop the jobs with this queue of results, those that have begun too."""
         self._workers.abandon_jobs(lambda job: job.results is results)
 
+    def record_answer(self, job: Job, begun_at: float, status: int) -> bool:
+        """See ``Throttle``."""
+        is_counted = not job.is_abandoned
+        return is_counted and self._workers.record_answer(_get_queue(job), job.source.name, begun_at, status)
+
+    def pause(self, job: Job, deadline: float) -> AbstractContextManager[None]:
+        """See ``Throttle``."""
+        return self._workers.pause(_get_queue(job), job, deadline)
+
     def close(self) -> None:
         """End all attempts, and close the connections once no thread uses them. Does not wait."""
         self._retrying_client.close()
         self._workers.call_when_idle(self._client.close)
-
-    def _record_answer(self, job: Job, begun_at: float, status: int) -> None:
-        if not job.is_abandoned:
-            self._workers.record_answer(_get_queue(job), job.source.name, begun_at, status)
 
     def _run_job(self, job: Job) -> None:
         job.results.put(self._process_job(job))

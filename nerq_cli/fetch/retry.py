@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
+from contextlib import AbstractContextManager
 from random import Random
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from nerq_cli.fetch.batch import Job
 from nerq_cli.fetch.http_client import HttpClient
@@ -30,15 +30,27 @@ _MAX_RETRY_AFTER: Final = 30.0
 _MAX_BACKOFF: Final = 8.0
 
 
+class Throttle(Protocol):
+    """What decides how many requests a host receives at a time."""
+
+    def record_answer(self, job: Job, begun_at: float, status: int) -> bool:
+        """Take note of an attempt; return whether the host refused it because it received too many at a time.
+
+        ``begun_at`` is on the monotonic clock; the status is 0 without an answer.
+        """
+        ...
+
+    def pause(self, job: Job, deadline: float) -> AbstractContextManager[None]:
+        """Let a job wait for its next attempt; then until the host may receive it, or until the deadline."""
+        ...
+
+
 class RetryingClient:
     """Sends requests, again after failures that may pass. Safe for threads."""
 
-    def __init__(
-        self, client: HttpClient, settings: HttpSettings, on_answer: Callable[[Job, float, int], None]
-    ) -> None:
+    def __init__(self, client: HttpClient, settings: HttpSettings, throttle: Throttle) -> None:
         self._client = client
-        #: Called with each attempt: its job, when it began on the monotonic clock, and the status; 0 = no answer.
-        self._on_answer = on_answer
+        self._throttle = throttle
         self._settings = settings
         self._closing = threading.Event()
         self._random = Random(settings.seed)  # noqa: S311 - it spreads delays, and protects no secret
@@ -68,8 +80,8 @@ class RetryingClient:
                 )
             except RequestError as error:
                 job.attempt_deadline = math.inf
-                if error.status or error.failure_threshold:
-                    self._on_answer(job, now, error.status)
+                if (error.status or error.failure_threshold) and self._throttle.record_answer(job, now, error.status):
+                    attempt -= 1  # such a refusal says nothing about this request
                 if error.status in _get_statuses(job.source, "extra_statuses"):
                     return Response(status=error.status, body=b"", location=error.location)
                 if smaller_requests := _divide_request(job, error.status):
@@ -84,10 +96,11 @@ class RetryingClient:
                     is_cut_short = job.attempt_seconds < self._settings.timeout * _CONCLUSIVE_SHARE
                     _record_failure(job, failure, is_local=is_cut_short and error.timed_out)
                     raise failure from None
-                self._closing.wait(delay)
+                with self._throttle.pause(job, deadline):
+                    self._closing.wait(delay)
             else:
                 job.attempt_deadline = math.inf
-                self._on_answer(job, now, response.status)
+                self._throttle.record_answer(job, now, response.status)
                 job.state.record_success()
                 return response
 

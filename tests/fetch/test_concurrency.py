@@ -119,6 +119,21 @@ def test_a_few_large_answers_and_other_kinds_of_requests_are_not_slow() -> None:
     assert host.concurrency.limit == 64
 
 
+def test_a_refusal_is_premature_if_the_limit_had_grown() -> None:
+    host = Host()
+    record = host.concurrency.record_answer
+    assert not record("page", 0.0, 429, is_needed=True)
+    host = Host()
+    host.answer()
+    record = host.concurrency.record_answer
+    assert not record("page", host.now, 500, is_needed=True)
+    host.now += 1.0
+    assert record("page", host.now, 503, is_needed=True)  # 32 at a time
+    assert record("page", host.now - 0.5, 429, is_needed=True)  # sent beside it
+    host.now += 1.0
+    assert not record("page", host.now, 429, is_needed=True)  # 16
+
+
 # --- over a socket ---------------------------------------------------------------------------------------------------
 
 
@@ -146,30 +161,53 @@ def test_a_source_may_ask_for_fewer_requests_at_a_time(open_run: Callable[..., A
     assert site.crowd == 3
 
 
-def test_a_host_that_refuses_receives_fewer_requests_at_a_time(open_run: Callable[..., Any], site: Site) -> None:
-    asked = serve(site, 60, delay=0.05)
-    refusal: Turn = {"status": 429, "headers": {"Retry-After": "0"}, "delay": 0.05}
-    for package in asked[:16]:
-        site.on(f"/{package.name}", refusal, {"status": 404, "delay": 0.05})
-    crowds: list[int] = []
-    inside = 0
-    lock = threading.Lock()
+class Crowded:
+    """Answers at most so many requests at a time, and refuses others."""
 
-    def count(_: Any) -> Any:
-        nonlocal inside
-        with lock:
-            inside += 1
-            crowds.append(inside)
-        time.sleep(0.05)
-        with lock:
-            inside -= 1
-        return {"status": 404}
+    def __init__(self, capacity: int, delay: float = 0.1) -> None:
+        self.capacity = capacity
+        self.delay = delay
+        self.refusal_count = 0
+        #: Requests at a time when each came, since the last refusal.
+        self.crowds: list[int] = []
+        self._inside = 0
+        self._lock = threading.Lock()
 
-    for package in asked[40:]:
-        site.on(f"/{package.name}", count)
+    def __call__(self, _: Any) -> Turn:
+        with self._lock:
+            self._inside += 1
+            self.crowds.append(self._inside)
+            is_refused = self._inside > self.capacity
+            if is_refused:
+                self.refusal_count += 1
+                self.crowds.clear()
+        time.sleep(self.delay)
+        with self._lock:
+            self._inside -= 1
+        return {"status": 429 if is_refused else 404}
+
+
+def test_a_host_with_less_room_than_we_try_still_answers_everything(open_run: Callable[..., Any], site: Site) -> None:
+    crowded = Crowded(20)
+    asked = serve(site, 300, delay=0.0)
+    for package in asked:
+        site.on(f"/{package.name}", crowded)
+    facts = open_run(settings=HttpSettings(backoff=0.001, attempts=2)).fetch(DEMOS, asked, Endpoint(url=site.url))
+    assert crowded.refusal_count > 0
+    assert {type(fact) for fact in facts.values()} == {Absent}
+
+
+def test_refused_requests_are_sent_again_no_more_at_a_time_than_allowed(
+    open_run: Callable[..., Any], site: Site
+) -> None:
+    crowded = Crowded(64)
+    asked = serve(site, INITIAL_CONCURRENCY, delay=0.0)
+    refusal: Turn = {"status": 429, "headers": {"Retry-After": "0"}, "delay": 0.1}
+    for package in asked:
+        site.on(f"/{package.name}", refusal, crowded)
     facts = open_run(settings=HttpSettings(backoff=0.001)).fetch(DEMOS, asked, Endpoint(url=site.url))
     assert {type(fact) for fact in facts.values()} == {Absent}
-    assert max(crowds) < INITIAL_CONCURRENCY
+    assert max(crowded.crowds) <= INITIAL_CONCURRENCY // 2 + 1
 
 
 # --- threads ---------------------------------------------------------------------------------------------------------
@@ -208,6 +246,38 @@ def test_idle_threads_do_not_delay_the_end() -> None:
     time.sleep(0.1)
     workers.call_when_idle(idle.set)
     assert idle.wait(30)
+
+
+@pytest.mark.parametrize("way", ["room", "deadline", "abandoned", "end"])
+def test_a_paused_job_goes_on_with_room_at_its_deadline_and_when_it_is_given_up(way: str) -> None:
+    begun = threading.Semaphore(0)
+    reduced, released, went_on = threading.Event(), threading.Event(), threading.Event()
+
+    def run(job: str) -> None:
+        begun.release()
+        if job == "busy":
+            released.wait(60)
+            return
+        with workers.pause("host", job, time.monotonic() + (0.5 if way == "deadline" else 60)):
+            reduced.wait(60)
+        went_on.set()
+
+    workers: HostWorkers[str] = HostWorkers(2, run)
+    workers.add_jobs("host", ["busy", "paused"])
+    for _ in range(2):
+        assert begun.acquire(timeout=30)
+    workers.record_answer("host", "page", time.monotonic(), 429)
+    reduced.set()
+    if way != "deadline":
+        assert not went_on.wait(0.2)
+    if way == "room":
+        released.set()
+    elif way == "abandoned":
+        workers.abandon_jobs(lambda job: job == "paused")
+    elif way == "end":
+        workers.call_when_idle(lambda: None)
+    assert went_on.wait(30)
+    released.set()
 
 
 def test_every_job_is_run_while_the_limit_changes() -> None:
