@@ -292,47 +292,64 @@ def match_osv_advisories(
 
     A severity that OSV has under none of the ids of an advisory is taken from the database, if that has it.
     """
+    records_by_release = {release: _select_own_records(release, osv_advisories) for release in positions}
+    rated_records = {
+        release: select_known_advisories(records, known_until) for release, records in records_by_release.items()
+    }
+    if database is not None:
+        rated_records = _add_database_severities(rated_records, database, known_until)
     findings: dict[Release, AdvisoryFindings] = {}
     for release, position in positions.items():
         affecting, recorded = osv_advisories.affecting[release], osv_advisories.recorded[release.package]
-        own_ids = {record.id for record in _get_records(affecting)}
-        package_records = [record for record in _get_records(recorded) if record.malware or record.id in own_ids]
-        records = _merge_records([*_get_records(affecting), *package_records])
-        known_records = select_known_advisories(records, known_until)
-        if database is not None:
-            known_records = _add_database_severities(known_records, database, known_until)
-        match = VersionMatch(known_records, release.package, release.version)
+        records = records_by_release[release]
+        match = VersionMatch(rated_records[release], release.package, release.version)
         advisories = _find_affecting(match, affecting)
         if not isinstance(recorded, Found):
             findings[release] = AdvisoryFindings(advisories, recorded)
             continue
         predecessor = _find_young_predecessor(release, position, as_of)
         if predecessor is not None:
-            own_ids |= {record.id for record in _get_records(osv_advisories.affecting[predecessor])}
             records = _merge_records([*records, *_get_records(osv_advisories.affecting[predecessor])])
             known_records = select_known_advisories(records, known_until)
             match = VersionMatch(known_records, release.package, release.version)
         history = match.build_history(predecessor.version if predecessor else None, as_of)
-        unread_ids = osv_advisories.listed_ids.get(release.package, frozenset()) - {
-            record.id for record in package_records
-        }
-        if (
-            release.package in osv_advisories.incomplete or unread_ids - own_ids
+        read_ids = {record.id for record in records}
+        if release.package in osv_advisories.incomplete or (
+            osv_advisories.listed_ids.get(release.package, frozenset()) - read_ids
         ):  # read for other releases, or not at all
             history = msgspec.structs.replace(history, old_advisories=None, fixed_advisories=0)
         findings[release] = AdvisoryFindings(advisories, Found(history, recorded.source, recorded.retrieved_at))
     return findings
 
 
+def _select_own_records(release: Release, osv_advisories: OsvAdvisories) -> list[Advisory]:
+    """Return the records that affect a release, and the malware records of its package."""
+    affecting_records = _get_records(osv_advisories.affecting[release])
+    own_ids = {record.id for record in affecting_records}
+    package_records = _get_records(osv_advisories.recorded[release.package])
+    return _merge_records(
+        [*affecting_records, *(record for record in package_records if record.malware or record.id in own_ids)]
+    )
+
+
 def _add_database_severities(
-    records: Sequence[Advisory], database: AdvisoryDatabase, known_until: int
-) -> tuple[Advisory, ...]:
-    """Return the records with the severities that only the database has."""
-    unrated_records = {record.id: (record,) for record in records if not is_rated(record)}
-    if not unrated_records:
-        return tuple(records)
+    records: Mapping[Release, Sequence[Advisory]], database: AdvisoryDatabase, known_until: int
+) -> dict[Release, tuple[Advisory, ...]]:
+    """Return the records of releases with the severities that only the database has."""
+    unrated_records = {
+        (release, record.id): (record,)
+        for release, release_records in records.items()
+        for record in release_records
+        if not is_rated(record)
+    }
     rated_records = local_database.rate_records(database, unrated_records, known_until)
-    return tuple(rated_records[record.id][0] if record.id in rated_records else record for record in records)
+    return {
+        release: tuple(
+            rated_records[key][0] if (key := (release, record.id)) in rated_records else record
+            for record in release_records
+        )
+        for release, release_records in records.items()
+    }
 
 
 def collect_later_ids(osv_advisories: OsvAdvisories, known_until: int) -> frozenset[str]:
