@@ -311,12 +311,12 @@ def add_attestations(fact: Fact[PackageInfo], version_facts: Mapping[str, Found[
     if not isinstance(fact, Found):
         return fact
     versions = {version: version_fact.value for version, version_fact in version_facts.items()}
-    flags = tuple(
-        flags | (ATTESTED if version in versions and versions[version].is_attested else 0)
-        for version, flags in zip(fact.value.versions, fact.value.flags, strict=True)
-    )
+    flags = list(fact.value.flags)
+    for version, version_info in versions.items():
+        if version_info.is_attested and version in fact.value.versions:
+            flags[fact.value.versions.index(version)] |= ATTESTED
     state = next((info.status for info in versions.values() if info.status in _KNOWN_STATES), "active")
-    fields = {"flags": flags, "has_attestation_data": True, **_select_missing(fact.value, {"status": state})}
+    fields = {"flags": tuple(flags), "has_attestation_data": True, **_select_missing(fact.value, {"status": state})}
     return merge_fields(fact, [(next(iter(version_facts.values())), fields)])
 
 
