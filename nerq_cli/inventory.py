@@ -326,6 +326,8 @@ class DependencyFile(msgspec.Struct, frozen=True, kw_only=True):
     #: Where it names the indexes of its declarations.
     origins: tuple[Origin, ...] = ()
     problems: tuple[Problem, ...] = ()
+    #: Those that count only if no lock file locks this file.
+    unlocked_problems: tuple[Problem, ...] = ()
     #: Sentences about what the file does not contain ("dependencies are dynamic: not listed here").
     notes: tuple[str, ...] = ()
 

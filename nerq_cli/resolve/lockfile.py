@@ -85,7 +85,7 @@ def apply_lockfiles(dependency_files: Sequence[DependencyFile]) -> tuple[Depende
 def _declare_overrides(dependency_file: DependencyFile) -> DependencyFile:
     """Return a file without a lock file with the exact overrides of packages that it does not declare.
 
-    Another package may require them, at this version.
+    Another package may require them, at this version. What nothing decides without a lock file is a problem.
     """
     if dependency_file.lockfile:
         return dependency_file
@@ -97,7 +97,11 @@ def _declare_overrides(dependency_file: DependencyFile) -> DependencyFile:
         and item.package not in declared
         and get_ecosystem(item.ecosystem).parse_pin(item.requirement) is not None
     ]
-    return replace(dependency_file, declarations=(*dependency_file.declarations, *undeclared))
+    return replace(
+        dependency_file,
+        declarations=(*dependency_file.declarations, *undeclared),
+        problems=(*dependency_file.problems, *dependency_file.unlocked_problems),
+    )
 
 
 def _note_unlisted(dependency_file: DependencyFile, lockfiles: Sequence[str]) -> DependencyFile:

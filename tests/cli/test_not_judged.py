@@ -210,6 +210,54 @@ def test_an_override_decides_the_version_in_use(
     assert "malicious" in {finding["id"] for finding in report["findings"]}
 
 
+RANGE_OVERRIDES = {
+    "npm": {"overrides": {"fork": "~1.2.0"}},
+    "npm, as another dependency": {"overrides": {"fork": "$other"}, "devDependencies": {"other": "~1.2.0"}},
+    "Yarn": {"resolutions": {"fork": "~1.2.0"}},
+    "pnpm": {"pnpm": {"overrides": {"fork": "1.2.x"}}},
+    "pnpm-workspace.yaml": {},
+}
+
+
+@pytest.mark.parametrize("tool", RANGE_OVERRIDES)
+def test_an_override_with_a_range_replaces_what_is_declared(
+    nerq: Nerq, registry: Any, services: Any, project: Path, tool: str
+) -> None:
+    services.silent()
+    registry.npm("fork", "1.2.3", "2.0.0")
+    registry.npm("other", "1.2.0")
+    manifest = {"name": "x", "dependencies": {"fork": "^2.0.0"}, **RANGE_OVERRIDES[tool]}
+    (project / "package.json").write_text(json.dumps(manifest))
+    if tool == "pnpm-workspace.yaml":
+        (project / tool).write_text("overrides:\n  fork: ~1.2.0\n")
+    report = nerq("scan", *AS_OF, "--format", "json").json
+    found = {item["name"]: (item["version"], item["direct"]) for item in report["dependencies"]}
+    assert found["fork"] == ("1.2.3", True)
+    assert not [file["errors"] for file in report["dependency_files"] if file["errors"]]
+
+
+@pytest.mark.parametrize("is_locked", [False, True])
+@pytest.mark.parametrize(
+    ("overrides", "workspace"), [({"fork@^2": "1.2.3"}, ""), ({"a": {"fork": "1.2.3"}}, ""), ({}, "a>fork")]
+)
+def test_an_override_of_some_packages_only_is_named_where_no_lock_file_applies_it(
+    nerq: Nerq, registry: Any, project: Path, overrides: dict[str, Any], workspace: str, *, is_locked: bool
+) -> None:
+    registry.npm("fork", "1.2.3", "2.0.0")
+    manifest = {"name": "x", "dependencies": {"fork": "^2.0.0"}, "overrides": overrides}
+    (project / "package.json").write_text(json.dumps(manifest))
+    if workspace:
+        (project / "pnpm-workspace.yaml").write_text(f"overrides:\n  {workspace}: 1.2.3\n")
+    if is_locked:
+        packages = {"": {"dependencies": {"fork": "^2.0.0"}}, "node_modules/fork": {"version": "2.0.0"}}
+        (project / "package-lock.json").write_text(json.dumps({"lockfileVersion": 3, "packages": packages}))
+    result = nerq("scan", *AS_OF, "--list")
+    text = " ".join(result.out.split())
+    note = 'overrides below other packages, or of some versions only, decide nothing without a lock file: "fork"'
+    assert (note in text) is not is_locked
+    assert result.status == 0
+
+
 NPM_ADDRESSES = [
     "https://registry.example/fork/-/fork-1.2.3.tgz",
     "https://code.example/owner/fork/tar.gz/v1.2.3",

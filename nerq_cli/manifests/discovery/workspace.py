@@ -24,7 +24,7 @@ from nerq_cli.manifests.python import pyproject_tools
 from nerq_cli.manifests.read_file import CannotReadError, decode_text, read_bytes
 from nerq_cli.manifests.syntax.json_document import NotJsonError, parse_json
 from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField
-from nerq_cli.manifests.syntax.yaml_document import NotYamlError, YamlNode, get_members, parse_documents
+from nerq_cli.manifests.syntax.yaml_document import NotYamlError, YamlNode, get_members, get_text, parse_documents
 
 #: Number of directories above a file that are searched.
 MAX_PARENTS: Final = 16
@@ -126,13 +126,33 @@ def _add_overrides(dependency_file: DependencyFile, file: Path) -> DependencyFil
         roots = parse_documents(text)
     except NotYamlError:
         return dependency_file
-    overrides = [
-        package_json.make_override(key, node.data, Location(path=path, line=node.line), catalogs)
+    references = {
+        item.alias or item.name: item.requirement
+        for item in dependency_file.declarations
+        if item.group != "constraint" and not item.skip_reason
+    }
+    nodes = {
+        key: node
         for root in roots
         for key, node in get_members(get_members(root).get("overrides")).items()
         if isinstance(node.data, str)
+    }
+    overrides = {
+        key: package_json.make_override(
+            key,
+            get_text(node),
+            Location(path=path, line=node.line),
+            catalogs,
+            references=references,
+            is_conditional=not package_json.is_plain_override(key),
+        )
+        for key, node in nodes.items()
+    }
+    conditional_overrides = [
+        (key, nodes[key].line)
+        for key, override in overrides.items()
+        if override is None and not package_json.is_plain_override(key)
     ]
-    constraints = (override for override in overrides if override is not None)
     names = (
         package_json.find_overridden_name(key)
         for root in roots
@@ -140,8 +160,12 @@ def _add_overrides(dependency_file: DependencyFile, file: Path) -> DependencyFil
     )
     return replace(
         dependency_file,
-        declarations=(*dependency_file.declarations, *constraints),
+        declarations=(*dependency_file.declarations, *filter(None, overrides.values())),
         overridden_names=tuple(dict.fromkeys((*dependency_file.overridden_names, *filter(None, names)))),
+        unlocked_problems=(
+            *dependency_file.unlocked_problems,
+            *package_json.make_override_note(path, conditional_overrides),
+        ),
     )
 
 

@@ -7,7 +7,7 @@ version, a range or a dist-tag of a package in the registry.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -20,9 +20,10 @@ from nerq_cli.manifests.npm.npm_entries import LOCAL_REASONS
 from nerq_cli.manifests.npm.npm_spec import Catalogs, NpmSpec, is_catalog_missing, parse_spec, split_name
 from nerq_cli.manifests.package_source import WORKSPACE
 from nerq_cli.manifests.syntax.json_document import JsonNode, NotJsonError, parse_json
-from nerq_cli.manifests.syntax.problems import ProblemList
+from nerq_cli.manifests.syntax.problems import ProblemList, list_examples
 from nerq_cli.manifests.syntax.quote import quote_text
 from nerq_cli.patterns import compile_late
+from nerq_cli.problem import Problem
 from nerq_cli.resolve.settings import BUN_OVERRIDES, NPM_OVERRIDES, YARN_RESOLUTIONS, dump_mapping
 
 NAME: Final = "package.json"
@@ -41,6 +42,8 @@ BUNDLE_FIELDS: Final = ("bundleDependencies", "bundledDependencies")
 REPLACED_PREFIX: Final = "replaced by"
 #: Longest name in a reason, in characters (npm's limit).
 _MAX_NAME_LENGTH: Final = 214
+#: What pnpm installs in place of a package that an override removes.
+_REMOVED: Final = "-"
 #: One version and nothing else.
 _EXACT_VERSION = compile_late(r"[=v]?\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]+)?", re.ASCII)
 
@@ -85,6 +88,7 @@ def read(
         local_names=tuple(sorted(local_names - {""})),
         overridden_names=tuple(reader.find_overridden_names()),
         settings=tuple(reader.read_settings()),
+        unlocked_problems=make_override_note(path, reader.conditional_overrides),
         problems=reader.problems.problems,
     )
 
@@ -108,6 +112,8 @@ class _PackageJsonReader:
         self.path = path
         self.workspace_catalogs = workspace_catalogs or {}
         self.problems = ProblemList(path, self.text)
+        #: Overrides that apply to some packages only, with their lines.
+        self.conditional_overrides: list[tuple[str, int]] = []
         self._root = self._parse_document()
 
     def read_name(self) -> str:
@@ -179,21 +185,39 @@ class _PackageJsonReader:
         )
 
     def _read_overrides(self, catalogs: Catalogs) -> Iterator[Declaration]:
-        """Yield the overrides of npm, Yarn and pnpm: exact versions, and sources other than the registry."""
+        """Yield the overrides of npm, Yarn and pnpm that apply everywhere, and sources other than the registry."""
+        references = self._read_references()
         holders = (
             (self._root, "overrides"),
             (self._root, "resolutions"),
             (_find_members(self._root, "pnpm"), "overrides"),
         )
         for holder, section in holders:
-            for key, member, offset, is_conditional in _iter_leaves(self._get_members(holder, section)):
+            for key, member, offset, is_inner in _iter_leaves(self._get_members(holder, section)):
                 line = self.problems.line_index.line_number(offset)
                 version = member.data if isinstance(member.data, str) else ""
+                is_conditional = is_inner or not is_plain_override(key)
                 override = make_override(
-                    key, version, Location(path=self.path, line=line), catalogs, is_conditional=is_conditional
+                    key,
+                    version,
+                    Location(path=self.path, line=line),
+                    catalogs,
+                    references=references,
+                    is_conditional=is_conditional,
                 )
                 if override is not None:
                     yield override
+                elif is_conditional and version:
+                    self.conditional_overrides.append((key, line))
+
+    def _read_references(self) -> dict[str, str]:
+        """Return the specifiers that ``$name`` in an override stands for."""
+        sections = ("optionalDependencies", "devDependencies", "dependencies")  # the last one wins
+        return {
+            name: specifier
+            for section in sections
+            for name, specifier in _select_strings(_find_members(self._root, section)).items()
+        }
 
     def find_overridden_names(self) -> Iterator[str]:
         """Yield the direct dependencies that Yarn and pnpm may override; npm refuses to."""
@@ -300,25 +324,49 @@ def dump_overrides_of_bun(overrides: Mapping[str, object]) -> str:
     )
 
 
+def is_plain_override(key: str) -> bool:
+    """Whether a key of overrides is that of one package, wherever and at whatever version it is required."""
+    return key in (name := parse_override_name(key), f"**/{name}")
+
+
+def make_override_note(path: str, conditional_overrides: Sequence[tuple[str, int]]) -> tuple[Problem, ...]:
+    """Return the note on overrides that do not apply everywhere, given with their lines; none without any."""
+    if not conditional_overrides:
+        return ()
+    names = dict.fromkeys(parse_override_name(key) for key, _ in conditional_overrides)
+    message = "overrides below other packages, or of some versions only, decide nothing without a lock file: "
+    message += list_examples([quote_text(name) for name in names])
+    return (Problem(path=path, line=conditional_overrides[0][1], message=message, level="note"),)
+
+
 def make_override(
-    key: str, specifier: str, location: Location, catalogs: Catalogs, *, is_conditional: bool = False
+    key: str,
+    specifier: str,
+    location: Location,
+    catalogs: Catalogs,
+    *,
+    references: Mapping[str, str],
+    is_conditional: bool,
 ) -> Declaration | None:
-    """Return the constraint that one override sets; None if it neither pins a version nor changes the source.
+    """Return the constraint that one override sets; None if it neither sets versions nor changes the source.
 
     Args:
         key: what is overridden.
         specifier: what is installed in its place.
         location: where it is.
         catalogs: the catalogs of the workspace.
-        is_conditional: whether it applies only below certain packages, so that its version does not hold elsewhere.
+        references: the specifiers of direct dependencies, which ``$name`` stands for.
+        is_conditional: whether it applies only to some packages or versions, so that it does not hold elsewhere.
     """
     name, specifier = parse_override_name(key), specifier.strip()
-    if not specifier or specifier.startswith("$") or find_name_error(name):
-        return None  # npm: $name is the version of a direct dependency
+    if specifier.startswith("$"):
+        specifier = references.get(specifier[1:], "").strip()
+    if specifier in ("", _REMOVED) or find_name_error(name):
+        return None
     spec = parse_spec(name, specifier, catalogs)
-    if spec.name == name and not spec.skip and _EXACT_VERSION.fullmatch(spec.requirement):
+    if spec.name == name and not spec.skip and spec.requirement and not spec.error:
         requirement, skip_reason = spec.requirement, ""
-        if is_conditional or key not in (name, f"**/{name}"):
+        if is_conditional:
             return None
     else:
         if spec.error or is_catalog_missing(spec.skip) or spec.skip == WORKSPACE:

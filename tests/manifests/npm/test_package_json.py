@@ -133,26 +133,38 @@ def test_catalogs_in_the_file_itself_settle_versions() -> None:
 
 
 @pytest.mark.parametrize("where", ["overrides", "resolutions", "pnpm"])
-def test_exact_overrides_are_constraints(where: str) -> None:
+def test_overrides_that_apply_everywhere_are_constraints(where: str) -> None:
     settled = {
         "a": "1.2.3",
         "b": "^1.0.0",
         "c@^1": "1.0.0",
         "**/d": "1.0.0",
         "e": {".": "2.0.0-rc.1", "f": "1.0.0"},
-        "g": "$a",
+        "g": "$j",
         "h": {"i": "1.0.0"},
+        "k": "$gone",
+        "l": "latest",
+        "m": "-",
+        "n": "",
     }
-    manifest = reading(**{where: {"overrides": settled} if where == "pnpm" else settled})
-    found = [(d.name, d.requirement, d.group, d.location.line) for d in manifest.declarations]
+    fields = {where: {"overrides": settled} if where == "pnpm" else settled}
+    manifest = reading(**fields, devDependencies={"j": "^2"})
+    found = [(d.name, d.requirement, d.group, d.location.line) for d in manifest.declarations[1:]]
     line = 4 if where == "pnpm" else 3
     assert found == [
         ("a", "1.2.3", "constraint", line),
+        ("b", "^1.0.0", "constraint", line + 1),
         ("d", "1.0.0", "constraint", line + 3),
         ("e", "2.0.0-rc.1", "constraint", line + 4),
+        ("g", "^2", "constraint", line + 8),
+        ("l", "latest", "constraint", line + 13),
     ]
-    assert {declared.override_of for declared in manifest.declarations} == {"package.json"}
+    assert {declared.override_of for declared in manifest.declarations[1:]} == {"package.json"}
     assert not manifest.problems
+    [note] = manifest.unlocked_problems
+    message = "overrides below other packages, or of some versions only, decide nothing without a lock file: "
+    assert note.message == f'{message}"c", "f", "i"'
+    assert (note.level, note.line) == ("note", line + 2)
 
 
 def test_the_file_that_includes_it_may_name_the_group() -> None:
