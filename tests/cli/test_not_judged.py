@@ -210,7 +210,7 @@ def test_an_override_decides_the_version_in_use(
     assert "malicious" in {finding["id"] for finding in report["findings"]}
 
 
-RANGE_OVERRIDES = {
+RANGE_OVERRIDES: dict[str, dict[str, Any]] = {
     "npm": {"overrides": {"fork": "~1.2.0"}},
     "npm, as another dependency": {"overrides": {"fork": "$other"}, "devDependencies": {"other": "~1.2.0"}},
     "Yarn": {"resolutions": {"fork": "~1.2.0"}},
