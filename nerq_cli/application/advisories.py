@@ -14,7 +14,6 @@ import msgspec
 
 from nerq_cli.errors import NerqError, ResponseError, UsageError
 from nerq_cli.sources.advisories.local_database import find_valid_until, read_snapshots
-from nerq_cli.sources.advisories.osv_files import ReadStats
 from nerq_cli.store import get_default_directory
 from nerq_cli.store.advisory_db import NO_ECOSYSTEM, AdvisoryDatabase, AdvisoryEntry, ImportInfo
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from nerq_cli.application.session import ProgressFactory
     from nerq_cli.sources.advisories.exported_database import ExportedDatabase, ExportedEdition
     from nerq_cli.sources.advisories.osv_dump import UpdateResult
+    from nerq_cli.sources.advisories.osv_files import ReadStats
     from nerq_cli.sources.registries.config.indexes import IndexConfig
     from nerq_cli.sources.registries.wheel_index import Index
 
@@ -98,6 +98,7 @@ def import_advisories(
     """
     from nerq_cli.sources.advisories.entry_reader import read_entries
     from nerq_cli.sources.advisories.exported_database import ExportedDatabase, is_exported
+    from nerq_cli.sources.advisories.osv_files import ReadStats
 
     result = ImportResult({}, 0, 0, ReadStats())
     if exported_paths := [path for path in paths if is_exported(path)]:
@@ -253,6 +254,8 @@ def _list_indexes(index_config: IndexConfig, name: str) -> list[Index]:
 def _import_newer(
     database: AdvisoryDatabase, exported: ExportedDatabase, ecosystems: Sequence[str], label: str, *, full: bool
 ) -> IndexUpdate:
+    from nerq_cli.sources.advisories.osv_files import ReadStats
+
     snapshots = read_snapshots(database)
 
     def is_newer(edition: ExportedEdition) -> bool:

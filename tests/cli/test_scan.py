@@ -441,7 +441,7 @@ def test_a_warm_scan_opens_no_socket_and_imports_no_http_library(
     write(project, "demo==1.0\n")
     write(project, '{"dependencies": {"left": "1.0.0"}}', "package.json")
     heavy = "httpx httpcore h11 h2 idna ssl truststore email http.client urllib.request configparser hashlib tempfile"
-    heavy += " fractions statistics pygments rapidfuzz asyncio concurrent.futures multiprocessing"
+    heavy += " zipfile fractions statistics pygments rapidfuzz asyncio concurrent.futures multiprocessing"
     watch = (
         "import sys\n"
         "sys.addaudithook(lambda name, _: name in ('socket.connect', 'socket.getaddrinfo') and sys.exit('socket!'))\n"

@@ -34,10 +34,9 @@ from nerq_cli.sources.advisories.osv_files import (
     MAX_RECORD_BYTES,
     MAX_RECORDS,
     build_entries,
-    decode_advisories,
-    encode_advisory,
 )
 from nerq_cli.sources.advisories.osv_record import check_advisory
+from nerq_cli.sources.advisories.stored_advisory import decode_advisories, encode_advisory
 from nerq_cli.sources.advisories.zip_members import ZIP_ERRORS
 from nerq_cli.sources.text import clean_text
 from nerq_cli.store.advisory_db import NO_ECOSYSTEM, AdvisoryDatabase, AdvisoryEntry, EcosystemStatus, ImportInfo

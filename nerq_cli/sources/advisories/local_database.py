@@ -7,7 +7,7 @@ from typing import Final, NamedTuple, Protocol, TypeVar
 
 from nerq_cli.facts import Advisory, AffectingAdvisory, Fact, Found, History, LowerBound, Unknown
 from nerq_cli.inventory import Package, Release
-from nerq_cli.sources.advisories.osv_files import decode_advisories
+from nerq_cli.sources.advisories.stored_advisory import decode_advisories
 from nerq_cli.store.advisory_db import EcosystemStatus, ImportInfo
 from nerq_cli.units import DAY, NO_LIMIT
 from nerq_cli.vulnerabilities.matching import VersionMatch, select_known_advisories

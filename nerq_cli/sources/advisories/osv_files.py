@@ -10,7 +10,6 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from nerq_cli.decoders import build_msgpack_decoder_late
 from nerq_cli.errors import ResponseError, UsageError
 from nerq_cli.facts import Advisory
 from nerq_cli.sources.advisories.osv_record import filter_ecosystem, list_packages, parse_record, parse_yaml_record
@@ -28,7 +27,6 @@ _ALIASED_PREFIXES: Final = ("CVE-", "GHSA-")
 _YAML_SUFFIXES: Final = (".yaml", ".yml")
 _RECORD_SUFFIXES: Final = (".json", *_YAML_SUFFIXES)
 _ENCODER = msgspec.msgpack.Encoder()
-_DECODER = build_msgpack_decoder_late(Advisory)
 
 
 class Document(NamedTuple):
@@ -155,27 +153,6 @@ def _encode_rating(advisory: Advisory) -> bytes:
             severity_from=advisory.severity_from,
         )
     )
-
-
-def encode_advisory(advisory: Advisory) -> bytes:
-    """Return a record as it is stored."""
-    return _ENCODER.encode(advisory)
-
-
-def decode_advisories(encoded_advisories: Iterable[bytes]) -> tuple[Advisory, ...]:
-    """Decode stored records; damaged ones are skipped."""
-    return tuple(
-        advisory
-        for encoded_advisory in encoded_advisories
-        if (advisory := _decode_advisory(encoded_advisory)) is not None
-    )
-
-
-def _decode_advisory(encoded_advisory: bytes) -> Advisory | None:
-    try:
-        return _DECODER.decode(encoded_advisory)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
 
 
 # --- where they are --------------------------------------------------------------------------------------------------

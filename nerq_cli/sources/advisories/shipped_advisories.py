@@ -17,7 +17,6 @@ from nerq_cli.facts import Advisory, AffectedPackage, Found, History, LowerBound
 from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.advisories import local_database
 from nerq_cli.sources.advisories.local_database import AdvisoryFindings
-from nerq_cli.sources.advisories.osv_files import build_entries
 from nerq_cli.sources.advisories.shipped_editions import (
     DATA_DIRECTORY,
     EDITIONS_NAME,
@@ -143,6 +142,8 @@ def write_edition(
 
     ``read_advisories`` returns the records of an ecosystem, ``left_out`` are prefixes of ids that are not written.
     """
+    from nerq_cli.sources.advisories.osv_files import build_entries
+
     editions: list[Edition] = []
     for ecosystem in ECOSYSTEMS:
         advisories = [

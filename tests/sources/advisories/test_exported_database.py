@@ -17,8 +17,9 @@ from nerq_cli.errors import ResponseError, UsageError
 from nerq_cli.facts import Advisory, AffectedPackage
 from nerq_cli.sources.advisories import exported_database
 from nerq_cli.sources.advisories.exported_database import ExportedDatabase, is_exported, write_file, write_wheel
-from nerq_cli.sources.advisories.osv_files import build_entries, encode_advisory
+from nerq_cli.sources.advisories.osv_files import build_entries
 from nerq_cli.sources.advisories.osv_record import parse_record
+from nerq_cli.sources.advisories.stored_advisory import encode_advisory
 from nerq_cli.store.advisory_db import NO_ECOSYSTEM, AdvisoryDatabase, ImportInfo
 
 NOW = 1_790_000_000

@@ -13,7 +13,8 @@ from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.errors import ResponseError, UsageError
 from nerq_cli.inventory import Package
 from nerq_cli.sources.advisories import osv_files
-from nerq_cli.sources.advisories.osv_files import ReadStats, build_entries, decode_advisories, read_advisories
+from nerq_cli.sources.advisories.osv_files import ReadStats, build_entries, read_advisories
+from nerq_cli.sources.advisories.stored_advisory import decode_advisories
 from nerq_cli.store.advisory_db import AdvisoryDatabase, ImportInfo
 from nerq_cli.vulnerabilities.matching import match_advisories
 

@@ -14,10 +14,10 @@ from nerq_cli.ecosystems import ECOSYSTEMS, NPM, PYPI, Ecosystem
 from nerq_cli.facts import Advisory, Found, LowerBound, Unknown
 from nerq_cli.inventory import Package, Release
 from nerq_cli.sources.advisories import shipped_advisories
-from nerq_cli.sources.advisories.osv_files import decode_advisories
 from nerq_cli.sources.advisories.osv_record import parse_record
 from nerq_cli.sources.advisories.shipped_advisories import ShippedAdvisories, write_edition
 from nerq_cli.sources.advisories.shipped_editions import DATABASES, ShippedDatabase, read_editions
+from nerq_cli.sources.advisories.stored_advisory import decode_advisories
 from nerq_cli.vulnerabilities.matching import match_advisories
 
 DATA = Path(shipped_advisories.__file__).with_name("data")
