@@ -196,10 +196,10 @@ def find_fixes(affected: AffectedPackage, version: str) -> tuple[str, ...]:
     newer_fixes = sorted(
         boundary for boundary in boundaries if boundary.position[0] == _PARSED and boundary.position > position
     )
-    unaffected_fixes = [boundary for boundary in newer_fixes if not affects_version(affected, boundary.text)]
-    if not unaffected_fixes:
+    nearest = next((fix for fix in newer_fixes if not affects_version(affected, fix.text)), None)
+    if nearest is None:
         return ()
-    nearest, newest = unaffected_fixes[0], unaffected_fixes[-1]
+    newest = next(fix for fix in reversed(newer_fixes) if fix is nearest or not affects_version(affected, fix.text))
     return (nearest.text,) if nearest.position == newest.position else (nearest.text, newest.text)
 
 
@@ -256,6 +256,8 @@ def _group_aliases(advisories: Iterable[Advisory], package: Package) -> list[lis
         for advisory in advisories
         if (package_advisory := _build_package_advisory(advisory, package)) is not None
     }
+    if len(advisories_by_id) == 1:
+        return [list(advisories_by_id.values())]
     groups_by_name: dict[str, list[_PackageAdvisory]] = {}
     for identifier in sorted(advisories_by_id):
         names = (identifier, *advisories_by_id[identifier].advisory.aliases)
