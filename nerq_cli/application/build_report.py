@@ -134,7 +134,8 @@ def _suggest_tokens(assessments: Sequence[Assessment]) -> Iterator[str]:
 def _describe_problems(count: int) -> Iterator[str]:
     """Yield the number of problems that leave the list of dependencies incomplete."""
     if count:
-        yield f"{count} {'reference' if count == 1 else 'references'} in dependency files lead nowhere"
+        verb = "leads" if count == 1 else "lead"
+        yield f"{format_count(count, 'reference')} in dependency files {verb} nowhere"
 
 
 def _describe_incomplete(source: SourceStatus) -> str:

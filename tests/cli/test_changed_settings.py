@@ -418,6 +418,34 @@ def test_settings_of_uv(nerq: Nerq, project: Path, old: str, new: str, setting: 
     check(nerq, project, ("pyproject.toml", old, new), setting)
 
 
+@pytest.mark.parametrize(
+    ("locked", "declared", "drifts"),
+    [
+        (">=3.11", ">=3.11", False),
+        (">=3.11", ">= 3.11.0", False),
+        (">=3.11, <4", "<4,>=3.11", False),
+        (">=3.11, <4", "~=3.11", False),
+        (">=3.11", ">=3.12", True),
+        (">=3.11", ">=3.11,<4", True),
+        (">=3.11", "", False),
+        ("", ">=3.11", False),
+    ],
+)
+def test_python_versions_of_uv(nerq: Nerq, project: Path, locked: str, declared: str, *, drifts: bool) -> None:
+    lock = UV_LOCK.replace("[manifest]", f'requires-python = "{locked}"\n\n[manifest]' if locked else "[manifest]")
+    text = UV_MANIFEST.replace("[tool.uv]", f'requires-python = "{declared}"\n[tool.uv]' if declared else "[tool.uv]")
+    write(project, {"pyproject.toml": text, "uv.lock": lock})
+    assert list_drift(nerq) == ["the supported Python versions have changed since uv.lock was written"] * drifts
+
+
+def test_python_versions_of_a_workspace_are_those_that_all_members_support(nerq: Nerq, project: Path) -> None:
+    head = 'requires-python = ">=3.12"\n\n[manifest]\nmembers = ["root", "member"]'
+    member = '\n[[package]]\nname = "member"\nversion = "1.0"\nsource = { virtual = "member" }\n'
+    text = UV_MANIFEST.replace("[tool.uv]", 'requires-python = ">=3.11"\n[tool.uv]')
+    write(project, {"pyproject.toml": text, "uv.lock": UV_LOCK.replace("[manifest]", head) + member})
+    assert list_drift(nerq) == []
+
+
 def test_settings_in_a_uv_toml_are_not_compared(nerq: Nerq, project: Path) -> None:
     text = UV_MANIFEST.partition("[tool.uv]")[0]
     write(project, {"pyproject.toml": text, "uv.lock": UV_LOCK, "uv.toml": "", "requirements.txt": ""})

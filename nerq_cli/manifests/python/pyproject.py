@@ -53,7 +53,11 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
     return replace(
         dependency_file,
         overridden_names=tuple(pyproject_tools.find_overridden_names(reader.tool)),
-        settings=tuple(uv_settings.read_settings(reader.tool.get("uv"))) if document.root.value else (),
+        settings=tuple(
+            uv_settings.read_settings(reader.tool.get("uv"), reader.project_table.get("requires-python").get_text())
+        )
+        if document.root.value
+        else (),
         content_hashes=tuple(list_content_hashes(document.root.value)) if isinstance(document.root.value, dict) else (),
         local_versions=tuple(reader.read_versions()),
     )

@@ -21,7 +21,7 @@ from nerq_cli.manifests.python.python_locks import (
     read_entries,
     report_missing,
 )
-from nerq_cli.manifests.python.uv_settings import UV_SETTINGS, dump_requirements
+from nerq_cli.manifests.python.uv_settings import UV_SETTINGS, dump_requirements, read_locked_python
 from nerq_cli.manifests.syntax.quote import quote_text, quote_version
 from nerq_cli.patterns import compile_late
 
@@ -82,6 +82,7 @@ class _UvGraph:
 
     def __init__(self, lock: LockFile) -> None:
         self.manifest_table = lock.root.get_table("manifest")
+        self.requires_python = lock.root.get_text("requires-python")
         self.array_name = "package" if "package" in lock.root.values else "distribution"  # the name before uv 0.4
         self.members = {normalise_name(PYPI, name) for name in self.manifest_table.get_strings("members")}
         self.entries = read_entries(lock, self.array_name, self._read_source, ("source",))
@@ -118,7 +119,9 @@ class _UvGraph:
 
     def read_settings(self) -> tuple[tuple[str, str], ...]:
         """Return the settings of the project that the file repeats."""
-        return tuple(
+        # The versions of a workspace are those that all members support.
+        python = () if len(self.members) > 1 else read_locked_python(self.requires_python)
+        return python + tuple(
             (
                 name,
                 dump_requirements(

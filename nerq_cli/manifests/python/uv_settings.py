@@ -19,12 +19,27 @@ UV_SETTINGS: Final = (
 )
 
 
-def read_settings(uv: TomlField) -> Iterator[tuple[str, str]]:
-    """Yield the settings in ``[tool.uv]``; none that has an item which is no requirement."""
+PYTHON_VERSIONS: Final = "supported Python versions"
+#: Parts of Python versions that uv writes in other words.
+_REWRITTEN: Final = ("~=", "===", "*", "|")
+
+
+def read_settings(uv: TomlField, requires_python: str) -> Iterator[tuple[str, str]]:
+    """Yield the settings in ``[tool.uv]``, and the Python versions of the project.
+
+    None that has an item which is no requirement, and no Python versions that uv would write in other words.
+    """
+    if requires_python and not any(part in requires_python for part in _REWRITTEN):
+        yield PYTHON_VERSIONS, _normalise(requires_python)
     for name, _, key in UV_SETTINGS:
         with suppress(pep508.NotASpecifierError):
             specifiers = [pep508.parse_specifier(text) for text, _ in uv.get(key).string_items()]
             yield name, dump_requirements((specifier.name, specifier.version) for specifier in specifiers)
+
+
+def read_locked_python(requires_python: str) -> tuple[tuple[str, str], ...]:
+    """Return the Python versions that a lock file is for, as a setting."""
+    return ((PYTHON_VERSIONS, _normalise(requires_python)),) if requires_python else ()
 
 
 def dump_requirements(requirements: Iterable[tuple[str, str]]) -> str:
