@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 #: Seconds after which an unused connection is not used again; servers commonly close it after 60.
 KEEPALIVE_EXPIRY: Final = 30.0
 
+#: In the error of httpcore for a connection that was closed before a response began.
+_DISCONNECTED: Final = "disconnected without sending a response"
+
 
 class Headers(Mapping[str, str]):
     """The headers of a response; look-up ignores case, and values of the same name are joined."""
@@ -123,12 +126,11 @@ class DirectSender:
             content=body,
             extensions={"timeout": _build_timeouts(timeout)},
         )
-        connection = self._take_connection(origin)
-        try:
-            response = connection.handle_request(request)
-        except BaseException:
-            connection.close()
-            raise
+        connection = self._take_idle_connection(origin)
+        response = None if connection is None else _request_again(connection, request)
+        if connection is None or response is None:
+            connection = self._create_connection(*origin)
+            response = _request(connection, request)
 
         def close() -> None:
             response.close()
@@ -145,15 +147,13 @@ class DirectSender:
         for connection in connections:
             connection.close()
 
-    def _take_connection(self, origin: tuple[str, bytes, int]) -> httpcore.HTTPConnection:
-        """Return a connection without a request: the one used last if the server has not closed it, else a new one."""
+    def _take_idle_connection(self, origin: tuple[str, bytes, int]) -> httpcore.HTTPConnection | None:
+        """Return the connection used last of those without a request that the server has not closed; None without."""
         while True:
             with self._lock:
                 group = self._idle.get(origin)
                 connection = group.pop() if group else None
-            if connection is None:
-                return self._create_connection(*origin)
-            if not connection.has_expired():
+            if connection is None or not connection.has_expired():
                 return connection
             connection.close()
 
@@ -173,6 +173,29 @@ class DirectSender:
                     self._idle.setdefault(origin, []).append(connection)
                     return
         connection.close()
+
+
+def _request(connection: httpcore.HTTPConnection, request: httpcore.Request) -> httpcore.Response:
+    try:
+        return connection.handle_request(request)
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _request_again(connection: httpcore.HTTPConnection, request: httpcore.Request) -> httpcore.Response | None:
+    """Return the response over a connection that was used before; None if the server closed it at the same moment.
+
+    That says nothing about the request or the server, which closes unused connections when it likes to.
+    """
+    try:
+        return _request(connection, request)
+    except (httpcore.ReadError, httpcore.WriteError):
+        return None
+    except httpcore.RemoteProtocolError as error:
+        if _DISCONNECTED not in str(error):
+            raise
+        return None
 
 
 class TransportSender:
