@@ -98,7 +98,7 @@ def measure(tree: str, path: str, address: str, log: Path) -> Measured:
         done = subprocess.run(command, env=env, capture_output=True, check=False, cwd=cache)
         seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode not in (0, 1):
-        sys.exit(done.stderr.decode())
+        sys.exit(f"{tree}: status {done.returncode}\n{done.stdout.decode()[-3000:]}\n{done.stderr.decode()}")
     processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Measured(seconds, processor, *count_rounds(log))
 
