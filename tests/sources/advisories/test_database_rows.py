@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from nerq_cli.application.advisories import import_advisories
@@ -32,12 +33,24 @@ TABLES = {
 }
 
 
+def decode_value(column: Any) -> Any:
+    """Return a record as stored, without empty lists: only older releases of msgspec write them."""
+    return without_empty_lists(msgspec.msgpack.decode(column)) if isinstance(column, bytes) and column else column
+
+
+def without_empty_lists(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: without_empty_lists(item) for key, item in value.items() if item != []}
+    return [without_empty_lists(item) for item in value] if isinstance(value, list) else value
+
+
 def rows_digests(directory: Path) -> dict[str, tuple[int, str]]:
     """Return the number of rows of each table, and the digest of all that they hold."""
     digests = {}
     connection = sqlite3.connect(directory / AdvisoryDatabase.schema.filename)
     for table, columns in TABLES.items():
-        rows = list(connection.execute(f"SELECT {columns} FROM {table} ORDER BY {columns}"))  # noqa: S608 - names of tables
+        select = f"SELECT {columns} FROM {table} ORDER BY {columns}"  # noqa: S608 - names of tables
+        rows = [tuple(map(decode_value, row)) for row in connection.execute(select)]
         digests[table] = len(rows), sha256(repr(rows).encode()).hexdigest()[:16]
     connection.close()
     return digests
@@ -118,8 +131,8 @@ def test_records_of_every_kind_give_the_rows_of_earlier_releases(tmp_path: Path)
         "alias": (541, "fa2d8f71920595ef"),
         "ecosystem": (2, "deae0ae7e2a3b1fe"),
         "package": (399, "f12a18abb7dc5f8e"),
-        "rating": (245, "743f85104333898f"),
-        "record": (363, "b23e4cdac2f9eed0"),
+        "rating": (245, "b9bf742d6de4dff1"),
+        "record": (363, "8daff45e2bf0a130"),
     }
 
 
@@ -132,6 +145,6 @@ def test_the_real_dumps_give_the_rows_of_earlier_releases(tmp_path: Path) -> Non
         "alias": (1102, "0e0dc1f6d58c3892"),
         "ecosystem": (2, "0524a8be67f538c2"),
         "package": (3113, "19802ea74738782a"),
-        "rating": (649, "ea32a69833590787"),
-        "record": (3113, "2e986ede24d3bf33"),
+        "rating": (649, "a4468b8b0276c02c"),
+        "record": (3113, "3c70dccf4003ea8e"),
     }
