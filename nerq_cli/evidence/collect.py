@@ -187,7 +187,10 @@ class EvidenceCollector:
         )
         self._early_requests.begin_packages(packages, pinned_releases)
         if self._early_requests.is_active:  # while the first answers are under way; the step finds it in the store
-            similar_names.find_similar_names(set(packages), self._local_inputs["store"], now=self._local_inputs["now"])
+            names = similar_names.find_similar_names(
+                set(packages), self._local_inputs["store"], now=self._local_inputs["now"]
+            )
+            self._early_requests.begin_resembling(names)
         values = self._package_plan.run(
             {
                 "registries": self._registries,

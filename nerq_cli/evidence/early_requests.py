@@ -15,10 +15,11 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 from nerq_cli.evidence import repository_link
+from nerq_cli.evidence.plan import ByPackage
 from nerq_cli.evidence.registry_lookup import YOUNG_HOOK_AGE, YOUNG_RELEASE_AGE, PackageFacts, RegistryLookup
 from nerq_cli.evidence.replay import hide_later_versions
 from nerq_cli.evidence.service_lookup import MAX_ANONYMOUS, ServiceLookup, find_previous_version
-from nerq_cli.facts import NOT_REQUESTED, Advisory, Fact, Found, Metadata, PackageInfo
+from nerq_cli.facts import NOT_REQUESTED, Advisory, Fact, Found, Metadata, PackageInfo, SimilarName
 from nerq_cli.fetch.batch import Batch
 from nerq_cli.fetch.source import Endpoint, Source
 from nerq_cli.inventory import AdvisoryId, Package, Release, RepositoryId
@@ -39,6 +40,8 @@ S = TypeVar("S")
 #: packages take two batches then.
 _BATCH_RATIO: Final = 3
 _MIN_BATCH: Final = 200
+#: Answers that no batch waits for when some time brought none.
+_FEW: Final = 16
 #: What the requests about versions to move to are counted as.
 _CANDIDATE: Final = "candidate"
 
@@ -60,10 +63,11 @@ class _Collector(Generic[S]):
         self.subjects.update(dict.fromkeys(subjects))
 
     def is_due(self, open_counts: Mapping[str, int], *, is_quiet: bool) -> bool:
-        """Whether the batch leaves: nothing may be added, or nothing soon, or it is large beside what may be."""
+        """Whether the batch leaves: nothing may be added, or little and not soon, or it is large beside what may be."""
         size, pending = len(self.subjects), sum(open_counts[stage] for stage in self.stages)
         is_large = size >= max(_BATCH_RATIO * pending, _MIN_BATCH)
-        return bool(size) and (not pending or is_quiet or is_large or size >= self.capacity)
+        is_late = is_quiet and pending <= max(size, _FEW)
+        return bool(size) and (not pending or is_late or is_large or size >= self.capacity)
 
 
 class EarlyRequests:
@@ -184,6 +188,14 @@ class EarlyRequests:
         for collector in (self._version_batch, self._findings_batch, self._affecting_batch, self._recorded_batch):
             self._send(collector)
         self._proceed()
+
+    def begin_resembling(self, similar_name: ByPackage[SimilarName]) -> None:
+        """Begin to fetch the versions of npm packages whose name resembles a popular one."""
+        self._start_packuments(
+            package
+            for package, fact in sorted(similar_name.items())
+            if package.registry_api == "npm" and isinstance(fact, Found) and fact.value.name
+        )
 
     def begin_releases(
         self, services: ServiceLookup, package_facts: PackageFacts, releases: Collection[Release]

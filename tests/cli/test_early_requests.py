@@ -210,6 +210,18 @@ def test_attestations_do_not_wait_for_the_manifest_of_another_package(
     assert manifest.has_arrived
 
 
+def test_the_versions_of_a_name_like_a_popular_one_are_requested_beside_its_manifest(
+    nerq: Nerq, registry: Any, project: Path
+) -> None:
+    registry.npm("raect", "1.0.0")
+    body = {"name": "raect", "version": "1.0.0", "description": "What it is"}
+    manifest = Waiting(registry, {"body": body}, lambda request: request.path == "/raect")
+    registry.site.on("/raect/1.0.0", manifest)
+    (project / "package.json").write_text(json.dumps({"dependencies": {"raect": "1.0.0"}}))
+    nerq(*SCAN)
+    assert manifest.has_arrived
+
+
 def test_a_second_scan_begins_nothing(nerq: Nerq, pins: Any, services: Any) -> None:
     nerq(*SCAN)
     count = len(pins.site.requests) + len(services.site.requests)
