@@ -194,7 +194,7 @@ class _LockfileApplier(msgspec.Struct, dict=True):
             (directories[directory], file)
             for (directory, name), file in (self.dependency_files.items() if directories else ())
             if directory in directories
-            and directory not in self.lockfile_directories
+            and (directory == base_directory or directory not in self.lockfile_directories)
             and file.path not in known_paths
             and name in _PACKAGE_FILENAMES.get(directories[directory].ecosystem, ())
         ]

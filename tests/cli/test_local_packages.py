@@ -13,6 +13,7 @@ from nerq_cli.ecosystems import PYPI, get_ecosystem
 
 Nerq = Callable[..., Any]
 
+PUBLIC = "/".join(get_ecosystem(PYPI).get_artefact_url().split("/")[:3])
 PYTHON_PACKAGE = """\
 [project]
 name = "lib"
@@ -56,7 +57,7 @@ requires-dist = [
     { name = "demo", specifier = ">=1" },
     { name = "other", marker = "extra == 'fast'", specifier = ">=2" },
 ]
-""".replace("INDEX", "/".join(get_ecosystem(PYPI).get_artefact_url().split("/")[:3]))
+""".replace("INDEX", PUBLIC)
 POETRY_LOCK = """\
 [[package]]
 name = "demo"
@@ -215,6 +216,35 @@ BUN_LOCK = json.dumps(
 )
 
 
+PIPFILE_LOCK = json.dumps(
+    {
+        "_meta": {"pipfile-spec": 6, "sources": []},
+        "default": {"demo": {"version": "==1.5.0"}, "lib": {"editable": True, "path": "./libs/lib"}},
+    }
+)
+PIXI_LOCK = """\
+version: 6
+environments:
+  default:
+    channels: []
+    indexes: [INDEX/simple]
+    packages:
+      linux-64:
+      - pypi: INDEX/packages/demo-1.5.0-py3-none-any.whl
+      - pypi: ./libs/lib
+packages:
+- pypi: INDEX/packages/demo-1.5.0-py3-none-any.whl
+  name: demo
+  version: 1.5.0
+- pypi: ./libs/lib
+  name: lib
+  version: '1.0'
+  requires_dist:
+  - demo>=1
+  - other>=2 ; extra == 'fast'
+""".replace("INDEX", PUBLIC)
+
+
 def npm_root(specifier: str) -> dict[str, str]:
     return {"package.json": json.dumps({"name": "root", "version": "1.0.0", "dependencies": {"lib": specifier}})}
 
@@ -236,6 +266,8 @@ PROJECTS = {
     "poetry": POETRY_ROOT | {"poetry.lock": POETRY_LOCK},
     "pdm": PDM_ROOT | {"pdm.lock": PDM_LOCK},
     "pylock": UV_ROOT | {"pylock.toml": PYLOCK},
+    "pipenv": {"Pipfile": '[packages]\nlib = { path = "./libs/lib", editable = true }\n', "Pipfile.lock": PIPFILE_LOCK},
+    "pixi": {"pixi.toml": '[pypi-dependencies]\nlib = { path = "./libs/lib" }\n', "pixi.lock": PIXI_LOCK},
     "npm": npm_root("file:libs/lib") | {"package-lock.json": PACKAGE_LOCK},
     "pnpm": npm_root("file:libs/lib") | {"pnpm-lock.yaml": PNPM_LOCK},
     "yarn 1": npm_root("file:libs/lib") | {"yarn.lock": YARN_1_LOCK},
@@ -254,7 +286,7 @@ def write(folder: Path, files: dict[str, str]) -> None:
 
 def write_project(folder: Path, name: str) -> str:
     """Write a project with its local package, and return the path of the manifest of that package."""
-    manifest = "libs/lib/pyproject.toml" if "pyproject.toml" in PROJECTS[name] else "libs/lib/package.json"
+    manifest = "libs/lib/package.json" if "package.json" in PROJECTS[name] else "libs/lib/pyproject.toml"
     write(folder, PROJECTS[name] | {manifest: PYTHON_PACKAGE if manifest.endswith("toml") else NPM_PACKAGE})
     return manifest
 
@@ -338,6 +370,12 @@ def test_setup_py_and_setup_cfg_are_manifests_of_a_local_package(nerq: Nerq, pro
     write(project, {"libs/lib/setup.cfg": "[metadata]\nname = lib\n[options]\ninstall_requires =\n  demo>=1\n"})
     write(project, {"libs/lib/setup.py": "from setuptools import setup\nsetup()\n"})
     assert list_versions(list_report(nerq)) == [("demo", "1.5.0")]
+
+
+def test_a_project_that_its_own_pipfile_installs_is_decided_by_the_lock_file(nerq: Nerq, project: Path) -> None:
+    write(project, {"Pipfile": '[packages]\nlib = { path = ".", editable = true }\n', "pyproject.toml": PYTHON_PACKAGE})
+    write(project, {"Pipfile.lock": PIPFILE_LOCK.replace("./libs/lib", ".")})
+    assert list_versions(list_report(nerq)) == [("demo", "1.5.0"), ("other", None)]
 
 
 def test_a_link_of_pnpm_is_a_project_of_its_own(nerq: Nerq, project: Path) -> None:

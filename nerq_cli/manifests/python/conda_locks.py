@@ -153,6 +153,7 @@ class CondaLockBuilder:
             index=entry.source.index,
             extra_indexes=entry.source.extra_indexes,
             has_hash=entry.has_hash,
+            directory=entry.source.directory,
         )
 
 
@@ -167,7 +168,8 @@ def read_file_source(address: str, indexes: Iterable[str], name: str, version: s
     The file of another package or version is an index of its own, so that it does not count as that of the package.
     """
     if not address.startswith(("https://", "http://")):
-        return PackageSource(skip=package_source.url_reason(address))
+        reason, directory = package_source.url_reason(address), package_source.find_directory(address)
+        return PackageSource(skip=reason, directory=directory)
     if find_other_artefact([address], name, version):
         return PackageSource(index=package_source.strip_credentials(address))
     server = package_source.get_server(address)

@@ -201,6 +201,7 @@ class _PipfileLockReader:
             skip_reason=source.skip,
             index=source.index,
             has_hash=bool(entry.get("hashes")),
+            directory=package_source.find_directory(_get_text(entry, "path")) if source.skip else "",
         )
 
     def _read_marker(self, entry: Mapping[str, object], offset: int) -> str:
