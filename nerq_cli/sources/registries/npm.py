@@ -257,25 +257,48 @@ class _VersionRow(NamedTuple):
     account: str | None
 
 
-_EMPTY_MANIFEST: Final = _VersionManifest()
+#: Fields of a manifest that its metadata is read from, beside ``dist`` and ``maintainers``.
+_STATED_FIELDS: Final = tuple(
+    name
+    for name in _VersionManifest.__struct_fields__
+    if name not in {"name", "version", "npm_user", "dist", "maintainers"}
+)
 
 
-def _read_version(
-    version: str, raw: msgspec.Raw, publisher_counts: dict[bytes, int | None], *, is_complete: bool
-) -> _VersionRow:
-    """Read one version; ``publisher_counts`` keeps what lists of maintainers hold, as most versions have the same."""
-    manifest = decode_optional(_MANIFEST_DECODER, raw) or _EMPTY_MANIFEST
-    maintainers = bytes(manifest.maintainers)
-    if maintainers not in publisher_counts:
-        publisher_counts[maintainers] = _count_maintainers(manifest.maintainers)
-    metadata = _read_metadata(manifest, publishers=publisher_counts[maintainers], is_complete=is_complete)
-    flags = (
-        (PRERELEASE if get_ecosystem(NPM).is_prerelease(version) else 0)
-        | (DEPRECATED if metadata.deprecated else 0)
-        | (INSTALL_HOOK if metadata.hooks else 0)
-        | (ATTESTED if metadata.attested else 0)
-    )
-    return _VersionRow(flags, metadata, _read_publishing_account(manifest.npm_user))
+class _VersionReader:
+    """Reads the versions of one packument. Most state the same, which is read once."""
+
+    def __init__(self, *, is_complete: bool) -> None:
+        self._is_complete = is_complete
+        self._publisher_counts: dict[bytes, int | None] = {}
+        self._metadata: dict[tuple[bytes, bytes, bool | None], Metadata] = {}
+
+    def read(self, version: str, raw: msgspec.Raw) -> _VersionRow:
+        """Read one version."""
+        manifest = decode_optional(_MANIFEST_DECODER, raw) or _VersionManifest()
+        metadata = self._read_metadata(manifest)
+        flags = (
+            (PRERELEASE if get_ecosystem(NPM).is_prerelease(version) else 0)
+            | (DEPRECATED if metadata.deprecated else 0)
+            | (INSTALL_HOOK if metadata.hooks else 0)
+            | (ATTESTED if metadata.attested else 0)
+        )
+        return _VersionRow(flags, metadata, _read_publishing_account(manifest.npm_user))
+
+    def _read_metadata(self, manifest: _VersionManifest) -> Metadata:
+        maintainers = bytes(manifest.maintainers)
+        if maintainers not in self._publisher_counts:
+            self._publisher_counts[maintainers] = _count_maintainers(manifest.maintainers)
+        publishers = self._publisher_counts[maintainers]
+        attested = _has_attestations(decode_optional(_DIST_DECODER, manifest.dist) or _Dist())
+        stated = {name: value for name in _STATED_FIELDS if (value := getattr(manifest, name)) is not UNSET}
+        try:
+            key = msgspec.json.encode(stated), maintainers, attested
+        except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):  # such as a number of 20 digits
+            return _read_metadata(manifest, publishers=publishers, is_complete=self._is_complete)
+        if key not in self._metadata:
+            self._metadata[key] = _read_metadata(manifest, publishers=publishers, is_complete=self._is_complete)
+        return self._metadata[key]
 
 
 def _read_publishing_account(npm_user: object) -> str | None:
@@ -313,10 +336,8 @@ def _read_packument(package: Package, document: _PackumentDocument) -> Packument
         return Packument(PackageInfo(name=package.name, status="unpublished"))
     is_complete = document.time is not UNSET
     order = tuple(get_ecosystem(NPM).sort_newest_first(raw_manifests))
-    publisher_counts: dict[bytes, int | None] = {}
-    rows = [
-        _read_version(version, raw_manifests[version], publisher_counts, is_complete=is_complete) for version in order
-    ]
+    reader = _VersionReader(is_complete=is_complete)
+    rows = [reader.read(version, raw_manifests[version]) for version in order]
     package_info = _build_package_info(package, document, times, order, rows)
     return _fold_packument(package_info, [version.metadata for version in rows], _measure_readme(document.readme))
 

@@ -36,6 +36,7 @@ from nerq_cli.sources.registries.npm import (
     merge_metadata,
     read_package_info,
 )
+from nerq_cli.sources.text import clean_text
 
 REGISTRY = Endpoint(url="https://npm.example")
 DEMO = Package(ecosystem=NPM, name="demo")
@@ -631,3 +632,35 @@ def test_only_foreseen_errors_leave_the_readers(body: bytes, status: int) -> Non
     with suppress(ResponseError):
         [(_, said)] = VERSION_MANIFEST.parse(question(DEMO_2), answer)
         assert said is None or msgspec.msgpack.decode(msgspec.msgpack.encode(said), type=Metadata) == said
+
+
+STATED = st.sampled_from(["MIT", "ISC", "", None, 1, True, 1.0, 10**30, ["a"], {"type": "MIT"}, {"node": ">=18"}, {}])
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["1.0.0", "1.1.0", "2.0.0", "3.0.0-rc.1"]),
+        st.fixed_dictionaries(
+            {}, optional=dict.fromkeys([*FIELDS, "gypfile", "types", "readme", "maintainers", "_npmUser"], STATED)
+        ),
+        min_size=1,
+    )
+)
+def test_versions_read_together_are_read_as_alone(versions: dict[str, dict[str, object]]) -> None:
+    for version, stated in versions.items():
+        together = described(document(versions=versions), version)
+        assert together == described(document(versions={version: stated}), version)
+
+
+def test_what_versions_state_alike_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    texts: list[object] = []
+
+    def clean(value: object, limit: int) -> str:
+        texts.append(value)
+        return clean_text(value, limit)
+
+    monkeypatch.setattr("nerq_cli.sources.registries.npm.clean_text", clean)
+    manifests = [manifest(f"1.{n}.0", description="What it is") for n in range(50)]
+    manifests.append(manifest("2.0.0", description="Something else"))
+    project_of(document(*manifests))
+    assert texts.count("What it is") == texts.count("Something else") == 1
