@@ -231,6 +231,12 @@ def test_overrides_of_npm(nerq: Nerq, project: Path, locked: str, overrides: dic
     assert list_drift(nerq) == ["the overrides of npm have changed since package-lock.json was written"] * drifts
 
 
+def test_what_a_package_with_a_lock_file_of_its_own_requires_is_not_compared(nerq: Nerq, project: Path) -> None:
+    lock = npm_lock("2.1.2").replace('"version": "4.4.3"', '"version": "4.4.3", "hasShrinkwrap": true')
+    write(project, {"package.json": manifest(), "package-lock.json": lock})
+    assert list_drift(nerq) == []
+
+
 @pytest.mark.parametrize(
     ("overrides", "drifts"),
     [({"ms": "2.1.2"}, False), ({"ms": "2.1.2 || 2.1.3"}, False), ({"ms": "2.1.3"}, True), ({}, False)],
@@ -416,6 +422,25 @@ source = { registry = "https://registry.example/simple" }
 def test_settings_of_uv(nerq: Nerq, project: Path, old: str, new: str, setting: str) -> None:
     write(project, {"pyproject.toml": UV_MANIFEST, "uv.lock": UV_LOCK})
     check(nerq, project, ("pyproject.toml", old, new), setting)
+
+
+@pytest.mark.parametrize(
+    ("override", "locked", "drifts"),
+    [
+        ("six @ https://files.example/six-1.17.0.tar.gz", 'url = "https://files.example/six-1.17.0.tar.gz"', False),
+        ("six>=1", 'git = "https://code.example/six"', False),
+        ("six>=1 ; sys_platform == 'x'", 'marker = "sys_platform == \'x\'", specifier = ">=1"', False),
+        ("six>=1 ; sys_platform == 'x'", "marker = \"sys_platform == 'x'\"", True),
+    ],
+)
+def test_an_override_of_uv_with_another_source(
+    nerq: Nerq, project: Path, override: str, locked: str, *, drifts: bool
+) -> None:
+    text = UV_MANIFEST.replace("typing-extensions==4.12.2", override)
+    lock = UV_LOCK.replace('{ name = "typing-extensions", specifier = "==4.12.2" }', f'{{ name = "six", {locked} }}')
+    lock = lock.replace("4.12.2", "4.9.0")
+    write(project, {"pyproject.toml": text, "uv.lock": lock})
+    assert list_drift(nerq) == ["the override-dependencies of uv have changed since uv.lock was written"] * drifts
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
         format=NAME,
         locked_packages=packages,
         importers=importers,
-        settings=((NPM_OVERRIDES, ""),) if reader.has_edges else (),  # they show in the versions
+        settings=((NPM_OVERRIDES, ""),) if reader.shows_overrides else (),
         locked_filenames=list_package_json_files(importers),
         constraint=constraint,
         local_names=tuple(sorted({reader.project_name, *(importer.name for importer in importers or ())} - {""})),
@@ -137,6 +137,14 @@ class _PackageLockReader:
         self._missing_dependents: dict[str, str] = {}
         self._edges_by_path: dict[str, tuple[Edge, ...] | None] = {}
         self.importers: tuple[Importer, ...] | None = None
+
+    @property
+    def shows_overrides(self) -> bool:
+        """Whether each version satisfies what is required of it, unless an override is in its place.
+
+        A package with a lock file of its own (``hasShrinkwrap``) decides about the versions below it.
+        """
+        return self.has_edges and not any(entry.has_flag("hasShrinkwrap") for entry in self._entries.values())
 
     @property
     def has_edges(self) -> bool:

@@ -58,8 +58,10 @@ def read(
     """
     lock = LockFile(text, path, unlocked)
     dependency_file = lock.build_file(NAME, _read_packages(lock) if _is_supported(lock) else (), constraint=constraint)
-    content_hash = lock.root.get_table("metadata").values.get("content_hash")
-    is_hash = isinstance(content_hash, str) and _CONTENT_HASH.fullmatch(content_hash)
+    metadata = lock.root.get_table("metadata").values
+    content_hash = metadata.get("content_hash")
+    # With lock_inputs, PDM compares those in place of the hash.
+    is_hash = isinstance(content_hash, str) and "lock_inputs" not in metadata and _CONTENT_HASH.fullmatch(content_hash)
     return replace(
         dependency_file,
         content_hashes=(str(content_hash),) if is_hash else (),

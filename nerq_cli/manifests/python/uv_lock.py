@@ -35,6 +35,8 @@ MAX_INCLUDED_EDGES: Final = 100_000
 _SCRIPT_SUFFIX: Final = ".py.lock"
 #: Keys of a source with a local path.
 _LOCAL_KEYS: Final = ("editable", "virtual", "directory", "path")
+#: Keys of a requirement in the settings that is from a registry.
+_REGISTRY_KEYS: Final = frozenset({"name", "specifier", "marker", "extras", "index"})
 _REVISION_PARAMETER = compile_late(r"[?&](?:rev|tag|branch)=([^&#]*)")
 
 
@@ -120,19 +122,15 @@ class _UvGraph:
     def read_settings(self) -> tuple[tuple[str, str], ...]:
         """Return the settings of the project that the file repeats."""
         # The versions of a workspace are those that all members support.
-        python = () if len(self.members) > 1 else read_locked_python(self.requires_python)
-        return python + tuple(
-            (
-                name,
-                dump_requirements(
-                    (table.get_text("name"), table.get_text("specifier"))
-                    for table in self.manifest_table.get_tables(key)
-                )
-                if key != "excludes"
-                else dump_requirements((name, "") for name in self.manifest_table.get_strings(key)),
-            )
-            for name, key, _ in UV_SETTINGS
-        )
+        settings = [*(() if len(self.members) > 1 else read_locked_python(self.requires_python))]
+        for name, key, _ in UV_SETTINGS:
+            tables = self.manifest_table.get_tables(key) if key != "excludes" else []
+            # Where [tool.uv.sources] gives a requirement another source, its version is left out.
+            if all(table.values.keys() <= _REGISTRY_KEYS for table in tables):
+                items = [(table.get_text("name"), table.get_text("specifier")) for table in tables]
+                items += [(text, "") for text in self.manifest_table.get_strings(key)] if key == "excludes" else []
+                settings.append((name, dump_requirements(items)))
+        return tuple(settings)
 
     def _read_source(self, table: LockTable) -> PackageSource:
         source = table.get_table("source")

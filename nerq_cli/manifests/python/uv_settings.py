@@ -34,7 +34,10 @@ def read_settings(uv: TomlField, requires_python: str) -> Iterator[tuple[str, st
     for name, _, key in UV_SETTINGS:
         with suppress(pep508.NotASpecifierError):
             specifiers = [pep508.parse_specifier(text) for text, _ in uv.get(key).string_items()]
-            yield name, dump_requirements((specifier.name, specifier.version) for specifier in specifiers)
+            yield (
+                name,
+                dump_requirements((item.name, "" if item.skip_reason else item.version) for item in specifiers),
+            )
 
 
 def read_locked_python(requires_python: str) -> tuple[tuple[str, str], ...]:

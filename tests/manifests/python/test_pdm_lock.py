@@ -268,6 +268,11 @@ def test_the_hash_of_the_manifest_is_that_of_pdm(content_hash: str) -> None:
     assert content_hash not in pyproject.read(changed, "pyproject.toml").content_hashes
 
 
+def test_a_hash_beside_the_inputs_themselves_is_not_compared() -> None:
+    content_hash = "sha256:" + "0" * 64
+    assert read(f'{HEAD}content_hash = "{content_hash}"\nlock_inputs = {{}}\n', "pdm.lock").content_hashes == ()
+
+
 def test_the_root_of_a_workspace_has_no_hash_of_pdm() -> None:
     text = MANIFEST + '\n[tool.pdm.workspace]\nmembers = ["packages/*"]\n'
     assert not [value for value in pyproject.read(text, "pyproject.toml").content_hashes if value.startswith("sha256:")]
