@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
@@ -57,6 +59,7 @@ from nerq_cli.sources.text import (
     is_version,
     parse_timestamp,
     split_list,
+    to_epoch_seconds,
 )
 
 _INFO: Final = SOURCES["pypi"]
@@ -98,6 +101,18 @@ class _JsonFile(msgspec.Struct):
     filename: Any = None
     packagetype: Any = None
     upload_time_iso_8601: Any = None
+    upload_time: Any = None
+    requires_python: Any = None
+    yanked: Any = None
+    yanked_reason: Any = None
+
+
+class _DatedFile(msgspec.Struct):
+    """A file in the JSON API with a valid time; all files of real projects are."""
+
+    filename: Any = None
+    packagetype: Any = None
+    upload_time_iso_8601: datetime | None = None
     upload_time: Any = None
     requires_python: Any = None
     yanked: Any = None
@@ -212,7 +227,7 @@ class _JsonDocument(msgspec.Struct):
 
 
 _JSON_DECODER = build_json_decoder_late(_JsonDocument)
-_RELEASES_DECODER = build_json_decoder_late(dict[str, list[_JsonFile]])
+_RELEASES_DECODER = build_json_decoder_late(dict[str, list[_DatedFile]])
 _RAW_RELEASES_DECODER = build_json_decoder_late(dict[str, msgspec.Raw])
 _JSON_FILE_DECODER = build_json_decoder_late(_JsonFile)
 _SIMPLE_FILE_DECODER = build_json_decoder_late(_SimpleFile)
@@ -233,14 +248,16 @@ def _read_releases(document: _JsonDocument) -> dict[str, _VersionRow]:
         releases = {document.info.version: document.urls}
     return {
         version: _read_release(
-            version, decode_list(_JSON_FILE_DECODER, raw), texts, empty_flag=EMPTY if split_list(raw) == [] else 0
+            version, [*decode_list(_JSON_FILE_DECODER, raw)], texts, empty_flag=EMPTY if split_list(raw) == [] else 0
         )
         for version, raw in (releases or {}).items()
         if is_version(version)
     }
 
 
-def _read_release(version: str, files: Sequence[_JsonFile], texts: dict[str, str], *, empty_flag: int) -> _VersionRow:
+def _read_release(
+    version: str, files: Sequence[_JsonFile | _DatedFile], texts: dict[str, str], *, empty_flag: int
+) -> _VersionRow:
     """Return the row of one version; ``texts`` keeps cleaned texts, as most versions have the same."""
     flags = (PRERELEASE if get_ecosystem(PYPI).is_prerelease(version) else 0) | (0 if files else empty_flag)
     requires_python, is_yanked = "", bool(files)
@@ -260,20 +277,19 @@ def _read_release(version: str, files: Sequence[_JsonFile], texts: dict[str, str
     )
 
 
-def _find_first_upload(files: Sequence[_JsonFile]) -> int:
-    """Return when the first file was uploaded, in epoch seconds UTC; 0 if no file states it.
-
-    Times of one form are compared as text, so that only the first one is read.
-    """
-    texts = [file.upload_time_iso_8601 for file in files]
-    if texts and all(
-        isinstance(text, str) and len(text) == len(texts[0]) and text[10:11] + text[-1:] == "TZ" for text in texts
-    ):
-        first = parse_timestamp(min(texts))
-        if first:
+def _find_first_upload(files: Sequence[_JsonFile | _DatedFile]) -> int:
+    """Return when the first file was uploaded, in epoch seconds UTC; 0 if no file states it."""
+    times: list[Any] = [file.upload_time_iso_8601 for file in files]
+    with suppress(TypeError):  # times with and without a zone
+        if times and all(isinstance(time, datetime) for time in times) and (first := to_epoch_seconds(min(times))):
             return first
-    times = (parse_timestamp(file.upload_time_iso_8601) or parse_timestamp(file.upload_time) for file in files)
-    return min(filter(None, times), default=0)
+    return min(filter(None, map(_read_upload_time, files)), default=0)
+
+
+def _read_upload_time(file: _JsonFile | _DatedFile) -> int:
+    time = file.upload_time_iso_8601
+    stated = to_epoch_seconds(time) if isinstance(time, datetime) else parse_timestamp(time)
+    return stated or parse_timestamp(file.upload_time)
 
 
 class _ProjectJsonSource:
