@@ -65,9 +65,8 @@ def explain_package(package: Package, dependency_files: Iterable[DependencyFile]
 
 def _describe_declarations(package: Package, dependency_file: DependencyFile) -> Iterator[str]:
     for declaration in dependency_file.declarations:
-        if declaration.package == package and (
-            not declaration.locked_version or declaration.location.path != dependency_file.path
-        ):
+        is_entry = bool(dependency_file.locked_packages) and declaration.location.path == dependency_file.path
+        if declaration.package == package and not is_entry:
             requirement = declaration.requirement or "any version"
             location = f"{declaration.location.path}:{declaration.location.line}"
             yield f"{package.name}: declared in {location} ({requirement}, {declaration.group})"
@@ -81,7 +80,8 @@ def _describe_locked(package: Package, dependency_file: DependencyFile, limit: i
     ]
     for locked_package in entries:
         location = locked_package.location
-        yield f"{package.name} {locked_package.version}: locked in {location.path}:{location.line}"
+        name = f"{package.name} {locked_package.version}".rstrip()  # a directory has no version
+        yield f"{name}: locked in {location.path}:{location.line}"
     if not entries:
         return
     graph = Graph(dependency_file, dependency_file.importers or ())
@@ -99,4 +99,4 @@ def _describe_locked(package: Package, dependency_file: DependencyFile, limit: i
 
 
 def _format_step(step: Step) -> str:
-    return f"{step.name} {step.version}{f' ({step.requirement})' if step.requirement else ''}"
+    return " ".join(filter(None, (step.name, step.version, f"({step.requirement})" if step.requirement else "")))

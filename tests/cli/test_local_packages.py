@@ -378,6 +378,18 @@ def test_a_project_that_its_own_pipfile_installs_is_decided_by_the_lock_file(ner
     assert list_versions(list_report(nerq)) == [("demo", "1.5.0"), ("other", None)]
 
 
+def test_why_shows_the_paths_through_a_local_package(nerq: Nerq, project: Path) -> None:
+    write_project(project, "pnpm")
+    lines = nerq("why", "demo").out.splitlines()
+    assert lines == [
+        "demo: declared in libs/lib/package.json:1 (^1.0.0, main)",
+        "demo 1.5.0: locked in pnpm-lock.yaml:13",
+        "  main: demo 1.5.0",
+        "  main: lib → demo 1.5.0",
+    ]
+    assert "lib: locked in pnpm-lock.yaml:16" in nerq("why", "lib").out.splitlines()
+
+
 def test_a_link_of_pnpm_is_a_project_of_its_own(nerq: Nerq, project: Path) -> None:
     lock = "lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n      lib:\n"
     lock += "        specifier: link:libs/lib\n        version: link:libs/lib\n"
