@@ -26,7 +26,8 @@ import services
 
 HERE = Path(__file__).parent
 NERQ = [sys.executable, "-m", "nerq_cli"]
-CONCURRENCY = 16
+#: Requests that one host receives at a time at most (nerq_cli.fetch.concurrency).
+CONCURRENCY = 64
 
 
 def timed(command: list[str], *, runs: int = 7, env: dict[str, str] | None = None) -> float:
