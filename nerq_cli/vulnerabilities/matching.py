@@ -124,8 +124,8 @@ def _contains_position(ecosystem: Ecosystem, version_range: Range, position: _Po
 
 
 def _contains_unparsed(version_range: Range, version: str) -> bool:
-    """Whether a range holds an invalid version: because it names it, or because it holds everything."""
-    if any(version in (event.introduced, event.last_affected) for event in version_range.events):
+    """Whether a range holds an invalid version, or none ("" - not known): as it names it, or holds every version."""
+    if version and any(version in (event.introduced, event.last_affected) for event in version_range.events):
         return True
     has_end = any(event.fixed or event.last_affected for event in version_range.events) or _get_limits(version_range)
     return not has_end and any(event.introduced == "0" for event in version_range.events)

@@ -443,3 +443,21 @@ def test_malware_known_by_its_text_is_not_what_an_open_range_adds(
 ) -> None:
     [affecting_advisory] = match_advisories([advisory(identifier, affected, malware=True)], DEMO, version)
     assert affecting_advisory.malware is malware
+
+
+@pytest.mark.parametrize(
+    ("record", "is_affected"),
+    [
+        (pypi(span("+0", "-2.31.0")), False),
+        (pypi(span("+1.0")), False),
+        (pypi(span("+1.0", "=2.0"), versions=("1.0",)), False),
+        (pypi(span("+0")), True),
+        (pypi(span("+0", "-1.0"), span("+0")), True),
+        (npm(span("+0", "-4.17.5")), False),
+        (npm(span("+0")), True),
+    ],
+)
+def test_a_version_that_is_not_known_is_affected_where_every_version_is(
+    record: AffectedPackage, is_affected: object
+) -> None:
+    assert affects_version(record, "") is is_affected
