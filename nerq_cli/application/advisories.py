@@ -195,18 +195,20 @@ def update_from_index(
     wheel is executed.
 
     Raises:
-        UsageError: the user's configuration names no index, or the database cannot be written.
+        UsageError: the name is none of a distribution, the user's configuration names no index, or the database
+            cannot be written.
         UpdateError: the wheel cannot be had, or is not the file that the index states.
         ResponseError: the wheel is no exported database; nothing is written.
     """
     from nerq_cli import __version__
     from nerq_cli.fetch.http_client import HttpClient, parse_host
     from nerq_cli.fetch.request_error import RequestError
-    from nerq_cli.sources.advisories.exported_database import ExportedDatabase
+    from nerq_cli.sources.advisories.exported_database import ExportedDatabase, check_distribution_name
     from nerq_cli.sources.advisories.osv_dump import UpdateError
     from nerq_cli.sources.registries.config.indexes import read_index_config
     from nerq_cli.sources.registries.wheel_index import download_wheel, find_newest_wheel
 
+    check_distribution_name(name)
     index_config = read_index_config(os.environ, cwd=Path.cwd())
     show_progress = create_progress(f"fetching {name}")
     directory = database.path.parent

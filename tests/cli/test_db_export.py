@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
+import os
+import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -111,6 +114,41 @@ def test_without_a_database_of_its_own_there_is_nothing_to_export(
     assert "the advisory database is empty: nothing to export" in result.err
     assert "nerq db update or nerq db import fills it" in result.err
     assert not (project / arguments[-1]).exists()
+
+
+def test_what_a_link_leads_to_is_written_and_a_pipe_stays_a_pipe(
+    nerq: Nerq, filled: Callable[..., None], tmp_path: Path
+) -> None:
+    filled()
+    (tmp_path / "link.zip").symlink_to(tmp_path / "target.zip")
+    assert nerq("db", "export", str(tmp_path / "link.zip")).status == 0
+    assert (tmp_path / "link.zip").is_symlink()
+    assert zipfile.is_zipfile(tmp_path / "target.zip")
+    os.mkfifo(tmp_path / "pipe")
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append((tmp_path / "pipe").read_bytes()))
+    reader.start()
+    assert nerq("db", "export", str(tmp_path / "pipe")).status == 0
+    reader.join(timeout=30)
+    assert (tmp_path / "pipe").is_fifo()
+    assert zipfile.is_zipfile(io.BytesIO(read[0]))
+
+
+@pytest.mark.parametrize("path", [".", "", "/", "folder"])
+def test_a_directory_is_no_file_to_write(nerq: Nerq, filled: Callable[..., None], project: Path, path: str) -> None:
+    filled()
+    (project / "folder").mkdir()
+    result = nerq("db", "export", path)
+    assert (result.status, result.out) == (2, "")
+    assert "it is a directory" in result.err
+
+
+@pytest.mark.parametrize("name", ["../x", "no such", ""])
+def test_what_is_no_name_is_not_sent_to_the_index(nerq: Nerq, registry: Any, name: str) -> None:
+    result = nerq("db", "update", "--from-index", name)
+    assert result.status == 2
+    assert "is no name of a package" in result.err
+    assert registry.site.requests == []
 
 
 def test_an_exported_database_is_imported_alone(nerq: Nerq, wheel: bytes, tmp_path: Path) -> None:

@@ -117,8 +117,7 @@ def write_wheel(
         UsageError: the name is none of a distribution, the database is empty or cannot be read, or the wheel cannot be
             written.
     """
-    if not _DISTRIBUTION_NAME.fullmatch(name):
-        raise UsageError(f"{name!r} is no name of a package", hint="letters, digits, and . _ - between them")
+    check_distribution_name(name)
     _list_statuses(database)  # an empty database leaves no directory behind
     stem = f"{re.sub('[-_.]+', '_', name).lower()}-{version}"
     path = directory / f"{stem}-py3-none-any.whl"
@@ -142,9 +141,29 @@ def write_wheel(
     return path, statuses
 
 
+def check_distribution_name(name: str) -> None:
+    """Check the name of a distribution.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not _DISTRIBUTION_NAME.fullmatch(name):
+        raise UsageError(f"{name!r} is no name of a package", hint="letters, digits, and . _ - between them")
+
+
 @contextmanager
 def _replace_file(path: Path) -> Iterator[IO[bytes]]:
-    """Write a file, whole or not at all."""
+    """Write a file, whole or not at all. What a link leads to is written, and a pipe or a device as it is."""
+    path = Path(os.path.realpath(path))
+    if path.is_dir():
+        raise UsageError(f"cannot write {path}: it is a directory", hint="name a file: nerq db export advisories.zip")
+    if path.exists() and not path.is_file():
+        try:
+            with path.open("wb") as stream:
+                yield stream
+        except OSError as error:
+            raise _create_write_error(path, error) from error
+        return
     partial_path = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with partial_path.open("wb") as stream:
