@@ -98,6 +98,8 @@ class FetchRun:
         self._next_check = 0.0
         self._stats: dict[str, SourceStats] = {}
         self._pending_rows: dict[tuple[str, str], dict[str, Row]] = {}
+        #: Hashes of the keys of all answers of this run: it may read them again, and they are not from the cache.
+        self._received_keys: set[int] = set()
         self._request_counts: Counter[str] = Counter()
         #: Batches that were started, by the key of their source in the store and by subject.
         self._started: dict[tuple[str, str], dict[Any, Batch[Any, Any]]] = {}
@@ -262,7 +264,8 @@ class FetchRun:
         for key, row in self.fetcher.read_rows(batch.store_key, list(subjects)).items():
             fact = _decode_row(row, batch.source.label, decode)
             if fact is not None and self._is_usable(row):
-                batch.add_fact(subjects[key], fact, Outcome(row.fetched_at, is_cached=True))
+                is_cached = hash((batch.store_key, key)) not in self._received_keys
+                batch.add_fact(subjects[key], fact, Outcome(row.fetched_at, is_cached=is_cached))
             elif fact is not None:
                 batch.stored[subjects[key]] = StoredFact(row, fact)
         return [subject for subject in batch.subjects if subject not in batch.facts]
@@ -472,6 +475,7 @@ class FetchRun:
         row = Row(encoded, self._now, self._now + max_age, validator)
         rows = self._pending_rows.setdefault(batch.store_key, {})
         rows[subject.key] = row
+        self._received_keys.add(hash((batch.store_key, subject.key)))
         if len(rows) >= _SAVE_THRESHOLD:
             self._save_rows(min_rows=_SAVE_THRESHOLD)
 

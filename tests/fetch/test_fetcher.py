@@ -330,6 +330,19 @@ def test_refreshing_asks_about_fresh_answers_too_but_once_in_a_run(
     assert [request.headers.get("if-none-match") for request in site.requests] == ['"1"']
 
 
+def test_an_answer_of_the_same_run_is_not_from_the_cache(
+    gatherer: Callable[..., FetchRun], memory: MemoryCache, site: Site
+) -> None:
+    site.on("/a", {"body": {"name": "new"}})
+    for expected in (0, 2):
+        run = gatherer()
+        for _ in range(2):
+            run.fetch(DEMOS, [A], Endpoint(url=site.url))
+        report = only(run.summarise_sources())
+        assert (report.received, report.from_cache) == (2, expected)
+    assert len(site.requests) == 1
+
+
 def test_an_answer_expired_within_a_week_does_when_no_new_one_comes(
     gatherer: Callable[..., FetchRun], memory: MemoryCache, site: Site
 ) -> None:
