@@ -76,10 +76,13 @@ def _write_file(path: Path, parts: Iterable[bytes]) -> None:
                 file.writelines(parts)
             return
         descriptor, temporary_name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(descriptor, "wb") as file:
-            file.writelines(parts)
-        Path(temporary_name).chmod(0o666 & ~_read_umask())
-        Path(temporary_name).replace(path)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.writelines(parts)
+            Path(temporary_name).chmod(0o666 & ~_read_umask())
+            Path(temporary_name).replace(path)
+        finally:
+            Path(temporary_name).unlink(missing_ok=True)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
 

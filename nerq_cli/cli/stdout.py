@@ -5,11 +5,24 @@ from __future__ import annotations
 import os
 import sys
 
+TYPE_CHECKING = False  # of typing, which takes several times as long to import as the rest
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def write_stdout(text: str) -> int:
+    """Write a text, and return the exit status."""
+    return _call_writer(lambda: sys.stdout.write(text) and sys.stdout.flush(), 0)
+
 
 def flush_stdout(status: int) -> int:
     """Write buffered output, and return the status: here a closed pipe can still be handled."""
+    return _call_writer(sys.stdout.flush, status)
+
+
+def _call_writer(write: Callable[[], object], status: int) -> int:
     try:
-        sys.stdout.flush()
+        write()
     except BrokenPipeError:
         return discard_stdout(status)
     except OSError as error:
