@@ -367,3 +367,39 @@ def test_what_pipenv_could_not_resolve_here_is_open_and_no_problem(nerq: Nerq, p
     versions, report = list_versions(nerq, ".")
     assert versions == {"demo": "1.5", "other": None}
     assert (report["errors"], report["findings"]) == ([], [])
+
+
+YARN_4_LOCK_WITH_MEMBERS = f"""\
+{YARN_4_LOCK.replace('    other: "npm:^2.0.0"', '    x: "workspace:*"')}
+"x@workspace:*, x@workspace:packages/x":
+  version: 0.0.0-use.local
+  resolution: "x@workspace:packages/x"
+  dependencies:
+    demo: "npm:^1.0.0"
+    other: "npm:^2.0.0"
+"""
+
+
+def test_development_dependencies_of_a_member_are_those_of_no_other_with_yarn_4(
+    nerq: Nerq, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dev = {"other": "^2.0.0"}
+    write(
+        project,
+        {
+            ".git/HEAD": "",
+            "package.json": ROOT,
+            "packages/w/package.json": manifest("w", dependencies={"x": "workspace:*"}),
+            "packages/x/package.json": manifest("x", dependencies={"demo": "^1.0.0"}, devDependencies=dev),
+            "yarn.lock": YARN_4_LOCK_WITH_MEMBERS,
+        },
+    )
+    groups = {one["name"]: one["groups"] for one in list_versions(nerq, ".")[1]["dependencies"]}
+    assert groups == {"demo": ["main"], "other": ["dev"], "deep": ["dev"], "x": ["main"]}
+    monkeypatch.chdir(project / "packages/w")
+    assert set(list_versions(nerq, ".")[0]) == {"x", "demo"}
+    # As it is provided by whatever requires the member, it remains; so does what its package.json does not decide.
+    member = manifest("x", dependencies={"demo": "^1.0.0"}, devDependencies=dev, peerDependencies=dev)
+    for text in (member, manifest("x", dependencies=dev, devDependencies=dev), "{"):
+        write(project, {"packages/x/package.json": text})
+        assert set(list_versions(nerq, ".")[0]) == {"x", "demo", "other", "deep"}

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _REQUIREMENTS: Final = "requirements"
 _PDM_LOCK: Final = "pdm.lock"
+_YARN_LOCK: Final = "yarn.lock"
 #: What a template engine replaces (Jinja, Cookiecutter, ERB).
 _TEMPLATE: Final = compile_late(r"\{\{.*?\}\}|\{%.*?%\}|<%.*?%>")
 _TEMPLATE_MESSAGE: Final = "a template"
@@ -175,10 +176,7 @@ class _FileLoader:
             dependency_file = self.workspaces.complete_file(dependency_file, text, file.file, group=file.group)
         if dependency_file.problems and FORMATS[file.format].may_lack_packages:
             dependency_file = _reread_lockfile(dependency_file, text, file.file)
-        if dependency_file.format == _PDM_LOCK:
-            from nerq_cli.manifests.discovery.workspace import apply_pdm_indexes
-
-            dependency_file = apply_pdm_indexes(dependency_file, file.file)
+        dependency_file = _apply_manifests(dependency_file, file.file)
         if dependency_file.includes:
             self.texts[file.key] = text
         if file.members and dependency_file.importers is None:
@@ -367,6 +365,19 @@ def _apply_indexes(dependency_file: DependencyFile, index: str, extra_indexes: t
     index = dependency_file.index or index
     declarations = set_indexes(dependency_file.declarations, index, extra_indexes)
     return replace(dependency_file, declarations=declarations, index=index, extra_indexes=extra_indexes)
+
+
+def _apply_manifests(dependency_file: DependencyFile, file: Path) -> DependencyFile:
+    """Return a lock file with what only the manifests that it locks state."""
+    if dependency_file.format == _PDM_LOCK:
+        from nerq_cli.manifests.discovery.workspace import apply_pdm_indexes
+
+        return apply_pdm_indexes(dependency_file, file)
+    if dependency_file.format == _YARN_LOCK and dependency_file.importers:
+        from nerq_cli.manifests.discovery.workspace import drop_development_edges
+
+        return drop_development_edges(dependency_file, file)
+    return dependency_file
 
 
 def _reread_lockfile(dependency_file: DependencyFile, text: str, file: Path) -> DependencyFile:

@@ -7,7 +7,7 @@ listed: they give the local names of the workspace and the versions in its catal
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from msgspec.structs import replace
 
 from nerq_cli.ecosystems import PYPI, normalise_name
-from nerq_cli.inventory import DependencyFile, Location
+from nerq_cli.inventory import DependencyFile, Edge, Location, LockedPackage
 from nerq_cli.manifests.discovery.find import is_inside, project_root
 from nerq_cli.manifests.npm import package_json, pnpm_settings
 from nerq_cli.manifests.npm.npm_spec import Catalogs, is_catalog_missing
@@ -192,6 +192,41 @@ def apply_pdm_indexes(dependency_file: DependencyFile, lock: Path) -> Dependency
             else replace(package, index=source.index, extra_indexes=source.extra_indexes)
         )
     return replace(dependency_file, locked_packages=tuple(packages))
+
+
+def drop_development_edges(dependency_file: DependencyFile, lock: Path) -> DependencyFile:
+    """Return a yarn.lock of Yarn 2 or later in which nothing requires the development dependencies of a member.
+
+    The entry of a member has its dependencies and devDependencies in one list: its package.json tells them apart. A
+    development dependency that is also a peer dependency stays as the latter.
+    """
+    directories = {importer.name: importer.path for importer in dependency_file.importers or ()}
+    names = {package.key: package.name for package in dependency_file.locked_packages}
+
+    def select_edges(package: LockedPackage) -> Iterator[Edge]:
+        groups: dict[str, set[str]] = {}
+        text = _read_text(lock.parent / directories[package.name] / package_json.NAME)
+        for item in package_json.read(text, "").declarations if '"devDependencies"' in text else ():
+            groups.setdefault(item.alias or item.name, set()).add(item.group)
+        for edge in package.edges or ():
+            runtime_edge = _select_runtime_edge(edge, groups.get(edge.alias or names.get(edge.target, ""), ()))
+            if runtime_edge is not None:
+                yield runtime_edge
+
+    packages = [
+        replace(package, edges=tuple(select_edges(package)))
+        if package.skip_reason == WORKSPACE and package.edges and package.name in directories
+        else package
+        for package in dependency_file.locked_packages
+    ]
+    return replace(dependency_file, locked_packages=tuple(packages))
+
+
+def _select_runtime_edge(edge: Edge, groups: Collection[str]) -> Edge | None:
+    """Return the edge of a member to a package that it declares in these groups; None for a development dependency."""
+    if "dev" not in groups or not {"main", "optional"}.isdisjoint(groups):
+        return edge
+    return replace(edge, group="peer") if "peer" in groups else None
 
 
 def unlocked_names(lock: Path) -> frozenset[str]:
