@@ -7,7 +7,7 @@ ordered as in their ecosystem, whatever the type of the range. Invalid text is n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -256,8 +256,17 @@ def _group_aliases(advisories: Iterable[Advisory], package: Package) -> list[lis
         for advisory in advisories
         if (package_advisory := _build_package_advisory(advisory, package)) is not None
     }
-    if len(advisories_by_id) == 1:
-        return [list(advisories_by_id.values())]
+    names = [
+        name
+        for package_advisory in advisories_by_id.values()
+        for name in (package_advisory.advisory.id, *package_advisory.advisory.aliases)
+    ]
+    if len(set(names)) == len(names):  # no two records share one
+        return [[advisories_by_id[identifier]] for identifier in sorted(advisories_by_id)]
+    return _merge_groups(advisories_by_id)
+
+
+def _merge_groups(advisories_by_id: Mapping[str, _PackageAdvisory]) -> list[list[_PackageAdvisory]]:
     groups_by_name: dict[str, list[_PackageAdvisory]] = {}
     for identifier in sorted(advisories_by_id):
         names = (identifier, *advisories_by_id[identifier].advisory.aliases)

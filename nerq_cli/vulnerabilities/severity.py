@@ -23,6 +23,8 @@ MAX_ALIASES: Final = 4
 _MAX_STEPS: Final = 2
 _GHSA_PREFIX: Final = "GHSA-"
 _MALWARE_PREFIX: Final = "MAL-"
+#: How the ``severity_from`` of a reviewed severity begins.
+_REVIEWED_ORIGINS: Final = (GHSA_LABEL, f"{ALIAS_PREFIX}{_GHSA_PREFIX}")
 #: Prefixes of ids, the most likely to lead to a severity first.
 _PREFIX_ORDER: Final = (_GHSA_PREFIX, "CVE-")
 _SEVERITY_RANK: Final = {"unknown": 0, "low": 1, "medium": 2, "high": 3, "critical": 4}
@@ -40,7 +42,7 @@ class _LinkedRecords(NamedTuple):
 
 def is_reviewed(advisory: Advisory) -> bool:
     """Whether the severity is a label that GitHub reviewed, be it that of an alias."""
-    return is_rated(advisory) and advisory.severity_from.startswith((GHSA_LABEL, f"{ALIAS_PREFIX}{_GHSA_PREFIX}"))
+    return advisory.severity_from.startswith(_REVIEWED_ORIGINS) and is_rated(advisory)
 
 
 def is_rated(advisory: Advisory) -> bool:

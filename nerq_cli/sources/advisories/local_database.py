@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol, TypeVar
 
 from nerq_cli.facts import Advisory, AffectingAdvisory, Fact, Found, History, LowerBound, Unknown
@@ -165,18 +165,19 @@ def rate_records(
     }
 
 
-def _find_dependent(records: Iterable[Advisory]) -> set[str]:
+def _find_dependent(records: Sequence[Advisory]) -> set[str]:
     """Return the ids of the records of one package whose severity depends on records elsewhere.
 
     Those whose reviewed aliases are all among them are left out: matching takes their severity.
     """
-    records = tuple(records)
     reviewed_ids = {record.id for record in records if is_reviewed(record)}
-    return {
-        record.id
-        for record in filter(needs_aliases, records)
-        if not (aliases := list_reviewed_aliases(record)) or not reviewed_ids.issuperset(aliases)
-    }
+    return {record.id for record in records if needs_aliases(record) and not _has_aliases(record, reviewed_ids)}
+
+
+def _has_aliases(record: Advisory, reviewed_ids: Collection[str]) -> bool:
+    """Whether a record has reviewed aliases, and all of them are known."""
+    aliases = list_reviewed_aliases(record)
+    return bool(aliases) and all(alias in reviewed_ids for alias in aliases)
 
 
 def _find_ratings(database: AdvisoryRecords, names: Iterable[str]) -> dict[str, Advisory]:
