@@ -508,12 +508,13 @@ class _LockfileApplier(msgspec.Struct, dict=True):
         """Yield a declaration of one entry for each of its groups.
 
         Yields nothing for the project itself, for a workspace member that no package depends on, and for what Yarn 1
-        locks for an override that applies to no package.
+        locks for an override that applies to no package. A file without edges does not state what depends on a member.
         """
         is_reached = bool(graph.find_nearest(entry.key, "")[0])
         is_pattern_of_override = self.lockfile.importers is None and entry.package.name in self.overridden_names
         is_local = entry.skip_reason not in ("", LOCAL_ARCHIVE) and entry.name in self.lockfile.local_names
-        if not is_reached and (is_pattern_of_override or is_local):
+        is_project = is_local and (entry.edges is not None or _join_path("", entry.directory or "-") == "")
+        if not is_reached and (is_pattern_of_override or is_project):
             return
         edges = graph.direct_edges.get(entry.key, ())
         groups = graph.groups.get(entry.key) or entry.groups or (MAIN_GROUP,)

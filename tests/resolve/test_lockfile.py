@@ -446,3 +446,15 @@ def test_drift_tells_the_requirement_that_was_locked() -> None:
     manifest_file = DependencyFile(path="package.json", format="package.json", declarations=(need("a", "^1.1.0"),))
     [_, made] = apply_lockfiles([manifest_file, lockfile])
     assert [(drift.requirement, drift.locked_requirement) for drift in made.drift] == [("^1.1.0", "^1.0.0")]
+
+
+def test_local_packages_of_a_lock_file_without_edges_are_listed_and_the_project_is_not() -> None:
+    entries = tuple(
+        entry(name, edges=None, skip_reason="local path", directory=directory)
+        for name, directory in (("p", "."), ("q", "../q"), ("r", ""))
+    )
+    lockfile = replace(lock(*entries), local_names=("p", "q", "r"))
+    for others in ((), (manifest(item("a")),)):
+        assert [one.name for one in apply_lockfiles([lockfile, *others])[0].declarations] == ["q", "r"]
+    with_edges = replace(lockfile, locked_packages=tuple(replace(one, edges=()) for one in entries), importers=())
+    assert not apply_lockfiles([with_edges])[0].declarations

@@ -90,7 +90,6 @@ def _read_packages(lock: LockFile) -> Iterator[LockedPackage]:
     lock_entries = read_entries(lock, "packages", _read_source, _IDENTITY_KEYS)
     find_edges = _select_edge_reader(lock_entries)
     find_groups = _make_group_reader(lock)
-    environments = tuple(lock.root.get_strings("environments"))
     for entry in lock_entries:
         marker = _read_marker(entry.table)
         yield entry.make_package(
@@ -98,7 +97,7 @@ def _read_packages(lock: LockFile) -> Iterator[LockedPackage]:
             groups=find_groups(marker),
             marker=marker,
             hashed=_has_hashes(entry),
-            environments=environments,
+            has_optional_platforms=False,  # all that it lists is installed where the marker holds
         )
 
 

@@ -278,11 +278,11 @@ class LockEntry(msgspec.Struct, frozen=True, kw_only=True):
         marker: str = "",
         optional: bool = False,
         hashed: bool = False,
-        environments: tuple[str, ...] = (),
+        has_optional_platforms: bool = True,
     ) -> LockedPackage:
         """Return the locked package, with distinct edges and none to itself.
 
-        ``environments`` are the markers of those that the file is for; none means all.
+        ``has_optional_platforms``: a package for some platforms only is optional.
         """
         return LockedPackage(
             key=self.key,
@@ -292,7 +292,7 @@ class LockEntry(msgspec.Struct, frozen=True, kw_only=True):
             location=Location(path=self.table.lock.path, line=self.line),
             edges=None if edges is None else tuple(dict.fromkeys(edge for edge in edges if edge.target != self.key)),
             groups=tuple(dict.fromkeys(groups)),
-            optional=optional or is_platform_specific(marker, environments),
+            optional=optional or (has_optional_platforms and is_platform_specific(marker)),
             marker=marker,
             skip_reason=self.source.skip,
             index=self.source.index,
@@ -430,43 +430,23 @@ def split_extras(name: str) -> tuple[str, tuple[str, ...]]:
 
 
 @lru_cache(maxsize=4096)
-def is_platform_specific(marker: str, environments: tuple[str, ...] = ()) -> bool:
+def is_platform_specific(marker: str) -> bool:
     """Return whether a marker excludes a package on some platform, or without an extra.
 
     That is so if there is a platform on which the marker is false for all Python versions, or if a marker about
-    platforms cannot be evaluated. ``environments`` are the markers of those that count; none means all.
+    platforms cannot be evaluated.
     """
     if not _PLATFORM_VARIABLE.search(marker):
         return False
     try:
         parsed_marker = _parse_marker(marker)
+        pythons = _PYTHONS if "python" in marker else _PYTHONS[:1]
+        platforms = _PLATFORMS if "machine" in marker else _PLATFORMS[::2]
         return not all(
-            any(parsed_marker.evaluate({**platform, **python}) for python in pythons)
-            for platform, pythons in _list_platforms(
-                environments,
-                all_pythons=any("python" in text for text in (marker, *environments)),
-                all_machines=any("machine" in text for text in (marker, *environments)),
-            )
+            any(parsed_marker.evaluate({**platform, **python}) for python in pythons) for platform in platforms
         )
     except (ValueError, RecursionError):
         return True
-
-
-@lru_cache(maxsize=64)
-def _list_platforms(
-    environments: tuple[str, ...], *, all_pythons: bool, all_machines: bool
-) -> Sequence[tuple[Mapping[str, str], Sequence[Mapping[str, str]]]]:
-    """Return the platforms of the given environments, or of all, each with its Python versions."""
-    pythons = _PYTHONS if all_pythons else _PYTHONS[:1]
-    platforms = _PLATFORMS if all_machines else _PLATFORMS[::2]
-    if not environments:
-        return [(platform, pythons) for platform in platforms]
-    markers = [_parse_marker(environment) for environment in environments]
-    pairs = [
-        (platform, [python for python in pythons if any(marker.evaluate({**platform, **python}) for marker in markers)])
-        for platform in platforms
-    ]
-    return [(platform, selected) for platform, selected in pairs if selected]
 
 
 def _parse_marker(text: str) -> Marker:
