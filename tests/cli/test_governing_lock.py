@@ -403,3 +403,60 @@ def test_development_dependencies_of_a_member_are_those_of_no_other_with_yarn_4(
     for text in (member, manifest("x", dependencies=dev, devDependencies=dev), "{"):
         write(project, {"packages/x/package.json": text})
         assert set(list_versions(nerq, ".")[0]) == {"x", "demo", "other", "deep"}
+
+
+LOCAL_PYTHON_LOCKS = {
+    "poetry.lock": (
+        '[[package]]\nname = "demo"\nversion = "1.5"\noptional = false\ngroups = ["main"]\nfiles = []\n\n'
+        '[[package]]\nname = "other"\nversion = "2.1"\noptional = false\ngroups = ["main"]\nfiles = []\n\n'
+        '[[package]]\nname = "w"\nversion = "1"\noptional = false\ngroups = ["main"]\nfiles = []\n\n'
+        '[package.dependencies]\nother = "*"\n\n[package.source]\ntype = "directory"\nurl = "packages/w"\n\n'
+        '[metadata]\nlock-version = "2.1"\npython-versions = ">=3.9"\ncontent-hash = "0"\n'
+    ),
+    "pdm.lock": (
+        '[metadata]\nlock_version = "4.5.0"\n\n[[package]]\nname = "demo"\nversion = "1.5"\ngroups = ["default"]\n\n'
+        '[[package]]\nname = "other"\nversion = "2.1"\ngroups = ["default"]\n\n'
+        '[[package]]\nname = "w"\nversion = "1"\npath = "./packages/w"\ngroups = ["default"]\n'
+        'dependencies = ["other"]\n'
+    ),
+    "pylock.toml": (
+        'lock-version = "1.0"\ncreated-by = "x"\n\n[[packages]]\nname = "demo"\nversion = "1.5"\n\n'
+        '[[packages]]\nname = "other"\nversion = "2.1"\n\n'
+        '[[packages]]\nname = "w"\ndirectory = { path = "packages/w" }\n'
+    ),
+    "Pipfile.lock": json.dumps(
+        {
+            "_meta": {"pipfile-spec": 6, "sources": []},
+            "default": {
+                "demo": {"version": "==1.5"},
+                "other": {"version": "==2.1"},
+                "w": {"editable": True, "path": "./packages/w"},
+            },
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("lock", LOCAL_PYTHON_LOCKS)
+def test_a_local_package_of_a_python_project_is_scanned_with_the_lock_file_of_the_project(
+    nerq: Nerq, project: Path, monkeypatch: pytest.MonkeyPatch, lock: str
+) -> None:
+    text = '[project]\nname = "{}"\nversion = "1"\ndependencies = ["other"]\n'
+    write(
+        project,
+        {
+            ".git/HEAD": "",
+            "package.json": manifest("root", workspaces=["packages/*"]),
+            "packages/w/pyproject.toml": text.format("w"),
+            "packages/v/pyproject.toml": text.format("v"),
+            lock: LOCAL_PYTHON_LOCKS[lock],
+        },
+    )
+    monkeypatch.chdir(project / "packages/w")
+    versions, report = list_versions(nerq, ".")
+    assert versions == {"other": "2.1"}
+    assert not report["findings"]
+    monkeypatch.chdir(project / "packages/v")
+    versions, report = list_versions(nerq, ".")
+    assert versions == {"other": None}
+    assert report["dependency_files"][0]["notes"] == [f"../../{lock} does not list this directory: not used"]

@@ -23,10 +23,10 @@ _LOCK_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "pixi.toml": ("pixi.lock",),
     "deno.json": ("deno.lock",),
 }
-#: Lock files that have workspaces, by the format of a member's manifest.
+#: Lock files that have workspaces or local packages, by the format of the manifest of such a package.
 _WORKSPACE_LOCK_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     _PACKAGE_JSON: _LOCK_NAMES[_PACKAGE_JSON],
-    "pyproject": ("uv.lock",),
+    "pyproject": (*_LOCK_NAMES["pyproject"], "Pipfile.lock"),
     "deno.json": ("deno.lock",),
 }
 

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
 _REQUIREMENTS: Final = "requirements"
 _PDM_LOCK: Final = "pdm.lock"
 _YARN_LOCK: Final = "yarn.lock"
+#: Formats of lock files that may omit the members of the workspace.
+_FORMATS_WITHOUT_MEMBERS: Final = frozenset({_YARN_LOCK, "package-lock.json"})
 #: What a template engine replaces (Jinja, Cookiecutter, ERB).
 _TEMPLATE: Final = compile_late(r"\{\{.*?\}\}|\{%.*?%\}|<%.*?%>")
 _TEMPLATE_MESSAGE: Final = "a template"
@@ -180,7 +182,8 @@ class _FileLoader:
         if dependency_file.includes:
             self.texts[file.key] = text
         if file.members and dependency_file.importers is None:
-            members = tuple(pair for pair in file.members if lists_member(file.file, pair[0]))
+            may_have_members = dependency_file.format in _FORMATS_WITHOUT_MEMBERS
+            members = tuple(pair for pair in file.members if may_have_members and lists_member(file.file, pair[0]))
             members += tuple(self._enqueue_siblings(file, members)) if members else ()
             file = replace(file, members=members or file.members)
             dependency_file = dependency_file if members else replace(dependency_file, importers=())
