@@ -512,13 +512,24 @@ def _build_dependency(
         direct=not all(declaration.indirect for declaration in declarations),
         groups=_sort_distinct([declaration.group for declaration in declarations]),
         locations=tuple(dict.fromkeys([declaration.location for declaration in sources])),
-        markers=_sort_distinct([declaration.marker for declaration in declarations]),
+        markers=_sort_distinct(_list_markers(declarations)),
         aliases=_sort_distinct([declaration.alias for declaration in declarations]),
         extras=_sort_distinct([extra for declaration in declarations for extra in declaration.extras]),
         skip_reason=declarations[0].skip_reason,
         via=_select_nearest(declarations),
         parents=_sort_distinct([parent for declaration in declarations for parent in declaration.parents]),
     )
+
+
+def _list_markers(declarations: Sequence[Declaration]) -> list[str]:
+    """Return the markers of declarations; none if a file has the package with and without one.
+
+    The marker of another file may be that of a lock file, which is about the version.
+    """
+    paths = {declaration.location.path for declaration in declarations if declaration.marker}
+    if any(not declaration.marker and declaration.location.path in paths for declaration in declarations):
+        return []
+    return [declaration.marker for declaration in declarations]
 
 
 def _select_nearest(declarations: Sequence[Declaration]) -> tuple[str, ...]:

@@ -129,7 +129,7 @@ def test_a_range_rather_joins_a_pin_meant_for_this_python() -> None:
 def test_a_dependency_keeps_every_place_group_marker_alias_and_extra_once() -> None:
     declared = [
         declare("==2.0", "b.txt:2", group="dev", extras=("socks",), marker="os_name == 'nt'"),
-        declare("==2.0", "b.txt:2", group="dev", extras=("socks", "async"), alias="other"),
+        declare("==2.0", "b.txt:2", group="dev", extras=("socks", "async"), alias="other", marker="os_name == 'nt'"),
         declare("==2.0", "a.txt:7", group="main"),
     ]
     dependency = alone(resolve(declared, DEMO))
@@ -139,6 +139,13 @@ def test_a_dependency_keeps_every_place_group_marker_alias_and_extra_once() -> N
     assert dependency.aliases == ("other",)
     assert dependency.extras == ("async", "socks")
     assert dependency.requirement == "==2.0"
+
+
+def test_a_package_that_a_file_also_has_without_a_marker_has_none() -> None:
+    declared = [declare("==2.0", "a.txt:1"), declare("==2.0", "a.txt:2", marker='python_version < "3"')]
+    assert alone(resolve(declared, DEMO)).markers == ()
+    declared = [replace(one, location=place(f"{path}.txt:1")) for path, one in zip("ab", declared, strict=True)]
+    assert alone(resolve(declared, DEMO)).markers == ('python_version < "3"',)
 
 
 def test_a_dependency_is_direct_unless_every_place_says_it_is_not() -> None:

@@ -18,6 +18,7 @@ from nerq_cli.manifests.python.python_locks import (
     find_extras,
     index_entries,
     join_alternatives,
+    match_entries,
     read_entries,
     report_missing,
 )
@@ -185,19 +186,29 @@ class _UvGraph:
         sections = self.sections_by_key[entry.key]
         ranges = _read_ranges(entry.table.get_table("metadata")) if "metadata" in entry.table.values else {}
         for group in ("main", *sorted(self.requested_extras.get(entry.key, ()))):
-            for edge in sections.get(group, ()):
-                requirement = ranges.get((group, normalise_name(PYPI, edge.get_text("name"))), "")
-                yield from (Edge(target=target.key, requirement=requirement) for target in self._find_targets(edge))
+            for target, requirement in self._find_required(sections.get(group, ()), group, ranges):
+                yield Edge(target=target.key, requirement=requirement)
 
     def _read_member_edges(self, member: LockEntry) -> Iterator[Edge]:
         """Yield what a member declares, group by group."""
         ranges = _read_ranges(member.table.get_table("metadata"))
         for group in self.sections_by_key[member.key]:
-            for edge in self._expand_extras(member, group):
-                requirement = ranges.get((group, normalise_name(PYPI, edge.get_text("name"))), "")
-                yield from (
-                    Edge(target=target.key, group=group, requirement=requirement) for target in self._find_targets(edge)
-                )
+            for target, requirement in self._find_required(self._expand_extras(member, group), group, ranges):
+                yield Edge(target=target.key, group=group, requirement=requirement)
+
+    def _find_required(
+        self, edges: Iterable[LockTable], group: str, ranges: Mapping[tuple[str, str], Sequence[str]]
+    ) -> Iterator[tuple[LockEntry, str]]:
+        """Yield the entries that the edges of a group lead to, each with the declared ranges that it may be for."""
+        targets_by_name: dict[str, list[LockEntry]] = {}
+        for edge in edges:
+            targets_by_name.setdefault(normalise_name(PYPI, edge.get_text("name")), []).extend(self._find_targets(edge))
+        for name, targets in targets_by_name.items():
+            alternatives = ranges.get((group, name), ())
+            matches = [(specifier, match_entries(targets, specifier)) for specifier in alternatives]
+            for target in targets:
+                own_alternatives = [specifier for specifier, entries in matches if target in entries]
+                yield target, " || ".join(own_alternatives or alternatives)
 
     def _expand_extras(self, member: LockEntry, group: str) -> list[LockTable]:
         """Return the edges of a group, with those of the member's own extras that the group includes."""
@@ -265,8 +276,8 @@ class _UvGraph:
         ]
 
 
-def _read_ranges(metadata: LockTable) -> Mapping[tuple[str, str], str]:
-    """Return the version ranges that a member declares, by group and package."""
+def _read_ranges(metadata: LockTable) -> Mapping[tuple[str, str], Sequence[str]]:
+    """Return the version ranges that a member declares, by group and package; none if one allows any version."""
     ranges: dict[tuple[str, str], dict[str, None]] = {}
     groups = metadata.get_table("requires-dev")
     sections = [("", metadata.get_tables("requires-dist"))]
@@ -278,7 +289,7 @@ def _read_ranges(metadata: LockTable) -> Mapping[tuple[str, str], str]:
                 ranges.setdefault((group, normalise_name(PYPI, requirement.get_text("name"))), {})[
                     requirement.get_text("specifier")
                 ] = None
-    return {key: "" if "" in specifiers else " || ".join(specifiers) for key, specifiers in ranges.items()}
+    return {key: () if "" in specifiers else tuple(specifiers) for key, specifiers in ranges.items()}
 
 
 def _get_directory(source: LockTable) -> str:
