@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from nerq_cli.decoders import build_json_decoder
 from nerq_cli.facts import NOT_REQUESTED, Absent, Fact, Found, Unknown
 from nerq_cli.fetch.batch import Batch, Job, Result, StoredFact
 from nerq_cli.fetch.circuit_breaker import EndpointState
@@ -257,7 +258,7 @@ class FetchRun:
 
     def _read_store(self, batch: Batch[S, T]) -> list[S]:
         """Use the fresh answers of the store; return the subjects without one."""
-        decode = msgspec.json.Decoder(batch.source.kind).decode
+        decode = build_json_decoder(batch.source.kind).decode
         subjects = {subject.key: subject for subject in batch.subjects}
         if self._pending_rows.get(batch.store_key):
             self._save_rows(min_rows=1)
