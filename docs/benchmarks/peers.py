@@ -198,7 +198,8 @@ def execute(side: Side, project: Project, address: str, cache: str, form: str) -
     done = subprocess.run(command, env=env, capture_output=True, check=False, cwd=project.folder)
     seconds, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode not in (0, 1) or not done.stdout:
-        sys.exit(f"{' '.join(command)} failed: {done.stderr.decode()}")
+        said = (done.stderr + done.stdout[-1_000:]).decode()
+        raise RuntimeError(f"{' '.join(command)}: status {done.returncode}\n{said}")
     processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Measured(seconds, processor), done.stdout
 
@@ -267,7 +268,8 @@ def compare(
         affected[side.name] = side.read_affected(json.loads(printed))
     for name, found in affected.items():
         if found != affected["nerq"]:
-            sys.exit(f"{project.name}: {name} finds {len(found)} packages affected, nerq {len(affected['nerq'])}")
+            counts = f"{name} finds {len(found)} packages affected, nerq {len(affected['nerq'])}"
+            raise RuntimeError(f"{project.name}: {counts}")
 
 
 # --- print -----------------------------------------------------------------------------------------------------------
@@ -321,11 +323,13 @@ def main() -> None:
             Project("1,000 pins", "PyPI", Path(name) / "1000", 1_000),
             Project("lock file of 600", "npm", Path(name) / "npm", 600),
         ]
-        measured = [
-            (project, measure(project, sides, delays, options.runs))
-            for project in projects
-            if options.only in project.name
-        ]
+        measured = []
+        for project in projects:
+            if options.only in project.name:
+                try:
+                    measured.append((project, measure(project, sides, delays, options.runs)))
+                except RuntimeError as error:  # the other projects are still worth their figures
+                    print(error, file=sys.stderr)
     versions = list_versions(options.pip_audit, options.uv, options.npm)
     head = f"Medians of {options.runs} runs in seconds, as text / as JSON, on {os.cpu_count()} cores.\n{versions}."
     text = "\n".join([head, *print_tables(measured, delays)])

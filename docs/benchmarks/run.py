@@ -1,6 +1,6 @@
 """Measures what the project promises about speed, in one run on one machine, and prints ratios.
 
-    python docs/benchmarks/run.py [--pip-audit PATH]
+    python docs/benchmarks/run.py
 
 Everything is measured with the interpreter that runs this file; nerq-cli must be installed for it. Nothing leaves
 the machine: registries are stood in for on loopback.
@@ -16,11 +16,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from math import ceil
 from pathlib import Path
-from typing import Any
 
 import services
 
@@ -120,32 +119,6 @@ def peak(command: list[str], env: dict[str, str]) -> float:
     return int(printed.stdout) / (1024 if resource and sys.platform != "darwin" else 1024 * 1024)
 
 
-def beside(folder: Path, pip_audit: str) -> None:
-    """Time pip-audit and nerq on the same file with the same OSV, every answer of the stand-ins taking 50 ms."""
-    path = requirements(folder, 45)
-    with registry(delay=0.05) as env:
-        command = [pip_audit, "-r", path, "--no-deps", "--disable-pip", "-s", "osv"]
-        command += ["--osv-url", f"{env['NERQ_OSV_URL']}/v1/query"]
-        theirs = timed(command, runs=3, env=env)
-        cold = timed(scan(path), runs=1, env=env)
-        warm = timed(scan(path), env=env)
-        audited = json.loads(output([*command, "-f", "json"], env))["dependencies"]
-        scanned = json.loads(output(scan(path, "--format", "json"), env))["dependencies"]
-    found = named((one["name"], one.get("vulns", ())) for one in audited)
-    ours = named((one["name"], one["advisories"]) for one in scanned)
-    show("45 pins at 50 ms an answer: pip-audit --no-deps", f"{theirs:.2f} s")
-    show("  nerq, cold", f"{cold:.2f} s = {theirs / cold:.1f} x faster")
-    show("  nerq, warm", f"{warm:.2f} s = {theirs / warm:.1f} x faster")
-    show("  advisories found by pip-audit, nerq, both", f"{len(found)}, {len(ours)}, {len(found & ours)}")
-    for name, identifier in sorted(found ^ ours):
-        show(f"  only {'pip-audit' if (name, identifier) in found else 'nerq'}: {name}", identifier)
-
-
-def named(packages: Iterable[tuple[str, list[dict[str, Any]]]]) -> set[tuple[str, str]]:
-    """Return each advisory by the first of its names: pip-audit calls one by its CVE, nerq by its GHSA id."""
-    return {(name, min([one["id"], *one["aliases"]])) for name, some in packages for one in some}
-
-
 def output(command: list[str], env: dict[str, str]) -> str:
     """Return what a command prints."""
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False).stdout
@@ -192,13 +165,9 @@ def count_requests(path: str) -> int:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pip-audit", default="")
-    arguments = parser.parse_args()
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     with tempfile.TemporaryDirectory() as name:
         start_up()
         warm(Path(name))
         cold(Path(name))
         everything(Path(name))
-        if arguments.pip_audit:
-            beside(Path(name), arguments.pip_audit)
