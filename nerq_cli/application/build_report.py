@@ -102,11 +102,19 @@ def _summarise_file(file: DependencyFile) -> DependencyFileSummary:
     return DependencyFileSummary(
         path=file.path,
         format=file.format,
-        dependencies=len(file.locked_packages) or len(file.declarations) + file.locked_count,
+        dependencies=_count_dependencies(file),
         problems=tuple(problem for problem in file.problems if problem.level != "note"),
         notes=(*file.notes, *(_format_note(problem) for problem in file.problems if problem.level == "note")),
         lockfile=file.lockfile,
     )
+
+
+def _count_dependencies(file: DependencyFile) -> int:
+    """Return the number of dependencies in a file; of a lock file each version once, without the project itself."""
+    if not file.locked_packages:
+        return len(file.declarations) + file.locked_count
+    declared = {(item.package, item.locked_version, item.skip_reason) for item in file.declarations}
+    return len(declared.intersection((item.package, item.version, item.skip_reason) for item in file.locked_packages))
 
 
 def _format_note(problem: Problem) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
 from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -82,9 +81,4 @@ def lists_member(lock: Path, member: str) -> bool:
         includes = package_json.read(decode_text(read_bytes(manifest)), manifest.name).includes
     except CannotReadError:
         return False
-    matches = False
-    for include in includes:
-        pattern = include.pattern.lstrip("!")
-        if fnmatchcase(f"{member}/{_PACKAGE_JSON}", pattern.replace("**/", "*")):
-            matches = not include.pattern.startswith("!")
-    return matches
+    return package_json.match_workspace_globs((include.pattern for include in includes), member)

@@ -7,7 +7,8 @@ version, a range or a dist-tag of a package in the registry.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -148,7 +149,7 @@ class _PackageJsonReader:
         if field is not None and isinstance(field.data, dict):
             field = field.data.get("packages")
         for glob, node in () if field is None else self._iter_strings(field, "workspaces"):
-            pattern = _build_workspace_glob(glob)
+            pattern = build_workspace_glob(glob)
             if pattern:
                 yield Include(pattern=pattern, line=self.problems.line_index.line_number(node.offset), format=NAME)
 
@@ -421,9 +422,18 @@ def _select_strings(members: Mapping[str, JsonNode]) -> dict[str, str]:
     return {name: text for name, member in members.items() if isinstance(text := member.data, str)}
 
 
-def _build_workspace_glob(glob: str) -> str:
+def build_workspace_glob(glob: str) -> str:
     """Return the glob of the package.json files in the directories that a workspace glob matches."""
     positive_glob = glob.lstrip("!")
     negation = "!" * ((len(glob) - len(positive_glob)) % 2)
     folder = re.sub(r"^\.?/+", "", positive_glob.replace("\\", "/")).rstrip("/")
     return f"{negation}{folder}/{NAME}" if folder not in {"", "."} else ""
+
+
+def match_workspace_globs(patterns: Iterable[str], directory: str) -> bool:
+    """Whether the globs of a workspace match a directory, relative to its root; the last one that matches counts."""
+    is_member = False
+    for pattern in patterns:
+        if fnmatchcase(f"{directory}/{NAME}", pattern.lstrip("!").replace("**/", "*")):
+            is_member = not pattern.startswith("!")
+    return is_member

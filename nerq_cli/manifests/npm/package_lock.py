@@ -9,6 +9,7 @@ left out: extraneous ones, and those without a version.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -29,6 +30,7 @@ from nerq_cli.manifests.npm.node_modules import (
     read_sections,
     report_missing,
 )
+from nerq_cli.manifests.npm.package_json import build_workspace_glob, match_workspace_globs
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, PackageSource
 from nerq_cli.manifests.syntax.json_document import MAX_DEPTH, JsonReader, NotJsonError
 from nerq_cli.manifests.syntax.problems import ProblemList, list_examples
@@ -297,19 +299,17 @@ class _PackageLockReader:
 
     def read_packages(self) -> Iterator[LockedPackage]:
         """Yield the packages in the order of the file."""
-        root_entry = self._entries.get("")
-        local_reason = LOCAL if root_entry is None or "workspaces" not in root_entry.fields else WORKSPACE
         for entry in self._iter_package_entries():
-            package = self._make_package(entry, local_reason)
+            package = self._make_package(entry)
             if package is not None:
                 yield package
 
     def _iter_package_entries(self) -> Iterator[_FolderEntry]:
         return (entry for entry in self._entries.values() if entry.path and not entry.has_flag("link"))
 
-    def _make_package(self, entry: _FolderEntry, local_reason: str) -> LockedPackage | None:
+    def _make_package(self, entry: _FolderEntry) -> LockedPackage | None:
         version = entry.fields.get("version")
-        origin = self._find_origin(entry, local_reason)
+        origin = self._find_origin(entry)
         error = _find_entry_error(entry, origin)
         if error:
             self.problems.add_problem(error, entry.start, hint=_REGENERATE_HINT)
@@ -330,15 +330,26 @@ class _PackageLockReader:
             has_hash=bool(entry.fields.get("integrity")),
         )
 
-    def _find_origin(self, entry: _FolderEntry, local_reason: str) -> PackageSource:
+    def _find_origin(self, entry: _FolderEntry) -> PackageSource:
         if not entry.install_name:
-            return PackageSource(skip=local_reason if entry.is_in_project else LOCAL)
+            is_member = entry.is_in_project and match_workspace_globs(self._workspace_globs, entry.path)
+            return PackageSource(skip=WORKSPACE if is_member else LOCAL)
         resolved_url = entry.fields.get("resolved")
         if not isinstance(resolved_url, str) or not resolved_url:
             return _UNKNOWN_ORIGIN
         version = entry.fields.get("version")
         is_direct_url = (self._is_nested and version is None) or entry.path in self._resolver.direct_url_keys
         return find_origin(resolved_url, entry.package_name, str(version or ""), is_direct_url=is_direct_url)
+
+    @cached_property
+    def _workspace_globs(self) -> list[str]:
+        """The globs of the members of the workspace."""
+        root_entry = self._entries.get("")
+        globs = None if root_entry is None else root_entry.fields.get("workspaces")
+        globs = globs.get("packages") if isinstance(globs, dict) else globs
+        return (
+            [build_workspace_glob(glob) for glob in globs if isinstance(glob, str)] if isinstance(globs, list) else []
+        )
 
     def _find_edges(self, entry: _FolderEntry) -> tuple[Edge, ...] | None:
         """Return the edges of a package; None for files before npm 5, which have no edges."""

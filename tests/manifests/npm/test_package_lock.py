@@ -305,6 +305,26 @@ def test_members_of_the_workspace_are_roots_and_their_links_lead_to_them() -> No
     assert manifest.locked_filenames == ("package.json", "packages/ui/package.json")
 
 
+@pytest.mark.parametrize(
+    ("globs", "reasons"),
+    [
+        (["./packages/*/"], ("workspace member", "local path")),
+        ({"packages": ["**", "!lib"]}, ("workspace member", "local path")),
+        (["packages/*", "!packages/ui"], ("local path", "local path")),
+        (7, ("local path", "local path")),
+    ],
+)
+def test_a_folder_that_is_no_member_of_the_workspace_is_a_local_path(globs: object, reasons: tuple[str, str]) -> None:
+    folders: dict[str, object] = {
+        "node_modules/ui": {"resolved": "packages/ui", "link": True},
+        "node_modules/lib": {"resolved": "lib", "link": True},
+        "packages/ui": {"version": "1.0.0"},
+        "lib": {"version": "1.0.0"},
+    }
+    entries = packages(reading(flat(folders, {"workspaces": globs, "dependencies": {"lib": "file:lib", "ui": "*"}})))
+    assert (entries["packages/ui"].skip_reason, entries["lib"].skip_reason) == reasons
+
+
 def test_a_folder_that_is_linked_is_local_and_one_outside_is_no_root() -> None:
     manifest = reading(
         flat(
