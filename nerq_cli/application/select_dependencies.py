@@ -49,7 +49,7 @@ def find_packages(name: str, dependency_files: Iterable[DependencyFile]) -> list
     """Return the packages with this alias in the dependency files, else those that the name stands for as a target.
 
     Raises:
-        UsageError: the name is neither an alias nor a valid target.
+        UsageError: the name is neither an alias nor a valid target, or has a version.
     """
     from nerq_cli import targets
 
@@ -57,9 +57,15 @@ def find_packages(name: str, dependency_files: Iterable[DependencyFile]) -> list
         declaration.package
         for dependency_file in dependency_files
         for declaration in dependency_file.declarations
-        if declaration.alias == name
+        if name and declaration.alias == name
     ]
-    return list(dict.fromkeys(aliased_packages)) or [declaration.package for declaration in targets.parse_target(name)]
+    if aliased_packages:
+        return list(dict.fromkeys(aliased_packages))
+    declarations = targets.parse_target(name)
+    if any(declaration.requirement for declaration in declarations):
+        hint = f"leave it out: {declarations[0].name}; all versions in use are shown"
+        raise UsageError(f"{name!r} names a version", hint=hint)
+    return [declaration.package for declaration in declarations]
 
 
 def suggest_names(name: str, known_names: Iterable[str]) -> str:

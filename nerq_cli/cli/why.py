@@ -13,7 +13,7 @@ from nerq_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from nerq_cli.inventory import DependencyFile, Package
-    from nerq_cli.resolve.graph import Step
+    from nerq_cli.resolve.graph import DependencyPath, Step
 
 #: Paths shown by default; a widely used package may have thousands.
 _MAX_PATHS = 20
@@ -86,16 +86,18 @@ def _describe_locked(package: Package, dependency_file: DependencyFile, limit: i
         return
     graph = Graph(dependency_file, dependency_file.importers or ())
     dependency_paths = list(graph.find_paths(package, limit=limit + 1))
-    yield from (
-        f"  {group}: {' → '.join(map(_format_step, dependency_path))}"
-        for group, dependency_path in dependency_paths[:limit]
-    )
+    yield from map(_format_path, dependency_paths[:limit])
     if len(dependency_paths) > limit:
         yield f"  and more paths: --most {2 * limit} shows more of them"
     if not dependency_paths:
         has_edges = any(locked_package.edges is not None for locked_package in dependency_file.locked_packages)
         reason = "nothing that is declared depends on it" if has_edges else "this file does not list what depends on it"
         yield f"  {reason}"
+
+
+def _format_path(path: DependencyPath) -> str:
+    declared = f"{path.group} of {path.member}" if path.member else path.group
+    return f"  {declared}: {' → '.join(map(_format_step, path.steps))}"
 
 
 def _format_step(step: Step) -> str:

@@ -30,6 +30,17 @@ class Step(msgspec.Struct, frozen=True):
     requirement: str = ""
 
 
+class DependencyPath(msgspec.Struct, frozen=True, kw_only=True):
+    """A path from a declared dependency to a package."""
+
+    #: Group of the declared dependency.
+    group: str
+    #: Directory of the member or local package that declares it, relative to that of the lock file; empty for the root.
+    member: str
+    #: The packages on the path, with the declared one and the package itself.
+    steps: tuple[Step, ...]
+
+
 class Graph(msgspec.Struct, dict=True):
     """The graph of one lock file."""
 
@@ -143,8 +154,8 @@ class Graph(msgspec.Struct, dict=True):
             self._nearest[group] = nearest
         return self._nearest[group]
 
-    def find_paths(self, package: Package, *, limit: int = 20) -> Iterator[tuple[str, tuple[Step, ...]]]:
-        """Yield the group and the steps of paths from direct dependencies to a package, the shortest first.
+    def find_paths(self, package: Package, *, limit: int = 20) -> Iterator[DependencyPath]:
+        """Yield the paths from direct dependencies to a package, the shortest first.
 
         Paths are built backwards from the package, those first that can become the shortest. No path contains a package
         twice. At most ``limit`` paths are yielded, and the number of edges tried is limited, because a dense graph has
@@ -159,10 +170,12 @@ class Graph(msgspec.Struct, dict=True):
         steps = count(len(heap))
         while heap and limit > 0:
             _, _, keys = heappop(heap)
-            for edge in self.direct_edges.get(keys[0], ())[:limit]:
+            for member, edge in self._declaring_edges.get(keys[0], ())[:limit]:
                 limit -= 1
                 edges = (edge, *(self._find_edge(source, target) for source, target in pairwise(keys)))
-                yield edge.group, tuple(self._build_step(item) for item in edges)
+                yield DependencyPath(
+                    group=edge.group, member=member, steps=tuple(self._build_step(item) for item in edges)
+                )
             for parent in self._parents.get(keys[0], ()):
                 if parent in targets or parent in keys or parent not in distances:
                     continue
@@ -170,6 +183,15 @@ class Graph(msgspec.Struct, dict=True):
                 if step > _MAX_STEPS:
                     break
                 heappush(heap, (len(keys) + distances[parent], step, (parent, *keys)))
+
+    @cached_property
+    def _declaring_edges(self) -> dict[str, list[tuple[str, Edge]]]:
+        """Return the distinct edges from the importers by the key of their target, each with the importer's path."""
+        edges: dict[str, dict[tuple[str, Edge], None]] = {}
+        for importer in self.importers:
+            for edge in importer.edges:
+                edges.setdefault(edge.target, {})[importer.path, edge] = None
+        return {target: list(pairs) for target, pairs in edges.items()}
 
     @cached_property
     def _parents(self) -> dict[str, list[str]]:

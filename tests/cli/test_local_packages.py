@@ -384,7 +384,7 @@ def test_why_shows_the_paths_through_a_local_package(nerq: Nerq, project: Path) 
     assert lines == [
         "demo: declared in libs/lib/package.json:1 (^1.0.0, main)",
         "demo 1.5.0: locked in pnpm-lock.yaml:13",
-        "  main: demo 1.5.0",
+        "  main of libs/lib: demo 1.5.0",
         "  main: lib → demo 1.5.0",
     ]
     assert "lib: locked in pnpm-lock.yaml:16" in nerq("why", "lib").out.splitlines()

@@ -123,6 +123,36 @@ def test_why_of_what_is_not_there_names_what_looks_like_it(nerq: Nerq) -> None:
     assert "did you mean beta?" in result.err
 
 
+@pytest.mark.usefixtures("locked")
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("", "'' names no package"),
+        (" ", "' ' names no package"),
+        ("beta@2.0", "'beta@2.0' names a version"),
+        ("npm:beta@9", "'npm:beta@9' names a version"),
+        ("beta==2.0", "'beta==2.0' names a version"),
+    ],
+)
+def test_why_explains_a_name_without_a_version(nerq: Nerq, name: str, message: str) -> None:
+    result = nerq("why", name)
+    assert (result.status, result.out) == (2, "")
+    assert message in result.err
+
+
+def test_why_names_the_member_of_the_workspace_that_declares(nerq: Nerq, project: Path) -> None:
+    needs_leaf = {"dependencies": {"leaf": "^1"}}
+    root = {"name": "app", "workspaces": ["packages/*"], **needs_leaf}
+    members = {f"packages/{name}": {"name": name, "version": "1.0.0", **needs_leaf} for name in ("v", "w")}
+    lock = {"lockfileVersion": 3, "packages": {"": root, **members, "node_modules/leaf": {"version": "1.0.0"}}}
+    (project / "package-lock.json").write_text(json.dumps(lock))
+    assert nerq("why", "npm:leaf").out.splitlines()[1:] == [
+        "  main: leaf 1.0.0 (^1)",
+        "  main of packages/v: leaf 1.0.0 (^1)",
+        "  main of packages/w: leaf 1.0.0 (^1)",
+    ]
+
+
 def test_why_says_when_nothing_tells_what_brings_a_package_in(nerq: Nerq, project: Path) -> None:
     lock = {"_meta": {"pipfile-spec": 6, "sources": []}, "default": {"beta": {"version": "==2.0"}}, "develop": {}}
     (project / "Pipfile.lock").write_text(json.dumps(lock))

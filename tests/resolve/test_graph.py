@@ -48,7 +48,7 @@ def test_the_shortest_paths_in_a_complete_graph_come_first() -> None:
     )
     lockfile = DependencyFile(path="package-lock.json", format="package-lock.json", locked_packages=entries)
     graph = Graph(lockfile, [Importer(edges=(Edge(target="p000"),))])
-    paths = [steps for _, steps in graph.find_paths(Package(ecosystem=NPM, name="p199"), limit=20)]
+    paths = [path.steps for path in graph.find_paths(Package(ecosystem=NPM, name="p199"), limit=20)]
     assert [len(steps) for steps in paths] == [2, *[3] * 19]
     assert all((steps[0].name, steps[-1].name) == ("p000", "p199") for steps in paths)
     assert len({tuple(step.name for step in steps) for steps in paths}) == 20

@@ -187,13 +187,14 @@ def test_the_ways_to_a_package_begin_at_what_is_declared_the_shortest_first() ->
     needs = root(Edge(target="a@1.0"), Edge(target="z@1.0", group="dev"))
     entries = (entry("a", "1.0", "b"), entry("b", "1.0", "c"), entry("c"), entry("z", "1.0", "c"))
     graph = Graph(lock(*entries), [needs])
-    ways = [(group, [step.name for step in way]) for group, way in graph.find_paths(Package(ecosystem=PYPI, name="c"))]
+    paths = graph.find_paths(Package(ecosystem=PYPI, name="c"))
+    ways = [(path.group, [step.name for step in path.steps]) for path in paths]
     assert ways == [("dev", ["z", "c"]), ("main", ["a", "b", "c"])]
 
 
 def test_a_circle_ends() -> None:
     graph = Graph(lock(entry("a", "1.0", "b"), entry("b", "1.0", "a")), [root(Edge(target="a@1.0"))])
-    assert [len(way) for _, way in graph.find_paths(Package(ecosystem=PYPI, name="b"))] == [2]
+    assert [len(path.steps) for path in graph.find_paths(Package(ecosystem=PYPI, name="b"))] == [2]
     assert graph.groups == {"a@1.0": ("main",), "b@1.0": ("main",)}
 
 
