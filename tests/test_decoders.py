@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import pkgutil
 import threading
 import time
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 import msgspec
 import pytest
 
+import nerq_cli
 from nerq_cli.decoders import LateDecoder, build_json_decoder, build_json_decoder_late, build_msgpack_decoder_late
-from tests.test_patterns import MODULES
+
+MODULES = [module.name for module in pkgutil.walk_packages(nerq_cli.__path__, "nerq_cli.")]
 
 
 def test_a_late_decoder_does_what_a_decoder_does() -> None:

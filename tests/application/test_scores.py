@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from msgspec.structs import replace
+from panel import panel
 
 from nerq_cli.application import scores as module
 from nerq_cli.application.scores import SOURCE, ScoreCache, score_releases
@@ -19,7 +20,6 @@ from nerq_cli.inventory import Package, Release
 from nerq_cli.scoring import Score
 from nerq_cli.store import Cache, MemoryCache, Row, Store
 from nerq_cli.units import DAY
-from tests.panel import panel
 
 AS_OF = panel.AS_OF
 
@@ -131,7 +131,7 @@ def test_few_scores_are_not_kept(store: Cache) -> None:
 def test_a_digest_is_the_same_in_every_process() -> None:
     """Sets and dictionaries have another order in each process."""
     code = (
-        "from tests.application.test_scores import EVIDENCE, module\n"
+        "from application.test_scores import EVIDENCE, module\n"
         "print([module.compute_digest(*item) for item in EVIDENCE.items()])"
     )
     digests = {

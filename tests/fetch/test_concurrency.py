@@ -16,7 +16,7 @@ from nerq_cli.fetch.host_workers import HostWorkers
 from nerq_cli.fetch.source import Endpoint
 from nerq_cli.inventory import Package
 from tests.conftest import Site, Turn
-from tests.fetch.test_fetcher import DEMOS, Demos
+from tests.fetch.conftest import DEMOS, Demos
 
 
 class Host:

@@ -15,7 +15,7 @@ from nerq_cli.fetch.connections import Headers
 from nerq_cli.fetch.fetcher import HttpSettings
 from nerq_cli.fetch.source import Endpoint
 from nerq_cli.inventory import Package
-from tests.fetch.test_fetcher import DEMOS, NOW
+from tests.fetch.conftest import DEMOS, NOW
 
 ONE_AT_A_TIME = HttpSettings(concurrency=1, attempts=1)
 ANSWER = b"HTTP/1.1 404 Said\r\nContent-Length: 2\r\n\r\n{}"

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import gzip
-import http.client
 import os
 import signal
 import socket
@@ -22,7 +21,7 @@ import msgspec
 import pytest
 
 from nerq_cli.ecosystems import PYPI
-from nerq_cli.errors import ConfigError, EndpointMissingError, ResponseError
+from nerq_cli.errors import ConfigError
 from nerq_cli.facts import Absent, Fact, Found, Unknown
 from nerq_cli.fetch.fetcher import Fetcher, FetchRun, HttpSettings, SourceSummary
 from nerq_cli.fetch.host_workers import HostWorkers
@@ -30,52 +29,13 @@ from nerq_cli.fetch.source import Endpoint, Request, Response
 from nerq_cli.fetch.validator import pack_validator
 from nerq_cli.inventory import Package
 from nerq_cli.store import MemoryCache, Row, Store
+from tests.fetch.conftest import DEMOS, NOW, Demo, Demos
 
 if TYPE_CHECKING:
     from tests.conftest import Site, Turn
 
-NOW = 1_800_000_000
 DAY = 86_400
 QUICK = HttpSettings(timeout=2.0, backoff=0.001, seed=1)
-
-
-class Demo(msgspec.Struct, frozen=True):
-    name: str
-    size: int = 0
-
-
-@dataclass
-class Demos:
-    """A made-up source: one JSON document for each package, under its name."""
-
-    name: str = "demo"
-    label: str = "Demo"
-    kind: type[Demo] = Demo
-    max_age: int = 3_600
-    absent_max_age: int = 60
-    limit: int = 100_000
-    probe: bool = False
-    folder: str = ""
-
-    def requests(self, about: Sequence[Package], at: Endpoint) -> Iterable[Request[Package]]:
-        for package in about:
-            yield Request(url=f"{at.url}{self.folder}/{package.url_segment}", subjects=(package,), endpoint=at)
-
-    def parse(self, question: Request[Package], answer: Response) -> Iterable[tuple[Package, Demo | None]]:
-        [package] = question.subjects
-        if answer.status == http.client.METHOD_NOT_ALLOWED:
-            raise EndpointMissingError("this server has no demos")
-        yield package, None if answer.status == http.client.NOT_FOUND else decoded(answer.body)
-
-
-def decoded(body: bytes) -> Demo:
-    try:
-        return msgspec.json.decode(body, type=Demo)
-    except msgspec.MsgspecError as problem:
-        raise ResponseError("not JSON") from problem
-
-
-DEMOS = Demos()
 
 
 def package(name: str) -> Package:

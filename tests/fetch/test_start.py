@@ -16,7 +16,7 @@ from nerq_cli.fetch.source import Endpoint
 from nerq_cli.fetch.time_budget import TimeLimits
 from nerq_cli.inventory import Package
 from nerq_cli.store import MemoryCache
-from tests.fetch.test_fetcher import Demo, Demos
+from tests.fetch.conftest import Demo, Demos
 
 if TYPE_CHECKING:
     from tests.conftest import Site
