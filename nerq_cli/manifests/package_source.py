@@ -22,6 +22,8 @@ LOCAL = "local path"
 WORKSPACE = "workspace member"
 #: A file or directory by its absolute address.
 LOCAL_FILE = "local file"
+#: Start of the reason of an archive by its URL.
+URL_PREFIX = "URL: "
 
 #: Index of packages that pip and uv take from no index, where a file states it.
 NO_INDEX = "--no-index"
@@ -79,7 +81,7 @@ def url_reason(url: str) -> str:
         return LOCAL_FILE  # somewhere on the machine: conda and pip freeze write packages of third parties so
     if "://" not in url or url.lower().startswith(("file:", "{")):
         return local_reason(url)
-    return f"URL: {strip_credentials(url)}"[:_MAX_LENGTH]
+    return f"{URL_PREFIX}{strip_credentials(url)}"[:_MAX_LENGTH]
 
 
 def local_reason(path: str) -> str:

@@ -23,13 +23,13 @@ from nerq_cli.manifests.npm.node_modules import (
     MAX_PATH_LENGTH,
     NodeResolver,
     find_origin,
-    find_skip_reason,
     is_supported_version,
     is_version,
     list_package_json_files,
     read_sections,
     report_missing,
 )
+from nerq_cli.manifests.npm.npm_spec import parse_spec
 from nerq_cli.manifests.npm.package_json import build_workspace_glob, match_workspace_globs
 from nerq_cli.manifests.package_source import LOCAL, WORKSPACE, PackageSource
 from nerq_cli.manifests.syntax.json_document import MAX_DEPTH, JsonReader, NotJsonError
@@ -448,6 +448,10 @@ def _convert_to_flat(fields: Mapping[str, object]) -> dict[str, object]:
     version = fields.get("version")
     if isinstance(version, str) and version.startswith("npm:"):
         flat["name"], _, flat["version"] = version.removeprefix("npm:").rpartition("@")
-    elif isinstance(version, str) and not is_version(version) and find_skip_reason("", version):
-        flat["resolved"], flat["version"] = version, None
+    elif isinstance(version, str) and not is_version(version):
+        spec = parse_spec("", version, {})
+        if spec.skip:
+            flat["resolved"], flat["version"] = version, None
+        if spec.skip and spec.name:  # the URL of a registry's archive, as version 3 has it
+            flat["name"], flat["version"] = spec.name, spec.requirement
     return flat

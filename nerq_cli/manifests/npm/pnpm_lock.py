@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from nerq_cli.ecosystems import NPM
 from nerq_cli.ecosystems.npm import find_name_error
 from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
@@ -28,6 +30,7 @@ from nerq_cli.manifests.npm.package_json import find_overridden_name
 from nerq_cli.manifests.npm.pnpm_settings import Settings, read_locked_settings
 from nerq_cli.manifests.package_source import (
     LOCAL,
+    URL_PREFIX,
     WORKSPACE,
     find_directory,
     local_reason,
@@ -124,6 +127,8 @@ class _PnpmLockReader:
         self.linked_folders: dict[str, tuple[str, int]] = {}
         self.injected_names: dict[str, str] = {}
         self.bundling_packages: dict[str, None] = {}
+        #: Registries of the entries that an importer requires by the URL of an archive there, by key.
+        self.url_registries: dict[str, str] = {}
         self.overridden_names: dict[str, None] = {}
         self.settings: Settings = ()
 
@@ -140,7 +145,12 @@ class _PnpmLockReader:
 
     def build_result(self) -> DependencyFile:
         """Return the result of all documents."""
-        packages = (*merge_entries(self.packages), *self._make_linked_packages())
+        entries = merge_entries(self.packages)
+        if self.url_registries:
+            entries = tuple(
+                replace(entry, index=entry.index or self.url_registries.get(entry.key, "")) for entry in entries
+            )
+        packages = (*entries, *self._make_linked_packages())
         names = {**self.injected_names, **{path: name for path, (name, _) in self.linked_folders.items()}}
         importers = tuple(
             Importer(path=path, name=names.get(path, ""), edges=edges) for path, edges in self.importer_edges.items()
@@ -377,6 +387,14 @@ class _DocumentReader:
                 )
                 if target is not None:
                     yield Edge(target=target[0], group=group, requirement=spec.requirement, alias=target[1])
+                if spec.skip.startswith(URL_PREFIX):
+                    self._note_url_registry(name, version, specifier)
+
+    def _note_url_registry(self, name: str, version: str, url: str) -> None:
+        """Note the registry of an entry that is required by a URL: pnpm resolves one of a registry as its version."""
+        entry = self._find_entry(name, version)
+        if entry is not None and not entry.skip:
+            self.lockfile.url_registries.setdefault(entry.key, extract_index(url, entry.name, entry.version))
 
     def _resolve_target(
         self, name: str, reference: str, base_directory: str, line: int, *, optional: bool, link_name: str = ""
@@ -392,7 +410,7 @@ class _DocumentReader:
             )
             self.lockfile.linked_folders.setdefault(path, (package_name, line))
             return _make_link_key(path), name if package_name != name else ""
-        entry = self.entries.get(_KEY_TEMPLATES[self.version].format(name, reference)) or self.entries.get(reference)
+        entry = self._find_entry(name, reference)
         if entry is not None:
             return entry.key, name if entry.name != name else ""
         if not reference:
@@ -407,6 +425,9 @@ class _DocumentReader:
                 level="incomplete",
             )
         return None
+
+    def _find_entry(self, name: str, reference: str) -> _PnpmEntry | None:
+        return self.entries.get(_KEY_TEMPLATES[self.version].format(name, reference)) or self.entries.get(reference)
 
     # --- The document ------------------------------------------------------------------------------------------------
 

@@ -469,7 +469,8 @@ def _find_berry_origin(resolution: str) -> _EntryOrigin:
         return _EntryOrigin(name, version=version, registry=registry)
     if reference.startswith("workspace:"):
         return _EntryOrigin(name, skip=WORKSPACE, reference=reference)
-    skip = parse_spec(name, _COMMIT_PREFIX.sub("#", reference), {}).skip or "not from the npm registry"
+    spec = parse_spec(name, _COMMIT_PREFIX.sub("#", reference), {})
+    name, skip = spec.name, spec.skip or "not from the npm registry"  # the name that the archive's own URL has
     locator = _LOCATOR_PARAMETER.search(parameters)
     if locator is None:
         return _EntryOrigin(name, skip=skip, reference=reference)

@@ -227,6 +227,13 @@ def test_what_is_in_no_registry_is_skipped(resolved: str, skip: str) -> None:
     assert (one.skip_reason, one.index, one.version) == (skip, "", "1.0.0")
 
 
+def test_an_archive_of_a_registry_has_the_name_of_its_url_in_version_1_too() -> None:
+    one = only(reading(nested({"short": {"version": tarball("a", "1.4.0")}})))
+    assert (one.name, one.alias, one.version, one.index, one.skip_reason) == ("a", "short", "1.4.0", BASE, "")
+    one = only(reading(nested({"short": {"version": "https://files.example/v1.4.0.tgz"}})))
+    assert (one.name, one.version, one.skip_reason) == ("short", "", "URL: https://files.example/v1.4.0.tgz")
+
+
 def test_an_address_that_somebody_asks_for_is_no_registry() -> None:
     url = "https://files.example/a.tgz?token=secret"
     manifest = reading(flat({"node_modules/a": {"version": "1.0.0", "resolved": url}}, {"dependencies": {"a": url}}))

@@ -185,6 +185,17 @@ def test_each_importer_is_a_root_with_its_groups_ranges_and_aliases() -> None:
     )
 
 
+def test_the_url_of_an_archive_of_a_registry_names_the_registry_of_its_entry() -> None:
+    text = (
+        "lockfileVersion: '9.0'\nimporters:\n  .:\n    dependencies:\n"
+        "      tgz: {specifier: 'https://registry.example/once/-/once-1.4.0.tgz', version: once@1.4.0}\n"
+        "packages:\n  once@1.4.0: {resolution: {integrity: sha512-AAAA}}\nsnapshots:\n  once@1.4.0: {}\n"
+    )
+    manifest = good(text)
+    [one] = manifest.locked_packages
+    assert (one.name, one.version, one.index, one.skip_reason) == ("once", "1.4.0", "https://registry.example", "")
+
+
 def test_a_member_that_is_linked_to_leads_to_what_it_runs_with() -> None:
     member = by_key(good(NINE))["link:packages/b"]
     assert (member.name, member.version, member.skip_reason) == ("@acme/b", "", "workspace member")

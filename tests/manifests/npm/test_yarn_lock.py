@@ -523,3 +523,18 @@ def test_a_repeated_key_in_berry_loses_no_other_entry() -> None:
     assert {("b", "1.1.0"), ("c", "1.0.0")} <= packages(manifest)
     [problem] = manifest.problems
     assert problem.message.startswith('"b@npm:^1" is here twice')
+
+
+def test_an_archive_of_a_registry_has_the_name_of_its_url() -> None:
+    url = "https://registry.example/once/-/once-1.4.0.tgz"
+    text = (
+        "__metadata:\n  version: 8\n\n"
+        f'"tgz@{url}":\n  version: 1.4.0\n  resolution: "tgz@{url}"\n\n'
+        '"web@workspace:.":\n  version: 0.0.0-use.local\n  resolution: "web@workspace:."\n'
+        f'  dependencies:\n    tgz: "{url}"\n'
+    )
+    manifest = good(text)
+    [one] = manifest.locked_packages
+    assert (one.name, one.alias, one.version, one.skip_reason) == ("once", "tgz", "1.4.0", f"URL: {url}")
+    assert manifest.importers is not None
+    assert manifest.importers[0].edges == (Edge(target=one.key, requirement="1.4.0", alias="tgz"),)
