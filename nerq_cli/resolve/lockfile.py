@@ -388,7 +388,7 @@ class _LockfileApplier(msgspec.Struct, dict=True):
         matching_edges = [
             edge
             for edge in edges_by_name.get(name, ())
-            if self.entries[edge.target].package == declaration.package or name in self.overridden_names
+            if _is_same_dependency(declaration, self.entries[edge.target]) or name in self.overridden_names
         ]
         if matching_edges:
             edge = max(matching_edges, key=lambda candidate: self._rate_edge(declaration, candidate))
@@ -547,6 +547,15 @@ class _LockfileApplier(msgspec.Struct, dict=True):
 def _get_dependency_name(declaration: Declaration) -> str:
     """Return the name of a dependency in its manifest, normalised."""
     return declaration.alias or declaration.package.name
+
+
+def _is_same_dependency(declaration: Declaration, entry: LockedPackage) -> bool:
+    """Whether an entry that a declaration leads to by name is what it declares.
+
+    What is at an address has the name that the package itself states in the lock file, and in the manifest only the one
+    that it is installed under.
+    """
+    return entry.package == declaration.package or bool(entry.skip_reason and declaration.skip_reason)
 
 
 def _has_requirement(edge: Edge | None, declaration: Declaration) -> bool:

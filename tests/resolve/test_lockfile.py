@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -9,6 +10,7 @@ from msgspec.structs import replace
 from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.inventory import (
     Declaration,
+    Dependency,
     DependencyFile,
     Edge,
     Importer,
@@ -51,7 +53,7 @@ def root(*needs: Edge, path: str = "") -> Importer:
     return Importer(path=path, edges=needs)
 
 
-def by_name(*manifests: DependencyFile) -> dict[str, object]:
+def by_name(*manifests: DependencyFile) -> dict[str, Dependency]:
     together = [one for each in apply_lockfiles(manifests) for one in each.declarations]
     declarations = Declarations(together)
     return {one.package.name: one for one in declarations.resolve_packages(declarations.packages, {}).dependencies}
@@ -59,7 +61,7 @@ def by_name(*manifests: DependencyFile) -> dict[str, object]:
 
 def test_the_lock_file_has_the_say_about_the_version_and_the_manifest_about_what_is_direct() -> None:
     found = by_name(manifest(item("a", ">=1")), lock(entry("a", "1.0", "b"), entry("b")))
-    assert {name: (one.version, one.direct, one.requirement) for name, one in found.items()} == {  # type: ignore[attr-defined]
+    assert {name: (one.version, one.direct, one.requirement) for name, one in found.items()} == {
         "a": ("1.0", True, ">=1"),
         "b": ("1.0", False, ""),
     }
@@ -67,27 +69,27 @@ def test_the_lock_file_has_the_say_about_the_version_and_the_manifest_about_what
 
 def test_every_dependency_is_found_at_both_its_places() -> None:
     found = by_name(manifest(item("a", ">=1")), lock(entry("a")))["a"]
-    assert [place.path for place in found.locations] == ["pyproject.toml", "uv.lock"]  # type: ignore[attr-defined]
+    assert [place.path for place in found.locations] == ["pyproject.toml", "uv.lock"]
 
 
 def test_what_is_brought_in_names_the_direct_dependency_that_brings_it() -> None:
     needs = root(Edge(target="a@1.0"), Edge(target="z@1.0", group="dev"))
     found = by_name(lock(entry("a", "1.0", "b"), entry("b", "1.0", "c"), entry("c"), entry("z"), roots=(needs,)))
-    assert {name: one.via for name, one in found.items()} == {"a": (), "b": ("a",), "c": ("a",), "z": ()}  # type: ignore[attr-defined]
+    assert {name: one.via for name, one in found.items()} == {"a": (), "b": ("a",), "c": ("a",), "z": ()}
 
 
 def test_development_reaches_through_the_graph_and_yields_to_what_is_installed_anyway() -> None:
     needs = root(Edge(target="a@1.0"), Edge(target="t@1.0", group="dev"))
     entries = (entry("a", "1.0", "b"), entry("b"), entry("t", "1.0", "b", "u"), entry("u"))
     found = by_name(lock(*entries, roots=(needs,)))
-    groups = {name: one.groups for name, one in found.items()}  # type: ignore[attr-defined]
+    groups = {name: one.groups for name, one in found.items()}
     assert groups == {"a": ("main",), "b": ("dev", "main"), "t": ("dev",), "u": ("dev",)}
 
 
 def test_what_is_reached_over_optional_edges_only_is_optional() -> None:
     needs = root(Edge(target="a@1.0"))
     found = by_name(lock(entry("a", "1.0", "b", "c", optional="b"), entry("b"), entry("c"), roots=(needs,)))
-    assert {name: one.groups for name, one in found.items()} == {  # type: ignore[attr-defined]
+    assert {name: one.groups for name, one in found.items()} == {
         "a": ("main",),
         "b": ("optional",),
         "c": ("main",),
@@ -98,7 +100,7 @@ def test_a_lock_file_that_tells_no_groups_takes_them_from_the_manifest() -> None
     needs = root(Edge(target="t@1.0"))
     declared = manifest(item("t", ">=1", "dev:test"))
     found = by_name(declared, lock(entry("t", "1.0", "u"), entry("u"), roots=(needs,)))
-    assert {name: one.groups for name, one in found.items()} == {"t": ("dev:test",), "u": ("dev:test",)}  # type: ignore[attr-defined]
+    assert {name: one.groups for name, one in found.items()} == {"t": ("dev:test",), "u": ("dev:test",)}
 
 
 def test_a_lock_file_that_no_longer_fits_is_told() -> None:
@@ -154,7 +156,7 @@ def test_several_versions_of_a_package_are_kept_apart() -> None:
 def test_a_file_without_edges_counts_what_no_manifest_declares_as_brought_in() -> None:
     bare = (entry("a", edges=None, groups=("main",)), entry("b", edges=None, groups=("dev",)))
     found = by_name(manifest(item("a", "")), lock(*bare))
-    assert {name: (one.direct, one.groups) for name, one in found.items()} == {  # type: ignore[attr-defined]
+    assert {name: (one.direct, one.groups) for name, one in found.items()} == {
         "a": (True, ("main",)),
         "b": (False, ("dev",)),
     }
@@ -180,7 +182,7 @@ def test_an_alias_is_matched_by_its_name_and_scored_as_what_it_is() -> None:
     )
     declared = DependencyFile(path="package.json", format="package.json", declarations=(asked,))
     found = by_name(declared, locked)["real"]
-    assert (found.version, found.aliases, found.direct) == ("2.0.0", ("short",), True)  # type: ignore[attr-defined]
+    assert (found.version, found.aliases, found.direct) == ("2.0.0", ("short",), True)
 
 
 def test_the_ways_to_a_package_begin_at_what_is_declared_the_shortest_first() -> None:
@@ -370,7 +372,7 @@ def test_what_brings_a_package_in_is_of_the_groups_that_are_asked_for() -> None:
     needs = root(Edge(target="m@1.0"), Edge(target="d@1.0", group="dev"))
     entries = (entry("m", "1.0", "n"), entry("n", "1.0", "x"), entry("d", "1.0", "x"), entry("x"))
     lockfile = lock(*entries, roots=(needs,))
-    assert (by_name(lockfile)["x"].via, by_name(lockfile)["x"].parents) == (("d",), ("d", "n"))  # type: ignore[attr-defined]
+    assert (by_name(lockfile)["x"].via, by_name(lockfile)["x"].parents) == (("d",), ("d", "n"))
     [made] = apply_lockfiles([lockfile])
     main = [declaration for declaration in made.declarations if declaration.group == "main"]
     declarations = Declarations(main)
@@ -388,13 +390,36 @@ def test_a_skipped_dependency_of_manifest_and_lock_file_is_one() -> None:
     assert (found.version, found.requirement, found.skip_reason) == ("1.0", ">=1", "git: x @ 1a2b3c")
 
 
+@pytest.mark.parametrize(
+    ("declared_reason", "reason"),
+    [("local path", "local path"), ("local path", "workspace member"), ("git: x", "git: x @ 1a2b3c")],
+)
+def test_what_is_at_an_address_is_one_though_the_manifest_has_another_name_for_it(
+    declared_reason: str, reason: str
+) -> None:
+    real = entry("local", "0.0.1", ecosystem=NPM, skip_reason=reason)
+    needs = root(Edge(target="local@0.0.1", alias="loc"))
+    declared = manifest(item("loc", ecosystem=NPM, skip_reason=declared_reason))
+    found = by_name(declared, lock(real, roots=(needs,)))
+    assert list(found) == ["local"]
+    assert (found["local"].version, found["local"].aliases) == ("0.0.1", ("loc",))
+    assert (found["local"].skip_reason, len(found["local"].locations)) == (reason, 2)
+
+
+def test_what_is_at_an_address_is_not_the_package_of_the_registry_that_an_old_lock_file_has() -> None:
+    needs = root(Edge(target="real@1.0", alias="loc"))
+    declared = manifest(item("loc", ecosystem=NPM, skip_reason="local path"))
+    found = by_name(declared, lock(entry("real", ecosystem=NPM), roots=(needs,)))
+    assert {name: one.skip_reason for name, one in found.items()} == {"loc": "local path", "real": ""}
+
+
 def test_an_exact_override_of_an_undeclared_package_is_indirect_unless_there_is_a_lock_file() -> None:
     def override(name: str, requirement: str) -> Declaration:
         return item(name, requirement, "constraint", override_of="pyproject.toml")
 
     file = manifest(item("own", ">=1"), override("own", "==1"), override("deep", "==2"), override("range", ">2"))
     found = by_name(file)
-    assert {name: (one.version, one.direct) for name, one in found.items()} == {  # type: ignore[attr-defined]
+    assert {name: (one.version, one.direct) for name, one in found.items()} == {
         "own": ("1", True),
         "deep": ("2", False),
     }
