@@ -338,8 +338,10 @@ NOT_UNDERSTOOD: Final = "line not understood"
 PROVIDED_REASON: Final = "provided by this project"
 #: Start of the reason of a name that the user declares private.
 PRIVATE_REASON: Final = "private name"
+#: Starts of the reasons of the project's own packages, the most specific first.
+PROJECT_REASONS: Final = ("workspace member", "local path", PROVIDED_REASON)
 #: Starts of the reasons of packages that are left out on purpose.
-_OWN_REASONS: Final = ("local path", "workspace member", PROVIDED_REASON, PRIVATE_REASON)
+_OWN_REASONS: Final = (*PROJECT_REASONS, PRIVATE_REASON)
 #: Start of the reason of a component of a distribution, and the ends for one that OSV has advisories of, and others.
 EMBEDDED_REASON: Final = "inside "
 ADVISORIES_ONLY: Final = ": only its advisories are looked up"

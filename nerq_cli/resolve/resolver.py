@@ -13,11 +13,22 @@ from msgspec.structs import replace
 
 from nerq_cli.ecosystems import Ecosystem, get_ecosystem
 from nerq_cli.facts import Absent, Fact, Found, PackageInfo
-from nerq_cli.inventory import NOT_UNDERSTOOD, Declaration, Dependency, Location, Package, Release
+from nerq_cli.inventory import (
+    NOT_UNDERSTOOD,
+    PROJECT_REASONS,
+    PROVIDED_REASON,
+    Declaration,
+    Dependency,
+    Location,
+    Package,
+    Release,
+)
 from nerq_cli.patterns import compile_late
 
 #: The group of a constraints file: its declarations narrow versions and add no dependency.
 CONSTRAINT_GROUP: Final = "constraint"
+#: Start of the reason of a local package whose file repeats the path that the line has.
+_STATED_PATH: Final = "local path "
 
 # One comparison in an environment marker, as packaging formats it; a variable for the Python version.
 _COMPARISON = compile_late(r'(?:"[^"]*"|\w+) (?:not in|in|[<>=!~]+) (?:"[^"]*"|\w+)')
@@ -156,7 +167,7 @@ class Declarations:
             declarations = self._declarations[package]
             skipped = [declaration for declaration in declarations if declaration.skip_reason]
             if skipped:
-                dependencies.extend(_build_skipped_dependencies(skipped))
+                dependencies.extend(_build_skipped_dependencies(package, skipped))
                 declarations = [declaration for declaration in declarations if not declaration.skip_reason]
             if not declarations:
                 continue
@@ -464,17 +475,33 @@ def _group_by_version(
     return grouped
 
 
-def _build_skipped_dependencies(declarations: Iterable[Declaration]) -> list[Dependency]:
-    grouped: dict[tuple[Package, str, str | None], list[Declaration]] = defaultdict(list)
+def _build_skipped_dependencies(package: Package, declarations: Sequence[Declaration]) -> Iterator[Dependency]:
+    """Yield a skipped package once per reason and version.
+
+    Files have several reasons for a package of the project itself: they count as one, unless they state several paths.
+    A place without a version counts to the only version that other places with its reason have, as an export may leave
+    out what the lock file states.
+    """
+    paths = {item.skip_reason for item in declarations if item.skip_reason.startswith(_STATED_PATH)}
+    grouped: dict[str, dict[str | None, list[Declaration]]] = {}
     for declaration in declarations:
-        version = _find_exact_version(declaration)
-        grouped[declaration.package, declaration.skip_reason, version].append(declaration)
-    return [_build_skipped_dependency(package, group) for (package, _, _), group in grouped.items()]
+        reason = declaration.skip_reason
+        is_own = reason.startswith(PROJECT_REASONS) and (len(paths) <= 1 or reason not in paths)
+        by_version = grouped.setdefault(PROVIDED_REASON if is_own else reason, {})
+        by_version.setdefault(_find_exact_version(declaration), []).append(declaration)
+    for by_version in grouped.values():
+        known_versions = [version for version in by_version if version is not None]
+        if len(known_versions) == 1:
+            by_version[known_versions[0]] += by_version.pop(None, [])
+        for version, items in by_version.items():
+            dependency = _build_dependency(package, items, (), version, "unresolved" if version is None else "pinned")
+            yield replace(dependency, skip_reason=min((item.skip_reason for item in items), key=_rate_reason))
 
 
-def _build_skipped_dependency(package: Package, declarations: Sequence[Declaration]) -> Dependency:
-    version = _find_exact_version(declarations[0])
-    return _build_dependency(package, declarations, (), version, "unresolved" if version is None else "pinned")
+def _rate_reason(skip_reason: str) -> tuple[int, int, str]:
+    """Return the place of a reason among those of one package: the most specific first."""
+    rank = next((index for index, start in enumerate(PROJECT_REASONS) if skip_reason.startswith(start)), 0)
+    return rank, -len(skip_reason), skip_reason
 
 
 def _build_dependency(

@@ -180,6 +180,35 @@ def test_skipped_items_are_united_by_package_requirement_and_reason() -> None:
     assert (resolved.version, resolved.skip_reason) == ("3.0", "")
 
 
+def test_a_package_of_the_project_is_one_however_each_file_states_it() -> None:
+    declared = [
+        declare("", "pylock.toml:7", skip_reason="local path"),
+        declare("", "requirements.txt:3", skip_reason="local path ./packages/demo"),
+        declare("==0.1", "tests/requirements.txt:1", skip_reason="provided by this project"),
+        declare("", "uv.lock:9", skip_reason="workspace member", locked_version="0.1"),
+    ]
+    found = alone(resolve(declared, {}))
+    assert (found.version, found.skip_reason, len(found.locations)) == ("0.1", "workspace member", 4)
+    assert alone(resolve(declared[:2], {})).skip_reason == "local path ./packages/demo"
+
+
+def test_a_skipped_package_without_a_version_counts_to_the_only_one_that_others_have() -> None:
+    url = {"skip_reason": "URL: https://files.example/demo"}
+    declared = [declare("", "a.txt:1", **url), declare("==1.0", "b.txt:1", **url), declare("==2.0", "c.txt:1", **url)]
+    assert alone(resolve(declared[:2], {})).version == "1.0"
+    assert [one.version for one in resolve(declared, {}).dependencies] == [None, "1.0", "2.0"]
+
+
+def test_local_packages_of_one_name_at_two_paths_are_two() -> None:
+    declared = [
+        declare("", "a.txt:1", skip_reason="local path ./a/demo"),
+        declare("", "b.txt:1", skip_reason="local path ./b/demo"),
+        declare("", "c.txt:1", skip_reason="local path"),
+    ]
+    reasons = sorted(one.skip_reason for one in resolve(declared, {}).dependencies)
+    assert reasons == ["local path", "local path ./a/demo", "local path ./b/demo"]
+
+
 def test_the_registry_is_needed_for_all_but_the_skipped() -> None:
     declared = [
         declare("", name="b"),
@@ -252,9 +281,8 @@ def test_constraints_alone_are_listed() -> None:
         declare("", "constraints.txt:4", group="constraint", skip_reason="local path ./x"),
     ]
     inventory = resolve(declared, DEMO)
-    assert [(one.version, one.groups) for one in inventory.dependencies] == [
-        (None, ("constraint",)),
-        ("2.0", ("constraint",)),
+    assert [(one.version, one.groups, len(one.locations)) for one in inventory.dependencies] == [
+        ("2.0", ("constraint",), 2)
     ]
 
 
