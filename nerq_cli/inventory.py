@@ -317,6 +317,8 @@ class DependencyFile(msgspec.Struct, frozen=True, kw_only=True):
     constraint: bool = False
     #: Names of the project and its workspace members, which are never looked up.
     local_names: tuple[str, ...] = ()
+    #: Name of the project whose manifest it is, normalised, where a Python manifest states it.
+    project_name: str = ""
     #: The version of the project by its name in ``local_names``, where the file states it.
     local_versions: tuple[tuple[str, str], ...] = ()
     #: Package index of a requirements file; also holds for files that it includes or that include it.

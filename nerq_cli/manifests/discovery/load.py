@@ -22,6 +22,7 @@ from nerq_cli.manifests.discovery.gitignore import compile_rules, is_ignored
 from nerq_cli.manifests.discovery.globs import anchor_globs, is_glob
 from nerq_cli.manifests.discovery.governing import lists_member
 from nerq_cli.manifests.discovery.include_graph import IncludeEdge, connected_groups, find_cycles
+from nerq_cli.manifests.discovery.local_projects import name_local_projects
 from nerq_cli.manifests.formats import FORMATS, describe_searched_files, detect_format
 from nerq_cli.manifests.package_source import mask_secrets
 from nerq_cli.manifests.read_file import (
@@ -147,7 +148,8 @@ class _FileLoader:
             cycle_path = " -> ".join(self.dependency_files[key].path for key in cycle.path)
             self._add_problem(cycle.includer, cycle.include, CannotReadError(f"includes itself: {cycle_path}"))
         self._share_indexes()
-        return tuple(self.dependency_files[key] for key in dict.fromkeys((*first_keys, *self.dependency_files)))
+        keys = dict.fromkeys((*first_keys, *self.dependency_files))
+        return name_local_projects([self.dependency_files[key] for key in keys])
 
     def _enqueue(self, file: InputFile, *, from_include: bool) -> None:
         """Queue a file: constraints last, and an included file before the same file from a search."""

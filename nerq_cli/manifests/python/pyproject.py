@@ -59,6 +59,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
         if document.root.value
         else (),
         content_hashes=tuple(list_content_hashes(document.root.value)) if isinstance(document.root.value, dict) else (),
+        project_name=min(reader.own_names, default=""),
         local_versions=tuple(reader.read_versions()),
     )
 

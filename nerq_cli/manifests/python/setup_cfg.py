@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Final, TypeAlias
 
+from msgspec.structs import replace
+
 from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.inventory import Declaration, DependencyFile, Include
 from nerq_cli.manifests.python.declarations import SETUP_GROUPS, build_dependency_file, parse_line
@@ -38,8 +40,8 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
     document = TextDocument(text, path)
     sections = _parse_sections(document)
     values = list(_find_dependency_values(sections))
-    own_name = " ".join(text for _, text in sections.get("metadata", {}).get("name", ()))
-    return build_dependency_file(
+    own_name = normalise_name(PYPI, " ".join(text for _, text in sections.get("metadata", {}).get("name", ())))
+    dependency_file = build_dependency_file(
         document,
         NAME,
         (
@@ -50,8 +52,9 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
         group=group,
         constraint=constraint,
         includes=(include for value_group, value in values for include in _read_includes(value, value_group)),
-        own_names=(normalise_name(PYPI, own_name),),
+        own_names=(own_name,),
     )
+    return replace(dependency_file, project_name=own_name)
 
 
 def _parse_sections(document: TextDocument) -> dict[str, dict[str, _NumberedLines]]:

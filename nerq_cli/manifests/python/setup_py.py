@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Final
 
+from msgspec.structs import replace
+
 from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.inventory import Declaration, DependencyFile
 from nerq_cli.manifests.python.declarations import SETUP_GROUPS, build_dependency_file, parse_line
@@ -48,7 +50,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
     """Return what a setup.py declares literally; ``group`` replaces ``main``. Never raises."""
     document = TextDocument(text, path)
     reader = _SetupReader(document, _parse_tree(document))
-    return build_dependency_file(
+    dependency_file = build_dependency_file(
         document,
         NAME,
         reader.read_declarations(),
@@ -56,6 +58,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
         constraint=constraint,
         own_names=reader.own_names,  # filled while the declarations are read
     )
+    return replace(dependency_file, project_name=min(reader.own_names, default=""))
 
 
 def _parse_tree(document: TextDocument) -> ast.Module:
