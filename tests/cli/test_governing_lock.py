@@ -256,10 +256,13 @@ def test_a_member_of_a_workspace_of_uv(nerq: Nerq, project: Path, monkeypatch: p
             "pyproject.toml": f'[project]\nname = "root"\nversion = "1"\ndependencies = ["demo"]\n{workspace}',
             "packages/w/pyproject.toml": '[project]\nname = "w"\nversion = "1"\ndependencies = ["other"]\n',
             "uv.lock": UV_WORKSPACE_LOCK,
+            "pylock.toml": LOCAL_PYTHON_LOCKS["pylock.toml"],
         },
     )
     monkeypatch.chdir(project / "packages/w")
-    assert list_versions(nerq, ".")[0] == {"other": "2.1"}
+    versions, report = list_versions(nerq, ".")
+    assert versions == {"other": "2.1"}
+    assert [file["path"] for file in report["dependency_files"]] == ["pyproject.toml", "../../uv.lock"]
 
 
 def test_two_members_share_one_reading_of_their_lock_file(nerq: Nerq, project: Path) -> None:

@@ -313,14 +313,15 @@ def test_the_lock_file_decides_what_a_local_package_requires(nerq: Nerq, project
     assert file["lockfile"] in PROJECTS[name]
 
 
-@pytest.mark.parametrize("name", ["uv directory", "pnpm", "yarn 4 portal", "bun"])
+# Yarn 1 has nothing of a link in its lock file.
+@pytest.mark.parametrize("name", [name for name in PROJECTS if name != "yarn 1 link"])
 def test_so_it_does_where_the_scan_starts_in_the_local_package(
     nerq: Nerq, project: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     write_project(project, name)
     monkeypatch.chdir(project / "libs/lib")
     report = list_report(nerq, ".")
-    assert list_versions(report) == [("demo", "1.5.0"), ("other", None)]
+    assert list_versions(report) == [("demo", "1.5.0"), ("other", "2.5.0" if name == "npm" else None)]
     assert not [note for file in report["dependency_files"] for note in file["notes"]]
 
 

@@ -14,10 +14,11 @@ from nerq_cli.manifests.read_file import CannotReadError, decode_text, read_byte
 MAX_PARENTS: Final = 16
 _PACKAGE_JSON: Final = "package.json"
 _YARN_LOCK: Final = "yarn.lock"
+_UV_LOCK: Final = "uv.lock"
 #: Lock files beside a manifest, by its format.
 _LOCK_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     _PACKAGE_JSON: ("npm-shrinkwrap.json", "package-lock.json", "pnpm-lock.yaml", _YARN_LOCK, "bun.lock"),
-    "pyproject": ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml", "pixi.lock"),
+    "pyproject": (_UV_LOCK, "poetry.lock", "pdm.lock", "pylock.toml", "pixi.lock"),
     "Pipfile": ("Pipfile.lock",),
     "pixi.toml": ("pixi.lock",),
     "deno.json": ("deno.lock",),
@@ -61,6 +62,8 @@ def find_governing_locks(manifest: Path, manifest_format: str, *, searched: Path
         if top is not None and directory.is_relative_to(top):
             return []  # found by the search
         member = "" if is_own else folder.relative_to(directory).as_posix()
+        if not is_own and locks[0].name == _UV_LOCK:  # the others are exported from it
+            locks = locks[:1]
         return [GoverningLock(lock, member) for lock in locks]
     return []
 
