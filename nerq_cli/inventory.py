@@ -21,7 +21,7 @@ def _build_purl(ecosystem: EcosystemId, name: str, version: str) -> str:
     return PackageURL(purl_type, namespace or None, base_name, version or None).to_string()
 
 
-class Package(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True):
+class Package(msgspec.Struct, frozen=True, kw_only=True, order=True, gc=False):
     """One package of an ecosystem."""
 
     ecosystem: EcosystemId
@@ -49,7 +49,7 @@ class Package(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=
         return quote(self.name, safe="")
 
 
-class Release(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True):
+class Release(msgspec.Struct, frozen=True, kw_only=True, order=True, gc=False):
     """One version of one package."""
 
     package: Package
@@ -106,7 +106,7 @@ class AdvisoryId(msgspec.Struct, frozen=True, kw_only=True, order=True):
 Subject: TypeAlias = Package | Release | RepositoryId | AdvisoryId
 
 
-class Location(msgspec.Struct, frozen=True, kw_only=True, order=True):
+class Location(msgspec.Struct, frozen=True, kw_only=True, order=True, gc=False):
     """A place in a dependency file."""
 
     path: str
@@ -114,7 +114,7 @@ class Location(msgspec.Struct, frozen=True, kw_only=True, order=True):
     line: int
 
 
-class Origin(msgspec.Struct, frozen=True, kw_only=True, order=True):
+class Origin(msgspec.Struct, frozen=True, kw_only=True, order=True, gc=False):
     """A source of packages that a file of the project names: an index, a registry or a directory of archives."""
 
     #: Without credentials; a path if it is a directory.
@@ -128,7 +128,7 @@ def locate_url(text: str, path: str, url: str) -> Location:
     return Location(path=path, line=text.count("\n", 0, offset) + 1 if offset >= 0 else 0)
 
 
-class Declaration(msgspec.Struct, frozen=True, kw_only=True):
+class Declaration(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One dependency as one line of one file declares it."""
 
     ecosystem: EcosystemId
@@ -195,7 +195,7 @@ class Drift(msgspec.Struct, frozen=True, kw_only=True):
     lockfile: str
 
 
-class Edge(msgspec.Struct, frozen=True, kw_only=True):
+class Edge(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An edge of a lock file's graph, from a package or an importer."""
 
     #: ``key`` of the target entry in the same file.
@@ -208,7 +208,7 @@ class Edge(msgspec.Struct, frozen=True, kw_only=True):
     alias: str = ""
 
 
-class LockedPackage(msgspec.Struct, frozen=True, kw_only=True):
+class LockedPackage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One package at one version in a lock file, an environment or an SBOM."""
 
     #: Unique in the file, which may have several versions of one package.
@@ -359,7 +359,7 @@ def _get_release(package: Package, version: str) -> Release:
     return Release(package=package, version=public_version)
 
 
-class Dependency(msgspec.Struct, frozen=True, kw_only=True):
+class Dependency(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One package at one version in use, with all its locations."""
 
     package: Package

@@ -16,7 +16,7 @@ from nerq_cli.scoring.score import Score
 UNEVALUABLE: Final = "cannot be compared with this version"
 
 
-class Assessment(msgspec.Struct, frozen=True, kw_only=True):
+class Assessment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One dependency with its score and state."""
 
     dependency: Dependency

@@ -214,7 +214,7 @@ def _find_project_directory(path: str) -> str:
 # --- The version in use -----------------------------------------------------------------------------------------------
 
 
-class _ResolvedDeclaration(msgspec.Struct, frozen=True):
+class _ResolvedDeclaration(msgspec.Struct, frozen=True, gc=False):
     """The version of one declaration."""
 
     declaration: Declaration

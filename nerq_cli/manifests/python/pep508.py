@@ -31,7 +31,7 @@ _DEPTH_ERROR = "the marker is nested too deeply"
 _OPTION_HINT = "pip options are not supported here"
 
 
-class Specifier(msgspec.Struct, frozen=True, kw_only=True):
+class Specifier(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The parts of a dependency specifier, or of another line that pip installs a package from."""
 
     #: The name as written, or a guess (see ``is_named``).
