@@ -17,7 +17,7 @@ from nerq_cli.manifests import package_source
 from nerq_cli.manifests.package_source import LOCAL, FileIndexes, mask_secrets
 from nerq_cli.manifests.python import pipfile
 from nerq_cli.manifests.python.pep508 import validate_marker
-from nerq_cli.manifests.python.python_locks import is_package_name, is_platform_specific, is_version, split_extras
+from nerq_cli.manifests.python.python_locks import is_package_name, is_version, split_extras
 from nerq_cli.manifests.syntax.json_document import NotJsonError, parse_json
 from nerq_cli.manifests.syntax.problems import LineIndex
 from nerq_cli.manifests.syntax.quote import excerpt_line, quote_text, quote_version
@@ -196,7 +196,6 @@ class _PipfileLockReader:
             version=version,
             location=Location(path=self.path, line=self._lines.line_number(offset)),
             groups=(pipfile.get_group(_PIPFILE_CATEGORIES.get(category, category)),),
-            optional=is_platform_specific(marker),
             marker=marker,
             skip_reason=source.skip,
             index=source.index,

@@ -92,7 +92,7 @@ def test_each_package_is_there_once_with_its_groups_index_and_line(text: str) ->
     ]
     assert [found[0], *found[2:]] == [
         ("acme-tool@1.2", ("main",), "https://acme.example/simple", "", False, 12),
-        ("requests@2.31.0", ("main",), "https://registry.example/simple", "", True, 22),
+        ("requests@2.31.0", ("main",), "https://registry.example/simple", "", False, 22),
         ("requests@2.32.0", ("dev",), "https://registry.example/simple", "", False, 30),
         ("my_lib", ("dev:docs",), "", "local path", False, 33),
     ]
