@@ -96,6 +96,15 @@ def test_what_only_development_needs_can_be_left_out(nerq: Nerq) -> None:
     assert (beta["via"], beta["parents"]) == (["alpha"], ["alpha"])
 
 
+def test_a_package_for_some_platforms_is_no_less_a_main_one(nerq: Nerq, locked: Path) -> None:
+    text = (locked / "uv.lock").read_text()
+    changed = text.replace('{ name = "beta" }', '{ name = "beta", marker = "sys_platform == \'win32\'" }')
+    assert changed != text
+    (locked / "uv.lock").write_text(changed)
+    listed = nerq("scan", "--list", "--group", "main", "--format", "json")
+    assert found(listed)["beta"]["groups"] == ["main"]
+
+
 def test_a_lock_file_that_no_longer_fits_is_a_finding_and_leaves_the_run_incomplete(nerq: Nerq, locked: Path) -> None:
     (locked / "pyproject.toml").write_text(PYPROJECT.replace("alpha>=1", "alpha>=1.1"))
     result = nerq("scan", *AS_OF, "--format", "json")

@@ -97,7 +97,6 @@ def _read_packages(lock: LockFile) -> Iterator[LockedPackage]:
             groups=find_groups(marker),
             marker=marker,
             hashed=_has_hashes(entry),
-            has_optional_platforms=False,  # all that it lists is installed where the marker holds
         )
 
 

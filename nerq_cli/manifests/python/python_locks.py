@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property, lru_cache
-from itertools import product
 from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar, cast
 
 import msgspec
@@ -29,7 +28,6 @@ from nerq_cli.patterns import compile_late
 from nerq_cli.problem import Problem, ProblemLevel
 
 if TYPE_CHECKING:
-    from packaging.markers import Marker
     from packaging.specifiers import SpecifierSet
     from packaging.version import Version
 
@@ -68,47 +66,6 @@ _SIMPLE_SPECIFIER = compile_late(
     rf"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[([A-Za-z0-9,._ -]*)\])?"
     rf"[ ]*((?:{_VERSION_CLAUSE}(?:[ ]*,[ ]*{_VERSION_CLAUSE})*)?)(?:[ ]*;[ ]*([^;]+))?"
 )
-#: The variables of a marker that depend on the platform, and ``extra``.
-_PLATFORM_VARIABLE = compile_late(
-    r"\b(?:sys_platform|platform_\w+|os_name|os\.name|sys\.platform|platform\.\w+|implementation_\w+|extra)\b"
-)
-
-#: A comparison with the extras or groups that are installed (PEP 751), and a marker that is always true.
-_CHOICE_CLAUSE = compile_late(r"""["'][^"']*["']\s+(?:not\s+)?in\s+(?:extras|dependency_groups)\b""")
-_ALWAYS_TRUE: Final = "python_version >= '3'"
-_OLDEST_MINOR: Final = 9
-_NEWEST_MINOR: Final = 15
-#: The Python versions that markers are evaluated for: the first and a late release of each minor version. The newest
-#: come first, because most markers are true for them.
-_PYTHONS: Final = tuple(
-    {
-        "python_version": f"3.{minor}",
-        "python_full_version": f"3.{minor}.{micro}",
-        "implementation_version": f"3.{minor}.{micro}",
-    }
-    for minor, micro in product(range(_NEWEST_MINOR, _OLDEST_MINOR - 1, -1), (0, 15))
-)
-#: The platforms that markers are evaluated for, each with its two usual machines and CPython.
-_PLATFORMS: Final = tuple(
-    {
-        "sys_platform": sys_platform,
-        "platform_system": system,
-        "os_name": os_name,
-        "platform_machine": machine,
-        "implementation_name": "cpython",
-        "platform_python_implementation": "CPython",
-        "platform_release": "",
-        "platform_version": "",
-        "extra": "",
-    }
-    for sys_platform, system, os_name, machines in (
-        ("linux", "Linux", "posix", ("x86_64", "aarch64")),
-        ("darwin", "Darwin", "posix", ("x86_64", "arm64")),
-        ("win32", "Windows", "nt", ("AMD64", "ARM64")),
-    )
-    for machine in machines
-)
-
 #: Keys of repositories in lock files of PDM and Pipenv, and in a Pipfile.
 VCS_KEYS: Final = ("git", "hg", "svn", "bzr")
 
@@ -278,12 +235,8 @@ class LockEntry(msgspec.Struct, frozen=True, kw_only=True):
         marker: str = "",
         optional: bool = False,
         hashed: bool = False,
-        has_optional_platforms: bool = True,
     ) -> LockedPackage:
-        """Return the locked package, with distinct edges and none to itself.
-
-        ``has_optional_platforms``: a package for some platforms only is optional.
-        """
+        """Return the locked package, with distinct edges and none to itself."""
         return LockedPackage(
             key=self.key,
             ecosystem=PYPI,
@@ -292,7 +245,7 @@ class LockEntry(msgspec.Struct, frozen=True, kw_only=True):
             location=Location(path=self.table.lock.path, line=self.line),
             edges=None if edges is None else tuple(dict.fromkeys(edge for edge in edges if edge.target != self.key)),
             groups=tuple(dict.fromkeys(groups)),
-            optional=optional or (has_optional_platforms and is_platform_specific(marker)),
+            optional=optional,
             marker=marker,
             skip_reason=self.source.skip,
             index=self.source.index,
@@ -427,39 +380,6 @@ def split_extras(name: str) -> tuple[str, tuple[str, ...]]:
     if not match:
         return name, ()
     return match[1], tuple(sorted(filter(None, (extra.strip() for extra in match[2].split(",")))))
-
-
-@lru_cache(maxsize=4096)
-def is_platform_specific(marker: str) -> bool:
-    """Return whether a marker excludes a package on some platform, or without an extra.
-
-    That is so if there is a platform on which the marker is false for all Python versions, or if a marker about
-    platforms cannot be evaluated.
-    """
-    if not _PLATFORM_VARIABLE.search(marker):
-        return False
-    try:
-        parsed_marker = _parse_marker(marker)
-        pythons = _PYTHONS if "python" in marker else _PYTHONS[:1]
-        platforms = _PLATFORMS if "machine" in marker else _PLATFORMS[::2]
-        return not all(
-            any(parsed_marker.evaluate({**platform, **python}) for python in pythons) for platform in platforms
-        )
-    except (ValueError, RecursionError):
-        return True
-
-
-def _parse_marker(text: str) -> Marker:
-    """Return a marker in which every comparison with extras and groups (PEP 751) is true.
-
-    Raises:
-        ValueError: The text is not a marker, or too long. `validate_marker` would parse it a second time.
-    """
-    from packaging.markers import Marker
-
-    if "\\" in text or len(text) > MAX_LENGTH:
-        raise ValueError("not a marker that is read")
-    return Marker(_CHOICE_CLAUSE.sub(_ALWAYS_TRUE, text))
 
 
 def read_marker(table: LockTable, key: str) -> str:

@@ -95,7 +95,7 @@ def test_the_entries_of_a_package_and_of_its_extras_are_one() -> None:
 
 def test_each_package_has_its_marker_and_hashes() -> None:
     colorama, socks, _ = read(FILE, "pdm.lock").locked_packages
-    assert (colorama.marker, colorama.optional, colorama.has_hash) == ('sys_platform == "win32"', True, True)
+    assert (colorama.marker, colorama.optional, colorama.has_hash) == ('sys_platform == "win32"', False, True)
     assert (socks.marker, socks.optional, socks.has_hash) == ("", False, False)
 
 

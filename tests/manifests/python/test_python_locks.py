@@ -12,7 +12,6 @@ from nerq_cli.manifests.python.python_locks import (
     LockFile,
     LockTable,
     is_package_name,
-    is_platform_specific,
     join_alternatives,
     match_entries,
     parse_format_version,
@@ -187,33 +186,6 @@ def test_a_name_may_carry_extras(written: str, parts: tuple[str, tuple[str, ...]
 @pytest.mark.parametrize(("text", "numbers"), [("2.1", (2, 1)), ("4.5.0", (4, 5)), ("1", (1, 0)), ("x", (-1, 0))])
 def test_a_version_of_a_format_is_numbers(text: str, numbers: tuple[int, int]) -> None:
     assert parse_format_version(text) == numbers
-
-
-@pytest.mark.parametrize(
-    ("marker", "some"),
-    [
-        ("", False),
-        ("python_version < '3'", False),
-        ("sys_platform == 'x'", True),
-        ("sys_platform == 'win32'", True),
-        ("sys_platform != 'emscripten'", False),
-        ("sys_platform == 'linux' or sys_platform == 'darwin' or os_name == 'nt'", False),
-        ("python_version < '3.12' and sys_platform == 'win32' or python_version >= '3.12' and os_name != 'nt'", False),
-        ("platform_machine == 'x86_64' or platform_machine == 'AMD64'", True),
-        ("platform_machine != 'riscv64'", False),
-        ("platform_python_implementation != 'PyPy'", False),
-        ("implementation_name == 'pypy'", True),
-        ("extra == 'socks'", True),
-        ("'docs' in extras and sys_platform != 'x'", False),
-        ("'docs' in dependency_groups and sys_platform == 'x'", True),
-        ("os_name ==", True),
-        ("os_name == '\\x'", True),
-        ("os_name != '" + "x" * 5_000 + "'", True),
-        ("(" * 900 + "os_name == 'posix'" + ")" * 900, True),
-    ],
-)
-def test_a_package_is_optional_where_some_common_platform_never_has_it(marker: str, *, some: bool) -> None:
-    assert is_platform_specific(marker) is some
 
 
 def test_markers_of_which_one_must_hold_are_joined_unless_one_always_does() -> None:

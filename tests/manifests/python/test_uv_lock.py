@@ -184,7 +184,6 @@ def test_each_package_has_its_version_source_marker_and_line() -> None:
         version="0.4.6",
         location=Location(path="a/uv.lock", line=69),
         edges=(),
-        optional=True,
         marker="sys_platform == 'win32'",
         index="https://registry.example/simple",
         has_hash=True,
