@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -38,8 +38,10 @@ EVIDENCE = list_evidence("full", "recorded")
 
 
 @pytest.fixture(params=["memory", "disk"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Cache:
-    return MemoryCache() if request.param == "memory" else Store.open(tmp_path, now=AS_OF)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cache]:
+    cache: Cache = MemoryCache() if request.param == "memory" else Store.open(tmp_path, now=AS_OF)
+    yield cache
+    cache.close()
 
 
 @pytest.fixture

@@ -157,4 +157,6 @@ def test_a_header_in_another_place_than_stated_is_an_error(tmp_path: Path) -> No
         assert struct.unpack_from("<L", data, field)[0] == offset
         changed = data[:field] + struct.pack("<L", place) + data[field + 4 :]
         (tmp_path / "changed.zip").write_bytes(changed)
-        assert contents(tmp_path / "changed.zip") == [b"one", "BadZipFile"]
+        first, second = contents(tmp_path / "changed.zip")
+        assert first in (b"one", "BadZipFile")  # Python 3.13 refuses both of two members that overlap
+        assert second == "BadZipFile"
