@@ -27,15 +27,13 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import run
 import services
-from rounds import median, npm_lock
+from rounds import median, npm_lock, registry
 
-HERE = Path(__file__).parent
 DELAYS = (0.0, 0.02, 0.1)
 FORMATS = ("text", "JSON")
 #: pip-audit asks for one package after another: more would take minutes.
@@ -170,19 +168,6 @@ def list_sides(pip_audit_path: str, uv: str, npm: str) -> list[Side]:
 # --- measure ---------------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def stand_ins(delay: float, log: Path) -> Iterator[str]:
-    """Run the stand-ins; give their address."""
-    command = [sys.executable, str(HERE / "registry.py"), "--real", "--delay", str(delay), "--log", str(log)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
-    finally:
-        process.kill()
-        process.wait()
-
-
 def execute(side: Side, project: Project, address: str, cache: str, form: str) -> tuple[Measured, bytes]:
     """Run a side once; return what it took and what it printed."""
     places = {
@@ -233,7 +218,7 @@ def measure(project: Project, sides: Sequence[Side], delays: Sequence[float], ru
     sides = [side for side in results.sides if project.count <= side.most]
     for delay in delays:
         log = project.folder.parent / "log"
-        with stand_ins(delay, log) as address, tempfile.TemporaryDirectory() as warm_cache:
+        with registry(delay, log, "--real") as address, tempfile.TemporaryDirectory() as warm_cache:
             write_project(project, address)
             compare(project, sides, address, warm_cache, log, results)
             for turn in range(runs):

@@ -40,9 +40,9 @@ class Measured(NamedTuple):
 
 
 @contextmanager
-def registry(delay: float, log: Path) -> Iterator[str]:
-    """Run the stand-ins; give their address."""
-    command = [sys.executable, str(HERE / "registry.py"), "--delay", str(delay), "--log", str(log)]
+def registry(delay: float, log: Path, *options: str) -> Iterator[str]:
+    """Run the stand-ins with these further options; give their address."""
+    command = [sys.executable, str(HERE / "registry.py"), "--delay", str(delay), "--log", str(log), *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:

@@ -73,8 +73,9 @@ class ScoreCache:
             score = _read_score(rows.get(digest))
             if score is None:
                 score = score_release(release, evidence[release], as_of)
-                score = replace(score, signals=PackedSignals(pack_signals(score.signals)))
-                new_rows[digest] = Row(_encode_score(score), self._now, self._now + _MAX_AGE)
+                content = pack_signals(score.signals)
+                score = replace(score, signals=PackedSignals(content))
+                new_rows[digest] = Row(_encode_score(score, content), self._now, self._now + _MAX_AGE)
             scores[release] = score
         if new_rows:
             self._store.drop_expired(SOURCE, self._now)
@@ -90,10 +91,10 @@ def compute_digest(release: Release, evidence: Evidence) -> str:
     return blake2b(content, digest_size=_DIGEST_SIZE).hexdigest()
 
 
-def _encode_score(score: Score) -> bytes:
+def _encode_score(score: Score, packed_signals: bytes) -> bytes:
     content = msgspec.msgpack.encode(
         (
-            score.signals.content if isinstance(score.signals, PackedSignals) else pack_signals(score.signals),
+            packed_signals,
             [score.dimensions[name] for name in PACKAGES.dimensions],
             [score.points_per_weight[name] for name in PACKAGES.dimensions],
             [(reason.damage, reason.text, reason.origin) for reason in score.reasons],
