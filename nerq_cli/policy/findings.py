@@ -1,10 +1,29 @@
-"""Findings: problems that no score expresses."""
+"""Findings: what a policy rule found, with its level and what became of it."""
 
 from __future__ import annotations
+
+from typing import Literal, TypeAlias
 
 import msgspec
 
 from nerq_cli.inventory import Location
+
+#: ``allow``: not reported; ``warn``: reported; ``deny``: fails the run.
+Level: TypeAlias = Literal["allow", "warn", "deny"]
+
+#: Beside the run that a scan is compared with: ``new``, ``worse`` or ``unchanged``; empty without a comparison.
+Change: TypeAlias = Literal["", "new", "worse", "unchanged"]
+
+
+class AppliedWaiver(msgspec.Struct, frozen=True, kw_only=True):
+    """The waiver of a finding."""
+
+    reason: str
+    #: Last day that it applies (ISO 8601); empty if a VEX document waives the finding, which has no end.
+    until: str = ""
+    owner: str = ""
+    #: Where it is written: a settings file or a VEX document.
+    location: Location | None = None
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -13,7 +32,23 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     #: Id of the policy rule. A check leaves it empty; ``rules.find_problems`` sets it.
     id: str = ""
     text: str
+    #: ``warn`` or ``deny``. A check leaves it unless the finding has a level of its own.
+    level: Level = "deny"
     #: Package URL and name; empty if the finding concerns no single package.
     purl: str = ""
     name: str = ""
+    #: Version in use; empty if not known.
+    version: str = ""
+    #: Id of the advisory that it concerns; empty if none.
+    advisory: str = ""
+    #: Severity of that advisory: ``critical``, ``high``, ``medium``, ``low`` or ``unknown``; empty without one.
+    severity: str = ""
     locations: tuple[Location, ...] = ()
+    #: The waiver that applies; None if none does.
+    waiver: AppliedWaiver | None = None
+    change: Change = ""
+
+    @property
+    def fails(self) -> bool:
+        """Whether it fails the run: at level ``deny``, not waived, and not as in the run that it is compared with."""
+        return self.level == "deny" and self.waiver is None and self.change != "unchanged"
