@@ -31,7 +31,7 @@ COMMANDS: Final = {
 
 #: New objects between two runs of the garbage collector. Most objects of a run live until its end; with the default
 #: of 700, looking for cycles among them takes a fifth of the time of a large scan.
-_GC_THRESHOLD: Final = 100_000
+_GC_THRESHOLD: Final = 250_000
 
 
 class CommandGroup(TyperGroup):

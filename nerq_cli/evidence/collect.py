@@ -178,6 +178,8 @@ class EvidenceCollector:
 
         ``pinned_releases`` are all versions in use of some of the packages; of npm packages only these are requested.
         """
+        if self._early_requests is not None:
+            self._early_requests.close()
         self._early_requests = EarlyRequests(
             self._registries,
             self._services,

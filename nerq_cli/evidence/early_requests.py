@@ -227,6 +227,14 @@ class EarlyRequests:
             self._send(collector)
         self._proceed()
 
+    def close(self) -> None:
+        """Begin no more, and let go of all facts: its own references to itself would keep them until a search for
+        cyclic garbage."""
+        self.is_active = False
+        self._inbox.clear()
+        self._handlers = {}
+        self._page_queues.clear()
+
     def _use_facts(self, package: Package, package_facts: PackageFacts) -> None:
         """Use what the registries answered about a package."""
         if package in package_facts.packuments:
