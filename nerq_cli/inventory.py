@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 from urllib.parse import quote
 
 import msgspec
 
 from nerq_cli.ecosystems import EcosystemId, get_ecosystem, normalise_name
 from nerq_cli.problem import Problem
+
+
+_REGISTRY_APIS: Final[dict[str, Literal["pypi", "npm", ""]]] = {
+    ecosystem_id: get_ecosystem(ecosystem_id).registry_api for ecosystem_id in get_args(EcosystemId)
+}
 
 
 @lru_cache(maxsize=8192)
@@ -41,7 +46,7 @@ class Package(msgspec.Struct, frozen=True, kw_only=True, order=True, gc=False):
     @property
     def registry_api(self) -> Literal["pypi", "npm", ""]:
         """Return the API of its registry; empty if it is listed and not scored."""
-        return get_ecosystem(self.ecosystem).registry_api
+        return _REGISTRY_APIS[self.ecosystem]
 
     @property
     def url_segment(self) -> str:

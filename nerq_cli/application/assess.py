@@ -75,7 +75,9 @@ def assess_resolution(
                     if (dependency.package, location) in unsatisfied
                 ),
                 None,
-            ),
+            )
+            if unsatisfied
+            else None,
             package_facts.package_info.get(dependency.package),
             evidence,
             options,
@@ -97,16 +99,18 @@ def _assess_dependency(
 ) -> Assessment:
     if dependency.skip_reason:
         return _assess_skipped(dependency, evidence, options)
-    if dependency.release is None:
+    release = dependency.release
+    if release is None:
         assessment = (
             _assess_unresolved(dependency, fact)
             if unsatisfied is None
             else _assess_unsatisfied(dependency, unsatisfied)
         )
         return _add_package_advisories(assessment, fact, package_advisories, options)
-    assessment = assess_release(dependency, evidence[dependency.release], options, scores.get(dependency.release))
-    is_published = isinstance(fact, Found) and dependency.release.version in fact.value.versions
-    if unsatisfied is None or is_published or assessment.advisories or not unsatisfied.nearest:
+    assessment = assess_release(dependency, evidence[release], options, scores.get(release))
+    if unsatisfied is None or assessment.advisories or not unsatisfied.nearest:
+        return assessment
+    if isinstance(fact, Found) and release.version in fact.value.versions:
         return assessment
     return _assess_unsatisfied(dependency, unsatisfied)
 

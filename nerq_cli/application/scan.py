@@ -171,18 +171,15 @@ def assess_declarations(
         queryable_packages = resolver.filter_queryable(packages)
         package_facts = provider.collect_packages(queryable_packages, resolver.find_pinned_releases(queryable_packages))
         resolution, package_advisories = _resolve(resolver, packages, package_facts, provider)
-        releases = [item.release for item in resolution.dependencies if item.release and not item.skip_reason]
+        dependencies = [(item, item.release) for item in resolution.dependencies]
+        releases = [release for item, release in dependencies if release and not item.skip_reason]
         evidence = dict(provider.collect_evidence(releases, package_facts))
         skipped_releases = [
-            item.release
-            for item in resolution.dependencies
-            if item.release and item.skip_reason and item.release not in evidence
+            release for item, release in dependencies if release and item.skip_reason and release not in evidence
         ]
         if skipped_releases:
             evidence.update(provider.find_local_evidence(skipped_releases))
-        embedded_releases = [
-            item.release for item in resolution.dependencies if item.release and item.is_advisories_only
-        ]
+        embedded_releases = [release for item, release in dependencies if release and item.is_advisories_only]
         if embedded_releases:
             facts = provider.find_advisories(embedded_releases, package_facts)
             evidence.update({release: fact for release, fact in facts.items() if release not in releases})

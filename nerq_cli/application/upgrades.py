@@ -37,10 +37,16 @@ def add_upgrades(
 
     The evidence for all candidates is collected in one call; without candidates there is none.
     """
-    candidate_list = [_find_upgrade_candidates(assessment, known_evidence, options) for assessment in assessments]
+    candidate_list = [
+        _find_upgrade_candidates(assessment, known_evidence, options)
+        if options.score_latest or assessment.state == "below"
+        else None
+        for assessment in assessments
+    ]
     releases = [
         Release(package=candidates.package, version=version)
         for candidates in candidate_list
+        if candidates is not None
         for version in candidates.versions
     ]
     missing_releases = [release for release in dict.fromkeys(releases) if release not in known_evidence]
@@ -51,7 +57,10 @@ def add_upgrades(
     )
     scores = scorer({release: evidence[release] for release in releases}, options.as_of) if releases else {}
     for assessment, candidates in zip(assessments, candidate_list, strict=True):
-        yield _add_upgrade(assessment, candidates, evidence, options, scores) if candidates.versions else assessment
+        if candidates is None or not candidates.versions:
+            yield assessment
+        else:
+            yield _add_upgrade(assessment, candidates, evidence, options, scores)
 
 
 class _UpgradeCandidates(msgspec.Struct, frozen=True):

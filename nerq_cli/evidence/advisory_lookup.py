@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -39,6 +39,9 @@ from nerq_cli.vulnerabilities.matching import (
 from nerq_cli.vulnerabilities.severity import is_rated
 
 Advisories: TypeAlias = tuple[AffectingAdvisory, ...]
+
+#: The history of a package without advisories.
+_NO_HISTORY: Final = History()
 
 
 class Position(NamedTuple):
@@ -294,7 +297,8 @@ def match_osv_advisories(
     """
     records_by_release = {release: _select_own_records(release, osv_advisories) for release in positions}
     rated_records = {
-        release: select_known_advisories(records, known_until) for release, records in records_by_release.items()
+        release: select_known_advisories(records, known_until) if records else ()
+        for release, records in records_by_release.items()
     }
     if database is not None:
         rated_records = _add_database_severities(rated_records, database, known_until)
@@ -302,12 +306,16 @@ def match_osv_advisories(
     for release, position in positions.items():
         affecting, recorded = osv_advisories.affecting[release], osv_advisories.recorded[release.package]
         records = records_by_release[release]
+        predecessor = _find_young_predecessor(release, position, as_of)
+        if not records and predecessor is None and _has_no_advisories(release.package, affecting, osv_advisories):
+            no_history = Found(_NO_HISTORY, recorded.source, recorded.retrieved_at)
+            findings[release] = AdvisoryFindings(affecting, no_history)
+            continue
         match = VersionMatch(rated_records[release], release.package, release.version)
         advisories = _find_affecting(match, affecting)
         if not isinstance(recorded, Found):
             findings[release] = AdvisoryFindings(advisories, recorded)
             continue
-        predecessor = _find_young_predecessor(release, position, as_of)
         if predecessor is not None:
             records = _merge_records([*records, *_get_records(osv_advisories.affecting[predecessor])])
             known_records = select_known_advisories(records, known_until)
@@ -322,11 +330,25 @@ def match_osv_advisories(
     return findings
 
 
+def _has_no_advisories(
+    package: Package, affecting: Fact[tuple[Advisory, ...]], osv_advisories: OsvAdvisories
+) -> bool:
+    """Whether OSV answered that it has no advisory of a package."""
+    return (
+        isinstance(affecting, Found)
+        and isinstance(osv_advisories.recorded[package], Found)
+        and package not in osv_advisories.incomplete
+        and not osv_advisories.listed_ids.get(package)
+    )
+
+
 def _select_own_records(release: Release, osv_advisories: OsvAdvisories) -> list[Advisory]:
     """Return the records that affect a release, and the malware records of its package."""
     affecting_records = _get_records(osv_advisories.affecting[release])
-    own_ids = {record.id for record in affecting_records}
     package_records = _get_records(osv_advisories.recorded[release.package])
+    if not affecting_records and not package_records:  # of most packages
+        return []
+    own_ids = {record.id for record in affecting_records}
     return _merge_records(
         [*affecting_records, *(record for record in package_records if record.malware or record.id in own_ids)]
     )

@@ -273,12 +273,21 @@ class EvidenceCollector:
         self.answered_by_database += coverage.replaced
         self.missing_advisories += coverage.missing
         self.looked_up_in_shipped += values["shipped_findings"].looked_up
-        return {release: self._build_evidence(release, values) for release in releases}
-
-    def _build_evidence(self, release: Release, values: Mapping[str, Any]) -> Evidence:
         fields: dict[str, Mapping[Release | Package, Any]] = {
-            name: values[name] for name in self._evidence_type.__struct_fields__ if name in values
+            name: values[name] for name in self._evidence_type.__struct_fields__ if name in values and values[name]
         }
-        return self._evidence_type(
-            **{name: facts.get(release, facts.get(release.package, NOT_REQUESTED)) for name, facts in fields.items()}
-        )
+        by_package = {name: facts for name, facts in fields.items() if isinstance(next(iter(facts)), Package)}
+        by_release = {name: facts for name, facts in fields.items() if name not in by_package}
+        empty = {
+            name: NOT_REQUESTED
+            for name in self._evidence_type.__struct_fields__
+            if name in values and name not in fields
+        }
+        return {
+            release: self._evidence_type(
+                **{name: facts.get(release, NOT_REQUESTED) for name, facts in by_release.items()},
+                **{name: facts.get(release.package, NOT_REQUESTED) for name, facts in by_package.items()},
+                **empty,
+            )
+            for release in releases
+        }

@@ -267,9 +267,14 @@ def _select_versions(
     version_facts: ByRelease[VersionInfo], release: Release, other_version: str
 ) -> dict[str, Found[VersionInfo]]:
     """Return what deps.dev has about a release, and about another version of its package."""
-    candidates = (release, Release(package=release.package, version=other_version))
-    facts = {candidate.version: version_facts.get(candidate) for candidate in candidates if candidate.version}
-    return {version: fact for version, fact in facts.items() if isinstance(fact, Found)}
+    facts: dict[str, Found[VersionInfo]] = {}
+    if release.version and isinstance(fact := version_facts.get(release), Found):
+        facts[release.version] = fact
+    if other_version:
+        other_fact = version_facts.get(Release(package=release.package, version=other_version))
+        if isinstance(other_fact, Found):
+            facts[other_version] = other_fact
+    return facts
 
 
 def build_partial_info(
@@ -310,13 +315,18 @@ def add_attestations(fact: Fact[PackageInfo], version_facts: Mapping[str, Found[
     """
     if not isinstance(fact, Found):
         return fact
-    versions = {version: version_fact.value for version, version_fact in version_facts.items()}
-    flags = list(fact.value.flags)
-    for version, version_info in versions.items():
-        if version_info.is_attested and version in fact.value.versions:
-            flags[fact.value.versions.index(version)] |= ATTESTED
-    state = next((info.status for info in versions.values() if info.status in _KNOWN_STATES), "active")
-    fields = {"flags": tuple(flags), "has_attestation_data": True, **_select_missing(fact.value, {"status": state})}
+    package_info, state = fact.value, ""
+    flags = package_info.flags
+    for version, version_fact in version_facts.items():
+        version_info = version_fact.value
+        if version_info.is_attested and version in package_info.versions:
+            row = package_info.versions.index(version)
+            flags = (*flags[:row], flags[row] | ATTESTED, *flags[row + 1 :])
+        if not state and version_info.status in _KNOWN_STATES:
+            state = version_info.status
+    fields: dict[str, Any] = {"flags": flags, "has_attestation_data": True}
+    if package_info.status is None:
+        fields["status"] = state or "active"
     return merge_fields(fact, [(next(iter(version_facts.values())), fields)])
 
 

@@ -261,13 +261,9 @@ def _select_package_info(
     release: Release, package_facts: PackageFacts, listed_releases: frozenset[Release]
 ) -> Fact[PackageInfo] | None:
     package = release.package
-    if package.registry_api == "pypi" and package in package_facts.project_pages:
-        project_page = package_facts.project_pages[package]
-        is_listed = (
-            release in listed_releases or not _has_versions(project_page) or package_facts.has_own_listing(package)
-        )
-        listing = package_facts.listings.get(package, NOT_REQUESTED) if is_listed else NOT_REQUESTED
-        return pypi.merge_package_info(listing, project_page)
+    project_page = package_facts.project_pages.get(package) if package.registry_api == "pypi" else None
+    if project_page is not None:
+        return pypi.merge_package_info(select_listing(release, package_facts, listed_releases), project_page)
     if package.registry_api == "npm" and package in package_facts.packuments and release not in listed_releases:
         return None
     return package_facts.package_info.get(package)
@@ -278,9 +274,12 @@ def select_listing(
 ) -> Fact[pypi.SimpleListing]:
     """Return the listing of a PyPI project, where the release calls for it."""
     package = release.package
+    listing = package_facts.listings.get(package)
+    if listing is None:  # of most packages: the rest need not be looked at
+        return NOT_REQUESTED
     has_versions = _has_versions(package_facts.project_pages.get(package, NOT_REQUESTED))
     if release in listed_releases or not has_versions or package_facts.has_own_listing(package):
-        return package_facts.listings.get(package, NOT_REQUESTED)
+        return listing
     return NOT_REQUESTED
 
 

@@ -26,7 +26,9 @@ def hide_later_versions(
 
     A tag of a later version is dropped; ``latest`` then names the newest stable version that is left.
     """
-    if not isinstance(fact, Found) or fact.value.date_problem or max(fact.value.published, default=0) <= known_until:
+    if known_until == NO_LIMIT or not isinstance(fact, Found):
+        return fact
+    if fact.value.date_problem or max(fact.value.published, default=0) <= known_until:
         return fact
     info = fact.value
     is_kept = [

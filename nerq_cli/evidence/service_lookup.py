@@ -224,11 +224,12 @@ def find_previous_version(release: Release, package_info: Fact[PackageInfo] | No
     """Return the stable version before a version; None if there is none, or the version is not listed."""
     if not isinstance(package_info, Found) or release.version not in package_info.value.versions:
         return None
-    row = package_info.value.versions.index(release.version)
-    return next(
-        (package_info.value.versions[older_row] for older_row in package_info.value.stable_rows if older_row > row),
-        None,
-    )
+    versions = package_info.value.versions
+    row = versions.index(release.version)
+    for older_row in package_info.value.stable_rows:
+        if older_row > row:
+            return versions[older_row]
+    return None
 
 
 def choose_repositories(

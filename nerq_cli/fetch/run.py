@@ -6,7 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar
 
@@ -250,27 +251,40 @@ class FetchRun:
             self._save_missing(batch)
             self._save_failure(batch)
         facts = {}
-        for batch, subject in group:
-            if subject not in batch.facts:
-                self._fall_back(batch, subject, batch.state.open_reason or self._explain_missing(batch))
-            self._stats[batch.source.label].add_outcome(batch.outcomes[subject])
-            self._started[batch.source.name, batch.endpoint.scope].pop(subject, None)
-            facts[subject] = batch.facts[subject]
+        outcomes: Counter[tuple[str, Outcome]] = Counter()
+        for batch, group_pairs in groupby(group, key=itemgetter(0)):
+            subjects = [subject for _, subject in group_pairs]
+            for subject in subjects:
+                if subject not in batch.facts:
+                    self._fall_back(batch, subject, batch.state.open_reason or self._explain_missing(batch))
+            label = batch.source.label
+            outcomes.update((label, batch.outcomes[subject]) for subject in subjects)
+            started = self._started[batch.store_key]
+            for subject in subjects:
+                started.pop(subject, None)
+            facts.update((subject, batch.facts[subject]) for subject in subjects)
+        for (label, outcome), count in outcomes.items():
+            self._stats[label].add_outcome(outcome, count)
         return facts
 
     def _read_store(self, batch: Batch[S, T]) -> list[S]:
         """Use the fresh answers of the store; return the subjects without one."""
-        decode = build_json_decoder(batch.source.kind).decode
+        decode, label, store_key = build_json_decoder(batch.source.kind).decode, batch.source.label, batch.store_key
         subjects = {subject.key: subject for subject in batch.subjects}
-        if self._pending_rows.get(batch.store_key):
+        if self._pending_rows.get(store_key):
             self._save_rows(min_rows=1)
-        for key, row in self.fetcher.read_rows(batch.store_key, list(subjects)).items():
-            fact = _decode_row(row, batch.source.label, decode)
-            if fact is not None and self._is_usable(row):
-                is_cached = hash((batch.store_key, key)) not in self._received_keys
-                batch.add_fact(subjects[key], fact, Outcome(row.fetched_at, is_cached=is_cached))
-            elif fact is not None:
-                batch.stored[subjects[key]] = StoredFact(row, fact)
+        received_keys, outcomes = self._received_keys, _OutcomesByMoment()
+        for key, row in self.fetcher.read_rows(store_key, list(subjects)).items():
+            fact = _decode_row(row, label, decode)
+            if fact is None:
+                continue
+            subject = subjects[key]
+            if not self._is_usable(row):
+                batch.stored[subject] = StoredFact(row, fact)
+            elif received_keys and hash((store_key, key)) in received_keys:
+                batch.add_fact(subject, fact, Outcome(row.fetched_at))
+            else:
+                batch.add_fact(subject, fact, outcomes[row.fetched_at])
         return [subject for subject in batch.subjects if subject not in batch.facts]
 
     def _is_usable(self, row: Row) -> bool:
@@ -516,6 +530,14 @@ class FetchRun:
 
     def _seconds_left(self) -> float:
         return self._deadline - time.monotonic()
+
+
+class _OutcomesByMoment(dict[int, Outcome]):
+    """The outcome of stored answers by the moment they were fetched: thousands share one."""
+
+    def __missing__(self, fetched_at: int) -> Outcome:
+        outcome = self[fetched_at] = Outcome(fetched_at, is_cached=True)
+        return outcome
 
 
 def _decode_row(row: Row, label: str, decode: Callable[[bytes], T]) -> Found[T] | Absent | None:

@@ -64,18 +64,18 @@ class SourceStats(msgspec.Struct):
     oldest: int | None = None
     reasons: Counter[str] = msgspec.field(default_factory=Counter)
 
-    def add_outcome(self, outcome: Outcome) -> None:
-        """Count one subject that was requested."""
-        self.requested += 1
+    def add_outcome(self, outcome: Outcome, count: int = 1) -> None:
+        """Count subjects that were requested, with the same outcome."""
+        self.requested += count
         if outcome.reason:
-            self.reasons[outcome.reason] += 1
+            self.reasons[outcome.reason] += count
         if outcome.fetched_at is None:
-            self.missing += outcome.is_missing
-            self.failed += not outcome.is_missing
+            self.missing += count * outcome.is_missing
+            self.failed += count * (not outcome.is_missing)
             return
-        self.received += 1
-        self.from_cache += outcome.is_cached
-        self.stale += outcome.is_stale
+        self.received += count
+        self.from_cache += count * outcome.is_cached
+        self.stale += count * outcome.is_stale
         self.oldest = outcome.fetched_at if self.oldest is None else min(outcome.fetched_at, self.oldest)
 
     @property

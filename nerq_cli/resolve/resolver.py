@@ -281,6 +281,8 @@ class _PackageResolver(msgspec.Struct, frozen=True):
         """Return the pinned version, in the spelling of the registry if it is listed."""
         if not isinstance(self.fact, Found):
             return _ResolvedDeclaration(declaration, version, "pinned", constraints)
+        if version in self.fact.value.versions and "+" not in version:  # the usual case
+            return _ResolvedDeclaration(declaration, version, "pinned", constraints)
         ecosystem = get_ecosystem(self.package.ecosystem)
         choice = ecosystem.choose_version(ecosystem.format_pin(version), self.fact.value)
         public_version = ecosystem.get_public_version(version)

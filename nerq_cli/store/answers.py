@@ -112,12 +112,13 @@ def _select_rows(connection: sqlite3.Connection, source: str, scope: str, keys: 
         fetched_rows = connection.execute(
             _SELECT_ROWS.format(",".join("?" * len(key_batch))), (place_id, *key_batch)
         ).fetchall()
-        if any(
-            set(map(type, column)) - types
-            for column, types in zip(zip(*fetched_rows, strict=True), _COLUMN_TYPES, strict=False)
-        ):
+        if not fetched_rows:
+            continue
+        columns = tuple(zip(*fetched_rows, strict=True))
+        if any(set(map(type, column)) - types for column, types in zip(columns, _COLUMN_TYPES, strict=True)):
             raise sqlite3.DatabaseError("a column holds a value of another type")
-        stored_rows.update((row[4], Row._make(row[:4])) for row in fetched_rows)
+        *values, found_keys = columns
+        stored_rows.update(zip(found_keys, map(Row._make, zip(*values, strict=True)), strict=True))
     return stored_rows
 
 

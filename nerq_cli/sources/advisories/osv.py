@@ -451,6 +451,8 @@ def _build_release_advisories(
     if not isinstance(fact, Found):
         return fact
     ids = _list_ids(fact)
+    if not ids:
+        return Found((), fact.source, fact.retrieved_at)
     advisories = [_build_affecting(release, identifier, record_facts[identifier]) for identifier in ids]
     aliases = (
         alias

@@ -108,7 +108,7 @@ class VersionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def is_attested(self) -> bool:
         """Whether it has a verified statement on how it was built."""
-        return any(attestation.verified for attestation in self.attestations)
+        return bool(self.attestations) and any(attestation.verified for attestation in self.attestations)
 
     @property
     def verified_repository(self) -> str:
@@ -124,13 +124,13 @@ class VersionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def declared_repository(self) -> str:
         """The source repository that it declares; empty when it declares none."""
-        related_repositories = (entry.repository for entry in self.related if entry.kind == _SOURCE_REPO)
-        linked_repositories = (
-            repository.spelling
-            for label, url in self.links
-            if label == _SOURCE_REPO and (repository := parse_repository_id(url))
-        )
-        return next(filter(None, (*related_repositories, *linked_repositories)), "")
+        for related in self.related:
+            if related.kind == _SOURCE_REPO and related.repository:
+                return related.repository
+        for label, url in self.links:
+            if label == _SOURCE_REPO and (repository := parse_repository_id(url)) and repository.spelling:
+                return repository.spelling
+        return ""
 
 
 class VersionFindings(msgspec.Struct, frozen=True, omit_defaults=True):

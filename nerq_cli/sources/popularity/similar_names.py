@@ -18,6 +18,10 @@ _STORE_SOURCE: Final = "names"
 _NEVER_EXPIRES: Final = 1 << 62
 _YEAR: Final = 366 * DAY
 
+#: A name that resembles none, and the contents of its row.
+_NONE: Final = SimilarName()
+_NONE_ENCODED: Final = (None, b"", b"{}")
+
 
 def find_similar_names(packages: Collection[Package], store: Cache, *, now: int) -> dict[Package, Fact[SimilarName]]:
     """Return the popular name that each name resembles; computed once per name and list, then stored."""
@@ -36,10 +40,11 @@ def find_similar_names(packages: Collection[Package], store: Cache, *, now: int)
         }
         if rows:
             store.put_many(_STORE_SOURCE, f"{ecosystem} {list_date}", rows)
+        none = Found(_NONE, ranks.LABEL, list_date)
         for package in group:
             row = stored_rows.get(package.key)
-            similar_name = new_matches.get(package) or (_decode_row(row) if row is not None else SimilarName())
-            results[package] = Found(similar_name, ranks.LABEL, list_date)
+            similar_name = new_matches.get(package) or (_decode_row(row) if row is not None else _NONE)
+            results[package] = none if similar_name is _NONE else Found(similar_name, ranks.LABEL, list_date)
     return results
 
 
@@ -73,7 +78,9 @@ def _is_young(package_info: Fact[PackageInfo], now: int) -> bool:
 
 
 def _decode_row(row: Row) -> SimilarName:
+    if row.value in _NONE_ENCODED:
+        return _NONE
     try:
-        return msgspec.json.decode(row.value or b"{}", type=SimilarName)
+        return msgspec.json.decode(row.value or b"", type=SimilarName)
     except msgspec.DecodeError:
         return SimilarName()
