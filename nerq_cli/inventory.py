@@ -11,7 +11,6 @@ import msgspec
 from nerq_cli.ecosystems import EcosystemId, get_ecosystem, normalise_name
 from nerq_cli.problem import Problem
 
-
 _REGISTRY_APIS: Final[dict[str, Literal["pypi", "npm", ""]]] = {
     ecosystem_id: get_ecosystem(ecosystem_id).registry_api for ecosystem_id in get_args(EcosystemId)
 }

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
 from typing import TYPE_CHECKING, Final, Protocol
+
+import msgspec
 
 from nerq_cli.application.session import read_clock
 from nerq_cli.application.settings import parse_as_of
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from nerq_cli.evidence.registry_lookup import PackageFacts
     from nerq_cli.facts import Advisory, Evidence, Found
     from nerq_cli.fetch.fetcher import FetchRun
+    from nerq_cli.fetch.source_stats import SourceStats
     from nerq_cli.inventory import Package, Release
     from nerq_cli.sources.advisories.local_database import Snapshot
 
@@ -66,11 +70,26 @@ class EvidenceProvider(Protocol):
         ...
 
 
-class EvidenceRun:
-    """Collects the evidence of one run with the connections of a session. Its deadline counts from its first use."""
+class EvidenceUsage(msgspec.Struct, frozen=True):
+    """What a run used: the part of it that another process did. It can be pickled."""
 
-    def __init__(self, session: Session) -> None:
+    ecosystems: frozenset[str]
+    source_stats: Mapping[str, SourceStats]
+    answered_by_database: Counter[str]
+    missing_advisories: Counter[str]
+    looked_up_in_shipped: Counter[str]
+
+
+class EvidenceRun:
+    """Collects the evidence of one run with the connections of a session. Its deadline counts from its first use.
+
+    With ``cached_only`` it sends no request: where one is needed it raises ``NotCachedError``.
+    """
+
+    def __init__(self, session: Session, *, cached_only: bool = False) -> None:
         self._session = session
+        self._cached_only = cached_only
+        self._now: int | None = None
         self._fetch_run: FetchRun | None = None
         self._collector: EvidenceCollector | None = None
         self._notes: list[str] = []
@@ -110,6 +129,54 @@ class EvidenceRun:
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:
         """Return the evidence for each release."""
         return self._open_collector().collect_evidence(releases, package_facts)
+
+    @property
+    def is_shareable(self) -> bool:
+        """Whether a copy of this process could collect a part of the evidence from the cache: nothing is open yet."""
+        settings = self._session.settings
+        is_usual = not (settings.no_cache or settings.refresh)
+        return is_usual and self._collector is None and not self._session.has_open_files
+
+    @property
+    def has_storage_problem(self) -> bool:
+        """Whether the cache or the advisory database could not be used as usual."""
+        return self._session.has_storage_problem
+
+    def fix_moment(self) -> None:
+        """Take the present as that of the run, before its first use: all runs opened from it have the same."""
+        self._now = read_clock()
+
+    def open_cached(self) -> EvidenceRun:
+        """Return a run of the same moment that uses the cache alone, and shows no progress."""
+        from nerq_cli.application.session import hide_progress
+
+        self._session.create_progress = hide_progress
+        run = EvidenceRun(self._session, cached_only=True)
+        run._now = self._now
+        run.expected_count = self.expected_count
+        return run
+
+    def get_usage(self) -> EvidenceUsage:
+        """Return what was used so far."""
+        if self._fetch_run is None or self._collector is None:
+            return EvidenceUsage(frozenset(self._ecosystems), {}, Counter(), Counter(), Counter())
+        return EvidenceUsage(
+            ecosystems=frozenset(self._ecosystems),
+            source_stats=self._fetch_run.source_stats,
+            answered_by_database=self._collector.answered_by_database,
+            missing_advisories=self._collector.missing_advisories,
+            looked_up_in_shipped=self._collector.looked_up_in_shipped,
+        )
+
+    def add_usage(self, usage: EvidenceUsage) -> None:
+        """Add what another run used."""
+        collector = self._open_collector()
+        self._ecosystems |= usage.ecosystems
+        if self._fetch_run is not None:
+            self._fetch_run.add_stats(usage.source_stats)
+        collector.answered_by_database += usage.answered_by_database
+        collector.missing_advisories += usage.missing_advisories
+        collector.looked_up_in_shipped += usage.looked_up_in_shipped
 
     def describe_sources(self) -> tuple[SourceStatus, ...]:
         """Return the status of each source that was used.
@@ -177,7 +244,7 @@ class EvidenceRun:
             from nerq_cli.evidence.service_lookup import ServiceLookup
             from nerq_cli.sources.advisories.shipped_advisories import ShippedAdvisories
 
-            session, now = self._session, read_clock()
+            session, now = self._session, read_clock() if self._now is None else self._now
             default_deadline = compute_default_deadline(self.expected_count)
             deadline = session.settings.timeout or session.config.timeout or default_deadline
             limit = f", {deadline:g} s at most" if deadline > DEFAULT_DEADLINE else ""
@@ -188,6 +255,7 @@ class EvidenceRun:
                 refresh=session.settings.refresh,
                 deadline_seconds=deadline,
                 progress=session.create_progress(f"querying registries and services{limit}"),
+                cached_only=self._cached_only,
             )
             self._collector = EvidenceCollector(
                 RegistryLookup(self._fetch_run, session.index_config),

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 #: Packages held in memory at a time; their evidence is dropped once they are scored.
 _NO_VERSION: Final = "the version in use is not known"
 BATCH_SIZE: Final = 1_000
+#: Packages from which a second process saves more time than it takes (decision 0011).
+MIN_SHARED: Final = 4_000
 _DEV: Final = "dev"
 
 
@@ -167,25 +169,48 @@ def assess_declarations(
 ) -> Iterator[Assessment]:
     """Yield every dependency with its score and state, a batch of packages at a time."""
     resolver = Declarations(declarations, python=options.python or None)
-    for packages in _split_batches(resolver.packages, BATCH_SIZE):
-        queryable_packages = resolver.filter_queryable(packages)
-        package_facts = provider.collect_packages(queryable_packages, resolver.find_pinned_releases(queryable_packages))
-        resolution, package_advisories = _resolve(resolver, packages, package_facts, provider)
-        dependencies = [(item, item.release) for item in resolution.dependencies]
-        releases = [release for item, release in dependencies if release and not item.skip_reason]
-        evidence = dict(provider.collect_evidence(releases, package_facts))
-        skipped_releases = [
-            release for item, release in dependencies if release and item.skip_reason and release not in evidence
-        ]
-        if skipped_releases:
-            evidence.update(provider.find_local_evidence(skipped_releases))
-        embedded_releases = [release for item, release in dependencies if release and item.is_advisories_only]
-        if embedded_releases:
-            facts = provider.find_advisories(embedded_releases, package_facts)
-            evidence.update({release: fact for release, fact in facts.items() if release not in releases})
-        scores = scorer({release: evidence[release] for release in dict.fromkeys(releases)}, options.as_of)
-        assessments = assess_resolution(resolution, package_facts, evidence, options, package_advisories, scores)
-        yield from add_upgrades(assessments, evidence, package_facts, options, provider, scorer)
+    packages = resolver.packages
+    batches = [*_split_batches(packages, BATCH_SIZE)]
+
+    def assess(batch: Sequence[Package], batch_provider: EvidenceProvider) -> list[Assessment]:
+        return _assess_batch(batch, resolver, options, batch_provider, scorer)
+
+    if len(packages) >= MIN_SHARED:
+        from nerq_cli.application import second_core
+
+        if second_core.is_useful(provider):
+            yield from second_core.assess_batches(batches, assess, provider)
+            return
+    for batch in batches:
+        yield from assess(batch, provider)
+
+
+def _assess_batch(
+    packages: Sequence[Package],
+    resolver: Declarations,
+    options: ScanOptions,
+    provider: EvidenceProvider,
+    scorer: Scorer,
+) -> list[Assessment]:
+    """Return the assessments of the dependencies on some packages."""
+    queryable_packages = resolver.filter_queryable(packages)
+    package_facts = provider.collect_packages(queryable_packages, resolver.find_pinned_releases(queryable_packages))
+    resolution, package_advisories = _resolve(resolver, packages, package_facts, provider)
+    dependencies = [(item, item.release) for item in resolution.dependencies]
+    releases = [release for item, release in dependencies if release and not item.skip_reason]
+    evidence = dict(provider.collect_evidence(releases, package_facts))
+    skipped_releases = [
+        release for item, release in dependencies if release and item.skip_reason and release not in evidence
+    ]
+    if skipped_releases:
+        evidence.update(provider.find_local_evidence(skipped_releases))
+    embedded_releases = [release for item, release in dependencies if release and item.is_advisories_only]
+    if embedded_releases:
+        facts = provider.find_advisories(embedded_releases, package_facts)
+        evidence.update({release: fact for release, fact in facts.items() if release not in releases})
+    scores = scorer({release: evidence[release] for release in dict.fromkeys(releases)}, options.as_of)
+    assessments = assess_resolution(resolution, package_facts, evidence, options, package_advisories, scores)
+    return list(add_upgrades(assessments, evidence, package_facts, options, provider, scorer))
 
 
 def _list_open(resolution: Resolution) -> list[Package]:

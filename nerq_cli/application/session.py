@@ -147,7 +147,21 @@ class Session(msgspec.Struct):
         """Computes scores; keeps them in the cache, if there is one."""
         from nerq_cli.application.scores import ScoreCache, score_releases
 
-        return score_releases if self.settings.no_cache else ScoreCache(self.store, read_clock()).score_releases
+        if self.settings.no_cache:
+            return score_releases
+        now = read_clock()
+        # The cache is opened when there is something to score: a second process opens its own.
+        return lambda evidence, as_of: ScoreCache(self.store, now).score_releases(evidence, as_of)
+
+    @property
+    def has_open_files(self) -> bool:
+        """Whether the cache, the advisory database or connections are open: no copy of the process may use them."""
+        return any(resource is not None for resource in (self._store, self._fetcher, self._database))
+
+    @property
+    def has_storage_problem(self) -> bool:
+        """Whether the cache or the advisory database could not be used as usual."""
+        return any(storage is not None and storage.problem for storage in (self._store, self._database))
 
     def build_scan_options(
         self,

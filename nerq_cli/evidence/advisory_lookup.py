@@ -307,9 +307,18 @@ def match_osv_advisories(
         affecting, recorded = osv_advisories.affecting[release], osv_advisories.recorded[release.package]
         records = records_by_release[release]
         predecessor = _find_young_predecessor(release, position, as_of)
-        if not records and predecessor is None and _has_no_advisories(release.package, affecting, osv_advisories):
-            no_history = Found(_NO_HISTORY, recorded.source, recorded.retrieved_at)
-            findings[release] = AdvisoryFindings(affecting, no_history)
+        if (
+            not records
+            and predecessor is None
+            and isinstance(affecting, Found)
+            and isinstance(recorded, Found)
+            and release.package not in osv_advisories.incomplete
+            and not osv_advisories.listed_ids.get(release.package)
+        ):  # of most packages
+            findings[release] = AdvisoryFindings(
+                Found((), affecting.source, affecting.retrieved_at),
+                Found(_NO_HISTORY, recorded.source, recorded.retrieved_at),
+            )
             continue
         match = VersionMatch(rated_records[release], release.package, release.version)
         advisories = _find_affecting(match, affecting)
@@ -328,18 +337,6 @@ def match_osv_advisories(
             history = msgspec.structs.replace(history, old_advisories=None, fixed_advisories=0)
         findings[release] = AdvisoryFindings(advisories, Found(history, recorded.source, recorded.retrieved_at))
     return findings
-
-
-def _has_no_advisories(
-    package: Package, affecting: Fact[tuple[Advisory, ...]], osv_advisories: OsvAdvisories
-) -> bool:
-    """Whether OSV answered that it has no advisory of a package."""
-    return (
-        isinstance(affecting, Found)
-        and isinstance(osv_advisories.recorded[package], Found)
-        and package not in osv_advisories.incomplete
-        and not osv_advisories.listed_ids.get(package)
-    )
 
 
 def _select_own_records(release: Release, osv_advisories: OsvAdvisories) -> list[Advisory]:

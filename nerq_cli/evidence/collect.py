@@ -274,7 +274,7 @@ class EvidenceCollector:
         self.missing_advisories += coverage.missing
         self.looked_up_in_shipped += values["shipped_findings"].looked_up
         fields: dict[str, Mapping[Release | Package, Any]] = {
-            name: values[name] for name in self._evidence_type.__struct_fields__ if name in values and values[name]
+            name: values[name] for name in self._evidence_type.__struct_fields__ if values.get(name)
         }
         by_package = {name: facts for name, facts in fields.items() if isinstance(next(iter(facts)), Package)}
         by_release = {name: facts for name, facts in fields.items() if name not in by_package}

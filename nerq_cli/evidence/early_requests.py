@@ -228,8 +228,10 @@ class EarlyRequests:
         self._proceed()
 
     def close(self) -> None:
-        """Begin no more, and let go of all facts: its own references to itself would keep them until a search for
-        cyclic garbage."""
+        """Begin no more, and drop all facts.
+
+        Its references to itself would keep them until the next search for cyclic garbage.
+        """
         self.is_active = False
         self._inbox.clear()
         self._handlers = {}

@@ -50,6 +50,7 @@ class Fetcher:
         offline: bool = False,
         refresh: bool = False,
         progress: Callable[[int, int], None] | None = None,
+        cached_only: bool = False,
     ) -> FetchRun:
         """Return a run whose deadline is ``deadline_seconds`` from now.
 
@@ -59,9 +60,16 @@ class Fetcher:
             offline: Send no requests, and use stored answers of any age.
             refresh: Use no stored answers that an earlier run fetched.
             progress: Called with the number of completed requests and of all requests so far.
+            cached_only: Raise ``NotCachedError`` in place of sending a request.
         """
         return FetchRun(
-            self, now=now, deadline_seconds=deadline_seconds, offline=offline, refresh=refresh, progress=progress
+            self,
+            now=now,
+            deadline_seconds=deadline_seconds,
+            offline=offline,
+            refresh=refresh,
+            progress=progress,
+            cached_only=cached_only,
         )
 
     def close(self) -> None:

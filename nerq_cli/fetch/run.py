@@ -52,6 +52,10 @@ _OFFLINE_REASON: Final = "offline: not in the cache"
 _INCOMPLETE_REASON: Final = "missing in the response"
 
 
+class NotCachedError(Exception):
+    """A run that may only use the cache needs a request."""
+
+
 class IdleCallback(Protocol):
     """Called when every result is processed."""
 
@@ -80,12 +84,14 @@ class FetchRun:
         offline: bool,
         refresh: bool,
         progress: Callable[[int, int], None] | None,
+        cached_only: bool = False,
     ) -> None:
         #: The fetcher whose connections and store the run uses.
         self.fetcher = fetcher
         self._now = now
         self._offline = offline
         self._refresh = refresh
+        self._cached_only = cached_only
         self._deadline = time.monotonic() + deadline_seconds
         self._deadline_seconds = deadline_seconds
         self._min_time = deadline_seconds * _MIN_TIME_SHARE
@@ -191,6 +197,16 @@ class FetchRun:
         self._abandon_jobs()
         self._save_rows(min_rows=1)
 
+    @property
+    def source_stats(self) -> Mapping[str, SourceStats]:
+        """The statistics of each source so far, by label."""
+        return self._stats
+
+    def add_stats(self, source_stats: Mapping[str, SourceStats]) -> None:
+        """Add the statistics of another run, which sent no requests."""
+        for label, stats in source_stats.items():
+            self._stats.setdefault(label, SourceStats(label)).add(stats)
+
     def summarise_sources(self) -> tuple[SourceSummary, ...]:
         """Return a summary of each source so far, in the order of first use."""
         return tuple(
@@ -243,14 +259,17 @@ class FetchRun:
         """Use the answers of the store, and send requests for the others."""
         subjects = self._read_store(batch)
         if subjects and not self._offline:
-            self._add_jobs(batch, list(self._create_jobs(batch, subjects)))
+            jobs = list(self._create_jobs(batch, subjects))
+            if jobs and self._cached_only:
+                raise NotCachedError
+            self._add_jobs(batch, jobs)
 
     def _take_facts(self, group: Sequence[tuple[Batch[S, T], S]]) -> dict[S, Fact[T]]:
         """Return the facts of one source, and count them."""
         for batch in dict.fromkeys(batch for batch, _ in group):
             self._save_missing(batch)
             self._save_failure(batch)
-        facts = {}
+        facts: dict[S, Fact[T]] = {}
         outcomes: Counter[tuple[str, Outcome]] = Counter()
         for batch, group_pairs in groupby(group, key=itemgetter(0)):
             subjects = [subject for _, subject in group_pairs]
@@ -288,7 +307,14 @@ class FetchRun:
         return [subject for subject in batch.subjects if subject not in batch.facts]
 
     def _is_usable(self, row: Row) -> bool:
-        """Whether a stored answer needs no new request. One from the future was written with a wrong clock."""
+        """Whether a stored answer needs no new request. One from the future was written with a wrong clock.
+
+        Raises:
+            NotCachedError: only the cache may be used, and the answer may be one that another process of this run just
+                received.
+        """
+        if self._cached_only and row.fetched_at >= self._now:
+            raise NotCachedError
         if self._offline or row.fetched_at == self._now:
             return True
         return not self._refresh and row.fetched_at - DAY <= self._now < row.expires_at

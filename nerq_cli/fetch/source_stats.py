@@ -78,6 +78,19 @@ class SourceStats(msgspec.Struct):
         self.stale += count * outcome.is_stale
         self.oldest = outcome.fetched_at if self.oldest is None else min(outcome.fetched_at, self.oldest)
 
+    def add(self, other: SourceStats) -> None:
+        """Add the counts of another run."""
+        self.requested += other.requested
+        self.received += other.received
+        self.from_cache += other.from_cache
+        self.requests += other.requests
+        self.stale += other.stale
+        self.missing += other.missing
+        self.failed += other.failed
+        self.reasons.update(other.reasons)
+        moments = [moment for moment in (self.oldest, other.oldest) if moment is not None]
+        self.oldest = min(moments, default=None)
+
     @property
     def state(self) -> SourceState:
         """The state of the source."""
