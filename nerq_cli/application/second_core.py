@@ -49,6 +49,7 @@ def is_useful(provider: EvidenceProvider) -> TypeGuard[EvidenceRun]:
     """Whether a second process may be started, and there is a processor for it."""
     return (
         sys.platform == "linux"
+        and hasattr(os, "memfd_create")
         and isinstance(provider, EvidenceRun)
         and provider.is_shareable
         and threading.active_count() == 1  # a copy of a process with threads may wait forever for a lock of theirs
@@ -147,7 +148,8 @@ class _SecondProcess:
     def kill(self) -> None:
         """End the second process at once."""
         if self._pid:
-            os.kill(self._pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
             self._end()
 
     def _end(self) -> None:

@@ -25,18 +25,21 @@ def judge_dependency(dependency: Dependency, score: Score | None, threshold: flo
     of the score decides: it fails when no evidence that is missing could lift it to the threshold, and passes when none
     could push it below. A provisional score (no advisory source answered) can fail but not pass.
     """
-    if dependency.is_own:
+    if dependency.skip_reason and dependency.is_own:
         is_malicious = score is not None and any(cap.limit == 0 for cap in score.caps)
         return "below" if is_malicious else "skipped"
-    open_state: State = "skipped" if dependency.is_embedded else "not-judged" if dependency.skip_reason else "unknown"
+    open_state: State = "unknown"
+    if dependency.skip_reason:
+        open_state = "skipped" if dependency.is_embedded else "not-judged"
     if score is None:
         return open_state
-    lowest_cap = min((cap.limit for cap in score.caps), default=100.0)
+    lowest_cap = min(cap.limit for cap in score.caps) if score.caps else 100.0
     if lowest_cap < threshold or lowest_cap == 0:  # malware fails whatever the threshold
         return "below"
     if dependency.skip_reason or score.value is None:
         return open_state
-    low, high = (score.value if bound is None else bound for bound in (score.low, score.high))
+    low = score.value if score.low is None else score.low
+    high = score.value if score.high is None else score.high
     if high < threshold:
         return "below"
     return "unknown" if score.provisional or low < threshold else "ok"

@@ -132,7 +132,7 @@ def clean_url(value: object) -> str:
 _OWNER_AND_NAME: Final = frozenset({"github.com", "bitbucket.org", "codeberg.org", "gitee.com", "git.sr.ht"})
 _GITLAB: Final = "gitlab.com"
 #: First segments of addresses on such hosts that name no owner.
-_NOT_OWNERS: Final = frozenset(
+NOT_OWNERS: Final = frozenset(
     {"about", "apps", "collections", "explore", "features", "login", "marketplace", "orgs", "search", "settings"}
     | {"site", "sponsors", "topics", "users"}
 )
@@ -198,7 +198,7 @@ def _build_repository_url(host: str, path: str) -> str:
         (index for index, segment in enumerate(segments) if index > 1 and segment in _REPOSITORY_PAGES), len(segments)
     )
     segments = segments[: 2 if is_owner_host else end]
-    if (is_owner_host or host == _GITLAB) and (len(segments) < 2 or segments[0] in _NOT_OWNERS):  # noqa: PLR2004 - owner/name
+    if (is_owner_host or host == _GITLAB) and (len(segments) < 2 or segments[0] in NOT_OWNERS):  # noqa: PLR2004 - owner/name
         return ""
     return "/".join([f"https://{host}", *segments]).removesuffix(".git")
 
