@@ -12,13 +12,13 @@ memory, which the first process reads when the second one has ended.
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from select import select
 from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias, TypeGuard
 
 from nerq_cli.application.evidence_run import EvidenceRun, EvidenceUsage
@@ -122,7 +122,9 @@ class _SecondProcess:
 
     def collect_results(self) -> _Results:
         """Return the results of the second process, once it has ended."""
-        if select([self._is_alive], [], [], MAX_WAIT)[0]:
+        end = select.poll()
+        end.register(self._is_alive, select.POLLHUP)
+        if end.poll(MAX_WAIT * 1_000):
             self._end()
         else:
             self.kill()
