@@ -133,17 +133,19 @@ def test_both_processes_share_the_batches(scan: Callable[..., Run], warm: Run) -
 
 
 @pytest.mark.parametrize(
-    "failure",
+    ("failure", "after"),
     [
-        pytest.param("os.kill(os.getpid(), 9)", id="killed"),
-        pytest.param("raise RuntimeError('mistake')", id="exception"),
-        pytest.param("raise KeyboardInterrupt", id="interrupted"),
-        pytest.param("os.write(results, (4).to_bytes(8, 'big') + (99).to_bytes(8, 'big') + b'half'); os._exit(0)"),
-        pytest.param("os.write(results, b'half'); os._exit(0)", id="half a header"),
-        pytest.param("print('said'); os.write(2, b'said'); sys.exit('said')", id="words"),
+        pytest.param("os.kill(os.getpid(), 9)", 0, id="killed"),
+        pytest.param("os.kill(os.getpid(), 9)", 2, id="killed later"),
+        pytest.param("raise RuntimeError('mistake')", 2, id="exception"),
+        pytest.param("raise KeyboardInterrupt", 1, id="interrupted"),
+        pytest.param(
+            "os.write(results, (4).to_bytes(8, 'big') + (99).to_bytes(8, 'big') + b'half'); os._exit(0)", 0, id="half"
+        ),
+        pytest.param("os.write(results, b'half'); os._exit(0)", 1, id="half a header"),
+        pytest.param("print('said'); os.write(2, b'said'); sys.exit('said')", 0, id="words"),
     ],
 )
-@pytest.mark.parametrize("after", [0, 2])
 def test_what_a_failing_process_did_not_return_is_assessed_by_the_first(
     scan: Callable[..., Run], warm: Run, failure: str, after: int
 ) -> None:
