@@ -159,8 +159,16 @@ class PackageInfo(msgspec.Struct, frozen=True, omit_defaults=True):
         """The highest stable version; empty if there is none, or if the list is partial and no tag names it."""
         if self.partial and not self.tags:
             return ""
-        rows = _find_stable_rows(self.flags)
-        return self.versions[rows[0]] if rows else ""
+        row = self.find_stable_row(0)
+        return "" if row is None else self.versions[row]
+
+    def find_stable_row(self, first: int) -> int | None:
+        """Return the first row of a stable version from this one on; None if there is none."""
+        flags = self.flags
+        for row in range(first, len(flags)):
+            if not flags[row] & _UNSTABLE:
+                return row
+        return None
 
 
 class AffectingAdvisory(msgspec.Struct, frozen=True, omit_defaults=True):

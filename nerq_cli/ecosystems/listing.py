@@ -24,8 +24,7 @@ def count_newer(package_info: PackageInfo, version: str) -> int | None:
     if package_info.partial or version not in package_info.versions:
         return None
     index = package_info.versions.index(version)
-    unflagged_count = max(0, index - len(package_info.flags))
-    return unflagged_count + bisect_left(package_info.stable_rows, index)
+    return index - len([flags for flags in package_info.flags[:index] if flags & _NOT_FINAL])
 
 
 class Listing(msgspec.Struct, frozen=True):

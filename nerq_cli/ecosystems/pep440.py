@@ -107,6 +107,7 @@ def is_specifier_set(requirement: str) -> bool:
 
 
 @lru_cache(maxsize=8_192)
+@lru_cache(maxsize=4_096)
 def parse_pin(requirement: str) -> str | None:
     """Return the version of an exact requirement (``==1.2``, ``===x``), else None."""
     specifiers = parse_specifiers(requirement)

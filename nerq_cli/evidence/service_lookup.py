@@ -90,6 +90,8 @@ class ServiceLookup(msgspec.Struct, frozen=True):
         subjects = tuple(subjects)
         public_subjects = self.select_public(source_id, subjects)
         facts = collect(self.run, public_subjects, self.endpoints[source_id]) if public_subjects else {}
+        if len(facts) == len(subjects):
+            return {**facts}
         return {subject: facts.get(subject, NOT_SENT) for subject in subjects}
 
     def select_repositories(
@@ -225,11 +227,8 @@ def find_previous_version(release: Release, package_info: Fact[PackageInfo] | No
     if not isinstance(package_info, Found) or release.version not in package_info.value.versions:
         return None
     versions = package_info.value.versions
-    row = versions.index(release.version)
-    for older_row in package_info.value.stable_rows:
-        if older_row > row:
-            return versions[older_row]
-    return None
+    older_row = package_info.value.find_stable_row(versions.index(release.version) + 1)
+    return None if older_row is None else versions[older_row]
 
 
 def choose_repositories(
