@@ -150,10 +150,11 @@ def assess_release(
         dependency=dependency,
         state=state,
         score=score,
+        # The sum of a tuple and empty ones is the same tuple: most dependencies share that of their score.
         reasons=(
-            *_explain_range(score, state),
-            *_collect_reasons(score, evidence),
-            *_explain_local_build(dependency, version),
+            tuple(_explain_range(score, state))
+            + _collect_reasons(score, evidence)
+            + tuple(_explain_local_build(dependency, version))
         ),
         fix=suggest_fix(dependency, score, package_info, advisories),
         latest=package_info.newest_stable if package_info else "",
@@ -239,8 +240,8 @@ def _explain_range(score: scoring.Score, state: policy.State) -> Iterator[str]:
 
 
 def _collect_reasons(score: scoring.Score, evidence: Evidence) -> tuple[str, ...]:
-    reasons = tuple(reason.text for reason in score.reasons)
-    if score.verdict and not any(score.verdict == reason for reason in reasons):
+    reasons = score.reason_texts
+    if score.verdict and score.verdict not in reasons:
         reasons = (score.verdict, *reasons)
     if not score.has_required_signal:
         fact = evidence.advisories

@@ -17,7 +17,7 @@ from nerq_cli.application.scores import SOURCE, ScoreCache, score_releases
 from nerq_cli.ecosystems import PYPI
 from nerq_cli.facts import Evidence, Found
 from nerq_cli.inventory import Package, Release
-from nerq_cli.scoring import Score
+from nerq_cli.scoring import Breakdown, Score
 from nerq_cli.store import Cache, MemoryCache, Row, Store
 from nerq_cli.units import DAY
 
@@ -65,9 +65,8 @@ def score(store: Cache, evidence: Mapping[Release, Evidence] = EVIDENCE, as_of: 
 def encode(score: Score) -> bytes:
     return msgspec.json.encode(
         [
-            tuple(score.signals) if field == "signals" else getattr(score, field)
-            for field in Score.__struct_fields__
-            if field != "methodology"
+            *(getattr(score, field) for field in Score.__struct_fields__ if field not in ("methodology", "breakdown")),
+            *(getattr(score.breakdown, field) for field in Breakdown.__struct_fields__),
         ]
     )
 
