@@ -15,7 +15,7 @@ from nerq_cli.ecosystems.listing import count_newer
 from nerq_cli.facts import AffectingAdvisory, Evidence, Fact, Found, LowerBound, PackageInfo, Unknown
 from nerq_cli.inventory import Release
 from nerq_cli.methodology.packages import PACKAGES
-from nerq_cli.policy.assessment import UNEVALUABLE
+from nerq_cli.policy.assessment import UNEVALUABLE, pack_metadata
 from nerq_cli.policy.fix import suggest_fix
 from nerq_cli.report.model import Assessment
 from nerq_cli.signals.signal import format_count
@@ -161,7 +161,7 @@ def assess_release(
         releases_behind=None if package_info is None else count_newer(package_info, version),
         released_at=_find_release_time(package_info, version),
         advisories=advisories,
-        metadata=evidence.metadata if isinstance(evidence.metadata, Found) else None,
+        packed_metadata=pack_metadata(evidence.metadata),
         in_registry=_is_in_registry(evidence.package_info),
     )
 

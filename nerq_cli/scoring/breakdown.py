@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from nerq_cli.decoders import build_msgpack_decoder_late
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.signals.signal import Signal
 
@@ -80,16 +81,14 @@ def pack_breakdown(breakdown: Breakdown) -> bytes:
     return compressor.compress(msgspec.msgpack.encode(breakdown)) + compressor.flush()
 
 
+_DECODER: Final = build_msgpack_decoder_late(Breakdown)
+
+
 # A report reads the breakdown of one dependency several times before it turns to the next.
 @lru_cache(maxsize=1)
 def _unpack(content: bytes) -> Breakdown:
     decompressor = zlib.decompressobj(zdict=_build_dictionary())
-    return _build_decoder().decode(decompressor.decompress(content))
-
-
-@lru_cache(maxsize=1)
-def _build_decoder() -> msgspec.msgpack.Decoder[Breakdown]:
-    return msgspec.msgpack.Decoder(Breakdown)
+    return _DECODER.decode(decompressor.decompress(content))
 
 
 @lru_cache(maxsize=1)
