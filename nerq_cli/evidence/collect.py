@@ -178,6 +178,7 @@ class EvidenceCollector:
 
         ``pinned_releases`` are all versions in use of some of the packages; of npm packages only these are requested.
         """
+        self._services.run.drop_unclaimed()  # by the batch of packages before this one, whose facts it holds
         self._early_requests = EarlyRequests(
             self._registries,
             self._services,
