@@ -52,6 +52,13 @@ def score_releases(evidence: Mapping[Release, Evidence], as_of: int) -> dict[Rel
     return {release: score_release(release, facts, as_of) for release, facts in evidence.items()}
 
 
+def score_compactly(evidence: Mapping[Release, Evidence], as_of: int) -> dict[Release, Score]:
+    """Return the score of each release, computed, in the form that takes little memory."""
+    return {
+        release: _decode_score(_encode_score(score_release(release, evidence[release], as_of))) for release in evidence
+    }
+
+
 class ScoreCache:
     """Computes scores, and keeps them. A score has the same bytes whether it was computed or read."""
 

@@ -145,9 +145,9 @@ class Session(msgspec.Struct):
     @property
     def scorer(self) -> Scorer:
         """Computes scores; keeps them in the cache, if there is one."""
-        from nerq_cli.application.scores import ScoreCache, score_releases
+        from nerq_cli.application.scores import ScoreCache, score_compactly
 
-        return score_releases if self.settings.no_cache else ScoreCache(self.store, read_clock()).score_releases
+        return score_compactly if self.settings.no_cache else ScoreCache(self.store, read_clock()).score_releases
 
     def build_scan_options(
         self,
