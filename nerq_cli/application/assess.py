@@ -15,7 +15,7 @@ from nerq_cli.ecosystems.listing import count_newer
 from nerq_cli.facts import AffectingAdvisory, Evidence, Fact, Found, LowerBound, PackageInfo, Unknown
 from nerq_cli.inventory import Release
 from nerq_cli.methodology.packages import PACKAGES
-from nerq_cli.policy.assessment import UNEVALUABLE
+from nerq_cli.policy.assessment import UNEVALUABLE, pack_metadata
 from nerq_cli.policy.fix import suggest_fix
 from nerq_cli.report.model import Assessment
 from nerq_cli.signals.signal import format_count
@@ -154,17 +154,18 @@ def assess_release(
         dependency=dependency,
         state=state,
         score=score,
+        # The sum of a tuple and empty ones is the same tuple: most dependencies share that of their score.
         reasons=(
-            *_explain_range(score, state),
-            *_collect_reasons(score, evidence),
-            *_explain_local_build(dependency, version),
+            tuple(_explain_range(score, state))
+            + _collect_reasons(score, evidence)
+            + tuple(_explain_local_build(dependency, version))
         ),
         fix=suggest_fix(dependency, score, package_info, advisories),
         latest=package_info.newest_stable if package_info else "",
         releases_behind=None if package_info is None else count_newer(package_info, version),
         released_at=_find_release_time(package_info, version),
         advisories=advisories,
-        metadata=evidence.metadata if isinstance(evidence.metadata, Found) else None,
+        packed_metadata=pack_metadata(evidence.metadata),
         in_registry=_is_in_registry(evidence.package_info),
     )
 
@@ -243,8 +244,8 @@ def _explain_range(score: scoring.Score, state: policy.State) -> Iterator[str]:
 
 
 def _collect_reasons(score: scoring.Score, evidence: Evidence) -> tuple[str, ...]:
-    reasons = tuple(reason.text for reason in score.reasons)
-    if score.verdict and not any(score.verdict == reason for reason in reasons):
+    reasons = score.reason_texts
+    if score.verdict and score.verdict not in reasons:
         reasons = (score.verdict, *reasons)
     if not score.has_required_signal:
         fact = evidence.advisories

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from nerq_cli import __version__, policy
 from nerq_cli.errors import ExitStatus
 from nerq_cli.methodology.packages import PACKAGES
@@ -95,6 +97,19 @@ def build_empty_report(options: ScanOptions, reason: str) -> Report:
         exit_reason=reason,
         dependency_files=(),
         dependencies=(),
+    )
+
+
+def drop_contents(file: DependencyFile) -> DependencyFile:
+    """Return a file as far as a report is about it, with the number of its dependencies in place of these."""
+    return replace(
+        file,
+        declarations=(),
+        locked_packages=(),
+        importers=None,
+        patterns=(),
+        missing_packages=(),
+        locked_count=_count_dependencies(file),
     )
 
 

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from nerq_cli.application.assess import assess_resolution
-from nerq_cli.application.build_report import build_empty_report, build_report
+from nerq_cli.application.build_report import build_empty_report, build_report, drop_contents
 from nerq_cli.application.foreign_origins import list_foreign_origins
 from nerq_cli.application.named_versions import list_by_package
 from nerq_cli.application.scores import score_releases
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from nerq_cli.application.scores import Scorer
     from nerq_cli.application.session import Session
     from nerq_cli.evidence.registry_lookup import PackageFacts
+    from nerq_cli.policy.rules import ForeignOrigin
 
 #: Packages held in memory at a time; their evidence is dropped once they are scored.
 _NO_VERSION: Final = "the version in use is not known"
@@ -79,8 +80,11 @@ def run_scan(inputs: Inputs, options: ScanOptions, session: Session, *, explain:
         ):  # a misspelt name is reported before any request is sent
             listing = scan_project(dependency_files, rules, replace(options, list_only=True), run)
             select_dependencies(explain, listing.dependencies)
+            del listing
         run.expected_count = sum(len(file.declarations) for file in dependency_files)
-        report = scan_project(dependency_files, rules, options, run, session.scorer)
+        project = _prepare_project(dependency_files, rules, options)
+        del dependency_files  # a lock file is as large in memory as the report about it
+        report = _scan_prepared(project, options, run, session.scorer)
         if report.dependencies and not report.list_only:
             selection = select_dependencies(explain, report.dependencies)
     return ScanResult(finish_report(report, run, started_at), selection)
@@ -111,18 +115,43 @@ def scan_project(
     Raises:
         UsageError: no file has a group of the options.
     """
+    return _scan_prepared(_prepare_project(dependency_files, rules, options), options, provider, scorer)
+
+
+class _Project(msgspec.Struct, frozen=True):
+    """What a scan needs of the dependency files once they are read."""
+
+    #: To be read once; they are in memory no longer than they are needed.
+    declarations: Iterator[Declaration]
+    #: Without their contents.
+    dependency_files: tuple[DependencyFile, ...]
+    foreign_origins: tuple[ForeignOrigin, ...]
+
+
+def _prepare_project(dependency_files: Sequence[DependencyFile], rules: PrivacyRules, options: ScanOptions) -> _Project:
+    """Return the project of these files.
+
+    Raises:
+        UsageError: no file has a group of the options.
+    """
     _check_groups(dependency_files, options)
     selected = list(select_groups(_iter_declarations(dependency_files), options))
-    foreign_origins = list_foreign_origins(selected, dependency_files, rules)
-    declarations = list(mark_withheld(selected, rules))
-    del selected  # most declarations are in both lists
+    return _Project(
+        foreign_origins=list_foreign_origins(selected, dependency_files, rules),
+        declarations=mark_withheld(selected, rules),
+        dependency_files=tuple(map(drop_contents, dependency_files)),
+    )
+
+
+def _scan_prepared(project: _Project, options: ScanOptions, provider: EvidenceProvider, scorer: Scorer) -> Report:
+    dependency_files, foreign_origins = project.dependency_files, project.foreign_origins
     if options.list_only or _must_stop(dependency_files, options):
-        resolution = resolve(declarations, {}, python=options.python or None)
+        resolution = resolve(project.declarations, {}, python=options.python or None)
         assessments = [Assessment(dependency=dependency, state=None) for dependency in resolution.dependencies]
         return build_report(
             dependency_files, assessments, options, sources=(), foreign_origins=foreign_origins, list_only=True
         )
-    assessments = list(assess_declarations(declarations, options, provider, scorer))
+    assessments = list(assess_declarations(project.declarations, options, provider, scorer))
     sources = provider.describe_sources()
     return build_report(dependency_files, assessments, options, sources=sources, foreign_origins=foreign_origins)
 
@@ -162,7 +191,7 @@ def select_groups(declarations: Iterable[Declaration], options: ScanOptions) -> 
 
 
 def assess_declarations(
-    declarations: Sequence[Declaration],
+    declarations: Iterable[Declaration],
     options: ScanOptions,
     provider: EvidenceProvider,
     scorer: Scorer = score_releases,
@@ -175,14 +204,15 @@ def assess_declarations(
     def assess(batch: Sequence[Package], batch_provider: EvidenceProvider) -> list[Assessment]:
         return _assess_batch(batch, resolver, options, batch_provider, scorer)
 
+    results: Iterator[list[Assessment]] = (assess(batch, provider) for batch in batches)
     if len(packages) >= MIN_SHARED:
         from nerq_cli.application import second_core
 
         if second_core.is_useful(provider):
-            yield from second_core.assess_batches(batches, assess, provider)
-            return
-    for batch in batches:
-        yield from assess(batch, provider)
+            results = second_core.assess_batches(batches, assess, provider)
+    for batch, assessments in zip(batches, results, strict=True):
+        resolver.drop_packages(batch)
+        yield from assessments
 
 
 def _assess_batch(

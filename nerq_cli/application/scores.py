@@ -11,14 +11,13 @@ from sys import intern
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast, get_type_hints
 
 import msgspec
-from msgspec.structs import replace
 
 from nerq_cli import __version__, scoring, signals
 from nerq_cli.facts import Evidence
 from nerq_cli.inventory import Release
 from nerq_cli.methodology.packages import PACKAGES
-from nerq_cli.scoring import Reason, Score
-from nerq_cli.signals.packed import PackedSignals, pack_signals
+from nerq_cli.scoring import Score
+from nerq_cli.scoring.breakdown import PackedBreakdown, pack_breakdown
 from nerq_cli.store import Row
 from nerq_cli.units import DAY
 
@@ -53,6 +52,13 @@ def score_releases(evidence: Mapping[Release, Evidence], as_of: int) -> dict[Rel
     return {release: score_release(release, facts, as_of) for release, facts in evidence.items()}
 
 
+def score_compactly(evidence: Mapping[Release, Evidence], as_of: int) -> dict[Release, Score]:
+    """Return the score of each release, computed, in the form that takes little memory."""
+    return {
+        release: _decode_score(_encode_score(score_release(release, evidence[release], as_of))) for release in evidence
+    }
+
+
 class ScoreCache:
     """Computes scores, and keeps them. A score has the same bytes whether it was computed or read."""
 
@@ -72,10 +78,9 @@ class ScoreCache:
         for release, digest in digests.items():
             score = _read_score(rows.get(digest))
             if score is None:
-                score = score_release(release, evidence[release], as_of)
-                content = pack_signals(score.signals)
-                score = replace(score, signals=PackedSignals(content))
-                new_rows[digest] = Row(_encode_score(score, content), self._now, self._now + _MAX_AGE)
+                content = _encode_score(score_release(release, evidence[release], as_of))
+                new_rows[digest] = Row(_add_checksum(content), self._now, self._now + _MAX_AGE)
+                score = _decode_score(content)  # takes a third of the memory
             scores[release] = score
         if new_rows:
             self._store.drop_expired(SOURCE, self._now)
@@ -91,16 +96,13 @@ def compute_digest(release: Release, evidence: Evidence) -> str:
     return blake2b(content, digest_size=_DIGEST_SIZE).hexdigest()
 
 
-def _encode_score(score: Score, packed_signals: bytes) -> bytes:
-    content = msgspec.msgpack.encode(
-        (
-            packed_signals,
-            [score.dimensions[name] for name in PACKAGES.dimensions],
-            [score.points_per_weight[name] for name in PACKAGES.dimensions],
-            [(reason.damage, reason.text, reason.origin) for reason in score.reasons],
-            *(getattr(score, field) for field in _FIELDS),
-        )
-    )
+def _encode_score(score: Score) -> bytes:
+    breakdown = score.breakdown
+    packed = breakdown.content if isinstance(breakdown, PackedBreakdown) else pack_breakdown(breakdown)
+    return msgspec.msgpack.encode((packed, score.reason_texts, *(getattr(score, field) for field in _FIELDS)))
+
+
+def _add_checksum(content: bytes) -> bytes:
     return zlib.crc32(content).to_bytes(_CHECKSUM_SIZE, "big") + content
 
 
@@ -109,30 +111,29 @@ def _read_score(row: Row | None) -> Score | None:
     if row is None or row.value is None:
         return None
     checksum, content = row.value[:_CHECKSUM_SIZE], row.value[_CHECKSUM_SIZE:]
-    if zlib.crc32(content).to_bytes(_CHECKSUM_SIZE, "big") != checksum:  # its signals are read later, if at all
+    if zlib.crc32(content).to_bytes(_CHECKSUM_SIZE, "big") != checksum:  # its breakdown is read later, if at all
         return None
     try:
-        signals, dimensions, points, reasons, *values = _build_decoder().decode(content)
+        return _decode_score(content)
     except msgspec.DecodeError:
         return None
+
+
+def _decode_score(content: bytes) -> Score:
+    """Return a score whose breakdown is packed. Thousands of scores have the same few texts: they share them."""
+    packed, reason_texts, *values = _build_decoder().decode(content)
+    fields = dict(zip(_FIELDS, values, strict=True))
     return Score(
         methodology=PACKAGES,
-        signals=PackedSignals(signals),
-        dimensions=dict(zip(PACKAGES.dimensions, dimensions, strict=True)),
-        points_per_weight=dict(zip(PACKAGES.dimensions, points, strict=True)),
-        # Thousands of scores have the same few texts: they share them.
-        reasons=tuple(
-            Reason(damage=damage, text=intern(text), origin=intern(origin)) for damage, text, origin in reasons
-        ),
-        **dict(zip(_FIELDS, values, strict=True)),
+        reason_texts=tuple(map(intern, reason_texts)),
+        breakdown=PackedBreakdown(packed),
+        **{**fields, "token": intern(fields["token"])},
     )
 
 
 #: The fields of a score that are stored as they are. The methodology is not stored: the scope names it.
 _FIELDS: Final = tuple(
-    field
-    for field in Score.__struct_fields__
-    if field not in ("methodology", "signals", "dimensions", "points_per_weight", "reasons")
+    field for field in Score.__struct_fields__ if field not in ("methodology", "reason_texts", "breakdown")
 )
 #: Of sets and dictionaries in any order the same bytes.
 _DIGEST_ENCODER: Final = msgspec.msgpack.Encoder(order="deterministic")
@@ -141,8 +142,7 @@ _DIGEST_ENCODER: Final = msgspec.msgpack.Encoder(order="deterministic")
 @lru_cache(maxsize=1)
 def _build_decoder() -> msgspec.msgpack.Decoder[tuple[Any, ...]]:
     types = get_type_hints(Score)
-    packed = (bytes, list[float | None], list[float], list[tuple[float, str, str]])
-    return msgspec.msgpack.Decoder(tuple.__class_getitem__((*packed, *(types[field] for field in _FIELDS))))
+    return msgspec.msgpack.Decoder(tuple.__class_getitem__((bytes, list[str], *(types[field] for field in _FIELDS))))
 
 
 @lru_cache(maxsize=1)

@@ -57,27 +57,27 @@ def is_useful(provider: EvidenceProvider) -> TypeGuard[EvidenceRun]:
     )
 
 
-def assess_batches(batches: Sequence[Packages], assess: AssessBatch, run: EvidenceRun) -> Iterator[Assessment]:
-    """Yield the assessments of all batches, in their order."""
+def assess_batches(batches: Sequence[Packages], assess: AssessBatch, run: EvidenceRun) -> Iterator[list[Assessment]]:
+    """Yield the assessments of each batch, in their order."""
     run.fix_moment()
     second = _SecondProcess.start(batches, assess, run)
     if second is None:
         for packages in batches:
-            yield from assess(packages, run)
+            yield assess(packages, run)
         return
     try:
         front = 0
         while front == 0 or (front < len(batches) and second.take_batch()):
-            yield from assess(batches[front], run)
+            yield assess(batches[front], run)
             front += 1
         results = second.collect_results()
         for index in range(front, len(batches)):
             if index in results:
                 assessments, usage = results[index]()
                 run.add_usage(usage)
-                yield from assessments
+                yield assessments
             else:
-                yield from assess(batches[index], run)
+                yield assess(batches[index], run)
     finally:
         second.close()
 

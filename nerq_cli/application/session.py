@@ -145,10 +145,10 @@ class Session(msgspec.Struct):
     @property
     def scorer(self) -> Scorer:
         """Computes scores; keeps them in the cache, if there is one."""
-        from nerq_cli.application.scores import ScoreCache, score_releases
+        from nerq_cli.application.scores import ScoreCache, score_compactly
 
         if self.settings.no_cache:
-            return score_releases
+            return score_compactly
         now = read_clock()
         # The cache is opened when there is something to score: a second process opens its own.
         return lambda evidence, as_of: ScoreCache(self.store, now).score_releases(evidence, as_of)

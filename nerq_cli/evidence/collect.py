@@ -180,6 +180,7 @@ class EvidenceCollector:
         """
         if self._early_requests is not None:
             self._early_requests.close()
+        self._services.run.drop_unclaimed()  # by the batch of packages before this one, whose facts it holds
         self._early_requests = EarlyRequests(
             self._registries,
             self._services,

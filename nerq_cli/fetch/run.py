@@ -187,6 +187,12 @@ class FetchRun:
         """
         self._on_idle = on_idle
 
+    def drop_unclaimed(self) -> None:
+        """Drop the facts that :meth:`start` fetched and no :meth:`fetch_all` asked for; the store has them."""
+        for started in self._started.values():
+            for subject in [subject for subject, batch in started.items() if not batch.job_count]:
+                del started[subject]
+
     @property
     def has_open_requests(self) -> bool:
         """Whether a request is under way, or queued."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import msgspec
 
-from nerq_cli.facts import AffectingAdvisory, Found, Metadata
+from nerq_cli.decoders import build_msgpack_decoder_late
+from nerq_cli.facts import AffectingAdvisory, Fact, Found, Merged, Metadata, Origin
 from nerq_cli.inventory import Dependency
 from nerq_cli.policy import State
 from nerq_cli.policy.upgrade import Upgrade
@@ -42,5 +44,27 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     upgrade: Upgrade | None = None
     #: The version ``latest``, where it was scored.
     latest_upgrade: Upgrade | None = None
-    #: Metadata of the version in use, each field with its source; None if no registry has any.
-    metadata: Found[Metadata] | None = None
+    #: What :func:`pack_metadata` returns; empty without metadata.
+    packed_metadata: bytes = b""
+
+    @property
+    def metadata(self) -> Found[Metadata] | None:
+        """Metadata of the version in use, each field with its source; None if no registry has any."""
+        return _unpack_metadata(self.packed_metadata) if self.packed_metadata else None
+
+
+def pack_metadata(fact: Fact[Metadata]) -> bytes:
+    """Return metadata in a third of the memory; empty if none were found. Few reports show any."""
+    if not isinstance(fact, Found):
+        return b""
+    origins = fact.origins if isinstance(fact, Merged) else {}
+    return msgspec.msgpack.encode((fact.value, fact.source, fact.retrieved_at, origins))
+
+
+_DECODER: Final = build_msgpack_decoder_late(tuple[Metadata, str, int, dict[str, Origin]])
+
+
+# A report reads the metadata of one dependency several times before it turns to the next.
+@lru_cache(maxsize=1)
+def _unpack_metadata(content: bytes) -> Found[Metadata]:
+    return Merged(*_DECODER.decode(content))

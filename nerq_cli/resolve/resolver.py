@@ -121,6 +121,11 @@ class Declarations:
         """Return the declared packages, sorted."""
         return tuple(sorted(self._declarations))
 
+    def drop_packages(self, packages: Iterable[Package]) -> None:
+        """Forget the declarations of these packages."""
+        for package in packages:
+            del self._declarations[package]
+
     def filter_queryable(self, packages: Iterable[Package]) -> list[Package]:
         """Return the packages with a declaration that is not skipped."""
         return [

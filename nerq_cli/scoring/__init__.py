@@ -19,10 +19,11 @@ from math import floor
 from typing import Final
 
 from nerq_cli.methodology.types import Methodology
-from nerq_cli.scoring.score import Cap, Reason, Score, ScorePart
+from nerq_cli.scoring.breakdown import Breakdown, Reason
+from nerq_cli.scoring.score import Cap, Score, ScorePart
 from nerq_cli.signals.signal import Flag, Measurement, Signal
 
-__all__ = ["Cap", "Reason", "Score", "ScorePart", "compute_score", "round_half_up"]
+__all__ = ["Breakdown", "Cap", "Reason", "Score", "ScorePart", "compute_score", "round_half_up"]
 
 #: Reasons are listed when they cost at least this many points.
 MIN_REASON_DAMAGE: Final = 0.5
@@ -70,6 +71,7 @@ def compute_score(methodology: Methodology, measurement: Measurement) -> Score:
     )
     is_provisional = not is_zeroed and (is_required_unknown or bool(doubts))
     is_certain = is_zeroed or not (is_provisional or _is_pass_uncertain(methodology, value, low))
+    reasons = _build_reasons(methodology, total, caps, measurement, points_per_weight)
     return Score(
         methodology=methodology,
         value=value,
@@ -78,11 +80,14 @@ def compute_score(methodology: Methodology, measurement: Measurement) -> Score:
         coverage=coverage,
         low=low,
         high=high,
-        dimensions={name: None if mean is None else round_half_up(mean) for name, mean in means.items()},
         caps=caps,
-        signals=measurement.signals,
-        points_per_weight=points_per_weight,
-        reasons=_build_reasons(methodology, total, caps, measurement, points_per_weight),
+        reason_texts=tuple(reason.text for reason in reasons),
+        breakdown=Breakdown(
+            signals=measurement.signals,
+            dimensions={name: None if mean is None else round_half_up(mean) for name, mean in means.items()},
+            points_per_weight=points_per_weight,
+            reasons=reasons,
+        ),
         provisional=is_provisional,
         verdict=measurement.no_score_reason
         or ("" if value is not None else f"insufficient data: {coverage:.0%} of the evidence"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
 from nerq_cli.methodology.types import Methodology, SignalSpec
+from nerq_cli.scoring.breakdown import Breakdown, PackedBreakdown, Reason
 from nerq_cli.signals.signal import Number, Signal
 
 
@@ -35,16 +36,6 @@ class Cap(msgspec.Struct, frozen=True, kw_only=True):
     retrieved_at: int
 
 
-class Reason(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that keeps the score down."""
-
-    #: Points (0-100).
-    damage: float
-    text: str
-    #: Id of the signal or cap, or ``verdict``.
-    origin: str
-
-
 class Score(msgspec.Struct, frozen=True, kw_only=True):
     """The score of one dependency, and its parts."""
 
@@ -62,15 +53,11 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     low: Number | None
     #: Highest final score that the unknown signals allow.
     high: Number | None
-    #: Mean of each dimension; None when too little of it is known.
-    dimensions: Mapping[str, float | None]
     caps: tuple[Cap, ...]
-    #: In the order of the methodology.
-    signals: Sequence[Signal]
-    #: Points of the total that one unit of a signal's weight is worth, by dimension; 0 when it does not count.
-    points_per_weight: Mapping[str, float]
-    #: Most damage first.
-    reasons: tuple[Reason, ...]
+    #: The texts of its reasons, in their order.
+    reason_texts: tuple[str, ...]
+    #: The parts that only a few dependencies show.
+    breakdown: Breakdown | PackedBreakdown
     #: Whether the signal that a firm score requires is unknown, or a fact that may cap the score was not read.
     provisional: bool
     #: Why there is no number; empty when there is one.
@@ -85,6 +72,26 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     token: str = ""
     #: Whether a known signal may change with a token.
     depends_on_token: bool = False
+
+    @property
+    def signals(self) -> tuple[Signal, ...]:
+        """The signals, in the order of the methodology."""
+        return self.breakdown.signals
+
+    @property
+    def dimensions(self) -> Mapping[str, float | None]:
+        """The mean of each dimension; None when too little of it is known."""
+        return self.breakdown.dimensions
+
+    @property
+    def points_per_weight(self) -> Mapping[str, float]:
+        """The points of the total that one unit of a signal's weight is worth, by dimension."""
+        return self.breakdown.points_per_weight
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """What keeps the score down, most damage first."""
+        return self.breakdown.reasons
 
     @property
     def parts(self) -> Iterator[ScorePart]:

@@ -17,7 +17,7 @@ Number: TypeAlias = int | float
 SignalState: TypeAlias = Literal["known", "unknown", "not_applicable"]
 
 
-class Signal(msgspec.Struct, frozen=True, gc=False):
+class Signal(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One measured signal."""
 
     #: Id of the signal in the methodology.

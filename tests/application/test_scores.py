@@ -17,7 +17,8 @@ from nerq_cli.application.scores import SOURCE, ScoreCache, score_releases
 from nerq_cli.ecosystems import PYPI
 from nerq_cli.facts import Evidence, Found
 from nerq_cli.inventory import Package, Release
-from nerq_cli.scoring import Score
+from nerq_cli.scoring import Breakdown, Score
+from nerq_cli.scoring.breakdown import PackedBreakdown
 from nerq_cli.store import Cache, MemoryCache, Row, Store
 from nerq_cli.units import DAY
 
@@ -65,9 +66,8 @@ def score(store: Cache, evidence: Mapping[Release, Evidence] = EVIDENCE, as_of: 
 def encode(score: Score) -> bytes:
     return msgspec.json.encode(
         [
-            tuple(score.signals) if field == "signals" else getattr(score, field)
-            for field in Score.__struct_fields__
-            if field != "methodology"
+            *(getattr(score, field) for field in Score.__struct_fields__ if field not in ("methodology", "breakdown")),
+            *(getattr(score.breakdown, field) for field in Breakdown.__struct_fields__),
         ]
     )
 
@@ -82,6 +82,19 @@ def test_a_score_that_is_read_has_the_bytes_of_one_that_is_computed(store: Cache
     assert computed == []
     assert [*map(encode, read.values())] == [*map(encode, expected.values())]
     assert [type(value.value) for value in read.values()] == [type(value.value) for value in expected.values()]
+
+
+def test_scores_in_little_memory_are_those_that_are_computed() -> None:
+    expected = score_releases(EVIDENCE, AS_OF)
+    compact = module.score_compactly(EVIDENCE, AS_OF)
+    assert compact == expected
+    assert all(isinstance(value.breakdown, PackedBreakdown) for value in compact.values())
+    assert [*map(encode, compact.values())] == [*map(encode, expected.values())]
+
+
+def test_scores_share_their_texts() -> None:
+    texts = [text for value in module.score_compactly(EVIDENCE, AS_OF).values() for text in value.reason_texts]
+    assert len(set(map(id, texts))) == len(set(texts)) < len(texts)
 
 
 def test_another_fact_another_day_another_version_are_computed(store: Cache, computed: list[Release]) -> None:

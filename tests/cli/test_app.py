@@ -26,10 +26,10 @@ Nerq = Callable[..., Any]
 def test_a_bug_is_admitted_without_a_traceback(nerq: Nerq, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (project / "requirements.txt").write_text("demo==1.0\n")
 
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise RuntimeError("oh no")
 
-    monkeypatch.setattr(scan, "scan_project", broken)
+    monkeypatch.setattr(scan, "build_report", broken)
     result = nerq("scan")
     assert result.status == 3
     assert "internal error: RuntimeError: oh no" in result.err

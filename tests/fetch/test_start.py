@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -106,6 +108,35 @@ def test_what_is_waited_for_is_not_requested_again(run: FetchRun, site: Site) ->
     run.start(DEMOS, [B], at, follow)
     assert run.fetch(OTHERS, [A], at) == {A: Absent("Others", NOW)}
     assert [request.path for request in site.requests].count("/others/a") == 1
+
+
+def test_what_nothing_asked_for_is_dropped_and_stays_in_the_store(run: FetchRun, site: Site) -> None:
+    at = Endpoint(url=site.url)
+    site.on("/a", {"body": {"name": "a"}})
+    batch = run.start(DEMOS, [A], at, lambda _: None)
+    run.fetch(OTHERS, [B], at)
+    wait_for_requests(site, 2)
+    while run.has_open_requests:
+        run.fetch(OTHERS, [C], at)
+    assert batch is not None
+    dropped = weakref.ref(batch)
+    del batch
+    gc.collect()
+    assert dropped() is not None
+    run.drop_unclaimed()
+    gc.collect()
+    assert dropped() is None
+    assert run.fetch(DEMOS, [A], at) == {A: Found(Demo("a"), "Demo", NOW)}
+    assert [request.path for request in site.requests].count("/a") == 1
+
+
+def test_what_is_under_way_is_not_dropped(run: FetchRun, site: Site) -> None:
+    at = Endpoint(url=site.url)
+    site.on("/a", {"body": {"name": "a"}, "delay": 0.3})
+    run.start(DEMOS, [A], at)
+    run.drop_unclaimed()
+    assert run.fetch(DEMOS, [A], at) == {A: Found(Demo("a"), "Demo", NOW)}
+    assert [request.path for request in site.requests].count("/a") == 1
 
 
 def test_facts_of_the_store_arrive_at_once(run: FetchRun, site: Site) -> None:

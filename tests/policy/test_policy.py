@@ -14,7 +14,7 @@ from nerq_cli.inventory import Dependency, Package
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import STATES, State, decide_exit, judge_dependency
 from nerq_cli.policy.fix import find_fixing_version, find_newer_fixes, suggest_fix
-from nerq_cli.scoring import Cap, Score
+from nerq_cli.scoring import Breakdown, Cap, Score
 
 DEMO = Package(ecosystem=PYPI, name="demo")
 
@@ -41,11 +41,9 @@ def scored(value: float | None, *caps: tuple[str, float], provisional: bool = Fa
         coverage=1.0,
         low=None,
         high=None,
-        dimensions={},
         caps=tuple(Cap(id=id_, limit=limit, reason="", source="", retrieved_at=0) for id_, limit in caps),
-        signals=(),
-        points_per_weight={},
-        reasons=(),
+        reason_texts=(),
+        breakdown=Breakdown(signals=(), dimensions={}, points_per_weight={}, reasons=()),
         provisional=provisional,
     )
 

@@ -23,7 +23,7 @@ from nerq_cli.inventory import Dependency, Package
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import State
 from nerq_cli.policy.upgrade import Upgrade, choose, describe, find_candidates
-from nerq_cli.scoring import Score
+from nerq_cli.scoring import Breakdown, Score
 
 
 def dependency(version: str | None, requirement: str = "", ecosystem: EcosystemId = PYPI) -> Dependency:
@@ -174,11 +174,9 @@ def scored(value: float | None, *, provisional: bool = False) -> Score:
         coverage=1.0,
         low=None,
         high=None,
-        dimensions={},
         caps=(),
-        signals=(),
-        points_per_weight={},
-        reasons=(),
+        reason_texts=(),
+        breakdown=Breakdown(signals=(), dimensions={}, points_per_weight={}, reasons=()),
         provisional=provisional,
     )
 

@@ -36,6 +36,7 @@ from nerq_cli.facts import (
 from nerq_cli.inventory import Dependency, Location, Package
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import State, decide_exit, judge_dependency, rules
+from nerq_cli.policy.assessment import pack_metadata
 from nerq_cli.policy.upgrade import Upgrade
 from nerq_cli.problem import Problem
 from nerq_cli.report import RenderOptions
@@ -490,7 +491,7 @@ def everything_report() -> Report:
         registry.value, registry.source, registry.retrieved_at, {"licence_expression": Origin("deps.dev", AS_OF)}
     )
     assessment = assess_one("whole", "2.0", evidence=evidence, releases=(("2.0", 20, WHEEL),))
-    return make([replace(assessment, metadata=merged)])
+    return make([replace(assessment, packed_metadata=pack_metadata(merged))])
 
 
 @pytest.fixture(autouse=True)

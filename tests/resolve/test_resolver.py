@@ -221,6 +221,12 @@ def test_the_registry_is_needed_for_all_but_the_skipped() -> None:
     assert [package.name for package in everything.filter_queryable(everything.packages)] == ["a", "b"]
 
 
+def test_packages_that_are_dropped_are_not_there_any_more() -> None:
+    everything = Declarations([declare("", name="a"), declare("", name="b")])
+    everything.drop_packages(everything.packages[:1])
+    assert [package.name for package in everything.packages] == ["b"]
+
+
 def test_settling_in_batches_gives_what_settling_at_once_gives() -> None:
     declared = [
         declare("", name="b"),

@@ -12,6 +12,7 @@ from nerq_cli.policy.upgrade import Upgrade
 from nerq_cli.report.model import Assessment, Report, SourceStatus
 from nerq_cli.report.terminal import detail
 from nerq_cli.report.terminal.layout import cell_width
+from nerq_cli.scoring import Breakdown
 
 Assess = Callable[..., Assessment]
 Make = Callable[..., Report]
@@ -76,7 +77,9 @@ def test_each_dimension_has_a_bar_and_its_number(card_of: CardOf, findings: Repo
 def test_bars_have_an_ascii_form_and_unknown_ones_no_number(card_of: CardOf, assess: Assess) -> None:
     one = assess("x")
     assert one.score is not None
-    thin = replace(one, score=replace(one.score, dimensions={**one.score.dimensions, "community": None}))
+    assert isinstance(one.score.breakdown, Breakdown)
+    breakdown = replace(one.score.breakdown, dimensions={**one.score.dimensions, "community": None})
+    thin = replace(one, score=replace(one.score, breakdown=breakdown))
     printed = card_of(thin, encoding="ascii")
     assert printed.isascii()
     assert re.search(r"  security +#{29}\.   98\.1\n", printed)
@@ -222,11 +225,13 @@ def test_the_way_out_is_named_where_one_is_known(card_of: CardOf, findings: Repo
 def test_a_perfect_package_needs_no_hints(card_of: CardOf, assess: Assess) -> None:
     one = assess("x")
     assert one.score is not None
+    assert isinstance(one.score.breakdown, Breakdown)
     perfect = tuple(
         type(signal)(signal.id, "known", 100.0, "perfect", "source", signal.retrieved_at)
         for signal in one.score.signals
     )
-    printed = card_of(replace(one, score=replace(one.score, signals=perfect, total=100.0, value=100.0)))
+    breakdown = replace(one.score.breakdown, signals=perfect)
+    printed = card_of(replace(one, score=replace(one.score, breakdown=breakdown, total=100.0, value=100.0)))
     assert "What would raise it" not in printed
     assert "Not known" not in printed
 

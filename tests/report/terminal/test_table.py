@@ -14,6 +14,7 @@ from nerq_cli.report.model import Assessment, Report
 from nerq_cli.report.terminal import summary
 from nerq_cli.report.terminal.layout import cell_width
 from nerq_cli.report.terminal.table import MAX_FULL_TABLE
+from nerq_cli.scoring import Breakdown
 
 Assess = Callable[..., Assessment]
 Make = Callable[..., Report]
@@ -200,7 +201,9 @@ def test_the_dimensions_are_columns_from_a_hundred_cells_on(
 def test_a_dimension_that_is_not_known_has_a_question_mark(screen: Screen, assess: Assess, report_of: Make) -> None:
     one = assess("x")
     assert one.score is not None
-    thin = replace(one, score=replace(one.score, dimensions={**one.score.dimensions, "community": None}))
+    assert isinstance(one.score.breakdown, Breakdown)
+    breakdown = replace(one.score.breakdown, dimensions={**one.score.dimensions, "community": None})
+    thin = replace(one, score=replace(one.score, breakdown=breakdown))
     assert re.search(r"pypi  98 +95 100 +91 +\? ", drawn(screen, report_of([thin]), width=100))
 
 
