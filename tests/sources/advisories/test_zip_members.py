@@ -15,8 +15,7 @@ MAX_BYTES = 10_000
 
 
 def members_of(path: Path) -> list[ZipMember]:
-    with zipfile.ZipFile(path) as archive:
-        return list_members(archive, (".json",))
+    return list_members(path, (".json",))
 
 
 def contents(path: Path) -> list[bytes | str]:
