@@ -119,8 +119,6 @@ def clean_text(value: object, limit: int) -> str:
 _WEB_URL = compile_late(
     r"(https?)://(?:[^\s/?#@]*@)?([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?)((?:[/?#][^\s<>\"]*)?)", re.IGNORECASE
 )
-
-
 #: Most addresses: what the pattern above matches, in ASCII, without a user name or a port, and scheme and host in lower
 #: case.
 _CLEAN_URL = compile_late(r"https?://[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?:[/?#][!#-;=?-~]*)?", re.ASCII)

@@ -54,44 +54,6 @@ _IN_ZIP64_FIELD: Final = 0xFFFFFFFF
 _TIME_FIELD: Final = b"UT\x05\x00"
 _TIME_FIELD_BYTES: Final = 9
 
-#: What follows the table of contents (APPNOTE.TXT 4.3.14 to 4.3.16): with Zip64 two records, and always the last one.
-#: Of these the signature, and size and offset of the table; of the last one also the length of the comment after it.
-_ZIP64_END: Final = struct.Struct("<4s36xQQ")
-_ZIP64_END_SIGNATURE: Final = b"PK\x06\x06"
-_LOCATOR: Final = struct.Struct("<4s16x")
-_LOCATOR_SIGNATURE: Final = b"PK\x06\x07"
-_END: Final = struct.Struct("<4s8xLLH")
-_END_SIGNATURE: Final = b"PK\x05\x06"
-#: An entry of the table of contents (4.3.12): signature, version needed, flags, method, CRC, both sizes, the lengths of
-#: name, extra field and comment, and the offset of the member.
-_ENTRY: Final = struct.Struct("<4s2xBxHH4xLLLHHH8xL")
-_ENTRY_SIGNATURE: Final = b"PK\x01\x02"
-#: Newest version of the format that is read, as ``zipfile`` has it, and the value of what is in a Zip64 extra field.
-_MAX_VERSION: Final = 63
-_IN_ZIP64_FIELD: Final = 0xFFFFFFFF
-#: The extra field that holds one time and nothing else (Info-ZIP, extended timestamp).
-_TIME_FIELD: Final = b"UT\x05\x00"
-_TIME_FIELD_BYTES: Final = 9
-
-#: What follows the table of contents (APPNOTE.TXT 4.3.14 to 4.3.16): with Zip64 two records, and always the last one.
-#: Of these the signature, and size and offset of the table; of the last one also the length of the comment after it.
-_ZIP64_END: Final = struct.Struct("<4s36xQQ")
-_ZIP64_END_SIGNATURE: Final = b"PK\x06\x06"
-_LOCATOR: Final = struct.Struct("<4s16x")
-_LOCATOR_SIGNATURE: Final = b"PK\x06\x07"
-_END: Final = struct.Struct("<4s8xLLH")
-_END_SIGNATURE: Final = b"PK\x05\x06"
-#: An entry of the table of contents (4.3.12): signature, version needed, flags, method, CRC, both sizes, the lengths of
-#: name, extra field and comment, and the offset of the member.
-_ENTRY: Final = struct.Struct("<4s2xBxHH4xLLLHHH8xL")
-_ENTRY_SIGNATURE: Final = b"PK\x01\x02"
-#: Newest version of the format that is read, as ``zipfile`` has it, and the value of what is in a Zip64 extra field.
-_MAX_VERSION: Final = 63
-_IN_ZIP64_FIELD: Final = 0xFFFFFFFF
-#: The extra field that holds one time and nothing else (Info-ZIP, extended timestamp).
-_TIME_FIELD: Final = b"UT\x05\x00"
-_TIME_FIELD_BYTES: Final = 9
-
 
 class ZipMember(NamedTuple):
     """One member, as the table of contents describes it. Offsets and sizes are in bytes."""
