@@ -171,7 +171,7 @@ class PackageInfo(msgspec.Struct, frozen=True, omit_defaults=True):
         return None
 
 
-class AffectingAdvisory(msgspec.Struct, frozen=True, omit_defaults=True):
+class AffectingAdvisory(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An advisory that affects the version in use."""
 
     id: str
@@ -193,7 +193,7 @@ class AffectingAdvisory(msgspec.Struct, frozen=True, omit_defaults=True):
     links: tuple[str, ...] = ()
 
 
-class Event(msgspec.Struct, frozen=True, omit_defaults=True):
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One event of an OSV range; exactly one field is set."""
 
     #: "0" = from the first version on.
@@ -203,7 +203,7 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True):
     limit: str = ""
 
 
-class Range(msgspec.Struct, frozen=True, omit_defaults=True):
+class Range(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One OSV range."""
 
     #: ``ECOSYSTEM`` or ``SEMVER``; ranges of commits (``GIT``) are dropped when a record is read.
@@ -211,7 +211,7 @@ class Range(msgspec.Struct, frozen=True, omit_defaults=True):
     events: tuple[Event, ...] = ()
 
 
-class AffectedPackage(msgspec.Struct, frozen=True, omit_defaults=True):
+class AffectedPackage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """The versions of one package that an OSV record affects: listed ones, and ranges."""
 
     ecosystem: str
@@ -221,7 +221,7 @@ class AffectedPackage(msgspec.Struct, frozen=True, omit_defaults=True):
     ranges: tuple[Range, ...] = ()
 
 
-class Advisory(msgspec.Struct, frozen=True, omit_defaults=True):
+class Advisory(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """An OSV record, reduced to what is scored and shown."""
 
     id: str
@@ -351,7 +351,7 @@ class Repository(msgspec.Struct, frozen=True, omit_defaults=True):
     unread_token: str = ""
 
 
-class History(msgspec.Struct, frozen=True, omit_defaults=True):
+class History(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Advisories about all versions of a package."""
 
     #: Number of advisories older than 90 days; None = there are some, and their records were not read.

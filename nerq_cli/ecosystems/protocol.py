@@ -189,4 +189,7 @@ class Ecosystem(Protocol):
 
     def is_at_least(self, version: str, minimum: str) -> bool:
         """Return whether a version is the minimum or a newer one."""
-        return self.sort_newest_first([version, minimum])[0] == version or self.is_same_version(version, minimum)
+        parsed, parsed_minimum = self.parse_version(version), self.parse_version(minimum)
+        if parsed is not None and parsed_minimum is not None:
+            return bool(parsed >= parsed_minimum)
+        return self.sort_newest_first([version, minimum])[0] == version

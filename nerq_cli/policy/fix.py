@@ -37,11 +37,10 @@ def find_newer_fixes(ecosystem_id: EcosystemId, version: str, advisory: Affectin
     The smallest is on the branch in use if that branch has a fix. Empty if no newer version fixes it.
     """
     ecosystem = get_ecosystem(ecosystem_id)
-    newer_fixes = ecosystem.sort_newest_first(
-        fix for fix in advisory.fixed_in if not ecosystem.is_at_least(version, fix)
-    )
-    if not newer_fixes:
-        return ()
+    newer_fixes = [fix for fix in advisory.fixed_in if not ecosystem.is_at_least(version, fix)]
+    if len(newer_fixes) <= 1:
+        return tuple(newer_fixes)
+    newer_fixes = ecosystem.sort_newest_first(newer_fixes)
     newest, smallest = newer_fixes[0], newer_fixes[-1]
     return (smallest,) if ecosystem.is_same_version(smallest, newest) else (smallest, newest)
 

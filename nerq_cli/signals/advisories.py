@@ -24,20 +24,45 @@ def merge_advisories(advisories: Iterable[AffectingAdvisory]) -> tuple[Affecting
 
     The order of the records has no effect on the result.
     """
+    records = [(advisory, {advisory.id, *advisory.aliases}) for advisory in advisories]
+    all_ids = set().union(*(ids for _, ids in records))
+    if len(all_ids) == sum(len(ids) for _, ids in records):  # no two records share one
+        merged_records = [_copy_record(advisory, ids) for advisory, ids in records]
+    else:
+        merged_records = [_merge_group(group) for group in _group_records(records)]
+    return tuple(sorted(merged_records, key=lambda record: (-_rank_severity(record), record.id)))
+
+
+def _group_records(records: Iterable[tuple[AffectingAdvisory, set[str]]]) -> list[list[AffectingAdvisory]]:
+    """Return the records, each with its ids, in groups that share ids."""
     groups: list[tuple[set[str], list[AffectingAdvisory]]] = []  # the ids and aliases of the records of each
-    for advisory in sorted(advisories, key=lambda record: record.id):
-        ids, group = {advisory.id, *advisory.aliases}, [advisory]
+    for advisory, own_ids in sorted(records, key=lambda entry: entry[0].id):
+        ids, group = own_ids, [advisory]
         if overlapping := [other for other in groups if not ids.isdisjoint(other[0])]:
             groups = [other for other in groups if ids.isdisjoint(other[0])]
             ids = ids.union(*(other_ids for other_ids, _ in overlapping))
             group = [*(record for _, records in overlapping for record in records), advisory]
         groups.append((ids, group))
-    merged_records = (_merge_group(group) for _, group in groups)
-    return tuple(sorted(merged_records, key=lambda record: (-_rank_severity(record), record.id)))
+    return [group for _, group in groups]
 
 
 def _rank_severity(advisory: AffectingAdvisory) -> int:
     return _SEVERITY_RANKS["critical" if advisory.exploited else get_severity(advisory)]
+
+
+def _copy_record(advisory: AffectingAdvisory, ids: set[str]) -> AffectingAdvisory:
+    """Return what ``_merge_group`` returns for one record."""
+    return AffectingAdvisory(
+        id=advisory.id,
+        aliases=tuple(sorted(ids - {advisory.id})),
+        summary=advisory.summary,
+        severity=get_severity(advisory),
+        fixed_in=tuple(dict.fromkeys(advisory.fixed_in)),
+        link=advisory.link,
+        malware=advisory.malware,
+        exploited=advisory.exploited,
+        epss=advisory.epss,
+    )
 
 
 def _merge_group(group: Sequence[AffectingAdvisory]) -> AffectingAdvisory:

@@ -104,7 +104,7 @@ def clean_text(value: object, limit: int) -> str:
     if not isinstance(value, str):
         return ""
     text = value.lstrip()[: 8 * limit]
-    folded_text = " ".join(text[: 2 * limit].split())
+    folded_text = " ".join(text[: limit + limit // 4].split())
     if len(folded_text) <= limit:
         folded_text = " ".join(text.split())
     if not folded_text.isprintable():  # it has more than white space to replace
@@ -119,11 +119,16 @@ def clean_text(value: object, limit: int) -> str:
 _WEB_URL = compile_late(
     r"(https?)://(?:[^\s/?#@]*@)?([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?)((?:[/?#][^\s<>\"]*)?)", re.IGNORECASE
 )
+#: Most addresses: what the pattern above matches, in ASCII, without a user name or a port, and scheme and host in lower
+#: case.
+_CLEAN_URL = compile_late(r"https?://[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?:[/?#][!#-;=?-~]*)?", re.ASCII)
 
 
 def clean_url(value: object) -> str:
     """Return an http(s) address without credentials; empty for anything else."""
     text = value.strip() if isinstance(value, str) else ""
+    if len(text) <= _MAX_URL and _CLEAN_URL.fullmatch(text):
+        return text
     match = _WEB_URL.fullmatch(text) if len(text) <= _MAX_URL and text.isprintable() else None
     return f"{match[1].lower()}://{match[2].lower()}{match[3]}" if match else ""
 

@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from nerq_cli.ecosystems import PYPI, Ecosystem, find_ecosystem, get_ecosystem
+from nerq_cli.ecosystems import PYPI, EcosystemId, find_ecosystem, get_ecosystem
 from nerq_cli.facts import Advisory, AffectedPackage, AffectingAdvisory, Event, History, Range
 from nerq_cli.inventory import Package
 from nerq_cli.units import DAY
@@ -39,19 +39,15 @@ _PARSED: Final = 2
 
 
 @lru_cache(maxsize=16_384)
-def _get_position(ecosystem: Ecosystem, version: str) -> _Position:
-    parsed = ecosystem.parse_advisory_version(version)
+def _get_position(ecosystem_id: EcosystemId, version: str) -> _Position:
+    parsed = get_ecosystem(ecosystem_id).parse_advisory_version(version)
     return (_UNPARSED, version) if parsed is None else (_PARSED, parsed)
 
 
 @lru_cache(maxsize=16_384)
-def _get_public_position(ecosystem: Ecosystem, version: str) -> _Position:
+def _get_public_position(ecosystem_id: EcosystemId, version: str) -> _Position:
     """Return the order of a version in use; a local build of PyPI (1.0+cu118) counts as the version it derives from."""
-    return _get_position(ecosystem, ecosystem.get_public_version(version))
-
-
-def _get_ecosystem(affected: AffectedPackage) -> Ecosystem:
-    return find_ecosystem(affected.ecosystem) or get_ecosystem(PYPI)
+    return _get_position(ecosystem_id, get_ecosystem(ecosystem_id).get_public_version(version))
 
 
 # --- ranges ----------------------------------------------------------------------------------------------------------
@@ -71,63 +67,78 @@ class _Boundary(NamedTuple):
     text: str
 
 
-def _build_boundary(ecosystem: Ecosystem, event: Event) -> _Boundary | None:
+class _OrderedRange(NamedTuple):
+    """A range: its boundaries in order, and its limits; no limits where it has none."""
+
+    boundaries: tuple[_Boundary, ...]
+    limits: tuple[str, ...]
+
+
+def _build_boundary(ecosystem_id: EcosystemId, event: Event) -> _Boundary | None:
     """Return the position of an event; None for a limit, and for an empty event."""
     if event.introduced:
-        position = _START if event.introduced == "0" else _get_position(ecosystem, event.introduced)
+        position = _START if event.introduced == "0" else _get_position(ecosystem_id, event.introduced)
         return _Boundary(position, _BoundaryKind.INTRODUCED, event.introduced)
     if event.fixed:
-        return _Boundary(_get_position(ecosystem, event.fixed), _BoundaryKind.FIXED, event.fixed)
+        return _Boundary(_get_position(ecosystem_id, event.fixed), _BoundaryKind.FIXED, event.fixed)
     if event.last_affected:
         return _Boundary(
-            _get_position(ecosystem, event.last_affected), _BoundaryKind.LAST_AFFECTED, event.last_affected
+            _get_position(ecosystem_id, event.last_affected), _BoundaryKind.LAST_AFFECTED, event.last_affected
         )
     return None
 
 
 @lru_cache(maxsize=8_192)
-def _build_boundaries(ecosystem: Ecosystem, events: tuple[Event, ...]) -> tuple[_Boundary, ...]:
-    """Return the boundaries of a range in order.
+def _order_range(ecosystem_id: EcosystemId, events: tuple[Event, ...]) -> _OrderedRange:
+    """Return a range in order.
 
     An interval that ends where the next begins is joined with it; one that ends where it begins is empty.
     """
-    boundaries = sorted(boundary for event in events if (boundary := _build_boundary(ecosystem, event)) is not None)
+    boundaries = sorted(
+        [boundary for event in events if (boundary := _build_boundary(ecosystem_id, event)) is not None]
+    )
     fixed_positions = {boundary.position for boundary in boundaries if boundary.kind == _BoundaryKind.FIXED}
     joined_positions = {
         boundary.position
         for boundary in boundaries
         if boundary.kind == _BoundaryKind.INTRODUCED and boundary.position in fixed_positions
     }
-    return tuple(
-        boundary
-        for boundary in boundaries
-        if boundary.kind == _BoundaryKind.LAST_AFFECTED or boundary.position not in joined_positions
-    )
+    if joined_positions:
+        boundaries = [
+            boundary
+            for boundary in boundaries
+            if boundary.kind == _BoundaryKind.LAST_AFFECTED or boundary.position not in joined_positions
+        ]
+    return _OrderedRange(tuple(boundaries), _get_limits(events))
 
 
-def _get_limits(version_range: Range) -> list[str]:
+def _get_limits(events: Iterable[Event]) -> tuple[str, ...]:
     """Return the limits of a range; empty without any."""
-    limits = [event.limit for event in version_range.events if event.limit]
-    return [] if "*" in limits else limits
+    limits = tuple([event.limit for event in events if event.limit])
+    return () if "*" in limits else limits
 
 
-def _contains_position(ecosystem: Ecosystem, version_range: Range, position: _Position) -> bool:
+def _contains_position(ecosystem_id: EcosystemId, ordered_range: _OrderedRange, position: _Position) -> bool:
     """Whether a position lies in a range."""
     is_inside = False
-    for boundary_position, kind, _ in _build_boundaries(ecosystem, version_range.events):
+    for boundary_position, kind, _ in ordered_range.boundaries:
         if kind == _BoundaryKind.INTRODUCED:
             is_inside = is_inside or position >= boundary_position
-        elif position > boundary_position or (kind == _BoundaryKind.FIXED and position == boundary_position):
+        elif is_inside and (
+            position > boundary_position or (kind == _BoundaryKind.FIXED and position == boundary_position)
+        ):
             is_inside = False
-    limits = _get_limits(version_range)
-    return is_inside and (not limits or any(position < _get_position(ecosystem, limit) for limit in limits))
+    limits = ordered_range.limits
+    return is_inside and (not limits or any(position < _get_position(ecosystem_id, limit) for limit in limits))
 
 
 def _contains_unparsed(version_range: Range, version: str) -> bool:
     """Whether a range holds an invalid version, or none ("" - not known): as it names it, or holds every version."""
     if version and any(version in (event.introduced, event.last_affected) for event in version_range.events):
         return True
-    has_end = any(event.fixed or event.last_affected for event in version_range.events) or _get_limits(version_range)
+    has_end = any(event.fixed or event.last_affected for event in version_range.events) or _get_limits(
+        version_range.events
+    )
     return not has_end and any(event.introduced == "0" for event in version_range.events)
 
 
@@ -147,37 +158,82 @@ def _compute_digit_signatures(texts: Sequence[str]) -> bytes:
     return joined_text.encode(errors="replace").translate(None, _IGNORED_BYTES)
 
 
-def _is_enumerated(affected: AffectedPackage, version: str) -> bool:
-    if version in affected.versions:
-        return True
-    ecosystem = _get_ecosystem(affected)
-    position = _get_public_position(ecosystem, version)
-    if position[0] == _UNPARSED or not affected.versions:
-        return False
-    signature = _compute_digit_signatures([version])
-    signatures = _compute_digit_signatures(affected.versions)
-    if signature not in signatures:
-        return False
-    candidates = (
-        text for text, digits in zip(affected.versions, signatures.split(b"\n"), strict=True) if digits == signature
-    )
-    return any(_get_position(ecosystem, text) == position for text in candidates)
-
-
 # --- one record ------------------------------------------------------------------------------------------------------
+
+
+class _OrderedVersions:
+    """The affected versions of one package, with their ranges in order: prepared to be compared with versions."""
+
+    __slots__ = ("_signatures", "affected", "ecosystem_id", "ranges")
+
+    def __init__(self, affected: AffectedPackage) -> None:
+        self.affected = affected
+        self.ecosystem_id = (find_ecosystem(affected.ecosystem) or get_ecosystem(PYPI)).id
+        self.ranges = [_order_range(self.ecosystem_id, version_range.events) for version_range in affected.ranges]
+        self._signatures: bytes | None = None
+
+    def contain(self, version: str) -> bool:
+        """Whether a version is affected. An invalid version is, if it is enumerated or if every version is."""
+        if version in self.affected.versions:
+            return True
+        position = _get_public_position(self.ecosystem_id, version)
+        if position[0] == _UNPARSED:
+            return any(_contains_unparsed(version_range, version) for version_range in self.affected.ranges)
+        for ordered_range in self.ranges:
+            if _contains_position(self.ecosystem_id, ordered_range, position):
+                return True
+        return bool(self.affected.versions) and self._enumerate_spelling(version, position)
+
+    def _enumerate_spelling(self, version: str, position: _Position) -> bool:
+        """Whether another spelling of a version is enumerated."""
+        if self._signatures is None:
+            self._signatures = _compute_digit_signatures(self.affected.versions)
+        signature = _compute_digit_signatures([version])
+        if signature not in self._signatures:
+            return False
+        signatures = self._signatures.split(b"\n")
+        return any(
+            _get_position(self.ecosystem_id, text) == position
+            for text, digits in zip(self.affected.versions, signatures, strict=True)
+            if digits == signature
+        )
+
+    def find_fixes(self, version: str) -> tuple[str, ...]:
+        """Return the nearest higher version that is not affected, and the newest fix; see the function."""
+        position = _get_public_position(self.ecosystem_id, version)
+        newer_fixes = [
+            boundary
+            for ordered_range in self.ranges
+            for boundary in ordered_range.boundaries
+            if boundary.kind == _BoundaryKind.FIXED and boundary.position[0] == _PARSED and boundary.position > position
+        ]
+        newer_fixes.sort()
+        nearest = next((fix for fix in newer_fixes if not self.contain(fix.text)), None)
+        if nearest is None:
+            return ()
+        newest = next(fix for fix in reversed(newer_fixes) if fix is nearest or not self.contain(fix.text))
+        if newest is nearest or nearest.position == newest.position:
+            return (nearest.text,)
+        return nearest.text, newest.text
+
+    def format_ranges(self) -> str:
+        """Return the affected versions as people write them; see ``format_affected_range``."""
+        intervals = [
+            interval
+            for ordered_range in self.ranges
+            for interval in _format_intervals(self.ecosystem_id, ordered_range)
+        ]
+        if intervals:
+            return " || ".join(dict.fromkeys(intervals))
+        versions = self.affected.versions
+        exact_versions = [f"=={version}" for version in versions[:_MAX_NAMED_VERSIONS]]
+        remaining_count = len(versions) - len(exact_versions)
+        return " || ".join([*exact_versions, f"{remaining_count} more"] if remaining_count else exact_versions)
 
 
 def affects_version(affected: AffectedPackage, version: str) -> bool:
     """Whether a version is affected. An invalid version is, if it is enumerated or if every version is."""
-    ecosystem = _get_ecosystem(affected)
-    position = _get_public_position(ecosystem, version)
-    if position[0] == _UNPARSED:
-        return version in affected.versions or any(
-            _contains_unparsed(version_range, version) for version_range in affected.ranges
-        )
-    return any(
-        _contains_position(ecosystem, version_range, position) for version_range in affected.ranges
-    ) or _is_enumerated(affected, version)
+    return _OrderedVersions(affected).contain(version)
 
 
 def find_fixes(affected: AffectedPackage, version: str) -> tuple[str, ...]:
@@ -185,22 +241,7 @@ def find_fixes(affected: AffectedPackage, version: str) -> tuple[str, ...]:
 
     Empty without a fix. A fix on one branch that lies in another affected range does not count.
     """
-    ecosystem = _get_ecosystem(affected)
-    position = _get_public_position(ecosystem, version)
-    boundaries = (
-        boundary
-        for version_range in affected.ranges
-        for boundary in _build_boundaries(ecosystem, version_range.events)
-        if boundary.kind == _BoundaryKind.FIXED
-    )
-    newer_fixes = sorted(
-        boundary for boundary in boundaries if boundary.position[0] == _PARSED and boundary.position > position
-    )
-    nearest = next((fix for fix in newer_fixes if not affects_version(affected, fix.text)), None)
-    if nearest is None:
-        return ()
-    newest = next(fix for fix in reversed(newer_fixes) if fix is nearest or not affects_version(affected, fix.text))
-    return (nearest.text,) if nearest.position == newest.position else (nearest.text, newest.text)
+    return _OrderedVersions(affected).find_fixes(version)
 
 
 def format_affected_range(affected: AffectedPackage) -> str:
@@ -208,30 +249,22 @@ def format_affected_range(affected: AffectedPackage) -> str:
 
     Enumerated versions are listed only without a range.
     """
-    ecosystem = _get_ecosystem(affected)
-    intervals = [
-        interval for version_range in affected.ranges for interval in _format_intervals(ecosystem, version_range)
-    ]
-    if intervals:
-        return " || ".join(dict.fromkeys(intervals))
-    exact_versions = [f"=={version}" for version in affected.versions[:_MAX_NAMED_VERSIONS]]
-    remaining_count = len(affected.versions) - len(exact_versions)
-    return " || ".join([*exact_versions, f"{remaining_count} more"] if remaining_count else exact_versions)
+    return _OrderedVersions(affected).format_ranges()
 
 
-def _format_intervals(ecosystem: Ecosystem, version_range: Range) -> Iterator[str]:
+def _format_intervals(ecosystem_id: EcosystemId, ordered_range: _OrderedRange) -> Iterator[str]:
     """Yield each interval between an introduction and its end."""
     start: str | None = None
-    for boundary in _build_boundaries(ecosystem, version_range.events):
+    for boundary in ordered_range.boundaries:
         if boundary.kind == _BoundaryKind.INTRODUCED:
             start = boundary.text if start is None else start
         elif start is not None:
             yield _format_interval(start, f"{'<' if boundary.kind == _BoundaryKind.FIXED else '<='}{boundary.text}")
             start = None
     if start is not None:
-        limits = _get_limits(version_range)
+        limits = ordered_range.limits
         yield _format_interval(
-            start, f"<{max(limits, key=lambda limit: _get_position(ecosystem, limit))}" if limits else ""
+            start, f"<{max(limits, key=lambda limit: _get_position(ecosystem_id, limit))}" if limits else ""
         )
 
 
@@ -242,11 +275,14 @@ def _format_interval(start: str, end: str) -> str:
 # --- all records of a package ----------------------------------------------------------------------------------------
 
 
-class _PackageAdvisory(NamedTuple):
+class _PackageAdvisory(_OrderedVersions):
     """A record, and its affected entries for one package."""
 
-    advisory: Advisory
-    affected: AffectedPackage
+    __slots__ = ("advisory",)
+
+    def __init__(self, advisory: Advisory, affected: AffectedPackage) -> None:
+        super().__init__(affected)
+        self.advisory = advisory
 
 
 def _group_aliases(advisories: Iterable[Advisory], package: Package) -> list[list[_PackageAdvisory]]:
@@ -322,7 +358,7 @@ class VersionMatch:
             package_advisory.advisory.id
             for group in self._groups
             for package_advisory in group
-            if affects_version(package_advisory.affected, version)
+            if package_advisory.contain(version)
         }
 
     def _is_affecting(self, package_advisory: _PackageAdvisory) -> bool:
@@ -362,11 +398,10 @@ class VersionMatch:
         affected = package_advisory.affected
         if not affected.ranges:
             return bool(affected.versions)
-        ecosystem = _get_ecosystem(affected)
-        return _get_public_position(ecosystem, self._version)[0] != _UNPARSED and all(
+        return _get_public_position(package_advisory.ecosystem_id, self._version)[0] != _UNPARSED and all(
             boundary.position[0] != _UNPARSED
-            for version_range in affected.ranges
-            for boundary in _build_boundaries(ecosystem, version_range.events)
+            for ordered_range in package_advisory.ranges
+            for boundary in ordered_range.boundaries
         )
 
     def build_history(self, predecessor: str | None, as_of: int) -> History:
@@ -399,7 +434,7 @@ class VersionMatch:
 
     def _is_fixed_since(self, group: Sequence[_PackageAdvisory], predecessor: str) -> bool:
         return not any(map(self._is_affecting, group)) and any(
-            affects_version(package_advisory.affected, predecessor) for package_advisory in group
+            package_advisory.contain(predecessor) for package_advisory in group
         )
 
 
@@ -429,7 +464,8 @@ def _build_affecting_advisory(
         name
         for package_advisory in group
         for name in (package_advisory.advisory.id, *package_advisory.advisory.aliases)
-    } - {main_advisory.id}
+    }
+    names.remove(main_advisory.id)
     severity, severity_source = _choose_severity(
         main_advisory, [*records, *(package_advisory.advisory for package_advisory in group)]
     )
@@ -441,11 +477,7 @@ def _build_affecting_advisory(
         severity=severity,
         severity_from=severity_source,
         fixed_in=next(
-            (
-                fixes
-                for package_advisory in affecting_group
-                if (fixes := find_fixes(package_advisory.affected, version))
-            ),
+            (fixes for package_advisory in affecting_group if (fixes := package_advisory.find_fixes(version))),
             (),
         ),
         link=_OSV_PAGE_URL + main_advisory.id
@@ -453,7 +485,7 @@ def _build_affecting_advisory(
         else next(iter(links), ""),
         links=links[:_MAX_NAMED_VERSIONS],
         malware=any(_is_malicious(package_advisory, version) for package_advisory in affecting_group),
-        affected=format_affected_range(affecting_group[0].affected),
+        affected=affecting_group[0].format_ranges(),
     )
 
 
@@ -462,17 +494,15 @@ def _is_malicious(package_advisory: _PackageAdvisory, version: str) -> bool:
 
     Databases without a field for malware leave ranges open that contain later releases of the rightful owner.
     """
-    advisory, affected = package_advisory
+    advisory, affected = package_advisory.advisory, package_advisory.affected
     if not advisory.malware:
         return False
     if advisory.id.startswith(MARKING_PREFIXES) or not affected.versions:
         return True
-    ecosystem = _get_ecosystem(affected)
     closed_ranges = tuple(
         version_range
-        for version_range in affected.ranges
-        if (boundaries := _build_boundaries(ecosystem, version_range.events))
-        and boundaries[-1].kind != _BoundaryKind.INTRODUCED
+        for version_range, (boundaries, _) in zip(affected.ranges, package_advisory.ranges, strict=True)
+        if boundaries and boundaries[-1].kind != _BoundaryKind.INTRODUCED
     )
     return affects_version(msgspec.structs.replace(affected, ranges=closed_ranges), version)
 
@@ -513,15 +543,18 @@ def _find_malicious_versions(
     groups: Iterable[Sequence[_PackageAdvisory]], package: Package, version: str
 ) -> Iterator[tuple[int, str]]:
     """Yield, for each malware record, its publication time and the newest other version it names."""
-    for advisory, affected in (package_advisory for group in groups for package_advisory in group):
-        if advisory.malware:
+    for package_advisory in (package_advisory for group in groups for package_advisory in group):
+        if package_advisory.advisory.malware:
             other_versions = [
                 named_version
-                for named_version in _list_named_versions(affected)
+                for named_version in _list_named_versions(package_advisory.affected)
                 if not get_ecosystem(package.ecosystem).is_same_version(named_version, version)
             ]
             if other_versions:
-                yield _get_published(advisory), get_ecosystem(package.ecosystem).sort_newest_first(other_versions)[0]
+                yield (
+                    _get_published(package_advisory.advisory),
+                    get_ecosystem(package.ecosystem).sort_newest_first(other_versions)[0],
+                )
 
 
 def list_named_versions(advisories: Iterable[Advisory], package: Package) -> tuple[str, ...]:

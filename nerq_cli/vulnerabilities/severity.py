@@ -6,7 +6,7 @@ the highest one of its aliases, and then that of their aliases.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
@@ -69,14 +69,17 @@ def choose_rated(records: Iterable[Advisory], main_advisory: Advisory | None = N
 
 def list_reviewed_aliases(advisory: Advisory) -> list[str]:
     """Return the aliases of an advisory that GitHub may have reviewed; at most ``MAX_ALIASES``."""
-    return sorted({alias for alias in advisory.aliases if alias.startswith(_GHSA_PREFIX)})[:MAX_ALIASES]
+    aliases = {alias for alias in advisory.aliases if alias.startswith(_GHSA_PREFIX)}
+    return sorted(aliases)[:MAX_ALIASES]
 
 
-def needs_aliases(advisory: Advisory) -> bool:
-    """Whether the severity of an advisory depends on its aliases."""
+def needs_aliases(advisory: Advisory, *, known_ids: Collection[str] = ()) -> bool:
+    """Whether the severity of an advisory depends on its aliases, other than those in ``known_ids``."""
     if advisory.malware or advisory.withdrawn:
         return False
-    return not is_reviewed(advisory) or bool(list_reviewed_aliases(advisory))
+    if aliases := list_reviewed_aliases(advisory):
+        return any(alias not in known_ids for alias in aliases)
+    return not is_reviewed(advisory)
 
 
 def find_missing_aliases(advisory: Advisory, lookup: RecordLookup) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nerq_cli.errors import ResponseError
+from nerq_cli.sources import text as text_module
 from nerq_cli.sources.text import (
     clean_text,
     clean_url,
@@ -153,6 +154,20 @@ def test_a_megabyte_of_nonsense_is_cleaned_at_once(hostile: str) -> None:
 )
 def test_only_web_addresses_without_credentials_are_kept(written: object, kept: str) -> None:
     assert clean_url(written) == kept
+
+
+@given(
+    st.from_regex(r"\A(https?)://[a-z0-9.-]{1,6}[a-zA-Z:@\x80\u017f]?(?:[/?#][ -\x80\u2028]{0,6})?\Z"),
+    st.sampled_from(["", " ", "a" * 490]),
+)
+def test_a_clean_address_is_returned_as_the_pattern_of_all_addresses_has_it(address: str, end: str) -> None:
+    address += end
+    quick = text_module._CLEAN_URL.fullmatch(address)  # noqa: SLF001 - it must accept no more than the other one
+    if quick and len(address) <= 500:
+        match = text_module._WEB_URL.fullmatch(address)  # noqa: SLF001 - see above
+        assert match
+        assert clean_url(address) == address == f"{match[1].lower()}://{match[2].lower()}{match[3]}"
+        assert address.isprintable()
 
 
 @pytest.mark.parametrize(

@@ -388,11 +388,13 @@ def test_a_thousand_packages_are_matched_in_a_fifth_of_a_second() -> None:
 def test_each_record_is_compared_with_the_version_once(monkeypatch: pytest.MonkeyPatch) -> None:
     compared: list[tuple[str, str]] = []
 
-    def observe(affected: AffectedPackage, version: str) -> bool:
-        compared.append((affected.versions[0], version))
-        return affects_version(affected, version)
+    contain = matching._OrderedVersions.contain  # noqa: SLF001 - its calls are counted
 
-    monkeypatch.setattr(matching, "affects_version", observe)
+    def observe(self: matching._OrderedVersions, version: str) -> bool:
+        compared.append((self.affected.versions[0], version))
+        return contain(self, version)
+
+    monkeypatch.setattr(matching._OrderedVersions, "contain", observe)  # noqa: SLF001 - see above
     records = [advisory(f"A-{number}", pypi(versions=(f"{number}.0",))) for number in range(5)]
     match = VersionMatch(records, DEMO, "2.0")
     assert [found.id for found in match.find_affecting()] == ["A-2"]

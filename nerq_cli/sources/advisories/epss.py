@@ -46,7 +46,7 @@ _PAGE_DECODER: Final = build_json_decoder_late(_Page)
 
 def is_cve(identifier: str) -> bool:
     """Whether this is the id of a CVE."""
-    return _CVE_PATTERN.fullmatch(identifier) is not None
+    return identifier.startswith("CVE-") and _CVE_PATTERN.fullmatch(identifier) is not None
 
 
 class _EpssSource(msgspec.Struct):

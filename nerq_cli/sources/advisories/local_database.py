@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol, TypeVar
 
 from nerq_cli.facts import Advisory, AffectingAdvisory, Fact, Found, History, LowerBound, Unknown
@@ -13,7 +13,6 @@ from nerq_cli.units import DAY, NO_LIMIT
 from nerq_cli.vulnerabilities.matching import VersionMatch, select_known_advisories
 from nerq_cli.vulnerabilities.severity import (
     is_reviewed,
-    list_reviewed_aliases,
     needs_aliases,
     rate_by_aliases,
 )
@@ -171,13 +170,7 @@ def _find_dependent(records: Sequence[Advisory]) -> set[str]:
     Those whose reviewed aliases are all among them are left out: matching takes their severity.
     """
     reviewed_ids = {record.id for record in records if is_reviewed(record)}
-    return {record.id for record in records if needs_aliases(record) and not _has_aliases(record, reviewed_ids)}
-
-
-def _has_aliases(record: Advisory, reviewed_ids: Collection[str]) -> bool:
-    """Whether a record has reviewed aliases, and all of them are known."""
-    aliases = list_reviewed_aliases(record)
-    return bool(aliases) and all(alias in reviewed_ids for alias in aliases)
+    return {record.id for record in records if needs_aliases(record, known_ids=reviewed_ids)}
 
 
 def _find_ratings(database: AdvisoryRecords, names: Iterable[str]) -> dict[str, Advisory]:

@@ -12,7 +12,7 @@ import msgspec
 
 from nerq_cli.errors import ResponseError, UsageError
 from nerq_cli.facts import Advisory
-from nerq_cli.sources.advisories.osv_record import filter_ecosystem, list_packages, parse_record, parse_yaml_record
+from nerq_cli.sources.advisories.osv_record import filter_ecosystem, parse_record, parse_yaml_record
 from nerq_cli.sources.advisories.zip_members import ZIP_ERRORS, MemberReader, ZipMember, list_members
 from nerq_cli.store.advisory_db import NO_ECOSYSTEM, AdvisoryEntry
 from nerq_cli.vulnerabilities.severity import is_rated
@@ -118,25 +118,25 @@ def build_entries(advisories: Iterable[Advisory], ecosystems: Collection[str] = 
     the CVE list.
     """
     for advisory in advisories:
-        by_ecosystem: dict[str, list[str]] = {}
-        for ecosystem, name in list_packages(advisory):
-            if not ecosystems or ecosystem in ecosystems:
-                by_ecosystem.setdefault(ecosystem, []).append(name)
+        affected_ecosystems = dict.fromkeys([entry.ecosystem for entry in advisory.affected])
+        chosen_ecosystems = [
+            ecosystem for ecosystem in affected_ecosystems if not ecosystems or ecosystem in ecosystems
+        ]
         rating = _encode_rating(advisory)
         names = (advisory.id, *advisory.aliases) if rating else ()
-        for ecosystem, package_names in by_ecosystem.items():
-            filtered_advisory = filter_ecosystem(advisory, ecosystem)
+        for ecosystem in chosen_ecosystems:
+            filtered_advisory = advisory if len(affected_ecosystems) == 1 else filter_ecosystem(advisory, ecosystem)
             yield AdvisoryEntry(
                 ecosystem,
                 advisory.id,
-                tuple(package_names),
+                tuple(dict.fromkeys([entry.name for entry in filtered_advisory.affected])),
                 advisory.modified,
                 _ENCODER.encode(filtered_advisory),
                 all(entry.versions or entry.ranges for entry in filtered_advisory.affected),
                 rating,
                 names,
             )
-        if not by_ecosystem and rating and (advisory.aliases or advisory.id.startswith(_ALIASED_PREFIXES)):
+        if not chosen_ecosystems and rating and (advisory.aliases or advisory.id.startswith(_ALIASED_PREFIXES)):
             yield AdvisoryEntry(NO_ECOSYSTEM, advisory.id, (), advisory.modified, b"", rating=rating, names=names)
 
 
@@ -231,8 +231,7 @@ def list_record_members(path: Path) -> list[ZipMember]:
         ResponseError: it is no zip file.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            return list_members(archive, _RECORD_SUFFIXES)
+        return list_members(path, _RECORD_SUFFIXES)
     except ZIP_ERRORS as error:
         raise ResponseError(f"{path}: this is no zip file, or only a part of one") from error
 

@@ -46,6 +46,7 @@ _MAX_TIME: Final = 4_102_444_800
 #: Types of version ranges that hold version numbers, not commits.
 _VERSION_RANGE_TYPES: Final = frozenset({"ECOSYSTEM", "SEMVER"})
 _EVENT_KINDS: Final = ("introduced", "fixed", "last_affected", "limit")
+_NO_EVENT: Final = Event()
 #: Types of references, most useful first; the others follow as they come.
 _LINK_ORDER: Final = {"ADVISORY": 0, "FIX": 1, "REPORT": 2}
 #: The weakness "embedded malicious code" (MITRE CWE), which GitHub assigns to advisories about malware.
@@ -153,13 +154,13 @@ def parse_record(record: bytes | Mapping[str, Any]) -> Advisory:
     if raw_record.schema_version and not _SUPPORTED_SCHEMA.match(raw_record.schema_version):
         raise ResponseError(f"{identifier} is of a version of the OSV schema that is not known")
     severity, severity_source = _choose_severity(raw_record)
-    affected = tuple(_build_affected(raw_record.affected[:_MAX_ITEMS]))
+    affected = _build_affected(raw_record.affected[:_MAX_ITEMS])
     return Advisory(
         id=identifier,
         modified=to_epoch_seconds(raw_record.modified),
         published=to_epoch_seconds(raw_record.published),
-        withdrawn=raw_record.withdrawn.strip() not in _YAML_NULLS,
-        withdrawn_at=parse_timestamp(raw_record.withdrawn),
+        withdrawn=bool(raw_record.withdrawn) and raw_record.withdrawn.strip() not in _YAML_NULLS,
+        withdrawn_at=parse_timestamp(raw_record.withdrawn) if raw_record.withdrawn else 0,
         aliases=_select_aliases(raw_record),
         summary=clean_text(raw_record.summary, MAX_SUMMARY) or clean_text(raw_record.details, MAX_SUMMARY),
         severity=severity,
@@ -315,7 +316,9 @@ def _as_text(value: object) -> str:
 
 
 def _select_aliases(record: _Record) -> tuple[str, ...]:
-    alias_ids = (alias for alias in record.aliases[:_MAX_ITEMS] if _ID_PATTERN.fullmatch(alias) and alias != record.id)
+    if not record.aliases:
+        return ()
+    alias_ids = [alias for alias in record.aliases[:_MAX_ITEMS] if _ID_PATTERN.fullmatch(alias) and alias != record.id]
     return tuple(dict.fromkeys(alias_ids))
 
 
@@ -340,7 +343,7 @@ def _is_malware(record: _Record, affected: Sequence[AffectedPackage]) -> bool:
     return (
         record.id.startswith("MAL-")
         or bool(fields.malware_origins)
-        or (record.id.startswith("GHSA-") and _MALICIOUS_CODE_CWE in fields.cwe_ids[:_MAX_ITEMS])
+        or (_MALICIOUS_CODE_CWE in fields.cwe_ids[:_MAX_ITEMS] and record.id.startswith("GHSA-"))
         or describes_malware(record.id, record.summary, record.details, affected)
     )
 
@@ -348,22 +351,21 @@ def _is_malware(record: _Record, affected: Sequence[AffectedPackage]) -> bool:
 # --- what is affected ------------------------------------------------------------------------------------------------
 
 
-def _build_affected(entries: Iterable[_Affected]) -> Iterator[AffectedPackage]:
-    """Yield the affected packages of known ecosystems; another index (``PyPI:https://…``) is another ecosystem."""
+def _build_affected(entries: Iterable[_Affected]) -> tuple[AffectedPackage, ...]:
+    """Return the affected packages of known ecosystems; another index (``PyPI:https://…``) is another ecosystem."""
+    affected = []
     for entry in entries:
         ecosystem, name = find_ecosystem(entry.package.ecosystem), entry.package.name
         if ecosystem and 0 < len(name) <= _MAX_NAME_LENGTH and name.isprintable():
-            ranges = (
-                Range(version_range.type, _select_events(version_range.events[:_MAX_ITEMS]))
+            ranges = [
+                Range(version_range.type, events)
                 for version_range in entry.ranges[:_MAX_ITEMS]
                 if version_range.type in _VERSION_RANGE_TYPES
-            )
-            yield AffectedPackage(
-                ecosystem.id,
-                ecosystem.normalise_name(name),
-                _select_versions(entry.versions[:_MAX_VERSIONS]),
-                tuple(version_range for version_range in ranges if version_range.events),
-            )
+                and (events := _select_events(version_range.events[:_MAX_ITEMS]))
+            ]
+            name, versions = ecosystem.normalise_name(name), _select_versions(entry.versions[:_MAX_VERSIONS])
+            affected.append(AffectedPackage(ecosystem.id, name, versions, tuple(ranges)))
+    return tuple(affected)
 
 
 def _select_versions(versions: tuple[str, ...]) -> tuple[str, ...]:
@@ -375,8 +377,14 @@ def _select_versions(versions: tuple[str, ...]) -> tuple[str, ...]:
 
 def _select_events(events: tuple[Event, ...]) -> tuple[Event, ...]:
     """Return events with one valid version each: usually these; in some old records one object holds two."""
-    versions = [version for event in events for version in msgspec.structs.astuple(event) if version]
-    if len(versions) == len(events) and all(map(_is_version, versions)) and Event() not in events:
+    versions = [
+        version
+        for event in events
+        for version in (event.introduced, event.fixed, event.last_affected, event.limit)
+        if version
+    ]
+    are_valid = max(map(len, versions), default=0) <= _MAX_VERSION_LENGTH and "".join(versions).isprintable()
+    if are_valid and len(versions) == len(events) and _NO_EVENT not in events:
         return events
     return tuple(
         Event(**{kind: version})
@@ -398,16 +406,20 @@ def _choose_severity(record: _Record) -> tuple[str, str]:
     band = _LABEL_BANDS.get(record.database_specific.severity.strip().upper())
     if band:
         return band, GHSA_LABEL if record.id.startswith("GHSA-") else "label of its database"
-    record_severity = _compute_severity(record.severity)
-    if record_severity != _UNKNOWN_SEVERITY:
-        return record_severity
-    package_severities = [_compute_severity(entry.severity) for entry in record.affected[:_MAX_ITEMS] if entry.severity]
+    if record.severity:
+        record_severity = _compute_severity(record.severity[:_MAX_ITEMS])
+        if record_severity != _UNKNOWN_SEVERITY:
+            return record_severity
+    package_severities = [
+        _compute_severity(entry.severity[:_MAX_ITEMS]) for entry in record.affected[:_MAX_ITEMS] if entry.severity
+    ]
     return max(package_severities, key=lambda entry: (_RANK.get(entry[0], 0), entry[1]), default=_UNKNOWN_SEVERITY)
 
 
-def _compute_severity(scores: Sequence[_Score]) -> tuple[str, str]:
+@lru_cache(maxsize=4_096)
+def _compute_severity(scores: tuple[_Score, ...]) -> tuple[str, str]:
     """Return the band of the newest version of CVSS that a score is stated in."""
-    vectors = [entry.score.strip() for entry in scores[:_MAX_ITEMS] if entry.type in _CVSS_TYPES]
+    vectors = [entry.score.strip() for entry in scores if entry.type in _CVSS_TYPES]
     scored_vectors = (
         (vector, score)
         for vector in sorted(vectors, key=_cvss_sort_key)
@@ -441,7 +453,6 @@ def _parse_number(text: str) -> float | None:
     return float(text) if re.fullmatch(r"10(?:\.0)?|\d(?:\.\d)?", text, re.ASCII) else None
 
 
-@lru_cache(maxsize=4_096)
 def _compute_score(vector: str) -> float | None:
     """Return the score, 0-10, of a vector; None when it is not one."""
     if (number := _parse_number(vector)) is not None:
@@ -505,8 +516,3 @@ def filter_ecosystem(advisory: Advisory, ecosystem: str) -> Advisory:
         if affected_packages == advisory.affected
         else msgspec.structs.replace(advisory, affected=affected_packages)
     )
-
-
-def list_packages(advisory: Advisory) -> Iterable[tuple[str, str]]:
-    """Return ecosystem and name of every package the record is about, each once."""
-    return dict.fromkeys((entry.ecosystem, entry.name) for entry in advisory.affected)

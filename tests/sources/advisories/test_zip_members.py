@@ -4,19 +4,20 @@ import struct
 import warnings
 import zipfile
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
 import pytest
 
+from nerq_cli.sources.advisories import zip_members
 from nerq_cli.sources.advisories.zip_members import ZIP_ERRORS, MemberReader, ZipMember, list_members
 
 MAX_BYTES = 10_000
 
 
 def members_of(path: Path) -> list[ZipMember]:
-    with zipfile.ZipFile(path) as archive:
-        return list_members(archive, (".json",))
+    return list_members(path, (".json",))
 
 
 def contents(path: Path) -> list[bytes | str]:
@@ -160,3 +161,85 @@ def test_a_header_in_another_place_than_stated_is_an_error(tmp_path: Path) -> No
         first, second = contents(tmp_path / "changed.zip")
         assert first in (b"one", "BadZipFile")  # Python 3.13 refuses both of two members that overlap
         assert second == "BadZipFile"
+
+
+def write_members(path: Path, *, extra: bytes = b"", comment: bytes = b"", names: tuple[str, ...] = ()) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.comment = comment
+        for number, name in enumerate(names or ("a.json", "notes.txt", "B.JSON", "sub/c.json")):
+            member = zipfile.ZipInfo(name)
+            member.extra = extra
+            archive.writestr(member, bytes([number]) * number)
+    return path
+
+
+#: An extended timestamp, as Go's archive/zip writes it.
+TIME = b"UT\x05\x00\x01\x00\x00\x00\x00"
+
+
+@pytest.mark.parametrize("extra", [b"", TIME])
+@pytest.mark.parametrize("is_zip64", [False, True])
+def test_a_usual_table_of_contents_is_read_as_the_library_reads_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extra: bytes, *, is_zip64: bool
+) -> None:
+    if is_zip64:
+        monkeypatch.setattr(zipfile, "ZIP_FILECOUNT_LIMIT", 2)
+    path = write_members(tmp_path / "all.zip", extra=extra)
+    assert (b"PK\x06\x06" in path.read_bytes()) is is_zip64
+    expected = [member for member in zip_members._list_with_library(path) if member.name != "notes.txt"]  # noqa: SLF001 - compared with it
+    monkeypatch.setattr(zip_members, "_list_with_library", None)
+    assert list_members(path, (".json",)) == expected
+    assert [member.position for member in expected] == [0, 2, 3]
+
+
+def change(path: Path, old: bytes, new: bytes) -> None:
+    data = path.read_bytes()
+    assert old in data
+    path.write_bytes(data.replace(old, new))
+
+
+@pytest.mark.parametrize(
+    "unusual",
+    [
+        lambda path: write_members(path, comment=b"a comment"),
+        lambda path: write_members(path, names=("a.json", "\u00e9.json")),
+        lambda path: write_members(path, names=("a.json", "b\\c.json")),
+        lambda path: write_members(path, extra=b"\x99\x99\x00\x00"),
+        lambda path: write_members(path, extra=TIME + b"\x01\x00\x00\x00"),
+        lambda path: path.write_bytes(b"before" + write_members(path).read_bytes()),
+        lambda path: path.write_bytes(write_members(path).read_bytes() + b"after"),
+    ],
+)
+def test_an_unusual_table_of_contents_is_left_to_the_library(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unusual: Callable[[Path], object]
+) -> None:
+    path = tmp_path / "all.zip"
+    unusual(path)
+    members = list_members(path, (".json",))
+    assert members[0].name == "a.json"
+    listed = []
+    list_with_library = zip_members._list_with_library  # noqa: SLF001 - its calls are counted
+
+    def observe(path: Path) -> list[ZipMember]:
+        listed.append(path)
+        return list_with_library(path)
+
+    monkeypatch.setattr(zip_members, "_list_with_library", observe)
+    assert list_members(path, (".json",)) == members
+    assert listed == [path]
+
+
+@pytest.mark.parametrize("size", [0, 10, 21, 60, 150])
+def test_a_part_of_an_archive_is_no_archive(tmp_path: Path, size: int) -> None:
+    path = write_members(tmp_path / "all.zip")
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(zipfile.BadZipFile):
+        list_members(path, (".json",))
+
+
+@pytest.mark.parametrize(("old", "new"), [(b"PK\x01\x02", b"PK\x01\x03"), (b"\x14\x00\x00\x00", b"\x40\x00\x00\x00")])
+def test_a_damaged_table_of_contents_and_a_newer_format_are_errors(tmp_path: Path, old: bytes, new: bytes) -> None:
+    path = write_members(tmp_path / "all.zip")
+    change(path, old, new)
+    with pytest.raises(ZIP_ERRORS):
+        list_members(path, (".json",))
