@@ -251,7 +251,8 @@ def test_a_cold_scan_sends_the_same_requests(
         services.site.requests.clear()
         run = scan(change)
         assert not run.returned
-        counts.append((sorted(registry.paths), sorted(request.path for request in services.site.requests)))
+        # how many batches a service receives depends on when answers arrive
+        counts.append((sorted(registry.paths), {request.path for request in services.site.requests}))
     assert counts[0] == counts[1]
 
 
