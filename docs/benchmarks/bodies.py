@@ -1,8 +1,9 @@
 """How large the bodies of the stand-ins are: small by default; with ``real`` as large as those of the real services.
 
-Then one package in three has an advisory instead of one in 25. Records of advisories have 1.8 kB, the mean of the PyPA
-database. One package in ten has 320 releases and one in fifty 2,000: their pages are of hundreds of kilobytes, and of
-megabytes. Hashes and signatures are random, so that bodies are compressed about as well as real ones.
+Then one package in three has an advisory instead of one in 25, and PyPI lists it too. Records of advisories have
+1.8 kB, the mean of the PyPA database. One package in ten has 320 releases and one in fifty 2,000: their pages are of
+hundreds of kilobytes, and of megabytes. Hashes and signatures are random, so that bodies are compressed about as well
+as real ones.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ _NUMBER = re.compile(r"-(\d{5})$")
 _WORDS = ("the", "a", "of", "when", "user", "may", "read", "write", "path", "header", "request", "token", "attacker")
 #: Bytes of a record.
 _RECORD_BYTES = 1_800
+
+#: Every version before it has the advisory of its package.
+FIXED = "4.9.1"
+MODIFIED = "2026-06-01T00:00:00Z"
 
 real = False
 
@@ -52,6 +57,24 @@ def text(name: str, size: int) -> str:
 def digest(seed: str, size: int) -> bytes:
     """Return random bytes, always the same for one seed."""
     return random.Random(seed).randbytes(size)
+
+
+def listed_advisories(name: str, version: str) -> list[dict[str, Any]]:
+    """Return what PyPI lists for a version that has an advisory."""
+    if not real or not is_affected(name) or [int(part) for part in version.split(".")] >= [4, 9, 1]:
+        return []
+    return [
+        {
+            "id": f"GHSA-{name}",
+            "aliases": [f"CVE-2026-1{name[-5:]}"],
+            "details": text(f"GHSA-{name}", 1_000),
+            "fixed_in": [FIXED],
+            "link": f"https://advisories.example/GHSA-{name}",
+            "source": "osv",
+            "summary": None,
+            "withdrawn": None,
+        }
+    ]
 
 
 def details(record: dict[str, Any], size: int) -> dict[str, Any]:

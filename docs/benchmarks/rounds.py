@@ -1,6 +1,6 @@
 """Counts the rounds of a cold scan: the longest chain of requests of which each left after the one before was answered.
 
-    python docs/benchmarks/rounds.py [--tree DIRECTORY]... [--delay SECONDS]... [--runs N]
+    python docs/benchmarks/rounds.py [--tree DIRECTORY]... [--delay SECONDS]... [--runs N] [--real]
 
 Each tree is a checkout of nerq-cli; they take turns. Printed are the medians of time and processor time, the rounds,
 and the requests by kind. With a delay far above the time that the work takes, the rounds are those that depend on each
@@ -115,6 +115,7 @@ def main() -> None:
     parser.add_argument("--delay", action="append", type=float, default=[])
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--only", default="", help="part of the name of what is scanned")
+    parser.add_argument("--real", action="store_true", help="bodies as large as real ones, and more advisories")
     options = parser.parse_args()
     trees = options.tree or [str(HERE.parents[1])]
     with tempfile.TemporaryDirectory() as name:
@@ -128,7 +129,7 @@ def main() -> None:
             if options.only not in what:
                 continue
             for delay in options.delay or [0.0, 0.02, 0.1]:
-                with registry(delay, folder / "log") as address:
+                with registry(delay, folder / "log", *(["--real"] if options.real else [])) as address:
                     measure(trees[0], path, address, folder / "log")  # the stand-ins make up their answers
                     results = [
                         [measure(tree, path, address, folder / "log") for tree in trees] for _ in range(options.runs)
@@ -142,7 +143,9 @@ def main() -> None:
                     counts = measured[-1].requests
                     kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()))
                     print(
-                        f"{what}, {delay * 1e3:.0f} ms, {tree}: {seconds:.2f} s, processor {processor:.2f} s, "
+                        f"{what}, {delay * 1e3:.0f} ms, {tree}: {seconds:.2f} s "
+                        f"({min(one.seconds for one in measured):.2f} at best), processor {processor:.2f} s "
+                        f"({min(one.processor for one in measured):.2f}), "
                         f"{rounds:.0f} rounds, {sum(counts.values())} requests ({kinds})",
                         flush=True,
                     )

@@ -13,10 +13,9 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import bodies
+from bodies import FIXED, MODIFIED
 from registry import versions
 
-FIXED = "4.9.1"
-MODIFIED = "2026-06-01T00:00:00Z"
 #: Where each service is below the address of the stand-in, by the variable that says so.
 PLACES = {
     "NERQ_OSV_URL": "/osv",
