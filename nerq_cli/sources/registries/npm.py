@@ -32,6 +32,7 @@ from nerq_cli.facts import (
     PackageInfo,
     Unknown,
 )
+from nerq_cli.fetch.concurrency import REGISTRY_CONCURRENCY
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
 from nerq_cli.inventory import Package, Release
 from nerq_cli.patterns import compile_late
@@ -470,6 +471,7 @@ class _PackumentSource:
     absent_max_age = _INFO.absent_max_age
     limit = _MAX_BYTES
     probe = False
+    initial_concurrency = REGISTRY_CONCURRENCY
 
     def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
         """Yield one request for each package."""
@@ -510,6 +512,7 @@ class _VersionManifestSource:
     absent_max_age = _INFO.absent_max_age
     limit = _MAX_BYTES
     probe = False
+    initial_concurrency = REGISTRY_CONCURRENCY
 
     def requests(self, subjects: Sequence[Release], endpoint: Endpoint) -> Iterator[Request[Release]]:
         """Yield one request for each version."""
@@ -544,6 +547,7 @@ class _LatestSource:
     absent_max_age = _INFO.absent_max_age
     limit = _MAX_BYTES
     probe = False
+    initial_concurrency = REGISTRY_CONCURRENCY
 
     def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
         """Yield one request for each package."""

@@ -43,6 +43,7 @@ from nerq_cli.facts import (
     PackageInfo,
     Unknown,
 )
+from nerq_cli.fetch.concurrency import REGISTRY_CONCURRENCY
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
 from nerq_cli.inventory import Package, Release
 from nerq_cli.patterns import compile_late
@@ -302,6 +303,7 @@ class _ProjectJsonSource:
     absent_max_age = _INFO.absent_max_age
     limit = _MAX_BYTES
     probe = False
+    initial_concurrency = REGISTRY_CONCURRENCY
 
     def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
         """Yield one request for each project."""
@@ -352,6 +354,7 @@ class _ReleaseJsonSource:
     absent_max_age = _INFO.absent_max_age
     limit = _MAX_BYTES
     probe = True
+    initial_concurrency = REGISTRY_CONCURRENCY
 
     def requests(self, subjects: Sequence[Release], endpoint: Endpoint) -> Iterator[Request[Release]]:
         """Yield one request for each release."""
@@ -575,6 +578,7 @@ class _SimpleSource:
     absent_max_age = _INFO.absent_max_age
     limit = _MAX_BYTES
     probe = False
+    initial_concurrency = REGISTRY_CONCURRENCY
     extra_statuses = _REDIRECT_STATUSES
 
     def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
