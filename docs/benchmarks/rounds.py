@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import bodies
 import run
 import services
 
@@ -53,10 +54,12 @@ def registry(delay: float, log: Path, *options: str) -> Iterator[str]:
 
 
 def npm_lock(folder: Path, count: int) -> str:
-    """Write a package-lock.json with that many packages."""
-    pins = {f"module-{n:05}": f"{1 + n % 4}.{n % 10}.0" for n in range(count)}
+    """Write a package-lock.json with that many packages, which require each other as those of a real one do."""
+    pins = {f"module-{n:05}": bodies.npm_version(n) for n in range(bodies.DIRECT_COUNT)}
     packages: dict[str, object] = {"": {"name": "x", "version": "1.0.0", "dependencies": pins}}
-    packages |= {f"node_modules/{name}": {"version": version} for name, version in pins.items()}
+    for n in range(count):
+        required = {name: spec for name, spec in bodies.npm_dependencies(n).items() if int(name[-5:]) < count}
+        packages[f"node_modules/module-{n:05}"] = {"version": bodies.npm_version(n), "dependencies": required}
     path = folder / "package-lock.json"
     path.write_text(json.dumps({"name": "x", "lockfileVersion": 3, "packages": packages}))
     (folder / "package.json").write_text(json.dumps({"name": "x", "version": "1.0.0", "dependencies": pins}))
