@@ -40,9 +40,10 @@ S = TypeVar("S")
 #: packages take two batches then.
 _BATCH_RATIO: Final = 3
 _MIN_BATCH: Final = 200
-#: Packages up to which the newest version of each is requested with the version in use, in the same batches: what
-#: advisories affect may move there. Of more packages that would cost more time than it saves.
-_MAX_NEWEST: Final = 200
+#: Packages up to which requests leave that may turn out not to be needed: the page of a pinned release that its project
+#: shows, and the newest version of a package, to which one with an advisory may move. With more packages connections
+#: are busy all the time, so that such requests only take the place of others.
+_FEW_PACKAGES: Final = 200
 #: Answers that no batch waits for when some time brought none.
 _FEW: Final = 16
 #: What the requests about versions to move to are counted as.
@@ -171,12 +172,13 @@ class EarlyRequests:
         """Begin the requests about packages; ``pinned_releases`` are all versions in use of some of them."""
         for release in pinned_releases:
             self._track(release)
+        self._has_few_packages = len(packages) <= _FEW_PACKAGES and len(pinned_releases) <= _FEW_PACKAGES
         config = self._registries.index_config
         requested = [package for package in packages if config.find_search(package) == IndexSearch()]
         if not config.pypi.is_simple_index:
             pypi_packages = [package for package in requested if package.registry_api == "pypi"]
             batch = self._start("name", pypi.PROJECT_JSON, pypi_packages, config.pypi, self._add_pages)
-            if batch is not None:
+            if batch is not None and self._has_few_packages:
                 self._start_expected_pages(package for package in batch.subjects if package not in batch.facts)
         pinned_npm = [release for release in pinned_releases if release.package.registry_api == "npm"]
         for endpoint, group in _group_by_endpoint(pinned_npm, self._registries).values():
@@ -191,7 +193,6 @@ class EarlyRequests:
         self._may_read_repositories = bool(self._services.endpoints["github"].identity) or (
             len(packages) <= MAX_ANONYMOUS and len(pinned_releases) <= MAX_ANONYMOUS
         )
-        self._has_few_packages = len(packages) <= _MAX_NEWEST
         if self._services.select_public("osv", packages):
             endpoint, *mirrors = self._services.endpoints.by_source["kev"]
             self._run.start(kev.CatalogueSource(tuple(mirrors)), [kev.CATALOGUE_ID], endpoint)
@@ -320,7 +321,7 @@ class EarlyRequests:
             for collector in self._handlers:
                 if collector.is_due(open_counts, is_quiet=is_quiet):
                     self._send(collector)
-            if self._candidates and not (open_counts["name"] or open_counts["list"]):
+            if self._candidates and not (open_counts["name"] or open_counts["page"] or open_counts["list"]):
                 self._tell_candidates()
             is_new = bool(self._inbox)
         if self._affecting_ids and not any(
@@ -473,7 +474,7 @@ class EarlyRequests:
     def _use_listed(self, release: Release, advisories: Collection[AffectingAdvisory]) -> None:
         """Use the advisories that the registry lists for a version: OSV has them too, and answers later."""
         self._add_cves(advisories)
-        if advisories:
+        if advisories and self._has_few_packages:
             self._suggest_versions(release, find_fixing_version(release.package.ecosystem, release.version, advisories))
 
     def _add_manifests(self, facts: Mapping[Release, Fact[Metadata]]) -> None:
@@ -655,9 +656,12 @@ class EarlyRequests:
         info = self._get_package_info(release)
         if info is None:
             return
-        stable_versions = [info.versions[row] for row in info.stable_rows]
-        candidates = {*stable_versions[:1], *({fix} & set(stable_versions))} - {release.version}
-        self._candidates.update(Release(package=release.package, version=version) for version in candidates)
+        candidates = {info.newest_stable}
+        if fix and any(info.versions[row] == fix for row in info.stable_rows):
+            candidates.add(fix)
+        self._candidates.update(
+            Release(package=release.package, version=version) for version in candidates - {release.version, ""}
+        )
 
     def _tell_candidates(self) -> None:
         self._send_pages("page")
