@@ -189,7 +189,7 @@ class FetchRun:
         batch.on_facts = on_facts
         if on_facts is not None and batch.facts:
             on_facts(dict(batch.facts))
-        if not batch.job_count:
+        if not batch.job_count and not batch.untold:
             batch.on_facts = None
         return batch
 
@@ -534,7 +534,7 @@ class FetchRun:
             self.fetcher.open_runner().add_jobs(waiting_jobs)
         if batch.on_facts is not None and len(batch.facts) > known_count:
             batch.on_facts(dict(islice(batch.facts.items(), known_count, None)))
-        if not batch.job_count:
+        if not batch.job_count and not batch.untold:
             batch.on_facts = None  # it may refer to the batch
 
     def _add_result(self, batch: Batch[Any, Any], result: Result) -> None:
