@@ -151,7 +151,8 @@ def list_sides(pip_audit_path: str, uv: str, npm: str) -> list[Side]:
         return {one["dependency"]["name"] for one in report["vulnerabilities"]}
 
     def read_npm(report: dict[str, Any]) -> set[str]:
-        return set(report["vulnerabilities"])
+        found = report["vulnerabilities"].items()  # with what requires an affected package, which names that package
+        return {name for name, one in found if not all(isinstance(cause, str) for cause in one["via"])}
 
     both = ("PyPI", "npm")
     sides = [Side("nerq", nerq, read_nerq, both), Side("nerq, warm", nerq, read_nerq, both, is_warm=True)]

@@ -88,7 +88,7 @@ def pypi_json(name: str, shown: str = "") -> bytes:
         "info": info,
         **({} if shown else {"releases": releases}),
         "urls": releases[newest],
-        "vulnerabilities": [],
+        "vulnerabilities": bodies.listed_advisories(name, newest),
         "ownership": owners,
         "last_serial": 1,
     }

@@ -1,6 +1,6 @@
 """Counts the rounds of a cold scan: the longest chain of requests of which each left after the one before was answered.
 
-    python docs/benchmarks/rounds.py [--tree DIRECTORY]... [--delay SECONDS]... [--runs N]
+    python docs/benchmarks/rounds.py [--tree DIRECTORY]... [--delay SECONDS]... [--runs N] [--real]
 
 Each tree is a checkout of nerq-cli; they take turns. Printed are the medians of time and processor time, the rounds,
 and the requests by kind. With a delay far above the time that the work takes, the rounds are those that depend on each
@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import bodies
 import run
 import services
 
@@ -53,10 +54,12 @@ def registry(delay: float, log: Path, *options: str) -> Iterator[str]:
 
 
 def npm_lock(folder: Path, count: int) -> str:
-    """Write a package-lock.json with that many packages."""
-    pins = {f"module-{n:05}": f"{1 + n % 4}.{n % 10}.0" for n in range(count)}
+    """Write a package-lock.json with that many packages, which require each other as those of a real one do."""
+    pins = {f"module-{n:05}": bodies.npm_version(n) for n in range(bodies.DIRECT_COUNT)}
     packages: dict[str, object] = {"": {"name": "x", "version": "1.0.0", "dependencies": pins}}
-    packages |= {f"node_modules/{name}": {"version": version} for name, version in pins.items()}
+    for n in range(count):
+        required = {name: spec for name, spec in bodies.npm_dependencies(n).items() if int(name[-5:]) < count}
+        packages[f"node_modules/module-{n:05}"] = {"version": bodies.npm_version(n), "dependencies": required}
     path = folder / "package-lock.json"
     path.write_text(json.dumps({"name": "x", "lockfileVersion": 3, "packages": packages}))
     (folder / "package.json").write_text(json.dumps({"name": "x", "version": "1.0.0", "dependencies": pins}))
@@ -115,6 +118,7 @@ def main() -> None:
     parser.add_argument("--delay", action="append", type=float, default=[])
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--only", default="", help="part of the name of what is scanned")
+    parser.add_argument("--real", action="store_true", help="bodies as large as real ones, and more advisories")
     options = parser.parse_args()
     trees = options.tree or [str(HERE.parents[1])]
     with tempfile.TemporaryDirectory() as name:
@@ -128,7 +132,7 @@ def main() -> None:
             if options.only not in what:
                 continue
             for delay in options.delay or [0.0, 0.02, 0.1]:
-                with registry(delay, folder / "log") as address:
+                with registry(delay, folder / "log", *(["--real"] if options.real else [])) as address:
                     measure(trees[0], path, address, folder / "log")  # the stand-ins make up their answers
                     results = [
                         [measure(tree, path, address, folder / "log") for tree in trees] for _ in range(options.runs)
@@ -142,7 +146,9 @@ def main() -> None:
                     counts = measured[-1].requests
                     kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(counts.items()))
                     print(
-                        f"{what}, {delay * 1e3:.0f} ms, {tree}: {seconds:.2f} s, processor {processor:.2f} s, "
+                        f"{what}, {delay * 1e3:.0f} ms, {tree}: {seconds:.2f} s "
+                        f"({min(one.seconds for one in measured):.2f} at best), processor {processor:.2f} s "
+                        f"({min(one.processor for one in measured):.2f}), "
                         f"{rounds:.0f} rounds, {sum(counts.values())} requests ({kinds})",
                         flush=True,
                     )

@@ -13,10 +13,9 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import bodies
+from bodies import FIXED, MODIFIED
 from registry import versions
 
-FIXED = "4.9.1"
-MODIFIED = "2026-06-01T00:00:00Z"
 #: Where each service is below the address of the stand-in, by the variable that says so.
 PLACES = {
     "NERQ_OSV_URL": "/osv",
@@ -66,7 +65,7 @@ def _lists(asked: _Asked) -> dict[str, Any]:
 
 def _query(asked: _Asked) -> dict[str, Any]:
     name = asked.body["package"]["name"]
-    return {"vulns": [record(name)] if bodies.is_affected(name) else []}
+    return {"vulns": [record(name)] if _hits(asked.body) else []}
 
 
 def _vulnerability(asked: _Asked) -> dict[str, Any]:
@@ -94,7 +93,8 @@ def _graphql(asked: _Asked) -> dict[str, Any]:
 
 def _hits(query: dict[str, Any]) -> dict[str, Any]:
     name = query["package"]["name"]
-    return {"vulns": [{"id": f"GHSA-{name}", "modified": MODIFIED}]} if bodies.is_affected(name) else {}
+    is_listed = bodies.is_affected_version(name, query["version"]) if "version" in query else bodies.is_affected(name)
+    return {"vulns": [{"id": f"GHSA-{name}", "modified": MODIFIED}]} if is_listed else {}
 
 
 def record(name: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from nerq_cli.evidence.plan import ByPackage
 from nerq_cli.evidence.registry_lookup import YOUNG_HOOK_AGE, YOUNG_RELEASE_AGE, PackageFacts, RegistryLookup
 from nerq_cli.evidence.replay import hide_later_versions
 from nerq_cli.evidence.service_lookup import MAX_ANONYMOUS, ServiceLookup, find_previous_version
-from nerq_cli.facts import NOT_REQUESTED, Advisory, Fact, Found, Metadata, PackageInfo, SimilarName
+from nerq_cli.facts import NOT_REQUESTED, Advisory, AffectingAdvisory, Fact, Found, Metadata, PackageInfo, SimilarName
 from nerq_cli.fetch.batch import Batch
 from nerq_cli.fetch.source import Endpoint, Source
 from nerq_cli.inventory import AdvisoryId, Package, Release, RepositoryId
@@ -40,6 +40,10 @@ S = TypeVar("S")
 #: packages take two batches then.
 _BATCH_RATIO: Final = 3
 _MIN_BATCH: Final = 200
+#: Packages up to which requests leave that may turn out not to be needed: the page of a pinned release that its project
+#: shows, and the newest version of a package, to which one with an advisory may move. With more packages connections
+#: are busy all the time, so that such requests only take the place of others.
+_FEW_PACKAGES: Final = 200
 #: Answers that no batch waits for when some time brought none.
 _FEW: Final = 16
 #: What the requests about versions to move to are counted as.
@@ -103,13 +107,18 @@ class EarlyRequests:
         self._versions: dict[Release, Fact[VersionInfo]] = {}
         self._listed: set[Package] = set()
         self._affecting_ids: dict[Release, tuple[str, ...]] = {}
+        #: Newest versions that were requested with those in use, and their advisories: read if one is to move there.
+        self._newest_releases: set[Release] = set()
+        self._newest_hits: dict[Release, Fact[osv.AdvisoryHits]] = {}
         #: Versions that affected ones may move to.
         self._candidates: set[Release] = set()
         self._records: dict[str, Fact[Advisory]] = {}
         self._unread_ids: set[str] = set()
         self._aliases: dict[str, Fact[Advisory]] = {}
-        self._may_read_repositories = self._has_read_repositories = False
+        self._may_read_repositories = self._has_read_repositories = self._has_few_packages = False
         self._pages: dict[Package, Found[pypi.ProjectJson]] = {}
+        #: Pages of releases that arrived before those of their projects.
+        self._expected_pages: dict[Release, Found[Metadata]] = {}
         #: Releases whose page is to be requested, by the index.
         self._page_queues: dict[str, _Collector[Release]] = {}
         self._queues_by_package: dict[Package, _Collector[Release]] = {}
@@ -126,7 +135,9 @@ class EarlyRequests:
         self._recorded_batch = _Collector[Package](
             osv.create_recorded_source(), endpoints["osv"], osv.MAX_QUERIES, "name"
         )
-        self._cve_batch = _Collector[AdvisoryId](epss.EPSS_SOURCE, endpoints["epss"], epss.MAX_CVES, "name", "record")
+        self._cve_batch = _Collector[AdvisoryId](
+            epss.EPSS_SOURCE, endpoints["epss"], epss.MAX_CVES, "name", "page", "record"
+        )
         self._repository_batch = _Collector[RepositoryId](
             deps_dev.REPOSITORIES, endpoints["deps-dev"], deps_dev.MAX_BATCH_REQUESTS, "name", "version", "page"
         )
@@ -161,11 +172,14 @@ class EarlyRequests:
         """Begin the requests about packages; ``pinned_releases`` are all versions in use of some of them."""
         for release in pinned_releases:
             self._track(release)
+        self._has_few_packages = len(packages) <= _FEW_PACKAGES and len(pinned_releases) <= _FEW_PACKAGES
         config = self._registries.index_config
         requested = [package for package in packages if config.find_search(package) == IndexSearch()]
         if not config.pypi.is_simple_index:
             pypi_packages = [package for package in requested if package.registry_api == "pypi"]
-            self._start("name", pypi.PROJECT_JSON, pypi_packages, config.pypi, self._add_pages)
+            batch = self._start("name", pypi.PROJECT_JSON, pypi_packages, config.pypi, self._add_pages)
+            if batch is not None and self._has_few_packages:
+                self._start_expected_pages(package for package in batch.subjects if package not in batch.facts)
         pinned_npm = [release for release in pinned_releases if release.package.registry_api == "npm"]
         for endpoint, group in _group_by_endpoint(pinned_npm, self._registries).values():
             self._start("name", npm.VERSION_MANIFEST, group, endpoint, self._add_manifests)
@@ -259,11 +273,13 @@ class EarlyRequests:
         subjects: Iterable[Any],
         endpoint: Endpoint,
         handle: Callable[[Any], None],
-    ) -> None:
-        """Begin requests whose facts ``handle`` receives."""
+        *,
+        is_tentative: bool = False,
+    ) -> Batch[Any, Any] | None:
+        """Begin requests whose facts ``handle`` receives; return the batch of those that are new, if there are any."""
         subjects = list(subjects)
         if not subjects:
-            return
+            return None
         count = 0
 
         def receive(facts: Mapping[Any, Fact[Any]]) -> None:
@@ -274,10 +290,11 @@ class EarlyRequests:
                 count = batch.open_count
 
         batch: Batch[Any, Any] | None = None
-        batch = self._run.start(source, subjects, endpoint, receive)
+        batch = self._run.start(source, subjects, endpoint, receive, is_tentative=is_tentative)
         if batch is not None:
             count = batch.open_count
             self._open[stage] += count
+        return batch
 
     def _send(self, collector: _Collector[Any], stage: str | None = None) -> None:
         usual_stage, handle = self._handlers[collector]
@@ -300,12 +317,12 @@ class EarlyRequests:
             open_counts = self._open
             if inbox and not open_counts["record"]:
                 self._start_aliases()
-            if self._candidates and not (open_counts["name"] or open_counts["list"]):
-                self._tell_candidates()
             self._send_pages("page")
             for collector in self._handlers:
                 if collector.is_due(open_counts, is_quiet=is_quiet):
                     self._send(collector)
+            if self._candidates and not (open_counts["name"] or open_counts["page"] or open_counts["list"]):
+                self._tell_candidates()
             is_new = bool(self._inbox)
         if self._affecting_ids and not any(
             open_counts[stage] for stage in ("name", "list", "record", "version", "page")
@@ -316,6 +333,26 @@ class EarlyRequests:
         for queue in self._page_queues.values():
             subjects, queue.subjects = queue.subjects, {}
             self._start(stage, queue.source, subjects, queue.endpoint, self._add_release_pages)
+
+    def _start_expected_pages(self, packages: Iterable[Package]) -> None:
+        """Request the pages of pinned releases beside those of their projects, which show another one most often.
+
+        The registry receives their names anyway. A release may not exist, so a failure counts for nothing.
+        """
+        releases = [
+            release
+            for package in packages
+            for release in self._releases.get(package, ())
+            if "+" not in release.version  # a local build is on no public index
+        ]
+        self._start(
+            "page",
+            pypi.RELEASE_JSON,
+            releases,
+            self._registries.index_config.pypi,
+            self._add_release_pages,
+            is_tentative=True,
+        )
 
     def _start_packuments(self, packages: Iterable[Package]) -> None:
         new_packages = [package for package in packages if package not in self._listed]
@@ -371,15 +408,31 @@ class EarlyRequests:
         for release in releases:
             self._use_page(release)
         self._compare(releases)
+        if self._has_few_packages:
+            self._tell_newest(package, releases)
         self._choose_repositories(releases)
+
+    def _tell_newest(self, package: Package, releases: Sequence[Release]) -> None:
+        """Request what the services have about the newest version, which one with an advisory may move to."""
+        info = self._get_package_info(releases[0]) if releases else None
+        if info is None or not info.newest_stable:
+            return
+        newest = Release(package=package, version=info.newest_stable)
+        self._newest_releases.add(newest)
+        self._version_batch.add(self._services.select_public("deps-dev", [newest]))
+        self._findings_batch.add(self._services.select_public("deps-dev", [newest]))
+        self._affecting_batch.add(self._services.select_public("osv", [newest]))
 
     def _use_page(self, release: Release) -> None:
         if release in self._metadata or release.package not in self._pages:
             return
         fact = self._pages[release.package]
         self._metadata[release] = Found(fact.value.metadata, fact.source, fact.retrieved_at)
+        expected_page = self._expected_pages.pop(release, None)
         if fact.value.metadata.version == release.version:
-            self._add_cves(fact.value.metadata.advisories or ())
+            self._use_listed(release, fact.value.metadata.advisories or ())
+        elif release.version in fact.value.package_info.versions and expected_page is not None:
+            self._add_release_pages({release: expected_page})
         elif release.version in fact.value.package_info.versions:
             self._queues_by_package[release.package].add([release])
 
@@ -409,10 +462,20 @@ class EarlyRequests:
 
     def _add_release_pages(self, facts: Mapping[Release, Fact[Metadata]]) -> None:
         for release, fact in facts.items():
-            if isinstance(fact, Found):
+            if not isinstance(fact, Found):
+                continue
+            if release.package in self._pages:
                 self._metadata[release] = fact
-                self._add_cves(fact.value.advisories or ())
+                self._use_listed(release, fact.value.advisories or ())
+            else:
+                self._expected_pages[release] = fact
         self._choose_repositories(facts)
+
+    def _use_listed(self, release: Release, advisories: Collection[AffectingAdvisory]) -> None:
+        """Use the advisories that the registry lists for a version: OSV has them too, and answers later."""
+        self._add_cves(advisories)
+        if advisories and self._has_few_packages:
+            self._suggest_versions(release, find_fixing_version(release.package.ecosystem, release.version, advisories))
 
     def _add_manifests(self, facts: Mapping[Release, Fact[Metadata]]) -> None:
         for release, fact in facts.items():
@@ -442,9 +505,9 @@ class EarlyRequests:
     def _add_versions(self, facts: Mapping[Release, Fact[VersionInfo]]) -> None:
         unindexed: list[Release] = []
         for release, fact in facts.items():
-            if release not in self._told_releases:
-                continue  # another version to compare with
             self._versions[release] = fact
+            if release not in self._told_releases:
+                continue  # another version to compare with, or to move to
             if not isinstance(fact, Found):
                 unindexed += [] if deps_dev.needs_single_request(fact) else [release]
             elif release.package.registry_api == "npm" and (
@@ -521,6 +584,9 @@ class EarlyRequests:
 
     def _add_affecting(self, facts: Mapping[Release, Fact[osv.AdvisoryHits]]) -> None:
         affected = []
+        unused = (self._newest_releases - self._told_releases) & facts.keys()
+        self._newest_hits |= {release: facts[release] for release in unused}
+        facts = {release: fact for release, fact in facts.items() if release not in unused}
         for release, fact in facts.items():
             if isinstance(fact, Found) and fact.value.ids:
                 self._affecting_ids[release] = tuple(id_ for id_, _ in fact.value.ids)
@@ -576,21 +642,26 @@ class EarlyRequests:
     def _suggest(self, releases: Sequence[Release]) -> None:
         """Request what the services have about the versions that affected releases may move to."""
         for release in releases:
-            info = self._get_package_info(release)
-            if info is None:
-                continue
-            stable_versions = [info.versions[row] for row in info.stable_rows]
-            candidates = {stable_versions[0]} if stable_versions else set()
+            fix = ""
             records = [self._records.get(id_) for id_ in self._affecting_ids[release]]
             if all(record is not None for record in records):
                 advisories = match_advisories(
                     [record.value for record in records if isinstance(record, Found)], release.package, release.version
                 )
                 fix = find_fixing_version(release.package.ecosystem, release.version, advisories)
-                candidates |= {fix} & set(stable_versions)
-            self._candidates.update(
-                Release(package=release.package, version=version) for version in candidates - {release.version}
-            )
+            self._suggest_versions(release, fix)
+
+    def _suggest_versions(self, release: Release, fix: str) -> None:
+        """Request, in time, what the services have about a fix and the newest version of a package."""
+        info = self._get_package_info(release)
+        if info is None:
+            return
+        candidates = {info.newest_stable}
+        if fix and any(info.versions[row] == fix for row in info.stable_rows):
+            candidates.add(fix)
+        self._candidates.update(
+            Release(package=release.package, version=version) for version in candidates - {release.version, ""}
+        )
 
     def _tell_candidates(self) -> None:
         self._send_pages("page")
@@ -600,6 +671,10 @@ class EarlyRequests:
             self._use_page(candidate)
         self._tell_releases(candidates)
         self._compare(candidates)
+        self._choose_repositories(candidates)
+        self._add_affecting(
+            {candidate: self._newest_hits.pop(candidate) for candidate in candidates if candidate in self._newest_hits}
+        )
         for collector in (self._version_batch, self._findings_batch, self._affecting_batch):
             self._send(collector, _CANDIDATE)  # nothing that concerns the versions in use waits for it
         self._send_pages(_CANDIDATE)

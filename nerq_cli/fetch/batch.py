@@ -56,6 +56,15 @@ class Batch(Generic[S, T]):
         self.outcomes: dict[S, Outcome] = {}
         #: Requests that are queued or under way.
         self.job_count = 0
+        #: Subjects that may not exist and whose request is queued or under way. Its failure is no fact.
+        self.tentative: set[S] = set()
+        #: Ends the requests of that kind after a few failures in a row; those have a state of their own.
+        self.tentative_state = EndpointState(state.shared)
+        self.tentative_failures = 0
+        #: Subjects whose request of that kind failed.
+        self.untold: set[S] = set()
+        #: Subjects whose fact is asked for, so that a failure of such a request is followed by a request that counts.
+        self.awaited: set[S] = set()
         #: Receives new facts.
         self.on_facts: Callable[[Mapping[S, Fact[T]]], None] | None = None
 
@@ -72,7 +81,7 @@ class Batch(Generic[S, T]):
     @property
     def open_count(self) -> int:
         """How many subjects still await their fact."""
-        return len(self.subjects) - len(self.facts) if self.job_count else 0
+        return len(self.subjects) - len(self.facts) - len(self.untold) if self.job_count else 0
 
     def add_fact(self, subject: S, fact: Fact[T], outcome: Outcome) -> None:
         """Add a fact, and how it came about."""
@@ -114,6 +123,8 @@ class Job(msgspec.Struct, eq=False):
     attempt_deadline: float = math.inf
     #: Nothing waits for its result any more.
     is_abandoned: bool = False
+    #: Its subject may not exist: a failure is no fact about it.
+    is_tentative: bool = False
 
     def count_request(self) -> None:
         """Count one HTTP request."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final, Generic, TypeVar
 
-from nerq_cli.fetch.concurrency import MAX_CONCURRENCY, HostConcurrency
+from nerq_cli.fetch.concurrency import INITIAL_CONCURRENCY, MAX_CONCURRENCY, HostConcurrency
 
 Job = TypeVar("Job")
 
@@ -81,11 +81,22 @@ class HostWorkers(Generic[Job]):
         self._is_closing = False
         self._on_idle: Callable[[], None] | None = None
 
-    def add_jobs(self, host: str, jobs: Iterable[Job], *, max_concurrency: int = MAX_CONCURRENCY) -> None:
-        """Queue jobs for a host, which receives at most ``max_concurrency`` requests at a time."""
+    def add_jobs(
+        self,
+        host: str,
+        jobs: Iterable[Job],
+        *,
+        max_concurrency: int = MAX_CONCURRENCY,
+        initial_concurrency: int = INITIAL_CONCURRENCY,
+    ) -> None:
+        """Queue jobs for a host, which receives at most ``max_concurrency`` requests at a time.
+
+        A new host receives ``initial_concurrency`` of them to begin with.
+        """
         with self._lock:
             if host not in self._hosts:
-                concurrency = HostConcurrency(min(self._concurrency, max_concurrency))
+                maximum = min(self._concurrency, max_concurrency)
+                concurrency = HostConcurrency(maximum, initial=initial_concurrency)
                 self._hosts[host] = _Host(concurrency, self._lock)
             state = self._hosts[host]
             state.queue.extend(jobs)

@@ -19,7 +19,7 @@ from nerq_cli.fetch.http_client import HttpClient, create_timeout_error, parse_h
 from nerq_cli.fetch.request_error import RequestError
 from nerq_cli.fetch.retry import RetryingClient
 from nerq_cli.fetch.settings import HttpSettings
-from nerq_cli.fetch.source import Paged, Response, get_max_concurrency
+from nerq_cli.fetch.source import Paged, Response, get_initial_concurrency, get_max_concurrency
 
 if TYPE_CHECKING:
     import httpx
@@ -51,7 +51,13 @@ class JobRunner:
             self._client.open_host(job.request.url)
             by_queue.setdefault(_get_queue(job), []).append(job)
         for queue, queued_jobs in by_queue.items():
-            self._workers.add_jobs(queue, queued_jobs, max_concurrency=get_max_concurrency(queued_jobs[0].source))
+            source = queued_jobs[0].source
+            self._workers.add_jobs(
+                queue,
+                queued_jobs,
+                max_concurrency=get_max_concurrency(source),
+                initial_concurrency=get_initial_concurrency(source),
+            )
 
     def abandon_jobs(self, jobs: Mapping[Job, str]) -> None:
         """End to wait for jobs, whatever their threads do. Each has a result with the reason.
@@ -95,8 +101,10 @@ class JobRunner:
             job.state.shared.trip(f"{host}: {error}")
             return Result(job, failure=job.state.open_reason)
         except EndpointMissingError as error:
-            job.state.shared.mark_missing(f"{host}: {str(error) or 'does not offer this'}")
-            return Result(job, failure=job.state.open_reason)
+            reason = f"{host}: {str(error) or 'does not offer this'}"
+            if not job.is_tentative:  # else it may be the subject that is missing
+                job.state.shared.mark_missing(reason)
+            return Result(job, failure=job.state.open_reason or reason)
         except ResponseError as error:
             return Result(job, failure=f"{host}: {str(error) or 'the response is not valid'}")
         except Exception:  # noqa: BLE001 - without a result, the run would wait until its deadline

@@ -89,7 +89,7 @@ class RetryingClient:
                     raise
                 if error.status in _get_statuses(job.source, "stop_statuses"):
                     job.state.shared.trip(f"{error}; no more requests in this run")
-                    raise
+                    raise RequestError(job.state.open_reason, status=error.status) from None  # as those not sent
                 delay = self._compute_delay(error, attempt, deadline)
                 if delay is None:
                     failure = _add_attempts(error, attempt)

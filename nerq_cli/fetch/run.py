@@ -48,6 +48,8 @@ _NO_ANSWER_KEY: Final = "(no answer)"
 _GIVE_UP_DELAY: Final = 0.2
 #: A missing answer counts against a service only if this share of the whole time was left.
 _MIN_TIME_SHARE: Final = 0.3
+#: Tentative requests that fail one after the other before no more are sent: a server without the endpoint.
+_MAX_TENTATIVE_FAILURES: Final = 3
 _OFFLINE_REASON: Final = "offline: not in the cache"
 _INCOMPLETE_REASON: Final = "missing in the response"
 
@@ -153,13 +155,19 @@ class FetchRun:
         subjects: Iterable[S],
         endpoint: Endpoint,
         on_facts: Callable[[Mapping[S, Fact[T]]], None] | None = None,
+        *,
+        is_tentative: bool = False,
     ) -> Batch[S, T] | None:
         """Begin to fetch facts, for a later :meth:`fetch_all` about the same source and subjects; wait for nothing.
 
         Returns the batch of those subjects that were not started before; None without any. What is never asked for by
         such a call is in no summary. ``on_facts`` receives the facts as they arrive, those of the store at once; it is
-        called from this thread, while the run waits, and may start further requests. Without a network nothing is
-        begun.
+        called from this thread, while the run waits, and may start further requests; of what fails tentatively it
+        receives nothing. Without a network nothing is begun.
+
+        With ``is_tentative`` the subjects may not exist, and the first request does not leave alone, whatever the
+        source states. A failure is no fact then: who asks for the subject later, here or by :meth:`fetch_all`, causes a
+        request that counts. After a few failures the others are not sent.
 
         Raises:
             ConfigError: the proxy or the certificates that the environment names cannot be used.
@@ -167,16 +175,21 @@ class FetchRun:
         if self._offline:
             return None
         started = self._started.setdefault((source.name, endpoint.scope), {})
-        new_subjects = [subject for subject in dict.fromkeys(subjects) if subject not in started]
+        unique_subjects = dict.fromkeys(subjects)
+        new_subjects = [subject for subject in unique_subjects if subject not in started]
+        if not is_tentative:
+            for subject in unique_subjects:
+                if subject in started:
+                    self._await_tentative(started[subject], subject)
         if not new_subjects:
             return None
         batch = self._create_batch(source, new_subjects, endpoint)
         started.update(dict.fromkeys(batch.subjects, batch))
-        self._begin(batch)
+        self._begin(batch, is_tentative=is_tentative)
         batch.on_facts = on_facts
         if on_facts is not None and batch.facts:
             on_facts(dict(batch.facts))
-        if not batch.job_count:
+        if not batch.job_count and not batch.untold:
             batch.on_facts = None
         return batch
 
@@ -234,6 +247,8 @@ class FetchRun:
             batch = self._create_batch(source, new_subjects, endpoint)
             started.update(dict.fromkeys(new_subjects, batch))
             self._begin(batch)
+        for subject in unique_subjects:
+            self._await_tentative(started[subject], subject)
         return [(started[subject], subject) for subject in unique_subjects]
 
     def _create_batch(self, source: Source[S, T], subjects: Iterable[S], endpoint: Endpoint) -> Batch[S, T]:
@@ -261,14 +276,44 @@ class FetchRun:
                 self._budgets[key].pause()
         return (self._budgets[key], *([self._joint_budget] if limits.is_joint else ()))
 
-    def _begin(self, batch: Batch[Any, Any]) -> None:
+    def _begin(self, batch: Batch[Any, Any], *, is_tentative: bool = False) -> None:
         """Use the answers of the store, and send requests for the others."""
         subjects = self._read_store(batch)
-        if subjects and not self._offline:
-            jobs = list(self._create_jobs(batch, subjects))
-            if jobs and self._cached_only:
-                raise NotCachedError
-            self._add_jobs(batch, jobs)
+        if not subjects or self._offline:
+            return
+        jobs = list(self._create_jobs(batch, subjects))
+        if jobs and self._cached_only:
+            raise NotCachedError
+        if is_tentative:
+            batch.tentative.update(subject for job in jobs for subject in job.request.subjects)
+            batch.untold.update(subject for subject in subjects if subject not in batch.tentative)
+            for job in jobs:
+                job.state, job.is_tentative = batch.tentative_state, True
+        self._add_jobs(batch, jobs)
+
+    def _await_tentative(self, batch: Batch[S, T], subject: S) -> None:
+        """Let a failure of a tentative request be followed by one that counts; send that if it has failed."""
+        if subject in batch.tentative:
+            batch.awaited.add(subject)
+        elif subject in batch.untold:
+            batch.untold.discard(subject)
+            self._add_jobs(batch, list(self._create_jobs(batch, [subject])))
+
+    def _end_tentative(self, batch: Batch[Any, Any], result: Result) -> None:
+        """End a tentative request without a value as if it had not been sent."""
+        batch.end_job(has_response=False)
+        self._request_counts[batch.source.label] += result.job.request_count
+        self._report_progress(1)
+        batch.tentative_failures += 1
+        if batch.tentative_failures >= _MAX_TENTATIVE_FAILURES:
+            batch.tentative_state.local.trip("too many failures")
+        for subject in result.job.request.subjects:
+            batch.tentative.discard(subject)
+            batch.untold.add(subject)
+            if subject in batch.awaited:
+                self._await_tentative(batch, subject)
+        if batch.on_facts is not None:  # less is open
+            batch.on_facts({})
 
     def _take_facts(self, group: Sequence[tuple[Batch[S, T], S]]) -> dict[S, Fact[T]]:
         """Return the facts of one source, and count them."""
@@ -397,7 +442,7 @@ class FetchRun:
         batch.begin_jobs(len(jobs))
         self._jobs.update(dict.fromkeys(jobs, batch))
         state, ready_jobs = batch.state, jobs
-        if batch.source.probe and not state.attempted:
+        if batch.source.probe and not state.attempted and not jobs[0].is_tentative:
             ready_jobs = [] if state in self._probes else jobs[:1]
             self._probes.setdefault(state, []).extend(jobs[len(ready_jobs) :])
         if ready_jobs:
@@ -476,6 +521,11 @@ class FetchRun:
     def _process_result(self, result: Result) -> None:
         """Add the facts of one result to its batch, and send the requests that follow from it."""
         batch = self._jobs.pop(result.job)
+        if result.job.is_tentative and not _has_value(result):
+            self._end_tentative(batch, result)
+            return
+        if result.job.is_tentative:
+            batch.tentative_failures = 0
         known_count = len(batch.facts)
         self._add_result(batch, result)
         self._add_jobs(batch, [self._create_job(batch, request) for request in result.next_requests])
@@ -484,7 +534,7 @@ class FetchRun:
             self.fetcher.open_runner().add_jobs(waiting_jobs)
         if batch.on_facts is not None and len(batch.facts) > known_count:
             batch.on_facts(dict(islice(batch.facts.items(), known_count, None)))
-        if not batch.job_count:
+        if not batch.job_count and not batch.untold:
             batch.on_facts = None  # it may refer to the batch
 
     def _add_result(self, batch: Batch[Any, Any], result: Result) -> None:
@@ -495,6 +545,7 @@ class FetchRun:
         state.error = state.error or result.failure or ("" if result.next_requests else _INCOMPLETE_REASON)
         self._request_counts[batch.source.label] += result.job.request_count
         subjects = result.job.request.subjects
+        batch.tentative.difference_update(subjects)
         deferred_subjects = {subject for request in result.next_requests for subject in request.subjects}
         for subject, value, encoded in result.entries:
             if subject in batch.subjects and subject not in batch.facts:
@@ -589,6 +640,12 @@ def _format_asked_at(epoch_seconds: int) -> str:
 
 def _create_fact(value: T | None, label: str, now: int) -> Found[T] | Absent:
     return Absent(label, now) if value is None else Found(value, label, now)
+
+
+def _has_value(result: Result) -> bool:
+    """Whether a result has a value of every subject."""
+    values = {subject for subject, value, _ in result.entries if value is not None}
+    return result.not_modified or values.issuperset(result.job.request.subjects)
 
 
 def _find_overdue(jobs: Mapping[Job, Batch[Any, Any]]) -> dict[Job, str]:

@@ -7,7 +7,7 @@ from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
-from nerq_cli.fetch.concurrency import MAX_CONCURRENCY
+from nerq_cli.fetch.concurrency import INITIAL_CONCURRENCY, MAX_CONCURRENCY
 from nerq_cli.inventory import Subject
 
 S = TypeVar("S", bound=Subject)
@@ -82,6 +82,7 @@ class Source(Protocol[S, T]):
       part of the remaining time.
     - ``max_concurrency``: requests of this source that its host receives at a time, if it is to be asked more gently
       than ``MAX_CONCURRENCY`` allows.
+    - ``initial_concurrency``: requests that its host receives at a time to begin with, if this is its first source.
     """
 
     #: Stable identifier, part of the cache key: ``pypi-json``.
@@ -121,6 +122,12 @@ def has_cooldown(source: object) -> bool:
 def get_max_concurrency(source: object) -> int:
     """Return how many requests the host of this source may receive from it at a time."""
     limit: int = getattr(source, "max_concurrency", MAX_CONCURRENCY)
+    return limit
+
+
+def get_initial_concurrency(source: object) -> int:
+    """Return how many requests the host of this source receives at a time to begin with."""
+    limit: int = getattr(source, "initial_concurrency", INITIAL_CONCURRENCY)
     return limit
 
 

@@ -46,19 +46,37 @@ def decode_json(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     Raises:
         ResponseError: it is not JSON, or not of the expected shape.
     """
+    body = _repair_encoding(body)
     try:
-        return decoder.decode(repair_unicode(body))
+        try:
+            return decoder.decode(body)
+        except msgspec.MsgspecError:
+            repaired = _replace_surrogates(body)  # a search of the whole body, which few need
+            if repaired is body:
+                raise
+            return decoder.decode(repaired)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise ResponseError("the answer is not the JSON that the service documents") from error
 
 
 def repair_unicode(body: bytes) -> bytes:
     """Return JSON whose strings are all valid Unicode, with U+FFFD for what is not."""
-    if not body.isascii():
-        try:
-            body.decode()
-        except UnicodeDecodeError:
-            body = body.decode(errors="replace").encode()
+    return _replace_surrogates(_repair_encoding(body))
+
+
+def _repair_encoding(body: bytes) -> bytes:
+    """Return text in UTF-8, with U+FFFD for what is not."""
+    if body.isascii():
+        return body
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return body.decode(errors="replace").encode()
+    return body
+
+
+def _replace_surrogates(body: bytes) -> bytes:
+    """Return JSON without escaped halves of characters; the same object if it has no escaped surrogate."""
     if b"\\ud" in body or b"\\uD" in body:
         return _SURROGATES.sub(lambda match: rb"\ufffd" if match[1] else match[0], body)
     return body

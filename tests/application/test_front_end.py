@@ -43,7 +43,7 @@ def test_a_scan_needs_nothing_of_the_command_line(site: Any, tmp_path: Path) -> 
     )
     assert done.stderr == ""
     requests, states, modules = done.stdout.splitlines()
-    assert requests == "[2, 0]"  # the runs of one session share the cache, and each counts for itself
+    assert requests == "[3, 0]"  # the runs of one session share the cache, and each counts for itself
     assert states.endswith(f"1 {['reading dependency files', 'querying registries and services'] * 2}")
     assert modules == "[]"
     assert "/pypi/demo/json" in [request.path for request in site.requests]

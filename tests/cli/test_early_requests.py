@@ -72,6 +72,73 @@ def test_the_page_of_a_release_does_not_wait_for_the_page_of_another_project(
     assert page.has_arrived
 
 
+def test_the_page_of_a_pinned_release_does_not_wait_for_that_of_its_project(nerq: Nerq, pins: Any) -> None:
+    page = Waiting(pins, pins.site.scripts["/pypi/slow/json"][0], names("/pypi/slow/1.0/json"))
+    pins.site.on("/pypi/slow/json", page)
+    assert nerq(*SCAN).status == 0
+    assert page.has_arrived
+    assert pins.paths.count("/pypi/slow/1.0/json") == 1
+
+
+@pytest.mark.parametrize("status", [404, 500])
+def test_a_pinned_release_that_does_not_exist_changes_nothing_for_others(
+    nerq: Nerq, pins: Any, project: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    def select_others(report: Any) -> list[Any]:
+        fields = ("name", "state", "score", "score_range", "coverage", "reasons")
+        others = (dependency for dependency in report["dependencies"] if dependency["name"] != "quick")
+        return [[dependency[field] for field in fields] for dependency in others]
+
+    usual = nerq(*SCAN).json
+    monkeypatch.setenv("NERQ_CACHE_DIR", str(project.parent / "other cache"))
+    (project / "requirements.txt").write_text("requests==1.0\nquick==9.9\nslow==1.0\n")
+    pins.site.on("/pypi/quick/9.9/json", {"status": status})
+    result = nerq(*SCAN).json
+    assert select_others(result) == select_others(usual)
+    assert {source["name"]: source["state"] for source in result["sources"]}["PyPI"] == "ok"
+    count = len(pins.site.requests)
+    nerq(*SCAN)
+    assert len(pins.site.requests) == count
+
+
+def test_a_registry_without_pages_of_releases_has_the_same_report_and_is_not_asked_again(
+    nerq: Nerq, pins: Any, project: Path
+) -> None:
+    versions = {}
+    for name in ("requests", "quick", "slow"):
+        versions[name] = pins.site.scripts[f"/pypi/{name}/1.0/json"]
+        pins.site.on(f"/pypi/{name}/1.0/json", {"status": 404})
+    first = nerq(*SCAN).json
+    count = pins.paths.count("/pypi/quick/1.0/json")
+    assert 1 <= count <= 2
+    nerq(*SCAN)
+    for name, scripts in versions.items():  # it has them again, and that is known a day later
+        pins.site.on(f"/pypi/{name}/1.0/json", *scripts)
+    second = nerq(*SCAN).json
+    assert pins.paths.count("/pypi/quick/1.0/json") == count
+    assert second["dependencies"] == first["dependencies"]
+
+
+def test_the_newest_version_is_requested_in_the_same_batch(nerq: Nerq, pins: Any, services: Any) -> None:
+    assert nerq(*SCAN).status == 0
+    batches = [request.body.decode() for request in services.site.requests if "versionbatch" in request.path]
+    assert any('"quick"' in body and '"1.0"' in body and '"2.0"' in body for body in batches)
+
+
+def test_probabilities_do_not_wait_for_the_records_of_advisories_that_the_registry_lists(
+    nerq: Nerq, pins: Any, services: Any
+) -> None:
+    listed = {"id": "GHSA-1", "aliases": ["CVE-2026-1111"], "fixed_in": ["2.0"], "details": "A hole", "source": "osv"}
+    pins.pypi("quick", "1.0", "2.0", vulnerabilities={"1.0": [listed]})
+    services.advisory("quick", "1.0", identifier="GHSA-1", aliases=["CVE-2026-1111"],
+                      database_specific={"severity": "CRITICAL"})  # fmt: skip
+    record = hold(services, services, "/osv/v1/vulns/GHSA-1", names("/epss", "CVE-2026-1111"))
+    result = nerq(*SCAN).json
+    assert record.has_arrived
+    [quick] = [dependency for dependency in result["dependencies"] if dependency["name"] == "quick"]
+    assert quick["upgrade"]["version"] == "2.0"
+
+
 @pytest.mark.parametrize("kind", ["/osv/v1/querybatch", "/deps_dev/v3alpha/versionbatch"])
 def test_a_popular_name_is_told_at_once(nerq: Nerq, pins: Any, services: Any, kind: str) -> None:
     page = hold(pins, services, "/pypi/requests/json", names(kind, '"requests"', '"1.0"'))
@@ -232,10 +299,12 @@ def test_a_second_scan_begins_nothing(nerq: Nerq, pins: Any, services: Any) -> N
 def test_other_versions_of_known_packages_are_requested_at_once(
     nerq: Nerq, pins: Any, services: Any, project: Path
 ) -> None:
+    for name in ("requests", "quick", "slow"):
+        pins.pypi(name, "1.0", "1.5", "2.0")
     nerq(*SCAN)
-    (project / "requirements.txt").write_text("requests==2.0\nquick==2.0\nslow==2.0\n")
+    (project / "requirements.txt").write_text("requests==1.5\nquick==1.5\nslow==1.5\n")
     versions = services.site.scripts["/deps_dev/v3alpha/versionbatch"][0]
-    waiting = Waiting(services, None, names("/osv/v1/querybatch", '"quick"', '"2.0"'))
+    waiting = Waiting(services, None, names("/osv/v1/querybatch", '"quick"', '"1.5"'))
 
     def answer(request: Any) -> Any:
         waiting(request)

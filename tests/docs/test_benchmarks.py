@@ -13,7 +13,7 @@ from types import ModuleType
 import pytest
 
 BENCHMARKS = Path(__file__).parents[2] / "docs" / "benchmarks"
-MODULES = ("bodies", "registry", "services")
+MODULES = ("bodies", "registry", "services", "rounds", "run")
 BULK = "/-/npm/v1/security/advisories/bulk"
 
 
@@ -37,7 +37,7 @@ def test_npm_audit_gets_the_advisories_of_the_packages_it_sends(registry: Module
     sent = gzip.compress(json.dumps({"module-00025": ["1.0.0"], "module-00026": ["1.0.0"]}).encode())
     status, _, body = registry.respond(BULK, {"content-encoding": "gzip"}, sent)
     assert status == 200
-    assert {name: one["vulnerable_versions"] for name, [one] in json.loads(body).items()} == {"module-00025": "<4.9.1"}
+    assert {name: one["vulnerable_versions"] for name, [one] in json.loads(body).items()} == {"module-00025": "<4.9.0"}
 
 
 def test_an_abbreviated_packument_is_served_to_whom_accepts_it(registry: ModuleType) -> None:
@@ -52,6 +52,31 @@ def test_small_bodies_are_sent_as_they_are(registry: ModuleType) -> None:
     _, fields, body = registry.respond("/pypi/package-00007/json", {"accept-encoding": "gzip"}, b"")
     assert b"Content-Encoding" not in fields
     assert json.loads(body)["info"]["name"] == "package-00007"
+
+
+def test_a_version_with_an_advisory_lists_it_where_bodies_are_real(real: ModuleType) -> None:
+    def list_ids(path: str) -> list[str]:
+        return [one["id"] for one in json.loads(real.answer(path))["vulnerabilities"]]
+
+    assert list_ids("/pypi/package-00003/4.8.0/json") == ["GHSA-package-00003"]
+    assert list_ids("/pypi/package-00003/4.9.0/json") == list_ids("/pypi/package-00004/4.8.0/json") == []
+    queries = [{"package": {"name": "package-00003"}, "version": version} for version in ("4.8.0", "4.9.0")]
+    body = json.dumps({"queries": [*queries, {"package": {"name": "package-00003"}}]}).encode()
+    _, _, sent = real.respond("/osv/v1/querybatch", {}, body)
+    assert [bool(hits) for hits in json.loads(sent)["results"]] == [True, False, True]
+
+
+def test_the_npm_packages_of_a_lock_file_require_each_other_as_their_packuments_state(
+    real: ModuleType, tmp_path: Path
+) -> None:
+    rounds = importlib.import_module("rounds")
+    packages = json.loads(Path(rounds.npm_lock(tmp_path, 600)).read_text())["packages"]
+    required = {name for package in packages.values() for name in package.get("dependencies", {})}
+    assert required == {name.removeprefix("node_modules/") for name in packages if name}
+    for name in ("module-00007", "module-00100", "module-00599"):
+        locked = packages[f"node_modules/{name}"]
+        manifest = json.loads(real.answer(f"/{name}"))["versions"][locked["version"]]
+        assert manifest["dependencies"] == locked["dependencies"]
 
 
 def test_real_bodies_are_as_large_as_those_of_the_services(real: ModuleType) -> None:

@@ -10,11 +10,14 @@ from typing import Any
 import pytest
 
 from nerq_cli.facts import Absent
-from nerq_cli.fetch.concurrency import INITIAL_CONCURRENCY, MAX_CONCURRENCY, HostConcurrency
+from nerq_cli.fetch.concurrency import INITIAL_CONCURRENCY, MAX_CONCURRENCY, REGISTRY_CONCURRENCY, HostConcurrency
 from nerq_cli.fetch.fetcher import HttpSettings
 from nerq_cli.fetch.host_workers import HostWorkers
-from nerq_cli.fetch.source import Endpoint
+from nerq_cli.fetch.source import Endpoint, get_initial_concurrency
 from nerq_cli.inventory import Package
+from nerq_cli.sources.advisories.osv import RECORD_SOURCE
+from nerq_cli.sources.registries.npm import PACKUMENT
+from nerq_cli.sources.registries.pypi import PROJECT_JSON
 from tests.conftest import Site, Turn
 from tests.fetch.conftest import DEMOS, Demos
 
@@ -43,6 +46,16 @@ def test_the_limit_doubles_with_each_round_of_good_answers() -> None:
     host = Host()
     assert host.concurrency.limit == INITIAL_CONCURRENCY == 16
     assert [host.answer(status) for status in (200, 404, 304)] == [32, 64, 64]
+
+
+def test_a_registry_begins_with_more_requests_than_a_service() -> None:
+    assert get_initial_concurrency(PROJECT_JSON) == get_initial_concurrency(PACKUMENT) == REGISTRY_CONCURRENCY
+    assert get_initial_concurrency(RECORD_SOURCE) == INITIAL_CONCURRENCY
+    host = HostConcurrency(initial=48, clock=lambda: 0.0)
+    assert host.limit == 48
+    assert host.record_answer("page", 0.0, 429, is_needed=True)  # too early to count as an attempt
+    assert host.limit == 24
+    assert HostConcurrency(4, initial=48).limit == 4
 
 
 def test_a_limit_of_the_settings_or_the_source_is_kept() -> None:

@@ -201,3 +201,83 @@ def test_without_a_network_nothing_is_started(memory: MemoryCache, site: Site) -
         run.start(DEMOS, [A], Endpoint(url=site.url))
         assert isinstance(run.fetch(DEMOS, [A], Endpoint(url=site.url))[A], Unknown)
     assert not site.requests
+
+
+# --- subjects that may not exist -------------------------------------------------------------------------------------
+
+PROBED = Demos(probe=True)
+MISSING = "this server has no demos"
+
+
+def test_a_tentative_request_with_a_value_is_not_sent_again(run: FetchRun, site: Site) -> None:
+    at = Endpoint(url=site.url)
+    for name in ("a", "b"):
+        site.on(f"/{name}", {"body": {"name": name}})
+    seen: list[Any] = []
+    run.start(PROBED, [A, B], at, seen.append, is_tentative=True)
+    wait_for_requests(site, 2)  # both at once, though the endpoint is uncertain
+    run.start(PROBED, [A], at)
+    facts = run.fetch(PROBED, [A, B], at)
+    assert facts == {A: Found(Demo("a"), "Demo", NOW), B: Found(Demo("b"), "Demo", NOW)}
+    assert len(site.requests) == 2
+    assert {subject for found in seen for subject in found} == {A, B}
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.3])
+def test_a_tentative_failure_is_followed_by_a_request_that_counts(run: FetchRun, site: Site, delay: float) -> None:
+    at = Endpoint(url=site.url)
+    site.on("/a", {"status": 405, "delay": delay}, {"body": {"name": "a"}})
+    run.start(PROBED, [A], at, is_tentative=True)
+    wait_for_requests(site, 1)
+    if not delay:
+        run.fetch(OTHERS, [B], at)
+    assert run.fetch(PROBED, [A], at) == {A: Found(Demo("a"), "Demo", NOW)}
+    assert [request.path for request in site.requests].count("/a") == 2
+
+
+def test_a_tentative_failure_is_the_same_as_none_if_it_stays(run: FetchRun, site: Site) -> None:
+    at = Endpoint(url=site.url)
+    for name in "abc":
+        site.on(f"/{name}", {"status": 405})
+    run.start(PROBED, [A, B, C], at, is_tentative=True)
+    wait_for_requests(site, 3)
+    facts = run.fetch(PROBED, [A, B, C], at)
+    assert set(facts.values()) == {Unknown(f"{site.host}: {MISSING}", "Demo")}
+    assert len(site.requests) == 4  # the first one that counts is alone
+
+
+@pytest.mark.parametrize("status", [404, 405, 403])
+def test_a_tentative_failure_says_nothing_about_other_subjects(run: FetchRun, site: Site, status: int) -> None:
+    at = Endpoint(url=site.url)
+    site.on("/a", {"status": status})
+    site.on("/b", {"body": {"name": "b"}})
+    seen: list[Any] = []
+    run.start(PROBED, [A], at, seen.append, is_tentative=True)
+    wait_for_requests(site, 1)
+    run.fetch(OTHERS, [C], at)
+    assert run.fetch(PROBED, [B], at) == {B: Found(Demo("b"), "Demo", NOW)}
+    assert all(not found for found in seen)
+    [summary, _] = sorted(run.summarise_sources(), key=lambda one: one.name)
+    assert (summary.name, summary.requested, summary.received) == ("Demo", 1, 1)
+
+
+def test_tentative_requests_end_after_a_few_failures(run: FetchRun, site: Site) -> None:
+    at = Endpoint(url=site.url)
+    packages = [Package(ecosystem=PYPI, name=f"p{number}") for number in range(120)]
+    for package in packages:
+        site.on(f"/{package.name}", {"status": 405, "delay": 0.05})
+    run.start(PROBED, packages, at, is_tentative=True)
+    site.on("/others/a", {"status": 404, "delay": 2.0})
+    run.fetch(OTHERS, [A], at)  # until all of them had their turn
+    assert len(site.requests) < 60
+
+
+def test_what_the_store_knows_to_be_missing_is_not_tried(run: FetchRun, memory: MemoryCache, site: Site) -> None:
+    at = Endpoint(url=site.url)
+    site.on("/a", {"status": 405})
+    run.fetch(PROBED, [A], at)
+    with closing(Fetcher(memory)) as fetcher:
+        later = fetcher.open_run(now=NOW + 60)
+        later.start(PROBED, [B], at, is_tentative=True)
+        assert later.fetch(PROBED, [B], at) == {B: Unknown(f"{site.host}: {MISSING}", "Demo")}
+    assert len(site.requests) == 1

@@ -32,6 +32,7 @@ from nerq_cli.facts import (
     PackageInfo,
     Unknown,
 )
+from nerq_cli.fetch.concurrency import REGISTRY_CONCURRENCY
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
 from nerq_cli.inventory import Package, Release
 from nerq_cli.patterns import compile_late
@@ -257,12 +258,11 @@ class _VersionRow(NamedTuple):
     account: str | None
 
 
-#: Fields of a manifest that its metadata is read from, beside ``dist`` and ``maintainers``.
-_STATED_FIELDS: Final = tuple(
-    name
-    for name in _VersionManifest.__struct_fields__
-    if name not in {"name", "version", "npm_user", "dist", "maintainers"}
-)
+#: Values of the fields of a manifest that its metadata is not read from, or that are read apart from the others.
+_OTHER_FIELDS: Final[dict[str, Any]] = {
+    **dict.fromkeys(("name", "version", "npm_user"), UNSET),
+    **dict.fromkeys(("dist", "maintainers"), msgspec.Raw()),
+}
 
 
 class _VersionReader:
@@ -291,9 +291,8 @@ class _VersionReader:
             self._publisher_counts[maintainers] = _count_maintainers(manifest.maintainers)
         publishers = self._publisher_counts[maintainers]
         attested = _has_attestations(decode_optional(_DIST_DECODER, manifest.dist) or _Dist())
-        stated = {name: value for name in _STATED_FIELDS if (value := getattr(manifest, name)) is not UNSET}
         try:
-            key = msgspec.json.encode(stated), maintainers, attested
+            key = msgspec.json.encode(msgspec.structs.replace(manifest, **_OTHER_FIELDS)), maintainers, attested
         except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError):  # such as a number of 20 digits
             return _read_metadata(manifest, publishers=publishers, is_complete=self._is_complete)
         if key not in self._metadata:
@@ -470,6 +469,7 @@ class _PackumentSource:
     absent_max_age = _INFO.absent_max_age
     limit = _MAX_BYTES
     probe = False
+    initial_concurrency = REGISTRY_CONCURRENCY
 
     def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
         """Yield one request for each package."""
@@ -510,6 +510,7 @@ class _VersionManifestSource:
     absent_max_age = _INFO.absent_max_age
     limit = _MAX_BYTES
     probe = False
+    initial_concurrency = REGISTRY_CONCURRENCY
 
     def requests(self, subjects: Sequence[Release], endpoint: Endpoint) -> Iterator[Request[Release]]:
         """Yield one request for each version."""
@@ -544,6 +545,7 @@ class _LatestSource:
     absent_max_age = _INFO.absent_max_age
     limit = _MAX_BYTES
     probe = False
+    initial_concurrency = REGISTRY_CONCURRENCY
 
     def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
         """Yield one request for each package."""

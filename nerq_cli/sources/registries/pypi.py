@@ -43,6 +43,7 @@ from nerq_cli.facts import (
     PackageInfo,
     Unknown,
 )
+from nerq_cli.fetch.concurrency import REGISTRY_CONCURRENCY
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
 from nerq_cli.inventory import Package, Release
 from nerq_cli.patterns import compile_late
@@ -95,7 +96,7 @@ class SimpleListing(msgspec.Struct, frozen=True):
 # --- files and versions --------------------------------------------------------------------------------------------
 
 
-class _JsonFile(msgspec.Struct):
+class _JsonFile(msgspec.Struct, gc=False):
     """A file in the JSON API."""
 
     filename: Any = None
@@ -107,7 +108,7 @@ class _JsonFile(msgspec.Struct):
     yanked_reason: Any = None
 
 
-class _DatedFile(msgspec.Struct):
+class _DatedFile(msgspec.Struct, gc=False):
     """A file in the JSON API with a valid time; all files of real projects are."""
 
     filename: Any = None
@@ -263,26 +264,31 @@ def _read_release(
     requires_python, is_yanked = "", bool(files)
     for file in files:
         flags |= _classify_file(file.filename, file.packagetype)
-        is_yanked = is_yanked and (file.yanked is True or isinstance(file.yanked, str))
+        if is_yanked:
+            is_yanked = file.yanked is True or isinstance(file.yanked, str)
         if not requires_python and isinstance(file.requires_python, str):
             if file.requires_python not in texts:
                 texts[file.requires_python] = clean_text(file.requires_python, MAX_SPECIFIER)
             requires_python = texts[file.requires_python]
-    reasons = (_read_yank_reason(file.yanked, file.yanked_reason) for file in files) if is_yanked else ()
-    return _VersionRow(
-        _find_first_upload(files),
-        flags | (YANKED if is_yanked else 0),
-        requires_python,
-        next(filter(None, reasons), ""),
-    )
+    if not is_yanked:
+        return _VersionRow(_find_first_upload(files), flags, requires_python)
+    reasons = (_read_yank_reason(file.yanked, file.yanked_reason) for file in files)
+    return _VersionRow(_find_first_upload(files), flags | YANKED, requires_python, next(filter(None, reasons), ""))
 
 
 def _find_first_upload(files: Sequence[_JsonFile | _DatedFile]) -> int:
     """Return when the first file was uploaded, in epoch seconds UTC; 0 if no file states it."""
-    times: list[Any] = [file.upload_time_iso_8601 for file in files]
+    first: datetime | None = None
     with suppress(TypeError):  # times with and without a zone
-        if times and all(isinstance(time, datetime) for time in times) and (first := to_epoch_seconds(min(times))):
-            return first
+        for file in files:
+            time = file.upload_time_iso_8601
+            if not isinstance(time, datetime):
+                break
+            if first is None or time < first:
+                first = time
+        else:
+            if seconds := to_epoch_seconds(first):
+                return seconds
     return min(filter(None, map(_read_upload_time, files)), default=0)
 
 
@@ -302,6 +308,7 @@ class _ProjectJsonSource:
     absent_max_age = _INFO.absent_max_age
     limit = _MAX_BYTES
     probe = False
+    initial_concurrency = REGISTRY_CONCURRENCY
 
     def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:
         """Yield one request for each project."""
@@ -352,6 +359,7 @@ class _ReleaseJsonSource:
     absent_max_age = _INFO.absent_max_age
     limit = _MAX_BYTES
     probe = True
+    initial_concurrency = REGISTRY_CONCURRENCY
 
     def requests(self, subjects: Sequence[Release], endpoint: Endpoint) -> Iterator[Request[Release]]:
         """Yield one request for each release."""
@@ -575,6 +583,7 @@ class _SimpleSource:
     absent_max_age = _INFO.absent_max_age
     limit = _MAX_BYTES
     probe = False
+    initial_concurrency = REGISTRY_CONCURRENCY
     extra_statuses = _REDIRECT_STATUSES
 
     def requests(self, subjects: Sequence[Package], endpoint: Endpoint) -> Iterator[Request[Package]]:

@@ -285,7 +285,7 @@ class _RestSource:
     max_age = _INFO.max_age
     absent_max_age = _INFO.absent_max_age
     limit = 1_000_000
-    probe = True
+    probe = False
     cooldown = _INFO.cooldown
     time_limits = _INFO.time_limits
     stop_statuses = _STOP_STATUSES

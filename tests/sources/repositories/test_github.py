@@ -288,8 +288,9 @@ def test_a_refusal_ends_the_asking(told: Told, site: Site) -> None:
     for number in range(40):
         site.on(f"/repos/Acme/r{number}", {"status": 403, "headers": {"X-RateLimit-Remaining": "0"}})
     facts = told(*(repo(number) for number in range(40)), token="")
-    assert all(isinstance(fact, Unknown) for fact in facts.values())
-    assert len(site.requests) == 1
+    assert len(set(facts.values())) == 1  # whichever were sent
+    assert isinstance(facts[repo(0)], Unknown)
+    assert len(site.requests) <= 16
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"{}"])
