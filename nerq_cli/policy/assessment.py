@@ -44,3 +44,7 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     latest_upgrade: Upgrade | None = None
     #: Metadata of the version in use, each field with its source; None if no registry has any.
     metadata: Found[Metadata] | None = None
+    #: Lowest passing score of this dependency, 0 to 100; None if it is that of the run.
+    threshold: float | None = None
+    #: What the policy rules in force look at beside the score; None if there is no evidence. See ``policy.marks``.
+    marks: int | None = None

@@ -63,10 +63,28 @@ def document_parameter(param: Any) -> str:
     return f"* `{', '.join(names)}`: {param.help}"
 
 
+def document_rules() -> str:
+    """Return the page about the policy rules."""
+    intro = (
+        "# Policy rules\n\n"
+        "Each rule has a level: `allow` (not reported), `warn` (reported) or `deny` (fails the run, exit status 1). "
+        "Levels and options are set under [`[tool.nerq.rules]`](configuration.md#rules), or with `--deny`, `--warn` and "
+        "`--allow`. A rule whose facts are not known does not pass: the run is incomplete, and exits 3 with `--strict`.\n"
+    )
+    rows = "".join(f"| [`{rule.id}`](#{rule.id}) | `{rule.level}` | {rule.summary} |\n" for rule in RULES)
+    pages = "".join(
+        f"\n## {rule.id}\n\n{rule.summary} Default level: `{rule.level}`.\n\n{rule.explanation}\n\n"
+        f"What to do: {rule.hint}.\n"
+        for rule in RULES
+    )
+    return f"{intro}\n| rule | default level | finding |\n| --- | --- | --- |\n{rows}{pages}"
+
+
 @pytest.mark.parametrize(
     ("name", "write"),
     [
         ("cli", reference),
+        ("rules", document_rules),
         ("methodology", partial(methodology_page.render_markdown, PACKAGES)),
         ("data-sources", about.render_markdown),
     ],
@@ -105,11 +123,12 @@ def test_the_page_about_time_limits_ends_with_the_limits_of_each_source() -> Non
 
 def test_the_page_about_the_json_report_lists_the_policy_rules() -> None:
     page = DOCS / "reference" / "json.md"
-    start = "<!-- Generated from nerq_cli/policy/rules.py. Do not edit. -->\n\n"
-    effects = {"fail": "the run fails", "incomplete": "the run is incomplete"}
-    rows = "".join(f"| `{rule.id}` | {effects[rule.effect]} | {rule.headings[0]} |\n" for rule in RULES)
+    start = "<!-- Generated from nerq_cli/policy/rules/. Do not edit. -->\n\n"
+    rows = "".join(f"| `{rule.id}` | {rule.level} | {rule.headings[0]} |\n" for rule in RULES)
     before, _, after = page.read_text(encoding="utf-8").partition(start)
-    text = f"{before}{start}| id | effect | finding |\n| --- | --- | --- |\n{rows}\n{after[after.index('## ') :]}"
+    text = (
+        f"{before}{start}| id | default level | finding |\n| --- | --- | --- |\n{rows}\n{after[after.index('## ') :]}"
+    )
     if os.environ.get("NERQ_UPDATE_GOLDEN"):
         page.write_text(text, encoding="utf-8")
     assert page.read_text(encoding="utf-8") == text

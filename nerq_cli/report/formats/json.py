@@ -15,7 +15,7 @@ from nerq_cli.facts import AffectingAdvisory, Found, Metadata, get_origin
 from nerq_cli.inventory import Location
 from nerq_cli.methodology.types import Methodology
 from nerq_cli.policy import STATES
-from nerq_cli.policy.findings import Finding
+from nerq_cli.policy.findings import AppliedWaiver, Finding
 from nerq_cli.policy.fix import find_newer_fixes
 from nerq_cli.policy.upgrade import Upgrade
 from nerq_cli.problem import Problem
@@ -61,6 +61,8 @@ class _Tool(_Struct, frozen=True):
 class _Exit(_Struct, frozen=True):
     code: int
     reason: str
+    report_only: bool
+    judged_code: int | None
 
 
 class _Summary(_Struct, frozen=True):
@@ -145,12 +147,26 @@ class _Upgrade(_Struct, frozen=True):
     fixed_advisories: list[str]
 
 
+class _Waiver(_Struct, frozen=True):
+    reason: str
+    until: str | None
+    owner: str | None
+    location: _Location | None
+
+
 class _Finding(_Struct, frozen=True):
     id: str
     text: str
+    level: str
+    undecided: bool
     name: str | None
     purl: str | None
+    version: str | None
+    advisory: str | None
+    severity: str | None
     locations: list[_Location]
+    waiver: _Waiver | None
+    change: str | None
 
 
 class _Field(_Struct, frozen=True):
@@ -176,6 +192,7 @@ class _Dependency(_Struct, frozen=True, kw_only=True):
     aliases: list[str]
     skip_reason: str | None
     state: str | UnsetType = UNSET
+    threshold: float | UnsetType | None = UNSET
     in_registry: bool | UnsetType | None = UNSET
     score: float | UnsetType | None = UNSET
     grade: str | UnsetType | None = UNSET
@@ -334,7 +351,12 @@ def _build_document(report: Report) -> _Document:
         python=report.python or None,
         list_only=report.list_only,
         complete=report.complete,
-        exit=_Exit(report.exit.value, _sanitize_long(report.exit_reason)),
+        exit=_Exit(
+            report.exit.value,
+            _sanitize_long(report.exit_reason),
+            report.report_only,
+            None if report.judged_exit is None else report.judged_exit.value,
+        ),
         summary=_build_summary(report),
         projects=[
             _Project(
@@ -461,9 +483,25 @@ def _build_finding(finding: Finding) -> _Finding:
     return _Finding(
         id=finding.id,
         text=_sanitize_long(finding.text),
+        level=finding.level,
+        undecided=finding.undecided,
         name=sanitize_text(finding.name) or None,
         purl=sanitize_text(finding.purl) or None,
+        version=sanitize_text(finding.version) or None,
+        advisory=sanitize_text(finding.advisory) or None,
+        severity=finding.severity or None,
         locations=_build_locations(finding.locations),
+        waiver=None if finding.waiver is None else _build_waiver(finding.waiver),
+        change=finding.change or None,
+    )
+
+
+def _build_waiver(waiver: AppliedWaiver) -> _Waiver:
+    return _Waiver(
+        reason=_sanitize_long(waiver.reason),
+        until=sanitize_text(waiver.until) or None,
+        owner=sanitize_text(waiver.owner) or None,
+        location=None if waiver.location is None else _build_locations([waiver.location])[0],
     )
 
 
@@ -472,6 +510,7 @@ def _add_assessment(declaration: _Dependency, assessment: Assessment, methodolog
         declaration,
         **(_no_score_fields(methodology) if assessment.score is None else _score_fields(assessment.score)),
         state=assessment.state or UNSET,
+        threshold=None if assessment.threshold is None else float(assessment.threshold),
         in_registry=assessment.in_registry,
         reasons=_sanitize_long_texts(assessment.reasons),
         fix=_sanitize_long(assessment.fix) or None,
