@@ -60,7 +60,9 @@ def test_nothing_configured_gives_the_defaults(tmp_path: Path) -> None:
 
 def test_every_setting_of_nerq_toml_is_read(tmp_path: Path) -> None:
     path = write(tmp_path / "nerq.toml", EVERYTHING)
-    assert replace(read(tmp_path), weakenings=(), warnings=()) == Config(
+    config = read(tmp_path)
+    assert config.values["groups"] == (("main", "dev:docs"), f"{path}:7")
+    assert replace(config, weakenings=(), warnings=(), values={}) == Config(
         threshold=65.0,
         private=("acme-*", "@acme/*"),
         public=("open-*",),

@@ -116,7 +116,11 @@ def _summarise_file(file: DependencyFile) -> DependencyFileSummary:
         format=file.format,
         dependencies=_count_dependencies(file),
         problems=tuple(problem for problem in file.problems if problem.level != "note"),
-        notes=(*file.notes, *(_format_note(problem) for problem in file.problems if problem.level == "note")),
+        notes=(
+            *file.notes,
+            *file.setting_notes,
+            *(_format_note(problem) for problem in file.problems if problem.level == "note"),
+        ),
         lockfile=file.lockfile,
     )
 

@@ -68,8 +68,9 @@ def document_rules() -> str:
     intro = (
         "# Policy rules\n\n"
         "Each rule has a level: `allow` (not reported), `warn` (reported) or `deny` (fails the run, exit status 1). "
-        "Levels and options are set under [`[tool.nerq.rules]`](configuration.md#rules), or with `--deny`, `--warn` and "
-        "`--allow`. A rule whose facts are not known does not pass: the run is incomplete, and exits 3 with `--strict`.\n"
+        "Levels and options are set under [`[tool.nerq.rules]`](configuration.md#rules), or with `--deny`, `--warn` "
+        "and `--allow`. A rule whose facts are not known does not pass: the run is incomplete, and exits 3 with "
+        "`--strict`.\n"
     )
     rows = "".join(f"| [`{rule.id}`](#{rule.id}) | `{rule.level}` | {rule.summary} |\n" for rule in RULES)
     pages = "".join(
