@@ -130,7 +130,7 @@ _FUNCTIONS: Final[Mapping[str, Callable[[Context], bool | None]]] = MappingProxy
     }
 )
 #: Position of the bits of each mark.
-_SHIFTS: Final[Mapping[str, int]] = MappingProxyType({id_: _WIDTH * row for row, id_ in enumerate(_FUNCTIONS)})
+MARK_SHIFTS: Final[Mapping[str, int]] = MappingProxyType({id_: _WIDTH * row for row, id_ in enumerate(_FUNCTIONS)})
 
 
 def collect_marks(
@@ -141,7 +141,7 @@ def collect_marks(
     for id_ in rule_ids:
         if id_ in _FUNCTIONS:
             value = _FUNCTIONS[id_](context)
-            marks |= (_UNKNOWN if value is None else _YES if value else 0) << _SHIFTS[id_]
+            marks |= (_UNKNOWN if value is None else _YES if value else 0) << MARK_SHIFTS[id_]
     return marks
 
 
@@ -149,7 +149,7 @@ def read_mark(marks: int | None, rule_id: str) -> bool | None:
     """Return one mark: yes, no, or None if it is not known. Without marks (None) none is known."""
     if marks is None:
         return None
-    bits = marks >> _SHIFTS[rule_id]
+    bits = marks >> MARK_SHIFTS[rule_id]
     return None if bits & _UNKNOWN else bool(bits & _YES)
 
 
