@@ -16,7 +16,12 @@ from nerq_cli.errors import UsageError
 if TYPE_CHECKING:
     from nerq_cli.config import Config
 
-app = create_app("Show the settings in force.")
+app = create_app("Show the settings in force, and where each comes from.")
+
+
+@app.callback()
+def config() -> None:
+    """Show the settings in force, and where each comes from."""
 
 
 @app.command()
@@ -110,4 +115,6 @@ def _format_rows(rows: list[tuple[str, Any, str]]) -> Iterator[str]:
 def _format_value(value: object) -> str:
     if value is None:
         return "-"
+    if isinstance(value, float):
+        return f"{value:g}"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -32,7 +32,10 @@ def init(
     ] = None,
     debug: options.Debug = False,  # noqa: ARG001 - read by run_command_line
 ) -> None:
-    """Write nerq.toml with every setting as a comment. A file that is there is never overwritten."""
+    """Write a settings file with every setting as a comment.
+
+    It is called nerq.toml. A file that is there is never overwritten.
+    """
     from nerq_cli.config.template import render_template
 
     directory = Path(path)

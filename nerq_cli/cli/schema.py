@@ -17,7 +17,7 @@ def schema(
     compact: Annotated[bool, typer.Option("--compact", help="Print the schema of compact reports.")] = False,
     config: Annotated[bool, typer.Option("--config", help="Print the schema of settings files, for editors.")] = False,
 ) -> None:
-    """Print the JSON Schema (2020-12) of the JSON report, or of settings files."""
+    """Print the JSON Schema of reports, or of settings files."""
     if config:
         from json import dumps
 

@@ -31,9 +31,8 @@ def _find_malicious(rule_input: RuleInput) -> Iterator[Finding]:
 
 def _find_vulnerabilities(rule_input: RuleInput) -> Iterator[Finding]:
     """Yield a finding for each vulnerability of a version in use whose level is not ``allow``."""
-    levels = rule_input.settings.levels
-    # A dependency whose advisories are not known is below the threshold or could not be judged.
-    is_reported_by_score = all(levels.get(id_, "warn") != "allow" for id_ in ("score-below-threshold", "score-unknown"))
+    # A dependency whose advisories are not known is unknown or below the threshold, which are other rules.
+    is_below_accepted = rule_input.settings.levels.get("score-below-threshold", "deny") != "deny"
     for assessment in rule_input.assessments:
         if (
             assessment.state is None or assessment.dependency.is_own
@@ -43,7 +42,8 @@ def _find_vulnerabilities(rule_input: RuleInput) -> Iterator[Finding]:
             severity = get_severity(advisory)
             finding = build_finding(assessment, _describe_advisory(assessment, advisory), level)
             yield replace(finding, advisory=advisory.id, severity=severity)
-        if not is_reported_by_score and assessment.score is not None and not assessment.score.has_required_signal:
+        score = assessment.score
+        if is_below_accepted and assessment.state == "below" and score is not None and not score.has_required_signal:
             yield build_undecided(assessment, "not all of its advisories are known")
 
 

@@ -126,7 +126,7 @@ def _build_row(page: Page, assessment: Assessment, report: Report, findings: Seq
     reasons = _shorten_reasons(assessment, _list_reasons(assessment))
     if fails_otherwise:  # the score alone would not show it
         mark = page.glyphs.below
-        reasons.insert(0, f"fails {', '.join(failed_rules)}")
+        reasons.insert(bool(assessment.advisories), f"fails {', '.join(failed_rules)}")
     return _Row(
         (f"{mark} {wording.format_score(assessment, page.glyphs):>5} {grade}", style),
         (page.safe_text(wording.describe_name(dependency)), "strong"),
