@@ -16,6 +16,8 @@ from typer.core import TyperCommand, TyperGroup
 
 from nerq_cli.cli import about
 from nerq_cli.cli.app import app, load_command
+from nerq_cli.config.schema import build_schema
+from nerq_cli.config.table import SETTINGS, THRESHOLD_TABLES
 from nerq_cli.errors import EXIT_MEANINGS
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy.rules import RULES
@@ -102,6 +104,44 @@ def test_the_configuration_page_ends_with_the_variable_of_each_source() -> None:
     page = DOCS / "reference" / "configuration.md"
     start = "<!-- Generated from nerq_cli/sources/__init__.py. Do not edit. -->\n\n"
     text = f"{page.read_text(encoding='utf-8').partition(start)[0]}{start}{about.render_variables()}"
+    if os.environ.get("NERQ_UPDATE_GOLDEN"):
+        page.write_text(text, encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == text
+
+
+def document_settings() -> str:
+    """Return the tables of settings."""
+    lines = ["| key | type | meaning | default | variable | option |", "|---|---|---|---|---|---|"]
+    for key, setting in SETTINGS.items():
+        if "." not in key:
+            option = f"`{setting.option}`" if setting.option else ""
+            cells = (f"`{key}`", setting.kind.name, setting.summary, setting.default, f"`{setting.variable}`", option)
+            lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "| table | meaning | example |", "|---|---|---|"]
+    lines += [
+        f"| `thresholds.{name}` | {meaning} | `{example}` |" for name, (meaning, example) in THRESHOLD_TABLES.items()
+    ]
+    lines += ["", "| option of a rule | type | meaning | default |", "|---|---|---|---|"]
+    for key, setting in SETTINGS.items():
+        if key.startswith("rules.") and not key.endswith(".level"):
+            lines.append(f"| `{key}` | {setting.kind.name} | {setting.summary} | {setting.default} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_configuration_page_has_every_setting() -> None:
+    page = DOCS / "reference" / "configuration.md"
+    start = "<!-- Generated from nerq_cli/config/table.py. Do not edit. -->\n\n"
+    end = "\n<!-- End of the generated part. -->"
+    before, _, rest = page.read_text(encoding="utf-8").partition(start)
+    text = f"{before}{start}{document_settings()}{end}{rest.partition(end)[2]}"
+    if os.environ.get("NERQ_UPDATE_GOLDEN"):
+        page.write_text(text, encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == text
+
+
+def test_the_schema_of_settings_is_the_printed_one() -> None:
+    page = DOCS / "reference" / "nerq.schema.json"
+    text = json.dumps(build_schema(), indent=2, ensure_ascii=False) + "\n"
     if os.environ.get("NERQ_UPDATE_GOLDEN"):
         page.write_text(text, encoding="utf-8")
     assert page.read_text(encoding="utf-8") == text
