@@ -40,7 +40,7 @@ def add_upgrades(
     """
     candidate_list = [
         _find_upgrade_candidates(assessment, known_evidence, options)
-        if options.score_latest or assessment.state == "below"
+        if options.score_latest or _fails(assessment, options)
         else None
         for assessment in assessments
     ]
@@ -89,16 +89,20 @@ def _find_upgrade_candidates(
     fact = evidence[release].package_info if assessment.score is not None and release is not None else None
     if not isinstance(fact, Found):
         return _UpgradeCandidates(package)
-    needs_upgrade = assessment.state == "below" or is_denied(assessment, options.policy)
     upgrade_versions = (
         upgrade.find_candidates(assessment.dependency, fact.value, assessment.advisories, python=options.python)
-        if needs_upgrade
+        if _fails(assessment, options)
         else ()
     )
     include_latest = assessment.latest in upgrade_versions or (
         options.score_latest and assessment.latest != assessment.dependency.version
     )
     return _UpgradeCandidates(package, upgrade_versions, assessment.latest if include_latest else "")
+
+
+def _fails(assessment: Assessment, options: ScanOptions) -> bool:
+    """Whether a dependency fails by its score or by an advisory."""
+    return assessment.state == "below" or is_denied(assessment, options.policy)
 
 
 def _add_upgrade(
