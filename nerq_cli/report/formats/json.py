@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, get_args, get_type_hints
 from typing import get_origin as get_origin_type
@@ -264,37 +264,46 @@ def render(report: Report, options: RenderOptions) -> bytes:
 def render_parts(report: Report, options: RenderOptions) -> Iterator[bytes]:
     """Yield the parts of the report, one dependency at a time: the whole would be several times as large in memory."""
     document = _build_document(report)
-    dependencies = (
-        _build_dependency(entry, report.methodology, list_only=report.list_only) for entry in report.dependencies
-    )
-    yield from _write_compact(document, dependencies) if options.compact else _write_indented(document, dependencies)
+    lists: dict[str, Iterator[_Struct]] = {
+        "dependencies": (
+            _build_dependency(entry, report.methodology, list_only=report.list_only) for entry in report.dependencies
+        ),
+        "findings": map(_build_finding, report.findings),
+    }
+    yield from _write_compact(document, lists) if options.compact else _write_indented(document, lists)
 
 
-def _write_indented(document: _Document, dependencies: Iterable[_Dependency]) -> Iterator[bytes]:
-    """Yield the document with these dependencies in place of its empty list."""
-    start, end = _split_document(msgspec.json.format(msgspec.json.encode(document), indent=2), b'\n  "dependencies": ')
-    yield start
-    separator = b""
-    for dependency in dependencies:
-        part = msgspec.json.format(msgspec.json.encode(dependency), indent=2)
-        yield separator + b"\n    " + part.replace(b"\n", b"\n    ")  # text in JSON has no line ends of its own
-        separator = b","
-    yield (b"\n  " if separator else b"") + end + b"\n"
+def _write_indented(document: _Document, lists: Mapping[str, Iterable[_Struct]]) -> Iterator[bytes]:
+    """Yield the document with these items in place of its empty lists."""
+    end = msgspec.json.format(msgspec.json.encode(document), indent=2)
+    for key, items in lists.items():
+        start, end = _split_document(end, f'\n  "{key}": '.encode())
+        yield start
+        separator = b""
+        for item in items:
+            part = msgspec.json.format(msgspec.json.encode(item), indent=2)
+            yield separator + b"\n    " + part.replace(b"\n", b"\n    ")  # text in JSON has no line ends of its own
+            separator = b","
+        end = (b"\n  " if separator else b"") + end
+    yield end + b"\n"
 
 
-def _write_compact(document: _Document, dependencies: Iterable[_Dependency]) -> Iterator[bytes]:
-    """Yield the document with a line for each dependency, without keys that have their default value."""
+def _write_compact(document: _Document, lists: Mapping[str, Iterable[_Struct]]) -> Iterator[bytes]:
+    """Yield the document with a line for each of these items, without keys that have their default value."""
     values = {
         field: _drop_defaults(value) if isinstance(value := getattr(document, field), list) else value
         for field in document.__struct_fields__
     }
-    start, end = _split_document(msgspec.json.encode(values), b',"dependencies":')
-    yield start
-    separator = b""
-    for dependency in dependencies:
-        yield separator + b"\n" + msgspec.json.encode(_drop_defaults(dependency))
-        separator = b","
-    yield (b"\n" if separator else b"") + end + b"\n"
+    end = msgspec.json.encode(values)
+    for key, items in lists.items():
+        start, end = _split_document(end, f',"{key}":'.encode())
+        yield start
+        separator = b""
+        for item in items:
+            yield separator + b"\n" + msgspec.json.encode(_drop_defaults(item))
+            separator = b","
+        end = (b"\n" if separator else b"") + end
+    yield end + b"\n"
 
 
 def _split_document(text: bytes, key: bytes) -> tuple[bytes, bytes]:
@@ -342,7 +351,7 @@ def find_defaults(struct: type[_Struct]) -> dict[str, object]:
 
 
 def _build_document(report: Report) -> _Document:
-    """Return the document without its dependencies."""
+    """Return the document without its dependencies and findings."""
     return _Document(
         schema_version=SCHEMA_VERSION,
         tool=_Tool(name="nerq-cli", version=report.version, methodology=report.methodology.version),
@@ -368,7 +377,7 @@ def _build_document(report: Report) -> _Document:
         ],
         dependency_files=[_build_dependency_file(dependency_file) for dependency_file in report.dependency_files],
         dependencies=[],
-        findings=[_build_finding(finding) for finding in report.findings],
+        findings=[],
         sources=[_build_source(source) for source in report.sources],
         warnings=[_sanitize_long(warning) for warning in report.warnings],
         hints=_sanitize_long_texts(report.hints),

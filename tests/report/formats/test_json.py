@@ -107,7 +107,7 @@ def test_a_compact_report_has_a_line_for_each_dependency(everything: Report) -> 
 
 def test_the_report_is_written_in_parts(any_report: Report) -> None:
     parts = [*json_report.render_parts(any_report, RenderOptions())]
-    assert len(parts) == len(any_report.dependencies) + 2
+    assert len(parts) == len(any_report.dependencies) + len(any_report.findings) + 3
     assert json.dumps(document(any_report), indent=2, ensure_ascii=False).encode() + b"\n" == b"".join(parts)
 
 
