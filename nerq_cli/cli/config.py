@@ -38,6 +38,9 @@ def show(
     strict: options.Strict = None,
     no_config: options.NoConfig = False,
     timeout: options.Timeout = None,
+    group: options.Group = None,
+    no_dev: options.NoDev = False,
+    exclude: options.Exclude = None,
     debug: options.Debug = False,  # noqa: ARG001 - read by run_command_line
 ) -> None:
     """Show each setting with its value, and where that comes from: option, variable, file and line, or default."""
@@ -58,7 +61,7 @@ def show(
         no_config=no_config,
         timeout=timeout,
     )
-    config = read_settings(settings, Path(path))
+    config = _add_scan_options(read_settings(settings, Path(path)), group, exclude, no_dev=no_dev)
     rows = list(_list_settings(config))
     if form == "json":
         entries = [{"key": key, "value": value, "origin": origin} for key, value, origin in rows]
@@ -67,6 +70,23 @@ def show(
         return
     typer.echo("\n".join(_format_rows(rows)))
     write_warnings(config.warnings)
+
+
+def _add_scan_options(config: Config, groups: list[str] | None, exclude: list[str] | None, *, no_dev: bool) -> Config:
+    """Return the settings with the options that only a scan has."""
+    from nerq_cli.config import Value
+    from nerq_cli.config.layers import apply_layers
+
+    patterns = config.values.get("exclude")
+    values = {
+        "groups": Value(tuple(groups or ()), "--group"),
+        "no-dev": Value(no_dev, "--no-dev"),
+        "exclude": Value(
+            (*config.exclude, *(exclude or ())), f"{patterns.origin}, --exclude" if patterns else "--exclude"
+        ),
+    }
+    given = {"groups": groups, "no-dev": no_dev, "exclude": exclude}
+    return apply_layers(config, {key: value for key, value in values.items() if given[key]})
 
 
 def _list_settings(config: Config) -> Iterator[tuple[str, Any, str]]:

@@ -36,8 +36,11 @@ def init(
 
     It is called nerq.toml. A file that is there is never overwritten.
     """
+    from nerq_cli.cli.app import COMMANDS
     from nerq_cli.config.template import render_template
 
+    if baseline and _BASELINE not in COMMANDS:
+        raise UsageError("this version records no findings")
     directory = Path(path)
     if not directory.is_dir():
         raise UsageError(f"{path}: no such directory")
@@ -76,8 +79,6 @@ def _wants_baseline(baseline: bool | None) -> bool:  # noqa: FBT001 - three stat
 
 def _record_baseline(directory: Path) -> None:
     """Run the command that records findings."""
-    from nerq_cli.cli.app import COMMANDS, load_command
+    from nerq_cli.cli.app import load_command
 
-    if _BASELINE not in COMMANDS:
-        raise UsageError("this version records no findings")
     load_command(_BASELINE)(args=[str(directory)], prog_name=f"nerq {_BASELINE}", standalone_mode=False)

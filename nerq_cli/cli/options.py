@@ -38,6 +38,8 @@ Exclude = Annotated[
     list[str] | None, typer.Option("--exclude", help="Leave out paths that match this pattern (repeatable).")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the report only: no progress, warnings or hints.")]
+Group = Annotated[list[str] | None, typer.Option("--group", "-g", help="Only this dependency group (repeatable).")]
+NoDev = Annotated[bool, typer.Option("--no-dev", help="Leave development dependencies out.")]
 Threshold = Annotated[
     float | None,
     typer.Option("--threshold", "-t", min=0, max=100, help="Score a dependency must reach.  [default: 70]"),

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
+from nerq_cli.cli.app import COMMANDS
 from nerq_cli.config.schema import build_schema
 
 Nerq = Callable[..., Any]
@@ -102,6 +105,14 @@ def test_a_variable_with_a_typing_error_is_named(nerq: Nerq, monkeypatch: pytest
     assert "did you mean NERQ_THRESHOLD?" in nerq("config", "show").err
 
 
+def test_the_options_of_a_scan_are_shown_as_they_would_count(nerq: Nerq, project: Path) -> None:
+    (project / "nerq.toml").write_text('exclude = ["vendor/"]\ngroups = ["main"]\n')
+    settings = show(nerq, "--exclude", "docs/", "--group", "dev", "--no-dev")
+    assert settings["exclude"] == (["vendor/", "docs/"], "nerq.toml:1, --exclude")
+    assert settings["groups"] == (["dev"], "--group")
+    assert settings["no-dev"] == (True, "--no-dev")
+
+
 def test_a_format_that_is_not_there_is_a_usage_error(nerq: Nerq) -> None:
     assert nerq("config", "show", "--format", "xml").status == 2
 
@@ -136,6 +147,29 @@ def test_init_writes_nothing_beside_settings_that_it_would_outweigh(
 def test_init_takes_a_pyproject_of_others_for_none(nerq: Nerq, project: Path) -> None:
     (project / "pyproject.toml").write_text("[project]\nname = 'app'\n")
     assert nerq("init").status == 0
+
+
+def test_init_records_findings_where_a_command_does(nerq: Nerq, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(COMMANDS, "baseline", raising=False)
+    refused = nerq("init", "--baseline")
+    assert (refused.status, [*project.iterdir()]) == (2, [])
+
+    module = ModuleType("nerq_cli.cli.baseline")
+    source = (
+        "from nerq_cli.cli.command import create_app\n"
+        "app = create_app()\n"
+        "@app.command()\n"
+        "def baseline(path: str) -> None:\n"
+        "    print(f'recorded {path}')\n"
+    )
+    exec(source, module.__dict__)  # noqa: S102 - the text above
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(COMMANDS, "baseline", "Record findings.")
+    assert nerq("init", "--no-baseline").out == "wrote nerq.toml\n"
+    (project / "nerq.toml").unlink()
+    assert nerq("init").out == "wrote nerq.toml\n"  # nobody is asked without a terminal
+    (project / "nerq.toml").unlink()
+    assert nerq("init", "--baseline").out == "wrote nerq.toml\nrecorded .\n"
 
 
 def test_init_needs_a_directory(nerq: Nerq) -> None:
