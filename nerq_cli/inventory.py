@@ -334,6 +334,10 @@ class DependencyFile(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
     #: Those that count only if no lock file locks this file.
     unlocked_problems: tuple[Problem, ...] = ()
+    #: Sentences about settings of this program that do not apply.
+    setting_notes: tuple[str, ...] = ()
+    #: Packages, as ``name`` or ``name@version``, whose install scripts the project decided about (npm, pnpm).
+    decided_scripts: tuple[str, ...] = ()
     #: Sentences about what the file does not contain ("dependencies are dynamic: not listed here").
     notes: tuple[str, ...] = ()
 

@@ -2,20 +2,28 @@ from __future__ import annotations
 
 import fnmatch
 import os
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
+import tomli
 from hypothesis import given
 from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
 from msgspec.structs import replace
 
-from nerq_cli.config import Config, find_private_pattern, find_public_pattern, read_config, read_config_file
+from nerq_cli.config import Config, Value, find_private_pattern, find_public_pattern, read_config, read_config_file
+from nerq_cli.config.layers import apply_layers, read_environment
+from nerq_cli.config.schema import build_schema
+from nerq_cli.config.table import SETTINGS, THRESHOLD_TABLES
+from nerq_cli.config.template import render_template
 from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.errors import ConfigError, ExitStatus
 from nerq_cli.inventory import Package
+from nerq_cli.policy.settings import PolicySettings, VulnerabilityOptions
 from nerq_cli.problem import Problem
 
 
@@ -60,7 +68,9 @@ def test_nothing_configured_gives_the_defaults(tmp_path: Path) -> None:
 
 def test_every_setting_of_nerq_toml_is_read(tmp_path: Path) -> None:
     path = write(tmp_path / "nerq.toml", EVERYTHING)
-    assert replace(read(tmp_path), weakenings=(), warnings=()) == Config(
+    config = read(tmp_path)
+    assert config.values["groups"] == (("main", "dev:docs"), f"{path}:7")
+    assert replace(config, weakenings=(), warnings=(), values={}) == Config(
         threshold=65.0,
         private=("acme-*", "@acme/*"),
         public=("open-*",),
@@ -492,3 +502,273 @@ def test_a_large_or_padded_file_is_judged_in_no_time(tmp_path: Path, name: str, 
 def test_public_patterns_that_match_everything_are_refused(tmp_path: Path, pattern: str) -> None:
     [message] = messages(tmp_path, f'public = ["{pattern}"]')
     assert "private names would be sent" in message
+
+
+# --- the policy
+
+
+def read_policy(folder: Path, text: str) -> PolicySettings:
+    write(folder / "nerq.toml", text)
+    return read(folder).policy
+
+
+POLICY = """\
+preset = "critical"
+report-only = true
+
+[thresholds]
+groups = { dev = 50 }
+dimensions.security = 80
+
+[thresholds.packages]
+"npm:@acme/web" = 40
+
+[rules]
+unpinned = "warn"
+licence.allow = ["permissive", "MPL-2.0"]
+malicious = { level = "deny" }
+
+[rules.vulnerability]
+medium = "deny"
+only-fixable = true
+kev = "warn"
+epss = 0.5
+
+[rules.too-new]
+min-age = "P7D"
+"""
+
+
+def test_every_setting_of_the_policy_is_read(tmp_path: Path) -> None:
+    policy = read_policy(tmp_path, POLICY)
+    assert policy == PolicySettings(
+        levels={"malicious": "deny", "unpinned": "warn", "licence": "deny", "too-new": "deny"},
+        vulnerability=VulnerabilityOptions(
+            levels={"critical": "deny", "high": "deny", "medium": "deny", "low": "allow", "unknown": "warn"},
+            only_fixable=frozenset({"critical", "high", "medium", "low", "unknown"}),
+            kev="warn",
+            epss=0.5,
+        ),
+        min_age=7 * 86_400,
+        allowed_licences=("permissive", "MPL-2.0"),
+        group_thresholds={"dev": 50.0},
+        dimension_thresholds={"security": 80.0},
+        package_thresholds={"npm:@acme/web": 40.0},
+        report_only=True,
+    )
+    assert read(tmp_path).threshold == 80.0
+
+
+def test_each_value_has_its_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "nerq.toml", POLICY)
+    origins = {key: value.origin for key, value in read(tmp_path).values.items()}
+    assert {key: origin.removeprefix(f"{path}:") for key, origin in origins.items()} == {
+        "preset": "1",
+        "report-only": "2",
+        "thresholds.groups.dev": "5",
+        "thresholds.dimensions.security": "6",
+        "thresholds.packages.npm:@acme/web": "9",
+        "rules.unpinned.level": "12",
+        "rules.licence.allow": "13",
+        "rules.malicious.level": "14",
+        "rules.vulnerability.medium": "17",
+        "rules.vulnerability.only-fixable": "18",
+        "rules.vulnerability.kev": "19",
+        "rules.vulnerability.epss": "20",
+        "rules.too-new.min-age": "23",
+    }
+
+
+def test_a_table_in_pyproject_has_the_same_policy(tmp_path: Path) -> None:
+    policy = read_policy(tmp_path / "one", POLICY)
+    text = re.sub(r"(?m)^\[", "[tool.nerq.", POLICY)
+    write(tmp_path / "two" / "pyproject.toml", f"[tool.nerq]\n{text}")
+    assert read(tmp_path / "two").policy == policy
+
+
+def test_everything_wrong_in_the_policy_is_reported_at_once_with_line_and_nearest_name(tmp_path: Path) -> None:
+    text = """\
+preset = "prodution"
+[thresholds]
+group = { dev = 50 }
+packages = 7
+[thresholds.dimensions]
+securty = 80
+security = 101
+[rules]
+licenze = "deny"
+yanked = "denny"
+[rules.vulnerability]
+hihg = "deny"
+medium = "error"
+epss = 2
+only-fixable = ["mild"]
+[rules.licence]
+deny = ["GPL-3.0-olny"]
+[rules.too-new]
+min-age = "a week"
+"""
+    write(tmp_path / "nerq.toml", text)
+    found = [(problem.line, problem.message, problem.hint) for problem in problems(tmp_path)]
+    duration_message = 'must be a duration such as "7d", "P7D" or "168h", or a number of minutes, up to 365,000 days'
+    licence_message = "has a text that is no SPDX identifier, no pattern of one and no kind of licence"
+    assert found == [
+        (1, "preset must be one of research, sandbox, production, critical", "did you mean 'production'?"),
+        (3, "there is no key 'thresholds.group'", "did you mean 'groups'?"),
+        (4, "thresholds.packages must be a table", ""),
+        (6, "there is no dimension 'securty'", "did you mean 'security'?"),
+        (7, "thresholds.dimensions.security must be a number from 0 to 100", ""),
+        (9, "there is no rule 'licenze'", "did you mean 'licence'?"),
+        (10, "rules.yanked must be one of allow, warn, deny", "did you mean 'deny'?"),
+        (12, "there is no key 'rules.vulnerability.hihg'", "did you mean 'high'?"),
+        (13, "rules.vulnerability.medium must be one of allow, warn, deny", ""),
+        (14, "rules.vulnerability.epss must be a probability from 0 to 1", ""),
+        (15, "rules.vulnerability.only-fixable must be one of low, unknown, medium, high, critical", ""),
+        (17, f"rules.licence.deny {licence_message}", "did you mean 'gpl-3.0-only'?"),
+        (19, f"rules.too-new.min-age {duration_message}", ""),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("10080", 604_800), ('"7d"', 604_800), ('"P7D"', 604_800), ('"168h"', 604_800)]
+)
+def test_a_minimum_age_is_a_duration_or_a_number_of_minutes(tmp_path: Path, value: str, seconds: int) -> None:
+    assert read_policy(tmp_path, f"rules.too-new.min-age = {value}").min_age == seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "weakenings"),
+    [
+        ('preset = "sandbox"', ("preset = sandbox (threshold 50, default 70)",)),
+        ('preset = "critical"', ()),
+        ("report-only = true", ("report-only = true",)),
+        ("thresholds.groups = { dev = 50, main = 80 }", ("thresholds.groups = dev 50",)),
+        ("thresholds.packages = { x = 0 }", ("thresholds.packages = x 0",)),
+        ("thresholds.dimensions = { security = 1 }", ()),
+        ('rules.malicious = "allow"', ("rules.malicious = allow (default deny)",)),
+        ('rules.yanked = "deny"', ()),
+        ('rules.vulnerability.high = "warn"', ("rules.vulnerability.high = warn (default deny)",)),
+        ('rules.vulnerability.kev = "allow"', ("rules.vulnerability.kev = allow (default deny)",)),
+        ("rules.vulnerability.only-fixable = true", ("rules.vulnerability.only-fixable = critical, high, unknown",)),
+        ("rules.vulnerability.only-fixable = false", ()),
+        ('rules.licence.allow = ["MIT"]', ()),
+    ],
+)
+def test_each_weakening_of_the_policy_is_named(tmp_path: Path, text: str, weakenings: tuple[str, ...]) -> None:
+    write(tmp_path / "nerq.toml", text)
+    assert read(tmp_path).weakenings == weakenings
+
+
+def test_the_file_with_a_dot_is_read_where_there_is_no_other(tmp_path: Path) -> None:
+    write(tmp_path / ".nerq.toml", "threshold = 81")
+    write(tmp_path / "pyproject.toml", "[tool.nerq]\nthreshold = 82")
+    hidden = read(tmp_path)
+    assert (hidden.threshold, len(hidden.warnings)) == (81.0, 1)
+    write(tmp_path / "nerq.toml", "threshold = 83")
+    config = read(tmp_path)
+    name = str(tmp_path / "nerq.toml")
+    assert config.threshold == 83.0
+    assert config.warnings == (
+        f"{name} applies; .nerq.toml beside it does not",
+        f"{name} applies; [tool.nerq] in the pyproject.toml beside it does not",
+    )
+
+
+# --- the environment and the command line
+
+
+def test_each_layer_outweighs_those_before_it(tmp_path: Path) -> None:
+    write(tmp_path / "nerq.toml", 'threshold = 60\nstrict = true\nrules.yanked = "warn"')
+    variables, warnings = read_environment(
+        {"NERQ_THRESHOLD": "75", "NERQ_STRICT": "no", "NERQ_DENY": "yanked, unpinned"}
+    )
+    options = {"threshold": Value(90.0, "--threshold")}
+    assert warnings == ()
+    assert read(tmp_path).threshold == 60.0
+    config = apply_layers(read(tmp_path), variables)
+    assert (config.threshold, config.strict) == (75.0, False)
+    assert config.policy.levels == {"yanked": "deny", "unpinned": "deny"}
+    config = apply_layers(read(tmp_path), variables, options)
+    assert (config.threshold, config.values["threshold"].origin) == (90.0, "--threshold")
+    assert config.warnings == read(tmp_path).warnings  # what the file weakens is named whoever outweighs it
+
+
+def test_a_preset_outweighs_the_threshold_of_a_layer_before_it_and_no_other(tmp_path: Path) -> None:
+    write(tmp_path / "nerq.toml", "threshold = 60")
+    preset = {"preset": Value("sandbox", "--policy")}
+    assert apply_layers(read(tmp_path), preset).threshold == 50.0
+    both = preset | {"threshold": Value(65.0, "--threshold")}
+    assert apply_layers(read(tmp_path), both).threshold == 65.0
+    write(tmp_path / "nerq.toml", 'preset = "critical"')
+    assert apply_layers(read(tmp_path), {"threshold": Value(65.0, "--threshold")}).threshold == 65.0
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "key", "value"),
+    [
+        ("NERQ_THRESHOLD", "80", "threshold", 80.0),
+        ("NERQ_PRESET", "critical", "preset", "critical"),
+        ("NERQ_TIMEOUT", "12.5", "timeout", 12.5),
+        ("NERQ_STRICT", "true", "strict", True),
+        ("NERQ_REPORT_ONLY", "1", "report-only", True),
+        ("NERQ_NO_DEV", "off", "no-dev", False),
+        ("NERQ_GROUPS", "main, dev:docs", "groups", ("main", "dev:docs")),
+        ("NERQ_EXCLUDE", "vendor/", "exclude", ("vendor/",)),
+        ("NERQ_PRIVATE", "acme-*,@acme/*", "private", ("acme-*", "@acme/*")),
+        ("NERQ_PUBLIC", "open-*", "public", ("open-*",)),
+        ("NERQ_WARN", "yanked", "rules.yanked.level", "warn"),
+        ("NERQ_ALLOW", "malicious", "rules.malicious.level", "allow"),
+    ],
+)
+def test_a_variable_sets_a_value(name: str, text: str, key: str, value: object) -> None:
+    assert read_environment({name: text}) == ({key: (value, name)}, ())
+    assert read_environment({name: " "}) == ({}, ())
+
+
+def test_every_setting_at_the_top_has_a_variable() -> None:
+    variables = {setting.variable for key, setting in SETTINGS.items() if "." not in key}
+    assert "" not in variables
+    assert len(variables) == len([key for key in SETTINGS if "." not in key])
+
+
+def test_every_wrong_variable_is_an_error_with_its_name() -> None:
+    with pytest.raises(ConfigError) as failure:
+        read_environment({"NERQ_THRESHOLD": "high", "NERQ_PRESET": "sandbx", "NERQ_DENY": "yankd"})
+    found = sorted((problem.path, problem.message, problem.hint) for problem in failure.value.problems)
+    assert found == [
+        ("NERQ_DENY", "there is no rule 'yankd'", "did you mean 'yanked'?"),
+        ("NERQ_PRESET", "preset must be one of research, sandbox, production, critical", "did you mean 'sandbox'?"),
+        ("NERQ_THRESHOLD", "threshold must be a number from 0 to 100", ""),
+    ]
+
+
+def test_a_variable_that_looks_like_a_setting_is_named() -> None:
+    warning = "NERQ_TRESHOLD is no setting and has no effect: did you mean NERQ_THRESHOLD?"
+    assert read_environment({"NERQ_TRESHOLD": "80"}) == ({}, (warning,))
+    others = {"NERQ_CACHE_DIR": "/x", "NERQ_CONFIG": "y", "NERQ_PYPI_URL": "https://pypi.example", "HOME": "/"}
+    assert read_environment(others) == ({}, ())
+
+
+def test_a_setting_of_the_file_that_was_written_for_it_changes_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "nerq.toml", render_template())
+    assert replace(read(tmp_path), path="") == Config()
+
+
+def test_each_line_of_the_written_file_is_valid_without_its_comment_sign(tmp_path: Path) -> None:
+    lines = [line.removeprefix("# ") for line in render_template().splitlines() if line.startswith("# ")]
+    settings = [line for line in lines if re.match(r"\[|[a-z\"][\w.:\"-]* = ", line)]
+    write(tmp_path / "nerq.toml", "\n".join(settings))
+    values = read(tmp_path).values
+    assert {key for key in SETTINGS if not key.endswith(".level")} <= {*values}
+    assert {key.split(".")[1] for key in values if key.startswith("thresholds.")} == {*THRESHOLD_TABLES}
+
+
+def test_the_schema_takes_what_is_read_and_nothing_else() -> None:
+    validator = Draft202012Validator(build_schema())
+    Draft202012Validator.check_schema(build_schema())
+    assert [*validator.iter_errors(tomli.loads(POLICY))] == []
+    assert [*validator.iter_errors(tomli.loads(EVERYTHING))] == []
+    for text in ("treshold = 1", "threshold = 101", "rules.yanked = 'denny'", "rules.licenze = 'deny'"):
+        assert [*validator.iter_errors(tomli.loads(text))]
+    for text in ("rules.vulnerability.hihg = 'deny'", "thresholds.dimensions.luck = 1", "preset = 'x'"):
+        assert [*validator.iter_errors(tomli.loads(text))]

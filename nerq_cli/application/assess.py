@@ -9,14 +9,19 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
-from nerq_cli import policy, scoring, signals
+from nerq_cli import scoring, signals
 from nerq_cli.application.scores import score_release
 from nerq_cli.ecosystems.listing import count_newer
 from nerq_cli.facts import AffectingAdvisory, Evidence, Fact, Found, LowerBound, PackageInfo, Unknown
 from nerq_cli.inventory import Release
 from nerq_cli.methodology.packages import PACKAGES
+from nerq_cli.policy import State, judge_dependency
 from nerq_cli.policy.assessment import UNEVALUABLE, pack_metadata
 from nerq_cli.policy.fix import suggest_fix
+from nerq_cli.policy.marks import MARKED_RULES
+from nerq_cli.policy.rules import RULES, find_level
+from nerq_cli.policy.rules.scores import explain_dimensions
+from nerq_cli.policy.settings import DEFAULT_POLICY, PolicySettings
 from nerq_cli.report.model import Assessment
 from nerq_cli.signals.signal import format_count
 
@@ -49,6 +54,13 @@ class ScanOptions(msgspec.Struct, frozen=True, kw_only=True):
     allow_empty: bool = False
     #: Score the newest version of each package as well.
     score_latest: bool = False
+    #: Levels of the rules, and thresholds of groups, packages and dimensions.
+    policy: PolicySettings = DEFAULT_POLICY
+
+    def judge(self, dependency: Dependency, score: scoring.Score | None) -> State:
+        """Return the state of a dependency with this score."""
+        threshold = self.policy.find_threshold(dependency, self.threshold)
+        return judge_dependency(dependency, score, threshold, self.policy.dimension_thresholds)
 
 
 def assess_resolution(
@@ -65,7 +77,7 @@ def assess_resolution(
     ``scores`` are scored here.
     """
     unsatisfied = {(item.package, location): item for item in resolution.unsatisfied for location in item.locations}
-    return [
+    assessments = [
         _assess_dependency(
             dependency,
             next(
@@ -85,6 +97,12 @@ def assess_resolution(
             scores,
         )
         for dependency in resolution.dependencies
+    ]
+    if not options.policy.has_own_thresholds:
+        return assessments
+    return [
+        replace(assessment, threshold=options.policy.find_threshold(assessment.dependency, options.threshold))
+        for assessment in assessments
     ]
 
 
@@ -112,13 +130,13 @@ def _assess_dependency(
         return assessment
     if isinstance(fact, Found) and release.version in fact.value.versions:
         return assessment
-    return _assess_unsatisfied(dependency, unsatisfied)
+    return replace(_assess_unsatisfied(dependency, unsatisfied), marks=assessment.marks)
 
 
 def _assess_skipped(dependency: Dependency, evidence: Mapping[Release, Evidence], options: ScanOptions) -> Assessment:
     """Return the assessment of a dependency that is not looked up: what advisories on this machine have counts."""
     local_evidence = evidence.get(dependency.release) if dependency.release else None
-    state = policy.judge_dependency(dependency, None, options.threshold)
+    state = options.judge(dependency, None)
     unjudged = Assessment(dependency=dependency, state=state, reasons=(dependency.skip_reason,))
     if dependency.is_advisories_only:
         fact = None if local_evidence is None else local_evidence.advisories
@@ -147,7 +165,7 @@ def assess_release(
     version = release.version
     if score is None:
         score = score_release(release, evidence, options.as_of)
-    state = policy.judge_dependency(dependency, score, options.threshold)
+    state = options.judge(dependency, score)
     package_info = evidence.package_info.value if isinstance(evidence.package_info, Found) else None
     advisories = evidence.advisories.value if isinstance(evidence.advisories, Found) else ()
     return Assessment(
@@ -156,7 +174,8 @@ def assess_release(
         score=score,
         # The sum of a tuple and empty ones is the same tuple: most dependencies share that of their score.
         reasons=(
-            tuple(_explain_range(score, state))
+            tuple(explain_dimensions(score, options.policy))
+            + tuple(_explain_range(score, state))
             + _collect_reasons(score, evidence)
             + tuple(_explain_local_build(dependency, version))
         ),
@@ -166,6 +185,7 @@ def assess_release(
         released_at=_find_release_time(package_info, version),
         advisories=advisories,
         packed_metadata=pack_metadata(evidence.metadata),
+        marks=_collect_marks(release, evidence, options),
         in_registry=_is_in_registry(evidence.package_info),
     )
 
@@ -212,12 +232,28 @@ def _add_package_advisories(
     score = assess_release(assessment.dependency, evidence, options).score
     return replace(
         assessment,
-        state=policy.judge_dependency(assessment.dependency, score, options.threshold),
+        state=options.judge(assessment.dependency, score),
         score=score,
         reasons=(*(cap.reason for cap in (score.caps if score is not None else ())), *assessment.reasons),
         fix="",
         advisories=advisories.value,
     )
+
+
+def _collect_marks(release: Release, evidence: Evidence, options: ScanOptions) -> int | None:
+    """Return what the rules in force look at beside the score; None if none of them looks at more."""
+    rule_ids = _list_marked_rules(options.policy)
+    if not rule_ids:
+        return None
+    from nerq_cli.policy.marks import collect_marks
+
+    return collect_marks(release.package.ecosystem, release.version, evidence, options.as_of, rule_ids)
+
+
+def _list_marked_rules(settings: PolicySettings) -> list[str]:
+    if not settings.levels:  # by default none is in force
+        return []
+    return [rule.id for rule in RULES if rule.id in MARKED_RULES and find_level(rule, settings) != "allow"]
 
 
 def _is_in_registry(fact: Fact[PackageInfo] | None) -> bool | None:
@@ -235,7 +271,7 @@ def _explain_local_build(dependency: Dependency, version: str) -> Iterator[str]:
         yield f"judged as {version}; what the local build {dependency.local_build} changes was not checked"
 
 
-def _explain_range(score: scoring.Score, state: policy.State) -> Iterator[str]:
+def _explain_range(score: scoring.Score, state: State) -> Iterator[str]:
     """Yield why a score that is not provisional gives no verdict."""
     if state == "unknown" and score.value is not None and score.has_required_signal:
         unknown_count = sum(signal.state == "unknown" for signal in score.signals)

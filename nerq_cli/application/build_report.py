@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from nerq_cli import __version__, policy
+from nerq_cli import __version__
 from nerq_cli.errors import ExitStatus
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import rules
+from nerq_cli.policy.verdict import decide_exit, report_only, select_incomplete
 from nerq_cli.problem import Problem
 from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
 from nerq_cli.report.wording import suggest_token
@@ -36,46 +37,57 @@ def build_report(
     error_count = sum(problem.level == "error" for problem in problems)
     notes = tuple(f"{file.path}: {note}" for file in dependency_files for note in file.notes)
     states = [assessment.state for assessment in assessments if assessment.state is not None]
-    findings = rules.find_problems(
-        rules.RuleInput(assessments=assessments, dependency_files=dependency_files, foreign_origins=foreign_origins)
+    all_findings = rules.find_findings(
+        rules.RuleInput(
+            assessments=assessments,
+            dependency_files=dependency_files,
+            foreign_origins=foreign_origins,
+            settings=options.policy,
+            as_of=options.as_of,
+            threshold=options.threshold,
+        )
     )
     incomplete_sources = [
         source for source in sources if source.state in ("partial", "unavailable") and not source.fallback
     ]
     incomplete = [
         *(_describe_incomplete(source) for source in incomplete_sources if source.required),
-        *rules.describe_counts(findings, "incomplete"),
         *_describe_problems(len(problems) - error_count),
         *notes,
         *_explain_skipped(assessments),
     ]
     optional_missing = [_describe_incomplete(source) for source in incomplete_sources if not source.required]
-    status, reason = policy.decide_exit(
-        states,
-        threshold=options.threshold,
+    verdict = decide_exit(
+        all_findings,
+        threshold=options.policy.describe_threshold(options.threshold),
+        below_count=states.count("below"),
+        is_empty=not states,
         problem_count=error_count,
-        findings=rules.describe_counts(findings, "fail"),
         incomplete=incomplete,
         optional_missing=optional_missing,
         strict=options.strict,
     )
-    reason = "; ".join((reason, *(source.note for source in sources if source.note)))
+    shown_verdict = report_only(verdict) if options.policy.report_only else verdict
+    notes_of_sources = [source.note for source in sources if source.note]
+    status, reason = shown_verdict.status, "; ".join((shown_verdict.reason, *notes_of_sources))
     if list_only and not error_count:
         status, reason = ExitStatus.PASSED, "listed, not scored"
-    unjudged_states = {"unknown", "not-judged"}
+    undecided = [finding for finding in all_findings if finding.undecided]
     return Report(
         version=__version__,
         methodology=PACKAGES,
         as_of=options.as_of,
         threshold=options.threshold,
         python=options.python,
-        complete=not (list_only or problems or incomplete or optional_missing or unjudged_states & {*states}),
-        strict=not (incomplete or unjudged_states & {*states}),
+        complete=not (list_only or problems or incomplete or optional_missing or undecided),
+        strict=not (incomplete or select_incomplete(all_findings)),
         exit=status,
         exit_reason=reason,
+        judged_exit=None if list_only else verdict.status,
+        report_only=options.policy.report_only,
         dependency_files=tuple(map(_summarise_file, dependency_files)),
         dependencies=tuple(assessments),
-        findings=findings,
+        findings=tuple(finding for finding in all_findings if finding.level != "allow"),
         sources=tuple(sources),
         warnings=notes,
         hints=tuple(_suggest_tokens(assessments)),
@@ -119,7 +131,11 @@ def _summarise_file(file: DependencyFile) -> DependencyFileSummary:
         format=file.format,
         dependencies=_count_dependencies(file),
         problems=tuple(problem for problem in file.problems if problem.level != "note"),
-        notes=(*file.notes, *(_format_note(problem) for problem in file.problems if problem.level == "note")),
+        notes=(
+            *file.notes,
+            *file.setting_notes,
+            *(_format_note(problem) for problem in file.problems if problem.level == "note"),
+        ),
         lockfile=file.lockfile,
     )
 

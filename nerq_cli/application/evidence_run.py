@@ -246,7 +246,7 @@ class EvidenceRun:
 
             session, now = self._session, read_clock() if self._now is None else self._now
             default_deadline = compute_default_deadline(self.expected_count)
-            deadline = session.settings.timeout or session.config.timeout or default_deadline
+            deadline = session.config.timeout or default_deadline
             limit = f", {deadline:g} s at most" if deadline > DEFAULT_DEADLINE else ""
             as_of = None if session.settings.as_of is None else parse_as_of(session.settings.as_of)
             self._fetch_run = session.fetcher.open_run(

@@ -14,6 +14,7 @@ from nerq_cli.application.assess import assess_resolution
 from nerq_cli.application.build_report import build_empty_report, build_report, drop_contents
 from nerq_cli.application.foreign_origins import list_foreign_origins
 from nerq_cli.application.named_versions import list_by_package
+from nerq_cli.application.nested_settings import note_nested_settings
 from nerq_cli.application.scores import score_releases
 from nerq_cli.application.select_dependencies import select_dependencies
 from nerq_cli.application.upgrades import add_upgrades
@@ -71,6 +72,8 @@ def run_scan(inputs: Inputs, options: ScanOptions, session: Session, *, explain:
     inputs = replace(inputs, exclude=(*session.config.exclude, *inputs.exclude))
     try:
         dependency_files = session.name_indexes(read_inputs(inputs, session.create_progress))
+        if session.obeys_project:
+            dependency_files = note_nested_settings(dependency_files, inputs.root)
     except NothingToScanError as error:
         report = build_empty_report(options, f"{error}")
     else:

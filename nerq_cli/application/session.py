@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
@@ -16,8 +16,8 @@ from nerq_cli.application.settings import (
     Settings,
     parse_as_of,
     parse_python,
+    read_options,
     resolve_strict,
-    resolve_threshold,
 )
 from nerq_cli.config import Config, read_config, read_config_file
 
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 Progress: TypeAlias = Callable[[int, int], None]
 #: Returns the progress callback for a label, or None where none is shown.
 ProgressFactory: TypeAlias = Callable[[str], "Progress | None"]
+
+
+#: Variables that are no settings; those of endpoints end with ``_URL``.
+_OTHER_VARIABLES: Final = frozenset({"NERQ_CACHE_DIR", "NERQ_CONFIG"})
 
 
 def hide_progress(_label: str) -> None:
@@ -63,7 +67,7 @@ class Session(msgspec.Struct):
 
     #: What the user set.
     settings: Settings
-    #: What the project set.
+    #: What is set: by the project's file, the environment or the user, each outweighing those before it.
     config: Config
     #: Directory of the project.
     root: Path
@@ -79,9 +83,10 @@ class Session(msgspec.Struct):
         """Return a session for the project in a directory, with its configuration read.
 
         Raises:
-            ConfigError: the configuration of the project is not valid.
+            ConfigError: the configuration of the project, or a variable, is not valid.
+            UsageError: an option is not valid.
         """
-        return cls(settings, _read_settings(settings, root), root, create_progress)
+        return cls(settings, read_settings(settings, root), root, create_progress)
 
     def __enter__(self) -> Session:  # noqa: PYI034 - Python 3.10 has no Self
         return self
@@ -97,6 +102,11 @@ class Session(msgspec.Struct):
         index_warnings = self._index_config.warnings if self._index_config is not None else ()
         storage_problems = (storage.problem for storage in (self._store, self._database) if storage is not None)
         return tuple(dict.fromkeys(filter(None, (*self.config.warnings, *index_warnings, *storage_problems))))
+
+    @property
+    def obeys_project(self) -> bool:
+        """Whether the settings of the scanned project apply."""
+        return not self.settings.no_config and not os.environ.get("NERQ_CONFIG", "").strip()
 
     @property
     def index_config(self) -> IndexConfig:
@@ -181,14 +191,15 @@ class Session(msgspec.Struct):
 
         return ScanOptions(
             as_of=parse_as_of(self.settings.as_of),
-            threshold=resolve_threshold(self.settings, self.config),
+            threshold=self.config.threshold,
             python=parse_python(self.settings.python),
-            strict=resolve_strict(self.settings, self.config),
+            strict=resolve_strict(self.config),
             groups=tuple(groups or self.config.groups),
             no_dev=no_dev or bool(self.config.no_dev and not groups),
             list_only=list_only,
             stop_on_problem=stop_on_problem,
             allow_empty=allow_empty,
+            policy=self.config.policy,
         )
 
     def name_indexes(self, dependency_files: Sequence[DependencyFile]) -> tuple[DependencyFile, ...]:
@@ -257,9 +268,31 @@ class Session(msgspec.Struct):
         return ranks.is_listed(package) or bool(find_public_pattern(self.config, package))
 
 
-def _read_settings(settings: Settings, root: Path) -> Config:
-    """Return the settings of the file that NERQ_CONFIG names, else of the project, unless the user wants none."""
+def read_settings(settings: Settings, root: Path) -> Config:
+    """Return the settings in force: of the options, else of the environment, else of a file, else the defaults.
+
+    The file is the one that NERQ_CONFIG names, else that of the project in a directory, unless the user wants none.
+
+    Raises:
+        ConfigError: the file or a variable has unknown settings or invalid values.
+        UsageError: an option is not valid.
+    """
+    config = _read_file(settings, root)
+    options = read_options(settings)
+    if not options and not any(map(_may_be_setting, os.environ)):
+        return config  # the table of settings takes some milliseconds to import
+    from nerq_cli.config.layers import apply_layers, read_environment
+
+    variables, warnings = read_environment(os.environ)
+    return replace(apply_layers(config, variables, options), warnings=(*config.warnings, *warnings))
+
+
+def _read_file(settings: Settings, root: Path) -> Config:
     if settings.no_config:
         return Config()
     named_path = os.environ.get("NERQ_CONFIG", "").strip()
     return read_config_file(Path(named_path)) if named_path else read_config(root)
+
+
+def _may_be_setting(variable: str) -> bool:
+    return variable.startswith("NERQ_") and not variable.endswith("_URL") and variable not in _OTHER_VARIABLES

@@ -16,7 +16,7 @@ import msgspec
 from nerq_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from nerq_cli.config import Config
+    from nerq_cli.config import Config, Value
 
 
 class OptionalSource(str, Enum):
@@ -34,6 +34,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     #: Score a dependency must reach, 0-100.
     threshold: float | None = None
+    #: Name of a threshold.
+    preset: str | None = None
+    #: Whether the run passes whatever it finds.
+    report_only: bool = False
+    #: Ids of the rules to give each level.
+    deny: Sequence[str] | None = None
+    warn: Sequence[str] | None = None
+    allow: Sequence[str] | None = None
     #: Whether a run that could not check everything fails.
     strict: bool | None = None
     #: Use cached responses only, and send no request.
@@ -71,15 +79,51 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return OptionalSource.DOWNLOADS in (self.optional_sources or ())
 
 
-def resolve_threshold(settings: Settings, config: Config) -> float:
-    """Return the threshold: the user's, else the project's, else the default."""
-    return config.threshold if settings.threshold is None else abs(settings.threshold)
+def read_options(settings: Settings) -> dict[str, Value]:
+    """Return the values that the user gave as options.
+
+    Raises:
+        UsageError: there is no such preset or rule.
+    """
+    from nerq_cli.config import Value
+
+    values: dict[str, Value] = {
+        "timeout": Value(settings.timeout, "--timeout"),
+        "strict": Value(settings.strict, "--strict" if settings.strict else "--no-strict"),
+        "report-only": Value(settings.report_only or None, "--report-only"),
+    }
+    if settings.threshold is not None:
+        values["threshold"] = Value(abs(settings.threshold), "--threshold")
+    if settings.preset is not None:
+        values["preset"] = Value(_read_preset(settings.preset), "--policy")
+    for level in ("deny", "warn", "allow"):
+        ids = getattr(settings, level) or ()
+        if ids:
+            from nerq_cli.config.layers import read_levels
+            from nerq_cli.config.values import SettingError
+
+            try:
+                levels = read_levels(ids, level, f"--{level}")
+            except SettingError as error:
+                raise UsageError(f"--{level}: {error}", hint=error.hint) from error
+            if contradicting := [key for key in levels if key in values]:
+                id_ = contradicting[0].split(".")[1]
+                raise UsageError(f"--{level} {id_} contradicts another option", hint="give each rule one level")
+            values.update(levels)
+    return {key: value for key, value in values.items() if value.value is not None}
 
 
-def resolve_strict(settings: Settings, config: Config) -> bool:
-    """Return whether an incomplete run fails: the user's setting, else the project's, else whether CI is set."""
-    if settings.strict is not None:
-        return settings.strict
+def _read_preset(name: str) -> str:
+    from nerq_cli.policy.settings import PRESETS
+
+    if name not in PRESETS:
+        known = ", ".join(f"{preset} ({points:g})" for preset, points in PRESETS.items())
+        raise UsageError(f"--policy: there is no policy {name!r}", hint=f"the policies are {known}")
+    return name
+
+
+def resolve_strict(config: Config) -> bool:
+    """Return whether an incomplete run fails: as it is set, else whether CI is set."""
     return is_ci() if config.strict is None else config.strict
 
 

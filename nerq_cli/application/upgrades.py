@@ -13,6 +13,7 @@ from nerq_cli.application.scores import score_releases
 from nerq_cli.facts import Evidence, Found
 from nerq_cli.inventory import Package, Release
 from nerq_cli.policy import upgrade
+from nerq_cli.policy.rules.vulnerabilities import is_denied
 from nerq_cli.policy.upgrade import Upgrade
 from nerq_cli.report.model import Assessment
 from nerq_cli.report.wording import score_ceiling
@@ -33,13 +34,13 @@ def add_upgrades(
     provider: EvidenceProvider,
     scorer: Scorer = score_releases,
 ) -> Iterator[Assessment]:
-    """Yield the assessments, those below the threshold with the version to move to.
+    """Yield the assessments, those that fail by score or by an advisory with the version to move to.
 
     The evidence for all candidates is collected in one call; without candidates there is none.
     """
     candidate_list = [
         _find_upgrade_candidates(assessment, known_evidence, options)
-        if options.score_latest or assessment.state == "below"
+        if options.score_latest or _fails(assessment, options)
         else None
         for assessment in assessments
     ]
@@ -88,16 +89,20 @@ def _find_upgrade_candidates(
     fact = evidence[release].package_info if assessment.score is not None and release is not None else None
     if not isinstance(fact, Found):
         return _UpgradeCandidates(package)
-    is_below = assessment.state == "below"
     upgrade_versions = (
         upgrade.find_candidates(assessment.dependency, fact.value, assessment.advisories, python=options.python)
-        if is_below
+        if _fails(assessment, options)
         else ()
     )
     include_latest = assessment.latest in upgrade_versions or (
         options.score_latest and assessment.latest != assessment.dependency.version
     )
     return _UpgradeCandidates(package, upgrade_versions, assessment.latest if include_latest else "")
+
+
+def _fails(assessment: Assessment, options: ScanOptions) -> bool:
+    """Whether a dependency fails by its score or by an advisory."""
+    return assessment.state == "below" or is_denied(assessment, options.policy)
 
 
 def _add_upgrade(
@@ -119,7 +124,8 @@ def _add_upgrade(
     ranked_upgrades = [
         upgrades[version] for version in candidates.upgrade_versions if not _is_yanked(evidence[version])
     ]
-    best_upgrade = upgrade.choose(score_ceiling(assessment), ranked_upgrades, options.threshold)
+    threshold = options.threshold if assessment.threshold is None else assessment.threshold
+    best_upgrade = upgrade.choose(score_ceiling(assessment), ranked_upgrades, threshold)
     fix = assessment.fix if best_upgrade is None else best_upgrade.version
     return replace(assessment, fix=fix, upgrade=best_upgrade, latest_upgrade=upgrades.get(candidates.latest))
 
@@ -129,11 +135,14 @@ def _score_upgrade(
 ) -> Upgrade:
     """Score another version by the same rules as the version in use."""
     upgrade_assessment = assess_release(replace(assessment.dependency, version=version), evidence, options, score)
+    state = upgrade_assessment.state or "unknown"
+    if state == "ok" and is_denied(upgrade_assessment, options.policy):
+        state = "below"
     return upgrade.describe(
         assessment.dependency,
         version,
         score=upgrade_assessment.score,
-        state=upgrade_assessment.state or "unknown",
+        state=state,
         advisories=assessment.advisories,
         evidence=evidence,
     )

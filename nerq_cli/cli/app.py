@@ -24,7 +24,9 @@ COMMANDS: Final = {
     "check": "Show the report card of a package.",
     "why": "Show what depends on a package, from lock files; no network.",
     "methodology": "Print every weight, curve, cap and grade behind a score.",
-    "schema": "Print the JSON Schema (2020-12) of the JSON report.",
+    "schema": "Print the JSON Schema of reports, or of settings files.",
+    "config": "Show the settings in force, and where each comes from.",
+    "init": "Write a settings file with every setting as a comment.",
     "cache": "Show, empty or prune the cache.",
     "db": "Keep advisories on disk, for scans without a network.",
 }

@@ -38,6 +38,43 @@ Exclude = Annotated[
     list[str] | None, typer.Option("--exclude", help="Leave out paths that match this pattern (repeatable).")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the report only: no progress, warnings or hints.")]
+Group = Annotated[list[str] | None, typer.Option("--group", "-g", help="Only this dependency group (repeatable).")]
+NoDev = Annotated[bool, typer.Option("--no-dev", help="Leave development dependencies out.")]
+Threshold = Annotated[
+    float | None,
+    typer.Option("--threshold", "-t", min=0, max=100, help="Score a dependency must reach.  [default: 70]"),
+]
+Preset = Annotated[
+    str | None,
+    typer.Option("--policy", help="Threshold by name: research (30), sandbox (50), production (70), critical (80)."),
+]
+ReportOnly = Annotated[bool, typer.Option("--report-only", help="State what would fail, and exit 0.")]
+Deny = Annotated[
+    list[str] | None, typer.Option("--deny", metavar="RULE", help="Fail on findings of this rule (repeatable).")
+]
+Warn = Annotated[
+    list[str] | None, typer.Option("--warn", metavar="RULE", help="Only report findings of this rule (repeatable).")
+]
+Allow = Annotated[
+    list[str] | None, typer.Option("--allow", metavar="RULE", help="Do not report findings of this rule (repeatable).")
+]
+Strict = Annotated[
+    bool | None,
+    typer.Option(
+        "--strict/--no-strict", help="Exit 3 when something could not be checked.  [default: only when CI is set]"
+    ),
+]
+NoConfig = Annotated[
+    bool, typer.Option("--no-config", help="Apply no settings file; NERQ_CONFIG=FILE applies another one.")
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        min=0.1,
+        help="Seconds the whole run may take to gather evidence.  [default: 30 for each 1,000 dependencies]",
+    ),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when an error occurs.")]
 
 
@@ -60,31 +97,19 @@ class ReportOptions(Settings, frozen=True, kw_only=True):
         bool,
         typer.Option("--compact", help="Leave keys that have their default value out of JSON (nerq schema --compact)."),
     ] = False
-    threshold: Annotated[
-        float | None,
-        typer.Option("--threshold", "-t", min=0, max=100, help="Score a dependency must reach.  [default: 70]"),
-    ] = None
-    strict: Annotated[
-        bool | None,
-        typer.Option(
-            "--strict/--no-strict", help="Exit 3 when something could not be checked.  [default: only when CI is set]"
-        ),
-    ] = None
+    threshold: Threshold = None
+    preset: Preset = None
+    report_only: ReportOnly = False
+    deny: Deny = None
+    warn: Warn = None
+    allow: Allow = None
+    strict: Strict = None
     offline: Annotated[bool, typer.Option("--offline", help="Use the cache only, and show its age.")] = False
     refresh: Annotated[bool, typer.Option("--refresh", help="Send every request again, cached or not.")] = False
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither read nor write the cache.")] = False
-    no_config: Annotated[
-        bool, typer.Option("--no-config", help="Apply no settings file; NERQ_CONFIG=FILE applies another one.")
-    ] = False
+    no_config: NoConfig = False
     cache_dir: CacheDir = None
-    timeout: Annotated[
-        float | None,
-        typer.Option(
-            "--timeout",
-            min=0.1,
-            help="Seconds the whole run may take to gather evidence.  [default: 30 for each 1,000 dependencies]",
-        ),
-    ] = None
+    timeout: Timeout = None
     optional_sources: Annotated[
         list[OptionalSource] | None,
         typer.Option("--with", help="Use this source as well; it takes many requests (repeatable)."),

@@ -53,10 +53,8 @@ def scan(
             help="Show the report card of this dependency in place of the table (repeatable).",
         ),
     ] = None,
-    group: Annotated[
-        list[str] | None, typer.Option("--group", "-g", help="Only this dependency group (repeatable).")
-    ] = None,
-    no_dev: Annotated[bool, typer.Option("--no-dev", help="Leave development dependencies out.")] = False,
+    group: options.Group = None,
+    no_dev: options.NoDev = False,
     exclude: options.Exclude = None,
     include: Annotated[
         list[str] | None, typer.Option("--include", help="Read only paths that match this pattern (repeatable).")

@@ -1,12 +1,13 @@
-"""Compare scores with the threshold: the state of each dependency, and the exit status of the run."""
+"""Compare scores with the threshold: the state of each dependency."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-from nerq_cli.errors import ExitStatus
 from nerq_cli.inventory import Dependency
+from nerq_cli.scoring import round_half_up
 from nerq_cli.scoring.score import Score
 
 #: ``ok``: at or above the threshold; ``below``: below it; ``unknown``: not enough evidence; ``not-judged``: a third
@@ -18,12 +19,18 @@ State: TypeAlias = Literal["ok", "below", "unknown", "not-judged", "skipped"]
 STATES: tuple[State, ...] = ("below", "unknown", "not-judged", "ok", "skipped")
 
 
-def judge_dependency(dependency: Dependency, score: Score | None, threshold: float) -> State:
+def judge_dependency(
+    dependency: Dependency,
+    score: Score | None,
+    threshold: float,
+    dimension_thresholds: Mapping[str, float] = MappingProxyType({}),
+) -> State:
     """Return the state of one dependency.
 
     A cap below the threshold fails even without a score: no further evidence could raise it. Apart from caps the range
     of the score decides: it fails when no evidence that is missing could lift it to the threshold, and passes when none
-    could push it below. A provisional score (no advisory source answered) can fail but not pass.
+    could push it below. A provisional score (no advisory source answered) can fail but not pass. The range of each
+    dimension that has a threshold decides likewise.
     """
     if dependency.skip_reason and dependency.is_own:
         is_malicious = score is not None and any(cap.limit == 0 for cap in score.caps)
@@ -40,59 +47,33 @@ def judge_dependency(dependency: Dependency, score: Score | None, threshold: flo
         return open_state
     low = score.value if score.low is None else score.low
     high = score.value if score.high is None else score.high
-    if high < threshold:
-        return "below"
-    return "unknown" if score.provisional or low < threshold else "ok"
+    is_below, is_open = high < threshold, score.provisional or low < threshold
+    for name, minimum in dimension_thresholds.items():
+        low, high = estimate_dimension(score, name)
+        is_below, is_open = is_below or high < minimum, is_open or low < minimum
+    return "below" if is_below else "unknown" if is_open else "ok"
 
 
-def decide_exit(
-    states: Collection[State],
-    *,
-    threshold: float,
-    problem_count: int = 0,
-    findings: Sequence[str] = (),
-    incomplete: Sequence[str] = (),
-    optional_missing: Sequence[str] = (),
-    strict: bool = False,
-) -> tuple[ExitStatus, str]:
-    """Return the exit status and its reason.
+def estimate_dimension(score: Score, name: str) -> tuple[float, float]:
+    """Return the mean of a dimension with every unknown signal poor, and with every one good (0 to 100).
 
-    Problems in files come first (the list of dependencies is in doubt), then failures, then incomplete checks.
-
-    Args:
-        states: the states of the dependencies.
-        threshold: lowest passing score, 0 to 100.
-        problem_count: number of problems in dependency files.
-        findings: what fails the run besides scores.
-        incomplete: what else could not be checked.
-        optional_missing: missing evidence that decides no state; never fails the run.
-        strict: whether an incomplete run fails.
+    Both are 100 if no signal of the dimension applies.
     """
-    below, unknown = _count_state(states, "below"), _count_state(states, "unknown")
-    if problem_count:
-        return (
-            ExitStatus.USAGE,
-            f"{problem_count} {'problem' if problem_count == 1 else 'problems'} in dependency files",
-        )
-    # Below a threshold of 0 are malicious versions alone, and each of them is a finding.
-    failed = [*([f"{below} below {threshold:g}"] if below and threshold else []), *findings]
-    if below or failed:
-        return ExitStatus.BELOW, ", ".join(failed)
-    unjudged = _count_state(states, "not-judged")
-    unchecked = [f"{unknown} could not be judged"] if unknown else []
-    unchecked += [f"{unjudged} not judged"] if unjudged else []
-    unchecked += incomplete
-    if unchecked and strict:
-        return ExitStatus.INCOMPLETE, "not everything could be checked: " + "; ".join(unchecked)
-    unchecked += optional_missing
-    if unchecked:
-        return ExitStatus.PASSED, "nothing below the threshold, but not everything could be checked: " + "; ".join(
-            unchecked
-        )
-    if not states:
-        return ExitStatus.PASSED, "the dependency files declare nothing"
-    return ExitStatus.PASSED, "everything at or above the threshold"
-
-
-def _count_state(states: Iterable[State], counted_state: State) -> int:
-    return sum(state == counted_state for state in states)
+    applicable = known = value = 0.0
+    methodology = score.methodology
+    for signal in score.signals:
+        spec = methodology.signals[signal.id]
+        if spec.dimension != name or signal.state == "not_applicable":
+            continue
+        weight = spec.weight * signal.share
+        applicable += weight
+        if signal.value is not None:
+            known += weight
+            value += weight * signal.value
+    if not applicable:
+        return 100.0, 100.0
+    low, high = (
+        (value + (applicable - known) * guess) / applicable for guess in (methodology.range_low, methodology.range_high)
+    )
+    # With every signal known both are the mean as it is shown, which may be rounded up to the threshold.
+    return round_half_up(low), round_half_up(high)

@@ -46,6 +46,10 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     latest_upgrade: Upgrade | None = None
     #: What :func:`pack_metadata` returns; empty without metadata.
     packed_metadata: bytes = b""
+    #: Lowest passing score of this dependency, 0 to 100; None if it is that of the run.
+    threshold: float | None = None
+    #: What the policy rules in force look at beside the score; None if there is no evidence. See ``policy.marks``.
+    marks: int | None = None
 
     @property
     def metadata(self) -> Found[Metadata] | None:

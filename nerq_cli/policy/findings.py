@@ -29,11 +29,13 @@ class AppliedWaiver(msgspec.Struct, frozen=True, kw_only=True):
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One finding."""
 
-    #: Id of the policy rule. A check leaves it empty; ``rules.find_problems`` sets it.
+    #: Id of the policy rule. A check leaves it empty; ``rules.find_findings`` sets it.
     id: str = ""
     text: str
-    #: ``warn`` or ``deny``. A check leaves it unless the finding has a level of its own.
+    #: ``warn`` or ``deny``. A check leaves it unless its rule has levels of its own.
     level: Level = "deny"
+    #: Whether something could not be checked: unless it fails the run, the run is incomplete.
+    undecided: bool = False
     #: Package URL and name; empty if the finding concerns no single package.
     purl: str = ""
     name: str = ""
@@ -51,4 +53,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def fails(self) -> bool:
         """Whether it fails the run: at level ``deny``, not waived, and not as in the run that it is compared with."""
-        return self.level == "deny" and self.waiver is None and self.change != "unchanged"
+        return self.level == "deny" and self.is_open
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it counts: it is not waived, and not as in the run that it is compared with."""
+        return self.waiver is None and self.change != "unchanged"

@@ -73,6 +73,10 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     complete: bool
     exit: ExitStatus
     exit_reason: str
+    #: Exit status of a run that does not only report; None if nothing was judged.
+    judged_exit: ExitStatus | None = None
+    #: Whether the run passes whatever it found.
+    report_only: bool = False
     dependency_files: tuple[DependencyFileSummary, ...]
     dependencies: tuple[Assessment, ...]
     findings: tuple[Finding, ...] = ()

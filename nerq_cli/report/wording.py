@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Final
 from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.inventory import Dependency, Location
 from nerq_cli.policy.fix import find_newer_fixes
+from nerq_cli.policy.rules.scores import SCORE_BELOW_THRESHOLD
 from nerq_cli.signals.signal import format_count
 from nerq_cli.units import DAY, HOUR
 
 if TYPE_CHECKING:
     from nerq_cli.facts import AffectingAdvisory
+    from nerq_cli.policy.findings import Finding
     from nerq_cli.policy.upgrade import Upgrade
     from nerq_cli.report.glyphs import Glyphs
     from nerq_cli.report.model import Assessment, Report
@@ -147,6 +149,20 @@ def describe_latest(assessment: Assessment) -> str:
         if upgrade.value is not None
         else f"{upgrade.version}: no score"
     )
+
+
+def find_threshold(assessment: Assessment, report: Report) -> float:
+    """Return the score that a dependency must reach."""
+    return report.threshold if assessment.threshold is None else assessment.threshold
+
+
+def group_findings(report: Report) -> dict[str, list[Finding]]:
+    """Return the findings about each package URL that count, by rule; without those about the score."""
+    grouped: dict[str, list[Finding]] = {}
+    for finding in report.findings:
+        if finding.purl and finding.is_open and not finding.undecided and finding.id != SCORE_BELOW_THRESHOLD.id:
+            grouped.setdefault(finding.purl, []).append(finding)
+    return grouped
 
 
 def describe_below(threshold: float) -> str:

@@ -44,6 +44,12 @@ def parse_licences(metadata: Metadata) -> tuple[Licence, ...]:
     return tuple(parsed_licences)
 
 
+def choose_licence(metadata: Metadata) -> Licence | None:
+    """Return the clearest statement of the licence; None when no field was read."""
+    statements = parse_licences(metadata)
+    return _choose_clearest(statements) if statements else None
+
+
 def measure_licence(context: Context, spec: SignalSpec) -> Iterator[Signal | Flag]:
     """Measure how clearly the licence is stated."""
     fact = context.evidence.metadata

@@ -127,7 +127,8 @@ _ALL_RIGHTS_RESERVED: Final = frozenset({"unlicensed", "proprietary", "all right
 _TOKEN: Final = compile_late(r"\(|\)|[^\s()]+")
 #: Longer texts are licence texts, not expressions.
 _MAX_EXPRESSION_LENGTH: Final = 500
-_TERMS_ORDER: Final = ("restricted use", "network copyleft", "strong copyleft", "weak copyleft", "permissive")
+#: What licences demand of users, the most first: the levels of ``licence_terms``.
+TERMS: Final = ("restricted use", "network copyleft", "strong copyleft", "weak copyleft", "permissive")
 
 
 @lru_cache(maxsize=4096)
@@ -220,14 +221,19 @@ def classify_terms(expression: str) -> str:
     AND takes the worst of its parts, OR the best (the user chooses).
     """
     rank = _ExpressionEvaluator(expression).evaluate()
-    return "" if rank is None else _TERMS_ORDER[rank]
+    return "" if rank is None else TERMS[rank]
+
+
+def tokenise_expression(expression: str) -> list[str]:
+    """Return the identifiers, operators and parentheses of an SPDX expression."""
+    return _TOKEN.findall(expression)
 
 
 class _ExpressionEvaluator:
     """Evaluates one canonical SPDX expression, whose grammar ``packaging`` has checked."""
 
     def __init__(self, expression: str) -> None:
-        self._tokens = _TOKEN.findall(expression)[::-1]
+        self._tokens = tokenise_expression(expression)[::-1]
 
     def evaluate(self) -> int | None:
         ranks = [self._evaluate_conjunction()]
@@ -248,11 +254,11 @@ class _ExpressionEvaluator:
             return rank
         identifier = self._tokens.pop() if self._tokens else ""
         terms = KINDS.get(identifier.lower().removesuffix("+"), "")
-        rank = _TERMS_ORDER.index(terms) if terms else None
+        rank = TERMS.index(terms) if terms else None
         if self._skip_token("WITH"):
             self._tokens.pop()
             # An exception grants more: it makes a strong copyleft licence a weak one.
-            return rank if rank is None else max(rank, _TERMS_ORDER.index("weak copyleft"))
+            return rank if rank is None else max(rank, TERMS.index("weak copyleft"))
         return rank
 
     def _skip_token(self, token: str) -> bool:
@@ -264,7 +270,7 @@ class _ExpressionEvaluator:
 
 def extract_identifiers(expression: str) -> frozenset[str]:
     """Return the licence identifiers in an expression, lower case, without exceptions."""
-    tokens = _TOKEN.findall(expression)
+    tokens = tokenise_expression(expression)
     names = (
         token
         for index, token in enumerate(tokens)

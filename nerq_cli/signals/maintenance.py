@@ -94,7 +94,7 @@ def measure_last_release(context: Context, spec: SignalSpec) -> Iterator[Signal 
         return
     value, reason = spec.curves["days"].value_at(days), f"last stable release {format_age(days)} ago"
     yield _measure_with_floor(context, spec, value, reason, fact)
-    if cap := _choose_age_cap(context, days):
+    if cap := choose_age_cap(context, days):
         reason = f"last stable release {format_age(days)} ago, no commit known since"
         if context.is_activity_read and context.is_widely_used is False:
             yield build_flag(cap, reason, fact)
@@ -108,7 +108,7 @@ def _explain_no_date(context: Context) -> str:
     return "no publication date" if context.stable_rows else "no stable release"
 
 
-def _choose_age_cap(context: Context, days: int) -> str:
+def choose_age_cap(context: Context, days: int) -> str:
     """Return the cap for a package that looks abandoned; never one of the most used."""
     if context.is_widely_used or not context.is_inactive:
         return ""

@@ -62,7 +62,7 @@ def test_a_long_deadline_is_stated_and_one_that_the_user_sets_stays(
     labels: list[str] = []
     path = tmp_path / "requirements.txt"
     path.write_text("demo==1.0\n" * lines)
-    session.settings = replace(session.settings, timeout=timeout)
+    session.config = replace(session.config, timeout=timeout)
     session.create_progress = labels.append
     with session:
         run_scan(Inputs(paths=(str(path),)), session.build_scan_options(), session)

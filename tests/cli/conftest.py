@@ -30,6 +30,12 @@ class Result(NamedTuple):
         """The JSON report on stdout."""
         return json.loads(self.out)
 
+    @property
+    def findings(self) -> list[Any]:
+        """The findings of the JSON report beside those that repeat the state of a dependency and its advisories."""
+        repeated = {"score-below-threshold", "score-unknown", "not-judged", "vulnerability"}
+        return [finding for finding in self.json["findings"] if finding["id"] not in repeated]
+
 
 @dataclass(frozen=True, slots=True)
 class Registry:

@@ -102,7 +102,7 @@ def test_an_unknown_name_gets_a_card_that_explains(nerq: Nerq, registry: Any) ->
     assert result.status == 1
     assert "not found" in result.out
     report = nerq("check", "pypi:no-such-thing", *AS_OF, "--format", "json").json
-    assert [one["id"] for one in report["findings"]] == ["not-in-registry"]
+    assert [one["id"] for one in report["findings"]] == ["not-on-index", "score-unknown"]
 
 
 def test_a_card_is_json_too(nerq: Nerq, registry: Any) -> None:

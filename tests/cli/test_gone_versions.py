@@ -76,7 +76,7 @@ def test_removed_malware_fails_whatever_names_it_and_whatever_the_threshold(
     [dependency] = result.json["dependencies"]
     assert (result.status, dependency["state"], dependency["score"]) == (1, "below", 0.0)
     assert [advisory["id"] for advisory in dependency["advisories"]] == ["MAL-2026-10"]
-    assert [finding["id"] for finding in result.json["findings"]] == ["malicious"]
+    assert [finding["id"] for finding in result.findings] == ["malicious"]
     assert any("not listed by the registry" in reason for reason in dependency["reasons"])
     printed = nerq("scan", *paths, *AS_OF, "-t", threshold)
     assert "nearest" not in printed.out
@@ -127,7 +127,7 @@ def test_a_package_that_left_its_registry_keeps_its_malware_record(
     result = nerq("scan", *AS_OF, "--format", "json")
     [dependency] = result.json["dependencies"]
     assert (result.status, dependency["state"], dependency["score"]) == (1, "below", 0.0)
-    assert {finding["id"] for finding in result.json["findings"]} >= {"malicious"}
+    assert {finding["id"] for finding in result.findings} >= {"malicious"}
 
 
 def test_an_advisory_caps_a_version_that_is_gone(nerq: Nerq, registry: Any, services: Any, project: Path) -> None:
@@ -189,7 +189,7 @@ def test_a_range_of_a_malicious_package_fails_although_no_version_satisfies_it(
     [dependency] = result.json["dependencies"]
     assert (result.status, dependency["state"], dependency["score"]) == (1, "below", 0.0)
     assert [advisory["id"] for advisory in dependency["advisories"]] == ["MAL-2026-7"]
-    assert "malicious" in {finding["id"] for finding in result.json["findings"]}
+    assert "malicious" in {finding["id"] for finding in result.findings}
     printed = nerq("scan", *AS_OF, "-t", threshold)
     assert "MAL-2026-7" in printed.out
     assert "nearest" not in printed.out
@@ -220,7 +220,7 @@ def test_a_range_of_a_package_that_left_its_registry_is_judged_by_the_version_a_
     result = nerq("scan", *AS_OF, "--format", "json")
     [dependency] = result.json["dependencies"]
     assert (result.status, dependency["state"], dependency["version"]) == (1, "below", "0.1.1")
-    assert {finding["id"] for finding in result.json["findings"]} == {"malicious", "not-in-registry"}
+    assert {finding["id"] for finding in result.findings} == {"malicious", "not-on-index"}
     assert not any(b"flatmap" in request.body for request in services.site.requests)
 
 
@@ -259,7 +259,7 @@ def test_of_several_removed_versions_a_range_is_judged_by_the_worst(
     [dependency] = result.json["dependencies"]
     assert (result.status, dependency["state"], dependency["version"]) == (1, "below", "3.7.2")
     assert [advisory["id"] for advisory in dependency["advisories"]] == ["MAL-2026-4"]
-    assert {finding["id"] for finding in result.json["findings"]} == {"malicious"}
+    assert {finding["id"] for finding in result.findings} == {"malicious"}
 
 
 def test_of_several_removed_versions_a_range_is_judged_by_the_worst_severity(

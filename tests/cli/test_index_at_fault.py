@@ -42,7 +42,7 @@ def test_one_answer_to_everything_is_no_finding_and_no_pass(
     write_project(project, *names)
     result = nerq("scan", *AS_OF, "--format", "json", "--timeout", "5")
     assert {one["state"] for one in result.json["dependencies"]} == {"unknown"}
-    assert result.json["findings"] == []
+    assert result.findings == []
     assert result.status == 3
 
 
@@ -59,7 +59,7 @@ def test_a_most_used_package_is_not_free_to_register_where_an_index_lacks_it(
     registry.pypi("demo", "1.0")
     (project / "requirements.txt").write_text("demo==1.0\nrequests==2.0\nhouse-lib==1.0\n")
     result = nerq("scan", *AS_OF, "--format", "json")
-    assert [finding["name"] for finding in result.json["findings"]] == ["house-lib"]
+    assert [finding["name"] for finding in result.findings] == ["house-lib"]
 
 
 def test_the_most_used_package_is_requested_only_where_everything_is_absent(

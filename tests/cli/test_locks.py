@@ -108,7 +108,7 @@ def test_a_package_for_some_platforms_is_no_less_a_main_one(nerq: Nerq, locked: 
 def test_a_lock_file_that_no_longer_fits_is_a_finding_and_leaves_the_run_incomplete(nerq: Nerq, locked: Path) -> None:
     (locked / "pyproject.toml").write_text(PYPROJECT.replace("alpha>=1", "alpha>=1.1"))
     result = nerq("scan", *AS_OF, "--format", "json")
-    [finding] = result.json["findings"]
+    [finding] = result.findings
     assert (finding["id"], finding["name"]) == ("lock-drift", "alpha")
     assert result.status == 0
     assert result.json["complete"] is False

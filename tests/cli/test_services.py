@@ -491,7 +491,7 @@ def test_a_name_that_no_registry_knows_is_sent_to_no_service(world: World, proje
     (project / "requirements.txt").write_text("demo==1.0.0\nhouse-lib==1.0\n")
     (project / "package.json").write_text('{"dependencies": {"left": "1.0.0", "house-js": "1.0.0"}}')
     result = world.scan()
-    assert {one["name"] for one in result.json["findings"]} == {"house-lib", "house-js"}
+    assert {one["name"] for one in result.findings} == {"house-lib", "house-js"}
     assert any(b"demo" in one for one in sent(world))
     assert not any(b"house" in one for one in sent(world))
 

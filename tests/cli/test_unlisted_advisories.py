@@ -46,7 +46,7 @@ def list_lookups(services: Any) -> list[str]:
 def test_known_malware_stays_malware_while_osv_lists_nothing(scan: Any, nerq: Any, services: Any) -> None:
     result, dependency = scan(build_record("MAL-9", "3.0"))
     assert (result.status, dependency["score"], dependency["state"]) == (1, 0, "below")
-    assert [finding["id"] for finding in result.json["findings"]] == ["malicious"]
+    assert [finding["id"] for finding in result.findings] == ["malicious"]
     [advisory] = dependency["advisories"]
     assert (advisory["id"], advisory["malware"], advisory["summary"]) == ("MAL-9", True, f"{NOTE}. Steals tokens")
     assert list_lookups(services) == ["MAL-9"]
@@ -113,7 +113,7 @@ def test_shipped_malware_counts_while_osv_lists_nothing(nerq: Any, registry: Any
     result = nerq("scan", *AS_OF, "--format", "json")
     assert result.status == 1
     assert [(one["name"], one["score"]) for one in result.json["dependencies"]] == [("ctx", 0), ("eslint-scope", 0)]
-    assert {finding["id"] for finding in result.json["findings"]} == {"malicious"}
+    assert {finding["id"] for finding in result.findings} == {"malicious"}
     [[ctx], [eslint_scope]] = [dependency["advisories"] for dependency in result.json["dependencies"]]
     assert (ctx["id"], ctx["summary"].startswith(NOTE)) == ("PYSEC-2022-199", True)
     assert (eslint_scope["id"], eslint_scope["summary"]) == ("NSWG-ECO-450", "Malicious Package in eslint-scope")

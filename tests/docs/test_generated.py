@@ -16,6 +16,8 @@ from typer.core import TyperCommand, TyperGroup
 
 from nerq_cli.cli import about
 from nerq_cli.cli.app import app, load_command
+from nerq_cli.config.schema import build_schema
+from nerq_cli.config.table import SETTINGS, THRESHOLD_TABLES
 from nerq_cli.errors import EXIT_MEANINGS
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy.rules import RULES
@@ -63,10 +65,29 @@ def document_parameter(param: Any) -> str:
     return f"* `{', '.join(names)}`: {param.help}"
 
 
+def document_rules() -> str:
+    """Return the page about the policy rules."""
+    intro = (
+        "# Policy rules\n\n"
+        "Each rule has a level: `allow` (not reported), `warn` (reported) or `deny` (fails the run, exit status 1). "
+        "Levels and options are set under [`[tool.nerq.rules]`](configuration.md#rules), or with `--deny`, `--warn` "
+        "and `--allow`. A rule whose facts are not known does not pass: the run is incomplete, and exits 3 with "
+        "`--strict`.\n"
+    )
+    rows = "".join(f"| [`{rule.id}`](#{rule.id}) | `{rule.level}` | {rule.summary} |\n" for rule in RULES)
+    pages = "".join(
+        f"\n## {rule.id}\n\n{rule.summary} Default level: `{rule.level}`.\n\n{rule.explanation}\n\n"
+        f"What to do: {rule.hint}.\n"
+        for rule in RULES
+    )
+    return f"{intro}\n| rule | default level | finding |\n| --- | --- | --- |\n{rows}{pages}"
+
+
 @pytest.mark.parametrize(
     ("name", "write"),
     [
         ("cli", reference),
+        ("rules", document_rules),
         ("methodology", partial(methodology_page.render_markdown, PACKAGES)),
         ("data-sources", about.render_markdown),
     ],
@@ -79,10 +100,42 @@ def test_a_generated_page_says_what_the_code_says(name: str, write: object) -> N
     assert page.read_text(encoding="utf-8") == text
 
 
-def test_the_configuration_page_ends_with_the_variable_of_each_source() -> None:
+def document_settings() -> str:
+    """Return the tables of settings."""
+    lines = ["| key | type | meaning | default | variable | option |", "|---|---|---|---|---|---|"]
+    for key, setting in SETTINGS.items():
+        if "." not in key:
+            option = f"`{setting.option}`" if setting.option else ""
+            cells = (f"`{key}`", setting.kind.name, setting.summary, setting.default, f"`{setting.variable}`", option)
+            lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "| table | meaning | example |", "|---|---|---|"]
+    lines += [
+        f"| `thresholds.{name}` | {meaning} | `{example}` |" for name, (meaning, example) in THRESHOLD_TABLES.items()
+    ]
+    lines += ["", "| option of a rule | type | meaning | default |", "|---|---|---|---|"]
+    for key, setting in SETTINGS.items():
+        if key.startswith("rules.") and not key.endswith(".level"):
+            lines.append(f"| `{key}` | {setting.kind.name} | {setting.summary} | {setting.default} |")
+    return "\n".join(lines) + "\n"
+
+
+def test_the_configuration_page_has_every_setting_and_ends_with_the_variable_of_each_source() -> None:
     page = DOCS / "reference" / "configuration.md"
-    start = "<!-- Generated from nerq_cli/sources/__init__.py. Do not edit. -->\n\n"
-    text = f"{page.read_text(encoding='utf-8').partition(start)[0]}{start}{about.render_variables()}"
+    start = "<!-- Generated from nerq_cli/config/table.py. Do not edit. -->\n\n"
+    end = "<!-- End of the generated part. -->"
+    before, _, rest = page.read_text(encoding="utf-8").partition(start)
+    middle = rest.partition(end)[2]
+    start_of_sources = "<!-- Generated from nerq_cli/sources/__init__.py. Do not edit. -->\n\n"
+    middle = middle.partition(start_of_sources)[0]
+    text = f"{before}{start}{document_settings()}\n{end}{middle}{start_of_sources}{about.render_variables()}"
+    if os.environ.get("NERQ_UPDATE_GOLDEN"):
+        page.write_text(text, encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == text
+
+
+def test_the_schema_of_settings_is_the_printed_one() -> None:
+    page = DOCS / "reference" / "nerq.schema.json"
+    text = json.dumps(build_schema(), indent=2, ensure_ascii=False) + "\n"
     if os.environ.get("NERQ_UPDATE_GOLDEN"):
         page.write_text(text, encoding="utf-8")
     assert page.read_text(encoding="utf-8") == text
@@ -105,11 +158,12 @@ def test_the_page_about_time_limits_ends_with_the_limits_of_each_source() -> Non
 
 def test_the_page_about_the_json_report_lists_the_policy_rules() -> None:
     page = DOCS / "reference" / "json.md"
-    start = "<!-- Generated from nerq_cli/policy/rules.py. Do not edit. -->\n\n"
-    effects = {"fail": "the run fails", "incomplete": "the run is incomplete"}
-    rows = "".join(f"| `{rule.id}` | {effects[rule.effect]} | {rule.headings[0]} |\n" for rule in RULES)
+    start = "<!-- Generated from nerq_cli/policy/rules/. Do not edit. -->\n\n"
+    rows = "".join(f"| `{rule.id}` | {rule.level} | {rule.headings[0]} |\n" for rule in RULES)
     before, _, after = page.read_text(encoding="utf-8").partition(start)
-    text = f"{before}{start}| id | effect | finding |\n| --- | --- | --- |\n{rows}\n{after[after.index('## ') :]}"
+    text = (
+        f"{before}{start}| id | default level | finding |\n| --- | --- | --- |\n{rows}\n{after[after.index('## ') :]}"
+    )
     if os.environ.get("NERQ_UPDATE_GOLDEN"):
         page.write_text(text, encoding="utf-8")
     assert page.read_text(encoding="utf-8") == text

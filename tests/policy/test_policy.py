@@ -1,18 +1,15 @@
-"""From scores to states, from states to an exit status."""
+"""From scores to states, and what fixes a dependency."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from nerq_cli.ecosystems import NPM, PYPI
-from nerq_cli.errors import ExitStatus
 from nerq_cli.facts import WHEEL, YANKED, AffectingAdvisory, PackageInfo
 from nerq_cli.inventory import Dependency, Package
 from nerq_cli.methodology.packages import PACKAGES
-from nerq_cli.policy import STATES, State, decide_exit, judge_dependency
+from nerq_cli.policy import State, judge_dependency
 from nerq_cli.policy.fix import find_fixing_version, find_newer_fixes, suggest_fix
 from nerq_cli.scoring import Breakdown, Cap, Score
 
@@ -67,32 +64,6 @@ def test_a_score_leads_to_a_state(score: Score | None, state: State) -> None:
 
 def test_what_is_left_out_on_purpose_is_skipped_whatever_its_score() -> None:
     assert judge_dependency(dependency(skip="local path"), scored(10.0), 70.0) == "skipped"
-
-
-@pytest.mark.parametrize(
-    ("states", "more", "status"),
-    [
-        (["ok"], {}, ExitStatus.PASSED),
-        ([], {}, ExitStatus.PASSED),
-        (["ok", "skipped"], {"strict": True}, ExitStatus.PASSED),
-        (["ok", "below"], {}, ExitStatus.BELOW),
-        (["unknown"], {}, ExitStatus.PASSED),
-        (["unknown"], {"strict": True}, ExitStatus.INCOMPLETE),
-        (["ok"], {"strict": True, "incomplete": ["PyPI: 1 of 2 answered"]}, ExitStatus.INCOMPLETE),
-        (["below", "unknown"], {"strict": True}, ExitStatus.BELOW),
-        (["below"], {"problem_count": 1}, ExitStatus.USAGE),
-    ],
-)
-def test_states_lead_to_an_exit_status(states: list[State], more: dict[str, object], status: ExitStatus) -> None:
-    assert decide_exit(states, threshold=70, **more)[0] == status  # type: ignore[arg-type]
-
-
-@given(st.lists(st.sampled_from(STATES)), st.booleans())
-def test_a_run_with_anything_unknown_never_says_that_everything_is_fine(states: list[State], strict: bool) -> None:  # noqa: FBT001
-    status, reason = decide_exit(states, threshold=70, strict=strict)
-    if "unknown" in states and status is ExitStatus.PASSED:
-        assert "not everything could be checked" in reason
-    assert (status is ExitStatus.BELOW) == ("below" in states)
 
 
 def hole(*fixed: str) -> AffectingAdvisory:

@@ -35,9 +35,10 @@ from nerq_cli.facts import (
 )
 from nerq_cli.inventory import Dependency, Location, Package
 from nerq_cli.methodology.packages import PACKAGES
-from nerq_cli.policy import State, decide_exit, judge_dependency, rules
+from nerq_cli.policy import State, judge_dependency, rules
 from nerq_cli.policy.assessment import pack_metadata
 from nerq_cli.policy.upgrade import Upgrade
+from nerq_cli.policy.verdict import decide_exit
 from nerq_cli.problem import Problem
 from nerq_cli.report import RenderOptions
 from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
@@ -194,9 +195,19 @@ def make(
     elapsed: float = 0.62,
 ) -> Report:
     states = [one.state for one in dependencies if one.state]
-    findings = rules.find_problems(rules.RuleInput(assessments=() if listed else dependencies, dependency_files=()))
-    counted = rules.describe_counts(findings, "fail")
-    code, reason = decide_exit(states, threshold=70.0, problem_count=len(errors), findings=counted, strict=strict)
+    rule_input = rules.RuleInput(
+        assessments=() if listed else dependencies, dependency_files=(), as_of=AS_OF, threshold=70.0
+    )
+    findings = rules.find_findings(rule_input)
+    verdict = decide_exit(
+        findings,
+        threshold="70",
+        below_count=states.count("below"),
+        is_empty=not states,
+        problem_count=len(errors),
+        strict=strict,
+    )
+    code, reason = verdict.status, verdict.reason
     paths = dict.fromkeys(place.path for one in dependencies for place in one.dependency.locations)
     if listed:
         dependencies = [

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from nerq_cli.ecosystems import PYPI, normalise_name
 from nerq_cli.inventory import DependencyFile, Edge, Location, LockedPackage
 from nerq_cli.manifests.discovery.find import is_inside, project_root
-from nerq_cli.manifests.npm import package_json, pnpm_settings
+from nerq_cli.manifests.npm import install_scripts, package_json, pnpm_settings
 from nerq_cli.manifests.npm.npm_spec import Catalogs, is_catalog_missing
 from nerq_cli.manifests.package_source import WORKSPACE
 from nerq_cli.manifests.python import pyproject_tools
@@ -60,6 +60,7 @@ class Workspaces:
         """
         if dependency_file.format == package_json.NAME:
             dependency_file = _add_overrides(self._apply_catalogs(dependency_file, text, file, group), file)
+            dependency_file = _add_decided_scripts(dependency_file, file)
             return self._add_pnpm_settings(dependency_file, text, file)
         if (file.parent / "uv.toml").exists():  # uv reads its settings in place of those of the manifest
             dependency_file = replace(dependency_file, settings=())
@@ -113,6 +114,14 @@ class Workspaces:
             if self._catalogs[folder]:
                 return self._catalogs[folder]
         return {}
+
+
+def _add_decided_scripts(dependency_file: DependencyFile, file: Path) -> DependencyFile:
+    """Return a package.json with the install scripts that the pnpm-workspace.yaml beside it decides about."""
+    decided = tuple(install_scripts.read_pnpm_workspace(_read_text(file.parent / _PNPM_WORKSPACE)))
+    if not decided:
+        return dependency_file
+    return replace(dependency_file, decided_scripts=(*dependency_file.decided_scripts, *decided))
 
 
 def _add_overrides(dependency_file: DependencyFile, file: Path) -> DependencyFile:

@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from nerq_cli.ecosystems import NPM
 from nerq_cli.ecosystems.npm import find_name_error
 from nerq_cli.inventory import NOT_UNDERSTOOD, Declaration, DependencyFile, Include, Location
+from nerq_cli.manifests.npm import install_scripts
 from nerq_cli.manifests.npm.npm_entries import LOCAL_REASONS
 from nerq_cli.manifests.npm.npm_spec import Catalogs, NpmSpec, is_catalog_missing, parse_spec, split_name
 from nerq_cli.manifests.package_source import WORKSPACE
@@ -89,6 +90,7 @@ def read(
         local_names=tuple(sorted(local_names - {""})),
         overridden_names=tuple(reader.find_overridden_names()),
         settings=tuple(reader.read_settings()),
+        decided_scripts=tuple(reader.read_decided_scripts()),
         unlocked_problems=make_override_note(path, reader.conditional_overrides),
         problems=reader.problems.problems,
     )
@@ -224,6 +226,10 @@ class _PackageJsonReader:
         """Yield the direct dependencies that Yarn and pnpm may override; npm refuses to."""
         for holder, section in ((self._root, "resolutions"), (_find_members(self._root, "pnpm"), "overrides")):
             yield from filter(None, map(find_overridden_name, _find_members(holder, section)))
+
+    def read_decided_scripts(self) -> Iterator[str]:
+        """Yield the packages whose install scripts the file allows or refuses."""
+        return install_scripts.read_package_json(self._root)
 
     def read_settings(self) -> Iterator[tuple[str, str]]:
         """Yield the overrides as npm, Yarn and Bun have them; those of pnpm are in further files."""

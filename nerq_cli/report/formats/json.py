@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, get_args, get_type_hints
 from typing import get_origin as get_origin_type
@@ -15,7 +15,7 @@ from nerq_cli.facts import AffectingAdvisory, Found, Metadata, get_origin
 from nerq_cli.inventory import Location
 from nerq_cli.methodology.types import Methodology
 from nerq_cli.policy import STATES
-from nerq_cli.policy.findings import Finding
+from nerq_cli.policy.findings import AppliedWaiver, Finding
 from nerq_cli.policy.fix import find_newer_fixes
 from nerq_cli.policy.upgrade import Upgrade
 from nerq_cli.problem import Problem
@@ -61,6 +61,8 @@ class _Tool(_Struct, frozen=True):
 class _Exit(_Struct, frozen=True):
     code: int
     reason: str
+    report_only: bool
+    judged_code: int | None
 
 
 class _Summary(_Struct, frozen=True):
@@ -145,12 +147,26 @@ class _Upgrade(_Struct, frozen=True):
     fixed_advisories: list[str]
 
 
+class _Waiver(_Struct, frozen=True):
+    reason: str
+    until: str | None
+    owner: str | None
+    location: _Location | None
+
+
 class _Finding(_Struct, frozen=True):
     id: str
     text: str
+    level: str
+    undecided: bool
     name: str | None
     purl: str | None
+    version: str | None
+    advisory: str | None
+    severity: str | None
     locations: list[_Location]
+    waiver: _Waiver | None
+    change: str | None
 
 
 class _Field(_Struct, frozen=True):
@@ -176,6 +192,7 @@ class _Dependency(_Struct, frozen=True, kw_only=True):
     aliases: list[str]
     skip_reason: str | None
     state: str | UnsetType = UNSET
+    threshold: float | UnsetType | None = UNSET
     in_registry: bool | UnsetType | None = UNSET
     score: float | UnsetType | None = UNSET
     grade: str | UnsetType | None = UNSET
@@ -247,37 +264,46 @@ def render(report: Report, options: RenderOptions) -> bytes:
 def render_parts(report: Report, options: RenderOptions) -> Iterator[bytes]:
     """Yield the parts of the report, one dependency at a time: the whole would be several times as large in memory."""
     document = _build_document(report)
-    dependencies = (
-        _build_dependency(entry, report.methodology, list_only=report.list_only) for entry in report.dependencies
-    )
-    yield from _write_compact(document, dependencies) if options.compact else _write_indented(document, dependencies)
+    lists: dict[str, Iterator[_Struct]] = {
+        "dependencies": (
+            _build_dependency(entry, report.methodology, list_only=report.list_only) for entry in report.dependencies
+        ),
+        "findings": map(_build_finding, report.findings),
+    }
+    yield from _write_compact(document, lists) if options.compact else _write_indented(document, lists)
 
 
-def _write_indented(document: _Document, dependencies: Iterable[_Dependency]) -> Iterator[bytes]:
-    """Yield the document with these dependencies in place of its empty list."""
-    start, end = _split_document(msgspec.json.format(msgspec.json.encode(document), indent=2), b'\n  "dependencies": ')
-    yield start
-    separator = b""
-    for dependency in dependencies:
-        part = msgspec.json.format(msgspec.json.encode(dependency), indent=2)
-        yield separator + b"\n    " + part.replace(b"\n", b"\n    ")  # text in JSON has no line ends of its own
-        separator = b","
-    yield (b"\n  " if separator else b"") + end + b"\n"
+def _write_indented(document: _Document, lists: Mapping[str, Iterable[_Struct]]) -> Iterator[bytes]:
+    """Yield the document with these items in place of its empty lists."""
+    end = msgspec.json.format(msgspec.json.encode(document), indent=2)
+    for key, items in lists.items():
+        start, end = _split_document(end, f'\n  "{key}": '.encode())
+        yield start
+        separator = b""
+        for item in items:
+            part = msgspec.json.format(msgspec.json.encode(item), indent=2)
+            yield separator + b"\n    " + part.replace(b"\n", b"\n    ")  # text in JSON has no line ends of its own
+            separator = b","
+        end = (b"\n  " if separator else b"") + end
+    yield end + b"\n"
 
 
-def _write_compact(document: _Document, dependencies: Iterable[_Dependency]) -> Iterator[bytes]:
-    """Yield the document with a line for each dependency, without keys that have their default value."""
+def _write_compact(document: _Document, lists: Mapping[str, Iterable[_Struct]]) -> Iterator[bytes]:
+    """Yield the document with a line for each of these items, without keys that have their default value."""
     values = {
         field: _drop_defaults(value) if isinstance(value := getattr(document, field), list) else value
         for field in document.__struct_fields__
     }
-    start, end = _split_document(msgspec.json.encode(values), b',"dependencies":')
-    yield start
-    separator = b""
-    for dependency in dependencies:
-        yield separator + b"\n" + msgspec.json.encode(_drop_defaults(dependency))
-        separator = b","
-    yield (b"\n" if separator else b"") + end + b"\n"
+    end = msgspec.json.encode(values)
+    for key, items in lists.items():
+        start, end = _split_document(end, f',"{key}":'.encode())
+        yield start
+        separator = b""
+        for item in items:
+            yield separator + b"\n" + msgspec.json.encode(_drop_defaults(item))
+            separator = b","
+        end = (b"\n" if separator else b"") + end
+    yield end + b"\n"
 
 
 def _split_document(text: bytes, key: bytes) -> tuple[bytes, bytes]:
@@ -325,7 +351,7 @@ def find_defaults(struct: type[_Struct]) -> dict[str, object]:
 
 
 def _build_document(report: Report) -> _Document:
-    """Return the document without its dependencies."""
+    """Return the document without its dependencies and findings."""
     return _Document(
         schema_version=SCHEMA_VERSION,
         tool=_Tool(name="nerq-cli", version=report.version, methodology=report.methodology.version),
@@ -334,7 +360,12 @@ def _build_document(report: Report) -> _Document:
         python=report.python or None,
         list_only=report.list_only,
         complete=report.complete,
-        exit=_Exit(report.exit.value, _sanitize_long(report.exit_reason)),
+        exit=_Exit(
+            report.exit.value,
+            _sanitize_long(report.exit_reason),
+            report.report_only,
+            None if report.judged_exit is None else report.judged_exit.value,
+        ),
         summary=_build_summary(report),
         projects=[
             _Project(
@@ -346,7 +377,7 @@ def _build_document(report: Report) -> _Document:
         ],
         dependency_files=[_build_dependency_file(dependency_file) for dependency_file in report.dependency_files],
         dependencies=[],
-        findings=[_build_finding(finding) for finding in report.findings],
+        findings=[],
         sources=[_build_source(source) for source in report.sources],
         warnings=[_sanitize_long(warning) for warning in report.warnings],
         hints=_sanitize_long_texts(report.hints),
@@ -461,9 +492,25 @@ def _build_finding(finding: Finding) -> _Finding:
     return _Finding(
         id=finding.id,
         text=_sanitize_long(finding.text),
+        level=finding.level,
+        undecided=finding.undecided,
         name=sanitize_text(finding.name) or None,
         purl=sanitize_text(finding.purl) or None,
+        version=sanitize_text(finding.version) or None,
+        advisory=sanitize_text(finding.advisory) or None,
+        severity=finding.severity or None,
         locations=_build_locations(finding.locations),
+        waiver=None if finding.waiver is None else _build_waiver(finding.waiver),
+        change=finding.change or None,
+    )
+
+
+def _build_waiver(waiver: AppliedWaiver) -> _Waiver:
+    return _Waiver(
+        reason=_sanitize_long(waiver.reason),
+        until=sanitize_text(waiver.until) or None,
+        owner=sanitize_text(waiver.owner) or None,
+        location=None if waiver.location is None else _build_locations([waiver.location])[0],
     )
 
 
@@ -472,6 +519,7 @@ def _add_assessment(declaration: _Dependency, assessment: Assessment, methodolog
         declaration,
         **(_no_score_fields(methodology) if assessment.score is None else _score_fields(assessment.score)),
         state=assessment.state or UNSET,
+        threshold=None if assessment.threshold is None else float(assessment.threshold),
         in_registry=assessment.in_registry,
         reasons=_sanitize_long_texts(assessment.reasons),
         fix=_sanitize_long(assessment.fix) or None,

@@ -9,7 +9,8 @@ import msgspec
 from msgspec.structs import replace
 
 from nerq_cli import scoring
-from nerq_cli.policy.rules import MALWARE_HINT
+from nerq_cli.policy.rules import MALWARE_HINT, group_by_rule
+from nerq_cli.policy.rules.vulnerabilities import MALICIOUS
 from nerq_cli.report import wording
 from nerq_cli.report.advisory import deduplicate_advisories
 from nerq_cli.report.model import Assessment, Report
@@ -84,19 +85,28 @@ def _add_header(page: Page, assessment: Assessment, report: Report) -> None:
         page.add_paragraph(purl, "dim", indent=0)
     page.add_gap()
     score, style = assessment.score, wording.STATE_STYLES[assessment.state]
+    threshold = wording.find_threshold(assessment, report)
     score_text = wording.format_score(assessment, page.glyphs) or page.glyphs.unknown
     # An uncertain score has no grade: readers would remember the letter and not the tilde.
     grade = (score.grade if score is not None else None) or ""
     headline = f"  {score_text}  {grade}".rstrip()
     page.add_paragraph(
-        page.safe_text(_verdict_sentence(assessment, report.threshold), 2 * MAX_SHOWN_LENGTH), "strong", indent=2
+        page.safe_text(_verdict_sentence(assessment, threshold), 2 * MAX_SHOWN_LENGTH), "strong", indent=2
     )
+    for rule, findings in group_by_rule(wording.group_findings(report).get(assessment.dependency.purl, ())).items():
+        # The card has the advisories and the reasons of the score already.
+        shown = [
+            finding for finding in findings if not rule.is_in_table or (finding.fails and assessment.state == "ok")
+        ]
+        for finding in shown if rule is not MALICIOUS else ():
+            verb, style_of_level = ("fails", "bad") if finding.fails else ("warns", "doubt")
+            page.add_paragraph(page.safe_text(f"{verb} {rule.id}: {finding.text}"), style_of_level)
     for reason in assessment.reasons[1:] if score is None else ():
         page.add_paragraph(page.safe_text(reason))
     is_malicious = bool(wording.find_malware_reason(assessment))
     if is_malicious:
         page.add_paragraph(MALWARE_HINT, "action")
-    if fix := _fix_text(page, assessment, report.threshold):
+    if fix := _fix_text(page, assessment, threshold):
         page.add_paragraph(page.safe_text(f"{'another version' if is_malicious else 'fix'}: {fix}"), "action")
     page.add_gap()
     qualifiers = page.safe_text(" · ".join(_score_qualifiers(score)))

@@ -9,7 +9,8 @@ from nerq_cli.errors import ExitStatus
 from nerq_cli.patterns import compile_late
 from nerq_cli.policy import STATES
 from nerq_cli.policy.findings import Finding
-from nerq_cli.policy.rules import PolicyRule, group_by_rule
+from nerq_cli.policy.rules import PolicyRule, describe_counts, group_by_rule
+from nerq_cli.policy.rules.scores import SCORE_BELOW_THRESHOLD
 from nerq_cli.report import wording
 from nerq_cli.report.model import Report, SourceStatus
 from nerq_cli.report.projects import group_by_project, report_for_project
@@ -49,7 +50,13 @@ def render_text(report: Report, options: RenderOptions) -> str:
         page.add_paragraph("FAIL  not every dependency file could be read", "bad")
     page.add_gap()
     for rule, findings in group_by_rule(report.findings).items():
-        _add_findings(page, rule, findings, limit=len(findings) if is_long else _MAX_FINDINGS)
+        limit = len(findings) if is_long else _MAX_FINDINGS
+        broken = [finding for finding in findings if rule.leaves_incomplete or not finding.undecided]
+        if broken and not rule.is_in_table:
+            _add_findings(page, rule, broken, limit=limit)
+        if len(broken) < len(findings):
+            undecided = [finding for finding in findings if finding.undecided]
+            _add_undecided(page, rule, undecided, limit=limit)
     if report.list_only:
         listing.add_dependencies(page, report, limit=options.top)
     else:
@@ -142,6 +149,7 @@ def _describe_oldest(report: Report, sources: Iterable[SourceStatus]) -> str:
 def _add_verdict(page: Page, report: Report) -> None:
     word, style = overall_verdict(report)
     items = [(f" {word} " if style == "alarm" else word, style), *_state_counts(page, report)]
+    items += _rule_counts(page, report)
     threshold = (f"threshold {report.threshold:g}", "dim")
     lines: list[list[Span]] = [[("  ", "")]]
     for item in items:
@@ -166,15 +174,26 @@ def _state_counts(page: Page, report: Report) -> Iterable[Span]:
             yield f"{getattr(page.glyphs, state.replace('-', '_'))} {n:,} {labels.get(state, state)}", style
 
 
+def _rule_counts(page: Page, report: Report) -> Iterator[Span]:
+    """Yield the number of findings that fail the run and that only the table shows, then that of the warnings."""
+    for rule, findings in group_by_rule(finding for finding in report.findings if finding.fails).items():
+        if rule.is_in_table and not rule.leaves_incomplete and rule is not SCORE_BELOW_THRESHOLD:
+            yield f"{page.glyphs.below} {describe_counts(findings)[0]}", "bad"
+    warning_count = sum(
+        finding.level == "warn" and finding.is_open and not finding.undecided for finding in report.findings
+    )
+    if warning_count:
+        yield format_count(warning_count, "warning"), "doubt"
+    if report.report_only:
+        yield "report only", "dim"
+
+
 def overall_verdict(report: Report) -> tuple[str, str]:
     """Return ``FAIL``, ``INCOMPLETE`` or ``PASS``, and its style. A run with unknown dependencies is no PASS."""
-    if report.exit in (ExitStatus.BELOW, ExitStatus.USAGE, ExitStatus.EMPTY) or report.count_state("below"):
+    status = report.exit if report.judged_exit is None else report.judged_exit
+    if status in (ExitStatus.BELOW, ExitStatus.USAGE, ExitStatus.EMPTY):
         return "FAIL", "bad"
-    if (
-        report.exit != ExitStatus.PASSED
-        or not report.complete
-        or report.count_state("unknown") + report.count_state("not-judged")
-    ):
+    if status != ExitStatus.PASSED or not report.complete:
         return "INCOMPLETE", "alarm"
     return "PASS", "good"
 
@@ -184,7 +203,9 @@ def overall_verdict(report: Report) -> tuple[str, str]:
 
 def _add_findings(page: Page, rule: PolicyRule, findings: Sequence[Finding], *, limit: int) -> None:
     """Add the findings of one rule: heading, each with its location, hint. Grouped ones share their text."""
-    page.add_paragraph(page.safe_text(f"{len(findings):,} {rule.headings[len(findings) > 1]}"), "bad")
+    is_warning = not rule.leaves_incomplete and not any(finding.level == "deny" for finding in findings)
+    style, suffix = ("doubt", " (warning)") if is_warning else ("bad", "")
+    page.add_paragraph(page.safe_text(f"{len(findings):,} {rule.headings[len(findings) > 1]}{suffix}"), style)
     same_text: dict[str, list[Finding]] = {}
     for finding in findings:
         same_text.setdefault(finding.text if rule.is_grouped else "", []).append(finding)
@@ -192,14 +213,14 @@ def _add_findings(page: Page, rule: PolicyRule, findings: Sequence[Finding], *, 
     for text, group in same_text.items():
         if text and len(group) >= _MIN_GROUP:
             names = [finding.name for finding in group[:limit]]
-            suffix = f" and {len(group) - len(names):,} more (--all)" if len(group) > len(names) else ""
-            all_names = page.safe_text(", ".join(names) + suffix, 0)
-            page.add_wrapped((f"  {page.glyphs.below} ", "bad"), (all_names, "strong"), ("", ""))
+            more = f" and {len(group) - len(names):,} more (--all)" if len(group) > len(names) else ""
+            all_names = page.safe_text(", ".join(names) + more, 0)
+            page.add_wrapped((f"  {page.glyphs.below} ", style), (all_names, "strong"), ("", ""))
             page.add_paragraph(page.safe_text(text), indent=4)
             shown_count += len(group)
             continue
         for finding in group[: max(0, limit - shown_count)]:
-            _add_finding(page, finding)
+            _add_finding(page, finding, style)
             shown_count += 1
     if (hidden_count := len(findings) - shown_count) > 0:
         page.add_paragraph(f"+{hidden_count:,} more (--all)", "dim", indent=4)
@@ -207,12 +228,28 @@ def _add_findings(page: Page, rule: PolicyRule, findings: Sequence[Finding], *, 
     page.add_gap()
 
 
-def _add_finding(page: Page, finding: Finding) -> None:
+def _add_undecided(page: Page, rule: PolicyRule, findings: Sequence[Finding], *, limit: int) -> None:
+    """Add the dependencies that could not be checked by a rule, by reason."""
+    page.add_paragraph(
+        page.safe_text(f"{rule.id} could not be decided of {format_count(len(findings), 'package')}"), "doubt"
+    )
+    by_text: dict[str, list[str]] = {}
+    for finding in findings:
+        by_text.setdefault(finding.text, []).append(finding.name)
+    for text, names in by_text.items():
+        more = f" and {len(names) - limit:,} more (--all)" if len(names) > limit else ""
+        all_names = page.safe_text(", ".join(names[:limit]) + more, 0)
+        page.add_wrapped((f"  {page.glyphs.unknown} ", "doubt"), (all_names, "strong"), ("", ""))
+        page.add_paragraph(page.safe_text(text), indent=4)
+    page.add_gap()
+
+
+def _add_finding(page: Page, finding: Finding, style: str) -> None:
     name, location = (
         page.safe_text(finding.name or finding.text),
         page.safe_text(wording.format_locations(finding.locations)),
     )
-    page.add_wrapped((f"  {page.glyphs.below} ", "bad"), (name, "strong"), (location, "dim"))
+    page.add_wrapped((f"  {page.glyphs.below} ", style), (name, "strong"), (location, "dim"))
     if finding.name:
         page.add_paragraph(page.safe_text(finding.text), indent=4)
 
@@ -221,8 +258,13 @@ def _add_finding(page: Page, finding: Finding) -> None:
 
 
 def _add_next_command(page: Page, report: Report) -> None:
+    failing = {finding.purl for finding in report.findings if finding.fails}
     worst_assessment = min(
-        (assessment for assessment in report.dependencies if assessment.state in ("below", "unknown")),
+        (
+            assessment
+            for assessment in report.dependencies
+            if assessment.state in ("below", "unknown") or (failing and assessment.dependency.purl in failing)
+        ),
         key=table.sort_key,
         default=None,
     )

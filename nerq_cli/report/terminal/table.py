@@ -15,6 +15,7 @@ from nerq_cli.signals.advisories import describe_advisories
 
 if TYPE_CHECKING:
     from nerq_cli.facts import AffectingAdvisory
+    from nerq_cli.policy.findings import Finding
     from nerq_cli.report import RenderOptions
     from nerq_cli.report.model import Assessment, Report
     from nerq_cli.scoring.score import Score
@@ -63,17 +64,26 @@ def add_dependencies(page: Page, report: Report, options: RenderOptions) -> None
     Up to 40 dependencies each has a row. Beyond that those that pass or are skipped have none unless they carry an
     advisory, and many that are unknown for one shared reason share a row.
     """
-    assessments = sorted(report.dependencies, key=sort_key)
+    findings = wording.group_findings(report)
+    failing = {purl for purl, group in findings.items() if any(finding.fails for finding in group)}
+    assessments = sorted(
+        report.dependencies,
+        key=lambda entry: (entry.state != "below" and entry.dependency.purl not in failing, *sort_key(entry)),
+    )
     visible = assessments
     groups: dict[str, list[Assessment]] = {}
     if options.top is not None:
         visible = assessments[: options.top]
     elif len(assessments) > MAX_FULL_TABLE and not options.show_all:
-        visible = [entry for entry in assessments if entry.state in _STATES_BEFORE_GROUPS or entry.advisories]
+        visible = [
+            entry
+            for entry in assessments
+            if entry.state in _STATES_BEFORE_GROUPS or entry.advisories or entry.dependency.purl in findings
+        ]
         groups = _group_unknown(visible)
     grouped_ids = {id(assessment) for members in groups.values() for assessment in members}
     rows = [
-        (_build_row(page, assessment, report.threshold), assessment)
+        (_build_row(page, assessment, report, findings.get(assessment.dependency.purl, ())), assessment)
         for assessment in visible
         if id(assessment) not in grouped_ids
     ]
@@ -104,21 +114,27 @@ def sort_key(assessment: Assessment) -> tuple[int, float, float, str, str, str]:
 # --- rows
 
 
-def _build_row(page: Page, assessment: Assessment, threshold: float) -> _Row:
+def _build_row(page: Page, assessment: Assessment, report: Report, findings: Sequence[Finding]) -> _Row:
     dependency, score = assessment.dependency, assessment.score
+    failed_rules = list(dict.fromkeys(finding.id for finding in findings if finding.fails))
+    fails_otherwise = bool(failed_rules) and assessment.state != "below"
     grade = (score.grade if score is not None else None) or ""
     mark = wording.state_glyph(assessment, page.glyphs)
     style = _GRADE_STYLES.get(grade) or wording.STATE_STYLES[assessment.state]
-    if assessment.state == "below":
+    if assessment.state == "below" or fails_otherwise:
         style = "bad"
+    reasons = _shorten_reasons(assessment, _list_reasons(assessment))
+    if fails_otherwise:  # the score alone would not show it
+        mark = page.glyphs.below
+        reasons.insert(bool(assessment.advisories), f"fails {', '.join(failed_rules)}")
     return _Row(
         (f"{mark} {wording.format_score(assessment, page.glyphs):>5} {grade}", style),
         (page.safe_text(wording.describe_name(dependency)), "strong"),
         (page.safe_text(dependency.version or dependency.requirement), ""),
         (get_ecosystem(dependency.package.ecosystem).purl_type, "dim"),
         (_format_dimensions(page, score), ""),
-        (page.safe_text(" · ").join(map(page.safe_text, _shorten_reasons(assessment, _list_reasons(assessment)))), ""),
-        (page.safe_text(_format_upgrade(page, assessment, threshold)), "action"),
+        (page.safe_text(" · ").join(map(page.safe_text, reasons)), ""),
+        (page.safe_text(_format_upgrade(page, assessment, wording.find_threshold(assessment, report))), "action"),
         (page.safe_text(wording.format_locations(dependency.locations)), "dim"),
     )
 
@@ -264,7 +280,9 @@ def _add_legend(page: Page, rows: Sequence[_Row], report: Report, labels: Sequen
     if any("*" in row.upgrade[0] for row in rows):
         page.add_paragraph("* outside the declared range", "dim", indent=1)
     if any("!" in row.upgrade[0] for row in rows):
-        page.add_paragraph(f"! still below {report.threshold:g}", "dim", indent=1)
+        has_own = any(entry.threshold is not None for entry in report.dependencies)
+        threshold = "the threshold" if has_own else f"{report.threshold:g}"
+        page.add_paragraph(f"! still below {threshold}", "dim", indent=1)
 
 
 def _add_rest(page: Page, hidden: Sequence[Assessment], option: str) -> None:

@@ -13,11 +13,12 @@ import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 from msgspec.structs import replace
 
-from nerq_cli.errors import EXIT_MEANINGS
+from nerq_cli.errors import EXIT_MEANINGS, ExitStatus
 from nerq_cli.facts import AffectingAdvisory
+from nerq_cli.inventory import Location
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import STATES
-from nerq_cli.policy.findings import Finding
+from nerq_cli.policy.findings import AppliedWaiver, Finding
 from nerq_cli.report import RenderOptions
 from nerq_cli.report.formats import json as json_report
 from nerq_cli.report.model import Assessment, Report
@@ -106,7 +107,7 @@ def test_a_compact_report_has_a_line_for_each_dependency(everything: Report) -> 
 
 def test_the_report_is_written_in_parts(any_report: Report) -> None:
     parts = [*json_report.render_parts(any_report, RenderOptions())]
-    assert len(parts) == len(any_report.dependencies) + 2
+    assert len(parts) == len(any_report.dependencies) + len(any_report.findings) + 3
     assert json.dumps(document(any_report), indent=2, ensure_ascii=False).encode() + b"\n" == b"".join(parts)
 
 
@@ -227,7 +228,7 @@ CORRUPTIONS: list[tuple[tuple[str | int, ...], object]] = [
     ((*FIRST, "upgrade"), {"version": "2.0"}),
     ((*FIRST, "latest_upgrade"), WAY | {"passes": True, "score": None}),
     ((*FIRST, "latest_upgrade"), WAY | {"score": 101}),
-    (("findings",), [{"id": "not-in-registry"}]),
+    (("findings",), [{"id": "not-on-index"}]),
     ((*FIRST, "groups"), "main"),
     ((*SIGNAL, "state"), "unknown"),
     ((*SIGNAL, "value"), None),
@@ -293,7 +294,9 @@ def test_the_summary_counts_every_state(findings: Report) -> None:
 
 
 def test_exit_code_and_reason_are_repeated(findings: Report) -> None:
-    assert document(findings)["exit"] == {"code": 1, "reason": "4 below 70, 1 name in no public index"}
+    found = document(findings)["exit"]
+    reason = "4 below 70, 4 vulnerabilities, 1 name in no public index"
+    assert found == {"code": 1, "reason": reason, "report_only": False, "judged_code": None}
 
 
 def test_a_way_out_says_what_it_scores_and_whether_that_is_enough(findings: Report) -> None:
@@ -325,20 +328,45 @@ def test_an_advisory_names_the_fix_on_the_branch_in_use_and_the_newest(assess: A
 
 
 def test_findings_stand_beside_the_dependencies(findings: Report, calm: Report) -> None:
-    assert document(findings)["findings"] == [
-        {
-            "id": "not-in-registry",
+    found = document(findings)["findings"]
+    nothing = dict.fromkeys(("version", "advisory", "severity", "waiver", "change"))
+    assert [one for one in found if one["id"] == "not-on-index"] == [
+        nothing
+        | {
+            "id": "not-on-index",
             "text": "PyPI has no package of this name",
+            "level": "deny",
+            "undecided": False,
             "name": "acme-utils",
             "purl": "pkg:pypi/acme-utils",
             "locations": [{"path": "requirements.txt", "line": 3}],
         }
     ]
+    [worst, *_] = [one for one in found if one["id"] == "vulnerability" and one["level"] == "deny"]
+    assert (worst["name"], worst["version"], worst["severity"]) == ("pillow", "9.5.0", "high")
+    assert worst["advisory"] in worst["text"]
     assert document(calm)["findings"] == []
-    whole = Finding(id="not-in-registry", text="something is off\x1b[2J")
+    whole = Finding(id="not-on-index", text="something is off\x1b[2J")
     [found] = document(replace(calm, findings=(whole,)))["findings"]
-    assert found == {"id": "not-in-registry", "text": found["text"], "name": None, "purl": None, "locations": []}
+    assert (found["id"], found["name"], found["purl"], found["locations"]) == ("not-on-index", None, None, [])
     assert "\x1b" not in found["text"]
+
+
+def test_a_waiver_stands_beside_its_finding(calm: Report) -> None:
+    waiver = AppliedWaiver(
+        reason="not reachable\x1b[2J", until="2027-01-31", owner="web", location=Location(path="nerq.toml", line=4)
+    )
+    finding = Finding(id="yanked", text="version yanked", waiver=waiver, change="unchanged")
+    [found] = document(replace(calm, findings=(finding,)))["findings"]
+    assert "\x1b" not in found["waiver"].pop("reason")
+    assert found["waiver"] == {"until": "2027-01-31", "owner": "web", "location": {"path": "nerq.toml", "line": 4}}
+    assert found["change"] == "unchanged"
+
+
+def test_a_run_that_only_reports_states_both_exit_codes(calm: Report) -> None:
+    report = replace(calm, report_only=True, judged_exit=ExitStatus.BELOW)
+    found = document(report)["exit"]
+    assert (found["code"], found["report_only"], found["judged_code"]) == (0, True, 1)
 
 
 def test_a_list_has_neither_states_nor_scores(listed: Report) -> None:

@@ -140,7 +140,8 @@ def test_nothing_declared_is_said_in_words(screen: Screen, empty: Report) -> Non
 
 
 def test_the_last_line_repeats_exit_status_and_reason(screen: Screen, findings: Report) -> None:
-    assert drawn(screen, findings).splitlines()[-1] == "exit 1 (4 below 70, 1 name in no public index)"
+    last_line = drawn(screen, findings).splitlines()[-1]
+    assert last_line == "exit 1 (4 below 70, 4 vulnerabilities, 1 name in no public index)"
 
 
 def test_the_next_command_checks_the_worst(screen: Screen, findings: Report, calm: Report) -> None:
@@ -176,7 +177,7 @@ def test_findings_beyond_twenty_are_counted(screen: Screen, assess: Assess, repo
 
 
 def test_a_finding_about_no_single_package_is_told_by_its_text(screen: Screen, findings: Report) -> None:
-    whole = Finding(id="not-in-registry", text="something is off", locations=(Location(path="a.lock", line=0),))
+    whole = Finding(id="not-on-index", text="something is off", locations=(Location(path="a.lock", line=0),))
     printed = drawn(screen, replace(findings, findings=(whole,)))
     assert re.search(r"✖ something is off +a\.lock\n", printed)
     assert printed.count("something is off") == 1

@@ -1,0 +1,84 @@
+"""``nerq init``: write a settings file."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from nerq_cli.cli import options
+from nerq_cli.cli.command import create_app
+from nerq_cli.errors import UsageError
+
+_NAME: Final = "nerq.toml"
+#: The command that records findings.
+_BASELINE: Final = "baseline"
+
+app = create_app()
+
+
+@app.command()
+def init(
+    *,
+    path: Annotated[str, typer.Argument(help="Directory of the project.")] = ".",
+    baseline: Annotated[
+        bool | None,
+        typer.Option(
+            "--baseline/--no-baseline",
+            help="Record the findings of today, so that only new ones fail.  [default: ask, at a terminal]",
+        ),
+    ] = None,
+    debug: options.Debug = False,  # noqa: ARG001 - read by run_command_line
+) -> None:
+    """Write a settings file with every setting as a comment.
+
+    It is called nerq.toml. A file that is there is never overwritten.
+    """
+    from nerq_cli.cli.app import COMMANDS
+    from nerq_cli.config.template import render_template
+
+    if baseline and _BASELINE not in COMMANDS:
+        raise UsageError("this version records no findings")
+    directory = Path(path)
+    if not directory.is_dir():
+        raise UsageError(f"{path}: no such directory")
+    _check_new(directory)
+    file = directory / _NAME
+    try:
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(render_template())
+    except FileExistsError as error:
+        raise UsageError(f"{file} is there already", hint="edit it, or remove it first") from error
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be written: {error.strerror}") from error
+    typer.echo(f"wrote {file}")
+    if _wants_baseline(baseline):
+        _record_baseline(directory)
+
+
+def _check_new(directory: Path) -> None:
+    """Raise UsageError if the directory has settings."""
+    from nerq_cli.config import find_nested
+
+    for existing in find_nested([directory]):
+        table = "[tool.nerq] of " if existing.name == "pyproject.toml" else ""
+        raise UsageError(f"{table}{existing} is there already", hint="edit it, or remove it first")
+
+
+def _wants_baseline(baseline: bool | None) -> bool:  # noqa: FBT001 - three states
+    from nerq_cli.cli.app import COMMANDS
+
+    if baseline is not None or _BASELINE not in COMMANDS:
+        return bool(baseline)
+    if not sys.stdin.isatty() or not sys.stdout.isatty():
+        return False
+    return typer.confirm("Record the findings of today, so that only new ones fail?", default=False)
+
+
+def _record_baseline(directory: Path) -> None:
+    """Run the command that records findings."""
+    from nerq_cli.cli.app import load_command
+
+    load_command(_BASELINE)(args=[str(directory)], prog_name=f"nerq {_BASELINE}", standalone_mode=False)

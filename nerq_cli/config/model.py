@@ -1,0 +1,50 @@
+"""The settings of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from nerq_cli.methodology.packages import PACKAGES
+from nerq_cli.policy.settings import DEFAULT_POLICY, PolicySettings
+
+
+class Value(NamedTuple):
+    """A value that is set, and where."""
+
+    value: object
+    #: ``nerq.toml:3``, ``NERQ_THRESHOLD`` or ``--threshold``.
+    origin: str
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of a project, or of a run."""
+
+    #: Lowest passing score, 0 to 100.
+    threshold: float = PACKAGES.threshold
+    #: Glob patterns of package names (``acme-*``, ``@acme/*``) that no service receives.
+    private: tuple[str, ...] = ()
+    #: Glob patterns of package names that services may receive although an extra index may have the package.
+    public: tuple[str, ...] = ()
+    #: Path patterns in .gitignore syntax.
+    exclude: tuple[str, ...] = ()
+    #: Seconds, above 0; None if not set.
+    timeout: float | None = None
+    #: None if not set.
+    strict: bool | None = None
+    #: Dependency groups to scan; empty for all.
+    groups: tuple[str, ...] = ()
+    #: Whether to leave out development groups; None if not set.
+    no_dev: bool | None = None
+    #: Levels of the rules, and thresholds of groups, packages and dimensions.
+    policy: PolicySettings = DEFAULT_POLICY
+    #: The file of the settings; empty if there is none.
+    path: str = ""
+    #: Each setting that makes the run accept or see less than the defaults, as text.
+    weakenings: tuple[str, ...] = ()
+    #: Sentences for the user.
+    warnings: tuple[str, ...] = ()
+    #: Each value that is set, by its dotted key (``rules.licence.allow``).
+    values: Mapping[str, Value] = {}

@@ -1,0 +1,117 @@
+"""The policy rules: a table, one row per rule, with its check and its words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from msgspec.structs import replace
+
+from nerq_cli.policy.findings import Finding, Level
+from nerq_cli.policy.rules.age import AGE_POLICY_MISMATCH, TOO_NEW
+from nerq_cli.policy.rules.licences import LICENCE, NO_LICENCE
+from nerq_cli.policy.rules.origins import FOREIGN_ORIGIN, PROVENANCE_LOST, PUBLISHER_CHANGED
+from nerq_cli.policy.rules.project import INSTALL_SCRIPT, LOCK_DRIFT, UNPINNED
+from nerq_cli.policy.rules.registry import (
+    ARCHIVED,
+    DEPRECATED,
+    INACTIVE,
+    LOOKALIKE,
+    NOT_ON_INDEX,
+    VANISHED,
+    YANKED,
+)
+from nerq_cli.policy.rules.rule import ForeignOrigin, PolicyRule, RuleInput
+from nerq_cli.policy.rules.scores import NOT_JUDGED, SCORE_BELOW_THRESHOLD, SCORE_UNKNOWN
+from nerq_cli.policy.rules.vulnerabilities import MALICIOUS, MALWARE_HINT, VULNERABILITY
+from nerq_cli.policy.rules.waivers import WAIVER_EXPIRED, WAIVER_UNUSED
+from nerq_cli.policy.settings import PolicySettings
+
+__all__ = [
+    "MALWARE_HINT",
+    "RULES",
+    "ForeignOrigin",
+    "PolicyRule",
+    "RuleInput",
+    "describe_counts",
+    "find_findings",
+    "find_level",
+    "group_by_rule",
+]
+
+#: The rules, in the order of a report.
+RULES: Final[tuple[PolicyRule, ...]] = (
+    SCORE_BELOW_THRESHOLD,
+    MALICIOUS,
+    VULNERABILITY,
+    NOT_ON_INDEX,
+    VANISHED,
+    LOOKALIKE,
+    PROVENANCE_LOST,
+    PUBLISHER_CHANGED,
+    INSTALL_SCRIPT,
+    YANKED,
+    DEPRECATED,
+    ARCHIVED,
+    INACTIVE,
+    TOO_NEW,
+    LICENCE,
+    NO_LICENCE,
+    UNPINNED,
+    AGE_POLICY_MISMATCH,
+    WAIVER_EXPIRED,
+    WAIVER_UNUSED,
+    SCORE_UNKNOWN,
+    NOT_JUDGED,
+    FOREIGN_ORIGIN,
+    LOCK_DRIFT,
+)
+RULES_BY_ID: Final[Mapping[str, PolicyRule]] = MappingProxyType({rule.id: rule for rule in RULES})
+
+
+def find_level(rule: PolicyRule, settings: PolicySettings) -> Level:
+    """Return the level of a rule."""
+    return settings.levels.get(rule.id, rule.level)
+
+
+def find_findings(rule_input: RuleInput) -> tuple[Finding, ...]:
+    """Return the findings of all rules, in the order of the table.
+
+    One at the level ``allow`` is returned only if it means that something could not be checked.
+    """
+    return tuple(finding for rule in RULES for finding in _check_rule(rule, rule_input))
+
+
+def _check_rule(rule: PolicyRule, rule_input: RuleInput) -> Iterator[Finding]:
+    level = find_level(rule, rule_input.settings)
+    if level == "allow" and not rule.leaves_incomplete:
+        return
+    for finding in rule.check(rule_input):
+        if finding.undecided:  # what could not be checked does not break the rule
+            yield replace(finding, id=rule.id, level="warn")
+        elif rule.has_own_levels:
+            yield replace(finding, id=rule.id)
+        else:
+            yield replace(finding, id=rule.id, level=level, undecided=rule.leaves_incomplete)
+
+
+def group_by_rule(findings: Iterable[Finding]) -> dict[PolicyRule, list[Finding]]:
+    """Return the findings of each rule that has any, in the order of the table."""
+    grouped: dict[str, list[Finding]] = {rule.id: [] for rule in RULES}
+    for finding in findings:
+        grouped[finding.id].append(finding)
+    return {rule: grouped[rule.id] for rule in RULES if grouped[rule.id]}
+
+
+def describe_counts(findings: Iterable[Finding], threshold: str = "their thresholds") -> list[str]:
+    """Return the number of findings of each rule, as phrases; ``threshold`` is the lowest passing score as text."""
+    phrases: list[str] = []
+    for rule, group in group_by_rule(findings).items():
+        broken = [finding for finding in group if rule.leaves_incomplete or not finding.undecided]
+        if broken:
+            phrase = rule.count_phrases[len(broken) > 1].format(threshold=threshold)
+            phrases.append(f"{len(broken):,} {phrase}")
+        if undecided_count := len(group) - len(broken):
+            phrases.append(f"{rule.id} not decided of {undecided_count:,}")
+    return phrases

@@ -1,0 +1,129 @@
+"""Rules about advisories: known vulnerabilities, malware."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from msgspec.structs import replace
+
+from nerq_cli.facts import AffectingAdvisory
+from nerq_cli.policy.assessment import Assessment
+from nerq_cli.policy.findings import Finding, Level
+from nerq_cli.policy.fix import find_fixing_version
+from nerq_cli.policy.rules.rule import PolicyRule, RuleInput, build_finding, build_undecided
+from nerq_cli.policy.settings import LEVELS, PolicySettings
+from nerq_cli.signals.advisories import get_severity, merge_advisories
+
+#: What to do about a version that is recorded as malicious: another version does not undo what it did.
+MALWARE_HINT: Final = "remove it, and treat every machine that installed it as compromised"
+
+
+def _find_malicious(rule_input: RuleInput) -> Iterator[Finding]:
+    """Yield a finding for each version that is recorded as malicious, whatever the threshold."""
+    for assessment in rule_input.assessments:
+        score = assessment.score
+        reasons = [cap.reason for cap in score.caps if cap.limit == 0] if score is not None else []
+        if reasons:
+            records = sorted(advisory.id for advisory in assessment.advisories if advisory.malware)
+            yield replace(build_finding(assessment, reasons[0]), advisory=records[0] if records else "")
+
+
+def _find_vulnerabilities(rule_input: RuleInput) -> Iterator[Finding]:
+    """Yield a finding for each vulnerability of a version in use whose level is not ``allow``."""
+    # A dependency whose advisories are not known is unknown or below the threshold, which are other rules.
+    is_below_accepted = rule_input.settings.levels.get("score-below-threshold", "deny") != "deny"
+    for assessment in rule_input.assessments:
+        if (
+            assessment.state is None or assessment.dependency.is_own
+        ):  # the advisories of a public package of the same name
+            continue
+        for advisory, level in list_vulnerabilities(assessment, rule_input.settings):
+            severity = get_severity(advisory)
+            finding = build_finding(assessment, _describe_advisory(assessment, advisory), level)
+            yield replace(finding, advisory=advisory.id, severity=severity)
+        score = assessment.score
+        if is_below_accepted and assessment.state == "below" and score is not None and not score.has_required_signal:
+            yield build_undecided(assessment, "not all of its advisories are known")
+
+
+def list_vulnerabilities(assessment: Assessment, settings: PolicySettings) -> Iterator[tuple[AffectingAdvisory, Level]]:
+    """Yield each vulnerability of the version in use with its level, if that is not ``allow``; the worst first."""
+    if not assessment.advisories or _is_off(settings):
+        return
+    for advisory in merge_advisories(assessment.advisories):
+        if not advisory.malware:
+            level = choose_level(assessment, advisory, settings)
+            if level != "allow":
+                yield advisory, level
+
+
+def is_denied(assessment: Assessment, settings: PolicySettings) -> bool:
+    """Return whether a vulnerability of the version in use fails the run."""
+    return any(level == "deny" for _, level in list_vulnerabilities(assessment, settings))
+
+
+def choose_level(assessment: Assessment, advisory: AffectingAdvisory, settings: PolicySettings) -> Level:
+    """Return the level of an advisory: by its severity, raised if it is exploited or likely to be."""
+    options = settings.vulnerability
+    severity = get_severity(advisory)
+    level = options.levels[severity]
+    dependency = assessment.dependency
+    if severity in options.only_fixable and not find_fixing_version(
+        dependency.package.ecosystem, dependency.version or "", [advisory]
+    ):
+        level = "allow"
+    if advisory.exploited:
+        level = max(level, options.kev, key=LEVELS.index)
+    if options.epss is not None and advisory.epss is not None and advisory.epss >= options.epss:
+        level = "deny"
+    limit = settings.levels.get(VULNERABILITY.id, "deny")
+    return min(level, limit, key=LEVELS.index)
+
+
+def _is_off(settings: PolicySettings) -> bool:
+    return settings.levels.get(VULNERABILITY.id) == "allow"
+
+
+def _describe_advisory(assessment: Assessment, advisory: AffectingAdvisory) -> str:
+    """Return ``GHSA-…, high, exploited in the wild, fixed in 2.3.1: what it is about``."""
+    dependency = assessment.dependency
+    severity = get_severity(advisory)
+    fix = find_fixing_version(dependency.package.ecosystem, dependency.version or "", [advisory])
+    parts = [
+        advisory.id,
+        "of unknown severity" if severity == "unknown" else severity,
+        *(["exploited in the wild"] if advisory.exploited else []),
+        *([f"exploit probability {advisory.epss:.0%}"] if advisory.epss is not None else []),
+        f"fixed in {fix}" if fix else "no fix known",
+    ]
+    return ", ".join(parts) + (f": {advisory.summary}" if advisory.summary else "")
+
+
+MALICIOUS: Final = PolicyRule(
+    id="malicious",
+    level="deny",
+    summary="A version is recorded as malicious.",
+    explanation="A malware record names exactly this version, or the registry removed the package for security. The "
+    "threshold has no effect. Registries delete such versions, so that a lock file may be the last place with one.",
+    hint=MALWARE_HINT,
+    headings=("malicious version", "malicious versions"),
+    count_phrases=("malicious version", "malicious versions"),
+    check=_find_malicious,
+)
+VULNERABILITY: Final = PolicyRule(
+    id="vulnerability",
+    level="deny",
+    summary="A known vulnerability affects the version in use.",
+    explanation="Each severity has a level of its own: critical and high deny, medium and unknown warn, low allow. Of "
+    "the severities under only-fixable (medium and low) an advisory counts only when a newer version fixes it. One in "
+    "CISA's catalogue of exploited vulnerabilities has at least the level of kev (deny), and one whose exploit "
+    "probability reaches epss (no limit by default) is denied. A level for the whole rule is the highest that any "
+    "advisory may have. Records that share an id or alias are one vulnerability.",
+    hint="move to a fixed version",
+    headings=("known vulnerability", "known vulnerabilities"),
+    count_phrases=("vulnerability", "vulnerabilities"),
+    has_own_levels=True,
+    is_in_table=True,
+    check=_find_vulnerabilities,
+)

@@ -1,0 +1,120 @@
+"""The settings of the policy: the level of each rule, what the rules compare with, and the thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from nerq_cli.ecosystems import get_ecosystem, normalise_name
+from nerq_cli.inventory import Dependency, Package
+from nerq_cli.policy.findings import Level
+from nerq_cli.units import DAY
+
+#: Levels, the mildest first.
+LEVELS: Final[tuple[Level, ...]] = ("allow", "warn", "deny")
+#: Thresholds by name, for how much a project has to lose.
+PRESETS: Final[Mapping[str, float]] = MappingProxyType(
+    {"research": 30.0, "sandbox": 50.0, "production": 70.0, "critical": 80.0}
+)
+#: Level of an advisory by its severity. ``unknown`` is not mild: what is not known may be anything.
+SEVERITY_LEVELS: Final[Mapping[str, Level]] = MappingProxyType(
+    {"critical": "deny", "high": "deny", "medium": "warn", "low": "allow", "unknown": "warn"}
+)
+#: Severities of which only advisories with a fix count.
+FIXABLE_SEVERITIES: Final = frozenset({"medium", "low"})
+#: Age below which a version is too new, in seconds, as in the methodology.
+MIN_AGE: Final = 7 * DAY
+#: Begins the key of a package in one ecosystem: ``npm:lodash``.
+_ECOSYSTEM_SEPARATOR: Final = ":"
+
+
+class VulnerabilityOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What the rule ``vulnerability`` compares with."""
+
+    #: By severity.
+    levels: Mapping[str, Level] = SEVERITY_LEVELS
+    only_fixable: frozenset[str] = FIXABLE_SEVERITIES
+    #: Least level of an advisory in CISA's catalogue of exploited vulnerabilities, whatever its severity.
+    kev: Level = "deny"
+    #: Probability of exploitation (EPSS, 0 to 1) from which an advisory has the level ``deny``; None = no limit.
+    epss: float | None = None
+
+
+class PolicySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The policy of one run. The score that all dependencies must reach is not in it."""
+
+    #: By id of the rule; a rule that is not listed has its default level.
+    levels: Mapping[str, Level] = {}
+    vulnerability: VulnerabilityOptions = VulnerabilityOptions()
+    #: Age that a version must have, in seconds.
+    min_age: int = MIN_AGE
+    #: Licences that are accepted: SPDX identifiers, patterns of them or kinds of licence. Empty accepts every one.
+    allowed_licences: tuple[str, ...] = ()
+    #: Licences that are not.
+    denied_licences: tuple[str, ...] = ()
+    #: Patterns of names of packages that may run code when they are installed.
+    allowed_scripts: tuple[str, ...] = ()
+    #: Score that the dependencies of a group must reach, by full name, name or kind of the group.
+    group_thresholds: Mapping[str, float] = {}
+    #: Mean that each dimension of a score must reach.
+    dimension_thresholds: Mapping[str, float] = {}
+    #: Score that packages must reach, by pattern of the name: ``lodash``, ``npm:lodash``, ``@acme/*``.
+    package_thresholds: Mapping[str, float] = {}
+    #: Whether the run passes whatever it finds.
+    report_only: bool = False
+
+    def find_threshold(self, dependency: Dependency, threshold: float) -> float:
+        """Return the score that a dependency must reach, 0 to 100; ``threshold`` is that of all others.
+
+        A threshold of the package outweighs those of its groups. In several groups the highest one counts.
+        """
+        if self.package_thresholds:
+            pattern = find_package_pattern(self.package_thresholds, dependency.package)
+            if pattern:
+                return self.package_thresholds[pattern]
+        if self.group_thresholds and dependency.groups:
+            return max(self._find_group_threshold(group, threshold) for group in dependency.groups)
+        return threshold
+
+    @property
+    def has_own_thresholds(self) -> bool:
+        """Whether some dependencies have thresholds of their own."""
+        return bool(self.package_thresholds or self.group_thresholds)
+
+    def describe_threshold(self, threshold: float) -> str:
+        """Return the lowest passing score as text, after "below": a number if it is the same for all."""
+        is_own = self.has_own_thresholds or self.dimension_thresholds
+        return "their thresholds" if is_own else f"{threshold:g}"
+
+    def _find_group_threshold(self, group: str, threshold: float) -> float:
+        kind, _, name = group.partition(":")
+        for key in (group, name, kind):
+            if key in self.group_thresholds:
+                return self.group_thresholds[key]
+        return threshold
+
+
+#: The policy without any setting.
+DEFAULT_POLICY: Final = PolicySettings()
+
+
+def find_package_pattern(patterns: Iterable[str], package: Package) -> str:
+    """Return the pattern that a package matches, one without wildcards before the others; empty if none does.
+
+    A pattern may begin with the ecosystem: ``npm:lodash``. Names are compared in normalised form.
+    """
+    prefix = f"{get_ecosystem(package.ecosystem).purl_type}{_ECOSYSTEM_SEPARATOR}"
+    matching = [
+        pattern
+        for pattern in patterns
+        if fnmatchcase(package.name, normalise_name(package.ecosystem, pattern.removeprefix(prefix)))
+    ]
+    return min(matching, key=_has_wildcards, default="")
+
+
+def _has_wildcards(pattern: str) -> bool:
+    return any(character in pattern for character in "*?[")

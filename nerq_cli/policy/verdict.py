@@ -1,0 +1,103 @@
+"""The verdict on a run: its exit status and the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from nerq_cli.errors import ExitStatus
+from nerq_cli.policy.findings import Finding
+from nerq_cli.policy.rules import describe_counts
+
+#: Statuses that a run which only reports does not exit with. Nothing to scan stays an error: nothing was checked.
+_REPORTED: Final = frozenset({ExitStatus.BELOW, ExitStatus.USAGE, ExitStatus.INCOMPLETE})
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """The exit status of a run, and why."""
+
+    status: ExitStatus
+    reason: str
+
+
+def decide_exit(
+    findings: Sequence[Finding],
+    *,
+    threshold: str,
+    below_count: int = 0,
+    is_empty: bool = False,
+    problem_count: int = 0,
+    incomplete: Sequence[str] = (),
+    optional_missing: Sequence[str] = (),
+    strict: bool = False,
+) -> Verdict:
+    """Return the exit status and its reason.
+
+    Problems in files come first (the list of dependencies is in doubt), then failures, then incomplete checks.
+
+    Args:
+        findings: what the rules found, also at the level ``allow``.
+        threshold: lowest passing score, as text.
+        below_count: number of dependencies below their threshold, whatever the level of the rule.
+        is_empty: whether there is no dependency.
+        problem_count: number of problems in dependency files.
+        incomplete: what could not be checked, beside findings.
+        optional_missing: missing evidence that decides no state; never fails the run.
+        strict: whether an incomplete run fails.
+    """
+    if problem_count:
+        noun = "problem" if problem_count == 1 else "problems"
+        return Verdict(status=ExitStatus.USAGE, reason=f"{problem_count} {noun} in dependency files")
+    failures = [finding for finding in findings if finding.fails]
+    if failures:
+        return Verdict(status=ExitStatus.BELOW, reason=", ".join(describe_counts(failures, threshold)))
+    unchecked = [*describe_counts(select_incomplete(findings), threshold), *incomplete]
+    warnings = describe_warnings(findings, threshold)
+    if unchecked and strict:
+        reason = "; ".join(("not everything could be checked: " + "; ".join(unchecked), *warnings))
+        return Verdict(status=ExitStatus.INCOMPLETE, reason=reason)
+    unchecked += [f"{phrase} (allowed)" for phrase in describe_counts(select_accepted(findings), threshold)]
+    unchecked += optional_missing
+    result = "nothing fails" if below_count else "nothing below the threshold"
+    if unchecked:
+        reason = f"{result}, but not everything could be checked: " + "; ".join(unchecked)
+    elif is_empty:
+        reason = "the dependency files declare nothing"
+    else:
+        reason = "nothing fails" if below_count else "everything at or above the threshold"
+    return Verdict(status=ExitStatus.PASSED, reason="; ".join((reason, *warnings)))
+
+
+def report_only(verdict: Verdict) -> Verdict:
+    """Return the verdict of a run that passes whatever it found; its reason has what would fail."""
+    if verdict.status not in _REPORTED:
+        return verdict
+    reason = f"report only: would exit {verdict.status.value}: {verdict.reason}"
+    return Verdict(status=ExitStatus.PASSED, reason=reason)
+
+
+def select_incomplete(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings that leave a run incomplete, so that it fails with ``--strict``."""
+    return [
+        finding
+        for finding in findings
+        if finding.undecided and finding.level != "allow" and finding.is_open and not finding.fails
+    ]
+
+
+def select_accepted(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings about what could not be checked and is accepted: allowed, waived or as before."""
+    return [finding for finding in findings if finding.undecided and (finding.level == "allow" or not finding.is_open)]
+
+
+def describe_warnings(findings: Sequence[Finding], threshold: str) -> list[str]:
+    """Return one text with the number of findings at the level ``warn`` of each rule; empty if there is none."""
+    warnings = [
+        finding for finding in findings if finding.level == "warn" and finding.is_open and not finding.undecided
+    ]
+    if not warnings:
+        return []
+    noun = "warning" if len(warnings) == 1 else "warnings"
+    return [f"{len(warnings):,} {noun}: {', '.join(describe_counts(warnings, threshold))}"]
