@@ -15,6 +15,7 @@ from nerq_cli.ecosystems.listing import count_newer
 from nerq_cli.facts import AffectingAdvisory, Evidence, Fact, Found, LowerBound, PackageInfo, Unknown
 from nerq_cli.inventory import Release
 from nerq_cli.methodology.packages import PACKAGES
+from nerq_cli.policy.age import AgeRule
 from nerq_cli.policy.assessment import UNEVALUABLE, pack_metadata
 from nerq_cli.policy.fix import suggest_fix
 from nerq_cli.report.model import Assessment
@@ -49,6 +50,8 @@ class ScanOptions(msgspec.Struct, frozen=True, kw_only=True):
     allow_empty: bool = False
     #: Score the newest version of each package as well.
     score_latest: bool = False
+    #: Minimum ages of the versions to move to.
+    age_rules: tuple[AgeRule, ...] = ()
 
 
 def assess_resolution(
@@ -163,7 +166,7 @@ def assess_release(
         fix=suggest_fix(dependency, score, package_info, advisories),
         latest=package_info.newest_stable if package_info else "",
         releases_behind=None if package_info is None else count_newer(package_info, version),
-        released_at=_find_release_time(package_info, version),
+        released_at=find_release_time(package_info, version),
         advisories=advisories,
         packed_metadata=pack_metadata(evidence.metadata),
         in_registry=_is_in_registry(evidence.package_info),
@@ -224,7 +227,8 @@ def _is_in_registry(fact: Fact[PackageInfo] | None) -> bool | None:
     return None if fact is None or isinstance(fact, Unknown) else isinstance(fact, Found)
 
 
-def _find_release_time(package_info: PackageInfo | None, version: str) -> int:
+def find_release_time(package_info: PackageInfo | None, version: str) -> int:
+    """Return when a version was released (epoch seconds UTC); 0 if that is not known."""
     if package_info is None or package_info.date_problem or version not in package_info.versions:
         return 0
     return package_info.published[package_info.versions.index(version)]

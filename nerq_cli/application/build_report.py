@@ -37,7 +37,12 @@ def build_report(
     notes = tuple(f"{file.path}: {note}" for file in dependency_files for note in file.notes)
     states = [assessment.state for assessment in assessments if assessment.state is not None]
     findings = rules.find_problems(
-        rules.RuleInput(assessments=assessments, dependency_files=dependency_files, foreign_origins=foreign_origins)
+        rules.RuleInput(
+            assessments=assessments,
+            dependency_files=dependency_files,
+            foreign_origins=foreign_origins,
+            age_rules=options.age_rules,
+        )
     )
     incomplete_sources = [
         source for source in sources if source.state in ("partial", "unavailable") and not source.fallback

@@ -11,11 +11,13 @@ from msgspec.structs import replace
 
 from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.inventory import DependencyFile, Location, Package
+from nerq_cli.policy.age import AgeRule
+from nerq_cli.policy.age_mismatch import find_age_mismatches
 from nerq_cli.policy.assessment import Assessment
 from nerq_cli.policy.findings import Finding
 
-#: ``fail``: a finding fails the run; ``incomplete``: it leaves the run incomplete.
-Effect: TypeAlias = Literal["fail", "incomplete"]
+#: ``fail``: a finding fails the run; ``incomplete``: it leaves the run incomplete; ``warn``: it is shown.
+Effect: TypeAlias = Literal["fail", "incomplete", "warn"]
 
 
 class ForeignOrigin(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +39,8 @@ class RuleInput(msgspec.Struct, frozen=True, kw_only=True):
     dependency_files: Sequence[DependencyFile]
     #: Sorted by package.
     foreign_origins: Sequence[ForeignOrigin] = ()
+    #: Minimum ages of releases.
+    age_rules: Sequence[AgeRule] = ()
 
 
 class PolicyRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -169,6 +173,18 @@ RULES: Final[tuple[PolicyRule, ...]] = (
         count_phrases=("dependency that does not fit its lock file", "dependencies that do not fit their lock files"),
         hint="write the lock file anew",
         check=_find_drift,
+    ),
+    PolicyRule(
+        id="age-policy-mismatch",
+        effect="warn",
+        headings=(
+            "minimum age of releases that contradicts another one, or is in another unit",
+            "minimum ages of releases that contradict each other, or are in another unit",
+        ),
+        count_phrases=("mismatch of minimum ages", "mismatches of minimum ages"),
+        hint="set the same age for every tool, each in its unit",
+        is_grouped=True,
+        check=find_age_mismatches,
     ),
 )
 

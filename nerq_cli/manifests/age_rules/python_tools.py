@@ -1,0 +1,107 @@
+"""Age rules of uv, pip and Poetry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from nerq_cli.ecosystems import PYPI, normalise_name
+from nerq_cli.inventory import Location
+from nerq_cli.manifests.age_rules.values import Age, make_rule, parse_age_or_moment, parse_moment, parse_number
+from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField
+from nerq_cli.patterns import compile_late
+from nerq_cli.policy.age import AgeException, AgeRule
+from nerq_cli.units import DAY
+
+_UV_KEY: Final = "exclude-newer"
+_PIP_KEY: Final = "uploaded-prior-to"
+_POETRY_KEY: Final = "min-release-age"
+#: The one form of duration that pip accepts: whole days.
+_PIP_DAYS: Final = compile_late(r"P(\d{1,6})D")
+#: A line of an ini file: a section, or a key and its value.
+_INI_LINE: Final = compile_late(r"\[(?P<section>[^\]]+)\].*|(?P<key>[^\s=:;#][^=:]*?)\s*[=:]\s*(?P<value>.*?)\s*")
+
+
+def read_uv(text: str, path: str) -> Iterator[AgeRule]:
+    """Yield the rule of a uv.toml, or of ``[tool.uv]`` in a pyproject.toml."""
+    if _UV_KEY not in text:
+        return
+    document = TomlDocument(text, path)
+    table = document.root.get_path("tool", "uv") if path.endswith("pyproject.toml") else document.root
+    exceptions = tuple(_read_uv_packages(table.get(f"{_UV_KEY}-package")))
+    field = table.get(_UV_KEY)
+    if field.value is None:
+        # Without a rule for all packages, those of the table have one each.
+        if any(exception.seconds or exception.before for exception in exceptions):
+            field = table.get(f"{_UV_KEY}-package")
+            yield make_rule("uv", PYPI, field.name, "…", Age(), _locate(field), exceptions)
+        return
+    age = Age(seconds=0) if field.value is False else parse_uv_value(field.value)
+    yield make_rule("uv", PYPI, _UV_KEY, field.value, age, _locate(field), exceptions)
+
+
+def parse_uv_value(value: object) -> Age:
+    """Return a value of uv: a time, a date or a duration."""
+    return parse_age_or_moment(value)
+
+
+def _read_uv_packages(table: TomlField) -> Iterator[AgeException]:
+    for name, field in table.items():
+        age = Age(seconds=0) if field.value is False else parse_uv_value(field.value)
+        if not age.problem:
+            yield AgeException(pattern=normalise_name(PYPI, name), seconds=age.seconds, before=age.before)
+
+
+def read_pip(text: str, path: str) -> Iterator[AgeRule]:
+    """Yield the rule of a pip configuration file; ``[install]`` counts before ``[global]``."""
+    if _PIP_KEY not in text.replace("_", "-").lower():
+        return
+    found: dict[str, AgeRule] = {}
+    section = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        match = _INI_LINE.fullmatch(line.rstrip())
+        if match is None:
+            continue
+        section = match["section"] or section
+        if match["key"] and match["key"].strip().lower().replace("_", "-").removeprefix("--") == _PIP_KEY:
+            value = match["value"]
+            found[section] = make_rule(
+                "pip", PYPI, _PIP_KEY, value, parse_pip_value(value), Location(path=path, line=number)
+            )
+    rule = found.get("install") or found.get("global")
+    if rule is not None:
+        yield rule
+
+
+def parse_pip_value(value: str) -> Age:
+    """Return a value of pip: a time or date, which is its beginning, or a number of whole days (``P7D``)."""
+    if match := _PIP_DAYS.fullmatch(value.strip()):
+        return Age(seconds=int(match[1]) * DAY)
+    moment = parse_moment(value)
+    if moment is None:
+        return Age(
+            problem="neither a date or time (ISO 8601) nor a number of days such as P7D, which is all pip accepts"
+        )
+    return Age(before=moment - (DAY if len(value.strip()) == len("2026-11-29") else 0))
+
+
+def read_poetry(text: str, path: str) -> Iterator[AgeRule]:
+    """Yield the rule of a poetry.toml, or of the configuration of a user."""
+    if _POETRY_KEY not in text:
+        return
+    table = TomlDocument(text, path).root.get("solver")
+    field, excluded = table.get(_POETRY_KEY), table.get(f"{_POETRY_KEY}-exclude")
+    if field.value is None:
+        return
+    names = excluded.value.split(",") if isinstance(excluded.value, str) else excluded.value
+    exceptions = tuple(
+        AgeException(pattern=normalise_name(PYPI, name.strip()))
+        for name in (names if isinstance(names, list) else ())
+        if isinstance(name, str)
+    )
+    age = parse_number(field.value, "days")
+    yield make_rule("Poetry", PYPI, f"solver.{_POETRY_KEY}", field.value, age, _locate(field), exceptions)
+
+
+def _locate(field: TomlField) -> Location:
+    return Location(path=field.document.path, line=field.line)
