@@ -7,7 +7,7 @@ environment and the files of the user, the first that has a rule counts, as for 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
@@ -17,6 +17,7 @@ from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.inventory import Location
 from nerq_cli.manifests.age_rules import npm_tools, python_tools, update_bots
 from nerq_cli.manifests.age_rules.values import Age, make_rule
+from nerq_cli.manifests.formats import FORMATS
 from nerq_cli.patterns import compile_late
 from nerq_cli.policy.age import AgeRule
 from nerq_cli.sources.registries.config.config_files import ConfigFiles, find_project_folders
@@ -113,10 +114,12 @@ def read_age_rules(
             if path not in folders and len(folders) < _MAX_FOLDERS:
                 folders[path] = _Folder(path, directory, _list_names(path))
     tools: dict[tuple[str, str], _Tool] = {}
-    formats = {(PurePosixPath(file.path).parent, file.format) for file in dependency_files}
+    formats: dict[PurePosixPath, set[str]] = {}
+    for file in dependency_files:
+        formats.setdefault(PurePosixPath(file.path).parent, set()).add(file.format)
     for folder, chain in chains.items():
         own = [folders[path] for path, _ in chain if path in folders]
-        for tool in _find_tools(files, own, has_requirements=(folder, "requirements") in formats):
+        for tool in _find_tools(files, own, formats[folder]):
             tools.setdefault((tool.name, tool.folder.directory), tool)
     project_rules = [rule for folder in folders.values() for rule in _read_project_folder(files, folder)]
     user_rules = _read_user_rules(files, {tool.name for tool in tools.values()})
@@ -194,18 +197,17 @@ def _display(path: Path) -> str:
 # --- tools and their defaults
 
 
-def _find_tools(files: ConfigFiles, chain: Sequence[_Folder], *, has_requirements: bool) -> Iterator[_Tool]:
+def _find_tools(files: ConfigFiles, chain: Sequence[_Folder], formats: Collection[str]) -> Iterator[_Tool]:
     """Yield the tools that install the packages of a directory: ``chain`` is it and those around it."""
-    python = [_Tool(name, folder) for folder in chain for name in _list_python_tools(files, folder)]
-    yield from python[:1]
-    if has_requirements or not python:
-        yield _Tool("pip", chain[0])
-    for folder in chain:
-        if tool := _find_npm_tool(files, folder):
-            yield tool
-            return
-    if chain and "package.json" in chain[0].names:
-        yield _Tool("npm", chain[0])
+    ecosystems = {ecosystem for name in formats if name in FORMATS for ecosystem in FORMATS[name].ecosystems}
+    if PYPI in ecosystems and chain:
+        python = [_Tool(name, folder) for folder in chain for name in _list_python_tools(files, folder)]
+        yield from python[:1]
+        if "requirements" in formats or not python:
+            yield _Tool("pip", chain[0])
+    if NPM in ecosystems and chain:
+        found = (tool for folder in chain if (tool := _find_npm_tool(files, folder)) is not None)
+        yield next(found, _Tool("npm", chain[0]))
 
 
 def _list_python_tools(files: ConfigFiles, folder: _Folder) -> Iterator[str]:

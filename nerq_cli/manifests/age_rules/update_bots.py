@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from nerq_cli.ecosystems import NPM, PYPI, EcosystemId, normalise_name
 from nerq_cli.inventory import Location
 from nerq_cli.manifests.age_rules.values import Age, make_rule, parse_age, parse_number
-from nerq_cli.manifests.syntax.json_comments import strip_comments
 from nerq_cli.manifests.syntax.yaml_document import (
     NotYamlError,
     YamlMembers,
@@ -56,6 +55,11 @@ _RENOVATE_ECOSYSTEMS: Final[dict[str, EcosystemId]] = {
 _ECOSYSTEM_CONDITIONS: Final = ("matchManagers", "matchDatasources", "matchCategories")
 _NAME_CONDITIONS: Final = ("matchPackageNames", "matchDepNames", "matchPackagePatterns", "matchPackagePrefixes")
 _BOTH: Final[tuple[EcosystemId, ...]] = (PYPI, NPM)
+#: Strings and comments of JSON5. Without comments and tabs it is YAML.
+_JSON5_TOKEN: Final = compile_late(
+    r"""("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|//[^\n]*|/\*.*?\*/|\t""",
+    16,  # re.DOTALL
+)
 #: Months as Renovate counts them.
 _MONTHS: Final = compile_late(r"(\d{1,4})\s*(?:months?|M)\b")
 _DEPENDABOT_ECOSYSTEMS: Final[dict[str, EcosystemId]] = {
@@ -76,7 +80,7 @@ def read_renovate(text: str, path: str) -> Iterator[AgeRule]:
     if _RENOVATE_KEY not in text and not any(preset in text for preset in _NPM_PRESETS):
         return
     try:
-        documents = parse_documents(strip_comments(text).replace("\t", " "), lambda _message, _line: None)
+        documents = parse_documents(_strip_comments(text), lambda _message, _line: None)
     except NotYamlError as error:
         if not path.endswith("package.json"):  # its own reader reports that
             age = Age(problem=f"the file cannot be read: {error}")
@@ -92,6 +96,11 @@ def read_renovate(text: str, path: str) -> Iterator[AgeRule]:
     for ecosystem in _BOTH:
         if rule := _read_renovate_rule(root, path, ecosystem):
             yield replace(rule, is_bot=True)
+
+
+def _strip_comments(text: str) -> str:
+    """Return JSON5 with a space in place of comments and tabs; every line keeps its number."""
+    return _JSON5_TOKEN.sub(lambda match: match[1] or " " + "\n" * match[0].count("\n"), text)
 
 
 def _read_renovate_rule(root: YamlMembers, path: str, ecosystem: EcosystemId) -> AgeRule | None:

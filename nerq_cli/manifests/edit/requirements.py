@@ -38,7 +38,8 @@ def find_edits(text: str, changes: Iterable[Change]) -> Iterator[Edit | Refusal]
     starts = list_line_starts(lines)
     ends = {line.start_line: line.end_line for line in split_logical_lines(text.splitlines())}
     for change in changes:
-        start, end = starts[change.line - 1], starts[ends.get(change.line, change.line)]
+        last_line = ends.get(change.line, change.line)
+        start, end = (starts[min(line, len(lines))] for line in (change.line - 1, last_line))
         yield try_edit(change, partial(_make_edit, text, start, end, generator, change))
 
 
