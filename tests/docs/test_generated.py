@@ -106,7 +106,7 @@ def test_the_page_about_time_limits_ends_with_the_limits_of_each_source() -> Non
 def test_the_page_about_the_json_report_lists_the_policy_rules() -> None:
     page = DOCS / "reference" / "json.md"
     start = "<!-- Generated from nerq_cli/policy/rules.py. Do not edit. -->\n\n"
-    effects = {"fail": "the run fails", "incomplete": "the run is incomplete"}
+    effects = {"fail": "the run fails", "incomplete": "the run is incomplete", "warn": "none"}
     rows = "".join(f"| `{rule.id}` | {effects[rule.effect]} | {rule.headings[0]} |\n" for rule in RULES)
     before, _, after = page.read_text(encoding="utf-8").partition(start)
     text = f"{before}{start}| id | effect | finding |\n| --- | --- | --- |\n{rows}\n{after[after.index('## ') :]}"
