@@ -32,33 +32,41 @@ Reader: TypeAlias = "Callable[[str, str], Iterator[AgeRule]]"
 #: Readers of the files in a directory of the project.
 _PROJECT_FILES: Final[Mapping[str, Reader]] = {
     "uv.toml": python_tools.read_uv,
-    "pyproject.toml": python_tools.read_uv,
+    "pyproject.toml": python_tools.read_pyproject,
     "poetry.toml": python_tools.read_poetry,
+    "pdm.toml": python_tools.read_pdm,
+    "Pipfile": python_tools.read_pipfile,
     ".npmrc": npm_tools.read_npmrc,
     "pnpm-workspace.yaml": npm_tools.read_pnpm_workspace,
     ".yarnrc.yml": npm_tools.read_yarnrc,
     "bunfig.toml": npm_tools.read_bunfig,
+    "deno.json": npm_tools.read_deno,
+    "deno.jsonc": npm_tools.read_deno,
 }
 #: Files that show which tool installs the packages of a directory; of the npm tools the first one counts.
 _PYTHON_TOOLS: Final[Mapping[str, tuple[str, ...]]] = {
     "uv": ("uv.lock", "uv.toml"),
     "Poetry": ("poetry.lock", "poetry.toml"),
+    "PDM": ("pdm.lock", "pdm.toml"),
+    "Pipenv": ("Pipfile", "Pipfile.lock"),
 }
 _NPM_TOOLS: Final[Mapping[str, tuple[str, ...]]] = {
     "pnpm": ("pnpm-lock.yaml", "pnpm-workspace.yaml"),
     "Yarn": ("yarn.lock", ".yarnrc.yml"),
     "Bun": ("bun.lock", "bun.lockb", "bunfig.toml"),
     "npm": ("package-lock.json", "npm-shrinkwrap.json"),
+    "Deno": ("deno.lock", "deno.json", "deno.jsonc"),
 }
 _PACKAGE_MANAGER: Final = compile_late(r'"packageManager"\s*:\s*"(pnpm|yarn|bun|npm)@(\d{1,4})(?:\.(\d{1,4}))?')
 _TOOL_NAMES: Final = {"pnpm": "pnpm", "yarn": "Yarn", "bun": "Bun", "npm": "npm"}
 #: ``__metadata`` of a yarn.lock.
 _YARN_LOCK_VERSION: Final = compile_late(r"^__metadata:\r?\n[ ]+version: (\d{1,4})", 8)  # re.MULTILINE
 #: pnpm: ``minimumReleaseAge`` since 11, in minutes. Yarn: ``npmMinimalAgeGate`` since 4.15, whose lock files have
-#: version 10.
+#: version 10. Deno: ``minimumDependencyAge`` since 2.9.
 _PNPM_DEFAULT: Final = 1_440 * MINUTE
 _PNPM_DEFAULT_SINCE: Final = 11
 _YARN_DEFAULT: Final = 1 * DAY
+_DENO_DEFAULT: Final = 1 * DAY
 _YARN_DEFAULT_SINCE: Final = (4, 15)
 _YARN_LOCK_SINCE: Final = 10
 #: Most directories whose files are read; a repository of 1,000 packages has some more.
@@ -72,6 +80,8 @@ class _Folder(NamedTuple):
     #: As in the locations of dependencies; empty if it contains all.
     directory: str
     names: frozenset[str]
+    #: Whether it is the outermost directory of the project, where update bots and Corepack look for their settings.
+    is_top: bool = False
 
 
 class _Tool(NamedTuple):
@@ -112,14 +122,16 @@ def read_age_rules(
     for chain in chains.values():
         for path, directory in chain:
             if path not in folders and len(folders) < _MAX_FOLDERS:
-                folders[path] = _Folder(path, directory, _list_names(path))
+                folders[path] = _Folder(path, directory, _list_names(path), is_top=path == chain[-1][0])
+    python_tool_by_folder = {path: list(_list_python_tools(files, folder)) for path, folder in folders.items()}
+    npm_tool_by_folder = {path: _find_npm_tool(files, folder) for path, folder in folders.items()}
     tools: dict[tuple[str, str], _Tool] = {}
     formats: dict[PurePosixPath, set[str]] = {}
     for file in dependency_files:
         formats.setdefault(PurePosixPath(file.path).parent, set()).add(file.format)
     for folder, chain in chains.items():
         own = [folders[path] for path, _ in chain if path in folders]
-        for tool in _find_tools(files, own, formats[folder]):
+        for tool in _find_tools(own, formats[folder], python_tool_by_folder, npm_tool_by_folder):
             tools.setdefault((tool.name, tool.folder.directory), tool)
     project_rules = [rule for folder in folders.values() for rule in _read_project_folder(files, folder)]
     user_rules = _read_user_rules(files, {tool.name for tool in tools.values()})
@@ -172,6 +184,11 @@ def _read_project_folder(files: ConfigFiles, folder: _Folder) -> Iterator[AgeRul
         if name in folder.names:
             for rule in _read_rules(files, folder, name, reader):
                 yield replace(rule, directory=folder.directory)
+    if folder.is_top:
+        yield from _read_bots(files, folder)
+
+
+def _read_bots(files: ConfigFiles, folder: _Folder) -> Iterator[AgeRule]:
     for name in update_bots.RENOVATE_FILES:
         rules = [*_read_rules(files, folder, name, update_bots.read_renovate)]
         yield from (replace(rule, directory=folder.directory) for rule in rules)
@@ -197,40 +214,50 @@ def _display(path: Path) -> str:
 # --- tools and their defaults
 
 
-def _find_tools(files: ConfigFiles, chain: Sequence[_Folder], formats: Collection[str]) -> Iterator[_Tool]:
-    """Yield the tools that install the packages of a directory: ``chain`` is it and those around it."""
+def _find_tools(
+    chain: Sequence[_Folder],
+    formats: Collection[str],
+    python_tool_by_folder: Mapping[Path, Sequence[_Tool]],
+    npm_tool_by_folder: Mapping[Path, _Tool | None],
+) -> Iterator[_Tool]:
+    """Yield the tools that install the packages of a directory.
+
+    Args:
+        chain: the directory and those around it.
+        formats: the formats of the dependency files in it.
+        python_tool_by_folder: the tools of Python packages that each directory shows.
+        npm_tool_by_folder: the tool of npm packages that each directory shows.
+    """
     ecosystems = {ecosystem for name in formats if name in FORMATS for ecosystem in FORMATS[name].ecosystems}
     if PYPI in ecosystems and chain:
-        python = [_Tool(name, folder) for folder in chain for name in _list_python_tools(files, folder)]
-        yield from python[:1]
-        if "requirements" in formats or not python:
+        python = next((tool for folder in chain for tool in python_tool_by_folder.get(folder.path, ())), None)
+        if python is not None:
+            yield python
+        if "requirements" in formats or python is None:
             yield _Tool("pip", chain[0])
     if NPM in ecosystems and chain:
-        found = (tool for folder in chain if (tool := _find_npm_tool(files, folder)) is not None)
-        yield next(found, _Tool("npm", chain[0]))
+        yield next(filter(None, (npm_tool_by_folder.get(folder.path) for folder in chain)), _Tool("npm", chain[0]))
 
 
-def _list_python_tools(files: ConfigFiles, folder: _Folder) -> Iterator[str]:
+def _list_python_tools(files: ConfigFiles, folder: _Folder) -> Iterator[_Tool]:
+    """Yield the tools whose files are in a directory, then those with a table in its pyproject.toml."""
     for name, markers in _PYTHON_TOOLS.items():
         if folder.names.intersection(markers):
-            yield name
+            yield _Tool(name, folder)
     if "pyproject.toml" in folder.names:
         text = files.read_text(folder.path / "pyproject.toml")
-        for name, table in (("uv", "[tool.uv"), ("Poetry", "[tool.poetry")):
+        for name, table in (("uv", "[tool.uv"), ("Poetry", "[tool.poetry"), ("PDM", "[tool.pdm")):
             if table in text:
-                yield name
+                yield _Tool(name, folder)
 
 
 def _find_npm_tool(files: ConfigFiles, folder: _Folder) -> _Tool | None:
-    match = (
-        _PACKAGE_MANAGER.search(files.read_text(folder.path / "package.json"))
-        if "package.json" in folder.names
-        else None
-    )
-    if match is not None:
-        return _Tool(_TOOL_NAMES[match[1]], folder, (int(match[2]), int(match[3] or 0)))
-    name = next((name for name, markers in _NPM_TOOLS.items() if folder.names.intersection(markers)), "")
-    return _Tool(name, folder) if name else None
+    marked = next((name for name, markers in _NPM_TOOLS.items() if folder.names.intersection(markers)), "")
+    if "package.json" in folder.names and (marked or folder.is_top):
+        match = _PACKAGE_MANAGER.search(files.read_text(folder.path / "package.json"))
+        if match is not None:
+            return _Tool(_TOOL_NAMES[match[1]], folder, (int(match[2]), int(match[3] or 0)))
+    return _Tool(marked, folder) if marked else None
 
 
 def _make_defaults(tools: Iterable[_Tool], rules: Sequence[AgeRule]) -> Iterator[AgeRule]:
@@ -246,6 +273,8 @@ def _make_defaults(tools: Iterable[_Tool], rules: Sequence[AgeRule]) -> Iterator
             yield _make_default(tool, "minimumReleaseAge", "pnpm-workspace.yaml", _PNPM_DEFAULT, MINUTE)
         if tool.name == "Yarn" and _has_yarn_default(tool):
             yield _make_default(tool, "npmMinimalAgeGate", ".yarnrc.yml", _YARN_DEFAULT, MINUTE)
+        if tool.name == "Deno":
+            yield _make_default(tool, "minimumDependencyAge", "deno.json", _DENO_DEFAULT, MINUTE)
 
 
 def _has_yarn_default(tool: _Tool) -> bool:
@@ -310,6 +339,10 @@ def _find_poetry_rules(files: ConfigFiles) -> Iterator[AgeRule]:
     yield from _read_user_files(files, (path,), python_tools.read_poetry)
 
 
+def _find_pdm_rules(files: ConfigFiles) -> Iterator[AgeRule]:
+    yield from _read_user_files(files, (_find_config_home(files) / "pdm" / "config.toml",), python_tools.read_pdm)
+
+
 def _find_npm_rules(files: ConfigFiles) -> Iterator[AgeRule]:
     variables = {name.lower().replace("_", "-"): value for name, value in files.environ.items() if value}
     for key in ("before", "min-release-age"):
@@ -353,6 +386,7 @@ _USER_RULES: Final[Mapping[str, Callable[[ConfigFiles], Iterator[AgeRule]]]] = {
     "uv": _find_uv_rules,
     "pip": _find_pip_rules,
     "Poetry": _find_poetry_rules,
+    "PDM": _find_pdm_rules,
     "npm": _find_npm_rules,
     "pnpm": _find_pnpm_rules,
     "Yarn": _find_yarn_rules,

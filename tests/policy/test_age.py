@@ -146,7 +146,10 @@ def test_update_bots_let_security_fixes_through() -> None:
     assert check_availability(DEMO, "1.0", NOW, NOW, (bot,), is_fix=True) is None
 
 
-@pytest.mark.parametrize("tool", ["uv", "pip", "Poetry", "npm", "pnpm", "Yarn", "Bun", "Dependabot", "Renovate"])
+TOOLS = ["uv", "pip", "Poetry", "PDM", "Pipenv", "npm", "pnpm", "Yarn", "Bun", "Deno", "Dependabot", "Renovate"]
+
+
+@pytest.mark.parametrize("tool", TOOLS)
 def test_every_tool_has_a_line_that_lets_one_version_through(tool: str) -> None:
     text = suggest_override(rule(tool), DEMO, "1.2.3", NOW)
     assert "demo" in text

@@ -1,4 +1,4 @@
-"""Age rules of npm, pnpm, Yarn and Bun."""
+"""Age rules of npm, pnpm, Yarn, Bun and Deno."""
 
 from __future__ import annotations
 
@@ -7,8 +7,17 @@ from typing import Final
 
 from nerq_cli.ecosystems import NPM
 from nerq_cli.inventory import Location
-from nerq_cli.manifests.age_rules.values import Age, make_rule, parse_age, parse_moment, parse_number
+from nerq_cli.manifests.age_rules.values import (
+    Age,
+    make_rule,
+    parse_age,
+    parse_age_or_moment,
+    parse_moment,
+    parse_number,
+)
 from nerq_cli.manifests.npm.npm_spec import split_name
+from nerq_cli.manifests.syntax.json_comments import strip_comments
+from nerq_cli.manifests.syntax.json_document import NotJsonError, parse_json
 from nerq_cli.manifests.syntax.toml_document import TomlDocument
 from nerq_cli.manifests.syntax.yaml_document import NotYamlError, YamlMembers, YamlNode, get_members, parse_documents
 from nerq_cli.patterns import compile_late
@@ -19,6 +28,7 @@ _PNPM_KEY: Final = "minimumReleaseAge"
 _YARN_KEY: Final = "npmMinimalAgeGate"
 _YARN_EXCEPTIONS: Final = "npmPreapprovedPackages"
 _BUN_KEY: Final = "minimumReleaseAge"
+_DENO_KEY: Final = "minimumDependencyAge"
 _NPMRC_LINE: Final = compile_late(r"\s*([A-Za-z-]+(?:\[\])?)\s*=\s*(.*?)\s*")
 _VARIABLE: Final = "${"
 
@@ -121,6 +131,33 @@ def read_bunfig(text: str, path: str) -> Iterator[AgeRule]:
     exceptions = tuple(_parse_exception(name) for name in (names if isinstance(names, list) else ()) if _is_text(name))
     location = Location(path=path, line=field.line)
     yield make_rule("Bun", NPM, _BUN_KEY, field.value, parse_age(field.value, "seconds"), location, exceptions)
+
+
+def read_deno(text: str, path: str) -> Iterator[AgeRule]:
+    """Yield the rule of a deno.json: a number of minutes, a duration (ISO 8601), a date or a time, or a table."""
+    if _DENO_KEY not in text:
+        return
+    try:
+        document = parse_json(strip_comments(text))
+    except NotJsonError:  # its own reader reports that
+        return
+    node = document.data.get(_DENO_KEY) if isinstance(document.data, dict) else None
+    if node is None:
+        return
+    members = node.data if isinstance(node.data, dict) else {"age": node}
+    excluded = members.get("exclude")
+    names = excluded.data if excluded is not None and isinstance(excluded.data, list) else []
+    exceptions = tuple(
+        AgeException(pattern=item.data.removeprefix("npm:"), crosses_scopes=True)
+        for item in names
+        if isinstance(item.data, str) and item.data.startswith("npm:")
+    )
+    age_node = members.get("age")
+    value = "P1D" if age_node is None else age_node.data  # the default
+    text_value = f"{value:g}" if isinstance(value, float) else value
+    location = Location(path=path, line=text.count("\n", 0, node.key_offset) + 1)
+    age = parse_age_or_moment(text_value, "minutes")
+    yield make_rule("Deno", NPM, _DENO_KEY, text_value, age, location, exceptions)
 
 
 def _is_text(value: object) -> bool:

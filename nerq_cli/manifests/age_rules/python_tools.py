@@ -1,4 +1,4 @@
-"""Age rules of uv, pip and Poetry."""
+"""Age rules of uv, pip, Poetry, PDM and Pipenv."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ from nerq_cli.units import DAY
 _UV_KEY: Final = "exclude-newer"
 _PIP_KEY: Final = "uploaded-prior-to"
 _POETRY_KEY: Final = "min-release-age"
+_PIPENV_KEY: Final = "cool-down-period"
+#: The forms of duration that PDM and Pipenv accept.
+_PDM_DURATION: Final = compile_late(r"\d{1,6}[dhw]")
+_PIPENV_DURATION: Final = compile_late(r"\d{1,6}d")
 #: The one form of duration that pip accepts: whole days.
 _PIP_DAYS: Final = compile_late(r"P(\d{1,6})D")
 #: A line of an ini file: a section, or a key and its value.
@@ -101,6 +105,56 @@ def read_poetry(text: str, path: str) -> Iterator[AgeRule]:
     )
     age = parse_number(field.value, "days")
     yield make_rule("Poetry", PYPI, f"solver.{_POETRY_KEY}", field.value, age, _locate(field), exceptions)
+
+
+def read_pyproject(text: str, path: str) -> Iterator[AgeRule]:
+    """Yield the rules of uv and PDM in a pyproject.toml."""
+    if _UV_KEY in text:
+        yield from read_uv(text, path)
+        table = TomlDocument(text, path).root.get_path("tool", "pdm", "resolution")
+        yield from _read_pdm(table.get(_UV_KEY), _UV_KEY, table.get(f"{_UV_KEY}-override"))
+
+
+def read_pdm(text: str, path: str) -> Iterator[AgeRule]:
+    """Yield the rule of a pdm.toml, or of the configuration of a user."""
+    if _UV_KEY in text:
+        strategy = TomlDocument(text, path).root.get("strategy")
+        yield from _read_pdm(strategy.get(_UV_KEY), f"strategy.{_UV_KEY}", None)
+
+
+def _read_pdm(field: TomlField, setting: str, overrides: TomlField | None) -> Iterator[AgeRule]:
+    if field.value is None:
+        return
+    exceptions = []
+    for name, override in () if overrides is None else overrides.items():
+        age = Age(seconds=0) if override.value is False else _parse_pdm(override.value)
+        if not age.problem:
+            pattern = normalise_name(PYPI, name)
+            exceptions.append(AgeException(pattern=pattern, seconds=age.seconds, before=age.before))
+    age = _parse_pdm(field.value)
+    yield make_rule("PDM", PYPI, setting, field.value, age, _locate(field), tuple(exceptions))
+
+
+def _parse_pdm(value: object) -> Age:
+    """Return a value of PDM: a number of days, hours or weeks, a time, or a date, which is its beginning."""
+    text = str(value).strip()
+    moment = parse_moment(text)
+    if moment is not None:
+        return Age(before=moment - (DAY if len(text) == len("2026-11-29") else 0))
+    if _PDM_DURATION.fullmatch(text):
+        return parse_age_or_moment(text)
+    return Age(problem="neither a date or time nor a duration such as 7d, 12h or 1w, which is all PDM accepts")
+
+
+def read_pipfile(text: str, path: str) -> Iterator[AgeRule]:
+    """Yield the rule of a Pipfile: a number of days (``7d``); Pipenv ignores any other value."""
+    if _PIPENV_KEY not in text:
+        return
+    field = TomlDocument(text, path).root.get("pipenv").get(_PIPENV_KEY)
+    if field.value is not None:
+        is_valid = isinstance(field.value, str) and _PIPENV_DURATION.fullmatch(field.value)
+        age = parse_age_or_moment(field.value) if is_valid else Age(problem="not a number of days such as 7d: ignored")
+        yield make_rule("Pipenv", PYPI, _PIPENV_KEY, field.value, age, _locate(field))
 
 
 def _locate(field: TomlField) -> Location:

@@ -137,6 +137,34 @@ def test_bun_counts_seconds_or_takes_durations() -> None:
     assert only(npm_tools.read_bunfig('[install]\nminimumReleaseAge = "3d"', "b")).seconds == 3 * DAY
 
 
+def test_pdm_takes_a_letter_or_a_date_from_its_beginning() -> None:
+    text = '[tool.pdm.resolution]\nexclude-newer = "7d"\nexclude-newer-override = { Demo = false, other = "1d" }\n'
+    rule = only(python_tools.read_pyproject(text, "pyproject.toml"))
+    assert (rule.tool, rule.seconds, rule.location.line) == ("PDM", WEEK, 2)
+    assert rule.find_age(DEMO, "1") == (0, None)
+    assert rule.find_age(Package(ecosystem=PYPI, name="other"), "1") == (DAY, None)
+    assert only(python_tools.read_pdm('[strategy]\nexclude-newer = "2026-11-01"', "pdm.toml")).before == NOVEMBER
+    assert "all PDM accepts" in only(python_tools.read_pdm('[strategy]\nexclude-newer = "7 days"', "p")).problem
+
+
+def test_pipenv_takes_days_only() -> None:
+    rule = only(python_tools.read_pipfile('[pipenv]\ncool-down-period = "7d"\n', "Pipfile"))
+    assert (rule.seconds, rule.location.line) == (WEEK, 2)
+    assert only(python_tools.read_pipfile("[pipenv]\ncool-down-period = 7\n", "Pipfile")).problem
+
+
+def test_deno_counts_minutes_or_takes_iso_8601() -> None:
+    text = '{ // why\n "minimumDependencyAge": {"age": "P7D", "exclude": ["npm:@acme/*", "jsr:@std/x"]},\n}'
+    rule = only(npm_tools.read_deno(text, "deno.json"))
+    assert (rule.seconds, rule.location.line) == (WEEK, 2)
+    assert rule.find_age(CORE, "1.0.0") == (0, None)
+    assert rule.find_age(LODASH, "1.0.0") == (WEEK, None)
+    assert only(npm_tools.read_deno('{"minimumDependencyAge": 10080}', "deno.json")).seconds == WEEK
+    assert only(npm_tools.read_deno('{"minimumDependencyAge": "0"}', "deno.json")).seconds == 0
+    assert only(npm_tools.read_deno('{"minimumDependencyAge": {"exclude": []}}', "deno.json")).seconds == DAY
+    assert only(npm_tools.read_deno('{"minimumDependencyAge": "2026-10-31"}', "deno.json")).before == NOVEMBER
+
+
 RENOVATE = """// why
 {
   $schema: 'https://docs.renovatebot.com/renovate-schema.json',
@@ -201,6 +229,10 @@ READERS: list[tuple[Callable[..., Iterable[AgeRule]], str, str]] = [
     (python_tools.read_uv, "pyproject.toml", "exclude-newer"),
     (python_tools.read_pip, "pip.conf", "uploaded-prior-to"),
     (python_tools.read_poetry, "poetry.toml", "min-release-age"),
+    (python_tools.read_pyproject, "pyproject.toml", "exclude-newer"),
+    (python_tools.read_pdm, "pdm.toml", "exclude-newer"),
+    (python_tools.read_pipfile, "Pipfile", "cool-down-period"),
+    (npm_tools.read_deno, "deno.json", "minimumDependencyAge"),
     (npm_tools.read_npmrc, ".npmrc", "min-release-age"),
     (npm_tools.read_pnpm_workspace, "pnpm-workspace.yaml", "minimumReleaseAge"),
     (npm_tools.read_yarnrc, ".yarnrc.yml", "npmMinimalAgeGate"),
@@ -213,7 +245,18 @@ READERS: list[tuple[Callable[..., Iterable[AgeRule]], str, str]] = [
 @pytest.mark.parametrize(("reader", "path", "key"), READERS)
 @given(
     prefix=st.sampled_from(
-        ["", "[tool.uv]\n", "[install]\n", "[solver]\n", "{", "updates:\n- package-ecosystem: npm\n  "]
+        [
+            "",
+            "[tool.uv]\n",
+            "[tool.pdm.resolution]\n",
+            "[strategy]\n",
+            "[pipenv]\n",
+            '{"',
+            "[install]\n",
+            "[solver]\n",
+            "{",
+            "updates:\n- package-ecosystem: npm\n  ",
+        ]
     ),
     separator=st.sampled_from([" = ", ": ", "='", '":{"', "=[", ": [", ":\n  - "]),
     value=st.text(max_size=40),
