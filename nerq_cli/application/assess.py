@@ -166,7 +166,7 @@ def assess_release(
         fix=suggest_fix(dependency, score, package_info, advisories),
         latest=package_info.newest_stable if package_info else "",
         releases_behind=None if package_info is None else count_newer(package_info, version),
-        released_at=find_release_time(package_info, version),
+        released_at=_find_release_time(package_info, version),
         advisories=advisories,
         packed_metadata=pack_metadata(evidence.metadata),
         in_registry=_is_in_registry(evidence.package_info),
@@ -227,8 +227,7 @@ def _is_in_registry(fact: Fact[PackageInfo] | None) -> bool | None:
     return None if fact is None or isinstance(fact, Unknown) else isinstance(fact, Found)
 
 
-def find_release_time(package_info: PackageInfo | None, version: str) -> int:
-    """Return when a version was released (epoch seconds UTC); 0 if that is not known."""
+def _find_release_time(package_info: PackageInfo | None, version: str) -> int:
     if package_info is None or package_info.date_problem or version not in package_info.versions:
         return 0
     return package_info.published[package_info.versions.index(version)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 from msgspec.structs import replace
 
-from nerq_cli.application.assess import assess_release, find_release_time
+from nerq_cli.application.assess import assess_release
 from nerq_cli.application.scores import score_releases
 from nerq_cli.facts import Evidence, Found, PackageInfo
 from nerq_cli.inventory import Dependency, Package, Release
@@ -71,12 +71,15 @@ _AgeCheck: TypeAlias = "Callable[[str, bool], Availability | None]"
 
 def _make_age_check(dependency: Dependency, package_info: PackageInfo, options: ScanOptions) -> _AgeCheck | None:
     """Return the check of versions of a package by the age rules that apply to a dependency; None without rules."""
-    rules = select_rules(options.age_rules, dependency)
+    rules = select_rules(options.age_rules, dependency) if options.age_rules else ()
     if not rules:
         return None
+    release_times: dict[str, int] = {}
 
     def check_age(version: str, is_fix: bool) -> Availability | None:  # noqa: FBT001 - one of two facts
-        released_at = find_release_time(package_info, version)
+        if not release_times and not package_info.date_problem:
+            release_times.update(zip(package_info.versions, package_info.published, strict=False))
+        released_at = release_times.get(version, 0)
         return check_availability(dependency.package, version, released_at, options.as_of, rules, is_fix=is_fix)
 
     return check_age
