@@ -26,6 +26,11 @@ def only(result: Any) -> Any:
     return dependency
 
 
+def mismatch(result: Any) -> Any:
+    [finding] = [finding for finding in result.json["findings"] if finding["id"] == "age-policy-mismatch"]
+    return finding
+
+
 def test_without_an_age_rule_the_report_has_no_word_about_ages(nerq: Nerq, hole: None, project: Path) -> None:
     (project / "requirements.txt").write_text("demo==1.0\n")
     one = only(nerq("scan", *AS_OF, "--format", "json"))
@@ -173,8 +178,7 @@ def test_a_rule_that_cannot_be_read_lets_nothing_through_and_is_reported(nerq: N
     (project / "uv.toml").write_text('exclude-newer = "soon"\n')
     result = nerq("scan", *AS_OF, "--format", "json")
     assert only(result)["installable"] == "unknown"
-    [finding] = result.json["findings"]
-    assert finding["id"] == "age-policy-mismatch"
+    finding = mismatch(result)
     assert finding["locations"] == [{"path": "uv.toml", "line": 1}]
     assert "2.0+?" in nerq("scan", *AS_OF).out
 
@@ -204,7 +208,7 @@ def test_a_mismatch_is_shown_and_fails_nothing(nerq: Nerq, registry: Any, projec
         "version: 2\nupdates:\n- package-ecosystem: npm\n  directory: /\n  cooldown: {default-days: 30}\n"
     )
     result = nerq("scan", "--strict", "--threshold", "10", *AS_OF, "--format", "json")
-    [finding] = result.json["findings"]
+    finding = mismatch(result)
     assert finding["locations"] == [{"path": "renovate.json", "line": 2}, {"path": "pnpm-workspace.yaml", "line": 2}]
     assert finding["text"] == (
         "Renovate proposes after 3 days what pnpm leaves out until 7 days after the release: "
@@ -212,8 +216,7 @@ def test_a_mismatch_is_shown_and_fails_nothing(nerq: Nerq, registry: Any, projec
     )
     assert result.status == 0
     table = " ".join(nerq("scan", *AS_OF).out.split())
-    assert "1 minimum age of releases that contradicts another one" in table
-    assert "set the same age for every tool" in table
+    assert "Renovate proposes after 3 days what pnpm leaves out until 7 days after the release" in table
 
 
 def test_an_update_bot_holds_back_what_is_no_security_fix(nerq: Nerq, registry: Any, project: Path) -> None:
