@@ -18,6 +18,7 @@ from nerq_cli.manifests.edit.edits import Change, Edit, Refusal, apply_edits
 from nerq_cli.manifests.formats import FORMATS
 from nerq_cli.manifests.read_file import CannotReadError, read_bytes
 from nerq_cli.report.wording import describe_availability
+from nerq_cli.resolve.lockfile import apply_lockfiles
 from nerq_cli.resolve.resolver import CONSTRAINT_GROUP
 
 if TYPE_CHECKING:
@@ -153,6 +154,8 @@ class _Planner:
         #: Changes by path, with the fix that each belongs to.
         self.changes: dict[str, dict[Change, Package]] = {}
         self.lockfiles = [file for file in dependency_files if FORMATS[file.format].tool and file.locked_packages]
+        #: The lock file of each manifest that has one, by path.
+        self.lockfile_paths = {file.path: file.lockfile for file in apply_lockfiles(dependency_files) if file.lockfile}
 
     def plan(self, assessment: Assessment, as_of: int) -> PackageFix:
         """Return the fix of one dependency, and note its changes."""
@@ -187,37 +190,29 @@ class _Planner:
         changes[change] = package
 
     def _find_declarations(self, assessment: Assessment, proposal: str) -> Iterator[tuple[DependencyFile, Declaration]]:
-        """Yield where a dependency is declared, and the constraints that exclude its new version."""
+        """Yield where a dependency is declared, and the constraints around that exclude its new version."""
         dependency = assessment.dependency
         locations = set(dependency.locations)
-        seen: set[Location] = set()
-        for file in self.dependency_files:
-            for declaration in file.declarations:
-                if declaration.package != dependency.package or declaration.skip_reason:
-                    continue
-                is_declared = declaration.location in locations or (
-                    dependency.direct and bool(self._find_governing(file, dependency.locations))
-                )
-                is_constraint = declaration.group == CONSTRAINT_GROUP
-                excludes = is_constraint and not get_ecosystem(dependency.package.ecosystem).satisfies(
-                    declaration.requirement, proposal
-                )
-                if declaration.location not in seen and (excludes or (is_declared and not is_constraint)):
-                    seen.add(declaration.location)
-                    yield file, declaration
-
-    def _find_governing(self, file: DependencyFile, locations: Iterable[Location]) -> str:
-        """Return the lock file of a manifest if one of the locations is in it."""
-        folder = PurePosixPath(file.path).parent
         paths = {location.path for location in locations}
-        return next(
-            (
-                lockfile.path
-                for lockfile in self.lockfiles
-                if lockfile.path in paths and folder.is_relative_to(PurePosixPath(lockfile.path).parent)
-            ),
-            "",
-        )
+        candidates = {
+            declaration.location: (file, declaration)
+            for file in self.dependency_files
+            for declaration in file.declarations
+            if declaration.package == dependency.package and not declaration.skip_reason
+        }
+        declared = {
+            location: pair
+            for location, pair in candidates.items()
+            if pair[1].group != CONSTRAINT_GROUP
+            and (location in locations or (dependency.direct and self.lockfile_paths.get(pair[0].path) in paths))
+        }
+        yield from declared.values()
+        folders = {PurePosixPath(location.path).parent for location in declared}
+        for location, (file, declaration) in candidates.items():
+            folder = PurePosixPath(location.path).parent
+            is_near = any(folder.is_relative_to(other) or other.is_relative_to(folder) for other in folders)
+            if declaration.group == CONSTRAINT_GROUP and is_near and _excludes_upgrade(declaration, proposal):
+                yield file, declaration
 
     def _find_lockfile(self, assessment: Assessment) -> DependencyFile | None:
         """Return the lock file that has a dependency."""
@@ -300,6 +295,14 @@ class _Planner:
                 yield _format_command(command[1], transitive, folder)
 
 
+def _excludes_upgrade(constraint: Declaration, version: str) -> bool:
+    """Return whether a constraint excludes a version that is newer than what it allows."""
+    ecosystem = get_ecosystem(constraint.ecosystem)
+    pin = ecosystem.parse_pin(constraint.requirement)
+    is_newer = pin is None or not ecosystem.is_at_least(pin, version)
+    return is_newer and not ecosystem.satisfies(constraint.requirement, version)
+
+
 def _format_command(template: str, names: Sequence[str], folder: PurePosixPath) -> str:
     quoted = [shlex.quote(name) for name in names]
     command = template.format(names=" ".join(quoted), each=" ".join(f"--upgrade-package {name}" for name in quoted))
@@ -380,7 +383,7 @@ def _split_lines(text: str) -> list[str]:
 
 
 def write_files(files: Sequence[FileEdit], root: Path) -> None:
-    """Write all files, or none: each first beside its place, then all are renamed.
+    """Write all files: each first beside its place; none is renamed unless all could be prepared.
 
     Raises:
         UsageError: a file has changed since it was read, leads out of the project, or cannot be written.

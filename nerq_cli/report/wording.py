@@ -149,7 +149,9 @@ def describe_availability(assessment: Assessment, as_of: int) -> str:
         return ""
     rules = ", ".join(rule.place for rule in availability.rules)
     if availability.state == "unknown":
-        return f"not known whether it can be installed today: its release date or a rule is not known ({rules})"
+        problems = [f"{rule.place}: {rule.problem}" for rule in availability.rules if rule.problem]
+        reason = "; ".join(problems) or f"its release date is not known ({rules})"
+        return f"not known whether it can be installed today: {reason}"
     is_fix = bool(assessment.advisories if assessment.upgrade is None else assessment.upgrade.fixed_advisories)
     overrides = " and ".join(dict.fromkeys(availability.overrides))
     today = f", or today with: {overrides}" if is_fix else ""

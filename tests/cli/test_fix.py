@@ -233,6 +233,23 @@ def test_hashes_generated_files_and_constraints(nerq: Nerq, registry: Any, hole:
     assert (project / "limits.txt").read_text() == "demo>=2.0,<3  # not yet\n"
 
 
+def test_other_projects_of_a_repository_stay_as_they_are(nerq: Nerq, registry: Any, hole: None, project: Path) -> None:
+    (project / "app").mkdir()
+    (project / "app/pyproject.toml").write_text('[project]\nname = "app"\nversion = "1"\ndependencies = ["demo"]\n')
+    (project / "app/uv.lock").write_text(
+        'version = 1\nrequires-python = ">=3.9"\n\n[[package]]\nname = "app"\nversion = "1"\n'
+        'source = { virtual = "." }\ndependencies = [{ name = "demo" }]\n\n'
+        '[[package]]\nname = "demo"\nversion = "1.0"\nsource = { registry = "https://registry.example/simple" }\n'
+    )
+    others = {"app/docs/requirements.txt": "demo==3.0\n", "tools/constraints.txt": "demo<2\n"}
+    for name, text in others.items():
+        (project / name).parent.mkdir()
+        (project / name).write_text(text)
+    result = nerq("fix", "--write", *AS_OF)
+    assert '"demo>=2.0"' in (project / "app/pyproject.toml").read_text(), result.err
+    assert {name: (project / name).read_text() for name in others} == others
+
+
 def test_a_transitive_dependency_is_named_with_what_moves_it(
     nerq: Nerq, registry: Any, hole: None, project: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -79,9 +80,7 @@ def read_pnpm_workspace(text: str, path: str) -> Iterator[AgeRule]:
     """Yield the rule of a pnpm-workspace.yaml, or of the configuration of a user."""
     if _PNPM_KEY not in text:
         return
-    members, problem = _parse_yaml(text)
-    if problem:
-        yield make_rule("pnpm", NPM, _PNPM_KEY, "?", Age(problem=problem), Location(path=path, line=0))
+    members = _parse_yaml(text, _PNPM_KEY)
     if node := members.get(_PNPM_KEY):
         exceptions = tuple(map(_parse_exception, _list_texts(members.get(f"{_PNPM_KEY}Exclude"))))
         yield make_rule("pnpm", NPM, _PNPM_KEY, node.data, parse_pnpm(_text(node)), _locate(path, node), exceptions)
@@ -91,9 +90,7 @@ def read_yarnrc(text: str, path: str) -> Iterator[AgeRule]:
     """Yield the rule of a .yarnrc.yml; a scope may have an age of its own."""
     if _YARN_KEY not in text:
         return
-    members, problem = _parse_yaml(text)
-    if problem:
-        yield make_rule("Yarn", NPM, _YARN_KEY, "?", Age(problem=problem), Location(path=path, line=0))
+    members = _parse_yaml(text, _YARN_KEY)
     node = members.get(_YARN_KEY)
     scopes = {
         scope.lstrip("@"): scope_node
@@ -170,13 +167,20 @@ def _parse_exception(text: str) -> AgeException:
     return AgeException(pattern=name, crosses_scopes=True, requirement=requirement.strip())
 
 
-def _parse_yaml(text: str) -> tuple[YamlMembers, str]:
-    """Return the members of a YAML document, or why it cannot be read."""
+def _parse_yaml(text: str, key: str) -> YamlMembers:
+    """Return the members of a YAML document.
+
+    Of one that uses what is not read (anchors, tags) that is the setting at the start of a line, without exceptions.
+    """
     try:
         documents = parse_documents(text, lambda _message, _line: None)
-    except NotYamlError as error:
-        return {}, f"the file cannot be read: {error}"
-    return get_members(documents[0] if documents else None), ""
+    except NotYamlError:
+        match = re.search(rf"^{key}[ \t]*:[ \t]*(?:\"([^\"\n]*)\"|'([^'\n]*)'|([^\s#]*))", text, re.MULTILINE)
+        if match is None:
+            return {}
+        value = next(group for group in match.groups() if group is not None)
+        return {key: YamlNode(value, text.count("\n", 0, match.start()) + 1)}
+    return get_members(documents[0] if documents else None)
 
 
 def _list_texts(node: YamlNode | None) -> Iterable[str]:

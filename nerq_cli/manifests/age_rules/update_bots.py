@@ -81,14 +81,7 @@ def read_renovate(text: str, path: str) -> Iterator[AgeRule]:
         return
     try:
         documents = parse_documents(_strip_comments(text), lambda _message, _line: None)
-    except NotYamlError as error:
-        if not path.endswith("package.json"):  # its own reader reports that
-            age = Age(problem=f"the file cannot be read: {error}")
-            for ecosystem in _BOTH if _RENOVATE_KEY in text else ():
-                yield replace(
-                    make_rule("Renovate", ecosystem, _RENOVATE_KEY, "?", age, Location(path=path, line=error.line)),
-                    is_bot=True,
-                )
+    except NotYamlError:  # it only proposes: what it would leave out can be installed
         return
     root = get_members(documents[0] if documents else None)
     if path.endswith("package.json"):
@@ -183,11 +176,7 @@ def read_dependabot(text: str, path: str) -> Iterator[AgeRule]:
         return
     try:
         documents = parse_documents(text, lambda _message, _line: None)
-    except NotYamlError as error:
-        age = Age(problem=f"the file cannot be read: {error}")
-        for ecosystem in _BOTH:
-            location = Location(path=path, line=error.line)
-            yield replace(make_rule("Dependabot", ecosystem, "cooldown", "?", age, location), is_bot=True)
+    except NotYamlError:  # as above
         return
     updates = get_members(documents[0] if documents else None).get("updates")
     for node in updates.data[:_MAX_ENTRIES] if updates is not None and isinstance(updates.data, list) else ():

@@ -108,8 +108,10 @@ minimumReleaseAgeExclude:
     assert rule.find_age(LODASH, "4.17.22") == (WEEK, None)
     wrong = only(npm_tools.read_pnpm_workspace("minimumReleaseAge: 7d\n", "p"))
     assert (wrong.seconds, wrong.problem) == (None, "not a number of minutes")
-    broken = only(npm_tools.read_pnpm_workspace("minimumReleaseAge: 1\n\tx: [", "p"))
-    assert "cannot be read" in broken.problem
+    anchors = "x: &a 1\nminimumReleaseAge: 10080 # a week\ny: *a\nminimumReleaseAgeExclude: [lodash]\n"
+    strict = only(npm_tools.read_pnpm_workspace(anchors, "p"))
+    assert (strict.seconds, strict.location.line, strict.exceptions) == (WEEK, 2, ())
+    assert not list(npm_tools.read_pnpm_workspace("x: &a minimumReleaseAge\n  - *a", "p"))
 
 
 def test_yarn_counts_minutes_or_takes_durations_and_a_scope_may_differ() -> None:
@@ -222,6 +224,11 @@ updates:
     assert (web.directory, packages.directory) == ("web", "packages")
     assert web.find_age(LODASH, "1.0.0") == (3 * DAY, None)
     assert web.find_age(CORE, "1.0.0") == (None, None)
+
+
+def test_files_of_update_bots_that_cannot_be_read_hold_nothing_back() -> None:
+    assert not list(update_bots.read_renovate('{"minimumReleaseAge": "7 days"', "renovate.json"))
+    assert not list(update_bots.read_dependabot("updates: &a [cooldown]\n", ".github/dependabot.yml"))
 
 
 READERS: list[tuple[Callable[..., Iterable[AgeRule]], str, str]] = [
