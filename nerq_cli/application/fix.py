@@ -57,6 +57,8 @@ _OVERRIDES: Final[Mapping[str, str]] = {
     "yarn.lock": '"resolutions": {{"{name}": "{version}"}} in package.json',
     "bun.lock": '"overrides": {{"{name}": "{version}"}} in package.json',
 }
+#: Suffix of requirements files that are lock files, as Rye writes them.
+_LOCK_SUFFIX: Final = ".lock"
 _BOM: Final = "\ufeff"
 #: Names shown of those that require a package.
 _MAX_PARENTS: Final = 3
@@ -173,6 +175,8 @@ class _Planner:
         for file, declaration in declared:
             if file.format not in EDITORS:
                 fix = _leave(fix, declaration.location, f"{file.format} is not written")
+            elif file.path.endswith(_LOCK_SUFFIX):
+                fix = _leave(fix, declaration.location, "it is a lock file: write it anew with the tool that wrote it")
             elif declaration.override_of:
                 fix = _leave(fix, declaration.location, "an override is left to you")
             else:

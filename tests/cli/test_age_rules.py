@@ -228,3 +228,13 @@ def test_an_update_bot_holds_back_what_is_no_security_fix(nerq: Nerq, registry: 
     one = only(nerq("scan", *AS_OF, "--format", "json", "--no-cache"))
     assert (one["fix"], one["installable"], one["age_rules"][0]["tool"]) == ("2.0", "later", "Renovate")
     assert "or today with" not in nerq("scan", *AS_OF).out
+
+
+def test_a_hostile_value_reaches_no_terminal_and_no_ci_system(nerq: Nerq, hole: None, project: Path) -> None:
+    (project / "requirements.txt").write_text("demo==1.0\n")
+    (project / "uv.toml").write_text('exclude-newer = "soon\\u001b[31m##[error]x"\n')
+    for result in (nerq("scan", *AS_OF), nerq("scan", *AS_OF, "--format", "json"), nerq("fix", *AS_OF)):
+        assert "soon" in result.out + result.err
+        assert "\x1b" not in result.out + result.err
+        assert "\\u001b" not in result.out + result.err
+        assert "##[" not in result.out + result.err

@@ -226,6 +226,13 @@ def test_hashes_generated_files_and_constraints(nerq: Nerq, registry: Any, hole:
     assert "it is a generated file: run pip-compile requirements.in --upgrade-package demo" in result.err
     assert (project / "requirements.txt").read_text() == generated
 
+    (project / "requirements.txt").unlink()
+    (project / "requirements.lock").write_text("demo==1.0\n")
+    result = nerq("fix", "--write", *AS_OF)
+    assert "requirements.lock:1: it is a lock file" in result.err
+    assert (project / "requirements.lock").read_text() == "demo==1.0\n"
+    (project / "requirements.lock").unlink()
+
     (project / "requirements.txt").write_text("-c limits.txt\ndemo>=1.0\n")
     (project / "limits.txt").write_text("demo<2  # not yet\n")
     result = nerq("fix", "--write", *AS_OF)
