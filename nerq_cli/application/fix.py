@@ -211,7 +211,7 @@ class _Planner:
             and (location in locations or (dependency.direct and self.lockfile_paths.get(pair[0].path) in paths))
         }
         yield from declared.values()
-        folders = {PurePosixPath(location.path).parent for location in declared}
+        folders = {PurePosixPath(location.path).parent for location in declared or locations}
         for location, (file, declaration) in candidates.items():
             folder = PurePosixPath(location.path).parent
             is_near = any(folder.is_relative_to(other) or other.is_relative_to(folder) for other in folders)
