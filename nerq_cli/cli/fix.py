@@ -55,10 +55,10 @@ def fix(
     ] = True,
     shared: options.ReportOptions,
 ) -> None:
-    """Write the proposed versions into requirements files, pyproject.toml and package.json.
+    """Write the proposed versions into dependency files.
 
-    Without --write, a unified diff is printed and nothing is written. The commands that write the lock files are
-    printed; none is run.
+    These are requirements files, pyproject.toml and package.json. Without --write, a unified diff is printed and
+    nothing is written. The commands that write the lock files are printed; none is run.
     """
     from nerq_cli.application.fix import plan_fixes, write_files
     from nerq_cli.application.read_dependencies import Inputs
