@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Final, Literal, TypeAlias
@@ -21,8 +20,10 @@ _SECONDS_OF_UNIT: Final[dict[Unit, int]] = {"seconds": 1, "minutes": MINUTE, "ho
 _WEEK: Final = 7 * DAY
 #: The longest duration, about 1,000 years: the moment before a release stays a date that can be printed.
 MAX_DURATION: Final = 365_000 * DAY
-#: The longest text that is read.
+#: The longest text, or pattern of names, that is read.
 _MAX_LENGTH: Final = 100
+#: The longest list of versions of an exception, in characters.
+_MAX_REQUIREMENT_LENGTH: Final = 1_000
 
 #: Seconds of each word; ``m`` is a minute. A month or a year has no fixed length.
 _SECONDS_OF_WORD: Final = {
@@ -37,6 +38,8 @@ _ISO: Final = compile_late(
     r"(?:T(?=\d)(?:(?P<h>\d+(?:[.,]\d+)?)H)?(?:(?P<m>\d+(?:[.,]\d+)?)M)?(?:(?P<s>\d+(?:[.,]\d+)?)S)?)?"
 )
 _NUMBER: Final = compile_late(r"\d+(?:\.\d+)?")
+#: Stars, or what stands between them.
+_GLOB_PIECE: Final = compile_late(r"\*+|[^*]+")
 _TERM: Final = compile_late(r"(\d+(?:\.\d+)?)\s*([a-z]+)(?:\s*,\s*|\s+and\s+|\s*)")
 
 
@@ -284,21 +287,34 @@ def _format_moment(moment: int) -> str:
 
 
 def _matches(exception: AgeException, package: Package, version: str) -> bool:
-    if not _compile_pattern(exception.pattern, crosses_scopes=exception.crosses_scopes).fullmatch(package.name):
+    pattern = exception.pattern
+    if pattern != package.name and not (
+        "*" in pattern
+        and len(pattern) <= _MAX_LENGTH
+        and _matches_name(pattern, package.name, crosses_scopes=exception.crosses_scopes)
+    ):
         return False
     if not exception.requirement:
         return True
+    if len(exception.requirement) > _MAX_REQUIREMENT_LENGTH:
+        return False
     requirement = get_ecosystem(package.ecosystem).parse_requirement(exception.requirement)
     return requirement is not None and requirement.allows(version, prereleases=True)
 
 
-@lru_cache(maxsize=1_024)
-def _compile_pattern(pattern: str, *, crosses_scopes: bool) -> re.Pattern[str]:
-    star = ".*" if crosses_scopes else "[^/]*"
-    pieces = re.split(r"(\*+)", pattern)
-    return re.compile(
-        "".join((".*" if piece == "**" else star) if piece[:1] == "*" else re.escape(piece) for piece in pieces)
-    )
+@lru_cache(maxsize=4_096)
+def _matches_name(pattern: str, name: str, *, crosses_scopes: bool) -> bool:
+    """Return whether a name matches a pattern, in time proportional to the product of their lengths."""
+    ends = {0}
+    for piece in _GLOB_PIECE.findall(pattern):
+        if piece[0] == "*":
+            is_wide = crosses_scopes or len(piece) > 1
+            ends = {
+                end for start in ends for end in range(start, len(name) + 1) if is_wide or "/" not in name[start:end]
+            }
+        else:
+            ends = {start + len(piece) for start in ends if name.startswith(piece, start)}
+    return len(name) in ends
 
 
 def format_duration(seconds: int) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.ecosystems import PYPI
+from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.inventory import Location, Package
 from nerq_cli.policy.age import (
     MAX_DURATION,
@@ -172,3 +172,22 @@ def test_ages_in_words() -> None:
     assert {seconds: format_duration(seconds) for seconds in words} == words
     assert format_duration(DAY + 1) == "1.0 days"
     assert [format_wait(seconds) for seconds in (1, 2 * HOUR, 2 * DAY + 1)] == ["1 hour", "2 hours", "3 days"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matching", "other"),
+    [
+        ("demo", ["demo"], ["demo-x", "Demo", "xdemo"]),
+        ("acme-*", ["acme-", "acme-x"], ["acme", "x-acme-y"]),
+        ("@acme/*", ["@acme/core"], ["@acme", "@other/core"]),
+        ("*", ["demo"], ["@acme/core"]),
+        ("**", ["demo", "@acme/core"], []),
+        ("*-a*b*", ["x-ab", "-a1b2"], ["ab", "x-ba"]),
+        ("*" + "a*" * 40 + "b", ["a" * 40 + "b"], ["a" * 200]),
+    ],
+)
+def test_patterns_of_names(pattern: str, matching: list[str], other: list[str]) -> None:
+    one = rule(seconds=DAY, ecosystem=NPM, exceptions=(AgeException(pattern=pattern),))
+    for name in (*matching, *other):
+        age, _ = one.find_age(Package(ecosystem=NPM, name=name), "1.0.0")
+        assert age == (0 if name in matching else DAY), name

@@ -21,7 +21,6 @@ from nerq_cli.manifests.syntax.json_comments import strip_comments
 from nerq_cli.manifests.syntax.json_document import NotJsonError, parse_json
 from nerq_cli.manifests.syntax.toml_document import TomlDocument
 from nerq_cli.manifests.syntax.yaml_document import NotYamlError, YamlMembers, YamlNode, get_members, parse_documents
-from nerq_cli.patterns import compile_late
 from nerq_cli.policy.age import AgeException, AgeRule
 
 _NPM_KEY: Final = "min-release-age"
@@ -30,7 +29,6 @@ _YARN_KEY: Final = "npmMinimalAgeGate"
 _YARN_EXCEPTIONS: Final = "npmPreapprovedPackages"
 _BUN_KEY: Final = "minimumReleaseAge"
 _DENO_KEY: Final = "minimumDependencyAge"
-_NPMRC_LINE: Final = compile_late(r"\s*([A-Za-z-]+(?:\[\])?)\s*=\s*(.*?)\s*")
 _VARIABLE: Final = "${"
 
 
@@ -41,10 +39,8 @@ def read_npmrc(text: str, path: str) -> Iterator[AgeRule]:
     values: dict[str, tuple[str, int]] = {}
     excluded: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):
-        match = _NPMRC_LINE.fullmatch(line)
-        if match is None:
-            continue
-        key, value = match[1], match[2].strip("\"'")
+        key, _, value = (part.strip() for part in line.partition("="))
+        value = value.strip("\"'")
         if key.removesuffix("[]") == f"{_NPM_KEY}-exclude":
             excluded += value.split(",")
         else:

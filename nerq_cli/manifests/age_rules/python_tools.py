@@ -22,8 +22,6 @@ _PDM_DURATION: Final = compile_late(r"\d{1,6}[dhw]")
 _PIPENV_DURATION: Final = compile_late(r"\d{1,6}d")
 #: The one form of duration that pip accepts: whole days.
 _PIP_DAYS: Final = compile_late(r"P(\d{1,6})D")
-#: A line of an ini file: a section, or a key and its value.
-_INI_LINE: Final = compile_late(r"\[(?P<section>[^\]]+)\].*|(?P<key>[^\s=:;#][^=:]*?)\s*[=:]\s*(?P<value>.*?)\s*")
 
 
 def read_uv(text: str, path: str) -> Iterator[AgeRule]:
@@ -63,15 +61,13 @@ def read_pip(text: str, path: str) -> Iterator[AgeRule]:
     found: dict[str, AgeRule] = {}
     section = ""
     for number, line in enumerate(text.splitlines(), start=1):
-        match = _INI_LINE.fullmatch(line.rstrip())
-        if match is None:
+        if line.startswith("["):
+            section = line[1:].partition("]")[0]
             continue
-        section = match["section"] or section
-        if match["key"] and match["key"].strip().lower().replace("_", "-").removeprefix("--") == _PIP_KEY:
-            value = match["value"]
-            found[section] = make_rule(
-                "pip", PYPI, _PIP_KEY, value, parse_pip_value(value), Location(path=path, line=number)
-            )
+        key, separator, value = line.replace(":", "=", 1).partition("=") if "=" not in line else line.partition("=")
+        if separator and key.strip().lower().replace("_", "-").removeprefix("--") == _PIP_KEY:
+            location = Location(path=path, line=number)
+            found[section] = make_rule("pip", PYPI, _PIP_KEY, value.strip(), parse_pip_value(value.strip()), location)
     rule = found.get("install") or found.get("global")
     if rule is not None:
         yield rule

@@ -57,7 +57,7 @@ _NAME_CONDITIONS: Final = ("matchPackageNames", "matchDepNames", "matchPackagePa
 _BOTH: Final[tuple[EcosystemId, ...]] = (PYPI, NPM)
 #: Strings and comments of JSON5. Without comments and tabs it is YAML.
 _JSON5_TOKEN: Final = compile_late(
-    r"""("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*')|//[^\n]*|/\*.*?\*/|\t""",
+    r"""("(?:[^"\\\n]|\\[^\n])*"?|'(?:[^'\\\n]|\\[^\n])*'?)|//[^\n]*|/\*.*?(?:\*/|\Z)|\t""",
     16,  # re.DOTALL
 )
 #: Months as Renovate counts them.

@@ -12,11 +12,8 @@ from nerq_cli.manifests.edit.ranges import rewrite_pep440, rewrite_poetry
 from nerq_cli.manifests.syntax.toml_document import TomlDocument, TomlField
 from nerq_cli.patterns import compile_late
 
-#: Name and extras, then the version specifiers up to a marker.
-_REQUIREMENT: Final = compile_late(
-    r"\s*(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\]\s*)?(?:\(\s*)?(?P<version>[^;()@]*?)\s*\)?\s*(?:;.*)?",
-    16,  # re.DOTALL
-)
+#: Name and extras of a requirement.
+_NAME: Final = compile_late(r"\s*(?P<name>[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?:\[[^\]]*\])?")
 _LITERAL: Final = compile_late(r"""(?:"([^"\\\r\n]*)"|'([^'\r\n]*)')""")
 #: From a key to the string that is its value.
 _KEY_AND_LITERAL: Final = compile_late(r"""[^=\r\n]*=[ \t]*(?:"([^"\\\r\n]*)"|'([^'\r\n]*)')""")
@@ -48,16 +45,16 @@ def _make_edit(place: _Place, change: Change) -> Edit:
     if place.is_poetry:
         new = rewrite_poetry(place.text, change.version)
         return Edit(start=place.start, old=place.text, new=new, change=change)
-    match = _REQUIREMENT.fullmatch(place.text)
-    if match is None:
+    match = _NAME.match(place.text)
+    rest = place.text[match.end() :].partition(";")[0] if match is not None else "@"
+    if match is None or "@" in rest:
         raise CannotEditError("the requirement is not in a form that is written")
-    version = match["version"]
-    return Edit(
-        start=place.start + match.start("version"),
-        old=version,
-        new=rewrite_pep440(version, change.version),
-        change=change,
-    )
+    opening = rest[: len(rest) - len(rest.lstrip(" \t("))]
+    version = rest[len(opening) :].rstrip(" \t)")
+    if not version:  # what stands before a marker
+        opening = ""
+    start = place.start + match.end() + len(opening)
+    return Edit(start=start, old=version, new=rewrite_pep440(version, change.version), change=change)
 
 
 class _Scanner:
@@ -96,7 +93,7 @@ class _Scanner:
             match = _LITERAL.match(self.text, self._locate(element.place.offset))
             if match is None or not isinstance(element.value, str):
                 continue
-            requirement = _REQUIREMENT.fullmatch(element.value)
+            requirement = _NAME.match(element.value)
             content = match[1] if match[1] is not None else match[2]
             if requirement is not None and content == element.value:
                 yield _Place(normalise_name(PYPI, requirement["name"]), match.start() + 1, content, element.line)

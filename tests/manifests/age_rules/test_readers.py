@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable
 
 import pytest
@@ -274,3 +275,22 @@ def test_any_text_gives_rules_or_none_and_no_error(
     for rule in reader(f"{prefix}{key}{separator}{value}", path):
         assert rule.location.path == path
         assert rule.problem or rule.seconds is None or rule.seconds >= 0
+
+
+@pytest.mark.parametrize(
+    ("reader", "text"),
+    [
+        (npm_tools.read_npmrc, "min-release-age" + " " * 200_000 + "x\nbefore=" + " " * 200_000 + "x"),
+        (python_tools.read_pip, "[global]\nuploaded-prior-to" + " " * 400_000 + "x"),
+        (update_bots.read_renovate, "minimumReleaseAge" + "/*" * 200_000),
+        (update_bots.read_renovate, 'minimumReleaseAge"' + '\\"' * 200_000),
+        (npm_tools.read_pnpm_workspace, "minimumReleaseAge" + "[" * 200_000),
+        (npm_tools.read_yarnrc, "npmMinimalAgeGate: &a x\n" + "npmMinimalAgeGate " * 40_000),
+    ],
+)
+def test_the_time_of_a_reader_grows_with_the_length_of_the_text(
+    reader: Callable[[str, str], Iterable[AgeRule]], text: str
+) -> None:
+    start = time.process_time()
+    list(reader(text, "x"))
+    assert time.process_time() - start < 5
