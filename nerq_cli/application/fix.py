@@ -47,6 +47,9 @@ _LOCK_COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "bun.lock": ("bun install", "bun update {names}"),
     "deno.lock": ("deno install", "deno update {names}"),
 }
+_YARN_LOCK: Final = "yarn.lock"
+#: Yarn 1, whose lock file has no importers, but patterns.
+_YARN_CLASSIC_COMMANDS: Final = ("yarn install", "yarn upgrade {names}")
 #: How a version of a package that others require is forced, by format of the lock file.
 _OVERRIDES: Final[Mapping[str, str]] = {
     "uv.lock": 'override-dependencies = ["{name}>={version}"] under [tool.uv]',
@@ -289,7 +292,8 @@ class _Planner:
                 continue
             folder = PurePosixPath(lockfile.path).parent
             was_edited = any(edited.is_relative_to(folder) for edited in edited_folders)
-            command = _LOCK_COMMANDS.get(lockfile.format)
+            is_classic = lockfile.format == _YARN_LOCK and bool(lockfile.patterns)
+            command = _YARN_CLASSIC_COMMANDS if is_classic else _LOCK_COMMANDS.get(lockfile.format)
             if command is None:
                 yield f"write {lockfile.path} anew with the tool that wrote it"
                 continue

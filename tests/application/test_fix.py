@@ -143,6 +143,19 @@ def test_a_lock_file_gets_one_command_for_what_is_edited_and_one_for_the_rest(pr
     assert plan(further).commands == ("npm update b",)
 
 
+@pytest.mark.parametrize(
+    ("lock", "command"),
+    [
+        ('# yarn lockfile v1\n\n\nb@^1.0.0:\n  version "1.0.0"\n', "yarn upgrade b"),
+        ('__metadata:\n  version: 8\n\n"b@npm:^1.0.0":\n  version: 1.0.0\n  resolution: "b@npm:1.0.0"\n', "yarn up b"),
+    ],
+)
+def test_yarn_1_has_other_commands_than_later_ones(project: Path, lock: str, command: str) -> None:
+    write(project, {"package.json": '{"name": "x"}', "yarn.lock": lock})
+    further = assess("b", "1.1.0", ("yarn.lock", 4), ecosystem=NPM, direct=False, in_range=True)
+    assert plan(further).commands == (command,)
+
+
 def test_a_lock_file_without_a_command_is_named(project: Path) -> None:
     write(
         project,
