@@ -16,6 +16,7 @@ from nerq_cli.facts import AffectingAdvisory, Evidence, Fact, Found, LowerBound,
 from nerq_cli.inventory import Release
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import State, judge_dependency
+from nerq_cli.policy.age import AgeRule
 from nerq_cli.policy.assessment import UNEVALUABLE, pack_metadata
 from nerq_cli.policy.fix import suggest_fix
 from nerq_cli.policy.marks import MARKED_RULES
@@ -56,6 +57,8 @@ class ScanOptions(msgspec.Struct, frozen=True, kw_only=True):
     score_latest: bool = False
     #: Levels of the rules, and thresholds of groups, packages and dimensions.
     policy: PolicySettings = DEFAULT_POLICY
+    #: Minimum ages of the versions to move to.
+    age_rules: tuple[AgeRule, ...] = ()
 
     def judge(self, dependency: Dependency, score: scoring.Score | None) -> State:
         """Return the state of a dependency with this score."""

@@ -45,6 +45,7 @@ def build_report(
             settings=options.policy,
             as_of=options.as_of,
             threshold=options.threshold,
+            age_rules=options.age_rules,
         )
     )
     incomplete_sources = [

@@ -78,6 +78,7 @@ def run_scan(inputs: Inputs, options: ScanOptions, session: Session, *, explain:
         report = build_empty_report(options, f"{error}")
     else:
         rules = session.build_rules(dependency_files)
+        options = replace(options, age_rules=session.read_age_rules(dependency_files, inputs.root))
         if explain and not _must_stop(
             dependency_files, options
         ):  # a misspelt name is reported before any request is sent

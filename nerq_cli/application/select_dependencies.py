@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     from nerq_cli.report.model import Assessment
 
 
-def select_dependencies(names: Iterable[str], dependencies: Sequence[Assessment]) -> tuple[Assessment, ...]:
+def select_dependencies(
+    names: Iterable[str], dependencies: Sequence[Assessment], *, option: str = "--explain"
+) -> tuple[Assessment, ...]:
     """Return the dependencies with these names, each once, in the order of the names.
 
-    A name is a target without a version (``requests``, ``npm:lodash``, ``pkg:npm/lodash``) or an npm alias.
+    A name is a target without a version (``requests``, ``npm:lodash``, ``pkg:npm/lodash``) or an npm alias. ``option``
+    is the one that named it, for messages.
 
     Raises:
         UsageError: a name is not a valid target, or no dependency has it.
@@ -24,7 +27,7 @@ def select_dependencies(names: Iterable[str], dependencies: Sequence[Assessment]
     for name in names:
         matches = [
             assessment for assessment in dependencies if name in assessment.dependency.aliases
-        ] or _find_by_target(name, dependencies)
+        ] or _find_by_target(name, dependencies, option)
         if not matches:
             known_names = [assessment.dependency.package.name for assessment in dependencies]
             raise UsageError(f"{name!r} is not among the dependencies scanned", hint=suggest_names(name, known_names))
@@ -32,14 +35,14 @@ def select_dependencies(names: Iterable[str], dependencies: Sequence[Assessment]
     return tuple(selected_by_id.values())
 
 
-def _find_by_target(name: str, dependencies: Iterable[Assessment]) -> list[Assessment]:
+def _find_by_target(name: str, dependencies: Iterable[Assessment], option: str) -> list[Assessment]:
     from nerq_cli import targets
 
     declarations = targets.parse_target(name)
     if any(entry.requirement for entry in declarations):
         raise UsageError(
-            f"--explain {name!r} names a version",
-            hint=f"leave it out: {declarations[0].name}; the version in use is explained",
+            f"{option} {name!r} names a version",
+            hint=f"leave it out: {declarations[0].name} stands for the version in use",
         )
     packages = {entry.package for entry in declarations}
     return [entry for entry in dependencies if entry.dependency.package in packages]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nerq_cli.application.scores import Scorer
     from nerq_cli.fetch.fetcher import Fetcher
     from nerq_cli.inventory import DependencyFile, Package
+    from nerq_cli.policy.age import AgeRule
     from nerq_cli.privacy import PrivacyRules
     from nerq_cli.sources.endpoints import Endpoints
     from nerq_cli.sources.registries.config.indexes import IndexConfig
@@ -77,6 +78,7 @@ class Session(msgspec.Struct):
     _store: Cache | None = None
     _fetcher: Fetcher | None = None
     _database: AdvisoryDatabase | None = None
+    _age_warnings: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, settings: Settings, root: Path, create_progress: ProgressFactory = hide_progress) -> Session:
@@ -101,7 +103,11 @@ class Session(msgspec.Struct):
         """Sentences for the user about configuration, cache and advisory database."""
         index_warnings = self._index_config.warnings if self._index_config is not None else ()
         storage_problems = (storage.problem for storage in (self._store, self._database) if storage is not None)
-        return tuple(dict.fromkeys(filter(None, (*self.config.warnings, *index_warnings, *storage_problems))))
+        return tuple(
+            dict.fromkeys(
+                filter(None, (*self.config.warnings, *index_warnings, *self._age_warnings, *storage_problems))
+            )
+        )
 
     @property
     def obeys_project(self) -> bool:
@@ -239,6 +245,13 @@ class Session(msgspec.Struct):
             is_searched=lambda package: self.index_config.find_search(package) != IndexSearch(),
             project_origins=self.index_config.find_project_origins,
         )
+
+    def read_age_rules(self, dependency_files: Sequence[DependencyFile], root: Path) -> tuple[AgeRule, ...]:
+        """Return the minimum ages of releases that the project and the user set for their tools."""
+        from nerq_cli.application.age_rules import read_age_rules
+
+        rules, self._age_warnings = read_age_rules(dependency_files, root, environ=os.environ)
+        return rules
 
     def open_run(self) -> EvidenceRun:
         """Return the evidence of one run, with its own deadline, statistics and warnings."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
 
 from nerq_cli.application.assess import assess_release
 from nerq_cli.application.scores import score_releases
-from nerq_cli.facts import Evidence, Found
-from nerq_cli.inventory import Package, Release
+from nerq_cli.facts import Evidence, Found, PackageInfo
+from nerq_cli.inventory import Dependency, Package, Release
 from nerq_cli.policy import upgrade
+from nerq_cli.policy.age import Availability, check_availability, select_rules
 from nerq_cli.policy.rules.vulnerabilities import is_denied
 from nerq_cli.policy.upgrade import Upgrade
 from nerq_cli.report.model import Assessment
@@ -58,10 +60,53 @@ def add_upgrades(
     )
     scores = scorer({release: evidence[release] for release in releases}, options.as_of) if releases else {}
     for assessment, candidates in zip(assessments, candidate_list, strict=True):
-        if candidates is None or not candidates.versions:
-            yield assessment
-        else:
-            yield _add_upgrade(assessment, candidates, evidence, options, scores)
+        result = assessment
+        if candidates is not None and candidates.versions:
+            result = _add_upgrade(assessment, candidates, evidence, options, scores)
+        yield _add_availability(result, known_evidence, options) if options.age_rules and result.fix else result
+
+
+#: Called with a version and whether it fixes an advisory.
+_AgeCheck: TypeAlias = "Callable[[str, bool], Availability | None]"
+
+
+def _make_age_check(dependency: Dependency, package_info: PackageInfo, options: ScanOptions) -> _AgeCheck | None:
+    """Return the check of versions of a package by the age rules that apply to a dependency; None without rules."""
+    rules = select_rules(options.age_rules, dependency) if options.age_rules else ()
+    if not rules:
+        return None
+    release_times: dict[str, int] = {}
+
+    def check_age(version: str, is_fix: bool) -> Availability | None:  # noqa: FBT001 - one of two facts
+        if not release_times and not package_info.date_problem:
+            release_times.update(zip(package_info.versions, package_info.published, strict=False))
+        released_at = release_times.get(version, 0)
+        return check_availability(dependency.package, version, released_at, options.as_of, rules, is_fix=is_fix)
+
+    return check_age
+
+
+def _is_available(check_age: _AgeCheck, is_fix: bool, version: str) -> bool:  # noqa: FBT001 - bound by position
+    availability = check_age(version, is_fix)
+    return availability is None or availability.state == "now"
+
+
+def _add_availability(assessment: Assessment, evidence: Mapping[Release, Evidence], options: ScanOptions) -> Assessment:
+    """Return the assessment with whether age rules let the proposed version be installed."""
+    if assessment.upgrade is not None:
+        return replace(assessment, availability=assessment.upgrade.availability)
+    release = assessment.dependency.release
+    fact = evidence[release].package_info if release is not None and release in evidence else None
+    if " " in assessment.fix:  # an instruction
+        return assessment
+    check_age = _make_age_check(
+        assessment.dependency, fact.value if isinstance(fact, Found) else PackageInfo(name=""), options
+    )
+    return (
+        assessment
+        if check_age is None
+        else replace(assessment, availability=check_age(assessment.fix, bool(assessment.advisories)))
+    )
 
 
 class _UpgradeCandidates(msgspec.Struct, frozen=True):
@@ -72,6 +117,8 @@ class _UpgradeCandidates(msgspec.Struct, frozen=True):
     upgrade_versions: tuple[str, ...] = ()
     #: The newest stable version; empty when its score is not needed.
     latest: str = ""
+    #: Check of versions by the age rules; None without rules.
+    check_age: _AgeCheck | None = None
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -89,15 +136,22 @@ def _find_upgrade_candidates(
     fact = evidence[release].package_info if assessment.score is not None and release is not None else None
     if not isinstance(fact, Found):
         return _UpgradeCandidates(package)
+    check_age = _make_age_check(assessment.dependency, fact.value, options)
     upgrade_versions = (
-        upgrade.find_candidates(assessment.dependency, fact.value, assessment.advisories, python=options.python)
+        upgrade.find_candidates(
+            assessment.dependency,
+            fact.value,
+            assessment.advisories,
+            python=options.python,
+            is_available=None if check_age is None else partial(_is_available, check_age, bool(assessment.advisories)),
+        )
         if _fails(assessment, options)
         else ()
     )
     include_latest = assessment.latest in upgrade_versions or (
         options.score_latest and assessment.latest != assessment.dependency.version
     )
-    return _UpgradeCandidates(package, upgrade_versions, assessment.latest if include_latest else "")
+    return _UpgradeCandidates(package, upgrade_versions, assessment.latest if include_latest else "", check_age)
 
 
 def _fails(assessment: Assessment, options: ScanOptions) -> bool:
@@ -117,7 +171,12 @@ def _add_upgrade(
     }
     upgrades = {
         version: _score_upgrade(
-            assessment, version, version_evidence, options, scores[Release(package=candidates.package, version=version)]
+            assessment,
+            version,
+            version_evidence,
+            options,
+            scores[Release(package=candidates.package, version=version)],
+            candidates.check_age,
         )
         for version, version_evidence in evidence.items()
     }
@@ -131,7 +190,12 @@ def _add_upgrade(
 
 
 def _score_upgrade(
-    assessment: Assessment, version: str, evidence: Evidence, options: ScanOptions, score: Score
+    assessment: Assessment,
+    version: str,
+    evidence: Evidence,
+    options: ScanOptions,
+    score: Score,
+    check_age: _AgeCheck | None,
 ) -> Upgrade:
     """Score another version by the same rules as the version in use."""
     upgrade_assessment = assess_release(replace(assessment.dependency, version=version), evidence, options, score)
@@ -145,6 +209,7 @@ def _score_upgrade(
         state=state,
         advisories=assessment.advisories,
         evidence=evidence,
+        check_age=check_age,
     )
 
 

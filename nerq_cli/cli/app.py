@@ -22,6 +22,7 @@ from nerq_cli.errors import ExitStatus, NerqError
 COMMANDS: Final = {
     "scan": "Score a project's dependencies; fail below the threshold.",
     "check": "Show the report card of a package.",
+    "fix": "Write the proposed versions into dependency files.",
     "why": "Show what depends on a package, from lock files; no network.",
     "methodology": "Print every weight, curve, cap and grade behind a score.",
     "schema": "Print the JSON Schema of reports, or of settings files.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
@@ -150,10 +150,22 @@ class ReportOptions(Settings, frozen=True, kw_only=True):
         return get_progress_factory(quiet=self.quiet)
 
 
+#: Options about the form of a report, which a command that prints none does without.
+FORM_OPTIONS: Final = frozenset({"form", "output", "compact"})
+
+
 def with_report_options(command: Callable[..., None]) -> Callable[..., None]:
     """Return a command with one parameter for each field of ``ReportOptions`` in place of its parameter ``shared``."""
-    names = ReportOptions.__struct_fields__
-    defaults = dict(zip(names, ReportOptions.__struct_defaults__, strict=True))
+    return _add_options(command, ReportOptions.__struct_fields__)
+
+
+def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command as ``with_report_options`` does, without the options about the form of a report."""
+    return _add_options(command, [name for name in ReportOptions.__struct_fields__ if name not in FORM_OPTIONS])
+
+
+def _add_options(command: Callable[..., None], names: Sequence[str]) -> Callable[..., None]:
+    defaults = dict(zip(ReportOptions.__struct_fields__, ReportOptions.__struct_defaults__, strict=True))
     annotations = get_type_hints(ReportOptions, include_extras=True)
     signature = inspect.signature(command, eval_str=True)
     parameters = [parameter for parameter in signature.parameters.values() if parameter.name != "shared"]

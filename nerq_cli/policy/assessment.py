@@ -11,6 +11,7 @@ from nerq_cli.decoders import build_msgpack_decoder_late
 from nerq_cli.facts import AffectingAdvisory, Fact, Found, Merged, Metadata, Origin
 from nerq_cli.inventory import Dependency
 from nerq_cli.policy import State
+from nerq_cli.policy.age import Availability
 from nerq_cli.policy.upgrade import Upgrade
 from nerq_cli.scoring.score import Score
 
@@ -30,6 +31,8 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     reasons: tuple[str, ...] = ()
     #: A version to move to or an instruction; empty when none is known.
     fix: str = ""
+    #: Whether age rules let tools install the version of ``fix`` today; None without such a version or such rules.
+    availability: Availability | None = None
     #: Newest stable version; empty when not known.
     latest: str = ""
     #: Number of stable releases after the version in use; None when not known.

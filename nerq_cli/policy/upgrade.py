@@ -1,12 +1,13 @@
 """Upgrades: other versions of a package that is below the threshold, with their scores.
 
-The candidates are the smallest version that fixes the advisories, the newest in the declared range, and the newest.
-Their scores decide which one is suggested.
+The candidates are the smallest version that fixes the advisories, the newest in the declared range, and the newest; of
+all versions, and of those that the age rules of the project let its tools install today. Their scores decide which one
+is suggested.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -16,6 +17,7 @@ from nerq_cli.ecosystems.listing import Listing
 from nerq_cli.facts import DEPRECATED, AffectingAdvisory, Evidence, Found, PackageInfo
 from nerq_cli.inventory import Dependency
 from nerq_cli.policy import State
+from nerq_cli.policy.age import Availability
 from nerq_cli.policy.fix import find_fixing_version, find_newer_fixes
 from nerq_cli.scoring.score import Score
 
@@ -41,31 +43,53 @@ class Upgrade(msgspec.Struct, frozen=True, kw_only=True):
     passes: bool = False
     #: Ids of the advisories that affect the version in use and not this one.
     fixed_advisories: tuple[str, ...] = ()
+    #: Whether age rules let it be installed; None without rules.
+    availability: Availability | None = None
+
+    @property
+    def is_available(self) -> bool:
+        """Whether no age rule leaves it out today."""
+        return self.availability is None or self.availability.state == "now"
 
 
 def find_candidates(
-    dependency: Dependency, package_info: PackageInfo, advisories: Sequence[AffectingAdvisory], *, python: str
+    dependency: Dependency,
+    package_info: PackageInfo,
+    advisories: Sequence[AffectingAdvisory],
+    *,
+    python: str,
+    is_available: Callable[[str], bool] | None = None,
 ) -> tuple[str, ...]:
-    """Return at most three versions to score: those in the declared range first, each group in ascending order.
+    """Return at most six versions to score: those in the declared range first, each group in ascending order.
 
     All are final, newer than the one in use, neither yanked nor deprecated, and run on this Python if the one in use
-    does. An empty ``python`` allows any.
+    does. An empty ``python`` allows any. Where ``is_available`` is False for one of the three versions of a project
+    without age rules, those of the versions for which it is True are added.
     """
     if dependency.version is None:
         return ()
     ecosystem = get_ecosystem(dependency.package.ecosystem)
     newer_versions = _NewerVersions(ecosystem, dependency.version, package_info, python)
+    fix = find_fixing_version(ecosystem.id, dependency.version, advisories)
+    candidates = _find_steps(dependency, newer_versions, fix)
+    if is_available is not None and not all(map(is_available, candidates)):
+        newer_versions.rows = [row for row in newer_versions.rows if is_available(package_info.versions[row])]
+        candidates |= _find_steps(dependency, newer_versions, fix)
+    ascending = ecosystem.sort_newest_first(candidates)[::-1]
+    return tuple(sorted(ascending, key=lambda version: not _is_in_range(dependency, version)))
+
+
+def _find_steps(dependency: Dependency, newer_versions: _NewerVersions, fix: str) -> set[str]:
+    """Return the smallest version that fixes the advisories, the newest in the range, and the newest."""
     candidates = {
         newer_versions.find_first(newer_versions.rows),
         newer_versions.find_first(newer_versions.rows, dependency=dependency),
     }
-    fix = find_fixing_version(ecosystem.id, dependency.version, advisories)
-    if fix and package_info.partial and fix not in package_info.versions and not ecosystem.is_prerelease(fix):
+    if fix and newer_versions.is_unlisted(fix):
         candidates.add(fix)
     elif fix:
         candidates.add(newer_versions.find_first(newer_versions.rows[::-1], minimum=fix))
-    ascending = ecosystem.sort_newest_first(version for version in candidates if version)[::-1]
-    return tuple(sorted(ascending, key=lambda version: not _is_in_range(dependency, version)))
+    return candidates - {""}
 
 
 def describe(
@@ -76,8 +100,13 @@ def describe(
     state: State,
     advisories: Sequence[AffectingAdvisory],
     evidence: Evidence,
+    check_age: Callable[[str, bool], Availability | None] | None = None,
 ) -> Upgrade:
-    """Describe another version by its score and evidence; ``advisories`` are those on the version in use."""
+    """Describe another version by its score and evidence; ``advisories`` are those on the version in use.
+
+    ``check_age`` is called with the version and whether it fixes an advisory; None without age rules.
+    """
+    fixed = tuple(advisory.id for advisory in advisories if _is_fixed(dependency, version, advisory, evidence))
     return Upgrade(
         version=version,
         value=None if score is None else score.value,
@@ -87,21 +116,20 @@ def describe(
         in_range=_is_in_range(dependency, version),
         excluding_ranges=_REQUIREMENT_SEPARATOR.join(_find_excluding_ranges(dependency, version)),
         passes=state == "ok",
-        fixed_advisories=tuple(
-            advisory.id for advisory in advisories if _is_fixed(dependency, version, advisory, evidence)
-        ),
+        fixed_advisories=fixed,
+        availability=None if check_age is None else check_age(version, bool(fixed)),
     )
 
 
 def choose(current: float | None, upgrades: Sequence[Upgrade], threshold: float) -> Upgrade | None:
     """Return the first upgrade that passes, else the one with the highest score above the current one, else None.
 
-    ``upgrades`` are in the order of :func:`find_candidates`. Without any higher score, the first upgrade without a
-    score that fixes an advisory is returned.
+    ``upgrades`` are in the order of :func:`find_candidates`. Of those that pass, one that can be installed today is
+    preferred. Without any higher score, the first upgrade without a score that fixes an advisory is returned.
     """
-    passing = next((upgrade for upgrade in upgrades if upgrade.passes), None)
-    if passing is not None:
-        return passing
+    passing = [upgrade for upgrade in upgrades if upgrade.passes]
+    if passing:
+        return next((upgrade for upgrade in passing if upgrade.is_available), passing[0])
     improvements = [
         (upgrade.value, upgrade)
         for upgrade in upgrades
@@ -109,7 +137,7 @@ def choose(current: float | None, upgrades: Sequence[Upgrade], threshold: float)
     ]
     if improvements:
         # Scores above the threshold are provisional here: the first of them is chosen.
-        return max(improvements, key=lambda pair: min(pair[0], threshold))[1]
+        return max(improvements, key=lambda pair: (min(pair[0], threshold), pair[1].is_available))[1]
     return next((upgrade for upgrade in upgrades if upgrade.value is None and upgrade.fixed_advisories), None)
 
 
@@ -124,6 +152,12 @@ class _NewerVersions:
         self._package_info = package_info
         self._current_precedence = ecosystem.parse_version(version)
         self._python = python if self._supports_python(version, python) else ""
+
+    def is_unlisted(self, version: str) -> bool:
+        """Return whether a final version is missing because only some are listed."""
+        package_info = self._package_info
+        is_missing = package_info.partial and version not in package_info.versions
+        return is_missing and not self._ecosystem.is_prerelease(version)
 
     def find_first(self, rows: Sequence[int], *, minimum: str = "", dependency: Dependency | None = None) -> str:
         """Return the first usable version at or above a minimum and in the range of a dependency; else empty."""

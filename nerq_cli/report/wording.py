@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.inventory import Dependency, Location
+from nerq_cli.policy.age import format_wait
 from nerq_cli.policy.fix import find_newer_fixes
 from nerq_cli.policy.rules.scores import SCORE_BELOW_THRESHOLD
 from nerq_cli.signals.signal import format_count
@@ -14,6 +15,7 @@ from nerq_cli.units import DAY, HOUR
 
 if TYPE_CHECKING:
     from nerq_cli.facts import AffectingAdvisory
+    from nerq_cli.policy.age import Availability
     from nerq_cli.policy.findings import Finding
     from nerq_cli.policy.upgrade import Upgrade
     from nerq_cli.report.glyphs import Glyphs
@@ -137,6 +139,34 @@ def describe_fix(assessment: Assessment, glyphs: Glyphs, threshold: float) -> li
     if upgrade.excluding_ranges:
         pieces.append(f"outside {upgrade.excluding_ranges}")
     return pieces
+
+
+def describe_availability(assessment: Assessment, as_of: int) -> str:
+    """Return when age rules let the proposed version be installed, and how today; empty if they do or have no say.
+
+    How it can be installed today is part of it if it fixes an advisory.
+    """
+    availability = assessment.availability
+    if availability is None or availability.state == "now":
+        return ""
+    rules = ", ".join(rule.place for rule in availability.rules)
+    if availability.state == "unknown":
+        problems = [f"{rule.place}: {rule.problem}" for rule in availability.rules if rule.problem]
+        reason = "; ".join(problems) or f"its release date is not known ({rules})"
+        return f"not known whether it can be installed today: {reason}"
+    is_fix = bool(assessment.advisories if assessment.upgrade is None else assessment.upgrade.fixed_advisories)
+    overrides = " and ".join(dict.fromkeys(availability.overrides))
+    today = f", or today with: {overrides}" if is_fix else ""
+    if availability.state == "never":
+        return f"not installable while this date stands: {rules}{today}"
+    return f"installable in {format_wait(availability.installable_at - as_of)} ({rules}){today}"
+
+
+def format_availability(availability: Availability | None) -> str:
+    """Return the mark of a version that cannot be installed today: ``+``, ``+?`` if that is not known; else empty."""
+    if availability is None or availability.state == "now":
+        return ""
+    return "+?" if availability.state == "unknown" else "+"
 
 
 def describe_latest(assessment: Assessment) -> str:

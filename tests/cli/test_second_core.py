@@ -120,6 +120,16 @@ def test_the_report_is_the_same_with_a_second_process(scan: Callable[..., Run], 
 
 
 @pytest.mark.usefixtures("warm")
+def test_age_rules_hold_in_both_processes(scan: Callable[..., Run], project: Path) -> None:
+    (project / "uv.toml").write_text('exclude-newer = "800 days"\n')
+    scan(ALONE)  # a rule may want other versions
+    alone, shared = scan(ALONE), scan()
+    assert shared.returned == [1, 2, 3, 4]
+    assert '"installable": "later"' in alone.out
+    assert_same(shared, alone)
+
+
+@pytest.mark.usefixtures("warm")
 def test_scores_that_are_not_kept_are_computed_in_both_processes(scan: Callable[..., Run]) -> None:
     computed = "\nfrom nerq_cli.application import scores\nscores.describe_code = lambda: '{}'\n"
     alone, shared = scan(ALONE + computed.format("a")), scan(computed.format("b"))

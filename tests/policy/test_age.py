@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nerq_cli.policy.age import MAX_DURATION, parse_duration
+from nerq_cli.ecosystems import NPM, PYPI
+from nerq_cli.inventory import Location, Package
+from nerq_cli.policy.age import (
+    MAX_DURATION,
+    AgeException,
+    AgeRule,
+    Availability,
+    check_availability,
+    format_duration,
+    format_wait,
+    parse_duration,
+    suggest_override,
+)
 from nerq_cli.units import DAY, HOUR, MINUTE
 
 
@@ -81,3 +95,99 @@ def test_any_text_gives_a_duration_in_range_or_a_reason(text: str) -> None:
         assert "duration" in str(error) or "fixed length" in str(error)  # noqa: PT017
     else:
         assert 0 <= seconds <= MAX_DURATION
+
+
+DEMO = Package(ecosystem=PYPI, name="demo")
+NOW = 1_800_000_000
+PLACE = Location(path="uv.toml", line=3)
+
+
+def rule(tool: str = "uv", **fields: Any) -> AgeRule:
+    defaults = {"ecosystem": PYPI, "setting": "exclude-newer", "value": "7 days", "location": PLACE}
+    return AgeRule(tool=tool, **{**defaults, **fields})
+
+
+def test_without_rules_there_is_no_word_about_ages() -> None:
+    assert check_availability(DEMO, "1.0", NOW, NOW, ()) is None
+
+
+def test_a_version_is_available_once_it_is_old_enough_for_every_rule() -> None:
+    rules = (rule(seconds=3 * DAY), rule("pip", seconds=7 * DAY))
+    young = check_availability(DEMO, "1.0", NOW - 2 * DAY, NOW, rules)
+    assert young is not None
+    assert (young.state, young.installable_at) == ("later", NOW + 5 * DAY)
+    assert [one.tool for one in young.rules] == ["pip", "uv"]
+    old = check_availability(DEMO, "1.0", NOW - 7 * DAY, NOW, rules)
+    assert old is not None
+    assert (old.state, old.rules) == ("now", ())
+
+
+def test_a_fixed_date_never_ends() -> None:
+    blocked = check_availability(DEMO, "1.0", NOW, NOW, (rule(before=NOW - DAY),))
+    assert blocked is not None
+    assert (blocked.state, blocked.installable_at) == ("never", 0)
+    assert check_availability(DEMO, "1.0", NOW - 2 * DAY, NOW, (rule(before=NOW - DAY),)) == Availability(state="now")
+
+
+def test_what_is_not_known_is_never_installable() -> None:
+    for released_at, one in ((0, rule(seconds=DAY)), (NOW - 9 * DAY, rule(problem="no duration"))):
+        unknown = check_availability(DEMO, "1.0", released_at, NOW, (one,))
+        assert unknown is not None
+        assert (unknown.state, unknown.rules) == ("unknown", (one,))
+    exempt = rule(seconds=DAY, exceptions=(AgeException(pattern="demo"),))
+    assert check_availability(DEMO, "1.0", 0, NOW, (exempt,)) == Availability(state="now")
+
+
+def test_update_bots_let_security_fixes_through() -> None:
+    bot = rule("Renovate", seconds=7 * DAY, is_bot=True)
+    waiting = check_availability(DEMO, "1.0", NOW, NOW, (bot,))
+    assert waiting is not None
+    assert waiting.state == "later"
+    assert check_availability(DEMO, "1.0", NOW, NOW, (bot,), is_fix=True) is None
+
+
+TOOLS = ["uv", "pip", "Poetry", "PDM", "Pipenv", "npm", "pnpm", "Yarn", "Bun", "Deno", "Dependabot", "Renovate"]
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_every_tool_has_a_line_that_lets_one_version_through(tool: str) -> None:
+    text = suggest_override(rule(tool), DEMO, "1.2.3", NOW)
+    assert "demo" in text
+    assert "{name}" not in text
+
+
+@given(st.integers(1, 10**9), st.integers(0, 10**9))
+def test_a_longer_age_never_makes_a_version_available_sooner(age: int, more: int) -> None:
+    released_at = NOW - 10**8
+    first = check_availability(DEMO, "1", released_at, NOW, (rule(seconds=age),))
+    second = check_availability(DEMO, "1", released_at, NOW, (rule(seconds=age + more),))
+    assert first is not None
+    assert second is not None
+    assert first.state == "now" or second.state == "later"
+    assert second.installable_at >= first.installable_at
+
+
+def test_ages_in_words() -> None:
+    words = {7 * DAY: "7 days", HOUR: "1 hour", 36 * HOUR: "36 hours", 7 * MINUTE: "7 minutes", 1: "1 second"}
+    assert {seconds: format_duration(seconds) for seconds in words} == words
+    assert format_duration(DAY + 1) == "1.0 days"
+    assert [format_wait(seconds) for seconds in (1, 2 * HOUR, 2 * DAY + 1)] == ["1 hour", "2 hours", "3 days"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matching", "other"),
+    [
+        ("demo", ["demo"], ["demo-x", "Demo", "xdemo"]),
+        ("acme-*", ["acme-", "acme-x"], ["acme", "x-acme-y"]),
+        ("@acme/*", ["@acme/core"], ["@acme", "@other/core"]),
+        ("*", ["demo"], ["@acme/core"]),
+        ("**", ["demo", "@acme/core"], []),
+        ("*-a*b*", ["x-ab", "-a1b2"], ["ab", "x-ba"]),
+        ("*" + "a*" * 40 + "b", ["a" * 40 + "b"], ["a" * 200]),
+    ],
+)
+def test_patterns_of_names(pattern: str, matching: list[str], other: list[str]) -> None:
+    one = rule(seconds=DAY, ecosystem=NPM, exceptions=(AgeException(pattern=pattern),))
+    for name in (*matching, *other):
+        age, _ = one.find_age(Package(ecosystem=NPM, name=name), "1.0.0")
+        assert age == (0 if name in matching else DAY), name

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
+from nerq_cli.policy.age_mismatch import find_age_mismatches
 from nerq_cli.policy.findings import Finding
 from nerq_cli.policy.marks import read_mark
 from nerq_cli.policy.rules.rule import PolicyRule, RuleInput, build_finding, build_undecided, list_judged
@@ -30,11 +31,6 @@ def _format_duration(seconds: int) -> str:
     return format_count(days, "day") if is_whole or days > 1 else format_count(hours, "hour")
 
 
-def _find_mismatches(_rule_input: RuleInput) -> Iterable[Finding]:
-    """Yield nothing: the age rules of the project's tools are not read."""
-    return ()
-
-
 TOO_NEW: Final = PolicyRule(
     id="too-new",
     level="allow",
@@ -51,9 +47,11 @@ AGE_POLICY_MISMATCH: Final = PolicyRule(
     level="warn",
     summary="The age rules of the project's own tools contradict each other.",
     explanation="uv, pip, npm, pnpm, Yarn, Bun, Renovate and Dependabot each have a setting for the age that a version "
-    "must have. Where they differ, one tool proposes what another one refuses.",
+    "must have. Where they differ, one tool proposes what another one refuses. A number that seems to be in another "
+    "unit, and a value that a tool cannot use, are findings as well.",
     hint="use the same age in each of them",
     headings=("contradiction between age rules", "contradictions between age rules"),
     count_phrases=("contradiction between age rules", "contradictions between age rules"),
-    check=_find_mismatches,
+    is_grouped=True,
+    check=find_age_mismatches,
 )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import msgspec
 
 from nerq_cli.inventory import DependencyFile, Location, Package
+from nerq_cli.policy.age import AgeRule
 from nerq_cli.policy.assessment import Assessment
 from nerq_cli.policy.findings import Finding, Level
 from nerq_cli.policy.marks import read_mark
@@ -37,6 +38,8 @@ class RuleInput(msgspec.Struct, frozen=True, kw_only=True):
     as_of: int = 0
     #: Lowest passing score of a dependency without a threshold of its own, 0 to 100.
     threshold: float = 0.0
+    #: Minimum ages of releases, as the project and the user set them for their tools.
+    age_rules: Sequence[AgeRule] = ()
 
 
 class PolicyRule(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from nerq_cli.facts import AffectingAdvisory, Found, Metadata, get_origin
 from nerq_cli.inventory import Location
 from nerq_cli.methodology.types import Methodology
 from nerq_cli.policy import STATES
+from nerq_cli.policy.age import Availability
 from nerq_cli.policy.findings import AppliedWaiver, Finding
 from nerq_cli.policy.fix import find_newer_fixes
 from nerq_cli.policy.upgrade import Upgrade
@@ -147,6 +148,15 @@ class _Upgrade(_Struct, frozen=True):
     fixed_advisories: list[str]
 
 
+class _AgeRule(_Struct, frozen=True):
+    tool: str
+    setting: str
+    value: str
+    location: _Location
+    #: What lets the version be installed today in spite of the rule; null if the rule does not leave it out.
+    override: str | None
+
+
 class _Waiver(_Struct, frozen=True):
     reason: str
     until: str | None
@@ -208,6 +218,9 @@ class _Dependency(_Struct, frozen=True, kw_only=True):
     signals: list[_Signal] | UnsetType = UNSET
     reasons: list[str] | UnsetType = UNSET
     fix: str | UnsetType | None = UNSET
+    installable: str | UnsetType | None = UNSET
+    installable_at: str | UnsetType | None = UNSET
+    age_rules: list[_AgeRule] | UnsetType = UNSET
     upgrade: _Upgrade | UnsetType | None = UNSET
     latest_version: str | UnsetType | None = UNSET
     latest_upgrade: _Upgrade | UnsetType | None = UNSET
@@ -523,6 +536,7 @@ def _add_assessment(declaration: _Dependency, assessment: Assessment, methodolog
         in_registry=assessment.in_registry,
         reasons=_sanitize_long_texts(assessment.reasons),
         fix=_sanitize_long(assessment.fix) or None,
+        **({} if assessment.availability is None else _availability_fields(assessment.availability)),
         upgrade=_build_upgrade(assessment.upgrade),
         latest_version=sanitize_text(assessment.latest) or None,
         latest_upgrade=_build_upgrade(assessment.latest_upgrade),
@@ -565,6 +579,25 @@ def _build_upgrade(upgrade: Upgrade | None) -> _Upgrade | None:
         passes=upgrade.passes,
         fixed_advisories=_sanitize_texts(upgrade.fixed_advisories),
     )
+
+
+def _availability_fields(availability: Availability) -> dict[str, object]:
+    """Return whether age rules let the version of ``fix`` be installed."""
+    overrides: tuple[str, ...] = availability.overrides
+    return {
+        "installable": availability.state,
+        "installable_at": format_timestamp(availability.installable_at) or None,
+        "age_rules": [
+            _AgeRule(
+                rule.tool,
+                sanitize_text(rule.setting),
+                sanitize_text(rule.value),
+                _build_locations([rule.location])[0],
+                _sanitize_long(overrides[index]) if index < len(overrides) else None,
+            )
+            for index, rule in enumerate(availability.rules)
+        ],
+    }
 
 
 def _no_score_fields(methodology: Methodology) -> dict[str, object]:

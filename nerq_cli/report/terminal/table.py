@@ -58,6 +58,10 @@ class _Row(NamedTuple):
     location: Span
 
 
+#: Most lines about versions that are too new, unless all are wanted.
+_MAX_AGE_LINES: Final = 5
+
+
 def add_dependencies(page: Page, report: Report, options: RenderOptions) -> None:
     """Add the table.
 
@@ -92,6 +96,7 @@ def add_dependencies(page: Page, report: Report, options: RenderOptions) -> None
     _add_rows(page, rows, group_texts, " ".join(labels), verbose=options.verbose)
     visible_ids = {id(assessment) for assessment in visible}
     _add_legend(page, [row for row, _ in rows], report, labels)
+    _add_availability(page, [assessment for _, assessment in rows], report, show_all=options.verbose)
     hidden = [assessment for assessment in assessments if id(assessment) not in visible_ids]
     _add_rest(page, hidden, "--all" if options.top is None else f"--top {options.top}")
 
@@ -188,12 +193,15 @@ def _is_instruction(fix: str) -> bool:
 def _format_upgrade(page: Page, assessment: Assessment, threshold: float) -> str:
     """Return ``2.34.2 (93.1)``: the version to move to, with its score where there is room.
 
-    ``*`` marks a version outside the declared range, ``!`` one that is still below the threshold.
+    ``*`` marks a version outside the declared range, ``!`` one that is still below the threshold, ``+`` one that is too
+    new for an age rule.
     """
     upgrade = assessment.upgrade
+    age_mark = wording.format_availability(assessment.availability)
     if upgrade is None:
-        return "" if _is_instruction(assessment.fix) else assessment.fix
+        return "" if _is_instruction(assessment.fix) else f"{assessment.fix}{age_mark}"
     mark = "*" * bool(upgrade.excluding_ranges) + "!" * (upgrade.value is not None and upgrade.value < threshold)
+    mark += age_mark
     if upgrade.value is None or WIDE_TABLE_WIDTH <= page.width < _SPACIOUS_WIDTH:
         return f"{upgrade.version}{mark}"
     return f"{upgrade.version}{mark} ({wording.format_upgrade_score(upgrade)})"
@@ -283,6 +291,21 @@ def _add_legend(page: Page, rows: Sequence[_Row], report: Report, labels: Sequen
         has_own = any(entry.threshold is not None for entry in report.dependencies)
         threshold = "the threshold" if has_own else f"{report.threshold:g}"
         page.add_paragraph(f"! still below {threshold}", "dim", indent=1)
+
+
+def _add_availability(page: Page, assessments: Sequence[Assessment], report: Report, *, show_all: bool) -> None:
+    """Add when each version that is too new for an age rule can be installed, and how today."""
+    marked = [assessment for assessment in assessments if wording.format_availability(assessment.availability)]
+    for assessment in marked if show_all else marked[:_MAX_AGE_LINES]:
+        text = wording.describe_availability(assessment, report.as_of)
+        mark = wording.format_availability(assessment.availability)
+        page.add_paragraph(
+            page.safe_text(f"{mark} {assessment.dependency.package.name} {assessment.fix}: {text}", 0), indent=3
+        )
+    if len(marked) > _MAX_AGE_LINES and not show_all:
+        page.add_paragraph(
+            f"+ {len(marked) - _MAX_AGE_LINES:,} more are too new (--verbose shows them)", "dim", indent=1
+        )
 
 
 def _add_rest(page: Page, hidden: Sequence[Assessment], option: str) -> None:

@@ -1,0 +1,1 @@
+"""Readers of minimum ages of releases in the settings of package managers and update bots."""

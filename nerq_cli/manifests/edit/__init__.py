@@ -1,0 +1,1 @@
+"""Edits of dependency files: new version requirements in place, with every other byte kept."""
