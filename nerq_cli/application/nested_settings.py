@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,11 +12,20 @@ from nerq_cli.config import find_nested
 from nerq_cli.inventory import DependencyFile
 
 
-def note_nested_settings(dependency_files: Sequence[DependencyFile], root: Path) -> tuple[DependencyFile, ...]:
-    """Return the files, the first one of each directory with a note about settings beside it that do not apply."""
+def note_nested_settings(
+    dependency_files: Sequence[DependencyFile], root: Path, applied: str
+) -> tuple[DependencyFile, ...]:
+    """Return the files, the first one of each directory with a note about settings beside it that do not apply.
+
+    Args:
+        dependency_files: the files of the scan.
+        root: directory that is scanned.
+        applied: path of the settings file that applies; empty if there is none.
+    """
     first_files = {Path(file.path).parent: file.path for file in reversed(dependency_files)}
+    known = {os.path.abspath(root), *([os.path.abspath(os.path.dirname(applied))] if applied else [])}  # noqa: PTH100, PTH120 - pathlib keeps ".."
     notes: dict[str, list[str]] = {}
-    for path in find_nested([directory for directory in first_files if directory.absolute() != root.absolute()]):
+    for path in find_nested(folder for folder in first_files if os.path.abspath(folder) not in known):  # noqa: PTH100 - see above
         table = "[tool.nerq] of " if path.name == "pyproject.toml" else ""
         notes.setdefault(first_files[path.parent], []).append(
             f"{table}{path.name} in this directory does not apply: only the settings at the root of the scan do"

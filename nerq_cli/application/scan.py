@@ -73,7 +73,7 @@ def run_scan(inputs: Inputs, options: ScanOptions, session: Session, *, explain:
     try:
         dependency_files = session.name_indexes(read_inputs(inputs, session.create_progress))
         if session.obeys_project:
-            dependency_files = note_nested_settings(dependency_files, inputs.root)
+            dependency_files = note_nested_settings(dependency_files, inputs.root, session.config.path)
     except NothingToScanError as error:
         report = build_empty_report(options, f"{error}")
     else:

@@ -47,6 +47,7 @@ def show(
     from nerq_cli.application.session import read_settings
     from nerq_cli.application.settings import Settings
     from nerq_cli.cli.output import write_warnings
+    from nerq_cli.report.sanitize import sanitize_text
 
     if form not in ("table", "json"):
         raise UsageError(f"{form!r} is not a format of this command", hint="known formats: json, table")
@@ -62,10 +63,14 @@ def show(
         timeout=timeout,
     )
     config = _add_scan_options(read_settings(settings, Path(path)), group, exclude, no_dev=no_dev)
-    rows = list(_list_settings(config))
+    rows = [(sanitize_text(key, 0), _simplify(value), origin) for key, value, origin in _list_settings(config)]
     if form == "json":
         entries = [{"key": key, "value": value, "origin": origin} for key, value, origin in rows]
-        document = {"path": config.path or None, "settings": entries, "warnings": list(config.warnings)}
+        document = {
+            "path": config.path or None,
+            "settings": entries,
+            "warnings": [sanitize_text(text) for text in config.warnings],
+        }
         typer.echo(json.dumps(document, indent=2, ensure_ascii=False))
         return
     typer.echo("\n".join(_format_rows(rows)))
@@ -98,7 +103,7 @@ def _list_settings(config: Config) -> Iterator[tuple[str, Any, str]]:
     values = merge(config.values)
     for key, setting in SETTINGS.items():
         if key in values:
-            yield key, _simplify(values[key].value), values[key].origin
+            yield key, values[key].value, values[key].origin
         elif key.endswith(".level") and config.policy.levels.get(rule_id := key.split(".")[1], setting.default) != (
             setting.default
         ):
@@ -109,7 +114,7 @@ def _list_settings(config: Config) -> Iterator[tuple[str, Any, str]]:
             yield key, _parse_default(setting.default), "default"
     for key, value in values.items():
         if key not in SETTINGS:
-            yield key, _simplify(value.value), value.origin
+            yield key, value.value, value.origin
 
 
 def _parse_default(text: str) -> Any:  # noqa: ANN401 - JSON
@@ -120,7 +125,12 @@ def _parse_default(text: str) -> Any:  # noqa: ANN401 - JSON
 
 
 def _simplify(value: object) -> Any:  # noqa: ANN401 - JSON
-    return sorted(value) if isinstance(value, frozenset) else list(value) if isinstance(value, tuple) else value
+    from nerq_cli.report.sanitize import sanitize_text
+
+    if isinstance(value, frozenset | tuple | list):
+        items = [sanitize_text(str(item), 0) for item in value]
+        return sorted(items) if isinstance(value, frozenset) else items
+    return value
 
 
 def _format_rows(rows: list[tuple[str, Any, str]]) -> Iterator[str]:

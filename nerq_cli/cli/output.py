@@ -102,7 +102,9 @@ def format_time(timestamp: int) -> str:
 
 def write_message(kind: str, text: str) -> None:
     """Write one line to stderr: ``warning: ...``."""
-    sys.stderr.write(f"{kind}: {text}\n")
+    from nerq_cli.report.sanitize import sanitize_text
+
+    sys.stderr.write(f"{kind}: {sanitize_text(text)}\n")
 
 
 def write_warnings(messages: Iterable[str]) -> None:

@@ -113,6 +113,15 @@ def test_the_options_of_a_scan_are_shown_as_they_would_count(nerq: Nerq, project
     assert settings["no-dev"] == (True, "--no-dev")
 
 
+def test_a_file_cannot_write_to_the_terminal(nerq: Nerq, project: Path) -> None:
+    text = 'groups = ["\\u001b[2J\\u202e"]\n[thresholds.packages]\n"\\u001b[2J" = 40\n'
+    (project / "nerq.toml").write_text(text)
+    for result in (nerq("config", "show"), nerq("config", "show", "--format", "json")):
+        assert result.status == 0
+        assert not {"\x1b", "\u202e"} & {*result.out, *result.err}
+    assert "thresholds.packages." in nerq("config", "show").out
+
+
 def test_a_format_that_is_not_there_is_a_usage_error(nerq: Nerq) -> None:
     assert nerq("config", "show", "--format", "xml").status == 2
 

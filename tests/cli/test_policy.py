@@ -166,6 +166,7 @@ def test_a_threshold_of_a_group_and_of_a_package_holds_for_its_dependencies_alon
     assert found["other"][1] == 100
     assert found["other"][0] in ("below", "unknown")
     assert found["demo"] == ("ok", 70)
+    assert "threshold 70 and others" in nerq("scan", *AS_OF).out
     settings(project, "[thresholds.groups]\nmain = 99.9\n")
     assert {one["threshold"] for one in scan(nerq).json["dependencies"]} == {99.9}
 
@@ -307,6 +308,16 @@ def test_settings_below_the_root_are_listed_and_not_obeyed(nerq: Nerq, project: 
     notes = [note for file in result.json["dependency_files"] for note in file["notes"] if "does not apply" in note]
     reason = "in this directory does not apply: only the settings at the root of the scan do"
     assert notes == [f"nerq.toml {reason}", f".nerq.toml {reason}", f"[tool.nerq] of pyproject.toml {reason}"]
-    assert not any(
-        "does not apply" in note for file in scan(nerq, "a").json["dependency_files"] for note in file["notes"]
-    )
+    for place in ("a", "a/../a"):
+        report = scan(nerq, place).json
+        assert not any("does not apply" in note for file in report["dependency_files"] for note in file["notes"])
+
+
+def test_settings_above_the_root_that_apply_are_not_said_to_have_no_effect(nerq: Nerq, project: Path) -> None:
+    settings(project, "threshold = 60")
+    (project / "a").mkdir()
+    (project / "a" / "requirements.txt").write_text("demo==1.0\n")
+    report = scan(nerq, "a", ".").json
+    assert report["threshold"] == 60
+    assert {file["path"] for file in report["dependency_files"]} == {"a/requirements.txt", "requirements.txt"}
+    assert not any("does not apply" in note for file in report["dependency_files"] for note in file["notes"])

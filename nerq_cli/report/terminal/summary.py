@@ -150,7 +150,8 @@ def _add_verdict(page: Page, report: Report) -> None:
     word, style = overall_verdict(report)
     items = [(f" {word} " if style == "alarm" else word, style), *_state_counts(page, report)]
     items += _rule_counts(page, report)
-    threshold = (f"threshold {report.threshold:g}", "dim")
+    others = " and others" * _has_own_thresholds(report)
+    threshold = (f"threshold {report.threshold:g}{others}", "dim")
     lines: list[list[Span]] = [[("  ", "")]]
     for item in items:
         if sum(cell_width(text) for text, _ in lines[-1]) + cell_width(item[0]) > page.width:
@@ -161,12 +162,17 @@ def _add_verdict(page: Page, report: Report) -> None:
     page.add_justified(lines[-1][:-1], threshold)
 
 
+def _has_own_thresholds(report: Report) -> bool:
+    return any(entry.threshold is not None for entry in report.dependencies)
+
+
 def _state_counts(page: Page, report: Report) -> Iterable[Span]:
     """Yield the number of packages in each state with its sign; zero for ``ok`` only."""
     if not report.dependencies:
         yield wording.describe_empty(report), ""
         return
-    labels = {"below": wording.describe_below(report.threshold), "not-judged": "not judged"}
+    below = "below their thresholds" if _has_own_thresholds(report) else wording.describe_below(report.threshold)
+    labels = {"below": below, "not-judged": "not judged"}
     for state in sorted(STATES, key=lambda state: state != "ok"):
         n = report.count_state(state)
         if n or state == "ok":
