@@ -83,10 +83,12 @@ def test_pyproject_keeps_its_operators_and_every_other_character(
     registry.pypi("other", "1.0")
     (project / "pyproject.toml").write_text(PYPROJECT)
     (project / "uv.lock").write_text(
-        'version = 1\nrevision = 3\nrequires-python = ">=3.9"\n\n[[package]]\nname = "app"\nversion = "1"\n'
-        'source = { virtual = "." }\ndependencies = [{ name = "demo" }, { name = "other" }]\n\n'
-        '[[package]]\nname = "demo"\nversion = "1.0"\nsource = { registry = "https://registry.example/simple" }\n\n'
-        '[[package]]\nname = "other"\nversion = "1.0"\nsource = { registry = "https://registry.example/simple" }\n'
+        (
+            'version = 1\nrevision = 3\nrequires-python = ">=3.9"\n\n[[package]]\nname = "app"\nversion = "1"\n'
+            'source = { virtual = "." }\ndependencies = [{ name = "demo" }, { name = "other" }]\n\n'
+            '[[package]]\nname = "demo"\nversion = "1.0"\nsource = { registry = "INDEX" }\n\n'
+            '[[package]]\nname = "other"\nversion = "1.0"\nsource = { registry = "INDEX" }\n'
+        ).replace("INDEX", f"{registry.site.url}/simple")
     )
     before = (project / "uv.lock").read_bytes()
     result = nerq("fix", "--write", *AS_OF)
@@ -244,9 +246,11 @@ def test_other_projects_of_a_repository_stay_as_they_are(nerq: Nerq, registry: A
     (project / "app").mkdir()
     (project / "app/pyproject.toml").write_text('[project]\nname = "app"\nversion = "1"\ndependencies = ["demo"]\n')
     (project / "app/uv.lock").write_text(
-        'version = 1\nrequires-python = ">=3.9"\n\n[[package]]\nname = "app"\nversion = "1"\n'
-        'source = { virtual = "." }\ndependencies = [{ name = "demo" }]\n\n'
-        '[[package]]\nname = "demo"\nversion = "1.0"\nsource = { registry = "https://registry.example/simple" }\n'
+        (
+            'version = 1\nrequires-python = ">=3.9"\n\n[[package]]\nname = "app"\nversion = "1"\n'
+            'source = { virtual = "." }\ndependencies = [{ name = "demo" }]\n\n'
+            '[[package]]\nname = "demo"\nversion = "1.0"\nsource = { registry = "INDEX" }\n'
+        ).replace("INDEX", f"{registry.site.url}/simple")
     )
     others = {"app/docs/requirements.txt": "demo==3.0\n", "tools/constraints.txt": "demo<2\n"}
     for name, text in others.items():
@@ -263,11 +267,13 @@ def test_a_transitive_dependency_is_named_with_what_moves_it(
     registry.pypi("direct", "1.0")
     (project / "pyproject.toml").write_text('[project]\nname = "app"\nversion = "1"\ndependencies = ["direct"]\n')
     (project / "uv.lock").write_text(
-        'version = 1\nrequires-python = ">=3.9"\n\n[[package]]\nname = "app"\nversion = "1"\n'
-        'source = { virtual = "." }\ndependencies = [{ name = "direct" }]\n\n'
-        '[[package]]\nname = "direct"\nversion = "1.0"\nsource = { registry = "https://registry.example/simple" }\n'
-        'dependencies = [{ name = "demo" }]\n\n'
-        '[[package]]\nname = "demo"\nversion = "1.0"\nsource = { registry = "https://registry.example/simple" }\n'
+        (
+            'version = 1\nrequires-python = ">=3.9"\n\n[[package]]\nname = "app"\nversion = "1"\n'
+            'source = { virtual = "." }\ndependencies = [{ name = "direct" }]\n\n'
+            '[[package]]\nname = "direct"\nversion = "1.0"\nsource = { registry = "INDEX" }\n'
+            'dependencies = [{ name = "demo" }]\n\n'
+            '[[package]]\nname = "demo"\nversion = "1.0"\nsource = { registry = "INDEX" }\n'
+        ).replace("INDEX", f"{registry.site.url}/simple")
     )
     before = {path.name: path.read_bytes() for path in project.iterdir()}
     result = nerq("fix", "--write", *AS_OF)
