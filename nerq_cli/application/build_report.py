@@ -82,6 +82,7 @@ def build_report(
         python=options.python,
         complete=not (list_only or problems or incomplete or optional_missing or undecided),
         strict=not (incomplete or select_incomplete(all_findings)),
+        fails_incomplete=options.strict,
         exit=status,
         exit_reason=reason,
         judged_exit=None if list_only else verdict.status,

@@ -39,13 +39,13 @@ def check(
     from nerq_cli.cli.shadowed_command import find_shadowed_command
     from nerq_cli.report import FORMATS, RenderOptions
 
-    shared.check_formats()
+    outputs = shared.check_formats()
     with Session.open(shared, Path(), shared.progress_factory) as session:
         result = run_check(targets, session)
     report, ambiguous = result.report, result.ambiguous
     ambiguous_ids = {id(assessment) for candidates in ambiguous for assessment in candidates}
     details = tuple(assessment for assessment in report.dependencies if id(assessment) not in ambiguous_ids)
-    write_report(report, shared.form, shared.output or (), RenderOptions(details=details, compact=shared.compact))
+    write_report(report, shared.form, outputs, RenderOptions(details=details, compact=shared.compact))
     if not shared.quiet:
         write_warnings([*report.warnings, find_shadowed_command()])
         if not ambiguous:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
@@ -17,6 +17,7 @@ from nerq_cli.report import FORMATS
 
 if TYPE_CHECKING:
     from nerq_cli.application.session import ProgressFactory
+    from nerq_cli.cli.output import Output
 
 _DAYS_PATTERN: Final = compile_late(r"(\d+(?:\.\d+)?)\s*d?", re.ASCII)
 
@@ -85,12 +86,13 @@ class ReportOptions(Settings, frozen=True, kw_only=True):
         str, typer.Option("--format", "-f", help=f"Format of the report on stdout: {', '.join(FORMATS)}.")
     ] = "table"
     output: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(
             "--output",
             "-o",
-            help="Also write the report to FILE, in the format of its suffix: "
-            f"{', '.join(report_format.suffix for report_format in FORMATS.values())}.",
+            metavar="[FORMAT=]FILE",
+            help="Also write the report to FILE, in FORMAT or the format of its suffix (repeatable): "
+            f"{', '.join(suffix for report_format in FORMATS.values() for suffix in report_format.suffixes)}.",
         ),
     ] = None
     compact: Annotated[
@@ -134,13 +136,16 @@ class ReportOptions(Settings, frozen=True, kw_only=True):
     quiet: Quiet = False
     debug: Debug = False
 
-    def check_formats(self) -> None:
-        """Raise UsageError when a format is not known: before the run, not after it."""
-        from nerq_cli.cli.output import check_format, find_format
+    def check_formats(self, inputs: Iterable[str] = (), *, list_only: bool = False) -> list[Output]:
+        """Return the files to write. Raise UsageError when one or its format is wrong: before the run, not after it."""
+        from nerq_cli.cli.output import check_format, check_lists, check_outputs, parse_output
 
         check_format(self.form)
-        for path in self.output or ():
-            find_format(path)
+        outputs = [parse_output(text) for text in self.output or ()]
+        if list_only:
+            check_lists([self.form, *(output.format for output in outputs)])
+        check_outputs(outputs, inputs)
+        return outputs
 
     @property
     def progress_factory(self) -> ProgressFactory:

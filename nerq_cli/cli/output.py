@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nerq_cli.errors import ExitStatus, UsageError
 
@@ -15,24 +15,94 @@ if TYPE_CHECKING:
     from nerq_cli.report.model import Report
 
 
-def find_format(path: Path) -> str:
-    """Return the name of the format with the suffix of a file.
+class Output(NamedTuple):
+    """A file that a report is written to."""
+
+    #: Name of the format.
+    format: str
+    path: Path
+
+
+def parse_output(text: str) -> Output:
+    """Return what ``--output`` states: ``report.sarif``, or ``FORMAT=FILE`` for another name or a format without one.
 
     Raises:
         UsageError: no format has this suffix, or the file name is that of a dependency file.
     """
-    from nerq_cli.manifests.formats import detect_format
-    from nerq_cli.report import FORMATS
+    from nerq_cli.report import FORMATS, find_format_by_suffix
 
-    if detect_format(PurePosixPath(path.resolve().as_posix())):
-        raise UsageError(f"{path}: the report would overwrite a dependency file", hint="choose another name")
-    for name, report_format in FORMATS.items():
-        if path.suffix.lower() == report_format.suffix:
-            return name
-    known_suffixes = ", ".join(sorted(report_format.suffix for report_format in FORMATS.values()))
-    raise UsageError(
-        f"{path}: no report format has the suffix {path.suffix!r}", hint=f"known suffixes: {known_suffixes}"
-    )
+    for separator in "=:":
+        name, found, file_name = text.partition(separator)
+        if found and name in FORMATS:
+            if not file_name:
+                raise UsageError(f"{text}: no file is named", hint=f"write {name}{separator}FILE")
+            return _check_output(Output(name, Path(file_name)))
+    report_format = find_format_by_suffix(Path(text).name)
+    if report_format is None:
+        suffixes = sorted(suffix for known_format in FORMATS.values() for suffix in known_format.suffixes)
+        raise UsageError(
+            f"{text}: no report format has the suffix {Path(text).suffix!r}",
+            hint=f"known suffixes: {', '.join(suffixes)}; or name the format: -o FORMAT=FILE",
+        )
+    return _check_output(Output(report_format.name, Path(text)))
+
+
+def _check_output(output: Output) -> Output:
+    """Return the output if it would overwrite no dependency file, nor an SBOM that another program wrote."""
+    from nerq_cli.manifests.formats import detect_format, is_sbom_name
+
+    path = PurePosixPath(output.path.resolve().as_posix())
+    if detect_format(path) or (is_sbom_name(path) and _is_foreign(output.path)):
+        raise UsageError(f"{output.path}: the report would overwrite a dependency file", hint="choose another name")
+    return output
+
+
+#: Bytes at the start of a report that name the program that wrote it.
+_HEAD_LENGTH: Final = 1_000
+
+
+def _is_foreign(path: Path) -> bool:
+    """Whether a file exists that nerq-cli did not write."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_LENGTH)
+    except OSError:  # there is none, or it will not be written either
+        return False
+    return bool(head.strip()) and b"nerq-cli" not in head
+
+
+def check_outputs(outputs: Sequence[Output], inputs: Iterable[str] = ()) -> None:
+    """Check that each report has a file of its own which can be written, and that no input is overwritten.
+
+    Raises:
+        UsageError: two outputs are one file, or a file cannot be written.
+    """
+    texts = {os.path.realpath(path): path for path in inputs}
+    seen: dict[str, Output] = {}
+    for output in outputs:
+        path = output.path
+        real_path = Path(os.path.realpath(path))
+        if str(real_path) in texts:
+            raise UsageError(f"{path}: the report would overwrite what is scanned", hint="choose another name")
+        if (other := seen.setdefault(str(real_path), output)) is not output:
+            raise UsageError(
+                f"two reports would be written to {path}: {other.format} and {output.format}",
+                hint="give each its own file",
+            )
+        reason = _find_obstacle(real_path)
+        if reason:
+            raise UsageError(f"{path}: cannot be written: {reason}")
+
+
+def _find_obstacle(path: Path) -> str:
+    """Return why a file cannot be written; empty if nothing is in the way."""
+    if path.is_dir():
+        return "it is a directory"
+    if path.exists() and not path.is_file():  # a pipe, /dev/stdout
+        return ""
+    if not path.parent.is_dir():
+        return "its directory does not exist"
+    return "" if os.access(path.parent, os.W_OK | os.X_OK) else "no permission to write in its directory"
 
 
 def check_format(name: str) -> None:
@@ -47,10 +117,27 @@ def check_format(name: str) -> None:
         raise UsageError(f"{name!r} is not a report format", hint=f"known formats: {', '.join(sorted(FORMATS))}")
 
 
-def write_report(report: Report, format_name: str, paths: Iterable[Path], options: RenderOptions) -> None:
-    """Write a report to each path in the format of its suffix, and to stdout in the given format.
+def check_lists(names: Iterable[str]) -> None:
+    """Check that formats have a use for dependencies without scores.
 
-    A file is written as a whole or not at all. The options' width, colour and encoding are set here.
+    Raises:
+        UsageError: one has none.
+    """
+    from nerq_cli.report import FORMATS
+
+    for name in names:
+        if not FORMATS[name].has_lists:
+            lists = ", ".join(sorted(other for other, report_format in FORMATS.items() if report_format.has_lists))
+            raise UsageError(
+                f"--list scores nothing, so that {name} would have nothing to report", hint=f"formats of lists: {lists}"
+            )
+
+
+def write_report(report: Report, format_name: str, outputs: Iterable[Output], options: RenderOptions) -> None:
+    """Write a report to each file in its format, and to stdout in the given format.
+
+    A file is written as a whole or not at all. One that cannot be written keeps no other from being written. The
+    options' width, colour and encoding are set here.
 
     Raises:
         UsageError: a file cannot be written.
@@ -58,13 +145,49 @@ def write_report(report: Report, format_name: str, paths: Iterable[Path], option
     from nerq_cli.report import FORMATS
     from nerq_cli.report.terminal.console import file_options, stream_options
 
-    for path in paths:
-        parts = FORMATS[find_format(path)].render_parts(report, file_options(options))
-        _write_file(Path(os.path.realpath(path)), parts)
+    errors: list[UsageError] = []
+    for output in outputs:
+        parts = FORMATS[output.format].render_parts(report, file_options(options))
+        try:
+            _write_file(Path(os.path.realpath(output.path)), parts)
+        except UsageError as error:
+            errors.append(error)
     sys.stdout.flush()
     for part in FORMATS[format_name].render_parts(report, stream_options(sys.stdout, options)):
         sys.stdout.buffer.write(part)
     sys.stdout.buffer.flush()
+    if format_name == _GITHUB:
+        _add_job_summary(report, file_options(options))
+    for other in errors[1:]:
+        write_message("error", str(other))
+    if errors:
+        raise errors[0]
+
+
+_GITHUB: Final = "github"
+#: Variable with the file of the summary of a step in GitHub Actions, and bytes that it may have: a larger one is lost.
+_SUMMARY_VARIABLE: Final = "GITHUB_STEP_SUMMARY"
+_SUMMARY_LIMIT: Final = 1_048_576
+#: Least room for a summary, in bytes.
+_SUMMARY_ROOM: Final = 4_096
+
+
+def _add_job_summary(report: Report, options: RenderOptions) -> None:
+    """Add the report to the summary of the step, if GitHub Actions has one and it has room."""
+    from nerq_cli.report import FORMATS
+
+    path = os.environ.get(_SUMMARY_VARIABLE, "")
+    if not path:
+        return
+    try:
+        with Path(path).open("ab") as file:
+            room = _SUMMARY_LIMIT - 1 - file.tell()
+            if room >= _SUMMARY_ROOM:
+                file.write(FORMATS["markdown"].render(report, options._replace(size_limit=room)))
+            else:
+                write_message("warning", f"the job summary has no room left for the report: {path}")
+    except OSError as error:
+        write_message("warning", f"the job summary cannot be written: {path}: {error.strerror}")
 
 
 def _write_file(path: Path, parts: Iterable[bytes]) -> None:

@@ -78,7 +78,7 @@ def scan(
     from nerq_cli.cli.output import write_report
     from nerq_cli.report import RenderOptions
 
-    shared.check_formats()
+    outputs = shared.check_formats(paths or (), list_only=list_only)
     if list_only and explain:
         raise UsageError("--list and --explain contradict each other", hint="leave one of them out")
     inputs = Inputs(
@@ -102,7 +102,7 @@ def scan(
     write_report(
         report,
         shared.form,
-        shared.output or (),
+        outputs,
         RenderOptions(
             show_all=show_all, top=top, verbose=verbose, details=result.selection or None, compact=shared.compact
         ),

@@ -246,6 +246,11 @@ def detect_format(path: PurePosixPath) -> str:
     )
 
 
+def is_sbom_name(path: PurePosixPath) -> bool:
+    """Whether a file has a name by which SBOMs are known. A search does not find them."""
+    return path.name.lower().endswith((".json", ".xml")) and FORMATS["sbom"].reader.matches(path)
+
+
 def detect_explicit_format(path: PurePosixPath) -> str:
     """Return the format of a file named on the command line: as `detect_format`, else by its ending."""
     file_name = path.name.lower()

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, cast
 
 from nerq_cli.report.sanitize import defuse_ci_commands, defuse_json
 
 if TYPE_CHECKING:
     from nerq_cli.report.model import Assessment, Report
 
-__all__ = ["FORMATS", "RenderOptions", "Renderer", "ReportFormat"]
+__all__ = ["FORMATS", "RenderOptions", "Renderer", "ReportFormat", "find_format_by_suffix"]
 
 #: Width of an output that is not a terminal, in columns.
 DEFAULT_WIDTH: Final = 100
@@ -35,6 +35,10 @@ class RenderOptions(NamedTuple):
     verbose: bool = False
     #: Whether a document leaves out keys that have their default value.
     compact: bool = False
+    #: Variant of a format, such as the version of its specification; empty for the usual one.
+    variant: str = ""
+    #: Bytes that a document may have, for a format that leaves out what does not fit; 0: its own limit.
+    size_limit: int = 0
     #: Dependencies whose report card is printed in place of the table; None prints the table.
     details: tuple[Assessment, ...] | None = None
 
@@ -58,6 +62,20 @@ class ReportFormat(NamedTuple):
     module: str
     #: Whether programs read it: notices for people then go to stderr.
     machine_readable: bool = True
+    #: Further suffixes of such files.
+    other_suffixes: tuple[str, ...] = ()
+    #: See :class:`RenderOptions`.
+    variant: str = ""
+    #: ``json``: commands of CI systems in a text are escaped; ``text``: they are parted; ``commands``: the format is
+    #: made of them, and defuses what it puts in.
+    notation: Literal["json", "text", "commands"] = "text"
+    #: Whether it has a use for dependencies without scores (``--list``).
+    has_lists: bool = False
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """Return all suffixes, in lower case; none for a format that ``--output`` has to name."""
+        return tuple(filter(None, (self.suffix, *self.other_suffixes)))
 
     def render(self, report: Report, options: RenderOptions) -> bytes:
         """Return the report in this format, without text that a CI system takes for a command."""
@@ -66,21 +84,100 @@ class ReportFormat(NamedTuple):
     def render_parts(self, report: Report, options: RenderOptions) -> Iterator[bytes]:
         """Yield the parts of the same; there is one if the module has no function ``render_parts``."""
         module = import_module(self.module)
+        options = options._replace(variant=self.variant)
         render_parts = getattr(module, "render_parts", None)
-        defuse = defuse_json if self.suffix == ".json" else defuse_ci_commands
         encoding = "utf-8" if self.machine_readable else options.encoding
-        for part in (
-            render_parts(report, options) if render_parts else [cast("Renderer", module).render(report, options)]
-        ):
+        parts = render_parts(report, options) if render_parts else [cast("Renderer", module).render(report, options)]
+        if self.notation == "commands":
+            yield from parts
+            return
+        defuse = defuse_json if self.notation == "json" else defuse_ci_commands
+        for part in parts:
             yield defuse(part.decode(encoding)).encode(encoding)
 
 
+_FORMATS: Final = "nerq_cli.report.formats"
 FORMATS: Final[Mapping[str, ReportFormat]] = MappingProxyType(
     {
         report_format.name: report_format
         for report_format in (
-            ReportFormat(name="table", suffix=".txt", module="nerq_cli.report.terminal", machine_readable=False),
-            ReportFormat(name="json", suffix=".json", module="nerq_cli.report.formats.json"),
+            ReportFormat(
+                name="table", suffix=".txt", module="nerq_cli.report.terminal", machine_readable=False, has_lists=True
+            ),
+            ReportFormat(name="json", suffix=".json", module=f"{_FORMATS}.json", notation="json", has_lists=True),
+            ReportFormat(
+                name="sarif",
+                suffix=".sarif",
+                other_suffixes=(".sarif.json",),
+                module=f"{_FORMATS}.sarif",
+                notation="json",
+            ),
+            ReportFormat(
+                name="cyclonedx",
+                suffix=".cdx.json",
+                module=f"{_FORMATS}.cyclonedx",
+                notation="json",
+                has_lists=True,
+            ),
+            ReportFormat(
+                name="cyclonedx-1.6",
+                suffix="",
+                module=f"{_FORMATS}.cyclonedx",
+                variant="1.6",
+                notation="json",
+                has_lists=True,
+            ),
+            ReportFormat(
+                name="cyclonedx-1.7",
+                suffix="",
+                module=f"{_FORMATS}.cyclonedx",
+                variant="1.7",
+                notation="json",
+                has_lists=True,
+            ),
+            ReportFormat(
+                name="spdx",
+                suffix=".spdx.json",
+                module=f"{_FORMATS}.spdx",
+                notation="json",
+                has_lists=True,
+            ),
+            ReportFormat(
+                name="markdown",
+                suffix=".md",
+                other_suffixes=(".markdown",),
+                module=f"{_FORMATS}.markdown",
+                has_lists=True,
+            ),
+            ReportFormat(name="github", suffix="", module=f"{_FORMATS}.github", notation="commands"),
+            ReportFormat(name="gitlab", suffix="", module=f"{_FORMATS}.gitlab_code_quality", notation="json"),
+            ReportFormat(
+                name="gitlab-codequality",
+                suffix="gl-code-quality-report.json",
+                other_suffixes=(".codequality.json",),
+                module=f"{_FORMATS}.gitlab_code_quality",
+                notation="json",
+            ),
+            ReportFormat(
+                name="gitlab-dependency-scanning",
+                suffix="gl-dependency-scanning-report.json",
+                module=f"{_FORMATS}.gitlab_dependency_scanning",
+                notation="json",
+            ),
+            ReportFormat(name="junit", suffix="junit.xml", module=f"{_FORMATS}.junit"),
+            ReportFormat(name="csv", suffix=".csv", module=f"{_FORMATS}.csv", has_lists=True),
         )
     }
 )
+
+
+def find_format_by_suffix(name: str) -> ReportFormat | None:
+    """Return the format with the longest suffix that a file name ends with; None if there is none."""
+    lower_name = name.lower()
+    matches = [
+        (len(suffix), report_format)
+        for report_format in FORMATS.values()
+        for suffix in report_format.suffixes
+        if lower_name.endswith(suffix)
+    ]
+    return max(matches, key=lambda match: match[0])[1] if matches else None

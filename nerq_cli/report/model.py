@@ -91,6 +91,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     offline: bool = False
     #: Whether the exit status is the same with ``--strict``.
     strict: bool = True
+    #: Whether an incomplete run fails (``--strict``).
+    fails_incomplete: bool = False
     #: Seconds that the run took. Machine formats leave it out: the same evidence and ``as_of`` give the same bytes.
     elapsed: float = 0.0
 

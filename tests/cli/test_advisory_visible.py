@@ -79,11 +79,10 @@ def test_the_report_cards_have_its_id(
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_every_format_has_its_id(nerq: Nerq, among_many: Path, name: str, form: str) -> None:
-    suffix = FORMATS[form].suffix
     for command in (("scan",), ("scan", "--top", "1"), ("check", f"pypi:{name}==2.0")):
-        result = nerq(*command, *AS_OF, "-f", form, "-o", f"report{suffix}")
+        result = nerq(*command, *AS_OF, "-f", form, "-o", f"{form}=report.out")
         assert IDENTIFIER in result.out
-        assert IDENTIFIER in Path(f"report{suffix}").read_text()
+        assert IDENTIFIER in Path("report.out").read_text()
 
 
 def test_the_second_of_two_is_in_the_verbose_table_and_on_the_card(

@@ -31,7 +31,7 @@ def third_format(monkeypatch: pytest.MonkeyPatch, registry: Any, project: Path) 
     module = ModuleType("third_format")
     monkeypatch.setattr(module, "render", render, raising=False)
     monkeypatch.setitem(sys.modules, "third_format", module)
-    row = ReportFormat(name="count", suffix=".count", module="third_format")
+    row = ReportFormat(name="count", suffix=".count", module="third_format", has_lists=True)
     monkeypatch.setattr(formats, "FORMATS", MappingProxyType({**formats.FORMATS, "count": row}))
     registry.most_used()
     registry.pypi("demo-lib", "1.0")
@@ -59,7 +59,10 @@ def test_a_new_format_is_printed_by_every_command_and_written_to_files(
 
 @pytest.mark.usefixtures("third_format")
 def test_an_unknown_format_or_suffix_names_those_there_are(nerq: Nerq) -> None:
-    names, suffixes = sorted(formats.FORMATS), sorted(row.suffix for row in formats.FORMATS.values())
+    names, suffixes = (
+        sorted(formats.FORMATS),
+        sorted(suffix for row in formats.FORMATS.values() for suffix in row.suffixes),
+    )
     assert "count" in names
     assert f"known formats: {', '.join(names)}" in nerq("scan", "-f", "pdf").err
     assert f"known suffixes: {', '.join(suffixes)}" in nerq("scan", "-o", "report.pdf").err

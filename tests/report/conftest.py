@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -37,6 +39,7 @@ from nerq_cli.inventory import Dependency, Location, Package
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import State, judge_dependency, rules
 from nerq_cli.policy.assessment import pack_metadata
+from nerq_cli.policy.findings import AppliedWaiver, Finding
 from nerq_cli.policy.upgrade import Upgrade
 from nerq_cli.policy.verdict import decide_exit
 from nerq_cli.problem import Problem
@@ -464,6 +467,83 @@ def hostile_report() -> Report:
     )
 
 
+#: Everything that a format may take for markup or a command.
+ATTACK = (
+    "<script>alert(1)</script><img src=x onerror=alert(1)> | cell | `code` **bold** _it_ ~~no~~ $x$ "
+    "[link](https://x.example) ![image](https://x.example/i.png) https://x.example www.x.example @octocat #1 !1 "
+    "\x1b[31mred\x1b[0m \u202eevil\u2066 ::error::boom\r\n::error file=a::boom\n##vso[task.complete]x\n"
+    "##teamcity[x] section_start:1:x\n--- x\n]]></failure></testsuite> --> \ufffe\x00\x07 {0} [a](1) "
+    "%0A%0D::error::x \\ \" ' </details></td></table>\n# Title\n> x\n- x\n1. x\n"
+    "<!-- </code> &#64;octocat &lt;b&gt; \udce9"
+)
+FORMULAS = ("=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", " =1", "=cmd|' /C calc'!A0", "＝1", "\x00=1", "\u202e=1")  # noqa: RUF001
+
+
+def attack_report() -> Report:
+    """A package that attacks each format with every text that its author or the project can write."""
+    record = advisory(
+        "GHSA-@octocat-<b>|`x`",
+        "high",
+        "2.0|<b>`@octocat",
+        aliases=(ATTACK,),
+        summary=ATTACK,
+        severity_from=ATTACK,
+        links=("javascript:alert(1)", "https://x.example/)|<b>", "https://x.example/a(b)_c_*d*|"),
+    )
+    assessments = []
+    for number, formula in enumerate(FORMULAS):
+        one = assess_one("evil", "1.0", line=1, advisories=(record,), first_reason=formula, fix=ATTACK)
+        named = replace(
+            one.dependency,
+            package=Package(ecosystem=NPM if number % 2 else PYPI, name=f"@x/<script>|`{number}`--><b>@octocat"),
+            version=f'1.0"><svg onload=1>|@octocat ::error::{number}',
+            requirement=formula if number % 2 else ATTACK,
+            locations=(Location(path=f"a:b,c%0A|<b>@octocat/{ATTACK}/{number}.txt", line=3),),
+            groups=(ATTACK,),
+            parents=(ATTACK,),
+            via=(ATTACK,),
+            aliases=(ATTACK,),
+        )
+        found = metadata(
+            PYPI,
+            "1.0",
+            licence_expression=ATTACK.replace("\udce9", ""),  # which no stored answer has
+            repository="javascript:alert(1)",
+            homepage='https://x.example/"><script>',
+            documentation="https://user:password@x.example/",
+        )
+        reasons = (formula, ATTACK)
+        assessments.append(
+            replace(
+                one,
+                dependency=named,
+                packed_metadata=pack_metadata(found),
+                reasons=reasons,
+                latest=ATTACK,
+                latest_upgrade=None,
+            )
+        )
+    report = make(
+        assessments,
+        warnings=(ATTACK,),
+        errors=(Problem(path=ATTACK, line=2, column=30, message=ATTACK, text=ATTACK, hint=ATTACK),),
+        notes=(ATTACK,),
+        sources=(SourceStatus(name=ATTACK, state="partial", subjects=2, answered_subjects=1, reason=ATTACK),),
+    )
+    waiver = AppliedWaiver(
+        reason=ATTACK, until="2026-12-31", owner=ATTACK, location=Location(path="pyproject.toml", line=4)
+    )
+    findings = [
+        Finding(id="lock-drift", text=ATTACK, purl=one.dependency.purl, name=one.dependency.package.name)
+        for one in assessments
+    ]
+    findings += [
+        Finding(id="malicious", text=ATTACK, locations=assessments[0].dependency.locations, waiver=waiver),
+        Finding(id="malicious", text=ATTACK, name=ATTACK, purl=ATTACK, change="new"),
+    ]
+    return replace(report, findings=(*report.findings, *findings), exit_reason=ATTACK)
+
+
 def many_report(n: int) -> Report:
     """A large project: every one of ``n`` packages fails."""
     pattern = [pillow(), requests_of_2018(), old_release(), *(assess_one(name) for name in HEALTHY[:5])]
@@ -565,6 +645,62 @@ def empty() -> Report:
 @pytest.fixture
 def hostile() -> Report:
     return hostile_report()
+
+
+@pytest.fixture
+def attack() -> Report:
+    return attack_report()
+
+
+@pytest.fixture
+def waived(findings: Report) -> Report:
+    """The findings, one of which is waived, one is new and one is as before."""
+    waiver = AppliedWaiver(
+        reason="no input reaches it",
+        until="2026-12-31",
+        owner="web team",
+        location=Location(path="pyproject.toml", line=12),
+    )
+    by_name = {one.dependency.package.name: one.dependency for one in findings.dependencies}
+
+    def found(name: str, advisory_id: str, **more: Any) -> Finding:
+        one = by_name[name]
+        return Finding(
+            id="vulnerability",
+            text=f"{advisory_id} affects it",
+            purl=one.purl,
+            name=name,
+            version=one.version or "",
+            advisory=advisory_id,
+            severity="high",
+            locations=one.locations,
+            **more,
+        )
+
+    others = [finding for finding in findings.findings if finding.id != "vulnerability"]
+    return replace(
+        findings,
+        findings=(
+            *others,
+            found("pillow", "GHSA-56pw-mpj4-fxww", waiver=waiver),
+            found("requests", "GHSA-x84v-xcm2-53pg", change="new"),
+            found("lodash", "GHSA-35jh-r3h4-6jhm", change="unchanged"),
+        ),
+    )
+
+
+@pytest.fixture
+def read_back() -> Callable[[str], Any]:
+    """Import a module of a program that reads reports; skip the test where it is not installed."""
+
+    def load(name: str) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # theirs
+            if os.environ.get("NERQ_TEST_READERS"):
+                return importlib.import_module(name)
+            return pytest.importorskip(name)
+
+    return load
 
 
 @pytest.fixture

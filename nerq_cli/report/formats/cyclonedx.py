@@ -1,0 +1,342 @@
+"""CycloneDX 1.6 and 1.7 in JSON: components, licences, relations, vulnerabilities, and scores as properties."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from nerq_cli.ecosystems import NPM
+from nerq_cli.facts import AffectingAdvisory
+from nerq_cli.inventory import Dependency
+from nerq_cli.policy.findings import Finding
+from nerq_cli.policy.fix import find_newer_fixes
+from nerq_cli.report.advisory import deduplicate_advisories
+from nerq_cli.report.gaps import is_fully_checked, list_gaps
+from nerq_cli.report.identifiers import build_uuid
+from nerq_cli.report.json_lists import write_document
+from nerq_cli.report.licences import find_licence
+from nerq_cli.report.model import Assessment, Report
+from nerq_cli.report.relations import Relations, find_relations
+from nerq_cli.report.sanitize import TEXT_LIMIT, sanitize_text
+from nerq_cli.report.uris import clean_link, is_file_path
+from nerq_cli.report.wording import format_timestamp
+
+if TYPE_CHECKING:
+    from nerq_cli.report import RenderOptions
+
+#: Version of the specification where the format has no variant.
+DEFAULT_VERSION: Final = "1.6"
+#: Bom-ref of the project, whose name and version no dependency file has to state.
+ROOT_REF: Final = "nerq:project"
+#: Publishers of advisories, by the prefix of their ids.
+_PUBLISHERS: Final = {
+    "CVE": ("NVD", "https://nvd.nist.gov/"),
+    "GHSA": ("GitHub Advisories", "https://github.com/advisories"),
+    "PYSEC": ("PyPA Advisory Database", "https://github.com/pypa/advisory-database"),
+    "MAL": ("OpenSSF Malicious Packages", "https://github.com/ossf/malicious-packages"),
+}
+_OTHER_PUBLISHER: Final = ("OSV", "https://osv.dev/")
+#: Kinds of groups of a dependency that no installation for use needs, and those that one may omit as well.
+_DEV_KINDS: Final = frozenset({"dev", "build"})
+_OPTIONAL_KINDS: Final = frozenset({"optional", "extra", "peer", *_DEV_KINDS})
+#: Property of cyclonedx-npm for development dependencies.
+_NPM_DEVELOPMENT: Final = "cdx:npm:package:development"
+#: Most reasons of a dependency, and most texts on what was not checked.
+_MAX_TEXTS: Final = 10
+
+
+def render(report: Report, options: RenderOptions) -> bytes:
+    """Return the report as a bill of materials, with the moment of the report in place of the clock."""
+    return b"".join(render_parts(report, options))
+
+
+def render_parts(report: Report, options: RenderOptions) -> Iterator[bytes]:
+    """Yield the parts of the same, an element at a time."""
+    refs = _build_refs(report)
+    relations = find_relations([assessment.dependency for assessment in report.dependencies])
+    encode = msgspec.json.Encoder().encode
+    lists = {
+        "components": [
+            encode(_build_component(assessment, ref)) for assessment, ref in zip(report.dependencies, refs, strict=True)
+        ],
+        "dependencies": list(map(encode, _list_edges(refs, relations))),
+        "vulnerabilities": list(map(encode, _build_vulnerabilities(report, refs))),
+    }
+    document = _build_document(report, options.variant or DEFAULT_VERSION, is_clear=not relations.unclear)
+    content = chain([encode(document)], *lists.values())
+    document["serialNumber"] = f"urn:uuid:{build_uuid(*content)}"
+    yield from write_document(document, lists, compact=options.compact)
+
+
+def _list_edges(refs: list[str], relations: Relations) -> Iterator[dict[str, Any]]:
+    yield {"ref": ROOT_REF, "dependsOn": _unique(refs[number] for number in relations.direct)}
+    for number, ref in enumerate(refs):
+        yield {"ref": ref, "dependsOn": _unique(refs[child] for child in relations.children.get(number, ()))}
+
+
+def _build_document(report: Report, version: str, *, is_clear: bool) -> dict[str, Any]:
+    """Return the document without its long lists."""
+    return {
+        "$schema": f"http://cyclonedx.org/schema/bom-{version}.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": version,
+        "serialNumber": "",
+        "version": 1,
+        "metadata": _build_metadata(report),
+        "components": [],
+        "dependencies": [],
+        "compositions": [
+            {
+                "aggregate": _describe_completeness(report, is_clear=is_clear),
+                "assemblies": [ROOT_REF],
+                "dependencies": [ROOT_REF],
+            }
+        ],
+        "vulnerabilities": [],
+    }
+
+
+def _build_refs(report: Report) -> list[str]:
+    """Return a unique reference for each dependency: its package URL, with a number if another one has it."""
+    counts: dict[str, int] = {}
+    refs = []
+    for assessment in report.dependencies:
+        ref = sanitize_text(assessment.dependency.purl)
+        count = counts[ref] = counts.get(ref, 0) + 1
+        refs.append(ref if count == 1 else f"{ref}#{count}")
+    return refs
+
+
+def _unique(refs: Iterator[str]) -> list[str]:
+    return list(dict.fromkeys(refs))
+
+
+def _describe_completeness(report: Report, *, is_clear: bool) -> str:
+    """Return how complete the list is: only lock files, read without a problem, have all that is installed."""
+    is_incomplete = (
+        bool(report.errors or report.warnings)
+        or any(not assessment.dependency.version for assessment in report.dependencies)
+        or not (report.list_only or is_fully_checked(report))
+        or not is_clear
+    )
+    if is_incomplete:
+        return "incomplete"
+    is_locked = bool(report.dependency_files) and all(file.lockfile for file in report.dependency_files)
+    return "complete" if is_locked else "unknown"
+
+
+def _build_metadata(report: Report) -> dict[str, Any]:
+    gaps = [_property("not-checked", f"{gap.level}: {gap.text}") for gap in list_gaps(report)]
+    return {
+        "timestamp": format_timestamp(report.as_of) or "1970-01-01T00:00:00Z",
+        "tools": {"components": [{"type": "application", "name": "nerq-cli", "version": report.version}]},
+        "component": {"type": "application", "bom-ref": ROOT_REF, "name": "project"},
+        "properties": [
+            _property("methodology", report.methodology.version),
+            _property("threshold", f"{report.threshold:g}"),
+            _property("scored", _word(not report.list_only)),
+            _property("complete", _word(report.complete)),
+            _property("exit", f"{report.exit.value}"),
+            _property("exit-reason", report.exit_reason),
+            *gaps[:_MAX_TEXTS],
+        ],
+    }
+
+
+def _property(name: str, value: str) -> dict[str, str]:
+    return {"name": f"nerq:{name}", "value": sanitize_text(value, TEXT_LIMIT)}
+
+
+def _word(value: bool) -> str:  # noqa: FBT001 - the value itself
+    return "true" if value else "false"
+
+
+def _build_component(assessment: Assessment, ref: str) -> dict[str, Any]:
+    dependency = assessment.dependency
+    name = sanitize_text(dependency.package.name)
+    group, _, base_name = name.rpartition("/")
+    component: dict[str, Any] = {"type": "library", "bom-ref": ref}
+    if group:
+        component["group"] = group
+    component["name"] = base_name or name
+    if dependency.version:
+        component["version"] = sanitize_text(dependency.version)
+    component["scope"] = _describe_scope(dependency)
+    if licences := _build_licences(assessment):
+        component["licenses"] = licences
+    component["purl"] = sanitize_text(dependency.purl)
+    if links := _build_links(assessment):
+        component["externalReferences"] = links
+    component["properties"] = [*_list_properties(assessment)]
+    if occurrences := _build_occurrences(dependency):
+        component["evidence"] = {"occurrences": occurrences}
+    return component
+
+
+def _describe_scope(dependency: Dependency) -> str:
+    kinds = {group.partition(":")[0] for group in dependency.groups}
+    return "optional" if kinds and kinds <= _OPTIONAL_KINDS else "required"
+
+
+def _build_licences(assessment: Assessment) -> list[dict[str, Any]]:
+    licence = find_licence(assessment)
+    if licence.kind == "expression":
+        return [{"expression": licence.value, "acknowledgement": "declared"}]
+    if licence.kind == "text":
+        return [{"license": {"name": licence.value, "acknowledgement": "declared"}}]
+    return []
+
+
+def _build_links(assessment: Assessment) -> list[dict[str, str]]:
+    metadata = assessment.metadata.value if assessment.metadata is not None else None
+    if metadata is None:
+        return []
+    links = {
+        "vcs": metadata.repository,
+        "website": metadata.homepage,
+        "documentation": metadata.documentation,
+        "release-notes": metadata.changelog,
+    }
+    return [{"type": kind, "url": url} for kind, text in links.items() if text and (url := clean_link(text))]
+
+
+def _build_occurrences(dependency: Dependency) -> list[dict[str, Any]]:
+    return [
+        {"location": sanitize_text(location.path), **({"line": location.line} if location.line else {})}
+        for location in dict.fromkeys(dependency.locations)
+        if is_file_path(location.path)
+    ]
+
+
+def _list_properties(assessment: Assessment) -> Iterator[dict[str, str]]:
+    """Yield what nerq knows of a dependency: a value that is not known has no property."""
+    dependency = assessment.dependency
+    texts = (
+        ("state", assessment.state or ""),
+        ("direct", _word(dependency.direct)),
+        ("resolution", dependency.resolution),
+        ("requirement", dependency.requirement),
+        ("skip-reason", dependency.skip_reason),
+        *(("group", group) for group in dependency.groups),
+        *(("parent", parent) for parent in dependency.parents),
+        *(("via", via) for via in dependency.via),
+        *_list_score(assessment),
+        *(("reason", reason) for reason in assessment.reasons[:_MAX_TEXTS]),
+        ("fix", assessment.fix),
+        ("latest-version", assessment.latest),
+        ("released", format_timestamp(assessment.released_at)),
+    )
+    for name, text in texts:
+        if text:
+            yield _property(name, text)
+    if dependency.package.ecosystem == NPM and _is_development(dependency):
+        yield {"name": _NPM_DEVELOPMENT, "value": "true"}
+
+
+def _list_score(assessment: Assessment) -> Iterator[tuple[str, str]]:
+    score = assessment.score
+    if score is None:
+        return
+    if score.value is not None:
+        yield "score", f"{score.value:.1f}"
+        yield "provisional", _word(score.provisional)
+    yield "grade", score.grade or ""
+    yield "coverage", f"{score.coverage:.4f}"
+    for dimension, mean in score.dimensions.items():
+        yield f"dimension:{dimension}", "" if mean is None else f"{mean:.1f}"
+    for cap in score.caps:
+        yield f"cap:{cap.id}", f"{cap.limit:g}"
+
+
+def _is_development(dependency: Dependency) -> bool:
+    kinds = {group.partition(":")[0] for group in dependency.groups}
+    return bool(kinds) and kinds <= _DEV_KINDS
+
+
+def _build_vulnerabilities(report: Report, refs: list[str]) -> list[dict[str, Any]]:
+    """Return each vulnerability once for all components with the same fix, and once for each that has a waiver."""
+    waived = {
+        (finding.purl, finding.advisory): finding
+        for finding in report.findings
+        if finding.advisory and finding.waiver is not None
+    }
+    vulnerabilities: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for assessment, ref in zip(report.dependencies, refs, strict=True):
+        for advisory in deduplicate_advisories(assessment.advisories) if assessment.advisories else ():
+            ids = (advisory.id, *advisory.aliases)
+            purl = assessment.dependency.purl
+            finding = next((waived[purl, id_] for id_ in ids if (purl, id_) in waived), None)
+            fix = _find_fix(assessment.dependency, advisory)
+            key = (advisory.id, ref if finding is not None else "", fix)
+            vulnerability = vulnerabilities.get(key)
+            if vulnerability is None:
+                vulnerability = vulnerabilities[key] = _build_vulnerability(advisory, fix, finding)
+                vulnerability["bom-ref"] = f"nerq:vulnerability:{len(vulnerabilities)}"
+            affected: dict[str, Any] = {"ref": ref}
+            if assessment.dependency.version:
+                version = sanitize_text(assessment.dependency.version)
+                affected["versions"] = [{"version": version, "status": "affected"}]
+            vulnerability["affects"].append(affected)
+    return list(vulnerabilities.values())
+
+
+def _find_fix(dependency: Dependency, advisory: AffectingAdvisory) -> str:
+    """Return the smallest newer version that fixes an advisory; empty if none does."""
+    return next(iter(find_newer_fixes(dependency.package.ecosystem, dependency.version or "", advisory)), "")
+
+
+def _build_vulnerability(advisory: AffectingAdvisory, fix: str, finding: Finding | None) -> dict[str, Any]:
+    rating: dict[str, Any] = {"severity": advisory.severity, "method": "other"}
+    if advisory.severity_from:
+        rating["justification"] = sanitize_text(advisory.severity_from, TEXT_LIMIT)
+    vulnerability: dict[str, Any] = {
+        "bom-ref": "",
+        "id": sanitize_text(advisory.id),
+        "source": _find_publisher(advisory.id),
+        "references": [
+            {"id": sanitize_text(alias), "source": _find_publisher(alias)} for alias in dict.fromkeys(advisory.aliases)
+        ],
+        "ratings": [rating],
+    }
+    if advisory.summary:
+        vulnerability["description"] = sanitize_text(advisory.summary, TEXT_LIMIT)
+    if fix:
+        vulnerability["recommendation"] = f"upgrade to {sanitize_text(fix)} or a later fixed version"
+    links = dict.fromkeys(clean_link(link) for link in (advisory.link, *advisory.links))
+    vulnerability["advisories"] = [{"url": link} for link in links if link]
+    if finding is not None:
+        vulnerability["analysis"] = _build_analysis(finding)
+    vulnerability["affects"] = []
+    properties = []
+    if advisory.malware:
+        properties.append(_property("malware", "true"))
+    if advisory.exploited is not None:
+        properties.append(_property("known-exploited", _word(advisory.exploited)))
+    if advisory.epss is not None:
+        properties.append(_property("epss", f"{advisory.epss:g}"))
+    if properties:
+        vulnerability["properties"] = properties
+    return vulnerability
+
+
+def _find_publisher(advisory_id: str) -> dict[str, str]:
+    name, url = _PUBLISHERS.get(advisory_id.partition("-")[0], _OTHER_PUBLISHER)
+    return {"name": name, "url": url}
+
+
+def _build_analysis(finding: Finding) -> dict[str, Any]:
+    """Return the analysis of a waived vulnerability.
+
+    A waiver accepts a vulnerability for a time, and the version in use has it: it does not state that the project is
+    not affected. Whoever wrote a VEX document decided that, and the document itself has it.
+    """
+    waiver = finding.waiver
+    details = [] if waiver is None else [waiver.reason]
+    if waiver is not None and waiver.until:
+        details.append(f"accepted until {waiver.until}")
+    if waiver is not None and waiver.owner:
+        details.append(f"by {waiver.owner}")
+    return {"state": "exploitable", "detail": sanitize_text("; ".join(filter(None, details)), TEXT_LIMIT)}

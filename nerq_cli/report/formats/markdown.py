@@ -1,0 +1,249 @@
+"""Markdown (GitHub and GitLab) for a comment or a job summary: the worst first, cut to a size."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from nerq_cli.inventory import Location
+from nerq_cli.patterns import compile_late
+from nerq_cli.policy import STATES
+from nerq_cli.report.gaps import is_fully_checked, list_gaps
+from nerq_cli.report.glyphs import UNICODE_GLYPHS
+from nerq_cli.report.issues import Issue, list_issues
+from nerq_cli.report.model import Assessment, Report
+from nerq_cli.report.sanitize import sanitize_text
+from nerq_cli.report.uris import clean_link
+from nerq_cli.report.wording import (
+    describe_empty,
+    format_location,
+    format_score,
+    format_timestamp,
+    package_label,
+    state_glyph,
+)
+from nerq_cli.signals.signal import format_count
+
+if TYPE_CHECKING:
+    from nerq_cli.report import RenderOptions
+
+#: Characters that a comment on GitHub may have. Bytes are counted, which are never fewer.
+COMMENT_LIMIT: Final = 65_536
+#: Finds the comment of an earlier run, which a CI job replaces.
+MARKER: Final = "<!-- nerq report -->"
+#: Rows that are shown unfolded, and longest text of a cell in characters.
+_VISIBLE_ROWS: Final = 20
+_CELL_LIMIT: Final = 300
+#: Most reasons why not everything was checked.
+_MAX_GAPS: Final = 10
+#: Bytes for what ends the document: closing tags, what is left out, the last line.
+_RESERVE: Final = 1_500
+
+_GLYPHS: Final = {"error": UNICODE_GLYPHS.below, "warning": UNICODE_GLYPHS.not_judged, "note": UNICODE_GLYPHS.dot}
+
+#: What Markdown or HTML may take for markup, as character references: those are text wherever they stand. A comment
+#: follows what begins a mention or a reference (@user, #1, !1, ~label), and parts what becomes a link of its own.
+_MARKUP: Final = compile_late(r"[@#!%^~$](?=\w)|:(?=//)|[wW]{3}(?=\.)|[\\`*_\[\]<>|~&$]")
+_COMMENT: Final = "<!-- -->"
+_REFERENCES: Final = "@#!%^~$"
+
+
+def render(report: Report, options: RenderOptions) -> bytes:
+    """Return the report as Markdown, within the limit of the options or of a comment on GitHub."""
+    writer = _Writer(options.size_limit or COMMENT_LIMIT)
+    _write_head(writer, report)
+    if report.list_only:
+        _write_list(writer, report)
+    else:
+        issues = list_issues(report)
+        _write_issues(writer, report, issues)
+        # the packages of nerq check are shown whatever their state
+        _write_scores(writer, report, show_all=options.show_all or options.details is not None)
+    return writer.finish(report)
+
+
+class _Writer:
+    """A document that stops to grow before its limit, and counts what it leaves out."""
+
+    def __init__(self, limit: int) -> None:
+        self.room = limit - _RESERVE
+        self.parts: list[str] = []
+        self.left_out: dict[str, int] = {}
+
+    def add(self, text: str) -> bool:
+        """Add a text if it fits."""
+        size = len(text.encode())
+        if size > self.room:
+            return False
+        self.room -= size
+        self.parts.append(text)
+        return True
+
+    def add_table(self, noun: str, heading: str, columns: Sequence[str], rows: Iterable[str], *, folded: bool) -> None:
+        """Add a table; rows that do not fit are counted under the noun."""
+        start = f"<details><summary>{heading}</summary>\n\n" if folded else f"### {heading}\n\n"
+        end = "\n</details>\n\n" if folded else "\n"
+        head = f"| {' | '.join(columns)} |\n|{' --- |' * len(columns)}\n"
+        pending = list(rows)
+        if not pending:
+            return
+        self.room -= len(end)
+        if not self.add(start + head + pending[0]):
+            self.room += len(end)
+            self.left_out[noun] = self.left_out.get(noun, 0) + len(pending)
+            return
+        for number, row in enumerate(pending[1:], 1):
+            if not self.add(row):
+                self.left_out[noun] = self.left_out.get(noun, 0) + len(pending) - number
+                break
+        self.parts.append(end)
+
+    def finish(self, report: Report) -> bytes:
+        """Return the document with what it leaves out."""
+        if self.left_out:
+            counts = " and ".join(format_count(count, noun) for noun, count in self.left_out.items())
+            self.parts.append(f"**Left out to fit the size: {counts}.** The JSON report has all.\n\n")
+        as_of = format_timestamp(report.as_of)
+        self.parts.append(
+            f"<sub>nerq-cli {escape(report.version)}, methodology {escape(report.methodology.version)}, "
+            f"as of {escape(as_of)}</sub>\n"
+        )
+        return "".join(self.parts).encode()
+
+
+def escape(text: str, limit: int = 0) -> str:
+    """Return a text that Markdown and HTML show as it is: no markup, no link, no mention, no end of a table cell."""
+    return _MARKUP.sub(_escape_match, sanitize_text(text, limit))
+
+
+def _escape_match(match: re.Match[str]) -> str:
+    text = match[0]
+    if len(text) > 1:
+        return f"{text}{_COMMENT}"
+    following = match.string[match.end() : match.end() + 1]
+    is_reference = text in _REFERENCES and (following.isalnum() or following == "_")
+    return f"&#{ord(text)};{_COMMENT if is_reference or text == ':' else ''}"
+
+
+def _code(text: str) -> str:
+    """Return a text in which no host looks for mentions."""
+    return f"<code>{escape(text, _CELL_LIMIT)}</code>" if text else ""
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _write_head(writer: _Writer, report: Report) -> None:
+    counts = ", ".join(
+        f"{report.count_state(state):,} {state.replace('-', ' ')}" for state in STATES if report.count_state(state)
+    )
+    total = format_count(len(report.dependencies), "package")
+    verdict = escape(report.exit_reason, _CELL_LIMIT) or "passed"
+    status = f"exit {report.exit.value}" if report.exit else "passed"
+    writer.add(f"{MARKER}\n## nerq: {status}\n\nResult: {verdict}\n\n")
+    if not report.dependencies:
+        writer.add(f"{escape(describe_empty(report))}\n\n")
+    elif report.list_only:
+        writer.add(f"{total} listed, not scored.\n\n")
+    else:
+        writer.add(f"{total}: {counts}. Threshold {report.threshold:g}.\n\n")
+    gaps = list_gaps(report)
+    if gaps and not report.list_only:
+        title = "Notes" if is_fully_checked(report) else "Not everything was checked"
+        writer.add(f"**{title}:**\n\n")
+        for gap in gaps[:_MAX_GAPS]:
+            place = f" ({_code(format_location(gap.location))})" if gap.location is not None else ""
+            writer.add(f"- {gap.level}: {escape(gap.text, _CELL_LIMIT)}{place}\n")
+        if len(gaps) > _MAX_GAPS:
+            writer.add(f"- and {len(gaps) - _MAX_GAPS:,} more\n")
+        writer.add("\n")
+
+
+def _write_issues(writer: _Writer, report: Report, issues: Sequence[Issue]) -> None:
+    columns = ("", "Package", "Finding", "Fix", "Where")
+    links = _find_links(report)
+
+    def make_row(issue: Issue) -> str:
+        glyph = _GLYPHS[issue.level]
+        remark = f" ({escape(issue.remark, _CELL_LIMIT)})" if issue.remark else ""
+        text = f"{escape(issue.text, _CELL_LIMIT)}{remark}"
+        if link := links.get(issue.advisory, ""):
+            text += f" [{escape(issue.advisory)}]({link})"
+        return _row(
+            glyph, _code(issue.label), f"{_code(issue.rule)} {text}", _code(issue.fix), _locate(issue.locations)
+        )
+
+    open_issues = [issue for issue in issues if issue.is_open and issue.level != "note"]
+    notes = [issue for issue in issues if issue.is_open and issue.level == "note"]
+    closed_issues = [issue for issue in issues if not issue.is_open]
+    count = format_count(len(open_issues), "finding")
+    shown, folded = open_issues[:_VISIBLE_ROWS], open_issues[_VISIBLE_ROWS:]
+    writer.add_table("finding", count, columns, map(make_row, shown), folded=False)
+    writer.add_table("finding", f"{len(folded):,} more", columns, map(make_row, folded), folded=True)
+    waived = f"{format_count(len(closed_issues), 'finding')} waived or as before"
+    heading = f"{format_count(len(notes), 'further advisory record')}"
+    writer.add_table("advisory record", heading, columns, map(make_row, notes), folded=True)
+    writer.add_table("waived finding", waived, columns, map(make_row, closed_issues), folded=True)
+
+
+def _find_links(report: Report) -> dict[str, str]:
+    """Return the page of each advisory."""
+    links: dict[str, str] = {}
+    for assessment in report.dependencies:
+        for advisory in assessment.advisories:
+            link = clean_link(advisory.link)
+            if link and advisory.id not in links:
+                links[sanitize_text(advisory.id)] = re.sub(
+                    r"[()|*_~`\[\]\\]", lambda match: f"%{ord(match[0]):02X}", link
+                )
+    return links
+
+
+def _write_scores(writer: _Writer, report: Report, *, show_all: bool) -> None:
+    order = {state: rank for rank, state in enumerate(STATES)}
+    shown = [assessment for assessment in report.dependencies if show_all or assessment.state not in ("ok", "skipped")]
+    shown.sort(key=lambda assessment: (order.get(assessment.state or "skipped", 0), _score_key(assessment)))
+
+    def make_row(assessment: Assessment) -> str:
+        reason = assessment.reasons[0] if assessment.reasons else assessment.dependency.skip_reason
+        return _row(
+            f"{state_glyph(assessment, UNICODE_GLYPHS)} {(assessment.state or '').replace('-', ' ')}",
+            _code(package_label(assessment.dependency)),
+            escape(format_score(assessment, UNICODE_GLYPHS)),
+            escape(reason, _CELL_LIMIT),
+            _code(assessment.upgrade.version if assessment.upgrade is not None else assessment.fix),
+            _locate(assessment.dependency.locations),
+        )
+
+    columns = ("State", "Package", "Score", "Reason", "Fix", "Where")
+    heading = f"Scores of {format_count(len(shown), 'package')}" + ("" if show_all else " that did not pass")
+    writer.add_table("package", heading, columns, map(make_row, shown), folded=True)
+
+
+def _score_key(assessment: Assessment) -> tuple[float, str]:
+    score = assessment.score
+    value = score.value if score is not None else None
+    return (-1.0 if value is None else float(value), assessment.dependency.package.name)
+
+
+def _write_list(writer: _Writer, report: Report) -> None:
+    def make_row(assessment: Assessment) -> str:
+        dependency = assessment.dependency
+        return _row(
+            _code(package_label(dependency)),
+            escape(dependency.skip_reason, _CELL_LIMIT),
+            _locate(dependency.locations),
+        )
+
+    columns = ("Package", "Note", "Where")
+    heading = format_count(len(report.dependencies), "package")
+    writer.add_table("package", heading, columns, map(make_row, report.dependencies), folded=False)
+
+
+def _locate(locations: Sequence[Location]) -> str:
+    if not locations:
+        return ""
+    suffix = f" +{len(locations) - 1}" if len(locations) > 1 else ""
+    return f"{_code(format_location(locations[0]))}{suffix}"

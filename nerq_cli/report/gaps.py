@@ -1,0 +1,76 @@
+"""What a run could not check, for formats that have a place for it: no such run reads as clean."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+from nerq_cli.errors import ExitStatus
+from nerq_cli.inventory import Location
+from nerq_cli.report.model import Report, SourceStatus
+from nerq_cli.signals.signal import format_count
+
+#: States of a source that did not answer everything.
+_INCOMPLETE_STATES: Final = ("partial", "unavailable")
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """One thing that was not checked."""
+
+    #: ``error``: it ended the run or fails it; ``warning``: something that counts is not known; ``note``: something
+    #: that decides no state is not known.
+    level: Literal["error", "warning", "note"]
+    text: str
+    location: Location | None = None
+
+
+def is_fully_checked(report: Report) -> bool:
+    """Whether the run ended, and everything that decides a state is known."""
+    return (
+        _find_status(report) in (ExitStatus.PASSED, ExitStatus.BELOW)
+        and report.strict
+        and not report.list_only
+        and not report.errors
+        and not report.count_state("unknown")
+        and not report.count_state("not-judged")
+    )
+
+
+def list_gaps(report: Report) -> list[Gap]:
+    """Return what was not checked: by the exit status, in files, by sources, of dependencies; then the warnings."""
+    gaps: list[Gap] = []
+    status = _find_status(report)
+    if status not in (ExitStatus.PASSED, ExitStatus.BELOW):
+        gaps.append(Gap("error", report.exit_reason))
+    elif report.list_only:
+        gaps.append(Gap("warning", report.exit_reason))
+    elif not report.complete and status is ExitStatus.PASSED:
+        gaps.append(Gap("note" if is_fully_checked(report) else "warning", report.exit_reason))
+    for problem in report.errors:
+        hint = f" ({problem.hint})" if problem.hint else ""
+        level: Literal["error", "warning"] = "error" if problem.level == "error" else "warning"
+        gaps.append(Gap(level, f"{problem.message}{hint}", Location(path=problem.path, line=problem.line)))
+    gaps += [
+        Gap("warning" if source.required else "note", _describe_source(source))
+        for source in report.sources
+        if source.state in _INCOMPLETE_STATES and not source.fallback
+    ]
+    if count := report.count_state("unknown"):
+        gaps.append(Gap("warning", f"{format_count(count, 'package')} could not be judged"))
+    if count := report.count_state("not-judged"):
+        gaps.append(Gap("warning", f"{format_count(count, 'package')} not judged"))
+    gaps += [Gap("warning", warning) for warning in report.warnings]
+    if not gaps and not is_fully_checked(report):
+        gaps.append(Gap("warning", "not everything could be checked"))
+    return gaps
+
+
+def _find_status(report: Report) -> ExitStatus:
+    """Return the exit status, of a run that only reports the one that it would have."""
+    return report.exit if report.judged_exit is None else report.judged_exit
+
+
+def _describe_source(source: SourceStatus) -> str:
+    reason = f": {source.reason}" if source.reason else ""
+    return f"{source.name}: {source.answered_subjects:,} of {source.subjects:,} answered{reason}"
