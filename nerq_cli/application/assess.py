@@ -184,6 +184,7 @@ def assess_release(
         ),
         fix=suggest_fix(dependency, score, package_info, advisories),
         latest=package_info.newest_stable if package_info else "",
+        latest_released_at=_find_release_time(package_info, package_info.newest_stable) if package_info else 0,
         releases_behind=None if package_info is None else count_newer(package_info, version),
         released_at=_find_release_time(package_info, version),
         advisories=advisories,

@@ -210,6 +210,7 @@ def _score_upgrade(
         advisories=assessment.advisories,
         evidence=evidence,
         check_age=check_age,
+        released_at=upgrade_assessment.released_at,
     )
 
 

@@ -35,6 +35,8 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     availability: Availability | None = None
     #: Newest stable version; empty when not known.
     latest: str = ""
+    #: When that was published (epoch seconds UTC; 0 = not known).
+    latest_released_at: int = 0
     #: Number of stable releases after the version in use; None when not known.
     releases_behind: int | None = None
     #: When the version in use was published (epoch seconds UTC; 0 = not known).

@@ -45,6 +45,8 @@ class Upgrade(msgspec.Struct, frozen=True, kw_only=True):
     fixed_advisories: tuple[str, ...] = ()
     #: Whether age rules let it be installed; None without rules.
     availability: Availability | None = None
+    #: When it was published (epoch seconds UTC; 0 = not known).
+    released_at: int = 0
 
     @property
     def is_available(self) -> bool:
@@ -101,6 +103,7 @@ def describe(
     advisories: Sequence[AffectingAdvisory],
     evidence: Evidence,
     check_age: Callable[[str, bool], Availability | None] | None = None,
+    released_at: int = 0,
 ) -> Upgrade:
     """Describe another version by its score and evidence; ``advisories`` are those on the version in use.
 
@@ -118,6 +121,7 @@ def describe(
         passes=state == "ok",
         fixed_advisories=fixed,
         availability=None if check_age is None else check_age(version, bool(fixed)),
+        released_at=released_at,
     )
 
 

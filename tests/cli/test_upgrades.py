@@ -44,6 +44,20 @@ def test_a_scan_names_the_version_that_clears_the_threshold_and_changes_no_file(
     assert (project / "requirements.txt").read_text() == "demo==2.0\n"
 
 
+def test_the_version_to_move_to_and_the_newest_have_the_dates_that_they_have_when_in_use(
+    nerq: Nerq, registry: Any, project: Path
+) -> None:
+    registry.pypi("demo", "1.0", "2.0", "3.0", vulnerabilities={"1.0": [HOLE]})
+    write(project, "demo==1.0\n")
+    one = only(nerq("scan", *AS_OF, "--format", "json"))
+    dates = [
+        only(nerq("check", f"pypi:demo=={version}", *AS_OF, "--format", "json"))["released_at"]
+        for version in ("1.0", "2.0", "3.0")
+    ]
+    assert [one["released_at"], one["upgrade"]["released_at"], one["latest_released_at"]] == dates
+    assert len(set(dates)) == 3
+
+
 def test_offline_the_way_out_comes_from_the_cache(nerq: Nerq, registry: Any, project: Path) -> None:
     registry.pypi("demo", "1.0", "2.0", "3.0", vulnerabilities={"1.0": [HOLE]})
     write(project, "demo==1.0\n")

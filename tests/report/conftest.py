@@ -179,6 +179,7 @@ def assess_one(  # noqa: PLR0913 - every fact about a package can be set
         reasons=reasons,
         fix=fix,
         latest=latest or ("" if absent else releases[0][0]),
+        latest_released_at=0 if latest or absent else ago(releases[0][1]),
         releases_behind=None if absent else behind,
         released_at=released,
         advisories=() if isinstance(advisories, Unknown) else tuple(advisories),
@@ -316,6 +317,7 @@ def leads_to(one: Assessment, version: str, value: float | None, **more: Any) ->
             "in_range": False,
             "passes": clears,
             "fixed_advisories": tuple(advisory.id for advisory in one.advisories),
+            "released_at": one.latest_released_at if version == one.latest else 0,
             **more,
         }
     )

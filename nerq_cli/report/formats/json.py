@@ -146,6 +146,7 @@ class _Upgrade(_Struct, frozen=True):
     in_range: bool
     passes: bool
     fixed_advisories: list[str]
+    released_at: str | None
 
 
 class _AgeRule(_Struct, frozen=True):
@@ -223,6 +224,7 @@ class _Dependency(_Struct, frozen=True, kw_only=True):
     age_rules: list[_AgeRule] | UnsetType = UNSET
     upgrade: _Upgrade | UnsetType | None = UNSET
     latest_version: str | UnsetType | None = UNSET
+    latest_released_at: str | UnsetType | None = UNSET
     latest_upgrade: _Upgrade | UnsetType | None = UNSET
     releases_behind: int | UnsetType | None = UNSET
     released_at: str | UnsetType | None = UNSET
@@ -539,6 +541,7 @@ def _add_assessment(declaration: _Dependency, assessment: Assessment, methodolog
         **({} if assessment.availability is None else _availability_fields(assessment.availability)),
         upgrade=_build_upgrade(assessment.upgrade),
         latest_version=sanitize_text(assessment.latest) or None,
+        latest_released_at=format_timestamp(assessment.latest_released_at) or None,
         latest_upgrade=_build_upgrade(assessment.latest_upgrade),
         releases_behind=assessment.releases_behind,
         released_at=format_timestamp(assessment.released_at) or None,
@@ -578,6 +581,7 @@ def _build_upgrade(upgrade: Upgrade | None) -> _Upgrade | None:
         in_range=upgrade.in_range,
         passes=upgrade.passes,
         fixed_advisories=_sanitize_texts(upgrade.fixed_advisories),
+        released_at=format_timestamp(upgrade.released_at) or None,
     )
 
 

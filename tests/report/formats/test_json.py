@@ -308,6 +308,7 @@ def test_a_way_out_says_what_it_scores_and_whether_that_is_enough(findings: Repo
         "in_range": False,
         "passes": True,
         "fixed_advisories": ["GHSA-x84v-xcm2-53pg", "GHSA-j8r2-6x86-q33q", "GHSA-9wx4-h78v-vm56"],
+        "released_at": "2026-09-02T02:40:00Z",
     }
     assert of(findings, "requests")["latest_upgrade"] == of(findings, "requests")["upgrade"]
     assert of(findings, "pillow")["upgrade"]["passes"] is False
