@@ -39,6 +39,8 @@ class RenderOptions(NamedTuple):
     variant: str = ""
     #: Bytes that a document may have, for a format that leaves out what does not fit; 0: its own limit.
     size_limit: int = 0
+    #: Whether a document has its long lists as columns, which are small when compressed (``report/columns.py``).
+    packed: bool = False
     #: Dependencies whose report card is printed in place of the table; None prints the table.
     details: tuple[Assessment, ...] | None = None
 

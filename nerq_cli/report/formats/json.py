@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Final, get_args, get_type_hints
 from typing import get_origin as get_origin_type
 
@@ -21,6 +22,7 @@ from nerq_cli.policy.fix import find_newer_fixes
 from nerq_cli.policy.upgrade import Upgrade
 from nerq_cli.problem import Problem
 from nerq_cli.report.advisory import deduplicate_advisories
+from nerq_cli.report.columns import pack_rows
 from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
 from nerq_cli.report.projects import group_by_project, report_for_project
 from nerq_cli.report.rounding import round_to_sum
@@ -31,6 +33,8 @@ from nerq_cli.scoring.score import Cap, Score
 if TYPE_CHECKING:
     from nerq_cli.report import RenderOptions
 
+#: Rows of a block of columns in a packed report.
+_BLOCK_ROWS: Final = 2_000
 #: Version of the schema that :func:`read_schema` returns.
 SCHEMA_VERSION: Final = 1
 
@@ -285,7 +289,30 @@ def render_parts(report: Report, options: RenderOptions) -> Iterator[bytes]:
         ),
         "findings": map(_build_finding, report.findings),
     }
-    yield from _write_compact(document, lists) if options.compact else _write_indented(document, lists)
+    if options.packed:
+        yield from _write_packed(document, lists)
+    elif options.compact:
+        yield from _write_compact(document, lists)
+    else:
+        yield from _write_indented(document, lists)
+
+
+def _write_packed(document: _Document, lists: Mapping[str, Iterable[_Struct]]) -> Iterator[bytes]:
+    """Yield the document, and these lists as blocks of columns; ``embedded.extract_report`` puts them together."""
+    yield b'{"document":' + msgspec.json.encode(document) + b',"lists":{'
+    for number, (key, items) in enumerate(lists.items()):
+        yield b"," * bool(number) + f'"{key}":['.encode()
+        yield from _pack_blocks(items)
+        yield b"]"
+    yield b"}}\n"
+
+
+def _pack_blocks(rows: Iterable[object]) -> Iterator[bytes]:
+    """Yield the rows in blocks, so that they need not all be in memory."""
+    iterator, separator = iter(rows), b""
+    while block := list(islice(iterator, _BLOCK_ROWS)):
+        yield separator + msgspec.json.encode({"count": len(block), "column": pack_rows(block)})
+        separator = b","
 
 
 def _write_indented(document: _Document, lists: Mapping[str, Iterable[_Struct]]) -> Iterator[bytes]:
