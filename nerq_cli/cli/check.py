@@ -45,7 +45,9 @@ def check(
     report, ambiguous = result.report, result.ambiguous
     ambiguous_ids = {id(assessment) for candidates in ambiguous for assessment in candidates}
     details = tuple(assessment for assessment in report.dependencies if id(assessment) not in ambiguous_ids)
-    write_report(report, shared.form, outputs, RenderOptions(details=details, compact=shared.compact))
+    render_options = RenderOptions(details=details, compact=shared.compact)
+    write_report(report, shared.form, outputs, render_options)
+    shared.show(report, outputs, render_options)
     if not shared.quiet:
         write_warnings([*report.warnings, find_shadowed_command()])
         if not ambiguous:

@@ -18,6 +18,8 @@ from nerq_cli.report import FORMATS
 if TYPE_CHECKING:
     from nerq_cli.application.session import ProgressFactory
     from nerq_cli.cli.output import Output
+    from nerq_cli.report import RenderOptions
+    from nerq_cli.report.model import Report
 
 _DAYS_PATTERN: Final = compile_late(r"(\d+(?:\.\d+)?)\s*d?", re.ASCII)
 
@@ -99,6 +101,12 @@ class ReportOptions(Settings, frozen=True, kw_only=True):
         bool,
         typer.Option("--compact", help="Leave keys that have their default value out of JSON (nerq schema --compact)."),
     ] = False
+    open_report: Annotated[
+        bool,
+        typer.Option(
+            "--open", help="Show the HTML report in a browser: that of --output, else one in a temporary file."
+        ),
+    ] = False
     threshold: Threshold = None
     preset: Preset = None
     report_only: ReportOnly = False
@@ -141,11 +149,22 @@ class ReportOptions(Settings, frozen=True, kw_only=True):
         from nerq_cli.cli.output import check_format, check_lists, check_outputs, parse_output
 
         check_format(self.form)
+        if self.open_report:
+            from nerq_cli.cli.browser import check_browser
+
+            check_browser()
         outputs = [parse_output(text) for text in self.output or ()]
         if list_only:
             check_lists([self.form, *(output.format for output in outputs)])
         check_outputs(outputs, inputs)
         return outputs
+
+    def show(self, report: Report, outputs: Iterable[Output], options: RenderOptions) -> None:
+        """Open the HTML report in a browser, if ``--open`` is set."""
+        if self.open_report:
+            from nerq_cli.cli.browser import open_report
+
+            open_report(report, [output.path for output in outputs if output.format == "html"], options)
 
     @property
     def progress_factory(self) -> ProgressFactory:

@@ -99,14 +99,11 @@ def scan(
         )
         result = run_scan(inputs, scan_options, session, explain=explain or ())
     report = result.report
-    write_report(
-        report,
-        shared.form,
-        outputs,
-        RenderOptions(
-            show_all=show_all, top=top, verbose=verbose, details=result.selection or None, compact=shared.compact
-        ),
+    render_options = RenderOptions(
+        show_all=show_all, top=top, verbose=verbose, details=result.selection or None, compact=shared.compact
     )
+    write_report(report, shared.form, outputs, render_options)
+    shared.show(report, outputs, render_options)
     stopped = stop_on_problem and report.list_only and not list_only
     _print_notices(report, shared, has_details=bool(result.selection), stopped=stopped)
     raise typer.Exit(report.exit)

@@ -168,6 +168,7 @@ FORMATS: Final[Mapping[str, ReportFormat]] = MappingProxyType(
             ),
             ReportFormat(name="junit", suffix="junit.xml", module=f"{_FORMATS}.junit"),
             ReportFormat(name="csv", suffix=".csv", module=f"{_FORMATS}.csv", has_lists=True),
+            ReportFormat(name="html", suffix=".html", module="nerq_cli.report.html", has_lists=True),
         )
     }
 )

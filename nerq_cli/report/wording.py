@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from nerq_cli.ecosystems import get_ecosystem
+from nerq_cli.errors import ExitStatus
 from nerq_cli.inventory import Dependency, Location
 from nerq_cli.policy.age import format_wait
 from nerq_cli.policy.fix import find_newer_fixes
@@ -226,6 +227,16 @@ def suggest_token(variable: str, subject: str) -> str:
 def count_packages(n: int) -> str:
     """Return ``1 package``, ``45 packages``."""
     return format_count(n, "package")
+
+
+def overall_verdict(report: Report) -> tuple[str, str]:
+    """Return ``FAIL``, ``INCOMPLETE`` or ``PASS``, and its style. A run with unknown dependencies is no PASS."""
+    status = report.exit if report.judged_exit is None else report.judged_exit
+    if status in (ExitStatus.BELOW, ExitStatus.USAGE, ExitStatus.EMPTY):
+        return "FAIL", "bad"
+    if status != ExitStatus.PASSED or not report.complete:
+        return "INCOMPLETE", "alarm"
+    return "PASS", "good"
 
 
 def describe_empty(report: Report) -> str:

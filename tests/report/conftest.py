@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
@@ -587,6 +588,82 @@ def everything_report() -> Report:
     return make([replace(assessment, packed_metadata=pack_metadata(merged))])
 
 
+def levels_report() -> Report:
+    """Findings of every level: one that fails, one that is as before, one that warns, one that is waived."""
+    report = findings_report(3)
+    absent = next(finding for finding in report.findings if finding.name == "acme-utils")
+    location = Location(path="nerq.toml", line=12)
+    waiver = AppliedWaiver(reason="no fix yet", until="2027-01-31", owner="web team", location=location)
+    return replace(
+        report,
+        findings=(
+            replace(absent, text="warned about", level="warn", name="pytz", purl="pkg:pypi/pytz", change="worse"),
+            replace(absent, text="waived", waiver=waiver, severity="high", version="9.5.0"),
+            replace(absent, text="known before", change="unchanged"),
+            replace(absent, text="fails the run", change="new"),
+        ),
+    )
+
+
+def graph_report() -> Report:
+    """Two projects with lock files: ``web`` has a chain of three packages, the last of which fails."""
+
+    def locked(one: Assessment, path: str, **changes: Any) -> Assessment:
+        found = replace(one.dependency, locations=(Location(path=path, line=7),), **changes)
+        return replace(one, dependency=found)
+
+    web, api = "web/package-lock.json", "api/uv.lock"
+    indirect = {"direct": False, "via": ("express",)}
+    return make(
+        [
+            locked(assess_one("express", "4.18.0", ecosystem=NPM), web),
+            locked(assess_one("body-parser", "1.2.0", ecosystem=NPM), web, parents=("express",), **indirect),
+            locked(assess_one("send", "0.18.0", ecosystem=NPM), web, parents=("express",), **indirect),
+            locked(lodash(), web, parents=("body-parser", "send"), **indirect),
+            locked(assess_one("react", "18.2.0", ecosystem=NPM, group="dev"), web),
+            locked(assess_one("flask"), api),
+            locked(no_version(), api, direct=False),
+        ]
+    )
+
+
+def varied_report(count: int) -> Report:
+    """Return a report whose packages differ in every number and text, half of them with advisories."""
+    random = Random(7)  # noqa: S311 - nothing is kept secret
+    words = [f"{a}{b}" for a in "bcdfglmnprst" for b in ("ala", "ero", "ino", "udu")]
+
+    def text(length: int) -> str:
+        return " ".join(random.choices(words, k=length))
+
+    def build(n: int) -> Assessment:
+        name = f"{random.choice(words)}-{random.choice(words)}-{n}"
+        version = f"{random.randrange(9)}.{random.randrange(40)}.{random.randrange(20)}"
+        newest = random.uniform(1, 900)
+        one = assess_one(
+            name,
+            version,
+            n + 1,
+            releases=(("99.0", newest, 8), (version, newest + random.uniform(1, 900), 8), ("0.1", 4_000, 8)),
+            behind=random.randrange(60),
+            first_reason=text(6),
+            fields={"readme": random.randrange(9_000), "homepage": f"https://{name}.example"},
+        )
+        ids = [f"GHSA-{random.getrandbits(60):x}" for _ in range(random.randrange(3))]
+        template: Any = {
+            "fixed_in": ("99.0",),
+            "severity": "high",
+            "summary": text(12),
+            "link": f"https://advisories.example/{n}",
+        }
+        upgrade: Any = {"version": "99.0", "value": random.uniform(60, 99), "fixed_advisories": tuple(ids)}
+        upgrade |= {"grade": "A", "provisional": False, "in_range": True}
+        return replace(
+            one, advisories=tuple(AffectingAdvisory(id=id_, **template) for id_ in ids), upgrade=Upgrade(**upgrade)
+        )
+
+    return make([build(n) for n in range(count)])
+
+
 @pytest.fixture(autouse=True)
 def calm_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clear the settings of the machine that runs the tests."""
@@ -708,6 +785,21 @@ def read_back() -> Callable[[str], Any]:
 @pytest.fixture
 def everything() -> Report:
     return everything_report()
+
+
+@pytest.fixture
+def levels() -> Report:
+    return levels_report()
+
+
+@pytest.fixture
+def graph() -> Report:
+    return graph_report()
+
+
+@pytest.fixture
+def varied() -> Callable[[int], Report]:
+    return varied_report
 
 
 @pytest.fixture

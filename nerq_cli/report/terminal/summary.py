@@ -147,7 +147,7 @@ def _describe_oldest(report: Report, sources: Iterable[SourceStatus]) -> str:
 
 
 def _add_verdict(page: Page, report: Report) -> None:
-    word, style = overall_verdict(report)
+    word, style = wording.overall_verdict(report)
     items = [(f" {word} " if style == "alarm" else word, style), *_state_counts(page, report)]
     items += _rule_counts(page, report)
     others = " and others" * _has_own_thresholds(report)
@@ -192,16 +192,6 @@ def _rule_counts(page: Page, report: Report) -> Iterator[Span]:
         yield format_count(warning_count, "warning"), "doubt"
     if report.report_only:
         yield "report only", "dim"
-
-
-def overall_verdict(report: Report) -> tuple[str, str]:
-    """Return ``FAIL``, ``INCOMPLETE`` or ``PASS``, and its style. A run with unknown dependencies is no PASS."""
-    status = report.exit if report.judged_exit is None else report.judged_exit
-    if status in (ExitStatus.BELOW, ExitStatus.USAGE, ExitStatus.EMPTY):
-        return "FAIL", "bad"
-    if status != ExitStatus.PASSED or not report.complete:
-        return "INCOMPLETE", "alarm"
-    return "PASS", "good"
 
 
 # --- findings

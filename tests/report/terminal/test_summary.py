@@ -10,6 +10,7 @@ from nerq_cli.errors import ExitStatus
 from nerq_cli.inventory import Location
 from nerq_cli.policy.findings import Finding
 from nerq_cli.problem import Problem
+from nerq_cli.report import wording
 from nerq_cli.report.model import Assessment, Report, SourceStatus
 from nerq_cli.report.terminal import summary
 from nerq_cli.report.terminal.layout import cell_width
@@ -109,18 +110,18 @@ def test_further_files_are_counted(screen: Screen, calm: Report) -> None:
 def test_only_a_run_that_could_check_everything_passes(
     screen: Screen, calm: Report, provisional: Report, empty: Report
 ) -> None:
-    assert summary.overall_verdict(calm)[0] == "PASS"
-    assert summary.overall_verdict(empty)[0] == "PASS"
-    assert summary.overall_verdict(provisional)[0] == "INCOMPLETE"
-    assert summary.overall_verdict(replace(calm, complete=False))[0] == "INCOMPLETE"
-    assert summary.overall_verdict(replace(calm, exit=ExitStatus.INCOMPLETE))[0] == "INCOMPLETE"
+    assert wording.overall_verdict(calm)[0] == "PASS"
+    assert wording.overall_verdict(empty)[0] == "PASS"
+    assert wording.overall_verdict(provisional)[0] == "INCOMPLETE"
+    assert wording.overall_verdict(replace(calm, complete=False))[0] == "INCOMPLETE"
+    assert wording.overall_verdict(replace(calm, exit=ExitStatus.INCOMPLETE))[0] == "INCOMPLETE"
     assert "PASS" not in drawn(screen, provisional)
 
 
 def test_below_the_threshold_wins_over_incomplete(findings: Report, broken: Report) -> None:
     assert findings.count_state("unknown")
-    assert summary.overall_verdict(findings)[0] == "FAIL"
-    assert summary.overall_verdict(broken)[0] == "FAIL"
+    assert wording.overall_verdict(findings)[0] == "FAIL"
+    assert wording.overall_verdict(broken)[0] == "FAIL"
 
 
 def test_counts_of_zero_are_left_out_except_of_what_is_ok(screen: Screen, calm: Report, provisional: Report) -> None:
