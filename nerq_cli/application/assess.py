@@ -23,6 +23,8 @@ from nerq_cli.policy.marks import MARKED_RULES
 from nerq_cli.policy.rules import RULES, find_level
 from nerq_cli.policy.rules.scores import explain_dimensions
 from nerq_cli.policy.settings import DEFAULT_POLICY, PolicySettings
+from nerq_cli.policy.upgrade import find_uninstallable_fixes
+from nerq_cli.policy.waivers import Waiver
 from nerq_cli.report.model import Assessment
 from nerq_cli.signals.signal import format_count
 
@@ -59,6 +61,12 @@ class ScanOptions(msgspec.Struct, frozen=True, kw_only=True):
     policy: PolicySettings = DEFAULT_POLICY
     #: Minimum ages of the versions to move to.
     age_rules: tuple[AgeRule, ...] = ()
+    #: Of the settings, then those of VEX documents.
+    waivers: tuple[Waiver, ...] = ()
+    #: Whether the run sees a part of the project only, so that a waiver without findings may still have a use.
+    is_partial: bool = False
+    #: Whether a waiver ends when a version that can be installed fixes the advisory.
+    checks_fixes: bool = False
 
     def judge(self, dependency: Dependency, score: scoring.Score | None) -> State:
         """Return the state of a dependency with this score."""
@@ -189,6 +197,9 @@ def assess_release(
         released_at=_find_release_time(package_info, version),
         advisories=advisories,
         packed_metadata=pack_metadata(evidence.metadata),
+        uninstallable_fixes=find_uninstallable_fixes(dependency, package_info, advisories, python=options.python)
+        if advisories and package_info is not None and options.checks_fixes
+        else (),
         marks=_collect_marks(release, evidence, options),
         in_registry=_is_in_registry(evidence.package_info),
     )

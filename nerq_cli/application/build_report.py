@@ -12,7 +12,7 @@ from nerq_cli import __version__
 from nerq_cli.errors import ExitStatus
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import rules
-from nerq_cli.policy.verdict import decide_exit, report_only, select_incomplete
+from nerq_cli.policy.verdict import decide_exit, describe_waived, report_only, select_incomplete
 from nerq_cli.problem import Problem
 from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
 from nerq_cli.report.wording import suggest_token
@@ -46,6 +46,8 @@ def build_report(
             as_of=options.as_of,
             threshold=options.threshold,
             age_rules=options.age_rules,
+            waivers=() if list_only else options.waivers,
+            is_partial=options.is_partial or not dependency_files or bool(error_count),
         )
     )
     incomplete_sources = [
@@ -69,8 +71,12 @@ def build_report(
         strict=options.strict,
     )
     shown_verdict = report_only(verdict) if options.policy.report_only else verdict
+    shown_findings = tuple(finding for finding in all_findings if finding.level != "allow")
     notes_of_sources = [source.note for source in sources if source.note]
-    status, reason = shown_verdict.status, "; ".join((shown_verdict.reason, *notes_of_sources))
+    status, reason = (
+        shown_verdict.status,
+        "; ".join((shown_verdict.reason, *describe_waived(shown_findings), *notes_of_sources)),
+    )
     if list_only and not error_count:
         status, reason = ExitStatus.PASSED, "listed, not scored"
     undecided = [finding for finding in all_findings if finding.undecided]
@@ -89,7 +95,7 @@ def build_report(
         report_only=options.policy.report_only,
         dependency_files=tuple(map(_summarise_file, dependency_files)),
         dependencies=tuple(assessments),
-        findings=tuple(finding for finding in all_findings if finding.level != "allow"),
+        findings=shown_findings,
         sources=tuple(sources),
         warnings=notes,
         hints=tuple(_suggest_tokens(assessments)),

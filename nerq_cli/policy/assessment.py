@@ -53,6 +53,9 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     packed_metadata: bytes = b""
     #: Lowest passing score of this dependency, 0 to 100; None if it is that of the run.
     threshold: float | None = None
+    #: Ids of the advisories that newer versions fix, of which none can be installed. Without the list of versions it is
+    #: not known of any.
+    uninstallable_fixes: tuple[str, ...] = ()
     #: What the policy rules in force look at beside the score; None if there is no evidence. See ``policy.marks``.
     marks: int | None = None
 

@@ -22,6 +22,12 @@ class AppliedWaiver(msgspec.Struct, frozen=True, kw_only=True):
     #: Last day that it applies (ISO 8601); empty if a VEX document waives the finding, which has no end.
     until: str = ""
     owner: str = ""
+    #: Status of the advisory in OpenVEX; empty if none was decided.
+    status: str = ""
+    #: Justification of ``not_affected`` in OpenVEX; empty if there is none.
+    justification: str = ""
+    #: Author of the VEX document; empty if it is no VEX document.
+    author: str = ""
     #: Where it is written: a settings file or a VEX document.
     location: Location | None = None
 
@@ -45,6 +51,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     advisory: str = ""
     #: Severity of that advisory: ``critical``, ``high``, ``medium``, ``low`` or ``unknown``; empty without one.
     severity: str = ""
+    #: Every id that names this advisory and no other: its own and its aliases.
+    advisory_ids: tuple[str, ...] = ()
+    #: Smallest installable version that fixes the advisory; empty if there is none.
+    fix: str = ""
     locations: tuple[Location, ...] = ()
     #: The waiver that applies; None if none does.
     waiver: AppliedWaiver | None = None

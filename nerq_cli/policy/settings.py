@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from types import MappingProxyType
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 
-from nerq_cli.ecosystems import get_ecosystem, normalise_name
+from nerq_cli.ecosystems import EcosystemId, get_ecosystem, normalise_name
 from nerq_cli.inventory import Dependency, Package
 from nerq_cli.policy.findings import Level
 from nerq_cli.units import DAY
@@ -28,6 +28,10 @@ SEVERITY_LEVELS: Final[Mapping[str, Level]] = MappingProxyType(
 FIXABLE_SEVERITIES: Final = frozenset({"medium", "low"})
 #: Age below which a version is too new, in seconds, as in the methodology.
 MIN_AGE: Final = 7 * DAY
+#: Ecosystem of the packages whose purls have this type.
+PURL_TYPES: Final[Mapping[str, EcosystemId]] = MappingProxyType(
+    {ecosystem.purl_type: ecosystem.id for ecosystem in map(get_ecosystem, get_args(EcosystemId))}
+)
 #: Begins the key of a package in one ecosystem: ``npm:lodash``.
 _ECOSYSTEM_SEPARATOR: Final = ":"
 
@@ -113,8 +117,17 @@ def find_package_pattern(patterns: Iterable[str], package: Package) -> str:
         for pattern in patterns
         if fnmatchcase(package.name, normalise_name(package.ecosystem, pattern.removeprefix(prefix)))
     ]
-    return min(matching, key=_has_wildcards, default="")
+    return min(matching, key=has_wildcards, default="")
 
 
-def _has_wildcards(pattern: str) -> bool:
+def list_named_packages(pattern: str) -> list[Package]:
+    """Return the packages that a pattern without wildcards matches, one in each ecosystem that it may be about."""
+    prefix, colon, name = pattern.partition(_ECOSYSTEM_SEPARATOR)
+    ecosystems = [PURL_TYPES[prefix]] if colon and prefix in PURL_TYPES else PURL_TYPES.values()
+    text = name if colon and prefix in PURL_TYPES else pattern
+    return [Package(ecosystem=ecosystem, name=normalise_name(ecosystem, text)) for ecosystem in ecosystems]
+
+
+def has_wildcards(pattern: str) -> bool:
+    """Return whether a pattern may match several names."""
     return any(character in pattern for character in "*?[")

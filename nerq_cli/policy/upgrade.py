@@ -20,6 +20,7 @@ from nerq_cli.policy import State
 from nerq_cli.policy.age import Availability
 from nerq_cli.policy.fix import find_fixing_version, find_newer_fixes
 from nerq_cli.scoring.score import Score
+from nerq_cli.signals.advisories import merge_advisories
 
 #: How several requirements on one dependency are joined (see :class:`~nerq_cli.inventory.Dependency`).
 _REQUIREMENT_SEPARATOR: Final = " · "
@@ -92,6 +93,29 @@ def _find_steps(dependency: Dependency, newer_versions: _NewerVersions, fix: str
     elif fix:
         candidates.add(newer_versions.find_first(newer_versions.rows[::-1], minimum=fix))
     return candidates - {""}
+
+
+def find_uninstallable_fixes(
+    dependency: Dependency, package_info: PackageInfo, advisories: Sequence[AffectingAdvisory], *, python: str
+) -> tuple[str, ...]:
+    """Return the ids of the advisories that newer versions fix, of which none can be installed.
+
+    A version can be installed if it is listed, final, neither yanked nor deprecated, and runs on this Python if the one
+    in use does. Advisories that share an id or alias are one. A list of some versions only decides nothing.
+    """
+    if dependency.version is None or package_info.partial:
+        return ()
+    ecosystem = get_ecosystem(dependency.package.ecosystem)
+    newer_versions = _NewerVersions(ecosystem, dependency.version, package_info, python)
+    uninstallable = []
+    for advisory in merge_advisories(advisories):
+        fixes = find_newer_fixes(ecosystem.id, dependency.version, advisory)
+        rows = [row for row in newer_versions.rows if package_info.versions[row] in advisory.fixed_in]
+        if fixes and not (
+            newer_versions.find_first(rows) or newer_versions.find_first(rows=newer_versions.rows, minimum=fixes[-1])
+        ):
+            uninstallable.append(advisory.id)
+    return tuple(uninstallable)
 
 
 def describe(

@@ -92,6 +92,16 @@ def select_accepted(findings: Sequence[Finding]) -> list[Finding]:
     return [finding for finding in findings if finding.undecided and (finding.level == "allow" or not finding.is_open)]
 
 
+def describe_waived(findings: Sequence[Finding]) -> list[str]:
+    """Return one text with the number of findings that each file waives: ``3 waived by nerq.toml``; else nothing."""
+    counts: dict[str, int] = {}
+    for finding in findings:
+        if finding.waiver is not None:
+            path = finding.waiver.location.path if finding.waiver.location is not None else "a waiver"
+            counts[path] = counts.get(path, 0) + 1
+    return [", ".join(f"{count:,} waived by {path}" for path, count in counts.items())] if counts else []
+
+
 def describe_warnings(findings: Sequence[Finding], threshold: str) -> list[str]:
     """Return one text with the number of findings at the level ``warn`` of each rule; empty if there is none."""
     warnings = [

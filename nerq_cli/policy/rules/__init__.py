@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from nerq_cli.policy.findings import Finding, Level
@@ -27,10 +28,13 @@ from nerq_cli.policy.rules.scores import NOT_JUDGED, SCORE_BELOW_THRESHOLD, SCOR
 from nerq_cli.policy.rules.vulnerabilities import MALICIOUS, MALWARE_HINT, VULNERABILITY
 from nerq_cli.policy.rules.waivers import WAIVER_EXPIRED, WAIVER_UNUSED
 from nerq_cli.policy.settings import PolicySettings
+from nerq_cli.policy.waivers import Waiver, apply_waivers
 
 __all__ = [
+    "MALICIOUS",
     "MALWARE_HINT",
     "RULES",
+    "WAIVABLE_RULES",
     "ForeignOrigin",
     "PolicyRule",
     "RuleInput",
@@ -67,6 +71,11 @@ RULES: Final[tuple[PolicyRule, ...]] = (
     FOREIGN_ORIGIN,
     LOCK_DRIFT,
 )
+#: Rules about what became of the waivers of the others, whose findings nothing waives.
+_WAIVER_RULES: Final = (WAIVER_EXPIRED, WAIVER_UNUSED)
+#: Ids of the rules whose findings may be waived.
+WAIVABLE_RULES: Final = tuple(rule.id for rule in RULES if rule not in _WAIVER_RULES)
+_POSITIONS: Final[Mapping[str, int]] = MappingProxyType({rule.id: position for position, rule in enumerate(RULES)})
 RULES_BY_ID: Final[Mapping[str, PolicyRule]] = MappingProxyType({rule.id: rule for rule in RULES})
 
 
@@ -78,9 +87,26 @@ def find_level(rule: PolicyRule, settings: PolicySettings) -> Level:
 def find_findings(rule_input: RuleInput) -> tuple[Finding, ...]:
     """Return the findings of all rules, in the order of the table.
 
-    One at the level ``allow`` is returned only if it means that something could not be checked.
+    One at the level ``allow`` is returned only if it means that something could not be checked. Those that a waiver
+    applies to have it.
     """
-    return tuple(finding for rule in RULES for finding in _check_rule(rule, rule_input))
+    findings = (finding for rule in RULES if rule not in _WAIVER_RULES for finding in _check_rule(rule, rule_input))
+    if not rule_input.waivers:
+        return tuple(findings)
+    waived, uses = apply_waivers(findings, _select_waivers(rule_input), rule_input.as_of)
+    rule_input = msgspec.structs.replace(rule_input, waiver_uses=uses)
+    about_waivers = [finding for rule in _WAIVER_RULES for finding in _check_rule(rule, rule_input)]
+    return tuple(sorted((*waived, *about_waivers), key=lambda finding: _POSITIONS[finding.id]))
+
+
+def _select_waivers(rule_input: RuleInput) -> list[Waiver]:
+    """Return the waivers without the VEX statements about what another package contains."""
+    if not any(waiver.product for waiver in rule_input.waivers):
+        return list(rule_input.waivers)
+    others = {
+        assessment.dependency.package.purl for assessment in rule_input.assessments if not assessment.dependency.is_own
+    }
+    return [waiver for waiver in rule_input.waivers if waiver.product not in others]
 
 
 def _check_rule(rule: PolicyRule, rule_input: RuleInput) -> Iterator[Finding]:

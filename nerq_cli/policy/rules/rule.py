@@ -12,6 +12,7 @@ from nerq_cli.policy.assessment import Assessment
 from nerq_cli.policy.findings import Finding, Level
 from nerq_cli.policy.marks import read_mark
 from nerq_cli.policy.settings import DEFAULT_POLICY, PolicySettings
+from nerq_cli.policy.waivers import Waiver, WaiverUse
 
 
 class ForeignOrigin(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +41,12 @@ class RuleInput(msgspec.Struct, frozen=True, kw_only=True):
     threshold: float = 0.0
     #: Minimum ages of releases, as the project and the user set them for their tools.
     age_rules: Sequence[AgeRule] = ()
+    #: Of the settings, then those of VEX documents in the order of their time.
+    waivers: Sequence[Waiver] = ()
+    #: What became of them; set for the rules about waivers, which come last.
+    waiver_uses: Sequence[WaiverUse] = ()
+    #: Whether the run sees a part of the project only.
+    is_partial: bool = False
 
 
 class PolicyRule(msgspec.Struct, frozen=True, kw_only=True):

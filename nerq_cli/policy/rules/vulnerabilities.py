@@ -25,8 +25,11 @@ def _find_malicious(rule_input: RuleInput) -> Iterator[Finding]:
         score = assessment.score
         reasons = [cap.reason for cap in score.caps if cap.limit == 0] if score is not None else []
         if reasons:
-            records = sorted(advisory.id for advisory in assessment.advisories if advisory.malware)
-            yield replace(build_finding(assessment, reasons[0]), advisory=records[0] if records else "")
+            records = merge_advisories(advisory for advisory in assessment.advisories if advisory.malware)
+            # A waiver of one record must not waive another one: of several none has ids.
+            ids = (records[0].id, *records[0].aliases) if len(records) == 1 else ()
+            finding = build_finding(assessment, reasons[0])
+            yield replace(finding, advisory=min((record.id for record in records), default=""), advisory_ids=ids)
 
 
 def _find_vulnerabilities(rule_input: RuleInput) -> Iterator[Finding]:
@@ -41,7 +44,13 @@ def _find_vulnerabilities(rule_input: RuleInput) -> Iterator[Finding]:
         for advisory, level in list_vulnerabilities(assessment, rule_input.settings):
             severity = get_severity(advisory)
             finding = build_finding(assessment, _describe_advisory(assessment, advisory), level)
-            yield replace(finding, advisory=advisory.id, severity=severity)
+            yield replace(
+                finding,
+                advisory=advisory.id,
+                severity=severity,
+                advisory_ids=(advisory.id, *advisory.aliases),
+                fix=_find_installable_fix(assessment, advisory),
+            )
         score = assessment.score
         if is_below_accepted and assessment.state == "below" and score is not None and not score.has_required_signal:
             yield build_undecided(assessment, "not all of its advisories are known")
@@ -83,6 +92,14 @@ def choose_level(assessment: Assessment, advisory: AffectingAdvisory, settings: 
 
 def _is_off(settings: PolicySettings) -> bool:
     return settings.levels.get(VULNERABILITY.id) == "allow"
+
+
+def _find_installable_fix(assessment: Assessment, advisory: AffectingAdvisory) -> str:
+    """Return the smallest newer version that fixes an advisory; empty if none does or can be installed."""
+    ids, dependency = {advisory.id, *advisory.aliases}, assessment.dependency
+    if not ids.isdisjoint(assessment.uninstallable_fixes):
+        return ""
+    return find_fixing_version(dependency.package.ecosystem, dependency.version or "", [advisory])
 
 
 def _describe_advisory(assessment: Assessment, advisory: AffectingAdvisory) -> str:
