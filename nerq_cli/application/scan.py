@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -69,6 +70,7 @@ def run_scan(inputs: Inputs, options: ScanOptions, session: Session, *, explain:
     started_at = time.monotonic()
     selection: tuple[Assessment, ...] = ()
     run = session.open_run()
+    options = replace(options, is_partial=_is_partial(inputs, options))
     inputs = replace(inputs, exclude=(*session.config.exclude, *inputs.exclude))
     try:
         dependency_files = session.name_indexes(read_inputs(inputs, session.create_progress))
@@ -92,6 +94,13 @@ def run_scan(inputs: Inputs, options: ScanOptions, session: Session, *, explain:
         if report.dependencies and not report.list_only:
             selection = select_dependencies(explain, report.dependencies)
     return ScanResult(finish_report(report, run, started_at), selection)
+
+
+def _is_partial(inputs: Inputs, options: ScanOptions) -> bool:
+    """Whether the run sees a part of a project only: not one directory as a whole."""
+    is_directory = len(inputs.paths) == 1 and Path(inputs.paths[0]).is_dir() and not inputs.environments
+    is_cut = bool(inputs.include or inputs.exclude or inputs.read_as or options.groups) or options.no_dev
+    return is_cut or not is_directory or not inputs.recursive
 
 
 def finish_report(report: Report, run: EvidenceRun, started_at: float) -> Report:

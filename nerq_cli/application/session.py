@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nerq_cli.fetch.fetcher import Fetcher
     from nerq_cli.inventory import DependencyFile, Package
     from nerq_cli.policy.age import AgeRule
+    from nerq_cli.policy.waivers import Waiver
     from nerq_cli.privacy import PrivacyRules
     from nerq_cli.sources.endpoints import Endpoints
     from nerq_cli.sources.registries.config.indexes import IndexConfig
@@ -79,6 +80,7 @@ class Session(msgspec.Struct):
     _fetcher: Fetcher | None = None
     _database: AdvisoryDatabase | None = None
     _age_warnings: tuple[str, ...] = ()
+    _vex_warnings: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, settings: Settings, root: Path, create_progress: ProgressFactory = hide_progress) -> Session:
@@ -105,7 +107,16 @@ class Session(msgspec.Struct):
         storage_problems = (storage.problem for storage in (self._store, self._database) if storage is not None)
         return tuple(
             dict.fromkeys(
-                filter(None, (*self.config.warnings, *index_warnings, *self._age_warnings, *storage_problems))
+                filter(
+                    None,
+                    (
+                        *self.config.warnings,
+                        *self._vex_warnings,
+                        *index_warnings,
+                        *self._age_warnings,
+                        *storage_problems,
+                    ),
+                )
             )
         )
 
@@ -191,7 +202,8 @@ class Session(msgspec.Struct):
         """Return the options of a run, completed from the settings of the user and of the project.
 
         Raises:
-            UsageError: the moment or the Python version is not valid.
+            UsageError: the moment or the Python version is not valid, or a VEX document cannot be read.
+            ConfigError: a VEX document is malformed.
         """
         from nerq_cli.application.assess import ScanOptions
 
@@ -206,7 +218,18 @@ class Session(msgspec.Struct):
             stop_on_problem=stop_on_problem,
             allow_empty=allow_empty,
             policy=self.config.policy,
+            waivers=(*self.config.waivers, *self._read_vex()),
+            checks_fixes=any(waiver.until_fixed for waiver in self.config.waivers),
         )
+
+    def _read_vex(self) -> tuple[Waiver, ...]:
+        """Return the statements of the VEX documents that the user named."""
+        if not self.settings.vex:
+            return ()
+        from nerq_cli.application.vex_files import read_vex_files
+
+        waivers, self._vex_warnings = read_vex_files(self.settings.vex)
+        return waivers
 
     def name_indexes(self, dependency_files: Sequence[DependencyFile]) -> tuple[DependencyFile, ...]:
         """Return the files with the indexes whose names only the configuration of the user defines."""

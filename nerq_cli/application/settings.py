@@ -64,6 +64,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     as_of: str | None = None
     #: Python version that would install the packages.
     python: str | None = None
+    #: VEX documents whose statements waive findings.
+    vex: Sequence[Path] | None = None
 
     def __post_init__(self) -> None:
         """Check the numbers: NaN compares as false with every score."""

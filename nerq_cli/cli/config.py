@@ -115,6 +115,9 @@ def _list_settings(config: Config) -> Iterator[tuple[str, Any, str]]:
     for key, value in values.items():
         if key not in SETTINGS:
             yield key, value.value, value.origin
+    for waiver in config.waivers:
+        place = waiver.location
+        yield "waivers", f"{waiver.label}, until {waiver.until}", f"{place.path}:{place.line}" if place else config.path
 
 
 def _parse_default(text: str) -> Any:  # noqa: ANN401 - JSON

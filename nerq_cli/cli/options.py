@@ -141,6 +141,14 @@ class ReportOptions(Settings, frozen=True, kw_only=True):
     python: Annotated[
         str | None, typer.Option("--python", help="Python version to install for.  [default: the one running nerq]")
     ] = None
+    vex: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--vex",
+            metavar="FILE",
+            help="Waive what this OpenVEX or CycloneDX VEX document states not to be a problem (repeatable).",
+        ),
+    ] = None
     quiet: Quiet = False
     debug: Debug = False
 

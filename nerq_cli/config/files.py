@@ -12,7 +12,9 @@ from typing import Final, NamedTuple, TypeAlias
 
 from nerq_cli.config.model import Config, Value
 from nerq_cli.errors import ConfigError
+from nerq_cli.inventory import Location
 from nerq_cli.patterns import compile_late
+from nerq_cli.policy.waivers import Waiver
 from nerq_cli.problem import Problem
 
 #: Files of settings alone, the first one outweighs the second.
@@ -196,7 +198,7 @@ def _build_config(file: _ConfigFile, table: Mapping[str, object], *, warnings: t
     reader.read(table)
     if reader.problems:
         raise _build_error(*sorted(reader.problems))
-    return build_config(reader.values, path=_display_path(file.path), warnings=warnings)
+    return build_config(reader.values, path=_display_path(file.path), warnings=warnings, waivers=tuple(reader.waivers))
 
 
 class _TableReader:
@@ -207,6 +209,7 @@ class _TableReader:
         self._root: _Path = ("tool", "nerq") if file.is_pyproject else ()
         self._lines: dict[_Path, int] | None = None
         self.values: dict[str, Value] = {}
+        self.waivers: list[Waiver] = []
         self.problems: list[Problem] = []
 
     def read(self, table: Mapping[str, object]) -> None:
@@ -221,6 +224,26 @@ class _TableReader:
             self._read_thresholds(thresholds)
         if (rules := self._read_table(table, "rules", ())) is not None:
             self._read_rules(rules)
+        if "waivers" in table:
+            self._read_waivers(table["waivers"])
+
+    def _read_waivers(self, entries: object) -> None:
+        from nerq_cli.config.waivers import WAIVER_KEYS, read_waiver
+
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            hint = "write [[tool.nerq.waivers]]" if self._file.is_pyproject else "write [[waivers]]"
+            self._add_problem(("waivers",), "waivers must be an array of tables", f"{hint} above the keys of each")
+            return
+        for number, entry in enumerate(entries):
+            parents = ("waivers", str(number))
+            count = len(self.problems)
+            self._check_keys(entry, tuple(WAIVER_KEYS), parents, "keys of a waiver")
+            location = Location(path=_display_path(self._file.path), line=self._find_line(parents))
+            result = read_waiver(entry, location)
+            for problem in result.problems:
+                self._add_problem((*parents, problem.key), problem.message, problem.hint)
+            if result.waiver is not None and len(self.problems) == count:
+                self.waivers.append(result.waiver)
 
     def _read_thresholds(self, table: Mapping[str, object]) -> None:
         from nerq_cli.config.table import THRESHOLD_TABLES
@@ -280,7 +303,8 @@ class _TableReader:
 
         singular = {"settings": "setting", "rules": "rule", "dimensions": "dimension"}.get(noun, "key")
         for key in islice((key for key in table if key not in known), _MAX_UNKNOWN):
-            message = f"there is no {singular} {'.'.join((*parents, key)) if singular == 'key' else key!r}"
+            shown = [part for part in (*parents, key) if not part.isdecimal()] or [key]
+            message = f"there is no {singular} {'.'.join(shown) if singular == 'key' else key!r}"
             self._add_problem((*parents, key), message, suggest(key, known, noun))
 
     def _add_problem(self, path: _Path, message: str, hint: str = "") -> None:
@@ -317,15 +341,21 @@ _SINGLE_KEY: Final = compile_late(_KEY)
 def _list_lines(file: _ConfigFile) -> dict[_Path, int]:
     """Return the line of each key and table: the TOML library keeps no positions.
 
+    The number of a table of an array is part of its path: ``waivers``, ``0``.
     Keys with escape sequences are left out, and so are most of what a text over several lines contains.
     """
     lines: dict[_Path, int] = {}
+    counts: dict[_Path, int] = {}
     table: _Path = ()
     for number, line in enumerate(file.text.split("\n"), start=1):
         text = " ".join(line.split())  # a pattern would try every part of a run of white space
         if header := _HEADER.match(text):
             table = _split_keys(header["keys"])
             lines.setdefault(table, number)
+            if text.startswith("[["):
+                counts[table] = counts.get(table, -1) + 1
+                table = (*table, str(counts[table]))
+                lines[table] = number
         elif assignment := _ASSIGNMENT.match(text):
             path = (*table, *_split_keys(assignment["keys"]))
             lines.setdefault(path, number)

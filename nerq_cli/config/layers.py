@@ -22,6 +22,7 @@ from nerq_cli.policy.settings import (
     PolicySettings,
     VulnerabilityOptions,
 )
+from nerq_cli.policy.waivers import Waiver
 from nerq_cli.problem import Problem
 
 #: Patterns of one setting that a warning shows.
@@ -44,9 +45,11 @@ def merge(*layers: Mapping[str, Value]) -> dict[str, Value]:
     return merged
 
 
-def build_config(layer: Mapping[str, Value], *, path: str = "", warnings: tuple[str, ...] = ()) -> Config:
+def build_config(
+    layer: Mapping[str, Value], *, path: str = "", warnings: tuple[str, ...] = (), waivers: tuple[Waiver, ...] = ()
+) -> Config:
     """Return the settings of one file; its weakenings are among the warnings."""
-    config = replace(_build(merge(layer), path=path, warnings=warnings), values=layer)
+    config = replace(_build(merge(layer), path=path, warnings=warnings, waivers=waivers), values=layer)
     weakenings = tuple(_find_weakenings(config))
     if weakenings:
         warning = f"{path} weakens the check: {'; '.join(weakenings)}"
@@ -59,7 +62,11 @@ def apply_layers(config: Config, *layers: Mapping[str, Value]) -> Config:
     if not any(layers):
         return config
     return _build(
-        merge(config.values, *layers), path=config.path, warnings=config.warnings, weakenings=config.weakenings
+        merge(config.values, *layers),
+        path=config.path,
+        warnings=config.warnings,
+        weakenings=config.weakenings,
+        waivers=config.waivers,
     )
 
 
@@ -176,6 +183,11 @@ def _find_weakenings(config: Config) -> Iterator[str]:
     ):
         if patterns:
             yield f"{key} = {', '.join(patterns[:_MAX_SHOWN])}{', …' * (len(patterns) > _MAX_SHOWN)}"
+    if config.waivers:
+        labels = [waiver.label for waiver in config.waivers[:_MAX_SHOWN]]
+        more = "; …" * (len(config.waivers) > _MAX_SHOWN)
+        noun = "waiver" if len(config.waivers) == 1 else "waivers"
+        yield f"{len(config.waivers)} {noun} ({'; '.join(labels)}{more})"
     if config.policy is not DEFAULT_POLICY:
         yield from _find_policy_weakenings(config)
 

@@ -9,6 +9,7 @@ import msgspec
 
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy.settings import DEFAULT_POLICY, PolicySettings
+from nerq_cli.policy.waivers import Waiver
 
 
 class Value(NamedTuple):
@@ -40,6 +41,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     no_dev: bool | None = None
     #: Levels of the rules, and thresholds of groups, packages and dimensions.
     policy: PolicySettings = DEFAULT_POLICY
+    #: Findings that are accepted for a time.
+    waivers: tuple[Waiver, ...] = ()
     #: The file of the settings; empty if there is none.
     path: str = ""
     #: Each setting that makes the run accept or see less than the defaults, as text.

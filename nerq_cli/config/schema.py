@@ -7,6 +7,7 @@ from typing import Any
 
 from nerq_cli.config.table import SETTINGS, THRESHOLD_TABLES, Setting
 from nerq_cli.config.values import LEVEL, POINTS
+from nerq_cli.config.waivers import WAIVER_KEYS
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy.rules import RULES
 
@@ -46,7 +47,26 @@ def build_schema() -> dict[str, Any]:
                 "properties": rules,
                 "additionalProperties": False,
             },
+            "waivers": {
+                "description": "Findings that are accepted for a time.",
+                "type": "array",
+                "items": _describe_waiver(),
+            },
         }
+    }
+
+
+def _describe_waiver() -> dict[str, Any]:
+    properties = {
+        key: {"description": f"{spec.summary[:1].upper()}{spec.summary[1:]}."} | dict(spec.schema)
+        for key, spec in WAIVER_KEYS.items()
+    }
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": [key for key, spec in WAIVER_KEYS.items() if spec.is_required],
+        "oneOf": [{"required": ["rule"]}, {"required": ["advisory"]}],
+        "additionalProperties": False,
     }
 
 

@@ -108,4 +108,4 @@ SETTINGS: Final[Mapping[str, Setting]] = MappingProxyType(
     {setting.key: setting for setting in (*_SETTINGS, *_list_rule_settings())}
 )
 #: Keys that a file has at its top.
-TOP_KEYS: Final = (*(setting.key for setting in _SETTINGS), "thresholds", "rules")
+TOP_KEYS: Final = (*(setting.key for setting in _SETTINGS), "thresholds", "rules", "waivers")

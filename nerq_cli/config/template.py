@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from nerq_cli.config.table import SETTINGS, THRESHOLD_TABLES, Setting
+from nerq_cli.config.waivers import WAIVER_KEYS
 from nerq_cli.policy.rules import RULES
 
 _HEAD: Final = """\
@@ -27,11 +28,20 @@ _EXAMPLES: Final = {
     "rules.licence.deny": '["AGPL-3.0-*"]',
     "rules.install-script.allow": '["esbuild"]',
 }
+#: A waiver as an example.
+_WAIVER_EXAMPLE: Final = {
+    "package": '"npm:lodash"',
+    "version": '"<4.17.21"',
+    "advisory": '"GHSA-35jh-r3h4-6jhm"',
+    "reason": '"templates are our own"',
+    "until": "2027-01-31",
+    "owner": '"ann@acme.example"',
+}
 
 
 def render_template() -> str:
     """Return the text of a settings file in which nothing is set."""
-    return "\n".join((_HEAD, *_list_lines())) + "\n"
+    return "\n".join((_HEAD, *_list_lines(), *_describe_waivers())) + "\n"
 
 
 def _list_lines() -> Iterator[str]:
@@ -53,6 +63,12 @@ def _list_lines() -> Iterator[str]:
                 if setting.key.endswith(".level") and rule.level == "allow":
                     continue  # whoever sets an option means to deny
                 yield from _describe_setting(setting, setting.key.rpartition(".")[2])
+
+
+def _describe_waivers() -> Iterator[str]:
+    yield from ("", "# A finding that is accepted for a time. nerq waive writes one.", "# [[waivers]]")
+    for key, example in _WAIVER_EXAMPLE.items():
+        yield f"# {key} = {example}".ljust(40) + f" # {WAIVER_KEYS[key].summary.replace('`', '')}"
 
 
 def _describe_setting(setting: Setting, key: str) -> Iterator[str]:

@@ -1,0 +1,258 @@
+"""Read the waivers of a settings file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date, datetime
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, get_args
+
+from nerq_cli.config.values import PACKAGES, SettingError, suggest
+from nerq_cli.ecosystems import EcosystemId, get_ecosystem
+from nerq_cli.inventory import Location
+from nerq_cli.patterns import compile_late
+from nerq_cli.policy.rules import MALICIOUS, RULES, WAIVABLE_RULES
+from nerq_cli.policy.settings import PURL_TYPES, has_wildcards
+from nerq_cli.policy.vex import JUSTIFICATIONS, STATUSES
+from nerq_cli.policy.waivers import Waiver
+
+#: Letters and digits that a pattern of packages with wildcards has at least.
+_MIN_NAME_CHARACTERS: Final = 2
+#: Longest text, in characters.
+_MAX_LENGTH: Final = 1_000
+#: Statuses that a project may state of what it waives; ``fixed`` is no waiver.
+WAIVER_STATUSES: Final = tuple(status for status in STATUSES if status != "fixed")
+_VULNERABILITY: Final = "vulnerability"
+_ID: Final = compile_late(r"[A-Za-z][A-Za-z0-9]*(?:[-:._][A-Za-z0-9]+)+")
+_DAY: Final = compile_late(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+
+class WaiverProblem(NamedTuple):
+    """A mistake in a waiver."""
+
+    #: Key that is wrong, or that is missing.
+    key: str
+    message: str
+    hint: str = ""
+
+
+class WaiverResult(NamedTuple):
+    """A waiver, or what is wrong with it."""
+
+    waiver: Waiver | None
+    problems: tuple[WaiverProblem, ...] = ()
+
+
+class WaiverKey(NamedTuple):
+    """One key of a waiver."""
+
+    #: Returns the value, or raises SettingError.
+    read: Callable[[object], object]
+    #: For people, without a full stop.
+    summary: str
+    schema: Mapping[str, Any]
+    is_required: bool = False
+
+
+def _read_text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise SettingError("must be a text that is not empty")
+    if len(value) > _MAX_LENGTH:
+        raise SettingError(f"must have at most {_MAX_LENGTH:,} characters")
+    return " ".join(value.split())
+
+
+def read_package(value: object) -> str:
+    """Return the pattern of the packages of a waiver.
+
+    Raises:
+        SettingError: it is no pattern of names, or its ecosystem is not known.
+    """
+    pattern = _read_text(value)
+    PACKAGES.read([pattern])
+    prefix, colon, _ = pattern.partition(":")
+    if colon and prefix not in PURL_TYPES:
+        raise SettingError(
+            "begins with an ecosystem that is not known", suggest(prefix, tuple(PURL_TYPES), "ecosystems")
+        )
+    fixed_text = re.sub(r"\[[^\]]*\]?", "", pattern.partition(":")[2] if colon else pattern)
+    characters = sum(character.isalnum() for character in fixed_text)
+    if not characters or (has_wildcards(pattern) and characters < _MIN_NAME_CHARACTERS):
+        raise SettingError("matches almost every package: everything would be waived")
+    return pattern
+
+
+def read_range(value: object) -> str:
+    """Return the range of versions of a waiver.
+
+    Raises:
+        SettingError: no ecosystem reads it as a range or a version.
+    """
+    text = _read_text(value)
+    for ecosystem in map(get_ecosystem, get_args(EcosystemId)):
+        if ecosystem.registry_api and (
+            ecosystem.parse_version(text) is not None or ecosystem.parse_requirement(text) is not None
+        ):
+            return text
+    raise SettingError('must be a version or a range of versions, such as "<2.0" or ">=1.2,<1.3"')
+
+
+def read_rule(value: object) -> str:
+    """Return the id of the rule of a waiver.
+
+    Raises:
+        SettingError: there is no such rule, or its findings cannot be waived.
+    """
+    text = _read_text(value)
+    if text in WAIVABLE_RULES:
+        return text
+    if any(text == rule.id for rule in RULES):
+        raise SettingError(f"names {text}, which is about waivers: it cannot be waived")
+    raise SettingError("names no rule", suggest(text, WAIVABLE_RULES, "rules"))
+
+
+def read_advisory(value: object) -> str:
+    """Return the id of the advisory of a waiver.
+
+    Raises:
+        SettingError: it is no id.
+    """
+    text = _read_text(value)
+    if not _ID.fullmatch(text):
+        raise SettingError('must be the id of an advisory, such as "GHSA-35jh-r3h4-6jhm" or "CVE-2021-23337"')
+    return text
+
+
+def read_day(value: object) -> str:
+    """Return the last day of a waiver (ISO 8601).
+
+    Raises:
+        SettingError: it is no date.
+    """
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, str) and _DAY.fullmatch(value.strip()):
+        try:
+            return date.fromisoformat(value.strip()).isoformat()
+        except ValueError:
+            pass
+    raise SettingError("must be the last day that the waiver applies, such as 2027-01-31")
+
+
+def _read_flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise SettingError("must be true or false")
+    return value
+
+
+def _read_word(words: tuple[str, ...], noun: str) -> Callable[[object], str]:
+    def read(value: object) -> str:
+        if isinstance(value, str) and value in words:
+            return value
+        hint = suggest(value, words, noun) if isinstance(value, str) else ""
+        raise SettingError(f"must be one of {', '.join(words)}", "" if hint.startswith("the ") else hint)
+
+    return read
+
+
+_TEXT_SCHEMA: Final = {"type": "string", "pattern": "\\S"}
+#: The keys of a waiver, in the order in which they are written.
+WAIVER_KEYS: Final[Mapping[str, WaiverKey]] = MappingProxyType(
+    {
+        "package": WaiverKey(
+            read_package,
+            "name or pattern of the package: `lodash`, `npm:lodash`, `@acme/*`",
+            _TEXT_SCHEMA,
+            is_required=True,
+        ),
+        "version": WaiverKey(read_range, "range of versions, or one version; without it every one", _TEXT_SCHEMA),
+        "rule": WaiverKey(read_rule, "rule whose findings are waived", {"enum": list(WAIVABLE_RULES)}),
+        "advisory": WaiverKey(read_advisory, "id or alias of the advisory that is waived", _TEXT_SCHEMA),
+        "reason": WaiverKey(_read_text, "why", _TEXT_SCHEMA, is_required=True),
+        "until": WaiverKey(
+            read_day,
+            "last day that it applies",
+            {"type": "string", "pattern": "^\\d{4}-\\d\\d-\\d\\d$"},
+            is_required=True,
+        ),
+        "until-fixed": WaiverKey(
+            _read_flag, "end it as soon as a version that can be installed fixes the advisory", {"type": "boolean"}
+        ),
+        "owner": WaiverKey(_read_text, "who answers for it", _TEXT_SCHEMA),
+        "openvex-status": WaiverKey(
+            _read_word(WAIVER_STATUSES, "statuses"),
+            "status of the advisory in an OpenVEX document",
+            {"enum": list(WAIVER_STATUSES)},
+        ),
+        "openvex-justification": WaiverKey(
+            _read_word(JUSTIFICATIONS, "justifications"),
+            "why the project is not affected, as OpenVEX words it",
+            {"enum": list(JUSTIFICATIONS)},
+        ),
+    }
+)
+
+
+def read_waiver(entry: Mapping[str, object], location: Location) -> WaiverResult:
+    """Return the waiver that a table states, or everything that is wrong with it; unknown keys are ignored."""
+    values: dict[str, Any] = {}
+    problems: list[WaiverProblem] = []
+    for key, spec in WAIVER_KEYS.items():
+        if key in entry:
+            try:
+                values[key] = spec.read(entry[key])
+            except SettingError as error:
+                problems.append(WaiverProblem(key, f"waivers.{key} {error}", error.hint))
+        elif spec.is_required:
+            hint = f"add {key} = {'2027-01-31' if key == 'until' else chr(34) + '…' + chr(34)}: {spec.summary}"
+            problems.append(WaiverProblem(key, f"the waiver has no {key}", hint))
+    problems += _check_combination(entry, values)
+    if problems:
+        return WaiverResult(None, tuple(problems))
+    justification = values.get("openvex-justification", "")
+    return WaiverResult(
+        Waiver(
+            package=values["package"],
+            version=values.get("version", ""),
+            rule=values.get("rule", ""),
+            advisories=(values["advisory"],) if "advisory" in values else (),
+            reason=values["reason"],
+            until=values["until"],
+            owner=values.get("owner", ""),
+            until_fixed=values.get("until-fixed", False),
+            status=values.get("openvex-status", "not_affected" if justification else ""),
+            justification=justification,
+            location=location,
+        )
+    )
+
+
+def _check_combination(entry: Mapping[str, object], values: Mapping[str, Any]) -> Iterator[WaiverProblem]:
+    """Yield what is wrong with the keys beside each other."""
+    if "rule" in entry and "advisory" in entry:
+        yield WaiverProblem("advisory", "the waiver names a rule and an advisory", "write a waiver for each of them")
+    elif "rule" not in entry and "advisory" not in entry:
+        yield WaiverProblem(
+            "rule", "the waiver names neither a rule nor an advisory", 'add rule = "…" or advisory = "…"'
+        )
+    if values.get("rule") == MALICIOUS.id and has_wildcards(values.get("package", "")):
+        yield WaiverProblem(
+            "package", "waivers.package must name one package, without wildcards, to waive malicious versions"
+        )
+    if values.get("until-fixed") and "advisory" not in entry and values.get("rule") != _VULNERABILITY:
+        yield WaiverProblem("until-fixed", f"waivers.until-fixed needs an advisory, or the rule {_VULNERABILITY}")
+    status, justification = values.get("openvex-status", ""), values.get("openvex-justification", "")
+    for key in ("openvex-status", "openvex-justification"):
+        if key in entry and "advisory" not in entry:
+            yield WaiverProblem(key, f"waivers.{key} needs an advisory: it states how that affects the project")
+    if status == "not_affected" and "openvex-justification" not in entry:
+        hint = f"add openvex-justification: {', '.join(JUSTIFICATIONS)}"
+        yield WaiverProblem("openvex-status", "waivers.openvex-status not_affected needs a justification", hint)
+    if justification and status not in ("", "not_affected"):
+        yield WaiverProblem("openvex-justification", f"waivers.openvex-justification contradicts the status {status}")
+    if justification and values.get("until-fixed"):
+        yield WaiverProblem(
+            "until-fixed",
+            "waivers.until-fixed contradicts openvex-justification: what does not affect the project needs no fix",
+        )
