@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "methodology": "Print every weight, curve, cap and grade behind a score.",
     "schema": "Print the JSON Schema of reports, or of settings files.",
     "config": "Show the settings in force, and where each comes from.",
+    "waive": "Accept findings about a package for a time.",
     "init": "Write a settings file with every setting as a comment.",
     "cache": "Show, empty or prune the cache.",
     "db": "Keep advisories on disk, for scans without a network.",
