@@ -167,6 +167,12 @@ FORMATS: Final[Mapping[str, ReportFormat]] = MappingProxyType(
                 notation="json",
             ),
             ReportFormat(name="junit", suffix="junit.xml", module=f"{_FORMATS}.junit"),
+            ReportFormat(
+                name="openvex",
+                suffix=".openvex.json",
+                module=f"{_FORMATS}.openvex",
+                notation="json",
+            ),
             ReportFormat(name="csv", suffix=".csv", module=f"{_FORMATS}.csv", has_lists=True),
             ReportFormat(name="html", suffix=".html", module="nerq_cli.report.html", has_lists=True),
         )

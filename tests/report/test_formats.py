@@ -43,6 +43,7 @@ def test_names_and_suffixes_are_each_used_once() -> None:
         ("junit.xml", "junit"),
         ("report.junit.xml", "junit"),
         ("report.csv", "csv"),
+        ("decisions.openvex.json", "openvex"),
         ("report.txt", "table"),
     ],
 )
