@@ -17,6 +17,7 @@ from nerq_cli.report.advisory import deduplicate_advisories
 from nerq_cli.report.identifiers import hash_parts
 from nerq_cli.report.model import Assessment, Report
 from nerq_cli.report.sanitize import TEXT_LIMIT, sanitize_text
+from nerq_cli.report.wording import describe_waiver
 
 #: ``error``: it fails the run, or would without its waiver; ``warning``: it does not; ``note``: an advisory that no
 #: rule of the policy reports.
@@ -92,9 +93,7 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
     def remark(self) -> str:
         """Return why an issue does not count, as a phrase; empty if it does."""
         if self.waiver is not None:
-            until = f" until {self.waiver.until}" if self.waiver.until else ""
-            owner = f" by {self.waiver.owner}" if self.waiver.owner else ""
-            return sanitize_text(f"waived{until}{owner}: {self.waiver.reason}", TEXT_LIMIT)
+            return sanitize_text(describe_waiver(self.waiver), TEXT_LIMIT)
         return "as before" if self.change == "unchanged" else ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -17,7 +18,7 @@ from nerq_cli.units import DAY, HOUR
 if TYPE_CHECKING:
     from nerq_cli.facts import AffectingAdvisory
     from nerq_cli.policy.age import Availability
-    from nerq_cli.policy.findings import Finding
+    from nerq_cli.policy.findings import AppliedWaiver, Finding
     from nerq_cli.policy.upgrade import Upgrade
     from nerq_cli.report.glyphs import Glyphs
     from nerq_cli.report.model import Assessment, Report
@@ -194,6 +195,31 @@ def group_findings(report: Report) -> dict[str, list[Finding]]:
         if finding.purl and finding.is_open and not finding.undecided and finding.id != SCORE_BELOW_THRESHOLD.id:
             grouped.setdefault(finding.purl, []).append(finding)
     return grouped
+
+
+def group_waived(report: Report) -> dict[str, list[Finding]]:
+    """Return the waived findings about each package URL, with or without a version, by rule."""
+    grouped: dict[str, list[Finding]] = {}
+    for finding in report.findings:
+        if finding.purl and finding.waiver is not None:
+            grouped.setdefault(finding.purl, []).append(finding)
+    return grouped
+
+
+def select_waived(grouped: Mapping[str, Sequence[Finding]], dependency: Dependency) -> list[Finding]:
+    """Return the waived findings about a version or about its whole package."""
+    purls = dict.fromkeys((dependency.purl, dependency.package.purl)) if grouped else ()
+    return [finding for purl in purls for finding in grouped.get(purl, ())]
+
+
+def describe_waiver(waiver: AppliedWaiver) -> str:
+    """Return ``waived until 2027-01-31 by ann: reason``; of a VEX document its author and path in place of the day."""
+    by = f" by {waiver.owner}" if waiver.owner else ""
+    if waiver.until:
+        return f"waived until {waiver.until}{by}: {waiver.reason}"
+    by = f" by {waiver.author}" if waiver.author else by
+    path = f" ({waiver.location.path})" if waiver.location is not None else ""
+    return f"waived{by}{path}: {waiver.reason}"
 
 
 def describe_below(threshold: float) -> str:

@@ -73,6 +73,7 @@ class _Exit(_Struct, frozen=True):
 class _Summary(_Struct, frozen=True):
     total: int
     skipped: int
+    waived: int
     ok: int | UnsetType = UNSET
     below: int | UnsetType = UNSET
     unknown: int | UnsetType = UNSET
@@ -167,6 +168,9 @@ class _Waiver(_Struct, frozen=True):
     until: str | None
     owner: str | None
     location: _Location | None
+    status: str | None
+    justification: str | None
+    author: str | None
 
 
 class _Finding(_Struct, frozen=True):
@@ -461,9 +465,18 @@ def _sanitize_texts(texts: Iterable[str]) -> list[str]:
 def _build_summary(report: Report) -> _Summary:
     skipped = sum(1 for assessment in report.dependencies if assessment.dependency.skip_reason)
     if report.list_only:
-        return _Summary(total=len(report.dependencies), skipped=skipped)
+        return _Summary(total=len(report.dependencies), skipped=skipped, waived=0)
     counts = {state.replace("-", "_"): report.count_state(state) for state in STATES}
-    return _Summary(total=len(report.dependencies), **counts)
+    return _Summary(total=len(report.dependencies), waived=_count_waived(report), **counts)
+
+
+def _count_waived(report: Report) -> int:
+    """Return the number of waived findings about the dependencies of the report."""
+    waived_purls = [finding.purl for finding in report.findings if finding.waiver is not None]
+    if not waived_purls:
+        return 0
+    packages = {purl for item in report.dependencies for purl in (item.dependency.purl, item.dependency.package.purl)}
+    return sum(purl in packages for purl in waived_purls)
 
 
 def _build_error(problem: Problem) -> _Error:
@@ -553,6 +566,9 @@ def _build_waiver(waiver: AppliedWaiver) -> _Waiver:
         until=sanitize_text(waiver.until) or None,
         owner=sanitize_text(waiver.owner) or None,
         location=None if waiver.location is None else _build_locations([waiver.location])[0],
+        status=waiver.status or None,
+        justification=waiver.justification or None,
+        author=_sanitize_long(waiver.author) or None,
     )
 
 

@@ -101,6 +101,10 @@ def _add_header(page: Page, assessment: Assessment, report: Report) -> None:
         for finding in shown if rule is not MALICIOUS else ():
             verb, style_of_level = ("fails", "bad") if finding.fails else ("warns", "doubt")
             page.add_paragraph(page.safe_text(f"{verb} {rule.id}: {finding.text}"), style_of_level)
+    for finding in wording.select_waived(wording.group_waived(report), assessment.dependency):
+        if finding.waiver is not None:
+            waiver_text = wording.describe_waiver(finding.waiver)
+            page.add_paragraph(page.safe_text(f"{finding.id}: {finding.text}: {waiver_text}"), "doubt")
     for reason in assessment.reasons[1:] if score is None else ():
         page.add_paragraph(page.safe_text(reason))
     is_malicious = bool(wording.find_malware_reason(assessment))

@@ -49,7 +49,8 @@ def render_text(report: Report, options: RenderOptions) -> str:
     elif report.exit != ExitStatus.PASSED:
         page.add_paragraph("FAIL  not every dependency file could be read", "bad")
     page.add_gap()
-    for rule, findings in group_by_rule(report.findings).items():
+    counted = [finding for finding in report.findings if finding.waiver is None]
+    for rule, findings in group_by_rule(counted).items():
         limit = len(findings) if is_long else _MAX_FINDINGS
         broken = [finding for finding in findings if rule.leaves_incomplete or not finding.undecided]
         if broken and not rule.is_in_table:
@@ -57,6 +58,8 @@ def render_text(report: Report, options: RenderOptions) -> str:
         if len(broken) < len(findings):
             undecided = [finding for finding in findings if finding.undecided]
             _add_undecided(page, rule, undecided, limit=limit)
+    waived = [finding for finding in report.findings if finding.waiver is not None]
+    _add_waived(page, waived, limit=len(waived) if is_long else _MAX_FINDINGS)
     if report.list_only:
         listing.add_dependencies(page, report, limit=options.top)
     else:
@@ -190,6 +193,9 @@ def _rule_counts(page: Page, report: Report) -> Iterator[Span]:
     )
     if warning_count:
         yield format_count(warning_count, "warning"), "doubt"
+    waived_count = sum(finding.waiver is not None for finding in report.findings)
+    if waived_count:
+        yield f"{waived_count:,} waived", "doubt"
     if report.report_only:
         yield "report only", "dim"
 
@@ -237,6 +243,24 @@ def _add_undecided(page: Page, rule: PolicyRule, findings: Sequence[Finding], *,
         all_names = page.safe_text(", ".join(names[:limit]) + more, 0)
         page.add_wrapped((f"  {page.glyphs.unknown} ", "doubt"), (all_names, "strong"), ("", ""))
         page.add_paragraph(page.safe_text(text), indent=4)
+    page.add_gap()
+
+
+def _add_waived(page: Page, findings: Sequence[Finding], *, limit: int) -> None:
+    """Add the waived findings, each with what it is, why and until when it is waived, and where that is written."""
+    if not findings:
+        return
+    page.add_paragraph(format_count(len(findings), "waived finding"), "doubt")
+    for finding in findings[:limit]:
+        waiver = finding.waiver
+        location = "" if waiver is None or waiver.location is None else wording.format_location(waiver.location)
+        name = page.safe_text(f"{finding.name} {finding.version}".strip())
+        page.add_wrapped(("  - ", "doubt"), (name, "strong"), (page.safe_text(location), "dim"))
+        page.add_paragraph(page.safe_text(f"{finding.id}: {finding.text}"), indent=4)
+        if waiver is not None:
+            page.add_paragraph(page.safe_text(wording.describe_waiver(waiver)), "doubt", indent=4)
+    if len(findings) > limit:
+        page.add_paragraph(f"+{len(findings) - limit:,} more (--all)", "dim", indent=4)
     page.add_gap()
 
 

@@ -68,7 +68,7 @@ def add_dependencies(page: Page, report: Report, options: RenderOptions) -> None
     Up to 40 dependencies each has a row. Beyond that those that pass or are skipped have none unless they carry an
     advisory, and many that are unknown for one shared reason share a row.
     """
-    findings = wording.group_findings(report)
+    findings, waived = wording.group_findings(report), wording.group_waived(report)
     failing = {purl for purl, group in findings.items() if any(finding.fails for finding in group)}
     assessments = sorted(
         report.dependencies,
@@ -82,12 +82,24 @@ def add_dependencies(page: Page, report: Report, options: RenderOptions) -> None
         visible = [
             entry
             for entry in assessments
-            if entry.state in _STATES_BEFORE_GROUPS or entry.advisories or entry.dependency.purl in findings
+            if entry.state in _STATES_BEFORE_GROUPS
+            or entry.advisories
+            or entry.dependency.purl in findings
+            or wording.select_waived(waived, entry.dependency)
         ]
-        groups = _group_unknown(visible)
+        groups = _group_unknown(entry for entry in visible if not wording.select_waived(waived, entry.dependency))
     grouped_ids = {id(assessment) for members in groups.values() for assessment in members}
     rows = [
-        (_build_row(page, assessment, report, findings.get(assessment.dependency.purl, ())), assessment)
+        (
+            _build_row(
+                page,
+                assessment,
+                report,
+                findings.get(assessment.dependency.purl, ()),
+                wording.select_waived(waived, assessment.dependency),
+            ),
+            assessment,
+        )
         for assessment in visible
         if id(assessment) not in grouped_ids
     ]
@@ -119,7 +131,9 @@ def sort_key(assessment: Assessment) -> tuple[int, float, float, str, str, str]:
 # --- rows
 
 
-def _build_row(page: Page, assessment: Assessment, report: Report, findings: Sequence[Finding]) -> _Row:
+def _build_row(
+    page: Page, assessment: Assessment, report: Report, findings: Sequence[Finding], waived: Sequence[Finding]
+) -> _Row:
     dependency, score = assessment.dependency, assessment.score
     failed_rules = list(dict.fromkeys(finding.id for finding in findings if finding.fails))
     fails_otherwise = bool(failed_rules) and assessment.state != "below"
@@ -132,6 +146,7 @@ def _build_row(page: Page, assessment: Assessment, report: Report, findings: Seq
     if fails_otherwise:  # the score alone would not show it
         mark = page.glyphs.below
         reasons.insert(bool(assessment.advisories), f"fails {', '.join(failed_rules)}")
+    reasons[:0] = dict.fromkeys(wording.describe_waiver(finding.waiver) for finding in waived if finding.waiver)
     return _Row(
         (f"{mark} {wording.format_score(assessment, page.glyphs):>5} {grade}", style),
         (page.safe_text(wording.describe_name(dependency)), "strong"),

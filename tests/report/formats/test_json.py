@@ -290,7 +290,7 @@ def test_numbers_keep_one_decimal_and_moments_are_utc(findings: Report) -> None:
 
 def test_the_summary_counts_every_state(findings: Report) -> None:
     summary = document(findings)["summary"]
-    assert summary == {"total": 36, "ok": 28, "below": 4, "unknown": 2, "not_judged": 0, "skipped": 2}
+    assert summary == {"total": 36, "ok": 28, "below": 4, "unknown": 2, "not_judged": 0, "skipped": 2, "waived": 0}
 
 
 def test_exit_code_and_reason_are_repeated(findings: Report) -> None:
@@ -360,7 +360,14 @@ def test_a_waiver_stands_beside_its_finding(calm: Report) -> None:
     finding = Finding(id="yanked", text="version yanked", waiver=waiver, change="unchanged")
     [found] = document(replace(calm, findings=(finding,)))["findings"]
     assert "\x1b" not in found["waiver"].pop("reason")
-    assert found["waiver"] == {"until": "2027-01-31", "owner": "web", "location": {"path": "nerq.toml", "line": 4}}
+    assert found["waiver"] == {
+        "until": "2027-01-31",
+        "owner": "web",
+        "location": {"path": "nerq.toml", "line": 4},
+        "status": None,
+        "justification": None,
+        "author": None,
+    }
     assert found["change"] == "unchanged"
 
 
@@ -373,7 +380,7 @@ def test_a_run_that_only_reports_states_both_exit_codes(calm: Report) -> None:
 def test_a_list_has_neither_states_nor_scores(listed: Report) -> None:
     found = document(listed)
     assert found["list_only"] is True
-    assert found["summary"] == {"total": 36, "skipped": 2}
+    assert found["summary"] == {"total": 36, "skipped": 2, "waived": 0}
     assert not {key for one in found["dependencies"] for key in one} & {"state", "score", "signals", "reasons"}
     assert of(listed, "fork")["skip_reason"] == "git: https://git.example/fork @ 1a2b3c"
 
