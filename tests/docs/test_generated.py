@@ -18,6 +18,7 @@ from nerq_cli.cli import about
 from nerq_cli.cli.app import app, load_command
 from nerq_cli.config.schema import build_schema
 from nerq_cli.config.table import SETTINGS, THRESHOLD_TABLES
+from nerq_cli.config.waivers import WAIVER_KEYS
 from nerq_cli.errors import EXIT_MEANINGS
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy.rules import RULES
@@ -128,6 +129,21 @@ def test_the_configuration_page_has_every_setting_and_ends_with_the_variable_of_
     start_of_sources = "<!-- Generated from nerq_cli/sources/__init__.py. Do not edit. -->\n\n"
     middle = middle.partition(start_of_sources)[0]
     text = f"{before}{start}{document_settings()}\n{end}{middle}{start_of_sources}{about.render_variables()}"
+    if os.environ.get("NERQ_UPDATE_GOLDEN"):
+        page.write_text(text, encoding="utf-8")
+    assert page.read_text(encoding="utf-8") == text
+
+
+def test_the_configuration_page_has_every_key_of_a_waiver() -> None:
+    page = DOCS / "reference" / "configuration.md"
+    start = "<!-- Generated from nerq_cli/config/waivers.py. Do not edit. -->\n\n"
+    end = "<!-- End of the waivers. -->"
+    before, _, rest = page.read_text(encoding="utf-8").partition(start)
+    lines = ["| key of a waiver | meaning | required |", "|---|---|---|"]
+    for key, spec in WAIVER_KEYS.items():
+        required = "yes" if spec.is_required else "one of the two" if key in ("rule", "advisory") else ""
+        lines.append(f"| `{key}` | {spec.summary} | {required} |")
+    text = f"{before}{start}{chr(10).join(lines)}\n\n{end}{rest.partition(end)[2]}"
     if os.environ.get("NERQ_UPDATE_GOLDEN"):
         page.write_text(text, encoding="utf-8")
     assert page.read_text(encoding="utf-8") == text
