@@ -176,6 +176,8 @@ def _find_weakenings(config: Config) -> Iterator[str]:
     ):
         if patterns:
             yield f"{key} = {', '.join(patterns[:_MAX_SHOWN])}{', …' * (len(patterns) > _MAX_SHOWN)}"
+    if config.baseline:
+        yield f"baseline = {config.baseline}"
     if config.policy is not DEFAULT_POLICY:
         yield from _find_policy_weakenings(config)
 

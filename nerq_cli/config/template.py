@@ -21,6 +21,7 @@ _EXAMPLES: Final = {
     "strict": "true",
     "groups": '["main"]',
     "preset": '"production"',
+    "baseline": '"nerq-baseline.json"',
     "rules.vulnerability.epss": "0.5",
     "rules.too-new.min-age": '"7d"',
     "rules.licence.allow": '["permissive", "MPL-2.0"]',
