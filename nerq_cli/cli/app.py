@@ -28,7 +28,7 @@ COMMANDS: Final = {
     "schema": "Print the JSON Schema of reports, or of settings files.",
     "config": "Show the settings in force, and where each comes from.",
     "init": "Write a settings file with every setting as a comment.",
-    "baseline": "Record dependencies, scores and findings in a small file for nerq scan --baseline.",
+    "baseline": "Record the findings of today, so that only new ones fail.",
     "cache": "Show, empty or prune the cache.",
     "db": "Keep advisories on disk, for scans without a network.",
 }

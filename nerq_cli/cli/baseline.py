@@ -38,9 +38,10 @@ def baseline(
     quiet: options.Quiet = False,
     debug: options.Debug = False,  # noqa: ARG001 - read by run_command_line
 ) -> None:
-    """Record dependencies, scores and findings in a small file for nerq scan --baseline.
+    """Record the findings of today, so that only new ones fail.
 
-    The file is sorted and has no time in it: it changes only where what it records does. Commit it.
+    The file has the dependencies, their scores and the findings, for nerq scan --baseline FILE. It is sorted and has no
+    time in it: it changes only where what it records does.
     """
     from nerq_cli.application.baseline_files import FILE_NAME, render_baseline
     from nerq_cli.application.read_dependencies import Inputs

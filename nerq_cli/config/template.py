@@ -35,6 +35,11 @@ def render_template() -> str:
     return "\n".join((_HEAD, *_list_lines())) + "\n"
 
 
+def set_baseline(text: str) -> str:
+    """Return the text of a settings file with the setting ``baseline`` as a value, no longer as a comment."""
+    return text.replace("\n# baseline = ", "\nbaseline = ", 1)
+
+
 def _list_lines() -> Iterator[str]:
     for key, setting in SETTINGS.items():
         if "." not in key:

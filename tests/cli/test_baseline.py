@@ -221,6 +221,12 @@ def test_init_records_a_baseline(nerq: Nerq, project: Path) -> None:
     assert nerq("init", "--baseline").status == 0
     assert (project / "nerq.toml").exists()
     assert (project / FILE).exists()
+    assert scan(nerq).status == 0
+    origins = {one["key"]: one for one in json.loads(nerq("config", "show", "--format", "json").out)["settings"]}
+    assert origins["baseline"]["value"] == FILE
+    (project / "nerq.toml").unlink()
+    (project / "requirements.txt").unlink()
+    assert nerq("init", "--baseline").status == 4
 
 
 # --- files that cannot be used
