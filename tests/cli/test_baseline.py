@@ -50,7 +50,7 @@ def test_a_team_begins_without_a_failing_build_and_new_findings_fail(nerq: Nerq,
     assert [finding["change"] for finding in result.json["findings"]] == ["unchanged", "unchanged"]
     assert (kinds(result), result.json["comparison"]["baseline"]) == ([], FILE)
     services.advisory("other", "1.0", identifier="GHSA-2", **HIGH)
-    result = scan(nerq, "--baseline", FILE, "--refresh")
+    result = scan(nerq, "--baseline", FILE, "--no-cache")
     assert result.status == 1
     assert {(finding["id"], finding["advisory"], finding["change"]) for finding in result.json["findings"]} == {
         ("score-below-threshold", None, "worse"),
@@ -152,7 +152,7 @@ def test_what_was_not_known_when_it_was_written_is_new_when_it_fails(
     services.speak()
     for path, script in scripts.items():
         registry.site.on(path, *script)
-    result = scan(nerq, "--baseline", FILE, "--refresh")
+    result = scan(nerq, "--baseline", FILE, "--no-cache")
     assert result.status == 1
     assert {finding["change"] for finding in result.json["findings"] if finding["name"] == "other"} == {"new"}
     assert f"not everything could be checked when {FILE} was written" in result.json["comparison"]["notes"]
@@ -303,7 +303,13 @@ def test_further_keys_of_the_same_version_are_ignored(nerq: Nerq, project: Path)
 
 def test_words_of_a_baseline_cannot_style_the_terminal(nerq: Nerq, project: Path) -> None:
     hostile = "\x1b[31mred\u202e::error::x"
-    dependency = {"ecosystem": "PyPI", "name": hostile, "version": hostile, "projects": [hostile], "state": hostile}
+    dependency: dict[str, Any] = {
+        "ecosystem": "PyPI",
+        "name": hostile,
+        "version": hostile,
+        "projects": [hostile],
+        "state": hostile,
+    }
     dependency |= {"score": 50.0, "signals": {hostile: [1, 2]}, "caps": {hostile: 1}}
     (project / "x.json").write_text(
         json.dumps({"nerq_baseline": 1, "methodology": hostile, "dependencies": [dependency]})

@@ -14,20 +14,19 @@ import pytest
 AS_OF = ("--as-of", "2026-11-21")
 Nerq = Callable[..., Any]
 HIGH: dict[str, Any] = {"database_specific": {"severity": "HIGH"}}
-pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
+GIT = shutil.which("git") or ""
+pytestmark = pytest.mark.skipif(not GIT, reason="git is not installed")
 
 
-def git(*arguments: str, cwd: Path | None = None) -> str:
-    result = subprocess.run(
-        ["git", *arguments], cwd=cwd, check=True, capture_output=True, text=True, env=dict(os.environ), timeout=60
-    )
-    return result.stdout.strip()
+def git(*arguments: str, data: bytes = b"") -> str:
+    command = [GIT, *arguments]
+    result = subprocess.run(command, input=data, check=True, capture_output=True, timeout=60)  # noqa: S603 - of the test
+    return result.stdout.decode().strip()
 
 
-def commit(message: str, cwd: Path | None = None) -> str:
-    git("add", "-A", cwd=cwd)
-    git("commit", "-q", "-m", message, cwd=cwd)
-    return git("rev-parse", "HEAD", cwd=cwd)
+def commit(message: str) -> None:
+    git("add", "-A")
+    git("commit", "-q", "-m", message)
 
 
 @pytest.fixture(autouse=True)
@@ -193,10 +192,11 @@ def test_both_sides_use_the_same_evidence_and_each_answer_is_requested_once(
     nerq: Nerq, project: Path, registry: Any, services: Any
 ) -> None:
     (project / "requirements.txt").write_text("demo==2.0\nother==1.0\n")
-    for options in ((), ("--refresh",)):
+    for options in ((), ("--no-cache",)):
         registry.site.requests.clear()
         scan(nerq, *options)
         paths = [path for path in registry.paths if "demo" in path]
+        assert paths, options
         assert len(paths) == len(set(paths)), options
     registry.site.requests.clear()
     services.site.requests.clear()
@@ -228,6 +228,29 @@ def test_settings_of_the_work_tree_judge_both_sides(nerq: Nerq, project: Path) -
     result = scan(nerq)
     assert result.status == 0
     assert [finding["change"] for finding in result.json["findings"]] == ["unchanged", "unchanged"]
+
+
+def test_age_rules_that_a_change_makes_contradict_are_new(nerq: Nerq, project: Path) -> None:
+    def find(result: Any) -> list[str]:
+        return [one["change"] for one in result.json["findings"] if one["id"] == "age-policy-mismatch"]
+
+    (project / "uv.toml").write_text('exclude-newer = "soon"\n')
+    assert find(scan(nerq)) == ["new"]
+    commit("age rule")
+    assert find(scan(nerq, since="HEAD")) == ["unchanged"]
+
+
+def test_ignored_files_are_ignored_in_both(nerq: Nerq, project: Path) -> None:
+    (project / "vendored").mkdir()
+    (project / "vendored" / "requirements.txt").write_text("demo==2.0\n")
+    commit("vendored")
+    (project / ".git" / "info").mkdir(exist_ok=True)
+    (project / ".git" / "info" / "exclude").write_text("vendored/\n")
+    assert changes(scan(nerq, since="HEAD")) == []
+    (project / ".git" / "info" / "exclude").write_text("")
+    assert changes(scan(nerq, "--exclude", "vendored/", since="HEAD")) == []
+    (project / ".gitignore").write_text("vendored/\n")
+    assert changes(scan(nerq, since="HEAD")) == [("removed", "demo", "2.0", None)]
 
 
 def test_an_unknown_package_in_both_runs_is_known_and_the_run_is_not_complete(nerq: Nerq, project: Path) -> None:
@@ -390,33 +413,12 @@ def test_a_crafted_tree_writes_nothing_through_a_link(nerq: Nerq, project: Path,
     target = tmp_path / "victim"
     target.mkdir()
     blob = git("rev-parse", "HEAD:requirements.txt")
-    link = subprocess.run(
-        ["git", "hash-object", "-w", "--stdin"],
-        input=str(target),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    ).stdout.strip()
-
-    def make_tree(entries: str) -> str:
-        result = subprocess.run(
-            ["git", "mktree"], input=entries, capture_output=True, text=True, check=True, timeout=60
-        )
-        return result.stdout.strip()
-
-    inner = make_tree(f"100644 blob {blob}\trequirements.txt\n")
-    raw = b"".join(
-        mode + b" app\0" + bytes.fromhex(object_id) for mode, object_id in ((b"120000", link), (b"40000", inner))
-    )
-    tree = subprocess.run(
-        ["git", "hash-object", "-w", "-t", "tree", "--literally", "--stdin"],
-        input=raw,
-        capture_output=True,
-        check=True,
-        timeout=60,
-    ).stdout.decode()
-    crafted = git("commit-tree", tree.strip(), "-p", "HEAD", "-m", "crafted")
+    link = git("hash-object", "-w", "--stdin", data=str(target).encode())
+    inner = git("mktree", data=f"100644 blob {blob}\trequirements.txt\n".encode())
+    entries = ((b"120000", link), (b"40000", inner))
+    raw = b"".join(mode + b" app\0" + bytes.fromhex(object_id) for mode, object_id in entries)
+    tree = git("hash-object", "-w", "-t", "tree", "--literally", "--stdin", data=raw)
+    crafted = git("commit-tree", tree, "-p", "HEAD", "-m", "crafted")
     git("update-ref", "refs/heads/main", crafted)
     assert nerq("scan", *AS_OF, "--since", "HEAD").status in (0, 1, 2)
     assert list(target.iterdir()) == []

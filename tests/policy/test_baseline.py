@@ -282,7 +282,7 @@ def test_unknown_before_and_failing_now_is_new_and_so_is_the_reverse() -> None:
 
 
 def test_what_could_not_be_checked_is_known_for_the_same_version_only() -> None:
-    unknown = {"undecided": True, "level": "warn"}
+    unknown: dict[str, Any] = {"undecided": True, "level": "warn"}
     assert mark([finding("score-unknown", **unknown)], [finding("score-unknown", **unknown)]) == ["unchanged"]
     assert mark([finding("score-unknown", **unknown)], [finding("score-unknown", version="1.1", **unknown)]) == ["new"]
     old = finding("not-judged", text="git: https://git.example/a @ 1a2b3c4", **unknown)
