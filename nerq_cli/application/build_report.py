@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
     from nerq_cli.inventory import DependencyFile
     from nerq_cli.policy.baseline import Record
+    from nerq_cli.policy.findings import Finding
 
 
 def build_report(
@@ -52,17 +53,7 @@ def build_report(
     error_count = sum(problem.level == "error" for problem in problems)
     notes = tuple(f"{file.path}: {note}" for file in dependency_files for note in file.notes)
     states = [assessment.state for assessment in assessments if assessment.state is not None]
-    all_findings = rules.find_findings(
-        rules.RuleInput(
-            assessments=assessments,
-            dependency_files=dependency_files,
-            foreign_origins=foreign_origins,
-            settings=options.policy,
-            as_of=options.as_of,
-            threshold=options.threshold,
-            age_rules=options.age_rules,
-        )
-    )
+    all_findings = check_rules(dependency_files, assessments, foreign_origins, options)
     comparison = None
     if earlier is not None and not list_only:
         record = record_run(assessments, (), PACKAGES.version, base=base)
@@ -115,6 +106,26 @@ def build_report(
         errors=problems,
         list_only=list_only,
         comparison=comparison,
+    )
+
+
+def check_rules(
+    dependency_files: Sequence[DependencyFile],
+    assessments: Sequence[Assessment],
+    foreign_origins: Sequence[rules.ForeignOrigin],
+    options: ScanOptions,
+) -> tuple[Finding, ...]:
+    """Return what the policy rules find, also at the level ``allow``."""
+    return rules.find_findings(
+        rules.RuleInput(
+            assessments=assessments,
+            dependency_files=dependency_files,
+            foreign_origins=foreign_origins,
+            settings=options.policy,
+            as_of=options.as_of,
+            threshold=options.threshold,
+            age_rules=options.age_rules,
+        )
     )
 
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import msgspec
 from msgspec.structs import replace
 
+from nerq_cli.application.build_report import check_rules
 from nerq_cli.application.foreign_origins import list_foreign_origins
 from nerq_cli.application.scan import assess_declarations, select_groups
 from nerq_cli.application.since import OldProject, read_old_project
 from nerq_cli.inventory import Declaration, DependencyFile, Location, Package
 from nerq_cli.methodology.packages import PACKAGES
-from nerq_cli.policy import rules
 from nerq_cli.policy.baseline import Record, record_run
 from nerq_cli.privacy import PrivacyRules, mark_withheld
 from nerq_cli.report.model import Assessment
@@ -71,17 +71,8 @@ class OldRun(msgspec.Struct, frozen=True, kw_only=True):
         if changed_declarations := _select_packages(old_declarations, changed):
             old_options = replace(options, find_upgrades=False)
             old_assessments += assess_declarations(changed_declarations, old_options, provider, scorer)
-        findings = rules.find_findings(
-            rules.RuleInput(
-                assessments=old_assessments,
-                dependency_files=files,
-                foreign_origins=origins,
-                settings=options.policy,
-                as_of=options.as_of,
-                threshold=options.threshold,
-                age_rules=tuple(rule for rule in options.age_rules if self._applied(rule)),
-            )
-        )
+        old_rules = tuple(rule for rule in options.age_rules if self._applied(rule))
+        findings = check_rules(files, old_assessments, origins, replace(options, age_rules=old_rules))
         return record_run(
             old_assessments,
             findings,
