@@ -58,9 +58,12 @@ def decide_exit(
     unchecked = [*describe_counts(select_incomplete(findings), threshold), *incomplete]
     warnings = describe_warnings(findings, threshold)
     if unchecked and strict:
-        reason = "; ".join(("not everything could be checked: " + "; ".join(unchecked), *warnings))
+        unchecked_text = "not everything could be checked: " + "; ".join(unchecked)
+        reason = "; ".join((unchecked_text, *_describe_known(count_known(findings)), *warnings))
         return Verdict(status=ExitStatus.INCOMPLETE, reason=reason)
-    accepted, known_unchecked = _split_by_change(select_accepted(findings))
+    undecided = select_accepted(findings)
+    accepted = [finding for finding in undecided if not _is_known(finding)]
+    known_unchecked = [finding for finding in undecided if _is_known(finding)]
     unchecked += [f"{phrase} (allowed)" for phrase in describe_counts(accepted, threshold)]
     unchecked += [f"{phrase} (as before)" for phrase in describe_counts(known_unchecked, threshold)]
     unchecked += optional_missing
@@ -77,9 +80,7 @@ def decide_exit(
 
 def count_known(findings: Sequence[Finding]) -> int:
     """Return the number of findings that would fail the run if the run that it is compared with did not have them."""
-    return sum(
-        finding.level == "deny" and finding.waiver is None and finding.change == "unchanged" for finding in findings
-    )
+    return sum(finding.level == "deny" and _is_known(finding) for finding in findings)
 
 
 def _describe_known(count: int) -> Iterator[str]:
@@ -87,10 +88,9 @@ def _describe_known(count: int) -> Iterator[str]:
         yield f"{count:,} known, in the baseline"
 
 
-def _split_by_change(findings: Sequence[Finding]) -> tuple[list[Finding], list[Finding]]:
-    """Return the findings that a setting or a waiver accepts, and those that are as before."""
-    known = [finding for finding in findings if finding.level != "allow" and finding.change == "unchanged"]
-    return [finding for finding in findings if finding not in known], known
+def _is_known(finding: Finding) -> bool:
+    """Whether it is as before, and neither a setting nor a waiver accepts it."""
+    return finding.level != "allow" and finding.waiver is None and finding.change == "unchanged"
 
 
 def report_only(verdict: Verdict) -> Verdict:
