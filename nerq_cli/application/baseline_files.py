@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -280,15 +279,12 @@ def _read_file(path: Path) -> bytes:
 
 
 def _extract_report(content: bytes, label: str) -> bytes:
+    from nerq_cli.report.embedded import extract_report
+
     try:
-        extract = import_module("nerq_cli.report.embedded").extract_report
-    except ImportError as error:
-        raise UsageError(f"{label} is no JSON", hint=_WRITE_HINT) from error
-    try:
-        report: bytes = extract(content)
+        return extract_report(content)
     except ValueError as error:
         raise UsageError(f"{label} cannot be compared with: {error}", hint=_WRITE_HINT) from error
-    return report
 
 
 def _decode(decoder: msgspec.json.Decoder[T], content: bytes, label: str) -> T:

@@ -95,6 +95,14 @@ def test_a_report_is_a_baseline_with_the_same_comparison(nerq: Nerq, project: Pa
     assert from_baseline["findings"] == from_report["findings"]
 
 
+def test_an_html_report_is_a_baseline(nerq: Nerq, project: Path) -> None:
+    assert nerq("scan", *AS_OF, "--output", "report.html").status == 1
+    result = scan(nerq, "--baseline", "report.html")
+    assert (result.status, kinds(result)) == (0, [])
+    (project / "requirements.txt").write_text("demo==2.0\nother==1.0\n")
+    assert kinds(scan(nerq, "--baseline", "report.html")) == [("upgraded", "demo")]
+
+
 def test_the_file_is_sorted_has_a_line_for_each_dependency_and_no_time(nerq: Nerq, project: Path) -> None:
     record(nerq)
     first = (project / FILE).read_bytes()
@@ -258,7 +266,7 @@ def fail(nerq: Nerq, project: Path, content: bytes | None) -> str:
         (b'{"schema_version": 1, "tool": {"methodology": "2"}}', "is damaged"),
         (b'{"nerq_baseline": 1, "dependencies": [{"name": "a"}]}', "is damaged"),
         (b'{"nerq_baseline": 1, "dependencies": [{"name": "a", "ecosystem": "COBOL"}]}', "is damaged"),
-        (b"<!doctype html><title>x</title>", "x.json"),
+        (b"<!doctype html><title>x</title>", "x.json cannot be compared with: it holds no report of nerq-cli"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_a_usage_error(
