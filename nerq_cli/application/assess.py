@@ -57,6 +57,8 @@ class ScanOptions(msgspec.Struct, frozen=True, kw_only=True):
     allow_empty: bool = False
     #: Score the newest version of each package as well.
     score_latest: bool = False
+    #: Look for versions to move to.
+    find_upgrades: bool = True
     #: Levels of the rules, and thresholds of groups, packages and dimensions.
     policy: PolicySettings = DEFAULT_POLICY
     #: Minimum ages of the versions to move to.

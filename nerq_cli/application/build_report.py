@@ -12,6 +12,7 @@ from nerq_cli import __version__
 from nerq_cli.errors import ExitStatus
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import rules
+from nerq_cli.policy.baseline import compare, mark_findings, record_run
 from nerq_cli.policy.verdict import decide_exit, describe_waived, report_only, select_incomplete
 from nerq_cli.problem import Problem
 from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
@@ -21,6 +22,8 @@ from nerq_cli.signals.signal import format_count
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
     from nerq_cli.inventory import DependencyFile
+    from nerq_cli.policy.baseline import Record
+    from nerq_cli.policy.findings import Finding
 
 
 def build_report(
@@ -31,25 +34,30 @@ def build_report(
     sources: Sequence[SourceStatus],
     foreign_origins: Sequence[rules.ForeignOrigin] = (),
     list_only: bool = False,
+    earlier: Record | None = None,
+    base: str = "",
 ) -> Report:
-    """Return the report on these dependencies, with the exit status and its reason."""
+    """Return the report on these dependencies, with the exit status and its reason.
+
+    Args:
+        dependency_files: what was read.
+        assessments: the dependencies.
+        options: what the run does.
+        sources: the sources that were used.
+        foreign_origins: sorted by package.
+        list_only: whether nothing was scored.
+        earlier: the run to compare with; None for none.
+        base: the scanned directory as in the locations, for the comparison.
+    """
     problems = tuple(problem for file in dependency_files for problem in file.problems if problem.level != "note")
     error_count = sum(problem.level == "error" for problem in problems)
     notes = tuple(f"{file.path}: {note}" for file in dependency_files for note in file.notes)
     states = [assessment.state for assessment in assessments if assessment.state is not None]
-    all_findings = rules.find_findings(
-        rules.RuleInput(
-            assessments=assessments,
-            dependency_files=dependency_files,
-            foreign_origins=foreign_origins,
-            settings=options.policy,
-            as_of=options.as_of,
-            threshold=options.threshold,
-            age_rules=options.age_rules,
-            waivers=() if list_only else options.waivers,
-            is_partial=options.is_partial or not dependency_files or bool(error_count),
-        )
-    )
+    all_findings = check_rules(dependency_files, assessments, foreign_origins, options, list_only=list_only)
+    comparison = None
+    if earlier is not None and not list_only:
+        record = record_run(assessments, (), PACKAGES.version, base=base)
+        all_findings, comparison = mark_findings(earlier, record, all_findings, compare(earlier, record), base=base)
     incomplete_sources = [
         source for source in sources if source.state in ("partial", "unavailable") and not source.fallback
     ]
@@ -97,10 +105,36 @@ def build_report(
         dependencies=tuple(assessments),
         findings=shown_findings,
         sources=tuple(sources),
-        warnings=notes,
+        warnings=(*notes, *(comparison.notes if comparison is not None else ())),
         hints=tuple(_suggest_tokens(assessments)),
         errors=problems,
         list_only=list_only,
+        comparison=comparison,
+    )
+
+
+def check_rules(
+    dependency_files: Sequence[DependencyFile],
+    assessments: Sequence[Assessment],
+    foreign_origins: Sequence[rules.ForeignOrigin],
+    options: ScanOptions,
+    *,
+    list_only: bool = False,
+) -> tuple[Finding, ...]:
+    """Return what the policy rules find, also at the level ``allow``."""
+    has_errors = any(problem.level == "error" for file in dependency_files for problem in file.problems)
+    return rules.find_findings(
+        rules.RuleInput(
+            assessments=assessments,
+            dependency_files=dependency_files,
+            foreign_origins=foreign_origins,
+            settings=options.policy,
+            as_of=options.as_of,
+            threshold=options.threshold,
+            age_rules=options.age_rules,
+            waivers=() if list_only else options.waivers,
+            is_partial=options.is_partial or not dependency_files or has_errors,
+        )
     )
 
 

@@ -43,9 +43,21 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
         path = Path(self.paths[0] if self.paths and self.paths[0] != _STDIN else ".")
         return path if path.is_dir() else path.parent
 
+    @property
+    def base(self) -> str:
+        """The same as paths in a report begin; empty for the current directory."""
+        root, current = Path(os.path.normpath(self.root.absolute())), Path(os.path.normpath(Path.cwd()))
+        if not self.root.is_absolute() or root.is_relative_to(current):
+            root = Path(os.path.relpath(root, current))
+        return "" if root == Path() else root.as_posix()
 
-def read_inputs(inputs: Inputs, create_progress: ProgressFactory) -> tuple[DependencyFile, ...]:
+
+def read_inputs(
+    inputs: Inputs, create_progress: ProgressFactory, *, root: Path | None = None
+) -> tuple[DependencyFile, ...]:
     """Read dependency files and environments, with the versions from their lock files.
+
+    Paths are relative to ``root``, by default the current directory.
 
     Raises:
         NothingToScanError: there is no dependency file or no environment.
@@ -59,6 +71,7 @@ def read_inputs(inputs: Inputs, create_progress: ProgressFactory) -> tuple[Depen
             exclude=inputs.exclude,
             include=inputs.include,
             recursive=inputs.recursive,
+            root=root,
             progress=create_progress("reading dependency files"),
         )
         if inputs.paths

@@ -22,6 +22,7 @@ from nerq_cli.application.upgrades import add_upgrades
 from nerq_cli.errors import NothingToScanError, UsageError
 from nerq_cli.facts import AffectingAdvisory, LowerBound
 from nerq_cli.inventory import Declaration, DependencyFile, Package, Release
+from nerq_cli.policy.baseline import Record
 from nerq_cli.privacy import PrivacyRules, mark_withheld
 from nerq_cli.report.model import Assessment, Report
 from nerq_cli.resolve.resolver import CONSTRAINT_GROUP, Declarations, Resolution, resolve
@@ -30,6 +31,7 @@ from nerq_cli.vulnerabilities.matching import match_advisories
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
     from nerq_cli.application.evidence_run import EvidenceProvider, EvidenceRun
+    from nerq_cli.application.old_run import OldRun
     from nerq_cli.application.read_dependencies import Inputs
     from nerq_cli.application.scores import Scorer
     from nerq_cli.application.session import Session
@@ -52,7 +54,15 @@ class ScanResult(msgspec.Struct, frozen=True):
     selection: tuple[Assessment, ...] = ()
 
 
-def run_scan(inputs: Inputs, options: ScanOptions, session: Session, *, explain: Sequence[str] = ()) -> ScanResult:
+def run_scan(
+    inputs: Inputs,
+    options: ScanOptions,
+    session: Session,
+    *,
+    explain: Sequence[str] = (),
+    since: str | None = None,
+    baseline: str | None = None,
+) -> ScanResult:
     """Read and scan the inputs.
 
     Args:
@@ -60,9 +70,11 @@ def run_scan(inputs: Inputs, options: ScanOptions, session: Session, *, explain:
         options: what to do.
         session: where evidence comes from.
         explain: names of dependencies to select from the report.
+        since: branch, tag or commit to compare with; None for none.
+        baseline: file of an earlier run to compare with; empty for none, None for what the settings name.
 
     Raises:
-        UsageError: a path, a group or a name to explain does not exist.
+        UsageError: a path, a group or a name to explain does not exist, or there is nothing to compare with.
         StaleDataError: the advisory database is needed, and older than the settings allow.
     """
     from nerq_cli.application.read_dependencies import read_inputs  # a check of single packages does without
@@ -70,6 +82,12 @@ def run_scan(inputs: Inputs, options: ScanOptions, session: Session, *, explain:
     started_at = time.monotonic()
     selection: tuple[Assessment, ...] = ()
     run = session.open_run()
+    base = inputs.base
+    earlier: Record | OldRun | None = None
+    if since is None and not options.list_only and (baseline or session.config.baseline):
+        from nerq_cli.application.baseline_files import read_chosen_baseline
+
+        earlier = read_chosen_baseline(session, baseline)
     options = replace(options, is_partial=_is_partial(inputs, options))
     inputs = replace(inputs, exclude=(*session.config.exclude, *inputs.exclude))
     try:
@@ -81,6 +99,10 @@ def run_scan(inputs: Inputs, options: ScanOptions, session: Session, *, explain:
     else:
         rules = session.build_rules(dependency_files)
         options = replace(options, age_rules=session.read_age_rules(dependency_files, inputs.root))
+        if since is not None and not options.list_only:
+            from nerq_cli.application.old_run import open_old_run
+
+            earlier = open_old_run(inputs, since, session, dependency_files, options.age_rules)
         if explain and not _must_stop(
             dependency_files, options
         ):  # a misspelt name is reported before any request is sent
@@ -90,7 +112,7 @@ def run_scan(inputs: Inputs, options: ScanOptions, session: Session, *, explain:
         run.expected_count = sum(len(file.declarations) for file in dependency_files)
         project = _prepare_project(dependency_files, rules, options)
         del dependency_files  # a lock file is as large in memory as the report about it
-        report = _scan_prepared(project, options, run, session.scorer)
+        report = _scan_prepared(project, options, run, session.scorer, earlier=earlier, base=base)
         if report.dependencies and not report.list_only:
             selection = select_dependencies(explain, report.dependencies)
     return ScanResult(finish_report(report, run, started_at), selection)
@@ -120,15 +142,20 @@ def scan_project(
     options: ScanOptions,
     provider: EvidenceProvider,
     scorer: Scorer = score_releases,
+    *,
+    earlier: Record | OldRun | None = None,
+    base: str = "",
 ) -> Report:
-    """Score all dependencies that the files declare, and report on them.
+    """Score all dependencies that the files declare, and report on them; beside those of an earlier run, if given.
 
-    With ``options.stop_on_problem``, problems in the files end the run before any request is sent.
+    With ``options.stop_on_problem``, problems in the files end the run before any request is sent. ``base`` is the
+    scanned directory as in the paths of the files.
 
     Raises:
         UsageError: no file has a group of the options.
     """
-    return _scan_prepared(_prepare_project(dependency_files, rules, options), options, provider, scorer)
+    project = _prepare_project(dependency_files, rules, options)
+    return _scan_prepared(project, options, provider, scorer, earlier=earlier, base=base)
 
 
 class _Project(msgspec.Struct, frozen=True):
@@ -156,7 +183,15 @@ def _prepare_project(dependency_files: Sequence[DependencyFile], rules: PrivacyR
     )
 
 
-def _scan_prepared(project: _Project, options: ScanOptions, provider: EvidenceProvider, scorer: Scorer) -> Report:
+def _scan_prepared(
+    project: _Project,
+    options: ScanOptions,
+    provider: EvidenceProvider,
+    scorer: Scorer,
+    *,
+    earlier: Record | OldRun | None,
+    base: str,
+) -> Report:
     dependency_files, foreign_origins = project.dependency_files, project.foreign_origins
     if options.list_only or _must_stop(dependency_files, options):
         resolution = resolve(project.declarations, {}, python=options.python or None)
@@ -164,9 +199,23 @@ def _scan_prepared(project: _Project, options: ScanOptions, provider: EvidencePr
         return build_report(
             dependency_files, assessments, options, sources=(), foreign_origins=foreign_origins, list_only=True
         )
-    assessments = list(assess_declarations(project.declarations, options, provider, scorer))
+    declarations: Iterable[Declaration] = project.declarations
+    if isinstance(earlier, Record) or earlier is None:
+        assessments = list(assess_declarations(declarations, options, provider, scorer))
+    else:  # its declarations are compared with these
+        declarations = list(declarations)
+        assessments = list(assess_declarations(declarations, options, provider, scorer))
+        earlier = earlier.assess(declarations, assessments, options, provider, scorer)
     sources = provider.describe_sources()
-    return build_report(dependency_files, assessments, options, sources=sources, foreign_origins=foreign_origins)
+    return build_report(
+        dependency_files,
+        assessments,
+        options,
+        sources=sources,
+        foreign_origins=foreign_origins,
+        earlier=earlier,
+        base=base,
+    )
 
 
 def _must_stop(dependency_files: Iterable[DependencyFile], options: ScanOptions) -> bool:

@@ -40,6 +40,9 @@ def add_upgrades(
 
     The evidence for all candidates is collected in one call; without candidates there is none.
     """
+    if not options.find_upgrades:
+        yield from assessments
+        return
     candidate_list = [
         _find_upgrade_candidates(assessment, known_evidence, options)
         if options.score_latest or _fails(assessment, options)

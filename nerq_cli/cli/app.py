@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "config": "Show the settings in force, and where each comes from.",
     "waive": "Accept findings about a package for a time.",
     "init": "Write a settings file with every setting as a comment.",
+    "baseline": "Record the findings of today, so that only new ones fail.",
     "cache": "Show, empty or prune the cache.",
     "db": "Keep advisories on disk, for scans without a network.",
 }

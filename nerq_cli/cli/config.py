@@ -41,6 +41,7 @@ def show(
     group: options.Group = None,
     no_dev: options.NoDev = False,
     exclude: options.Exclude = None,
+    baseline: options.Baseline = None,
     debug: options.Debug = False,  # noqa: ARG001 - read by run_command_line
 ) -> None:
     """Show each setting with its value, and where that comes from: option, variable, file and line, or default."""
@@ -62,7 +63,7 @@ def show(
         no_config=no_config,
         timeout=timeout,
     )
-    config = _add_scan_options(read_settings(settings, Path(path)), group, exclude, no_dev=no_dev)
+    config = _add_scan_options(read_settings(settings, Path(path)), group, exclude, baseline, no_dev=no_dev)
     rows = [(sanitize_text(key, 0), _simplify(value), origin) for key, value, origin in _list_settings(config)]
     if form == "json":
         entries = [{"key": key, "value": value, "origin": origin} for key, value, origin in rows]
@@ -77,7 +78,9 @@ def show(
     write_warnings(config.warnings)
 
 
-def _add_scan_options(config: Config, groups: list[str] | None, exclude: list[str] | None, *, no_dev: bool) -> Config:
+def _add_scan_options(
+    config: Config, groups: list[str] | None, exclude: list[str] | None, baseline: str | None, *, no_dev: bool
+) -> Config:
     """Return the settings with the options that only a scan has."""
     from nerq_cli.config import Value
     from nerq_cli.config.layers import apply_layers
@@ -86,12 +89,15 @@ def _add_scan_options(config: Config, groups: list[str] | None, exclude: list[st
     values = {
         "groups": Value(tuple(groups or ()), "--group"),
         "no-dev": Value(no_dev, "--no-dev"),
+        "baseline": Value(baseline, "--baseline"),
         "exclude": Value(
             (*config.exclude, *(exclude or ())), f"{patterns.origin}, --exclude" if patterns else "--exclude"
         ),
     }
-    given = {"groups": groups, "no-dev": no_dev, "exclude": exclude}
-    return apply_layers(config, {key: value for key, value in values.items() if given[key]})
+    given = {"groups": groups, "no-dev": no_dev, "baseline": baseline, "exclude": exclude}
+    return apply_layers(
+        config, {key: value for key, value in values.items() if given[key] or (key == "baseline" and baseline == "")}
+    )
 
 
 def _list_settings(config: Config) -> Iterator[tuple[str, Any, str]]:

@@ -56,6 +56,7 @@ def init(
     typer.echo(f"wrote {file}")
     if _wants_baseline(baseline):
         _record_baseline(directory)
+        _set_baseline(file)
 
 
 def _check_new(directory: Path) -> None:
@@ -78,7 +79,16 @@ def _wants_baseline(baseline: bool | None) -> bool:  # noqa: FBT001 - three stat
 
 
 def _record_baseline(directory: Path) -> None:
-    """Run the command that records findings."""
+    """Run the command that records findings; its exit status ends this one if it recorded none."""
     from nerq_cli.cli.app import load_command
 
-    load_command(_BASELINE)(args=[str(directory)], prog_name=f"nerq {_BASELINE}", standalone_mode=False)
+    command = load_command(_BASELINE)
+    if status := command(args=[str(directory)], prog_name=f"nerq {_BASELINE}", standalone_mode=False):
+        raise typer.Exit(status)
+
+
+def _set_baseline(file: Path) -> None:
+    """Set the file with the findings in the settings file that was just written."""
+    from nerq_cli.config.template import set_baseline
+
+    file.write_text(set_baseline(file.read_text(encoding="utf-8")), encoding="utf-8")

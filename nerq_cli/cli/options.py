@@ -43,6 +43,14 @@ Exclude = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the report only: no progress, warnings or hints.")]
 Group = Annotated[list[str] | None, typer.Option("--group", "-g", help="Only this dependency group (repeatable).")]
 NoDev = Annotated[bool, typer.Option("--no-dev", help="Leave development dependencies out.")]
+Baseline = Annotated[
+    str | None,
+    typer.Option(
+        "--baseline",
+        metavar="FILE",
+        help='Compare with an earlier run: nerq-baseline.json, or a report in JSON or HTML; "" with none.',
+    ),
+]
 Threshold = Annotated[
     float | None,
     typer.Option("--threshold", "-t", min=0, max=100, help="Score a dependency must reach.  [default: 70]"),

@@ -149,7 +149,7 @@ def write_report(report: Report, format_name: str, outputs: Iterable[Output], op
     for output in outputs:
         parts = FORMATS[output.format].render_parts(report, file_options(options))
         try:
-            _write_file(Path(os.path.realpath(output.path)), parts)
+            write_file(output.path, parts)
         except UsageError as error:
             errors.append(error)
     sys.stdout.flush()
@@ -190,9 +190,15 @@ def _add_job_summary(report: Report, options: RenderOptions) -> None:
         write_message("warning", f"the job summary cannot be written: {path}: {error.strerror}")
 
 
-def _write_file(path: Path, parts: Iterable[bytes]) -> None:
+def write_file(path: Path, parts: Iterable[bytes]) -> None:
+    """Write a file as a whole or not at all; a link stays one.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
     import tempfile
 
+    path = Path(os.path.realpath(path))
     try:
         if path.exists() and not path.is_file():  # a pipe, /dev/stdout
             with path.open("wb") as file:

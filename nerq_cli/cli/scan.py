@@ -66,6 +66,15 @@ def scan(
         bool, typer.Option("--stop-on-problem", help="Score nothing when a dependency file has problems.")
     ] = False,
     allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Exit 0 when there is nothing to scan.")] = False,
+    baseline: options.Baseline = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--since",
+            metavar="REF",
+            help="Compare with the commit where HEAD left this branch, tag or commit: only what is new or worse fails.",
+        ),
+    ] = None,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show every reason, and every source with its requests.")
     ] = False,
@@ -81,6 +90,11 @@ def scan(
     outputs = shared.check_formats(paths or (), list_only=list_only)
     if list_only and explain:
         raise UsageError("--list and --explain contradict each other", hint="leave one of them out")
+    if list_only and (since is not None or baseline):
+        option = "--baseline" if since is None else "--since"
+        raise UsageError(f"--list and {option} contradict each other", hint="leave one of them out")
+    if since is not None and baseline:
+        raise UsageError("--since and --baseline contradict each other", hint="leave one of them out")
     inputs = Inputs(
         paths=tuple(paths or (() if env else ["."])),
         environments=tuple(env or ()),
@@ -97,7 +111,7 @@ def scan(
             stop_on_problem=stop_on_problem,
             allow_empty=allow_empty,
         )
-        result = run_scan(inputs, scan_options, session, explain=explain or ())
+        result = run_scan(inputs, scan_options, session, explain=explain or (), since=since, baseline=baseline)
     report = result.report
     render_options = RenderOptions(
         show_all=show_all, top=top, verbose=verbose, details=result.selection or None, compact=shared.compact

@@ -183,6 +183,8 @@ def _find_weakenings(config: Config) -> Iterator[str]:
     ):
         if patterns:
             yield f"{key} = {', '.join(patterns[:_MAX_SHOWN])}{', …' * (len(patterns) > _MAX_SHOWN)}"
+    if config.baseline:
+        yield f"baseline = {config.baseline}"
     if config.waivers:
         labels = [waiver.label for waiver in config.waivers[:_MAX_SHOWN]]
         more = "; …" * (len(config.waivers) > _MAX_SHOWN)

@@ -39,6 +39,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     groups: tuple[str, ...] = ()
     #: Whether to leave out development groups; None if not set.
     no_dev: bool | None = None
+    #: File of the run to compare with; relative to the directory of ``path`` if that sets it. Empty for none.
+    baseline: str = ""
     #: Levels of the rules, and thresholds of groups, packages and dimensions.
     policy: PolicySettings = DEFAULT_POLICY
     #: Findings that are accepted for a time.

@@ -64,6 +64,9 @@ _SETTINGS: Final = (
     Setting("groups", values.NAMES, "dependency groups to scan", "all", "--group"),
     Setting("no-dev", values.BOOLEAN, "leave development groups out", "false", "--no-dev"),
     Setting("preset", values.PRESET, f"threshold by name: {_PRESET_TEXT}", option="--policy"),
+    Setting(
+        "baseline", values.FILE, "earlier run to compare with: only what is new or worse fails", option="--baseline"
+    ),
     Setting("report-only", values.BOOLEAN, "state what would fail, and exit 0", "false", "--report-only"),
 )
 #: Options of rules beside their level.

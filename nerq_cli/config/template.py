@@ -22,6 +22,7 @@ _EXAMPLES: Final = {
     "strict": "true",
     "groups": '["main"]',
     "preset": '"production"',
+    "baseline": '"nerq-baseline.json"',
     "rules.vulnerability.epss": "0.5",
     "rules.too-new.min-age": '"7d"',
     "rules.licence.allow": '["permissive", "MPL-2.0"]',
@@ -42,6 +43,11 @@ _WAIVER_EXAMPLE: Final = {
 def render_template() -> str:
     """Return the text of a settings file in which nothing is set."""
     return "\n".join((_HEAD, *_list_lines(), *_describe_waivers())) + "\n"
+
+
+def set_baseline(text: str) -> str:
+    """Return the text of a settings file with the setting ``baseline`` as a value, no longer as a comment."""
+    return text.replace("\n# baseline = ", "\nbaseline = ", 1)
 
 
 def _list_lines() -> Iterator[str]:

@@ -78,6 +78,12 @@ def _read_boolean(value: object) -> bool:
     return value
 
 
+def _read_file(value: object) -> str:
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise SettingError('must be the path of a file, such as "nerq-baseline.json"')
+    return value.strip()
+
+
 def _read_strings(value: object) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
         raise SettingError('must be a list of strings, such as ["one", "two"]')
@@ -209,6 +215,7 @@ PACKAGES: Final = Kind("patterns", _read_name_patterns, _STRINGS_SCHEMA, _parse_
 PRIVATE_NAMES: Final = Kind("patterns", _read_private_patterns, _STRINGS_SCHEMA, _parse_list)
 PUBLIC_NAMES: Final = Kind("patterns", _read_public_patterns, _STRINGS_SCHEMA, _parse_list)
 PATHS: Final = Kind("paths", _read_path_patterns, _STRINGS_SCHEMA, _parse_list)
+FILE: Final = Kind("file", _read_file, {"type": "string", "pattern": "\\S"})
 PRESET: Final = Kind("word", _read_preset, {"enum": list(PRESETS)})
 LEVEL: Final = Kind("level", _read_level, {"enum": list(LEVELS)})
 DURATION: Final = Kind(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -52,22 +52,45 @@ def decide_exit(
         return Verdict(status=ExitStatus.USAGE, reason=f"{problem_count} {noun} in dependency files")
     failures = [finding for finding in findings if finding.fails]
     if failures:
-        return Verdict(status=ExitStatus.BELOW, reason=", ".join(describe_counts(failures, threshold)))
+        reason = ", ".join(describe_counts(failures, threshold))
+        reason = "; ".join((reason, *_describe_known(count_known(findings))))
+        return Verdict(status=ExitStatus.BELOW, reason=reason)
     unchecked = [*describe_counts(select_incomplete(findings), threshold), *incomplete]
     warnings = describe_warnings(findings, threshold)
     if unchecked and strict:
-        reason = "; ".join(("not everything could be checked: " + "; ".join(unchecked), *warnings))
+        unchecked_text = "not everything could be checked: " + "; ".join(unchecked)
+        reason = "; ".join((unchecked_text, *_describe_known(count_known(findings)), *warnings))
         return Verdict(status=ExitStatus.INCOMPLETE, reason=reason)
-    unchecked += [f"{phrase} (allowed)" for phrase in describe_counts(select_accepted(findings), threshold)]
+    undecided = select_accepted(findings)
+    accepted = [finding for finding in undecided if not _is_known(finding)]
+    known_unchecked = [finding for finding in undecided if _is_known(finding)]
+    unchecked += [f"{phrase} (allowed)" for phrase in describe_counts(accepted, threshold)]
+    unchecked += [f"{phrase} (as before)" for phrase in describe_counts(known_unchecked, threshold)]
     unchecked += optional_missing
-    result = "nothing fails" if below_count else "nothing below the threshold"
+    known = count_known(findings)
+    result = "nothing new or worse" if known else "nothing fails" if below_count else "nothing below the threshold"
     if unchecked:
         reason = f"{result}, but not everything could be checked: " + "; ".join(unchecked)
     elif is_empty:
         reason = "the dependency files declare nothing"
     else:
-        reason = "nothing fails" if below_count else "everything at or above the threshold"
-    return Verdict(status=ExitStatus.PASSED, reason="; ".join((reason, *warnings)))
+        reason = result if known or below_count else "everything at or above the threshold"
+    return Verdict(status=ExitStatus.PASSED, reason="; ".join((reason, *_describe_known(known), *warnings)))
+
+
+def count_known(findings: Sequence[Finding]) -> int:
+    """Return the number of findings that would fail the run if the run that it is compared with did not have them."""
+    return sum(finding.level == "deny" and _is_known(finding) for finding in findings)
+
+
+def _describe_known(count: int) -> Iterator[str]:
+    if count:
+        yield f"{count:,} known, in the baseline"
+
+
+def _is_known(finding: Finding) -> bool:
+    """Whether it is as before, and neither a setting nor a waiver accepts it."""
+    return finding.level != "allow" and finding.waiver is None and finding.change == "unchanged"
 
 
 def report_only(verdict: Verdict) -> Verdict:

@@ -14,6 +14,12 @@ class Glyphs(msgspec.Struct, frozen=True, kw_only=True):
     below: str
     unknown: str
     not_judged: str
+    added: str
+    removed: str
+    upgraded: str
+    downgraded: str
+    replaced: str
+    rescored: str
     skipped: str
     dot: str
     arrow: str
@@ -31,6 +37,12 @@ UNICODE_GLYPHS: Final = Glyphs(
     below="✖",
     unknown="?",
     not_judged="!",
+    added="+",
+    removed="-",
+    upgraded="↑",
+    downgraded="↓",
+    replaced="±",
+    rescored="~",
     skipped="–",  # noqa: RUF001 - an en dash, as nothing else uses it
     dot="·",
     arrow="→",
@@ -47,6 +59,12 @@ ASCII_GLYPHS: Final = Glyphs(
     below="x",
     unknown="?",
     not_judged="!",
+    added="+",
+    removed="-",
+    upgraded="^",
+    downgraded="v",
+    replaced="*",
+    rescored="~",
     skipped=".",
     dot="|",
     arrow="->",

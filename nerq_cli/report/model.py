@@ -8,10 +8,11 @@ from nerq_cli.errors import ExitStatus
 from nerq_cli.methodology.types import Methodology
 from nerq_cli.policy import State
 from nerq_cli.policy.assessment import Assessment
+from nerq_cli.policy.baseline import Comparison
 from nerq_cli.policy.findings import Finding
 from nerq_cli.problem import Problem
 
-__all__ = ["Assessment", "DependencyFileSummary", "Report", "SourceStatus"]
+__all__ = ["Assessment", "Comparison", "DependencyFileSummary", "Report", "SourceStatus"]
 
 
 class DependencyFileSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,6 +94,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     strict: bool = True
     #: Whether an incomplete run fails (``--strict``).
     fails_incomplete: bool = False
+    #: The run beside an earlier one; None if it was compared with none.
+    comparison: Comparison | None = None
     #: Seconds that the run took. Machine formats leave it out: the same evidence and ``as_of`` give the same bytes.
     elapsed: float = 0.0
 

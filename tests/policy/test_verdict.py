@@ -76,22 +76,34 @@ def test_findings_lead_to_an_exit_status(
 
 
 @pytest.mark.parametrize(
-    "finding",
+    ("finding", "why"),
     [
-        replace(UNKNOWN, level="allow"),
-        replace(UNKNOWN, waiver=AppliedWaiver(reason="read by hand")),
-        replace(UNKNOWN, change="unchanged"),
+        (replace(UNKNOWN, level="allow"), "allowed"),
+        (replace(UNKNOWN, waiver=AppliedWaiver(reason="read by hand")), "allowed"),
+        (replace(UNKNOWN, change="unchanged"), "as before"),
     ],
 )
-def test_what_could_not_be_checked_and_is_accepted_passes_and_is_named(finding: Finding) -> None:
+def test_what_could_not_be_checked_and_is_accepted_passes_and_is_named(finding: Finding, why: str) -> None:
     verdict = decide(finding, strict=True)
     assert verdict.status is ExitStatus.PASSED
-    assert verdict.reason.endswith("not everything could be checked: 1 could not be judged (allowed)")
+    assert verdict.reason.endswith(f"not everything could be checked: 1 could not be judged ({why})")
 
 
-@pytest.mark.parametrize("more", [{"waiver": AppliedWaiver(reason="not reachable")}, {"change": "unchanged"}])
-def test_a_finding_that_is_accepted_does_not_fail(more: dict[str, Any]) -> None:
-    assert decide(replace(BELOW, **more), below_count=1) == Verdict(status=ExitStatus.PASSED, reason="nothing fails")
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"waiver": AppliedWaiver(reason="not reachable")}, "nothing fails"),
+        ({"change": "unchanged"}, "nothing new or worse; 1 known, in the baseline"),
+    ],
+)
+def test_a_finding_that_is_accepted_does_not_fail(more: dict[str, Any], reason: str) -> None:
+    assert decide(replace(BELOW, **more), below_count=1) == Verdict(status=ExitStatus.PASSED, reason=reason)
+
+
+def test_what_is_known_is_counted_beside_what_fails() -> None:
+    known, worse = replace(BELOW, change="unchanged"), replace(BELOW, change="worse")
+    verdict = decide(known, known, worse, replace(BELOW, change="new"), below_count=4)
+    assert verdict == Verdict(status=ExitStatus.BELOW, reason="2 below 70; 2 known, in the baseline")
 
 
 @given(st.lists(st.sampled_from([BELOW, UNKNOWN, UNPINNED, replace(UNKNOWN, level="allow")])), st.booleans())

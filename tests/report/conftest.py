@@ -40,6 +40,7 @@ from nerq_cli.inventory import Dependency, Location, Package
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import State, judge_dependency, rules
 from nerq_cli.policy.assessment import pack_metadata
+from nerq_cli.policy.baseline import compare, mark_findings, record_run
 from nerq_cli.policy.findings import AppliedWaiver, Finding
 from nerq_cli.policy.upgrade import Upgrade
 from nerq_cli.policy.verdict import decide_exit
@@ -684,6 +685,28 @@ def report_of() -> Make:
 @pytest.fixture
 def findings() -> Report:
     return findings_report()
+
+
+@pytest.fixture
+def compared() -> Report:
+    """A run beside an earlier one that lacked a package, had another one, and knew other versions and scores."""
+    after = findings_report(3)
+    earlier = [
+        replace(entry, dependency=replace(entry.dependency, version="5.0"))
+        if entry.dependency.package.name == "django"
+        else replace(entry, score=assess_one("pillow").score, advisories=())
+        if entry.dependency.package.name == "pillow"
+        else entry
+        for entry in findings_report(2).dependencies
+        if entry.dependency.package.name != "requests"
+    ]
+    earlier.append(assess_one("idna", line=3))
+    rule_input = rules.RuleInput(assessments=earlier, dependency_files=(), as_of=AS_OF, threshold=70.0)
+    before = record_run(earlier, rules.find_findings(rule_input), "2.0", label="main at 1a2b3c4d5", notes=("a note",))
+    run = record_run(after.dependencies, (), "2.0")
+    findings, comparison = mark_findings(before, run, after.findings, compare(before, run))
+    verdict = decide_exit(findings, threshold="70", below_count=4)
+    return replace(after, findings=findings, comparison=comparison, exit_reason=verdict.reason)
 
 
 @pytest.fixture

@@ -25,6 +25,15 @@ def test_the_scan_screen_looks_as_agreed(findings: Report, screen: Screen, golde
     golden(f"scan-{width}.txt", screen(summary.render_text, findings, width=width).encode())
 
 
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_the_screen_of_a_comparison_looks_as_agreed(
+    compared: Report, screen: Screen, golden: Golden, width: int
+) -> None:
+    text = screen(summary.render_text, compared, width=width)
+    assert max(map(len, text.splitlines())) <= width
+    golden(f"compared-{width}.txt", text.encode())
+
+
 def test_the_scan_screen_looks_as_agreed_in_ascii(findings: Report, screen: Screen, golden: Golden) -> None:
     golden("scan-ascii.txt", screen(summary.render_text, findings, encoding="ascii").encode("ascii"))
 
@@ -55,6 +64,6 @@ def test_the_methodology_tree_looks_as_agreed(screen: Screen, golden: Golden) ->
     golden("methodology.txt", screen(partial(methodology_page.render_tree, PACKAGES)).encode())
 
 
-@pytest.mark.parametrize("name", ["mixed", "calm", "doubtful", "broken", "listed", "empty", "hostile"])
+@pytest.mark.parametrize("name", ["mixed", "calm", "doubtful", "broken", "listed", "empty", "hostile", "compared"])
 def test_the_json_report_reads_as_agreed(request: pytest.FixtureRequest, golden: Golden, name: str) -> None:
     golden(f"report-{name}.json", json.render(request.getfixturevalue(name), RenderOptions()))

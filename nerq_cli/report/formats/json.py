@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
@@ -17,6 +18,7 @@ from nerq_cli.inventory import Location
 from nerq_cli.methodology.types import Methodology
 from nerq_cli.policy import STATES
 from nerq_cli.policy.age import Availability
+from nerq_cli.policy.baseline import DependencyChange
 from nerq_cli.policy.findings import AppliedWaiver, Finding
 from nerq_cli.policy.fix import find_newer_fixes
 from nerq_cli.policy.upgrade import Upgrade
@@ -259,6 +261,52 @@ class _Source(_Struct, frozen=True):
     fallback: str | None
 
 
+class _SignalChange(_Struct, frozen=True):
+    id: str
+    value_before: float | None
+    value_after: float | None
+    points_before: float
+    points_after: float
+
+
+class _CapChange(_Struct, frozen=True):
+    id: str
+    limit_before: float | None
+    limit_after: float | None
+
+
+class _Change(_Struct, frozen=True):
+    kind: str
+    ecosystem: str
+    name: str
+    version_before: str | None
+    version_after: str | None
+    projects: list[str]
+    state_before: str | None
+    state_after: str | None
+    score_before: float | None
+    score_after: float | None
+    signals: list[_SignalChange]
+    caps: list[_CapChange]
+
+
+class _FindingCounts(_Struct, frozen=True):
+    new: int
+    worse: int
+    unchanged: int
+    resolved: int
+    unchecked: int
+
+
+class _Comparison(_Struct, frozen=True):
+    baseline: str
+    scores_compared: bool
+    unchanged: int
+    findings: _FindingCounts
+    notes: list[str]
+    changes: list[_Change]
+
+
 class _Document(_Struct, frozen=True, kw_only=True):
     schema_version: int
     tool: _Tool
@@ -273,6 +321,7 @@ class _Document(_Struct, frozen=True, kw_only=True):
     dependency_files: list[_DependencyFile]
     dependencies: list[_Dependency]
     findings: list[_Finding]
+    comparison: _Comparison | None
     sources: list[_Source]
     warnings: list[str]
     hints: list[str]
@@ -424,10 +473,58 @@ def _build_document(report: Report) -> _Document:
         dependency_files=[_build_dependency_file(dependency_file) for dependency_file in report.dependency_files],
         dependencies=[],
         findings=[],
+        comparison=_build_comparison(report),
         sources=[_build_source(source) for source in report.sources],
         warnings=[_sanitize_long(warning) for warning in report.warnings],
         hints=_sanitize_long_texts(report.hints),
         errors=[_build_error(problem) for problem in report.errors],
+    )
+
+
+def _build_comparison(report: Report) -> _Comparison | None:
+    comparison = report.comparison
+    if comparison is None:
+        return None
+    changes = Counter(finding.change for finding in report.findings)
+    return _Comparison(
+        baseline=sanitize_text(comparison.label),
+        scores_compared=comparison.has_scores,
+        unchanged=comparison.unchanged,
+        findings=_FindingCounts(
+            new=changes["new"],
+            worse=changes["worse"],
+            unchanged=changes["unchanged"],
+            resolved=comparison.resolved,
+            unchecked=comparison.unchecked,
+        ),
+        notes=_sanitize_long_texts(comparison.notes),
+        changes=list(map(_build_change, comparison.changes)),
+    )
+
+
+def _build_change(change: DependencyChange) -> _Change:
+    return _Change(
+        kind=change.kind,
+        ecosystem=change.ecosystem,
+        name=sanitize_text(change.name),
+        version_before=None if change.version_before is None else sanitize_text(change.version_before),
+        version_after=None if change.version_after is None else sanitize_text(change.version_after),
+        projects=[sanitize_text(project) or "." for project in change.projects],
+        state_before=change.state_before and sanitize_text(change.state_before),
+        state_after=change.state_after,
+        score_before=change.score_before,
+        score_after=change.score_after,
+        signals=[
+            _SignalChange(
+                sanitize_text(signal.id),
+                signal.value_before,
+                signal.value_after,
+                round(signal.points_before, 2),
+                round(signal.points_after, 2),
+            )
+            for signal in change.signals
+        ],
+        caps=[_CapChange(sanitize_text(cap.id), cap.limit_before, cap.limit_after) for cap in change.caps],
     )
 
 

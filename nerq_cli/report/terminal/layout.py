@@ -43,8 +43,11 @@ _MIN_WIDTH: Final = 40
 _BLOCK_LINES: Final = 10_000
 
 
-_NON_ASCII_GLYPHS: Final = "✔✖–·→≤█░├└│…"  # noqa: RUF001 - see above
-_TO_ASCII: Final = str.maketrans({"·": "|", "→": "->", "≤": "<=", "…": "...", "×": "x", "–": "-", "✖": "x", "✔": "+"})  # noqa: RUF001
+_NON_ASCII_GLYPHS: Final = "✔✖–·→≤↑↓±█░├└│…"  # noqa: RUF001 - see above
+_TO_ASCII: Final = str.maketrans(
+    {"·": "|", "→": "->", "≤": "<=", "…": "...", "×": "x", "–": "-", "✖": "x", "✔": "+"}  # noqa: RUF001
+    | {"↑": "^", "↓": "v", "±": "*"}
+)
 
 
 class Page:

@@ -11,10 +11,11 @@ from nerq_cli.policy import STATES
 from nerq_cli.policy.findings import Finding
 from nerq_cli.policy.rules import PolicyRule, describe_counts, group_by_rule
 from nerq_cli.policy.rules.scores import SCORE_BELOW_THRESHOLD
+from nerq_cli.policy.verdict import count_known
 from nerq_cli.report import wording
 from nerq_cli.report.model import Report, SourceStatus
 from nerq_cli.report.projects import group_by_project, report_for_project
-from nerq_cli.report.terminal import listing, table
+from nerq_cli.report.terminal import comparison, listing, table
 from nerq_cli.report.terminal.layout import Page, Span, cell_width, wrap_text
 from nerq_cli.report.terminal.problems import format_position
 from nerq_cli.signals.signal import format_count
@@ -49,6 +50,7 @@ def render_text(report: Report, options: RenderOptions) -> str:
     elif report.exit != ExitStatus.PASSED:
         page.add_paragraph("FAIL  not every dependency file could be read", "bad")
     page.add_gap()
+    comparison.add_comparison(page, report, limit=None if is_long else comparison.MAX_CHANGES)
     counted = [finding for finding in report.findings if finding.waiver is None]
     for rule, findings in group_by_rule(counted).items():
         limit = len(findings) if is_long else _MAX_FINDINGS
@@ -193,6 +195,8 @@ def _rule_counts(page: Page, report: Report) -> Iterator[Span]:
     )
     if warning_count:
         yield format_count(warning_count, "warning"), "doubt"
+    if known := count_known(report.findings):
+        yield f"{known:,} known", "dim"
     waived_count = sum(finding.waiver is not None for finding in report.findings)
     if waived_count:
         yield f"{waived_count:,} waived", "doubt"
@@ -269,6 +273,8 @@ def _add_finding(page: Page, finding: Finding, style: str) -> None:
         page.safe_text(finding.name or finding.text),
         page.safe_text(wording.format_locations(finding.locations)),
     )
+    if finding.change == "unchanged":
+        name, style = f"{name} (as before)", "dim"
     page.add_wrapped((f"  {page.glyphs.below} ", style), (name, "strong"), (location, "dim"))
     if finding.name:
         page.add_paragraph(page.safe_text(finding.text), indent=4)

@@ -1,0 +1,140 @@
+"""Assess an earlier state of a project with the evidence of the run that it is compared with."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec.structs import replace
+
+from nerq_cli.application.build_report import check_rules
+from nerq_cli.application.foreign_origins import list_foreign_origins
+from nerq_cli.application.scan import assess_declarations, select_groups
+from nerq_cli.application.since import OldProject, read_old_project
+from nerq_cli.inventory import Declaration, DependencyFile, Location, Package
+from nerq_cli.methodology.packages import PACKAGES
+from nerq_cli.policy.baseline import Record, record_run
+from nerq_cli.privacy import PrivacyRules, mark_withheld
+from nerq_cli.report.model import Assessment
+from nerq_cli.resolve.resolver import CONSTRAINT_GROUP
+
+if TYPE_CHECKING:
+    from nerq_cli.application.assess import ScanOptions
+    from nerq_cli.application.evidence_run import EvidenceProvider
+    from nerq_cli.application.read_dependencies import Inputs
+    from nerq_cli.application.scores import Scorer
+    from nerq_cli.application.session import Session
+    from nerq_cli.policy.age import AgeRule
+
+_NOWHERE = Location(path="", line=0)
+
+
+class OldRun(msgspec.Struct, frozen=True, kw_only=True):
+    """An earlier state of the project, not yet assessed."""
+
+    project: OldProject
+    rules: PrivacyRules
+
+    def assess(
+        self,
+        declarations: Sequence[Declaration],
+        assessments: Sequence[Assessment],
+        options: ScanOptions,
+        provider: EvidenceProvider,
+        scorer: Scorer,
+    ) -> Record:
+        """Return the record of the earlier state, judged by the evidence and the settings of this run.
+
+        Packages that are declared as before have the assessments of this run: only those that changed are resolved and
+        scored, with the evidence that this run has, and requests for what it lacks.
+
+        Args:
+            declarations: those of this run.
+            assessments: the dependencies of this run.
+            options: as of this run.
+            provider: as of this run.
+            scorer: as of this run.
+        """
+        files = self.project.dependency_files
+        selected = list(select_groups((declaration for file in files for declaration in file.declarations), options))
+        origins = list_foreign_origins(selected, files, self.rules)
+        old_declarations = list(mark_withheld(selected, self.rules))
+        changed = _find_changed(old_declarations, declarations)
+        old_packages = {declaration.package for declaration in old_declarations}
+        old_assessments = [
+            assessment
+            for assessment in assessments
+            if assessment.dependency.package in old_packages and assessment.dependency.package not in changed
+        ]
+        if changed_declarations := _select_packages(old_declarations, changed):
+            old_options = replace(options, find_upgrades=False)
+            old_assessments += assess_declarations(changed_declarations, old_options, provider, scorer)
+        old_rules = tuple(rule for rule in options.age_rules if self._applied(rule))
+        findings = check_rules(files, old_assessments, origins, replace(options, age_rules=old_rules))
+        return record_run(
+            old_assessments,
+            findings,
+            PACKAGES.version,
+            base=self.project.base,
+            label=self.project.label,
+            notes=self.project.notes,
+        )
+
+    def _applied(self, rule: AgeRule) -> bool:
+        """Whether an age rule was in force: it is a default or of the user, or its file is the same."""
+        return rule.is_default or rule.is_user or rule.location.path in self.project.same_files
+
+
+def open_old_run(
+    inputs: Inputs,
+    ref: str,
+    session: Session,
+    dependency_files: Sequence[DependencyFile],
+    age_rules: Sequence[AgeRule] = (),
+) -> OldRun:
+    """Read the state of the project where HEAD left a branch, tag or commit.
+
+    Args:
+        inputs: what is scanned.
+        ref: the branch, tag or commit.
+        session: that of the run; it must not have collected evidence.
+        dependency_files: those of the run.
+        age_rules: those of the run.
+
+    Raises:
+        UsageError: the state cannot be read.
+    """
+    paths = {rule.location.path for rule in age_rules if not (rule.is_default or rule.is_user)}
+    project = read_old_project(inputs, ref, reads_settings=session.obeys_project, settings_files=paths)
+    old_files = session.name_indexes(project.dependency_files)
+    # Of packages that are still declared, the files of the run decide which index is requested.
+    current = {declaration.package for file in dependency_files for declaration in file.declarations}
+    only_old = [
+        replace(file, declarations=tuple(entry for entry in file.declarations if entry.package not in current))
+        for file in old_files
+    ]
+    privacy_rules = session.build_rules([*dependency_files, *only_old])
+    return OldRun(project=replace(project, dependency_files=old_files), rules=privacy_rules)
+
+
+def _find_changed(old: Iterable[Declaration], new: Iterable[Declaration]) -> set[Package]:
+    """Return the packages whose declarations differ in more than their lines."""
+    old_keys, new_keys = _group_keys(old), _group_keys(new)
+    return {package for package, keys in old_keys.items() if new_keys.get(package) != keys}
+
+
+def _group_keys(declarations: Iterable[Declaration]) -> dict[Package, set[tuple[str, Declaration]]]:
+    keys: dict[Package, set[tuple[str, Declaration]]] = defaultdict(set)
+    for item in declarations:
+        # What requires a package decides neither its version nor its score.
+        key = replace(item, location=_NOWHERE, via="", via_distance=0, parents=())
+        keys[item.package].add((item.location.path, key))
+    return keys
+
+
+def _select_packages(declarations: Sequence[Declaration], packages: set[Package]) -> list[Declaration]:
+    """Return the declarations of packages that have one beside constraints, which add no dependency."""
+    declared = {item.package for item in declarations if item.group != CONSTRAINT_GROUP} or packages
+    return [item for item in declarations if item.package in packages and item.package in declared]

@@ -1,0 +1,281 @@
+"""Read the dependency files of an earlier commit, for a scan of what has changed since then.
+
+The files that matter are written into a temporary directory of their own, where the same code searches and reads them
+as in the work tree. No work tree is checked out, and the repository is not changed.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from nerq_cli.application.git_objects import GitFile, Repository
+from nerq_cli.application.read_dependencies import read_inputs
+from nerq_cli.config import read_config
+from nerq_cli.errors import ConfigError, NothingToScanError, UsageError
+from nerq_cli.manifests.formats import FORMATS, detect_format
+from nerq_cli.manifests.read_file import MAX_BYTES
+from nerq_cli.signals.signal import format_count
+
+if TYPE_CHECKING:
+    from nerq_cli.application.read_dependencies import Inputs
+    from nerq_cli.inventory import DependencyFile
+
+#: Files that are no dependency files and decide how those are found, read or judged.
+_SETTINGS_FILES: Final = frozenset(
+    {".gitignore", ".nerq.toml", ".npmrc", ".yarnrc.yml", "bunfig.toml", "lerna.json", "nerq.toml", "pip.conf"}
+    | {"pnpm-workspace.yaml", "pyproject.toml", "pyvenv.cfg", "uv.toml"}
+)
+#: Directories that no search enters.
+_INSTALLED: Final = ("node_modules/", "site-packages/")
+#: Most bytes of one commit that are read.
+_MAX_TOTAL: Final = 1 << 30
+#: Included files that include further ones.
+_MAX_ROUNDS: Final = 20
+
+
+class OldProject(msgspec.Struct, frozen=True, kw_only=True):
+    """The dependency files of a project at an earlier commit."""
+
+    dependency_files: tuple[DependencyFile, ...]
+    #: The scanned directory as in the paths of the files.
+    base: str
+    #: ``main at 1a2b3c4d5``.
+    label: str
+    #: Files of settings that are the same in the work tree, as their paths are displayed.
+    same_files: frozenset[str] = frozenset()
+    #: Sentences about what could not be read there.
+    notes: tuple[str, ...] = ()
+
+
+def read_old_project(
+    inputs: Inputs, ref: str, *, reads_settings: bool = True, settings_files: Iterable[str] = ()
+) -> OldProject:
+    """Return the dependency files of the inputs where HEAD left a branch, tag or commit.
+
+    Args:
+        inputs: what is scanned in the work tree.
+        ref: the branch, tag or commit.
+        reads_settings: whether the settings of the project apply.
+        settings_files: paths of further files of settings, to be compared with the commit.
+
+    Raises:
+        UsageError: git is not installed, there is no such commit, the clone lacks objects, or the inputs are not in one
+            repository.
+    """
+    if inputs.environments or "-" in inputs.paths:
+        what = "installed packages are" if inputs.environments else "standard input is"
+        raise UsageError(f"--since: {what} in no git history", hint="--baseline FILE compares with an earlier report")
+    repository = Repository.find(inputs.root)
+    commit = repository.resolve(ref)
+    merge_base = repository.find_merge_base(ref, commit)
+    files, submodules = repository.list_files(merge_base)
+    label = f"{ref} at {repository.describe(merge_base)}"
+    with tempfile.TemporaryDirectory(prefix="nerq-since-") as directory:
+        tree = _Tree(repository, Path(os.path.realpath(directory)), files)
+        old_inputs = tree.locate(inputs)
+        notes = [
+            f"the submodule {path} is not read from git: its dependencies count as new"
+            for path in submodules
+            if tree.is_scanned(path)
+        ]
+        dependency_files: tuple[DependencyFile, ...] = ()
+        if old_inputs.paths:
+            try:
+                dependency_files = tree.read(old_inputs)
+            except NothingToScanError:
+                notes.append(f"{label} has no dependency file: everything counts as new")
+        else:
+            notes.append(f"{label} has nothing at {', '.join(inputs.paths)}: everything counts as new")
+        same_files = tree.find_same(settings_files)
+        if reads_settings:
+            notes += _compare_settings(tree, inputs, label)
+    errors = [problem for file in dependency_files for problem in file.problems if problem.level != "note"]
+    if errors:
+        paths = ", ".join(dict.fromkeys(problem.path for problem in errors[:3]))
+        notes.append(f"{format_count(len(errors), 'problem')} in the dependency files of {label}: {paths}")
+    return OldProject(
+        dependency_files=dependency_files,
+        base=inputs.base if tree.is_cwd_inside else tree.find_base(inputs.root),
+        label=label,
+        same_files=same_files,
+        notes=tuple(notes),
+    )
+
+
+class _Tree:
+    """A temporary directory with some files of a commit."""
+
+    def __init__(self, repository: Repository, directory: Path, files: Sequence[GitFile]) -> None:
+        self._repository = repository
+        self._files = {file.path: file for file in files}
+        self._written: set[str] = set()
+        self._total = 0
+        #: Files that links lead to, still to be written.
+        self._link_targets: list[GitFile] = []
+        self._scanned: list[str] = []
+        self.root = directory / "tree"
+        (self.root / ".git" / "info").mkdir(parents=True)  # marks the limit for links and includes
+        self._copy_excludes()
+        working = os.path.relpath(os.path.realpath(Path.cwd()), repository.root)
+        self.is_cwd_inside = not _is_outside(working)
+        self.working_directory = (
+            Path(os.path.normpath(self.root / working)) if self.is_cwd_inside else directory / "cwd"
+        )
+        self.working_directory.mkdir(parents=True, exist_ok=True)
+
+    def _copy_excludes(self) -> None:
+        """Copy the ignore rules that are no part of a commit, so that both sides ignore the same files."""
+        try:
+            rules = (self._repository.root / ".git" / "info" / "exclude").read_bytes()
+        except OSError:
+            return
+        (self.root / ".git" / "info" / "exclude").write_bytes(rules[: 1 << 20])
+
+    def find_base(self, root: Path) -> str:
+        """Return the path of a directory of the work tree in this one."""
+        return (self.root / self._find_relative(root)).as_posix().rstrip("/")
+
+    def _find_relative(self, path: Path | str) -> str:
+        """Return a path relative to the root of the repository; ``.`` for that."""
+        absolute = os.path.abspath(path)  # noqa: PTH100 - a link itself, not what it leads to
+        if os.path.isdir(absolute):  # noqa: PTH112 - as above
+            real = os.path.realpath(absolute)
+        else:
+            real = os.path.join(os.path.realpath(os.path.dirname(absolute)), os.path.basename(absolute))  # noqa: PTH118, PTH119, PTH120
+        return Path(os.path.relpath(real, self._repository.root)).as_posix()
+
+    def locate(self, inputs: Inputs) -> Inputs:
+        """Write the files that a scan of the inputs may read, and return the inputs in this directory.
+
+        Raises:
+            UsageError: a path is outside of the repository.
+        """
+        for path in inputs.paths:
+            relative = self._find_relative(path)
+            if _is_outside(relative):
+                raise UsageError(f"--since: {path} is outside of the repository {self._repository.root}")
+            self._scanned.append(relative)
+        endings = tuple({ending for row in FORMATS.values() for ending in row.name_endings})
+        selected = [file for path, file in self._files.items() if self._is_needed(path, endings)]
+        self._write(selected)
+        paths = [
+            os.path.relpath(self.root / path, self.working_directory) if self.is_cwd_inside else str(self.root / path)
+            for path in self._scanned
+            if os.path.lexists(self.root / path) and self._has_files(path)
+        ]
+        return replace(inputs, paths=tuple(paths))
+
+    def _has_files(self, path: str) -> bool:
+        prefix = "" if path == "." else f"{path}/"
+        return path in self._files or any(file.startswith(prefix) for file in self._files)
+
+    def find_same(self, paths: Iterable[str]) -> frozenset[str]:
+        """Return the paths, relative to the current directory, of files with the same content in both."""
+        files = {path: found for path in paths if (found := self._files.get(self._find_relative(path)))}
+        contents = {file: content for file, content, _ in self._repository.read_files(files.values(), MAX_BYTES)}
+        return frozenset(path for path, file in files.items() if _has_content(path, contents[file]))
+
+    def is_scanned(self, path: str) -> bool:
+        """Whether a path of the repository is in what is scanned."""
+        return any(scanned == "." or f"{path}/".startswith(f"{scanned}/") for scanned in self._scanned)
+
+    def _is_needed(self, path: str, endings: tuple[str, ...]) -> bool:
+        name = path.rpartition("/")[2]
+        if path in self._scanned or name in _SETTINGS_FILES:
+            return True
+        if not name.lower().endswith(endings) or any(installed in path for installed in _INSTALLED):
+            return False
+        return bool(detect_format(PurePosixPath(path)))
+
+    def _write(self, files: Sequence[GitFile]) -> None:
+        """Write files, then the symbolic links that stay inside."""
+        links: list[Path] = []
+        new_files = [file for file in files if file.path not in self._written]
+        for file, content, size in self._repository.read_files(new_files, MAX_BYTES):
+            self._written.add(file.path)
+            self._total += len(content)
+            if self._total > _MAX_TOTAL:
+                raise UsageError(f"--since: the dependency files of that commit have more than {_MAX_TOTAL >> 20} MB")
+            target = self.root / file.path
+            # A crafted tree may have a link and a directory of the same name: nothing is written through a link.
+            if os.path.realpath(target.parent) != str(target.parent) or os.path.lexists(target):
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if file.is_link:
+                self._link(target, os.fsdecode(content))
+                links.append(target)
+                continue
+            target.write_bytes(content)
+            if size > MAX_BYTES:  # the reader reports it as too large, as in the work tree
+                os.truncate(target, size)
+        targets, self._link_targets = self._link_targets, []
+        if any(file.path not in self._written for file in targets):
+            self._write(targets)
+        for link in links:
+            if not _is_below(link, self.root):
+                link.unlink(missing_ok=True)
+
+    def _link(self, link: Path, destination: str) -> None:
+        if destination and "\0" not in destination and not os.path.isabs(destination):  # noqa: PTH117 - a text of git
+            link.symlink_to(destination)
+            path = Path(os.path.relpath(os.path.normpath(link.parent / destination), self.root)).as_posix()
+            if path in self._files:
+                self._link_targets.append(self._files[path])
+
+    def read(self, inputs: Inputs) -> tuple[DependencyFile, ...]:
+        """Return the dependency files, with what they include, whatever its name."""
+        from nerq_cli.application.session import hide_progress
+
+        for _ in range(_MAX_ROUNDS):
+            files = read_inputs(inputs, hide_progress, root=self.working_directory)
+            missing = [file for file in self._list_includes(files) if file.path not in self._written]
+            if not missing:
+                break
+            self._write(missing)
+        return files
+
+    def _list_includes(self, files: Sequence[DependencyFile]) -> Iterator[GitFile]:
+        for file in files:
+            directory = self.working_directory / Path(file.path).parent
+            for include in file.includes:
+                target = os.path.relpath(os.path.normpath(directory / include.pattern), self.root)
+                found = self._files.get(Path(target).as_posix())
+                if found is not None:
+                    yield found
+
+
+def _has_content(path: str, content: bytes) -> bool:
+    """Whether a file has this content, apart from line ends, which git may convert."""
+    try:
+        return Path(path).read_bytes().replace(b"\r\n", b"\n") == content.replace(b"\r\n", b"\n")
+    except OSError:
+        return False
+
+
+def _is_outside(relative: str) -> bool:
+    return relative == ".." or relative.startswith(("../", "..\\")) or os.path.isabs(relative)  # noqa: PTH117
+
+
+def _is_below(path: Path, root: Path) -> bool:
+    return os.path.realpath(path).startswith(os.path.join(os.path.realpath(root), ""))  # noqa: PTH118
+
+
+def _compare_settings(tree: _Tree, inputs: Inputs, label: str) -> Iterator[str]:
+    """Yield how the settings of the project are weaker than they were: a change must not lower its own bar unseen."""
+    from nerq_cli.config.weaker import find_weaker
+
+    new = read_config(inputs.root)
+    try:
+        old = read_config(Path(tree.find_base(inputs.root)))
+    except ConfigError:
+        yield f"the settings of {label} cannot be used: whether those of now are weaker is not known"
+        return
+    if weaker := list(find_weaker(old, new)):
+        yield f"{new.path or 'the settings'} accepts more than at {label}: {'; '.join(weaker)}"
