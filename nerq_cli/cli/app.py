@@ -32,6 +32,7 @@ COMMANDS: Final = {
     "baseline": "Record the findings of today, so that only new ones fail.",
     "cache": "Show, empty or prune the cache.",
     "db": "Keep advisories on disk, for scans without a network.",
+    "completion": "Print a script that completes commands, options, formats and rules in a shell.",
 }
 
 #: New objects between two runs of the garbage collector. Most objects of a run live until its end; with the default
@@ -63,6 +64,7 @@ app = typer.Typer(
     help="Trust scores for the packages your project depends on: how far, why, and what to do about it.",
     epilog=EXIT_STATUSES,
     no_args_is_help=True,
+    add_completion=False,  # nerq completion prints scripts that start no Python, and changes no file of a shell
     rich_markup_mode=None,  # plain help: half the start-up time, and the same text in a pipe
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
