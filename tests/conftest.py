@@ -177,7 +177,7 @@ class _Handler(BaseHTTPRequestHandler):
         again = self.server.site.serve(Request(self.command, self.path, headers, body), self.connection)
         self.close_connection = self.close_connection or not again
 
-    do_POST = do_CONNECT = do_GET  # noqa: N815 - the names that http.server looks for
+    do_POST = do_PATCH = do_CONNECT = do_GET  # noqa: N815 - the names that http.server looks for
 
     def log_message(self, *_: object) -> None:
         """Say nothing on stderr."""
