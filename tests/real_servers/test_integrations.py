@@ -32,7 +32,7 @@ repos:
 def git(directory: Path, *arguments: str) -> str:
     """Run git with settings of its own, and return what it prints."""
     settings = ["-c", "user.name=a", "-c", "user.email=a@b.example", "-c", "commit.gpgsign=false"]
-    return run(["git", *settings, *arguments], cwd=directory).strip()
+    return str(run(["git", *settings, *arguments], cwd=directory)).strip()
 
 
 @pytest.fixture(scope="module")
