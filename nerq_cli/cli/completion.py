@@ -78,12 +78,24 @@ def _list_values(param: Any) -> Values:  # noqa: ANN401 - see above
     if choices := getattr(param.type, "choices", None):
         return Values(tuple(choices))
     if read_words := _WORDS.get(name):
-        return Values(tuple(read_words()))
+        words = tuple(read_words())
+        # Some commands have fewer formats than a report: the help of the option names those that it takes.
+        return Values(tuple(word for word in words if name != "--format" or word in _split_help(param.help)))
     if name in _REF_OPTIONS:
         return Values(kind="ref")
     placeholder = f"{param.metavar or ''} {'' if name.startswith('-') else name.upper()}"
     is_file = type(param.type).__name__.endswith("Path") or any(word in placeholder for word in _FILE_WORDS)
     return Values(kind="file" if is_file else "text")
+
+
+def _split_help(text: str) -> set[str]:
+    return {word.strip(",.:;") for word in text.split()}
+
+
+def _list_ecosystems() -> Iterable[str]:
+    from nerq_cli.ecosystems import ECOSYSTEMS
+
+    return [ecosystem.id for ecosystem in ECOSYSTEMS]
 
 
 def _list_rules() -> list[str]:
@@ -115,6 +127,7 @@ _WORDS: Final[Mapping[str, Callable[[], Iterable[str]]]] = {
     "shell": lambda: SHELLS,
     "--format": _list_report_formats,
     "--as": _list_file_formats,
+    "--ecosystem": _list_ecosystems,
     "--policy": _list_presets,
     **dict.fromkeys(("--deny", "--warn", "--allow", "--rule"), _list_rules),
 }

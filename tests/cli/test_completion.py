@@ -105,6 +105,8 @@ def test_nothing_changes_the_files_of_a_shell(nerq: Callable[..., Any]) -> None:
         ("nerq scan --policy ", ["research", "sandbox", "production", "critical"]),
         ("nerq scan --threshold ", []),
         ("nerq completion f", ["fish"]),
+        ("nerq config show --format ", ["table", "json"]),
+        ("nerq db update --ecosystem P", ["PyPI"]),
         ("nerq check ", []),
         # a value that is also the name of a command
         ("nerq scan --group db --form", ["--format"]),
