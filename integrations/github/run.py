@@ -217,7 +217,8 @@ def scan() -> int:
     reports.mkdir()
     sarif = read_input("SARIF")
     command = [str(get_command("nerq")), *list_arguments(base.ref, reports, sarif)]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("INPUT_")}
+    # Without PYTHONPATH and its like, which a job may point at the project: nothing of it is imported.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("INPUT_", "PYTHON"))}
     environment["NERQ_CACHE_DIR"] = str(get_directory() / "cache")
     environment["CI"] = "true"
     environment["PYTHONUTF8"] = "1"

@@ -39,6 +39,7 @@ class Runner:
         self.event_name = "push"
         self.outputs: dict[str, dict[str, str]] = {}
         self.log = ""
+        self.variables: dict[str, str] = {}
         (directory / "temp").mkdir(parents=True)
 
     @property
@@ -56,9 +57,8 @@ class Runner:
         """Put a command in the place where the step ``install`` puts it: this nerq, or another program."""
         command = self.directory / "temp/nerq/venv/bin/nerq"
         command.parent.mkdir(parents=True)
-        command.write_text(
-            f'#!/bin/sh\n{program or f"""exec "{sys.executable}" -m nerq_cli "$@" """}\n', encoding="utf-8"
-        )
+        text = f'PYTHONPATH="{os.environ.get("PYTHONPATH", "")}" exec "{sys.executable}" -m nerq_cli "$@"'
+        command.write_text(f"#!/bin/sh\n{program or text}\n", encoding="utf-8")
         command.chmod(command.stat().st_mode | stat.S_IXUSR)
 
     def open_pull_request(self, **head: Any) -> None:
@@ -101,6 +101,7 @@ class Runner:
             "GITHUB_WORKFLOW": "check",
             "GITHUB_WORKSPACE": str(self.workspace),
             "RUNNER_TEMP": str(self.directory / "temp"),
+            **self.variables,
             **{name: EXPRESSION.sub(self._evaluate, str(value)) for name, value in step.get("env", {}).items()},
         }
         script = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
@@ -233,6 +234,14 @@ def test_nerq_sees_no_input_as_a_variable_and_its_own_cache(runner: Runner) -> N
     runner.run("scan")
     assert "\nINPUT_" not in runner.log
     assert f"NERQ_CACHE_DIR={runner.directory / 'temp/nerq/cache'}" in runner.log
+
+
+def test_nerq_imports_nothing_from_directories_that_the_job_names(failing: Runner, project: Path) -> None:
+    (project / "typer.py").write_text("raise SystemExit('executed')\n", encoding="utf-8")
+    failing.variables["PYTHONPATH"] = str(project)
+    assert failing.run("scan") == 0
+    assert failing.outputs["scan"]["result"] == "failed"
+    assert "executed" not in failing.log
 
 
 @pytest.mark.parametrize("name", ["strict", "report-only"])

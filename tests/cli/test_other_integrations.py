@@ -41,9 +41,8 @@ def run_job(project: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     def run(program: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
         command = Path(f"{project}.nerq/bin/nerq")
         command.parent.mkdir(parents=True, exist_ok=True)
-        command.write_text(
-            f'#!/bin/sh\n{program or f"""exec "{sys.executable}" -m nerq_cli "$@" """}\n', encoding="utf-8"
-        )
+        text = f'PYTHONPATH="{os.environ.get("PYTHONPATH", "")}" exec "{sys.executable}" -m nerq_cli "$@"'
+        command.write_text(f"#!/bin/sh\n{program or text}\n", encoding="utf-8")
         command.chmod(command.stat().st_mode | stat.S_IXUSR)
         environment = {**os.environ, **JOB["variables"], "CI": "true", "CI_PROJECT_DIR": str(project)}
         environment["NERQ_CACHE_DIR"] = JOB["variables"]["NERQ_CACHE_DIR"].replace("$CI_PROJECT_DIR", str(project))
@@ -86,6 +85,10 @@ def test_a_merge_request_is_compared_with_its_base_and_no_variable_is_run(
     assert arguments[-3:] == [f"--since={hostile}", "--", hostile]
     assert not (project / "executed").exists()
     assert "--since" not in run_job('printf "<%s>\\n" "$@"').stdout
+
+
+def test_nothing_is_imported_from_directories_that_the_pipeline_names(run_job: Callable[..., Any]) -> None:
+    assert "PYTHONPATH=" not in run_job("env", PYTHONPATH="/evil").stdout
 
 
 def test_its_own_variables_are_no_settings_that_do_not_exist() -> None:
