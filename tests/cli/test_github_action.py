@@ -474,3 +474,26 @@ def test_the_expressions_in_conditions_name_steps_and_inputs_that_exist() -> Non
     for step in ACTION["runs"]["steps"]:
         assert set(re.findall(r"steps\.([\w-]+)\.", text(step))) <= ids
         assert set(re.findall(r"inputs\.([\w-]+)", text(step))) <= set(ACTION["inputs"])
+
+
+# --- with the comparison itself ---
+
+
+def test_a_pull_request_fails_for_what_it_adds_and_not_for_what_was_there(
+    runner: Runner, registry: Any, project: Path
+) -> None:
+    registry.most_used()
+    (project / "requirements.txt").write_text("absent-before==1.0\n", encoding="utf-8")
+    runner.install_stand_in()
+    runner.open_pull_request()
+    commit = ["git", "-c", "user.name=a", "-c", "user.email=a@b.example", "-c", "commit.gpgsign=false", "commit"]
+    subprocess.run(["git", "init", "-q", "-b", "main"], cwd=project, check=True)  # noqa: S607
+    subprocess.run(["git", "add", "--all"], cwd=project, check=True)  # noqa: S607
+    subprocess.run([*commit, "-q", "-m", "one"], cwd=project, check=True)  # noqa: S603 - the test's own words
+    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=project, check=True, capture_output=True, text=True)  # noqa: S607
+    runner.event["pull_request"]["base"]["sha"] = head.stdout.strip()
+    assert runner.run("scan", "finish") == 0, runner.log
+    (project / "requirements-more.txt").write_text("absent-after==1.0\n", encoding="utf-8")
+    assert runner.run("scan", "finish") == 1, runner.log
+    assert "::error file=requirements-more.txt,line=1" in runner.log
+    assert "::error file=requirements.txt,line=1" not in runner.log
