@@ -262,8 +262,9 @@ def write_powershell(commands: Sequence[CommandWords]) -> str:
 
 
 def _set_powershell_values(values: Values) -> str:
-    if values.kind == "ref":
-        return f"@({_LIST_REFS.replace('2>/dev/null', '2>$null')})"
+    if values.kind == "ref":  # PowerShell does not quote what is completed
+        command = _LIST_REFS.replace("2>/dev/null", "2>$null")
+        return f"@({command} | Where-Object {{ $_ -cmatch '^[A-Za-z0-9._/@+-]+$' }})"
     return _list_powershell(values.words)
 
 
