@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from nerq_cli.inventory import Package
 
 #: Seconds to wait for the second process when no batch is left: it is at its last one, which takes a fraction of one.
-MAX_WAIT: Final = 20.0
+MAX_WAIT: Final = 5.0
 #: Bytes of the length before each result.
 _LENGTH_SIZE: Final = 8
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Annotated, Any, Final, cast
 
@@ -11,6 +10,7 @@ from typer.core import TyperGroup
 
 from nerq_cli.cli.command import create_app
 from nerq_cli.cli.completion_scripts import SHELLS, CommandWords, OptionWords, Values
+from nerq_cli.cli.stdout import write_stdout_parts
 from nerq_cli.errors import UsageError
 
 app = create_app()
@@ -30,9 +30,7 @@ def completion(
     if shell not in SHELLS:
         raise UsageError(f"there is no completion for {shell!r}", hint=f"known shells: {', '.join(SHELLS)}")
     # In bytes: a shell reads the script, and a carriage return before each line break would be part of its words.
-    sys.stdout.flush()
-    sys.stdout.buffer.write(SHELLS[shell](list_commands()).encode())
-    sys.stdout.buffer.flush()
+    write_stdout_parts([SHELLS[shell](list_commands()).encode()])
 
 
 def list_commands() -> list[CommandWords]:

@@ -10,6 +10,7 @@ import typer
 
 from nerq_cli.cli import options
 from nerq_cli.cli.command import create_app
+from nerq_cli.cli.stdout import write_stdout_parts
 from nerq_cli.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
@@ -116,10 +117,7 @@ def _print_diff(diff: str) -> None:
     Excepted are lines that a terminal or a CI system would take for a command.
     """
     is_terminal = sys.stdout.isatty()
-    sys.stdout.flush()
-    for line in diff.split("\n")[:-1]:
-        sys.stdout.buffer.write(f"{_defuse_line(line, is_terminal=is_terminal)}\n".encode())
-    sys.stdout.buffer.flush()
+    write_stdout_parts(f"{_defuse_line(line, is_terminal=is_terminal)}\n".encode() for line in diff.split("\n")[:-1])
 
 
 def _defuse_line(line: str, *, is_terminal: bool) -> str:

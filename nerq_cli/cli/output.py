@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from nerq_cli.cli.stdout import write_stdout_parts
 from nerq_cli.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
@@ -152,10 +153,7 @@ def write_report(report: Report, format_name: str, outputs: Iterable[Output], op
             write_file(output.path, parts)
         except UsageError as error:
             errors.append(error)
-    sys.stdout.flush()
-    for part in FORMATS[format_name].render_parts(report, stream_options(sys.stdout, options)):
-        sys.stdout.buffer.write(part)
-    sys.stdout.buffer.flush()
+    write_stdout_parts(FORMATS[format_name].render_parts(report, stream_options(sys.stdout, options)))
     if format_name == _GITHUB:
         _add_job_summary(report, file_options(options))
     for other in errors[1:]:

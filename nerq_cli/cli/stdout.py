@@ -7,12 +7,23 @@ import sys
 
 TYPE_CHECKING = False  # of typing, which takes several times as long to import as the rest
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 
 def write_stdout(text: str) -> int:
     """Write a text, and return the exit status."""
     return _call_writer(lambda: sys.stdout.write(text) and sys.stdout.flush(), 0)
+
+
+def write_stdout_parts(parts: Iterable[bytes]) -> None:
+    """Write the parts of an output; nothing more once its reader closed the pipe, which is no error."""
+    try:
+        sys.stdout.flush()
+        for part in parts:
+            sys.stdout.buffer.write(part)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        discard_stdout(0)
 
 
 def flush_stdout(status: int) -> int:

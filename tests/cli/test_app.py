@@ -200,3 +200,17 @@ def test_a_version_that_cannot_be_written_is_an_error(unbuffered: str) -> None:
     assert done.returncode == 2
     assert "No space left" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("report_format", ["table", "json", "html"])
+def test_a_closed_pipe_does_not_change_the_status_of_a_scan(report_format: str, tmp_path: Path) -> None:
+    """A project with a problem in its file: exit status 2, whoever reads the report."""
+    tmp_path.joinpath("requirements.txt").write_text("good==1.0\nnot a requirement ===\n", encoding="utf-8")
+    command = [sys.executable, "-m", "nerq_cli", "scan", str(tmp_path), "--offline", "--format", report_format]
+    environment = {**os.environ, "NERQ_CACHE_DIR": str(tmp_path / "cache")}
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, env=environment, text=True, check=False)  # noqa: S603
+    os.close(writing)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
