@@ -32,7 +32,7 @@ COMMANDS: Final = {
     "baseline": "Record the findings of today, so that only new ones fail.",
     "cache": "Show, empty or prune the cache.",
     "db": "Keep advisories on disk, for scans without a network.",
-    "completion": "Print a script that completes commands, options, formats and rules in a shell.",
+    "completion": "Print a script that completes command lines in a shell.",
 }
 
 #: New objects between two runs of the garbage collector. Most objects of a run live until its end; with the default

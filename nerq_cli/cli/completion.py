@@ -26,7 +26,7 @@ def completion(
     *,
     shell: Annotated[str, typer.Argument(help=f"{', '.join(SHELLS)}.", metavar="SHELL")],
 ) -> None:
-    """Print a script that completes commands, options, formats and rules in a shell."""
+    """Print a script that completes command lines in a shell."""
     if shell not in SHELLS:
         raise UsageError(f"there is no completion for {shell!r}", hint=f"known shells: {', '.join(SHELLS)}")
     # In bytes: a shell reads the script, and a carriage return before each line break would be part of its words.
