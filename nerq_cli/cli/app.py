@@ -30,6 +30,7 @@ COMMANDS: Final = {
     "waive": "Accept findings about a package for a time.",
     "init": "Write a settings file with every setting as a comment.",
     "baseline": "Record the findings of today, so that only new ones fail.",
+    "evidence": "Show what a recording holds.",
     "cache": "Show, empty or prune the cache.",
     "db": "Keep advisories on disk, for scans without a network.",
     "completion": "Print a script that completes commands, options, formats and rules in a shell.",
