@@ -28,8 +28,15 @@ T = TypeVar("T")
 #: Edition of the layout. A later one is refused.
 FORMAT: Final = 1
 #: Most bytes of the file, and of all documents in it.
-MAX_FILE_BYTES: Final = 256 << 20
-MAX_BYTES: Final = 1 << 30
+MAX_FILE_BYTES: Final = 64 << 20
+MAX_BYTES: Final = 256 << 20
+#: Bytes of the end of a ZIP archive without a comment, its first bytes, and those of the larger form.
+_END_LENGTH: Final = 22
+_END: Final = b"PK\x05\x06"
+_LARGE_END_LENGTH: Final = 20
+_LARGE_END: Final = b"PK\x06\x07"
+#: Most bytes of the list of members: there are four.
+_MAX_LIST_BYTES: Final = 4_096
 MANIFEST: Final = "manifest.json"
 INPUTS: Final = "inputs.json"
 ANSWERS: Final = "answers.json"
@@ -139,7 +146,11 @@ def compute_sha256(content: bytes) -> str:
 
 
 def encode_recording(recording: Recording) -> bytes:
-    """Return the content of the file."""
+    """Return the content of the file.
+
+    Raises:
+        UsageError: it would be too large to be read again.
+    """
     import io
     from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
@@ -149,6 +160,8 @@ def encode_recording(recording: Recording) -> bytes:
         ANSWERS: _encode(recording.answers),
         VALUES: _encode(values),
     }
+    if sum(map(len, documents.values())) > MAX_BYTES - _MAX_LIST_BYTES:
+        raise UsageError(f"the documents of the recording would have more than {MAX_BYTES >> 20} MB")
     digests = {name: compute_sha256(content) for name, content in documents.items()}
     manifest = msgspec.structs.replace(recording.manifest, documents=digests)
     buffer = io.BytesIO()
@@ -177,6 +190,8 @@ def read_recording(path: Path) -> Recording:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
     if len(content) > MAX_FILE_BYTES:
         raise UsageError(f"{path}: a recording has at most {MAX_FILE_BYTES >> 20} MB")
+    if not _is_small_archive(content):
+        raise UsageError(f"{path} is not a recording of nerq-cli, or is cut", hint="nerq scan --record FILE writes one")
     try:
         with ZipFile(io.BytesIO(content)) as archive:
             recording = _read_documents(archive, path)
@@ -192,6 +207,13 @@ def read_recording(path: Path) -> Recording:
     ) as error:
         raise _describe_damage(path, f"{error}") from error
     return msgspec.structs.replace(recording, sha256=compute_sha256(content))
+
+
+def _is_small_archive(content: bytes) -> bool:
+    """Whether the end of a file is that of a ZIP archive with a short list of members, which is read as a whole."""
+    end = content[-_END_LENGTH:]
+    is_large = content[-_END_LENGTH - _LARGE_END_LENGTH :].startswith(_LARGE_END)
+    return end.startswith(_END) and not is_large and int.from_bytes(end[12:16], "little") <= _MAX_LIST_BYTES
 
 
 def _read_documents(archive: ZipFile, path: Path) -> Recording:
@@ -226,6 +248,10 @@ def _read_documents(archive: ZipFile, path: Path) -> Recording:
 
 def _read_member(archive: ZipFile, name: str, limit: int, path: Path) -> bytes:
     """Return a document; what the archive states of its size is not believed."""
+    from zipfile import ZIP_DEFLATED
+
+    if archive.getinfo(name).compress_type != ZIP_DEFLATED:
+        raise _describe_damage(path, f"{name} is compressed in another way")
     with archive.open(name) as member:
         content = member.read(limit + 1)
     if len(content) > limit:

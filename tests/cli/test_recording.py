@@ -105,6 +105,20 @@ def test_a_check_is_replayed(
     assert (replayed.status, replayed.out) == (recorded.status, recorded.out)
 
 
+def test_settings_and_waivers_are_replayed_without_their_file(
+    scanned: Path, registry: Any, services_site: Any, nerq: Nerq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (scanned / "nerq.toml").write_text(
+        "threshold = 40\n[[waivers]]\npackage = 'flask'\nreason = 'unused'\n"
+        "advisory = 'CVE-1999-0001'\nuntil = 2027-01-31\n"
+    )
+    recorded = nerq("scan", "-f", "json", "--as-of", "2026-11-21", "--record", "e.nerq")
+    assert "unused" in recorded.out
+    forget_everything(scanned, registry, services_site, monkeypatch)
+    replayed = nerq("scan", "--replay", "e.nerq", "-f", "json")
+    assert (replayed.status, replayed.out) == (recorded.status, recorded.out)
+
+
 def read_documents(path: Path) -> dict[str, Any]:
     with zipfile.ZipFile(path) as archive:
         return {name: json.loads(archive.read(name)) for name in archive.namelist()}
@@ -330,3 +344,48 @@ def test_each_answer_is_shown_with_source_date_and_digest(scanned: Path, nerq: N
 @pytest.mark.parametrize("kind", [Absent, Found, LowerBound, Merged, Unknown])
 def test_every_field_of_a_fact_is_recorded(kind: type[msgspec.Struct]) -> None:
     assert {*kind.__struct_fields__} - {"value"} <= {*recording_file.Answer.__struct_fields__}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_another_compression_is_refused(scanned: Path, nerq: Nerq, method: int) -> None:
+    nerq("scan", "--record", "e.nerq")
+    with zipfile.ZipFile(scanned / "e.nerq") as old, zipfile.ZipFile(scanned / "bad.nerq", "w", method) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    result = nerq("scan", "--replay", "bad.nerq")
+    assert (result.status, "another way" in result.err) == (2, True)
+
+
+def test_a_long_list_of_members_is_not_read(project: Path, nerq: Nerq) -> None:
+    with zipfile.ZipFile(project / "bad.nerq", "w") as archive:
+        for number in range(100):
+            archive.writestr(f"{number}.json", "")
+    result = nerq("scan", "--replay", "bad.nerq")
+    assert (result.status, "not a recording" in result.err) == (2, True)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"PK", b"\0" * 1000, b"[" * 100_000])
+def test_another_file_is_no_recording(project: Path, nerq: Nerq, content: bytes) -> None:
+    (project / "bad.nerq").write_bytes(content)
+    for command in (
+        ["scan", "--replay", "bad.nerq"],
+        ["check", "--replay", "bad.nerq"],
+        ["evidence", "show", "bad.nerq"],
+    ):
+        result = nerq(*command)
+        assert (result.status, "not a recording" in result.err) == (2, True)
+
+
+def test_deep_nesting_is_refused(scanned: Path, nerq: Nerq) -> None:
+    nerq("scan", "--record", "e.nerq")
+    with zipfile.ZipFile(scanned / "e.nerq") as old:
+        contents = {name: old.read(name) for name in old.namelist()}
+    manifest = json.loads(contents["manifest.json"])
+    contents["answers.json"] = b"[" * 100_000 + b"]" * 100_000
+    manifest["documents"]["answers.json"] = sha256(contents["answers.json"]).hexdigest()
+    contents["manifest.json"] = encode(manifest)
+    with zipfile.ZipFile(scanned / "bad.nerq", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in contents.items():
+            archive.writestr(name, content)
+    result = nerq("scan", "--replay", "bad.nerq")
+    assert (result.status, "damaged" in result.err) == (2, True)
