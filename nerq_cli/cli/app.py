@@ -23,7 +23,7 @@ COMMANDS: Final = {
     "scan": "Score a project's dependencies; fail below the threshold.",
     "check": "Show the report card of a package.",
     "fix": "Write the proposed versions into dependency files.",
-    "exploited": "List known-exploited advisories: since when known, since when in use.",
+    "exploited": "List advisories known to be exploited, with dates.",
     "why": "Show what depends on a package, from lock files; no network.",
     "methodology": "Print every weight, curve, cap and grade behind a score.",
     "schema": "Print the JSON Schema of reports, or of settings files.",
