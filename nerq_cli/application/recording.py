@@ -29,7 +29,7 @@ from nerq_cli.errors import ExitStatus, NerqError, UsageError
 from nerq_cli.evidence.absence import may_be_private
 from nerq_cli.evidence.registry_lookup import PackageFacts
 from nerq_cli.facts import Absent, Advisory, Evidence, Fact, Found, LowerBound, Merged, PackageInfo, Unknown
-from nerq_cli.inventory import Declaration, DependencyFile, Package, Release
+from nerq_cli.inventory import ADVISORIES_ONLY, Declaration, DependencyFile, Package, Release
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.report import FORMATS, RenderOptions
 from nerq_cli.signals.signal import format_count
@@ -100,7 +100,7 @@ class Recorder:
             declaration.package
             for group in declarations
             for declaration in group
-            if declaration.skip_reason and not declaration.skip_reason.endswith("only its advisories are looked up")
+            if declaration.skip_reason and not declaration.skip_reason.endswith(ADVISORIES_ONLY)
         )
 
     def collect_packages(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> PackageFacts:
