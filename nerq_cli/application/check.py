@@ -19,6 +19,7 @@ from nerq_cli.report.model import Assessment, Report
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
     from nerq_cli.application.evidence_run import EvidenceProvider
+    from nerq_cli.application.recording import Recorder
     from nerq_cli.application.session import Session
 
 #: The packages that each ambiguous name may mean, one per ecosystem.
@@ -33,17 +34,22 @@ class CheckResult(msgspec.Struct, frozen=True):
     ambiguous: AmbiguousNames = ()
 
 
-def run_check(names: Iterable[str], session: Session) -> CheckResult:
+def run_check(names: Iterable[str], session: Session, *, recorder: Recorder | None = None) -> CheckResult:
     """Check the packages that targets name: ``requests==2.31.0``, ``npm:lodash``, ``pkg:pypi/flask``.
+
+    A ``recorder`` keeps what the report is made from.
 
     Raises:
         UsageError: a target does not name a package.
         StaleDataError: the advisory database is needed, and older than the settings allow.
     """
     started_at = time.monotonic()
-    declarations = [targets.parse_target(name) for name in names]
+    rules, options = session.build_rules(()), session.build_scan_options()
+    declarations = _mark_targets([targets.parse_target(name) for name in names], rules)
     run = session.open_run()
-    report, ambiguous = check_packages(declarations, session.build_rules(()), session.build_scan_options(), run)
+    if recorder is not None:
+        recorder.begin(run, declarations, options)
+    report, ambiguous = report_targets(declarations, options, run if recorder is None else recorder)
     return CheckResult(finish_report(report, run, started_at), ambiguous)
 
 
@@ -55,7 +61,18 @@ def check_packages(
     A target is the package it names, or one package per ecosystem when the name fits several. The second result holds
     the targets of which more than one package exists, or of which one could not be looked up; the report has them too.
     """
-    declarations = list(mark_withheld((declaration for target in targets for declaration in target), rules))
+    return report_targets(_mark_targets(targets, rules), options, provider)
+
+
+def _mark_targets(targets: Sequence[Sequence[Declaration]], rules: PrivacyRules) -> list[list[Declaration]]:
+    return [list(mark_withheld(target, rules)) for target in targets]
+
+
+def report_targets(
+    targets: Sequence[Sequence[Declaration]], options: ScanOptions, provider: EvidenceProvider
+) -> tuple[Report, AmbiguousNames]:
+    """Return what ``check_packages`` does, for targets whose private names are marked."""
+    declarations = [declaration for target in targets for declaration in target]
     by_package: dict[Package, list[Assessment]] = {}
     for assessment in assess_declarations(declarations, replace(options, score_latest=True), provider):
         by_package.setdefault(assessment.dependency.package, []).append(assessment)

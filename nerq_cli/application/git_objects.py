@@ -181,6 +181,14 @@ class Repository(NamedTuple):
             finally:
                 process.kill()
 
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        """Run a command that reads objects, and return its result.
+
+        Raises:
+            UsageError: git cannot be run, or takes too long.
+        """
+        return _run(self.program, self.root, *arguments)
+
     def describe(self, commit: str) -> str:
         """Return an abbreviated id."""
         return commit[:9]

@@ -16,7 +16,7 @@ from nerq_cli.application.build_report import build_empty_report, build_report, 
 from nerq_cli.application.foreign_origins import list_foreign_origins
 from nerq_cli.application.named_versions import list_by_package
 from nerq_cli.application.nested_settings import note_nested_settings
-from nerq_cli.application.scores import score_releases
+from nerq_cli.application.scores import score_compactly, score_releases
 from nerq_cli.application.select_dependencies import select_dependencies
 from nerq_cli.application.upgrades import add_upgrades
 from nerq_cli.errors import NothingToScanError, UsageError
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from nerq_cli.application.evidence_run import EvidenceProvider, EvidenceRun
     from nerq_cli.application.old_run import OldRun
     from nerq_cli.application.read_dependencies import Inputs
+    from nerq_cli.application.recording import Recorder
     from nerq_cli.application.scores import Scorer
     from nerq_cli.application.session import Session
     from nerq_cli.evidence.registry_lookup import PackageFacts
@@ -62,6 +63,7 @@ def run_scan(
     explain: Sequence[str] = (),
     since: str | None = None,
     baseline: str | None = None,
+    recorder: Recorder | None = None,
 ) -> ScanResult:
     """Read and scan the inputs.
 
@@ -72,6 +74,7 @@ def run_scan(
         explain: names of dependencies to select from the report.
         since: branch, tag or commit to compare with; None for none.
         baseline: file of an earlier run to compare with; empty for none, None for what the settings name.
+        recorder: keeps what the report is made from.
 
     Raises:
         UsageError: a path, a group or a name to explain does not exist, or there is nothing to compare with.
@@ -83,6 +86,10 @@ def run_scan(
     selection: tuple[Assessment, ...] = ()
     run = session.open_run()
     base = inputs.base
+    if recorder is not None and (since is not None or (session.config.baseline if baseline is None else baseline)):
+        raise UsageError(
+            "--record keeps one run, and this one is compared with another", hint='--baseline "" compares with none'
+        )
     earlier: Record | OldRun | None = None
     if since is None and not options.list_only and (baseline or session.config.baseline):
         from nerq_cli.application.baseline_files import read_chosen_baseline
@@ -112,7 +119,12 @@ def run_scan(
         run.expected_count = sum(len(file.declarations) for file in dependency_files)
         project = _prepare_project(dependency_files, rules, options)
         del dependency_files  # a lock file is as large in memory as the report about it
-        report = _scan_prepared(project, options, run, session.scorer, earlier=earlier, base=base)
+        provider: EvidenceProvider = run
+        if recorder is not None:
+            project = replace(project, declarations=iter(declarations := tuple(project.declarations)))
+            recorder.begin(run, [declarations], options, project.dependency_files, project.foreign_origins)
+            provider = recorder
+        report = _scan_prepared(project, options, provider, session.scorer, earlier=earlier, base=base)
         if report.dependencies and not report.list_only:
             selection = select_dependencies(explain, report.dependencies)
     return ScanResult(finish_report(report, run, started_at), selection)
@@ -156,6 +168,23 @@ def scan_project(
     """
     project = _prepare_project(dependency_files, rules, options)
     return _scan_prepared(project, options, provider, scorer, earlier=earlier, base=base)
+
+
+def report_declarations(
+    declarations: Iterable[Declaration],
+    options: ScanOptions,
+    provider: EvidenceProvider,
+    *,
+    dependency_files: Sequence[DependencyFile],
+    foreign_origins: Sequence[ForeignOrigin],
+) -> Report:
+    """Score declarations that were read and selected before, and report on them."""
+    project = _Project(
+        declarations=iter(declarations),
+        dependency_files=tuple(dependency_files),
+        foreign_origins=tuple(foreign_origins),
+    )
+    return _scan_prepared(project, options, provider, score_compactly, earlier=None, base="")
 
 
 class _Project(msgspec.Struct, frozen=True):

@@ -9,10 +9,11 @@ import typer
 
 from nerq_cli.cli import options
 from nerq_cli.cli.command import EXIT_STATUSES, create_app
-from nerq_cli.errors import ExitStatus
+from nerq_cli.errors import ExitStatus, UsageError
 
 if TYPE_CHECKING:
     from nerq_cli.application.check import AmbiguousNames
+    from nerq_cli.application.recording import Recorder
     from nerq_cli.report.model import Assessment
 
 
@@ -24,9 +25,15 @@ app = create_app()
 def check(
     *,
     targets: Annotated[
-        list[str],
-        typer.Argument(help="Packages: requests, requests==2.31.0, npm:lodash@4.17.21, pkg:pypi/flask@3.0.0."),
-    ],
+        list[str] | None,
+        typer.Argument(
+            help="Packages: requests, requests==2.31.0, npm:lodash@4.17.21, pkg:pypi/flask@3.0.0.", show_default=False
+        ),
+    ] = None,
+    record: options.Record = None,
+    record_private: options.RecordPrivate = False,
+    replay: options.Replay = None,
+    rescore: options.Rescore = False,
     shared: options.ReportOptions,
 ) -> None:
     """Show the report card of a package.
@@ -40,9 +47,23 @@ def check(
     from nerq_cli.report import FORMATS, RenderOptions
 
     outputs = shared.check_formats()
-    with Session.open(shared, Path(), shared.progress_factory) as session:
-        result = run_check(targets, session)
-    report, ambiguous = result.report, result.ambiguous
+    recording = options.RecordingOptions(record, record_private, replay, rescore)
+    if record is not None or replay is not None or record_private or rescore:
+        recording.check(shared, ["a package"] if targets else [], outputs)
+    recorder: Recorder | None = None
+    notices: tuple[str, ...] = ()
+    if replay is not None:
+        from nerq_cli.application.recording import replay_file
+
+        replayed = replay_file(replay, command="check", rescore=rescore)
+        report, ambiguous, notices = replayed.report, replayed.ambiguous, replayed.notices
+    elif not targets:
+        raise UsageError("there is no package to check", hint="name one: nerq check requests")
+    else:
+        with Session.open(shared, Path(), shared.progress_factory) as session:
+            recorder = recording.create_recorder(session, "check")
+            result = run_check(targets, session, recorder=recorder)
+        report, ambiguous = result.report, result.ambiguous
     ambiguous_ids = {id(assessment) for candidates in ambiguous for assessment in candidates}
     details = tuple(assessment for assessment in report.dependencies if id(assessment) not in ambiguous_ids)
     render_options = RenderOptions(details=details, compact=shared.compact)
@@ -53,6 +74,8 @@ def check(
         if not ambiguous:
             write_exit_reason(report)
             write_incomplete(report)
+    write_warnings(notices)
+    recording.write(recorder, report, quiet=shared.quiet)
     on_stderr = FORMATS[shared.form].machine_readable
     raise typer.Exit(_report_ambiguous(ambiguous, on_stderr=on_stderr) if ambiguous else report.exit)
 

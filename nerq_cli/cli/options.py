@@ -7,16 +7,19 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, get_type_hints
 
 import typer
 
 from nerq_cli.application.settings import OptionalSource, Settings
+from nerq_cli.errors import UsageError
 from nerq_cli.patterns import compile_late
 from nerq_cli.report import FORMATS
 
 if TYPE_CHECKING:
-    from nerq_cli.application.session import ProgressFactory
+    from nerq_cli.application.recording import Recorder
+    from nerq_cli.application.recording_file import Command
+    from nerq_cli.application.session import ProgressFactory, Session
     from nerq_cli.cli.output import Output
     from nerq_cli.report import RenderOptions
     from nerq_cli.report.model import Report
@@ -87,6 +90,94 @@ Timeout = Annotated[
     ),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show a traceback when an error occurs.")]
+
+
+Record = Annotated[
+    Path | None,
+    typer.Option(
+        "--record", metavar="FILE", help="Keep everything that the report is made from in this file (evidence.nerq)."
+    ),
+]
+RecordPrivate = Annotated[
+    bool, typer.Option("--record-private", help="Keep private names in the recording; else they are left out.")
+]
+Replay = Annotated[
+    Path | None,
+    typer.Option("--replay", metavar="FILE", help="Make the report of a recording again; no network, no project."),
+]
+Rescore = Annotated[
+    bool, typer.Option("--rescore", help="With --replay: score by the methodology of this version, if it is another.")
+]
+
+
+class RecordingOptions(NamedTuple):
+    """The options about recordings."""
+
+    record: Path | None
+    record_private: bool
+    replay: Path | None
+    rescore: bool
+
+    def check(self, shared: ReportOptions, inputs: Sequence[str], outputs: Sequence[Output]) -> None:
+        """Raise UsageError when options contradict each other. ``inputs`` are further arguments that were given.
+
+        A replay has the settings of the recording: those of a run would have no effect.
+        """
+        if self.record is not None:
+            from nerq_cli.cli.output import check_recording
+
+            check_recording(self.record, outputs)
+        if self.record_private and self.record is None:
+            raise UsageError("--record-private needs --record FILE")
+        if self.replay is None:
+            if self.rescore:
+                raise UsageError("--rescore needs --replay FILE")
+            return
+        given = [*inputs, *(["--record"] if self.record is not None else [])]
+        defaults = dict(zip(Settings.__struct_fields__, Settings.__struct_defaults__, strict=True))
+        given += [
+            f"--{_OPTION_NAMES.get(name, name.replace('_', '-'))}"
+            for name, default in defaults.items()
+            if name not in _HARMLESS_OPTIONS and getattr(shared, name) not in (default, [])
+        ]
+        if given:
+            raise UsageError(
+                f"--replay and {given[0]} contradict each other", hint="a replay has the settings of the recording"
+            )
+
+    def create_recorder(self, session: Session, command: Command) -> Recorder | None:
+        """Return what records a run; None if it is not to be recorded."""
+        if self.record is None:
+            return None
+        from nerq_cli.application.recording import Recorder
+
+        return Recorder(session, command, keeps_private=self.record_private)
+
+    def write(self, recorder: Recorder | None, report: Report, *, quiet: bool) -> None:
+        """Write the recording of a finished report, and print what it holds on stderr.
+
+        Raises:
+            UsageError: the file cannot be written.
+        """
+        if recorder is None or self.record is None:
+            return
+        from nerq_cli.cli.output import write_file, write_message
+
+        if not recorder.has_inputs or report.list_only:
+            write_message("warning", f"{self.record} is not written: nothing was scored")
+            return
+        content, manifest = recorder.finish(report)
+        write_file(self.record, [content])
+        if not quiet:
+            from nerq_cli.application.recording_file import compute_sha256
+
+            left_out = f", without {manifest.left_out} private packages" if manifest.left_out else ""
+            write_message("recorded", f"{self.record}{left_out}; sha256 {compute_sha256(content)}")
+
+
+#: Settings whose option has another name, and those that a replay fulfils in any case.
+_OPTION_NAMES: Final = {"preset": "policy", "optional_sources": "with"}
+_HARMLESS_OPTIONS: Final = frozenset({"offline", "no_cache", "no_config", "cache_dir"})
 
 
 class ReportOptions(Settings, frozen=True, kw_only=True):

@@ -95,6 +95,15 @@ def check_outputs(outputs: Sequence[Output], inputs: Iterable[str] = ()) -> None
             raise UsageError(f"{path}: cannot be written: {reason}")
 
 
+def check_recording(path: Path, outputs: Sequence[Output]) -> None:
+    """Check that a recording has a file of its own which can be written, and is no dependency file.
+
+    Raises:
+        UsageError: it is also the file of a report, or cannot be written.
+    """
+    check_outputs([*outputs, _check_output(Output("recording", path))])
+
+
 def _find_obstacle(path: Path) -> str:
     """Return why a file cannot be written; empty if nothing is in the way."""
     if path.is_dir():

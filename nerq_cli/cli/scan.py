@@ -78,13 +78,17 @@ def scan(
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show every reason, and every source with its requests.")
     ] = False,
+    record: options.Record = None,
+    record_private: options.RecordPrivate = False,
+    replay: options.Replay = None,
+    rescore: options.Rescore = False,
     shared: options.ReportOptions,
 ) -> None:
     """Score a project's dependencies; fail below the threshold."""
     from nerq_cli.application.read_dependencies import Inputs
     from nerq_cli.application.scan import run_scan
     from nerq_cli.application.session import Session
-    from nerq_cli.cli.output import write_report
+    from nerq_cli.cli.output import write_report, write_warnings
     from nerq_cli.report import RenderOptions
 
     outputs = shared.check_formats(paths or (), list_only=list_only)
@@ -95,6 +99,40 @@ def scan(
         raise UsageError(f"--list and {option} contradict each other", hint="leave one of them out")
     if since is not None and baseline:
         raise UsageError("--since and --baseline contradict each other", hint="leave one of them out")
+    recording = options.RecordingOptions(record, record_private, replay, rescore)
+    if record is not None or replay is not None or record_private or rescore:
+        given = {
+            "a path": paths,
+            "--as": read_as,
+            "--env": env,
+            "--list": list_only,
+            "--group": group,
+            "--no-dev": no_dev,
+            "--exclude": exclude,
+            "--include": include,
+            "--no-recursive": not recursive,
+            "--stop-on-problem": stop_on_problem,
+            "--allow-empty": allow_empty,
+            "--since": since is not None,
+            "--baseline": baseline,
+        }
+        recording.check(shared, [name for name, value in given.items() if value], outputs)
+    if record is not None and list_only:
+        raise UsageError("--list scores nothing that --record could keep", hint="leave one of them out")
+    if replay is not None:
+        from nerq_cli.application.recording import replay_file
+        from nerq_cli.application.select_dependencies import select_dependencies
+
+        replayed = replay_file(replay, command="scan", rescore=rescore)
+        details = select_dependencies(explain or (), replayed.report.dependencies)
+        render_options = RenderOptions(
+            show_all=show_all, top=top, verbose=verbose, details=details or None, compact=shared.compact
+        )
+        write_report(replayed.report, shared.form, outputs, render_options)
+        shared.show(replayed.report, outputs, render_options)
+        _print_notices(replayed.report, shared, has_details=bool(details), stopped=False)
+        write_warnings(replayed.notices)
+        raise typer.Exit(replayed.report.exit)
     inputs = Inputs(
         paths=tuple(paths or (() if env else ["."])),
         environments=tuple(env or ()),
@@ -111,7 +149,16 @@ def scan(
             stop_on_problem=stop_on_problem,
             allow_empty=allow_empty,
         )
-        result = run_scan(inputs, scan_options, session, explain=explain or (), since=since, baseline=baseline)
+        recorder = recording.create_recorder(session, "scan")
+        result = run_scan(
+            inputs,
+            scan_options,
+            session,
+            explain=explain or (),
+            since=since,
+            baseline=baseline,
+            recorder=recorder,
+        )
     report = result.report
     render_options = RenderOptions(
         show_all=show_all, top=top, verbose=verbose, details=result.selection or None, compact=shared.compact
@@ -120,6 +167,7 @@ def scan(
     shared.show(report, outputs, render_options)
     stopped = stop_on_problem and report.list_only and not list_only
     _print_notices(report, shared, has_details=bool(result.selection), stopped=stopped)
+    recording.write(recorder, report, quiet=shared.quiet)
     raise typer.Exit(report.exit)
 
 

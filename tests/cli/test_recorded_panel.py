@@ -391,6 +391,30 @@ def test_a_report_does_not_depend_on_the_order_of_answers(
     compare("with_token", [shorten(line) for line in normalise(nerq("scan", *AS_OF, "--format", "json"), world)])
 
 
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_replay_is_the_report_that_was_recorded(nerq: Nerq, world: World, project: Path, name: str) -> None:
+    options = SCENARIOS[name](world) or AS_OF
+    if options == ("few",):
+        options = AS_OF
+        (project / "package.json").unlink()
+        (project / "requirements.txt").write_text("older==1.0\naffected==1.0\nreposcored==1.0\nattested==2.0\n")
+    recording = ("--record", "evidence.nerq", "--record-private")
+    recorded = nerq("scan", *options, "--format", "json", *recording)
+    world.registry.site.requests.clear()
+    world.services.site.requests.clear()
+    replayed = nerq("scan", "--replay", "evidence.nerq", "--format", "json")
+    assert (replayed.status, replayed.out) == (recorded.status, recorded.out)
+    assert "differs" not in replayed.err
+    assert not world.registry.site.requests
+    assert not world.services.site.requests
+    redacted = nerq("scan", *options, "--format", "json", "--record", "evidence.nerq")
+    shown = nerq("scan", "--replay", "evidence.nerq", "--format", "json")
+    assert shown.status == redacted.status
+    names = {(item["ecosystem"], item["name"]) for item in shown.json["dependencies"]}
+    kept = [item for item in redacted.json["dependencies"] if (item["ecosystem"], item["name"]) in names]
+    assert kept == shown.json["dependencies"]
+
+
 def delay_answers(serve: Callable[[Any, Any], bool], numbers: random.Random) -> Callable[[Any, Any], bool]:
     """Return a server whose answers take up to 0.2 s."""
 

@@ -1,0 +1,519 @@
+"""Record what a run used, and replay it: the same report without a network and without the project."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, cast, get_args, get_type_hints
+
+import msgspec
+from msgspec.structs import replace
+
+from nerq_cli import __version__
+from nerq_cli.application.recording_file import (
+    FORMAT,
+    NO_DIGEST,
+    Answer,
+    Command,
+    Manifest,
+    RecordedInputs,
+    Recording,
+    State,
+    compute_sha256,
+    encode_recording,
+    read_recording,
+)
+from nerq_cli.decoders import build_json_decoder
+from nerq_cli.errors import ExitStatus, NerqError, UsageError
+from nerq_cli.evidence.absence import may_be_private
+from nerq_cli.evidence.registry_lookup import PackageFacts
+from nerq_cli.facts import Absent, Advisory, Evidence, Fact, Found, LowerBound, Merged, PackageInfo, Unknown
+from nerq_cli.inventory import ADVISORIES_ONLY, Declaration, DependencyFile, Package, Release
+from nerq_cli.methodology.packages import PACKAGES
+from nerq_cli.report import FORMATS, RenderOptions
+from nerq_cli.signals.signal import format_count
+
+if TYPE_CHECKING:
+    from nerq_cli.application.assess import ScanOptions
+    from nerq_cli.application.evidence_run import EvidenceRun
+    from nerq_cli.application.session import Session
+    from nerq_cli.policy.rules.rule import ForeignOrigin
+    from nerq_cli.report.model import Report, SourceStatus
+
+_PACKAGES: Final = "packages"
+_RECORDS: Final = "records"
+_RELEASES: Final = "releases"
+_ADVISORIES: Final = "advisories"
+_LOCAL: Final = "local"
+_PACKAGE_INFO: Final = "package_info"
+#: Version of the answers about a package.
+_NO_VERSION: Final = ""
+
+
+class Recorder:
+    """An ``EvidenceProvider`` that keeps every answer of a run."""
+
+    def __init__(self, session: Session, command: Command, *, keeps_private: bool) -> None:
+        self._session = session
+        self._command = command
+        self._keeps_private = keeps_private
+        self._answers: dict[tuple[str, str, str, str, str], Answer] = {}
+        self._values: dict[str, bytes] = {}
+        #: Packages that are not known to be public.
+        self._private: set[Package] = set()
+        self._opened_run: EvidenceRun | None = None
+        self._inputs: RecordedInputs | None = None
+
+    @property
+    def has_inputs(self) -> bool:
+        """Whether something was judged."""
+        return self._inputs is not None
+
+    @property
+    def _run(self) -> EvidenceRun:
+        if self._opened_run is None:
+            message = "the recording has not begun"
+            raise RuntimeError(message)
+        return self._opened_run
+
+    def begin(
+        self,
+        run: EvidenceRun,
+        declarations: Sequence[Sequence[Declaration]],
+        options: ScanOptions,
+        dependency_files: Sequence[DependencyFile] = (),
+        foreign_origins: Sequence[ForeignOrigin] = (),
+    ) -> None:
+        """Record the answers of a run, and keep what is judged, and how.
+
+        The declarations have the reasons for which some are not looked up.
+        """
+        self._opened_run = run
+        self._inputs = RecordedInputs(
+            options=options,
+            declarations=tuple(map(tuple, declarations)),
+            dependency_files=tuple(dependency_files),
+            foreign_origins=tuple(foreign_origins),
+        )
+        self._private.update(
+            declaration.package
+            for group in declarations
+            for declaration in group
+            if declaration.skip_reason and not declaration.skip_reason.endswith(ADVISORIES_ONLY)
+        )
+
+    def collect_packages(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> PackageFacts:
+        """Return and keep what the registries publish about packages."""
+        package_facts = self._run.collect_packages(packages, pinned)
+        is_public = self._session.is_public
+        for package in packages:
+            fact = package_facts.package_info.get(package)
+            is_own = self._command == "scan" and fact is not None and may_be_private(fact)
+            if is_own or not is_public(package):
+                self._private.add(package)
+        for package, fact in package_facts.package_info.items():
+            self._keep(_PACKAGES, package, _NO_VERSION, _PACKAGE_INFO, fact)
+        return package_facts
+
+    def find_package_records(
+        self, packages: Sequence[Package], neighbours: Sequence[Release], package_facts: PackageFacts
+    ) -> Mapping[Package, Found[tuple[Advisory, ...]]]:
+        """Return and keep the advisory records of packages."""
+        facts = self._run.find_package_records(packages, neighbours, package_facts)
+        for package, fact in facts.items():
+            self._keep(_RECORDS, package, _NO_VERSION, _RECORDS, fact)
+        return facts
+
+    def find_local_evidence(self, releases: Sequence[Release]) -> Mapping[Release, Evidence]:
+        """Return and keep what advisories on this machine have about releases."""
+        return self._keep_evidence(_LOCAL, self._run.find_local_evidence(releases))
+
+    def find_advisories(self, releases: Sequence[Release], package_facts: PackageFacts) -> Mapping[Release, Evidence]:
+        """Return and keep the advisories that affect releases."""
+        return self._keep_evidence(_ADVISORIES, self._run.find_advisories(releases, package_facts))
+
+    def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> Mapping[Release, Evidence]:
+        """Return and keep the evidence for each release."""
+        return self._keep_evidence(_RELEASES, self._run.collect_evidence(releases, package_facts))
+
+    def describe_sources(self) -> tuple[SourceStatus, ...]:
+        """Return and keep the status of each source that was used."""
+        sources = self._run.describe_sources()
+        if self._inputs is not None:
+            self._inputs = replace(self._inputs, sources=sources)
+        return sources
+
+    def _keep_evidence(self, call: str, evidence: Mapping[Release, Evidence]) -> Mapping[Release, Evidence]:
+        for release, facts in evidence.items():
+            kept_count = len(self._answers)
+            for field, default in _DEFAULTS.items():
+                fact = getattr(facts, field)
+                if fact != default:
+                    self._keep(call, release.package, release.version, field, fact)
+            if len(self._answers) == kept_count:  # it was looked up, and nothing is known
+                self._keep(call, release.package, release.version, "advisories", facts.advisories)
+        return evidence
+
+    def _keep(self, call: str, package: Package, version: str, field: str, fact: Fact[Any]) -> None:
+        digest = ""
+        if isinstance(fact, Found):
+            content = msgspec.json.encode(fact.value)
+            digest = compute_sha256(content)
+            self._values[digest] = content
+        key = (call, package.ecosystem, package.name, version, field)
+        self._answers[key] = _describe_fact(key, fact, digest)
+
+    def finish(self, report: Report) -> tuple[bytes, Manifest]:
+        """Return the content of the recording of a finished report, and its manifest."""
+        if self._inputs is None:
+            message = "the recording has not begun"
+            raise RuntimeError(message)
+        inputs = replace(self._inputs, warnings=self._run.warnings, offline=self._run.is_offline)
+        private = frozenset() if self._keeps_private else self._find_private(inputs)
+        is_whole = not private
+        if not self._keeps_private:
+            cleaner = _Cleaner(private, self._session.config.private)
+            inputs = cleaner.clean(inputs)
+            is_whole = not private and not cleaner.has_dropped
+        answers = [answer for answer in self._answers.values() if _get_package(answer) not in private]
+        kept_digests = {answer.sha256 for answer in answers}
+        recording = Recording(
+            manifest=Manifest(
+                format=FORMAT,
+                command=self._command,
+                version=__version__,
+                methodology=PACKAGES.version,
+                as_of=report.as_of,
+                shipped_data=_list_shipped_data(),
+                left_out=len(private),
+                exit=report.exit,
+                report_sha256=compute_sha256(_render_json(report)) if is_whole else NO_DIGEST,
+                documents={},
+            ),
+            inputs=inputs,
+            answers=tuple(sorted(answers, key=_get_key)),
+            values={digest: value for digest, value in self._values.items() if digest in kept_digests},
+        )
+        return encode_recording(recording), recording.manifest
+
+    def _find_private(self, inputs: RecordedInputs) -> frozenset[Package]:
+        """Return the packages to leave out. A name that is public in one of the ecosystems of a check is no secret."""
+        if self._command == "scan":
+            return frozenset(self._private)
+        groups = [{declaration.package for declaration in group} for group in inputs.declarations]
+        return frozenset(self._private) - {package for group in groups if group - self._private for package in group}
+
+
+class Player:
+    """An ``EvidenceProvider`` that gives the answers of a recording."""
+
+    def __init__(self, recording: Recording) -> None:
+        self._recording = recording
+        self._facts: dict[tuple[str, str, str, str], dict[str, Fact[Any]]] = {}
+        for answer in recording.answers:
+            key = (answer.call, answer.ecosystem, answer.name, answer.version)
+            self._facts.setdefault(key, {})[answer.field] = _build_fact(answer, recording.values)
+
+    def collect_packages(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> PackageFacts:  # noqa: ARG002 - the protocol
+        """Return what the registries published about packages."""
+        found = {package: self._find(_PACKAGES, package).get(_PACKAGE_INFO) for package in packages}
+        return PackageFacts({package: fact for package, fact in found.items() if fact is not None})
+
+    def find_package_records(
+        self,
+        packages: Sequence[Package],
+        neighbours: Sequence[Release],  # noqa: ARG002 - the protocol
+        package_facts: PackageFacts,  # noqa: ARG002 - the protocol
+    ) -> Mapping[Package, Found[tuple[Advisory, ...]]]:
+        """Return the advisory records of packages."""
+        found = {package: self._find(_RECORDS, package).get(_RECORDS) for package in packages}
+        return {package: fact for package, fact in found.items() if isinstance(fact, Found)}
+
+    def find_local_evidence(self, releases: Sequence[Release]) -> Mapping[Release, Evidence]:
+        """Return what advisories on the machine of the recording had about releases."""
+        return self._find_evidence(_LOCAL, releases)
+
+    def find_advisories(self, releases: Sequence[Release], package_facts: PackageFacts) -> Mapping[Release, Evidence]:  # noqa: ARG002 - the protocol
+        """Return the advisories that affect releases."""
+        return self._find_evidence(_ADVISORIES, releases)
+
+    def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> Mapping[Release, Evidence]:  # noqa: ARG002 - the protocol
+        """Return the evidence for each release; of one that is not recorded everything is unknown."""
+        evidence = self._find_evidence(_RELEASES, releases)
+        return {release: evidence.get(release) or _NOT_RECORDED for release in releases}
+
+    def describe_sources(self) -> tuple[SourceStatus, ...]:
+        """Return the status of each source that was used."""
+        return self._recording.inputs.sources
+
+    def _find(self, call: str, package: Package, version: str = _NO_VERSION) -> Mapping[str, Fact[Any]]:
+        return self._facts.get((call, package.ecosystem, package.name, version), {})
+
+    def _find_evidence(self, call: str, releases: Iterable[Release]) -> dict[Release, Evidence]:
+        found = ((release, self._find(call, release.package, release.version)) for release in releases)
+        return {release: Evidence(**facts) for release, facts in found if facts}
+
+
+_DEFAULTS: Final[Mapping[str, Fact[Any]]] = {
+    name: cast("Fact[Any]", getattr(Evidence(), name)) for name in Evidence.__struct_fields__
+}
+_NOT_RECORDED: Final = Evidence(**{name: Unknown("not in the recording") for name in _DEFAULTS})
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """What a replay returns."""
+
+    report: Report
+    recording: Recording
+    #: Sentences about how the report differs from the one that was recorded.
+    notices: tuple[str, ...] = ()
+    #: For each target of a check that names several packages, these.
+    ambiguous: tuple[tuple[Any, ...], ...] = ()
+
+
+def replay_file(path: Path, *, command: Command, rescore: bool = False) -> Replay:
+    """Make the report of a recording again. No clock, network, cache, configuration or project is read.
+
+    Args:
+        path: the recording.
+        command: the command that recorded it.
+        rescore: whether another methodology than that of the recording may be used.
+
+    Raises:
+        UsageError: the file is no recording or is damaged, another command wrote it, or its scores are of another
+            methodology.
+    """
+    recording = read_recording(path)
+    manifest = recording.manifest
+    if manifest.command != command:
+        raise UsageError(
+            f"{path} is the recording of nerq {manifest.command}", hint=f"nerq {manifest.command} --replay {path}"
+        )
+    if manifest.methodology != PACKAGES.version and not rescore:
+        raise UsageError(
+            f"{path}: its scores are of methodology {manifest.methodology}, and this version has {PACKAGES.version}",
+            hint="--rescore computes them by this one; the report is then another one",
+        )
+    try:
+        report, ambiguous = _score(recording)
+        digest = compute_sha256(_render_json(report))
+    except NerqError:
+        raise
+    except Exception as error:  # whatever is wrong with them: the data are those of the file
+        raise UsageError(f"{path}: the recording is damaged: its data contradict each other") from error
+    return Replay(report, recording, tuple(_compare(manifest, digest)), ambiguous)
+
+
+def _score(recording: Recording) -> tuple[Report, tuple[tuple[Any, ...], ...]]:
+    from nerq_cli.application.check import report_targets
+    from nerq_cli.application.scan import report_declarations
+
+    inputs, player = recording.inputs, Player(recording)
+    ambiguous: tuple[tuple[Any, ...], ...] = ()
+    if recording.manifest.command == "check":
+        report, ambiguous = report_targets(inputs.declarations, inputs.options, player)
+    else:
+        report = report_declarations(
+            [declaration for group in inputs.declarations for declaration in group],
+            inputs.options,
+            player,
+            dependency_files=inputs.dependency_files,
+            foreign_origins=inputs.foreign_origins,
+        )
+    report = replace(
+        report,
+        warnings=(*report.warnings, *inputs.warnings),
+        hints=() if inputs.offline else report.hints,
+        offline=inputs.offline,
+    )
+    return _add_left_out(report, recording.manifest), ambiguous
+
+
+def _add_left_out(report: Report, manifest: Manifest) -> Report:
+    """Return a report that passes only if that of the recording did, which had further packages."""
+    if not manifest.left_out:
+        return report
+    text = f"{format_count(manifest.left_out, 'private package')} left out of the recording"
+    status = report.exit or ExitStatus(manifest.exit)
+    reason = f"{report.exit_reason}; {text}, with which the exit status was {manifest.exit}"
+    return replace(report, complete=False, exit=status, exit_reason=reason, warnings=(*report.warnings, text))
+
+
+def _compare(manifest: Manifest, digest: str) -> Iterator[str]:
+    """Yield how a report differs from that of the recording."""
+    if manifest.methodology != PACKAGES.version:
+        yield f"rescored: the recording has scores of methodology {manifest.methodology}"
+    elif manifest.version != __version__:
+        yield f"the recording is of nerq-cli {manifest.version}, this report of {__version__}"
+    elif manifest.has_report_digest and digest != manifest.report_sha256:
+        yield "this is not the report that was recorded: its digest differs"
+
+
+def _render_json(report: Report) -> bytes:
+    return b"".join(FORMATS["json"].render_parts(report, RenderOptions()))
+
+
+def _list_shipped_data() -> dict[str, str]:
+    """Return the dates of the data that are shipped with nerq-cli."""
+    from datetime import datetime, timezone
+
+    from nerq_cli.ecosystems import NPM, PYPI
+    from nerq_cli.sources.advisories.shipped_editions import read_editions
+    from nerq_cli.sources.popularity import ranks
+
+    popular = {
+        f"popular packages ({ecosystem})": datetime.fromtimestamp(ranks.get_list_date(ecosystem), timezone.utc)
+        .date()
+        .isoformat()
+        for ecosystem in (PYPI, NPM)
+    }
+    return {**popular, **{f"advisories ({edition.ecosystem})": edition.date for edition in read_editions().values()}}
+
+
+def _get_key(answer: Answer) -> tuple[str, ...]:
+    return answer.ecosystem, answer.name, answer.version, answer.call, answer.field
+
+
+def _get_package(answer: Answer) -> Package:
+    return Package(ecosystem=cast("Any", answer.ecosystem), name=answer.name)
+
+
+def _describe_fact(key: tuple[str, str, str, str, str], fact: Fact[Any], digest: str) -> Answer:
+    call, ecosystem, name, version, field = key
+    return Answer(
+        call=call,
+        ecosystem=ecosystem,
+        name=name,
+        version=version,
+        field=field,
+        state=_get_state(fact),
+        source=fact.source,
+        retrieved_at=0 if isinstance(fact, Unknown) else fact.retrieved_at,
+        reason=fact.reason if isinstance(fact, (Unknown, Absent, LowerBound)) else "",
+        token=fact.token if isinstance(fact, Unknown) else "",
+        unevaluable=fact.unevaluable if isinstance(fact, Unknown) else (),
+        origins=fact.origins if isinstance(fact, Merged) else None,
+        sha256=digest,
+    )
+
+
+def _get_state(fact: Fact[Any]) -> State:
+    if isinstance(fact, Unknown):
+        return "unknown"
+    if isinstance(fact, Absent):
+        return "absent"
+    return "lower-bound" if isinstance(fact, LowerBound) else "found"
+
+
+def _build_fact(answer: Answer, values: Mapping[str, bytes]) -> Fact[Any]:
+    if answer.state == "unknown":
+        return Unknown(answer.reason, answer.source, answer.token, answer.unevaluable)
+    if answer.state == "absent":
+        return Absent(answer.source, answer.retrieved_at, answer.reason)
+    value = _get_decode(answer.field)(values[answer.sha256])
+    if answer.state == "lower-bound":
+        return LowerBound(value, answer.source, answer.retrieved_at, answer.reason)
+    if answer.origins is not None:
+        return Merged(value, answer.source, answer.retrieved_at, answer.origins)
+    return Found(value, answer.source, answer.retrieved_at)
+
+
+@lru_cache(maxsize=64)
+def _get_decode(field: str) -> Callable[[bytes], Any]:
+    """Return the decoder of the values of a field.
+
+    Raises:
+        ValueError: there is no such field.
+    """
+    if field == _RECORDS:
+        return build_json_decoder(tuple[Advisory, ...]).decode
+    if field not in _DEFAULTS:
+        message = f"evidence has no field {field}"
+        raise ValueError(message)
+    found, *_ = get_args(get_type_hints(Evidence)[field])
+    [type_] = get_args(found) or (PackageInfo,)
+    return build_json_decoder(cast("type[Any]", type_)).decode
+
+
+class _Cleaner:
+    """Leaves private names out of what is recorded."""
+
+    def __init__(self, private: Collection[Package], patterns: Iterable[str]) -> None:
+        self._private = private
+        self._names = {package.name for package in private}
+        self._patterns = tuple(patterns)
+        #: Whether a sentence was left out.
+        self.has_dropped = False
+
+    def clean(self, inputs: RecordedInputs) -> RecordedInputs:
+        """Return the inputs without private names. What a report does not need is left out as well."""
+        private = self._private
+        return replace(
+            inputs,
+            declarations=tuple(
+                tuple(self._clean_declaration(item) for item in group if item.package not in private)
+                for group in inputs.declarations
+            ),
+            dependency_files=tuple(map(self._clean_file, inputs.dependency_files)),
+            foreign_origins=tuple(origin for origin in inputs.foreign_origins if origin.package not in private),
+            warnings=self._select(inputs.warnings),
+            options=self._clean_options(inputs.options),
+        )
+
+    def _clean_options(self, options: ScanOptions) -> ScanOptions:
+        """Return the options without the settings about single private packages."""
+        policy = options.policy
+        thresholds = policy.package_thresholds
+        return replace(
+            options,
+            policy=replace(
+                policy,
+                package_thresholds={key: value for key, value in thresholds.items() if self._is_public(key)},
+                allowed_scripts=self._select(policy.allowed_scripts),
+            ),
+            waivers=tuple(waiver for waiver in options.waivers if self._is_public(f"{waiver.package} {waiver.reason}")),
+        )
+
+    def _clean_declaration(self, declaration: Declaration) -> Declaration:
+        return replace(
+            declaration,
+            via="" if declaration.via in self._names else declaration.via,
+            parents=tuple(parent for parent in declaration.parents if parent not in self._names),
+        )
+
+    def _clean_file(self, file: DependencyFile) -> DependencyFile:
+        return replace(
+            file,
+            local_names=(),
+            local_versions=(),
+            project_name="",
+            members=(),
+            overridden_names=(),
+            settings=(),
+            includes=(),
+            origins=(),
+            index="",
+            extra_indexes=(),
+            unlocked_problems=(),
+            decided_scripts=tuple(
+                entry for entry in file.decided_scripts if not {entry, entry.rpartition("@")[0]} & self._names
+            ),
+            drift=tuple(drift for drift in file.drift if drift.package not in self._private),
+            notes=self._select(file.notes),
+            setting_notes=self._select(file.setting_notes),
+            problems=tuple(
+                problem
+                if self._is_public(f"{problem.message} {problem.text} {problem.hint}")
+                else replace(problem, message="left out of the recording", text="", hint="")
+                for problem in file.problems
+            ),
+        )
+
+    def _select(self, sentences: Iterable[str]) -> tuple[str, ...]:
+        return tuple(filter(self._is_public, sentences))
+
+    def _is_public(self, sentence: str) -> bool:
+        is_public = not any(name in sentence for name in (*self._names, *self._patterns))
+        self.has_dropped |= not is_public
+        return is_public
