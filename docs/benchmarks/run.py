@@ -104,7 +104,7 @@ def show(what: str, value: str, allowed: str = "") -> None:
     print(f"{what:<64} {value:>24}   {allowed}", flush=True)
 
 
-def start_up() -> None:
+def start_up(_folder: Path) -> None:
     """Time what every run pays."""
     bare = timed([sys.executable, "-c", "pass"], runs=15)
     show("bare interpreter", f"{bare * 1e3:.0f} ms")
