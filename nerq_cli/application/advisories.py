@@ -74,7 +74,7 @@ class ImportResult(msgspec.Struct):
     unevaluable: int
     #: Number of records kept for their severity alone.
     ratings: int
-    #: What was read, and what could not be.
+    #: What was read.
     stats: ReadStats
 
 
@@ -93,7 +93,7 @@ def import_advisories(
     only be added.
 
     Raises:
-        ResponseError: there is no advisory in the files; nothing is written.
+        ResponseError: there is no advisory in the files, or one that cannot be read; nothing is written.
         UsageError: the database cannot be written.
     """
     from nerq_cli.sources.advisories.entry_reader import read_entries
@@ -119,9 +119,10 @@ def import_advisories(
                 result.counts[entry.ecosystem] = result.counts.get(entry.ecosystem, 0) + 1
                 result.unevaluable += not entry.evaluable
             yield entry
+        result.stats.require_complete()
         if not result.counts and not (add and result.ratings):
             raise ResponseError(
-                _describe_empty_import(paths, result.stats),
+                f"{', '.join(map(str, paths))}: no advisory in it",
                 hint="give records in the OSV format that concern PyPI or npm",
             )
 
@@ -313,13 +314,6 @@ def _name_source(paths: Sequence[Path]) -> str:
     counts = Counter(path.name for path in paths)
     names = (path.name if counts[path.name] == 1 else "/".join(path.absolute().parts[-2:]) for path in paths)
     return ", ".join(names)[:_MAX_SOURCE_LENGTH]
-
-
-def _describe_empty_import(paths: Sequence[Path], stats: ReadStats) -> str:
-    path_list = ", ".join(map(str, paths))
-    if stats.problems:
-        return f"{path_list}: no advisory can be read ({stats.problems[0]})"
-    return f"{path_list}: no advisory in it"
 
 
 class EcosystemAdvisories(msgspec.Struct, frozen=True, kw_only=True):

@@ -67,7 +67,7 @@ def update(
                 failures.append(outcome)
             else:
                 typer.echo(_describe_update(outcome, database))
-                _warn_unreadable(outcome.stats)
+                _warn_left_out(outcome.stats)
     for failure in failures[:-1]:
         write_message("error", f"{failure}")
     if failures:
@@ -147,7 +147,7 @@ def import_files(
         typer.echo(f"{result.ratings:,} records without a package kept for the severity of their aliases")
     if result.stats.withdrawn_count:
         typer.echo(f"{result.stats.withdrawn_count:,} withdrawn records left out")
-    _warn_unreadable(result.stats)
+    _warn_left_out(result.stats)
 
 
 @app.command()
@@ -211,11 +211,11 @@ def _describe_update(outcome: UpdateResult, database: AdvisoryDatabase) -> str:
     return f"{outcome.ecosystem}: {_count_advisories(records)} ({change_text})"
 
 
-def _warn_unreadable(stats: ReadStats) -> None:
-    for problem in stats.problems:
-        write_message("warning", problem)
-    if stats.unreadable_count > len(stats.problems):
-        write_message("warning", f"{stats.unreadable_count - len(stats.problems):,} more records cannot be read")
+def _warn_left_out(stats: ReadStats) -> None:
+    for document in stats.other_documents:
+        write_message("warning", f"{document}; it is left out")
+    if stats.other_count > len(stats.other_documents):
+        write_message("warning", f"{stats.other_count - len(stats.other_documents):,} more files are no records")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nerq_cli.cli import db
-from nerq_cli.errors import NerqError
+from nerq_cli.errors import ExitStatus, NerqError
 from nerq_cli.store.advisory_db import AdvisoryDatabase
 
 DEMO = {"package": {"ecosystem": "PyPI", "name": "demo"}, "versions": ["1.0"]}
@@ -53,11 +53,11 @@ def test_an_empty_database_says_how_to_fill_it(cache: Path) -> None:
 
 def test_files_are_imported_and_shown(cache: Path, tmp_path: Path) -> None:
     (tmp_path / "all.zip").write_bytes(
-        zipped(record("A-1"), record("A-2", LEFT), record("A-3", withdrawn="2026-01-01T00:00:00Z"), b"{")
+        zipped(record("A-1"), record("A-2", LEFT), record("A-3", withdrawn="2026-01-01T00:00:00Z"), b"{}")
     )
     output = said("import", tmp_path / "all.zip")
     assert "PyPI: 1 advisory imported\nnpm: 1 advisory imported\n1 withdrawn records left out\n" in output
-    assert "warning: all.zip/3.json: " in output
+    assert "warning: all.zip/3.json: this is no OSV record: it has no id and nothing that is affected; it is" in output
     shown = said("status")
     assert "PyPI: 1 advisory, " in shown
     assert " from all.zip\n  newest    2026-01-01T00:00:00Z\n" in shown
@@ -92,7 +92,7 @@ def test_an_import_replaces_and_with_add_it_does_not(cache: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"{", "no advisory can be read"),
+        (b"{", r"^1 record cannot be read \(.*bad\.json: "),
         (record("A-1", {"package": {"ecosystem": "Go", "name": "x"}}), "no advisory in it"),
     ],
 )
@@ -107,9 +107,43 @@ def test_an_import_of_nothing_is_refused_and_changes_nothing(
     assert "PyPI: 1 advisory" in said("status")
 
 
-def test_damage_beyond_what_is_named_is_counted(cache: Path, tmp_path: Path) -> None:
-    (tmp_path / "all.zip").write_bytes(zipped(record("A-1"), *[b"{"] * 25))
-    assert "warning: 5 more records cannot be read\n" in said("import", tmp_path / "all.zip")
+def flipped(content: bytes, place: bytes) -> bytes:
+    """Return content with two bytes of its only ``place`` changed."""
+    assert content.count(place) == 1
+    return content.replace(place, bytes([place[0] ^ 0xFF, place[1] ^ 0xFF]) + place[2:])
+
+
+@pytest.mark.parametrize("options", [(), ("--add",), ("-e", "npm")])
+@pytest.mark.parametrize(
+    ("damaged", "words"),
+    [
+        (flipped(zipped(record("A-8"), record("A-9")), b"A-9"), "1 record cannot be read (all.zip/1.json: damaged in"),
+        (zipped(record("A-8"), record("A-9")[:-1]), "1 record cannot be read (all.zip/1.json: "),
+        (zipped(record("A-8"), *[b"{"] * 25), "25 records cannot be read (all.zip/1.json: "),
+        (zipped(record("A-8"), b" " * 10_000_001), "1 record cannot be read (all.zip/1.json: larger than 10 MB)"),
+        (zipped(record("A-8"), record("A-9"))[:-60], "no zip file, or only a part of one"),
+    ],
+)
+@pytest.mark.parametrize("is_in_folder", [False, True])
+def test_an_import_that_would_lose_a_record_is_refused_and_changes_nothing(
+    cache: Path, tmp_path: Path, damaged: bytes, words: str, options: tuple[str, ...], *, is_in_folder: bool
+) -> None:
+    (tmp_path / "good.zip").write_bytes(zipped(record("A-1"), record("A-2", LEFT)))
+    said("import", tmp_path / "good.zip")
+    before = said("status")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "all.zip").write_bytes(damaged)
+    path = tmp_path / "folder" if is_in_folder else tmp_path / "folder" / "all.zip"
+    with pytest.raises(NerqError) as caught:
+        said("import", path, *options)
+    assert words in str(caught.value)
+    assert caught.value.exit == ExitStatus.USAGE
+    assert said("status") == before
+
+
+def test_files_beyond_those_named_that_are_no_records_are_counted(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "all.zip").write_bytes(zipped(record("A-1"), *[b"{}"] * 25))
+    assert "warning: 20 more files are no records\n" in said("import", tmp_path / "all.zip")
 
 
 def test_a_database_that_cannot_be_written_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,7 +161,7 @@ def test_a_damaged_database_is_told(cache: Path) -> None:
 
 def test_both_ecosystems_are_updated(cache: Path, site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NERQ_OSV_DUMPS_URL", site.url)
-    site.on("/PyPI/all.zip", {"body": zipped(record("A-1"), record("A-2"), b"{"), "headers": {"ETag": '"1"'}})
+    site.on("/PyPI/all.zip", {"body": zipped(record("A-1"), record("A-2"), b"{}"), "headers": {"ETag": '"1"'}})
     site.on("/npm/all.zip", {"body": zipped(record("A-3", LEFT)), "headers": {"ETag": '"1"'}})
     output = said("update", "--quiet")
     assert "PyPI: 2 advisories (fetched anew)\n" in output
@@ -138,6 +172,27 @@ def test_both_ecosystems_are_updated(cache: Path, site: Any, monkeypatch: pytest
     site.on("/PyPI/modified_id.csv", {"body": b"2026-03-01T00:00:00Z,A-4\n2025-01-01T00:00:00Z,A-2\n"})
     site.on("/PyPI/A-4.json", {"body": record("A-4")})
     assert said("update", "-e", "PyPI") == "PyPI: 3 advisories (1 changed)\n"
+
+
+def test_an_update_that_would_lose_a_record_is_refused_and_changes_nothing(
+    cache: Path, site: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NERQ_OSV_DUMPS_URL", site.url)
+    for path, affected in (("/PyPI/all.zip", DEMO), ("/npm/all.zip", LEFT)):
+        site.on(path, {"body": zipped(record("A-1", affected), record("A-2", affected)), "headers": {"ETag": '"1"'}})
+    said("update", "--quiet")
+    before = said("status").splitlines()
+    damaged = flipped(zipped(record("A-1"), record("A-3")), b"A-3")
+    site.on("/PyPI/all.zip", {"body": damaged, "headers": {"ETag": '"2"'}})
+    site.on("/npm/all.zip", {"body": zipped(record("A-1", LEFT)), "headers": {"ETag": '"2"'}})
+    with pytest.raises(NerqError, match=r"1 record cannot be read \(osv-PyPI\.part\.zip/1\.json: ") as caught:
+        said("update", "--full", "--quiet")
+    assert caught.value.exit == ExitStatus.USAGE
+    after = said("status").splitlines()
+    assert [line for line in after if "PyPI" in line] == [line for line in before if "PyPI" in line]
+    assert any(line.startswith("npm: 1 advisory, ") for line in after)
+    site.on("/PyPI/all.zip", {"body": zipped(record("A-1")), "headers": {"ETag": '"2"'}})
+    assert "PyPI: 1 advisory (fetched anew)\n" in said("update", "--full", "--quiet", "-e", "PyPI")
 
 
 def test_one_ecosystem_that_fails_does_not_stop_the_other(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,28 @@ def test_what_is_no_record_is_refused_and_changes_nothing(nerq: Nerq, tmp_path: 
     assert "PyPI: 1 advisory" in nerq("db", "status").out
     assert nerq("db", "import", str(tmp_path / "missing.zip")).status == 2
     assert nerq("db", "import", str(tmp_path / "bad.json"), "-e", "cargo").status == 2
+
+
+def test_a_record_that_is_damaged_in_a_zip_is_never_a_clean_version(
+    nerq: Nerq, registry: Any, project: Path, tmp_path: Path
+) -> None:
+    registry.npm("left", "1.0.0", "2.0.0")
+    path = tmp_path / "all.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number, name in enumerate(("right", "middle", "left")):
+            content = json.dumps(record(f"GHSA-{number}", name, ecosystem="npm"))
+            archive.writestr(f"GHSA-{number}.json", content)
+    (project / "package.json").write_text('{"dependencies": {"left": "1.0.0"}}')
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b'"id": "GHSA-2"', b'"ie": "GHSA-3"'))
+    result = nerq("db", "import", str(path))
+    assert result.status == 2
+    assert "GHSA-2.json: damaged in the zip" in result.err
+    assert nerq("scan", *AS_OF, "--format", "json").json["complete"] is False
+    path.write_bytes(whole)
+    assert nerq("db", "import", str(path)).status == 0
+    [dependency] = nerq("scan", *AS_OF, "--format", "json").json["dependencies"]
+    assert [advisory["id"] for advisory in dependency["advisories"]] == ["GHSA-2"]
 
 
 def test_where_osv_answers_the_database_adds_only_records_that_osv_does_not_publish(

@@ -125,7 +125,7 @@ class DumpClient:
 
         Raises:
             UpdateError: the server does not serve the dump.
-            AnswerError: the download is no dump.
+            ResponseError: the download is no dump, or has a record that cannot be read; the database is unchanged.
             UsageError: the database or the download cannot be written.
         """
         try:
@@ -385,8 +385,10 @@ class DumpClient:
         request = self._build_request(f"{ecosystem}/{quote(identifier, safe='')}.json")
         deadline = time.monotonic() + self._idle_timeout
         response = self._http_client.send(request, limit=MAX_RECORD_BYTES, deadline=deadline, on_request=lambda: None)
-        if response.status != HTTPStatus.OK:
+        if response.status in _MISSING_STATUSES:
             return None
+        if response.status != HTTPStatus.OK:
+            raise RequestError(f"{self._host}: HTTP {response.status} for a record", status=response.status)
         advisory = parse_record(response.body)
         if advisory.id != identifier:
             raise ResponseError(f"{identifier} was asked for, and {advisory.id} came")
@@ -410,10 +412,9 @@ def _require_written(is_written: bool, database: AdvisoryDatabase) -> None:  # n
 
 
 def _check_records(entries: Iterable[AdvisoryEntry], stats: ReadStats, path: Path) -> Iterator[AdvisoryEntry]:
-    """Pass entries on; refuse all of them when most records could not be read."""
+    """Pass entries on; refuse all of them when a record could not be read, or there is none."""
     yield from entries
-    if stats.unreadable_count >= max(stats.read_count, 1):
-        raise ResponseError(f"{path.name}: {stats.read_count} records can be read and {stats.unreadable_count} cannot")
+    stats.require_complete()
     if not stats.read_count:
         raise ResponseError(f"{path.name}: no record in it")
 

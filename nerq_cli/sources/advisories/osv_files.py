@@ -12,20 +12,28 @@ import msgspec
 
 from nerq_cli.errors import ResponseError, UsageError
 from nerq_cli.facts import Advisory
-from nerq_cli.sources.advisories.osv_record import filter_ecosystem, parse_record, parse_yaml_record
+from nerq_cli.sources.advisories.osv_record import (
+    NoRecordError,
+    filter_ecosystem,
+    parse_record,
+    parse_yaml_record,
+)
 from nerq_cli.sources.advisories.zip_members import ZIP_ERRORS, MemberReader, ZipMember, list_members
+from nerq_cli.sources.text import clean_text
 from nerq_cli.store.advisory_db import NO_ECOSYSTEM, AdvisoryEntry
 from nerq_cli.vulnerabilities.severity import is_rated
 
 #: Largest record read, in bytes, and the most of them.
 MAX_RECORD_BYTES: Final = 10_000_000
 MAX_RECORDS: Final = 2_000_000
-#: Unreadable records that are listed by name; the others are counted.
-_MAX_PROBLEMS: Final = 20
+#: Unreadable records that are listed by name, and the characters kept of a name; the others are counted.
+_MAX_PROBLEMS: Final = 5
+_MAX_DOCUMENT_NAME_LENGTH: Final = 300
 #: Records that others name as aliases, even if they name none.
 _ALIASED_PREFIXES: Final = ("CVE-", "GHSA-")
 _YAML_SUFFIXES: Final = (".yaml", ".yml")
 _RECORD_SUFFIXES: Final = (".json", *_YAML_SUFFIXES)
+_ZIP_SUFFIX: Final = ".zip"
 _ENCODER = msgspec.msgpack.Encoder()
 
 
@@ -38,12 +46,18 @@ class Document(NamedTuple):
 
 
 class ReadStats(msgspec.Struct):
-    """Counts of an import. ``problems`` lists the first unreadable records, and why."""
+    """Counts of an import.
+
+    ``problems`` lists the first unreadable records, and why; ``other_documents`` the first documents that are valid but
+    have nothing of a record, like the configuration of a repository of records.
+    """
 
     read_count: int = 0
     withdrawn_count: int = 0
     unreadable_count: int = 0
     problems: list[str] = []
+    other_count: int = 0
+    other_documents: list[str] = []
 
     def count_record(self, *, withdrawn: bool) -> None:
         """Count a valid record.
@@ -69,13 +83,37 @@ class ReadStats(msgspec.Struct):
         self.withdrawn_count += stats.withdrawn_count
         self.unreadable_count += stats.unreadable_count
         self.problems += stats.problems[: _MAX_PROBLEMS - len(self.problems)]
+        self.other_count += stats.other_count
+        self.other_documents += stats.other_documents[: _MAX_PROBLEMS - len(self.other_documents)]
         self._check_count()
 
     def add_problem(self, name: str, reason: str) -> None:
         """Count an unreadable record."""
         self.unreadable_count += 1
         if len(self.problems) < _MAX_PROBLEMS:
-            self.problems.append(f"{name}: {reason}")
+            self.problems.append(f"{clean_text(name, _MAX_DOCUMENT_NAME_LENGTH)}: {reason}")
+
+    def add_other_document(self, name: str, reason: str) -> None:
+        """Count a document that is no record."""
+        self.other_count += 1
+        if len(self.other_documents) < _MAX_PROBLEMS:
+            self.other_documents.append(f"{clean_text(name, _MAX_DOCUMENT_NAME_LENGTH)}: {reason}")
+
+    def require_complete(self) -> None:
+        """Check that every record was read: without one of them, an affected version would count as clean.
+
+        Raises:
+            ResponseError: some could not be read.
+        """
+        if not self.unreadable_count:
+            return
+        count_text = "1 record" if self.unreadable_count == 1 else f"{self.unreadable_count:,} records"
+        rest = self.unreadable_count - len(self.problems)
+        problems = "; ".join([*self.problems, *([f"and {rest:,} more"] if rest else [])])
+        raise ResponseError(
+            f"{count_text} cannot be read ({problems})",
+            hint="the advisories on disk are unchanged; get the records anew, or leave out those named",
+        )
 
 
 def read_advisories(paths: Sequence[Path], stats: ReadStats) -> Iterator[Advisory]:
@@ -105,6 +143,9 @@ def _parse_document(document: Document, stats: ReadStats) -> Advisory | None:
             return (parse_yaml_record if document.name.lower().endswith(_YAML_SUFFIXES) else parse_record)(
                 document.content
             )
+        except NoRecordError as error:
+            stats.add_other_document(document.name, str(error))
+            return None
         except ResponseError as error:
             problem = str(error)
     stats.add_problem(document.name, problem)
@@ -183,7 +224,7 @@ def iter_files(paths: Iterable[Path]) -> Iterator[Document | Path]:
             raise UsageError(f"{path}: no such file or folder")
         elif path.suffix.lower() in _RECORD_SUFFIXES:
             yield _read_file(path)
-        elif path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
+        elif path.suffix.lower() == _ZIP_SUFFIX or zipfile.is_zipfile(path):
             yield path
         else:
             raise UsageError(
@@ -201,7 +242,7 @@ def _iter_folder(folder: Path) -> Iterator[Document | Path]:
         for name in sorted(filenames):
             if name.lower().endswith(_RECORD_SUFFIXES) and not name.startswith("."):
                 yield _read_file(Path(directory) / name)
-            elif name.lower().endswith(".zip") and not name.startswith("."):
+            elif name.lower().endswith(_ZIP_SUFFIX) and not name.startswith("."):
                 yield Path(directory) / name
 
 
@@ -225,13 +266,13 @@ def _build_document(name: str, content: bytes) -> Document:
 
 
 def list_record_members(path: Path) -> list[ZipMember]:
-    """Return the members of an archive that may be records.
+    """Return the members of an archive that may be records, or archives of them.
 
     Raises:
         ResponseError: it is no zip file.
     """
     try:
-        return list_members(path, _RECORD_SUFFIXES)
+        return list_members(path, (*_RECORD_SUFFIXES, _ZIP_SUFFIX))
     except ZIP_ERRORS as error:
         raise ResponseError(f"{path}: this is no zip file, or only a part of one") from error
 
@@ -239,6 +280,8 @@ def list_record_members(path: Path) -> list[ZipMember]:
 def read_member(reader: MemberReader, path: Path, member: ZipMember) -> Document:
     """Return a member of an archive."""
     name = f"{path.name}/{member.name}"
+    if member.name.lower().endswith(_ZIP_SUFFIX):
+        return Document(name, b"", "a zip in a zip, which is not read")
     try:
         content = reader.read(member)
     except ZIP_ERRORS:

@@ -69,6 +69,10 @@ _CVSS_TYPES: Final = frozenset({"", "CVSS_V2", "CVSS_V3", "CVSS_V4"})
 _MAX_VECTOR_LENGTH: Final = 400
 
 
+class NoRecordError(ResponseError):
+    """A document without anything of an OSV record: no id, no version of the schema, nothing affected."""
+
+
 class _Package(msgspec.Struct, frozen=True):
     ecosystem: str = ""
     name: str = ""
@@ -145,12 +149,15 @@ def parse_record(record: bytes | Mapping[str, Any]) -> Advisory:
     """Read one record, from JSON or from a document already parsed.
 
     Raises:
-        ResponseError: it is not an OSV record.
+        NoRecordError: it has nothing of an OSV record.
+        ResponseError: it is not an OSV record, or of a version that is not known.
     """
     raw_record = _decode_record(record)
     identifier = raw_record.id
     if not _ID_PATTERN.fullmatch(identifier):
-        raise ResponseError("this is no OSV record: it has no id, or no list of what is affected")
+        if not raw_record.schema_version and not raw_record.affected:
+            raise NoRecordError("this is no OSV record: it has no id and nothing that is affected")
+        raise ResponseError("this is no OSV record: it has no id")
     if raw_record.schema_version and not _SUPPORTED_SCHEMA.match(raw_record.schema_version):
         raise ResponseError(f"{identifier} is of a version of the OSV schema that is not known")
     severity, severity_source = _choose_severity(raw_record)
@@ -240,9 +247,11 @@ def _decode_record(record: bytes | Mapping[str, Any]) -> _Record:
 
 
 def _convert_record(record: _UntypedRecord) -> _Record:
+    if not isinstance(record.affected, list | None):
+        raise ResponseError("this is no OSV record: it has no list of what is affected")
     database_fields = _as_object(record.database_specific)
     return _Record(
-        id=_as_text(record.id) if isinstance(record.affected, list | None) else "",
+        id=_as_text(record.id),
         schema_version=_as_text(record.schema_version),
         modified=parse_time(record.modified),
         published=parse_time(record.published),

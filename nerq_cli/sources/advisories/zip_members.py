@@ -43,6 +43,11 @@ _LOCATOR: Final = struct.Struct("<4s16x")
 _LOCATOR_SIGNATURE: Final = b"PK\x06\x07"
 _END: Final = struct.Struct("<4s8xLLH")
 _END_SIGNATURE: Final = b"PK\x05\x06"
+#: Where the last of them states the number of members, and the value of a number that only Zip64 can state; the longest
+#: comment after it, in bytes.
+_COUNT: Final = slice(10, 12)
+_IN_ZIP64_RECORD: Final = 0xFFFF
+_MAX_COMMENT_BYTES: Final = 0xFFFF
 #: An entry of the table of contents (4.3.12): signature, version needed, flags, method, CRC, both sizes, the lengths of
 #: name, extra field and comment, and the offset of the member.
 _ENTRY: Final = struct.Struct("<4s2xBxHH4xLLLHHH8xL")
@@ -75,10 +80,36 @@ class ZipMember(NamedTuple):
 def list_members(path: Path, suffixes: tuple[str, ...]) -> list[ZipMember]:
     """Return the members whose names end so, in any case.
 
-    Raises one of ``ZIP_ERRORS`` where the file is no archive.
+    A name is in the table of contents and before the content. Where only the second one ends so, the first one is
+    damaged: the member is among those returned, and reading it fails.
+
+    Raises one of ``ZIP_ERRORS`` where the file is no archive, or its table of contents lacks members.
     """
     members = _parse_directory(*_read_directory(path)) or _list_with_library(path)
-    return [member for member in members if member.name.lower().endswith(suffixes)]
+    with path.open("rb") as stream:
+        _check_count(stream, len(members))
+        return [
+            member
+            for member in members
+            if member.name.lower().endswith(suffixes) or _read_name(stream, member).lower().endswith(suffixes)
+        ]
+
+
+def _check_count(stream: BinaryIO, count: int) -> None:
+    """Compare the number of members with the one that the archive states, of which it has the last 16 bits."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(max(size - _END.size - _MAX_COMMENT_BYTES, 0))
+    end = stream.read()
+    stated_count = int.from_bytes(end[end.rfind(_END_SIGNATURE) :][_COUNT], "little")
+    if stated_count not in (count & 0xFFFF, _IN_ZIP64_RECORD):
+        raise zipfile.BadZipFile(f"{count} members of {stated_count} are in the table of contents")
+
+
+def _read_name(stream: BinaryIO, member: ZipMember) -> str:
+    """Return the name before the content of a member; empty where the file ends earlier."""
+    stream.seek(member.offset)
+    header = stream.read(_HEADER_BYTES)
+    return stream.read(int.from_bytes(header[_NAME_LENGTH], "little")).decode("latin-1")
 
 
 def _read_directory(path: Path) -> tuple[bytes, int]:

@@ -42,7 +42,7 @@ def record(number: int) -> bytes:
 def dump(tmp_path: Path) -> Path:
     with zipfile.ZipFile(tmp_path / "all.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         for number in range(COUNT):
-            archive.writestr(f"{number}.json", record(number) if number % 8 else b"{")
+            archive.writestr(f"{number}.json", record(number) if number % 8 else b"{" * (1 + number % 16 // 8) + b"}")
     return tmp_path / "all.zip"
 
 
@@ -159,7 +159,7 @@ def test_only_so_many_damaged_records_are_named(tmp_path: Path, started: list[su
     _, stats = read(tmp_path / "bad.zip")
     assert (stats.unreadable_count, [problem.partition(":")[0] for problem in stats.problems]) == (
         50,
-        [f"bad.zip/{number}.json" for number in range(20)],
+        [f"bad.zip/{number}.json" for number in range(5)],
     )
 
 

@@ -91,7 +91,101 @@ def test_a_member_that_does_not_match_its_checksum_is_named(tmp_path: Path) -> N
 def test_only_so_many_damaged_records_are_named(tmp_path: Path) -> None:
     tally = ReadStats()
     assert ids(zipped(tmp_path / "all.zip", {f"{n}.json": b"" for n in range(50)}), tally=tally) == []
-    assert (tally.unreadable_count, len(tally.problems)) == (50, 20)
+    assert (tally.unreadable_count, len(tally.problems)) == (50, 5)
+
+
+def test_reading_is_not_complete_without_every_record(tmp_path: Path) -> None:
+    tally = ReadStats()
+    ids(zipped(tmp_path / "all.zip", {"A-1.json": record("A-1"), "x.json": b"{}"}), tally=tally)
+    tally.require_complete()
+    ids(zipped(tmp_path / "bad.zip", {"A-1.json": record("A-1"), "1.json": b"{"}), tally=tally)
+    with pytest.raises(ResponseError, match=r"^1 record cannot be read \(bad\.zip/1\.json: .*\)$"):
+        tally.require_complete()
+    ids(zipped(tmp_path / "bad.zip", {f"{n}.json": b"{" for n in range(1_234)}), tally=tally)
+    with pytest.raises(ResponseError, match=r"^1,235 records cannot be read \(.*; and 1,230 more\)$") as caught:
+        tally.require_complete()
+    assert str(caught.value).count(".json: ") == 5
+
+
+def test_a_long_name_of_a_member_is_cut(tmp_path: Path) -> None:
+    tally = ReadStats()
+    ids(zipped(tmp_path / "all.zip", {f"{'x' * 5_000}\x1b[2J.json": b"{"}), tally=tally)
+    [problem] = tally.problems
+    assert len(problem) < 500
+    assert problem.isprintable()
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"{}",
+        b'{"name": "records", "version": "1.0.0"}',
+        b'{"affected": [], "id": null}',
+        b'{"id": 5}',
+        b'{"id": "a:/b"}',
+    ],
+)
+def test_a_document_with_nothing_of_a_record_is_named_and_is_no_loss(tmp_path: Path, document: bytes) -> None:
+    tally = ReadStats()
+    (tmp_path / "package.json").write_bytes(document)
+    (tmp_path / "config.yaml").write_bytes(b"threshold: 1\n")
+    (tmp_path / "A-1.json").write_bytes(record("A-1"))
+    assert ids(tmp_path, tally=tally) == ["A-1"]
+    assert (tally.unreadable_count, tally.other_count) == (0, 2)
+    reason = "this is no OSV record: it has no id and nothing that is affected"
+    assert tally.other_documents == [f"{tmp_path / name}: {reason}" for name in ("config.yaml", "package.json")]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        b"[]",
+        b"null",
+        b'"A-2"',
+        record("A-2")[:-1],
+        record("A-2", schema_version="2.0"),
+        record("A-2", affected={"demo": "1.0"}),
+        record("A-2", affected="demo"),
+        record("", schema_version="1.7.0"),
+        record("", affected=[{"package": {"ecosystem": "PyPI", "name": "demo"}}]),
+        b'{"affected": {}}',
+        b'{"schema_version": "2.0"}',
+    ],
+)
+def test_what_may_be_a_record_and_is_not_read_is_a_loss(tmp_path: Path, document: bytes) -> None:
+    tally = ReadStats()
+    (tmp_path / "A-2.json").write_bytes(document)
+    assert ids(tmp_path, tally=tally) == []
+    assert (tally.unreadable_count, tally.other_count) == (1, 0)
+
+
+def test_a_zip_in_a_zip_is_not_read_and_named(tmp_path: Path) -> None:
+    inner = zipped(tmp_path / "inner.zip", {"A-1.json": record("A-1")}).read_bytes()
+    tally = ReadStats()
+    assert ids(zipped(tmp_path / "all.zip", {"PyPI/all.ZIP": inner, "A-2.json": record("A-2")}), tally=tally) == ["A-2"]
+    assert tally.problems == ["all.zip/PyPI/all.ZIP: a zip in a zip, which is not read"]
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED])
+def test_no_flipped_byte_of_a_zip_loses_a_record_unseen(tmp_path: Path, compression: int) -> None:
+    path = tmp_path / "all.zip"
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for number in range(1, 4):
+            archive.writestr(f"A-{number}.json", record(f"A-{number}"))
+    whole = path.read_bytes()
+    unseen = []
+    for position in range(len(whole)):
+        for mask in (0x01, 0x08, 0x80, 0xFF):
+            path.write_bytes(whole[:position] + bytes([whole[position] ^ mask]) + whole[position + 1 :])
+            tally = ReadStats()
+            try:
+                read_ids = ids(path, tally=tally)
+                tally.require_complete()
+            except (ResponseError, UsageError):
+                continue
+            if read_ids != ["A-1", "A-2", "A-3"]:
+                unseen.append((position, mask, read_ids))
+    assert unseen == []
 
 
 def test_a_record_that_unpacks_to_too_much_is_left_out(tmp_path: Path) -> None:

@@ -75,6 +75,26 @@ def test_members_with_a_description_after_their_content_are_read(tmp_path: Path)
     assert contents(tmp_path / "all.zip") == [b"one", b"two"]
 
 
+@pytest.mark.parametrize("comment", [b"", b"records"])
+def test_a_member_whose_name_is_damaged_in_the_table_of_contents_is_an_error(tmp_path: Path, comment: bytes) -> None:
+    path = archive_of(tmp_path / "all.zip", {"a.json": b"one", "notes.txt": b"", "b.json": b"two"})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = comment
+    content = path.read_bytes()
+    position = content.rindex(b"a.json")
+    path.write_bytes(content[:position] + b"a.jsoo" + content[position + 6 :])
+    assert contents(path) == ["BadZipFile", b"two"]
+
+
+def test_a_table_of_contents_without_all_members_is_an_error(tmp_path: Path) -> None:
+    path = archive_of(tmp_path / "all.zip", {"a.json": b"one", "b.json": b"two"})
+    content = path.read_bytes()
+    comment_length = content.index(b"PK\x01\x02") + 33  # its high byte: the comment swallows the next member
+    path.write_bytes(content[:comment_length] + b"\x01" + content[comment_length + 1 :])
+    with pytest.raises(zipfile.BadZipFile, match="1 members of 2"):
+        members_of(path)
+
+
 def test_what_is_before_the_archive_does_not_matter(tmp_path: Path) -> None:
     path = archive_of(tmp_path / "all.zip", {"a.json": b"one"})
     path.write_bytes(b"#!/bin/sh\n" + path.read_bytes())
