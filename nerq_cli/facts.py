@@ -149,6 +149,14 @@ class PackageInfo(msgspec.Struct, frozen=True, omit_defaults=True):
     #: Only some versions are listed: those in use, and the latest if it is known.
     partial: bool = False
 
+    def require_columns(self) -> None:
+        """Raise ``ValueError`` unless the table of versions has each column whole."""
+        count = len(self.versions)
+        if not count == len(self.published) == len(self.flags) == len(self.interpreter_indexes):
+            raise ValueError("the columns of the versions differ in length")
+        if self.interpreter_indexes and max(self.interpreter_indexes) >= len(self.interpreters):
+            raise ValueError("required interpreters are missing")
+
     @property
     def stable_rows(self) -> tuple[int, ...]:
         """Indexes of final, non-yanked versions that have files, newest first."""

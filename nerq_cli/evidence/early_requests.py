@@ -11,9 +11,11 @@ popular packages or declared ``public``.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final, Generic, TypeVar
 
+from nerq_cli.errors import ConfigError
 from nerq_cli.evidence import repository_link
 from nerq_cli.evidence.plan import ByPackage
 from nerq_cli.evidence.registry_lookup import YOUNG_HOOK_AGE, YOUNG_RELEASE_AGE, PackageFacts, RegistryLookup
@@ -21,6 +23,7 @@ from nerq_cli.evidence.replay import hide_later_versions
 from nerq_cli.evidence.service_lookup import MAX_ANONYMOUS, ServiceLookup, find_previous_version
 from nerq_cli.facts import NOT_REQUESTED, Advisory, AffectingAdvisory, Fact, Found, Metadata, PackageInfo, SimilarName
 from nerq_cli.fetch.batch import Batch
+from nerq_cli.fetch.run import NotCachedError
 from nerq_cli.fetch.source import Endpoint, Source
 from nerq_cli.inventory import AdvisoryId, Package, Release, RepositoryId
 from nerq_cli.policy.fix import find_fixing_version
@@ -94,6 +97,8 @@ class EarlyRequests:
         self._known_until = known_until
         #: Whether a request had to be sent: what the store has needs none, and leaves no time to use.
         self.is_active = False
+        #: The exception after which nothing more was begun; None without one.
+        self.failure: Exception | None = None
         #: Facts that arrived and are not looked at yet.
         self._inbox: list[tuple[Callable[[Any], None], Mapping[Any, Fact[Any]]]] = []
         #: Subjects without an answer, by what the requests are about.
@@ -164,12 +169,16 @@ class EarlyRequests:
             self._repository_batch: ("", self._add_repositories),
             self._hosted_batch: ("", _ignore),
         }
-        self._run.call_when_idle(self._proceed)
+        self._run.call_when_idle(self._proceed_safely)
 
     # --- begin -------------------------------------------------------------------------------------------------------
 
     def begin_packages(self, packages: Collection[Package], pinned_releases: Collection[Release]) -> None:
         """Begin the requests about packages; ``pinned_releases`` are all versions in use of some of them."""
+        with self._contain_errors():
+            self._begin_packages(packages, pinned_releases)
+
+    def _begin_packages(self, packages: Collection[Package], pinned_releases: Collection[Release]) -> None:
         for release in pinned_releases:
             self._track(release)
         self._has_few_packages = len(packages) <= _FEW_PACKAGES and len(pinned_releases) <= _FEW_PACKAGES
@@ -205,16 +214,24 @@ class EarlyRequests:
 
     def begin_resembling(self, similar_name: ByPackage[SimilarName]) -> None:
         """Begin to fetch the versions of npm packages whose name resembles a popular one."""
-        self._start_packuments(
-            package
-            for package, fact in sorted(similar_name.items())
-            if package.registry_api == "npm" and isinstance(fact, Found) and fact.value.name
-        )
+        with self._contain_errors():
+            self._start_packuments(
+                package
+                for package, fact in sorted(similar_name.items())
+                if package.registry_api == "npm" and isinstance(fact, Found) and fact.value.name
+            )
 
     def begin_releases(
         self, services: ServiceLookup, package_facts: PackageFacts, releases: Collection[Release]
     ) -> None:
         """Begin the requests about versions in use, or others, of packages that the registries answered about."""
+        if self.failure is None:
+            with self._contain_errors():
+                self._begin_releases(services, package_facts, releases)
+
+    def _begin_releases(
+        self, services: ServiceLookup, package_facts: PackageFacts, releases: Collection[Release]
+    ) -> None:
         self._services = services
         new_releases = [release for release in releases if release not in self._told_releases]
         for release in new_releases:
@@ -240,6 +257,20 @@ class EarlyRequests:
         for collector in (self._version_batch, self._findings_batch, self._affecting_batch, self._recorded_batch):
             self._send(collector)
         self._proceed()
+
+    @contextmanager
+    def _contain_errors(self) -> Iterator[None]:
+        """Begin no more after a failure: a run does without early requests, and its steps send their own.
+
+        What ends a run in its steps as well passes through.
+        """
+        try:
+            yield
+        except (ConfigError, NotCachedError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the steps find it as well, or do without
+            self.failure = error.with_traceback(None)  # its frames hold the facts
+            self.close()
 
     def close(self) -> None:
         """Begin no more, and drop all facts.
@@ -303,6 +334,10 @@ class EarlyRequests:
         self._start(
             usual_stage if stage is None else stage, collector.source, sorted(subjects), collector.endpoint, handle
         )
+
+    def _proceed_safely(self, *, is_quiet: bool = False) -> None:
+        with self._contain_errors():
+            self._proceed(is_quiet=is_quiet)
 
     def _proceed(self, *, is_quiet: bool = False) -> None:
         """Look at the facts that arrived, and send what follows from them."""

@@ -185,7 +185,12 @@ class FetchRun:
             return None
         batch = self._create_batch(source, new_subjects, endpoint)
         started.update(dict.fromkeys(batch.subjects, batch))
-        self._begin(batch, is_tentative=is_tentative)
+        try:
+            self._begin(batch, is_tentative=is_tentative)
+        except BaseException:  # as if it had not been started: who asks for the subjects later causes the requests
+            for subject in batch.subjects:
+                del started[subject]
+            raise
         batch.on_facts = on_facts
         if on_facts is not None and batch.facts:
             on_facts(dict(batch.facts))

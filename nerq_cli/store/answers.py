@@ -8,7 +8,10 @@ source and the scope bring reading them all from 60 ms to 47 ms.
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from collections.abc import Mapping, Sequence
+from itertools import compress, repeat
+from operator import add, eq
 from typing import Final
 
 from nerq_cli.store.file import DatabaseFile, FileSchema, compact_file
@@ -19,17 +22,18 @@ CREATE TABLE place (id INTEGER PRIMARY KEY, source TEXT NOT NULL, scope TEXT NOT
 CREATE TABLE fact (
     place INTEGER NOT NULL, key TEXT NOT NULL,
     value BLOB, fetched_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, validator TEXT NOT NULL,
-    PRIMARY KEY (place, key)
+    checksum INTEGER NOT NULL, PRIMARY KEY (place, key)
 );
 """
 #: Keys to a query: below the 999 variables that SQLite took before 3.32.
 _MAX_KEYS: Final = 500
 
-_SELECT_ROWS: Final = "SELECT value, fetched_at, expires_at, validator, key FROM fact WHERE place = ? AND key IN ({})"
-#: Types these columns may hold; in a damaged file they may hold anything.
-_COLUMN_TYPES: Final[tuple[set[type], ...]] = ({bytes, type(None)}, {int}, {int}, {str}, {str})
+_SELECT_ROWS: Final = """
+SELECT value, fetched_at, expires_at, validator, key, checksum FROM fact WHERE place = ? AND key IN ({})
+"""
 _INSERT_ROW: Final = """
-INSERT OR REPLACE INTO fact (place, key, value, fetched_at, expires_at, validator) VALUES (?, ?, ?, ?, ?, ?)
+INSERT OR REPLACE INTO fact (place, key, value, fetched_at, expires_at, validator, checksum)
+VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 _DELETE_EXPIRED: Final = "DELETE FROM fact WHERE place IN (SELECT id FROM place WHERE source = ?) AND expires_at < ?"
 _COUNT_BY_SOURCE: Final = """
@@ -38,9 +42,12 @@ SELECT source, COUNT(*), MIN(fetched_at), MAX(fetched_at) FROM fact JOIN place O
 
 
 class Store(DatabaseFile):
-    """Responses in one file under a cache directory; see ``DatabaseFile`` for failures."""
+    """Responses in one file under a cache directory; see ``DatabaseFile`` for failures.
 
-    schema = FileSchema("facts", 2, _TABLES, "cache", "new answers are not kept")
+    A row that does not fit its checksum was damaged, and counts as missing.
+    """
+
+    schema = FileSchema("facts", 3, _TABLES, "cache", "new answers are not kept")
 
     def get_many(self, source: str, scope: str, keys: Sequence[str]) -> dict[str, Row]:
         """Return the rows under these keys, expired or not."""
@@ -114,18 +121,51 @@ def _select_rows(connection: sqlite3.Connection, source: str, scope: str, keys: 
         ).fetchall()
         if not fetched_rows:
             continue
-        columns = tuple(zip(*fetched_rows, strict=True))
-        if any(set(map(type, column)) - types for column, types in zip(columns, _COLUMN_TYPES, strict=True)):
-            raise sqlite3.DatabaseError("a column holds a value of another type")
-        *values, found_keys = columns
-        stored_rows.update(zip(found_keys, map(Row._make, zip(*values, strict=True)), strict=True))
+        *values, found_keys, stored_checksums = zip(*fetched_rows, strict=True)
+        checksums = _compute_checksums(source, scope, found_keys, *values)
+        rows = zip(found_keys, map(Row._make, zip(*values, strict=True)), strict=True)
+        if tuple(checksums) == stored_checksums and set(key_batch).issuperset(found_keys):
+            stored_rows.update(rows)
+        else:  # some rows are damaged, or a damaged index found rows of other keys
+            is_sound = map(eq, checksums, stored_checksums)
+            stored_rows.update((key, row) for key, row in compress(rows, is_sound) if key in key_batch)
     return stored_rows
+
+
+def _compute_checksums(
+    source: str,
+    scope: str,
+    keys: Sequence[str],
+    values: Sequence[bytes | None],
+    fetched_at: Sequence[int],
+    expires_at: Sequence[int],
+    validators: Sequence[str],
+) -> list[int]:
+    """Return the checksum of each row, given as columns: the CRC-32 of its texts and value, plus its two times.
+
+    It covers the source and the scope as well: a damaged place number finds rows of another source. All steps are
+    loops of the interpreter's own: 0.4 us a row, where one in Python takes 1.5 us.
+
+    Raises:
+        sqlite3.DatabaseError: a column holds a value of another type.
+    """
+    start = zlib.crc32(f"{source} {scope}".encode())
+    try:
+        texts = map(str.encode, map(add, keys, validators))
+        contents = map(add, texts, [value or b"" for value in values])
+        return [*map(add, map(add, map(zlib.crc32, contents, repeat(start)), fetched_at), expires_at)]
+    except TypeError:
+        raise sqlite3.DatabaseError("a column holds a value of another type") from None
 
 
 def _insert_rows(connection: sqlite3.Connection, source: str, scope: str, rows: Mapping[str, Row]) -> None:
     connection.execute("INSERT OR IGNORE INTO place (source, scope) VALUES (?, ?)", (source, scope))
     place_id = _get_place_id(connection, source, scope)
-    connection.executemany(_INSERT_ROW, ((place_id, key, *row) for key, row in rows.items()))
+    checksums = _compute_checksums(source, scope, [*rows], *zip(*rows.values(), strict=True))
+    connection.executemany(
+        _INSERT_ROW,
+        ((place_id, key, *row, checksum) for (key, row), checksum in zip(rows.items(), checksums, strict=True)),
+    )
 
 
 def _get_place_id(connection: sqlite3.Connection, source: str, scope: str) -> int | None:

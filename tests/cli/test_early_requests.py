@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from nerq_cli.evidence.early_requests import EarlyRequests
 
 Nerq = Callable[..., Any]
 SCAN = ("scan", "--as-of", "2026-11-21", "--format", "json", "--timeout", "30")
@@ -313,3 +316,27 @@ def test_other_versions_of_known_packages_are_requested_at_once(
     services.site.on("/deps_dev/v3alpha/versionbatch", answer)
     nerq(*SCAN)
     assert waiting.has_arrived
+
+
+@pytest.mark.parametrize(
+    "method", ["_begin_packages", "_begin_releases", "_proceed", "_add_page", "_compare", "_add_versions", "_tell"]
+)
+def test_a_failure_of_early_requests_changes_no_result(
+    nerq: Nerq, pins: Any, services: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, method: str
+) -> None:
+    services.advisory("quick", "1.0", identifier="GHSA-aaaa-bbbb-cccc", database_specific={"severity": "HIGH"})
+    results = []
+    for name in ("whole", "failing"):
+        monkeypatch.setenv("NERQ_CACHE_DIR", str(tmp_path / name))
+        result = nerq(*SCAN)
+        dependencies = re.sub(r"'(retrieved_at|oldest)\w*': '[^']*'", "", str(result.json["dependencies"]))
+        results.append((result.status, dependencies, result.err))
+        failures: list[str] = []
+
+        def fail(*_: object, failures: list[str] = failures, **__: object) -> None:
+            failures.append(method)
+            raise IndexError(method)
+
+        monkeypatch.setattr(EarlyRequests, method, fail)
+    assert "GHSA-aaaa-bbbb-cccc" in results[0][1]
+    assert results[1] == results[0]

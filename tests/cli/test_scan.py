@@ -408,7 +408,7 @@ def test_the_cache_that_cannot_be_written_is_said_once_and_done_without(
     for options in ((), ("--offline",)):
         result = nerq("scan", *AS_OF, *options)
         assert result.status == 0
-        assert re.sub(r"\s+", "", result.out + result.err).count("facts-2.sqlite3") == 1
+        assert re.sub(r"\s+", "", result.out + result.err).count("facts-3.sqlite3") == 1
         assert "Traceback" not in result.err
 
 

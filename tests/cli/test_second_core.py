@@ -17,6 +17,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from nerq_cli.store import Row, Store
+
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the second process is a fork, on Linux only")
 
 AS_OF = ("--as-of", "2026-11-21")
@@ -58,13 +60,26 @@ class Run(NamedTuple):
 @pytest.fixture
 def cache_file(tmp_path: Path) -> Path:
     """The file of the cache, once there is one."""
-    return tmp_path / "cache" / "facts-2.sqlite3"
+    return tmp_path / "cache" / "facts-3.sqlite3"
 
 
 def execute(path: Path, statement: str, *parameters: str) -> int:
     """Change the cache; return the number of rows."""
     with closing(sqlite3.connect(path)) as connection, connection:
         return connection.execute(statement, parameters).rowcount
+
+
+def change_times(path: Path, choose: Callable[[Row], int], *, key: str = "%") -> int:
+    """Change when answers were fetched; return the number of rows."""
+    select = "SELECT source, scope, key FROM fact JOIN place ON place.id = fact.place WHERE key LIKE ?"
+    with closing(sqlite3.connect(path)) as connection:
+        found = connection.execute(select, (key,)).fetchall()
+    store = Store.open(path.parent, now=0)
+    for source, scope, found_key in found:
+        row = store.get_many(source, scope, [found_key])[found_key]
+        store.put_many(source, scope, {found_key: row._replace(fetched_at=choose(row))})
+    store.close()
+    return len(found)
 
 
 @pytest.fixture
@@ -99,7 +114,7 @@ def scan(project: Path, registry: Any, services: Any) -> Callable[..., Run]:
 def warm(scan: Callable[..., Run], cache_file: Path) -> Run:
     """The cache has every answer for a minute; returns what a scan in one process gives then."""
     scan(ALONE)
-    execute(cache_file, "UPDATE fact SET fetched_at = fetched_at - 60")
+    change_times(cache_file, lambda row: row.fetched_at - 60)
     alone = scan(ALONE)
     assert alone.returned is None
     assert {source["requests"] for source in json.loads(alone.out)["sources"]} == {0}
@@ -246,8 +261,7 @@ def test_a_second_process_that_lacks_answers_again_and_again_ends(scan: Callable
 
 @pytest.mark.usefixtures("warm")
 def test_answers_of_this_moment_count_as_those_of_the_first_process(scan: Callable[..., Run], cache_file: Path) -> None:
-    soon = "CAST(strftime('%s', 'now') AS INTEGER) + 1000"
-    assert execute(cache_file, f"UPDATE fact SET fetched_at = {soon} WHERE key = 'pypi/demo-18'")  # noqa: S608
+    assert change_times(cache_file, lambda row: row.fetched_at + 2_000, key="pypi/demo-18")
     assert scan().returned == [1, 2, 3]
 
 

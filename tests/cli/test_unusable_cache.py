@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -73,3 +75,77 @@ def test_no_cache_creates_nothing(nerq: Nerq, tmp_path: Path) -> None:
     cache = tmp_path / "untouched"
     assert nerq("scan", *AS_OF, "--cache-dir", str(cache), "--no-cache").status == 0
     assert not cache.exists()
+
+
+def change_rows(cache: Path, source: str, change: Callable[[bytes], bytes]) -> int:
+    """Replace stored values by others that fit their checksums; return the number of rows."""
+    connection = sqlite3.connect(cache / Store.schema.filename)
+    select = "SELECT scope, key FROM fact JOIN place ON place.id = fact.place WHERE source = ?"
+    places = connection.execute(select, (source,)).fetchall()
+    connection.close()
+    store = Store.open(cache, now=0)
+    count = 0
+    for scope, key in places:
+        row = store.get_many(source, scope, [key])[key]
+        changed = row._replace(value=None if row.value is None else change(row.value))
+        count += changed != row
+        store.put_many(source, scope, {key: changed})
+    store.close()
+    return count
+
+
+def drop_dates(result: Any) -> str:
+    """Return the dependencies without the moments at which answers arrived."""
+    return re.sub(r"'(retrieved_at|oldest)\w*': '[^']*'", "", str(result.json["dependencies"]))
+
+
+@pytest.fixture
+def rescan(nerq: Nerq, services: Any, tmp_path: Path) -> Callable[[Callable[[Path], None]], None]:
+    """Scan, change the cache and scan again; the second report has to be the first one, advisory included."""
+    services.advisory("demo", "1.0", identifier="GHSA-aaaa-bbbb-cccc", database_specific={"severity": "HIGH"})
+
+    def scan_twice(damage: Callable[[Path], None]) -> None:
+        options = ("--as-of", "2026-11-21", "--cache-dir", str(tmp_path / "kept"), "--format", "json")
+        expected = nerq("scan", *options)
+        assert "GHSA-aaaa-bbbb-cccc" in drop_dates(expected)
+        damage(tmp_path / "kept")
+        again = nerq("scan", *options)
+        assert (again.status, again.err, drop_dates(again)) == (expected.status, expected.err, drop_dates(expected))
+
+    return scan_twice
+
+
+RENAMED = [
+    ("pypi-json", b'"published":', b'"publishee":'),
+    ("pypi-json", b'"flags":', b'"flagt":'),
+    ("pypi-json", b'"versions":', b'"wersions":'),
+    ("pypi-json", b'"yank_reasons":', b'"yank_seasons":'),
+    ("osv-affecting", b'"ids":', b'"idz":'),
+    ("osv-ever", b'"ids":', b'"idz":'),
+]
+
+
+@pytest.mark.parametrize(
+    ("source", "old", "new"),
+    [*RENAMED, ("pypi-json", rb'"published":\[[^\]]*\]', b'"published":[]'), ("osv-affecting", b"^.*$", b"{}")],
+)
+def test_an_inconsistent_row_counts_as_missing(
+    rescan: Callable[[Callable[[Path], None]], None], source: str, old: bytes, new: bytes
+) -> None:
+    def damage(cache: Path) -> None:
+        assert change_rows(cache, source, lambda value: re.sub(old, new, value)) >= 1
+
+    rescan(damage)
+
+
+@pytest.mark.parametrize(("old", "new"), [*(pair for _, *pair in RENAMED), (b"GHSA-aaaa", b"GHSA-aaab")])
+def test_a_damaged_file_changes_no_result(
+    rescan: Callable[[Callable[[Path], None]], None], old: bytes, new: bytes
+) -> None:
+    def damage(cache: Path) -> None:
+        file = cache / Store.schema.filename
+        content = file.read_bytes()
+        assert old in content
+        file.write_bytes(content.replace(old, new))
+
+    rescan(damage)

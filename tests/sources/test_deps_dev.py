@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from nerq_cli.ecosystems import NPM, PYPI
@@ -19,6 +20,7 @@ from nerq_cli.sources.deps_dev import (
     Attestation,
     RelatedRepository,
     RepositoryInfo,
+    VersionFindings,
     VersionInfo,
     collect_repositories,
     collect_versions,
@@ -356,3 +358,13 @@ def test_a_batch_of_projects_counts_both_spellings() -> None:
         MAX_BATCH_REQUESTS // 2,
         1,
     ]
+
+
+@pytest.mark.parametrize(
+    "stored", [b"{}", b'{"default":""}', b'{"default":"","maliciout":true}', b'{"malicious":true}']
+)
+def test_stored_findings_that_lack_a_conclusion_cannot_be_read(stored: bytes) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(stored, type=VersionFindings)
+    whole = VersionFindings("", malicious=False)
+    assert msgspec.json.decode(msgspec.json.encode(whole), type=VersionFindings) == whole

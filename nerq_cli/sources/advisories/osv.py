@@ -62,7 +62,8 @@ _GHSA_PREFIX: Final = "GHSA-"
 class AdvisoryHits(msgspec.Struct, frozen=True):
     """The advisories OSV lists for a subject: id, and time of the last change (epoch seconds UTC, 0 = not stated)."""
 
-    ids: tuple[tuple[str, int], ...] = ()
+    #: Without a default: a stored list without it is no empty list.
+    ids: tuple[tuple[str, int], ...]
 
 
 # --- lists of ids --------------------------------------------------------------------------------------------------

@@ -134,10 +134,13 @@ class VersionInfo(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class VersionFindings(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Conclusions of deps.dev about a version: whether it is malicious, and which version is the default today."""
+    """Conclusions of deps.dev about a version: whether it is malicious, and which version is the default today.
 
-    default: str = ""
-    malicious: bool = False
+    Both are stored always: a row without one of them is damaged, and does not mean that nothing was found.
+    """
+
+    default: str
+    malicious: bool
 
 
 class RepositoryInfo(msgspec.Struct, frozen=True, omit_defaults=True):

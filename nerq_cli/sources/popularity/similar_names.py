@@ -33,7 +33,8 @@ def find_similar_names(packages: Collection[Package], store: Cache, *, now: int)
         list_date = ranks.get_list_date(group[0].ecosystem)
         unlisted = [package for package in group if not ranks.is_listed(package)]
         stored_rows = store.get_many(_STORE_SOURCE, f"{ecosystem} {list_date}", [package.key for package in unlisted])
-        new_matches = {p: ranks.find_similar_name(p) for p in unlisted if p.key not in stored_rows}
+        stored_matches = {key: _decode_row(row) for key, row in stored_rows.items()}
+        new_matches = {p: ranks.find_similar_name(p) for p in unlisted if stored_matches.get(p.key) is None}
         rows = {
             p.key: Row(msgspec.json.encode(similar_name), now, _NEVER_EXPIRES, "")
             for p, similar_name in new_matches.items()
@@ -42,8 +43,7 @@ def find_similar_names(packages: Collection[Package], store: Cache, *, now: int)
             store.put_many(_STORE_SOURCE, f"{ecosystem} {list_date}", rows)
         none = Found(_NONE, ranks.LABEL, list_date)
         for package in group:
-            row = stored_rows.get(package.key)
-            similar_name = new_matches.get(package) or (_decode_row(row) if row is not None else _NONE)
+            similar_name = new_matches.get(package) or stored_matches.get(package.key) or _NONE
             results[package] = none if similar_name is _NONE else Found(similar_name, ranks.LABEL, list_date)
     return results
 
@@ -77,10 +77,12 @@ def _is_young(package_info: Fact[PackageInfo], now: int) -> bool:
     return now - first_date < _YEAR
 
 
-def _decode_row(row: Row) -> SimilarName:
+def _decode_row(row: Row) -> SimilarName | None:
+    """Return a stored result; None if it cannot be decoded, or lacks the name."""
     if row.value in _NONE_ENCODED:
         return _NONE
     try:
-        return msgspec.json.decode(row.value or b"", type=SimilarName)
-    except msgspec.DecodeError:
-        return SimilarName()
+        similar_name = msgspec.json.decode(row.value or b"", type=SimilarName)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return similar_name if similar_name.name else None

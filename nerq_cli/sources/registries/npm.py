@@ -76,6 +76,17 @@ class Packument(msgspec.Struct, frozen=True):
     #: README length of the package; see ``Metadata.readme``.
     readme: int | None = None
 
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` if the columns of the version table differ in length; called by decoders as well."""
+        if isinstance(self.package_info, PackageInfo):
+            self.package_info.require_columns()
+            if self.variant_indexes and len(self.variant_indexes) != len(self.package_info.versions):
+                raise ValueError("the metadata fit other versions")
+        if self.variant_indexes and not 0 <= min(self.variant_indexes) <= max(self.variant_indexes) < len(
+            self.variants
+        ):
+            raise ValueError("metadata of a version are missing")
+
 
 #: Encoded package infos of more bytes are compressed; below that, compression costs more than it saves.
 _COMPRESS_ABOVE: Final = 8_192

@@ -76,7 +76,11 @@ class ProjectJson(msgspec.Struct, frozen=True):
     #: Metadata of the version that it shows.
     metadata: Metadata
     #: Stated reasons of yanked versions, by version.
-    yank_reasons: dict[str, str] = {}
+    yank_reasons: dict[str, str]
+
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` if the columns of the version table differ in length; called by decoders as well."""
+        self.package_info.require_columns()
 
 
 class SimpleListing(msgspec.Struct, frozen=True):
@@ -91,6 +95,10 @@ class SimpleListing(msgspec.Struct, frozen=True):
     attested_rows: dict[str, tuple[int, ...]] | None = None
     #: Server that the index refers to for a project that it does not have; empty if it has it.
     referred_server: str = ""
+
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` if the columns of the version table differ in length; called by decoders as well."""
+        self.package_info.require_columns()
 
 
 # --- files and versions --------------------------------------------------------------------------------------------
