@@ -767,3 +767,14 @@ def test_losing_a_source_only_ever_turns_signals_unknown() -> None:
                 or after.id in {"status", "last_release", "release_cadence", "adoption"}
                 or after.value == before.value
             )
+
+
+@pytest.mark.parametrize("reason", ["offline: not in the cache", "HTTP 500", "too many repositories"])
+def test_a_repository_that_was_not_read_for_any_reason_leaves_the_status_open(reason: str) -> None:
+    def may_change(fact: Fact[Repository]) -> bool:
+        return signal(measure(msgspec.structs.replace(HEALTHY, repository=fact)), "status").may_change
+
+    name = "github.com/acme/demo"
+    assert may_change(Found(Repository(name, unread_reason=reason, is_unread=True), "deps.dev", NOW))
+    assert not may_change(Found(Repository(name, archived=False), "GitHub", NOW))
+    assert not may_change(Unknown("no source repository is named"))
