@@ -357,6 +357,8 @@ class Repository(msgspec.Struct, frozen=True, omit_defaults=True):
     unread_reason: str = ""
     #: See ``Unknown.token``.
     unread_token: str = ""
+    #: Whether the code host may know that it is archived or gone, and was not read, for whatever reason.
+    is_unread: bool = False
 
 
 class History(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):

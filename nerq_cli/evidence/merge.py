@@ -343,7 +343,7 @@ def merge_repositories(
 ) -> ByRelease[Repository]:
     """Return the repository behind each version: GitHub's facts, with what deps.dev adds."""
     return {
-        release: repository_link.NO_REPOSITORY
+        release: repository_link.explain_no_repository(versions[release])
         if repository_id is None
         else merge_repository(
             repository_id,
@@ -385,7 +385,13 @@ def merge_repository(
         return merge_fields(fact, [(repository_info, _select_missing(fact.value, fields))])
     unread_reason = f"{github.LABEL}: {hosted.reason}" if isinstance(hosted, Unknown) else ""
     unread_token = hosted.token if isinstance(hosted, Unknown) else ""
-    repository = Repository(repository_id.id, link_status, unread_reason=unread_reason, unread_token=unread_token)
+    repository = Repository(
+        repository_id.id,
+        link_status,
+        unread_reason=unread_reason,
+        unread_token=unread_token,
+        is_unread=repository_id.id.startswith(github.HOST_PREFIX) and hosted != github.NOT_REACHABLE,
+    )
     if isinstance(repository_info, Found):
         info = repository_info.value
         repository = msgspec.structs.replace(repository, stars=info.stars, open_issues=info.open_issues)
@@ -414,4 +420,5 @@ def _build_hosted(hosted: HostedRepository, link_status: repository_link.LinkSta
         security_policy=hosted.security_policy,
         unread_reason=f"{github.LABEL}: {github.NEEDS_TOKEN.reason}" if is_anonymous else "",
         unread_token=github.NEEDS_TOKEN.token if is_anonymous else "",
+        is_unread=hosted.archived is None,
     )

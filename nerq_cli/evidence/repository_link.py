@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias
 
 from nerq_cli.facts import Fact, Found, Metadata, Scorecard, Unknown
 from nerq_cli.inventory import Package, RepositoryId
-from nerq_cli.sources.deps_dev import RepositoryInfo, VersionInfo
+from nerq_cli.sources.deps_dev import NOT_INDEXED, RepositoryInfo, VersionInfo
 from nerq_cli.sources.repositories import github
 from nerq_cli.sources.repositories.github import HostedRepository
 from nerq_cli.sources.repository_url import parse_repository_id
@@ -39,6 +39,13 @@ def choose_repository(metadata: Fact[Metadata], version: Fact[VersionInfo]) -> R
         or parse_repository_id(registry_url)
         or parse_repository_id(deps_dev_url)
     )
+
+
+def explain_no_repository(version: Fact[VersionInfo]) -> Unknown:
+    """Return why no repository is known; ``version`` is the answer of deps.dev, which may name one."""
+    if not isinstance(version, Unknown) or not version.source or version == NOT_INDEXED:
+        return NO_REPOSITORY
+    return Unknown(f"{NO_REPOSITORY.reason} by the registry, and {version.source} was not read", version.source)
 
 
 def classify_link(package: Package, *, is_proven: bool, hosted: Fact[HostedRepository]) -> LinkStatus:

@@ -121,11 +121,6 @@ class FetchRun:
         self._on_idle: IdleCallback | None = None
         self._completed = self._total = 0
 
-    @property
-    def is_offline(self) -> bool:
-        """Whether only stored answers are used."""
-        return self._offline
-
     def fetch(self, source: Source[S, T], subjects: Sequence[S], endpoint: Endpoint) -> dict[S, Fact[T]]:
         """Return the fact of one source about each subject.
 
@@ -225,6 +220,14 @@ class FetchRun:
     def source_stats(self) -> Mapping[str, SourceStats]:
         """The statistics of each source so far, by label."""
         return self._stats
+
+    def has_other_answers(self, source: Source[Any, Any], count: int) -> bool:
+        """Whether the service answered about more than this many subjects."""
+        return self._stats[source.label].received > count
+
+    def withdraw_answers(self, source: Source[Any, Any], count: int) -> None:
+        """Count this many answers of a service as failed: a server that gave no other answer is not that service."""
+        self._stats[source.label].withdraw(count)
 
     def add_stats(self, source_stats: Mapping[str, SourceStats]) -> None:
         """Add the statistics of another run, which sent no requests."""

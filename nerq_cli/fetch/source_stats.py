@@ -78,6 +78,14 @@ class SourceStats(msgspec.Struct):
         self.stale += count * outcome.is_stale
         self.oldest = outcome.fetched_at if self.oldest is None else min(outcome.fetched_at, self.oldest)
 
+    def withdraw(self, count: int) -> None:
+        """Count answers as failed: they turned out not to come from the service."""
+        self.received -= count
+        self.failed += count
+        self.from_cache = min(self.from_cache, self.received)
+        if not self.received:
+            self.oldest = None
+
     def add(self, other: SourceStats) -> None:
         """Add the counts of another run."""
         self.requested += other.requested

@@ -95,7 +95,7 @@ def compute_score(methodology: Methodology, measurement: Measurement) -> Score:
         doubts=doubts,
         has_required_signal=not is_required_unknown,
         token=next((signal.token for signal in measurement.signals if signal.token and signal.state == "unknown"), ""),
-        depends_on_token=any(signal.token and signal.state == "known" for signal in measurement.signals),
+        may_change=any(signal.may_change for signal in measurement.signals),
     )
 
 

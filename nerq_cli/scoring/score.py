@@ -70,8 +70,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     has_required_signal: bool = True
     #: Environment variable of the token that would make unknown signals known; empty without such signals.
     token: str = ""
-    #: Whether a known signal may change with a token.
-    depends_on_token: bool = False
+    #: Whether a fact that could change a known signal was not read.
+    may_change: bool = False
 
     @property
     def signals(self) -> tuple[Signal, ...]:
@@ -112,10 +112,10 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     def is_verified(self) -> bool:
         """Whether its whole range reaches the default threshold, with no cap, medium coverage, and a known age.
 
-        Every advisory sets a cap, so that no version with one is verified. Nor is one whose repository is read only
-        with a token: how many repositories are read without depends on what else is scanned.
+        Every advisory sets a cap, so that no version with one is verified. Nor is one whose repository was not
+        read, for whatever reason: it may be archived.
         """
-        if self.value is None or self.low is None or self.provisional or self.caps or self.depends_on_token:
+        if self.value is None or self.low is None or self.provisional or self.caps or self.may_change:
             return False
         if self.methodology.verified_days and (self.age_days or 0) < self.methodology.verified_days:
             return False

@@ -24,6 +24,8 @@ from nerq_cli.signals.signal import Signal, build_missing, build_unknown, days_b
 
 #: Major versions from here on are years.
 FIRST_YEAR: Final = 1990
+#: Start of the ids of repositories on the code host that is read.
+_GITHUB_PREFIX: Final = "github.com/"
 _LINE: Final = compile_late(r"v?(?:[0-9]{1,9}!)?(?P<major>[0-9]{1,9})(?:\.(?P<minor>[0-9]{1,9}))?")
 
 
@@ -200,9 +202,18 @@ class Context:
         return self.repository.unread_token if self.repository else fact.token if isinstance(fact, Unknown) else ""
 
     @cached_property
-    def unread_repository_token(self) -> str:
-        """The same where nothing of the repository was read, so that it may be archived or gone."""
-        return "" if self.repository is not None and self.repository.archived is not None else self.unread_token
+    def is_repository_unread(self) -> bool:
+        """Whether GitHub may have what was not read: that the repository is archived or gone.
+
+        Why it was not read makes no difference: for lack of a token, without a network, or because GitHub was down.
+        """
+        if self.repository is not None:
+            return self.repository.is_unread
+        fact = self.evidence.repository
+        if not isinstance(fact, Unknown) or not fact.source:  # no repository is named, or its name may not be sent
+            return False
+        named_url = (self.metadata.attested_repository or self.metadata.repository or "") if self.metadata else ""
+        return bool(fact.token) or not named_url or _GITHUB_PREFIX in named_url.lower()
 
     @cached_property
     def is_activity_read(self) -> bool:
@@ -231,11 +242,19 @@ class Context:
         """Whether the repository was not read, and nothing else shows that the package is maintained."""
         if self.repository is not None and self.repository.archived is not None:
             return False
-        if self.repository is None and self.metadata is not None and not self.metadata.repository:
+        if self._names_no_repository:
             return False
+        # Scorecard gives an archived repository 0; its result counts for 90 days.
         if isinstance(self.scorecard, Found) and self.scorecard.value.checks.get("Maintained", 0) > 0:
             return False
         return self.is_quiet
+
+    @property
+    def _names_no_repository(self) -> bool:
+        """Whether neither the metadata nor deps.dev name a repository, and both were read."""
+        if self.repository is not None or self.metadata is None or self.metadata.repository:
+            return False
+        return not self.is_repository_unread
 
     @cached_property
     def is_finished(self) -> bool | None:

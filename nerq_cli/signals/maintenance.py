@@ -47,7 +47,7 @@ def measure_status(context: Context, spec: SignalSpec) -> Iterator[Signal | Flag
         default=("none", "no adverse status"),
     )
     signal = build_from_level(spec, status, reason, fact)
-    yield msgspec.structs.replace(signal, token=context.unread_repository_token)
+    yield msgspec.structs.replace(signal, may_change=context.is_repository_unread)
     reasons = dict(reversed(statuses))
     if "yanked" in reasons:
         yield build_flag("yanked", reasons["yanked"], fact)

@@ -32,8 +32,10 @@ class Signal(msgspec.Struct, frozen=True, array_like=True, gc=False):
     #: Part of its weight the signal keeps (0-1); below 1 for a repository behind an unverified link.
     share: float = 1.0
     #: Environment variable of the token without which some of its facts were not read; empty if a token would change
-    #: nothing. A known signal with one may change with the token.
+    #: nothing.
     token: str = ""
+    #: Whether a fact that could change it, though it is known, was not read.
+    may_change: bool = False
 
 
 class Flag(msgspec.Struct, frozen=True, gc=False):

@@ -105,6 +105,46 @@ def test_beside_others_no_package_has_another_verified_score_than_alone(
         assert [one["value"] for one in beside["signals"]] == [one["value"] for one in alone["signals"]]
 
 
+@pytest.mark.parametrize("count", [1, 12])
+def test_a_package_whose_repository_github_does_not_answer_for_is_not_verified(
+    github: Any, scan: Any, services: Any, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    names = ("demo", *OTHERS)[:count]
+    github(*names)
+    if count > 1:
+        monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
+        services.site.on("/github/graphql", {"status": 500})
+    else:
+        github("other0")
+        assert find(scan("demo", "other0", options=NOW))["verified"]
+        services.site.on("/github/repos/acme/demo", {"status": 500})
+    result = scan(*names, options=NOW)
+    assert (find(result)["state"], find(result)["verified"]) == ("ok", False)
+    assert not any(one["verified"] for one in result.json["dependencies"])
+
+
+def test_an_offline_report_is_the_one_of_the_same_cache_with_a_network(github: Any, scan: Any, nerq: Nerq) -> None:
+    github("demo", *OTHERS)
+    scan("demo", *OTHERS, options=NOW)
+    online = scan("demo", *OTHERS, options=NOW)
+    offline = scan("demo", *OTHERS, options=(*NOW, "--offline"))
+    assert not any(one["verified"] for one in offline.json["dependencies"])
+    assert offline.json["dependencies"] == online.json["dependencies"]
+    assert offline.json["sources"] == online.json["sources"]
+    assert offline.json["complete"] == online.json["complete"]
+
+
+def test_offline_a_package_whose_repository_is_not_in_the_cache_is_not_verified(
+    github: Any, scan: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    github("demo", *OTHERS)
+    scan("demo", *OTHERS, options=NOW)
+    monkeypatch.setenv("GITHUB_TOKEN", TOKEN)
+    offline = scan("demo", *OTHERS, options=(*NOW, "--offline")).json
+    assert [one["verified"] for one in offline["dependencies"]] == [False] * 12
+    assert not offline["complete"]
+
+
 def test_a_quiet_package_whose_commits_were_not_read_may_be_finished(github: Any, scan: Any) -> None:
     """Scorecard and GitHub without a token state no commits: that is no sign of an abandoned package."""
     github("demo")

@@ -6,10 +6,11 @@ from nerq_cli.evidence.repository_link import (
     NO_REPOSITORY,
     choose_repository,
     choose_scorecard,
+    explain_no_repository,
 )
 from nerq_cli.facts import Absent, Fact, Found, Merged, Metadata, Origin, Repository, Scorecard, Unknown
 from nerq_cli.inventory import Package, Release, RepositoryId
-from nerq_cli.sources.deps_dev import Attestation, RelatedRepository, RepositoryInfo, VersionInfo
+from nerq_cli.sources.deps_dev import NOT_INDEXED, Attestation, RelatedRepository, RepositoryInfo, VersionInfo
 from nerq_cli.sources.repositories.github import NOT_REACHABLE, HostedRepository
 
 NOW = 1_800_000_000
@@ -70,13 +71,13 @@ def test_without_a_name_nothing_is_known() -> None:
 
 def test_a_repository_only_named_is_declared() -> None:
     assert value(known(project=PROJECT)) == Repository(
-        "github.com/acme/demo", "declared", stars=7, open_issues=3, unread_reason="GitHub: not asked"
+        "github.com/acme/demo", "declared", stars=7, open_issues=3, unread_reason="GitHub: not asked", is_unread=True
     )
 
 
 def test_proof_attests_even_when_nobody_describes_the_repository() -> None:
     assert value(known(version=PROVEN)) == Repository(
-        "github.com/true/demo", "attested", unread_reason="GitHub: not asked"
+        "github.com/true/demo", "attested", unread_reason="GitHub: not asked", is_unread=True
     )
     assert value(known(ATTESTED)).link_status == "attested"
     assert value(known(version=PROVEN, hosted=NOT_REACHABLE)).link_status == "attested"
@@ -122,3 +123,10 @@ def test_the_newer_scorecard_counts() -> None:
     assert choose_scorecard(passed_on, older) == Found(result(5), "deps.dev", NOW)
     assert choose_scorecard(passed_on, NO) == Found(result(5), "deps.dev", NOW)
     assert choose_scorecard(PROJECT, older) is older
+
+
+def test_that_no_repository_is_named_is_known_only_where_deps_dev_was_read() -> None:
+    assert explain_no_repository(Found(VersionInfo(), "deps.dev", NOW)) == NO_REPOSITORY
+    assert explain_no_repository(NOT_INDEXED) == NO_REPOSITORY
+    unread = explain_no_repository(Unknown("HTTP 500", "deps.dev"))
+    assert unread == Unknown("no source repository is named by the registry, and deps.dev was not read", "deps.dev")

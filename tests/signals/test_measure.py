@@ -566,6 +566,16 @@ def test_a_quiet_package_whose_repository_was_not_read_may_be_archived() -> None
     assert possible_caps(msgspec.structs.replace(old_package(800, unread), scorecard=maintained)) == set()
 
 
+def test_a_quiet_package_that_names_no_repository_may_have_one_where_deps_dev_was_not_read() -> None:
+    named_by_none = msgspec.structs.replace(
+        old_package(800, Unknown("no source repository is named")),
+        metadata=Found(Metadata(version="2.0.0", repository=""), "PyPI", NOW),
+    )
+    assert possible_caps(named_by_none) == set()
+    unread = msgspec.structs.replace(named_by_none, repository=Unknown("deps.dev was not read", "deps.dev"))
+    assert "deprecated" in possible_caps(unread)
+
+
 def test_a_package_may_be_deprecated_where_its_registry_did_not_answer() -> None:
     assert possible_caps(msgspec.structs.replace(HEALTHY, package_info=DOWN)) == {"deprecated"}
 
@@ -767,3 +777,14 @@ def test_losing_a_source_only_ever_turns_signals_unknown() -> None:
                 or after.id in {"status", "last_release", "release_cadence", "adoption"}
                 or after.value == before.value
             )
+
+
+@pytest.mark.parametrize("reason", ["offline: not in the cache", "HTTP 500", "too many repositories"])
+def test_a_repository_that_was_not_read_for_any_reason_leaves_the_status_open(reason: str) -> None:
+    def may_change(fact: Fact[Repository]) -> bool:
+        return signal(measure(msgspec.structs.replace(HEALTHY, repository=fact)), "status").may_change
+
+    name = "github.com/acme/demo"
+    assert may_change(Found(Repository(name, unread_reason=reason, is_unread=True), "deps.dev", NOW))
+    assert not may_change(Found(Repository(name, archived=False), "GitHub", NOW))
+    assert not may_change(Unknown("no source repository is named"))

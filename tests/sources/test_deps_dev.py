@@ -173,6 +173,38 @@ def test_the_stable_endpoint_answers_where_the_batch_does_not(open_run: OpenRun,
     assert licences(offline[A]) == ("MIT",)
 
 
+def test_a_server_that_answers_404_to_everything_is_not_deps_dev(open_run: OpenRun, site: Site) -> None:
+    site.on(BATCHES, {"status": 404})
+    releases, store = [release(f"p{number}") for number in range(30)], MemoryCache()
+    for _ in range(2):
+        run = open_run(store)
+        facts = collect_versions(run, releases, Endpoint(url=site.url))
+        assert all(isinstance(fact, Unknown) and "does not answer batches" in fact.reason for fact in facts.values())
+        [summary] = run.summarise_sources()
+        assert (summary.state, summary.received, summary.from_cache, summary.oldest) == ("unavailable", 0, 0, None)
+    assert len([request for request in site.requests if request.path.startswith("/v3/")]) == 8
+
+
+def test_a_server_with_a_stable_endpoint_has_no_repository_where_it_answers_404(open_run: OpenRun, site: Site) -> None:
+    site.on(BATCHES, {"status": 404})
+    site.on(PROJECT_BATCHES, {"status": 404})
+    site.on(one_by_one(A), {"body": {"versionKey": key(A)}})
+    run = open_run()
+    collect_versions(run, [A], Endpoint(url=site.url))
+    facts = collect_repositories(run, [DEMO], Endpoint(url=site.url))
+    assert facts[DEMO] == Unknown("not indexed by deps.dev", "deps.dev")
+
+
+def test_a_subject_after_the_tried_ones_is_found_where_one_of_them_is(open_run: OpenRun, site: Site) -> None:
+    site.on(BATCHES, {"status": 404})
+    releases = [release(f"p{number}") for number in range(30)]
+    for number in (7, 29):
+        site.on(one_by_one(releases[number]), {"body": {"versionKey": key(releases[number])}})
+    facts = collect_versions(open_run(), releases, Endpoint(url=site.url))
+    assert [number for number in range(30) if isinstance(facts[releases[number]], Found)] == [7, 29]
+    assert facts[releases[0]] == facts[releases[28]] == Unknown("not indexed by deps.dev", "deps.dev")
+
+
 @pytest.mark.parametrize("body", [b"{", b"[]", b"{}", b"\xff\xfe", b'{"versionKey": 1}'])
 def test_garbage_from_the_stable_endpoint_is_unknown(open_run: OpenRun, site: Site, body: bytes) -> None:
     site.on(BATCHES, {"status": 404})

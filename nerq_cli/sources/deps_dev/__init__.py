@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from nerq_cli.decoders import build_json_decoder_late
 from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.errors import EndpointMissingError, ResponseError
-from nerq_cli.facts import Absent, Fact, Scorecard, Unknown
+from nerq_cli.facts import Absent, Fact, Found, Scorecard, Unknown
 from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint, Request, Response, Source
 from nerq_cli.inventory import Package, Release, RepositoryId, Subject
@@ -59,6 +59,8 @@ _MISSING_STATUSES: Final = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NO
 #: Lists are read up to this length, far more than any real one has.
 _MAX_ITEMS: Final = 200
 _NO_BATCH: Final = "does not answer batches as documented"
+#: Subjects to try at the stable endpoint before all others are requested there.
+_TRIED_SUBJECTS: Final = 8
 #: Ends of the reasons after which the stable endpoint may still have an answer, on the network or in the store.
 _SINGLE_REQUEST_REASONS: Final = (_NO_BATCH, "HTTP 400", "offline: not in the cache")
 _UNVERIFIED_PROVENANCE: Final = frozenset({"", "UNVERIFIED_METADATA"})
@@ -529,8 +531,27 @@ def _collect_facts(
     facts = run.fetch(batch_source, subjects, endpoint) if subjects else {}
     remaining_subjects = [subject for subject, fact in facts.items() if needs_single_request(fact)]
     if remaining_subjects:
-        facts |= run.fetch(single_source, remaining_subjects, endpoint)
+        facts |= _fetch_single_facts(run, remaining_subjects, endpoint, single_source)
     return {subject: NOT_INDEXED if isinstance(fact, Absent) else fact for subject, fact in facts.items()}
+
+
+def _fetch_single_facts(
+    run: FetchRun, subjects: Sequence[S], endpoint: Endpoint, source: Source[S, T]
+) -> dict[S, Fact[T]]:
+    """Return the facts of the stable endpoint; nothing about absent subjects if it has had no subject so far.
+
+    A server that has neither batches nor a subject is not deps.dev, but a proxy that answers 404 to everything: why
+    the batch failed stays the reason then.
+    """
+    facts = run.fetch(source, subjects[:_TRIED_SUBJECTS], endpoint)
+    is_absent = all(isinstance(fact, Absent) for fact in facts.values())
+    if len(subjects) > len(facts) and (not is_absent or run.has_other_answers(source, len(facts))):
+        facts |= run.fetch(source, subjects[_TRIED_SUBJECTS:], endpoint)
+    absent_count = sum(isinstance(fact, Absent) for fact in facts.values())
+    if any(isinstance(fact, Found) for fact in facts.values()) or run.has_other_answers(source, absent_count):
+        return facts
+    run.withdraw_answers(source, absent_count)
+    return {subject: fact for subject, fact in facts.items() if not isinstance(fact, Absent)}
 
 
 def needs_single_request(fact: Fact[Any]) -> bool:
