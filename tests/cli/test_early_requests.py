@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -340,3 +343,20 @@ def test_a_failure_of_early_requests_changes_no_result(
         monkeypatch.setattr(EarlyRequests, method, fail)
     assert "GHSA-aaaa-bbbb-cccc" in results[0][1]
     assert results[1] == results[0]
+
+
+def test_what_one_run_gave_up_is_not_requested_by_the_next_one_ahead_of_need(
+    nerq: Nerq, pins: Any, services: Any
+) -> None:
+    first = nerq(*SCAN)
+    with closing(sqlite3.connect(next(Path(os.environ["NERQ_CACHE_DIR"]).glob("facts-*.sqlite3")))) as database:
+        deleted = database.execute(
+            "DELETE FROM fact WHERE key LIKE '%quick%2.0%'"
+            " AND place IN (SELECT id FROM place WHERE source LIKE 'osv%' OR source LIKE '%findings%')"
+        ).rowcount
+        database.commit()
+    assert deleted
+    services.site.requests.clear()
+    pins.site.requests.clear()
+    assert nerq(*SCAN).status == first.status
+    assert (services.site.requests, pins.site.requests) == ([], [])
