@@ -36,11 +36,8 @@ def init(
 
     It is called nerq.toml. A file that is there is never overwritten.
     """
-    from nerq_cli.cli.app import COMMANDS
     from nerq_cli.config.template import render_template
 
-    if baseline and _BASELINE not in COMMANDS:
-        raise UsageError("this version records no findings")
     directory = Path(path)
     if not directory.is_dir():
         raise UsageError(f"{path}: no such directory")
@@ -69,9 +66,7 @@ def _check_new(directory: Path) -> None:
 
 
 def _wants_baseline(baseline: bool | None) -> bool:  # noqa: FBT001 - three states
-    from nerq_cli.cli.app import COMMANDS
-
-    if baseline is not None or _BASELINE not in COMMANDS:
+    if baseline is not None:
         return bool(baseline)
     if not sys.stdin.isatty() or not sys.stdout.isatty():
         return False
