@@ -198,7 +198,7 @@ def _add_job_summary(report: Report, options: RenderOptions) -> None:
 
 
 def write_file(path: Path, parts: Iterable[bytes]) -> None:
-    """Write a file as a whole or not at all; a link stays one.
+    """Write a file as a whole or not at all; a link stays one, and a file that is there keeps its mode.
 
     Raises:
         UsageError: it cannot be written.
@@ -215,7 +215,7 @@ def write_file(path: Path, parts: Iterable[bytes]) -> None:
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.writelines(parts)
-            Path(temporary_name).chmod(0o666 & ~_read_umask())
+            Path(temporary_name).chmod(path.stat().st_mode & 0o777 if path.exists() else 0o666 & ~_read_umask())
             Path(temporary_name).replace(path)
         finally:
             Path(temporary_name).unlink(missing_ok=True)

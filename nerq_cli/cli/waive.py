@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -162,6 +161,7 @@ def _write_entries(path: Path, entries: list[dict[str, Any]]) -> None:
         UsageError: the file cannot be written.
         ConfigError: it cannot be edited.
     """
+    from nerq_cli.cli.output import write_file
     from nerq_cli.config.edit import add_waiver
 
     target = Path(os.path.realpath(path))
@@ -169,22 +169,9 @@ def _write_entries(path: Path, entries: list[dict[str, Any]]) -> None:
         content = target.read_bytes().decode() if target.exists() else ""
         for entry in entries:
             content = add_waiver(content, entry, in_pyproject=path.name == _PYPROJECT)
-        descriptor, temporary_name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content.encode())
-            Path(temporary_name).chmod(target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_read_umask())
-            Path(temporary_name).replace(target)
-        finally:
-            Path(temporary_name).unlink(missing_ok=True)
     except OSError as error:
-        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error
-
-
-def _read_umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
+    write_file(target, [content.encode()])
 
 
 def _note_earlier(config: Config, entry: dict[str, Any]) -> None:
