@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from nerq_cli.ecosystems.protocol import PYPI, Ecosystem, EcosystemId, Requirement, VersionChoice
 from nerq_cli.patterns import compile_late
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from nerq_cli.facts import PackageInfo
 
 _NAME: Final = compile_late(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
@@ -20,6 +23,14 @@ _TARGET: Final = compile_late(
 #: A server for files only.
 _ARCHIVE_SERVER = compile_late(r"https://files\.[a-z]+\.org")
 _NAME_SEPARATORS = compile_late(r"[-_.]+")
+
+
+@cache
+def _load_pep440() -> ModuleType:
+    """Import the module late, once: an import statement takes as long as finding a version that was parsed before."""
+    from nerq_cli.ecosystems import pep440
+
+    return pep440
 
 
 class PypiEcosystem(Ecosystem):
@@ -73,9 +84,7 @@ class PypiEcosystem(Ecosystem):
         return "", name
 
     def parse_version(self, version: str) -> Any | None:  # noqa: ANN401
-        from nerq_cli.ecosystems import pep440
-
-        return pep440.parse_version(version)
+        return _load_pep440().parse_version(version)
 
     def is_prerelease(self, version: str) -> bool:
         parsed = self.parse_version(version)

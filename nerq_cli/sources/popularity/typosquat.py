@@ -92,10 +92,10 @@ class NameIndex:
         self._by_unscoped = {
             self._normalised[position]: position for position in positions if not names[position].startswith("@")
         }
-        self._by_chunk: dict[tuple[str, int], list[int]] = {}
+        self._by_length: dict[int, list[int]] = {}
         for position in positions:
-            for chunk in _iter_chunks(self._normalised[position]):
-                self._by_chunk.setdefault(chunk, []).append(position)
+            self._by_length.setdefault(len(self._normalised[position]), []).append(position)
+        self._chunks_by_length: dict[int, dict[str, list[int]]] = {}
 
     @staticmethod
     def _map_positions(positions: Iterable[int], keys: Sequence[str]) -> dict[str, int]:
@@ -156,13 +156,24 @@ class NameIndex:
                 self._by_bare_name.get(strip_separators(name)), "a scoped name without its scope"
             )
 
+    def _index_chunks(self, length: int) -> dict[str, list[int]]:
+        """Return the positions of the names of a length by their chunks, built when first asked for."""
+        if (positions_by_chunk := self._chunks_by_length.get(length)) is None:
+            positions_by_chunk = self._chunks_by_length[length] = {}
+            for position in self._by_length.get(length, ()):
+                for chunk in _iter_chunks(self._normalised[position]):
+                    positions_by_chunk.setdefault(chunk, []).append(position)
+        return positions_by_chunk
+
     def _find_by_distance(self, normalised: str, distance: int) -> int | None:
         """Return the most popular name within a number of errors (Damerau-Levenshtein, each place changed once)."""
         min_length = _MIN_ONE_EDIT if distance == 1 else _MIN_TWO_EDITS
         if len(normalised) < min_length:
             return None
         candidates = {
-            position for chunk in _iter_probes(normalised, distance) for position in self._by_chunk.get(chunk, ())
+            position
+            for chunk, length in _iter_probes(normalised, distance)
+            for position in self._index_chunks(length).get(chunk, ())
         }
         if not candidates:
             return None
@@ -191,19 +202,19 @@ def _extract_bare_name(name: str) -> str:
     return normalised if len(normalised) >= _MIN_BARE and len(split_words(bare_name)) >= _MIN_BARE_WORDS else ""
 
 
-def _iter_chunks(normalised: str) -> Iterator[tuple[str, int]]:
+def _iter_chunks(normalised: str) -> Iterator[str]:
     """Yield parts of a name, one of which survives in every name that is one or two errors away.
 
     One error touches at most two neighbouring characters, so the first two or the last two stay in place; two errors
     leave the first three, the last three, or what lies between, moved by one place at most.
     """
     length = len(normalised)
-    yield f"<{normalised[:2]}", length
-    yield f">{normalised[-2:]}", length
+    yield f"<{normalised[:2]}"
+    yield f">{normalised[-2:]}"
     if length >= _MIN_TWO_EDITS:
-        yield f"<{normalised[:3]}", length
-        yield f">{normalised[-3:]}", length
-        yield f"={normalised[4 : min(7, length - 4)]}", length
+        yield f"<{normalised[:3]}"
+        yield f">{normalised[-3:]}"
+        yield f"={normalised[4 : min(7, length - 4)]}"
 
 
 def _iter_probes(normalised: str, distance: int) -> Iterator[tuple[str, int]]:
