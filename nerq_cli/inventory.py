@@ -170,6 +170,8 @@ class Declaration(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     via_distance: int = 0
     #: Names of the packages of the group that require it, according to the lock file.
     parents: tuple[str, ...] = ()
+    #: Whether a call that loads it sets ``trust_remote_code``; None if it is not loaded by a call.
+    trusts_remote_code: bool | None = None
 
     @property
     def package(self) -> Package:

@@ -460,7 +460,7 @@ def _build_dependencies(
         declarations = [resolved.declaration for resolved in group]
         constraints = [constraint for resolved in group for constraint in resolved.constraints]
         resolution = "pinned" if any(resolved.resolution == "pinned" for resolved in group) else group[0].resolution
-        yield _build_dependency(package, declarations, constraints, version, resolution)
+        yield build_dependency(package, declarations, constraints, version, resolution)
 
 
 def _group_by_version(
@@ -501,7 +501,7 @@ def _build_skipped_dependencies(package: Package, declarations: Sequence[Declara
         if len(known_versions) == 1:
             by_version[known_versions[0]] += by_version.pop(None, [])
         for version, items in by_version.items():
-            dependency = _build_dependency(package, items, (), version, "unresolved" if version is None else "pinned")
+            dependency = build_dependency(package, items, (), version, "unresolved" if version is None else "pinned")
             yield replace(dependency, skip_reason=min((item.skip_reason for item in items), key=_rate_reason))
 
 
@@ -511,13 +511,14 @@ def _rate_reason(skip_reason: str) -> tuple[int, int, str]:
     return rank, -len(skip_reason), skip_reason
 
 
-def _build_dependency(
+def build_dependency(
     package: Package,
     declarations: Sequence[Declaration],
     constraints: Sequence[Declaration],
     version: str | None,
     resolution: Literal["pinned", "range", "unresolved"],
 ) -> Dependency:
+    """Return the dependency on one version of a package that these declarations have, narrowed by constraints."""
     if len(declarations) == 1 and not constraints:  # the usual case
         only = declarations[0]
         return Dependency(
