@@ -95,7 +95,15 @@ class FileFinder:
         include: Sequence[str] = (),
         *,
         recursive: bool = True,
+        is_source: Callable[[str], bool] | None = None,
     ) -> None:
+        """Take the arguments of `find_dependency_files`, and what tells by its path a file to list as source.
+
+        A file may be both.
+        """
+        self.is_source = is_source or (lambda _: False)
+        #: The files that ``is_source`` selects among those searched or named.
+        self.source_files: dict[str, InputFile] = {}
         self.base = Path(os.path.normpath((root or Path()).absolute()))
         self.exclude = [self._anchor_pattern(pattern) for pattern in exclude]
         self.include = [self._anchor_pattern(pattern) for pattern in include]
@@ -144,6 +152,10 @@ class FileFinder:
             yield from self.find_below(file, file)
             return
         name = self.as_format or detect_explicit_format(PurePosixPath(file))
+        if not self.as_format and self.is_source(str(file)):
+            self._add_source(self.make_file(file, root=file.parent, name=name))
+            if not name:
+                return
         yield self.make_file(file, root=file.parent, name=name)
         lock = file.with_name(f"{file.name}.lock")
         if not self.as_format and file.suffix == ".py" and os.path.lexists(lock):  # uv's lock file for a script
@@ -156,13 +168,21 @@ class FileFinder:
         is_included = self._make_include_filter(real_path)
         for entry in walk_files(
             real_path,
-            lambda path: _is_dependency_file(path) and is_included(path) and matches(path),
+            lambda path: (_is_dependency_file(path) or self.is_source(path)) and is_included(path) and matches(path),
             self._exclude_rules(real_path),
         ):
             name = "" if entry.problem else detect_format(PurePosixPath(entry.path))
+            is_source = not entry.problem and self.is_source(entry.path)
             problem = entry.problem or _find_link_problem(Path(entry.path), real_path)
             file = self.make_file(top / Path(entry.path).relative_to(real_path), root=root, name=name, problem=problem)
-            yield replace(file, from_search=True)
+            file = replace(file, from_search=True)
+            if is_source and not problem:
+                self._add_source(file)
+            if not is_source or _is_dependency_file(entry.path):
+                yield file
+
+    def _add_source(self, file: InputFile) -> None:
+        self.source_files.setdefault(file.key, file)
 
     def make_file(self, file: Path, *, root: Path, name: str, problem: str = "") -> InputFile:
         """Return the file with its format, or with the problem that keeps it from being read."""

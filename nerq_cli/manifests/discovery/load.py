@@ -71,6 +71,8 @@ def load_dependency_files(  # noqa: PLR0913 - the options of a search on the com
     as_format: str = "",
     root: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    is_source: Callable[[str], bool] | None = None,
+    source_files: list[InputFile] | None = None,
 ) -> tuple[DependencyFile, ...]:
     """Return the dependency files at the paths and the files that they include, each once.
 
@@ -86,13 +88,17 @@ def load_dependency_files(  # noqa: PLR0913 - the options of a search on the com
         as_format: the format of all files in ``paths``.
         root: directory that paths are relative to; by default the current directory.
         progress: called with the number of files read and the number of files known.
+        is_source: tells by its path a file to list in ``source_files``; it may be a dependency file as well.
+        source_files: filled with such files, in the order of the search, also where this raises an error.
 
     Raises:
         NothingToScanError: there is no dependency file.
         UsageError: a path does not exist, or there is no such format.
     """
-    finder = FileFinder(root, exclude, as_format, include, recursive=recursive)
+    finder = FileFinder(root, exclude, as_format, include, recursive=recursive, is_source=is_source)
     input_files = finder.find_all(paths, stdin_as)
+    if source_files is not None:
+        source_files += finder.source_files.values()
     if not input_files:
         raise NothingToScanError(
             f"no dependency file in {', '.join(paths) or 'no path'}", hint=f"looked for {describe_searched_files()}"
