@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 import msgspec
 
-from nerq_cli.ecosystems import EcosystemId, get_ecosystem, normalise_name
+from nerq_cli.ecosystems import GITHUB, EcosystemId, RegistryApi, get_ecosystem, normalise_name
 from nerq_cli.problem import Problem
 
-_REGISTRY_APIS: Final[dict[str, Literal["pypi", "npm", ""]]] = {
+_REGISTRY_APIS: Final[dict[str, RegistryApi]] = {
     ecosystem_id: get_ecosystem(ecosystem_id).registry_api for ecosystem_id in get_args(EcosystemId)
 }
 
@@ -43,7 +43,7 @@ class Package(msgspec.Struct, frozen=True, kw_only=True, order=True, gc=False):
         return _build_purl(self.ecosystem, self.name, "")
 
     @property
-    def registry_api(self) -> Literal["pypi", "npm", ""]:
+    def registry_api(self) -> RegistryApi:
         """Return the API of its registry; empty if it is listed and not scored."""
         return _REGISTRY_APIS[self.ecosystem]
 
@@ -106,8 +106,27 @@ class AdvisoryId(msgspec.Struct, frozen=True, kw_only=True, order=True):
         return f"{self.id}@{self.modified}" if self.modified else self.id
 
 
+class AccountId(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """An account or an organisation that publishes on a service."""
+
+    #: As the service spells it.
+    name: str
+
+    @property
+    def key(self) -> str:
+        """Return the key of its stored facts."""
+        return self.name
+
+
 #: What a source returns facts about.
-Subject: TypeAlias = Package | Release | RepositoryId | AdvisoryId
+Subject: TypeAlias = Package | Release | RepositoryId | AdvisoryId | AccountId
+
+
+def find_repository(package: Package) -> RepositoryId | None:
+    """Return the source repository that a package of the ecosystem ``github`` is; None for all others."""
+    if package.ecosystem != GITHUB:
+        return None
+    return RepositoryId(id=f"github.com/{package.name.lower()}", spelling=f"github.com/{package.name}")
 
 
 class Location(msgspec.Struct, frozen=True, kw_only=True, order=True, gc=False):

@@ -45,7 +45,8 @@ def run_check(names: Iterable[str], session: Session, *, recorder: Recorder | No
     """
     started_at = time.monotonic()
     rules, options = session.build_rules(()), session.build_scan_options()
-    declarations = _mark_targets([targets.parse_target(name) for name in names], rules)
+    hub_url = session.endpoints["huggingface"].url
+    declarations = _mark_targets([targets.parse_target(name, hub_url=hub_url) for name in names], rules)
     run = session.open_run()
     if recorder is not None:
         recorder.begin(run, declarations, options)

@@ -11,11 +11,11 @@ from urllib.parse import unquote
 
 import msgspec
 
-from nerq_cli.ecosystems import EcosystemId, get_ecosystem, normalise_name
+from nerq_cli.ecosystems import find_purl_package, get_ecosystem, normalise_name
 from nerq_cli.errors import ConfigError
 from nerq_cli.inventory import Location, Package
 from nerq_cli.patterns import compile_late
-from nerq_cli.policy.settings import PURL_TYPES, has_wildcards
+from nerq_cli.policy.settings import has_wildcards
 from nerq_cli.policy.waivers import Waiver
 from nerq_cli.problem import Problem
 
@@ -382,10 +382,10 @@ def _parse_purl(text: str) -> _Subject | None:
         purl = PackageURL.from_string(text)
     except ValueError:
         return None
-    ecosystem: EcosystemId | None = PURL_TYPES.get(purl.type)
-    name = f"{purl.namespace}/{purl.name}" if purl.namespace else purl.name
-    if ecosystem is None or has_wildcards(name):  # a wildcard would match other packages
+    package = find_purl_package(purl.type, purl.namespace, purl.name)
+    if package is None or has_wildcards(package[1]):  # a wildcard would match other packages
         return None
+    ecosystem, name = package
     return _Subject(Package(ecosystem=ecosystem, name=normalise_name(ecosystem, name)), purl.version or "")
 
 

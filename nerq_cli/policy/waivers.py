@@ -9,10 +9,10 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from nerq_cli.ecosystems import OTHER, get_ecosystem
+from nerq_cli.ecosystems import OTHER, find_purl_package, get_ecosystem
 from nerq_cli.inventory import Location, Package
 from nerq_cli.policy.findings import AppliedWaiver, Finding
-from nerq_cli.policy.settings import PURL_TYPES, find_package_pattern, has_wildcards, list_named_packages
+from nerq_cli.policy.settings import find_package_pattern, has_wildcards, list_named_packages
 
 #: Days before the end of a waiver from which on the report warns.
 NOTICE_DAYS: Final = 14
@@ -201,8 +201,9 @@ class _Index:
 
 def find_package(finding: Finding) -> Package:
     """Return the package that a finding is about."""
-    purl_type = finding.purl.removeprefix("pkg:").partition("/")[0]
-    return Package(ecosystem=PURL_TYPES.get(purl_type, OTHER), name=finding.name)
+    purl_type, _, path = finding.purl.removeprefix("pkg:").partition("/")
+    found = find_purl_package(purl_type, *path.partition("@")[0].rpartition("/")[::2])
+    return Package(ecosystem=OTHER if found is None else found[0], name=finding.name)
 
 
 def _covers(waiver: Waiver, package: Package, version: str) -> bool:
