@@ -23,20 +23,20 @@ class Change(NamedTuple):
     after: str
 
 
-def list_editions() -> tuple[str, ...]:
-    """Return the versions of the earlier editions, oldest first."""
-    return tuple(sorted(path.stem.removeprefix("packages-") for path in _DIRECTORY.glob("packages-*.json")))
+def list_editions(target: str = "packages") -> tuple[str, ...]:
+    """Return the versions of the earlier editions for a kind of target, oldest first."""
+    return tuple(sorted(path.stem.removeprefix(f"{target}-") for path in _DIRECTORY.glob(f"{target}-*.json")))
 
 
-def read_edition(version: str) -> dict[str, str]:
-    """Return an earlier edition as `flatten` gives it.
+def read_edition(version: str, target: str = "packages") -> dict[str, str]:
+    """Return an earlier edition for a kind of target as `flatten` gives it.
 
     Raises:
         KeyError: there is no such edition.
     """
-    if version not in list_editions():
+    if version not in list_editions(target):
         raise KeyError(version)
-    values: dict[str, str] = json.loads((_DIRECTORY / f"packages-{version}.json").read_text(encoding="utf-8"))
+    values: dict[str, str] = json.loads((_DIRECTORY / f"{target}-{version}.json").read_text(encoding="utf-8"))
     return values
 
 

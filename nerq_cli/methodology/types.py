@@ -83,6 +83,8 @@ class Methodology(msgspec.Struct, frozen=True, kw_only=True):
 
     #: Changes whenever a number in the methodology changes.
     version: str
+    #: What it is for: ``packages``, ``models``. Editions are numbered for each of them.
+    target: str = "packages"
     #: Weight of each dimension in the total.
     dimensions: Mapping[str, float]
     signals: Mapping[str, SignalSpec]

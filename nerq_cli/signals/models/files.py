@@ -1,0 +1,155 @@
+"""Files of a repository: which of them hold weights, in which format, and which of those a loader chooses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+from nerq_cli.hub_facts import HubFile
+
+#: How a file holds weights: as data (``safetensors``, ``gguf``, ``exported``), with parts that may be code (``keras``),
+#: or as a program of the pickle machine, which runs while it is loaded.
+Format: TypeAlias = Literal["safetensors", "gguf", "exported", "keras", "pickle"]
+
+#: By ending of the name. Sources: the Hub's pages about pickle scanning, GGUF and ONNX, and the modules of the
+#: libraries that write them.
+_FORMATS: Final[dict[str, Format]] = {
+    "safetensors": "safetensors",
+    "gguf": "gguf",
+    "ggml": "gguf",
+    **dict.fromkeys(
+        ("onnx", "ort", "tflite", "litertlm", "task", "mlmodel", "msgpack", "pte", "skops", "engine", "plan", "rknn"),
+        "exported",
+    ),
+    **dict.fromkeys(("h5", "hdf5", "keras"), "keras"),
+    **dict.fromkeys(
+        ("bin", "pt", "pth", "ckpt", "pkl", "pickle", "joblib", "dill", "nemo", "mar", "pt2", "th"), "pickle"
+    ),
+}
+#: What training leaves behind, pickled: loaders of models do not read it.
+_TRAINING_STATE: Final = frozenset({"training_args", "optimizer", "scheduler", "scaler", "rng_state", "random_states"})
+#: Libraries whose ``.bin`` files are plain data.
+_PLAIN_BIN_LIBRARIES: Final = frozenset({"ctranslate2", "fasttext", "openvino", "whisper.cpp", "ggml"})
+#: Programs and scripts, which no loader of models needs.
+_PROGRAMS: Final = frozenset(
+    {"exe", "dll", "scr", "msi", "lnk", "com", "ps1", "bat", "cmd", "vbs", "hta", "sh", "command", "apk", "dmg", "jar"}
+)
+#: Formats of datasets that are read as data.
+_DATA: Final = frozenset(
+    {"parquet", "arrow", "json", "jsonl", "csv", "tsv", "txt", "feather", "xml", "zst", "gz", "zip", "tar"}
+    | {"jpg", "jpeg", "png", "webp", "gif", "tif", "tiff", "wav", "mp3", "flac", "ogg", "mp4", "lance", "orc"}
+)
+#: A repository with one of these files is loaded part by part, each from a folder of its own.
+_INDEX_FILES: Final = frozenset({"model_index.json", "modules.json"})
+
+
+class Weights(msgspec.Struct, frozen=True, kw_only=True):
+    """The weights in a list of files."""
+
+    #: Path of a file by format, the first one in alphabetical order.
+    first: dict[Format, str]
+    #: Pickle files that a loader chooses, since no safe format takes their place.
+    chosen_pickles: tuple[str, ...] = ()
+    #: Every other pickle file.
+    other_pickles: tuple[str, ...] = ()
+
+    @property
+    def level(self) -> str:
+        """The level of the signal ``weight_format``; empty without weights."""
+        if self.chosen_pickles:
+            return "pickle"
+        if self.other_pickles:
+            return "twins" if self.first.keys() - {"pickle"} else ""
+        return next((name for name in ("safetensors", "gguf", "exported", "keras") if name in self.first), "")
+
+    @property
+    def is_pickle_only(self) -> bool:
+        """Whether there are weights in no other format."""
+        return bool(self.chosen_pickles) and set(self.first) == {"pickle"}
+
+    def is_replaced(self, path: str) -> bool:
+        """Whether a file is one that loaders do not choose, because another one takes its place."""
+        return path in self.other_pickles and "safetensors" in self.first
+
+
+def find_weights(files: Iterable[HubFile], libraries: Iterable[str] = ()) -> Weights:
+    """Return the weights in a list of files.
+
+    Args:
+        files: The files of a repository.
+        libraries: The library and the tags of the repository.
+
+    """
+    paths = sorted(file.path for file in files)
+    has_plain_bin = not _PLAIN_BIN_LIBRARIES.isdisjoint(word.lower() for word in libraries)
+    names = frozenset(paths)
+    first: dict[Format, str] = {}
+    pickles: list[str] = []
+    for path in paths:
+        format_ = _find_format(path, names, has_plain_bin=has_plain_bin)
+        if format_ is None:
+            continue
+        first.setdefault(format_, path)
+        if format_ == "pickle":
+            pickles.append(path)
+    safe_folders = {_get_folder(path) for path in paths if path.endswith(".safetensors")}
+    in_parts = not _INDEX_FILES.isdisjoint(names)
+    chosen = tuple(path for path in pickles if _is_chosen(path, safe_folders, in_parts=in_parts))
+    return Weights(first=first, chosen_pickles=chosen, other_pickles=tuple(p for p in pickles if p not in set(chosen)))
+
+
+def find_data(files: Sequence[HubFile]) -> Weights:
+    """Return the same for a dataset: pickled files beside data, or alone."""
+    paths = sorted(file.path for file in files)
+    pickles = tuple(
+        path for path in paths if _FORMATS.get(_get_ending(path)) == "pickle" and _get_ending(path) != "bin"
+    )
+    data = next((path for path in paths if _get_ending(path) in _DATA and not _is_description(path)), "")
+    first: dict[Format, str] = {"safetensors": data} if data else {}
+    if pickles:
+        first["pickle"] = pickles[0]
+    return Weights(first=first, chosen_pickles=() if data else pickles, other_pickles=pickles if data else ())
+
+
+def find_programs(files: Iterable[HubFile]) -> tuple[str, ...]:
+    """Return the programs and shell scripts among files."""
+    return tuple(sorted(file.path for file in files if _get_ending(file.path) in _PROGRAMS))
+
+
+def _find_format(path: str, names: frozenset[str], *, has_plain_bin: bool) -> Format | None:
+    if path.endswith("saved_model.pb"):
+        return "keras"
+    ending = _get_ending(path)
+    format_ = _FORMATS.get(ending)
+    if ending == "bin":
+        stem = path.removesuffix(".bin")
+        if ".mlpackage/" in path or f"{stem}.xml" in names or has_plain_bin:
+            return "exported"
+        if stem.rpartition("/")[2].startswith("ggml-"):
+            return "gguf"
+    return format_
+
+
+def _is_chosen(path: str, safe_folders: set[str], *, in_parts: bool) -> bool:
+    """Whether a loader chooses a pickle file: loaders prefer safetensors of the same folder."""
+    stem = path.rpartition("/")[2].partition(".")[0]
+    if stem in _TRAINING_STATE or stem.startswith(("rng_state_", "random_states_", "optimizer_")):
+        return False
+    if in_parts and path.count("/") == 1:
+        return _get_folder(path) not in safe_folders
+    return not safe_folders
+
+
+def _is_description(path: str) -> bool:
+    """Whether a file describes a dataset, and holds nothing of it."""
+    return path.rpartition("/")[2].lower() in {"dataset_infos.json", "dataset_dict.json", "requirements.txt"}
+
+
+def _get_ending(path: str) -> str:
+    return path.rpartition("/")[2].rpartition(".")[2].lower() if "." in path else ""
+
+
+def _get_folder(path: str) -> str:
+    return path.rpartition("/")[0]
