@@ -17,12 +17,14 @@ from nerq_cli.sources import is_required
 from nerq_cli.units import DAY
 
 if TYPE_CHECKING:
+    from nerq_cli.application.repositories import RepositoryKey
     from nerq_cli.application.session import Session
     from nerq_cli.evidence.collect import EvidenceCollector
     from nerq_cli.evidence.registry_lookup import PackageFacts
     from nerq_cli.facts import Advisory, Evidence, Found
     from nerq_cli.fetch.fetcher import FetchRun
     from nerq_cli.fetch.source_stats import SourceStats
+    from nerq_cli.hub_facts import HubEvidence
     from nerq_cli.inventory import Package, Release
     from nerq_cli.sources.advisories.local_database import Snapshot
 
@@ -63,6 +65,10 @@ class EvidenceProvider(Protocol):
 
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> Mapping[Release, Evidence]:
         """Return the evidence for each release: the versions in use, and possible upgrades."""
+        ...
+
+    def collect_repositories(self, keys: Sequence[RepositoryKey]) -> Mapping[RepositoryKey, HubEvidence]:
+        """Return what the Hugging Face Hub has about repositories, each at a revision; empty for the main branch."""
         ...
 
     def describe_sources(self) -> tuple[SourceStatus, ...]:
@@ -129,6 +135,14 @@ class EvidenceRun:
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:
         """Return the evidence for each release."""
         return self._open_collector().collect_evidence(releases, package_facts)
+
+    def collect_repositories(self, keys: Sequence[RepositoryKey]) -> dict[RepositoryKey, HubEvidence]:
+        """Return what the Hugging Face Hub has about repositories."""
+        from nerq_cli.evidence.hub_lookup import HubLookup
+
+        self._open_collector()
+        assert self._fetch_run is not None  # noqa: S101 - opened with the collector
+        return HubLookup(self._fetch_run, self._session.endpoints).collect(keys)
 
     @property
     def is_shareable(self) -> bool:

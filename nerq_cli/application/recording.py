@@ -29,6 +29,7 @@ from nerq_cli.errors import ExitStatus, NerqError, UsageError
 from nerq_cli.evidence.absence import may_be_private
 from nerq_cli.evidence.registry_lookup import PackageFacts
 from nerq_cli.facts import Absent, Advisory, Evidence, Fact, Found, LowerBound, Merged, PackageInfo, Unknown
+from nerq_cli.hub_facts import HubEvidence
 from nerq_cli.inventory import ADVISORIES_ONLY, Declaration, DependencyFile, Package, Release
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.report import FORMATS, RenderOptions
@@ -37,6 +38,7 @@ from nerq_cli.signals.signal import format_count
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
     from nerq_cli.application.evidence_run import EvidenceRun
+    from nerq_cli.application.repositories import RepositoryKey
     from nerq_cli.application.session import Session
     from nerq_cli.policy.rules.rule import ForeignOrigin
     from nerq_cli.report.model import Report, SourceStatus
@@ -46,6 +48,7 @@ _RECORDS: Final = "records"
 _RELEASES: Final = "releases"
 _ADVISORIES: Final = "advisories"
 _LOCAL: Final = "local"
+_REPOSITORIES: Final = "repositories"
 _PACKAGE_INFO: Final = "package_info"
 #: Version of the answers about a package.
 _NO_VERSION: Final = ""
@@ -136,6 +139,14 @@ class Recorder:
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> Mapping[Release, Evidence]:
         """Return and keep the evidence for each release."""
         return self._keep_evidence(_RELEASES, self._run.collect_evidence(releases, package_facts))
+
+    def collect_repositories(self, keys: Sequence[RepositoryKey]) -> Mapping[RepositoryKey, HubEvidence]:
+        """Return and keep what the Hub has about repositories."""
+        evidence = self._run.collect_repositories(keys)
+        for (package, revision), facts in evidence.items():
+            for field, fact in _list_hub_facts(facts):
+                self._keep(_REPOSITORIES, package, revision, field, fact)
+        return evidence
 
     def describe_sources(self) -> tuple[SourceStatus, ...]:
         """Return and keep the status of each source that was used."""
@@ -243,6 +254,10 @@ class Player:
         evidence = self._find_evidence(_RELEASES, releases)
         return {release: evidence.get(release) or _NOT_RECORDED for release in releases}
 
+    def collect_repositories(self, keys: Sequence[RepositoryKey]) -> Mapping[RepositoryKey, HubEvidence]:
+        """Return what the Hub had about repositories; of one that is not recorded everything is unknown."""
+        return {key: _build_hub_evidence(self._find(_REPOSITORIES, *key)) for key in keys}
+
     def describe_sources(self) -> tuple[SourceStatus, ...]:
         """Return the status of each source that was used."""
         return self._recording.inputs.sources
@@ -259,6 +274,29 @@ _DEFAULTS: Final[Mapping[str, Fact[Any]]] = {
     name: cast("Fact[Any]", getattr(Evidence(), name)) for name in Evidence.__struct_fields__
 }
 _NOT_RECORDED: Final = Evidence(**{name: Unknown("not in the recording") for name in _DEFAULTS})
+
+
+#: The facts of the evidence about a repository, and the begin of the names of those about others that it depends on.
+_HUB_FIELDS: Final = ("repository", "card", "owner", "name_clone")
+_HUB_TABLES: Final = ("bases", "used")
+
+
+def _list_hub_facts(evidence: HubEvidence) -> Iterator[tuple[str, Fact[Any]]]:
+    """Yield the facts about a repository with the names of their fields: ``card``, ``bases:owner/name``."""
+    yield from ((field, getattr(evidence, field)) for field in _HUB_FIELDS)
+    for table in _HUB_TABLES:
+        yield from ((f"{table}:{id_}", fact) for id_, fact in getattr(evidence, table).items())
+
+
+def _build_hub_evidence(facts: Mapping[str, Fact[Any]]) -> HubEvidence:
+    unknown = Unknown("not in the recording")
+    tables: dict[str, dict[str, Fact[Any]]] = {table: {} for table in _HUB_TABLES}
+    for name, fact in facts.items():
+        table, _, id_ = name.partition(":")
+        if id_:
+            tables[table][id_] = fact
+    fields: dict[str, Any] = {field: facts.get(field, unknown) for field in _HUB_FIELDS}
+    return HubEvidence(**fields, **tables)
 
 
 class Replay(msgspec.Struct, frozen=True):
@@ -428,6 +466,9 @@ def _get_decode(field: str) -> Callable[[bytes], Any]:
     """
     if field == _RECORDS:
         return build_json_decoder(tuple[Advisory, ...]).decode
+    if field in _HUB_FIELDS or field.startswith(tuple(f"{table}:" for table in _HUB_TABLES)):
+        found, *_ = get_args(get_type_hints(HubEvidence)[field if field in _HUB_FIELDS else "repository"])
+        return build_json_decoder(cast("type[Any]", get_args(found)[0])).decode
     if field not in _DEFAULTS:
         message = f"evidence has no field {field}"
         raise ValueError(message)

@@ -61,7 +61,7 @@ State: TypeAlias = Literal["found", "lower-bound", "absent", "unknown"]
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One answer that a run used: what is known about a package or a version."""
 
-    #: What asked: ``packages``, ``releases``, ``records``, ``advisories`` or ``local``.
+    #: What asked: ``packages``, ``releases``, ``records``, ``advisories``, ``local`` or ``repositories``.
     call: str
     ecosystem: str
     name: str

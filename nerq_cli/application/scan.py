@@ -16,6 +16,12 @@ from nerq_cli.application.build_report import build_empty_report, build_report, 
 from nerq_cli.application.foreign_origins import list_foreign_origins
 from nerq_cli.application.named_versions import list_by_package
 from nerq_cli.application.nested_settings import note_nested_settings
+from nerq_cli.application.repositories import (
+    assess_repositories,
+    find_loaders,
+    list_repositories,
+    split_declarations,
+)
 from nerq_cli.application.scores import score_compactly, score_releases
 from nerq_cli.application.select_dependencies import select_dependencies
 from nerq_cli.application.upgrades import add_upgrades
@@ -223,16 +229,17 @@ def _scan_prepared(
 ) -> Report:
     dependency_files, foreign_origins = project.dependency_files, project.foreign_origins
     if options.list_only or _must_stop(dependency_files, options):
-        resolution = resolve(project.declarations, {}, python=options.python or None)
-        assessments = [Assessment(dependency=dependency, state=None) for dependency in resolution.dependencies]
+        declarations, repositories = split_declarations(project.declarations)
+        resolution = resolve(declarations, {}, python=options.python or None)
+        dependencies = (*resolution.dependencies, *list_repositories(repositories))
+        assessments = [Assessment(dependency=dependency, state=None) for dependency in dependencies]
         return build_report(
             dependency_files, assessments, options, sources=(), foreign_origins=foreign_origins, list_only=True
         )
-    declarations: Iterable[Declaration] = project.declarations
     if isinstance(earlier, Record) or earlier is None:
-        assessments = list(assess_declarations(declarations, options, provider, scorer))
+        assessments = list(assess_declarations(project.declarations, options, provider, scorer))
     else:  # its declarations are compared with these
-        declarations = list(declarations)
+        declarations = list(project.declarations)
         assessments = list(assess_declarations(declarations, options, provider, scorer))
         earlier = earlier.assess(declarations, assessments, options, provider, scorer)
     sources = provider.describe_sources()
@@ -287,8 +294,11 @@ def assess_declarations(
     provider: EvidenceProvider,
     scorer: Scorer = score_releases,
 ) -> Iterator[Assessment]:
-    """Yield every dependency with its score and state, a batch of packages at a time."""
+    """Yield every dependency with its score and state, a batch of packages at a time; repositories come last."""
+    declarations, repositories = split_declarations(declarations)
+    loaders = find_loaders(declarations) if repositories else ()
     resolver = Declarations(declarations, python=options.python or None)
+    del declarations
     packages = resolver.packages
     batches = [*_split_batches(packages, BATCH_SIZE)]
 
@@ -304,6 +314,8 @@ def assess_declarations(
     for batch, assessments in zip(batches, results, strict=True):
         resolver.drop_packages(batch)
         yield from assessments
+    if repositories:
+        yield from assess_repositories(repositories, loaders, options, provider)
 
 
 def _assess_batch(

@@ -100,7 +100,28 @@ def test_a_revision_is_accepted(revision: str) -> None:
 
 @pytest.mark.parametrize(
     "revision",
-    [*["../a", "a/../b", "/a", "a/", "a//b", "a~1", "a^", "a:b", "a?", "a*", "a[b", "a\\b", "a@{1}", "a.lock", "a.lock/b", "a.", "a/.b"], *OTHER_TEXTS],
+    [
+        *[
+            "../a",
+            "a/../b",
+            "/a",
+            "a/",
+            "a//b",
+            "a~1",
+            "a^",
+            "a:b",
+            "a?",
+            "a*",
+            "a[b",
+            "a\\b",
+            "a@{1}",
+            "a.lock",
+            "a.lock/b",
+            "a.",
+            "a/.b",
+        ],
+        *OTHER_TEXTS,
+    ],
 )
 def test_what_is_no_reference_of_git_is_refused(revision: str) -> None:
     assert not get_ecosystem("huggingface").accepts_requirement(revision)
