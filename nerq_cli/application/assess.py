@@ -24,7 +24,7 @@ from nerq_cli.policy.rules import RULES, find_level
 from nerq_cli.policy.rules.scores import explain_dimensions
 from nerq_cli.policy.settings import DEFAULT_POLICY, PolicySettings
 from nerq_cli.policy.upgrade import find_uninstallable_fixes
-from nerq_cli.policy.waivers import Waiver
+from nerq_cli.policy.waivers import Waiver, WaiverPaths
 from nerq_cli.report.model import Assessment
 from nerq_cli.signals.signal import format_count
 
@@ -65,6 +65,8 @@ class ScanOptions(msgspec.Struct, frozen=True, kw_only=True):
     age_rules: tuple[AgeRule, ...] = ()
     #: Of the settings, then those of VEX documents.
     waivers: tuple[Waiver, ...] = ()
+    #: How the paths of waivers relate to those of locations.
+    waiver_paths: WaiverPaths = WaiverPaths()
     #: Whether the run sees a part of the project only, so that a waiver without findings may still have a use.
     is_partial: bool = False
     #: Whether a waiver ends when a version that can be installed fixes the advisory.

@@ -5,11 +5,28 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from nerq_cli.config import find_nested
 from nerq_cli.inventory import DependencyFile
+from nerq_cli.policy.waivers import WaiverPaths
+
+if TYPE_CHECKING:
+    from nerq_cli.application.read_dependencies import Inputs
+
+
+def locate_waivers(settings_path: str, inputs: Inputs) -> WaiverPaths:
+    """Return how the paths of waivers, which are relative to the settings file, relate to those of locations.
+
+    Without a settings file of the project they are relative to the scanned directory.
+    """
+    prefix = ""
+    if settings_path:
+        relative = os.path.relpath(inputs.root, os.path.dirname(os.path.abspath(settings_path)))  # noqa: PTH100, PTH120 - pathlib keeps ".."
+        prefix = "" if relative == "." or relative.startswith("..") else Path(relative).as_posix()
+    return WaiverPaths(base=inputs.base, prefix=prefix)
 
 
 def note_nested_settings(

@@ -472,7 +472,11 @@ class _Cleaner:
                 package_thresholds={key: value for key, value in thresholds.items() if self._is_public(key)},
                 allowed_scripts=self._select(policy.allowed_scripts),
             ),
-            waivers=tuple(waiver for waiver in options.waivers if self._is_public(f"{waiver.package} {waiver.reason}")),
+            waivers=tuple(
+                waiver
+                for waiver in options.waivers
+                if self._is_public(f"{waiver.package} {waiver.path} {waiver.reason}")
+            ),
         )
 
     def _clean_declaration(self, declaration: Declaration) -> Declaration:

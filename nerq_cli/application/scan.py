@@ -15,7 +15,7 @@ from nerq_cli.application.assess import assess_resolution
 from nerq_cli.application.build_report import build_empty_report, build_report, drop_contents
 from nerq_cli.application.foreign_origins import list_foreign_origins
 from nerq_cli.application.named_versions import list_by_package
-from nerq_cli.application.nested_settings import note_nested_settings
+from nerq_cli.application.nested_settings import locate_waivers, note_nested_settings
 from nerq_cli.application.scores import score_compactly, score_releases
 from nerq_cli.application.select_dependencies import select_dependencies
 from nerq_cli.application.upgrades import add_upgrades
@@ -95,7 +95,11 @@ def run_scan(
         from nerq_cli.application.baseline_files import read_chosen_baseline
 
         earlier = read_chosen_baseline(session, baseline)
-    options = replace(options, is_partial=_is_partial(inputs, options))
+    options = replace(
+        options,
+        is_partial=_is_partial(inputs, options),
+        waiver_paths=locate_waivers(session.config.path if session.obeys_project else "", inputs),
+    )
     inputs = replace(inputs, exclude=(*session.config.exclude, *inputs.exclude))
     try:
         dependency_files = session.name_indexes(read_inputs(inputs, session.create_progress))

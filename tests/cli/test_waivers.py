@@ -289,3 +289,38 @@ def test_decisions_are_written_as_openvex_and_read_back(nerq: Nerq, demo: Path) 
     assert (demo / "decisions.openvex.json").read_bytes() == first
     (demo / "nerq.toml").write_text("threshold = 40\n")
     assert scan(nerq, "--vex", "decisions.openvex.json").status == 0
+
+
+def test_findings_about_a_file_are_waived_by_rule_and_path(
+    nerq: Nerq, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "web").mkdir()
+    (project / "web" / "package.json").write_text("{}")
+    (project / "web" / "bunfig.toml").write_text("[install]\nminimumReleaseAge = 10080\n")  # minutes, not seconds
+    settings = 'threshold = 0\nrules.vulnerability = "allow"\nrules.age-policy-mismatch = "deny"\n'
+    (project / "nerq.toml").write_text(settings)
+    failing = scan(nerq)
+    assert (failing.status, rules(failing)) == (1, ["age-policy-mismatch"])
+    written = nerq(
+        "waive", "--path", "web/bunfig.toml", "--rule", "age-policy-mismatch", "--until", "30d", "--reason", "r"
+    )
+    assert written.status == 0
+    assert "wrote to nerq.toml: web/bunfig.toml, age-policy-mismatch, until " in written.out
+    today = ("--as-of", "2026-11-29")
+    (project / "nerq.toml").write_text((project / "nerq.toml").read_text().replace("until = 2", "until = 9"))
+    result = nerq("scan", *today, "--format", "json")
+    assert (result.status, rules(result)) == (0, ["age-policy-mismatch"])
+    assert result.json["findings"][0]["waiver"]["reason"] == "r"
+    monkeypatch.chdir(project / "web")  # settings above, and paths below the directory that is scanned
+    (project / "web" / "requirements.txt").write_text("demo==1.0\n")
+    assert nerq("scan", *today).status == 0
+    (project / "nerq.toml").write_text((project / "nerq.toml").read_text().replace("web/bunfig", "bunfig"))
+    assert nerq("scan", *today).status == 1
+
+
+def test_a_waiver_of_nothing_or_of_everything_is_an_error(nerq: Nerq) -> None:
+    more = ("--rule", "lock-drift", "--until", "30d", "--reason", "r")
+    assert "neither a package nor a file" in nerq("waive", *more).err
+    for path in ("**", "../a", "!a"):
+        assert nerq("waive", "--path", path, *more).status == 2
+    assert nerq("waive", "--path", "a", "--advisory", "GHSA-1-1", "--until", "30d", "--reason", "r").status == 2

@@ -93,7 +93,7 @@ def find_findings(rule_input: RuleInput) -> tuple[Finding, ...]:
     findings = (finding for rule in RULES if rule not in _WAIVER_RULES for finding in _check_rule(rule, rule_input))
     if not rule_input.waivers:
         return tuple(findings)
-    waived, uses = apply_waivers(findings, _select_waivers(rule_input), rule_input.as_of)
+    waived, uses = apply_waivers(findings, _select_waivers(rule_input), rule_input.as_of, rule_input.waiver_paths)
     rule_input = msgspec.structs.replace(rule_input, waiver_uses=uses)
     about_waivers = [finding for rule in _WAIVER_RULES for finding in _check_rule(rule, rule_input)]
     return tuple(sorted((*waived, *about_waivers), key=lambda finding: _POSITIONS[finding.id]))
