@@ -75,7 +75,7 @@ class ScanOptions(msgspec.Struct, frozen=True, kw_only=True):
     def judge(self, dependency: Dependency, score: scoring.Score | None) -> State:
         """Return the state of a dependency with this score."""
         threshold = self.policy.find_threshold(dependency, self.threshold)
-        return judge_dependency(dependency, score, threshold, self.policy.dimension_thresholds)
+        return judge_dependency(dependency, score, threshold, self.policy.find_dimension_thresholds(dependency))
 
 
 def assess_resolution(
@@ -189,7 +189,7 @@ def assess_release(
         score=score,
         # The sum of a tuple and empty ones is the same tuple: most dependencies share that of their score.
         reasons=(
-            tuple(explain_dimensions(score, options.policy))
+            tuple(explain_dimensions(score, options.policy.find_dimension_thresholds(dependency)))
             + tuple(_explain_range(score, state))
             + _collect_reasons(score, evidence)
             + tuple(_explain_local_build(dependency, version))
@@ -270,9 +270,14 @@ def _collect_marks(release: Release, evidence: Evidence, options: ScanOptions) -
 
 
 def _list_marked_rules(settings: PolicySettings) -> list[str]:
-    if not settings.levels:  # by default none is in force
+    policies = [policy for policy in (settings, *(entry.policy for entry in settings.subtrees)) if policy.levels]
+    if not policies:  # by default none is in force
         return []
-    return [rule.id for rule in RULES if rule.id in MARKED_RULES and find_level(rule, settings) != "allow"]
+    return [
+        rule.id
+        for rule in RULES
+        if rule.id in MARKED_RULES and any(find_level(rule, policy) != "allow" for policy in policies)
+    ]
 
 
 def _is_in_registry(fact: Fact[PackageInfo] | None) -> bool | None:

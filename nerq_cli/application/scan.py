@@ -15,7 +15,7 @@ from nerq_cli.application.assess import assess_resolution
 from nerq_cli.application.build_report import build_empty_report, build_report, drop_contents
 from nerq_cli.application.foreign_origins import list_foreign_origins
 from nerq_cli.application.named_versions import list_by_package
-from nerq_cli.application.nested_settings import locate_waivers, note_nested_settings
+from nerq_cli.application.nested_settings import apply_nested_settings, locate_waivers
 from nerq_cli.application.scores import score_compactly, score_releases
 from nerq_cli.application.select_dependencies import select_dependencies
 from nerq_cli.application.upgrades import add_upgrades
@@ -103,8 +103,8 @@ def run_scan(
     inputs = replace(inputs, exclude=(*session.config.exclude, *inputs.exclude))
     try:
         dependency_files = session.name_indexes(read_inputs(inputs, session.create_progress))
-        if session.obeys_project:
-            dependency_files = note_nested_settings(dependency_files, inputs.root, session.config.path)
+        if session.obeys_project or (session.config.nested and not session.settings.no_config):
+            dependency_files, options = apply_nested_settings(dependency_files, options, session.config, inputs.root)
     except NothingToScanError as error:
         report = build_empty_report(options, f"{error}")
     else:

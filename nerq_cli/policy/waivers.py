@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from nerq_cli.ecosystems import OTHER, get_ecosystem
 from nerq_cli.inventory import Location, Package
 from nerq_cli.policy.findings import AppliedWaiver, Finding
-from nerq_cli.policy.settings import PURL_TYPES, find_package_pattern, has_wildcards, list_named_packages
+from nerq_cli.policy.settings import PURL_TYPES, find_package_pattern, has_wildcards, is_inside, list_named_packages
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -106,11 +106,6 @@ class WaiverPaths(msgspec.Struct, frozen=True):
         if self.prefix and not waiver.directory:
             relative = f"{self.prefix}/{relative}"
         return _compile_path(waiver.path).match_file(relative)
-
-
-def is_inside(path: str, directory: str) -> bool:
-    """Return whether a path of a location is in a directory, or is that."""
-    return path == directory or path.startswith(f"{directory}/")
 
 
 @lru_cache(maxsize=256)

@@ -69,7 +69,11 @@ def list_vulnerabilities(assessment: Assessment, settings: PolicySettings) -> It
 
 def is_denied(assessment: Assessment, settings: PolicySettings) -> bool:
     """Return whether a vulnerability of the version in use fails the run."""
-    return any(level == "deny" for _, level in list_vulnerabilities(assessment, settings))
+    return any(
+        level == "deny"
+        for applicable in settings.list_applicable(assessment.dependency)
+        for _, level in list_vulnerabilities(assessment, applicable)
+    )
 
 
 def choose_level(assessment: Assessment, advisory: AffectingAdvisory, settings: PolicySettings) -> Level:
