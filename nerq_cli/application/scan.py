@@ -109,7 +109,8 @@ def run_scan(
         report = build_empty_report(options, f"{error}")
     else:
         rules = session.build_rules(dependency_files)
-        options = replace(options, age_rules=session.read_age_rules(dependency_files, inputs.root))
+        age_rules = () if options.list_only else session.read_age_rules(dependency_files, inputs.root)
+        options = replace(options, age_rules=age_rules)
         if since is not None and not options.list_only:
             from nerq_cli.application.old_run import open_old_run
 

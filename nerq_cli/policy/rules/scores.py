@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from msgspec.structs import replace
+
 from nerq_cli.policy import estimate_dimension
 from nerq_cli.policy.assessment import Assessment
 from nerq_cli.policy.findings import Finding
@@ -22,7 +24,17 @@ def _find_below(rule_input: RuleInput) -> Iterator[Finding]:
             if assessment.threshold is not None:  # another directory may require more
                 threshold = max(threshold, assessment.threshold)
             if text := explain_below(assessment, threshold, settings):
-                yield build_finding(assessment, text)
+                yield _add_without_waived(build_finding(assessment, text), assessment)
+
+
+def _add_without_waived(finding: Finding, assessment: Assessment) -> Finding:
+    """Return the finding with the score without waived advisories; their waivers apply to it if that passes."""
+    without = assessment.without_waived
+    if without is None or without.value is None:
+        return finding
+    noun = "advisory" if without.advisories == 1 else f"{without.advisories} advisories"
+    text = f"{finding.text}; {without.value:.1f} without the waived {noun}"
+    return replace(finding, text=text, advisory_ids=without.ids if without.passes else ())
 
 
 def explain_below(assessment: Assessment, threshold: float, settings: PolicySettings) -> str:
