@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from nerq_cli.application.repositories import RepositoryKey
     from nerq_cli.application.session import Session
     from nerq_cli.policy.rules.rule import ForeignOrigin
+    from nerq_cli.policy.settings import PolicySettings
     from nerq_cli.report.model import Report, SourceStatus
 
 _PACKAGES: Final = "packages"
@@ -504,16 +505,23 @@ class _Cleaner:
 
     def _clean_options(self, options: ScanOptions) -> ScanOptions:
         """Return the options without the settings about single private packages."""
-        policy = options.policy
-        thresholds = policy.package_thresholds
         return replace(
             options,
-            policy=replace(
-                policy,
-                package_thresholds={key: value for key, value in thresholds.items() if self._is_public(key)},
-                allowed_scripts=self._select(policy.allowed_scripts),
+            policy=self._clean_policy(options.policy),
+            waivers=tuple(
+                waiver
+                for waiver in options.waivers
+                if self._is_public(f"{waiver.package} {waiver.path} {waiver.reason}")
             ),
-            waivers=tuple(waiver for waiver in options.waivers if self._is_public(f"{waiver.package} {waiver.reason}")),
+        )
+
+    def _clean_policy(self, policy: PolicySettings) -> PolicySettings:
+        thresholds = policy.package_thresholds
+        return replace(
+            policy,
+            package_thresholds={key: value for key, value in thresholds.items() if self._is_public(key)},
+            allowed_scripts=self._select(policy.allowed_scripts),
+            subtrees=tuple(replace(entry, policy=self._clean_policy(entry.policy)) for entry in policy.subtrees),
         )
 
     def _clean_declaration(self, declaration: Declaration) -> Declaration:

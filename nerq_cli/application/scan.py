@@ -15,7 +15,7 @@ from nerq_cli.application.assess import assess_resolution
 from nerq_cli.application.build_report import build_empty_report, build_report, drop_contents
 from nerq_cli.application.foreign_origins import list_foreign_origins
 from nerq_cli.application.named_versions import list_by_package
-from nerq_cli.application.nested_settings import note_nested_settings
+from nerq_cli.application.nested_settings import apply_nested_settings, locate_waivers
 from nerq_cli.application.repositories import (
     assess_repositories,
     find_loaders,
@@ -101,17 +101,22 @@ def run_scan(
         from nerq_cli.application.baseline_files import read_chosen_baseline
 
         earlier = read_chosen_baseline(session, baseline)
-    options = replace(options, is_partial=_is_partial(inputs, options))
+    options = replace(
+        options,
+        is_partial=_is_partial(inputs, options),
+        waiver_paths=locate_waivers(session.config.path if session.obeys_project else "", inputs),
+    )
     inputs = replace(inputs, exclude=(*session.config.exclude, *inputs.exclude))
     try:
         dependency_files = session.name_indexes(read_inputs(inputs, session.create_progress))
-        if session.obeys_project:
-            dependency_files = note_nested_settings(dependency_files, inputs.root, session.config.path)
+        if session.obeys_project or (session.config.nested and not session.settings.no_config):
+            dependency_files, options = apply_nested_settings(dependency_files, options, session.config, inputs.root)
     except NothingToScanError as error:
         report = build_empty_report(options, f"{error}")
     else:
         rules = session.build_rules(dependency_files)
-        options = replace(options, age_rules=session.read_age_rules(dependency_files, inputs.root))
+        age_rules = () if options.list_only else session.read_age_rules(dependency_files, inputs.root)
+        options = replace(options, age_rules=age_rules)
         if since is not None and not options.list_only:
             from nerq_cli.application.old_run import open_old_run
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
@@ -25,6 +25,7 @@ from nerq_cli.signals.signal import format_count
 
 if TYPE_CHECKING:
     from nerq_cli.application.read_dependencies import Inputs
+    from nerq_cli.config import Config
     from nerq_cli.inventory import DependencyFile
 
 #: Files that are no dependency files and decide how those are found, read or judged.
@@ -95,7 +96,7 @@ def read_old_project(
             notes.append(f"{label} has nothing at {', '.join(inputs.paths)}: everything counts as new")
         same_files = tree.find_same(settings_files)
         if reads_settings:
-            notes += _compare_settings(tree, inputs, label)
+            notes += _compare_settings(tree, inputs, label, dependency_files)
     errors = [problem for file in dependency_files for problem in file.problems if problem.level != "note"]
     if errors:
         paths = ", ".join(dict.fromkeys(problem.path for problem in errors[:3]))
@@ -267,15 +268,49 @@ def _is_below(path: Path, root: Path) -> bool:
     return os.path.realpath(path).startswith(os.path.join(os.path.realpath(root), ""))  # noqa: PTH118
 
 
-def _compare_settings(tree: _Tree, inputs: Inputs, label: str) -> Iterator[str]:
+def _compare_settings(
+    tree: _Tree, inputs: Inputs, label: str, dependency_files: Sequence[DependencyFile]
+) -> Iterator[str]:
     """Yield how the settings of the project are weaker than they were: a change must not lower its own bar unseen."""
     from nerq_cli.config.weaker import find_weaker
 
     new = read_config(inputs.root)
+    old_root = Path(tree.find_base(inputs.root))
     try:
-        old = read_config(Path(tree.find_base(inputs.root)))
+        old = read_config(old_root)
+        old_nested = _read_nested(old, dependency_files, old_root, tree.working_directory)
     except ConfigError:
         yield f"the settings of {label} cannot be used: whether those of now are weaker is not known"
         return
     if weaker := list(find_weaker(old, new)):
         yield f"{new.path or 'the settings'} accepts more than at {label}: {'; '.join(weaker)}"
+    new_nested = _read_nested(new, dependency_files, inputs.root, None)
+    for folder in sorted(old_nested.keys() | new_nested.keys()):
+        # Without waivers, and with the rest of the root's: what is weaker there is stated above.
+        before, after = (
+            _find_nearest(folder, nested, replace(root, waivers=()))
+            for nested, root in ((old_nested, old), (new_nested, new))
+        )
+        weaker = [text for text in find_weaker(before, after) if text not in weaker]
+        if weaker:
+            yield f"the settings in {folder} accept more than at {label}: {'; '.join(weaker)}"
+
+
+def _read_nested(
+    config: Config, dependency_files: Sequence[DependencyFile], root: Path, start: Path | None
+) -> dict[str, Config]:
+    """Return the settings of the directories below the root that are obeyed, each with its own waivers."""
+    if not config.nested:
+        return {}
+    from nerq_cli.application.nested_settings import list_directories, list_nested_folders, read_nested_settings
+
+    folders = list_nested_folders(list_directories(dependency_files), root, config.path, start=start)
+    return {
+        folder: replace(entry.config, waivers=entry.waivers)
+        for folder, entry in read_nested_settings(folders, config).items()
+    }
+
+
+def _find_nearest(folder: str, nested: Mapping[str, Config], root: Config) -> Config:
+    folders = (folder, *(parent.as_posix() for parent in PurePosixPath(folder).parents))
+    return next((nested[name] for name in folders if name in nested), root)

@@ -44,14 +44,26 @@ def read_config(start: Path, *, home: Path | None = None) -> Config:
         ConfigError: the file is not TOML, or has unknown settings or invalid values; it lists all of them.
     """
     for directory in _iter_directories(start, home or Path(os.path.expanduser("~"))):  # noqa: PTH111 - Path.home() may raise
-        files = [file for name in _NAMES if (file := _read_file(directory / name)) is not None]
-        pyproject_file = _read_file(directory / _PYPROJECT)
-        if files:
-            warnings = tuple(_warn_ignored(files, pyproject_file))
-            return _build_config(files[0], _parse_toml(files[0]), warnings=warnings)
-        if pyproject_file is not None and (table := _read_tool_table(pyproject_file)) is not None:
-            return _build_config(pyproject_file, table)
+        config = read_directory_config(directory)
+        if config is not None:
+            return config
     return Config()
+
+
+def read_directory_config(directory: Path) -> Config | None:
+    """Return the settings in one directory; None if it has none.
+
+    Raises:
+        ConfigError: the file is not TOML, or has unknown settings or invalid values; it lists all of them.
+    """
+    files = [file for name in _NAMES if (file := _read_file(directory / name)) is not None]
+    pyproject_file = _read_file(directory / _PYPROJECT)
+    if files:
+        warnings = tuple(_warn_ignored(files, pyproject_file))
+        return _build_config(files[0], _parse_toml(files[0]), warnings=warnings)
+    if pyproject_file is not None and (table := _read_tool_table(pyproject_file)) is not None:
+        return _build_config(pyproject_file, table)
+    return None
 
 
 def find_nested(directories: Iterable[Path]) -> Iterator[Path]:

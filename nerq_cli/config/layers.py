@@ -180,11 +180,11 @@ def _find_weakenings(config: Config) -> Iterator[str]:
         ("public", config.public),
         ("exclude", config.exclude),
         ("groups", config.groups),
+        ("nested", ("waivers",) if config.nested == "waivers" else ()),
+        ("baseline", (config.baseline,) if config.baseline else ()),
     ):
         if patterns:
             yield f"{key} = {', '.join(patterns[:_MAX_SHOWN])}{', …' * (len(patterns) > _MAX_SHOWN)}"
-    if config.baseline:
-        yield f"baseline = {config.baseline}"
     if config.waivers:
         labels = [waiver.label for waiver in config.waivers[:_MAX_SHOWN]]
         more = "; …" * (len(config.waivers) > _MAX_SHOWN)

@@ -68,6 +68,13 @@ _SETTINGS: Final = (
         "baseline", values.FILE, "earlier run to compare with: only what is new or worse fails", option="--baseline"
     ),
     Setting("report-only", values.BOOLEAN, "state what would fail, and exit 0", "false", "--report-only"),
+    Setting(
+        "nested",
+        values.NESTED,
+        "obey settings files in subdirectories for what is below them, as far as they are stricter; `waivers`: their "
+        "waivers as well",
+        "false",
+    ),
 )
 #: Options of rules beside their level.
 _RULE_OPTIONS: Final[Mapping[str, tuple[Setting, ...]]] = MappingProxyType(

@@ -464,3 +464,24 @@ def test_a_submodule_is_named(nerq: Nerq, project: Path) -> None:
     git("commit", "-q", "-m", "submodule")
     notes = scan(nerq, since="HEAD").json["comparison"]["notes"]
     assert notes == ["the submodule vendor/lib is not read from git: its dependencies count as new"]
+
+
+def test_settings_of_a_directory_that_became_weaker_are_named(nerq: Nerq, repository: Path) -> None:
+    (repository / "web").mkdir()
+    (repository / "web" / "requirements.txt").write_text("other==1.0\n")
+    (repository / "nerq.toml").write_text("nested = true\n")
+    (repository / "web" / "nerq.toml").write_text('threshold = 75\nrules.yanked = "deny"\n')
+    commit("stricter")
+    git("checkout", "-q", "-b", "topic")
+    (repository / "web" / "nerq.toml").write_text("threshold = 72\n")
+    commit("weaker")
+    notes = scan(nerq).json["comparison"]["notes"]
+    assert any(
+        note.startswith("the settings in web accept more than at main at ")
+        and note.endswith("threshold 75 → 72; rules.yanked deny → allow")
+        for note in notes
+    )
+    (repository / "nerq.toml").write_text("nested = false\n")
+    notes = scan(nerq).json["comparison"]["notes"]
+    assert any("nested true → false" in note for note in notes)
+    assert any("the settings in web accept more" in note and "threshold 75 → 70" in note for note in notes)
