@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.inventory import Location
 from nerq_cli.patterns import compile_late
 from nerq_cli.policy.rules import PolicyRule
+from nerq_cli.report.changes import describe_changes, describe_findings, describe_summary, find_changes
 from nerq_cli.report.gaps import Gap, is_fully_checked, list_gaps
 from nerq_cli.report.issues import ADVISORY_SEVERITIES, RULE_SEVERITIES, Issue, find_rules, list_issues
 from nerq_cli.report.model import Report
@@ -27,6 +29,8 @@ MAX_LOCATIONS: Final = 100
 MAX_COMPRESSED: Final = 10_000_000
 #: Most notifications; files with many problems repeat them.
 _MAX_NOTIFICATIONS: Final = 1_000
+#: Most changes of dependencies that the properties of the run list.
+_MAX_CHANGES: Final = 1_000
 #: Part of the limit that a shortened file aims at: its compression is estimated.
 _SHORTENING: Final = 0.9
 
@@ -57,8 +61,16 @@ def render_parts(report: Report, options: RenderOptions) -> Iterator[bytes]:  # 
     descriptors = {_descriptor_id(issue): issue for issue in issues}
     indexes = {descriptor_id: index for index, descriptor_id in enumerate(descriptors)}
     has_waivers = any(issue.waiver is not None for issue in issues)
+    changes = find_changes(report)
     results = [
-        msgspec.json.encode(_build_result(issue, indexes, has_suppressions=has_waivers))
+        msgspec.json.encode(
+            _build_result(
+                issue,
+                indexes,
+                change=describe_changes(report, changes.get(issue.purl, ())),
+                has_suppressions=has_waivers,
+            )
+        )
         for issue in issues[:MAX_RESULTS]
     ]
     kept = _fit_results(results)
@@ -138,9 +150,34 @@ def _build_run(
             "methodology": report.methodology.version,
             "threshold": report.threshold,
             "dependencies": len(report.dependencies),
+            **_describe_comparison(report),
         },
         "results": [],
     }
+
+
+def _describe_comparison(report: Report) -> dict[str, Any]:
+    """Return the comparison with an earlier run as a property of the run; empty without one."""
+    comparison = report.comparison
+    if comparison is None:
+        return {}
+    content: dict[str, Any] = {
+        "baseline": _clean(comparison.label),
+        "dependencies": _clean(describe_summary(comparison)),
+        "findings": ", ".join(describe_findings(report, comparison)),
+        "changes": [
+            {
+                "name": _clean(f"{get_ecosystem(change.ecosystem).purl_type}:{change.name}"),
+                "version": _clean(change.version_after or ""),
+                "change": _clean(describe_changes(report, (change,))),
+                **({"versionBefore": _clean(change.version_before)} if change.version_before else {}),
+            }
+            for change in comparison.changes[:_MAX_CHANGES]
+        ],
+    }
+    if len(comparison.changes) > _MAX_CHANGES:
+        content["changesLeftOut"] = len(comparison.changes) - _MAX_CHANGES
+    return {"comparison": content}
 
 
 def _build_notification(name: str, gap: Gap) -> dict[str, Any]:
@@ -182,7 +219,8 @@ def _pascal_case(text: str) -> str:
     return "".join(word.capitalize() for word in text.split("-"))
 
 
-def _build_result(issue: Issue, indexes: dict[str, int], *, has_suppressions: bool) -> dict[str, Any]:
+def _build_result(issue: Issue, indexes: dict[str, int], *, change: str, has_suppressions: bool) -> dict[str, Any]:
+    """Return a result; ``change`` is what differs from the earlier run in the dependency that it is about."""
     descriptor_id = _descriptor_id(issue)
     parts = [f"{issue.label}: {issue.text}" if issue.name else issue.text]
     parts += [f"Fix: {issue.fix}"] * bool(issue.fix) + [issue.remark] * bool(issue.remark)
@@ -218,6 +256,7 @@ def _build_result(issue: Issue, indexes: dict[str, int], *, has_suppressions: bo
         "advisory": issue.advisory,
         "severity": issue.severity,
         "fix": issue.fix,
+        "change": _clean(change),
     }
     result["properties"] = {name: value for name, value in properties.items() if value}
     return result
