@@ -16,6 +16,7 @@ from nerq_cli.application.build_report import build_empty_report, build_report, 
 from nerq_cli.application.foreign_origins import list_foreign_origins
 from nerq_cli.application.named_versions import list_by_package
 from nerq_cli.application.nested_settings import note_nested_settings
+from nerq_cli.application.repository_directory import find_repository_directory
 from nerq_cli.application.scores import score_compactly, score_releases
 from nerq_cli.application.select_dependencies import select_dependencies
 from nerq_cli.application.upgrades import add_upgrades
@@ -145,6 +146,7 @@ def finish_report(report: Report, run: EvidenceRun, started_at: float) -> Report
         warnings=(*report.warnings, *run.warnings),
         hints=() if run.is_offline else report.hints,
         offline=run.is_offline,
+        directory=find_repository_directory(),
     )
 
 

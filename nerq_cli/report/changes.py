@@ -87,7 +87,7 @@ def _describe_change(report: Report, change: DependencyChange) -> str:
         text += f" from {change.version_before or _UNKNOWN_VERSION}"
     score = describe_score(change)
     if score and change.kind != "added":  # its score stands beside it
-        text += f", {score}"
+        text += f", scored {score}" if change.kind == "removed" else f", {score}"
     causes = ", ".join(describe_causes(report, change))
     return f"{text} because {causes}" if causes else text
 

@@ -10,7 +10,7 @@ import msgspec
 from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.inventory import Location
 from nerq_cli.patterns import compile_late
-from nerq_cli.policy.rules import PolicyRule
+from nerq_cli.policy.rules import WAIVABLE_RULES, PolicyRule
 from nerq_cli.report.changes import describe_changes, describe_findings, describe_summary, find_changes
 from nerq_cli.report.gaps import Gap, is_fully_checked, list_gaps
 from nerq_cli.report.issues import ADVISORY_SEVERITIES, RULE_SEVERITIES, Issue, find_rules, list_issues
@@ -34,8 +34,12 @@ _MAX_CHANGES: Final = 1_000
 #: Part of the limit that a shortened file aims at: its compression is estimated.
 _SHORTENING: Final = 0.9
 
+#: Address of the documentation on the web, without a slash at its end; empty as long as there is none. The help of a
+#: rule is in the log in either case.
+ADDRESS: Final = ""
 _SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _ROOT: Final = "%SRCROOT%"
+_ROOT_TEXT: Final = "The root of the git repository; outside of one the directory that nerq was run in."
 _VULNERABILITY: Final = "vulnerability"
 _BASELINE_STATES: Final = {"new": "new", "worse": "updated", "unchanged": "unchanged"}
 _NOT_CHECKED: Final = "not-checked"
@@ -119,6 +123,7 @@ def _build_run(
             "driver": {
                 "name": "nerq-cli",
                 "version": report.version,
+                **({"informationUri": ADDRESS} if ADDRESS else {}),
                 "rules": descriptors,
                 "notifications": [
                     {
@@ -142,7 +147,7 @@ def _build_run(
                 ],
             }
         ],
-        "originalUriBaseIds": {_ROOT: {"description": {"text": "The directory that nerq was run in."}}},
+        "originalUriBaseIds": {_ROOT: {"description": {"text": _ROOT_TEXT}}},
         "columnKind": "unicodeCodePoints",
         "properties": {
             "asOf": format_timestamp(report.as_of),
@@ -203,16 +208,31 @@ def _build_descriptor(rule: PolicyRule, issue: Issue) -> dict[str, Any]:
     properties: dict[str, Any] = {"tags": tags, "precision": "high"}
     if severity:
         properties["security-severity"] = f"{severity:.1f}"
-    hint = f"What to do: {rule.hint}." if rule.hint else "See the message of the result."
     return {
         "id": _descriptor_id(issue),
         "name": _pascal_case(_descriptor_id(issue)),
+        **({"helpUri": f"{ADDRESS}/rules#{rule.id}"} if ADDRESS else {}),
         "shortDescription": {"text": rule.summary},
         "fullDescription": {"text": explanation},
-        "help": {"text": f"{explanation} {hint}", "markdown": f"{explanation}\n\n{hint}"},
+        "help": _build_help(rule, explanation),
         "defaultConfiguration": {"level": issue.level},
         "properties": properties,
     }
+
+
+def _build_help(rule: PolicyRule, explanation: str) -> dict[str, str]:
+    """Return the help of a rule: what it means, what to do, and how its level is set or a finding is waived."""
+    hint = f"{rule.hint[:1].upper()}{rule.hint[1:]}." if rule.hint else "See the message of the result."
+    level = f"Its level is {rule.level} unless the settings have another one"
+    setting = f'{rule.id} = "{"warn" if rule.level == "deny" else "deny"}"'
+    target = "--advisory ID" if rule.id == _VULNERABILITY else f"--rule {rule.id}"
+    waive = f"nerq waive NAME {target} --until YYYY-MM-DD --reason TEXT"
+    text = f"{explanation} What to do: {hint} {level} ([tool.nerq.rules] {setting})."
+    markdown = f"{explanation}\n\n**What to do:** {hint}\n\n{level}:\n\n```toml\n[tool.nerq.rules]\n{setting}\n```\n"
+    if rule.id in WAIVABLE_RULES:
+        text += f" To accept a finding for a time: {waive}"
+        markdown += f"\nTo accept a finding for a time:\n\n```sh\n{waive}\n```\n"
+    return {"text": text, "markdown": markdown}
 
 
 def _pascal_case(text: str) -> str:

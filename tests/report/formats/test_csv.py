@@ -15,7 +15,19 @@ from nerq_cli.report.model import Assessment, Report
 Golden = Callable[[str, bytes], None]
 Assess = Callable[..., Assessment]
 Make = Callable[..., Report]
-REPORTS = ["mixed", "calm", "doubtful", "broken", "listed", "empty", "hostile", "everything", "waived", "attack"]
+REPORTS = [
+    "mixed",
+    "calm",
+    "doubtful",
+    "broken",
+    "listed",
+    "empty",
+    "hostile",
+    "everything",
+    "waived",
+    "attack",
+    "compared",
+]
 DIMENSIONS = ("security", "maintenance", "documentation", "compliance", "community")
 
 

@@ -23,7 +23,19 @@ Golden = Callable[[str, bytes], None]
 Assess = Callable[..., Assessment]
 Make = Callable[..., Report]
 SCHEMAS = Path(__file__).parents[2] / "data" / "schemas"
-REPORTS = ["mixed", "calm", "doubtful", "broken", "listed", "empty", "hostile", "everything", "waived", "attack"]
+REPORTS = [
+    "mixed",
+    "calm",
+    "doubtful",
+    "broken",
+    "listed",
+    "empty",
+    "hostile",
+    "everything",
+    "waived",
+    "attack",
+    "compared",
+]
 REGISTRY: Registry[Any] = Registry().with_resources(
     [
         (

@@ -22,7 +22,19 @@ Make = Callable[..., Report]
 #: The rule about names that are in no public index.
 NOT_ON_INDEX = next(rule.id for rule in RULES if rule.id.startswith(("not-in-", "not-on-")))
 SCHEMAS = Path(__file__).parents[2] / "data" / "schemas"
-REPORTS = ["mixed", "calm", "doubtful", "broken", "listed", "empty", "hostile", "everything", "waived", "attack"]
+REPORTS = [
+    "mixed",
+    "calm",
+    "doubtful",
+    "broken",
+    "listed",
+    "empty",
+    "hostile",
+    "everything",
+    "waived",
+    "attack",
+    "compared",
+]
 
 
 def read_schema(name: str) -> Draft7Validator:

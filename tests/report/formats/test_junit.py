@@ -15,7 +15,19 @@ from nerq_cli.report.formats import junit
 from nerq_cli.report.model import Report
 
 Golden = Callable[[str, bytes], None]
-REPORTS = ["mixed", "calm", "doubtful", "broken", "listed", "empty", "hostile", "everything", "waived", "attack"]
+REPORTS = [
+    "mixed",
+    "calm",
+    "doubtful",
+    "broken",
+    "listed",
+    "empty",
+    "hostile",
+    "everything",
+    "waived",
+    "attack",
+    "compared",
+]
 RESULTS = ("failure", "error", "skipped")
 
 

@@ -15,7 +15,19 @@ from nerq_cli.report.model import Report
 
 Golden = Callable[[str, bytes], None]
 Many = Callable[[int], Report]
-REPORTS = ["mixed", "calm", "doubtful", "broken", "listed", "empty", "hostile", "everything", "waived", "attack"]
+REPORTS = [
+    "mixed",
+    "calm",
+    "doubtful",
+    "broken",
+    "listed",
+    "empty",
+    "hostile",
+    "everything",
+    "waived",
+    "attack",
+    "compared",
+]
 #: HTML that the format writes itself, or that Markdown becomes.
 OWN_TAGS = {"code", "details", "summary", "sub", "h2", "h3", "p", "strong", "ul", "li", "a"}
 TABLE_TAGS = {"table", "thead", "tbody", "tr", "th", "td"}

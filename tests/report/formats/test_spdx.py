@@ -20,7 +20,19 @@ Json: TypeAlias = Any
 Golden = Callable[[str, bytes], None]
 Assess = Callable[..., Assessment]
 Make = Callable[..., Report]
-REPORTS = ["mixed", "calm", "doubtful", "broken", "listed", "empty", "hostile", "everything", "waived", "attack"]
+REPORTS = [
+    "mixed",
+    "calm",
+    "doubtful",
+    "broken",
+    "listed",
+    "empty",
+    "hostile",
+    "everything",
+    "waived",
+    "attack",
+    "compared",
+]
 
 
 def document(report: Report) -> Json:
