@@ -181,7 +181,9 @@ class Recorder:
         if self._inputs is None:
             message = "the recording has not begun"
             raise RuntimeError(message)
-        inputs = replace(self._inputs, warnings=self._run.warnings, offline=self._run.is_offline)
+        inputs = replace(
+            self._inputs, warnings=self._run.warnings, offline=self._run.is_offline, directory=report.directory
+        )
         private = frozenset() if self._keeps_private else self._find_private(inputs)
         is_whole = not private
         if not self._keeps_private:
@@ -365,6 +367,7 @@ def _score(recording: Recording) -> tuple[Report, tuple[tuple[Any, ...], ...]]:
         warnings=(*report.warnings, *inputs.warnings),
         hints=() if inputs.offline else report.hints,
         offline=inputs.offline,
+        directory=inputs.directory,
     )
     return _add_left_out(report, recording.manifest), ambiguous
 

@@ -98,6 +98,8 @@ class RecordedInputs(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     #: Whether no request was sent.
     offline: bool = False
+    #: Directory of the run relative to the root of its git repository.
+    directory: str = ""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

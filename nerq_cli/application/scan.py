@@ -22,6 +22,7 @@ from nerq_cli.application.repositories import (
     list_repositories,
     split_declarations,
 )
+from nerq_cli.application.repository_directory import find_repository_directory
 from nerq_cli.application.scores import score_compactly, score_releases
 from nerq_cli.application.select_dependencies import select_dependencies
 from nerq_cli.application.upgrades import add_upgrades
@@ -156,6 +157,7 @@ def finish_report(report: Report, run: EvidenceRun, started_at: float) -> Report
         warnings=(*report.warnings, *run.warnings),
         hints=() if run.is_offline else report.hints,
         offline=run.is_offline,
+        directory=find_repository_directory(),
     )
 
 

@@ -88,6 +88,21 @@ def test_every_format_is_the_same(scanned: Path, nerq: Nerq) -> None:
         assert (scanned / f"a.{suffix}").read_bytes() == (scanned / f"b.{suffix}").read_bytes()
 
 
+def test_a_replay_has_the_paths_of_the_repository_that_was_scanned(
+    scanned: Path, nerq: Nerq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (scanned.parent / ".git").mkdir()
+    monkeypatch.setenv("HOME", str(scanned.parents[1] / "home"))
+    monkeypatch.setenv("USERPROFILE", str(scanned.parents[1] / "home"))
+    nerq("scan", "--record", "e.nerq", "-o", "a.sarif")
+    assert f'"{scanned.name}/requirements.txt"' in (scanned / "a.sarif").read_text()
+    elsewhere = scanned.parent / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    nerq("scan", "--replay", str(scanned / "e.nerq"), "-o", "b.sarif")
+    assert (elsewhere / "b.sarif").read_bytes() == (scanned / "a.sarif").read_bytes()
+
+
 def test_same_run_gives_the_same_recording(scanned: Path, nerq: Nerq) -> None:
     nerq("scan", "--as-of", "2026-11-21")
     nerq("scan", "--as-of", "2026-11-21", "--record", "a.nerq")
