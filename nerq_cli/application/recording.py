@@ -298,8 +298,8 @@ def _build_hub_evidence(facts: Mapping[str, Fact[Any]]) -> HubEvidence:
         table, _, id_ = name.partition(":")
         if id_:
             tables[table][id_] = fact
-    fields: dict[str, Any] = {field: facts.get(field, unknown) for field in _HUB_FIELDS}
-    return HubEvidence(**fields, **tables)
+    fields: dict[str, Any] = {**tables, **{field: facts.get(field, unknown) for field in _HUB_FIELDS}}
+    return HubEvidence(**fields)
 
 
 class Replay(msgspec.Struct, frozen=True):

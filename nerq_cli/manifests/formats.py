@@ -46,6 +46,8 @@ class FileFormat(msgspec.Struct, frozen=True, kw_only=True):
     explicit_endings: tuple[str, ...] = ()
     #: Tool that writes the file, for lock files.
     tool: str = ""
+    #: Whether files of other programs have such names, so that one that a search finds may have nothing of the format.
+    may_have_other_content: bool = False
     #: Whether the declarations depend on the workspace around the file.
     uses_workspace: bool = False
     #: Whether a lock file of the tool may lack a package that one of its entries requires.
@@ -204,6 +206,13 @@ FORMATS: Final[dict[str, FileFormat]] = {
         name_endings=("deno.lock",),
         file_patterns="deno.lock",
         tool="Deno",
+    ),
+    "mcp": FileFormat(
+        ecosystems=(PYPI, NPM),
+        module="nerq_cli.manifests.mcp.mcp_format",
+        name_endings=(".json", ".jsonc", ".code-workspace", "config.toml", "config.yaml"),
+        file_patterns="MCP configurations (.mcp.json, .vscode/mcp.json, ...)",
+        may_have_other_content=True,
     ),
     # A search does not find the two below: lock files hold what an SBOM repeats, and any script may have metadata.
     "sbom": FileFormat(

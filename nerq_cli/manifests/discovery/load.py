@@ -100,12 +100,28 @@ def load_dependency_files(  # noqa: PLR0913 - the options of a search on the com
     if source_files is not None:
         source_files += finder.source_files.values()
     if not input_files:
-        raise NothingToScanError(
-            f"no dependency file in {', '.join(paths) or 'no path'}", hint=f"looked for {describe_searched_files()}"
-        )
+        raise _nothing_found(paths)
     loader = _FileLoader(finder, stdin or _read_stdin)
     loader.load_all(input_files, progress or (lambda _, __: None))
-    return loader.collect_results([file.key for file in input_files])
+    dependency_files = loader.collect_results([file.key for file in input_files])
+    if not dependency_files:
+        raise _nothing_found(paths)
+    return dependency_files
+
+
+def _nothing_found(paths: Sequence[str]) -> NothingToScanError:
+    hint = f"looked for {describe_searched_files()}"
+    return NothingToScanError(f"no dependency file in {', '.join(paths) or 'no path'}", hint=hint)
+
+
+def _is_unrelated(dependency_file: DependencyFile) -> bool:
+    """Whether a file has the name of a format that it has nothing of."""
+    file_format = FORMATS.get(dependency_file.format)
+    return (
+        file_format is not None
+        and file_format.may_have_other_content
+        and not (dependency_file.declarations or dependency_file.includes or dependency_file.problems)
+    )
 
 
 def _read_stdin() -> bytes:
@@ -126,6 +142,8 @@ class _FileLoader:
         self.dependency_files: dict[str, DependencyFile] = {}
         self.texts: dict[str, str] = {}
         self.include_edges: dict[str, list[IncludeEdge]] = {}
+        #: Keys of the files that a search found by their names, and that have another content.
+        self.unrelated: set[str] = set()
 
     @cached_property
     def workspaces(self) -> Workspaces:
@@ -145,6 +163,8 @@ class _FileLoader:
             if previous is None or (previous.constraint and not file.constraint):
                 dependency_file = self.dependency_files[file.key] = self._read_dependency_file(file)
                 self.include_edges[file.key] = []
+                if file.from_search and _is_unrelated(dependency_file):
+                    self.unrelated.add(file.key)
                 self._follow_includes(file, dependency_file)
         progress(len(self.dependency_files), len(self.dependency_files))
 
@@ -154,7 +174,7 @@ class _FileLoader:
             cycle_path = " -> ".join(self.dependency_files[key].path for key in cycle.path)
             self._add_problem(cycle.includer, cycle.include, CannotReadError(f"includes itself: {cycle_path}"))
         self._share_indexes()
-        keys = dict.fromkeys((*first_keys, *self.dependency_files))
+        keys = [key for key in dict.fromkeys((*first_keys, *self.dependency_files)) if key not in self.unrelated]
         return name_local_projects([self.dependency_files[key] for key in keys])
 
     def _enqueue(self, file: InputFile, *, from_include: bool) -> None:
