@@ -126,8 +126,24 @@ class AccountId(msgspec.Struct, frozen=True, kw_only=True, order=True):
         return self.name
 
 
+class McpServerId(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """A version of a server in the MCP registry, or one page of a search for servers."""
+
+    #: ``io.github.acme/server``; in a search what a part of the name is.
+    name: str
+    #: ``latest`` for the newest one.
+    version: str = "latest"
+    #: Where the page of the search begins, as the page before it states; empty for the first one.
+    cursor: str = ""
+
+    @property
+    def key(self) -> str:
+        """Return the key of its stored facts."""
+        return f"mcp/{self.name}@{self.version}{f'#{self.cursor}' if self.cursor else ''}"
+
+
 #: What a source returns facts about.
-Subject: TypeAlias = Package | Release | RepositoryId | AdvisoryId | AccountId
+Subject: TypeAlias = Package | Release | RepositoryId | AdvisoryId | AccountId | McpServerId
 
 
 def find_repository(package: Package) -> RepositoryId | None:

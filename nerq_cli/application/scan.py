@@ -102,6 +102,7 @@ def run_scan(
         from nerq_cli.application.baseline_files import read_chosen_baseline
 
         earlier = read_chosen_baseline(session, baseline)
+    inputs = replace(inputs, no_mcp=inputs.no_mcp or bool(session.config.no_mcp and not inputs.user_config))
     options = replace(
         options,
         is_partial=_is_partial(inputs, options),
@@ -145,7 +146,8 @@ def run_scan(
 def _is_partial(inputs: Inputs, options: ScanOptions) -> bool:
     """Whether the run sees a part of a project only: not one directory as a whole."""
     is_directory = len(inputs.paths) == 1 and Path(inputs.paths[0]).is_dir() and not inputs.environments
-    is_cut = bool(inputs.include or inputs.exclude or inputs.read_as or options.groups) or options.no_dev
+    is_selected = inputs.include or inputs.exclude or inputs.read_as or inputs.no_mcp or options.groups
+    is_cut = bool(is_selected) or options.no_dev
     return is_cut or not is_directory or not inputs.recursive
 
 

@@ -46,6 +46,10 @@ Exclude = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the report only: no progress, warnings or hints.")]
 Group = Annotated[list[str] | None, typer.Option("--group", "-g", help="Only this dependency group (repeatable).")]
 NoDev = Annotated[bool, typer.Option("--no-dev", help="Leave development dependencies out.")]
+NoMcp = Annotated[bool, typer.Option("--no-mcp", help="Leave the configurations of MCP clients and agent skills out.")]
+UserConfig = Annotated[
+    bool, typer.Option("--user-config", help="Read your own configurations of MCP clients as well, below your home.")
+]
 Baseline = Annotated[
     str | None,
     typer.Option(

@@ -63,6 +63,9 @@ _SETTINGS: Final = (
     ),
     Setting("groups", values.NAMES, "dependency groups to scan", "all", "--group"),
     Setting("no-dev", values.BOOLEAN, "leave development groups out", "false", "--no-dev"),
+    Setting(
+        "no-mcp", values.BOOLEAN, "leave the configurations of MCP clients and agent skills out", "false", "--no-mcp"
+    ),
     Setting("preset", values.PRESET, f"threshold by name: {_PRESET_TEXT}", option="--policy"),
     Setting(
         "baseline", values.FILE, "earlier run to compare with: only what is new or worse fails", option="--baseline"

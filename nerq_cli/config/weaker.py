@@ -39,8 +39,8 @@ def find_weaker(old: Config, new: Config) -> Iterator[str]:
 
 def _find_weaker_scope(old: Config, new: Config) -> Iterator[str]:
     """Yield what of a project is looked at less, and by which settings."""
-    if new.no_dev and not old.no_dev:
-        yield "no-dev false → true"
+    switches = (("no-dev", old.no_dev, new.no_dev), ("no-mcp", old.no_mcp, new.no_mcp))
+    yield from (f"{key} false → true" for key, before, after in switches if after and not before)
     if new.baseline and new.baseline != old.baseline:
         yield f"baseline {old.baseline or 'not set'} → {new.baseline}"
     if (old.nested and not new.nested) or (new.nested == "waivers" and old.nested != "waivers"):

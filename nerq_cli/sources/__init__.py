@@ -244,6 +244,20 @@ _ROWS: Final = (
         time_limits=REGISTRY_LIMITS,
     ),
     SourceInfo(
+        id="mcp-registry",
+        credit=Credit(
+            "MCP registry",
+            "packages and remotes of MCP servers, only for targets mcp:NAME",
+            "those of the registry; data belong to those who published them",
+            "https://github.com/modelcontextprotocol/registry",
+        ),
+        variable="NERQ_MCP_REGISTRY_URL",
+        url="https://registry.modelcontextprotocol.io",
+        required=False,
+        max_age=HOUR,
+        absent_max_age=HOUR,
+    ),
+    SourceInfo(
         id="npm-downloads",
         credit=Credit(
             "npm downloads",

@@ -96,6 +96,7 @@ class FileFinder:
         *,
         recursive: bool = True,
         is_source: Callable[[str], bool] | None = None,
+        skipped_formats: Sequence[str] = (),
     ) -> None:
         """Take the arguments of `find_dependency_files`, and what tells by its path a file to list as source.
 
@@ -108,6 +109,7 @@ class FileFinder:
         self.exclude = [self._anchor_pattern(pattern) for pattern in exclude]
         self.include = [self._anchor_pattern(pattern) for pattern in include]
         self.recursive = recursive
+        self.skipped_formats = skipped_formats
         self.as_format = _resolve_format(as_format) if as_format else ""
 
     def find_all(self, paths: Sequence[str], stdin_as: str) -> tuple[InputFile, ...]:
@@ -173,12 +175,15 @@ class FileFinder:
         ):
             name = "" if entry.problem else detect_format(PurePosixPath(entry.path))
             is_source = not entry.problem and self.is_source(entry.path)
+            is_skipped = name in self.skipped_formats
+            if is_skipped and not is_source:
+                continue
             problem = entry.problem or _find_link_problem(Path(entry.path), real_path)
             file = self.make_file(top / Path(entry.path).relative_to(real_path), root=root, name=name, problem=problem)
             file = replace(file, from_search=True)
             if is_source and not problem:
                 self._add_source(file)
-            if not is_source or _is_dependency_file(entry.path):
+            if not is_source or (_is_dependency_file(entry.path) and not is_skipped):
                 yield file
 
     def _add_source(self, file: InputFile) -> None:

@@ -69,6 +69,7 @@ def load_dependency_files(  # noqa: PLR0913 - the options of a search on the com
     include: Sequence[str] = (),
     recursive: bool = True,
     as_format: str = "",
+    skipped_formats: Sequence[str] = (),
     root: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
     is_source: Callable[[str], bool] | None = None,
@@ -86,6 +87,7 @@ def load_dependency_files(  # noqa: PLR0913 - the options of a search on the com
         include: patterns of files to read; empty means all.
         recursive: whether to search the directories in a directory.
         as_format: the format of all files in ``paths``.
+        skipped_formats: formats whose files a search leaves out.
         root: directory that paths are relative to; by default the current directory.
         progress: called with the number of files read and the number of files known.
         is_source: tells by its path a file to list in ``source_files``; it may be a dependency file as well.
@@ -95,7 +97,9 @@ def load_dependency_files(  # noqa: PLR0913 - the options of a search on the com
         NothingToScanError: there is no dependency file.
         UsageError: a path does not exist, or there is no such format.
     """
-    finder = FileFinder(root, exclude, as_format, include, recursive=recursive, is_source=is_source)
+    finder = FileFinder(
+        root, exclude, as_format, include, recursive=recursive, is_source=is_source, skipped_formats=skipped_formats
+    )
     input_files = finder.find_all(paths, stdin_as)
     if source_files is not None:
         source_files += finder.source_files.values()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -233,6 +233,9 @@ for _row in CLIENT_FILES:
     for _pattern in _row.project:
         _name = _pattern.rpartition("/")[2]
         (_GLOBS if "*" in _name else _BY_NAME.setdefault(_name, [])).append((_pattern, _row))
+#: What a path has if a pattern with a star may match it: a directory, else an ending of its name.
+_GLOB_DIRECTORIES: Final = frozenset(pattern.split("/")[-2] for pattern, _ in _GLOBS if "/" in pattern)
+_GLOB_ENDINGS: Final = tuple(pattern.lstrip("*") for pattern, _ in _GLOBS if "/" not in pattern)
 
 
 def find_project_file(path: PurePosixPath) -> ClientFiles | None:
@@ -241,9 +244,11 @@ def find_project_file(path: PurePosixPath) -> ClientFiles | None:
 
 
 def _list_matching(path: PurePosixPath) -> Iterator[ClientFiles]:
-    for pattern, row in (*_BY_NAME.get(path.name, ()), *_GLOBS):
-        if path.match(pattern):
-            yield row
+    name = path.name
+    candidates: Sequence[tuple[str, ClientFiles]] = _BY_NAME.get(name, ())
+    if name.endswith(_GLOB_ENDINGS) or path.parent.name in _GLOB_DIRECTORIES:
+        candidates = (*candidates, *_GLOBS)
+    yield from (row for pattern, row in candidates if path.match(pattern))
 
 
 def find_client_file(path: PurePosixPath) -> ClientFiles | None:
