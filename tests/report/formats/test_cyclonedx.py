@@ -274,7 +274,7 @@ def test_only_a_waiver_gives_an_analysis_and_none_claims_not_to_be_affected(waiv
     ],
 )
 def test_the_analysis_is_what_the_waiver_states(
-    assess: Assess, report_of: Make, fields: dict[str, str], expected: Json, version_status: str
+    assess: Assess, report_of: Make, fields: dict[str, Any], expected: Json, version_status: str
 ) -> None:
     record = AffectingAdvisory(id="GHSA-1-1", aliases=("CVE-2026-1",), severity="high")
     waiver = AppliedWaiver(**{"reason": "r", "until": "2027-01-31", "owner": "ann", **fields})
