@@ -218,7 +218,7 @@ class _Tree:
         return path in self._files or any(file.startswith(prefix) for file in self._files)
 
     def find_same(self, paths: Iterable[str]) -> frozenset[str]:
-        """Return the paths, relative to the current directory, of files with the same content in both; also moved ones."""
+        """Return the paths, relative to the current directory, of files that have not changed, also if they moved."""
         files = {path: found for path in paths if (found := self._find_old(self._find_relative(path)))}
         contents = {file: content for file, content, _ in self._read_objects(files.values())}
         return frozenset(path for path, file in files.items() if _has_content(path, contents[file]))
