@@ -14,9 +14,11 @@ from nerq_cli import __version__
 from nerq_cli.application.recording_file import (
     FORMAT,
     NO_DIGEST,
+    SINGLE_FORMAT,
     Answer,
     Command,
     Manifest,
+    RecordedEarlierRun,
     RecordedInputs,
     Recording,
     State,
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from nerq_cli.application.evidence_run import EvidenceRun
     from nerq_cli.application.repositories import RepositoryKey
     from nerq_cli.application.session import Session
+    from nerq_cli.policy.baseline import Record
     from nerq_cli.policy.rules.rule import ForeignOrigin
     from nerq_cli.policy.settings import PolicySettings
     from nerq_cli.report.model import Report, SourceStatus
@@ -51,6 +54,8 @@ _ADVISORIES: Final = "advisories"
 _LOCAL: Final = "local"
 _REPOSITORIES: Final = "repositories"
 _PACKAGE_INFO: Final = "package_info"
+#: States of dependencies that are not looked up: the project's own, and those of other places.
+_UNLISTED_STATES: Final = frozenset({"skipped", "not-judged"})
 #: Version of the answers about a package.
 _NO_VERSION: Final = ""
 
@@ -68,6 +73,8 @@ class Recorder:
         self._private: set[Package] = set()
         self._opened_run: EvidenceRun | None = None
         self._inputs: RecordedInputs | None = None
+        self._earlier: Record | None = None
+        self._base = ""
 
     @property
     def has_inputs(self) -> bool:
@@ -106,6 +113,14 @@ class Recorder:
             for declaration in group
             if declaration.skip_reason and not declaration.skip_reason.endswith(ADVISORIES_ONLY)
         )
+
+    def keep_earlier(self, record: Record, base: str) -> None:
+        """Keep the run that this one is compared with; ``base`` is the scanned directory, as in the locations."""
+        self._earlier, self._base = record, base
+        for dependency in record.dependencies:
+            package = Package(ecosystem=dependency.ecosystem, name=dependency.name)
+            if dependency.state in _UNLISTED_STATES or not self._session.is_public(package):
+                self._private.add(package)
 
     def collect_packages(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> PackageFacts:
         """Return and keep what the registries publish about packages."""
@@ -185,16 +200,19 @@ class Recorder:
             self._inputs, warnings=self._run.warnings, offline=self._run.is_offline, directory=report.directory
         )
         private = frozenset() if self._keeps_private else self._find_private(inputs)
-        is_whole = not private
+        is_whole, earlier = not private, self._earlier
         if not self._keeps_private:
             cleaner = _Cleaner(private, self._session.config.private)
             inputs = cleaner.clean(inputs)
+            earlier = None if earlier is None else cleaner.clean_earlier(earlier)
             is_whole = not private and not cleaner.has_dropped
+        if earlier is not None:
+            inputs = replace(inputs, earlier=_encode_earlier(earlier, self._base))
         answers = [answer for answer in self._answers.values() if _get_package(answer) not in private]
         kept_digests = {answer.sha256 for answer in answers}
         recording = Recording(
             manifest=Manifest(
-                format=FORMAT,
+                format=SINGLE_FORMAT if earlier is None else FORMAT,
                 command=self._command,
                 version=__version__,
                 methodology=PACKAGES.version,
@@ -217,6 +235,13 @@ class Recorder:
             return frozenset(self._private)
         groups = [{declaration.package for declaration in group} for group in inputs.declarations]
         return frozenset(self._private) - {package for group in groups if group - self._private for package in group}
+
+
+def _encode_earlier(record: Record, base: str) -> RecordedEarlierRun:
+    from nerq_cli.application.baseline_files import encode_record
+
+    document = msgspec.Raw(encode_record(record))
+    return RecordedEarlierRun(document=document, label=record.label, notes=record.notes, base=base)
 
 
 class Player:
@@ -361,6 +386,8 @@ def _score(recording: Recording) -> tuple[Report, tuple[tuple[Any, ...], ...]]:
             player,
             dependency_files=inputs.dependency_files,
             foreign_origins=inputs.foreign_origins,
+            earlier=_decode_earlier(inputs.earlier),
+            base=inputs.earlier.base if inputs.earlier is not None else "",
         )
     report = replace(
         report,
@@ -370,6 +397,14 @@ def _score(recording: Recording) -> tuple[Report, tuple[tuple[Any, ...], ...]]:
         directory=inputs.directory,
     )
     return _add_left_out(report, recording.manifest), ambiguous
+
+
+def _decode_earlier(earlier: RecordedEarlierRun | None) -> Record | None:
+    if earlier is None:
+        return None
+    from nerq_cli.application.baseline_files import decode_record
+
+    return decode_record(bytes(earlier.document), earlier.label, earlier.notes)
 
 
 def _add_left_out(report: Report, manifest: Manifest) -> Report:
@@ -504,6 +539,24 @@ class _Cleaner:
             foreign_origins=tuple(origin for origin in inputs.foreign_origins if origin.package not in private),
             warnings=self._select(inputs.warnings),
             options=self._clean_options(inputs.options),
+        )
+
+    def clean_earlier(self, record: Record) -> Record:
+        """Return an earlier run without private names."""
+        purls = {package.purl for package in self._private}
+        return replace(
+            record,
+            dependencies=tuple(
+                dependency
+                for dependency in record.dependencies
+                if Package(ecosystem=dependency.ecosystem, name=dependency.name) not in self._private
+            ),
+            findings=tuple(
+                finding
+                for finding in record.findings
+                if finding.package not in purls and (not finding.text or self._is_public(finding.text))
+            ),
+            notes=self._select(record.notes),
         )
 
     def _clean_options(self, options: ScanOptions) -> ScanOptions:

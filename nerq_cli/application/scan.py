@@ -93,10 +93,6 @@ def run_scan(
     selection: tuple[Assessment, ...] = ()
     run = session.open_run()
     base = inputs.base
-    if recorder is not None and (since is not None or (session.config.baseline if baseline is None else baseline)):
-        raise UsageError(
-            "--record keeps one run, and this one is compared with another", hint='--baseline "" compares with none'
-        )
     earlier: Record | OldRun | None = None
     if since is None and not options.list_only and (baseline or session.config.baseline):
         from nerq_cli.application.baseline_files import read_chosen_baseline
@@ -137,7 +133,9 @@ def run_scan(
             project = replace(project, declarations=iter(declarations := tuple(project.declarations)))
             recorder.begin(run, [declarations], options, project.dependency_files, project.foreign_origins)
             provider = recorder
-        report = _scan_prepared(project, options, provider, session.scorer, earlier=earlier, base=base)
+        report = _scan_prepared(
+            project, options, provider, session.scorer, earlier=earlier, base=base, recorder=recorder
+        )
         if report.dependencies and not report.list_only:
             selection = select_dependencies(explain, report.dependencies)
     return ScanResult(finish_report(report, run, started_at), selection)
@@ -192,14 +190,16 @@ def report_declarations(
     *,
     dependency_files: Sequence[DependencyFile],
     foreign_origins: Sequence[ForeignOrigin],
+    earlier: Record | None = None,
+    base: str = "",
 ) -> Report:
-    """Score declarations that were read and selected before, and report on them."""
+    """Score declarations that were read and selected before, and report on them; beside an earlier run, if given."""
     project = _Project(
         declarations=iter(declarations),
         dependency_files=tuple(dependency_files),
         foreign_origins=tuple(foreign_origins),
     )
-    return _scan_prepared(project, options, provider, score_compactly, earlier=None, base="")
+    return _scan_prepared(project, options, provider, score_compactly, earlier=earlier, base=base)
 
 
 class _Project(msgspec.Struct, frozen=True):
@@ -235,6 +235,7 @@ def _scan_prepared(
     *,
     earlier: Record | OldRun | None,
     base: str,
+    recorder: Recorder | None = None,
 ) -> Report:
     dependency_files, foreign_origins = project.dependency_files, project.foreign_origins
     if options.list_only or _must_stop(dependency_files, options):
@@ -251,6 +252,8 @@ def _scan_prepared(
         declarations = list(project.declarations)
         assessments = list(assess_declarations(declarations, options, provider, scorer))
         earlier = earlier.assess(declarations, assessments, options, provider, scorer)
+    if recorder is not None and earlier is not None:
+        recorder.keep_earlier(earlier, base)
     sources = provider.describe_sources()
     return build_report(
         dependency_files,

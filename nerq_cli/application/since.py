@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
@@ -37,6 +38,8 @@ _SETTINGS_FILES: Final = frozenset(
 _INSTALLED: Final = ("node_modules/", "site-packages/")
 #: Most bytes of one commit that are read.
 _MAX_TOTAL: Final = 1 << 30
+#: Submodules in submodules.
+_MAX_DEPTH: Final = 5
 #: Included files that include further ones.
 _MAX_ROUNDS: Final = 20
 
@@ -79,12 +82,11 @@ def read_old_project(
     files, submodules = repository.list_files(merge_base)
     label = f"{ref} at {repository.describe(merge_base)}"
     with tempfile.TemporaryDirectory(prefix="nerq-since-") as directory:
-        tree = _Tree(repository, Path(os.path.realpath(directory)), files)
+        tree = _Tree(repository, Path(os.path.realpath(directory)), files, submodules)
         old_inputs = tree.locate(inputs)
         notes = [
-            f"the submodule {path} is not read from git: its dependencies count as new"
-            for path in submodules
-            if tree.is_scanned(path)
+            f"the submodule {path} is not read from git, which lacks its commit: its dependencies count as new"
+            for path in tree.unread_submodules
         ]
         dependency_files: tuple[DependencyFile, ...] = ()
         if old_inputs.paths:
@@ -113,9 +115,16 @@ def read_old_project(
 class _Tree:
     """A temporary directory with some files of a commit."""
 
-    def __init__(self, repository: Repository, directory: Path, files: Sequence[GitFile]) -> None:
+    def __init__(
+        self, repository: Repository, directory: Path, files: Sequence[GitFile], submodules: Sequence[GitFile] = ()
+    ) -> None:
         self._repository = repository
         self._files = {file.path: file for file in files}
+        self._submodules = submodules
+        #: The repository of each file of a submodule.
+        self._repositories: dict[str, Repository] = {}
+        #: Paths of the submodules whose files cannot be read.
+        self.unread_submodules: list[str] = []
         self._written: set[str] = set()
         self._total = 0
         #: Files that links lead to, still to be written.
@@ -163,6 +172,7 @@ class _Tree:
             if _is_outside(relative):
                 raise UsageError(f"--since: {path} is outside of the repository {self._repository.root}")
             self._scanned.append(relative)
+        self._add_submodules(self._repository, "", self._submodules)
         endings = tuple({ending for row in FORMATS.values() for ending in row.name_endings})
         selected = [file for path, file in self._files.items() if self._is_needed(path, endings)]
         self._write(selected)
@@ -173,15 +183,57 @@ class _Tree:
         ]
         return replace(inputs, paths=tuple(paths))
 
+    def _add_submodules(
+        self, repository: Repository, prefix: str, submodules: Iterable[GitFile], depth: int = _MAX_DEPTH
+    ) -> None:
+        """Add the files of the submodules that are scanned, as far as git has their objects."""
+        for entry in submodules:
+            path = f"{prefix}{entry.path}"
+            if not self.is_scanned(path):
+                continue
+            found = repository.find_submodule(entry.path) if depth else None
+            try:
+                files, nested = ([], []) if found is None else found.list_files(entry.object_id)
+            except UsageError:
+                found = None
+            if found is None:
+                self.unread_submodules.append(path)
+                continue
+            (self.root / path / ".git").mkdir(parents=True, exist_ok=True)  # a limit for includes, as in the work tree
+            for file in files:
+                self._files[f"{path}/{file.path}"] = file._replace(path=f"{path}/{file.path}")
+                self._repositories[f"{path}/{file.path}"] = found
+            self._add_submodules(found, f"{path}/", nested, depth - 1)
+
+    def _read_objects(self, files: Iterable[GitFile]) -> Iterator[tuple[GitFile, bytes, int]]:
+        """Yield each file with its content and size, those of one repository together."""
+        groups: dict[Repository, list[GitFile]] = {}
+        for file in files:
+            groups.setdefault(self._repositories.get(file.path, self._repository), []).append(file)
+        for repository, group in groups.items():
+            yield from repository.read_files(group, MAX_BYTES)
+
     def _has_files(self, path: str) -> bool:
         prefix = "" if path == "." else f"{path}/"
         return path in self._files or any(file.startswith(prefix) for file in self._files)
 
     def find_same(self, paths: Iterable[str]) -> frozenset[str]:
-        """Return the paths, relative to the current directory, of files with the same content in both."""
-        files = {path: found for path in paths if (found := self._files.get(self._find_relative(path)))}
-        contents = {file: content for file, content, _ in self._repository.read_files(files.values(), MAX_BYTES)}
+        """Return the paths, relative to the current directory, of files that have not changed, also if they moved."""
+        files = {path: found for path in paths if (found := self._find_old(self._find_relative(path)))}
+        contents = {file: content for file, content, _ in self._read_objects(files.values())}
         return frozenset(path for path, file in files.items() if _has_content(path, contents[file]))
+
+    def _find_old(self, path: str) -> GitFile | None:
+        """Return the file at a path, or the one that was moved there: of the same name, and no longer at its place."""
+        if path in self._files:
+            return self._files[path]
+        moved = [
+            file
+            for old_path, file in self._files.items()
+            if old_path.rpartition("/")[2] == path.rpartition("/")[2]
+            and not os.path.lexists(self._repository.root / old_path)
+        ]
+        return max(moved, key=lambda file: count_common_end(file.path, path), default=None)
 
     def is_scanned(self, path: str) -> bool:
         """Whether a path of the repository is in what is scanned."""
@@ -199,7 +251,7 @@ class _Tree:
         """Write files, then the symbolic links that stay inside."""
         links: list[Path] = []
         new_files = [file for file in files if file.path not in self._written]
-        for file, content, size in self._repository.read_files(new_files, MAX_BYTES):
+        for file, content, size in self._read_objects(new_files):
             self._written.add(file.path)
             self._total += len(content)
             if self._total > _MAX_TOTAL:
@@ -250,6 +302,12 @@ class _Tree:
                 found = self._files.get(Path(target).as_posix())
                 if found is not None:
                     yield found
+
+
+def count_common_end(one: str, other: str) -> int:
+    """Return the number of equal parts at the end of two paths."""
+    pairs = zip(reversed(one.split("/")), reversed(other.split("/")), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _has_content(path: str, content: bytes) -> bool:
