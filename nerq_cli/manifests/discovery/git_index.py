@@ -99,11 +99,11 @@ class TrackedFiles:
             return _NOTHING
         self._search_count += 1
         try:
-            is_searched = self._search_count > _MAX_SEARCHES or any(part.may_have(name) for part in self._parts)
-            return self._entries if is_searched else _NOTHING
+            if self._search_count > _MAX_SEARCHES or any(part.may_have(name) for part in self._parts):
+                return self._entries
         except GitIndexError as error:
             self.problem = str(error)
-            return _NOTHING
+        return _NOTHING
 
     @cached_property
     def _parts(self) -> tuple[_Part, ...]:
