@@ -107,6 +107,7 @@ def run_scan(
     inputs = replace(inputs, exclude=(*session.config.exclude, *inputs.exclude))
     try:
         dependency_files = session.name_indexes(read_inputs(inputs, session.create_progress))
+        options = session.select_vex(options, dependency_files, base)
         if session.obeys_project or (session.config.nested and not session.settings.no_config):
             dependency_files, options = apply_nested_settings(dependency_files, options, session.config, inputs.root)
     except NothingToScanError as error:

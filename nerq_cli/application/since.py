@@ -20,6 +20,7 @@ from nerq_cli.application.git_objects import GitFile, Repository
 from nerq_cli.application.read_dependencies import read_inputs
 from nerq_cli.config import read_config
 from nerq_cli.errors import ConfigError, NothingToScanError, UsageError
+from nerq_cli.manifests.discovery.git_index import build_index
 from nerq_cli.manifests.formats import FORMATS, detect_format
 from nerq_cli.manifests.read_file import MAX_BYTES
 from nerq_cli.signals.signal import format_count
@@ -176,6 +177,8 @@ class _Tree:
         endings = tuple({ending for row in FORMATS.values() for ending in row.name_endings})
         selected = [file for path, file in self._files.items() if self._is_needed(path, endings)]
         self._write(selected)
+        # Every file of a commit is tracked: an ignore rule does not apply to it.
+        (self.root / ".git" / "index").write_bytes(build_index(file.path for file in selected))
         paths = [
             os.path.relpath(self.root / path, self.working_directory) if self.is_cwd_inside else str(self.root / path)
             for path in self._scanned

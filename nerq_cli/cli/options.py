@@ -252,6 +252,15 @@ class ReportOptions(Settings, frozen=True, kw_only=True):
             help="Waive what this OpenVEX or CycloneDX VEX document states not to be a problem (repeatable).",
         ),
     ] = None
+    vex_products: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--vex-product",
+            metavar="PRODUCT",
+            help="Apply VEX statements on parts of this product, too: its id or package URL (repeatable).  "
+            "[default: those of the project, by the name in its manifest]",
+        ),
+    ] = None
     quiet: Quiet = False
     debug: Debug = False
 

@@ -10,6 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
+from msgspec.structs import replace
+
 from nerq_cli.config.model import Config, Value
 from nerq_cli.errors import ConfigError
 from nerq_cli.inventory import Location
@@ -43,11 +45,31 @@ def read_config(start: Path, *, home: Path | None = None) -> Config:
     Raises:
         ConfigError: the file is not TOML, or has unknown settings or invalid values; it lists all of them.
     """
-    for directory in _iter_directories(start, home or Path(os.path.expanduser("~"))):  # noqa: PTH111 - Path.home() may raise
+    directories = _iter_directories(start, home or Path(os.path.expanduser("~")))  # noqa: PTH111 - Path.home() may raise
+    for directory in directories:
         config = read_directory_config(directory)
         if config is not None:
-            return config
+            warning = _compare_with_outer(config, directories)
+            return replace(config, warnings=(*config.warnings, warning)) if warning else config
     return Config()
+
+
+def _compare_with_outer(config: Config, outer_directories: Iterable[Path]) -> str:
+    """Return a warning about the next settings file around the one that applies; empty if there is none."""
+    for directory in outer_directories:
+        try:
+            outer = read_directory_config(directory)
+        except ConfigError as error:
+            return f"{config.path} applies; settings around it do not, and cannot be compared: {error}"
+        if outer is not None:
+            from nerq_cli.config.weaker import find_weaker
+
+            differences = [*find_weaker(outer, config)]
+            if dropped := [pattern for pattern in outer.private if pattern not in config.private]:
+                differences.append(f"private - {', '.join(dropped)}")
+            more = f", and it accepts more than that: {'; '.join(differences)}" if differences else ""
+            return f"{config.path} applies; {outer.path} around it does not{more}"
+    return ""
 
 
 def read_directory_config(directory: Path) -> Config | None:

@@ -52,7 +52,7 @@ class Waiver(msgspec.Struct, frozen=True, kw_only=True):
     author: str = ""
     #: Whether it waives. A VEX statement that does not, such as ``affected``, ends what earlier ones state.
     waives: bool = True
-    #: Package URL of the product, without its version, that a VEX statement is limited to; empty if it has no limit.
+    #: Product that a VEX statement about a part of it names; empty if it applies to the scanned project.
     product: str = ""
     location: Location | None = None
 

@@ -270,16 +270,21 @@ def test_age_rules_that_a_change_makes_contradict_are_new(nerq: Nerq, project: P
     assert find(scan(nerq, since="HEAD")) == ["unchanged"]
 
 
-def test_ignored_files_are_ignored_in_both(nerq: Nerq, project: Path) -> None:
+def test_ignore_rules_do_not_apply_to_tracked_files(nerq: Nerq, project: Path) -> None:
     (project / "vendored").mkdir()
     (project / "vendored" / "requirements.txt").write_text("demo==2.0\n")
     commit("vendored")
-    (project / ".git" / "info").mkdir(exist_ok=True)
-    (project / ".git" / "info" / "exclude").write_text("vendored/\n")
-    assert changes(scan(nerq, since="HEAD")) == []
-    (project / ".git" / "info" / "exclude").write_text("")
     assert changes(scan(nerq, "--exclude", "vendored/", since="HEAD")) == []
+    (project / ".git" / "info").mkdir(exist_ok=True)
+    for file in (project / ".git" / "info" / "exclude", project / ".gitignore"):
+        file.write_text("vendored/\n")
+        assert changes(scan(nerq, since="HEAD")) == []
+        (project / "vendored" / "requirements.txt").write_text("demo==1.0\n")
+        assert [change[:2] for change in changes(scan(nerq, since="HEAD"))] == [("downgraded", "demo")]
+        (project / "vendored" / "requirements.txt").write_text("demo==2.0\n")
+        file.unlink()
     (project / ".gitignore").write_text("vendored/\n")
+    git("rm", "-q", "-r", "--cached", "vendored")
     assert changes(scan(nerq, since="HEAD")) == [("removed", "demo", "2.0", None)]
 
 

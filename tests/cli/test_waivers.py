@@ -242,6 +242,41 @@ def test_a_vex_document_waives_with_its_justification_and_its_author(nerq: Nerq,
     assert "waived by Acme Security (acme.openvex.json): vulnerable_code_not_in_execute_path" in table
 
 
+def test_a_vex_statement_on_a_part_of_a_product_applies_to_that_product_alone(nerq: Nerq, demo: Path) -> None:
+    product = {"@id": "pkg:pypi/vendor-app@3.0.0", "subcomponents": [{"@id": "pkg:pypi/demo"}]}
+    (demo / "a.json").write_text(openvex({**STATEMENT, "products": [product]}))
+    options = ("--threshold", "40", "--vex", "a.json")
+    result = scan(nerq, *options)
+    assert result.status == 1
+    assert [finding["waiver"] for finding in result.json["findings"]] == [None]
+    [warning] = [warning for warning in result.json["warnings"] if "VEX" in warning]
+    assert warning.startswith("1 VEX statement on parts of pkg:pypi/vendor-app@3.0.0 is not applied: that is not")
+    named = scan(nerq, *options, "--vex-product", "pkg:pypi/vendor-app")
+    assert named.status == 0
+    assert not [warning for warning in named.json["warnings"] if "VEX" in warning]
+    (demo / "pyproject.toml").write_text('[project]\nname = "Vendor_App"\nversion = "3.0"\ndependencies = []\n')
+    assert scan(nerq, *options).status == 0
+    (demo / "pyproject.toml").write_text('[project]\nname = "Vendor_App"\nversion = "3.1"\ndependencies = []\n')
+    assert scan(nerq, *options).status == 1
+    check = nerq("check", "demo==1.0", *AS_OF, *options)
+    assert check.status == 1
+    assert "--vex-product" in check.err + check.out
+    assert nerq("check", "demo==1.0", *AS_OF, *options, "--vex-product", "pkg:pypi/vendor-app@3.0.0").status == 0
+
+
+def test_a_cyclonedx_document_on_another_product_waives_nothing(nerq: Nerq, demo: Path) -> None:
+    document = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "metadata": {"component": {"type": "container", "bom-ref": "root", "name": "vendor-image", "version": "1"}},
+        "components": [{"type": "library", "bom-ref": "r", "name": "demo", "purl": "pkg:pypi/demo@1.0"}],
+        "vulnerabilities": [{"id": "CVE-2026-1", "analysis": {"state": "not_affected"}, "affects": [{"ref": "r"}]}],
+    }
+    (demo / "a.json").write_text(json.dumps(document))
+    assert scan(nerq, "--threshold", "40", "--vex", "a.json").status == 1
+    assert scan(nerq, "--threshold", "40", "--vex", "a.json", "--vex-product", "vendor-image").status == 0
+
+
 @pytest.mark.parametrize("status", ["affected", "under_investigation"])
 def test_a_vex_document_that_does_not_clear_waives_nothing(nerq: Nerq, demo: Path, status: str) -> None:
     (demo / "a.json").write_text(openvex({**STATEMENT, "status": status, "action_statement": "wait"}))

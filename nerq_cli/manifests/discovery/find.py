@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from nerq_cli.errors import UsageError
 from nerq_cli.manifests.discovery.gitignore import IgnoreRules, compile_rules, is_ignored
 from nerq_cli.manifests.discovery.governing import find_governing_locks
-from nerq_cli.manifests.discovery.walk import walk_files
+from nerq_cli.manifests.discovery.walk import Ignored, walk_files
 from nerq_cli.manifests.formats import FORMATS, describe_known_files, detect_explicit_format, detect_format
 from nerq_cli.manifests.read_file import is_directory
 from nerq_cli.problem import Problem
@@ -26,6 +26,8 @@ STDIN_LABEL: Final = "<stdin>"
 _BINARY_LOCK: Final = "bun.lockb"
 _TEXT_LOCK: Final = "bun.lock"
 _BINARY_PROBLEM: Final = "a binary lock file: not read, so the versions in use are not known"
+#: Paths that one sentence lists.
+_MAX_SHOWN: Final = 5
 _BINARY_HINT: Final = "bun install --save-text-lockfile writes bun.lock, which is read"
 
 
@@ -105,6 +107,7 @@ class FileFinder:
         self.is_source = is_source or (lambda _: False)
         #: The files that ``is_source`` selects among those searched or named.
         self.source_files: dict[str, InputFile] = {}
+        self._ignored = Ignored()
         self.base = Path(os.path.normpath((root or Path()).absolute()))
         self.exclude = [self._anchor_pattern(pattern) for pattern in exclude]
         self.include = [self._anchor_pattern(pattern) for pattern in include]
@@ -172,6 +175,7 @@ class FileFinder:
             real_path,
             lambda path: (_is_dependency_file(path) or self.is_source(path)) and is_included(path) and matches(path),
             self._exclude_rules(real_path),
+            self._ignored,
         ):
             name = "" if entry.problem else detect_format(PurePosixPath(entry.path))
             is_source = not entry.problem and self.is_source(entry.path)
@@ -185,6 +189,25 @@ class FileFinder:
                 self._add_source(file)
             if not is_source or (_is_dependency_file(entry.path) and not is_skipped):
                 yield file
+
+    def describe_ignored(self) -> str:
+        """Return what the searches left out because of ignore files, though git may track it; empty for nothing."""
+        paths = list(dict.fromkeys(self._ignored.paths))
+        if not paths:
+            return ""
+        shown = ", ".join(self.display_path(Path(path)) for path in paths[:_MAX_SHOWN])
+        count = f"{'at least ' * self._ignored.has_more}{len(paths):,} file{'s' * (len(paths) > 1)}"
+        reason = (
+            f"git's index shows which ones are tracked, and {self._ignored.problem}"
+            if self._ignored.problem
+            else "there is no git repository that shows which ones are tracked"
+        )
+        return f".gitignore leaves out {count} ({shown}{', …' * (len(paths) > _MAX_SHOWN)}): {reason}"
+
+    @property
+    def has_unreadable_index(self) -> bool:
+        """Whether git's index, which decides what was left out, cannot be read."""
+        return bool(self._ignored.problem)
 
     def _add_source(self, file: InputFile) -> None:
         self.source_files.setdefault(file.key, file)

@@ -104,17 +104,17 @@ def load_dependency_files(  # noqa: PLR0913 - the options of a search on the com
     if source_files is not None:
         source_files += finder.source_files.values()
     if not input_files:
-        raise _nothing_found(paths)
+        raise _nothing_found(paths, finder)
     loader = _FileLoader(finder, stdin or _read_stdin)
     loader.load_all(input_files, progress or (lambda _, __: None))
     dependency_files = loader.collect_results([file.key for file in input_files])
     if not dependency_files:
-        raise _nothing_found(paths)
-    return dependency_files
+        raise _nothing_found(paths, finder)
+    return _add_ignored(dependency_files, finder)
 
 
-def _nothing_found(paths: Sequence[str]) -> NothingToScanError:
-    hint = f"looked for {describe_searched_files()}"
+def _nothing_found(paths: Sequence[str], finder: FileFinder) -> NothingToScanError:
+    hint = finder.describe_ignored() or f"looked for {describe_searched_files()}"
     return NothingToScanError(f"no dependency file in {', '.join(paths) or 'no path'}", hint=hint)
 
 
@@ -126,6 +126,18 @@ def _is_unrelated(dependency_file: DependencyFile) -> bool:
         and file_format.may_have_other_content
         and not (dependency_file.declarations or dependency_file.includes or dependency_file.problems)
     )
+
+
+def _add_ignored(dependency_files: Sequence[DependencyFile], finder: FileFinder) -> tuple[DependencyFile, ...]:
+    """Return the files, the first one with what was left out though git may track it: a problem or a note."""
+    first, *others = dependency_files
+    description = finder.describe_ignored()
+    if description and finder.has_unreadable_index:
+        problem = Problem(path=first.path, message=description, hint="git status repairs it, or names its fault")
+        first = replace(first, problems=(*first.problems, replace(problem, level="incomplete")))
+    elif description:
+        first = replace(first, notes=(*first.notes, description))
+    return (first, *others)
 
 
 def _read_stdin() -> bytes:

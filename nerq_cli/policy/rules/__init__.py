@@ -108,13 +108,8 @@ def find_findings(rule_input: RuleInput) -> tuple[Finding, ...]:
 
 
 def _select_waivers(rule_input: RuleInput) -> list[Waiver]:
-    """Return the waivers without the VEX statements about what another package contains."""
-    if not any(waiver.product for waiver in rule_input.waivers):
-        return list(rule_input.waivers)
-    others = {
-        assessment.dependency.package.purl for assessment in rule_input.assessments if not assessment.dependency.is_own
-    }
-    return [waiver for waiver in rule_input.waivers if waiver.product not in others]
+    """Return the waivers without the VEX statements on parts of a product that is not the scanned project."""
+    return [waiver for waiver in rule_input.waivers if not waiver.product]
 
 
 def _check_directories(rule_input: RuleInput) -> list[Finding]:
