@@ -27,7 +27,7 @@ from nerq_cli.report.advisory import deduplicate_advisories
 from nerq_cli.report.columns import pack_rows
 from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
 from nerq_cli.report.projects import group_by_project, report_for_project
-from nerq_cli.report.rounding import round_to_sum
+from nerq_cli.report.rounding import round_number, round_to_sum
 from nerq_cli.report.sanitize import TEXT_LIMIT, sanitize_text
 from nerq_cli.report.wording import format_timestamp
 from nerq_cli.scoring.score import Cap, Score
@@ -807,8 +807,8 @@ def _build_signals(score: Score) -> Iterable[_Signal]:
             spec.name,
             spec.dimension,
             signal.state,
-            None if signal.value is None else round(float(signal.value), 1),
-            round(weight, 2),
+            None if signal.value is None else round_number(float(signal.value), 1),
+            round_number(weight, 2),
             None if score.total is None else contribution,
             sanitize_text(signal.reason, TEXT_LIMIT),
             sanitize_text(signal.source) or None,
