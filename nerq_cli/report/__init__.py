@@ -99,9 +99,11 @@ class ReportFormat(NamedTuple):
         if self.notation == "commands":
             yield from parts
             return
-        defuse = defuse_json if self.notation == "json" else defuse_ci_commands
+        if self.notation == "json":
+            yield from map(defuse_json, parts)
+            return
         for part in parts:
-            yield defuse(part.decode(encoding)).encode(encoding)
+            yield defuse_ci_commands(part.decode(encoding)).encode(encoding)
 
 
 _FORMATS: Final = "nerq_cli.report.formats"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.inventory import Package, Release
 from nerq_cli.policy.baseline import KINDS, CapChange, Comparison, DependencyChange, SignalChange
 from nerq_cli.report.glyphs import UNICODE_GLYPHS
+from nerq_cli.report.identity import keep_for_report
 from nerq_cli.report.model import Report
 from nerq_cli.signals.signal import format_count
 
@@ -18,6 +19,7 @@ _MAX_SIGNALS: Final = 3
 _UNKNOWN_VERSION: Final = "(version not known)"
 
 
+@keep_for_report
 def find_changes(report: Report) -> Mapping[str, Sequence[DependencyChange]]:
     """Return the changes of each dependency that this run has, by its package URL; empty without a comparison.
 
@@ -76,12 +78,20 @@ def describe_comparison(report: Report) -> str:
     return f"{text}; findings: {findings}" if findings else text
 
 
-def describe_changes(report: Report, changes: Iterable[DependencyChange]) -> str:
-    """Return ``upgraded from 5.0, score 83.1 → 45.0 because known advisories 100 → 42.5 (-8.5)``; empty for none."""
-    return "; ".join(dict.fromkeys(_describe_change(report, change) for change in changes))
+@keep_for_report
+def describe_changes(report: Report) -> Mapping[str, str]:
+    """Return what changed of each dependency that this run has, by its package URL.
+
+    As text: ``upgraded from 5.0, score 83.1 → 45.0 because known advisories 100 → 42.5 (-8.5)``.
+    """
+    return {
+        purl: "; ".join(dict.fromkeys(describe_change(report, change) for change in changes))
+        for purl, changes in find_changes(report).items()
+    }
 
 
-def _describe_change(report: Report, change: DependencyChange) -> str:
+def describe_change(report: Report, change: DependencyChange) -> str:
+    """Return one change as text."""
     text: str = change.kind
     if change.kind in ("upgraded", "downgraded", "replaced"):
         text += f" from {change.version_before or _UNKNOWN_VERSION}"

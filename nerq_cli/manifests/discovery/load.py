@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from heapq import heappop, heappush
 from itertools import count, islice
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from nerq_cli.errors import NothingToScanError
+from nerq_cli.garbage import pause_garbage_collection
 from nerq_cli.inventory import NOT_UNDERSTOOD, Declaration, DependencyFile, Include, LockedPackage, Origin, locate_url
 from nerq_cli.manifests.discovery.find import STDIN_LABEL, FileFinder, InputFile, is_inside, project_root
 from nerq_cli.manifests.discovery.gitignore import compile_rules, is_ignored
@@ -210,7 +209,7 @@ class _FileLoader:
         if file.format == _REQUIREMENTS and not file.from_search and text.lstrip().startswith("{"):
             problem = Problem(path=file.path, line=1, message=_JSON_PROBLEM, hint=_JSON_HINT)
             return DependencyFile(path=file.path, format=file.format, problems=(problem,))
-        with _pause_garbage_collection():
+        with pause_garbage_collection():
             dependency_file = FORMATS[file.format].reader.read(
                 text, file.path, constraint=file.constraint, group=file.group
             )
@@ -443,15 +442,3 @@ def _is_prose(dependency_file: DependencyFile) -> bool:
     problems = len(dependency_file.problems)
     items = sum(declaration.skip_reason != NOT_UNDERSTOOD for declaration in dependency_file.declarations)
     return dependency_file.format == _REQUIREMENTS and problems >= _MIN_PROSE_PROBLEMS and problems > 2 * items
-
-
-@contextmanager
-def _pause_garbage_collection() -> Iterator[None]:
-    """Search for no cyclic garbage meanwhile: readers make millions of objects, which is a fifth of their time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

@@ -18,7 +18,6 @@ from nerq_cli.report.changes import (
     describe_changes,
     describe_findings,
     describe_summary,
-    find_changes,
     list_removed,
     name_removed,
 )
@@ -65,14 +64,12 @@ def render(report: Report, options: RenderOptions) -> bytes:
 
 def render_parts(report: Report, options: RenderOptions) -> Iterator[bytes]:
     """Yield the parts of the same, an element at a time."""
-    refs, changes = _build_refs(report), find_changes(report)
+    refs, changes = _build_refs(report), describe_changes(report)
     relations = find_relations([assessment.dependency for assessment in report.dependencies])
     encode = msgspec.json.Encoder().encode
     lists = {
         "components": [
-            encode(
-                _build_component(assessment, ref, describe_changes(report, changes.get(assessment.dependency.purl, ())))
-            )
+            encode(_build_component(assessment, ref, changes.get(assessment.dependency.purl, "")))
             for assessment, ref in zip(report.dependencies, refs, strict=True)
         ],
         "dependencies": list(map(encode, _list_edges(refs, relations))),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from nerq_cli.inventory import Location
-from nerq_cli.report.changes import describe_changes, find_changes
+from nerq_cli.report.changes import describe_changes
 from nerq_cli.report.gaps import Gap, is_fully_checked, list_gaps
 from nerq_cli.report.identifiers import hash_parts
 from nerq_cli.report.issues import Issue, list_issues
@@ -26,11 +26,8 @@ _SEVERITIES: Final = ((9.0, "blocker"), (7.0, "critical"), (0.0, "major"))
 
 def render(report: Report, options: RenderOptions) -> bytes:
     """Return the issues, the worst first. What could not be checked is an issue: the format has no other place."""
-    changes = find_changes(report)
-    entries = [
-        _build_issue(issue, report, describe_changes(report, changes.get(issue.purl, ())))
-        for issue in list_issues(report)
-    ]
+    changes = describe_changes(report)
+    entries = [_build_issue(issue, report, changes.get(issue.purl, "")) for issue in list_issues(report)]
     if not is_fully_checked(report):
         entries = [_build_gap(gap, number, report) for number, gap in enumerate(list_gaps(report))] + entries
     encoded = msgspec.json.encode(entries)

@@ -11,7 +11,7 @@ from nerq_cli.facts import AffectingAdvisory
 from nerq_cli.inventory import Dependency
 from nerq_cli.policy.fix import find_newer_fixes
 from nerq_cli.report.advisory import deduplicate_advisories
-from nerq_cli.report.changes import describe_changes, describe_comparison, find_changes
+from nerq_cli.report.changes import describe_changes, describe_comparison
 from nerq_cli.report.gaps import is_fully_checked, list_gaps
 from nerq_cli.report.identifiers import build_uuid
 from nerq_cli.report.json_lists import write_document
@@ -91,12 +91,12 @@ def _build_vulnerabilities(report: Report) -> Iterator[dict[str, Any]]:
     waivers = {
         (finding.purl, finding.advisory): finding.waiver for finding in report.findings if finding.waiver is not None
     }
-    changes = find_changes(report)
+    changes = describe_changes(report)
     states = {(finding.purl, finding.advisory): finding.change for finding in report.findings if finding.change}
     for assessment in report.dependencies:
         dependency = assessment.dependency
         paths = _list_paths(dependency)
-        change = describe_changes(report, changes.get(dependency.purl, ()))
+        change = changes.get(dependency.purl, "")
         for advisory in deduplicate_advisories(assessment.advisories) if assessment.advisories else ():
             ids = (advisory.id, *advisory.aliases)
             waiver = next((waivers[dependency.purl, id_] for id_ in ids if (dependency.purl, id_) in waivers), None)

@@ -12,7 +12,6 @@ from nerq_cli.report.changes import (
     describe_changes,
     describe_findings,
     describe_summary,
-    find_changes,
     list_removed,
     name_removed,
 )
@@ -62,7 +61,7 @@ def render_parts(report: Report, options: RenderOptions) -> Iterator[bytes]:  # 
     projects = group_by_project(report)
     in_project = {id(assessment) for project in projects for assessment in project.dependencies}
     attached: set[str] = set()
-    changes = find_changes(report)
+    changes = describe_changes(report)
     for name, assessments in [
         *((project.path, project.dependencies) for project in projects),
         ("packages", [assessment for assessment in report.dependencies if id(assessment) not in in_project]),
@@ -71,7 +70,7 @@ def render_parts(report: Report, options: RenderOptions) -> Iterator[bytes]:  # 
         for assessment in assessments:
             attached.update(list_purls(assessment.dependency))
             own_issues = select_issues(by_purl, assessment.dependency)
-            change = describe_changes(report, changes.get(assessment.dependency.purl, ()))
+            change = changes.get(assessment.dependency.purl, "")
             cases.append(_build_case(assessment, own_issues, report, change))
         if cases:
             suites[name] = cases

@@ -11,7 +11,7 @@ from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.inventory import Location
 from nerq_cli.patterns import compile_late
 from nerq_cli.policy.rules import WAIVABLE_RULES, PolicyRule
-from nerq_cli.report.changes import describe_changes, describe_findings, describe_summary, find_changes
+from nerq_cli.report.changes import describe_change, describe_changes, describe_findings, describe_summary
 from nerq_cli.report.gaps import Gap, is_fully_checked, list_gaps
 from nerq_cli.report.issues import ADVISORY_SEVERITIES, RULE_SEVERITIES, Issue, find_rules, list_issues
 from nerq_cli.report.model import Report
@@ -65,13 +65,13 @@ def render_parts(report: Report, options: RenderOptions) -> Iterator[bytes]:  # 
     descriptors = {_descriptor_id(issue): issue for issue in issues}
     indexes = {descriptor_id: index for index, descriptor_id in enumerate(descriptors)}
     has_waivers = any(issue.waiver is not None for issue in issues)
-    changes = find_changes(report)
+    changes = describe_changes(report)
     results = [
         msgspec.json.encode(
             _build_result(
                 issue,
                 indexes,
-                change=describe_changes(report, changes.get(issue.purl, ())),
+                change=changes.get(issue.purl, ""),
                 has_suppressions=has_waivers,
             )
         )
@@ -174,7 +174,7 @@ def _describe_comparison(report: Report) -> dict[str, Any]:
             {
                 "name": _clean(f"{get_ecosystem(change.ecosystem).purl_type}:{change.name}"),
                 "version": _clean(change.version_after or ""),
-                "change": _clean(describe_changes(report, (change,))),
+                "change": _clean(describe_change(report, change)),
                 **({"versionBefore": _clean(change.version_before)} if change.version_before else {}),
             }
             for change in comparison.changes[:_MAX_CHANGES]

@@ -15,7 +15,6 @@ from nerq_cli.report.advisory import deduplicate_advisories
 from nerq_cli.report.changes import (
     describe_changes,
     describe_comparison,
-    find_changes,
     list_removed,
     name_removed,
 )
@@ -65,7 +64,7 @@ def render(report: Report, options: RenderOptions) -> bytes:
 def render_parts(report: Report, options: RenderOptions) -> Iterator[bytes]:
     """Yield the parts of the same, an element at a time."""
     created = format_timestamp(report.as_of) or "1970-01-01T00:00:00Z"
-    ids, changes = _build_ids(report), find_changes(report)
+    ids, changes = _build_ids(report), describe_changes(report)
     licence_refs: dict[str, str] = {}
     encode = msgspec.json.Encoder().encode
     lists = {
@@ -78,7 +77,7 @@ def render_parts(report: Report, options: RenderOptions) -> Iterator[bytes]:
                         package_id,
                         created,
                         licence_refs,
-                        describe_changes(report, changes.get(assessment.dependency.purl, ())),
+                        changes.get(assessment.dependency.purl, ""),
                     )
                 )
                 for assessment, package_id in zip(report.dependencies, ids, strict=True)

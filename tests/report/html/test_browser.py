@@ -34,6 +34,7 @@ REPORTS = (
     "levels",
     "graph",
     "aged",
+    "compared",
 )
 PHONE = {"viewport": {"width": 360, "height": 740}}
 CheckAccess = Callable[[Page], list[str]]
