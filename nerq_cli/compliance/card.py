@@ -44,7 +44,8 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     #: Of its heading in the text of the card, from 1.
     line: int
     #: Its own text, without subsections: prose in lines, without code, comments, HTML tags, addresses of links, and
-    #: what templates put there. Cells of tables are parted by "|".
+    #: what templates put there. An empty line ends a paragraph, items of lists start with "- ", and cells of tables are
+    #: parted by "|".
     text: str = ""
     #: The headings above it, outermost first.
     parents: tuple[str, ...] = ()
@@ -135,7 +136,8 @@ def _normalise_pieces(text: str) -> Iterator[str]:
 _IMAGE: Final = compile_late(r"!\[[^\[\]]*\](?:\([^()]*\)|\[[^\[\]]*\])?")
 _LINK: Final = compile_late(r"\[([^\[\]]*)\]\([^()]*\)")
 _URL: Final = compile_late(r"<?\b(?:https?|ftp)://[^\s<>|)\]]*>?")
-_TAG: Final = compile_late(r"</?[A-Za-z][^<>]*>|<![^<>]*>")
+#: Not an address of mail in angle brackets.
+_TAG: Final = compile_late(r"</?[A-Za-z][^<>@]*>|<![^<>]*>")
 _CODE_SPAN: Final = compile_late(r"`[^`]*`")
 _EMPHASIS: Final = compile_late(r"[*~]+|(?<!\w)_+|_+(?!\w)")
 _ANCHOR: Final = compile_late(r"\{[^{}]*\}")
@@ -185,6 +187,19 @@ _PLACEHOLDER: Final = compile_late(
     r" lacoste et al\. \(2019\)\.?",
     re.IGNORECASE,
 )
+#: One of these, in lower case, is in each text that the pattern matches.
+_PLACEHOLDER_PARTS: Final = (
+    "information",
+    "{{",
+    "{%",
+    "[",
+    "should be made aware",
+    "template",
+    "model card of a",
+    "automatically generated",
+    "the code below",
+    "carbon emissions",
+)
 #: Whole lines and cells that stand for nothing: their words, lower case.
 _EMPTY_TEXTS: Final = frozenset(
     """
@@ -201,7 +216,9 @@ _MAX_EMPTY_TEXT: Final = 80
 
 
 def _remove_placeholders(text: str) -> str:
-    text = _PLACEHOLDER.sub(" ", text).strip()
+    lower = text.lower()
+    if any(words in lower for words in _PLACEHOLDER_PARTS):
+        text = _PLACEHOLDER.sub(" ", text).strip()
     if len(text) > _MAX_EMPTY_TEXT:
         return text
     words = _WORD.findall(text.replace("_", " "))
@@ -324,6 +341,9 @@ class _CardParser:
         self._paragraph, self._follows_blank = None, True
         if self._open[-1].level == LABEL:
             self._open.pop()
+        lines = self._open[-1].lines
+        if lines and lines[-1]:
+            lines.append("")
 
     def _remove_raw_parts(self, number: int, line: str) -> str:
         """Return a line without comments, scripts and preformatted text, which may go on in the next lines."""
