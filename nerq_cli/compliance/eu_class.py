@@ -23,7 +23,7 @@ from nerq_cli.compliance.areas import (
     prepare_text,
 )
 from nerq_cli.compliance.card import Section, is_read_whole
-from nerq_cli.compliance.prose import Clause, iter_clauses
+from nerq_cli.compliance.prose import Clause
 from nerq_cli.compliance.tasks import ANALYTIC, ASSISTIVE, GENERATIVE
 from nerq_cli.facts import Fact, Found, Unknown
 from nerq_cli.hub_facts import HubCard, HubRepository
@@ -145,14 +145,15 @@ def assess_class(
     repository: Fact[HubRepository],
     card: Fact[HubCard],
     sections: tuple[Section, ...],
+    clauses: Sequence[Clause],
     *,
     bases: Mapping[str, Fact[HubRepository]],
     used: Mapping[str, Fact[HubRepository]],
 ) -> EuAssessment:
     """Return the class of a repository.
 
-    ``sections`` are those of the card, empty if it was not read. A derived model inherits the task and tags that it
-    lacks from its ``bases``; a Space that uses a generative model (``used``) is one.
+    ``sections`` and ``clauses`` are those of the card, empty if it was not read. A derived model inherits the task and
+    tags that it lacks from its ``bases``; a Space that uses a generative model (``used``) is one.
     """
     if not isinstance(repository, Found):
         return _not_assessed(_describe_missing("repository", repository))
@@ -161,7 +162,7 @@ def assess_class(
     places = [*_list_places(facts), *_list_inherited_places(facts, bases)]
     for place in places:
         _search_place(place, findings)
-    for clause in iter_clauses(sections):
+    for clause in clauses:
         _search_clause(clause, findings)
     if facts.pipeline_tag in _TEXT_TASKS:
         for rule in _BIOMETRIC_RULES:
@@ -343,8 +344,8 @@ def _limited(rule: str, text: str, place: _Place) -> Reason:
 
 
 def _search_clause(clause: Clause, findings: _Findings) -> None:
-    text = prepare_text(clause.text)
-    if findings.medical_exclusion is None and (medical := _find_medical_exclusion(clause, text)):
+    text = clause.plain
+    if findings.medical_exclusion is None and (medical := _find_medical_exclusion(clause)):
         findings.medical_exclusion = medical
     if findings.generates is None and clause.is_summary and not clause.is_negated and _GENERATES.search(text):
         findings.generates = Reason(
@@ -354,10 +355,10 @@ def _search_clause(clause: Clause, findings: _Findings) -> None:
             quote=_cut(clause.text),
             strength="B",
         )
-    for hit in iter_hits(text):
+    for hit in clause.hits:
         if clause.excludes(hit.start, hit.end):
             target, strength = findings.excluded, ""
-        elif _states_purpose(clause, text, hit):
+        elif _states_purpose(clause, hit):
             target, strength = findings.stated, "B"
         else:
             target, strength = findings.mentioned, ""
@@ -365,9 +366,9 @@ def _search_clause(clause: Clause, findings: _Findings) -> None:
             target[hit.area.id] = _describe(hit.area, point_to(clause.section), clause.text, strength)
 
 
-def _find_medical_exclusion(clause: Clause, text: str) -> Reason | None:
-    match = _MEDICAL_EXCLUSION.search(text) if clause.is_negated else None
-    if (match and clause.excludes(match.start(), match.end())) or _RESEARCH_ONLY.search(text):
+def _find_medical_exclusion(clause: Clause) -> Reason | None:
+    match = _MEDICAL_EXCLUSION.search(clause.plain) if clause.is_negated else None
+    if (match and clause.excludes(match.start(), match.end())) or _RESEARCH_ONLY.search(clause.plain):
         return Reason(
             rule="A1",
             text="clinical use is excluded, or use is limited to research",
@@ -377,12 +378,13 @@ def _find_medical_exclusion(clause: Clause, text: str) -> Reason | None:
     return None
 
 
-def _states_purpose(clause: Clause, text: str, hit: Hit) -> bool:
+def _states_purpose(clause: Clause, hit: Hit) -> bool:
     """Whether a clause states that the artefact is for what it names."""
     if clause.is_purpose:
         return True
     if not clause.is_summary:
         return False
+    text = clause.plain
     before, after = text[max(0, hit.start - _REACH) : hit.start], text[hit.end : hit.end + _REACH]
     return _PURPOSE.search(before) is not None or _NOUN.search(after) is not None
 
@@ -415,10 +417,7 @@ def point_to(section: Section) -> str:
 
 def find_excluded_area(clause: Clause) -> Hit | None:
     """Return the high-risk area that a clause excludes; None if it excludes none."""
-    if not clause.is_negated:
-        return None
-    text = prepare_text(clause.text)
-    for hit in iter_hits(text):
+    for hit in clause.hits:
         if hit.area.id not in _PROHIBITED_IDS and clause.excludes(hit.start, hit.end):
             return hit
     return None

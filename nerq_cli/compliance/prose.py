@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from nerq_cli.compliance.areas import Hit, iter_hits, prepare_text
 from nerq_cli.compliance.card import LABEL, Section
 from nerq_cli.patterns import compile_late
 
@@ -21,6 +22,10 @@ class Clause(msgspec.Struct, frozen=True, kw_only=True):
 
     #: Lower case, in one line.
     text: str
+    #: The text as the patterns of areas need it, of the same length.
+    plain: str
+    #: Where it names areas.
+    hits: tuple[Hit, ...] = ()
     section: Section
     #: Whether the passage around it excludes what it names: its heading, or the sentence that introduces the list.
     is_excluded: bool
@@ -137,8 +142,11 @@ class _Context:
             predicate = None
             for predicate in _PREDICATE.finditer(text):  # noqa: B007 - the last one
                 pass
+            plain = prepare_text(text)
             yield Clause(
                 text=text,
+                plain=plain,
+                hits=tuple(iter_hits(plain)),
                 section=self._section,
                 is_excluded=is_excluded,
                 is_purpose=not is_excluded and (self._is_purpose or introduction == _STATES),

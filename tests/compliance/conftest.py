@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nerq_cli.facts import Absent, Fact, Found
-from nerq_cli.hub_facts import CardMetadata, HubCard, HubEvidence, HubRepository
+from nerq_cli.hub_facts import CardMetadata, HubCard, HubEvidence, HubOwner, HubRepository
 
 SOURCE = "Hugging Face Hub"
 #: 2026-11-29T12:00:00Z
@@ -32,11 +32,12 @@ def repository(**fields: Any) -> HubRepository:
     return HubRepository(**{**defaults, **fields})
 
 
-def evidence(card: str | Fact[HubCard] | None = None, **fields: Any) -> HubEvidence:
+def evidence(text: str | Fact[HubCard] | None = None, **fields: Any) -> HubEvidence:
     """Return the facts about a repository with this card; None = it has none."""
-    others = {name: fields.pop(name) for name in ("owner", "bases", "used") if name in fields}
-    if card is None:
+    owner = found(HubOwner("example-lab", is_organisation=True))
+    others = {"owner": owner} | {name: fields.pop(name) for name in ("owner", "bases", "used") if name in fields}
+    if text is None:
         fact: Fact[HubCard] = Absent(SOURCE, AS_OF)
     else:
-        fact = found(HubCard(card)) if isinstance(card, str) else card
+        fact = found(HubCard(text)) if isinstance(text, str) else text
     return HubEvidence(repository=found(repository(**fields)), card=fact, **others)

@@ -9,6 +9,7 @@ import pytest
 
 from nerq_cli.compliance.card import read_sections
 from nerq_cli.compliance.eu_class import EuAssessment, assess_class
+from nerq_cli.compliance.prose import iter_clauses
 from nerq_cli.facts import Absent, Found, Unknown
 from nerq_cli.hub_facts import HubCard
 from tests.compliance.conftest import AS_OF, SOURCE, evidence, found, repository
@@ -16,10 +17,11 @@ from tests.compliance.conftest import AS_OF, SOURCE, evidence, found, repository
 PROSE = "# Example\n\nThis text has no purpose in it, it is here to be long enough. " + "Words follow words here. " * 10
 
 
-def assess(card: Any = None, **fields: Any) -> EuAssessment:
-    facts = evidence(card, **fields)
+def assess(text: Any = None, **fields: Any) -> EuAssessment:
+    facts = evidence(text, **fields)
     sections = read_sections(facts.card.value) if isinstance(facts.card, Found) else ()
-    return assess_class(facts.repository, facts.card, sections, bases=facts.bases, used=facts.used)
+    clauses = tuple(iter_clauses(sections))
+    return assess_class(facts.repository, facts.card, sections, clauses, bases=facts.bases, used=facts.used)
 
 
 def rules(assessment: EuAssessment) -> list[str]:
@@ -277,7 +279,7 @@ def test_a_gated_card_keeps_what_fields_state() -> None:
 
 @pytest.mark.parametrize("fact", [Unknown("no answer"), Absent(SOURCE, AS_OF)])
 def test_a_repository_that_was_not_read_is_not_assessed(fact: Any) -> None:
-    assessment = assess_class(fact, Unknown("no answer"), (), bases={}, used={})
+    assessment = assess_class(fact, Unknown("no answer"), (), (), bases={}, used={})
     assert assessment.label == "not_assessed"
 
 
