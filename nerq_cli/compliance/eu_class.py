@@ -30,6 +30,8 @@ from nerq_cli.hub_facts import HubCard, HubRepository
 from nerq_cli.patterns import compile_late
 
 EuClass: TypeAlias = Literal["prohibited_practice_flag", "high_risk_area", "limited", "minimal", "not_assessed"]
+#: See ``Reason.strength``.
+Strength: TypeAlias = Literal["A", "B", ""]
 Confidence: TypeAlias = Literal["high", "medium", "low"]
 
 #: Printed with every class.
@@ -57,7 +59,7 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True):
     #: The value or the clause, in lower case; at most 160 characters.
     quote: str = ""
     #: A = a structured field, B = a sentence that states a purpose; empty = neither.
-    strength: str = ""
+    strength: Strength = ""
     #: Id of the base model that states it; empty = the repository itself does.
     inherited_from: str = ""
 
@@ -355,6 +357,7 @@ def _search_clause(clause: Clause, findings: _Findings) -> None:
             quote=_cut(clause.text),
             strength="B",
         )
+    strength: Strength
     for hit in clause.hits:
         if clause.excludes(hit.start, hit.end):
             target, strength = findings.excluded, ""
@@ -393,7 +396,7 @@ def _states_purpose(clause: Clause, hit: Hit) -> bool:
 _REACH: Final = 80
 
 
-def _describe(area: Area, pointer: str, quote: str, strength: str, inherited_from: str = "") -> Reason:
+def _describe(area: Area, pointer: str, quote: str, strength: Strength, inherited_from: str = "") -> Reason:
     words = "touches a banned practice" if area.id in _PROHIBITED_IDS else "may be high-risk if used for"
     since = f" (from {area.applies_from})" if area.applies_from > "2025-02-02" else ""
     return Reason(

@@ -479,8 +479,9 @@ def _read_training_data(documents: _Documents) -> _Signs:
 
 
 _TRAINED_ON: Final = compile_late(
-    r"\b(?:trained|tuned|version of \S{1,100}) on (?!the none dataset|none |an unknown|unknown)[^\n]{3,100}?"
-    r"\b(?:data\w*|corpus|corpora|tokens|images|pairs|hours|texts?|samples|examples|documents)\b"
+    r"\b(?:(?:pre-?)?trained|(?:fine-?)?tuned|version of \S{1,100}) on (?!the none dataset|none |an unknown|unknown)"
+    r"[^\n]{3,100}?"
+    r"\b(?:data\w*|corpus|corpora|images|pairs|hours|texts?|samples|examples|documents)\b"
 )
 
 
