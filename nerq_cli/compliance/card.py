@@ -26,7 +26,7 @@ MAX_SECTIONS: Final = 1_000
 TOP: Final = 0
 #: Level of a line in bold type, or an HTML summary, that stands as a heading.
 BOLD: Final = 7
-#: Level of the label at the start of a list item: ``- **Developed by:** name``.
+#: Level of the label at the start of a list item or paragraph: ``- **Developed by:** name``.
 LABEL: Final = 8
 
 _MAX_HEADING: Final = 120
@@ -275,6 +275,12 @@ _UNDERLINE: Final = compile_late(r" {0,3}(=+|-{2,})[ \t]*$")
 _ITEM: Final = compile_late(r"[ \t]{0,40}(?:[-*+•]|\d{1,4}[.)])[ \t]+")
 _BOLD_LINE: Final = compile_late(r"[ \t]*(?:\*\*\*?|__)([^*]{1,100}?)(?:\*\*\*?|__)[ \t]*:?[ \t]*$")
 _BOLD_LABEL: Final = compile_late(r"(?:\*\*\*?|__)([^*]{1,80}?)(?::[ \t]*(?:\*\*\*?|__)|(?:\*\*\*?|__)[ \t]*:)(.*)")
+#: Labels that hold for the paragraphs after them too, and need no colon: "**Out-of-scope** Use in any ...".
+_TOPIC_LABEL: Final = compile_late(
+    r"(?:\*\*\*?|__)(?=[^*]{0,60}?\b(?:intended|out[ -]of[ -]scope|misuse|prohibited|not for|limitations?|use cases?"
+    r"|uses?|restrictions?|bias|risks?|training data|evaluation)\b)([^*]{1,60}?):?(?:\*\*\*?|__)[ \t]*:?[ \t]+(\S.*)",
+    re.IGNORECASE,
+)
 _HTML_ROW: Final = compile_late(r"<tr\b", re.IGNORECASE)
 _HTML_CELL: Final = compile_late(r"<t[dh]\b", re.IGNORECASE)
 _RAW_START: Final = compile_late(r"<!--|<(script|style|pre)\b[^<>]*>", re.IGNORECASE)
@@ -398,8 +404,8 @@ class _CardParser:
         return False
 
     def _open_section(self, markup: str, level: int, number: int) -> bool:
-        heading = clean_heading(markup)
-        if not heading or len(self._builders) > MAX_SECTIONS:
+        heading = "" if len(self._builders) > MAX_SECTIONS else clean_heading(markup)
+        if not heading:
             return False
         while len(self._open) > 1 and self._open[-1].level >= level:
             self._open.pop()
@@ -415,8 +421,11 @@ class _CardParser:
         content = line[item.end() :] if item else line.strip()
         if item and self._open[-1].level == LABEL:
             self._open.pop()
-        label = _BOLD_LABEL.match(content) if content[:2] in ("**", "__") else None
-        if label and self._open_section(label[1], LABEL if item else BOLD, number):
+        topic = label = None
+        if content[:2] in ("**", "__"):
+            topic = None if item else _TOPIC_LABEL.match(content)
+            label = topic or _BOLD_LABEL.match(content)
+        if label and self._open_section(label[1], BOLD if topic else LABEL, number):
             if self._add_content(label[2], is_item=False):
                 self._open[-1].items += item is not None
             return

@@ -238,4 +238,4 @@ def test_a_hostile_card_of_a_megabyte_is_assessed_within_seconds(text: str) -> N
     """The time is that of a busy machine; a pattern that is not linear takes minutes."""
     start = time.process_time()
     assess(found(HubCard(text)), pipeline_tag="text-generation")
-    assert time.process_time() - start < 4
+    assert time.process_time() - start < 10
