@@ -23,7 +23,7 @@ from nerq_cli.errors import EXIT_MEANINGS
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy.rules import RULES
 from nerq_cli.report.formats.json import SCHEMA_VERSION
-from nerq_cli.report.terminal import methodology_page
+from nerq_cli.report.terminal import compliance_page, methodology_page
 from nerq_cli.sources import SOURCES
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -91,6 +91,7 @@ def document_rules() -> str:
         ("rules", document_rules),
         ("methodology", partial(methodology_page.render_markdown, PACKAGES)),
         ("data-sources", about.render_markdown),
+        ("jurisdictions", compliance_page.render_reference),
     ],
 )
 def test_a_generated_page_says_what_the_code_says(name: str, write: object) -> None:
