@@ -20,9 +20,11 @@ from nerq_cli.config.layers import apply_layers, read_environment
 from nerq_cli.config.schema import build_schema
 from nerq_cli.config.table import SETTINGS, THRESHOLD_TABLES
 from nerq_cli.config.template import render_template
+from nerq_cli.config.values import format_duration
 from nerq_cli.ecosystems import NPM, PYPI
 from nerq_cli.errors import ConfigError, ExitStatus
 from nerq_cli.inventory import Package
+from nerq_cli.policy.age import parse_duration
 from nerq_cli.policy.settings import PolicySettings, VulnerabilityOptions
 from nerq_cli.problem import Problem
 
@@ -799,3 +801,53 @@ def test_settings_beyond_the_repository_are_not_compared(tmp_path: Path) -> None
     write(tmp_path / "repository" / "nerq.toml", "")
     (tmp_path / "repository" / ".git").mkdir()
     assert not read(tmp_path / "repository").warnings
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[rules]\nlicence = "warn"\n[rules.licence]\nallow = ["MIT"]\n',
+        '[rules.licence]\nallow = ["MIT"]\n[rules]\nlicence = "warn"\n',
+        '[rules]\nlicence = "warn"\nlicence.allow = ["MIT"]\n',
+    ],
+)
+def test_level_of_a_rule_beside_its_options(tmp_path: Path, text: str) -> None:
+    write(tmp_path / "nerq.toml", text)
+    [problem] = problems(tmp_path)
+    assert "is not TOML" in problem.message
+    assert 'licence has options: write its level beside them, level = "…"' in problem.hint
+
+
+def test_other_mistakes_in_toml_have_no_hint_about_levels(tmp_path: Path) -> None:
+    write(tmp_path / "nerq.toml", "[rules.licence\n")
+    [problem] = problems(tmp_path)
+    assert not problem.hint
+
+
+@pytest.mark.parametrize(
+    ("entry", "hint"),
+    [
+        ("GPL", "did you mean 'GPL-*'?"),
+        ("AGPL-", "did you mean 'AGPL-*'?"),
+        ("gpl-3.0-olny", "did you mean 'gpl-3.0-only'?"),
+    ],
+)
+def test_families_of_licences_are_suggested(tmp_path: Path, entry: str, hint: str) -> None:
+    write(tmp_path / "nerq.toml", f'rules.licence.deny = ["{entry}"]\n')
+    [problem] = problems(tmp_path)
+    assert problem.hint == hint
+
+
+def test_an_empty_list_of_accepted_licences_is_an_error(tmp_path: Path) -> None:
+    write(tmp_path / "nerq.toml", "rules.licence.allow = []\n")
+    [problem] = problems(tmp_path)
+    assert problem.message.startswith("rules.licence.allow must not be empty")
+    assert not Draft202012Validator(build_schema()).is_valid({"rules": {"licence": {"allow": []}}})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(604_800, "7d"), (129_600, "36h"), (5_400, "90m"), (45, "45s"), (0, "0d")]
+)
+def test_durations_are_shown_as_settings_have_them(seconds: int, text: str) -> None:
+    assert format_duration(seconds) == text
+    assert parse_duration(text) == seconds

@@ -276,3 +276,40 @@ def test_reading_waivers_imports_no_editor(tmp_path: Path) -> None:
         "sys.exit('tomlkit' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=False).returncode == 0  # noqa: S603 - ours
+
+
+@pytest.mark.parametrize(
+    ("package", "version", "hints"),
+    [
+        ("pypi:urllib3", "1.24.*", ['write "==1.24.*"']),
+        ("pypi:urllib3", "^1.24", ['write "==1.24.*"']),
+        ("pypi:urllib3", "=1.24.1", ['write "==1.24.*"']),
+        ("pypi:urllib3", "1.24.1 - 1.25", ['write "==1.24.*"']),
+        ("npm:lodash", ">=1,<2", ['write "^1.24.0"']),
+        ("@acme/ui", ">=1,<2", ['write "^1.24.0"']),
+        ("urllib3", "1.24.*", ["begin the package with npm: if it is of npm, else write"]),
+        ("urllib3", ">=1,<2", ["begin the package with pypi: if it is of PyPI, else write"]),
+        ("pypi:urllib3", "==1.24.*", []),
+        ("npm:lodash", "1.24.*", []),
+        ("npm:lodash", "=1.24.1", []),
+        ("@acme/*", "^1.24", []),
+        ("urllib3", "<2.0", []),
+        ("urllib3", "1.24.1", []),
+    ],
+)
+def test_ranges_are_those_of_the_ecosystem(tmp_path: Path, package: str, version: str, hints: list[str]) -> None:
+    entry = ENTRY.replace('package = "npm:lodash"', f'package = "{package}"\nversion = "{version}"')
+    found = problems(tmp_path, entry) if hints else ()
+    if not hints:
+        assert len(read(tmp_path, entry).waivers) == 1
+    assert [problem.line for problem in found] == [3] * len(hints)
+    for problem, hint in zip(found, hints, strict=True):
+        assert "is neither a version nor a range of" in problem.message
+        assert problem.hint.startswith(hint)
+
+
+@pytest.mark.parametrize("package", ["lodash@4.17.15", "npm:@acme/ui@1.0.0", "requests==2.*", "pypi:requests<3"])
+def test_a_package_has_no_version(tmp_path: Path, package: str) -> None:
+    [problem] = problems(tmp_path, ENTRY.replace("npm:lodash", package))
+    assert problem.message.startswith("waivers.package names a version")
+    assert "version = " in problem.hint

@@ -35,7 +35,7 @@ CASES = [
     ("", '[rules.vulnerability]\nonly-fixable = ["medium", "low", "high"]', "only-fixable + high"),
     ("[rules.vulnerability]\nepss = 0.5", "", "rules.vulnerability.epss 0.5 → not set"),
     ("[rules.vulnerability]\nepss = 0.5", "[rules.vulnerability]\nepss = 0.9", "epss 0.5 → 0.9"),
-    ('[rules.too-new]\nmin-age = "14d"', '[rules.too-new]\nmin-age = "7d"', "min-age is shorter"),
+    ('[rules.too-new]\nmin-age = "14d"', '[rules.too-new]\nmin-age = "7d"', "rules.too-new.min-age 14d → 7d"),
     ('[rules.licence]\nallow = ["MIT"]', '[rules.licence]\nallow = ["MIT", "ISC"]', "rules.licence.allow + ISC"),
     ('[rules.licence]\ndeny = ["AGPL-3.0-only"]', '[rules.licence]\ndeny = ["ISC"]', "licence.deny - AGPL-3.0-only"),
     (

@@ -7,6 +7,7 @@ Only commands that read objects are run, with those programs off and every trans
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import IO, Final, NamedTuple
 
 from nerq_cli.errors import UsageError
+from nerq_cli.patterns import compile_late
 
 #: Variables of the user that would direct git to another repository than that of the scanned directory.
 _DIRECTING: Final = frozenset(
@@ -45,6 +47,8 @@ _TIMEOUT: Final = 60
 MAX_FILES: Final = 1_000_000
 _CHUNK: Final = 1 << 16
 
+#: What a name of a branch or tag cannot have (git check-ref-format), and names relative to others: HEAD~1, main@{1}.
+_EXPRESSION: Final = compile_late(r"[~^:]|@\{|\bHEAD\b")
 _REGULAR_MODES: Final = frozenset({"100644", "100755", "100664"})
 _LINK_MODE: Final = "120000"
 _SUBMODULE_MODE: Final = "160000"
@@ -94,11 +98,17 @@ class Repository(NamedTuple):
             result = _run(self.program, self.root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}")
             if not result.returncode:
                 return result.stdout.decode("ascii", "replace").strip()
+        if is_name and self._has(f"origin/{ref}"):
+            raise UsageError(f"--since: there is no commit {ref!r} in this clone", hint=f"there is origin/{ref}")
         if self.is_shallow:
-            hint = f"this clone is shallow and may lack it: git fetch --unshallow, or git fetch origin {ref}"
+            hint = f"this clone is shallow and may lack it: {_suggest_fetch(ref)}"
             raise UsageError(f"--since: there is no commit {ref!r} in this clone", hint=hint)
         hint = "name a branch, a tag or a commit, such as main, origin/main or HEAD~1; git fetch gets those of a server"
         raise UsageError(f"--since: there is no commit {ref!r} in {self.root.name or self.root}", hint=hint)
+
+    def _has(self, ref: str) -> bool:
+        """Return whether a reference names a commit."""
+        return not _run(self.program, self.root, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}").returncode
 
     @property
     def is_shallow(self) -> bool:
@@ -207,6 +217,18 @@ class Repository(NamedTuple):
     def describe(self, commit: str) -> str:
         """Return an abbreviated id."""
         return commit[:9]
+
+
+def _suggest_fetch(ref: str) -> str:
+    """Return the command that gets the commit of a reference into a shallow clone, which may track one branch only."""
+    branch = ref.removeprefix("refs/remotes/").removeprefix("origin/")
+    if ref.startswith(("origin/", "refs/remotes/origin/")) and not _EXPRESSION.search(ref):
+        command = f"git fetch --unshallow origin {shlex.quote(f'+refs/heads/{branch}:refs/remotes/origin/{branch}')}"
+    elif _EXPRESSION.search(ref):
+        command = "git fetch --unshallow"
+    else:
+        command = "git fetch --unshallow --tags origin '+refs/heads/*:refs/remotes/origin/*'"
+    return f"{command} (with actions/checkout: fetch-depth: 0)"
 
 
 def _read_object(stream: IO[bytes], file: GitFile, max_bytes: int) -> tuple[bytes, int]:

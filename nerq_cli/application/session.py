@@ -20,6 +20,8 @@ from nerq_cli.application.settings import (
     resolve_strict,
 )
 from nerq_cli.config import Config, read_config, read_config_file
+from nerq_cli.errors import ConfigError
+from nerq_cli.problem import Problem
 
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
@@ -43,6 +45,8 @@ ProgressFactory: TypeAlias = Callable[[str], "Progress | None"]
 
 
 #: Variables that are no settings; those of endpoints end with ``_URL``.
+#: Rule that finds nothing without a list.
+_LICENCE: Final = "licence"
 _OTHER_VARIABLES: Final = frozenset({"NERQ_CACHE_DIR", "NERQ_CONFIG"})
 
 
@@ -323,9 +327,15 @@ def read_settings(settings: Settings, root: Path) -> Config:
     The file is the one that NERQ_CONFIG names, else that of the project in a directory, unless the user wants none.
 
     Raises:
-        ConfigError: the file or a variable has unknown settings or invalid values.
+        ConfigError: the file or a variable has unknown settings or invalid values, or a rule lacks what it compares.
         UsageError: an option is not valid.
     """
+    config = _layer_settings(settings, root)
+    _check_licence_lists(config)
+    return config
+
+
+def _layer_settings(settings: Settings, root: Path) -> Config:
     config = _read_file(settings, root)
     options = read_options(settings)
     if not options and not any(map(_may_be_setting, os.environ)):
@@ -334,6 +344,21 @@ def read_settings(settings: Settings, root: Path) -> Config:
 
     variables, warnings = read_environment(os.environ)
     return replace(apply_layers(config, variables, options), warnings=(*config.warnings, *warnings))
+
+
+def _check_licence_lists(config: Config) -> None:
+    """Raise ConfigError if the rule about licences is in force without any list: it would find nothing."""
+    policy = config.policy
+    if policy.levels.get(_LICENCE, "allow") == "allow" or policy.allowed_licences or policy.denied_licences:
+        return
+    key = f"rules.{_LICENCE}."
+    origin = next(value.origin for name, value in config.values.items() if name.startswith(key))
+    problem = Problem(
+        path=origin,
+        message=f"the rule {_LICENCE} compares with lists, and there is none",
+        hint=f"set {key}allow or {key}deny in the settings file",
+    )
+    raise ConfigError(f"{origin}: it cannot be used", problems=(problem,))
 
 
 def _read_file(settings: Settings, root: Path) -> Config:

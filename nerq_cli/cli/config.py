@@ -119,7 +119,7 @@ def _list_settings(config: Config) -> Iterator[tuple[str, Any, str]]:
     values = merge(config.values)
     for key, setting in SETTINGS.items():
         if key in values:
-            yield key, values[key].value, values[key].origin
+            yield key, setting.kind.format(values[key].value), values[key].origin
         elif key.endswith(".level") and config.policy.levels.get(rule_id := key.split(".")[1], setting.default) != (
             setting.default
         ):

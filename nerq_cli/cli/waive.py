@@ -73,6 +73,10 @@ def waive(
     if not name.strip() and not path:
         raise UsageError("the waiver names neither a package nor a file", hint="add a NAME, or --path for a file")
     package, named_version = _parse_name(name) if name.strip() else ("", "")
+    if version and named_version:
+        raise UsageError(
+            f"{name} and --version {version} contradict each other", hint="leave one of the two versions out"
+        )
     common: dict[str, Any] = {
         "package": package,
         "path": path,
@@ -107,8 +111,12 @@ def _parse_name(text: str) -> tuple[str, str]:
     from nerq_cli.targets import parse_target
 
     name = text.strip()
+    base, equals, version = name.partition("==")
     if has_wildcards(name):
-        return name, ""
+        if not equals or has_wildcards(base):
+            return name, ""
+        package, _ = _parse_name(f"{base}==0")  # requests==2.* is no pattern of names
+        return package, f"=={version}"
     declarations = parse_target(name)
     [declaration, *others] = declarations
     prefix = "" if others else f"{get_ecosystem(declaration.ecosystem).purl_type}:"

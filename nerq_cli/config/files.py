@@ -106,6 +106,9 @@ _MAX_UNKNOWN: Final = 50
 #: Each run of white space can match in one way only: a line of 100,000 spaces takes no time.
 _TABLE_HEADER = compile_late(r"""^[ \t]*(?:\[{1,2}[ \t]*)?["']?tool["']?[ \t]*\.[ \t]*["']?nerq\b""", re.MULTILINE)
 
+#: A key in TOML, as far as keys of rules go.
+_WORD: Final = compile_late(r"[a-z][a-z-]*")
+
 
 def _iter_directories(start: Path, home: Path) -> Iterator[Path]:
     """Yield the scanned directory and its parents, up to the root of the repository and below the home directory."""
@@ -403,7 +406,16 @@ def _split_keys(text: str) -> _Path:
 
 
 def _build_syntax_problem(file: _ConfigFile, message: str, line: int, column: int) -> Problem:
-    return Problem(path=_display_path(file.path), line=line, column=column, message=f"is not TOML: {message}")
+    hint = ""
+    lines = file.text.split("\n")
+    if 0 < line <= len(lines) and "overwrite" in message:
+        from nerq_cli.policy.rules import RULES
+
+        ids = {rule.id for rule in RULES}
+        if rule := next((word for word in _WORD.findall(lines[line - 1]) if word in ids), ""):
+            hint = f'{rule} has options: write its level beside them, level = "…", in place of {rule} = "…"'
+    path = _display_path(file.path)
+    return Problem(path=path, line=line, column=column, message=f"is not TOML: {message}", hint=hint)
 
 
 def _build_error(*problems: Problem) -> ConfigError:

@@ -99,7 +99,9 @@ _RULE_OPTIONS: Final[Mapping[str, tuple[Setting, ...]]] = MappingProxyType(
         "too-new": (Setting("min-age", values.DURATION, "age that a version must have; a number is in minutes", "7d"),),
         "licence": (
             Setting(
-                "allow", values.LICENCES, "licences that are accepted; without the list every one that is not denied"
+                "allow",
+                values.ALLOWED_LICENCES,
+                "licences that are accepted; without the list every one that is not denied",
             ),
             Setting("deny", values.LICENCES, "licences that are not accepted"),
         ),

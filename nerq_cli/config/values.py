@@ -12,7 +12,7 @@ from nerq_cli.policy.age import MAX_DURATION, parse_duration
 from nerq_cli.policy.licence_lists import find_unknown
 from nerq_cli.policy.settings import LEVELS, PRESETS
 from nerq_cli.signals.advisories import SEVERITIES
-from nerq_cli.units import DAY
+from nerq_cli.units import DAY, HOUR, MINUTE
 
 #: Letters and digits that a pattern of names with wildcards has at least.
 _MIN_NAME_CHARACTERS: Final = 2
@@ -42,6 +42,8 @@ class Kind(NamedTuple):
     schema: Mapping[str, Any]
     #: Returns what ``read`` takes from the text of an environment variable.
     parse: Callable[[str], object] = str
+    #: Returns a value as a settings file has it.
+    format: Callable[[Any], object] = lambda value: value
 
 
 def _parse_number(text: str) -> object:
@@ -177,6 +179,12 @@ def _read_duration(value: object) -> int:
         raise SettingError(message) from None
 
 
+def format_duration(seconds: int) -> str:
+    """Return a duration in the largest unit that divides it: ``7d``, ``36h``, ``90m``, ``45s``."""
+    units = (("d", DAY), ("h", HOUR), ("m", MINUTE))
+    return next((f"{seconds // size}{unit}" for unit, size in units if seconds % size == 0), f"{seconds}s")
+
+
 def _read_probability(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= 1:
         raise SettingError("must be a probability from 0 to 1")
@@ -200,12 +208,22 @@ def _read_licences(value: object) -> tuple[str, ...]:
     return licences
 
 
+def _read_allowed_licences(value: object) -> tuple[str, ...]:
+    licences = _read_licences(value)
+    if not licences:
+        raise SettingError("must not be empty: nothing would be accepted", "leave it out to accept every licence")
+    return licences
+
+
 def _suggest_licence(entry: str) -> str:
     import difflib
 
     from nerq_cli.signals.licences import TERMS
     from nerq_cli.signals.spdx import KINDS
 
+    family = entry.rstrip("-*").lower()
+    if family and any(name.startswith(f"{family}-") for name in KINDS):
+        return f"did you mean '{entry.rstrip('-*')}-*'?"
     matches = difflib.get_close_matches(entry.lower(), (*TERMS, *KINDS), n=1)
     return f"did you mean {matches[0]!r}?" if matches else f"kinds of licence are {', '.join(TERMS)}"
 
@@ -226,7 +244,11 @@ FILE: Final = Kind("file", _read_file, {"type": "string", "pattern": "\\S"})
 PRESET: Final = Kind("word", _read_preset, {"enum": list(PRESETS)})
 LEVEL: Final = Kind("level", _read_level, {"enum": list(LEVELS)})
 DURATION: Final = Kind(
-    "duration", _read_duration, {"type": ["string", "number"], "minimum": 0, "pattern": "^[0-9Pp]"}, str
+    "duration",
+    _read_duration,
+    {"type": ["string", "number"], "minimum": 0, "pattern": "^[0-9Pp]"},
+    str,
+    format_duration,
 )
 PROBABILITY: Final = Kind("0 to 1", _read_probability, {"type": "number", "minimum": 0, "maximum": 1}, _parse_number)
 SEVERITY_SET: Final = Kind(
@@ -235,3 +257,4 @@ SEVERITY_SET: Final = Kind(
     {"anyOf": [{"type": "boolean"}, {"type": "array", "items": {"enum": list(SEVERITIES)}}]},
 )
 LICENCES: Final = Kind("licences", _read_licences, _STRINGS_SCHEMA, _parse_list)
+ALLOWED_LICENCES: Final = Kind("licences", _read_allowed_licences, {**_STRINGS_SCHEMA, "minItems": 1}, _parse_list)

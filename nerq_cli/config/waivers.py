@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple, get_args
+from typing import Any, Final, NamedTuple
 
 from nerq_cli.config.values import PACKAGES, PATHS, SettingError, suggest
-from nerq_cli.ecosystems import EcosystemId, get_ecosystem
+from nerq_cli.ecosystems import ECOSYSTEMS, NPM, PYPI, Ecosystem, EcosystemId, get_ecosystem
 from nerq_cli.inventory import Location
 from nerq_cli.patterns import compile_late
 from nerq_cli.policy.rules import MALICIOUS, RULES, WAIVABLE_RULES
@@ -23,6 +23,10 @@ _MIN_NAME_CHARACTERS: Final = 2
 _MAX_LENGTH: Final = 1_000
 #: Statuses that a project may state of what it waives; ``fixed`` is no waiver.
 WAIVER_STATUSES: Final = tuple(status for status in STATUSES if status != "fixed")
+#: Ranges of each ecosystem, for messages.
+_RANGE_EXAMPLES: Final[Mapping[EcosystemId, str]] = MappingProxyType(
+    {PYPI: '"==1.24.*" or ">=1.24,<2"', NPM: '"^1.24.0" or ">=1.24.0 <2.0.0"'}
+)
 _VULNERABILITY: Final = "vulnerability"
 _ID: Final = compile_late(r"[A-Za-z][A-Za-z0-9]*(?:[-:._][A-Za-z0-9]+)+")
 _DAY: Final = compile_late(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -71,7 +75,10 @@ def read_package(value: object) -> str:
     """
     pattern = _read_text(value)
     PACKAGES.read([pattern])
-    prefix, colon, _ = pattern.partition(":")
+    prefix, colon, name = pattern.partition(":")
+    name = name if colon else pattern
+    if any(sign in name for sign in ("==", "<", ">")) or "@" in name[1:]:
+        raise SettingError("names a version, which no name of a package matches", 'write it as version = "…"')
     if colon and prefix not in PURL_TYPES:
         raise SettingError(
             "begins with an ecosystem that is not known", suggest(prefix, tuple(PURL_TYPES), "ecosystems")
@@ -103,12 +110,38 @@ def read_range(value: object) -> str:
         SettingError: no ecosystem reads it as a range or a version.
     """
     text = _read_text(value)
-    for ecosystem in map(get_ecosystem, get_args(EcosystemId)):
-        if ecosystem.registry_api and (
-            ecosystem.parse_version(text) is not None or ecosystem.parse_requirement(text) is not None
-        ):
-            return text
-    raise SettingError('must be a version or a range of versions, such as "<2.0" or ">=1.2,<1.3"')
+    if not _list_readers(text, ECOSYSTEMS):
+        raise SettingError('must be a version or a range of versions, such as "<2.0" or ">=1.2,<1.3"')
+    return text
+
+
+def _list_readers(text: str, ecosystems: Iterable[Ecosystem]) -> list[Ecosystem]:
+    """Return the ecosystems that read a text as a version or a range of versions."""
+    return [
+        ecosystem
+        for ecosystem in ecosystems
+        if ecosystem.parse_version(text) is not None or ecosystem.parse_requirement(text) is not None
+    ]
+
+
+def _check_range(package: str, text: str) -> Iterator[WaiverProblem]:
+    """Yield each ecosystem that a package may be of and that does not read the range, which matches nothing there."""
+    prefix, colon, _ = package.partition(":")
+    if colon:
+        ecosystems = [get_ecosystem(PURL_TYPES[prefix])]
+        if not ecosystems[0].registry_api:  # has no ranges that are read
+            return
+    else:
+        ecosystems = [ecosystem for ecosystem in ECOSYSTEMS if not package.startswith("@") or ecosystem.id == NPM]
+    readers = _list_readers(text, ecosystems)
+    for ecosystem in ecosystems:
+        if ecosystem in readers:
+            continue
+        example = _RANGE_EXAMPLES.get(ecosystem.id, "")
+        hint = f"write {example}" if example else ""
+        if readers:
+            hint = f"begin the package with {readers[0].purl_type}: if it is of {readers[0].id}, else {hint}"
+        yield WaiverProblem("version", f"waivers.version is neither a version nor a range of {ecosystem.id}", hint)
 
 
 def read_rule(value: object) -> str:
@@ -247,9 +280,11 @@ def read_waiver(entry: Mapping[str, object], location: Location) -> WaiverResult
     )
 
 
-def _check_subject(entry: Mapping[str, object]) -> Iterator[WaiverProblem]:
+def _check_subject(entry: Mapping[str, object], values: Mapping[str, Any]) -> Iterator[WaiverProblem]:
     """Yield what is wrong with the keys that state what the waiver is about."""
     if "package" in entry:
+        if "package" in values and "version" in values:
+            yield from _check_range(values["package"], values["version"])
         return
     if "path" not in entry:
         yield WaiverProblem("package", "the waiver has no package", 'add package = "…", or path = "…" for a file')
@@ -261,7 +296,7 @@ def _check_subject(entry: Mapping[str, object]) -> Iterator[WaiverProblem]:
 
 def _check_combination(entry: Mapping[str, object], values: Mapping[str, Any]) -> Iterator[WaiverProblem]:
     """Yield what is wrong with the keys beside each other."""
-    yield from _check_subject(entry)
+    yield from _check_subject(entry, values)
     if "rule" in entry and "advisory" in entry:
         yield WaiverProblem("advisory", "the waiver names a rule and an advisory", "write a waiver for each of them")
     elif "rule" not in entry and "advisory" not in entry:

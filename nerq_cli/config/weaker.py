@@ -9,6 +9,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from nerq_cli.config.model import Config
+from nerq_cli.config.values import format_duration
 from nerq_cli.policy.rules import RULES
 from nerq_cli.policy.settings import LEVELS, PolicySettings
 
@@ -74,7 +75,7 @@ def _find_weaker_policy(old_config: Config, new_config: Config) -> Iterator[str]
     if (new.vulnerability.epss or inf) > (old.vulnerability.epss or inf):
         yield f"rules.vulnerability.epss {old.vulnerability.epss:g} → {_format(new.vulnerability.epss)}"
     if new.min_age < old.min_age:
-        yield "rules.too-new.min-age is shorter"
+        yield f"rules.too-new.min-age {format_duration(old.min_age)} → {format_duration(new.min_age)}"
     yield from _find_weaker_lists(old, new)
     for name in ("groups", "packages", "dimensions"):
         key = f"{name.removesuffix('s')}_thresholds"

@@ -50,6 +50,26 @@ def test_each_value_is_shown_with_where_it_comes_from(
     assert any(line.split() == ["threshold", "60", "nerq.toml:1"] for line in table.splitlines())
 
 
+def test_durations_have_their_unit(nerq: Nerq, project: Path) -> None:
+    (project / "nerq.toml").write_text('[rules.too-new]\nmin-age = "P7D"\n')
+    assert show(nerq)["rules.too-new.min-age"] == ("7d", "nerq.toml:2")
+    (project / "nerq.toml").write_text("[rules.too-new]\nmin-age = 90\n")
+    assert show(nerq)["rules.too-new.min-age"] == ("90m", "nerq.toml:2")
+
+
+@pytest.mark.parametrize("options", [("--deny", "licence"), ("--warn", "licence"), ()])
+def test_the_rule_about_licences_needs_a_list(nerq: Nerq, project: Path, options: tuple[str, ...]) -> None:
+    (project / "nerq.toml").write_text("" if options else '[rules]\nlicence = "warn"\n')
+    (project / "requirements.txt").write_text("demo==1.0\n")
+    for command in ("scan", "config show"):
+        result = nerq(*command.split(), *options)
+        assert result.status == 2
+        assert "the rule licence compares with lists, and there is none" in result.err
+        assert (options[0] if options else "nerq.toml:2") in result.err
+    (project / "nerq.toml").write_text('[rules.licence]\ndeny = ["GPL-*"]\n')
+    assert nerq("config", "show", *options).status == 0
+
+
 def test_an_option_outweighs_a_variable_and_a_variable_the_file(
     nerq: Nerq, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

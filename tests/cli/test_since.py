@@ -214,15 +214,15 @@ def test_the_same_run_gives_the_same_bytes(nerq: Nerq, project: Path) -> None:
 
 
 def test_settings_that_accept_more_than_before_are_named(nerq: Nerq, project: Path) -> None:
-    (project / "nerq.toml").write_text('threshold = 90\n[rules]\nlicence = "deny"\n')
+    (project / "nerq.toml").write_text('threshold = 90\n[rules]\nunpinned = "deny"\n')
     commit("settings")
     (project / "nerq.toml").write_text('threshold = 80\nexclude = ["docs/"]\n')
     result = scan(nerq, since="HEAD")
-    expected = "threshold 90 → 80; exclude + docs/; rules.licence deny → allow"
+    expected = "threshold 90 → 80; exclude + docs/; rules.unpinned deny → allow"
     assert expected in " ".join(result.json["comparison"]["notes"])
     assert expected in result.err
     assert expected in " ".join(nerq("scan", *AS_OF, "--since", "HEAD").out.split())
-    (project / "nerq.toml").write_text('threshold = 95\n[rules]\nlicence = "deny"\n')
+    (project / "nerq.toml").write_text('threshold = 95\n[rules]\nunpinned = "deny"\n')
     assert scan(nerq, since="HEAD").json["comparison"]["notes"] == []
 
 
@@ -363,11 +363,15 @@ def test_a_shallow_clone_is_explained(
     monkeypatch.chdir(clone)
     error = fail(nerq, since="origin/main")
     assert "this clone is shallow" in error
-    assert "git fetch --unshallow" in error
+    assert "git fetch --unshallow origin +refs/heads/main:refs/remotes/origin/main" in error
+    for ref in ("HEAD~1", "origin/main~1", "topic~2"):
+        assert "git fetch --unshallow (with" in fail(nerq, since=ref)
+    assert "git fetch --unshallow --tags origin '+refs/heads/*:refs/remotes/origin/*'" in fail(nerq, since="v1.0")
     git("fetch", "-q", "--depth", "1", "origin", "main:refs/remotes/origin/main")
     assert "git fetch --deepen=100" in fail(nerq, since="origin/main")
-    git("fetch", "-q", "--unshallow", "origin")
+    git("fetch", "-q", "--unshallow", "origin", "+refs/heads/main:refs/remotes/origin/main")
     assert scan(nerq, since="origin/main").status == 0
+    assert "there is origin/main" in fail(nerq, since="main")
 
 
 def test_what_is_in_no_history_is_a_usage_error(nerq: Nerq, tmp_path: Path) -> None:

@@ -102,6 +102,10 @@ def test_until_is_a_date_or_a_time_from_today_on(nerq: Nerq, project: Path, unti
         (("*", "--rule", "yanked", *NEEDED), "NAME: matches almost every package"),
         (("demo", "--advisory", "x y", *NEEDED), "--advisory: must be the id of an advisory"),
         (("demo", "--rule", "yanked", "--version", "a b", *NEEDED), "--version: must be a version or a range"),
+        (("pypi:demo", "--rule", "yanked", "--version", "1.24.*", *NEEDED), "nor a range of PyPI"),
+        (("lodash==4.17.15", "--rule", "yanked", "--version", "<5", *NEEDED), "contradict each other"),
+        (("npm:lodash@4.17.15", "--rule", "yanked", "--version", "<5", *NEEDED), "contradict each other"),
+        (("lod*@4.17.15", "--rule", "yanked", *NEEDED), "names a version"),
         (("demo", "--rule", "yanked", "--until-fixed", *NEEDED), "needs an advisory"),
     ],
 )
