@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 Reader: TypeAlias = "Callable[[str, str], Iterator[AgeRule]]"
 
 #: Readers of the files in a directory of the project.
-_PROJECT_FILES: Final[Mapping[str, Reader]] = {
+PROJECT_FILES: Final[Mapping[str, Reader]] = {
     "uv.toml": python_tools.read_uv,
     "pyproject.toml": python_tools.read_pyproject,
     "poetry.toml": python_tools.read_poetry,
@@ -45,6 +45,8 @@ _PROJECT_FILES: Final[Mapping[str, Reader]] = {
     "deno.json": npm_tools.read_deno,
     "deno.jsonc": npm_tools.read_deno,
 }
+#: Files of update bots, relative to the root of the project.
+BOT_FILES: Final = (*update_bots.RENOVATE_FILES, *update_bots.DEPENDABOT_FILES)
 #: Files that show which tool installs the packages of a directory; of the npm tools the first one counts.
 _PYTHON_TOOLS: Final[Mapping[str, tuple[str, ...]]] = {
     "uv": ("uv.lock", "uv.toml"),
@@ -224,7 +226,7 @@ def _list_names(path: Path) -> frozenset[str]:
 
 
 def _read_project_folder(files: ConfigFiles, folder: _Folder) -> Iterator[AgeRule]:
-    for name, reader in _PROJECT_FILES.items():
+    for name, reader in PROJECT_FILES.items():
         if name in folder.names:
             for rule in _read_rules(files, folder, name, reader):
                 yield replace(rule, directory=folder.directory)

@@ -229,11 +229,21 @@ def read_chosen_baseline(session: Session, chosen: str | None) -> Record | None:
     Raises:
         UsageError: the file cannot be used.
     """
+    path = find_chosen_baseline(session, chosen)
+    return None if path is None else read_baseline(path)
+
+
+def find_chosen_baseline(session: Session, chosen: str | None) -> Path | None:
+    """Return the file that `read_chosen_baseline` reads; None if there is none.
+
+    Raises:
+        UsageError: the settings name a file outside of their directory.
+    """
     config = session.config
     if chosen is not None or not config.baseline:
-        return read_baseline(Path(chosen)) if chosen else None
+        return Path(chosen) if chosen else None
     if not config.path or not config.values["baseline"].origin.startswith(config.path):
-        return read_baseline(Path(config.baseline))
+        return Path(config.baseline)
     directory = Path(config.path).parent
     path = directory / config.baseline
     real_directory = os.path.join(os.path.realpath(directory), "")  # noqa: PTH118 - keeps the separator
@@ -242,7 +252,7 @@ def read_chosen_baseline(session: Session, chosen: str | None) -> Record | None:
             f"{config.path}: the baseline must be in the directory of the settings file or below it",
             hint="name another file with --baseline",
         )
-    return read_baseline(path)
+    return path
 
 
 def read_baseline(path: Path) -> Record:

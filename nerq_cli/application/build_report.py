@@ -13,7 +13,7 @@ from nerq_cli.errors import ExitStatus
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import rules
 from nerq_cli.policy.baseline import compare, mark_findings, record_run
-from nerq_cli.policy.verdict import decide_exit, describe_waived, report_only, select_incomplete
+from nerq_cli.policy.verdict import decide_exit, report_only, select_incomplete
 from nerq_cli.problem import Problem
 from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
 from nerq_cli.report.wording import suggest_token
@@ -83,7 +83,7 @@ def build_report(
     notes_of_sources = [source.note for source in sources if source.note]
     status, reason = (
         shown_verdict.status,
-        "; ".join((shown_verdict.reason, *describe_waived(shown_findings), *notes_of_sources)),
+        "; ".join((shown_verdict.reason, *notes_of_sources)),
     )
     if list_only and not error_count:
         status, reason = ExitStatus.PASSED, "listed, not scored"

@@ -228,6 +228,10 @@ class Session(msgspec.Struct):
             checks_fixes=any(waiver.until_fixed for waiver in self.config.waivers),
         )
 
+    def list_files(self) -> tuple[Path, ...]:
+        """Return the settings file and the VEX documents of the run."""
+        return (*([Path(self.config.path)] if self.config.path else []), *(self.settings.vex or ()))
+
     def _read_vex(self) -> tuple[Waiver, ...]:
         """Return the statements of the VEX documents that the user named, but for those on parts of products."""
         if not self.settings.vex:

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from nerq_cli.application.git_objects import GitFile, Repository
 from nerq_cli.application.read_dependencies import read_inputs
+from nerq_cli.application.settings_files import SETTINGS_FILES
 from nerq_cli.config import read_config
 from nerq_cli.errors import ConfigError, NothingToScanError, UsageError
 from nerq_cli.manifests.discovery.git_index import build_index
@@ -30,11 +31,6 @@ if TYPE_CHECKING:
     from nerq_cli.config import Config
     from nerq_cli.inventory import DependencyFile
 
-#: Files that are no dependency files and decide how those are found, read or judged.
-_SETTINGS_FILES: Final = frozenset(
-    {".gitignore", ".nerq.toml", ".npmrc", ".yarnrc.yml", "bunfig.toml", "lerna.json", "nerq.toml", "pip.conf"}
-    | {"pnpm-workspace.yaml", "pyproject.toml", "pyvenv.cfg", "uv.toml"}
-)
 #: Directories that no search enters.
 _INSTALLED: Final = ("node_modules/", "site-packages/")
 #: Most bytes of one commit that are read.
@@ -244,7 +240,7 @@ class _Tree:
 
     def _is_needed(self, path: str, endings: tuple[str, ...]) -> bool:
         name = path.rpartition("/")[2]
-        if path in self._scanned or name in _SETTINGS_FILES:
+        if path in self._scanned or name in SETTINGS_FILES:
             return True
         if not name.lower().endswith(endings) or any(installed in path for installed in _INSTALLED):
             return False

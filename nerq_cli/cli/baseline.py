@@ -48,7 +48,14 @@ def baseline(
     from nerq_cli.application.scan import run_scan
     from nerq_cli.application.session import Session
     from nerq_cli.application.settings import Settings
-    from nerq_cli.cli.output import write_file, write_message, write_warnings
+    from nerq_cli.cli.output import (
+        check_recording,
+        check_unread,
+        list_read_files,
+        write_file,
+        write_message,
+        write_warnings,
+    )
     from nerq_cli.cli.progress import get_progress_factory
     from nerq_cli.report.terminal.problems import print_problems
     from nerq_cli.signals.signal import format_count
@@ -69,14 +76,17 @@ def baseline(
     if not Path(path).exists():
         raise UsageError(f"{path}: no such file or directory")
     target = output or inputs.root / FILE_NAME
+    check_recording(target, ())
     with Session.open(settings, inputs.root, get_progress_factory(quiet=quiet)) as session:
+        check_unread([target], [*inputs.paths, *session.list_files()])
         scan_options = session.build_scan_options(groups=group or (), no_dev=no_dev)
         report = run_scan(inputs, scan_options, session, baseline="").report
     if report.errors:
-        print_problems(report.errors)
+        print_problems(report.errors, is_cut=True)
     if report.exit in (ExitStatus.USAGE, ExitStatus.EMPTY):
         write_message("error", f"nothing was recorded: {report.exit_reason}")
         raise typer.Exit(report.exit)
+    check_unread([target], list_read_files(report))
     write_file(target, [render_baseline(report, base=inputs.base)])
     if not quiet:
         write_warnings(report.warnings)

@@ -61,6 +61,7 @@ def check(
         raise UsageError("there is no package to check", hint="name one: nerq check requests")
     else:
         with Session.open(shared, Path(), shared.progress_factory) as session:
+            recording.check_files(session, outputs, "")
             recorder = recording.create_recorder(session, "check")
             result = run_check(targets, session, recorder=recorder)
         report, ambiguous = result.report, result.ambiguous

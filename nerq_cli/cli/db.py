@@ -111,6 +111,10 @@ def export_advisories(
 
     if (file is None) == (wheel is None):
         raise UsageError("nerq db export needs a FILE or --wheel DIR", hint="nerq db export advisories.zip")
+    if file is not None:
+        from nerq_cli.cli.output import check_target
+
+        check_target(file)
     with _open_database(cache_dir) as database:
         result = export_database(database, file) if file is not None else export_wheel(database, wheel or Path(), name)
     for ecosystem_id, count in sorted(result.counts.items()):

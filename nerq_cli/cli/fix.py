@@ -82,7 +82,7 @@ def fix(
         scan_options = session.build_scan_options(groups=group or (), no_dev=no_dev)
         report = run_scan(inputs, scan_options, session).report
         if report.errors:
-            print_problems(report.errors)
+            print_problems(report.errors, is_cut=True)
             raise typer.Exit(ExitStatus.USAGE)
         if not report.dependency_files:
             write_message("error", report.exit_reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Final
@@ -41,7 +42,7 @@ def init(
     directory = Path(path)
     if not directory.is_dir():
         raise UsageError(f"{path}: no such directory")
-    _check_new(directory)
+    _check_new(directory, records=bool(baseline))
     file = directory / _NAME
     try:
         with file.open("x", encoding="utf-8") as stream:
@@ -51,23 +52,33 @@ def init(
     except OSError as error:
         raise UsageError(f"{file}: cannot be written: {error.strerror}") from error
     typer.echo(f"wrote {file}")
-    if _wants_baseline(baseline):
+    if _wants_baseline(directory, baseline):
         _record_baseline(directory)
         _set_baseline(file)
 
 
-def _check_new(directory: Path) -> None:
-    """Raise UsageError if the directory has settings."""
+def _check_new(directory: Path, *, records: bool) -> None:
+    """Raise UsageError if the directory has settings, or findings where some are to be recorded."""
+    from nerq_cli.application.baseline_files import FILE_NAME
     from nerq_cli.config import find_nested
 
     for existing in find_nested([directory]):
         table = "[tool.nerq] of " if existing.name == "pyproject.toml" else ""
         raise UsageError(f"{table}{existing} is there already", hint="edit it, or remove it first")
+    if records and os.path.lexists(directory / FILE_NAME):
+        raise UsageError(
+            f"{directory / FILE_NAME} is there already",
+            hint=f"nerq init --no-baseline, then nerq {_BASELINE} writes it anew",
+        )
 
 
-def _wants_baseline(baseline: bool | None) -> bool:  # noqa: FBT001 - three states
+def _wants_baseline(directory: Path, baseline: bool | None) -> bool:  # noqa: FBT001 - three states
+    from nerq_cli.application.baseline_files import FILE_NAME
+
     if baseline is not None:
         return bool(baseline)
+    if os.path.lexists(directory / FILE_NAME):
+        return False
     if not sys.stdin.isatty() or not sys.stdout.isatty():
         return False
     return typer.confirm("Record the findings of today, so that only new ones fail?", default=False)

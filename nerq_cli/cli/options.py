@@ -137,6 +137,9 @@ class RecordingOptions(NamedTuple):
             if self.rescore:
                 raise UsageError("--rescore needs --replay FILE")
             return
+        from nerq_cli.cli.output import check_unread
+
+        check_unread((output.path for output in outputs), [self.replay])
         given = [*inputs, *(["--record"] if self.record is not None else [])]
         defaults = dict(zip(Settings.__struct_fields__, Settings.__struct_defaults__, strict=True))
         given += [
@@ -148,6 +151,20 @@ class RecordingOptions(NamedTuple):
             raise UsageError(
                 f"--replay and {given[0]} contradict each other", hint="a replay has the settings of the recording"
             )
+
+    def check_files(self, session: Session, outputs: Sequence[Output], baseline: str | None = None) -> None:
+        """Check that neither a report nor the recording overwrites a file that decides about the run.
+
+        Raises:
+            UsageError: one would.
+        """
+        paths = [*(output.path for output in outputs), *([self.record] if self.record is not None else [])]
+        if paths:
+            from nerq_cli.application.baseline_files import find_chosen_baseline
+            from nerq_cli.cli.output import check_unread
+
+            baseline_path = find_chosen_baseline(session, baseline)
+            check_unread(paths, [*session.list_files(), *([baseline_path] if baseline_path is not None else [])])
 
     def create_recorder(self, session: Session, command: Command) -> Recorder | None:
         """Return what records a run; None if it is not to be recorded."""
@@ -165,11 +182,12 @@ class RecordingOptions(NamedTuple):
         """
         if recorder is None or self.record is None:
             return
-        from nerq_cli.cli.output import write_file, write_message
+        from nerq_cli.cli.output import check_unread, list_read_files, write_file, write_message
 
         if not recorder.has_inputs or report.list_only:
             write_message("warning", f"{self.record} is not written: nothing was scored")
             return
+        check_unread([self.record], list_read_files(report))
         content, manifest = recorder.finish(report)
         write_file(self.record, [content])
         if not quiet:

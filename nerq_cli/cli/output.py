@@ -29,7 +29,7 @@ def parse_output(text: str) -> Output:
     """Return what ``--output`` states: ``report.sarif``, or ``FORMAT=FILE`` for another name or a format without one.
 
     Raises:
-        UsageError: no format has this suffix, or the file name is that of a dependency file.
+        UsageError: no format has this suffix, or the file is one that no report may overwrite.
     """
     from nerq_cli.report import FORMATS, find_format_by_suffix
 
@@ -39,6 +39,8 @@ def parse_output(text: str) -> Output:
             if not file_name:
                 raise UsageError(f"{text}: no file is named", hint=f"write {name}{separator}FILE")
             return _check_output(Output(name, Path(file_name)))
+    if text == _STDOUT:
+        check_target(Path(text))
     report_format = find_format_by_suffix(Path(text).name)
     if report_format is None:
         suffixes = sorted(suffix for known_format in FORMATS.values() for suffix in known_format.suffixes)
@@ -50,15 +52,48 @@ def parse_output(text: str) -> Output:
 
 
 def _check_output(output: Output) -> Output:
-    """Return the output if it would overwrite no dependency file, nor an SBOM that another program wrote."""
-    from nerq_cli.manifests.formats import detect_format, is_sbom_name
-
-    path = PurePosixPath(output.path.resolve().as_posix())
-    if detect_format(path) or (is_sbom_name(path) and _is_foreign(output.path)):
-        raise UsageError(f"{output.path}: the report would overwrite a dependency file", hint="choose another name")
+    """Return the output if its file may be written."""
+    check_target(output.path)
     return output
 
 
+def check_target(path: Path) -> None:
+    """Check that no file of a project would be overwritten which is not nerq-cli's own, by the name of the file.
+
+    Raises:
+        UsageError: it is ``-``, a dependency file, an SBOM that another program wrote, a file of settings, or one of git.
+    """
+    from nerq_cli.application.settings_files import is_settings_file
+    from nerq_cli.manifests.formats import detect_format, is_sbom_name
+
+    if str(path) == _STDOUT:
+        raise UsageError(f"{_STDOUT} is no name of a file", hint="without a file, --format FORMAT prints on stdout")
+    real_path = PurePosixPath(path.resolve().as_posix())
+    if detect_format(real_path) or (is_sbom_name(real_path) and _is_foreign(path)):
+        what = "a dependency file"
+    elif is_settings_file(real_path):
+        what = "a file of settings"
+    elif any(part.lower() == _GIT_DIRECTORY for part in real_path.parts):
+        what = "a file of git"
+    else:
+        return
+    raise UsageError(f"{path}: this would overwrite {what}", hint="choose another name")
+
+
+def check_unread(paths: Iterable[Path], inputs: Iterable[Path | str]) -> None:
+    """Check that no file is written which the run reads.
+
+    Raises:
+        UsageError: one is.
+    """
+    real_inputs = {os.path.realpath(path) for path in inputs}
+    for path in paths:
+        if os.path.realpath(path) in real_inputs:
+            raise UsageError(f"{path}: this would overwrite a file that the run reads", hint="choose another name")
+
+
+_STDOUT: Final = "-"
+_GIT_DIRECTORY: Final = ".git"
 #: Bytes at the start of a report that name the program that wrote it.
 _HEAD_LENGTH: Final = 1_000
 
@@ -73,19 +108,17 @@ def _is_foreign(path: Path) -> bool:
     return bool(head.strip()) and b"nerq-cli" not in head
 
 
-def check_outputs(outputs: Sequence[Output], inputs: Iterable[str] = ()) -> None:
+def check_outputs(outputs: Sequence[Output], inputs: Iterable[Path | str] = ()) -> None:
     """Check that each report has a file of its own which can be written, and that no input is overwritten.
 
     Raises:
         UsageError: two outputs are one file, or a file cannot be written.
     """
-    texts = {os.path.realpath(path): path for path in inputs}
+    check_unread((output.path for output in outputs), inputs)
     seen: dict[str, Output] = {}
     for output in outputs:
         path = output.path
         real_path = Path(os.path.realpath(path))
-        if str(real_path) in texts:
-            raise UsageError(f"{path}: the report would overwrite what is scanned", hint="choose another name")
         if (other := seen.setdefault(str(real_path), output)) is not output:
             raise UsageError(
                 f"two reports would be written to {path}: {other.format} and {output.format}",
@@ -161,6 +194,7 @@ def write_report(report: Report, format_name: str, outputs: Iterable[Output], op
         for output in outputs:
             parts = FORMATS[output.format].render_parts(report, file_options(options))
             try:
+                check_unread([output.path], list_read_files(report))
                 write_file(output.path, parts)
             except UsageError as error:
                 errors.append(error)
@@ -171,6 +205,11 @@ def write_report(report: Report, format_name: str, outputs: Iterable[Output], op
         write_message("error", str(other))
     if errors:
         raise errors[0]
+
+
+def list_read_files(report: Report) -> list[str]:
+    """Return the files that the report is about, whatever their names."""
+    return [file.path for file in report.dependency_files]
 
 
 _GITHUB: Final = "github"

@@ -150,6 +150,7 @@ def scan(
         user_config=user_config,
     )
     with Session.open(shared, inputs.root, shared.progress_factory) as session:
+        recording.check_files(session, outputs, "" if since is not None else baseline)
         scan_options = session.build_scan_options(
             groups=group or (),
             no_dev=no_dev,
@@ -189,7 +190,7 @@ def _print_notices(report: Report, shared: options.ReportOptions, *, has_details
     if report.errors:
         from nerq_cli.report.terminal.problems import print_problems
 
-        print_problems(report.errors)
+        print_problems(report.errors, is_cut=True)
         if stopped:
             write_message("hint", "nothing was scored; without --stop-on-problem what can be read is")
     if shared.quiet:

@@ -8,6 +8,7 @@ import sys
 TYPE_CHECKING = False  # of typing, which takes several times as long to import as the rest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import TextIO
 
 
 def write_stdout(text: str) -> int:
@@ -46,5 +47,12 @@ def _call_writer(write: Callable[[], object], status: int) -> int:
 
 def discard_stdout(status: int) -> int:
     """Send the rest of stdout to the null device: its reader is closed (``nerq scan | head``)."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    discard_stream(sys.stdout)
     return status
+
+
+def discard_stream(stream: TextIO) -> None:
+    """Send what a stream has in its buffer, and all that follows, to the null device."""
+    descriptor = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(descriptor, stream.fileno())
+    os.close(descriptor)

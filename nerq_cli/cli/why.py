@@ -48,7 +48,7 @@ def why(
         typer.echo(sanitize_text(line))
     all_problems = (problem for dependency_file in dependency_files for problem in dependency_file.problems)
     if problems := tuple(problem for problem in all_problems if problem.level != "note"):
-        print_problems(problems)
+        print_problems(problems, is_cut=True)
         raise typer.Exit(UsageError.exit)
     if not lines:
         declarations = [declaration for file in dependency_files for declaration in file.declarations]

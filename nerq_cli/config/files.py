@@ -6,7 +6,6 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
@@ -100,7 +99,7 @@ def find_nested(directories: Iterable[Path]) -> Iterator[Path]:
 #: Largest settings file, in bytes; a pyproject.toml has other tables too.
 _MAX_BYTES: Final = 64 * 1024
 _MAX_PYPROJECT_BYTES: Final = 1024 * 1024
-#: Unknown settings that are reported. The file is searched for each of them.
+#: Unknown settings of one table that are reported one by one. The nearest name is searched for each of them.
 _MAX_UNKNOWN: Final = 50
 #: A header of the table ``tool.nerq``, also in a file that is not valid TOML.
 #: Each run of white space can match in one way only: a line of 100,000 spaces takes no time.
@@ -339,10 +338,13 @@ class _TableReader:
         from nerq_cli.config.values import suggest
 
         singular = {"settings": "setting", "rules": "rule", "dimensions": "dimension"}.get(noun, "key")
-        for key in islice((key for key in table if key not in known), _MAX_UNKNOWN):
+        unknown = [key for key in table if key not in known]
+        for key in unknown[:_MAX_UNKNOWN]:
             shown = [part for part in (*parents, key) if not part.isdecimal()] or [key]
             message = f"there is no {singular} {'.'.join(shown) if singular == 'key' else key!r}"
             self._add_problem((*parents, key), message, suggest(key, known, noun))
+        if hidden_count := len(unknown[_MAX_UNKNOWN:]):
+            self._add_problem(parents, f"has {hidden_count:,} more keys that are not known")
 
     def _add_problem(self, path: _Path, message: str, hint: str = "") -> None:
         # The value is not quoted: it may be a secret, and the file may be another one than the user thinks.

@@ -35,7 +35,8 @@ def decide_exit(
 ) -> Verdict:
     """Return the exit status and its reason.
 
-    Problems in files come first (the list of dependencies is in doubt), then failures, then incomplete checks.
+    Problems in files come first (the list of dependencies is in doubt), then failures, then incomplete checks. The
+    numbers of known and waived findings precede what was not checked, so that a text which is cut has them.
 
     Args:
         findings: what the rules found, also at the level ``allow``.
@@ -47,19 +48,20 @@ def decide_exit(
         optional_missing: missing evidence that decides no state; never fails the run.
         strict: whether an incomplete run fails.
     """
+    details = [*_describe_known(count_known(findings)), *describe_waived(findings)]
     if problem_count:
         noun = "problem" if problem_count == 1 else "problems"
-        return Verdict(status=ExitStatus.USAGE, reason=f"{problem_count} {noun} in dependency files")
+        reason = "; ".join((f"{problem_count} {noun} in dependency files", *describe_waived(findings)))
+        return Verdict(status=ExitStatus.USAGE, reason=reason)
     failures = [finding for finding in findings if finding.fails]
     if failures:
-        reason = ", ".join(describe_counts(failures, threshold))
-        reason = "; ".join((reason, *_describe_known(count_known(findings))))
+        reason = "; ".join((", ".join(describe_counts(failures, threshold)), *details))
         return Verdict(status=ExitStatus.BELOW, reason=reason)
     unchecked = [*describe_counts(select_incomplete(findings), threshold), *incomplete]
-    warnings = describe_warnings(findings, threshold)
+    details += describe_warnings(findings, threshold)
+    brackets = f" ({'; '.join(details)})" if details else ""
     if unchecked and strict:
-        unchecked_text = "not everything could be checked: " + "; ".join(unchecked)
-        reason = "; ".join((unchecked_text, *_describe_known(count_known(findings)), *warnings))
+        reason = f"not everything could be checked{brackets}: {'; '.join(unchecked)}"
         return Verdict(status=ExitStatus.INCOMPLETE, reason=reason)
     undecided = select_accepted(findings)
     accepted = [finding for finding in undecided if not _is_known(finding)]
@@ -70,12 +72,13 @@ def decide_exit(
     known = count_known(findings)
     result = "nothing new or worse" if known else "nothing fails" if below_count else "nothing below the threshold"
     if unchecked:
-        reason = f"{result}, but not everything could be checked: " + "; ".join(unchecked)
-    elif is_empty:
-        reason = "the dependency files declare nothing"
-    else:
-        reason = result if known or below_count else "everything at or above the threshold"
-    return Verdict(status=ExitStatus.PASSED, reason="; ".join((reason, *_describe_known(known), *warnings)))
+        reason = f"{result}{brackets}, but not everything could be checked: {'; '.join(unchecked)}"
+        return Verdict(status=ExitStatus.PASSED, reason=reason)
+    if is_empty:
+        result = "the dependency files declare nothing"
+    elif not known and not below_count:
+        result = "everything at or above the threshold"
+    return Verdict(status=ExitStatus.PASSED, reason="; ".join((result, *details)))
 
 
 def count_known(findings: Sequence[Finding]) -> int:
@@ -119,7 +122,7 @@ def describe_waived(findings: Sequence[Finding]) -> list[str]:
     """Return one text with the number of findings that each file waives: ``3 waived by nerq.toml``; else nothing."""
     counts: dict[str, int] = {}
     for finding in findings:
-        if finding.waiver is not None:
+        if finding.waiver is not None and finding.level != "allow":
             path = finding.waiver.location.path if finding.waiver.location is not None else "a waiver"
             counts[path] = counts.get(path, 0) + 1
     return [", ".join(f"{count:,} waived by {path}" for path, count in counts.items())] if counts else []

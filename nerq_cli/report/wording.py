@@ -277,6 +277,17 @@ def overall_verdict(report: Report) -> tuple[str, str]:
     return "PASS", "good"
 
 
+def describe_status(report: Report) -> str:
+    """Return the result in a few words: ``passed``, ``exit 1``, ``report only, would fail (exit 1)``."""
+    if report.exit is not ExitStatus.PASSED:
+        return f"exit {report.exit.value}"
+    if report.judged_exit is not None and report.judged_exit is not ExitStatus.PASSED:
+        return f"report only, would fail (exit {report.judged_exit.value})"
+    if report.list_only:
+        return "listed, not scored"
+    return "passed" if report.complete else "passed, but not everything was checked"
+
+
 def describe_empty(report: Report) -> str:
     """Return why a report has no dependencies."""
     is_unread = any(file.notes and not file.dependencies for file in report.dependency_files)

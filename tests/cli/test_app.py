@@ -214,3 +214,37 @@ def test_a_closed_pipe_does_not_change_the_status_of_a_scan(report_format: str, 
     os.close(writing)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
+
+
+CLOSED_PIPE_COMMANDS = [
+    ["config", "show"],
+    ["why", "good"],
+    ["db", "status"],
+    ["cache", "info"],
+    ["exploited", "--offline"],
+    ["evidence", "show", "evidence.nerq"],
+    ["check", "pypi:good==1.0", "--offline"],
+    ["fix", "--offline"],
+    ["completion", "bash"],
+    ["methodology"],
+    ["schema"],
+    ["--help"],
+]
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize("arguments", CLOSED_PIPE_COMMANDS, ids=lambda arguments: arguments[0])
+def test_a_closed_pipe_changes_no_status_and_prints_nothing(arguments: list[str], stream: str, project: Path) -> None:
+    (project / "requirements.txt").write_text("good==1.0\n", encoding="utf-8")
+    prefix = [sys.executable, "-m", "nerq_cli"]
+    if arguments[0] == "evidence":
+        record = [*prefix, "scan", "--offline", "-q", "--record", "evidence.nerq"]
+        subprocess.run(record, stdout=subprocess.DEVNULL, check=False)  # noqa: S603
+    streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    expected = subprocess.run([*prefix, *arguments], **streams, check=False)  # noqa: S603
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([*prefix, *arguments], **(streams | {stream: writing}), check=False)  # noqa: S603
+    os.close(writing)
+    assert done.returncode == expected.returncode
+    assert b"Exception" not in (done.stderr or b"")

@@ -232,12 +232,22 @@ def test_init_records_a_baseline(nerq: Nerq, project: Path) -> None:
     assert scan(nerq).status == 0
     origins = {one["key"]: one for one in json.loads(nerq("config", "show", "--format", "json").out)["settings"]}
     assert origins["baseline"]["value"] == FILE
-    (project / "nerq.toml").unlink()
-    (project / "requirements.txt").unlink()
+    for name in ("nerq.toml", "requirements.txt", FILE):
+        (project / name).unlink()
     assert nerq("init", "--baseline").status == 4
 
 
 # --- files that cannot be used
+
+
+def test_init_keeps_a_baseline_that_is_there(nerq: Nerq, project: Path) -> None:
+    (project / "nerq-baseline.json").write_text("kept")
+    result = nerq("init", "--baseline")
+    assert result.status == 2
+    assert "nerq-baseline.json is there already" in result.err
+    assert not (project / "nerq.toml").exists()
+    assert nerq("init", "--no-baseline").status == 0
+    assert (project / "nerq-baseline.json").read_text() == "kept"
 
 
 def fail(nerq: Nerq, project: Path, content: bytes | None) -> str:

@@ -119,6 +119,17 @@ def test_everything_wrong_in_file_and_variables_ends_with_status_2(
     assert "NERQ_THRESHOLD: threshold must be a number from 0 to 100" in result.err
 
 
+def test_every_mistake_of_a_file_is_printed(nerq: Nerq, project: Path) -> None:
+    names = [f"wrong{number}" for number in range(30)]
+    (project / "nerq.toml").write_text("".join(f"{name} = 1\n" for name in names))
+    for command in (("config", "show"), ("scan",), ("exploited",)):
+        result = nerq(*command)
+        assert result.status == 2
+        assert [name for name in names if f"'{name}'" not in result.err] == []
+    (project / "nerq.toml").write_text("".join(f"wrong{number} = 1\n" for number in range(80)))
+    assert "30 more keys that are not known" in nerq("scan").err
+
+
 def test_a_variable_with_a_typing_error_is_named(nerq: Nerq, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NERQ_TRESHOLD", "80")
     assert "did you mean NERQ_THRESHOLD?" in nerq("config", "show").err

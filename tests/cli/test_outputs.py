@@ -87,15 +87,24 @@ def test_a_name_before_the_separator_that_is_no_format_is_part_of_the_file(nerq:
         (("folder.json",), "folder.json: cannot be written: it is a directory"),
         (("no/such/folder.json",), "cannot be written: its directory does not exist"),
         (("report.pdf",), "no report format has the suffix '.pdf'"),
-        (("json=requirements.txt",), "the report would overwrite a dependency file"),
-        (("bom.cdx.json",), "the report would overwrite a dependency file"),
-        (("json=bom.cdx.json",), "the report would overwrite a dependency file"),
+        (("json=requirements.txt",), "this would overwrite a dependency file"),
+        (("bom.cdx.json",), "this would overwrite a dependency file"),
+        (("json=bom.cdx.json",), "this would overwrite a dependency file"),
+        (("json=nerq.toml",), "this would overwrite a file of settings"),
+        (("json=sub/.nerq.toml",), "this would overwrite a file of settings"),
+        (("json=.npmrc",), "this would overwrite a file of settings"),
+        (("json=renovate.json",), "this would overwrite a file of settings"),
+        (("json=.git/config",), "this would overwrite a file of git"),
+        (("json=.git/hooks/pre-commit",), "this would overwrite a file of git"),
+        (("json=-",), "- is no name of a file"),
+        (("-",), "- is no name of a file"),
     ],
 )
 def test_a_wrong_output_is_an_error_before_the_run(
     nerq: Nerq, failing: Path, site: Any, names: tuple[str, ...], message: str
 ) -> None:
-    (failing / "folder.json").mkdir()
+    for folder in ("folder.json", "sub", ".git/hooks"):
+        (failing / folder).mkdir(parents=True)
     (failing / "link.json").symlink_to("a.json")
     (failing / "bom.cdx.json").write_text('{"bomFormat": "CycloneDX", "specVersion": "1.6", "components": []}')
     before = sorted(failing.iterdir())
@@ -106,6 +115,98 @@ def test_a_wrong_output_is_an_error_before_the_run(
     assert result.out == ""
     assert site.requests == []
     assert sorted(failing.iterdir()) == before
+
+
+OTHER_WRITERS = [
+    ("scan", "--record"),
+    ("baseline", "-o"),
+    ("exploited", "-f", "json", "-o"),
+    ("check", "pypi:demo", "--record"),
+    ("db", "export"),
+]
+
+
+@pytest.mark.parametrize("command", OTHER_WRITERS, ids=lambda command: command[0])
+@pytest.mark.parametrize("name", ["requirements.txt", "nerq.toml", ".npmrc", ".git/config", "-"])
+def test_no_command_overwrites_a_file_of_the_project(
+    nerq: Nerq, failing: Path, site: Any, command: tuple[str, ...], name: str
+) -> None:
+    (failing / ".git").mkdir()
+    for path in ("nerq.toml", ".npmrc", ".git/config"):
+        (failing / path).write_text("")
+    before = {path: path.read_bytes() for path in failing.rglob("*") if path.is_file()}
+    site.requests.clear()
+    result = nerq(*command, name)
+    assert result.status == 2
+    assert "would overwrite" in result.err or "is no name of a file" in result.err
+    assert site.requests == []
+    assert {path: path.read_bytes() for path in failing.rglob("*") if path.is_file()} == before
+
+
+VEX = {
+    "@context": "https://openvex.dev/ns/v0.2.0",
+    "@id": "https://example.org/vex/1",
+    "author": "ann",
+    "timestamp": "2026-01-01T00:00:00Z",
+    "version": 1,
+    "statements": [
+        {
+            "vulnerability": {"name": "PYSEC-2026-1"},
+            "products": [{"@id": "pkg:pypi/demo@1.0"}],
+            "status": "under_investigation",
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("-o", "known.json"),
+        ("--record", "known.json"),
+        ("-o", "json=link.out"),
+        ("-o", "json=named.settings"),
+        ("--vex", "v.openvex.json", "-o", "v.openvex.json"),
+        ("--baseline", "earlier.json", "-o", "earlier.json"),
+        ("-o", "json=odd.list"),
+        ("--record", "odd.list"),
+    ],
+)
+def test_no_report_overwrites_what_its_run_reads(
+    nerq: Nerq, failing: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    (failing / "odd.list").write_text("other==1.0\n")
+    (failing / "requirements.txt").write_text("demo==1.0\n-r odd.list\n")
+    (failing / "v.openvex.json").write_text(json.dumps(VEX))
+    assert nerq("baseline", "-o", "known.json", *AS_OF[:2]).status == 0
+    assert nerq("baseline", "-o", "earlier.json", *AS_OF[:2]).status == 0
+    (failing / "link.out").symlink_to("known.json")
+    (failing / "named.settings").write_text('baseline = "known.json"\n')
+    monkeypatch.setenv("NERQ_CONFIG", "named.settings")
+    before = {path: path.read_bytes() for path in failing.iterdir()}
+    result = nerq("scan", *AS_OF, *arguments)
+    assert result.status == 2, result.err
+    assert "this would overwrite a file that the run reads" in result.err
+    assert {path: path.read_bytes() for path in failing.iterdir()} == before
+
+
+def test_no_report_overwrites_the_recording_that_it_is_made_from(nerq: Nerq, failing: Path) -> None:
+    nerq("scan", *AS_OF, "-q", "--record", "evidence.nerq")
+    before = (failing / "evidence.nerq").read_bytes()
+    result = nerq("scan", "--replay", "evidence.nerq", "-o", "json=evidence.nerq")
+    assert (result.status, (failing / "evidence.nerq").read_bytes()) == (2, before)
+    assert "this would overwrite a file that the run reads" in result.err
+
+
+def test_a_baseline_is_written_anew_and_overwrites_nothing_else_that_is_read(
+    nerq: Nerq, failing: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (failing / "named.settings").write_text('baseline = "known.json"\n')
+    monkeypatch.setenv("NERQ_CONFIG", "named.settings")
+    for _ in range(2):
+        assert nerq("baseline", "-o", "known.json", *AS_OF[:2]).status == 0
+    assert nerq("baseline", "-o", "named.settings").status == 2
+    assert (failing / "named.settings").read_text() == 'baseline = "known.json"\n'
 
 
 def test_an_unknown_suffix_names_the_known_ones(nerq: Nerq, failing: Path) -> None:
@@ -122,7 +223,7 @@ def test_a_bill_of_materials_of_an_earlier_run_is_replaced_and_not_scanned(nerq:
     assert [(failing / name).read_bytes() for name in ("bom.cdx.json", "bom.spdx.json")] == first
     result = nerq("scan", "bom.cdx.json", *AS_OF, "-o", "bom.cdx.json")
     assert result.status == 2
-    assert "would overwrite what is scanned" in result.err
+    assert "would overwrite a file that the run reads" in result.err
 
 
 def test_the_bill_of_materials_can_be_scanned(nerq: Nerq, failing: Path) -> None:

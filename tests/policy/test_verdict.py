@@ -92,7 +92,7 @@ def test_what_could_not_be_checked_and_is_accepted_passes_and_is_named(finding: 
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
-        ({"waiver": AppliedWaiver(reason="not reachable")}, "nothing fails"),
+        ({"waiver": AppliedWaiver(reason="not reachable")}, "nothing fails; 1 waived by a waiver"),
         ({"change": "unchanged"}, "nothing new or worse; 1 known, in the baseline"),
     ],
 )
@@ -104,6 +104,18 @@ def test_what_is_known_is_counted_beside_what_fails() -> None:
     known, worse = replace(BELOW, change="unchanged"), replace(BELOW, change="worse")
     verdict = decide(known, known, worse, replace(BELOW, change="new"), below_count=4)
     assert verdict == Verdict(status=ExitStatus.BELOW, reason="2 below 70; 2 known, in the baseline")
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_known_and_waived_findings_are_counted_before_what_was_not_checked(strict: bool) -> None:  # noqa: FBT001
+    waived = replace(BELOW, waiver=AppliedWaiver(reason="not reachable"))
+    sources = [f"source {number}: 0 of 9 answered" for number in range(40)]
+    verdict = decide(
+        waived, replace(BELOW, change="unchanged"), UNPINNED, incomplete=sources, below_count=2, strict=strict
+    )
+    counts = "(1 known, in the baseline; 1 waived by a waiver; 1 warning: 1 unpinned dependency)"
+    start = f"not everything could be checked {counts}:" if strict else f"nothing new or worse {counts}, but not "
+    assert verdict.reason.startswith(start)
 
 
 @given(st.lists(st.sampled_from([BELOW, UNKNOWN, UNPINNED, replace(UNKNOWN, level="allow")])), st.booleans())

@@ -21,10 +21,11 @@ from nerq_cli.report.gaps import is_fully_checked, list_gaps
 from nerq_cli.report.glyphs import UNICODE_GLYPHS
 from nerq_cli.report.issues import Issue, list_issues
 from nerq_cli.report.model import Assessment, Report
-from nerq_cli.report.sanitize import sanitize_text
+from nerq_cli.report.sanitize import TEXT_LIMIT, sanitize_text
 from nerq_cli.report.uris import clean_link
 from nerq_cli.report.wording import (
     describe_empty,
+    describe_status,
     format_location,
     format_score,
     format_timestamp,
@@ -149,9 +150,8 @@ def _write_head(writer: _Writer, report: Report) -> None:
         f"{report.count_state(state):,} {state.replace('-', ' ')}" for state in STATES if report.count_state(state)
     )
     total = format_count(len(report.dependencies), "package")
-    verdict = escape(report.exit_reason, _CELL_LIMIT) or "passed"
-    status = f"exit {report.exit.value}" if report.exit else "passed"
-    writer.add(f"{MARKER}\n## nerq: {status}\n\nResult: {verdict}\n\n")
+    verdict = escape(report.exit_reason, TEXT_LIMIT) or "passed"
+    writer.add(f"{MARKER}\n## nerq: {describe_status(report)}\n\nResult: {verdict}\n\n")
     if not report.dependencies:
         writer.add(f"{escape(describe_empty(report))}\n\n")
     elif report.list_only:

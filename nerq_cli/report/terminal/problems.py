@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from nerq_cli.problem import Problem
+from nerq_cli.signals.signal import format_count
 
 if TYPE_CHECKING:
     from nerq_cli.report import RenderOptions
@@ -15,26 +16,27 @@ if TYPE_CHECKING:
 
 #: Characters before the caret in a line that is too long.
 _CONTEXT_BEFORE: Final = 20
-#: Problems printed per file.
+#: Problems of each dependency file that are printed, and the command that prints all of them.
 _MAX_PROBLEMS: Final = 10
+_COMMAND: Final = "nerq scan -f json"
 
 
-def print_problems(problems: Iterable[Problem]) -> None:
-    """Print problems to stderr."""
+def print_problems(problems: Iterable[Problem], *, is_cut: bool = False) -> None:
+    """Print problems to stderr: all of them, or those that a scan reports in JSON cut to some of each file."""
     from nerq_cli.report.terminal.console import stream_options
 
-    sys.stderr.write(render_text(problems, stream_options(sys.stderr)))
+    sys.stderr.write(render_text(problems, stream_options(sys.stderr), limit=_MAX_PROBLEMS if is_cut else None))
 
 
-def render_text(problems: Iterable[Problem], options: RenderOptions) -> str:
-    """Return problems as text, each with its line and a caret."""
+def render_text(problems: Iterable[Problem], options: RenderOptions, *, limit: int | None = None) -> str:
+    """Return problems as text, each with its line and a caret; of each file at most ``limit``, if given."""
     from nerq_cli.report.terminal.layout import Page
 
     page = Page(options)
     counts: Counter[str] = Counter()
     for problem in problems:
         counts[problem.path] += 1
-        if counts[problem.path] > _MAX_PROBLEMS:
+        if limit is not None and counts[problem.path] > limit:
             continue
         style = "bad" if problem.level == "error" else "doubt"
         page.add_line(
@@ -45,13 +47,9 @@ def render_text(problems: Iterable[Problem], options: RenderOptions) -> str:
         if problem.hint:
             page.add_paragraph(page.safe_text(problem.hint), "action", indent=8, prefix="  hint:")
     for path, count in counts.items():
-        if count > _MAX_PROBLEMS:
-            page.add_line(
-                (
-                    f"{page.safe_text(path, 0)}: {count - _MAX_PROBLEMS:,} more problems (all are in the JSON report)",
-                    "dim",
-                )
-            )
+        if limit is not None and count > limit:
+            more = format_count(count - limit, "more problem")
+            page.add_line((f"{page.safe_text(path, 0)}: {more} ({_COMMAND} prints all of them)", "dim"))
     return page.to_text()
 
 

@@ -70,7 +70,7 @@ def render_text(report: Report, options: RenderOptions) -> str:
         _add_next_command(page, report)
     _add_notes(page, report, verbose=options.verbose)
     page.add_gap()
-    page.add_paragraph(page.safe_text(f"exit {report.exit.value} ({report.exit_reason})"), "dim", indent=0)
+    page.add_paragraph(page.safe_text(f"exit {report.exit.value} ({report.exit_reason})", 0), "dim", indent=0)
     return page.to_text()
 
 

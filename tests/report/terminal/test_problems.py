@@ -54,3 +54,15 @@ def test_hostile_words_do_no_harm(hostile: Report, screen: Screen) -> None:
     assert "\x1b" not in printed
     assert len(printed.splitlines()) == 4
     assert "[bold]" in printed
+
+
+def test_all_problems_are_printed_unless_a_command_that_prints_them_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    problems = [Problem(path="a", line=number, message="m") for number in range(1, 31)]
+    print_problems(problems)
+    assert capsys.readouterr().err.count(": m\n") == 30
+    print_problems(problems, is_cut=True)
+    printed = capsys.readouterr().err
+    assert printed.count(": m\n") == 10
+    assert "20 more problems (nerq scan -f json prints all of them)" in printed
