@@ -297,6 +297,38 @@ class Metadata(msgspec.Struct, frozen=True, omit_defaults=True):
     attested: bool | None = None
 
 
+class McpRegistration(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One version of a server in the MCP registry."""
+
+    name: str
+    version: str = ""
+    #: ``active``, ``deprecated`` or ``deleted``; another or no statement is empty.
+    status: str = ""
+    status_message: str = ""
+    #: URL of the source repository; empty if none is stated.
+    repository: str = ""
+    #: Type (``npm``, ``pypi``, ``oci``, ``nuget``, ``mcpb`` ...), name and version of each package.
+    packages: tuple[tuple[str, str, str], ...] = ()
+    #: Transport and URL of each remote server, without credentials and query.
+    remotes: tuple[tuple[str, str], ...] = ()
+    #: In epoch seconds UTC; 0 = not stated.
+    published_at: int = 0
+
+
+class McpSearchPage(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One page of a search for servers."""
+
+    servers: tuple[McpRegistration, ...] = ()
+    #: Where the next page begins; empty on the last page.
+    next_cursor: str = ""
+
+
+class McpNameProof(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The names of MCP servers that a version of a package states: npm ``mcpName``, PyPI ``mcp-name:``."""
+
+    names: tuple[str, ...] = ()
+
+
 class Popularity(msgspec.Struct, frozen=True, omit_defaults=True):
     """The place of a name on the shipped list of most-downloaded packages."""
 

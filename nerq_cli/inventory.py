@@ -8,10 +8,18 @@ from urllib.parse import quote
 
 import msgspec
 
-from nerq_cli.ecosystems import EcosystemId, get_ecosystem, normalise_name
+from nerq_cli.ecosystems import (
+    GENERIC,
+    GITHUB,
+    OTHER,
+    EcosystemId,
+    RegistryApi,
+    get_ecosystem,
+    normalise_name,
+)
 from nerq_cli.problem import Problem
 
-_REGISTRY_APIS: Final[dict[str, Literal["pypi", "npm", ""]]] = {
+_REGISTRY_APIS: Final[dict[str, RegistryApi]] = {
     ecosystem_id: get_ecosystem(ecosystem_id).registry_api for ecosystem_id in get_args(EcosystemId)
 }
 
@@ -43,7 +51,7 @@ class Package(msgspec.Struct, frozen=True, kw_only=True, order=True, gc=False):
         return _build_purl(self.ecosystem, self.name, "")
 
     @property
-    def registry_api(self) -> Literal["pypi", "npm", ""]:
+    def registry_api(self) -> RegistryApi:
         """Return the API of its registry; empty if it is listed and not scored."""
         return _REGISTRY_APIS[self.ecosystem]
 
@@ -106,8 +114,43 @@ class AdvisoryId(msgspec.Struct, frozen=True, kw_only=True, order=True):
         return f"{self.id}@{self.modified}" if self.modified else self.id
 
 
+class AccountId(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """An account or an organisation that publishes on a service."""
+
+    #: As the service spells it.
+    name: str
+
+    @property
+    def key(self) -> str:
+        """Return the key of its stored facts."""
+        return self.name
+
+
+class McpServerId(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """A version of a server in the MCP registry, or one page of a search for servers."""
+
+    #: ``io.github.acme/server``; in a search what a part of the name is.
+    name: str
+    #: ``latest`` for the newest one.
+    version: str = "latest"
+    #: Where the page of the search begins, as the page before it states; empty for the first one.
+    cursor: str = ""
+
+    @property
+    def key(self) -> str:
+        """Return the key of its stored facts."""
+        return f"mcp/{self.name}@{self.version}{f'#{self.cursor}' if self.cursor else ''}"
+
+
 #: What a source returns facts about.
-Subject: TypeAlias = Package | Release | RepositoryId | AdvisoryId
+Subject: TypeAlias = Package | Release | RepositoryId | AdvisoryId | AccountId | McpServerId
+
+
+def find_repository(package: Package) -> RepositoryId | None:
+    """Return the source repository that a package of the ecosystem ``github`` is; None for all others."""
+    if package.ecosystem != GITHUB:
+        return None
+    return RepositoryId(id=f"github.com/{package.name.lower()}", spelling=f"github.com/{package.name}")
 
 
 class Location(msgspec.Struct, frozen=True, kw_only=True, order=True, gc=False):
@@ -278,6 +321,82 @@ class Include(msgspec.Struct, frozen=True, kw_only=True, order=True):
     constraint: bool = False
 
 
+#: What is wrong with an MCP server: its version is not fixed, its URL has no TLS, a file holds a secret, a part is
+#: filled in when it starts, its transport is not one of the protocol, or its entry cannot be read.
+McpProblem: TypeAlias = Literal["unpinned", "insecure-url", "literal-secret", "variable", "transport", "unreadable"]
+
+
+class McpPackage(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """A package that the command of an MCP server installs and runs."""
+
+    ecosystem: EcosystemId
+    name: str
+    #: As in :class:`Declaration`, and so are ``extras``, ``skip_reason`` and ``index``.
+    requirement: str = ""
+    extras: tuple[str, ...] = ()
+    skip_reason: str = ""
+    index: str = ""
+    #: Whether the command fixes one version.
+    is_pinned: bool = False
+
+    @property
+    def package(self) -> Package:
+        """Return the package, with its normalised name."""
+        return _build_package(self.ecosystem, self.name)
+
+
+class McpImage(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """A container image that an MCP server runs in."""
+
+    #: Without tag and digest: ``ghcr.io/acme/server``.
+    name: str
+    tag: str = ""
+    #: ``sha256:...``.
+    digest: str = ""
+
+    @property
+    def version(self) -> str:
+        """Return the digest, else the tag; empty if it has neither."""
+        return self.digest or self.tag
+
+    @property
+    def package(self) -> Package:
+        """Return the image as a package that is listed and not scored."""
+        return Package(ecosystem=OTHER, name=f"docker/{self.name}")
+
+
+class McpServer(msgspec.Struct, frozen=True, kw_only=True, order=True):
+    """One MCP server in the configuration of a client. It has no values of variables, headers and arguments."""
+
+    name: str
+    #: Name of the client whose file it is.
+    client: str
+    location: Location
+    #: What starts it: ``npx``, ``uvx``, ``docker``, ``python``, another program, or ``url``; empty if not known.
+    launcher: str = ""
+    #: Packages that the launcher installs.
+    packages: tuple[McpPackage, ...] = ()
+    image: McpImage | None = None
+    #: Without user, password, query, fragment, and without parts of the path that may be a token.
+    url: str = ""
+    #: ``stdio``, ``http``, ``sse``, ``ws``; empty if not known.
+    transport: str = ""
+    #: Names of environment variables.
+    environment: tuple[str, ...] = ()
+    #: Names of HTTP headers.
+    headers: tuple[str, ...] = ()
+    problems: tuple[McpProblem, ...] = ()
+    #: Whether the file switches it on.
+    is_enabled: bool = True
+    #: Whether it is a program of the project itself, by its path.
+    is_local: bool = False
+
+    @property
+    def remote_package(self) -> Package:
+        """Return what is at its URL as a package that is listed and not scored."""
+        return Package(ecosystem=GENERIC, name=self.url.partition("://")[2].strip("/") or self.name)
+
+
 class DependencyFile(msgspec.Struct, frozen=True, kw_only=True):
     """The contents of one dependency file."""
 
@@ -342,6 +461,8 @@ class DependencyFile(msgspec.Struct, frozen=True, kw_only=True):
     decided_scripts: tuple[str, ...] = ()
     #: Sentences about what the file does not contain ("dependencies are dynamic: not listed here").
     notes: tuple[str, ...] = ()
+    #: The MCP servers of the configuration of a client; those that are packages are among ``declarations``.
+    mcp_servers: tuple[McpServer, ...] = ()
 
 
 #: Reason of a dependency whose line cannot be read apart from its name.

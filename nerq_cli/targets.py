@@ -2,26 +2,50 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, get_args
+from urllib.parse import urlsplit
 
-from nerq_cli.ecosystems import ECOSYSTEMS, NPM, PYPI, EcosystemId, get_ecosystem
+from nerq_cli.ecosystems import (
+    ECOSYSTEMS,
+    GITHUB,
+    NPM,
+    PYPI,
+    EcosystemId,
+    find_purl_package,
+    get_ecosystem,
+    huggingface,
+    is_hub,
+)
 from nerq_cli.errors import UsageError
 from nerq_cli.inventory import Declaration, Location
 from nerq_cli.patterns import compile_late
+from nerq_cli.sources import SOURCES
 
 _PREFIXES: Final[dict[str, EcosystemId]] = {
-    prefix: ecosystem.id for ecosystem in ECOSYSTEMS for prefix in ecosystem.target_prefixes
+    prefix: ecosystem.id
+    for ecosystem in map(get_ecosystem, get_args(EcosystemId))
+    for prefix in ecosystem.target_prefixes
 }
 _PYPI: Final = get_ecosystem(PYPI).target_pattern
 _NPM: Final = get_ecosystem(NPM).target_pattern
+_SCHEME: Final = compile_late(r"[A-Za-z]+://")
 #: A version that may be on either registry.
 _EXACT_VERSION: Final = compile_late(r"\d[\w.]*")
 _HINT: Final = "write requests==2.31.0, npm:lodash@4.17.21, pypi:flask or pkg:npm/%40babel/core@7.24.0"
+_HUB_HINT: Final = (
+    "write hf:Qwen/Qwen3-4B, hf-dataset:openai/gsm8k, hf-space:owner/name@COMMIT or an address on the Hub"
+)
+#: Why a source repository has no score.
+GITHUB_REASON: Final = "GitHub repository: not scored"
 COMMAND_LINE: Final = "<command line>"
 
 
-def parse_target(text: str) -> tuple[Declaration, ...]:
+def parse_target(text: str, *, hub_url: str = "") -> tuple[Declaration, ...]:
     """Return the package that a target names; one per ecosystem if the name is valid in both.
+
+    Args:
+        text: What was written.
+        hub_url: Address of the Hub, if the environment replaces the default one: links to it are read as well.
 
     Raises:
         UsageError: the text names no package.
@@ -29,6 +53,13 @@ def parse_target(text: str) -> tuple[Declaration, ...]:
     target = text.strip()
     if target.startswith("pkg:"):
         return (_parse_purl(target),)
+    path = _find_hub_path(target, hub_url)
+    if path is not None or _SCHEME.match(target):
+        return (_parse_link(target, path, text),)
+    return _parse_name(target, text)
+
+
+def _parse_name(target: str, text: str) -> tuple[Declaration, ...]:
     prefix, colon, name_text = target.partition(":")
     if colon and prefix.lower() in _PREFIXES:
         return (_parse_declaration(_PREFIXES[prefix.lower()], name_text.strip(), text),)
@@ -55,7 +86,7 @@ def _parse_declaration(ecosystem: EcosystemId, text: str, original: str) -> Decl
         name, _, version = text.partition("@")
         match = pattern.fullmatch(f"{name}{version_separator}{version}" if version else name)
     if match is None:
-        raise UsageError(f"{original!r} names no {ecosystem} package", hint=_HINT)
+        raise UsageError(f"{original!r} names no {ecosystem} package", hint=_HUB_HINT if is_hub(ecosystem) else _HINT)
     return _make_declaration(ecosystem, match["name"], (match["range"] or "").strip(), original)
 
 
@@ -66,17 +97,54 @@ def _parse_purl(text: str) -> Declaration:
         purl = PackageURL.from_string(text)
     except ValueError as error:
         raise UsageError(f"{text!r} is not a package URL: {error}", hint=_HINT) from error
-    ecosystem = next((item.id for item in ECOSYSTEMS if item.purl_type == purl.type), None)
-    if ecosystem is None:
+    package = find_purl_package(purl.type, purl.namespace, purl.name)
+    if package is None or not get_ecosystem(package[0]).target_prefixes:
         raise UsageError(f"{text!r}: packages of type {purl.type!r} are not covered yet", hint=_HINT)
-    name = f"{purl.namespace}/{purl.name}" if purl.namespace else purl.name
+    ecosystem, name = package
     version = purl.version or ""
     requirement = get_ecosystem(ecosystem).format_pin(version) if version else ""
     return _make_declaration(ecosystem, name, requirement, text)
 
 
 def _make_declaration(ecosystem: EcosystemId, name: str, requirement: str, original: str) -> Declaration:
+    is_package = get_ecosystem(ecosystem) in ECOSYSTEMS
+    hint = _HINT if is_package else _HUB_HINT if is_hub(ecosystem) else "write github:owner/name"
+    name_error = "" if is_package else get_ecosystem(ecosystem).find_name_error(name)
+    if name_error:
+        raise UsageError(f"{original!r}: {name!r} names no repository: {name_error}", hint=hint)
     if not get_ecosystem(ecosystem).accepts_requirement(requirement):
-        raise UsageError(f"{original!r}: {requirement!r} is not a version specifier", hint=_HINT)
-    location = Location(path=COMMAND_LINE, line=0)
-    return Declaration(ecosystem=ecosystem, name=name, requirement=requirement, group="main", location=location)
+        noun = "version specifier" if is_package else "revision"
+        raise UsageError(f"{original!r}: {requirement!r} is not a {noun}", hint=hint)
+    return Declaration(
+        ecosystem=ecosystem,
+        name=name,
+        requirement=requirement,
+        group="main",
+        location=Location(path=COMMAND_LINE, line=0),
+        skip_reason=GITHUB_REASON if ecosystem == GITHUB else "",
+    )
+
+
+def _parse_link(target: str, path: str | None, original: str) -> Declaration:
+    """Return the repository that a link leads to, whose path on the Hub is ``path`` if it has one."""
+    is_uri = target.lower().startswith("hf://")
+    if path is None and not is_uri:
+        raise UsageError(f"{original!r} is not an address on the Hub", hint=_HUB_HINT)
+    link = huggingface.parse_hub_uri(target[3:]) if path is None else huggingface.parse_hub_path(path)
+    if link is None:
+        raise UsageError(f"{original!r} leads to no repository of the Hub", hint=_HUB_HINT)
+    return _make_declaration(link.ecosystem, link.name, link.revision, original)
+
+
+def _find_hub_path(target: str, hub_url: str) -> str | None:
+    """Return the path of an address on the Hub, with or without its scheme; None if it is no such address."""
+    scheme, separator, rest = target.partition("://")
+    address = rest if separator and scheme.lower() in ("http", "https") else target
+    default_url = SOURCES["huggingface"].url
+    for url in filter(None, (hub_url, default_url if isinstance(default_url, str) else "")):
+        parts = urlsplit(url)
+        if address.lower().startswith(f"{parts.netloc}{parts.path}/".lower()):
+            return address[len(parts.netloc) + len(parts.path) :]
+    if address.lower().startswith(f"{huggingface.SHORT_HOST}/"):
+        return address[len(huggingface.SHORT_HOST) :].partition(":")[0]  # what follows selects a file, as in Ollama
+    return None

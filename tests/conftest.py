@@ -92,6 +92,7 @@ class Site:
         self.crowd = 0
         self._inside = 0
         self._scripts: dict[str, list[Script]] = {}
+        self._default: Script = {"status": 404, "body": {}}
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -113,6 +114,10 @@ class Site:
         """Do this when asked for a path: one after the other, and the last one from then on."""
         self._scripts[path] = list(scripts)
 
+    def serve_all(self, script: Script) -> None:
+        """Do this when asked for a path that has no script of its own."""
+        self._default = script
+
     @property
     def scripts(self) -> Mapping[str, list[Script]]:
         """What it does from now on, by path."""
@@ -131,7 +136,7 @@ class Site:
             self.requests.append(request)
             self._inside += 1
             self.crowd = max(self.crowd, self._inside)
-            scripts = self._scripts.get(request.path, [{"status": 404, "body": {}}])
+            scripts = self._scripts.get(request.path, [self._default])
             script = scripts.pop(0) if len(scripts) > 1 else scripts[0]
         turn = script(request) if callable(script) else script
         try:

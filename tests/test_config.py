@@ -772,3 +772,30 @@ def test_the_schema_takes_what_is_read_and_nothing_else() -> None:
         assert [*validator.iter_errors(tomli.loads(text))]
     for text in ("rules.vulnerability.hihg = 'deny'", "thresholds.dimensions.luck = 1", "preset = 'x'"):
         assert [*validator.iter_errors(tomli.loads(text))]
+
+
+def test_settings_around_those_that_apply_are_compared_with_them(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    write(tmp_path / "nerq.toml", 'threshold = 97\nprivate = ["acme-*"]\n[rules]\nunpinned = "deny"\n')
+    write(tmp_path / "svc" / "nerq.toml", "")
+    warning = read(tmp_path / "svc").warnings[-1]
+    assert warning == (
+        f"{tmp_path / 'svc' / 'nerq.toml'} applies; {tmp_path / 'nerq.toml'} around it does not, and it accepts more "
+        "than that: threshold 97 → 70; rules.unpinned deny → allow; private - acme-*"
+    )
+    write(tmp_path / "svc" / "nerq.toml", 'threshold = 98\nprivate = ["acme-*"]\n[rules]\nunpinned = "deny"\n')
+    warning = read(tmp_path / "svc").warnings[-1]
+    assert warning.endswith("around it does not")
+    write(tmp_path / "nerq.toml", "threshold = [")
+    warning = read(tmp_path / "svc").warnings[-1]
+    assert "cannot be compared" in warning
+    assert read(tmp_path / "svc").threshold == 98
+    (tmp_path / "nerq.toml").unlink()
+    assert "around it" not in "".join(read(tmp_path / "svc").warnings)
+
+
+def test_settings_beyond_the_repository_are_not_compared(tmp_path: Path) -> None:
+    write(tmp_path / "nerq.toml", "threshold = 97\n")
+    write(tmp_path / "repository" / "nerq.toml", "")
+    (tmp_path / "repository" / ".git").mkdir()
+    assert not read(tmp_path / "repository").warnings

@@ -213,6 +213,32 @@ DENO_JSON = """\
 }
 """
 
+MCP_JSON = """{
+  // servers of the project
+  "mcpServers": {
+    "files": {"command": "npx", "args": ["-y", "@acme/files@1.2.3"], "env": {"API_KEY": "${KEY}"}},
+    "git": {"command": "uvx", "args": ["--from", "mcp-git==1.0", "mcp-git"]},
+    "image": {"command": "docker", "args": ["run", "-i", "--rm", "acme/x:1"]},
+    "remote": {"type": "http", "url": "https://mcp.example/mcp", "headers": {"Authorization": "x"}},
+  },
+}
+"""
+MCP_TOML = """[mcp_servers.files]
+command = "npx"
+args = ["-y", "files"]
+[mcp_servers.remote]
+url = "https://mcp.example/mcp"
+"""
+MCP_YAML = """mcpServers:
+  - name: files
+    command: sh
+    args: ["-c", "npx -y files"]
+"""
+SKILL_MD = """---
+name: files
+---
+Run `npx -y files@1.0.0`, see https://docs.example/files.
+"""
 DENO_LOCK = {
     "version": "5",
     "specifiers": {"npm:chalk@4": "4.1.2", "npm:react-dom@18": "18.3.1_react@18.3.1", "jsr:@std/path@1": "1.0.8"},
@@ -330,6 +356,12 @@ FORMATS: dict[str, list[tuple[str, str]]] = {
     "pixi.toml": [("pixi.toml", PIXI_TOML)],
     "pixi.lock": [("pixi.lock", PIXI_LOCK)],
     "conda-lock.yml": [("conda-lock.yml", CONDA_LOCK)],
+    "mcp": [
+        (".mcp.json", MCP_JSON),
+        (".codex/config.toml", MCP_TOML),
+        (".continue/config.yaml", MCP_YAML),
+    ],
+    "skill": [(".claude/skills/x/SKILL.md", SKILL_MD)],
     "sbom": [("bom.json", locks.cyclonedx(COUNT)), ("bom.xml", CYCLONEDX_XML), ("spdx.json", json.dumps(SPDX))],
     "script": [("tool.py", SCRIPT)],
 }

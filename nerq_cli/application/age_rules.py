@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
@@ -36,6 +37,7 @@ _PROJECT_FILES: Final[Mapping[str, Reader]] = {
     "poetry.toml": python_tools.read_poetry,
     "pdm.toml": python_tools.read_pdm,
     "Pipfile": python_tools.read_pipfile,
+    "pixi.toml": python_tools.read_pixi,
     ".npmrc": npm_tools.read_npmrc,
     "pnpm-workspace.yaml": npm_tools.read_pnpm_workspace,
     ".yarnrc.yml": npm_tools.read_yarnrc,
@@ -49,6 +51,7 @@ _PYTHON_TOOLS: Final[Mapping[str, tuple[str, ...]]] = {
     "Poetry": ("poetry.lock", "poetry.toml"),
     "PDM": ("pdm.lock", "pdm.toml"),
     "Pipenv": ("Pipfile", "Pipfile.lock"),
+    "pixi": ("pixi.lock", "pixi.toml"),
 }
 _NPM_TOOLS: Final[Mapping[str, tuple[str, ...]]] = {
     "pnpm": ("pnpm-lock.yaml", "pnpm-workspace.yaml"),
@@ -57,7 +60,10 @@ _NPM_TOOLS: Final[Mapping[str, tuple[str, ...]]] = {
     "npm": ("package-lock.json", "npm-shrinkwrap.json"),
     "Deno": ("deno.lock", "deno.json", "deno.jsonc"),
 }
+#: Tools that take the settings of a project from its own directory only; the others also from those around it.
+_LOCAL_TOOLS: Final = frozenset({"npm", "Bun", "Poetry", "PDM", "Pipenv"})
 _PACKAGE_MANAGER: Final = compile_late(r'"packageManager"\s*:\s*"(pnpm|yarn|bun|npm)@(\d{1,4})(?:\.(\d{1,4}))?')
+_ECOSYSTEM_OF_TOOL: Final = {**dict.fromkeys((*_PYTHON_TOOLS, "pip"), PYPI), **dict.fromkeys(_NPM_TOOLS, NPM)}
 _TOOL_NAMES: Final = {"pnpm": "pnpm", "yarn": "Yarn", "bun": "Bun", "npm": "npm"}
 #: ``__metadata`` of a yarn.lock.
 _YARN_LOCK_VERSION: Final = compile_late(r"^__metadata:\r?\n[ ]+version: (\d{1,4})", 8)  # re.MULTILINE
@@ -71,6 +77,8 @@ _YARN_DEFAULT_SINCE: Final = (4, 15)
 _YARN_LOCK_SINCE: Final = 10
 #: Most directories whose files are read; a repository of 1,000 packages has some more.
 _MAX_FOLDERS: Final = 5_000
+#: Most presets that are named.
+_MAX_PRESETS: Final = 10
 
 
 class _Folder(NamedTuple):
@@ -129,9 +137,13 @@ def read_age_rules(
     formats: dict[PurePosixPath, set[str]] = {}
     for file in dependency_files:
         formats.setdefault(PurePosixPath(file.path).parent, set()).add(file.format)
+    tools_by_folder: dict[str, list[_Tool]] = {}
     for folder, chain in chains.items():
         own = [folders[path] for path, _ in chain if path in folders]
-        for tool in _find_tools(own, formats[folder], python_tool_by_folder, npm_tool_by_folder):
+        found = list(_find_tools(own, formats[folder], python_tool_by_folder, npm_tool_by_folder))
+        if chain[0][1]:
+            tools_by_folder[chain[0][1]] = found
+        for tool in found:
             tools.setdefault((tool.name, tool.folder.directory), tool)
     project_rules = [rule for folder in folders.values() for rule in _read_project_folder(files, folder)]
     user_rules = _read_user_rules(files, {tool.name for tool in tools.values()})
@@ -145,7 +157,39 @@ def read_age_rules(
             if rule.tool == tool.name
         ),
     ]
-    return tuple(dict.fromkeys(rules)), tuple(files.warnings)
+    bound = (_exclude_other_projects(rule, tools_by_folder) for rule in rules)
+    return tuple(dict.fromkeys(bound)), tuple(files.warnings)
+
+
+def _exclude_other_projects(rule: AgeRule, tools_by_folder: Mapping[str, Sequence[_Tool]]) -> AgeRule:
+    """Return a rule without the directories below its own that are projects of their own.
+
+    That is a directory with the files of another tool, or of one that takes no settings from the directories around.
+    """
+    if rule.is_bot:
+        return rule
+    excluded = {
+        f"{tool.folder.directory}/"
+        for folder, tools in tools_by_folder.items()
+        if _is_inside(folder, rule.directory) and not any(_is_bound(tool, rule) for tool in tools)
+        for tool in tools
+        if tool.name != "pip" and _ECOSYSTEM_OF_TOOL[tool.name] == rule.ecosystem
+    }
+    return replace(rule, excluded=tuple(sorted(excluded))) if excluded else rule
+
+
+def _is_bound(tool: _Tool, rule: AgeRule) -> bool:
+    """Return whether a tool reads a rule: one whose files are beside the rule, or around it, does."""
+    if _ECOSYSTEM_OF_TOOL[tool.name] != rule.ecosystem or tool.name == "pip":
+        return tool.name == rule.tool
+    if not _is_inside(tool.folder.directory, rule.directory):
+        return True
+    return tool.name == rule.tool and tool.name not in _LOCAL_TOOLS
+
+
+def _is_inside(folder: str, directory: str) -> bool:
+    """Return whether a directory is below another one; empty stands for the one that contains all."""
+    return bool(folder) and folder != directory and (not directory or folder.startswith(f"{directory}/"))
 
 
 def _is_pseudo(file: DependencyFile) -> bool:
@@ -191,12 +235,23 @@ def _read_project_folder(files: ConfigFiles, folder: _Folder) -> Iterator[AgeRul
 def _read_bots(files: ConfigFiles, folder: _Folder) -> Iterator[AgeRule]:
     for name in update_bots.RENOVATE_FILES:
         rules = [*_read_rules(files, folder, name, update_bots.read_renovate)]
+        _warn_unread_presets(files, folder, name)
         yield from (replace(rule, directory=folder.directory) for rule in rules)
         if rules:
             break
     for name in update_bots.DEPENDABOT_FILES:
         for rule in _read_rules(files, folder, name, update_bots.read_dependabot):
             yield replace(rule, directory="/".join(filter(None, (folder.directory, rule.directory))))
+
+
+def _warn_unread_presets(files: ConfigFiles, folder: _Folder, name: str) -> None:
+    if name.partition("/")[0] not in folder.names or not (text := files.read_text(folder.path / name)):
+        return
+    for preset, line in islice(update_bots.list_unread_presets(text, name), _MAX_PRESETS):
+        path = _display(folder.path / name)
+        files.warnings.append(
+            f"{path}:{line}: the preset {preset} of Renovate is not read: it may have a minimumReleaseAge"
+        )
 
 
 def _read_rules(files: ConfigFiles, folder: _Folder, name: str, reader: Reader) -> Iterator[AgeRule]:
@@ -246,7 +301,12 @@ def _list_python_tools(files: ConfigFiles, folder: _Folder) -> Iterator[_Tool]:
             yield _Tool(name, folder)
     if "pyproject.toml" in folder.names:
         text = files.read_text(folder.path / "pyproject.toml")
-        for name, table in (("uv", "[tool.uv"), ("Poetry", "[tool.poetry"), ("PDM", "[tool.pdm")):
+        for name, table in (
+            ("uv", "[tool.uv"),
+            ("Poetry", "[tool.poetry"),
+            ("PDM", "[tool.pdm"),
+            ("pixi", "[tool.pixi"),
+        ):
             if table in text:
                 yield _Tool(name, folder)
 

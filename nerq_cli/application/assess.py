@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
@@ -16,16 +16,18 @@ from nerq_cli.facts import AffectingAdvisory, Evidence, Fact, Found, LowerBound,
 from nerq_cli.inventory import Release
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import State, judge_dependency
-from nerq_cli.policy.age import AgeRule
-from nerq_cli.policy.assessment import UNEVALUABLE, pack_metadata
+from nerq_cli.policy.age import AgeRule, Availability, check_availability, select_rules
+from nerq_cli.policy.assessment import UNEVALUABLE, WithoutWaived, pack_metadata
 from nerq_cli.policy.fix import suggest_fix
 from nerq_cli.policy.marks import MARKED_RULES
 from nerq_cli.policy.rules import RULES, find_level
 from nerq_cli.policy.rules.scores import explain_dimensions
+from nerq_cli.policy.rules.vulnerabilities import build_vulnerability
 from nerq_cli.policy.settings import DEFAULT_POLICY, PolicySettings
 from nerq_cli.policy.upgrade import find_uninstallable_fixes
-from nerq_cli.policy.waivers import Waiver
+from nerq_cli.policy.waivers import Waiver, WaiverPaths, apply_waivers
 from nerq_cli.report.model import Assessment
+from nerq_cli.signals.advisories import merge_advisories
 from nerq_cli.signals.signal import format_count
 
 if TYPE_CHECKING:
@@ -65,6 +67,8 @@ class ScanOptions(msgspec.Struct, frozen=True, kw_only=True):
     age_rules: tuple[AgeRule, ...] = ()
     #: Of the settings, then those of VEX documents.
     waivers: tuple[Waiver, ...] = ()
+    #: How the paths of waivers relate to those of locations.
+    waiver_paths: WaiverPaths = WaiverPaths()
     #: Whether the run sees a part of the project only, so that a waiver without findings may still have a use.
     is_partial: bool = False
     #: Whether a waiver ends when a version that can be installed fixes the advisory.
@@ -73,7 +77,27 @@ class ScanOptions(msgspec.Struct, frozen=True, kw_only=True):
     def judge(self, dependency: Dependency, score: scoring.Score | None) -> State:
         """Return the state of a dependency with this score."""
         threshold = self.policy.find_threshold(dependency, self.threshold)
-        return judge_dependency(dependency, score, threshold, self.policy.dimension_thresholds)
+        return judge_dependency(dependency, score, threshold, self.policy.find_dimension_thresholds(dependency))
+
+
+#: Called with a version and whether it fixes an advisory.
+AgeCheck: TypeAlias = "Callable[[str, bool], Availability | None]"
+
+
+def make_age_check(dependency: Dependency, package_info: PackageInfo, options: ScanOptions) -> AgeCheck | None:
+    """Return the check of versions of a package by the age rules that apply to a dependency; None without rules."""
+    rules = select_rules(options.age_rules, dependency) if options.age_rules else ()
+    if not rules:
+        return None
+    release_times: dict[str, int] = {}
+
+    def check_age(version: str, is_fix: bool) -> Availability | None:  # noqa: FBT001 - one of two facts
+        if not release_times and not package_info.date_problem:
+            release_times.update(zip(package_info.versions, package_info.published, strict=False))
+        released_at = release_times.get(version, 0)
+        return check_availability(dependency.package, version, released_at, options.as_of, rules, is_fix=is_fix)
+
+    return check_age
 
 
 def assess_resolution(
@@ -181,13 +205,13 @@ def assess_release(
     state = options.judge(dependency, score)
     package_info = evidence.package_info.value if isinstance(evidence.package_info, Found) else None
     advisories = evidence.advisories.value if isinstance(evidence.advisories, Found) else ()
-    return Assessment(
+    assessment = Assessment(
         dependency=dependency,
         state=state,
         score=score,
         # The sum of a tuple and empty ones is the same tuple: most dependencies share that of their score.
         reasons=(
-            tuple(explain_dimensions(score, options.policy))
+            tuple(explain_dimensions(score, options.policy.find_dimension_thresholds(dependency)))
             + tuple(_explain_range(score, state))
             + _collect_reasons(score, evidence)
             + tuple(_explain_local_build(dependency, version))
@@ -199,12 +223,62 @@ def assess_release(
         released_at=_find_release_time(package_info, version),
         advisories=advisories,
         packed_metadata=pack_metadata(evidence.metadata),
-        uninstallable_fixes=find_uninstallable_fixes(dependency, package_info, advisories, python=options.python)
+        uninstallable_fixes=_find_uninstallable_fixes(dependency, package_info, advisories, options)
         if advisories and package_info is not None and options.checks_fixes
         else (),
         marks=_collect_marks(release, evidence, options),
         in_registry=_is_in_registry(evidence.package_info),
     )
+    if state == "below" and advisories and options.waivers:
+        return replace(assessment, without_waived=_score_without_waived(assessment, release, evidence, options))
+    return assessment
+
+
+def _find_uninstallable_fixes(
+    dependency: Dependency,
+    package_info: PackageInfo,
+    advisories: Sequence[AffectingAdvisory],
+    options: ScanOptions,
+) -> tuple[str, ...]:
+    """Return the ids of the advisories whose fixes cannot be installed yet, also because of the project's age rules."""
+    check_age = make_age_check(dependency, package_info, options)
+
+    def is_excluded(version: str) -> bool:
+        availability = None if check_age is None else check_age(version, True)  # noqa: FBT003 - it fixes an advisory
+        return availability is not None and availability.state in ("later", "never")
+
+    return find_uninstallable_fixes(
+        dependency,
+        package_info,
+        advisories,
+        python=options.python,
+        is_excluded=None if check_age is None else is_excluded,
+    )
+
+
+def _score_without_waived(
+    assessment: Assessment, release: Release, evidence: Evidence, options: ScanOptions
+) -> WithoutWaived | None:
+    """Return the score without the advisories that waivers name; None if they name none. Malware always counts."""
+    waivers = [waiver for waiver in options.waivers if waiver.advisories and not waiver.product]
+    advisories = [advisory for advisory in merge_advisories(assessment.advisories) if not advisory.malware]
+    if not waivers or not advisories or not isinstance(evidence.advisories, Found):
+        return None
+    findings = (build_vulnerability(assessment, advisory, "deny") for advisory in advisories)
+    applied, _ = apply_waivers(findings, waivers, options.as_of, options.waiver_paths)
+    waived = [finding for finding in applied if finding.waiver is not None]
+    ids = tuple(id_ for finding in waived for id_ in finding.advisory_ids)
+    if not ids:
+        return None
+    remaining = tuple(
+        advisory
+        for advisory in assessment.advisories
+        if advisory.malware or not {advisory.id, *advisory.aliases} & {*ids}
+    )
+    fact = msgspec.structs.replace(evidence.advisories, value=remaining)
+    score = score_release(release, msgspec.structs.replace(evidence, advisories=fact), options.as_of)
+    passes = options.judge(assessment.dependency, score) == "ok"
+    return WithoutWaived(value=score.value, advisories=len(waived), ids=ids, passes=passes)
 
 
 def _assess_unsatisfied(dependency: Dependency, unsatisfied: Unsatisfied) -> Assessment:
@@ -268,9 +342,14 @@ def _collect_marks(release: Release, evidence: Evidence, options: ScanOptions) -
 
 
 def _list_marked_rules(settings: PolicySettings) -> list[str]:
-    if not settings.levels:  # by default none is in force
+    policies = [policy for policy in (settings, *(entry.policy for entry in settings.subtrees)) if policy.levels]
+    if not policies:  # by default none is in force
         return []
-    return [rule.id for rule in RULES if rule.id in MARKED_RULES and find_level(rule, settings) != "allow"]
+    return [
+        rule.id
+        for rule in RULES
+        if rule.id in MARKED_RULES and any(find_level(rule, policy) != "allow" for policy in policies)
+    ]
 
 
 def _is_in_registry(fact: Fact[PackageInfo] | None) -> bool | None:

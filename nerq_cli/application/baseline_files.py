@@ -101,6 +101,26 @@ def render_baseline(report: Report, *, base: str = "") -> bytes:
     return b"{\n" + b",\n".join(parts) + b"\n}\n"
 
 
+def encode_record(record: Record) -> bytes:
+    """Return a run as the document that `decode_record` reads: in the format of a baseline, in its own order."""
+    document = _Baseline(
+        methodology=record.methodology,
+        dependencies=tuple(map(_build_line, record.dependencies)),
+        findings=tuple(map(_build_finding_line, record.findings)),
+    )
+    return msgspec.json.encode(document)
+
+
+def decode_record(content: bytes, label: str, notes: tuple[str, ...]) -> Record:
+    """Return the run of a document that `encode_record` made.
+
+    Raises:
+        UsageError: the document is damaged.
+    """
+    record = _read_baseline(_decode(_BASELINE_DECODER, content, label), label)
+    return msgspec.structs.replace(record, notes=notes)
+
+
 def _join_lines(lines: Sequence[bytes]) -> bytes:
     return b"[\n" + b",\n".join(lines) + b"\n]" if lines else b"[]"
 

@@ -133,6 +133,7 @@ def check_rules(
             threshold=options.threshold,
             age_rules=options.age_rules,
             waivers=() if list_only else options.waivers,
+            waiver_paths=options.waiver_paths,
             is_partial=options.is_partial or not dependency_files or has_errors,
         )
     )

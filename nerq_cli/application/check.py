@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 from msgspec.structs import replace
@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from nerq_cli import targets
 from nerq_cli.application.build_report import build_report
 from nerq_cli.application.scan import assess_declarations, finish_report
+from nerq_cli.errors import UsageError
 from nerq_cli.inventory import Declaration, Package
 from nerq_cli.privacy import PrivacyRules, mark_withheld
 from nerq_cli.report.model import Assessment, Report
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from nerq_cli.application.recording import Recorder
     from nerq_cli.application.session import Session
 
+#: Begins a target that names a server in the MCP registry.
+MCP_PREFIX: Final = "mcp:"
 #: The packages that each ambiguous name may mean, one per ecosystem.
 AmbiguousNames: TypeAlias = tuple[tuple[Assessment, ...], ...]
 
@@ -45,12 +48,30 @@ def run_check(names: Iterable[str], session: Session, *, recorder: Recorder | No
     """
     started_at = time.monotonic()
     rules, options = session.build_rules(()), session.build_scan_options()
-    declarations = _mark_targets([targets.parse_target(name) for name in names], rules)
+    hub_url = session.endpoints["huggingface"].url
     run = session.open_run()
+    parsed: list[Sequence[Declaration]] = []
+    notes: list[str] = []
+    for name in names:
+        if not name.strip().lower().startswith(MCP_PREFIX):
+            parsed.append(targets.parse_target(name, hub_url=hub_url))
+            continue
+        from nerq_cli.application.registered_servers import resolve_target
+
+        if recorder is not None:
+            raise UsageError(
+                f"--record keeps no answers of the MCP registry, which {name!r} needs",
+                hint="name the package that nerq check shows for it",
+            )
+        resolved = resolve_target(name, run)
+        parsed.append(resolved.declarations)
+        notes += resolved.notes
+    declarations = _mark_targets(parsed, rules)
     if recorder is not None:
         recorder.begin(run, declarations, options)
     report, ambiguous = report_targets(declarations, options, run if recorder is None else recorder)
-    return CheckResult(finish_report(report, run, started_at), ambiguous)
+    report = finish_report(report, run, started_at)
+    return CheckResult(replace(report, warnings=(*report.warnings, *notes)), ambiguous)
 
 
 def check_packages(

@@ -11,19 +11,22 @@ import msgspec
 
 from nerq_cli.application.session import read_clock
 from nerq_cli.application.settings import parse_as_of
+from nerq_cli.config import find_private_pattern
 from nerq_cli.errors import StaleDataError
 from nerq_cli.report.model import SourceStatus
 from nerq_cli.sources import is_required
 from nerq_cli.units import DAY
 
 if TYPE_CHECKING:
+    from nerq_cli.application.repositories import RepositoryKey
     from nerq_cli.application.session import Session
     from nerq_cli.evidence.collect import EvidenceCollector
     from nerq_cli.evidence.registry_lookup import PackageFacts
-    from nerq_cli.facts import Advisory, Evidence, Found
+    from nerq_cli.facts import Advisory, Evidence, Fact, Found, McpNameProof, McpRegistration, Unknown
     from nerq_cli.fetch.fetcher import FetchRun
     from nerq_cli.fetch.source_stats import SourceStats
-    from nerq_cli.inventory import Package, Release
+    from nerq_cli.hub_facts import HubEvidence
+    from nerq_cli.inventory import McpServerId, Package, Release
     from nerq_cli.sources.advisories.local_database import Snapshot
 
 #: Seconds that gathering evidence may take, unless the user or the project sets another number: for up to 1,000
@@ -63,6 +66,10 @@ class EvidenceProvider(Protocol):
 
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> Mapping[Release, Evidence]:
         """Return the evidence for each release: the versions in use, and possible upgrades."""
+        ...
+
+    def collect_repositories(self, keys: Sequence[RepositoryKey]) -> Mapping[RepositoryKey, HubEvidence]:
+        """Return what the Hugging Face Hub has about repositories, each at a revision; empty for the main branch."""
         ...
 
     def describe_sources(self) -> tuple[SourceStatus, ...]:
@@ -129,6 +136,46 @@ class EvidenceRun:
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:
         """Return the evidence for each release."""
         return self._open_collector().collect_evidence(releases, package_facts)
+
+    def collect_repositories(self, keys: Sequence[RepositoryKey]) -> dict[RepositoryKey, HubEvidence]:
+        """Return what the Hugging Face Hub has about repositories."""
+        from nerq_cli.evidence.hub_lookup import HubLookup
+
+        self._open_collector()
+        assert self._fetch_run is not None  # noqa: S101 - opened with the collector
+        config = self._session.config
+        lookup = HubLookup(
+            self._fetch_run,
+            self._session.endpoints,
+            is_private=lambda package: bool(find_private_pattern(config, package)),
+        )
+        return lookup.collect(keys)
+
+    def find_server(self, server: McpServerId) -> Fact[McpRegistration]:
+        """Return a version of a server in the MCP registry by its full name."""
+        from nerq_cli.sources.mcp_registry import fetch_registration
+
+        return fetch_registration(self._open_fetch_run(), server, self._session.endpoints["mcp-registry"])
+
+    def search_servers(self, name: str) -> tuple[McpRegistration, ...] | Unknown:
+        """Return the servers in the MCP registry whose full names end in this name."""
+        from nerq_cli.sources.mcp_registry import search_servers
+
+        return search_servers(self._open_fetch_run(), name, self._session.endpoints["mcp-registry"])
+
+    def find_name_proof(self, release: Release) -> Fact[McpNameProof]:
+        """Return the names of MCP servers that a version of a package states on its registry."""
+        from nerq_cli.evidence.registry_lookup import RegistryLookup
+        from nerq_cli.sources.mcp_registry import NAME_PROOF_SOURCE
+
+        run = self._open_fetch_run()
+        endpoint = RegistryLookup(run, self._session.index_config).find_endpoint(release.package)
+        return run.fetch(NAME_PROOF_SOURCE, [release], endpoint)[release]
+
+    def _open_fetch_run(self) -> FetchRun:
+        self._open_collector()
+        assert self._fetch_run is not None  # noqa: S101 - opened with the collector
+        return self._fetch_run
 
     @property
     def is_shareable(self) -> bool:

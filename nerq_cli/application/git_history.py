@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 #: Most commits of one file that are read, and most bytes of its versions together.
 MAX_COMMITS: Final = 500
 MAX_TOTAL: Final = 1 << 28
+#: Most commits that are searched for the name that a file had before.
+_MAX_RENAMES: Final = 20
+#: Most files of one commit that are compared to find a renamed one.
+_MAX_COMPARED: Final = 1_000
 #: Mode of a symbolic link in a tree, and the id of no object.
 _LINK_MODE: Final = "120000"
 _NO_OBJECT: Final = "0"
@@ -54,6 +58,8 @@ class _Version(NamedTuple):
     committed_at: int
     #: None if the commit deleted it, or made it a link.
     file: GitFile | None
+    #: Whether the commit before does not have the file.
+    is_added: bool = False
 
 
 def find_uses(path: str, releases: Sequence[Release], root: Path) -> dict[Release, Use]:
@@ -124,10 +130,56 @@ def _locate(repository: Repository, target: Path) -> str:
 
 
 def _list_versions(repository: Repository, path: str) -> list[_Version]:
-    """Return the versions of a file, newest first; one more than are read where there are more.
+    """Return the versions of a file, also under its earlier names, newest first; at least one more than are read.
 
     Raises:
         UsageError: git failed, or the repository has no commit with the file.
+    """
+    versions = _list_versions_at(repository, path, "HEAD")
+    position = renames = 0
+    while position < min(len(versions), MAX_COMMITS) and renames < _MAX_RENAMES:
+        version = versions[position]
+        position += 1
+        if not version.is_added or version.file is None:
+            continue
+        renames += 1
+        if old_path := _find_old_path(repository, version.commit, version.file.path):
+            try:
+                versions[position:] = _list_versions_at(repository, old_path, f"{version.commit}^1")
+            except UsageError:  # the clone ends here
+                break
+    return versions
+
+
+def _find_old_path(repository: Repository, commit: str, path: str) -> str:
+    """Return the path that a file had before a commit added it; empty if the commit renamed none to it."""
+    result = repository.run(
+        "diff-tree",
+        "-r",
+        "-z",
+        "-M",
+        f"-l{_MAX_COMPARED}",
+        "--diff-filter=R",
+        "--name-status",
+        "--no-ext-diff",
+        "--no-textconv",
+        f"{commit}^1",
+        commit,
+    )
+    if result.returncode:  # the first commit, or the clone lacks the one before
+        return ""
+    fields = result.stdout.decode("utf-8", "surrogateescape").split("\0")
+    for _, old_path, new_path in zip(fields[::3], fields[1::3], fields[2::3], strict=False):
+        if new_path == path and "\n" not in old_path:
+            return old_path
+    return ""
+
+
+def _list_versions_at(repository: Repository, path: str, commit: str) -> list[_Version]:
+    """Return the versions of a file in a commit and those before it, newest first.
+
+    Raises:
+        UsageError: git failed, or there is no commit with the file.
     """
     result = repository.run(
         "--literal-pathspecs",
@@ -144,7 +196,7 @@ def _list_versions(repository: Repository, path: str) -> list[_Version]:
         "--no-color",
         "--format=commit %H %ct",
         f"--max-count={MAX_COMMITS + 1}",
-        "HEAD",
+        commit,
         "--",
         path,
     )
@@ -161,9 +213,10 @@ def _parse_log(text: str, path: str) -> Iterator[_Version]:
             _, commit, moment = line.split(" ")
             committed_at = int(moment)
         elif line.startswith(":") and commit:
-            _, mode, _, object_id = line.split(" ")[:4]
+            old_mode, mode, _, object_id = line.split(" ")[:4]
             is_file = object_id.strip(_NO_OBJECT) and mode != _LINK_MODE
-            yield _Version(commit, committed_at, GitFile(path, object_id) if is_file else None)
+            is_added = not old_mode.strip(f":{_NO_OBJECT}")
+            yield _Version(commit, committed_at, GitFile(path, object_id) if is_file else None, is_added)
             commit = ""
 
 

@@ -126,8 +126,23 @@ class Repository(NamedTuple):
             )
         raise UsageError(f"--since: {ref!r} and HEAD have no common ancestor", hint="name a commit of this history")
 
-    def list_files(self, commit: str) -> tuple[list[GitFile], list[str]]:
-        """Return the files and symbolic links of a commit, and the paths of its submodules.
+    def find_submodule(self, path: str) -> Repository | None:
+        """Return the repository of a submodule: in the work tree, else where git keeps it; None if there is none."""
+        directory = self.root / path
+        if os.path.realpath(directory) == str(directory) and os.path.lexists(directory / ".git"):
+            result = _run(self.program, directory, "rev-parse", "--show-toplevel")
+            if not result.returncode and os.path.realpath(os.fsdecode(result.stdout.rstrip(b"\n"))) == str(directory):
+                return self._replace(root=directory)
+        result = _run(self.program, self.root, "rev-parse", "--git-path", f"modules/{path}")
+        git_directory = self.root / os.fsdecode(result.stdout.rstrip(b"\n"))
+        if result.returncode or not (git_directory / "HEAD").is_file():
+            return None
+        result = _run(self.program, git_directory, "rev-parse", "--absolute-git-dir")
+        is_its_own = os.path.realpath(os.fsdecode(result.stdout.rstrip(b"\n"))) == os.path.realpath(git_directory)
+        return self._replace(root=git_directory) if is_its_own and not result.returncode else None
+
+    def list_files(self, commit: str) -> tuple[list[GitFile], list[GitFile]]:
+        """Return the files and symbolic links of a commit, and its submodules, whose ids are those of commits.
 
         Raises:
             UsageError: the clone lacks the objects, or there are more than ``MAX_FILES``.
@@ -139,15 +154,15 @@ class Repository(NamedTuple):
                 hint="a partial clone may lack them: git fetch --refetch, or clone without --filter",
             )
         files: list[GitFile] = []
-        submodules: list[str] = []
+        submodules: list[GitFile] = []
         for entry in result.stdout.split(b"\0"):
             information, _, raw_path = entry.partition(b"\t")
             if not raw_path:
                 continue
             mode, _, object_id = information.decode("ascii", "replace").split(" ")
             path = os.fsdecode(raw_path)
-            if mode == _SUBMODULE_MODE:
-                submodules.append(path)
+            if mode == _SUBMODULE_MODE and _is_safe_path(path):
+                submodules.append(GitFile(path, object_id))
             elif (mode in _REGULAR_MODES or mode == _LINK_MODE) and _is_safe_path(path):
                 files.append(GitFile(path, object_id, mode == _LINK_MODE))
             if len(files) > MAX_FILES:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -12,10 +12,10 @@ from msgspec.structs import replace
 from nerq_cli.application.build_report import check_rules
 from nerq_cli.application.foreign_origins import list_foreign_origins
 from nerq_cli.application.scan import assess_declarations, select_groups
-from nerq_cli.application.since import OldProject, read_old_project
+from nerq_cli.application.since import OldProject, count_common_end, read_old_project
 from nerq_cli.inventory import Declaration, DependencyFile, Location, Package
 from nerq_cli.methodology.packages import PACKAGES
-from nerq_cli.policy.baseline import Record, record_run
+from nerq_cli.policy.baseline import TEXT_RULES, Record, record_run
 from nerq_cli.privacy import PrivacyRules, mark_withheld
 from nerq_cli.report.model import Assessment
 from nerq_cli.resolve.resolver import CONSTRAINT_GROUP
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nerq_cli.application.scores import Scorer
     from nerq_cli.application.session import Session
     from nerq_cli.policy.age import AgeRule
+    from nerq_cli.policy.findings import Finding
 
 _NOWHERE = Location(path="", line=0)
 
@@ -36,6 +37,8 @@ class OldRun(msgspec.Struct, frozen=True, kw_only=True):
 
     project: OldProject
     rules: PrivacyRules
+    #: Paths of files that were moved or renamed since then, each with the path of now.
+    moved: Mapping[str, str] = {}
 
     def assess(
         self,
@@ -73,6 +76,8 @@ class OldRun(msgspec.Struct, frozen=True, kw_only=True):
             old_assessments += assess_declarations(changed_declarations, old_options, provider, scorer)
         old_rules = tuple(rule for rule in options.age_rules if self._applied(rule))
         findings = check_rules(files, old_assessments, origins, replace(options, age_rules=old_rules))
+        if self.moved:
+            findings = tuple(map(self._move, findings))
         return record_run(
             old_assessments,
             findings,
@@ -81,6 +86,18 @@ class OldRun(msgspec.Struct, frozen=True, kw_only=True):
             label=self.project.label,
             notes=self.project.notes,
         )
+
+    def _move(self, finding: Finding) -> Finding:
+        """Return a finding whose text names files as they are named now; one about files has their places of now."""
+        if finding.purl and finding.id not in TEXT_RULES:
+            return finding
+        text = finding.text
+        for old_path, path in self.moved.items():
+            text = text.replace(old_path, path)
+        if finding.purl:
+            return replace(finding, text=text)
+        locations = (replace(place, path=self.moved.get(place.path, place.path)) for place in finding.locations)
+        return replace(finding, text=text, locations=tuple(locations))
 
     def _applied(self, rule: AgeRule) -> bool:
         """Whether an age rule was in force: it is a default or of the user, or its file is the same."""
@@ -116,7 +133,38 @@ def open_old_run(
         for file in old_files
     ]
     privacy_rules = session.build_rules([*dependency_files, *only_old])
-    return OldRun(project=replace(project, dependency_files=old_files), rules=privacy_rules)
+    moved = find_moved([file.path for file in old_files], [file.path for file in dependency_files])
+    return OldRun(project=replace(project, dependency_files=old_files), rules=privacy_rules, moved=moved)
+
+
+def find_moved(old_paths: Sequence[str], new_paths: Sequence[str]) -> dict[str, str]:
+    """Return the paths that are gone, each with the new one that it was moved to: that with the longest equal end.
+
+    A file whose name changed is one that was moved if nothing else in its directory is gone or new.
+    """
+    old_set, new_set = set(old_paths), set(new_paths)
+    gone = [path for path in old_paths if path not in new_set]
+    added: dict[str, list[str]] = defaultdict(list)
+    neighbours: dict[str, list[str]] = defaultdict(list)
+    for path in new_paths:
+        if path not in old_set:
+            added[path.rpartition("/")[2]].append(path)
+            neighbours[path.rpartition("/")[0]].append(path)
+    moved: dict[str, str] = {}
+    for path in gone:
+        candidates = added[path.rpartition("/")[2]]
+        best = max(candidates, key=lambda candidate: count_common_end(path, candidate), default="")
+        if best:
+            moved[path] = best
+            candidates.remove(best)
+    taken = set(moved.values())
+    gone_neighbours = Counter(path.rpartition("/")[0] for path in gone)
+    for path in gone:
+        directory = path.rpartition("/")[0]
+        others = neighbours[directory]
+        if path not in moved and gone_neighbours[directory] == len(others) == 1 and others[0] not in taken:
+            moved[path] = others[0]
+    return dict(sorted(moved.items(), key=lambda pair: -len(pair[0])))
 
 
 def _find_changed(old: Iterable[Declaration], new: Iterable[Declaration]) -> set[Package]:

@@ -10,6 +10,7 @@ import msgspec
 
 from nerq_cli.errors import NothingToScanError
 from nerq_cli.manifests.discovery.load import load_dependency_files
+from nerq_cli.manifests.formats import MCP, SKILL
 from nerq_cli.resolve.lockfile import apply_lockfiles
 
 if TYPE_CHECKING:
@@ -36,6 +37,10 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     include: tuple[str, ...] = ()
     #: Search the directories below as well.
     recursive: bool = True
+    #: Leave out the configurations of MCP clients and agent skills that a search finds.
+    no_mcp: bool = False
+    #: Read the user's own configurations of MCP clients as well.
+    user_config: bool = False
 
     @property
     def root(self) -> Path:
@@ -63,21 +68,32 @@ def read_inputs(
         NothingToScanError: there is no dependency file or no environment.
         UsageError: a path does not exist, or there is no such format.
     """
-    dependency_files = (
-        load_dependency_files(
-            inputs.paths,
-            stdin_as=inputs.read_as or "requirements.txt",
-            as_format="" if inputs.paths == (_STDIN,) else inputs.read_as,
-            exclude=inputs.exclude,
-            include=inputs.include,
-            recursive=inputs.recursive,
-            root=root,
-            progress=create_progress("reading dependency files"),
-        )
-        if inputs.paths
-        else ()
+    user_files: tuple[DependencyFile, ...] = ()
+    if inputs.user_config:
+        from nerq_cli.manifests.discovery.user_configurations import read_user_configurations
+
+        user_files = read_user_configurations(Path.home())
+    try:
+        dependency_files = _load_files(inputs, create_progress, root) if inputs.paths else ()
+    except NothingToScanError:
+        if not user_files:
+            raise
+        dependency_files = ()
+    return (*apply_lockfiles(dependency_files), *user_files, *_read_environments(inputs.environments))
+
+
+def _load_files(inputs: Inputs, create_progress: ProgressFactory, root: Path | None) -> tuple[DependencyFile, ...]:
+    return load_dependency_files(
+        inputs.paths,
+        stdin_as=inputs.read_as or "requirements.txt",
+        as_format="" if inputs.paths == (_STDIN,) else inputs.read_as,
+        exclude=inputs.exclude,
+        include=inputs.include,
+        recursive=inputs.recursive,
+        skipped_formats=(MCP, SKILL) if inputs.no_mcp else (),
+        root=root,
+        progress=create_progress("reading dependency files"),
     )
-    return (*apply_lockfiles(dependency_files), *_read_environments(inputs.environments))
 
 
 def _read_environments(environments: tuple[str, ...]) -> tuple[DependencyFile, ...]:

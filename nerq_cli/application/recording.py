@@ -14,9 +14,11 @@ from nerq_cli import __version__
 from nerq_cli.application.recording_file import (
     FORMAT,
     NO_DIGEST,
+    SINGLE_FORMAT,
     Answer,
     Command,
     Manifest,
+    RecordedEarlierRun,
     RecordedInputs,
     Recording,
     State,
@@ -29,6 +31,7 @@ from nerq_cli.errors import ExitStatus, NerqError, UsageError
 from nerq_cli.evidence.absence import may_be_private
 from nerq_cli.evidence.registry_lookup import PackageFacts
 from nerq_cli.facts import Absent, Advisory, Evidence, Fact, Found, LowerBound, Merged, PackageInfo, Unknown
+from nerq_cli.hub_facts import HubEvidence
 from nerq_cli.inventory import ADVISORIES_ONLY, Declaration, DependencyFile, Package, Release
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.report import FORMATS, RenderOptions
@@ -37,8 +40,11 @@ from nerq_cli.signals.signal import format_count
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
     from nerq_cli.application.evidence_run import EvidenceRun
+    from nerq_cli.application.repositories import RepositoryKey
     from nerq_cli.application.session import Session
+    from nerq_cli.policy.baseline import Record
     from nerq_cli.policy.rules.rule import ForeignOrigin
+    from nerq_cli.policy.settings import PolicySettings
     from nerq_cli.report.model import Report, SourceStatus
 
 _PACKAGES: Final = "packages"
@@ -46,7 +52,10 @@ _RECORDS: Final = "records"
 _RELEASES: Final = "releases"
 _ADVISORIES: Final = "advisories"
 _LOCAL: Final = "local"
+_REPOSITORIES: Final = "repositories"
 _PACKAGE_INFO: Final = "package_info"
+#: States of dependencies that are not looked up: the project's own, and those of other places.
+_UNLISTED_STATES: Final = frozenset({"skipped", "not-judged"})
 #: Version of the answers about a package.
 _NO_VERSION: Final = ""
 
@@ -64,6 +73,8 @@ class Recorder:
         self._private: set[Package] = set()
         self._opened_run: EvidenceRun | None = None
         self._inputs: RecordedInputs | None = None
+        self._earlier: Record | None = None
+        self._base = ""
 
     @property
     def has_inputs(self) -> bool:
@@ -103,6 +114,14 @@ class Recorder:
             if declaration.skip_reason and not declaration.skip_reason.endswith(ADVISORIES_ONLY)
         )
 
+    def keep_earlier(self, record: Record, base: str) -> None:
+        """Keep the run that this one is compared with; ``base`` is the scanned directory, as in the locations."""
+        self._earlier, self._base = record, base
+        for dependency in record.dependencies:
+            package = Package(ecosystem=dependency.ecosystem, name=dependency.name)
+            if dependency.state in _UNLISTED_STATES or not self._session.is_public(package):
+                self._private.add(package)
+
     def collect_packages(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> PackageFacts:
         """Return and keep what the registries publish about packages."""
         package_facts = self._run.collect_packages(packages, pinned)
@@ -137,6 +156,14 @@ class Recorder:
         """Return and keep the evidence for each release."""
         return self._keep_evidence(_RELEASES, self._run.collect_evidence(releases, package_facts))
 
+    def collect_repositories(self, keys: Sequence[RepositoryKey]) -> Mapping[RepositoryKey, HubEvidence]:
+        """Return and keep what the Hub has about repositories."""
+        evidence = self._run.collect_repositories(keys)
+        for (package, revision), facts in evidence.items():
+            for field, fact in _list_hub_facts(facts):
+                self._keep(_REPOSITORIES, package, revision, field, fact)
+        return evidence
+
     def describe_sources(self) -> tuple[SourceStatus, ...]:
         """Return and keep the status of each source that was used."""
         sources = self._run.describe_sources()
@@ -169,18 +196,23 @@ class Recorder:
         if self._inputs is None:
             message = "the recording has not begun"
             raise RuntimeError(message)
-        inputs = replace(self._inputs, warnings=self._run.warnings, offline=self._run.is_offline)
+        inputs = replace(
+            self._inputs, warnings=self._run.warnings, offline=self._run.is_offline, directory=report.directory
+        )
         private = frozenset() if self._keeps_private else self._find_private(inputs)
-        is_whole = not private
+        is_whole, earlier = not private, self._earlier
         if not self._keeps_private:
             cleaner = _Cleaner(private, self._session.config.private)
             inputs = cleaner.clean(inputs)
+            earlier = None if earlier is None else cleaner.clean_earlier(earlier)
             is_whole = not private and not cleaner.has_dropped
+        if earlier is not None:
+            inputs = replace(inputs, earlier=_encode_earlier(earlier, self._base))
         answers = [answer for answer in self._answers.values() if _get_package(answer) not in private]
         kept_digests = {answer.sha256 for answer in answers}
         recording = Recording(
             manifest=Manifest(
-                format=FORMAT,
+                format=SINGLE_FORMAT if earlier is None else FORMAT,
                 command=self._command,
                 version=__version__,
                 methodology=PACKAGES.version,
@@ -203,6 +235,13 @@ class Recorder:
             return frozenset(self._private)
         groups = [{declaration.package for declaration in group} for group in inputs.declarations]
         return frozenset(self._private) - {package for group in groups if group - self._private for package in group}
+
+
+def _encode_earlier(record: Record, base: str) -> RecordedEarlierRun:
+    from nerq_cli.application.baseline_files import encode_record
+
+    document = msgspec.Raw(encode_record(record))
+    return RecordedEarlierRun(document=document, label=record.label, notes=record.notes, base=base)
 
 
 class Player:
@@ -243,6 +282,10 @@ class Player:
         evidence = self._find_evidence(_RELEASES, releases)
         return {release: evidence.get(release) or _NOT_RECORDED for release in releases}
 
+    def collect_repositories(self, keys: Sequence[RepositoryKey]) -> Mapping[RepositoryKey, HubEvidence]:
+        """Return what the Hub had about repositories; of one that is not recorded everything is unknown."""
+        return {key: _build_hub_evidence(self._find(_REPOSITORIES, *key)) for key in keys}
+
     def describe_sources(self) -> tuple[SourceStatus, ...]:
         """Return the status of each source that was used."""
         return self._recording.inputs.sources
@@ -259,6 +302,29 @@ _DEFAULTS: Final[Mapping[str, Fact[Any]]] = {
     name: cast("Fact[Any]", getattr(Evidence(), name)) for name in Evidence.__struct_fields__
 }
 _NOT_RECORDED: Final = Evidence(**{name: Unknown("not in the recording") for name in _DEFAULTS})
+
+
+#: The facts of the evidence about a repository, and the begin of the names of those about others that it depends on.
+_HUB_FIELDS: Final = ("repository", "card", "owner", "name_clone")
+_HUB_TABLES: Final = ("bases", "used")
+
+
+def _list_hub_facts(evidence: HubEvidence) -> Iterator[tuple[str, Fact[Any]]]:
+    """Yield the facts about a repository with the names of their fields: ``card``, ``bases:owner/name``."""
+    yield from ((field, getattr(evidence, field)) for field in _HUB_FIELDS)
+    for table in _HUB_TABLES:
+        yield from ((f"{table}:{id_}", fact) for id_, fact in getattr(evidence, table).items())
+
+
+def _build_hub_evidence(facts: Mapping[str, Fact[Any]]) -> HubEvidence:
+    unknown = Unknown("not in the recording")
+    tables: dict[str, dict[str, Fact[Any]]] = {table: {} for table in _HUB_TABLES}
+    for name, fact in facts.items():
+        table, _, id_ = name.partition(":")
+        if id_:
+            tables[table][id_] = fact
+    fields: dict[str, Any] = {**tables, **{field: facts.get(field, unknown) for field in _HUB_FIELDS}}
+    return HubEvidence(**fields)
 
 
 class Replay(msgspec.Struct, frozen=True):
@@ -320,14 +386,25 @@ def _score(recording: Recording) -> tuple[Report, tuple[tuple[Any, ...], ...]]:
             player,
             dependency_files=inputs.dependency_files,
             foreign_origins=inputs.foreign_origins,
+            earlier=_decode_earlier(inputs.earlier),
+            base=inputs.earlier.base if inputs.earlier is not None else "",
         )
     report = replace(
         report,
         warnings=(*report.warnings, *inputs.warnings),
         hints=() if inputs.offline else report.hints,
         offline=inputs.offline,
+        directory=inputs.directory,
     )
     return _add_left_out(report, recording.manifest), ambiguous
+
+
+def _decode_earlier(earlier: RecordedEarlierRun | None) -> Record | None:
+    if earlier is None:
+        return None
+    from nerq_cli.application.baseline_files import decode_record
+
+    return decode_record(bytes(earlier.document), earlier.label, earlier.notes)
 
 
 def _add_left_out(report: Report, manifest: Manifest) -> Report:
@@ -428,6 +505,9 @@ def _get_decode(field: str) -> Callable[[bytes], Any]:
     """
     if field == _RECORDS:
         return build_json_decoder(tuple[Advisory, ...]).decode
+    if field in _HUB_FIELDS or field.startswith(tuple(f"{table}:" for table in _HUB_TABLES)):
+        found, *_ = get_args(get_type_hints(HubEvidence)[field if field in _HUB_FIELDS else "repository"])
+        return build_json_decoder(cast("type[Any]", get_args(found)[0])).decode
     if field not in _DEFAULTS:
         message = f"evidence has no field {field}"
         raise ValueError(message)
@@ -461,18 +541,43 @@ class _Cleaner:
             options=self._clean_options(inputs.options),
         )
 
+    def clean_earlier(self, record: Record) -> Record:
+        """Return an earlier run without private names."""
+        purls = {package.purl for package in self._private}
+        return replace(
+            record,
+            dependencies=tuple(
+                dependency
+                for dependency in record.dependencies
+                if Package(ecosystem=dependency.ecosystem, name=dependency.name) not in self._private
+            ),
+            findings=tuple(
+                finding
+                for finding in record.findings
+                if finding.package not in purls and (not finding.text or self._is_public(finding.text))
+            ),
+            notes=self._select(record.notes),
+        )
+
     def _clean_options(self, options: ScanOptions) -> ScanOptions:
         """Return the options without the settings about single private packages."""
-        policy = options.policy
-        thresholds = policy.package_thresholds
         return replace(
             options,
-            policy=replace(
-                policy,
-                package_thresholds={key: value for key, value in thresholds.items() if self._is_public(key)},
-                allowed_scripts=self._select(policy.allowed_scripts),
+            policy=self._clean_policy(options.policy),
+            waivers=tuple(
+                waiver
+                for waiver in options.waivers
+                if self._is_public(f"{waiver.package} {waiver.path} {waiver.reason}")
             ),
-            waivers=tuple(waiver for waiver in options.waivers if self._is_public(f"{waiver.package} {waiver.reason}")),
+        )
+
+    def _clean_policy(self, policy: PolicySettings) -> PolicySettings:
+        thresholds = policy.package_thresholds
+        return replace(
+            policy,
+            package_thresholds={key: value for key, value in thresholds.items() if self._is_public(key)},
+            allowed_scripts=self._select(policy.allowed_scripts),
+            subtrees=tuple(replace(entry, policy=self._clean_policy(entry.policy)) for entry in policy.subtrees),
         )
 
     def _clean_declaration(self, declaration: Declaration) -> Declaration:

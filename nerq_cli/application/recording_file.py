@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Edition of the layout. A later one is refused.
-FORMAT: Final = 1
+#: Editions of the layout: of a run by itself, and of one that is compared with another. A later one is refused.
+SINGLE_FORMAT: Final = 1
+FORMAT: Final = 2
 #: Most bytes of the file, and of all documents in it.
 MAX_FILE_BYTES: Final = 64 << 20
 MAX_BYTES: Final = 256 << 20
@@ -61,7 +62,7 @@ State: TypeAlias = Literal["found", "lower-bound", "absent", "unknown"]
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One answer that a run used: what is known about a package or a version."""
 
-    #: What asked: ``packages``, ``releases``, ``records``, ``advisories`` or ``local``.
+    #: What asked: ``packages``, ``releases``, ``records``, ``advisories``, ``local`` or ``repositories``.
     call: str
     ecosystem: str
     name: str
@@ -85,6 +86,17 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     sha256: str = ""
 
 
+class RecordedEarlierRun(msgspec.Struct, frozen=True, kw_only=True):
+    """The run that the recorded one is compared with."""
+
+    #: As `baseline_files.encode_record` writes it.
+    document: msgspec.Raw
+    label: str
+    notes: tuple[str, ...]
+    #: The scanned directory, as in the locations.
+    base: str
+
+
 class RecordedInputs(msgspec.Struct, frozen=True, kw_only=True):
     """What was judged, and how: the rest of what the report depends on."""
 
@@ -98,6 +110,10 @@ class RecordedInputs(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     #: Whether no request was sent.
     offline: bool = False
+    #: Directory of the run relative to the root of its git repository.
+    directory: str = ""
+    #: None if the run is compared with none.
+    earlier: RecordedEarlierRun | None = None
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,14 @@ from nerq_cli.application.assess import assess_resolution
 from nerq_cli.application.build_report import build_empty_report, build_report, drop_contents
 from nerq_cli.application.foreign_origins import list_foreign_origins
 from nerq_cli.application.named_versions import list_by_package
-from nerq_cli.application.nested_settings import note_nested_settings
+from nerq_cli.application.nested_settings import apply_nested_settings, locate_waivers
+from nerq_cli.application.repositories import (
+    assess_repositories,
+    find_loaders,
+    list_repositories,
+    split_declarations,
+)
+from nerq_cli.application.repository_directory import find_repository_directory
 from nerq_cli.application.scores import score_compactly, score_releases
 from nerq_cli.application.select_dependencies import select_dependencies
 from nerq_cli.application.upgrades import add_upgrades
@@ -86,26 +93,29 @@ def run_scan(
     selection: tuple[Assessment, ...] = ()
     run = session.open_run()
     base = inputs.base
-    if recorder is not None and (since is not None or (session.config.baseline if baseline is None else baseline)):
-        raise UsageError(
-            "--record keeps one run, and this one is compared with another", hint='--baseline "" compares with none'
-        )
     earlier: Record | OldRun | None = None
     if since is None and not options.list_only and (baseline or session.config.baseline):
         from nerq_cli.application.baseline_files import read_chosen_baseline
 
         earlier = read_chosen_baseline(session, baseline)
-    options = replace(options, is_partial=_is_partial(inputs, options))
+    inputs = replace(inputs, no_mcp=inputs.no_mcp or bool(session.config.no_mcp and not inputs.user_config))
+    options = replace(
+        options,
+        is_partial=_is_partial(inputs, options),
+        waiver_paths=locate_waivers(session.config.path if session.obeys_project else "", inputs),
+    )
     inputs = replace(inputs, exclude=(*session.config.exclude, *inputs.exclude))
     try:
         dependency_files = session.name_indexes(read_inputs(inputs, session.create_progress))
-        if session.obeys_project:
-            dependency_files = note_nested_settings(dependency_files, inputs.root, session.config.path)
+        options = session.select_vex(options, dependency_files, base)
+        if session.obeys_project or (session.config.nested and not session.settings.no_config):
+            dependency_files, options = apply_nested_settings(dependency_files, options, session.config, inputs.root)
     except NothingToScanError as error:
         report = build_empty_report(options, f"{error}")
     else:
         rules = session.build_rules(dependency_files)
-        options = replace(options, age_rules=session.read_age_rules(dependency_files, inputs.root))
+        age_rules = () if options.list_only else session.read_age_rules(dependency_files, inputs.root)
+        options = replace(options, age_rules=age_rules)
         if since is not None and not options.list_only:
             from nerq_cli.application.old_run import open_old_run
 
@@ -124,7 +134,9 @@ def run_scan(
             project = replace(project, declarations=iter(declarations := tuple(project.declarations)))
             recorder.begin(run, [declarations], options, project.dependency_files, project.foreign_origins)
             provider = recorder
-        report = _scan_prepared(project, options, provider, session.scorer, earlier=earlier, base=base)
+        report = _scan_prepared(
+            project, options, provider, session.scorer, earlier=earlier, base=base, recorder=recorder
+        )
         if report.dependencies and not report.list_only:
             selection = select_dependencies(explain, report.dependencies)
     return ScanResult(finish_report(report, run, started_at), selection)
@@ -133,7 +145,8 @@ def run_scan(
 def _is_partial(inputs: Inputs, options: ScanOptions) -> bool:
     """Whether the run sees a part of a project only: not one directory as a whole."""
     is_directory = len(inputs.paths) == 1 and Path(inputs.paths[0]).is_dir() and not inputs.environments
-    is_cut = bool(inputs.include or inputs.exclude or inputs.read_as or options.groups) or options.no_dev
+    is_selected = inputs.include or inputs.exclude or inputs.read_as or inputs.no_mcp or options.groups
+    is_cut = bool(is_selected) or options.no_dev
     return is_cut or not is_directory or not inputs.recursive
 
 
@@ -145,6 +158,7 @@ def finish_report(report: Report, run: EvidenceRun, started_at: float) -> Report
         warnings=(*report.warnings, *run.warnings),
         hints=() if run.is_offline else report.hints,
         offline=run.is_offline,
+        directory=find_repository_directory(),
     )
 
 
@@ -177,14 +191,16 @@ def report_declarations(
     *,
     dependency_files: Sequence[DependencyFile],
     foreign_origins: Sequence[ForeignOrigin],
+    earlier: Record | None = None,
+    base: str = "",
 ) -> Report:
-    """Score declarations that were read and selected before, and report on them."""
+    """Score declarations that were read and selected before, and report on them; beside an earlier run, if given."""
     project = _Project(
         declarations=iter(declarations),
         dependency_files=tuple(dependency_files),
         foreign_origins=tuple(foreign_origins),
     )
-    return _scan_prepared(project, options, provider, score_compactly, earlier=None, base="")
+    return _scan_prepared(project, options, provider, score_compactly, earlier=earlier, base=base)
 
 
 class _Project(msgspec.Struct, frozen=True):
@@ -220,21 +236,25 @@ def _scan_prepared(
     *,
     earlier: Record | OldRun | None,
     base: str,
+    recorder: Recorder | None = None,
 ) -> Report:
     dependency_files, foreign_origins = project.dependency_files, project.foreign_origins
     if options.list_only or _must_stop(dependency_files, options):
-        resolution = resolve(project.declarations, {}, python=options.python or None)
-        assessments = [Assessment(dependency=dependency, state=None) for dependency in resolution.dependencies]
+        declarations, repositories = split_declarations(project.declarations)
+        resolution = resolve(declarations, {}, python=options.python or None)
+        dependencies = (*resolution.dependencies, *list_repositories(repositories))
+        assessments = [Assessment(dependency=dependency, state=None) for dependency in dependencies]
         return build_report(
             dependency_files, assessments, options, sources=(), foreign_origins=foreign_origins, list_only=True
         )
-    declarations: Iterable[Declaration] = project.declarations
     if isinstance(earlier, Record) or earlier is None:
-        assessments = list(assess_declarations(declarations, options, provider, scorer))
+        assessments = list(assess_declarations(project.declarations, options, provider, scorer))
     else:  # its declarations are compared with these
-        declarations = list(declarations)
+        declarations = list(project.declarations)
         assessments = list(assess_declarations(declarations, options, provider, scorer))
         earlier = earlier.assess(declarations, assessments, options, provider, scorer)
+    if recorder is not None and earlier is not None:
+        recorder.keep_earlier(earlier, base)
     sources = provider.describe_sources()
     return build_report(
         dependency_files,
@@ -287,8 +307,11 @@ def assess_declarations(
     provider: EvidenceProvider,
     scorer: Scorer = score_releases,
 ) -> Iterator[Assessment]:
-    """Yield every dependency with its score and state, a batch of packages at a time."""
+    """Yield every dependency with its score and state, a batch of packages at a time; repositories come last."""
+    declarations, repositories = split_declarations(declarations)
+    loaders = find_loaders(declarations) if repositories else ()
     resolver = Declarations(declarations, python=options.python or None)
+    del declarations
     packages = resolver.packages
     batches = [*_split_batches(packages, BATCH_SIZE)]
 
@@ -304,6 +327,8 @@ def assess_declarations(
     for batch, assessments in zip(batches, results, strict=True):
         resolver.drop_packages(batch)
         yield from assessments
+    if repositories:
+        yield from assess_repositories(repositories, loaders, options, provider)
 
 
 def _assess_batch(

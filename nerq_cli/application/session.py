@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
     from nerq_cli.application.evidence_run import EvidenceRun
     from nerq_cli.application.scores import Scorer
+    from nerq_cli.application.vex_files import VexStatements
     from nerq_cli.fetch.fetcher import Fetcher
     from nerq_cli.inventory import DependencyFile, Package
     from nerq_cli.policy.age import AgeRule
@@ -80,6 +81,7 @@ class Session(msgspec.Struct):
     _fetcher: Fetcher | None = None
     _database: AdvisoryDatabase | None = None
     _age_warnings: tuple[str, ...] = ()
+    _vex: VexStatements | None = None
     _vex_warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -223,13 +225,24 @@ class Session(msgspec.Struct):
         )
 
     def _read_vex(self) -> tuple[Waiver, ...]:
-        """Return the statements of the VEX documents that the user named."""
+        """Return the statements of the VEX documents that the user named, but for those on parts of products."""
         if not self.settings.vex:
             return ()
-        from nerq_cli.application.vex_files import read_vex_files
+        from nerq_cli.application.vex_files import read_vex_files, select_statements
 
-        waivers, self._vex_warnings = read_vex_files(self.settings.vex)
+        self._vex = read_vex_files(self.settings.vex)
+        waivers, self._vex_warnings = select_statements(self._vex, self.settings.vex_products or ())
         return waivers
+
+    def select_vex(self, options: ScanOptions, dependency_files: Sequence[DependencyFile], base: str) -> ScanOptions:
+        """Return the options with the VEX statements that are about a project, also those on its parts."""
+        if self._vex is None:
+            return options
+        from nerq_cli.application.vex_files import select_statements
+
+        named = self.settings.vex_products or ()
+        waivers, self._vex_warnings = select_statements(self._vex, named, dependency_files, base)
+        return replace(options, waivers=(*self.config.waivers, *waivers))
 
     def name_indexes(self, dependency_files: Sequence[DependencyFile]) -> tuple[DependencyFile, ...]:
         """Return the files with the indexes whose names only the configuration of the user defines."""

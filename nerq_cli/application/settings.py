@@ -66,6 +66,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     python: str | None = None
     #: VEX documents whose statements waive findings.
     vex: Sequence[Path] | None = None
+    #: Products on parts of which their statements apply, beside those that the scanned project names.
+    vex_products: Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         """Check the numbers: NaN compares as false with every score."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
@@ -19,12 +20,14 @@ from nerq_cli.application.git_objects import GitFile, Repository
 from nerq_cli.application.read_dependencies import read_inputs
 from nerq_cli.config import read_config
 from nerq_cli.errors import ConfigError, NothingToScanError, UsageError
+from nerq_cli.manifests.discovery.git_index import build_index
 from nerq_cli.manifests.formats import FORMATS, detect_format
 from nerq_cli.manifests.read_file import MAX_BYTES
 from nerq_cli.signals.signal import format_count
 
 if TYPE_CHECKING:
     from nerq_cli.application.read_dependencies import Inputs
+    from nerq_cli.config import Config
     from nerq_cli.inventory import DependencyFile
 
 #: Files that are no dependency files and decide how those are found, read or judged.
@@ -36,6 +39,8 @@ _SETTINGS_FILES: Final = frozenset(
 _INSTALLED: Final = ("node_modules/", "site-packages/")
 #: Most bytes of one commit that are read.
 _MAX_TOTAL: Final = 1 << 30
+#: Submodules in submodules.
+_MAX_DEPTH: Final = 5
 #: Included files that include further ones.
 _MAX_ROUNDS: Final = 20
 
@@ -78,12 +83,11 @@ def read_old_project(
     files, submodules = repository.list_files(merge_base)
     label = f"{ref} at {repository.describe(merge_base)}"
     with tempfile.TemporaryDirectory(prefix="nerq-since-") as directory:
-        tree = _Tree(repository, Path(os.path.realpath(directory)), files)
+        tree = _Tree(repository, Path(os.path.realpath(directory)), files, submodules)
         old_inputs = tree.locate(inputs)
         notes = [
-            f"the submodule {path} is not read from git: its dependencies count as new"
-            for path in submodules
-            if tree.is_scanned(path)
+            f"the submodule {path} is not read from git, which lacks its commit: its dependencies count as new"
+            for path in tree.unread_submodules
         ]
         dependency_files: tuple[DependencyFile, ...] = ()
         if old_inputs.paths:
@@ -95,7 +99,7 @@ def read_old_project(
             notes.append(f"{label} has nothing at {', '.join(inputs.paths)}: everything counts as new")
         same_files = tree.find_same(settings_files)
         if reads_settings:
-            notes += _compare_settings(tree, inputs, label)
+            notes += _compare_settings(tree, inputs, label, dependency_files)
     errors = [problem for file in dependency_files for problem in file.problems if problem.level != "note"]
     if errors:
         paths = ", ".join(dict.fromkeys(problem.path for problem in errors[:3]))
@@ -112,9 +116,16 @@ def read_old_project(
 class _Tree:
     """A temporary directory with some files of a commit."""
 
-    def __init__(self, repository: Repository, directory: Path, files: Sequence[GitFile]) -> None:
+    def __init__(
+        self, repository: Repository, directory: Path, files: Sequence[GitFile], submodules: Sequence[GitFile] = ()
+    ) -> None:
         self._repository = repository
         self._files = {file.path: file for file in files}
+        self._submodules = submodules
+        #: The repository of each file of a submodule.
+        self._repositories: dict[str, Repository] = {}
+        #: Paths of the submodules whose files cannot be read.
+        self.unread_submodules: list[str] = []
         self._written: set[str] = set()
         self._total = 0
         #: Files that links lead to, still to be written.
@@ -162,9 +173,12 @@ class _Tree:
             if _is_outside(relative):
                 raise UsageError(f"--since: {path} is outside of the repository {self._repository.root}")
             self._scanned.append(relative)
+        self._add_submodules(self._repository, "", self._submodules)
         endings = tuple({ending for row in FORMATS.values() for ending in row.name_endings})
         selected = [file for path, file in self._files.items() if self._is_needed(path, endings)]
         self._write(selected)
+        # Every file of a commit is tracked: an ignore rule does not apply to it.
+        (self.root / ".git" / "index").write_bytes(build_index(file.path for file in selected))
         paths = [
             os.path.relpath(self.root / path, self.working_directory) if self.is_cwd_inside else str(self.root / path)
             for path in self._scanned
@@ -172,15 +186,57 @@ class _Tree:
         ]
         return replace(inputs, paths=tuple(paths))
 
+    def _add_submodules(
+        self, repository: Repository, prefix: str, submodules: Iterable[GitFile], depth: int = _MAX_DEPTH
+    ) -> None:
+        """Add the files of the submodules that are scanned, as far as git has their objects."""
+        for entry in submodules:
+            path = f"{prefix}{entry.path}"
+            if not self.is_scanned(path):
+                continue
+            found = repository.find_submodule(entry.path) if depth else None
+            try:
+                files, nested = ([], []) if found is None else found.list_files(entry.object_id)
+            except UsageError:
+                found = None
+            if found is None:
+                self.unread_submodules.append(path)
+                continue
+            (self.root / path / ".git").mkdir(parents=True, exist_ok=True)  # a limit for includes, as in the work tree
+            for file in files:
+                self._files[f"{path}/{file.path}"] = file._replace(path=f"{path}/{file.path}")
+                self._repositories[f"{path}/{file.path}"] = found
+            self._add_submodules(found, f"{path}/", nested, depth - 1)
+
+    def _read_objects(self, files: Iterable[GitFile]) -> Iterator[tuple[GitFile, bytes, int]]:
+        """Yield each file with its content and size, those of one repository together."""
+        groups: dict[Repository, list[GitFile]] = {}
+        for file in files:
+            groups.setdefault(self._repositories.get(file.path, self._repository), []).append(file)
+        for repository, group in groups.items():
+            yield from repository.read_files(group, MAX_BYTES)
+
     def _has_files(self, path: str) -> bool:
         prefix = "" if path == "." else f"{path}/"
         return path in self._files or any(file.startswith(prefix) for file in self._files)
 
     def find_same(self, paths: Iterable[str]) -> frozenset[str]:
-        """Return the paths, relative to the current directory, of files with the same content in both."""
-        files = {path: found for path in paths if (found := self._files.get(self._find_relative(path)))}
-        contents = {file: content for file, content, _ in self._repository.read_files(files.values(), MAX_BYTES)}
+        """Return the paths, relative to the current directory, of files that have not changed, also if they moved."""
+        files = {path: found for path in paths if (found := self._find_old(self._find_relative(path)))}
+        contents = {file: content for file, content, _ in self._read_objects(files.values())}
         return frozenset(path for path, file in files.items() if _has_content(path, contents[file]))
+
+    def _find_old(self, path: str) -> GitFile | None:
+        """Return the file at a path, or the one that was moved there: of the same name, and no longer at its place."""
+        if path in self._files:
+            return self._files[path]
+        moved = [
+            file
+            for old_path, file in self._files.items()
+            if old_path.rpartition("/")[2] == path.rpartition("/")[2]
+            and not os.path.lexists(self._repository.root / old_path)
+        ]
+        return max(moved, key=lambda file: count_common_end(file.path, path), default=None)
 
     def is_scanned(self, path: str) -> bool:
         """Whether a path of the repository is in what is scanned."""
@@ -198,7 +254,7 @@ class _Tree:
         """Write files, then the symbolic links that stay inside."""
         links: list[Path] = []
         new_files = [file for file in files if file.path not in self._written]
-        for file, content, size in self._repository.read_files(new_files, MAX_BYTES):
+        for file, content, size in self._read_objects(new_files):
             self._written.add(file.path)
             self._total += len(content)
             if self._total > _MAX_TOTAL:
@@ -251,6 +307,12 @@ class _Tree:
                     yield found
 
 
+def count_common_end(one: str, other: str) -> int:
+    """Return the number of equal parts at the end of two paths."""
+    pairs = zip(reversed(one.split("/")), reversed(other.split("/")), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
 def _has_content(path: str, content: bytes) -> bool:
     """Whether a file has this content, apart from line ends, which git may convert."""
     try:
@@ -267,15 +329,49 @@ def _is_below(path: Path, root: Path) -> bool:
     return os.path.realpath(path).startswith(os.path.join(os.path.realpath(root), ""))  # noqa: PTH118
 
 
-def _compare_settings(tree: _Tree, inputs: Inputs, label: str) -> Iterator[str]:
+def _compare_settings(
+    tree: _Tree, inputs: Inputs, label: str, dependency_files: Sequence[DependencyFile]
+) -> Iterator[str]:
     """Yield how the settings of the project are weaker than they were: a change must not lower its own bar unseen."""
     from nerq_cli.config.weaker import find_weaker
 
     new = read_config(inputs.root)
+    old_root = Path(tree.find_base(inputs.root))
     try:
-        old = read_config(Path(tree.find_base(inputs.root)))
+        old = read_config(old_root)
+        old_nested = _read_nested(old, dependency_files, old_root, tree.working_directory)
     except ConfigError:
         yield f"the settings of {label} cannot be used: whether those of now are weaker is not known"
         return
     if weaker := list(find_weaker(old, new)):
         yield f"{new.path or 'the settings'} accepts more than at {label}: {'; '.join(weaker)}"
+    new_nested = _read_nested(new, dependency_files, inputs.root, None)
+    for folder in sorted(old_nested.keys() | new_nested.keys()):
+        # Without waivers, and with the rest of the root's: what is weaker there is stated above.
+        before, after = (
+            _find_nearest(folder, nested, replace(root, waivers=()))
+            for nested, root in ((old_nested, old), (new_nested, new))
+        )
+        weaker = [text for text in find_weaker(before, after) if text not in weaker]
+        if weaker:
+            yield f"the settings in {folder} accept more than at {label}: {'; '.join(weaker)}"
+
+
+def _read_nested(
+    config: Config, dependency_files: Sequence[DependencyFile], root: Path, start: Path | None
+) -> dict[str, Config]:
+    """Return the settings of the directories below the root that are obeyed, each with its own waivers."""
+    if not config.nested:
+        return {}
+    from nerq_cli.application.nested_settings import list_directories, list_nested_folders, read_nested_settings
+
+    folders = list_nested_folders(list_directories(dependency_files), root, config.path, start=start)
+    return {
+        folder: replace(entry.config, waivers=entry.waivers)
+        for folder, entry in read_nested_settings(folders, config).items()
+    }
+
+
+def _find_nearest(folder: str, nested: Mapping[str, Config], root: Config) -> Config:
+    folders = (folder, *(parent.as_posix() for parent in PurePosixPath(folder).parents))
+    return next((nested[name] for name in folders if name in nested), root)

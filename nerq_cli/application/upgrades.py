@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
 
-from nerq_cli.application.assess import assess_release
+from nerq_cli.application.assess import AgeCheck, assess_release, make_age_check
 from nerq_cli.application.scores import score_releases
 from nerq_cli.facts import Evidence, Found, PackageInfo
-from nerq_cli.inventory import Dependency, Package, Release
+from nerq_cli.inventory import Package, Release
 from nerq_cli.policy import upgrade
-from nerq_cli.policy.age import Availability, check_availability, select_rules
 from nerq_cli.policy.rules.vulnerabilities import is_denied
 from nerq_cli.policy.upgrade import Upgrade
 from nerq_cli.report.model import Assessment
@@ -69,27 +68,7 @@ def add_upgrades(
         yield _add_availability(result, known_evidence, options) if options.age_rules and result.fix else result
 
 
-#: Called with a version and whether it fixes an advisory.
-_AgeCheck: TypeAlias = "Callable[[str, bool], Availability | None]"
-
-
-def _make_age_check(dependency: Dependency, package_info: PackageInfo, options: ScanOptions) -> _AgeCheck | None:
-    """Return the check of versions of a package by the age rules that apply to a dependency; None without rules."""
-    rules = select_rules(options.age_rules, dependency) if options.age_rules else ()
-    if not rules:
-        return None
-    release_times: dict[str, int] = {}
-
-    def check_age(version: str, is_fix: bool) -> Availability | None:  # noqa: FBT001 - one of two facts
-        if not release_times and not package_info.date_problem:
-            release_times.update(zip(package_info.versions, package_info.published, strict=False))
-        released_at = release_times.get(version, 0)
-        return check_availability(dependency.package, version, released_at, options.as_of, rules, is_fix=is_fix)
-
-    return check_age
-
-
-def _is_available(check_age: _AgeCheck, is_fix: bool, version: str) -> bool:  # noqa: FBT001 - bound by position
+def _is_available(check_age: AgeCheck, is_fix: bool, version: str) -> bool:  # noqa: FBT001 - bound by position
     availability = check_age(version, is_fix)
     return availability is None or availability.state == "now"
 
@@ -102,7 +81,7 @@ def _add_availability(assessment: Assessment, evidence: Mapping[Release, Evidenc
     fact = evidence[release].package_info if release is not None and release in evidence else None
     if " " in assessment.fix:  # an instruction
         return assessment
-    check_age = _make_age_check(
+    check_age = make_age_check(
         assessment.dependency, fact.value if isinstance(fact, Found) else PackageInfo(name=""), options
     )
     return (
@@ -121,7 +100,7 @@ class _UpgradeCandidates(msgspec.Struct, frozen=True):
     #: The newest stable version; empty when its score is not needed.
     latest: str = ""
     #: Check of versions by the age rules; None without rules.
-    check_age: _AgeCheck | None = None
+    check_age: AgeCheck | None = None
 
     @property
     def versions(self) -> tuple[str, ...]:
@@ -139,7 +118,7 @@ def _find_upgrade_candidates(
     fact = evidence[release].package_info if assessment.score is not None and release is not None else None
     if not isinstance(fact, Found):
         return _UpgradeCandidates(package)
-    check_age = _make_age_check(assessment.dependency, fact.value, options)
+    check_age = make_age_check(assessment.dependency, fact.value, options)
     upgrade_versions = (
         upgrade.find_candidates(
             assessment.dependency,
@@ -198,7 +177,7 @@ def _score_upgrade(
     evidence: Evidence,
     options: ScanOptions,
     score: Score,
-    check_age: _AgeCheck | None,
+    check_age: AgeCheck | None,
 ) -> Upgrade:
     """Score another version by the same rules as the version in use."""
     upgrade_assessment = assess_release(replace(assessment.dependency, version=version), evidence, options, score)

@@ -28,7 +28,7 @@ COMMANDS: Final = {
     "methodology": "Print every weight, curve, cap and grade behind a score.",
     "schema": "Print the JSON Schema of reports, or of settings files.",
     "config": "Show the settings in force, and where each comes from.",
-    "waive": "Accept findings about a package for a time.",
+    "waive": "Accept findings about a package or a file for a time.",
     "init": "Write a settings file with every setting as a comment.",
     "baseline": "Record the findings of today, so that only new ones fail.",
     "evidence": "Show what a recording holds.",

@@ -40,6 +40,7 @@ def show(
     timeout: options.Timeout = None,
     group: options.Group = None,
     no_dev: options.NoDev = False,
+    no_mcp: options.NoMcp = False,
     exclude: options.Exclude = None,
     baseline: options.Baseline = None,
     debug: options.Debug = False,  # noqa: ARG001 - read by run_command_line
@@ -63,7 +64,9 @@ def show(
         no_config=no_config,
         timeout=timeout,
     )
-    config = _add_scan_options(read_settings(settings, Path(path)), group, exclude, baseline, no_dev=no_dev)
+    config = _add_scan_options(
+        read_settings(settings, Path(path)), group, exclude, baseline, no_dev=no_dev, no_mcp=no_mcp
+    )
     rows = [(sanitize_text(key, 0), _simplify(value), origin) for key, value, origin in _list_settings(config)]
     if form == "json":
         entries = [{"key": key, "value": value, "origin": origin} for key, value, origin in rows]
@@ -79,7 +82,13 @@ def show(
 
 
 def _add_scan_options(
-    config: Config, groups: list[str] | None, exclude: list[str] | None, baseline: str | None, *, no_dev: bool
+    config: Config,
+    groups: list[str] | None,
+    exclude: list[str] | None,
+    baseline: str | None,
+    *,
+    no_dev: bool,
+    no_mcp: bool,
 ) -> Config:
     """Return the settings with the options that only a scan has."""
     from nerq_cli.config import Value
@@ -89,12 +98,13 @@ def _add_scan_options(
     values = {
         "groups": Value(tuple(groups or ()), "--group"),
         "no-dev": Value(no_dev, "--no-dev"),
+        "no-mcp": Value(no_mcp, "--no-mcp"),
         "baseline": Value(baseline, "--baseline"),
         "exclude": Value(
             (*config.exclude, *(exclude or ())), f"{patterns.origin}, --exclude" if patterns else "--exclude"
         ),
     }
-    given = {"groups": groups, "no-dev": no_dev, "baseline": baseline, "exclude": exclude}
+    given = {"groups": groups, "no-dev": no_dev, "no-mcp": no_mcp, "baseline": baseline, "exclude": exclude}
     return apply_layers(
         config, {key: value for key, value in values.items() if given[key] or (key == "baseline" and baseline == "")}
     )

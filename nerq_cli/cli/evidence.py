@@ -47,6 +47,46 @@ def show(
             typer.echo(f"  {sanitize_text(recording.values[answer.sha256].decode())}")
 
 
+@app.command()
+def verify(
+    *,
+    file: Annotated[Path, typer.Argument(help="A recording: evidence.nerq.")],
+    report: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE", help="Compare this JSON report with the recorded one as well."),
+    ] = None,
+) -> None:
+    """Verify every digest, and that the report follows from the answers.
+
+    Exit status: 0 all is as recorded, 2 it is not, or cannot be verified.
+    """
+    from nerq_cli.application.recording import replay_file
+    from nerq_cli.application.recording_file import compute_sha256, read_recording
+    from nerq_cli.report.sanitize import sanitize_text
+
+    manifest = read_recording(file).manifest
+    replay = replay_file(file, command=manifest.command)
+    answers = len(replay.recording.answers)
+    typer.echo(sanitize_text(f"sha256      {replay.recording.sha256}"))
+    typer.echo(f"answers     {answers:,}, each with the digest that the recording states")
+    if replay.notices:
+        raise UsageError(
+            f"{file}: {replay.notices[0]}", hint="verify it with the version that nerq evidence show names"
+        )
+    if not manifest.has_report_digest:
+        message = f"{file} has no digest of the report: private names are left out of it"
+        raise UsageError(message, hint="--record-private keeps them")
+    typer.echo(f"report      {manifest.report_sha256}, which follows from the answers")
+    if report is not None:
+        try:
+            content = report.read_bytes()
+        except OSError as error:
+            raise UsageError(f"{report}: cannot be read: {error.strerror}") from error
+        if compute_sha256(content) != manifest.report_sha256:
+            raise UsageError(f"{report} is not the report of this recording: its digest differs")
+        typer.echo(sanitize_text(f"file        {report} is that report"))
+
+
 def _select_answers(recording: Recording, name: str) -> list[Answer]:
     if not name:
         return list(recording.answers)

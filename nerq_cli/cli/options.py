@@ -46,6 +46,10 @@ Exclude = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the report only: no progress, warnings or hints.")]
 Group = Annotated[list[str] | None, typer.Option("--group", "-g", help="Only this dependency group (repeatable).")]
 NoDev = Annotated[bool, typer.Option("--no-dev", help="Leave development dependencies out.")]
+NoMcp = Annotated[bool, typer.Option("--no-mcp", help="Leave the configurations of MCP clients and agent skills out.")]
+UserConfig = Annotated[
+    bool, typer.Option("--user-config", help="Read your own configurations of MCP clients as well, below your home.")
+]
 Baseline = Annotated[
     str | None,
     typer.Option(
@@ -246,6 +250,15 @@ class ReportOptions(Settings, frozen=True, kw_only=True):
             "--vex",
             metavar="FILE",
             help="Waive what this OpenVEX or CycloneDX VEX document states not to be a problem (repeatable).",
+        ),
+    ] = None
+    vex_products: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--vex-product",
+            metavar="PRODUCT",
+            help="Apply VEX statements on parts of this product, too: its id or package URL (repeatable).  "
+            "[default: those of the project, by the name in its manifest]",
         ),
     ] = None
     quiet: Quiet = False

@@ -55,6 +55,8 @@ def scan(
     ] = None,
     group: options.Group = None,
     no_dev: options.NoDev = False,
+    no_mcp: options.NoMcp = False,
+    user_config: options.UserConfig = False,
     exclude: options.Exclude = None,
     include: Annotated[
         list[str] | None, typer.Option("--include", help="Read only paths that match this pattern (repeatable).")
@@ -91,6 +93,8 @@ def scan(
     from nerq_cli.cli.output import write_report, write_warnings
     from nerq_cli.report import RenderOptions
 
+    if no_mcp and user_config:
+        raise UsageError("--no-mcp and --user-config contradict each other", hint="leave one of them out")
     outputs = shared.check_formats(paths or (), list_only=list_only)
     if list_only and explain:
         raise UsageError("--list and --explain contradict each other", hint="leave one of them out")
@@ -108,6 +112,8 @@ def scan(
             "--list": list_only,
             "--group": group,
             "--no-dev": no_dev,
+            "--no-mcp": no_mcp,
+            "--user-config": user_config,
             "--exclude": exclude,
             "--include": include,
             "--no-recursive": not recursive,
@@ -140,6 +146,8 @@ def scan(
         exclude=tuple(exclude or ()),
         include=tuple(include or ()),
         recursive=recursive,
+        no_mcp=no_mcp,
+        user_config=user_config,
     )
     with Session.open(shared, inputs.root, shared.progress_factory) as session:
         scan_options = session.build_scan_options(

@@ -26,7 +26,13 @@ app = create_app()
 @app.command()
 def waive(
     *,
-    name: Annotated[str, typer.Argument(help="Package: lodash, npm:lodash, requests==2.31.0, @acme/*.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="Package: lodash, npm:lodash, requests==2.31.0, @acme/*. None with --path: findings about a file.",
+            show_default=False,
+        ),
+    ] = "",
     rule: Annotated[
         list[str] | None, typer.Option("--rule", help="Waive the findings of this rule (repeatable).")
     ] = None,
@@ -37,6 +43,9 @@ def waive(
         str, typer.Option("--until", metavar="DATE", help="Last day: 2027-01-31, or a time from today on: 30d.")
     ],
     reason: Annotated[str, typer.Option("--reason", help="Why.")],
+    path: Annotated[
+        str, typer.Option("--path", metavar="PATTERN", help="Only in these files: web/package.json, legacy/**.")
+    ] = "",
     owner: Annotated[str, typer.Option("--owner", help="Who answers for it.")] = "",
     version: Annotated[str, typer.Option("--version", metavar="RANGE", help="Only these versions: <2.0.")] = "",
     until_fixed: Annotated[
@@ -52,7 +61,7 @@ def waive(
     ] = "",
     debug: options.Debug = False,  # noqa: ARG001 - read by run_command_line
 ) -> None:
-    """Accept findings about a package for a time.
+    """Accept findings about a package or a file for a time.
 
     A waiver is written to the settings file that a scan of this directory reads, else to a new nerq.toml. What the file
     has already stays as it is.
@@ -61,9 +70,12 @@ def waive(
     from nerq_cli.application.settings import Settings
 
     today = datetime.fromtimestamp(read_clock(), timezone.utc).date()
-    package, named_version = _parse_name(name)
+    if not name.strip() and not path:
+        raise UsageError("the waiver names neither a package nor a file", hint="add a NAME, or --path for a file")
+    package, named_version = _parse_name(name) if name.strip() else ("", "")
     common: dict[str, Any] = {
         "package": package,
+        "path": path,
         "version": version or named_version,
         "reason": reason,
         "until": _parse_until(until, today),
@@ -77,12 +89,13 @@ def waive(
         raise UsageError("the waiver names neither a rule nor an advisory", hint="add --rule RULE or --advisory ID")
     entries = [_build_entry({**common, key: value}) for key, value in targets]
     config = read_settings(Settings(), Path())
-    path = Path(config.path or _NAME)
-    _write_entries(path, entries)
+    settings_path = Path(config.path or _NAME)
+    _write_entries(settings_path, entries)
     for entry in entries:
-        label = " ".join(filter(None, (package, entry.get("version", ""))))
+        label = " ".join(filter(None, (package, entry.get("version", ""), entry.get("path", ""))))
         typer.echo(
-            f"wrote to {path.as_posix()}: {label}, {entry.get('rule') or entry.get('advisory')}, until {entry['until']}"
+            f"wrote to {settings_path.as_posix()}: {label}, {entry.get('rule') or entry.get('advisory')}, "
+            f"until {entry['until']}"
         )
         _note_earlier(config, entry)
 
@@ -179,7 +192,9 @@ def _note_earlier(config: Config, entry: dict[str, Any]) -> None:
     from nerq_cli.cli.output import write_message
 
     for waiver in config.waivers:
-        is_same = waiver.package == entry["package"] and waiver.version == entry.get("version", "")
+        is_same = (waiver.package, waiver.path, waiver.version) == tuple(
+            entry.get(key, "") for key in ("package", "path", "version")
+        )
         if is_same and waiver.target == (entry.get("rule") or entry.get("advisory")) and waiver.location is not None:
             place = f"{waiver.location.path}:{waiver.location.line}"
             write_message("note", f"{place} has a waiver of the same, until {waiver.until}: remove one of the two")

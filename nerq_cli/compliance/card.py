@@ -26,7 +26,7 @@ MAX_SECTIONS: Final = 1_000
 TOP: Final = 0
 #: Level of a line in bold type, or an HTML summary, that stands as a heading.
 BOLD: Final = 7
-#: Level of the label at the start of a list item: ``- **Developed by:** name``.
+#: Level of the label at the start of a list item or paragraph: ``- **Developed by:** name``.
 LABEL: Final = 8
 
 _MAX_HEADING: Final = 120
@@ -44,7 +44,8 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     #: Of its heading in the text of the card, from 1.
     line: int
     #: Its own text, without subsections: prose in lines, without code, comments, HTML tags, addresses of links, and
-    #: what templates put there. Cells of tables are parted by "|".
+    #: what templates put there. An empty line ends a paragraph, items of lists start with "- ", and cells of tables are
+    #: parted by "|".
     text: str = ""
     #: The headings above it, outermost first.
     parents: tuple[str, ...] = ()
@@ -135,7 +136,8 @@ def _normalise_pieces(text: str) -> Iterator[str]:
 _IMAGE: Final = compile_late(r"!\[[^\[\]]*\](?:\([^()]*\)|\[[^\[\]]*\])?")
 _LINK: Final = compile_late(r"\[([^\[\]]*)\]\([^()]*\)")
 _URL: Final = compile_late(r"<?\b(?:https?|ftp)://[^\s<>|)\]]*>?")
-_TAG: Final = compile_late(r"</?[A-Za-z][^<>]*>|<![^<>]*>")
+#: Not an address of mail in angle brackets.
+_TAG: Final = compile_late(r"</?[A-Za-z][^<>@]*>|<![^<>]*>")
 _CODE_SPAN: Final = compile_late(r"`[^`]*`")
 _EMPHASIS: Final = compile_late(r"[*~]+|(?<!\w)_+|_+(?!\w)")
 _ANCHOR: Final = compile_late(r"\{[^{}]*\}")
@@ -185,6 +187,19 @@ _PLACEHOLDER: Final = compile_late(
     r" lacoste et al\. \(2019\)\.?",
     re.IGNORECASE,
 )
+#: One of these, in lower case, is in each text that the pattern matches.
+_PLACEHOLDER_PARTS: Final = (
+    "information",
+    "{{",
+    "{%",
+    "[",
+    "should be made aware",
+    "template",
+    "model card of a",
+    "automatically generated",
+    "the code below",
+    "carbon emissions",
+)
 #: Whole lines and cells that stand for nothing: their words, lower case.
 _EMPTY_TEXTS: Final = frozenset(
     """
@@ -201,7 +216,9 @@ _MAX_EMPTY_TEXT: Final = 80
 
 
 def _remove_placeholders(text: str) -> str:
-    text = _PLACEHOLDER.sub(" ", text).strip()
+    lower = text.lower()
+    if any(words in lower for words in _PLACEHOLDER_PARTS):
+        text = _PLACEHOLDER.sub(" ", text).strip()
     if len(text) > _MAX_EMPTY_TEXT:
         return text
     words = _WORD.findall(text.replace("_", " "))
@@ -258,6 +275,12 @@ _UNDERLINE: Final = compile_late(r" {0,3}(=+|-{2,})[ \t]*$")
 _ITEM: Final = compile_late(r"[ \t]{0,40}(?:[-*+•]|\d{1,4}[.)])[ \t]+")
 _BOLD_LINE: Final = compile_late(r"[ \t]*(?:\*\*\*?|__)([^*]{1,100}?)(?:\*\*\*?|__)[ \t]*:?[ \t]*$")
 _BOLD_LABEL: Final = compile_late(r"(?:\*\*\*?|__)([^*]{1,80}?)(?::[ \t]*(?:\*\*\*?|__)|(?:\*\*\*?|__)[ \t]*:)(.*)")
+#: Labels that hold for the paragraphs after them too, and need no colon: "**Out-of-scope** Use in any ...".
+_TOPIC_LABEL: Final = compile_late(
+    r"(?:\*\*\*?|__)(?=[^*]{0,60}?\b(?:intended|out[ -]of[ -]scope|misuse|prohibited|not for|limitations?|use cases?"
+    r"|uses?|restrictions?|bias|risks?|training data|evaluation)\b)([^*]{1,60}?):?(?:\*\*\*?|__)[ \t]*:?[ \t]+(\S.*)",
+    re.IGNORECASE,
+)
 _HTML_ROW: Final = compile_late(r"<tr\b", re.IGNORECASE)
 _HTML_CELL: Final = compile_late(r"<t[dh]\b", re.IGNORECASE)
 _RAW_START: Final = compile_late(r"<!--|<(script|style|pre)\b[^<>]*>", re.IGNORECASE)
@@ -324,6 +347,9 @@ class _CardParser:
         self._paragraph, self._follows_blank = None, True
         if self._open[-1].level == LABEL:
             self._open.pop()
+        lines = self._open[-1].lines
+        if lines and lines[-1]:
+            lines.append("")
 
     def _remove_raw_parts(self, number: int, line: str) -> str:
         """Return a line without comments, scripts and preformatted text, which may go on in the next lines."""
@@ -378,8 +404,8 @@ class _CardParser:
         return False
 
     def _open_section(self, markup: str, level: int, number: int) -> bool:
-        heading = clean_heading(markup)
-        if not heading or len(self._builders) > MAX_SECTIONS:
+        heading = "" if len(self._builders) > MAX_SECTIONS else clean_heading(markup)
+        if not heading:
             return False
         while len(self._open) > 1 and self._open[-1].level >= level:
             self._open.pop()
@@ -395,8 +421,11 @@ class _CardParser:
         content = line[item.end() :] if item else line.strip()
         if item and self._open[-1].level == LABEL:
             self._open.pop()
-        label = _BOLD_LABEL.match(content) if content[:2] in ("**", "__") else None
-        if label and self._open_section(label[1], LABEL if item else BOLD, number):
+        topic = label = None
+        if content[:2] in ("**", "__"):
+            topic = None if item else _TOPIC_LABEL.match(content)
+            label = topic or _BOLD_LABEL.match(content)
+        if label and self._open_section(label[1], BOLD if topic else LABEL, number):
             if self._add_content(label[2], is_item=False):
                 self._open[-1].items += item is not None
             return

@@ -10,6 +10,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias
 
+from msgspec.structs import replace
+
 from nerq_cli.config.model import Config, Value
 from nerq_cli.errors import ConfigError
 from nerq_cli.inventory import Location
@@ -43,15 +45,47 @@ def read_config(start: Path, *, home: Path | None = None) -> Config:
     Raises:
         ConfigError: the file is not TOML, or has unknown settings or invalid values; it lists all of them.
     """
-    for directory in _iter_directories(start, home or Path(os.path.expanduser("~"))):  # noqa: PTH111 - Path.home() may raise
-        files = [file for name in _NAMES if (file := _read_file(directory / name)) is not None]
-        pyproject_file = _read_file(directory / _PYPROJECT)
-        if files:
-            warnings = tuple(_warn_ignored(files, pyproject_file))
-            return _build_config(files[0], _parse_toml(files[0]), warnings=warnings)
-        if pyproject_file is not None and (table := _read_tool_table(pyproject_file)) is not None:
-            return _build_config(pyproject_file, table)
+    directories = _iter_directories(start, home or Path(os.path.expanduser("~")))  # noqa: PTH111 - Path.home() may raise
+    for directory in directories:
+        config = read_directory_config(directory)
+        if config is not None:
+            warning = _compare_with_outer(config, directories)
+            return replace(config, warnings=(*config.warnings, warning)) if warning else config
     return Config()
+
+
+def _compare_with_outer(config: Config, outer_directories: Iterable[Path]) -> str:
+    """Return a warning about the next settings file around the one that applies; empty if there is none."""
+    for directory in outer_directories:
+        try:
+            outer = read_directory_config(directory)
+        except ConfigError as error:
+            return f"{config.path} applies; settings around it do not, and cannot be compared: {error}"
+        if outer is not None:
+            from nerq_cli.config.weaker import find_weaker
+
+            differences = [*find_weaker(outer, config)]
+            if dropped := [pattern for pattern in outer.private if pattern not in config.private]:
+                differences.append(f"private - {', '.join(dropped)}")
+            more = f", and it accepts more than that: {'; '.join(differences)}" if differences else ""
+            return f"{config.path} applies; {outer.path} around it does not{more}"
+    return ""
+
+
+def read_directory_config(directory: Path) -> Config | None:
+    """Return the settings in one directory; None if it has none.
+
+    Raises:
+        ConfigError: the file is not TOML, or has unknown settings or invalid values; it lists all of them.
+    """
+    files = [file for name in _NAMES if (file := _read_file(directory / name)) is not None]
+    pyproject_file = _read_file(directory / _PYPROJECT)
+    if files:
+        warnings = tuple(_warn_ignored(files, pyproject_file))
+        return _build_config(files[0], _parse_toml(files[0]), warnings=warnings)
+    if pyproject_file is not None and (table := _read_tool_table(pyproject_file)) is not None:
+        return _build_config(pyproject_file, table)
+    return None
 
 
 def find_nested(directories: Iterable[Path]) -> Iterator[Path]:

@@ -173,18 +173,17 @@ def _find_weakenings(config: Config) -> Iterator[str]:
         yield f"threshold = {config.threshold:g} (default {PACKAGES.threshold:g})"
     if config.strict is False:
         yield "strict = false"
-    if config.no_dev:
-        yield "no-dev = true"
+    yield from (f"{key} = true" for key, is_set in (("no-dev", config.no_dev), ("no-mcp", config.no_mcp)) if is_set)
     for key, patterns in (
         ("private", config.private),
         ("public", config.public),
         ("exclude", config.exclude),
         ("groups", config.groups),
+        ("nested", ("waivers",) if config.nested == "waivers" else ()),
+        ("baseline", (config.baseline,) if config.baseline else ()),
     ):
         if patterns:
             yield f"{key} = {', '.join(patterns[:_MAX_SHOWN])}{', …' * (len(patterns) > _MAX_SHOWN)}"
-    if config.baseline:
-        yield f"baseline = {config.baseline}"
     if config.waivers:
         labels = [waiver.label for waiver in config.waivers[:_MAX_SHOWN]]
         more = "; …" * (len(config.waivers) > _MAX_SHOWN)

@@ -39,8 +39,12 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     groups: tuple[str, ...] = ()
     #: Whether to leave out development groups; None if not set.
     no_dev: bool | None = None
+    #: Whether to leave out the configurations of MCP clients and agent skills; None if not set.
+    no_mcp: bool | None = None
     #: File of the run to compare with; relative to the directory of ``path`` if that sets it. Empty for none.
     baseline: str = ""
+    #: Whether settings in subdirectories make the check of these stricter; ``waivers``: and may waive there.
+    nested: bool | str = False
     #: Levels of the rules, and thresholds of groups, packages and dimensions.
     policy: PolicySettings = DEFAULT_POLICY
     #: Findings that are accepted for a time.

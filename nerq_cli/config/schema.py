@@ -66,6 +66,7 @@ def _describe_waiver() -> dict[str, Any]:
         "properties": properties,
         "required": [key for key, spec in WAIVER_KEYS.items() if spec.is_required],
         "oneOf": [{"required": ["rule"]}, {"required": ["advisory"]}],
+        "anyOf": [{"required": ["package"]}, {"required": ["path"]}],
         "additionalProperties": False,
     }
 

@@ -63,11 +63,21 @@ _SETTINGS: Final = (
     ),
     Setting("groups", values.NAMES, "dependency groups to scan", "all", "--group"),
     Setting("no-dev", values.BOOLEAN, "leave development groups out", "false", "--no-dev"),
+    Setting(
+        "no-mcp", values.BOOLEAN, "leave the configurations of MCP clients and agent skills out", "false", "--no-mcp"
+    ),
     Setting("preset", values.PRESET, f"threshold by name: {_PRESET_TEXT}", option="--policy"),
     Setting(
         "baseline", values.FILE, "earlier run to compare with: only what is new or worse fails", option="--baseline"
     ),
     Setting("report-only", values.BOOLEAN, "state what would fail, and exit 0", "false", "--report-only"),
+    Setting(
+        "nested",
+        values.NESTED,
+        "obey settings files in subdirectories for what is below them, as far as they are stricter; `waivers`: their "
+        "waivers as well",
+        "false",
+    ),
 )
 #: Options of rules beside their level.
 _RULE_OPTIONS: Final[Mapping[str, tuple[Setting, ...]]] = MappingProxyType(

@@ -78,6 +78,12 @@ def _read_boolean(value: object) -> bool:
     return value
 
 
+def _read_nested(value: object) -> bool | str:
+    if value != "waivers" and not isinstance(value, bool):
+        raise SettingError('must be true, false or "waivers"')
+    return value if isinstance(value, bool) else "waivers"
+
+
 def _read_file(value: object) -> str:
     if not isinstance(value, str) or not value.strip() or "\0" in value:
         raise SettingError('must be the path of a file, such as "nerq-baseline.json"')
@@ -210,6 +216,7 @@ SECONDS: Final = Kind(
     "seconds", _read_seconds, {"type": "number", "exclusiveMinimum": 0, "maximum": _MAX_TIMEOUT}, _parse_number
 )
 BOOLEAN: Final = Kind("true/false", _read_boolean, {"type": "boolean"}, _parse_boolean)
+NESTED: Final = Kind("true/false or `waivers`", _read_nested, {"enum": [True, False, "waivers"]}, _parse_boolean)
 NAMES: Final = Kind("names", _read_strings, _STRINGS_SCHEMA, _parse_list)
 PACKAGES: Final = Kind("patterns", _read_name_patterns, _STRINGS_SCHEMA, _parse_list)
 PRIVATE_NAMES: Final = Kind("patterns", _read_private_patterns, _STRINGS_SCHEMA, _parse_list)

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple, get_args
 
-from nerq_cli.config.values import PACKAGES, SettingError, suggest
+from nerq_cli.config.values import PACKAGES, PATHS, SettingError, suggest
 from nerq_cli.ecosystems import EcosystemId, get_ecosystem
 from nerq_cli.inventory import Location
 from nerq_cli.patterns import compile_late
@@ -80,6 +80,19 @@ def read_package(value: object) -> str:
     characters = sum(character.isalnum() for character in fixed_text)
     if not characters or (has_wildcards(pattern) and characters < _MIN_NAME_CHARACTERS):
         raise SettingError("matches almost every package: everything would be waived")
+    return pattern
+
+
+def read_path(value: object) -> str:
+    """Return the pattern of the files of a waiver.
+
+    Raises:
+        SettingError: it is no pattern of paths below the settings file, or matches almost every file.
+    """
+    pattern = _read_text(value)
+    PATHS.read([pattern])
+    if pattern.startswith(("!", "#")) or ".." in pattern.split("/") or "\\" in pattern:
+        raise SettingError('must be a path below the settings file, with slashes, such as "web/package.json"')
     return pattern
 
 
@@ -164,7 +177,12 @@ WAIVER_KEYS: Final[Mapping[str, WaiverKey]] = MappingProxyType(
             read_package,
             "name or pattern of the package: `lodash`, `npm:lodash`, `@acme/*`",
             _TEXT_SCHEMA,
-            is_required=True,
+        ),
+        "path": WaiverKey(
+            read_path,
+            "file, or pattern in .gitignore syntax, relative to the settings file. Without `package`: waives findings "
+            "that are about no package",
+            _TEXT_SCHEMA,
         ),
         "version": WaiverKey(read_range, "range of versions, or one version; without it every one", _TEXT_SCHEMA),
         "rule": WaiverKey(read_rule, "rule whose findings are waived", {"enum": list(WAIVABLE_RULES)}),
@@ -213,7 +231,8 @@ def read_waiver(entry: Mapping[str, object], location: Location) -> WaiverResult
     justification = values.get("openvex-justification", "")
     return WaiverResult(
         Waiver(
-            package=values["package"],
+            package=values.get("package", ""),
+            path=values.get("path", ""),
             version=values.get("version", ""),
             rule=values.get("rule", ""),
             advisories=(values["advisory"],) if "advisory" in values else (),
@@ -228,8 +247,21 @@ def read_waiver(entry: Mapping[str, object], location: Location) -> WaiverResult
     )
 
 
+def _check_subject(entry: Mapping[str, object]) -> Iterator[WaiverProblem]:
+    """Yield what is wrong with the keys that state what the waiver is about."""
+    if "package" in entry:
+        return
+    if "path" not in entry:
+        yield WaiverProblem("package", "the waiver has no package", 'add package = "…", or path = "…" for a file')
+        return
+    for key in ("advisory", "version"):
+        if key in entry:
+            yield WaiverProblem(key, f"waivers.{key} needs a package", 'add package = "…"')
+
+
 def _check_combination(entry: Mapping[str, object], values: Mapping[str, Any]) -> Iterator[WaiverProblem]:
     """Yield what is wrong with the keys beside each other."""
+    yield from _check_subject(entry)
     if "rule" in entry and "advisory" in entry:
         yield WaiverProblem("advisory", "the waiver names a rule and an advisory", "write a waiver for each of them")
     elif "rule" not in entry and "advisory" not in entry:

@@ -24,10 +24,7 @@ def find_weaker(old: Config, new: Config) -> Iterator[str]:
         yield f"strict true → {'not set' if new.strict is None else 'false'}"
     if new.strict is False and old.strict is None:
         yield "strict not set → false"
-    if new.no_dev and not old.no_dev:
-        yield "no-dev false → true"
-    if new.baseline and new.baseline != old.baseline:
-        yield f"baseline {old.baseline or 'not set'} → {new.baseline}"
+    yield from _find_weaker_scope(old, new)
     for key in ("private", "public", "exclude"):
         added = [pattern for pattern in getattr(new, key) if pattern not in getattr(old, key)]
         if added:
@@ -38,6 +35,16 @@ def find_weaker(old: Config, new: Config) -> Iterator[str]:
     yield from _find_added_waivers(old, new)
     if new.policy != old.policy:
         yield from _find_weaker_policy(old, new)
+
+
+def _find_weaker_scope(old: Config, new: Config) -> Iterator[str]:
+    """Yield what of a project is looked at less, and by which settings."""
+    switches = (("no-dev", old.no_dev, new.no_dev), ("no-mcp", old.no_mcp, new.no_mcp))
+    yield from (f"{key} false → true" for key, before, after in switches if after and not before)
+    if new.baseline and new.baseline != old.baseline:
+        yield f"baseline {old.baseline or 'not set'} → {new.baseline}"
+    if (old.nested and not new.nested) or (new.nested == "waivers" and old.nested != "waivers"):
+        yield f"nested {str(old.nested).lower()} → {str(new.nested).lower()}"
 
 
 def _find_added_waivers(old: Config, new: Config) -> Iterator[str]:

@@ -4,9 +4,33 @@ from __future__ import annotations
 
 from typing import Final, get_args
 
-from nerq_cli.ecosystems.listed import CondaEcosystem, CratesEcosystem, GenericEcosystem, OtherEcosystem
+from nerq_cli.ecosystems import huggingface
+from nerq_cli.ecosystems.huggingface import HUB_ECOSYSTEMS, HubEcosystem
+from nerq_cli.ecosystems.listed import (
+    CondaEcosystem,
+    CratesEcosystem,
+    GenericEcosystem,
+    GithubEcosystem,
+    OtherEcosystem,
+)
 from nerq_cli.ecosystems.npm import NpmEcosystem
-from nerq_cli.ecosystems.protocol import CONDA, CRATES, GENERIC, NPM, OTHER, PYPI, Ecosystem, EcosystemId, VersionChoice
+from nerq_cli.ecosystems.protocol import (
+    CONDA,
+    CRATES,
+    GENERIC,
+    GITHUB,
+    HF_DATASET,
+    HF_KERNEL,
+    HF_MODEL,
+    HF_SPACE,
+    NPM,
+    OTHER,
+    PYPI,
+    Ecosystem,
+    EcosystemId,
+    RegistryApi,
+    VersionChoice,
+)
 from nerq_cli.ecosystems.pypi import PypiEcosystem
 
 __all__ = [
@@ -14,14 +38,24 @@ __all__ = [
     "CRATES",
     "ECOSYSTEMS",
     "GENERIC",
+    "GITHUB",
+    "HF_DATASET",
+    "HF_KERNEL",
+    "HF_MODEL",
+    "HF_SPACE",
     "NPM",
     "OTHER",
     "PYPI",
     "Ecosystem",
     "EcosystemId",
+    "HubEcosystem",
+    "RegistryApi",
     "VersionChoice",
     "find_ecosystem",
+    "find_purl_package",
     "get_ecosystem",
+    "get_hub_ecosystem",
+    "is_hub",
     "normalise_name",
 ]
 
@@ -31,9 +65,11 @@ _CRATES: Final = CratesEcosystem()
 _CONDA: Final = CondaEcosystem()
 _GENERIC: Final = GenericEcosystem()
 _OTHER: Final = OtherEcosystem()
+_GITHUB: Final = GithubEcosystem()
+_MODELS, _DATASETS, _SPACES, _KERNELS = HUB_ECOSYSTEMS
 
 
-def get_ecosystem(ecosystem_id: EcosystemId) -> Ecosystem:
+def get_ecosystem(ecosystem_id: EcosystemId) -> Ecosystem:  # noqa: C901, PLR0911 - one case for each id
     """Return the ecosystem with this id. mypy reports a missing return for an id without an object."""
     match ecosystem_id:
         case "PyPI":
@@ -46,13 +82,23 @@ def get_ecosystem(ecosystem_id: EcosystemId) -> Ecosystem:
             return _GENERIC
         case "crates.io":
             return _CRATES
-        case "other":  # pragma: no branch - the last id
+        case "other":
             return _OTHER
+        case "github":
+            return _GITHUB
+        case "huggingface":
+            return _MODELS
+        case "huggingface-dataset":
+            return _DATASETS
+        case "huggingface-space":
+            return _SPACES
+        case "huggingface-kernel":  # pragma: no branch - the last id
+            return _KERNELS
 
 
-#: Every ecosystem whose packages are scored.
+#: Every ecosystem of a package registry, whose packages are scored.
 ECOSYSTEMS: Final[tuple[Ecosystem, ...]] = tuple(
-    ecosystem for ecosystem in map(get_ecosystem, get_args(EcosystemId)) if ecosystem.registry_api
+    ecosystem for ecosystem in map(get_ecosystem, get_args(EcosystemId)) if ecosystem.registry_api in ("pypi", "npm")
 )
 _ADVISORY_ECOSYSTEMS: Final[dict[str, Ecosystem]] = {
     ecosystem.id: ecosystem for ecosystem in map(get_ecosystem, get_args(EcosystemId)) if ecosystem.has_advisories
@@ -67,3 +113,31 @@ def find_ecosystem(name: str) -> Ecosystem | None:
 def normalise_name(ecosystem_id: EcosystemId, name: str) -> str:
     """Return the name under which the registry lists the package: PEP 503 for PyPI, as written for npm."""
     return get_ecosystem(ecosystem_id).normalise_name(name)
+
+
+def is_hub(ecosystem_id: EcosystemId) -> bool:
+    """Return whether an ecosystem is a kind of repository of the Hugging Face Hub."""
+    return isinstance(get_ecosystem(ecosystem_id), HubEcosystem)
+
+
+def get_hub_ecosystem(ecosystem_id: EcosystemId) -> HubEcosystem:
+    """Return a kind of repository of the Hugging Face Hub.
+
+    Raises:
+        ValueError: it is another ecosystem.
+    """
+    ecosystem = get_ecosystem(ecosystem_id)
+    if not isinstance(ecosystem, HubEcosystem):
+        raise ValueError(f"{ecosystem_id} is not on the Hub")  # noqa: TRY004 - a value, not a type
+    return ecosystem
+
+
+def find_purl_package(purl_type: str, namespace: str | None, name: str) -> tuple[EcosystemId, str] | None:
+    """Return the ecosystem and the name of a package URL's package; None if no ecosystem has its type."""
+    if purl_type == huggingface.PURL_TYPE:
+        link = huggingface.parse_purl_name(namespace or "", name)
+        return link.ecosystem, link.name
+    for ecosystem_id in get_args(EcosystemId):
+        if get_ecosystem(ecosystem_id).purl_type == purl_type:
+            return ecosystem_id, f"{namespace}/{name}" if namespace else name
+    return None

@@ -10,9 +10,11 @@ from nerq_cli.ecosystems.protocol import (
     CONDA,
     CRATES,
     GENERIC,
+    GITHUB,
     OTHER,
     Ecosystem,
     EcosystemId,
+    RegistryApi,
     Requirement,
     VersionChoice,
 )
@@ -23,14 +25,17 @@ if TYPE_CHECKING:
 
 #: An exact requirement: ``==1.2``.
 _PIN: Final = compile_late(r"==\s*([^\s,|*<>=!~]+)")
+_COMMIT: Final = compile_late(r"[0-9a-fA-F]{40}")
+#: Owner and name of a repository. Owners: github.com/shinnn/github-username-regex; names as GitHub states them.
+_GITHUB_NAME: Final = compile_late(r"[A-Za-z0-9](?:-?[A-Za-z0-9]){0,38}(?:_[A-Za-z0-9]+)?/[A-Za-z0-9._-]{1,100}")
 
 
 class ListedEcosystem(Ecosystem):
     """Packages that are on no registry that is asked. Versions have no order: only equal texts are the same one."""
 
-    registry_api: Literal["pypi", "npm", ""] = ""
+    registry_api: RegistryApi = ""
     has_advisories = False
-    target_prefixes = ()
+    target_prefixes: tuple[str, ...] = ()
     target_pattern = compile_late(r"(?!)")  # no target names them
     version_separator = "="
     install_code: Literal["build", "scripts"] = "scripts"
@@ -145,3 +150,30 @@ class CratesEcosystem(ListedEcosystem):
     def is_prerelease(self, version: str) -> bool:
         parsed = semver.parse_version(version)
         return parsed is None or not parsed.is_final
+
+
+class GithubEcosystem(ListedEcosystem):
+    """Source repositories on GitHub, as ``owner/name``. A requirement is a branch, a tag or a commit."""
+
+    id: EcosystemId = GITHUB
+    registry_name = "GitHub"
+    purl_type = "github"
+    target_prefixes = ("github", "gh")
+    target_pattern = compile_late(r"(?P<name>[^@\s]+?)(?:\.git)?(?:@(?P<range>\S+))?")
+    version_separator = "@"
+
+    def accepts_requirement(self, requirement: str) -> bool:
+        return requirement.isprintable()
+
+    def find_name_error(self, name: str) -> str:
+        is_name = _GITHUB_NAME.fullmatch(name) and name.rpartition("/")[2] not in (".", "..")
+        return "" if is_name else "it is not OWNER/NAME"
+
+    def normalise_name(self, name: str) -> str:
+        return name.lower()  # package-url/purl-spec, types/github
+
+    def parse_pin(self, requirement: str) -> str | None:
+        return requirement.lower() if _COMMIT.fullmatch(requirement) else None
+
+    def format_pin(self, version: str) -> str:
+        return version

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from nerq_cli.ecosystems import semver
-from nerq_cli.ecosystems.protocol import NPM, Ecosystem, EcosystemId, Requirement, VersionChoice
+from nerq_cli.ecosystems.protocol import NPM, Ecosystem, EcosystemId, RegistryApi, Requirement, VersionChoice
 from nerq_cli.patterns import compile_late
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class NpmEcosystem(Ecosystem):
 
     id: EcosystemId = NPM
     registry_name = "the npm registry"
-    registry_api: Literal["pypi", "npm", ""] = "npm"
+    registry_api: RegistryApi = "npm"
     has_advisories = True
     purl_type = "npm"
     target_prefixes = ("npm", "node")

@@ -12,13 +12,33 @@ if TYPE_CHECKING:
     from nerq_cli.facts import PackageInfo
 
 #: Id of an ecosystem, spelled as OSV spells it (ossf/osv-schema, "Defined ecosystems"); else the type of its purls.
-EcosystemId: TypeAlias = Literal["PyPI", "npm", "crates.io", "conda", "generic", "other"]
+EcosystemId: TypeAlias = Literal[
+    "PyPI",
+    "npm",
+    "crates.io",
+    "conda",
+    "generic",
+    "other",
+    "github",
+    "huggingface",
+    "huggingface-dataset",
+    "huggingface-space",
+    "huggingface-kernel",
+]
+#: API of a registry: that of packages in ``sources/registries``, that of the Hub in ``sources/huggingface``.
+RegistryApi: TypeAlias = Literal["pypi", "npm", "huggingface", ""]
 PYPI: Final = "PyPI"
 NPM: Final = "npm"
 CRATES: Final = "crates.io"
 CONDA: Final = "conda"
 GENERIC: Final = "generic"
 OTHER: Final = "other"
+GITHUB: Final = "github"
+#: Models, datasets, Spaces and kernels of the Hugging Face Hub.
+HF_MODEL: Final = "huggingface"
+HF_DATASET: Final = "huggingface-dataset"
+HF_SPACE: Final = "huggingface-space"
+HF_KERNEL: Final = "huggingface-kernel"
 
 
 class VersionChoice(msgspec.Struct, frozen=True):
@@ -58,11 +78,11 @@ class Ecosystem(Protocol):
     id: EcosystemId
     #: Name of the registry in a sentence.
     registry_name: str
-    #: API of the registry, which a module in ``sources/registries`` reads; empty if packages are listed and not scored.
-    registry_api: Literal["pypi", "npm", ""]
+    #: API of the registry; empty if packages are listed and not scored.
+    registry_api: RegistryApi
     #: Whether OSV has advisories about its packages.
     has_advisories: bool
-    #: purl type (package-url/purl-spec, PURL-TYPES).
+    #: purl type (package-url/purl-spec, PURL-TYPES); where several ecosystems share one, a text of its own.
     purl_type: str
     #: Names that select the ecosystem in a target such as ``pypi:requests``.
     target_prefixes: tuple[str, ...]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from nerq_cli.ecosystems.protocol import PYPI, Ecosystem, EcosystemId, Requirement, VersionChoice
+from nerq_cli.ecosystems.protocol import PYPI, Ecosystem, EcosystemId, RegistryApi, Requirement, VersionChoice
 from nerq_cli.patterns import compile_late
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class PypiEcosystem(Ecosystem):
 
     id: EcosystemId = PYPI
     registry_name = "PyPI"
-    registry_api: Literal["pypi", "npm", ""] = "pypi"
+    registry_api: RegistryApi = "pypi"
     has_advisories = True
     purl_type = "pypi"
     target_prefixes = ("pypi", "pip", "python")

@@ -25,8 +25,9 @@ from nerq_cli.fetch.ca_bundle import CaBundle
 from nerq_cli.fetch.certificates import create_ssl_context, describe_trust
 from nerq_cli.fetch.connections import KEEPALIVE_EXPIRY, DirectSender, RawResponse, Sender, TransportSender
 from nerq_cli.fetch.proxies import find_proxy
+from nerq_cli.fetch.rate_limits import read_rate_limit
 from nerq_cli.fetch.request_error import RequestError
-from nerq_cli.fetch.source import Endpoint, Request, Response
+from nerq_cli.fetch.source import Endpoint, Request, Response, ResponseNotes
 from nerq_cli.fetch.url import Url, parse_url
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ _MAX_REDIRECTS: Final = 5
 _MAX_DRAIN_BYTES: Final = 16_384
 #: Bytes of a streamed body that have to arrive within the time without data: a server that drips is no use.
 _MIN_STREAM_BYTES: Final = 1_024
+#: Longest header that is kept, in characters: of the next page, and of an error.
+_MAX_LINK: Final = 4_000
+_MAX_ERROR: Final = 200
 #: Seconds beyond its own timeout that a response may take to open.
 _OPEN_DELAY: Final = 0.2
 
@@ -57,6 +61,7 @@ _REDIRECT_STATUSES: Final = _SAME_METHOD_STATUSES | {
 _ACCESS_DENIED_STATUSES: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _RETRYABLE_STATUSES: Final = frozenset(
     {
+        HTTPStatus.REQUEST_TIMEOUT,
         HTTPStatus.TOO_MANY_REQUESTS,
         HTTPStatus.INTERNAL_SERVER_ERROR,
         HTTPStatus.BAD_GATEWAY,
@@ -267,6 +272,17 @@ def _read_response(url: Url, response: RawResponse, limit: int, deadline: float)
         body=b"".join(_iter_body(url, response, limit, deadline)),
         content_type=response.headers.get("Content-Type", ""),
         validator=response.headers.get("ETag", ""),
+        notes=_read_notes(response),
+    )
+
+
+def _read_notes(response: RawResponse) -> ResponseNotes:
+    headers = response.headers
+    return ResponseNotes(
+        error_code=headers.get("X-Error-Code", "")[:_MAX_ERROR],
+        error_message=headers.get("X-Error-Message", "")[:_MAX_ERROR],
+        link=headers.get("Link", "")[:_MAX_LINK],
+        rate_limit=read_rate_limit(headers),
     )
 
 
@@ -281,7 +297,11 @@ def _check_status(url: Url, response: RawResponse, deadline: float = 0.0) -> Non
         return
     _drain_body(response, deadline)
     if status in _ACCESS_DENIED_STATUSES:
-        raise RequestError(f"{host}: refused access ({status}); check the credentials for {host}", status=status)
+        raise RequestError(
+            f"{host}: refused access ({status}); check the credentials for {host}",
+            status=status,
+            notes=_read_notes(response),
+        )
     if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
         raise _create_proxy_error(url, str(status))
     is_retryable = status in _RETRYABLE_STATUSES
@@ -291,6 +311,7 @@ def _check_status(url: Url, response: RawResponse, deadline: float = 0.0) -> Non
         retry_after=_read_retry_after(response.headers) if is_retryable else None,
         failure_threshold=_FAILING_THRESHOLD if is_retryable or status >= HTTPStatus.INTERNAL_SERVER_ERROR else 0,
         status=status,
+        notes=_read_notes(response),
     )
 
 
@@ -394,7 +415,10 @@ def _create_decompressor(url: Url, response: RawResponse) -> _Decompress | None:
 
 
 def _create_size_error(url: Url, limit: int) -> RequestError:
-    return RequestError(f"{url.netloc}: response larger than {limit / 1e6:.3g} MB")
+    # The status that the server would give if it knew the limit, so that a source can divide its request.
+    return RequestError(
+        f"{url.netloc}: response larger than {limit / 1e6:.3g} MB", status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    )
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from nerq_cli.fetch.source import Request
+from nerq_cli.fetch.source import NO_NOTES, Request, ResponseNotes
 
 
 class RequestError(Exception):
@@ -20,6 +20,7 @@ class RequestError(Exception):
         status: int = 0,
         timed_out: bool = False,
         location: str = "",
+        notes: ResponseNotes = NO_NOTES,
     ) -> None:
         super().__init__(reason)
         #: Whether another attempt may succeed.
@@ -34,5 +35,7 @@ class RequestError(Exception):
         self.timed_out = timed_out
         #: URL on another host that the response refers to.
         self.location = location
+        #: What the headers of the response state.
+        self.notes = notes
         #: Smaller requests to send in place of this one.
         self.smaller_requests: tuple[Request[Any], ...] = ()

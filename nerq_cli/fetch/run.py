@@ -18,7 +18,7 @@ from nerq_cli.decoders import build_json_decoder
 from nerq_cli.facts import NOT_REQUESTED, Absent, Fact, Found, Unknown
 from nerq_cli.fetch.batch import Batch, Job, Result, StoredFact
 from nerq_cli.fetch.circuit_breaker import EndpointState
-from nerq_cli.fetch.source import Endpoint, Request, Source, has_cooldown
+from nerq_cli.fetch.source import Endpoint, Request, Source, get_max_age, has_cooldown
 from nerq_cli.fetch.source_stats import Outcome, SourceStats, SourceSummary
 from nerq_cli.fetch.time_budget import JOINT_SHARE, TimeBudget, get_time_limits
 from nerq_cli.fetch.validator import pack_validator, unpack_validator
@@ -580,7 +580,7 @@ class FetchRun:
         validator: str,
     ) -> None:
         """Keep one answer, and queue it for the store."""
-        max_age = batch.source.absent_max_age if encoded is None else batch.source.max_age
+        max_age = get_max_age(batch.source, fact.value if isinstance(fact, Found) else None)
         batch.add_fact(subject, fact, Outcome(self._now))
         row = Row(encoded, self._now, self._now + max_age, validator)
         rows = self._pending_rows.setdefault(batch.store_key, {})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
 from nerq_cli.fetch.concurrency import INITIAL_CONCURRENCY, MAX_CONCURRENCY
+from nerq_cli.fetch.rate_limits import RateLimit
 from nerq_cli.inventory import Subject
 
 S = TypeVar("S", bound=Subject)
@@ -59,6 +60,20 @@ class Request(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
     validator: str = ""
 
 
+class ResponseNotes(NamedTuple):
+    """What the headers of a response state, each shortened."""
+
+    #: The error beside the status: headers ``X-Error-Code`` and ``X-Error-Message``.
+    error_code: str = ""
+    error_message: str = ""
+    #: Header ``Link``, which may name the next page.
+    link: str = ""
+    rate_limit: RateLimit | None = None
+
+
+NO_NOTES: Final = ResponseNotes()
+
+
 class Response(msgspec.Struct, frozen=True, kw_only=True):
     """A complete response with status 200-299, 304, 404, 405 or 410; a source gets no other status."""
 
@@ -68,6 +83,7 @@ class Response(msgspec.Struct, frozen=True, kw_only=True):
     validator: str = ""
     #: URL on another host that a redirect refers to; only for a source with this status among its ``extra_statuses``.
     location: str = ""
+    notes: ResponseNotes = NO_NOTES
 
 
 class Source(Protocol[S, T]):
@@ -78,6 +94,7 @@ class Source(Protocol[S, T]):
     - ``stop_statuses``: HTTP statuses after which the run sends no more requests to it.
     - ``extra_statuses``: further HTTP statuses that ``parse`` gets, with an empty body.
     - ``time_limits``: how long a run waits for it (``TimeLimits``); by default as for a registry.
+    - ``get_max_age(value)``: seconds that an answer with this value is fresh, where they differ from ``max_age``.
     - ``cooldown``: seconds without requests after it gave no usable answer. A request to such a source may take only
       part of the remaining time.
     - ``max_concurrency``: requests of this source that its host receives at a time, if it is to be asked more gently
@@ -117,6 +134,14 @@ class Source(Protocol[S, T]):
 def has_cooldown(source: object) -> bool:
     """Whether no requests are sent to this source for a time after it gave no answer."""
     return bool(getattr(source, "cooldown", 0))
+
+
+def get_max_age(source: Source[Any, T], value: T | None) -> int:
+    """Return the seconds for which an answer is fresh; ``value`` None stands for "does not exist"."""
+    if value is None:
+        return source.absent_max_age
+    compute: Callable[[T], int] | None = getattr(source, "get_max_age", None)
+    return source.max_age if compute is None else compute(value)
 
 
 def get_max_concurrency(source: object) -> int:

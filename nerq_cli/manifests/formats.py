@@ -46,6 +46,8 @@ class FileFormat(msgspec.Struct, frozen=True, kw_only=True):
     explicit_endings: tuple[str, ...] = ()
     #: Tool that writes the file, for lock files.
     tool: str = ""
+    #: Whether files of other programs have such names, so that one that a search finds may have nothing of the format.
+    may_have_other_content: bool = False
     #: Whether the declarations depend on the workspace around the file.
     uses_workspace: bool = False
     #: Whether a lock file of the tool may lack a package that one of its entries requires.
@@ -60,6 +62,9 @@ class FileFormat(msgspec.Struct, frozen=True, kw_only=True):
 _PYTHON: Final = "nerq_cli.manifests.python"
 _NPM: Final = "nerq_cli.manifests.npm"
 
+#: Names of the formats of configurations of MCP clients, and of agent skills.
+MCP: Final = "mcp"
+SKILL: Final = "skill"
 #: All formats by name, in the order in which files are read: a file that gives others a group or role comes first.
 FORMATS: Final[dict[str, FileFormat]] = {
     "pyproject": FileFormat(
@@ -204,6 +209,19 @@ FORMATS: Final[dict[str, FileFormat]] = {
         name_endings=("deno.lock",),
         file_patterns="deno.lock",
         tool="Deno",
+    ),
+    MCP: FileFormat(
+        ecosystems=(PYPI, NPM),
+        module="nerq_cli.manifests.mcp.mcp_format",
+        name_endings=(".json", ".jsonc", ".code-workspace", "config.toml", "config.yaml"),
+        file_patterns="MCP configurations",
+        may_have_other_content=True,
+    ),
+    SKILL: FileFormat(
+        ecosystems=(PYPI, NPM),
+        module="nerq_cli.manifests.mcp.skills",
+        name_endings=("skill.md",),
+        file_patterns="SKILL.md",
     ),
     # A search does not find the two below: lock files hold what an SBOM repeats, and any script may have metadata.
     "sbom": FileFormat(

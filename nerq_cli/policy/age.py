@@ -139,6 +139,10 @@ class AgeRule(msgspec.Struct, frozen=True, kw_only=True):
     location: Location
     #: Directory that it applies to, as POSIX path; empty means all.
     directory: str = ""
+    #: Directories in it, with a slash at their end, whose packages another project or tool installs.
+    excluded: tuple[str, ...] = ()
+    #: Endings of the files that it applies to; empty means all.
+    endings: tuple[str, ...] = ()
     #: Minimum age in seconds; None if the rule has none.
     seconds: int | None = None
     #: Releases from this moment on are left out (epoch seconds UTC); None if the rule has none.
@@ -164,7 +168,10 @@ class AgeRule(msgspec.Struct, frozen=True, kw_only=True):
 
     def covers(self, location: Location) -> bool:
         """Return whether the rule applies to dependencies that are declared at a place."""
-        return not self.directory or location.path.startswith(f"{self.directory}/")
+        path = location.path
+        if self.directory and not path.startswith(f"{self.directory}/"):
+            return False
+        return not path.startswith(self.excluded) and (not self.endings or path.endswith(self.endings))
 
     def find_age(self, package: Package, version: str) -> tuple[int | None, int | None]:
         """Return the minimum age in seconds and the moment for one version; None each if there is none."""
@@ -259,6 +266,7 @@ _OVERRIDES: Final = {
     "PDM": "exclude-newer-override = {{ {name} = false }} under [tool.pdm.resolution] in pyproject.toml",
     "Pipenv": "pip install --uploaded-prior-to P0D {name}=={version}",
     "Deno": '"exclude": ["npm:{name}"] under minimumDependencyAge in {path}',
+    "pixi": "pixi workspace exclude-newer exempt --pypi {name}",
     "npm": "min-release-age-exclude[]={name} in {path}",
     "pnpm": 'minimumReleaseAgeExclude: ["{name}@{version}"] in {path}',
     "Yarn": 'npmPreapprovedPackages: ["{name}@{version}"] in {path}',

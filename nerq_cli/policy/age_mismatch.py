@@ -78,7 +78,7 @@ def _are_comparable(first: AgeRule, second: AgeRule) -> bool:
     """Return whether two rules have different ages for the same packages. Two update bots do not depend on another."""
     return (
         first.ecosystem == second.ecosystem
-        and _overlap(first.directory, second.directory)
+        and _overlap(first, second)
         and None not in (first.seconds, second.seconds)
         and first.seconds != second.seconds
         and not second.is_bot
@@ -95,6 +95,9 @@ def _describe_age(rule: AgeRule) -> str:
     return f"after {format_duration(rule.seconds)}" if rule.seconds else "at once"
 
 
-def _overlap(first: str, second: str) -> bool:
-    """Return whether one directory is the other, or inside of it."""
-    return f"{first}/".startswith(f"{second}/") or f"{second}/".startswith(f"{first}/") or not first or not second
+def _overlap(first: AgeRule, second: AgeRule) -> bool:
+    """Return whether one directory is the other, or inside of it and bound by both rules."""
+    one, other = f"{first.directory}/".lstrip("/"), f"{second.directory}/".lstrip("/")
+    if one.startswith(second.excluded) or other.startswith(first.excluded):
+        return False
+    return one.startswith(other) or other.startswith(one)

@@ -19,6 +19,19 @@ from nerq_cli.scoring.score import Score
 UNEVALUABLE: Final = "cannot be compared with this version"
 
 
+class WithoutWaived(msgspec.Struct, frozen=True, kw_only=True):
+    """The score of a version without the advisories that waivers name."""
+
+    #: 0 to 100; None if it could not be scored.
+    value: float | None
+    #: Number of these advisories.
+    advisories: int
+    #: Their ids and aliases.
+    ids: tuple[str, ...]
+    #: Whether the state would be ``ok``.
+    passes: bool
+
+
 class Assessment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One dependency with its score and state."""
 
@@ -56,6 +69,8 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     #: Ids of the advisories that newer versions fix, of which none can be installed. Without the list of versions it is
     #: not known of any.
     uninstallable_fixes: tuple[str, ...] = ()
+    #: For a version below the threshold: the score without the advisories that waivers name; None if they name none.
+    without_waived: WithoutWaived | None = None
     #: What the policy rules in force look at beside the score; None if there is no evidence. See ``policy.marks``.
     marks: int | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
@@ -274,6 +275,11 @@ def _read_caps(parts: Score | RecordedScore | None) -> Mapping[str, float]:
     return parts.caps if isinstance(parts, RecordedScore) else {cap.id: float(cap.limit) for cap in parts.caps}
 
 
+@lru_cache(maxsize=4096)  # the values of signals are few, and rounding to digits takes a microsecond
+def _round_value(value: float) -> float:
+    return round(value, 1)
+
+
 def read_signals(parts: Score | RecordedScore | None) -> Mapping[str, tuple[float | None, float]]:
     """Return the value and the points of each signal that applies; points are 0 without a score."""
     if parts is None:
@@ -282,7 +288,7 @@ def read_signals(parts: Score | RecordedScore | None) -> Mapping[str, tuple[floa
         return parts.signals
     return {
         part.signal.id: (
-            None if part.signal.value is None else round(float(part.signal.value), 1),
+            None if part.signal.value is None else _round_value(float(part.signal.value)),
             0.0 if parts.total is None else round(part.contribution, 2),
         )
         for part in parts.parts

@@ -10,7 +10,7 @@ from typing import Final, get_args
 import msgspec
 
 from nerq_cli.ecosystems import EcosystemId, get_ecosystem, normalise_name
-from nerq_cli.inventory import Dependency, Package
+from nerq_cli.inventory import Dependency, Location, Package
 from nerq_cli.policy.findings import Level
 from nerq_cli.units import DAY
 
@@ -70,12 +70,45 @@ class PolicySettings(msgspec.Struct, frozen=True, kw_only=True):
     package_thresholds: Mapping[str, float] = {}
     #: Whether the run passes whatever it finds.
     report_only: bool = False
+    #: Stricter policies of directories, the deepest directory first.
+    subtrees: tuple[SubtreePolicy, ...] = ()
 
     def find_threshold(self, dependency: Dependency, threshold: float) -> float:
         """Return the score that a dependency must reach, 0 to 100; ``threshold`` is that of all others.
 
-        A threshold of the package outweighs those of its groups. In several groups the highest one counts.
+        A threshold of the package outweighs those of its groups. In several groups the highest one counts, and so does
+        that of several directories.
         """
+        own = self._find_own_threshold(dependency, threshold)
+        subtrees = self.select_subtrees(dependency.locations)
+        return max((own, *(entry.policy.find_threshold(dependency, entry.threshold) for entry in subtrees)))
+
+    def find_dimension_thresholds(self, dependency: Dependency) -> Mapping[str, float]:
+        """Return the mean that each dimension of the score of a dependency must reach; of several the highest one."""
+        subtrees = self.select_subtrees(dependency.locations)
+        if not subtrees:
+            return self.dimension_thresholds
+        merged = dict(self.dimension_thresholds)
+        for entry in subtrees:
+            for name, points in entry.policy.dimension_thresholds.items():
+                merged[name] = max(points, merged.get(name, 0.0))
+        return merged
+
+    def select_subtrees(self, locations: Iterable[Location]) -> tuple[SubtreePolicy, ...]:
+        """Return the policies of the directories that hold these places, of each the deepest one."""
+        if not self.subtrees:
+            return ()
+        found = (
+            next((entry for entry in self.subtrees if is_inside(location.path, entry.directory)), None)
+            for location in locations
+        )
+        return tuple({entry.directory: entry for entry in found if entry is not None}.values())
+
+    def list_applicable(self, dependency: Dependency) -> tuple[PolicySettings, ...]:
+        """Return the policies that apply to a dependency, each as strict as this one or stricter."""
+        return tuple(entry.policy for entry in self.select_subtrees(dependency.locations)) or (self,)
+
+    def _find_own_threshold(self, dependency: Dependency, threshold: float) -> float:
         if self.package_thresholds:
             pattern = find_package_pattern(self.package_thresholds, dependency.package)
             if pattern:
@@ -87,7 +120,7 @@ class PolicySettings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def has_own_thresholds(self) -> bool:
         """Whether some dependencies have thresholds of their own."""
-        return bool(self.package_thresholds or self.group_thresholds)
+        return bool(self.package_thresholds or self.group_thresholds or self.subtrees)
 
     def describe_threshold(self, threshold: float) -> str:
         """Return the lowest passing score as text, after "below": a number if it is the same for all."""
@@ -100,6 +133,21 @@ class PolicySettings(msgspec.Struct, frozen=True, kw_only=True):
             if key in self.group_thresholds:
                 return self.group_thresholds[key]
         return threshold
+
+
+class SubtreePolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """The policy of what is declared in a directory: as strict as that of the run, or stricter."""
+
+    #: As in locations, without a slash at its end.
+    directory: str
+    #: Lowest passing score, 0 to 100, of what has none of its own.
+    threshold: float
+    policy: PolicySettings
+
+
+def is_inside(path: str, directory: str) -> bool:
+    """Return whether a path of a location is in a directory, or is that."""
+    return path == directory or path.startswith(f"{directory}/")
 
 
 #: The policy without any setting.

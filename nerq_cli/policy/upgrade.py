@@ -96,17 +96,25 @@ def _find_steps(dependency: Dependency, newer_versions: _NewerVersions, fix: str
 
 
 def find_uninstallable_fixes(
-    dependency: Dependency, package_info: PackageInfo, advisories: Sequence[AffectingAdvisory], *, python: str
+    dependency: Dependency,
+    package_info: PackageInfo,
+    advisories: Sequence[AffectingAdvisory],
+    *,
+    python: str,
+    is_excluded: Callable[[str], bool] | None = None,
 ) -> tuple[str, ...]:
     """Return the ids of the advisories that newer versions fix, of which none can be installed.
 
     A version can be installed if it is listed, final, neither yanked nor deprecated, and runs on this Python if the one
-    in use does. Advisories that share an id or alias are one. A list of some versions only decides nothing.
+    in use does; and if ``is_excluded`` is not True for it. Advisories that share an id or alias are one. A list of some
+    versions only decides nothing.
     """
     if dependency.version is None or package_info.partial:
         return ()
     ecosystem = get_ecosystem(dependency.package.ecosystem)
     newer_versions = _NewerVersions(ecosystem, dependency.version, package_info, python)
+    if is_excluded is not None:
+        newer_versions.rows = [row for row in newer_versions.rows if not is_excluded(package_info.versions[row])]
     uninstallable = []
     for advisory in merge_advisories(advisories):
         fixes = find_newer_fixes(ecosystem.id, dependency.version, advisory)

@@ -10,12 +10,13 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
 import msgspec
+from msgspec.structs import replace
 
-from nerq_cli.ecosystems import EcosystemId, get_ecosystem, normalise_name
+from nerq_cli.ecosystems import find_purl_package, get_ecosystem, normalise_name
 from nerq_cli.errors import ConfigError
 from nerq_cli.inventory import Location, Package
 from nerq_cli.patterns import compile_late
-from nerq_cli.policy.settings import PURL_TYPES, has_wildcards
+from nerq_cli.policy.settings import has_wildcards
 from nerq_cli.policy.waivers import Waiver
 from nerq_cli.problem import Problem
 
@@ -68,6 +69,10 @@ _OTHER_CDX_JUSTIFICATIONS: Final = frozenset(
         "protected_at_perimeter",
     }
 )
+#: Stands for a product without a name.
+_UNNAMED: Final = "(no name)"
+#: Reference of the scanned project in CycloneDX documents of this program.
+PROJECT_REF: Final = "nerq:project"
 _OPENVEX_CONTEXT: Final = "https://openvex.dev/ns"
 _OPENVEX_VERSIONS: Final = ("", "/v0.2.0")
 _TIME: Final = compile_late(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
@@ -109,6 +114,65 @@ def merge_documents(documents: Iterable[VexDocument]) -> tuple[Waiver, ...]:
     """
     pairs = [pair for document in documents for pair in zip(document.times, document.waivers, strict=True)]
     return tuple(waiver for _, waiver in sorted(pairs, key=lambda pair: pair[0]))
+
+
+class OwnProduct(NamedTuple):
+    """A project that is scanned, as its manifest names it."""
+
+    package: Package
+    #: Empty if the manifest states none.
+    version: str
+    #: As in locations; empty for the scanned directory.
+    directory: str
+
+    def is_named(self, product: str) -> bool:
+        """Return whether a product is this one: by name, and by version where the product has one."""
+        subject = _parse_purl(product)
+        ecosystem = get_ecosystem(self.package.ecosystem)
+        if subject is None:
+            name, _, version = product.partition("@") if not product.startswith("@") else _split_scoped(product)
+            if product.startswith("pkg:") or normalise_name(ecosystem.id, name) != self.package.name:
+                return False
+        else:
+            version = subject.version
+            if subject.package != self.package:
+                return False
+        return not version or bool(self.version and ecosystem.is_same_version(version, self.version))
+
+
+def select_products(
+    waivers: Iterable[Waiver], own: Sequence[OwnProduct], named: Iterable[str]
+) -> tuple[tuple[Waiver, ...], dict[str, int]]:
+    """Return the waivers that apply, and the number of the others by their product.
+
+    A statement about a part of a product applies if the product is a scanned project, to what that has in its
+    directory, or if the user named it.
+
+    Args:
+        waivers: of any source.
+        own: the scanned projects.
+        named: products that the user named, with or without their version.
+    """
+    accepted = frozenset(named)
+    selected: list[Waiver] = []
+    others: dict[str, int] = {}
+    for waiver in waivers:
+        if not waiver.product or not accepted.isdisjoint((waiver.product, waiver.product.rpartition("@")[0])):
+            selected.append(replace(waiver, product="") if waiver.product else waiver)
+            continue
+        directories = sorted({product.directory for product in own if product.is_named(waiver.product)})
+        if not directories:
+            others[waiver.product] = others.get(waiver.product, 0) + 1
+        selected += [
+            replace(waiver, product="", directory=directory)
+            for directory in (directories if "" not in directories else ("",))
+        ]
+    return tuple(selected), others
+
+
+def _split_scoped(text: str) -> tuple[str, str, str]:
+    name, separator, version = text[1:].partition("@")
+    return f"@{name}", separator, version
 
 
 class _Subject(NamedTuple):
@@ -220,11 +284,11 @@ class _Reader:
         self, product: Mapping[str, Any] | str, ids: tuple[str, ...], decision: _Decision, stated_at: int
     ) -> None:
         subject = _find_subject(product)
-        subcomponents = product.get("subcomponents") if isinstance(product, dict) else None
-        if not isinstance(subcomponents, list) or not subcomponents:
+        subcomponents = [] if isinstance(product, str) else _as_list(product.get("subcomponents"))
+        if isinstance(product, str) or not subcomponents:
             self._add(subject, ids, decision, stated_at)
             return
-        limit = subject.package.purl if subject is not None else ""
+        limit = _name_product(product)
         for subcomponent in subcomponents:
             part = _find_subject(subcomponent) if isinstance(subcomponent, (dict, str)) else None
             self._add(part, ids, decision, stated_at, product=limit)
@@ -236,7 +300,9 @@ class _Reader:
         metadata = metadata if isinstance(metadata, dict) else {}
         self._author = _find_cyclonedx_author(metadata)
         moment = self._read_time(metadata.get("timestamp"), "metadata.timestamp")
-        purls = dict(_iter_component_purls([metadata.get("component"), *_as_list(document.get("components"))]))
+        product = metadata.get("component")
+        limit, product_subject = (_name_component(product), _find_component(product)) if product else ("", None)
+        purls = dict(_iter_component_purls([product, *_as_list(document.get("components"))]))
         vulnerabilities = document.get("vulnerabilities", [])
         if not isinstance(vulnerabilities, list):
             self.report("vulnerabilities must be a list")
@@ -260,7 +326,9 @@ class _Reader:
                 if not isinstance(reference, str):
                     self.report(f"{place}.affects has an entry without ref")
                     continue
-                self._add_affected(affected, _resolve_reference(reference, purls), ids, decision, stated_at)
+                subject = _resolve_reference(reference, purls)
+                part_of = "" if subject is not None and subject == product_subject else limit
+                self._add_affected(affected, subject, ids, decision, stated_at, product=part_of)
 
     def _read_cyclonedx_ids(self, vulnerability: Mapping[str, Any], place: str) -> tuple[str, ...]:
         id_ = vulnerability.get("id")
@@ -293,20 +361,22 @@ class _Reader:
         ids: tuple[str, ...],
         decision: _Decision,
         stated_at: int,
+        *,
+        product: str,
     ) -> None:
         """Add the statements about one component: of the versions that are listed, unless its purl has one."""
         entries = [entry for entry in _as_list(affected.get("versions")) if isinstance(entry, dict)]
         if subject is None or subject.version or not entries:
-            self._add(subject, ids, decision, stated_at)
+            self._add(subject, ids, decision, stated_at, product=product)
             return
         for entry in entries:
             version = entry.get("version")
             if isinstance(version, str) and version.strip():
-                self._add(_Subject(subject.package, version.strip()), ids, decision, stated_at)
+                self._add(_Subject(subject.package, version.strip()), ids, decision, stated_at, product=product)
             elif (
                 decision.status not in _WAIVING
             ):  # a range that is not evaluated ends earlier statements, and waives nothing
-                self._add(subject, ids, decision, stated_at)
+                self._add(subject, ids, decision, stated_at, product=product)
             else:
                 self._foreign_count += 1
 
@@ -372,6 +442,37 @@ def _find_subject(product: Mapping[str, Any] | str) -> _Subject | None:
     return next((subject for text in candidates if (subject := _parse_purl(text)) is not None), None)
 
 
+def _name_product(product: Mapping[str, Any]) -> str:
+    """Return how a product is named: its package URL in normal form, else what stands there; never empty."""
+    identifiers = product.get("identifiers")
+    texts = (product.get("@id"), identifiers.get("purl") if isinstance(identifiers, dict) else None)
+    return _format_subject(_find_subject(product)) or next(filter(None, map(_take_text, texts)), "") or _UNNAMED
+
+
+def _find_component(component: object) -> _Subject | None:
+    purl = component.get("purl") if isinstance(component, dict) else None
+    return _parse_purl(purl) if isinstance(purl, str) else None
+
+
+def _name_component(component: object) -> str:
+    """Return how a component of CycloneDX is named; empty for the project in a document that this program wrote."""
+    if not isinstance(component, dict):
+        return _UNNAMED
+    if component.get("bom-ref") == PROJECT_REF and "purl" not in component:
+        return ""
+    texts = (component.get(key) for key in ("group", "name"))
+    name = "/".join(filter(None, map(_take_text, texts)))
+    version = _take_text(component.get("version"))
+    plain = f"{name}@{version}" if name and version else name
+    return _format_subject(_find_component(component)) or _take_text(component.get("purl")) or plain or _UNNAMED
+
+
+def _format_subject(subject: _Subject | None) -> str:
+    if subject is None:
+        return ""
+    return f"{subject.package.purl}@{subject.version}" if subject.version else subject.package.purl
+
+
 def _parse_purl(text: str) -> _Subject | None:
     """Return the package and version of a package URL; None if it is none of an ecosystem that is read."""
     if not text.startswith("pkg:"):
@@ -382,10 +483,10 @@ def _parse_purl(text: str) -> _Subject | None:
         purl = PackageURL.from_string(text)
     except ValueError:
         return None
-    ecosystem: EcosystemId | None = PURL_TYPES.get(purl.type)
-    name = f"{purl.namespace}/{purl.name}" if purl.namespace else purl.name
-    if ecosystem is None or has_wildcards(name):  # a wildcard would match other packages
+    package = find_purl_package(purl.type, purl.namespace, purl.name)
+    if package is None or has_wildcards(package[1]):  # a wildcard would match other packages
         return None
+    ecosystem, name = package
     return _Subject(Package(ecosystem=ecosystem, name=normalise_name(ecosystem, name)), purl.version or "")
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timezone
-from typing import Final
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec.structs import replace
 
-from nerq_cli.ecosystems import OTHER, get_ecosystem
+from nerq_cli.ecosystems import OTHER, find_purl_package, get_ecosystem
 from nerq_cli.inventory import Location, Package
 from nerq_cli.policy.findings import AppliedWaiver, Finding
-from nerq_cli.policy.settings import PURL_TYPES, find_package_pattern, has_wildcards, list_named_packages
+from nerq_cli.policy.settings import find_package_pattern, has_wildcards, is_inside, list_named_packages
+
+if TYPE_CHECKING:
+    from pathspec import GitIgnoreSpec
 
 #: Days before the end of a waiver from which on the report warns.
 NOTICE_DAYS: Final = 14
@@ -21,8 +25,13 @@ NOTICE_DAYS: Final = 14
 class Waiver(msgspec.Struct, frozen=True, kw_only=True):
     """One waiver: what it waives, why and until when. It names a rule or an advisory."""
 
-    #: Pattern of package names, which may begin with an ecosystem: ``npm:lodash``.
-    package: str
+    #: Pattern of package names, which may begin with an ecosystem: ``npm:lodash``. Empty for findings that are about no
+    #: package, in the files of ``path``.
+    package: str = ""
+    #: Pattern of file paths (.gitignore syntax), relative to the directory of the settings. Empty for every file.
+    path: str = ""
+    #: Directory that the waiver is limited to, as in locations; empty for the whole project.
+    directory: str = ""
     #: Range of versions, or one version; empty for all.
     version: str = ""
     #: Id of the one rule whose findings it waives; empty if it names an advisory.
@@ -43,7 +52,7 @@ class Waiver(msgspec.Struct, frozen=True, kw_only=True):
     author: str = ""
     #: Whether it waives. A VEX statement that does not, such as ``affected``, ends what earlier ones state.
     waives: bool = True
-    #: Package URL of the product, without its version, that a VEX statement is limited to; empty if it has no limit.
+    #: Product that a VEX statement about a part of it names; empty if it applies to the scanned project.
     product: str = ""
     location: Location | None = None
 
@@ -55,7 +64,8 @@ class Waiver(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def label(self) -> str:
         """Return what it waives: ``npm:lodash <4.17.21, GHSA-35jh-r3h4-6jhm``."""
-        return f"{self.package} {self.version}".strip() + f", {self.target}"
+        subject = f"{self.package} {self.version}".strip()
+        return ", ".join(filter(None, (subject, self.path, self.target)))
 
 
 class WaiverUse(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +89,33 @@ class WaiverUse(msgspec.Struct, frozen=True, kw_only=True):
         return self.days_left is not None and self.days_left < 0
 
 
+class WaiverPaths(msgspec.Struct, frozen=True):
+    """How the paths of locations become relative to the directory of the settings."""
+
+    #: The scanned directory as in locations; empty for the current directory.
+    base: str = ""
+    #: The scanned directory relative to that of the settings; empty if they are the same.
+    prefix: str = ""
+
+    def matches(self, waiver: Waiver, path: str) -> bool:
+        """Return whether the pattern of a waiver matches a path of a location."""
+        start = waiver.directory or self.base
+        relative = path.removeprefix(f"{start}/") if start else path
+        if start and relative == path:  # outside of what is scanned
+            return False
+        if self.prefix and not waiver.directory:
+            relative = f"{self.prefix}/{relative}"
+        return _compile_path(waiver.path).match_file(relative)
+
+
+@lru_cache(maxsize=256)
+def _compile_path(pattern: str) -> GitIgnoreSpec:
+    from pathspec import GitIgnoreSpec
+
+    # A path is relative to the settings, also one without a slash, which .gitignore would search for everywhere.
+    return GitIgnoreSpec.from_lines([pattern if pattern.startswith(("/", "**")) else f"/{pattern}"])
+
+
 class _Tally(msgspec.Struct):
     """The counts of one waiver."""
 
@@ -89,7 +126,7 @@ class _Tally(msgspec.Struct):
 
 
 def apply_waivers(
-    findings: Iterable[Finding], waivers: Sequence[Waiver], as_of: int
+    findings: Iterable[Finding], waivers: Sequence[Waiver], as_of: int, paths: WaiverPaths | None = None
 ) -> tuple[tuple[Finding, ...], tuple[WaiverUse, ...]]:
     """Return the findings, those that a waiver applies to with it, and what became of each waiver.
 
@@ -100,13 +137,14 @@ def apply_waivers(
         findings: what the rules found.
         waivers: those of the settings, and VEX statements in the order of their time.
         as_of: moment that decides which waivers have ended, in epoch seconds UTC.
+        paths: how the paths of waivers and those of locations relate; None if they are the same.
     """
     if not waivers:
         return tuple(findings), ()
     today = datetime.fromtimestamp(as_of, timezone.utc).date()
     days = [_count_days(waiver, today) for waiver in waivers]
     tallies = [_Tally() for _ in waivers]
-    index = _Index(waivers)
+    index = _Index(waivers, paths or WaiverPaths())
     applied = tuple(_apply(finding, index.find(finding), waivers, days, tallies) for finding in findings)
     uses = tuple(
         WaiverUse(
@@ -172,13 +210,19 @@ def _describe(waiver: Waiver) -> AppliedWaiver:
 class _Index:
     """Finds the waivers of a finding by its rule or advisory and its package: there may be thousands of each."""
 
-    def __init__(self, waivers: Sequence[Waiver]) -> None:
+    def __init__(self, waivers: Sequence[Waiver], paths: WaiverPaths) -> None:
         self._waivers = waivers
+        self._paths = paths
+        #: Those without a package, by rule.
+        self._of_files: dict[str, list[int]] = {}
         self._by_package: dict[tuple[str, Package], list[int]] = {}
         #: Those whose pattern has wildcards.
         self._by_target: dict[str, list[int]] = {}
         self._targets: set[str] = set()
         for row, waiver in enumerate(waivers):
+            if not waiver.package:
+                self._of_files.setdefault(waiver.rule, []).append(row)
+                continue
             packages = [] if has_wildcards(waiver.package) else list_named_packages(waiver.package)
             for target in (waiver.rule, *map(str.upper, waiver.advisories)):
                 self._targets.add(target)
@@ -189,20 +233,41 @@ class _Index:
 
     def find(self, finding: Finding) -> list[int]:
         """Return the indexes of the waivers that match, in their order."""
+        if not finding.purl:
+            return [row for row in self._of_files.get(finding.id, ()) if self._is_in_place(self._waivers[row], finding)]
         targets = self._targets.intersection((finding.id, *map(str.upper, finding.advisory_ids)))
-        if not targets or not finding.purl:
+        if not targets:
             return []
         package = find_package(finding)
         rows = {row for target in targets for row in self._by_package.get((target, package), ())}
         patterns = {row for target in targets for row in self._by_target.get(target, ())}
         rows.update(row for row in patterns if find_package_pattern((self._waivers[row].package,), package))
-        return [row for row in sorted(rows) if _covers(self._waivers[row], package, finding.version)]
+        return [
+            row
+            for row in sorted(rows)
+            if _covers(self._waivers[row], package, finding.version) and self._is_in_place(self._waivers[row], finding)
+        ]
+
+    def _is_in_place(self, waiver: Waiver, finding: Finding) -> bool:
+        """Return whether a waiver that is limited to files or a directory covers the places of a finding.
+
+        A dependency must be declared in such files only. A finding without a package needs one of its files to match:
+        a contradiction between two files is about each of them.
+        """
+        paths = [location.path for location in finding.locations]
+        if waiver.directory and not (paths and all(is_inside(path, waiver.directory) for path in paths)):
+            return False
+        if not waiver.path:
+            return True
+        matches = [self._paths.matches(waiver, path) for path in paths]
+        return bool(matches) and (all(matches) if finding.purl else any(matches))
 
 
 def find_package(finding: Finding) -> Package:
     """Return the package that a finding is about."""
-    purl_type = finding.purl.removeprefix("pkg:").partition("/")[0]
-    return Package(ecosystem=PURL_TYPES.get(purl_type, OTHER), name=finding.name)
+    purl_type, _, path = finding.purl.removeprefix("pkg:").partition("/")
+    found = find_purl_package(purl_type, *path.partition("@")[0].rpartition("/")[::2])
+    return Package(ecosystem=OTHER if found is None else found[0], name=finding.name)
 
 
 def _covers(waiver: Waiver, package: Package, version: str) -> bool:

@@ -71,6 +71,8 @@ class ReportFormat(NamedTuple):
     #: ``json``: commands of CI systems in a text are escaped; ``text``: they are parted; ``commands``: the format is
     #: made of them, and defuses what it puts in.
     notation: Literal["json", "text", "commands"] = "text"
+    #: Whether its readers look up files from the root of the repository, wherever in it the run was.
+    has_repository_paths: bool = False
     #: Whether it has a use for dependencies without scores (``--list``).
     has_lists: bool = False
 
@@ -86,6 +88,10 @@ class ReportFormat(NamedTuple):
     def render_parts(self, report: Report, options: RenderOptions) -> Iterator[bytes]:
         """Yield the parts of the same; there is one if the module has no function ``render_parts``."""
         module = import_module(self.module)
+        if self.has_repository_paths and report.directory:
+            from nerq_cli.report.relocation import relocate_report
+
+            report = relocate_report(report)
         options = options._replace(variant=self.variant)
         render_parts = getattr(module, "render_parts", None)
         encoding = "utf-8" if self.machine_readable else options.encoding
@@ -93,9 +99,11 @@ class ReportFormat(NamedTuple):
         if self.notation == "commands":
             yield from parts
             return
-        defuse = defuse_json if self.notation == "json" else defuse_ci_commands
+        if self.notation == "json":
+            yield from map(defuse_json, parts)
+            return
         for part in parts:
-            yield defuse(part.decode(encoding)).encode(encoding)
+            yield defuse_ci_commands(part.decode(encoding)).encode(encoding)
 
 
 _FORMATS: Final = "nerq_cli.report.formats"
@@ -113,6 +121,7 @@ FORMATS: Final[Mapping[str, ReportFormat]] = MappingProxyType(
                 other_suffixes=(".sarif.json",),
                 module=f"{_FORMATS}.sarif",
                 notation="json",
+                has_repository_paths=True,
             ),
             ReportFormat(
                 name="cyclonedx",
@@ -151,22 +160,36 @@ FORMATS: Final[Mapping[str, ReportFormat]] = MappingProxyType(
                 module=f"{_FORMATS}.markdown",
                 has_lists=True,
             ),
-            ReportFormat(name="github", suffix="", module=f"{_FORMATS}.github", notation="commands"),
-            ReportFormat(name="gitlab", suffix="", module=f"{_FORMATS}.gitlab_code_quality", notation="json"),
+            ReportFormat(
+                name="github",
+                suffix="",
+                module=f"{_FORMATS}.github",
+                notation="commands",
+                has_repository_paths=True,
+            ),
+            ReportFormat(
+                name="gitlab",
+                suffix="",
+                module=f"{_FORMATS}.gitlab_code_quality",
+                notation="json",
+                has_repository_paths=True,
+            ),
             ReportFormat(
                 name="gitlab-codequality",
                 suffix="gl-code-quality-report.json",
                 other_suffixes=(".codequality.json",),
                 module=f"{_FORMATS}.gitlab_code_quality",
                 notation="json",
+                has_repository_paths=True,
             ),
             ReportFormat(
                 name="gitlab-dependency-scanning",
                 suffix="gl-dependency-scanning-report.json",
                 module=f"{_FORMATS}.gitlab_dependency_scanning",
                 notation="json",
+                has_repository_paths=True,
             ),
-            ReportFormat(name="junit", suffix="junit.xml", module=f"{_FORMATS}.junit"),
+            ReportFormat(name="junit", suffix="junit.xml", module=f"{_FORMATS}.junit", has_repository_paths=True),
             ReportFormat(
                 name="openvex",
                 suffix=".openvex.json",

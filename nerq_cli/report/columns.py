@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import compress, repeat
+from operator import attrgetter
 from typing import Final, TypeAlias, cast
 
 import msgspec
@@ -51,8 +52,8 @@ def _pack_present(rows: Sequence[object], types: set[type]) -> Column:
     if types == {dict}:
         return _pack_mappings(cast("Sequence[Mapping[str, object]]", rows))
     if len(types) == 1 and issubclass(struct := next(iter(types)), msgspec.Struct):
-        columns = zip(*map(msgspec.structs.astuple, cast("Sequence[msgspec.Struct]", rows)), strict=True)
-        return {"keys": dict(zip(struct.__struct_fields__, map(pack_rows, columns), strict=True))}
+        fields = struct.__struct_fields__
+        return {"keys": {field: pack_rows(list(map(attrgetter(field), rows))) for field in fields}}
     return {"values": rows}
 
 

@@ -15,6 +15,7 @@ from nerq_cli.policy.fix import find_newer_fixes
 from nerq_cli.policy.rules import RULES, PolicyRule
 from nerq_cli.report.advisory import deduplicate_advisories
 from nerq_cli.report.identifiers import hash_parts
+from nerq_cli.report.identity import keep_for_report
 from nerq_cli.report.model import Assessment, Report
 from nerq_cli.report.sanitize import TEXT_LIMIT, sanitize_text
 from nerq_cli.report.wording import describe_waiver
@@ -97,11 +98,12 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
         return "as before" if self.change == "unchanged" else ""
 
 
-def list_issues(report: Report) -> list[Issue]:
+@keep_for_report
+def list_issues(report: Report) -> tuple[Issue, ...]:
     """Return the issues of a report: those that count first, then errors, then by severity and name."""
     issues = [*_list_findings(report), *_list_advisories(report)]
     issues.sort(key=_sort_key)
-    return _number_fingerprints(issues)
+    return tuple(_number_fingerprints(issues))
 
 
 def group_by_purl(issues: Iterable[Issue]) -> dict[str, list[Issue]]:

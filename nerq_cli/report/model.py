@@ -96,6 +96,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     fails_incomplete: bool = False
     #: The run beside an earlier one; None if it was compared with none.
     comparison: Comparison | None = None
+    #: Directory of the run relative to the root of its git repository, with slashes; empty at the root or outside of
+    #: one. Places in the report are relative to the directory of the run.
+    directory: str = ""
     #: Seconds that the run took. Machine formats leave it out: the same evidence and ``as_of`` give the same bytes.
     elapsed: float = 0.0
 

@@ -1,8 +1,19 @@
-"""Rounding that keeps its sums."""
+"""Rounding that keeps its sums, and rounding of many alike numbers. ``round`` to digits takes a microsecond."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Final
+
+#: Distance from the nearest integer from which a scaled number may be halfway between two: ``round`` decides then.
+_HALFWAY: Final = 0.499_999
+
+
+@lru_cache(maxsize=4096)
+def round_number(value: float, digits: int) -> float:
+    """Return ``round(value, digits)``; the numbers of a report are few."""
+    return round(value, digits)
 
 
 def round_to_sum(values: Iterable[float], digits: int) -> Iterator[float]:
@@ -10,9 +21,13 @@ def round_to_sum(values: Iterable[float], digits: int) -> Iterator[float]:
 
     Each is the difference of two rounded running sums, hence within one unit of the last digit.
     """
-    running_sum = previous_sum = 0.0
+    running_sum, previous_units = 0.0, 0
+    scale: int = 10**digits
     for value in values:
         running_sum += value
-        rounded_sum = round(running_sum, digits)
-        yield round(rounded_sum - previous_sum, digits)
-        previous_sum = rounded_sum
+        scaled = running_sum * scale
+        units = round(scaled)
+        if abs(scaled - units) > _HALFWAY:
+            units = round(round(running_sum, digits) * scale)
+        yield (units - previous_units) / scale
+        previous_units = units

@@ -55,11 +55,11 @@ def defuse_ci_commands(text: str) -> str:
     return _BUILDKITE_GROUP.sub(r"\g<0> ", text)
 
 
-def defuse_json(text: str) -> str:
-    """Return a JSON document of the same value in which no CI system finds a command."""
-    if "##" not in text and "section_" not in text and "travis_" not in text:
-        return text
-    return _CI_MARKER.sub(lambda match: f"{match[0][:-1]}\\u{ord(match[0][-1]):04x}", text)
+def defuse_json(content: bytes) -> bytes:
+    """Return a JSON document of the same value, in UTF-8, in which no CI system finds a command."""
+    if b"##" not in content and b"section_" not in content and b"travis_" not in content:
+        return content
+    return _CI_MARKER.sub(lambda match: f"{match[0][:-1]}\\u{ord(match[0][-1]):04x}", content.decode()).encode()
 
 
 def _safe_character(character: str) -> str:

@@ -29,10 +29,14 @@ def name_place(path: str) -> str:
     return sanitize_text(path.strip("<>")) or "unknown"
 
 
+def is_absolute_path(path: str) -> bool:
+    """Whether a path is absolute, on this system or on another one."""
+    return path.startswith(("/", "\\")) or _DRIVE.match(path) is not None
+
+
 def is_below_root(path: str) -> bool:
     """Whether a path is relative, and does not leave the directory that it is relative to."""
-    is_absolute = path.startswith(("/", "\\")) or _DRIVE.match(path) is not None
-    return is_file_path(path) and not is_absolute and ".." not in path.split("/")
+    return is_file_path(path) and not is_absolute_path(path) and ".." not in path.split("/")
 
 
 def encode_path(path: str) -> str:

@@ -149,19 +149,31 @@ def describe_availability(assessment: Assessment, as_of: int) -> str:
     How it can be installed today is part of it if it fixes an advisory.
     """
     availability = assessment.availability
-    if availability is None or availability.state == "now":
+    wait = describe_wait(availability, as_of)
+    if availability is None or not wait:
         return ""
     rules = ", ".join(rule.place for rule in availability.rules)
     if availability.state == "unknown":
         problems = [f"{rule.place}: {rule.problem}" for rule in availability.rules if rule.problem]
         reason = "; ".join(problems) or f"its release date is not known ({rules})"
-        return f"not known whether it can be installed today: {reason}"
+        return f"{wait}: {reason}"
     is_fix = bool(assessment.advisories if assessment.upgrade is None else assessment.upgrade.fixed_advisories)
     overrides = " and ".join(dict.fromkeys(availability.overrides))
     today = f", or today with: {overrides}" if is_fix else ""
     if availability.state == "never":
-        return f"not installable while this date stands: {rules}{today}"
-    return f"installable in {format_wait(availability.installable_at - as_of)} ({rules}){today}"
+        return f"{wait}: {rules}{today}"
+    return f"{wait} ({rules}){today}"
+
+
+def describe_wait(availability: Availability | None, as_of: int) -> str:
+    """Return when age rules let a version be installed: ``installable in 3 days``; empty if they do or have no say."""
+    if availability is None or availability.state == "now":
+        return ""
+    if availability.state == "unknown":
+        return "not known whether it can be installed today"
+    if availability.state == "never":
+        return "not installable while this date stands"
+    return f"installable in {format_wait(availability.installable_at - as_of)}"
 
 
 def format_availability(availability: Availability | None) -> str:

@@ -42,6 +42,8 @@ class SourceInfo(NamedTuple):
     credit: Credit
     #: Environment variable that replaces the default endpoint.
     variable: str
+    #: Environment variables of other tools that replace it as well, where that one is not set.
+    shared_variables: tuple[str, ...] = ()
     #: Default endpoint without a trailing slash, or how to find it; empty where the registry configuration decides.
     url: str | Callable[[], str] = ""
     #: Endpoints to try after ``url``; unused if the variable is set.
@@ -222,6 +224,38 @@ _ROWS: Final = (
         token_variables=("GITHUB_TOKEN", "GH_TOKEN"),
         required=False,
         time_limits=HELPFUL_LIMITS,
+    ),
+    SourceInfo(
+        id="huggingface",
+        credit=Credit(
+            "Hugging Face",
+            "models, datasets, Spaces and kernels: commits, cards, files, scans and publishers",
+            "those of the Hub; cards and files belong to those who published them",
+            "https://huggingface.co/docs/hub",
+        ),
+        variable="NERQ_HF_URL",
+        # As huggingface_hub reads them: huggingface.co/docs/huggingface_hub/package_reference/environment_variables.
+        shared_variables=("HF_ENDPOINT",),
+        token_variables=("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"),
+        url="https://huggingface.co",
+        max_age=6 * HOUR,
+        absent_max_age=HOUR,
+        cooldown=0,
+        time_limits=REGISTRY_LIMITS,
+    ),
+    SourceInfo(
+        id="mcp-registry",
+        credit=Credit(
+            "MCP registry",
+            "packages and remotes of MCP servers, only for targets mcp:NAME",
+            "those of the registry; data belong to those who published them",
+            "https://github.com/modelcontextprotocol/registry",
+        ),
+        variable="NERQ_MCP_REGISTRY_URL",
+        url="https://registry.modelcontextprotocol.io",
+        required=False,
+        max_age=HOUR,
+        absent_max_age=HOUR,
     ),
     SourceInfo(
         id="npm-downloads",

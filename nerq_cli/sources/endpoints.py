@@ -26,7 +26,8 @@ class Endpoints(msgspec.Struct, frozen=True, kw_only=True):
 
     #: By source id: the endpoint, then its mirrors.
     by_source: Mapping[str, tuple[Endpoint, ...]]
-    #: Ids of the sources whose variable is set. The user chose these endpoints: they may receive private names.
+    #: Ids of the sources whose own variable is set. The user chose these endpoints for this tool: they may receive
+    #: private names. A variable of other tools may name a public mirror.
     configured: frozenset[str] = frozenset()
 
     def __getitem__(self, source_id: str) -> Endpoint:
@@ -45,7 +46,7 @@ def read_endpoints(environ: Mapping[str, str]) -> Endpoints:
         if info.url:
             rows.append(info)
         elif value := environ.get(info.variable, "").strip():
-            _parse_variable(info, value)
+            _parse_variable(info.variable, value)
     return Endpoints(
         by_source={info.id: _read_row(info, environ) for info in rows},
         configured=frozenset(info.id for info in rows if environ.get(info.variable, "").strip()),
@@ -62,20 +63,20 @@ def read_endpoint(source_id: str, environ: Mapping[str, str]) -> Endpoint:
 
 
 def _read_row(info: SourceInfo, environ: Mapping[str, str]) -> tuple[Endpoint, ...]:
-    value = environ.get(info.variable, "").strip()
-    if value:
-        return (_add_token(_parse_variable(info, value), info, environ),)
+    for variable in (info.variable, *info.shared_variables):
+        if value := environ.get(variable, "").strip():
+            return (_add_token(_parse_variable(variable, value), info, environ),)
     url = info.url if isinstance(info.url, str) else info.url()
     return (_add_token(url, info, environ), *(Endpoint(url=mirror) for mirror in info.mirrors))
 
 
-def _parse_variable(info: SourceInfo, value: str) -> str:
+def _parse_variable(variable: str, value: str) -> str:
     url = split_url(value)[0]
     if not url:
         # The value is not shown: it may contain a password.
         raise ConfigError(
-            f"environment {info.variable} is not a URL for HTTP: nothing was requested",
-            hint=f"set {info.variable} to an address such as https://mirror.example/path, or unset it",
+            f"environment {variable} is not a URL for HTTP: nothing was requested",
+            hint=f"set {variable} to an address such as https://mirror.example/path, or unset it",
         )
     return url
 

@@ -194,3 +194,45 @@ def test_a_link_that_leads_out_of_the_project_is_not_read(project: Path) -> None
     rules, warnings = read_age_rules(load_dependency_files(["."]), Path(), environ={}, home=project.parent / "home")
     assert not rules
     assert warnings == (f"{project}/uv.toml is a link that leads out of the project: not read",)
+
+
+def test_a_rule_does_not_bind_projects_of_other_tools_below(project: Path) -> None:
+    write(
+        project,
+        {
+            ".npmrc": "min-release-age=7",
+            "package.json": "{}",
+            "package-lock.json": '{"lockfileVersion": 3, "packages": {}}',
+            "member/package.json": "{}",
+            "web/package.json": "{}",
+            "web/pnpm-lock.yaml": "lockfileVersion: '9.0'\n",
+            "web/deep/package.json": "{}",
+            "own/package.json": "{}",
+            "own/package-lock.json": '{"lockfileVersion": 3, "packages": {}}',
+            "uv.toml": 'exclude-newer = "7 days"',
+            "pyproject.toml": "[project]\nname = 'a'\nversion = '1'\n",
+            "lib/pyproject.toml": "[project]\nname = 'b'\nversion = '1'\n",
+            "lib/uv.lock": "version = 1\n",
+            "old/pyproject.toml": "[project]\nname = 'c'\nversion = '1'\n",
+            "old/poetry.lock": "",
+            "old/requirements.txt": "demo\n",
+        },
+    )
+    rules = {rule.tool: rule for rule in read(project)}
+
+    def list_bound(tool: str, name: str) -> list[str]:
+        folders = ("", "member/", "web/", "web/deep/", "own/", "lib/", "old/")
+        return [folder for folder in folders if rules[tool].covers(Location(path=f"{folder}{name}", line=1))]
+
+    assert list_bound("npm", "package.json") == ["", "member/", "lib/", "old/"]
+    assert list_bound("pnpm", "package.json") == ["web/", "web/deep/"]  # its default
+    assert list_bound("uv", "pyproject.toml") == ["", "member/", "web/", "web/deep/", "own/", "lib/"]
+
+
+def test_presets_of_renovate_that_are_not_read_are_warned_of(project: Path) -> None:
+    write(project, {"requirements.txt": "a==1", ".github/renovate.json": '{"extends": ["github>acme/x"]}'})
+    rules, warnings = read_age_rules(load_dependency_files(["."]), Path(), environ={}, home=project.parent / "home")
+    assert rules == ()
+    assert warnings == (
+        ".github/renovate.json:1: the preset github>acme/x of Renovate is not read: it may have a minimumReleaseAge",
+    )

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from nerq_cli.application import check as packages_check
 from nerq_cli.application import scan as pipeline
 from nerq_cli.application.assess import ScanOptions
+from nerq_cli.application.repositories import RepositoryKey
 from nerq_cli.config import Config
 from nerq_cli.ecosystems import PYPI, get_ecosystem
 from nerq_cli.errors import ExitStatus
@@ -36,6 +37,7 @@ from nerq_cli.facts import (
     SimilarName,
     Unknown,
 )
+from nerq_cli.hub_facts import HubEvidence, HubFile, HubRepository
 from nerq_cli.inventory import Declaration, DependencyFile, Location, Package, Release
 from nerq_cli.policy import rules
 from nerq_cli.policy.findings import Finding, Level
@@ -86,6 +88,7 @@ class World:
     silent: Sequence[str] = ()
     asked: list[list[str]] = field(default_factory=list)
     pinned: list[list[str]] = field(default_factory=list)
+    repositories: Mapping[RepositoryKey, HubEvidence] = field(default_factory=dict)
 
     def collect_packages(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> PackageFacts:
         self.pinned.append([release.key for release in pinned])
@@ -104,6 +107,9 @@ class World:
 
     def find_advisories(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:
         return {release: Evidence() for release in releases if release.package in package_facts.package_info}
+
+    def collect_repositories(self, keys: Sequence[RepositoryKey]) -> dict[RepositoryKey, HubEvidence]:
+        return {key: self.repositories.get(key, HubEvidence()) for key in keys}
 
     def collect_evidence(self, releases: Sequence[Release], package_facts: PackageFacts) -> dict[Release, Evidence]:
         self.asked.append([release.key for release in releases])
@@ -453,3 +459,45 @@ def test_a_rule_is_one_row(
     assert document["complete"] is not leaves_incomplete
     assert (finding["id"], finding["name"], finding["text"]) == ("short-name", "demo", "it has four letters")
     assert document["exit"]["code"] == status.value
+
+
+def hub_declaration(name: str, revision: str = "", *, line: int = 1, trusts: bool | None = None) -> Declaration:
+    return Declaration(
+        ecosystem="huggingface",
+        name=name,
+        requirement=revision,
+        group="main",
+        location=Location(path="app.py", line=line),
+        trusts_remote_code=trusts,
+    )
+
+
+def test_repositories_of_the_hub_are_scored_beside_packages() -> None:
+    package, sha = Package(ecosystem="huggingface", name="acme/tiny"), "a" * 40
+    repository = HubRepository(
+        kind="model", id="acme/tiny", sha=sha, author="acme", files=(HubFile("model.safetensors"),), scans_done=True
+    )
+    world = World(
+        {}, repositories={(package, ""): HubEvidence(repository=Found(repository, "Hugging Face Hub", AS_OF))}
+    )
+    declarations = [
+        hub_declaration("acme/tiny"),
+        hub_declaration("acme/tiny", line=9),
+        hub_declaration("acme/tiny", sha, line=5),
+    ]
+    floating, pinned = pipeline.assess_declarations(declarations, OPTIONS, world)
+    assert (floating.dependency.version, floating.dependency.resolution) == (sha, "range")
+    assert [place.line for place in floating.dependency.locations] == [1, 9]
+    assert floating.dependency.purl == f"pkg:huggingface/acme/tiny@{sha}"
+    assert sha in floating.fix
+    assert floating.score is not None
+    assert floating.in_registry is True
+    assert (pinned.dependency.version, pinned.dependency.resolution, pinned.in_registry) == (sha, "pinned", None)
+    assert pinned.state == "unknown"  # nothing is known about it
+
+
+def test_repositories_are_listed_without_a_lookup() -> None:
+    world = World({})
+    file = DependencyFile(path="app.py", format="references", declarations=(hub_declaration("acme/tiny", "main"),))
+    report = pipeline.scan_project([file], RULES, replace(OPTIONS, list_only=True), world)
+    assert [entry.dependency.requirement for entry in report.dependencies] == ["main"]

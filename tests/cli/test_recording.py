@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import shutil
+import subprocess
 import zipfile
 from collections.abc import Callable
 from hashlib import sha256
@@ -86,6 +87,21 @@ def test_every_format_is_the_same(scanned: Path, nerq: Nerq) -> None:
     nerq("scan", "--replay", "e.nerq", "-o", "b.md", "-o", "b.sarif", "-o", "b.csv")
     for suffix in ("md", "sarif", "csv"):
         assert (scanned / f"a.{suffix}").read_bytes() == (scanned / f"b.{suffix}").read_bytes()
+
+
+def test_a_replay_has_the_paths_of_the_repository_that_was_scanned(
+    scanned: Path, nerq: Nerq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (scanned.parent / ".git").mkdir()
+    monkeypatch.setenv("HOME", str(scanned.parents[1] / "home"))
+    monkeypatch.setenv("USERPROFILE", str(scanned.parents[1] / "home"))
+    nerq("scan", "--record", "e.nerq", "-o", "a.sarif")
+    assert f'"{scanned.name}/requirements.txt"' in (scanned / "a.sarif").read_text()
+    elsewhere = scanned.parent / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    nerq("scan", "--replay", str(scanned / "e.nerq"), "-o", "b.sarif")
+    assert (elsewhere / "b.sarif").read_bytes() == (scanned / "a.sarif").read_bytes()
 
 
 def test_same_run_gives_the_same_recording(scanned: Path, nerq: Nerq) -> None:
@@ -292,8 +308,7 @@ def test_sizes_are_bounded_whatever_the_archive_states(
         (["scan", "--replay", "e.nerq", "--as-of", "2026-01-01"], "--as-of"),
         (["scan", "--replay", "e.nerq", "--record", "f.nerq"], "--record"),
         (["scan", "--replay", "e.nerq", "--since", "main"], "--since"),
-        (["scan", "--record", "e.nerq", "--since", "main"], "compared with another"),
-        (["scan", "--record", "e.nerq", "--baseline", "old.json"], "compared with another"),
+        (["scan", "--record", "e.nerq", "--baseline", "old.json"], "old.json"),
         (["scan", "--rescore"], "--replay"),
         (["scan", "--record-private"], "--record"),
         (["scan", "--record", "e.nerq", "--list"], "--list"),
@@ -389,3 +404,61 @@ def test_deep_nesting_is_refused(scanned: Path, nerq: Nerq) -> None:
             archive.writestr(name, content)
     result = nerq("scan", "--replay", "bad.nerq")
     assert (result.status, "damaged" in result.err) == (2, True)
+
+
+def compare_replay(nerq: Nerq, *options: str) -> Any:
+    """Record a comparison, and replay it without anything else; return the recorded result."""
+    recorded = nerq("scan", "-f", "json", "--record", "e.nerq", "--record-private", *options)
+    replayed = nerq("scan", "--replay", "e.nerq", "-f", "json")
+    assert replayed.out == recorded.out
+    assert replayed.status == recorded.status
+    assert recorded.json["comparison"]["changes"]
+    return recorded
+
+
+def test_a_comparison_with_a_baseline_is_recorded(scanned: Path, nerq: Nerq) -> None:
+    assert nerq("baseline", "-o", "old.json").status == 0
+    (scanned / "requirements.txt").write_text("requests==1.0\nflask==1.0\n")
+    recorded = compare_replay(nerq, "--baseline", "old.json")
+    assert {finding["change"] for finding in recorded.json["findings"]} >= {"unchanged"}
+    (scanned / "old.json").unlink()
+    assert nerq("scan", "--replay", "e.nerq", "-f", "json").out == recorded.out
+    assert nerq("evidence", "verify", "e.nerq").status == 0
+
+
+@pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
+def test_a_comparison_with_a_commit_is_recorded(scanned: Path, nerq: Nerq) -> None:
+    for command in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "first"]):
+        git = ["git", "-c", "user.name=a", "-c", "user.email=a@mail.example", *command]
+        subprocess.run(git, cwd=scanned, check=True)  # noqa: S603 - of the test
+    (scanned / "requirements.txt").write_text("requests==1.0\nflask==1.0\n")
+    recorded = compare_replay(nerq, "--since", "main")
+    assert {change["kind"] for change in recorded.json["comparison"]["changes"]} == {"downgraded", "removed"}
+
+
+def test_private_names_of_the_earlier_run_are_left_out(
+    project: Path, registry: Any, nerq: Nerq, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry.most_used()
+    (project / "nerq.toml").write_text('private = ["secret-*"]\n')
+    (project / "requirements.txt").write_text("secret-one==1.0\n")
+    assert nerq("baseline", "-o", "old.json").status == 0
+    (project / "requirements.txt").write_text("secret-two==1.0\n")
+    nerq("scan", "--baseline", "old.json", "--record", "e.nerq")
+    with zipfile.ZipFile(project / "e.nerq") as archive:
+        assert not any(b"secret-one" in archive.read(name) for name in archive.namelist())
+    assert "2 private packages" in nerq("evidence", "show", "e.nerq").out
+
+
+def test_verify_compares_the_digests_and_the_report(scanned: Path, nerq: Nerq) -> None:
+    nerq("scan", "-o", "report.json", "--record", "e.nerq", "--record-private")
+    result = nerq("evidence", "verify", "e.nerq", "--report", "report.json")
+    assert result.status == 0
+    assert "which follows from the answers" in result.out
+    assert "report.json is that report" in result.out
+    (scanned / "report.json").write_text("{}")
+    differs = nerq("evidence", "verify", "e.nerq", "--report", "report.json")
+    assert (differs.status, "its digest differs" in differs.err) == (2, True)
+    (scanned / "nerq.toml").write_text('private = ["flask"]\n')
+    nerq("scan", "--record", "other.nerq")
+    assert "private names are left out" in nerq("evidence", "verify", "other.nerq").err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from nerq_cli.application.old_run import find_moved
 
 AS_OF = ("--as-of", "2026-11-21")
 Nerq = Callable[..., Any]
@@ -267,16 +270,21 @@ def test_age_rules_that_a_change_makes_contradict_are_new(nerq: Nerq, project: P
     assert find(scan(nerq, since="HEAD")) == ["unchanged"]
 
 
-def test_ignored_files_are_ignored_in_both(nerq: Nerq, project: Path) -> None:
+def test_ignore_rules_do_not_apply_to_tracked_files(nerq: Nerq, project: Path) -> None:
     (project / "vendored").mkdir()
     (project / "vendored" / "requirements.txt").write_text("demo==2.0\n")
     commit("vendored")
-    (project / ".git" / "info").mkdir(exist_ok=True)
-    (project / ".git" / "info" / "exclude").write_text("vendored/\n")
-    assert changes(scan(nerq, since="HEAD")) == []
-    (project / ".git" / "info" / "exclude").write_text("")
     assert changes(scan(nerq, "--exclude", "vendored/", since="HEAD")) == []
+    (project / ".git" / "info").mkdir(exist_ok=True)
+    for file in (project / ".git" / "info" / "exclude", project / ".gitignore"):
+        file.write_text("vendored/\n")
+        assert changes(scan(nerq, since="HEAD")) == []
+        (project / "vendored" / "requirements.txt").write_text("demo==1.0\n")
+        assert [change[:2] for change in changes(scan(nerq, since="HEAD"))] == [("downgraded", "demo")]
+        (project / "vendored" / "requirements.txt").write_text("demo==2.0\n")
+        file.unlink()
     (project / ".gitignore").write_text("vendored/\n")
+    git("rm", "-q", "-r", "--cached", "vendored")
     assert changes(scan(nerq, since="HEAD")) == [("removed", "demo", "2.0", None)]
 
 
@@ -463,4 +471,92 @@ def test_a_submodule_is_named(nerq: Nerq, project: Path) -> None:
     git("update-index", "--add", "--cacheinfo", f"160000,{head},vendor/lib")
     git("commit", "-q", "-m", "submodule")
     notes = scan(nerq, since="HEAD").json["comparison"]["notes"]
-    assert notes == ["the submodule vendor/lib is not read from git: its dependencies count as new"]
+    reason = "is not read from git, which lacks its commit: its dependencies count as new"
+    assert notes == [f"the submodule vendor/lib {reason}"]
+
+
+def test_a_submodule_is_read_from_its_own_objects(nerq: Nerq, project: Path, tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    library.mkdir()
+
+    def commit_library(text: str) -> None:
+        (library / "requirements.txt").write_text(text)
+        git("-C", str(library), "add", "-A")
+        git("-C", str(library), "commit", "-q", "-m", "library")
+
+    git("init", "-q", "-b", "main", str(library))
+    commit_library("other==1.0\n")
+    allow = ("-c", "protocol.file.allow=always")
+    git(*allow, "submodule", "--quiet", "add", str(library), "vendor/lib")
+    commit("submodule")
+    git("checkout", "-q", "-b", "topic")
+    commit_library("other==1.1\n")
+    git(*allow, "-C", "vendor/lib", "pull", "-q")
+    result = scan(nerq)
+    assert not result.json["comparison"]["notes"]
+    assert changes(result) == [("upgraded", "other", "1.0", "1.1")]
+    git("submodule", "--quiet", "deinit", "-f", "vendor/lib")  # git keeps its objects in its own directory
+    result = scan(nerq)
+    assert not result.json["comparison"]["notes"]
+    shutil.rmtree(project / ".git" / "modules")
+    assert "vendor/lib" in scan(nerq).json["comparison"]["notes"][0]
+
+
+def test_settings_of_a_directory_that_became_weaker_are_named(nerq: Nerq, repository: Path) -> None:
+    (repository / "web").mkdir()
+    (repository / "web" / "requirements.txt").write_text("other==1.0\n")
+    (repository / "nerq.toml").write_text("nested = true\n")
+    (repository / "web" / "nerq.toml").write_text('threshold = 75\nrules.yanked = "deny"\n')
+    commit("stricter")
+    git("checkout", "-q", "-b", "topic")
+    (repository / "web" / "nerq.toml").write_text("threshold = 72\n")
+    commit("weaker")
+    notes = scan(nerq).json["comparison"]["notes"]
+    assert any(
+        note.startswith("the settings in web accept more than at main at ")
+        and note.endswith("threshold 75 → 72; rules.yanked deny → allow")
+        for note in notes
+    )
+    (repository / "nerq.toml").write_text("nested = false\n")
+    notes = scan(nerq).json["comparison"]["notes"]
+    assert any("nested true → false" in note for note in notes)
+    assert any("the settings in web accept more" in note and "threshold 75 → 70" in note for note in notes)
+
+
+def test_findings_of_a_renamed_file_are_as_before(nerq: Nerq, project: Path) -> None:
+    (project / "nerq.toml").write_text('threshold = 0\nrules.unpinned = "deny"\nrules.age-policy-mismatch = "deny"\n')
+    (project / "web").mkdir()
+    (project / "web" / "requirements.txt").write_text("demo\n")
+    (project / "web" / "package.json").write_text('{"name": "web", "overrides": {"x": "1"}}')
+    lock = {"name": "web", "lockfileVersion": 3, "packages": {"": {"name": "web", "dependencies": {"x": "1"}}}}
+    (project / "web" / "package-lock.json").write_text(json.dumps(lock))
+    (project / "web" / "bunfig.toml").write_text("[install]\nminimumReleaseAge = 10080\n")
+    commit("web")
+    before = scan(nerq, since="HEAD")
+    assert before.status == 0
+    assert {finding["change"] for finding in before.json["findings"]} == {"unchanged"}
+    git("mv", "web", "site")
+    result = scan(nerq, since="HEAD")
+    assert {finding["id"] for finding in result.json["findings"]} >= {"unpinned", "age-policy-mismatch"}
+    assert len(result.json["findings"]) == len(before.json["findings"])
+    assert {finding["change"] for finding in result.json["findings"]} == {"unchanged"}
+    assert result.status == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        (["web/a.txt"], ["site/a.txt"], {"web/a.txt": "site/a.txt"}),
+        (["a.txt"], ["b.txt"], {"a.txt": "b.txt"}),
+        (["a.txt", "c.txt"], ["b.txt"], {}),
+        (["web/a.txt"], ["site/b.txt"], {}),
+        (["a.txt"], ["a.txt", "x/a.txt"], {}),
+        (
+            ["web/a/p.json", "web/b/p.json"],
+            ["site/b/p.json", "site/a/p.json"],
+            {"web/a/p.json": "site/a/p.json", "web/b/p.json": "site/b/p.json"},
+        ),
+    ],
+)
+def test_moved_files_are_found_by_their_names(old: list[str], new: list[str], expected: dict[str, str]) -> None:
+    assert find_moved(old, new) == expected

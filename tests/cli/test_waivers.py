@@ -242,6 +242,41 @@ def test_a_vex_document_waives_with_its_justification_and_its_author(nerq: Nerq,
     assert "waived by Acme Security (acme.openvex.json): vulnerable_code_not_in_execute_path" in table
 
 
+def test_a_vex_statement_on_a_part_of_a_product_applies_to_that_product_alone(nerq: Nerq, demo: Path) -> None:
+    product = {"@id": "pkg:pypi/vendor-app@3.0.0", "subcomponents": [{"@id": "pkg:pypi/demo"}]}
+    (demo / "a.json").write_text(openvex({**STATEMENT, "products": [product]}))
+    options = ("--threshold", "40", "--vex", "a.json")
+    result = scan(nerq, *options)
+    assert result.status == 1
+    assert [finding["waiver"] for finding in result.json["findings"]] == [None]
+    [warning] = [warning for warning in result.json["warnings"] if "VEX" in warning]
+    assert warning.startswith("1 VEX statement on parts of pkg:pypi/vendor-app@3.0.0 is not applied: that is not")
+    named = scan(nerq, *options, "--vex-product", "pkg:pypi/vendor-app")
+    assert named.status == 0
+    assert not [warning for warning in named.json["warnings"] if "VEX" in warning]
+    (demo / "pyproject.toml").write_text('[project]\nname = "Vendor_App"\nversion = "3.0"\ndependencies = []\n')
+    assert scan(nerq, *options).status == 0
+    (demo / "pyproject.toml").write_text('[project]\nname = "Vendor_App"\nversion = "3.1"\ndependencies = []\n')
+    assert scan(nerq, *options).status == 1
+    check = nerq("check", "demo==1.0", *AS_OF, *options)
+    assert check.status == 1
+    assert "--vex-product" in check.err + check.out
+    assert nerq("check", "demo==1.0", *AS_OF, *options, "--vex-product", "pkg:pypi/vendor-app@3.0.0").status == 0
+
+
+def test_a_cyclonedx_document_on_another_product_waives_nothing(nerq: Nerq, demo: Path) -> None:
+    document = {
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "metadata": {"component": {"type": "container", "bom-ref": "root", "name": "vendor-image", "version": "1"}},
+        "components": [{"type": "library", "bom-ref": "r", "name": "demo", "purl": "pkg:pypi/demo@1.0"}],
+        "vulnerabilities": [{"id": "CVE-2026-1", "analysis": {"state": "not_affected"}, "affects": [{"ref": "r"}]}],
+    }
+    (demo / "a.json").write_text(json.dumps(document))
+    assert scan(nerq, "--threshold", "40", "--vex", "a.json").status == 1
+    assert scan(nerq, "--threshold", "40", "--vex", "a.json", "--vex-product", "vendor-image").status == 0
+
+
 @pytest.mark.parametrize("status", ["affected", "under_investigation"])
 def test_a_vex_document_that_does_not_clear_waives_nothing(nerq: Nerq, demo: Path, status: str) -> None:
     (demo / "a.json").write_text(openvex({**STATEMENT, "status": status, "action_statement": "wait"}))
@@ -289,3 +324,89 @@ def test_decisions_are_written_as_openvex_and_read_back(nerq: Nerq, demo: Path) 
     assert (demo / "decisions.openvex.json").read_bytes() == first
     (demo / "nerq.toml").write_text("threshold = 40\n")
     assert scan(nerq, "--vex", "decisions.openvex.json").status == 0
+
+
+def test_findings_about_a_file_are_waived_by_rule_and_path(
+    nerq: Nerq, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "web").mkdir()
+    (project / "web" / "package.json").write_text("{}")
+    (project / "web" / "bunfig.toml").write_text("[install]\nminimumReleaseAge = 10080\n")  # minutes, not seconds
+    settings = 'threshold = 0\nrules.vulnerability = "allow"\nrules.age-policy-mismatch = "deny"\n'
+    (project / "nerq.toml").write_text(settings)
+    failing = scan(nerq)
+    assert (failing.status, rules(failing)) == (1, ["age-policy-mismatch"])
+    written = nerq(
+        "waive", "--path", "web/bunfig.toml", "--rule", "age-policy-mismatch", "--until", "30d", "--reason", "r"
+    )
+    assert written.status == 0
+    assert "wrote to nerq.toml: web/bunfig.toml, age-policy-mismatch, until " in written.out
+    today = ("--as-of", "2026-11-29")
+    (project / "nerq.toml").write_text((project / "nerq.toml").read_text().replace("until = 2", "until = 9"))
+    result = nerq("scan", *today, "--format", "json")
+    assert (result.status, rules(result)) == (0, ["age-policy-mismatch"])
+    assert result.json["findings"][0]["waiver"]["reason"] == "r"
+    monkeypatch.chdir(project / "web")  # settings above, and paths below the directory that is scanned
+    (project / "web" / "requirements.txt").write_text("demo==1.0\n")
+    assert nerq("scan", *today).status == 0
+    (project / "nerq.toml").write_text((project / "nerq.toml").read_text().replace("web/bunfig", "bunfig"))
+    assert nerq("scan", *today).status == 1
+
+
+def test_a_waiver_of_nothing_or_of_everything_is_an_error(nerq: Nerq) -> None:
+    more = ("--rule", "lock-drift", "--until", "30d", "--reason", "r")
+    assert "neither a package nor a file" in nerq("waive", *more).err
+    for path in ("**", "../a", "!a"):
+        assert nerq("waive", "--path", path, *more).status == 2
+    assert nerq("waive", "--path", "a", "--advisory", "GHSA-1-1", "--until", "30d", "--reason", "r").status == 2
+
+
+def test_until_fixed_does_not_end_before_age_rules_let_the_fix_be_installed(nerq: Nerq, demo: Path) -> None:
+    waive(demo, 'advisory = "GHSA-1-1"\nuntil = 2027-01-31\nuntil-fixed = true')
+    (demo / "uv.lock").write_text("version = 1\n")
+    (demo / "uv.toml").write_text('exclude-newer = "60 days"\n')  # 2.0 is 32 days old
+    result = scan(nerq)
+    assert (result.status, rules(result)) == (0, ["vulnerability"])
+    [dependency] = result.json["dependencies"]
+    assert dependency["installable"] == "later"
+    (demo / "uv.toml").write_text('exclude-newer = "30 days"\n')
+    result = scan(nerq)
+    assert (result.status, rules(result)) == (1, ["vulnerability", "waiver-expired"])
+    (demo / "uv.toml").write_text('exclude-newer = "someday"\n')  # not known: the fix counts
+    assert scan(nerq).status == 1
+
+
+def scores_of(result: Any) -> tuple[float, float]:
+    """Return the score in the finding about the threshold, and the one without the waived advisory."""
+    [text] = [finding["text"] for finding in result.json["findings"] if finding["id"] == "score-below-threshold"]
+    points, _, without = text.partition(" points; ")
+    return float(points.split()[0]), float(without.split()[0])
+
+
+def test_a_score_that_only_a_waived_advisory_takes_below_the_threshold_is_waived_with_it(
+    nerq: Nerq, services: Any, demo: Path
+) -> None:
+    waive(demo, 'advisory = "CVE-2026-1"\nuntil = 2027-01-31')
+    path = demo / "nerq.toml"
+    settings = path.read_text()
+    path.write_text(settings.replace("threshold = 40", "threshold = 99"))
+    result = scan(nerq)
+    with_advisory, without = scores_of(result)
+    assert with_advisory < 70 < without < 99
+    assert result.status == 1  # neither of the two scores passes
+    assert [finding["waiver"] is None for finding in result.json["findings"]] == [True, False]
+    path.write_text(settings.replace("threshold = 40", "threshold = 70"))
+    result = scan(nerq)
+    assert result.status == 0
+    assert rules(result) == ["score-below-threshold", "vulnerability"]
+    assert scores_of(result) == (with_advisory, without)
+    assert all(finding["waiver"]["reason"] == "not reachable" for finding in result.json["findings"])
+    assert result.json["dependencies"][0]["state"] == "below"  # the score itself stays
+    assert "2 waived by nerq.toml" in result.json["exit"]["reason"]
+    affect(services, "GHSA-2-2", **HIGH)  # another one, which nothing waives
+    result = scan(nerq, "--no-cache")
+    assert result.status == 1
+    path.write_text(path.read_text().replace("2027-01-31", "2026-11-20"))  # the waiver has ended
+    ended = scan(nerq)
+    assert ended.status == 1
+    assert "without the waived" not in ended.out

@@ -23,7 +23,7 @@ from nerq_cli.errors import EXIT_MEANINGS
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy.rules import RULES
 from nerq_cli.report.formats.json import SCHEMA_VERSION
-from nerq_cli.report.terminal import methodology_page
+from nerq_cli.report.terminal import compliance_page, methodology_page
 from nerq_cli.sources import SOURCES
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -91,6 +91,7 @@ def document_rules() -> str:
         ("rules", document_rules),
         ("methodology", partial(methodology_page.render_markdown, PACKAGES)),
         ("data-sources", about.render_markdown),
+        ("jurisdictions", compliance_page.render_reference),
     ],
 )
 def test_a_generated_page_says_what_the_code_says(name: str, write: object) -> None:
@@ -141,7 +142,10 @@ def test_the_configuration_page_has_every_key_of_a_waiver() -> None:
     before, _, rest = page.read_text(encoding="utf-8").partition(start)
     lines = ["| key of a waiver | meaning | required |", "|---|---|---|"]
     for key, spec in WAIVER_KEYS.items():
-        required = "yes" if spec.is_required else "one of the two" if key in ("rule", "advisory") else ""
+        choices = {"rule": "one of the two", "advisory": "one of the two"} | dict.fromkeys(
+            ("package", "path"), "at least one"
+        )
+        required = "yes" if spec.is_required else choices.get(key, "")
         lines.append(f"| `{key}` | {spec.summary} | {required} |")
     text = f"{before}{start}{chr(10).join(lines)}\n\n{end}{rest.partition(end)[2]}"
     if os.environ.get("NERQ_UPDATE_GOLDEN"):

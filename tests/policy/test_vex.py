@@ -10,9 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nerq_cli.ecosystems import NPM
 from nerq_cli.errors import ConfigError, ExitStatus
-from nerq_cli.policy.vex import JUSTIFICATIONS, VexDocument, merge_documents, read_vex
+from nerq_cli.inventory import Package
+from nerq_cli.policy.vex import (
+    JUSTIFICATIONS,
+    PROJECT_REF,
+    OwnProduct,
+    VexDocument,
+    merge_documents,
+    read_vex,
+    select_products,
+)
 from nerq_cli.policy.waivers import Waiver
+from nerq_cli.report.formats.cyclonedx import ROOT_REF
 
 
 def openvex(*statements: Any, **more: Any) -> dict[str, Any]:
@@ -113,12 +124,67 @@ def test_which_statuses_waive(status: str, *, waives: bool) -> None:
 def test_products(product: Any, expected: tuple[str, str]) -> None:
     waiver = only(openvex(state(product=product)))
     assert (waiver.package, waiver.version) == expected
-    assert waiver.product == ""
+    assert waiver.product == ("" if isinstance(product, str) or "subcomponents" not in product else "urn:1")
 
 
-def test_a_subcomponent_is_limited_to_its_product() -> None:
-    product = {"@id": "pkg:pypi/framework@1", "subcomponents": [{"identifiers": {"purl": "pkg:pypi/demo@2"}}]}
-    assert only(openvex(state(product=product))).product == "pkg:pypi/framework"
+@pytest.mark.parametrize(
+    ("product", "name"),
+    [
+        ({"@id": "pkg:pypi/Framework@1"}, "pkg:pypi/framework@1"),
+        ({"@id": "https://vendor.example/app", "identifiers": {"purl": "pkg:npm/app@3.0.0"}}, "pkg:npm/app@3.0.0"),
+        ({"@id": "pkg:oci/image@sha256%3Aa"}, "pkg:oci/image@sha256%3Aa"),
+        ({}, "(no name)"),
+    ],
+)
+def test_a_subcomponent_is_limited_to_its_product(product: dict[str, Any], name: str) -> None:
+    product = {**product, "subcomponents": [{"identifiers": {"purl": "pkg:pypi/demo@2"}}]}
+    waiver = only(openvex(state(product=product)))
+    assert (waiver.product, waiver.package, waiver.version) == (name, "pypi:demo", "2")
+
+
+@pytest.mark.parametrize(
+    ("component", "name"),
+    [
+        ({"bom-ref": "r", "purl": "pkg:npm/app@3.0.0"}, "pkg:npm/app@3.0.0"),
+        ({"bom-ref": "r", "name": "image", "version": "1"}, "image@1"),
+        ({"group": "@acme", "name": "app"}, "@acme/app"),
+        ({"bom-ref": PROJECT_REF, "name": "project"}, ""),
+        ({"bom-ref": "r", "purl": "pkg:pypi/demo@1.0"}, ""),
+        ({"type": "application"}, "(no name)"),
+    ],
+)
+def test_a_cyclonedx_document_is_about_its_component(component: dict[str, Any], name: str) -> None:
+    assert only(cyclonedx(analyse(), metadata={"component": component})).product == name
+    assert PROJECT_REF == ROOT_REF
+
+
+@pytest.mark.parametrize(
+    ("product", "directories"),
+    [
+        ("", [""]),
+        ("pkg:npm/app", [""]),
+        ("pkg:npm/app@3.0.0", [""]),
+        ("pkg:npm/app@3.0.1", []),
+        ("app@3.0.0", [""]),
+        ("app@2", []),
+        ("@acme/web", ["web"]),
+        ("pkg:npm/%40acme/web", ["web"]),
+        ("pkg:npm/%40acme/web@1.0.0", []),  # whether it is this version is not known
+        ("pkg:pypi/app", []),
+        ("pkg:oci/image@sha256%3Aa", [""]),
+        ("https://vendor.example/app", []),
+    ],
+)
+def test_statements_on_parts_of_products(product: str, directories: list[str]) -> None:
+    own = [
+        OwnProduct(Package(ecosystem=NPM, name="app"), "3.0.0", ""),
+        OwnProduct(Package(ecosystem=NPM, name="@acme/web"), "", "web"),
+    ]
+    waiver = Waiver(package="pypi:demo", advisories=("CVE-2026-1",), reason="r", product=product)
+    selected, others = select_products([waiver], own, ["pkg:oci/image"])
+    assert [entry.directory for entry in selected] == directories
+    assert not any(entry.product for entry in selected)
+    assert others == ({} if directories else {product: 1})
 
 
 @pytest.mark.parametrize("product", ["pkg:pypi/*", "pkg:oci/app", "urn:uuid:1", "pkg:pypi", "pkg:npm/a%3F"])

@@ -18,7 +18,7 @@ from nerq_cli.policy.findings import Finding
 from nerq_cli.policy.rules import RULES, WAIVABLE_RULES, RuleInput, find_findings
 from nerq_cli.policy.settings import PolicySettings
 from nerq_cli.policy.upgrade import find_uninstallable_fixes
-from nerq_cli.policy.waivers import NOTICE_DAYS, Waiver, WaiverUse, apply_waivers
+from nerq_cli.policy.waivers import NOTICE_DAYS, Waiver, WaiverPaths, WaiverUse, apply_waivers
 
 TODAY = date(2026, 11, 21)
 AS_OF = int(datetime(2026, 11, 21, 12, tzinfo=timezone.utc).timestamp())
@@ -220,10 +220,9 @@ def test_a_waiver_may_have_a_use_where_something_was_not_checked() -> None:
     assert [id_ for id_, _, _ in found] == ["waiver-unused", "score-unknown"]
 
 
-def test_a_vex_statement_about_what_another_package_contains_is_left_out() -> None:
-    inside = statement(product="pkg:pypi/framework")
-    assert check(inside) == [WAIVED]  # the product is no dependency: it is the project's own
-    assert VULNERABLE in check(inside, assessments=(assess(), assess("framework")))
+def test_a_vex_statement_on_a_part_of_a_product_is_left_out() -> None:
+    assert check(statement(product="")) == [WAIVED]
+    assert check(statement(product="pkg:pypi/framework")) == [VULNERABLE]
 
 
 def test_until_fixed_lasts_while_no_fix_can_be_installed() -> None:
@@ -322,3 +321,54 @@ def test_more_time_never_makes_a_waiver_apply_again(waivers: list[Waiver], days:
 def test_notice_is_two_weeks() -> None:
     assert NOTICE_DAYS == 14
     assert WaiverUse(waiver=statement()).has_ended is False
+
+
+def drift(*paths: str, purl: str = "", rule: str = "lock-drift") -> Finding:
+    """Return a finding at places; about a package if it has a package URL."""
+    name = "demo" if purl else ""
+    return Finding(
+        id=rule, text="t", purl=purl, name=name, locations=tuple(Location(path=path, line=1) for path in paths)
+    )
+
+
+@pytest.mark.parametrize(
+    ("one", "fields", "expected"),
+    [
+        (drift("web/package.json"), {"path": "web/package.json"}, True),
+        (drift("web/package.json"), {"path": "/web/package.json"}, True),
+        (drift("web/package.json"), {"path": "web"}, True),
+        (drift("web/package.json"), {"path": "web/*.json"}, True),
+        (drift("web/package.json"), {"path": "**/package.json"}, True),
+        (drift("web/package.json"), {"path": "package.json"}, False),  # that is the one beside the settings
+        (drift("web/package.json"), {"path": "web/package.json", "rule": "age-policy-mismatch"}, False),
+        (drift("web/package.json", "b/package.json"), {"path": "web/package.json"}, True),
+        (drift(), {"path": "web/package.json"}, False),
+        (drift("web/package.json", purl="pkg:npm/demo"), {"path": "web/package.json"}, False),
+        (drift("web/package.json", purl="pkg:npm/demo"), {"path": "web/package.json", "package": "demo"}, True),
+        (drift("web/a", "b/a", purl="pkg:npm/demo"), {"path": "web/a", "package": "demo"}, False),
+        (drift("web/a"), {"path": "web/a", "directory": ""}, True),
+        (drift("web/a"), {"path": "a", "directory": "web"}, True),
+        (drift("webs/a"), {"path": "a", "directory": "web"}, False),
+        (drift("web/a", "b/a", purl="pkg:npm/demo"), {"package": "demo", "directory": "web"}, False),
+    ],
+)
+def test_a_waiver_of_files_waives_what_is_about_no_package(
+    one: Finding, fields: dict[str, Any], *, expected: bool
+) -> None:
+    assert is_waived(one, waiver(**{"package": "", "rule": "lock-drift"} | fields)) is expected
+
+
+@pytest.mark.parametrize(
+    ("paths", "path", "expected"),
+    [
+        (WaiverPaths(base="../app"), "../app/web/package.json", True),
+        (WaiverPaths(base="../app"), "web/package.json", False),
+        (WaiverPaths(prefix="web"), "package.json", True),
+        (WaiverPaths(base="x", prefix="web"), "x/package.json", True),
+        (WaiverPaths(prefix="web"), "web/package.json", False),
+    ],
+)
+def test_paths_of_waivers_are_relative_to_the_settings(paths: WaiverPaths, path: str, *, expected: bool) -> None:
+    one = waiver(package="", path="web/package.json", rule="lock-drift")
+    [applied], _ = apply_waivers([drift(path)], [one], AS_OF, paths)
+    assert (applied.waiver is not None) is expected

@@ -39,6 +39,7 @@ from nerq_cli.facts import (
 from nerq_cli.inventory import Dependency, Location, Package
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import State, judge_dependency, rules
+from nerq_cli.policy.age import AgeRule, Availability
 from nerq_cli.policy.assessment import pack_metadata
 from nerq_cli.policy.baseline import compare, mark_findings, record_run
 from nerq_cli.policy.findings import AppliedWaiver, Finding
@@ -707,6 +708,41 @@ def compared() -> Report:
     findings, comparison = mark_findings(before, run, after.findings, compare(before, run))
     verdict = decide_exit(findings, threshold="70", below_count=4)
     return replace(after, findings=findings, comparison=comparison, exit_reason=verdict.reason)
+
+
+@pytest.fixture
+def aged(findings: Report) -> Report:
+    """Proposed versions that age rules leave out for a while, for good, and not at all; and a threshold of its own."""
+    rule = AgeRule(
+        tool="pnpm",
+        ecosystem=PYPI,
+        setting="minimumReleaseAge",
+        value="10080",
+        location=Location(path="pnpm-workspace.yaml", line=3),
+        seconds=7 * DAY,
+    )
+    availability = {
+        "pillow": Availability(
+            state="later",
+            installable_at=AS_OF + 3 * DAY - 60,
+            rules=(rule,),
+            overrides=('minimumReleaseAgeExclude: ["pillow"]',),
+        ),
+        "django": Availability(state="never", rules=(rule,)),
+        "requests": Availability(state="now"),
+        "lodash": Availability(state="unknown", rules=(rule,)),
+    }
+    return replace(
+        findings,
+        dependencies=tuple(
+            replace(
+                one,
+                availability=availability.get(one.dependency.package.name),
+                threshold=80.0 if one.dependency.package.name == "pillow" else None,
+            )
+            for one in findings.dependencies
+        ),
+    )
 
 
 @pytest.fixture

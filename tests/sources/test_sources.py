@@ -52,6 +52,7 @@ def test_a_run_is_complete_without_the_optional_sources_only() -> None:
         "deps-dev",
         "scorecard",
         "github",
+        "mcp-registry",
         "npm-downloads",
         "pypistats",
     }
@@ -67,3 +68,15 @@ def test_the_table_imports_no_source_and_no_http_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", watch], capture_output=True, text=True, check=False)  # noqa: S603
     assert done.stderr.strip() == "[]"
+
+
+def test_a_variable_of_other_tools_replaces_an_endpoint_and_makes_no_name_public() -> None:
+    mirror = read_endpoints({"HF_ENDPOINT": "https://mirror.example/hub/", "HF_TOKEN": "hf_demo"})
+    assert mirror["huggingface"].url == "https://mirror.example/hub"
+    assert mirror["huggingface"].headers == {"Authorization": "Bearer hf_demo"}
+    assert "huggingface" not in mirror.configured
+    own = read_endpoints({"NERQ_HF_URL": "https://own.example", "HF_ENDPOINT": "https://mirror.example"})
+    assert own["huggingface"].url == "https://own.example"
+    assert "huggingface" in own.configured
+    with pytest.raises(ConfigError, match="HF_ENDPOINT"):
+        read_endpoints({"HF_ENDPOINT": "mirror"})

@@ -41,7 +41,13 @@ RENOVATE_FILES: Final = (
 )
 DEPENDABOT_FILES: Final = (".github/dependabot.yml", ".github/dependabot.yaml")
 #: Presets of Renovate by which an npm version waits three days (its preset ``security:minimumReleaseAgeNpm``).
-_NPM_PRESETS: Final = frozenset({"security:minimumReleaseAgeNpm", "config:best-practices"})
+_NPM_PRESETS: Final = frozenset({"security:minimumReleaseAgeNpm", "npm:unpublishSafe", "config:best-practices"})
+#: What the names of Renovate's own presets begin with, before a colon. Others stand in a repository or a package.
+_OWN_PRESETS: Final = frozenset(
+    {"", "abandonments", "compatibility", "config", "customManagers", "default", "docker", "global", "group", "helpers"}
+    | {"mergeConfidence", "monorepo", "npm", "packages", "preview", "regexManagers", "replacements", "schedule"}
+    | {"security", "workarounds"}
+)
 _NPM_PRESET_AGE: Final = "3 days"
 #: Managers, data sources and categories of Renovate, and the ecosystem of each.
 _RENOVATE_ECOSYSTEMS: Final[dict[str, EcosystemId]] = {
@@ -89,6 +95,24 @@ def read_renovate(text: str, path: str) -> Iterator[AgeRule]:
     for ecosystem in _BOTH:
         if rule := _read_renovate_rule(root, path, ecosystem):
             yield replace(rule, is_bot=True)
+
+
+def list_unread_presets(text: str, path: str) -> Iterator[tuple[str, int]]:
+    """Yield each preset that stands elsewhere and may have an age, with its line: such presets are not fetched."""
+    if "extends" not in text or (path.endswith("package.json") and '"renovate"' not in text):
+        return
+    try:
+        documents = parse_documents(_strip_comments(text), lambda _message, _line: None)
+    except NotYamlError:
+        return
+    root = get_members(documents[0] if documents else None)
+    if path.endswith("package.json"):
+        root = get_members(root.get("renovate"))
+    node = root.get("extends")
+    for preset in _list_texts(node):
+        prefix, colon, _ = preset.partition(":")
+        if node is not None and not (colon and prefix in _OWN_PRESETS):
+            yield preset, node.line
 
 
 def _strip_comments(text: str) -> str:

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from nerq_cli.errors import UsageError
 from nerq_cli.manifests.discovery.gitignore import IgnoreRules, compile_rules, is_ignored
 from nerq_cli.manifests.discovery.governing import find_governing_locks
-from nerq_cli.manifests.discovery.walk import walk_files
+from nerq_cli.manifests.discovery.walk import Ignored, walk_files
 from nerq_cli.manifests.formats import FORMATS, describe_known_files, detect_explicit_format, detect_format
 from nerq_cli.manifests.read_file import is_directory
 from nerq_cli.problem import Problem
@@ -26,6 +26,8 @@ STDIN_LABEL: Final = "<stdin>"
 _BINARY_LOCK: Final = "bun.lockb"
 _TEXT_LOCK: Final = "bun.lock"
 _BINARY_PROBLEM: Final = "a binary lock file: not read, so the versions in use are not known"
+#: Paths that one sentence lists.
+_MAX_SHOWN: Final = 5
 _BINARY_HINT: Final = "bun install --save-text-lockfile writes bun.lock, which is read"
 
 
@@ -95,11 +97,22 @@ class FileFinder:
         include: Sequence[str] = (),
         *,
         recursive: bool = True,
+        is_source: Callable[[str], bool] | None = None,
+        skipped_formats: Sequence[str] = (),
     ) -> None:
+        """Take the arguments of `find_dependency_files`, and what tells by its path a file to list as source.
+
+        A file may be both.
+        """
+        self.is_source = is_source or (lambda _: False)
+        #: The files that ``is_source`` selects among those searched or named.
+        self.source_files: dict[str, InputFile] = {}
+        self._ignored = Ignored()
         self.base = Path(os.path.normpath((root or Path()).absolute()))
         self.exclude = [self._anchor_pattern(pattern) for pattern in exclude]
         self.include = [self._anchor_pattern(pattern) for pattern in include]
         self.recursive = recursive
+        self.skipped_formats = skipped_formats
         self.as_format = _resolve_format(as_format) if as_format else ""
 
     def find_all(self, paths: Sequence[str], stdin_as: str) -> tuple[InputFile, ...]:
@@ -144,6 +157,10 @@ class FileFinder:
             yield from self.find_below(file, file)
             return
         name = self.as_format or detect_explicit_format(PurePosixPath(file))
+        if not self.as_format and self.is_source(str(file)):
+            self._add_source(self.make_file(file, root=file.parent, name=name))
+            if not name:
+                return
         yield self.make_file(file, root=file.parent, name=name)
         lock = file.with_name(f"{file.name}.lock")
         if not self.as_format and file.suffix == ".py" and os.path.lexists(lock):  # uv's lock file for a script
@@ -156,13 +173,44 @@ class FileFinder:
         is_included = self._make_include_filter(real_path)
         for entry in walk_files(
             real_path,
-            lambda path: _is_dependency_file(path) and is_included(path) and matches(path),
+            lambda path: (_is_dependency_file(path) or self.is_source(path)) and is_included(path) and matches(path),
             self._exclude_rules(real_path),
+            self._ignored,
         ):
             name = "" if entry.problem else detect_format(PurePosixPath(entry.path))
+            is_source = not entry.problem and self.is_source(entry.path)
+            is_skipped = name in self.skipped_formats
+            if is_skipped and not is_source:
+                continue
             problem = entry.problem or _find_link_problem(Path(entry.path), real_path)
             file = self.make_file(top / Path(entry.path).relative_to(real_path), root=root, name=name, problem=problem)
-            yield replace(file, from_search=True)
+            file = replace(file, from_search=True)
+            if is_source and not problem:
+                self._add_source(file)
+            if not is_source or (_is_dependency_file(entry.path) and not is_skipped):
+                yield file
+
+    def describe_ignored(self) -> str:
+        """Return what the searches left out because of ignore files, though git may track it; empty for nothing."""
+        paths = list(dict.fromkeys(self._ignored.paths))
+        if not paths:
+            return ""
+        shown = ", ".join(self.display_path(Path(path)) for path in paths[:_MAX_SHOWN])
+        count = f"{'at least ' * self._ignored.has_more}{len(paths):,} file{'s' * (len(paths) > 1)}"
+        reason = (
+            f"git's index shows which ones are tracked, and {self._ignored.problem}"
+            if self._ignored.problem
+            else "there is no git repository that shows which ones are tracked"
+        )
+        return f".gitignore leaves out {count} ({shown}{', …' * (len(paths) > _MAX_SHOWN)}): {reason}"
+
+    @property
+    def has_unreadable_index(self) -> bool:
+        """Whether git's index, which decides what was left out, cannot be read."""
+        return bool(self._ignored.problem)
+
+    def _add_source(self, file: InputFile) -> None:
+        self.source_files.setdefault(file.key, file)
 
     def make_file(self, file: Path, *, root: Path, name: str, problem: str = "") -> InputFile:
         """Return the file with its format, or with the problem that keeps it from being read."""

@@ -179,7 +179,12 @@ def rules_in(folder: Path) -> tuple[IgnoreRules, ...]:
 
 def rules_of_work_tree(top: Path) -> tuple[IgnoreRules, ...]:
     """Return the rules of ``info/exclude``, for the top directory of a work tree."""
-    return _read_rules(top, _git_directory(top / ".git") / "info" / "exclude")
+    return _read_rules(top, _common_directory(top / ".git") / "info" / "exclude")
+
+
+def find_work_tree(folder: Path) -> Path | None:
+    """Return the top directory of the work tree that holds a directory; None outside of one."""
+    return next((directory for directory in (folder, *folder.parents) if (directory / ".git").exists()), None)
 
 
 def rules_above(folder: Path) -> tuple[IgnoreRules, ...]:
@@ -204,10 +209,15 @@ def _up_to_work_tree(folder: Path) -> list[Path]:
     return []
 
 
-def _git_directory(git: Path) -> Path:
+def find_git_directory(git: Path) -> Path:
     """Return the git directory of a work tree: ``.git``, or its target in submodules and linked work trees."""
     pointer = _read_text(git).removeprefix("gitdir:").strip()
-    directory = git.parent / pointer if pointer else git
+    return git.parent / pointer if pointer else git
+
+
+def _common_directory(git: Path) -> Path:
+    """Return the directory that all work trees of a repository share."""
+    directory = find_git_directory(git)
     return directory / _read_text(directory / "commondir").strip()
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import cached_property
 from heapq import heappop, heappush
 from itertools import count, islice
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from nerq_cli.errors import NothingToScanError
+from nerq_cli.garbage import pause_garbage_collection
 from nerq_cli.inventory import NOT_UNDERSTOOD, Declaration, DependencyFile, Include, LockedPackage, Origin, locate_url
 from nerq_cli.manifests.discovery.find import STDIN_LABEL, FileFinder, InputFile, is_inside, project_root
 from nerq_cli.manifests.discovery.gitignore import compile_rules, is_ignored
@@ -69,8 +68,11 @@ def load_dependency_files(  # noqa: PLR0913 - the options of a search on the com
     include: Sequence[str] = (),
     recursive: bool = True,
     as_format: str = "",
+    skipped_formats: Sequence[str] = (),
     root: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
+    is_source: Callable[[str], bool] | None = None,
+    source_files: list[InputFile] | None = None,
 ) -> tuple[DependencyFile, ...]:
     """Return the dependency files at the paths and the files that they include, each once.
 
@@ -84,22 +86,57 @@ def load_dependency_files(  # noqa: PLR0913 - the options of a search on the com
         include: patterns of files to read; empty means all.
         recursive: whether to search the directories in a directory.
         as_format: the format of all files in ``paths``.
+        skipped_formats: formats whose files a search leaves out.
         root: directory that paths are relative to; by default the current directory.
         progress: called with the number of files read and the number of files known.
+        is_source: tells by its path a file to list in ``source_files``; it may be a dependency file as well.
+        source_files: filled with such files, in the order of the search, also where this raises an error.
 
     Raises:
         NothingToScanError: there is no dependency file.
         UsageError: a path does not exist, or there is no such format.
     """
-    finder = FileFinder(root, exclude, as_format, include, recursive=recursive)
+    finder = FileFinder(
+        root, exclude, as_format, include, recursive=recursive, is_source=is_source, skipped_formats=skipped_formats
+    )
     input_files = finder.find_all(paths, stdin_as)
+    if source_files is not None:
+        source_files += finder.source_files.values()
     if not input_files:
-        raise NothingToScanError(
-            f"no dependency file in {', '.join(paths) or 'no path'}", hint=f"looked for {describe_searched_files()}"
-        )
+        raise _nothing_found(paths, finder)
     loader = _FileLoader(finder, stdin or _read_stdin)
     loader.load_all(input_files, progress or (lambda _, __: None))
-    return loader.collect_results([file.key for file in input_files])
+    dependency_files = loader.collect_results([file.key for file in input_files])
+    if not dependency_files:
+        raise _nothing_found(paths, finder)
+    return _add_ignored(dependency_files, finder)
+
+
+def _nothing_found(paths: Sequence[str], finder: FileFinder) -> NothingToScanError:
+    hint = finder.describe_ignored() or f"looked for {describe_searched_files()}"
+    return NothingToScanError(f"no dependency file in {', '.join(paths) or 'no path'}", hint=hint)
+
+
+def _is_unrelated(dependency_file: DependencyFile) -> bool:
+    """Whether a file has the name of a format that it has nothing of."""
+    file_format = FORMATS.get(dependency_file.format)
+    return (
+        file_format is not None
+        and file_format.may_have_other_content
+        and not (dependency_file.declarations or dependency_file.includes or dependency_file.problems)
+    )
+
+
+def _add_ignored(dependency_files: Sequence[DependencyFile], finder: FileFinder) -> tuple[DependencyFile, ...]:
+    """Return the files, the first one with what was left out though git may track it: a problem or a note."""
+    first, *others = dependency_files
+    description = finder.describe_ignored()
+    if description and finder.has_unreadable_index:
+        problem = Problem(path=first.path, message=description, hint="git status repairs it, or names its fault")
+        first = replace(first, problems=(*first.problems, replace(problem, level="incomplete")))
+    elif description:
+        first = replace(first, notes=(*first.notes, description))
+    return (first, *others)
 
 
 def _read_stdin() -> bytes:
@@ -120,6 +157,8 @@ class _FileLoader:
         self.dependency_files: dict[str, DependencyFile] = {}
         self.texts: dict[str, str] = {}
         self.include_edges: dict[str, list[IncludeEdge]] = {}
+        #: Keys of the files that a search found by their names, and that have another content.
+        self.unrelated: set[str] = set()
 
     @cached_property
     def workspaces(self) -> Workspaces:
@@ -139,6 +178,8 @@ class _FileLoader:
             if previous is None or (previous.constraint and not file.constraint):
                 dependency_file = self.dependency_files[file.key] = self._read_dependency_file(file)
                 self.include_edges[file.key] = []
+                if file.from_search and _is_unrelated(dependency_file):
+                    self.unrelated.add(file.key)
                 self._follow_includes(file, dependency_file)
         progress(len(self.dependency_files), len(self.dependency_files))
 
@@ -148,7 +189,7 @@ class _FileLoader:
             cycle_path = " -> ".join(self.dependency_files[key].path for key in cycle.path)
             self._add_problem(cycle.includer, cycle.include, CannotReadError(f"includes itself: {cycle_path}"))
         self._share_indexes()
-        keys = dict.fromkeys((*first_keys, *self.dependency_files))
+        keys = [key for key in dict.fromkeys((*first_keys, *self.dependency_files)) if key not in self.unrelated]
         return name_local_projects([self.dependency_files[key] for key in keys])
 
     def _enqueue(self, file: InputFile, *, from_include: bool) -> None:
@@ -168,7 +209,7 @@ class _FileLoader:
         if file.format == _REQUIREMENTS and not file.from_search and text.lstrip().startswith("{"):
             problem = Problem(path=file.path, line=1, message=_JSON_PROBLEM, hint=_JSON_HINT)
             return DependencyFile(path=file.path, format=file.format, problems=(problem,))
-        with _pause_garbage_collection():
+        with pause_garbage_collection():
             dependency_file = FORMATS[file.format].reader.read(
                 text, file.path, constraint=file.constraint, group=file.group
             )
@@ -401,15 +442,3 @@ def _is_prose(dependency_file: DependencyFile) -> bool:
     problems = len(dependency_file.problems)
     items = sum(declaration.skip_reason != NOT_UNDERSTOOD for declaration in dependency_file.declarations)
     return dependency_file.format == _REQUIREMENTS and problems >= _MIN_PROSE_PROBLEMS and problems > 2 * items
-
-
-@contextmanager
-def _pause_garbage_collection() -> Iterator[None]:
-    """Search for no cyclic garbage meanwhile: readers make millions of objects, which is a fifth of their time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

@@ -9,9 +9,12 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from nerq_cli.inventory import Location
+from nerq_cli.policy.assessment import Assessment
 from nerq_cli.policy.findings import Finding, Level
 from nerq_cli.policy.rules.age import AGE_POLICY_MISMATCH, TOO_NEW
 from nerq_cli.policy.rules.licences import LICENCE, NO_LICENCE
+from nerq_cli.policy.rules.mcp import MCP_INSECURE_URL, MCP_UNPINNED
 from nerq_cli.policy.rules.origins import FOREIGN_ORIGIN, PROVENANCE_LOST, PUBLISHER_CHANGED
 from nerq_cli.policy.rules.project import INSTALL_SCRIPT, LOCK_DRIFT, UNPINNED
 from nerq_cli.policy.rules.registry import (
@@ -27,7 +30,7 @@ from nerq_cli.policy.rules.rule import ForeignOrigin, PolicyRule, RuleInput
 from nerq_cli.policy.rules.scores import NOT_JUDGED, SCORE_BELOW_THRESHOLD, SCORE_UNKNOWN
 from nerq_cli.policy.rules.vulnerabilities import MALICIOUS, MALWARE_HINT, VULNERABILITY
 from nerq_cli.policy.rules.waivers import WAIVER_EXPIRED, WAIVER_UNUSED
-from nerq_cli.policy.settings import PolicySettings
+from nerq_cli.policy.settings import LEVELS, PolicySettings, SubtreePolicy
 from nerq_cli.policy.waivers import Waiver, apply_waivers
 
 __all__ = [
@@ -63,6 +66,8 @@ RULES: Final[tuple[PolicyRule, ...]] = (
     LICENCE,
     NO_LICENCE,
     UNPINNED,
+    MCP_UNPINNED,
+    MCP_INSECURE_URL,
     AGE_POLICY_MISMATCH,
     WAIVER_EXPIRED,
     WAIVER_UNUSED,
@@ -90,23 +95,60 @@ def find_findings(rule_input: RuleInput) -> tuple[Finding, ...]:
     One at the level ``allow`` is returned only if it means that something could not be checked. Those that a waiver
     applies to have it.
     """
-    findings = (finding for rule in RULES if rule not in _WAIVER_RULES for finding in _check_rule(rule, rule_input))
+    if rule_input.settings.subtrees:
+        findings: Iterable[Finding] = _check_directories(rule_input)
+    else:
+        findings = (finding for rule in RULES if rule not in _WAIVER_RULES for finding in _check_rule(rule, rule_input))
     if not rule_input.waivers:
         return tuple(findings)
-    waived, uses = apply_waivers(findings, _select_waivers(rule_input), rule_input.as_of)
+    waived, uses = apply_waivers(findings, _select_waivers(rule_input), rule_input.as_of, rule_input.waiver_paths)
     rule_input = msgspec.structs.replace(rule_input, waiver_uses=uses)
     about_waivers = [finding for rule in _WAIVER_RULES for finding in _check_rule(rule, rule_input)]
     return tuple(sorted((*waived, *about_waivers), key=lambda finding: _POSITIONS[finding.id]))
 
 
 def _select_waivers(rule_input: RuleInput) -> list[Waiver]:
-    """Return the waivers without the VEX statements about what another package contains."""
-    if not any(waiver.product for waiver in rule_input.waivers):
-        return list(rule_input.waivers)
-    others = {
-        assessment.dependency.package.purl for assessment in rule_input.assessments if not assessment.dependency.is_own
-    }
-    return [waiver for waiver in rule_input.waivers if waiver.product not in others]
+    """Return the waivers without the VEX statements on parts of a product that is not the scanned project."""
+    return [waiver for waiver in rule_input.waivers if not waiver.product]
+
+
+def _check_directories(rule_input: RuleInput) -> list[Finding]:
+    """Return the findings, each by the policy of the directory that it is about; of several the strictest.
+
+    Rules that look at a whole project see all of it with each of the policies.
+    """
+    settings = rule_input.settings
+    by_directory: dict[str, list[Assessment]] = {}
+    for assessment in rule_input.assessments:
+        for directory in _list_directories(settings, assessment.dependency.locations):
+            by_directory.setdefault(directory, []).append(assessment)
+    found: dict[tuple[object, ...], Finding] = {}
+    everywhere = SubtreePolicy(directory="", threshold=rule_input.threshold, policy=replace(settings, subtrees=()))
+    for subtree in (everywhere, *settings.subtrees):
+        part = replace(
+            rule_input,
+            settings=subtree.policy,
+            threshold=subtree.threshold,
+            assessments=by_directory.get(subtree.directory, ()),
+        )
+        for rule in RULES:
+            if rule in _WAIVER_RULES:
+                continue
+            for finding in _check_rule(rule, part):
+                if subtree.directory in _list_directories(settings, finding.locations):
+                    text = "" if finding.purl else finding.text
+                    key = (finding.id, finding.purl, finding.version, finding.advisory, finding.locations, text)
+                    found[key] = max(found.get(key, finding), finding, key=_rank_strictness)
+    return sorted(found.values(), key=lambda finding: _POSITIONS[finding.id])
+
+
+def _list_directories(settings: PolicySettings, locations: Iterable[Location]) -> list[str]:
+    """Return the directories whose policies apply to these places; empty stands for all others."""
+    return [subtree.directory for subtree in settings.select_subtrees(locations)] or [""]
+
+
+def _rank_strictness(finding: Finding) -> tuple[int, bool]:
+    return LEVELS.index(finding.level), not finding.undecided
 
 
 def _check_rule(rule: PolicyRule, rule_input: RuleInput) -> Iterator[Finding]:

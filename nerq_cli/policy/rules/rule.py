@@ -12,7 +12,7 @@ from nerq_cli.policy.assessment import Assessment
 from nerq_cli.policy.findings import Finding, Level
 from nerq_cli.policy.marks import read_mark
 from nerq_cli.policy.settings import DEFAULT_POLICY, PolicySettings
-from nerq_cli.policy.waivers import Waiver, WaiverUse
+from nerq_cli.policy.waivers import Waiver, WaiverPaths, WaiverUse
 
 
 class ForeignOrigin(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,6 +43,8 @@ class RuleInput(msgspec.Struct, frozen=True, kw_only=True):
     age_rules: Sequence[AgeRule] = ()
     #: Of the settings, then those of VEX documents in the order of their time.
     waivers: Sequence[Waiver] = ()
+    #: How the paths of waivers relate to those of locations.
+    waiver_paths: WaiverPaths = WaiverPaths()
     #: What became of them; set for the rules about waivers, which come last.
     waiver_uses: Sequence[WaiverUse] = ()
     #: Whether the run sees a part of the project only.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
+
+from msgspec.structs import replace
 
 from nerq_cli.policy import estimate_dimension
 from nerq_cli.policy.assessment import Assessment
@@ -19,8 +21,20 @@ def _find_below(rule_input: RuleInput) -> Iterator[Finding]:
     for assessment in rule_input.assessments:
         if assessment.state == "below":
             threshold = settings.find_threshold(assessment.dependency, rule_input.threshold)
+            if assessment.threshold is not None:  # another directory may require more
+                threshold = max(threshold, assessment.threshold)
             if text := explain_below(assessment, threshold, settings):
-                yield build_finding(assessment, text)
+                yield _add_without_waived(build_finding(assessment, text), assessment)
+
+
+def _add_without_waived(finding: Finding, assessment: Assessment) -> Finding:
+    """Return the finding with the score without waived advisories; their waivers apply to it if that passes."""
+    without = assessment.without_waived
+    if without is None or without.value is None:
+        return finding
+    noun = "advisory" if without.advisories == 1 else f"{without.advisories} advisories"
+    text = f"{finding.text}; {without.value:.1f} without the waived {noun}"
+    return replace(finding, text=text, advisory_ids=without.ids if without.passes else ())
 
 
 def explain_below(assessment: Assessment, threshold: float, settings: PolicySettings) -> str:
@@ -32,12 +46,12 @@ def explain_below(assessment: Assessment, threshold: float, settings: PolicySett
     value = lowest_cap if score.value is None else score.value
     sign = "at most " if score.value is None else ""
     reasons = [f"{sign}{value:.1f} of {threshold:g} points"] if value < threshold else []
-    return "; ".join([*reasons, *explain_dimensions(score, settings)])
+    return "; ".join([*reasons, *explain_dimensions(score, settings.find_dimension_thresholds(assessment.dependency))])
 
 
-def explain_dimensions(score: Score, settings: PolicySettings) -> Iterator[str]:
+def explain_dimensions(score: Score, thresholds: Mapping[str, float]) -> Iterator[str]:
     """Yield each dimension of a score that is below its threshold, with the numbers."""
-    for name, minimum in settings.dimension_thresholds.items():
+    for name, minimum in thresholds.items():
         _, high = estimate_dimension(score, name)
         if high < minimum:
             mean = score.dimensions.get(name)

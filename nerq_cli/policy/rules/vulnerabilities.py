@@ -42,18 +42,21 @@ def _find_vulnerabilities(rule_input: RuleInput) -> Iterator[Finding]:
         ):  # the advisories of a public package of the same name
             continue
         for advisory, level in list_vulnerabilities(assessment, rule_input.settings):
-            severity = get_severity(advisory)
-            finding = build_finding(assessment, _describe_advisory(assessment, advisory), level)
-            yield replace(
-                finding,
-                advisory=advisory.id,
-                severity=severity,
-                advisory_ids=(advisory.id, *advisory.aliases),
-                fix=_find_installable_fix(assessment, advisory),
-            )
+            yield build_vulnerability(assessment, advisory, level)
         score = assessment.score
         if is_below_accepted and assessment.state == "below" and score is not None and not score.has_required_signal:
             yield build_undecided(assessment, "not all of its advisories are known")
+
+
+def build_vulnerability(assessment: Assessment, advisory: AffectingAdvisory, level: Level) -> Finding:
+    """Return the finding about a vulnerability of the version in use."""
+    return replace(
+        build_finding(assessment, _describe_advisory(assessment, advisory), level),
+        advisory=advisory.id,
+        severity=get_severity(advisory),
+        advisory_ids=(advisory.id, *advisory.aliases),
+        fix=_find_installable_fix(assessment, advisory),
+    )
 
 
 def list_vulnerabilities(assessment: Assessment, settings: PolicySettings) -> Iterator[tuple[AffectingAdvisory, Level]]:
@@ -69,7 +72,11 @@ def list_vulnerabilities(assessment: Assessment, settings: PolicySettings) -> It
 
 def is_denied(assessment: Assessment, settings: PolicySettings) -> bool:
     """Return whether a vulnerability of the version in use fails the run."""
-    return any(level == "deny" for _, level in list_vulnerabilities(assessment, settings))
+    return any(
+        level == "deny"
+        for applicable in settings.list_applicable(assessment.dependency)
+        for _, level in list_vulnerabilities(assessment, applicable)
+    )
 
 
 def choose_level(assessment: Assessment, advisory: AffectingAdvisory, settings: PolicySettings) -> Level:

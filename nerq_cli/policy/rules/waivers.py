@@ -42,7 +42,7 @@ def _find_unused(rule_input: RuleInput) -> Iterator[Finding]:
         elif not use.matched_count:
             if unchecked is None:
                 unchecked = {entry.dependency.package for entry in rule_input.assessments if _is_unchecked(entry)}
-            if not _matches_any(waiver.package, unchecked):
+            if not (waiver.package and _matches_any(waiver.package, unchecked)):
                 end = f", which ended on {waiver.until}" if use.has_ended else ""
                 yield _build_finding(waiver, f"no finding matches {_describe(waiver)}{end}")
 
@@ -62,12 +62,13 @@ def _matches_any(pattern: str, packages: set[Package]) -> bool:
 
 def _build_finding(waiver: Waiver, text: str, level: Level = "deny") -> Finding:
     locations = () if waiver.location is None else (waiver.location,)
-    return Finding(text=text, level=level, name=waiver.package, locations=locations)
+    return Finding(text=text, level=level, name=waiver.package or waiver.path, locations=locations)
 
 
 def _describe(waiver: Waiver) -> str:
     target = f"the rule {waiver.rule}" if waiver.rule else waiver.target
-    return f"the waiver of {target}" + (f" in {waiver.version}" if waiver.version else "")
+    places = [f" in {place}" for place in (waiver.version, waiver.package and waiver.path) if place]
+    return f"the waiver of {target}{''.join(places)}"
 
 
 def _describe_end(use: WaiverUse) -> str:

@@ -1,13 +1,16 @@
-"""CSV (RFC 4180): a row for each dependency. No cell is a formula."""
+"""CSV (RFC 4180): a row for each dependency, and for each that a comparison found removed. No cell is a formula."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING, Final
 
+from nerq_cli.inventory import Package
+from nerq_cli.policy.baseline import DependencyChange
 from nerq_cli.report.advisory import deduplicate_advisories
+from nerq_cli.report.changes import describe_causes, find_changes, list_removed
 from nerq_cli.report.issues import Issue, group_by_purl, list_issues, select_issues
 from nerq_cli.report.licences import find_licence
 from nerq_cli.report.model import Assessment, Report
@@ -48,7 +51,13 @@ LAST_COLUMNS: Final = (
     "reasons",
     "locations",
     "skip_reason",
+    "change",
+    "version_before",
+    "score_before",
+    "score_moved_by",
 )
+#: Number of columns at the end about the run that this one is compared with.
+_CHANGE_COLUMNS: Final = 4
 #: What a spreadsheet takes for the start of a formula, also in its full-width form.
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - these characters
 _SEPARATOR: Final = "; "
@@ -64,13 +73,20 @@ def render(report: Report, options: RenderOptions) -> bytes:
 def render_parts(report: Report, options: RenderOptions) -> Iterator[bytes]:  # noqa: ARG001 - Renderer protocol
     """Yield the heading and the rows. A value that is not known is an empty cell."""
     dimensions = tuple(report.methodology.dimensions)
-    issues = group_by_purl(list_issues(report))
+    issues, changes = group_by_purl(list_issues(report)), find_changes(report)
     buffer = StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
     writer.writerow((*COLUMNS, *dimensions, *LAST_COLUMNS))
     for assessment in report.dependencies:
         own = select_issues(issues, assessment.dependency)
-        writer.writerow(map(_defuse, _list_cells(assessment, own, dimensions)))
+        own_changes = changes.get(assessment.dependency.purl, ())
+        cells = (*_list_cells(assessment, own, dimensions), *_list_change_cells(report, own_changes))
+        writer.writerow(map(_defuse, cells))
+    for change in list_removed(report):
+        package = Package(ecosystem=change.ecosystem, name=change.name)
+        cells = (change.ecosystem, change.name, "", "", package.purl)
+        blanks = len(COLUMNS) + len(dimensions) + len(LAST_COLUMNS) - len(cells) - _CHANGE_COLUMNS
+        writer.writerow(map(_defuse, (*cells, *[""] * blanks, *_list_change_cells(report, (change,)))))
     yield buffer.getvalue().encode()
 
 
@@ -101,6 +117,15 @@ def _list_cells(assessment: Assessment, issues: list[Issue], dimensions: tuple[s
     yield _SEPARATOR.join(assessment.reasons)
     yield _SEPARATOR.join(map(format_location, dependency.locations))
     yield dependency.skip_reason
+
+
+def _list_change_cells(report: Report, changes: Sequence[DependencyChange]) -> Iterator[str]:
+    """Yield the cells of the comparison, empty for what did not change; parts of several changes are in one order."""
+    yield _SEPARATOR.join(change.kind for change in changes)
+    yield _SEPARATOR.join(change.version_before or "" for change in changes)
+    yield _SEPARATOR.join(_number(change.score_before) for change in changes)
+    causes = [", ".join(describe_causes(report, change)) for change in changes]
+    yield _SEPARATOR.join(causes) if any(causes) else ""
 
 
 def _rank_severity(severity: str) -> int:

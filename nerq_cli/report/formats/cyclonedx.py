@@ -11,9 +11,16 @@ import msgspec
 from nerq_cli.ecosystems import NPM
 from nerq_cli.facts import AffectingAdvisory
 from nerq_cli.inventory import Dependency
-from nerq_cli.policy.findings import Finding
+from nerq_cli.policy.findings import AppliedWaiver, Finding
 from nerq_cli.policy.fix import find_newer_fixes
 from nerq_cli.report.advisory import deduplicate_advisories
+from nerq_cli.report.changes import (
+    describe_changes,
+    describe_findings,
+    describe_summary,
+    list_removed,
+    name_removed,
+)
 from nerq_cli.report.gaps import is_fully_checked, list_gaps
 from nerq_cli.report.identifiers import build_uuid
 from nerq_cli.report.json_lists import write_document
@@ -46,6 +53,8 @@ _OPTIONAL_KINDS: Final = frozenset({"optional", "extra", "peer", *_DEV_KINDS})
 _NPM_DEVELOPMENT: Final = "cdx:npm:package:development"
 #: Most reasons of a dependency, and most texts on what was not checked.
 _MAX_TEXTS: Final = 10
+#: Most dependencies that are named as removed.
+_MAX_REMOVED: Final = 1_000
 
 
 def render(report: Report, options: RenderOptions) -> bytes:
@@ -55,12 +64,13 @@ def render(report: Report, options: RenderOptions) -> bytes:
 
 def render_parts(report: Report, options: RenderOptions) -> Iterator[bytes]:
     """Yield the parts of the same, an element at a time."""
-    refs = _build_refs(report)
+    refs, changes = _build_refs(report), describe_changes(report)
     relations = find_relations([assessment.dependency for assessment in report.dependencies])
     encode = msgspec.json.Encoder().encode
     lists = {
         "components": [
-            encode(_build_component(assessment, ref)) for assessment, ref in zip(report.dependencies, refs, strict=True)
+            encode(_build_component(assessment, ref, changes.get(assessment.dependency.purl, "")))
+            for assessment, ref in zip(report.dependencies, refs, strict=True)
         ],
         "dependencies": list(map(encode, _list_edges(refs, relations))),
         "vulnerabilities": list(map(encode, _build_vulnerabilities(report, refs))),
@@ -142,8 +152,23 @@ def _build_metadata(report: Report) -> dict[str, Any]:
             _property("exit", f"{report.exit.value}"),
             _property("exit-reason", report.exit_reason),
             *gaps[:_MAX_TEXTS],
+            *_list_comparison(report),
         ],
     }
+
+
+def _list_comparison(report: Report) -> Iterator[dict[str, str]]:
+    """Yield what a comparison found; CycloneDX has no other place for what a project lacks."""
+    comparison = report.comparison
+    if comparison is None:
+        return
+    yield _property("comparison:baseline", comparison.label)
+    yield _property("comparison:dependencies", describe_summary(comparison))
+    yield _property("comparison:findings", ", ".join(describe_findings(report, comparison)))
+    removed = list_removed(report)
+    yield from (_property("comparison:removed", name_removed(change)) for change in removed[:_MAX_REMOVED])
+    if len(removed) > _MAX_REMOVED:
+        yield _property("comparison:removed", f"{len(removed) - _MAX_REMOVED:,} more")
 
 
 def _property(name: str, value: str) -> dict[str, str]:
@@ -154,7 +179,8 @@ def _word(value: bool) -> str:  # noqa: FBT001 - the value itself
     return "true" if value else "false"
 
 
-def _build_component(assessment: Assessment, ref: str) -> dict[str, Any]:
+def _build_component(assessment: Assessment, ref: str, change: str) -> dict[str, Any]:
+    """Return a component; ``change`` is what differs from the earlier run."""
     dependency = assessment.dependency
     name = sanitize_text(dependency.package.name)
     group, _, base_name = name.rpartition("/")
@@ -171,6 +197,8 @@ def _build_component(assessment: Assessment, ref: str) -> dict[str, Any]:
     if links := _build_links(assessment):
         component["externalReferences"] = links
     component["properties"] = [*_list_properties(assessment)]
+    if change:
+        component["properties"].append(_property("change", change))
     if occurrences := _build_occurrences(dependency):
         component["evidence"] = {"occurrences": occurrences}
     return component
@@ -259,9 +287,10 @@ def _is_development(dependency: Dependency) -> bool:
 def _build_vulnerabilities(report: Report, refs: list[str]) -> list[dict[str, Any]]:
     """Return each vulnerability once for all components with the same fix, and once for each that has a waiver."""
     waived = {
-        (finding.purl, finding.advisory): finding
+        (finding.purl, id_): finding
         for finding in report.findings
         if finding.advisory and finding.waiver is not None
+        for id_ in (finding.advisory, *finding.advisory_ids)
     }
     vulnerabilities: dict[tuple[str, str, str], dict[str, Any]] = {}
     for assessment, ref in zip(report.dependencies, refs, strict=True):
@@ -278,7 +307,8 @@ def _build_vulnerabilities(report: Report, refs: list[str]) -> list[dict[str, An
             affected: dict[str, Any] = {"ref": ref}
             if assessment.dependency.version:
                 version = sanitize_text(assessment.dependency.version)
-                affected["versions"] = [{"version": version, "status": "affected"}]
+                has_fix = finding is not None and finding.waiver is not None and finding.waiver.status == "fixed"
+                affected["versions"] = [{"version": version, "status": "unaffected" if has_fix else "affected"}]
             vulnerability["affects"].append(affected)
     return list(vulnerabilities.values())
 
@@ -308,7 +338,7 @@ def _build_vulnerability(advisory: AffectingAdvisory, fix: str, finding: Finding
     links = dict.fromkeys(clean_link(link) for link in (advisory.link, *advisory.links))
     vulnerability["advisories"] = [{"url": link} for link in links if link]
     if finding is not None:
-        vulnerability["analysis"] = _build_analysis(finding)
+        vulnerability["analysis"] = _build_analysis(finding.waiver)
     vulnerability["affects"] = []
     properties = []
     if advisory.malware:
@@ -327,16 +357,39 @@ def _find_publisher(advisory_id: str) -> dict[str, str]:
     return {"name": name, "url": url}
 
 
-def _build_analysis(finding: Finding) -> dict[str, Any]:
-    """Return the analysis of a waived vulnerability.
+#: State of an analysis for each status of OpenVEX. A waiver without one accepts the vulnerability for a time, and the
+#: version in use has it.
+_STATES: Final = {
+    "": "exploitable",
+    "affected": "exploitable",
+    "not_affected": "not_affected",
+    "fixed": "resolved",
+    "under_investigation": "in_triage",
+}
+#: Justification for those of OpenVEX that mean the same; the others are in the detail.
+_JUSTIFICATIONS: Final = {
+    "component_not_present": "code_not_present",
+    "vulnerable_code_not_present": "code_not_present",
+    "vulnerable_code_not_in_execute_path": "code_not_reachable",
+    "inline_mitigations_already_exist": "protected_by_mitigating_control",
+}
 
-    A waiver accepts a vulnerability for a time, and the version in use has it: it does not state that the project is
-    not affected. Whoever wrote a VEX document decided that, and the document itself has it.
+
+def _build_analysis(waiver: AppliedWaiver | None) -> dict[str, Any]:
+    """Return the analysis of a waived vulnerability: what the waiver, or the VEX document that it is of, states.
+
+    Nothing else makes a vulnerability ``not_affected``: neither the waiver itself nor a fix that does not exist.
     """
-    waiver = finding.waiver
-    details = [] if waiver is None else [waiver.reason]
-    if waiver is not None and waiver.until:
+    if waiver is None:
+        return {}
+    details = [waiver.reason]
+    if waiver.until:
         details.append(f"accepted until {waiver.until}")
-    if waiver is not None and waiver.owner:
-        details.append(f"by {waiver.owner}")
-    return {"state": "exploitable", "detail": sanitize_text("; ".join(filter(None, details)), TEXT_LIMIT)}
+    if waiver.owner or waiver.author:
+        details.append(f"by {waiver.owner or waiver.author}")
+    analysis: dict[str, Any] = {"state": _STATES[waiver.status]}
+    if waiver.status == "not_affected" and waiver.justification in _JUSTIFICATIONS:
+        analysis["justification"] = _JUSTIFICATIONS[waiver.justification]
+    elif waiver.justification and waiver.justification not in waiver.reason:
+        details.insert(0, waiver.justification)
+    return {**analysis, "detail": sanitize_text("; ".join(filter(None, details)), TEXT_LIMIT)}

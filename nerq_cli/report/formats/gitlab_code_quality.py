@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from nerq_cli.inventory import Location
+from nerq_cli.report.changes import describe_changes
 from nerq_cli.report.gaps import Gap, is_fully_checked, list_gaps
 from nerq_cli.report.identifiers import hash_parts
 from nerq_cli.report.issues import Issue, list_issues
@@ -25,19 +26,22 @@ _SEVERITIES: Final = ((9.0, "blocker"), (7.0, "critical"), (0.0, "major"))
 
 def render(report: Report, options: RenderOptions) -> bytes:
     """Return the issues, the worst first. What could not be checked is an issue: the format has no other place."""
-    entries = [_build_issue(issue, report) for issue in list_issues(report)]
+    changes = describe_changes(report)
+    entries = [_build_issue(issue, report, changes.get(issue.purl, "")) for issue in list_issues(report)]
     if not is_fully_checked(report):
         entries = [_build_gap(gap, number, report) for number, gap in enumerate(list_gaps(report))] + entries
     encoded = msgspec.json.encode(entries)
     return (encoded if options.compact else msgspec.json.format(encoded, indent=2)) + b"\n"
 
 
-def _build_issue(issue: Issue, report: Report) -> dict[str, Any]:
+def _build_issue(issue: Issue, report: Report, change: str) -> dict[str, Any]:
+    """Return an entry. What differs from the earlier run is in its text, for which the format has no other place."""
     label = f"{issue.label}: " if issue.name else ""
     fix = f". Fix: {issue.fix}" if issue.fix else ""
-    remark = f" ({issue.remark})" if issue.remark else ""
+    remark = f" ({issue.remark or issue.change})" if issue.remark or issue.change else ""
+    moved = f". Change: {change}" if change else ""
     return {
-        "description": sanitize_text(f"{label}{issue.text}{fix}{remark}", TEXT_LIMIT),
+        "description": sanitize_text(f"{label}{issue.text}{fix}{remark}{moved}", TEXT_LIMIT),
         "check_name": issue.rule,
         "fingerprint": issue.fingerprint,
         "severity": _choose_severity(issue),

@@ -11,6 +11,7 @@ from nerq_cli.facts import AffectingAdvisory
 from nerq_cli.inventory import Dependency
 from nerq_cli.policy.fix import find_newer_fixes
 from nerq_cli.report.advisory import deduplicate_advisories
+from nerq_cli.report.changes import describe_changes, describe_comparison
 from nerq_cli.report.gaps import is_fully_checked, list_gaps
 from nerq_cli.report.identifiers import build_uuid
 from nerq_cli.report.json_lists import write_document
@@ -68,7 +69,8 @@ def render_parts(report: Report, options: RenderOptions) -> Iterator[bytes]:
             "messages": [
                 {"level": _LEVELS[gap.level], "value": sanitize_text(gap.text, TEXT_LIMIT) or _NOT_KNOWN}
                 for gap in list_gaps(report)
-            ],
+            ]
+            + _describe_run(report),
         },
         "vulnerabilities": [],
         "dependency_files": [],
@@ -80,23 +82,46 @@ def render_parts(report: Report, options: RenderOptions) -> Iterator[bytes]:
     yield from write_document(document, lists, compact=options.compact)
 
 
+def _describe_run(report: Report) -> list[dict[str, str]]:
+    text = sanitize_text(describe_comparison(report), TEXT_LIMIT)
+    return [{"level": "info", "value": text}] if text else []
+
+
 def _build_vulnerabilities(report: Report) -> Iterator[dict[str, Any]]:
     waivers = {
         (finding.purl, finding.advisory): finding.waiver for finding in report.findings if finding.waiver is not None
     }
+    changes = describe_changes(report)
+    states = {(finding.purl, finding.advisory): finding.change for finding in report.findings if finding.change}
     for assessment in report.dependencies:
         dependency = assessment.dependency
         paths = _list_paths(dependency)
+        change = changes.get(dependency.purl, "")
         for advisory in deduplicate_advisories(assessment.advisories) if assessment.advisories else ():
             ids = (advisory.id, *advisory.aliases)
             waiver = next((waivers[dependency.purl, id_] for id_ in ids if (dependency.purl, id_) in waivers), None)
+            state = next((states[dependency.purl, id_] for id_ in ids if (dependency.purl, id_) in states), "")
+            details = _build_details(report, _FINDINGS.get(state, ""), change)
             for path in paths:
-                vulnerability = _build_vulnerability(assessment, advisory, path)
+                vulnerability = {**_build_vulnerability(assessment, advisory, path), **details}
                 if waiver is not None:
                     text = f"Waived until {waiver.until}: {waiver.reason}" if waiver.until else waiver.reason
                     description = vulnerability["description"]
                     vulnerability["description"] = f"{description} ({sanitize_text(text, TEXT_LIMIT)})"
                 yield vulnerability
+
+
+#: What became of a finding, in words.
+_FINDINGS: Final = {"new": "new", "worse": "worse", "unchanged": "as before"}
+
+
+def _build_details(report: Report, finding: str, change: str) -> dict[str, Any]:
+    """Return the named fields with what differs from the earlier run; empty without a difference."""
+    if report.comparison is None or not (finding or change):
+        return {}
+    name = sanitize_text(f"Compared with {report.comparison.label}", _NAME_LIMIT)
+    text = "; ".join(filter(None, (f"finding {finding}" if finding else "", f"package {change}" if change else "")))
+    return {"details": {"comparison": {"name": name, "type": "text", "value": sanitize_text(text, TEXT_LIMIT)}}}
 
 
 def _list_paths(dependency: Dependency) -> list[str]:

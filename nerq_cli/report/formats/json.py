@@ -25,9 +25,10 @@ from nerq_cli.policy.upgrade import Upgrade
 from nerq_cli.problem import Problem
 from nerq_cli.report.advisory import deduplicate_advisories
 from nerq_cli.report.columns import pack_rows
+from nerq_cli.report.identity import keep_for_report
 from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
 from nerq_cli.report.projects import group_by_project, report_for_project
-from nerq_cli.report.rounding import round_to_sum
+from nerq_cli.report.rounding import round_number, round_to_sum
 from nerq_cli.report.sanitize import TEXT_LIMIT, sanitize_text
 from nerq_cli.report.wording import format_timestamp
 from nerq_cli.scoring.score import Cap, Score
@@ -336,10 +337,9 @@ def render(report: Report, options: RenderOptions) -> bytes:
 def render_parts(report: Report, options: RenderOptions) -> Iterator[bytes]:
     """Yield the parts of the report, one dependency at a time: the whole would be several times as large in memory."""
     document = _build_document(report)
+    is_small = len(report.dependencies) <= _MAX_KEPT
     lists: dict[str, Iterator[_Struct]] = {
-        "dependencies": (
-            _build_dependency(entry, report.methodology, list_only=report.list_only) for entry in report.dependencies
-        ),
+        "dependencies": iter(_keep_dependencies(report)) if is_small else _iter_dependencies(report),
         "findings": map(_build_finding, report.findings),
     }
     if options.packed:
@@ -348,6 +348,20 @@ def render_parts(report: Report, options: RenderOptions) -> Iterator[bytes]:
         yield from _write_compact(document, lists)
     else:
         yield from _write_indented(document, lists)
+
+
+#: Dependencies up to which the objects about them are kept for the HTML report of the same run, which has them as well.
+#: They take 8 kB each.
+_MAX_KEPT: Final = 2_000
+
+
+@keep_for_report
+def _keep_dependencies(report: Report) -> tuple[_Dependency, ...]:
+    return tuple(_iter_dependencies(report))
+
+
+def _iter_dependencies(report: Report) -> Iterator[_Dependency]:
+    return (_build_dependency(entry, report.methodology, list_only=report.list_only) for entry in report.dependencies)
 
 
 def _write_packed(document: _Document, lists: Mapping[str, Iterable[_Struct]]) -> Iterator[bytes]:
@@ -807,8 +821,8 @@ def _build_signals(score: Score) -> Iterable[_Signal]:
             spec.name,
             spec.dimension,
             signal.state,
-            None if signal.value is None else round(float(signal.value), 1),
-            round(weight, 2),
+            None if signal.value is None else round_number(float(signal.value), 1),
+            round_number(weight, 2),
             None if score.total is None else contribution,
             sanitize_text(signal.reason, TEXT_LIMIT),
             sanitize_text(signal.source) or None,

@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from nerq_cli.patterns import compile_late
+from nerq_cli.report.changes import (
+    describe_changes,
+    describe_findings,
+    describe_summary,
+    list_removed,
+    name_removed,
+)
 from nerq_cli.report.gaps import is_fully_checked, list_gaps
 from nerq_cli.report.issues import Issue, group_by_purl, list_issues, list_purls, select_issues
 from nerq_cli.report.model import Assessment, Report
@@ -24,6 +31,8 @@ _NOT_XML: Final = compile_late("[\ufffe\uffff]")
 _ESCAPES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 #: Name of the suite of what belongs to no dependency.
 _RUN_SUITE: Final = "nerq"
+#: Most dependencies that are named as removed.
+_MAX_REMOVED: Final = 1_000
 
 
 class _Case(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +61,7 @@ def render_parts(report: Report, options: RenderOptions) -> Iterator[bytes]:  # 
     projects = group_by_project(report)
     in_project = {id(assessment) for project in projects for assessment in project.dependencies}
     attached: set[str] = set()
+    changes = describe_changes(report)
     for name, assessments in [
         *((project.path, project.dependencies) for project in projects),
         ("packages", [assessment for assessment in report.dependencies if id(assessment) not in in_project]),
@@ -59,7 +69,9 @@ def render_parts(report: Report, options: RenderOptions) -> Iterator[bytes]:  # 
         cases = []
         for assessment in assessments:
             attached.update(list_purls(assessment.dependency))
-            cases.append(_build_case(assessment, select_issues(by_purl, assessment.dependency), report))
+            own_issues = select_issues(by_purl, assessment.dependency)
+            change = changes.get(assessment.dependency.purl, "")
+            cases.append(_build_case(assessment, own_issues, report, change))
         if cases:
             suites[name] = cases
     others = [issue for issue in issues if issue.purl not in attached]
@@ -68,13 +80,31 @@ def render_parts(report: Report, options: RenderOptions) -> Iterator[bytes]:  # 
     yield f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="nerq"{_count(cases)}>\n'.encode()
     moment = format_timestamp(report.as_of).removesuffix("Z")
     for name, suite in suites.items():
-        yield "".join(_format_suite(name, suite, moment)).encode()
+        properties = _list_properties(report) if name == _RUN_SUITE else ()
+        yield "".join(_format_suite(name, suite, moment, properties)).encode()
     yield b"</testsuites>\n"
 
 
-def _build_case(assessment: Assessment, issues: Sequence[Issue], report: Report) -> _Case:
+def _list_properties(report: Report) -> Iterator[tuple[str, str]]:
+    """Yield what a comparison found, as names and values."""
+    comparison = report.comparison
+    if comparison is None:
+        return
+    yield "comparison.baseline", comparison.label
+    yield "comparison.dependencies", describe_summary(comparison)
+    yield "comparison.findings", ", ".join(describe_findings(report, comparison))
+    removed = list_removed(report)
+    yield from (("comparison.removed", name_removed(change)) for change in removed[:_MAX_REMOVED])
+    if len(removed) > _MAX_REMOVED:
+        yield "comparison.removed", f"{len(removed) - _MAX_REMOVED:,} more"
+
+
+def _build_case(assessment: Assessment, issues: Sequence[Issue], report: Report, change: str) -> _Case:
+    """Return the case of a dependency; ``change`` is what differs from the earlier run."""
     dependency = assessment.dependency
     result, kind, texts = _judge(assessment, issues, report)
+    if change:
+        texts = [*texts, f"Change: {change}"]
     file = next((place.path for place in dependency.locations if is_file_path(place.path)), "")
     return _Case(name=package_label(dependency), result=result, kind=kind, texts=texts, file=file)
 
@@ -140,8 +170,12 @@ def _list_run_cases(report: Report) -> Iterator[_Case]:
             yield _Case(name=f"read {place}", result=result, kind="file", texts=[gap.text], file=gap.location.path)
 
 
-def _format_suite(name: str, cases: Sequence[_Case], moment: str) -> Iterator[str]:
+def _format_suite(
+    name: str, cases: Sequence[_Case], moment: str, properties: Iterable[tuple[str, str]]
+) -> Iterator[str]:
     yield f'  <testsuite name="{_escape(name)}"{_count(cases)} timestamp="{_escape(moment)}">\n'
+    if lines := [f'      <property name="{_escape(key)}" value="{_escape(value)}"/>\n' for key, value in properties]:
+        yield "".join(("    <properties>\n", *lines, "    </properties>\n"))
     for case in cases:
         file = f' file="{_escape(case.file)}"' if case.file else ""
         start = f'    <testcase classname="{_escape(name)}" name="{_escape(case.name)}"{file} time="0"'

@@ -6,9 +6,17 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.inventory import Location
 from nerq_cli.patterns import compile_late
 from nerq_cli.policy import STATES
+from nerq_cli.policy.baseline import DependencyChange
+from nerq_cli.report.changes import (
+    describe_causes,
+    describe_comparison,
+    describe_score,
+    describe_versions,
+)
 from nerq_cli.report.gaps import is_fully_checked, list_gaps
 from nerq_cli.report.glyphs import UNICODE_GLYPHS
 from nerq_cli.report.issues import Issue, list_issues
@@ -58,6 +66,7 @@ def render(report: Report, options: RenderOptions) -> bytes:
     else:
         issues = list_issues(report)
         _write_issues(writer, report, issues)
+        _write_comparison(writer, report)
         # the packages of nerq check are shown whatever their state
         _write_scores(writer, report, show_all=options.show_all or options.details is not None)
     return writer.finish(report)
@@ -199,6 +208,33 @@ def _find_links(report: Report) -> dict[str, str]:
                     r"[()|*_~`\[\]\\]", lambda match: f"%{ord(match[0]):02X}", link
                 )
     return links
+
+
+def _write_comparison(writer: _Writer, report: Report) -> None:
+    """Add what differs from the earlier run, with the signals that moved each score."""
+    comparison = report.comparison
+    if comparison is None:
+        return
+    writer.add(f"{escape(_capitalise(describe_comparison(report)), _CELL_LIMIT)}.\n\n")
+
+    def make_row(change: DependencyChange) -> str:
+        label = f"{get_ecosystem(change.ecosystem).purl_type}:{change.name}"
+        causes = ", ".join(describe_causes(report, change))
+        return _row(
+            change.kind,
+            _code(label),
+            _code(describe_versions(change)),
+            escape(describe_score(change).removeprefix("score ")),
+            escape(causes, _CELL_LIMIT),
+        )
+
+    columns = ("Change", "Package", "Version", "Score", "Because")
+    heading = format_count(len(comparison.changes), "changed package")
+    writer.add_table("changed package", heading, columns, map(make_row, comparison.changes), folded=True)
+
+
+def _capitalise(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _write_scores(writer: _Writer, report: Report, *, show_all: bool) -> None:

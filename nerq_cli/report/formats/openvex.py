@@ -3,6 +3,9 @@
 A waiver accepts a vulnerability for a time; it does not state that the project is not affected. ``not_affected`` is
 written only where the waiver, or the VEX document that it came from, states that with its justification. What nobody
 decided about is ``under_investigation``.
+
+A run without advisories is a document without statements, which the schema of OpenVEX does not allow: it wants one at
+least. No statement would be true, and a file that is not written would leave that of an earlier run in its place.
 """
 
 from __future__ import annotations

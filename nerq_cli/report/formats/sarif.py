@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.inventory import Location
 from nerq_cli.patterns import compile_late
-from nerq_cli.policy.rules import PolicyRule
+from nerq_cli.policy.rules import WAIVABLE_RULES, PolicyRule
+from nerq_cli.report.changes import describe_change, describe_changes, describe_findings, describe_summary
 from nerq_cli.report.gaps import Gap, is_fully_checked, list_gaps
 from nerq_cli.report.issues import ADVISORY_SEVERITIES, RULE_SEVERITIES, Issue, find_rules, list_issues
 from nerq_cli.report.model import Report
@@ -27,11 +29,17 @@ MAX_LOCATIONS: Final = 100
 MAX_COMPRESSED: Final = 10_000_000
 #: Most notifications; files with many problems repeat them.
 _MAX_NOTIFICATIONS: Final = 1_000
+#: Most changes of dependencies that the properties of the run list.
+_MAX_CHANGES: Final = 1_000
 #: Part of the limit that a shortened file aims at: its compression is estimated.
 _SHORTENING: Final = 0.9
 
+#: Address of the documentation on the web, without a slash at its end; empty as long as there is none. The help of a
+#: rule is in the log in either case.
+ADDRESS: Final = ""
 _SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 _ROOT: Final = "%SRCROOT%"
+_ROOT_TEXT: Final = "The root of the git repository; outside of one the directory that nerq was run in."
 _VULNERABILITY: Final = "vulnerability"
 _BASELINE_STATES: Final = {"new": "new", "worse": "updated", "unchanged": "unchanged"}
 _NOT_CHECKED: Final = "not-checked"
@@ -57,8 +65,16 @@ def render_parts(report: Report, options: RenderOptions) -> Iterator[bytes]:  # 
     descriptors = {_descriptor_id(issue): issue for issue in issues}
     indexes = {descriptor_id: index for index, descriptor_id in enumerate(descriptors)}
     has_waivers = any(issue.waiver is not None for issue in issues)
+    changes = describe_changes(report)
     results = [
-        msgspec.json.encode(_build_result(issue, indexes, has_suppressions=has_waivers))
+        msgspec.json.encode(
+            _build_result(
+                issue,
+                indexes,
+                change=changes.get(issue.purl, ""),
+                has_suppressions=has_waivers,
+            )
+        )
         for issue in issues[:MAX_RESULTS]
     ]
     kept = _fit_results(results)
@@ -107,6 +123,7 @@ def _build_run(
             "driver": {
                 "name": "nerq-cli",
                 "version": report.version,
+                **({"informationUri": ADDRESS} if ADDRESS else {}),
                 "rules": descriptors,
                 "notifications": [
                     {
@@ -130,7 +147,7 @@ def _build_run(
                 ],
             }
         ],
-        "originalUriBaseIds": {_ROOT: {"description": {"text": "The directory that nerq was run in."}}},
+        "originalUriBaseIds": {_ROOT: {"description": {"text": _ROOT_TEXT}}},
         "columnKind": "unicodeCodePoints",
         "properties": {
             "asOf": format_timestamp(report.as_of),
@@ -138,9 +155,34 @@ def _build_run(
             "methodology": report.methodology.version,
             "threshold": report.threshold,
             "dependencies": len(report.dependencies),
+            **_describe_comparison(report),
         },
         "results": [],
     }
+
+
+def _describe_comparison(report: Report) -> dict[str, Any]:
+    """Return the comparison with an earlier run as a property of the run; empty without one."""
+    comparison = report.comparison
+    if comparison is None:
+        return {}
+    content: dict[str, Any] = {
+        "baseline": _clean(comparison.label),
+        "dependencies": _clean(describe_summary(comparison)),
+        "findings": ", ".join(describe_findings(report, comparison)),
+        "changes": [
+            {
+                "name": _clean(f"{get_ecosystem(change.ecosystem).purl_type}:{change.name}"),
+                "version": _clean(change.version_after or ""),
+                "change": _clean(describe_change(report, change)),
+                **({"versionBefore": _clean(change.version_before)} if change.version_before else {}),
+            }
+            for change in comparison.changes[:_MAX_CHANGES]
+        ],
+    }
+    if len(comparison.changes) > _MAX_CHANGES:
+        content["changesLeftOut"] = len(comparison.changes) - _MAX_CHANGES
+    return {"comparison": content}
 
 
 def _build_notification(name: str, gap: Gap) -> dict[str, Any]:
@@ -166,23 +208,39 @@ def _build_descriptor(rule: PolicyRule, issue: Issue) -> dict[str, Any]:
     properties: dict[str, Any] = {"tags": tags, "precision": "high"}
     if severity:
         properties["security-severity"] = f"{severity:.1f}"
-    hint = f"What to do: {rule.hint}." if rule.hint else "See the message of the result."
     return {
         "id": _descriptor_id(issue),
         "name": _pascal_case(_descriptor_id(issue)),
+        **({"helpUri": f"{ADDRESS}/rules#{rule.id}"} if ADDRESS else {}),
         "shortDescription": {"text": rule.summary},
         "fullDescription": {"text": explanation},
-        "help": {"text": f"{explanation} {hint}", "markdown": f"{explanation}\n\n{hint}"},
+        "help": _build_help(rule, explanation),
         "defaultConfiguration": {"level": issue.level},
         "properties": properties,
     }
+
+
+def _build_help(rule: PolicyRule, explanation: str) -> dict[str, str]:
+    """Return the help of a rule: what it means, what to do, and how its level is set or a finding is waived."""
+    hint = f"{rule.hint[:1].upper()}{rule.hint[1:]}." if rule.hint else "See the message of the result."
+    level = f"Its level is {rule.level} unless the settings have another one"
+    setting = f'{rule.id} = "{"warn" if rule.level == "deny" else "deny"}"'
+    target = "--advisory ID" if rule.id == _VULNERABILITY else f"--rule {rule.id}"
+    waive = f"nerq waive NAME {target} --until YYYY-MM-DD --reason TEXT"
+    text = f"{explanation} What to do: {hint} {level} ([tool.nerq.rules] {setting})."
+    markdown = f"{explanation}\n\n**What to do:** {hint}\n\n{level}:\n\n```toml\n[tool.nerq.rules]\n{setting}\n```\n"
+    if rule.id in WAIVABLE_RULES:
+        text += f" To accept a finding for a time: {waive}"
+        markdown += f"\nTo accept a finding for a time:\n\n```sh\n{waive}\n```\n"
+    return {"text": text, "markdown": markdown}
 
 
 def _pascal_case(text: str) -> str:
     return "".join(word.capitalize() for word in text.split("-"))
 
 
-def _build_result(issue: Issue, indexes: dict[str, int], *, has_suppressions: bool) -> dict[str, Any]:
+def _build_result(issue: Issue, indexes: dict[str, int], *, change: str, has_suppressions: bool) -> dict[str, Any]:
+    """Return a result; ``change`` is what differs from the earlier run in the dependency that it is about."""
     descriptor_id = _descriptor_id(issue)
     parts = [f"{issue.label}: {issue.text}" if issue.name else issue.text]
     parts += [f"Fix: {issue.fix}"] * bool(issue.fix) + [issue.remark] * bool(issue.remark)
@@ -218,6 +276,7 @@ def _build_result(issue: Issue, indexes: dict[str, int], *, has_suppressions: bo
         "advisory": issue.advisory,
         "severity": issue.severity,
         "fix": issue.fix,
+        "change": _clean(change),
     }
     result["properties"] = {name: value for name, value in properties.items() if value}
     return result

@@ -12,6 +12,12 @@ import msgspec
 from nerq_cli.inventory import Dependency
 from nerq_cli.patterns import compile_late
 from nerq_cli.report.advisory import deduplicate_advisories
+from nerq_cli.report.changes import (
+    describe_changes,
+    describe_comparison,
+    list_removed,
+    name_removed,
+)
 from nerq_cli.report.gaps import is_fully_checked, list_gaps
 from nerq_cli.report.identifiers import build_uuid, hash_parts
 from nerq_cli.report.issues import describe_score
@@ -46,6 +52,8 @@ _BACKWARD: Final = {
 }
 #: Most reasons of one dependency.
 _MAX_REASONS: Final = 10
+#: Most dependencies that are named as removed.
+_MAX_REMOVED: Final = 50
 
 
 def render(report: Report, options: RenderOptions) -> bytes:
@@ -56,14 +64,22 @@ def render(report: Report, options: RenderOptions) -> bytes:
 def render_parts(report: Report, options: RenderOptions) -> Iterator[bytes]:
     """Yield the parts of the same, an element at a time."""
     created = format_timestamp(report.as_of) or "1970-01-01T00:00:00Z"
-    ids = _build_ids(report)
+    ids, changes = _build_ids(report), describe_changes(report)
     licence_refs: dict[str, str] = {}
     encode = msgspec.json.Encoder().encode
     lists = {
         "packages": [
             encode(_ROOT),
             *(
-                encode(_build_package(assessment, package_id, created, licence_refs))
+                encode(
+                    _build_package(
+                        assessment,
+                        package_id,
+                        created,
+                        licence_refs,
+                        changes.get(assessment.dependency.purl, ""),
+                    )
+                )
                 for assessment, package_id in zip(report.dependencies, ids, strict=True)
             ),
         ],
@@ -84,6 +100,8 @@ def render_parts(report: Report, options: RenderOptions) -> Iterator[bytes]:
         document["hasExtractedLicensingInfos"] = [
             {"licenseId": licence_id, "name": text, "extractedText": text} for text, licence_id in licence_refs.items()
         ]
+    if comments := list(_describe_comparison(report)):
+        document["annotations"] = [_annotate(created, comment) for comment in comments]
     content = chain([encode(document)], *lists.values())
     document["documentNamespace"] = f"{_NAMESPACE}-{build_uuid(*content)}"
     yield from write_document(document, lists, compact=options.compact)
@@ -108,6 +126,25 @@ def _describe_run(report: Report) -> str:
     return sanitize_text("; ".join(lines), TEXT_LIMIT)
 
 
+def _describe_comparison(report: Report) -> Iterator[str]:
+    """Yield what a comparison found, and the dependencies that this run lacks."""
+    if report.comparison is not None:
+        yield describe_comparison(report)
+        if removed := list_removed(report):
+            names = ", ".join(map(name_removed, removed[:_MAX_REMOVED]))
+            more = f" and {len(removed) - _MAX_REMOVED:,} more" if len(removed) > _MAX_REMOVED else ""
+            yield f"removed: {names}{more}"
+
+
+def _annotate(created: str, comment: str) -> dict[str, str]:
+    return {
+        "annotator": _TOOL,
+        "annotationDate": created,
+        "annotationType": "OTHER",
+        "comment": sanitize_text(comment, 2 * TEXT_LIMIT),
+    }
+
+
 def _build_ids(report: Report) -> list[str]:
     """Return a unique identifier for each dependency, made of its ecosystem, name and version."""
     ids: dict[str, None] = {}
@@ -127,8 +164,9 @@ def _build_ids(report: Report) -> list[str]:
 
 
 def _build_package(
-    assessment: Assessment, package_id: str, created: str, licence_refs: dict[str, str]
+    assessment: Assessment, package_id: str, created: str, licence_refs: dict[str, str], change: str
 ) -> dict[str, Any]:
+    """Return a package; ``change`` is what differs from the earlier run."""
     dependency = assessment.dependency
     package: dict[str, Any] = {"SPDXID": package_id, "name": sanitize_text(dependency.package.name)}
     if dependency.version:
@@ -158,14 +196,9 @@ def _build_package(
         *_build_advisories(assessment),
     ]
     if assessment.state is not None:
-        package["annotations"] = [
-            {
-                "annotator": _TOOL,
-                "annotationDate": created,
-                "annotationType": "OTHER",
-                "comment": _describe_assessment(assessment),
-            }
-        ]
+        package["annotations"] = [_annotate(created, _describe_assessment(assessment))]
+        if change:
+            package["annotations"].append(_annotate(created, f"change: {change}"))
     return package
 
 
@@ -186,7 +219,7 @@ def _describe_assessment(assessment: Assessment) -> str:
     parts = [f"state {assessment.state}", describe_score(assessment), *assessment.reasons[:_MAX_REASONS]]
     if assessment.fix:
         parts.append(f"fix: {assessment.fix}")
-    return sanitize_text("; ".join(parts), 2 * TEXT_LIMIT)
+    return "; ".join(parts)
 
 
 def _declare_licence(assessment: Assessment, licence_refs: dict[str, str]) -> str:

@@ -16,7 +16,7 @@ from nerq_cli.report import FORMATS
 from nerq_cli.report.embedded import embed_report
 from nerq_cli.report.html.charts import build_brought_table, build_histogram, build_icicle
 from nerq_cli.report.html.findings import build_findings
-from nerq_cli.report.html.foot import build_foot, build_projects
+from nerq_cli.report.html.foot import build_comparison, build_foot, build_projects
 from nerq_cli.report.html.head import build_head, find_verdict
 from nerq_cli.report.html.markup import Markup, element
 from nerq_cli.report.html.rows import build_dependencies
@@ -59,6 +59,7 @@ def render(report: Report, options: RenderOptions) -> bytes:
         element(
             "main",
             build_findings(report),
+            build_comparison(report),
             _build_pictures(report),
             build_projects(report),
             build_dependencies(report),

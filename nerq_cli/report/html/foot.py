@@ -1,12 +1,20 @@
-"""What a report is made from: projects, sources, dependency files, notes."""
+"""What a report is made from: an earlier run, projects, sources, dependency files, notes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.policy import STATES
 from nerq_cli.report import wording
+from nerq_cli.report.changes import (
+    describe_causes,
+    describe_findings,
+    describe_score,
+    describe_summary,
+    describe_versions,
+)
 from nerq_cli.report.html.head import is_missing, label_state
 from nerq_cli.report.html.markup import Child, Markup, element
 from nerq_cli.report.model import DependencyFileSummary, Report, SourceStatus
@@ -15,8 +23,48 @@ from nerq_cli.report.projects import group_by_project, report_for_project
 #: Number of projects from which they have a table, and of those in it at most.
 _MIN_PROJECTS, _MAX_PROJECTS = 2, 100
 _MAX_FILES: Final = 200
+#: Changes of dependencies that have a row.
+_MAX_CHANGES: Final = 200
+#: Changes up to which their table is open.
+_MAX_OPEN: Final = 20
 #: Signs of the states of a source.
 _SOURCE_SIGNS: Final = {"ok": "✔", "partial": "!", "unavailable": "✖"}
+
+
+def build_comparison(report: Report) -> Markup | None:
+    """Return what differs from the run that this one is compared with; None without one."""
+    comparison = report.comparison
+    if comparison is None:
+        return None
+    rows = [
+        (
+            f"{get_ecosystem(change.ecosystem).purl_type}:{change.name}",
+            change.kind,
+            describe_versions(change),
+            describe_score(change).removeprefix("score "),
+            ", ".join(describe_causes(report, change)),
+        )
+        for change in comparison.changes[:_MAX_CHANGES]
+    ]
+    findings = ", ".join(describe_findings(report, comparison))
+    hidden_count = len(comparison.changes) - _MAX_CHANGES
+    headings = ("Package", "Change", "Version", "Score", "Because")
+    return element(
+        "section",
+        element("h2", f"Compared with {comparison.label}", id="comparison"),
+        element("p", describe_summary(comparison)),
+        element("p", f"Findings: {findings}") if findings else None,
+        element(
+            "details",
+            element("summary", f"{len(comparison.changes):,} changed packages"),
+            _build_table(headings, rows, "Changed packages", numbers=()),
+            element("p", f"{hidden_count:,} more are in the JSON report.", class_="sub") if hidden_count > 0 else None,
+            open=len(rows) <= _MAX_OPEN,
+        )
+        if rows
+        else None,
+        aria_labelledby="comparison",
+    )
 
 
 def build_projects(report: Report) -> Markup | None:

@@ -101,15 +101,33 @@
   const formatLocation = (location) => (location.line ? `${location.path}:${location.line}` : location.path);
   const formatLocations = (locations) =>
     locations.length ? formatLocation(locations[0]) + (locations.length > 1 ? ` +${locations.length - 1}` : "") : "";
-  const stateLabel = (report, state) =>
-    state === "below" ? (report.threshold ? `below ${report.threshold}` : "malicious") : state.replace("-", " ");
-  const stateElement = (report, state) =>
-    el("span", { class: `state state-${state}` }, el("span", { class: "glyph", "aria-hidden": "true" }, GLYPHS[state]), " ", stateLabel(report, state));
-  const describeUpgrade = (report, upgrade) => {
+  const thresholdOf = (report, one) => one.threshold ?? report.threshold;
+  const stateLabel = (threshold, state) =>
+    state === "below" ? (threshold ? `below ${threshold}` : "malicious") : state.replace("-", " ");
+  const stateElement = (threshold, state) =>
+    el("span", { class: `state state-${state}` }, el("span", { class: "glyph", "aria-hidden": "true" }, GLYPHS[state]), " ", stateLabel(threshold, state));
+  const describeUpgrade = (threshold, upgrade) => {
     const details = [upgrade.score === null ? "not scored" : `scores ${upgrade.provisional ? "~" : ""}${upgrade.score.toFixed(1)}`];
-    if (upgrade.score !== null && upgrade.score < report.threshold) details.push(`still below ${report.threshold}`);
+    if (upgrade.score !== null && upgrade.score < threshold) details.push(`still below ${threshold}`);
     if (!upgrade.in_range) details.push("outside the declared range");
     return details.join(" · ");
+  };
+  const formatWait = (seconds) => {
+    const [size, noun] = seconds > 2 * 86400 ? [86400, "day"] : [3600, "hour"];
+    return plural(Math.max(1, Math.ceil(seconds / size)), noun);
+  };
+  const describeWait = (report, one) => {
+    if (one.installable === "later") return `installable in ${formatWait((Date.parse(one.installable_at) - Date.parse(report.as_of)) / 1000)}`;
+    if (one.installable === "never") return "not installable while this date stands";
+    return one.installable === "unknown" ? "not known whether it can be installed today" : "";
+  };
+  const describeAvailability = (report, one) => {
+    if (!one.installable) return "";
+    if (one.installable === "now") return "installable today: no minimum age that is set leaves it out";
+    const rules = one.age_rules.map((rule) => `${rule.setting} = ${rule.value}${rule.location.path ? ` (${formatLocation(rule.location)})` : ""}`);
+    const isFix = one.upgrade ? one.upgrade.fixed_advisories.length : one.advisories.length;
+    const lines = [...new Set(one.age_rules.map((rule) => rule.override).filter(Boolean))];
+    return `${describeWait(report, one)} (${rules.join(", ")})${isFix && lines.length ? `, or today with: ${lines.join(" and ")}` : ""}`;
   };
 
   // --- the page
@@ -170,11 +188,12 @@
     const cardLink = (one, label) => el("button", { type: "button", class: "card-link", onclick: () => openCard(one) }, label);
 
     const drawLadder = (one) => {
+      const threshold = thresholdOf(report, one);
       const rungs = [["in use", one.version, formatScore(one), one.released_at, one.state]];
-      const stateOf = (upgrade) => (upgrade.passes ? "ok" : upgrade.score === null ? "unknown" : upgrade.score < report.threshold ? "below" : "unknown");
+      const stateOf = (upgrade) => (upgrade.passes ? "ok" : upgrade.score === null ? "unknown" : upgrade.score < threshold ? "below" : "unknown");
       const scoreOf = (upgrade) => (upgrade.score === null ? "not scored" : (upgrade.provisional ? "~" : "") + upgrade.score.toFixed(1));
       if (one.upgrade) {
-        rungs.push(["proposed", one.upgrade.version, scoreOf(one.upgrade), one.upgrade.released_at, stateOf(one.upgrade), describeUpgrade(report, one.upgrade)]);
+        rungs.push(["proposed", one.upgrade.version, scoreOf(one.upgrade), one.upgrade.released_at, stateOf(one.upgrade), describeUpgrade(threshold, one.upgrade)]);
       }
       if (one.latest_version && one.latest_version !== one.version) {
         const isProposed = one.upgrade && one.upgrade.version === one.latest_version;
@@ -190,7 +209,7 @@
           el("p", { class: "rung" }, name),
           el("p", null, el("span", { class: "version" }, version || "not known"), " ", el("span", null, score)),
           el("p", { class: "sub" }, age(moment)),
-          state === "ok" || state === "below" ? el("p", { class: "sub" }, state === "ok" ? `✔ reaches ${report.threshold}` : `✖ below ${report.threshold}`) : null,
+          state === "ok" || state === "below" ? el("p", { class: "sub" }, state === "ok" ? `✔ reaches ${threshold}` : `✖ below ${threshold}`) : null,
           note ? el("p", { class: "sub" }, note.split(" · ").slice(1).join(" · ")) : null)));
     };
 
@@ -202,7 +221,7 @@
         const total = weight(signals);
         const unknown = total ? 1 - weight(known) / total : 1;
         const points = total ? known.reduce((sum, signal) => sum + signal.weight * signal.value, 0) / total : 0;
-        const fill = el("span", { class: value !== null && value < report.threshold ? "fill low" : "fill" });
+        const fill = el("span", { class: value !== null && value < thresholdOf(report, one) ? "fill low" : "fill" });
         const hatched = el("span", { class: "hatched" });
         fill.style.width = `${points}%`;
         hatched.style.width = `${unknown * 100}%`;
@@ -274,14 +293,16 @@
         if (one.coverage !== null) facts.push(`coverage ${Math.round(one.coverage * 100)} % (${one.coverage_label})`);
         if (one.score_range && one.score_range[0] < one.score_range[1]) facts.push(`range ${one.score_range[0].toFixed(1)} to ${one.score_range[1].toFixed(1)}`);
         if (one.caps.length && one.uncapped_score !== null) facts.push(`${one.uncapped_score.toFixed(1)} before caps`);
+        if (thresholdOf(report, one) !== report.threshold) facts.push(`threshold ${one.threshold} in place of ${report.threshold}`);
         if (one.provisional) facts.push("provisional");
         if (one.verified) facts.push("verified");
         add(body,
-          el("p", { class: "score-line" }, el("span", { class: "big" }, formatScore(one) || "?"), one.grade ? el("span", { class: "big sub" }, one.grade) : null, stateElement(report, one.state)),
+          el("p", { class: "score-line" }, el("span", { class: "big" }, formatScore(one) || "?"), one.grade ? el("span", { class: "big sub" }, one.grade) : null, stateElement(thresholdOf(report, one), one.state)),
           el("p", { class: "sub" }, facts.join(" · ")),
           one.reasons.length ? el("ul", { class: "reasons" }, ...one.reasons.map((reason) => el("li", null, reason))) : null,
           one.fix && !one.upgrade ? el("p", { class: "hint" }, `→ ${one.fix}`) : null);
-        if (one.version) body.append(section("Versions", drawLadder(one)));
+        const availability = describeAvailability(report, one);
+        if (one.version) body.append(section("Versions", drawLadder(one), availability ? el("p", { class: "availability" }, `${one.upgrade ? one.upgrade.version : one.fix}: ${availability}`) : null));
         if (one.signals.length) body.append(section("Dimensions", drawDimensions(one)));
         if (one.caps.length) {
           body.append(section("Caps: the score is at most the lowest", el("ul", { class: "findings" }, ...one.caps.map((cap) =>
@@ -384,7 +405,7 @@
       update();
       search.focus();
     } }, "Show all");
-    const states = report.list_only ? [] : STATES.filter((name) => dependencies.some((one) => one.state === name)).map((name) => [name, stateLabel(report, name)]);
+    const states = report.list_only ? [] : STATES.filter((name) => dependencies.some((one) => one.state === name)).map((name) => [name, stateLabel(report.threshold, name)]);
     const filters = el("form", { class: "filters", role: "search", "aria-label": "Filter the dependencies" },
       el("div", { class: "field search" }, el("label", { for: "filter-q" }, "Search"), search),
       choice("state", "State", states),
@@ -437,12 +458,12 @@
       const cells = report.list_only
         ? [["name", name], ["why", [one.requirement || "any"]], ["why", [one.groups.join(", ")]], ["where", [el("code", null, formatLocations(one.locations))]]]
         : [
-          ["state", [stateElement(report, one.state)]],
+          ["state", [stateElement(thresholdOf(report, one), one.state)]],
           ["score num", [formatScore(one)]],
           ["name", name],
           ["age num", [formatAge(one.released_at, report.as_of)]],
           ["why", [one.reasons[0] || "", one.reasons.length > 1 ? el("span", { class: "sub" }, ` +${one.reasons.length - 1} more`) : null, worstAdvisory(one)]],
-          ["fix", one.upgrade ? [el("span", { class: "version" }, one.upgrade.version), el("span", { class: "sub" }, describeUpgrade(report, one.upgrade))] : [one.fix]],
+          ["fix", one.upgrade ? [el("span", { class: "version" }, one.upgrade.version), el("span", { class: "sub" }, [describeUpgrade(thresholdOf(report, one), one.upgrade), describeWait(report, one)].filter(Boolean).join(" · "))] : [one.fix]],
         ];
       return el("tr", { role: "row", class: one.state === "ok" || one.state === "skipped" ? "passed" : null }, ...cells.map(([kind, children]) => el("td", { class: kind, role: "cell" }, ...children)));
     };

@@ -102,7 +102,8 @@ def _list_cells(dependency: Dependency) -> Iterator[tuple[str, tuple[Child, ...]
 
 
 def _score_cells(report: Report, assessment: Assessment) -> Iterator[tuple[str, tuple[Child, ...]]]:
-    yield "state", (build_state(assessment.state or "unknown", report.threshold),)
+    threshold = wording.find_threshold(assessment, report)
+    yield "state", (build_state(assessment.state or "unknown", threshold),)
     yield "score num", (wording.format_score(assessment, UNICODE_GLYPHS),)
     yield "name", _name_children(assessment.dependency)
     age = format_age(days_between(assessment.released_at, report.as_of)) if assessment.released_at else ""
@@ -110,7 +111,7 @@ def _score_cells(report: Report, assessment: Assessment) -> Iterator[tuple[str, 
     reasons = assessment.reasons
     more = element("span", f" +{len(reasons) - 1} more", class_="sub") if len(reasons) > 1 else None
     yield "why", (reasons[0] if reasons else "", more, _build_worst_advisory(assessment))
-    yield "fix", tuple(_list_fix(assessment, report.threshold))
+    yield "fix", tuple(_list_fix(assessment, threshold, report.as_of))
 
 
 def _build_worst_advisory(assessment: Assessment) -> Markup | None:
@@ -135,7 +136,7 @@ def _name_children(dependency: Dependency) -> tuple[Child, ...]:
     )
 
 
-def _list_fix(assessment: Assessment, threshold: float) -> Iterator[Child]:
+def _list_fix(assessment: Assessment, threshold: float, as_of: int) -> Iterator[Child]:
     upgrade = assessment.upgrade
     if upgrade is None:
         yield assessment.fix or None
@@ -146,4 +147,6 @@ def _list_fix(assessment: Assessment, threshold: float) -> Iterator[Child]:
         details.append(f"still below {threshold:g}")
     if not upgrade.in_range:
         details.append("outside the declared range")
+    if wait := wording.describe_wait(assessment.availability, as_of):
+        details.append(wait)
     yield element("span", " · ".join(details), class_="sub")

@@ -58,6 +58,8 @@ class _Row(NamedTuple):
     location: Span
 
 
+#: Mark of a dependency all of whose failures the earlier run has.
+_KNOWN: Final = "known"
 #: Most lines about versions that are too new, unless all are wanted.
 _MAX_AGE_LINES: Final = 5
 
@@ -70,10 +72,14 @@ def add_dependencies(page: Page, report: Report, options: RenderOptions) -> None
     """
     findings, waived = wording.group_findings(report), wording.group_waived(report)
     failing = {purl for purl, group in findings.items() if any(finding.fails for finding in group)}
-    assessments = sorted(
-        report.dependencies,
-        key=lambda entry: (entry.state != "below" and entry.dependency.purl not in failing, *sort_key(entry)),
-    )
+    known = _find_known_failures(report)
+
+    def rank(assessment: Assessment) -> int:
+        if id(assessment) in known:
+            return 1
+        return 0 if assessment.state == "below" or assessment.dependency.purl in failing else 2
+
+    assessments = sorted(report.dependencies, key=lambda entry: (rank(entry), *sort_key(entry)))
     visible = assessments
     groups: dict[str, list[Assessment]] = {}
     if options.top is not None:
@@ -97,6 +103,7 @@ def add_dependencies(page: Page, report: Report, options: RenderOptions) -> None
                 report,
                 findings.get(assessment.dependency.purl, ()),
                 wording.select_waived(waived, assessment.dependency),
+                known_rules=known.get(id(assessment), ""),
             ),
             assessment,
         )
@@ -108,9 +115,29 @@ def add_dependencies(page: Page, report: Report, options: RenderOptions) -> None
     _add_rows(page, rows, group_texts, " ".join(labels), verbose=options.verbose)
     visible_ids = {id(assessment) for assessment in visible}
     _add_legend(page, [row for row, _ in rows], report, labels)
+    if any(id(assessment) in known for _, assessment in rows):
+        page.add_paragraph(
+            f"{_KNOWN}: failed in the same way in the run that this one is compared with", "dim", indent=1
+        )
     _add_availability(page, [assessment for _, assessment in rows], report, show_all=options.verbose)
     hidden = [assessment for assessment in assessments if id(assessment) not in visible_ids]
     _add_rest(page, hidden, "--all" if options.top is None else f"--top {options.top}")
+
+
+def _find_known_failures(report: Report) -> dict[int, str]:
+    """Return, by the id of an assessment, the rules that fail as in the earlier run, where nothing new fails."""
+    denied: dict[str, list[Finding]] = {}
+    for finding in report.findings if report.comparison is not None else ():
+        if finding.purl and finding.level == "deny" and finding.waiver is None:
+            denied.setdefault(finding.purl, []).append(finding)
+    known = {}
+    for assessment in report.dependencies if denied else ():
+        dependency = assessment.dependency
+        purls = dict.fromkeys((dependency.purl, dependency.package.purl))
+        group = [finding for purl in purls for finding in denied.get(purl, ())]
+        if group and all(finding.change == "unchanged" for finding in group):
+            known[id(assessment)] = ", ".join(dict.fromkeys(finding.id for finding in group))
+    return known
 
 
 def sort_key(assessment: Assessment) -> tuple[int, float, float, str, str, str]:
@@ -132,7 +159,13 @@ def sort_key(assessment: Assessment) -> tuple[int, float, float, str, str, str]:
 
 
 def _build_row(
-    page: Page, assessment: Assessment, report: Report, findings: Sequence[Finding], waived: Sequence[Finding]
+    page: Page,
+    assessment: Assessment,
+    report: Report,
+    findings: Sequence[Finding],
+    waived: Sequence[Finding],
+    *,
+    known_rules: str,
 ) -> _Row:
     dependency, score = assessment.dependency, assessment.score
     failed_rules = list(dict.fromkeys(finding.id for finding in findings if finding.fails))
@@ -147,6 +180,9 @@ def _build_row(
         mark = page.glyphs.below
         reasons.insert(bool(assessment.advisories), f"fails {', '.join(failed_rules)}")
     reasons[:0] = dict.fromkeys(wording.describe_waiver(finding.waiver) for finding in waived if finding.waiver)
+    if known_rules:
+        style = "doubt"
+        reasons.insert(0, _KNOWN if assessment.state == "below" else f"{_KNOWN} ({known_rules})")
     return _Row(
         (f"{mark} {wording.format_score(assessment, page.glyphs):>5} {grade}", style),
         (page.safe_text(wording.describe_name(dependency)), "strong"),

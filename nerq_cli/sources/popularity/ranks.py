@@ -22,6 +22,8 @@ from nerq_cli.sources.popularity.typosquat import NameIndex, parse_scope
 
 #: Label of this source in reports.
 LABEL: Final = "list of popular packages"
+#: The registries that there are lists of.
+_LISTED_APIS: Final = ("pypi", "npm")
 #: How many of the most popular names others are compared with.
 _COMPARED_NAMES: Final = 5_000
 #: Days of a month in the lists; downloads are reported by the week.
@@ -66,8 +68,8 @@ def get_most_used(ecosystem: EcosystemId) -> str:
 
 
 def is_listed(package: Package) -> bool:
-    """Whether a package is on the list at all."""
-    return package.name in load_list(package.ecosystem).ranks
+    """Whether a package is on the list at all; not one of an ecosystem without a list."""
+    return package.registry_api in _LISTED_APIS and package.name in load_list(package.ecosystem).ranks
 
 
 def _get_weekly_downloads(ecosystem: EcosystemId, rank: int) -> float:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nerq_cli.ecosystems import NPM, PYPI
-from nerq_cli.inventory import Package
+from nerq_cli.inventory import Location, Package
 from nerq_cli.manifests.age_rules import npm_tools, python_tools, update_bots
 from nerq_cli.policy.age import AgeRule
 from nerq_cli.units import DAY, HOUR
@@ -294,3 +294,87 @@ def test_the_time_of_a_reader_grows_with_the_length_of_the_text(
     start = time.process_time()
     list(reader(text, "x"))
     assert time.process_time() - start < 5
+
+
+def package(name: str) -> Package:
+    return Package(ecosystem=PYPI, name=name)
+
+
+def test_uv_indexes_may_have_rules_of_their_own() -> None:
+    text = """[tool.uv]
+exclude-newer = "7 days"
+exclude-newer-package = { vision = "2 days" }
+[[tool.uv.index]]
+name = "torch"
+url = "https://torch.example/simple"
+explicit = true
+exclude-newer = false
+[[tool.uv.index]]
+name = "main"
+url = "https://main.example/simple"
+default = true
+exclude-newer = "3 days"
+[[tool.uv.index]]
+name = "plain"
+url = "https://plain.example/simple"
+[tool.uv.sources]
+Torch = { index = "torch" }
+vision = [{ index = "torch", marker = "sys_platform == 'linux'" }, { git = "https://git.example/x" }]
+other = { index = "plain" }
+"""
+    rule = only(python_tools.read_uv(text, "pyproject.toml"))
+    assert (rule.seconds, rule.location.line) == (3 * DAY, 13)  # that of the default index
+    assert rule.find_age(package("torch"), "1") == (0, None)
+    assert rule.find_age(package("vision"), "1") == (2 * DAY, None)  # its own counts before that of the index
+    assert rule.find_age(package("other"), "1") == (3 * DAY, None)
+    assert only(python_tools.read_uv('[[index]]\nname="a"\ndefault=true\nexclude-newer="1d"', "uv.toml")).seconds == DAY
+    assert (
+        only(python_tools.read_uv('exclude-newer = "7d"\nindex = "x"\nsources = 1\npip = 1', "uv.toml")).seconds == WEEK
+    )
+
+
+def test_uv_pip_has_a_rule_for_what_it_installs_from() -> None:
+    text = '[tool.uv]\nexclude-newer = "1 day"\n[tool.uv.pip]\nexclude-newer = "7 days"\n'
+    project, pip = python_tools.read_uv(text, "pyproject.toml")
+    assert (project.seconds, project.endings) == (DAY, ())
+    assert (pip.tool, pip.setting, pip.seconds, pip.location.line) == ("uv", "pip.exclude-newer", WEEK, 4)
+    assert pip.covers(Location(path="requirements.txt", line=1))
+    assert not pip.covers(Location(path="uv.lock", line=1))
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "exempt"),
+    [
+        ('[workspace]\nexclude-newer = "7d"', WEEK, WEEK),
+        ('[project]\nexclude-newer = "7d"', WEEK, WEEK),
+        ('[workspace]\nexclude-newer = "7d"\npypi-exclude-newer = "3d"', 3 * DAY, 3 * DAY),
+        ('[workspace]\nexclude-newer = "7d"\n[pypi-exclude-newer]\nDemo = "0d"', WEEK, 0),
+        ('[workspace.pypi-exclude-newer]\ncutoff = "7d"\nexemptions = { demo = "*" }', WEEK, 0),
+        ('[workspace.pypi-exclude-newer]\ncutoff = "7d"\nexemptions = { demo = { cutoff = "2d" } }', WEEK, 2 * DAY),
+        ('[workspace.exclude-newer]\ncutoff = "7d"\nexemptions = { demo = "*" }', WEEK, WEEK),  # those are of conda
+    ],
+)
+def test_pixi_has_rules_for_packages_of_pypi(text: str, seconds: int, exempt: int) -> None:
+    rule = only(python_tools.read_pixi(text, "pixi.toml"))
+    assert (rule.tool, rule.seconds) == ("pixi", seconds)
+    assert rule.find_age(DEMO, "1") == (exempt, None)
+    in_pyproject = text.replace("[", "[tool.pixi.")
+    assert only(python_tools.read_pyproject(in_pyproject, "pyproject.toml")).find_age(DEMO, "1") == (exempt, None)
+    assert not list(python_tools.read_pixi("[pypi-exclude-newer]\ndemo = '1d'", "pixi.toml"))  # without a limit
+
+
+@pytest.mark.parametrize(
+    ("extends", "unread"),
+    [
+        ('["config:recommended", ":semanticCommits", "npm:unpublishSafe", "docker:pinDigests"]', []),
+        ('["github>acme/renovate-config", "config:recommended"]', ["github>acme/renovate-config"]),
+        ('["local>acme/x//y#1", "acme", "@acme", "acme:js"]', ["local>acme/x//y#1", "acme", "@acme", "acme:js"]),
+        ('"https://presets.example/x.json"', ["https://presets.example/x.json"]),
+    ],
+)
+def test_presets_of_renovate_that_stand_elsewhere_are_named(extends: str, unread: list[str]) -> None:
+    text = f'{{\n  "extends": {extends}\n}}'
+    assert list(update_bots.list_unread_presets(text, "renovate.json")) == [(name, 2) for name in unread]
+    assert list(update_bots.list_unread_presets(f'{{"x": {text}}}', "package.json")) == []
+    inner = update_bots.list_unread_presets(f'{{"renovate":\n{text}}}', "package.json")
+    assert [name for name, _ in inner] == unread

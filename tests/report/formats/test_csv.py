@@ -15,7 +15,19 @@ from nerq_cli.report.model import Assessment, Report
 Golden = Callable[[str, bytes], None]
 Assess = Callable[..., Assessment]
 Make = Callable[..., Report]
-REPORTS = ["mixed", "calm", "doubtful", "broken", "listed", "empty", "hostile", "everything", "waived", "attack"]
+REPORTS = [
+    "mixed",
+    "calm",
+    "doubtful",
+    "broken",
+    "listed",
+    "empty",
+    "hostile",
+    "everything",
+    "waived",
+    "attack",
+    "compared",
+]
 DIMENSIONS = ("security", "maintenance", "documentation", "compliance", "community")
 
 
@@ -40,14 +52,35 @@ def test_the_table_reads_as_agreed(request: pytest.FixtureRequest, golden: Golde
 
 def test_there_is_a_row_for_each_dependency(any_report: Report) -> None:
     found = rows(any_report)
-    assert len(found) == len(any_report.dependencies)
+    assert len([row for row in found if row["change"] != "removed"]) == len(any_report.dependencies)
     assert all(list(row) == [*csv_report.COLUMNS, *DIMENSIONS, *csv_report.LAST_COLUMNS] for row in found)
 
 
 def test_lines_end_as_rfc_4180_has_them(any_report: Report) -> None:
     text = render(any_report)
     assert text.endswith("\r\n")
-    assert text.count("\n") == text.count("\r\n") == len(any_report.dependencies) + 1
+    assert text.count("\n") == text.count("\r\n") == len(rows(any_report)) + 1
+
+
+def test_a_comparison_fills_the_last_columns_and_adds_what_was_removed(compared: Report) -> None:
+    found = {row["name"]: row for row in rows(compared)}
+    columns = csv_report.LAST_COLUMNS[-4:]
+    assert columns == ("change", "version_before", "score_before", "score_moved_by")
+    cells = {name: [row[column] for column in columns] for name, row in found.items()}
+    assert cells["django"] == ["downgraded", "5.0", "65.0", ""]
+    assert cells["pillow"][:3] == ["rescored", "9.5.0", "94.4"]
+    assert cells["pillow"][3].startswith("cap high none → 65")
+    assert cells["flask"] == ["added", "", "", ""]
+    assert cells["attrs"] == ["", "", "", ""]
+    assert cells["idna"] == ["removed", "2.31.0", "94.4", ""]
+    assert [value for value in found["idna"].values() if value] == [
+        "PyPI",
+        "idna",
+        "pkg:pypi/idna",
+        "removed",
+        "2.31.0",
+        "94.4",
+    ]
 
 
 def test_no_cell_begins_a_formula(any_report: Report) -> None:

@@ -11,9 +11,11 @@ from msgspec.structs import replace
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT7
 
-from nerq_cli.facts import Found, Metadata
+from nerq_cli.facts import AffectingAdvisory, Found, Metadata
 from nerq_cli.manifests.sbom import sbom
 from nerq_cli.policy.assessment import pack_metadata
+from nerq_cli.policy.findings import AppliedWaiver, Finding
+from nerq_cli.policy.vex import read_vex
 from nerq_cli.report import FORMATS, RenderOptions
 from nerq_cli.report.formats import cyclonedx
 from nerq_cli.report.model import Assessment, Report
@@ -23,7 +25,19 @@ Golden = Callable[[str, bytes], None]
 Assess = Callable[..., Assessment]
 Make = Callable[..., Report]
 SCHEMAS = Path(__file__).parents[2] / "data" / "schemas"
-REPORTS = ["mixed", "calm", "doubtful", "broken", "listed", "empty", "hostile", "everything", "waived", "attack"]
+REPORTS = [
+    "mixed",
+    "calm",
+    "doubtful",
+    "broken",
+    "listed",
+    "empty",
+    "hostile",
+    "everything",
+    "waived",
+    "attack",
+    "compared",
+]
 REGISTRY: Registry[Any] = Registry().with_resources(
     [
         (
@@ -219,6 +233,79 @@ def test_only_a_waiver_gives_an_analysis_and_none_claims_not_to_be_affected(waiv
             "detail": "no input reaches it; accepted until 2026-12-31; by web team",
         }
     }
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected", "version_status"),
+    [
+        ({}, {"state": "exploitable", "detail": "r; accepted until 2027-01-31; by ann"}, "affected"),
+        ({"status": "affected"}, {"state": "exploitable"}, "affected"),
+        (
+            {"status": "not_affected", "justification": "vulnerable_code_not_in_execute_path"},
+            {"state": "not_affected", "justification": "code_not_reachable"},
+            "affected",
+        ),
+        (
+            {"status": "not_affected", "justification": "component_not_present"},
+            {"state": "not_affected", "justification": "code_not_present"},
+            "affected",
+        ),
+        (
+            {"status": "not_affected", "justification": "inline_mitigations_already_exist"},
+            {"state": "not_affected", "justification": "protected_by_mitigating_control"},
+            "affected",
+        ),
+        (
+            {"status": "not_affected", "justification": "vulnerable_code_cannot_be_controlled_by_adversary"},
+            {
+                "state": "not_affected",
+                "detail": "vulnerable_code_cannot_be_controlled_by_adversary; r; accepted until 2027-01-31; by ann",
+            },
+            "affected",
+        ),
+        ({"status": "not_affected", "reason": "no call of it"}, {"state": "not_affected"}, "affected"),
+        ({"status": "fixed"}, {"state": "resolved"}, "unaffected"),
+        ({"status": "under_investigation"}, {"state": "in_triage"}, "affected"),
+        (
+            {"status": "fixed", "until": "", "owner": "", "author": "acme"},
+            {"state": "resolved", "detail": "r; by acme"},
+            "unaffected",
+        ),
+    ],
+)
+def test_the_analysis_is_what_the_waiver_states(
+    assess: Assess, report_of: Make, fields: dict[str, Any], expected: Json, version_status: str
+) -> None:
+    record = AffectingAdvisory(id="GHSA-1-1", aliases=("CVE-2026-1",), severity="high")
+    waiver = AppliedWaiver(**{"reason": "r", "until": "2027-01-31", "owner": "ann", **fields})
+    finding = Finding(id="vulnerability", text="t", purl="pkg:pypi/demo@1.0", advisory="CVE-2026-1", waiver=waiver)
+    report = replace(report_of([assess("demo", "1.0", advisories=(record,))]), findings=(finding,))
+    [found] = document(report)["vulnerabilities"]
+    assert {key: found["analysis"].get(key) for key in expected} == expected
+    assert ("justification" in found["analysis"]) == ("justification" in expected)
+    assert found["affects"][0]["versions"] == [{"version": "1.0", "status": version_status}]
+
+
+def test_nerq_reads_the_decisions_of_its_own_bill_of_materials(assess: Assess, report_of: Make) -> None:
+    record = AffectingAdvisory(id="GHSA-1-1", severity="high")
+    waiver = AppliedWaiver(reason="r", status="not_affected", justification="vulnerable_code_not_in_execute_path")
+    finding = Finding(id="vulnerability", text="t", purl="pkg:pypi/demo@1.0", advisory="GHSA-1-1", waiver=waiver)
+    report = replace(report_of([assess("demo", "1.0", advisories=(record,))]), findings=(finding,))
+    [read] = read_vex(cyclonedx.render(report, RenderOptions()), "bom.cdx.json").waivers
+    assert (read.waives, read.status, read.justification) == (True, waiver.status, waiver.justification)
+
+
+def test_a_comparison_is_properties_of_the_run_and_of_components(compared: Report, findings: Report) -> None:
+    found = [(one["name"], one["value"]) for one in document(compared)["metadata"]["properties"]]
+    assert [(name, value) for name, value in found if name.startswith("nerq:comparison:")] == [
+        ("nerq:comparison:baseline", "main at 1a2b3c4d5"),
+        ("nerq:comparison:dependencies", "2 added, 1 downgraded, 1 rescored, 1 removed, 8 unchanged"),
+        ("nerq:comparison:findings", "8 new, 7 known, as before"),
+        ("nerq:comparison:removed", "pypi:idna 2.31.0"),
+    ]
+    assert properties(component(compared, "django"))["nerq:change"] == "downgraded from 5.0"
+    assert "nerq:change" not in properties(component(compared, "attrs"))
+    assert "nerq:change" not in json.dumps(document(findings))
 
 
 def test_no_version_and_no_fix_claim_nothing(assess: Assess, report_of: Make) -> None:

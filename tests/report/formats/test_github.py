@@ -15,7 +15,19 @@ from nerq_cli.report.model import Report
 
 Golden = Callable[[str, bytes], None]
 Many = Callable[[int], Report]
-REPORTS = ["mixed", "calm", "doubtful", "broken", "listed", "empty", "hostile", "everything", "waived", "attack"]
+REPORTS = [
+    "mixed",
+    "calm",
+    "doubtful",
+    "broken",
+    "listed",
+    "empty",
+    "hostile",
+    "everything",
+    "waived",
+    "attack",
+    "compared",
+]
 
 
 def parse(text: str) -> list[tuple[str, dict[str, str], str]]:

@@ -22,7 +22,19 @@ Make = Callable[..., Report]
 #: The rule about names that are in no public index.
 NOT_ON_INDEX = next(rule.id for rule in RULES if rule.id.startswith(("not-in-", "not-on-")))
 SCHEMAS = Path(__file__).parents[2] / "data" / "schemas"
-REPORTS = ["mixed", "calm", "doubtful", "broken", "listed", "empty", "hostile", "everything", "waived", "attack"]
+REPORTS = [
+    "mixed",
+    "calm",
+    "doubtful",
+    "broken",
+    "listed",
+    "empty",
+    "hostile",
+    "everything",
+    "waived",
+    "attack",
+    "compared",
+]
 
 
 def read_schema(name: str) -> Draft7Validator:
@@ -77,6 +89,25 @@ def test_a_failure_is_worse_than_a_warning_and_a_waiver_is_for_information(waive
     assert severities["vulnerability", "pillow"] == "info"
     assert severities["vulnerability", "requests"] == "info"  # those that no finding is about come after it
     assert any("waived until 2026-12-31" in one["description"] for one in quality(waived))
+
+
+def test_a_comparison_is_in_the_description_and_in_the_details(compared: Report, findings: Report) -> None:
+    texts = [one["description"] for one in quality(compared)]
+    [pillow] = [text for text in texts if text.startswith("pillow 9.5.0: 65.0 of 70 points")]
+    assert "(new). Change: rescored, score 94.4 → 65.0 because cap high none → 65" in pillow
+    assert any("(as before). Change: downgraded from 5.0" in text for text in texts)
+    content = scanning(compared)
+    assert content["scan"]["messages"][-1] == {
+        "level": "info",
+        "value": "compared with main at 1a2b3c4d5: 2 added, 1 downgraded, 1 rescored, 1 removed, 8 unchanged; "
+        "findings: 8 new, 7 known, as before",
+    }
+    details = {one["name"].split(":")[0]: one.get("details") for one in content["vulnerabilities"]}
+    found = details["GHSA-56pw-mpj4-fxww"]["comparison"]
+    assert (found["name"], found["type"]) == ("Compared with main at 1a2b3c4d5", "text")
+    assert found["value"].startswith("finding new; package rescored, score 94.4 → 65.0")
+    assert details["GHSA-35jh-r3h4-6jhm"]["comparison"]["value"] == "finding as before"
+    assert not [one for one in scanning(findings)["vulnerabilities"] if "details" in one]
 
 
 def test_an_issue_has_its_line(findings: Report) -> None:

@@ -15,7 +15,19 @@ from nerq_cli.report.formats import junit
 from nerq_cli.report.model import Report
 
 Golden = Callable[[str, bytes], None]
-REPORTS = ["mixed", "calm", "doubtful", "broken", "listed", "empty", "hostile", "everything", "waived", "attack"]
+REPORTS = [
+    "mixed",
+    "calm",
+    "doubtful",
+    "broken",
+    "listed",
+    "empty",
+    "hostile",
+    "everything",
+    "waived",
+    "attack",
+    "compared",
+]
 RESULTS = ("failure", "error", "skipped")
 
 
@@ -100,6 +112,33 @@ def test_a_rule_that_could_not_be_decided_is_no_pass(calm: Report) -> None:
     assert results(replace(report, fails_incomplete=True))["attrs 2.31.0"] == "error"
     decided = replace(calm, findings=(replace(finding, undecided=False),))
     assert results(decided)["attrs 2.31.0"] == "passed"
+
+
+def test_a_comparison_is_in_the_properties_of_the_run_and_in_the_texts_of_cases(
+    compared: Report, findings: Report
+) -> None:
+    [suite] = [suite for suite in parse(compared).iter("testsuite") if suite.attrib["name"] == "nerq"]
+    assert suite[0].tag == "properties"
+    assert [(one.attrib["name"], one.attrib["value"]) for one in suite[0]] == [
+        ("comparison.baseline", "main at 1a2b3c4d5"),
+        ("comparison.dependencies", "2 added, 1 downgraded, 1 rescored, 1 removed, 8 unchanged"),
+        ("comparison.findings", "8 new, 7 known, as before"),
+        ("comparison.removed", "pypi:idna 2.31.0"),
+    ]
+    texts = {case.attrib["name"].split()[0]: "".join(case.itertext()) for case in parse(compared).iter("testcase")}
+    assert "Change: rescored, score 94.4 → 65.0 because cap high none → 65" in texts["pillow"]
+    assert "Change: downgraded from 5.0" in texts["django"]
+    assert "Change: added" in texts["flask"]
+    assert "Change:" not in texts["attrs"]
+    assert not list(parse(findings).iter("properties"))
+
+
+def test_names_of_removed_packages_above_the_limit_are_counted(
+    compared: Report, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(junit, "_MAX_REMOVED", 0)
+    values = [one.attrib["value"] for one in parse(compared).iter("property")]
+    assert values[-1] == "1 more"
 
 
 def test_a_list_passes_nothing(listed: Report) -> None:

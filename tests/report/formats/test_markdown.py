@@ -15,7 +15,19 @@ from nerq_cli.report.model import Report
 
 Golden = Callable[[str, bytes], None]
 Many = Callable[[int], Report]
-REPORTS = ["mixed", "calm", "doubtful", "broken", "listed", "empty", "hostile", "everything", "waived", "attack"]
+REPORTS = [
+    "mixed",
+    "calm",
+    "doubtful",
+    "broken",
+    "listed",
+    "empty",
+    "hostile",
+    "everything",
+    "waived",
+    "attack",
+    "compared",
+]
 #: HTML that the format writes itself, or that Markdown becomes.
 OWN_TAGS = {"code", "details", "summary", "sub", "h2", "h3", "p", "strong", "ul", "li", "a"}
 TABLE_TAGS = {"table", "thead", "tbody", "tr", "th", "td"}
@@ -131,6 +143,16 @@ def test_waived_findings_are_folded_with_their_reason(waived: Report) -> None:
     text = render(waived)
     assert "<details><summary>2 findings waived or as before</summary>" in text
     assert "(waived until 2026-12-31 by web team: no input reaches it)" in text
+
+
+def test_a_comparison_is_a_sentence_and_a_folded_table(compared: Report, findings: Report) -> None:
+    page = Page(render(compared))
+    texts = " ".join(text for text, _ in page.texts)
+    assert "Compared with main at 1a2b3c4d5: 2 added, 1 downgraded" in texts
+    assert "5 changed packages" in texts
+    for text in ("pypi:idna", "5.0 → 3.2.19", "94.4 → 65.0", "cap high none → 65"):
+        assert text in texts
+    assert "ompared with" not in render(findings)
 
 
 def test_what_was_not_checked_stands_above_the_findings(doubtful: Report, broken: Report) -> None:

@@ -32,7 +32,8 @@ ADVISORIES = (
 
 def document(report: Report) -> Json:
     content = json.loads(openvex.render(report, RenderOptions()))
-    Draft202012Validator(SCHEMA).validate(content)
+    errors = [(list(error.path), error.validator) for error in Draft202012Validator(SCHEMA).iter_errors(content)]
+    assert errors == ([] if content["statements"] else [(["statements"], "minItems")])
     return content
 
 
@@ -59,6 +60,13 @@ def test_every_report_is_a_valid_document(name: str, request: pytest.FixtureRequ
     affected = {item.dependency.purl for item in report.dependencies if item.advisories}
     assert {one["products"][0]["@id"] for one in content["statements"]} == affected
     read_vex(openvex.render(report, RenderOptions()), "a.json")
+
+
+def test_a_run_without_advisories_is_a_document_without_statements(calm: Report) -> None:
+    content = document(calm)
+    assert content["statements"] == []
+    assert content["timestamp"] == "2026-11-21T02:40:00Z"
+    assert read_vex(openvex.render(calm, RenderOptions()), "a.json").waivers == ()
 
 
 def test_what_was_not_decided_is_under_investigation(vulnerable: Report) -> None:

@@ -15,7 +15,8 @@ from msgspec.structs import replace
 
 from nerq_cli.inventory import Location
 from nerq_cli.policy.findings import Finding
-from nerq_cli.report import RenderOptions
+from nerq_cli.policy.rules import RULES
+from nerq_cli.report import FORMATS, RenderOptions
 from nerq_cli.report.formats import sarif
 from nerq_cli.report.model import Report
 from nerq_cli.report.sanitize import TEXT_LIMIT
@@ -27,7 +28,20 @@ VALIDATOR = Draft4Validator(json.loads(SCHEMA.read_bytes()))
 #: The reader and validator of SARIF that its editors keep.
 MULTITOOL = "@microsoft/sarif-multitool@5.7.0"
 PROGRAMS = ("Sarif.Multitool", "Sarif.Multitool.exe")
-REPORTS = ["mixed", "calm", "doubtful", "broken", "listed", "empty", "hostile", "everything", "waived", "attack"]
+REPORTS = [
+    "mixed",
+    "calm",
+    "doubtful",
+    "broken",
+    "listed",
+    "empty",
+    "hostile",
+    "everything",
+    "waived",
+    "attack",
+    "compared",
+    "below_root",
+]
 
 
 def run_of(report: Report) -> Json:
@@ -56,6 +70,12 @@ def move(report: Report, name: str, **changes: Any) -> Report:
     )
     others = tuple(moved if other is one else other for other in report.dependencies)
     return replace(report, dependencies=others, findings=findings)
+
+
+@pytest.fixture
+def below_root(findings: Report) -> Report:
+    """A run in a folder of a repository."""
+    return replace(findings, directory="services/web")
 
 
 @pytest.fixture(params=REPORTS)
@@ -124,6 +144,32 @@ def test_a_rule_has_a_descriptor_and_a_vulnerability_one_for_each_severity(findi
     assert all(run["tool"]["driver"]["rules"][one["ruleIndex"]]["id"] == one["ruleId"] for one in run["results"])
 
 
+def test_the_help_of_a_rule_states_what_to_do_and_how_it_is_waived(findings: Report) -> None:
+    rules = {rule["id"]: rule for rule in run_of(findings)["tool"]["driver"]["rules"]}
+    for rule_id, target in (
+        ("score-below-threshold", "--rule score-below-threshold"),
+        ("vulnerability-high", "--advisory ID"),
+    ):
+        guide = rules[rule_id]["help"]
+        hint = next(rule.hint for rule in RULES if rule_id.startswith(rule.id))
+        for text in guide.values():
+            assert hint[1:] in text
+            assert f"nerq waive NAME {target} --until" in text
+        assert "**What to do:**" in guide["markdown"]
+        assert "```toml\n[tool.nerq.rules]" in guide["markdown"]
+
+
+def test_addresses_are_in_the_log_where_one_is_set(findings: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = run_of(findings)["tool"]["driver"]
+    assert "informationUri" not in driver
+    assert not [rule for rule in driver["rules"] if "helpUri" in rule]
+    monkeypatch.setattr(sarif, "ADDRESS", "https://docs.example")
+    driver = run_of(findings)["tool"]["driver"]
+    assert driver["informationUri"] == "https://docs.example"
+    assert {rule["helpUri"] for rule in driver["rules"]} >= {"https://docs.example/rules#score-below-threshold"}
+    VALIDATOR.validate(json.loads(sarif.render(findings, RenderOptions())))
+
+
 def test_what_fails_the_run_is_an_error_and_comes_first(findings: Report) -> None:
     levels = [one["level"] for one in results_of(findings)]
     assert levels == sorted(levels, key=["error", "warning", "note"].index)
@@ -156,6 +202,34 @@ def test_a_path_becomes_a_uri(calm: Report, path: str, artifact: Json) -> None:
     [result] = results_of(replace(calm, findings=(finding,)), "lock-drift")
     physical = result["locations"][0]["physicalLocation"]
     assert physical == {"artifactLocation": artifact, "region": {"startLine": 1}}
+
+
+@pytest.mark.parametrize(
+    ("path", "artifact"),
+    [
+        ("requirements.txt", {"uri": "services/web/requirements.txt", "uriBaseId": "%SRCROOT%"}),
+        ("../api/uv.lock", {"uri": "services/api/uv.lock", "uriBaseId": "%SRCROOT%"}),
+        ("../../../x/uv.lock", {"uri": "../x/uv.lock"}),
+        ("/home/x/req.txt", {"uri": "file:///home/x/req.txt"}),
+    ],
+)
+def test_paths_are_relative_to_the_root_of_the_repository(below_root: Report, path: str, artifact: Json) -> None:
+    finding = Finding(id="lock-drift", text="x", locations=(Location(path=path, line=2),))
+    content = json.loads(FORMATS["sarif"].render(replace(below_root, findings=(finding,)), RenderOptions()))
+    [result] = [one for one in content["runs"][0]["results"] if one["ruleId"] == "lock-drift"]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"] == artifact
+
+
+def test_an_alert_is_the_same_wherever_in_the_repository_the_run_was(calm: Report) -> None:
+    def find_print(path: str, directory: str) -> str:
+        finding = Finding(id="lock-drift", text="x", locations=(Location(path=path, line=2),))
+        report = replace(calm, findings=(finding,), directory=directory)
+        [result] = json.loads(FORMATS["sarif"].render(report, RenderOptions()))["runs"][0]["results"]
+        text: str = result["partialFingerprints"]["nerqIssue/v1"]
+        return text
+
+    assert find_print("web/uv.lock", "") == find_print("uv.lock", "web")
+    assert find_print("uv.lock", "") != find_print("uv.lock", "web")
 
 
 def test_the_command_line_is_no_location(calm: Report) -> None:
@@ -196,6 +270,35 @@ def test_a_comparison_sets_the_state_beside_the_baseline(waived: Report) -> None
     worse = Finding(id="malicious", text="x", change="worse")
     [result] = results_of(replace(waived, findings=(worse,)), "malicious")
     assert result["baselineState"] == "updated"
+
+
+def test_a_comparison_is_a_property_of_the_run_and_of_each_result_that_it_is_about(compared: Report) -> None:
+    comparison = run_of(compared)["properties"]["comparison"]
+    assert comparison["baseline"] == "main at 1a2b3c4d5"
+    assert comparison["dependencies"] == "2 added, 1 downgraded, 1 rescored, 1 removed, 8 unchanged"
+    assert comparison["findings"] == "8 new, 7 known, as before"
+    assert {one["name"]: one["change"].split()[0].rstrip(",") for one in comparison["changes"]} == {
+        "pypi:flask": "added",
+        "pypi:requests": "added",
+        "pypi:django": "downgraded",
+        "pypi:pillow": "rescored",
+        "pypi:idna": "removed",
+    }
+    found = find_result(compared, "pillow", "score-below-threshold")
+    assert found["baselineState"] == "new"
+    assert found["properties"]["change"].startswith("rescored, score 94.4 → 65.0 because cap high none → 65")
+
+
+def test_without_a_comparison_nothing_is_compared(findings: Report) -> None:
+    run = run_of(findings)
+    assert "comparison" not in run["properties"]
+    assert not [one for one in run["results"] if "baselineState" in one or "change" in one["properties"]]
+
+
+def test_changes_above_the_limit_are_counted(compared: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sarif, "_MAX_CHANGES", 2)
+    comparison = run_of(compared)["properties"]["comparison"]
+    assert (len(comparison["changes"]), comparison["changesLeftOut"]) == (2, 3)
 
 
 def test_a_run_that_could_not_check_everything_was_not_successful(doubtful: Report, calm: Report) -> None:

@@ -20,7 +20,19 @@ Json: TypeAlias = Any
 Golden = Callable[[str, bytes], None]
 Assess = Callable[..., Assessment]
 Make = Callable[..., Report]
-REPORTS = ["mixed", "calm", "doubtful", "broken", "listed", "empty", "hostile", "everything", "waived", "attack"]
+REPORTS = [
+    "mixed",
+    "calm",
+    "doubtful",
+    "broken",
+    "listed",
+    "empty",
+    "hostile",
+    "everything",
+    "waived",
+    "attack",
+    "compared",
+]
 
 
 def document(report: Report) -> Json:
@@ -100,6 +112,20 @@ def test_the_score_is_an_annotation(findings: Report, listed: Report) -> None:
     assert annotation["annotator"] == "Tool: nerq-cli"
     assert annotation["comment"].startswith("state below; scores 65.0 of 100; ")
     assert "annotations" not in package(listed, "pillow")
+
+
+def test_a_comparison_is_annotations_of_the_document_and_of_packages(compared: Report, findings: Report) -> None:
+    comments = [one["comment"] for one in document(compared)["annotations"]]
+    assert comments == [
+        (
+            "compared with main at 1a2b3c4d5: 2 added, 1 downgraded, 1 rescored, 1 removed, 8 unchanged; "
+            "findings: 8 new, 7 known, as before"
+        ),
+        "removed: pypi:idna 2.31.0",
+    ]
+    assert [one["comment"] for one in package(compared, "django")["annotations"]][1:] == ["change: downgraded from 5.0"]
+    assert len(package(compared, "attrs")["annotations"]) == 1
+    assert "annotations" not in document(findings)
 
 
 @pytest.mark.parametrize(

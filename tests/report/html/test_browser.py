@@ -22,7 +22,20 @@ from tests.report.html.conftest import OpenPage, Page
 
 pytestmark = pytest.mark.browser
 
-REPORTS = ("findings", "calm", "provisional", "broken", "listed", "empty", "hostile", "everything", "levels", "graph")
+REPORTS = (
+    "findings",
+    "calm",
+    "provisional",
+    "broken",
+    "listed",
+    "empty",
+    "hostile",
+    "everything",
+    "levels",
+    "graph",
+    "aged",
+    "compared",
+)
 PHONE = {"viewport": {"width": 360, "height": 740}}
 CheckAccess = Callable[[Page], list[str]]
 
@@ -55,6 +68,46 @@ def read_names(page: Page) -> list[str]:
 
 
 # --- content
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (
+            "pillow",
+            (
+                "10.0.1: installable in 3 days (minimumReleaseAge = 10080 (pnpm-workspace.yaml:3)), "
+                'or today with: minimumReleaseAgeExclude: ["pillow"]'
+            ),
+        ),
+        (
+            "django",
+            "3.2.25: not installable while this date stands (minimumReleaseAge = 10080 (pnpm-workspace.yaml:3))",
+        ),
+        ("requests", "2.34.2: installable today: no minimum age that is set leaves it out"),
+        (
+            "lodash",
+            "4.17.21: not known whether it can be installed today (minimumReleaseAge = 10080 (pnpm-workspace.yaml:3))",
+        ),
+    ],
+)
+def test_a_card_has_when_age_rules_let_the_proposed_version_be_installed(
+    open_page: OpenPage, aged: Report, name: str, text: str
+) -> None:
+    page = open_page(aged)
+    page.locator("#rows .card-link", has_text=name).first.click()
+    assert page.locator("dialog .availability").text_content() == text
+
+
+def test_a_card_has_the_threshold_of_its_own(open_page: OpenPage, aged: Report) -> None:
+    page = open_page(aged)
+    page.locator("#rows .card-link", has_text="pillow").first.click()
+    card = page.locator("dialog").text_content()
+    assert "threshold 80 in place of 70" in card
+    assert "✖ below 80" in card
+    page.locator("dialog .card-close").click()
+    page.locator("#rows .card-link", has_text="requests").first.click()
+    assert "in place of" not in page.locator("dialog").text_content()
 
 
 def test_the_script_draws_the_rows_as_the_page_has_them(open_page: OpenPage, any_report: Report) -> None:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from nerq_cli.inventory import Package
 from nerq_cli.policy.findings import Finding
 from nerq_cli.report import FORMATS, RenderOptions
+from nerq_cli.report.html import foot
 from nerq_cli.report.html.charts import build_histogram, build_icicle, list_brought
 from nerq_cli.report.html.markup import element, escape_text, join, link_to
 from nerq_cli.report.html.paths import find_path, index_dependencies
@@ -23,7 +24,20 @@ from nerq_cli.report.model import Assessment, Report, SourceStatus
 from nerq_cli.report.projects import group_by_project
 from nerq_cli.report.sanitize import defuse_ci_commands
 
-REPORTS = ("findings", "calm", "provisional", "broken", "listed", "empty", "hostile", "everything", "levels", "graph")
+REPORTS = (
+    "findings",
+    "calm",
+    "provisional",
+    "broken",
+    "listed",
+    "empty",
+    "hostile",
+    "everything",
+    "levels",
+    "graph",
+    "aged",
+    "compared",
+)
 Golden = Callable[[str, bytes], None]
 #: Elements without an end tag.
 VOID = {"meta", "link", "input"}
@@ -331,6 +345,27 @@ def test_findings_beyond_a_limit_are_counted_and_left_to_the_script(levels: Repo
 def test_a_finding_has_the_path_to_its_package(graph: Report, levels: Report) -> None:
     deep = replace(levels.findings[-1], name="lodash", purl="pkg:npm/lodash")
     assert "express → body-parser → lodash" in Reader(render(replace(graph, findings=(deep,)))).text
+
+
+def test_a_comparison_has_its_counts_and_a_row_for_each_change(compared: Report, findings: Report) -> None:
+    text = Reader(render(compared)).text
+    assert "Compared with main at 1a2b3c4d5" in text
+    assert "2 added, 1 downgraded, 1 rescored, 1 removed, 8 unchanged" in text
+    assert "Findings: 8 new, 7 known, as before" in text
+    for row in ("pypi:idna removed 2.31.0 94.4", "pypi:django downgraded 5.0 → 3.2.19", "94.4 → 65.0 cap high none"):
+        assert row in text
+    assert "Compared with" not in Reader(render(findings)).text
+
+
+def test_changes_beyond_a_limit_are_counted(compared: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(foot, "_MAX_CHANGES", 2)
+    assert "3 more are in the JSON report." in Reader(render(compared)).text
+
+
+def test_a_row_has_when_the_version_can_be_installed_and_the_threshold_of_its_own(aged: Report) -> None:
+    text = Reader(render(aged)).text
+    assert "10.0.1 scores 69.4 · still below 80 · outside the declared range · installable in 3 days" in text
+    assert "✖ below 80" in text
 
 
 def test_the_first_rows_are_the_worst(many: Callable[[int], Report]) -> None:

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from nerq_cli.facts import AffectingAdvisory, Evidence, Unknown
+from nerq_cli.policy.findings import Finding
 from nerq_cli.report.model import Assessment, Report
 from nerq_cli.report.terminal import summary
 from nerq_cli.report.terminal.layout import cell_width
@@ -395,6 +396,28 @@ def test_a_long_name_is_cut_and_its_row_keeps_the_place(
 def test_a_package_without_a_reason_keeps_its_place(screen: Screen, assess: Assess, report_of: Make) -> None:
     one = replace(assess("x", None), reasons=(), fix="")
     assert re.search(r"\?  +x  pypi\n +requirements.txt:1\n\n", drawn(screen, report_of([one])))
+
+
+def test_what_failed_before_is_marked_and_comes_after_what_is_new(screen: Screen, compared: Report) -> None:
+    printed = drawn(screen, compared, width=200)
+    known = [row[12:].split()[0] for row in rows(printed) if " known" in row]
+    assert known == ["django", "lodash", "acme-utils"]
+    assert names(printed)[:5] == ["requests", "pillow", *known]
+    assert "known (not-on-index)" in printed  # its score does not show it
+    assert "known: failed in the same way in the run that this one is compared with" in flat(printed)
+
+
+def test_a_failure_beside_a_known_one_is_new(screen: Screen, compared: Report) -> None:
+    purl = next(one.dependency.purl for one in compared.dependencies if one.dependency.package.name == "django")
+    new = Finding(id="yanked", text="x", purl=purl, name="django", level="deny", change="new")
+    printed = drawn(screen, replace(compared, findings=(*compared.findings, new)), width=200)
+    assert [row[12:].split()[0] for row in rows(printed) if " known" in row] == ["lodash", "acme-utils"]
+
+
+def test_without_a_comparison_nothing_is_known(screen: Screen, findings: Report) -> None:
+    printed = drawn(screen, findings, width=200)
+    assert not [row for row in rows(printed) if " known" in row]
+    assert "known:" not in printed
 
 
 def test_colours_follow_grades(screen: Screen, findings: Report) -> None:

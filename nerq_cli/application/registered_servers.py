@@ -1,0 +1,134 @@
+"""Resolve targets ``mcp:NAME``: from a server in the MCP registry to the packages that are scored."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from nerq_cli.ecosystems import GENERIC, NPM, OTHER, PYPI, EcosystemId, get_ecosystem
+from nerq_cli.errors import UsageError
+from nerq_cli.facts import Absent, Fact, Found, McpRegistration, Unknown
+from nerq_cli.inventory import Declaration, Location, McpServerId, Release
+from nerq_cli.patterns import compile_late
+from nerq_cli.sources.mcp_registry import check_ownership
+from nerq_cli.targets import COMMAND_LINE
+
+if TYPE_CHECKING:
+    from nerq_cli.application.evidence_run import EvidenceRun
+
+#: Namespace and name, or the name alone; then a version.
+_TARGET: Final = compile_late(
+    r"mcp:\s*(?P<name>[A-Za-z0-9][\w.-]{0,200}(?:/[A-Za-z0-9][\w.-]{0,200})?)(?:@(?P<version>[\w.+-]{1,200}))?",
+    re.IGNORECASE,
+)
+_HINT: Final = "write mcp:io.github.owner/server, mcp:server or mcp:io.github.owner/server@1.0.2"
+#: Ecosystems of the packages that are scored, by the type that the registry states.
+_ECOSYSTEMS: Final[dict[str, EcosystemId]] = {"npm": NPM, "pypi": PYPI}
+#: Most names that an error lists.
+_MAX_SHOWN: Final = 5
+_STATUS_NOTES: Final = {
+    "deprecated": "is deprecated in the MCP registry",
+    "deleted": "was deleted from the MCP registry, which does so with spam and malware",
+    "": "has no status that is known",
+}
+
+
+class ResolvedServer(msgspec.Struct, frozen=True):
+    """The dependencies that a server stands for, and sentences for the user."""
+
+    declarations: tuple[Declaration, ...]
+    notes: tuple[str, ...] = ()
+
+
+def resolve_target(target: str, run: EvidenceRun) -> ResolvedServer:
+    """Return the packages of a server in the MCP registry; without an answer the server itself, which is not judged.
+
+    Raises:
+        UsageError: the target has another form, there is no such server, or several have the name.
+    """
+    match = _TARGET.fullmatch(target.strip())
+    if match is None:
+        raise UsageError(f"{target!r} names no MCP server", hint=_HINT)
+    name, version = match["name"], match["version"] or "latest"
+    if "/" not in name:
+        found = run.search_servers(name)
+        if isinstance(found, Unknown):
+            return _build_unknown(name, found)
+        if len(found) != 1:
+            raise _explain_search(name, found)
+        name = found[0].name
+    fact: Fact[McpRegistration] = run.find_server(McpServerId(name=name, version=version))
+    if isinstance(fact, Absent):
+        raise UsageError(f"the MCP registry has no server {name} in version {version}", hint=_HINT)
+    if not isinstance(fact, Found):
+        return _build_unknown(name, fact)
+    return ResolvedServer(
+        tuple(_declare_packages(fact.value)) or (_build_declaration(GENERIC, name, "", "MCP server: no package"),),
+        tuple(_describe(fact.value, run)),
+    )
+
+
+def _explain_search(name: str, found: tuple[McpRegistration, ...]) -> UsageError:
+    if not found:
+        return UsageError(f"the MCP registry has no server with the name {name}", hint=_HINT)
+    names = ", ".join(sorted(server.name for server in found)[:_MAX_SHOWN])
+    return UsageError(f"{len(found)} servers in the MCP registry are called {name}", hint=f"name one: {names}")
+
+
+def _build_unknown(name: str, fact: Unknown) -> ResolvedServer:
+    reason = f"MCP registry: {fact.reason}"
+    return ResolvedServer((_build_declaration(GENERIC, name, "", reason),))
+
+
+def _build_declaration(ecosystem: EcosystemId, name: str, requirement: str, skip_reason: str = "") -> Declaration:
+    return Declaration(
+        ecosystem=ecosystem,
+        name=name,
+        requirement=requirement,
+        group="mcp",
+        location=Location(path=COMMAND_LINE, line=0),
+        skip_reason=skip_reason,
+    )
+
+
+def _declare_packages(server: McpRegistration) -> Iterator[Declaration]:
+    """Yield the packages of a server, those that are scored first; then what is listed."""
+    scored = [item for item in server.packages if _is_scored(*item)]
+    for kind, identifier, version in scored:
+        ecosystem = _ECOSYSTEMS[kind]
+        yield _build_declaration(ecosystem, identifier, get_ecosystem(ecosystem).format_pin(version) if version else "")
+    for kind, identifier, version in server.packages:
+        if (kind, identifier, version) not in scored and identifier:
+            name = f"{kind or 'generic'}/{identifier.partition('://')[2] or identifier}"
+            requirement = f"=={version}" if version else ""
+            yield _build_declaration(OTHER, name, requirement, f"{kind or 'package'} of an MCP server: not scored")
+    for _, url in server.remotes:
+        yield _build_declaration(GENERIC, url.partition("://")[2].strip("/"), "", f"MCP server at {url}: not scored")
+
+
+def _is_scored(kind: str, identifier: str, _version: str) -> bool:
+    return kind in _ECOSYSTEMS and not get_ecosystem(_ECOSYSTEMS[kind]).find_name_error(identifier)
+
+
+def _describe(server: McpRegistration, run: EvidenceRun) -> Iterator[str]:
+    """Yield what the registry states about a server, and whether its packages state its name."""
+    packages = ", ".join(f"{kind}:{identifier}@{version}" for kind, identifier, version in server.packages)
+    yield f"{server.name} {server.version} in the MCP registry is {packages or 'no package'}"
+    if server.status != "active":
+        message = f": {server.status_message}" if server.status_message else ""
+        yield f"{server.name} {_STATUS_NOTES[server.status]}{message}"
+    for declaration in _declare_packages(server):
+        version = get_ecosystem(declaration.ecosystem).parse_pin(declaration.requirement)
+        if declaration.skip_reason or not version:
+            continue
+        ownership = check_ownership(
+            server.name, run.find_name_proof(Release(package=declaration.package, version=version))
+        )
+        label = f"{declaration.name} {version}"
+        if ownership == "mismatch":
+            yield f"{label} does not state that it is {server.name}: the registry's name may be someone else's"
+        elif ownership == "unknown":
+            yield f"it is not known whether {label} states that it is {server.name}"

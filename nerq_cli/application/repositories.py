@@ -1,0 +1,151 @@
+"""Assess repositories of the Hugging Face Hub that a project refers to: models, datasets, Spaces and kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from msgspec.structs import replace
+
+from nerq_cli import scoring
+from nerq_cli.ecosystems import get_ecosystem, is_hub
+from nerq_cli.facts import Absent, Found, Unknown
+from nerq_cli.hub_facts import HubEvidence, HubReference, HubRepository
+from nerq_cli.inventory import Declaration, Dependency, Package
+from nerq_cli.methodology.models import MODELS
+from nerq_cli.report.model import Assessment
+from nerq_cli.resolve.resolver import build_dependency
+from nerq_cli.signals.models import measure_repository
+from nerq_cli.targets import COMMAND_LINE
+
+if TYPE_CHECKING:
+    from nerq_cli.application.assess import ScanOptions
+    from nerq_cli.application.evidence_run import EvidenceProvider
+
+#: A repository and the revision that is asked for: empty for that of its main branch.
+RepositoryKey: TypeAlias = tuple[Package, str]
+#: Libraries whose version decides how the files of a model are loaded.
+LOADERS: Final = frozenset(
+    {"accelerate", "datasets", "diffusers", "huggingface-hub", "safetensors", "torch", "transformers"}
+)
+
+
+def split_declarations(declarations: Iterable[Declaration]) -> tuple[list[Declaration], list[Declaration]]:
+    """Return the declarations of packages, and those of repositories of the Hub."""
+    packages: list[Declaration] = []
+    repositories: list[Declaration] = []
+    for declaration in declarations:
+        (repositories if is_hub(declaration.ecosystem) else packages).append(declaration)
+    return packages, repositories
+
+
+def find_loaders(declarations: Iterable[Declaration]) -> tuple[tuple[str, str], ...]:
+    """Return the pinned versions of the libraries that load models: each pair of name and version once, sorted."""
+    ecosystem = get_ecosystem("PyPI")
+    return tuple(
+        sorted(
+            {
+                (declaration.package.name, version)
+                for declaration in declarations
+                if declaration.ecosystem == ecosystem.id
+                and declaration.package.name in LOADERS
+                and (version := declaration.locked_version or ecosystem.parse_pin(declaration.requirement) or "")
+            }
+        )
+    )
+
+
+def list_repositories(declarations: Sequence[Declaration]) -> Iterator[Dependency]:
+    """Yield every repository at each revision, sorted, as far as the project states it."""
+    for (package, revision, _), items in _group_declarations(declarations):
+        yield _build_dependency(package, revision, items, None)
+
+
+def assess_repositories(
+    declarations: Sequence[Declaration],
+    loaders: tuple[tuple[str, str], ...],
+    options: ScanOptions,
+    provider: EvidenceProvider,
+) -> Iterator[Assessment]:
+    """Yield every repository at each revision with its score and state, sorted.
+
+    ``loaders`` are the versions of the libraries that load models (:func:`find_loaders`).
+    """
+    groups = _group_declarations(declarations)
+    keys = [(package, revision) for (package, revision, skip_reason), _ in groups if not skip_reason]
+    evidence = provider.collect_repositories(keys) if keys else {}
+    for (package, revision, skip_reason), items in groups:
+        if skip_reason:
+            dependency = _build_dependency(package, revision, items, None)
+            state = options.judge(dependency, None)
+            yield Assessment(dependency=dependency, state=state, reasons=(skip_reason,))
+        else:
+            facts = replace(evidence[package, revision], reference=_describe_reference(revision, items, loaders))
+            yield _assess_repository(package, revision, items, facts, options)
+
+
+def _group_declarations(
+    declarations: Sequence[Declaration],
+) -> list[tuple[tuple[Package, str, str], list[Declaration]]]:
+    """Return the declarations of each repository and revision, by these and why they are not looked up, sorted."""
+    grouped: dict[tuple[Package, str, str], list[Declaration]] = {}
+    for declaration in declarations:
+        key = (declaration.package, declaration.requirement, declaration.skip_reason)
+        grouped.setdefault(key, []).append(declaration)
+    return sorted(grouped.items(), key=lambda group: group[0])
+
+
+def _build_dependency(
+    package: Package, revision: str, declarations: Sequence[Declaration], repository: HubRepository | None
+) -> Dependency:
+    pin = get_ecosystem(package.ecosystem).parse_pin(revision)
+    version = pin or (repository.sha if repository is not None else "") or None
+    return build_dependency(
+        package, declarations, (), version, "pinned" if pin else "range" if version else "unresolved"
+    )
+
+
+def _assess_repository(
+    package: Package, revision: str, declarations: Sequence[Declaration], evidence: HubEvidence, options: ScanOptions
+) -> Assessment:
+    fact = evidence.repository
+    repository = fact.value if isinstance(fact, Found) else None
+    dependency = _build_dependency(package, revision, declarations, repository)
+    score = scoring.compute_score(MODELS, measure_repository(MODELS, evidence, options.as_of))
+    return Assessment(
+        dependency=dependency,
+        state=options.judge(dependency, score),
+        score=score,
+        reasons=_collect_reasons(score, evidence),
+        fix=_suggest_pin(dependency, repository),
+        released_at=repository.modified_at if repository is not None else 0,
+        in_registry=None if isinstance(fact, Unknown) else not isinstance(fact, Absent),
+    )
+
+
+def _describe_reference(
+    revision: str, declarations: Sequence[Declaration], loaders: tuple[tuple[str, str], ...]
+) -> HubReference:
+    stated = {declaration.trusts_remote_code for declaration in declarations}
+    return HubReference(
+        is_target=all(declaration.location.path == COMMAND_LINE for declaration in declarations),
+        revision=revision,
+        trusts_remote_code=True if True in stated else False if False in stated else None,
+        libraries=loaders,
+    )
+
+
+def _collect_reasons(score: scoring.Score, evidence: HubEvidence) -> tuple[str, ...]:
+    reasons = score.reason_texts
+    if score.verdict and score.verdict not in reasons:
+        reasons = (score.verdict, *reasons)
+    if isinstance(evidence.repository, Unknown) and evidence.repository.reason not in reasons:
+        reasons = (evidence.repository.reason, *reasons)
+    return reasons
+
+
+def _suggest_pin(dependency: Dependency, repository: HubRepository | None) -> str:
+    """Return what to write so that the repository is always the one that was scored; empty if it is pinned."""
+    if dependency.resolution == "pinned" or repository is None or not repository.sha:
+        return ""
+    return f'pin it: revision="{repository.sha}"'

@@ -1,0 +1,226 @@
+"""Collects the facts about repositories of the Hugging Face Hub: models, datasets, Spaces and kernels.
+
+There are two rounds: the repositories; then, as soon as each is known, its card, its owner, its files if the answer
+has none, and the repositories it is built on (base models, and the models of a Space), at one level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final, TypeAlias
+
+from msgspec.structs import replace
+
+from nerq_cli.ecosystems import HF_MODEL, get_hub_ecosystem, huggingface
+from nerq_cli.facts import NOT_REQUESTED, Absent, Fact, Found, Unknown
+from nerq_cli.fetch.run import FetchRun
+from nerq_cli.fetch.source import Endpoint
+from nerq_cli.hub_facts import HubCard, HubEvidence, HubOwner, HubRepository
+from nerq_cli.inventory import AccountId, Package, Release
+from nerq_cli.sources import huggingface as hub
+from nerq_cli.sources.endpoints import Endpoints
+
+#: A repository and the revision of it that is used; empty stands for ``main``.
+HubTarget: TypeAlias = tuple[Package, str]
+
+#: Repositories that one repository is built on and that are looked up, at most: a merge has rarely more.
+MAX_RELATED: Final = 8
+PRIVATE: Final = Unknown("the name was not sent: it is private")
+_NOT_A_REPOSITORY: Final = Unknown("not the name of a repository on the Hub")
+_TOO_MANY: Final = Unknown(f"not requested: more than {MAX_RELATED} repositories are named")
+_HIDDEN: Final = Unknown("missing or private", hub.LABEL, hub.TOKEN_VARIABLE)
+_REFUSED: Final = Unknown("the Hub refuses it to you", hub.LABEL)
+_REFUSED_ANONYMOUS: Final = Unknown("the Hub refuses it without a token", hub.LABEL, hub.TOKEN_VARIABLE)
+_NO_COMMIT: Final = Unknown("the Hub states no commit", hub.LABEL)
+
+
+class HubLookup:
+    """Access to the Hub in one run. For use by one thread."""
+
+    def __init__(
+        self, run: FetchRun, endpoints: Endpoints, *, is_private: Callable[[Package], bool] = lambda _: False
+    ) -> None:
+        """Use ``is_private`` to decide which names are never sent, those that a card names included."""
+        self._run = run
+        self._endpoint: Endpoint = endpoints["huggingface"]
+        # A Hub that the user named for this tool may receive private names, as other services do.
+        self._is_private = (lambda _: False) if "huggingface" in endpoints.configured else is_private
+
+    def collect(self, references: Sequence[HubTarget]) -> dict[HubTarget, HubEvidence]:
+        """Return the evidence about each repository, in the order given.
+
+        A repository that was renamed has its new name in the evidence.
+
+        Raises:
+            ConfigError: the proxy or the certificates that the environment names cannot be used.
+        """
+        targets = {reference: _build_release(*reference) for reference in dict.fromkeys(references)}
+        public = [release for release in targets.values() if self._may_send(release.package)]
+        self._run.start(hub.REPOSITORIES, public, self._endpoint, self._begin_details)
+        repositories = self._fetch_repositories(public)
+        releases = [release for fact in repositories.values() if (release := _find_commit(fact)) is not None]
+        related = {target: self._list_related(repositories.get(release)) for target, release in targets.items()}
+        related_releases = [one for group in related.values() for one in group.values() if isinstance(one, Release)]
+        accounts = [account for fact in repositories.values() if (account := _find_owner(fact)) is not None]
+        unlisted = [release for fact in repositories.values() if (release := _find_unlisted(fact)) is not None]
+        cards, owners, files, answers = self._run.fetch_all(
+            [
+                (hub.CARDS, releases, self._endpoint),
+                (hub.OWNERS, accounts, self._endpoint),
+                (hub.FILES, unlisted, self._endpoint),
+                (hub.REPOSITORIES, [one for one in related_releases if one not in repositories], self._endpoint),
+            ]
+        )
+        repositories.update((release, self._read_answer(release, fact)) for release, fact in answers.items())
+        return {
+            target: self._build_evidence(release, repositories, related[target], cards, owners, files)
+            for target, release in targets.items()
+        }
+
+    def _begin_details(self, facts: Mapping[Release, Fact[hub.HubAnswer]]) -> None:
+        """Request what follows from new answers about repositories, while others are under way."""
+        repositories = [self._read_answer(release, fact) for release, fact in facts.items()]
+        related = (one for fact in repositories for one in self._list_related(fact).values())
+        self._run.start(hub.CARDS, filter(None, map(_find_commit, repositories)), self._endpoint)
+        self._run.start(hub.FILES, filter(None, map(_find_unlisted, repositories)), self._endpoint)
+        self._run.start(hub.REPOSITORIES, [one for one in related if isinstance(one, Release)], self._endpoint)
+        accounts = [account for fact in repositories if (account := _find_owner(fact)) is not None]
+        self._run.start(hub.OWNERS, accounts, self._endpoint)
+
+    def _fetch_repositories(self, releases: Iterable[Release]) -> dict[Release, Fact[HubRepository]]:
+        facts = self._run.fetch(hub.REPOSITORIES, list(releases), self._endpoint)
+        return {release: self._read_answer(release, fact) for release, fact in facts.items()}
+
+    def _read_answer(self, release: Release, fact: Fact[hub.HubAnswer]) -> Fact[HubRepository]:
+        """Return the repository in an answer, or the reason why there is none."""
+        if isinstance(fact, Absent):
+            return replace(fact, reason="the Hub has no such repository")
+        if isinstance(fact, Unknown):
+            return fact
+        answer = fact.value
+        if answer.repository is not None:
+            return Found(answer.repository, fact.source, fact.retrieved_at)
+        if answer.state == "no revision":
+            reason = f"the repository has no revision {release.version[:100]}"
+            return Absent(fact.source, fact.retrieved_at, reason)
+        if answer.state == "hidden":
+            return _HIDDEN
+        return _REFUSED if self._endpoint.identity else _REFUSED_ANONYMOUS
+
+    def _may_send(self, package: Package) -> bool:
+        return not self._is_private(package) and not get_hub_ecosystem(package.ecosystem).find_name_error(package.name)
+
+    def _list_related(self, fact: Fact[HubRepository] | None) -> dict[str, Release | Unknown]:
+        """Return the repositories that a repository names, or why each is not looked up."""
+        if not isinstance(fact, Found):
+            return {}
+        related: dict[str, Release | Unknown] = {}
+        for name in _name_related(fact.value):
+            package = Package(ecosystem=HF_MODEL, name=name)
+            if get_hub_ecosystem(HF_MODEL).find_name_error(name):
+                related[name] = _NOT_A_REPOSITORY
+            elif self._is_private(package):
+                related[name] = PRIVATE
+            elif sum(isinstance(one, Release) for one in related.values()) >= MAX_RELATED:
+                related[name] = _TOO_MANY
+            elif package.name != fact.value.id:
+                related[name] = _build_release(package, "")
+        return related
+
+    def _build_evidence(
+        self,
+        release: Release,
+        repositories: Mapping[Release, Fact[HubRepository]],
+        related: Mapping[str, Release | Unknown],
+        cards: Mapping[Release, Fact[hub.CardAnswer]],
+        owners: Mapping[AccountId, Fact[HubOwner]],
+        files: Mapping[Release, Fact[hub.FileList]],
+    ) -> HubEvidence:
+        fact = repositories.get(release)
+        if fact is None:
+            return HubEvidence(repository=PRIVATE if self._is_private(release.package) else _NOT_A_REPOSITORY)
+        if not isinstance(fact, Found):
+            return HubEvidence(repository=fact)
+        commit, account, unlisted = _find_commit(fact), _find_owner(fact), _find_unlisted(fact)
+        card_fact = _NO_COMMIT if commit is None else cards[commit]
+        if unlisted is not None:
+            fact = _add_files(fact, files[unlisted])
+        facts = {
+            name: one if isinstance(one, Unknown) else repositories.get(one, NOT_REQUESTED)
+            for name, one in related.items()
+        }
+        is_space = fact.value.kind == "space"
+        return HubEvidence(
+            repository=_add_metadata(fact, card_fact),
+            card=_read_card(card_fact),
+            owner=NOT_REQUESTED if account is None else owners[account],
+            bases={} if is_space else facts,
+            used=facts if is_space else {},
+        )
+
+
+def _build_release(package: Package, revision: str) -> Release:
+    """Return a repository at a revision, as the sources of the Hub take it."""
+    commit = get_hub_ecosystem(package.ecosystem).parse_pin(revision)
+    return Release(package=package, version=commit or revision or huggingface.DEFAULT_REVISION)
+
+
+def _get_package(repository: HubRepository) -> Package:
+    """Return a repository under its present name."""
+    ecosystem = next(one for one in huggingface.HUB_ECOSYSTEMS if one.kind == repository.kind)
+    return Package(ecosystem=ecosystem.id, name=repository.id)
+
+
+def _find_commit(fact: Fact[HubRepository]) -> Release | None:
+    """Return a repository at its commit; None if there is none, or if it may not be read."""
+    if not isinstance(fact, Found) or not fact.value.sha or fact.value.disabled:
+        return None
+    return Release(package=_get_package(fact.value), version=fact.value.sha)
+
+
+def _find_unlisted(fact: Fact[HubRepository]) -> Release | None:
+    """Return a repository at its commit if the answer about it has no files, or none with a size."""
+    release = _find_commit(fact)
+    if release is None or not isinstance(fact, Found):
+        return None
+    files = fact.value.files
+    is_listed = files is not None and (not files or any(file.size is not None for file in files))
+    return None if is_listed else release
+
+
+def _find_owner(fact: Fact[HubRepository]) -> AccountId | None:
+    if not isinstance(fact, Found) or not fact.value.author:
+        return None
+    # The name of an owner has the characters of a part of the name of a repository.
+    is_name = "/" not in fact.value.author and not get_hub_ecosystem(HF_MODEL).find_name_error(fact.value.author)
+    return AccountId(name=fact.value.author) if is_name else None
+
+
+def _name_related(repository: HubRepository) -> tuple[str, ...]:
+    """Return the names of the models that a repository is built on."""
+    if repository.kind == "space":
+        return repository.used_models or ()
+    card_bases = repository.card.base_models if repository.card is not None else None
+    return tuple(dict.fromkeys((*(repository.verified_bases or ()), *(card_bases or ()))))
+
+
+def _add_files(fact: Found[HubRepository], files: Fact[hub.FileList]) -> Found[HubRepository]:
+    if not isinstance(files, Found):
+        return fact
+    more_files = files.value.more_files + files.value.is_cut  # at least one
+    return replace(fact, value=replace(fact.value, files=files.value.files, more_files=more_files))
+
+
+def _add_metadata(fact: Found[HubRepository], card: Fact[hub.CardAnswer]) -> Found[HubRepository]:
+    """Return a repository with the metadata of its card, where the answer about it has none."""
+    if fact.value.has_card_data or not isinstance(card, Found) or card.value.card is None or card.value.problem:
+        return fact
+    return replace(fact, value=replace(fact.value, card=card.value.metadata, has_card_data=True))
+
+
+def _read_card(fact: Fact[hub.CardAnswer]) -> Fact[HubCard]:
+    if not isinstance(fact, Found):
+        return fact
+    if fact.value.card is None:
+        return Unknown(fact.value.refusal, fact.source, hub.TOKEN_VARIABLE)
+    return Found(fact.value.card, fact.source, fact.retrieved_at)

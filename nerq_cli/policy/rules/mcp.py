@@ -1,0 +1,64 @@
+"""Rules about MCP servers: versions that are not fixed, and URLs without TLS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from nerq_cli.inventory import McpProblem, McpServer, Package
+from nerq_cli.policy.findings import Finding
+from nerq_cli.policy.rules.rule import PolicyRule, RuleInput
+
+
+def _iter_servers(rule_input: RuleInput, problem: McpProblem) -> Iterator[McpServer]:
+    return (server for file in rule_input.dependency_files for server in file.mcp_servers if problem in server.problems)
+
+
+def _find_unpinned(rule_input: RuleInput) -> Iterator[Finding]:
+    """Yield a finding for each package and image of a server whose version the configuration does not fix."""
+    for server in _iter_servers(rule_input, "unpinned"):
+        for package in server.packages:
+            if not package.is_pinned:
+                version = package.requirement or "any version"
+                text = f"the server {server.name} runs {version}: each start may run another one"
+                yield _build_finding(server, package.package, text)
+        if server.image is not None and not server.image.digest:
+            text = f"the server {server.name} runs the image with the tag {server.image.tag or 'latest'}, which moves"
+            yield _build_finding(server, server.image.package, text)
+
+
+def _find_insecure(rule_input: RuleInput) -> Iterator[Finding]:
+    """Yield a finding for each server on another machine that is reached without TLS."""
+    for server in _iter_servers(rule_input, "insecure-url"):
+        yield _build_finding(server, server.remote_package, f"the server {server.name} is at {server.url}")
+
+
+def _build_finding(server: McpServer, package: Package, text: str) -> Finding:
+    return Finding(text=text, purl=package.purl, name=package.name, locations=(server.location,))
+
+
+MCP_UNPINNED: Final = PolicyRule(
+    id="mcp-unpinned",
+    level="warn",
+    summary="The command of an MCP server does not fix the version that it runs.",
+    explanation="`npx`, `uvx` and their relatives install a package when the client starts the server. Without an "
+    "exact version they take the newest one, `@latest` included: a version that was published a minute ago runs with "
+    "the rights of the user. The same holds for a container image without a tag or with the tag `latest`, and for a "
+    "repository without a full commit.",
+    hint="write the version that was checked: npx -y NAME@1.2.3, uvx NAME@1.2.3, IMAGE@sha256:...",
+    headings=("MCP server without a fixed version", "MCP servers without fixed versions"),
+    count_phrases=("unpinned MCP server", "unpinned MCP servers"),
+    check=_find_unpinned,
+)
+MCP_INSECURE_URL: Final = PolicyRule(
+    id="mcp-insecure-url",
+    level="deny",
+    summary="An MCP server on another machine is reached without TLS.",
+    explanation="The URL begins with `http:` or `ws:`. Whoever is on the way can read what the client sends, tokens "
+    "included, and answer in the place of the server, whose tools the client then calls. The addresses of the machine "
+    "itself (`localhost`, `127.0.0.0/8`, `::1`) are no finding.",
+    hint="use the https: or wss: address of the server",
+    headings=("MCP server without TLS", "MCP servers without TLS"),
+    count_phrases=("MCP server without TLS", "MCP servers without TLS"),
+    check=_find_insecure,
+)

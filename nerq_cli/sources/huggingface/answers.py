@@ -1,0 +1,246 @@
+"""Reads what the Hub answers about repositories and publishers. Every field may be absent, or of another type."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from nerq_cli.decoders import build_json_decoder_late
+from nerq_cli.ecosystems import huggingface
+from nerq_cli.errors import ResponseError
+from nerq_cli.hub_facts import HubFile, HubKind, HubOwner, HubRepository, HubScan
+from nerq_cli.sources.huggingface.card import build_metadata
+from nerq_cli.sources.text import clean_text, decode_json, decode_optional, parse_count, parse_timestamp, split_list
+
+T = TypeVar("T")
+
+#: Most files of a repository that are kept.
+MAX_FILES: Final = 2_000
+#: Most files with a finding of a scanner, and most other entries of a list.
+_MAX_SCANS: Final = 500
+_MAX_LIST: Final = 200
+_MAX_VALUE: Final = 200
+_MAX_PATH: Final = 500
+
+#: Suffixes of files that hold data alone and come in thousands: the last that are kept.
+_DATA_SUFFIXES: Final = (
+    ".arrow", ".csv", ".flac", ".gz", ".jpeg", ".jpg", ".json", ".jsonl", ".md", ".mp3", ".mp4", ".ogg", ".parquet",
+    ".png", ".tsv", ".txt", ".wav", ".webp", ".zst",
+)  # fmt: skip
+
+_OBJECT = build_json_decoder_late(dict[str, msgspec.Raw])
+_VALUE = build_json_decoder_late(object)
+_ANY_OBJECT = build_json_decoder_late(dict[str, Any])
+
+
+class _LargeFile(msgspec.Struct):
+    """What the Hub states about a large file."""
+
+    size: object = None
+    sha256: object = None
+    oid: object = None
+
+
+class _FileAnswer(msgspec.Struct):
+    """A file in an answer: ``rfilename`` in that about a repository, ``path`` in that about its tree."""
+
+    rfilename: object = None
+    path: object = None
+    type: object = None
+    size: object = None
+    lfs: _LargeFile | None = None
+
+
+class _ScanAnswer(msgspec.Struct):
+    """A file about which a scanner reports something."""
+
+    path: object = None
+    level: object = None
+    status: object = None
+
+
+_FILE = build_json_decoder_late(_FileAnswer)
+_SCAN = build_json_decoder_late(_ScanAnswer)
+
+
+def parse_repository(kind: HubKind, body: bytes) -> HubRepository:
+    """Return a repository.
+
+    Raises:
+        ResponseError: the answer is no JSON object with an id.
+    """
+    raw = decode_json(_OBJECT, body)
+
+    def read(name: str) -> object:
+        return decode_optional(_VALUE, raw[name]) if name in raw else None
+
+    name = clean_text(read("id") or read("modelId"), _MAX_VALUE)
+    if not name or huggingface.HUB_ECOSYSTEMS[0].find_name_error(name):
+        raise ResponseError("the answer names no repository")
+    card, config, runtime = read("cardData"), read("config"), read("runtime")
+    commit = read("sha")
+    files, more_files = _read_files(raw.get("siblings"))
+    scans_done, scans = _read_scans(raw.get("securityRepoStatus"))
+    metadata = build_metadata(card) if isinstance(card, dict) and card else None
+    if metadata is not None and not metadata.has_results and (read("model-index") or read("evalResults")):
+        metadata = msgspec.structs.replace(metadata, has_results=True)
+    return HubRepository(
+        kind=kind,
+        id=name,
+        sha=commit.lower() if isinstance(commit, str) and huggingface.is_commit(commit) else "",
+        author=clean_text(read("author"), _MAX_VALUE) or name.rpartition("/")[0],
+        created_at=parse_timestamp(read("createdAt")),
+        modified_at=parse_timestamp(read("lastModified")),
+        gated=_read_gate(read("gated")),
+        disabled=read("disabled") is True,
+        downloads=parse_count(read("downloads")),
+        likes=parse_count(read("likes")),
+        tags=_read_texts(read("tags")) or (),
+        pipeline_tag=clean_text(read("pipeline_tag"), _MAX_VALUE),
+        library=clean_text(read("library_name"), _MAX_VALUE),
+        card=metadata,
+        has_card_data="cardData" in raw,
+        architectures=_read_texts(config.get("architectures")) or () if isinstance(config, dict) else (),
+        model_type=clean_text(config.get("model_type"), _MAX_VALUE) if isinstance(config, dict) else "",
+        auto_map=_read_auto_map(config, _read_texts(read("tags")) or ()),
+        parameters=_read_parameters(read("safetensors"), read("gguf")),
+        files=files,
+        more_files=more_files,
+        scans_done=scans_done,
+        scans=scans,
+        sdk=clean_text(read("sdk"), _MAX_VALUE),
+        stage=clean_text(runtime.get("stage"), _MAX_VALUE) if isinstance(runtime, dict) else "",
+        used_models=_read_texts(read("models")) if kind == "space" else None,
+        used_datasets=_read_texts(read("datasets")) if kind == "space" else None,
+        verified_bases=_read_bases(read("baseModels")),
+    )
+
+
+def parse_files(body: bytes) -> list[HubFile]:
+    """Return the files of one page of a tree.
+
+    Raises:
+        ResponseError: it is no list.
+    """
+    items = split_list(body)
+    if items is None:
+        raise ResponseError("the answer holds no list of files")
+    return list(_iter_files(items))
+
+
+def parse_organisation(body: bytes) -> HubOwner:
+    """Return an organisation.
+
+    Raises:
+        ResponseError: the answer is no JSON object.
+    """
+    answer = decode_json(_ANY_OBJECT, body)
+    verified = answer.get("isVerified")
+    return HubOwner(
+        name=clean_text(answer.get("name"), _MAX_VALUE),
+        is_organisation=True,
+        is_verified=verified if isinstance(verified, bool) else None,
+        models=parse_count(answer.get("numModels")),
+        followers=parse_count(answer.get("numFollowers")),
+    )
+
+
+def parse_user(body: bytes) -> HubOwner:
+    """Return a user. The Hub verifies organisations only.
+
+    Raises:
+        ResponseError: the answer is no JSON object.
+    """
+    answer = decode_json(_ANY_OBJECT, body)
+    return HubOwner(
+        name=clean_text(answer.get("user"), _MAX_VALUE),
+        is_organisation=answer.get("type") == "org",
+        models=parse_count(answer.get("numModels")),
+        followers=parse_count(answer.get("numFollowers")),
+    )
+
+
+def select_files(files: Iterable[HubFile]) -> tuple[tuple[HubFile, ...], int]:
+    """Return the files to keep, by path, and the number of the others. Files of data alone are left out first."""
+    ordered = sorted(
+        files, key=lambda file: (file.path.lower().endswith(_DATA_SUFFIXES), file.path.count("/"), file.path)
+    )
+    kept = sorted(ordered[:MAX_FILES], key=lambda file: file.path)
+    return tuple(kept), len(ordered) - len(kept)
+
+
+def _read_files(raw: msgspec.Raw | None) -> tuple[tuple[HubFile, ...] | None, int]:
+    items = None if raw is None else split_list(raw)
+    return (None, 0) if items is None else select_files(_iter_files(items))
+
+
+def _iter_files(items: Iterable[msgspec.Raw]) -> Iterable[HubFile]:
+    for item in items:
+        answer = decode_optional(_FILE, item)
+        path = answer and (answer.rfilename or answer.path)
+        if answer is None or not isinstance(path, str) or answer.type not in (None, "file"):
+            continue
+        large = answer.lfs or _LargeFile()
+        digest = large.sha256 if large.sha256 is not None else large.oid
+        yield HubFile(
+            path=clean_text(path, _MAX_PATH),
+            size=parse_count(answer.size) if answer.size is not None else parse_count(large.size),
+            sha256=digest if isinstance(digest, str) and len(digest) == 64 and digest.isalnum() else "",  # noqa: PLR2004 - of SHA-256
+        )
+
+
+def _read_scans(raw: msgspec.Raw | None) -> tuple[bool | None, tuple[HubScan, ...]]:
+    """Return whether all scans are done, and what they found. A level that is not known is kept as it is."""
+    status = None if raw is None else decode_optional(_OBJECT, raw)
+    if status is None:
+        return None, ()
+    done = decode_optional(_VALUE, status["scansDone"]) if "scansDone" in status else None
+    scans: list[HubScan] = []
+    for item in split_list(status.get("filesWithIssues", b"[]")) or ():
+        answer = decode_optional(_SCAN, item)
+        if answer is not None:
+            level = clean_text(answer.level or answer.status, _MAX_VALUE).lower() or "not stated"
+            scans.append(
+                HubScan(clean_text(answer.path, _MAX_PATH), level, virus="virus" in level or "infected" in level)
+            )
+    worst_first = sorted(scans, key=lambda scan: (scan.level != "unsafe", scan.level, scan.path))
+    return done if isinstance(done, bool) else None, tuple(worst_first[:_MAX_SCANS])
+
+
+def _read_gate(value: object) -> str | None:
+    """Return ``auto`` or ``manual``; empty if it is not gated, None if the answer does not state it."""
+    if value is False:
+        return ""
+    return clean_text(value, _MAX_VALUE) or ("manual" if value is True else None)
+
+
+def _read_auto_map(config: object, tags: tuple[str, ...]) -> bool | None:
+    """Return whether the configuration names classes of the repository; the Hub marks such models as well."""
+    if "custom_code" in tags:
+        return True
+    if not isinstance(config, dict):
+        return None
+    return bool(config.get("auto_map"))
+
+
+def _read_parameters(safetensors: object, gguf: object) -> int | None:
+    for value in (safetensors, gguf):
+        if isinstance(value, dict) and (total := parse_count(value.get("total"))) is not None:
+            return total
+    return None
+
+
+def _read_texts(value: object) -> tuple[str, ...] | None:
+    if not isinstance(value, list):
+        return None
+    return tuple(dict.fromkeys(filter(None, (clean_text(item, _MAX_VALUE) for item in value[:_MAX_LIST]))))
+
+
+def _read_bases(value: object) -> tuple[str, ...] | None:
+    """Return the ids of ``{"models": [{"id": ...}], "relation": ...}``; None if the answer has no such field."""
+    models = value.get("models") if isinstance(value, dict) else value
+    if not isinstance(models, list):
+        return None
+    return _read_texts([item.get("id") if isinstance(item, dict) else item for item in models])
