@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from nerq_cli.compliance.card import Section, is_read_whole, read_sections
-from nerq_cli.facts import Fact, Found
+from nerq_cli.facts import NOT_REQUESTED, Fact, Found
 from nerq_cli.hub_facts import OLDEST_CREATION, CardMetadata, HubEvidence, HubFile, HubKind, HubOwner, HubRepository
 from nerq_cli.methodology.types import Methodology
 from nerq_cli.signals.models.files import Weights, find_data, find_weights
@@ -151,15 +151,24 @@ def is_commit(revision: str) -> bool:
     return len(revision) == _COMMIT_LENGTH and all(character in "0123456789abcdef" for character in revision.lower())
 
 
-def get_others(context: RepositoryContext) -> Mapping[str, Fact[HubRepository]]:
-    """Return the other models that it loads: the base of an adapter, the models of a Space."""
-    if context.kind == "space":
-        return context.evidence.used
-    return context.evidence.bases if is_adapter(context) else {}
+def list_parts(context: RepositoryContext) -> tuple[Mapping[str, Fact[HubRepository]], bool]:
+    """Return the other models that it may load (base models, the models of a Space), and whether it names them."""
+    repository = context.repository
+    if repository is None:
+        return {}, False
+    if repository.kind == "space":
+        ids, facts = repository.used_models, context.evidence.used
+    else:
+        ids, facts = context.base_models if context.is_header_read else None, context.evidence.bases
+    if ids is None:
+        return facts, False
+    return {id_: facts.get(id_, NOT_REQUESTED) for id_ in ids}, True
 
 
-def is_adapter(context: RepositoryContext) -> bool:
-    """Return whether it holds weights that are added to those of its base model, which is loaded as well."""
+def is_adapter(context: RepositoryContext) -> bool | None:
+    """Return whether its weights are added to those of its base model, which is loaded as well; None if not known."""
     if context.card is not None and context.card.base_model_relation == "adapter":
         return True
-    return any(file.path == "adapter_config.json" for file in context.files or ())
+    if any(file.path == "adapter_config.json" for file in context.files or ()):
+        return True
+    return False if context.is_header_read and context.are_files_whole else None

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 _ORGANISATION_NAMES: Final = """
-    01-ai AI-MO AIDC-AI Alibaba-NLP Alpha-VLLM AnswerDotAI ArliAI BAAI ByteDance ByteDance-Seed CohereForAI
+    01-ai AI-MO AIDC-AI Alibaba-NLP Alpha-VLLM ArliAI BAAI ByteDance ByteDance-Seed CohereForAI
     CohereLabs CompVis Comfy-Org Deci DeepFloyd EleutherAI EssentialAI FunAudioLLM Gustavosta HiDream-ai
     HuggingFaceFW HuggingFaceH4 HuggingFaceM4 HuggingFaceTB IDEA-CCNL IntelLabs FacebookAI IDEA-Research Intel
     JetBrains KwaiVGI Kwai-Kolors LGAI-EXAONE LanguageBind Lightricks LiquidAI Lykon MaziyarPanahi MiniMaxAI
@@ -108,6 +108,8 @@ _SEPARATORS: Final = str.maketrans("", "", "-_.")
 _LOOK_ALIKES: Final = str.maketrans({"0": "o", "1": "l", "i": "l", "5": "s", "3": "e", "4": "a", "8": "b"})
 #: Shorter names differ by one character too often.
 _MIN_COMPARED_LENGTH: Final = 6
+#: What is left of a name without the added word.
+_MIN_SHORTENED_LENGTH: Final = 4
 
 
 def is_well_known(account: str) -> bool:
@@ -131,7 +133,11 @@ def find_similar_organisation(account: str) -> str:
     plain = name.translate(_SEPARATORS)
     for word in _ADDED_WORDS:
         for shorter in (plain.removesuffix(word), plain.removeprefix(word)):
-            if shorter != plain and len(shorter) > len(word) and (found := folded_names.get(_fold(shorter))):
+            if (
+                shorter != plain
+                and len(shorter) >= _MIN_SHORTENED_LENGTH
+                and (found := folded_names.get(_fold(shorter)))
+            ):
                 return found
     return _find_by_distance(folded)
 

@@ -10,7 +10,7 @@ import msgspec
 from nerq_cli.facts import Fact, Found
 from nerq_cli.hub_facts import HubRepository, HubScan
 from nerq_cli.methodology.types import SignalSpec
-from nerq_cli.signals.models.context import RepositoryContext, get_others
+from nerq_cli.signals.models.context import RepositoryContext, is_adapter, list_parts
 from nerq_cli.signals.models.files import Weights, find_programs
 from nerq_cli.signals.signal import (
     Flag,
@@ -97,23 +97,35 @@ def _flag_scan(context: RepositoryContext, worst: tuple[str, str], fact: Found[H
 
 
 def _flag_parts(context: RepositoryContext) -> Iterator[Flag]:
-    """Yield a flag where another model that it loads is reported."""
-    for id_, fact in sorted(get_others(context).items()):
-        if isinstance(fact, Found):
-            weights = RepositoryContext(
-                context.methodology, msgspec.structs.replace(context.evidence, repository=fact), context.as_of
-            ).weights
-            for scan in fact.value.scans:
-                is_unsafe = scan.level.lower() == "unsafe" and not (weights and weights.is_replaced(scan.path))
-                if scan.virus or is_unsafe:
-                    what = "a virus was found" if scan.virus else "an unsafe file is reported"
-                    yield build_flag("unsafe-part", f"{what} in {id_}, which it loads ({scan.path})", fact)
-                    break
-            else:
-                if not fact.value.scans_done:
-                    yield build_possible_flag("unsafe-part", f"no scan results of {id_}, which it loads", fact)
-        else:
-            yield build_possible_flag("unsafe-part", f"{id_}, which it loads, was not read", fact)
+    """Yield a flag where another model that it loads is reported, or was not read."""
+    if context.kind == "space":
+        loads: bool | None = True
+    elif context.kind == "model":
+        loads = is_adapter(context)
+    else:
+        return
+    if loads is False:
+        return
+    parts, is_stated = list_parts(context)
+    if not parts and not is_stated:
+        yield build_possible_flag("unsafe-part", "the models that it loads are not stated", context.fact)
+        return
+    for id_, fact in sorted(parts.items()):
+        report = _find_report(context, fact) if isinstance(fact, Found) else ""
+        if report and loads and is_stated and isinstance(fact, Found):
+            yield build_flag("unsafe-part", f"{id_}, which it loads: {report}", fact)
+        elif report:
+            yield build_possible_flag("unsafe-part", f"{id_}, which it may load: {report}", fact)
+        elif not isinstance(fact, Found) or not fact.value.scans_done:
+            yield build_possible_flag("unsafe-part", f"no scan results of {id_}, which it may load", fact)
+
+
+def _find_report(context: RepositoryContext, fact: Found[HubRepository]) -> str:
+    """Return the worst that scanners report about another model; empty if its loader meets nothing unsafe."""
+    evidence = msgspec.structs.replace(context.evidence, repository=fact)
+    part = RepositoryContext(context.methodology, evidence, context.as_of)
+    rated = sorted(_rate_scan(part, scan) for scan in fact.value.scans if scan.virus or scan.level.lower() == "unsafe")
+    return next((reason for level, reason in reversed(rated) if level in ("unsafe", "virus")), "")
 
 
 # --- formats
@@ -303,10 +315,12 @@ def _flag_remote_code(
 
 def _loads_code(context: RepositoryContext, repository: HubRepository) -> bool | None:
     """Return whether a loader runs code of the repository, once it is allowed to; None if that is not known."""
-    if repository.kind == "kernel" or repository.auto_map or "custom_code" in repository.tags:
+    if repository.kind == "kernel":
         return True
     if repository.kind == "dataset":
         return True if context.dataset_script else None if not context.are_files_whole else False
+    if repository.auto_map or "custom_code" in repository.tags:
+        return True
     if context.files is None:
         return None
     # Custom pipelines of diffusers.
