@@ -61,7 +61,7 @@ def check_target(path: Path) -> None:
     """Check that no file of a project would be overwritten which is not nerq-cli's own, by the name of the file.
 
     Raises:
-        UsageError: it is ``-``, a dependency file, an SBOM that another program wrote, a file of settings, or one of git.
+        UsageError: it is ``-``, a dependency file, an SBOM of another program, a file of settings, or one of git.
     """
     from nerq_cli.application.settings_files import is_settings_file
     from nerq_cli.manifests.formats import detect_format, is_sbom_name
