@@ -23,3 +23,15 @@ def test_no_number_is_off_by_more_than_one_unit_of_the_last_digit(values: list[f
 
 def test_nothing_stays_nothing() -> None:
     assert [str(value) for value in round_to_sum([0.1, 0.0, 0.2, 0.0], 2)] == ["0.1", "0.0", "0.2", "0.0"]
+
+
+@given(st.lists(st.floats(0, 100) | st.sampled_from([0.005, 0.015, 0.125, 1.005, 2.675, 0.0]), max_size=40))
+def test_numbers_are_those_of_decimal_rounding(values: list[float]) -> None:
+    running_sum = previous_sum = 0.0
+    expected = []
+    for value in values:
+        running_sum += value
+        rounded_sum = round(running_sum, 2)
+        expected.append(round(rounded_sum - previous_sum, 2))
+        previous_sum = rounded_sum
+    assert list(round_to_sum(values, 2)) == expected

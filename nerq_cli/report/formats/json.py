@@ -351,7 +351,7 @@ def render_parts(report: Report, options: RenderOptions) -> Iterator[bytes]:
 
 
 #: Dependencies up to which the objects about them are kept for the HTML report of the same run, which has them as well.
-#: They take 8 kB each.
+#: They take 6 kB each.
 _MAX_KEPT: Final = 2_000
 
 
