@@ -488,7 +488,7 @@ def _build_fact(answer: Answer, values: Mapping[str, bytes]) -> Fact[Any]:
         return Unknown(answer.reason, answer.source, answer.token, answer.unevaluable)
     if answer.state == "absent":
         return Absent(answer.source, answer.retrieved_at, answer.reason)
-    value = _get_decode(answer.field)(values[answer.sha256])
+    value = _get_decode(answer.call, answer.field)(values[answer.sha256])
     if answer.state == "lower-bound":
         return LowerBound(value, answer.source, answer.retrieved_at, answer.reason)
     if answer.origins is not None:
@@ -496,16 +496,19 @@ def _build_fact(answer: Answer, values: Mapping[str, bytes]) -> Fact[Any]:
     return Found(value, answer.source, answer.retrieved_at)
 
 
-@lru_cache(maxsize=64)
-def _get_decode(field: str) -> Callable[[bytes], Any]:
-    """Return the decoder of the values of a field.
+@lru_cache(maxsize=256)
+def _get_decode(call: str, field: str) -> Callable[[bytes], Any]:
+    """Return the decoder of the values of a field of the answers to a call.
 
     Raises:
         ValueError: there is no such field.
     """
     if field == _RECORDS:
         return build_json_decoder(tuple[Advisory, ...]).decode
-    if field in _HUB_FIELDS or field.startswith(tuple(f"{table}:" for table in _HUB_TABLES)):
+    if call == _REPOSITORIES:
+        if field not in _HUB_FIELDS and field.partition(":")[0] not in _HUB_TABLES:
+            message = f"evidence about repositories has no field {field}"
+            raise ValueError(message)
         found, *_ = get_args(get_type_hints(HubEvidence)[field if field in _HUB_FIELDS else "repository"])
         return build_json_decoder(cast("type[Any]", get_args(found)[0])).decode
     if field not in _DEFAULTS:

@@ -253,7 +253,7 @@ _ROWS: Final = (
         ),
         variable="NERQ_MCP_REGISTRY_URL",
         url="https://registry.modelcontextprotocol.io",
-        required=False,
+        time_limits=REGISTRY_LIMITS,
         max_age=HOUR,
         absent_max_age=HOUR,
     ),

@@ -48,6 +48,8 @@ NAMES = (
     "pnpm-lock.main.yaml",
     "bun.lock",
     "deno.lock",
+    ".mcp.json",
+    "SKILL.md",
 )
 OTHER_NAMES = (
     "README.md",
