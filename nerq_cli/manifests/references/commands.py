@@ -15,12 +15,77 @@ from nerq_cli.patterns import compile_late
 
 #: Programs that start the one that follows.
 _WRAPPERS: Final = frozenset(
-    "sudo exec time nohup env uvx pipx poetry pipenv pdm hatch rye conda mamba micromamba run uv command builtin nice stdbuf "
-    "accelerate launch torchrun deepspeed srun xargs then do else if ! && { ( - @ tini dumb-init -- bash sh ".split()
+    [
+        "sudo",
+        "exec",
+        "time",
+        "nohup",
+        "env",
+        "uvx",
+        "pipx",
+        "poetry",
+        "pipenv",
+        "pdm",
+        "hatch",
+        "rye",
+        "conda",
+        "mamba",
+        "micromamba",
+        "run",
+        "uv",
+        "command",
+        "builtin",
+        "nice",
+        "stdbuf",
+        "accelerate",
+        "launch",
+        "torchrun",
+        "deepspeed",
+        "srun",
+        "xargs",
+        "then",
+        "do",
+        "else",
+        "if",
+        "!",
+        "&&",
+        "{",
+        "(",
+        "-",
+        "@",
+        "tini",
+        "dumb-init",
+        "--",
+        "bash",
+        "sh",
+    ]
 )
 #: Programs whose arguments are text.
 _PRINTERS: Final = frozenset(
-    "echo printf cat grep sed awk test [ [[ read logger say export: # // rm ls cd mkdir cp mv touch".split()
+    [
+        "echo",
+        "printf",
+        "cat",
+        "grep",
+        "sed",
+        "awk",
+        "test",
+        "[",
+        "[[",
+        "read",
+        "logger",
+        "say",
+        "export:",
+        "#",
+        "//",
+        "rm",
+        "ls",
+        "cd",
+        "mkdir",
+        "cp",
+        "mv",
+        "touch",
+    ]
 )
 _PYTHONS: Final = compile_late(r"(?:.*/)?(?:python|pypy)(?:3(?:\.\d+)?)?(?:\.exe)?|\$\{?PYTHON\}?")
 _ASSIGNMENT: Final = compile_late(r"(?:export\s+|set\s+)?([A-Za-z_]\w*)=(.*)", re.DOTALL)
@@ -35,7 +100,27 @@ _REPOSITORY_TYPES: Final[dict[str, ReferenceKind]] = {
     "kernel": "kernel",
 }
 _FETCHERS: Final = frozenset(
-    "git curl wget aria2c axel pip pip3 uv hub gh apt ADD add fetch http https npx hfd hfdownloader".split()
+    [
+        "git",
+        "curl",
+        "wget",
+        "aria2c",
+        "axel",
+        "pip",
+        "pip3",
+        "uv",
+        "hub",
+        "gh",
+        "apt",
+        "ADD",
+        "add",
+        "fetch",
+        "http",
+        "https",
+        "npx",
+        "hfd",
+        "hfdownloader",
+    ]
 )
 
 _TOKEN: Final = compile_late(
@@ -171,7 +256,7 @@ def _unquote(kind: str, token: str) -> str:
     return token[1:] if token.startswith("\\") and len(token) == 2 else token  # noqa: PLR2004
 
 
-def _skip_heredocs(  # noqa: PLR0913, PLR0917
+def _skip_heredocs(
     text: str,
     position: int,
     tags: list[str],
@@ -443,7 +528,7 @@ def _find_rows(words: list[Word], image: Image) -> list[tuple[CommandPattern, li
                 )
             ),
             0,
-        )  # noqa: PLR2004
+        )
     found = []
     for row in COMMANDS:
         size = len(row.words)

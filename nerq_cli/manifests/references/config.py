@@ -246,9 +246,9 @@ class SettingsReader:
                 continue
             if isinstance(node.data, str):
                 self._read_text(name, node, members_of(parent), above)
-            elif name in _OTHER_KEYS and name not in {"url", "include", "test", "tests", "repository"}:
-                continue
-            elif name in _VARIABLE_KEYS and self._read_variables(node, parent):
+            elif (name in _OTHER_KEYS and name not in {"url", "include", "test", "tests", "repository"}) or (
+                name in _VARIABLE_KEYS and self._read_variables(node, parent)
+            ):
                 continue
             elif (
                 name in _COMMAND_KEYS

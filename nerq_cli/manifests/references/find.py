@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -27,8 +26,26 @@ _MAKE_VARIABLE: Final = compile_late(r"\$\((\w+)\)")
 _MAKE_ASSIGNMENT: Final = compile_late(r"^(\w+)[ \t]*(?:[:?]{0,2}=)[ \t]*(.*)$", re.MULTILINE)
 #: Lock files and outputs of tools, which name packages and no models.
 _OTHER_FILES: Final = frozenset(
-    "package.json package-lock.json npm-shrinkwrap.json tsconfig.json composer.json composer.lock deno.json deno.lock pnpm-lock.yaml yarn.lock tokenizer.json vocab.json "
-    "mkdocs.yml .pre-commit-config.yaml dependabot.yml renovate.json model.safetensors.index.json pytorch_model.bin.index.json".split()
+    [
+        "package.json",
+        "package-lock.json",
+        "npm-shrinkwrap.json",
+        "tsconfig.json",
+        "composer.json",
+        "composer.lock",
+        "deno.json",
+        "deno.lock",
+        "pnpm-lock.yaml",
+        "yarn.lock",
+        "tokenizer.json",
+        "vocab.json",
+        "mkdocs.yml",
+        ".pre-commit-config.yaml",
+        "dependabot.yml",
+        "renovate.json",
+        "model.safetensors.index.json",
+        "pytorch_model.bin.index.json",
+    ]
 )
 
 
@@ -39,8 +56,8 @@ class ReaderRow(msgspec.Struct, frozen=True, kw_only=True):
     #: Whether it reads a file, by its path with slashes, in lower case.
     matches: Callable[[str], bool]
     read: Callable[[bytes, ReferenceBuilder], None]
-    #: Words of which a file has one if it has a reference. Empty: every file is read.
-    find_markers: Callable[[], tuple[bytes, ...]] = tuple
+    #: Whether a file may have a reference, by its bytes. Most files have none, and are not parsed.
+    may_refer: Callable[[bytes], bool] = bool
     #: Largest file read, in bytes.
     max_bytes: int = MAX_SOURCE_BYTES
     #: File names, for the documentation.
@@ -113,41 +130,16 @@ def _read_compose(text: str, builder: ReferenceBuilder) -> None:
     config.read_yaml(text, builder, is_compose=True)
 
 
-def _setting_markers() -> tuple[bytes, ...]:
-    return (
-        b"odel",
-        b"ODEL",
-        b"hf://",
-        b"hf.co",
-        b"hugging",
-        b"Hugging",
-        b"epo_id",
-        b"REPO",
-        b"repoId",
-        b"okenizer",
-        b"dapter",
-        b"lora",
-        b"LLM",
-        b"llm",
-        b"MBED",
-        b"mbed",
-        b"eranker",
-        b"RERANK",
-        b"ataset",
-        b"DATASET",
-        b"vllm",
-        b"from_pretrained",
-        b"hf download",
-        b"HF_",
-        b"hf_",
-        b"encoder",
-        b"kernels",
-        b"SPACE",
-        b"space",
-        b"ramalama",
-        b"checkpoint",
-        b"CHECKPOINT",
-    )
+def _may_set(data: bytes) -> bool:
+    """Whether a settings file or script may have a reference: it has a slash and a word about models."""
+    return b"/" in data and _SETTING_WORD.search(data) is not None
+
+
+_SETTING_WORD: Final = compile_late(
+    rb"odel|hf|HF_|hugging|Hugging|repo_?id|okenizer|dapter|lora|llm|embed|eranker|ataset|encoder|kernels|space"
+    rb"|transformers|diffusers|snapshot_download|ramalama|checkpoint|backbone|pretrained|MODEL|REPO|LLM|EMBED|RERANK|DATASET|CHECKPOINT|SPACE|TOKENIZER|LORA|ADAPTER",
+    re.IGNORECASE,
+)
 
 
 #: Readers in the order in which a path is compared.
@@ -156,14 +148,14 @@ READERS: Final[tuple[ReaderRow, ...]] = (
         id="python",
         matches=_has_suffix(".py", ".pyw", ".pyi"),
         read=python.read,
-        find_markers=python.find_markers,
+        may_refer=python.may_refer,
         files="`*.py`",
     ),
     ReaderRow(
         id="notebook",
         matches=_has_suffix(".ipynb"),
         read=_as_text(notebook.read),
-        find_markers=python.find_markers,
+        may_refer=python.may_refer_notebook,
         max_bytes=MAX_NOTEBOOK_BYTES,
         files="`*.ipynb`",
     ),
@@ -174,14 +166,14 @@ READERS: Final[tuple[ReaderRow, ...]] = (
             and not path.endswith((".min.js", ".d.ts", ".min.mjs"))
         ),
         read=_as_text(_read_script),
-        find_markers=javascript.find_markers,
+        may_refer=javascript.may_refer,
         files="`*.js`, `*.ts`, `*.jsx`, `*.tsx`, `*.mjs`, `*.cjs`, `*.mts`, `*.cts`",
     ),
     ReaderRow(
         id="page",
         matches=_has_suffix(".vue", ".svelte", ".html", ".htm", ".astro"),
         read=_as_text(javascript.read_page),
-        find_markers=javascript.find_markers,
+        may_refer=javascript.may_refer,
         files="`<script>` of `*.vue`, `*.svelte`, `*.html`, `*.astro`",
     ),
     ReaderRow(
@@ -194,7 +186,7 @@ READERS: Final[tuple[ReaderRow, ...]] = (
         id="pyproject",
         matches=lambda path: _name(path) == "pyproject.toml",
         read=_as_text(config.read_pyproject),
-        find_markers=_setting_markers,
+        may_refer=_may_set,
         files="`pyproject.toml`",
     ),
     ReaderRow(
@@ -207,14 +199,14 @@ READERS: Final[tuple[ReaderRow, ...]] = (
         id="card",
         matches=lambda path: _name(path) == "readme.md",
         read=_as_text(config.read_card),
-        find_markers=lambda: (b"base_model:", b"datasets:", b"models:"),
+        may_refer=lambda data: data.lstrip(b"\xef\xbb\xbf").startswith(b"---"),
         files="front matter of `README.md`",
     ),
     ReaderRow(
         id="dockerfile",
         matches=_is_dockerfile,
         read=_as_text(containers.read_dockerfile),
-        find_markers=_setting_markers,
+        may_refer=_may_set,
         files="`Dockerfile*`, `Containerfile*`",
     ),
     ReaderRow(
@@ -227,56 +219,56 @@ READERS: Final[tuple[ReaderRow, ...]] = (
         id="compose",
         matches=_is_compose,
         read=_as_text(_read_compose),
-        find_markers=_setting_markers,
+        may_refer=_may_set,
         files="`*compose*.yaml`",
     ),
     ReaderRow(
         id="env",
         matches=_is_env,
         read=_as_text(config.read_env),
-        find_markers=_setting_markers,
+        may_refer=_may_set,
         files="`.env*`, `*.env`",
     ),
     ReaderRow(
         id="shell",
         matches=_has_suffix(".sh", ".bash", ".zsh", ".slurm", ".sbatch", ".bat", ".ps1", "/procfile"),
         read=_as_text(_read_shell),
-        find_markers=_setting_markers,
+        may_refer=_may_set,
         files="`*.sh`, `*.bash`, `*.zsh`, `*.slurm`, `*.sbatch`, `*.bat`, `*.ps1`, `Procfile`",
     ),
     ReaderRow(
         id="makefile",
         matches=_is_makefile,
         read=_as_text(_read_makefile),
-        find_markers=_setting_markers,
+        may_refer=_may_set,
         files="`Makefile`, `justfile`, `*.mk`",
     ),
     ReaderRow(
         id="yaml",
         matches=lambda path: path.endswith((".yml", ".yaml")) and _name(path) not in _OTHER_FILES,
         read=_as_text(config.read_yaml),
-        find_markers=_setting_markers,
+        may_refer=_may_set,
         files="`*.yaml`, `*.yml` (workflows, Kubernetes, settings)",
     ),
     ReaderRow(
         id="json",
         matches=lambda path: path.endswith((".json", ".jsonc", ".json5")) and _name(path) not in _OTHER_FILES,
         read=_as_text(config.read_json),
-        find_markers=_setting_markers,
+        may_refer=_may_set,
         files="`*.json`, `*.jsonc`",
     ),
     ReaderRow(
         id="toml",
         matches=_has_suffix(".toml"),
         read=_as_text(config.read_toml),
-        find_markers=_setting_markers,
+        may_refer=_may_set,
         files="`*.toml`",
     ),
     ReaderRow(
         id="ini",
         matches=_has_suffix(".cfg", ".ini", ".conf"),
         read=_as_text(config.read_ini),
-        find_markers=_setting_markers,
+        may_refer=_may_set,
         files="`*.cfg`, `*.ini`, `*.conf`",
     ),
 )
@@ -288,15 +280,9 @@ def find_reader(path: str) -> ReaderRow | None:
     return next((row for row in READERS if row.matches(path)), None)
 
 
-@lru_cache(maxsize=len(READERS))
-def _markers_of(reader_id: str) -> tuple[bytes, ...]:
-    return next(row for row in READERS if row.id == reader_id).find_markers()
-
-
 def has_markers(reader: ReaderRow, data: bytes) -> bool:
-    """Whether a file may have a reference, by the words in its bytes."""
-    markers = _markers_of(reader.id)
-    return not markers or any(marker in data for marker in markers) or data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    """Whether a file may have a reference, by its bytes; text in two or four bytes a character may have one."""
+    return reader.may_refer(data) or data.startswith((b"\xff\xfe", b"\xfe\xff"))
 
 
 def find_references(path: str, data: bytes) -> FileReferences:

@@ -33,9 +33,39 @@ _TOKEN: Final = compile_late(
     re.VERBOSE | re.DOTALL,
 )
 _REGEX: Final = compile_late(r"/(?![*/])(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/[a-z]*")
-_BEFORE_REGEX: Final = frozenset("( , = : [ ! & | ? { } ; => && || ?? return typeof case in of".split())
+_BEFORE_REGEX: Final = frozenset(
+    [
+        "(",
+        ",",
+        "=",
+        ":",
+        "[",
+        "!",
+        "&",
+        "|",
+        "?",
+        "{",
+        "}",
+        ";",
+        "=>",
+        "&&",
+        "||",
+        "??",
+        "return",
+        "typeof",
+        "case",
+        "in",
+        "of",
+    ]
+)
 _SCRIPT_ELEMENT: Final = compile_late(r"<script\b[^>]*>(.*?)</script\s*>", re.DOTALL | re.IGNORECASE)
 _CDN: Final = compile_late(r"https?://[^/]+/(?:npm/)?((?:@[\w.-]+/)?[\w.-]+)(?:@[^/]*)?(?:/.*)?")
+_PACKAGE: Final = compile_late(
+    "|".join(
+        sorted({re.escape(package.rstrip("*")) for row in SCRIPTS for package in row.packages} - {"ai"})
+        + ["hf://", "huggingface", "from_pretrained", "from ['\"]ai['\"]"]
+    ).encode()
+)
 _TYPES: Final[dict[str, ReferenceKind]] = {"model": "model", "dataset": "dataset", "space": "space", "kernel": "kernel"}
 _OPEN: Final = {"(": ")", "[": "]", "{": "}"}
 _CLOSE: Final = frozenset(_OPEN.values())
@@ -53,11 +83,9 @@ class _Value(NamedTuple):
     is_certain: bool
 
 
-def find_markers() -> tuple[bytes, ...]:
-    """Return the words of which a script that refers to anything has one."""
-    words = {package.rstrip("*") for row in SCRIPTS for package in row.packages} - {"ai"}
-    words |= {"hf://", "huggingface.co/", "from 'ai'", 'from "ai"', "from_pretrained"}
-    return tuple(sorted(word.encode() for word in words if not any(other in word for other in words - {word})))
+def may_refer(data: bytes) -> bool:
+    """Whether a script may have a reference, by the packages that it names."""
+    return _PACKAGE.search(data) is not None
 
 
 def read(text: str, builder: ReferenceBuilder) -> None:
@@ -188,7 +216,7 @@ class _ScriptReader:
             index > 0
             and end - index < 400
             and self._text(index) not in {"import", "const", "let", "var", "export", ";"}
-        ):  # noqa: PLR2004
+        ):
             index -= 1
         names = [self.tokens[position].text for position in range(index + 1, end + 1) if self._kind(position) == "name"]
         texts = [self.tokens[position].text for position in range(index + 1, end + 1)]
@@ -458,7 +486,7 @@ class _ScriptReader:
                 added = True
         return added
 
-    def _add(  # noqa: PLR0913, PLR0917
+    def _add(
         self,
         row: ScriptPattern,
         hub_id: HubId,

@@ -8,13 +8,20 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from itertools import pairwise
 from threading import Lock
 from typing import Final, NamedTuple
 
 from nerq_cli.manifests.references.builder import ReferenceBuilder, UnreadableError
 from nerq_cli.manifests.references.commands import read_arguments, read_script
 from nerq_cli.manifests.references.ids import HubId, interpret, is_hosted, parse_address, parse_id
-from nerq_cli.manifests.references.known_names import DATASET_BUILDERS, DATASETS, MODEL, SENTENCE_MODEL
+from nerq_cli.manifests.references.known_names import (
+    DATASET_BUILDERS,
+    DATASETS,
+    MODEL,
+    SENTENCE_MODEL,
+    is_known_namespace,
+)
 from nerq_cli.manifests.references.model import Certainty, ReferenceKind
 from nerq_cli.manifests.references.python_values import CallSite, ModuleAnalysis, Scope, Value
 from nerq_cli.manifests.references.table import CALLS, Argument, CallPattern
@@ -45,9 +52,15 @@ _CALLERS: Final = {
 _PROCESS_FUNCTIONS: Final = frozenset(
     f"subprocess.{name}" for name in ("run", "call", "check_call", "check_output", "Popen", "getoutput")
 ) | {"os.system", "os.popen"}
-#: Longest distance that an assigned name may have from the word about models, for ``possible``.
+#: Names of variables and keys that are about models.
 _MODEL_WORD: Final = compile_late(
     r"(?:^|[_-])(?:model|checkpoint|repo_?id|hf|llm|embed\w*|tokenizer|lora|adapter)(?:$|[_\d-])", re.IGNORECASE
+)
+#: Names of constants and settings of which the value is an id, if its namespace is a known one.
+_MODEL_NAME: Final = compile_late(
+    r"(?:.*_)?(?:model|model_?id|model_?name|repo_?id|checkpoint|tokenizer|embedder|reranker|dataset|dataset_?(?:id|name))"
+    r"(?:_(?:id|name|path|repo|name_or_path))?",
+    re.IGNORECASE,
 )
 _DATASET_WORD: Final = compile_late(r"(?:^|[_-])datasets?(?:$|[_\d-])", re.IGNORECASE)
 
@@ -72,14 +85,96 @@ def _build_index() -> dict[str, list[CallPattern]]:
 _INDEX: Final = _build_index()
 
 
-def find_markers() -> tuple[bytes, ...]:
-    """Return the words of which a Python file that refers to anything has one."""
-    words = {library.rstrip("*").partition(".")[0] for row in CALLS for library in row.libraries}
-    words |= {"from_pretrained", "hf://", "huggingface.co/", "hf.co/", "huggingface-cli", "hf download"}
-    words = {word for word in words if len(word) > 3}  # noqa: PLR2004 - a shorter one is in many words
-    words |= {f"import {word}" for word in ("awq", "hqq", "trl", "esm", "mii", "nlp", "evo", "ai")}
-    words |= {f"from {word}" for word in ("awq", "hqq", "trl", "esm", "mii", "nlp", "evo")}
-    return tuple(sorted(word.encode() for word in words if not any(other in word for other in words - {word})))
+def _join_words(words: set[str]) -> bytes:
+    """Return a regular expression of words, without those that contain another one."""
+    shortest = sorted(word for word in words if not any(other in word for other in words - {word}))
+    return "|".join(map(re.escape, shortest)).encode()
+
+
+#: What files that load something import or call. Names of up to three letters count as imports only.
+_LIBRARY: Final = compile_late(
+    _join_words(
+        {
+            word if len(word) > 3 else f"import {word}"  # noqa: PLR2004
+            for row in CALLS
+            for word in (library.rstrip("*").partition(".")[0] for library in row.libraries)
+        }
+        | {"from trl", "from awq", "from hqq", "from esm", "from mii", "from nlp", "from_pretrained", "hf download"}
+        | {"hf://", "huggingface", "hf.co/", "MODEL", "odel", "mbed"}
+    )
+)
+#: The end of a string with a slash, names of functions that take names without one, and the known ones of these.
+_ID_TEXT: Final = compile_late(
+    rb"""/[\w.@:{}-]*["']|hf download|huggingface-cli|vllm serve|hf://|huggingface\.co/|load_dataset|["'](?:distil|gpt2|bert-|roberta-|albert-|xlnet|xlm-|t5-|openai-gpt"""
+    rb"""|camembert|ctrl|transfo-xl|all-|paraphrase-|multi-qa|msmarco|stsb-|nli-|gtr-|sentence-t5|clip-ViT|quora-|static-"""
+    rb"""|LaBSE|allenai-|average_word|use-cmlm|facebook-dpr)"""
+)
+#: Names of the functions of the table, in a block of statements that is worth parsing.
+_FUNCTION_NAME: Final = compile_late(
+    rb"\b(?:" + b"|".join(sorted({name.encode() for name in _INDEX if "*" not in name})) + rb")\b|download|add_argument"
+)
+#: An id as a word of a command, in a JSON string.
+_COMMAND_TEXT: Final = compile_late(rb"[\w-]/[\w.-]+[ \\]")
+_BLOCK: Final = compile_late(rb"^(?=[^\s#)\]}\"'\\])", re.MULTILINE)
+_BLOCK_NAME: Final = compile_late(rb"^(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
+_BLOCK_HEAD: Final = (b"def ", b"class ", b"async def ", b"@")
+#: Smallest file of which blocks are left out, in bytes.
+_MIN_PRUNED_SIZE: Final = 4_000
+
+
+def may_refer(data: bytes) -> bool:
+    """Whether a Python file may have a reference: it has a text like an id and a word about a library or models."""
+    return _ID_TEXT.search(data) is not None and _LIBRARY.search(data) is not None
+
+
+def may_refer_notebook(data: bytes) -> bool:
+    """Whether a notebook may have a reference; it also has commands without quotes."""
+    return _LIBRARY.search(data) is not None and (
+        _ID_TEXT.search(data) is not None or _COMMAND_TEXT.search(data) is not None
+    )
+
+
+def prune(data: bytes) -> bytes:
+    """Return a Python text without the functions and classes that have no text like an id and call no loader.
+
+    Lines keep their numbers. Parsing takes most of the time of a search, and few functions of a file matter.
+    """
+    if len(data) < _MIN_PRUNED_SIZE:
+        return data
+    kept: list[bytes] = []
+    left_out: list[tuple[int, bytes]] = []
+    names: set[bytes] = set()
+    for block in _split_blocks(data):
+        kept.append(block)
+        if _is_needless(block):
+            left_out.append((len(kept) - 1, block))
+        elif (head := _BLOCK_NAME.search(block)) is not None:
+            names.add(head[1])
+    for index, block in left_out:
+        if not any(name in block for name in names):
+            kept[index] = b"\n" * block.count(b"\n")
+    return b"".join(kept)
+
+
+def _split_blocks(data: bytes) -> Iterator[bytes]:
+    """Yield the statements that begin in the first column, decorators with what they decorate."""
+    starts = [0, *(match.start() for match in _BLOCK.finditer(data)), len(data)]
+    first = 0
+    for start, end in pairwise(starts):
+        if not data.startswith(b"@", start):
+            yield data[first:end]
+            first = end
+
+
+def _is_needless(block: bytes) -> bool:
+    """Whether a block is a function or class that can have no part in a reference by itself."""
+    return (
+        block.startswith(_BLOCK_HEAD)
+        and _ID_TEXT.search(block) is None
+        and _FUNCTION_NAME.search(block) is None
+        and block.count(b'"""') % 2 == 0
+        and block.count(b"'''") % 2 == 0
+    )
 
 
 def read(data: bytes, builder: ReferenceBuilder) -> None:
@@ -88,7 +183,14 @@ def read(data: bytes, builder: ReferenceBuilder) -> None:
     Raises:
         UnreadableError: it cannot be parsed.
     """
-    read_tree(parse(data), builder)
+    pruned = prune(data) if b"\0" not in data else data
+    try:
+        tree = parse(pruned)
+    except UnreadableError:
+        if pruned == data:
+            raise
+        tree = parse(data)
+    read_tree(tree, builder)
 
 
 def parse(source: bytes | str) -> ast.Module:
@@ -341,12 +443,27 @@ class _PythonReader:
                 if (kind == "dataset" or _MODEL_WORD.search(target)) and not is_hosted(text):
                     found = parse_id(text, kind)
                     if found is not None:
-                        self.builder.add(found, line, "near-model-word", "possible")
+                        is_known = is_known_namespace(text) and _MODEL_NAME.fullmatch(target) is not None
+                        pattern = "model-constant" if is_known else "near-model-word"
+                        self.builder.add(found, line, pattern, "likely" if is_known else "possible")
 
 
 #: Modules whose import shows that a file loads from the Hub.
 _HUB_ROOTS: Final = frozenset(
-    "transformers diffusers huggingface_hub sentence_transformers peft datasets optimum accelerate trl timm safetensors torch".split()
+    [
+        "transformers",
+        "diffusers",
+        "huggingface_hub",
+        "sentence_transformers",
+        "peft",
+        "datasets",
+        "optimum",
+        "accelerate",
+        "trl",
+        "timm",
+        "safetensors",
+        "torch",
+    ]
 )
 
 
@@ -362,16 +479,14 @@ def _interpret(text: str, kind: ReferenceKind, row: CallPattern) -> HubId | None
         hub_id = hub_id._replace(revision=text.partition("@")[2])
     if "/" in hub_id.name or hub_id.is_address:
         return hub_id
-    accepted = {
-        "none": lambda name: False,  # noqa: ARG005
-        "models": lambda name: MODEL.fullmatch(name),
-        "sentence-models": lambda name: SENTENCE_MODEL.fullmatch(name) or MODEL.fullmatch(name),
-        "datasets": lambda name: name in DATASETS or _is_dataset_name(name),
-        "any": lambda name: True,  # noqa: ARG005
-    }[row.bare_names]
-    if hub_id.kind == "dataset" and row.bare_names == "models":
-        return hub_id if hub_id.name in DATASETS else None
-    return hub_id if accepted(hub_id.name) else None
+    name = hub_id.name
+    is_accepted = row.bare_names == "any"
+    if hub_id.kind == "dataset":
+        is_accepted |= name in DATASETS or (row.bare_names == "datasets" and _is_dataset_name(name))
+    elif row.bare_names in {"models", "sentence-models"}:
+        is_accepted |= MODEL.fullmatch(name) is not None
+        is_accepted |= row.bare_names == "sentence-models" and SENTENCE_MODEL.fullmatch(name) is not None
+    return hub_id if is_accepted else None
 
 
 def _is_dataset_name(name: str) -> bool:
@@ -380,8 +495,36 @@ def _is_dataset_name(name: str) -> bool:
 
 
 _COMMON_DIRECTORIES: Final = frozenset(
-    "data dataset datasets train test valid validation input output images audio files corpus raw processed folder dir path name "
-    "my_dataset my-dataset dataset_name custom local image video tmp temp".split()
+    [
+        "data",
+        "dataset",
+        "datasets",
+        "train",
+        "test",
+        "valid",
+        "validation",
+        "input",
+        "output",
+        "images",
+        "audio",
+        "files",
+        "corpus",
+        "raw",
+        "processed",
+        "folder",
+        "dir",
+        "path",
+        "name",
+        "my_dataset",
+        "my-dataset",
+        "dataset_name",
+        "custom",
+        "local",
+        "image",
+        "video",
+        "tmp",
+        "temp",
+    ]
 )
 
 
