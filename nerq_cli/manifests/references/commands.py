@@ -11,81 +11,26 @@ from nerq_cli.manifests.references.ids import HubId, interpret, is_id, parse_add
 from nerq_cli.manifests.references.known_names import DATASETS, MODEL
 from nerq_cli.manifests.references.model import Certainty, ReferenceKind
 from nerq_cli.manifests.references.table import COMMANDS, OPTIONS, VARIABLES, CommandPattern
+from nerq_cli.manifests.references.words import split_words
 from nerq_cli.patterns import compile_late
 
 #: Programs that start the one that follows.
 _WRAPPERS: Final = frozenset(
-    [
-        "sudo",
-        "exec",
-        "time",
-        "nohup",
-        "env",
-        "uvx",
-        "pipx",
-        "poetry",
-        "pipenv",
-        "pdm",
-        "hatch",
-        "rye",
-        "conda",
-        "mamba",
-        "micromamba",
-        "run",
-        "uv",
-        "command",
-        "builtin",
-        "nice",
-        "stdbuf",
-        "accelerate",
-        "launch",
-        "torchrun",
-        "deepspeed",
-        "srun",
-        "xargs",
-        "then",
-        "do",
-        "else",
-        "if",
-        "!",
-        "&&",
-        "{",
-        "(",
-        "-",
-        "@",
-        "tini",
-        "dumb-init",
-        "--",
-        "bash",
-        "sh",
-    ]
+    split_words(
+        """
+        sudo exec time nohup env uvx pipx poetry pipenv pdm hatch rye conda mamba micromamba run uv command
+        builtin nice stdbuf accelerate launch torchrun deepspeed srun xargs then do else if ! && { ( - @ tini
+        dumb-init -- bash sh
+        """
+    )
 )
 #: Programs whose arguments are text.
 _PRINTERS: Final = frozenset(
-    [
-        "echo",
-        "printf",
-        "cat",
-        "grep",
-        "sed",
-        "awk",
-        "test",
-        "[",
-        "[[",
-        "read",
-        "logger",
-        "say",
-        "export:",
-        "#",
-        "//",
-        "rm",
-        "ls",
-        "cd",
-        "mkdir",
-        "cp",
-        "mv",
-        "touch",
-    ]
+    split_words(
+        """
+        echo printf cat grep sed awk test [ [[ read logger say export: # // rm ls cd mkdir cp mv touch
+        """
+    )
 )
 _PYTHONS: Final = compile_late(r"(?:.*/)?(?:python|pypy)(?:3(?:\.\d+)?)?(?:\.exe)?|\$\{?PYTHON\}?")
 _ASSIGNMENT: Final = compile_late(r"(?:export\s+|set\s+)?([A-Za-z_]\w*)=(.*)", re.DOTALL)
@@ -100,27 +45,11 @@ _REPOSITORY_TYPES: Final[dict[str, ReferenceKind]] = {
     "kernel": "kernel",
 }
 _FETCHERS: Final = frozenset(
-    [
-        "git",
-        "curl",
-        "wget",
-        "aria2c",
-        "axel",
-        "pip",
-        "pip3",
-        "uv",
-        "hub",
-        "gh",
-        "apt",
-        "ADD",
-        "add",
-        "fetch",
-        "http",
-        "https",
-        "npx",
-        "hfd",
-        "hfdownloader",
-    ]
+    split_words(
+        """
+        git curl wget aria2c axel pip pip3 uv hub gh apt ADD add fetch http https npx hfd hfdownloader
+        """
+    )
 )
 
 _TOKEN: Final = compile_late(
@@ -200,7 +129,7 @@ def read_words(
     _Shell(builder, {}, read_python).run(list(words), Image(image))
 
 
-def split_commands(
+def split_commands(  # noqa: C901, PLR0912
     text: str, line: int, *, has_lines: bool = True, on_heredoc: Callable[[list[Word], str, int], None] | None = None
 ) -> Iterator[list[Word]]:
     """Yield the commands of a shell script, each as its words without quotes."""
@@ -521,7 +450,7 @@ def _find_rows(words: list[Word], image: Image) -> list[tuple[CommandPattern, li
                 for index, text in enumerate(texts)
                 if any(
                     text in row.words[0]
-                    and len(text) > 2
+                    and len(text) > 2  # noqa: PLR2004
                     and text != texts[0]
                     and text not in {"main", "server", "transformers"}
                     for row in COMMANDS

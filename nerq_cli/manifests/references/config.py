@@ -13,6 +13,7 @@ from nerq_cli.manifests.references.ids import HubId, interpret, parse_address, p
 from nerq_cli.manifests.references.known_names import DATASETS, MODEL
 from nerq_cli.manifests.references.model import Certainty, ReferenceKind
 from nerq_cli.manifests.references.table import KEYS, KeyPattern
+from nerq_cli.manifests.references.words import split_words
 from nerq_cli.manifests.syntax.yaml_document import MAX_DEPTH, MAX_EVENTS, YamlNode
 from nerq_cli.patterns import compile_late
 
@@ -25,68 +26,30 @@ _KEYS: Final[dict[str, KeyPattern]] = {key: row for row in KEYS for key in row.k
 _COMMAND_KEYS: Final = frozenset({"command", "args", "entrypoint", "cmd", "arguments", "extraargs", "extra_args"})
 #: Keys with lines of shell scripts.
 _SCRIPT_KEYS: Final = frozenset(
-    {
-        "run",
-        "script",
-        "before_script",
-        "after_script",
-        "cmds",
-        "commands",
-        "setup",
-        "setup_commands",
-        "inlinescript",
-        "shell",
-        "postcreatecommand",
-        "bash",
-        "steps",
-        "scripts",
-        "task",
-        "entry",
-        "onstart",
-        "poststartcommand",
-        "install",
-        "build_commands",
-    }
+    split_words(
+        """
+        run script before_script after_script cmds commands setup setup_commands inlinescript shell
+        postcreatecommand bash steps scripts task entry onstart poststartcommand install build_commands
+        """
+    )
 )
 _VARIABLE_KEYS: Final = frozenset(
-    {
-        "env",
-        "environment",
-        "env_vars",
-        "variables",
-        "envs",
-        "environment_variables",
-        "build_args",
-        "build_arg",
-        "containerenv",
-        "remoteenv",
-        "extraenv",
-    }
+    split_words(
+        """
+        env environment env_vars variables envs environment_variables build_args build_arg containerenv
+        remoteenv extraenv
+        """
+    )
 )
 _REVISION_KEYS: Final = ("revision", "model_revision", "hf_revision", "base_model_revision", "model_revision_id")
 #: Keys whose values name no repositories of the Hub, whatever is below.
 _OTHER_KEYS: Final = frozenset(
-    {
-        "uses",
-        "image",
-        "repository",
-        "repositories",
-        "repos",
-        "homepage",
-        "dependencies",
-        "devdependencies",
-        "license",
-        "author",
-        "url",
-        "schema",
-        "$schema",
-        "paths",
-        "files",
-        "exclude",
-        "include",
-        "test",
-        "tests",
-    }
+    split_words(
+        """
+        uses image repository repositories repos homepage dependencies devdependencies license author url schema
+        $schema paths files exclude include test tests
+        """
+    )
 )
 _ENV_LINE: Final = compile_late(
     r"^[ \t]*(?:export[ \t]+|set[ \t]+)?([A-Za-z_]\w*)[ \t]*=[ \t]*(?:\"([^\"\n]*)\"|'([^'\n]*)'|([^\s#]*))",
@@ -433,21 +396,26 @@ def _build_nodes(events: Iterable[Any]) -> list[Node]:
 
     documents: list[Node] = []
     stack: list[tuple[list[Node], int, bool]] = [(documents, 0, False)]
+    event: Any
     for count, event in enumerate(events):
         if count > MAX_EVENTS:
             raise UnreadableError("is too large to be read")
-        if isinstance(event, kinds.ScalarEvent):
+        if _is_event(event, kinds.ScalarEvent):
             stack[-1][0].append(Node(event.value, event.start_mark.line + 1))
-        elif isinstance(event, kinds.AliasEvent):
+        elif _is_event(event, kinds.AliasEvent):
             stack[-1][0].append(Node("", event.start_mark.line + 1))
-        elif isinstance(event, (kinds.MappingStartEvent, kinds.SequenceStartEvent)):
+        elif _is_event(event, kinds.MappingStartEvent, kinds.SequenceStartEvent):
             if len(stack) > MAX_DEPTH:
                 raise UnreadableError("is nested too deeply")
-            stack.append(([], event.start_mark.line + 1, isinstance(event, kinds.MappingStartEvent)))
-        elif isinstance(event, (kinds.MappingEndEvent, kinds.SequenceEndEvent)):
+            stack.append(([], event.start_mark.line + 1, _is_event(event, kinds.MappingStartEvent)))
+        elif _is_event(event, kinds.MappingEndEvent, kinds.SequenceEndEvent):
             items, line, is_mapping = stack.pop()
             stack[-1][0].append(Node(_pair(items) if is_mapping else items, line))
     return documents
+
+
+def _is_event(event: object, *kinds: type) -> bool:
+    return isinstance(event, kinds)
 
 
 def _pair(items: list[Node]) -> dict[str, Node]:

@@ -17,7 +17,7 @@ _HEREDOC: Final = compile_late(r"<<-?[ \t]*['\"]?([A-Za-z_]\w*)['\"]?")
 _PAIR: Final = compile_late(r"([A-Za-z_]\w*)=(\"(?:[^\"\\]|\\.)*\"|'[^']*'|\S*)")
 
 
-def read_dockerfile(text: str, builder: ReferenceBuilder) -> None:
+def read_dockerfile(text: str, builder: ReferenceBuilder) -> None:  # noqa: C901, PLR0912
     """Add the references of a Dockerfile."""
     image = ""
     entry_point: list[Word] = []

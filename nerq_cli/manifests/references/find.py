@@ -14,6 +14,7 @@ from nerq_cli.manifests.references import config, containers, javascript, notebo
 from nerq_cli.manifests.references.builder import ReferenceBuilder, UnreadableError
 from nerq_cli.manifests.references.commands import read_script
 from nerq_cli.manifests.references.model import FileReferences
+from nerq_cli.manifests.references.words import split_words
 from nerq_cli.patterns import compile_late
 
 #: Largest source or settings file read, in bytes (1 MiB): larger ones are generated.
@@ -26,26 +27,13 @@ _MAKE_VARIABLE: Final = compile_late(r"\$\((\w+)\)")
 _MAKE_ASSIGNMENT: Final = compile_late(r"^(\w+)[ \t]*(?:[:?]{0,2}=)[ \t]*(.*)$", re.MULTILINE)
 #: Lock files and outputs of tools, which name packages and no models.
 _OTHER_FILES: Final = frozenset(
-    [
-        "package.json",
-        "package-lock.json",
-        "npm-shrinkwrap.json",
-        "tsconfig.json",
-        "composer.json",
-        "composer.lock",
-        "deno.json",
-        "deno.lock",
-        "pnpm-lock.yaml",
-        "yarn.lock",
-        "tokenizer.json",
-        "vocab.json",
-        "mkdocs.yml",
-        ".pre-commit-config.yaml",
-        "dependabot.yml",
-        "renovate.json",
-        "model.safetensors.index.json",
-        "pytorch_model.bin.index.json",
-    ]
+    split_words(
+        """
+        package.json package-lock.json npm-shrinkwrap.json tsconfig.json composer.json composer.lock deno.json
+        deno.lock pnpm-lock.yaml yarn.lock tokenizer.json vocab.json mkdocs.yml .pre-commit-config.yaml
+        dependabot.yml renovate.json model.safetensors.index.json pytorch_model.bin.index.json
+        """
+    )
 )
 
 

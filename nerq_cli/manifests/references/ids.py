@@ -7,6 +7,7 @@ from typing import Final, Literal, NamedTuple
 from urllib.parse import unquote
 
 from nerq_cli.manifests.references.model import ReferenceKind
+from nerq_cli.manifests.references.words import split_words
 from nerq_cli.patterns import compile_late
 
 #: Longest text that is examined, in characters.
@@ -28,42 +29,13 @@ _TYPES: Final[dict[str, ReferenceKind]] = {
 _FILE_VIEWS: Final = frozenset({"resolve", "raw", "blob", "tree"})
 #: First parts of URLs of the Hub that are pages, not namespaces.
 _PAGES: Final = frozenset(
-    [
-        "api",
-        "apps",
-        "blog",
-        "buckets",
-        "chat",
-        "cli",
-        "collections",
-        "coursera",
-        "datasets-server",
-        "docs",
-        "enterprise",
-        "front",
-        "hub",
-        "inference",
-        "inference-endpoints",
-        "join",
-        "learn",
-        "login",
-        "models",
-        "new",
-        "oauth",
-        "organizations",
-        "papers",
-        "posts",
-        "pricing",
-        "privacy",
-        "search",
-        "settings",
-        "shop",
-        "storage",
-        "support",
-        "tasks",
-        "terms-of-service",
-        "welcome",
-    ]
+    split_words(
+        """
+        api apps blog buckets chat cli collections coursera datasets-server docs enterprise front hub inference
+        inference-endpoints join learn login models new oauth organizations papers posts pricing privacy search
+        settings shop storage support tasks terms-of-service welcome
+        """
+    )
 )
 
 _FILE_NAME: Final = compile_late(
@@ -74,167 +46,38 @@ _FILE_NAME: Final = compile_late(
 )
 #: Directories that a project has for its own models and data.
 _LOCAL_DIRECTORIES: Final = frozenset(
-    [
-        "adapter",
-        "adapters",
-        "artifacts",
-        "assets",
-        "bin",
-        "build",
-        "cache",
-        "checkpoint",
-        "checkpoints",
-        "ckpt",
-        "ckpts",
-        "config",
-        "configs",
-        "content",
-        "data",
-        "dataset",
-        "datasets",
-        "dev",
-        "dist",
-        "download",
-        "downloads",
-        "drive",
-        "etc",
-        "exp",
-        "experiment",
-        "experiments",
-        "export",
-        "exported",
-        "file",
-        "files",
-        "final",
-        "fine_tuned",
-        "fine-tuned",
-        "finetune",
-        "finetuned",
-        "fixtures",
-        "home",
-        "infra",
-        "input",
-        "inputs",
-        "kaggle",
-        "lib",
-        "llm",
-        "llms",
-        "local",
-        "logs",
-        "lora",
-        "loras",
-        "media",
-        "mnt",
-        "model",
-        "models",
-        "notebooks",
-        "opt",
-        "out",
-        "output",
-        "outputs",
-        "path",
-        "paths",
-        "pretrain",
-        "pretrained",
-        "pretrained_model",
-        "pretrained_models",
-        "pretrained-models",
-        "projects",
-        "public",
-        "resources",
-        "result",
-        "results",
-        "root",
-        "runs",
-        "save",
-        "saved",
-        "saved_model",
-        "saved_models",
-        "scratch",
-        "scripts",
-        "src",
-        "srv",
-        "static",
-        "store",
-        "storage",
-        "temp",
-        "test",
-        "tests",
-        "tmp",
-        "train",
-        "trained",
-        "trained_model",
-        "trained_models",
-        "trained-models",
-        "usr",
-        "utils",
-        "var",
-        "vendor",
-        "volume",
-        "volumes",
-        "weight",
-        "weights",
-        "work",
-        "workdir",
-        "workspace",
-    ]
+    split_words(
+        """
+        adapter adapters artifacts assets bin build cache checkpoint checkpoints ckpt ckpts config configs
+        content data dataset datasets dev dist download downloads drive etc exp experiment experiments export
+        exported file files final fine_tuned fine-tuned finetune finetuned fixtures home infra input inputs
+        kaggle lib llm llms local logs lora loras media mnt model models notebooks opt out output outputs path
+        paths pretrain pretrained pretrained_model pretrained_models pretrained-models projects public resources
+        result results root runs save saved saved_model saved_models scratch scripts src srv static store
+        storage temp test tests tmp train trained trained_model trained_models trained-models usr utils var
+        vendor volume volumes weight weights work workdir workspace
+        """
+    )
 )
 _MEDIA_TYPES: Final = frozenset(
     ["application", "audio", "chemical", "font", "image", "message", "multipart", "text", "video"]
 )
 _TIME_ZONES: Final = frozenset(
-    [
-        "Africa",
-        "America",
-        "Antarctica",
-        "Arctic",
-        "Asia",
-        "Atlantic",
-        "Australia",
-        "Brazil",
-        "Canada",
-        "Etc",
-        "Europe",
-        "Indian",
-        "Mexico",
-        "Pacific",
-        "US",
-    ]
+    split_words(
+        """
+        Africa America Antarctica Arctic Asia Atlantic Australia Brazil Canada Etc Europe Indian Mexico Pacific
+        US
+        """
+    )
 )
 _WORD_PAIRS: Final = frozenset(
-    [
-        "and/or",
-        "or/and",
-        "n/a",
-        "N/A",
-        "y/n",
-        "Y/N",
-        "yes/no",
-        "true/false",
-        "True/False",
-        "on/off",
-        "in/out",
-        "input/output",
-        "read/write",
-        "client/server",
-        "he/she",
-        "his/her",
-        "km/h",
-        "m/s",
-        "req/s",
-        "tok/s",
-        "tokens/s",
-        "it/s",
-        "foo/bar",
-        "a/b",
-        "x/y",
-        "tcp/ip",
-        "TCP/IP",
-        "ci/cd",
-        "CI/CD",
-        "i/o",
-        "I/O",
-    ]
+    split_words(
+        """
+        and/or or/and n/a N/A y/n Y/N yes/no true/false True/False on/off in/out input/output read/write
+        client/server he/she his/her km/h m/s req/s tok/s tokens/s it/s foo/bar a/b x/y tcp/ip TCP/IP ci/cd
+        CI/CD i/o I/O
+        """
+    )
 )
 _PLACEHOLDER_NAMESPACE: Final = compile_late(
     r"(?:your|my|some|any|the|hf)?[-_]?(?:hf|hub|huggingface|model|repo|github)?[-_]?"
@@ -255,95 +98,19 @@ COMMIT: Final = compile_late(r"[0-9a-f]{40}")
 
 #: Prefixes of routers and providers (LiteLLM, OpenRouter, AI gateways) that are no namespaces of loadable repositories.
 _PROVIDERS: Final = frozenset(
-    [
-        "ai21_chat",
-        "aiml",
-        "aleph_alpha",
-        "anthropic",
-        "anyscale",
-        "assemblyai",
-        "azure",
-        "azure_ai",
-        "baseten",
-        "bedrock",
-        "bedrock_converse",
-        "cerebras",
-        "cloudflare",
-        "codestral",
-        "cohere",
-        "cohere_chat",
-        "cometapi",
-        "dashscope",
-        "databricks",
-        "deepgram",
-        "deepinfra",
-        "deepseek",
-        "elevenlabs",
-        "fal_ai",
-        "featherless_ai",
-        "fireworks",
-        "fireworks_ai",
-        "friendliai",
-        "galadriel",
-        "gemini",
-        "github",
-        "github_copilot",
-        "gigachat",
-        "google-vertex",
-        "google_genai",
-        "google_vertexai",
-        "groq",
-        "heroku",
-        "hosted_vllm",
-        "hyperbolic",
-        "infinity",
-        "jina_ai",
-        "lambda_ai",
-        "litellm",
-        "litellm_proxy",
-        "lm_studio",
-        "lmstudio",
-        "meta_llama",
-        "mistral",
-        "moonshot",
-        "nebius",
-        "nlp_cloud",
-        "novita",
-        "nscale",
-        "nvidia_nim",
-        "oci",
-        "ollama",
-        "ollama_chat",
-        "oobabooga",
-        "openrouter",
-        "ovhcloud",
-        "palm",
-        "perplexity",
-        "petals",
-        "predibase",
-        "replicate",
-        "sagemaker",
-        "sagemaker_chat",
-        "sambanova",
-        "snowflake",
-        "text-completion-openai",
-        "together_ai",
-        "together",
-        "topaz",
-        "triton",
-        "vercel_ai_gateway",
-        "vertex_ai",
-        "vertex",
-        "volcengine",
-        "voyage",
-        "wandb",
-        "watsonx",
-        "watsonx_text",
-        "x-ai",
-        "xai",
-        "xinference",
-        "zai",
-    ]
+    split_words(
+        """
+        ai21_chat aiml aleph_alpha anthropic anyscale assemblyai azure azure_ai baseten bedrock bedrock_converse
+        cerebras cloudflare codestral cohere cohere_chat cometapi dashscope databricks deepgram deepinfra
+        deepseek elevenlabs fal_ai featherless_ai fireworks fireworks_ai friendliai galadriel gemini github
+        github_copilot gigachat google-vertex google_genai google_vertexai groq heroku hosted_vllm hyperbolic
+        infinity jina_ai lambda_ai litellm litellm_proxy lm_studio lmstudio meta_llama mistral moonshot nebius
+        nlp_cloud novita nscale nvidia_nim oci ollama ollama_chat oobabooga openrouter ovhcloud palm perplexity
+        petals predibase replicate sagemaker sagemaker_chat sambanova snowflake text-completion-openai
+        together_ai together topaz triton vercel_ai_gateway vertex_ai vertex volcengine voyage wandb watsonx
+        watsonx_text x-ai xai xinference zai
+        """
+    )
 )
 #: Models of namespaces that the Hub and the routers both have, which only the service offers.
 _HOSTED_NAMES: Final = compile_late(
@@ -417,7 +184,7 @@ def is_router_id(text: str) -> bool:
         and "/" in text
         and not text.startswith((".", "/", "~", "http"))
         and all(_ROUTER_PART.fullmatch(part) for part in text.split("/"))
-        and text.count("/") <= 4
+        and text.count("/") <= 4  # noqa: PLR2004
         and not is_placeholder("/".join(text.split("/")[:2]))
         and _FILE_NAME.fullmatch(text.lower()) is None
     )
@@ -487,7 +254,7 @@ def _parse_path(path: str) -> HubId | None:
     """Return the repository of the path of a URL: ``[type/]id[/view/revision[/path]]``."""
     parts = [part for part in path.split("/") if part]
     kind: ReferenceKind = "model"
-    if parts[:2] and parts[0] == "api" and len(parts) > 2 and parts[1] in _TYPES:
+    if parts[2:] and parts[0] == "api" and parts[1] in _TYPES:
         parts = parts[1:]
     if parts and parts[0] in _TYPES and len(parts) > 1:
         kind = _TYPES[parts[0]]

@@ -11,6 +11,7 @@ from nerq_cli.manifests.references.builder import ReferenceBuilder
 from nerq_cli.manifests.references.ids import HubId, interpret, parse_address
 from nerq_cli.manifests.references.model import Certainty, ReferenceKind
 from nerq_cli.manifests.references.table import SCRIPTS, ScriptPattern
+from nerq_cli.manifests.references.words import split_words
 from nerq_cli.patterns import compile_late
 
 #: Most tokens read of one file.
@@ -34,39 +35,27 @@ _TOKEN: Final = compile_late(
 )
 _REGEX: Final = compile_late(r"/(?![*/])(?:[^/\\\[\n]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/[a-z]*")
 _BEFORE_REGEX: Final = frozenset(
-    [
-        "(",
-        ",",
-        "=",
-        ":",
-        "[",
-        "!",
-        "&",
-        "|",
-        "?",
-        "{",
-        "}",
-        ";",
-        "=>",
-        "&&",
-        "||",
-        "??",
-        "return",
-        "typeof",
-        "case",
-        "in",
-        "of",
-    ]
+    split_words(
+        """
+        ( , = : [ ! & | ? { } ; => && || ?? return typeof case in of
+        """
+    )
 )
 _SCRIPT_ELEMENT: Final = compile_late(r"<script\b[^>]*>(.*?)</script\s*>", re.DOTALL | re.IGNORECASE)
 _CDN: Final = compile_late(r"https?://[^/]+/(?:npm/)?((?:@[\w.-]+/)?[\w.-]+)(?:@[^/]*)?(?:/.*)?")
 _PACKAGE: Final = compile_late(
     "|".join(
-        sorted({re.escape(package.rstrip("*")) for row in SCRIPTS for package in row.packages} - {"ai"})
-        + ["hf://", "huggingface", "from_pretrained", "from ['\"]ai['\"]"]
+        (
+            *sorted({re.escape(package.rstrip("*")) for row in SCRIPTS for package in row.packages} - {"ai"}),
+            *("hf://", "huggingface", "from_pretrained", "from ['\"]ai['\"]"),
+        )
     ).encode()
 )
 _TYPES: Final[dict[str, ReferenceKind]] = {"model": "model", "dataset": "dataset", "space": "space", "kernel": "kernel"}
+#: Marks that join a line to the one before or behind.
+_CONTINUING: Final = frozenset("?? || && ? : + . ?. ( =>".split())
+#: Longest clause of an import, in tokens.
+_MAX_CLAUSE: Final = 400
 _OPEN: Final = {"(": ")", "[": "]", "{": "}"}
 _CLOSE: Final = frozenset(_OPEN.values())
 
@@ -214,7 +203,7 @@ class _ScriptReader:
         end = index
         while (
             index > 0
-            and end - index < 400
+            and end - index < _MAX_CLAUSE
             and self._text(index) not in {"import", "const", "let", "var", "export", ";"}
         ):
             index -= 1
@@ -268,7 +257,7 @@ class _ScriptReader:
 
     # Values ----------------------------------------------------------------------------------------------------------
 
-    def _evaluate(self, start: int, end: int, depth: int = 0) -> list[_Value]:
+    def _evaluate(self, start: int, end: int, depth: int = 0) -> list[_Value]:  # noqa: C901, PLR0911
         """Return the strings that an expression may have."""
         if start >= end or depth > _MAX_DEPTH:
             return []
@@ -309,7 +298,8 @@ class _ScriptReader:
             if len(values) != 1:
                 return []
             is_certain = is_certain and values[0].is_certain
-            text = re.sub(r"\$\{\s*" + re.escape(name) + r"\s*\}", lambda _, value=values[0].text: value, text)
+            first, _, rest = text.partition("${")
+            text = first + values[0].text + rest.partition("}")[2]
         return [] if "${" in text else [_Value(text, is_certain)]
 
     def _evaluate_name(self, start: int, end: int, depth: int) -> list[_Value]:
@@ -373,8 +363,7 @@ class _ScriptReader:
         return min(start + _MAX_ARGUMENT_TOKENS, len(self.tokens))
 
     def _continues(self, index: int) -> bool:
-        marks = {"??", "||", "&&", "?", ":", "+", ".", "?.", "(", "=>"}
-        return self._text(index) in marks or self._text(index - 1) in marks | {"="}
+        return self._text(index) in _CONTINUING or self._text(index - 1) in {"=", *_CONTINUING}
 
     def _find_operator(self, start: int, end: int, operator: str) -> int:
         depth = 0
@@ -432,7 +421,7 @@ class _ScriptReader:
                 "it",
                 "describe",
             }
-        if not any(function == name or last == name for name in row.functions):
+        if not any(name in {function, last} for name in row.functions):
             return False
         if package:
             return _fits_package(package, row.packages)
@@ -442,7 +431,7 @@ class _ScriptReader:
             return True
         return last == "from_pretrained" and "from_pretrained" in row.functions
 
-    def _read_row(self, row: ScriptPattern, bracket: int) -> bool:
+    def _read_row(self, row: ScriptPattern, bracket: int) -> bool:  # noqa: C901
         arguments = self._split_arguments(bracket)
         candidates: list[tuple[int, int]] = []
         if 0 <= row.position < len(arguments):

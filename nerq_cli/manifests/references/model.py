@@ -8,7 +8,7 @@ import msgspec
 
 from nerq_cli.inventory import Location
 
-#: ``hosted-model``: a model behind a service, by the id of a router (``openai/gpt-4o``). It is no repository of the Hub.
+#: ``hosted-model``: a model behind a service, by the id of a router (``openai/gpt-4o``), no repository of the Hub.
 ReferenceKind: TypeAlias = Literal["model", "dataset", "space", "kernel", "hosted-model"]
 
 #: ``certain``: a known loader with a literal, or with a name that is bound to one literal only. ``likely``: a default

@@ -25,6 +25,7 @@ from nerq_cli.manifests.references.known_names import (
 from nerq_cli.manifests.references.model import Certainty, ReferenceKind
 from nerq_cli.manifests.references.python_values import CallSite, ModuleAnalysis, Scope, Value
 from nerq_cli.manifests.references.table import CALLS, Argument, CallPattern
+from nerq_cli.manifests.references.words import split_words
 from nerq_cli.patterns import compile_late
 
 #: ``warnings.catch_warnings`` changes a setting of the process.
@@ -100,7 +101,7 @@ _LIBRARY: Final = compile_late(
             for word in (library.rstrip("*").partition(".")[0] for library in row.libraries)
         }
         | {"from trl", "from awq", "from hqq", "from esm", "from mii", "from nlp", "from_pretrained", "hf download"}
-        | {"hf://", "huggingface", "hf.co/", "MODEL", "odel", "mbed"}
+        | {'"hf"', "'hf'", "hf://", "huggingface", "hf.co/", "MODEL", "odel", "mbed"}
     )
 )
 #: The end of a string with a slash, names of functions that take names without one, and the known ones of these.
@@ -450,20 +451,12 @@ class _PythonReader:
 
 #: Modules whose import shows that a file loads from the Hub.
 _HUB_ROOTS: Final = frozenset(
-    [
-        "transformers",
-        "diffusers",
-        "huggingface_hub",
-        "sentence_transformers",
-        "peft",
-        "datasets",
-        "optimum",
-        "accelerate",
-        "trl",
-        "timm",
-        "safetensors",
-        "torch",
-    ]
+    split_words(
+        """
+        transformers diffusers huggingface_hub sentence_transformers peft datasets optimum accelerate trl timm
+        safetensors torch
+        """
+    )
 )
 
 
@@ -495,36 +488,12 @@ def _is_dataset_name(name: str) -> bool:
 
 
 _COMMON_DIRECTORIES: Final = frozenset(
-    [
-        "data",
-        "dataset",
-        "datasets",
-        "train",
-        "test",
-        "valid",
-        "validation",
-        "input",
-        "output",
-        "images",
-        "audio",
-        "files",
-        "corpus",
-        "raw",
-        "processed",
-        "folder",
-        "dir",
-        "path",
-        "name",
-        "my_dataset",
-        "my-dataset",
-        "dataset_name",
-        "custom",
-        "local",
-        "image",
-        "video",
-        "tmp",
-        "temp",
-    ]
+    split_words(
+        """
+        data dataset datasets train test valid validation input output images audio files corpus raw processed
+        folder dir path name my_dataset my-dataset dataset_name custom local image video tmp temp
+        """
+    )
 )
 
 

@@ -11,6 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
+from nerq_cli.manifests.references.words import split_words
+
 #: Most values of one expression.
 MAX_VALUES: Final = 50
 #: Longest chain of names that is followed.
@@ -27,7 +29,11 @@ _ENVIRONMENT_READERS: Final = frozenset(
 )
 #: Functions that describe a field or an option and take its default.
 _FIELD_FUNCTIONS: Final = frozenset(
-    {"Field", "field", "Option", "Argument", "attrib", "ib", "Param", "Query", "Input", "HfArg"}
+    split_words(
+        """
+        Field field Option Argument attrib ib Param Query Input HfArg
+        """
+    )
 )
 _STRING_METHODS: Final = frozenset({"strip", "lstrip", "rstrip"})
 _OPTION_DECORATORS: Final = frozenset({"option", "argument"})
@@ -76,7 +82,7 @@ class Binding(NamedTuple):
     #: ``parameter``: a parameter without default; ``option``: the default of an option.
     role: str = "value"
     #: Position in each item, for a loop over tuples.
-    index: int = -1
+    part: int = -1
     #: Whether the name has a type annotation, as fields of data classes do.
     is_annotated: bool = False
 
@@ -126,7 +132,7 @@ class ModuleAnalysis:
             children = list(self._visit(node, scope, conditional=conditional, target=target))
             pending.extend(reversed(children))
 
-    def _visit(
+    def _visit(  # noqa: C901, PLR0912
         self, node: ast.AST, scope: Scope, *, conditional: bool, target: str
     ) -> Iterator[tuple[ast.AST, Scope, bool, str]]:
         """Record one node, and yield its children with the scope and the assigned name that apply to them."""
@@ -173,7 +179,7 @@ class ModuleAnalysis:
             for key, value in zip(node.keys, node.values, strict=True):
                 if key is not None:
                     yield key, inner, conditional, ""
-                yield value, inner, conditional, key.value if _is_text(key) else target
+                yield value, inner, conditional, _text_of(key) or target
             return
         for child in ast.iter_child_nodes(node):
             yield child, inner, conditional, target
@@ -208,9 +214,9 @@ class ModuleAnalysis:
             has_default = default is not None and not (isinstance(default, ast.Constant) and default.value is None)
             role = "default" if has_default else "parameter"
             inner.bindings[argument.arg].append(Binding(0, default, outer, role=role))
-        for name in (arguments.vararg, arguments.kwarg):
-            if name is not None:
-                inner.bindings[name.arg].append(Binding(0, None, outer))
+        for collected in (arguments.vararg, arguments.kwarg):
+            if collected is not None:
+                inner.bindings[collected.arg].append(Binding(0, None, outer))
         if isinstance(node, ast.Lambda):
             return
         self._functions[node.name].append(inner)
@@ -299,11 +305,11 @@ class ModuleAnalysis:
         elif isinstance(target, (ast.Tuple, ast.List)):
             for index, part in enumerate(target.elts):
                 if isinstance(part, ast.Name):
-                    scope.bindings[part.id].append(Binding(line, iterable, scope, role="item", index=index))
+                    scope.bindings[part.id].append(Binding(line, iterable, scope, role="item", part=index))
 
     # Names of functions ----------------------------------------------------------------------------------------------
 
-    def find_origin(self, node: ast.expr, scope: Scope, depth: int = 0) -> str:
+    def find_origin(self, node: ast.expr, scope: Scope, depth: int = 0) -> str:  # noqa: PLR0911
         """Return the full name of a function or class (``transformers.AutoModel``); ``?`` for a root that is unknown.
 
         The object that a call returns is the name of its function with ``()``.
@@ -361,7 +367,7 @@ class ModuleAnalysis:
 
     # Values of expressions -------------------------------------------------------------------------------------------
 
-    def evaluate(self, node: ast.expr | None, scope: Scope, depth: int = 0) -> list[Value]:
+    def evaluate(self, node: ast.expr | None, scope: Scope, depth: int = 0) -> list[Value]:  # noqa: C901, PLR0911
         """Return the strings that an expression may have; empty if it is computed."""
         self._steps += 1
         if node is None or depth > MAX_DEPTH or self._steps > MAX_STEPS:
@@ -377,8 +383,8 @@ class ModuleAnalysis:
                 return self.evaluate(value, scope, depth + 1)
             case ast.BinOp(left=left, op=ast.Add(), right=right):
                 return self._concatenate([left, right], scope, depth)
-            case ast.BoolOp(op=ast.Or(), values=values):
-                return _weaken(item for value in values for item in self.evaluate(value, scope, depth + 1))
+            case ast.BoolOp(op=ast.Or(), values=operands):
+                return _weaken(item for operand in operands for item in self.evaluate(operand, scope, depth + 1))
             case ast.IfExp(body=body, orelse=other):
                 return _weaken([*self.evaluate(body, scope, depth + 1), *self.evaluate(other, scope, depth + 1)])
             case ast.NamedExpr(value=value) | ast.Await(value=value):
@@ -495,7 +501,7 @@ class ModuleAnalysis:
                 self._calls_by_name[_last_name(call.node.func)].append(call)
         return self._calls_by_name.get(name, [])
 
-    def _evaluate_call(self, node: ast.Call, scope: Scope, depth: int) -> list[Value]:
+    def _evaluate_call(self, node: ast.Call, scope: Scope, depth: int) -> list[Value]:  # noqa: C901, PLR0911
         function = _dotted(node.func)
         last = _last_name(node.func)
         default = _get_keyword(node, "default")
@@ -591,16 +597,14 @@ class ModuleAnalysis:
         if binding.value is None:
             return []
         items: list[tuple[ast.expr, Scope]] = []
-        for item, owner in self._expand_collection(binding.value, binding.scope, depth, index=binding.index):
-            if binding.index < 0:
+        for item, owner in self._expand_collection(binding.value, binding.scope, depth):
+            if binding.part < 0:
                 items.append((item, owner))
-            elif isinstance(item, (ast.Tuple, ast.List)) and binding.index < len(item.elts):
-                items.append((item.elts[binding.index], owner))
+            elif isinstance(item, (ast.Tuple, ast.List)) and binding.part < len(item.elts):
+                items.append((item.elts[binding.part], owner))
         return items[:MAX_VALUES]
 
-    def _expand_collection(
-        self, node: ast.expr, scope: Scope, depth: int, *, index: int = -1
-    ) -> list[tuple[ast.expr, Scope]]:
+    def _expand_collection(self, node: ast.expr, scope: Scope, depth: int) -> list[tuple[ast.expr, Scope]]:  # noqa: C901
         """Return the items that a loop over an expression gives."""
         if depth > MAX_DEPTH:
             return []
@@ -633,7 +637,7 @@ class ModuleAnalysis:
         return items[:MAX_VALUES]
 
 
-def _select(base: ast.expr, key: ast.expr) -> list[ast.expr]:
+def _select(base: ast.expr, key: ast.expr) -> list[ast.expr]:  # noqa: PLR0911
     """Return the parts of a literal that a subscript may select."""
     match base:
         case ast.Dict(keys=keys, values=values):
@@ -662,11 +666,7 @@ def _is_main_guard(node: ast.If) -> bool:
     return False
 
 
-def _is_text(node: ast.expr | None) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
-
-
-def _text_of(node: ast.expr) -> str:
+def _text_of(node: ast.expr | None) -> str:
     return node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
 
 

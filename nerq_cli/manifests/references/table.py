@@ -11,6 +11,7 @@ from typing import Final, Literal, TypeAlias
 import msgspec
 
 from nerq_cli.manifests.references.model import Certainty, ReferenceKind
+from nerq_cli.manifests.references.words import split_words
 
 #: Positions and keywords of one argument.
 Argument: TypeAlias = tuple[int | str, ...]
@@ -225,17 +226,11 @@ CALLS: Final[tuple[CallPattern, ...]] = (
         id="trl-trainer",
         loader="trl",
         libraries=("trl",),
-        functions=(
-            "SFTTrainer",
-            "DPOTrainer",
-            "GRPOTrainer",
-            "RewardTrainer",
-            "KTOTrainer",
-            "ORPOTrainer",
-            "RLOOTrainer",
-            "CPOTrainer",
-            "PPOTrainer",
-            "OnlineDPOTrainer",
+        functions=split_words(
+            """
+            SFTTrainer DPOTrainer GRPOTrainer RewardTrainer KTOTrainer ORPOTrainer RLOOTrainer CPOTrainer
+            PPOTrainer OnlineDPOTrainer
+            """
         ),
         argument=(0, "model"),
         other_arguments=("reward_funcs", "ref_model", "judge"),
@@ -244,50 +239,13 @@ CALLS: Final[tuple[CallPattern, ...]] = (
     CallPattern(
         id="trl-from-pretrained",
         loader="trl",
-        libraries=(
-            "trl",
-            "setfit",
-            "span_marker",
-            "gliner",
-            "gliner2",
-            "colpali_engine",
-            "parler_tts",
-            "auto_gptq",
-            "awq",
-            "gptqmodel",
-            "adapters",
-            "huggingface_sb3",
-            "mlx_lm",
-            "mlx_vlm",
-            "kokoro",
-            "tokenizers",
-            "safetensors",
-            "pyannote*",
-            "speechbrain",
-            "nemo*",
-            "fairseq*",
-            "open_clip",
-            "clip*",
-            "spandrel",
-            "hqq",
-            "FlagEmbedding",
-            "laion_clap",
-            "encodec",
-            "vocos",
-            "snac",
-            "outetts",
-            "chronos",
-            "timesfm",
-            "tirex",
-            "tsfm_public",
-            "model2vec",
-            "pylate",
-            "simpletransformers",
-            "esm",
-            "evo*",
-            "scgpt",
-            "transfusion*",
-            "lerobot",
+        libraries=split_words(
+            """
+            trl setfit span_marker gliner gliner2 colpali_engine parler_tts auto_gptq awq gptqmodel adapters
+            huggingface_sb3 mlx_lm mlx_vlm kokoro tokenizers safetensors pyannote* speechbrain nemo* fairseq*
+            open_clip clip* spandrel hqq FlagEmbedding laion_clap encodec vocos snac outetts chronos timesfm
+            tirex tsfm_public model2vec pylate simpletransformers esm evo* scgpt transfusion* lerobot
+            """
         ),
         functions=("*.from_pretrained",),
         argument=(
@@ -372,29 +330,14 @@ CALLS: Final[tuple[CallPattern, ...]] = (
         id="hub-inference-call",
         loader="huggingface_hub",
         libraries=_HUB,
-        functions=(
-            "chat_completion",
-            "text_generation",
-            "feature_extraction",
-            "text_to_image",
-            "image_to_text",
-            "summarization",
-            "translation",
-            "automatic_speech_recognition",
-            "text_to_speech",
-            "text_classification",
-            "token_classification",
-            "fill_mask",
-            "question_answering",
-            "zero_shot_classification",
-            "sentence_similarity",
-            "image_classification",
-            "object_detection",
-            "text_to_video",
-            "image_to_image",
-            "visual_question_answering",
-            "InferenceClient().chat.completions.create",
-            "AsyncInferenceClient().chat.completions.create",
+        functions=split_words(
+            """
+            chat_completion text_generation feature_extraction text_to_image image_to_text summarization
+            translation automatic_speech_recognition text_to_speech text_classification token_classification
+            fill_mask question_answering zero_shot_classification sentence_similarity image_classification
+            object_detection text_to_video image_to_image visual_question_answering
+            InferenceClient().chat.completions.create AsyncInferenceClient().chat.completions.create
+            """
         ),
         argument=("model",),
         on_instances=True,
@@ -546,35 +489,17 @@ CALLS: Final[tuple[CallPattern, ...]] = (
         id="langchain-huggingface",
         loader="langchain-huggingface",
         libraries=_LANGCHAIN,
-        functions=(
-            "HuggingFacePipeline.from_model_id",
-            "HuggingFaceEmbeddings",
-            "HuggingFaceInstructEmbeddings",
-            "HuggingFaceBgeEmbeddings",
-            "HuggingFaceInferenceAPIEmbeddings",
-            "HuggingFaceEndpointEmbeddings",
-            "HuggingFaceEndpoint",
-            "ChatHuggingFace",
-            "ChatHuggingFace.from_model_id",
-            "HuggingFaceHub",
-            "HuggingFaceHubEmbeddings",
-            "HuggingFaceTextGenInference",
-            "SentenceTransformerEmbeddings",
-            "HuggingFaceCrossEncoder",
-            "SelfHostedHuggingFaceLLM",
-            "SelfHostedHuggingFaceEmbeddings",
-            "HuggingFaceTokenTextSplitter",
-            "SentenceTransformersTokenTextSplitter",
-            "OpenVINOLLM.from_model_id",
-            "OpenVINOEmbeddings",
-            "OpenVINOBgeEmbeddings",
-            "QuantizedBgeEmbeddings",
-            "VLLM",
-            "MLXPipeline.from_model_id",
-            "ChatMLX",
-            "FastEmbedEmbeddings",
-            "CTransformers",
-            "FlashrankRerank",
+        functions=split_words(
+            """
+            HuggingFacePipeline.from_model_id HuggingFaceEmbeddings HuggingFaceInstructEmbeddings
+            HuggingFaceBgeEmbeddings HuggingFaceInferenceAPIEmbeddings HuggingFaceEndpointEmbeddings
+            HuggingFaceEndpoint ChatHuggingFace ChatHuggingFace.from_model_id HuggingFaceHub
+            HuggingFaceHubEmbeddings HuggingFaceTextGenInference SentenceTransformerEmbeddings
+            HuggingFaceCrossEncoder SelfHostedHuggingFaceLLM SelfHostedHuggingFaceEmbeddings
+            HuggingFaceTokenTextSplitter SentenceTransformersTokenTextSplitter OpenVINOLLM.from_model_id
+            OpenVINOEmbeddings OpenVINOBgeEmbeddings QuantizedBgeEmbeddings VLLM MLXPipeline.from_model_id
+            ChatMLX FastEmbedEmbeddings CTransformers FlashrankRerank
+            """
         ),
         argument=("model_id", "model_name", "repo_id", "model", "model_name_or_path"),
         revision=("revision", "model_kwargs.revision"),
@@ -593,24 +518,13 @@ CALLS: Final[tuple[CallPattern, ...]] = (
         id="llama-index-huggingface",
         loader="llama-index",
         libraries=_LLAMA_INDEX,
-        functions=(
-            "HuggingFaceEmbedding",
-            "HuggingFaceLLM",
-            "HuggingFaceInferenceAPI",
-            "HuggingFaceInferenceAPIEmbedding",
-            "HuggingFaceInferenceAPIEmbeddings",
-            "SentenceTransformerRerank",
-            "FastEmbedEmbedding",
-            "InstructorEmbedding",
-            "OptimumEmbedding",
-            "OpenVINOLLM",
-            "OpenVINOEmbedding",
-            "Vllm",
-            "FlagEmbeddingReranker",
-            "TextEmbeddingsInference",
-            "HuggingFaceMultiModal.from_model_id",
-            "ColbertRerank",
-            "OptimumEmbedding.create_and_save_optimum_model",
+        functions=split_words(
+            """
+            HuggingFaceEmbedding HuggingFaceLLM HuggingFaceInferenceAPI HuggingFaceInferenceAPIEmbedding
+            HuggingFaceInferenceAPIEmbeddings SentenceTransformerRerank FastEmbedEmbedding InstructorEmbedding
+            OptimumEmbedding OpenVINOLLM OpenVINOEmbedding Vllm FlagEmbeddingReranker TextEmbeddingsInference
+            HuggingFaceMultiModal.from_model_id ColbertRerank OptimumEmbedding.create_and_save_optimum_model
+            """
         ),
         argument=(0, "model_name", "model", "model_name_or_path"),
         other_arguments=("tokenizer_name",),
@@ -628,36 +542,18 @@ CALLS: Final[tuple[CallPattern, ...]] = (
         id="haystack-component",
         loader="haystack",
         libraries=_HAYSTACK,
-        functions=(
-            "SentenceTransformersTextEmbedder",
-            "SentenceTransformersDocumentEmbedder",
-            "HuggingFaceLocalGenerator",
-            "HuggingFaceLocalChatGenerator",
-            "TransformersSimilarityRanker",
-            "SentenceTransformersSimilarityRanker",
-            "SentenceTransformersDiversityRanker",
-            "SentenceTransformersSparseTextEmbedder",
-            "SentenceTransformersSparseDocumentEmbedder",
-            "ExtractiveReader",
-            "FARMReader",
-            "TransformersReader",
-            "EmbeddingRetriever",
-            "PromptNode",
-            "TransformersTextRouter",
-            "TransformersZeroShotTextRouter",
-            "NamedEntityExtractor",
-            "FastembedTextEmbedder",
-            "FastembedDocumentEmbedder",
-            "FastembedRanker",
-            "TransformersZeroShotDocumentClassifier",
-            "PromptModel",
-            "TransformersQueryClassifier",
-            "SentenceTransformersRanker",
-            "FastembedSparseTextEmbedder",
-            "FastembedSparseDocumentEmbedder",
-            "HFTokenStreamingHandler",
-            "OptimumTextEmbedder",
-            "OptimumDocumentEmbedder",
+        functions=split_words(
+            """
+            SentenceTransformersTextEmbedder SentenceTransformersDocumentEmbedder HuggingFaceLocalGenerator
+            HuggingFaceLocalChatGenerator TransformersSimilarityRanker SentenceTransformersSimilarityRanker
+            SentenceTransformersDiversityRanker SentenceTransformersSparseTextEmbedder
+            SentenceTransformersSparseDocumentEmbedder ExtractiveReader FARMReader TransformersReader
+            EmbeddingRetriever PromptNode TransformersTextRouter TransformersZeroShotTextRouter
+            NamedEntityExtractor FastembedTextEmbedder FastembedDocumentEmbedder FastembedRanker
+            TransformersZeroShotDocumentClassifier PromptModel TransformersQueryClassifier
+            SentenceTransformersRanker FastembedSparseTextEmbedder FastembedSparseDocumentEmbedder
+            HFTokenStreamingHandler OptimumTextEmbedder OptimumDocumentEmbedder
+            """
         ),
         argument=("model", "model_name_or_path", "embedding_model", "default_model"),
         bare_names="sentence-models",
@@ -677,71 +573,23 @@ CALLS: Final[tuple[CallPattern, ...]] = (
     CallPattern(
         id="embedding-library",
         loader="fastembed",
-        libraries=(
-            "fastembed*",
-            "txtai*",
-            "InstructorEmbedding",
-            "FlagEmbedding",
-            "keybert",
-            "bertopic*",
-            "rerankers",
-            "ragatouille",
-            "chromadb*",
-            "embedchain*",
-            "pylate",
-            "infinity_emb",
-            "angle_emb",
-            "uform",
-            "model2vec",
-            "lancedb*",
-            "colbert*",
-            "qdrant_client*",
-            "unstructured*",
-            "chonkie",
-            "semantic_router*",
-            "pinecone_text*",
-            "milvus_model*",
-            "pymilvus*",
+        libraries=split_words(
+            """
+            fastembed* txtai* InstructorEmbedding FlagEmbedding keybert bertopic* rerankers ragatouille
+            chromadb* embedchain* pylate infinity_emb angle_emb uform model2vec lancedb* colbert* qdrant_client*
+            unstructured* chonkie semantic_router* pinecone_text* milvus_model* pymilvus*
+            """
         ),
-        functions=(
-            "TextEmbedding",
-            "SparseTextEmbedding",
-            "LateInteractionTextEmbedding",
-            "ImageEmbedding",
-            "TextCrossEncoder",
-            "Embeddings",
-            "LLM",
-            "Labels",
-            "Summary",
-            "Similarity",
-            "Reranker",
-            "INSTRUCTOR",
-            "FlagModel",
-            "BGEM3FlagModel",
-            "FlagReranker",
-            "FlagLLMReranker",
-            "FlagAutoModel.from_finetuned",
-            "LayerWiseFlagLLMReranker",
-            "KeyBERT",
-            "BERTopic",
-            "RAGPretrainedModel.from_pretrained",
-            "SentenceTransformerEmbeddingFunction",
-            "HuggingFaceEmbeddingFunction",
-            "HuggingFaceEncoder",
-            "ColBERT",
-            "AnglE.from_pretrained",
-            "StaticModel.from_pretrained",
-            "EngineArgs",
-            "SemanticChunker",
-            "SentenceTransformerEmbeddings",
-            "Translation",
-            "Transcription",
-            "TextToSpeech",
-            "Entity",
-            "Extractor",
-            "HFOnnx",
-            "Caption",
-            "Objects",
+        functions=split_words(
+            """
+            TextEmbedding SparseTextEmbedding LateInteractionTextEmbedding ImageEmbedding TextCrossEncoder
+            Embeddings LLM Labels Summary Similarity Reranker INSTRUCTOR FlagModel BGEM3FlagModel FlagReranker
+            FlagLLMReranker FlagAutoModel.from_finetuned LayerWiseFlagLLMReranker KeyBERT BERTopic
+            RAGPretrainedModel.from_pretrained SentenceTransformerEmbeddingFunction HuggingFaceEmbeddingFunction
+            HuggingFaceEncoder ColBERT AnglE.from_pretrained StaticModel.from_pretrained EngineArgs
+            SemanticChunker SentenceTransformerEmbeddings Translation Transcription TextToSpeech Entity
+            Extractor HFOnnx Caption Objects
+            """
         ),
         argument=(
             0,
@@ -835,20 +683,11 @@ CALLS: Final[tuple[CallPattern, ...]] = (
         id="litellm",
         loader="litellm",
         libraries=("litellm*",),
-        functions=(
-            "completion",
-            "acompletion",
-            "embedding",
-            "aembedding",
-            "text_completion",
-            "atext_completion",
-            "responses",
-            "aresponses",
-            "image_generation",
-            "transcription",
-            "batch_completion",
-            "rerank",
-            "moderation",
+        functions=split_words(
+            """
+            completion acompletion embedding aembedding text_completion atext_completion responses aresponses
+            image_generation transcription batch_completion rerank moderation
+            """
         ),
         argument=(0, "model"),
         context="router",
@@ -856,46 +695,18 @@ CALLS: Final[tuple[CallPattern, ...]] = (
     CallPattern(
         id="router-model",
         loader="",
-        libraries=(
-            "dspy*",
-            "crewai*",
-            "smolagents*",
-            "browser_use*",
-            "google.adk*",
-            "google",
-            "agno*",
-            "llama_index*",
-            "langchain*",
-            "openhands*",
-            "instructor",
-            "pydantic_ai*",
-            "swarms*",
-            "camel*",
-            "aider*",
-            "agents",
-            "strands*",
-            "langroid*",
-            "inspect_ai*",
-            "autogen*",
+        libraries=split_words(
+            """
+            dspy* crewai* smolagents* browser_use* google.adk* google agno* llama_index* langchain* openhands*
+            instructor pydantic_ai* swarms* camel* aider* agents strands* langroid* inspect_ai* autogen*
+            """
         ),
-        functions=(
-            "LM",
-            "LLM",
-            "LiteLLMModel",
-            "LiteLlm",
-            "ChatLiteLLM",
-            "LiteLLM",
-            "LitellmModel",
-            "LiteLLMChat",
-            "ChatOpenRouter",
-            "OpenRouter",
-            "OpenRouterModel",
-            "from_provider",
-            "OpenAIServerModel",
-            "OpenAIModel",
-            "OpenAIChatModel",
-            "get_model",
-            "LiteLLMRouterModel",
+        functions=split_words(
+            """
+            LM LLM LiteLLMModel LiteLlm ChatLiteLLM LiteLLM LitellmModel LiteLLMChat ChatOpenRouter OpenRouter
+            OpenRouterModel from_provider OpenAIServerModel OpenAIModel OpenAIChatModel get_model
+            LiteLLMRouterModel
+            """
         ),
         argument=(0, "model", "model_id", "model_name", "id"),
         context="router",
@@ -963,22 +774,11 @@ CALLS: Final[tuple[CallPattern, ...]] = (
     CallPattern(
         id="lightning-model",
         loader="litgpt",
-        libraries=(
-            "litgpt",
-            "torchtune*",
-            "deepspeed*",
-            "mii",
-            "exllamav2*",
-            "tensorrt_llm*",
-            "llmcompressor*",
-            "auto_round*",
-            "aphrodite*",
-            "lighteval*",
-            "ctranslate2*",
-            "openvino_genai*",
-            "kserve*",
-            "bentoml*",
-            "autogluon*",
+        libraries=split_words(
+            """
+            litgpt torchtune* deepspeed* mii exllamav2* tensorrt_llm* llmcompressor* auto_round* aphrodite*
+            lighteval* ctranslate2* openvino_genai* kserve* bentoml* autogluon*
+            """
         ),
         functions=(
             "LLM.load",
@@ -1040,20 +840,11 @@ SCRIPTS: Final[tuple[ScriptPattern, ...]] = (
         id="js-hub",
         loader="@huggingface/hub",
         packages=("@huggingface/hub",),
-        functions=(
-            "downloadFile",
-            "listFiles",
-            "snapshotDownload",
-            "modelInfo",
-            "datasetInfo",
-            "spaceInfo",
-            "fileExists",
-            "fileDownloadInfo",
-            "downloadFileToCacheDir",
-            "parseSafetensorsMetadata",
-            "pathsInfo",
-            "listCommits",
-            "repoExists",
+        functions=split_words(
+            """
+            downloadFile listFiles snapshotDownload modelInfo datasetInfo spaceInfo fileExists fileDownloadInfo
+            downloadFileToCacheDir parseSafetensorsMetadata pathsInfo listCommits repoExists
+            """
         ),
         position=-1,
         keys=("repo", "name"),
@@ -1204,18 +995,11 @@ COMMANDS: Final[tuple[CommandPattern, ...]] = (
         id="llama-cpp",
         loader="llama.cpp",
         words=(
-            (
-                "llama-server",
-                "llama-cli",
-                "llama-embedding",
-                "llama-mtmd-cli",
-                "llama-bench",
-                "llama-run",
-                "llama-tts",
-                "llama-simple",
-                "llama",
-                "main",
-                "server",
+            split_words(
+                """
+                llama-server llama-cli llama-embedding llama-mtmd-cli llama-bench llama-run llama-tts
+                llama-simple llama main server
+                """
             ),
         ),
         options=("-hf", "-hfr", "--hf-repo", "-hfd", "-hfrd", "--hf-repo-draft", "-hfv", "-hfrv", "--hf-repo-v"),
@@ -1254,18 +1038,11 @@ COMMANDS: Final[tuple[CommandPattern, ...]] = (
         id="mlx-lm",
         loader="mlx-lm",
         words=(
-            (
-                "mlx_lm",
-                "mlx_lm.generate",
-                "mlx_lm.server",
-                "mlx_lm.chat",
-                "mlx_lm.lora",
-                "mlx_lm.convert",
-                "mlx_lm.fuse",
-                "mlx_vlm.generate",
-                "mlx_vlm.server",
-                "mlx_vlm.chat_ui",
-                "mlx_whisper",
+            split_words(
+                """
+                mlx_lm mlx_lm.generate mlx_lm.server mlx_lm.chat mlx_lm.lora mlx_lm.convert mlx_lm.fuse
+                mlx_vlm.generate mlx_vlm.server mlx_vlm.chat_ui mlx_whisper
+                """
             ),
         ),
         options=("--model", "--hf-path"),
@@ -1339,54 +1116,16 @@ COMMANDS: Final[tuple[CommandPattern, ...]] = (
     ),
 )
 
-_MODEL_OPTIONS: Final = (
-    "--model-id",
-    "--model_id",
-    "--model-name",
-    "--model_name",
-    "--model",
-    "--model-path",
-    "--model_path",
-    "--base-model",
-    "--base_model",
-    "--base_model_name",
-    "--hf-model",
-    "--hf_model",
-    "--hf-repo",
-    "--hf_repo",
-    "--repo-id",
-    "--repo_id",
-    "--tokenizer",
-    "--tokenizer_name",
-    "--tokenizer-name",
-    "--tokenizer_path",
-    "--draft-model",
-    "--embedding-model",
-    "--embedding_model",
-    "--embed-model",
-    "--reranker-model",
-    "--reranker_model",
-    "--teacher_model",
-    "--student_model",
-    "--lora",
-    "--lora-path",
-    "--lora_path",
-    "--adapter",
-    "--peft_model",
-    "--peft-model",
-    "--reward_model",
-    "--llm",
-    "--checkpoint",
-    "--pretrained",
-    "--model-checkpoint",
-    "--model_checkpoint",
-    "--hf_path",
-    "--hf-path",
-    "--llm_model",
-    "--vision_tower",
-    "--pretrained_model",
-    "--controlnet_model_name_or_path",
-    "--model-name-or-path",
+_MODEL_OPTIONS: Final = split_words(
+    """
+    --model-id --model_id --model-name --model_name --model --model-path --model_path --base-model --base_model
+    --base_model_name --hf-model --hf_model --hf-repo --hf_repo --repo-id --repo_id --tokenizer --tokenizer_name
+    --tokenizer-name --tokenizer_path --draft-model --embedding-model --embedding_model --embed-model
+    --reranker-model --reranker_model --teacher_model --student_model --lora --lora-path --lora_path --adapter
+    --peft_model --peft-model --reward_model --llm --checkpoint --pretrained --model-checkpoint
+    --model_checkpoint --hf_path --hf-path --llm_model --vision_tower --pretrained_model
+    --controlnet_model_name_or_path --model-name-or-path
+    """
 )
 
 #: Options of other programs.
@@ -1418,108 +1157,22 @@ OPTIONS: Final[tuple[OptionPattern, ...]] = (
     ),
 )
 
-_MODEL_KEYS: Final = [
-    "model",
-    "model_id",
-    "model_name",
-    "model_name_or_path",
-    "base_model",
-    "base_model_id",
-    "base_model_name",
-    "base_model_path",
-    "repo_id",
-    "hf_repo",
-    "hf_repo_id",
-    "hf_model",
-    "hf_model_id",
-    "hf_model_name",
-    "hf_id",
-    "huggingface_id",
-    "huggingface_model",
-    "huggingface_repo",
-    "hub_model",
-    "hub_id",
-    "embedding_model",
-    "embedding_model_name",
-    "embeddings_model",
-    "embed_model",
-    "embedder",
-    "embedding",
-    "reranker",
-    "reranker_model",
-    "rerank_model",
-    "cross_encoder",
-    "tokenizer",
-    "tokenizer_name",
-    "tokenizer_id",
-    "tokenizer_path",
-    "tokenizer_name_or_path",
-    "tokenizer_model",
-    "adapter",
-    "adapter_id",
-    "adapter_name_or_path",
-    "lora",
-    "lora_path",
-    "lora_model",
-    "peft_model",
-    "llm",
-    "llm_model",
-    "llm_name",
-    "chat_model",
-    "model_path",
-    "model_uri",
-    "modelid",
-    "modelname",
-    "basemodel",
-    "model_checkpoint",
-    "checkpoint",
-    "pretrained",
-    "pretrained_model",
-    "pretrained_model_name",
-    "pretrained_name",
-    "pretrained_path",
-    "draft_model",
-    "speculative_model",
-    "teacher_model",
-    "student_model",
-    "reward_model",
-    "judge_model",
-    "ref_model",
-    "vision_tower",
-    "vision_model",
-    "text_encoder",
-    "whisper_model",
-    "asr_model",
-    "tts_model",
-    "sentence_transformer",
-    "encoder",
-    "encoder_name",
-    "backbone",
-    "default_model",
-    "served_model_name",
-    "model_repo",
-    "model_repo_id",
-    "repo",
-    "source_model",
-    "language_model",
-    "generator_model",
-    "controlnet",
-    "embeddingmodel",
-    "embedmodel",
-    "rerankermodel",
-    "hfmodel",
-    "hfrepo",
-    "repoid",
-    "modelpath",
-    "modeluri",
-    "_name_or_path",
-    "name_or_path",
-    "hf_name",
-    "hf_path",
-    "config_name",
-    "processor",
-    "processor_name",
-]
+_MODEL_KEYS: Final = split_words(
+    """
+    model model_id model_name model_name_or_path base_model base_model_id base_model_name base_model_path
+    repo_id hf_repo hf_repo_id hf_model hf_model_id hf_model_name hf_id huggingface_id huggingface_model
+    huggingface_repo hub_model hub_id embedding_model embedding_model_name embeddings_model embed_model embedder
+    embedding reranker reranker_model rerank_model cross_encoder tokenizer tokenizer_name tokenizer_id
+    tokenizer_path tokenizer_name_or_path tokenizer_model adapter adapter_id adapter_name_or_path lora lora_path
+    lora_model peft_model llm llm_model llm_name chat_model model_path model_uri modelid modelname basemodel
+    model_checkpoint checkpoint pretrained pretrained_model pretrained_model_name pretrained_name
+    pretrained_path draft_model speculative_model teacher_model student_model reward_model judge_model ref_model
+    vision_tower vision_model text_encoder whisper_model asr_model tts_model sentence_transformer encoder
+    encoder_name backbone default_model served_model_name model_repo model_repo_id repo source_model
+    language_model generator_model controlnet embeddingmodel embedmodel rerankermodel hfmodel hfrepo repoid
+    modelpath modeluri _name_or_path name_or_path hf_name hf_path config_name processor processor_name
+    """
+)
 
 #: Keys of settings.
 KEYS: Final[tuple[KeyPattern, ...]] = (
@@ -1532,21 +1185,12 @@ KEYS: Final[tuple[KeyPattern, ...]] = (
     KeyPattern(
         id="key-dataset",
         keys=tuple(
-            [
-                "dataset",
-                "datasets",
-                "dataset_name",
-                "dataset_id",
-                "dataset_path",
-                "hf_dataset",
-                "train_dataset",
-                "eval_dataset",
-                "test_dataset",
-                "dataset_repo",
-                "datasetid",
-                "datasetname",
-                "dataset_repo_id",
-            ]
+            split_words(
+                """
+                dataset datasets dataset_name dataset_id dataset_path hf_dataset train_dataset eval_dataset
+                test_dataset dataset_repo datasetid datasetname dataset_repo_id
+                """
+            )
         ),
         kind="dataset",
     ),
