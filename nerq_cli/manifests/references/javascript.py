@@ -53,7 +53,7 @@ _PACKAGE: Final = compile_late(
 )
 _TYPES: Final[dict[str, ReferenceKind]] = {"model": "model", "dataset": "dataset", "space": "space", "kernel": "kernel"}
 #: Marks that join a line to the one before or behind.
-_CONTINUING: Final = frozenset("?? || && ? : + . ?. ( =>".split())
+_CONTINUING: Final = frozenset(["??", "||", "&&", "?", ":", "+", ".", "?.", "(", "=>"])
 #: Longest clause of an import, in tokens.
 _MAX_CLAUSE: Final = 400
 _OPEN: Final = {"(": ")", "[": "]", "{": "}"}

@@ -75,7 +75,7 @@ DATASET_BUILDERS: Final = frozenset(
 )
 
 #: Namespaces of publishers whose models many projects load.
-_NAMESPACES: Final = frozenset(
+NAMESPACES: Final = frozenset(
     split_words(
         """
         01-ai ai21labs ai4bharat AIDC-AI Alibaba-NLP allenai amazon answerdotai apple argilla Babelscape BAAI
@@ -100,4 +100,4 @@ _NAMESPACES: Final = frozenset(
 
 def is_known_namespace(name: str) -> bool:
     """Whether the namespace of an id is one of a publisher that many projects use."""
-    return name.partition("/")[0] in _NAMESPACES
+    return name.partition("/")[0] in NAMESPACES

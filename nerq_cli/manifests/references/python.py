@@ -19,6 +19,7 @@ from nerq_cli.manifests.references.known_names import (
     DATASET_BUILDERS,
     DATASETS,
     MODEL,
+    NAMESPACES,
     SENTENCE_MODEL,
     is_known_namespace,
 )
@@ -86,36 +87,48 @@ def _build_index() -> dict[str, list[CallPattern]]:
 _INDEX: Final = _build_index()
 
 
-def _join_words(words: set[str]) -> bytes:
-    """Return a regular expression of words, without those that contain another one."""
-    shortest = sorted(word for word in words if not any(other in word for other in words - {word}))
-    return "|".join(map(re.escape, shortest)).encode()
-
-
-#: What files that load something import or call. Names of up to three letters count as imports only.
-_LIBRARY: Final = compile_late(
-    _join_words(
-        {
-            word if len(word) > 3 else f"import {word}"  # noqa: PLR2004
-            for row in CALLS
-            for word in (library.rstrip("*").partition(".")[0] for library in row.libraries)
-        }
-        | {"from trl", "from awq", "from hqq", "from esm", "from mii", "from nlp", "from_pretrained", "hf download"}
-        | {'"hf"', "'hf'", "hf://", "huggingface", "hf.co/", "MODEL", "odel", "mbed"}
-    )
+#: Imports of the libraries of the table.
+_IMPORT: Final = compile_late(
+    rb"(?:from|import)[ \t]+(?:"
+    + "|".join(
+        sorted({re.escape(library.rstrip("*").partition(".")[0]) for row in CALLS for library in row.libraries})
+    ).encode()
+    + rb")"
 )
-#: The end of a string with a slash, names of functions that take names without one, and the known ones of these.
+#: Other words of files that refer to something.
+_WORDS: Final = (
+    b"from_pretrained",
+    b"hf://",
+    b"huggingface",
+    b"hf.co/",
+    b'"hf"',
+    b"'hf'",
+    b"hf download",
+    b"vllm serve",
+)
+#: A string with an id of a known publisher, as settings have it.
+_KNOWN_ID: Final = compile_late(
+    rb"""["'](?:""" + "|".join(sorted(map(re.escape, NAMESPACES))).encode() + rb""")/[\w.-]+["']"""
+)
+#: A string with a slash, names of functions that take names without one, and the known ones of these.
 _ID_TEXT: Final = compile_late(
-    rb"""/[\w.@:{}-]*["']|hf download|huggingface-cli|vllm serve|hf://|huggingface\.co/|load_dataset|["'](?:distil|gpt2|bert-|roberta-|albert-|xlnet|xlm-|t5-|openai-gpt"""
+    rb"""["'](?:[\w.{}:-]+/[\w.@:{}/-]*|/[\w.@:{}-]+)["']|hf download|huggingface-cli|vllm serve|hf://|huggingface\.co/|load_dataset|["'](?:distil|gpt2|bert-|roberta-|albert-|xlnet|xlm-|t5-|openai-gpt"""
     rb"""|camembert|ctrl|transfo-xl|all-|paraphrase-|multi-qa|msmarco|stsb-|nli-|gtr-|sentence-t5|clip-ViT|quora-|static-"""
     rb"""|LaBSE|allenai-|average_word|use-cmlm|facebook-dpr)"""
 )
-#: Names of the functions of the table, in a block of statements that is worth parsing.
-_FUNCTION_NAME: Final = compile_late(
-    rb"\b(?:" + b"|".join(sorted({name.encode() for name in _INDEX if "*" not in name})) + rb")\b|download|add_argument"
+#: Parts of the names of functions that files wrap in functions of their own, to which they pass an id.
+_WRAPPED: Final = tuple(
+    name.encode()
+    for name in split_words(
+        """
+        from_pretrained pipeline( hf_hub_download snapshot_download load_dataset Transformer( CrossEncoder( LLM( Args(
+        Client( get_kernel HuggingFace Embedding WhisperModel create_model completion Model( load_ Engine( from_model_id
+        to_thread partial( subprocess from_hparams from_single_file Reranker( Ranker(
+        """
+    )
 )
-#: An id as a word of a command, in a JSON string.
-_COMMAND_TEXT: Final = compile_late(rb"[\w-]/[\w.-]+[ \\]")
+#: The end of a string with a slash: quicker to find than its begin.
+_STRING_END: Final = compile_late(rb"""/[\w.@:{}/-]*["']""")
 _BLOCK: Final = compile_late(rb"^(?=[^\s#)\]}\"'\\])", re.MULTILINE)
 _BLOCK_NAME: Final = compile_late(rb"^(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
 _BLOCK_HEAD: Final = (b"def ", b"class ", b"async def ", b"@")
@@ -125,13 +138,18 @@ _MIN_PRUNED_SIZE: Final = 4_000
 
 def may_refer(data: bytes) -> bool:
     """Whether a Python file may have a reference: it has a text like an id and a word about a library or models."""
-    return _ID_TEXT.search(data) is not None and _LIBRARY.search(data) is not None
+    if _IMPORT.search(data) is not None or any(word in data for word in _WORDS):
+        return _ID_TEXT.search(data) is not None
+    return _STRING_END.search(data) is not None and _KNOWN_ID.search(data) is not None
 
 
 def may_refer_notebook(data: bytes) -> bool:
-    """Whether a notebook may have a reference; it also has commands without quotes."""
-    return _LIBRARY.search(data) is not None and (
-        _ID_TEXT.search(data) is not None or _COMMAND_TEXT.search(data) is not None
+    """Whether a notebook may have a reference. Its strings are escaped, and it has commands without quotes."""
+    return b"/" in data and (
+        _IMPORT.search(data) is not None
+        or any(word in data for word in _WORDS)
+        or b"git clone" in data
+        or _KNOWN_ID.search(data) is not None
     )
 
 
@@ -172,7 +190,7 @@ def _is_needless(block: bytes) -> bool:
     return (
         block.startswith(_BLOCK_HEAD)
         and _ID_TEXT.search(block) is None
-        and _FUNCTION_NAME.search(block) is None
+        and not any(name in block for name in _WRAPPED)
         and block.count(b'"""') % 2 == 0
         and block.count(b"'''") % 2 == 0
     )

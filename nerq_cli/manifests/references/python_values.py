@@ -22,6 +22,19 @@ MAX_STEPS: Final = 200_000
 
 _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _CONDITIONS: Final = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.ExceptHandler, ast.Match)
+#: Nodes without parts that matter.
+_LEAVES: Final[frozenset[type]] = frozenset(
+    {ast.Name, ast.Load, ast.Store, ast.Del, ast.Pass, ast.Break, ast.Continue, ast.Global, ast.Nonlocal, ast.arg}
+    | {ast.alias, ast.And, ast.Or, *ast.operator.__subclasses__(), *ast.unaryop.__subclasses__()}
+    | {*ast.cmpop.__subclasses__()}
+)
+#: Nodes that only have parts: nothing is recorded of them.
+_PLAIN: Final[frozenset[type]] = frozenset(
+    {ast.Attribute, ast.Subscript, ast.BinOp, ast.BoolOp, ast.UnaryOp, ast.Compare, ast.IfExp, ast.Tuple, ast.List}
+    | {ast.Set, ast.Return, ast.JoinedStr, ast.FormattedValue, ast.Starred, ast.Slice, ast.Assert, ast.Raise}
+    | {ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Await, ast.Yield, ast.YieldFrom, ast.Module}
+    | {ast.Try, ast.With, ast.AsyncWith, ast.Delete, ast.match_case}
+)
 #: Functions whose first string after the name of a variable is its default.
 _ENVIRONMENT_READERS: Final = frozenset(
     {"os.getenv", "os.environ.get", "environ.get", "getenv", "decouple.config", "config", "env", "env.str", "env.get"}
@@ -129,6 +142,9 @@ class ModuleAnalysis:
         pending: list[tuple[ast.AST, Scope, bool, str]] = [(tree, self.root, False, "")]
         while pending:
             node, scope, conditional, target = pending.pop()
+            if type(node) in _PLAIN:
+                pending += [(child, scope, conditional, target) for child in reversed(_find_children(node))]
+                continue
             children = list(self._visit(node, scope, conditional=conditional, target=target))
             pending.extend(reversed(children))
 
@@ -181,7 +197,7 @@ class ModuleAnalysis:
                     yield key, inner, conditional, ""
                 yield value, inner, conditional, _text_of(key) or target
             return
-        for child in ast.iter_child_nodes(node):
+        for child in _find_children(node):
             yield child, inner, conditional, target
 
     def _record_import(self, node: ast.Import | ast.ImportFrom) -> None:
@@ -657,6 +673,18 @@ def _select(base: ast.expr, key: ast.expr) -> list[ast.expr]:  # noqa: PLR0911
                 return [parts[key.value]] if -len(parts) <= key.value < len(parts) else []
             return list(parts) if not isinstance(key, ast.Slice) else []
     return []
+
+
+def _find_children(node: ast.AST) -> list[ast.AST]:
+    """Return the parts of a node that may have calls, strings or bindings."""
+    children: list[ast.AST] = []
+    for name in node._fields:
+        value = getattr(node, name, None)
+        if isinstance(value, list):
+            children += [item for item in value if type(item) not in _LEAVES and isinstance(item, ast.AST)]
+        elif isinstance(value, ast.AST) and type(value) not in _LEAVES:
+            children.append(value)
+    return children
 
 
 def _is_main_guard(node: ast.If) -> bool:

@@ -277,7 +277,7 @@ CALLS: Final[tuple[CallPattern, ...]] = (
         ),
         argument=(0, "repo_id"),
         kind_argument=("repo_type",),
-        filename=("filename",),
+        filename=(1, "filename"),
         on_instances=True,
         bare_names="models",
     ),
