@@ -91,9 +91,9 @@ def document_references() -> str:
     intro = (
         "# References to models, datasets, Spaces and kernels\n\n"
         "Files of a project are searched for references to repositories of the Hugging Face Hub and to hosted models, "
-        "by their syntax: nothing is imported or executed. Values are followed through constants, defaults of parameters, "
-        "options, settings and environment variables, dictionaries and strings that are put together from constants. "
-        "Comments, docstrings, local paths, placeholders and computed values are no references.\n\n"
+        "by their syntax: nothing is imported or executed. Values are followed through constants, defaults of "
+        "parameters, options, settings and environment variables, dictionaries and strings that are put together "
+        "from constants. Comments, docstrings, local paths, placeholders and computed values are no references.\n\n"
         "| certainty | meaning |\n| --- | --- |\n"
         "| `certain` | a known loader, with a literal or a name that has one value only |\n"
         "| `likely` | a default that can be overridden, one of several values, or a setting whose name and value fit "

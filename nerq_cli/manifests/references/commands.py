@@ -482,14 +482,16 @@ def _get_option(arguments: Sequence[Word], names: tuple[str, ...]) -> str:
 
 def _find_positional(arguments: Sequence[Word], row: CommandPattern) -> Word | None:
     """Return the first argument that is no option and no value of one."""
-    skip = False
-    values = {*row.value_options, *row.revision_options, *row.kind_options, *row.filename_options}
+    values = {*row.value_options, *row.revision_options, *row.kind_options, *row.filename_options, *row.options}
+    previous = ""
     for word in arguments:
-        if skip:
-            skip = False
-        elif word.text.startswith("-"):
-            skip = word.text in values
-        elif is_id(word.text.partition(":")[0]) or "/" in word.text or "$" in word.text:
+        before, previous = previous, word.text
+        if word.text.startswith("-") or before in values:
+            continue
+        is_path = "/" in word.text or "$" in word.text
+        if before.startswith("--") and "=" not in before and not is_path:
+            continue  # more likely the value of an option than a name without a namespace
+        if is_path or is_id(word.text.partition(":")[0]):
             return word
     return None
 

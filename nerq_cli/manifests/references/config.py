@@ -10,7 +10,7 @@ from nerq_cli.manifests.references import python
 from nerq_cli.manifests.references.builder import ReferenceBuilder, UnreadableError
 from nerq_cli.manifests.references.commands import Word, read_script, read_variable, read_words
 from nerq_cli.manifests.references.ids import HubId, interpret, parse_address, parse_id
-from nerq_cli.manifests.references.known_names import DATASETS, MODEL
+from nerq_cli.manifests.references.known_names import DATASETS, MODEL, is_known_namespace
 from nerq_cli.manifests.references.model import Certainty, ReferenceKind
 from nerq_cli.manifests.references.table import KEYS, KeyPattern
 from nerq_cli.manifests.references.words import split_words
@@ -302,6 +302,8 @@ class SettingsReader:
             if above in {"dataset[]", "datasets[]", "dataset", "datasets"} and name in {"path", "name", "id", "repo"}
             else None
         )
+        if row is None and (name == "models" or (name in {"name", "id", "path"} and above in {*_KEYS, "models"})):
+            row = _KEYS["model"] if is_known_namespace(text) else None  # a name of anything else too
         if row is None:
             return
         self._read_setting(row, name, node, parent, above)

@@ -105,6 +105,10 @@ _WORDS: Final = (
     b"'hf'",
     b"hf download",
     b"vllm serve",
+    b'"vllm"',
+    b"'vllm'",
+    b"llama-server",
+    b"text-generation-launcher",
 )
 #: A string with an id of a known publisher, as settings have it.
 _KNOWN_ID: Final = compile_late(
@@ -434,6 +438,9 @@ class _PythonReader:
         argument = _get_argument(node, (0, "args"))
         if argument is None:
             return
+        match argument:
+            case ast.Call(func=ast.Attribute(value=ast.Constant(value=" "), attr="join"), args=[words_argument]):
+                argument = words_argument
         nodes = self.analysis.find_nodes(argument, scope)
         if len(nodes) == 1 and isinstance(nodes[0][0], (ast.List, ast.Tuple)):
             words = []

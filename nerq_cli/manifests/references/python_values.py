@@ -48,6 +48,8 @@ _FIELD_FUNCTIONS: Final = frozenset(
         """
     )
 )
+#: Methods of a function of a job system that call it with the same arguments.
+_REMOTE_CALLS: Final = frozenset({"remote", "local", "spawn", "delay", "aio"})
 _STRING_METHODS: Final = frozenset({"strip", "lstrip", "rstrip"})
 _OPTION_DECORATORS: Final = frozenset({"option", "argument"})
 
@@ -272,7 +274,7 @@ class ModuleAnalysis:
             case ast.NamedExpr(target=target, value=value):
                 name = self._bind(target, value, node.lineno, scope, conditional=conditional)
             case ast.AugAssign(target=target):
-                self._bind(target, None, node.lineno, scope, conditional=conditional)
+                self._bind(target, None, node.lineno, scope, conditional=True)
             case ast.For(target=target, iter=iterable) | ast.AsyncFor(target=target, iter=iterable):
                 self._bind_items(target, iterable, node.lineno, scope)
             case ast.comprehension(target=target, iter=iterable):
@@ -514,7 +516,10 @@ class ModuleAnalysis:
         if self._calls_by_name is None:
             self._calls_by_name = defaultdict(list)
             for call in self.calls:
-                self._calls_by_name[_last_name(call.node.func)].append(call)
+                function = call.node.func
+                if isinstance(function, ast.Attribute) and function.attr in _REMOTE_CALLS:
+                    function = function.value
+                self._calls_by_name[_last_name(function)].append(call)
         return self._calls_by_name.get(name, [])
 
     def _evaluate_call(self, node: ast.Call, scope: Scope, depth: int) -> list[Value]:  # noqa: C901, PLR0911

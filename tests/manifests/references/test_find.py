@@ -26,7 +26,8 @@ def only(path: str, text: str) -> Reference:
 def test_details_of_a_call_are_kept() -> None:
     reference = only(
         "src/a.py",
-        'from huggingface_hub import hf_hub_download\n\np = hf_hub_download(\n    "acme/gguf", "q4.gguf", revision="v1")',
+        "from huggingface_hub import hf_hub_download\n\n"
+        'p = hf_hub_download(\n    "acme/gguf", "q4.gguf", revision="v1")',
     )
     assert reference.location.path == "src/a.py"
     assert reference.location.line == 3
