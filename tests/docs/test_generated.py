@@ -20,6 +20,8 @@ from nerq_cli.config.schema import build_schema
 from nerq_cli.config.table import SETTINGS, THRESHOLD_TABLES
 from nerq_cli.config.waivers import WAIVER_KEYS
 from nerq_cli.errors import EXIT_MEANINGS
+from nerq_cli.manifests.references import table
+from nerq_cli.manifests.references.find import READERS
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy.rules import RULES
 from nerq_cli.report.formats.json import SCHEMA_VERSION
@@ -84,10 +86,68 @@ def document_rules() -> str:
     return f"{intro}\n| rule | default level | finding |\n| --- | --- | --- |\n{rows}{pages}"
 
 
+def document_references() -> str:
+    """Return the page about references to models, datasets, Spaces and kernels."""
+    intro = (
+        "# References to models, datasets, Spaces and kernels\n\n"
+        "Files of a project are searched for references to repositories of the Hugging Face Hub and to hosted models, "
+        "by their syntax: nothing is imported or executed. Values are followed through constants, defaults of "
+        "parameters, options, settings and environment variables, dictionaries and strings that are put together "
+        "from constants. Comments, docstrings, local paths, placeholders and computed values are no references.\n\n"
+        "| certainty | meaning |\n| --- | --- |\n"
+        "| `certain` | a known loader, with a literal or a name that has one value only |\n"
+        "| `likely` | a default that can be overridden, one of several values, or a setting whose name and value fit "
+        "|\n"
+        "| `possible` | a text of the form of an id near a word about models; not scored |\n\n"
+        "Ids of routers and providers (`openai/gpt-4o`) are *hosted models*, which are no repositories. A file of more "
+        "than 1 MiB (notebooks: 20 MiB), or one that cannot be parsed, is not read, and the report counts it. Of large "
+        "Python files, functions without a text of the form of an id and without a loader are not parsed.\n\n"
+        "## Files\n\n| reader | files |\n| --- | --- |\n"
+    )
+    files = "".join(f"| `{row.id}` | {row.files} |\n" for row in READERS)
+    return f"{intro}{files}{''.join(document_patterns())}"
+
+
+def document_patterns() -> Iterator[str]:
+    """Yield the tables of the patterns that find references."""
+    head = "\n## {}\n\n| pattern | loader | kind | {} |\n| --- | --- | --- | --- |\n"
+    yield head.format("Python", "functions: argument with the id")
+    for call in table.CALLS:
+        argument = " or ".join(f"#{part + 1}" if isinstance(part, int) else f"`{part}`" for part in call.argument)
+        names = ", ".join(f"`{name}`" for name in call.functions)
+        prefixes = f", with {' or '.join(f'`{prefix}`' for prefix in call.prefixes)}" if call.prefixes else ""
+        yield f"| `{call.id}` | {call.loader or 'any'} | {call.kind} | {names}: {argument}{prefixes} |\n"
+    yield head.format("JavaScript and TypeScript", "functions: argument with the id")
+    for script in table.SCRIPTS:
+        names = ", ".join(f"`{name}`" for name in script.functions)
+        places = [*([f"#{script.position + 1}"] if script.position >= 0 else []), *(f"`{key}`" for key in script.keys)]
+        yield f"| `{script.id}` | {script.loader or 'any'} | {script.kind} | {names}: {' or '.join(places)} |\n"
+    yield head.format("Commands", "program: argument or options with the id")
+    for command in table.COMMANDS:
+        program = " ".join("\\|".join(words) for words in command.words)
+        places = [*(["first argument"] if command.takes_id else []), *(f"`{option}`" for option in command.options)]
+        needs = ", with `hf.co/`" if command.needs_address else ""
+        yield f"| `{command.id}` | {command.loader} | {command.kind} | `{program}`: {', '.join(places)}{needs} |\n"
+    yield "\n## Options, keys and variables\n\n| pattern | kind | certainty | names |\n| --- | --- | --- | --- |\n"
+    for option in table.OPTIONS:
+        names = ", ".join(f"`{name}`" for name in option.options)
+        yield f"| `{option.id}` | {option.kind} | {option.certainty} | {names} |\n"
+    for key in table.KEYS:
+        names = ", ".join(f"`{name}`" for name in key.keys)
+        yield f"| `{key.id}` | {key.kind} | {key.certainty} | {names} |\n"
+    for variable in table.VARIABLES:
+        expression = variable.expression.replace("|", "\\|")
+        yield f"| `{variable.id}` | {variable.kind} | {variable.certainty} | `{expression}` |\n"
+    yield "\n## Other forms\n\n| pattern | certainty | form |\n| --- | --- | --- |\n"
+    for form in table.FORMS:
+        yield f"| `{form.id}` | {form.certainty} | {form.summary} |\n"
+
+
 @pytest.mark.parametrize(
     ("name", "write"),
     [
         ("cli", reference),
+        ("model-references", document_references),
         ("rules", document_rules),
         ("methodology", partial(methodology_page.render_markdown, PACKAGES)),
         ("data-sources", about.render_markdown),

@@ -1,0 +1,87 @@
+"""Collects the references of one file."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from nerq_cli.inventory import Location
+from nerq_cli.manifests.references.ids import HubId
+from nerq_cli.manifests.references.model import CERTAINTIES, Certainty, FileReferences, Reference
+
+#: Most references kept of one file.
+MAX_REFERENCES: Final = 1_000
+
+
+class UnreadableError(Exception):
+    """A file cannot be read; the message is the reason."""
+
+
+class ReferenceBuilder:
+    """Collects references; of several with the same kind and name in one line the most certain one is kept."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.note = ""
+        self._found: dict[tuple[str, str, int, str], Reference] = {}
+
+    def add(  # noqa: PLR0913 - the fields of a reference
+        self,
+        hub_id: HubId,
+        line: int,
+        pattern: str,
+        certainty: Certainty,
+        *,
+        loader: str = "",
+        revision: str = "",
+        is_revision_known: bool = True,
+        trust_remote_code: bool | None = None,
+        filename: str = "",
+    ) -> None:
+        """Add a reference; what its address states goes before ``revision`` and ``filename``."""
+        reference = Reference(
+            location=Location(path=self.path, line=line),
+            kind=hub_id.kind,
+            name=hub_id.name,
+            revision=hub_id.revision or revision,
+            is_revision_known=is_revision_known or bool(hub_id.revision),
+            certainty=certainty,
+            pattern=pattern,
+            loader=loader,
+            trust_remote_code=trust_remote_code,
+            filename=hub_id.filename or filename,
+        )
+        self._keep(reference)
+
+    def _keep(self, reference: Reference) -> None:
+        key = (reference.kind, reference.name, reference.location.line, reference.filename)
+        old = self._found.get(key)
+        if old is None:
+            if len(self._found) >= MAX_REFERENCES:
+                self.note = f"more than {MAX_REFERENCES:,} references: the rest is not listed"
+                return
+        elif _rank(old) <= _rank(reference):
+            return
+        self._found[key] = reference
+
+    def add_reference(self, reference: Reference, line: int) -> None:
+        """Add a reference of a part of the file, with its line in the file."""
+        self._keep(replace(reference, location=Location(path=self.path, line=line)))
+
+    def finish(self) -> FileReferences:
+        """Return the references by line, without those that repeat a more certain one of the same name."""
+        best: dict[tuple[str, str], int] = {}
+        for reference in self._found.values():
+            key = reference.kind, reference.name
+            best[key] = min(best.get(key, len(CERTAINTIES)), _rank(reference))
+        kept = (
+            reference
+            for reference in self._found.values()
+            if reference.certainty == "certain" or _rank(reference) <= best[reference.kind, reference.name]
+        )
+        return FileReferences(path=self.path, references=tuple(sorted(kept)), note=self.note)
+
+
+def _rank(reference: Reference) -> int:
+    return CERTAINTIES.index(reference.certainty)

@@ -1,0 +1,522 @@
+"""Commands: programs with their arguments, in shell scripts, container files, workflows and notebooks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final, NamedTuple
+
+from nerq_cli.manifests.references.builder import ReferenceBuilder
+from nerq_cli.manifests.references.ids import HubId, interpret, is_id, parse_address, parse_id
+from nerq_cli.manifests.references.known_names import DATASETS, MODEL
+from nerq_cli.manifests.references.model import Certainty, ReferenceKind
+from nerq_cli.manifests.references.table import COMMANDS, OPTIONS, VARIABLES, CommandPattern
+from nerq_cli.manifests.references.words import split_words
+from nerq_cli.patterns import compile_late
+
+#: Programs that start the one that follows.
+_WRAPPERS: Final = frozenset(
+    split_words(
+        """
+        sudo exec time nohup env uvx pipx poetry pipenv pdm hatch rye conda mamba micromamba run uv command
+        builtin nice stdbuf accelerate launch torchrun deepspeed srun xargs then do else if ! && { ( - @ tini
+        dumb-init -- bash sh
+        """
+    )
+)
+#: Programs whose arguments are text.
+_PRINTERS: Final = frozenset(
+    split_words(
+        """
+        echo printf cat grep sed awk test [ [[ read logger say export: # // rm ls cd mkdir cp mv touch
+        """
+    )
+)
+_PYTHONS: Final = compile_late(r"(?:.*/)?(?:python|pypy)(?:3(?:\.\d+)?)?(?:\.exe)?|\$\{?PYTHON\}?")
+_ASSIGNMENT: Final = compile_late(r"(?:export\s+|set\s+)?([A-Za-z_]\w*)=(.*)", re.DOTALL)
+_VARIABLE: Final = compile_late(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?::?[-=]([^{}]*))?\})")
+_REPOSITORY_TYPES: Final[dict[str, ReferenceKind]] = {
+    "model": "model",
+    "models": "model",
+    "dataset": "dataset",
+    "datasets": "dataset",
+    "space": "space",
+    "spaces": "space",
+    "kernel": "kernel",
+}
+_FETCHERS: Final = frozenset(
+    split_words(
+        """
+        git curl wget aria2c axel pip pip3 uv hub gh apt ADD add fetch http https npx hfd hfdownloader
+        """
+    )
+)
+
+_TOKEN: Final = compile_late(
+    r"""
+      (?P<space>[ \t\r]+|\\\r?\n)
+    | (?P<comment>(?<![^\s;&|(])\#[^\n]*)
+    | (?P<newline>\n)
+    | (?P<single>\$?'[^']*'?)
+    | (?P<double>"(?:[^"\\]|\\.)*"?)
+    | (?P<heredoc><<-?[ \t]*(?P<quote>['"]?)(?P<tag>[A-Za-z_]\w*)(?P=quote))
+    | (?P<operator>&&|\|\||;;|[;&|(){}](?=\s|$|\)|;)|\||;|&|\((?!\()|\)|[<>]+&?\d?)
+    | (?P<variable>\$\{[^{}\n]*\}|\$\([^()\n]*\))
+    | (?P<word>\\.|[^\s'"\\;&|()<>$]+|.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_COMMAND_SUBSTITUTION: Final = compile_late(r"\$\(([^()]*)\)|`([^`]*)`")
+
+
+class Word(NamedTuple):
+    """One word of a command."""
+
+    text: str
+    line: int
+    #: Whether it is written there, or stands for a variable that has one value.
+    is_certain: bool = True
+
+
+class Image(NamedTuple):
+    """The container image that arguments are for; empty if there is none."""
+
+    name: str = ""
+
+    def fits(self, row: CommandPattern) -> bool:
+        """Whether arguments of the image are those of a program."""
+        return bool(self.name) and any(part in self.name for part in row.images)
+
+
+def read_script(
+    text: str,
+    line: int,
+    builder: ReferenceBuilder,
+    *,
+    has_lines: bool = True,
+    read_python: Callable[[str, int], None] | None = None,
+    variables: Mapping[str, str] | None = None,
+    has_variable_references: bool = True,
+) -> None:
+    """Add the references of a shell script that begins at a line.
+
+    Args:
+        text: the script.
+        line: its first line in the file.
+        builder: collects the references.
+        has_lines: whether each line of the text is one line of the file.
+        read_python: reads Python code that a command holds (``python -c``).
+        variables: values of variables that are set outside.
+        has_variable_references: whether assignments to names about models count.
+    """
+    interpreter = _Shell(builder, dict(variables or {}), read_python, has_variable_references=has_variable_references)
+    for command in split_commands(text, line, has_lines=has_lines, on_heredoc=interpreter.read_heredoc):
+        interpreter.run(command)
+
+
+def read_arguments(words: Sequence[str], line: int, builder: ReferenceBuilder, image: str = "") -> None:
+    """Add the references of a command given as a list of words."""
+    _Shell(builder, {}, None).run([Word(word, line) for word in words], Image(image))
+
+
+def read_words(
+    words: Sequence[Word],
+    builder: ReferenceBuilder,
+    image: str = "",
+    read_python: Callable[[str, int], None] | None = None,
+) -> None:
+    """Add the references of a command given as a list of words with their lines."""
+    _Shell(builder, {}, read_python).run(list(words), Image(image))
+
+
+def split_commands(  # noqa: C901, PLR0912
+    text: str, line: int, *, has_lines: bool = True, on_heredoc: Callable[[list[Word], str, int], None] | None = None
+) -> Iterator[list[Word]]:
+    """Yield the commands of a shell script, each as its words without quotes."""
+    words: list[Word] = []
+    current: list[str] | None = None
+    position = 0
+    start = line
+    pending_tags: list[str] = []
+    literal = False
+    while position < len(text):
+        match = _TOKEN.match(text, position)
+        if match is None:
+            break
+        position = match.end()
+        kind = next(name for name in _KINDS if match.group(name) is not None)
+        token = match.group()
+        if kind in {"single", "double", "word", "variable"}:
+            if current is None:
+                current, start = [], line
+            current.append(_unquote(kind, token))
+            literal = literal or (kind == "single" and "$" in token)
+        else:
+            if current is not None:
+                words.append(Word("".join(current), start, not literal))
+                current, literal = None, False
+            if kind == "heredoc":
+                pending_tags.append(match["tag"])
+            elif kind in {"newline", "operator"} and not (kind == "operator" and token[0] in "<>"):
+                if kind == "newline" and pending_tags:
+                    position = _skip_heredocs(text, position, pending_tags, words, line + 1, on_heredoc)
+                    pending_tags = []
+                    if has_lines:
+                        line += text.count("\n", match.end(), position)
+                if words:
+                    yield words
+                words = []
+        if has_lines:
+            line += token.count("\n")
+    if current is not None:
+        words.append(Word("".join(current), start, not literal))
+    if words:
+        yield words
+
+
+_KINDS: Final = ("space", "comment", "newline", "single", "double", "heredoc", "operator", "variable", "word")
+
+
+def _unquote(kind: str, token: str) -> str:
+    if kind == "single":
+        return token.lstrip("$")[1:].removesuffix("'")
+    if kind == "double":
+        return re.sub(r'\\(["\\$`\n])', lambda match: "" if match[1] == "\n" else match[1], token[1:].removesuffix('"'))
+    return token[1:] if token.startswith("\\") and len(token) == 2 else token  # noqa: PLR2004
+
+
+def _skip_heredocs(
+    text: str,
+    position: int,
+    tags: list[str],
+    words: list[Word],
+    line: int,
+    on_heredoc: Callable[[list[Word], str, int], None] | None,
+) -> int:
+    for tag in tags:
+        end = re.compile(rf"^[ \t]*{re.escape(tag)}[ \t]*$", re.MULTILINE).search(text, position)
+        body = text[position : end.start() if end else len(text)]
+        if on_heredoc is not None:
+            on_heredoc(words, body, line)
+        next_position = end.end() + 1 if end else len(text)
+        line += text.count("\n", position, next_position)
+        position = next_position
+    return position
+
+
+class _Shell:
+    """Follows the variables of a script and reads its commands."""
+
+    def __init__(
+        self,
+        builder: ReferenceBuilder,
+        variables: dict[str, str],
+        read_python: Callable[[str, int], None] | None,
+        *,
+        has_variable_references: bool = True,
+    ) -> None:
+        self.builder = builder
+        self.variables: dict[str, tuple[str, bool]] = {name: (value, False) for name, value in variables.items()}
+        self.read_python = read_python
+        self.has_variable_references = has_variable_references
+
+    def read_heredoc(self, words: list[Word], body: str, line: int) -> None:
+        """Read the text that a command receives, if it is an interpreter."""
+        programs = [word.text for word in words]
+        if self.read_python is not None and any(_PYTHONS.fullmatch(program) for program in programs):
+            self.read_python(body, line)
+        elif any(program in {"bash", "sh", "ssh", "sbatch", "RUN"} for program in programs) and len(body) < 200_000:  # noqa: PLR2004
+            for command in split_commands(body, line):
+                self.run(command)
+
+    def run(self, words: list[Word], image: Image = Image()) -> None:  # noqa: B008 - immutable
+        """Add what one command refers to."""
+        words = [self._expand(word) for word in words]
+        while words and (match := _ASSIGNMENT.fullmatch(words[0].text)):
+            self._assign(match[1], match[2], words[0])
+            words = words[1:]
+        if words and words[0].text in {"export", "declare", "local", "readonly", "typeset", "set", "setenv", "env"}:
+            for word in words[1:]:
+                match = _ASSIGNMENT.fullmatch(word.text)
+                if match:
+                    self._assign(match[1], match[2], word)
+            if words[0].text != "env":
+                return
+        start = _find_program(words)
+        if start == len(words) or words[start].text.rpartition("/")[2] in _PRINTERS:
+            return
+        if words[start].text == "docker" and not image.name:
+            image = _find_image(words[start:])
+        self._read_program(words[start:], image)
+
+    def _assign(self, name: str, value: str, word: Word) -> None:
+        is_certain = word.is_certain and (name not in self.variables or self.variables[name][0] == value)
+        self.variables[name] = value, is_certain
+        if self.has_variable_references:
+            read_variable(name, value, word.line, self.builder)
+
+    def _expand(self, word: Word) -> Word:
+        """Return a word with the variables replaced that the script sets, or that have a default."""
+        if "$" not in word.text:
+            return word
+        is_certain = word.is_certain
+
+        def replace(match: re.Match[str]) -> str:
+            nonlocal is_certain
+            value, sure = self.variables.get(match[1] or match[2], (None, False))
+            if value is None:
+                value, sure = match[3], False
+            is_certain = is_certain and sure
+            return match[0] if value is None else value.strip("\"'")
+
+        return Word(_VARIABLE.sub(replace, word.text), word.line, is_certain)
+
+    def _read_program(self, words: list[Word], image: Image) -> None:
+        program = words[0].text.rpartition("/")[2]
+        if _PYTHONS.fullmatch(words[0].text) and len(words) > 2:  # noqa: PLR2004
+            for index, word in enumerate(words[:-1]):
+                if word.text in {"-c", "-ic"} and self.read_python is not None:
+                    self.read_python(words[index + 1].text, words[index + 1].line)
+                    return
+        elif program in {"bash", "sh", "zsh", "/bin/sh"} and len(words) > 2 and words[1].text.endswith("c"):  # noqa: PLR2004
+            for command in split_commands(words[2].text, words[2].line, has_lines=False):
+                self.run(command, image)
+            return
+        rows = _find_rows(words, image)
+        for row, arguments in rows:
+            self._read_row(row, arguments)
+        self._read_options(words, is_known=bool(rows))
+        self._read_addresses(program, words)
+
+    def _read_row(self, row: CommandPattern, arguments: list[Word]) -> None:
+        revision = _get_option(arguments, row.revision_options)
+        kind_text = _get_option(arguments, row.kind_options)
+        kind = _REPOSITORY_TYPES.get(kind_text, "model") if kind_text else row.kind
+        filename = _get_option(arguments, row.filename_options)
+        found: list[tuple[Word, HubId]] = []
+        if row.takes_id:
+            position = _find_positional(arguments, row)
+            if position is not None:
+                hub_id = _parse_argument(position.text, kind, row)
+                if hub_id is not None:
+                    found.append((position, hub_id))
+        for index, word in enumerate(arguments):
+            name, equals, value = word.text.partition("=")
+            if name not in row.options:
+                continue
+            following = arguments[index + 1] if index + 1 < len(arguments) else None
+            values = [word._replace(text=value)] if equals else ([following] if following is not None else [])
+            for item in values:
+                text = item.text.rpartition("=")[2] if name in {"--lora-modules", "--lora-adapters"} else item.text
+                hub_id = _parse_argument(text, kind, row)
+                if hub_id is not None:
+                    found.append((item, hub_id))
+        flag = any(word.text == "--trust-remote-code" or word.text == "--trust_remote_code" for word in arguments)  # noqa: PLR1714
+        for word, hub_id in found:
+            self.builder.add(
+                hub_id,
+                word.line,
+                row.id,
+                "certain" if word.is_certain else "likely",
+                loader=row.loader,
+                revision=revision if "$" not in revision else "",
+                is_revision_known="$" not in revision,
+                trust_remote_code=True if flag else None,
+                filename=filename if "$" not in filename else "",
+            )
+
+    def _read_options(self, words: list[Word], *, is_known: bool) -> None:
+        """Add the values of options that have a name about models, of any program."""
+        if is_known:
+            return
+        revision = _get_option(words, ("--revision", "--model_revision", "--model-revision"))
+        for index, word in enumerate(words):
+            if not word.text.startswith("--"):
+                if "pretrained=" in word.text:
+                    self._read_model_arguments(word)
+                continue
+            name, equals, value = word.text.partition("=")
+            for row in OPTIONS:
+                if name not in row.options:
+                    continue
+                item = word._replace(text=value) if equals else (words[index + 1] if index + 1 < len(words) else word)
+                hub_id = interpret(item.text, row.kind, "setting")
+                if hub_id is None and row.certainty == "certain":
+                    hub_id = _accept_bare(parse_id(item.text, row.kind))
+                if hub_id is not None:
+                    certainty: Certainty = row.certainty if item.is_certain else "likely"
+                    pattern = "router-id" if hub_id.kind == "hosted-model" else row.id
+                    self.builder.add(
+                        hub_id, item.line, pattern, certainty, revision=revision if "$" not in revision else ""
+                    )
+
+    def _read_model_arguments(self, word: Word) -> None:
+        """Add the model of ``pretrained=owner/name,revision=…`` (lm-eval)."""
+        parts = dict(part.partition("=")[::2] for part in word.text.split(",") if "=" in part)
+        hub_id = interpret(parts.get("pretrained", ""), "model", "setting") or _accept_bare(
+            parse_id(parts.get("pretrained", ""))
+        )
+        if hub_id is not None:
+            self.builder.add(
+                hub_id,
+                word.line,
+                "option-model",
+                "certain" if word.is_certain else "likely",
+                loader="lm-eval",
+                revision=parts.get("revision", ""),
+                trust_remote_code={"True": True, "true": True, "False": False}.get(parts.get("trust_remote_code", "")),
+            )
+
+    def _read_addresses(self, program: str, words: list[Word]) -> None:
+        for word in words[1:]:
+            text = word.text.removeprefix("git+")
+            text = text.partition("=")[2] if "=hf://" in text else text
+            text = text.partition(" @ ")[2] or text
+            if text.startswith("hf://"):
+                hub_id = parse_address(text.partition(":/")[0] + ":/" + text.partition(":/")[2].partition(":")[0])
+                if hub_id is not None:
+                    self.builder.add(hub_id, word.line, "hub-uri", "certain" if word.is_certain else "likely")
+            elif program in _FETCHERS and ("huggingface.co/" in text or "hf.co" in text):
+                hub_id = parse_address(text)
+                if (
+                    hub_id is not None
+                    and (hub_id.is_file or program == "git")
+                    and "push" not in {item.text for item in words[:3]}
+                    and "remote" not in {item.text for item in words[:3]}
+                ):
+                    self.builder.add(
+                        hub_id, word.line, "hub-url-command", "certain" if word.is_certain else "likely", loader=program
+                    )
+
+
+def read_variable(name: str, value: str, line: int, builder: ReferenceBuilder, image: str = "") -> None:
+    """Add the reference of an environment variable, if its name and value fit."""
+    value = value.strip().strip("\"'")
+    for row in VARIABLES:
+        if re.fullmatch(row.expression, name.upper()) is None:
+            continue
+        hub_id = interpret(value, row.kind, "setting")
+        if hub_id is None:
+            return
+        is_served = bool(image) and any(Image(image).fits(command) for command in COMMANDS)
+        if hub_id.kind == "hosted-model":
+            builder.add(hub_id, line, "router-id", "likely")
+        elif is_served and row.kind == "model":
+            builder.add(
+                hub_id,
+                line,
+                "serving-image-variable",
+                "certain",
+                loader=next(command.loader for command in COMMANDS if Image(image).fits(command)),
+            )
+        else:
+            builder.add(hub_id, line, row.id, row.certainty)
+        return
+
+
+def _find_program(words: Sequence[Word]) -> int:
+    """Return the position of the program behind those that start it, and behind assignments."""
+    index = 0
+    while index < len(words):
+        text = words[index].text
+        if text.rpartition("/")[2] in {"bash", "sh"} and index + 1 < len(words) and words[index + 1].text.endswith("c"):
+            return index
+        if text in _WRAPPERS or _ASSIGNMENT.fullmatch(text) or (index and text.startswith("-")):
+            index += 1
+            continue
+        if text.lstrip("@-") != text:
+            return index
+        return index
+    return index
+
+
+def _find_image(words: Sequence[Word]) -> Image:
+    for word in words:
+        if any(Image(word.text).fits(row) for row in COMMANDS):
+            return Image(word.text)
+    return Image()
+
+
+def _find_rows(words: list[Word], image: Image) -> list[tuple[CommandPattern, list[Word]]]:
+    """Return the rows of a command, each with the arguments behind its words."""
+    texts = [word.text.rpartition("/")[2] if not word.text.startswith("-") else word.text for word in words]
+    start = 0
+    if _PYTHONS.fullmatch(words[0].text) and "-m" in texts[:6]:
+        start = texts.index("-m") + 1
+    elif texts[0] in {"uv", "docker", "podman", "kubectl", "compose"} and "model" not in texts[:2]:
+        start = next(
+            (
+                index
+                for index, text in enumerate(texts)
+                if any(
+                    text in row.words[0]
+                    and len(text) > 2  # noqa: PLR2004
+                    and text != texts[0]
+                    and text not in {"main", "server", "transformers"}
+                    for row in COMMANDS
+                )
+            ),
+            0,
+        )
+    found = []
+    for row in COMMANDS:
+        size = len(row.words)
+        if start < len(texts) and all(
+            start + index < len(texts) and texts[start + index].lstrip("@") in alternatives
+            for index, alternatives in enumerate(row.words)
+        ):
+            found.append((row, words[start + size :]))
+    if not found and image.name:
+        position = next((index for index, word in enumerate(words) if image.name in word.text), -1)
+        found = [(row, words[position + 1 :]) for row in COMMANDS if image.fits(row)]
+    return found
+
+
+def _get_option(arguments: Sequence[Word], names: tuple[str, ...]) -> str:
+    for index, word in enumerate(arguments):
+        name, equals, value = word.text.partition("=")
+        if name in names:
+            return value if equals else (arguments[index + 1].text if index + 1 < len(arguments) else "")
+    return ""
+
+
+def _find_positional(arguments: Sequence[Word], row: CommandPattern) -> Word | None:
+    """Return the first argument that is no option and no value of one."""
+    values = {*row.value_options, *row.revision_options, *row.kind_options, *row.filename_options, *row.options}
+    previous = ""
+    for word in arguments:
+        before, previous = previous, word.text
+        if word.text.startswith("-") or before in values:
+            continue
+        is_path = "/" in word.text or "$" in word.text
+        if before.startswith("--") and "=" not in before and not is_path:
+            continue  # more likely the value of an option than a name without a namespace
+        if is_path or is_id(word.text.partition(":")[0]):
+            return word
+    return None
+
+
+def _parse_argument(text: str, kind: ReferenceKind, row: CommandPattern) -> HubId | None:
+    if row.needs_address:
+        for prefix in ("huggingface://", "hf://"):
+            text = f"hf.co/{text.removeprefix(prefix)}" if text.startswith(prefix) else text
+        return parse_address(text)
+    name, _, tag = text.partition(":")
+    if "://" in text:
+        return parse_id(text, kind)
+    hub_id = parse_id(name, kind) if tag else parse_id(text, kind)
+    if hub_id is None:
+        return None
+    if tag and not hub_id.filename:
+        hub_id = hub_id._replace(filename=tag)
+    if "/" in hub_id.name or row.bare_names == "any":
+        return hub_id
+    return hub_id if row.bare_names == "models" and MODEL.fullmatch(hub_id.name) else None
+
+
+def _accept_bare(hub_id: HubId | None) -> HubId | None:
+    """Return an id if it has a namespace or is one of the known names without."""
+    if hub_id is None or "/" in hub_id.name:
+        return hub_id
+    known = hub_id.name in DATASETS if hub_id.kind == "dataset" else MODEL.fullmatch(hub_id.name)
+    return hub_id if known else None

@@ -1,0 +1,562 @@
+"""Python files: calls of loaders, found in the syntax tree."""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections import defaultdict
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from itertools import pairwise
+from threading import Lock
+from typing import Final, NamedTuple
+
+from nerq_cli.manifests.references.builder import ReferenceBuilder, UnreadableError
+from nerq_cli.manifests.references.commands import read_arguments, read_script
+from nerq_cli.manifests.references.ids import HubId, interpret, is_hosted, parse_address, parse_id
+from nerq_cli.manifests.references.known_names import (
+    DATASET_BUILDERS,
+    DATASETS,
+    MODEL,
+    NAMESPACES,
+    SENTENCE_MODEL,
+    is_known_namespace,
+)
+from nerq_cli.manifests.references.model import Certainty, ReferenceKind
+from nerq_cli.manifests.references.python_values import CallSite, ModuleAnalysis, Scope, Value
+from nerq_cli.manifests.references.table import CALLS, Argument, CallPattern
+from nerq_cli.manifests.references.words import split_words
+from nerq_cli.patterns import compile_late
+
+#: ``warnings.catch_warnings`` changes a setting of the process.
+_WARNINGS_LOCK: Final = Lock()
+_PYTHON_2: Final = compile_late(
+    r"^[ \t]*(?:print[ \t]+[\"'\w]|exec[ \t]+[\"']|except[ \t]+[\w.]+[ \t]*,[ \t]*\w+[ \t]*:|raise[ \t]+\w+[ \t]*,)",
+    re.MULTILINE,
+)
+_REPOSITORY_TYPES: Final[dict[str, ReferenceKind]] = {
+    "model": "model",
+    "dataset": "dataset",
+    "space": "space",
+    "kernel": "kernel",
+}
+#: Functions that call what they are given, with the position of the function.
+_CALLERS: Final = {
+    "partial": 0,
+    "to_thread": 0,
+    "submit": 0,
+    "run_in_threadpool": 0,
+    "run_sync": 0,
+    "run_in_executor": 1,
+    "lru_cache": 0,
+}
+_PROCESS_FUNCTIONS: Final = frozenset(
+    f"subprocess.{name}" for name in ("run", "call", "check_call", "check_output", "Popen", "getoutput")
+) | {"os.system", "os.popen"}
+#: Names of variables and keys that are about models.
+_MODEL_WORD: Final = compile_late(
+    r"(?:^|[_-])(?:model|checkpoint|repo_?id|hf|llm|embed\w*|tokenizer|lora|adapter)(?:$|[_\d-])", re.IGNORECASE
+)
+#: Names of constants and settings of which the value is an id, if its namespace is a known one.
+_MODEL_NAME: Final = compile_late(
+    r"(?:.*_)?(?:model|model_?id|model_?name|repo_?id|checkpoint|tokenizer|embedder|reranker|dataset|dataset_?(?:id|name))"
+    r"(?:_(?:id|name|path|repo|name_or_path))?",
+    re.IGNORECASE,
+)
+_DATASET_WORD: Final = compile_late(r"(?:^|[_-])datasets?(?:$|[_\d-])", re.IGNORECASE)
+
+
+class _Found(NamedTuple):
+    """An id, with how sure the place and the value are."""
+
+    value: Value
+    line: int
+
+
+def _build_index() -> dict[str, list[CallPattern]]:
+    index: dict[str, list[CallPattern]] = defaultdict(list)
+    for row in CALLS:
+        for name in row.functions:
+            rows = index[name.rpartition(".")[2]]
+            if row not in rows:
+                rows.append(row)
+    return index
+
+
+_INDEX: Final = _build_index()
+
+
+#: Imports of the libraries of the table.
+_IMPORT: Final = compile_late(
+    rb"(?:from|import)[ \t]+(?:"
+    + "|".join(
+        sorted({re.escape(library.rstrip("*").partition(".")[0]) for row in CALLS for library in row.libraries})
+    ).encode()
+    + rb")"
+)
+#: Other words of files that refer to something.
+_WORDS: Final = (
+    b"from_pretrained",
+    b"hf://",
+    b"huggingface",
+    b"hf.co/",
+    b'"hf"',
+    b"'hf'",
+    b"hf download",
+    b"vllm serve",
+    b'"vllm"',
+    b"'vllm'",
+    b"llama-server",
+    b"text-generation-launcher",
+)
+#: A string with an id of a known publisher, as settings have it.
+_KNOWN_ID: Final = compile_late(
+    rb"""["'](?:""" + "|".join(sorted(map(re.escape, NAMESPACES))).encode() + rb""")/[\w.-]+["']"""
+)
+#: A string with a slash, names of functions that take names without one, and the known ones of these.
+_ID_TEXT: Final = compile_late(
+    rb"""["'](?:[\w.{}:-]+/[\w.@:{}/-]*|/[\w.@:{}-]+)["']|hf download|huggingface-cli|vllm serve|hf://|huggingface\.co/|load_dataset|["'](?:distil|gpt2|bert-|roberta-|albert-|xlnet|xlm-|t5-|openai-gpt"""
+    rb"""|camembert|ctrl|transfo-xl|all-|paraphrase-|multi-qa|msmarco|stsb-|nli-|gtr-|sentence-t5|clip-ViT|quora-|static-"""
+    rb"""|LaBSE|allenai-|average_word|use-cmlm|facebook-dpr)"""
+)
+#: Parts of the names of functions that files wrap in functions of their own, to which they pass an id.
+_WRAPPED: Final = tuple(
+    name.encode()
+    for name in split_words(
+        """
+        from_pretrained pipeline( hf_hub_download snapshot_download load_dataset Transformer( CrossEncoder( LLM( Args(
+        Client( get_kernel HuggingFace Embedding WhisperModel create_model completion Model( load_ Engine( from_model_id
+        to_thread partial( subprocess from_hparams from_single_file Reranker( Ranker(
+        """
+    )
+)
+#: The end of a string with a slash: quicker to find than its begin.
+_STRING_END: Final = compile_late(rb"""/[\w.@:{}/-]*["']""")
+_BLOCK: Final = compile_late(rb"^(?=[^\s#)\]}\"'\\])", re.MULTILINE)
+_BLOCK_NAME: Final = compile_late(rb"^(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
+_BLOCK_HEAD: Final = (b"def ", b"class ", b"async def ", b"@")
+#: Smallest file of which blocks are left out, in bytes.
+_MIN_PRUNED_SIZE: Final = 4_000
+
+
+def may_refer(data: bytes) -> bool:
+    """Whether a Python file may have a reference: it has a text like an id and a word about a library or models."""
+    if _IMPORT.search(data) is not None or any(word in data for word in _WORDS):
+        return _ID_TEXT.search(data) is not None
+    return _STRING_END.search(data) is not None and _KNOWN_ID.search(data) is not None
+
+
+def may_refer_notebook(data: bytes) -> bool:
+    """Whether a notebook may have a reference. Its strings are escaped, and it has commands without quotes."""
+    return b"/" in data and (
+        _IMPORT.search(data) is not None
+        or any(word in data for word in _WORDS)
+        or b"git clone" in data
+        or _KNOWN_ID.search(data) is not None
+    )
+
+
+def prune(data: bytes) -> bytes:
+    """Return a Python text without the functions and classes that have no text like an id and call no loader.
+
+    Lines keep their numbers. Parsing takes most of the time of a search, and few functions of a file matter.
+    """
+    if len(data) < _MIN_PRUNED_SIZE:
+        return data
+    kept: list[bytes] = []
+    left_out: list[tuple[int, bytes]] = []
+    names: set[bytes] = set()
+    for block in _split_blocks(data):
+        kept.append(block)
+        if _is_needless(block):
+            left_out.append((len(kept) - 1, block))
+        elif (head := _BLOCK_NAME.search(block)) is not None:
+            names.add(head[1])
+    for index, block in left_out:
+        if not any(name in block for name in names):
+            kept[index] = b"\n" * block.count(b"\n")
+    return b"".join(kept)
+
+
+def _split_blocks(data: bytes) -> Iterator[bytes]:
+    """Yield the statements that begin in the first column, decorators with what they decorate."""
+    starts = [0, *(match.start() for match in _BLOCK.finditer(data)), len(data)]
+    first = 0
+    for start, end in pairwise(starts):
+        if not data.startswith(b"@", start):
+            yield data[first:end]
+            first = end
+
+
+def _is_needless(block: bytes) -> bool:
+    """Whether a block is a function or class that can have no part in a reference by itself."""
+    return (
+        block.startswith(_BLOCK_HEAD)
+        and _ID_TEXT.search(block) is None
+        and not any(name in block for name in _WRAPPED)
+        and block.count(b'"""') % 2 == 0
+        and block.count(b"'''") % 2 == 0
+    )
+
+
+def read(data: bytes, builder: ReferenceBuilder) -> None:
+    """Add the references of a Python file.
+
+    Raises:
+        UnreadableError: it cannot be parsed.
+    """
+    pruned = prune(data) if b"\0" not in data else data
+    try:
+        tree = parse(pruned)
+    except UnreadableError:
+        if pruned == data:
+            raise
+        tree = parse(data)
+    read_tree(tree, builder)
+
+
+def parse(source: bytes | str) -> ast.Module:
+    """Return the syntax tree of a Python text.
+
+    Raises:
+        UnreadableError: it is no Python 3 that the running interpreter can parse.
+    """
+    try:
+        with _WARNINGS_LOCK, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they are about the scanned file
+            return ast.parse(source)
+    except SyntaxError as error:
+        text = source if isinstance(source, str) else source.decode("latin-1")
+        if "encoding" in str(error.msg) or "decode" in str(error.msg) or "codec" in str(error.msg):
+            raise UnreadableError("is not text in the encoding that it states") from None
+        if _PYTHON_2.search(text):
+            raise UnreadableError("is written for Python 2") from None
+        raise UnreadableError(f"is not valid Python (line {error.lineno or 0})") from None
+    except (ValueError, LookupError):
+        raise UnreadableError("is not Python text") from None
+    except (RecursionError, MemoryError):
+        raise UnreadableError("is nested too deeply") from None
+
+
+def read_tree(tree: ast.Module, builder: ReferenceBuilder) -> None:
+    """Add the references of a syntax tree.
+
+    Raises:
+        UnreadableError: it is nested too deeply.
+    """
+    try:
+        _PythonReader(ModuleAnalysis(tree), builder).read()
+    except (RecursionError, MemoryError):
+        raise UnreadableError("is nested too deeply") from None
+
+
+class _PythonReader:
+    def __init__(self, analysis: ModuleAnalysis, builder: ReferenceBuilder) -> None:
+        self.analysis = analysis
+        self.builder = builder
+
+    def read(self) -> None:
+        for call in self.analysis.calls:
+            self._read_call(call)
+        self._read_texts()
+
+    def _read_call(self, call: CallSite) -> None:
+        node, scope = call
+        origin = self.analysis.find_origin(node.func, scope)
+        last = origin.rpartition(".")[2]
+        if last in _CALLERS and len(node.args) > _CALLERS[last]:
+            position = _CALLERS[last]
+            node = ast.copy_location(ast.Call(node.args[position], node.args[position + 1 :], node.keywords), node)
+            origin = self.analysis.find_origin(node.func, scope)
+            last = origin.rpartition(".")[2]
+        if origin in _PROCESS_FUNCTIONS:
+            self._read_command(node, scope)
+            return
+        rows = _INDEX.get(last)
+        if not rows:
+            return
+        for row in rows:
+            if self._fits(row, origin) and self._read_row(row, node, scope, origin):
+                return
+
+    def _fits(self, row: CallPattern, origin: str) -> bool:
+        root, _, rest = origin.partition(".")
+        tail = rest if row.libraries else origin
+        if not any(_fits_name(tail, name) for name in row.functions):
+            return False
+        if not row.libraries:
+            return True
+        if root == "?*":
+            return any(_fits_root(module.partition(".")[0], row.libraries) for module in self.analysis.star_modules)
+        if root == "?":
+            return row.on_instances and any(_fits_root(name, row.libraries) for name in self.analysis.roots)
+        if _fits_root(root, row.libraries):
+            return True
+        return (
+            row.on_instances
+            and "()" in origin
+            and not root[:1].isalpha()
+            and any(_fits_root(name, row.libraries) for name in self.analysis.roots)
+        )
+
+    def _read_row(self, row: CallPattern, node: ast.Call, scope: Scope, origin: str) -> bool:
+        """Add what a call refers to; return whether the row applies, so that no other one is tried."""
+        kind = self._find_kind(row, node, scope)
+        if kind is None:
+            return True
+        revision, is_known = self._find_revision(row, node, scope)
+        filename = self._find_text(row.filename, node, scope)
+        trust = self._find_flag("trust_remote_code", node, scope)
+        values = list(self._find_values(row.argument, node, scope))
+        for keyword in row.other_arguments:
+            values += self._find_values((keyword,), node, scope)
+        loader = row.loader or ("" if origin.startswith(("?", ".")) else origin.partition(".")[0])
+        applied = False
+        for found in values:
+            text = _strip_prefix(found.value.text, row.prefixes)
+            if text is None:
+                continue
+            applied = True
+            hub_id = _interpret(text, kind, row)
+            if hub_id is None:
+                continue
+            certainty = _lower(row.certainty, is_certain=found.value.is_certain and self._is_sure(hub_id, row, origin))
+            name, _, tag = hub_id.name.partition("@")
+            self.builder.add(
+                hub_id._replace(name=name, revision=hub_id.revision or tag),
+                found.line,
+                row.id,
+                certainty,
+                loader=loader,
+                revision=revision,
+                is_revision_known=is_known,
+                trust_remote_code=trust,
+                filename=filename,
+            )
+        return applied or not row.prefixes
+
+    def _is_sure(self, hub_id: HubId, row: CallPattern, origin: str) -> bool:
+        if hub_id.is_address or hub_id.kind == "hosted-model":
+            return True
+        if "/" not in hub_id.name:
+            return hub_id.kind != "dataset" or hub_id.name in DATASETS or "/" in hub_id.name
+        if row.libraries:
+            return True
+        # a class of the project itself: sure if the file imports a library of the Hub or the class is imported
+        return not origin.startswith("?") or bool(self.analysis.roots & _HUB_ROOTS)
+
+    def _find_kind(self, row: CallPattern, node: ast.Call, scope: Scope) -> ReferenceKind | None:
+        if not row.kind_argument:
+            return row.kind
+        argument = _get_argument(node, row.kind_argument)
+        if argument is None or (isinstance(argument, ast.Constant) and argument.value is None):
+            return row.kind
+        values = self.analysis.evaluate(argument, scope)
+        return _REPOSITORY_TYPES.get(values[0].text) if values else row.kind
+
+    def _find_values(self, argument: Argument, node: ast.Call, scope: Scope) -> Iterator[_Found]:
+        for part in argument:
+            if isinstance(part, str) and "." in part:
+                yield from self._find_member(part, node, scope)
+                continue
+            expression = _get_argument(node, (part,))
+            owner = scope
+            if expression is None and isinstance(part, str):
+                expression, owner = self._find_unpacked(part, node, scope)
+            if expression is None:
+                continue
+            values = self.analysis.evaluate(expression, owner)
+            if not values and isinstance(expression, (ast.List, ast.Tuple)):
+                values = [value for item in expression.elts for value in self.analysis.evaluate(item, owner)]
+            for value in values:
+                yield _Found(value, node.lineno)
+            if values or isinstance(part, int):
+                return
+
+    def _find_member(self, part: str, node: ast.Call, scope: Scope) -> Iterator[_Found]:
+        """Yield the values of a key of an argument that is a dictionary (``api_params.model``)."""
+        name, _, key = part.partition(".")
+        expression = _get_argument(node, (int(name) if name.isdigit() else name,))
+        if expression is None:
+            return
+        lookup = ast.copy_location(ast.Subscript(expression, ast.Constant(key), ast.Load()), node)
+        for value in self.analysis.evaluate(lookup, scope):
+            yield _Found(value, node.lineno)
+
+    def _find_unpacked(self, name: str, node: ast.Call, scope: Scope) -> tuple[ast.expr | None, Scope]:
+        """Return the value of a keyword in ``**arguments`` that are a dictionary of the file."""
+        for keyword in node.keywords:
+            if keyword.arg is None:
+                lookup = ast.copy_location(ast.Subscript(keyword.value, ast.Constant(name), ast.Load()), node)
+                for expression, owner in self.analysis.find_nodes(lookup, scope)[:1]:
+                    return expression, owner
+        return None, scope
+
+    def _find_text(self, argument: Argument, node: ast.Call, scope: Scope) -> str:
+        values = [found.value for found in self._find_values(argument, node, scope)] if argument else []
+        text = values[0].text if len(values) == 1 else ""
+        return text if text.isprintable() else ""
+
+    def _find_revision(self, row: CallPattern, node: ast.Call, scope: Scope) -> tuple[str, bool]:
+        """Return the revision that a call states, and whether that is known."""
+        for part in row.revision:
+            if isinstance(part, str) and "." in part:
+                values = [found.value for found in self._find_member(part, node, scope)]
+                if len(values) == 1:
+                    return values[0].text, True
+                continue
+            argument = _get_argument(node, (part,))
+            owner = scope
+            if argument is None and isinstance(part, str):
+                argument, owner = self._find_unpacked(part, node, scope)
+            if argument is None:
+                continue
+            if isinstance(argument, ast.Constant) and argument.value is None:
+                continue
+            if isinstance(argument, ast.Constant) and isinstance(argument.value, int):
+                return f"v{argument.value}", True
+            texts = {value.text for value in self.analysis.evaluate(argument, owner)}
+            if len(texts) == 1 and all(text.isprintable() for text in texts):
+                return texts.pop(), True
+            return "", False
+        return "", True
+
+    def _find_flag(self, name: str, node: ast.Call, scope: Scope) -> bool | None:
+        argument = _get_argument(node, (name,))
+        owner = scope
+        if argument is None:
+            argument, owner = self._find_unpacked(name, node, scope)
+        if argument is None:
+            return None
+        nodes = self.analysis.find_nodes(argument, owner)
+        flags = {item.value for item, _ in nodes if isinstance(item, ast.Constant) and isinstance(item.value, bool)}
+        return flags.pop() if len(flags) == 1 and len(nodes) == 1 else None
+
+    def _read_command(self, node: ast.Call, scope: Scope) -> None:
+        """Add what a program refers to that the file starts."""
+        argument = _get_argument(node, (0, "args"))
+        if argument is None:
+            return
+        match argument:
+            case ast.Call(func=ast.Attribute(value=ast.Constant(value=" "), attr="join"), args=[words_argument]):
+                argument = words_argument
+        nodes = self.analysis.find_nodes(argument, scope)
+        if len(nodes) == 1 and isinstance(nodes[0][0], (ast.List, ast.Tuple)):
+            words = []
+            for part in nodes[0][0].elts:
+                values = self.analysis.evaluate(part, nodes[0][1])
+                words.append(values[0].text if len(values) == 1 else "$")
+            read_arguments(words, node.lineno, self.builder)
+            return
+        for value in self.analysis.evaluate(argument, scope):
+            read_script(value.text, node.lineno, self.builder, has_lines=False)
+
+    def _read_texts(self) -> None:
+        """Add addresses of the Hub, and strings near a word about models."""
+        for text, line, target in self.analysis.texts:
+            hub_id = parse_address(text) if "hf://" in text or "://" in text or "hf.co" in text else None
+            if hub_id is not None and "://" in text:
+                if text.startswith("hf://"):
+                    self.builder.add(hub_id, line, "hub-uri", "certain", loader="huggingface_hub")
+                else:
+                    is_file = hub_id.is_file
+                    self.builder.add(
+                        hub_id, line, "hub-file-url" if is_file else "hub-url", "certain" if is_file else "possible"
+                    )
+            elif target and "/" in text and "://" not in text:
+                kind: ReferenceKind = "dataset" if _DATASET_WORD.search(target) else "model"
+                if (kind == "dataset" or _MODEL_WORD.search(target)) and not is_hosted(text):
+                    found = parse_id(text, kind)
+                    if found is not None:
+                        is_known = is_known_namespace(text) and _MODEL_NAME.fullmatch(target) is not None
+                        pattern = "model-constant" if is_known else "near-model-word"
+                        self.builder.add(found, line, pattern, "likely" if is_known else "possible")
+
+
+#: Modules whose import shows that a file loads from the Hub.
+_HUB_ROOTS: Final = frozenset(
+    split_words(
+        """
+        transformers diffusers huggingface_hub sentence_transformers peft datasets optimum accelerate trl timm
+        safetensors torch
+        """
+    )
+)
+
+
+def _interpret(text: str, kind: ReferenceKind, row: CallPattern) -> HubId | None:
+    hub_id = (
+        interpret(text.strip(), kind, row.context)
+        if row.context != "hub"
+        else parse_id(text.partition("@")[0] if row.prefixes else text, kind)
+    )
+    if hub_id is None:
+        return None
+    if row.prefixes and "@" in text:
+        hub_id = hub_id._replace(revision=text.partition("@")[2])
+    if "/" in hub_id.name or hub_id.is_address:
+        return hub_id
+    name = hub_id.name
+    is_accepted = row.bare_names == "any"
+    if hub_id.kind == "dataset":
+        is_accepted |= name in DATASETS or (row.bare_names == "datasets" and _is_dataset_name(name))
+    elif row.bare_names in {"models", "sentence-models"}:
+        is_accepted |= MODEL.fullmatch(name) is not None
+        is_accepted |= row.bare_names == "sentence-models" and SENTENCE_MODEL.fullmatch(name) is not None
+    return hub_id if is_accepted else None
+
+
+def _is_dataset_name(name: str) -> bool:
+    """Whether a name without a namespace may be one of a dataset, and not a format or a directory."""
+    return name not in DATASET_BUILDERS and name.lower() not in _COMMON_DIRECTORIES and len(name) > 2  # noqa: PLR2004
+
+
+_COMMON_DIRECTORIES: Final = frozenset(
+    split_words(
+        """
+        data dataset datasets train test valid validation input output images audio files corpus raw processed
+        folder dir path name my_dataset my-dataset dataset_name custom local image video tmp temp
+        """
+    )
+)
+
+
+def _strip_prefix(text: str, prefixes: tuple[str, ...]) -> str | None:
+    if not prefixes:
+        return text
+    return next((text.removeprefix(prefix) for prefix in prefixes if text.startswith(prefix)), None)
+
+
+def _lower(certainty: Certainty, *, is_certain: bool) -> Certainty:
+    return certainty if is_certain else ("likely" if certainty == "certain" else certainty)
+
+
+def _fits_root(root: str, libraries: tuple[str, ...]) -> bool:
+    return any(
+        root.startswith(library[:-1]) if library.endswith("*") else root == library.partition(".")[0]
+        for library in libraries
+    )
+
+
+def _fits_name(origin: str, name: str) -> bool:
+    """Whether the end of a full name fits a function, or a class and method, of the table."""
+    count = name.count(".") + 1
+    parts = origin.split(".")
+    if len(parts) < count:
+        return False
+    if "()" not in name:
+        return fnmatchcase(".".join(parts[-count:]).replace("()", ""), name)
+    return ".".join(parts[-count:]) == name
+
+
+def _get_argument(node: ast.Call, argument: Argument) -> ast.expr | None:
+    """Return the first argument that a call has of those at the positions or with the keywords."""
+    for part in argument:
+        if isinstance(part, str):
+            for keyword in node.keywords:
+                if keyword.arg == part:
+                    return keyword.value
+        elif part < len(node.args) and not any(isinstance(item, ast.Starred) for item in node.args[: part + 1]):
+            return node.args[part]
+    return None
