@@ -93,6 +93,7 @@ def build_report(
         methodology=PACKAGES,
         as_of=options.as_of,
         threshold=options.threshold,
+        has_own_thresholds=options.policy.has_own_thresholds or bool(options.policy.dimension_thresholds),
         python=options.python,
         complete=not (list_only or problems or incomplete or optional_missing or undecided),
         strict=not (incomplete or select_incomplete(all_findings)),

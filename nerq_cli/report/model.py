@@ -68,6 +68,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     as_of: int
     #: Score that a dependency must reach (0-100).
     threshold: float
+    #: Whether some dependencies, or the dimensions of their scores, have thresholds of their own.
+    has_own_thresholds: bool = False
     #: Python version that the scan assumes; empty when not known.
     python: str
     #: Whether everything could be checked.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.errors import ExitStatus
@@ -237,6 +237,78 @@ def describe_waiver(waiver: AppliedWaiver) -> str:
 def describe_below(threshold: float) -> str:
     """Return the state ``below`` in words: ``below 70``; ``malicious`` where nothing else can fail."""
     return f"below {threshold:g}" if threshold else "malicious"
+
+
+def has_own_thresholds(report: Report) -> bool:
+    """Whether some dependencies, or the dimensions of their scores, have thresholds of their own."""
+    return report.has_own_thresholds or any(entry.threshold is not None for entry in report.dependencies)
+
+
+def label_below(report: Report) -> str:
+    """Return the state ``below`` of several dependencies in words: ``below 70``, ``below their thresholds``."""
+    return "below their thresholds" if has_own_thresholds(report) else describe_below(report.threshold)
+
+
+def label_below_of(assessment: Assessment, report: Report) -> str:
+    """Return the state ``below`` of one dependency in words; its score may reach the threshold, but no dimension."""
+    threshold, ceiling = find_threshold(assessment, report), score_ceiling(assessment)
+    is_dimension = report.has_own_thresholds and ceiling is not None and ceiling >= threshold
+    if is_dimension and not find_malware_reason(assessment):
+        return "below the threshold of a dimension"
+    return describe_below(threshold)
+
+
+class BelowCounts(NamedTuple):
+    """Dependencies below their threshold, by what became of that."""
+
+    #: Those that count against the run.
+    open: int
+    waived: int
+    #: Those that are as in the run that this one is compared with.
+    known: int
+
+    @property
+    def remark(self) -> str:
+        """Return `` (and 2 waived, 1 known)``; empty if all count."""
+        accepted = {"waived": self.waived, "known": self.known}
+        parts = [f"{count:,} {word}" for word, count in accepted.items() if count]
+        return f" (and {', '.join(parts)})" if parts else ""
+
+
+def count_below(report: Report, accepted: Mapping[int, str] | None = None) -> BelowCounts:
+    """Return the number of dependencies below their threshold, by what became of that.
+
+    ``accepted`` is what `find_accepted_below` returns for the report, or for one that has all of its dependencies.
+    """
+    accepted = find_accepted_below(report) if accepted is None else accepted
+    below = [accepted.get(id(entry), "") for entry in report.dependencies if entry.state == "below"]
+    return BelowCounts(below.count(""), below.count("waived"), below.count("known"))
+
+
+def find_accepted_below(report: Report) -> dict[int, str]:
+    """Return ``waived`` or ``known`` by the id of each assessment whose score may therefore be below the threshold."""
+    return find_accepted(report, SCORE_BELOW_THRESHOLD.id)
+
+
+def find_accepted(report: Report, rule_id: str = "") -> dict[int, str]:
+    """Return ``waived`` or ``known`` by the id of each assessment whose failures are all that.
+
+    With ``rule_id``, the failures by other rules count only where there is none by this one.
+    """
+    denied: dict[str, list[Finding]] = {}
+    for finding in report.findings:
+        if finding.purl and finding.level == "deny":
+            denied.setdefault(finding.purl, []).append(finding)
+    accepted = {}
+    for assessment in report.dependencies if denied else ():
+        dependency = assessment.dependency
+        purls = dict.fromkeys((dependency.purl, dependency.package.purl))
+        group = [finding for purl in purls for finding in denied.get(purl, ())]
+        group = [finding for finding in group if finding.id == rule_id] or group
+        if group and not any(finding.is_open for finding in group):
+            is_waived = all(finding.waiver is not None for finding in group)
+            accepted[id(assessment)] = "waived" if is_waived else "known"
+    return accepted
 
 
 def format_upgrade_score(upgrade: Upgrade) -> str:

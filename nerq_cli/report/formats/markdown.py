@@ -24,11 +24,13 @@ from nerq_cli.report.model import Assessment, Report
 from nerq_cli.report.sanitize import TEXT_LIMIT, sanitize_text
 from nerq_cli.report.uris import clean_link
 from nerq_cli.report.wording import (
+    count_below,
     describe_empty,
     describe_status,
     format_location,
     format_score,
     format_timestamp,
+    has_own_thresholds,
     package_label,
     state_glyph,
 )
@@ -146,9 +148,15 @@ def _row(*cells: str) -> str:
 
 
 def _write_head(writer: _Writer, report: Report) -> None:
+    below = count_below(report)
     counts = ", ".join(
-        f"{report.count_state(state):,} {state.replace('-', ' ')}" for state in STATES if report.count_state(state)
+        f"{below.open:,} below{below.remark}"
+        if state == "below"
+        else f"{report.count_state(state):,} {state.replace('-', ' ')}"
+        for state in STATES
+        if report.count_state(state)
     )
+    others = " and others" * has_own_thresholds(report)
     total = format_count(len(report.dependencies), "package")
     verdict = escape(report.exit_reason, TEXT_LIMIT) or "passed"
     writer.add(f"{MARKER}\n## nerq: {describe_status(report)}\n\nResult: {verdict}\n\n")
@@ -157,7 +165,7 @@ def _write_head(writer: _Writer, report: Report) -> None:
     elif report.list_only:
         writer.add(f"{total} listed, not scored.\n\n")
     else:
-        writer.add(f"{total}: {counts}. Threshold {report.threshold:g}.\n\n")
+        writer.add(f"{total}: {counts}. Threshold {report.threshold:g}{others}.\n\n")
     gaps = list_gaps(report)
     if gaps and not report.list_only:
         title = "Notes" if is_fully_checked(report) else "Not everything was checked"

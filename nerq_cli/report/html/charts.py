@@ -45,7 +45,9 @@ def build_histogram(report: Report) -> Markup | None:
         return None
     highest = max(sum(by_state.values()) for by_state in counts.values())
     width = _SCORED_WIDTH if None in counts else _FULL_WIDTH
-    bars = [_build_bar(bin_, counts[bin_], highest, width, report.threshold) for bin_ in sorted(counts, key=str)]
+    bars = [
+        _build_bar(bin_, counts[bin_], highest, width, wording.label_below(report)) for bin_ in sorted(counts, key=str)
+    ]
     bottom = _TOP_MARGIN + _BAR_HEIGHT
     ticks = [
         _build_label(f"{score}", _LEFT + score * width / 100, bottom + 15, class_=f"tick tick-{score}")
@@ -75,9 +77,7 @@ def _find_bin(assessment: Assessment) -> int | None:
     return None if value is None else min(int(value // _BIN), 100 // _BIN - 1)
 
 
-def _build_bar(
-    bin_: int | None, by_state: dict[State, int], highest: int, all_width: float, threshold: float
-) -> Markup:
+def _build_bar(bin_: int | None, by_state: dict[State, int], highest: int, all_width: float, below: str) -> Markup:
     step = _BIN * all_width / 100
     x, width = (all_width + 3, 97 - all_width) if bin_ is None else (_LEFT + bin_ * step, step)
     parts, bottom = [], float(_TOP_MARGIN + _BAR_HEIGHT)
@@ -96,7 +96,7 @@ def _build_bar(
                 )
             )
     where = "no score" if bin_ is None else f"scores {bin_ * _BIN} to {(bin_ + 1) * _BIN}"
-    states = ", ".join(f"{by_state[state]:,} {label_state(state, threshold)}" for state in _STACK if by_state[state])
+    states = ", ".join(f"{by_state[state]:,} {label_state(state, below)}" for state in _STACK if by_state[state])
     count = sum(by_state.values())
     text = f"{count}" if count < _THOUSAND else f"{count / _THOUSAND:.1f}k"
     count_label = _build_label(text, x + width / 2, bottom - 4, class_="count")
@@ -109,7 +109,9 @@ def _build_label(text: str, x: float, y: float, *, class_: str) -> Markup:
 
 def _describe_histogram(report: Report) -> str:
     counts = [
-        f"{count:,} {label_state(state, report.threshold)}" for state in STATES if (count := report.count_state(state))
+        f"{count:,} {label_state(state, wording.label_below(report))}"
+        for state in STATES
+        if (count := report.count_state(state))
     ]
     return f"Histogram of scores with the threshold {report.threshold:g}: {', '.join(counts)}"
 
@@ -191,7 +193,7 @@ def build_icicle(report: Report) -> Markup | None:
     height = box_count * _LEAST_HEIGHT + total * scale
     return element(
         "svg",
-        *_build_boxes(shown, scale, report.threshold),
+        *_build_boxes(shown, scale, wording.label_below(report)),
         role="img",
         aria_label="What brings packages in: projects and their direct dependencies; the table below has the same",
         width="100%",
@@ -218,24 +220,24 @@ def _merge(entries: Sequence[Brought]) -> Brought:
     return Brought(name=f"{len(entries):,} others", count=count, states=states, merged=len(entries))
 
 
-def _build_boxes(projects: Sequence[tuple[str, Sequence[Brought]]], scale: float, threshold: float) -> Iterator[Markup]:
+def _build_boxes(projects: Sequence[tuple[str, Sequence[Brought]]], scale: float, below: str) -> Iterator[Markup]:
     """Yield a box for the scanned directory, for each project and for each direct dependency."""
     heights = [[_LEAST_HEIGHT + entry.count * scale for entry in entries] for _, entries in projects]
     whole = _merge([entry for _, entries in projects for entry in entries])
-    yield _build_box(0, 0, sum(map(sum, heights)), whole, f"{whole.count:,}", threshold)
+    yield _build_box(0, 0, sum(map(sum, heights)), whole, f"{whole.count:,}", below)
     top = 0.0
     for (path, entries), project_heights in zip(projects, heights, strict=True):
         project = _merge(entries)
-        yield _build_box(1, top, sum(project_heights), project, path, threshold, data_project=path)
+        yield _build_box(1, top, sum(project_heights), project, path, below, data_project=path)
         for entry, height in zip(entries, project_heights, strict=True):
             direct = entry.name if entry.name and entry.merged == 1 else None
             label = entry.name or "not stated by the file"
-            yield _build_box(2, top, height, entry, label, threshold, data_project=path, data_direct=direct)
+            yield _build_box(2, top, height, entry, label, below, data_project=path, data_direct=direct)
             top += height
 
 
 def _build_box(
-    column: int, top: float, height: float, entry: Brought, label: str, threshold: float, **data: str | None
+    column: int, top: float, height: float, entry: Brought, label: str, below: str, **data: str | None
 ) -> Markup:
     x, width = _COLUMNS[column]
     worst = entry.worst
@@ -243,7 +245,7 @@ def _build_box(
     text = f"{getattr(UNICODE_GLYPHS, worst.replace('-', '_'))} {label}" if column else label
     if column and entry.count > entry.merged:
         text += f" · {entry.count:,}"
-    title = f"{label}: {wording.count_packages(entry.count)}: {_describe_states(entry, threshold)}"
+    title = f"{label}: {wording.count_packages(entry.count)}: {_describe_states(entry, below)}"
     return element(
         "svg",
         element("title", title),
@@ -258,9 +260,9 @@ def _build_box(
     )
 
 
-def _describe_states(entry: Brought, threshold: float) -> str:
+def _describe_states(entry: Brought, below: str) -> str:
     return ", ".join(
-        f"{entry.states[state]:,} {label_state(state, threshold)}" for state in STATES if entry.states.get(state)
+        f"{entry.states[state]:,} {label_state(state, below)}" for state in STATES if entry.states.get(state)
     )
 
 
@@ -281,7 +283,7 @@ def build_brought_table(report: Report) -> Markup | None:
             element("th", entry.name or "not stated by the file", scope="row", data_direct=entry.name or None),
             element("td", path),
             element("td", f"{entry.count - 1:,}", class_="num"),
-            element("td", _describe_states(entry, report.threshold)),
+            element("td", _describe_states(entry, wording.label_below(report))),
         )
         for path, entry in rows[:_MAX_ROWS]
     ]

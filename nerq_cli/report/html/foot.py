@@ -84,7 +84,7 @@ def build_projects(report: Report) -> Markup | None:
         for project, one in reports[:_MAX_PROJECTS]
     ]
     hidden_count = len(reports) - _MAX_PROJECTS
-    headings = ("Project", *(label_state(state, report.threshold) for state in states), "all")
+    headings = ("Project", *(label_state(state, wording.label_below(report)) for state in states), "all")
     return element(
         "section",
         element("h2", f"{len(projects):,} projects", id="projects"),

@@ -30,18 +30,18 @@ def find_verdict(report: Report) -> str:
     return wording.overall_verdict(report)[0]
 
 
-def label_state(state: str, threshold: float) -> str:
-    """Return a state in words: ``below 70``, ``not judged``."""
-    return wording.describe_below(threshold) if state == "below" else state.replace("-", " ")
+def label_state(state: str, below: str) -> str:
+    """Return a state in words: ``not judged``; ``below`` has those of that state."""
+    return below if state == "below" else state.replace("-", " ")
 
 
-def build_state(state: str, threshold: float) -> Markup:
-    """Return the sign and the words of a state: its colour is one of three signs of it."""
+def build_state(state: str, below: str) -> Markup:
+    """Return the sign and the words of a state (see `label_state`): its colour is one of three signs of it."""
     return element(
         "span",
         element("span", getattr(UNICODE_GLYPHS, state.replace("-", "_")), class_="glyph", aria_hidden="true"),
         " ",
-        label_state(state, threshold),
+        label_state(state, below),
         class_=f"state state-{state}",
     )
 
@@ -73,7 +73,7 @@ def _list_facts(report: Report) -> Iterator[str]:
     if (hidden_count := len(report.dependency_files) - _MAX_FILES) > 0:
         yield f"{hidden_count} more {'file' if hidden_count == 1 else 'files'}"
     if not report.list_only:
-        yield f"threshold {report.threshold:g}"
+        yield f"threshold {report.threshold:g}{' and others' * wording.has_own_thresholds(report)}"
     yield f"as of {wording.format_timestamp(report.as_of)[:16].replace('T', ' ')} UTC"
     yield f"exit status {report.exit.value}"
 
@@ -137,20 +137,22 @@ def _build_counts(report: Report) -> Markup | None:
         return None
     if not report.dependencies:
         return element("p", wording.describe_empty(report), class_="empty")
+    below = wording.count_below(report)
+    counts = {state: report.count_state(state) for state in STATES} | {"below": below.open}
     tiles = [
         element(
             "li",
             element(
                 "span",
-                element("span", f"{count:,}", class_="number"),
+                element("span", f"{counts[state]:,}", class_="number"),
                 " ",
-                build_state(state, report.threshold),
+                build_state(state, f"{wording.label_below(report)}{below.remark}"),
                 class_="tile",
                 data_state=state,
             ),
         )
         for state in STATES
-        if (count := report.count_state(state)) or state == "ok"
+        if counts[state] or state == "ok" or (state == "below" and below.remark)
     ]
     if affected_count := sum(bool(assessment.advisories) for assessment in report.dependencies):
         number = element("span", f"{affected_count:,}", class_="number")

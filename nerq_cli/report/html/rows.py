@@ -103,7 +103,7 @@ def _list_cells(dependency: Dependency) -> Iterator[tuple[str, tuple[Child, ...]
 
 def _score_cells(report: Report, assessment: Assessment) -> Iterator[tuple[str, tuple[Child, ...]]]:
     threshold = wording.find_threshold(assessment, report)
-    yield "state", (build_state(assessment.state or "unknown", threshold),)
+    yield "state", (build_state(assessment.state or "unknown", wording.label_below_of(assessment, report)),)
     yield "score num", (wording.format_score(assessment, UNICODE_GLYPHS),)
     yield "name", _name_children(assessment.dependency)
     age = format_age(days_between(assessment.released_at, report.as_of)) if assessment.released_at else ""

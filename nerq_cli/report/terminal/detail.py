@@ -91,7 +91,11 @@ def _add_header(page: Page, assessment: Assessment, report: Report) -> None:
     grade = (score.grade if score is not None else None) or ""
     headline = f"  {score_text}  {grade}".rstrip()
     page.add_paragraph(
-        page.safe_text(_verdict_sentence(assessment, threshold), 2 * MAX_SHOWN_LENGTH), "strong", indent=2
+        page.safe_text(
+            _verdict_sentence(assessment, threshold, wording.label_below_of(assessment, report)), 2 * MAX_SHOWN_LENGTH
+        ),
+        "strong",
+        indent=2,
     )
     for rule, findings in group_by_rule(wording.group_findings(report).get(assessment.dependency.purl, ())).items():
         # The card has the advisories and the reasons of the score already.
@@ -127,8 +131,8 @@ def _fix_text(page: Page, assessment: Assessment, threshold: float) -> str:
     return ", ".join([action, *details])
 
 
-def _verdict_sentence(assessment: Assessment, threshold: float) -> str:
-    """Return the verdict in one sentence."""
+def _verdict_sentence(assessment: Assessment, threshold: float, below: str) -> str:
+    """Return the verdict in one sentence; ``below`` has the words of that state."""
     label = wording.package_label(assessment.dependency)
     malware_reason = wording.find_malware_reason(assessment)
     if malware_reason:
@@ -137,7 +141,7 @@ def _verdict_sentence(assessment: Assessment, threshold: float) -> str:
     if assessment.state == "ok":
         return f"{label} reaches {threshold:g}."
     sentences = {
-        "below": f"{label} is {wording.describe_below(threshold)}{suffix}",
+        "below": f"{label} is {below}{suffix}",
         "not-judged": f"{label} was not judged{suffix}",
         "skipped": f"{label} is skipped{suffix}",
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from nerq_cli.errors import ExitStatus
@@ -87,11 +87,16 @@ def _add_projects(page: Page, report: Report, *, limit: int | None) -> None:
         path: (-subreport.count_state("below"), -subreport.count_state("unknown"), path)
         for path, subreport in reports.items()
     }
+    accepted = wording.find_accepted_below(report)
     worst_first = sorted(project_list, key=lambda project: sort_keys[project.path])
     page.add_gap()
     page.add_line((f"  {len(project_list):,} projects", "dim"))
     for project in worst_first[:limit]:
-        spans = [span for count_span in _state_counts(page, reports[project.path]) for span in (count_span, ("  ", ""))]
+        spans = [
+            span
+            for count_span in _state_counts(page, reports[project.path], accepted)
+            for span in (count_span, ("  ", ""))
+        ]
         page.add_paragraph(page.safe_text(project.path), indent=4)
         page.add_line(("      ", ""), *spans, (f"of {wording.count_packages(len(project.dependencies))}", "dim"))
     if limit is not None and len(worst_first) > limit:
@@ -155,7 +160,7 @@ def _add_verdict(page: Page, report: Report) -> None:
     word, style = wording.overall_verdict(report)
     items = [(f" {word} " if style == "alarm" else word, style), *_state_counts(page, report)]
     items += _rule_counts(page, report)
-    others = " and others" * _has_own_thresholds(report)
+    others = " and others" * wording.has_own_thresholds(report)
     threshold = (f"threshold {report.threshold:g}{others}", "dim")
     lines: list[list[Span]] = [[("  ", "")]]
     for item in items:
@@ -167,20 +172,16 @@ def _add_verdict(page: Page, report: Report) -> None:
     page.add_justified(lines[-1][:-1], threshold)
 
 
-def _has_own_thresholds(report: Report) -> bool:
-    return any(entry.threshold is not None for entry in report.dependencies)
-
-
-def _state_counts(page: Page, report: Report) -> Iterable[Span]:
+def _state_counts(page: Page, report: Report, accepted: Mapping[int, str] | None = None) -> Iterable[Span]:
     """Yield the number of packages in each state with its sign; zero for ``ok`` only."""
     if not report.dependencies:
         yield wording.describe_empty(report), ""
         return
-    below = "below their thresholds" if _has_own_thresholds(report) else wording.describe_below(report.threshold)
-    labels = {"below": below, "not-judged": "not judged"}
+    below = wording.count_below(report, accepted)
+    labels = {"below": f"{wording.label_below(report)}{below.remark}", "not-judged": "not judged"}
     for state in sorted(STATES, key=lambda state: state != "ok"):
-        n = report.count_state(state)
-        if n or state == "ok":
+        n = below.open if state == "below" else report.count_state(state)
+        if n or state == "ok" or (state == "below" and below.remark):
             style = wording.STATE_STYLES[state] if n else "dim"
             yield f"{getattr(page.glyphs, state.replace('-', '_'))} {n:,} {labels.get(state, state)}", style
 

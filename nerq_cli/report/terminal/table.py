@@ -40,6 +40,8 @@ _MIN_REASON_WIDTH: Final = 20
 _INDENT: Final = 12
 #: Headings of dimensions whose first three letters are those of another, or hard to guess.
 _DIMENSION_LABELS: Final = {"maintenance": "Mnt", "compliance": "Cpl"}
+#: End of the reason that a dimension is below its threshold.
+_POINTS: Final = " points"
 #: Start of the reason of a provisional score, in every report.
 _UNCHECKED: Final = "advisories not checked"
 _GRADE_STYLES: Final = {"A+": "good", "A": "good", "B": "fair", "C": "doubt", "D": "bad", "E": "bad", "F": "bad"}
@@ -74,8 +76,10 @@ def add_dependencies(page: Page, report: Report, options: RenderOptions) -> None
     failing = {purl for purl, group in findings.items() if any(finding.fails for finding in group)}
     known = _find_known_failures(report)
 
+    accepted = wording.find_accepted(report)
+
     def rank(assessment: Assessment) -> int:
-        if id(assessment) in known:
+        if id(assessment) in accepted:
             return 1
         return 0 if assessment.state == "below" or assessment.dependency.purl in failing else 2
 
@@ -104,6 +108,7 @@ def add_dependencies(page: Page, report: Report, options: RenderOptions) -> None
                 findings.get(assessment.dependency.purl, ()),
                 wording.select_waived(waived, assessment.dependency),
                 known_rules=known.get(id(assessment), ""),
+                is_accepted=id(assessment) in accepted,
             ),
             assessment,
         )
@@ -166,6 +171,7 @@ def _build_row(
     waived: Sequence[Finding],
     *,
     known_rules: str,
+    is_accepted: bool,
 ) -> _Row:
     dependency, score = assessment.dependency, assessment.score
     failed_rules = list(dict.fromkeys(finding.id for finding in findings if finding.fails))
@@ -175,13 +181,24 @@ def _build_row(
     style = _GRADE_STYLES.get(grade) or wording.STATE_STYLES[assessment.state]
     if assessment.state == "below" or fails_otherwise:
         style = "bad"
-    reasons = _shorten_reasons(assessment, _list_reasons(assessment))
+    waived_ids = {id_ for finding in waived if finding.advisory for id_ in finding.advisory_ids or (finding.advisory,)}
+    advisories = [advisory for advisory in assessment.advisories if advisory.id not in waived_ids]
+    listed = _list_reasons(assessment, assessment.advisories if is_accepted else advisories)
+    if failing := _explain_dimensions(assessment, report):  # the score itself does not fail
+        listed = [*failing, *(reason for reason in listed if reason not in failing)]
+    reasons = _shorten_reasons(assessment, listed)
     if fails_otherwise:  # the score alone would not show it
         mark = page.glyphs.below
-        reasons.insert(bool(assessment.advisories), f"fails {', '.join(failed_rules)}")
-    reasons[:0] = dict.fromkeys(wording.describe_waiver(finding.waiver) for finding in waived if finding.waiver)
-    if known_rules:
+        is_shown = bool(advisories) and any(finding.advisory for finding in findings if finding.fails)
+        reasons.insert(is_shown, f"fails {', '.join(failed_rules)}")
+    waivers = list(dict.fromkeys(wording.describe_waiver(finding.waiver) for finding in waived if finding.waiver))
+    if is_accepted or not (failed_rules or assessment.state == "below"):  # nothing but the waivers explains the row
+        reasons[:0] = waivers
+    else:
+        reasons += waivers
+    if is_accepted:
         style = "doubt"
+    if known_rules:
         reasons.insert(0, _KNOWN if assessment.state == "below" else f"{_KNOWN} ({known_rules})")
     return _Row(
         (f"{mark} {wording.format_score(assessment, page.glyphs):>5} {grade}", style),
@@ -202,8 +219,24 @@ def _format_dimensions(page: Page, score: Score | None) -> str:
     return " ".join(f"{page.glyphs.unknown:>3}" if value is None else f"{value:3.0f}" for value in values)
 
 
-def _list_reasons(assessment: Assessment) -> list[str]:
-    """Return the worst advisory, then the other reasons; first of an unknown state the reason why it is unknown."""
+def _explain_dimensions(assessment: Assessment, report: Report) -> list[str]:
+    """Return the reasons of a dependency whose score reaches the threshold while a dimension is below its own."""
+    ceiling = wording.score_ceiling(assessment)
+    if assessment.state != "below" or not report.has_own_thresholds or ceiling is None:
+        return []
+    if ceiling < wording.find_threshold(assessment, report):
+        return []
+    dimensions = report.methodology.dimensions
+    return [
+        reason for reason in assessment.reasons if reason.endswith(_POINTS) and reason.partition(" ")[0] in dimensions
+    ]
+
+
+def _list_reasons(assessment: Assessment, unwaived: Sequence[AffectingAdvisory]) -> list[str]:
+    """Return the worst advisory, then the other reasons; first of an unknown state the reason why it is unknown.
+
+    The worst advisory is one of those that no waiver names, ``unwaived``. Without any, what else there is comes first.
+    """
     reasons = list(assessment.reasons or filter(None, [assessment.dependency.skip_reason]))
     score = assessment.score
     if assessment.state == "unknown" and score is not None and score.value is None:
@@ -217,14 +250,19 @@ def _list_reasons(assessment: Assessment) -> list[str]:
         return reasons
     advisories = deduplicate_advisories(assessment.advisories)
     count = describe_advisories(advisories)
-    return [_format_worst(advisories), *(reason for reason in reasons if not reason.startswith(count))]
+    others = [reason for reason in reasons if not reason.startswith(count)]
+    if not unwaived:
+        return [*others[:1], _format_worst(advisories), *others[1:]]
+    worst = deduplicate_advisories(unwaived)
+    hidden_count = len(advisories) - len(worst)
+    return [_format_worst(worst, f", {hidden_count} waived" if hidden_count > 0 else ""), *others]
 
 
-def _format_worst(advisories: Sequence[AffectingAdvisory]) -> str:
+def _format_worst(advisories: Sequence[AffectingAdvisory], remark: str = "") -> str:
     """Return ``GHSA-x84v-xcm2-53pg +2 (high)``: the worst advisory, the number of the others, its severity."""
     worst, *further = advisories
     labels = ["malware" if worst.malware else worst.severity, *(["exploited"] if worst.exploited else [])]
-    return f"{worst.id}{f' +{len(further)}' if further else ''} ({', '.join(labels)})"
+    return f"{worst.id}{f' +{len(further)}' if further else ''} ({', '.join(labels)}{remark})"
 
 
 def _shorten_reasons(assessment: Assessment, reasons: Sequence[str]) -> list[str]:
