@@ -479,6 +479,9 @@ _OWN_REASONS: Final = (*PROJECT_REASONS, PRIVATE_REASON)
 EMBEDDED_REASON: Final = "inside "
 ADVISORIES_ONLY: Final = ": only its advisories are looked up"
 NOT_CHECKABLE: Final = ": known, not checkable"
+#: Reasons of models that are listed and never looked up.
+HOSTED_MODEL: Final = "hosted model: a service runs it, and no repository is loaded"
+POSSIBLE_MODEL: Final = "possible reference: not certain enough to be looked up"
 #: Start of the reason of a wheel, source archive or npm tarball by its path. It was built elsewhere: a third party's,
 #: where a directory is the project's own.
 LOCAL_ARCHIVE: Final = "local archive"
@@ -522,6 +525,11 @@ class Dependency(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def is_embedded(self) -> bool:
         """Whether an SBOM inside of an installed distribution lists it (PEP 770)."""
         return self.skip_reason.startswith(EMBEDDED_REASON)
+
+    @property
+    def is_listed_only(self) -> bool:
+        """Whether there is nothing to look up: a model that a service runs, or what may be no reference at all."""
+        return self.skip_reason in (HOSTED_MODEL, POSSIBLE_MODEL)
 
     @property
     def is_advisories_only(self) -> bool:

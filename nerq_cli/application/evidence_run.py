@@ -99,7 +99,8 @@ class EvidenceRun:
         self._now: int | None = None
         self._fetch_run: FetchRun | None = None
         self._collector: EvidenceCollector | None = None
-        self._notes: list[str] = []
+        #: Sentences for the user.
+        self.notes: list[str] = []
         self._ecosystems: set[str] = set()
         #: Number of dependencies that the run will be asked about, as far as it is known at its first use.
         self.expected_count = 0
@@ -112,7 +113,7 @@ class EvidenceRun:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Sentences for the user, of this run and of its session."""
-        return (*self._session.warnings, *self._notes)
+        return (*self._session.warnings, *self.notes)
 
     def collect_packages(self, packages: Sequence[Package], pinned: Sequence[Release] = ()) -> PackageFacts:
         """Return what the registries publish about packages."""
@@ -266,7 +267,7 @@ class EvidenceRun:
                 continue
             note = _describe_age(snapshot, collector, parse_as_of(settings.as_of), settings.max_db_age)
             if note:
-                self._notes.append(f"{note}; nerq db update fetches newer ones")
+                self.notes.append(f"{note}; nerq db update fetches newer ones")
             yield SourceStatus(
                 name=f"{LABEL} ({snapshot.ecosystem})", state="ok", oldest_response=snapshot.valid_until, note=note
             )

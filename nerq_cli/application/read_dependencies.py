@@ -14,8 +14,12 @@ from nerq_cli.manifests.formats import MCP, SKILL
 from nerq_cli.resolve.lockfile import apply_lockfiles
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nerq_cli.application.session import ProgressFactory
     from nerq_cli.inventory import DependencyFile
+    from nerq_cli.manifests.discovery.find import InputFile
+    from nerq_cli.store import Cache
 
 #: Stands for the active environment among ``Inputs.environments``.
 ACTIVE_ENVIRONMENT: Final = "(active)"
@@ -39,6 +43,10 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     recursive: bool = True
     #: Leave out the configurations of MCP clients and agent skills that a search finds.
     no_mcp: bool = False
+    #: Leave out the models, datasets, Spaces and kernels that source files refer to.
+    no_models: bool = False
+    #: List the references that are only possible as well; they are not looked up.
+    possible_models: bool = False
     #: Read the user's own configurations of MCP clients as well.
     user_config: bool = False
 
@@ -58,11 +66,21 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_inputs(
-    inputs: Inputs, create_progress: ProgressFactory, *, root: Path | None = None
+    inputs: Inputs,
+    create_progress: ProgressFactory,
+    *,
+    root: Path | None = None,
+    open_cache: Callable[[], Cache | None] = lambda: None,
+    notes: list[str] | None = None,
 ) -> tuple[DependencyFile, ...]:
-    """Read dependency files and environments, with the versions from their lock files.
+    """Read dependency files and environments, with the versions from their lock files, and references in source files.
 
-    Paths are relative to ``root``, by default the current directory.
+    Args:
+        inputs: what to read.
+        create_progress: where progress is shown.
+        root: directory that paths are relative to; by default the current directory.
+        open_cache: opens the cache of what source files refer to; it is closed again.
+        notes: gets sentences about source files that were not searched.
 
     Raises:
         NothingToScanError: there is no dependency file or no environment.
@@ -73,18 +91,39 @@ def read_inputs(
         from nerq_cli.manifests.discovery.user_configurations import read_user_configurations
 
         user_files = read_user_configurations(Path.home())
+    sources: list[InputFile] = []
+    nothing: NothingToScanError | None = None
+    dependency_files: tuple[DependencyFile, ...] = ()
     try:
-        dependency_files = _load_files(inputs, create_progress, root) if inputs.paths else ()
-    except NothingToScanError:
-        if not user_files:
-            raise
-        dependency_files = ()
+        if inputs.paths:
+            dependency_files = _load_files(inputs, create_progress, root, sources)
+    except NothingToScanError as error:
+        nothing = error
+    if sources:
+        from nerq_cli.application.model_references import find_references
+
+        top = inputs.root if root is None else root / inputs.root
+        found = find_references(sources, top, open_cache, possible=inputs.possible_models)
+        user_files += found.dependency_files
+        if notes is not None:
+            notes += found.notes
+    if nothing is not None and not user_files:
+        raise nothing
     return (*apply_lockfiles(dependency_files), *user_files, *_read_environments(inputs.environments))
 
 
-def _load_files(inputs: Inputs, create_progress: ProgressFactory, root: Path | None) -> tuple[DependencyFile, ...]:
+def _load_files(
+    inputs: Inputs, create_progress: ProgressFactory, root: Path | None, sources: list[InputFile]
+) -> tuple[DependencyFile, ...]:
+    is_source = None
+    if not inputs.no_models and not inputs.read_as:
+        from nerq_cli.manifests.references.search import has_reader
+
+        is_source = has_reader
     return load_dependency_files(
-        inputs.paths,
+        is_source=is_source,
+        source_files=sources,
+        paths=inputs.paths,
         stdin_as=inputs.read_as or "requirements.txt",
         as_format="" if inputs.paths == (_STDIN,) else inputs.read_as,
         exclude=inputs.exclude,

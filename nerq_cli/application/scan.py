@@ -98,7 +98,11 @@ def run_scan(
         from nerq_cli.application.baseline_files import read_chosen_baseline
 
         earlier = read_chosen_baseline(session, baseline)
-    inputs = replace(inputs, no_mcp=inputs.no_mcp or bool(session.config.no_mcp and not inputs.user_config))
+    inputs = replace(
+        inputs,
+        no_mcp=inputs.no_mcp or bool(session.config.no_mcp and not inputs.user_config),
+        no_models=inputs.no_models or bool(session.config.no_models and not inputs.possible_models),
+    )
     options = replace(
         options,
         is_partial=_is_partial(inputs, options),
@@ -106,7 +110,9 @@ def run_scan(
     )
     inputs = replace(inputs, exclude=(*session.config.exclude, *inputs.exclude))
     try:
-        dependency_files = session.name_indexes(read_inputs(inputs, session.create_progress))
+        read_files = read_inputs(inputs, session.create_progress, open_cache=session.open_second_cache, notes=run.notes)
+        dependency_files = session.name_indexes(read_files)
+        del read_files
         options = session.select_vex(options, dependency_files, base)
         if session.obeys_project or (session.config.nested and not session.settings.no_config):
             dependency_files, options = apply_nested_settings(dependency_files, options, session.config, inputs.root)
@@ -145,7 +151,9 @@ def run_scan(
 def _is_partial(inputs: Inputs, options: ScanOptions) -> bool:
     """Whether the run sees a part of a project only: not one directory as a whole."""
     is_directory = len(inputs.paths) == 1 and Path(inputs.paths[0]).is_dir() and not inputs.environments
-    is_selected = inputs.include or inputs.exclude or inputs.read_as or inputs.no_mcp or options.groups
+    is_selected = (
+        inputs.include or inputs.exclude or inputs.read_as or inputs.no_mcp or inputs.no_models or options.groups
+    )
     is_cut = bool(is_selected) or options.no_dev
     return is_cut or not is_directory or not inputs.recursive
 

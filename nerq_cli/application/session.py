@@ -156,6 +156,10 @@ class Session(msgspec.Struct):
             self._store = MemoryCache() if self.settings.no_cache else open_store(self.settings.cache_dir)
         return self._store
 
+    def open_second_cache(self) -> Cache | None:
+        """Open the cache once more, to be closed again; None with ``--no-cache``."""
+        return None if self.settings.no_cache else open_store(self.settings.cache_dir)
+
     @property
     def fetcher(self) -> Fetcher:
         """The connections and circuit breakers, shared by all runs."""

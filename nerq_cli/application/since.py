@@ -24,6 +24,7 @@ from nerq_cli.errors import ConfigError, NothingToScanError, UsageError
 from nerq_cli.manifests.discovery.git_index import build_index
 from nerq_cli.manifests.formats import FORMATS, detect_format
 from nerq_cli.manifests.read_file import MAX_BYTES
+from nerq_cli.manifests.references.search import has_reader
 from nerq_cli.signals.signal import format_count
 
 if TYPE_CHECKING:
@@ -171,7 +172,12 @@ class _Tree:
             self._scanned.append(relative)
         self._add_submodules(self._repository, "", self._submodules)
         endings = tuple({ending for row in FORMATS.values() for ending in row.name_endings})
-        selected = [file for path, file in self._files.items() if self._is_needed(path, endings)]
+        is_source = has_reader if not inputs.no_models else (lambda _: False)
+        selected = [
+            file
+            for path, file in self._files.items()
+            if self._is_needed(path, endings) or (is_source(path) and self.is_scanned(path))
+        ]
         self._write(selected)
         # Every file of a commit is tracked: an ignore rule does not apply to it.
         (self.root / ".git" / "index").write_bytes(build_index(file.path for file in selected))

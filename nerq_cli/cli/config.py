@@ -41,6 +41,7 @@ def show(
     group: options.Group = None,
     no_dev: options.NoDev = False,
     no_mcp: options.NoMcp = False,
+    no_models: options.NoModels = False,
     exclude: options.Exclude = None,
     baseline: options.Baseline = None,
     debug: options.Debug = False,  # noqa: ARG001 - read by run_command_line
@@ -65,7 +66,7 @@ def show(
         timeout=timeout,
     )
     config = _add_scan_options(
-        read_settings(settings, Path(path)), group, exclude, baseline, no_dev=no_dev, no_mcp=no_mcp
+        read_settings(settings, Path(path)), group, exclude, baseline, no_dev=no_dev, no_mcp=no_mcp, no_models=no_models
     )
     rows = [(sanitize_text(key, 0), _simplify(value), origin) for key, value, origin in _list_settings(config)]
     if form == "json":
@@ -89,6 +90,7 @@ def _add_scan_options(
     *,
     no_dev: bool,
     no_mcp: bool,
+    no_models: bool,
 ) -> Config:
     """Return the settings with the options that only a scan has."""
     from nerq_cli.config import Value
@@ -99,12 +101,20 @@ def _add_scan_options(
         "groups": Value(tuple(groups or ()), "--group"),
         "no-dev": Value(no_dev, "--no-dev"),
         "no-mcp": Value(no_mcp, "--no-mcp"),
+        "no-models": Value(no_models, "--no-models"),
         "baseline": Value(baseline, "--baseline"),
         "exclude": Value(
             (*config.exclude, *(exclude or ())), f"{patterns.origin}, --exclude" if patterns else "--exclude"
         ),
     }
-    given = {"groups": groups, "no-dev": no_dev, "no-mcp": no_mcp, "baseline": baseline, "exclude": exclude}
+    given = {
+        "groups": groups,
+        "no-dev": no_dev,
+        "no-mcp": no_mcp,
+        "no-models": no_models,
+        "baseline": baseline,
+        "exclude": exclude,
+    }
     return apply_layers(
         config, {key: value for key, value in values.items() if given[key] or (key == "baseline" and baseline == "")}
     )

@@ -47,6 +47,12 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print the report onl
 Group = Annotated[list[str] | None, typer.Option("--group", "-g", help="Only this dependency group (repeatable).")]
 NoDev = Annotated[bool, typer.Option("--no-dev", help="Leave development dependencies out.")]
 NoMcp = Annotated[bool, typer.Option("--no-mcp", help="Leave the configurations of MCP clients and agent skills out.")]
+NoModels = Annotated[
+    bool, typer.Option("--no-models", help="Leave out the models, datasets and Spaces that source files refer to.")
+]
+PossibleModels = Annotated[
+    bool, typer.Option("--possible-models", help="List uncertain references to models as well; they are not scored.")
+]
 UserConfig = Annotated[
     bool, typer.Option("--user-config", help="Read your own configurations of MCP clients as well, below your home.")
 ]

@@ -56,6 +56,8 @@ def scan(
     group: options.Group = None,
     no_dev: options.NoDev = False,
     no_mcp: options.NoMcp = False,
+    no_models: options.NoModels = False,
+    possible_models: options.PossibleModels = False,
     user_config: options.UserConfig = False,
     exclude: options.Exclude = None,
     include: Annotated[
@@ -95,6 +97,8 @@ def scan(
 
     if no_mcp and user_config:
         raise UsageError("--no-mcp and --user-config contradict each other", hint="leave one of them out")
+    if no_models and possible_models:
+        raise UsageError("--no-models and --possible-models contradict each other", hint="leave one of them out")
     outputs = shared.check_formats(paths or (), list_only=list_only)
     if list_only and explain:
         raise UsageError("--list and --explain contradict each other", hint="leave one of them out")
@@ -113,6 +117,8 @@ def scan(
             "--group": group,
             "--no-dev": no_dev,
             "--no-mcp": no_mcp,
+            "--no-models": no_models,
+            "--possible-models": possible_models,
             "--user-config": user_config,
             "--exclude": exclude,
             "--include": include,
@@ -147,6 +153,8 @@ def scan(
         include=tuple(include or ()),
         recursive=recursive,
         no_mcp=no_mcp,
+        no_models=no_models,
+        possible_models=possible_models,
         user_config=user_config,
     )
     with Session.open(shared, inputs.root, shared.progress_factory) as session:

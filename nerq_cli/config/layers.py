@@ -173,7 +173,8 @@ def _find_weakenings(config: Config) -> Iterator[str]:
         yield f"threshold = {config.threshold:g} (default {PACKAGES.threshold:g})"
     if config.strict is False:
         yield "strict = false"
-    yield from (f"{key} = true" for key, is_set in (("no-dev", config.no_dev), ("no-mcp", config.no_mcp)) if is_set)
+    switches = (("no-dev", config.no_dev), ("no-mcp", config.no_mcp), ("no-models", config.no_models))
+    yield from (f"{key} = true" for key, is_set in switches if is_set)
     for key, patterns in (
         ("private", config.private),
         ("public", config.public),

@@ -41,6 +41,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     no_dev: bool | None = None
     #: Whether to leave out the configurations of MCP clients and agent skills; None if not set.
     no_mcp: bool | None = None
+    #: Whether to leave out the models, datasets, Spaces and kernels that source files refer to; None if not set.
+    no_models: bool | None = None
     #: File of the run to compare with; relative to the directory of ``path`` if that sets it. Empty for none.
     baseline: str = ""
     #: Whether settings in subdirectories make the check of these stricter; ``waivers``: and may waive there.

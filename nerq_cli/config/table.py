@@ -66,6 +66,7 @@ _SETTINGS: Final = (
     Setting(
         "no-mcp", values.BOOLEAN, "leave the configurations of MCP clients and agent skills out", "false", "--no-mcp"
     ),
+    Setting("no-models", values.BOOLEAN, "leave models out that source files refer to", "false", "--no-models"),
     Setting("preset", values.PRESET, f"threshold by name: {_PRESET_TEXT}", option="--policy"),
     Setting(
         "baseline", values.FILE, "earlier run to compare with: only what is new or worse fails", option="--baseline"

@@ -40,7 +40,11 @@ def find_weaker(old: Config, new: Config) -> Iterator[str]:
 
 def _find_weaker_scope(old: Config, new: Config) -> Iterator[str]:
     """Yield what of a project is looked at less, and by which settings."""
-    switches = (("no-dev", old.no_dev, new.no_dev), ("no-mcp", old.no_mcp, new.no_mcp))
+    switches = (
+        ("no-dev", old.no_dev, new.no_dev),
+        ("no-mcp", old.no_mcp, new.no_mcp),
+        ("no-models", old.no_models, new.no_models),
+    )
     yield from (f"{key} false → true" for key, before, after in switches if after and not before)
     if new.baseline and new.baseline != old.baseline:
         yield f"baseline {old.baseline or 'not set'} → {new.baseline}"

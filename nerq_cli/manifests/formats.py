@@ -65,6 +65,8 @@ _NPM: Final = "nerq_cli.manifests.npm"
 #: Names of the formats of configurations of MCP clients, and of agent skills.
 MCP: Final = "mcp"
 SKILL: Final = "skill"
+#: Name of source files that are read for references to models.
+REFERENCES: Final = "references"
 #: All formats by name, in the order in which files are read: a file that gives others a group or role comes first.
 FORMATS: Final[dict[str, FileFormat]] = {
     "pyproject": FileFormat(
@@ -222,6 +224,12 @@ FORMATS: Final[dict[str, FileFormat]] = {
         module="nerq_cli.manifests.mcp.skills",
         name_endings=("skill.md",),
         file_patterns="SKILL.md",
+    ),
+    # A search finds source files apart from dependency files (``nerq_cli.application.model_references``).
+    REFERENCES: FileFormat(
+        ecosystems=(PYPI, NPM),
+        module="nerq_cli.manifests.references.reference_format",
+        file_patterns="source files that name models",
     ),
     # A search does not find the two below: lock files hold what an SBOM repeats, and any script may have metadata.
     "sbom": FileFormat(

@@ -37,7 +37,7 @@ def judge_dependency(
         return "below" if is_malicious else "skipped"
     open_state: State = "unknown"
     if dependency.skip_reason:
-        open_state = "skipped" if dependency.is_embedded else "not-judged"
+        open_state = "skipped" if dependency.is_embedded or dependency.is_listed_only else "not-judged"
     if score is None:
         return open_state
     lowest_cap = min(cap.limit for cap in score.caps) if score.caps else 100.0
