@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nerq_cli.config.layers import build_config
@@ -56,6 +56,7 @@ def build(values: dict[str, Any]) -> Config:
 
 
 @given(CONFIGS, CONFIGS)
+@example({"rules.licence.allow": ("MIT",)}, {"rules.licence.allow": ()})
 def test_no_setting_of_a_directory_is_weaker(outer: dict[str, Any], nested: dict[str, Any]) -> None:
     around = build(outer)
     result = merge_stricter(around, build(nested))

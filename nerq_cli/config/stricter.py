@@ -90,9 +90,10 @@ def _merge_option(rule_id: str, option: str, value: Any, policy: PolicySettings,
         return (*policy.denied_licences, *added) if added else None
     if option == "min-age":
         return value if is_off or value > policy.min_age else None
-    outer = policy.allowed_licences if rule_id == "licence" else policy.allowed_scripts
-    is_without_list = rule_id == "licence" and not outer
-    return value if is_off or is_without_list or set(value) < set(outer) else None
+    if rule_id == "licence":  # an empty list accepts every licence
+        outer = policy.allowed_licences
+        return value if value and (is_off or not outer or set(value) < set(outer)) else None
+    return value if is_off or set(value) < set(policy.allowed_scripts) else None
 
 
 def _is_stricter_vulnerability(option: str, value: Any, policy: PolicySettings, *, is_off: bool) -> bool:  # noqa: ANN401 - what the table reads
