@@ -141,6 +141,7 @@ _SIGNALS: Final[Mapping[str, SignalSpec]] = MappingProxyType(
                     "permissive": 100,
                     "copyleft": 80,
                     "use-restricted": 60,
+                    "family": 60,
                     "non-commercial": 40,
                     "other": 40,
                     "other without text": 25,

@@ -22,6 +22,7 @@ from nerq_cli.config.waivers import WAIVER_KEYS
 from nerq_cli.errors import EXIT_MEANINGS
 from nerq_cli.manifests.references import table
 from nerq_cli.manifests.references.find import READERS
+from nerq_cli.methodology.models import MODELS
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy.rules import RULES
 from nerq_cli.report.formats.json import SCHEMA_VERSION
@@ -150,6 +151,7 @@ def document_patterns() -> Iterator[str]:
         ("model-references", document_references),
         ("rules", document_rules),
         ("methodology", partial(methodology_page.render_markdown, PACKAGES)),
+        ("methodology-models", partial(methodology_page.render_markdown, MODELS)),
         ("data-sources", about.render_markdown),
         ("jurisdictions", compliance_page.render_reference),
     ],

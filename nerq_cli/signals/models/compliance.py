@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from nerq_cli.compliance.licences import (
+    Category,
+    ModelLicence,
+    describe_licences,
+    find_conflicts,
+    read_licences,
+)
 from nerq_cli.facts import Found
 from nerq_cli.hub_facts import HubRepository
 from nerq_cli.methodology.types import SignalSpec
 from nerq_cli.patterns import compile_late
 from nerq_cli.signals.models.context import RepositoryContext, is_adapter
-from nerq_cli.signals.models.hub_licences import DeclaredLicence, is_looser, read_licence
 from nerq_cli.signals.signal import (
     Flag,
     MeasureFunction,
@@ -32,6 +38,24 @@ _DERIVED_NAME: Final = compile_late(
 )
 #: Number of ids that a reason names.
 _SHOWN: Final = 3
+#: The level of each category of licences but custom ones.
+_LEVELS: Final[Mapping[Category, str]] = {
+    "permissive": "permissive",
+    "public domain": "permissive",
+    "attribution": "permissive",
+    "weak copyleft": "copyleft",
+    "strong copyleft": "copyleft",
+    "network copyleft": "copyleft",
+    "responsible use": "use-restricted",
+    "community terms": "use-restricted",
+    "data, limited purpose": "use-restricted",
+    "no derivatives": "use-restricted",
+    "sample code": "use-restricted",
+    "family without version": "family",
+    "non-commercial": "non-commercial",
+    "research only": "non-commercial",
+    "none": "none",
+}
 _SOURCE_FIELDS: Final = ("source_datasets", "annotations_creators", "language_creators")
 
 
@@ -41,20 +65,25 @@ def measure_licence(context: RepositoryContext, spec: SignalSpec) -> Iterator[Si
     if repository is None or not isinstance(fact, Found):
         yield build_missing(spec, fact)
         return
-    licence = read_licence(repository)
-    if licence is None:
+    licences = read_licences(repository)
+    if licences is None:
         yield build_unknown(spec, "header of the card not read", fact.source)
         yield build_possible_flag("no-licence", "not known whether a licence is declared", fact)
         return
-    if licence.level == "none":
+    levels = [level for licence in licences if (level := _rate(licence)) != "none"]
+    if not levels:
         yield build_from_level(spec, "none", "no licence declared", fact)
         yield build_flag("no-licence", "no licence declared", fact)
         return
-    description = licence.level if licence.level in ("permissive", "copyleft", "non-commercial") else ""
-    description = description or ("restricts uses" if licence.level == "use-restricted" else "read its text")
-    if licence.level == "other without text":
-        description = "not a known one, and no link to its text"
-    yield build_from_level(spec, licence.level, f"{licence.text}: {description}", fact)
+    strictest = min(levels, key=lambda level: (spec.levels[level], level))
+    yield build_from_level(spec, strictest, describe_licences(licences), fact)
+
+
+def _rate(licence: ModelLicence) -> str:
+    """Return the level of a licence."""
+    if licence.category == "custom":
+        return "other" if licence.link else "other without text"
+    return _LEVELS[licence.category]
 
 
 def measure_lineage(context: RepositoryContext, spec: SignalSpec) -> Signal:
@@ -116,27 +145,17 @@ def _measure_used_models(spec: SignalSpec, repository: HubRepository, fact: Foun
 
 
 def _compare_licences(context: RepositoryContext, repository: HubRepository) -> tuple[str, str]:
-    """Return a conflict with the licence of a base model, and the id of a base model that was not read; each or empty.
-
-    A base model that is known to be gone has no licence to compare with.
-    """
-    own, unread = read_licence(repository), ""
-    for id_ in context.base_models:
-        base_fact = context.evidence.bases.get(id_)
-        base = read_licence(base_fact.value) if isinstance(base_fact, Found) else None
-        if base is None or own is None:
-            unread = unread or id_
-        elif conflict := _find_conflict(own, base, id_):
-            return conflict, ""
-    return "", unread
-
-
-def _find_conflict(own: DeclaredLicence, base: DeclaredLicence, id_: str) -> str:
-    if own.level == "none":
-        return f"no licence, while its base {id_} is under {base.text}" if base.level != "none" else ""
-    if is_looser(own, base):
-        return f"check: {own.text} is looser than {base.text} of its base {id_}"
-    return ""
+    """Return a conflict with the licence of a base model, and the id of one whose licence is not known; or empty."""
+    own = read_licences(repository)
+    bases = {id_: fact for id_ in context.base_models if isinstance(fact := context.evidence.bases.get(id_), Found)}
+    declared = {id_: read_licences(fact.value) for id_, fact in bases.items()}
+    own_ids = {licence.id for licence in own or ()}
+    for conflict in find_conflicts(repository, bases, {}):
+        # Under the licence of its base it is not looser, whatever else there is to check.
+        if own_ids.isdisjoint(licence.id for licence in declared.get(conflict.base) or ()):
+            return f"check {conflict.base}: {conflict.text}", ""
+    unread = [id_ for id_ in context.base_models if own is None or declared.get(id_) is None]
+    return "", (*unread, "")[0]
 
 
 def _find_missing_base(context: RepositoryContext, repository: HubRepository) -> str:

@@ -44,7 +44,10 @@ def measure_file_scan(context: RepositoryContext, spec: SignalSpec) -> Iterator[
         yield build_missing(spec, fact)
         return
     scans = [scan for scan in repository.scans if scan.virus or scan.level.lower() not in _HARMLESS]
-    results = sorted((_rate_scan(context, scan) for scan in scans), key=lambda item: (spec.levels[item[0]], item[1]))
+    results = sorted(
+        (_rate_scan(context, scan) for scan in scans),
+        key=lambda item: (spec.levels[item[0]], item[0] != "virus", item[1]),
+    )
     worst = results[0] if results else None
     if worst is not None and spec.levels[worst[0]] <= spec.levels["unsafe, not loaded"]:
         more = f", and {format_count(len(results) - 1, 'more file')}" if len(results) > 1 else ""

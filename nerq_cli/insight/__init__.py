@@ -1,0 +1,1 @@
+"""What a report page states beyond the number: pure functions of scores and signals."""

@@ -1,0 +1,272 @@
+"""A report card in words: whether to use a target for a purpose, why, when to avoid it, and how to check it.
+
+Every sentence follows from the score and the signals of the target; the wording never claims that something is safe.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Final, Literal, TypeAlias, get_args
+
+import msgspec
+
+from nerq_cli.scoring import Score
+from nerq_cli.signals.signal import Signal
+
+Purpose: TypeAlias = Literal["research", "sandbox", "production", "critical"]
+#: ``no-objection``: every known fact meets what the purpose asks. ``unsettled``: facts that are missing decide.
+Answer: TypeAlias = Literal["no-objection", "avoid", "unsettled"]
+
+PURPOSES: Final[tuple[Purpose, ...]] = get_args(Purpose)
+
+
+class _Demand(msgspec.Struct, frozen=True):
+    """What a purpose asks of a target."""
+
+    #: Lowest score; None = the threshold of the methodology, or of the run.
+    minimum: float | None
+    description: str
+    #: Whether it must be verified: no cap, medium coverage, a known age of 90 days.
+    needs_verified: bool = False
+
+
+#: The minimums are the limits of the grades D, E and A.
+_DEMANDS: Final[Mapping[Purpose, _Demand]] = MappingProxyType(
+    {
+        "research": _Demand(45.0, "research, on a machine without secrets"),
+        "sandbox": _Demand(30.0, "trials in an isolated environment"),
+        "production": _Demand(None, "production"),
+        "critical": _Demand(80.0, "critical systems", needs_verified=True),
+    }
+)
+
+#: By id of a signal: the value below which a use is not advised, and that use.
+_AVOID: Final[Mapping[str, tuple[float, str]]] = MappingProxyType(
+    {
+        "malware": (100, "anywhere"),
+        "known_advisories": (100, "where untrusted input reaches it"),
+        "install_code": (70, "where installations run with secrets at hand"),
+        "name_confusion": (50, "before you have checked that you meant this name"),
+        "newness": (80, "where others should have tried a release first"),
+        "release_line": (50, "where you depend on fixes for this release line"),
+        "status": (100, "for new work"),
+        "last_release": (50, "where you depend on fixes by its maintainers"),
+        "commits": (45, "where you depend on fixes by its maintainers"),
+        "licence": (60, "before its terms are settled"),
+        "licence_terms": (50, "where its terms do not fit your distribution"),
+        "publishers": (60, "where the loss of one maintainer would stop you"),
+        "file_scan": (100, "before the reported files are examined"),
+        "weight_format": (60, "on machines with secrets, unless the weights are converted to safetensors"),
+        "remote_code": (60, "on machines with secrets, unless its code is reviewed and pinned"),
+        "pinning": (100, "where results must be repeatable, unless it is pinned to a commit"),
+        "age": (80, "where others should have tried it first"),
+        "card": (50, "where its limits must be known"),
+        "evaluation": (60, "where its quality must be shown"),
+        "lineage": (50, "where the origin of data and weights must be known"),
+        "publisher": (50, "before you have checked who publishes it"),
+    }
+)
+#: Matches .md, .json and .py in one pattern: releases of ``hf`` differ in how they take several.
+_READABLE: Final = "*.[jmp][dsy]*"
+#: Findings and uses to avoid that are named.
+_MAX_FINDINGS: Final = 6
+
+
+class Subject(msgspec.Struct, frozen=True, kw_only=True):
+    """The target of a report card."""
+
+    #: Id of its ecosystem: ``pypi``, ``npm``, ``huggingface``, ``huggingface-dataset`` ... in any case.
+    ecosystem: str
+    name: str
+    #: Version, or commit; empty = not known.
+    version: str = ""
+    #: Digests of its files (name, "sha256:..."), as far as they are known.
+    digests: tuple[tuple[str, str], ...] = ()
+
+
+class Check(msgspec.Struct, frozen=True):
+    """A command that shows a fact."""
+
+    command: str
+    #: What it shows.
+    shows: str
+
+
+class Guidance(msgspec.Struct, frozen=True, kw_only=True):
+    """The report card."""
+
+    purpose: Purpose
+    answer: Answer
+    #: The answer in a sentence.
+    verdict: str
+    #: Key findings, most important first.
+    findings: tuple[str, ...]
+    #: What it meets the demands of.
+    suits: tuple[str, ...]
+    #: When to avoid it.
+    avoid: tuple[str, ...]
+    checks: tuple[Check, ...]
+    #: The licence in one line.
+    licence: str
+
+
+def build_guidance(
+    subject: Subject, score: Score | None, purpose: Purpose, *, licence: str = "", threshold: float | None = None
+) -> Guidance:
+    """Return the report card of a target.
+
+    Args:
+        subject: The target, at the version in use.
+        score: Its score; None = it was not scored.
+        purpose: What it is to be used for.
+        licence: The licence in one line; empty = the reason of its signal.
+        threshold: The score that the run asks for; None = that of the methodology.
+
+    """
+    answer, why = _judge(score, purpose, threshold)
+    label = f"{subject.name} {subject.version[:12]}".strip()
+    description = _DEMANDS[purpose].description
+    verdict = {
+        "no-objection": f"Nothing known speaks against {label} for {description}: {why}.",
+        "avoid": f"Do not use {label} for {description}: {why}.",
+        "unsettled": f"Not settled whether {label} suits {description}: {why}.",
+    }[answer]
+    return Guidance(
+        purpose=purpose,
+        answer=answer,
+        verdict=verdict,
+        findings=tuple(_list_findings(score)),
+        suits=tuple(
+            _DEMANDS[other].description for other in PURPOSES if _judge(score, other, threshold)[0] == "no-objection"
+        ),
+        avoid=tuple(_list_avoided(score)),
+        checks=tuple(_list_checks(subject)),
+        licence=licence or _describe_licence(score),
+    )
+
+
+def _judge(score: Score | None, purpose: Purpose, threshold: float | None) -> tuple[Answer, str]:
+    """Return the answer for a purpose, and why."""
+    if score is None:
+        return "unsettled", "it was not scored"
+    demand = _DEMANDS[purpose]
+    default = score.methodology.threshold if threshold is None else threshold
+    minimum = default if demand.minimum is None else demand.minimum
+    if demand.needs_verified:
+        minimum = max(minimum, default)
+    lowest = score.caps[0] if score.caps else None
+    if lowest is not None and (lowest.limit == 0 or lowest.limit < minimum):
+        return "avoid", lowest.reason
+    if score.value is None:
+        return "unsettled", score.verdict
+    return _judge_number(score, score.value, minimum, needs_verified=demand.needs_verified)
+
+
+def _judge_number(score: Score, value: float, minimum: float, *, needs_verified: bool) -> tuple[Answer, str]:
+    low, high = (value if bound is None else bound for bound in (score.low, score.high))
+    numbers = f"score {value:.1f}, {minimum:g} is asked for"
+    if high < minimum:
+        return "avoid", "; ".join((numbers, *score.reason_texts[:1]))
+    if score.provisional or low < minimum:
+        missing = [signal for signal in score.signals if signal.state == "unknown"]
+        names = ", ".join(score.methodology.signals[signal.id].name for signal in missing[:3])
+        return "unsettled", (score.doubts or (f"not known: {names}" if names else numbers,))[0]
+    if needs_verified and not score.is_verified:
+        verified = "not verified (no cap, coverage, and 90 days of age are asked for)"
+        return "unsettled", "; ".join((*(cap.reason for cap in score.caps[:1]), verified))
+    return "no-objection", numbers
+
+
+def _list_findings(score: Score | None) -> Iterator[str]:
+    if score is None:
+        return
+    texts = [*score.reason_texts, *(f"not read: {doubt}" for doubt in score.doubts)]
+    unknown = [signal for signal in score.signals if signal.state == "unknown"]
+    texts += [f"{score.methodology.signals[signal.id].name} not known: {signal.reason}" for signal in unknown]
+    yield from list(dict.fromkeys(texts))[:_MAX_FINDINGS]
+
+
+def _list_avoided(score: Score | None) -> Iterator[str]:
+    if score is None:
+        return
+    avoided: dict[str, str] = {}
+    for signal in score.signals:
+        below, use = _AVOID.get(signal.id, (0.0, ""))
+        if signal.value is not None and signal.value < below:
+            avoided.setdefault(use, signal.reason)
+    yield from (f"{use} ({reason})" for use, reason in list(avoided.items())[:_MAX_FINDINGS])
+
+
+def _describe_licence(score: Score | None) -> str:
+    signal: Signal | None = next((item for item in score.signals if item.id == "licence"), None) if score else None
+    return "licence not known" if signal is None or signal.state == "unknown" else signal.reason
+
+
+# --- commands
+
+
+def _list_checks(subject: Subject) -> Iterator[Check]:
+    ecosystem, name, version = subject.ecosystem.lower(), subject.name, subject.version
+    if ecosystem == "pypi":
+        folder = "checked-files"
+        requirement = f"{name}=={version}" if version else name
+        yield Check(
+            _join("python", "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--dest", folder, requirement),
+            "downloads the wheel, and runs nothing of it",
+        )
+        yield Check(f"python -m pip hash {folder}/*", "its digest, for comparison with the lock file and the registry")
+        yield Check(_join("python", "-m", "pip", "index", "versions", name), "the versions that the registry lists")
+    elif ecosystem == "npm":
+        spec = f"{name}@{version}" if version else name
+        fields = ("version", "license", "dist.integrity", "dist.signatures", "scripts", "maintainers", "deprecated")
+        yield Check(_join("npm", "view", spec, *fields), "digest, signatures, scripts and publishers on the registry")
+        yield Check(_join("npm", "pack", "--ignore-scripts", spec), "downloads the archive, and runs nothing of it")
+        yield Check("npm audit signatures", "whether installed packages have valid signatures (in the project)")
+    elif ecosystem.startswith("huggingface"):
+        yield from _list_hub_checks(ecosystem.partition("-")[2], subject)
+    for file, digest in subject.digests[:1]:
+        yield Check(_join("sha256sum", file), f"must print {digest.removeprefix('sha256:')}")
+
+
+def _list_hub_checks(kind: str, subject: Subject) -> Iterator[Check]:
+    words = ["hf", "download", subject.name]
+    words += ["--repo-type", kind] if kind else []
+    words += ["--revision", subject.version] if subject.version else []
+    at = "at this commit" if subject.version else "at its newest commit"
+    readable = ["--include", _READABLE, "--local-dir", "checked-files"]
+    yield Check(_join(*words, *readable), f"card, configuration and code {at}, without weights; runs nothing of it")
+    if not kind:
+        yield Check(
+            _join("picklescan", "--huggingface", subject.name),
+            "what its pickle files import (newest commit; PyPI: picklescan)",
+        )
+
+
+def _join(*words: str) -> str:
+    """Return a command with its words quoted for a POSIX shell."""
+    return shlex.join(words)
+
+
+# --- output
+
+
+def render_text(guidance: Guidance) -> str:
+    """Return the report card as plain text, not wrapped."""
+    lines = ["Is it safe to use?", f"  {guidance.verdict}"]
+    for title, texts in (
+        ("Key findings", guidance.findings),
+        ("Meets what is asked of", guidance.suits),
+        ("Avoid it", guidance.avoid),
+    ):
+        lines += ["", title, *(f"  - {text}" for text in texts or ("nothing",))]
+    lines += ["", "Check it yourself"]
+    for check in guidance.checks:
+        lines += [f"  {check.command}", f"      {check.shows}"]
+    return "\n".join([*lines, "", f"Licence: {guidance.licence}"]) + "\n"
+
+
+def build_json(guidance: Guidance) -> object:
+    """Return the report card as values of JSON."""
+    return msgspec.to_builtins(guidance)

