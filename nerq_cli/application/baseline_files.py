@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from nerq_cli.decoders import build_json_decoder_late
 from nerq_cli.ecosystems import EcosystemId
 from nerq_cli.errors import UsageError
 from nerq_cli.inventory import Location
+from nerq_cli.manifests.discovery.gitignore import find_work_tree
 from nerq_cli.policy import baseline
-from nerq_cli.policy.baseline import Record, RecordedAdvisory, RecordedDependency, RecordedFinding, RecordedScore
+from nerq_cli.policy.baseline import (
+    DirectoryOf,
+    Record,
+    RecordedAdvisory,
+    RecordedDependency,
+    RecordedFinding,
+    RecordedScore,
+)
 from nerq_cli.policy.findings import Finding, Level
 
 if TYPE_CHECKING:
+    from nerq_cli.application.read_dependencies import Inputs
     from nerq_cli.application.session import Session
+    from nerq_cli.inventory import DependencyFile
     from nerq_cli.report.model import Report
 
 #: The file that ``nerq baseline`` writes in the scanned directory.
@@ -76,23 +87,32 @@ class _FindingLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 class _Baseline(msgspec.Struct, frozen=True, kw_only=True):
     methodology: str = ""
     complete: bool = True
+    directory: str = "."
+    directory_of: DirectoryOf = ""
+    files: tuple[str, ...] = ()
+    unscanned: tuple[str, ...] = ()
     dependencies: tuple[_Line, ...] = ()
     findings: tuple[_FindingLine, ...] = ()
 
 
-def render_baseline(report: Report, *, base: str = "") -> bytes:
+def render_baseline(report: Report, *, base: str = "", root: Path | None = None, target: Path | None = None) -> bytes:
     """Return the baseline of a run as JSON: sorted, a line per dependency and per finding, without any moment.
 
     Args:
         report: the run.
         base: the scanned directory, as in the locations of the report.
+        root: the scanned directory, for its place in the repository; None leaves that out.
+        target: the file that is written, for its place relative to that outside of a repository.
     """
     record = baseline.record_run(report.dependencies, report.findings, report.methodology.version, base=base)
     dependencies = sorted({msgspec.json.encode(_build_line(dependency)) for dependency in record.dependencies})
     findings = sorted({msgspec.json.encode(_build_finding_line(finding)) for finding in record.findings})
-    head = msgspec.json.encode({"nerq_baseline": FORMAT_VERSION})[1:-1]
+    files = sorted({_relate(file.path, base) for file in report.dependency_files})
+    place = {} if root is None else _describe_place(root, target)
+    head = msgspec.json.encode({"nerq_baseline": FORMAT_VERSION, **place})[1:-1]
     parts = [
         head,
+        b'"files":' + msgspec.json.encode(files),
         b'"methodology":' + msgspec.json.encode(record.methodology),
         b'"complete":' + msgspec.json.encode(report.complete),
         b'"dependencies":' + _join_lines(dependencies),
@@ -107,6 +127,7 @@ def encode_record(record: Record) -> bytes:
         methodology=record.methodology,
         dependencies=tuple(map(_build_line, record.dependencies)),
         findings=tuple(map(_build_finding_line, record.findings)),
+        unscanned=tuple(sorted(record.unscanned)),
     )
     return msgspec.json.encode(document)
 
@@ -118,7 +139,73 @@ def decode_record(content: bytes, label: str, notes: tuple[str, ...]) -> Record:
         UsageError: the document is damaged.
     """
     record = _read_baseline(_decode(_BASELINE_DECODER, content, label), label)
-    return msgspec.structs.replace(record, notes=notes)
+    return replace(record, notes=notes)
+
+
+def _relate(path: str, base: str) -> str:
+    return path.removeprefix(f"{base}/") if base else path
+
+
+def _describe_place(root: Path, target: Path | None) -> dict[str, str]:
+    """Return where a scanned directory is: in its repository, else as seen from a file."""
+    directory = Path(os.path.realpath(root))
+    work_tree = find_work_tree(directory)
+    if work_tree is not None:
+        return {"directory": directory.relative_to(work_tree).as_posix(), "directory_of": "repository"}
+    if target is None:
+        return {}
+    start = os.path.realpath(target.parent)
+    return {"directory": Path(os.path.relpath(directory, start)).as_posix(), "directory_of": "file"}
+
+
+def place_record(record: Record, path: Path, inputs: Inputs, files: Iterable[DependencyFile]) -> Record:
+    """Return a recorded run as seen from the scanned directory, and what of it this run leaves out.
+
+    A file that the run recorded, that is still there and that this run does not read, is left out.
+
+    Args:
+        record: the run.
+        path: the file that records it.
+        inputs: what this run scans.
+        files: what this run reads.
+    """
+    scanned = Path(os.path.realpath(inputs.root))
+    directory = _find_recorded_directory(record, path, scanned)
+    read_paths = {os.path.realpath(file.path) for file in files}
+    left_out = [
+        file
+        for file in record.files
+        if os.path.isfile(full_path := os.path.join(directory, file))  # noqa: PTH113, PTH118 - thousands of files
+        and os.path.realpath(full_path) not in read_paths
+    ]
+    if left_out:
+        locations = (Location(path=file, line=0) for file in left_out)
+        record = replace(record, unscanned=frozenset(baseline.find_projects(locations)))
+    if len(inputs.paths) == 1 and directory != scanned:
+        if scanned.is_relative_to(directory):
+            record = baseline.relocate(record, scanned.relative_to(directory).as_posix())
+        elif directory.is_relative_to(scanned):
+            record = baseline.relocate(record, f"../{directory.relative_to(scanned).as_posix()}")
+    if record.unscanned:
+        note = f"some dependency files of {record.label} were not scanned: what they have is not removed or resolved"
+        record = replace(record, notes=(*record.notes, note))
+    return record
+
+
+def _find_recorded_directory(record: Record, path: Path, scanned: Path) -> Path:
+    """Return the directory that a recorded run scanned; of a moved file the one that is scanned now."""
+    directory_of_file = Path(os.path.realpath(path)).parent
+    if record.directory_of == "repository":
+        work_tree = find_work_tree(scanned)
+        return scanned if work_tree is None else Path(os.path.normpath(work_tree / record.directory))
+    if record.directory_of == "file":
+        directory = Path(os.path.normpath(directory_of_file / record.directory))
+        return directory if any((directory / file).is_file() for file in record.files) else scanned
+    # The paths in a report are relative to the directory where it was made: most likely where it is.
+    current = Path(os.path.realpath(os.curdir))
+    if current.is_relative_to(directory_of_file) and any((directory_of_file / file).is_file() for file in record.files):
+        return directory_of_file
+    return current
 
 
 def _join_lines(lines: Sequence[bytes]) -> bytes:
@@ -211,6 +298,7 @@ class _Finding(msgspec.Struct, frozen=True, kw_only=True):
 class _Report(msgspec.Struct, frozen=True, kw_only=True):
     tool: _Tool
     complete: bool = False
+    dependency_files: tuple[_Location, ...] = ()
     dependencies: tuple[_Dependency, ...]
     findings: tuple[_Finding, ...]
 
@@ -220,7 +308,18 @@ _BASELINE_DECODER: Final = build_json_decoder_late(_Baseline)
 _REPORT_DECODER: Final = build_json_decoder_late(_Report)
 
 
-def read_chosen_baseline(session: Session, chosen: str | None) -> Record | None:
+class ChosenBaseline(NamedTuple):
+    """A recorded run, and the file that records it."""
+
+    record: Record
+    path: Path
+
+    def place(self, inputs: Inputs, files: Iterable[DependencyFile]) -> Record:
+        """Return the run as seen from the scanned directory; the arguments are those of `place_record`."""
+        return place_record(self.record, self.path, inputs, files)
+
+
+def read_chosen_baseline(session: Session, chosen: str | None) -> ChosenBaseline | None:
     """Return the run that the user names, else the one that the settings name; None if neither does.
 
     A file that the settings of the scanned project name must be in their directory: a project could have other files of
@@ -230,7 +329,7 @@ def read_chosen_baseline(session: Session, chosen: str | None) -> Record | None:
         UsageError: the file cannot be used.
     """
     path = find_chosen_baseline(session, chosen)
-    return None if path is None else read_baseline(path)
+    return None if path is None else ChosenBaseline(read_baseline(path), path)
 
 
 def find_chosen_baseline(session: Session, chosen: str | None) -> Path | None:
@@ -357,6 +456,10 @@ def _read_baseline(document: _Baseline, label: str) -> Record:
         ),
         label=label,
         notes=tuple(_describe_incomplete(label, complete=document.complete)),
+        files=document.files,
+        directory=document.directory,
+        directory_of=document.directory_of,
+        unscanned=frozenset(document.unscanned),
     )
 
 
@@ -369,6 +472,7 @@ def _read_report(document: _Report, label: str) -> Record:
         ),
         label=label,
         notes=tuple(_describe_incomplete(label, complete=document.complete)),
+        files=tuple(file.path for file in document.dependency_files),
     )
 
 

@@ -72,7 +72,7 @@ def build_report(
         all_findings,
         threshold=options.policy.describe_threshold(options.threshold),
         below_count=states.count("below"),
-        is_empty=not states,
+        empty_reason="" if states else _explain_empty(dependency_files),
         problem_count=error_count,
         incomplete=incomplete,
         optional_missing=optional_missing,
@@ -112,6 +112,10 @@ def build_report(
         list_only=list_only,
         comparison=comparison,
     )
+
+
+def _explain_empty(dependency_files: Sequence[DependencyFile]) -> str:
+    return "the dependency files declare nothing" if dependency_files else "no dependency file is left"
 
 
 def check_rules(

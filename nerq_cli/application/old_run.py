@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from nerq_cli.application.build_report import check_rules
 from nerq_cli.application.foreign_origins import list_foreign_origins
 from nerq_cli.application.scan import assess_declarations, select_groups
-from nerq_cli.application.since import OldProject, count_common_end, read_old_project
+from nerq_cli.application.since import OldProject, count_common_end, drop_place, read_old_project
 from nerq_cli.inventory import Declaration, DependencyFile, Location, Package
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy.baseline import TEXT_RULES, Record, record_run
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from nerq_cli.application.session import Session
     from nerq_cli.policy.age import AgeRule
     from nerq_cli.policy.findings import Finding
+    from nerq_cli.policy.waivers import Waiver
 
+#: Begins the ids of the rules about waivers.
+_WAIVER_RULES = "waiver-"
 _NOWHERE = Location(path="", line=0)
 
 
@@ -76,6 +79,7 @@ class OldRun(msgspec.Struct, frozen=True, kw_only=True):
             old_assessments += assess_declarations(changed_declarations, old_options, provider, scorer)
         old_rules = tuple(rule for rule in options.age_rules if self._applied(rule))
         findings = check_rules(files, old_assessments, origins, replace(options, age_rules=old_rules))
+        findings = tuple(finding for finding in findings if not self._is_about_new_waiver(finding, options.waivers))
         if self.moved:
             findings = tuple(map(self._move, findings))
         return record_run(
@@ -98,6 +102,14 @@ class OldRun(msgspec.Struct, frozen=True, kw_only=True):
             return replace(finding, text=text)
         locations = (replace(place, path=self.moved.get(place.path, place.path)) for place in finding.locations)
         return replace(finding, text=text, locations=tuple(locations))
+
+    def _is_about_new_waiver(self, finding: Finding, waivers: Iterable[Waiver]) -> bool:
+        """Whether a finding is about a waiver that the settings did not have: the earlier run has no such finding."""
+        known = self.project.waivers
+        if known is None or not finding.id.startswith(_WAIVER_RULES):
+            return False
+        locations = {waiver.location for waiver in waivers if drop_place(waiver) in known}
+        return locations.isdisjoint(finding.locations)
 
     def _applied(self, rule: AgeRule) -> bool:
         """Whether an age rule was in force: it is a default or of the user, or its file is the same."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -37,6 +38,7 @@ from nerq_cli.vulnerabilities.matching import match_advisories
 
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
+    from nerq_cli.application.baseline_files import ChosenBaseline
     from nerq_cli.application.evidence_run import EvidenceProvider, EvidenceRun
     from nerq_cli.application.old_run import OldRun
     from nerq_cli.application.read_dependencies import Inputs
@@ -87,17 +89,12 @@ def run_scan(
         UsageError: a path, a group or a name to explain does not exist, or there is nothing to compare with.
         StaleDataError: the advisory database is needed, and older than the settings allow.
     """
-    from nerq_cli.application.read_dependencies import read_inputs  # a check of single packages does without
-
     started_at = time.monotonic()
     selection: tuple[Assessment, ...] = ()
     run = session.open_run()
     base = inputs.base
-    earlier: Record | OldRun | None = None
-    if since is None and not options.list_only and (baseline or session.config.baseline):
-        from nerq_cli.application.baseline_files import read_chosen_baseline
-
-        earlier = read_chosen_baseline(session, baseline)
+    since = None if options.list_only else since
+    chosen = None if options.list_only else _choose_baseline(session, baseline, has_other=since is not None)
     inputs = replace(
         inputs,
         no_mcp=inputs.no_mcp or bool(session.config.no_mcp and not inputs.user_config),
@@ -110,9 +107,7 @@ def run_scan(
     )
     inputs = replace(inputs, exclude=(*session.config.exclude, *inputs.exclude))
     try:
-        read_files = read_inputs(inputs, session.create_progress, open_cache=session.open_second_cache, notes=run.notes)
-        dependency_files = session.name_indexes(read_files)
-        del read_files
+        dependency_files = session.name_indexes(_read_files(inputs, session, since, run.notes))
         options = session.select_vex(options, dependency_files, base)
         if session.obeys_project or (session.config.nested and not session.settings.no_config):
             dependency_files, options = apply_nested_settings(dependency_files, options, session.config, inputs.root)
@@ -122,10 +117,13 @@ def run_scan(
         rules = session.build_rules(dependency_files)
         age_rules = () if options.list_only else session.read_age_rules(dependency_files, inputs.root)
         options = replace(options, age_rules=age_rules)
-        if since is not None and not options.list_only:
+        earlier: Record | OldRun | None = None
+        if since is not None:
             from nerq_cli.application.old_run import open_old_run
 
             earlier = open_old_run(inputs, since, session, dependency_files, options.age_rules)
+        elif chosen is not None:
+            earlier = chosen.place(inputs, dependency_files)
         if explain and not _must_stop(
             dependency_files, options
         ):  # a misspelt name is reported before any request is sent
@@ -146,6 +144,40 @@ def run_scan(
         if report.dependencies and not report.list_only:
             selection = select_dependencies(explain, report.dependencies)
     return ScanResult(finish_report(report, run, started_at), selection)
+
+
+def _choose_baseline(session: Session, baseline: str | None, *, has_other: bool) -> ChosenBaseline | None:
+    """Return the recorded run to compare with; the settings of the session lose one that is not used."""
+    if session.config.baseline and (has_other or baseline is not None):
+        from nerq_cli.config.layers import drop_weakening
+
+        session.config = drop_weakening(session.config, "baseline")
+    if has_other or not (baseline or session.config.baseline):
+        return None
+    from nerq_cli.application.baseline_files import read_chosen_baseline
+
+    return read_chosen_baseline(session, baseline)
+
+
+def _read_files(inputs: Inputs, session: Session, since: str | None, notes: list[str]) -> tuple[DependencyFile, ...]:
+    """Return the dependency files; none if a change since a commit removed the last one. Add notes about other files.
+
+    Raises:
+        NothingToScanError: there is no dependency file, nor was there one.
+    """
+    from nerq_cli.application.read_dependencies import read_inputs  # a check of single packages does without
+
+    try:
+        return read_inputs(inputs, session.create_progress, open_cache=session.open_second_cache, notes=notes)
+    except NothingToScanError:
+        if since is None:
+            raise
+        from nerq_cli.application.since import read_old_project
+
+        old_files = read_old_project(inputs, since, reads_settings=False).dependency_files
+        if not old_files or any(os.path.lexists(file.path) for file in old_files):  # left out, not removed
+            raise
+        return ()
 
 
 def _is_partial(inputs: Inputs, options: ScanOptions) -> bool:

@@ -351,7 +351,8 @@ def _layer_settings(settings: Settings, root: Path) -> Config:
     from nerq_cli.config.layers import apply_layers, read_environment
 
     variables, warnings = read_environment(os.environ)
-    return replace(apply_layers(config, variables, options), warnings=(*config.warnings, *warnings))
+    config = apply_layers(config, variables, options)
+    return replace(config, warnings=(*config.warnings, *warnings))
 
 
 def _check_licence_lists(config: Config) -> None:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from nerq_cli.application.read_dependencies import Inputs
     from nerq_cli.config import Config
     from nerq_cli.inventory import DependencyFile
+    from nerq_cli.policy.waivers import Waiver
 
 #: Directories that no search enters.
 _INSTALLED: Final = ("node_modules/", "site-packages/")
@@ -54,6 +55,8 @@ class OldProject(msgspec.Struct, frozen=True, kw_only=True):
     same_files: frozenset[str] = frozenset()
     #: Sentences about what could not be read there.
     notes: tuple[str, ...] = ()
+    #: The waivers of the settings there, without their places; None if they are not read.
+    waivers: frozenset[Waiver] | None = None
 
 
 def read_old_project(
@@ -87,6 +90,7 @@ def read_old_project(
             for path in tree.unread_submodules
         ]
         dependency_files: tuple[DependencyFile, ...] = ()
+        waivers: frozenset[Waiver] | None = None
         if old_inputs.paths:
             try:
                 dependency_files = tree.read(old_inputs)
@@ -96,7 +100,8 @@ def read_old_project(
             notes.append(f"{label} has nothing at {', '.join(inputs.paths)}: everything counts as new")
         same_files = tree.find_same(settings_files)
         if reads_settings:
-            notes += _compare_settings(tree, inputs, label, dependency_files)
+            waivers, weaker = _compare_settings(tree, inputs, label, dependency_files)
+            notes += weaker
     errors = [problem for file in dependency_files for problem in file.problems if problem.level != "note"]
     if errors:
         paths = ", ".join(dict.fromkeys(problem.path for problem in errors[:3]))
@@ -107,6 +112,7 @@ def read_old_project(
         label=label,
         same_files=same_files,
         notes=tuple(notes),
+        waivers=waivers,
     )
 
 
@@ -333,8 +339,11 @@ def _is_below(path: Path, root: Path) -> bool:
 
 def _compare_settings(
     tree: _Tree, inputs: Inputs, label: str, dependency_files: Sequence[DependencyFile]
-) -> Iterator[str]:
-    """Yield how the settings of the project are weaker than they were: a change must not lower its own bar unseen."""
+) -> tuple[frozenset[Waiver] | None, tuple[str, ...]]:
+    """Return the waivers of the old settings, without their places, and how the settings of now are weaker.
+
+    A change must not lower its own bar unseen. The waivers are None if the old settings cannot be used.
+    """
     from nerq_cli.config.weaker import find_weaker
 
     new = read_config(inputs.root)
@@ -343,10 +352,11 @@ def _compare_settings(
         old = read_config(old_root)
         old_nested = _read_nested(old, dependency_files, old_root, tree.working_directory)
     except ConfigError:
-        yield f"the settings of {label} cannot be used: whether those of now are weaker is not known"
-        return
+        return None, (f"the settings of {label} cannot be used: whether those of now are weaker is not known",)
+    notes: list[str] = []
     if weaker := list(find_weaker(old, new)):
-        yield f"{new.path or 'the settings'} accepts more than at {label}: {'; '.join(weaker)}"
+        subject = f"{new.path} accepts" if new.path else "the default settings accept"
+        notes.append(f"{subject} more than at {label}: {'; '.join(weaker)}")
     new_nested = _read_nested(new, dependency_files, inputs.root, None)
     for folder in sorted(old_nested.keys() | new_nested.keys()):
         # Without waivers, and with the rest of the root's: what is weaker there is stated above.
@@ -356,7 +366,14 @@ def _compare_settings(
         )
         weaker = [text for text in find_weaker(before, after) if text not in weaker]
         if weaker:
-            yield f"the settings in {folder} accept more than at {label}: {'; '.join(weaker)}"
+            notes.append(f"the settings in {folder} accept more than at {label}: {'; '.join(weaker)}")
+    waivers = (waiver for config in (old, *old_nested.values()) for waiver in config.waivers)
+    return frozenset(map(drop_place, waivers)), tuple(notes)
+
+
+def drop_place(waiver: Waiver) -> Waiver:
+    """Return a waiver without the place of its table, to compare it with those of another state of the file."""
+    return replace(waiver, location=None)
 
 
 def _read_nested(

@@ -87,7 +87,7 @@ def baseline(
         write_message("error", f"nothing was recorded: {report.exit_reason}")
         raise typer.Exit(report.exit)
     check_unread([target], list_read_files(report))
-    write_file(target, [render_baseline(report, base=inputs.base)])
+    write_file(target, [render_baseline(report, base=inputs.base, root=inputs.root, target=target)])
     if not quiet:
         write_warnings(report.warnings)
         if not report.complete:

@@ -52,7 +52,7 @@ def build_config(
     config = replace(_build(merge(layer), path=path, warnings=warnings, waivers=waivers), values=layer)
     weakenings = tuple(_find_weakenings(config))
     if weakenings:
-        warning = f"{path} weakens the check: {'; '.join(weakenings)}"
+        warning = _describe_weakenings(path, weakenings)
         config = replace(config, weakenings=weakenings, warnings=(*warnings, warning))
     return config
 
@@ -68,6 +68,20 @@ def apply_layers(config: Config, *layers: Mapping[str, Value]) -> Config:
         weakenings=config.weakenings,
         waivers=config.waivers,
     )
+
+
+def drop_weakening(config: Config, key: str) -> Config:
+    """Return the settings of a file without the warning about one that the run does not use at all."""
+    kept = tuple(text for text in config.weakenings if not text.startswith(f"{key} = "))
+    described = _describe_weakenings(config.path, config.weakenings)
+    warnings = (
+        _describe_weakenings(config.path, kept) if warning == described else warning for warning in config.warnings
+    )
+    return replace(config, weakenings=kept, warnings=tuple(filter(None, warnings)))
+
+
+def _describe_weakenings(path: str, weakenings: tuple[str, ...]) -> str:
+    return f"{path} weakens the check: {'; '.join(weakenings)}" if weakenings else ""
 
 
 def _build(values: dict[str, Value], **more: Any) -> Config:  # noqa: ANN401 - fields of Config

@@ -294,5 +294,9 @@ def describe_searched_files() -> str:
 
 def describe_known_files() -> str:
     """Return all files that can be read, for a message."""
-    unsearched = (file_format.file_patterns for file_format in FORMATS.values() if not file_format.name_endings)
+    unsearched = (
+        file_format.file_patterns
+        for name, file_format in FORMATS.items()
+        if not file_format.name_endings and name != REFERENCES
+    )
     return "; ".join((describe_searched_files(), *unsearched))

@@ -24,6 +24,9 @@ from nerq_cli.signals.advisories import SEVERITIES, merge_advisories
 #: ``replaced``: another version, and the order of the two is not known; ``rescored``: the same version, another score.
 ChangeKind: TypeAlias = Literal["added", "removed", "upgraded", "downgraded", "replaced", "rescored"]
 
+#: What the directory of a run is relative to; empty if that is not known.
+DirectoryOf: TypeAlias = Literal["repository", "file", ""]
+
 #: Points from which a lower score of a dependency below its threshold is worse. Scores move a little as time passes.
 MIN_FALL: Final = 1.0
 #: Points from which the part of a signal in a score is listed among what moved it.
@@ -36,6 +39,8 @@ _VERSION_RULES: Final = frozenset(
 TEXT_RULES: Final = frozenset({"not-judged", "foreign-origin", "lock-drift"})
 #: Rules about a score, which is worse if it fell or a new advisory lowers it.
 _SCORE_RULES: Final = frozenset({"score-below-threshold"})
+#: Begins the path from the directory above.
+_ABOVE: Final = "../"
 _UNCHECKED_STATES: Final = frozenset({"unknown", "not-judged"})
 #: The line in ``(requirements.txt:3)``.
 _LINE: Final = compile_late(r":[0-9]+\)", re.ASCII)
@@ -114,6 +119,13 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     label: str = ""
     #: Sentences about what it does not have.
     notes: tuple[str, ...] = ()
+    #: Paths of its dependency files, relative to ``directory``.
+    files: tuple[str, ...] = ()
+    #: The scanned directory: relative to the root of the repository, else to the file that records the run.
+    directory: str = "."
+    directory_of: DirectoryOf = ""
+    #: Directories of projects of which the other run leaves files out: it shows nothing as removed or resolved there.
+    unscanned: frozenset[str] = frozenset()
 
 
 class SignalChange(msgspec.Struct, frozen=True, gc=False):
@@ -301,6 +313,34 @@ def freeze_parts(parts: Score | RecordedScore | None) -> RecordedScore:
     return RecordedScore(read_signals(parts), _read_caps(parts))
 
 
+def relocate(record: Record, prefix: str) -> Record:
+    """Return a record with paths relative to a directory below the scanned one: what is outside of it is left out.
+
+    ``prefix`` is that directory; ``../sub`` is the scanned one, as seen from the directory above it.
+    """
+
+    def place(directories: Iterable[str]) -> tuple[str, ...]:
+        if prefix.startswith(_ABOVE):
+            return tuple("/".join(filter(None, (prefix[len(_ABOVE) :], directory))) for directory in directories)
+        inside = (directory for directory in directories if f"{directory}/".startswith(f"{prefix}/"))
+        return tuple(directory[len(prefix) + 1 :] for directory in inside)
+
+    return replace(
+        record,
+        dependencies=tuple(
+            replace(dependency, projects=projects)
+            for dependency in record.dependencies
+            if (projects := place(dependency.projects))
+        ),
+        findings=tuple(
+            replace(finding, projects=place(finding.projects))
+            for finding in record.findings
+            if not finding.projects or place(finding.projects)
+        ),
+        unscanned=frozenset(place(record.unscanned)),
+    )
+
+
 # --- Dependencies
 
 
@@ -320,6 +360,8 @@ def compare(before: Record, after: Record) -> Comparison:
         rows: dict[tuple[str | None, str | None], list[_Pair]] = defaultdict(list)
         for pair in _pair_entries(key[0], old_entries.get(key, nothing), new_entries.get(key, nothing)):
             old, new = pair.old, pair.new
+            if new is None and pair.project in before.unscanned:
+                continue
             rows[None if old is None else old.version, None if new is None else new.version].append(pair)
         for pairs in rows.values():
             if change := _describe_change(pairs, has_scores=has_scores):
@@ -437,8 +479,7 @@ def _find_kind(
     if old is None or new is None:
         return "added" if old is None else "removed"
     if old.version == new.version:
-        is_moved = has_scores and (old.score != new.score or old.state != new.state)
-        return "rescored" if is_moved else None
+        return "rescored" if has_scores and _is_rescored(old, new) else None
     if not old.version or not new.version:
         return "replaced"
     ecosystem = get_ecosystem(old.ecosystem)
@@ -447,6 +488,15 @@ def _find_kind(
     if ecosystem.is_same_version(old.version, new.version):
         return "replaced"
     return "upgraded" if ecosystem.is_at_least(new.version, old.version) else "downgraded"
+
+
+def _is_rescored(old: RecordedDependency, new: RecordedDependency) -> bool:
+    """Whether the score moved, and not only what it is judged by: a threshold or a group."""
+    if old.score != new.score:
+        return True
+    if old.state == new.state:
+        return False
+    return old.score is None or bool(_compare_signals(old.parts, new.parts) or _compare_caps(old.parts, new.parts))
 
 
 def _compare_signals(
@@ -526,7 +576,12 @@ def mark_findings(
         )
         for number, (finding, record) in enumerate(zip(findings, records, strict=True))
     )
-    gone = [old for group in candidates.values() for old in group if not old.undecided]
+    gone = [
+        old
+        for group in candidates.values()
+        for old in group
+        if not old.undecided and not (before.unscanned and before.unscanned.issuperset(old.projects))
+    ]
     unchecked_packages = {
         dependency.purl for dependency in after.dependencies if dependency.state in _UNCHECKED_STATES
     } | {record.package for record in records if record.undecided}

@@ -27,7 +27,7 @@ def decide_exit(
     *,
     threshold: str,
     below_count: int = 0,
-    is_empty: bool = False,
+    empty_reason: str = "",
     problem_count: int = 0,
     incomplete: Sequence[str] = (),
     optional_missing: Sequence[str] = (),
@@ -42,7 +42,7 @@ def decide_exit(
         findings: what the rules found, also at the level ``allow``.
         threshold: lowest passing score, as text.
         below_count: number of dependencies below their threshold, whatever the level of the rule.
-        is_empty: whether there is no dependency.
+        empty_reason: why there is no dependency; empty if there are some.
         problem_count: number of problems in dependency files.
         incomplete: what could not be checked, beside findings.
         optional_missing: missing evidence that decides no state; never fails the run.
@@ -74,8 +74,8 @@ def decide_exit(
     if unchecked:
         reason = f"{result}{brackets}, but not everything could be checked: {'; '.join(unchecked)}"
         return Verdict(status=ExitStatus.PASSED, reason=reason)
-    if is_empty:
-        result = "the dependency files declare nothing"
+    if empty_reason:
+        result = empty_reason
     elif not known and not below_count:
         result = "everything at or above the threshold"
     return Verdict(status=ExitStatus.PASSED, reason="; ".join((result, *details)))
@@ -88,7 +88,7 @@ def count_known(findings: Sequence[Finding]) -> int:
 
 def _describe_known(count: int) -> Iterator[str]:
     if count:
-        yield f"{count:,} known, in the baseline"
+        yield f"{count:,} known, as before"
 
 
 def _is_known(finding: Finding) -> bool:

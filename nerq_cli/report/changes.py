@@ -124,7 +124,7 @@ def describe_score(change: DependencyChange) -> str:
 
 
 def _format_score(score: float | None, state: str | None) -> str:
-    return f"{score:.1f}" if score is not None else state or "no score"
+    return f"{score:.1f}" if score is not None else f"no score ({state})" if state else "no score"
 
 
 def describe_causes(report: Report, change: DependencyChange) -> Iterator[str]:

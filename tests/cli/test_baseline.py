@@ -46,7 +46,7 @@ def test_a_team_begins_without_a_failing_build_and_new_findings_fail(nerq: Nerq,
     assert "wrote nerq-baseline.json: 2 packages, 2 findings that would fail" in result.err
     result = scan(nerq, "--baseline", FILE)
     assert result.status == 0
-    assert result.json["exit"]["reason"].startswith("nothing new or worse; 2 known, in the baseline")
+    assert result.json["exit"]["reason"].startswith("nothing new or worse; 2 known, as before")
     assert [finding["change"] for finding in result.json["findings"]] == ["unchanged", "unchanged"]
     assert (kinds(result), result.json["comparison"]["baseline"]) == ([], FILE)
     services.advisory("other", "1.0", identifier="GHSA-2", **HIGH)
@@ -125,6 +125,7 @@ def test_the_file_goes_beside_what_is_scanned_or_where_the_user_wants(
 ) -> None:
     (project / "web").mkdir()
     (project / "requirements.txt").rename(project / "web" / "requirements.txt")
+    (project / ".git").mkdir()
     record(nerq, "web")
     record(nerq, "web", "--output", "here.json")
     assert (project / "web" / FILE).read_bytes() == (project / "here.json").read_bytes()
@@ -339,3 +340,81 @@ def test_words_of_a_baseline_cannot_style_the_terminal(nerq: Nerq, project: Path
             assert "\x1b[31m" not in text
             assert "\u202e" not in text
             assert not any(line.startswith("::error") for line in text.splitlines())
+
+
+@pytest.mark.parametrize("has_repository", [True, False])
+def test_a_part_of_the_project_is_compared_with_that_part(
+    nerq: Nerq, project: Path, monkeypatch: pytest.MonkeyPatch, *, has_repository: bool
+) -> None:
+    if has_repository:
+        (project / ".git").mkdir()
+    record(nerq)
+    (project / "sub").mkdir()
+    (project / "sub" / "requirements.txt").write_text("other==1.0\n")
+    monkeypatch.chdir(project / "sub")
+    below = scan(nerq, "--baseline", f"../{FILE}")
+    monkeypatch.chdir(project)
+    for result in (scan(nerq, "sub", "--baseline", FILE), below):
+        assert result.status == 1
+        assert {finding["change"] for finding in result.json["findings"]} == {"new"}
+        assert kinds(result) == [("added", "other")]
+        assert result.json["comparison"]["findings"]["resolved"] == 0
+    record(nerq)
+    again = scan(nerq, "sub", "--baseline", FILE)
+    assert (again.status, kinds(again)) == (0, [])
+
+
+def test_a_baseline_of_a_part_is_that_of_this_part_of_the_project(nerq: Nerq, project: Path) -> None:
+    (project / "sub").mkdir()
+    (project / "sub" / "requirements.txt").write_text("other==1.0\n")
+    for target in ("sub/b.json", "b.json"):
+        record(nerq, "sub", "--output", target)
+        result = scan(nerq, "--baseline", target)
+        assert result.status == 1
+        # other 1.0 is in one directory more, and worse
+        assert kinds(result) == [("added", "demo"), ("added", "other")]
+
+
+@pytest.mark.parametrize("is_report", [True, False])
+def test_what_is_not_scanned_is_neither_removed_nor_resolved(nerq: Nerq, project: Path, *, is_report: bool) -> None:
+    (project / "requirements-dev.txt").write_text("other==1.0\n")
+    (project / "requirements.txt").write_text("demo==1.0\n")
+    if is_report:
+        (project / FILE).write_text(scan(nerq).out)
+    else:
+        record(nerq)
+    result = scan(nerq, "requirements.txt", "--baseline", FILE)
+    assert kinds(result) == []
+    assert result.json["comparison"]["findings"]["resolved"] == 0
+    assert any("were not scanned" in warning for warning in result.json["warnings"])
+    (project / "requirements-dev.txt").unlink()
+    result = scan(nerq, "requirements.txt", "--baseline", FILE)
+    assert kinds(result) == [("removed", "other")]
+    assert result.json["comparison"]["findings"]["resolved"] == 2
+
+
+def test_a_file_that_was_moved_is_compared_with_the_scanned_directory(nerq: Nerq, project: Path) -> None:
+    record(nerq)
+    (project / "ci").mkdir()
+    (project / FILE).rename(project / "ci" / "b.json")
+    result = scan(nerq, "--baseline", "ci/b.json")
+    assert (result.status, kinds(result)) == (0, [])
+
+
+def test_another_threshold_moves_no_score(nerq: Nerq) -> None:
+    record(nerq)
+    result = scan(nerq, "--threshold", "100", "--baseline", FILE)
+    assert kinds(result) == []
+    assert result.status == 1
+
+
+def test_a_baseline_that_is_not_used_is_no_weakening(nerq: Nerq, project: Path) -> None:
+    record(nerq)
+    (project / "nerq.toml").write_text(f'baseline = "{FILE}"\nthreshold = 50\n')
+    assert scan(nerq).json["warnings"][0] == (
+        f"nerq.toml weakens the check: threshold = 50 (default 70); baseline = {FILE}"
+    )
+    for options in (("--baseline", ""), ("--baseline", FILE)):
+        assert "nerq.toml weakens the check: threshold = 50 (default 70)" in scan(nerq, *options).json["warnings"]
+    (project / "nerq.toml").write_text(f'baseline = "{FILE}"\n')
+    assert not [warning for warning in scan(nerq, "--baseline", "").json["warnings"] if "weakens" in warning]

@@ -79,7 +79,7 @@ def test_only_what_is_new_fails(nerq: Nerq, project: Path, services: Any) -> Non
     result = scan(nerq)
     assert result.status == 0
     assert {finding["change"] for finding in result.json["findings"]} == {"unchanged"}
-    assert "nothing new or worse; 2 known, in the baseline" in result.json["exit"]["reason"]
+    assert "nothing new or worse; 2 known, as before" in result.json["exit"]["reason"]
     table = nerq("scan", *AS_OF, "--since", "main").out
     assert "2 known" in table
     assert "✖" in next(line for line in table.splitlines() if " demo " in line)
@@ -564,3 +564,51 @@ def test_findings_of_a_renamed_file_are_as_before(nerq: Nerq, project: Path) -> 
 )
 def test_moved_files_are_found_by_their_names(old: list[str], new: list[str], expected: dict[str, str]) -> None:
     assert find_moved(old, new) == expected
+
+
+def test_the_removal_of_the_last_dependency_file_passes(nerq: Nerq, project: Path) -> None:
+    content = (project / "requirements.txt").read_text()
+    (project / "requirements.txt").unlink()
+    result = scan(nerq)
+    assert result.status == 0
+    assert changes(result) == [("removed", "demo", "1.0", None), ("removed", "other", "1.0", None)]
+    assert result.json["exit"]["reason"] == "no dependency file is left"
+    assert nerq("scan", *AS_OF).status == 4
+    (project / "requirements.txt").write_text(content)
+    assert nerq("scan", *AS_OF, "--since", "main", "--exclude", "requirements.txt").status == 4
+    (project / ".gitignore").write_text("requirements.txt\n")
+    git("rm", "-q", "--cached", "requirements.txt")
+    assert nerq("scan", *AS_OF, "--since", "main").status == 4  # left out, not removed
+
+
+def test_a_waiver_that_comes_with_its_package_resolves_nothing(nerq: Nerq, project: Path, services: Any) -> None:
+    services.advisory("demo", "2.0", identifier="GHSA-1-1", **HIGH)
+    (project / "requirements.txt").write_text("demo==2.0\nother==1.0\n")
+    waiver = '[[waivers]]\npackage = "pypi:demo"\nreason = "r"\nuntil = 2027-01-31\nadvisory = "GHSA-1-1"\n'
+    (project / "nerq.toml").write_text(f"threshold = 40\n{waiver}")
+    result = scan(nerq)
+    assert [finding["change"] for finding in result.json["findings"] if finding["waiver"] is None] == []
+    assert result.json["comparison"]["findings"]["resolved"] == 0
+    commit("with a waiver")
+    git("branch", "-f", "base")
+    (project / "requirements.txt").write_text("other==1.0\n")
+    [finding] = scan(nerq, since="base").json["findings"]
+    assert (finding["id"], finding["change"]) == ("waiver-unused", "new")
+    commit("without the package")
+    git("branch", "-f", "base")
+    [finding] = scan(nerq, since="base").json["findings"]
+    assert (finding["id"], finding["change"]) == ("waiver-unused", "unchanged")
+
+
+def test_settings_that_were_removed_are_the_defaults(nerq: Nerq, project: Path) -> None:
+    (project / "nerq.toml").write_text("threshold = 90\n")
+    commit("settings")
+    (project / "nerq.toml").unlink()
+    warnings = scan(nerq, since="HEAD").json["warnings"]
+    assert any(warning.startswith("the default settings accept more than at HEAD at ") for warning in warnings)
+
+
+def test_a_score_that_is_not_known_is_no_state(nerq: Nerq, project: Path, registry: Any) -> None:
+    (project / "requirements.txt").write_text("demo==3.0\nother==1.0\n")
+    table = nerq("scan", *AS_OF, "--since", "main").out
+    assert "→ no score (unknown)" in " ".join(table.split())

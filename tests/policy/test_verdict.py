@@ -29,7 +29,12 @@ def decide(*findings: Finding, threshold: str = "70", **more: Any) -> Verdict:
     ("findings", "more", "status", "reason"),
     [
         ((), {}, ExitStatus.PASSED, "everything at or above the threshold"),
-        ((), {"is_empty": True}, ExitStatus.PASSED, "the dependency files declare nothing"),
+        (
+            (),
+            {"empty_reason": "the dependency files declare nothing"},
+            ExitStatus.PASSED,
+            "the dependency files declare nothing",
+        ),
         ((BELOW,), {"strict": True}, ExitStatus.BELOW, "1 below 70"),
         ((BELOW, UNKNOWN), {"strict": True}, ExitStatus.BELOW, "1 below 70"),
         ((BELOW, BELOW, UNLISTED), {}, ExitStatus.BELOW, "2 below 70, 1 name in no public index"),
@@ -93,7 +98,7 @@ def test_what_could_not_be_checked_and_is_accepted_passes_and_is_named(finding: 
     ("more", "reason"),
     [
         ({"waiver": AppliedWaiver(reason="not reachable")}, "nothing fails; 1 waived by a waiver"),
-        ({"change": "unchanged"}, "nothing new or worse; 1 known, in the baseline"),
+        ({"change": "unchanged"}, "nothing new or worse; 1 known, as before"),
     ],
 )
 def test_a_finding_that_is_accepted_does_not_fail(more: dict[str, Any], reason: str) -> None:
@@ -103,7 +108,7 @@ def test_a_finding_that_is_accepted_does_not_fail(more: dict[str, Any], reason: 
 def test_what_is_known_is_counted_beside_what_fails() -> None:
     known, worse = replace(BELOW, change="unchanged"), replace(BELOW, change="worse")
     verdict = decide(known, known, worse, replace(BELOW, change="new"), below_count=4)
-    assert verdict == Verdict(status=ExitStatus.BELOW, reason="2 below 70; 2 known, in the baseline")
+    assert verdict == Verdict(status=ExitStatus.BELOW, reason="2 below 70; 2 known, as before")
 
 
 @pytest.mark.parametrize("strict", [True, False])
@@ -113,7 +118,7 @@ def test_known_and_waived_findings_are_counted_before_what_was_not_checked(stric
     verdict = decide(
         waived, replace(BELOW, change="unchanged"), UNPINNED, incomplete=sources, below_count=2, strict=strict
     )
-    counts = "(1 known, in the baseline; 1 waived by a waiver; 1 warning: 1 unpinned dependency)"
+    counts = "(1 known, as before; 1 waived by a waiver; 1 warning: 1 unpinned dependency)"
     start = f"not everything could be checked {counts}:" if strict else f"nothing new or worse {counts}, but not "
     assert verdict.reason.startswith(start)
 

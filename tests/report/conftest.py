@@ -210,7 +210,7 @@ def make(
         findings,
         threshold="70",
         below_count=states.count("below"),
-        is_empty=not states,
+        empty_reason="" if states else "the dependency files declare nothing",
         problem_count=len(errors),
         strict=strict,
     )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nerq_cli.ecosystems import EcosystemId
 
 #: Name in the table of formats.
-FORMAT: Final = "references"
+NAME: Final = "references"
 #: The groups by certainty: ``--group models`` selects all of them.
 _GROUPS: Final[Mapping[str, str]] = MappingProxyType(
     {"certain": "models", "likely": "models:likely", "possible": "models:possible"}
@@ -38,9 +38,7 @@ def read(text: str, path: str, *, constraint: bool = False, group: str = "") -> 
     found = find_references(path, text.encode())
     references = [reference for reference in found.references if reference.certainty != "possible"]
     problems = (Problem(path=path, message=found.note, level="note"),) if found.note else ()
-    return DependencyFile(
-        path=path, format=FORMAT, declarations=tuple(declare_references(references)), problems=problems
-    )
+    return DependencyFile(path=path, format=NAME, declarations=tuple(declare_references(references)), problems=problems)
 
 
 def declare_references(references: Iterable[Reference]) -> Iterator[Declaration]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -137,6 +136,8 @@ def _read_file(path: str, file: Path, reader: ReaderRow, cache: ReferenceCache |
 
 def compute_digest(reader_id: str, data: bytes) -> str:
     """Return the key under which the references of a content are kept, for a reader of this version."""
+    import hashlib  # takes 8 ms to import
+
     digest = hashlib.sha256(f"{__version__}/{FINDER_VERSION}/{reader_id}\0".encode())
     digest.update(data)
     return digest.hexdigest()
