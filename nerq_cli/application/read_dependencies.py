@@ -117,7 +117,7 @@ def _load_files(
 ) -> tuple[DependencyFile, ...]:
     is_source = None
     if not inputs.no_models and not inputs.read_as:
-        from nerq_cli.manifests.references.search import has_reader
+        from nerq_cli.manifests.references.find import has_reader
 
         is_source = has_reader
     return load_dependency_files(

@@ -12,11 +12,8 @@ from nerq_cli.ecosystems import get_ecosystem, is_hub
 from nerq_cli.facts import Absent, Found, Unknown
 from nerq_cli.hub_facts import HubEvidence, HubReference, HubRepository
 from nerq_cli.inventory import Declaration, Dependency, Package
-from nerq_cli.methodology.models import MODELS
 from nerq_cli.report.model import Assessment
 from nerq_cli.resolve.resolver import build_dependency
-from nerq_cli.signals.models import measure_repository
-from nerq_cli.targets import COMMAND_LINE
 
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
@@ -108,6 +105,9 @@ def _build_dependency(
 def _assess_repository(
     package: Package, revision: str, declarations: Sequence[Declaration], evidence: HubEvidence, options: ScanOptions
 ) -> Assessment:
+    from nerq_cli.methodology.models import MODELS
+    from nerq_cli.signals.models import measure_repository  # only projects that refer to models need them
+
     fact = evidence.repository
     repository = fact.value if isinstance(fact, Found) else None
     dependency = _build_dependency(package, revision, declarations, repository)
@@ -126,6 +126,8 @@ def _assess_repository(
 def _describe_reference(
     revision: str, declarations: Sequence[Declaration], loaders: tuple[tuple[str, str], ...]
 ) -> HubReference:
+    from nerq_cli.targets import COMMAND_LINE
+
     stated = {declaration.trusts_remote_code for declaration in declarations}
     return HubReference(
         is_target=all(declaration.location.path == COMMAND_LINE for declaration in declarations),

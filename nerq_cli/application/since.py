@@ -24,7 +24,7 @@ from nerq_cli.errors import ConfigError, NothingToScanError, UsageError
 from nerq_cli.manifests.discovery.git_index import build_index
 from nerq_cli.manifests.formats import FORMATS, detect_format
 from nerq_cli.manifests.read_file import MAX_BYTES
-from nerq_cli.manifests.references.search import has_reader
+from nerq_cli.manifests.references.find import has_reader
 from nerq_cli.signals.signal import format_count
 
 if TYPE_CHECKING:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import PurePosixPath
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from nerq_cli.manifests.read_file import CannotReadError, decode_text
-from nerq_cli.manifests.references import config, containers, javascript, notebook, python
-from nerq_cli.manifests.references.builder import ReferenceBuilder, UnreadableError
-from nerq_cli.manifests.references.commands import read_script
-from nerq_cli.manifests.references.model import FileReferences
 from nerq_cli.manifests.references.words import split_words
 from nerq_cli.patterns import compile_late
+
+if TYPE_CHECKING:
+    from nerq_cli.manifests.references.builder import ReferenceBuilder
+    from nerq_cli.manifests.references.model import FileReferences
 
 #: Largest source or settings file read, in bytes (1 MiB): larger ones are generated.
 MAX_SOURCE_BYTES: Final = 1 << 20
@@ -52,6 +52,15 @@ class ReaderRow(msgspec.Struct, frozen=True, kw_only=True):
     files: str
 
 
+def _late(module: str, name: str) -> Callable[..., Any]:
+    """Return a function of a module of this folder, which is imported when it is called: many projects need few."""
+
+    def call(*arguments: Any, **options: Any) -> Any:  # noqa: ANN401 - those of the function
+        return getattr(import_module(f"{__package__}.{module}"), name)(*arguments, **options)
+
+    return call
+
+
 def _name(path: str) -> str:
     return path.rpartition("/")[2]
 
@@ -81,6 +90,9 @@ def _is_makefile(path: str) -> bool:
 
 def _as_text(read: Callable[[str, ReferenceBuilder], None]) -> Callable[[bytes, ReferenceBuilder], None]:
     def read_text(data: bytes, builder: ReferenceBuilder) -> None:
+        from nerq_cli.manifests.read_file import CannotReadError, decode_text
+        from nerq_cli.manifests.references.builder import UnreadableError
+
         if b"\0" in data and not data.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise UnreadableError("is not text")
         try:
@@ -93,12 +105,18 @@ def _as_text(read: Callable[[str, ReferenceBuilder], None]) -> Callable[[bytes, 
 
 
 def _read_script(text: str, builder: ReferenceBuilder) -> None:
+    from nerq_cli.manifests.references import javascript
+    from nerq_cli.manifests.references.builder import UnreadableError
+
     if any(len(line) > _MAX_LINE for line in text.splitlines()):
         raise UnreadableError("is minified")
     javascript.read(text, builder)
 
 
 def _read_shell(text: str, builder: ReferenceBuilder) -> None:
+    from nerq_cli.manifests.references import config
+    from nerq_cli.manifests.references.commands import read_script
+
     read_script(text, 1, builder, read_python=lambda code, line: config.read_python_code(code, line, builder))
 
 
@@ -115,6 +133,8 @@ def _read_makefile(text: str, builder: ReferenceBuilder) -> None:
 
 
 def _read_compose(text: str, builder: ReferenceBuilder) -> None:
+    from nerq_cli.manifests.references import config
+
     config.read_yaml(text, builder, is_compose=True)
 
 
@@ -135,15 +155,15 @@ READERS: Final[tuple[ReaderRow, ...]] = (
     ReaderRow(
         id="python",
         matches=_has_suffix(".py", ".pyw", ".pyi"),
-        read=python.read,
-        may_refer=python.may_refer,
+        read=_late("python", "read"),
+        may_refer=_late("python", "may_refer"),
         files="`*.py`",
     ),
     ReaderRow(
         id="notebook",
         matches=_has_suffix(".ipynb"),
-        read=_as_text(notebook.read),
-        may_refer=python.may_refer_notebook,
+        read=_as_text(_late("notebook", "read")),
+        may_refer=_late("python", "may_refer_notebook"),
         max_bytes=MAX_NOTEBOOK_BYTES,
         files="`*.ipynb`",
     ),
@@ -154,53 +174,53 @@ READERS: Final[tuple[ReaderRow, ...]] = (
             and not path.endswith((".min.js", ".d.ts", ".min.mjs"))
         ),
         read=_as_text(_read_script),
-        may_refer=javascript.may_refer,
+        may_refer=_late("javascript", "may_refer"),
         files="`*.js`, `*.ts`, `*.jsx`, `*.tsx`, `*.mjs`, `*.cjs`, `*.mts`, `*.cts`",
     ),
     ReaderRow(
         id="page",
         matches=_has_suffix(".vue", ".svelte", ".html", ".htm", ".astro"),
-        read=_as_text(javascript.read_page),
-        may_refer=javascript.may_refer,
+        read=_as_text(_late("javascript", "read_page")),
+        may_refer=_late("javascript", "may_refer"),
         files="`<script>` of `*.vue`, `*.svelte`, `*.html`, `*.astro`",
     ),
     ReaderRow(
         id="kernels-lock",
         matches=lambda path: _name(path) == "kernels.lock",
-        read=_as_text(config.read_kernels_lock),
+        read=_as_text(_late("config", "read_kernels_lock")),
         files="`kernels.lock`",
     ),
     ReaderRow(
         id="pyproject",
         matches=lambda path: _name(path) == "pyproject.toml",
-        read=_as_text(config.read_pyproject),
+        read=_as_text(_late("config", "read_pyproject")),
         may_refer=_may_set,
         files="`pyproject.toml`",
     ),
     ReaderRow(
         id="adapter-config",
         matches=lambda path: _name(path) == "adapter_config.json",
-        read=_as_text(config.read_adapter_config),
+        read=_as_text(_late("config", "read_adapter_config")),
         files="`adapter_config.json`",
     ),
     ReaderRow(
         id="card",
         matches=lambda path: _name(path) == "readme.md",
-        read=_as_text(config.read_card),
+        read=_as_text(_late("config", "read_card")),
         may_refer=lambda data: data.lstrip(b"\xef\xbb\xbf").startswith(b"---"),
         files="front matter of `README.md`",
     ),
     ReaderRow(
         id="dockerfile",
         matches=_is_dockerfile,
-        read=_as_text(containers.read_dockerfile),
+        read=_as_text(_late("containers", "read_dockerfile")),
         may_refer=_may_set,
         files="`Dockerfile*`, `Containerfile*`",
     ),
     ReaderRow(
         id="modelfile",
         matches=lambda path: _name(path).startswith("modelfile") or path.endswith(".modelfile"),
-        read=_as_text(containers.read_modelfile),
+        read=_as_text(_late("containers", "read_modelfile")),
         files="`Modelfile*`",
     ),
     ReaderRow(
@@ -213,7 +233,7 @@ READERS: Final[tuple[ReaderRow, ...]] = (
     ReaderRow(
         id="env",
         matches=_is_env,
-        read=_as_text(config.read_env),
+        read=_as_text(_late("config", "read_env")),
         may_refer=_may_set,
         files="`.env*`, `*.env`",
     ),
@@ -234,28 +254,28 @@ READERS: Final[tuple[ReaderRow, ...]] = (
     ReaderRow(
         id="yaml",
         matches=lambda path: path.endswith((".yml", ".yaml")) and _name(path) not in _OTHER_FILES,
-        read=_as_text(config.read_yaml),
+        read=_as_text(_late("config", "read_yaml")),
         may_refer=_may_set,
         files="`*.yaml`, `*.yml` (workflows, Kubernetes, settings)",
     ),
     ReaderRow(
         id="json",
         matches=lambda path: path.endswith((".json", ".jsonc", ".json5")) and _name(path) not in _OTHER_FILES,
-        read=_as_text(config.read_json),
+        read=_as_text(_late("config", "read_json")),
         may_refer=_may_set,
         files="`*.json`, `*.jsonc`",
     ),
     ReaderRow(
         id="toml",
         matches=_has_suffix(".toml"),
-        read=_as_text(config.read_toml),
+        read=_as_text(_late("config", "read_toml")),
         may_refer=_may_set,
         files="`*.toml`",
     ),
     ReaderRow(
         id="ini",
         matches=_has_suffix(".cfg", ".ini", ".conf"),
-        read=_as_text(config.read_ini),
+        read=_as_text(_late("config", "read_ini")),
         may_refer=_may_set,
         files="`*.cfg`, `*.ini`, `*.conf`",
     ),
@@ -268,6 +288,11 @@ def find_reader(path: str) -> ReaderRow | None:
     return next((row for row in READERS if row.matches(path)), None)
 
 
+def has_reader(path: str) -> bool:
+    """Whether a file is searched, by its path: what a walk of a project selects."""
+    return find_reader(path) is not None
+
+
 def has_markers(reader: ReaderRow, data: bytes) -> bool:
     """Whether a file may have a reference, by its bytes; text in two or four bytes a character may have one."""
     return reader.may_refer(data) or data.startswith((b"\xff\xfe", b"\xfe\xff"))
@@ -275,6 +300,9 @@ def has_markers(reader: ReaderRow, data: bytes) -> bool:
 
 def find_references(path: str, data: bytes) -> FileReferences:
     """Return what a file refers to. Nothing is raised: a file that cannot be read has a note."""
+    from nerq_cli.manifests.references.builder import ReferenceBuilder, UnreadableError
+    from nerq_cli.manifests.references.model import FileReferences
+
     reader = find_reader(path)
     if reader is None or not has_markers(reader, data):
         return FileReferences(path=path)

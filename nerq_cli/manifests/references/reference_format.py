@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from nerq_cli.ecosystems import GENERIC, HF_DATASET, HF_KERNEL, HF_MODEL, HF_SPACE, get_ecosystem
 from nerq_cli.inventory import HOSTED_MODEL, POSSIBLE_MODEL, Declaration, DependencyFile
-from nerq_cli.manifests.references.find import find_references
+from nerq_cli.manifests.references.find import find_references, has_reader
 from nerq_cli.manifests.references.model import Reference
-from nerq_cli.manifests.references.search import has_reader
 from nerq_cli.problem import Problem
 
 if TYPE_CHECKING:

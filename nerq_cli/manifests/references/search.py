@@ -70,11 +70,6 @@ class ReferenceSearch(msgspec.Struct, frozen=True, kw_only=True):
     is_truncated: bool = False
 
 
-def has_reader(path: str) -> bool:
-    """Whether a file is searched, by its path: what a walk of a project selects."""
-    return find_reader(path) is not None
-
-
 def search_references(
     files: Iterable[tuple[str, Path]], cache: ReferenceCache | None = None, root: Path | None = None
 ) -> ReferenceSearch:

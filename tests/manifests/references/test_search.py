@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nerq_cli.manifests.references.search import compute_digest, has_reader, search_references
+from nerq_cli.manifests.references.find import has_reader
+from nerq_cli.manifests.references.search import compute_digest, search_references
 
 
 class DictCache(dict[str, bytes]):
