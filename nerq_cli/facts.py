@@ -329,6 +329,12 @@ class McpNameProof(msgspec.Struct, frozen=True, omit_defaults=True):
     names: tuple[str, ...] = ()
 
 
+class ReleaseRequirements(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What one release requires, as it states that (PEP 508)."""
+
+    requirements: tuple[str, ...] = ()
+
+
 class Popularity(msgspec.Struct, frozen=True, omit_defaults=True):
     """The place of a name on the shipped list of most-downloaded packages."""
 

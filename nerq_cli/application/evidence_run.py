@@ -22,7 +22,16 @@ if TYPE_CHECKING:
     from nerq_cli.application.session import Session
     from nerq_cli.evidence.collect import EvidenceCollector
     from nerq_cli.evidence.registry_lookup import PackageFacts
-    from nerq_cli.facts import Advisory, Evidence, Fact, Found, McpNameProof, McpRegistration, Unknown
+    from nerq_cli.facts import (
+        Advisory,
+        Evidence,
+        Fact,
+        Found,
+        McpNameProof,
+        McpRegistration,
+        ReleaseRequirements,
+        Unknown,
+    )
     from nerq_cli.fetch.fetcher import FetchRun
     from nerq_cli.fetch.source_stats import SourceStats
     from nerq_cli.hub_facts import HubEvidence
@@ -172,6 +181,21 @@ class EvidenceRun:
         run = self._open_fetch_run()
         endpoint = RegistryLookup(run, self._session.index_config).find_endpoint(release.package)
         return run.fetch(NAME_PROOF_SOURCE, [release], endpoint)[release]
+
+    def find_requirements(self, releases: Sequence[Release]) -> dict[Release, Fact[ReleaseRequirements]]:
+        """Return what releases on PyPI require; the names must be ones that may be sent to their index."""
+        from nerq_cli.evidence.registry_lookup import RegistryLookup
+        from nerq_cli.sources.registries.pypi_requirements import RELEASE_REQUIREMENTS
+
+        run = self._open_fetch_run()
+        registries = RegistryLookup(run, self._session.index_config)
+        groups = registries.group_by_endpoint(dict.fromkeys(release.package for release in releases))
+        plan = [
+            (RELEASE_REQUIREMENTS, [release for release in releases if release.package in packages], endpoint)
+            for endpoint, packages in groups
+            if not endpoint.is_simple_index
+        ]
+        return {release: fact for facts in run.fetch_all(plan) for release, fact in facts.items()}
 
     def _open_fetch_run(self) -> FetchRun:
         self._open_collector()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
+from nerq_cli.application.fix_conflicts import ConflictFinder, FindRequirements, Place, group_files
 from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.errors import UsageError
 from nerq_cli.inventory import Declaration, DependencyFile, Location, Package
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from nerq_cli.report.model import Assessment
 
 _FindEdits: TypeAlias = "Callable[[str, Iterable[Change]], Iterator[Edit | Refusal]]"
+
+#: What became of a change: the lines that are edited, or why none is.
+_Outcome: TypeAlias = "tuple[EditedLine, ...] | str"
 
 _EDIT: Final = "nerq_cli.manifests.edit"
 #: The module that edits each format.
@@ -63,6 +67,8 @@ _OVERRIDES: Final[Mapping[str, str]] = {
 #: Suffix of requirements files that are lock files, as Rye writes them.
 _LOCK_SUFFIX: Final = ".lock"
 _BOM: Final = "\ufeff"
+#: Releases named whose requirements are not known.
+_MAX_UNKNOWN: Final = 5
 #: Names shown of those that require a package.
 _MAX_PARENTS: Final = 3
 
@@ -107,6 +113,8 @@ class FixPlan(msgspec.Struct, frozen=True, kw_only=True):
     files: tuple[FileEdit, ...]
     #: Commands that write the lock files.
     commands: tuple[str, ...]
+    #: Sentences about what is not known.
+    notes: tuple[str, ...] = ()
 
     @property
     def has_rest(self) -> bool:
@@ -120,24 +128,54 @@ def plan_fixes(
     *,
     as_of: int,
     security_only: bool = False,
+    python: str = "",
+    find_requirements: FindRequirements = lambda _: {},
 ) -> FixPlan:
     """Return how the proposed versions get into the files. Files are read, and none is written.
+
+    A new version goes into all declarations of a package that are installed together, or into none: of those in files
+    that include each other. None is written that the requirements of another pinned package exclude.
 
     Args:
         assessments: the dependencies to fix.
         dependency_files: the files, each with what it declares, without the versions of lock files.
         as_of: the present (epoch seconds UTC).
         security_only: whether to leave alone what has no advisory.
+        python: the Python version to install for; empty for the one that runs.
+        find_requirements: what releases on PyPI require.
     """
     planner = _Planner(dependency_files)
-    fixes = [
+    planned = [
         planner.plan(assessment, as_of)
         for assessment in assessments
         if _needs_fix(assessment) and (assessment.advisories or not security_only)
     ]
-    files, results = planner.edit_files()
-    finished = tuple(planner.finish(fix, results) for fix in fixes)
-    return FixPlan(fixes=finished, files=tuple(files), commands=tuple(planner.list_commands(finished)))
+    finder = planner.create_finder(python, find_requirements)
+    left: dict[Place, str] = {}
+    while True:
+        files, results = planner.edit_files(left)
+        edited = {
+            place: planner.changes[place].version for place, result in results.items() if not isinstance(result, str)
+        }
+        conflicts = {conflict.place: conflict.reason for conflict in finder.find(edited)}
+        if not conflicts:
+            break
+        left.update(conflicts)
+    finished = tuple(_finish(fix, places, results) for fix, places in planned)
+    return FixPlan(
+        fixes=finished,
+        files=tuple(files),
+        commands=tuple(planner.list_commands(finished)),
+        notes=tuple(_describe_unknown(finder.unknown)),
+    )
+
+
+def _describe_unknown(releases: Sequence[str]) -> Iterator[str]:
+    """Yield a sentence about releases whose requirements are not known."""
+    if releases:
+        shown = ", ".join(releases[:_MAX_UNKNOWN])
+        more = f" and {len(releases) - _MAX_UNKNOWN} more" if len(releases) > _MAX_UNKNOWN else ""
+        yield f"the new versions are not compared with what {shown}{more} may require: that is not known"
 
 
 def _needs_fix(assessment: Assessment) -> bool:
@@ -156,25 +194,25 @@ class _Planner:
 
     def __init__(self, dependency_files: Sequence[DependencyFile]) -> None:
         self.dependency_files = dependency_files
-        #: Changes by path, with the fix that each belongs to.
-        self.changes: dict[str, dict[Change, Package]] = {}
+        self.changes: dict[Place, Change] = {}
         self.lockfiles = [file for file in dependency_files if FORMATS[file.format].tool and file.locked_packages]
         #: The lock file of each manifest that has one, by path.
         self.lockfile_paths = {file.path: file.lockfile for file in apply_lockfiles(dependency_files) if file.lockfile}
 
-    def plan(self, assessment: Assessment, as_of: int) -> PackageFix:
-        """Return the fix of one dependency, and note its changes."""
+    def plan(self, assessment: Assessment, as_of: int) -> tuple[PackageFix, list[Place]]:
+        """Return the fix of one dependency and the places to change, and note the changes."""
         dependency = assessment.dependency
         proposal = get_proposal(assessment)
         fix = PackageFix(package=dependency.package, current=dependency.version or "", proposed=proposal)
         if not proposal:
-            return _leave(fix, None, assessment.fix or "no newer version is known to be better")
+            return _leave(fix, None, assessment.fix or "no newer version is known to be better"), []
         if reason := describe_availability(assessment, as_of):
-            return _leave(fix, None, reason)
+            return _leave(fix, None, reason), []
         lockfile = self._find_lockfile(assessment)
         declared = list(self._find_declarations(assessment, proposal))
         if not declared:
-            return self._plan_transitive(fix, assessment, lockfile)
+            return self._plan_transitive(fix, assessment, lockfile), []
+        places = []
         for file, declaration in declared:
             if file.format not in EDITORS:
                 fix = _leave(fix, declaration.location, f"{file.format} is not written")
@@ -184,17 +222,21 @@ class _Planner:
                 fix = _leave(fix, declaration.location, "an override is left to you")
             else:
                 change = Change(name=dependency.package.name, version=proposal, line=declaration.location.line)
-                self._add_change(file.path, change, dependency.package)
-        return msgspec.structs.replace(fix, is_locked=lockfile is not None)
+                places.append(self._add_change(file.path, change, dependency.package))
+        return msgspec.structs.replace(fix, is_locked=lockfile is not None), places
 
-    def _add_change(self, path: str, change: Change, package: Package) -> None:
-        """Note a change; of two versions for one line the newer one counts."""
-        changes = self.changes.setdefault(path, {})
-        for other in [other for other in changes if (other.name, other.line) == (change.name, change.line)]:
-            if get_ecosystem(package.ecosystem).is_at_least(other.version, change.version):
-                return
-            del changes[other]
-        changes[change] = package
+    def _add_change(self, path: str, change: Change, package: Package) -> Place:
+        """Note a change, and return its place; of two versions for one line the newer one counts."""
+        place = Place(path, change.name, change.line)
+        other = self.changes.get(place)
+        if other is None or not get_ecosystem(package.ecosystem).is_at_least(other.version, change.version):
+            self.changes[place] = change
+        return place
+
+    def create_finder(self, python: str, find_requirements: FindRequirements) -> ConflictFinder:
+        """Return what finds conflicts among the files that are written by hand."""
+        files = [file for file in self.dependency_files if file.format in EDITORS and not _is_generated(file)]
+        return ConflictFinder(files, group_files(files, os.path.realpath), python, find_requirements)
 
     def _find_declarations(self, assessment: Assessment, proposal: str) -> Iterator[tuple[DependencyFile, Declaration]]:
         """Yield where a dependency is declared, and the constraints around that exclude its new version."""
@@ -251,30 +293,36 @@ class _Planner:
         location = min(dependency.locations, default=None)
         return _leave(fix, location, reason)
 
-    def edit_files(self) -> tuple[list[FileEdit], dict[tuple[str, Change], EditedLine | str]]:
-        """Return the new files, and what became of each change: the edited line, or why there is none."""
+    def edit_files(self, left: Mapping[Place, str]) -> tuple[list[FileEdit], dict[Place, _Outcome]]:
+        """Return the new files, and what became of each change: the edited lines, or why there is none.
+
+        ``left`` has the reasons of changes that are not made. Links to one file are one file.
+        """
         files: list[FileEdit] = []
-        results: dict[tuple[str, Change], EditedLine | str] = {}
-        for file in self.dependency_files:
-            changes = self.changes.pop(file.path, {})
+        results: dict[Place, _Outcome] = {place: reason for place, reason in left.items() if place in self.changes}
+        for group in self._group_links():
+            changes: dict[tuple[str, int], Change] = {}
+            places: dict[Place, tuple[str, int]] = {}
+            for file in group:
+                for place, change in self.changes.items():
+                    if place.path == file.path and place not in results:
+                        places[place] = key = (change.name, change.line)
+                        changes.setdefault(key, change)
             if changes:
-                edit, outcome = _edit_file(file, list(changes))
+                edit, outcome = _edit_file(group[0], list(changes.values()))
                 files += [edit] if edit is not None else []
-                results |= {(file.path, change): result for change, result in outcome.items()}
+                for place, key in places.items():
+                    if changes[key] in outcome:
+                        results[place] = _move_lines(outcome[changes[key]], place.path)
         return files, results
 
-    def finish(self, fix: PackageFix, results: Mapping[tuple[str, Change], EditedLine | str]) -> PackageFix:
-        """Return the fix with what became of its changes."""
-        edited: list[EditedLine] = []
-        left = list(fix.left)
-        for (path, change), result in results.items():
-            if (change.name, change.version) != (fix.package.name, fix.proposed):
-                continue
-            if isinstance(result, EditedLine):
-                edited.append(result)
-            else:
-                left.append((Location(path=path, line=change.line), result))
-        return msgspec.structs.replace(fix, edited=tuple(edited), left=tuple(left))
+    def _group_links(self) -> list[list[DependencyFile]]:
+        """Return the files, those that are the same one together, a link after what it leads to."""
+        groups: dict[str, list[DependencyFile]] = {}
+        for file in self.dependency_files:
+            if file.format in EDITORS:
+                groups.setdefault(os.path.realpath(file.path), []).append(file)
+        return [sorted(group, key=lambda file: os.path.islink(file.path)) for group in groups.values()]  # noqa: PTH114 - a path as text
 
     def list_commands(self, fixes: Sequence[PackageFix]) -> Iterator[str]:
         """Yield the command for each lock file that has a package to move."""
@@ -303,6 +351,43 @@ class _Planner:
                 yield _format_command(command[1], transitive, folder)
 
 
+def _is_generated(file: DependencyFile) -> bool:
+    """Return whether another file decides what a requirements file has: a lock file, or one that a tool writes."""
+    if file.path.endswith(_LOCK_SUFFIX):
+        return True
+    if file.format != "requirements":
+        return False
+    from nerq_cli.manifests.edit.requirements import find_generator
+
+    try:
+        return bool(find_generator(read_bytes(Path(file.path)).decode("utf-8", "replace")))
+    except CannotReadError:
+        return False
+
+
+def _move_lines(outcome: _Outcome, path: str) -> _Outcome:
+    """Return edited lines as those of another path of the same file."""
+    if isinstance(outcome, str):
+        return outcome
+    return tuple(
+        msgspec.structs.replace(line, location=msgspec.structs.replace(line.location, path=path)) for line in outcome
+    )
+
+
+def _finish(fix: PackageFix, places: Iterable[Place], results: Mapping[Place, _Outcome]) -> PackageFix:
+    """Return the fix with what became of its changes."""
+    edited: list[EditedLine] = []
+    left = list(fix.left)
+    for place in dict.fromkeys(places):
+        result = results.get(place, ())
+        if isinstance(result, str):
+            left.append((Location(path=place.path, line=place.line), result))
+            continue
+        own = [line for line in result if fix.current and fix.current in line.old]  # of several on one line
+        edited += own or result
+    return msgspec.structs.replace(fix, edited=tuple(edited), left=tuple(left))
+
+
 def _excludes_upgrade(constraint: Declaration, version: str) -> bool:
     """Return whether a constraint excludes a version that is newer than what it allows."""
     ecosystem = get_ecosystem(constraint.ecosystem)
@@ -321,9 +406,7 @@ def _leave(fix: PackageFix, location: Location | None, reason: str) -> PackageFi
     return msgspec.structs.replace(fix, left=(*fix.left, (location, reason)))
 
 
-def _edit_file(
-    file: DependencyFile, changes: Sequence[Change]
-) -> tuple[FileEdit | None, dict[Change, EditedLine | str]]:
+def _edit_file(file: DependencyFile, changes: Sequence[Change]) -> tuple[FileEdit | None, dict[Change, _Outcome]]:
     """Return the new content of a file, and what became of each change.
 
     The new text is read again: if it declares anything else than the old one, apart from the changes, nothing of it is
@@ -339,22 +422,27 @@ def _edit_file(
     body = text.removeprefix(_BOM)
     find_edits: _FindEdits = import_module(EDITORS[file.format]).find_edits
     edits: list[Edit] = []
-    outcome: dict[Change, EditedLine | str] = {}
+    outcome: dict[Change, _Outcome] = {}
     for result in find_edits(body, changes):
         if isinstance(result, Refusal):
-            outcome.setdefault(result.change, result.reason)
+            outcome[result.change] = result.reason
         elif result.old != result.new:
             edits.append(result)
             location = Location(path=file.path, line=result.change.line)
-            outcome[result.change] = EditedLine(location=location, old=result.old, new=result.new)
+            line = EditedLine(location=location, old=result.old, new=result.new)
+            earlier = outcome.get(result.change, ())
+            outcome[result.change] = earlier if isinstance(earlier, str) else (*earlier, line)
+    edits = [edit for edit in edits if not isinstance(outcome[edit.change], str)]  # all of a line, or none
     if not edits:
         return None, outcome
     new_body = apply_edits(body, edits)
     if not _is_as_meant(file, body, new_body, edits):
         reason = "the change could not be verified: edit it yourself"
-        return None, {change: reason if isinstance(value, EditedLine) else value for change, value in outcome.items()}
+        return None, {change: value if isinstance(value, str) else reason for change, value in outcome.items()}
     new = (mark + new_body).encode()
-    return FileEdit(path=file.path, old=old, new=new, diff=_make_diff(file.path, text, mark + new_body)), outcome
+    return FileEdit(
+        path=file.path, old=old, new=new, diff=_make_diff(_follow_links(file.path), text, mark + new_body)
+    ), outcome
 
 
 def _is_as_meant(file: DependencyFile, old: str, new: str, edits: Sequence[Edit]) -> bool:
@@ -373,6 +461,13 @@ def _is_as_meant(file: DependencyFile, old: str, new: str, edits: Sequence[Edit]
         if not get_ecosystem(second.ecosystem).satisfies(second.requirement, version):
             return False
     return True
+
+
+def _follow_links(path: str) -> str:
+    """Return the path of the file that a path leads to, as far as that is below the current directory."""
+    directory = os.path.join(os.path.realpath(Path.cwd()), "")  # noqa: PTH118 - keeps the separator
+    target = os.path.realpath(path)
+    return Path(target[len(directory) :]).as_posix() if target.startswith(directory) else path
 
 
 def _make_diff(path: str, old: str, new: str) -> str:

@@ -62,6 +62,7 @@ def fix(
     nothing is written. The commands that write the lock files are printed; none is run.
     """
     from nerq_cli.application.fix import plan_fixes, write_files
+    from nerq_cli.application.fix_conflicts import make_requirements_lookup
     from nerq_cli.application.read_dependencies import Inputs
     from nerq_cli.application.scan import run_scan
     from nerq_cli.application.select_dependencies import select_dependencies
@@ -94,9 +95,14 @@ def fix(
             include=inputs.include,
             recursive=inputs.recursive,
         )
-    plan = plan_fixes(
-        selected if only else report.dependencies, files, as_of=scan_options.as_of, security_only=security_only
-    )
+        plan = plan_fixes(
+            selected if only else report.dependencies,
+            files,
+            as_of=scan_options.as_of,
+            security_only=security_only,
+            python=scan_options.python,
+            find_requirements=make_requirements_lookup(session, report.dependencies),
+        )
     if write:
         write_files(plan.files, inputs.root)
     else:
@@ -104,7 +110,7 @@ def fix(
             _print_diff(file.diff)
     _print_plan(plan, is_written=write)
     if not shared.quiet:
-        write_warnings(report.warnings)
+        write_warnings([*report.warnings, *plan.notes])
         write_incomplete(report)
     if plan.has_rest or (plan.fixes and not write):
         raise typer.Exit(ExitStatus.BELOW)

@@ -307,6 +307,165 @@ def test_only_some_dependencies(nerq: Nerq, registry: Any, hole: None, project: 
     assert (wrong.status, "did you mean demo?" in wrong.err) == (2, True)
 
 
+def state_requirements(registry: Any, name: str, version: str, *requirements: str) -> None:
+    """Let the registry have the requirements of one release."""
+    page = registry.page(name, (version,), version, requires_dist=list(requirements))
+    registry.site.on(f"/pypi/{name}/{version}/json", {"body": page})
+
+
+def test_a_package_is_changed_in_all_declarations_or_in_none(
+    nerq: Nerq, registry: Any, hole: None, project: Path
+) -> None:
+    registry.pypi("other", "1.0", "2.0", yanked=True)
+    texts = {
+        "requirements.txt": "-r base.txt\ndemo == 1.0\nother==1.0\n",
+        "base.txt": "demo<=1.0\n",
+        "alone.txt": "demo==1.0\n",
+    }
+    for name, text in texts.items():
+        (project / name).write_text(text)
+    result = nerq("fix", "--write", *AS_OF)
+    assert result.status == 1
+    assert "base.txt:1: <=1.0 excludes 2.0" in result.err
+    assert "requirements.txt:2: base.txt:1 declares <=1.0, which excludes it: move both" in result.err
+    assert (project / "requirements.txt").read_text() == texts["requirements.txt"].replace("other==1.0", "other==2.0")
+    assert (project / "base.txt").read_text() == texts["base.txt"]
+
+
+def test_alternatives_by_marker_do_not_hold_each_other_back(
+    nerq: Nerq, registry: Any, hole: None, project: Path
+) -> None:
+    text = "demo==1.0 ; python_version < '3.12'\ndemo==3.0 ; python_version >= '3.12'\n"
+    (project / "requirements.txt").write_text(text)
+    result = nerq("fix", "--write", "--python", "3.11", *AS_OF)
+    assert (project / "requirements.txt").read_text() == text.replace("demo==1.0", "demo==2.0"), result.err
+
+
+PINS = "demo==1.0\nparent==1.0\n"
+
+
+@pytest.mark.parametrize(
+    ("requirement", "is_written"),
+    [
+        ("demo<2,>=0.5", False),
+        ("Demo (<2)", False),
+        ("demo<2 ; python_version >= '3'", False),
+        ("demo>=0.5", True),
+        ("demo<2 ; python_version < '3'", True),
+        ("demo<2 ; extra == 'old'", True),
+        ("demo<1", True),  # it could not be installed before either
+        ("nothing that can be read <", True),
+    ],
+)
+def test_what_a_pinned_package_requires_is_kept(
+    nerq: Nerq, registry: Any, hole: None, project: Path, requirement: str, *, is_written: bool
+) -> None:
+    registry.pypi("parent", "1.0")
+    state_requirements(registry, "parent", "1.0", requirement)
+    (project / "requirements.txt").write_text(PINS)
+    result = nerq("fix", "--write", *AS_OF)
+    assert (project / "requirements.txt").read_text() == (
+        PINS.replace("demo==1.0", "demo==2.0") if is_written else PINS
+    )
+    assert result.status == (0 if is_written else 1)
+    assert ("parent 1.0 requires demo" in result.err) != is_written
+    assert "not known" not in result.err
+
+
+def test_an_extra_that_is_declared_counts(nerq: Nerq, registry: Any, hole: None, project: Path) -> None:
+    registry.pypi("parent", "1.0")
+    state_requirements(registry, "parent", "1.0", "demo<2 ; extra == 'old'")
+    (project / "requirements.txt").write_text("demo==1.0\nparent[old]==1.0\n")
+    assert "demo 1.0 -> 2.0: requirements.txt:1: parent 1.0 requires demo<2" in nerq("fix", *AS_OF).err
+
+
+def test_packages_that_require_each_other_move_together(nerq: Nerq, registry: Any, hole: None, project: Path) -> None:
+    registry.pypi("parent", "1.0", "2.0", vulnerabilities={"1.0": [{**HOLE, "id": "PYSEC-2026-2"}]})
+    state_requirements(registry, "parent", "1.0", "demo<2")
+    state_requirements(registry, "parent", "2.0", "demo>=2")
+    page = registry.page("parent", ("1.0", "2.0"), "1.0", vulnerabilities={"1.0": [{**HOLE, "id": "PYSEC-2026-2"}]})
+    page["info"]["requires_dist"] = ["demo<2"]
+    registry.site.on("/pypi/parent/1.0/json", {"body": page})
+    (project / "requirements.txt").write_text(PINS)
+    for name in ("demo", "parent"):
+        alone = nerq("fix", "--only", name, *AS_OF)
+        assert (alone.status, alone.out) == (1, ""), name
+    assert "parent 1.0 -> 2.0: requirements.txt:2: parent 2.0 requires demo>=2" in alone.err
+    assert nerq("fix", "--write", *AS_OF).status == 0
+    assert (project / "requirements.txt").read_text() == "demo==2.0\nparent==2.0\n"
+
+
+def test_requirements_that_are_not_known_are_named(nerq: Nerq, registry: Any, hole: None, project: Path) -> None:
+    registry.pypi("parent", "1.0")
+    registry.site.on("/pypi/parent/1.0/json", {"status": 404})
+    (project / "requirements.txt").write_text(PINS)
+    result = nerq("fix", *AS_OF)
+    assert "+demo==2.0" in result.out
+    assert "the new versions are not compared with what" in result.err
+    assert "parent 1.0" in result.err
+
+
+def test_private_packages_are_not_looked_up(nerq: Nerq, registry: Any, hole: None, project: Path) -> None:
+    (project / "nerq.toml").write_text('private = ["acme-*"]\n')
+    (project / "requirements.txt").write_text("demo==1.0\nacme-core==1.0\n")
+    result = nerq("fix", *AS_OF)
+    assert "+demo==2.0" in result.out
+    assert "acme-core 1.0 may require" in result.err
+    assert not [path for path in registry.paths if "acme" in path]
+
+
+def test_each_line_is_listed_once_with_its_own_version(nerq: Nerq, registry: Any, services: Any, project: Path) -> None:
+    registry.pypi("demo", "1.0", "1.1", "2.0", vulnerabilities={"1.0": [HOLE], "1.1": [HOLE]})
+    (project / "pyproject.toml").write_text(
+        '[tool.poetry]\nname = "app"\nversion = "1"\n[tool.poetry.dependencies]\npython = "^3.9"\n'
+        'demo = [\n  { version = "1.0", python = "<3.10" },\n  { version = "1.1", python = ">=3.10" },\n]\n'
+    )
+    for folder, version in (("a", "1.0"), ("b", "1.1")):
+        (project / folder).mkdir()
+        (project / folder / "requirements.txt").write_text(f"demo=={version}\n")
+    result = nerq("fix", *AS_OF)
+    listed = [line.strip() for line in result.err.splitlines() if line.startswith("  demo ")]
+    assert sorted(listed) == [
+        "demo 1.0 -> 2.0: a/requirements.txt:1: ==1.0 -> ==2.0",
+        "demo 1.0 -> 2.0: pyproject.toml:7: 1.0 -> 2.0",
+        "demo 1.1 -> 2.0: b/requirements.txt:1: ==1.1 -> ==2.0",
+        "demo 1.1 -> 2.0: pyproject.toml:8: 1.1 -> 2.0",
+    ]
+
+
+def test_alternatives_on_one_line_are_both_changed(nerq: Nerq, registry: Any, project: Path) -> None:
+    registry.pypi("demo", "1.0", "1.1", "2.0", vulnerabilities={"1.0": [HOLE], "1.1": [HOLE]})
+    text = (
+        '[tool.poetry]\nname = "app"\nversion = "1"\n[tool.poetry.dependencies]\npython = "^3.9"\n'
+        'demo = [{ version = "1.0", python = "<3.10" }, { version = "1.1", python = ">=3.10" }]\n'
+    )
+    (project / "pyproject.toml").write_text(text)
+    result = nerq("fix", "--write", *AS_OF)
+    assert (project / "pyproject.toml").read_text() == text.replace('"1.0", p', '"2.0", p').replace('"1.1"', '"2.0"')
+    assert result.err.count("demo 1.0 -> 2.0: pyproject.toml:6: 1.0 -> 2.0") == 1
+    assert result.err.count("demo 1.1 -> 2.0: pyproject.toml:6: 1.1 -> 2.0") == 1
+
+
+@pytest.mark.parametrize("scanned", [(), ("requirements.txt",)])
+def test_the_diff_of_a_link_is_that_of_its_target(
+    nerq: Nerq, hole: None, project: Path, scanned: tuple[str, ...]
+) -> None:
+    (project / "lists").mkdir()
+    (project / "lists/requirements-all.txt").write_text("demo==1.0\n")
+    (project / "requirements.txt").symlink_to("lists/requirements-all.txt")
+    result = nerq("fix", *scanned, *AS_OF)
+    assert result.out.count("+++ b/lists/requirements-all.txt") == 1
+    assert result.out.count("+demo==2.0") == 1
+    patch = project / "x.patch"
+    patch.write_text(result.out)
+    subprocess.run(["git", "apply", str(patch)], check=True, cwd=project)  # noqa: S603, S607
+    assert (project / "lists/requirements-all.txt").read_text() == "demo==2.0\n"
+    (project / "lists/requirements-all.txt").write_text("demo==1.0\n")
+    assert nerq("fix", "--write", *scanned, *AS_OF).status == 0
+    assert (project / "requirements.txt").is_symlink()
+    assert (project / "lists/requirements-all.txt").read_text() == "demo==2.0\n"
+
+
 def test_what_cannot_be_written_safely_is_not_written(
     nerq: Nerq, hole: None, project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

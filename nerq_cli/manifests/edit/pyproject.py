@@ -102,6 +102,7 @@ class _Scanner:
         for key, field in table.items() if isinstance(table.value, dict) else ():
             alternatives = list(field.elements()) if isinstance(field.value, list) else [field]
             for alternative in alternatives:
+                line = alternative.line if isinstance(field.value, list) else field.line
                 value = alternative.get("version") if isinstance(alternative.value, dict) else alternative
                 if not isinstance(value.value, str):
                     continue
@@ -109,7 +110,7 @@ class _Scanner:
                 content = None if match is None else match[1] if match[1] is not None else match[2]
                 if match is not None and content == value.value:
                     yield _Place(
-                        normalise_name(PYPI, key), match.end() - 1 - len(content), content, field.line, is_poetry=True
+                        normalise_name(PYPI, key), match.end() - 1 - len(content), content, line, is_poetry=True
                     )
 
     def _locate(self, offset: int) -> int:
