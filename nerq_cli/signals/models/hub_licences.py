@@ -34,6 +34,8 @@ _LEVELS: Final = MappingProxyType(
         for name in names.split()
     }
 )
+#: SPDX identifiers of licences that the Hub spells without a version.
+SPDX_NAMES: Final = MappingProxyType({"odbl": "ODbL-1.0", "pddl": "PDDL-1.0"})
 #: Loosest first. ``other`` is not ordered: its text decides.
 _ORDER: Final = ("permissive", "copyleft", "use-restricted", "non-commercial")
 _NON_COMMERCIAL_NAME: Final = compile_late(r"non-?commercial|\bnc\b|research-only|\bmnpl\b|\bmrl\b", 2)  # re.IGNORECASE
