@@ -9,9 +9,10 @@ from msgspec.structs import replace
 
 from nerq_cli import scoring
 from nerq_cli.ecosystems import get_ecosystem, is_hub
-from nerq_cli.facts import Absent, Found, Unknown
-from nerq_cli.hub_facts import HubEvidence, HubReference, HubRepository
+from nerq_cli.facts import Absent, Fact, Found, Metadata, Unknown
+from nerq_cli.hub_facts import NO_REVISION, HubEvidence, HubReference, HubRepository
 from nerq_cli.inventory import Declaration, Dependency, Package
+from nerq_cli.policy.assessment import pack_metadata
 from nerq_cli.report.model import Assessment
 from nerq_cli.resolve.resolver import build_dependency
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
     from nerq_cli.application.evidence_run import EvidenceProvider
 
+#: SPDX identifiers of licences that the Hub spells without a version.
+_SPDX_NAMES: Final = {"odbl": "ODbL-1.0", "pddl": "PDDL-1.0"}
 #: A repository and the revision that is asked for: empty for that of its main branch.
 RepositoryKey: TypeAlias = tuple[Package, str]
 #: Libraries whose version decides how the files of a model are loaded.
@@ -112,6 +115,7 @@ def _assess_repository(
     repository = fact.value if isinstance(fact, Found) else None
     dependency = _build_dependency(package, revision, declarations, repository)
     score = scoring.compute_score(MODELS, measure_repository(MODELS, evidence, options.as_of))
+    threshold = options.policy.find_threshold(dependency, options.threshold)
     return Assessment(
         dependency=dependency,
         state=options.judge(dependency, score),
@@ -119,8 +123,39 @@ def _assess_repository(
         reasons=_collect_reasons(score, evidence),
         fix=_suggest_pin(dependency, repository),
         released_at=repository.modified_at if repository is not None else 0,
-        in_registry=None if isinstance(fact, Unknown) else not isinstance(fact, Absent),
+        in_registry=None if isinstance(fact, Unknown) else not _is_missing(fact),
+        packed_metadata=pack_metadata(_build_metadata(fact)),
+        threshold=threshold if options.policy.has_own_thresholds else None,
+        marks=_collect_marks(evidence, options),
+        hub=evidence,
     )
+
+
+def _is_missing(fact: Fact[HubRepository]) -> bool:
+    """Return whether the Hub has no repository of this name; one without the revision is there."""
+    return isinstance(fact, Absent) and not fact.reason.startswith(NO_REVISION)
+
+
+def _build_metadata(fact: Fact[HubRepository]) -> Fact[Metadata]:
+    """Return what reports and rules read of a version: its licence, empty if it declares none, None if not read."""
+    if not isinstance(fact, Found):
+        return fact
+    from nerq_cli.compliance.licences import read_licences
+
+    licences = read_licences(fact.value)
+    text = None if licences is None else " AND ".join(_SPDX_NAMES.get(one.id, one.name or one.id) for one in licences)
+    return Found(Metadata(version=fact.value.sha, licence_text=text), fact.source, fact.retrieved_at)
+
+
+def _collect_marks(evidence: HubEvidence, options: ScanOptions) -> int | None:
+    from nerq_cli.application.assess import list_marked_rules
+
+    rule_ids = list_marked_rules(options.policy)
+    if not rule_ids:
+        return None
+    from nerq_cli.policy.hub_marks import collect_hub_marks
+
+    return collect_hub_marks(evidence, options.as_of, rule_ids)
 
 
 def _describe_reference(
