@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from nerq_cli.ecosystems import GENERIC, HF_DATASET, HF_KERNEL, HF_MODEL, HF_SPACE, get_ecosystem
-from nerq_cli.inventory import HOSTED_MODEL, POSSIBLE_MODEL, Declaration, DependencyFile
+from nerq_cli.inventory import HOSTED_GROUP, HOSTED_MODEL, POSSIBLE_MODEL, Declaration, DependencyFile
 from nerq_cli.manifests.references.find import find_references, has_reader
 from nerq_cli.manifests.references.model import Reference
 from nerq_cli.problem import Problem
@@ -68,7 +68,7 @@ def _declare_reference(reference: Reference) -> Declaration | None:
         ecosystem=ecosystem,
         name=reference.name,
         requirement=requirement,
-        group=_GROUPS[reference.certainty],
+        group=HOSTED_GROUP if reference.kind == "hosted-model" else _GROUPS[reference.certainty],
         location=reference.location,
         skip_reason=skip_reason,
         trusts_remote_code=bool(reference.trust_remote_code) if reference.kind == "model" else None,
