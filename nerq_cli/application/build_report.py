@@ -61,12 +61,12 @@ def build_report(
         source for source in sources if source.state in ("partial", "unavailable") and not source.fallback
     ]
     incomplete = [
-        *(_describe_incomplete(source) for source in incomplete_sources if source.required),
+        *(describe_incomplete(source) for source in incomplete_sources if source.required),
         *_describe_problems(len(problems) - error_count),
         *notes,
         *_explain_skipped(assessments),
     ]
-    optional_missing = [_describe_incomplete(source) for source in incomplete_sources if not source.required]
+    optional_missing = [describe_incomplete(source) for source in incomplete_sources if not source.required]
     verdict = decide_exit(
         all_findings,
         threshold=options.policy.describe_threshold(options.threshold),
@@ -226,6 +226,7 @@ def _describe_problems(count: int) -> Iterator[str]:
         yield f"{format_count(count, 'reference')} in dependency files {verb} nowhere"
 
 
-def _describe_incomplete(source: SourceStatus) -> str:
+def describe_incomplete(source: SourceStatus) -> str:
+    """Return how much a source answered: ``OSV: 3 of 4 answered``."""
     text = f"{source.name}: {source.answered_subjects - source.outdated} of {source.subjects} answered"
     return f"{text}, {source.outdated} from the cache" if source.outdated else text

@@ -19,7 +19,7 @@ from nerq_cli.report.model import Assessment, Report
 
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
-    from nerq_cli.application.evidence_run import EvidenceProvider
+    from nerq_cli.application.evidence_run import EvidenceProvider, EvidenceRun
     from nerq_cli.application.recording import Recorder
     from nerq_cli.application.session import Session
 
@@ -50,6 +50,29 @@ def run_check(names: Iterable[str], session: Session, *, recorder: Recorder | No
     rules, options = session.build_rules(()), session.build_scan_options()
     hub_url = session.endpoints["huggingface"].url
     run = session.open_run()
+    parsed, notes = parse_targets(names, run, hub_url=hub_url, is_recorded=recorder is not None)
+    declarations = mark_targets(parsed, rules)
+    if recorder is not None:
+        recorder.begin(run, declarations, options)
+    report, ambiguous = report_targets(declarations, options, run if recorder is None else recorder)
+    report = finish_report(report, run, started_at)
+    return CheckResult(replace(report, warnings=(*report.warnings, *notes)), ambiguous)
+
+
+def parse_targets(
+    names: Iterable[str], run: EvidenceRun, *, hub_url: str, is_recorded: bool = False
+) -> tuple[list[Sequence[Declaration]], list[str]]:
+    """Return what each name may mean, and sentences for the user. Names of MCP servers are looked up.
+
+    Args:
+        names: As the user wrote them.
+        run: Looks up MCP servers.
+        hub_url: Address of the Hub.
+        is_recorded: Whether all answers are to be kept, which those of the MCP registry are not.
+
+    Raises:
+        UsageError: a name is no target, or may not be recorded.
+    """
     parsed: list[Sequence[Declaration]] = []
     notes: list[str] = []
     for name in names:
@@ -58,7 +81,7 @@ def run_check(names: Iterable[str], session: Session, *, recorder: Recorder | No
             continue
         from nerq_cli.application.registered_servers import resolve_target
 
-        if recorder is not None:
+        if is_recorded:
             raise UsageError(
                 f"--record keeps no answers of the MCP registry, which {name!r} needs",
                 hint="name the package that nerq check shows for it",
@@ -66,12 +89,7 @@ def run_check(names: Iterable[str], session: Session, *, recorder: Recorder | No
         resolved = resolve_target(name, run)
         parsed.append(resolved.declarations)
         notes += resolved.notes
-    declarations = _mark_targets(parsed, rules)
-    if recorder is not None:
-        recorder.begin(run, declarations, options)
-    report, ambiguous = report_targets(declarations, options, run if recorder is None else recorder)
-    report = finish_report(report, run, started_at)
-    return CheckResult(replace(report, warnings=(*report.warnings, *notes)), ambiguous)
+    return parsed, notes
 
 
 def check_packages(
@@ -82,10 +100,11 @@ def check_packages(
     A target is the package it names, or one package per ecosystem when the name fits several. The second result holds
     the targets of which more than one package exists, or of which one could not be looked up; the report has them too.
     """
-    return report_targets(_mark_targets(targets, rules), options, provider)
+    return report_targets(mark_targets(targets, rules), options, provider)
 
 
-def _mark_targets(targets: Sequence[Sequence[Declaration]], rules: PrivacyRules) -> list[list[Declaration]]:
+def mark_targets(targets: Sequence[Sequence[Declaration]], rules: PrivacyRules) -> list[list[Declaration]]:
+    """Return the targets with the names marked that may not be sent."""
     return [list(mark_withheld(target, rules)) for target in targets]
 
 
@@ -94,20 +113,26 @@ def report_targets(
 ) -> tuple[Report, AmbiguousNames]:
     """Return what ``check_packages`` does, for targets whose private names are marked."""
     declarations = [declaration for target in targets for declaration in target]
-    by_package: dict[Package, list[Assessment]] = {}
-    for assessment in assess_declarations(declarations, replace(options, score_latest=True), provider):
-        by_package.setdefault(assessment.dependency.package, []).append(assessment)
+    by_package = group_by_package(assess_declarations(declarations, replace(options, score_latest=True), provider))
     assessments: list[Assessment] = []
     ambiguous: list[tuple[Assessment, ...]] = []
     for target in targets:
-        matches = _select_matches([entry for declaration in target for entry in by_package[declaration.package]])
+        matches = select_matches([entry for declaration in target for entry in by_package[declaration.package]])
         assessments += [assessment for assessment in matches if assessment not in assessments]
         if len({assessment.dependency.package for assessment in matches}) > 1:
             ambiguous.append(tuple(matches))
     return build_report((), assessments, options, sources=provider.describe_sources()), tuple(ambiguous)
 
 
-def _select_matches(candidates: Sequence[Assessment]) -> Sequence[Assessment]:
+def group_by_package(assessments: Iterable[Assessment]) -> dict[Package, list[Assessment]]:
+    """Return the assessments of each package."""
+    by_package: dict[Package, list[Assessment]] = {}
+    for assessment in assessments:
+        by_package.setdefault(assessment.dependency.package, []).append(assessment)
+    return by_package
+
+
+def select_matches(candidates: Sequence[Assessment]) -> Sequence[Assessment]:
     """Return the candidates that exist: those with a score, else those that may exist, else the first candidate."""
     existing = [
         entry for entry in candidates if entry.in_registry is not False and entry.state not in ("skipped", "not-judged")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from nerq_cli.application.repositories import RepositoryKey
     from nerq_cli.application.session import Session
     from nerq_cli.evidence.collect import EvidenceCollector
+    from nerq_cli.evidence.hub_lookup import HubLookup
     from nerq_cli.evidence.registry_lookup import PackageFacts
     from nerq_cli.facts import (
         Advisory,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     )
     from nerq_cli.fetch.fetcher import FetchRun
     from nerq_cli.fetch.source_stats import SourceStats
-    from nerq_cli.hub_facts import HubEvidence
+    from nerq_cli.hub_facts import HubCard, HubEvidence, HubRepository
     from nerq_cli.inventory import McpServerId, Package, Release
     from nerq_cli.sources.advisories.local_database import Snapshot
 
@@ -149,17 +150,23 @@ class EvidenceRun:
 
     def collect_repositories(self, keys: Sequence[RepositoryKey]) -> dict[RepositoryKey, HubEvidence]:
         """Return what the Hugging Face Hub has about repositories."""
+        return self._open_hub_lookup().collect(keys)
+
+    def collect_lineage(
+        self, bases: Sequence[HubRepository], datasets: Sequence[str]
+    ) -> tuple[dict[str, Fact[HubCard]], dict[str, Fact[HubRepository]]]:
+        """Return the cards of base models and the training datasets of these names on the Hub, by id."""
+        return self._open_hub_lookup().collect_lineage(bases, datasets)
+
+    def _open_hub_lookup(self) -> HubLookup:
         from nerq_cli.evidence.hub_lookup import HubLookup
 
-        self._open_collector()
-        assert self._fetch_run is not None  # noqa: S101 - opened with the collector
         config = self._session.config
-        lookup = HubLookup(
-            self._fetch_run,
+        return HubLookup(
+            self._open_fetch_run(),
             self._session.endpoints,
             is_private=lambda package: bool(find_private_pattern(config, package)),
         )
-        return lookup.collect(keys)
 
     def find_server(self, server: McpServerId) -> Fact[McpRegistration]:
         """Return a version of a server in the MCP registry by its full name."""

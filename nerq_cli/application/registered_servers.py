@@ -19,6 +19,8 @@ from nerq_cli.targets import COMMAND_LINE
 if TYPE_CHECKING:
     from nerq_cli.application.evidence_run import EvidenceRun
 
+#: Group of the dependencies that a server stands for.
+MCP_GROUP: Final = "mcp"
 #: Namespace and name, or the name alone; then a version.
 _TARGET: Final = compile_late(
     r"mcp:\s*(?P<name>[A-Za-z0-9][\w.-]{0,200}(?:/[A-Za-z0-9][\w.-]{0,200})?)(?:@(?P<version>[\w.+-]{1,200}))?",
@@ -88,7 +90,7 @@ def _build_declaration(ecosystem: EcosystemId, name: str, requirement: str, skip
         ecosystem=ecosystem,
         name=name,
         requirement=requirement,
-        group="mcp",
+        group=MCP_GROUP,
         location=Location(path=COMMAND_LINE, line=0),
         skip_reason=skip_reason,
     )

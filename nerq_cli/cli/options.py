@@ -320,6 +320,10 @@ class ReportOptions(Settings, frozen=True, kw_only=True):
 
 #: Options about the form of a report, which a command that prints none does without.
 FORM_OPTIONS: Final = frozenset({"form", "output", "compact"})
+#: Options about how evidence is read, for commands that judge by no threshold.
+READ_OPTIONS: Final = frozenset(
+    {"strict", "offline", "refresh", "no_cache", "no_config", "cache_dir", "timeout", "as_of", "quiet", "debug"}
+)
 
 
 def with_report_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -330,6 +334,11 @@ def with_report_options(command: Callable[..., None]) -> Callable[..., None]:
 def with_run_options(command: Callable[..., None]) -> Callable[..., None]:
     """Return a command as ``with_report_options`` does, without the options about the form of a report."""
     return _add_options(command, [name for name in ReportOptions.__struct_fields__ if name not in FORM_OPTIONS])
+
+
+def with_read_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Return a command as ``with_report_options`` does, with the options about how evidence is read alone."""
+    return _add_options(command, [name for name in ReportOptions.__struct_fields__ if name in READ_OPTIONS])
 
 
 def _add_options(command: Callable[..., None], names: Sequence[str]) -> Callable[..., None]:

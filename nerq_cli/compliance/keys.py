@@ -198,8 +198,8 @@ _INHERITED: Final = ("training_data_summary", "evaluation_results", "copyright_p
 _RELATIONS: Final = ("quantized", "adapter")
 
 
-def _iter_bases(evidence: HubEvidence, cards: Mapping[str, Fact[HubCard]]) -> Iterator[tuple[str, _Documents]]:
-    """Yield the base models whose link the Hub verified and that are public."""
+def iter_inherited(evidence: HubEvidence) -> Iterator[tuple[str, HubRepository]]:
+    """Yield the base models whose documentation counts: the Hub verified the link, and they are public."""
     if not isinstance(evidence.repository, Found):
         return
     repository = evidence.repository.value
@@ -209,10 +209,15 @@ def _iter_bases(evidence: HubEvidence, cards: Mapping[str, Fact[HubCard]]) -> It
     for base_id in sorted(set(repository.verified_bases or ())):
         base = evidence.bases.get(base_id)
         if isinstance(base, Found) and base.value.gated == "" and not base.value.disabled:
-            card = cards.get(base_id, NOT_REQUESTED)
-            sections = read_sections(card.value) if isinstance(card, Found) else ()
-            clauses = tuple(iter_clauses(sections))
-            yield base_id, _read_documents(base.value, card, NOT_REQUESTED, sections, clauses)
+            yield base_id, base.value
+
+
+def _iter_bases(evidence: HubEvidence, cards: Mapping[str, Fact[HubCard]]) -> Iterator[tuple[str, _Documents]]:
+    for base_id, base in iter_inherited(evidence):
+        card = cards.get(base_id, NOT_REQUESTED)
+        sections = read_sections(card.value) if isinstance(card, Found) else ()
+        clauses = tuple(iter_clauses(sections))
+        yield base_id, _read_documents(base, card, NOT_REQUESTED, sections, clauses)
 
 
 def _inherit(key: KeyEvidence, bases: Sequence[tuple[str, _Documents]]) -> KeyEvidence:

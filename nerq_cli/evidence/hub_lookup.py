@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from msgspec.structs import replace
 
-from nerq_cli.ecosystems import HF_MODEL, get_hub_ecosystem, huggingface
+from nerq_cli.ecosystems import HF_DATASET, HF_MODEL, get_hub_ecosystem, huggingface
 from nerq_cli.facts import NOT_REQUESTED, Absent, Fact, Found, Unknown
 from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint
@@ -76,6 +76,37 @@ class HubLookup:
             target: self._build_evidence(release, repositories, related[target], cards, owners, files)
             for target, release in targets.items()
         }
+
+    def collect_lineage(
+        self, bases: Iterable[HubRepository], datasets: Iterable[str]
+    ) -> tuple[dict[str, Fact[HubCard]], dict[str, Fact[HubRepository]]]:
+        """Return the cards of base models and the training datasets of these names, by id.
+
+        Datasets are looked up as far as their names may be sent and can be those of repositories.
+
+        Raises:
+            ConfigError: the proxy or the certificates that the environment names cannot be used.
+        """
+        commits = {base.id: _find_commit(Found(base, hub.LABEL, 0)) for base in bases}
+        packages = {name: Package(ecosystem=HF_DATASET, name=name) for name in datasets}
+        releases = {name: _build_release(package, "") for name, package in packages.items() if self._may_send(package)}
+        cards, answers = self._run.fetch_all(
+            [
+                (hub.CARDS, [commit for commit in commits.values() if commit is not None], self._endpoint),
+                (hub.REPOSITORIES, [*releases.values()], self._endpoint),
+            ]
+        )
+        return (
+            {id_: _NO_COMMIT if commit is None else _read_card(cards[commit]) for id_, commit in commits.items()},
+            {
+                name: self._read_answer(releases[name], answers[releases[name]])
+                if name in releases
+                else PRIVATE
+                if self._is_private(package)
+                else _NOT_A_REPOSITORY
+                for name, package in packages.items()
+            },
+        )
 
     def _begin_details(self, facts: Mapping[Release, Fact[hub.HubAnswer]]) -> None:
         """Request what follows from new answers about repositories, while others are under way."""

@@ -1,12 +1,11 @@
-"""Documentation readiness as a JSON object, and its schema.
+"""Documentation readiness as JSON, and its schema.
 
-The object stands alone as the document of ``nerq compliance --format json``, and as ``compliance`` of a dependency.
 Every text of a card is sanitized here.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, cast
 
 import msgspec
 from msgspec import Meta
@@ -16,7 +15,41 @@ from nerq_cli.compliance.eu_class import CAVEAT, CLASS_WORDS, EuAssessment, Reas
 from nerq_cli.compliance.gpai import GPAI_WORDS, GpaiAssessment
 from nerq_cli.compliance.jurisdictions import Readiness, load_table
 from nerq_cli.compliance.keys import KEY_LABELS, KEY_WEIGHTS, KeyEvidence
-from nerq_cli.report.sanitize import TEXT_LIMIT, sanitize_text
+from nerq_cli.errors import ExitStatus
+from nerq_cli.report.sanitize import TEXT_LIMIT, defuse_json, sanitize_text
+from nerq_cli.report.wording import format_timestamp
+
+#: Version of the schema of the document.
+SCHEMA_VERSION: Final = 1
+
+
+class ComplianceEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One artefact of a run."""
+
+    #: As the user wrote it; an MCP server stands for several packages.
+    target: str = ""
+    purl: str
+    compliance: Compliance
+    #: Why it does not exist; empty if it does, or if that is not known.
+    missing: str = ""
+    #: What could not be read, and why.
+    unread: tuple[str, ...] = ()
+
+
+class ComplianceReport(msgspec.Struct, frozen=True, kw_only=True):
+    """The result of one run."""
+
+    #: Version of nerq-cli.
+    version: str
+    #: Moment that dates are compared with (epoch seconds UTC).
+    as_of: int
+    entries: tuple[ComplianceEntry, ...]
+    #: Whether everything was read.
+    complete: bool
+    exit: ExitStatus
+    exit_reason: str
+    warnings: tuple[str, ...] = ()
+
 
 #: 0 to 100, one decimal.
 _Value = Annotated[float, Meta(ge=0, le=100)]
@@ -169,6 +202,45 @@ class ComplianceDocument(msgspec.Struct, frozen=True):
     licence: ComplianceLicence
 
 
+class ComplianceTarget(msgspec.Struct, frozen=True):
+    """An artefact, and what of it could not be read."""
+
+    target: Annotated[str, Meta(description="As it was named on the command line.")]
+    purl: str
+    missing: Annotated[str | None, Meta(description="Why it does not exist; null if it does, or if it is not known.")]
+    unread: Annotated[list[str], Meta(description="What could not be read, and why.")]
+    compliance: ComplianceDocument
+
+
+class ComplianceTool(msgspec.Struct, frozen=True):
+    """What made the document."""
+
+    name: Literal["nerq-cli"]
+    version: str
+
+
+class ComplianceExit(msgspec.Struct, frozen=True):
+    """How the run ended."""
+
+    code: Annotated[
+        Literal[0, 2, 3],
+        Meta(description="0 = read, 2 = a target does not exist, 3 = something was not read (with --strict)."),
+    ]
+    reason: str
+
+
+class ComplianceReportDocument(msgspec.Struct, frozen=True):
+    """The document of ``nerq compliance --format json``. Within a schema version keys are only added."""
+
+    schema_version: Literal[1]
+    tool: ComplianceTool
+    as_of: Annotated[str, Meta(description="The moment that dates are compared with, ISO 8601 in UTC.")]
+    complete: Annotated[bool, Meta(description="Whether everything was read.")]
+    exit: ComplianceExit
+    targets: list[ComplianceTarget]
+    warnings: list[str]
+
+
 #: Digits of values and shares.
 _VALUE_DIGITS: Final = 1
 _SHARE_DIGITS: Final = 2
@@ -192,9 +264,39 @@ def build_document(compliance: Compliance) -> ComplianceDocument:
     )
 
 
+def build_report_document(report: ComplianceReport) -> ComplianceReportDocument:
+    """Return the document of a run."""
+    return ComplianceReportDocument(
+        schema_version=SCHEMA_VERSION,
+        tool=ComplianceTool("nerq-cli", report.version),
+        as_of=format_timestamp(report.as_of),
+        complete=report.complete,
+        exit=ComplianceExit(cast("Literal[0, 2, 3]", report.exit.value), _clean(report.exit_reason)),
+        targets=[
+            ComplianceTarget(
+                target=_clean(entry.target),
+                purl=_clean(entry.purl),
+                missing=_clean(entry.missing) or None,
+                unread=list(map(_clean, entry.unread)),
+                compliance=build_document(entry.compliance),
+            )
+            for entry in report.entries
+        ],
+        warnings=list(map(_clean, report.warnings)),
+    )
+
+
+def render_json(report: ComplianceReport) -> bytes:
+    """Return the document of a run as UTF-8 JSON. The same report gives the same bytes."""
+    content = msgspec.json.encode(build_report_document(report))
+    return defuse_json(msgspec.json.format(content, indent=2)) + b"\n"
+
+
 def build_schema() -> dict[str, object]:
-    """Return the JSON Schema (2020-12) of the object."""
-    (reference,), definitions = msgspec.json.schema_components([ComplianceDocument], ref_template="#/$defs/{name}")
+    """Return the JSON Schema (2020-12) of the document."""
+    (reference,), definitions = msgspec.json.schema_components(
+        [ComplianceReportDocument], ref_template="#/$defs/{name}"
+    )
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **reference, "$defs": definitions}
 
 

@@ -10,7 +10,9 @@ from nerq_cli.compliance.eu_class import CAVEAT, CLASS_WORDS, EuAssessment, Reas
 from nerq_cli.compliance.gpai import GPAI_WORDS, GpaiAssessment
 from nerq_cli.compliance.jurisdictions import STANDINGS, JurisdictionReadiness, Readiness, load_table
 from nerq_cli.compliance.keys import KEY_LABELS, KEY_WEIGHTS, KeyEvidence
+from nerq_cli.report.compliance import ComplianceEntry, ComplianceReport
 from nerq_cli.report.terminal.layout import Column, Page, Span, add_table
+from nerq_cli.report.wording import format_timestamp
 
 if TYPE_CHECKING:
     from nerq_cli.report import RenderOptions
@@ -47,6 +49,25 @@ def render_text(compliance: Compliance, options: RenderOptions, *, show_jurisdic
     page.add_gap()
     page.add_paragraph(page.safe_text(load_table().disclaimer, 0), "dim", indent=0)
     return page.to_text()
+
+
+def render_report(report: ComplianceReport, options: RenderOptions, *, show_jurisdictions: bool = True) -> str:
+    """Return the pages of a run, one for each artefact."""
+    pages = [_render_entry(entry, options, show_jurisdictions=show_jurisdictions) for entry in report.entries]
+    page = Page(options)
+    page.add_paragraph(f"nerq {report.version}, as of {format_timestamp(report.as_of)}", "dim", indent=0)
+    return "\n".join((*pages, page.to_text()))
+
+
+def _render_entry(entry: ComplianceEntry, options: RenderOptions, *, show_jurisdictions: bool) -> str:
+    text = render_text(entry.compliance, options, show_jurisdictions=show_jurisdictions)
+    page = Page(options)
+    if entry.missing:
+        page.add_paragraph(page.safe_text(f"{entry.compliance.id}: {entry.missing}"), "doubt", indent=0)
+        return page.to_text()
+    for reason in entry.unread:
+        page.add_paragraph(page.safe_text(f"not read: {reason}"), "doubt", indent=0)
+    return text + page.to_text()
 
 
 def describe_compliance(compliance: Compliance) -> str:
