@@ -9,6 +9,7 @@ import msgspec
 
 from nerq_cli.decoders import build_msgpack_decoder_late
 from nerq_cli.facts import AffectingAdvisory, Fact, Found, Merged, Metadata, Origin
+from nerq_cli.hub_facts import HubEvidence
 from nerq_cli.inventory import Dependency
 from nerq_cli.policy import State
 from nerq_cli.policy.age import Availability
@@ -73,6 +74,9 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     without_waived: WithoutWaived | None = None
     #: What the policy rules in force look at beside the score; None if there is no evidence. See ``policy.marks``.
     marks: int | None = None
+
+    #: Of a repository of the Hugging Face Hub what is known of it; None of everything else.
+    hub: HubEvidence | None = None
 
     @property
     def metadata(self) -> Found[Metadata] | None:
