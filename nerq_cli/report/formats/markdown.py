@@ -24,9 +24,9 @@ from nerq_cli.report.model import Assessment, Report
 from nerq_cli.report.sanitize import TEXT_LIMIT, sanitize_text
 from nerq_cli.report.uris import clean_link
 from nerq_cli.report.wording import (
-    count_below,
     KIND_NAMES,
     count_assessments,
+    count_below,
     describe_empty,
     describe_methodologies,
     describe_status,
