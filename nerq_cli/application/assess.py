@@ -212,7 +212,7 @@ def assess_release(
         # The sum of a tuple and empty ones is the same tuple: most dependencies share that of their score.
         reasons=(
             tuple(explain_dimensions(score, options.policy.find_dimension_thresholds(dependency)))
-            + tuple(_explain_range(score, state))
+            + tuple(explain_range(score, state))
             + _collect_reasons(score, evidence)
             + tuple(_explain_local_build(dependency, version))
         ),
@@ -368,7 +368,7 @@ def _explain_local_build(dependency: Dependency, version: str) -> Iterator[str]:
         yield f"judged as {version}; what the local build {dependency.local_build} changes was not checked"
 
 
-def _explain_range(score: scoring.Score, state: State) -> Iterator[str]:
+def explain_range(score: scoring.Score, state: State) -> Iterator[str]:
     """Yield why a score that is not provisional gives no verdict."""
     if state == "unknown" and score.value is not None and score.has_required_signal:
         unknown_count = sum(signal.state == "unknown" for signal in score.signals)

@@ -19,6 +19,7 @@ from nerq_cli.resolve.resolver import build_dependency
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
     from nerq_cli.application.evidence_run import EvidenceProvider
+    from nerq_cli.policy import State
 
 #: SPDX identifiers of licences that the Hub spells without a version.
 _SPDX_NAMES: Final = {"odbl": "ODbL-1.0", "pddl": "PDDL-1.0"}
@@ -28,6 +29,8 @@ RepositoryKey: TypeAlias = tuple[Package, str]
 LOADERS: Final = frozenset(
     {"accelerate", "datasets", "diffusers", "huggingface-hub", "safetensors", "torch", "transformers"}
 )
+#: SPDX identifiers of licences that the Hub spells without a version.
+_SPDX_NAMES: Final = {"odbl": "ODbL-1.0", "pddl": "PDDL-1.0"}
 
 
 def split_declarations(declarations: Iterable[Declaration]) -> tuple[list[Declaration], list[Declaration]]:
@@ -115,12 +118,13 @@ def _assess_repository(
     repository = fact.value if isinstance(fact, Found) else None
     dependency = _build_dependency(package, revision, declarations, repository)
     score = scoring.compute_score(MODELS, measure_repository(MODELS, evidence, options.as_of))
+    state = options.judge(dependency, score)
     threshold = options.policy.find_threshold(dependency, options.threshold)
     return Assessment(
         dependency=dependency,
-        state=options.judge(dependency, score),
+        state=state,
         score=score,
-        reasons=_collect_reasons(score, evidence),
+        reasons=(*_explain_unknown(score, state), *_collect_reasons(score, evidence)),
         fix=_suggest_pin(dependency, repository),
         released_at=repository.modified_at if repository is not None else 0,
         in_registry=None if isinstance(fact, Unknown) else not _is_missing(fact),
@@ -131,6 +135,17 @@ def _assess_repository(
     )
 
 
+def _explain_unknown(score: scoring.Score, state: State) -> Iterator[str]:
+    """Yield why a score gives no verdict."""
+    from nerq_cli.application.assess import explain_range
+
+    if state == "unknown" and score.value is not None and not score.has_required_signal:
+        required = score.methodology.required_signal
+        signal = next(signal for signal in score.signals if signal.id == required)
+        yield f"{score.methodology.signals[required].name} not known: {signal.reason}"
+    yield from explain_range(score, state)
+
+
 def _is_missing(fact: Fact[HubRepository]) -> bool:
     """Return whether the Hub has no repository of this name; one without the revision is there."""
     return isinstance(fact, Absent) and not fact.reason.startswith(NO_REVISION)
@@ -138,12 +153,13 @@ def _is_missing(fact: Fact[HubRepository]) -> bool:
 
 def _build_metadata(fact: Fact[HubRepository]) -> Fact[Metadata]:
     """Return what reports and rules read of a version: its licence, empty if it declares none, None if not read."""
-    if not isinstance(fact, Found):
-        return fact
     from nerq_cli.compliance.licences import read_licences
 
+    if not isinstance(fact, Found):
+        return fact
     licences = read_licences(fact.value)
-    text = None if licences is None else " AND ".join(_SPDX_NAMES.get(one.id, one.name or one.id) for one in licences)
+    names = [licence.name or licence.id for licence in licences or ()]
+    text = None if licences is None else " AND ".join(_SPDX_NAMES.get(name, name) for name in names if name)
     return Found(Metadata(version=fact.value.sha, licence_text=text), fact.source, fact.retrieved_at)
 
 
