@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from nerq_cli.application.evidence_run import EvidenceProvider
     from nerq_cli.policy import State
 
-#: SPDX identifiers of licences that the Hub spells without a version.
-_SPDX_NAMES: Final = {"odbl": "ODbL-1.0", "pddl": "PDDL-1.0"}
 #: A repository and the revision that is asked for: empty for that of its main branch.
 RepositoryKey: TypeAlias = tuple[Package, str]
 #: Libraries whose version decides how the files of a model are loaded.
