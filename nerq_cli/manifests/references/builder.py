@@ -39,13 +39,18 @@ class ReferenceBuilder:
         trust_remote_code: bool | None = None,
         filename: str = "",
     ) -> None:
-        """Add a reference; what its address states goes before ``revision`` and ``filename``."""
+        """Add a reference; what its address states goes before ``revision`` and ``filename``.
+
+        A revision with characters that git does not allow counts as computed.
+        """
+        revision = hub_id.revision or revision
+        is_readable = revision.isprintable()
         reference = Reference(
             location=Location(path=self.path, line=line),
             kind=hub_id.kind,
             name=hub_id.name,
-            revision=hub_id.revision or revision,
-            is_revision_known=is_revision_known or bool(hub_id.revision),
+            revision=revision if is_readable else "",
+            is_revision_known=is_readable and (is_revision_known or bool(hub_id.revision)),
             certainty=certainty,
             pattern=pattern,
             loader=loader,
