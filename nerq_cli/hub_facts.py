@@ -159,6 +159,4 @@ class HubEvidence(msgspec.Struct, frozen=True, kw_only=True):
     bases: dict[str, Fact[HubRepository]] = {}
     #: The models that a Space uses, as far as they were looked up, by id.
     used: dict[str, Fact[HubRepository]] = {}
-    #: Id of the well-known repository whose name it has under another author; empty = none. Unknown = not looked up.
-    name_clone: Fact[str] = NOT_REQUESTED
     reference: HubReference = HubReference()

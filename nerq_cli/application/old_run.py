@@ -137,7 +137,7 @@ def open_old_run(
     """
     paths = {rule.location.path for rule in age_rules if not (rule.is_default or rule.is_user)}
     project = read_old_project(inputs, ref, reads_settings=session.obeys_project, settings_files=paths)
-    old_files = session.name_indexes(project.dependency_files)
+    old_files = session.add_cached_commits(session.name_indexes(project.dependency_files))
     # Of packages that are still declared, the files of the run decide which index is requested.
     current = {declaration.package for file in dependency_files for declaration in file.declarations}
     only_old = [

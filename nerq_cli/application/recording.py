@@ -305,7 +305,7 @@ _NOT_RECORDED: Final = Evidence(**{name: Unknown("not in the recording") for nam
 
 
 #: The facts of the evidence about a repository, and the begin of the names of those about others that it depends on.
-_HUB_FIELDS: Final = ("repository", "card", "owner", "name_clone")
+_HUB_FIELDS: Final = ("repository", "card", "owner")
 _HUB_TABLES: Final = ("bases", "used")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 #: A repository and the revision that is asked for: empty for that of its main branch.
 RepositoryKey: TypeAlias = tuple[Package, str]
+#: Where the version of a floating reference comes from that the client of the Hub downloaded before.
+CACHED_COMMIT: Final = "version in use: the commit in the cache of huggingface_hub"
 #: Libraries whose version decides how the files of a model are loaded.
 LOADERS: Final = frozenset(
     {"accelerate", "datasets", "diffusers", "huggingface-hub", "safetensors", "torch", "transformers"}
@@ -58,8 +60,8 @@ def find_loaders(declarations: Iterable[Declaration]) -> tuple[tuple[str, str], 
 
 def list_repositories(declarations: Sequence[Declaration]) -> Iterator[Dependency]:
     """Yield every repository at each revision, sorted, as far as the project states it."""
-    for (package, revision, _), items in _group_declarations(declarations):
-        yield _build_dependency(package, revision, items, None)
+    for key, items in _group_declarations(declarations):
+        yield _build_dependency(key.package, key.revision, items, None)
 
 
 def assess_repositories(
@@ -73,26 +75,35 @@ def assess_repositories(
     ``loaders`` are the versions of the libraries that load models (:func:`find_loaders`).
     """
     groups = _group_declarations(declarations)
-    keys = [(package, revision) for (package, revision, skip_reason), _ in groups if not skip_reason]
+    keys = [(key.package, key.cached_commit or key.revision) for key, _ in groups if not key.skip_reason]
     evidence = provider.collect_repositories(keys) if keys else {}
-    for (package, revision, skip_reason), items in groups:
+    for (package, revision, skip_reason, cached_commit), items in groups:
         if skip_reason:
             dependency = _build_dependency(package, revision, items, None)
             state = options.judge(dependency, None)
             yield Assessment(dependency=dependency, state=state, reasons=(skip_reason,))
         else:
-            facts = replace(evidence[package, revision], reference=_describe_reference(revision, items, loaders))
+            facts = evidence[package, cached_commit or revision]
+            facts = replace(facts, reference=_describe_reference(revision, items, loaders))
             yield _assess_repository(package, revision, items, facts, options)
 
 
-def _group_declarations(
-    declarations: Sequence[Declaration],
-) -> list[tuple[tuple[Package, str, str], list[Declaration]]]:
-    """Return the declarations of each repository and revision, by these and why they are not looked up, sorted."""
-    grouped: dict[tuple[Package, str, str], list[Declaration]] = {}
-    for declaration in declarations:
-        key = (declaration.package, declaration.requirement, declaration.skip_reason)
-        grouped.setdefault(key, []).append(declaration)
+class _GroupKey(NamedTuple):
+    """What the declarations of one row have in common."""
+
+    package: Package
+    revision: str
+    skip_reason: str
+    #: Commit that the cache of huggingface_hub has for the revision; empty if none, or if the revision is a commit.
+    cached_commit: str
+
+
+def _group_declarations(declarations: Sequence[Declaration]) -> list[tuple[_GroupKey, list[Declaration]]]:
+    """Return the declarations of each repository and revision, sorted."""
+    grouped: dict[_GroupKey, list[Declaration]] = {}
+    for item in declarations:
+        key = _GroupKey(item.package, item.requirement, item.skip_reason, item.locked_version)
+        grouped.setdefault(key, []).append(item)
     return sorted(grouped.items(), key=lambda group: group[0])
 
 
@@ -100,7 +111,8 @@ def _build_dependency(
     package: Package, revision: str, declarations: Sequence[Declaration], repository: HubRepository | None
 ) -> Dependency:
     pin = get_ecosystem(package.ecosystem).parse_pin(revision)
-    version = pin or (repository.sha if repository is not None else "") or None
+    cached_commit = declarations[0].locked_version
+    version = pin or cached_commit or (repository.sha if repository is not None else "") or None
     return build_dependency(
         package, declarations, (), version, "pinned" if pin else "range" if version else "unresolved"
     )
@@ -122,7 +134,11 @@ def _assess_repository(
         dependency=dependency,
         state=state,
         score=score,
-        reasons=(*_explain_unknown(score, state), *_collect_reasons(score, evidence)),
+        reasons=(
+            *_explain_unknown(score, state),
+            *_collect_reasons(score, evidence),
+            *([CACHED_COMMIT] if declarations[0].locked_version else []),
+        ),
         fix=_suggest_pin(dependency, repository),
         released_at=repository.modified_at if repository is not None else 0,
         in_registry=None if isinstance(fact, Unknown) else not _is_missing(fact),

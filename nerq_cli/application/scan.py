@@ -108,6 +108,7 @@ def run_scan(
     inputs = replace(inputs, exclude=(*session.config.exclude, *inputs.exclude))
     try:
         dependency_files = session.name_indexes(_read_files(inputs, session, since, run.notes))
+        dependency_files = session.add_cached_commits(dependency_files)
         options = session.select_vex(options, dependency_files, base)
         if session.obeys_project or (session.config.nested and not session.settings.no_config):
             dependency_files, options = apply_nested_settings(dependency_files, options, session.config, inputs.root)

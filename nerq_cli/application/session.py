@@ -20,6 +20,7 @@ from nerq_cli.application.settings import (
     resolve_strict,
 )
 from nerq_cli.config import Config, read_config, read_config_file
+from nerq_cli.ecosystems import is_hub
 from nerq_cli.errors import ConfigError
 from nerq_cli.problem import Problem
 
@@ -264,6 +265,22 @@ class Session(msgspec.Struct):
             else file
             for file in dependency_files
         )
+
+    def add_cached_commits(self, dependency_files: Sequence[DependencyFile]) -> tuple[DependencyFile, ...]:
+        """Return the files with the commits that the cache of huggingface_hub on this machine has.
+
+        For a reference to a branch, to a tag or to nothing, its commit is the version in use, as a lock file has it.
+        """
+        if not any(is_hub(declaration.ecosystem) for file in dependency_files for declaration in file.declarations):
+            return tuple(dependency_files)
+        from nerq_cli.application.cached_commits import CachedCommits
+        from nerq_cli.sources.huggingface.local_cache import find_cache_directory
+
+        try:
+            cache = CachedCommits(find_cache_directory(os.environ, Path.home()))
+        except RuntimeError:  # no home
+            return tuple(dependency_files)
+        return tuple(map(cache.add_to, dependency_files))
 
     def build_rules(self, dependency_files: Sequence[DependencyFile]) -> PrivacyRules:
         """Return the rules that decide which names may leave the machine.

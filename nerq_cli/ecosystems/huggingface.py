@@ -8,7 +8,7 @@ A version is a commit, because only a commit never changes its content.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from nerq_cli.ecosystems.listed import ListedEcosystem
 from nerq_cli.ecosystems.protocol import (
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 PURL_TYPE: Final = "huggingface"
 #: Host of short links to the Hub.
 SHORT_HOST: Final = "hf.co"
+#: Hosts of the Hub itself.
+HOSTS: Final = frozenset({SHORT_HOST, "huggingface.co"})
 #: The branch of every repository.
 DEFAULT_REVISION: Final = "main"
 #: Longest name and longest revision, in characters. Names: huggingface_hub, utils/_validators.py; git has no limit for
@@ -141,6 +143,16 @@ HUB_ECOSYSTEMS: Final = (
 )
 #: By the first part of an address.
 _BY_PATH: Final = {ecosystem.path or "models": ecosystem for ecosystem in HUB_ECOSYSTEMS}
+
+
+def get_hub_path(url: str) -> str | None:
+    """Return the path of an ``http`` or ``https`` address on the Hub itself; None if it is another one."""
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError:
+        return None
+    is_hub = parts.scheme in ("http", "https") and (parts.hostname or "").removeprefix("www.") in HOSTS
+    return parts.path if is_hub else None
 
 
 def is_commit(revision: str) -> bool:

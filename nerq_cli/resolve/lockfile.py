@@ -283,7 +283,7 @@ class _LockfileApplier(msgspec.Struct, dict=True):
         return replace(
             self.lockfile,
             locked_packages=entries,
-            declarations=(*locked_declarations, *entry_declarations),
+            declarations=(*locked_declarations, *entry_declarations, *self.lockfile.declarations),
             importers=tuple(importers) if importers else self.lockfile.importers,
             drift=tuple(self.drift),
             missing_packages=(),

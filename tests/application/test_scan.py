@@ -501,3 +501,23 @@ def test_repositories_are_listed_without_a_lookup() -> None:
     file = DependencyFile(path="app.py", format="references", declarations=(hub_declaration("acme/tiny", "main"),))
     report = pipeline.scan_project([file], RULES, replace(OPTIONS, list_only=True), world)
     assert [entry.dependency.requirement for entry in report.dependencies] == ["main"]
+
+
+def test_a_floating_reference_is_scored_at_the_commit_in_the_cache_of_the_client() -> None:
+    package, cached, newest = Package(ecosystem="huggingface", name="acme/tiny"), "a" * 40, "b" * 40
+    evidence = {
+        revision: HubEvidence(
+            repository=Found(HubRepository(kind="model", id="acme/tiny", sha=sha, author="acme"), "Hub", AS_OF)
+        )
+        for revision, sha in ((cached, cached), ("", newest))
+    }
+    world = World({}, repositories={(package, revision): facts for revision, facts in evidence.items()})
+    [floating] = pipeline.assess_declarations(
+        [replace(hub_declaration("acme/tiny"), locked_version=cached)], OPTIONS, world
+    )
+    assert (floating.dependency.version, floating.dependency.resolution) == (cached, "range")
+    assert floating.reasons[-1] == "version in use: the commit in the cache of huggingface_hub"
+    assert cached in floating.fix
+    [other] = pipeline.assess_declarations([hub_declaration("acme/tiny")], OPTIONS, world)
+    assert other.dependency.version == newest
+    assert not any("huggingface_hub" in reason for reason in other.reasons)

@@ -226,6 +226,12 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "UV_INDEX_URL",
         "UV_DEFAULT_INDEX",
         "VIRTUAL_ENV",
+        "HF_HUB_CACHE",
+        "HF_HOME",
+        "HF_TOKEN",
+        "HUGGINGFACE_HUB_CACHE",
+        "HUGGING_FACE_HUB_TOKEN",
+        "XDG_CACHE_HOME",
     ):
         monkeypatch.delenv(name, raising=False)
     return folder

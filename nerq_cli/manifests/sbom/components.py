@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec.structs import replace
 
-from nerq_cli.ecosystems import ECOSYSTEMS, EcosystemId, get_ecosystem, normalise_name
-from nerq_cli.inventory import DependencyFile, Edge, Importer, Location, LockedPackage
+from nerq_cli.ecosystems import ECOSYSTEMS, EcosystemId, find_purl_package, get_ecosystem, huggingface, normalise_name
+from nerq_cli.inventory import Declaration, DependencyFile, Edge, Importer, Location, LockedPackage
 from nerq_cli.manifests.package_source import strip_credentials, url_reason
 from nerq_cli.manifests.syntax.quote import quote_text
 from nerq_cli.patterns import compile_late
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from nerq_cli.manifests.syntax.text_document import TextDocument
 
+OTHER_HUB: Final = "from another Hub:"
 NO_VERSION: Final = "the SBOM states no exact version"
 EXCLUDED: Final = "excluded: not part of what is delivered"
 PRIVATE: Final = "marked private: on no registry"
@@ -54,6 +55,10 @@ class Component(msgspec.Struct, frozen=True, kw_only=True):
     hashed: bool = False
     #: Whether its origin is stated, or it is bundled in another package.
     has_source: bool = False
+    #: Whether it is a model or a dataset.
+    is_model: bool = False
+    #: Addresses that a model or a dataset states.
+    urls: tuple[str, ...] = ()
 
 
 class Relation(msgspec.Struct, frozen=True):
@@ -85,6 +90,7 @@ def build_dependency_file(sbom: Sbom, text_document: TextDocument, name: str) ->
         format=name,
         locked_packages=tuple(reader.locked_packages()),
         importers=reader.importers(),
+        declarations=tuple(reader.repositories),
         local_names=tuple(sorted(reader.local_names)),
         problems=text_document.problems,
         notes=text_document.notes,
@@ -99,6 +105,8 @@ class _SbomReader:
         self.text_document = text_document
         self.components: dict[str, Component] = {}
         self.local_names: set[str] = set()
+        #: The models, datasets, Spaces and kernels of the Hugging Face Hub.
+        self.repositories: list[Declaration] = []
         self._packages: dict[str, LockedPackage] = {}
         self._skipped_kinds: Counter[str] = Counter()
         for component in self._unique_components():
@@ -154,6 +162,13 @@ class _SbomReader:
         """Add a component of a covered ecosystem; count any other."""
         is_root = component.ref in self.sbom.root_refs
         purl = self._parse_purl(component)
+        if purl is not None and purl.type == huggingface.PURL_TYPE:
+            if not is_root:
+                self._add_repository(component, purl)
+            return
+        if purl is None and component.is_model and not is_root and (link := _find_hub_link(component)) is not None:
+            self._declare_repository(component, link, link.revision or component.version)
+            return
         ecosystem = _ECOSYSTEMS.get(purl.type) if purl is not None else None
         if purl is None or ecosystem is None:
             if not is_root and (purl is not None or not component.purl):
@@ -171,6 +186,39 @@ class _SbomReader:
             self._packages[component.ref] = self._make_locked_package(
                 component, purl, ecosystem, normalise_name(ecosystem, name)
             )
+
+    def _add_repository(self, component: Component, purl: PackageURL) -> None:
+        """Add a repository of the Hub by its package URL; its version is a commit, of which the case does not count."""
+        package = find_purl_package(purl.type, purl.namespace, purl.name)
+        if package is None:  # pragma: no cover - the type is that of the Hub
+            return
+        link = huggingface.HubLink(package[0], package[1], purl.version or "")
+        qualifiers: Mapping[str, str] = purl.qualifiers if isinstance(purl.qualifiers, dict) else {}
+        hub = qualifiers.get("repository_url", "")
+        is_elsewhere = bool(hub) and huggingface.get_hub_path(hub if "://" in hub else f"https://{hub}") is None
+        reason = f"{OTHER_HUB} {strip_credentials(hub)}" if is_elsewhere else ""
+        self._declare_repository(component, link, link.revision or component.version, reason)
+
+    def _declare_repository(
+        self, component: Component, link: huggingface.HubLink, revision: str, skip_reason: str = ""
+    ) -> None:
+        ecosystem = get_ecosystem(link.ecosystem)
+        if name_error := ecosystem.find_name_error(link.name):
+            text = component.purl or link.name
+            self.text_document.add_problem(f"{quote_text(text)} names no repository: {name_error}", component.line)
+            return
+        # Without a package URL and a revision in an address, a version may be one that the author counts.
+        is_revision = bool(link.revision) and ecosystem.accepts_requirement(revision)
+        self.repositories.append(
+            Declaration(
+                ecosystem=link.ecosystem,
+                name=link.name,
+                requirement=ecosystem.parse_pin(revision) or (revision if is_revision else ""),
+                group=component.groups[0] if component.groups else "optional" if component.optional else "main",
+                location=Location(path=self.text_document.path, line=component.line),
+                skip_reason=component.skip or skip_reason,
+            )
+        )
 
     def _parse_purl(self, component: Component) -> PackageURL | None:
         from packageurl import PackageURL
@@ -283,6 +331,27 @@ class _SbomReader:
             total = sum(self._skipped_kinds.values())
             description = "entry is not from PyPI or npm" if total == 1 else "entries are not from PyPI or npm"
             self.text_document.add_note(f"{total:,} {description}: not listed here ({', '.join(kinds)}{suffix})")
+
+
+def _find_hub_link(component: Component) -> huggingface.HubLink | None:
+    """Return the repository of a model or dataset without a package URL; None unless its addresses lead to one.
+
+    Of several, that with its name is meant: the others may be its base model or its data.
+    """
+    links: dict[tuple[str, str], huggingface.HubLink] = {}
+    for url in component.urls:
+        path = huggingface.get_hub_path(url)
+        link = None if path is None else huggingface.parse_hub_path(path)
+        if link is not None and not get_ecosystem(link.ecosystem).find_name_error(link.name):
+            known = links.get((link.ecosystem, link.name))
+            links[link.ecosystem, link.name] = link if known is None or link.revision else known
+    named = [
+        link
+        for link in links.values()
+        if component.name.lower() in (link.name.lower(), link.name.lower().partition("/")[2])
+    ]
+    candidates = named or list(links.values())
+    return candidates[0] if len(candidates) == 1 else None
 
 
 def _is_version(text: str) -> bool:

@@ -20,6 +20,8 @@ _NAMESPACE: Final = compile_late(r"https?://cyclonedx\.org/schema/bom/(\d+\.\d+)
 _DEVELOPMENT: Final = "cdx:npm:package:development"
 _PRIVATE: Final = "cdx:npm:package:private"
 _BUNDLED: Final = "cdx:npm:package:bundled"
+#: Types of components that are models or datasets.
+_MODEL_TYPES: Final = ("machine-learning-model", "data")
 
 
 def is_json(document: JsonObject) -> bool:
@@ -96,7 +98,9 @@ def _read_components(
         properties = {item.get_text("name"): item.get_text("value") for item in component.get_objects("properties")}
         scope = component.get_text("scope")
         skip = EXCLUDED if scope == "excluded" else PRIVATE if properties.get(_PRIVATE) == "true" else ""
-        references = {item.get_text("type") for item in component.get_objects("externalReferences")}
+        links = component.get_objects("externalReferences")
+        references = {item.get_text("type") for item in links}
+        is_model = component.get_text("type") in _MODEL_TYPES
         hashed = bool(component.get_list("hashes"))
         group, name = component.get_text("group"), component.get_text("name")
         yield Component(
@@ -110,6 +114,8 @@ def _read_components(
             skip=skip,
             hashed=hashed,
             has_source=hashed or "distribution" in references or properties.get(_BUNDLED) == "true",
+            is_model=is_model,
+            urls=tuple(item.get_text("url") for item in links) if is_model else (),
         )
 
 
@@ -124,7 +130,10 @@ def _read_relations(document: JsonObject, text_document: TextDocument) -> Iterat
 
 def _component_object(element: XmlElement) -> JsonObject:
     """Return an XML component in its JSON form."""
-    members: list[tuple[str, Any]] = [("bom-ref", _bom_ref(element))]
+    members: list[tuple[str, Any]] = [
+        ("type", element.attributes.get("type", "")),
+        ("bom-ref", _bom_ref(element)),
+    ]
     for key in ("group", "name", "version", "scope", "purl"):
         child = element.first_child(key)
         members.append((key, child.text.strip() if child is not None else ""))
@@ -142,7 +151,11 @@ def _property_object(element: XmlElement) -> JsonObject:
 
 
 def _reference_object(element: XmlElement) -> JsonObject:
-    return JsonObject([("type", element.attributes.get("type", ""))], element.line)
+    url = element.first_child("url")
+    members: list[tuple[str, Any]] = [("type", element.attributes.get("type", ""))]
+    if url is not None:
+        members.append(("url", url.text.strip()))
+    return JsonObject(members, element.line)
 
 
 def _dependency_object(element: XmlElement) -> JsonObject:

@@ -32,6 +32,8 @@ _BACKWARD: Final[Mapping[str, str]] = {
 _SCOPES: Final[Mapping[str, str]] = {"development": "dev", "test": "dev", "build": "build"}
 #: Values of a missing download location.
 _NO_LOCATION: Final = ("", "NONE", "NOASSERTION")
+#: Types of packages of SPDX 3 that are models or datasets.
+_MODEL_TYPES: Final = ("ai_AIPackage", "dataset_DatasetPackage")
 _DOCUMENT_REF: Final = "SPDXRef-DOCUMENT"
 
 
@@ -162,7 +164,7 @@ def _element_type(element: JsonObject) -> str:
 
 
 def _is_package(element: JsonObject) -> bool:
-    return _element_type(element) == "software_Package" or "software_packageUrl" in element
+    return _element_type(element) in ("software_Package", *_MODEL_TYPES) or "software_packageUrl" in element
 
 
 def _element_id(element: JsonObject) -> str:
@@ -188,6 +190,8 @@ def _element_component(element: JsonObject, number: int) -> Component:
         hashed=bool(element.get_list("verifiedUsing")),
         has_source=bool(element.get_list("verifiedUsing"))
         or element.get_text("software_downloadLocation") not in _NO_LOCATION,
+        is_model=_element_type(element) in _MODEL_TYPES,
+        urls=(element.get_text("software_downloadLocation"), element.get_text("software_homePage")),
     )
 
 

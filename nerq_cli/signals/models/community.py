@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from math import log10
 from typing import Final
 
-from nerq_cli.facts import Fact, Found
+from nerq_cli.facts import Found
 from nerq_cli.hub_facts import HubOwner
 from nerq_cli.methodology.types import SignalSpec
 from nerq_cli.signals.models.context import RepositoryContext
@@ -66,15 +66,13 @@ def _flag_names(context: RepositoryContext, similar: str) -> Iterator[Flag]:
     account = repository.id.rpartition("/")[0]
     if is_well_known(account) or (owner is not None and owner.is_verified) or context.has_base_model:
         return
-    copied, unread = _find_original(context)
+    copied = find_copied_repository(repository.id) if repository.kind == "model" else ""
     is_young = None if context.days is None else context.days < context.limit("look_alike_days")
     if not copied and similar and is_young is not False:
         text = f"the account {account} looks like {similar}; check that you meant it"
     elif copied:
         text = f"named like {copied}, by another author, without a base model; check that you meant it"
     else:
-        if unread is not None:
-            yield build_possible_flag("name-clone", "not known whether it has the name of another repository", unread)
         return
     # An owner that was not read may be verified, and a header that was not read may name a base model.
     is_open = owner is None or context.has_base_model is None or (not copied and is_young is None)
@@ -82,17 +80,6 @@ def _flag_names(context: RepositoryContext, similar: str) -> Iterator[Flag]:
         yield build_possible_flag("name-clone", text, context.evidence.owner if owner is None else fact)
     else:
         yield build_flag("name-clone", text, fact)
-
-
-def _find_original(context: RepositoryContext) -> tuple[str, Fact[str] | None]:
-    """Return the well-known repository that has the same name, and the fact that could name one but was not read."""
-    fact = context.evidence.name_clone
-    if isinstance(fact, Found) and fact.value:
-        return fact.value, None
-    repository = context.repository
-    copied = find_copied_repository(repository.id) if repository is not None and repository.kind == "model" else ""
-    is_unread = not isinstance(fact, Found) and getattr(fact, "reason", "") not in ("", "not requested")
-    return copied, fact if is_unread and not copied else None
 
 
 def measure_adoption(context: RepositoryContext, spec: SignalSpec) -> Signal:

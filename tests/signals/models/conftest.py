@@ -68,7 +68,6 @@ HEALTHY: Final = HubEvidence(
     repository=found(REPOSITORY),
     card=found(HubCard(CARD)),
     owner=found(VERIFIED),
-    name_clone=found(""),
     reference=TARGET,
 )
 

@@ -144,7 +144,6 @@ EVIDENCE = st.builds(
     owner=facts(OWNERS),
     bases=st.dictionaries(st.sampled_from(["acme/base", "acme/other"]), facts(REPOSITORIES), max_size=2),
     used=st.dictionaries(st.just("acme/base"), facts(REPOSITORIES), max_size=1),
-    name_clone=facts(st.sampled_from(["", "", "acme/famous"])),
     reference=REFERENCES,
 )
 
@@ -163,7 +162,7 @@ def passes(result: Score) -> bool:
 def lose_one(evidence: HubEvidence) -> Iterator[tuple[str, HubEvidence]]:
     """Yield the evidence without one of its facts, or without one field of the repository."""
     replace = msgspec.structs.replace
-    for field in ("repository", "card", "owner", "name_clone"):
+    for field in ("repository", "card", "owner"):
         yield field, replace(evidence, **{field: DOWN})
     for field in ("bases", "used"):
         others: dict[str, Fact[HubRepository]] = getattr(evidence, field)

@@ -1,0 +1,274 @@
+"""Whole scans of a project with models while the Hugging Face Hub fails, refuses, limits, or answers with hostile data."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.sources.huggingface.conftest import CARD, SHA, HubStandIn
+
+if TYPE_CHECKING:
+    from tests.conftest import Turn
+
+Nerq = Callable[..., Any]
+SCAN = ("scan", "--as-of", "2026-11-21", "--format", "json")
+REPOSITORY = "/api/models/lumen/tiny-bert/revision/main"
+CARD_PATH = f"/lumen/tiny-bert/resolve/{SHA}/README.md"
+SOURCE = """\
+from transformers import AutoModel, pipeline
+
+model = AutoModel.from_pretrained("lumen/tiny-bert")
+"""
+#: Seconds for what hangs.
+SHORT = "3"
+
+
+@pytest.fixture
+def hub(other_site: Any, project: Path, monkeypatch: pytest.MonkeyPatch) -> HubStandIn:
+    """A Hub with the model that the project refers to."""
+    stand_in = HubStandIn(other_site)
+    stand_in.add_model("lumen/tiny-bert", card=CARD * 20, cardData={"license": "apache-2.0"})
+    stand_in.organisations["lumen"] = {"name": "lumen", "isVerified": True, "numModels": 9, "numFollowers": 12}
+    monkeypatch.setenv("NERQ_HF_URL", stand_in.url)
+    (project / "app.py").write_text(SOURCE)
+    return stand_in
+
+
+def find_row(result: Any) -> dict[str, Any]:
+    """Return the model in the report; there was no traceback."""
+    assert "Traceback" not in result.err
+    [row] = result.json["dependencies"]
+    assert row["name"] == "lumen/tiny-bert"
+    found: dict[str, Any] = row
+    return found
+
+
+def assert_unknown(nerq: Nerq, *options: str) -> dict[str, Any]:
+    """Check that nothing is known about the model, in a lenient and in a strict run, and return its row."""
+    strict = nerq(*SCAN, "--strict", *options)
+    assert strict.status == 3, strict.err
+    lenient = nerq(*SCAN, *options)
+    assert lenient.status == 0, lenient.err
+    for result in (strict, lenient):
+        row = find_row(result)
+        assert (row["state"], row["score"], row["version"]) == ("unknown", None, None)
+        assert result.json["complete"] is False
+        assert row["reasons"]
+    return row
+
+
+def test_a_model_that_a_file_refers_to_is_scored(nerq: Nerq, hub: HubStandIn) -> None:
+    result = nerq(*SCAN, "--strict")
+    row = find_row(result)
+    assert (row["version"], row["requirement"], row["resolution"]) == (SHA, "", "range")
+    assert row["score"] > 50
+    assert row["locations"] == [{"path": "app.py", "line": 3}]
+    count = len(hub.paths)
+    again = nerq(*SCAN, "--strict")
+    assert (again.json["dependencies"], len(hub.paths)) == (result.json["dependencies"], count)
+
+
+@pytest.mark.parametrize(
+    ("turn", "reason"),
+    [
+        ({"status": 401, "headers": {"X-Error-Code": "RepoNotFound"}, "body": {}}, "missing or private"),
+        ({"status": 401, "headers": {"X-Error-Code": "GatedRepo"}, "body": {}}, "refuses it without a token"),
+        ({"status": 403, "body": {}}, "refuses it without a token"),
+        ({"status": 404, "body": {}}, "missing or private"),
+        ({"status": 451, "body": {}}, "refuses it without a token"),
+        ({"status": 500, "body": {}}, "HTTP 500"),
+        ({"status": 503, "body": b"<html>maintenance</html>"}, "HTTP 503"),
+        ({"body": b"<html>not the Hub</html>"}, ""),
+        ({"body": b'{"id": "lumen/tiny-bert", "sha": "'}, ""),
+        ({"body": []}, ""),
+        ({"body": b"[" * 100_000}, ""),
+        ({"body": {"id": 7, "sha": {}}}, ""),
+        ({"cut": 10, "body": {"id": "lumen/tiny-bert"}}, ""),
+        ({"raw": b"nothing of HTTP\r\n\r\n"}, ""),
+    ],
+)
+def test_an_answer_that_is_no_repository_leaves_it_unknown(
+    nerq: Nerq, hub: HubStandIn, turn: Turn, reason: str
+) -> None:
+    hub.turns[REPOSITORY] = turn
+    if "raw" in turn or "cut" in turn:
+        hub.site.on(f"{REPOSITORY}?blobs=true&securityStatus=true", turn)
+    row = assert_unknown(nerq)
+    assert any(reason in text for text in row["reasons"]), row["reasons"]
+
+
+def test_a_hub_that_hangs_leaves_the_model_unknown_within_the_time_limit(nerq: Nerq, hub: HubStandIn) -> None:
+    hub.site.serve_all({"hang": True})
+    started_at = time.monotonic()
+    result = nerq(*SCAN, "--strict", "--timeout", SHORT)
+    assert time.monotonic() - started_at < 8
+    assert result.status == 3
+    row = find_row(result)
+    assert (row["state"], row["score"]) == ("unknown", None)
+
+
+def test_a_hub_that_is_not_there_leaves_the_model_unknown(
+    nerq: Nerq, hub: HubStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NERQ_HF_URL", "http://127.0.0.1:9")
+    assert_unknown(nerq)
+    assert hub.paths == []
+
+
+def test_a_used_up_limit_leaves_the_model_unknown_and_is_not_waited_for_beyond_the_time(
+    nerq: Nerq, hub: HubStandIn
+) -> None:
+    hub.quotas = {"api": 0, "resolvers": 0}
+    started_at = time.monotonic()
+    result = nerq(*SCAN, "--strict", "--timeout", SHORT)
+    assert time.monotonic() - started_at < 8
+    assert result.status == 3
+    row = find_row(result)
+    assert (row["state"], row["score"]) == ("unknown", None)
+    assert len(hub.paths) <= 2
+
+
+def test_a_short_limit_is_waited_for(nerq: Nerq, hub: HubStandIn) -> None:
+    limited = {"status": 429, "headers": {"RateLimit": '"api";r=0;t=1', "Retry-After": "1"}, "body": {}}
+    answer = {"body": hub.repositories["models", "lumen/tiny-bert"]}
+    hub.site.on(f"{REPOSITORY}?blobs=true&securityStatus=true", limited, answer)
+    assert find_row(nerq(*SCAN))["version"] == SHA
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 500])
+def test_without_its_card_a_model_is_never_better(nerq: Nerq, hub: HubStandIn, status: int) -> None:
+    whole = find_row(nerq(*SCAN))
+    hub.turns[CARD_PATH] = {"status": status, "body": b""}
+    row = find_row(nerq(*SCAN, "--no-cache"))
+    assert row["version"] == SHA
+    unknown = {signal["id"] for signal in row["signals"] if signal["state"] == "unknown"}
+    if status == 404:  # it has none
+        assert row["score"] < whole["score"]
+    else:
+        assert "card" in unknown
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        "---\n" + "a: [" * 50_000 + "\n---\n# Demo\n",
+        "---\nlicense: [unclosed\n  : : :\n---\n# Demo\n",
+        "---\na: &a [x,x,x,x,x,x,x,x,x,x]\n"
+        + "".join(f"{chr(98 + n)}: &{chr(98 + n)} [{','.join([f'*{chr(97 + n)}'] * 10)}]\n" for n in range(20))
+        + "---\n# Demo\n",
+        "---\nlicense: !!python/object/apply:os.system ['touch hacked']\n---\n# Demo\n",
+        "# Demo\n" + "<script>alert(1)</script>\x1b[31m\u202e\x00" * 30_000,
+        "# " * 500_000,
+        "---\n" * 200_000,
+        "[" * 500_000 + "](" * 250_000,
+    ],
+    ids=["deep", "broken", "laughs", "tag", "markup", "headings", "rules", "brackets"],
+)
+def test_a_hostile_card_is_read_as_data(nerq: Nerq, hub: HubStandIn, project: Path, card: str) -> None:
+    hub.cards["lumen/tiny-bert"] = card
+    started_at = time.monotonic()
+    result = nerq(*SCAN)
+    seconds = time.monotonic() - started_at
+    row = find_row(result)
+    assert (row["version"], row["score"] is not None) == (SHA, True)
+    assert seconds < 10
+    assert not (project / "hacked").exists()
+    for format_name in ("table", "markdown", "sarif", "cyclonedx"):
+        shown = nerq("scan", "--as-of", "2026-11-21", "--format", format_name)
+        assert "Traceback" not in shown.err
+        assert "\x1b[31m" not in shown.out + shown.err
+        assert "\u202e" not in shown.out
+
+
+def test_a_card_that_is_not_text_is_read(nerq: Nerq, hub: HubStandIn) -> None:
+    hub.turns[CARD_PATH] = {"body": bytes(range(256)) * 400}
+    assert find_row(nerq(*SCAN))["version"] == SHA
+
+
+def test_without_network_what_is_kept_is_used_and_all_else_is_unknown(nerq: Nerq, hub: HubStandIn) -> None:
+    row = assert_unknown(nerq, "--offline")
+    assert any("offline" in reason for reason in row["reasons"])
+    assert hub.paths == []
+    online = find_row(nerq(*SCAN))
+    count = len(hub.paths)
+    assert find_row(nerq(*SCAN, "--offline")) == online
+    assert len(hub.paths) == count
+
+
+def test_a_name_that_is_private_is_not_sent(nerq: Nerq, hub: HubStandIn, project: Path) -> None:
+    (project / "nerq.toml").write_text('private = ["lumen/*"]\n')
+    result = nerq(*SCAN)
+    assert "Traceback" not in result.err
+    assert not any("lumen" in path for path in hub.paths)
+
+
+def test_one_model_that_fails_does_not_touch_the_others(nerq: Nerq, hub: HubStandIn, project: Path) -> None:
+    hub.add_model("lumen/other-bert")
+    (project / "more.py").write_text(SOURCE.replace("lumen/tiny-bert", "lumen/other-bert"))
+    hub.turns[REPOSITORY] = {"status": 500, "body": {}}
+    rows = {row["name"]: row for row in nerq(*SCAN).json["dependencies"]}
+    assert rows["lumen/tiny-bert"]["state"] == "unknown"
+    assert rows["lumen/other-bert"]["version"] == SHA
+
+
+# --- The cache of huggingface_hub -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cached(hub: HubStandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An older commit of the model in the cache of the Hub's client, which the Hub has as well."""
+    commit = "b" * 40
+    folder = tmp_path / "hub" / "models--lumen--tiny-bert"
+    (folder / "snapshots" / commit).mkdir(parents=True)
+    (folder / "refs").mkdir()
+    (folder / "refs" / "main").write_text(commit)
+    monkeypatch.setenv("HF_HUB_CACHE", str(folder.parent))
+    answer = hub.repositories["models", "lumen/tiny-bert"] | {"sha": commit}
+    hub.turns[f"/api/models/lumen/tiny-bert/revision/{commit}"] = {"body": answer}
+    return commit
+
+
+def test_the_commit_in_the_cache_of_the_client_is_scored(nerq: Nerq, hub: HubStandIn, cached: str) -> None:
+    row = find_row(nerq(*SCAN))
+    assert (row["version"], row["requirement"], row["resolution"]) == (cached, "", "range")
+    assert "version in use: the commit in the cache of huggingface_hub" in row["reasons"]
+    assert cached in row["fix"]
+    assert REPOSITORY not in hub.paths
+
+
+def test_the_commit_in_the_cache_of_the_client_is_known_without_network(
+    nerq: Nerq, hub: HubStandIn, cached: str
+) -> None:
+    row = find_row(nerq(*SCAN, "--offline", "--strict"))
+    assert (row["version"], row["state"], row["score"]) == (cached, "unknown", None)
+    listed = json.loads(nerq("scan", "--list", "--format", "json").out)
+    assert [entry["version"] for entry in listed["dependencies"]] == [cached]
+    assert hub.paths == []
+
+
+def test_a_pinned_commit_and_a_target_do_not_depend_on_the_cache_of_the_client(
+    nerq: Nerq, hub: HubStandIn, project: Path, cached: str
+) -> None:
+    (project / "app.py").write_text(
+        f'from transformers import AutoModel\nAutoModel.from_pretrained("lumen/tiny-bert", revision="{SHA}")\n'
+    )
+    row = find_row(nerq(*SCAN))
+    assert (row["version"], row["resolution"]) == (SHA, "pinned")
+    [target] = nerq("check", "hf:lumen/tiny-bert", "--as-of", "2026-11-21", "--format", "json").json["dependencies"]
+    assert target["version"] == SHA
+    assert not any(cached in path for path in hub.paths)
+
+
+def test_a_replay_does_not_read_the_cache_of_the_client(
+    nerq: Nerq, tmp_path: Path, cached: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = str(tmp_path / "evidence.nerq")
+    first = nerq(*SCAN, "--record", recording)
+    assert find_row(first)["version"] == cached
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "none"))
+    assert nerq("scan", "--replay", recording, "--format", "json").out == first.out
