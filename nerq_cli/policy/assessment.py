@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from nerq_cli.decoders import build_msgpack_decoder_late
 from nerq_cli.facts import AffectingAdvisory, Fact, Found, Merged, Metadata, Origin
-from nerq_cli.hub_facts import HubEvidence
 from nerq_cli.inventory import Dependency
 from nerq_cli.policy import State
 from nerq_cli.policy.age import Availability
 from nerq_cli.policy.upgrade import Upgrade
 from nerq_cli.scoring.score import Score
+
+if TYPE_CHECKING:
+    from nerq_cli.hub_facts import HubEvidence
 
 #: End of the reason that names records which exist and cannot be evaluated.
 UNEVALUABLE: Final = "cannot be compared with this version"

@@ -420,6 +420,17 @@ def count_subjects(findings: Sequence[Finding], report: Report) -> str:
     return _count_kinds(kinds.get(finding.purl, "package") for finding in findings)
 
 
+def label_ecosystem(dependency: Dependency) -> str:
+    """Return the word for the ecosystem beside the kind of a dependency: ``pypi``, ``npm``, ``hf``."""
+    prefix = get_prefix(dependency.package.ecosystem)
+    return prefix.partition("-")[0] if is_hub(dependency.package.ecosystem) else prefix
+
+
+def label_kind(dependency: Dependency) -> str:
+    """Return what a dependency is unless it is a package: ``model``, ``Space``, ``MCP server``."""
+    return "" if dependency.kind == "package" else KIND_NAMES[dependency.kind][0]
+
+
 def has_several_kinds(assessments: Iterable[Assessment]) -> bool:
     """Return whether a report is about more than packages."""
     return any(assessment.dependency.kind != "package" for assessment in assessments)

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from heapq import nsmallest
 from typing import Final
 
-from nerq_cli.ecosystems import get_prefix
 from nerq_cli.inventory import Dependency
 from nerq_cli.policy import STATES
 from nerq_cli.report import wording
@@ -127,8 +126,7 @@ def _build_worst_advisory(assessment: Assessment) -> Markup | None:
 def _name_children(dependency: Dependency) -> tuple[Child, ...]:
     place = wording.format_locations(dependency.locations)
     origin = "direct" if dependency.direct else f"via {', '.join(dependency.via)}" if dependency.via else "indirect"
-    kind = "" if dependency.kind == "package" else wording.KIND_NAMES[dependency.kind][0]
-    details = (get_prefix(dependency.package.ecosystem), kind, origin, place)
+    details = (wording.label_ecosystem(dependency), wording.label_kind(dependency), origin, place)
     return (
         element("strong", dependency.package.name, data_card=dependency.purl),
         " ",

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
-from nerq_cli.ecosystems import get_prefix
 from nerq_cli.inventory import Dependency
 from nerq_cli.report import wording
 from nerq_cli.report.model import Report
@@ -53,12 +52,11 @@ def count_groups(dependencies: list[Dependency]) -> str:
 
 
 def _build_row(page: Page, dependency: Dependency) -> Row:
-    kind = [] if dependency.kind == "package" else [wording.KIND_NAMES[dependency.kind][0]]
     alias = f" (as {', '.join(dependency.aliases)})" if dependency.aliases else ""
     return (
         (page.safe_text(f"{wording.name_with_extras(dependency)}{alias}"), "strong"),
         (page.safe_text(wording.shorten_version(dependency.version or "")), ""),
-        (" ".join((get_prefix(dependency.package.ecosystem), *kind)), "dim"),
+        (f"{wording.label_ecosystem(dependency)} {wording.label_kind(dependency)}".rstrip(), "dim"),
         (page.safe_text(dependency.skip_reason or _requirement_text(dependency)), ""),
         (page.safe_text(", ".join(dependency.groups)), ""),
         (page.safe_text(wording.format_locations(dependency.locations)), "dim"),

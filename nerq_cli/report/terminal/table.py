@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from nerq_cli.ecosystems import get_prefix
 from nerq_cli.policy import STATES
 from nerq_cli.policy.assessment import UNEVALUABLE
 from nerq_cli.report import wording
@@ -211,7 +210,7 @@ def _build_row(
         (f"{mark} {wording.format_score(assessment, page.glyphs):>5} {grade}", style),
         (page.safe_text(wording.describe_name(dependency)), "strong"),
         (page.safe_text(wording.shorten_version(dependency.version or dependency.requirement)), ""),
-        (get_prefix(dependency.package.ecosystem), "dim"),
+        (wording.label_ecosystem(dependency), "dim"),
         (wording.KIND_NAMES[dependency.kind][0] if with_kind else "", "dim"),
         (_format_dimensions(page, score), ""),
         (page.safe_text(" · ").join(map(page.safe_text, reasons)), ""),
@@ -358,7 +357,8 @@ def _add_groups(page: Page, group_texts: Iterable[str]) -> None:
 
 
 def _add_stacked_row(page: Page, row: _Row) -> None:
-    ecosystem = (" ".join(filter(None, (row.ecosystem[0], row.kind[0]))), row.ecosystem[1])
+    kind = "" if row.kind[0] == wording.KIND_NAMES["package"][0] else row.kind[0]
+    ecosystem = (f"{row.ecosystem[0]} {kind}".rstrip(), row.ecosystem[1])
     ecosystem_width = cell_width(ecosystem[0])
     upgrade = f"{page.glyphs.arrow} {row.upgrade[0]}" if row.upgrade[0] else ""
     upgrade = page.cut_text(upgrade, (page.width - _INDENT) // 2)
