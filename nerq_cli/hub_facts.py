@@ -16,6 +16,9 @@ HubKind: TypeAlias = Literal["model", "dataset", "space", "kernel"]
 #: The Hub gives no earlier time of creation (2022-03-02T23:29:04Z): a repository with it is at least that old.
 OLDEST_CREATION: Final = 1_646_263_744
 
+#: Start of the reason of a repository that exists and lacks the revision that was asked for.
+NO_REVISION: Final = "the repository has no revision"
+
 
 class HubFile(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A file of a repository."""

@@ -13,6 +13,8 @@ from nerq_cli.ecosystems import (
     GITHUB,
     OTHER,
     EcosystemId,
+    HubEcosystem,
+    Kind,
     RegistryApi,
     get_ecosystem,
     normalise_name,
@@ -22,6 +24,12 @@ from nerq_cli.problem import Problem
 _REGISTRY_APIS: Final[dict[str, RegistryApi]] = {
     ecosystem_id: get_ecosystem(ecosystem_id).registry_api for ecosystem_id in get_args(EcosystemId)
 }
+
+
+#: Group of what the configuration of an MCP client starts or connects to.
+MCP_GROUP: Final = "mcp"
+#: Group of models behind a service.
+HOSTED_GROUP: Final = "hosted-model"
 
 
 @lru_cache(maxsize=8192)
@@ -493,6 +501,17 @@ def _get_release(package: Package, version: str) -> Release:
     return Release(package=package, version=public_version)
 
 
+@lru_cache(maxsize=1_024)
+def _find_kind(ecosystem_id: EcosystemId, groups: tuple[str, ...], direct: bool) -> Kind:  # noqa: FBT001 - a fact
+    ecosystem = get_ecosystem(ecosystem_id)
+    if isinstance(ecosystem, HubEcosystem):
+        return ecosystem.kind
+    kinds = {group.partition(":")[0] for group in groups}
+    if kinds == {MCP_GROUP} and direct:
+        return "mcp-server"
+    return "hosted-model" if kinds == {HOSTED_GROUP} else "package"
+
+
 class Dependency(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One package at one version in use, with all its locations."""
 
@@ -515,6 +534,11 @@ class Dependency(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     via: tuple[str, ...] = ()
     #: All packages that require it, according to lock files.
     parents: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> Kind:
+        """Return what it is, by its ecosystem and its groups. What is also used as a package is one."""
+        return _find_kind(self.package.ecosystem, self.groups, self.direct)
 
     @property
     def is_own(self) -> bool:

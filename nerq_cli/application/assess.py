@@ -212,7 +212,7 @@ def assess_release(
         # The sum of a tuple and empty ones is the same tuple: most dependencies share that of their score.
         reasons=(
             tuple(explain_dimensions(score, options.policy.find_dimension_thresholds(dependency)))
-            + tuple(_explain_range(score, state))
+            + tuple(explain_range(score, state))
             + _collect_reasons(score, evidence)
             + tuple(_explain_local_build(dependency, version))
         ),
@@ -333,7 +333,7 @@ def _add_package_advisories(
 
 def _collect_marks(release: Release, evidence: Evidence, options: ScanOptions) -> int | None:
     """Return what the rules in force look at beside the score; None if none of them looks at more."""
-    rule_ids = _list_marked_rules(options.policy)
+    rule_ids = list_marked_rules(options.policy)
     if not rule_ids:
         return None
     from nerq_cli.policy.marks import collect_marks
@@ -341,7 +341,8 @@ def _collect_marks(release: Release, evidence: Evidence, options: ScanOptions) -
     return collect_marks(release.package.ecosystem, release.version, evidence, options.as_of, rule_ids)
 
 
-def _list_marked_rules(settings: PolicySettings) -> list[str]:
+def list_marked_rules(settings: PolicySettings) -> list[str]:
+    """Return the ids of the rules in force that look at more than a score."""
     policies = [policy for policy in (settings, *(entry.policy for entry in settings.subtrees)) if policy.levels]
     if not policies:  # by default none is in force
         return []
@@ -367,7 +368,7 @@ def _explain_local_build(dependency: Dependency, version: str) -> Iterator[str]:
         yield f"judged as {version}; what the local build {dependency.local_build} changes was not checked"
 
 
-def _explain_range(score: scoring.Score, state: State) -> Iterator[str]:
+def explain_range(score: scoring.Score, state: State) -> Iterator[str]:
     """Yield why a score that is not provisional gives no verdict."""
     if state == "unknown" and score.value is not None and score.has_required_signal:
         unknown_count = sum(signal.state == "unknown" for signal in score.signals)

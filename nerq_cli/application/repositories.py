@@ -9,15 +9,17 @@ from msgspec.structs import replace
 
 from nerq_cli import scoring
 from nerq_cli.ecosystems import get_ecosystem, is_hub
-from nerq_cli.facts import Absent, Found, Unknown
-from nerq_cli.hub_facts import HubEvidence, HubReference, HubRepository
+from nerq_cli.facts import Absent, Fact, Found, Metadata, Unknown
+from nerq_cli.hub_facts import NO_REVISION, HubEvidence, HubReference, HubRepository
 from nerq_cli.inventory import Declaration, Dependency, Package
+from nerq_cli.policy.assessment import pack_metadata
 from nerq_cli.report.model import Assessment
 from nerq_cli.resolve.resolver import build_dependency
 
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
     from nerq_cli.application.evidence_run import EvidenceProvider
+    from nerq_cli.policy import State
 
 #: A repository and the revision that is asked for: empty for that of its main branch.
 RepositoryKey: TypeAlias = tuple[Package, str]
@@ -25,6 +27,8 @@ RepositoryKey: TypeAlias = tuple[Package, str]
 LOADERS: Final = frozenset(
     {"accelerate", "datasets", "diffusers", "huggingface-hub", "safetensors", "torch", "transformers"}
 )
+#: SPDX identifiers of licences that the Hub spells without a version.
+_SPDX_NAMES: Final = {"odbl": "ODbL-1.0", "pddl": "PDDL-1.0"}
 
 
 def split_declarations(declarations: Iterable[Declaration]) -> tuple[list[Declaration], list[Declaration]]:
@@ -112,15 +116,60 @@ def _assess_repository(
     repository = fact.value if isinstance(fact, Found) else None
     dependency = _build_dependency(package, revision, declarations, repository)
     score = scoring.compute_score(MODELS, measure_repository(MODELS, evidence, options.as_of))
+    state = options.judge(dependency, score)
+    threshold = options.policy.find_threshold(dependency, options.threshold)
     return Assessment(
         dependency=dependency,
-        state=options.judge(dependency, score),
+        state=state,
         score=score,
-        reasons=_collect_reasons(score, evidence),
+        reasons=(*_explain_unknown(score, state), *_collect_reasons(score, evidence)),
         fix=_suggest_pin(dependency, repository),
         released_at=repository.modified_at if repository is not None else 0,
-        in_registry=None if isinstance(fact, Unknown) else not isinstance(fact, Absent),
+        in_registry=None if isinstance(fact, Unknown) else not _is_missing(fact),
+        packed_metadata=pack_metadata(_build_metadata(fact)),
+        threshold=threshold if options.policy.has_own_thresholds else None,
+        marks=_collect_marks(evidence, options),
+        hub=evidence,
     )
+
+
+def _explain_unknown(score: scoring.Score, state: State) -> Iterator[str]:
+    """Yield why a score gives no verdict."""
+    from nerq_cli.application.assess import explain_range
+
+    if state == "unknown" and score.value is not None and not score.has_required_signal:
+        required = score.methodology.required_signal
+        signal = next(signal for signal in score.signals if signal.id == required)
+        yield f"{score.methodology.signals[required].name} not known: {signal.reason}"
+    yield from explain_range(score, state)
+
+
+def _is_missing(fact: Fact[HubRepository]) -> bool:
+    """Return whether the Hub has no repository of this name; one without the revision is there."""
+    return isinstance(fact, Absent) and not fact.reason.startswith(NO_REVISION)
+
+
+def _build_metadata(fact: Fact[HubRepository]) -> Fact[Metadata]:
+    """Return what reports and rules read of a version: its licence, empty if it declares none, None if not read."""
+    from nerq_cli.compliance.licences import read_licences
+
+    if not isinstance(fact, Found):
+        return fact
+    licences = read_licences(fact.value)
+    names = [licence.name or licence.id for licence in licences or ()]
+    text = None if licences is None else " AND ".join(_SPDX_NAMES.get(name, name) for name in names if name)
+    return Found(Metadata(version=fact.value.sha, licence_text=text), fact.source, fact.retrieved_at)
+
+
+def _collect_marks(evidence: HubEvidence, options: ScanOptions) -> int | None:
+    from nerq_cli.application.assess import list_marked_rules
+
+    rule_ids = list_marked_rules(options.policy)
+    if not rule_ids:
+        return None
+    from nerq_cli.policy.hub_marks import collect_hub_marks
+
+    return collect_hub_marks(evidence, options.as_of, rule_ids)
 
 
 def _describe_reference(

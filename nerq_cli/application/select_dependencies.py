@@ -51,6 +51,8 @@ def _find_by_target(name: str, dependencies: Iterable[Assessment], option: str) 
 def find_packages(name: str, dependency_files: Iterable[DependencyFile]) -> list[Package]:
     """Return the packages with this alias in the dependency files, else those that the name stands for as a target.
 
+    A name with a slash is that of a repository as well, as the files have it: ``acme/model``.
+
     Raises:
         UsageError: the name is neither an alias nor a valid target, or has a version.
     """
@@ -60,7 +62,7 @@ def find_packages(name: str, dependency_files: Iterable[DependencyFile]) -> list
         declaration.package
         for dependency_file in dependency_files
         for declaration in dependency_file.declarations
-        if name and declaration.alias == name
+        if name and (declaration.alias == name or (declaration.name == name and "/" in name))
     ]
     if aliased_packages:
         return list(dict.fromkeys(aliased_packages))

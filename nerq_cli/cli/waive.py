@@ -106,7 +106,7 @@ def waive(
 
 def _parse_name(text: str) -> tuple[str, str]:
     """Return the package as settings name it, and the range of versions that stands with the name."""
-    from nerq_cli.ecosystems import get_ecosystem
+    from nerq_cli.ecosystems import get_prefix
     from nerq_cli.policy.settings import has_wildcards
     from nerq_cli.targets import parse_target
 
@@ -119,7 +119,7 @@ def _parse_name(text: str) -> tuple[str, str]:
         return package, f"=={version}"
     declarations = parse_target(name)
     [declaration, *others] = declarations
-    prefix = "" if others else f"{get_ecosystem(declaration.ecosystem).purl_type}:"
+    prefix = "" if others else f"{get_prefix(declaration.ecosystem)}:"
     return f"{prefix}{declaration.name}", declaration.requirement
 
 

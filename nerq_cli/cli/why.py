@@ -12,7 +12,7 @@ from nerq_cli.cli.command import create_app
 from nerq_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from nerq_cli.inventory import DependencyFile, Package
+    from nerq_cli.inventory import Declaration, DependencyFile, Package
     from nerq_cli.resolve.graph import DependencyPath, Step
 
 #: Paths shown by default; a widely used package may have thousands.
@@ -67,9 +67,18 @@ def _describe_declarations(package: Package, dependency_file: DependencyFile) ->
     for declaration in dependency_file.declarations:
         is_entry = bool(dependency_file.locked_packages) and declaration.location.path == dependency_file.path
         if declaration.package == package and not is_entry:
-            requirement = declaration.requirement or "any version"
+            requirement = _describe_requirement(declaration)
             location = f"{declaration.location.path}:{declaration.location.line}"
             yield f"{package.name}: declared in {location} ({requirement}, {declaration.group})"
+
+
+def _describe_requirement(declaration: Declaration) -> str:
+    from nerq_cli.ecosystems import is_hub
+    from nerq_cli.report.wording import describe_revision
+
+    if is_hub(declaration.ecosystem):
+        return describe_revision(declaration.requirement) or declaration.requirement
+    return declaration.requirement or "any version"
 
 
 def _describe_locked(package: Package, dependency_file: DependencyFile, limit: int) -> Iterator[str]:

@@ -13,7 +13,7 @@ from nerq_cli.ecosystems import ECOSYSTEMS, NPM, PYPI, Ecosystem, EcosystemId, g
 from nerq_cli.inventory import Location
 from nerq_cli.patterns import compile_late
 from nerq_cli.policy.rules import MALICIOUS, RULES, WAIVABLE_RULES
-from nerq_cli.policy.settings import PURL_TYPES, has_wildcards
+from nerq_cli.policy.settings import PREFIXES, has_wildcards
 from nerq_cli.policy.vex import JUSTIFICATIONS, STATUSES
 from nerq_cli.policy.waivers import Waiver
 
@@ -79,10 +79,8 @@ def read_package(value: object) -> str:
     name = name if colon else pattern
     if any(sign in name for sign in ("==", "<", ">")) or "@" in name[1:]:
         raise SettingError("names a version, which no name of a package matches", 'write it as version = "…"')
-    if colon and prefix not in PURL_TYPES:
-        raise SettingError(
-            "begins with an ecosystem that is not known", suggest(prefix, tuple(PURL_TYPES), "ecosystems")
-        )
+    if colon and prefix not in PREFIXES:
+        raise SettingError("begins with an ecosystem that is not known", suggest(prefix, tuple(PREFIXES), "ecosystems"))
     fixed_text = re.sub(r"\[[^\]]*\]?", "", pattern.partition(":")[2] if colon else pattern)
     characters = sum(character.isalnum() for character in fixed_text)
     if not characters or (has_wildcards(pattern) and characters < _MIN_NAME_CHARACTERS):
@@ -128,7 +126,7 @@ def _check_range(package: str, text: str) -> Iterator[WaiverProblem]:
     """Yield each ecosystem that a package may be of and that does not read the range, which matches nothing there."""
     prefix, colon, _ = package.partition(":")
     if colon:
-        ecosystems = [get_ecosystem(PURL_TYPES[prefix])]
+        ecosystems = [get_ecosystem(PREFIXES[prefix])]
         if not ecosystems[0].registry_api:  # has no ranges that are read
             return
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, get_args
 
 from nerq_cli.ecosystems import huggingface
-from nerq_cli.ecosystems.huggingface import HUB_ECOSYSTEMS, HubEcosystem
+from nerq_cli.ecosystems.huggingface import HUB_ECOSYSTEMS, HubEcosystem, is_commit
 from nerq_cli.ecosystems.listed import (
     CondaEcosystem,
     CratesEcosystem,
@@ -28,6 +28,7 @@ from nerq_cli.ecosystems.protocol import (
     PYPI,
     Ecosystem,
     EcosystemId,
+    Kind,
     RegistryApi,
     VersionChoice,
 )
@@ -49,12 +50,15 @@ __all__ = [
     "Ecosystem",
     "EcosystemId",
     "HubEcosystem",
+    "Kind",
     "RegistryApi",
     "VersionChoice",
     "find_ecosystem",
     "find_purl_package",
     "get_ecosystem",
     "get_hub_ecosystem",
+    "get_prefix",
+    "is_commit",
     "is_hub",
     "normalise_name",
 ]
@@ -130,6 +134,12 @@ def get_hub_ecosystem(ecosystem_id: EcosystemId) -> HubEcosystem:
     if not isinstance(ecosystem, HubEcosystem):
         raise ValueError(f"{ecosystem_id} is not on the Hub")  # noqa: TRY004 - a value, not a type
     return ecosystem
+
+
+def get_prefix(ecosystem_id: EcosystemId) -> str:
+    """Return the word before the name of a package in reports and patterns: ``pypi``, ``npm``, ``hf``."""
+    ecosystem = get_ecosystem(ecosystem_id)
+    return ecosystem.target_prefixes[0] if ecosystem.target_prefixes else ecosystem.purl_type
 
 
 def find_purl_package(purl_type: str, namespace: str | None, name: str) -> tuple[EcosystemId, str] | None:

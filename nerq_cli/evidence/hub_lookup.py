@@ -15,7 +15,7 @@ from nerq_cli.ecosystems import HF_MODEL, get_hub_ecosystem, huggingface
 from nerq_cli.facts import NOT_REQUESTED, Absent, Fact, Found, Unknown
 from nerq_cli.fetch.run import FetchRun
 from nerq_cli.fetch.source import Endpoint
-from nerq_cli.hub_facts import HubCard, HubEvidence, HubOwner, HubRepository
+from nerq_cli.hub_facts import NO_REVISION, HubCard, HubEvidence, HubOwner, HubRepository
 from nerq_cli.inventory import AccountId, Package, Release
 from nerq_cli.sources import huggingface as hub
 from nerq_cli.sources.endpoints import Endpoints
@@ -101,7 +101,7 @@ class HubLookup:
         if answer.repository is not None:
             return Found(answer.repository, fact.source, fact.retrieved_at)
         if answer.state == "no revision":
-            reason = f"the repository has no revision {release.version[:100]}"
+            reason = f"{NO_REVISION} {release.version[:100]}"
             return Absent(fact.source, fact.retrieved_at, reason)
         if answer.state == "hidden":
             return _HIDDEN

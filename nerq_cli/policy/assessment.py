@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -14,6 +14,9 @@ from nerq_cli.policy import State
 from nerq_cli.policy.age import Availability
 from nerq_cli.policy.upgrade import Upgrade
 from nerq_cli.scoring.score import Score
+
+if TYPE_CHECKING:
+    from nerq_cli.hub_facts import HubEvidence
 
 #: End of the reason that names records which exist and cannot be evaluated.
 UNEVALUABLE: Final = "cannot be compared with this version"
@@ -73,6 +76,9 @@ class Assessment(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     without_waived: WithoutWaived | None = None
     #: What the policy rules in force look at beside the score; None if there is no evidence. See ``policy.marks``.
     marks: int | None = None
+
+    #: Of a repository of the Hugging Face Hub what is known of it; None of everything else.
+    hub: HubEvidence | None = None
 
     @property
     def metadata(self) -> Found[Metadata] | None:

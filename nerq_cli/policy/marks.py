@@ -137,11 +137,15 @@ def collect_marks(
     ecosystem: EcosystemId, version: str, evidence: Evidence, as_of: int, rule_ids: Collection[str]
 ) -> int:
     """Return the marks of a release for these rules. ``as_of`` is in epoch seconds UTC."""
-    marks, context = 0, Context(PACKAGES, ecosystem, version, evidence, as_of)
-    for id_ in rule_ids:
-        if id_ in _FUNCTIONS:
-            value = _FUNCTIONS[id_](context)
-            marks |= (_UNKNOWN if value is None else _YES if value else 0) << MARK_SHIFTS[id_]
+    context = Context(PACKAGES, ecosystem, version, evidence, as_of)
+    return pack_marks({id_: _FUNCTIONS[id_](context) for id_ in rule_ids if id_ in _FUNCTIONS})
+
+
+def pack_marks(values: Mapping[str, bool | None]) -> int:
+    """Return marks by the id of their rule as one integer."""
+    marks = 0
+    for id_, value in values.items():
+        marks |= (_UNKNOWN if value is None else _YES if value else 0) << MARK_SHIFTS[id_]
     return marks
 
 

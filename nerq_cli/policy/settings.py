@@ -32,6 +32,14 @@ MIN_AGE: Final = 7 * DAY
 PURL_TYPES: Final[Mapping[str, EcosystemId]] = MappingProxyType(
     {ecosystem.purl_type: ecosystem.id for ecosystem in map(get_ecosystem, get_args(EcosystemId))}
 )
+#: Ecosystem by the word before the name of a package: the type of its purls, or a prefix of targets (``hf``, ``pip``).
+PREFIXES: Final[Mapping[str, EcosystemId]] = MappingProxyType(
+    {
+        prefix: ecosystem.id
+        for ecosystem in map(get_ecosystem, get_args(EcosystemId))
+        for prefix in (ecosystem.purl_type, *ecosystem.target_prefixes)
+    }
+)
 #: Begins the key of a package in one ecosystem: ``npm:lodash``.
 _ECOSYSTEM_SEPARATOR: Final = ":"
 
@@ -157,22 +165,27 @@ DEFAULT_POLICY: Final = PolicySettings()
 def find_package_pattern(patterns: Iterable[str], package: Package) -> str:
     """Return the pattern that a package matches, one without wildcards before the others; empty if none does.
 
-    A pattern may begin with the ecosystem: ``npm:lodash``. Names are compared in normalised form.
+    A pattern may begin with the ecosystem: ``npm:lodash``, ``hf:acme/*``. Names are compared in normalised form.
     """
-    prefix = f"{get_ecosystem(package.ecosystem).purl_type}{_ECOSYSTEM_SEPARATOR}"
     matching = [
         pattern
         for pattern in patterns
-        if fnmatchcase(package.name, normalise_name(package.ecosystem, pattern.removeprefix(prefix)))
+        if fnmatchcase(package.name, normalise_name(package.ecosystem, _remove_prefix(pattern, package.ecosystem)))
     ]
     return min(matching, key=has_wildcards, default="")
+
+
+def _remove_prefix(pattern: str, ecosystem_id: EcosystemId) -> str:
+    prefix, _, name = pattern.partition(_ECOSYSTEM_SEPARATOR)
+    return name if PREFIXES.get(prefix) == ecosystem_id else pattern
 
 
 def list_named_packages(pattern: str) -> list[Package]:
     """Return the packages that a pattern without wildcards matches, one in each ecosystem that it may be about."""
     prefix, colon, name = pattern.partition(_ECOSYSTEM_SEPARATOR)
-    ecosystems = [PURL_TYPES[prefix]] if colon and prefix in PURL_TYPES else PURL_TYPES.values()
-    text = name if colon and prefix in PURL_TYPES else pattern
+    is_prefix = bool(colon) and prefix in PREFIXES
+    ecosystems = [PREFIXES[prefix]] if is_prefix else PURL_TYPES.values()
+    text = name if is_prefix else pattern
     return [Package(ecosystem=ecosystem, name=normalise_name(ecosystem, text)) for ecosystem in ecosystems]
 
 

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from nerq_cli.ecosystems import GENERIC
-from nerq_cli.inventory import Declaration, Include, Location, McpServer
+from nerq_cli.inventory import MCP_GROUP, Declaration, Include, Location, McpServer
 from nerq_cli.manifests.mcp.clients import CLIENT_FILES, ClientFiles, find_client_file
 from nerq_cli.manifests.mcp.nodes import Node, parse_text
 from nerq_cli.manifests.mcp.servers import COMMAND_KEYS, URL_KEYS, read_registry_document, read_server
@@ -20,7 +20,7 @@ from nerq_cli.manifests.syntax.quote import quote_text
 from nerq_cli.problem import Problem
 
 #: Group of the declarations.
-GROUP: Final = "mcp"
+GROUP: Final = MCP_GROUP
 #: Most servers read from one file; real ones have a few dozen.
 MAX_SERVERS: Final = 2_000
 #: Row of a file that no row matches.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from nerq_cli.ecosystems import is_hub
 from nerq_cli.policy.age_mismatch import find_age_mismatches
 from nerq_cli.policy.findings import Finding
 from nerq_cli.policy.marks import read_mark
@@ -18,10 +19,11 @@ def _find_new(rule_input: RuleInput) -> Iterator[Finding]:
     min_age = rule_input.settings.min_age
     for assessment in list_judged(rule_input):
         if not assessment.released_at:
-            yield build_undecided(assessment, "not known when the version was published")
+            yield build_undecided(assessment, "not known when it was published")
         elif rule_input.as_of - assessment.released_at < min_age and not read_mark(assessment.marks, TOO_NEW.id):
             age = max(0, rule_input.as_of - assessment.released_at)
-            text = f"published {_format_duration(age)} ago; the least age is {_format_duration(min_age)}"
+            verb = "last changed" if is_hub(assessment.dependency.package.ecosystem) else "published"
+            text = f"{verb} {_format_duration(age)} ago; the least age is {_format_duration(min_age)}"
             yield build_finding(assessment, text)
 
 
@@ -36,7 +38,8 @@ TOO_NEW: Final = PolicyRule(
     level="allow",
     summary="The version in use is younger than the least age.",
     explanation="Most malicious versions are found within days. min-age is the age that a version must have (7d, P7D, "
-    "168h, or minutes as a number). A version that fixes an advisory of the version before it is exempt.",
+    "168h, or minutes as a number). A version that fixes an advisory of the version before it is "
+    "exempt. Of a repository of the Hugging Face Hub its last change counts.",
     hint="wait, or use the version before",
     headings=("version that is too new", "versions that are too new"),
     count_phrases=("version that is too new", "versions that are too new"),

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from nerq_cli.ecosystems import get_ecosystem
+from nerq_cli.ecosystems import get_ecosystem, is_hub
+from nerq_cli.ecosystems.huggingface import DEFAULT_REVISION
+from nerq_cli.inventory import Dependency
 from nerq_cli.policy.assessment import Assessment
 from nerq_cli.policy.findings import Finding
 from nerq_cli.policy.marks import read_mark
@@ -18,7 +20,15 @@ def _find_unpinned(rule_input: RuleInput) -> Iterator[Finding]:
     for assessment in list_judged(rule_input):
         dependency = assessment.dependency
         if dependency.resolution != "pinned":
-            yield build_finding(assessment, f"{dependency.requirement or 'any version'}: no file fixes the version")
+            yield build_finding(assessment, _describe_unpinned(dependency))
+
+
+def _describe_unpinned(dependency: Dependency) -> str:
+    if not is_hub(dependency.package.ecosystem):
+        return f"{dependency.requirement or 'any version'}: no file fixes the version"
+    revision = dependency.requirement or f"no revision, so that it is {DEFAULT_REVISION}"
+    advice = f'; pin it: revision="{dependency.version}"' if dependency.version else ""
+    return f"{revision}: its content may change at any time{advice}"
 
 
 def _find_drift(rule_input: RuleInput) -> Iterator[Finding]:
@@ -75,7 +85,7 @@ UNPINNED: Final = PolicyRule(
     summary="No file fixes the version of a dependency.",
     explanation="Neither an exact requirement nor a lock file decides which version is installed: two installations "
     "may differ, and a version that was published a minute ago may be taken. What was scored is the version that would "
-    "be installed today.",
+    "be installed today. A repository of the Hugging Face Hub is fixed by a commit alone: branches and tags move.",
     hint="pin it, or write a lock file",
     headings=("dependency without a fixed version", "dependencies without fixed versions"),
     count_phrases=("unpinned dependency", "unpinned dependencies"),

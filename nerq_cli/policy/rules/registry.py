@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from nerq_cli.ecosystems import get_ecosystem
+from nerq_cli.ecosystems import HubEcosystem, get_ecosystem, is_hub
 from nerq_cli.inventory import Location, Package
 from nerq_cli.policy.assessment import Assessment
 from nerq_cli.policy.findings import Finding
@@ -29,8 +29,10 @@ def _find_unlisted(rule_input: RuleInput) -> Iterator[Finding]:
             dependency = assessment.dependency
             locations_by_package.setdefault(dependency.package, {}).update(dict.fromkeys(dependency.locations))
     for package, locations in locations_by_package.items():
+        ecosystem = get_ecosystem(package.ecosystem)
+        noun = ecosystem.kind if isinstance(ecosystem, HubEcosystem) else "package"
         yield Finding(
-            text=f"{get_ecosystem(package.ecosystem).registry_name} has no package of this name",
+            text=f"{ecosystem.registry_name} has no {noun} of this name",
             purl=package.purl,
             name=package.name,
             locations=tuple(locations),
@@ -40,10 +42,10 @@ def _find_unlisted(rule_input: RuleInput) -> Iterator[Finding]:
 def _find_lookalikes(rule_input: RuleInput) -> Iterator[Finding]:
     """Yield a finding for each package whose name is mistaken for a popular one, by the conditions of the cap."""
     for assessment in list_judged(rule_input):
-        if reason := find_cap_reason(assessment, "name-confusion"):
+        if reason := find_cap_reason(assessment, "name-confusion", "name-clone"):
             yield build_finding(assessment, reason)
         elif read_mark(assessment.marks, LOOKALIKE.id) is None:
-            yield build_undecided(assessment, "its name was not compared with those of popular packages")
+            yield build_undecided(assessment, "its name was not compared with those of popular ones")
 
 
 def _describe_yanked(assessment: Assessment) -> str:
@@ -51,6 +53,8 @@ def _describe_yanked(assessment: Assessment) -> str:
 
 
 def _describe_deprecated(assessment: Assessment) -> str:
+    if is_hub(assessment.dependency.package.ecosystem):
+        return "its author names a successor"
     reason = find_cap_reason(assessment, "deprecated", "deprecated-version")
     return reason if "deprecated" in reason else "deprecated by its maintainers"
 
@@ -60,10 +64,14 @@ def _describe_archived(_assessment: Assessment) -> str:
 
 
 def _describe_inactive(assessment: Assessment) -> str:
+    if is_hub(assessment.dependency.package.ecosystem):
+        return "not changed for over four years"
     return find_cap_reason(assessment, "inactive", "abandoned", "stale", "backlog") or "no release or commit for years"
 
 
 def _describe_vanished(assessment: Assessment) -> str:
+    if is_hub(assessment.dependency.package.ecosystem):
+        return f"the Hub does not have the commit {assessment.dependency.version}"
     return f"version {assessment.dependency.version} is not listed by the registry any more"
 
 
@@ -84,7 +92,8 @@ NOT_ON_INDEX: Final = PolicyRule(
     level="deny",
     summary="The registry has no package of this name.",
     explanation="Anyone could register the name, and the next installation would run that code. Names that are "
-    "declared private, or that an index of your own has, are not looked up there.",
+    "declared private, or that an index of your own has, are not looked up there. On the Hugging Face Hub a repository "
+    "that is private looks like one that does not exist, unless a token is set.",
     hint="correct it, or list it under private in [tool.nerq] if it is yours",
     headings=(
         "name that is not in the registry: anyone could register it",
@@ -111,7 +120,9 @@ LOOKALIKE: Final = PolicyRule(
     level="allow",
     summary="A name is easily mistaken for that of a popular package.",
     explanation="The package is young, at least 100 times less used than one of the 5,000 most used with a similar "
-    "name, and shares no owner with it. The score has a cap of 30 for it.",
+    "name, and shares no owner with it. The score has a cap of 30 for it. A repository of the Hugging Face Hub is one "
+    "that has the name of a well-known one, or whose account looks like a well-known one, and that names no base "
+    "model: the cap name-clone of 40.",
     hint="check that you meant this name",
     headings=("name that looks like a popular one", "names that look like popular ones"),
     count_phrases=("name that looks like a popular one", "names that look like popular ones"),
@@ -135,7 +146,8 @@ DEPRECATED: Final = PolicyRule(
     level="allow",
     summary="The package, or the version in use, is deprecated.",
     explanation="The registry has a notice of deprecation of its maintainers. The score has a cap of 55 for a "
-    "deprecated package, and one of 69 for a single deprecated version.",
+    "deprecated package, and one of 69 for a single deprecated version. Of a repository of the Hugging Face Hub its "
+    "card names a successor (new_version).",
     hint="follow the notice, or look for an alternative",
     headings=("deprecated dependency", "deprecated dependencies"),
     count_phrases=("deprecated dependency", "deprecated dependencies"),
@@ -161,7 +173,8 @@ INACTIVE: Final = PolicyRule(
     summary="The package is not maintained any more, by its classifier or its age.",
     explanation="Its newest version has the classifier 7 - Inactive, or the conditions of the caps abandoned, stale or "
     "backlog hold: no stable release for years, and no commit known in 24 months. The most used packages are never "
-    "taken for abandoned.",
+    "taken for abandoned. A model is finished by nature: a repository of the Hugging Face Hub is inactive after four "
+    "years without a change.",
     hint="look for an alternative",
     headings=("inactive dependency", "inactive dependencies"),
     count_phrases=("inactive dependency", "inactive dependencies"),

@@ -15,6 +15,8 @@ from nerq_cli.policy.rules.rule import PolicyRule, RuleInput, build_finding, bui
 from nerq_cli.policy.settings import LEVELS, PolicySettings
 from nerq_cli.signals.advisories import get_severity, merge_advisories
 
+#: The signal of advisories.
+_ADVISORIES: Final = "known_advisories"
 #: What to do about a version that is recorded as malicious: another version does not undo what it did.
 MALWARE_HINT: Final = "remove it, and treat every machine that installed it as compromised"
 
@@ -44,7 +46,9 @@ def _find_vulnerabilities(rule_input: RuleInput) -> Iterator[Finding]:
         for advisory, level in list_vulnerabilities(assessment, rule_input.settings):
             yield build_vulnerability(assessment, advisory, level)
         score = assessment.score
-        if is_below_accepted and assessment.state == "below" and score is not None and not score.has_required_signal:
+        if score is None or score.methodology.required_signal != _ADVISORIES:  # no advisories are about it
+            continue
+        if is_below_accepted and assessment.state == "below" and not score.has_required_signal:
             yield build_undecided(assessment, "not all of its advisories are known")
 
 
@@ -128,7 +132,8 @@ MALICIOUS: Final = PolicyRule(
     id="malicious",
     level="deny",
     summary="A version is recorded as malicious.",
-    explanation="A malware record names exactly this version, or the registry removed the package for security. The "
+    explanation="A malware record names exactly this version, or the registry removed the package for security; or a "
+    "scanner of the Hugging Face Hub found a virus in a file of the repository. The "
     "threshold has no effect. Registries delete such versions, so that a lock file may be the last place with one.",
     hint=MALWARE_HINT,
     headings=("malicious version", "malicious versions"),
