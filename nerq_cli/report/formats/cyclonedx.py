@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from nerq_cli.ecosystems import NPM
+from nerq_cli.ecosystems import NPM, Kind
 from nerq_cli.facts import AffectingAdvisory
 from nerq_cli.inventory import Dependency
 from nerq_cli.policy.findings import AppliedWaiver, Finding
@@ -26,10 +26,11 @@ from nerq_cli.report.identifiers import build_uuid
 from nerq_cli.report.json_lists import write_document
 from nerq_cli.report.licences import find_licence
 from nerq_cli.report.model import Assessment, Report
+from nerq_cli.report.model_cards import ModelCard, read_model_card
 from nerq_cli.report.relations import Relations, find_relations
 from nerq_cli.report.sanitize import TEXT_LIMIT, sanitize_text
 from nerq_cli.report.uris import clean_link, is_file_path
-from nerq_cli.report.wording import format_timestamp
+from nerq_cli.report.wording import describe_methodologies, format_timestamp, label_methodology
 
 if TYPE_CHECKING:
     from nerq_cli.report import RenderOptions
@@ -51,6 +52,16 @@ _DEV_KINDS: Final = frozenset({"dev", "build"})
 _OPTIONAL_KINDS: Final = frozenset({"optional", "extra", "peer", *_DEV_KINDS})
 #: Property of cyclonedx-npm for development dependencies.
 _NPM_DEVELOPMENT: Final = "cdx:npm:package:development"
+#: Type of a component by the kind of the dependency; all others are libraries.
+_COMPONENT_TYPES: Final[Mapping[Kind, str]] = {
+    "model": "machine-learning-model",
+    "hosted-model": "machine-learning-model",
+    "dataset": "data",
+    "space": "application",
+    "mcp-server": "application",
+}
+#: Most base models, datasets and metrics of one component.
+_MAX_RELATED: Final = 50
 #: Most reasons of a dependency, and most texts on what was not checked.
 _MAX_TEXTS: Final = 10
 #: Most dependencies that are named as removed.
@@ -145,7 +156,7 @@ def _build_metadata(report: Report) -> dict[str, Any]:
         "tools": {"components": [{"type": "application", "name": "nerq-cli", "version": report.version}]},
         "component": {"type": "application", "bom-ref": ROOT_REF, "name": "project"},
         "properties": [
-            _property("methodology", report.methodology.version),
+            _property("methodology", describe_methodologies(report)),
             _property("threshold", f"{report.threshold:g}"),
             _property("scored", _word(not report.list_only)),
             _property("complete", _word(report.complete)),
@@ -184,7 +195,10 @@ def _build_component(assessment: Assessment, ref: str, change: str) -> dict[str,
     dependency = assessment.dependency
     name = sanitize_text(dependency.package.name)
     group, _, base_name = name.rpartition("/")
-    component: dict[str, Any] = {"type": "library", "bom-ref": ref}
+    component: dict[str, Any] = {"type": _COMPONENT_TYPES.get(dependency.kind, "library"), "bom-ref": ref}
+    card = read_model_card(assessment)
+    if card is not None and card.owner is not None:
+        component["supplier"] = {"name": sanitize_text(card.owner.name)}
     if group:
         component["group"] = group
     component["name"] = base_name or name
@@ -197,11 +211,99 @@ def _build_component(assessment: Assessment, ref: str, change: str) -> dict[str,
     if links := _build_links(assessment):
         component["externalReferences"] = links
     component["properties"] = [*_list_properties(assessment)]
+    if card is not None:
+        component["properties"] += [_property(name, text) for name, text in _list_card_properties(card) if text]
+        component |= _build_model_card(card)
     if change:
         component["properties"].append(_property("change", change))
     if occurrences := _build_occurrences(dependency):
         component["evidence"] = {"occurrences": occurrences}
     return component
+
+
+def _build_model_card(card: ModelCard) -> dict[str, Any]:
+    """Return ``modelCard`` of a model, ``data`` of a dataset; empty for what has neither. Absent facts have no key."""
+    if card.repository.kind == "dataset":
+        return {"data": [_build_data(card)]}
+    if card.repository.kind != "model":
+        return {}
+    content = {
+        "modelParameters": _build_model_parameters(card),
+        "quantitativeAnalysis": _build_metrics(card),
+        "considerations": _build_considerations(card),
+    }
+    return {"modelCard": {key: value for key, value in content.items() if value}}
+
+
+def _build_model_parameters(card: ModelCard) -> dict[str, Any]:
+    repository = card.repository
+    parameters: dict[str, Any] = {}
+    for key, text in (
+        ("task", repository.pipeline_tag),
+        ("architectureFamily", repository.model_type),
+        ("modelArchitecture", ", ".join(repository.architectures)),
+    ):
+        if text:
+            parameters[key] = sanitize_text(text)
+    datasets = [{"type": "dataset", "name": sanitize_text(name)} for name in card.datasets[:_MAX_RELATED]]
+    training = card.statements.get("training_data_summary")
+    if training is not None and not datasets:
+        datasets = [{"type": "dataset", "description": sanitize_text(training.text, TEXT_LIMIT)}]
+    if datasets:
+        parameters["datasets"] = datasets
+    return parameters
+
+
+def _build_metrics(card: ModelCard) -> dict[str, Any]:
+    """Return the metrics by name, or where the results stand. The results themselves are not read."""
+    metrics = card.repository.card.metrics if card.repository.card is not None else ()
+    found = [{"type": sanitize_text(name)} for name in metrics[:_MAX_RELATED]]
+    results = card.statements.get("evaluation_results")
+    if not found and results is not None:
+        found = [{"type": sanitize_text(results.text, TEXT_LIMIT)}]
+    return {"performanceMetrics": found} if found else {}
+
+
+def _build_considerations(card: ModelCard) -> dict[str, Any]:
+    considerations: dict[str, Any] = {}
+    statements = {key: sanitize_text(statement.text, TEXT_LIMIT) for key, statement in card.statements.items()}
+    if text := statements.get("intended_use"):
+        considerations["useCases"] = [text]
+    limits = [statements[key] for key in ("limitations", "out_of_scope_use") if key in statements]
+    if limits:
+        considerations["technicalLimitations"] = limits
+    if text := statements.get("bias_assessment"):
+        considerations["ethicalConsiderations"] = [{"name": text}]
+    return considerations
+
+
+def _build_data(card: ModelCard) -> dict[str, Any]:
+    data: dict[str, Any] = {"type": "dataset", "name": sanitize_text(card.repository.id)}
+    if statement := card.statements.get("intended_use") or card.statements.get("training_data_summary"):
+        data["description"] = sanitize_text(statement.text, TEXT_LIMIT)
+    if statement := card.statements.get("personal_data_statement"):
+        data["sensitiveData"] = [sanitize_text(statement.text, TEXT_LIMIT)]
+    if card.owner is not None:
+        owner = sanitize_text(card.owner.name)
+        party = {"organization": {"name": owner}} if card.owner.is_organisation else {"contact": {"name": owner}}
+        data["governance"] = {"owners": [party]}
+    return data
+
+
+def _list_card_properties(card: ModelCard) -> Iterator[tuple[str, str]]:
+    """Yield what CycloneDX has no field for."""
+    repository = card.repository
+    yield from (("base-model", name) for name in card.base_models[:_MAX_RELATED])
+    if repository.kind != "model":
+        yield from (("dataset", name) for name in card.datasets[:_MAX_RELATED])
+    if repository.card is not None:
+        yield "base-model-relation", repository.card.base_model_relation
+        yield "languages", ", ".join(repository.card.languages)
+    yield "library", repository.library
+    yield "parameters", "" if repository.parameters is None else f"{repository.parameters}"
+    yield "gated", repository.gated or ""
+    yield "sdk", repository.sdk
+    yield "stage", repository.stage
 
 
 def _describe_scope(dependency: Dependency) -> str:
@@ -243,6 +345,7 @@ def _list_properties(assessment: Assessment) -> Iterator[dict[str, str]]:
     """Yield what nerq knows of a dependency: a value that is not known has no property."""
     dependency = assessment.dependency
     texts = (
+        ("kind", "" if dependency.kind == "package" else dependency.kind),
         ("state", assessment.state or ""),
         ("direct", _word(dependency.direct)),
         ("resolution", dependency.resolution),
@@ -271,6 +374,8 @@ def _list_score(assessment: Assessment) -> Iterator[tuple[str, str]]:
     if score.value is not None:
         yield "score", f"{score.value:.1f}"
         yield "provisional", _word(score.provisional)
+    if score.methodology.target != "packages":
+        yield "methodology", label_methodology(score.methodology)
     yield "grade", score.grade or ""
     yield "coverage", f"{score.coverage:.4f}"
     for dimension, mean in score.dimensions.items():

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from nerq_cli.ecosystems import Kind
+from nerq_cli.facts import Found
 from nerq_cli.inventory import Dependency
 from nerq_cli.patterns import compile_late
 from nerq_cli.report.advisory import deduplicate_advisories
@@ -49,6 +51,15 @@ _BACKWARD: Final = {
     "optional": "OPTIONAL_DEPENDENCY_OF",
     "extra": "OPTIONAL_DEPENDENCY_OF",
     "peer": "PROVIDED_DEPENDENCY_OF",
+}
+#: Purpose by the kind of the dependency (7.24: SPDX 2.3 has none for models, whose files are data); all others are
+#: libraries.
+_PURPOSES: Final[Mapping[Kind, str]] = {
+    "model": "OTHER",
+    "hosted-model": "OTHER",
+    "dataset": "OTHER",
+    "space": "APPLICATION",
+    "mcp-server": "APPLICATION",
 }
 #: Most reasons of one dependency.
 _MAX_REASONS: Final = 10
@@ -177,8 +188,8 @@ def _build_package(
         "licenseConcluded": _NO_ASSERTION,
         "licenseDeclared": _declare_licence(assessment, licence_refs),
         "copyrightText": _NO_ASSERTION,
-        "supplier": _NO_ASSERTION,
-        "primaryPackagePurpose": "LIBRARY",
+        "supplier": _describe_supplier(assessment),
+        "primaryPackagePurpose": _PURPOSES.get(dependency.kind, "LIBRARY"),
     }
     homepage = clean_link(assessment.metadata.value.homepage or "") if assessment.metadata is not None else ""
     if homepage:
@@ -220,6 +231,14 @@ def _describe_assessment(assessment: Assessment) -> str:
     if assessment.fix:
         parts.append(f"fix: {assessment.fix}")
     return "; ".join(parts)
+
+
+def _describe_supplier(assessment: Assessment) -> str:
+    """Return the owner of a repository of the Hub, as the Hub states it."""
+    owner = assessment.hub.owner if assessment.hub is not None else None
+    if not isinstance(owner, Found) or not (name := sanitize_text(owner.value.name)):
+        return _NO_ASSERTION
+    return f"{'Organization' if owner.value.is_organisation else 'Person'}: {name}"
 
 
 def _declare_licence(assessment: Assessment, licence_refs: dict[str, str]) -> str:
