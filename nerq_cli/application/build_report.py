@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ from nerq_cli.policy.baseline import compare, mark_findings, record_run
 from nerq_cli.policy.verdict import decide_exit, report_only, select_incomplete
 from nerq_cli.problem import Problem
 from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
-from nerq_cli.report.wording import suggest_token
+from nerq_cli.report.wording import count_assessments, suggest_token
 from nerq_cli.signals.signal import format_count
 
 if TYPE_CHECKING:
@@ -208,14 +207,16 @@ def _explain_skipped(assessments: Sequence[Assessment]) -> Iterator[str]:
 
 def _suggest_tokens(assessments: Sequence[Assessment]) -> Iterator[str]:
     """Yield each token that would settle dependencies, with their number; not those without advisory data as well."""
-    tokens = Counter(
-        assessment.score.token
-        for assessment in assessments
-        if assessment.state == "unknown" and assessment.score is not None and assessment.score.has_required_signal
-    )
-    for token, count in sorted(tokens.items()):
-        if token:
-            yield suggest_token(token, format_count(count, "unknown package"))
+    by_token: dict[str, list[Assessment]] = {}
+    for assessment in assessments:
+        score = assessment.score
+        if assessment.state != "unknown" or score is None or not score.token:
+            continue
+        if score.has_required_signal or score.methodology.target != PACKAGES.target:
+            by_token.setdefault(score.token, []).append(assessment)
+    for token, members in sorted(by_token.items()):
+        count, _, noun = count_assessments(members).partition(" ")
+        yield suggest_token(token, f"{count} unknown {noun}")
 
 
 def _describe_problems(count: int) -> Iterator[str]:

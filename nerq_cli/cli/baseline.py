@@ -58,6 +58,7 @@ def baseline(
     )
     from nerq_cli.cli.progress import get_progress_factory
     from nerq_cli.report.terminal.problems import print_problems
+    from nerq_cli.report.wording import count_assessments
     from nerq_cli.signals.signal import format_count
 
     settings = Settings(
@@ -93,5 +94,5 @@ def baseline(
         if not report.complete:
             write_message("warning", "not everything could be checked; what was not known is recorded as such")
         failing = sum(finding.fails for finding in report.findings)
-        dependencies = format_count(len(report.dependencies), "package")
+        dependencies = count_assessments(report.dependencies)
         typer.echo(f"wrote {target}: {dependencies}, {format_count(failing, 'finding')} that would fail", err=True)

@@ -6,12 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from nerq_cli.ecosystems import get_ecosystem
+from nerq_cli.ecosystems import get_prefix
 from nerq_cli.inventory import Package, Release
 from nerq_cli.policy.baseline import KINDS, CapChange, Comparison, DependencyChange, SignalChange
 from nerq_cli.report.glyphs import UNICODE_GLYPHS
 from nerq_cli.report.identity import keep_for_report
 from nerq_cli.report.model import Report
+from nerq_cli.report.wording import shorten_version
 from nerq_cli.signals.signal import format_count
 
 #: Signals that a text names.
@@ -45,7 +46,7 @@ def list_removed(report: Report) -> list[DependencyChange]:
 
 def name_removed(change: DependencyChange) -> str:
     """Return ``pypi:idna 2.31.0``."""
-    return f"{get_ecosystem(change.ecosystem).purl_type}:{change.name} {change.version_before or ''}".strip()
+    return f"{get_prefix(change.ecosystem)}:{change.name} {shorten_version(change.version_before or '')}".strip()
 
 
 def describe_summary(comparison: Comparison) -> str:
@@ -94,7 +95,7 @@ def describe_change(report: Report, change: DependencyChange) -> str:
     """Return one change as text."""
     text: str = change.kind
     if change.kind in ("upgraded", "downgraded", "replaced"):
-        text += f" from {change.version_before or _UNKNOWN_VERSION}"
+        text += f" from {shorten_version(change.version_before or '') or _UNKNOWN_VERSION}"
     score = describe_score(change)
     if score and change.kind != "added":  # its score stands beside it
         text += f", scored {score}" if change.kind == "removed" else f", {score}"
@@ -104,7 +105,7 @@ def describe_change(report: Report, change: DependencyChange) -> str:
 
 def describe_versions(change: DependencyChange) -> str:
     """Return the version before and after: ``5.0 → 3.2.19``; one where there is one only."""
-    before, after = change.version_before, change.version_after
+    before, after = (version and shorten_version(version) for version in (change.version_before, change.version_after))
     if change.kind in ("added", "rescored"):
         return after or _UNKNOWN_VERSION
     if change.kind == "removed":

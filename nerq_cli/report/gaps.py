@@ -9,7 +9,7 @@ import msgspec
 from nerq_cli.errors import ExitStatus
 from nerq_cli.inventory import Location
 from nerq_cli.report.model import Report, SourceStatus
-from nerq_cli.signals.signal import format_count
+from nerq_cli.report.wording import count_state
 
 #: States of a source that did not answer everything.
 _INCOMPLETE_STATES: Final = ("partial", "unavailable")
@@ -56,10 +56,10 @@ def list_gaps(report: Report) -> list[Gap]:
         for source in report.sources
         if source.state in _INCOMPLETE_STATES and not source.fallback
     ]
-    if count := report.count_state("unknown"):
-        gaps.append(Gap("warning", f"{format_count(count, 'package')} could not be judged"))
-    if count := report.count_state("not-judged"):
-        gaps.append(Gap("warning", f"{format_count(count, 'package')} not judged"))
+    if report.count_state("unknown"):
+        gaps.append(Gap("warning", f"{count_state(report, 'unknown')} could not be judged"))
+    if report.count_state("not-judged"):
+        gaps.append(Gap("warning", f"{count_state(report, 'not-judged')} not judged"))
     gaps += [Gap("warning", warning) for warning in report.warnings]
     if not gaps and not is_fully_checked(report):
         gaps.append(Gap("warning", "not everything could be checked"))

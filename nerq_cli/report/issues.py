@@ -18,7 +18,7 @@ from nerq_cli.report.identifiers import hash_parts
 from nerq_cli.report.identity import keep_for_report
 from nerq_cli.report.model import Assessment, Report
 from nerq_cli.report.sanitize import TEXT_LIMIT, sanitize_text
-from nerq_cli.report.wording import describe_waiver
+from nerq_cli.report.wording import describe_waiver, shorten_version
 
 #: ``error``: it fails the run, or would without its waiver; ``warning``: it does not; ``note``: an advisory that no
 #: rule of the policy reports.
@@ -63,6 +63,8 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
     purl: str
     name: str
     version: str
+    #: What the dependency is; empty if the issue concerns none.
+    kind: str
     #: Id and severity of the advisory; empty if it concerns none.
     advisory: str
     severity: str
@@ -88,7 +90,7 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def label(self) -> str:
         """Return name and version: ``requests 2.31.0``; empty if it concerns no single package."""
-        return f"{self.name} {self.version}".strip()
+        return f"{self.name} {shorten_version(self.version)}".strip()
 
     @property
     def remark(self) -> str:
@@ -158,6 +160,7 @@ def _list_findings(report: Report) -> Iterator[Issue]:
             level="error" if finding.level == "deny" else "warning",
             version=finding.version or ("" if subject is None else subject.dependency.version or ""),
             fix="" if subject is None else subject.fix,
+            kind="" if subject is None else subject.dependency.kind,
         )
 
 
@@ -184,6 +187,7 @@ def _list_advisories(report: Report) -> Iterator[Issue]:
                 level="note",
                 version=dependency.version or "",
                 fix="" if advisory.malware else fix,
+                kind=dependency.kind,
             )
 
 
@@ -214,7 +218,7 @@ def describe_score(assessment: Assessment) -> str:
     return "no score"
 
 
-def _build_issue(rule_id: str, finding: Finding, *, level: IssueLevel, version: str, fix: str) -> Issue:
+def _build_issue(rule_id: str, finding: Finding, *, level: IssueLevel, version: str, fix: str, kind: str) -> Issue:
     severity = finding.severity
     return Issue(
         rule=rule_id,
@@ -223,6 +227,7 @@ def _build_issue(rule_id: str, finding: Finding, *, level: IssueLevel, version: 
         purl=sanitize_text(finding.purl),
         name=sanitize_text(finding.name),
         version=sanitize_text(version),
+        kind=kind,
         advisory=sanitize_text(finding.advisory),
         severity=severity,
         locations=finding.locations,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from nerq_cli.ecosystems import get_ecosystem
+from nerq_cli.ecosystems import Kind, get_ecosystem, get_prefix, is_commit, is_hub
+from nerq_cli.ecosystems.huggingface import DEFAULT_REVISION
 from nerq_cli.errors import ExitStatus
 from nerq_cli.inventory import Dependency, Location
 from nerq_cli.policy.age import format_wait
@@ -17,6 +19,8 @@ from nerq_cli.units import DAY, HOUR
 
 if TYPE_CHECKING:
     from nerq_cli.facts import AffectingAdvisory
+    from nerq_cli.methodology.types import Methodology
+    from nerq_cli.policy import State
     from nerq_cli.policy.age import Availability
     from nerq_cli.policy.findings import AppliedWaiver, Finding
     from nerq_cli.policy.upgrade import Upgrade
@@ -33,6 +37,26 @@ STATE_STYLES: Final = {
     None: "",
 }
 
+#: Digits of a commit in prose. The JSON report, package URLs and what is to be pasted have all of them.
+_SHORT_COMMIT: Final = 12
+#: Kinds in words, singular and plural.
+KIND_NAMES: Final[Mapping[Kind, tuple[str, str]]] = {
+    "package": ("package", "packages"),
+    "model": ("model", "models"),
+    "dataset": ("dataset", "datasets"),
+    "space": ("Space", "Spaces"),
+    "kernel": ("kernel", "kernels"),
+    "mcp-server": ("MCP server", "MCP servers"),
+    "hosted-model": ("hosted model", "hosted models"),
+}
+#: What a token is for, by the start of the name of its environment variable; the others are for GitHub.
+_TOKENS: Final = {"HF_": "a Hugging Face token", "HUGGING_FACE_": "a Hugging Face token"}
+#: What is not known while a score is provisional, by the signal that a firm score requires: as part of a sentence and
+#: as a phrase.
+_UNCHECKED: Final = {
+    "known_advisories": ("its advisories were not checked", "advisories not checked"),
+    "file_scan": ("the scan of its files is not known", "file scan not known"),
+}
 _MINUTE: Final = 60
 #: Age below a minute.
 JUST_FETCHED: Final = "just fetched"
@@ -45,7 +69,7 @@ def check_target(dependency: Dependency) -> str:
     package = dependency.package
     ecosystem = get_ecosystem(package.ecosystem)
     version = f"{ecosystem.version_separator}{dependency.version}" if dependency.version else ""
-    return shlex.quote(f"{ecosystem.purl_type}:{package.name}{version}")
+    return shlex.quote(f"{get_prefix(package.ecosystem)}:{package.name}{version}")
 
 
 def name_with_extras(dependency: Dependency) -> str:
@@ -67,7 +91,7 @@ def find_malware_reason(assessment: Assessment) -> str:
 
 def package_label(dependency: Dependency) -> str:
     """Return name, version and range, or what brings it in: ``requests 2.34.2 (range >=2)``."""
-    version = f" {dependency.version}" if dependency.version else ""
+    version = f" {shorten_version(dependency.version)}" if dependency.version else ""
     return f"{name_with_extras(dependency)}{version}{_range_suffix(dependency)}{_origin_suffix(dependency)}"
 
 
@@ -78,11 +102,38 @@ def _origin_suffix(dependency: Dependency) -> str:
 
 
 def _range_suffix(dependency: Dependency) -> str:
+    if is_hub(dependency.package.ecosystem):
+        revision = describe_revision(dependency.requirement)
+        return f" ({revision})" if revision and dependency.resolution != "pinned" else ""
     if dependency.resolution == "range":
         return f" (range {dependency.requirement or 'any'})"
     if dependency.version is None and dependency.requirement:
         return f" ({dependency.requirement})"
     return ""
+
+
+def describe_requirement(dependency: Dependency) -> str:
+    """Return what the files require, as a phrase: ``>=2,<3``, ``any``; of a repository of the Hub its revision."""
+    if is_hub(dependency.package.ecosystem):
+        return describe_revision(dependency.requirement)
+    return dependency.requirement or "any"
+
+
+def describe_revision(revision: str) -> str:
+    """Return what a revision of a repository is: ``floating: main``, ``branch or tag v1``; empty for a commit.
+
+    Names of branches and tags do not differ, and both can be moved.
+    """
+    if is_commit(revision):
+        return ""
+    if revision in ("", DEFAULT_REVISION):
+        return f"floating: {DEFAULT_REVISION}"
+    return f"reference {revision}" if revision.startswith("refs/") else f"branch or tag {revision}"
+
+
+def shorten_version(version: str) -> str:
+    """Return a version as prose has it: a commit with 12 digits, any other one as it is."""
+    return version[:_SHORT_COMMIT] if is_commit(version) else version
 
 
 def format_locations(locations: tuple[Location, ...]) -> str:
@@ -331,12 +382,94 @@ def state_glyph(assessment: Assessment, glyphs: Glyphs) -> str:
 
 def suggest_token(variable: str, subject: str) -> str:
     """Return what a token would settle, and the environment variable for it."""
-    return f"a GitHub token ({variable}) would settle {subject}"
+    service = next((text for start, text in _TOKENS.items() if variable.startswith(start)), "a GitHub token")
+    return f"{service} ({variable}) would settle {subject}"
 
 
 def count_packages(n: int) -> str:
     """Return ``1 package``, ``45 packages``."""
     return format_count(n, "package")
+
+
+def count_dependencies(dependencies: Iterable[Dependency]) -> str:
+    """Return the number of dependencies with what they are: ``45 packages``, ``1 model``, ``12 dependencies``."""
+    return _count_kinds(dependency.kind for dependency in dependencies)
+
+
+def _count_kinds(kinds: Iterable[Kind]) -> str:
+    counts = Counter(kinds)
+    if len(counts) > 1:
+        return f"{counts.total():,} dependencies"
+    kind, count = next(iter(counts.items()), ("package", 0))
+    return f"{count:,} {KIND_NAMES[kind][count != 1]}"
+
+
+def count_assessments(assessments: Iterable[Assessment]) -> str:
+    """Return the same of assessments."""
+    return count_dependencies(assessment.dependency for assessment in assessments)
+
+
+def count_state(report: Report, state: State) -> str:
+    """Return the number of dependencies in a state, with what they are."""
+    return count_assessments(assessment for assessment in report.dependencies if assessment.state == state)
+
+
+def count_subjects(findings: Sequence[Finding], report: Report) -> str:
+    """Return the number of dependencies that findings are about, one each, with what they are."""
+    kinds = {assessment.dependency.purl: assessment.dependency.kind for assessment in report.dependencies}
+    return _count_kinds(kinds.get(finding.purl, "package") for finding in findings)
+
+
+def label_ecosystem(dependency: Dependency) -> str:
+    """Return the word for the ecosystem beside the kind of a dependency: ``pypi``, ``npm``, ``hf``."""
+    prefix = get_prefix(dependency.package.ecosystem)
+    return prefix.partition("-")[0] if is_hub(dependency.package.ecosystem) else prefix
+
+
+def label_kind(dependency: Dependency) -> str:
+    """Return what a dependency is unless it is a package: ``model``, ``Space``, ``MCP server``."""
+    return "" if dependency.kind == "package" else KIND_NAMES[dependency.kind][0]
+
+
+def has_several_kinds(assessments: Iterable[Assessment]) -> bool:
+    """Return whether a report is about more than packages."""
+    return any(assessment.dependency.kind != "package" for assessment in assessments)
+
+
+def label_methodology(methodology: Methodology) -> str:
+    """Return the version of a methodology, with what it is for unless that is packages: ``2.0``, ``models 1.0``."""
+    return methodology.version if methodology.target == "packages" else f"{methodology.target} {methodology.version}"
+
+
+def describe_methodologies(report: Report) -> str:
+    """Return the methodologies of the scores of a report: ``2.0``, ``models 1.0``, ``packages 2.0, models 1.0``."""
+    used = {
+        assessment.score.methodology.target: assessment.score.methodology
+        for assessment in report.dependencies
+        if assessment.score is not None
+    }
+    if not used.keys() - {report.methodology.target}:
+        return label_methodology(report.methodology)
+    ordered = sorted(used.values(), key=lambda methodology: methodology.target != report.methodology.target)
+    if len(ordered) == 1:
+        return label_methodology(ordered[0])
+    return ", ".join(f"{methodology.target} {methodology.version}" for methodology in ordered)
+
+
+def explain_unchecked(methodology: Methodology) -> str:
+    """Return why a score is provisional while the signal is unknown that a firm one requires, as part of a sentence."""
+    return _describe_unchecked(methodology)[0]
+
+
+def name_unchecked(methodology: Methodology) -> str:
+    """Return the same as a phrase: ``advisories not checked``."""
+    return _describe_unchecked(methodology)[1]
+
+
+def _describe_unchecked(methodology: Methodology) -> tuple[str, str]:
+    id_ = methodology.required_signal
+    name = methodology.signals[id_].name if id_ in methodology.signals else "evidence"
+    return _UNCHECKED.get(id_, (f"its {name} is not known", f"{name} not known"))
 
 
 def overall_verdict(report: Report) -> tuple[str, str]:

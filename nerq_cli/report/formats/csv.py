@@ -51,6 +51,7 @@ LAST_COLUMNS: Final = (
     "reasons",
     "locations",
     "skip_reason",
+    "kind",
     "change",
     "version_before",
     "score_before",
@@ -117,6 +118,7 @@ def _list_cells(assessment: Assessment, issues: list[Issue], dimensions: tuple[s
     yield _SEPARATOR.join(assessment.reasons)
     yield _SEPARATOR.join(map(format_location, dependency.locations))
     yield dependency.skip_reason
+    yield dependency.kind
 
 
 def _list_change_cells(report: Report, changes: Sequence[DependencyChange]) -> Iterator[str]:

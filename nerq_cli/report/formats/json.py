@@ -30,7 +30,7 @@ from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, Sou
 from nerq_cli.report.projects import group_by_project, report_for_project
 from nerq_cli.report.rounding import round_number, round_to_sum
 from nerq_cli.report.sanitize import TEXT_LIMIT, sanitize_text
-from nerq_cli.report.wording import format_timestamp
+from nerq_cli.report.wording import format_timestamp, label_methodology
 from nerq_cli.scoring.score import Cap, Score
 
 if TYPE_CHECKING:
@@ -199,6 +199,7 @@ class _Field(_Struct, frozen=True):
 
 class _Dependency(_Struct, frozen=True, kw_only=True):
     ecosystem: str
+    kind: str
     name: str
     version: str | None
     requirement: str
@@ -216,6 +217,7 @@ class _Dependency(_Struct, frozen=True, kw_only=True):
     state: str | UnsetType = UNSET
     threshold: float | UnsetType | None = UNSET
     in_registry: bool | UnsetType | None = UNSET
+    methodology: str | UnsetType | None = UNSET
     score: float | UnsetType | None = UNSET
     grade: str | UnsetType | None = UNSET
     provisional: bool | UnsetType | None = UNSET
@@ -632,6 +634,7 @@ def _build_dependency(assessment: Assessment, methodology: Methodology, *, list_
     dependency = assessment.dependency
     declaration = _Dependency(
         ecosystem=dependency.package.ecosystem,
+        kind=dependency.kind,
         name=sanitize_text(dependency.package.name),
         version=None if dependency.version is None else sanitize_text(dependency.version),
         requirement=sanitize_text(dependency.requirement),
@@ -683,6 +686,12 @@ def _build_waiver(waiver: AppliedWaiver) -> _Waiver:
     )
 
 
+def _name_methodology(assessment: Assessment, methodology: Methodology) -> str | None:
+    """Return the methodology of a score where it is another one than that of the tool."""
+    score = assessment.score
+    return None if score is None or score.methodology == methodology else label_methodology(score.methodology)
+
+
 def _add_assessment(declaration: _Dependency, assessment: Assessment, methodology: Methodology) -> _Dependency:
     return msgspec.structs.replace(
         declaration,
@@ -690,6 +699,7 @@ def _add_assessment(declaration: _Dependency, assessment: Assessment, methodolog
         state=assessment.state or UNSET,
         threshold=None if assessment.threshold is None else float(assessment.threshold),
         in_registry=assessment.in_registry,
+        methodology=_name_methodology(assessment, methodology),
         reasons=_sanitize_long_texts(assessment.reasons),
         fix=_sanitize_long(assessment.fix) or None,
         **({} if assessment.availability is None else _availability_fields(assessment.availability)),

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
-from nerq_cli.ecosystems import get_ecosystem
+from nerq_cli.ecosystems import get_prefix
 from nerq_cli.inventory import Location
 from nerq_cli.patterns import compile_late
 from nerq_cli.policy import STATES
@@ -24,13 +24,17 @@ from nerq_cli.report.model import Assessment, Report
 from nerq_cli.report.sanitize import TEXT_LIMIT, sanitize_text
 from nerq_cli.report.uris import clean_link
 from nerq_cli.report.wording import (
+    KIND_NAMES,
+    count_assessments,
     count_below,
     describe_empty,
+    describe_methodologies,
     describe_status,
     format_location,
     format_score,
     format_timestamp,
     has_own_thresholds,
+    has_several_kinds,
     package_label,
     state_glyph,
 )
@@ -118,7 +122,7 @@ class _Writer:
             self.parts.append(f"**Left out to fit the size: {counts}.** The JSON report has all.\n\n")
         as_of = format_timestamp(report.as_of)
         self.parts.append(
-            f"<sub>nerq-cli {escape(report.version)}, methodology {escape(report.methodology.version)}, "
+            f"<sub>nerq-cli {escape(report.version)}, methodology {escape(describe_methodologies(report))}, "
             f"as of {escape(as_of)}</sub>\n"
         )
         return "".join(self.parts).encode()
@@ -157,7 +161,7 @@ def _write_head(writer: _Writer, report: Report) -> None:
         if report.count_state(state)
     )
     others = " and others" * has_own_thresholds(report)
-    total = format_count(len(report.dependencies), "package")
+    total = count_assessments(report.dependencies)
     verdict = escape(report.exit_reason, TEXT_LIMIT) or "passed"
     writer.add(f"{MARKER}\n## nerq: {describe_status(report)}\n\nResult: {verdict}\n\n")
     if not report.dependencies:
@@ -226,7 +230,7 @@ def _write_comparison(writer: _Writer, report: Report) -> None:
     writer.add(f"{escape(_capitalise(describe_comparison(report)), _CELL_LIMIT)}.\n\n")
 
     def make_row(change: DependencyChange) -> str:
-        label = f"{get_ecosystem(change.ecosystem).purl_type}:{change.name}"
+        label = f"{get_prefix(change.ecosystem)}:{change.name}"
         causes = ", ".join(describe_causes(report, change))
         return _row(
             change.kind,
@@ -250,10 +254,14 @@ def _write_scores(writer: _Writer, report: Report, *, show_all: bool) -> None:
     shown = [assessment for assessment in report.dependencies if show_all or assessment.state not in ("ok", "skipped")]
     shown.sort(key=lambda assessment: (order.get(assessment.state or "skipped", 0), _score_key(assessment)))
 
+    with_kind = has_several_kinds(report.dependencies)
+
     def make_row(assessment: Assessment) -> str:
+        kind = [KIND_NAMES[assessment.dependency.kind][0]] * with_kind
         reason = assessment.reasons[0] if assessment.reasons else assessment.dependency.skip_reason
         return _row(
             f"{state_glyph(assessment, UNICODE_GLYPHS)} {(assessment.state or '').replace('-', ' ')}",
+            *kind,
             _code(package_label(assessment.dependency)),
             escape(format_score(assessment, UNICODE_GLYPHS)),
             escape(reason, _CELL_LIMIT),
@@ -261,8 +269,8 @@ def _write_scores(writer: _Writer, report: Report, *, show_all: bool) -> None:
             _locate(assessment.dependency.locations),
         )
 
-    columns = ("State", "Package", "Score", "Reason", "Fix", "Where")
-    heading = f"Scores of {format_count(len(shown), 'package')}" + ("" if show_all else " that did not pass")
+    columns = ("State", *["Kind"] * with_kind, "Package", "Score", "Reason", "Fix", "Where")
+    heading = f"Scores of {count_assessments(shown)}" + ("" if show_all else " that did not pass")
     writer.add_table("package", heading, columns, map(make_row, shown), folded=True)
 
 
@@ -282,7 +290,7 @@ def _write_list(writer: _Writer, report: Report) -> None:
         )
 
     columns = ("Package", "Note", "Where")
-    heading = format_count(len(report.dependencies), "package")
+    heading = count_assessments(report.dependencies)
     writer.add_table("package", heading, columns, map(make_row, report.dependencies), folded=False)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from nerq_cli.ecosystems import get_ecosystem
+from nerq_cli.ecosystems import get_prefix
 from nerq_cli.inventory import Location
 from nerq_cli.patterns import compile_late
 from nerq_cli.policy.rules import WAIVABLE_RULES, PolicyRule
@@ -17,7 +17,7 @@ from nerq_cli.report.issues import ADVISORY_SEVERITIES, RULE_SEVERITIES, Issue, 
 from nerq_cli.report.model import Report
 from nerq_cli.report.sanitize import TEXT_LIMIT, sanitize_text
 from nerq_cli.report.uris import encode_path, is_below_root, is_file_path
-from nerq_cli.report.wording import format_timestamp
+from nerq_cli.report.wording import describe_methodologies, format_timestamp
 
 if TYPE_CHECKING:
     from nerq_cli.report import RenderOptions
@@ -152,7 +152,7 @@ def _build_run(
         "properties": {
             "asOf": format_timestamp(report.as_of),
             "complete": report.complete,
-            "methodology": report.methodology.version,
+            "methodology": describe_methodologies(report),
             "threshold": report.threshold,
             "dependencies": len(report.dependencies),
             **_describe_comparison(report),
@@ -172,7 +172,7 @@ def _describe_comparison(report: Report) -> dict[str, Any]:
         "findings": ", ".join(describe_findings(report, comparison)),
         "changes": [
             {
-                "name": _clean(f"{get_ecosystem(change.ecosystem).purl_type}:{change.name}"),
+                "name": _clean(f"{get_prefix(change.ecosystem)}:{change.name}"),
                 "version": _clean(change.version_after or ""),
                 "change": _clean(describe_change(report, change)),
                 **({"versionBefore": _clean(change.version_before)} if change.version_before else {}),
@@ -245,7 +245,9 @@ def _build_result(issue: Issue, indexes: dict[str, int], *, change: str, has_sup
     parts = [f"{issue.label}: {issue.text}" if issue.name else issue.text]
     parts += [f"Fix: {issue.fix}"] * bool(issue.fix) + [issue.remark] * bool(issue.remark)
     files = [location for location in issue.locations if is_file_path(location.path)]
-    where = {"name": issue.name, "fullyQualifiedName": issue.purl, "kind": "package"} if issue.name else None
+    where = (
+        {"name": issue.name, "fullyQualifiedName": issue.purl, "kind": issue.kind or "package"} if issue.name else None
+    )
     location: dict[str, Any] = {"physicalLocation": _build_physical(files[0])} if files else {}
     if where:
         location["logicalLocations"] = [where]
@@ -273,6 +275,7 @@ def _build_result(issue: Issue, indexes: dict[str, int], *, change: str, has_sup
     properties = {
         "purl": issue.purl,
         "version": issue.version,
+        "kind": "" if issue.kind == "package" else issue.kind,
         "advisory": issue.advisory,
         "severity": issue.severity,
         "fix": issue.fix,

@@ -103,7 +103,7 @@ def _describe_statuses(findings: Sequence[Finding]) -> str | None:
 def _build_finding(finding: Finding, index: DependencyIndex) -> Markup:
     title: list[Child] = [element("strong", finding.name or finding.text, data_card=finding.purl or None)]
     if finding.version:
-        title += [" ", element("span", finding.version, class_="version")]
+        title += [" ", element("span", wording.shorten_version(finding.version), class_="version")]
     title += [
         element("span", chip, class_=f"chip chip-{chip}")
         for chip in (finding.severity, finding.change, "waived" if finding.waiver is not None else "")

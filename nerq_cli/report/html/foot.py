@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from nerq_cli.ecosystems import get_ecosystem
+from nerq_cli.ecosystems import get_prefix
 from nerq_cli.policy import STATES
 from nerq_cli.report import wording
 from nerq_cli.report.changes import (
@@ -38,7 +38,7 @@ def build_comparison(report: Report) -> Markup | None:
         return None
     rows = [
         (
-            f"{get_ecosystem(change.ecosystem).purl_type}:{change.name}",
+            f"{get_prefix(change.ecosystem)}:{change.name}",
             change.kind,
             describe_versions(change),
             describe_score(change).removeprefix("score "),
@@ -105,7 +105,7 @@ def build_foot(report: Report) -> Markup:
         _build_notes(report),
         element(
             "p",
-            f"nerq-cli {report.version}, methodology {report.methodology.version}"
+            f"nerq-cli {report.version}, methodology {wording.describe_methodologies(report)}"
             + (f", Python {report.python}" if report.python else "")
             + ". This page holds the whole report; it requests nothing from anywhere.",
             class_="sub",

@@ -67,7 +67,7 @@ def build_head(report: Report) -> Markup:
 
 
 def _list_facts(report: Report) -> Iterator[str]:
-    yield wording.count_packages(len(report.dependencies))
+    yield wording.count_assessments(report.dependencies)
     for file in report.dependency_files[:_MAX_FILES]:
         yield f"{file.path} ({file.dependencies})"
     if (hidden_count := len(report.dependency_files) - _MAX_FILES) > 0:
@@ -100,10 +100,10 @@ def _list_unchecked(report: Report) -> Iterator[Markup]:
         yield join(f"{format_count(hidden_count, 'more problem')} in dependency files")
     if report.list_only:
         return
-    if unknown_count := report.count_state("unknown"):
-        yield join(f"{wording.count_packages(unknown_count)} could not be judged: too little is known")
-    if unjudged_count := report.count_state("not-judged"):
-        yield join(f"{wording.count_packages(unjudged_count)} not judged: of a third party, and not looked up")
+    if report.count_state("unknown"):
+        yield join(f"{wording.count_state(report, 'unknown')} could not be judged: too little is known")
+    if report.count_state("not-judged"):
+        yield join(f"{wording.count_state(report, 'not-judged')} not judged: of a third party, and not looked up")
     for phrase in describe_counts(filter(_leaves_incomplete, report.findings)):
         yield join(phrase)
     for source in report.sources:

@@ -3,7 +3,10 @@
 (() => {
   const STATES = ["below", "unknown", "not-judged", "ok", "skipped"];
   const GLYPHS = { ok: "✔", below: "✖", unknown: "?", "not-judged": "!", skipped: "–" };
-  const PURL_TYPES = { PyPI: "pypi", npm: "npm" };
+  const PREFIXES = { PyPI: "pypi", npm: "npm", huggingface: "hf", "huggingface-dataset": "hf", "huggingface-space": "hf", "huggingface-kernel": "hf" };
+  const KIND_NAMES = { package: "", model: "model", dataset: "dataset", space: "Space", kernel: "kernel", "mcp-server": "MCP server", "hosted-model": "hosted model" };
+  // A commit has 12 digits in prose; the data have all of them.
+  const shortVersion = (version) => (/^[0-9a-f]{40}$/i.test(version || "") ? version.slice(0, 12) : version);
   const SEVERITIES = ["low", "medium", "high", "critical"];
   const PAGE_ROWS = 100;
   const DAY = 86400000;
@@ -189,7 +192,7 @@
 
     const drawLadder = (one) => {
       const threshold = thresholdOf(report, one);
-      const rungs = [["in use", one.version, formatScore(one), one.released_at, one.state]];
+      const rungs = [["in use", shortVersion(one.version), formatScore(one), one.released_at, one.state]];
       const stateOf = (upgrade) => (upgrade.passes ? "ok" : upgrade.score === null ? "unknown" : upgrade.score < threshold ? "below" : "unknown");
       const scoreOf = (upgrade) => (upgrade.score === null ? "not scored" : (upgrade.provisional ? "~" : "") + upgrade.score.toFixed(1));
       if (one.upgrade) {
@@ -285,7 +288,7 @@
       add(body,
         el("div", { class: "card-head" },
           el("div", null,
-            el("h2", isAlone ? null : { id: "card-title", tabindex: "-1" }, one.name + (one.extras.length ? `[${one.extras.join(",")}]` : ""), " ", el("span", { class: "version" }, one.version || "")),
+            el("h2", isAlone ? null : { id: "card-title", tabindex: "-1" }, one.name + (one.extras.length ? `[${one.extras.join(",")}]` : ""), " ", el("span", { class: "version" }, shortVersion(one.version) || "")),
             el("p", { class: "sub" }, el("code", null, one.purl))),
           close));
       if (!report.list_only) {
@@ -356,7 +359,7 @@
 
     // --- filters, kept in the address, so that a link leads to the same rows
 
-    const KEYS = ["q", "state", "ecosystem", "group", "project", "direct", "affected", "sort", "card"];
+    const KEYS = ["q", "state", "ecosystem", "kind", "group", "project", "direct", "affected", "sort", "card"];
     const state = Object.fromEntries(KEYS.map((key) => [key, ""]));
     const readHash = () => {
       const parameters = new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
@@ -410,6 +413,7 @@
       el("div", { class: "field search" }, el("label", { for: "filter-q" }, "Search"), search),
       choice("state", "State", states),
       choice("ecosystem", "Ecosystem", count(dependencies.map((one) => one.ecosystem))),
+      choice("kind", "Kind", count(dependencies.map((one) => one.kind)).map(([value, text]) => [value, text.replace(value, KIND_NAMES[value] || value)])),
       choice("group", "Group", count(dependencies.flatMap((one) => one.groups))),
       choice("project", "Project", count(dependencies.flatMap((one) => one.projects.filter(Boolean)))),
       clear, result);
@@ -440,6 +444,7 @@
       (!state.q || state.q.toLowerCase().split(/\s+/).every((word) => one.haystack.includes(word))) &&
       (!state.state || one.state === state.state) &&
       (!state.ecosystem || one.ecosystem === state.ecosystem) &&
+      (!state.kind || one.kind === state.kind) &&
       (!state.group || one.groups.includes(state.group)) &&
       (!state.project || one.projects.includes(state.project)) &&
       (!state.affected || one.advisories.length > 0) &&
@@ -453,8 +458,8 @@
     };
     const drawRow = (one) => {
       const origin = one.direct ? "direct" : one.via.length ? `via ${one.via.join(", ")}` : "indirect";
-      const details = [PURL_TYPES[one.ecosystem] || one.purl.slice(4).split("/")[0], origin, formatLocations(one.locations)];
-      const name = [cardLink(one, one.name), " ", one.version ? el("span", { class: "version" }, one.version) : null, el("span", { class: "sub" }, details.filter(Boolean).join(" · "))];
+      const details = [PREFIXES[one.ecosystem] || one.purl.slice(4).split("/")[0], KIND_NAMES[one.kind], origin, formatLocations(one.locations)];
+      const name = [cardLink(one, one.name), " ", one.version ? el("span", { class: "version" }, shortVersion(one.version)) : null, el("span", { class: "sub" }, details.filter(Boolean).join(" · "))];
       const cells = report.list_only
         ? [["name", name], ["why", [one.requirement || "any"]], ["why", [one.groups.join(", ")]], ["where", [el("code", null, formatLocations(one.locations))]]]
         : [
@@ -552,7 +557,7 @@
           const waiver = finding.waiver;
           const chips = [finding.severity, finding.change, waiver ? "waived" : ""].filter(Boolean);
           return el("li", null,
-            el("p", { class: "title" }, one ? cardLink(one, finding.name) : el("strong", null, finding.name || finding.text), finding.version ? el("span", { class: "version" }, finding.version) : null, ...chips.map((chip) => el("span", { class: `chip chip-${chip}` }, chip))),
+            el("p", { class: "title" }, one ? cardLink(one, finding.name) : el("strong", null, finding.name || finding.text), finding.version ? el("span", { class: "version" }, shortVersion(finding.version)) : null, ...chips.map((chip) => el("span", { class: `chip chip-${chip}` }, chip))),
             el("div", null,
               finding.name ? el("p", null, finding.text) : null,
               one && !one.direct ? el("p", { class: "path" }, findPath(one).join(" → ")) : null,

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from heapq import nsmallest
 from typing import Final
 
-from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.inventory import Dependency
 from nerq_cli.policy import STATES
 from nerq_cli.report import wording
@@ -96,7 +95,7 @@ def _build_row(report: Report, assessment: Assessment) -> Markup:
 
 def _list_cells(dependency: Dependency) -> Iterator[tuple[str, tuple[Child, ...]]]:
     yield "name", _name_children(dependency)
-    yield "why", (dependency.requirement or "any",)
+    yield "why", (wording.describe_requirement(dependency),)
     yield "why", (", ".join(dependency.groups),)
     yield "where", (element("code", wording.format_locations(dependency.locations)),)
 
@@ -127,11 +126,11 @@ def _build_worst_advisory(assessment: Assessment) -> Markup | None:
 def _name_children(dependency: Dependency) -> tuple[Child, ...]:
     place = wording.format_locations(dependency.locations)
     origin = "direct" if dependency.direct else f"via {', '.join(dependency.via)}" if dependency.via else "indirect"
-    details = (get_ecosystem(dependency.package.ecosystem).purl_type, origin, place)
+    details = (wording.label_ecosystem(dependency), wording.label_kind(dependency), origin, place)
     return (
         element("strong", dependency.package.name, data_card=dependency.purl),
         " ",
-        element("span", dependency.version, class_="version") if dependency.version else None,
+        element("span", wording.shorten_version(dependency.version), class_="version") if dependency.version else None,
         element("span", " · ".join(filter(None, details)), class_="sub"),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from nerq_cli.ecosystems import get_ecosystem
+from nerq_cli.ecosystems import get_prefix
 from nerq_cli.report.changes import (
     describe_causes,
     describe_findings,
@@ -45,7 +45,7 @@ def _add_change(page: Page, report: Report, change: DependencyChange) -> None:
     style = _STYLES.get(change.kind, "")
     projects = [project or "." for project in change.projects]
     place = "" if projects == ["."] else projects[0] if len(projects) == 1 else format_count(len(projects), "project")
-    name = f"{get_ecosystem(change.ecosystem).purl_type}:{change.name} {describe_versions(change)}"
+    name = f"{get_prefix(change.ecosystem)}:{change.name} {describe_versions(change)}"
     score = describe_score(change)
     text = "  ".join(filter(None, (page.safe_text(name), page.safe_text(score))))
     page.add_wrapped((f"  {sign} ", style), (text, style), (page.safe_text(place), "dim"))

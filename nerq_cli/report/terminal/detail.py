@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from nerq_cli import scoring
+from nerq_cli.ecosystems import is_hub
 from nerq_cli.policy.rules import MALWARE_HINT, group_by_rule
 from nerq_cli.policy.rules.vulnerabilities import MALICIOUS
 from nerq_cli.report import wording
@@ -60,9 +61,8 @@ def render_text(assessment: Assessment, report: Report, options: RenderOptions) 
     _add_next_command(page, assessment)
     page.add_gap()
     as_of = wording.format_timestamp(report.as_of)
-    page.add_paragraph(
-        f"nerq {report.version}, methodology {report.methodology.version}, as of {as_of}", "dim", indent=0
-    )
+    methodology = wording.label_methodology(report.methodology if score is None else score.methodology)
+    page.add_paragraph(f"nerq {report.version}, methodology {methodology}, as of {as_of}", "dim", indent=0)
     page.add_gap()
     return page.to_text()
 
@@ -146,9 +146,14 @@ def _verdict_sentence(assessment: Assessment, threshold: float, below: str) -> s
         "skipped": f"{label} is skipped{suffix}",
     }
     score = assessment.score
-    is_unchecked = score is not None and not score.has_required_signal and score.value is not None
-    if is_unchecked and assessment.state == "unknown":
-        return f"{label} would reach {threshold:g}, but its advisories were not checked: not enough for a pass"
+    if (
+        score is not None
+        and score.value is not None
+        and not score.has_required_signal
+        and assessment.state == "unknown"
+    ):
+        unchecked = wording.explain_unchecked(score.methodology)
+        return f"{label} would reach {threshold:g}, but {unchecked}: not enough for a pass"
     return sentences.get(assessment.state or "", f"{label} could not be judged{suffix}")
 
 
@@ -198,13 +203,14 @@ def _add_version(page: Page, assessment: Assessment, report: Report) -> None:
         parts.append("the newest release" if is_newest else f"newest stable release: {assessment.latest}")
     if assessment.released_at:
         age = format_age(days_between(assessment.released_at, report.as_of))
-        parts.append(f"released {age} ago ({wording.format_date(assessment.released_at)})")
+        verb = "last changed" if is_hub(assessment.dependency.package.ecosystem) else "released"
+        parts.append(f"{verb} {age} ago ({wording.format_date(assessment.released_at)})")
     if assessment.dependency.local_build and assessment.dependency.release is not None:
         build, version = assessment.dependency.local_build, assessment.dependency.release.version
         parts.append(f"judged as {version}, what the build {build} changes is not known")
     if parts:
         page.add_gap()
-        version = assessment.dependency.version or "no version in use"
+        version = wording.shorten_version(assessment.dependency.version or "no version in use")
         page.add_paragraph(page.safe_text(", ".join([version, *parts]), 0), indent=12, prefix="  in use")
     if latest_text := wording.describe_latest(assessment):
         page.add_paragraph(page.safe_text(latest_text), indent=12, prefix="  latest")

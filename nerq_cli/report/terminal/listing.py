@@ -6,14 +6,13 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
-from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.inventory import Dependency
 from nerq_cli.report import wording
 from nerq_cli.report.model import Report
 from nerq_cli.report.terminal.layout import Column, Page, Span, add_table, fit_widths
 
-_MAX_WIDTHS: Final = (44, 16, 7, 40, 28, 60)
-_MIN_WIDTHS: Final = (44, 16, 7, 11, 6, 60)
+_MAX_WIDTHS: Final = (44, 16, 18, 40, 28, 60)
+_MIN_WIDTHS: Final = (44, 16, 4, 11, 6, 60)
 
 #: Package, version, ecosystem, requirement, groups, location.
 Row: TypeAlias = tuple[Span, Span, Span, Span, Span, Span]
@@ -56,8 +55,8 @@ def _build_row(page: Page, dependency: Dependency) -> Row:
     alias = f" (as {', '.join(dependency.aliases)})" if dependency.aliases else ""
     return (
         (page.safe_text(f"{wording.name_with_extras(dependency)}{alias}"), "strong"),
-        (page.safe_text(dependency.version or ""), ""),
-        (get_ecosystem(dependency.package.ecosystem).purl_type, "dim"),
+        (page.safe_text(wording.shorten_version(dependency.version or "")), ""),
+        (f"{wording.label_ecosystem(dependency)} {wording.label_kind(dependency)}".rstrip(), "dim"),
         (page.safe_text(dependency.skip_reason or _requirement_text(dependency)), ""),
         (page.safe_text(", ".join(dependency.groups)), ""),
         (page.safe_text(wording.format_locations(dependency.locations)), "dim"),
@@ -69,7 +68,7 @@ def _requirement_text(dependency: Dependency) -> str:
         return f"via {', '.join(dependency.via)}" if dependency.via else "transitive"
     show_markers = dependency.markers and (dependency.requirement or dependency.resolution != "pinned")
     markers = f" ; {' or '.join(dependency.markers)}" if show_markers else ""
-    return f"{dependency.requirement or 'any'}{markers}"
+    return f"{wording.describe_requirement(dependency) or 'this commit'}{markers}"
 
 
 def _add_rows(page: Page, headings: tuple[str, str, str, str, str, str], dependencies: Sequence[Dependency]) -> None:

@@ -59,7 +59,7 @@ def render_text(report: Report, options: RenderOptions) -> str:
             _add_findings(page, rule, broken, limit=limit)
         if len(broken) < len(findings):
             undecided = [finding for finding in findings if finding.undecided]
-            _add_undecided(page, rule, undecided, limit=limit)
+            _add_undecided(page, rule, undecided, report, limit=limit)
     waived = [finding for finding in report.findings if finding.waiver is not None]
     _add_waived(page, waived, limit=len(waived) if is_long else _MAX_FINDINGS)
     if report.list_only:
@@ -98,7 +98,7 @@ def _add_projects(page: Page, report: Report, *, limit: int | None) -> None:
             for span in (count_span, ("  ", ""))
         ]
         page.add_paragraph(page.safe_text(project.path), indent=4)
-        page.add_line(("      ", ""), *spans, (f"of {wording.count_packages(len(project.dependencies))}", "dim"))
+        page.add_line(("      ", ""), *spans, (f"of {wording.count_assessments(project.dependencies)}", "dim"))
     if limit is not None and len(worst_first) > limit:
         page.add_line((f"    +{len(worst_first) - limit:,} more (--all)", "dim"))
 
@@ -107,7 +107,7 @@ def _add_projects(page: Page, report: Report, *, limit: int | None) -> None:
 
 
 def _add_header(page: Page, report: Report) -> None:
-    parts = [f"nerq {report.version}", wording.count_packages(len(report.dependencies)), *_describe_files(report)]
+    parts = [f"nerq {report.version}", wording.count_assessments(report.dependencies), *_describe_files(report)]
     if not report.list_only:
         parts += _describe_data_age(report)
     unbroken_parts = [page.safe_text(part, 0).replace(" ", "\xa0") for part in parts]
@@ -235,10 +235,10 @@ def _add_findings(page: Page, rule: PolicyRule, findings: Sequence[Finding], *, 
     page.add_gap()
 
 
-def _add_undecided(page: Page, rule: PolicyRule, findings: Sequence[Finding], *, limit: int) -> None:
+def _add_undecided(page: Page, rule: PolicyRule, findings: Sequence[Finding], report: Report, *, limit: int) -> None:
     """Add the dependencies that could not be checked by a rule, by reason."""
     page.add_paragraph(
-        page.safe_text(f"{rule.id} could not be decided of {format_count(len(findings), 'package')}"), "doubt"
+        page.safe_text(f"{rule.id} could not be decided of {wording.count_subjects(findings, report)}"), "doubt"
     )
     by_text: dict[str, list[str]] = {}
     for finding in findings:
@@ -259,7 +259,7 @@ def _add_waived(page: Page, findings: Sequence[Finding], *, limit: int) -> None:
     for finding in findings[:limit]:
         waiver = finding.waiver
         location = "" if waiver is None or waiver.location is None else wording.format_location(waiver.location)
-        name = page.safe_text(f"{finding.name} {finding.version}".strip())
+        name = page.safe_text(f"{finding.name} {wording.shorten_version(finding.version)}".strip())
         page.add_wrapped(("  - ", "doubt"), (name, "strong"), (page.safe_text(location), "dim"))
         page.add_paragraph(page.safe_text(f"{finding.id}: {finding.text}"), indent=4)
         if waiver is not None:

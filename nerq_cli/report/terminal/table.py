@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from nerq_cli.ecosystems import get_ecosystem
 from nerq_cli.policy import STATES
 from nerq_cli.policy.assessment import UNEVALUABLE
 from nerq_cli.report import wording
@@ -38,12 +37,12 @@ _MAX_VERSION_WIDTH: Final = 16
 _MIN_REASON_WIDTH: Final = 20
 #: Indent of the second line of a row on a narrow page, in cells.
 _INDENT: Final = 12
+#: The signal of each methodology that needs nothing but the answer about the package or repository itself.
+_REGISTRY_SIGNALS: Final = ("last_release", "age")
 #: Headings of dimensions whose first three letters are those of another, or hard to guess.
 _DIMENSION_LABELS: Final = {"maintenance": "Mnt", "compliance": "Cpl"}
 #: End of the reason that a dimension is below its threshold.
 _POINTS: Final = " points"
-#: Start of the reason of a provisional score, in every report.
-_UNCHECKED: Final = "advisories not checked"
 _GRADE_STYLES: Final = {"A+": "good", "A": "good", "B": "fair", "C": "doubt", "D": "bad", "E": "bad", "F": "bad"}
 
 
@@ -54,12 +53,16 @@ class _Row(NamedTuple):
     package: Span
     version: Span
     ecosystem: Span
+    #: Empty in a report about packages alone.
+    kind: Span
     dimensions: Span
     reason: Span
     upgrade: Span
     location: Span
 
 
+#: Position of the column of kinds.
+_KIND: Final = _Row._fields.index("kind")
 #: Mark of a dependency all of whose failures the earlier run has.
 _KNOWN: Final = "known"
 #: Most lines about versions that are too new, unless all are wanted.
@@ -98,6 +101,7 @@ def add_dependencies(page: Page, report: Report, options: RenderOptions) -> None
             or wording.select_waived(waived, entry.dependency)
         ]
         groups = _group_unknown(entry for entry in visible if not wording.select_waived(waived, entry.dependency))
+    with_kind = wording.has_several_kinds(report.dependencies)
     grouped_ids = {id(assessment) for members in groups.values() for assessment in members}
     rows = [
         (
@@ -109,6 +113,7 @@ def add_dependencies(page: Page, report: Report, options: RenderOptions) -> None
                 wording.select_waived(waived, assessment.dependency),
                 known_rules=known.get(id(assessment), ""),
                 is_accepted=id(assessment) in accepted,
+                with_kind=with_kind,
             ),
             assessment,
         )
@@ -172,6 +177,7 @@ def _build_row(
     *,
     known_rules: str,
     is_accepted: bool,
+    with_kind: bool,
 ) -> _Row:
     dependency, score = assessment.dependency, assessment.score
     failed_rules = list(dict.fromkeys(finding.id for finding in findings if finding.fails))
@@ -203,8 +209,9 @@ def _build_row(
     return _Row(
         (f"{mark} {wording.format_score(assessment, page.glyphs):>5} {grade}", style),
         (page.safe_text(wording.describe_name(dependency)), "strong"),
-        (page.safe_text(dependency.version or dependency.requirement), ""),
-        (get_ecosystem(dependency.package.ecosystem).purl_type, "dim"),
+        (page.safe_text(wording.shorten_version(dependency.version or dependency.requirement)), ""),
+        (wording.label_ecosystem(dependency), "dim"),
+        (wording.KIND_NAMES[dependency.kind][0] if with_kind else "", "dim"),
         (_format_dimensions(page, score), ""),
         (page.safe_text(" · ").join(map(page.safe_text, reasons)), ""),
         (page.safe_text(_format_upgrade(page, assessment, wording.find_threshold(assessment, report))), "action"),
@@ -243,9 +250,10 @@ def _list_reasons(assessment: Assessment, unwaived: Sequence[AffectingAdvisory])
         minor_reasons = {reason.text for reason in score.reasons if reason.origin in score.methodology.signals}
         reasons = [reason for reason in reasons if reason not in minor_reasons]
     elif assessment.state == "unknown" and score is not None and not score.has_required_signal:
-        other_reasons = [reason for reason in reasons if not reason.startswith(_UNCHECKED)]
+        unchecked = wording.name_unchecked(score.methodology)
+        other_reasons = [reason for reason in reasons if not reason.startswith(unchecked)]
         records = [reason for reason in other_reasons if reason.endswith(UNEVALUABLE)]
-        reasons = [*records, _UNCHECKED, *(reason for reason in other_reasons if reason not in records)]
+        reasons = [*records, unchecked, *(reason for reason in other_reasons if reason not in records)]
     if not assessment.advisories:
         return reasons
     advisories = deduplicate_advisories(assessment.advisories)
@@ -308,11 +316,12 @@ def _add_rows(
 
     The groups of unknown packages follow the last row of an unknown one, before those that pass.
     """
-    columns = (
+    all_columns = (
         Column("  Score", min_width=10),
         Column("Package", 40, 10),
         Column("Version", _MAX_VERSION_WIDTH, 7),
         Column("Eco", min_width=4),
+        Column("Kind", min_width=5),
         Column(dimensions, min_width=len(dimensions)),
         Column("Why (worst first)", 160, _MIN_REASON_WIDTH),
         Column("Move to" if any(row.upgrade[0] for row, _ in rows) else "", 24, 8),
@@ -320,7 +329,10 @@ def _add_rows(
     )
     gap = 1 if page.width < _SPACIOUS_WIDTH else 2
     is_wide = bool(rows) and page.width >= WIDE_TABLE_WIDTH
-    widths = fit_widths(columns, [row for row, _ in rows], page.width - 1, gap) if is_wide else []
+    shown = [number for number in range(len(all_columns)) if number != _KIND or any(row.kind[0] for row, _ in rows)]
+    columns = [all_columns[number] for number in shown]
+    cells = [[row[number] for number in shown] for row, _ in rows] if is_wide else []
+    widths = fit_widths(columns, cells, page.width - 1, gap) if is_wide else []
     if is_wide:
         add_cut_row(page, columns, widths, [(column.heading, "dim") for column in columns], gap)
     group_position = sum(assessment.state in _STATES_BEFORE_GROUPS for _, assessment in rows)
@@ -328,7 +340,7 @@ def _add_rows(
         if position == group_position:
             _add_groups(page, group_texts)
         if is_wide:
-            add_cut_row(page, columns, widths, row, gap)
+            add_cut_row(page, columns, widths, cells[position], gap)
         else:
             _add_stacked_row(page, row)
         if verbose and assessment.reasons:
@@ -345,7 +357,9 @@ def _add_groups(page: Page, group_texts: Iterable[str]) -> None:
 
 
 def _add_stacked_row(page: Page, row: _Row) -> None:
-    ecosystem_width = cell_width(row.ecosystem[0])
+    kind = "" if row.kind[0] == wording.KIND_NAMES["package"][0] else row.kind[0]
+    ecosystem = (f"{row.ecosystem[0]} {kind}".rstrip(), row.ecosystem[1])
+    ecosystem_width = cell_width(ecosystem[0])
     upgrade = f"{page.glyphs.arrow} {row.upgrade[0]}" if row.upgrade[0] else ""
     upgrade = page.cut_text(upgrade, (page.width - _INDENT) // 2)
     version = page.cut_text(row.version[0], _MAX_VERSION_WIDTH)
@@ -356,7 +370,7 @@ def _add_stacked_row(page: Page, row: _Row) -> None:
             (f" {score}".ljust(_INDENT), style),
             (page.cut_text(row.package[0], package_width), row.package[1]),
             (f" {version}  " if version else "  ", ""),
-            row.ecosystem,
+            ecosystem,
         ],
         (upgrade, row.upgrade[1]),
     )
@@ -373,7 +387,9 @@ def _add_legend(page: Page, rows: Sequence[_Row], report: Report, labels: Sequen
         names = map(" ".join, zip(labels, report.methodology.dimensions, strict=True))
         page.add_paragraph(page.safe_text(" · ".join(names)), "dim", indent=1)
     if any("~" in row.score[0] or "(~" in row.upgrade[0] for row in rows):
-        page.add_paragraph(f"~ provisional: {_UNCHECKED}, or unknown facts may lower the score", "dim", indent=1)
+        scores = [entry.score for entry in report.dependencies if entry.score is not None]
+        unchecked = " or ".join(dict.fromkeys(wording.name_unchecked(score.methodology) for score in scores))
+        page.add_paragraph(f"~ provisional: {unchecked}, or unknown facts may lower the score", "dim", indent=1)
     if any("*" in row.upgrade[0] for row in rows):
         page.add_paragraph("* outside the declared range", "dim", indent=1)
     if any("!" in row.upgrade[0] for row in rows):
@@ -403,7 +419,7 @@ def _add_rest(page: Page, hidden: Sequence[Assessment], option: str) -> None:
         return
     states = [assessment.state for assessment in hidden]
     counts = ", ".join(f"{states.count(state):,} {state}" for state in STATES if state in states)
-    page.add_paragraph(f"{wording.count_packages(len(hidden))} not shown: {counts} ({option})", "dim", indent=1)
+    page.add_paragraph(f"{wording.count_assessments(hidden)} not shown: {counts} ({option})", "dim", indent=1)
     affected = [assessment for assessment in hidden if assessment.advisories]
     if affected:
         names = [
@@ -434,12 +450,12 @@ def _shared_reason(assessment: Assessment) -> str:
     """
     score = assessment.score
     if score is not None and not score.has_required_signal and score.value is not None:
-        return f"~{_unknown_reason(score, 'known_advisories')}"
+        return f"~{_unknown_reason(score, score.methodology.required_signal)}"
     if assessment.in_registry and score is not None and score.verdict.startswith("insufficient data"):
         return f"{score.verdict}, {_unknown_dimensions(score)}"
     if assessment.in_registry is not None or not assessment.reasons:
         return ""
-    return _unknown_reason(score, "last_release") if score is not None else assessment.reasons[0]
+    return _unknown_reason(score) if score is not None else assessment.reasons[0]
 
 
 def _unknown_dimensions(score: Score) -> str:
@@ -448,21 +464,23 @@ def _unknown_dimensions(score: Score) -> str:
     return f"too little on {', '.join(names)}" if names else "too little on every dimension"
 
 
-def _unknown_reason(score: Score, id_: str) -> str:
-    """Return why a signal is unknown: ``PyPI: connection refused``."""
-    signal = next(signal for signal in score.signals if signal.id == id_)
+def _unknown_reason(score: Score, id_: str = "") -> str:
+    """Return why a signal is unknown, without its id that about the registry: ``PyPI: connection refused``."""
+    ids = (id_,) if id_ else _REGISTRY_SIGNALS
+    signal = next(signal for signal in score.signals if signal.id in ids)
     return f"{signal.source}: {signal.reason}" if signal.source else signal.reason
 
 
 def _describe_group(reason: str, members: Sequence[Assessment], threshold: float) -> str:
     if not reason.startswith("~"):
-        return f"{wording.count_packages(len(members))} could not be judged: {reason} (--all lists them)"
+        return f"{wording.count_assessments(members)} could not be judged: {reason} (--all lists them)"
+    unchecked = next(wording.name_unchecked(entry.score.methodology) for entry in members if entry.score is not None)
     values = [
         assessment.score.value
         for assessment in members
         if assessment.score is not None and assessment.score.value is not None
     ]
     return (
-        f"{wording.count_packages(len(members))} score {threshold:g} or above, but {_UNCHECKED} ({reason[1:]}): "
+        f"{wording.count_assessments(members)} score {threshold:g} or above, but {unchecked} ({reason[1:]}): "
         f"~{min(values):.1f} to ~{max(values):.1f} (--all lists them)"
     )
