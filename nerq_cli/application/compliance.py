@@ -14,9 +14,14 @@ from nerq_cli.application.evidence_run import EvidenceRun
 from nerq_cli.application.registered_servers import MCP_GROUP
 from nerq_cli.application.repositories import split_declarations
 from nerq_cli.application.scan import assess_declarations
-from nerq_cli.compliance.assess import PackageLicence, assess_hub_compliance, assess_package_compliance
-from nerq_cli.compliance.keys import iter_inherited
-from nerq_cli.ecosystems import HF_DATASET, get_ecosystem, get_hub_ecosystem, is_hub
+from nerq_cli.compliance.assess import (
+    Compliance,
+    PackageLicence,
+    assess_hub_compliance,
+    assess_package_compliance,
+)
+from nerq_cli.compliance.keys import KEY_LABELS, iter_inherited
+from nerq_cli.ecosystems import GITHUB, HF_DATASET, get_ecosystem, get_hub_ecosystem, is_hub
 from nerq_cli.errors import ExitStatus, UsageError
 from nerq_cli.facts import Absent, Evidence, Fact, Found, Metadata, Unknown
 from nerq_cli.hub_facts import HubCard, HubEvidence, HubRepository
@@ -24,6 +29,7 @@ from nerq_cli.inventory import Declaration, Package, Release
 from nerq_cli.report.compliance import ComplianceEntry, ComplianceReport
 from nerq_cli.signals.compliance import choose_licence
 from nerq_cli.signals.licences import classify_terms
+from nerq_cli.sources.huggingface import LABEL as HUB_LABEL
 
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
@@ -66,6 +72,11 @@ def run_compliance(names: Sequence[str], session: Session) -> ComplianceReport:
         targets += [(name, declarations) for declarations in mark_targets(parsed, rules)]
         notes += new_notes
     declarations = [declaration for _, target in targets for declaration in target]
+    if github := next((item.name for item in declarations if item.ecosystem == GITHUB), ""):
+        raise UsageError(
+            f"github:{github} is neither a package nor a repository of the Hub",
+            hint="name what is published from it: nerq compliance pypi:NAME",
+        )
     packages, repositories = split_declarations(declarations)
     hub_entries = _read_repositories(repositories, options.as_of, run)
     assessments = group_by_package(assess_declarations(packages, options, run))
@@ -108,32 +119,42 @@ def _raise_ambiguous(matches: Sequence[Assessment]) -> NoReturn:
 def _build_report(
     entries: tuple[ComplianceEntry, ...], options: ScanOptions, run: EvidenceRun, notes: Sequence[str]
 ) -> ComplianceReport:
-    gaps = [
-        describe_incomplete(source)
-        for source in run.describe_sources()
-        if source.state in ("partial", "unavailable") and source.required and not source.fallback
-    ]
     missing = [f"{entry.compliance.id}: {entry.missing}" for entry in entries if entry.missing]
     unread = [f"{entry.compliance.id}: {text}" for entry in entries for text in entry.unread]
-    unread += [] if unread else gaps  # the reason of what is unread names the source
+    # Files that were not listed leave no reason behind.
+    unread = unread or [
+        describe_incomplete(source)
+        for source in run.describe_sources()
+        if source.name == HUB_LABEL and source.state in ("partial", "unavailable")
+    ]
+    unknown = [text for entry in entries if not entry.missing for text in _describe_unknown(entry.compliance)]
     if missing:
         status, reason = ExitStatus.USAGE, "; ".join(missing)
     elif unread:
         status = ExitStatus.INCOMPLETE if options.strict else ExitStatus.PASSED
         reason = f"not everything could be read: {'; '.join(unread)}"
     else:
-        status, reason = ExitStatus.PASSED, "everything was read"
+        status, reason = ExitStatus.PASSED, "; ".join(unknown) or "everything is known"
     readiness = (entry.compliance.readiness for entry in entries)
     warnings = dict.fromkeys((*run.warnings, *notes, *(item.warning for item in readiness if item and item.warning)))
     return ComplianceReport(
         version=__version__,
         as_of=options.as_of,
         entries=entries,
-        complete=not (missing or unread),
+        complete=not (missing or unread or unknown),
+        strict=not unread or bool(missing),
         exit=status,
         exit_reason=reason,
         warnings=tuple(warnings),
     )
+
+
+def _describe_unknown(compliance: Compliance) -> Iterator[str]:
+    """Yield what is not known about an artefact in one text, if there is something."""
+    labels = [KEY_LABELS[key.key] for key in compliance.keys if key.state == "unknown"]
+    labels += [row.label for row in compliance.licence.rows if row.state == "unknown"]
+    if labels:
+        yield f"{compliance.id}: not known: {', '.join(dict.fromkeys(labels))}"
 
 
 # --- repositories of the Hub

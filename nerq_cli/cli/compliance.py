@@ -91,7 +91,7 @@ def compliance(
         write_message("error" if report.exit is ExitStatus.USAGE else f"exit {report.exit.value}", report.exit_reason)
     if not shared.quiet:
         write_warnings(report.warnings)
-        if report.exit is ExitStatus.PASSED and not report.complete:
+        if report.exit is ExitStatus.PASSED and not report.strict:
             advice = f"--strict makes this exit {ExitStatus.INCOMPLETE.value}"
             write_message("warning", f"{report.exit_reason}; {advice}")
     raise typer.Exit(report.exit)

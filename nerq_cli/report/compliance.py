@@ -44,8 +44,10 @@ class ComplianceReport(msgspec.Struct, frozen=True, kw_only=True):
     #: Moment that dates are compared with (epoch seconds UTC).
     as_of: int
     entries: tuple[ComplianceEntry, ...]
-    #: Whether everything was read.
+    #: Whether everything was read and is known.
     complete: bool
+    #: Whether it is the same with ``--strict``.
+    strict: bool = True
     exit: ExitStatus
     exit_reason: str
     warnings: tuple[str, ...] = ()
@@ -235,7 +237,7 @@ class ComplianceReportDocument(msgspec.Struct, frozen=True):
     schema_version: Literal[1]
     tool: ComplianceTool
     as_of: Annotated[str, Meta(description="The moment that dates are compared with, ISO 8601 in UTC.")]
-    complete: Annotated[bool, Meta(description="Whether everything was read.")]
+    complete: Annotated[bool, Meta(description="Whether everything was read, and nothing is unknown.")]
     exit: ComplianceExit
     targets: list[ComplianceTarget]
     warnings: list[str]

@@ -224,6 +224,7 @@ CLOSED_PIPE_COMMANDS = [
     ["exploited", "--offline"],
     ["evidence", "show", "evidence.nerq"],
     ["check", "pypi:good==1.0", "--offline"],
+    ["compliance", "pypi:good==1.0", "--offline"],
     ["fix", "--offline"],
     ["completion", "bash"],
     ["methodology"],

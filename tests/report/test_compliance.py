@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import jsonschema
@@ -10,13 +11,15 @@ import msgspec
 import pytest
 
 from nerq_cli.compliance.assess import Compliance, PackageLicence, assess_hub_compliance, assess_package_compliance
+from nerq_cli.errors import ExitStatus
 from nerq_cli.facts import Evidence, Found, Unknown
 from nerq_cli.hub_facts import CardMetadata, HubCard, HubEvidence, HubRepository
 from nerq_cli.report import RenderOptions
-from nerq_cli.report.compliance import build_document, build_schema
-from nerq_cli.report.terminal.compliance_page import describe_compliance, render_text
+from nerq_cli.report.compliance import ComplianceEntry, ComplianceReport, build_document, build_schema, render_json
+from nerq_cli.report.terminal.compliance_page import describe_compliance, render_report, render_text
 from nerq_cli.report.terminal.layout import cell_width
 
+Golden = Callable[[str, bytes], None]
 #: 2026-11-29T12:00:00Z
 AS_OF = 1_795_953_600
 CARD = "# A \x1b[31mmodel\u202e\n\nA model for resume screening.\n\n## Limitations\n\nTODO\n"
@@ -47,7 +50,7 @@ ALL["package"] = PACKAGE
 def test_the_document_fits_its_schema(name: str) -> None:
     document = json.loads(msgspec.json.encode(build_document(ALL[name])))
     jsonschema.Draft202012Validator.check_schema(build_schema())
-    jsonschema.validate(document, build_schema())
+    jsonschema.validate(document, {**build_schema(), "$ref": "#/$defs/ComplianceDocument"})
 
 
 def test_the_document_has_values_states_and_places() -> None:
@@ -78,6 +81,33 @@ def test_the_page_fits_the_screen(name: str, width: int, encoding: str) -> None:
     page = render_text(ALL[name], RenderOptions(width=width, encoding=encoding))
     assert max(map(cell_width, page.splitlines())) <= max(width, 60)
     assert encoding == "utf-8" or page.isascii()
+
+
+def make_report(*names: str, **fields: Any) -> ComplianceReport:
+    entries = tuple(ComplianceEntry(target=name, purl=f"pkg:x/{name}", compliance=ALL[name]) for name in names)
+    defaults: dict[str, Any] = {"complete": True, "exit": ExitStatus.PASSED, "exit_reason": "everything is known"}
+    return ComplianceReport(version="1.0", as_of=AS_OF, entries=entries, **{**defaults, **fields})
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_the_pages_look_as_agreed(golden: Golden, width: int) -> None:
+    report = make_report("model", "package")
+    gap = msgspec.structs.replace(report.entries[1], unread=("metadata: rate limit",))
+    gone = msgspec.structs.replace(gap, missing="there is no such package on PyPI")
+    report = msgspec.structs.replace(report, entries=(report.entries[0], gap, gone))
+    text = render_report(report, RenderOptions(width=width))
+    assert max(map(cell_width, text.splitlines())) <= width
+    golden(f"compliance-{width}.txt", text.encode())
+
+
+def test_a_report_of_a_run_fits_its_schema(golden: Golden) -> None:
+    report = make_report(*ALL, complete=False, exit=ExitStatus.INCOMPLETE, warnings=("\x1b[0mold",))
+    content = render_json(report)
+    document = json.loads(content)
+    jsonschema.validate(document, build_schema())
+    assert document["warnings"] == ["old"]
+    assert [entry["target"] for entry in document["targets"]] == [*ALL]
+    golden("compliance.json", render_json(make_report("model", "package")))
 
 
 def test_keys_come_before_jurisdictions() -> None:
