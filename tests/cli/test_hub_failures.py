@@ -1,4 +1,4 @@
-"""Whole scans of a project with models while the Hugging Face Hub fails, refuses, limits, or answers with hostile data."""
+"""Whole scans of a project with models while the Hub fails, refuses, limits, or answers with hostile data."""
 
 from __future__ import annotations
 
@@ -134,8 +134,8 @@ def test_a_used_up_limit_leaves_the_model_unknown_and_is_not_waited_for_beyond_t
 
 
 def test_a_short_limit_is_waited_for(nerq: Nerq, hub: HubStandIn) -> None:
-    limited = {"status": 429, "headers": {"RateLimit": '"api";r=0;t=1', "Retry-After": "1"}, "body": {}}
-    answer = {"body": hub.repositories["models", "lumen/tiny-bert"]}
+    limited: Turn = {"status": 429, "headers": {"RateLimit": '"api";r=0;t=1', "Retry-After": "1"}, "body": {}}
+    answer: Turn = {"body": hub.repositories["models", "lumen/tiny-bert"]}
     hub.site.on(f"{REPOSITORY}?blobs=true&securityStatus=true", limited, answer)
     assert find_row(nerq(*SCAN))["version"] == SHA
 
