@@ -52,6 +52,15 @@ _FETCHERS: Final = frozenset(
     )
 )
 
+#: Programs that start containers.
+_CONTAINER_PROGRAMS: Final = frozenset({"docker", "podman", "nerdctl"})
+#: Longest text between the lines of a script that is read, in characters.
+_MAX_HEREDOC: Final = 200_000
+#: Files that scripts write.
+_WRITTEN_FILE: Final = compile_late(
+    r"(?:.*/)?(?:[\w.-]+\.(?:py|ya?ml|json|toml|js|mjs|ts|env)|Dockerfile[\w.-]*|Modelfile[\w.-]*|\.env[\w.]*)"
+)
+
 _TOKEN: Final = compile_late(
     r"""
       (?P<space>[ \t\r]+|\\\r?\n)
@@ -95,7 +104,7 @@ def read_script(
     *,
     has_lines: bool = True,
     read_python: Callable[[str, int], None] | None = None,
-    variables: Mapping[str, str] | None = None,
+    variables: Mapping[str, tuple[str, bool]] | None = None,
     has_variable_references: bool = True,
 ) -> None:
     """Add the references of a shell script that begins at a line.
@@ -106,7 +115,7 @@ def read_script(
         builder: collects the references.
         has_lines: whether each line of the text is one line of the file.
         read_python: reads Python code that a command holds (``python -c``).
-        variables: values of variables that are set outside.
+        variables: values of variables that are set outside, and whether they can have no others.
         has_variable_references: whether assignments to names about models count.
     """
     interpreter = _Shell(builder, dict(variables or {}), read_python, has_variable_references=has_variable_references)
@@ -210,13 +219,13 @@ class _Shell:
     def __init__(
         self,
         builder: ReferenceBuilder,
-        variables: dict[str, str],
+        variables: dict[str, tuple[str, bool]],
         read_python: Callable[[str, int], None] | None,
         *,
         has_variable_references: bool = True,
     ) -> None:
         self.builder = builder
-        self.variables: dict[str, tuple[str, bool]] = {name: (value, False) for name, value in variables.items()}
+        self.variables = variables
         self.read_python = read_python
         self.has_variable_references = has_variable_references
 
@@ -225,9 +234,23 @@ class _Shell:
         programs = [word.text for word in words]
         if self.read_python is not None and any(_PYTHONS.fullmatch(program) for program in programs):
             self.read_python(body, line)
-        elif any(program in {"bash", "sh", "ssh", "sbatch", "RUN"} for program in programs) and len(body) < 200_000:  # noqa: PLR2004
+        elif any(program in {"bash", "sh", "ssh", "sbatch", "RUN"} for program in programs) and len(body) <= _MAX_HEREDOC:
             for command in split_commands(body, line):
                 self.run(command)
+        else:
+            self._read_written_file(programs, body, line)
+
+    def _read_written_file(self, words: Sequence[str], body: str, line: int) -> None:
+        """Read the text that a command writes to a file or applies to a cluster, as a file of that name."""
+        from nerq_cli.manifests.references.find import find_references
+
+        name = next((word.rpartition("/")[2] for word in words[1:] if _WRITTEN_FILE.fullmatch(word)), "")
+        if not name and words[0] in {"kubectl", "oc", "helm"}:
+            name = "manifest.yaml"
+        if not name or len(body) > _MAX_HEREDOC:
+            return
+        for reference in find_references(name, body.encode()).references:
+            self.builder.add_reference(reference, line + reference.location.line - 1)
 
     def run(self, words: list[Word], image: Image = Image()) -> None:  # noqa: B008 - immutable
         """Add what one command refers to."""
@@ -245,9 +268,21 @@ class _Shell:
         start = _find_program(words)
         if start == len(words) or words[start].text.rpartition("/")[2] in _PRINTERS:
             return
-        if words[start].text == "docker" and not image.name:
+        if words[start].text in _CONTAINER_PROGRAMS and not image.name:
             image = _find_image(words[start:])
+            self._read_container_variables(words[start:], image)
         self._read_program(words[start:], image)
+
+    def _read_container_variables(self, words: list[Word], image: Image) -> None:
+        """Add what the environment variables refer to that ``docker run -e NAME=value`` sets."""
+        for index, word in enumerate(words):
+            option, equals, value = word.text.partition("=")
+            if option not in {"-e", "--env"}:
+                continue
+            item = word._replace(text=value) if equals else (words[index + 1] if index + 1 < len(words) else word)
+            match = _ASSIGNMENT.fullmatch(item.text)
+            if match is not None:
+                read_variable(match[1], match[2], item.line, self.builder, image.name if item.is_certain else "")
 
     def _assign(self, name: str, value: str, word: Word) -> None:
         is_certain = word.is_certain and (name not in self.variables or self.variables[name][0] == value)

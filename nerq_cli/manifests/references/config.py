@@ -51,6 +51,33 @@ _OTHER_KEYS: Final = frozenset(
         """
     )
 )
+#: Keys of the model in the settings of a training run.
+_TRAINED_MODEL_KEYS: Final = frozenset({"base_model", "model_name_or_path", "pretrained_model_name_or_path"})
+#: Keys that settings of training runs have.
+_TRAINING_KEYS: Final = frozenset(
+    split_words(
+        """
+        micro_batch_size per_device_train_batch_size train_batch_size num_train_epochs num_epochs learning_rate
+        gradient_accumulation_steps output_dir sequence_len finetuning_type lora_r lora_rank max_seq_length cutoff_len
+        dataset_prepared_path optimizer lr_scheduler lr_scheduler_type warmup_steps warmup_ratio bf16 fp16 stage
+        val_set_size adapter
+        """
+    )
+)
+#: Settings of a training run of which an id is one of the Hub.
+_TRAINING_REFERENCES: Final = frozenset(
+    split_words(
+        """
+        base_model base_model_config tokenizer_config model_name_or_path tokenizer_name_or_path processor_name_or_path
+        adapter_name_or_path reward_model ref_model teacher_model draft_model dataset_name dataset_id dataset datasets
+        train_dataset eval_dataset path pretraining_dataset test_datasets
+        """
+    )
+)
+#: Keys that descriptions of evaluation tasks have beside ``dataset_path``.
+_TASK_KEYS: Final = frozenset({"task", "doc_to_text", "output_type", "test_split", "validation_split", "metric_list"})
+_CLUSTER_VARIABLE: Final = compile_late(r"\$\((\w+)\)")
+_WORKFLOW_VARIABLE: Final = compile_late(r"\$\{\{\s*env\.(\w+)\s*\}\}")
 _ENV_LINE: Final = compile_late(
     r"^[ \t]*(?:export[ \t]+|set[ \t]+)?([A-Za-z_]\w*)[ \t]*=[ \t]*(?:\"([^\"\n]*)\"|'([^'\n]*)'|([^\s#]*))",
     re.MULTILINE,
@@ -192,10 +219,19 @@ class SettingsReader:
 
     def __init__(self, builder: ReferenceBuilder) -> None:
         self.builder = builder
+        #: Whether the document has the settings of a training run, or describes an evaluation task.
+        self.is_training = False
+        self.is_task = False
+        #: Environment variables of the document.
+        self.variables: dict[str, tuple[str, bool]] = {}
 
     def read(self, node: Node, *, is_compose: bool = False) -> None:
         """Add the references of a document."""
         top = members_of(node)
+        keys = {_normalise(key) for key in top}
+        self.is_training = bool(keys & _TRAINED_MODEL_KEYS) and len(keys & _TRAINING_KEYS) > 1
+        self.is_task = "dataset_path" in keys and bool(keys & _TASK_KEYS)
+        self.variables = _find_variables(node)
         for key, child in top.items() if top else [("", node)]:
             if not (is_compose and key == "models"):
                 self._read_node(key, child, node, is_compose=is_compose)
@@ -222,7 +258,33 @@ class SettingsReader:
             elif isinstance(node.data, list):
                 pending += [(self._item_key(name, item), item, parent, name) for item in reversed(node.data)]
             elif isinstance(node.data, dict):
+                if "_target_" in node.data:
+                    self._read_target(node.data)
+                elif name in {"dataset_mixer", "dataset_mix"}:
+                    self._read_dataset_mixture(node.data)
                 pending += [(child_key, child, node, name or above) for child_key, child in reversed(node.data.items())]
+
+    def _read_target(self, members: Members) -> None:
+        """Read the arguments of a function or class that Hydra calls."""
+        target = text_of(members.get("_target_"))
+        positional = members.get("_args_")
+        for row in python.find_rows(target):
+            nodes = [members[part] for part in row.argument if isinstance(part, str) and part in members]
+            if not nodes and positional is not None and isinstance(positional.data, list) and 0 in row.argument:
+                nodes = positional.data[:1]
+            for node in nodes[:1]:
+                hub_id = python.interpret_argument(text_of(node), row)
+                if hub_id is not None:
+                    revision = text_of(members.get("revision"))
+                    self.builder.add(hub_id, node.line, row.id, row.certainty, loader=row.loader, revision=revision)
+            return
+
+    def _read_dataset_mixture(self, members: Members) -> None:
+        """Read a mapping from datasets to their shares."""
+        for name, node in members.items():
+            hub_id = interpret(name, "dataset", "setting")
+            if hub_id is not None:
+                self.builder.add(hub_id, node.line, "key-dataset", "certain" if self.is_training else "likely")
 
     def _item_key(self, name: str, item: Node) -> str:
         return name if isinstance(item.data, str) else f"{name}[]" if name in {"dataset", "datasets"} else ""
@@ -264,11 +326,16 @@ class SettingsReader:
                     ]
                     words = [*split, *words]
         words = [part for word in words for part in _split_word(word)]
+        words = [word._replace(text=_CLUSTER_VARIABLE.sub(self._expand, word.text)) for word in words]
         image = text_of(parent.get("image"))
         if words and words[0].text.startswith("-") and image:
             words = [Word(image, 0), *words]
         if words:
             read_words(words, self.builder, image, self._read_python)
+
+    def _expand(self, match: re.Match[str]) -> str:
+        """Return the value of a variable of the document, if it has one; the text as it is otherwise."""
+        return self.variables.get(match[1], (match[0], False))[0]
 
     def _read_python(self, code: str, line: int) -> None:
         read_python_code(code, line, self.builder)
@@ -290,7 +357,13 @@ class SettingsReader:
                         self._read_python,
                     )
                 else:
-                    read_script(text, node.line + ("\n" in text), self.builder, read_python=self._read_python)
+                    read_script(
+                        _WORKFLOW_VARIABLE.sub(r"${\1}", text),
+                        node.line + ("\n" in text),
+                        self.builder,
+                        read_python=self._read_python,
+                        variables=dict(self.variables),
+                    )
                 return
         if "hf://" in text[:12] or "://" in text or text.startswith(("hf.co/", "huggingface.co/")):
             self._read_address(name, node, text)
@@ -319,7 +392,13 @@ class SettingsReader:
             return
         hub_id = interpret(text, kind, "setting")
         certainty: Certainty = row.certainty
-        if hub_id is None and (above == "litellm_params" or row.certainty == "certain"):
+        if self.is_task and kind == "dataset":
+            if name == "dataset_name":
+                return  # a part of the dataset
+            certainty = "certain"
+        elif self.is_training and name in _TRAINING_REFERENCES and (hub_id is None or hub_id.kind != "hosted-model"):
+            certainty = "certain"
+        if hub_id is None and (above == "litellm_params" or certainty == "certain"):
             hub_id = (
                 interpret(text, kind, "router") if above == "litellm_params" else _accept_known(parse_id(text, kind))
             )
@@ -364,6 +443,41 @@ def read_python_code(code: str, line: int, builder: ReferenceBuilder) -> None:
         return
     for reference in inner.finish().references:
         builder.add_reference(reference, line)
+
+
+def _find_variables(node: Node) -> dict[str, tuple[str, bool]]:
+    """Return the environment variables that a document sets; one with several values is none of them for certain."""
+    variables: dict[str, tuple[str, bool]] = {}
+    pending = [node]
+    while pending:
+        current = pending.pop()
+        if isinstance(current.data, list):
+            pending += current.data
+        if not isinstance(current.data, dict):
+            continue
+        for key, child in current.data.items():
+            pending.append(child)
+            if _normalise(key) not in _VARIABLE_KEYS:
+                continue
+            for name, value in _list_variables(child):
+                # those of a workflow cannot be set from outside
+                is_certain = key == "env" and variables.get(name, (value, True))[0] == value
+                variables[name] = value, is_certain
+    return variables
+
+
+def _list_variables(node: Node) -> list[tuple[str, str]]:
+    if isinstance(node.data, dict):
+        return [(name, value.data) for name, value in node.data.items() if isinstance(value.data, str)]
+    found = []
+    for item in node.data if isinstance(node.data, list) else ():
+        if isinstance(item.data, str):
+            name, equals, value = item.data.partition("=")
+            found += [(name, value)] if equals else []
+        else:
+            members = members_of(item)
+            found.append((text_of(members.get("name")), text_of(members.get("value"))))
+    return [(name, value) for name, value in found if name and value]
 
 
 # Nodes ---------------------------------------------------------------------------------------------------------------

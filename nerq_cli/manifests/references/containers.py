@@ -21,7 +21,7 @@ def read_dockerfile(text: str, builder: ReferenceBuilder) -> None:  # noqa: C901
     """Add the references of a Dockerfile."""
     image = ""
     entry_point: list[Word] = []
-    variables: dict[str, str] = {}
+    variables: dict[str, tuple[str, bool]] = {}
 
     def read_code(code: str, line: int) -> None:
         read_python_code(code, line, builder)
@@ -31,7 +31,7 @@ def read_dockerfile(text: str, builder: ReferenceBuilder) -> None:  # noqa: C901
             image, entry_point = rest.split()[0] if rest.split() else "", []
         elif name in {"ENV", "ARG"}:
             for key, value in _read_pairs(rest):
-                variables[key] = value
+                variables[key] = value, name == "ENV"
                 if name == "ENV" or value:
                     read_variable(key, value, line, builder, image)
         elif name == "RUN":
@@ -40,7 +40,7 @@ def read_dockerfile(text: str, builder: ReferenceBuilder) -> None:  # noqa: C901
                 line,
                 builder,
                 read_python=read_code,
-                variables=variables,
+                variables=dict(variables),
                 has_variable_references=False,
             )
         elif name in {"CMD", "ENTRYPOINT"}:
@@ -122,9 +122,9 @@ def _read_words(rest: str, line: int) -> list[Word]:
     return commands[-1] if commands else []
 
 
-def _expand(word: Word, variables: dict[str, str]) -> Word:
+def _expand(word: Word, variables: dict[str, tuple[str, bool]]) -> Word:
     def replace(match: re.Match[str]) -> str:
-        return variables.get(match[1] or match[2]) or match[0]
+        return variables.get(match[1] or match[2], ("", False))[0] or match[0]
 
     if "$" not in word.text:
         return word

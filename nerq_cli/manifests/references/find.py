@@ -23,6 +23,12 @@ MAX_SOURCE_BYTES: Final = 1 << 20
 MAX_NOTEBOOK_BYTES: Final = 20 << 20
 #: Longest line of a script that is read, in characters; longer ones are minified.
 _MAX_LINE: Final = 20_000
+_POWERSHELL_CONTINUATION: Final = compile_late(r"`(\r?\n)")
+_POWERSHELL_ASSIGNMENT: Final = compile_late(
+    r"^([ \t]*)\$(?:env:|script:|global:)?(\w+)[ \t]*=[ \t]*[\"']([^\"'\n`$]*)[\"'][ \t]*$",
+    re.MULTILINE | re.IGNORECASE,
+)
+_POWERSHELL_PARAMETER: Final = compile_late(r"\[[\w.]+\][ \t]*\$(\w+)[ \t]*=[ \t]*[\"']([^\"'\n`$]*)[\"']")
 _MAKE_VARIABLE: Final = compile_late(r"\$\((\w+)\)")
 _MAKE_ASSIGNMENT: Final = compile_late(r"^(\w+)[ \t]*(?:[:?]{0,2}=)[ \t]*(.*)$", re.MULTILINE)
 #: Lock files and outputs of tools, which name packages and no models.
@@ -118,6 +124,23 @@ def _read_shell(text: str, builder: ReferenceBuilder) -> None:
     from nerq_cli.manifests.references.commands import read_script
 
     read_script(text, 1, builder, read_python=lambda code, line: config.read_python_code(code, line, builder))
+
+
+def _read_powershell(text: str, builder: ReferenceBuilder) -> None:
+    """Read the commands of a PowerShell script, with its variables and the defaults of its parameters."""
+    from nerq_cli.manifests.references import config
+    from nerq_cli.manifests.references.commands import read_script
+
+    defaults = {match[1]: (match[2], False) for match in _POWERSHELL_PARAMETER.finditer(text)}
+    script = _POWERSHELL_CONTINUATION.sub(r"\\\1", text)
+    script = _POWERSHELL_ASSIGNMENT.sub(lambda match: f"{match[1]}{match[2]}='{match[3]}'", script)
+    read_script(
+        script,
+        1,
+        builder,
+        read_python=lambda code, line: config.read_python_code(code, line, builder),
+        variables=defaults,
+    )
 
 
 def _read_makefile(text: str, builder: ReferenceBuilder) -> None:
@@ -239,10 +262,17 @@ READERS: Final[tuple[ReaderRow, ...]] = (
     ),
     ReaderRow(
         id="shell",
-        matches=_has_suffix(".sh", ".bash", ".zsh", ".slurm", ".sbatch", ".bat", ".ps1", "/procfile"),
+        matches=_has_suffix(".sh", ".bash", ".zsh", ".ksh", ".slurm", ".sbatch", ".bat", ".cmd", "/procfile"),
         read=_as_text(_read_shell),
         may_refer=_may_set,
-        files="`*.sh`, `*.bash`, `*.zsh`, `*.slurm`, `*.sbatch`, `*.bat`, `*.ps1`, `Procfile`",
+        files="`*.sh`, `*.bash`, `*.zsh`, `*.ksh`, `*.slurm`, `*.sbatch`, `*.bat`, `*.cmd`, `Procfile`",
+    ),
+    ReaderRow(
+        id="powershell",
+        matches=_has_suffix(".ps1", ".psm1"),
+        read=_as_text(_read_powershell),
+        may_refer=_may_set,
+        files="`*.ps1`, `*.psm1`",
     ),
     ReaderRow(
         id="makefile",

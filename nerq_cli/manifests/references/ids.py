@@ -20,6 +20,13 @@ _ADDRESS: Final = compile_late(
     r"(?:https?://)?(?:[^/@\s]*@)?(?:www\.)?(?:huggingface\.co|hf\.co)/(\S+)|git@hf\.co:(\S+)"
 )
 _URI: Final = compile_late(r"hf://(\S+)")
+#: A URL of the Hub's inference service, which runs the model that it names.
+_INFERENCE: Final = compile_late(
+    r"https?://(?:api-inference\.huggingface\.co|router\.huggingface\.co/hf-inference)"
+    r"/(?:models|pipeline/[\w-]+)/([\w.-]+)(?:/([\w.-]+))?(?:/\S*)?"
+)
+#: Parts of these URLs behind a model without a namespace.
+_SERVICE_PATHS: Final = frozenset({"v1", "pipeline"})
 _TYPES: Final[dict[str, ReferenceKind]] = {
     "models": "model",
     "datasets": "dataset",
@@ -130,7 +137,7 @@ class HubId(NamedTuple):
     filename: str = ""
     #: Whether it was a URL, a URI or an address of the Hub, so that it can be nothing else.
     is_address: bool = False
-    #: Whether the address leads to a file or a tree, not to the page of the repository.
+    #: Whether the address leads to a file or a tree, or runs the model; not to the page of the repository.
     is_file: bool = False
 
 
@@ -218,6 +225,15 @@ def parse_address(text: str) -> HubId | None:
     uri = _URI.fullmatch(text)
     if uri is not None:
         return _check_address(_parse_uri(uri[1]))
+    match = _INFERENCE.fullmatch(text)
+    if match is not None:
+        namespace, name = match.groups()
+        if name is None and text.endswith("/"):
+            return None  # the begin of an address
+        bare = name is None or name in _SERVICE_PATHS
+        return _check_address(
+            HubId("model", namespace if bare else f"{namespace}/{name}", is_address=True, is_file=True)
+        )
     match = _ADDRESS.fullmatch(text)
     if match is None:
         return None

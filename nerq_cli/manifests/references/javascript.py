@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from nerq_cli.manifests.references.builder import ReferenceBuilder
 from nerq_cli.manifests.references.ids import HubId, interpret, parse_address
+from nerq_cli.manifests.references.known_names import MODEL
 from nerq_cli.manifests.references.model import Certainty, ReferenceKind
 from nerq_cli.manifests.references.table import SCRIPTS, ScriptPattern
 from nerq_cli.manifests.references.words import split_words
@@ -148,7 +149,12 @@ class _ScriptReader:
                 if end:
                     self._read_call(index, end)
             elif token.kind == "string" and ("://" in token.text):
-                self._read_address(token, index)
+                if self._text(index + 1) != "+":
+                    self._read_address(token, index)
+                elif "huggingface.co/" in token.text:
+                    self._read_computed_address(index, self._end_of_value(index))
+            elif token.kind == "template" and "huggingface.co/" in token.text:
+                self._read_computed_address(index, index + 1)
 
     def _text(self, index: int) -> str:
         return self.tokens[index].text if 0 <= index < len(self.tokens) and self.tokens[index].kind != "string" else ""
@@ -166,16 +172,22 @@ class _ScriptReader:
                 return 0
         return 0
 
-    def _read_address(self, token: _Token, index: int) -> None:
+    def _read_address(self, token: _Token, index: int, certainty: Certainty = "certain") -> None:
         hub_id = parse_address(token.text)
         if hub_id is None or self._text(index - 1) == "from":
             return
         if token.text.startswith("hf://"):
-            self.builder.add(hub_id, token.line, "hub-uri", "certain")
+            self.builder.add(hub_id, token.line, "hub-uri", certainty)
         elif hub_id.is_file:
-            self.builder.add(hub_id, token.line, "hub-file-url", "certain")
+            self.builder.add(hub_id, token.line, "hub-file-url", certainty)
         else:
             self.builder.add(hub_id, token.line, "hub-url", "possible")
+
+    def _read_computed_address(self, start: int, end: int) -> None:
+        """Add an address that is a template or a concatenation, if its parts are those of the file."""
+        for value in self._evaluate(start, end):
+            token = _Token("string", value.text, self.tokens[start].line)
+            self._read_address(token, start, "certain" if value.is_certain else "likely")
 
     # Names -----------------------------------------------------------------------------------------------------------
 
@@ -468,7 +480,9 @@ class _ScriptReader:
                     else text
                 )
                 hub_id = interpret(text, item_kind, row.context)
-                if hub_id is None or ("/" not in hub_id.name):
+                if hub_id is None or not (
+                    "/" in hub_id.name or (row.has_bare_names and MODEL.fullmatch(hub_id.name) is not None)
+                ):
                     continue
                 certainty: Certainty = row.certainty if value.is_certain else "likely"
                 self._add(row, hub_id, self.tokens[bracket].line, certainty, revision, filename, is_known=is_known)

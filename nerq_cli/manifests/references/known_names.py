@@ -34,6 +34,9 @@ SENTENCE_MODEL: Final = compile_late(
     r"|LaBSE|allenai-specter|average_word_embeddings_[\w.]+"
 )
 
+#: The namespace of these models.
+SENTENCE_NAMESPACE: Final = "sentence-transformers"
+
 #: Datasets that ``datasets`` loads by a name without a namespace.
 DATASETS: Final = frozenset(
     split_words(

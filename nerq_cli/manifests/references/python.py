@@ -21,6 +21,7 @@ from nerq_cli.manifests.references.known_names import (
     MODEL,
     NAMESPACES,
     SENTENCE_MODEL,
+    SENTENCE_NAMESPACE,
     is_known_namespace,
 )
 from nerq_cli.manifests.references.model import Certainty, ReferenceKind
@@ -40,6 +41,9 @@ _REPOSITORY_TYPES: Final[dict[str, ReferenceKind]] = {
     "dataset": "dataset",
     "space": "space",
     "kernel": "kernel",
+    "models": "model",
+    "huggingface": "model",
+    "spaces": "space",
 }
 #: Functions that call what they are given, with the position of the function.
 _CALLERS: Final = {
@@ -135,6 +139,8 @@ _WRAPPED: Final = tuple(
 _STRING_END: Final = compile_late(rb"""/[\w.@:{}/-]*["']""")
 _BLOCK: Final = compile_late(rb"^(?=[^\s#)\]}\"'\\])", re.MULTILINE)
 _BLOCK_NAME: Final = compile_late(rb"^(?:async[ \t]+)?(?:def|class)[ \t]+(\w+)", re.MULTILINE)
+#: A line of a notebook for a shell or for IPython, in a file that was made from one.
+_SHELL_LINE: Final = compile_late(rb"^([ \t]*)[!%]{1,2}([^\n]*)", re.MULTILINE)
 _BLOCK_HEAD: Final = (b"def ", b"class ", b"async def ", b"@")
 #: Smallest file of which blocks are left out, in bytes.
 _MIN_PRUNED_SIZE: Final = 4_000
@@ -201,19 +207,64 @@ def _is_needless(block: bytes) -> bool:
 
 
 def read(data: bytes, builder: ReferenceBuilder) -> None:
-    """Add the references of a Python file.
+    """Add the references of a Python file; of one that is not valid those of the statements that are.
 
     Raises:
-        UnreadableError: it cannot be parsed.
+        UnreadableError: none of it can be parsed.
     """
     pruned = prune(data) if b"\0" not in data else data
     try:
         tree = parse(pruned)
     except UnreadableError:
-        if pruned == data:
-            raise
-        tree = parse(data)
+        try:
+            tree = parse(data)
+        except UnreadableError as error:
+            read_tree(_parse_parts(data, error, builder), builder)
+            return
     read_tree(tree, builder)
+
+
+def _parse_parts(data: bytes, error: UnreadableError, builder: ReferenceBuilder) -> ast.Module:
+    """Return the syntax tree of a file without the lines for a shell and the statements that are not valid.
+
+    Raises:
+        UnreadableError: no statement is valid.
+    """
+    if b"\0" in data:
+        raise error
+    for match in _SHELL_LINE.finditer(data):
+        line = data.count(b"\n", 0, match.start(2)) + 1
+        read_script(match[2].decode("utf-8", "replace"), line, builder, has_lines=False)
+    text = _SHELL_LINE.sub(rb"\1pass", data)
+    try:
+        return parse(text)
+    except UnreadableError:
+        pass
+    kept: list[bytes] = []
+    has_valid = False
+    for block in _join_blocks(text):
+        try:
+            has_valid |= bool(parse(block).body)
+            kept.append(block)
+        except UnreadableError:
+            kept.append(b"\n" * block.count(b"\n"))
+    if not has_valid:
+        raise error
+    builder.note = f"{error}: only the valid statements of it were read"
+    return parse(b"".join(kept))
+
+
+def _join_blocks(data: bytes) -> Iterator[bytes]:
+    """Yield statements of the first level, with their further branches and whole strings of several lines."""
+    pending = b""
+    for block in _split_blocks(data):
+        is_open = pending.count(b'"""') % 2 or pending.count(b"'''") % 2
+        if pending and not is_open and not block.startswith((b"else", b"elif", b"except", b"finally")):
+            yield pending
+            pending = b""
+        pending += block
+    if pending:
+        yield pending
 
 
 def parse(source: bytes | str) -> ast.Module:
@@ -286,7 +337,7 @@ class _PythonReader:
         if not any(_fits_name(tail, name) for name in row.functions):
             return False
         if not row.libraries:
-            return True
+            return not _fits_root(root, _OTHER_HUBS)
         if root == "?*":
             return any(_fits_root(module.partition(".")[0], row.libraries) for module in self.analysis.star_modules)
         if root == "?":
@@ -351,7 +402,7 @@ class _PythonReader:
             return row.kind
         argument = _get_argument(node, row.kind_argument)
         if argument is None or (isinstance(argument, ast.Constant) and argument.value is None):
-            return row.kind
+            return None if row.needs_kind else row.kind
         values = self.analysis.evaluate(argument, scope)
         return _REPOSITORY_TYPES.get(values[0].text) if values else row.kind
 
@@ -452,21 +503,34 @@ class _PythonReader:
         for value in self.analysis.evaluate(argument, scope):
             read_script(value.text, node.lineno, self.builder, has_lines=False)
 
+    def _read_address(self, text: str, line: int, *, is_certain: bool = True) -> bool:
+        """Add an address of the Hub; return whether the text is one."""
+        hub_id = parse_address(text) if "://" in text else None
+        if hub_id is None:
+            return False
+        if text.startswith("hf://"):
+            self.builder.add(
+                hub_id, line, "hub-uri", _lower("certain", is_certain=is_certain), loader="huggingface_hub"
+            )
+        elif hub_id.is_file:
+            self.builder.add(hub_id, line, "hub-file-url", _lower("certain", is_certain=is_certain))
+        else:
+            self.builder.add(hub_id, line, "hub-url", "possible")
+        return True
+
     def _read_texts(self) -> None:
         """Add addresses of the Hub, and strings near a word about models."""
+        for node, scope in self.analysis.addresses:
+            for value in self.analysis.evaluate(node, scope):
+                self._read_address(value.text, node.lineno, is_certain=value.is_certain)
         for text, line, target in self.analysis.texts:
-            hub_id = parse_address(text) if "hf://" in text or "://" in text or "hf.co" in text else None
-            if hub_id is not None and "://" in text:
-                if text.startswith("hf://"):
-                    self.builder.add(hub_id, line, "hub-uri", "certain", loader="huggingface_hub")
-                else:
-                    is_file = hub_id.is_file
-                    self.builder.add(
-                        hub_id, line, "hub-file-url" if is_file else "hub-url", "certain" if is_file else "possible"
-                    )
-            elif target and "/" in text and "://" not in text:
+            if self._read_address(text, line):
+                continue
+            if target and "/" in text and "://" not in text:
                 kind: ReferenceKind = "dataset" if _DATASET_WORD.search(target) else "model"
-                if (kind == "dataset" or _MODEL_WORD.search(target)) and not is_hosted(text):
+                if target == "HF_MODEL_ID" and (found := parse_id(text)) is not None:
+                    self.builder.add(found, line, "variable-hf-model-id", "certain", loader="transformers")
+                elif (kind == "dataset" or _MODEL_WORD.search(target)) and not is_hosted(text):
                     found = parse_id(text, kind)
                     if found is not None:
                         is_known = is_known_namespace(text) and _MODEL_NAME.fullmatch(target) is not None
@@ -474,6 +538,8 @@ class _PythonReader:
                         self.builder.add(found, line, pattern, "likely" if is_known else "possible")
 
 
+#: Libraries that load from hubs of their own.
+_OTHER_HUBS: Final = split_words("modelscope* paddlenlp* paddle* mindformers* mindnlp* keras_nlp* keras_hub* gluonnlp*")
 #: Modules whose import shows that a file loads from the Hub.
 _HUB_ROOTS: Final = frozenset(
     split_words(
@@ -503,8 +569,23 @@ def _interpret(text: str, kind: ReferenceKind, row: CallPattern) -> HubId | None
         is_accepted |= name in DATASETS or (row.bare_names == "datasets" and _is_dataset_name(name))
     elif row.bare_names in {"models", "sentence-models"}:
         is_accepted |= MODEL.fullmatch(name) is not None
-        is_accepted |= row.bare_names == "sentence-models" and SENTENCE_MODEL.fullmatch(name) is not None
+        if not is_accepted and row.bare_names == "sentence-models" and SENTENCE_MODEL.fullmatch(name):
+            return hub_id._replace(name=f"{SENTENCE_NAMESPACE}/{name}")
     return hub_id if is_accepted else None
+
+
+def find_rows(name: str) -> Iterator[CallPattern]:
+    """Yield the rows that fit the full name of a function (``transformers.AutoModel.from_pretrained``)."""
+    root, _, tail = name.partition(".")
+    for row in _INDEX.get(name.rpartition(".")[2], ()):
+        if _fits_root(root, row.libraries) and any(_fits_name(tail, function) for function in row.functions):
+            yield row
+
+
+def interpret_argument(text: str, row: CallPattern) -> HubId | None:
+    """Return what the argument of a function refers to; None for a path, a placeholder or another text."""
+    stripped = _strip_prefix(text, row.prefixes)
+    return None if stripped is None else _interpret(stripped, row.kind, row)
 
 
 def _is_dataset_name(name: str) -> bool:

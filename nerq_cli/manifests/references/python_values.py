@@ -30,8 +30,8 @@ _LEAVES: Final[frozenset[type]] = frozenset(
 )
 #: Nodes that only have parts: nothing is recorded of them.
 _PLAIN: Final[frozenset[type]] = frozenset(
-    {ast.Attribute, ast.Subscript, ast.BinOp, ast.BoolOp, ast.UnaryOp, ast.Compare, ast.IfExp, ast.Tuple, ast.List}
-    | {ast.Set, ast.Return, ast.JoinedStr, ast.FormattedValue, ast.Starred, ast.Slice, ast.Assert, ast.Raise}
+    {ast.Attribute, ast.Subscript, ast.BoolOp, ast.UnaryOp, ast.Compare, ast.IfExp, ast.Tuple, ast.List}
+    | {ast.Set, ast.Return, ast.FormattedValue, ast.Starred, ast.Slice, ast.Assert, ast.Raise}
     | {ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Await, ast.Yield, ast.YieldFrom, ast.Module}
     | {ast.Try, ast.With, ast.AsyncWith, ast.Delete, ast.match_case}
 )
@@ -50,6 +50,10 @@ _FIELD_FUNCTIONS: Final = frozenset(
 )
 #: Methods of a function of a job system that call it with the same arguments.
 _REMOTE_CALLS: Final = frozenset({"remote", "local", "spawn", "delay", "aio"})
+#: Functions that give the items of their argument.
+_SEQUENCE_FUNCTIONS: Final = frozenset({"list", "tuple", "sorted", "set", "tqdm", "reversed", "enumerate"})
+#: Texts in addresses of the Hub.
+_ADDRESS_MARKS: Final = ("huggingface.co/", "hf://", "hf.co/")
 _STRING_METHODS: Final = frozenset({"strip", "lstrip", "rstrip"})
 _OPTION_DECORATORS: Final = frozenset({"option", "argument"})
 
@@ -94,7 +98,8 @@ class Binding(NamedTuple):
     scope: Scope
     is_conditional: bool = False
     #: ``value``: the expression itself; ``item``: an item of it; ``default``: the default of a parameter;
-    #: ``parameter``: a parameter without default; ``option``: the default of an option.
+    #: ``passed``: what a call in the file passes for a parameter; ``parameter``: a parameter without default;
+    #: ``option``: the default of an option.
     role: str = "value"
     #: Position in each item, for a loop over tuples.
     part: int = -1
@@ -125,6 +130,8 @@ class ModuleAnalysis:
         self.root = Scope(tree, None)
         self.calls: list[CallSite] = []
         self.texts: list[Text] = []
+        #: Concatenations and f-strings with a part of an address of the Hub.
+        self.addresses: list[tuple[ast.expr, Scope]] = []
         #: What each imported name stands for: ``transformers.AutoModel``.
         self.imports: dict[str, str] = {}
         #: First parts of all imported modules.
@@ -160,6 +167,10 @@ class ModuleAnalysis:
             return
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             return  # a docstring
+        if isinstance(node, (ast.JoinedStr, ast.BinOp)):
+            for child in self._visit_concatenation(node, scope):
+                yield child, scope, conditional, target
+            return
         inner = scope
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             self._record_import(node)
@@ -201,6 +212,15 @@ class ModuleAnalysis:
             return
         for child in _find_children(node):
             yield child, inner, conditional, target
+
+    def _visit_concatenation(self, node: ast.JoinedStr | ast.BinOp, scope: Scope) -> list[ast.AST]:
+        """Record a text in parts if it may be an address of the Hub; return the parts that are no text."""
+        parts = list(node.values) if isinstance(node, ast.JoinedStr) else _split_sum(node)
+        if any(mark in _text_of(part) for part in parts for mark in _ADDRESS_MARKS):
+            self.addresses.append((node, scope))
+        elif isinstance(node, ast.BinOp):
+            return [part for part in parts if type(part) not in _LEAVES]
+        return [part for part in parts if not isinstance(part, (ast.Constant, ast.Name))]
 
     def _record_import(self, node: ast.Import | ast.ImportFrom) -> None:
         if isinstance(node, ast.Import):
@@ -429,18 +449,41 @@ class ModuleAnalysis:
     def _evaluate_bindings(self, node: ast.Name | ast.Attribute, scope: Scope, depth: int) -> list[Value]:
         bindings, is_exact = self._bindings_of(node, scope)
         values: list[Value] = []
+        is_single = len(bindings) == 1 and is_exact
         for binding in bindings[:MAX_VALUES]:
-            values += self._evaluate_binding(binding, depth)
-        is_single = len(bindings) == 1 and is_exact and bindings[0].role == "value"
-        return _unique(values if is_single else _weaken(values))
+            found = self._evaluate_binding(binding, depth)
+            # each item of a loop and what each call passes is used; of several values of a name only one is
+            is_used = binding.role == "passed" or (is_single and binding.role in {"value", "item"})
+            values += found if is_used else _weaken(found)
+        return _unique(values)
 
     def _evaluate_binding(self, binding: Binding, depth: int) -> list[Value]:
         if binding.role == "item":
             nodes = self._find_items(binding, depth + 1)
-            return _weaken(item for node, owner in nodes for item in self.evaluate(node, owner, depth + 1))
+            values = [item for node, owner in nodes for item in self.evaluate(node, owner, depth + 1)]
+            return values if self._is_literal(binding.value, binding.scope, depth + 1) else _weaken(values)
         if binding.value is None:
             return []
         return self.evaluate(binding.value, binding.scope, depth + 1)
+
+    def _is_literal(self, node: ast.expr | None, scope: Scope, depth: int) -> bool:
+        """Whether a loop goes over a literal, or over a name that is bound once, to a literal."""
+        match node:
+            case ast.List() | ast.Tuple() | ast.Set() | ast.Dict():
+                return True
+            case ast.Call(func=ast.Attribute(value=value, attr="items" | "values" | "keys"), args=[]):
+                return self._is_literal(value, scope, depth + 1)
+            case ast.Call(func=ast.Name(id=name), args=[value, *_]) if name in _SEQUENCE_FUNCTIONS:
+                return self._is_literal(value, scope, depth + 1)
+            case ast.Name() if depth <= MAX_DEPTH:
+                bindings, is_exact = self._bindings_of(node, scope)
+                return (
+                    len(bindings) == 1
+                    and is_exact
+                    and bindings[0].role in {"value", "passed"}
+                    and self._is_literal(bindings[0].value, bindings[0].scope, depth + 1)
+                )
+        return False
 
     def _bindings_of(self, node: ast.Name | ast.Attribute, scope: Scope) -> tuple[list[Binding], bool]:
         """Return where a name or attribute gets its values, and whether it can have no others."""
@@ -510,7 +553,22 @@ class ModuleAnalysis:
             if value is None and 0 <= position < len(call.node.args):
                 value = call.node.args[position]
             if value is not None and not isinstance(value, ast.Starred):
-                yield Binding(call.node.lineno, value, call.scope, role="default")
+                role = "passed" if self._is_call_of(call.node, called, in_class=in_class) else "default"
+                yield Binding(call.node.lineno, value, call.scope, role=role)
+
+    def _is_call_of(self, node: ast.Call, name: str, *, in_class: bool) -> bool:
+        """Whether a call by the name of a function can be one of no other function."""
+        function = node.func
+        if isinstance(function, ast.Attribute) and function.attr in _REMOTE_CALLS:
+            function = function.value
+        if name in self.imports or len(self._functions.get(name, ())) + len(self._classes.get(name, ())) != 1:
+            return False
+        match function:
+            case ast.Name():
+                return True
+            case ast.Attribute(value=ast.Name(id="self" | "cls")):
+                return in_class
+        return False
 
     def _find_calls(self, name: str) -> list[CallSite]:
         if self._calls_by_name is None:
@@ -545,7 +603,7 @@ class ModuleAnalysis:
                 for part in node.args:
                     separated += [ast.Constant("/"), part] if separated else [part]
                 return self._concatenate(separated, scope, depth)
-            if last == "get" and node.args:
+            if last in {"get", "pop"} and node.args:
                 return self._evaluate_get(node, scope, depth)
             if last in {"selectbox", "radio", "text_input", "Dropdown", "Textbox"}:
                 return self._evaluate_widget(node, scope, depth)
@@ -634,7 +692,7 @@ class ModuleAnalysis:
             function = _last_name(node.func)
             if isinstance(node.func, ast.Attribute) and function in {"items", "values", "keys"}:
                 part, node = function, node.func.value
-            elif function in {"list", "tuple", "sorted", "set", "tqdm", "reversed", "enumerate"} and node.args:
+            elif function in _SEQUENCE_FUNCTIONS and node.args:
                 inner = self._expand_collection(node.args[0], scope, depth + 1)
                 if function != "enumerate":
                     return inner
@@ -690,6 +748,16 @@ def _find_children(node: ast.AST) -> list[ast.AST]:
         elif isinstance(value, ast.AST) and type(value) not in _LEAVES:
             children.append(value)
     return children
+
+
+def _split_sum(node: ast.BinOp) -> list[ast.expr]:
+    """Return the operands of a chain of the same operator from left to right."""
+    parts: list[ast.expr] = []
+    current: ast.expr = node
+    while isinstance(current, ast.BinOp):
+        parts.append(current.right)
+        current = current.left
+    return [current, *reversed(parts)]
 
 
 def _is_main_guard(node: ast.If) -> bool:

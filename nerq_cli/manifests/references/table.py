@@ -28,11 +28,13 @@ class CallPattern(msgspec.Struct, frozen=True, kw_only=True):
     #: Function, or class and method; ``*`` in the class stands for any letters.
     functions: tuple[str, ...]
     argument: Argument
-    #: Keywords of further ids.
-    other_arguments: tuple[str, ...] = ()
+    #: Positions and keywords of further ids.
+    other_arguments: Argument = ()
     kind: ReferenceKind = "model"
     #: Argument that states the kind (``repo_type``).
     kind_argument: Argument = ()
+    #: Whether only calls with that argument count.
+    needs_kind: bool = False
     revision: Argument = ("revision",)
     filename: Argument = ()
     #: Prefixes of which an id must have one, and which are removed.
@@ -61,6 +63,8 @@ class ScriptPattern(msgspec.Struct, frozen=True, kw_only=True):
     keys: tuple[str, ...] = ()
     kind: ReferenceKind = "model"
     context: Literal["hub", "router", "setting"] = "hub"
+    #: Whether the names of `known_names.MODEL` count.
+    has_bare_names: bool = False
     certainty: Certainty = "certain"
 
 
@@ -126,7 +130,12 @@ class FormPattern(msgspec.Struct, frozen=True, kw_only=True):
 
 _PRETRAINED: Final[Argument] = (0, "pretrained_model_name_or_path")
 _MODEL_NAME: Final[Argument] = (0, "model_name", "model_name_or_path", "model")
-_TRANSFORMERS: Final = ("transformers", "optimum*", "transformers_stream_generator", "intel_extension_for_transformers")
+_TRANSFORMERS: Final = split_words(
+    """
+    transformers optimum* transformers_stream_generator intel_extension_for_transformers ipex_llm* bigdl*
+    pytorch_transformers pytorch_pretrained_bert adapter_transformers
+    """
+)
 _LANGCHAIN: Final = ("langchain*",)
 _LLAMA_INDEX: Final = ("llama_index*",)
 _HAYSTACK: Final = ("haystack*",)
@@ -140,6 +149,7 @@ CALLS: Final[tuple[CallPattern, ...]] = (
         libraries=("peft", "optimum*", "unsloth"),
         functions=("PeftModel*.from_pretrained", "PeftMixedModel.from_pretrained"),
         argument=(1, "model_id"),
+        other_arguments=(0,),
     ),
     CallPattern(
         id="peft-load-adapter",
@@ -351,7 +361,7 @@ CALLS: Final[tuple[CallPattern, ...]] = (
     CallPattern(
         id="datasets-load-dataset",
         loader="datasets",
-        libraries=("datasets", "nlp", "modelscope*"),
+        libraries=("datasets", "nlp"),
         functions=(
             "load_dataset",
             "load_dataset_builder",
@@ -678,6 +688,15 @@ CALLS: Final[tuple[CallPattern, ...]] = (
         prefixes=("spaces/",),
     ),
     CallPattern(
+        id="gradio-load-source",
+        loader="gradio",
+        libraries=("gradio",),
+        functions=("load", "Interface.load", "Blocks.load"),
+        argument=(0, "name"),
+        kind_argument=(1, "src"),
+        needs_kind=True,
+    ),
+    CallPattern(
         id="gradio-client",
         loader="gradio_client",
         libraries=("gradio_client",),
@@ -822,6 +841,7 @@ CALLS: Final[tuple[CallPattern, ...]] = (
             "model_name",
             "model_path",
         ),
+        bare_names="models",
     ),
 )
 
@@ -862,6 +882,7 @@ SCRIPTS: Final[tuple[ScriptPattern, ...]] = (
         functions=("*",),
         position=-1,
         keys=("model",),
+        has_bare_names=True,
     ),
     ScriptPattern(
         id="js-ai-sdk",
@@ -1165,7 +1186,7 @@ OPTIONS: Final[tuple[OptionPattern, ...]] = (
 
 _MODEL_KEYS: Final = split_words(
     """
-    model model_id model_name model_name_or_path base_model base_model_id base_model_name base_model_path
+    model model_id model_name base_model base_model_id base_model_name base_model_path
     repo_id hf_repo hf_repo_id hf_model hf_model_id hf_model_name hf_id huggingface_id huggingface_model
     huggingface_repo hub_model hub_id embedding_model embedding_model_name embeddings_model embed_model embedder
     embedding reranker reranker_model rerank_model cross_encoder tokenizer tokenizer_name tokenizer_id
@@ -1176,7 +1197,7 @@ _MODEL_KEYS: Final = split_words(
     vision_tower vision_model text_encoder whisper_model asr_model tts_model sentence_transformer encoder
     encoder_name backbone default_model served_model_name model_repo model_repo_id repo source_model
     language_model generator_model controlnet embeddingmodel embedmodel rerankermodel hfmodel hfrepo repoid
-    modelpath modeluri _name_or_path name_or_path hf_name hf_path config_name processor processor_name
+    modelpath modeluri modelurl _name_or_path name_or_path hf_name hf_path config_name processor processor_name
     """
 )
 
@@ -1184,7 +1205,7 @@ _MODEL_KEYS: Final = split_words(
 KEYS: Final[tuple[KeyPattern, ...]] = (
     KeyPattern(
         id="key-pretrained-model",
-        keys=("pretrained_model_name_or_path", "base_model_name_or_path"),
+        keys=("pretrained_model_name_or_path", "base_model_name_or_path", "model_name_or_path"),
         certainty="certain",
     ),
     KeyPattern(id="key-model", keys=tuple(_MODEL_KEYS)),
@@ -1194,7 +1215,7 @@ KEYS: Final[tuple[KeyPattern, ...]] = (
             split_words(
                 """
                 dataset datasets dataset_name dataset_id dataset_path hf_dataset train_dataset eval_dataset
-                test_dataset dataset_repo datasetid datasetname dataset_repo_id
+                test_dataset dataset_repo datasetid datasetname dataset_repo_id pretraining_dataset test_datasets
                 """
             )
         ),
@@ -1206,6 +1227,7 @@ KEYS: Final[tuple[KeyPattern, ...]] = (
 
 #: Environment variables.
 VARIABLES: Final[tuple[VariablePattern, ...]] = (
+    VariablePattern(id="variable-hf-model-id", expression="HF_MODEL_ID", certainty="certain"),
     VariablePattern(
         id="variable-model",
         expression=r"(?:.*_)?(?:LLM|MODEL|MODELS|TOKENIZER|EMBEDDINGS?|EMBEDDER|RERANKER|LORA|ADAPTER|CHECKPOINT)"
@@ -1223,7 +1245,9 @@ VARIABLES: Final[tuple[VariablePattern, ...]] = (
 FORMS: Final[tuple[FormPattern, ...]] = (
     FormPattern(id="hub-uri", summary="`hf://` URIs in code, settings and commands (`storageUri: hf://owner/name`)"),
     FormPattern(
-        id="hub-file-url", summary="URLs of files on the Hub (`/owner/name/resolve/main/…`) in code and settings"
+        id="hub-file-url",
+        summary="URLs of files on the Hub (`/owner/name/resolve/main/…`) and of its inference service "
+        "(`/models/owner/name`) in code and settings",
     ),
     FormPattern(
         id="hub-url-command",
