@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from msgspec.structs import replace
+
 from nerq_cli.insight.guidance import Check, Guidance, Subject, build_guidance
 from nerq_cli.insight.purpose import Purpose
 from nerq_cli.report import wording
@@ -12,11 +14,14 @@ from nerq_cli.report.sanitize import TEXT_LIMIT, sanitize_text
 
 
 def explain_assessment(assessment: Assessment, report: Report, purpose: Purpose) -> Guidance:
-    """Return the report card for a purpose. Findings that fail the run rule out production and critical systems."""
+    """Return the report card for a purpose. Findings that fail the run rule out production and critical systems.
+
+    What was not scored has no commands: they would send a private name, or fail for one that does not exist.
+    """
     dependency = assessment.dependency
     version = dependency.release.version if dependency.release is not None else dependency.version or ""
     findings = wording.group_findings(report).get(dependency.purl, ())
-    return build_guidance(
+    guidance = build_guidance(
         Subject(ecosystem=dependency.package.ecosystem, name=dependency.package.name, version=version),
         assessment.score,
         purpose,
@@ -24,6 +29,7 @@ def explain_assessment(assessment: Assessment, report: Report, purpose: Purpose)
         objections=tuple(finding.text for finding in findings if finding.fails),
         reasons=assessment.reasons,
     )
+    return guidance if assessment.score is not None else replace(guidance, checks=())
 
 
 def sanitize_guidance(guidance: Guidance) -> Guidance:

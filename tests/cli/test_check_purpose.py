@@ -104,6 +104,14 @@ def test_a_recording_is_the_same_with_and_without_a_purpose(hub: HubStandIn, ner
     assert "guidance" not in nerq("check", "--replay", "b.nerq", "-f", "json").json["dependencies"][0]
 
 
+def test_what_does_not_exist_has_no_commands(registry: Registry, nerq: Nerq) -> None:
+    registry.most_used()
+    for path in ("/pypi/acme-gone/json", "/simple/acme-gone/"):
+        registry.site.on(path, {"status": 404})
+    guidance = ask(nerq, "pypi:acme-gone", "research")
+    assert (guidance["answer"], guidance["checks"]) == ("avoid", [])
+
+
 def test_what_cannot_be_read_is_unsettled(hub: HubStandIn, nerq: Nerq) -> None:
     guidance = ask(nerq, "hf:org/gone", "research")
     assert guidance["answer"] == "unsettled"

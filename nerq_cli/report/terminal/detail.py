@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from nerq_cli import scoring
 from nerq_cli.ecosystems import is_hub
+from nerq_cli.insight.purpose import PURPOSES
 from nerq_cli.policy.rules import MALWARE_HINT, group_by_rule
 from nerq_cli.policy.rules.vulnerabilities import MALICIOUS
 from nerq_cli.report import wording
@@ -65,9 +66,8 @@ def render_text(assessment: Assessment, report: Report, options: RenderOptions) 
         _add_hints(page, assessment, score)
     _add_next_command(page, assessment)
     if score is not None and not report.purpose:
-        text = f"nerq check {wording.check_target(assessment.dependency)} --for production"
         page.add_gap()
-        page.add_paragraph(page.safe_text(text), "action", indent=12, prefix="  in words:")
+        page.add_paragraph(f"--for {'|'.join(PURPOSES)} adds the verdict in words", "dim", indent=2)
     page.add_gap()
     as_of = wording.format_timestamp(report.as_of)
     methodology = wording.label_methodology(report.methodology if score is None else score.methodology)
