@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec.structs import replace
 
 from nerq_cli.cli import options
 from nerq_cli.cli.command import EXIT_STATUSES, create_app
 from nerq_cli.errors import ExitStatus, UsageError
+from nerq_cli.insight.purpose import Purpose
 
 if TYPE_CHECKING:
     from nerq_cli.application.check import AmbiguousNames
@@ -30,6 +32,10 @@ def check(
             help="Packages: requests, requests==2.31.0, npm:lodash@4.17.21, pkg:pypi/flask@3.0.0.", show_default=False
         ),
     ] = None,
+    purpose: Annotated[
+        Purpose | None,
+        typer.Option("--for", help="Add in words whether it suits this purpose, why, and how to verify it yourself."),
+    ] = None,
     record: options.Record = None,
     record_private: options.RecordPrivate = False,
     replay: options.Replay = None,
@@ -38,7 +44,8 @@ def check(
 ) -> None:
     """Show the report card of a package.
 
-    The card has the score, every signal behind it, and what would raise it.
+    The card has the score, every signal behind it, and what would raise it. With --for it also has, in words, whether
+    the package suits that purpose: this changes no exit status.
     """
     from nerq_cli.application.check import run_check
     from nerq_cli.application.session import Session
@@ -65,6 +72,9 @@ def check(
             recorder = recording.create_recorder(session, "check")
             result = run_check(targets, session, recorder=recorder)
         report, ambiguous = result.report, result.ambiguous
+    scored_report = report
+    if purpose is not None:
+        report = replace(report, purpose=purpose)
     ambiguous_ids = {id(assessment) for candidates in ambiguous for assessment in candidates}
     details = tuple(assessment for assessment in report.dependencies if id(assessment) not in ambiguous_ids)
     render_options = RenderOptions(details=details, compact=shared.compact)
@@ -76,7 +86,7 @@ def check(
             write_exit_reason(report)
             write_incomplete(report)
     write_warnings(notices)
-    recording.write(recorder, report, quiet=shared.quiet)
+    recording.write(recorder, scored_report, quiet=shared.quiet)
     on_stderr = FORMATS[shared.form].machine_readable
     raise typer.Exit(_report_ambiguous(ambiguous, on_stderr=on_stderr) if ambiguous else report.exit)
 

@@ -6,20 +6,17 @@ Every sentence follows from the score and the signals of the target; the wording
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from nerq_cli.insight.purpose import PURPOSES, Purpose
 from nerq_cli.scoring import Score
-from nerq_cli.signals.signal import Signal
 
-Purpose: TypeAlias = Literal["research", "sandbox", "production", "critical"]
 #: ``no-objection``: every known fact meets what the purpose asks. ``unsettled``: facts that are missing decide.
 Answer: TypeAlias = Literal["no-objection", "avoid", "unsettled"]
-
-PURPOSES: Final[tuple[Purpose, ...]] = get_args(Purpose)
 
 
 class _Demand(msgspec.Struct, frozen=True):
@@ -30,6 +27,11 @@ class _Demand(msgspec.Struct, frozen=True):
     description: str
     #: Whether it must be verified: no cap, medium coverage, a known age of 90 days.
     needs_verified: bool = False
+
+    @property
+    def is_gated(self) -> bool:
+        """Whether what fails a run rules it out."""
+        return self.minimum is None or self.needs_verified
 
 
 #: The minimums are the limits of the grades D, E and A.
@@ -113,7 +115,14 @@ class Guidance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def build_guidance(
-    subject: Subject, score: Score | None, purpose: Purpose, *, licence: str = "", threshold: float | None = None
+    subject: Subject,
+    score: Score | None,
+    purpose: Purpose,
+    *,
+    licence: str = "",
+    threshold: float | None = None,
+    objections: Sequence[str] = (),
+    reasons: Sequence[str] = (),
 ) -> Guidance:
     """Return the report card of a target.
 
@@ -123,13 +132,20 @@ def build_guidance(
         purpose: What it is to be used for.
         licence: The licence in one line; empty = the reason of its signal.
         threshold: The score that the run asks for; None = that of the methodology.
+        objections: What fails the run beside the score: it rules out production and critical systems, and without a
+            score every use.
+        reasons: Why it was not scored, worst first.
 
     """
-    answer, why = _judge(score, purpose, threshold)
+    answers = {other: _judge(score, other, threshold, objections, reasons) for other in PURPOSES}
+    answer, why = answers[purpose]
     label = f"{subject.name} {subject.version[:12]}".strip()
     description = _DEMANDS[purpose].description
+    problems = (*objections, *(cap.reason for cap in (score.caps if score is not None else ())))
     verdict = {
-        "no-objection": f"Nothing known speaks against {label} for {description}: {why}.",
+        "no-objection": f"{label} meets what is asked for {description}, with known problems: {why}; {problems[0]}."
+        if problems
+        else f"Nothing known speaks against {label} for {description}: {why}.",
         "avoid": f"Do not use {label} for {description}: {why}.",
         "unsettled": f"Not settled whether {label} suits {description}: {why}.",
     }[answer]
@@ -137,21 +153,27 @@ def build_guidance(
         purpose=purpose,
         answer=answer,
         verdict=verdict,
-        findings=tuple(_list_findings(score)),
-        suits=tuple(
-            _DEMANDS[other].description for other in PURPOSES if _judge(score, other, threshold)[0] == "no-objection"
-        ),
+        findings=tuple(_list_findings(score, objections, reasons)),
+        suits=tuple(_DEMANDS[other].description for other in PURPOSES if answers[other][0] == "no-objection"),
         avoid=tuple(_list_avoided(score)),
         checks=tuple(_list_checks(subject)),
         licence=licence or _describe_licence(score),
     )
 
 
-def _judge(score: Score | None, purpose: Purpose, threshold: float | None) -> tuple[Answer, str]:
+def _judge(
+    score: Score | None,
+    purpose: Purpose,
+    threshold: float | None,
+    objections: Sequence[str],
+    reasons: Sequence[str],
+) -> tuple[Answer, str]:
     """Return the answer for a purpose, and why."""
-    if score is None:
-        return "unsettled", "it was not scored"
     demand = _DEMANDS[purpose]
+    if score is None:
+        if objections:
+            return "avoid", objections[0]
+        return "unsettled", "; ".join(("it was not scored", *reasons[:1]))
     default = score.methodology.threshold if threshold is None else threshold
     minimum = default if demand.minimum is None else demand.minimum
     if demand.needs_verified:
@@ -159,6 +181,8 @@ def _judge(score: Score | None, purpose: Purpose, threshold: float | None) -> tu
     lowest = score.caps[0] if score.caps else None
     if lowest is not None and (lowest.limit == 0 or lowest.limit < minimum):
         return "avoid", lowest.reason
+    if objections and demand.is_gated:
+        return "avoid", objections[0]
     if score.value is None:
         return "unsettled", score.verdict
     return _judge_number(score, score.value, minimum, needs_verified=demand.needs_verified)
@@ -179,10 +203,11 @@ def _judge_number(score: Score, value: float, minimum: float, *, needs_verified:
     return "no-objection", numbers
 
 
-def _list_findings(score: Score | None) -> Iterator[str]:
+def _list_findings(score: Score | None, objections: Sequence[str], reasons: Sequence[str]) -> Iterator[str]:
     if score is None:
+        yield from list(dict.fromkeys((*objections, *reasons)))[:_MAX_FINDINGS]
         return
-    texts = [*score.reason_texts, *(f"not read: {doubt}" for doubt in score.doubts)]
+    texts = [*objections, *score.reason_texts, *(f"not read: {doubt}" for doubt in score.doubts)]
     unknown = [signal for signal in score.signals if signal.state == "unknown"]
     texts += [f"{score.methodology.signals[signal.id].name} not known: {signal.reason}" for signal in unknown]
     yield from list(dict.fromkeys(texts))[:_MAX_FINDINGS]
@@ -200,8 +225,11 @@ def _list_avoided(score: Score | None) -> Iterator[str]:
 
 
 def _describe_licence(score: Score | None) -> str:
-    signal: Signal | None = next((item for item in score.signals if item.id == "licence"), None) if score else None
-    return "licence not known" if signal is None or signal.state == "unknown" else signal.reason
+    signals = {signal.id: signal for signal in score.signals if signal.state == "known"} if score else {}
+    licence, terms = signals.get("licence"), signals.get("licence_terms")
+    if licence is None:
+        return "licence not known"
+    return f"{licence.reason}; terms: {terms.reason.rpartition(': ')[2]}" if terms is not None else licence.reason
 
 
 # --- commands
@@ -247,26 +275,3 @@ def _list_hub_checks(kind: str, subject: Subject) -> Iterator[Check]:
 def _join(*words: str) -> str:
     """Return a command with its words quoted for a POSIX shell."""
     return shlex.join(words)
-
-
-# --- output
-
-
-def render_text(guidance: Guidance) -> str:
-    """Return the report card as plain text, not wrapped."""
-    lines = ["Is it safe to use?", f"  {guidance.verdict}"]
-    for title, texts in (
-        ("Key findings", guidance.findings),
-        ("Meets what is asked of", guidance.suits),
-        ("Avoid it", guidance.avoid),
-    ):
-        lines += ["", title, *(f"  - {text}" for text in texts or ("nothing",))]
-    lines += ["", "Check it yourself"]
-    for check in guidance.checks:
-        lines += [f"  {check.command}", f"      {check.shows}"]
-    return "\n".join([*lines, "", f"Licence: {guidance.licence}"]) + "\n"
-
-
-def build_json(guidance: Guidance) -> object:
-    """Return the report card as values of JSON."""
-    return msgspec.to_builtins(guidance)

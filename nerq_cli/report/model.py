@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from nerq_cli.errors import ExitStatus
+from nerq_cli.insight.purpose import Purpose
 from nerq_cli.methodology.types import Methodology
 from nerq_cli.policy import State
 from nerq_cli.policy.assessment import Assessment
@@ -101,6 +104,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     #: Directory of the run relative to the root of its git repository, with slashes; empty at the root or outside of
     #: one. Places in the report are relative to the directory of the run.
     directory: str = ""
+    #: What the dependencies are to be used for, which the report card in words is about; empty without that card.
+    purpose: Purpose | Literal[""] = ""
     #: Seconds that the run took. Machine formats leave it out: the same evidence and ``as_of`` give the same bytes.
     elapsed: float = 0.0
 

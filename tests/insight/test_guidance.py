@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shlex
 
-import msgspec
 import pytest
 
 from nerq_cli.hub_facts import HubFile, HubScan
-from nerq_cli.insight.guidance import PURPOSES, Purpose, Subject, build_guidance, build_json, render_text
+from nerq_cli.insight.guidance import Subject, build_guidance
+from nerq_cli.insight.purpose import PURPOSES, Purpose
 from tests.signals.models.conftest import HEALTHY, PICKLE, SHA, change, score
 
 MODEL = Subject(ecosystem="huggingface", name="acme/demo-1b", version=SHA)
@@ -87,9 +87,20 @@ def test_commands_name_the_version_in_use() -> None:
     assert (check.command, check.shows) == ("sha256sum demo.whl", "must print " + "ab" * 32)
 
 
-def test_text_and_json_hold_the_same() -> None:
-    guidance = build_guidance(MODEL, score(change(files=PICKLE)), "critical")
-    text = render_text(guidance)
-    for part in (guidance.verdict, *guidance.findings, *guidance.avoid, guidance.licence):
-        assert part in text
-    assert msgspec.convert(build_json(guidance), type(guidance)) == guidance
+def test_what_fails_the_run_rules_out_production_whatever_the_score() -> None:
+    for purpose in PURPOSES:
+        guidance = build_guidance(MODEL, score(HEALTHY), purpose, objections=("advisory A-1 is high",))
+        assert guidance.answer == ("avoid" if purpose in ("production", "critical") else "no-objection")
+        assert guidance.findings[0] == "advisory A-1 is high"
+        assert "advisory A-1 is high" in guidance.verdict
+        assert not guidance.verdict.startswith("Nothing known")
+        assert len(guidance.suits) == 2
+
+
+def test_why_nothing_was_scored_is_stated() -> None:
+    guidance = build_guidance(MODEL, None, "research", reasons=("the name is private", "x"))
+    assert guidance.answer == "unsettled"
+    assert guidance.verdict.endswith("it was not scored; the name is private.")
+    assert guidance.findings == ("the name is private", "x")
+    absent = build_guidance(MODEL, None, "research", objections=("not on the index",))
+    assert (absent.answer, absent.suits) == ("avoid", ())

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+from msgspec.structs import replace
 
+from nerq_cli.insight.purpose import Purpose
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.report import RenderOptions
 from nerq_cli.report.formats import json
@@ -67,3 +69,23 @@ def test_the_methodology_tree_looks_as_agreed(screen: Screen, golden: Golden) ->
 @pytest.mark.parametrize("name", ["mixed", "calm", "doubtful", "broken", "listed", "empty", "hostile", "compared"])
 def test_the_json_report_reads_as_agreed(request: pytest.FixtureRequest, golden: Golden, name: str) -> None:
     golden(f"report-{name}.json", json.render(request.getfixturevalue(name), RenderOptions()))
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+@pytest.mark.parametrize("purpose", ["research", "critical"])
+def test_the_card_in_words_looks_as_agreed(
+    findings: Report, screen: Screen, golden: Golden, width: int, purpose: Purpose
+) -> None:
+    report = replace(findings, purpose=purpose)
+    one = next(one for one in report.dependencies if one.dependency.package.name == "requests")
+    text = screen(detail.render_text, one, report, width=width)
+    assert max(map(len, text.splitlines())) <= width
+    golden(f"card-{purpose}-{width}.txt", text.encode())
+
+
+@pytest.mark.parametrize("name", ["mixed", "hostile", "doubtful"])
+def test_the_json_report_has_the_card_in_words_as_agreed(
+    request: pytest.FixtureRequest, golden: Golden, name: str
+) -> None:
+    report = replace(request.getfixturevalue(name), purpose="production")
+    golden(f"guidance-{name}.json", json.render(report, RenderOptions(compact=True)))

@@ -14,6 +14,7 @@ from msgspec import UNSET, UnsetType
 
 from nerq_cli.ecosystems import EcosystemId
 from nerq_cli.facts import AffectingAdvisory, Found, Metadata, get_origin
+from nerq_cli.insight.guidance import Guidance
 from nerq_cli.inventory import Location
 from nerq_cli.methodology.types import Methodology
 from nerq_cli.policy import STATES
@@ -25,6 +26,7 @@ from nerq_cli.policy.upgrade import Upgrade
 from nerq_cli.problem import Problem
 from nerq_cli.report.advisory import deduplicate_advisories
 from nerq_cli.report.columns import pack_rows
+from nerq_cli.report.guidance import explain_assessment, sanitize_guidance
 from nerq_cli.report.identity import keep_for_report
 from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
 from nerq_cli.report.projects import group_by_project, report_for_project
@@ -243,6 +245,7 @@ class _Dependency(_Struct, frozen=True, kw_only=True):
     released_at: str | UnsetType | None = UNSET
     advisories: list[_Advisory] | UnsetType = UNSET
     metadata: dict[str, _Field] | UnsetType = UNSET
+    guidance: Guidance | UnsetType = UNSET
 
 
 class _Project(_Struct, frozen=True):
@@ -363,7 +366,14 @@ def _keep_dependencies(report: Report) -> tuple[_Dependency, ...]:
 
 
 def _iter_dependencies(report: Report) -> Iterator[_Dependency]:
-    return (_build_dependency(entry, report.methodology, list_only=report.list_only) for entry in report.dependencies)
+    rows = (_build_dependency(entry, report.methodology, list_only=report.list_only) for entry in report.dependencies)
+    purpose = report.purpose
+    if not purpose:
+        return rows
+    return (
+        msgspec.structs.replace(row, guidance=sanitize_guidance(explain_assessment(entry, report, purpose)))
+        for row, entry in zip(rows, report.dependencies, strict=True)
+    )
 
 
 def _write_packed(document: _Document, lists: Mapping[str, Iterable[_Struct]]) -> Iterator[bytes]:

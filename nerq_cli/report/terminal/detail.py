@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from nerq_cli import scoring
 from nerq_cli.ecosystems import is_hub
+from nerq_cli.insight.purpose import PURPOSES
 from nerq_cli.policy.rules import MALWARE_HINT, group_by_rule
 from nerq_cli.policy.rules.vulnerabilities import MALICIOUS
 from nerq_cli.report import wording
@@ -44,6 +45,11 @@ def render_text(assessment: Assessment, report: Report, options: RenderOptions) 
     """Return the report card of one dependency: score, dimensions, version, caps, advisories, signals, hints."""
     page = Page(options)
     _add_header(page, assessment, report)
+    if report.purpose:
+        from nerq_cli.report.guidance import explain_assessment
+        from nerq_cli.report.terminal.guidance_page import add_guidance
+
+        add_guidance(page, explain_assessment(assessment, report, report.purpose))
     score = assessment.score
     has_measurements = score is not None and any(signal.state == "known" for signal in score.signals)
     if score is not None and has_measurements:
@@ -59,6 +65,9 @@ def render_text(assessment: Assessment, report: Report, options: RenderOptions) 
     if score is not None and has_measurements:
         _add_hints(page, assessment, score)
     _add_next_command(page, assessment)
+    if score is not None and not report.purpose:
+        page.add_gap()
+        page.add_paragraph(f"--for {'|'.join(PURPOSES)} adds the verdict in words", "dim", indent=2)
     page.add_gap()
     as_of = wording.format_timestamp(report.as_of)
     methodology = wording.label_methodology(report.methodology if score is None else score.methodology)
