@@ -67,3 +67,15 @@ def test_the_methodology_tree_looks_as_agreed(screen: Screen, golden: Golden) ->
 @pytest.mark.parametrize("name", ["mixed", "calm", "doubtful", "broken", "listed", "empty", "hostile", "compared"])
 def test_the_json_report_reads_as_agreed(request: pytest.FixtureRequest, golden: Golden, name: str) -> None:
     golden(f"report-{name}.json", json.render(request.getfixturevalue(name), RenderOptions()))
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_the_screen_with_models_looks_as_agreed(models: Report, screen: Screen, golden: Golden, width: int) -> None:
+    text = screen(summary.render_text, models, width=width)
+    assert max(map(len, text.splitlines())) <= width
+    golden(f"models-{width}.txt", text.encode())
+
+
+def test_the_card_of_a_model_looks_as_agreed(models: Report, screen: Screen, golden: Golden) -> None:
+    one = next(one for one in models.dependencies if one.dependency.package.name == "acme/tagged")
+    golden("card-model.txt", screen(detail.render_text, one, models).encode())
