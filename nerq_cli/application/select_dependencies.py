@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nerq_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from nerq_cli.inventory import DependencyFile, Package
+    from nerq_cli.inventory import Dependency, DependencyFile, Package
     from nerq_cli.report.model import Assessment
 
 
@@ -17,8 +17,8 @@ def select_dependencies(
 ) -> tuple[Assessment, ...]:
     """Return the dependencies with these names, each once, in the order of the names.
 
-    A name is a target without a version (``requests``, ``npm:lodash``, ``pkg:npm/lodash``) or an npm alias. ``option``
-    is the one that named it, for messages.
+    A name is a target without a version (``requests``, ``npm:lodash``, ``pkg:npm/lodash``), an npm alias or the name of
+    a repository (``acme/model``). ``option`` is the one that named it, for messages.
 
     Raises:
         UsageError: a name is not a valid target, or no dependency has it.
@@ -26,13 +26,18 @@ def select_dependencies(
     selected_by_id: dict[int, Assessment] = {}
     for name in names:
         matches = [
-            assessment for assessment in dependencies if name in assessment.dependency.aliases
+            assessment for assessment in dependencies if _has_name(assessment.dependency, name)
         ] or _find_by_target(name, dependencies, option)
         if not matches:
             known_names = [assessment.dependency.package.name for assessment in dependencies]
             raise UsageError(f"{name!r} is not among the dependencies scanned", hint=suggest_names(name, known_names))
         selected_by_id |= {id(assessment): assessment for assessment in matches}
     return tuple(selected_by_id.values())
+
+
+def _has_name(dependency: Dependency, name: str) -> bool:
+    """Return whether a name that is no target stands for a dependency."""
+    return name in dependency.aliases or ("/" in name and name == dependency.package.name)
 
 
 def _find_by_target(name: str, dependencies: Iterable[Assessment], option: str) -> list[Assessment]:

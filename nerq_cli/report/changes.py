@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from nerq_cli.ecosystems import get_prefix
+from nerq_cli.ecosystems import EcosystemId, get_prefix, is_hub
 from nerq_cli.inventory import Package, Release
+from nerq_cli.methodology.types import Methodology
 from nerq_cli.policy.baseline import KINDS, CapChange, Comparison, DependencyChange, SignalChange
 from nerq_cli.report.glyphs import UNICODE_GLYPHS
 from nerq_cli.report.identity import keep_for_report
@@ -134,7 +135,7 @@ def describe_causes(report: Report, change: DependencyChange) -> Iterator[str]:
         return
     yield from map(_describe_cap, change.caps)
     for signal in change.signals[:_MAX_SIGNALS]:
-        yield _describe_signal(report, signal)
+        yield _describe_signal(find_methodology(change.ecosystem, report), signal)
     if len(change.signals) > _MAX_SIGNALS:
         yield format_count(len(change.signals) - _MAX_SIGNALS, "further signal")
 
@@ -144,8 +145,17 @@ def _describe_cap(cap: CapChange) -> str:
     return f"cap {cap.id} {before} {UNICODE_GLYPHS.arrow} {after}"
 
 
-def _describe_signal(report: Report, signal: SignalChange) -> str:
-    spec = report.methodology.signals.get(signal.id)
+def find_methodology(ecosystem_id: EcosystemId, report: Report) -> Methodology:
+    """Return the methodology that scores the packages or repositories of an ecosystem."""
+    if not is_hub(ecosystem_id):
+        return report.methodology
+    from nerq_cli.methodology.models import MODELS
+
+    return MODELS
+
+
+def _describe_signal(methodology: Methodology, signal: SignalChange) -> str:
+    spec = methodology.signals.get(signal.id)
     name = signal.id if spec is None else spec.name
     before, after = (
         f"{value:g}" if value is not None else "not known" for value in (signal.value_before, signal.value_after)

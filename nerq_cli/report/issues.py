@@ -8,6 +8,7 @@ from typing import Final, Literal, TypeAlias
 
 import msgspec
 
+from nerq_cli.ecosystems import Kind
 from nerq_cli.facts import AffectingAdvisory
 from nerq_cli.inventory import Dependency, Location
 from nerq_cli.policy.findings import AppliedWaiver, Change, Finding
@@ -63,8 +64,8 @@ class Issue(msgspec.Struct, frozen=True, kw_only=True):
     purl: str
     name: str
     version: str
-    #: What the dependency is; empty if the issue concerns none.
-    kind: str
+    #: What the package is; empty if the issue concerns none.
+    kind: Kind | Literal[""]
     #: Id and severity of the advisory; empty if it concerns none.
     advisory: str
     severity: str
@@ -147,8 +148,11 @@ def _sort_key(issue: Issue) -> tuple[bool, int, float, str, str, str, str]:
 
 def _list_findings(report: Report) -> Iterator[Issue]:
     by_purl: dict[str, Assessment] = {}
+    kinds: dict[str, Kind] = {}  # of findings about a whole package too, which name no version
     for assessment in report.dependencies:
         by_purl.setdefault(assessment.dependency.purl, assessment)
+        if assessment.dependency.kind != "package":
+            kinds[assessment.dependency.package.purl] = kinds[assessment.dependency.purl] = assessment.dependency.kind
     for finding in report.findings:
         subject = by_purl.get(finding.purl)
         text = finding.text
@@ -160,7 +164,7 @@ def _list_findings(report: Report) -> Iterator[Issue]:
             level="error" if finding.level == "deny" else "warning",
             version=finding.version or ("" if subject is None else subject.dependency.version or ""),
             fix="" if subject is None else subject.fix,
-            kind="" if subject is None else subject.dependency.kind,
+            kind=kinds.get(finding.purl, "package") if finding.purl else "",
         )
 
 
@@ -218,7 +222,9 @@ def describe_score(assessment: Assessment) -> str:
     return "no score"
 
 
-def _build_issue(rule_id: str, finding: Finding, *, level: IssueLevel, version: str, fix: str, kind: str) -> Issue:
+def _build_issue(
+    rule_id: str, finding: Finding, *, level: IssueLevel, version: str, fix: str, kind: Kind | Literal[""]
+) -> Issue:
     severity = finding.severity
     return Issue(
         rule=rule_id,

@@ -9,14 +9,16 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 import pytest
 from msgspec.structs import replace
 
 from nerq_cli import scoring, signals
-from nerq_cli.ecosystems import NPM, PYPI, EcosystemId
+from nerq_cli.application.assess import ScanOptions
+from nerq_cli.application.repositories import assess_repositories
+from nerq_cli.ecosystems import HF_DATASET, HF_KERNEL, HF_MODEL, HF_SPACE, NPM, PYPI, EcosystemId
 from nerq_cli.errors import ExitStatus
 from nerq_cli.facts import (
     ATTESTED,
@@ -36,7 +38,8 @@ from nerq_cli.facts import (
     SimilarName,
     Unknown,
 )
-from nerq_cli.inventory import Dependency, Location, Package
+from nerq_cli.hub_facts import CardMetadata, HubCard, HubEvidence, HubFile, HubOwner, HubScan
+from nerq_cli.inventory import Declaration, Dependency, Location, Package
 from nerq_cli.methodology.packages import PACKAGES
 from nerq_cli.policy import State, judge_dependency, rules
 from nerq_cli.policy.age import AgeRule, Availability
@@ -48,6 +51,11 @@ from nerq_cli.policy.verdict import decide_exit
 from nerq_cli.problem import Problem
 from nerq_cli.report import RenderOptions
 from nerq_cli.report.model import Assessment, DependencyFileSummary, Report, SourceStatus
+from tests.signals.models.conftest import HEALTHY as HEALTHY_MODEL
+from tests.signals.models.conftest import PICKLE, SHA, change
+
+if TYPE_CHECKING:
+    from nerq_cli.application.evidence_run import EvidenceProvider
 
 #: 2026-11-21T02:40:00Z
 AS_OF = 1_795_228_800
@@ -484,6 +492,106 @@ ATTACK = (
 FORMULAS = ("=1+1", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", " =1", "=cmd|' /C calc'!A0", "＝1", "\x00=1", "\u202e=1")  # noqa: RUF001
 
 
+class HubAnswers:
+    """Answers about repositories, by kind and name; what has none is unknown."""
+
+    def __init__(self, **evidence: HubEvidence) -> None:
+        self.evidence = evidence
+
+    def collect_repositories(self, keys: Sequence[tuple[Package, str]]) -> dict[tuple[Package, str], HubEvidence]:
+        unread = HubEvidence(repository=Unknown("missing or private", "Hugging Face", "HF_TOKEN"))
+        return {key: self.evidence.get(key[0].name.rpartition("/")[2].replace("-", "_"), unread) for key in keys}
+
+
+def refer(ecosystem: EcosystemId, name: str, revision: str = "", line: int = 1) -> Declaration:
+    location = Location(path="app.py", line=line)
+    return Declaration(ecosystem=ecosystem, name=name, requirement=revision, group="models", location=location)
+
+
+def assess_hub(declarations: Sequence[Declaration], answers: HubAnswers) -> list[Assessment]:
+    options = ScanOptions(as_of=AS_OF, threshold=70.0)
+    return list(assess_repositories(declarations, (), options, cast("EvidenceProvider", answers)))
+
+
+def models_report() -> Report:
+    """A package, an MCP server, and repositories of each kind: good, unsafe, without scans, not found."""
+    unsafe = change(scans=(HubScan("model.bin", "unsafe"),), files=PICKLE)
+    answers = HubAnswers(
+        demo_1b=HEALTHY_MODEL,
+        tagged=HEALTHY_MODEL,
+        unsafe=unsafe,
+        texts=change(kind="dataset", id="acme/texts", scans_done=None, files=(HubFile("train.parquet"),)),
+        chat=change(kind="space", id="acme/chat", sdk="gradio", stage="RUNNING", used_models=("acme/demo-1b",)),
+        flash=change(kind="kernel", id="acme/flash", files=(HubFile("build/flash.so"),)),
+    )
+    declarations = [
+        refer(HF_MODEL, "acme/demo-1b"),
+        refer(HF_MODEL, "acme/tagged", "v1", 2),
+        refer(HF_MODEL, "acme/unsafe", SHA, 3),
+        refer(HF_MODEL, "acme/missing", line=4),
+        refer(HF_DATASET, "acme/texts", line=5),
+        refer(HF_SPACE, "acme/chat", line=6),
+        refer(HF_KERNEL, "acme/flash", line=7),
+    ]
+    return make(
+        [
+            assess_one("requests"),
+            assess_one("mcp-files", "1.0.0", ecosystem=NPM, group="mcp"),
+            *assess_hub(declarations, answers),
+        ]
+    )
+
+
+#: What a card, an account or a licence may hold: escape codes, markup, a formula, a link, a command of CI systems.
+HOSTILE_CARD = "=cmd|' /C calc'!A0\x1b[31m<script>alert(1)</script>\u202e[x](javascript:1)\n::error::|`a`\x00"
+
+
+def hostile_models_report() -> Report:
+    header = CardMetadata(
+        licence=("other",),
+        licence_name=HOSTILE_CARD,
+        licence_link=HOSTILE_CARD,
+        base_models=(HOSTILE_CARD,),
+        base_model_relation=HOSTILE_CARD,
+        datasets=(HOSTILE_CARD,),
+        metrics=(HOSTILE_CARD,),
+        languages=(HOSTILE_CARD,),
+        new_version=HOSTILE_CARD,
+    )
+    texts = dict.fromkeys(("author", "pipeline_tag", "library", "model_type", "gated", "sdk", "stage"), HOSTILE_CARD)
+    evidence = change(
+        HEALTHY_MODEL,
+        card=header,
+        architectures=(HOSTILE_CARD,),
+        tags=(HOSTILE_CARD,),
+        files=(HubFile(HOSTILE_CARD), HubFile(f"{HOSTILE_CARD}.bin")),
+        scans=(HubScan(HOSTILE_CARD, HOSTILE_CARD, virus=True),),
+        **texts,
+    )
+    card = HubCard(
+        "".join(f"## {heading} {HOSTILE_CARD}\n\n{HOSTILE_CARD * 9}\n\n" for heading in ("Limitations", "Bias"))
+    )
+    owner = HubOwner(HOSTILE_CARD, is_organisation=True)
+    evidence = replace(evidence, card=Found(card, "Hub", AS_OF), owner=Found(owner, "Hub", AS_OF))
+    kinds: dict[str, EcosystemId] = {
+        "model": HF_MODEL,
+        "dataset": HF_DATASET,
+        "space": HF_SPACE,
+    }
+    answers = HubAnswers(
+        **{
+            kind: replace(evidence, repository=replace_value(evidence.repository, kind=kind, id=f"acme/{kind}"))
+            for kind in kinds
+        }
+    )
+    declarations = [refer(ecosystem, f"acme/{kind}", HOSTILE_CARD) for kind, ecosystem in kinds.items()]
+    return make(assess_hub(declarations, answers))
+
+
+def replace_value(fact: Any, **fields: Any) -> Any:
+    return replace(fact, value=replace(fact.value, **fields))
+
+
 def attack_report() -> Report:
     """A package that attacks each format with every text that its author or the project can write."""
     record = advisory(
@@ -783,6 +891,16 @@ def empty() -> Report:
 @pytest.fixture
 def hostile() -> Report:
     return hostile_report()
+
+
+@pytest.fixture
+def models() -> Report:
+    return models_report()
+
+
+@pytest.fixture
+def hostile_models() -> Report:
+    return hostile_models_report()
 
 
 @pytest.fixture

@@ -58,7 +58,18 @@ def test_other_suffixes_have_no_format() -> None:
     assert find_format_by_suffix("report") is None
 
 
-REPORTS = ["mixed", "doubtful", "broken", "listed", "empty", "hostile", "everything", "attack"]
+REPORTS = [
+    "mixed",
+    "doubtful",
+    "broken",
+    "listed",
+    "empty",
+    "hostile",
+    "everything",
+    "attack",
+    "models",
+    "hostile_models",
+]
 
 
 @pytest.mark.parametrize("name", REPORTS)

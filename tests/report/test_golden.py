@@ -89,3 +89,15 @@ def test_the_json_report_has_the_card_in_words_as_agreed(
 ) -> None:
     report = replace(request.getfixturevalue(name), purpose="production")
     golden(f"guidance-{name}.json", json.render(report, RenderOptions(compact=True)))
+
+
+@pytest.mark.parametrize("width", [80, 120, 200])
+def test_the_screen_with_models_looks_as_agreed(models: Report, screen: Screen, golden: Golden, width: int) -> None:
+    text = screen(summary.render_text, models, width=width)
+    assert max(map(len, text.splitlines())) <= width
+    golden(f"models-{width}.txt", text.encode())
+
+
+def test_the_card_of_a_model_looks_as_agreed(models: Report, screen: Screen, golden: Golden) -> None:
+    one = next(one for one in models.dependencies if one.dependency.package.name == "acme/tagged")
+    golden("card-model.txt", screen(detail.render_text, one, models).encode())

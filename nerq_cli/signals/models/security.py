@@ -344,7 +344,7 @@ def measure_pinning(context: RepositoryContext, spec: SignalSpec) -> Signal:
         return build_missing(spec, fact)
     if context.is_pinned:
         return build_from_level(spec, "commit", "pinned to a commit", fact)
-    sha = f"; now {fact.value.sha}" if fact.value.sha else ""
+    sha = f"; now {fact.value.sha[:12]}" if fact.value.sha else ""  # the whole commit is in what to write
     if reference.revision in _BRANCHES:
         return build_from_level(spec, "none", f"not pinned: loads what is newest{sha}", fact)
     return build_from_level(spec, "branch or tag", f"{reference.revision} can be moved to another commit{sha}", fact)

@@ -27,6 +27,8 @@ REPORTS = [
     "waived",
     "attack",
     "compared",
+    "models",
+    "hostile_models",
 ]
 DIMENSIONS = ("security", "maintenance", "documentation", "compliance", "community")
 

@@ -37,6 +37,8 @@ REPORTS = [
     "waived",
     "attack",
     "compared",
+    "models",
+    "hostile_models",
 ]
 REGISTRY: Registry[Any] = Registry().with_resources(
     [

@@ -34,6 +34,8 @@ REPORTS = [
     "waived",
     "attack",
     "compared",
+    "models",
+    "hostile_models",
 ]
 
 

@@ -31,7 +31,19 @@ Make = Callable[..., Report]
 SCHEMA: dict[str, Json] = json.loads(json_report.read_schema())
 VALIDATOR = Draft202012Validator(SCHEMA, format_checker=FormatChecker())
 GOLDEN = sorted((Path(__file__).parents[2] / "data" / "golden").glob("report-*.json"))
-REPORTS = ["mixed", "calm", "doubtful", "broken", "listed", "empty", "hostile", "everything", "compared"]
+REPORTS = [
+    "mixed",
+    "calm",
+    "doubtful",
+    "broken",
+    "listed",
+    "empty",
+    "hostile",
+    "everything",
+    "compared",
+    "models",
+    "hostile_models",
+]
 
 
 def document(report: Report) -> Json:

@@ -27,6 +27,8 @@ REPORTS = [
     "waived",
     "attack",
     "compared",
+    "models",
+    "hostile_models",
 ]
 #: HTML that the format writes itself, or that Markdown becomes.
 OWN_TAGS = {"code", "details", "summary", "sub", "h2", "h3", "p", "strong", "ul", "li", "a"}

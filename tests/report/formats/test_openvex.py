@@ -23,7 +23,18 @@ Json: TypeAlias = Any
 Assess = Callable[..., Assessment]
 Make = Callable[..., Report]
 SCHEMA = json.loads((Path(__file__).parents[2] / "data" / "schemas" / "openvex-0.2.0.json").read_text(encoding="utf-8"))
-REPORTS = ["mixed", "calm", "doubtful", "broken", "listed", "empty", "hostile", "everything"]
+REPORTS = [
+    "mixed",
+    "calm",
+    "doubtful",
+    "broken",
+    "listed",
+    "empty",
+    "hostile",
+    "everything",
+    "models",
+    "hostile_models",
+]
 ADVISORIES = (
     AffectingAdvisory(id="GHSA-1-1", aliases=("CVE-2026-1",), severity="high", fixed_in=("2.0",)),
     AffectingAdvisory(id="GHSA-2-2", severity="high"),

@@ -41,6 +41,8 @@ REPORTS = [
     "attack",
     "compared",
     "below_root",
+    "models",
+    "hostile_models",
 ]
 
 

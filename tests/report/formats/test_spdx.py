@@ -32,6 +32,8 @@ REPORTS = [
     "waived",
     "attack",
     "compared",
+    "models",
+    "hostile_models",
 ]
 
 

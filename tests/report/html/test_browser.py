@@ -35,6 +35,8 @@ REPORTS = (
     "graph",
     "aged",
     "compared",
+    "models",
+    "hostile_models",
 )
 PHONE = {"viewport": {"width": 360, "height": 740}}
 CheckAccess = Callable[[Page], list[str]]

@@ -37,6 +37,8 @@ REPORTS = (
     "graph",
     "aged",
     "compared",
+    "models",
+    "hostile_models",
 )
 Golden = Callable[[str, bytes], None]
 #: Elements without an end tag.
