@@ -234,7 +234,9 @@ class _Shell:
         programs = [word.text for word in words]
         if self.read_python is not None and any(_PYTHONS.fullmatch(program) for program in programs):
             self.read_python(body, line)
-        elif any(program in {"bash", "sh", "ssh", "sbatch", "RUN"} for program in programs) and len(body) <= _MAX_HEREDOC:
+        elif (
+            any(program in {"bash", "sh", "ssh", "sbatch", "RUN"} for program in programs) and len(body) <= _MAX_HEREDOC
+        ):
             for command in split_commands(body, line):
                 self.run(command)
         else:
