@@ -243,6 +243,7 @@ def test_a_closed_pipe_changes_no_status_and_prints_nothing(arguments: list[str]
         subprocess.run(record, stdout=subprocess.DEVNULL, check=False)  # noqa: S603
     streams: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     expected = subprocess.run([*prefix, *arguments], **streams, check=False)  # noqa: S603
+    assert b"No module named" not in expected.stderr
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run([*prefix, *arguments], **(streams | {stream: writing}), check=False)  # noqa: S603
