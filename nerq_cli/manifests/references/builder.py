@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from nerq_cli.inventory import Location
 from nerq_cli.manifests.references.ids import HubId
-from nerq_cli.manifests.references.model import CERTAINTIES, Certainty, FileReferences, Reference
+from nerq_cli.manifests.references.model import CERTAINTIES, Certainty, FileReferences, Reference, ReferenceKind
 
 #: Most references kept of one file.
 MAX_REFERENCES: Final = 1_000
@@ -69,6 +69,10 @@ class ReferenceBuilder:
         elif _rank(old) <= _rank(reference):
             return
         self._found[key] = reference
+
+    def has(self, kind: ReferenceKind, name: str) -> bool:
+        """Whether there is a reference of a kind and name."""
+        return any(key[:2] == (kind, name) for key in self._found)
 
     def add_reference(self, reference: Reference, line: int) -> None:
         """Add a reference of a part of the file, with its line in the file."""

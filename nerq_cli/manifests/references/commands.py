@@ -34,7 +34,12 @@ _PRINTERS: Final = frozenset(
 )
 _PYTHONS: Final = compile_late(r"(?:.*/)?(?:python|pypy)(?:3(?:\.\d+)?)?(?:\.exe)?|\$\{?PYTHON\}?")
 _ASSIGNMENT: Final = compile_late(r"(?:export\s+|set\s+)?([A-Za-z_]\w*)=(.*)", re.DOTALL)
-_VARIABLE: Final = compile_late(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)(?::?[-=]([^{}]*))?\})")
+_VARIABLE: Final = compile_late(r"\$(?:([A-Za-z_]\w*)|\{(\w+)(?::?[-=]([^{}]*))?\})")
+_ARRAY: Final = compile_late(r"^[ \t]*(?:declare -a |local |readonly |export )?([A-Za-z_]\w*)=\(([^()]*)\)", re.MULTILINE)
+_ARRAY_ITEM: Final = compile_late(r"#[^\n]*|\"([^\"\n]*)\"|'([^'\n]*)'|([^\s\"'#]+)")
+_ARRAY_USE: Final = compile_late(r"\$\{(\w+)\[[@*]\]\}")
+#: Most items of a list that commands are read with.
+_MAX_ITEMS: Final = 50
 _REPOSITORY_TYPES: Final[dict[str, ReferenceKind]] = {
     "model": "model",
     "models": "model",
@@ -119,6 +124,7 @@ def read_script(
         has_variable_references: whether assignments to names about models count.
     """
     interpreter = _Shell(builder, dict(variables or {}), read_python, has_variable_references=has_variable_references)
+    interpreter.read_arrays(text)
     for command in split_commands(text, line, has_lines=has_lines, on_heredoc=interpreter.read_heredoc):
         interpreter.run(command)
 
@@ -226,8 +232,27 @@ class _Shell:
     ) -> None:
         self.builder = builder
         self.variables = variables
+        #: Arrays, and variables of loops with the values that they take.
+        self.lists: dict[str, list[str]] = {}
         self.read_python = read_python
         self.has_variable_references = has_variable_references
+
+    def read_arrays(self, text: str) -> None:
+        """Find the arrays of a script."""
+        for match in _ARRAY.finditer(text) if "=(" in text else ():
+            items = ("".join(filter(None, item.groups())) for item in _ARRAY_ITEM.finditer(match[2]))
+            self.lists[match[1]] = [item for item in items if item][:_MAX_ITEMS]
+
+    def _read_loop(self, words: list[Word]) -> bool:
+        """Read the head of a loop (``for name in a b c``); return whether the command is one."""
+        if len(words) < 4 or words[0].text != "for" or words[2].text != "in":  # noqa: PLR2004
+            return False
+        items: list[str] = []
+        for word in words[3:]:
+            use = _ARRAY_USE.fullmatch(word.text)
+            items += self.lists.get(use[1], []) if use is not None else [word.text] if "$" not in word.text else []
+        self.lists[words[1].text] = items[:_MAX_ITEMS]
+        return True
 
     def read_heredoc(self, words: list[Word], body: str, line: int) -> None:
         """Read the text that a command receives, if it is an interpreter."""
@@ -255,7 +280,26 @@ class _Shell:
             self.builder.add_reference(reference, line + reference.location.line - 1)
 
     def run(self, words: list[Word], image: Image = Image()) -> None:  # noqa: B008 - immutable
-        """Add what one command refers to."""
+        """Add what one command refers to; in a loop, with each of its values."""
+        if self._read_loop(words):
+            return
+        used = {
+            match[1] or match[2]
+            for word in words
+            if "$" in word.text and self.lists
+            for match in _VARIABLE.finditer(word.text)
+        } & self.lists.keys()
+        if not used:
+            self._run_once(words, image)
+            return
+        name = min(used)
+        items = self.lists.pop(name)
+        for item in items:
+            self.variables[name] = item, True
+            self._run_once(words, image)
+        self.lists[name] = items
+
+    def _run_once(self, words: list[Word], image: Image) -> None:
         words = [self._expand(word) for word in words]
         while words and (match := _ASSIGNMENT.fullmatch(words[0].text)):
             self._assign(match[1], match[2], words[0])

@@ -328,6 +328,8 @@ class SettingsReader:
         words = [part for word in words for part in _split_word(word)]
         words = [word._replace(text=_CLUSTER_VARIABLE.sub(self._expand, word.text)) for word in words]
         image = text_of(parent.get("image"))
+        if text_of(members_of(parent.get("modelFormat")).get("name")) == "huggingface":
+            image = "huggingfaceserver"
         if words and words[0].text.startswith("-") and image:
             words = [Word(image, 0), *words]
         if words:

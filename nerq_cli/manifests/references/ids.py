@@ -66,6 +66,12 @@ _LOCAL_DIRECTORIES: Final = frozenset(
         """
     )
 )
+#: Names of directories and files that training runs and data sets have.
+_LOCAL_NAME: Final = compile_late(
+    r"(?:checkpoint|ckpt|epoch|step|global_?step|iter|fold|run|version|seed|exp)s?[-_]?\d+(?:[-_]\w+)?"
+    r"|(?:final|best|last|latest)(?:[-_](?:model|checkpoint|ckpt))?|checkpoint|train|test|val|valid|validation|dev"
+    r"|images?|labels?|annotations?",
+)
 _MEDIA_TYPES: Final = frozenset(
     ["application", "audio", "chemical", "font", "image", "message", "multipart", "text", "video"]
 )
@@ -172,7 +178,9 @@ def is_local_path(text: str) -> bool:
         or "/" in name
         or text.endswith("/")
         or _FILE_NAME.fullmatch(text.lower()) is not None
-        or bool(slash and namespace.lower() in _LOCAL_DIRECTORIES)
+        or bool(
+            slash and (namespace.lower() in _LOCAL_DIRECTORIES or _LOCAL_NAME.fullmatch(name.lower()) is not None)
+        )
     )
 
 

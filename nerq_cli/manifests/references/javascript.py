@@ -137,6 +137,8 @@ class _ScriptReader:
         #: Positions of the values that are assigned to names, and to members of classes and objects.
         self.values: dict[str, list[int]] = defaultdict(list)
         self.properties: dict[str, list[int]] = defaultdict(list)
+        #: Positions of values that are defaults of parameters or of members that a pattern takes.
+        self.defaults: set[int] = set()
 
     def read(self) -> None:
         self._find_imports()
@@ -244,6 +246,8 @@ class _ScriptReader:
                     is_member = self._text(name - 1) in {".", "static", "readonly", "private", "public", "protected"}
                     store = self.properties if is_member else self.values
                     store[self.tokens[name].text].append(index + 1)
+                    if not is_member and self._is_default(name):
+                        self.defaults.add(index + 1)
                     if not is_member and self._text(name - 1) not in {"const", "let", "var"}:
                         self.properties[self.tokens[name].text].append(index + 1)
             elif (
@@ -254,12 +258,29 @@ class _ScriptReader:
             ):
                 self.properties[self.tokens[index - 1].text].append(index + 1)
 
+    def _is_default(self, name: int) -> bool:
+        """Whether ``name = value`` is a parameter with its default, or a member of a pattern with one."""
+        if self._text(name - 1) not in {"{", ",", "(", "["}:
+            return False
+        depth = 0
+        for index in range(name - 1, max(name - 200, -1), -1):
+            text = self._text(index)
+            if text in _CLOSE:
+                depth += 1
+            elif text in _OPEN and depth:
+                depth -= 1
+            elif text == "(":
+                return True
+            elif text in {"{", "["}:
+                return self._text(index - 1) in {"const", "let", "var", ",", "(", ":"}
+        return False
+
     def _find_assigned_name(self, position: int) -> int:
         """Return the position of the name before ``=``, behind which there may be a type (``model: string =``)."""
         if self._kind(position) != "name":
             return 0
         for start in range(position, max(position - 8, -1), -1):
-            if self._text(start - 1) in {"const", "let", "var", "static", "readonly"}:
+            if self._text(start - 1) in {"const", "let", "var", "static", "readonly"} and self._kind(start) == "name":
                 return start
             if self._text(start) in {";", "{", "}", ")", "="}:
                 break
@@ -337,7 +358,7 @@ class _ScriptReader:
             for position in positions[:20]
             for value in self._evaluate(position, self._end_of_value(position), depth + 1)
         ]
-        if len(positions) > 1:
+        if len(positions) > 1 or not self.defaults.isdisjoint(positions):
             values = [_Value(value.text, is_certain=False) for value in values]
         return list(dict.fromkeys(values))
 

@@ -25,7 +25,7 @@ from nerq_cli.manifests.references.known_names import (
     is_known_namespace,
 )
 from nerq_cli.manifests.references.model import Certainty, ReferenceKind
-from nerq_cli.manifests.references.python_values import CallSite, ModuleAnalysis, Scope, Value
+from nerq_cli.manifests.references.python_values import MODEL_ID_VARIABLE, CallSite, ModuleAnalysis, Scope, Value
 from nerq_cli.manifests.references.table import CALLS, Argument, CallPattern
 from nerq_cli.manifests.references.words import split_words
 from nerq_cli.patterns import compile_late
@@ -36,6 +36,7 @@ _PYTHON_2: Final = compile_late(
     r"^[ \t]*(?:print[ \t]+[\"'\w]|exec[ \t]+[\"']|except[ \t]+[\w.]+[ \t]*,[ \t]*\w+[ \t]*:|raise[ \t]+\w+[ \t]*,)",
     re.MULTILINE,
 )
+_IS_PYTHON_2: Final = "is written for Python 2"
 _REPOSITORY_TYPES: Final[dict[str, ReferenceKind]] = {
     "model": "model",
     "dataset": "dataset",
@@ -55,6 +56,8 @@ _CALLERS: Final = {
     "run_in_executor": 1,
     "lru_cache": 0,
 }
+#: Methods that save a model to a directory.
+_SAVERS: Final = frozenset({"save_pretrained", "save_model", "save_pretrained_merged", "save_to_disk"})
 _PROCESS_FUNCTIONS: Final = frozenset(
     f"subprocess.{name}" for name in ("run", "call", "check_call", "check_output", "Popen", "getoutput")
 ) | {"os.system", "os.popen"}
@@ -113,6 +116,10 @@ _WORDS: Final = (
     b"'vllm'",
     b"llama-server",
     b"text-generation-launcher",
+    b"text-embeddings-router",
+    b"vllm.entrypoints",
+    b"sglang.launch_server",
+    b"HF_MODEL_ID",
 )
 #: A string with an id of a known publisher, as settings have it.
 _KNOWN_ID: Final = compile_late(
@@ -230,7 +237,7 @@ def _parse_parts(data: bytes, error: UnreadableError, builder: ReferenceBuilder)
     Raises:
         UnreadableError: no statement is valid.
     """
-    if b"\0" in data:
+    if b"\0" in data or str(error) == _IS_PYTHON_2:
         raise error
     for match in _SHELL_LINE.finditer(data):
         line = data.count(b"\n", 0, match.start(2)) + 1
@@ -282,7 +289,7 @@ def parse(source: bytes | str) -> ast.Module:
         if "encoding" in str(error.msg) or "decode" in str(error.msg) or "codec" in str(error.msg):
             raise UnreadableError("is not text in the encoding that it states") from None
         if _PYTHON_2.search(text):
-            raise UnreadableError("is written for Python 2") from None
+            raise UnreadableError(_IS_PYTHON_2) from None
         raise UnreadableError(f"is not valid Python (line {error.lineno or 0})") from None
     except (ValueError, LookupError):
         raise UnreadableError("is not Python text") from None
@@ -306,11 +313,25 @@ class _PythonReader:
     def __init__(self, analysis: ModuleAnalysis, builder: ReferenceBuilder) -> None:
         self.analysis = analysis
         self.builder = builder
+        #: Directories that the file saves models to, with the line.
+        self.saved: dict[str, int] = {}
 
     def read(self) -> None:
+        self._find_saved()
         for call in self.analysis.calls:
             self._read_call(call)
         self._read_texts()
+
+    def _find_saved(self) -> None:
+        """Find the directories that the file saves models to, from which it may load them again."""
+        for node, scope in self.analysis.calls:
+            function = node.func
+            if isinstance(function, ast.Attribute) and function.attr in _SAVERS:
+                argument = _get_argument(node, (0, "save_directory", "output_dir"))
+            else:
+                argument = _get_argument(node, ("output_dir",))
+            for value in self.analysis.evaluate(argument, scope) if argument is not None else ():
+                self.saved.setdefault(value.text, node.lineno)
 
     def _read_call(self, call: CallSite) -> None:
         node, scope = call
@@ -370,7 +391,7 @@ class _PythonReader:
                 continue
             applied = True
             hub_id = _interpret(text, kind, row)
-            if hub_id is None:
+            if hub_id is None or self.saved.get(text, found.line) < found.line:
                 continue
             certainty = _lower(row.certainty, is_certain=found.value.is_certain and self._is_sure(hub_id, row, origin))
             name, _, tag = hub_id.name.partition("@")
@@ -497,7 +518,8 @@ class _PythonReader:
             words = []
             for part in nodes[0][0].elts:
                 values = self.analysis.evaluate(part, nodes[0][1])
-                words.append(values[0].text if len(values) == 1 else "$")
+                is_interpreter = self.analysis.find_origin(part, nodes[0][1]) == "sys.executable"
+                words.append("python" if is_interpreter else values[0].text if len(values) == 1 else "$")
             read_arguments(words, node.lineno, self.builder)
             return
         for value in self.analysis.evaluate(argument, scope):
@@ -526,13 +548,16 @@ class _PythonReader:
         for text, line, target in self.analysis.texts:
             if self._read_address(text, line):
                 continue
+            if target == MODEL_ID_VARIABLE:
+                found = parse_id(text)
+                if found is not None and ("/" in text or MODEL.fullmatch(text)):
+                    self.builder.add(found, line, "variable-hf-model-id", "certain", loader="transformers")
+                continue
             if target and "/" in text and "://" not in text:
                 kind: ReferenceKind = "dataset" if _DATASET_WORD.search(target) else "model"
-                if target == "HF_MODEL_ID" and (found := parse_id(text)) is not None:
-                    self.builder.add(found, line, "variable-hf-model-id", "certain", loader="transformers")
-                elif (kind == "dataset" or _MODEL_WORD.search(target)) and not is_hosted(text):
+                if (kind == "dataset" or _MODEL_WORD.search(target)) and not is_hosted(text):
                     found = parse_id(text, kind)
-                    if found is not None:
+                    if found is not None and not self.builder.has("hosted-model", text):
                         is_known = is_known_namespace(text) and _MODEL_NAME.fullmatch(target) is not None
                         pattern = "model-constant" if is_known else "near-model-word"
                         self.builder.add(found, line, pattern, "likely" if is_known else "possible")

@@ -52,6 +52,8 @@ _FIELD_FUNCTIONS: Final = frozenset(
 _REMOTE_CALLS: Final = frozenset({"remote", "local", "spawn", "delay", "aio"})
 #: Functions that give the items of their argument.
 _SEQUENCE_FUNCTIONS: Final = frozenset({"list", "tuple", "sorted", "set", "tqdm", "reversed", "enumerate"})
+#: Environment variable with the model of the containers of Hugging Face, and the key of it in their settings.
+MODEL_ID_VARIABLE: Final = "HF_MODEL_ID"
 #: Texts in addresses of the Hub.
 _ADDRESS_MARKS: Final = ("huggingface.co/", "hf://", "hf.co/")
 _STRING_METHODS: Final = frozenset({"strip", "lstrip", "rstrip"})
@@ -162,7 +164,11 @@ class ModuleAnalysis:
     ) -> Iterator[tuple[ast.AST, Scope, bool, str]]:
         """Record one node, and yield its children with the scope and the assigned name that apply to them."""
         if isinstance(node, ast.Constant):
-            if isinstance(node.value, str) and 3 < len(node.value) < 400 and "/" in node.value:  # noqa: PLR2004
+            if (
+                isinstance(node.value, str)
+                and 3 < len(node.value) < 400  # noqa: PLR2004
+                and ("/" in node.value or target == MODEL_ID_VARIABLE)
+            ):
                 self.texts.append(Text(node.value, node.lineno, target))
             return
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):

@@ -290,6 +290,7 @@ CALLS: Final[tuple[CallPattern, ...]] = (
             "from_pretrained_keras",
             "load_state_dict_from_hub",
             "get_safetensors_metadata",
+            "from_pretrained_fastai",
         ),
         argument=(0, "repo_id"),
         kind_argument=("repo_type",),
@@ -641,6 +642,14 @@ CALLS: Final[tuple[CallPattern, ...]] = (
         bare_names="models",
     ),
     CallPattern(
+        id="load-from-hub",
+        loader="",
+        libraries=split_words("huggingface_sb3 ultralyticsplus audiocraft* yolov5* transformers mlc_llm* happytransformer"),
+        functions=("load_from_hub", "YOLO", "*.get_pretrained", "cached_file", "MLCEngine", "AsyncMLCEngine"),
+        argument=(0, "repo_id", "path_or_repo_id", "model", "name"),
+        filename=("filename",),
+    ),
+    CallPattern(
         id="speechbrain-from-hparams",
         loader="speechbrain",
         libraries=("speechbrain*",),
@@ -975,6 +984,7 @@ COMMANDS: Final[tuple[CommandPattern, ...]] = (
         takes_id=True,
         options=("--model", "--tokenizer", "--speculative-model", "--lora-modules"),
         images=("vllm/vllm", "/vllm-", "/vllm:", "vllm-openai"),
+        bare_names="models",
     ),
     CommandPattern(
         id="vllm-module",
@@ -989,6 +999,7 @@ COMMANDS: Final[tuple[CommandPattern, ...]] = (
             ),
         ),
         options=("--model", "--tokenizer", "--speculative-model", "--speculative_model", "--lora-modules"),
+        bare_names="models",
     ),
     CommandPattern(
         id="text-generation-inference",
@@ -1126,6 +1137,15 @@ COMMANDS: Final[tuple[CommandPattern, ...]] = (
         loader="ctranslate2",
         words=(("ct2-transformers-converter",),),
         options=("--model",),
+    ),
+    CommandPattern(
+        id="kserve-huggingface",
+        loader="kserve",
+        words=(("huggingfaceserver",),),
+        options=("--model_id", "--model-id", "--tokenizer_id"),
+        revision_options=("--model_revision", "--model-revision"),
+        images=("huggingfaceserver",),
+        bare_names="models",
     ),
     CommandPattern(
         id="infinity-emb",
