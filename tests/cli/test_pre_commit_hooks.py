@@ -49,7 +49,7 @@ NAMES = (
     "bun.lock",
     "deno.lock",
     ".mcp.json",
-    "SKILL.md",
+    ".claude/skills/demo/SKILL.md",
 )
 OTHER_NAMES = (
     "README.md",

@@ -52,7 +52,6 @@ def test_a_run_is_complete_without_the_optional_sources_only() -> None:
         "deps-dev",
         "scorecard",
         "github",
-        "mcp-registry",
         "npm-downloads",
         "pypistats",
     }
