@@ -178,9 +178,7 @@ def is_local_path(text: str) -> bool:
         or "/" in name
         or text.endswith("/")
         or _FILE_NAME.fullmatch(text.lower()) is not None
-        or bool(
-            slash and (namespace.lower() in _LOCAL_DIRECTORIES or _LOCAL_NAME.fullmatch(name.lower()) is not None)
-        )
+        or bool(slash and (namespace.lower() in _LOCAL_DIRECTORIES or _LOCAL_NAME.fullmatch(name.lower()) is not None))
     )
 
 
