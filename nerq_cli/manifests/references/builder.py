@@ -72,9 +72,9 @@ class ReferenceBuilder:
             return
         self._found[key] = reference
 
-    def has(self, kind: ReferenceKind, name: str) -> bool:
-        """Whether there is a reference of a kind and name."""
-        return any(key.load[:2] == (kind, name) for key in self._found)
+    def has(self, name: str) -> bool:
+        """Whether there is a reference with a name, of any kind."""
+        return any(key.load.name == name for key in self._found)
 
     def add_reference(self, reference: Reference, line: int) -> None:
         """Add a reference of a part of the file, with its line in the file."""

@@ -114,7 +114,7 @@ _PROVIDERS: Final = frozenset(
     split_words(
         """
         ai21_chat aiml aleph_alpha anthropic anyscale assemblyai azure azure_ai baseten bedrock bedrock_converse
-        cerebras cloudflare codestral cohere cohere_chat cometapi dashscope databricks deepgram deepinfra
+        cloudflare codestral cohere cohere_chat cometapi dashscope deepgram deepinfra
         deepseek elevenlabs fal_ai featherless_ai fireworks fireworks_ai friendliai galadriel gemini github
         github_copilot gigachat google-vertex google_genai google_vertexai groq heroku hosted_vllm hyperbolic
         infinity jina_ai lambda_ai litellm litellm_proxy lm_studio lmstudio meta_llama mistral moonshot nebius
@@ -125,12 +125,22 @@ _PROVIDERS: Final = frozenset(
         """
     )
 )
+#: Those of them that no loader takes for a namespace of the Hub: routers, and services whose weights are not published.
+_CLOSED_PROVIDERS: Final = frozenset(
+    split_words(
+        """
+        anthropic azure azure_ai bedrock bedrock_converse cohere_chat fireworks_ai gemini github_copilot groq hosted_vllm
+        litellm litellm_proxy lm_studio ollama ollama_chat openrouter sagemaker_chat together_ai vercel_ai_gateway
+        vertex_ai watsonx x-ai
+        """
+    )
+)
 #: Models of namespaces that the Hub and the routers both have, which only the service offers.
 _HOSTED_NAMES: Final = compile_late(
     r"openai/(?:gpt-?[345]|o[1-9](?:-|$)|chatgpt|text-|tts-|dall-e|whisper-1$|davinci|babbage|curie|ada|codex|gpt-(?:image|realtime|audio|4o)"
     r"|computer-use|omni-moderation|sora|responses/).*"
     r"|google/(?:gemini|palm|veo|imagen|chat-bison|text-bison|nano-banana).*|amazon/(?:nova|titan).*|mistralai/(?:mistral-(?:medium|large|small)(?:-latest)?|codestral-latest)"
-    r"|qwen/qwen-(?:max|plus|turbo).*",
+    r"|qwen/qwen-(?:max|plus|turbo).*|databricks/databricks-.*|cerebras/(?:llama|qwen|gpt-oss|zai-).*",
 )
 
 
@@ -186,7 +196,15 @@ def is_hosted(text: str) -> bool:
     """Whether a text is the id of a hosted model: a prefix of a provider, or a model that only its service has."""
     namespace, slash, rest = text.partition("/")
     return bool(slash and rest) and (
-        namespace.lower() in _PROVIDERS or _HOSTED_NAMES.fullmatch(text) is not None or _is_router_variant(rest)
+        namespace in _PROVIDERS or _HOSTED_NAMES.fullmatch(text) is not None or _is_router_variant(rest)
+    )
+
+
+def is_service_only(text: str) -> bool:
+    """Whether no repository has an id, although a loader of the Hub is given it: only a service has the model."""
+    namespace, slash, rest = text.partition("/")
+    return bool(slash and rest) and (
+        namespace in _CLOSED_PROVIDERS or _HOSTED_NAMES.fullmatch(text) is not None or _is_router_variant(rest)
     )
 
 
@@ -316,7 +334,7 @@ def _is_other_pair(text: str) -> bool:
 def interpret(text: str, kind: ReferenceKind, context: Literal["hub", "router", "setting"]) -> HubId | None:
     """Return what a text refers to in a place that takes Hub ids, router ids, or either.
 
-    ``hub``: any id is a repository. ``router``: ``huggingface/owner/name`` is a repository, all others are hosted.
+    ``hub``: an id is a repository, unless only a service has the model. ``router``: ``huggingface/owner/name`` is a repository, all others are hosted.
     ``setting``: an id with a slash, hosted if a provider or only a service has it.
     """
     if context == "router" or (context == "setting" and kind == "model" and "/" in text):
@@ -328,6 +346,8 @@ def interpret(text: str, kind: ReferenceKind, context: Literal["hub", "router", 
             return HubId("hosted-model", text)
         if context == "router":
             return None
+    if context == "hub" and kind == "model" and is_service_only(text) and is_router_id(text):
+        return HubId("hosted-model", text)
     found = parse_id(text, kind)
     if found is None and context == "hub" and ":" in text and "://" not in text:
         found = parse_id(text.partition(":")[0], kind)

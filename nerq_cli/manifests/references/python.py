@@ -60,6 +60,30 @@ _CALLERS: Final = {
 _MODEL_KEYWORDS: Final = frozenset({"model_name_or_path", "pretrained_model_name_or_path", "base_model_name_or_path"})
 #: Methods that save a model to a directory.
 _SAVERS: Final = frozenset({"save_pretrained", "save_model", "save_pretrained_merged", "save_to_disk"})
+#: Functions whose first argument is a repository that they create, change or delete.
+_FIRST_ARGUMENT_WRITERS: Final = frozenset(
+    split_words(
+        """
+        create_repo delete_repo create_branch delete_branch create_tag delete_tag create_commit create_pull_request
+        update_repo_settings update_repo_visibility upload_large_folder push_to_hub push_to_hub_merged push_to_hub_gguf
+        push_to_hub_keras push_to_hub_fastai push_model_to_hub add_space_secret add_space_variable super_squash_history
+        restart_space pause_space request_space_hardware save_to_hub export_to_hf_hub push_to_hf_hub
+        """
+    )
+)
+#: The same, also by a keyword only.
+_WRITERS: Final = _FIRST_ARGUMENT_WRITERS | frozenset(
+    split_words(
+        """
+        upload_file upload_folder move_repo delete_file delete_files delete_folder CommitScheduler metadata_update
+        preupload_lfs_files comment_discussion create_discussion change_discussion_status merge_pull_request
+        """
+    )
+)
+#: Keywords with a repository to upload to, of any function.
+_TARGET_KEYWORDS: Final = frozenset(
+    split_words("hub_model_id hub_dataset_id hub_repo_id push_to_hub_model_id push_to_hub_repo_id output_repo_id to_id")
+)
 _PROCESS_FUNCTIONS: Final = frozenset(
     f"subprocess.{name}" for name in ("run", "call", "check_call", "check_output", "Popen", "getoutput")
 ) | {"os.system", "os.popen"}
@@ -317,9 +341,14 @@ class _PythonReader:
         self.builder = builder
         #: Directories that the file saves models to, with the line.
         self.saved: dict[str, int] = {}
+        #: Repositories that the file creates or uploads to: it does not depend on them.
+        self.written: set[str] = set()
+        #: Kinds of repositories that calls state (``repo_type``).
+        self.kinds: dict[str, ReferenceKind] = {}
 
     def read(self) -> None:
         self._find_saved()
+        self._find_written()
         for call in self.analysis.calls:
             self._read_call(call)
         self._read_texts()
@@ -334,6 +363,23 @@ class _PythonReader:
                 argument = _get_argument(node, ("output_dir",))
             for value in self.analysis.evaluate(argument, scope) if argument is not None else ():
                 self.saved.setdefault(value.text, node.lineno)
+
+    def _find_written(self) -> None:
+        """Find the repositories that the file writes to, and the kinds that calls state."""
+        for node, scope in self.analysis.calls:
+            name = _last_name(node.func)
+            is_writer = name in _WRITERS
+            keywords = {keyword.arg for keyword in node.keywords}
+            if not is_writer and keywords.isdisjoint(_TARGET_KEYWORDS) and "repo_type" not in keywords:
+                continue
+            written: Argument = ("repo_id", "to_id", 0 if name in _FIRST_ARGUMENT_WRITERS else "repo_id")
+            for argument in (written,) if is_writer else tuple((keyword,) for keyword in _TARGET_KEYWORDS):
+                self.written.update(found.value.text for found in self._find_values(argument, node, scope))
+            kind = self._find_values(("repo_type",), node, scope)
+            kinds = {_REPOSITORY_TYPES.get(found.value.text) for found in kind}
+            if len(kinds) == 1 and (stated := kinds.pop()) is not None:
+                for found in self._find_values(("repo_id", 0), node, scope):
+                    self.kinds[found.value.text] = stated
 
     def _read_call(self, call: CallSite) -> None:
         node, scope = call
@@ -569,10 +615,10 @@ class _PythonReader:
                     self.builder.add(found, line, "variable-hf-model-id", "certain", loader="transformers")
                 continue
             if target and "/" in text and "://" not in text:
-                kind: ReferenceKind = "dataset" if _DATASET_WORD.search(target) else "model"
+                kind = self.kinds.get(text) or ("dataset" if _DATASET_WORD.search(target) else "model")
                 if (kind == "dataset" or _MODEL_WORD.search(target)) and not is_hosted(text):
                     found = parse_id(text, kind)
-                    if found is not None and not self.builder.has("hosted-model", text):
+                    if found is not None and text not in self.written and not self.builder.has(text):
                         is_known = is_known_namespace(text) and _MODEL_NAME.fullmatch(target) is not None
                         pattern = "model-constant" if is_known else "near-model-word"
                         self.builder.add(found, line, pattern, "likely" if is_known else "possible")
@@ -594,8 +640,8 @@ _HUB_ROOTS: Final = frozenset(
 def _interpret(text: str, kind: ReferenceKind, row: CallPattern) -> HubId | None:
     hub_id = (
         interpret(text.strip(), kind, row.context)
-        if row.context != "hub"
-        else parse_id(text.partition("@")[0] if row.prefixes else text, kind)
+        if row.context != "hub" or not row.prefixes
+        else parse_id(text.partition("@")[0], kind)
     )
     if hub_id is None:
         return None
@@ -641,6 +687,10 @@ _COMMON_DIRECTORIES: Final = frozenset(
         """
     )
 )
+
+
+def _last_name(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def _strip_prefix(text: str, prefixes: tuple[str, ...]) -> str | None:

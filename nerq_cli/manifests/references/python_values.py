@@ -416,7 +416,9 @@ class ModuleAnalysis:
             self._forwarded = {}
             for call in self.calls:
                 function = call.scope.node
-                if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) and _hands_on(call.node, function.args):
+                if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) and _hands_on(
+                    call.node, function.args
+                ):
                     self._forwarded.setdefault(function.name, call)
         return self._forwarded.get(name)
 
@@ -565,13 +567,26 @@ class ModuleAnalysis:
         called = node.name
         if in_class and called == "__init__" and function.parent is not None:
             called = getattr(function.parent.node, "name", called)
-        for call in self._find_calls(called)[:MAX_VALUES]:
+        for call in [item for item in self._find_calls(called) if self._may_call(item, in_class=in_class)][:MAX_VALUES]:
             value = next((keyword.value for keyword in call.node.keywords if keyword.arg == name), None)
             if value is None and 0 <= position < len(call.node.args):
                 value = call.node.args[position]
             if value is not None and not isinstance(value, ast.Starred):
                 role = "passed" if self._is_call_of(call.node, called, in_class=in_class) else "default"
                 yield Binding(call.node.lineno, value, call.scope, role=role)
+
+    def _may_call(self, call: CallSite, *, in_class: bool) -> bool:
+        """Whether a call by the name of a function or method of the file can be one of it.
+
+        ``load(…)`` can be the function, ``torch.hub.load(…)`` of another module cannot; nor can that of an object,
+        unless it is a method.
+        """
+        function = call.node.func
+        if isinstance(function, ast.Attribute) and function.attr in _REMOTE_CALLS:
+            function = function.value
+        if not isinstance(function, ast.Attribute):
+            return True
+        return in_class and self.find_origin(function.value, call.scope).startswith("?")
 
     def _is_call_of(self, node: ast.Call, name: str, *, in_class: bool) -> bool:
         """Whether a call by the name of a function can be one of no other function."""

@@ -221,3 +221,104 @@ def test_two_revisions_in_one_line_are_two_references() -> None:
 def test_only_the_revision_of_the_weights_pins_them(call: str, revisions: dict[str, str]) -> None:
     found = rows("a.py", f"import {call.partition('.')[0]}\n{call}\n")
     assert {name: revision for name, revision, _ in found} == revisions
+
+
+def kinds(path: str, text: str) -> list[tuple[str, str]]:
+    return [
+        (item.kind, item.name)
+        for item in find_references(path, text.encode()).references
+        if item.certainty != "possible"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            'from huggingface_hub import snapshot_download\nsnapshot_download(repo_id="microsoft/x", repo_type="dataset")',
+            [("dataset", "microsoft/x")],
+        ),
+        (
+            "from huggingface_hub import snapshot_download\n"
+            'REPO_ID = "microsoft/x"\nsnapshot_download(REPO_ID, repo_type="space")',
+            [("space", "microsoft/x")],
+        ),
+        ('from tools import fetch\nfetch(repo_id="microsoft/x", repo_type="dataset")', [("dataset", "microsoft/x")]),
+    ],
+)
+def test_the_kind_is_that_of_repo_type(text: str, expected: list[tuple[str, str]]) -> None:
+    assert kinds("a.py", text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'HfApi().create_repo(repo_id="microsoft/new", repo_type="space")',
+        'HfApi().upload_folder(repo_id="microsoft/new", folder_path="out")',
+        'REPO_ID = "microsoft/new"\nHfApi().upload_file(path_or_fileobj=b"", path_in_repo="a", repo_id=REPO_ID)',
+        'MODEL_ID = "microsoft/new"\nmodel.push_to_hub(MODEL_ID)',
+        'TrainingArguments(hub_model_id="microsoft/new")',
+    ],
+)
+def test_a_repository_that_a_file_writes_is_no_dependency(text: str) -> None:
+    assert kinds("a.py", f"from huggingface_hub import HfApi\n{text}\n") == []
+
+
+def test_a_repository_that_is_loaded_and_written_is_a_dependency() -> None:
+    text = (
+        "from transformers import AutoModel\n"
+        'model = AutoModel.from_pretrained("microsoft/x")\nmodel.push_to_hub("microsoft/x")\n'
+    )
+    assert kinds("a.py", text) == [("model", "microsoft/x")]
+
+
+@pytest.mark.parametrize("call", ['torch.hub.load("pytorch/vision", "resnet18")', 'client.load("pytorch/vision")'])
+def test_a_call_of_another_object_is_none_of_a_function_of_the_file(call: str) -> None:
+    text = (
+        "import torch\nfrom transformers import AutoModel\n"
+        f"def load(model_id):\n    return AutoModel.from_pretrained(model_id)\n{call}\n"
+    )
+    assert kinds("a.py", text) == []
+
+
+@pytest.mark.parametrize(("call", "found"), [("Loader().load", True), ("torch.hub.load", False)])
+def test_a_method_is_called_on_an_object_that_no_import_provides(call: str, *, found: bool) -> None:
+    text = (
+        "import torch\nfrom transformers import AutoModel\n"
+        "class Loader:\n    def load(self, model_id):\n        return AutoModel.from_pretrained(model_id)\n"
+        f'{call}("acme/x")\n'
+    )
+    assert kinds("a.py", text) == ([("model", "acme/x")] if found else [])
+
+
+@pytest.mark.parametrize(
+    "name", ["openai/gpt-4o", "anthropic/claude-sonnet-4", "openrouter/auto", "google/gemini-2.5-pro", "a/b:free"]
+)
+@pytest.mark.parametrize(
+    "call",
+    ["InferenceClient(model={!r})", "InferenceClient({!r})", "InferenceClient().chat_completion([], model={!r})"],
+)
+def test_a_model_that_only_a_service_has_is_none_of_the_hub(name: str, call: str) -> None:
+    text = f"from huggingface_hub import InferenceClient\n{call.format(name)}\n"
+    assert kinds("a.py", text) == [("hosted-model", name)]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["openai/gpt-oss-20b", "Snowflake/snowflake-arctic-embed-m", "databricks/dbrx-base", "cerebras/Cerebras-GPT"],
+)
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [("a.py", "import transformers as t\nt.AutoModel.from_pretrained({!r})"), ("a.yaml", "model_id: {}")],
+)
+def test_a_namespace_of_the_hub_is_no_provider(name: str, path: str, form: str) -> None:
+    assert kinds(path, form.format(name)) == [("model", name)]
+
+
+def test_a_hosted_model_is_listed_once() -> None:
+    text = (
+        "from openai import OpenAI\n"
+        'MODEL = "Qwen/Qwen2.5-7B-Instruct"\nclient = OpenAI(base_url="http://localhost:8000/v1")\n'
+        "client.chat.completions.create(\n    model=MODEL,\n)\n"
+    )
+    assert kinds("a.py", text) == [("hosted-model", "Qwen/Qwen2.5-7B-Instruct")]
