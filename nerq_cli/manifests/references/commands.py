@@ -270,7 +270,7 @@ class _Shell:
         from nerq_cli.manifests.references.find import find_references
 
         name = next((word.rpartition("/")[2] for word in words[1:] if _WRITTEN_FILE.fullmatch(word)), "")
-        if not name and words[0] in {"kubectl", "oc", "helm"}:
+        if not name and words and words[0] in {"kubectl", "oc", "helm"}:
             name = "manifest.yaml"
         if not name or len(body) > _MAX_HEREDOC:
             return

@@ -143,6 +143,7 @@ class ModuleAnalysis:
         self._functions: dict[str, list[Scope]] = defaultdict(list)
         self._options: dict[str, list[Binding]] = defaultdict(list)
         self._object_attributes: dict[str, list[Binding]] = defaultdict(list)
+        self._forwarded: dict[str, CallSite] | None = None
         self._calls_by_name: dict[str, list[CallSite]] | None = None
         self._steps = 0
         self._collect(tree)
@@ -408,6 +409,16 @@ class ModuleAnalysis:
                 return current.bindings[name]
             current = current.parent
         return []
+
+    def find_forwarded(self, name: str) -> tuple[ast.Call, Scope] | None:
+        """Return the call to which a function of the file hands all its arguments (``*args, **kwargs``)."""
+        if self._forwarded is None:
+            self._forwarded = {}
+            for call in self.calls:
+                function = call.scope.node
+                if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) and _hands_on(call.node, function.args):
+                    self._forwarded.setdefault(function.name, call)
+        return self._forwarded.get(name)
 
     # Values of expressions -------------------------------------------------------------------------------------------
 
@@ -764,6 +775,19 @@ def _split_sum(node: ast.BinOp) -> list[ast.expr]:
         parts.append(current.right)
         current = current.left
     return [current, *reversed(parts)]
+
+
+def _hands_on(node: ast.Call, arguments: ast.arguments) -> bool:
+    """Whether a call has all arguments of the function that it is in, and no others before them."""
+    if arguments.vararg is None or arguments.kwarg is None or arguments.args or arguments.posonlyargs:
+        return False
+    match node.args:
+        case [ast.Starred(value=ast.Name(id=name))] if name == arguments.vararg.arg:
+            return any(
+                keyword.arg is None and isinstance(keyword.value, ast.Name) and keyword.value.id == arguments.kwarg.arg
+                for keyword in node.keywords
+            )
+    return False
 
 
 def _is_main_guard(node: ast.If) -> bool:

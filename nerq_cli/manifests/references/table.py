@@ -523,6 +523,15 @@ CALLS: Final[tuple[CallPattern, ...]] = (
         bare_names="sentence-models",
     ),
     CallPattern(
+        id="langchain-init-chat-model",
+        loader="langchain-huggingface",
+        libraries=_LANGCHAIN,
+        functions=("init_chat_model",),
+        argument=(0, "model"),
+        kind_argument=("model_provider",),
+        needs_kind=True,
+    ),
+    CallPattern(
         id="langchain-hugging-face-dataset",
         loader="langchain",
         libraries=_LANGCHAIN,
@@ -1282,6 +1291,10 @@ FORMS: Final[tuple[FormPattern, ...]] = (
     FormPattern(id="kernels-dependencies", summary="`[tool.kernels.dependencies]` of `pyproject.toml`"),
     FormPattern(id="modelfile", summary="`FROM` and `ADAPTER` of a Modelfile, with an address of the Hub"),
     FormPattern(id="router-id", summary="ids of hosted models (`openai/gpt-4o`) in settings", certainty="likely"),
+    FormPattern(
+        id="keyword-model-name-or-path",
+        summary="`model_name_or_path=` and the like in calls of any function in Python",
+    ),
     FormPattern(
         id="model-constant",
         summary="constants, settings and keys in Python named after a model, with the id of a known publisher",
