@@ -35,7 +35,9 @@ _PRINTERS: Final = frozenset(
 _PYTHONS: Final = compile_late(r"(?:.*/)?(?:python|pypy)(?:3(?:\.\d+)?)?(?:\.exe)?|\$\{?PYTHON\}?")
 _ASSIGNMENT: Final = compile_late(r"(?:export\s+|set\s+)?([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _VARIABLE: Final = compile_late(r"\$(?:([A-Za-z_]\w*)|\{(\w+)(?::?[-=]([^{}]*))?\})")
-_ARRAY: Final = compile_late(r"^[ \t]*(?:declare -a |local |readonly |export )?([A-Za-z_]\w*)=\(([^()]*)\)", re.MULTILINE)
+_ARRAY: Final = compile_late(
+    r"^[ \t]*(?:declare -a |local |readonly |export )?([A-Za-z_]\w*)=\(([^()]*)\)", re.MULTILINE
+)
 _ARRAY_ITEM: Final = compile_late(r"#[^\n]*|\"([^\"\n]*)\"|'([^'\n]*)'|([^\s\"'#]+)")
 _ARRAY_USE: Final = compile_late(r"\$\{(\w+)\[[@*]\]\}")
 #: Most items of a list that commands are read with.
@@ -259,7 +261,9 @@ class _Shell:
         programs = [word.text for word in words]
         if self.read_python is not None and any(_PYTHONS.fullmatch(program) for program in programs):
             self.read_python(body, line)
-        elif any(program in {"bash", "sh", "ssh", "sbatch", "RUN"} for program in programs) and len(body) <= _MAX_HEREDOC:
+        elif (
+            any(program in {"bash", "sh", "ssh", "sbatch", "RUN"} for program in programs) and len(body) <= _MAX_HEREDOC
+        ):
             for command in split_commands(body, line):
                 self.run(command)
         else:

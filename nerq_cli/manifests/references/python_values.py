@@ -160,7 +160,7 @@ class ModuleAnalysis:
             children = list(self._visit(node, scope, conditional=conditional, target=target))
             pending.extend(reversed(children))
 
-    def _visit(  # noqa: C901, PLR0912
+    def _visit(  # noqa: C901, PLR0911, PLR0912
         self, node: ast.AST, scope: Scope, *, conditional: bool, target: str
     ) -> Iterator[tuple[ast.AST, Scope, bool, str]]:
         """Record one node, and yield its children with the scope and the assigned name that apply to them."""
@@ -416,7 +416,9 @@ class ModuleAnalysis:
             self._forwarded = {}
             for call in self.calls:
                 function = call.scope.node
-                if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) and _hands_on(call.node, function.args):
+                if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) and _hands_on(
+                    call.node, function.args
+                ):
                     self._forwarded.setdefault(function.name, call)
         return self._forwarded.get(name)
 
@@ -566,6 +568,8 @@ class ModuleAnalysis:
         if in_class and called == "__init__" and function.parent is not None:
             called = getattr(function.parent.node, "name", called)
         for call in self._find_calls(called)[:MAX_VALUES]:
+            if not in_class and _is_method_call(call.node):
+                continue  # of another function with the same name
             value = next((keyword.value for keyword in call.node.keywords if keyword.arg == name), None)
             if value is None and 0 <= position < len(call.node.args):
                 value = call.node.args[position]
@@ -775,6 +779,11 @@ def _split_sum(node: ast.BinOp) -> list[ast.expr]:
         parts.append(current.right)
         current = current.left
     return [current, *reversed(parts)]
+
+
+def _is_method_call(node: ast.Call) -> bool:
+    """Whether a call is one of a method of an object, and not of a function of the file through a job system."""
+    return isinstance(node.func, ast.Attribute) and node.func.attr not in _REMOTE_CALLS
 
 
 def _hands_on(node: ast.Call, arguments: ast.arguments) -> bool:

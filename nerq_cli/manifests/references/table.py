@@ -653,7 +653,9 @@ CALLS: Final[tuple[CallPattern, ...]] = (
     CallPattern(
         id="load-from-hub",
         loader="",
-        libraries=split_words("huggingface_sb3 ultralyticsplus audiocraft* yolov5* transformers mlc_llm* happytransformer"),
+        libraries=split_words(
+            "huggingface_sb3 ultralyticsplus audiocraft* yolov5* transformers mlc_llm* happytransformer"
+        ),
         functions=("load_from_hub", "YOLO", "*.get_pretrained", "cached_file", "MLCEngine", "AsyncMLCEngine"),
         argument=(0, "repo_id", "path_or_repo_id", "model", "name"),
         filename=("filename",),
