@@ -276,15 +276,21 @@ def _parse_parts(data: bytes, error: UnreadableError, builder: ReferenceBuilder)
     kept: list[bytes] = []
     has_valid = False
     for block in _join_blocks(text):
-        try:
-            has_valid |= bool(parse(block).body)
-            kept.append(block)
-        except UnreadableError:
-            kept.append(b"\n" * block.count(b"\n"))
+        is_valid = _has_statements(block)
+        has_valid |= is_valid
+        kept.append(block if is_valid else b"\n" * block.count(b"\n"))
     if not has_valid:
         raise error
     builder.note = f"{error}: only the valid statements of it were read"
     return parse(b"".join(kept))
+
+
+def _has_statements(text: bytes) -> bool:
+    """Whether a text is valid and has a statement."""
+    try:
+        return bool(parse(text).body)
+    except UnreadableError:
+        return False
 
 
 def _join_blocks(data: bytes) -> Iterator[bytes]:

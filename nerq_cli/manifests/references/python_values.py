@@ -160,7 +160,7 @@ class ModuleAnalysis:
             children = list(self._visit(node, scope, conditional=conditional, target=target))
             pending.extend(reversed(children))
 
-    def _visit(  # noqa: C901, PLR0912
+    def _visit(  # noqa: C901, PLR0911, PLR0912
         self, node: ast.AST, scope: Scope, *, conditional: bool, target: str
     ) -> Iterator[tuple[ast.AST, Scope, bool, str]]:
         """Record one node, and yield its children with the scope and the assigned name that apply to them."""
