@@ -35,7 +35,9 @@ _PRINTERS: Final = frozenset(
 _PYTHONS: Final = compile_late(r"(?:.*/)?(?:python|pypy)(?:3(?:\.\d+)?)?(?:\.exe)?|\$\{?PYTHON\}?")
 _ASSIGNMENT: Final = compile_late(r"(?:export\s+|set\s+)?([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _VARIABLE: Final = compile_late(r"\$(?:([A-Za-z_]\w*)|\{(\w+)(?::?[-=]([^{}]*))?\})")
-_ARRAY: Final = compile_late(r"^[ \t]*(?:declare -a |local |readonly |export )?([A-Za-z_]\w*)=\(([^()]*)\)", re.MULTILINE)
+_ARRAY: Final = compile_late(
+    r"^[ \t]*(?:declare -a |local |readonly |export )?([A-Za-z_]\w*)=\(([^()]*)\)", re.MULTILINE
+)
 _ARRAY_ITEM: Final = compile_late(r"#[^\n]*|\"([^\"\n]*)\"|'([^'\n]*)'|([^\s\"'#]+)")
 _ARRAY_USE: Final = compile_late(r"\$\{(\w+)\[[@*]\]\}")
 #: Most items of a list that commands are read with.
@@ -272,7 +274,7 @@ class _Shell:
         from nerq_cli.manifests.references.find import find_references
 
         name = next((word.rpartition("/")[2] for word in words[1:] if _WRITTEN_FILE.fullmatch(word)), "")
-        if not name and words[0] in {"kubectl", "oc", "helm"}:
+        if not name and words and words[0] in {"kubectl", "oc", "helm"}:
             name = "manifest.yaml"
         if not name or len(body) > _MAX_HEREDOC:
             return

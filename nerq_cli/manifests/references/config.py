@@ -287,7 +287,10 @@ class SettingsReader:
                 self.builder.add(hub_id, node.line, "key-dataset", "certain" if self.is_training else "likely")
 
     def _item_key(self, name: str, item: Node) -> str:
-        return name if isinstance(item.data, str) else f"{name}[]" if name in {"dataset", "datasets"} else ""
+        if isinstance(item.data, str):
+            return name
+        row = _KEYS.get(name)
+        return "datasets[]" if row is not None and row.kind == "dataset" else ""
 
     def _read_variables(self, node: Node, parent: Node) -> bool:
         """Read a mapping or list of environment variables."""

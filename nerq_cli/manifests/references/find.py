@@ -162,10 +162,12 @@ def _read_compose(text: str, builder: ReferenceBuilder) -> None:
 
 
 def _may_set(data: bytes) -> bool:
-    """Whether a settings file or script may have a reference: it has a slash and a word about models."""
-    return b"/" in data and _SETTING_WORD.search(data) is not None
+    """Whether a settings file or script may have a reference: a text of the form of one and a word about models."""
+    return (b"/" in data or _BARE_NAME.search(data) is not None) and _SETTING_WORD.search(data) is not None
 
 
+#: Names without a namespace, by their begin, and the key of a dataset that may have one.
+_BARE_NAME: Final = compile_late(rb"gpt2|bert-|t5-|albert-|xlnet-|xlm-|dataset_path")
 _SETTING_WORD: Final = compile_late(
     rb"odel|hf|HF_|hugging|Hugging|repo_?id|okenizer|dapter|lora|llm|embed|eranker|ataset|encoder|kernels|space"
     rb"|transformers|diffusers|snapshot_download|ramalama|checkpoint|backbone|pretrained|MODEL|REPO|LLM|EMBED|RERANK|DATASET|CHECKPOINT|SPACE|TOKENIZER|LORA|ADAPTER",

@@ -69,8 +69,11 @@ _LOCAL_DIRECTORIES: Final = frozenset(
 #: Names of directories and files that training runs and data sets have.
 _LOCAL_NAME: Final = compile_late(
     r"(?:checkpoint|ckpt|epoch|step|global_?step|iter|fold|run|version|seed|exp)s?[-_]?\d+(?:[-_]\w+)?"
-    r"|(?:final|best|last|latest)(?:[-_](?:model|checkpoint|ckpt))?|checkpoint|train|test|val|valid|validation|dev"
-    r"|images?|labels?|annotations?",
+    r"|(?:final|best|last|latest)(?:[-_](?:model|checkpoint|ckpt))?|checkpoint",
+)
+#: Names of the parts of data sets, which settings name as directories.
+_PART_NAMES: Final = frozenset(
+    {"train", "test", "val", "valid", "validation", "dev", "images", "labels", "annotations"}
 )
 _MEDIA_TYPES: Final = frozenset(
     ["application", "audio", "chemical", "font", "image", "message", "multipart", "text", "video"]
@@ -178,9 +181,7 @@ def is_local_path(text: str) -> bool:
         or "/" in name
         or text.endswith("/")
         or _FILE_NAME.fullmatch(text.lower()) is not None
-        or bool(
-            slash and (namespace.lower() in _LOCAL_DIRECTORIES or _LOCAL_NAME.fullmatch(name.lower()) is not None)
-        )
+        or bool(slash and (namespace.lower() in _LOCAL_DIRECTORIES or _LOCAL_NAME.fullmatch(name.lower()) is not None))
     )
 
 
@@ -333,6 +334,8 @@ def interpret(text: str, kind: ReferenceKind, context: Literal["hub", "router", 
     found = parse_id(text, kind)
     if found is None and context == "hub" and ":" in text and "://" not in text:
         found = parse_id(text.partition(":")[0], kind)
-    if found is not None and context == "setting" and "/" not in found.name:
-        return None
+    if found is not None and context == "setting":
+        _, slash, name = found.name.partition("/")
+        if not slash or (kind == "dataset" and name in _PART_NAMES):
+            return None
     return found

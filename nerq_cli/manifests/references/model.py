@@ -11,9 +11,10 @@ from nerq_cli.inventory import Location
 #: ``hosted-model``: a model behind a service, by the id of a router (``openai/gpt-4o``), no repository of the Hub.
 ReferenceKind: TypeAlias = Literal["model", "dataset", "space", "kernel", "hosted-model"]
 
-#: ``certain``: a known loader with a literal, or with a name that is bound to one literal only. ``likely``: a default
-#: that can be overridden, one of several values, or a setting whose name and value fit. ``possible``: a text of the
-#: form of an id near a word about models; listed on request, never scored.
+#: ``certain``: a known loader with a literal, with a name that is bound to one literal only, with each item of a loop
+#: over literals, or with what calls in the file pass; and settings of known programs. ``likely``: a default that can
+#: be overridden, one of several values, or a setting whose name and value fit. ``possible``: a text of the form of an
+#: id near a word about models; listed on request, never scored.
 Certainty: TypeAlias = Literal["certain", "likely", "possible"]
 
 #: The certainties, the highest first.
@@ -25,7 +26,8 @@ class Reference(msgspec.Struct, frozen=True, kw_only=True, order=True):
 
     location: Location
     kind: ReferenceKind
-    #: Repository id as written (``Qwen/Qwen3-4B``, ``gpt2``), without the prefix or URL around it.
+    #: Repository id (``Qwen/Qwen3-4B``, ``gpt2``), without the prefix or URL around it, and with the namespace that the
+    #: loader adds (``sentence-transformers/all-MiniLM-L6-v2`` for ``all-MiniLM-L6-v2``).
     name: str
     #: Commit, tag or branch as written; empty if there is none. ``v1`` for version 1 of a kernel.
     revision: str = ""

@@ -56,6 +56,8 @@ _CALLERS: Final = {
     "run_in_executor": 1,
     "lru_cache": 0,
 }
+#: Keywords whose value is a model of the Hub or a directory.
+_MODEL_KEYWORDS: Final = frozenset({"model_name_or_path", "pretrained_model_name_or_path", "base_model_name_or_path"})
 #: Methods that save a model to a directory.
 _SAVERS: Final = frozenset({"save_pretrained", "save_model", "save_pretrained_merged", "save_to_disk"})
 _PROCESS_FUNCTIONS: Final = frozenset(
@@ -250,15 +252,21 @@ def _parse_parts(data: bytes, error: UnreadableError, builder: ReferenceBuilder)
     kept: list[bytes] = []
     has_valid = False
     for block in _join_blocks(text):
-        try:
-            has_valid |= bool(parse(block).body)
-            kept.append(block)
-        except UnreadableError:
-            kept.append(b"\n" * block.count(b"\n"))
+        is_valid = _has_statements(block)
+        has_valid |= is_valid
+        kept.append(block if is_valid else b"\n" * block.count(b"\n"))
     if not has_valid:
         raise error
     builder.note = f"{error}: only the valid statements of it were read"
     return parse(b"".join(kept))
+
+
+def _has_statements(text: bytes) -> bool:
+    """Whether a text is valid and has a statement."""
+    try:
+        return bool(parse(text).body)
+    except UnreadableError:
+        return False
 
 
 def _join_blocks(data: bytes) -> Iterator[bytes]:
@@ -345,12 +353,24 @@ class _PythonReader:
         if origin in _PROCESS_FUNCTIONS:
             self._read_command(node, scope)
             return
-        rows = _INDEX.get(last)
-        if not rows:
-            return
-        for row in rows:
+        if origin == f"?.{last}" and (forwarded := self.analysis.find_forwarded(last)) is not None:
+            origin = self.analysis.find_origin(forwarded[0].func, forwarded[1])
+            last = origin.rpartition(".")[2]
+        for row in _INDEX.get(last, ()):
             if self._fits(row, origin) and self._read_row(row, node, scope, origin):
                 return
+        self._read_keywords(node, scope)
+
+    def _read_keywords(self, node: ast.Call, scope: Scope) -> None:
+        """Add the model of a call of any function that names its argument as the libraries of the Hub do."""
+        for keyword in node.keywords:
+            if keyword.arg not in _MODEL_KEYWORDS:
+                continue
+            for value in self.analysis.evaluate(keyword.value, scope):
+                hub_id = parse_id(value.text)
+                if hub_id is not None and "/" in hub_id.name and self.saved.get(value.text, node.lineno) >= node.lineno:
+                    certainty = _lower("certain", is_certain=value.is_certain)
+                    self.builder.add(hub_id, node.lineno, "keyword-model-name-or-path", certainty)
 
     def _fits(self, row: CallPattern, origin: str) -> bool:
         root, _, rest = origin.partition(".")

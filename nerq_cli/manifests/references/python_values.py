@@ -143,6 +143,7 @@ class ModuleAnalysis:
         self._functions: dict[str, list[Scope]] = defaultdict(list)
         self._options: dict[str, list[Binding]] = defaultdict(list)
         self._object_attributes: dict[str, list[Binding]] = defaultdict(list)
+        self._forwarded: dict[str, CallSite] | None = None
         self._calls_by_name: dict[str, list[CallSite]] | None = None
         self._steps = 0
         self._collect(tree)
@@ -159,7 +160,7 @@ class ModuleAnalysis:
             children = list(self._visit(node, scope, conditional=conditional, target=target))
             pending.extend(reversed(children))
 
-    def _visit(  # noqa: C901, PLR0912
+    def _visit(  # noqa: C901, PLR0911, PLR0912
         self, node: ast.AST, scope: Scope, *, conditional: bool, target: str
     ) -> Iterator[tuple[ast.AST, Scope, bool, str]]:
         """Record one node, and yield its children with the scope and the assigned name that apply to them."""
@@ -409,6 +410,18 @@ class ModuleAnalysis:
             current = current.parent
         return []
 
+    def find_forwarded(self, name: str) -> tuple[ast.Call, Scope] | None:
+        """Return the call to which a function of the file hands all its arguments (``*args, **kwargs``)."""
+        if self._forwarded is None:
+            self._forwarded = {}
+            for call in self.calls:
+                function = call.scope.node
+                if isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)) and _hands_on(
+                    call.node, function.args
+                ):
+                    self._forwarded.setdefault(function.name, call)
+        return self._forwarded.get(name)
+
     # Values of expressions -------------------------------------------------------------------------------------------
 
     def evaluate(self, node: ast.expr | None, scope: Scope, depth: int = 0) -> list[Value]:  # noqa: C901, PLR0911
@@ -555,6 +568,8 @@ class ModuleAnalysis:
         if in_class and called == "__init__" and function.parent is not None:
             called = getattr(function.parent.node, "name", called)
         for call in self._find_calls(called)[:MAX_VALUES]:
+            if not in_class and _is_method_call(call.node):
+                continue  # of another function with the same name
             value = next((keyword.value for keyword in call.node.keywords if keyword.arg == name), None)
             if value is None and 0 <= position < len(call.node.args):
                 value = call.node.args[position]
@@ -764,6 +779,24 @@ def _split_sum(node: ast.BinOp) -> list[ast.expr]:
         parts.append(current.right)
         current = current.left
     return [current, *reversed(parts)]
+
+
+def _is_method_call(node: ast.Call) -> bool:
+    """Whether a call is one of a method of an object, and not of a function of the file through a job system."""
+    return isinstance(node.func, ast.Attribute) and node.func.attr not in _REMOTE_CALLS
+
+
+def _hands_on(node: ast.Call, arguments: ast.arguments) -> bool:
+    """Whether a call has all arguments of the function that it is in, and no others before them."""
+    if arguments.vararg is None or arguments.kwarg is None or arguments.args or arguments.posonlyargs:
+        return False
+    match node.args:
+        case [ast.Starred(value=ast.Name(id=name))] if name == arguments.vararg.arg:
+            return any(
+                keyword.arg is None and isinstance(keyword.value, ast.Name) and keyword.value.id == arguments.kwarg.arg
+                for keyword in node.keywords
+            )
+    return False
 
 
 def _is_main_guard(node: ast.If) -> bool:

@@ -523,6 +523,15 @@ CALLS: Final[tuple[CallPattern, ...]] = (
         bare_names="sentence-models",
     ),
     CallPattern(
+        id="langchain-init-chat-model",
+        loader="langchain-huggingface",
+        libraries=_LANGCHAIN,
+        functions=("init_chat_model",),
+        argument=(0, "model"),
+        kind_argument=("model_provider",),
+        needs_kind=True,
+    ),
+    CallPattern(
         id="langchain-hugging-face-dataset",
         loader="langchain",
         libraries=_LANGCHAIN,
@@ -644,7 +653,9 @@ CALLS: Final[tuple[CallPattern, ...]] = (
     CallPattern(
         id="load-from-hub",
         loader="",
-        libraries=split_words("huggingface_sb3 ultralyticsplus audiocraft* yolov5* transformers mlc_llm* happytransformer"),
+        libraries=split_words(
+            "huggingface_sb3 ultralyticsplus audiocraft* yolov5* transformers mlc_llm* happytransformer"
+        ),
         functions=("load_from_hub", "YOLO", "*.get_pretrained", "cached_file", "MLCEngine", "AsyncMLCEngine"),
         argument=(0, "repo_id", "path_or_repo_id", "model", "name"),
         filename=("filename",),
@@ -1282,6 +1293,10 @@ FORMS: Final[tuple[FormPattern, ...]] = (
     FormPattern(id="kernels-dependencies", summary="`[tool.kernels.dependencies]` of `pyproject.toml`"),
     FormPattern(id="modelfile", summary="`FROM` and `ADAPTER` of a Modelfile, with an address of the Hub"),
     FormPattern(id="router-id", summary="ids of hosted models (`openai/gpt-4o`) in settings", certainty="likely"),
+    FormPattern(
+        id="keyword-model-name-or-path",
+        summary="`model_name_or_path=` and the like in calls of any function in Python",
+    ),
     FormPattern(
         id="model-constant",
         summary="constants, settings and keys in Python named after a model, with the id of a known publisher",
