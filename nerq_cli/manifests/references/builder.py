@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from msgspec.structs import replace
 
@@ -10,6 +10,8 @@ from nerq_cli.inventory import Location
 from nerq_cli.manifests.references.ids import HubId
 from nerq_cli.manifests.references.model import CERTAINTIES, Certainty, FileReferences, Reference, ReferenceKind
 
+#: Ids of the rows for texts that are no call or setting which loads.
+TEXT_PATTERNS: Final = frozenset({"hub-url", "model-constant", "near-model-word"})
 #: Most references kept of one file.
 MAX_REFERENCES: Final = 1_000
 
@@ -24,7 +26,7 @@ class ReferenceBuilder:
     def __init__(self, path: str) -> None:
         self.path = path
         self.note = ""
-        self._found: dict[tuple[str, str, int, str], Reference] = {}
+        self._found: dict[_Key, Reference] = {}
 
     def add(  # noqa: PLR0913 - the fields of a reference
         self,
@@ -60,7 +62,7 @@ class ReferenceBuilder:
         self._keep(reference)
 
     def _keep(self, reference: Reference) -> None:
-        key = (reference.kind, reference.name, reference.location.line, reference.filename)
+        key = _Key(_identify(reference), reference.location.line, reference.filename)
         old = self._found.get(key)
         if old is None:
             if len(self._found) >= MAX_REFERENCES:
@@ -72,24 +74,57 @@ class ReferenceBuilder:
 
     def has(self, kind: ReferenceKind, name: str) -> bool:
         """Whether there is a reference of a kind and name."""
-        return any(key[:2] == (kind, name) for key in self._found)
+        return any(key.load[:2] == (kind, name) for key in self._found)
 
     def add_reference(self, reference: Reference, line: int) -> None:
         """Add a reference of a part of the file, with its line in the file."""
         self._keep(replace(reference, location=Location(path=self.path, line=line)))
 
     def finish(self) -> FileReferences:
-        """Return the references by line, without those that repeat a more certain one of the same name."""
-        best: dict[tuple[str, str], int] = {}
+        """Return the references by line, without those that repeat a more certain one.
+
+        One of another revision, or that runs code of the repository, is no repetition, unless no call loads it.
+        """
+        best: dict[tuple[object, ...], int] = {}
         for reference in self._found.values():
-            key = reference.kind, reference.name
-            best[key] = min(best.get(key, len(CERTAINTIES)), _rank(reference))
+            for key in (_identify(reference), (reference.kind, reference.name)):
+                best[key] = min(best.get(key, len(CERTAINTIES)), _rank(reference))
         kept = (
             reference
             for reference in self._found.values()
-            if reference.certainty == "certain" or _rank(reference) <= best[reference.kind, reference.name]
+            if reference.certainty == "certain"
+            or _rank(reference)
+            <= best[(reference.kind, reference.name) if reference.pattern in TEXT_PATTERNS else _identify(reference)]
         )
         return FileReferences(path=self.path, references=tuple(sorted(kept)), note=self.note)
+
+
+class _Key(NamedTuple):
+    """What makes a reference of a file another one than the rest."""
+
+    load: _Load
+    line: int
+    filename: str
+
+
+class _Load(NamedTuple):
+    """What is loaded: the name alone leaves open which content, and whether its code is run."""
+
+    kind: str
+    name: str
+    revision: str
+    is_revision_known: bool
+    trusts_remote_code: bool
+
+
+def _identify(reference: Reference) -> _Load:
+    return _Load(
+        reference.kind,
+        reference.name,
+        reference.revision,
+        reference.is_revision_known,
+        bool(reference.trust_remote_code),
+    )
 
 
 def _rank(reference: Reference) -> int:

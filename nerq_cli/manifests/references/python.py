@@ -397,15 +397,15 @@ class _PythonReader:
         kind = self._find_kind(row, node, scope)
         if kind is None:
             return True
-        revision, is_known = self._find_revision(row, node, scope)
         filename = self._find_text(row.filename, node, scope)
         trust = self._find_flag("trust_remote_code", node, scope)
-        values = list(self._find_values(row.argument, node, scope))
+        values = [(found, row.revision) for found in self._find_values(row.argument, node, scope)]
         for keyword in row.other_arguments:
-            values += self._find_values((keyword,), node, scope)
+            argument = row.own_revisions.get(keyword, row.revision)
+            values += [(found, argument) for found in self._find_values((keyword,), node, scope)]
         loader = row.loader or ("" if origin.startswith(("?", ".")) else origin.partition(".")[0])
         applied = False
-        for found in values:
+        for found, revision_argument in values:
             text = _strip_prefix(found.value.text, row.prefixes)
             if text is None:
                 continue
@@ -415,6 +415,7 @@ class _PythonReader:
                 continue
             certainty = _lower(row.certainty, is_certain=found.value.is_certain and self._is_sure(hub_id, row, origin))
             name, _, tag = hub_id.name.partition("@")
+            revision, is_known = self._find_revision(revision_argument, node, scope)
             self.builder.add(
                 hub_id._replace(name=name, revision=hub_id.revision or tag),
                 found.line,
@@ -490,9 +491,9 @@ class _PythonReader:
         text = values[0].text if len(values) == 1 else ""
         return text if text.isprintable() else ""
 
-    def _find_revision(self, row: CallPattern, node: ast.Call, scope: Scope) -> tuple[str, bool]:
+    def _find_revision(self, revision: Argument, node: ast.Call, scope: Scope) -> tuple[str, bool]:
         """Return the revision that a call states, and whether that is known."""
-        for part in row.revision:
+        for part in revision:
             if isinstance(part, str) and "." in part:
                 values = [found.value for found in self._find_member(part, node, scope)]
                 if len(values) == 1:

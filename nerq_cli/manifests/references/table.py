@@ -6,6 +6,7 @@ positions (from 0) and keywords; the first one present counts.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
 import msgspec
@@ -35,7 +36,10 @@ class CallPattern(msgspec.Struct, frozen=True, kw_only=True):
     kind_argument: Argument = ()
     #: Whether only calls with that argument count.
     needs_kind: bool = False
+    #: Argument with the revision of the weights; that of code beside them (``code_revision``) is another one.
     revision: Argument = ("revision",)
+    #: The same for further ids whose revision is not that of the first one.
+    own_revisions: Mapping[int | str, Argument] = {}
     filename: Argument = ()
     #: Prefixes of which an id must have one, and which are removed.
     prefixes: tuple[str, ...] = ()
@@ -195,6 +199,7 @@ CALLS: Final[tuple[CallPattern, ...]] = (
         functions=("*.from_pretrained", "*.from_pipe"),
         argument=_PRETRAINED,
         other_arguments=("custom_pipeline",),
+        own_revisions={"custom_pipeline": ("custom_revision",)},
     ),
     CallPattern(
         id="diffusers-from-single-file",
@@ -234,7 +239,6 @@ CALLS: Final[tuple[CallPattern, ...]] = (
         libraries=_TRANSFORMERS,
         functions=("*.from_pretrained", "AutoConfig.from_pretrained", "*.get_config_dict"),
         argument=_PRETRAINED,
-        revision=("revision", "code_revision"),
         filename=("gguf_file",),
         bare_names="models",
     ),
@@ -409,7 +413,7 @@ CALLS: Final[tuple[CallPattern, ...]] = (
         functions=("LLM", "EngineArgs", "AsyncEngineArgs", "ModelConfig"),
         argument=(0, "model"),
         other_arguments=("tokenizer", "speculative_model"),
-        revision=("revision", "tokenizer_revision", "code_revision"),
+        own_revisions={"tokenizer": ("tokenizer_revision", "revision"), "speculative_model": ()},
         bare_names="models",
     ),
     CallPattern(

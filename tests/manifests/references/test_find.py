@@ -145,3 +145,79 @@ def test_nothing_is_raised_for_damaged_files(data: st.DataObject) -> None:
     for reference in found.references:
         assert reference.name.isprintable()
         assert reference.revision.isprintable()
+
+
+COMMIT = "a" * 40
+
+
+def rows(path: str, text: str) -> list[tuple[str, str, str]]:
+    return [(item.name, item.revision, item.certainty) for item in find_references(path, text.encode()).references]
+
+
+@pytest.mark.parametrize(
+    ("head", "floating"),
+    [
+        ("import os\n", 'os.getenv("M", "acme/x")'),
+        ('import dataclasses\n@dataclasses.dataclass\nclass Cfg:\n    m: str = "acme/x"\n', "Cfg.m"),
+    ],
+)
+def test_a_likely_reference_of_another_revision_is_no_repetition(head: str, floating: str) -> None:
+    text = (
+        f"{head}from transformers import AutoModel\nAutoModel.from_pretrained({floating})\n"
+        f'AutoModel.from_pretrained("acme/x", revision="{COMMIT}")\n'
+    )
+    assert rows("a.py", text) == [("acme/x", "", "likely"), ("acme/x", COMMIT, "certain")]
+
+
+def test_a_likely_reference_that_runs_remote_code_is_no_repetition() -> None:
+    text = (
+        "import os\nfrom transformers import AutoModel\n"
+        'AutoModel.from_pretrained("acme/x")\n'
+        'AutoModel.from_pretrained(os.getenv("M", "acme/x"), trust_remote_code=True)\n'
+    )
+    found = find_references("a.py", text.encode()).references
+    assert [(item.certainty, item.trust_remote_code) for item in found] == [("certain", None), ("likely", True)]
+
+
+def test_a_likely_reference_of_the_same_revision_is_a_repetition() -> None:
+    text = (
+        "import os\nfrom transformers import AutoModel\n"
+        'AutoModel.from_pretrained("acme/x")\nAutoModel.from_pretrained(os.getenv("M", "acme/x"))\n'
+    )
+    assert rows("a.py", text) == [("acme/x", "", "certain")]
+
+
+def test_a_constant_is_no_load_of_its_own() -> None:
+    text = (
+        'from transformers import AutoModel\nMODEL_ID = "Qwen/Qwen3-4B"\n'
+        f'AutoModel.from_pretrained(MODEL_ID, revision="{COMMIT}")\n'
+    )
+    assert rows("a.py", text) == [("Qwen/Qwen3-4B", COMMIT, "certain")]
+
+
+def test_two_revisions_in_one_line_are_two_references() -> None:
+    text = (
+        "from transformers import AutoModel\n"
+        f'a, b = AutoModel.from_pretrained("acme/x"), AutoModel.from_pretrained("acme/x", revision="{COMMIT}")\n'
+    )
+    assert rows("a.py", text) == [("acme/x", "", "certain"), ("acme/x", COMMIT, "certain")]
+
+
+@pytest.mark.parametrize(
+    ("call", "revisions"),
+    [
+        (f'transformers.AutoModel.from_pretrained("acme/x", code_revision="{COMMIT}")', {"acme/x": ""}),
+        (f'vllm.LLM("acme/x", code_revision="{COMMIT}")', {"acme/x": ""}),
+        (
+            f'vllm.LLM("acme/x", tokenizer="acme/t", tokenizer_revision="{COMMIT}")',
+            {"acme/x": "", "acme/t": COMMIT},
+        ),
+        (
+            f'diffusers.DiffusionPipeline.from_pretrained("acme/x", custom_pipeline="acme/p", revision="{COMMIT}")',
+            {"acme/x": COMMIT, "acme/p": ""},
+        ),
+    ],
+)
+def test_only_the_revision_of_the_weights_pins_them(call: str, revisions: dict[str, str]) -> None:
+    found = rows("a.py", f"import {call.partition('.')[0]}\n{call}\n")
+    assert {name: revision for name, revision, _ in found} == revisions
