@@ -13,10 +13,11 @@ from nerq_cli.ecosystems import (
     GITHUB,
     OTHER,
     EcosystemId,
-    HubEcosystem,
     Kind,
     RegistryApi,
     get_ecosystem,
+    get_hub_ecosystem,
+    is_hub,
     normalise_name,
 )
 from nerq_cli.problem import Problem
@@ -503,9 +504,8 @@ def _get_release(package: Package, version: str) -> Release:
 
 @lru_cache(maxsize=1_024)
 def _find_kind(ecosystem_id: EcosystemId, groups: tuple[str, ...], direct: bool) -> Kind:  # noqa: FBT001 - a fact
-    ecosystem = get_ecosystem(ecosystem_id)
-    if isinstance(ecosystem, HubEcosystem):
-        return ecosystem.kind
+    if is_hub(ecosystem_id):
+        return get_hub_ecosystem(ecosystem_id).kind
     kinds = {group.partition(":")[0] for group in groups}
     if kinds == {MCP_GROUP} and direct:
         return "mcp-server"

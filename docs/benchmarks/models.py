@@ -134,12 +134,12 @@ def serve_hub(delay: float) -> Iterator[Hub]:
 
 
 def write_sources(folder: Path, count: int, size: int) -> None:
-    """Write source files of the standard library, as long as ``size``; one in ten refers to a model."""
+    """Write source files of about ``size`` bytes, made of files of the standard library; one in ten names a model."""
     library = Path(sysconfig.get_paths()["stdlib"])
     texts = [
-        text
-        for path in sorted(library.rglob("*.py"))
-        if "lib2to3" not in path.parts and (text := path.read_text("utf-8", "replace"))
+        text.replace("from __future__", "# from __future__")
+        for path in sorted(library.glob("*.py"))
+        if len(text := path.read_text("utf-8", "replace")) < size
     ]
     chooser = random.Random(1)
     for number in range(count):
@@ -148,8 +148,8 @@ def write_sources(folder: Path, count: int, size: int) -> None:
         call = f'AutoModel.from_pretrained("lumen{number % 50}/tiny-bert")' if number % 10 == 0 else ""
         if number % 5 < 4:
             text = f"# {number}\nfrom transformers import AutoModel\n" if call else f"# {number}\n"
-            while len(text) < size - 2_000:
-                text += chooser.choice(texts)[: size - len(text)].rpartition("\ndef ")[0] + "\n"
+            while len(text) < size:
+                text += chooser.choice(texts) + "\n"
             path.with_suffix(".py").write_text(f"{text}\n{call}\n")
         else:
             text = f"// {number}\n" + "export const add = (a, b) => a + b; // adds\n" * (size // 44)
@@ -197,7 +197,7 @@ def summarise(values: list[float]) -> str:
 
 def search(folder: Path) -> None:
     """Time the search for references."""
-    write_sources(folder, 5_000, 41_000)
+    write_sources(folder, 5_000, 33_000)
     total = sum(path.stat().st_size for path in folder.rglob("*.*"))
     with tempfile.TemporaryDirectory() as cache:
         env = {**os.environ, "NERQ_CACHE_DIR": cache}

@@ -343,9 +343,9 @@ def _collect_marks(release: Release, evidence: Evidence, options: ScanOptions) -
 
 def list_marked_rules(settings: PolicySettings) -> list[str]:
     """Return the ids of the rules in force that look at more than a score."""
-    policies = [policy for policy in (settings, *(entry.policy for entry in settings.subtrees)) if policy.levels]
-    if not policies:  # by default none is in force
+    if not settings.levels and not settings.subtrees:  # by default none is in force
         return []
+    policies = [policy for policy in (settings, *(entry.policy for entry in settings.subtrees)) if policy.levels]
     return [
         rule.id
         for rule in RULES

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec.structs import replace
 
 from nerq_cli import scoring
 from nerq_cli.ecosystems import get_ecosystem, is_hub
 from nerq_cli.facts import Absent, Fact, Found, Metadata, Unknown
-from nerq_cli.hub_facts import NO_REVISION, HubEvidence, HubReference, HubRepository
 from nerq_cli.inventory import Declaration, Dependency, Package
 from nerq_cli.policy.assessment import pack_metadata
 from nerq_cli.report.model import Assessment
@@ -19,10 +18,14 @@ from nerq_cli.resolve.resolver import build_dependency
 if TYPE_CHECKING:
     from nerq_cli.application.assess import ScanOptions
     from nerq_cli.application.evidence_run import EvidenceProvider
+    from nerq_cli.hub_facts import HubEvidence, HubReference, HubRepository
     from nerq_cli.policy import State
 
 #: A repository and the revision that is asked for: empty for that of its main branch.
 RepositoryKey: TypeAlias = tuple[Package, str]
+#: What the declarations of one row have in common: package, revision, why it is not looked up, and the commit that the
+#: cache of huggingface_hub has for the revision; empty if none, or if the revision is a commit.
+_GroupKey: TypeAlias = tuple[Package, str, str, str]
 #: Where the version of a floating reference comes from that the client of the Hub downloaded before.
 CACHED_COMMIT: Final = "version in use: the commit in the cache of huggingface_hub"
 #: Libraries whose version decides how the files of a model are loaded.
@@ -60,8 +63,8 @@ def find_loaders(declarations: Iterable[Declaration]) -> tuple[tuple[str, str], 
 
 def list_repositories(declarations: Sequence[Declaration]) -> Iterator[Dependency]:
     """Yield every repository at each revision, sorted, as far as the project states it."""
-    for key, items in _group_declarations(declarations):
-        yield _build_dependency(key.package, key.revision, items, None)
+    for (package, revision, _, _), items in _group_declarations(declarations):
+        yield _build_dependency(package, revision, items, None)
 
 
 def assess_repositories(
@@ -75,7 +78,11 @@ def assess_repositories(
     ``loaders`` are the versions of the libraries that load models (:func:`find_loaders`).
     """
     groups = _group_declarations(declarations)
-    keys = [(key.package, key.cached_commit or key.revision) for key, _ in groups if not key.skip_reason]
+    keys = [
+        (package, cached_commit or revision)
+        for (package, revision, skip_reason, cached_commit), _ in groups
+        if not skip_reason
+    ]
     evidence = provider.collect_repositories(keys) if keys else {}
     for (package, revision, skip_reason, cached_commit), items in groups:
         if skip_reason:
@@ -88,21 +95,11 @@ def assess_repositories(
             yield _assess_repository(package, revision, items, facts, options)
 
 
-class _GroupKey(NamedTuple):
-    """What the declarations of one row have in common."""
-
-    package: Package
-    revision: str
-    skip_reason: str
-    #: Commit that the cache of huggingface_hub has for the revision; empty if none, or if the revision is a commit.
-    cached_commit: str
-
-
 def _group_declarations(declarations: Sequence[Declaration]) -> list[tuple[_GroupKey, list[Declaration]]]:
     """Return the declarations of each repository and revision, sorted."""
     grouped: dict[_GroupKey, list[Declaration]] = {}
     for item in declarations:
-        key = _GroupKey(item.package, item.requirement, item.skip_reason, item.locked_version)
+        key = (item.package, item.requirement, item.skip_reason, item.locked_version)
         grouped.setdefault(key, []).append(item)
     return sorted(grouped.items(), key=lambda group: group[0])
 
@@ -162,6 +159,8 @@ def _explain_unknown(score: scoring.Score, state: State) -> Iterator[str]:
 
 def _is_missing(fact: Fact[HubRepository]) -> bool:
     """Return whether the Hub has no repository of this name; one without the revision is there."""
+    from nerq_cli.hub_facts import NO_REVISION
+
     return isinstance(fact, Absent) and not fact.reason.startswith(NO_REVISION)
 
 
@@ -191,6 +190,7 @@ def _collect_marks(evidence: HubEvidence, options: ScanOptions) -> int | None:
 def _describe_reference(
     revision: str, declarations: Sequence[Declaration], loaders: tuple[tuple[str, str], ...]
 ) -> HubReference:
+    from nerq_cli.hub_facts import HubReference
     from nerq_cli.targets import COMMAND_LINE
 
     stated = {declaration.trusts_remote_code for declaration in declarations}

@@ -104,6 +104,8 @@ def get_ecosystem(ecosystem_id: EcosystemId) -> Ecosystem:  # noqa: C901, PLR091
 ECOSYSTEMS: Final[tuple[Ecosystem, ...]] = tuple(
     ecosystem for ecosystem in map(get_ecosystem, get_args(EcosystemId)) if ecosystem.registry_api in ("pypi", "npm")
 )
+#: By id. A test with isinstance would read each attribute of the protocol, and compile patterns.
+_HUB: Final[dict[str, HubEcosystem]] = {ecosystem.id: ecosystem for ecosystem in HUB_ECOSYSTEMS}
 _ADVISORY_ECOSYSTEMS: Final[dict[str, Ecosystem]] = {
     ecosystem.id: ecosystem for ecosystem in map(get_ecosystem, get_args(EcosystemId)) if ecosystem.has_advisories
 }
@@ -121,7 +123,7 @@ def normalise_name(ecosystem_id: EcosystemId, name: str) -> str:
 
 def is_hub(ecosystem_id: EcosystemId) -> bool:
     """Return whether an ecosystem is a kind of repository of the Hugging Face Hub."""
-    return isinstance(get_ecosystem(ecosystem_id), HubEcosystem)
+    return ecosystem_id in _HUB
 
 
 def get_hub_ecosystem(ecosystem_id: EcosystemId) -> HubEcosystem:
@@ -130,10 +132,9 @@ def get_hub_ecosystem(ecosystem_id: EcosystemId) -> HubEcosystem:
     Raises:
         ValueError: it is another ecosystem.
     """
-    ecosystem = get_ecosystem(ecosystem_id)
-    if not isinstance(ecosystem, HubEcosystem):
-        raise ValueError(f"{ecosystem_id} is not on the Hub")  # noqa: TRY004 - a value, not a type
-    return ecosystem
+    if ecosystem_id not in _HUB:
+        raise ValueError(f"{ecosystem_id} is not on the Hub")
+    return _HUB[ecosystem_id]
 
 
 def get_prefix(ecosystem_id: EcosystemId) -> str:

@@ -7,8 +7,10 @@ A version is a commit, because only a commit never changes its content.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
+
+import msgspec
 
 from nerq_cli.ecosystems.listed import ListedEcosystem
 from nerq_cli.ecosystems.protocol import (
@@ -71,7 +73,7 @@ _OTHER_PAGES: Final = frozenset(
 )
 
 
-class HubLink(NamedTuple):
+class HubLink(msgspec.Struct, frozen=True):
     """The repository that an address on the Hub leads to."""
 
     ecosystem: EcosystemId

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Generic, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
 from nerq_cli.fetch.concurrency import INITIAL_CONCURRENCY, MAX_CONCURRENCY
-from nerq_cli.fetch.rate_limits import RateLimit
 from nerq_cli.inventory import Subject
+
+if TYPE_CHECKING:
+    from nerq_cli.fetch.rate_limits import RateLimit
 
 S = TypeVar("S", bound=Subject)
 T = TypeVar("T")

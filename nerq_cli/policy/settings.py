@@ -88,12 +88,14 @@ class PolicySettings(msgspec.Struct, frozen=True, kw_only=True):
         that of several directories.
         """
         own = self._find_own_threshold(dependency, threshold)
+        if not self.subtrees:  # the usual case
+            return own
         subtrees = self.select_subtrees(dependency.locations)
         return max((own, *(entry.policy.find_threshold(dependency, entry.threshold) for entry in subtrees)))
 
     def find_dimension_thresholds(self, dependency: Dependency) -> Mapping[str, float]:
         """Return the mean that each dimension of the score of a dependency must reach; of several the highest one."""
-        subtrees = self.select_subtrees(dependency.locations)
+        subtrees = self.select_subtrees(dependency.locations) if self.subtrees else ()
         if not subtrees:
             return self.dimension_thresholds
         merged = dict(self.dimension_thresholds)

@@ -158,7 +158,7 @@ def test_only_a_whole_commit_is_a_pin() -> None:
     ],
 )
 def test_a_link_leads_to_its_repository(path: str, link: tuple[str, str, str] | None) -> None:
-    assert huggingface.parse_hub_path(path) == link
+    assert huggingface.parse_hub_path(path) == (link and huggingface.HubLink(*link))
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_a_link_leads_to_its_repository(path: str, link: tuple[str, str, str] | 
     ],
 )
 def test_a_uri_leads_to_its_repository(text: str, link: tuple[str, str, str] | None) -> None:
-    assert huggingface.parse_hub_uri(text) == link
+    assert huggingface.parse_hub_uri(text) == (link and huggingface.HubLink(*link))
 
 
 @given(st.text(max_size=80))

@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from nerq_cli.manifests.discovery.git_index import TrackedFiles
 from nerq_cli.manifests.discovery.gitignore import (
     IgnoreRules,
     find_work_tree,
@@ -19,6 +18,9 @@ from nerq_cli.manifests.discovery.gitignore import (
     rules_of_work_tree,
 )
 from nerq_cli.manifests.read_file import is_directory, os_error_reason
+
+if TYPE_CHECKING:
+    from nerq_cli.manifests.discovery.git_index import TrackedFiles
 
 #: Deepest directory searched, in levels.
 MAX_DEPTH: Final = 64
@@ -88,7 +90,7 @@ def walk_files(
     """
     ignored = Ignored() if ignored is None else ignored
     work_tree = find_work_tree(top)
-    pending = [_Directory(str(top), rules_above(top), None if work_tree is None else TrackedFiles(work_tree))]
+    pending = [_Directory(str(top), rules_above(top), None if work_tree is None else _open_index(work_tree))]
     while pending:
         directory = pending.pop()
         try:
@@ -108,6 +110,12 @@ def walk_files(
             pending += reversed(subfolders)
 
 
+def _open_index(work_tree: Path) -> TrackedFiles:
+    from nerq_cli.manifests.discovery.git_index import TrackedFiles  # a scan of single files does without
+
+    return TrackedFiles(work_tree)
+
+
 def _enter(directory: _Directory, names: set[str]) -> _Directory | None:
     """Return a directory with the rules inside of it; None if it is not searched.
 
@@ -122,7 +130,7 @@ def _enter(directory: _Directory, names: set[str]) -> _Directory | None:
         is_submodule = directory.tracked is not None and directory.tracked.is_submodule(directory.folder)
         if directory.is_ignored and not is_submodule:
             return None
-        directory = directory._replace(rules=rules_of_work_tree(folder), tracked=TrackedFiles(folder), is_ignored=False)
+        directory = directory._replace(rules=rules_of_work_tree(folder), tracked=_open_index(folder), is_ignored=False)
     return directory._replace(rules=directory.rules + rules_in(folder)) if ".gitignore" in names else directory
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, TypeAlias
 from nerq_cli.manifests.references import python
 from nerq_cli.manifests.references.builder import ReferenceBuilder, UnreadableError
 from nerq_cli.manifests.references.commands import Word, read_script, read_variable, read_words
-from nerq_cli.manifests.references.ids import HubId, interpret, parse_address, parse_id
+from nerq_cli.manifests.references.ids import HubId, interpret, parse_address, parse_id, parse_kernel_version
 from nerq_cli.manifests.references.known_names import DATASETS, MODEL, is_known_namespace
 from nerq_cli.manifests.references.model import Certainty, ReferenceKind
 from nerq_cli.manifests.references.table import KEYS, KeyPattern
@@ -131,8 +131,7 @@ def read_pyproject(text: str, builder: ReferenceBuilder) -> None:
         hub_id = parse_id(name, "kernel")
         if hub_id is None or "/" not in name:
             continue
-        text_version = text_of(version)
-        revision = f"v{text_version}" if text_version.isdigit() else text_version
+        revision = parse_kernel_version(text_of(version))
         builder.add(hub_id, version.line, "kernels-dependencies", "certain", loader="kernels", revision=revision)
     reader = SettingsReader(builder)
     for name, table in tool.items():

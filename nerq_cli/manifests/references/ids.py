@@ -211,6 +211,21 @@ def is_service_only(text: str) -> bool:
     )
 
 
+def parse_kernel_version(text: str) -> str:
+    """Return the branch or tag of a version of a kernel: ``v1`` for 1, ``v0.1.2`` for ``==0.1.2``.
+
+    A range (``>=0.0.1``), which several tags may meet, is returned as it is.
+    """
+    text = text.strip()
+    number = text.removeprefix("==").strip()
+    return f"v{number}" if number.replace(".", "").isdigit() else text
+
+
+def is_version_range(revision: str) -> bool:
+    """Whether the revision of a kernel is a range of versions, and neither a branch, a tag nor a commit."""
+    return revision.startswith(("<", ">", "=", "!", "~")) or "," in revision
+
+
 def is_router_id(text: str) -> bool:
     """Whether a text has the form of an id of a router: up to four parts of id characters, and a variant."""
     return (

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from nerq_cli.manifests.references.builder import ReferenceBuilder, UnreadableError
 from nerq_cli.manifests.references.commands import read_arguments, read_script
-from nerq_cli.manifests.references.ids import HubId, interpret, is_hosted, parse_address, parse_id
+from nerq_cli.manifests.references.ids import HubId, interpret, is_hosted, parse_address, parse_id, parse_kernel_version
 from nerq_cli.manifests.references.known_names import (
     DATASET_BUILDERS,
     DATASETS,
@@ -557,7 +557,7 @@ class _PythonReader:
                 return f"v{argument.value}", True
             texts = {value.text for value in self.analysis.evaluate(argument, owner)}
             if len(texts) == 1 and all(text.isprintable() for text in texts):
-                return texts.pop(), True
+                return (parse_kernel_version(texts.pop()) if part == "version" else texts.pop()), True
             return "", False
         return "", True
 

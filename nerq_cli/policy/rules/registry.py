@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from nerq_cli.ecosystems import HubEcosystem, get_ecosystem, is_hub
+from nerq_cli.ecosystems import get_ecosystem, get_hub_ecosystem, is_hub
 from nerq_cli.inventory import Location, Package
 from nerq_cli.policy.assessment import Assessment
 from nerq_cli.policy.findings import Finding
@@ -30,7 +30,7 @@ def _find_unlisted(rule_input: RuleInput) -> Iterator[Finding]:
             locations_by_package.setdefault(dependency.package, {}).update(dict.fromkeys(dependency.locations))
     for package, locations in locations_by_package.items():
         ecosystem = get_ecosystem(package.ecosystem)
-        noun = ecosystem.kind if isinstance(ecosystem, HubEcosystem) else "package"
+        noun = get_hub_ecosystem(ecosystem.id).kind if is_hub(ecosystem.id) else "package"
         yield Finding(
             text=f"{ecosystem.registry_name} has no {noun} of this name",
             purl=package.purl,

@@ -15,7 +15,7 @@ from nerq_cli.policy.verdict import count_known
 from nerq_cli.report import wording
 from nerq_cli.report.model import Report, SourceStatus
 from nerq_cli.report.projects import group_by_project, report_for_project
-from nerq_cli.report.terminal import comparison, listing, table
+from nerq_cli.report.terminal import listing, table
 from nerq_cli.report.terminal.layout import Page, Span, cell_width, wrap_text
 from nerq_cli.report.terminal.problems import format_position
 from nerq_cli.signals.signal import format_count
@@ -50,7 +50,10 @@ def render_text(report: Report, options: RenderOptions) -> str:
     elif report.exit != ExitStatus.PASSED:
         page.add_paragraph("FAIL  not every dependency file could be read", "bad")
     page.add_gap()
-    comparison.add_comparison(page, report, limit=None if is_long else comparison.MAX_CHANGES)
+    if report.comparison is not None:
+        from nerq_cli.report.terminal import comparison
+
+        comparison.add_comparison(page, report, limit=None if is_long else comparison.MAX_CHANGES)
     counted = [finding for finding in report.findings if finding.waiver is None]
     for rule, findings in group_by_rule(counted).items():
         limit = len(findings) if is_long else _MAX_FINDINGS
