@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from nerq_cli.inventory import Location
 from nerq_cli.manifests.references.ids import HubId
-from nerq_cli.manifests.references.model import CERTAINTIES, Certainty, FileReferences, Reference, ReferenceKind
+from nerq_cli.manifests.references.model import CERTAINTIES, Certainty, FileReferences, Reference
 
 #: Ids of the rows for texts that are no call or setting which loads.
 TEXT_PATTERNS: Final = frozenset({"hub-url", "model-constant", "near-model-word"})

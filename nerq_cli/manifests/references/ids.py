@@ -128,12 +128,12 @@ _PROVIDERS: Final = frozenset(
         """
     )
 )
-#: Those of them that no loader takes for a namespace of the Hub: routers, and services whose weights are not published.
+#: Those of them that are no namespace of the Hub: routers, and services whose weights are not published.
 _CLOSED_PROVIDERS: Final = frozenset(
     split_words(
         """
-        anthropic azure azure_ai bedrock bedrock_converse cohere_chat fireworks_ai gemini github_copilot groq hosted_vllm
-        litellm litellm_proxy lm_studio ollama ollama_chat openrouter sagemaker_chat together_ai vercel_ai_gateway
+        anthropic azure azure_ai bedrock bedrock_converse cohere_chat fireworks_ai gemini github_copilot groq
+        hosted_vllm litellm litellm_proxy lm_studio ollama ollama_chat openrouter sagemaker_chat together_ai vercel_ai_gateway
         vertex_ai watsonx x-ai
         """
     )
@@ -352,7 +352,8 @@ def _is_other_pair(text: str) -> bool:
 def interpret(text: str, kind: ReferenceKind, context: Literal["hub", "router", "setting"]) -> HubId | None:
     """Return what a text refers to in a place that takes Hub ids, router ids, or either.
 
-    ``hub``: an id is a repository, unless only a service has the model. ``router``: ``huggingface/owner/name`` is a repository, all others are hosted.
+    ``hub``: an id is a repository, unless only a service has the model. ``router``: ``huggingface/owner/name`` is a
+    repository, all others are hosted.
     ``setting``: an id with a slash, hosted if a provider or only a service has it.
     """
     if context == "router" or (context == "setting" and kind == "model" and "/" in text):

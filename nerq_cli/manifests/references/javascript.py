@@ -57,6 +57,10 @@ _TYPES: Final[dict[str, ReferenceKind]] = {"model": "model", "dataset": "dataset
 _CONTINUING: Final = frozenset(["??", "||", "&&", "?", ":", "+", ".", "?.", "(", "=>"])
 #: Longest clause of an import, in tokens.
 _MAX_CLAUSE: Final = 400
+#: Longest text between ``class`` and its body, in tokens.
+_MAX_CLASS_HEAD: Final = 60
+#: Most classes of a file that are told apart.
+_MAX_CLASSES: Final = 200
 _OPEN: Final = {"(": ")", "[": "]", "{": "}"}
 _CLOSE: Final = frozenset(_OPEN.values())
 
@@ -139,9 +143,15 @@ class _ScriptReader:
         self.properties: dict[str, list[int]] = defaultdict(list)
         #: Positions of values that are defaults of parameters or of members that a pattern takes.
         self.defaults: set[int] = set()
+        #: Brackets of the bodies of classes, by name and by position with the end.
+        self.classes: dict[str, int] = {}
+        self.class_ends: dict[int, int] = {}
+        #: Name of the object, or position of the class, that has a value of ``properties``; empty if it is not known.
+        self.owners: dict[int, str | int] = {}
 
     def read(self) -> None:
         self._find_imports()
+        self._find_classes()
         self._find_assignments()
         for index, token in enumerate(self.tokens):
             if token.kind == "name" and self._text(index + 1) == "(":
@@ -237,15 +247,51 @@ class _ScriptReader:
                 self.imports[text] = package, "*" if is_whole else text
             position += 1
 
-    def _find_assignments(self) -> None:
+    def _find_classes(self) -> None:
+        opened: list[int] = []
+        body = 0
         for index, token in enumerate(self.tokens):
-            if token.text == "=" and token.kind == "mark":
+            text = self._text(index)
+            if token.kind == "name" and text == "class" and self._text(index - 1) not in {".", "?.", ":"}:
+                head = range(index + 1, index + _MAX_CLASS_HEAD)
+                body = next((position for position in head if self._text(position) == "{"), 0)
+                if body and len(self.class_ends) < _MAX_CLASSES:
+                    self.classes[self._text(index + 1)] = body
+                    self.class_ends[body] = len(self.tokens)
+            elif text == "{":
+                opened.append(index)
+            elif text == "}" and opened:
+                start = opened.pop()
+                if start in self.class_ends:
+                    self.class_ends[start] = index
+
+    def _find_class_at(self, index: int) -> int:
+        """Return the body of the innermost class around a token; -1 if there is none."""
+        return max((start for start, end in self.class_ends.items() if start < index < end), default=-1)
+
+    def _find_owner(self, qualifier: str, index: int) -> str | int:
+        """Return what ``qualifier.`` stands for at a token: the class for ``this``, or the name of an object."""
+        return self._find_class_at(index) if qualifier == "this" else self.classes.get(qualifier, qualifier)
+
+    def _find_assignments(self) -> None:  # noqa: C901 - a row for each form
+        opened: list[tuple[int, str]] = []
+        for index, token in enumerate(self.tokens):
+            if token.kind == "mark" and token.text == "{":
+                opened.append((index, self._find_literal_name(index)))
+            elif token.kind == "mark" and token.text == "}" and opened:
+                opened.pop()
+            elif token.text == "=" and token.kind == "mark":
                 position = index - 1
                 name = self._find_assigned_name(position)
                 if name:
                     is_member = self._text(name - 1) in {".", "static", "readonly", "private", "public", "protected"}
                     store = self.properties if is_member else self.values
                     store[self.tokens[name].text].append(index + 1)
+                    if self._text(name - 1) == ".":
+                        self.owners[index + 1] = self._find_owner(self._text(name - 2), index)
+                    elif self._text(name - 1) not in {"const", "let", "var"}:
+                        is_field = is_member or (opened and opened[-1][0] in self.class_ends)
+                        self.owners[index + 1] = self._find_class_at(index) if is_field else ""
                     if not is_member and self._is_default(name):
                         self.defaults.add(index + 1)
                     if not is_member and self._text(name - 1) not in {"const", "let", "var"}:
@@ -257,6 +303,25 @@ class _ScriptReader:
                 and self._text(index - 2) in {"{", ","}
             ):
                 self.properties[self.tokens[index - 1].text].append(index + 1)
+                self.owners[index + 1] = opened[-1][1] if opened else ""
+
+    def _find_literal_name(self, index: int) -> str:
+        """Return the name that an object literal is assigned to, as a variable or as a member of another one."""
+        if self._text(index - 1) == "=":
+            name = self._find_assigned_name(index - 2)
+            return self._text(name) if name else ""
+        return self.tokens[index - 2].text if index > 1 and self._text(index - 1) == ":" else ""
+
+    def _select_owned(self, qualifier: str, name: str, index: int) -> list[int]:
+        """Return the values of ``qualifier.name``: those of the object, or those of objects that it may be."""
+        positions = self.properties.get(name, [])
+        owner = self._find_owner(qualifier, index)
+        owned = [position for position in positions if self.owners.get(position, "") == owner]
+        if owned:
+            return owned
+        if isinstance(owner, int) and owner >= 0:
+            return [position for position in positions if self.owners.get(position, "") == ""]
+        return [position for position in positions if not isinstance(self.owners.get(position, ""), int)]
 
     def _is_default(self, name: int) -> bool:
         """Whether ``name = value`` is a parameter with its default, or a member of a pattern with one."""
@@ -342,7 +407,7 @@ class _ScriptReader:
             return []
         if end == start + 1 or self._text(start + 1) in {"as", "!"}:
             return self._values_of(self.values.get(names[0], []), depth)
-        positions = self.properties.get(names[-1], [])
+        positions = self._select_owned(names[-2], names[-1], start) if len(names) > 1 else []
         if names[0] == "this" or "[" not in marks:
             values = self._values_of(positions, depth)
             return (

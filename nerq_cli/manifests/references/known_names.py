@@ -6,6 +6,8 @@ variable as often as a repository.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from nerq_cli.manifests.references.words import split_words
@@ -36,6 +38,28 @@ SENTENCE_MODEL: Final = compile_late(
 
 #: The namespace of these models.
 SENTENCE_NAMESPACE: Final = "sentence-transformers"
+
+_CONVERTED_WHISPER: Final = "Systran/faster-whisper"
+_DISTILLED_WHISPER: Final = "Systran/faster-distil-whisper"
+#: Repositories of the sizes that ``faster-whisper`` takes in place of an id (its ``utils.py``, release 1.2).
+WHISPER_SIZES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        **{
+            size: f"{_CONVERTED_WHISPER}-{size}"
+            for size in split_words(
+                "tiny tiny.en base base.en small small.en medium medium.en large-v1 large-v2 large-v3"
+            )
+        },
+        **{
+            f"distil-{size}": f"{_DISTILLED_WHISPER}-{size}"
+            for size in ("small.en", "medium.en", "large-v2", "large-v3")
+        },
+        "large": f"{_CONVERTED_WHISPER}-large-v3",
+        "distil-large-v3.5": "distil-whisper/distil-large-v3.5-ct2",
+        "large-v3-turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
+        "turbo": "mobiuslabsgmbh/faster-whisper-large-v3-turbo",
+    }
+)
 
 #: Datasets that ``datasets`` loads by a name without a namespace.
 DATASETS: Final = frozenset(

@@ -22,6 +22,7 @@ from nerq_cli.manifests.references.known_names import (
     NAMESPACES,
     SENTENCE_MODEL,
     SENTENCE_NAMESPACE,
+    WHISPER_SIZES,
     is_known_namespace,
 )
 from nerq_cli.manifests.references.model import Certainty, ReferenceKind
@@ -153,7 +154,7 @@ _KNOWN_ID: Final = compile_late(
 )
 #: A string with a slash, names of functions that take names without one, and the known ones of these.
 _ID_TEXT: Final = compile_late(
-    rb"""["'](?:[\w.{}:-]+/[\w.@:{}/-]*|/[\w.@:{}-]+)["']|hf download|huggingface-cli|vllm serve|hf://|huggingface\.co/|load_dataset|["'](?:distil|gpt2|bert-|roberta-|albert-|xlnet|xlm-|t5-|openai-gpt"""
+    rb"""["'](?:[\w.{}:%()-]+/[\w.@:{}%()/-]*|/[\w.@:{}-]+)["']|WhisperModel|whisperx|hf download|huggingface-cli|vllm serve|hf://|huggingface\.co/|load_dataset|["'](?:distil|gpt2|bert-|roberta-|albert-|xlnet|xlm-|t5-|openai-gpt"""
     rb"""|camembert|ctrl|transfo-xl|all-|paraphrase-|multi-qa|msmarco|stsb-|nli-|gtr-|sentence-t5|clip-ViT|quora-|static-"""
     rb"""|LaBSE|allenai-|average_word|use-cmlm|facebook-dpr)"""
 )
@@ -659,6 +660,8 @@ def _interpret(text: str, kind: ReferenceKind, row: CallPattern) -> HubId | None
     is_accepted = row.bare_names == "any"
     if hub_id.kind == "dataset":
         is_accepted |= name in DATASETS or (row.bare_names == "datasets" and _is_dataset_name(name))
+    elif row.bare_names == "whisper-sizes" and name in WHISPER_SIZES:
+        return hub_id._replace(name=WHISPER_SIZES[name])
     elif row.bare_names in {"models", "sentence-models"}:
         is_accepted |= MODEL.fullmatch(name) is not None
         if not is_accepted and row.bare_names == "sentence-models" and SENTENCE_MODEL.fullmatch(name):

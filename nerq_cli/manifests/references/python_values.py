@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from nerq_cli.manifests.references.words import split_words
+from nerq_cli.patterns import compile_late
 
 #: Most values of one expression.
 MAX_VALUES: Final = 50
@@ -57,6 +58,11 @@ MODEL_ID_VARIABLE: Final = "HF_MODEL_ID"
 #: Texts in addresses of the Hub.
 _ADDRESS_MARKS: Final = ("huggingface.co/", "hf://", "hf.co/")
 _STRING_METHODS: Final = frozenset({"strip", "lstrip", "rstrip"})
+#: Places of a value in a format, and its name in the group.
+_PERCENT: Final = compile_late(r"%(?:\((\w+)\))?s")
+_BRACES: Final = compile_late(r"\{(\w*)\}")
+#: Stands for an expression whose value is not known.
+_COMPUTED: Final = ast.Constant(None)
 _OPTION_DECORATORS: Final = frozenset({"option", "argument"})
 
 
@@ -440,6 +446,8 @@ class ModuleAnalysis:
                 return self.evaluate(value, scope, depth + 1)
             case ast.BinOp(left=left, op=ast.Add(), right=right):
                 return self._concatenate([left, right], scope, depth)
+            case ast.BinOp(left=ast.Constant(value=str() as template), op=ast.Mod(), right=right):
+                return self._concatenate(_fill_percent(template, right), scope, depth)
             case ast.BoolOp(op=ast.Or(), values=operands):
                 return _weaken(item for operand in operands for item in self.evaluate(operand, scope, depth + 1))
             case ast.IfExp(body=body, orelse=other):
@@ -625,6 +633,8 @@ class ModuleAnalysis:
         if function in {"str", "cast", "typing.cast"} and node.args:
             return self.evaluate(node.args[-1], scope, depth + 1)
         if isinstance(node.func, ast.Attribute):
+            if last == "format" and isinstance(node.func.value, ast.Constant):
+                return self._concatenate(_fill_braces(_text_of(node.func.value), node), scope, depth)
             if last in _STRING_METHODS and not node.args:
                 return [
                     Value(item.text.strip(), item.is_certain)
@@ -790,6 +800,38 @@ def _split_sum(node: ast.BinOp) -> list[ast.expr]:
         parts.append(current.right)
         current = current.left
     return [current, *reversed(parts)]
+
+
+def _fill_percent(template: str, values: ast.expr) -> list[ast.expr]:
+    """Return the parts of ``template % values``; one that is computed if a part is not plain ``%s`` or ``%(name)s``."""
+    items = list(values.elts) if isinstance(values, ast.Tuple) else [values]
+    parts: list[ast.expr] = []
+    for index, piece in enumerate(_PERCENT.split(template)):
+        if index % 2 == 0:
+            parts.append(ast.Constant(piece) if "%" not in piece else _COMPUTED)
+        elif piece:
+            selected = _select(values, ast.Constant(piece))
+            parts.append(selected[0] if len(selected) == 1 else _COMPUTED)
+        else:
+            parts.append(items.pop(0) if items else _COMPUTED)
+    return parts
+
+
+def _fill_braces(template: str, call: ast.Call) -> list[ast.expr]:
+    """Return the parts of ``template.format(…)``; one that is computed if a part is not plain ``{}`` or ``{name}``."""
+    parts: list[ast.expr] = []
+    position = 0
+    for index, piece in enumerate(_BRACES.split(template)):
+        if index % 2 == 0:
+            parts.append(ast.Constant(piece) if "{" not in piece else _COMPUTED)
+            continue
+        if piece.isdigit() or not piece:
+            value = _get_item(call.args, int(piece) if piece else position)
+            position += 1
+        else:
+            value = _get_keyword(call, piece)
+        parts.append(value if value is not None else _COMPUTED)
+    return parts
 
 
 def _hands_on(node: ast.Call, arguments: ast.arguments) -> bool:

@@ -44,7 +44,7 @@ class CallPattern(msgspec.Struct, frozen=True, kw_only=True):
     #: Prefixes of which an id must have one, and which are removed.
     prefixes: tuple[str, ...] = ()
     #: Names without a namespace that count: none, those of `known_names`, or any.
-    bare_names: Literal["none", "models", "sentence-models", "datasets", "any"] = "none"
+    bare_names: Literal["none", "models", "sentence-models", "whisper-sizes", "datasets", "any"] = "none"
     #: As in `ids.interpret`.
     context: Literal["hub", "router", "setting"] = "hub"
     #: Whether it is also a method of objects whose class is not known, in a file that imports the library.
@@ -454,9 +454,17 @@ CALLS: Final[tuple[CallPattern, ...]] = (
     CallPattern(
         id="faster-whisper",
         loader="faster-whisper",
-        libraries=("faster_whisper", "whisperx", "ctranslate2", "whisper_timestamped", "lightning_whisper_mlx"),
+        libraries=("faster_whisper", "whisperx"),
         functions=("WhisperModel", "load_model", "load_align_model", "download_model", "BatchedInferencePipeline"),
         argument=(0, "model_size_or_path", "whisper_arch", "model_name", "size_or_id"),
+        bare_names="whisper-sizes",
+    ),
+    CallPattern(
+        id="whisper-load-model",
+        loader="whisper-timestamped",
+        libraries=("ctranslate2", "whisper_timestamped", "lightning_whisper_mlx"),
+        functions=("WhisperModel", "load_model", "download_model"),
+        argument=(0, "model_size_or_path", "model_name", "name"),
     ),
     CallPattern(
         id="whisperx-diarization",

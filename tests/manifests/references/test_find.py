@@ -235,12 +235,14 @@ def kinds(path: str, text: str) -> list[tuple[str, str]]:
     ("text", "expected"),
     [
         (
-            'from huggingface_hub import snapshot_download\nsnapshot_download(repo_id="microsoft/x", repo_type="dataset")',
+            'import huggingface_hub as h\nh.snapshot_download(repo_id="microsoft/x", repo_type="dataset")',
             [("dataset", "microsoft/x")],
         ),
         (
-            "from huggingface_hub import snapshot_download\n"
-            'REPO_ID = "microsoft/x"\nsnapshot_download(REPO_ID, repo_type="space")',
+            (
+                "from huggingface_hub import snapshot_download\n"
+                'REPO_ID = "microsoft/x"\nsnapshot_download(REPO_ID, repo_type="space")'
+            ),
             [("space", "microsoft/x")],
         ),
         ('from tools import fetch\nfetch(repo_id="microsoft/x", repo_type="dataset")', [("dataset", "microsoft/x")]),
@@ -322,3 +324,99 @@ def test_a_hosted_model_is_listed_once() -> None:
         "client.chat.completions.create(\n    model=MODEL,\n)\n"
     )
     assert kinds("a.py", text) == [("hosted-model", "Qwen/Qwen2.5-7B-Instruct")]
+
+
+@pytest.mark.parametrize(
+    ("expression", "name"),
+    [
+        ('"acme/%s" % X', "acme/m6"),
+        ('"%s/%s" % ("acme", X)', "acme/m6"),
+        ('"acme/%(x)s" % {"x": X}', "acme/m6"),
+        ('"acme/{}".format(X)', "acme/m6"),
+        ('"{1}/{0}".format(X, "acme")', "acme/m6"),
+        ('"{org}/{x}".format(org="acme", x=X)', "acme/m6"),
+    ],
+)
+def test_a_format_is_filled_with_constants(expression: str, name: str) -> None:
+    text = f'from transformers import AutoModel\nX = "m6"\nAutoModel.from_pretrained({expression})\n'
+    assert rows("a.py", text) == [(name, "", "certain")]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        '"acme/%d" % X',
+        '"acme/%s" % f()',
+        '"acme/%s-%s" % X',
+        '"acme/{}".format()',
+        '"acme/{:>9}".format(X)',
+        '"acme/{0.y}".format(X)',
+    ],
+)
+def test_a_format_with_another_part_is_computed(expression: str) -> None:
+    assert (
+        rows("a.py", f'from transformers import AutoModel\nX = "m6"\nAutoModel.from_pretrained({expression})\n') == []
+    )
+
+
+@pytest.mark.parametrize(
+    ("size", "name"),
+    [
+        ("large-v3", "Systran/faster-whisper-large-v3"),
+        ("tiny.en", "Systran/faster-whisper-tiny.en"),
+        ("distil-large-v3", "Systran/faster-distil-whisper-large-v3"),
+        ("turbo", "mobiuslabsgmbh/faster-whisper-large-v3-turbo"),
+        ("acme/own", "acme/own"),
+    ],
+)
+def test_a_size_of_faster_whisper_is_a_repository(size: str, name: str) -> None:
+    assert rows("a.py", f"from faster_whisper import WhisperModel\nWhisperModel({size!r})\n") == [(name, "", "certain")]
+
+
+SCRIPT = "import {pipeline} from '@huggingface/transformers';\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            (
+                "class A { constructor() { this.model = 'acme/one'; }\nrun() { return pipeline('x', this.model); } }\n"
+                "const cfg = {model: 'acme/two'};\nfunction f() { return pipeline('y', cfg.model); }\n"
+            ),
+            {"acme/one": 3, "acme/two": 5},
+        ),
+        (
+            (
+                "class A { model = 'acme/one';\nrun() { return pipeline('x', this.model); } }\n"
+                "class B { model = 'acme/two';\nrun() { return pipeline('y', this.model); } }\n"
+            ),
+            {"acme/one": 3, "acme/two": 5},
+        ),
+        (
+            (
+                "const a = {model: 'acme/one'};\nconst b = {model: 'acme/two'};\n"
+                "pipeline('x', a.model);\npipeline('x', b.model);\n"
+            ),
+            {"acme/one": 4, "acme/two": 5},
+        ),
+        (
+            (
+                "const c = {chat: {model: 'acme/one'}, embed: {model: 'acme/two'}};\n"
+                "pipeline('x', c.chat.model);\npipeline('x', c.embed.model);\n"
+            ),
+            {"acme/one": 3, "acme/two": 4},
+        ),
+        (
+            (
+                "const settings = {model: 'acme/one'};\nfunction f(options) { return pipeline('x', options.model); }\n"
+                "f(settings);\n"
+            ),
+            {"acme/one": 3},
+        ),
+    ],
+)
+def test_members_of_one_object_are_those_of_no_other_one(text: str, expected: dict[str, int]) -> None:
+    found = find_references("a.js", (SCRIPT + text).encode()).references
+    assert {item.name: item.location.line for item in found} == expected
+    assert len(found) == len(expected)
