@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import PurePosixPath
 from typing import Any, Final, TypeAlias
 
 from nerq_cli.manifests.references import python
@@ -76,6 +77,22 @@ _TRAINING_REFERENCES: Final = frozenset(
 )
 #: Keys that descriptions of evaluation tasks have beside ``dataset_path``.
 _TASK_KEYS: Final = frozenset({"task", "doc_to_text", "output_type", "test_split", "validation_split", "metric_list"})
+#: Keys of the settings of anything: a repository of code, the model of a car.
+_WEAK_KEYS: Final = frozenset({"model", "repo", "encoder", "backbone", "checkpoint"})
+#: Begins of words in keys of settings for models.
+_ABOUT_MODELS: Final = compile_late(
+    r"(?:^|_)(?:models?(?:_|$|type|id|name|path)|hf(?:_|$)|hugging|transformers?(?:_|$)|tokeni[sz]er|lora|gguf|quanti|embed|llms?(?:_|$)"
+    r"|v?llm|rerank|retriev|rag(?:_|$)|prompt|temperature|max_(?:new_)?(?:tokens|length|seq)|top_[kp](?:_|$)|batch_size|dtype|trust_remote"
+    r"|inference|generat|train|learning_rate|dataset|chat|assistant|agents?(?:_|$)|summari|classif|nlp|ml(?:_|$)|ai(?:_|$)"
+    r"|asr|tts|whisper|diffus|stable_|vision|gpus?(?:_|$)|cuda|tensor_parallel|pipeline|litellm|openai)"
+)
+#: Parts of the names of models.
+_MODEL_PART: Final = compile_late(
+    r"(?:^|[-_.])(?:\d+(?:\.\d+)?[bm]|v\d[\d.]*|(?:ro|distil|al|de)?bert\w*|gpt\w*|llama\w*|qwen\w*|mi[sx]tral\w*|gemma\w*|phi\d*|t5|bart"
+    r"|vit|clip|whisper|instruct\w*|chat|base|large|small|mini\w*|tiny|embed\w*|rerank\w*|lora|gguf|awq|gptq|diffusion|sdxl"
+    r"|flux\w*|encoder|llm|lm|ner|classifier|sentiment|finetuned?|ft|adapter|model)(?=$|[-_.])",
+    re.IGNORECASE,
+)
 _CLUSTER_VARIABLE: Final = compile_late(r"\$\((\w+)\)")
 _WORKFLOW_VARIABLE: Final = compile_late(r"\$\{\{\s*env\.(\w+)\s*\}\}")
 _ENV_LINE: Final = compile_late(
@@ -221,6 +238,8 @@ class SettingsReader:
         #: Whether the document has the settings of a training run, or describes an evaluation task.
         self.is_training = False
         self.is_task = False
+        #: Whether a key at the top of the document, or the name of the file, is about models.
+        self.is_about_models = False
         #: Environment variables of the document.
         self.variables: dict[str, tuple[str, bool]] = {}
 
@@ -230,6 +249,8 @@ class SettingsReader:
         keys = {_normalise(key) for key in top}
         self.is_training = bool(keys & _TRAINED_MODEL_KEYS) and len(keys & _TRAINING_KEYS) > 1
         self.is_task = "dataset_path" in keys and bool(keys & _TASK_KEYS)
+        stem = _normalise(PurePosixPath(self.builder.path).stem)
+        self.is_about_models = _is_about_models(keys - _WEAK_KEYS) or _is_about_models([stem])
         self.variables = _find_variables(node)
         for key, child in top.items() if top else [("", node)]:
             if not (is_compose and key == "models"):
@@ -385,14 +406,16 @@ class SettingsReader:
             return
         self._read_setting(row, name, node, parent, above)
 
-    def _read_setting(self, row: KeyPattern, name: str, node: Node, parent: Members, above: str) -> None:
+    def _read_setting(self, row: KeyPattern, name: str, node: Node, parent: Members, above: str) -> None:  # noqa: C901 - a rule for each key
         text = text_of(node)
         kind: ReferenceKind = row.kind
         if name in {"repo_id", "repo", "name"} and text_of(parent.get("repo_type")) in {"dataset", "space"}:
             kind = "dataset" if text_of(parent.get("repo_type")) == "dataset" else "space"
         if above == "dataset" and name in {"repo_id", "repo"}:
             kind = "dataset"
-        if name in {"repo", "encoder", "backbone", "checkpoint"} and not _is_about_models(parent, above):
+        around = {above, *(_normalise(key) for key in parent)} - {name}
+        is_weak = name in _WEAK_KEYS and not _is_about_models(around)
+        if is_weak and name != "model":
             return
         hub_id = interpret(text, kind, "setting")
         certainty: Certainty = row.certainty
@@ -411,6 +434,8 @@ class SettingsReader:
         pattern = row.id
         if hub_id.kind == "hosted-model":
             pattern = "router-id"
+        elif is_weak and certainty == "likely" and not self._is_model_name(hub_id):
+            certainty = "possible"  # the model of a car, a printer, a phone
         revision = next((text_of(parent[key]) for key in _REVISION_KEYS if key in parent), "")
         trust = {"true": True, "True": True, "false": False, "False": False}.get(
             text_of(parent.get("trust_remote_code"))
@@ -422,6 +447,15 @@ class SettingsReader:
             certainty,
             revision=revision if "$" not in revision else "",
             trust_remote_code=trust,
+        )
+
+    def _is_model_name(self, hub_id: HubId) -> bool:
+        """Whether an id is that of a model by its publisher, its name, or what else the file is about."""
+        return (
+            hub_id.is_address
+            or self.is_about_models
+            or is_known_namespace(hub_id.name)
+            or _MODEL_PART.search(hub_id.name.rpartition("/")[2]) is not None
         )
 
     def _read_address(self, name: str, node: Node, text: str) -> None:
@@ -629,11 +663,9 @@ def _split_word(word: Word) -> list[Word]:
     return [word]
 
 
-def _is_about_models(parent: Members, above: str) -> bool:
-    words = {*map(_normalise, parent), above}
-    return any(
-        part in word for word in words for part in ("model", "hf", "hub", "tokenizer", "lora", "gguf", "quant", "embed")
-    )
+def _is_about_models(words: Iterable[str]) -> bool:
+    """Whether one of the keys around a setting is one of settings for models."""
+    return any(_ABOUT_MODELS.search(word) for word in words)
 
 
 def _accept_known(hub_id: HubId | None) -> HubId | None:

@@ -133,8 +133,8 @@ _CLOSED_PROVIDERS: Final = frozenset(
     split_words(
         """
         anthropic azure azure_ai bedrock bedrock_converse cohere_chat fireworks_ai gemini github_copilot groq
-        hosted_vllm litellm litellm_proxy lm_studio ollama ollama_chat openrouter sagemaker_chat together_ai vercel_ai_gateway
-        vertex_ai watsonx x-ai
+        hosted_vllm litellm litellm_proxy lm_studio ollama ollama_chat openrouter sagemaker_chat together_ai
+        vercel_ai_gateway vertex_ai watsonx x-ai
         """
     )
 )

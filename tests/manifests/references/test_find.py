@@ -420,3 +420,37 @@ def test_members_of_one_object_are_those_of_no_other_one(text: str, expected: di
     found = find_references("a.js", (SCRIPT + text).encode()).references
     assert {item.name: item.location.line for item in found} == expected
     assert len(found) == len(expected)
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("a.yaml", "repo: actions/checkout\n"),
+        ("a.yaml", "github:\n  repo: actions/checkout\n"),
+        ("a.yaml", "remote:\n  repo: acme/tool\n  branch: main\n"),
+        ("a.yaml", "car: {model: ford/fiesta}\n"),
+        ("a.json", '{"printer": {"vendor": "hp", "model": "hp/deskjet"}}'),
+        ("a.toml", '[device]\nmodel = "acme/thermostat"\n'),
+    ],
+)
+def test_a_key_of_anything_names_no_model(path: str, text: str) -> None:
+    assert kinds(path, text) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("a.yaml", "hf:\n  repo: acme/x\n"),
+        ("a.yaml", "llm: {model: acme/x}\n"),
+        ("a.yaml", "model: acme/x\ntemperature: 0.2\n"),
+        ("models.yaml", "chat: {model: acme/x}\n"),
+        ("llm.json", '{"model": "acme/x"}'),
+    ],
+)
+def test_a_key_among_settings_for_models_names_one(path: str, text: str) -> None:
+    assert kinds(path, text) == [("model", "acme/x")]
+
+
+@pytest.mark.parametrize("name", ["Qwen/Qwen3-4B", "acme/law-7b", "acme/sentiment-bert", "acme/x-instruct"])
+def test_a_name_that_models_have_is_one_under_any_key(name: str) -> None:
+    assert kinds("a.yaml", f"x: {{model: {name}}}\n") == [("model", name)]
