@@ -42,7 +42,19 @@ _VARIABLE_KEYS: Final = frozenset(
         """
     )
 )
-_REVISION_KEYS: Final = ("revision", "model_revision", "hf_revision", "base_model_revision", "model_revision_id")
+#: Keys with a revision, and the start of the keys of which it is the revision.
+_REVISION_KEYS: Final = (
+    ("base_model_revision", "base_model"),
+    ("tokenizer_revision", "tokenizer"),
+    ("dataset_revision", "dataset"),
+    ("adapter_revision", "adapter"),
+    ("lora_revision", "lora"),
+    ("model_revision_id", "model"),
+    ("model_revision", "model"),
+    ("model_revision", "pretrained_model"),
+    ("hf_revision", ""),
+    ("revision", ""),
+)
 #: Keys whose values name no repositories of the Hub, whatever is below.
 _OTHER_KEYS: Final = frozenset(
     split_words(
@@ -436,7 +448,9 @@ class SettingsReader:
             pattern = "router-id"
         elif is_weak and certainty == "likely" and not self._is_model_name(hub_id):
             certainty = "possible"  # the model of a car, a printer, a phone
-        revision = next((text_of(parent[key]) for key in _REVISION_KEYS if key in parent), "")
+        revision = next(
+            (text_of(parent[key]) for key, start in _REVISION_KEYS if key in parent and name.startswith(start)), ""
+        )
         trust = {"true": True, "True": True, "false": False, "False": False}.get(
             text_of(parent.get("trust_remote_code"))
         )

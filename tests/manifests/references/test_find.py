@@ -454,3 +454,12 @@ def test_a_key_among_settings_for_models_names_one(path: str, text: str) -> None
 @pytest.mark.parametrize("name", ["Qwen/Qwen3-4B", "acme/law-7b", "acme/sentiment-bert", "acme/x-instruct"])
 def test_a_name_that_models_have_is_one_under_any_key(name: str) -> None:
     assert kinds("a.yaml", f"x: {{model: {name}}}\n") == [("model", name)]
+
+
+def test_a_revision_in_settings_is_that_of_its_own_key() -> None:
+    text = (
+        "model_name: acme/x\nbase_model: acme/base\ntokenizer: acme/t\n"
+        f"base_model_revision: {COMMIT}\ntokenizer_revision: v1\n"
+    )
+    found = find_references("models.yaml", text.encode()).references
+    assert {item.name: item.revision for item in found} == {"acme/x": "", "acme/base": COMMIT, "acme/t": "v1"}
