@@ -157,7 +157,7 @@ def test_only_a_whole_commit_is_a_pin() -> None:
         ("/buckets/a/b", None),
     ],
 )
-def test_a_link_leads_to_its_repository(path: str, link: tuple[str, str, str] | None) -> None:
+def test_a_link_leads_to_its_repository(path: str, link: tuple[EcosystemId, str, str] | None) -> None:
     assert huggingface.parse_hub_path(path) == (link and huggingface.HubLink(*link))
 
 
@@ -174,7 +174,7 @@ def test_a_link_leads_to_its_repository(path: str, link: tuple[str, str, str] | 
         ("//datasets", None),
     ],
 )
-def test_a_uri_leads_to_its_repository(text: str, link: tuple[str, str, str] | None) -> None:
+def test_a_uri_leads_to_its_repository(text: str, link: tuple[EcosystemId, str, str] | None) -> None:
     assert huggingface.parse_hub_uri(text) == (link and huggingface.HubLink(*link))
 
 
