@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from nerq_cli import scoring
 from nerq_cli.ecosystems import get_ecosystem, is_hub
 from nerq_cli.facts import Absent, Fact, Found, Metadata, Unknown
-from nerq_cli.inventory import Declaration, Dependency, Package
+from nerq_cli.inventory import MCP_GROUP, Declaration, Dependency, Package
 from nerq_cli.policy.assessment import pack_metadata
 from nerq_cli.report.model import Assessment
 from nerq_cli.resolve.resolver import build_dependency
@@ -54,6 +54,7 @@ def find_loaders(declarations: Iterable[Declaration]) -> tuple[tuple[str, str], 
                 (declaration.package.name, version)
                 for declaration in declarations
                 if declaration.ecosystem == ecosystem.id
+                and declaration.group != MCP_GROUP  # in an environment of its own
                 and declaration.package.name in LOADERS
                 and (version := declaration.locked_version or ecosystem.parse_pin(declaration.requirement) or "")
             }
