@@ -21,7 +21,7 @@ from nerq_cli.config.schema import build_schema
 from nerq_cli.config.table import SETTINGS, THRESHOLD_TABLES
 from nerq_cli.config.template import render_template
 from nerq_cli.config.values import format_duration
-from nerq_cli.ecosystems import NPM, PYPI
+from nerq_cli.ecosystems import HF_DATASET, HF_KERNEL, HF_MODEL, NPM, PYPI, EcosystemId
 from nerq_cli.errors import ConfigError, ExitStatus
 from nerq_cli.inventory import Package
 from nerq_cli.policy.age import parse_duration
@@ -371,6 +371,47 @@ def test_a_private_pattern_names_itself() -> None:
     assert find_private_pattern(config, Package(ecosystem=NPM, name="@acme/web")) == "@acme/*"
     assert find_private_pattern(config, Package(ecosystem=PYPI, name="one")) == "one"
     assert find_private_pattern(config, Package(ecosystem=PYPI, name="requests")) == ""
+
+
+@pytest.mark.parametrize(
+    ("pattern", "ecosystem", "name", "matches"),
+    [
+        ("hf:acme/secretmodel", HF_MODEL, "acme/secretmodel", True),
+        ("hf:acme/*", HF_MODEL, "Acme/SecretModel", True),  # the Hub answers to any case
+        ("acme/*", HF_MODEL, "ACME/one", True),
+        ("hf:Acme/*", HF_DATASET, "acme/rows", True),
+        ("huggingface:acme/*", HF_KERNEL, "acme/kernel", True),
+        ("hf-dataset:acme/*", HF_DATASET, "acme/rows", True),
+        ("hf-dataset:acme/*", HF_MODEL, "acme/rows", False),
+        ("npm:lodash", NPM, "lodash", True),
+        ("npm:lodash", PYPI, "lodash", False),
+        ("PyPI:Acme_*", PYPI, "acme-tools", True),
+        ("pypi:acme-*", NPM, "acme-tools", False),
+        ("npm:@acme/*", NPM, "@acme/web", True),
+    ],
+)
+def test_a_pattern_with_an_ecosystem_covers_that_ecosystem(
+    pattern: str, ecosystem: EcosystemId, name: str, *, matches: bool
+) -> None:
+    package = Package(ecosystem=ecosystem, name=name)
+    expected = pattern if matches else ""
+    assert find_private_pattern(Config(private=(pattern,)), package) == expected
+    assert find_public_pattern(Config(public=(pattern,)), package) == expected
+
+
+@pytest.mark.parametrize("key", ["private", "public"])
+@pytest.mark.parametrize("pattern", ["hg:acme/*", "pkg:npm/lodash", ":acme"])
+def test_a_pattern_with_an_ecosystem_that_does_not_exist_is_refused(tmp_path: Path, key: str, pattern: str) -> None:
+    assert messages(tmp_path, f'{key} = ["{pattern}"]') == [
+        f"{key} has a pattern that begins with an ecosystem that is not known"
+    ]
+
+
+@pytest.mark.parametrize("pattern", ["npm:*", "hf:", "pypi:?*"])
+def test_a_pattern_of_a_whole_ecosystem_is_refused(tmp_path: Path, pattern: str) -> None:
+    assert messages(tmp_path, f'private = ["{pattern}"]') == [
+        "private has a pattern that matches almost every package: nothing would be looked up"
+    ]
 
 
 def test_pypi_patterns_are_normalised_and_npm_ones_are_not() -> None:

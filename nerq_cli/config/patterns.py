@@ -8,14 +8,19 @@ from collections.abc import Callable
 from functools import lru_cache
 
 from nerq_cli.config.model import Config
-from nerq_cli.ecosystems import EcosystemId, normalise_name
+from nerq_cli.ecosystems import EcosystemId, is_hub, normalise_name
 from nerq_cli.inventory import Package
+from nerq_cli.policy.settings import PREFIXES
+
+#: Prefixes that cover every kind of repository of the Hub: a name of an owner is as private in a dataset as in a model.
+_HUB_PREFIXES = frozenset({"hf", "huggingface"})
 
 
 def find_private_pattern(config: Config, package: Package) -> str:
     """Return the pattern that makes this package private, or "" if there is none.
 
-    Names and patterns are compared in normalised form (PEP 503 on PyPI; npm names as written).
+    Names and patterns are compared in normalised form (PEP 503 on PyPI; npm names as written; those of the Hub, which
+    redirects other spellings, without case). A pattern with a prefix (``npm:acme-*``) covers that ecosystem only.
     """
     return _find_pattern(config.private, package)
 
@@ -25,13 +30,23 @@ def find_public_pattern(config: Config, package: Package) -> str:
     return _find_pattern(config.public, package)
 
 
+def split_pattern(pattern: str) -> tuple[str | None, str]:
+    """Return the prefix of a pattern in lower case, None if it has none, and the pattern of the name.
+
+    No ecosystem has names with a colon; one in brackets belongs to a set of characters.
+    """
+    prefix, colon, name = pattern.partition(":")
+    return (prefix.strip().lower(), name.strip()) if colon and "[" not in prefix else (None, pattern)
+
+
 def _find_pattern(patterns: tuple[str, ...], package: Package) -> str:
     if not patterns:
         return ""
     matches_any, matchers = _compile_patterns(patterns, package.ecosystem)
-    if not matches_any(package.name):
+    name = package.name.lower() if is_hub(package.ecosystem) else package.name
+    if matches_any is None or not matches_any(name):
         return ""
-    return next(pattern for pattern, matches in matchers if matches(package.name))
+    return next(pattern for pattern, matches in matchers if matches(name))
 
 
 _Matcher = Callable[[str], object]
@@ -40,8 +55,24 @@ _Matcher = Callable[[str], object]
 @lru_cache(maxsize=8)
 def _compile_patterns(
     patterns: tuple[str, ...], ecosystem: EcosystemId
-) -> tuple[_Matcher, tuple[tuple[str, _Matcher], ...]]:
-    """Return a matcher of all patterns together, because most names match none, and one of each pattern."""
-    regexes = [fnmatch.translate(normalise_name(ecosystem, pattern)) for pattern in patterns]
-    matchers = tuple((pattern, re.compile(regex).match) for pattern, regex in zip(patterns, regexes, strict=True))
-    return re.compile("|".join(regexes)).match, matchers
+) -> tuple[_Matcher | None, tuple[tuple[str, _Matcher], ...]]:
+    """Return a matcher of all patterns together, because most names match none, and one of each pattern.
+
+    The first is None if no pattern covers the ecosystem.
+    """
+    regexes: dict[str, str] = {}
+    for pattern in patterns:
+        prefix, name = split_pattern(pattern)
+        if _covers(prefix, ecosystem):
+            normalised = normalise_name(ecosystem, name)
+            regexes[pattern] = fnmatch.translate(normalised.lower() if is_hub(ecosystem) else normalised)
+    if not regexes:
+        return None, ()
+    matchers = tuple((pattern, re.compile(regex).match) for pattern, regex in regexes.items())
+    return re.compile("|".join(regexes.values())).match, matchers
+
+
+def _covers(prefix: str | None, ecosystem: EcosystemId) -> bool:
+    if prefix is None or PREFIXES.get(prefix) == ecosystem:
+        return True
+    return prefix in _HUB_PREFIXES and is_hub(ecosystem)

@@ -49,7 +49,7 @@ THRESHOLD_TABLES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
 _PRESET_TEXT: Final = ", ".join(f"{name} {points:g}" for name, points in PRESETS.items())
 _SETTINGS: Final = (
     Setting("threshold", values.POINTS, "score a dependency must reach", f"{PACKAGES.threshold:g}", "--threshold"),
-    Setting("private", values.PRIVATE_NAMES, 'names never asked about: `"acme-*"`, `"@acme/*"`'),
+    Setting("private", values.PRIVATE_NAMES, 'names never asked about: `"acme-*"`, `"@acme/*"`, `"hf:acme/*"`'),
     Setting(
         "public",
         values.PUBLIC_NAMES,

@@ -8,9 +8,10 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from nerq_cli.config.patterns import split_pattern
 from nerq_cli.policy.age import MAX_DURATION, parse_duration
 from nerq_cli.policy.licence_lists import find_unknown
-from nerq_cli.policy.settings import LEVELS, PRESETS
+from nerq_cli.policy.settings import LEVELS, PREFIXES, PRESETS
 from nerq_cli.signals.advisories import SEVERITIES
 from nerq_cli.units import DAY, HOUR, MINUTE
 
@@ -117,18 +118,25 @@ def _read_name_patterns(value: object) -> tuple[str, ...]:
     return _read_patterns(value, lambda pattern: re.compile(fnmatch.translate(pattern)))
 
 
-def _read_private_patterns(value: object) -> tuple[str, ...]:
+def _read_prefixed_patterns(value: object, consequence: str) -> tuple[str, ...]:
+    """Return patterns of names, each with or without the ecosystem that it covers: ``acme-*``, ``hf:acme/*``."""
     patterns = _read_name_patterns(value)
-    if any(_is_unspecific(pattern, _MIN_NAME_CHARACTERS) for pattern in patterns):
-        raise SettingError("has a pattern that matches almost every package: nothing would be looked up")
+    for pattern in patterns:
+        prefix, name = split_pattern(pattern)
+        if prefix is not None and prefix not in PREFIXES:
+            hint = suggest(prefix, tuple(PREFIXES), "ecosystems")
+            raise SettingError("has a pattern that begins with an ecosystem that is not known", hint)
+        if not name or _is_unspecific(name, _MIN_NAME_CHARACTERS):
+            raise SettingError(f"has a pattern that matches almost every package: {consequence}")
     return patterns
+
+
+def _read_private_patterns(value: object) -> tuple[str, ...]:
+    return _read_prefixed_patterns(value, "nothing would be looked up")
 
 
 def _read_public_patterns(value: object) -> tuple[str, ...]:
-    patterns = _read_name_patterns(value)
-    if any(_is_unspecific(pattern, _MIN_NAME_CHARACTERS) for pattern in patterns):
-        raise SettingError("has a pattern that matches almost every package: private names would be sent")
-    return patterns
+    return _read_prefixed_patterns(value, "private names would be sent")
 
 
 def _is_unspecific(pattern: str, min_characters: int) -> bool:
