@@ -487,6 +487,8 @@ _OWN_REASONS: Final = (*PROJECT_REASONS, PRIVATE_REASON)
 EMBEDDED_REASON: Final = "inside "
 ADVISORIES_ONLY: Final = ": only its advisories are looked up"
 NOT_CHECKABLE: Final = ": known, not checkable"
+#: Format of source files, which are searched for models, and are no dependency files.
+SOURCE_FORMAT: Final = "references"
 #: Reasons of models that are listed and never looked up.
 HOSTED_MODEL: Final = "hosted model: a service runs it, and no repository is loaded"
 POSSIBLE_MODEL: Final = "possible reference: not certain enough to be looked up"
