@@ -29,6 +29,8 @@ CACHED_COMMIT: Final = "version in use: the commit in the cache of huggingface_h
 LOADERS: Final = frozenset(
     {"accelerate", "datasets", "diffusers", "huggingface-hub", "safetensors", "torch", "transformers"}
 )
+#: Caps that do not apply to a pinned commit.
+_CAPS_PINNING_REMOVES: Final = frozenset({"remote-code"})
 #: SPDX identifiers of licences that the Hub spells without a version.
 _SPDX_NAMES: Final = {"odbl": "ODbL-1.0", "pddl": "PDDL-1.0"}
 
@@ -139,7 +141,7 @@ def _assess_repository(
             *_collect_reasons(score, evidence),
             *([CACHED_COMMIT] if declarations[0].locked_version else []),
         ),
-        fix=_suggest_pin(dependency, repository),
+        fix=_suggest_pin(dependency, repository, score),
         released_at=repository.modified_at if repository is not None else 0,
         in_registry=None if isinstance(fact, Unknown) else not _is_missing(fact),
         packed_metadata=pack_metadata(_build_metadata(fact)),
@@ -211,8 +213,14 @@ def _collect_reasons(score: scoring.Score, evidence: HubEvidence) -> tuple[str, 
     return reasons
 
 
-def _suggest_pin(dependency: Dependency, repository: HubRepository | None) -> str:
-    """Return what to write so that the repository is always the one that was scored; empty if it is pinned."""
+def _suggest_pin(dependency: Dependency, repository: HubRepository | None, score: scoring.Score) -> str:
+    """Return what to write so that the repository is always the one that was scored.
+
+    Empty if it is pinned, or if a cap limits its score that pinning leaves in force: the commit to pin would be the one
+    that is reported as unsafe.
+    """
     if dependency.resolution == "pinned" or repository is None or not repository.sha:
+        return ""
+    if any(cap.id not in _CAPS_PINNING_REMOVES for cap in score.caps):
         return ""
     return f'pin it: revision="{repository.sha}"'

@@ -333,3 +333,25 @@ def test_a_source_file_that_is_not_searched_stops_no_other_command(nerq: Nerq, h
     (project / "broken.py").write_text(BROKEN)
     assert nerq("why", "hf:lumen/tiny-bert").status == 0
     assert "broken.py" not in nerq("fix").err
+
+
+# --- Advice to pin --------------------------------------------------------------------------------------------------
+
+
+def test_pinning_is_no_fix_of_a_repository_that_is_reported_as_unsafe(
+    nerq: Nerq, hub: HubStandIn, project: Path
+) -> None:
+    (project / "nerq.toml").write_text('[rules]\nunpinned = "warn"\n')
+    safe = nerq(*SCAN)
+    assert find_row(safe)["fix"] == f'pin it: revision="{SHA}"'
+    [finding] = [item for item in safe.json["findings"] if item["id"] == "unpinned"]
+    assert "pin it" in finding["text"]
+    report = {"scansDone": True, "filesWithIssues": [{"path": "model.safetensors", "level": "unsafe"}]}
+    hub.add_model("lumen/tiny-bert", card=CARD * 20, cardData={"license": "apache-2.0"}, securityRepoStatus=report)
+    unsafe = nerq(*SCAN, "--no-cache")
+    row = find_row(unsafe)
+    assert [cap["id"] for cap in row["caps"]] == ["unsafe"]
+    assert row["fix"] is None
+    [finding] = [item for item in unsafe.json["findings"] if item["id"] == "unpinned"]
+    assert "pin it" not in finding["text"]
+    assert "pin it" not in nerq("scan", "--as-of", "2026-11-21", "--no-cache", "--explain", "lumen/tiny-bert").out
