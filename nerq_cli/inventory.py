@@ -329,6 +329,21 @@ class Include(msgspec.Struct, frozen=True, kw_only=True, order=True):
     constraint: bool = False
 
 
+#: What the MCP registry states against a server: it was deleted or is deprecated, or its package does not state its name.
+RegistrationProblemId: TypeAlias = Literal["deleted", "deprecated", "name-proof"]
+
+
+class RegistrationProblem(msgspec.Struct, frozen=True, kw_only=True):
+    """One problem of a server in the MCP registry."""
+
+    id: RegistrationProblemId
+    text: str
+    #: The package that is scored for the server, or the server itself.
+    package: Package
+    #: Whether it is not known.
+    undecided: bool = False
+
+
 #: What is wrong with an MCP server: its version is not fixed, its URL has no TLS, a file holds a secret, a part is
 #: filled in when it starts, its transport is not one of the protocol, or its entry cannot be read.
 McpProblem: TypeAlias = Literal["unpinned", "insecure-url", "literal-secret", "variable", "transport", "unreadable"]

@@ -133,6 +133,7 @@ def check_rules(
             assessments=assessments,
             dependency_files=dependency_files,
             foreign_origins=foreign_origins,
+            registration_problems=options.registration_problems,
             settings=options.policy,
             as_of=options.as_of,
             threshold=options.threshold,
