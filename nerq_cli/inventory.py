@@ -329,7 +329,8 @@ class Include(msgspec.Struct, frozen=True, kw_only=True, order=True):
     constraint: bool = False
 
 
-#: What the MCP registry states against a server: it was deleted or is deprecated, or its package does not state its name.
+#: What the MCP registry states against a server: it was deleted, it is deprecated, or its package does not state its
+#: name.
 RegistrationProblemId: TypeAlias = Literal["deleted", "deprecated", "name-proof"]
 
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from nerq_cli import targets
 from nerq_cli.application.build_report import build_report
 from nerq_cli.application.scan import assess_declarations, finish_report
+from nerq_cli.ecosystems import is_hub
 from nerq_cli.errors import UsageError
 from nerq_cli.inventory import Declaration, Package, RegistrationProblem
 from nerq_cli.privacy import PrivacyRules, mark_withheld
@@ -128,10 +129,13 @@ def report_targets(
 
 
 def group_by_package(assessments: Iterable[Assessment]) -> dict[Package, list[Assessment]]:
-    """Return the assessments of each package."""
+    """Return the assessments of each package; those of a repository that was renamed under its old name as well."""
     by_package: dict[Package, list[Assessment]] = {}
     for assessment in assessments:
-        by_package.setdefault(assessment.dependency.package, []).append(assessment)
+        package, aliases = assessment.dependency.package, assessment.dependency.aliases
+        old_names = aliases if is_hub(package.ecosystem) else ()
+        for name in (package.name, *old_names):
+            by_package.setdefault(Package(ecosystem=package.ecosystem, name=name), []).append(assessment)
     return by_package
 
 

@@ -355,3 +355,27 @@ def test_pinning_is_no_fix_of_a_repository_that_is_reported_as_unsafe(
     [finding] = [item for item in unsafe.json["findings"] if item["id"] == "unpinned"]
     assert "pin it" not in finding["text"]
     assert "pin it" not in nerq("scan", "--as-of", "2026-11-21", "--no-cache", "--explain", "lumen/tiny-bert").out
+
+
+# --- Renamed repositories -------------------------------------------------------------------------------------------
+
+
+def test_a_renamed_repository_is_shown_under_its_new_name(nerq: Nerq, hub: HubStandIn, project: Path) -> None:
+    hub.renamed["old/name"] = "lumen/tiny-bert"
+    result = nerq("check", "hf:old/name", "--as-of", "2026-11-21", "--format", "json")
+    row = find_row(result)
+    assert row["purl"].startswith("pkg:huggingface/lumen/tiny-bert@")
+    assert "renamed on the Hub: before old/name" in row["reasons"]
+    assert "lumen/tiny-bert" in nerq("check", "hf:old/name", "--as-of", "2026-11-21").out
+    (project / "old.py").write_text(SOURCE.replace("lumen/tiny-bert", "old/name"))
+    row = find_row(nerq(*SCAN))
+    assert {place["path"] for place in row["locations"]} == {"app.py", "old.py"}
+    assert row["aliases"] == ["old/name"]
+
+
+def test_a_renamed_repository_keeps_the_threshold_of_its_old_name(nerq: Nerq, hub: HubStandIn, project: Path) -> None:
+    hub.renamed["old/name"] = "lumen/tiny-bert"
+    (project / "app.py").write_text(SOURCE.replace("lumen/tiny-bert", "old/name"))
+    assert nerq(*SCAN).status == 0
+    (project / "nerq.toml").write_text('[thresholds.packages]\n"hf:old/name" = 99\n')
+    assert nerq(*SCAN).status == 1

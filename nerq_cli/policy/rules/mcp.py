@@ -79,8 +79,8 @@ MCP_DELETED: Final = PolicyRule(
     level="deny",
     summary="An MCP server was deleted from the MCP registry.",
     explanation="The registry deletes servers that are spam, malware or against its rules, and those that their "
-    "publishers withdraw. Only servers that are checked by their names in the registry (`mcp:NAME`) are looked up there. "
-    "A status that the registry does not state leaves the run incomplete.",
+    "publishers withdraw. Only servers that are checked by their names in the registry (`mcp:NAME`) are looked up "
+    "there. A status that the registry does not state leaves the run incomplete.",
     hint="do not start it; look for the reason at its publisher",
     headings=("Deleted MCP server", "Deleted MCP servers"),
     count_phrases=("deleted MCP server", "deleted MCP servers"),
@@ -90,8 +90,8 @@ MCP_DEPRECATED: Final = PolicyRule(
     id="mcp-deprecated",
     level="warn",
     summary="An MCP server is deprecated in the MCP registry.",
-    explanation="Its publisher has marked it so: it gets no further versions, or another server replaces it. Only servers "
-    "that are checked by their names in the registry (`mcp:NAME`) are looked up there.",
+    explanation="Its publisher has marked it so: it gets no further versions, or another server replaces it. Only "
+    "servers that are checked by their names in the registry (`mcp:NAME`) are looked up there.",
     hint="use the server that its publisher names in its place",
     headings=("Deprecated MCP server", "Deprecated MCP servers"),
     count_phrases=("deprecated MCP server", "deprecated MCP servers"),
