@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from nerq_cli.ecosystems import GENERIC, NPM, OTHER, PYPI, EcosystemId, get_ecosystem
 from nerq_cli.errors import UsageError
 from nerq_cli.facts import Absent, Fact, Found, McpRegistration, Unknown
-from nerq_cli.inventory import Declaration, Location, McpServerId, Release
+from nerq_cli.inventory import Declaration, Location, McpServerId, RegistrationProblem, Release
 from nerq_cli.patterns import compile_late
 from nerq_cli.sources.mcp_registry import check_ownership
 from nerq_cli.targets import COMMAND_LINE
@@ -31,7 +31,7 @@ _HINT: Final = "write mcp:io.github.owner/server, mcp:server or mcp:io.github.ow
 _ECOSYSTEMS: Final[dict[str, EcosystemId]] = {"npm": NPM, "pypi": PYPI}
 #: Most names that an error lists.
 _MAX_SHOWN: Final = 5
-_STATUS_NOTES: Final = {
+_STATUS_TEXTS: Final = {
     "deprecated": "is deprecated in the MCP registry",
     "deleted": "was deleted from the MCP registry, which does so with spam and malware",
     "": "has no status that is known",
@@ -43,6 +43,7 @@ class ResolvedServer(msgspec.Struct, frozen=True):
 
     declarations: tuple[Declaration, ...]
     notes: tuple[str, ...] = ()
+    problems: tuple[RegistrationProblem, ...] = ()
 
 
 def resolve_target(target: str, run: EvidenceRun) -> ResolvedServer:
@@ -67,10 +68,13 @@ def resolve_target(target: str, run: EvidenceRun) -> ResolvedServer:
         raise UsageError(f"the MCP registry has no server {name} in version {version}", hint=_HINT)
     if not isinstance(fact, Found):
         return _build_unknown(name, fact)
-    return ResolvedServer(
-        tuple(_declare_packages(fact.value)) or (_build_declaration(GENERIC, name, "", "MCP server: no package"),),
-        tuple(_describe(fact.value, run)),
+    server = fact.value
+    declarations = tuple(_declare_packages(server)) or (
+        _build_declaration(GENERIC, name, "", "MCP server: no package"),
     )
+    packages = ", ".join(f"{kind}:{identifier}@{version}" for kind, identifier, version in server.packages)
+    note = f"{server.name} {server.version} in the MCP registry is {packages or 'no package'}"
+    return ResolvedServer(declarations, (note,), tuple(_find_problems(server, declarations, run)))
 
 
 def _explain_search(name: str, found: tuple[McpRegistration, ...]) -> UsageError:
@@ -115,22 +119,28 @@ def _is_scored(kind: str, identifier: str, _version: str) -> bool:
     return kind in _ECOSYSTEMS and not get_ecosystem(_ECOSYSTEMS[kind]).find_name_error(identifier)
 
 
-def _describe(server: McpRegistration, run: EvidenceRun) -> Iterator[str]:
-    """Yield what the registry states about a server, and whether its packages state its name."""
-    packages = ", ".join(f"{kind}:{identifier}@{version}" for kind, identifier, version in server.packages)
-    yield f"{server.name} {server.version} in the MCP registry is {packages or 'no package'}"
+def _find_problems(
+    server: McpRegistration, declarations: Sequence[Declaration], run: EvidenceRun
+) -> Iterator[RegistrationProblem]:
+    """Yield what the registry states against a server, and each package that does not state its name."""
     if server.status != "active":
         message = f": {server.status_message}" if server.status_message else ""
-        yield f"{server.name} {_STATUS_NOTES[server.status]}{message}"
-    for declaration in _declare_packages(server):
+        yield RegistrationProblem(
+            id="deprecated" if server.status == "deprecated" else "deleted",
+            text=f"{server.name} {_STATUS_TEXTS[server.status]}{message}",
+            package=declarations[0].package,
+            undecided=not server.status,
+        )
+    for declaration in declarations:
         version = get_ecosystem(declaration.ecosystem).parse_pin(declaration.requirement)
         if declaration.skip_reason or not version:
             continue
-        ownership = check_ownership(
-            server.name, run.find_name_proof(Release(package=declaration.package, version=version))
-        )
+        release = Release(package=declaration.package, version=version)
+        ownership = check_ownership(server.name, run.find_name_proof(release))
         label = f"{declaration.name} {version}"
         if ownership == "mismatch":
-            yield f"{label} does not state that it is {server.name}: the registry's name may be someone else's"
+            text = f"{label} does not state that it is {server.name}: the registry's name may be someone else's"
+            yield RegistrationProblem(id="name-proof", text=text, package=declaration.package)
         elif ownership == "unknown":
-            yield f"it is not known whether {label} states that it is {server.name}"
+            text = f"it is not known whether {label} states that it is {server.name}"
+            yield RegistrationProblem(id="name-proof", text=text, package=declaration.package, undecided=True)
