@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -241,6 +241,63 @@ def test_names_of_variables_and_headers_are_kept_and_no_value_is() -> None:
 @pytest.mark.parametrize("value", ["${API_KEY}", "$API_KEY", "${input:key}", "<your key>", "YOUR_API_KEY", "", "xxx"])
 def test_a_variable_is_no_secret(value: str) -> None:
     assert not read_one({**NPX, "env": {"API_KEY": value}}).problems
+
+
+SECRETS: Final[dict[str, Any]] = {
+    "option": {**NPX, "args": ["-y", "x", "--token", SECRET]},
+    "option with a sign": {**NPX, "args": ["-y", "x", f"--api-key={SECRET}"]},
+    "parameter": {"url": f"https://x.example/mcp?token={SECRET}"},
+    "parameter of a bridge": {**NPX, "args": ["mcp-remote", f"https://x.example/mcp?api_key={SECRET}"]},
+    "variable of a container": {"command": "docker", "args": ["run", "-e", f"GITHUB_TOKEN={SECRET}", "acme/x"]},
+    "the same in one word": {"command": "docker", "args": ["run", f"--env=GITHUB_TOKEN={SECRET}", "acme/x"]},
+    "password of a database": {**NPX, "args": ["x", "postgresql://u:hunter2@db.internal/x"]},
+    "password in a URL": {"url": "https://u:hunter2@x.example/mcp"},
+    "assignment": {"command": f"API_KEY={SECRET} npx x"},
+    "assignment in a shell": {"command": "sh", "args": ["-c", f"API_KEY={SECRET} npx x"]},
+    "header of a bridge": {**NPX, "args": ["mcp-remote", "https://x.example", "--header", f"Authorization: {SECRET}"]},
+    "list of variables": {**NPX, "env": [f"API_KEY={SECRET}"]},
+    "list of objects": {**NPX, "env": [{"name": "API_KEY", "value": SECRET}]},
+    "nested headers": {"url": "https://x.example", "requestOptions": {"headers": {"X-Api-Key": SECRET}}},
+    "key of the entry": {"url": "https://x.example", "auth": {"clientSecret": SECRET}},
+    "token by its form": {**NPX, "args": ["x", "ghp_" + "a1" * 18]},
+    "user that is a token": {"command": "uvx", "args": ["--from", f"git+https://{'a1' * 18}@git.example/a", "y"]},
+}
+
+
+@pytest.mark.parametrize("entry", SECRETS.values(), ids=SECRETS)
+def test_a_secret_as_text_has_a_note(entry: dict[str, Any]) -> None:
+    configuration = read(".mcp.json", {"mcpServers": {"x": entry}})
+    assert configuration.notes == ('holds a secret as text ("x"): use a variable of the environment or of the client',)
+    assert not any(text in repr(configuration) for text in (SECRET, "hunter2", "ghp_"))
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {**NPX, "args": ["x", "--token", "${TOKEN}"]},
+        {**NPX, "args": ["x", "--api-key=<your-key>", "--max-tokens", "4096", "--sort-key", "name"]},
+        {**NPX, "args": ["x", "--token", "--verbose", "--key", "/etc/tls/key.pem", "--api-key", "OPENAI_API_KEY"]},
+        {**NPX, "args": ["x", "--header", "Authorization: Bearer ${TOKEN}", "-e", "API_KEY"]},
+        {**NPX, "args": ["x", "postgresql://u:${PASSWORD}@h/x", "postgresql://user:password@localhost/x"]},
+        {**NPX, "env": {"MAX_TOKENS": "1000", "KEY": "name", "TOKEN_FILE": "/run/secrets/token"}},
+        {"url": "https://x.example/mcp?token={token}&key=id&page=2"},
+        {"url": "https://u@x.example/mcp"},
+    ],
+)
+def test_what_stands_for_a_secret_has_no_note(entry: dict[str, Any]) -> None:
+    assert read(".mcp.json", {"mcpServers": {"x": entry}}).notes == ()
+
+
+def test_a_secret_in_a_document_of_the_registry_has_a_note() -> None:
+    variable = {"name": "API_KEY", "description": "the key", "isSecret": True}
+    package = {"registryType": "npm", "identifier": "x", "version": "1.0.0", "environmentVariables": [variable]}
+    document: dict[str, Any] = {"name": "io.github.acme/x", "packages": [package]}
+    assert read("server.json", document).notes == ()
+    document["packages"] = [{**package, "environmentVariables": [{**variable, "value": SECRET}]}]
+    assert read("server.json", document).notes
+    option = {"type": "named", "name": "--token", "value": SECRET}
+    document["packages"] = [{**package, "packageArguments": [option]}]
+    assert read("server.json", document).notes
 
 
 def test_images_urls_and_programs_are_listed_with_a_reason() -> None:
